@@ -1,0 +1,3 @@
+//! The only module that knows `sqlx`: one dialect per folder.
+
+pub mod postgres;

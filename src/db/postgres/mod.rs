@@ -1,0 +1,3 @@
+//! PostgreSQL: read-only sessions for looking, an owner's session for our own throwaway servers.
+
+pub mod owner;

@@ -1,0 +1,1 @@
+//! Unrestricted sessions, for servers that this process itself started.

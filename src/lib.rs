@@ -1,0 +1,5 @@
+//! midwatch: a terminal console for database maintenance windows.
+
+pub mod db;
+pub mod engine;
+pub mod sandbox;

@@ -1,0 +1,1 @@
+//! Private throwaway servers: the demo, the tests and (later) rehearsals all use them.
