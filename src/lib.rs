@@ -2,4 +2,5 @@
 
 pub mod db;
 pub mod engine;
+pub mod profile;
 pub mod sandbox;

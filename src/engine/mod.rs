@@ -1,5 +1,149 @@
 //! The pure core: shapes and rules. No database driver, no terminal, no clock, no environment.
 
+pub mod check;
 pub mod error;
+pub mod ident;
+pub mod paging;
+pub mod ports;
+pub mod profile;
+pub mod report;
+pub mod target;
+pub mod vitals;
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+pub use check::{Check, CheckSpec, Cx};
 pub use error::{Class, Error, Result};
+pub use report::{CheckId, Finding, Report, Severity, Status};
+
+use paging::{Page, PageRequest, RowSource};
+use ports::{Column, Facts, Files, ReadOptions};
+use profile::Profile;
+use target::{Environment, Server, TargetInfo};
+
+/// The time, as a port.
+pub type Clock = fn() -> DateTime<Utc>;
+
+/// One target, looked at. Console and command line both work through this and nothing else.
+pub struct Engine {
+    /// The target's name in the configuration.
+    pub name: String,
+    /// Read-only access.
+    pub facts: Arc<dyn Facts>,
+    /// Files named by the profile.
+    pub files: Arc<dyn Files>,
+    /// What to watch.
+    pub profile: Profile,
+    /// Who the server is.
+    pub server: Server,
+    /// Resolved environment and, on doubt, why.
+    pub environment: (Environment, Option<String>),
+    /// Nothing may be changed through this target.
+    pub read_only: bool,
+    /// All kinds of checks.
+    pub checks: &'static [&'static dyn Check],
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Engine {
+    /// The target as reports name it.
+    pub fn target(&self) -> TargetInfo {
+        TargetInfo {
+            name: self.name.clone(),
+            environment: self.environment.0,
+            engine: self.server.engine.to_owned(),
+            version: self.server.version.clone(),
+            database: self.server.database.clone(),
+        }
+    }
+
+    /// Every check of the profile, in the registry's and the profile's order.
+    pub fn ids(&self) -> Vec<CheckId> {
+        self.checks
+            .iter()
+            .flat_map(|c| {
+                let kind = c.spec().kind;
+                c.names(&self.profile).into_iter().map(move |name| CheckId { kind, name })
+            })
+            .collect()
+    }
+
+    /// The checks named by `KIND` or `KIND/NAME` selectors; all when there are none.
+    pub fn select(&self, selectors: &[String]) -> Result<Vec<CheckId>> {
+        let all = self.ids();
+        if selectors.is_empty() {
+            return Ok(all);
+        }
+        let mut chosen: Vec<CheckId> = Vec::new();
+        for selector in selectors {
+            let hits: Vec<_> =
+                all.iter().filter(|id| id.kind == selector || id.to_string() == *selector).cloned().collect();
+            if hits.is_empty() && !self.checks.iter().any(|c| c.spec().kind == selector) {
+                return Err(self.unknown_selector(selector, &all));
+            }
+            chosen.extend(hits);
+        }
+        chosen.sort_by_key(|id| all.iter().position(|a| a == id));
+        chosen.dedup();
+        Ok(chosen)
+    }
+
+    fn unknown_selector(&self, selector: &str, all: &[CheckId]) -> Error {
+        let kinds: Vec<_> = self.checks.iter().map(|c| c.spec().kind).collect();
+        let kind = selector.split('/').next().unwrap_or_default();
+        let known: Vec<_> = all.iter().filter(|id| id.kind == kind).map(CheckId::to_string).collect();
+        let hint = if known.is_empty() {
+            format!("kinds: {}", kinds.join(" "))
+        } else {
+            format!("this profile has: {}", known.join(" "))
+        };
+        Error::usage(format!("no check {selector} for profile {}", self.profile.name)).hint(hint)
+    }
+
+    fn check(&self, kind: &str) -> Option<&'static dyn Check> {
+        self.checks.iter().copied().find(|c| c.spec().kind == kind)
+    }
+
+    /// Runs one check. What cannot be observed is a report too: unknown, with the reason.
+    pub async fn observe(&self, id: &CheckId, quick: bool) -> Report {
+        let started = (self.clock)();
+        let cx = Cx {
+            facts: &*self.facts,
+            files: &*self.files,
+            profile: &self.profile,
+            server: &self.server,
+            quick,
+        };
+        let result = match self.check(id.kind) {
+            Some(check) => check.observe(&cx, id).await,
+            None => Err(Error::usage(format!("no check of kind {}", id.kind))),
+        };
+        let mut report = result.unwrap_or_else(|e| Report::unknown(id.clone(), e.to_string()));
+        let now = (self.clock)();
+        report.observed_at = started;
+        report.elapsed_ms = (now - started).num_milliseconds().try_into().unwrap_or(0);
+        report
+    }
+
+    /// The rows behind a finding.
+    pub fn rows(&self, id: &CheckId, finding: &str) -> Option<RowSource> {
+        self.check(id.kind)?.rows(&self.profile, &id.name, finding)
+    }
+
+    /// One page of rows.
+    pub async fn page(&self, request: &PageRequest) -> Result<Page> {
+        let mut tx = self.facts.begin(ReadOptions::default()).await?;
+        paging::read(&mut *tx, request).await
+    }
+
+    /// A row's surroundings: `{column}` in the query stands for the row's value.
+    pub async fn context(&self, sql: &str, columns: &[Column], cells: &[Option<String>]) -> Result<Page> {
+        let value_of = |name: &str| columns.iter().position(|c| c.name == name).and_then(|i| cells.get(i).cloned());
+        let (sql, params) = paging::bind_context(sql, &value_of)?;
+        let mut tx = self.facts.begin(ReadOptions::default()).await?;
+        paging::all(&mut *tx, &sql, &params, 200).await
+    }
+}

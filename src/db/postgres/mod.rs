@@ -1,3 +1,12 @@
 //! PostgreSQL: read-only sessions for looking, an owner's session for our own throwaway servers.
 
+mod connect;
+mod error;
+mod identity;
 pub mod owner;
+mod reader;
+mod tx;
+mod vitals;
+
+pub use connect::{Connection, password_in, redact};
+pub use reader::Reader;

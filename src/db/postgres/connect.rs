@@ -1,0 +1,127 @@
+//! From a url (or the `PG*` environment) to connections that can only read.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection as _};
+
+use super::error::{connect_error, unsupported_startup};
+use crate::engine::{Error, Result};
+
+/// Longest wait for a connection: an unreachable host must not look like a slow query.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What every reader session sets at connect, where nothing stands between us and the server.
+const SESSION: [(&str, &str); 1] = [("default_transaction_read_only", "on")];
+
+/// How to reach one database.
+#[derive(Clone)]
+pub struct Connection {
+    options: PgConnectOptions,
+    /// For messages: `host:port/database`, never the password.
+    place: String,
+}
+
+impl Connection {
+    /// From a url; without one from `PG*`, as libpq does.
+    pub fn new(url: Option<&str>) -> Result<Self> {
+        let options = match url {
+            Some(url) => PgConnectOptions::from_str(url).map_err(|e| {
+                Error::usage(format!("failed to read the url {}: {}", redact(url), scrub(&e.to_string(), url)))
+                    .hint("postgres://USER@HOST:PORT/DATABASE; a password belongs in PGPASSFILE or the url itself")
+            })?,
+            None => PgConnectOptions::new(),
+        };
+        let options = options.application_name("midwatch/reader").disable_statement_logging();
+        let place = place(&options);
+        Ok(Self { options, place })
+    }
+
+    /// `host:port/database`.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Host and database, for guessing the environment.
+    pub fn names(&self) -> (String, String) {
+        (self.options.get_host().to_owned(), self.options.get_database().unwrap_or_default().to_owned())
+    }
+
+    /// A connection, and whether a pooler refused our session settings.
+    pub(super) async fn open(&self) -> Result<(PgConnection, bool)> {
+        let direct = self.options.clone().options(SESSION);
+        match self.try_open(&direct).await {
+            Err(e) if unsupported_startup(&e) => {
+                let connection = self.try_open(&self.options).await.map_err(|e| connect_error(&e, &self.place))?;
+                Ok((connection, true))
+            }
+            other => other.map(|c| (c, false)).map_err(|e| connect_error(&e, &self.place)),
+        }
+    }
+
+    async fn try_open(&self, options: &PgConnectOptions) -> std::result::Result<PgConnection, sqlx::Error> {
+        match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await {
+            Ok(result) => result,
+            Err(_) => Err(sqlx::Error::Io(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+            ))),
+        }
+    }
+}
+
+fn place(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or("?");
+    match options.get_socket() {
+        Some(_) => format!("local socket/{database}"),
+        None if options.get_host().starts_with('/') => format!("local socket/{database}"),
+        None => format!("{}:{}/{database}", options.get_host(), options.get_port()),
+    }
+}
+
+/// The password of a url, if it carries one, as written and decoded.
+pub fn password_in(url: &str) -> Option<&str> {
+    let rest = url.split_once("://")?.1;
+    let authority = rest.split(['/', '?']).next()?;
+    let userinfo = authority.rsplit_once('@')?.0;
+    userinfo.split_once(':').map(|(_, p)| p).filter(|p| !p.is_empty())
+}
+
+/// A url without its password.
+pub fn redact(url: &str) -> String {
+    let hidden = scrub(url, url);
+    match hidden.split_once("password=") {
+        Some((before, after)) => {
+            let tail = after.find('&').map_or("", |i| &after[i..]);
+            format!("{before}password=***{tail}")
+        }
+        None => hidden,
+    }
+}
+
+fn scrub(text: &str, url: &str) -> String {
+    match password_in(url) {
+        Some(password) => text.replace(&format!(":{password}@"), ":***@").replace(password, "***"),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        assert_eq!(redact("postgres://u:s3cr@t@h:5432/d"), "postgres://u:***@h:5432/d");
+        assert_eq!(redact("postgres://u@h/d?password=s3cret&host=/x"), "postgres://u@h/d?password=***&host=/x");
+        assert_eq!(redact("postgres://u@h/d"), "postgres://u@h/d");
+    }
+
+    #[test]
+    fn a_broken_url_does_not_show_its_password() {
+        let error = Connection::new(Some("postgres://u:s3cret@h:port/d")).err().unwrap();
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+        assert_eq!(error.exit_code(), 2);
+    }
+}

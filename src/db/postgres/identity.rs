@@ -1,0 +1,84 @@
+//! Who the server is.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::Row as _;
+
+use super::error::read_error;
+use super::reader::Shared;
+use crate::engine::Result;
+use crate::engine::ports::{Facts, ReadOptions};
+use crate::engine::target::{Environment, Server};
+
+#[derive(Deserialize)]
+struct Identity {
+    version: String,
+    version_num: u32,
+    database: String,
+    role: String,
+    database_oid: u32,
+    in_recovery: bool,
+    superuser: bool,
+    marker: Option<String>,
+    now: DateTime<Utc>,
+}
+
+const IDENTITY: &str = "
+select split_part(current_setting('server_version'), ' ', 1) as version,
+       current_setting('server_version_num')::int as version_num,
+       current_database() as database, current_user as role,
+       (select oid::bigint from pg_database where datname = current_database()) as database_oid,
+       pg_is_in_recovery() as in_recovery,
+       (select rolsuper from pg_roles where rolname = current_user) as superuser,
+       current_setting('midwatch.environment', true) as marker,
+       clock_timestamp() as now";
+
+pub(super) async fn read(facts: &dyn Facts) -> Result<Server> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let before = Utc::now();
+    let id: Identity = tx.one(IDENTITY, &[]).await?;
+    // The server read its clock somewhere between our two.
+    let middle = before + (Utc::now() - before) / 2;
+    drop(tx);
+    Ok(Server {
+        engine: "postgres",
+        version: id.version,
+        version_num: id.version_num,
+        database: id.database,
+        role: id.role,
+        address: String::new(),
+        system_identifier: system_identifier(facts).await,
+        database_oid: id.database_oid,
+        in_recovery: id.in_recovery,
+        superuser: id.superuser,
+        pooled: false,
+        skew_ms: (id.now - middle).num_milliseconds(),
+        marker: id.marker.as_deref().and_then(Environment::parse),
+    })
+}
+
+/// Absent where the role may not read it; its own transaction, since a refusal ends one.
+async fn system_identifier(facts: &dyn Facts) -> Option<String> {
+    let mut tx = facts.begin(ReadOptions::default()).await.ok()?;
+    tx.texts("select system_identifier::text from pg_control_system()", &[]).await.ok()?.pop().flatten()
+}
+
+/// Does a setting made on one connection show on another? Then a transaction pooler hands out the same
+/// backend to both. The only sure sign where the pooler accepts our startup options.
+pub(super) async fn settings_leak(shared: &Shared) -> Result<bool> {
+    let probe = format!("{:x}", std::process::id() ^ Utc::now().timestamp_subsec_nanos());
+    let (mut a, mut b) = (shared.open().await?, shared.open().await?);
+    let set = "select set_config('midwatch.probe', $1, false)";
+    sqlx::query(set).bind(&probe).persistent(false).execute(&mut a).await.map_err(|e| read_error(&e))?;
+    let row = sqlx::query("select current_setting('midwatch.probe', true)")
+        .persistent(false)
+        .fetch_one(&mut b)
+        .await
+        .map_err(|e| read_error(&e))?;
+    let leaked = row.try_get::<Option<String>, _>(0).ok().flatten() == Some(probe);
+    // On the pooled backend the probe would stay.
+    sqlx::query(set).bind("").persistent(false).execute(&mut a).await.map_err(|e| read_error(&e))?;
+    shared.put_back(a);
+    shared.put_back(b);
+    Ok(leaked)
+}

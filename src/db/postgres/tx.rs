@@ -1,0 +1,182 @@
+//! One read-only transaction, and what happens when nobody waits for it any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::Query;
+use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr as _, Column as _, Executor as _, Postgres, Row as _, Statement as _, TypeInfo as _};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::error::read_error;
+use super::reader::Shared;
+use crate::engine::ident::{Ident, literal};
+use crate::engine::ports::{Column, Fut, Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::{Error, Result};
+
+/// After the server's own timeout, how long until we believe the network is gone.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Which transaction of which backend: a pid alone may by now belong to somebody else's statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Backend {
+    pub(super) pid: i32,
+    pub(super) started: String,
+}
+
+pub(super) struct Tx {
+    shared: Arc<Shared>,
+    connection: Option<PgConnection>,
+    permit: Option<OwnedSemaphorePermit>,
+    backend: Backend,
+    timeout: Duration,
+    busy: bool,
+}
+
+/// The fixed text that opens a reader transaction. Nothing of a user's goes in but quoted names.
+pub(super) fn begin_text(options: &ReadOptions, search_path: &[String], timeout: Duration) -> String {
+    let isolation = match options.snapshot {
+        Snapshot::Statement => "read committed",
+        Snapshot::Transaction | Snapshot::Import(_) => "repeatable read",
+    };
+    let import = match &options.snapshot {
+        Snapshot::Import(id) => format!("set transaction snapshot {}; ", literal(id)),
+        _ => String::new(),
+    };
+    let path: Vec<_> = search_path.iter().map(|s| Ident(s).to_string()).collect();
+    format!(
+        "begin isolation level {isolation} read only; {import}\
+         set local search_path = {}, pg_catalog; set local row_security = off; \
+         set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres'; \
+         set local bytea_output = 'hex'; set local extra_float_digits = 1; \
+         set local statement_timeout = {}; set local lock_timeout = 2000; \
+         set local idle_in_transaction_session_timeout = 60000; \
+         select pg_backend_pid(), now()::text",
+        path.join(", "),
+        timeout.as_millis(),
+    )
+}
+
+pub(super) async fn begin(connection: &mut PgConnection, text: &str) -> Result<Backend, sqlx::Error> {
+    let row: PgRow = sqlx::raw_sql(AssertSqlSafe(text.to_owned())).fetch_one(&mut *connection).await?;
+    Ok(Backend { pid: row.try_get(0)?, started: row.try_get(1)? })
+}
+
+impl Tx {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        connection: PgConnection,
+        permit: OwnedSemaphorePermit,
+        backend: Backend,
+        timeout: Duration,
+    ) -> Self {
+        shared.register(&backend);
+        Self { shared, connection: Some(connection), permit: Some(permit), backend, timeout, busy: false }
+    }
+
+    fn connection(&mut self) -> Result<&mut PgConnection> {
+        self.connection.as_mut().ok_or_else(|| Error::unobserved("failed to read: the transaction is over"))
+    }
+
+    async fn guarded<T>(&mut self, work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>) -> Result<T> {
+        let limit = self.timeout + GRACE;
+        // Stays set when this future is dropped half-way: that is how Drop knows to cancel on the server.
+        self.busy = true;
+        let result = tokio::time::timeout(limit, work(self.connection()?)).await;
+        match result {
+            Ok(result) => {
+                self.busy = false;
+                result.map_err(|e| read_error(&e))
+            }
+            Err(_) => Err(Error::unobserved(format!("failed to read: no answer within {} s", limit.as_secs()))
+                .hint("the server or the network does not respond")),
+        }
+    }
+}
+
+impl ReadTx for Tx {
+    fn describe<'a>(&'a mut self, sql: &'a str) -> Fut<'a, Result<Vec<Column>>> {
+        Box::pin(async move {
+            let pooled = self.shared.pooled();
+            self.guarded(async |connection| {
+                let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await?;
+                let columns = statement
+                    .columns()
+                    .iter()
+                    .map(|c| Column { name: c.name().to_owned(), type_name: c.type_info().name().to_owned() })
+                    .collect();
+                if pooled {
+                    // The name would outlive the backend that knows it.
+                    sqlx::Connection::clear_cached_statements(connection).await?;
+                }
+                Ok(columns)
+            })
+            .await
+        })
+    }
+
+    fn texts<'a>(&'a mut self, sql: &'a str, params: &'a [Param]) -> Fut<'a, Result<Vec<Option<String>>>> {
+        Box::pin(async move {
+            let persistent = !self.shared.pooled();
+            self.guarded(async |connection| {
+                let arguments = bind(params)?;
+                let query: Query<'_, Postgres, PgArguments> =
+                    sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments).persistent(persistent);
+                let rows = query.fetch_all(connection).await?;
+                rows.iter().map(|r| r.try_get::<Option<String>, _>(0)).collect()
+            })
+            .await
+        })
+    }
+}
+
+fn bind(params: &[Param]) -> Result<PgArguments, sqlx::Error> {
+    let mut arguments = PgArguments::default();
+    for p in params {
+        match p {
+            Param::Text(t) => arguments.add(t.clone()),
+            Param::Int(i) => arguments.add(*i),
+            Param::Texts(t) => arguments.add(t.clone()),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        self.shared.unregister(&self.backend);
+        let (Some(mut connection), Some(permit)) = (self.connection.take(), self.permit.take()) else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let shared = Arc::clone(&self.shared);
+        if self.busy {
+            let backend = self.backend.clone();
+            runtime.spawn(async move {
+                shared.cancel(&[backend]).await;
+                drop((connection, permit));
+            });
+        } else {
+            runtime.spawn(async move {
+                if sqlx::raw_sql("rollback").execute(&mut connection).await.is_ok() {
+                    shared.put_back(connection);
+                }
+                drop(permit);
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_transaction_is_read_only_and_pinned() {
+        let options = ReadOptions { snapshot: Snapshot::Import("00-1'".into()), timeout: None };
+        let text = begin_text(&options, &["odd\"path".into()], Duration::from_secs(5));
+        assert!(text.starts_with("begin isolation level repeatable read read only; set transaction snapshot '00-1'''"));
+        for needed in ["search_path = \"odd\"\"path\", pg_catalog", "row_security = off", "timezone = 'UTC'", "statement_timeout = 5000"] {
+            assert!(text.contains(needed), "{needed} not in {text}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What the server is doing right now.
+
+use serde::Deserialize;
+
+use crate::engine::Result;
+use crate::engine::ports::{Facts, ReadOptions};
+use crate::engine::vitals::{Session, Vitals};
+
+/// Sessions shown at most; the count of all is always given.
+const SHOWN: usize = 200;
+
+const SESSIONS: &str = include_str!("sessions.sql");
+
+const SUMMARY: &str = "
+select count(*) filter (where backend_type = 'client backend') as sessions,
+       count(*) filter (where application_name like 'midwatch/%' and state = 'active') as own_sessions,
+       count(*) filter (where wait_event_type = 'Lock') as blocked,
+       extract(epoch from max(clock_timestamp() - xact_start)
+         filter (where backend_type = 'client backend' and application_name not like 'midwatch/%'))::float8 as longest_tx_s,
+       pg_has_role(current_user, 'pg_read_all_stats', 'usage') as sees_all,
+       (select (extract(epoch from max(replay_lag)) * 1000)::float8 from pg_stat_replication) as lag_ms,
+       (select count(*) from pg_stat_replication) as standbys
+from pg_stat_activity";
+
+#[derive(Deserialize)]
+struct Summary {
+    sessions: u32,
+    own_sessions: u32,
+    blocked: u32,
+    longest_tx_s: Option<f64>,
+    sees_all: bool,
+    lag_ms: Option<f64>,
+    standbys: u32,
+}
+
+pub(super) async fn read(facts: &dyn Facts) -> Result<Vitals> {
+    let options = ReadOptions { timeout: Some(std::time::Duration::from_secs(5)), ..ReadOptions::default() };
+    let mut tx = facts.begin(options).await?;
+    let summary: Summary = tx.one(SUMMARY, &[]).await?;
+    let sql = format!("{SESSIONS}\nlimit {SHOWN}");
+    let activity: Vec<Session> = tx.fetch(&sql, &[]).await?;
+    let lag_unknown = (summary.standbys > 0 && summary.lag_ms.is_none() && !summary.sees_all)
+        .then(|| "no privilege: grant pg_monitor".to_owned());
+    Ok(Vitals {
+        blocked: summary.blocked,
+        longest_tx_s: summary.longest_tx_s,
+        // A standby that is caught up reports no lag at all.
+        replica_lag_ms: if summary.standbys > 0 && lag_unknown.is_none() {
+            Some(summary.lag_ms.unwrap_or(0.0))
+        } else {
+            None
+        },
+        lag_unknown,
+        own_sessions: summary.own_sessions,
+        sessions: summary.sessions,
+        activity,
+    })
+}

@@ -1,0 +1,64 @@
+//! A kind of read-only check.
+
+use std::time::Duration;
+
+use super::error::Result;
+use super::paging::RowSource;
+use super::ports::{Facts, Files, Fut, ReadOptions, ReadTx};
+use super::profile::Profile;
+use super::report::{CheckId, Report};
+use super::target::Server;
+
+/// What is fixed about a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckSpec {
+    /// The word in ids and on the command line.
+    pub kind: &'static str,
+    /// The pane's title.
+    pub title: &'static str,
+    /// One line for help.
+    pub about: &'static str,
+    /// How often the console looks again by itself.
+    pub every: Duration,
+}
+
+/// What a check may use: nothing here can write.
+pub struct Cx<'a> {
+    /// Read-only transactions.
+    pub facts: &'a dyn Facts,
+    /// Files named by the profile.
+    pub files: &'a dyn Files,
+    /// What to watch.
+    pub profile: &'a Profile,
+    /// Who the server is.
+    pub server: &'a Server,
+    /// Skip what costs a scan of a table.
+    pub quick: bool,
+}
+
+impl Cx<'_> {
+    /// A transaction whose statements each see the present.
+    pub async fn read(&self) -> Result<Box<dyn ReadTx>> {
+        self.facts.begin(ReadOptions::default()).await
+    }
+
+    /// A transaction opened as asked.
+    pub async fn read_with(&self, options: ReadOptions) -> Result<Box<dyn ReadTx>> {
+        self.facts.begin(options).await
+    }
+}
+
+/// A kind of check. Each is one file below `checks/`, registered in its `mod.rs`.
+pub trait Check: Sync {
+    /// What is fixed about it.
+    fn spec(&self) -> &'static CheckSpec;
+    /// What it watches under a profile.
+    fn names(&self, profile: &Profile) -> Vec<String>;
+    /// Looks.
+    fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>>;
+    /// The rows behind a finding, where they can be paged.
+    fn rows(&self, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
+        let _ = (profile, name, finding);
+        None
+    }
+}

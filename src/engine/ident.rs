@@ -1,0 +1,99 @@
+//! The one place where a name becomes part of a statement.
+
+use std::fmt;
+
+/// An identifier, always quoted.
+#[derive(Debug, Clone, Copy)]
+pub struct Ident<'a>(pub &'a str);
+
+impl fmt::Display for Ident<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for part in self.0.split('"').enumerate() {
+            match part {
+                (0, text) => f.write_str(text)?,
+                (_, text) => write!(f, "\"\"{text}")?,
+            }
+        }
+        f.write_str("\"")
+    }
+}
+
+/// A relation, with its schema when `schema.table` was written; quoted parts may hold dots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// The schema, if one was given.
+    pub schema: Option<String>,
+    /// The relation.
+    pub name: String,
+}
+
+impl Relation {
+    /// Reads `table`, `schema.table`, `"Odd.Name"`; unquoted parts are taken as they are written.
+    pub fn parse(text: &str) -> Self {
+        let mut parts = vec![String::new()];
+        let mut quoted = false;
+        let mut chars = text.trim().chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '"' if quoted && chars.peek() == Some(&'"') => {
+                    chars.next();
+                    if let Some(last) = parts.last_mut() {
+                        last.push('"');
+                    }
+                }
+                '"' => quoted = !quoted,
+                '.' if !quoted => parts.push(String::new()),
+                c => {
+                    if let Some(last) = parts.last_mut() {
+                        last.push(c);
+                    }
+                }
+            }
+        }
+        let name = parts.pop().unwrap_or_default();
+        Self { schema: parts.pop(), name }
+    }
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "{}.", Ident(schema))?;
+        }
+        write!(f, "{}", Ident(&self.name))
+    }
+}
+
+/// A text as an SQL literal, for statements that take no parameters.
+pub fn literal(text: &str) -> String {
+    if text.contains('\\') {
+        format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+    } else {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_quotes() {
+        assert_eq!(Ident("a").to_string(), "\"a\"");
+        assert_eq!(Ident("a\"; drop table t --").to_string(), "\"a\"\"; drop table t --\"");
+    }
+
+    #[test]
+    fn relations_keep_odd_names() {
+        assert_eq!(Relation::parse("public.t").to_string(), "\"public\".\"t\"");
+        assert_eq!(Relation::parse(r#""Odd.Na""me""#).to_string(), r#""Odd.Na""me""#);
+        assert_eq!(Relation::parse("Größe").to_string(), "\"Größe\"");
+    }
+
+    #[test]
+    fn literals_are_closed() {
+        assert_eq!(literal("o'b"), "'o''b'");
+        assert_eq!(literal(r"a\'"), r"E'a\\'''");
+    }
+}

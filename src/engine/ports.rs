@@ -1,0 +1,130 @@
+//! What the engine needs from the outside, as traits: a way to look that cannot write, and files.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::error::{Class, Error, Result};
+use super::target::Server;
+use super::vitals::Vitals;
+
+/// A boxed future: the ports are used as trait objects.
+pub type Fut<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A bound value. Everything travels as text and is cast in the statement, so one shape serves all types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Param {
+    /// A text, or NULL.
+    Text(Option<String>),
+    /// A 64-bit integer.
+    Int(i64),
+    /// A `text[]`.
+    Texts(Vec<String>),
+}
+
+impl From<&str> for Param {
+    fn from(s: &str) -> Self {
+        Self::Text(Some(s.to_owned()))
+    }
+}
+
+/// A column of a result.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Column {
+    /// Its name in the result.
+    pub name: String,
+    /// The server's name of its type.
+    pub type_name: String,
+}
+
+impl Column {
+    /// Numbers are right-aligned.
+    pub fn is_numeric(&self) -> bool {
+        matches!(
+            self.type_name.to_ascii_uppercase().as_str(),
+            "INT2" | "INT4" | "INT8" | "FLOAT4" | "FLOAT8" | "NUMERIC" | "OID" | "MONEY"
+        )
+    }
+}
+
+/// Which snapshot a read transaction sees.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Snapshot {
+    /// Each statement its own (`READ COMMITTED`).
+    #[default]
+    Statement,
+    /// One for the whole transaction (`REPEATABLE READ`).
+    Transaction,
+    /// One that another transaction exported and still holds.
+    Import(String),
+}
+
+/// How to open a read transaction.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// Which snapshot.
+    pub snapshot: Snapshot,
+    /// `statement_timeout`; the reader's default when `None`.
+    pub timeout: Option<Duration>,
+}
+
+/// A source of read-only transactions on one target.
+pub trait Facts: Send + Sync {
+    /// Opens a transaction that the server holds read-only.
+    fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>>;
+    /// Who the server is.
+    fn server(&self) -> Fut<'_, Result<Server>>;
+    /// What the server is doing right now.
+    fn vitals(&self) -> Fut<'_, Result<Vitals>>;
+    /// Asks the server to cancel everything this console is running there.
+    fn cancel_all(&self) -> Fut<'_, ()>;
+}
+
+/// One read-only transaction. It ends when dropped; a statement still running is cancelled on the server.
+pub trait ReadTx: Send {
+    /// The columns of a query, without running it.
+    fn describe<'a>(&'a mut self, sql: &'a str) -> Fut<'a, Result<Vec<Column>>>;
+    /// The rows of a query with a single text column.
+    fn texts<'a>(&'a mut self, sql: &'a str, params: &'a [Param]) -> Fut<'a, Result<Vec<Option<String>>>>;
+}
+
+impl dyn ReadTx + '_ {
+    /// Rows as `T`, by column name.
+    pub async fn fetch<T: DeserializeOwned>(&mut self, sql: &str, params: &[Param]) -> Result<Vec<T>> {
+        let wrapped = format!("select row_to_json(q)::text from ({sql}\n) q");
+        let rows = self.texts(&wrapped, params).await?;
+        rows.into_iter().flatten().map(|text| parse(&text)).collect()
+    }
+
+    /// Exactly one row as `T`.
+    pub async fn one<T: DeserializeOwned>(&mut self, sql: &str, params: &[Param]) -> Result<T> {
+        self.fetch(sql, params)
+            .await?
+            .pop()
+            .ok_or_else(|| Error::new(Class::Unobserved, "failed to read one row: the server sent none"))
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|e| Error::new(Class::Unobserved, format!("failed to understand a row of the server: {e}")))
+}
+
+/// A file of a migration folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Name without its folder.
+    pub name: String,
+    /// Its bytes as they are.
+    pub bytes: Vec<u8>,
+}
+
+/// Access to files named by profiles.
+pub trait Files: Send + Sync {
+    /// The files directly in `folder` whose name ends in one of `extensions`, sorted by name.
+    fn list(&self, folder: &str, extensions: &[&str]) -> Result<Vec<SourceFile>>;
+    /// One file.
+    fn read(&self, path: &str) -> Result<Vec<u8>>;
+}

@@ -1,0 +1,292 @@
+//! What a profile says: which things to watch on a kind of system. Plain data; `crate::profile` loads it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::report::Severity;
+
+/// Everything one kind of system wants watched. A new system is a new file of this shape: no code.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// The name used by `--profile` and in `[targets.*]`.
+    pub name: String,
+    /// One line for people.
+    #[serde(default)]
+    pub title: String,
+    /// Tables that must all exist for this profile to be chosen by itself.
+    #[serde(default)]
+    pub detect: Vec<String>,
+    /// Schemas searched for unqualified names.
+    #[serde(default = "public")]
+    pub search_path: Vec<String>,
+    /// Queries that rules may read as if they were tables.
+    #[serde(default)]
+    pub sources: BTreeMap<String, Source>,
+    /// Folders of migration files.
+    #[serde(default)]
+    pub migrations: Vec<MigrationFolder>,
+    /// Legacy tables with partitioned twins.
+    #[serde(default)]
+    pub twins: Vec<Twin>,
+    /// Partitioned tables without a twin, watched for coverage.
+    #[serde(default)]
+    pub partitioned: Vec<String>,
+    /// Work queues kept in tables.
+    #[serde(default)]
+    pub queues: Vec<Queue>,
+    /// Rules whose every row is something wrong.
+    #[serde(default)]
+    pub anomalies: Vec<AnomalyRule>,
+    /// Columns that can be recomputed; planned and applied from step 2 on, listed as actions now.
+    #[serde(default)]
+    pub backfills: Vec<Backfill>,
+    /// Columns whose values are never shown, as `table.column`.
+    #[serde(default)]
+    pub secret_columns: Vec<String>,
+}
+
+fn public() -> Vec<String> {
+    vec!["public".into()]
+}
+
+/// A query with a name; `through` reads through a correction table where that table exists.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The query.
+    pub sql: String,
+    /// A relation that may be absent.
+    #[serde(default)]
+    pub when_exists: Option<String>,
+    /// The query to use where it is present.
+    #[serde(default)]
+    pub sql_when_exists: Option<String>,
+}
+
+/// A folder of migration files and where their history is kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MigrationFolder {
+    /// The check's name.
+    pub name: String,
+    /// The folder, relative to the configuration file or the working directory; absent: history only.
+    #[serde(default)]
+    pub folder: Option<String>,
+    /// Who wrote down what was applied.
+    #[serde(default)]
+    pub history: HistoryKind,
+    /// The history table where it is not the tool's usual one.
+    #[serde(default)]
+    pub table: Option<String>,
+    /// Queries that answer whether a file's work is present, by file name or its number;
+    /// for the rest the objects that the file creates are looked up.
+    #[serde(default)]
+    pub probes: BTreeMap<String, String>,
+}
+
+/// The kinds of migration history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryKind {
+    /// Nobody did: the catalog is probed for what each file creates.
+    #[default]
+    None,
+    /// `midwatch.migrations`.
+    Midwatch,
+    /// `_sqlx_migrations`.
+    Sqlx,
+    /// `drizzle.__drizzle_migrations` and `meta/_journal.json`.
+    Drizzle,
+    /// `schema_migrations(version)`: names only.
+    Versions,
+}
+
+/// A legacy table and the partitioned table that is to replace it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Twin {
+    /// The check's name; the legacy table unless given.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The table in use.
+    pub legacy: String,
+    /// The table to come.
+    pub partitioned: String,
+    /// Columns that identify a row on both sides.
+    pub key: Vec<String>,
+    /// Columns whose sums are reported.
+    #[serde(default)]
+    pub sums: Vec<String>,
+    /// Triggers that keep the twin in step.
+    #[serde(default)]
+    pub triggers: Vec<String>,
+}
+
+impl Twin {
+    /// The check's name.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.legacy)
+    }
+}
+
+/// A queue whose work items are rows of a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    /// The check's name.
+    pub name: String,
+    /// The table of work items.
+    pub table: String,
+    /// Its key column.
+    pub key: String,
+    /// The column of the state.
+    pub state: String,
+    /// Which states mean what.
+    pub states: QueueStates,
+    /// Number of attempts made.
+    #[serde(default)]
+    pub attempts: Option<String>,
+    /// Attempts after which nothing tries again.
+    #[serde(default = "five")]
+    pub max_attempts: i64,
+    /// When the item came (timestamptz).
+    pub created: String,
+    /// When it was last tried (timestamptz).
+    #[serde(default)]
+    pub attempted: Option<String>,
+    /// Expression: the error's text.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// Expression: the error's code.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// Condition under which trying again is pointless.
+    #[serde(default)]
+    pub permanent_when: Option<String>,
+    /// Seconds after which work in progress counts as stuck.
+    #[serde(default = "thirty")]
+    pub stuck_after_s: i64,
+    /// Seconds after which a waiting item is late.
+    #[serde(default = "late")]
+    pub late_after_s: i64,
+    /// Days carrying an error flag, elsewhere.
+    #[serde(default)]
+    pub days: Option<FlaggedDays>,
+    /// The job store beside the table, where there is one.
+    #[serde(default)]
+    pub jobs: Option<JobStore>,
+}
+
+fn five() -> i64 {
+    5
+}
+fn thirty() -> i64 {
+    30
+}
+fn late() -> i64 {
+    900
+}
+
+/// The states of a queue by meaning.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueStates {
+    /// Waits.
+    pub pending: Vec<String>,
+    /// Being worked on.
+    #[serde(default)]
+    pub processing: Vec<String>,
+    /// Finished well.
+    pub done: Vec<String>,
+    /// Failed, may be tried again.
+    #[serde(default)]
+    pub failed: Vec<String>,
+    /// Failed for good.
+    #[serde(default)]
+    pub permanent: Vec<String>,
+    /// Left out on purpose.
+    #[serde(default)]
+    pub skipped: Vec<String>,
+}
+
+/// A table of days with a flag that says something failed that day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlaggedDays {
+    /// The table.
+    pub table: String,
+    /// Its boolean column.
+    pub flag: String,
+    /// Columns that name the day.
+    pub key: Vec<String>,
+}
+
+/// A queue of jobs that belongs to the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobStore {
+    /// `bullmq`.
+    pub kind: String,
+    /// The queue's name there.
+    pub queue: String,
+    /// Key prefix.
+    #[serde(default)]
+    pub prefix: Option<String>,
+}
+
+/// A query whose every row is something wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnomalyRule {
+    /// The check's name.
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    /// How bad a row is.
+    #[serde(default)]
+    pub severity: Severity,
+    /// Columns of the result that identify a row.
+    pub key: Vec<String>,
+    /// The query; may read the profile's sources by name.
+    pub sql: String,
+    /// Headings by column.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// What to show around a row.
+    #[serde(default)]
+    pub context: Option<Context>,
+    /// What could be done; the operation arrives with step 2.
+    #[serde(default)]
+    pub fix: Option<String>,
+}
+
+/// A query that shows one row's surroundings; `{column}` stands for the row's value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Context {
+    /// One line for people.
+    pub title: String,
+    /// The query.
+    pub sql: String,
+}
+
+/// A column that can be recomputed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backfill {
+    /// The operation's name.
+    pub name: String,
+    /// The table.
+    pub table: String,
+    /// Its key.
+    pub key: Vec<String>,
+    /// Which rows need it.
+    pub filter: String,
+    /// New value per column, as an expression.
+    pub set: BTreeMap<String, String>,
+    /// The anomaly rule it mends.
+    #[serde(default)]
+    pub mends: Option<String>,
+}

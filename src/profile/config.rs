@@ -1,0 +1,258 @@
+//! `midwatch.toml`, and which target to open.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::parse::{at, parse};
+use super::secret::Secret;
+use super::service;
+use crate::engine::target::Environment;
+use crate::engine::{Class, Error, Result};
+
+/// The configuration file as it stands.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Opened when `--target` names none.
+    #[serde(default)]
+    pub default_target: Option<String>,
+    /// By name.
+    #[serde(default)]
+    pub targets: BTreeMap<String, TargetConfig>,
+    /// The console's looks.
+    #[serde(default)]
+    pub console: Console,
+    /// Where it was read from.
+    #[serde(skip)]
+    pub path: Option<PathBuf>,
+}
+
+/// How the console looks and behaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Console {
+    /// React to the mouse; off by default, so that the terminal's own selection works.
+    #[serde(default)]
+    pub mouse: bool,
+    /// Draw with ASCII only.
+    #[serde(default)]
+    pub ascii: bool,
+}
+
+/// `[targets.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetConfig {
+    /// `postgres://…`, `env:NAME` or `service:NAME`.
+    #[serde(default)]
+    pub url: Option<Secret>,
+    /// A queue's Redis beside the database; used from step 6 on.
+    #[serde(default)]
+    pub redis: Option<Secret>,
+    /// A built-in profile's name or a file's path; detected when absent.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// How dangerous it is; production when nobody says.
+    #[serde(default)]
+    pub environment: Option<Environment>,
+    /// Nothing may be changed through it.
+    #[serde(default)]
+    pub read_only: bool,
+    /// When maintenance is allowed.
+    #[serde(default)]
+    pub window: Option<Window>,
+    /// The migration folder, where it is not the profile's.
+    #[serde(default)]
+    pub migrations: Option<String>,
+}
+
+/// A daily span of UTC time, as `22:00Z`; may run over midnight.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// From.
+    #[serde(deserialize_with = "utc_minutes")]
+    pub start: u32,
+    /// To.
+    #[serde(deserialize_with = "utc_minutes")]
+    pub end: u32,
+}
+
+impl Window {
+    /// Minutes left when open (`Ok`), minutes until it opens when not (`Err`); `minute` of the UTC day.
+    pub fn at(&self, minute: u32) -> std::result::Result<u32, u32> {
+        let until = |to: u32| (to + 1440 - minute) % 1440;
+        let length = (self.end + 1440 - self.start) % 1440;
+        let since = (minute + 1440 - self.start) % 1440;
+        if since < length { Ok(until(self.end)) } else { Err(until(self.start)) }
+    }
+}
+
+fn utc_minutes<'de, D: serde::Deserializer<'de>>(d: D) -> std::result::Result<u32, D::Error> {
+    let text = String::deserialize(d)?;
+    let parsed = text.strip_suffix('Z').and_then(|t| t.split_once(':')).and_then(|(h, m)| {
+        let (h, m) = (h.parse::<u32>().ok()?, m.parse::<u32>().ok()?);
+        (h < 24 && m < 60).then_some(h * 60 + m)
+    });
+    parsed.ok_or_else(|| serde::de::Error::custom(format!("a time of day in UTC is written 22:00Z, not {text}")))
+}
+
+/// A target ready to be opened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selected {
+    /// Its name.
+    pub name: String,
+    /// Its settings.
+    pub config: TargetConfig,
+    /// The url after `env:` and `service:` were followed; absent: the `PG*` environment.
+    pub url: Option<Secret>,
+    /// Relative paths of the profile start here.
+    pub base: PathBuf,
+}
+
+impl Config {
+    /// Finds and reads the configuration; an absent one is empty, one that is named must exist.
+    pub fn find(named: Option<&Path>) -> Result<Self> {
+        if let Some(path) = named {
+            return Self::read(path);
+        }
+        let user = user_dir().map(|d| d.join("midwatch.toml"));
+        for path in [Some(PathBuf::from("midwatch.toml")), user].into_iter().flatten() {
+            if path.exists() {
+                return Self::read(&path);
+            }
+        }
+        Ok(Self::default())
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::usage(format!("failed to read {}: {e}", path.display())).hint("midwatch config example prints one to start from")
+        })?;
+        let mut config = Self::parse(&path.display().to_string(), &text)?;
+        config.path = Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+        Ok(config)
+    }
+
+    /// Reads and validates a configuration's text.
+    pub fn parse(file: &str, text: &str) -> Result<Self> {
+        let config: Self = parse(file, text)?;
+        if let Some(name) = &config.default_target
+            && !config.targets.contains_key(name)
+        {
+            let known: Vec<_> = config.targets.keys().map(String::as_str).collect();
+            return Err(at(file, text, "default_target", format!("default_target {name} is not a target"))
+                .hint(format!("targets: {}", known.join(", "))));
+        }
+        for (name, target) in &config.targets {
+            if target.url.is_none() {
+                return Err(at(file, text, &format!("targets.{name}"), format!("target {name} has no url"))
+                    .hint("url = \"postgres://…\", \"env:NAME\" or \"service:NAME\""));
+            }
+        }
+        Ok(config)
+    }
+
+    /// The directory that relative paths start from.
+    pub fn base(&self) -> PathBuf {
+        self.path.as_deref().and_then(Path::parent).map_or_else(|| PathBuf::from("."), Path::to_owned)
+    }
+
+    /// The names that `--target` knows.
+    pub fn names(&self) -> Vec<String> {
+        self.targets.keys().cloned().collect()
+    }
+
+    /// The target to open: the named one, the default one, the only one, or the environment's.
+    pub fn select(&self, named: Option<&str>) -> Result<Selected> {
+        let name = named.or(self.default_target.as_deref()).or_else(|| match self.targets.len() {
+            1 => self.targets.keys().next().map(String::as_str),
+            _ => None,
+        });
+        let Some(name) = name else {
+            return if self.targets.is_empty() { self.from_environment() } else { Err(self.ambiguous()) };
+        };
+        let Some(config) = self.targets.get(name) else {
+            let known = if self.targets.is_empty() { "none".into() } else { self.names().join(", ") };
+            return Err(Error::usage(format!("no target {name} in the configuration")).hint(format!("targets: {known}")));
+        };
+        let url = config.url.as_ref().map(|u| resolve(u, name)).transpose()?;
+        Ok(Selected { name: name.to_owned(), config: config.clone(), url, base: self.base() })
+    }
+
+    fn ambiguous(&self) -> Error {
+        Error::usage("the configuration has several targets and no default_target")
+            .hint(format!("--target one of: {}", self.names().join(", ")))
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as one of the ways of select")]
+    fn from_environment(&self) -> Result<Selected> {
+        let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let config = TargetConfig { redis: var("REDIS_URL").map(Secret::new), ..TargetConfig::default() };
+        let url = match (var("DATABASE_URL"), var("PGSERVICE")) {
+            (Some(url), _) => Some(Secret::new(url)),
+            (None, Some(service)) => Some(service::url(&service)?),
+            (None, None) if ["PGHOST", "PGDATABASE", "PGUSER", "PGPORT"].iter().any(|v| var(v).is_some()) => None,
+            (None, None) => {
+                return Err(Error::new(Class::Usage, "no target: neither a configuration nor DATABASE_URL was found")
+                    .hint("DATABASE_URL=postgres://… midwatch, or a midwatch.toml (midwatch config example), or midwatch demo"));
+            }
+        };
+        Ok(Selected { name: String::new(), config, url, base: PathBuf::from(".") })
+    }
+}
+
+/// Follows `env:` and `service:`.
+fn resolve(url: &Secret, target: &str) -> Result<Secret> {
+    match url.expose().split_once(':') {
+        Some(("env", name)) => std::env::var(name).map(Secret::new).map_err(|_| {
+            Error::usage(format!("target {target}: the environment variable {name} is not set"))
+                .hint(format!("export {name}=postgres://…"))
+        }),
+        Some(("service", name)) => service::url(name),
+        _ => Ok(url.clone()),
+    }
+}
+
+/// Where the user's own configuration lives.
+pub(super) fn user_dir() -> Option<PathBuf> {
+    let env = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    env("XDG_CONFIG_HOME").or_else(|| env("HOME").map(|h| h.join(".config"))).map(|d| d.join("midwatch"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_loads() {
+        let config = Config::parse("example", crate::profile::EXAMPLE).unwrap();
+        assert!(config.targets.contains_key("hospitality"));
+        assert!(config.default_target.is_some());
+    }
+
+    #[test]
+    fn a_window_may_run_over_midnight() {
+        let w = Window { start: 22 * 60, end: 2 * 60 };
+        assert_eq!(w.at(23 * 60), Ok(180));
+        assert_eq!(w.at(60), Ok(60));
+        assert_eq!(w.at(2 * 60), Err(20 * 60));
+        assert_eq!(w.at(21 * 60 + 30), Err(30));
+    }
+
+    #[test]
+    fn a_target_must_be_known() {
+        let config = Config::parse("c", "[targets.a]\nurl=\"postgres://h/d\"\n[targets.b]\nurl=\"postgres://h/d\"").unwrap();
+        assert_eq!(config.select(Some("c")).unwrap_err().hint.as_deref(), Some("targets: a, b"));
+        assert!(config.select(None).unwrap_err().message.contains("several targets"));
+        assert_eq!(config.select(Some("b")).unwrap().name, "b");
+    }
+
+    #[test]
+    fn debug_output_keeps_urls_secret() {
+        let config = Config::parse("c", "[targets.a]\nurl=\"postgres://u:s3cret@h/d\"").unwrap();
+        assert!(!format!("{config:?}").contains("s3cret"));
+    }
+}

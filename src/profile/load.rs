@@ -1,0 +1,163 @@
+//! The profiles at hand: the built-in ones, and the user's, which override or extend them.
+
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+use toml::{Table, Value};
+
+use super::config::user_dir;
+use super::parse::{at, describe, parse};
+use super::validate::validate;
+use crate::engine::profile::Profile;
+use crate::engine::{Error, Result};
+
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/profiles");
+
+/// Where profiles come from: `profiles/` beside the configuration and in the user's directory, then the built-in ones.
+#[derive(Debug, Clone)]
+pub struct Library {
+    dirs: Vec<PathBuf>,
+    base: PathBuf,
+}
+
+impl Library {
+    /// A library for a configuration in `base`.
+    pub fn new(base: &Path) -> Self {
+        let dirs = [Some(base.join("profiles")), user_dir().map(|d| d.join("profiles"))];
+        Self { dirs: dirs.into_iter().flatten().collect(), base: base.to_owned() }
+    }
+
+    /// A profile by name or path.
+    pub fn load(&self, name: &str) -> Result<Profile> {
+        let (file, text) = self.text(name)?;
+        self.build(&file, &text)
+    }
+
+    /// Validates a profile's text as if it came from `file`.
+    pub fn build(&self, file: &str, text: &str) -> Result<Profile> {
+        let profile = match extends(file, text)? {
+            None => parse(file, text)?,
+            Some((mut own, parent)) => {
+                let (parent_file, parent_text) = self.text(&parent)?;
+                if parent_file == file {
+                    return Err(at(file, text, "extends", "a profile cannot extend itself"));
+                }
+                let mut merged: Table = parse(&parent_file, &parent_text)?;
+                own.remove("extends");
+                merge(&mut merged, own);
+                Value::Table(merged).try_into().map_err(|e: toml::de::Error| describe(file, text, &e))?
+            }
+        };
+        validate(file, text, &profile)?;
+        Ok(profile)
+    }
+
+    /// Every profile, by name; broken ones are errors, not silence.
+    pub fn all(&self) -> Result<Vec<Profile>> {
+        let mut names: Vec<String> = BUILT_IN.files().filter_map(|f| stem(f.path())).collect();
+        for dir in &self.dirs {
+            let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+            names.extend(entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|x| x == "toml")).filter_map(|p| stem(&p)));
+        }
+        names.sort();
+        names.dedup();
+        names.iter().map(|n| self.load(n)).collect()
+    }
+
+    fn text(&self, name: &str) -> Result<(String, String)> {
+        let is_path = name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml");
+        if is_path {
+            let based = self.base.join(name);
+            let path = if based.exists() { based } else { PathBuf::from(name) };
+            return read(&path);
+        }
+        for dir in &self.dirs {
+            let path = dir.join(format!("{name}.toml"));
+            if path.exists() {
+                return read(&path);
+            }
+        }
+        let built_in = BUILT_IN.get_file(format!("{name}.toml")).and_then(include_dir::File::contents_utf8);
+        built_in.map(|t| (format!("built-in {name}.toml"), t.to_owned())).ok_or_else(|| {
+            let known: Vec<_> = BUILT_IN.files().filter_map(|f| stem(f.path())).collect();
+            Error::usage(format!("no profile {name}"))
+                .hint(format!("built in: {}; or name a file ending in .toml", known.join(", ")))
+        })
+    }
+}
+
+fn stem(path: &Path) -> Option<String> {
+    path.file_stem().map(|s| s.to_string_lossy().into_owned())
+}
+
+fn read(path: &Path) -> Result<(String, String)> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::usage(format!("failed to read the profile {}: {e}", path.display())))?;
+    Ok((path.display().to_string(), text))
+}
+
+fn extends(file: &str, text: &str) -> Result<Option<(Table, String)>> {
+    let table: Table = parse(file, text)?;
+    match table.get("extends") {
+        None => Ok(None),
+        Some(Value::String(parent)) => {
+            let parent = parent.clone();
+            Ok(Some((table, parent)))
+        }
+        Some(_) => Err(at(file, text, "extends", "extends takes the name of a profile")),
+    }
+}
+
+/// Entries of lists replace those of the same name and otherwise come after; the rest overrides.
+fn merge(into: &mut Table, from: Table) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Table(old)), Value::Table(new)) => merge(old, new),
+            (Some(Value::Array(old)), Value::Array(new)) if new.iter().all(|v| entry_name(v).is_some()) => {
+                for entry in new {
+                    match old.iter_mut().find(|o| entry_name(o) == entry_name(&entry)) {
+                        Some(same) => *same = entry,
+                        None => old.push(entry),
+                    }
+                }
+            }
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+fn entry_name(entry: &Value) -> Option<&str> {
+    let table = entry.as_table()?;
+    table.get("name").or_else(|| table.get("legacy"))?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn library() -> Library {
+        Library { dirs: vec![], base: PathBuf::from(".") }
+    }
+
+    #[test]
+    fn the_built_in_profiles_are_valid() {
+        let names: Vec<_> = library().all().unwrap().into_iter().map(|p| p.name).collect();
+        assert_eq!(names, ["hithonix", "hospitality"]);
+    }
+
+    #[test]
+    fn a_profile_extends_another_by_name() {
+        let text = "extends = \"hospitality\"\nname = \"mine\"\n[[twins]]\nlegacy = \"revenues\"\npartitioned = \"r2\"\nkey = [\"id\"]\n";
+        let p = library().build("mine.toml", text).unwrap();
+        assert_eq!((p.name.as_str(), p.twins.len()), ("mine", 3));
+        assert_eq!(p.twins.iter().find(|t| t.legacy == "revenues").unwrap().partitioned, "r2");
+    }
+
+    #[test]
+    fn an_unknown_profile_names_the_known_ones() {
+        let e = library().load("hithonx").unwrap_err();
+        assert!(e.hint.unwrap().contains("hithonix, hospitality"));
+    }
+}

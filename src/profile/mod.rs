@@ -1,0 +1,19 @@
+//! Configuration and profiles: files become validated data, or an error with `file:line` and a hint.
+
+mod config;
+mod detect;
+mod files;
+mod load;
+mod parse;
+mod secret;
+mod service;
+mod validate;
+
+pub use config::{Config, Selected, TargetConfig, Window};
+pub use detect::{detect, generic};
+pub use files::Disk;
+pub use load::Library;
+pub use secret::Secret;
+
+/// The commented example that `midwatch config example` prints.
+pub const EXAMPLE: &str = include_str!("../../assets/midwatch.example.toml");
