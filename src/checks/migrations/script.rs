@@ -1,0 +1,345 @@
+//! What a migration file creates and drops, from its tokens: good enough to ask the catalog whether it ran.
+
+use sha2::{Digest, Sha256};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
+
+use super::files::hex;
+
+/// Something the catalog can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Object {
+    /// `relation`, `type`, `function`, `trigger`, `column`, `constraint`, `schema`, `extension`, `role`, `grant`.
+    pub(super) kind: &'static str,
+    /// Its name as written, quoted where it was.
+    pub(super) name: String,
+    /// The table of a trigger or column; the role of a grant; the body of a function.
+    pub(super) of: String,
+    /// `OR REPLACE` or `IF NOT EXISTS`: being there proves nothing if something earlier creates it too.
+    pub(super) lenient: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Script {
+    pub(super) creates: Vec<Object>,
+    pub(super) drops: Vec<Object>,
+    /// Digest of the tokens without comments and blanks.
+    pub(super) fingerprint: String,
+}
+
+pub(super) fn parse(text: &str) -> Result<Script, String> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize().map_err(|e| e.to_string())?;
+    let mut script = Script { fingerprint: fingerprint(&tokens), ..Script::default() };
+    let tokens: Vec<Token> = tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();
+    for statement in tokens.split(|t| *t == Token::SemiColon) {
+        Statement { tokens: statement, at: 0 }.read(&mut script);
+    }
+    Ok(script)
+}
+
+fn fingerprint(tokens: &[Token]) -> String {
+    let mut hash = Sha256::new();
+    for token in tokens {
+        let text = match token {
+            Token::Whitespace(
+                Whitespace::Space | Whitespace::Newline | Whitespace::Tab
+                | Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_),
+            ) => continue,
+            Token::Word(w) if w.quote_style.is_none() => w.value.to_lowercase(),
+            other => other.to_string(),
+        };
+        hash.update(text.as_bytes());
+        hash.update([0]);
+    }
+    hex(&hash.finalize())
+}
+
+struct Statement<'a> {
+    tokens: &'a [Token],
+    at: usize,
+}
+
+impl Statement<'_> {
+    fn word(&self) -> Option<String> {
+        match self.tokens.get(self.at) {
+            Some(Token::Word(w)) if w.quote_style.is_none() => Some(w.value.to_lowercase()),
+            _ => None,
+        }
+    }
+
+    /// Steps over these words if they stand here.
+    fn eat(&mut self, words: &[&str]) -> bool {
+        let start = self.at;
+        for w in words {
+            if self.word().as_deref() != Some(w) {
+                self.at = start;
+                return false;
+            }
+            self.at += 1;
+        }
+        true
+    }
+
+    /// A name with its schema, as the catalog's `to_reg…` functions read it.
+    fn name(&mut self) -> Option<String> {
+        let mut out = self.part()?;
+        while self.tokens.get(self.at) == Some(&Token::Period) {
+            self.at += 1;
+            out.push('.');
+            out.push_str(&self.part()?);
+        }
+        Some(out)
+    }
+
+    fn names(&mut self) -> Vec<String> {
+        let mut out = Vec::new();
+        while let Some(name) = self.name() {
+            out.push(name);
+            if self.tokens.get(self.at) != Some(&Token::Comma) {
+                break;
+            }
+            self.at += 1;
+        }
+        out
+    }
+
+    fn part(&mut self) -> Option<String> {
+        let Some(Token::Word(w)) = self.tokens.get(self.at) else { return None };
+        self.at += 1;
+        Some(if w.quote_style.is_some() { w.to_string() } else { w.value.to_lowercase() })
+    }
+
+    /// Moves behind the next such word.
+    fn seek(&mut self, word: &str) -> bool {
+        while self.at < self.tokens.len() {
+            if self.eat(&[word]) {
+                return true;
+            }
+            self.at += 1;
+        }
+        false
+    }
+
+    fn read(&mut self, script: &mut Script) {
+        if self.eat(&["create"]) {
+            self.create(script);
+        } else if self.eat(&["alter", "table"]) {
+            self.alter_table(script);
+        } else if self.eat(&["drop"]) {
+            self.drop(script);
+        } else if self.eat(&["grant"]) {
+            self.grant(script);
+        }
+    }
+
+    fn create(&mut self, script: &mut Script) {
+        let replace = self.eat(&["or", "replace"]);
+        for noise in ["unique", "unlogged", "constraint", "materialized", "recursive", "temporary", "temp"] {
+            self.eat(&[noise]);
+        }
+        let Some(what) = self.word() else { return };
+        self.at += 1;
+        self.eat(&["concurrently"]);
+        let lenient = self.eat(&["if", "not", "exists"]) || replace;
+        let kind = match what.as_str() {
+            "table" | "view" | "index" | "sequence" => "relation",
+            "type" | "domain" => "type",
+            "function" | "procedure" => "function",
+            "trigger" => "trigger",
+            "schema" => "schema",
+            "extension" => "extension",
+            "role" | "user" => "role",
+            _ => return,
+        };
+        // CREATE INDEX ON t: a name that only the server knows.
+        if what == "index" && self.word().as_deref() == Some("on") {
+            return;
+        }
+        let Some(mut name) = self.name() else { return };
+        if what == "index" {
+            name = self.index_schema(name);
+        }
+        let of = match kind {
+            "trigger" => {
+                if !self.seek("on") {
+                    return;
+                }
+                self.name().unwrap_or_default()
+            }
+            "function" => self.body(),
+            _ => String::new(),
+        };
+        script.creates.push(Object { kind, name, of, lenient });
+    }
+
+    /// An index lies in its table's schema.
+    fn index_schema(&mut self, name: String) -> String {
+        self.seek("on");
+        self.eat(&["only"]);
+        match self.name().as_deref().and_then(|t| t.rsplit_once('.')) {
+            Some((schema, _)) if !name.contains('.') => format!("{schema}.{name}"),
+            _ => name,
+        }
+    }
+
+    fn body(&self) -> String {
+        self.tokens
+            .iter()
+            .rev()
+            .find_map(|t| match t {
+                Token::DollarQuotedString(d) => Some(d.value.clone()),
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+
+    fn alter_table(&mut self, script: &mut Script) {
+        self.eat(&["if", "exists"]);
+        self.eat(&["only"]);
+        let Some(table) = self.name() else { return };
+        while self.at < self.tokens.len() {
+            if self.eat(&["add"]) {
+                let kind = if self.eat(&["constraint"]) { "constraint" } else { "column" };
+                let explicit = self.eat(&["column"]);
+                let lenient = self.eat(&["if", "not", "exists"]);
+                let table_constraint = ["primary", "foreign", "unique", "check", "exclude"];
+                let unnamed = kind == "column" && !explicit && self.word().is_some_and(|w| table_constraint.contains(&w.as_str()));
+                if let (false, Some(name)) = (unnamed, self.name()) {
+                    script.creates.push(Object { kind, name, of: table.clone(), lenient });
+                }
+            } else if self.eat(&["drop"]) {
+                let kind = if self.eat(&["constraint"]) { "constraint" } else { "column" };
+                self.eat(&["column"]);
+                self.eat(&["if", "exists"]);
+                if let Some(name) = self.name() {
+                    script.drops.push(Object { kind, name, of: table.clone(), lenient: false });
+                }
+            } else if self.eat(&["rename", "to"]) {
+                script.drops.push(Object { kind: "relation", name: table.clone(), of: String::new(), lenient: false });
+            } else {
+                self.at += 1;
+            }
+        }
+    }
+
+    fn drop(&mut self, script: &mut Script) {
+        self.eat(&["materialized"]);
+        let Some(what) = self.word() else { return };
+        self.at += 1;
+        self.eat(&["concurrently"]);
+        self.eat(&["if", "exists"]);
+        let kind = match what.as_str() {
+            "table" | "view" | "index" | "sequence" => "relation",
+            "type" | "domain" => "type",
+            "function" | "procedure" => "function",
+            "trigger" => "trigger",
+            "schema" => "schema",
+            "extension" => "extension",
+            _ => return,
+        };
+        while let Some(name) = self.name() {
+            let of = if kind == "trigger" && self.eat(&["on"]) { self.name().unwrap_or_default() } else { String::new() };
+            script.drops.push(Object { kind, name, of, lenient: false });
+            if self.tokens.get(self.at) != Some(&Token::Comma) {
+                break;
+            }
+            self.at += 1;
+        }
+    }
+
+    /// `GRANT SELECT, UPDATE (a, b) ON t TO r`: one object per privilege and column.
+    fn grant(&mut self, script: &mut Script) {
+        let mut privileges: Vec<String> = Vec::new();
+        while let Some(privilege) = self.word() {
+            self.at += 1;
+            if privilege == "on" {
+                break;
+            }
+            if self.tokens.get(self.at) == Some(&Token::LParen) {
+                self.at += 1;
+                while let Some(column) = self.part() {
+                    privileges.push(format!("{privilege} {column}"));
+                    self.at += 1;
+                }
+            } else {
+                privileges.push(privilege);
+            }
+            if self.tokens.get(self.at) == Some(&Token::Comma) {
+                self.at += 1;
+            }
+        }
+        let kinds = ["schema", "sequence", "function", "database", "all", "type", "language"];
+        if self.word().is_some_and(|w| kinds.contains(&w.as_str())) {
+            return;
+        }
+        self.eat(&["table"]);
+        let tables = self.names();
+        if !self.seek("to") {
+            return;
+        }
+        let Some(role) = self.name() else { return };
+        for table in &tables {
+            for privilege in privileges.iter().filter(|p| !p.starts_with("all")) {
+                let name = format!("{privilege}|{table}");
+                script.creates.push(Object { kind: "grant", name, of: role.clone(), lenient: false });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn created(sql: &str) -> Vec<(String, String, String)> {
+        parse(sql).unwrap().creates.into_iter().map(|o| (o.kind.into(), o.name, o.of)).collect()
+    }
+
+    fn of(kind: &str, name: &str, of: &str) -> (String, String, String) {
+        (kind.into(), name.into(), of.into())
+    }
+
+    #[test]
+    fn the_usual_statements() {
+        let sql = "CREATE TABLE IF NOT EXISTS app.T1 (a int); create unique index concurrently i on app.t1 (a);
+                   ALTER TABLE t1 ADD COLUMN b int, ADD CONSTRAINT c CHECK (b > 0), ADD PRIMARY KEY (a);
+                   CREATE TRIGGER g BEFORE UPDATE OF a ON t1 FOR EACH ROW EXECUTE FUNCTION f();
+                   CREATE OR REPLACE FUNCTION f() RETURNS trigger AS $$begin; end$$ LANGUAGE plpgsql;";
+        assert_eq!(
+            created(sql),
+            [
+                of("relation", "app.t1", ""),
+                of("relation", "app.i", ""),
+                of("column", "b", "t1"),
+                of("constraint", "c", "t1"),
+                of("trigger", "g", "t1"),
+                of("function", "f", "begin; end"),
+            ]
+        );
+    }
+
+    #[test]
+    fn grants_are_asked_for_one_by_one() {
+        assert_eq!(
+            created("GRANT SELECT, UPDATE (a, b) ON TABLE t TO w; GRANT INSERT ON u, v TO w;"),
+            [of("grant", "select|t", "w"), of("grant", "update a|t", "w"), of("grant", "update b|t", "w"),
+             of("grant", "insert|u", "w"), of("grant", "insert|v", "w")]
+        );
+    }
+
+    #[test]
+    fn comments_and_blanks_do_not_change_the_fingerprint() {
+        let a = parse("create table a ( x int ); -- note").unwrap().fingerprint;
+        assert_eq!(a, parse("CREATE TABLE a(x INT);\n/* other */").unwrap().fingerprint);
+        assert_ne!(a, parse("create table b (x int);").unwrap().fingerprint);
+        assert_ne!(parse("select 'A'").unwrap().fingerprint, parse("select 'a'").unwrap().fingerprint);
+    }
+
+    #[test]
+    fn odd_files_do_not_panic() {
+        assert!(parse("create table 'unterminated").is_err());
+        assert!(parse("").unwrap().creates.is_empty());
+        assert!(parse("create").unwrap().creates.is_empty());
+        assert!(parse("grant select on").unwrap().creates.is_empty());
+    }
+}

@@ -1,0 +1,15 @@
+//! The kinds of read-only checks, one per file. A new kind is a file, its `mod` line, its line in [`ALL`].
+
+mod anomalies;
+mod migrations;
+mod parity;
+mod queue;
+
+pub use migrations::Facts as MigrationFacts;
+pub use parity::{Facts as ParityFacts, Partition, Trigger};
+pub use queue::{Cause, Facts as QueueFacts};
+
+use crate::engine::Check;
+
+/// Every kind, in the order of the panes.
+pub const ALL: &[&dyn Check] = &[&migrations::Migrations, &parity::Parity, &queue::Queues, &anomalies::Anomalies];

@@ -1,0 +1,206 @@
+//! What the catalog says of the two tables: columns, triggers, sequence.
+
+use serde::Deserialize;
+
+use super::Trigger;
+use crate::engine::ident::{Ident, Relation};
+use crate::engine::ports::{Param, ReadTx};
+use crate::engine::profile::Twin;
+use crate::engine::{Error, Result};
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Column {
+    pub(super) name: String,
+    /// As `format_type` writes it.
+    pub(super) kind: String,
+    /// The type's own equality is looser than identity, or it has no hash: compared as text.
+    pub(super) as_text: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    pub(super) relation: String,
+    pub(super) oid: i64,
+    pub(super) columns: Vec<Column>,
+}
+
+#[derive(Deserialize)]
+struct Resolved {
+    oid: i64,
+    relation: String,
+}
+
+const RESOLVE: &str = "
+select c.oid::bigint as oid, format('%I.%I', n.nspname, c.relname) as relation
+from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)";
+
+// Only types whose hash says equal exactly where the text would are hashed as they are: not numeric
+// (1.0 = 1.00), citext, interval (1 mon = 30 days), floats (0 = -0), jsonb, or a lax collation.
+const COLUMNS: &str = "
+select a.attname as name, format_type(a.atttypid, a.atttypmod) as kind,
+       not ((t.typname in ('bool', 'int2', 'int4', 'int8', 'oid', 'text', 'varchar', 'uuid', 'date', 'time',
+                           'timestamp', 'timestamptz', 'bytea', 'name') or t.typtype = 'e')
+            and coalesce(co.collisdeterministic, true)) as as_text
+from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation co on co.oid = a.attcollation
+where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
+order by a.attnum";
+
+pub(super) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<Table> {
+    let quoted = Relation::parse(name).to_string();
+    let found: Vec<Resolved> = tx.fetch(RESOLVE, &[Param::Text(Some(quoted.clone()))]).await?;
+    let Some(resolved) = found.into_iter().next() else {
+        return Err(Error::unobserved(format!("this database has no table {quoted}"))
+            .hint("the profile names it: is it the right profile, database and search_path?"));
+    };
+    let columns = tx.fetch(COLUMNS, &[Param::Int(resolved.oid)]).await?;
+    Ok(Table { relation: resolved.relation, oid: resolved.oid, columns })
+}
+
+/// How the two tables' columns relate, by name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Columns {
+    /// On both sides, in the legacy table's order.
+    pub(super) common: Vec<Column>,
+    pub(super) missing_in_partitioned: Vec<String>,
+    pub(super) missing_in_legacy: Vec<String>,
+    /// Name, legacy type, twin type.
+    pub(super) retyped: Vec<(String, String, String)>,
+    pub(super) key: Vec<Column>,
+}
+
+impl Columns {
+    pub(super) fn of(legacy: &Table, partitioned: &Table, key: &[String]) -> Result<Self> {
+        let mut out = Self::default();
+        for column in &legacy.columns {
+            match partitioned.columns.iter().find(|p| p.name == column.name) {
+                None => out.missing_in_partitioned.push(column.name.clone()),
+                Some(other) => {
+                    let retyped = other.kind != column.kind;
+                    if retyped {
+                        out.retyped.push((column.name.clone(), column.kind.clone(), other.kind.clone()));
+                    }
+                    out.common.push(Column { as_text: column.as_text || other.as_text || retyped, ..column.clone() });
+                }
+            }
+        }
+        let extra = partitioned.columns.iter().filter(|p| !legacy.columns.iter().any(|l| l.name == p.name));
+        out.missing_in_legacy = extra.map(|c| c.name.clone()).collect();
+        for name in key {
+            let column = out.common.iter().find(|c| &c.name == name).ok_or_else(|| {
+                Error::unobserved(format!("the key column {name} is not in both {} and {}", legacy.relation, partitioned.relation))
+            })?;
+            out.key.push(column.clone());
+        }
+        Ok(out)
+    }
+
+    /// The digest of a row.
+    pub(super) fn digest(&self) -> String {
+        let cells: Vec<_> = self
+            .common
+            .iter()
+            .map(|c| if c.as_text { format!("{}::text", Ident(&c.name)) } else { Ident(&c.name).to_string() })
+            .collect();
+        format!("hash_record_extended(row({}), 0)", cells.join(", "))
+    }
+}
+
+#[derive(Deserialize)]
+struct TriggerRow {
+    name: String,
+    enabled: String,
+    kind: i32,
+    mentions: bool,
+}
+
+const TRIGGERS: &str = "
+select t.tgname as name, t.tgenabled::text as enabled, t.tgtype::int as kind,
+       p.prosrc ~ ('\\m' || $2 || '\\M') as mentions
+from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+where t.tgrelid = $1::oid and not t.tgisinternal
+order by t.tgname";
+
+/// The declared triggers, present or not, and any other whose function names the twin.
+pub(super) async fn triggers(tx: &mut dyn ReadTx, twin: &Twin, legacy: &Table, partitioned: &Table) -> Result<Vec<Trigger>> {
+    let name = Relation::parse(&partitioned.relation).name;
+    let escaped: String = name.chars().flat_map(|c| if c.is_alphanumeric() || c == '_' { vec![c] } else { vec!['\\', c] }).collect();
+    let rows: Vec<TriggerRow> = tx.fetch(TRIGGERS, &[Param::Int(legacy.oid), Param::Text(Some(escaped))]).await?;
+    let mut out: Vec<Trigger> = rows
+        .iter()
+        .filter(|r| r.mentions || twin.triggers.contains(&r.name))
+        .map(|r| Trigger { name: r.name.clone(), state: state(&r.enabled).into(), events: events(r.kind) })
+        .collect();
+    for declared in &twin.triggers {
+        if !out.iter().any(|t| &t.name == declared) {
+            out.push(Trigger { name: declared.clone(), state: "missing".into(), events: vec![] });
+        }
+    }
+    Ok(out)
+}
+
+fn state(enabled: &str) -> &'static str {
+    match enabled {
+        "O" => "enabled",
+        "A" => "always",
+        "R" => "replica",
+        _ => "disabled",
+    }
+}
+
+/// `pg_trigger.tgtype` is a bit set.
+fn events(kind: i32) -> Vec<String> {
+    [(4, "INSERT"), (16, "UPDATE"), (8, "DELETE"), (32, "TRUNCATE")]
+        .into_iter()
+        .filter(|(bit, _)| kind & bit != 0)
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct SequenceRow {
+    name: String,
+    last: Option<i64>,
+}
+
+const SEQUENCE: &str = "
+select s.oid::regclass::text as name, q.last_value as last
+from pg_attribute a
+join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass
+join pg_class s on s.oid = p.refobjid and s.relkind = 'S'
+join pg_namespace n on n.oid = s.relnamespace
+left join pg_sequences q on q.schemaname = n.nspname and q.sequencename = s.relname
+where a.attrelid = $1::oid and a.attname = $2";
+
+/// The sequence behind the first key column, and the last number it gave out.
+pub(super) async fn sequence(tx: &mut dyn ReadTx, table: &Table, key: &[String]) -> Result<Option<(String, Option<i64>)>> {
+    let Some(column) = key.first() else { return Ok(None) };
+    let params = [Param::Int(table.oid), Param::Text(Some(column.clone()))];
+    let rows: Vec<SequenceRow> = tx.fetch(SEQUENCE, &params).await?;
+    Ok(rows.into_iter().next().map(|r| (r.name, r.last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trigger_bits_are_events() {
+        assert_eq!(events(4 | 16 | 1), ["INSERT", "UPDATE"]);
+        assert_eq!(events(8 | 1), ["DELETE"]);
+    }
+
+    #[test]
+    fn columns_are_matched_by_name() {
+        let column = |name: &str, kind: &str| Column { name: name.into(), kind: kind.into(), as_text: false };
+        let table = |columns| Table { relation: "t".into(), oid: 1, columns };
+        let legacy = table(vec![column("id", "integer"), column("a", "text"), column("old", "text")]);
+        let twin = table(vec![column("a", "character varying(9)"), column("id", "integer"), column("new", "text")]);
+        let c = Columns::of(&legacy, &twin, &["id".into()]).unwrap();
+        assert_eq!(c.missing_in_partitioned, ["old"]);
+        assert_eq!(c.missing_in_legacy, ["new"]);
+        assert_eq!(c.retyped.len(), 1);
+        assert_eq!(c.digest(), r#"hash_record_extended(row("id", "a"::text), 0)"#);
+        assert!(Columns::of(&legacy, &twin, &["old".into()]).is_err());
+    }
+}

@@ -1,0 +1,316 @@
+//! Counts, sums and digests of both sides by partition, all in one snapshot.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+
+use super::catalog::{Columns, Table};
+use super::partitions::{Layout, Leaf, Mapping};
+use super::{Facts, Partition, Sums, TIMEOUT};
+use crate::engine::ident::Ident;
+use crate::engine::ports::{ReadOptions, ReadTx, Snapshot};
+use crate::engine::profile::Twin;
+use crate::engine::{Cx, Error, Result};
+
+/// Leaves in one statement.
+const STATEMENT_LEAVES: usize = 40;
+/// Leaves in one transaction: each holds locks on the leaf and its indexes, and a default server has
+/// room for some 6,400 locks in all.
+const TRANSACTION_LEAVES: usize = 400;
+
+/// What is compared.
+#[derive(Clone, Copy)]
+pub(super) struct Plan<'a> {
+    pub(super) twin: &'a Twin,
+    pub(super) legacy: Option<&'a Table>,
+    pub(super) partitioned: &'a Table,
+    pub(super) columns: &'a Columns,
+    pub(super) layout: &'a Layout,
+}
+
+/// Where further transactions of the same snapshot come from.
+pub(super) struct Source<'a> {
+    pub(super) cx: &'a Cx<'a>,
+    pub(super) snapshot: Option<&'a str>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Aggregate {
+    rows: u64,
+    digest: i128,
+    sums: Vec<i128>,
+}
+
+/// Both sides by slot.
+pub(super) struct Digests {
+    legacy: Option<BTreeMap<Option<usize>, Aggregate>>,
+    partitioned: Vec<Aggregate>,
+    pub(super) max_key: Option<i64>,
+    sums: Vec<String>,
+    whole: bool,
+}
+
+/// What has to be read row by row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Differing {
+    pub(super) slots: Vec<usize>,
+    /// Legacy rows that belong in no partition.
+    pub(super) homeless: bool,
+    /// The partitioning could not be computed for legacy rows.
+    pub(super) whole: bool,
+}
+
+impl Differing {
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty() && !self.homeless
+    }
+}
+
+#[derive(Deserialize)]
+struct Row {
+    bucket: Option<i64>,
+    rows: u64,
+    digest: Option<String>,
+    sums: Vec<Option<String>>,
+    max_key: Option<i64>,
+}
+
+impl Row {
+    fn add_to(&self, to: &mut Aggregate) -> Result<()> {
+        let number = |t: &Option<String>| match t {
+            None => Ok(0),
+            Some(t) => parse_sum(t),
+        };
+        to.rows += self.rows;
+        to.digest += number(&self.digest)?;
+        to.sums.resize(self.sums.len(), 0);
+        for (total, sum) in to.sums.iter_mut().zip(&self.sums) {
+            *total += number(sum)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sums arrive as whole numbers of millionths.
+fn parse_sum(text: &str) -> Result<i128> {
+    text.parse().map_err(|_| Error::unobserved(format!("failed to read a sum: {text} is not a whole number")))
+}
+
+impl Plan<'_> {
+    /// Sums of decimals are kept exact as millionths.
+    fn sums(&self) -> Vec<String> {
+        self.twin.sums.iter().map(|c| format!("trunc(sum({}) * 1000000)::numeric(60,0)::text", Ident(c))).collect()
+    }
+
+    fn aggregates(&self, quick: bool) -> String {
+        let digest = if quick { "null::text".into() } else { format!("sum({})::text", self.columns.digest()) };
+        format!("count(*) as rows, {digest} as digest, array[{}]::text[] as sums", self.sums().join(", "))
+    }
+
+    fn max_key(&self) -> String {
+        match self.columns.key.first() {
+            Some(k) if matches!(k.kind.as_str(), "integer" | "bigint" | "smallint") => {
+                format!("max({})::bigint", Ident(&k.name))
+            }
+            _ => "null::bigint".into(),
+        }
+    }
+
+    /// The legacy row's bucket.
+    pub(super) fn bucket(&self) -> &str {
+        match &self.layout.mapping {
+            Mapping::Buckets { expression, .. } => expression,
+            Mapping::Whole => "0",
+        }
+    }
+
+    fn slot_of(&self, bucket: Option<i64>) -> Option<usize> {
+        match &self.layout.mapping {
+            Mapping::Whole => Some(0),
+            Mapping::Buckets { slots, default, .. } => bucket
+                .and_then(|b| usize::try_from(b).ok())
+                .and_then(|b| slots.get(b).copied().flatten())
+                .or(*default),
+        }
+    }
+
+    /// The buckets of some slots; `None` stands for rows without a bucket.
+    pub(super) fn buckets_of(&self, differing: &Differing) -> Option<(Vec<usize>, bool)> {
+        let Mapping::Buckets { slots, default, .. } = &self.layout.mapping else { return None };
+        let wanted = |slot: Option<usize>| match slot.or(*default) {
+            Some(s) => differing.slots.contains(&s),
+            None => differing.homeless,
+        };
+        let list = (0..slots.len()).filter(|b| wanted(slots[*b])).collect();
+        Some((list, wanted(None)))
+    }
+}
+
+/// The legacy side's statement.
+pub(super) fn legacy_sql(plan: &Plan<'_>) -> String {
+    legacy_statement(plan, false)
+}
+
+fn legacy_statement(plan: &Plan<'_>, quick: bool) -> String {
+    let Some(legacy) = plan.legacy else { return String::new() };
+    format!(
+        "select {}::bigint as bucket, {}, null::bigint as max_key\nfrom {} group by 1",
+        plan.bucket(),
+        plan.aggregates(quick),
+        legacy.relation
+    )
+}
+
+/// One leaf's statement.
+pub(super) fn leaf_sql(plan: &Plan<'_>, leaf: &Leaf) -> String {
+    leaf_statement(plan, leaf, false)
+}
+
+fn leaf_statement(plan: &Plan<'_>, leaf: &Leaf, quick: bool) -> String {
+    format!(
+        "select {}::bigint as bucket, {}, {} as max_key from only {}",
+        leaf.slot,
+        plan.aggregates(quick),
+        plan.max_key(),
+        leaf.relation
+    )
+}
+
+pub(super) async fn read(tx: &mut dyn ReadTx, source: &Source<'_>, plan: &Plan<'_>, quick: bool) -> Result<Digests> {
+    let mut out = Digests {
+        legacy: None,
+        partitioned: vec![Aggregate { sums: vec![0; plan.twin.sums.len()], ..Aggregate::default() }; plan.layout.slots.len()],
+        max_key: None,
+        sums: plan.twin.sums.clone(),
+        whole: plan.layout.mapping == Mapping::Whole,
+    };
+    if plan.legacy.is_some() {
+        let rows: Vec<Row> = tx.fetch(&legacy_statement(plan, quick), &[]).await?;
+        let mut legacy = BTreeMap::new();
+        for row in &rows {
+            row.add_to(legacy.entry(plan.slot_of(row.bucket)).or_default())?;
+        }
+        out.legacy = Some(legacy);
+    }
+    for (i, chunk) in plan.layout.leaves.chunks(TRANSACTION_LEAVES).enumerate() {
+        match (i, source.snapshot) {
+            (0, _) | (_, None) => leaves(tx, plan, chunk, quick, &mut out).await?,
+            (_, Some(id)) => {
+                let options =
+                    ReadOptions { snapshot: Snapshot::Import(id.to_owned()), timeout: Some(TIMEOUT) };
+                let mut other = source.cx.read_with(options).await?;
+                leaves(&mut *other, plan, chunk, quick, &mut out).await?;
+            }
+        }
+    }
+    Ok(out)
+}
+
+async fn leaves(tx: &mut dyn ReadTx, plan: &Plan<'_>, leaves: &[Leaf], quick: bool, out: &mut Digests) -> Result<()> {
+    for group in leaves.chunks(STATEMENT_LEAVES) {
+        let mut sql = String::new();
+        for (i, leaf) in group.iter().enumerate() {
+            let union = if i == 0 { "" } else { "\nunion all " };
+            let _ = write!(sql, "{union}{}", leaf_statement(plan, leaf, quick));
+        }
+        let rows: Vec<Row> = tx.fetch(&sql, &[]).await?;
+        for row in &rows {
+            let slot = row.bucket.and_then(|b| usize::try_from(b).ok());
+            if let Some(to) = slot.and_then(|s| out.partitioned.get_mut(s)) {
+                row.add_to(to)?;
+            }
+            out.max_key = out.max_key.max(row.max_key);
+        }
+    }
+    Ok(())
+}
+
+impl Digests {
+    pub(super) fn facts(&self, layout: &Layout) -> Facts {
+        let mut facts = Facts {
+            legacy_rows: self.legacy.as_ref().map(|l| l.values().map(|a| a.rows).sum()),
+            partitioned_rows: Some(self.partitioned.iter().map(|a| a.rows).sum()),
+            ..Facts::default()
+        };
+        for (i, column) in self.sums.iter().enumerate() {
+            let sum = |all: &mut dyn Iterator<Item = &Aggregate>| millionths(all.filter_map(|a| a.sums.get(i)).sum());
+            facts.sums.insert(
+                column.clone(),
+                Sums {
+                    legacy: self.legacy.as_ref().map(|l| sum(&mut l.values())),
+                    partitioned: Some(sum(&mut self.partitioned.iter())),
+                },
+            );
+        }
+        for (slot, name) in layout.slots.iter().enumerate() {
+            facts.partitions.push(Partition {
+                partition: name.clone(),
+                legacy_rows: self.legacy_of(Some(slot)).map(|a| a.rows),
+                partitioned_rows: self.partitioned.get(slot).map(|a| a.rows),
+                status: self.status(slot).into(),
+            });
+        }
+        if let Some(homeless) = self.legacy.as_ref().and_then(|l| l.get(&None)) {
+            facts.partitions.push(Partition {
+                partition: "no partition".into(),
+                legacy_rows: Some(homeless.rows),
+                partitioned_rows: Some(0),
+                status: "missing".into(),
+            });
+        }
+        facts
+    }
+
+    /// `None`: no legacy table, or its rows' partitions cannot be computed.
+    fn legacy_of(&self, slot: Option<usize>) -> Option<Aggregate> {
+        let legacy = self.legacy.as_ref().filter(|_| !self.whole)?;
+        Some(legacy.get(&slot).cloned().unwrap_or_default())
+    }
+
+    fn status(&self, slot: usize) -> &'static str {
+        match (self.legacy_of(Some(slot)), self.partitioned.get(slot)) {
+            (Some(l), Some(t)) if l.rows == t.rows && l.digest == t.digest => "equal",
+            (Some(_), Some(_)) => "differs",
+            _ => "not compared",
+        }
+    }
+
+    pub(super) fn differing(&self, layout: &Layout) -> Differing {
+        let Some(legacy) = &self.legacy else { return Differing::default() };
+        if self.whole {
+            let total = |all: &mut dyn Iterator<Item = &Aggregate>| {
+                all.fold((0, 0), |(rows, digest), a| (rows + a.rows, digest + a.digest))
+            };
+            let same = total(&mut legacy.values()) == total(&mut self.partitioned.iter());
+            let slots = if same { vec![] } else { (0..layout.slots.len()).collect() };
+            return Differing { slots, homeless: false, whole: true };
+        }
+        Differing {
+            slots: (0..layout.slots.len()).filter(|s| self.status(*s) == "differs").collect(),
+            homeless: legacy.get(&None).is_some_and(|a| a.rows > 0),
+            whole: false,
+        }
+    }
+}
+
+fn millionths(sum: i128) -> String {
+    let (whole, part) = (sum / 1_000_000, (sum % 1_000_000).unsigned_abs());
+    if part == 0 {
+        return whole.to_string();
+    }
+    let sign = if sum < 0 && whole == 0 { "-" } else { "" };
+    format!("{sign}{whole}.{part:06}").trim_end_matches('0').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_keep_their_decimals() {
+        assert_eq!(millionths(5_000_000), "5");
+        assert_eq!(millionths(-250_000), "-0.25");
+        assert_eq!(millionths(-1_250_000), "-1.25");
+    }
+}

@@ -1,0 +1,162 @@
+//! What the facts of a pair of tables mean.
+
+use super::catalog::Columns;
+use super::partitions::{Coverage, Layout};
+use super::rows::{Class, Samples};
+use super::{Facts, Trigger};
+use crate::engine::report::Sample;
+use crate::engine::{CheckId, Finding, Severity};
+
+pub(super) fn of(
+    id: &CheckId,
+    facts: &Facts,
+    columns: &Columns,
+    layout: &Layout,
+    coverage: &Coverage,
+    mut samples: Samples,
+) -> Vec<Finding> {
+    let mut out = Findings { id, list: vec![] };
+    let mut counted = facts.clone();
+    let total = facts.legacy_rows.unwrap_or_default();
+    for class in Class::ALL {
+        let rows = *class.count(&mut counted);
+        if rows > 0 {
+            let sample = samples.take(class);
+            let message = format!("{rows} of {total} rows {}{}", describe(class), differing_columns(&sample));
+            out.push(class.word(), Severity::Critical, message, Some(rows), sample);
+        }
+    }
+    if facts.not_classified > 0 {
+        let message = format!("{} more keys differ, not looked at one by one", facts.not_classified);
+        out.push("not_classified", Severity::Critical, message, Some(facts.not_classified), vec![]);
+    }
+    if facts.legacy_rows.is_some() {
+        out.sums(facts);
+        out.columns(columns);
+        out.triggers(&facts.triggers);
+        out.sequence(facts);
+    }
+    out.coverage(coverage, layout, facts);
+    out.list
+}
+
+fn describe(class: Class) -> &'static str {
+    match class {
+        Class::Different => "differ",
+        Class::MissingInPartitioned => "are missing in the twin",
+        Class::MissingInLegacy => "are in the twin only",
+        Class::Stale => "have a stale copy under an old partition key",
+        Class::Duplicate => "have a second row with the same key",
+    }
+}
+
+fn differing_columns(sample: &[Sample]) -> String {
+    let mut names: Vec<&str> = sample
+        .iter()
+        .filter_map(|s| s.get("columns")?.as_array())
+        .flatten()
+        .filter_map(serde_json::Value::as_str)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    match names.len() {
+        0 => String::new(),
+        1..=4 => format!(" ({})", names.join(", ")),
+        n => format!(" ({} and {} more columns)", names[..3].join(", "), n - 3),
+    }
+}
+
+struct Findings<'a> {
+    id: &'a CheckId,
+    list: Vec<Finding>,
+}
+
+impl Findings<'_> {
+    fn push(&mut self, what: &str, severity: Severity, message: String, rows: Option<u64>, sample: Vec<Sample>) {
+        self.list.push(Finding { id: format!("{}/{what}", self.id), severity, message, rows, sample });
+    }
+
+    /// Rows were compared by digest; sums are the windows' own habit and must agree when the rows do.
+    fn sums(&mut self, facts: &Facts) {
+        for (column, sums) in &facts.sums {
+            if sums.legacy != sums.partitioned && facts.differences() == 0 {
+                let message = format!(
+                    "the sums of {column} differ: {} and {}",
+                    sums.legacy.as_deref().unwrap_or("none"),
+                    sums.partitioned.as_deref().unwrap_or("none")
+                );
+                self.push("sums", Severity::Critical, message, None, vec![]);
+            }
+        }
+    }
+
+    fn columns(&mut self, columns: &Columns) {
+        let mut say = |what: &str, severity, list: Vec<String>, text: &str| {
+            if !list.is_empty() {
+                self.push(what, severity, format!("{text}: {}", list.join(", ")), None, vec![]);
+            }
+        };
+        let Columns { missing_in_partitioned, missing_in_legacy, retyped, .. } = columns;
+        say("columns_missing", Severity::Critical, missing_in_partitioned.clone(), "the twin lacks columns");
+        say("columns_extra", Severity::Warning, missing_in_legacy.clone(), "the twin has columns of its own");
+        let types = retyped.iter().map(|(n, l, t)| format!("{n} ({l}, in the twin {t})")).collect();
+        say("columns_type", Severity::Warning, types, "columns of another type, compared as text");
+    }
+
+    fn triggers(&mut self, triggers: &[Trigger]) {
+        let mut explained: Vec<&str> = Vec::new();
+        for t in triggers.iter().filter(|t| matches!(t.state.as_str(), "disabled" | "missing" | "replica")) {
+            let lost = if t.events.is_empty() { "its events".into() } else { t.events.join(" and ") };
+            let message = format!("trigger {} is {}: {lost} not mirrored", t.name, t.state);
+            self.push(&format!("trigger/{}", t.name), Severity::Critical, message, None, vec![]);
+            explained.extend(t.events.iter().map(String::as_str));
+            if t.state == "missing" {
+                explained.extend(["INSERT", "UPDATE", "DELETE"]);
+            }
+        }
+        let fires = |event: &str| {
+            triggers
+                .iter()
+                .any(|t| matches!(t.state.as_str(), "enabled" | "always") && t.events.iter().any(|e| e == event))
+        };
+        for event in ["INSERT", "UPDATE", "DELETE"] {
+            if !fires(event) && !explained.contains(&event) {
+                let message = format!("no trigger mirrors {event}");
+                self.push(&format!("unmirrored/{event}"), Severity::Critical, message, None, vec![]);
+            }
+        }
+    }
+
+    fn sequence(&mut self, facts: &Facts) {
+        let Some(sequence) = &facts.sequence else { return };
+        let Some(max) = sequence.max else { return };
+        if sequence.last.unwrap_or(0) < max {
+            let message = format!(
+                "sequence {} is at {}, behind {max}: the first insert after a switchover fails",
+                sequence.name,
+                sequence.last.map_or("its start (or not readable)".into(), |l| l.to_string())
+            );
+            self.push("sequence", Severity::Warning, message, None, vec![]);
+        }
+    }
+
+    fn coverage(&mut self, coverage: &Coverage, layout: &Layout, facts: &Facts) {
+        if let Some(month) = &coverage.now {
+            let message = format!("no partition takes rows of now ({month}): writes fail");
+            self.push("coverage", Severity::Critical, message, None, vec![]);
+        }
+        if let Some(month) = &coverage.next {
+            let message = format!("no partition for the coming month {month}: writes will fail then");
+            self.push("coverage", Severity::Warning, message, None, vec![]);
+        }
+        if !coverage.gaps.is_empty() {
+            let message = format!("no partition between {}", coverage.gaps.join("; "));
+            self.push("gap", Severity::Warning, message, None, vec![]);
+        }
+        let default = layout.default.and_then(|d| facts.partitions.get(d));
+        if let Some(rows) = default.and_then(|p| p.partitioned_rows).filter(|r| *r > 0) {
+            let message = format!("{rows} rows lie in the default partition: a partition for them cannot be added");
+            self.push("default_partition", Severity::Warning, message, Some(rows), vec![]);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! How a table is partitioned, and in which partition a legacy row belongs.
+
+use serde::Deserialize;
+
+use super::catalog::Table;
+use crate::engine::Result;
+use crate::engine::ident::{Ident, literal};
+use crate::engine::ports::{Param, ReadTx};
+
+/// A partition that holds rows, under the partition of the first level that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Leaf {
+    pub(super) relation: String,
+    /// Index of its first-level partition.
+    pub(super) slot: usize,
+}
+
+/// How a legacy row's slot is computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Mapping {
+    /// An expression over the legacy row that gives a bucket, and each bucket's slot.
+    Buckets { expression: String, slots: Vec<Option<usize>>, default: Option<usize> },
+    /// It cannot be computed: everything is compared as one.
+    Whole,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    /// Names of the partitions of the first level.
+    pub(super) slots: Vec<String>,
+    pub(super) leaves: Vec<Leaf>,
+    pub(super) mapping: Mapping,
+    pub(super) default: Option<usize>,
+    /// Name and type of the key when it is a single column partitioned by range of time.
+    time_key: Option<String>,
+    thresholds: Vec<String>,
+    /// Columns of the partition key.
+    pub(super) key: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Strategy {
+    strategy: String,
+    columns: Vec<Option<String>>,
+    kinds: Vec<Option<String>>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    oid: i64,
+    parent: i64,
+    relation: String,
+    name: String,
+    leaf: bool,
+    bound: Option<String>,
+}
+
+const STRATEGY: &str = "
+select p.partstrat::text as strategy,
+       array(select a.attname::text from unnest(p.partattrs::int2[]) with ordinality k(n, i)
+             left join pg_attribute a on a.attrelid = p.partrelid and a.attnum = k.n and k.n > 0 order by k.i) as columns,
+       array(select format_type(a.atttypid, a.atttypmod) from unnest(p.partattrs::int2[]) with ordinality k(n, i)
+             left join pg_attribute a on a.attrelid = p.partrelid and a.attnum = k.n and k.n > 0 order by k.i) as kinds
+from pg_partitioned_table p where p.partrelid = $1::oid";
+
+// Not pg_partition_tree: it locks every partition, and thousands of locks exhaust a default server.
+const TREE: &str = "
+with recursive tree as (
+  select i.inhrelid, i.inhparent from pg_inherits i where i.inhparent = $1::oid
+  union all
+  select i.inhrelid, i.inhparent from pg_inherits i join tree t on i.inhparent = t.inhrelid)
+select c.oid::bigint as oid, t.inhparent::bigint as parent, format('%I.%I', n.nspname, c.relname) as relation,
+       c.relname as name, c.relkind <> 'p' as leaf,
+       case when t.inhparent = $1::oid then pg_get_expr(c.relpartbound, c.oid) end as bound
+from tree t join pg_class c on c.oid = t.inhrelid join pg_namespace n on n.oid = c.relnamespace
+order by c.relname";
+
+pub(super) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout> {
+    let strategy: Vec<Strategy> = tx.fetch(STRATEGY, &[Param::Int(table.oid)]).await?;
+    let nodes: Vec<Node> = tx.fetch(TREE, &[Param::Int(table.oid)]).await?;
+    let firsts: Vec<&Node> = nodes.iter().filter(|n| n.parent == table.oid).collect();
+    let slot_of = |node: &Node| {
+        let mut at = node;
+        while at.parent != table.oid {
+            at = nodes.iter().find(|n| n.oid == at.parent)?;
+        }
+        firsts.iter().position(|f| f.oid == at.oid)
+    };
+    let mut leaves: Vec<Leaf> = nodes
+        .iter()
+        .filter(|n| n.leaf)
+        .filter_map(|n| Some(Leaf { relation: n.relation.clone(), slot: slot_of(n)? }))
+        .collect();
+    let mut out = Layout {
+        slots: firsts.iter().map(|f| f.name.clone()).collect(),
+        leaves: vec![],
+        mapping: Mapping::Whole,
+        default: firsts.iter().position(|f| f.bound.as_deref() == Some("DEFAULT")),
+        time_key: None,
+        thresholds: vec![],
+        key: vec![],
+    };
+    match strategy.into_iter().next() {
+        None => {
+            // Not partitioned at all: its own single leaf.
+            out.slots = vec![table.relation.clone()];
+            leaves = vec![Leaf { relation: table.relation.clone(), slot: 0 }];
+        }
+        Some(s) => {
+            let bounds: Vec<&str> = firsts.iter().map(|f| f.bound.as_deref().unwrap_or_default()).collect();
+            out.key = s.columns.iter().flatten().cloned().collect();
+            map(tx, &mut out, table, &s, &bounds).await?;
+        }
+    }
+    out.leaves = leaves;
+    Ok(out)
+}
+
+async fn map(tx: &mut dyn ReadTx, out: &mut Layout, table: &Table, s: &Strategy, bounds: &[&str]) -> Result<()> {
+    let columns: Option<Vec<(&String, &String)>> =
+        s.columns.iter().zip(&s.kinds).map(|(c, k)| Some((c.as_ref()?, k.as_ref()?))).collect();
+    // A key that is an expression is not looked into.
+    let Some(columns) = columns else { return Ok(()) };
+    match (s.strategy.as_str(), columns.as_slice()) {
+        ("r", [(column, kind)]) => range(tx, out, column, kind, bounds).await?,
+        ("l", [(column, _)]) => out.mapping = list(out.default, column, bounds),
+        ("h", columns) => out.mapping = hash(table, columns, bounds),
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn range(tx: &mut dyn ReadTx, out: &mut Layout, column: &str, kind: &str, bounds: &[&str]) -> Result<()> {
+    let parsed: Vec<Option<(Bound, Bound)>> = bounds.iter().map(|b| range_bound(b)).collect();
+    let texts: Vec<String> =
+        parsed.iter().flatten().flat_map(|(a, b)| [a, b]).filter_map(|b| b.value().map(str::to_owned)).collect();
+    let sorted = format!("select x::text from (select distinct t::{kind} as x from unnest($1::text[]) t) d order by x");
+    let thresholds: Vec<String> = tx.texts(&sorted, &[Param::Texts(texts.clone())]).await?.into_iter().flatten().collect();
+    let canonical = format!("select t::{kind}::text from unnest($1::text[]) with ordinality u(t, i) order by i");
+    let mut canonical = tx.texts(&canonical, &[Param::Texts(texts)]).await?.into_iter().flatten();
+    // Bucket n lies above n thresholds: between thresholds n-1 and n.
+    let mut slots = vec![None; thresholds.len() + 1];
+    for (slot, bound) in parsed.iter().enumerate() {
+        let Some((from, to)) = bound else { continue };
+        let mut index = |b: &Bound, open: usize| match b {
+            Bound::Value(_) => canonical.next().and_then(|c| thresholds.iter().position(|t| *t == c)).map(|i| i + 1),
+            Bound::Open => Some(open),
+        };
+        let (Some(first), Some(end)) = (index(from, 0), index(to, thresholds.len() + 1)) else { continue };
+        for bucket in slots.iter_mut().take(end).skip(first) {
+            *bucket = Some(slot);
+        }
+    }
+    let list: Vec<_> = thresholds.iter().map(|t| literal(t)).collect();
+    let expression = format!("width_bucket({}::{kind}, array[{}]::{kind}[])", Ident(column), list.join(", "));
+    out.mapping = Mapping::Buckets { expression, slots, default: out.default };
+    if kind.starts_with("timestamp") || kind == "date" {
+        out.time_key = Some(kind.to_owned());
+    }
+    out.thresholds = thresholds;
+    Ok(())
+}
+
+fn list(default: Option<usize>, column: &str, bounds: &[&str]) -> Mapping {
+    let column = Ident(column);
+    let mut cases = Vec::new();
+    for (slot, bound) in bounds.iter().enumerate() {
+        let Some(values) = bound.strip_prefix("FOR VALUES IN (").and_then(|b| b.strip_suffix(')')) else { continue };
+        let null = if values.split(", ").any(|v| v == "NULL") { format!(" or {column} is null") } else { String::new() };
+        cases.push(format!("when {column} in ({values}){null} then {slot}"));
+    }
+    buckets_of_cases(&cases, bounds.len(), default)
+}
+
+fn hash(table: &Table, columns: &[(&String, &String)], bounds: &[&str]) -> Mapping {
+    let values: Vec<_> = columns.iter().map(|(c, k)| format!("{}::{k}", Ident(c))).collect();
+    let mut cases = Vec::new();
+    for (slot, bound) in bounds.iter().enumerate() {
+        let Some((modulus, remainder)) = hash_bound(bound) else { return Mapping::Whole };
+        cases.push(format!(
+            "when satisfies_hash_partition({}::oid, {modulus}, {remainder}, {}) then {slot}",
+            table.oid,
+            values.join(", ")
+        ));
+    }
+    buckets_of_cases(&cases, bounds.len(), None)
+}
+
+fn buckets_of_cases(cases: &[String], count: usize, default: Option<usize>) -> Mapping {
+    if cases.is_empty() {
+        return Mapping::Whole;
+    }
+    let expression = format!("case {} end", cases.join(" "));
+    Mapping::Buckets { expression, slots: (0..count).map(Some).collect(), default }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Bound {
+    Value(String),
+    Open,
+}
+
+impl Bound {
+    fn value(&self) -> Option<&str> {
+        match self {
+            Self::Value(v) => Some(v),
+            Self::Open => None,
+        }
+    }
+}
+
+/// `FOR VALUES FROM ('a') TO ('b')` of a single column.
+fn range_bound(text: &str) -> Option<(Bound, Bound)> {
+    let inner = text.strip_prefix("FOR VALUES FROM (")?.strip_suffix(')')?;
+    let (from, to) = inner.split_once(") TO (")?;
+    Some((bound_value(from), bound_value(to)))
+}
+
+fn bound_value(text: &str) -> Bound {
+    match text {
+        "MINVALUE" | "MAXVALUE" => Bound::Open,
+        quoted if quoted.starts_with('\'') => Bound::Value(quoted.trim_matches('\'').replace("''", "'")),
+        plain => Bound::Value(plain.to_owned()),
+    }
+}
+
+fn hash_bound(text: &str) -> Option<(u32, u32)> {
+    let inner = text.strip_prefix("FOR VALUES WITH (modulus ")?.strip_suffix(')')?;
+    let (modulus, remainder) = inner.split_once(", remainder ")?;
+    Some((modulus.parse().ok()?, remainder.parse().ok()?))
+}
+
+/// Times that have no partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Coverage {
+    /// `2026-11`, when nothing takes rows of the present.
+    pub(super) now: Option<String>,
+    /// `2026-12`, when nothing takes rows of the coming month.
+    pub(super) next: Option<String>,
+    /// Holes between partitions, as `from … to …`.
+    pub(super) gaps: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Times {
+    now_bucket: usize,
+    now_month: String,
+    next_bucket: usize,
+    next_month: String,
+}
+
+impl Layout {
+    /// Is there a partition for the present and the coming month? Only tables partitioned by time can tell.
+    pub(super) async fn coverage(&self, tx: &mut dyn ReadTx) -> Result<Coverage> {
+        let (Some(kind), Mapping::Buckets { slots, .. }) = (&self.time_key, &self.mapping) else {
+            return Ok(Coverage::default());
+        };
+        let list: Vec<_> = self.thresholds.iter().map(|t| literal(t)).collect();
+        let array = format!("array[{}]::{kind}[]", list.join(", "));
+        let sql = format!(
+            "select width_bucket(now()::{kind}, {array}) as now_bucket, to_char(now(), 'YYYY-MM') as now_month,\n\
+             width_bucket((date_trunc('month', now()) + interval '1 month')::{kind}, {array}) as next_bucket,\n\
+             to_char(now() + interval '1 month', 'YYYY-MM') as next_month"
+        );
+        let t: Times = tx.one(&sql, &[]).await?;
+        let covered = |bucket: usize| self.default.is_some() || slots.get(bucket).copied().flatten().is_some();
+        let inner = slots.len().saturating_sub(1);
+        let gaps = (1..inner)
+            .filter(|b| slots[*b].is_none())
+            .filter_map(|b| Some(format!("{} to {}", self.thresholds.get(b - 1)?, self.thresholds.get(b)?)))
+            .collect();
+        Ok(Coverage {
+            now: (!covered(t.now_bucket)).then_some(t.now_month),
+            next: (!covered(t.next_bucket)).then_some(t.next_month),
+            gaps,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_read_as_the_server_writes_them() {
+        assert_eq!(
+            range_bound("FOR VALUES FROM ('2025-01-01 00:00:00') TO (MAXVALUE)"),
+            Some((Bound::Value("2025-01-01 00:00:00".into()), Bound::Open))
+        );
+        assert_eq!(range_bound("FOR VALUES FROM (0) TO (10)").unwrap().1, Bound::Value("10".into()));
+        assert_eq!(range_bound("DEFAULT"), None);
+        assert_eq!(hash_bound("FOR VALUES WITH (modulus 16, remainder 3)"), Some((16, 3)));
+    }
+
+    #[test]
+    fn list_partitions_take_nulls_too() {
+        let Mapping::Buckets { expression, .. } = list(None, "c", &["FOR VALUES IN ('a', NULL)"]) else { panic!() };
+        assert_eq!(expression, r#"case when "c" in ('a', NULL) or "c" is null then 0 end"#);
+    }
+}

@@ -1,0 +1,256 @@
+//! A work queue kept in a table: states, ages, and failures grouped by cause rather than by job.
+
+mod sql;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::anomalies::{SAMPLE, samples};
+use crate::engine::paging::{self, At, PageRequest, RowSource};
+use crate::engine::ports::{Fut, Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::profile::{Profile, Queue};
+use crate::engine::{Check, CheckId, CheckSpec, Cx, Error, Finding, Report, Result, Severity};
+
+pub(super) struct Queues;
+
+static SPEC: CheckSpec = CheckSpec {
+    kind: "queue",
+    title: "Queue",
+    about: "states, ages and failures of work queues, grouped by cause",
+    every: Duration::from_secs(5),
+};
+
+/// Causes listed at most; the number of all is in the facts.
+const CAUSES: usize = 50;
+
+/// A group of failures with one normalised message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Short digest of code and normalised message: identifies the group.
+    pub id: String,
+    /// Code and normalised message.
+    pub fingerprint: String,
+    /// `permanent` (trying again is pointless) or `retryable`.
+    pub class: String,
+    /// The error's code.
+    pub code: Option<String>,
+    /// How many.
+    pub rows: u64,
+    /// Of these, how many have used all attempts.
+    pub exhausted: u64,
+    /// First tried.
+    pub first: Option<DateTime<Utc>>,
+    /// Last tried.
+    pub last: Option<DateTime<Utc>>,
+    /// Failures per tenth of the last hour, oldest first.
+    pub recent: Vec<u64>,
+}
+
+/// The facts of a queue.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Rows by state.
+    pub states: BTreeMap<String, u64>,
+    /// Failures by cause, most rows first.
+    pub failed: Vec<Cause>,
+    /// Number of causes, of which `failed` lists the first.
+    pub causes: u64,
+    /// Rows that wait without a job; null: not known.
+    pub lost: Option<u64>,
+    /// Jobs whose row does not exist; null: not known.
+    pub ghost: Option<u64>,
+    /// Rows with several live jobs; null: not known.
+    pub duplicate: Option<u64>,
+    /// Failed rows without any job; null: not known.
+    pub silent: Option<u64>,
+    /// Why the four are null.
+    pub jobs_unknown: Option<String>,
+    /// Age of the oldest waiting row.
+    pub oldest_pending_s: Option<f64>,
+    /// Median age of waiting rows.
+    pub age_p50_s: Option<f64>,
+    /// 95th percentile of the age of waiting rows.
+    pub age_p95_s: Option<f64>,
+    /// Rows that wait longer than the profile's `late_after_s`.
+    pub late: u64,
+    /// In progress for longer than the profile's `stuck_after_s`.
+    pub stuck: u64,
+    /// Failed with all attempts used.
+    pub exhausted: u64,
+    /// Days flagged with an error.
+    pub sync_error_days: Option<u64>,
+    /// Rows that came per minute of the last half hour, oldest first.
+    pub arrived: Vec<u64>,
+    /// Rows finished per minute of the last half hour, of those that came within a day.
+    pub finished: Vec<u64>,
+}
+
+impl Check for Queues {
+    fn spec(&self) -> &'static CheckSpec {
+        &SPEC
+    }
+
+    fn names(&self, profile: &Profile) -> Vec<String> {
+        profile.queues.iter().map(|q| q.name.clone()).collect()
+    }
+
+    fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
+        Box::pin(async move {
+            let queue = queue(cx.profile, &id.name)?;
+            let options = ReadOptions { snapshot: Snapshot::Transaction, timeout: None };
+            let mut tx = cx.read_with(options).await?;
+            let facts = facts(&mut *tx, queue).await?;
+            let findings = findings(&mut *tx, id, queue, &facts).await?;
+            let summary = format!(
+                "{} waiting, oldest {}",
+                queue.states.pending.iter().filter_map(|s| facts.states.get(s)).sum::<u64>(),
+                facts.oldest_pending_s.map_or("none".into(), |s| format!("{s:.0} s"))
+            );
+            Ok(Report::of(id.clone(), &facts, findings, &summary)
+                .evidence("rows by state", sql::states(queue))
+                .evidence("waiting, in progress, exhausted", sql::ages(queue))
+                .evidence("failures by cause", sql::causes(queue, CAUSES)))
+        })
+    }
+
+    fn rows(&self, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
+        let queue = profile.queues.iter().find(|q| q.name == name)?;
+        let (title, filter, params) = match finding.split_once('/') {
+            Some(("failed", cause)) => {
+                ("failures of one cause".into(), sql::is_cause(queue), vec![Param::from(cause)])
+            }
+            Some(("state", state)) => (format!("rows in state {state}"), sql::is_state(queue), vec![Param::from(state)]),
+            _ => match finding {
+                "exhausted" => ("all attempts used".into(), sql::is_exhausted(queue), vec![]),
+                "stuck" => ("in progress for too long".into(), sql::is_stuck(queue), vec![]),
+                "late" => ("waiting for too long".into(), sql::is_late(queue), vec![]),
+                _ => return None,
+            },
+        };
+        Some(RowSource {
+            id: format!("queue/{name}/{finding}"),
+            title,
+            sql: sql::rows(queue, &filter),
+            params,
+            key: vec![queue.key.clone()],
+            labels: BTreeMap::new(),
+            context: None,
+        })
+    }
+}
+
+fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
+    profile.queues.iter().find(|q| q.name == name).ok_or_else(|| Error::usage(format!("no queue {name}")))
+}
+
+#[derive(Deserialize)]
+struct StateRow {
+    state: String,
+    rows: u64,
+}
+
+#[derive(Deserialize)]
+struct Ages {
+    oldest_s: Option<f64>,
+    p50_s: Option<f64>,
+    p95_s: Option<f64>,
+    late: u64,
+    stuck: u64,
+    exhausted: u64,
+}
+
+#[derive(Deserialize)]
+struct CauseRow {
+    #[serde(flatten)]
+    cause: Cause,
+    causes: u64,
+}
+
+#[derive(Deserialize)]
+struct Minute {
+    arrived: u64,
+    finished: u64,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    rows: u64,
+}
+
+async fn facts(tx: &mut dyn ReadTx, queue: &Queue) -> Result<Facts> {
+    let states: Vec<StateRow> = tx.fetch(&sql::states(queue), &[]).await?;
+    let ages: Ages = tx.one(&sql::ages(queue), &[]).await?;
+    let causes: Vec<CauseRow> = tx.fetch(&sql::causes(queue, CAUSES), &[]).await?;
+    let minutes: Vec<Minute> = tx.fetch(&sql::throughput(queue), &[]).await?;
+    let sync_error_days = match sql::flagged_days(queue) {
+        Some(sql) => Some(tx.one::<Count>(&sql, &[]).await?.rows),
+        None => None,
+    };
+    Ok(Facts {
+        states: states.into_iter().map(|s| (s.state, s.rows)).collect(),
+        causes: causes.first().map_or(0, |c| c.causes),
+        failed: causes.into_iter().map(|c| c.cause).collect(),
+        jobs_unknown: queue.jobs.as_ref().map(|_| "no Redis configured".to_owned()),
+        oldest_pending_s: ages.oldest_s,
+        age_p50_s: ages.p50_s,
+        age_p95_s: ages.p95_s,
+        late: ages.late,
+        stuck: ages.stuck,
+        exhausted: ages.exhausted,
+        sync_error_days,
+        arrived: minutes.iter().map(|m| m.arrived).collect(),
+        finished: minutes.iter().map(|m| m.finished).collect(),
+        ..Facts::default()
+    })
+}
+
+async fn findings(tx: &mut dyn ReadTx, id: &CheckId, queue: &Queue, facts: &Facts) -> Result<Vec<Finding>> {
+    let mut out = Vec::new();
+    let mut add = |what: String, severity, message, rows| {
+        out.push(Finding { id: format!("{id}/{what}"), severity, message, rows, sample: vec![] });
+    };
+    if facts.exhausted > 0 {
+        let message = format!("{} failed with all {} attempts used: nothing will try them again", facts.exhausted, queue.max_attempts);
+        add("exhausted".into(), Severity::Critical, message, Some(facts.exhausted));
+    }
+    if facts.stuck > 0 {
+        let message = format!("{} in progress for more than {} s: their worker is gone", facts.stuck, queue.stuck_after_s);
+        add("stuck".into(), Severity::Critical, message, Some(facts.stuck));
+    }
+    if facts.late > 0 {
+        let message = format!("{} waiting for more than {} min", facts.late, queue.late_after_s / 60);
+        add("late".into(), Severity::Warning, message, Some(facts.late));
+    }
+    for cause in &facts.failed {
+        let message = format!("{} × {} ({})", cause.rows, cause.fingerprint, cause.class);
+        add(format!("failed/{}", cause.id), Severity::Warning, message, Some(cause.rows));
+    }
+    if facts.causes > facts.failed.len() as u64 {
+        let message = format!("{} more causes, not listed", facts.causes - facts.failed.len() as u64);
+        add("more_causes".into(), Severity::Warning, message, None);
+    }
+    if let Some(days) = facts.sync_error_days.filter(|d| *d > 0) {
+        add("sync_error_days".into(), Severity::Info, format!("{days} days carry an error flag"), Some(days));
+    }
+    if let Some(why) = &facts.jobs_unknown {
+        add("jobs_unknown".into(), Severity::Info, format!("lost, ghost, duplicate and silent jobs: unknown, {why}"), None);
+    }
+    for finding in &mut out {
+        let what = finding.what().to_owned();
+        if let Some(source) = Queues.rows_of(queue, &id.name, &what) {
+            let request = PageRequest { source, filter: None, sort: None, at: At::First, limit: SAMPLE, count: false };
+            finding.sample = samples(&paging::read(tx, &request).await?);
+        }
+    }
+    Ok(out)
+}
+
+impl Queues {
+    fn rows_of(&self, queue: &Queue, name: &str, finding: &str) -> Option<RowSource> {
+        let profile = Profile { queues: vec![queue.clone()], ..Profile::default() };
+        self.rows(&profile, name, finding)
+    }
+}

@@ -1,0 +1,178 @@
+//! The statements of a queue, from the columns its profile names.
+
+use std::fmt::Write as _;
+
+use crate::engine::ident::{Ident, Relation, literal};
+use crate::engine::profile::Queue;
+
+/// What varies from one failure to the next of the same cause, most specific first.
+const VARIABLE: [(&str, &str); 6] = [
+    ("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", "<uuid>"),
+    (r"[\w.+-]+@[\w-]+(\.[\w-]+)+", "<email>"),
+    (r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", "<time>"),
+    (r"\m(0x)?[0-9a-fA-F]{12,}\M", "<hex>"),
+    (r"\d+(\.\d+)*", "<n>"),
+    (r"\s+", " "),
+];
+
+/// Longest message that is looked at.
+const MESSAGE_CHARS: usize = 300;
+
+fn table(q: &Queue) -> String {
+    Relation::parse(&q.table).to_string()
+}
+
+fn state(q: &Queue) -> String {
+    format!("{}::text", Ident(&q.state))
+}
+
+fn one_of(states: &[String]) -> String {
+    let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
+    if list.is_empty() { "null".into() } else { list.join(", ") }
+}
+
+/// Compares with the column's own type, so that an index on it serves; an absent state matches nothing.
+fn state_in(q: &Queue, states: &[String]) -> String {
+    format!("{} in ({})", Ident(&q.state), one_of(states))
+}
+
+pub(super) fn states(q: &Queue) -> String {
+    format!("select {} as state, count(*) as rows from {} group by 1 order by 1", state(q), table(q))
+}
+
+pub(super) fn is_state(q: &Queue) -> String {
+    format!("{} = $1", state(q))
+}
+
+pub(super) fn is_exhausted(q: &Queue) -> String {
+    match &q.attempts {
+        Some(attempts) => format!("{} and {} >= {}", state_in(q, &q.states.failed), Ident(attempts), q.max_attempts),
+        None => "false".into(),
+    }
+}
+
+pub(super) fn is_stuck(q: &Queue) -> String {
+    let since = Ident(q.attempted.as_ref().unwrap_or(&q.created));
+    format!("{} and {since} < now() - interval '{} s'", state_in(q, &q.states.processing), q.stuck_after_s)
+}
+
+pub(super) fn is_late(q: &Queue) -> String {
+    format!("{} and {} < now() - interval '{} s'", state_in(q, &q.states.pending), Ident(&q.created), q.late_after_s)
+}
+
+fn is_failure(q: &Queue) -> String {
+    let states: Vec<_> = q.states.failed.iter().chain(&q.states.permanent).cloned().collect();
+    state_in(q, &states)
+}
+
+pub(super) fn ages(q: &Queue) -> String {
+    let age = format!("extract(epoch from now() - {})::float8", Ident(&q.created));
+    let pending = state_in(q, &q.states.pending);
+    let open: Vec<_> =
+        [&q.states.pending, &q.states.processing, &q.states.failed].into_iter().flatten().cloned().collect();
+    format!(
+        "select max({age}) filter (where {pending}) as oldest_s,\n\
+         \x20      percentile_cont(0.5) within group (order by {age}) filter (where {pending}) as p50_s,\n\
+         \x20      percentile_cont(0.95) within group (order by {age}) filter (where {pending}) as p95_s,\n\
+         \x20      count(*) filter (where {}) as late, count(*) filter (where {}) as stuck,\n\
+         \x20      count(*) filter (where {}) as exhausted\nfrom {} where {}",
+        is_late(q),
+        is_stuck(q),
+        is_exhausted(q),
+        table(q),
+        state_in(q, &open),
+    )
+}
+
+fn message(q: &Queue) -> String {
+    let raw = q.message.as_deref().unwrap_or("null");
+    let mut out = format!("left(coalesce(({raw})::text, 'no message'), {MESSAGE_CHARS})");
+    for (pattern, stands_for) in VARIABLE {
+        out = format!("regexp_replace({out}, {}, {}, 'g')", pattern_literal(pattern), literal(stands_for));
+    }
+    format!("btrim({out})")
+}
+
+/// Patterns hold backslashes; with standard_conforming_strings they are taken as they are.
+fn pattern_literal(pattern: &str) -> String {
+    format!("'{}'", pattern.replace('\'', "''"))
+}
+
+fn code(q: &Queue) -> String {
+    format!("({})::text", q.code.as_deref().unwrap_or("null"))
+}
+
+fn cause_id(q: &Queue) -> String {
+    format!("left(md5(concat_ws('|', {}, {})), 8)", code(q), message(q))
+}
+
+pub(super) fn is_cause(q: &Queue) -> String {
+    format!("{} and {} = $1", is_failure(q), cause_id(q))
+}
+
+pub(super) fn causes(q: &Queue, limit: usize) -> String {
+    let tried = Ident(q.attempted.as_ref().unwrap_or(&q.created));
+    let permanent = match &q.permanent_when {
+        Some(condition) => format!("({condition}) or {}", state_in(q, &q.states.permanent)),
+        None => state_in(q, &q.states.permanent),
+    };
+    let mut recent = String::from("array[");
+    for tenth in (0..10).rev() {
+        let comma = if tenth == 9 { "" } else { ", " };
+        let _ = write!(
+            recent,
+            "{comma}count(*) filter (where tried >= now() - interval '{} min' and tried < now() - interval '{} min')",
+            (tenth + 1) * 6,
+            tenth * 6
+        );
+    }
+    recent.push(']');
+    format!(
+        "select left(md5(concat_ws('|', code, message)), 8) as id, concat_ws(' ', code, message) as fingerprint, class, code,\n\
+         \x20      count(*) as rows, count(*) filter (where exhausted) as exhausted, min(tried) as first, max(tried) as last,\n\
+         \x20      {recent} as recent, count(*) over () as causes\n\
+         from (select {} as code, {} as message, coalesce({}, false) as exhausted, {tried} as tried,\n\
+         \x20            case when {permanent} then 'permanent' else 'retryable' end as class\n\
+         \x20     from {} where {}) f\n\
+         group by code, message, class order by count(*) desc, 1 limit {limit}",
+        code(q),
+        message(q),
+        is_exhausted(q),
+        table(q),
+        is_failure(q),
+    )
+}
+
+/// Per minute of the last half hour. Only rows that came within a day are looked at: they are found by
+/// the index on the creation time that such tables have, where the time of finishing has none.
+pub(super) fn throughput(q: &Queue) -> String {
+    let created = Ident(&q.created);
+    let finished = Ident(q.attempted.as_ref().unwrap_or(&q.created));
+    format!(
+        "with recent as materialized (select {created} as came, case when {} then {finished} end as went\n\
+         \x20  from {} where {created} >= now() - interval '1 day'),\n\
+         came as (select date_trunc('minute', came) as minute, count(*) as rows from recent where came >= now() - interval '30 min' group by 1),\n\
+         went as (select date_trunc('minute', went) as minute, count(*) as rows from recent where went >= now() - interval '30 min' group by 1)\n\
+         select coalesce(came.rows, 0) as arrived, coalesce(went.rows, 0) as finished\n\
+         from generate_series(date_trunc('minute', now()) - interval '29 min', date_trunc('minute', now()), interval '1 min') m(minute)\n\
+         left join came using (minute) left join went using (minute) order by m.minute",
+        state_in(q, &q.states.done),
+        table(q),
+    )
+}
+
+pub(super) fn flagged_days(q: &Queue) -> Option<String> {
+    let days = q.days.as_ref()?;
+    Some(format!("select count(*) as rows from {} where {}", Relation::parse(&days.table), Ident(&days.flag)))
+}
+
+pub(super) fn rows(q: &Queue, filter: &str) -> String {
+    let mut columns = vec![format!("{} as state", state(q))];
+    columns.extend(q.attempts.iter().map(|a| format!("{} as attempts", Ident(a))));
+    columns.push(format!("{} as created", Ident(&q.created)));
+    columns.extend(q.attempted.iter().map(|a| format!("{} as attempted", Ident(a))));
+    columns.extend(q.code.iter().map(|c| format!("{c} as code")));
+    columns.extend(q.message.iter().map(|m| format!("({m})::text as message")));
+    columns.push(Ident(&q.key).to_string());
+    format!("select {}\nfrom {} where {filter}", columns.join(", "), table(q))
+}
