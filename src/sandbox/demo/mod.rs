@@ -1,0 +1,1 @@
+//! The demo: private servers with copies of the systems, data, planted problems and traffic.

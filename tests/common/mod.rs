@@ -1,0 +1,80 @@
+//! One private server per test process, one database per test.
+#![expect(dead_code, reason = "every test binary uses its own part")]
+
+use std::{
+    io::Read,
+    process::{Command, Output},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use midwatch::{
+    db::postgres::owner::Owner,
+    sandbox::{Options, Server},
+};
+
+/// Statics are never dropped: the watcher ends it with the process.
+pub(crate) fn shared_server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start_blocking(Options::default()).expect("a private PostgreSQL server"))
+}
+
+/// A database of its own on the shared server.
+pub(crate) struct Database {
+    pub(crate) name: String,
+}
+
+impl Database {
+    pub(crate) async fn empty() -> Self {
+        Self::from_template(None).await
+    }
+
+    pub(crate) async fn from_template(template: Option<&str>) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        shared_server().create_database(&name, template).await.unwrap();
+        Self { name }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        shared_server().url(&self.name)
+    }
+
+    pub(crate) async fn owner(&self) -> Owner {
+        shared_server().owner(&self.name).await.unwrap()
+    }
+}
+
+/// A tool of the server's own installation.
+pub(crate) fn tool(server: &Server, name: &str, args: &[&str]) -> Output {
+    server.binaries().command(name).args(args).output().unwrap()
+}
+
+/// Blocks until every holder of the pipe's other end is gone; fails after the deadline.
+pub(crate) fn wait_for_end(mut pipe: impl Read + Send + 'static, limit: Duration) {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = pipe.read_to_end(&mut Vec::new());
+        let _ = done.send(());
+    });
+    ended.recv_timeout(limit).expect("the other end is still open");
+}
+
+/// Re-runs one ignored test of this binary as a process of its own.
+pub(crate) fn this_test(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--ignored", "--nocapture"]);
+    command
+}
+
+/// For conditions nobody announces.
+pub(crate) fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
+        std::thread::yield_now();
+    }
+}
