@@ -1,5 +1,6 @@
 //! Private servers: they start, are usable by every client, stand apart, and leave nothing behind.
 
+#[cfg(test)]
 mod common;
 
 use std::{

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "every test binary uses its own part")]
 
 use std::{
+    collections::HashMap,
     io::Read,
     process::{Command, Output},
     sync::{
@@ -13,8 +14,12 @@ use std::{
 
 use midwatch::{
     db::postgres::owner::Owner,
-    sandbox::{Options, Server},
+    sandbox::{
+        Options, Server,
+        demo::{Manifest, System, load_system},
+    },
 };
+use tokio::sync::Mutex;
 
 /// Statics are never dropped: the watcher ends it with the process.
 pub(crate) fn shared_server() -> &'static Server {
@@ -46,6 +51,26 @@ impl Database {
     pub(crate) async fn owner(&self) -> Owner {
         shared_server().owner(&self.name).await.unwrap()
     }
+}
+
+/// A copy of a demo system, whose template is loaded once per process, and what is planted in it.
+pub(crate) async fn demo_database(system: &str, rows: u64) -> (Database, Manifest) {
+    static LOADED: Mutex<Option<HashMap<String, Manifest>>> = Mutex::const_new(None);
+    let template = format!("{system}_{rows}");
+    let mut loaded = LOADED.lock().await;
+    let loaded = loaded.get_or_insert_default();
+    if !loaded.contains_key(&template) {
+        let server = shared_server();
+        server.create_database(&template, None).await.unwrap();
+        let part = load_system(server, &template, System::named(system).unwrap(), rows).await.unwrap();
+        loaded.insert(template.clone(), part);
+    }
+    let manifest = loaded[&template].clone();
+    let database = Database::from_template(Some(&template)).await;
+    // A database's settings are not part of a template.
+    let setting = format!("ALTER DATABASE {} SET midwatch.environment = 'demo'", database.name);
+    shared_server().owner("postgres").await.unwrap().execute_script(&setting).await.unwrap();
+    (database, manifest)
 }
 
 /// A tool of the server's own installation.

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use include_dir::{Dir, include_dir};
 
+use super::traffic::Traffic;
+
 use crate::{
     db::postgres::owner::Owner,
     engine::{Error, Result},
@@ -31,6 +33,8 @@ pub struct System {
     roles: &'static [&'static str],
     /// Run in one transaction; the last leaves `demo_load.manifest`.
     load: &'static [&'static str],
+    /// Its applications at work.
+    pub(super) traffic: fn(&mut Traffic, &Server),
 }
 
 /// Every system of the demo.
@@ -46,6 +50,7 @@ pub const ALL: &[System] = &[
             include_str!("hithonix/status.sql"),
             include_str!("hithonix/manifest.sql"),
         ],
+        traffic: Traffic::hithonix,
     },
     System {
         name: "hospitality",
@@ -53,6 +58,7 @@ pub const ALL: &[System] = &[
         history: true,
         roles: &[],
         load: &[include_str!("hospitality/load.sql"), include_str!("hospitality/plants.sql")],
+        traffic: Traffic::hospitality,
     },
 ];
 
@@ -71,7 +77,8 @@ impl System {
         let files = MIGRATIONS.get_dir(self.name).into_iter().flat_map(Dir::files);
         let named = files.filter_map(|file| {
             let name = file.path().file_name()?.to_str()?;
-            name.ends_with(".sql").then_some((name, file.contents_utf8()?))
+            let is_sql = file.path().extension().is_some_and(|extension| extension == "sql");
+            is_sql.then_some((name, file.contents_utf8()?))
         });
         let mut files: Vec<_> = named.collect();
         files.sort_unstable();
