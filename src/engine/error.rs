@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn exit_codes_follow_the_contract() {
-        let of = |class, durable, ambiguous| Error { durable, ambiguous, ..Error::new(class, "x") }.exit_code();
+        let of =
+            |class, durable, ambiguous| Error { durable, ambiguous, ..Error::new(class, "x") }.exit_code();
         assert_eq!(of(Class::Usage, false, false), 2);
         assert_eq!(of(Class::Refused, false, false), 3);
         assert_eq!(of(Class::Stale, false, false), 4);

@@ -1,1 +1,17 @@
-//! Private throwaway servers: the demo, the tests and (later) rehearsals all use them.
+//! Private throwaway servers: the demo, the tests, rehearsals and restore proofs all run on them.
+//!
+//! A server lives in one directory that bears our marker, speaks on a unix socket only, and ends with
+//! the process that started it, however that process ends.
+
+mod account;
+pub mod demo;
+pub mod fetch;
+pub mod find;
+mod place;
+mod process;
+pub mod server;
+mod watcher;
+
+pub use find::Binaries;
+pub use place::MARKER;
+pub use server::{Options, Server};

@@ -1,0 +1,82 @@
+//! The applications at work while an operator looks: a few writes a second, on rows of their own.
+//!
+//! The planted problems must stay exactly findable, so nothing here touches a loaded row, and nothing
+//! here commits a state that would itself be a finding.
+
+mod attendance;
+mod money;
+mod worker;
+
+use std::{future::Future, path::PathBuf, time::Duration};
+
+use tokio::{task::JoinSet, time::sleep};
+
+use crate::{db::postgres::owner::Owner, engine::Result, sandbox::Server};
+
+/// One application's behaviour.
+trait App: Send + 'static {
+    const DATABASE: &'static str;
+    const PAUSE: Duration;
+
+    /// One thing it does; an error makes it connect anew.
+    fn step(&mut self, owner: &mut Owner) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Running applications; they end when this is dropped.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    tasks: JoinSet<()>,
+}
+
+impl Traffic {
+    /// At once: what was not committed is gone.
+    pub async fn stop(&mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    pub(super) fn hithonix(&mut self, server: &Server) {
+        self.start(server, attendance::Office::default());
+        self.start(server, worker::Worker::default());
+    }
+
+    pub(super) fn hospitality(&mut self, server: &Server) {
+        self.start(server, money::Hotel::default());
+    }
+
+    fn start<A: App>(&mut self, server: &Server, app: A) {
+        self.tasks.spawn(serve(server.socket_dir(), server.user().to_owned(), app));
+    }
+}
+
+/// Survives restarts of the server, as an application's pool would.
+async fn serve<A: App>(socket_dir: PathBuf, user: String, mut app: A) {
+    const LONGEST: Duration = Duration::from_secs(2);
+    let mut wait = Duration::from_millis(100);
+    loop {
+        if let Ok(mut owner) = Owner::connect(&socket_dir, &user, A::DATABASE).await {
+            loop {
+                match app.step(&mut owner).await {
+                    Ok(()) => wait = Duration::from_millis(100),
+                    Err(error) => {
+                        tracing::debug!(database = A::DATABASE, %error, "the demo's traffic met an error");
+                        break;
+                    }
+                }
+                sleep(A::PAUSE).await;
+            }
+        }
+        sleep(wait).await;
+        wait = LONGEST.min(wait * 2);
+    }
+}
+
+/// A small repeatable source of choices.
+#[derive(Debug)]
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
