@@ -7,6 +7,7 @@ pub mod paging;
 pub mod ports;
 pub mod profile;
 pub mod report;
+pub mod secret;
 pub mod target;
 pub mod vitals;
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::parse::{at, parse};
-use super::secret::Secret;
 use super::service;
+use crate::engine::secret::Secret;
 use crate::engine::target::Environment;
 use crate::engine::{Class, Error, Result};
 

@@ -5,7 +5,6 @@ mod detect;
 mod files;
 mod load;
 mod parse;
-mod secret;
 mod service;
 mod validate;
 
@@ -13,7 +12,7 @@ pub use config::{Config, Selected, TargetConfig, Window};
 pub use detect::{detect, generic};
 pub use files::Disk;
 pub use load::Library;
-pub use secret::Secret;
+pub use crate::engine::secret::Secret;
 
 /// The commented example that `midwatch config example` prints.
 pub const EXAMPLE: &str = include_str!("../../assets/midwatch.example.toml");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::secret::Secret;
+use crate::engine::secret::Secret;
 use crate::engine::{Error, Result};
 
 /// The connection of a service, as a url.

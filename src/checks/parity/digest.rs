@@ -135,6 +135,11 @@ impl Plan<'_> {
         }
     }
 
+    /// Does a row of this bucket belong in a partition whose digests agree?
+    pub(super) fn is_equal_there(&self, bucket: Option<i64>, differing: &Differing) -> bool {
+        !differing.whole && self.slot_of(bucket).is_some_and(|s| !differing.slots.contains(&s))
+    }
+
     /// The buckets of some slots; `None` stands for rows without a bucket.
     pub(super) fn buckets_of(&self, differing: &Differing) -> Option<(Vec<usize>, bool)> {
         let Mapping::Buckets { slots, default, .. } = &self.layout.mapping else { return None };

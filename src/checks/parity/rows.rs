@@ -82,6 +82,8 @@ struct Count {
 struct Found {
     key: Vec<Option<String>>,
     partition: Option<String>,
+    /// Of a legacy row: where it belongs.
+    bucket: Option<i64>,
     cells: Vec<Option<String>>,
 }
 
@@ -111,7 +113,8 @@ pub(super) async fn compare(
         for key in chunk {
             let l: Vec<&Found> = legacy.iter().filter(|f| f.key == key.key).collect();
             let t: Vec<&Found> = twins.iter().filter(|f| f.key == key.key).collect();
-            for (class, sample) in classify(plan, &l, &t) {
+            let settled = l.first().is_some_and(|row| plan.is_equal_there(row.bucket, differing));
+            for (class, sample) in classify(plan, &l, &t, settled) {
                 *class.count(facts) += 1;
                 let list = samples.0.entry(class).or_default();
                 if list.len() < SHOWN {
@@ -178,6 +181,7 @@ fn lookup(plan: &Plan<'_>, leaf: Option<&&Leaf>) -> String {
         None => plan.legacy.map(|l| l.relation.clone()).unwrap_or_default(),
     };
     let partition = leaf.map_or("null".into(), |l| literal(plan.layout.slots.get(l.slot).map_or("", |s| s)));
+    let bucket = if leaf.is_some() { "null" } else { plan.bucket() };
     let keys: Vec<_> = plan.columns.key.iter().map(|k| format!("r.{}::text", Ident(&k.name))).collect();
     let cells: Vec<_> = plan.columns.common.iter().map(|c| cell(&c.name)).collect();
     let names: Vec<_> = (0..plan.columns.key.len()).map(|i| format!("k{i}")).collect();
@@ -190,7 +194,7 @@ fn lookup(plan: &Plan<'_>, leaf: Option<&&Leaf>) -> String {
         .map(|(k, n)| format!("r.{} = u.{n}::{}", Ident(&k.name), k.kind))
         .collect();
     format!(
-        "select array[{}] as key, {partition}::text as partition, array[{}] as cells\nfrom unnest({}) u({}) join {relation} r on {}",
+        "select array[{}] as key, {partition}::text as partition, ({bucket})::bigint as bucket, array[{}] as cells\nfrom unnest({}) u({}) join {relation} r on {}",
         keys.join(", "),
         cells.join(", "),
         arrays.join(", "),
@@ -204,8 +208,9 @@ fn cell(column: &str) -> String {
     format!("case when length({c}) > {CELL} then left({c}, {CELL}) || '… md5 ' || md5({c}) else {c} end")
 }
 
-/// What is wrong with one key, from its rows on both sides.
-fn classify(plan: &Plan<'_>, legacy: &[&Found], twins: &[&Found]) -> Vec<(Class, Sample)> {
+/// What is wrong with one key, from its rows on both sides. `settled`: the legacy row's own partition is
+/// equal, so its present copy is there, though it was not read.
+fn classify(plan: &Plan<'_>, legacy: &[&Found], twins: &[&Found], settled: bool) -> Vec<(Class, Sample)> {
     let mut out = Vec::new();
     let sample = |row: &Found, columns: &[String], values: Map<String, Value>| sample(plan, row, columns, values);
     let Some((current, more)) = legacy.split_first() else {
@@ -233,6 +238,10 @@ fn classify(plan: &Plan<'_>, legacy: &[&Found], twins: &[&Found]) -> Vec<(Class,
         out.push((Class::Duplicate, sample(other, &[], side(plan, "partitioned", other))));
     }
     let away: Vec<&&Found> = twins.iter().filter(|t| !same_key(t)).collect();
+    if settled {
+        out.extend(away.iter().map(|old| stale_copy(plan, current, old)));
+        return out;
+    }
     // Without a copy under the present key, one old copy is the row itself, left behind with wrong values.
     let (main, stale) = match first {
         Some(t) => (t, away.as_slice()),
@@ -252,11 +261,13 @@ fn classify(plan: &Plan<'_>, legacy: &[&Found], twins: &[&Found]) -> Vec<(Class,
     if !columns.is_empty() {
         out.push((Class::Different, sample(main, &columns, pairs(plan, &columns, current, main))));
     }
-    for old in stale {
-        let moved: Vec<String> = plan.layout.key.clone();
-        out.push((Class::Stale, sample(old, &moved, pairs(plan, &moved, current, old))));
-    }
+    out.extend(stale.iter().map(|old| stale_copy(plan, current, old)));
     out
+}
+
+fn stale_copy(plan: &Plan<'_>, current: &Found, old: &Found) -> (Class, Sample) {
+    let moved = &plan.layout.key;
+    (Class::Stale, sample(plan, old, moved, pairs(plan, moved, current, old)))
 }
 
 fn sample(plan: &Plan<'_>, row: &Found, columns: &[String], values: Map<String, Value>) -> Sample {

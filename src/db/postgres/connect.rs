@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _};
 
 use super::error::{connect_error, unsupported_startup};
+use crate::engine::secret::{redact, scrub};
 use crate::engine::{Error, Result};
 
 /// Longest wait for a connection: an unreachable host must not look like a slow query.
@@ -80,43 +81,9 @@ fn place(options: &PgConnectOptions) -> String {
     }
 }
 
-/// The password of a url, if it carries one, as written and decoded.
-pub fn password_in(url: &str) -> Option<&str> {
-    let rest = url.split_once("://")?.1;
-    let authority = rest.split(['/', '?']).next()?;
-    let userinfo = authority.rsplit_once('@')?.0;
-    userinfo.split_once(':').map(|(_, p)| p).filter(|p| !p.is_empty())
-}
-
-/// A url without its password.
-pub fn redact(url: &str) -> String {
-    let hidden = scrub(url, url);
-    match hidden.split_once("password=") {
-        Some((before, after)) => {
-            let tail = after.find('&').map_or("", |i| &after[i..]);
-            format!("{before}password=***{tail}")
-        }
-        None => hidden,
-    }
-}
-
-fn scrub(text: &str, url: &str) -> String {
-    match password_in(url) {
-        Some(password) => text.replace(&format!(":{password}@"), ":***@").replace(password, "***"),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn passwords_are_not_shown() {
-        assert_eq!(redact("postgres://u:s3cr@t@h:5432/d"), "postgres://u:***@h:5432/d");
-        assert_eq!(redact("postgres://u@h/d?password=s3cret&host=/x"), "postgres://u@h/d?password=***&host=/x");
-        assert_eq!(redact("postgres://u@h/d"), "postgres://u@h/d");
-    }
 
     #[test]
     fn a_broken_url_does_not_show_its_password() {

@@ -8,5 +8,5 @@ mod reader;
 mod tx;
 mod vitals;
 
-pub use connect::{Connection, password_in, redact};
+pub use connect::Connection;
 pub use reader::Reader;

@@ -1,0 +1,120 @@
+//! The grammar of the command line (CONSOLE.md, "Command line").
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A console for database maintenance windows. Without a command it opens on the target.
+#[derive(Debug, Parser)]
+#[command(name = "midwatch", version, about, long_about = None, after_help = AFTER)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+const AFTER: &str = "\
+Without a configuration, DATABASE_URL (or PGSERVICE, PGHOST, …) is the target.
+
+Exit codes: 0 ok · 1 findings · 2 usage or configuration · 3 refused by a guard · 4 plan stale or expired
+            5 cannot connect or observe · 6 failed, nothing changed · 7 failed, part applied · 8 outcome ambiguous";
+
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Configuration file [default: ./midwatch.toml, then the user's]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Target of the configuration
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) target: Option<String>,
+    /// Profile by name or file, instead of the configured or detected one
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    pub(super) profile: Option<String>,
+    /// Nothing may be changed
+    #[arg(long, global = true)]
+    pub(super) read_only: bool,
+    /// Machine-readable output, errors included
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// No colours (as `NO_COLOR` does)
+    #[arg(long, global = true)]
+    pub(super) no_color: bool,
+    /// Write the log to a file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) log_file: Option<PathBuf>,
+    /// More log; twice for all of it
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run checks once
+    Check(CheckArgs),
+    /// Private servers with the demo systems, then the console on them
+    Demo(DemoArgs),
+    /// What works here and what does not: terminal, configuration, targets, PostgreSQL binaries
+    Doctor,
+    /// The configuration: an example, a check, what is in force
+    Config(ConfigArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// What to check: a kind or one check of it; all by default
+    #[arg(value_name = "KIND[/NAME]")]
+    pub(super) checks: Vec<String>,
+    /// Write the JSON envelope to a file as well
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Counts and sums only: leave out what reads whole tables row by row
+    #[arg(long)]
+    pub(super) quick: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Holds everything of the demo; created when missing, emptied on leaving
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+    /// Rows in each system's largest tables
+    #[arg(long, value_name = "N", default_value_t = 50_000)]
+    pub(super) rows: u64,
+    /// No console: print the configuration's path and `ready`, then serve until SIGINT or SIGTERM
+    #[arg(long)]
+    pub(super) no_ui: bool,
+    /// The applications stand still
+    #[arg(long)]
+    pub(super) no_traffic: bool,
+    /// Fetch PostgreSQL binaries (12 MB, pinned version and checksum) if none are installed
+    #[arg(long)]
+    pub(super) fetch_postgres: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(super) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print a commented example
+    Example,
+    /// Read and validate the configuration and the profiles it names
+    Check,
+    /// Print what is in force, without secrets
+    Show,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,79 @@
+//! `midwatch config`.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::args::{Cli, ConfigArgs, ConfigCommand};
+use super::output::Output;
+use crate::engine::Result;
+use crate::profile::{Config, EXAMPLE, Library, Secret};
+use crate::report::json;
+
+pub(super) fn run(cli: &Cli, args: &ConfigArgs, out: &Output) -> Result<u8> {
+    match args.command {
+        ConfigCommand::Example => out.text(EXAMPLE)?,
+        ConfigCommand::Check => check(cli, out)?,
+        ConfigCommand::Show => show(cli, out)?,
+    }
+    Ok(0)
+}
+
+fn check(cli: &Cli, out: &Output) -> Result<()> {
+    let config = Config::find(cli.global.config.as_deref())?;
+    let library = Library::new(&config.base());
+    let all = library.all()?;
+    let mut profiles: Vec<String> = all.into_iter().map(|p| p.name).collect();
+    for name in config.targets.values().filter_map(|t| t.profile.as_deref()).chain(cli.global.profile.as_deref()) {
+        let profile = library.load(name)?;
+        if !profiles.contains(&profile.name) {
+            profiles.push(profile.name);
+        }
+    }
+    let file = config.path.as_ref().map_or("no configuration file".into(), |p| p.display().to_string());
+    if out.json {
+        return out.value(&json::named("config", json!({ "file": file, "targets": config.names(), "profiles": profiles, "status": "ok" })));
+    }
+    out.text(&format!(
+        "ok: {file}\ntargets:  {}\nprofiles: {}\n",
+        if config.targets.is_empty() { "none".into() } else { config.names().join(", ") },
+        profiles.join(", ")
+    ))
+}
+
+fn show(cli: &Cli, out: &Output) -> Result<()> {
+    let config = Config::find(cli.global.config.as_deref())?;
+    let mut targets = Map::new();
+    for (name, t) in &config.targets {
+        targets.insert(
+            name.clone(),
+            json!({
+                "url": t.url.as_ref().map(hidden),
+                "redis": t.redis.as_ref().map(hidden),
+                "profile": t.profile,
+                "environment": t.environment,
+                "read_only": t.read_only || cli.global.read_only,
+                "migrations": t.migrations,
+            }),
+        );
+    }
+    let file = config.path.as_ref().map(|p| p.display().to_string());
+    let value = json!({ "file": file, "default_target": config.default_target, "targets": targets });
+    if out.json {
+        return out.value(&json::named("config", value));
+    }
+    let mut text = format!("file            {}\n", file.as_deref().unwrap_or("none"));
+    let _ = writeln!(text, "default target  {}", config.default_target.as_deref().unwrap_or("none"));
+    for (name, target) in &targets {
+        let _ = writeln!(text, "\n[{name}]");
+        for (key, value) in target.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null()) {
+            let _ = writeln!(text, "{key:15} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+    }
+    out.text(&text)
+}
+
+/// `env:` and `service:` say where a url is and are shown; a url is shown without its password.
+fn hidden(secret: &Secret) -> Value {
+    Value::String(secret.redacted())
+}

@@ -1,0 +1,175 @@
+//! `midwatch doctor`: what works here and what does not, with what to do about it.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::args::Cli;
+use super::output::Output;
+use super::{Parts, overrides};
+use crate::engine::ident::Relation;
+use crate::engine::ports::{Param, ReadOptions};
+use crate::engine::profile::Profile;
+use crate::engine::{Engine, Result};
+use crate::profile::Config;
+use crate::report::json;
+use crate::report::text::clean;
+use crate::sandbox::Binaries;
+
+/// Clocks further apart than this make ages wrong.
+const SKEW_MS: i64 = 2_000;
+
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    /// `ok`, `warn`, `fail`.
+    status: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+#[derive(Default)]
+struct Sheet(Vec<Line>);
+
+impl Sheet {
+    fn add(&mut self, name: impl Into<String>, status: &'static str, message: impl Into<String>, hint: Option<&str>) {
+        self.0.push(Line { name: name.into(), status, message: message.into(), hint: hint.map(str::to_owned) });
+    }
+}
+
+pub(super) async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
+    let mut sheet = Sheet::default();
+    terminal(&mut sheet);
+    postgres(&mut sheet);
+    match Config::find(cli.global.config.as_deref()) {
+        Err(e) => sheet.add("config", "fail", e.message.clone(), e.hint.as_deref()),
+        Ok(config) => {
+            let file = config.path.as_ref().map_or("none, the environment counts".into(), |p| p.display().to_string());
+            sheet.add("config", "ok", file, None);
+            targets(cli, parts, &config, &mut sheet).await;
+        }
+    }
+    if out.json {
+        out.value(&json::named("doctor", json!(sheet.0)))?;
+    } else {
+        out.text(&render(&sheet))?;
+    }
+    let worst = |status| sheet.0.iter().any(|l| l.status == status);
+    Ok(if worst("fail") { 5 } else { u8::from(worst("warn")) })
+}
+
+fn render(sheet: &Sheet) -> String {
+    let width = sheet.0.iter().map(|l| l.name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for l in &sheet.0 {
+        let mark = match l.status {
+            "ok" => "✓ ok  ",
+            "warn" => "▲ warn",
+            _ => "✖ fail",
+        };
+        let _ = writeln!(text, "{mark}  {:width$}  {}", l.name, clean(&l.message));
+        if let Some(hint) = &l.hint {
+            let _ = writeln!(text, "        {:width$}  → {}", "", clean(hint));
+        }
+    }
+    text
+}
+
+fn terminal(sheet: &mut Sheet) {
+    let term = std::env::var("TERM").unwrap_or_default();
+    match term.as_str() {
+        "" | "dumb" => {
+            sheet.add("terminal", "warn", format!("TERM is {term:?}: the console cannot draw"), Some("run it in a real terminal; midwatch check works anywhere"));
+        }
+        // These do not mark what is pasted, so a pasted phrase could not be told from a typed one.
+        "linux" | "vt100" | "vt102" | "vt220" | "ansi" | "cons25" => {
+            sheet.add("terminal", "warn", format!("{term} does not mark pasted text (bracketed paste)"), Some("confirmations cannot refuse a paste here: use xterm, tmux or a modern terminal"));
+        }
+        _ => sheet.add("terminal", "ok", term, None),
+    }
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+    let utf8 = locale.as_deref().is_some_and(|l| l.to_lowercase().replace('-', "").contains("utf8"));
+    if utf8 {
+        sheet.add("locale", "ok", locale.unwrap_or_default(), None);
+    } else {
+        let message = format!("{} is not UTF-8: the console draws with ASCII", locale.as_deref().unwrap_or("unset"));
+        sheet.add("locale", "ok", message, Some("LANG=C.UTF-8 shows symbols"));
+    }
+}
+
+fn postgres(sheet: &mut Sheet) {
+    match Binaries::find() {
+        Ok(found) => sheet.add("postgresql", "ok", format!("{} in {} (demo, rehearsals)", found.version, found.dir.display()), None),
+        Err(e) => sheet.add("postgresql", "warn", e.message.clone(), e.hint.as_deref()),
+    }
+}
+
+async fn targets(cli: &Cli, parts: &Parts, config: &Config, sheet: &mut Sheet) {
+    let names: Vec<Option<String>> = match (&cli.global.target, config.names()) {
+        (Some(one), _) => vec![Some(one.clone())],
+        (None, names) if names.is_empty() => vec![None],
+        (None, names) => names.into_iter().map(Some).collect(),
+    };
+    for name in names {
+        let label = format!("target {}", name.as_deref().unwrap_or("(environment)"));
+        let opened = match config.select(name.as_deref()) {
+            Ok(selected) => (parts.connect)(overrides(cli).apply(selected)).await,
+            Err(e) => Err(e),
+        };
+        match opened {
+            Ok(engine) => target(sheet, &label, &engine).await,
+            Err(e) => sheet.add(label, "fail", e.message.clone(), e.hint.as_deref()),
+        }
+    }
+}
+
+async fn target(sheet: &mut Sheet, label: &str, engine: &Engine) {
+    let s = &engine.server;
+    let standby = if s.in_recovery { ", a standby" } else { "" };
+    let summary = format!(
+        "PostgreSQL {}{standby} at {}, role {}, profile {}, {}",
+        s.version, s.address, s.role, engine.profile.name, engine.environment.0
+    );
+    sheet.add(label, "ok", summary, None);
+    if let Some(note) = &engine.environment.1 {
+        sheet.add(label, "warn", note.clone(), Some("set environment in midwatch.toml, or ALTER DATABASE … SET midwatch.environment = '…'"));
+    }
+    if s.version_num < 150_000 {
+        sheet.add(label, "warn", format!("PostgreSQL {} is older than 15: not tested", s.version), None);
+    }
+    if s.pooled {
+        sheet.add(label, "warn", "a transaction pooler stands between: reads work, changes will be refused", Some("give the server's own address for changes"));
+    }
+    if s.skew_ms.abs() > SKEW_MS {
+        sheet.add(label, "warn", format!("the server's clock is {} ms from ours: ages are by the server's", s.skew_ms), Some("synchronise the clocks"));
+    }
+    match unreadable(engine).await {
+        Ok(tables) if tables.is_empty() => {}
+        Ok(tables) => {
+            let message = format!("role {} cannot read {}", s.role, tables.join(", "));
+            sheet.add(label, "warn", message, Some("GRANT SELECT on them, or GRANT pg_read_all_data"));
+        }
+        Err(e) => sheet.add(label, "fail", e.message.clone(), e.hint.as_deref()),
+    }
+}
+
+/// Tables that the profile names, that are there, and that the role may not read.
+async fn unreadable(engine: &Engine) -> Result<Vec<String>> {
+    let mut tx = engine.facts.begin(ReadOptions::default()).await?;
+    let sql = "select t from unnest($1::text[]) t where to_regclass(t) is not null
+               and not has_table_privilege(to_regclass(t)::oid, 'select')";
+    let rows = tx.texts(sql, &[Param::Texts(tables(&engine.profile))]).await?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+fn tables(profile: &Profile) -> Vec<String> {
+    let twins = profile.twins.iter().flat_map(|t| [&t.legacy, &t.partitioned]);
+    let queues = profile.queues.iter().map(|q| &q.table);
+    let names = twins.chain(queues).chain(&profile.partitioned).chain(&profile.detect);
+    let mut out: Vec<String> = names.map(|n| Relation::parse(n).to_string()).collect();
+    out.sort();
+    out.dedup();
+    out
+}

@@ -1,0 +1,106 @@
+//! The command line: one engine call per verb, one exit code per outcome.
+
+mod args;
+mod check;
+mod config;
+mod demo;
+mod doctor;
+mod log;
+mod output;
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+
+use crate::engine::{Error, Result};
+use crate::launch::{Connect, Console, Launch, Overrides};
+use crate::profile::{Config, Selected};
+
+use args::{Cli, Command};
+use output::Output;
+
+pub use log::{LogLine, LogRing};
+
+/// What `main` joins.
+pub struct Parts {
+    /// Opens targets.
+    pub connect: Connect,
+    /// The console, where it is built in.
+    pub console: Option<Console>,
+}
+
+/// Runs a command line; the result is the process's exit code.
+pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let cli = match Cli::try_parse_from(&argv) {
+        Ok(cli) => cli,
+        Err(e) if !e.use_stderr() => return output::help(&e),
+        Err(e) => return output::usage(&e, argv.iter().any(|a| a == "--json")),
+    };
+    let out = Output::new(cli.global.json, cli.global.no_color);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(run(&cli, parts, &out));
+            // A cancelled statement's clean-up may still be on its way to the server.
+            runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+            result
+        }
+        Err(e) => Err(Error::unobserved(format!("failed to start: {e}"))),
+    };
+    match result {
+        Ok(code) => code,
+        Err(e) => {
+            out.error(&e);
+            e.exit_code()
+        }
+    }
+}
+
+async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
+    log::start(cli.global.log_file.as_deref(), cli.global.verbose, cli.command.is_none())?;
+    match &cli.command {
+        None => console(cli, parts).await,
+        Some(Command::Check(args)) => {
+            let engine = (parts.connect)(select(cli)?).await?;
+            check::run(&engine, args, out).await
+        }
+        Some(Command::Config(args)) => config::run(cli, args, out),
+        Some(Command::Doctor) => doctor::run(cli, parts, out).await,
+        Some(Command::Demo(args)) => demo::run(cli, args, parts, out).await,
+    }
+}
+
+fn overrides(cli: &Cli) -> Overrides {
+    Overrides { profile: cli.global.profile.clone(), read_only: cli.global.read_only }
+}
+
+fn select(cli: &Cli) -> Result<Selected> {
+    let config = Config::find(cli.global.config.as_deref())?;
+    Ok(overrides(cli).apply(config.select(cli.global.target.as_deref())?))
+}
+
+async fn console(cli: &Cli, parts: &Parts) -> Result<u8> {
+    let config = Config::find(cli.global.config.as_deref())?;
+    let selected = overrides(cli).apply(config.select(cli.global.target.as_deref())?);
+    open_console(cli, parts, config, selected).await
+}
+
+async fn open_console(cli: &Cli, parts: &Parts, config: Config, selected: Selected) -> Result<u8> {
+    let Some(run) = parts.console else {
+        return Err(Error::usage("this build has no console (it was built without the feature tui)")
+            .hint("use midwatch check, or build with default features"));
+    };
+    if !output::is_terminal() {
+        return Err(Error::usage("the console needs a terminal").hint("midwatch check works without one"));
+    }
+    run(Launch {
+        config,
+        selected,
+        connect: parts.connect,
+        no_color: output::no_color(cli.global.no_color),
+        overrides: overrides(cli),
+    })
+    .await?;
+    Ok(0)
+}

@@ -1,0 +1,91 @@
+//! Where bytes go: data to stdout, everything else to stderr.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use serde_json::Value;
+
+use crate::engine::{Error, Result};
+use crate::report::json;
+use crate::report::text::Style;
+
+/// How this run speaks.
+pub(super) struct Output {
+    pub(super) json: bool,
+    colour: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool, no_color_flag: bool) -> Self {
+        Self { json, colour: !no_color(no_color_flag) && std::io::stdout().is_terminal() }
+    }
+
+    pub(super) fn style(&self) -> Style {
+        Style { colour: self.colour }
+    }
+
+    /// Data. A closed pipe (`| head`) is the reader's choice, not a failure.
+    #[expect(clippy::unused_self, reason = "all output goes through the one Output")]
+    pub(super) fn text(&self, text: &str) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Error::unobserved(format!("failed to write to stdout: {e}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn value(&self, value: &Value) -> Result<()> {
+        self.text(&format!("{value:#}\n"))
+    }
+
+    /// Only for somebody who watches.
+    pub(super) fn progress(text: &str) {
+        let mut err = std::io::stderr();
+        if err.is_terminal() {
+            let _ = write!(err, "\r\x1b[K{text}");
+            let _ = err.flush();
+        }
+    }
+
+    pub(super) fn end_progress() {
+        Self::progress("");
+    }
+
+    pub(super) fn error(&self, e: &Error) {
+        Self::end_progress();
+        if self.json {
+            let _ = self.value(&json::error(e));
+        } else {
+            let _ = writeln!(std::io::stderr(), "midwatch: {e}");
+        }
+    }
+}
+
+/// `--help` and `--version`.
+pub(super) fn help(e: &clap::Error) -> u8 {
+    let _ = e.print();
+    0
+}
+
+/// Wrong arguments.
+pub(super) fn usage(e: &clap::Error, json_wanted: bool) -> u8 {
+    if json_wanted {
+        let text = e.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let error = Error::usage(message).hint("midwatch --help");
+        Output::new(true, true).error(&error);
+    } else {
+        let _ = e.print();
+    }
+    2
+}
+
+/// `NO_COLOR` counts when it is set to anything but nothing.
+pub(super) fn no_color(flag: bool) -> bool {
+    flag || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+}
+
+pub(super) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
+}

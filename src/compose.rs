@@ -1,0 +1,73 @@
+//! Joins the parts: from a selected target to an engine that can look at it.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+
+use crate::checks;
+use crate::db::postgres::{Connection, Reader};
+use crate::engine::ident::Relation;
+use crate::engine::ports::{Facts, Param, ReadOptions};
+use crate::engine::profile::Profile;
+use crate::engine::target::Environment;
+use crate::engine::{Engine, Error, Result};
+use crate::profile::{Disk, Library, Selected, detect, generic};
+
+/// Connects, and finds out what the target is.
+pub async fn connect(selected: Selected) -> Result<Engine> {
+    let url = selected.url.as_ref().map(|u| u.expose().to_owned());
+    if let Some(scheme) = url.as_deref().and_then(|u| u.split_once("://")).map(|(s, _)| s)
+        && !matches!(scheme, "postgres" | "postgresql")
+    {
+        return Err(Error::usage(format!("cannot open a {scheme} target in this version"))
+            .hint("PostgreSQL is served now; MySQL and MariaDB come in a later step"));
+    }
+    let connection = Connection::new(url.as_deref())?;
+    let (host, database) = connection.names();
+    let reader = Arc::new(Reader::new(connection));
+    let server = reader.server().await?;
+    let profile = profile(&*reader, &selected).await?;
+    reader.set_search_path(&profile.search_path);
+    let names = [host.as_str(), database.as_str(), selected.name.as_str()];
+    Ok(Engine {
+        name: if selected.name.is_empty() { server.database.clone() } else { selected.name.clone() },
+        environment: Environment::resolve(selected.config.environment, server.marker, &names),
+        read_only: selected.config.read_only,
+        files: Arc::new(Disk { base: selected.base.clone() }),
+        facts: reader,
+        profile,
+        server,
+        checks: checks::ALL,
+        clock: Utc::now,
+    })
+}
+
+async fn profile(facts: &dyn Facts, selected: &Selected) -> Result<Profile> {
+    let library = Library::new(&selected.base);
+    let mut profile = match &selected.config.profile {
+        Some(name) => library.load(name)?,
+        None => match detect(facts, &library).await? {
+            Some(found) => found,
+            None => generic(facts).await?,
+        },
+    };
+    if let (Some(path), Some(first)) = (&selected.config.migrations, profile.migrations.first_mut()) {
+        first.folder = Some(path.clone());
+    }
+    settle_sources(facts, &mut profile).await?;
+    Ok(profile)
+}
+
+/// Chooses each source's form by what is in this database.
+async fn settle_sources(facts: &dyn Facts, profile: &mut Profile) -> Result<()> {
+    for source in profile.sources.values_mut() {
+        let (Some(relation), Some(sql)) = (&source.when_exists, &source.sql_when_exists) else { continue };
+        let mut tx = facts.begin(ReadOptions::default()).await?;
+        let name = Relation::parse(relation).to_string();
+        let there = tx.texts("select (to_regclass($1) is not null)::text", &[Param::Text(Some(name))]).await?;
+        if there.first().and_then(|t| t.as_deref()) == Some("true") {
+            source.sql.clone_from(sql);
+        }
+    }
+    Ok(())
+}

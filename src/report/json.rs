@@ -1,0 +1,56 @@
+//! The JSON envelope (schema_version 1): a contract with other programs, see `assets/schema/envelope.json`.
+
+use chrono::SecondsFormat;
+use serde_json::{Map, Value, json};
+
+use crate::engine::target::TargetInfo;
+use crate::engine::{Error, Report};
+
+/// Of the envelope.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Checks and their target.
+pub fn checks(target: &TargetInfo, reports: &[Report]) -> Value {
+    json!({
+        "schema_version": SCHEMA_VERSION,
+        "midwatch": env!("CARGO_PKG_VERSION"),
+        "target": target,
+        "checks": reports.iter().map(check).collect::<Vec<_>>(),
+    })
+}
+
+fn check(report: &Report) -> Value {
+    let mut out = Map::new();
+    out.insert("id".into(), json!(report.id.to_string()));
+    out.insert("kind".into(), json!(report.id.kind));
+    out.insert("status".into(), json!(report.status.word()));
+    if let Some(why) = report.status.why() {
+        out.insert("why".into(), json!(why));
+    }
+    out.insert("summary".into(), json!(report.summary));
+    out.insert("observed_at".into(), json!(report.observed_at.to_rfc3339_opts(SecondsFormat::Millis, true)));
+    out.insert("elapsed_ms".into(), json!(report.elapsed_ms));
+    out.insert("facts".into(), report.facts.clone());
+    out.insert("findings".into(), json!(report.findings));
+    Value::Object(out)
+}
+
+/// A failure.
+pub fn error(e: &Error) -> Value {
+    json!({
+        "schema_version": SCHEMA_VERSION,
+        "error": {
+            "class": e.class, "message": e.message, "hint": e.hint, "code": e.code,
+            "durable": e.durable, "ambiguous": e.ambiguous,
+        },
+    })
+}
+
+/// Any other answer, under its own name.
+pub fn named(name: &str, value: Value) -> Value {
+    let mut out = Map::new();
+    out.insert("schema_version".into(), json!(SCHEMA_VERSION));
+    out.insert("midwatch".into(), json!(env!("CARGO_PKG_VERSION")));
+    out.insert(name.to_owned(), value);
+    Value::Object(out)
+}

@@ -1,0 +1,85 @@
+//! For people reading a terminal or a log.
+
+use std::fmt::Write as _;
+
+use crate::engine::target::TargetInfo;
+use crate::engine::{Report, Severity, Status};
+
+/// How to mark things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// ANSI colours.
+    pub colour: bool,
+}
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Symbol, word and colour: never colour alone.
+fn mark(status: &Status, style: Style) -> String {
+    match status {
+        Status::Ok => style.paint("32", "✓ ok     "),
+        Status::Warn => style.paint("33", "▲ warn   "),
+        Status::Fail => style.paint("31", "✖ fail   "),
+        Status::Unknown { .. } => style.paint("35", "? unknown"),
+    }
+}
+
+/// Checks, each with its findings.
+pub fn checks(target: &TargetInfo, reports: &[Report], style: Style) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{} · {} · {} {} · database {}\n",
+        target.name, target.environment, target.engine, target.version, target.database
+    );
+    let width = reports.iter().map(|r| r.id.to_string().chars().count()).max().unwrap_or(0);
+    for r in reports {
+        let id = r.id.to_string();
+        let _ = writeln!(out, "{}  {id:width$}  {}  ({} ms)", mark(&r.status, style), clean(&r.summary), r.elapsed_ms);
+        for f in &r.findings {
+            let sign = match f.severity {
+                Severity::Critical => style.paint("31", "✖"),
+                Severity::Warning => style.paint("33", "▲"),
+                Severity::Info => "·".to_owned(),
+            };
+            let _ = writeln!(out, "           {sign} {}", clean(&f.message));
+        }
+        if let Some(why) = r.status.why() {
+            for line in why.lines() {
+                let _ = writeln!(out, "           ? {}", clean(line));
+            }
+        }
+    }
+    let _ = writeln!(out, "\n{}", tally(reports));
+    out
+}
+
+/// `2 fail · 1 warn · 5 ok`.
+pub fn tally(reports: &[Report]) -> String {
+    let count = |word: &str| reports.iter().filter(|r| r.status.word() == word).count();
+    ["fail", "unknown", "warn", "ok"]
+        .into_iter()
+        .filter(|w| count(w) > 0)
+        .map(|w| format!("{} {w}", count(w)))
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+/// Text of a database may hold anything; control characters must not reach the terminal.
+pub fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(clean("a\x1b[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+    }
+}
