@@ -323,7 +323,7 @@ async fn traffic_leaves_the_plants_alone_and_survives_a_crash() {
     let dir = demo.dir().to_owned();
     let begun = Instant::now();
     demo.stop().await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(3) && !dir.exists());
+    assert!(begun.elapsed() < Duration::from_secs(20) && !dir.exists());
 }
 
 #[tokio::test]
