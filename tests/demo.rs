@@ -1,7 +1,8 @@
 //! The planted problems are found by other means than they were planted, exactly and no more; the
 //! traffic leaves them as they are.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use std::{
@@ -295,7 +296,7 @@ async fn traffic_until(demo: &Demo, events: u64, booked: u64) {
             return;
         }
         assert!(
-            begun.elapsed() < Duration::from_secs(600),
+            begun.elapsed() < Duration::from_mins(10),
             "the traffic does not move: {now_events} {now_booked}"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -322,7 +323,7 @@ async fn traffic_leaves_the_plants_alone_and_survives_a_crash() {
     let dir = demo.dir().to_owned();
     let begun = Instant::now();
     demo.stop().await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(3) && !dir.exists());
+    assert!(begun.elapsed() < Duration::from_secs(20) && !dir.exists());
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Private servers: they start, are usable by every client, stand apart, and leave nothing behind.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use std::{
@@ -11,6 +12,8 @@ use std::{
     process::Stdio,
     time::{Duration, Instant},
 };
+
+use sqlx::Connection;
 
 use common::{Database, eventually, shared_server, this_test, tool, wait_for_end};
 use midwatch::{
@@ -34,7 +37,7 @@ async fn one(owner: &mut Owner, sql: &str) -> String {
 async fn starts_serves_and_leaves_nothing() {
     let begun = Instant::now();
     let server = Server::start(Options::default()).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
     let mut owner = server.owner("postgres").await.unwrap();
     assert_eq!(one(&mut owner, "select current_user::text").await, "midwatch");
     assert_eq!(one(&mut owner, "show listen_addresses").await, "");
@@ -76,7 +79,6 @@ async fn every_client_takes_the_url() {
         let output = tool(shared_server(), name, &args);
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }
-    use sqlx::Connection;
     let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
     connection.ping().await.unwrap();
 }
@@ -89,7 +91,7 @@ async fn a_database_from_a_template_is_quick() {
     owner.close().await;
     let begun = Instant::now();
     let copy = Database::from_template(Some(&template.name)).await;
-    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
     assert_eq!(one(&mut copy.owner().await, "select x::text from t").await, "7");
     shared_server().drop_database(&copy.name).await.unwrap();
     assert!(shared_server().owner(&copy.name).await.is_err());
@@ -99,7 +101,8 @@ async fn a_database_from_a_template_is_quick() {
 #[tokio::test]
 #[ignore = "started by killing_us_ends_the_server in a process of its own"]
 async fn parent_to_be_killed() {
-    let server = Server::start(Options::default()).await.unwrap();
+    let dir = std::env::var_os("MIDWATCH_TEST_DIR").map(PathBuf::from);
+    let server = Server::start(Options { dir, ..Options::default() }).await.unwrap();
     println!("\nSERVER {} {}", server.pid().unwrap(), server.dir().display());
     std::io::stdout().flush().unwrap();
     std::future::pending::<()>().await;
@@ -107,16 +110,33 @@ async fn parent_to_be_killed() {
 
 #[test]
 fn killing_us_ends_the_server() {
-    let mut child = this_test("parent_to_be_killed").stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let line = lines.into_iter().find(|line| line.starts_with("SERVER ")).expect("the child's server");
+    let (pid, dir) = kill_a_parent(None);
+    eventually("the directory is gone", LIMIT, || !dir.exists());
+    assert!(!alive(pid));
+}
+
+#[test]
+fn killing_us_empties_a_given_directory() {
+    let tmp = open_tempdir();
+    let (pid, dir) = kill_a_parent(Some(tmp.path()));
+    eventually("the directory is empty", LIMIT, || fs::read_dir(&dir).unwrap().next().is_none());
+    assert!(!alive(pid));
+}
+
+fn kill_a_parent(dir: Option<&Path>) -> (u32, PathBuf) {
+    let mut child = this_test("parent_to_be_killed");
+    if let Some(dir) = dir {
+        child.env("MIDWATCH_TEST_DIR", dir);
+    }
+    let mut child = child.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.starts_with("SERVER ")).expect("the child's server");
     let mut words = line.split(' ').skip(1);
     let (pid, dir): (u32, PathBuf) = (words.next().unwrap().parse().unwrap(), words.next().unwrap().into());
     assert!(alive(pid) && dir.exists());
     child.kill().unwrap();
     child.wait().unwrap();
-    eventually("the directory is gone", LIMIT, || !dir.exists());
-    assert!(!alive(pid));
+    (pid, dir)
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Every rule of the demo systems' triggers, on a real server.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use common::{Database, demo_database, shared_server};

@@ -41,10 +41,10 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// A short directory of our own below the system's temporary one.
-    pub(super) fn temporary(account: Option<&Account>) -> Result<Self> {
+    /// A short directory of our own below the system's temporary one, or in memory where there is room.
+    pub(super) fn temporary(account: Option<&Account>, memory: bool) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let parent = temporary_parent(account)?;
+        let parent = temporary_parent(account, memory)?;
         sweep(&parent);
         let root = loop {
             let name = format!("{PREFIX}{:x}-{:x}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -126,8 +126,9 @@ fn mark(root: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn temporary_parent(account: Option<&Account>) -> Result<PathBuf> {
-    let candidates = [env::temp_dir(), PathBuf::from("/tmp")];
+fn temporary_parent(account: Option<&Account>, memory: bool) -> Result<PathBuf> {
+    let disk = [env::temp_dir(), PathBuf::from("/tmp")];
+    let candidates: Vec<_> = memory.then(in_memory).flatten().into_iter().chain(disk).collect();
     let fits = |dir: &PathBuf| {
         let longest = dir.join("mw-ffffffff-ffffffff");
         check_reachable(dir, account).and_then(|()| check_socket_path(&longest))
@@ -140,6 +141,13 @@ fn temporary_parent(account: Option<&Account>) -> Result<PathBuf> {
         }
     }
     Err(last.unwrap_or_else(|| Error::unobserved("failed to find a temporary directory").hint("set TMPDIR")))
+}
+
+/// Half a gigabyte of data and as much log must fit.
+fn in_memory() -> Option<PathBuf> {
+    let dir = PathBuf::from("/dev/shm");
+    let free = rustix::fs::statvfs(&dir).ok().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize))?;
+    (free >= 1 << 30).then_some(dir)
 }
 
 fn check_socket_path(root: &Path) -> Result<()> {

@@ -20,6 +20,8 @@ use crate::{
 pub struct Options {
     /// Emptied on leaving. `None`: a short temporary one, removed on leaving.
     pub dir: Option<PathBuf>,
+    /// Without `dir`: in memory where there is room. For small data and many databases.
+    pub memory: bool,
     /// `None`: found on this machine.
     pub binaries: Option<Binaries>,
     /// The superuser, who needs no password.
@@ -30,7 +32,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dir: None, binaries: None, user: "midwatch".into(), settings: Vec::new() }
+        Self { dir: None, memory: false, binaries: None, user: "midwatch".into(), settings: Vec::new() }
     }
 }
 
@@ -67,7 +69,7 @@ impl Server {
         let account = Account::for_servers()?;
         let place = match &options.dir {
             Some(dir) => Place::given(dir, account.as_ref())?,
-            None => Place::temporary(account.as_ref())?,
+            None => Place::temporary(account.as_ref(), options.memory)?,
         };
         let watcher = Watcher::start(&place).inspect_err(|_| place.clear())?;
         let state = Mutex::new(State { process: None, watcher, gone: false });

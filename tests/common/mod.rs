@@ -24,7 +24,8 @@ use tokio::sync::Mutex;
 /// Statics are never dropped: the watcher ends it with the process.
 pub(crate) fn shared_server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start_blocking(Options::default()).expect("a private PostgreSQL server"))
+    let start = || Server::start_blocking(Options { memory: true, ..Options::default() });
+    SERVER.get_or_init(|| start().expect("a private PostgreSQL server"))
 }
 
 /// A database of its own on the shared server.
@@ -100,6 +101,6 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() ->
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }
