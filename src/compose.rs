@@ -64,7 +64,8 @@ async fn settle_sources(facts: &dyn Facts, profile: &mut Profile) -> Result<()> 
         let (Some(relation), Some(sql)) = (&source.when_exists, &source.sql_when_exists) else { continue };
         let mut tx = facts.begin(ReadOptions::default()).await?;
         let name = Relation::parse(relation).to_string();
-        let there = tx.texts("select (to_regclass($1) is not null)::text", &[Param::Text(Some(name))]).await?;
+        let there =
+            tx.texts("select (to_regclass($1) is not null)::text", &[Param::Text(Some(name))]).await?;
         if there.first().and_then(|t| t.as_deref()) == Some("true") {
             source.sql.clone_from(sql);
         }

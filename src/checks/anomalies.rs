@@ -25,7 +25,7 @@ static SPEC: CheckSpec = CheckSpec {
 /// Rows of a finding that reports carry.
 pub(super) const SAMPLE: usize = 20;
 /// A rule may read a whole ledger.
-const TIMEOUT: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Serialize, Deserialize)]
 struct Facts {
@@ -49,7 +49,8 @@ impl Check for Anomalies {
             let sql = source.sql.clone();
             let options = ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT) };
             let mut tx = cx.read_with(options).await?;
-            let request = PageRequest { source, filter: None, sort: None, at: At::First, limit: SAMPLE, count: true };
+            let request =
+                PageRequest { source, filter: None, sort: None, at: At::First, limit: SAMPLE, count: true };
             let page = paging::read(&mut *tx, &request).await?;
             let rows = page.total.unwrap_or_default();
             let findings = if rows == 0 { vec![] } else { vec![finding(id, rule, rows, &page)] };

@@ -31,7 +31,8 @@ static SPEC: CheckSpec = CheckSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     /// Its name.
-    pub file: String,
+    #[serde(rename = "file")]
+    pub name: String,
     /// `applied`, `pending`, `edited`, `cosmetic`, `partial`, `failed`, `missing`, `unknown`.
     pub state: String,
     /// When it was applied, where the history knows.
@@ -71,7 +72,8 @@ impl Check for Migrations {
     fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
             let position = cx.profile.migrations.iter().position(|m| m.name == id.name);
-            let Some((position, folder)) = position.zip(position.and_then(|p| cx.profile.migrations.get(p))) else {
+            let Some((position, folder)) = position.zip(position.and_then(|p| cx.profile.migrations.get(p)))
+            else {
                 return Err(Error::usage(format!("no migration folder {}", id.name)));
             };
             observe(cx, id, folder, position == 0).await

@@ -12,4 +12,5 @@ pub use queue::{Cause, Facts as QueueFacts};
 use crate::engine::Check;
 
 /// Every kind, in the order of the panes.
-pub const ALL: &[&dyn Check] = &[&migrations::Migrations, &parity::Parity, &queue::Queues, &anomalies::Anomalies];
+pub const ALL: &[&dyn Check] =
+    &[&migrations::Migrations, &parity::Parity, &queue::Queues, &anomalies::Anomalies];

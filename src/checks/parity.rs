@@ -29,7 +29,7 @@ static SPEC: CheckSpec = CheckSpec {
 };
 
 /// A full scan of two large tables may take this long.
-const TIMEOUT: Duration = Duration::from_secs(1800);
+const TIMEOUT: Duration = Duration::from_mins(30);
 
 /// A partition of the twin and the legacy rows that belong there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,7 +128,12 @@ impl Check for Parity {
     }
 
     fn names(&self, profile: &Profile) -> Vec<String> {
-        profile.twins.iter().map(|t| t.name().to_owned()).chain(profile.partitioned.iter().map(|p| plain(p))).collect()
+        profile
+            .twins
+            .iter()
+            .map(|t| t.name().to_owned())
+            .chain(profile.partitioned.iter().map(|p| plain(p)))
+            .collect()
     }
 
     fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
@@ -173,7 +178,7 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     let triggers = catalog::triggers(&mut *tx, twin, &legacy, &partitioned).await?;
     let sequence = catalog::sequence(&mut *tx, &partitioned, &twin.key).await?;
 
-    let plan = digest::Plan { twin, legacy: Some(&legacy), partitioned: &partitioned, columns: &columns, layout: &layout };
+    let plan = digest::Plan { twin, legacy: Some(&legacy), columns: &columns, layout: &layout };
     let reader = digest::Source { cx, snapshot: snapshot.as_deref() };
     let digests = digest::read(&mut *tx, &reader, &plan, cx.quick).await?;
     let mut facts = digests.facts(&layout);
@@ -193,12 +198,18 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     };
     let coverage = layout.coverage(&mut *tx).await?;
     let found = findings::of(id, &facts, &columns, &layout, &coverage, samples);
-    let ok = if cx.quick { "counts and sums are equal; rows were not compared" } else { "equal by count and 64-bit digests" };
+    let ok = if cx.quick {
+        "counts and sums are equal; rows were not compared"
+    } else {
+        "equal by count and 64-bit digests"
+    };
     let ok = format!("{} rows {ok}", facts.legacy_rows.unwrap_or_default());
-    Ok(Report::of(id.clone(), &facts, found, &ok).evidence("legacy rows by partition", digest::legacy_sql(&plan)).evidence(
-        "rows of one partition",
-        layout.leaves.first().map(|l| digest::leaf_sql(&plan, l)).unwrap_or_default(),
-    ))
+    Ok(Report::of(id.clone(), &facts, found, &ok)
+        .evidence("legacy rows by partition", digest::legacy_sql(&plan))
+        .evidence(
+            "rows of one partition",
+            layout.leaves.first().map(|l| digest::leaf_sql(&plan, l)).unwrap_or_default(),
+        ))
 }
 
 /// A partitioned table of its own: what can be said without knowing what it should hold.
@@ -208,13 +219,17 @@ async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str) -> Result<Report> {
     let layout = partitions::layout(&mut *tx, &partitioned).await?;
     let columns = catalog::Columns::default();
     let twin = Twin { partitioned: table.to_owned(), ..Twin::default() };
-    let plan = digest::Plan { twin: &twin, legacy: None, partitioned: &partitioned, columns: &columns, layout: &layout };
+    let plan = digest::Plan { twin: &twin, legacy: None, columns: &columns, layout: &layout };
     let reader = digest::Source { cx, snapshot: snapshot.as_deref() };
     let mut facts = digest::read(&mut *tx, &reader, &plan, true).await?.facts(&layout);
     facts.snapshot = snapshot;
     facts.compared = "row counts only: no legacy table is declared".into();
     let coverage = layout.coverage(&mut *tx).await?;
     let found = findings::of(id, &facts, &columns, &layout, &coverage, rows::Samples::default());
-    let ok = format!("{} partitions, {} rows; no legacy table declared", layout.leaves.len(), facts.partitioned_rows.unwrap_or_default());
+    let ok = format!(
+        "{} partitions, {} rows; no legacy table declared",
+        layout.leaves.len(),
+        facts.partitioned_rows.unwrap_or_default()
+    );
     Ok(Report::of(id.clone(), &facts, found, &ok))
 }

@@ -122,7 +122,9 @@ impl Check for Queues {
             Some(("failed", cause)) => {
                 ("failures of one cause".into(), sql::is_cause(queue), vec![Param::from(cause)])
             }
-            Some(("state", state)) => (format!("rows in state {state}"), sql::is_state(queue), vec![Param::from(state)]),
+            Some(("state", state)) => {
+                (format!("rows in state {state}"), sql::is_state(queue), vec![Param::from(state)])
+            }
             _ => match finding {
                 "exhausted" => ("all attempts used".into(), sql::is_exhausted(queue), vec![]),
                 "stuck" => ("in progress for too long".into(), sql::is_stuck(queue), vec![]),
@@ -213,11 +215,17 @@ async fn findings(tx: &mut dyn ReadTx, id: &CheckId, queue: &Queue, facts: &Fact
         out.push(Finding { id: format!("{id}/{what}"), severity, message, rows, sample: vec![] });
     };
     if facts.exhausted > 0 {
-        let message = format!("{} failed with all {} attempts used: nothing will try them again", facts.exhausted, queue.max_attempts);
+        let message = format!(
+            "{} failed with all {} attempts used: nothing will try them again",
+            facts.exhausted, queue.max_attempts
+        );
         add("exhausted".into(), Severity::Critical, message, Some(facts.exhausted));
     }
     if facts.stuck > 0 {
-        let message = format!("{} in progress for more than {} s: their worker is gone", facts.stuck, queue.stuck_after_s);
+        let message = format!(
+            "{} in progress for more than {} s: their worker is gone",
+            facts.stuck, queue.stuck_after_s
+        );
         add("stuck".into(), Severity::Critical, message, Some(facts.stuck));
     }
     if facts.late > 0 {
@@ -236,12 +244,18 @@ async fn findings(tx: &mut dyn ReadTx, id: &CheckId, queue: &Queue, facts: &Fact
         add("sync_error_days".into(), Severity::Info, format!("{days} days carry an error flag"), Some(days));
     }
     if let Some(why) = &facts.jobs_unknown {
-        add("jobs_unknown".into(), Severity::Info, format!("lost, ghost, duplicate and silent jobs: unknown, {why}"), None);
+        add(
+            "jobs_unknown".into(),
+            Severity::Info,
+            format!("lost, ghost, duplicate and silent jobs: unknown, {why}"),
+            None,
+        );
     }
     for finding in &mut out {
         let what = finding.what().to_owned();
         if let Some(source) = Queues.rows_of(queue, &id.name, &what) {
-            let request = PageRequest { source, filter: None, sort: None, at: At::First, limit: SAMPLE, count: false };
+            let request =
+                PageRequest { source, filter: None, sort: None, at: At::First, limit: SAMPLE, count: false };
             finding.sample = samples(&paging::read(tx, &request).await?);
         }
     }

@@ -19,8 +19,7 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
     }
     let total = ids.len();
     let mut reports: Vec<Report> = Vec::with_capacity(total);
-    let mut running =
-        stream::iter(ids.iter().map(|id| engine.observe(id, args.quick))).buffered(AT_ONCE);
+    let mut running = stream::iter(ids.iter().map(|id| engine.observe(id, args.quick))).buffered(AT_ONCE);
     Output::progress(&format!("checking 1 of {total}"));
     while let Some(report) = running.next().await {
         reports.push(report);

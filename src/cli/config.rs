@@ -24,7 +24,9 @@ fn check(cli: &Cli, out: &Output) -> Result<()> {
     let library = Library::new(&config.base());
     let all = library.all()?;
     let mut profiles: Vec<String> = all.into_iter().map(|p| p.name).collect();
-    for name in config.targets.values().filter_map(|t| t.profile.as_deref()).chain(cli.global.profile.as_deref()) {
+    for name in
+        config.targets.values().filter_map(|t| t.profile.as_deref()).chain(cli.global.profile.as_deref())
+    {
         let profile = library.load(name)?;
         if !profiles.contains(&profile.name) {
             profiles.push(profile.name);
@@ -32,7 +34,10 @@ fn check(cli: &Cli, out: &Output) -> Result<()> {
     }
     let file = config.path.as_ref().map_or("no configuration file".into(), |p| p.display().to_string());
     if out.json {
-        return out.value(&json::named("config", json!({ "file": file, "targets": config.names(), "profiles": profiles, "status": "ok" })));
+        return out.value(&json::named(
+            "config",
+            json!({ "file": file, "targets": config.names(), "profiles": profiles, "status": "ok" }),
+        ));
     }
     out.text(&format!(
         "ok: {file}\ntargets:  {}\nprofiles: {}\n",
@@ -67,7 +72,11 @@ fn show(cli: &Cli, out: &Output) -> Result<()> {
     for (name, target) in &targets {
         let _ = writeln!(text, "\n[{name}]");
         for (key, value) in target.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null()) {
-            let _ = writeln!(text, "{key:15} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            let _ = writeln!(
+                text,
+                "{key:15} {}",
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+            );
         }
     }
     out.text(&text)

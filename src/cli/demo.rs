@@ -14,7 +14,9 @@ use crate::sandbox::{Binaries, fetch};
 
 pub(super) async fn run(cli: &Cli, args: &DemoArgs, parts: &Parts, out: &Output) -> Result<u8> {
     if !args.no_ui && !output::is_terminal() {
-        return Err(Error::usage("the console needs a terminal").hint("midwatch demo --no-ui serves without one"));
+        return Err(
+            Error::usage("the console needs a terminal").hint("midwatch demo --no-ui serves without one")
+        );
     }
     let mut stop = Stop::new()?;
     let binaries = binaries(args).await?;
@@ -24,7 +26,8 @@ pub(super) async fn run(cli: &Cli, args: &DemoArgs, parts: &Parts, out: &Output)
         traffic: !args.no_traffic,
         binaries: Some(binaries),
     };
-    let progress: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|text: &str| Output::progress(&format!("demo: {text}")));
+    let progress: Arc<dyn Fn(&str) + Send + Sync> =
+        Arc::new(|text: &str| Output::progress(&format!("demo: {text}")));
     let demo = tokio::select! {
         demo = Demo::start(options, progress) => demo?,
         // Dropping the half-started demo stops its server.
@@ -66,7 +69,8 @@ struct Stop {
 
 impl Stop {
     fn new() -> Result<Self> {
-        let listen = |kind| signal(kind).map_err(|e| Error::unobserved(format!("failed to listen for signals: {e}")));
+        let listen =
+            |kind| signal(kind).map_err(|e| Error::unobserved(format!("failed to listen for signals: {e}")));
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

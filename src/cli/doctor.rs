@@ -34,8 +34,19 @@ struct Line {
 struct Sheet(Vec<Line>);
 
 impl Sheet {
-    fn add(&mut self, name: impl Into<String>, status: &'static str, message: impl Into<String>, hint: Option<&str>) {
-        self.0.push(Line { name: name.into(), status, message: message.into(), hint: hint.map(str::to_owned) });
+    fn add(
+        &mut self,
+        name: impl Into<String>,
+        status: &'static str,
+        message: impl Into<String>,
+        hint: Option<&str>,
+    ) {
+        self.0.push(Line {
+            name: name.into(),
+            status,
+            message: message.into(),
+            hint: hint.map(str::to_owned),
+        });
     }
 }
 
@@ -46,7 +57,10 @@ pub(super) async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
     match Config::find(cli.global.config.as_deref()) {
         Err(e) => sheet.add("config", "fail", e.message.clone(), e.hint.as_deref()),
         Ok(config) => {
-            let file = config.path.as_ref().map_or("none, the environment counts".into(), |p| p.display().to_string());
+            let file = config
+                .path
+                .as_ref()
+                .map_or("none, the environment counts".into(), |p| p.display().to_string());
             sheet.add("config", "ok", file, None);
             targets(cli, parts, &config, &mut sheet).await;
         }
@@ -81,27 +95,44 @@ fn terminal(sheet: &mut Sheet) {
     let term = std::env::var("TERM").unwrap_or_default();
     match term.as_str() {
         "" | "dumb" => {
-            sheet.add("terminal", "warn", format!("TERM is {term:?}: the console cannot draw"), Some("run it in a real terminal; midwatch check works anywhere"));
+            sheet.add(
+                "terminal",
+                "warn",
+                format!("TERM is {term:?}: the console cannot draw"),
+                Some("run it in a real terminal; midwatch check works anywhere"),
+            );
         }
         // These do not mark what is pasted, so a pasted phrase could not be told from a typed one.
         "linux" | "vt100" | "vt102" | "vt220" | "ansi" | "cons25" => {
-            sheet.add("terminal", "warn", format!("{term} does not mark pasted text (bracketed paste)"), Some("confirmations cannot refuse a paste here: use xterm, tmux or a modern terminal"));
+            sheet.add(
+                "terminal",
+                "warn",
+                format!("{term} does not mark pasted text (bracketed paste)"),
+                Some("confirmations cannot refuse a paste here: use xterm, tmux or a modern terminal"),
+            );
         }
         _ => sheet.add("terminal", "ok", term, None),
     }
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
     let utf8 = locale.as_deref().is_some_and(|l| l.to_lowercase().replace('-', "").contains("utf8"));
     if utf8 {
         sheet.add("locale", "ok", locale.unwrap_or_default(), None);
     } else {
-        let message = format!("{} is not UTF-8: the console draws with ASCII", locale.as_deref().unwrap_or("unset"));
+        let message =
+            format!("{} is not UTF-8: the console draws with ASCII", locale.as_deref().unwrap_or("unset"));
         sheet.add("locale", "ok", message, Some("LANG=C.UTF-8 shows symbols"));
     }
 }
 
 fn postgres(sheet: &mut Sheet) {
     match Binaries::find() {
-        Ok(found) => sheet.add("postgresql", "ok", format!("{} in {} (demo, rehearsals)", found.version, found.dir.display()), None),
+        Ok(found) => sheet.add(
+            "postgresql",
+            "ok",
+            format!("{} in {} (demo, rehearsals)", found.version, found.dir.display()),
+            None,
+        ),
         Err(e) => sheet.add("postgresql", "warn", e.message.clone(), e.hint.as_deref()),
     }
 }
@@ -134,16 +165,31 @@ async fn target(sheet: &mut Sheet, label: &str, engine: &Engine) {
     );
     sheet.add(label, "ok", summary, None);
     if let Some(note) = &engine.environment.1 {
-        sheet.add(label, "warn", note.clone(), Some("set environment in midwatch.toml, or ALTER DATABASE … SET midwatch.environment = '…'"));
+        sheet.add(
+            label,
+            "warn",
+            note.clone(),
+            Some("set environment in midwatch.toml, or ALTER DATABASE … SET midwatch.environment = '…'"),
+        );
     }
     if s.version_num < 150_000 {
         sheet.add(label, "warn", format!("PostgreSQL {} is older than 15: not tested", s.version), None);
     }
     if s.pooled {
-        sheet.add(label, "warn", "a transaction pooler stands between: reads work, changes will be refused", Some("give the server's own address for changes"));
+        sheet.add(
+            label,
+            "warn",
+            "a transaction pooler stands between: reads work, changes will be refused",
+            Some("give the server's own address for changes"),
+        );
     }
     if s.skew_ms.abs() > SKEW_MS {
-        sheet.add(label, "warn", format!("the server's clock is {} ms from ours: ages are by the server's", s.skew_ms), Some("synchronise the clocks"));
+        sheet.add(
+            label,
+            "warn",
+            format!("the server's clock is {} ms from ours: ages are by the server's", s.skew_ms),
+            Some("synchronise the clocks"),
+        );
     }
     match unreadable(engine).await {
         Ok(tables) if tables.is_empty() => {}

@@ -84,9 +84,10 @@ pub(super) fn start(file: Option<&Path>, verbose: u8, console: bool) -> Result<(
     let registry = tracing_subscriber::registry().with(filter).with(ring);
     let outcome = match file {
         Some(path) => {
-            let file = std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(|e| {
-                Error::usage(format!("failed to open the log file {}: {e}", path.display()))
-            })?;
+            let file =
+                std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(|e| {
+                    Error::usage(format!("failed to open the log file {}: {e}", path.display()))
+                })?;
             let layer = fmt::layer().with_ansi(false).with_writer(Mutex::new(file));
             tracing::subscriber::set_global_default(registry.with(layer))
         }

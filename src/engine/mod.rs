@@ -142,7 +142,8 @@ impl Engine {
 
     /// A row's surroundings: `{column}` in the query stands for the row's value.
     pub async fn context(&self, sql: &str, columns: &[Column], cells: &[Option<String>]) -> Result<Page> {
-        let value_of = |name: &str| columns.iter().position(|c| c.name == name).and_then(|i| cells.get(i).cloned());
+        let value_of =
+            |name: &str| columns.iter().position(|c| c.name == name).and_then(|i| cells.get(i).cloned());
         let (sql, params) = paging::bind_context(sql, &value_of)?;
         let mut tx = self.facts.begin(ReadOptions::default()).await?;
         paging::all(&mut *tx, &sql, &params, 200).await

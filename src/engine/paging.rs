@@ -198,9 +198,8 @@ impl OrderBy {
 }
 
 fn order(request: &PageRequest, columns: &[Column]) -> Vec<OrderBy> {
-    let type_of = |name: &str| {
-        columns.iter().find(|c| c.name == name).map_or("text".into(), |c| c.type_name.clone())
-    };
+    let type_of =
+        |name: &str| columns.iter().find(|c| c.name == name).map_or("text".into(), |c| c.type_name.clone());
     let sort = request.sort.iter().map(|s| OrderBy {
         column: s.column.clone(),
         type_name: type_of(&s.column),
@@ -235,10 +234,13 @@ impl Query {
         let Some(filter) = request.filter.as_ref().filter(|f| !f.text.is_empty()) else {
             return String::new();
         };
-        let pattern = format!("%{}%", filter.text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
+        let pattern =
+            format!("%{}%", filter.text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
         let p = self.bind(Some(pattern), "text");
-        let any: Vec<_> =
-            columns.iter().map(|c| format!("coalesce(q.{}::text ilike {p}, false)", Ident(&c.name))).collect();
+        let any: Vec<_> = columns
+            .iter()
+            .map(|c| format!("coalesce(q.{}::text ilike {p}, false)", Ident(&c.name)))
+            .collect();
         let not = if filter.inverse { "not " } else { "" };
         format!("\nwhere {not}({})", any.join(" or "))
     }
@@ -251,7 +253,8 @@ impl Query {
         let column = format!("q.{}", Ident(&first.column));
         let is_null = value.is_none();
         let p = self.bind(value, &first.type_name);
-        let same = if is_null { format!("{column} is null and {p} is null") } else { format!("{column} = {p}") };
+        let same =
+            if is_null { format!("{column} is null and {p} is null") } else { format!("{column} = {p}") };
         let mut out = match (is_null, backwards) {
             (false, _) => {
                 let op = if first.descending == backwards { ">" } else { "<" };
@@ -277,7 +280,11 @@ fn cast_name(type_name: &str) -> String {
     match type_name {
         "unknown" | "UNKNOWN" => "text".into(),
         "\"CHAR\"" => "\"char\"".into(),
-        other if other.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '[' || c == ']') => {
+        other
+            if other
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '[' || c == ']') =>
+        {
             other.to_ascii_lowercase()
         }
         // User types keep their case.
@@ -298,7 +305,10 @@ fn decode(text: &str, width: usize) -> Result<Row> {
 }
 
 /// A context query with `{column}` replaced by bound values of the row.
-pub fn bind_context(sql: &str, value_of: &dyn Fn(&str) -> Option<Option<String>>) -> Result<(String, Vec<Param>)> {
+pub fn bind_context(
+    sql: &str,
+    value_of: &dyn Fn(&str) -> Option<Option<String>>,
+) -> Result<(String, Vec<Param>)> {
     let mut out = String::with_capacity(sql.len());
     let mut params = Vec::new();
     let mut rest = sql;
@@ -308,8 +318,9 @@ pub fn bind_context(sql: &str, value_of: &dyn Fn(&str) -> Option<Option<String>>
         let name = after[1..].split('}').next().unwrap_or_default();
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
         if is_name && after.len() > name.len() + 1 {
-            let value = value_of(name)
-                .ok_or_else(|| Error::usage(format!("failed to show the context: the row has no column {name}")))?;
+            let value = value_of(name).ok_or_else(|| {
+                Error::usage(format!("failed to show the context: the row has no column {name}"))
+            })?;
             params.push(Param::Text(value));
             let _ = write!(out, "${}", params.len());
             rest = &after[name.len() + 2..];
@@ -368,8 +379,14 @@ mod tests {
     #[test]
     fn sorted_pages_go_on_past_nulls() {
         let sort = Sort { column: "When".into(), descending: true };
-        let (sql, params) = statement(&request(At::After(vec![None, Some("k".into())]), Some(sort)), &columns());
-        assert!(sql.contains(r#"(false or (q."When" is null and $1::timestamptz is null and (q."id" > $2::uuid)))"#), "{sql}");
+        let (sql, params) =
+            statement(&request(At::After(vec![None, Some("k".into())]), Some(sort)), &columns());
+        assert!(
+            sql.contains(
+                r#"(false or (q."When" is null and $1::timestamptz is null and (q."id" > $2::uuid)))"#
+            ),
+            "{sql}"
+        );
         assert_eq!(params.len(), 2);
     }
 
@@ -381,9 +398,10 @@ mod tests {
 
     #[test]
     fn context_values_are_bound_not_pasted() {
-        let (sql, params) =
-            bind_context("select * from e where id = {id}::uuid and j @> '{}'", &|n| (n == "id").then(|| Some("7'".into())))
-                .unwrap();
+        let (sql, params) = bind_context("select * from e where id = {id}::uuid and j @> '{}'", &|n| {
+            (n == "id").then(|| Some("7'".into()))
+        })
+        .unwrap();
         assert_eq!(sql, "select * from e where id = $1::uuid and j @> '{}'");
         assert_eq!(params, [Param::Text(Some("7'".into()))]);
         assert!(bind_context("{nope}", &|_| None).is_err());

@@ -45,7 +45,9 @@ pub fn scrub(text: &str, url: &str) -> String {
     let parameter = url.split_once("password=").map(|(_, p)| p.split('&').next().unwrap_or_default());
     let mut out = text.to_owned();
     for password in [password_in(url), parameter].into_iter().flatten().filter(|p| !p.is_empty()) {
-        out = out.replace(&format!(":{password}@"), ":***@").replace(&format!("password={password}"), "password=***");
+        out = out
+            .replace(&format!(":{password}@"), ":***@")
+            .replace(&format!("password={password}"), "password=***");
         if password.len() > 3 {
             out = out.replace(password, "***");
         }
@@ -65,7 +67,10 @@ mod tests {
     #[test]
     fn passwords_are_not_shown() {
         assert_eq!(redact("postgres://u:s3cr@t@h:5432/d"), "postgres://u:***@h:5432/d");
-        assert_eq!(redact("postgres://u@h/d?password=s3cret&host=/x"), "postgres://u@h/d?password=***&host=/x");
+        assert_eq!(
+            redact("postgres://u@h/d?password=s3cret&host=/x"),
+            "postgres://u@h/d?password=***&host=/x"
+        );
         assert_eq!(redact("postgres://u@h/d"), "postgres://u@h/d");
         assert_eq!(redact("postgres://a:a@h/a"), "postgres://a:***@h/a");
     }

@@ -47,7 +47,7 @@ impl Environment {
     /// `declared` comes from the configuration, `marker` from the server; a database or host name can
     /// only make it stricter, since `prod_copy` may be anything but `prod` is rarely a demo.
     pub fn resolve(declared: Option<Self>, marker: Option<Self>, names: &[&str]) -> (Self, Option<String>) {
-        let named = names.iter().filter_map(|n| Self::in_name(n).map(|e| (e, *n))).max_by_key(|(e, _)| *e);
+        let by_name = names.iter().filter_map(|n| Self::in_name(n).map(|e| (e, *n))).max_by_key(|(e, _)| *e);
         let Some(base) = declared.max(marker) else {
             return (Self::Production, Some("no environment declared: treated as production".into()));
         };
@@ -57,7 +57,7 @@ impl Environment {
             let note = format!("configured as {d}, the server says {m}: treated as {base}");
             return (base, Some(note));
         }
-        match named {
+        match by_name {
             Some((env, name)) if env > base => {
                 (env, Some(format!("configured as {base}, but the name {name} says {env}: treated as {env}")))
             }

@@ -96,7 +96,9 @@ fn utc_minutes<'de, D: serde::Deserializer<'de>>(d: D) -> std::result::Result<u3
         let (h, m) = (h.parse::<u32>().ok()?, m.parse::<u32>().ok()?);
         (h < 24 && m < 60).then_some(h * 60 + m)
     });
-    parsed.ok_or_else(|| serde::de::Error::custom(format!("a time of day in UTC is written 22:00Z, not {text}")))
+    parsed.ok_or_else(|| {
+        serde::de::Error::custom(format!("a time of day in UTC is written 22:00Z, not {text}"))
+    })
 }
 
 /// A target ready to be opened.
@@ -129,7 +131,8 @@ impl Config {
 
     fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| {
-            Error::usage(format!("failed to read {}: {e}", path.display())).hint("midwatch config example prints one to start from")
+            Error::usage(format!("failed to read {}: {e}", path.display()))
+                .hint("midwatch config example prints one to start from")
         })?;
         let mut config = Self::parse(&path.display().to_string(), &text)?;
         config.path = Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
@@ -172,11 +175,12 @@ impl Config {
             _ => None,
         });
         let Some(name) = name else {
-            return if self.targets.is_empty() { self.from_environment() } else { Err(self.ambiguous()) };
+            return if self.targets.is_empty() { Self::environment() } else { Err(self.ambiguous()) };
         };
         let Some(config) = self.targets.get(name) else {
             let known = if self.targets.is_empty() { "none".into() } else { self.names().join(", ") };
-            return Err(Error::usage(format!("no target {name} in the configuration")).hint(format!("targets: {known}")));
+            return Err(Error::usage(format!("no target {name} in the configuration"))
+                .hint(format!("targets: {known}")));
         };
         let url = config.url.as_ref().map(|u| resolve(u, name)).transpose()?;
         Ok(Selected { name: name.to_owned(), config: config.clone(), url, base: self.base() })
@@ -187,14 +191,15 @@ impl Config {
             .hint(format!("--target one of: {}", self.names().join(", ")))
     }
 
-    #[expect(clippy::unused_self, reason = "reads as one of the ways of select")]
-    fn from_environment(&self) -> Result<Selected> {
+    fn environment() -> Result<Selected> {
         let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
         let config = TargetConfig { redis: var("REDIS_URL").map(Secret::new), ..TargetConfig::default() };
         let url = match (var("DATABASE_URL"), var("PGSERVICE")) {
             (Some(url), _) => Some(Secret::new(url)),
             (None, Some(service)) => Some(service::url(&service)?),
-            (None, None) if ["PGHOST", "PGDATABASE", "PGUSER", "PGPORT"].iter().any(|v| var(v).is_some()) => None,
+            (None, None) if ["PGHOST", "PGDATABASE", "PGUSER", "PGPORT"].iter().any(|v| var(v).is_some()) => {
+                None
+            }
             (None, None) => {
                 return Err(Error::new(Class::Usage, "no target: neither a configuration nor DATABASE_URL was found")
                     .hint("DATABASE_URL=postgres://… midwatch, or a midwatch.toml (midwatch config example), or midwatch demo"));
@@ -244,7 +249,9 @@ mod tests {
 
     #[test]
     fn a_target_must_be_known() {
-        let config = Config::parse("c", "[targets.a]\nurl=\"postgres://h/d\"\n[targets.b]\nurl=\"postgres://h/d\"").unwrap();
+        let config =
+            Config::parse("c", "[targets.a]\nurl=\"postgres://h/d\"\n[targets.b]\nurl=\"postgres://h/d\"")
+                .unwrap();
         assert_eq!(config.select(Some("c")).unwrap_err().hint.as_deref(), Some("targets: a, b"));
         assert!(config.select(None).unwrap_err().message.contains("several targets"));
         assert_eq!(config.select(Some("b")).unwrap().name, "b");

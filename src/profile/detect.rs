@@ -68,7 +68,12 @@ pub async fn generic(facts: &dyn Facts) -> Result<Profile> {
             _ => HistoryKind::Midwatch,
         };
         let name = if f.schema == "public" { f.name } else { format!("{}.{}", f.schema, f.name) };
-        profile.migrations.push(MigrationFolder { name, history, table: Some(relation), ..MigrationFolder::default() });
+        profile.migrations.push(MigrationFolder {
+            name,
+            history,
+            table: Some(relation),
+            ..MigrationFolder::default()
+        });
     }
     if profile.migrations.is_empty() {
         // The indexes of any database can be looked at, whoever migrated it.

@@ -21,7 +21,8 @@ impl Disk {
     }
 
     fn load(path: &Path) -> Result<Vec<u8>> {
-        let fail = |e: &dyn std::fmt::Display| Error::unobserved(format!("failed to read {}: {e}", path.display()));
+        let fail =
+            |e: &dyn std::fmt::Display| Error::unobserved(format!("failed to read {}: {e}", path.display()));
         let size = std::fs::metadata(path).map_err(|e| fail(&e))?.len();
         if size > MAX_BYTES {
             return Err(fail(&format!("{size} bytes are more than the {MAX_BYTES} that are looked at")));
@@ -34,12 +35,14 @@ impl Files for Disk {
     fn list(&self, folder: &str, extensions: &[&str]) -> Result<Vec<SourceFile>> {
         let dir = self.resolve(folder);
         let entries = std::fs::read_dir(&dir).map_err(|e| {
-            Error::unobserved(format!("failed to read the migration folder {}: {e}", dir.display()))
-                .hint("set migrations = \"FOLDER\" for this target in midwatch.toml, or start where the folder is")
+            Error::unobserved(format!("failed to read the migration folder {}: {e}", dir.display())).hint(
+                "set migrations = \"FOLDER\" for this target in midwatch.toml, or start where the folder is",
+            )
         })?;
         let mut files = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(|e| Error::unobserved(format!("failed to read {}: {e}", dir.display())))?;
+            let entry =
+                entry.map_err(|e| Error::unobserved(format!("failed to read {}: {e}", dir.display())))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if extensions.iter().any(|e| name.ends_with(e)) && entry.path().is_file() {
                 files.push(SourceFile { bytes: Self::load(&entry.path())?, name });

@@ -57,7 +57,12 @@ impl Library {
         let mut names: Vec<String> = BUILT_IN.files().filter_map(|f| stem(f.path())).collect();
         for dir in &self.dirs {
             let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-            names.extend(entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|x| x == "toml")).filter_map(|p| stem(&p)));
+            names.extend(
+                entries
+                    .map(|e| e.path())
+                    .filter(|p| p.extension().is_some_and(|x| x == "toml"))
+                    .filter_map(|p| stem(&p)),
+            );
         }
         names.sort();
         names.dedup();

@@ -8,11 +8,11 @@ mod parse;
 mod service;
 mod validate;
 
+pub use crate::engine::secret::Secret;
 pub use config::{Config, Selected, TargetConfig, Window};
 pub use detect::{detect, generic};
 pub use files::Disk;
 pub use load::Library;
-pub use crate::engine::secret::Secret;
 
 /// The commented example that `midwatch config example` prints.
 pub const EXAMPLE: &str = include_str!("../../assets/midwatch.example.toml");

@@ -30,11 +30,14 @@ pub(super) fn describe(file: &str, text: &str, e: &toml::de::Error) -> Error {
 
 /// "unknown field `urll`, expected one of `url`, `redis`" names what was probably meant.
 fn hint(message: &str) -> Option<String> {
-    let (what, known) = message.strip_prefix("unknown field `").or_else(|| message.strip_prefix("unknown variant `"))?.split_once('`')?;
+    let (what, known) = message
+        .strip_prefix("unknown field `")
+        .or_else(|| message.strip_prefix("unknown variant `"))?
+        .split_once('`')?;
     let names: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-    let nearest = names.iter().max_by(|a, b| {
-        strsim::jaro_winkler(what, a).total_cmp(&strsim::jaro_winkler(what, b))
-    })?;
+    let nearest = names
+        .iter()
+        .max_by(|a, b| strsim::jaro_winkler(what, a).total_cmp(&strsim::jaro_winkler(what, b)))?;
     if strsim::jaro_winkler(what, nearest) > 0.8 {
         Some(format!("did you mean {nearest}?"))
     } else {

@@ -23,7 +23,8 @@ pub(super) fn url(name: &str) -> Result<Secret> {
 fn places() -> Vec<PathBuf> {
     let var = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let user = var("PGSERVICEFILE").or_else(|| var("HOME").map(|h| h.join(".pg_service.conf")));
-    let system = var("PGSYSCONFDIR").unwrap_or_else(|| "/etc/postgresql-common".into()).join("pg_service.conf");
+    let system =
+        var("PGSYSCONFDIR").unwrap_or_else(|| "/etc/postgresql-common".into()).join("pg_service.conf");
     user.into_iter().chain([system]).collect()
 }
 
@@ -46,14 +47,9 @@ fn section(text: &str, name: &str) -> Option<Vec<(String, String)>> {
 }
 
 fn to_url(pairs: &[(String, String)]) -> String {
-    let encode = |s: &str| {
-        s.bytes().fold(String::new(), |mut out, b| {
-            match b {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => out.push(char::from(b)),
-                _ => out.push_str(&format!("%{b:02X}")),
-            }
-            out
-        })
+    let encode = |s: &str| -> String {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
+        s.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
     };
     let query: Vec<_> = pairs.iter().map(|(k, v)| format!("{k}={}", encode(v))).collect();
     format!("postgres://localhost/?{}", query.join("&"))

@@ -19,18 +19,24 @@ pub(super) fn validate(file: &str, text: &str, p: &Profile) -> Result<()> {
     for twin in &p.twins {
         v.some_key(&twin.legacy, &twin.key)?;
         if twin.legacy == twin.partitioned {
-            return Err(v.error(&twin.legacy, format!("twin {}: a table cannot be its own twin", twin.name())));
+            return Err(
+                v.error(&twin.legacy, format!("twin {}: a table cannot be its own twin", twin.name()))
+            );
         }
     }
     for queue in &p.queues {
         if queue.states.pending.is_empty() || queue.states.done.is_empty() {
-            return Err(v.error(&queue.name, format!("queue {}: states need at least pending and done", queue.name)));
+            return Err(
+                v.error(&queue.name, format!("queue {}: states need at least pending and done", queue.name))
+            );
         }
     }
     for (name, source) in &p.sources {
         v.query(name, &source.sql)?;
         if source.when_exists.is_some() != source.sql_when_exists.is_some() {
-            return Err(v.error(name, format!("source {name}: when_exists and sql_when_exists belong together")));
+            return Err(
+                v.error(name, format!("source {name}: when_exists and sql_when_exists belong together"))
+            );
         }
     }
     for rule in &p.anomalies {
@@ -67,7 +73,8 @@ impl Validator<'_> {
                 return Err(self.error(list, format!("an entry of {list} has no name")));
             }
             if name.contains(char::is_whitespace) {
-                return Err(self.error(name, format!("{list} {name}: a check's name has no blanks"))
+                return Err(self
+                    .error(name, format!("{list} {name}: a check's name has no blanks"))
                     .hint("give it a name = \"…\" of its own"));
             }
             if !seen.insert(name) {
@@ -86,10 +93,17 @@ impl Validator<'_> {
 
     /// One query: anything else is refused by the server too, but later and less clearly.
     fn query(&self, name: &str, sql: &str) -> Result<()> {
-        let first = sql.trim_start_matches(['(', ' ', '\n', '\t', '\r']).split_whitespace().next().unwrap_or_default();
+        let first = sql
+            .trim_start_matches(['(', ' ', '\n', '\t', '\r'])
+            .split_whitespace()
+            .next()
+            .unwrap_or_default();
         let known = ["select", "with", "values", "table"];
         if !known.contains(&first.to_ascii_lowercase().as_str()) {
-            return Err(self.error(name, format!("{name}: sql must be one query (select, with, values), it starts with {first:?}")));
+            return Err(self.error(
+                name,
+                format!("{name}: sql must be one query (select, with, values), it starts with {first:?}"),
+            ));
         }
         if sql.trim_end().ends_with(';') {
             return Err(self.error(name, format!("{name}: sql is one query without a semicolon at its end")));

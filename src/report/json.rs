@@ -1,4 +1,4 @@
-//! The JSON envelope (schema_version 1): a contract with other programs, see `assets/schema/envelope.json`.
+//! The JSON envelope (`schema_version` 1): a contract with other programs, see `assets/schema/envelope.json`.
 
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};

@@ -39,7 +39,13 @@ pub fn checks(target: &TargetInfo, reports: &[Report], style: Style) -> String {
     let width = reports.iter().map(|r| r.id.to_string().chars().count()).max().unwrap_or(0);
     for r in reports {
         let id = r.id.to_string();
-        let _ = writeln!(out, "{}  {id:width$}  {}  ({} ms)", mark(&r.status, style), clean(&r.summary), r.elapsed_ms);
+        let _ = writeln!(
+            out,
+            "{}  {id:width$}  {}  ({} ms)",
+            mark(&r.status, style),
+            clean(&r.summary),
+            r.elapsed_ms
+        );
         for f in &r.findings {
             let sign = match f.severity {
                 Severity::Critical => style.paint("31", "✖"),

@@ -1,6 +1,8 @@
 //! x
-use crate::engine::ports::Fut;
 use crate::engine::Result;
+use crate::engine::ports::Fut;
 use crate::launch::Launch;
 /// x
-pub fn run(_launch: Launch) -> Fut<'static, Result<()>> { Box::pin(async { Ok(()) }) }
+pub fn run(_launch: Launch) -> Fut<'static, Result<()>> {
+    Box::pin(async { Ok(()) })
+}

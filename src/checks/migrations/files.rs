@@ -58,7 +58,9 @@ impl Migration {
 
     /// Is `recorded` the checksum of these bytes but for line ends, a byte order mark or blanks at the end?
     pub(super) fn cosmetically_is(&self, recorded: &str) -> bool {
-        variants(&self.bytes).iter().any(|v| hex(&Sha256::digest(v)) == recorded || hex(&Sha384::digest(v)) == recorded)
+        variants(&self.bytes)
+            .iter()
+            .any(|v| hex(&Sha256::digest(v)) == recorded || hex(&Sha384::digest(v)) == recorded)
     }
 
     pub(super) fn is(&self, recorded: &str) -> bool {

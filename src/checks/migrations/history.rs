@@ -46,7 +46,11 @@ fn default_table(kind: HistoryKind) -> &'static str {
     }
 }
 
-pub(super) async fn read(tx: &mut dyn ReadTx, folder: &MigrationFolder, files: &dyn Files) -> Result<History> {
+pub(super) async fn read(
+    tx: &mut dyn ReadTx,
+    folder: &MigrationFolder,
+    files: &dyn Files,
+) -> Result<History> {
     if folder.history == HistoryKind::None {
         return Ok(History::default());
     }
@@ -55,10 +59,14 @@ pub(super) async fn read(tx: &mut dyn ReadTx, folder: &MigrationFolder, files: &
     let columns = columns(tx, &table).await?;
     if columns.is_empty() {
         // Law 1: a missing history is unknown; looking never creates one.
-        return Ok(History { unknown: Some(format!("there is no history table {named}")), ..History::default() });
+        return Ok(History {
+            unknown: Some(format!("there is no history table {named}")),
+            ..History::default()
+        });
     }
     let (sql, params) = statement(folder, &table, &columns);
-    let mut history = History { entries: tx.fetch(&sql, &params).await?, sql: Some(sql), ..History::default() };
+    let mut history =
+        History { entries: tx.fetch(&sql, &params).await?, sql: Some(sql), ..History::default() };
     if folder.history == HistoryKind::Drizzle && folder.folder.is_some() {
         journal(folder, files, &mut history);
     }
@@ -104,7 +112,8 @@ fn statement(folder: &MigrationFolder, table: &str, columns: &[String]) -> (Stri
                 .find(|c| has(c))
                 .map_or("null".into(), |c| format!("{}::text", Ident(c)));
             let dirty = if has("dirty") { "coalesce(dirty, false)" } else { "false" };
-            let version = if has("version") { "version" } else { columns.first().map_or("version", String::as_str) };
+            let version =
+                if has("version") { "version" } else { columns.first().map_or("version", String::as_str) };
             (
                 format!(
                     "select {0}::text as version, null::text as checksum, {time} as applied_at, {dirty} as failed\n\

@@ -17,7 +17,8 @@ order by 1";
 
 #[derive(Deserialize)]
 struct Index {
-    index: String,
+    #[serde(rename = "index")]
+    name: String,
     table: String,
     definition: String,
     building: bool,
@@ -27,14 +28,14 @@ pub(super) async fn findings(tx: &mut dyn ReadTx, id: &CheckId) -> Result<Vec<Fi
     let found: Vec<Index> = tx.fetch(SQL, &[]).await?;
     let finding = |i: Index| {
         let (severity, message) = if i.building {
-            (Severity::Info, format!("index {} on {} is being built", i.index, i.table))
+            (Severity::Info, format!("index {} on {} is being built", i.name, i.table))
         } else {
             let cost = "queries do not use it, writes still pay for it";
-            (Severity::Critical, format!("index {} on {} is INVALID: {cost}", i.index, i.table))
+            (Severity::Critical, format!("index {} on {} is INVALID: {cost}", i.name, i.table))
         };
-        let sample = json!({ "index": i.index, "table": i.table, "definition": i.definition });
+        let sample = json!({ "index": i.name, "table": i.table, "definition": i.definition });
         Finding {
-            id: format!("{id}/invalid_index/{}", i.index),
+            id: format!("{id}/invalid_index/{}", i.name),
             severity,
             message,
             rows: None,

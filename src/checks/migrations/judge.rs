@@ -34,7 +34,8 @@ pub(super) fn judge(
     history: &History,
     presence: &[Presence],
 ) -> Judged {
-    let mut judge = Judge { id, folder, history, facts: Facts::default(), found: BTreeMap::new(), unknown: None };
+    let mut judge =
+        Judge { id, folder, history, facts: Facts::default(), found: BTreeMap::new(), unknown: None };
     judge.facts.history = describe(folder.history).into();
     judge.limits();
     let newest = files.iter().filter(|f| judge.entry(f).is_some()).filter_map(|f| judge.order(f)).max();
@@ -78,12 +79,15 @@ impl Judge<'_> {
         match self.folder.history {
             HistoryKind::None => None,
             HistoryKind::Midwatch => entries.iter().find(|e| e.version == file.name),
-            HistoryKind::Sqlx => entries.iter().find(|e| e.version.parse().ok() == file.number && file.number.is_some()),
+            HistoryKind::Sqlx => {
+                entries.iter().find(|e| e.version.parse().ok() == file.number && file.number.is_some())
+            }
             HistoryKind::Drizzle => {
                 let when = self.history.journal.iter().find(|(tag, _)| tag == file.stem())?.1.to_string();
-                entries.iter().find(|e| e.version == when).or_else(|| {
-                    entries.iter().find(|e| e.checksum.as_deref().is_some_and(|c| file.is(c)))
-                })
+                entries
+                    .iter()
+                    .find(|e| e.version == when)
+                    .or_else(|| entries.iter().find(|e| e.checksum.as_deref().is_some_and(|c| file.is(c))))
             }
             HistoryKind::Versions => match self.history.up_to {
                 Some(up_to) => entries.last().filter(|_| file.number.is_some_and(|n| n <= up_to)),
@@ -95,7 +99,9 @@ impl Judge<'_> {
     /// Where a file stands among the others, by its tool's rule.
     fn order(&self, file: &Migration) -> Option<i64> {
         match self.folder.history {
-            HistoryKind::Drizzle => self.history.journal.iter().find(|(t, _)| t == file.stem()).map(|(_, when)| *when),
+            HistoryKind::Drizzle => {
+                self.history.journal.iter().find(|(t, _)| t == file.stem()).map(|(_, when)| *when)
+            }
             _ => file.number.and_then(|n| i64::try_from(n).ok()),
         }
     }
@@ -114,10 +120,15 @@ impl Judge<'_> {
             _ => {}
         }
         let applied_at = entry.and_then(|e| e.applied_at);
-        self.facts.files.push(File { file: file.name.clone(), state: state.into(), applied_at, note });
+        self.facts.files.push(File { name: file.name.clone(), state: state.into(), applied_at, note });
     }
 
-    fn recorded(&mut self, file: &Migration, entry: &Entry, presence: &Presence) -> (&'static str, Option<String>) {
+    fn recorded(
+        &mut self,
+        file: &Migration,
+        entry: &Entry,
+        presence: &Presence,
+    ) -> (&'static str, Option<String>) {
         if entry.failed && (self.history.up_to.is_none() || file.number == self.history.up_to) {
             self.find("failed", Severity::Critical, "recorded as failed half-way", file.name.clone());
             return ("failed", Some("its tool recorded a failure".into()));
@@ -127,14 +138,27 @@ impl Judge<'_> {
             self.find("recorded_but_absent", Severity::Critical, text, file.name.clone());
         } else if let Presence::Some(absent) = presence {
             let what = format!("{} (lacks {})", file.name, shorten(absent));
-            self.find("recorded_but_absent", Severity::Critical, "recorded as applied, but part of it is absent", what);
+            self.find(
+                "recorded_but_absent",
+                Severity::Critical,
+                "recorded as applied, but part of it is absent",
+                what,
+            );
         }
         match &entry.checksum {
             None => ("applied", None),
             Some(recorded) if file.is(recorded) => ("applied", None),
             Some(recorded) => {
-                if file.cosmetically_is(recorded) || entry.normalised.as_deref() == file.normalised().as_deref() && entry.normalised.is_some() {
-                    self.find("cosmetic", Severity::Info, "edited in blanks or comments only since it was applied", file.name.clone());
+                if file.cosmetically_is(recorded)
+                    || entry.normalised.as_deref() == file.normalised().as_deref()
+                        && entry.normalised.is_some()
+                {
+                    self.find(
+                        "cosmetic",
+                        Severity::Info,
+                        "edited in blanks or comments only since it was applied",
+                        file.name.clone(),
+                    );
                     return ("cosmetic", Some("blanks, line ends or comments changed".into()));
                 }
                 self.find("edited", Severity::Warning, "edited since it was applied", file.name.clone());
@@ -143,7 +167,12 @@ impl Judge<'_> {
         }
     }
 
-    fn unrecorded(&mut self, file: &Migration, presence: &Presence, newest: Option<i64>) -> (&'static str, Option<String>) {
+    fn unrecorded(
+        &mut self,
+        file: &Migration,
+        presence: &Presence,
+        newest: Option<i64>,
+    ) -> (&'static str, Option<String>) {
         if *presence == Presence::All {
             let text = "in the database, but not recorded: applied by hand?";
             self.find("present_but_unrecorded", Severity::Warning, text, file.name.clone());
@@ -195,9 +224,19 @@ impl Judge<'_> {
         for entry in &self.history.entries {
             if !matched.contains(entry) {
                 let name = self.name_of(entry);
-                self.find("missing_file", Severity::Warning, "recorded as applied, but its file is gone", name.clone());
+                self.find(
+                    "missing_file",
+                    Severity::Warning,
+                    "recorded as applied, but its file is gone",
+                    name.clone(),
+                );
                 let note = Some("recorded, no such file".into());
-                self.facts.files.push(File { file: name, state: "missing".into(), applied_at: entry.applied_at.clone(), note });
+                self.facts.files.push(File {
+                    name,
+                    state: "missing".into(),
+                    applied_at: entry.applied_at.clone(),
+                    note,
+                });
             }
         }
     }
@@ -214,7 +253,12 @@ impl Judge<'_> {
                 self.find("failed", Severity::Critical, "recorded as failed half-way", name.clone());
             }
             self.facts.applied += u64::from(!entry.failed);
-            self.facts.files.push(File { file: name, state: state.into(), applied_at: entry.applied_at.clone(), note: None });
+            self.facts.files.push(File {
+                name,
+                state: state.into(),
+                applied_at: entry.applied_at.clone(),
+                note: None,
+            });
         }
     }
 
@@ -258,8 +302,15 @@ impl Judge<'_> {
                 [one] => format!("{one}: {text}"),
                 many => format!("{} files {text}: {}", many.len(), shorten(many)),
             };
-            let sample = files.iter().map(|f| json!({ "file": f }).as_object().cloned().unwrap_or_default()).collect();
-            findings.push(Finding { id: format!("{}/{kind}", self.id), severity, message, rows: Some(files.len() as u64), sample });
+            let sample =
+                files.iter().map(|f| json!({ "file": f }).as_object().cloned().unwrap_or_default()).collect();
+            findings.push(Finding {
+                id: format!("{}/{kind}", self.id),
+                severity,
+                message,
+                rows: Some(files.len() as u64),
+                sample,
+            });
         }
         // `pending` is a fact of its own already.
         self.facts.counts.remove("pending");
@@ -270,7 +321,9 @@ impl Judge<'_> {
 
 /// `17`, `017`, `017_name`, `017_name.sql` all name the file `017_name.sql`.
 fn version_names(version: &str, file: &Migration) -> bool {
-    version == file.name || version == file.stem() || (version.parse::<u64>().ok() == file.number && file.number.is_some())
+    version == file.name
+        || version == file.stem()
+        || (version.parse::<u64>().ok() == file.number && file.number.is_some())
 }
 
 fn shorten(list: &[String]) -> String {

@@ -29,7 +29,11 @@ struct Answer {
 }
 
 /// One answer per file.
-pub(super) async fn presence(tx: &mut dyn ReadTx, files: &[Migration], folder: &MigrationFolder) -> Result<Vec<Presence>> {
+pub(super) async fn presence(
+    tx: &mut dyn ReadTx,
+    files: &[Migration],
+    folder: &MigrationFolder,
+) -> Result<Vec<Presence>> {
     let wanted: Vec<Vec<Object>> = (0..files.len()).map(|i| evidence(files, i)).collect();
     let all: Vec<&Object> = wanted.iter().flatten().collect();
     let column = |f: &dyn Fn(&Object) -> String| Param::Texts(all.iter().map(|o| f(o)).collect());
@@ -70,7 +74,10 @@ fn evidence(files: &[Migration], index: usize) -> Vec<Object> {
         .iter()
         .filter(|o| !after.iter().any(|s| s.drops.iter().any(|d| undoes(d, o))))
         .filter(|o| !(o.kind == "function" && after.iter().any(|s| s.creates.iter().any(|c| same(c, o)))))
-        .filter(|o| o.kind == "function" || !(o.lenient && before.iter().any(|s| s.creates.iter().any(|c| same(c, o)))))
+        .filter(|o| {
+            o.kind == "function"
+                || !(o.lenient && before.iter().any(|s| s.creates.iter().any(|c| same(c, o))))
+        })
         .cloned()
         .collect()
 }
@@ -82,7 +89,9 @@ fn same(a: &Object, b: &Object) -> bool {
 /// Dropping a table takes its columns, constraints and triggers along.
 fn undoes(drop: &Object, o: &Object) -> bool {
     (drop.kind == o.kind && drop.name == o.name && (drop.of == o.of || drop.of.is_empty()))
-        || (drop.kind == "relation" && matches!(o.kind, "column" | "constraint" | "trigger") && drop.name == o.of)
+        || (drop.kind == "relation"
+            && matches!(o.kind, "column" | "constraint" | "trigger")
+            && drop.name == o.of)
 }
 
 fn describe(o: &Object) -> String {
@@ -118,7 +127,9 @@ mod tests {
     use crate::engine::ports::SourceFile;
 
     fn files(texts: &[&str]) -> Vec<Migration> {
-        let make = |(i, t): (usize, &&str)| Migration::new(SourceFile { name: format!("{i}.sql"), bytes: t.as_bytes().to_vec() });
+        let make = |(i, t): (usize, &&str)| {
+            Migration::new(SourceFile { name: format!("{i}.sql"), bytes: t.as_bytes().to_vec() })
+        };
         texts.iter().enumerate().map(make).collect()
     }
 

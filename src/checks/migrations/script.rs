@@ -42,8 +42,11 @@ fn fingerprint(tokens: &[Token]) -> String {
     for token in tokens {
         let text = match token {
             Token::Whitespace(
-                Whitespace::Space | Whitespace::Newline | Whitespace::Tab
-                | Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_),
+                Whitespace::Space
+                | Whitespace::Newline
+                | Whitespace::Tab
+                | Whitespace::SingleLineComment { .. }
+                | Whitespace::MultiLineComment(_),
             ) => continue,
             Token::Word(w) if w.quote_style.is_none() => w.value.to_lowercase(),
             other => other.to_string(),
@@ -203,7 +206,9 @@ impl Statement<'_> {
                 let explicit = self.eat(&["column"]);
                 let lenient = self.eat(&["if", "not", "exists"]);
                 let table_constraint = ["primary", "foreign", "unique", "check", "exclude"];
-                let unnamed = kind == "column" && !explicit && self.word().is_some_and(|w| table_constraint.contains(&w.as_str()));
+                let unnamed = kind == "column"
+                    && !explicit
+                    && self.word().is_some_and(|w| table_constraint.contains(&w.as_str()));
                 if let (false, Some(name)) = (unnamed, self.name()) {
                     script.creates.push(Object { kind, name, of: table.clone(), lenient });
                 }
@@ -215,7 +220,12 @@ impl Statement<'_> {
                     script.drops.push(Object { kind, name, of: table.clone(), lenient: false });
                 }
             } else if self.eat(&["rename", "to"]) {
-                script.drops.push(Object { kind: "relation", name: table.clone(), of: String::new(), lenient: false });
+                script.drops.push(Object {
+                    kind: "relation",
+                    name: table.clone(),
+                    of: String::new(),
+                    lenient: false,
+                });
             } else {
                 self.at += 1;
             }
@@ -238,7 +248,11 @@ impl Statement<'_> {
             _ => return,
         };
         while let Some(name) = self.name() {
-            let of = if kind == "trigger" && self.eat(&["on"]) { self.name().unwrap_or_default() } else { String::new() };
+            let of = if kind == "trigger" && self.eat(&["on"]) {
+                self.name().unwrap_or_default()
+            } else {
+                String::new()
+            };
             script.drops.push(Object { kind, name, of, lenient: false });
             if self.tokens.get(self.at) != Some(&Token::Comma) {
                 break;
@@ -301,7 +315,8 @@ mod tests {
 
     #[test]
     fn the_usual_statements() {
-        let sql = "CREATE TABLE IF NOT EXISTS app.T1 (a int); create unique index concurrently i on app.t1 (a);
+        let sql =
+            "CREATE TABLE IF NOT EXISTS app.T1 (a int); create unique index concurrently i on app.t1 (a);
                    ALTER TABLE t1 ADD COLUMN b int, ADD CONSTRAINT c CHECK (b > 0), ADD PRIMARY KEY (a);
                    CREATE TRIGGER g BEFORE UPDATE OF a ON t1 FOR EACH ROW EXECUTE FUNCTION f();
                    CREATE OR REPLACE FUNCTION f() RETURNS trigger AS $$begin; end$$ LANGUAGE plpgsql;";
@@ -322,8 +337,13 @@ mod tests {
     fn grants_are_asked_for_one_by_one() {
         assert_eq!(
             created("GRANT SELECT, UPDATE (a, b) ON TABLE t TO w; GRANT INSERT ON u, v TO w;"),
-            [of("grant", "select|t", "w"), of("grant", "update a|t", "w"), of("grant", "update b|t", "w"),
-             of("grant", "insert|u", "w"), of("grant", "insert|v", "w")]
+            [
+                of("grant", "select|t", "w"),
+                of("grant", "update a|t", "w"),
+                of("grant", "update b|t", "w"),
+                of("grant", "insert|u", "w"),
+                of("grant", "insert|v", "w")
+            ]
         );
     }
 

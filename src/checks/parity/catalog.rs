@@ -79,7 +79,10 @@ impl Columns {
                     if retyped {
                         out.retyped.push((column.name.clone(), column.kind.clone(), other.kind.clone()));
                     }
-                    out.common.push(Column { as_text: column.as_text || other.as_text || retyped, ..column.clone() });
+                    out.common.push(Column {
+                        as_text: column.as_text || other.as_text || retyped,
+                        ..column.clone()
+                    });
                 }
             }
         }
@@ -87,7 +90,10 @@ impl Columns {
         out.missing_in_legacy = extra.map(|c| c.name.clone()).collect();
         for name in key {
             let column = out.common.iter().find(|c| &c.name == name).ok_or_else(|| {
-                Error::unobserved(format!("the key column {name} is not in both {} and {}", legacy.relation, partitioned.relation))
+                Error::unobserved(format!(
+                    "the key column {name} is not in both {} and {}",
+                    legacy.relation, partitioned.relation
+                ))
             })?;
             out.key.push(column.clone());
         }
@@ -121,10 +127,19 @@ where t.tgrelid = $1::oid and not t.tgisinternal
 order by t.tgname";
 
 /// The declared triggers, present or not, and any other whose function names the twin.
-pub(super) async fn triggers(tx: &mut dyn ReadTx, twin: &Twin, legacy: &Table, partitioned: &Table) -> Result<Vec<Trigger>> {
+pub(super) async fn triggers(
+    tx: &mut dyn ReadTx,
+    twin: &Twin,
+    legacy: &Table,
+    partitioned: &Table,
+) -> Result<Vec<Trigger>> {
     let name = Relation::parse(&partitioned.relation).name;
-    let escaped: String = name.chars().flat_map(|c| if c.is_alphanumeric() || c == '_' { vec![c] } else { vec!['\\', c] }).collect();
-    let rows: Vec<TriggerRow> = tx.fetch(TRIGGERS, &[Param::Int(legacy.oid), Param::Text(Some(escaped))]).await?;
+    let escaped: String = name
+        .chars()
+        .flat_map(|c| if c.is_alphanumeric() || c == '_' { vec![c] } else { vec!['\\', c] })
+        .collect();
+    let rows: Vec<TriggerRow> =
+        tx.fetch(TRIGGERS, &[Param::Int(legacy.oid), Param::Text(Some(escaped))]).await?;
     let mut out: Vec<Trigger> = rows
         .iter()
         .filter(|r| r.mentions || twin.triggers.contains(&r.name))
@@ -173,7 +188,11 @@ left join pg_sequences q on q.schemaname = n.nspname and q.sequencename = s.reln
 where a.attrelid = $1::oid and a.attname = $2";
 
 /// The sequence behind the first key column, and the last number it gave out.
-pub(super) async fn sequence(tx: &mut dyn ReadTx, table: &Table, key: &[String]) -> Result<Option<(String, Option<i64>)>> {
+pub(super) async fn sequence(
+    tx: &mut dyn ReadTx,
+    table: &Table,
+    key: &[String],
+) -> Result<Option<(String, Option<i64>)>> {
     let Some(column) = key.first() else { return Ok(None) };
     let params = [Param::Int(table.oid), Param::Text(Some(column.clone()))];
     let rows: Vec<SequenceRow> = tx.fetch(SEQUENCE, &params).await?;
@@ -195,7 +214,8 @@ mod tests {
         let column = |name: &str, kind: &str| Column { name: name.into(), kind: kind.into(), as_text: false };
         let table = |columns| Table { relation: "t".into(), oid: 1, columns };
         let legacy = table(vec![column("id", "integer"), column("a", "text"), column("old", "text")]);
-        let twin = table(vec![column("a", "character varying(9)"), column("id", "integer"), column("new", "text")]);
+        let twin =
+            table(vec![column("a", "character varying(9)"), column("id", "integer"), column("new", "text")]);
         let c = Columns::of(&legacy, &twin, &["id".into()]).unwrap();
         assert_eq!(c.missing_in_partitioned, ["old"]);
         assert_eq!(c.missing_in_legacy, ["new"]);

@@ -24,7 +24,6 @@ const TRANSACTION_LEAVES: usize = 400;
 pub(super) struct Plan<'a> {
     pub(super) twin: &'a Twin,
     pub(super) legacy: Option<&'a Table>,
-    pub(super) partitioned: &'a Table,
     pub(super) columns: &'a Columns,
     pub(super) layout: &'a Layout,
 }
@@ -100,11 +99,16 @@ fn parse_sum(text: &str) -> Result<i128> {
 impl Plan<'_> {
     /// Sums of decimals are kept exact as millionths.
     fn sums(&self) -> Vec<String> {
-        self.twin.sums.iter().map(|c| format!("trunc(sum({}) * 1000000)::numeric(60,0)::text", Ident(c))).collect()
+        self.twin
+            .sums
+            .iter()
+            .map(|c| format!("trunc(sum({}) * 1000000)::numeric(60,0)::text", Ident(c)))
+            .collect()
     }
 
     fn aggregates(&self, quick: bool) -> String {
-        let digest = if quick { "null::text".into() } else { format!("sum({})::text", self.columns.digest()) };
+        let digest =
+            if quick { "null::text".into() } else { format!("sum({})::text", self.columns.digest()) };
         format!("count(*) as rows, {digest} as digest, array[{}]::text[] as sums", self.sums().join(", "))
     }
 
@@ -182,10 +186,18 @@ fn leaf_statement(plan: &Plan<'_>, leaf: &Leaf, quick: bool) -> String {
     )
 }
 
-pub(super) async fn read(tx: &mut dyn ReadTx, source: &Source<'_>, plan: &Plan<'_>, quick: bool) -> Result<Digests> {
+pub(super) async fn read(
+    tx: &mut dyn ReadTx,
+    source: &Source<'_>,
+    plan: &Plan<'_>,
+    quick: bool,
+) -> Result<Digests> {
     let mut out = Digests {
         legacy: None,
-        partitioned: vec![Aggregate { sums: vec![0; plan.twin.sums.len()], ..Aggregate::default() }; plan.layout.slots.len()],
+        partitioned: vec![
+            Aggregate { sums: vec![0; plan.twin.sums.len()], ..Aggregate::default() };
+            plan.layout.slots.len()
+        ],
         max_key: None,
         sums: plan.twin.sums.clone(),
         whole: plan.layout.mapping == Mapping::Whole,
@@ -212,7 +224,13 @@ pub(super) async fn read(tx: &mut dyn ReadTx, source: &Source<'_>, plan: &Plan<'
     Ok(out)
 }
 
-async fn leaves(tx: &mut dyn ReadTx, plan: &Plan<'_>, leaves: &[Leaf], quick: bool, out: &mut Digests) -> Result<()> {
+async fn leaves(
+    tx: &mut dyn ReadTx,
+    plan: &Plan<'_>,
+    leaves: &[Leaf],
+    quick: bool,
+    out: &mut Digests,
+) -> Result<()> {
     for group in leaves.chunks(STATEMENT_LEAVES) {
         let mut sql = String::new();
         for (i, leaf) in group.iter().enumerate() {
@@ -239,7 +257,9 @@ impl Digests {
             ..Facts::default()
         };
         for (i, column) in self.sums.iter().enumerate() {
-            let sum = |all: &mut dyn Iterator<Item = &Aggregate>| millionths(all.filter_map(|a| a.sums.get(i)).sum());
+            let sum = |all: &mut dyn Iterator<Item = &Aggregate>| {
+                millionths(all.filter_map(|a| a.sums.get(i)).sum())
+            };
             facts.sums.insert(
                 column.clone(),
                 Sums {

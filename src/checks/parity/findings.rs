@@ -72,7 +72,14 @@ struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    fn push(&mut self, what: &str, severity: Severity, message: String, rows: Option<u64>, sample: Vec<Sample>) {
+    fn push(
+        &mut self,
+        what: &str,
+        severity: Severity,
+        message: String,
+        rows: Option<u64>,
+        sample: Vec<Sample>,
+    ) {
         self.list.push(Finding { id: format!("{}/{what}", self.id), severity, message, rows, sample });
     }
 
@@ -115,9 +122,9 @@ impl Findings<'_> {
             }
         }
         let fires = |event: &str| {
-            triggers
-                .iter()
-                .any(|t| matches!(t.state.as_str(), "enabled" | "always") && t.events.iter().any(|e| e == event))
+            triggers.iter().any(|t| {
+                matches!(t.state.as_str(), "enabled" | "always") && t.events.iter().any(|e| e == event)
+            })
         };
         for event in ["INSERT", "UPDATE", "DELETE"] {
             if !fires(event) && !explained.contains(&event) {
@@ -155,7 +162,8 @@ impl Findings<'_> {
         }
         let default = layout.default.and_then(|d| facts.partitions.get(d));
         if let Some(rows) = default.and_then(|p| p.partitioned_rows).filter(|r| *r > 0) {
-            let message = format!("{rows} rows lie in the default partition: a partition for them cannot be added");
+            let message =
+                format!("{rows} rows lie in the default partition: a partition for them cannot be added");
             self.push("default_partition", Severity::Warning, message, Some(rows), vec![]);
         }
     }

@@ -40,7 +40,8 @@ pub(super) struct Layout {
 
 #[derive(Deserialize)]
 struct Strategy {
-    strategy: String,
+    #[serde(rename = "strategy")]
+    method: String,
     columns: Vec<Option<String>>,
     kinds: Vec<Option<String>>,
 }
@@ -116,12 +117,18 @@ pub(super) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout>
     Ok(out)
 }
 
-async fn map(tx: &mut dyn ReadTx, out: &mut Layout, table: &Table, s: &Strategy, bounds: &[&str]) -> Result<()> {
+async fn map(
+    tx: &mut dyn ReadTx,
+    out: &mut Layout,
+    table: &Table,
+    s: &Strategy,
+    bounds: &[&str],
+) -> Result<()> {
     let columns: Option<Vec<(&String, &String)>> =
         s.columns.iter().zip(&s.kinds).map(|(c, k)| Some((c.as_ref()?, k.as_ref()?))).collect();
     // A key that is an expression is not looked into.
     let Some(columns) = columns else { return Ok(()) };
-    match (s.strategy.as_str(), columns.as_slice()) {
+    match (s.method.as_str(), columns.as_slice()) {
         ("r", [(column, kind)]) => range(tx, out, column, kind, bounds).await?,
         ("l", [(column, _)]) => out.mapping = list(out.default, column, bounds),
         ("h", columns) => out.mapping = hash(table, columns, bounds),
@@ -130,20 +137,36 @@ async fn map(tx: &mut dyn ReadTx, out: &mut Layout, table: &Table, s: &Strategy,
     Ok(())
 }
 
-async fn range(tx: &mut dyn ReadTx, out: &mut Layout, column: &str, kind: &str, bounds: &[&str]) -> Result<()> {
+async fn range(
+    tx: &mut dyn ReadTx,
+    out: &mut Layout,
+    column: &str,
+    kind: &str,
+    bounds: &[&str],
+) -> Result<()> {
     let parsed: Vec<Option<(Bound, Bound)>> = bounds.iter().map(|b| range_bound(b)).collect();
-    let texts: Vec<String> =
-        parsed.iter().flatten().flat_map(|(a, b)| [a, b]).filter_map(|b| b.value().map(str::to_owned)).collect();
-    let sorted = format!("select x::text from (select distinct t::{kind} as x from unnest($1::text[]) t) d order by x");
-    let thresholds: Vec<String> = tx.texts(&sorted, &[Param::Texts(texts.clone())]).await?.into_iter().flatten().collect();
-    let canonical = format!("select t::{kind}::text from unnest($1::text[]) with ordinality u(t, i) order by i");
+    let texts: Vec<String> = parsed
+        .iter()
+        .flatten()
+        .flat_map(|(a, b)| [a, b])
+        .filter_map(|b| b.value().map(str::to_owned))
+        .collect();
+    let sorted = format!(
+        "select x::text from (select distinct t::{kind} as x from unnest($1::text[]) t) d order by x"
+    );
+    let thresholds: Vec<String> =
+        tx.texts(&sorted, &[Param::Texts(texts.clone())]).await?.into_iter().flatten().collect();
+    let canonical =
+        format!("select t::{kind}::text from unnest($1::text[]) with ordinality u(t, i) order by i");
     let mut canonical = tx.texts(&canonical, &[Param::Texts(texts)]).await?.into_iter().flatten();
     // Bucket n lies above n thresholds: between thresholds n-1 and n.
     let mut slots = vec![None; thresholds.len() + 1];
     for (slot, bound) in parsed.iter().enumerate() {
         let Some((from, to)) = bound else { continue };
         let mut index = |b: &Bound, open: usize| match b {
-            Bound::Value(_) => canonical.next().and_then(|c| thresholds.iter().position(|t| *t == c)).map(|i| i + 1),
+            Bound::Value(_) => {
+                canonical.next().and_then(|c| thresholds.iter().position(|t| *t == c)).map(|i| i + 1)
+            }
             Bound::Open => Some(open),
         };
         let (Some(first), Some(end)) = (index(from, 0), index(to, thresholds.len() + 1)) else { continue };
@@ -165,8 +188,14 @@ fn list(default: Option<usize>, column: &str, bounds: &[&str]) -> Mapping {
     let column = Ident(column);
     let mut cases = Vec::new();
     for (slot, bound) in bounds.iter().enumerate() {
-        let Some(values) = bound.strip_prefix("FOR VALUES IN (").and_then(|b| b.strip_suffix(')')) else { continue };
-        let null = if values.split(", ").any(|v| v == "NULL") { format!(" or {column} is null") } else { String::new() };
+        let Some(values) = bound.strip_prefix("FOR VALUES IN (").and_then(|b| b.strip_suffix(')')) else {
+            continue;
+        };
+        let null = if values.split(", ").any(|v| v == "NULL") {
+            format!(" or {column} is null")
+        } else {
+            String::new()
+        };
         cases.push(format!("when {column} in ({values}){null} then {slot}"));
     }
     buckets_of_cases(&cases, bounds.len(), default)
@@ -263,7 +292,8 @@ impl Layout {
              to_char(now() + interval '1 month', 'YYYY-MM') as next_month"
         );
         let t: Times = tx.one(&sql, &[]).await?;
-        let covered = |bucket: usize| self.default.is_some() || slots.get(bucket).copied().flatten().is_some();
+        let covered =
+            |bucket: usize| self.default.is_some() || slots.get(bucket).copied().flatten().is_some();
         let inner = slots.len().saturating_sub(1);
         let gaps = (1..inner)
             .filter(|b| slots[*b].is_none())
@@ -294,7 +324,9 @@ mod tests {
 
     #[test]
     fn list_partitions_take_nulls_too() {
-        let Mapping::Buckets { expression, .. } = list(None, "c", &["FOR VALUES IN ('a', NULL)"]) else { panic!() };
+        let Mapping::Buckets { expression, .. } = list(None, "c", &["FOR VALUES IN ('a', NULL)"]) else {
+            panic!()
+        };
         assert_eq!(expression, r#"case when "c" in ('a', NULL) or "c" is null then 0 end"#);
     }
 }

@@ -95,7 +95,8 @@ pub(super) async fn compare(
     facts: &mut Facts,
 ) -> Result<Samples> {
     let mut samples = Samples::default();
-    let leaves: Vec<&Leaf> = plan.layout.leaves.iter().filter(|l| differing.slots.contains(&l.slot)).collect();
+    let leaves: Vec<&Leaf> =
+        plan.layout.leaves.iter().filter(|l| differing.slots.contains(&l.slot)).collect();
     let candidates = candidates(plan, differing, &leaves);
     let listed = format!("{candidates}\norder by {} limit {}", key_list(plan, "d."), CAP + 1);
     let mut keys: Vec<Candidate> = tx.fetch(&listed, &[]).await?;
@@ -170,7 +171,9 @@ fn candidates(plan: &Plan<'_>, differing: &Differing, leaves: &[&Leaf]) -> Strin
 
 fn arrays(chunk: &[Candidate], plan: &Plan<'_>) -> Vec<Param> {
     (0..plan.columns.key.len())
-        .map(|i| Param::Texts(chunk.iter().map(|c| c.key.get(i).cloned().flatten().unwrap_or_default()).collect()))
+        .map(|i| {
+            Param::Texts(chunk.iter().map(|c| c.key.get(i).cloned().flatten().unwrap_or_default()).collect())
+        })
         .collect()
 }
 
@@ -212,7 +215,8 @@ fn cell(column: &str) -> String {
 /// equal, so its present copy is there, though it was not read.
 fn classify(plan: &Plan<'_>, legacy: &[&Found], twins: &[&Found], settled: bool) -> Vec<(Class, Sample)> {
     let mut out = Vec::new();
-    let sample = |row: &Found, columns: &[String], values: Map<String, Value>| sample(plan, row, columns, values);
+    let sample =
+        |row: &Found, columns: &[String], values: Map<String, Value>| sample(plan, row, columns, values);
     let Some((current, more)) = legacy.split_first() else {
         for (i, t) in twins.iter().enumerate() {
             let class = if i == 0 { Class::MissingInLegacy } else { Class::Duplicate };
@@ -288,9 +292,12 @@ fn key_value(plan: &Plan<'_>, key: &[Option<String>]) -> Value {
     };
     match (plan.columns.key.as_slice(), key) {
         ([column], [text]) => value(&column.kind, text),
-        (columns, texts) => {
-            columns.iter().zip(texts).map(|(c, t)| (c.name.clone(), value(&c.kind, t))).collect::<Map<_, _>>().into()
-        }
+        (columns, texts) => columns
+            .iter()
+            .zip(texts)
+            .map(|(c, t)| (c.name.clone(), value(&c.kind, t)))
+            .collect::<Map<_, _>>()
+            .into(),
     }
 }
 

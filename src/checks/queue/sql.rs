@@ -46,7 +46,9 @@ pub(super) fn is_state(q: &Queue) -> String {
 
 pub(super) fn is_exhausted(q: &Queue) -> String {
     match &q.attempts {
-        Some(attempts) => format!("{} and {} >= {}", state_in(q, &q.states.failed), Ident(attempts), q.max_attempts),
+        Some(attempts) => {
+            format!("{} and {} >= {}", state_in(q, &q.states.failed), Ident(attempts), q.max_attempts)
+        }
         None => "false".into(),
     }
 }
@@ -57,7 +59,12 @@ pub(super) fn is_stuck(q: &Queue) -> String {
 }
 
 pub(super) fn is_late(q: &Queue) -> String {
-    format!("{} and {} < now() - interval '{} s'", state_in(q, &q.states.pending), Ident(&q.created), q.late_after_s)
+    format!(
+        "{} and {} < now() - interval '{} s'",
+        state_in(q, &q.states.pending),
+        Ident(&q.created),
+        q.late_after_s
+    )
 }
 
 fn is_failure(q: &Queue) -> String {
@@ -93,7 +100,7 @@ fn message(q: &Queue) -> String {
     format!("btrim({out})")
 }
 
-/// Patterns hold backslashes; with standard_conforming_strings they are taken as they are.
+/// Patterns hold backslashes; with `standard_conforming_strings` they are taken as they are.
 fn pattern_literal(pattern: &str) -> String {
     format!("'{}'", pattern.replace('\'', "''"))
 }

@@ -29,8 +29,14 @@ impl Connection {
     pub fn new(url: Option<&str>) -> Result<Self> {
         let options = match url {
             Some(url) => PgConnectOptions::from_str(url).map_err(|e| {
-                Error::usage(format!("failed to read the url {}: {}", redact(url), scrub(&e.to_string(), url)))
-                    .hint("postgres://USER@HOST:PORT/DATABASE; a password belongs in PGPASSFILE or the url itself")
+                Error::usage(format!(
+                    "failed to read the url {}: {}",
+                    redact(url),
+                    scrub(&e.to_string(), url)
+                ))
+                .hint(
+                    "postgres://USER@HOST:PORT/DATABASE; a password belongs in PGPASSFILE or the url itself",
+                )
             })?,
             None => PgConnectOptions::new(),
         };
@@ -54,7 +60,8 @@ impl Connection {
         let direct = self.options.clone().options(SESSION);
         match self.try_open(&direct).await {
             Err(e) if unsupported_startup(&e) => {
-                let connection = self.try_open(&self.options).await.map_err(|e| connect_error(&e, &self.place))?;
+                let connection =
+                    self.try_open(&self.options).await.map_err(|e| connect_error(&e, &self.place))?;
                 Ok((connection, true))
             }
             other => other.map(|c| (c, false)).map_err(|e| connect_error(&e, &self.place)),

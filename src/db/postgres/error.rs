@@ -13,7 +13,8 @@ pub(super) fn unsupported_startup(e: &sqlx::Error) -> bool {
 pub(super) fn is_disconnect(e: &sqlx::Error) -> bool {
     match e {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
-        other => database(other).is_some_and(|d| matches!(d.code(), "57P01" | "57P02" | "57P03" | "08006" | "08003")),
+        other => database(other)
+            .is_some_and(|d| matches!(d.code(), "57P01" | "57P02" | "57P03" | "08006" | "08003")),
     }
 }
 
@@ -30,7 +31,9 @@ pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
     if let Some(d) = database(e) {
         let hint = match d.code() {
             "28P01" => "wrong password: check the url, PGPASSWORD or PGPASSFILE",
-            "28000" => "the server refuses this role or address: check pg_hba.conf, the role's name, and sslmode",
+            "28000" => {
+                "the server refuses this role or address: check pg_hba.conf, the role's name, and sslmode"
+            }
             "3D000" => "no such database on this server: check the end of the url",
             "53300" => "the server is full: raise max_connections or close sessions",
             "57P03" => "the server is starting, stopping or recovering: midwatch will keep trying",
@@ -42,17 +45,20 @@ pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
     match e {
         sqlx::Error::Io(io) => {
             let hint = match io.kind() {
-                std::io::ErrorKind::ConnectionRefused => "nothing listens there: is the server up, are host and port right?",
+                std::io::ErrorKind::ConnectionRefused => {
+                    "nothing listens there: is the server up, are host and port right?"
+                }
                 std::io::ErrorKind::NotFound => "no socket there: is the server up, is the directory right?",
                 std::io::ErrorKind::PermissionDenied => "this user may not use that socket",
-                std::io::ErrorKind::TimedOut => "no answer: a firewall, a wrong address, or a server in trouble",
+                std::io::ErrorKind::TimedOut => {
+                    "no answer: a firewall, a wrong address, or a server in trouble"
+                }
                 _ => "check host, port and network",
             };
             wrap(&io.to_string()).hint(hint)
         }
-        sqlx::Error::Tls(tls) => {
-            wrap(&format!("TLS: {tls}")).hint("check sslmode and sslrootcert in the url; sslmode=require needs a server with TLS")
-        }
+        sqlx::Error::Tls(tls) => wrap(&format!("TLS: {tls}"))
+            .hint("check sslmode and sslrootcert in the url; sslmode=require needs a server with TLS"),
         sqlx::Error::Configuration(c) => Error::usage(format!("failed to connect to {place}: {c}")),
         other => wrap(&other.to_string()).hint("check the url and the server's log"),
     }
@@ -62,8 +68,10 @@ pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
 pub(super) fn read_error(e: &sqlx::Error) -> Error {
     let Some(d) = database(e) else {
         return match e {
-            sqlx::Error::Io(io) => Error::unobserved(format!("failed to read: the connection was lost ({io})"))
-                .hint("midwatch reconnects by itself"),
+            sqlx::Error::Io(io) => {
+                Error::unobserved(format!("failed to read: the connection was lost ({io})"))
+                    .hint("midwatch reconnects by itself")
+            }
             other => Error::unobserved(format!("failed to read: {other}")),
         };
     };
@@ -71,21 +79,27 @@ pub(super) fn read_error(e: &sqlx::Error) -> Error {
     let class = if d.code() == "57014" && !timeout { Class::Cancelled } else { Class::Unobserved };
     let mut out = Error::new(class, format!("failed to read: {}", d.message())).code(d.code());
     if let Some(detail) = d.detail() {
-        out.message.push_str(&format!(" ({detail})"));
+        out.message = format!("{} ({detail})", out.message);
     }
     let hint = match d.code() {
         "42501" if d.message().contains("row-level security") => {
             Some("row security would hide rows from this role: use one with BYPASSRLS, or the table's owner")
         }
         "42501" => Some("grant SELECT on it to this role, e.g. GRANT pg_read_all_data TO …"),
-        "42P01" => Some("this database lacks what the profile names: is it the right profile and search_path?"),
+        "42P01" => {
+            Some("this database lacks what the profile names: is it the right profile and search_path?")
+        }
         "42703" => Some("this table lacks a column that the profile names"),
-        "57014" if timeout => Some("the server is slow or the table large: look at locks (L), or try again at a quieter time"),
+        "57014" if timeout => {
+            Some("the server is slow or the table large: look at locks (L), or try again at a quieter time")
+        }
         "55P03" => Some("another session holds a strong lock: look at locks (L)"),
         "53200" => Some("the server ran out of lock or memory space: raise max_locks_per_transaction"),
         "25006" => Some("midwatch reads only: this statement would have written"),
         "42601" => Some("a query of the profile is not valid SQL"),
-        "57P01" | "57P02" | "57P03" => Some("the server is stopping or starting; midwatch reconnects by itself"),
+        "57P01" | "57P02" | "57P03" => {
+            Some("the server is stopping or starting; midwatch reconnects by itself")
+        }
         _ => None,
     };
     out.hint = hint.map(str::to_owned).or_else(|| d.hint().map(str::to_owned));

@@ -19,7 +19,7 @@ use crate::engine::vitals::Vitals;
 /// Sessions at most at a time; one more may be opened for a moment to cancel.
 const SESSIONS: usize = 3;
 /// Idle sessions are kept for the next look.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Read-only access to one database.
 pub struct Reader {
@@ -77,7 +77,9 @@ impl Reader {
                 None => self.shared.open().await?,
             };
             match begin(&mut connection, &text).await {
-                Ok(backend) => return Ok(Tx::new(Arc::clone(&self.shared), connection, permit, backend, timeout)),
+                Ok(backend) => {
+                    return Ok(Tx::new(Arc::clone(&self.shared), connection, permit, backend, timeout));
+                }
                 // The server went away while it lay idle: what is new will tell.
                 Err(e) if reused && is_disconnect(&e) => {}
                 Err(e) => return Err(read_error(&e)),

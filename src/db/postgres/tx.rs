@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
-use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr as _, Column as _, Executor as _, Postgres, Row as _, Statement as _, TypeInfo as _};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Column as _, Executor as _, Postgres, Row as _, SqlSafeStr as _,
+    Statement as _, TypeInfo as _,
+};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::read_error;
@@ -78,7 +81,10 @@ impl Tx {
         self.connection.as_mut().ok_or_else(|| Error::unobserved("failed to read: the transaction is over"))
     }
 
-    async fn guarded<T>(&mut self, work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>) -> Result<T> {
+    async fn guarded<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T> {
         let limit = self.timeout + GRACE;
         // Stays set when this future is dropped half-way: that is how Drop knows to cancel on the server.
         self.busy = true;
@@ -88,8 +94,10 @@ impl Tx {
                 self.busy = false;
                 result.map_err(|e| read_error(&e))
             }
-            Err(_) => Err(Error::unobserved(format!("failed to read: no answer within {} s", limit.as_secs()))
-                .hint("the server or the network does not respond")),
+            Err(_) => {
+                Err(Error::unobserved(format!("failed to read: no answer within {} s", limit.as_secs()))
+                    .hint("the server or the network does not respond"))
+            }
         }
     }
 }
@@ -146,7 +154,9 @@ fn bind(params: &[Param]) -> Result<PgArguments, sqlx::Error> {
 impl Drop for Tx {
     fn drop(&mut self) {
         self.shared.unregister(&self.backend);
-        let (Some(mut connection), Some(permit)) = (self.connection.take(), self.permit.take()) else { return };
+        let (Some(mut connection), Some(permit)) = (self.connection.take(), self.permit.take()) else {
+            return;
+        };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let shared = Arc::clone(&self.shared);
         if self.busy {
@@ -174,8 +184,15 @@ mod tests {
     fn a_reader_transaction_is_read_only_and_pinned() {
         let options = ReadOptions { snapshot: Snapshot::Import("00-1'".into()), timeout: None };
         let text = begin_text(&options, &["odd\"path".into()], Duration::from_secs(5));
-        assert!(text.starts_with("begin isolation level repeatable read read only; set transaction snapshot '00-1'''"));
-        for needed in ["search_path = \"odd\"\"path\", pg_catalog", "row_security = off", "timezone = 'UTC'", "statement_timeout = 5000"] {
+        assert!(text.starts_with(
+            "begin isolation level repeatable read read only; set transaction snapshot '00-1'''"
+        ));
+        for needed in [
+            "search_path = \"odd\"\"path\", pg_catalog",
+            "row_security = off",
+            "timezone = 'UTC'",
+            "statement_timeout = 5000",
+        ] {
             assert!(text.contains(needed), "{needed} not in {text}");
         }
     }
