@@ -1,8 +1,31 @@
-//! x
+//! The console: keys become messages, messages change the state and ask for effects, the state is drawn.
+
+pub mod app;
+pub mod backend;
+mod export;
+pub mod format;
+pub mod keymap;
+pub mod list;
+pub mod msg;
+mod operations;
+pub mod pane;
+pub mod runtime;
+mod terminal;
+pub mod theme;
+pub mod view;
+
+use std::sync::Arc;
+
 use crate::engine::Result;
 use crate::engine::ports::Fut;
 use crate::launch::Launch;
-/// x
-pub fn run(_launch: Launch) -> Fut<'static, Result<()>> {
-    Box::pin(async { Ok(()) })
+
+/// Runs the console until it is left.
+pub fn run(launch: Launch) -> Fut<'static, Result<()>> {
+    Box::pin(async move {
+        let mouse = launch.config.console.mouse;
+        let theme = terminal::theme(launch.no_color, launch.config.console.ascii);
+        let backend = backend::Live::new(launch.connect, launch.config, launch.overrides, launch.selected);
+        terminal::serve(Arc::new(backend), theme, mouse).await
+    })
 }

@@ -1,0 +1,398 @@
+//! Keys to changes, by the one key table.
+
+use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseEvent, MouseEventKind};
+use tui_input::Input;
+use tui_input::backend::crossterm::EventHandler as _;
+
+use super::overlay::Kind;
+use super::{App, Link, Overlay, View};
+use crate::engine::paging::{At, Sort};
+use crate::engine::report::CheckId;
+use crate::tui::keymap::{self, Action, Lookup};
+use crate::tui::list::matches;
+use crate::tui::msg::Effect;
+use crate::tui::pane;
+
+impl App {
+    pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        if key.kind == KeyEventKind::Release {
+            return vec![];
+        }
+        let name = keymap::name(key);
+        if name == "ctrl-c" {
+            return self.cancel();
+        }
+        if self.overlay.is_some() {
+            return self.overlay_key(key);
+        }
+        if self.filter_input.is_some() {
+            return self.filter_key(key, &name);
+        }
+        match keymap::lookup(self.pending.take(), &name) {
+            Lookup::Action(action) => self.act(action, &name),
+            Lookup::Pending(first) => {
+                self.pending = Some(first);
+                vec![]
+            }
+            Lookup::Nothing => vec![],
+        }
+    }
+
+    /// Text between the terminal's paste marks goes where text is typed, and is no keys anywhere else.
+    pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
+        let line: String = text.chars().filter(|c| !c.is_control()).collect();
+        let put = |input: &mut Input| *input = Input::new(format!("{}{line}", input.value()));
+        if let Some(overlay) = &mut self.overlay {
+            if matches!(overlay.kind, Kind::Help | Kind::Palette | Kind::Targets) {
+                put(&mut overlay.input);
+            }
+        } else if let Some(input) = &mut self.filter_input {
+            put(input);
+        } else {
+            self.complain("pasted text is not taken for keys");
+        }
+        vec![]
+    }
+
+    pub(super) fn mouse(&mut self, mouse: MouseEvent) -> Vec<Effect> {
+        match mouse.kind {
+            MouseEventKind::ScrollDown => self.move_cursor(3),
+            MouseEventKind::ScrollUp => self.move_cursor(-3),
+            _ => vec![],
+        }
+    }
+
+    /// Why an action cannot be done here and now; `None`: it can.
+    pub fn why_not(&self, action: Action) -> Option<String> {
+        let later = "not in this version: nothing can be changed yet";
+        let empty = || self.list().rows.is_empty();
+        match action {
+            Action::DryRun => {
+                let here = self.check_here();
+                let fits = self.session.iter().flat_map(|s| &s.operations).find(|o| here.is_some() && o.mends == here);
+                Some(fits.map_or_else(|| later.to_owned(), |o| o.disabled.clone()))
+            }
+            Action::Undo | Action::Note => Some("there is no journal yet: it comes with the operations".into()),
+            Action::Target if self.session.as_ref().is_none_or(|s| s.targets.is_empty()) => {
+                Some("the configuration has no other target".into())
+            }
+            Action::Open | Action::Copy | Action::Export | Action::Mark | Action::MarkAll | Action::Sort
+                if empty() =>
+            {
+                Some("there are no rows".into())
+            }
+            Action::Export if self.exporting => Some("an export is running".into()),
+            Action::Refresh | Action::RefreshAll if self.link != Link::Up => Some("there is no connection".into()),
+            Action::Sql if self.statements().is_empty() => Some("nothing was asked for this view yet".into()),
+            Action::Next | Action::Previous if self.last_filter.is_empty() => {
+                Some("nothing was searched for: / first".into())
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn act(&mut self, action: Action, name: &str) -> Vec<Effect> {
+        if let Some(why) = self.why_not(action) {
+            let short = keymap::binding(action).map_or("", |b| if b.short.is_empty() { b.about } else { b.short });
+            self.complain(format!("{short}: {why}"));
+            return vec![];
+        }
+        let page = isize::from(i16::try_from(self.size.1.saturating_sub(8)).unwrap_or(10)).max(1);
+        match action {
+            Action::Open => return self.open(),
+            Action::Escape => return self.escape(),
+            Action::Close => {
+                if !self.pop() {
+                    self.overlay = Some(Overlay::of(Kind::Quit));
+                }
+            }
+            Action::Down => return self.move_cursor(1),
+            Action::Up => return self.move_cursor(-1),
+            Action::HalfDown => return self.move_cursor(page / 2),
+            Action::HalfUp => return self.move_cursor(-(page / 2)),
+            Action::PageDown => return self.move_cursor(page),
+            Action::PageUp => return self.move_cursor(-page),
+            Action::Top => return self.to_end(At::First),
+            Action::Bottom => return self.to_end(At::Last),
+            Action::Left | Action::Right => self.shift_columns(action == Action::Right),
+            Action::NextPane => self.go((self.pane + 1) % pane::ALL.len()),
+            Action::PrevPane => self.go((self.pane + pane::ALL.len() - 1) % pane::ALL.len()),
+            Action::Pane => self.go(name.parse::<usize>().unwrap_or(1).saturating_sub(1)),
+            Action::Back => self.back(),
+            Action::Forward => self.forward(),
+            Action::Filter => {
+                self.filter_input = Some(Input::new(self.level().state.filter.clone()));
+            }
+            Action::Next => return self.next_match(1),
+            Action::Previous => return self.next_match(-1),
+            Action::Sort => return self.sort(),
+            Action::Mark => {
+                self.mark_row();
+                return self.move_cursor(1);
+            }
+            Action::Range => self.range(),
+            Action::MarkAll => self.mark_all(),
+            Action::Copy => return self.copy(),
+            Action::Export => self.overlay = Some(Overlay::of(Kind::Export)),
+            Action::Sql => self.overlay = Some(Overlay::of(Kind::Sql(self.statements()))),
+            Action::Refresh => return self.refresh_here(),
+            Action::RefreshAll => {
+                let all: Vec<CheckId> = self.watches.iter().map(|w| w.id.clone()).collect();
+                return self.refresh(&all);
+            }
+            Action::Pause => {
+                self.paused = !self.paused;
+                self.say(if self.paused { "paused: looking only when asked (r)" } else { "looking by itself again" });
+            }
+            Action::Locks => self.overlay = Some(Overlay::of(Kind::Locks)),
+            Action::Log => {
+                self.overlay = Some(Overlay::of(Kind::Log));
+                return vec![Effect::Log];
+            }
+            Action::Target => self.overlay = Some(Overlay::of(Kind::Targets)),
+            Action::Palette => self.overlay = Some(Overlay::of(Kind::Palette)),
+            Action::Help => self.overlay = Some(Overlay::of(Kind::Help)),
+            Action::Actions => self.overlay = Some(Overlay::of(Kind::Actions)),
+            Action::Cancel => return self.cancel(),
+            Action::DryRun | Action::Undo | Action::Note => {}
+        }
+        vec![]
+    }
+
+    /// The first press cancels what runs on the server; a second one asks to leave.
+    fn cancel(&mut self) -> Vec<Effect> {
+        let recent = self.cancelled_at.is_some_and(|t| (self.now - t).num_seconds() < 3);
+        let rows = matches!(&self.level().view, View::Rows(r) if r.loading);
+        let busy = rows || self.vitals_running || self.watches.iter().any(|w| w.running.is_some());
+        if recent || !busy {
+            self.overlay = Some(Overlay::of(Kind::Quit));
+            return vec![];
+        }
+        self.cancelled_at = Some(self.now);
+        self.say("cancelling what runs on the server; ctrl-c again asks to leave");
+        vec![Effect::Cancel]
+    }
+
+    fn escape(&mut self) -> Vec<Effect> {
+        let Some(level) = self.level_mut() else { return vec![] };
+        if level.state.anchor.take().is_some() {
+            return vec![];
+        }
+        if !level.state.marks.is_empty() {
+            level.state.marks.clear();
+            return vec![];
+        }
+        if !level.state.filter.is_empty() {
+            level.state.filter.clear();
+            return self.refilter();
+        }
+        self.pop();
+        vec![]
+    }
+
+    fn filter_key(&mut self, key: KeyEvent, name: &str) -> Vec<Effect> {
+        let Some(input) = &mut self.filter_input else { return vec![] };
+        match name {
+            "esc" => {
+                self.filter_input = None;
+                return vec![];
+            }
+            "enter" => {
+                let text = input.value().to_owned();
+                self.filter_input = None;
+                if !text.is_empty() {
+                    self.last_filter.clone_from(&text);
+                }
+                let Some(level) = self.level_mut() else { return vec![] };
+                level.state.filter = text;
+                return self.refilter();
+            }
+            _ => {}
+        }
+        input.handle_event(&Event::Key(key));
+        let text = input.value().to_owned();
+        // Local tables narrow while one types; the database is asked when it is settled.
+        if let Some(level) = self.level_mut()
+            && !matches!(level.view, View::Rows(_))
+        {
+            level.state.filter = text;
+            level.state.cursor = 0;
+            level.state.key = None;
+        }
+        vec![]
+    }
+
+    fn refilter(&mut self) -> Vec<Effect> {
+        if matches!(self.level().view, View::Rows(_)) {
+            return self.reload();
+        }
+        let list = self.list();
+        if let Some(level) = self.level_mut() {
+            level.state.cursor = list.position(&level.state);
+        }
+        vec![]
+    }
+
+    pub(super) fn move_cursor(&mut self, by: isize) -> Vec<Effect> {
+        let list = self.list();
+        let last = list.rows.len().saturating_sub(1);
+        if let Some(level) = self.level_mut() {
+            let to = level.state.cursor.saturating_add_signed(by).min(last);
+            level.state.cursor = to;
+            level.state.key = list.rows.get(to).map(|r| r.key.clone());
+        }
+        self.reach()
+    }
+
+    fn to_end(&mut self, at: At) -> Vec<Effect> {
+        if let View::Rows(rows) = &self.level().view {
+            let whole = rows.first == 0 && rows.total == Some(rows.rows.len() as u64);
+            if !whole && !rows.loading {
+                return self.jump(at);
+            }
+        }
+        self.move_cursor(if at == At::First { isize::MIN } else { isize::MAX })
+    }
+
+    fn shift_columns(&mut self, right: bool) {
+        let last = self.list().cols.len().saturating_sub(1);
+        if let Some(level) = self.level_mut() {
+            let column = &mut level.state.column;
+            *column = if right { (*column + 1).min(last) } else { column.saturating_sub(1) };
+        }
+    }
+
+    fn next_match(&mut self, step: isize) -> Vec<Effect> {
+        let list = self.list();
+        let count = list.rows.len();
+        let from = self.level().state.cursor;
+        for i in 1..=count {
+            let offset = if step > 0 { i } else { count - i };
+            let at = (from + offset) % count;
+            if list.rows.get(at).is_some_and(|r| matches(&self.last_filter, &r.text())) {
+                let by = isize::try_from(at).unwrap_or(0) - isize::try_from(from).unwrap_or(0);
+                return self.move_cursor(by);
+            }
+        }
+        self.complain(format!("no row here matches {}", self.last_filter));
+        vec![]
+    }
+
+    fn sort(&mut self) -> Vec<Effect> {
+        let list = self.list();
+        let Some(level) = self.level_mut() else { return vec![] };
+        let column = level.state.column;
+        level.state.sort = match level.state.sort {
+            Some((c, false)) if c == column => Some((c, true)),
+            Some((c, true)) if c == column => None,
+            _ => Some((column, false)),
+        };
+        let sort = level.state.sort;
+        if let View::Rows(rows) = &mut level.view {
+            rows.sort = sort.and_then(|(c, descending)| {
+                Some(Sort { column: rows.columns.get(c)?.name.clone(), descending })
+            });
+        }
+        let title = list.cols.get(column).map(|c| c.title.clone()).unwrap_or_default();
+        self.say(match sort {
+            Some((_, false)) => format!("sorted by {title}"),
+            Some((_, true)) => format!("sorted by {title}, largest first"),
+            None => "in the usual order".into(),
+        });
+        if matches!(self.level().view, View::Rows(_)) { self.reload() } else { vec![] }
+    }
+
+    fn mark_row(&mut self) {
+        let key = self.list().rows.get(self.level().state.cursor).map(|r| r.key.clone());
+        if let (Some(key), Some(level)) = (key, self.level_mut())
+            && !level.state.marks.remove(&key)
+        {
+            level.state.marks.insert(key);
+        }
+    }
+
+    fn range(&mut self) {
+        let keys: Vec<String> = self.list().rows.into_iter().map(|r| r.key).collect();
+        let Some(level) = self.level_mut() else { return };
+        let cursor = level.state.cursor;
+        match level.state.anchor.take() {
+            None => {
+                level.state.anchor = Some(cursor);
+                self.say("range begun: move, then v marks it");
+            }
+            Some(anchor) => {
+                let (from, to) = (anchor.min(cursor), anchor.max(cursor));
+                let chosen = keys.into_iter().skip(from).take(to - from + 1);
+                level.state.marks.extend(chosen);
+            }
+        }
+    }
+
+    /// Only what is held can be marked by key; for the rest it is said.
+    fn mark_all(&mut self) {
+        let keys: Vec<String> = self.list().rows.into_iter().map(|r| r.key).collect();
+        let total = match &self.level().view {
+            View::Rows(r) => r.total,
+            _ => None,
+        };
+        let count = keys.len() as u64;
+        if let Some(level) = self.level_mut() {
+            level.state.marks.extend(keys);
+        }
+        match total {
+            Some(total) if total > count => {
+                self.say(format!("marked the {count} rows at hand of {total}; export without marks takes all"));
+            }
+            _ => self.say(format!("{count} rows marked")),
+        }
+    }
+
+    fn copy(&mut self) -> Vec<Effect> {
+        let list = self.list();
+        let state = &self.level().state;
+        let chosen: Vec<String> = list
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(i, r)| if state.marks.is_empty() { *i == state.cursor } else { state.marks.contains(&r.key) })
+            .map(|(_, r)| r.cells.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join("\t"))
+            .collect();
+        self.say(format!("{} row{} copied", chosen.len(), if chosen.len() == 1 { "" } else { "s" }));
+        vec![Effect::Copy(chosen.join("\n"))]
+    }
+
+    fn refresh_here(&mut self) -> Vec<Effect> {
+        let mut effects = match self.check_here() {
+            Some(id) => self.refresh(&[id]),
+            None => {
+                let kind = pane::ALL.get(self.pane).and_then(|p| p.kind());
+                let ids: Vec<CheckId> = self
+                    .watches
+                    .iter()
+                    .filter(|w| kind.is_none_or(|k| k == w.id.kind))
+                    .map(|w| w.id.clone())
+                    .collect();
+                self.refresh(&ids)
+            }
+        };
+        if matches!(self.level().view, View::Rows(_)) {
+            effects.extend(self.reload());
+        }
+        effects
+    }
+
+    /// What was asked of the server for this view.
+    pub fn statements(&self) -> Vec<(String, String)> {
+        if let View::Rows(rows) = &self.level().view {
+            return rows.source.iter().map(|s| (s.title.clone(), s.sql.clone())).collect();
+        }
+        let here = self.check_here();
+        let kind = pane::ALL.get(self.pane).and_then(|p| p.kind());
+        self.watches
+            .iter()
+            .filter(|w| here.as_ref().map_or(kind == Some(w.id.kind), |h| *h == w.id))
+            .filter_map(|w| w.report.as_ref())
+            .flat_map(|r| r.evidence.iter().map(move |e| (format!("{}: {}", r.id, e.title), e.sql.clone())))
+            .collect()
+    }
+}

@@ -1,0 +1,341 @@
+//! The console's whole state, and how messages change it. No handle, no clock, no I/O.
+
+mod keys;
+mod navigate;
+mod overlay;
+mod rows;
+mod schedule;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+
+use super::backend::Session;
+use super::list::{Detail, List, ListState};
+use super::msg::{Effect, Failure, Msg, Slot};
+use super::pane;
+use super::theme::Theme;
+use crate::cli::LogLine;
+use crate::engine::report::CheckId;
+use crate::engine::vitals::Vitals;
+use crate::engine::{Report, Severity, Status};
+
+pub use overlay::{Kind as OverlayKind, Overlay, PaletteItem};
+pub use rows::RowsView;
+
+/// The connection to the target.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Link {
+    /// Being opened, since the first tick after the start or a switch.
+    #[default]
+    Opening,
+    /// Open.
+    Up,
+    /// Lost or refused.
+    Down {
+        /// Since when.
+        since: DateTime<Utc>,
+        /// Why.
+        failure: Failure,
+        /// Tried so often.
+        attempts: u32,
+        /// Tried again then.
+        retry_at: DateTime<Utc>,
+    },
+}
+
+/// What is known of one check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watch {
+    /// Which.
+    pub id: CheckId,
+    /// How often it is run.
+    pub every: std::time::Duration,
+    /// The latest report.
+    pub report: Option<Report>,
+    /// Running since.
+    pub running: Option<DateTime<Utc>>,
+    /// Run again then.
+    pub due: DateTime<Utc>,
+    /// Wrong rows at each of the last runs, oldest first.
+    pub trend: Vec<u64>,
+}
+
+/// One view of a pane's stack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Level {
+    /// What it shows.
+    pub view: View,
+    /// Cursor, filter, marks.
+    pub state: ListState,
+}
+
+/// What a level shows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum View {
+    /// The pane itself.
+    Pane,
+    /// A twin.
+    Twin(CheckId),
+    /// Rows of the database, paged.
+    Rows(Box<RowsView>),
+    /// Everything about one row.
+    Detail {
+        /// It.
+        detail: Detail,
+        /// Its surroundings, where declared.
+        context: Option<Surroundings>,
+    },
+}
+
+/// A row's surroundings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Surroundings {
+    /// For which answer this waits.
+    pub slot: Slot,
+    /// One line for people.
+    pub title: String,
+    /// The rows, or why not, or not yet.
+    pub page: Option<Result<crate::engine::paging::Page, Failure>>,
+}
+
+/// A place in the view history: a pane and the way down in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    pane: usize,
+    levels: Vec<Level>,
+}
+
+/// The state.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The time.
+    pub now: DateTime<Utc>,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// How things look.
+    pub theme: Theme,
+    /// The connection.
+    pub link: Link,
+    /// The open target.
+    pub session: Option<Session>,
+    /// What is known, in order.
+    pub watches: Vec<Watch>,
+    /// The server's state and when it was seen.
+    pub vitals: Option<(Vitals, DateTime<Utc>)>,
+    /// The server is being looked at.
+    vitals_running: bool,
+    /// The pane shown.
+    pub pane: usize,
+    /// Per pane the way down.
+    pub stacks: Vec<Vec<Level>>,
+    /// On top of everything.
+    pub overlay: Option<Overlay>,
+    /// What is typed after `/`, while it is typed.
+    pub filter_input: Option<tui_input::Input>,
+    /// The last filter, for `n` and `N`.
+    pub last_filter: String,
+    /// The last event, its tone by whether it is a failure.
+    pub notice: Option<Notice>,
+    /// Not looking by itself.
+    pub paused: bool,
+    /// The log's latest lines.
+    pub log: Vec<LogLine>,
+    /// First key of a sequence.
+    pub pending: Option<char>,
+    /// Findings as first seen, to tell what is new.
+    pub baseline: HashMap<String, (u64, DateTime<Utc>)>,
+    /// Checks that have been run once: what comes later is new.
+    seen: BTreeSet<CheckId>,
+    history: Vec<Place>,
+    future: Vec<Place>,
+    next_slot: Slot,
+    cancelled_at: Option<DateTime<Utc>>,
+    exporting: bool,
+}
+
+/// A line for the status bar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What happened.
+    pub text: String,
+    /// It is a failure.
+    pub bad: bool,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl App {
+    /// A console that has not connected yet.
+    pub fn new(now: DateTime<Utc>, size: (u16, u16), theme: Theme) -> Self {
+        let stacks = pane::ALL.iter().map(|_| vec![Level::pane()]).collect();
+        Self {
+            now,
+            size,
+            theme,
+            link: Link::Opening,
+            session: None,
+            watches: Vec::new(),
+            vitals: None,
+            vitals_running: false,
+            pane: 0,
+            stacks,
+            overlay: None,
+            filter_input: None,
+            last_filter: String::new(),
+            notice: None,
+            paused: false,
+            log: Vec::new(),
+            pending: None,
+            baseline: HashMap::new(),
+            seen: BTreeSet::new(),
+            history: Vec::new(),
+            future: Vec::new(),
+            next_slot: 1,
+            cancelled_at: None,
+            exporting: false,
+        }
+    }
+
+    /// What to do first.
+    pub fn start(&mut self) -> Vec<Effect> {
+        vec![Effect::Connect(None)]
+    }
+
+    /// The one place where the state changes.
+    pub fn update(&mut self, msg: Msg) -> Vec<Effect> {
+        match msg {
+            Msg::Key(key) => self.key(key),
+            Msg::Paste(text) => self.paste(&text),
+            Msg::Mouse(mouse) => self.mouse(mouse),
+            Msg::Resize(columns, rows) => {
+                self.size = (columns, rows);
+                vec![]
+            }
+            Msg::Tick(now) => self.tick(now),
+            Msg::Connected(session) => self.connected(*session),
+            Msg::Refused(failure) => {
+                self.lost(*failure);
+                vec![]
+            }
+            Msg::Observed(report) => self.observed(*report),
+            Msg::Vitals(result) => self.seen_vitals(result),
+            Msg::Page { slot, request, result } => self.page(slot, *request, result),
+            Msg::Context { slot, result } => {
+                self.context(slot, result);
+                vec![]
+            }
+            Msg::Exported(result) => {
+                self.exporting = false;
+                match result {
+                    Ok(path) => self.say(format!("exported to {path}")),
+                    Err(f) => self.complain(f.message),
+                }
+                vec![]
+            }
+            Msg::Log(lines) => {
+                self.log = lines;
+                vec![]
+            }
+            Msg::Terminate => vec![Effect::Quit],
+            Msg::Panic(text) => {
+                for watch in &mut self.watches {
+                    watch.running = None;
+                }
+                self.vitals_running = false;
+                self.complain(format!("a part of the console failed: {text}"));
+                vec![]
+            }
+        }
+    }
+
+    pub(super) fn say(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), bad: false, at: self.now });
+    }
+
+    pub(super) fn complain(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), bad: true, at: self.now });
+    }
+
+    fn slot(&mut self) -> Slot {
+        self.next_slot += 1;
+        self.next_slot
+    }
+
+    /// The view on top of the pane shown.
+    pub fn level(&self) -> &Level {
+        static NONE: std::sync::OnceLock<Level> = std::sync::OnceLock::new();
+        let top = self.stacks.get(self.pane).and_then(|s| s.last());
+        top.unwrap_or_else(|| NONE.get_or_init(Level::pane))
+    }
+
+    fn level_mut(&mut self) -> Option<&mut Level> {
+        self.stacks.get_mut(self.pane)?.last_mut()
+    }
+
+    /// The table of the view shown, filtered and sorted.
+    pub fn list(&self) -> List {
+        let level = self.level();
+        match &level.view {
+            View::Pane => pane::ALL.get(self.pane).map(|p| p.list(self)).unwrap_or_default().arranged(&level.state),
+            View::Twin(id) => pane::twin_list(self, id).arranged(&level.state),
+            // The server filters and sorts these.
+            View::Rows(rows) => rows.list(),
+            View::Detail { detail, .. } => pane::detail_list(detail).arranged(&level.state),
+        }
+    }
+
+    /// What is known of a check.
+    pub fn watch(&self, id: &CheckId) -> Option<&Watch> {
+        self.watches.iter().find(|w| &w.id == id)
+    }
+
+    /// The checks of a kind.
+    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Watch> {
+        self.watches.iter().filter(move |w| w.id.kind == kind)
+    }
+
+    /// Worst status and number of findings of a kind, for its tab; `None`: nothing known yet.
+    pub fn tally(&self, kind: &str) -> Option<(Status, usize)> {
+        let reports: Vec<&Report> = self.of_kind(kind).filter_map(|w| w.report.as_ref()).collect();
+        let worst = reports.iter().map(|r| &r.status).min_by_key(|s| s.rank())?.clone();
+        let count = reports.iter().flat_map(|r| &r.findings).filter(|f| f.severity > Severity::Info).count();
+        let unknown = reports.iter().filter(|r| r.status.why().is_some() && r.findings.is_empty()).count();
+        Some((worst, count + unknown))
+    }
+
+    /// Is a report too old to be drawn as fresh? A lost connection makes everything old.
+    pub fn is_stale(&self, watch: &Watch) -> bool {
+        let Some(report) = &watch.report else { return false };
+        if matches!(self.link, Link::Down { .. }) {
+            return true;
+        }
+        let age = (self.now - report.observed_at).num_milliseconds().max(0);
+        let patience = watch.every.as_millis().saturating_mul(3) + u128::from(report.elapsed_ms) * 40;
+        u128::try_from(age).is_ok_and(|a| a > patience)
+    }
+
+    /// How many rows a finding has gained since this console first saw it, and since when.
+    pub fn growth(&self, finding: &str, rows: Option<u64>) -> Option<(u64, DateTime<Utc>)> {
+        let (before, since) = self.baseline.get(finding)?;
+        let gained = rows?.checked_sub(*before)?;
+        (gained > 0).then_some((gained, *since))
+    }
+
+    /// Reports by check, for panes.
+    pub fn reports(&self) -> BTreeMap<&CheckId, &Report> {
+        self.watches.iter().filter_map(|w| Some((&w.id, w.report.as_ref()?))).collect()
+    }
+}
+
+impl Level {
+    /// The bottom of every stack.
+    pub fn pane() -> Self {
+        Self::of(View::Pane)
+    }
+
+    /// A fresh level.
+    pub fn of(view: View) -> Self {
+        Self { view, state: ListState::default() }
+    }
+}

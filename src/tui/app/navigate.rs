@@ -1,0 +1,188 @@
+//! Moving about: panes, levels, view history.
+
+use super::{App, Level, Place, Surroundings, View};
+use crate::engine::report::CheckId;
+use crate::tui::list::{Detail, Goto, Row};
+use crate::tui::msg::{Effect, Failure, Slot};
+use crate::tui::pane;
+
+/// Places remembered.
+const HISTORY: usize = 50;
+
+impl App {
+    fn place(&self) -> Place {
+        Place { pane: self.pane, levels: self.stacks.get(self.pane).cloned().unwrap_or_default() }
+    }
+
+    /// Remembers where we are before we leave it.
+    fn remember(&mut self) {
+        let place = self.place();
+        if self.history.len() == HISTORY {
+            self.history.remove(0);
+        }
+        self.history.push(place);
+        self.future.clear();
+    }
+
+    pub(super) fn push(&mut self, view: View) {
+        self.remember();
+        if let Some(stack) = self.stacks.get_mut(self.pane) {
+            stack.push(Level::of(view));
+        }
+    }
+
+    /// Shows a pane as it was left.
+    pub(super) fn go(&mut self, index: usize) {
+        if index < self.stacks.len() && index != self.pane {
+            self.remember();
+            self.pane = index;
+        }
+    }
+
+    /// One level up; false at the top.
+    pub(super) fn pop(&mut self) -> bool {
+        if self.stacks.get(self.pane).is_none_or(|s| s.len() < 2) {
+            return false;
+        }
+        self.remember();
+        self.stacks.get_mut(self.pane).and_then(Vec::pop);
+        true
+    }
+
+    pub(super) fn back(&mut self) {
+        match self.history.pop() {
+            Some(place) => {
+                let here = self.place();
+                self.future.push(here);
+                self.restore(place);
+            }
+            None => self.say("no view before this one"),
+        }
+    }
+
+    pub(super) fn forward(&mut self) {
+        match self.future.pop() {
+            Some(place) => {
+                let here = self.place();
+                self.history.push(here);
+                self.restore(place);
+            }
+            None => self.say("no view after this one"),
+        }
+    }
+
+    fn restore(&mut self, place: Place) {
+        self.pane = place.pane;
+        if let Some(stack) = self.stacks.get_mut(place.pane) {
+            *stack = place.levels;
+        }
+        // What was on its way for the view then has been answered or dropped since.
+        for level in self.stacks.iter_mut().flatten() {
+            if let View::Rows(rows) = &mut level.view
+                && rows.source.is_some()
+            {
+                rows.loading = false;
+            }
+        }
+    }
+
+    pub(super) fn open(&mut self) -> Vec<Effect> {
+        let list = self.list();
+        let cursor = self.level().state.cursor;
+        let Some(row) = list.rows.into_iter().nth(cursor) else { return vec![] };
+        self.enter(row)
+    }
+
+    fn enter(&mut self, row: Row) -> Vec<Effect> {
+        match row.goto {
+            Goto::Stay => vec![],
+            Goto::Twin(id) => {
+                self.push(View::Twin(id));
+                vec![]
+            }
+            Goto::Rows { id, finding } => self.open_rows(id, finding),
+            Goto::Detail(detail) => self.open_detail(detail),
+            Goto::Pane { id, row } => self.go_to_check(&id, row.as_deref()),
+        }
+    }
+
+    /// A check's own pane, at its row, and one level down where the finding has rows.
+    pub(super) fn go_to_check(&mut self, id: &CheckId, row: Option<&str>) -> Vec<Effect> {
+        let Some(index) = pane::ALL.iter().position(|p| p.kind() == Some(id.kind)) else { return vec![] };
+        self.remember();
+        self.pane = index;
+        if let Some(stack) = self.stacks.get_mut(index) {
+            *stack = vec![Level::pane()];
+        }
+        let wanted = row.map_or_else(|| id.to_string(), str::to_owned);
+        let list = self.list();
+        let position = list
+            .rows
+            .iter()
+            .position(|r| r.key == wanted)
+            .or_else(|| list.rows.iter().position(|r| r.check.as_ref() == Some(id)));
+        if let (Some(position), Some(level)) = (position, self.level_mut()) {
+            level.state.cursor = position;
+            level.state.key = list.rows.get(position).map(|r| r.key.clone());
+        }
+        // Twins and rules have their rows one level below; causes and files are rows themselves.
+        match (id.kind, position.and_then(|p| list.rows.into_iter().nth(p))) {
+            ("parity" | "anomalies", Some(row)) => self.enter(row),
+            _ => vec![],
+        }
+    }
+
+    /// Everything about a row; its declared surroundings are read as well.
+    fn open_detail(&mut self, detail: Detail) -> Vec<Effect> {
+        let wanted = match &self.level().view {
+            View::Rows(rows) => rows.source.as_ref().and_then(|s| s.context.clone()).and_then(|(title, sql)| {
+                let row = rows.rows.get(self.level().state.cursor)?;
+                Some((title, sql, rows.columns.clone(), row.cells.clone()))
+            }),
+            _ => None,
+        };
+        match wanted {
+            None => {
+                self.push(View::Detail { detail, context: None });
+                vec![]
+            }
+            Some((title, sql, columns, cells)) => {
+                let slot = self.slot();
+                self.push(View::Detail { detail, context: Some(Surroundings { slot, title, page: None }) });
+                vec![Effect::Context { slot, sql, columns, cells }]
+            }
+        }
+    }
+
+    pub(super) fn context(
+        &mut self,
+        slot: Slot,
+        result: Result<Box<crate::engine::paging::Page>, Box<Failure>>,
+    ) {
+        for level in self.stacks.iter_mut().flatten() {
+            if let View::Detail { context: Some(c), .. } = &mut level.view
+                && c.slot == slot
+            {
+                c.page = Some(result.map(|p| *p).map_err(|f| *f));
+                return;
+            }
+        }
+    }
+
+    /// The check of the row under the cursor, or of the view.
+    pub fn check_here(&self) -> Option<CheckId> {
+        match &self.level().view {
+            View::Twin(id) => Some(id.clone()),
+            View::Rows(rows) => Some(rows.id.clone()),
+            View::Pane => self.list().rows.get(self.level().state.cursor).and_then(|r| r.check.clone()),
+            View::Detail { .. } => {
+                let below = self.stacks.get(self.pane)?.iter().rev().nth(1)?;
+                match &below.view {
+                    View::Twin(id) => Some(id.clone()),
+                    View::Rows(rows) => Some(rows.id.clone()),
+                    View::Pane | View::Detail { .. } => None,
+                }
+            }
+        }
+    }
+}

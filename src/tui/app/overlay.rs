@@ -1,0 +1,313 @@
+//! What lies on top: help, palette, targets, actions, export, SQL, locks, log, leaving.
+
+use crossterm::event::{Event, KeyCode, KeyEvent};
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher};
+use tui_input::Input;
+use tui_input::backend::crossterm::EventHandler as _;
+
+use super::{App, View};
+use crate::engine::report::CheckId;
+use crate::report::table::Format;
+use crate::tui::keymap::{self, Action, KEYMAP};
+use crate::tui::msg::{Effect, Export, ExportRows};
+use crate::tui::pane;
+
+/// On top of the panes.
+#[derive(Debug, Clone, Default)]
+pub struct Overlay {
+    /// Which.
+    pub kind: Kind,
+    /// What is typed in it.
+    pub input: Input,
+    /// The chosen line, or the first line shown.
+    pub cursor: usize,
+}
+
+/// Which overlay.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Keys.
+    #[default]
+    Help,
+    /// Everything by name.
+    Palette,
+    /// Targets.
+    Targets,
+    /// What could be done.
+    Actions,
+    /// Formats to export in.
+    Export,
+    /// Sessions and locks.
+    Locks,
+    /// The log.
+    Log,
+    /// Statements.
+    Sql(Vec<(String, String)>),
+    /// Leave?
+    Quit,
+}
+
+/// A line of the palette.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaletteItem {
+    /// What is typed to find it.
+    pub name: String,
+    /// What it does.
+    pub about: String,
+    /// Its key.
+    pub key: String,
+    /// What it leads to.
+    pub leads: Leads,
+}
+
+/// What a palette line leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leads {
+    /// An action of the key table.
+    Action(Action),
+    /// A pane.
+    Pane(usize),
+    /// A check's pane.
+    Check(CheckId),
+    /// Another target.
+    Target(String),
+}
+
+impl Overlay {
+    /// An overlay.
+    pub fn of(kind: Kind) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
+    fn has_input(&self) -> bool {
+        matches!(self.kind, Kind::Help | Kind::Palette | Kind::Targets)
+    }
+}
+
+impl App {
+    pub(super) fn overlay_key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let name = keymap::name(key);
+        let Some(overlay) = &mut self.overlay else { return vec![] };
+        let typing = overlay.has_input();
+        match name.as_str() {
+            "esc" => self.overlay = None,
+            "q" if !typing => {
+                let leaving = overlay.kind == Kind::Quit;
+                self.overlay = None;
+                if leaving {
+                    return vec![Effect::Quit];
+                }
+            }
+            "enter" => return self.overlay_enter(),
+            "down" | "ctrl-n" => self.overlay_move(1),
+            "up" | "ctrl-p" => self.overlay_move(-1),
+            "pgdn" | "ctrl-d" => self.overlay_move(10),
+            "pgup" | "ctrl-u" if !typing || key.code == KeyCode::PageUp => self.overlay_move(-10),
+            "j" if !typing => self.overlay_move(1),
+            "k" if !typing => self.overlay_move(-1),
+            "g" | "home" if !typing => self.overlay_move(isize::MIN),
+            "G" | "end" if !typing => self.overlay_move(isize::MAX),
+            _ if typing => {
+                overlay.input.handle_event(&Event::Key(key));
+                overlay.cursor = 0;
+            }
+            "y" => {
+                if let Kind::Sql(statements) = &overlay.kind {
+                    let text: Vec<_> = statements.iter().map(|(_, sql)| format!("{sql};")).collect();
+                    self.say("statements copied");
+                    return vec![Effect::Copy(text.join("\n\n"))];
+                }
+            }
+            _ => {}
+        }
+        vec![]
+    }
+
+    fn overlay_move(&mut self, by: isize) {
+        let last = self.overlay_len().saturating_sub(1);
+        if let Some(overlay) = &mut self.overlay {
+            overlay.cursor = overlay.cursor.saturating_add_signed(by).min(last);
+        }
+    }
+
+    /// Lines of the overlay that can be chosen or scrolled to.
+    pub fn overlay_len(&self) -> usize {
+        let Some(overlay) = &self.overlay else { return 0 };
+        match &overlay.kind {
+            Kind::Help => self.help_lines().len(),
+            Kind::Palette => self.palette().len(),
+            Kind::Targets => self.target_choices().len(),
+            Kind::Actions => self.operations().len(),
+            Kind::Export => Format::ALL.len(),
+            Kind::Locks => self.vitals.as_ref().map_or(0, |(v, _)| v.activity.len()),
+            Kind::Log => self.log.len(),
+            Kind::Sql(list) => list.iter().map(|(_, sql)| sql.lines().count() + 2).sum(),
+            Kind::Quit => 0,
+        }
+    }
+
+    fn overlay_enter(&mut self) -> Vec<Effect> {
+        let Some(overlay) = self.overlay.take() else { return vec![] };
+        match &overlay.kind {
+            Kind::Quit => return vec![Effect::Quit],
+            Kind::Targets => {
+                let chosen = self.target_choices_for(overlay.input.value()).get(overlay.cursor).cloned();
+                return chosen.map(|name| self.switch(name)).unwrap_or_default();
+            }
+            Kind::Export => {
+                let format = Format::ALL.get(overlay.cursor).copied();
+                return format.and_then(|f| self.export(f)).into_iter().collect();
+            }
+            Kind::Palette => {
+                let chosen = self.palette_for(overlay.input.value()).into_iter().nth(overlay.cursor);
+                return chosen.map(|item| self.follow(item.leads)).unwrap_or_default();
+            }
+            Kind::Actions => {
+                let operation = self.operations().into_iter().nth(overlay.cursor);
+                if let Some(o) = operation {
+                    self.complain(format!("{} {}: {}", o.verb, o.name, o.disabled));
+                }
+                self.overlay = Some(overlay);
+            }
+            Kind::Help | Kind::Locks | Kind::Log | Kind::Sql(_) => {}
+        }
+        vec![]
+    }
+
+    fn follow(&mut self, leads: Leads) -> Vec<Effect> {
+        match leads {
+            Leads::Action(action) => self.act(action, ""),
+            Leads::Pane(index) => {
+                self.go(index);
+                vec![]
+            }
+            Leads::Check(id) => self.go_to_check(&id, None),
+            Leads::Target(name) => self.switch(name),
+        }
+    }
+
+    fn switch(&mut self, name: String) -> Vec<Effect> {
+        self.link = super::Link::Opening;
+        self.session = None;
+        self.watches.clear();
+        self.say(format!("opening {name}"));
+        vec![Effect::Connect(Some(name))]
+    }
+
+    /// The key table as help shows it: keys, what they do, why not now.
+    pub fn help_lines(&self) -> Vec<(String, &'static str, Option<String>)> {
+        let needle = self.overlay.as_ref().map(|o| o.input.value().to_lowercase()).unwrap_or_default();
+        KEYMAP
+            .iter()
+            .map(|b| {
+                let keys = if b.action == Action::Pane { "1…9".to_owned() } else { b.keys.join(" ") };
+                (keys, b.about, self.why_not(b.action))
+            })
+            .filter(|(k, about, _)| needle.is_empty() || about.to_lowercase().contains(&needle) || k.contains(&needle))
+            .collect()
+    }
+
+    /// Targets to switch to, the typed text applied.
+    pub fn target_choices(&self) -> Vec<String> {
+        self.target_choices_for(self.overlay.as_ref().map_or("", |o| o.input.value()))
+    }
+
+    fn target_choices_for(&self, typed: &str) -> Vec<String> {
+        let all = self.session.as_ref().map(|s| s.targets.clone()).unwrap_or_default();
+        all.into_iter().filter(|t| t.to_lowercase().contains(&typed.to_lowercase())).collect()
+    }
+
+    /// Operations, those of the row under the cursor first.
+    pub fn operations(&self) -> Vec<crate::tui::backend::Operation> {
+        let mut all = self.session.as_ref().map(|s| s.operations.clone()).unwrap_or_default();
+        let here = self.check_here();
+        all.sort_by_key(|o| here.is_none() || o.mends != here);
+        all
+    }
+
+    /// Palette lines, best match first.
+    pub fn palette(&self) -> Vec<PaletteItem> {
+        self.palette_for(self.overlay.as_ref().map_or("", |o| o.input.value()))
+    }
+
+    fn palette_for(&self, typed: &str) -> Vec<PaletteItem> {
+        let all = self.palette_items();
+        if typed.is_empty() {
+            return all;
+        }
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
+        let mut buffer = Vec::new();
+        let mut scored: Vec<(u32, PaletteItem)> = all
+            .into_iter()
+            .filter_map(|item| {
+                let text = format!("{} {}", item.name, item.about);
+                let score = pattern.score(nucleo_matcher::Utf32Str::new(&text, &mut buffer), &mut matcher)?;
+                Some((score, item))
+            })
+            .collect();
+        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        scored.into_iter().map(|(_, item)| item).collect()
+    }
+
+    fn palette_items(&self) -> Vec<PaletteItem> {
+        let panes = pane::ALL.iter().enumerate().map(|(i, p)| PaletteItem {
+            name: p.title().to_lowercase(),
+            about: format!("pane {}", p.title()),
+            key: (i + 1).to_string(),
+            leads: Leads::Pane(i),
+        });
+        let checks = self.watches.iter().map(|w| PaletteItem {
+            name: w.id.to_string(),
+            about: w.report.as_ref().map_or("not looked at yet".into(), |r| r.summary.clone()),
+            key: String::new(),
+            leads: Leads::Check(w.id.clone()),
+        });
+        let targets = self.session.iter().flat_map(|s| &s.targets).map(|t| PaletteItem {
+            name: format!("target {t}"),
+            about: "switch to this target".into(),
+            key: String::new(),
+            leads: Leads::Target(t.clone()),
+        });
+        let movement = |a: Action| a == Action::Pane || a == Action::Palette;
+        let actions = KEYMAP.iter().filter(|b| !movement(b.action)).map(|b| PaletteItem {
+            name: if b.short.is_empty() { format!("{:?}", b.action).to_lowercase() } else { b.short.into() },
+            about: match self.why_not(b.action) {
+                Some(why) => format!("{} (not now: {why})", b.about),
+                None => b.about.into(),
+            },
+            key: b.keys.first().map_or(String::new(), |k| (*k).to_owned()),
+            leads: Leads::Action(b.action),
+        });
+        panes.chain(actions).chain(targets).chain(checks).collect()
+    }
+
+    fn export(&mut self, format: Format) -> Option<Effect> {
+        let stamp = self.now.format("%Y%m%dT%H%M%SZ");
+        let list = self.list();
+        let marks = self.level().state.marks.clone();
+        let (name, rows) = match &self.level().view {
+            View::Rows(rows) if marks.is_empty() => {
+                let request = rows.request(crate::engine::paging::At::First, false)?;
+                (format!("{}-{}", rows.id.kind, rows.id.name), ExportRows::Paged(Box::new(request)))
+            }
+            view => {
+                let name = match view {
+                    View::Rows(r) => format!("{}-{}", r.id.kind, r.id.name),
+                    View::Twin(id) => format!("{}-{}", id.kind, id.name),
+                    View::Pane | View::Detail { .. } => {
+                        pane::ALL.get(self.pane).map_or("midwatch", |p| p.title()).to_lowercase()
+                    }
+                };
+                let chosen = list.rows.iter().filter(|r| marks.is_empty() || marks.contains(&r.key));
+                let rows = chosen.map(|r| r.cells.iter().map(|c| Some(c.text.clone())).collect()).collect();
+                (name, ExportRows::Given { columns: list.cols.iter().map(|c| c.title.clone()).collect(), rows })
+            }
+        };
+        self.exporting = true;
+        self.say("exporting…");
+        let safe: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+        Some(Effect::Export(Box::new(Export { name: format!("midwatch-{safe}-{stamp}"), format, rows })))
+    }
+}

@@ -1,0 +1,255 @@
+//! A paged view: a window of rows around the cursor, the rest stays in the database.
+
+use super::{App, View};
+use crate::engine::paging::{At, Filter, Page, PageRequest, Row as PageRow, RowSource, Sort};
+use crate::engine::ports::Column;
+use crate::engine::report::CheckId;
+use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, cell, plain};
+use crate::tui::msg::{Effect, Failure, Slot};
+use crate::tui::theme::Tone;
+
+/// Rows of a page.
+pub(super) const PAGE: usize = 200;
+/// Rows held at most.
+const WINDOW: usize = 3 * PAGE;
+/// The next page is asked for when the cursor comes this close to an end of the window.
+const NEAR: usize = 60;
+
+/// The window and where it lies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowsView {
+    /// Answers to other slots are not ours.
+    pub slot: Slot,
+    /// Of which check.
+    pub id: CheckId,
+    /// Which finding.
+    pub finding: String,
+    /// From where; known with the first page.
+    pub source: Option<RowSource>,
+    /// Columns.
+    pub columns: Vec<Column>,
+    /// The rows held.
+    pub rows: Vec<PageRow>,
+    /// Number of the first row held.
+    pub first: u64,
+    /// Number of all rows.
+    pub total: Option<u64>,
+    /// Order, by column.
+    pub sort: Option<Sort>,
+    /// Filter as typed.
+    pub filter: String,
+    /// A page is on its way.
+    pub loading: bool,
+    /// The last failure.
+    pub failure: Option<Failure>,
+}
+
+impl RowsView {
+    /// Before anything is known.
+    pub fn new(slot: Slot, id: CheckId, finding: String) -> Self {
+        Self {
+            slot,
+            id,
+            finding,
+            source: None,
+            columns: vec![],
+            rows: vec![],
+            first: 0,
+            total: None,
+            sort: None,
+            filter: String::new(),
+            loading: true,
+            failure: None,
+        }
+    }
+
+    /// A page of this view.
+    pub fn request(&self, at: At, count: bool) -> Option<PageRequest> {
+        let filter = (!self.filter.is_empty()).then(|| match self.filter.strip_prefix('!') {
+            Some(text) => Filter { text: text.into(), inverse: true },
+            None => Filter { text: self.filter.clone(), inverse: false },
+        });
+        Some(PageRequest { source: self.source.clone()?, filter, sort: self.sort.clone(), at, limit: PAGE, count })
+    }
+
+    /// The window as a table.
+    pub fn list(&self) -> List {
+        let label = |c: &Column| {
+            let labels = self.source.as_ref().map(|s| &s.labels);
+            labels.and_then(|l| l.get(&c.name)).unwrap_or(&c.name).clone()
+        };
+        let cols = self.columns.iter().map(|c| Col { title: label(c), right: c.is_numeric(), grow: false }).collect();
+        let (empty, empty_tone) = match (&self.failure, self.loading, self.filter.is_empty()) {
+            (Some(f), ..) => (
+                format!("{}{}", f.message, f.hint.as_ref().map(|h| format!("\n{h}")).unwrap_or_default()),
+                Tone::Bad,
+            ),
+            (None, true, _) => ("reading rows…".into(), Tone::Dim),
+            (None, false, false) => (format!("no row matches /{}   Esc shows all", self.filter), Tone::Dim),
+            (None, false, true) => ("no rows: nothing is wrong here any more".into(), Tone::Good),
+        };
+        List { cols, rows: self.rows.iter().map(|r| self.row(r)).collect(), empty, empty_tone }
+    }
+
+    fn row(&self, row: &PageRow) -> Row {
+        Row {
+            key: row.position.iter().map(|p| p.as_deref().unwrap_or("\u{0}")).collect::<Vec<_>>().join("\u{1}"),
+            cells: row.cells.iter().map(value).collect(),
+            goto: Goto::Detail(self.detail(row)),
+            check: Some(self.id.clone()),
+        }
+    }
+
+    fn detail(&self, row: &PageRow) -> Detail {
+        let title = self.source.as_ref().map(|s| s.title.clone()).unwrap_or_default();
+        let pairs = self.columns.iter().zip(&row.cells).map(|(c, v)| (c.name.clone(), value(v))).collect();
+        Detail { title, pairs }
+    }
+
+    /// The number of the row under the cursor, from one.
+    pub fn number(&self, cursor: usize) -> u64 {
+        self.first + cursor as u64 + 1
+    }
+}
+
+/// NULL is drawn as what it is, not as an empty text.
+pub(super) fn value(cell_value: &Option<String>) -> Cell {
+    match cell_value {
+        None => cell("NULL", Tone::Dim),
+        Some(text) => plain(text.clone()),
+    }
+}
+
+impl App {
+    /// Opens a finding's rows on top of the pane shown.
+    pub(super) fn open_rows(&mut self, id: CheckId, finding: String) -> Vec<Effect> {
+        let slot = self.slot();
+        self.push(View::Rows(Box::new(RowsView::new(slot, id.clone(), finding.clone()))));
+        vec![Effect::Open { slot, id, finding, limit: PAGE }]
+    }
+
+    fn rows_by_slot(&mut self, slot: Slot) -> Option<(&mut RowsView, &mut usize)> {
+        self.stacks.iter_mut().flatten().find_map(|l| match &mut l.view {
+            View::Rows(r) if r.slot == slot => Some((r.as_mut(), &mut l.state.cursor)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn page(
+        &mut self,
+        slot: Slot,
+        request: Option<PageRequest>,
+        result: Result<Box<Page>, Box<Failure>>,
+    ) -> Vec<Effect> {
+        let Some((rows, cursor)) = self.rows_by_slot(slot) else { return vec![] };
+        rows.loading = false;
+        match (result, request) {
+            (Err(f), request) => {
+                if rows.source.is_none() {
+                    rows.source = request.map(|r| r.source);
+                }
+                if rows.rows.is_empty() {
+                    rows.failure = Some(*f);
+                } else {
+                    self.complain(f.message);
+                }
+            }
+            (Ok(page), Some(request)) => {
+                rows.failure = None;
+                take(rows, cursor, &request, *page);
+            }
+            (Ok(_), None) => {}
+        }
+        vec![]
+    }
+
+    /// Asks for the next page when the cursor nears an end of the window.
+    pub(super) fn reach(&mut self) -> Vec<Effect> {
+        let Some(level) = self.level_mut() else { return vec![] };
+        let cursor = level.state.cursor;
+        let View::Rows(rows) = &mut level.view else { return vec![] };
+        if rows.loading || rows.rows.is_empty() {
+            return vec![];
+        }
+        let below = rows.first + rows.rows.len() as u64;
+        let more_below = rows.total.is_none_or(|t| below < t);
+        let at = if more_below && rows.rows.len() - cursor < NEAR {
+            rows.rows.last().map(|r| At::After(r.position.clone()))
+        } else if rows.first > 0 && cursor < NEAR {
+            rows.rows.first().map(|r| At::Before(r.position.clone()))
+        } else {
+            None
+        };
+        self.ask(at, false)
+    }
+
+    /// Jumps to an end of all rows.
+    pub(super) fn jump(&mut self, at: At) -> Vec<Effect> {
+        self.ask(Some(at), true)
+    }
+
+    fn ask(&mut self, at: Option<At>, count: bool) -> Vec<Effect> {
+        let Some(at) = at else { return vec![] };
+        let Some(level) = self.level_mut() else { return vec![] };
+        let View::Rows(rows) = &mut level.view else { return vec![] };
+        match rows.request(at, count) {
+            Some(request) => {
+                rows.loading = true;
+                vec![Effect::Page { slot: rows.slot, request: Box::new(request) }]
+            }
+            None => vec![],
+        }
+    }
+
+    /// Reads a paged view anew after its filter or order has changed.
+    pub(super) fn reload(&mut self) -> Vec<Effect> {
+        let Some(level) = self.level_mut() else { return vec![] };
+        if let View::Rows(rows) = &mut level.view {
+            rows.filter.clone_from(&level.state.filter);
+            rows.rows.clear();
+            rows.first = 0;
+            rows.total = None;
+            level.state.cursor = 0;
+        }
+        self.jump(At::First)
+    }
+}
+
+/// A page finds its place in the window; the far end falls off.
+fn take(rows: &mut RowsView, cursor: &mut usize, request: &PageRequest, page: Page) {
+    rows.columns = page.columns;
+    rows.source = Some(request.source.clone());
+    if page.total.is_some() {
+        rows.total = page.total;
+    }
+    let came = page.rows.len();
+    match request.at {
+        At::First => {
+            rows.rows = page.rows;
+            rows.first = 0;
+            *cursor = 0;
+        }
+        At::Last => {
+            rows.rows = page.rows;
+            rows.first = rows.total.unwrap_or(came as u64).saturating_sub(came as u64);
+            *cursor = rows.rows.len().saturating_sub(1);
+        }
+        At::After(_) => {
+            rows.rows.extend(page.rows);
+            if page.end {
+                rows.total = Some(rows.first + rows.rows.len() as u64);
+            }
+            let drop = rows.rows.len().saturating_sub(WINDOW);
+            rows.rows.drain(..drop);
+            rows.first += drop as u64;
+            *cursor = cursor.saturating_sub(drop);
+        }
+        At::Before(_) => {
+            rows.rows.splice(0..0, page.rows);
+            rows.rows.truncate(WINDOW);
+            // Rows may have come or gone meanwhile: at the very first row the numbers are right again.
+            rows.first = if page.end { 0 } else { rows.first.saturating_sub(came as u64) };
+            *cursor += came;
+        }
+    }
+}

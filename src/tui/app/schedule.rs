@@ -1,0 +1,192 @@
+//! When to look, and what comes of it: ticks, reports, lost and found connections.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{App, Level, Link, Watch};
+use crate::engine::report::CheckId;
+use crate::engine::vitals::Vitals;
+use crate::engine::{Report, Severity};
+use crate::tui::backend::Session;
+use crate::tui::msg::{Effect, Failure};
+use crate::tui::pane;
+
+/// Checks at once: one reader session stays free for the person at the keys.
+const AT_ONCE: usize = 2;
+/// The server is looked at this often; it also tells whether it is there.
+const VITALS_EVERY_MS: i64 = 2_000;
+/// A check may take at most a twentieth of the time.
+const COST: u64 = 20;
+/// Waits between attempts to reconnect, in seconds.
+const BACK_OFF: [i64; 5] = [1, 2, 4, 8, 15];
+/// Points of a trend kept.
+const TREND: usize = 32;
+/// A notice stays this long.
+const NOTICE_S: i64 = 20;
+
+impl App {
+    pub(super) fn tick(&mut self, now: DateTime<Utc>) -> Vec<Effect> {
+        self.now = now;
+        if self.notice.as_ref().is_some_and(|n| (now - n.at).num_seconds() > NOTICE_S) {
+            self.notice = None;
+        }
+        match &self.link {
+            Link::Opening => vec![],
+            Link::Down { failure, .. } if failure.fatal => vec![],
+            Link::Down { retry_at, .. } if *retry_at > now => vec![],
+            Link::Down { .. } => {
+                // Not again before this attempt has ended.
+                if let Link::Down { retry_at, .. } = &mut self.link {
+                    *retry_at = now + TimeDelta::seconds(30);
+                }
+                vec![Effect::Connect(None)]
+            }
+            Link::Up => self.due(),
+        }
+    }
+
+    /// Starts what is due, the pane shown first.
+    pub(super) fn due(&mut self) -> Vec<Effect> {
+        let mut out = Vec::new();
+        let fresh = |t: DateTime<Utc>| (self.now - t).num_milliseconds() < VITALS_EVERY_MS - 100;
+        if !self.vitals_running && !self.vitals.as_ref().is_some_and(|(_, t)| fresh(*t)) {
+            self.vitals_running = true;
+            out.push(Effect::Vitals);
+        }
+        if self.paused {
+            return out;
+        }
+        let running = self.watches.iter().filter(|w| w.running.is_some()).count();
+        let kind = pane::ALL.get(self.pane).and_then(|p| p.kind());
+        let now = self.now;
+        let mut waiting: Vec<&mut Watch> =
+            self.watches.iter_mut().filter(|w| w.running.is_none() && w.due <= now).collect();
+        waiting.sort_by_key(|w| (w.report.is_some(), Some(w.id.kind) != kind, w.due));
+        for watch in waiting.into_iter().take(AT_ONCE.saturating_sub(running)) {
+            watch.running = Some(now);
+            out.push(Effect::Observe(watch.id.clone()));
+        }
+        out
+    }
+
+    pub(super) fn connected(&mut self, session: Session) -> Vec<Effect> {
+        let same = self.session.as_ref().is_some_and(|s| s.target == session.target && s.profile == session.profile);
+        let back = matches!(self.link, Link::Down { .. });
+        self.link = Link::Up;
+        self.vitals_running = false;
+        let kept: Vec<Watch> = if same { std::mem::take(&mut self.watches) } else { Vec::new() };
+        self.watches = session
+            .checks
+            .iter()
+            .map(|(id, every)| {
+                let old = kept.iter().find(|w| &w.id == id);
+                Watch {
+                    id: id.clone(),
+                    every: *every,
+                    report: old.and_then(|w| w.report.clone()),
+                    running: None,
+                    due: self.now,
+                    trend: old.map(|w| w.trend.clone()).unwrap_or_default(),
+                }
+            })
+            .collect();
+        if !same {
+            self.vitals = None;
+            self.baseline.clear();
+            self.seen.clear();
+            self.stacks = pane::ALL.iter().map(|_| vec![Level::pane()]).collect();
+            self.history.clear();
+            self.future.clear();
+        }
+        let place = format!("{} on {}", session.target.name, session.server.address);
+        self.say(if back { format!("connected again to {place}") } else { format!("connected to {place}") });
+        if let Some(note) = &session.environment_note {
+            self.say(note.clone());
+        }
+        self.session = Some(session);
+        self.due()
+    }
+
+    /// The connection is gone, or was refused: what is shown stays, as old.
+    pub(super) fn lost(&mut self, failure: Failure) {
+        let (since, attempts) = match &self.link {
+            Link::Down { since, attempts, .. } => (*since, attempts + 1),
+            Link::Opening | Link::Up => (self.now, 1),
+        };
+        let step = usize::try_from(attempts).unwrap_or(usize::MAX).saturating_sub(1).min(BACK_OFF.len() - 1);
+        let retry_at = self.now + TimeDelta::seconds(BACK_OFF[step]);
+        self.vitals_running = false;
+        for watch in &mut self.watches {
+            watch.running = None;
+        }
+        self.link = Link::Down { since, failure, attempts, retry_at };
+    }
+
+    pub(super) fn seen_vitals(&mut self, result: Result<Box<Vitals>, Box<Failure>>) -> Vec<Effect> {
+        self.vitals_running = false;
+        match result {
+            Ok(vitals) => {
+                self.vitals = Some((*vitals, self.now));
+                vec![]
+            }
+            // Cancelled by ctrl-c: says nothing about the connection.
+            Err(f) if f.cancelled => vec![],
+            Err(f) => {
+                if self.link == Link::Up {
+                    self.lost(*f);
+                }
+                vec![]
+            }
+        }
+    }
+
+    pub(super) fn observed(&mut self, report: Report) -> Vec<Effect> {
+        let now = self.now;
+        let Some(watch) = self.watches.iter_mut().find(|w| w.id == report.id) else { return vec![] };
+        watch.running = None;
+        let pause = (report.elapsed_ms * COST).max(u64::try_from(watch.every.as_millis()).unwrap_or(u64::MAX));
+        watch.due = now + TimeDelta::milliseconds(i64::try_from(pause).unwrap_or(i64::MAX / 4));
+        watch.trend.push(report.rows());
+        if watch.trend.len() > TREND {
+            watch.trend.remove(0);
+        }
+        self.note_baseline(&report);
+        if let Some(watch) = self.watches.iter_mut().find(|w| w.id == report.id) {
+            watch.report = Some(report);
+        }
+        self.follow_key();
+        if self.link == Link::Up { self.due() } else { vec![] }
+    }
+
+    /// The first look is the measure; what a later look adds is new.
+    fn note_baseline(&mut self, report: &Report) {
+        let first = self.seen.insert(report.id.clone());
+        for finding in report.findings.iter().filter(|f| f.severity > Severity::Info) {
+            let rows = finding.rows.unwrap_or(1);
+            let measure = if first { rows } else { 0 };
+            self.baseline.entry(finding.id.clone()).or_insert((measure, self.now));
+        }
+    }
+
+    /// After a refresh the cursor stays on its row, wherever that went.
+    fn follow_key(&mut self) {
+        let list = self.list();
+        if let Some(level) = self.level_mut() {
+            level.state.cursor = list.position(&level.state);
+        }
+    }
+
+    /// Looks again at a check now.
+    pub(super) fn refresh(&mut self, ids: &[CheckId]) -> Vec<Effect> {
+        let now = self.now;
+        for watch in self.watches.iter_mut().filter(|w| ids.contains(&w.id)) {
+            watch.due = now;
+        }
+        if self.link != Link::Up {
+            return vec![];
+        }
+        let paused = std::mem::replace(&mut self.paused, false);
+        let effects = self.due();
+        self.paused = paused;
+        effects
+    }
+}

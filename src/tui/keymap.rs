@@ -1,0 +1,255 @@
+//! The one table of keys: dispatch, footer, help and palette all read it.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Open what is under the cursor.
+    Open,
+    /// One level up.
+    Escape,
+    /// Close this view; at the top ask to leave.
+    Close,
+    /// Cursor.
+    Down,
+    /// Cursor.
+    Up,
+    /// Cursor.
+    Top,
+    /// Cursor.
+    Bottom,
+    /// Cursor.
+    HalfDown,
+    /// Cursor.
+    HalfUp,
+    /// Cursor.
+    PageDown,
+    /// Cursor.
+    PageUp,
+    /// Columns.
+    Left,
+    /// Columns.
+    Right,
+    /// Panes.
+    NextPane,
+    /// Panes.
+    PrevPane,
+    /// Panes, by number.
+    Pane,
+    /// View history.
+    Back,
+    /// View history.
+    Forward,
+    /// Filter.
+    Filter,
+    /// Next match of the filter.
+    Next,
+    /// Previous match of the filter.
+    Previous,
+    /// Sort by the first column shown, then the other way, then not.
+    Sort,
+    /// Mark the row.
+    Mark,
+    /// Mark a range.
+    Range,
+    /// Mark all that match.
+    MarkAll,
+    /// Plan the action of the row.
+    DryRun,
+    /// What could be done.
+    Actions,
+    /// Open the inverse plan of a run.
+    Undo,
+    /// Note.
+    Note,
+    /// Copy.
+    Copy,
+    /// Export.
+    Export,
+    /// The statement behind this view.
+    Sql,
+    /// Look again.
+    Refresh,
+    /// Look again at everything.
+    RefreshAll,
+    /// Stop looking by itself.
+    Pause,
+    /// Locks.
+    Locks,
+    /// Log.
+    Log,
+    /// Other targets.
+    Target,
+    /// Palette.
+    Palette,
+    /// Help.
+    Help,
+    /// Cancel what runs; then ask to leave.
+    Cancel,
+}
+
+/// A line of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding {
+    /// What it does.
+    pub action: Action,
+    /// Names of keys, the first one shown.
+    pub keys: &'static [&'static str],
+    /// One word for the footer; empty: not in the footer.
+    pub short: &'static str,
+    /// One line for help and palette.
+    pub about: &'static str,
+}
+
+const fn bind(action: Action, keys: &'static [&'static str], short: &'static str, about: &'static str) -> Binding {
+    Binding { action, keys, short, about }
+}
+
+/// Every key.
+pub const KEYMAP: &[Binding] = &[
+    bind(Action::Open, &["enter"], "look", "open what is under the cursor; never changes anything"),
+    bind(Action::DryRun, &["d"], "dry-run", "plan the action under the cursor and show its diff"),
+    bind(Action::Actions, &["a"], "actions", "everything that could be done here, and why not"),
+    bind(Action::Filter, &["/"], "filter", "keep rows that hold a text; /! those that do not"),
+    bind(Action::Palette, &[":"], "command", "go anywhere, do anything, by name"),
+    bind(Action::Target, &["t"], "target", "switch to another target"),
+    bind(Action::Help, &["?"], "help", "keys of this view"),
+    bind(Action::Escape, &["esc"], "", "one level up; clears filter and marks first"),
+    bind(Action::Close, &["q"], "", "close this view; at the top, ask to leave"),
+    bind(Action::Down, &["j", "down"], "", "next row"),
+    bind(Action::Up, &["k", "up"], "", "previous row"),
+    bind(Action::Top, &["gg", "home"], "", "first row"),
+    bind(Action::Bottom, &["G", "end"], "", "last row"),
+    bind(Action::HalfDown, &["ctrl-d"], "", "half a screen down"),
+    bind(Action::HalfUp, &["ctrl-u"], "", "half a screen up"),
+    bind(Action::PageDown, &["pgdn"], "", "a screen down"),
+    bind(Action::PageUp, &["pgup"], "", "a screen up"),
+    bind(Action::Left, &["h", "left"], "", "columns to the left"),
+    bind(Action::Right, &["l", "right"], "", "columns to the right"),
+    bind(Action::NextPane, &["tab"], "", "next pane"),
+    bind(Action::PrevPane, &["backtab"], "", "previous pane"),
+    bind(Action::Pane, &["1", "2", "3", "4", "5", "6", "7", "8", "9"], "", "pane by its number"),
+    bind(Action::Back, &["["], "", "back to the view before"),
+    bind(Action::Forward, &["]"], "", "forward again"),
+    bind(Action::Next, &["n"], "", "next row that matches the last filter"),
+    bind(Action::Previous, &["N"], "", "previous row that matches the last filter"),
+    bind(Action::Sort, &["s"], "", "sort by the first column shown; again: the other way; again: not"),
+    bind(Action::Mark, &["space"], "", "mark the row"),
+    bind(Action::Range, &["v"], "", "begin a range; again: mark it"),
+    bind(Action::MarkAll, &["*"], "", "mark all rows that match"),
+    bind(Action::Copy, &["y"], "", "copy the marked rows, or this one, to the clipboard"),
+    bind(Action::Export, &["e"], "", "export to a file: CSV, JSON or Markdown"),
+    bind(Action::Sql, &["x"], "", "the SQL behind this view"),
+    bind(Action::Refresh, &["r"], "", "look again at this"),
+    bind(Action::RefreshAll, &["R"], "", "look again at everything"),
+    bind(Action::Pause, &["p"], "", "stop looking by itself, or go on"),
+    bind(Action::Locks, &["L"], "", "sessions and who blocks whom"),
+    bind(Action::Log, &["o"], "", "the console's own log"),
+    bind(Action::Undo, &["z"], "", "open the inverse plan of a run"),
+    bind(Action::Note, &["m"], "", "write a note into the journal"),
+    bind(Action::Cancel, &["ctrl-c"], "", "cancel what is running on the server; again: ask to leave"),
+];
+
+/// The table's line of an action.
+pub fn binding(action: Action) -> Option<&'static Binding> {
+    KEYMAP.iter().find(|b| b.action == action)
+}
+
+/// A key as the table names it.
+pub fn name(key: KeyEvent) -> String {
+    let base = match key.code {
+        KeyCode::Char(' ') => "space".to_owned(),
+        KeyCode::Char(c) => c.to_string(),
+        KeyCode::Enter => "enter".into(),
+        KeyCode::Esc => "esc".into(),
+        KeyCode::Up => "up".into(),
+        KeyCode::Down => "down".into(),
+        KeyCode::Left => "left".into(),
+        KeyCode::Right => "right".into(),
+        KeyCode::Home => "home".into(),
+        KeyCode::End => "end".into(),
+        KeyCode::PageUp => "pgup".into(),
+        KeyCode::PageDown => "pgdn".into(),
+        KeyCode::Tab => "tab".into(),
+        KeyCode::BackTab => "backtab".into(),
+        _ => return String::new(),
+    };
+    if key.modifiers.contains(KeyModifiers::CONTROL) {
+        format!("ctrl-{}", base.to_lowercase())
+    } else if key.modifiers.contains(KeyModifiers::ALT) {
+        format!("alt-{base}")
+    } else {
+        base
+    }
+}
+
+/// What a key asks for, after a pending first key of a sequence.
+pub fn lookup(pending: Option<char>, name: &str) -> Lookup {
+    let full = match pending {
+        Some(first) => format!("{first}{name}"),
+        None => name.to_owned(),
+    };
+    if let Some(b) = KEYMAP.iter().find(|b| b.keys.contains(&full.as_str())) {
+        return Lookup::Action(b.action);
+    }
+    let begins = |k: &&str| k.len() > full.len() && k.starts_with(&full) && k.chars().all(|c| c == 'g');
+    match full.chars().next() {
+        Some(first) if KEYMAP.iter().any(|b| b.keys.iter().any(|k| begins(&k))) => Lookup::Pending(first),
+        _ => Lookup::Nothing,
+    }
+}
+
+/// The meaning of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// It asks for this.
+    Action(Action),
+    /// It begins a sequence.
+    Pending(char),
+    /// It means nothing.
+    Nothing,
+}
+
+/// How a key is shown.
+pub fn shown(key: &str, enter: &'static str) -> String {
+    match key {
+        "enter" => enter.to_owned(),
+        "esc" => "Esc".into(),
+        "space" => "Space".into(),
+        "tab" => "Tab".into(),
+        "backtab" => "S-Tab".into(),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_means_one_thing() {
+        let mut keys: Vec<&str> = KEYMAP.iter().flat_map(|b| b.keys).copied().collect();
+        let all = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), all);
+    }
+
+    #[test]
+    fn sequences() {
+        assert_eq!(lookup(None, "g"), Lookup::Pending('g'));
+        assert_eq!(lookup(Some('g'), "g"), Lookup::Action(Action::Top));
+        assert_eq!(lookup(Some('g'), "x"), Lookup::Nothing);
+        assert_eq!(lookup(None, "ctrl-d"), Lookup::Action(Action::HalfDown));
+        assert_eq!(lookup(None, ";"), Lookup::Nothing);
+    }
+
+    #[test]
+    fn names_of_keys() {
+        let key = |code, m| name(KeyEvent::new(code, m));
+        assert_eq!(key(KeyCode::Char('G'), KeyModifiers::SHIFT), "G");
+        assert_eq!(key(KeyCode::Char('C'), KeyModifiers::CONTROL), "ctrl-c");
+        assert_eq!(key(KeyCode::Char(' '), KeyModifiers::NONE), "space");
+    }
+}

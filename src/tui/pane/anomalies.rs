@@ -1,0 +1,76 @@
+//! Rules and how many rows break each; Enter pages through them.
+
+use super::{Pane, Spans};
+use crate::engine::report::Status;
+use crate::tui::app::App;
+use crate::tui::format::{count, seconds, spark};
+use crate::tui::list::{Col, Goto, List, Row, cell, plain};
+use crate::tui::theme::Tone;
+
+pub(super) struct Anomalies;
+
+impl Pane for Anomalies {
+    fn title(&self) -> &'static str {
+        "Anomalies"
+    }
+
+    fn kind(&self) -> Option<&'static str> {
+        Some("anomalies")
+    }
+
+    fn picture(&self, _app: &App, _width: u16) -> Vec<Spans> {
+        vec![]
+    }
+
+    fn list(&self, app: &App) -> List {
+        let mut rows: Vec<(u8, Row)> = Vec::new();
+        for watch in app.of_kind("anomalies") {
+            let report = watch.report.as_ref();
+            let finding = report.and_then(|r| r.findings.first());
+            let unknown = report.and_then(|r| r.status.why());
+            let text = match (finding, unknown, report) {
+                (_, Some(why), _) => cell(why.lines().next().unwrap_or_default(), Tone::Unknown),
+                (Some(f), ..) => plain(f.message.split_once(" × ").map_or(f.message.clone(), |(_, t)| t.to_owned())),
+                (None, None, Some(_)) => cell("no rows", Tone::Dim),
+                (None, None, None) => plain(""),
+            };
+            let number = finding.and_then(|f| f.rows);
+            let new = finding.and_then(|f| app.growth(&f.id, f.rows)).map(|(n, _)| format!("+{}", count(n)));
+            let cost = report.map(|r| seconds(f64::from(u32::try_from(r.elapsed_ms).unwrap_or(u32::MAX)) / 1000.0));
+            let cells = vec![
+                super::state_cell(app, watch),
+                plain(watch.id.name.clone()),
+                plain(number.map_or_else(|| if report.is_some_and(|r| r.status == Status::Ok) { "0".into() } else { String::new() }, count)),
+                cell(new.unwrap_or_default(), Tone::Warn),
+                text,
+                cell(spark(&watch.trend, 8, &app.theme.glyphs), Tone::Accent),
+                cell(cost.unwrap_or_default(), Tone::Dim),
+                super::age_cell(app, watch),
+            ];
+            let goto = match (unknown, finding) {
+                (Some(_), _) => super::unknown_row(watch, 3, app.theme.glyphs.unknown).map(|r| r.goto).unwrap_or_default(),
+                (None, Some(_)) => Goto::Rows { id: watch.id.clone(), finding: "rows".into() },
+                (None, None) => Goto::Stay,
+            };
+            let rank = report.map_or(2, |r| r.status.rank());
+            rows.push((rank, Row { key: watch.id.to_string(), cells, goto, check: Some(watch.id.clone()) }));
+        }
+        rows.sort_by_key(|(rank, _)| *rank);
+        let (empty, empty_tone) = super::nothing(app, "anomalies", "declares no anomaly rules");
+        List {
+            cols: vec![
+                Col::left("state"),
+                Col::left("rule"),
+                Col::right("rows"),
+                Col::right("new"),
+                Col::grow("what is wrong"),
+                Col::left("trend"),
+                Col::right("took"),
+                Col::right("seen"),
+            ],
+            rows: rows.into_iter().map(|(_, r)| r).collect(),
+            empty,
+            empty_tone,
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Is anything wrong, and what do I do next? All findings of all kinds, worst first.
+
+use super::{Pane, Spans};
+use crate::engine::Severity;
+use crate::engine::report::Status;
+use crate::tui::app::{App, Link, Watch};
+use crate::tui::format::{ago, count, counted, seconds, spark};
+use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
+use crate::tui::theme::Tone;
+use crate::checks::QueueFacts;
+
+pub(super) struct Overview;
+
+impl Pane for Overview {
+    fn title(&self) -> &'static str {
+        "Overview"
+    }
+
+    fn kind(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn picture(&self, app: &App, width: u16) -> Vec<Spans> {
+        let mut out: Vec<Spans> = super::ALL.iter().filter_map(|p| Some(kind_line(app, p.title(), p.kind()?, width))).collect();
+        out.push(server_line(app));
+        out
+    }
+
+    fn list(&self, app: &App) -> List {
+        let mut rows: Vec<(u8, Row)> = app.watches.iter().flat_map(|w| rows_of(app, w)).collect();
+        rows.sort_by_key(|(rank, _)| *rank);
+        let looking = app.watches.iter().any(|w| w.report.is_none());
+        let (empty, empty_tone) = match (&app.link, app.session.is_some()) {
+            (Link::Down { failure, .. }, false) => (
+                format!("{}{}", failure.message, failure.hint.as_ref().map(|h| format!("\n{h}")).unwrap_or_default()),
+                Tone::Bad,
+            ),
+            (_, false) => ("opening the target…".into(), Tone::Dim),
+            _ if looking => ("looking…".into(), Tone::Dim),
+            _ => ("nothing is wrong, as far as was looked".into(), Tone::Good),
+        };
+        List {
+            cols: vec![Col::left(""), Col::left("where"), Col::grow("what"), Col::right("new"), Col::right("seen")],
+            rows: rows.into_iter().map(|(_, r)| r).collect(),
+            empty,
+            empty_tone,
+        }
+    }
+}
+
+fn rows_of(app: &App, watch: &Watch) -> Vec<(u8, Row)> {
+    let Some(report) = &watch.report else { return vec![] };
+    let seen = super::age_cell(app, watch);
+    let mut out = Vec::new();
+    if let Some(why) = report.status.why() {
+        let first = why.lines().next().unwrap_or_default();
+        let cells = vec![
+            cell(app.theme.glyphs.unknown, Tone::Unknown),
+            plain(watch.id.to_string()),
+            cell(format!("unknown: {first}"), Tone::Unknown),
+            plain(""),
+            seen.clone(),
+        ];
+        let goto = Goto::Pane { id: watch.id.clone(), row: Some(format!("{}/unknown", watch.id)) };
+        out.push((1, Row { key: format!("{}/unknown", watch.id), cells, goto, check: Some(watch.id.clone()) }));
+    }
+    for f in &report.findings {
+        let (tone, symbol, _) = app.theme.severity(f.severity);
+        let new = app.growth(&f.id, f.rows).map_or_else(String::new, |(n, _)| format!("+{}", count(n)));
+        let cells = vec![
+            cell(symbol, tone),
+            plain(watch.id.to_string()),
+            cell(f.message.clone(), if f.severity == Severity::Info { Tone::Dim } else { Tone::Plain }),
+            cell(new, Tone::Warn),
+            seen.clone(),
+        ];
+        let rank = match f.severity {
+            Severity::Critical => 0,
+            Severity::Warning => 2,
+            Severity::Info => 3,
+        };
+        let goto = Goto::Pane { id: watch.id.clone(), row: Some(f.id.clone()) };
+        out.push((rank, Row { key: f.id.clone(), cells, goto, check: Some(watch.id.clone()) }));
+    }
+    out
+}
+
+/// One kind: symbol, name, its worst summary, its age.
+fn kind_line(app: &App, title: &str, kind: &str, width: u16) -> Spans {
+    let mut watches: Vec<&Watch> = app.of_kind(kind).collect();
+    watches.sort_by_key(|w| w.report.as_ref().map_or(9, |r| r.status.rank()));
+    let name = format!(" {title:<13}");
+    let Some(worst) = watches.first() else {
+        return vec![plain("   "), cell(name, Tone::Dim), cell("none in this profile", Tone::Dim)];
+    };
+    let Some(report) = &worst.report else {
+        return vec![plain("   "), cell(name, Tone::Dim), cell("looking…", Tone::Dim)];
+    };
+    let stale = app.is_stale(worst);
+    let (tone, symbol, _) = if stale {
+        (Tone::Unknown, app.theme.glyphs.unknown, "")
+    } else {
+        app.theme.status(&report.status)
+    };
+    let mut line = vec![cell(format!(" {symbol} "), tone), cell(name, Tone::Strong)];
+    line.extend(summary(app, kind, &watches, width));
+    line.push(cell(format!("   {}{}", if stale { "stale, " } else { "" }, ago(report.observed_at, app.now)), Tone::Dim));
+    line
+}
+
+fn summary(app: &App, kind: &str, watches: &[&Watch], width: u16) -> Vec<Cell> {
+    let reports = || watches.iter().filter_map(|w| w.report.as_ref());
+    let wrong: Vec<_> = reports().filter(|r| r.status != Status::Ok).collect();
+    let rows: u64 = wrong.iter().map(|r| r.rows()).sum();
+    match (kind, wrong.as_slice()) {
+        ("queue", _) => queue(app, watches),
+        (_, []) => {
+            let first = reports().next().map(|r| r.summary.clone()).unwrap_or_default();
+            let more = watches.len().saturating_sub(1);
+            vec![plain(if more == 0 { first } else { format!("{} fine", counted(watches.len() as u64, "check")) })]
+        }
+        ("anomalies", several) => {
+            vec![plain(format!("{} in {} of {}", counted(rows, "row"), several.len(), counted(watches.len() as u64, "rule")))]
+        }
+        (_, several) => {
+            let first = several.first().map_or(String::new(), |r| format!("{}: {}", r.id.name, r.summary));
+            let room = usize::from(width).saturating_sub(40);
+            let text: String = if first.chars().count() > room {
+                first.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+            } else {
+                first
+            };
+            vec![plain(text)]
+        }
+    }
+}
+
+fn queue(app: &App, watches: &[&Watch]) -> Vec<Cell> {
+    let facts = watches.iter().filter_map(|w| w.report.as_ref()).find_map(|r| {
+        serde_json::from_value::<QueueFacts>(r.facts.clone()).ok()
+    });
+    let Some(f) = facts else {
+        return vec![plain(watches.iter().find_map(|w| w.report.as_ref()).map_or(String::new(), |r| r.summary.clone()))];
+    };
+    let failed: u64 = f.failed.iter().map(|c| c.rows).sum();
+    let oldest = f.oldest_pending_s.map_or("none".into(), seconds);
+    vec![
+        plain(format!("{} failed {} oldest waiting {oldest}  ", count(failed), app.theme.glyphs.dot)),
+        cell(spark(&f.finished, 12, &app.theme.glyphs), Tone::Accent),
+    ]
+}
+
+fn server_line(app: &App) -> Spans {
+    let Some((v, seen)) = &app.vitals else {
+        return vec![cell("   the server has not been looked at yet", Tone::Dim)];
+    };
+    let label = |t: &str| cell(format!("   {t} "), Tone::Dim);
+    let lag = match (&v.lag_unknown, v.replica_lag_ms) {
+        (Some(why), _) => cell(format!("unknown ({why})"), Tone::Unknown),
+        (None, None) => plain("no replica"),
+        (None, Some(ms)) => cell(seconds(ms / 1000.0), if ms > 1000.0 { Tone::Warn } else { Tone::Plain }),
+    };
+    let blocked = if v.blocked == 0 { plain("none") } else { cell(format!("{} wait (L)", v.blocked), Tone::Bad) };
+    let long = v.longest_tx_s.unwrap_or(0.0);
+    let mut line = vec![
+        label("blocked"),
+        blocked,
+        label("longest transaction"),
+        cell(v.longest_tx_s.map_or("none".into(), seconds), if long > 60.0 { Tone::Warn } else { Tone::Plain }),
+        label("replica lag"),
+        lag,
+        label("sessions"),
+        plain(format!("{}, ours active {}", v.sessions, v.own_sessions)),
+    ];
+    if (app.now - *seen).num_seconds() > 10 {
+        line.push(cell(format!("   stale, {}", ago(*seen, app.now)), Tone::Unknown));
+    }
+    line
+}

@@ -1,0 +1,282 @@
+//! Twins: counts, differences, a strip of partitions; Enter shows the rows that differ.
+
+use serde_json::Value;
+
+use super::{Pane, Spans};
+use crate::checks::{ParityFacts, Partition};
+use crate::engine::report::{CheckId, Sample};
+use crate::engine::{Finding, Severity};
+use crate::tui::app::{App, Watch};
+use crate::tui::format::{count, counted};
+use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, cell, plain};
+use crate::tui::theme::{Glyphs, Tone};
+
+pub(super) struct Parity;
+
+impl Pane for Parity {
+    fn title(&self) -> &'static str {
+        "Parity"
+    }
+
+    fn kind(&self) -> Option<&'static str> {
+        Some("parity")
+    }
+
+    fn picture(&self, _app: &App, _width: u16) -> Vec<Spans> {
+        vec![]
+    }
+
+    fn list(&self, app: &App) -> List {
+        let mut rows: Vec<Row> = Vec::new();
+        for watch in app.of_kind("parity") {
+            if let Some(row) = super::unknown_row(watch, 7, app.theme.glyphs.unknown) {
+                rows.push(row);
+                continue;
+            }
+            let f = facts(watch);
+            let number = |n: Option<u64>| plain(n.map_or_else(String::new, count));
+            let differences = f.as_ref().map(ParityFacts::differences);
+            let others = watch.report.iter().flat_map(|r| &r.findings).filter(|x| !is_rows(x) && x.severity > Severity::Info).count();
+            let tone = if differences.unwrap_or(0) > 0 { Tone::Bad } else { Tone::Plain };
+            let cells = vec![
+                super::state_cell(app, watch),
+                plain(watch.id.name.clone()),
+                number(f.as_ref().and_then(|f| f.legacy_rows)),
+                number(f.as_ref().and_then(|f| f.partitioned_rows)),
+                cell(differences.map_or_else(String::new, count), tone),
+                cell(if others == 0 { String::new() } else { others.to_string() }, Tone::Warn),
+                cell(f.as_ref().map(|f| strip(&f.partitions, &app.theme.glyphs)).unwrap_or_default(), Tone::Plain),
+                super::age_cell(app, watch),
+            ];
+            rows.push(Row { key: watch.id.to_string(), cells, goto: Goto::Twin(watch.id.clone()), check: Some(watch.id.clone()) });
+        }
+        let (empty, empty_tone) = super::nothing(app, "parity", "declares no twins, and there are no partitioned tables");
+        List {
+            cols: vec![
+                Col::left("state"),
+                Col::left("table"),
+                Col::right("legacy"),
+                Col::right("twin"),
+                Col::right("differ"),
+                Col::right("other"),
+                Col::grow("partitions"),
+                Col::right("seen"),
+            ],
+            rows,
+            empty,
+            empty_tone,
+        }
+    }
+}
+
+fn facts(watch: &Watch) -> Option<ParityFacts> {
+    serde_json::from_value(watch.report.as_ref()?.facts.clone()).ok()
+}
+
+fn mark<'g>(p: &Partition, g: &'g Glyphs) -> (&'g str, Tone) {
+    match p.status.as_str() {
+        "equal" => (g.equal, Tone::Good),
+        "differs" => (g.differs, Tone::Bad),
+        "missing" => (g.fail, Tone::Bad),
+        _ => (g.open, Tone::Dim),
+    }
+}
+
+/// At most this many symbols in a table; a twin's own page has all.
+const STRIP: usize = 36;
+
+fn strip(partitions: &[Partition], g: &Glyphs) -> String {
+    let all: String = partitions.iter().take(STRIP).map(|p| mark(p, g).0).collect();
+    match partitions.len().checked_sub(STRIP) {
+        Some(more) if more > 0 => format!("{all} +{more}"),
+        _ => all,
+    }
+}
+
+fn is_rows(f: &Finding) -> bool {
+    matches!(f.what(), "different" | "missing_in_partitioned" | "missing_in_legacy" | "stale" | "duplicate" | "not_classified")
+}
+
+/// The twin's page above its rows.
+pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
+    let Some(watch) = app.watch(id) else { return vec![] };
+    let mut head = vec![cell(format!(" {}  ", id.name), Tone::Strong), super::state_cell(app, watch)];
+    let Some(f) = facts(watch) else { return vec![head] };
+    let mut fact = |label: &str, value: Cell| {
+        head.push(cell(format!("   {label} "), Tone::Dim));
+        head.push(value);
+    };
+    if let Some(rows) = f.legacy_rows {
+        fact("legacy", plain(count(rows)));
+    }
+    fact("twin", plain(f.partitioned_rows.map_or("?".into(), count)));
+    let bad = |n: u64| cell(count(n), if n > 0 { Tone::Bad } else { Tone::Plain });
+    fact("differ", bad(f.different));
+    let both = app.theme.glyphs.both;
+    fact("missing", bad(f.missing_in_partitioned));
+    fact(both, bad(f.missing_in_legacy));
+    fact("stale", bad(f.stale));
+    if f.duplicate > 0 {
+        fact("duplicate", bad(f.duplicate));
+    }
+    let mut out = vec![head];
+    out.extend(heat(&f.partitions, width, &app.theme.glyphs));
+    out.extend(state_lines(app, watch, &f));
+    out
+}
+
+/// Partitions in order, under their common name; what is not equal is named.
+fn heat(partitions: &[Partition], width: u16, g: &Glyphs) -> Vec<Spans> {
+    const LINES: usize = 4;
+    let room = usize::from(width).saturating_sub(2);
+    let months: Vec<(String, String, &Partition)> = partitions.iter().map(|p| label(&p.partition, p)).collect();
+    let mut out: Vec<Spans> = Vec::new();
+    let mut line: Spans = vec![plain(" ")];
+    let mut used = 1;
+    let mut group = String::new();
+    for (head, tail, p) in months {
+        let (symbol, tone) = mark(p, g);
+        let new_group = head != group;
+        let text = format!("{tail} ");
+        let need = if new_group { head.chars().count() + 3 } else { 0 } + text.chars().count() + 2;
+        if used + need > room {
+            out.push(std::mem::replace(&mut line, vec![plain(" ")]));
+            used = 1;
+        }
+        if new_group {
+            line.push(cell(format!("{}{head}  ", if used > 1 { "  " } else { "" }), Tone::Strong));
+            used += head.chars().count() + 3;
+            group = head;
+        }
+        line.push(cell(text.clone(), Tone::Dim));
+        line.push(cell(format!("{symbol} "), tone));
+        used += text.chars().count() + 2;
+    }
+    out.push(line);
+    if out.len() > LINES {
+        let bad = partitions.iter().filter(|p| p.status == "differs" || p.status == "missing").count();
+        out.truncate(LINES - 1);
+        out.push(vec![cell(format!(" … {} in all, {bad} not equal", counted(partitions.len() as u64, "partition")), Tone::Dim)]);
+    }
+    let used_marks = [(g.equal, Tone::Good, "equal"), (g.differs, Tone::Bad, "differs"), (g.open, Tone::Dim, "not compared"), (g.fail, Tone::Bad, "no partition")];
+    let mut legend: Spans = vec![plain(" ")];
+    for (symbol, tone, word) in used_marks {
+        if partitions.iter().any(|p| mark(p, g).0 == symbol) {
+            legend.push(cell(format!("{symbol} "), tone));
+            legend.push(cell(format!("{word}   "), Tone::Dim));
+        }
+    }
+    out.push(legend);
+    out
+}
+
+/// `revenues_2025_04` → `2025`, `04`; `balances_7` → nothing, `7`.
+fn label<'p>(name: &str, p: &'p Partition) -> (String, String, &'p Partition) {
+    let parts: Vec<&str> = name.rsplitn(3, '_').collect();
+    let digits = |t: &str| !t.is_empty() && t.chars().all(|c| c.is_ascii_digit());
+    match parts.as_slice() {
+        [month, year, _] if digits(month) && digits(year) && year.len() == 4 => ((*year).into(), (*month).into(), p),
+        [number, ..] if digits(number) => (String::new(), (*number).into(), p),
+        _ => (String::new(), name.into(), p),
+    }
+}
+
+fn state_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
+    let g = &app.theme.glyphs;
+    let mut out = Vec::new();
+    if !f.triggers.is_empty() {
+        let mut line = vec![cell(" triggers ", Tone::Dim)];
+        for t in &f.triggers {
+            let fine = matches!(t.state.as_str(), "enabled" | "always");
+            let (symbol, tone) = if fine { (g.ok, Tone::Good) } else { (g.fail, Tone::Bad) };
+            let events = if t.events.is_empty() { t.name.clone() } else { t.events.join("/").to_lowercase() };
+            line.push(plain(format!(" {events} ")));
+            line.push(cell(if fine { symbol.to_owned() } else { format!("{symbol} {}", t.state) }, tone));
+        }
+        out.push(line);
+    }
+    let findings = watch.report.iter().flat_map(|r| &r.findings);
+    for x in findings.filter(|x| !is_rows(x) && !x.what().starts_with("trigger/")) {
+        let (tone, symbol, _) = app.theme.severity(x.severity);
+        out.push(vec![cell(format!(" {symbol} "), tone), plain(x.message.clone())]);
+    }
+    for (column, sums) in f.sums.iter().filter(|(_, s)| s.legacy.is_some() && s.legacy != s.partitioned).take(2) {
+        let none = || "none".to_owned();
+        let text = format!(
+            " sum of {column}  legacy {}  twin {}",
+            sums.legacy.clone().unwrap_or_else(none),
+            sums.partitioned.clone().unwrap_or_else(none)
+        );
+        out.push(vec![cell(text, Tone::Warn)]);
+    }
+    let snapshot = f.snapshot.as_ref().map_or(String::new(), |s| format!(" in snapshot {s}"));
+    out.push(vec![cell(format!(" {}{snapshot}   ", f.compared), Tone::Dim), super::age_cell(app, watch)]);
+    out
+}
+
+/// The rows that differ, one line per column.
+pub(super) fn rows_of(app: &App, id: &CheckId) -> List {
+    let findings = app.watch(id).and_then(|w| w.report.as_ref()).map(|r| r.findings.as_slice()).unwrap_or_default();
+    let mut rows = Vec::new();
+    for f in findings.iter().filter(|f| is_rows(f)) {
+        for sample in &f.sample {
+            rows.push(difference(id, f, sample));
+        }
+        let listed = f.sample.len() as u64;
+        if f.rows.is_some_and(|r| r > listed) {
+            let text = format!("the first {listed} of {}", count(f.rows.unwrap_or_default()));
+            rows.push(Row { key: format!("{}/more", f.id), cells: vec![plain(""), plain(""), cell(text, Tone::Dim)], ..Row::default() });
+        }
+    }
+    let known = app.watch(id).is_some_and(|w| w.report.is_some());
+    let (empty, empty_tone) = if known { ("no row differs".into(), Tone::Good) } else { ("looking…".into(), Tone::Dim) };
+    List {
+        cols: vec![
+            Col::left("key"),
+            Col::left("partition"),
+            Col::left("class"),
+            Col::left("columns"),
+            Col::left("legacy"),
+            Col::grow("twin"),
+        ],
+        rows,
+        empty,
+        empty_tone,
+    }
+}
+
+fn difference(id: &CheckId, f: &Finding, sample: &Sample) -> Row {
+    let text = |v: Option<&Value>| match v {
+        None => String::new(),
+        Some(Value::Null) => "NULL".into(),
+        Some(Value::String(s)) => s.clone(),
+        Some(other) => other.to_string(),
+    };
+    let names: Vec<&str> = sample.get("columns").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let side = |side: &str| {
+        let cells = sample.get(side).and_then(Value::as_object);
+        let values: Vec<String> = names.iter().map(|n| text(cells.and_then(|c| c.get(*n)))).collect();
+        values.join(", ")
+    };
+    let class = f.what().replace('_', " ");
+    let mut pairs = vec![("key".to_owned(), plain(text(sample.get("key")))), ("class".to_owned(), plain(class.clone()))];
+    for s in ["legacy", "partitioned"] {
+        for (name, value) in sample.get(s).and_then(Value::as_object).into_iter().flatten() {
+            pairs.push((format!("{s} {name}"), plain(text(Some(value)))));
+        }
+    }
+    let key = text(sample.get("key"));
+    Row {
+        key: format!("{}/{key}/{}", f.id, text(sample.get("partition"))),
+        cells: vec![
+            plain(key.clone()),
+            plain(text(sample.get("partition"))),
+            cell(class, Tone::Bad),
+            plain(names.join(", ")),
+            plain(side("legacy")),
+            plain(side("partitioned")),
+        ],
+        goto: Goto::Detail(Detail { title: format!("{} {key}", id.name), pairs }),
+        check: Some(id.clone()),
+    }
+}

@@ -1,0 +1,158 @@
+//! Causes, not jobs: what fails, since when, and whether trying again can help.
+
+use super::{Pane, Spans};
+use crate::checks::{Cause, QueueFacts};
+use crate::engine::report::CheckId;
+use crate::tui::app::{App, Watch};
+use crate::tui::format::{ago, count, seconds, spark};
+use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
+use crate::tui::theme::Tone;
+
+pub(super) struct Queue;
+
+impl Pane for Queue {
+    fn title(&self) -> &'static str {
+        "Queue"
+    }
+
+    fn kind(&self) -> Option<&'static str> {
+        Some("queue")
+    }
+
+    fn picture(&self, app: &App, width: u16) -> Vec<Spans> {
+        app.of_kind("queue").flat_map(|w| picture(app, w, width)).collect()
+    }
+
+    fn list(&self, app: &App) -> List {
+        let mut rows = Vec::new();
+        for watch in app.of_kind("queue") {
+            rows.extend(super::unknown_row(watch, 7, app.theme.glyphs.unknown));
+            let Some(facts) = facts(watch) else { continue };
+            rows.extend(special(app, &watch.id, &facts));
+            rows.extend(facts.failed.iter().map(|c| cause(app, &watch.id, c)));
+            rows.extend(states(&watch.id, &facts));
+        }
+        let (empty, empty_tone) = super::nothing(app, "queue", "declares no queue");
+        List {
+            cols: vec![
+                Col::left("class"),
+                Col::right("rows"),
+                Col::grow("cause"),
+                Col::right("first"),
+                Col::right("last"),
+                Col::left("last hour"),
+                Col::left("verdict"),
+            ],
+            rows,
+            empty,
+            empty_tone,
+        }
+    }
+}
+
+fn facts(watch: &Watch) -> Option<QueueFacts> {
+    serde_json::from_value(watch.report.as_ref()?.facts.clone()).ok()
+}
+
+fn picture(app: &App, watch: &Watch, width: u16) -> Vec<Spans> {
+    let name = cell(format!(" {} ", watch.id.name), Tone::Strong);
+    let Some(f) = facts(watch) else {
+        return vec![vec![name, super::state_cell(app, watch)]];
+    };
+    let mut head = vec![name];
+    for (state, rows) in &f.states {
+        head.push(cell(format!("  {state} "), Tone::Dim));
+        head.push(plain(count(*rows)));
+    }
+    let minute = |values: &[u64]| values.iter().rev().skip(1).take(5).sum::<u64>() / 5;
+    let glyphs = &app.theme.glyphs;
+    let points = if width < 100 { 10 } else { 30 };
+    let flow = vec![
+        cell(" in ", Tone::Dim),
+        plain(format!("{}/min ", minute(&f.arrived))),
+        cell(spark(&f.arrived, points, glyphs), Tone::Accent),
+        cell("  out ", Tone::Dim),
+        plain(format!("{}/min ", minute(&f.finished))),
+        cell(spark(&f.finished, points, glyphs), Tone::Accent),
+        cell("  waiting p50 ", Tone::Dim),
+        plain(f.age_p50_s.map_or("none".into(), seconds)),
+        cell(" p95 ", Tone::Dim),
+        plain(f.age_p95_s.map_or("none".into(), seconds)),
+        cell("  ", Tone::Dim),
+        super::age_cell(app, watch),
+    ];
+    let mut out = vec![head, flow];
+    if let Some(why) = &f.jobs_unknown {
+        let text = format!(" {} lost, ghost, duplicate, silent jobs: unknown, {why}", glyphs.unknown);
+        out.push(vec![cell(text, Tone::Unknown)]);
+    }
+    out
+}
+
+/// What the ledger shows beside failures.
+fn special(app: &App, id: &CheckId, f: &QueueFacts) -> Vec<Row> {
+    let glyphs = &app.theme.glyphs;
+    let row = |what: &str, rows: u64, tone: Tone, symbol: &str, text: String, verdict: &str| {
+        (rows > 0).then(|| Row {
+            key: format!("{id}/{what}"),
+            cells: vec![
+                cell(format!("{symbol} {what}"), tone),
+                plain(count(rows)),
+                plain(text),
+                plain(""),
+                plain(""),
+                plain(""),
+                cell(verdict, Tone::Dim),
+            ],
+            goto: Goto::Rows { id: id.clone(), finding: what.to_owned() },
+            check: Some(id.clone()),
+        })
+    };
+    let oldest = f.oldest_pending_s.map_or_else(String::new, |s| format!(", oldest {}", seconds(s)));
+    [
+        row("exhausted", f.exhausted, Tone::Bad, glyphs.fail, "all attempts used: nothing tries again".into(), "find out why, then requeue"),
+        row("stuck", f.stuck, Tone::Bad, glyphs.fail, "in progress for too long: the worker is gone".into(), "look at the worker"),
+        row("late", f.late, Tone::Warn, glyphs.warn, format!("waiting for too long{oldest}"), "is a worker running?"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn cause(app: &App, id: &CheckId, c: &Cause) -> Row {
+    let permanent = c.class == "permanent";
+    let verdict = match (permanent, c.exhausted > 0) {
+        (true, _) => "fix the data first".to_owned(),
+        (false, true) => format!("{} will not be tried again", count(c.exhausted)),
+        (false, false) => "wait, it is tried again".to_owned(),
+    };
+    let when = |t: Option<chrono::DateTime<chrono::Utc>>| plain(t.map(|t| ago(t, app.now)).unwrap_or_default());
+    let class: Cell = cell(c.class.clone(), if permanent { Tone::Bad } else { Tone::Warn });
+    Row {
+        key: format!("{id}/failed/{}", c.id),
+        cells: vec![
+            class,
+            plain(count(c.rows)),
+            plain(c.fingerprint.clone()),
+            when(c.first),
+            when(c.last),
+            cell(spark(&c.recent, 10, &app.theme.glyphs), Tone::Accent),
+            cell(verdict, Tone::Dim),
+        ],
+        goto: Goto::Rows { id: id.clone(), finding: format!("failed/{}", c.id) },
+        check: Some(id.clone()),
+    }
+}
+
+/// Every state can be looked into as well.
+fn states(id: &CheckId, f: &QueueFacts) -> Vec<Row> {
+    f.states
+        .iter()
+        .map(|(state, rows)| Row {
+            key: format!("{id}/state/{state}"),
+            cells: vec![cell("state", Tone::Dim), plain(count(*rows)), cell(format!("all in state {state}"), Tone::Dim)],
+            goto: Goto::Rows { id: id.clone(), finding: format!("state/{state}") },
+            check: Some(id.clone()),
+        })
+        .collect()
+}

@@ -1,0 +1,199 @@
+//! The loop: takes messages, updates the state, carries out effects, draws. It alone holds handles.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use ratatui::Terminal;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
+
+use super::app::App;
+use super::backend::Backend;
+use super::export::export;
+use super::msg::{Effect, Failure, Key, Msg};
+use super::view;
+use crate::cli::LogRing;
+use crate::engine::paging::{At, PageRequest};
+
+/// Messages taken at most before the picture is drawn again.
+const BATCH: usize = 256;
+
+/// What arrives at the loop.
+pub enum Event {
+    /// A message for the state.
+    Msg(Msg),
+    /// An effect has ended.
+    Done(Key, u64),
+}
+
+/// The loop's own state.
+pub struct Runtime {
+    app: App,
+    backend: Arc<dyn Backend>,
+    copy: Box<dyn FnMut(&str) + Send>,
+    sender: UnboundedSender<Event>,
+    receiver: UnboundedReceiver<Event>,
+    running: HashMap<Key, (u64, AbortHandle)>,
+    waiting: HashMap<Key, Effect>,
+    next: u64,
+}
+
+impl Runtime {
+    /// A loop over a state.
+    pub fn new(app: App, backend: Arc<dyn Backend>, copy: Box<dyn FnMut(&str) + Send>) -> Self {
+        let (sender, receiver) = unbounded_channel();
+        Self { app, backend, copy, sender, receiver, running: HashMap::new(), waiting: HashMap::new(), next: 0 }
+    }
+
+    /// Where messages are put in.
+    pub fn sender(&self) -> UnboundedSender<Event> {
+        self.sender.clone()
+    }
+
+    /// The state, for tests.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Draws the state.
+    pub fn draw<B: ratatui::backend::Backend>(&self, terminal: &mut Terminal<B>) -> Result<(), B::Error> {
+        terminal.draw(|frame| view::draw(&self.app, frame)).map(|_| ())
+    }
+
+    /// Runs until the state asks to quit.
+    pub async fn run<B: ratatui::backend::Backend>(&mut self, terminal: &mut Terminal<B>) -> Result<(), B::Error> {
+        let first = self.app.start();
+        if self.carry_out(first) {
+            return Ok(());
+        }
+        while let Some(event) = self.receiver.recv().await {
+            let mut quit = self.take(event);
+            for _ in 0..BATCH {
+                match self.receiver.try_recv() {
+                    Ok(event) if !quit => quit |= self.take(event),
+                    _ => break,
+                }
+            }
+            if quit {
+                break;
+            }
+            self.draw(terminal)?;
+        }
+        for (_, (_, task)) in self.running.drain() {
+            task.abort();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: Event) -> bool {
+        match event {
+            Event::Msg(msg) => {
+                let effects = self.app.update(msg);
+                self.carry_out(effects)
+            }
+            Event::Done(key, number) => {
+                if self.running.get(&key).is_some_and(|(n, _)| *n == number) {
+                    self.running.remove(&key);
+                    if let Some(next) = self.waiting.remove(&key) {
+                        self.spawn(next);
+                    }
+                }
+                false
+            }
+        }
+    }
+
+    /// True: leave.
+    fn carry_out(&mut self, effects: Vec<Effect>) -> bool {
+        for effect in effects {
+            match effect {
+                Effect::Quit => return true,
+                Effect::Copy(text) => (self.copy)(&text),
+                Effect::Log => {
+                    let _ = self.sender.send(Event::Msg(Msg::Log(LogRing::global().lines())));
+                }
+                other => self.schedule(other),
+            }
+        }
+        false
+    }
+
+    /// A view's rows: the newest request replaces the one under way, which is cancelled on the server.
+    /// Everything else waits for its predecessor; of those waiting only the newest is kept.
+    fn schedule(&mut self, effect: Effect) {
+        let key = effect.key();
+        match (&key, self.running.get(&key)) {
+            (Key::Once, _) | (_, None) => self.spawn(effect),
+            (Key::Rows(_), Some((_, task))) => {
+                task.abort();
+                self.spawn(effect);
+            }
+            _ => {
+                self.waiting.insert(key, effect);
+            }
+        }
+    }
+
+    fn spawn(&mut self, effect: Effect) {
+        let key = effect.key();
+        self.next += 1;
+        let number = self.next;
+        let (backend, sender, done) = (Arc::clone(&self.backend), self.sender.clone(), key.clone());
+        let task = tokio::spawn(async move {
+            let outcome = AssertUnwindSafe(perform(&*backend, effect)).catch_unwind().await;
+            let msg = outcome.unwrap_or_else(|panic| Some(Msg::Panic(text_of(&*panic))));
+            if let Some(msg) = msg {
+                let _ = sender.send(Event::Msg(msg));
+            }
+            let _ = sender.send(Event::Done(done, number));
+        });
+        if key != Key::Once {
+            self.running.insert(key, (number, task.abort_handle()));
+        }
+    }
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic without a message".into())
+}
+
+async fn perform(backend: &dyn Backend, effect: Effect) -> Option<Msg> {
+    let failure = |e: crate::engine::Error| Box::new(Failure::from(e));
+    Some(match effect {
+        Effect::Connect(target) => match backend.connect(target).await {
+            Ok(session) => Msg::Connected(Box::new(session)),
+            Err(e) => Msg::Refused(failure(e)),
+        },
+        Effect::Observe(id) => Msg::Observed(Box::new(backend.observe(id).await)),
+        Effect::Vitals => Msg::Vitals(backend.vitals().await.map(Box::new).map_err(failure)),
+        Effect::Open { slot, id, finding, limit } => {
+            let Some(source) = backend.rows(&id, &finding) else {
+                let message = format!("the rows of {id} {finding} cannot be listed");
+                let failure = Failure { message, hint: None, cancelled: false, fatal: false };
+                return Some(Msg::Page { slot, request: Box::new(None), result: Err(Box::new(failure)) });
+            };
+            let request = PageRequest { source, filter: None, sort: None, at: At::First, limit, count: true };
+            let result = backend.page(request.clone()).await.map(Box::new).map_err(failure);
+            Msg::Page { slot, request: Box::new(Some(request)), result }
+        }
+        Effect::Page { slot, request } => {
+            let result = backend.page((*request).clone()).await.map(Box::new).map_err(failure);
+            Msg::Page { slot, request: Box::new(Some(*request)), result }
+        }
+        Effect::Context { slot, sql, columns, cells } => {
+            Msg::Context { slot, result: backend.context(sql, columns, cells).await.map(Box::new).map_err(failure) }
+        }
+        Effect::Export(what) => Msg::Exported(export(backend, *what).await.map_err(failure)),
+        Effect::Cancel => {
+            backend.cancel().await;
+            return None;
+        }
+        Effect::Copy(_) | Effect::Log | Effect::Quit => return None,
+    })
+}

@@ -1,0 +1,153 @@
+//! The real terminal: entered once, left on every way out.
+
+use std::io::{IsTerminal as _, Write as _, stdout};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use chrono::Utc;
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event, EventStream,
+};
+use crossterm::execute;
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use futures_util::StreamExt as _;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::app::App;
+use super::backend::Backend;
+use super::msg::Msg;
+use super::runtime::{Event as LoopEvent, Runtime};
+use super::theme::{Depth, Theme};
+use crate::engine::{Error, Result};
+
+/// What the terminal can show.
+pub(super) fn theme(no_color: bool, ascii: bool) -> Theme {
+    let var = |name: &str| std::env::var(name).unwrap_or_default();
+    let term = var("TERM");
+    let depth = if no_color {
+        Depth::Mono
+    } else if matches!(var("COLORTERM").as_str(), "truecolor" | "24bit") {
+        Depth::True
+    } else {
+        Depth::Sixteen
+    };
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().map(|v| var(v)).find(|v| !v.is_empty()).unwrap_or_default();
+    let utf8 = locale.to_lowercase().replace('-', "").contains("utf8");
+    Theme::new(depth, ascii || !utf8 || term == "linux")
+}
+
+/// Restores the terminal when dropped.
+struct Screen {
+    mouse: bool,
+}
+
+impl Screen {
+    fn enter(mouse: bool) -> Result<Self> {
+        let fail = |e: std::io::Error| Error::unobserved(format!("failed to set up the terminal: {e}"));
+        enable_raw_mode().map_err(fail)?;
+        let screen = Self { mouse };
+        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste).map_err(fail)?;
+        if mouse {
+            execute!(stdout(), EnableMouseCapture).map_err(fail)?;
+        }
+        Ok(screen)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if self.mouse {
+            let _ = execute!(stdout(), DisableMouseCapture);
+        }
+        restore();
+    }
+}
+
+fn restore() {
+    let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, crossterm::cursor::Show);
+    let _ = disable_raw_mode();
+}
+
+/// A panic of the drawing thread leaves the screen first, so that it can be read; one of a task becomes
+/// a message and goes to the log.
+fn install_panic_hook() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().name() == Some("main") {
+            if stdout().is_terminal() {
+                restore();
+            }
+            usual(info);
+        } else {
+            tracing::error!("panic: {info}");
+        }
+    }));
+}
+
+pub(super) async fn serve(backend: Arc<dyn Backend>, theme: Theme, mouse: bool) -> Result<()> {
+    install_panic_hook();
+    let screen = Screen::enter(mouse)?;
+    let fail = |e: std::io::Error| Error::unobserved(format!("failed to draw: {e}"));
+    let mut terminal = Terminal::new(CrosstermBackend::new(stdout())).map_err(fail)?;
+    let size = terminal.size().map_err(fail)?;
+    let app = App::new(Utc::now(), (size.width, size.height), theme);
+    let mut runtime = Runtime::new(app, backend, Box::new(copy));
+    let sender = runtime.sender();
+    // Before anything is connected: the first picture stands within milliseconds.
+    runtime.draw(&mut terminal).map_err(fail)?;
+    listen(&sender)?;
+    let outcome = runtime.run(&mut terminal).await.map_err(fail);
+    drop(screen);
+    outcome
+}
+
+/// Keys, time and signals become messages.
+fn listen(sender: &UnboundedSender<LoopEvent>) -> Result<()> {
+    let to = sender.clone();
+    tokio::spawn(async move {
+        let mut events = EventStream::new();
+        while let Some(Ok(event)) = events.next().await {
+            let msg = match event {
+                Event::Key(k) => Msg::Key(k),
+                Event::Mouse(m) => Msg::Mouse(m),
+                Event::Paste(t) => Msg::Paste(t),
+                Event::Resize(w, h) => Msg::Resize(w, h),
+                Event::FocusGained | Event::FocusLost => continue,
+            };
+            if to.send(LoopEvent::Msg(msg)).is_err() {
+                return;
+            }
+        }
+        // The terminal is gone.
+        let _ = to.send(LoopEvent::Msg(Msg::Terminate));
+    });
+    let to = sender.clone();
+    tokio::spawn(async move {
+        let mut every = tokio::time::interval(std::time::Duration::from_secs(1));
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        while to.send(LoopEvent::Msg(Msg::Tick(Utc::now()))).is_ok() {
+            every.tick().await;
+        }
+    });
+    for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()] {
+        let to = sender.clone();
+        let mut signal =
+            signal(kind).map_err(|e| Error::unobserved(format!("failed to listen for signals: {e}")))?;
+        tokio::spawn(async move {
+            signal.recv().await;
+            let _ = to.send(LoopEvent::Msg(Msg::Terminate));
+        });
+    }
+    Ok(())
+}
+
+/// OSC 52: the terminal's clipboard, through ssh and tmux alike.
+fn copy(text: &str) {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+    let mut out = stdout();
+    let _ = write!(out, "\x1b]52;c;{encoded}\x07");
+    let _ = out.flush();
+}

@@ -1,0 +1,170 @@
+//! Draws the state. Pure: no handle, no clock, no I/O.
+
+mod header;
+mod overlay;
+mod status;
+mod table;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::app::{App, Level, View};
+use super::list::Cell;
+use super::pane::{self, Spans};
+use super::theme::Tone;
+
+/// Smaller than this there is no use in drawing.
+const LEAST: (u16, u16) = (40, 10);
+
+/// Draws everything.
+pub fn draw(app: &App, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    let buffer = frame.buffer_mut();
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        return too_small(app, buffer, area);
+    }
+    header::banner(app, buffer, row(area, 0));
+    header::tabs(app, buffer, row(area, 1));
+    rule(app, buffer, row(area, 2));
+    let body = Rect { y: area.y + 3, height: area.height - 5, ..area };
+    draw_body(app, buffer, body);
+    status::status(app, buffer, row(area, area.height - 2));
+    status::footer(app, buffer, row(area, area.height - 1));
+    if app.overlay.is_some() {
+        overlay::draw(app, buffer, area);
+    }
+}
+
+fn row(area: Rect, y: u16) -> Rect {
+    Rect { y: area.y + y, height: 1, ..area }
+}
+
+fn too_small(app: &App, buffer: &mut Buffer, area: Rect) {
+    let text = format!("midwatch needs {}x{}, this is {}x{}", LEAST.0, LEAST.1, area.width, area.height);
+    let style = app.theme.tone(Tone::Warn);
+    let width = usize::from(area.width).max(1);
+    let chars: Vec<char> = text.chars().collect();
+    for (y, line) in chars.chunks(width).take(usize::from(area.height)).enumerate() {
+        let line: String = line.iter().collect();
+        put(buffer, area.x, area.y + u16::try_from(y).unwrap_or(0), area.right(), &line, style);
+    }
+}
+
+fn rule(app: &App, buffer: &mut Buffer, area: Rect) {
+    let line = app.theme.glyphs.rule.repeat(usize::from(area.width));
+    put(buffer, area.x, area.y, area.right(), &line, app.theme.tone(Tone::Dim));
+}
+
+fn draw_body(app: &App, buffer: &mut Buffer, area: Rect) {
+    let level = app.level();
+    let mut picture = picture(app, level, area.width);
+    // The table keeps at least half of the room.
+    picture.truncate(usize::from(area.height / 2));
+    let mut y = area.y;
+    for line in &picture {
+        spans(app, buffer, Rect { y, height: 1, ..area }, line);
+        y += 1;
+    }
+    if !picture.is_empty() {
+        rule(app, buffer, Rect { y, height: 1, ..area });
+        y += 1;
+    }
+    let rest = Rect { y, height: area.bottom().saturating_sub(y), ..area };
+    match &level.view {
+        View::Detail { context, .. } => table::detail(app, buffer, rest, context.as_ref()),
+        View::Pane | View::Twin(_) | View::Rows(_) => table::draw(app, buffer, rest, &app.list(), &level.state),
+    }
+}
+
+fn picture(app: &App, level: &Level, width: u16) -> Vec<Spans> {
+    match &level.view {
+        View::Pane => pane::ALL.get(app.pane).map(|p| p.picture(app, width)).unwrap_or_default(),
+        View::Twin(id) => pane::twin_picture(app, id, width),
+        View::Rows(rows) => {
+            let title = rows.source.as_ref().map_or("reading…", |s| s.title.as_str());
+            let count = match rows.total {
+                Some(n) => format!("   {} (exact)", super::format::counted(n, "row")),
+                None => String::new(),
+            };
+            vec![vec![
+                super::list::cell(format!(" {}", rows.id), Tone::Strong),
+                super::list::plain(format!("   {title}")),
+                super::list::cell(count, Tone::Accent),
+            ]]
+        }
+        View::Detail { detail, .. } => vec![vec![super::list::cell(format!(" {}", detail.title), Tone::Strong)]],
+    }
+}
+
+/// Draws a line of cells; what does not fit is cut.
+fn spans(app: &App, buffer: &mut Buffer, area: Rect, line: &[Cell]) {
+    let mut x = area.x;
+    for part in line {
+        x = put(buffer, x, area.y, area.right(), &part.text, app.theme.tone(part.tone));
+    }
+}
+
+/// Draws text up to `right`; returns where it ended. Control characters of a database stay harmless.
+fn put(buffer: &mut Buffer, x: u16, y: u16, right: u16, text: &str, style: Style) -> u16 {
+    if x >= right || y >= buffer.area.bottom() {
+        return x;
+    }
+    let text = printable(text);
+    buffer.set_stringn(x, y, &text, usize::from(right - x), style).0
+}
+
+/// Control characters become visible, line ends and tabs become blanks.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\r' | '\t' => ' ',
+            // These would turn the direction of what follows.
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+/// A text in at most so many columns, with an ellipsis where it was cut.
+fn fit(text: &str, width: usize) -> String {
+    let text = printable(text);
+    if text.width() <= width {
+        return text;
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let w = c.width().unwrap_or(0);
+        if used + w + 1 > width {
+            break;
+        }
+        out.push(c);
+        used += w;
+    }
+    if width > 0 {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_and_say_so() {
+        assert_eq!(fit("abcdef", 4), "abc…");
+        assert_eq!(fit("abc", 4), "abc");
+        assert_eq!(fit("日本語", 4), "日…");
+        assert_eq!(fit("x", 0), "");
+    }
+
+    #[test]
+    fn control_characters_are_harmless() {
+        assert_eq!(printable("a\x1b[31mb\tc\u{202e}"), "a\u{fffd}[31mb c\u{fffd}");
+    }
+}

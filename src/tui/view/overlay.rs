@@ -1,0 +1,188 @@
+//! What lies on top.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+use ratatui::widgets::{Block, Clear, Widget as _};
+
+use super::{fit, put};
+use crate::report::table::Format;
+use crate::tui::app::{App, OverlayKind as Kind};
+use crate::tui::format::{ago, seconds};
+use crate::tui::list::{Cell, cell, plain};
+use crate::tui::theme::Tone;
+
+/// A title, lines, and whether the cursor chooses one of them.
+struct Sheet {
+    title: String,
+    lines: Vec<Vec<Cell>>,
+    choose: bool,
+    prompt: Option<String>,
+    hint: &'static str,
+}
+
+pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
+    let Some(overlay) = &app.overlay else { return };
+    let sheet = sheet(app, &overlay.kind, overlay.input.value(), usize::from(area.width.saturating_sub(8)));
+    let wide = matches!(overlay.kind, Kind::Locks | Kind::Log | Kind::Sql(_) | Kind::Actions);
+    let width = if wide { area.width.saturating_sub(4) } else { area.width.saturating_sub(4).min(86) };
+    let wanted = u16::try_from(sheet.lines.len()).unwrap_or(u16::MAX).saturating_add(4);
+    let height = wanted.min(area.height.saturating_sub(2)).max(6);
+    let frame = Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height.saturating_sub(height)) / 3,
+        width,
+        height: height.min(area.height),
+    };
+    Clear.render(frame, buffer);
+    Block::bordered().border_style(app.theme.tone(Tone::Accent)).render(frame, buffer);
+    let inner = Rect { x: frame.x + 2, y: frame.y + 1, width: frame.width.saturating_sub(4), height: frame.height.saturating_sub(2) };
+    put(buffer, frame.x + 2, frame.y, frame.right().saturating_sub(1), &format!(" {} ", sheet.title), app.theme.tone(Tone::Strong));
+    put(buffer, frame.x + 2, frame.bottom() - 1, frame.right().saturating_sub(1), &format!(" {} ", sheet.hint), app.theme.tone(Tone::Dim));
+    let mut top = inner.y;
+    if let Some(prompt) = &sheet.prompt {
+        let x = put(buffer, inner.x, top, inner.right(), &format!("› {prompt}"), app.theme.tone(Tone::Accent));
+        put(buffer, x, top, inner.right(), " ", app.theme.tone(Tone::Plain).add_modifier(Modifier::REVERSED));
+        top += 1;
+    }
+    let room = usize::from(inner.bottom().saturating_sub(top));
+    let offset = if sheet.choose {
+        overlay.cursor.saturating_sub(room / 2).min(sheet.lines.len().saturating_sub(room))
+    } else {
+        overlay.cursor.min(sheet.lines.len().saturating_sub(room))
+    };
+    for (i, line) in sheet.lines.iter().enumerate().skip(offset).take(room) {
+        let y = top + u16::try_from(i - offset).unwrap_or(0);
+        super::spans(app, buffer, Rect { y, height: 1, ..inner }, line);
+        if sheet.choose && i == overlay.cursor {
+            buffer.set_style(Rect { y, height: 1, ..inner }, app.theme.cursor());
+        }
+    }
+}
+
+fn sheet(app: &App, kind: &Kind, typed: &str, width: usize) -> Sheet {
+    match kind {
+        Kind::Help => help(app, typed),
+        Kind::Palette => palette(app, typed, width.min(78)),
+        Kind::Targets => Sheet {
+            title: "Switch target".into(),
+            lines: app.target_choices().into_iter().map(|t| vec![plain(format!(" {t}"))]).collect(),
+            choose: true,
+            prompt: Some(typed.to_owned()),
+            hint: "type to narrow, Enter opens, Esc stays",
+        },
+        Kind::Actions => actions(app, width),
+        Kind::Export => Sheet {
+            title: "Export to the working directory".into(),
+            lines: Format::ALL.iter().map(|f| vec![plain(format!(" {f:?}"))]).collect(),
+            choose: true,
+            prompt: None,
+            hint: "Enter writes, Esc leaves",
+        },
+        Kind::Locks => locks(app, width),
+        Kind::Log => log(app),
+        Kind::Sql(statements) => sql(statements),
+        Kind::Quit => Sheet {
+            title: "Leave midwatch?".into(),
+            lines: vec![vec![plain("Nothing is running that would change anything.")]],
+            choose: false,
+            prompt: None,
+            hint: "Enter or q leaves, Esc stays",
+        },
+    }
+}
+
+fn help(app: &App, typed: &str) -> Sheet {
+    let lines = app.help_lines().into_iter().map(|(keys, about, why)| {
+        let mut line = vec![cell(format!("{keys:<14}"), Tone::Accent), plain(about)];
+        if let Some(why) = why {
+            line.push(cell(format!("  ({why})"), Tone::Dim));
+        }
+        line
+    });
+    Sheet { title: "Keys".into(), lines: lines.collect(), choose: false, prompt: Some(typed.to_owned()), hint: "type to search, arrows scroll, Esc closes" }
+}
+
+fn palette(app: &App, typed: &str, width: usize) -> Sheet {
+    let lines = app.palette().into_iter().map(|item| {
+        let about = fit(&item.about, width.saturating_sub(38));
+        vec![plain(format!(" {:<30}", fit(&item.name, 30))), cell(format!("{:<4}", item.key), Tone::Accent), cell(about, Tone::Dim)]
+    });
+    Sheet { title: "Go anywhere".into(), lines: lines.collect(), choose: true, prompt: Some(typed.to_owned()), hint: "type a name, Enter goes, Esc closes" }
+}
+
+fn actions(app: &App, width: usize) -> Sheet {
+    let here = app.check_here();
+    let mut lines: Vec<Vec<Cell>> = Vec::new();
+    for o in app.operations() {
+        let mark = if here.is_some() && o.mends == here { app.theme.glyphs.cursor } else { " " };
+        let name = format!("{} {}", o.verb, o.name);
+        let text = format!("{}  {} {}", o.about, app.theme.glyphs.dot, o.disabled);
+        lines.push(vec![
+            cell(format!("{mark} "), Tone::Accent),
+            cell(format!("{name:<36}"), Tone::Dim),
+            cell(fit(&text, width.saturating_sub(40)), Tone::Dim),
+        ]);
+    }
+    if lines.is_empty() {
+        lines.push(vec![cell("this profile declares nothing that could be done", Tone::Dim)]);
+    }
+    Sheet { title: "Operations of this target".into(), lines, choose: true, prompt: None, hint: "dim: not now, with the reason; Esc closes" }
+}
+
+fn locks(app: &App, width: usize) -> Sheet {
+    let mut lines: Vec<Vec<Cell>> = Vec::new();
+    let mut title = "Sessions".to_owned();
+    if let Some((v, seen)) = &app.vitals {
+        title = format!("Sessions with work or an open transaction, blockers first   {}", ago(*seen, app.now));
+        for (depth, s) in v.tree() {
+            let branch = if depth == 0 { String::new() } else { format!("{}{}", "  ".repeat(depth - 1), app.theme.glyphs.branch) };
+            let waits = !s.blocked_by.is_empty();
+            let state = s.state.as_deref().unwrap_or("not visible to this role");
+            let age = s.tx_s.map_or(String::new(), |t| format!(" for {}", seconds(t)));
+            lines.push(vec![
+                cell(format!("{branch}{} ", s.pid), if waits { Tone::Bad } else { Tone::Strong }),
+                plain(format!("{} {} ", s.role.as_deref().unwrap_or("?"), s.application.as_deref().unwrap_or(""))),
+                cell(format!("{state}{age}"), if state.starts_with("idle in") { Tone::Warn } else { Tone::Plain }),
+                cell(s.wait.as_ref().map_or(String::new(), |w| format!("  waits: {w}")), if waits { Tone::Bad } else { Tone::Dim }),
+                cell(s.locks.as_ref().map_or(String::new(), |l| format!("  locks: {l}")), Tone::Dim),
+            ]);
+            let indent = " ".repeat(branch.chars().count() + 2);
+            lines.push(vec![cell(fit(&format!("{indent}{}", s.query.as_deref().unwrap_or("")), width), Tone::Dim)]);
+        }
+    }
+    if lines.is_empty() {
+        lines.push(vec![cell("no session has work or an open transaction", Tone::Dim)]);
+    }
+    Sheet { title, lines, choose: false, prompt: None, hint: "j k scroll, Esc closes; nothing here is ever killed unasked" }
+}
+
+fn log(app: &App) -> Sheet {
+    let mut lines: Vec<Vec<Cell>> = app
+        .log
+        .iter()
+        .rev()
+        .map(|l| {
+            let tone = match l.level {
+                tracing::Level::ERROR => Tone::Bad,
+                tracing::Level::WARN => Tone::Warn,
+                _ => Tone::Plain,
+            };
+            vec![cell(format!("{} ", l.at.format("%H:%M:%S")), Tone::Dim), cell(format!("{:<5} ", l.level), tone), plain(l.text.clone())]
+        })
+        .collect();
+    if lines.is_empty() {
+        lines.push(vec![cell("nothing was logged", Tone::Dim)]);
+    }
+    Sheet { title: "Log, newest first".into(), lines, choose: false, prompt: None, hint: "j k scroll, Esc closes" }
+}
+
+fn sql(statements: &[(String, String)]) -> Sheet {
+    let mut lines = Vec::new();
+    for (title, text) in statements {
+        lines.push(vec![cell(title.clone(), Tone::Accent)]);
+        lines.extend(text.trim().lines().map(|l| vec![plain(l.to_owned())]));
+        lines.push(vec![]);
+    }
+    Sheet { title: "The SQL behind this view".into(), lines, choose: false, prompt: None, hint: "y copies, j k scroll, Esc closes" }
+}

@@ -1,0 +1,107 @@
+//! The last two lines: what is going on, and what can be done here.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{fit, put};
+use crate::tui::app::{App, Link, View};
+use crate::tui::format::{ago, count};
+use crate::tui::keymap::{KEYMAP, shown};
+use crate::tui::theme::Tone;
+
+pub(super) fn status(app: &App, buffer: &mut Buffer, area: Rect) {
+    let right = format!("{} ", right_text(app));
+    let right_x = area.right().saturating_sub(u16::try_from(right.width()).unwrap_or(0));
+    put(buffer, right_x, area.y, area.right(), &right, app.theme.tone(Tone::Dim));
+    let (text, tone) = left_text(app);
+    let text = fit(&text, usize::from(right_x.saturating_sub(area.x + 1)));
+    let x = put(buffer, area.x, area.y, right_x, &text, app.theme.tone(tone));
+    if app.filter_input.is_some() {
+        put(buffer, x, area.y, right_x, " ", app.theme.tone(Tone::Plain).add_modifier(Modifier::REVERSED));
+    }
+}
+
+fn left_text(app: &App) -> (String, Tone) {
+    if let Some(input) = &app.filter_input {
+        return (format!(" /{}", input.value()), Tone::Accent);
+    }
+    if let Link::Down { since, failure, attempts, retry_at } = &app.link {
+        let wait = (*retry_at - app.now).num_seconds().max(0);
+        let retry = match (failure.fatal, *attempts) {
+            (true, _) => "it will not be tried again".to_owned(),
+            (false, n) if wait > 15 => format!("trying again (attempt {n})"),
+            (false, n) => format!("attempt {n}, again in {wait} s"),
+        };
+        let text = format!(
+            " {} {}   since {} ({}), {retry}",
+            app.theme.glyphs.fail,
+            failure.message,
+            since.format("%H:%M:%S"),
+            ago(*since, app.now)
+        );
+        return (text, Tone::Bad);
+    }
+    match &app.notice {
+        Some(n) => (format!(" {}", n.text), if n.bad { Tone::Warn } else { Tone::Plain }),
+        None => (String::new(), Tone::Plain),
+    }
+}
+
+fn right_text(app: &App) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let running: Vec<&str> = app.watches.iter().filter(|w| w.running.is_some()).map(|w| w.id.name.as_str()).collect();
+    match running.as_slice() {
+        [] => {}
+        [one] => parts.push(format!("looking: {one}")),
+        several => parts.push(format!("looking: {}", several.len())),
+    }
+    let level = app.level();
+    if app.filter_input.is_none() && !level.state.filter.is_empty() {
+        parts.push(format!("/{}", level.state.filter));
+    }
+    if level.state.anchor.is_some() {
+        parts.push("range".into());
+    }
+    if !level.state.marks.is_empty() {
+        parts.push(format!("{} marked", level.state.marks.len()));
+    }
+    match &level.view {
+        View::Rows(rows) if !rows.rows.is_empty() => {
+            let loading = if rows.loading { "… " } else { "" };
+            let total = rows.total.map_or("?".into(), count);
+            parts.push(format!("{loading}{} of {total}", count(rows.number(level.state.cursor))));
+        }
+        View::Rows(_) | View::Detail { .. } => {}
+        View::Pane | View::Twin(_) => {
+            let rows = app.list().rows.len();
+            if rows > 0 {
+                parts.push(format!("{} of {rows}", level.state.cursor.min(rows - 1) + 1));
+            }
+        }
+    }
+    parts.join("   ")
+}
+
+/// The keys that matter here; one that cannot be used now is dim, and says why when it is pressed.
+pub(super) fn footer(app: &App, buffer: &mut Buffer, area: Rect) {
+    let mut x = area.x;
+    for b in KEYMAP.iter().filter(|b| !b.short.is_empty()) {
+        let disabled = app.why_not(b.action).is_some();
+        let key = shown(b.keys.first().copied().unwrap_or_default(), app.theme.glyphs.enter);
+        let text = format!(" {key} {} ", b.short);
+        if usize::from(area.right().saturating_sub(x)) < text.width() {
+            break;
+        }
+        let (key_tone, word_tone) = if disabled { (Tone::Dim, Tone::Dim) } else { (Tone::Accent, Tone::Plain) };
+        x = put(buffer, x, area.y, area.right(), &format!(" {key}"), app.theme.tone(key_tone));
+        let mut style = app.theme.tone(word_tone);
+        if disabled {
+            style = style.add_modifier(Modifier::CROSSED_OUT);
+        }
+        x = put(buffer, x, area.y, area.right(), " ", app.theme.tone(Tone::Plain));
+        x = put(buffer, x, area.y, area.right(), b.short, style);
+        x = put(buffer, x, area.y, area.right(), " ", app.theme.tone(Tone::Plain));
+    }
+}
