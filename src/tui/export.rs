@@ -17,7 +17,8 @@ const PAGE: usize = 1_000;
 pub(super) async fn export(backend: &dyn Backend, export: Export) -> Result<String> {
     let name = format!("{}.{}", export.name, export.format.extension());
     let fail = |e: std::io::Error| {
-        Error::unobserved(format!("failed to export to {name}: {e}")).hint("start midwatch in a directory you may write to")
+        Error::unobserved(format!("failed to export to {name}: {e}"))
+            .hint("start midwatch in a directory you may write to")
     };
     let part = PathBuf::from(format!("{name}.part"));
     let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(fail)?;

@@ -102,7 +102,12 @@ pub struct Binding {
     pub about: &'static str,
 }
 
-const fn bind(action: Action, keys: &'static [&'static str], short: &'static str, about: &'static str) -> Binding {
+const fn bind(
+    action: Action,
+    keys: &'static [&'static str],
+    short: &'static str,
+    about: &'static str,
+) -> Binding {
     Binding { action, keys, short, about }
 }
 

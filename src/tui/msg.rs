@@ -187,7 +187,9 @@ impl Effect {
             Self::Connect(_) => Key::Connect,
             Self::Observe(id) => Key::Check(id.clone()),
             Self::Vitals => Key::Vitals,
-            Self::Open { slot, .. } | Self::Page { slot, .. } | Self::Context { slot, .. } => Key::Rows(*slot),
+            Self::Open { slot, .. } | Self::Page { slot, .. } | Self::Context { slot, .. } => {
+                Key::Rows(*slot)
+            }
             Self::Export(_) => Key::Export,
             Self::Cancel | Self::Copy(_) | Self::Log | Self::Quit => Key::Once,
         }

@@ -38,13 +38,24 @@ pub struct Runtime {
     running: HashMap<Key, (u64, AbortHandle)>,
     waiting: HashMap<Key, Effect>,
     next: u64,
+    begun: bool,
 }
 
 impl Runtime {
     /// A loop over a state.
     pub fn new(app: App, backend: Arc<dyn Backend>, copy: Box<dyn FnMut(&str) + Send>) -> Self {
         let (sender, receiver) = unbounded_channel();
-        Self { app, backend, copy, sender, receiver, running: HashMap::new(), waiting: HashMap::new(), next: 0 }
+        Self {
+            app,
+            backend,
+            copy,
+            sender,
+            receiver,
+            running: HashMap::new(),
+            waiting: HashMap::new(),
+            next: 0,
+            begun: false,
+        }
     }
 
     /// Where messages are put in.
@@ -62,29 +73,45 @@ impl Runtime {
         terminal.draw(|frame| view::draw(&self.app, frame)).map(|_| ())
     }
 
-    /// Runs until the state asks to quit.
-    pub async fn run<B: ratatui::backend::Backend>(&mut self, terminal: &mut Terminal<B>) -> Result<(), B::Error> {
+    /// Asks for what comes first. [`Runtime::run`] does it by itself.
+    pub fn begin(&mut self) {
+        self.begun = true;
         let first = self.app.start();
-        if self.carry_out(first) {
-            return Ok(());
+        self.carry_out(first);
+    }
+
+    /// Runs until the state asks to quit.
+    pub async fn run<B: ratatui::backend::Backend>(
+        &mut self,
+        terminal: &mut Terminal<B>,
+    ) -> Result<(), B::Error> {
+        if !self.begun {
+            self.begin();
         }
-        while let Some(event) = self.receiver.recv().await {
-            let mut quit = self.take(event);
-            for _ in 0..BATCH {
-                match self.receiver.try_recv() {
-                    Ok(event) if !quit => quit |= self.take(event),
-                    _ => break,
-                }
-            }
-            if quit {
-                break;
-            }
-            self.draw(terminal)?;
-        }
+        while self.step(terminal).await? {}
         for (_, (_, task)) in self.running.drain() {
             task.abort();
         }
         Ok(())
+    }
+
+    /// Waits for something to happen, takes it and what came with it, draws. False: leave.
+    pub async fn step<B: ratatui::backend::Backend>(
+        &mut self,
+        terminal: &mut Terminal<B>,
+    ) -> Result<bool, B::Error> {
+        let Some(event) = self.receiver.recv().await else { return Ok(false) };
+        if self.take(event) {
+            return Ok(false);
+        }
+        for _ in 0..BATCH {
+            let Ok(event) = self.receiver.try_recv() else { break };
+            if self.take(event) {
+                return Ok(false);
+            }
+        }
+        self.draw(terminal)?;
+        Ok(true)
     }
 
     fn take(&mut self, event: Event) -> bool {
@@ -186,9 +213,10 @@ async fn perform(backend: &dyn Backend, effect: Effect) -> Option<Msg> {
             let result = backend.page((*request).clone()).await.map(Box::new).map_err(failure);
             Msg::Page { slot, request: Box::new(Some(*request)), result }
         }
-        Effect::Context { slot, sql, columns, cells } => {
-            Msg::Context { slot, result: backend.context(sql, columns, cells).await.map(Box::new).map_err(failure) }
-        }
+        Effect::Context { slot, sql, columns, cells } => Msg::Context {
+            slot,
+            result: backend.context(sql, columns, cells).await.map(Box::new).map_err(failure),
+        },
         Effect::Export(what) => Msg::Exported(export(backend, *what).await.map_err(failure)),
         Effect::Cancel => {
             backend.cancel().await;

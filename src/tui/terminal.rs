@@ -34,7 +34,8 @@ pub(super) fn theme(no_color: bool, ascii: bool) -> Theme {
     } else {
         Depth::Sixteen
     };
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().map(|v| var(v)).find(|v| !v.is_empty()).unwrap_or_default();
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().map(|v| var(v)).find(|v| !v.is_empty()).unwrap_or_default();
     let utf8 = locale.to_lowercase().replace('-', "").contains("utf8");
     Theme::new(depth, ascii || !utf8 || term == "linux")
 }
@@ -99,10 +100,23 @@ pub(super) async fn serve(backend: Arc<dyn Backend>, theme: Theme, mouse: bool) 
     // Before anything is connected: the first picture stands within milliseconds.
     runtime.draw(&mut terminal).map_err(fail)?;
     listen(&sender)?;
+    panic_if_asked();
     let outcome = runtime.run(&mut terminal).await.map_err(fail);
     drop(screen);
     outcome
 }
+
+/// The PTY test proves with it that a panic leaves a usable terminal; release builds have none of it.
+#[cfg(debug_assertions)]
+#[expect(clippy::panic, reason = "that is what it is for")]
+fn panic_if_asked() {
+    if std::env::var_os("MIDWATCH_TEST_PANIC").is_some() {
+        panic!("asked for by MIDWATCH_TEST_PANIC");
+    }
+}
+
+#[cfg(not(debug_assertions))]
+fn panic_if_asked() {}
 
 /// Keys, time and signals become messages.
 fn listen(sender: &UnboundedSender<LoopEvent>) -> Result<()> {

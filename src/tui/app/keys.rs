@@ -69,10 +69,16 @@ impl App {
         match action {
             Action::DryRun => {
                 let here = self.check_here();
-                let fits = self.session.iter().flat_map(|s| &s.operations).find(|o| here.is_some() && o.mends == here);
+                let fits = self
+                    .session
+                    .iter()
+                    .flat_map(|s| &s.operations)
+                    .find(|o| here.is_some() && o.mends == here);
                 Some(fits.map_or_else(|| later.to_owned(), |o| o.disabled.clone()))
             }
-            Action::Undo | Action::Note => Some("there is no journal yet: it comes with the operations".into()),
+            Action::Undo | Action::Note => {
+                Some("there is no journal yet: it comes with the operations".into())
+            }
             Action::Target if self.session.as_ref().is_none_or(|s| s.targets.is_empty()) => {
                 Some("the configuration has no other target".into())
             }
@@ -82,7 +88,9 @@ impl App {
                 Some("there are no rows".into())
             }
             Action::Export if self.exporting => Some("an export is running".into()),
-            Action::Refresh | Action::RefreshAll if self.link != Link::Up => Some("there is no connection".into()),
+            Action::Refresh | Action::RefreshAll if self.link != Link::Up => {
+                Some("there is no connection".into())
+            }
             Action::Sql if self.statements().is_empty() => Some("nothing was asked for this view yet".into()),
             Action::Next | Action::Previous if self.last_filter.is_empty() => {
                 Some("nothing was searched for: / first".into())
@@ -93,7 +101,8 @@ impl App {
 
     pub(super) fn act(&mut self, action: Action, name: &str) -> Vec<Effect> {
         if let Some(why) = self.why_not(action) {
-            let short = keymap::binding(action).map_or("", |b| if b.short.is_empty() { b.about } else { b.short });
+            let short =
+                keymap::binding(action).map_or("", |b| if b.short.is_empty() { b.about } else { b.short });
             self.complain(format!("{short}: {why}"));
             return vec![];
         }
@@ -142,7 +151,11 @@ impl App {
             }
             Action::Pause => {
                 self.paused = !self.paused;
-                self.say(if self.paused { "paused: looking only when asked (r)" } else { "looking by itself again" });
+                self.say(if self.paused {
+                    "paused: looking only when asked (r)"
+                } else {
+                    "looking by itself again"
+                });
             }
             Action::Locks => self.overlay = Some(Overlay::of(Kind::Locks)),
             Action::Log => {
@@ -341,7 +354,9 @@ impl App {
         }
         match total {
             Some(total) if total > count => {
-                self.say(format!("marked the {count} rows at hand of {total}; export without marks takes all"));
+                self.say(format!(
+                    "marked the {count} rows at hand of {total}; export without marks takes all"
+                ));
             }
             _ => self.say(format!("{count} rows marked")),
         }
@@ -350,13 +365,15 @@ impl App {
     fn copy(&mut self) -> Vec<Effect> {
         let list = self.list();
         let state = &self.level().state;
-        let chosen: Vec<String> = list
-            .rows
-            .iter()
-            .enumerate()
-            .filter(|(i, r)| if state.marks.is_empty() { *i == state.cursor } else { state.marks.contains(&r.key) })
-            .map(|(_, r)| r.cells.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join("\t"))
-            .collect();
+        let chosen: Vec<String> =
+            list.rows
+                .iter()
+                .enumerate()
+                .filter(|(i, r)| {
+                    if state.marks.is_empty() { *i == state.cursor } else { state.marks.contains(&r.key) }
+                })
+                .map(|(_, r)| r.cells.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join("\t"))
+                .collect();
         self.say(format!("{} row{} copied", chosen.len(), if chosen.len() == 1 { "" } else { "s" }));
         vec![Effect::Copy(chosen.join("\n"))]
     }

@@ -277,7 +277,9 @@ impl App {
     pub fn list(&self) -> List {
         let level = self.level();
         match &level.view {
-            View::Pane => pane::ALL.get(self.pane).map(|p| p.list(self)).unwrap_or_default().arranged(&level.state),
+            View::Pane => {
+                pane::ALL.get(self.pane).map(|p| p.list(self)).unwrap_or_default().arranged(&level.state)
+            }
             View::Twin(id) => pane::twin_list(self, id).arranged(&level.state),
             // The server filters and sorts these.
             View::Rows(rows) => rows.list(),

@@ -135,10 +135,12 @@ impl App {
     /// Everything about a row; its declared surroundings are read as well.
     fn open_detail(&mut self, detail: Detail) -> Vec<Effect> {
         let wanted = match &self.level().view {
-            View::Rows(rows) => rows.source.as_ref().and_then(|s| s.context.clone()).and_then(|(title, sql)| {
-                let row = rows.rows.get(self.level().state.cursor)?;
-                Some((title, sql, rows.columns.clone(), row.cells.clone()))
-            }),
+            View::Rows(rows) => {
+                rows.source.as_ref().and_then(|s| s.context.clone()).and_then(|(title, sql)| {
+                    let row = rows.rows.get(self.level().state.cursor)?;
+                    Some((title, sql, rows.columns.clone(), row.cells.clone()))
+                })
+            }
             _ => None,
         };
         match wanted {

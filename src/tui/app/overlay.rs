@@ -204,7 +204,9 @@ impl App {
                 let keys = if b.action == Action::Pane { "1…9".to_owned() } else { b.keys.join(" ") };
                 (keys, b.about, self.why_not(b.action))
             })
-            .filter(|(k, about, _)| needle.is_empty() || about.to_lowercase().contains(&needle) || k.contains(&needle))
+            .filter(|(k, about, _)| {
+                needle.is_empty() || about.to_lowercase().contains(&needle) || k.contains(&needle)
+            })
             .collect()
     }
 
@@ -302,12 +304,16 @@ impl App {
                 };
                 let chosen = list.rows.iter().filter(|r| marks.is_empty() || marks.contains(&r.key));
                 let rows = chosen.map(|r| r.cells.iter().map(|c| Some(c.text.clone())).collect()).collect();
-                (name, ExportRows::Given { columns: list.cols.iter().map(|c| c.title.clone()).collect(), rows })
+                (
+                    name,
+                    ExportRows::Given { columns: list.cols.iter().map(|c| c.title.clone()).collect(), rows },
+                )
             }
         };
         self.exporting = true;
         self.say("exporting…");
-        let safe: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+        let safe: String =
+            name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
         Some(Effect::Export(Box::new(Export { name: format!("midwatch-{safe}-{stamp}"), format, rows })))
     }
 }

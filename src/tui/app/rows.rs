@@ -69,7 +69,14 @@ impl RowsView {
             Some(text) => Filter { text: text.into(), inverse: true },
             None => Filter { text: self.filter.clone(), inverse: false },
         });
-        Some(PageRequest { source: self.source.clone()?, filter, sort: self.sort.clone(), at, limit: PAGE, count })
+        Some(PageRequest {
+            source: self.source.clone()?,
+            filter,
+            sort: self.sort.clone(),
+            at,
+            limit: PAGE,
+            count,
+        })
     }
 
     /// The window as a table.
@@ -78,7 +85,11 @@ impl RowsView {
             let labels = self.source.as_ref().map(|s| &s.labels);
             labels.and_then(|l| l.get(&c.name)).unwrap_or(&c.name).clone()
         };
-        let cols = self.columns.iter().map(|c| Col { title: label(c), right: c.is_numeric(), grow: false }).collect();
+        let cols = self
+            .columns
+            .iter()
+            .map(|c| Col { title: label(c), right: c.is_numeric(), grow: false })
+            .collect();
         let (empty, empty_tone) = match (&self.failure, self.loading, self.filter.is_empty()) {
             (Some(f), ..) => (
                 format!("{}{}", f.message, f.hint.as_ref().map(|h| format!("\n{h}")).unwrap_or_default()),
@@ -93,7 +104,12 @@ impl RowsView {
 
     fn row(&self, row: &PageRow) -> Row {
         Row {
-            key: row.position.iter().map(|p| p.as_deref().unwrap_or("\u{0}")).collect::<Vec<_>>().join("\u{1}"),
+            key: row
+                .position
+                .iter()
+                .map(|p| p.as_deref().unwrap_or("\u{0}"))
+                .collect::<Vec<_>>()
+                .join("\u{1}"),
             cells: row.cells.iter().map(value).collect(),
             goto: Goto::Detail(self.detail(row)),
             check: Some(self.id.clone()),

@@ -69,7 +69,8 @@ impl App {
     }
 
     pub(super) fn connected(&mut self, session: Session) -> Vec<Effect> {
-        let same = self.session.as_ref().is_some_and(|s| s.target == session.target && s.profile == session.profile);
+        let same =
+            self.session.as_ref().is_some_and(|s| s.target == session.target && s.profile == session.profile);
         let back = matches!(self.link, Link::Down { .. });
         self.link = Link::Up;
         self.vitals_running = false;
@@ -143,7 +144,8 @@ impl App {
         let now = self.now;
         let Some(watch) = self.watches.iter_mut().find(|w| w.id == report.id) else { return vec![] };
         watch.running = None;
-        let pause = (report.elapsed_ms * COST).max(u64::try_from(watch.every.as_millis()).unwrap_or(u64::MAX));
+        let pause =
+            (report.elapsed_ms * COST).max(u64::try_from(watch.every.as_millis()).unwrap_or(u64::MAX));
         watch.due = now + TimeDelta::milliseconds(i64::try_from(pause).unwrap_or(i64::MAX / 4));
         watch.trend.push(report.rows());
         if watch.trend.len() > TREND {

@@ -30,17 +30,29 @@ impl Pane for Anomalies {
             let unknown = report.and_then(|r| r.status.why());
             let text = match (finding, unknown, report) {
                 (_, Some(why), _) => cell(why.lines().next().unwrap_or_default(), Tone::Unknown),
-                (Some(f), ..) => plain(f.message.split_once(" × ").map_or(f.message.clone(), |(_, t)| t.to_owned())),
+                (Some(f), ..) => {
+                    plain(f.message.split_once(" × ").map_or(f.message.clone(), |(_, t)| t.to_owned()))
+                }
                 (None, None, Some(_)) => cell("no rows", Tone::Dim),
                 (None, None, None) => plain(""),
             };
             let number = finding.and_then(|f| f.rows);
             let new = finding.and_then(|f| app.growth(&f.id, f.rows)).map(|(n, _)| format!("+{}", count(n)));
-            let cost = report.map(|r| seconds(f64::from(u32::try_from(r.elapsed_ms).unwrap_or(u32::MAX)) / 1000.0));
+            let cost =
+                report.map(|r| seconds(f64::from(u32::try_from(r.elapsed_ms).unwrap_or(u32::MAX)) / 1000.0));
             let cells = vec![
                 super::state_cell(app, watch),
                 plain(watch.id.name.clone()),
-                plain(number.map_or_else(|| if report.is_some_and(|r| r.status == Status::Ok) { "0".into() } else { String::new() }, count)),
+                plain(number.map_or_else(
+                    || {
+                        if report.is_some_and(|r| r.status == Status::Ok) {
+                            "0".into()
+                        } else {
+                            String::new()
+                        }
+                    },
+                    count,
+                )),
                 cell(new.unwrap_or_default(), Tone::Warn),
                 text,
                 cell(spark(&watch.trend, 8, &app.theme.glyphs), Tone::Accent),
@@ -48,7 +60,9 @@ impl Pane for Anomalies {
                 super::age_cell(app, watch),
             ];
             let goto = match (unknown, finding) {
-                (Some(_), _) => super::unknown_row(watch, 3, app.theme.glyphs.unknown).map(|r| r.goto).unwrap_or_default(),
+                (Some(_), _) => {
+                    super::unknown_row(watch, 3, app.theme.glyphs.unknown).map(|r| r.goto).unwrap_or_default()
+                }
                 (None, Some(_)) => Goto::Rows { id: watch.id.clone(), finding: "rows".into() },
                 (None, None) => Goto::Stay,
             };

@@ -58,18 +58,27 @@ impl Pane for Migrations {
                 let pairs = vec![
                     ("file".to_owned(), plain(file.name.clone())),
                     ("state".to_owned(), plain(file.state.clone())),
-                    ("applied at".to_owned(), plain(file.applied_at.clone().unwrap_or_else(|| "unknown".into()))),
+                    (
+                        "applied at".to_owned(),
+                        plain(file.applied_at.clone().unwrap_or_else(|| "unknown".into())),
+                    ),
                     ("note".to_owned(), plain(file.note.clone().unwrap_or_default())),
                     ("history".to_owned(), plain(facts.history.clone())),
                 ];
-                let goto = Goto::Detail(Detail { title: format!("{} in {}", file.name, watch.id.name), pairs });
-                rows.push(Row { key: format!("{}/{}", watch.id, file.name), cells, goto, check: Some(watch.id.clone()) });
+                let goto =
+                    Goto::Detail(Detail { title: format!("{} in {}", file.name, watch.id.name), pairs });
+                rows.push(Row {
+                    key: format!("{}/{}", watch.id, file.name),
+                    cells,
+                    goto,
+                    check: Some(watch.id.clone()),
+                });
             }
             rows.extend(indexes(app, watch));
         }
         let (empty, empty_tone) = super::nothing(app, "migrations", "declares no migration folder");
         List {
-            cols: vec![Col::left("state"), Col::grow("file"), Col::left("applied (UTC)"), Col::left("note")],
+            cols: vec![Col::left("state"), Col::left("file"), Col::left("applied (UTC)"), Col::grow("note")],
             rows,
             empty,
             empty_tone,

@@ -99,7 +99,10 @@ pub(super) fn finding_detail(title: &str, finding: &Finding) -> Detail {
     for (i, sample) in finding.sample.iter().enumerate() {
         for (name, value) in sample {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            pairs.push((if finding.sample.len() > 1 { format!("{}. {name}", i + 1) } else { name.clone() }, plain(text)));
+            pairs.push((
+                if finding.sample.len() > 1 { format!("{}. {name}", i + 1) } else { name.clone() },
+                plain(text),
+            ));
         }
     }
     Detail { title: title.to_owned(), pairs }

@@ -1,13 +1,13 @@
 //! Is anything wrong, and what do I do next? All findings of all kinds, worst first.
 
 use super::{Pane, Spans};
+use crate::checks::QueueFacts;
 use crate::engine::Severity;
 use crate::engine::report::Status;
 use crate::tui::app::{App, Link, Watch};
 use crate::tui::format::{ago, count, counted, seconds, spark};
 use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
 use crate::tui::theme::Tone;
-use crate::checks::QueueFacts;
 
 pub(super) struct Overview;
 
@@ -21,7 +21,8 @@ impl Pane for Overview {
     }
 
     fn picture(&self, app: &App, width: u16) -> Vec<Spans> {
-        let mut out: Vec<Spans> = super::ALL.iter().filter_map(|p| Some(kind_line(app, p.title(), p.kind()?, width))).collect();
+        let mut out: Vec<Spans> =
+            super::ALL.iter().filter_map(|p| Some(kind_line(app, p.title(), p.kind()?, width))).collect();
         out.push(server_line(app));
         out
     }
@@ -32,7 +33,11 @@ impl Pane for Overview {
         let looking = app.watches.iter().any(|w| w.report.is_none());
         let (empty, empty_tone) = match (&app.link, app.session.is_some()) {
             (Link::Down { failure, .. }, false) => (
-                format!("{}{}", failure.message, failure.hint.as_ref().map(|h| format!("\n{h}")).unwrap_or_default()),
+                format!(
+                    "{}{}",
+                    failure.message,
+                    failure.hint.as_ref().map(|h| format!("\n{h}")).unwrap_or_default()
+                ),
                 Tone::Bad,
             ),
             (_, false) => ("opening the target…".into(), Tone::Dim),
@@ -40,7 +45,13 @@ impl Pane for Overview {
             _ => ("nothing is wrong, as far as was looked".into(), Tone::Good),
         };
         List {
-            cols: vec![Col::left(""), Col::left("where"), Col::grow("what"), Col::right("new"), Col::right("seen")],
+            cols: vec![
+                Col::left(""),
+                Col::left("where"),
+                Col::grow("what"),
+                Col::right("new"),
+                Col::right("seen"),
+            ],
             rows: rows.into_iter().map(|(_, r)| r).collect(),
             empty,
             empty_tone,
@@ -62,15 +73,22 @@ fn rows_of(app: &App, watch: &Watch) -> Vec<(u8, Row)> {
             seen.clone(),
         ];
         let goto = Goto::Pane { id: watch.id.clone(), row: Some(format!("{}/unknown", watch.id)) };
-        out.push((1, Row { key: format!("{}/unknown", watch.id), cells, goto, check: Some(watch.id.clone()) }));
+        out.push((
+            1,
+            Row { key: format!("{}/unknown", watch.id), cells, goto, check: Some(watch.id.clone()) },
+        ));
     }
     for f in &report.findings {
+        let stale = app.is_stale(watch);
         let (tone, symbol, _) = app.theme.severity(f.severity);
         let new = app.growth(&f.id, f.rows).map_or_else(String::new, |(n, _)| format!("+{}", count(n)));
         let cells = vec![
-            cell(symbol, tone),
+            cell(symbol, if stale { Tone::Unknown } else { tone }),
             plain(watch.id.to_string()),
-            cell(f.message.clone(), if f.severity == Severity::Info { Tone::Dim } else { Tone::Plain }),
+            cell(
+                f.message.clone(),
+                if stale || f.severity == Severity::Info { Tone::Dim } else { Tone::Plain },
+            ),
             cell(new, Tone::Warn),
             seen.clone(),
         ];
@@ -91,20 +109,23 @@ fn kind_line(app: &App, title: &str, kind: &str, width: u16) -> Spans {
     watches.sort_by_key(|w| w.report.as_ref().map_or(9, |r| r.status.rank()));
     let name = format!(" {title:<13}");
     let Some(worst) = watches.first() else {
+        if app.session.is_none() {
+            return vec![plain("   "), cell(name, Tone::Dim), cell("not looked at yet", Tone::Dim)];
+        }
         return vec![plain("   "), cell(name, Tone::Dim), cell("none in this profile", Tone::Dim)];
     };
     let Some(report) = &worst.report else {
         return vec![plain("   "), cell(name, Tone::Dim), cell("looking…", Tone::Dim)];
     };
     let stale = app.is_stale(worst);
-    let (tone, symbol, _) = if stale {
-        (Tone::Unknown, app.theme.glyphs.unknown, "")
-    } else {
-        app.theme.status(&report.status)
-    };
+    let (tone, symbol, _) =
+        if stale { (Tone::Unknown, app.theme.glyphs.unknown, "") } else { app.theme.status(&report.status) };
     let mut line = vec![cell(format!(" {symbol} "), tone), cell(name, Tone::Strong)];
     line.extend(summary(app, kind, &watches, width));
-    line.push(cell(format!("   {}{}", if stale { "stale, " } else { "" }, ago(report.observed_at, app.now)), Tone::Dim));
+    line.push(cell(
+        format!("   {}{}", if stale { "stale, " } else { "" }, ago(report.observed_at, app.now)),
+        Tone::Dim,
+    ));
     line
 }
 
@@ -117,10 +138,19 @@ fn summary(app: &App, kind: &str, watches: &[&Watch], width: u16) -> Vec<Cell> {
         (_, []) => {
             let first = reports().next().map(|r| r.summary.clone()).unwrap_or_default();
             let more = watches.len().saturating_sub(1);
-            vec![plain(if more == 0 { first } else { format!("{} fine", counted(watches.len() as u64, "check")) })]
+            vec![plain(if more == 0 {
+                first
+            } else {
+                format!("{} fine", counted(watches.len() as u64, "check"))
+            })]
         }
         ("anomalies", several) => {
-            vec![plain(format!("{} in {} of {}", counted(rows, "row"), several.len(), counted(watches.len() as u64, "rule")))]
+            vec![plain(format!(
+                "{} in {} of {}",
+                counted(rows, "row"),
+                several.len(),
+                counted(watches.len() as u64, "rule")
+            ))]
         }
         (_, several) => {
             let first = several.first().map_or(String::new(), |r| format!("{}: {}", r.id.name, r.summary));
@@ -136,11 +166,14 @@ fn summary(app: &App, kind: &str, watches: &[&Watch], width: u16) -> Vec<Cell> {
 }
 
 fn queue(app: &App, watches: &[&Watch]) -> Vec<Cell> {
-    let facts = watches.iter().filter_map(|w| w.report.as_ref()).find_map(|r| {
-        serde_json::from_value::<QueueFacts>(r.facts.clone()).ok()
-    });
+    let facts = watches
+        .iter()
+        .filter_map(|w| w.report.as_ref())
+        .find_map(|r| serde_json::from_value::<QueueFacts>(r.facts.clone()).ok());
     let Some(f) = facts else {
-        return vec![plain(watches.iter().find_map(|w| w.report.as_ref()).map_or(String::new(), |r| r.summary.clone()))];
+        return vec![plain(
+            watches.iter().find_map(|w| w.report.as_ref()).map_or(String::new(), |r| r.summary.clone()),
+        )];
     };
     let failed: u64 = f.failed.iter().map(|c| c.rows).sum();
     let oldest = f.oldest_pending_s.map_or("none".into(), seconds);
@@ -160,13 +193,17 @@ fn server_line(app: &App) -> Spans {
         (None, None) => plain("no replica"),
         (None, Some(ms)) => cell(seconds(ms / 1000.0), if ms > 1000.0 { Tone::Warn } else { Tone::Plain }),
     };
-    let blocked = if v.blocked == 0 { plain("none") } else { cell(format!("{} wait (L)", v.blocked), Tone::Bad) };
+    let blocked =
+        if v.blocked == 0 { plain("none") } else { cell(format!("{} wait (L)", v.blocked), Tone::Bad) };
     let long = v.longest_tx_s.unwrap_or(0.0);
     let mut line = vec![
         label("blocked"),
         blocked,
         label("longest transaction"),
-        cell(v.longest_tx_s.map_or("none".into(), seconds), if long > 60.0 { Tone::Warn } else { Tone::Plain }),
+        cell(
+            v.longest_tx_s.map_or("none".into(), seconds),
+            if long > 60.0 { Tone::Warn } else { Tone::Plain },
+        ),
         label("replica lag"),
         lag,
         label("sessions"),

@@ -36,7 +36,12 @@ impl Pane for Parity {
             let f = facts(watch);
             let number = |n: Option<u64>| plain(n.map_or_else(String::new, count));
             let differences = f.as_ref().map(ParityFacts::differences);
-            let others = watch.report.iter().flat_map(|r| &r.findings).filter(|x| !is_rows(x) && x.severity > Severity::Info).count();
+            let others = watch
+                .report
+                .iter()
+                .flat_map(|r| &r.findings)
+                .filter(|x| !is_rows(x) && x.severity > Severity::Info)
+                .count();
             let tone = if differences.unwrap_or(0) > 0 { Tone::Bad } else { Tone::Plain };
             let cells = vec![
                 super::state_cell(app, watch),
@@ -45,12 +50,21 @@ impl Pane for Parity {
                 number(f.as_ref().and_then(|f| f.partitioned_rows)),
                 cell(differences.map_or_else(String::new, count), tone),
                 cell(if others == 0 { String::new() } else { others.to_string() }, Tone::Warn),
-                cell(f.as_ref().map(|f| strip(&f.partitions, &app.theme.glyphs)).unwrap_or_default(), Tone::Plain),
+                cell(
+                    f.as_ref().map(|f| strip(&f.partitions, &app.theme.glyphs)).unwrap_or_default(),
+                    Tone::Plain,
+                ),
                 super::age_cell(app, watch),
             ];
-            rows.push(Row { key: watch.id.to_string(), cells, goto: Goto::Twin(watch.id.clone()), check: Some(watch.id.clone()) });
+            rows.push(Row {
+                key: watch.id.to_string(),
+                cells,
+                goto: Goto::Twin(watch.id.clone()),
+                check: Some(watch.id.clone()),
+            });
         }
-        let (empty, empty_tone) = super::nothing(app, "parity", "declares no twins, and there are no partitioned tables");
+        let (empty, empty_tone) =
+            super::nothing(app, "parity", "declares no twins, and there are no partitioned tables");
         List {
             cols: vec![
                 Col::left("state"),
@@ -94,7 +108,15 @@ fn strip(partitions: &[Partition], g: &Glyphs) -> String {
 }
 
 fn is_rows(f: &Finding) -> bool {
-    matches!(f.what(), "different" | "missing_in_partitioned" | "missing_in_legacy" | "stale" | "duplicate" | "not_classified")
+    matches!(
+        f.what(),
+        "different"
+            | "missing_in_partitioned"
+            | "missing_in_legacy"
+            | "stale"
+            | "duplicate"
+            | "not_classified"
+    )
 }
 
 /// The twin's page above its rows.
@@ -129,7 +151,8 @@ pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
 fn heat(partitions: &[Partition], width: u16, g: &Glyphs) -> Vec<Spans> {
     const LINES: usize = 4;
     let room = usize::from(width).saturating_sub(2);
-    let months: Vec<(String, String, &Partition)> = partitions.iter().map(|p| label(&p.partition, p)).collect();
+    let months: Vec<(String, String, &Partition)> =
+        partitions.iter().map(|p| label(&p.partition, p)).collect();
     let mut out: Vec<Spans> = Vec::new();
     let mut line: Spans = vec![plain(" ")];
     let mut used = 1;
@@ -156,9 +179,17 @@ fn heat(partitions: &[Partition], width: u16, g: &Glyphs) -> Vec<Spans> {
     if out.len() > LINES {
         let bad = partitions.iter().filter(|p| p.status == "differs" || p.status == "missing").count();
         out.truncate(LINES - 1);
-        out.push(vec![cell(format!(" … {} in all, {bad} not equal", counted(partitions.len() as u64, "partition")), Tone::Dim)]);
+        out.push(vec![cell(
+            format!(" … {} in all, {bad} not equal", counted(partitions.len() as u64, "partition")),
+            Tone::Dim,
+        )]);
     }
-    let used_marks = [(g.equal, Tone::Good, "equal"), (g.differs, Tone::Bad, "differs"), (g.open, Tone::Dim, "not compared"), (g.fail, Tone::Bad, "no partition")];
+    let used_marks = [
+        (g.equal, Tone::Good, "equal"),
+        (g.differs, Tone::Bad, "differs"),
+        (g.open, Tone::Dim, "not compared"),
+        (g.fail, Tone::Bad, "no partition"),
+    ];
     let mut legend: Spans = vec![plain(" ")];
     for (symbol, tone, word) in used_marks {
         if partitions.iter().any(|p| mark(p, g).0 == symbol) {
@@ -175,7 +206,9 @@ fn label<'p>(name: &str, p: &'p Partition) -> (String, String, &'p Partition) {
     let parts: Vec<&str> = name.rsplitn(3, '_').collect();
     let digits = |t: &str| !t.is_empty() && t.chars().all(|c| c.is_ascii_digit());
     match parts.as_slice() {
-        [month, year, _] if digits(month) && digits(year) && year.len() == 4 => ((*year).into(), (*month).into(), p),
+        [month, year, _] if digits(month) && digits(year) && year.len() == 4 => {
+            ((*year).into(), (*month).into(), p)
+        }
         [number, ..] if digits(number) => (String::new(), (*number).into(), p),
         _ => (String::new(), name.into(), p),
     }
@@ -200,42 +233,56 @@ fn state_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
         let (tone, symbol, _) = app.theme.severity(x.severity);
         out.push(vec![cell(format!(" {symbol} "), tone), plain(x.message.clone())]);
     }
-    for (column, sums) in f.sums.iter().filter(|(_, s)| s.legacy.is_some() && s.legacy != s.partitioned).take(2) {
+    for (column, sums) in
+        f.sums.iter().filter(|(_, s)| s.legacy.is_some() && s.legacy != s.partitioned).take(2)
+    {
         let none = || "none".to_owned();
         let text = format!(
-            " sum of {column}  legacy {}  twin {}",
-            sums.legacy.clone().unwrap_or_else(none),
-            sums.partitioned.clone().unwrap_or_else(none)
+            " {} sum of {column}: legacy {}, twin {}",
+            g.warn,
+            sums.legacy.as_deref().map_or_else(none, grouped),
+            sums.partitioned.as_deref().map_or_else(none, grouped)
         );
         out.push(vec![cell(text, Tone::Warn)]);
     }
-    let snapshot = f.snapshot.as_ref().map_or(String::new(), |s| format!(" in snapshot {s}"));
+    let snapshot = f.snapshot.as_ref().map_or(String::new(), |s| format!("; snapshot {s}"));
     out.push(vec![cell(format!(" {}{snapshot}   ", f.compared), Tone::Dim), super::age_cell(app, watch)]);
     out
 }
 
+/// Whole numbers with their thousands marked; anything else as it is.
+fn grouped(text: &str) -> String {
+    text.parse().map_or_else(|_| text.to_owned(), count)
+}
+
 /// The rows that differ, one line per column.
 pub(super) fn rows_of(app: &App, id: &CheckId) -> List {
-    let findings = app.watch(id).and_then(|w| w.report.as_ref()).map(|r| r.findings.as_slice()).unwrap_or_default();
+    let findings =
+        app.watch(id).and_then(|w| w.report.as_ref()).map(|r| r.findings.as_slice()).unwrap_or_default();
     let mut rows = Vec::new();
     for f in findings.iter().filter(|f| is_rows(f)) {
         for sample in &f.sample {
-            rows.push(difference(id, f, sample));
+            rows.extend(difference(id, f, sample));
         }
         let listed = f.sample.len() as u64;
         if f.rows.is_some_and(|r| r > listed) {
             let text = format!("the first {listed} of {}", count(f.rows.unwrap_or_default()));
-            rows.push(Row { key: format!("{}/more", f.id), cells: vec![plain(""), plain(""), cell(text, Tone::Dim)], ..Row::default() });
+            rows.push(Row {
+                key: format!("{}/more", f.id),
+                cells: vec![plain(""), plain(""), cell(text, Tone::Dim)],
+                ..Row::default()
+            });
         }
     }
     let known = app.watch(id).is_some_and(|w| w.report.is_some());
-    let (empty, empty_tone) = if known { ("no row differs".into(), Tone::Good) } else { ("looking…".into(), Tone::Dim) };
+    let (empty, empty_tone) =
+        if known { ("no row differs".into(), Tone::Good) } else { ("looking…".into(), Tone::Dim) };
     List {
         cols: vec![
             Col::left("key"),
             Col::left("partition"),
             Col::left("class"),
-            Col::left("columns"),
+            Col::left("column"),
             Col::left("legacy"),
             Col::grow("twin"),
         ],
@@ -245,38 +292,52 @@ pub(super) fn rows_of(app: &App, id: &CheckId) -> List {
     }
 }
 
-fn difference(id: &CheckId, f: &Finding, sample: &Sample) -> Row {
+/// One line per differing column; a row that is missing on one side is one line.
+fn difference(id: &CheckId, f: &Finding, sample: &Sample) -> Vec<Row> {
     let text = |v: Option<&Value>| match v {
         None => String::new(),
         Some(Value::Null) => "NULL".into(),
         Some(Value::String(s)) => s.clone(),
         Some(other) => other.to_string(),
     };
-    let names: Vec<&str> = sample.get("columns").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let side = |side: &str| {
-        let cells = sample.get(side).and_then(Value::as_object);
-        let values: Vec<String> = names.iter().map(|n| text(cells.and_then(|c| c.get(*n)))).collect();
-        values.join(", ")
+    let names: Vec<&str> = sample
+        .get("columns")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let side = |side: &str, column: &str| {
+        let value = text(sample.get(side).and_then(Value::as_object).and_then(|c| c.get(column)));
+        let tone = if value == "NULL" { Tone::Dim } else { Tone::Plain };
+        cell(value, tone)
     };
     let class = f.what().replace('_', " ");
-    let mut pairs = vec![("key".to_owned(), plain(text(sample.get("key")))), ("class".to_owned(), plain(class.clone()))];
+    let mut pairs =
+        vec![("key".to_owned(), plain(text(sample.get("key")))), ("class".to_owned(), plain(class.clone()))];
     for s in ["legacy", "partitioned"] {
         for (name, value) in sample.get(s).and_then(Value::as_object).into_iter().flatten() {
             pairs.push((format!("{s} {name}"), plain(text(Some(value)))));
         }
     }
-    let key = text(sample.get("key"));
-    Row {
-        key: format!("{}/{key}/{}", f.id, text(sample.get("partition"))),
-        cells: vec![
-            plain(key.clone()),
-            plain(text(sample.get("partition"))),
-            cell(class, Tone::Bad),
-            plain(names.join(", ")),
-            plain(side("legacy")),
-            plain(side("partitioned")),
-        ],
-        goto: Goto::Detail(Detail { title: format!("{} {key}", id.name), pairs }),
-        check: Some(id.clone()),
-    }
+    let (key, partition) = (text(sample.get("key")), text(sample.get("partition")));
+    let detail = Detail { title: format!("{} {key}", id.name), pairs };
+    let columns = if names.is_empty() { vec![""] } else { names };
+    columns
+        .iter()
+        .enumerate()
+        .map(|(i, column)| Row {
+            key: format!("{}/{key}/{partition}/{column}", f.id),
+            cells: vec![
+                cell(key.clone(), if i == 0 { Tone::Strong } else { Tone::Dim }),
+                cell(partition.clone(), if i == 0 { Tone::Plain } else { Tone::Dim }),
+                cell(class.clone(), if i == 0 { Tone::Bad } else { Tone::Dim }),
+                plain(*column),
+                side("legacy", column),
+                side("partitioned", column),
+            ],
+            goto: Goto::Detail(detail.clone()),
+            check: Some(id.clone()),
+        })
+        .collect()
 }

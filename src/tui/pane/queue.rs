@@ -60,9 +60,18 @@ fn picture(app: &App, watch: &Watch, width: u16) -> Vec<Spans> {
         return vec![vec![name, super::state_cell(app, watch)]];
     };
     let mut head = vec![name];
+    let mut used = watch.id.name.chars().count() + 2;
+    let mut out: Vec<Spans> = Vec::new();
     for (state, rows) in &f.states {
-        head.push(cell(format!("  {state} "), Tone::Dim));
-        head.push(plain(count(*rows)));
+        let (label, number) = (format!("  {state} "), count(*rows));
+        let need = label.chars().count() + number.len();
+        if used + need > usize::from(width) {
+            out.push(std::mem::replace(&mut head, vec![plain(" ")]));
+            used = 1;
+        }
+        used += need;
+        head.push(cell(label, Tone::Dim));
+        head.push(plain(number));
     }
     let minute = |values: &[u64]| values.iter().rev().skip(1).take(5).sum::<u64>() / 5;
     let glyphs = &app.theme.glyphs;
@@ -81,7 +90,7 @@ fn picture(app: &App, watch: &Watch, width: u16) -> Vec<Spans> {
         cell("  ", Tone::Dim),
         super::age_cell(app, watch),
     ];
-    let mut out = vec![head, flow];
+    out.extend([head, flow]);
     if let Some(why) = &f.jobs_unknown {
         let text = format!(" {} lost, ghost, duplicate, silent jobs: unknown, {why}", glyphs.unknown);
         out.push(vec![cell(text, Tone::Unknown)]);
@@ -110,9 +119,30 @@ fn special(app: &App, id: &CheckId, f: &QueueFacts) -> Vec<Row> {
     };
     let oldest = f.oldest_pending_s.map_or_else(String::new, |s| format!(", oldest {}", seconds(s)));
     [
-        row("exhausted", f.exhausted, Tone::Bad, glyphs.fail, "all attempts used: nothing tries again".into(), "find out why, then requeue"),
-        row("stuck", f.stuck, Tone::Bad, glyphs.fail, "in progress for too long: the worker is gone".into(), "look at the worker"),
-        row("late", f.late, Tone::Warn, glyphs.warn, format!("waiting for too long{oldest}"), "is a worker running?"),
+        row(
+            "exhausted",
+            f.exhausted,
+            Tone::Bad,
+            glyphs.fail,
+            "all attempts used: nothing tries again".into(),
+            "find out why, then requeue",
+        ),
+        row(
+            "stuck",
+            f.stuck,
+            Tone::Bad,
+            glyphs.fail,
+            "in progress for too long: the worker is gone".into(),
+            "look at the worker",
+        ),
+        row(
+            "late",
+            f.late,
+            Tone::Warn,
+            glyphs.warn,
+            format!("waiting for too long{oldest}"),
+            "is a worker running?",
+        ),
     ]
     .into_iter()
     .flatten()
@@ -126,7 +156,8 @@ fn cause(app: &App, id: &CheckId, c: &Cause) -> Row {
         (false, true) => format!("{} will not be tried again", count(c.exhausted)),
         (false, false) => "wait, it is tried again".to_owned(),
     };
-    let when = |t: Option<chrono::DateTime<chrono::Utc>>| plain(t.map(|t| ago(t, app.now)).unwrap_or_default());
+    let when =
+        |t: Option<chrono::DateTime<chrono::Utc>>| plain(t.map(|t| ago(t, app.now)).unwrap_or_default());
     let class: Cell = cell(c.class.clone(), if permanent { Tone::Bad } else { Tone::Warn });
     Row {
         key: format!("{id}/failed/{}", c.id),
@@ -150,7 +181,11 @@ fn states(id: &CheckId, f: &QueueFacts) -> Vec<Row> {
         .iter()
         .map(|(state, rows)| Row {
             key: format!("{id}/state/{state}"),
-            cells: vec![cell("state", Tone::Dim), plain(count(*rows)), cell(format!("all in state {state}"), Tone::Dim)],
+            cells: vec![
+                cell("state", Tone::Dim),
+                plain(count(*rows)),
+                cell(format!("all in state {state}"), Tone::Dim),
+            ],
             goto: Goto::Rows { id: id.clone(), finding: format!("state/{state}") },
             check: Some(id.clone()),
         })

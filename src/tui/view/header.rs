@@ -17,7 +17,11 @@ pub(super) fn banner(app: &App, buffer: &mut Buffer, area: Rect) {
     let clock_x = area.right().saturating_sub(u16::try_from(clock.width()).unwrap_or(0));
     put(buffer, clock_x, area.y, area.right(), &clock, app.theme.tone(Tone::Dim));
     let Some(s) = &app.session else {
-        let text = if matches!(app.link, Link::Down { .. }) { " midwatch  no connection" } else { " midwatch  opening…" };
+        let text = if matches!(app.link, Link::Down { .. }) {
+            " midwatch  no connection"
+        } else {
+            " midwatch  opening…"
+        };
         put(buffer, area.x, area.y, clock_x, text, app.theme.tone(Tone::Strong));
         return;
     };
@@ -54,7 +58,9 @@ fn parts(app: &App) -> Vec<(String, Tone)> {
         let minute = app.now.hour() * 60 + app.now.minute();
         let clock = |m: u32| format!("{:02}:{:02}", m / 60, m % 60);
         out.push(match window.at(minute) {
-            Ok(left) => (format!("window {} left", clock(left)), if left < 30 { Tone::Warn } else { Tone::Good }),
+            Ok(left) => {
+                (format!("window {} left", clock(left)), if left < 30 { Tone::Warn } else { Tone::Good })
+            }
             Err(until) => (format!("window closed, opens in {}", clock(until)), Tone::Dim),
         });
     }
@@ -78,8 +84,13 @@ pub(super) fn tabs(app: &App, buffer: &mut Buffer, area: Rect) {
         let style = if here { base.add_modifier(Modifier::BOLD | Modifier::UNDERLINED) } else { base };
         x = put(buffer, x, area.y, area.right(), " ", app.theme.tone(Tone::Plain));
         x = put(buffer, x, area.y, area.right(), &format!("{} {}", i + 1, p.title()), style);
-        if let Some((status, count)) = p.kind().and_then(|k| app.tally(k)).filter(|(s, n)| *s != Status::Ok && *n > 0) {
+        if let Some((status, count)) =
+            p.kind().and_then(|k| app.tally(k)).filter(|(s, n)| *s != Status::Ok && *n > 0)
+        {
             let (tone, symbol, _) = app.theme.status(&status);
+            let lost = matches!(app.link, Link::Down { .. });
+            let (tone, symbol) =
+                if lost { (Tone::Unknown, app.theme.glyphs.unknown) } else { (tone, symbol) };
             x = put(buffer, x, area.y, area.right(), &format!(" {symbol}{count}"), app.theme.tone(tone));
         }
         x = put(buffer, x, area.y, area.right(), " ", app.theme.tone(Tone::Plain));

@@ -75,7 +75,9 @@ fn draw_body(app: &App, buffer: &mut Buffer, area: Rect) {
     let rest = Rect { y, height: area.bottom().saturating_sub(y), ..area };
     match &level.view {
         View::Detail { context, .. } => table::detail(app, buffer, rest, context.as_ref()),
-        View::Pane | View::Twin(_) | View::Rows(_) => table::draw(app, buffer, rest, &app.list(), &level.state),
+        View::Pane | View::Twin(_) | View::Rows(_) => {
+            table::draw(app, buffer, rest, &app.list(), &level.state)
+        }
     }
 }
 
@@ -91,11 +93,13 @@ fn picture(app: &App, level: &Level, width: u16) -> Vec<Spans> {
             };
             vec![vec![
                 super::list::cell(format!(" {}", rows.id), Tone::Strong),
-                super::list::plain(format!("   {title}")),
                 super::list::cell(count, Tone::Accent),
+                super::list::plain(format!("   {title}")),
             ]]
         }
-        View::Detail { detail, .. } => vec![vec![super::list::cell(format!(" {}", detail.title), Tone::Strong)]],
+        View::Detail { detail, .. } => {
+            vec![vec![super::list::cell(format!(" {}", detail.title), Tone::Strong)]]
+        }
     }
 }
 

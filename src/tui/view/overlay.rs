@@ -36,12 +36,32 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
     };
     Clear.render(frame, buffer);
     Block::bordered().border_style(app.theme.tone(Tone::Accent)).render(frame, buffer);
-    let inner = Rect { x: frame.x + 2, y: frame.y + 1, width: frame.width.saturating_sub(4), height: frame.height.saturating_sub(2) };
-    put(buffer, frame.x + 2, frame.y, frame.right().saturating_sub(1), &format!(" {} ", sheet.title), app.theme.tone(Tone::Strong));
-    put(buffer, frame.x + 2, frame.bottom() - 1, frame.right().saturating_sub(1), &format!(" {} ", sheet.hint), app.theme.tone(Tone::Dim));
+    let inner = Rect {
+        x: frame.x + 2,
+        y: frame.y + 1,
+        width: frame.width.saturating_sub(4),
+        height: frame.height.saturating_sub(2),
+    };
+    put(
+        buffer,
+        frame.x + 2,
+        frame.y,
+        frame.right().saturating_sub(1),
+        &format!(" {} ", sheet.title),
+        app.theme.tone(Tone::Strong),
+    );
+    put(
+        buffer,
+        frame.x + 2,
+        frame.bottom() - 1,
+        frame.right().saturating_sub(1),
+        &format!(" {} ", sheet.hint),
+        app.theme.tone(Tone::Dim),
+    );
     let mut top = inner.y;
     if let Some(prompt) = &sheet.prompt {
-        let x = put(buffer, inner.x, top, inner.right(), &format!("› {prompt}"), app.theme.tone(Tone::Accent));
+        let x =
+            put(buffer, inner.x, top, inner.right(), &format!("› {prompt}"), app.theme.tone(Tone::Accent));
         put(buffer, x, top, inner.right(), " ", app.theme.tone(Tone::Plain).add_modifier(Modifier::REVERSED));
         top += 1;
     }
@@ -81,7 +101,7 @@ fn sheet(app: &App, kind: &Kind, typed: &str, width: usize) -> Sheet {
         },
         Kind::Locks => locks(app, width),
         Kind::Log => log(app),
-        Kind::Sql(statements) => sql(statements),
+        Kind::Sql(statements) => sql(statements, width),
         Kind::Quit => Sheet {
             title: "Leave midwatch?".into(),
             lines: vec![vec![plain("Nothing is running that would change anything.")]],
@@ -100,15 +120,31 @@ fn help(app: &App, typed: &str) -> Sheet {
         }
         line
     });
-    Sheet { title: "Keys".into(), lines: lines.collect(), choose: false, prompt: Some(typed.to_owned()), hint: "type to search, arrows scroll, Esc closes" }
+    Sheet {
+        title: "Keys".into(),
+        lines: lines.collect(),
+        choose: false,
+        prompt: Some(typed.to_owned()),
+        hint: "type to search, arrows scroll, Esc closes",
+    }
 }
 
 fn palette(app: &App, typed: &str, width: usize) -> Sheet {
     let lines = app.palette().into_iter().map(|item| {
         let about = fit(&item.about, width.saturating_sub(38));
-        vec![plain(format!(" {:<30}", fit(&item.name, 30))), cell(format!("{:<4}", item.key), Tone::Accent), cell(about, Tone::Dim)]
+        vec![
+            plain(format!(" {:<30}", fit(&item.name, 30))),
+            cell(format!("{:<4}", item.key), Tone::Accent),
+            cell(about, Tone::Dim),
+        ]
     });
-    Sheet { title: "Go anywhere".into(), lines: lines.collect(), choose: true, prompt: Some(typed.to_owned()), hint: "type a name, Enter goes, Esc closes" }
+    Sheet {
+        title: "Go anywhere".into(),
+        lines: lines.collect(),
+        choose: true,
+        prompt: Some(typed.to_owned()),
+        hint: "type a name, Enter goes, Esc closes",
+    }
 }
 
 fn actions(app: &App, width: usize) -> Sheet {
@@ -127,34 +163,64 @@ fn actions(app: &App, width: usize) -> Sheet {
     if lines.is_empty() {
         lines.push(vec![cell("this profile declares nothing that could be done", Tone::Dim)]);
     }
-    Sheet { title: "Operations of this target".into(), lines, choose: true, prompt: None, hint: "dim: not now, with the reason; Esc closes" }
+    Sheet {
+        title: "Operations of this target".into(),
+        lines,
+        choose: true,
+        prompt: None,
+        hint: "dim: not now, with the reason; Esc closes",
+    }
 }
 
 fn locks(app: &App, width: usize) -> Sheet {
     let mut lines: Vec<Vec<Cell>> = Vec::new();
     let mut title = "Sessions".to_owned();
     if let Some((v, seen)) = &app.vitals {
-        title = format!("Sessions with work or an open transaction, blockers first   {}", ago(*seen, app.now));
+        title =
+            format!("Sessions with work or an open transaction, blockers first   {}", ago(*seen, app.now));
         for (depth, s) in v.tree() {
-            let branch = if depth == 0 { String::new() } else { format!("{}{}", "  ".repeat(depth - 1), app.theme.glyphs.branch) };
+            let branch = if depth == 0 {
+                String::new()
+            } else {
+                format!("{}{}", "  ".repeat(depth - 1), app.theme.glyphs.branch)
+            };
             let waits = !s.blocked_by.is_empty();
             let state = s.state.as_deref().unwrap_or("not visible to this role");
             let age = s.tx_s.map_or(String::new(), |t| format!(" for {}", seconds(t)));
             lines.push(vec![
                 cell(format!("{branch}{} ", s.pid), if waits { Tone::Bad } else { Tone::Strong }),
-                plain(format!("{} {} ", s.role.as_deref().unwrap_or("?"), s.application.as_deref().unwrap_or(""))),
-                cell(format!("{state}{age}"), if state.starts_with("idle in") { Tone::Warn } else { Tone::Plain }),
-                cell(s.wait.as_ref().map_or(String::new(), |w| format!("  waits: {w}")), if waits { Tone::Bad } else { Tone::Dim }),
+                plain(format!(
+                    "{} {} ",
+                    s.role.as_deref().unwrap_or("?"),
+                    s.application.as_deref().unwrap_or("")
+                )),
+                cell(
+                    format!("{state}{age}"),
+                    if state.starts_with("idle in") { Tone::Warn } else { Tone::Plain },
+                ),
+                cell(
+                    s.wait.as_ref().map_or(String::new(), |w| format!("  waits: {w}")),
+                    if waits { Tone::Bad } else { Tone::Dim },
+                ),
                 cell(s.locks.as_ref().map_or(String::new(), |l| format!("  locks: {l}")), Tone::Dim),
             ]);
             let indent = " ".repeat(branch.chars().count() + 2);
-            lines.push(vec![cell(fit(&format!("{indent}{}", s.query.as_deref().unwrap_or("")), width), Tone::Dim)]);
+            lines.push(vec![cell(
+                fit(&format!("{indent}{}", s.query.as_deref().unwrap_or("")), width),
+                Tone::Dim,
+            )]);
         }
     }
     if lines.is_empty() {
         lines.push(vec![cell("no session has work or an open transaction", Tone::Dim)]);
     }
-    Sheet { title, lines, choose: false, prompt: None, hint: "j k scroll, Esc closes; nothing here is ever killed unasked" }
+    Sheet {
+        title,
+        lines,
+        choose: false,
+        prompt: None,
+        hint: "j k scroll, Esc closes; nothing here is ever killed unasked",
+    }
 }
 
 fn log(app: &App) -> Sheet {
@@ -168,21 +234,41 @@ fn log(app: &App) -> Sheet {
                 tracing::Level::WARN => Tone::Warn,
                 _ => Tone::Plain,
             };
-            vec![cell(format!("{} ", l.at.format("%H:%M:%S")), Tone::Dim), cell(format!("{:<5} ", l.level), tone), plain(l.text.clone())]
+            vec![
+                cell(format!("{} ", l.at.format("%H:%M:%S")), Tone::Dim),
+                cell(format!("{:<5} ", l.level), tone),
+                plain(l.text.clone()),
+            ]
         })
         .collect();
     if lines.is_empty() {
         lines.push(vec![cell("nothing was logged", Tone::Dim)]);
     }
-    Sheet { title: "Log, newest first".into(), lines, choose: false, prompt: None, hint: "j k scroll, Esc closes" }
+    Sheet {
+        title: "Log, newest first".into(),
+        lines,
+        choose: false,
+        prompt: None,
+        hint: "j k scroll, Esc closes",
+    }
 }
 
-fn sql(statements: &[(String, String)]) -> Sheet {
+fn sql(statements: &[(String, String)], width: usize) -> Sheet {
     let mut lines = Vec::new();
     for (title, text) in statements {
         lines.push(vec![cell(title.clone(), Tone::Accent)]);
-        lines.extend(text.trim().lines().map(|l| vec![plain(l.to_owned())]));
+        for line in text.trim().lines() {
+            let chars: Vec<char> = line.chars().collect();
+            let pieces = chars.chunks(width.max(20)).map(|p| vec![plain(p.iter().collect::<String>())]);
+            lines.extend(pieces);
+        }
         lines.push(vec![]);
     }
-    Sheet { title: "The SQL behind this view".into(), lines, choose: false, prompt: None, hint: "y copies, j k scroll, Esc closes" }
+    Sheet {
+        title: "The SQL behind this view".into(),
+        lines,
+        choose: false,
+        prompt: None,
+        hint: "y copies, j k scroll, Esc closes",
+    }
 }

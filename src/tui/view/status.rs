@@ -35,11 +35,11 @@ fn left_text(app: &App) -> (String, Tone) {
             (false, n) => format!("attempt {n}, again in {wait} s"),
         };
         let text = format!(
-            " {} {}   since {} ({}), {retry}",
+            " {} no connection since {} ({}), {retry}: {}",
             app.theme.glyphs.fail,
-            failure.message,
             since.format("%H:%M:%S"),
-            ago(*since, app.now)
+            ago(*since, app.now),
+            failure.message,
         );
         return (text, Tone::Bad);
     }
@@ -51,7 +51,8 @@ fn left_text(app: &App) -> (String, Tone) {
 
 fn right_text(app: &App) -> String {
     let mut parts: Vec<String> = Vec::new();
-    let running: Vec<&str> = app.watches.iter().filter(|w| w.running.is_some()).map(|w| w.id.name.as_str()).collect();
+    let running: Vec<&str> =
+        app.watches.iter().filter(|w| w.running.is_some()).map(|w| w.id.name.as_str()).collect();
     match running.as_slice() {
         [] => {}
         [one] => parts.push(format!("looking: {one}")),
@@ -94,7 +95,8 @@ pub(super) fn footer(app: &App, buffer: &mut Buffer, area: Rect) {
         if usize::from(area.right().saturating_sub(x)) < text.width() {
             break;
         }
-        let (key_tone, word_tone) = if disabled { (Tone::Dim, Tone::Dim) } else { (Tone::Accent, Tone::Plain) };
+        let (key_tone, word_tone) =
+            if disabled { (Tone::Dim, Tone::Dim) } else { (Tone::Accent, Tone::Plain) };
         x = put(buffer, x, area.y, area.right(), &format!(" {key}"), app.theme.tone(key_tone));
         let mut style = app.theme.tone(word_tone);
         if disabled {

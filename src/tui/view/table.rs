@@ -14,7 +14,7 @@ const GAP: usize = 2;
 /// No column but the growing one is wider.
 const WIDEST: usize = 44;
 /// The growing column is not squeezed below this.
-const NARROWEST: usize = 16;
+const NARROWEST: usize = 30;
 
 /// Draws a table with its cursor.
 pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState) {
@@ -29,12 +29,20 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect, list: &List, stat
     let offset = cursor.saturating_sub(height / 2).min(list.rows.len().saturating_sub(height));
     let seen: Vec<&Row> = list.rows.iter().skip(offset).take(height).collect();
     let first = state.column.min(list.cols.len().saturating_sub(1));
-    let widths = widths(list, &seen, first, usize::from(area.width).saturating_sub(2));
+    let widths = widths(list, &seen, first, usize::from(area.width).saturating_sub(3));
     head(app, buffer, area, list, state, &widths);
     for (i, r) in seen.iter().enumerate() {
         let y = area.y + 1 + u16::try_from(i).unwrap_or(u16::MAX);
         let here = offset + i == cursor;
-        line(app, buffer, Rect { y, height: 1, ..area }, list, r, &widths, (state.marks.contains(&r.key), here));
+        line(
+            app,
+            buffer,
+            Rect { y, height: 1, ..area },
+            list,
+            r,
+            &widths,
+            (state.marks.contains(&r.key), here),
+        );
         let in_range = state.anchor.is_some_and(|a| (a.min(cursor)..=a.max(cursor)).contains(&(offset + i)));
         if in_range && !here {
             put(buffer, area.x, y, area.right(), "~", app.theme.tone(Tone::Accent));
@@ -46,20 +54,40 @@ fn empty(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
     for (i, text) in list.empty.lines().enumerate().take(usize::from(area.height)) {
         let y = area.y + u16::try_from(i).unwrap_or(0) + u16::from(area.height > 3);
         let tone = if i == 0 { list.empty_tone } else { Tone::Plain };
-        put(buffer, area.x + 2, y, area.right(), &fit(text, usize::from(area.width.saturating_sub(3))), app.theme.tone(tone));
+        put(
+            buffer,
+            area.x + 2,
+            y,
+            area.right(),
+            &fit(text, usize::from(area.width.saturating_sub(3))),
+            app.theme.tone(tone),
+        );
     }
 }
 
-/// Width by column, from the first one shown; those that do not fit have none.
-fn widths(list: &List, seen: &[&Row], first: usize, room: usize) -> Vec<Option<usize>> {
+/// Width by column, from the first one shown. Columns that are empty in every row, and those that do not
+/// fit, have none; the latter are told.
+struct Widths {
+    of: Vec<Option<usize>>,
+    cut: bool,
+}
+
+fn widths(list: &List, seen: &[&Row], first: usize, room: usize) -> Widths {
     let natural = |i: usize, c: &Col| {
         let cells = seen.iter().filter_map(|r| r.cells.get(i)).map(|c| c.text.width());
         let widest = cells.chain([c.title.width()]).max().unwrap_or(0);
         if c.grow { widest } else { widest.min(WIDEST) }
     };
-    let mut out: Vec<Option<usize>> =
-        list.cols.iter().enumerate().map(|(i, c)| (i >= first).then(|| natural(i, c))).collect();
-    let total = |out: &[Option<usize>]| out.iter().flatten().map(|w| w + GAP).sum::<usize>().saturating_sub(GAP);
+    let used = |i: usize| list.rows.iter().any(|r| r.cells.get(i).is_some_and(|c| !c.text.is_empty()));
+    let mut out: Vec<Option<usize>> = list
+        .cols
+        .iter()
+        .enumerate()
+        .map(|(i, c)| (i >= first && (c.grow || used(i))).then(|| natural(i, c)))
+        .collect();
+    let mut cut = false;
+    let total =
+        |out: &[Option<usize>]| out.iter().flatten().map(|w| w + GAP).sum::<usize>().saturating_sub(GAP);
     let grow = list.cols.iter().position(|c| c.grow).filter(|g| *g >= first);
     if let Some(g) = grow {
         let others = total(&out) - out[g].unwrap_or(0);
@@ -68,6 +96,7 @@ fn widths(list: &List, seen: &[&Row], first: usize, room: usize) -> Vec<Option<u
     // What still does not fit goes from the right; the last one that does is cut, not dropped.
     while total(&out) > room {
         let Some(last) = out.iter().rposition(Option::is_some).filter(|l| *l > first) else { break };
+        cut = true;
         let rest = room.saturating_sub(total(&out[..last]) + GAP);
         if rest >= 8 && out[last].is_some_and(|w| w > rest) {
             out[last] = Some(rest);
@@ -78,24 +107,30 @@ fn widths(list: &List, seen: &[&Row], first: usize, room: usize) -> Vec<Option<u
     if let (Some(g), true) = (grow, total(&out) < room) {
         out[g] = out[g].map(|w| w + room - total(&out));
     }
-    out
+    Widths { of: out, cut }
 }
 
-fn head(app: &App, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState, widths: &[Option<usize>]) {
+fn head(app: &App, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState, widths: &Widths) {
     let style = app.theme.tone(Tone::Dim).add_modifier(Modifier::BOLD);
     let mut x = area.x + 2;
-    for (i, (col, width)) in list.cols.iter().zip(widths).enumerate() {
+    for (i, (col, width)) in list.cols.iter().zip(&widths.of).enumerate() {
         let Some(width) = width else { continue };
         let sorted = match state.sort {
-            Some((c, descending)) if c == i => if descending { "v" } else { "^" },
+            Some((c, descending)) if c == i => {
+                if descending {
+                    "v"
+                } else {
+                    "^"
+                }
+            }
             _ => "",
         };
         let title = format!("{sorted}{}", col.title);
         put(buffer, x, area.y, area.right(), &align(&title, *width, col.right), style);
         x = x.saturating_add(u16::try_from(width + GAP).unwrap_or(u16::MAX));
     }
-    if widths.last().is_some_and(Option::is_none) {
-        let at = area.right().saturating_sub(2);
+    if widths.cut {
+        let at = area.right().saturating_sub(1);
         put(buffer, at, area.y, area.right(), app.theme.glyphs.more, app.theme.tone(Tone::Accent));
     }
 }
@@ -112,13 +147,19 @@ fn line(
     area: Rect,
     list: &List,
     row: &Row,
-    widths: &[Option<usize>],
+    widths: &Widths,
     (marked, here): (bool, bool),
 ) {
-    let lead = if marked { app.theme.glyphs.mark } else if here { app.theme.glyphs.cursor } else { " " };
+    let lead = if marked {
+        app.theme.glyphs.mark
+    } else if here {
+        app.theme.glyphs.cursor
+    } else {
+        " "
+    };
     put(buffer, area.x, area.y, area.right(), lead, app.theme.tone(Tone::Accent));
     let mut x = area.x + 2;
-    for ((col, width), c) in list.cols.iter().zip(widths).zip(&row.cells) {
+    for ((col, width), c) in list.cols.iter().zip(&widths.of).zip(&row.cells) {
         let Some(width) = width else { continue };
         put(buffer, x, area.y, area.right(), &align(&c.text, *width, col.right), app.theme.tone(c.tone));
         x = x.saturating_add(u16::try_from(width + GAP).unwrap_or(u16::MAX));
@@ -136,7 +177,11 @@ pub(super) fn detail(app: &App, buffer: &mut Buffer, area: Rect, context: Option
     let pairs = if context.is_some() { wanted.min(area.height / 2) } else { wanted.min(area.height) };
     draw(app, buffer, Rect { height: pairs, ..area }, &list, state);
     let mut y = area.y + pairs;
-    let long = list.rows.get(state.cursor).and_then(|r| r.cells.get(1)).filter(|c| c.text.width() + 20 > usize::from(area.width));
+    let long = list
+        .rows
+        .get(state.cursor)
+        .and_then(|r| r.cells.get(1))
+        .filter(|c| c.text.width() + 20 > usize::from(area.width));
     if let Some(c) = long {
         let chars: Vec<char> = super::printable(&c.text).chars().collect();
         for piece in chars.chunks(usize::from(area.width.saturating_sub(4)).max(1)).take(6) {
@@ -177,14 +222,34 @@ fn surroundings(app: &App, buffer: &mut Buffer, area: Rect, context: &Surroundin
                     Some(id) if ours.contains(&id) => Tone::Accent,
                     _ => Tone::Plain,
                 };
-                Row { key: i.to_string(), cells: r.cells.iter().map(|v| toned(v, tone)).collect(), ..Row::default() }
+                Row {
+                    key: i.to_string(),
+                    cells: r.cells.iter().map(|v| toned(v, tone)).collect(),
+                    ..Row::default()
+                }
             });
-            let cols = page.columns.iter().map(|c| Col { title: c.name.replace('_', " "), right: c.is_numeric(), grow: false });
-            let list = List { cols: cols.collect(), rows: rows.collect(), empty: "nothing around it".into(), ..List::default() };
+            let cols = page.columns.iter().map(|c| Col {
+                title: c.name.replace('_', " "),
+                right: c.is_numeric(),
+                grow: false,
+            });
+            let list = List {
+                cols: cols.collect(),
+                rows: rows.collect(),
+                empty: "nothing around it".into(),
+                ..List::default()
+            };
             let mut height = below.height;
-            if !page.end && height > 2 {
+            let room = usize::from(height.saturating_sub(1));
+            if height > 2 && (page.rows.len() > room || !page.end) {
                 height -= 1;
-                let text = format!("the first {} rows", page.rows.len());
+                let shown = room.saturating_sub(1).min(page.rows.len());
+                let all = if page.end {
+                    page.rows.len().to_string()
+                } else {
+                    format!("more than {}", page.rows.len())
+                };
+                let text = format!("the first {shown} of {all} rows: a taller terminal shows more");
                 put(buffer, area.x + 2, below.bottom() - 1, area.right(), &text, app.theme.tone(Tone::Dim));
             }
             // Its rows are for looking, the cursor stays above.
@@ -208,7 +273,7 @@ fn still(app: &App, buffer: &mut Buffer, area: Rect, list: &List, state: &ListSt
     }
     let height = usize::from(area.height.saturating_sub(1));
     let seen: Vec<&Row> = list.rows.iter().take(height).collect();
-    let widths = widths(list, &seen, 0, usize::from(area.width).saturating_sub(2));
+    let widths = widths(list, &seen, 0, usize::from(area.width).saturating_sub(3));
     head(app, buffer, area, list, state, &widths);
     for (i, r) in seen.iter().enumerate() {
         let y = area.y + 1 + u16::try_from(i).unwrap_or(u16::MAX);

@@ -1,0 +1,11 @@
+//! The console: its state, its pictures, its loop, and the real binary in a real terminal.
+#![cfg(test)]
+#![cfg(feature = "tui")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod fake;
+mod pictures;
+mod pty;
+mod runs;
+mod update;

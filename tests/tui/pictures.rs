@@ -1,0 +1,230 @@
+//! Every pane in every state, text and style, so that a change of colour is seen as well.
+
+use midwatch::engine::Severity;
+use midwatch::engine::paging::{At, PageRequest};
+use midwatch::tui::app::App;
+use midwatch::tui::msg::{Effect, Msg};
+use midwatch::tui::theme::{Depth, Theme};
+use midwatch::tui::view;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::{Color, Modifier};
+
+use crate::fake::{
+    app, connected, failure, finding, id, key, keys, later, page, report, session, source, start, typed,
+    unknown, wrong,
+};
+
+/// The screen's text, then per line its runs of style.
+pub(crate) fn draw(app: &App, (width, height): (u16, u16)) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| view::draw(app, frame)).unwrap();
+    let buffer = terminal.backend().buffer();
+    let mut text = String::new();
+    let mut styles = String::new();
+    for y in 0..height {
+        let mut line = String::new();
+        let mut runs: Vec<(u16, u16, String)> = Vec::new();
+        for x in 0..width {
+            let cell = &buffer[(x, y)];
+            line.push_str(cell.symbol());
+            let style = style(cell.fg, cell.bg, cell.modifier);
+            match runs.last_mut() {
+                Some((_, to, last)) if *last == style => *to = x,
+                _ => runs.push((x, x, style)),
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+        let shown: Vec<_> =
+            runs.iter().filter(|r| !r.2.is_empty()).map(|(a, b, s)| format!("{a}-{b} {s}")).collect();
+        if !shown.is_empty() {
+            styles.push_str(&format!("{y}: {}\n", shown.join(" | ")));
+        }
+    }
+    format!("{text}---\n{styles}")
+}
+
+fn style(fg: Color, bg: Color, modifier: Modifier) -> String {
+    let mut parts = Vec::new();
+    if fg != Color::Reset {
+        parts.push(colour(fg));
+    }
+    if bg != Color::Reset {
+        parts.push(format!("on {}", colour(bg)));
+    }
+    if !modifier.is_empty() {
+        parts.push(format!("{modifier:?}").to_lowercase());
+    }
+    parts.join(" ")
+}
+
+fn colour(c: Color) -> String {
+    match c {
+        Color::Rgb(r, g, b) => format!("#{r:02x}{g:02x}{b:02x}"),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+const STATES: [&str; 7] = ["empty", "loading", "ok", "warn", "fail", "unknown", "stale"];
+const PANES: [&str; 5] = ["overview", "migrations", "parity", "queue", "anomalies"];
+
+fn in_state(state: &str, size: (u16, u16)) -> App {
+    if state == "empty" {
+        let mut app = app(size);
+        let mut empty = session();
+        empty.checks.clear();
+        app.update(Msg::Connected(Box::new(empty)));
+        return app;
+    }
+    let mut app = connected(size);
+    let ids: Vec<_> = app.watches.iter().map(|w| w.id.clone()).collect();
+    for check in ids {
+        let report = match state {
+            "loading" => continue,
+            "ok" => report(&check, vec![]),
+            "warn" => wrong(&check, Severity::Warning),
+            "unknown" => unknown(&check),
+            _ => wrong(&check, Severity::Critical),
+        };
+        app.update(Msg::Observed(Box::new(report)));
+    }
+    if state == "stale" {
+        app.update(Msg::Vitals(Err(failure("failed to read: the connection was lost"))));
+        app.update(Msg::Tick(later(34)));
+    }
+    app
+}
+
+#[test]
+fn every_pane_in_every_state() {
+    for state in STATES {
+        for (i, pane) in PANES.iter().enumerate() {
+            let mut app = in_state(state, (80, 24));
+            keys(&mut app, &[(i + 1).to_string().as_str()]);
+            insta::assert_snapshot!(format!("{pane}-{state}-80x24"), draw(&app, (80, 24)));
+        }
+    }
+}
+
+#[test]
+fn every_pane_on_a_large_terminal() {
+    for state in ["ok", "fail"] {
+        for (i, pane) in PANES.iter().enumerate() {
+            let mut app = in_state(state, (160, 45));
+            keys(&mut app, &[(i + 1).to_string().as_str()]);
+            insta::assert_snapshot!(format!("{pane}-{state}-160x45"), draw(&app, (160, 45)));
+        }
+    }
+}
+
+#[test]
+fn every_overlay() {
+    for (name, press) in [
+        ("help", "?"),
+        ("palette", ":"),
+        ("targets", "t"),
+        ("actions", "a"),
+        ("export", "e"),
+        ("locks", "L"),
+        ("sql", "x"),
+        ("quit", "q"),
+    ] {
+        let mut app = in_state("fail", (100, 30));
+        keys(&mut app, &["5", press]);
+        insta::assert_snapshot!(format!("overlay-{name}"), draw(&app, (100, 30)));
+    }
+}
+
+#[test]
+fn a_twin_its_rows_and_a_row_with_its_day() {
+    let mut app = in_state("fail", (100, 30));
+    keys(&mut app, &["3", "enter"]);
+    insta::assert_snapshot!("twin", draw(&app, (100, 30)));
+    keys(&mut app, &["down", "enter"]);
+    insta::assert_snapshot!("twin-row", draw(&app, (100, 30)));
+
+    let effects = keys(&mut app, &["5", "enter"]);
+    let Some(Effect::Open { slot, .. }) = effects.last() else { panic!("{effects:?}") };
+    insta::assert_snapshot!("rows-loading", draw(&app, (100, 30)));
+    let request =
+        PageRequest { source: source(), filter: None, sort: None, at: At::First, limit: 200, count: true };
+    app.update(Msg::Page {
+        slot: *slot,
+        request: Box::new(Some(request)),
+        result: Ok(Box::new(page(0, 12, Some(12), true))),
+    });
+    keys(&mut app, &["space", "down"]);
+    insta::assert_snapshot!("rows", draw(&app, (100, 30)));
+    let effects = key(&mut app, "enter");
+    let [Effect::Context { slot, .. }] = &effects[..] else { panic!("{effects:?}") };
+    app.update(Msg::Context { slot: *slot, result: Ok(Box::new(page(7, 30, None, true))) });
+    insta::assert_snapshot!("row-with-context", draw(&app, (100, 30)));
+}
+
+#[test]
+fn a_refused_connection_and_a_filter_being_typed() {
+    let mut refused = app((80, 24));
+    refused.update(Msg::Refused(failure("failed to connect to db1:5432/hithonix: Connection refused")));
+    refused.update(Msg::Tick(later(3)));
+    insta::assert_snapshot!("refused", draw(&refused, (80, 24)));
+    let mut filter = in_state("fail", (80, 24));
+    key(&mut filter, "/");
+    typed(&mut filter, "nothing like it");
+    insta::assert_snapshot!("filter", draw(&filter, (80, 24)));
+}
+
+#[test]
+fn without_colour_every_status_is_still_told_apart() {
+    let mut words = Vec::new();
+    for state in ["ok", "warn", "fail", "unknown"] {
+        let mut app = in_state(state, (80, 24));
+        app.theme = Theme::new(Depth::Mono, true);
+        keys(&mut app, &["5"]);
+        let picture = draw(&app, (80, 24));
+        assert!(!picture.contains('#'), "colour without colours:\n{picture}");
+        assert!(
+            picture.lines().take(24).all(|l| l.is_ascii() || l.contains('…') || l.contains('×')),
+            "{picture}"
+        );
+        words.push(picture.lines().nth(4).unwrap_or_default().to_owned());
+    }
+    for (line, word) in words.iter().zip(["ok", "warn", "fail", "unknown"]) {
+        assert!(line.contains(word), "{line}");
+    }
+}
+
+#[test]
+fn any_size_is_survived() {
+    let mut apps = vec![in_state("fail", (80, 24)), app((80, 24))];
+    let mut twin = in_state("fail", (80, 24));
+    keys(&mut twin, &["3", "enter", "?"]);
+    apps.push(twin);
+    for app in &mut apps {
+        for (width, height) in
+            [(1, 1), (2, 3), (20, 5), (39, 10), (40, 9), (40, 10), (41, 11), (79, 12), (500, 11), (40, 200)]
+        {
+            app.update(Msg::Resize(width, height));
+            draw(app, (width, height));
+        }
+    }
+}
+
+#[test]
+fn hostile_text_stays_in_its_cell() {
+    let mut app = connected((80, 24));
+    let check = id("anomalies", "date_mismatch");
+    let nasty = "\x1b[2J\x07\u{202e}drow\r\n日本語日本語日本語日本語日本語日本語日本語日本語日本語"
+        .to_owned()
+        + &"x".repeat(1_000_000);
+    let found =
+        finding("anomalies/date_mismatch/rows", Severity::Critical, &nasty, Some(1), serde_json::json!([]));
+    app.update(Msg::Observed(Box::new(report(&check, vec![found]))));
+    for pane in ["1", "5"] {
+        keys(&mut app, &[pane]);
+        let picture = draw(&app, (80, 24));
+        assert!(!picture.contains('\x1b') && !picture.contains('\u{202e}') && !picture.contains('\x07'));
+        assert!(picture.contains("[2J"));
+    }
+    assert_eq!(app.now, start());
+}

@@ -1,0 +1,158 @@
+//! The real loop on a fake backend: driven by messages, ended by one, no sleeping.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use midwatch::engine::paging::{Page, PageRequest, RowSource};
+use midwatch::engine::ports::{Column, Fut};
+use midwatch::engine::report::CheckId;
+use midwatch::engine::vitals::Vitals;
+use midwatch::engine::{Error, Report, Result};
+use midwatch::report::table::Cell;
+use midwatch::tui::backend::{Backend, Session};
+use midwatch::tui::msg::Msg;
+use midwatch::tui::runtime::{Event, Runtime};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use tokio::sync::Notify;
+
+use crate::fake::{app, later, page, report, session, source, vitals};
+
+/// Answers at once, but for pages while it is told to hold them.
+#[derive(Default)]
+struct Fake {
+    observed: Mutex<Vec<CheckId>>,
+    asked: AtomicUsize,
+    dropped: Arc<AtomicUsize>,
+    hold: bool,
+    panics: bool,
+    asked_for_page: Notify,
+}
+
+struct CountDrop(Arc<AtomicUsize>);
+
+impl Drop for CountDrop {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Backend for Fake {
+    fn connect(&self, _: Option<String>) -> Fut<'_, Result<Session>> {
+        Box::pin(async { Ok(session()) })
+    }
+    fn observe(&self, id: CheckId) -> Fut<'_, Report> {
+        Box::pin(async move {
+            assert!(!self.panics, "a check that panics");
+            self.observed.lock().unwrap().push(id.clone());
+            report(&id, vec![])
+        })
+    }
+    fn vitals(&self) -> Fut<'_, Result<Vitals>> {
+        Box::pin(async { Ok(vitals()) })
+    }
+    fn rows(&self, _: &CheckId, _: &str) -> Option<RowSource> {
+        Some(source())
+    }
+    fn page(&self, _: PageRequest) -> Fut<'_, Result<Page>> {
+        Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let _counted = CountDrop(Arc::clone(&self.dropped));
+            self.asked_for_page.notify_one();
+            if self.hold {
+                std::future::pending::<()>().await;
+            }
+            Ok(page(0, 12, Some(12), true))
+        })
+    }
+    fn context(&self, _: String, _: Vec<Column>, _: Vec<Cell>) -> Fut<'_, Result<Page>> {
+        Box::pin(async { Err(Error::unobserved("no context")) })
+    }
+    fn cancel(&self) -> Fut<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+fn press(c: char) -> Event {
+    Event::Msg(Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)))
+}
+
+fn enter() -> Event {
+    Event::Msg(Msg::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)))
+}
+
+fn text(terminal: &Terminal<TestBackend>) -> String {
+    terminal.backend().buffer().content().iter().map(ratatui::buffer::Cell::symbol).collect()
+}
+
+/// Waits until the state satisfies `when`, then goes on; everything else is the loop's own doing.
+async fn until(runtime: &mut Runtime, terminal: &mut Terminal<TestBackend>, when: impl Fn(&Runtime) -> bool) {
+    while !when(runtime) {
+        runtime.step(terminal).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn it_connects_looks_at_everything_and_draws_it() {
+    let fake = Arc::new(Fake::default());
+    let mut runtime = Runtime::new(app((80, 24)), Arc::clone(&fake) as Arc<dyn Backend>, Box::new(|_| {}));
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    runtime.begin();
+    until(&mut runtime, &mut terminal, |r| {
+        !r.app().watches.is_empty() && r.app().watches.iter().all(|w| w.report.is_some())
+    })
+    .await;
+    assert_eq!(fake.observed.lock().unwrap().len(), 5);
+    assert!(text(&terminal).contains("nothing is wrong, as far as was looked"), "{}", text(&terminal));
+}
+
+#[tokio::test]
+async fn it_ends_when_told_to() {
+    let fake = Arc::new(Fake::default());
+    let mut runtime = Runtime::new(app((80, 24)), fake, Box::new(|_| {}));
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    runtime.sender().send(Event::Msg(Msg::Terminate)).ok();
+    runtime.run(&mut terminal).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_slow_page_freezes_nothing_and_a_newer_one_replaces_it() {
+    let fake = Arc::new(Fake { hold: true, ..Fake::default() });
+    let mut runtime = Runtime::new(app((80, 24)), Arc::clone(&fake) as Arc<dyn Backend>, Box::new(|_| {}));
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    runtime.begin();
+    until(&mut runtime, &mut terminal, |r| {
+        r.app().watches.iter().any(|w| w.id.kind == "queue" && w.report.is_some())
+    })
+    .await;
+    for event in [press('4'), enter()] {
+        runtime.sender().send(event).ok();
+    }
+    until(&mut runtime, &mut terminal, |_| fake.asked.load(Ordering::SeqCst) > 0).await;
+    // Keys still work while the page is on its way.
+    runtime.sender().send(press('2')).ok();
+    until(&mut runtime, &mut terminal, |r| r.app().pane == 1).await;
+    assert!(text(&terminal).contains("017_add_keka_sync.sql"));
+    // Leaving drops what nobody waits for: that is what cancels it on the server.
+    runtime.sender().send(Event::Msg(Msg::Terminate)).ok();
+    runtime.run(&mut terminal).await.unwrap();
+    drop(runtime);
+    tokio::task::yield_now().await;
+    assert_eq!(fake.dropped.load(Ordering::SeqCst), fake.asked.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_panic_in_a_task_becomes_a_line_on_the_screen() {
+    let fake = Arc::new(Fake { panics: true, ..Fake::default() });
+    let mut runtime = Runtime::new(app((100, 24)), fake, Box::new(|_| {}));
+    let mut terminal = Terminal::new(TestBackend::new(100, 24)).unwrap();
+    runtime.begin();
+    until(&mut runtime, &mut terminal, |r| {
+        r.app().notice.as_ref().is_some_and(|n| n.text.contains("a check that panics"))
+    })
+    .await;
+    assert!(text(&terminal).contains("a part of the console failed"));
+    runtime.sender().send(Event::Msg(Msg::Tick(later(5)))).ok();
+    until(&mut runtime, &mut terminal, |r| r.app().now == later(5)).await;
+}
