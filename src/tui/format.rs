@@ -9,7 +9,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
@@ -91,8 +91,8 @@ mod tests {
     #[test]
     fn sparks_scale_to_the_largest() {
         let glyphs = Theme::new(Depth::Mono, false).glyphs;
-        assert_eq!(spark(&[0, 1, 7], 3, &glyphs), "▁▂█");
-        assert_eq!(spark(&[0, 0], 5, &glyphs), "▁▁");
-        assert_eq!(spark(&[1, 2, 3], 2, &glyphs), "▆█");
+        assert_eq!(spark(&[0, 1, 7], 3, glyphs), "▁▂█");
+        assert_eq!(spark(&[0, 0], 5, glyphs), "▁▁");
+        assert_eq!(spark(&[1, 2, 3], 2, glyphs), "▆█");
     }
 }

@@ -200,7 +200,7 @@ pub fn lookup(pending: Option<char>, name: &str) -> Lookup {
     }
     let begins = |k: &&str| k.len() > full.len() && k.starts_with(&full) && k.chars().all(|c| c == 'g');
     match full.chars().next() {
-        Some(first) if KEYMAP.iter().any(|b| b.keys.iter().any(|k| begins(&k))) => Lookup::Pending(first),
+        Some(first) if KEYMAP.iter().any(|b| b.keys.iter().any(&begins)) => Lookup::Pending(first),
         _ => Lookup::Nothing,
     }
 }

@@ -75,7 +75,7 @@ pub struct Glyphs {
     pub spark: [&'static str; 8],
 }
 
-const UNICODE: Glyphs = Glyphs {
+static UNICODE: Glyphs = Glyphs {
     ok: "✓",
     warn: "▲",
     fail: "✖",
@@ -94,7 +94,7 @@ const UNICODE: Glyphs = Glyphs {
     spark: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
 };
 
-const ASCII: Glyphs = Glyphs {
+static ASCII: Glyphs = Glyphs {
     ok: "+",
     warn: "!",
     fail: "x",
@@ -118,13 +118,13 @@ const ASCII: Glyphs = Glyphs {
 pub struct Theme {
     depth: Depth,
     /// Symbols.
-    pub glyphs: Glyphs,
+    pub glyphs: &'static Glyphs,
 }
 
 impl Theme {
     /// A theme.
     pub fn new(depth: Depth, ascii: bool) -> Self {
-        Self { depth, glyphs: if ascii { ASCII } else { UNICODE } }
+        Self { depth, glyphs: if ascii { &ASCII } else { &UNICODE } }
     }
 
     /// The style of a meaning.

@@ -93,7 +93,7 @@ pub(crate) fn vitals() -> Vitals {
         locks: Some("revenues RowShare".into()),
         ..Backend::default()
     };
-    let blocked = Backend {
+    let waiter = Backend {
         pid: 4712,
         role: Some("app".into()),
         state: Some("active".into()),
@@ -108,7 +108,7 @@ pub(crate) fn vitals() -> Vitals {
         replica_lag_ms: Some(120.0),
         own_sessions: 1,
         sessions: 14,
-        activity: vec![blocker, blocked],
+        activity: vec![blocker, waiter],
         ..Vitals::default()
     }
 }
@@ -145,7 +145,7 @@ pub(crate) fn finding(
     severity: Severity,
     message: &str,
     rows: Option<u64>,
-    sample: Value,
+    sample: &Value,
 ) -> Finding {
     let sample = sample.as_array().into_iter().flatten().filter_map(|v| v.as_object().cloned()).collect();
     Finding { id: id.into(), severity, message: message.into(), rows, sample }
@@ -172,7 +172,7 @@ pub(crate) fn unknown(id: &CheckId) -> Report {
 
 pub(crate) fn wrong(id: &CheckId, severity: Severity) -> Report {
     let of = |what: &str, message: &str, rows, sample| {
-        finding(&format!("{id}/{what}"), severity, message, rows, sample)
+        finding(&format!("{id}/{what}"), severity, message, rows, &sample)
     };
     let findings = match id.kind {
         "migrations" => vec![of(
@@ -259,6 +259,7 @@ pub(crate) fn page(from: u64, count: u64, total: Option<u64>, end: bool) -> Page
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "messages carry it boxed")]
 pub(crate) fn failure(message: &str) -> Box<Failure> {
     Box::new(Failure {
         message: message.into(),

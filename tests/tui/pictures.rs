@@ -1,5 +1,7 @@
 //! Every pane in every state, text and style, so that a change of colour is seen as well.
 
+use std::fmt::Write as _;
+
 use midwatch::engine::Severity;
 use midwatch::engine::paging::{At, PageRequest};
 use midwatch::tui::app::App;
@@ -39,7 +41,7 @@ pub(crate) fn draw(app: &App, (width, height): (u16, u16)) -> String {
         let shown: Vec<_> =
             runs.iter().filter(|r| !r.2.is_empty()).map(|(a, b, s)| format!("{a}-{b} {s}")).collect();
         if !shown.is_empty() {
-            styles.push_str(&format!("{y}: {}\n", shown.join(" | ")));
+            let _ = writeln!(styles, "{y}: {}", shown.join(" | "));
         }
     }
     format!("{text}---\n{styles}")
@@ -218,7 +220,7 @@ fn hostile_text_stays_in_its_cell() {
         .to_owned()
         + &"x".repeat(1_000_000);
     let found =
-        finding("anomalies/date_mismatch/rows", Severity::Critical, &nasty, Some(1), serde_json::json!([]));
+        finding("anomalies/date_mismatch/rows", Severity::Critical, &nasty, Some(1), &serde_json::json!([]));
     app.update(Msg::Observed(Box::new(report(&check, vec![found]))));
     for pane in ["1", "5"] {
         keys(&mut app, &[pane]);

@@ -121,8 +121,8 @@ impl App {
             Action::HalfUp => return self.move_cursor(-(page / 2)),
             Action::PageDown => return self.move_cursor(page),
             Action::PageUp => return self.move_cursor(-page),
-            Action::Top => return self.to_end(At::First),
-            Action::Bottom => return self.to_end(At::Last),
+            Action::Top => return self.jump_to_end(At::First),
+            Action::Bottom => return self.jump_to_end(At::Last),
             Action::Left | Action::Right => self.shift_columns(action == Action::Right),
             Action::NextPane => self.go((self.pane + 1) % pane::ALL.len()),
             Action::PrevPane => self.go((self.pane + pane::ALL.len() - 1) % pane::ALL.len()),
@@ -248,16 +248,16 @@ impl App {
 
     pub(super) fn move_cursor(&mut self, by: isize) -> Vec<Effect> {
         let list = self.list();
-        let last = list.rows.len().saturating_sub(1);
+        let bottom = list.rows.len().saturating_sub(1);
         if let Some(level) = self.level_mut() {
-            let to = level.state.cursor.saturating_add_signed(by).min(last);
+            let to = level.state.cursor.saturating_add_signed(by).min(bottom);
             level.state.cursor = to;
             level.state.key = list.rows.get(to).map(|r| r.key.clone());
         }
         self.reach()
     }
 
-    fn to_end(&mut self, at: At) -> Vec<Effect> {
+    fn jump_to_end(&mut self, at: At) -> Vec<Effect> {
         if let View::Rows(rows) = &self.level().view {
             let whole = rows.first == 0 && rows.total == Some(rows.rows.len() as u64);
             if !whole && !rows.loading {
@@ -379,18 +379,17 @@ impl App {
     }
 
     fn refresh_here(&mut self) -> Vec<Effect> {
-        let mut effects = match self.check_here() {
-            Some(id) => self.refresh(&[id]),
-            None => {
-                let kind = pane::ALL.get(self.pane).and_then(|p| p.kind());
-                let ids: Vec<CheckId> = self
-                    .watches
-                    .iter()
-                    .filter(|w| kind.is_none_or(|k| k == w.id.kind))
-                    .map(|w| w.id.clone())
-                    .collect();
-                self.refresh(&ids)
-            }
+        let mut effects = if let Some(id) = self.check_here() {
+            self.refresh(&[id])
+        } else {
+            let kind = pane::ALL.get(self.pane).and_then(|p| p.kind());
+            let ids: Vec<CheckId> = self
+                .watches
+                .iter()
+                .filter(|w| kind.is_none_or(|k| k == w.id.kind))
+                .map(|w| w.id.clone())
+                .collect();
+            self.refresh(&ids)
         };
         if matches!(self.level().view, View::Rows(_)) {
             effects.extend(self.reload());

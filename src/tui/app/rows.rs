@@ -110,7 +110,7 @@ impl RowsView {
                 .map(|p| p.as_deref().unwrap_or("\u{0}"))
                 .collect::<Vec<_>>()
                 .join("\u{1}"),
-            cells: row.cells.iter().map(value).collect(),
+            cells: row.cells.iter().map(|c| value(c.as_ref())).collect(),
             goto: Goto::Detail(self.detail(row)),
             check: Some(self.id.clone()),
         }
@@ -118,7 +118,8 @@ impl RowsView {
 
     fn detail(&self, row: &PageRow) -> Detail {
         let title = self.source.as_ref().map(|s| s.title.clone()).unwrap_or_default();
-        let pairs = self.columns.iter().zip(&row.cells).map(|(c, v)| (c.name.clone(), value(v))).collect();
+        let pairs =
+            self.columns.iter().zip(&row.cells).map(|(c, v)| (c.name.clone(), value(v.as_ref()))).collect();
         Detail { title, pairs }
     }
 
@@ -129,7 +130,7 @@ impl RowsView {
 }
 
 /// NULL is drawn as what it is, not as an empty text.
-pub(super) fn value(cell_value: &Option<String>) -> Cell {
+pub(super) fn value(cell_value: Option<&String>) -> Cell {
     match cell_value {
         None => cell("NULL", Tone::Dim),
         Some(text) => plain(text.clone()),

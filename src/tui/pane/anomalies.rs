@@ -55,7 +55,7 @@ impl Pane for Anomalies {
                 )),
                 cell(new.unwrap_or_default(), Tone::Warn),
                 text,
-                cell(spark(&watch.trend, 8, &app.theme.glyphs), Tone::Accent),
+                cell(spark(&watch.trend, 8, app.theme.glyphs), Tone::Accent),
                 cell(cost.unwrap_or_default(), Tone::Dim),
                 super::age_cell(app, watch),
             ];

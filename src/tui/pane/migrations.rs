@@ -110,7 +110,7 @@ fn indexes(app: &App, watch: &Watch) -> Vec<Row> {
 }
 
 fn state(app: &App, state: &str) -> Cell {
-    let g = &app.theme.glyphs;
+    let g = app.theme.glyphs;
     let (tone, symbol) = match state {
         "applied" => (Tone::Good, g.ok),
         "cosmetic" => (Tone::Dim, g.dot),

@@ -123,7 +123,7 @@ pub(super) fn unknown_row(watch: &Watch, columns: usize, glyph: &str) -> Option<
     cells.push(plain(message.clone()));
     cells.resize(columns, plain(""));
     let pairs = std::iter::once(("why".to_owned(), plain(message)))
-        .chain(lines.map(|l| ("".to_owned(), plain(l))))
+        .chain(lines.map(|l| (String::new(), plain(l))))
         .collect();
     Some(Row {
         key: format!("{}/unknown", watch.id),

@@ -179,7 +179,7 @@ fn queue(app: &App, watches: &[&Watch]) -> Vec<Cell> {
     let oldest = f.oldest_pending_s.map_or("none".into(), seconds);
     vec![
         plain(format!("{} failed {} oldest waiting {oldest}  ", count(failed), app.theme.glyphs.dot)),
-        cell(spark(&f.finished, 12, &app.theme.glyphs), Tone::Accent),
+        cell(spark(&f.finished, 12, app.theme.glyphs), Tone::Accent),
     ]
 }
 

@@ -51,7 +51,7 @@ impl Pane for Parity {
                 cell(differences.map_or_else(String::new, count), tone),
                 cell(if others == 0 { String::new() } else { others.to_string() }, Tone::Warn),
                 cell(
-                    f.as_ref().map(|f| strip(&f.partitions, &app.theme.glyphs)).unwrap_or_default(),
+                    f.as_ref().map(|f| strip(&f.partitions, app.theme.glyphs)).unwrap_or_default(),
                     Tone::Plain,
                 ),
                 super::age_cell(app, watch),
@@ -142,7 +142,7 @@ pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
         fact("duplicate", bad(f.duplicate));
     }
     let mut out = vec![head];
-    out.extend(heat(&f.partitions, width, &app.theme.glyphs));
+    out.extend(heat(&f.partitions, width, app.theme.glyphs));
     out.extend(state_lines(app, watch, &f));
     out
 }
@@ -215,7 +215,7 @@ fn label<'p>(name: &str, p: &'p Partition) -> (String, String, &'p Partition) {
 }
 
 fn state_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
-    let g = &app.theme.glyphs;
+    let g = app.theme.glyphs;
     let mut out = Vec::new();
     if !f.triggers.is_empty() {
         let mut line = vec![cell(" triggers ", Tone::Dim)];

@@ -74,7 +74,7 @@ fn picture(app: &App, watch: &Watch, width: u16) -> Vec<Spans> {
         head.push(plain(number));
     }
     let minute = |values: &[u64]| values.iter().rev().skip(1).take(5).sum::<u64>() / 5;
-    let glyphs = &app.theme.glyphs;
+    let glyphs = app.theme.glyphs;
     let points = if width < 100 { 10 } else { 30 };
     let flow = vec![
         cell(" in ", Tone::Dim),
@@ -100,7 +100,7 @@ fn picture(app: &App, watch: &Watch, width: u16) -> Vec<Spans> {
 
 /// What the ledger shows beside failures.
 fn special(app: &App, id: &CheckId, f: &QueueFacts) -> Vec<Row> {
-    let glyphs = &app.theme.glyphs;
+    let glyphs = app.theme.glyphs;
     let row = |what: &str, rows: u64, tone: Tone, symbol: &str, text: String, verdict: &str| {
         (rows > 0).then(|| Row {
             key: format!("{id}/{what}"),
@@ -167,7 +167,7 @@ fn cause(app: &App, id: &CheckId, c: &Cause) -> Row {
             plain(c.fingerprint.clone()),
             when(c.first),
             when(c.last),
-            cell(spark(&c.recent, 10, &app.theme.glyphs), Tone::Accent),
+            cell(spark(&c.recent, 10, app.theme.glyphs), Tone::Accent),
             cell(verdict, Tone::Dim),
         ],
         goto: Goto::Rows { id: id.clone(), finding: format!("failed/{}", c.id) },

@@ -76,7 +76,7 @@ fn draw_body(app: &App, buffer: &mut Buffer, area: Rect) {
     match &level.view {
         View::Detail { context, .. } => table::detail(app, buffer, rest, context.as_ref()),
         View::Pane | View::Twin(_) | View::Rows(_) => {
-            table::draw(app, buffer, rest, &app.list(), &level.state)
+            table::draw(app, buffer, rest, &app.list(), &level.state);
         }
     }
 }

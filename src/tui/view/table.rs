@@ -95,14 +95,14 @@ fn widths(list: &List, seen: &[&Row], first: usize, room: usize) -> Widths {
     }
     // What still does not fit goes from the right; the last one that does is cut, not dropped.
     while total(&out) > room {
-        let Some(last) = out.iter().rposition(Option::is_some).filter(|l| *l > first) else { break };
+        let Some(rightmost) = out.iter().rposition(Option::is_some).filter(|l| *l > first) else { break };
         cut = true;
-        let rest = room.saturating_sub(total(&out[..last]) + GAP);
-        if rest >= 8 && out[last].is_some_and(|w| w > rest) {
-            out[last] = Some(rest);
+        let rest = room.saturating_sub(total(&out[..rightmost]) + GAP);
+        if rest >= 8 && out[rightmost].is_some_and(|w| w > rest) {
+            out[rightmost] = Some(rest);
             break;
         }
-        out[last] = None;
+        out[rightmost] = None;
     }
     if let (Some(g), true) = (grow, total(&out) < room) {
         out[g] = out[g].map(|w| w + room - total(&out));
@@ -224,7 +224,7 @@ fn surroundings(app: &App, buffer: &mut Buffer, area: Rect, context: &Surroundin
                 };
                 Row {
                     key: i.to_string(),
-                    cells: r.cells.iter().map(|v| toned(v, tone)).collect(),
+                    cells: r.cells.iter().map(|v| toned(v.as_ref(), tone)).collect(),
                     ..Row::default()
                 }
             });
@@ -259,7 +259,7 @@ fn surroundings(app: &App, buffer: &mut Buffer, area: Rect, context: &Surroundin
     }
 }
 
-fn toned(value: &Option<String>, tone: Tone) -> crate::tui::list::Cell {
+fn toned(value: Option<&String>, tone: Tone) -> crate::tui::list::Cell {
     match value {
         None => cell("NULL", Tone::Dim),
         Some(t) => cell(t.clone(), tone),
