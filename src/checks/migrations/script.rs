@@ -274,6 +274,9 @@ impl Statement<'_> {
                 while let Some(column) = self.part() {
                     privileges.push(format!("{privilege} {column}"));
                     self.at += 1;
+                    if self.tokens.get(self.at - 1) == Some(&Token::RParen) {
+                        break;
+                    }
                 }
             } else {
                 privileges.push(privilege);
