@@ -1,6 +1,9 @@
 //! One private server per test process, one database per test.
 #![expect(dead_code, reason = "every test binary uses its own part")]
 
+#[cfg(feature = "tui")]
+pub(crate) mod pty;
+
 use std::{
     collections::HashMap,
     io::Read,

@@ -4,6 +4,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../examples/screens/svg.rs"]
+mod svg;
 mod fake;
 mod pictures;
 mod pty;

@@ -230,3 +230,11 @@ fn hostile_text_stays_in_its_cell() {
     }
     assert_eq!(app.now, start());
 }
+
+/// The README's pictures are made by this writer; the same screen gives the same bytes.
+#[test]
+fn a_screen_as_svg() {
+    let mut parser = vt100::Parser::new(3, 20, 0);
+    parser.process(b"plain \x1b[1;31mbold <red>\x1b[0m\r\n\x1b[7mturned\x1b[0m \x1b[38;2;1;2;3;48;2;4;5;6m\xe6\x97\xa5\xe6\x9c\xac\x1b[0m");
+    insta::assert_snapshot!(crate::svg::render(parser.screen()));
+}

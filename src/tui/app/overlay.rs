@@ -92,6 +92,7 @@ impl App {
         let typing = overlay.has_input();
         match name.as_str() {
             "esc" => self.overlay = None,
+            "y" if overlay.kind == Kind::Quit => return vec![Effect::Quit],
             "q" if !typing => {
                 let leaving = overlay.kind == Kind::Quit;
                 self.overlay = None;

@@ -103,11 +103,12 @@ fn picture(app: &App, level: &Level, width: u16) -> Vec<Spans> {
     }
 }
 
-/// Draws a line of cells; what does not fit is cut.
+/// Draws a line of cells; what does not fit is cut, with an ellipsis.
 fn spans(app: &App, buffer: &mut Buffer, area: Rect, line: &[Cell]) {
     let mut x = area.x;
     for part in line {
-        x = put(buffer, x, area.y, area.right(), &part.text, app.theme.tone(part.tone));
+        let room = usize::from(area.right().saturating_sub(x));
+        x = put(buffer, x, area.y, area.right(), &fit(&part.text, room), app.theme.tone(part.tone));
     }
 }
 
