@@ -1,0 +1,134 @@
+//! What the console itself costs: first paint, key to paint, idle processor time, memory, a frame.
+//!
+//! `make bench` prints the figures beside their goals; they are measured, never asserted.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use midwatch::sandbox::demo::{Demo, DemoOptions};
+use midwatch::tui::app::App;
+use midwatch::tui::theme::{Depth, Theme};
+use midwatch::tui::view;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+#[path = "../tests/common/pty.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod pty;
+
+use pty::Console;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_midwatch");
+/// A rule whose every number is a row, so that a million of them can be scrolled to the end.
+const MILLION: &str = "name = \"million\"\nsearch_path = [\"public\"]\n[[anomalies]]\nname = \"numbers\"\n\
+title = \"a million rows\"\nkey = [\"id\"]\nsql = \"select g as id, md5(g::text) as a, md5((g + 1)::text) as b, now() as c from generate_series(1, 1000000) g\"\n";
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let options = DemoOptions { rows: 200_000, traffic: false, ..DemoOptions::default() };
+    let demo = runtime.block_on(Demo::start(options, std::sync::Arc::new(|_| {}))).unwrap();
+    let config = demo.config_file();
+    let config = config.to_str().unwrap();
+    first_paint(config);
+    frame();
+    key_to_paint(config);
+    idle(config);
+    memory(&demo);
+    runtime.block_on(demo.stop()).unwrap();
+}
+
+fn say(what: &str, figure: String, goal: &str) {
+    println!("{what:<58} {figure:>16}   goal {goal}");
+}
+
+fn percentile(mut times: Vec<Duration>, p: usize) -> Duration {
+    times.sort();
+    times[(times.len() - 1) * p / 100]
+}
+
+fn ms(d: Duration) -> String {
+    format!("{:.1} ms", d.as_secs_f64() * 1000.0)
+}
+
+fn first_paint(config: &str) {
+    let times = (0..20).map(|_| {
+        let start = Instant::now();
+        let console = Console::start(BINARY, (80, 24), &["--config", config], &[]);
+        console.shows("Overview");
+        start.elapsed()
+    });
+    say("first paint after start, median of 20", ms(percentile(times.collect(), 50)), "30 ms");
+}
+
+fn frame() {
+    let app = App::new(Utc::now(), (200, 60), Theme::new(Depth::True, false));
+    let mut terminal = Terminal::new(TestBackend::new(200, 60)).unwrap();
+    let start = Instant::now();
+    for _ in 0..1000 {
+        terminal.draw(|f| view::draw(&app, f)).unwrap();
+    }
+    say("frame at 200x60, mean of 1000", ms(start.elapsed() / 1000), "1 ms");
+}
+
+/// Keys while every check runs, again and again.
+fn key_to_paint(config: &str) {
+    let mut console = Console::start(BINARY, (120, 40), &["--config", config], &[]);
+    console.shows("anomalies/status_mismatch");
+    let mut times = Vec::new();
+    for i in 0..300 {
+        if i % 30 == 0 {
+            console.press("R");
+        }
+        let (key, mark) = if i % 2 == 0 { ("5", "what is wrong") } else { ("4", "all in state SUCCESS") };
+        let start = Instant::now();
+        console.press(key);
+        console.shows(mark);
+        times.push(start.elapsed());
+    }
+    say("key to paint while checks run, p50 of 300", ms(percentile(times.clone(), 50)), "");
+    say("key to paint while checks run, p99 of 300", ms(percentile(times, 99)), "16 ms");
+}
+
+/// Processor time of the process in clock ticks of a hundredth of a second.
+fn ticks(pid: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+fn idle(config: &str) {
+    for (what, key) in [("idle processor time, paused", "p"), ("processor time, looking by itself", "")] {
+        let mut console = Console::start(BINARY, (120, 40), &["--config", config], &[]);
+        console.shows("anomalies/status_mismatch");
+        console.wait("all checks", |s| !s.contents().contains("looking"));
+        console.press(key);
+        let pid = console.pid().as_raw_pid();
+        let (start, before) = (Instant::now(), ticks(pid));
+        std::thread::sleep(Duration::from_secs(20));
+        let used = f64::from(u32::try_from(ticks(pid) - before).unwrap()) / 100.0;
+        say(what, format!("{:.2} %", used / start.elapsed().as_secs_f64() * 100.0), if key.is_empty() { "" } else { "0.5 %" });
+    }
+}
+
+fn memory(demo: &Demo) {
+    let dir = demo.dir().join("million");
+    std::fs::create_dir_all(&dir).unwrap();
+    let profile = dir.join("million.toml");
+    std::fs::write(&profile, MILLION).unwrap();
+    let url = demo.server().url("hithonix");
+    let env = [("DATABASE_URL", url.as_str())];
+    let mut console = Console::start(BINARY, (120, 40), &["--profile", profile.to_str().unwrap()], &env);
+    console.shows("anomalies/numbers");
+    console.press("5\r");
+    console.shows("1 of 1,000,000");
+    console.press("G");
+    console.shows("1,000,000 of 1,000,000");
+    for _ in 0..50 {
+        console.press("\x15");
+    }
+    console.wait("up again", |s| !s.contents().contains("1,000,000 of 1,000,000"));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", console.pid().as_raw_pid())).unwrap();
+    let peak = status.lines().find(|l| l.starts_with("VmHWM")).unwrap();
+    let kib: f64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    say("memory, 1 M rows open and scrolled to the end, peak", format!("{:.1} MB", kib / 1024.0), "25 MB");
+}
