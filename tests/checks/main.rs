@@ -7,5 +7,6 @@ mod common;
 
 
 
+mod histories;
 mod paging;
 mod planted;
