@@ -31,6 +31,9 @@ static SPEC: CheckSpec = CheckSpec {
 /// A full scan of two large tables may take this long.
 const TIMEOUT: Duration = Duration::from_mins(30);
 
+/// Leaves that are read row by row at most: in one statement, whose locks and plan grow with each.
+const READ_LEAVES: usize = 200;
+
 /// A partition of the twin and the legacy rows that belong there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partition {
@@ -106,8 +109,10 @@ pub struct Facts {
     pub triggers: Vec<Trigger>,
     /// The twin's sequence.
     pub sequence: Option<Sequence>,
-    /// Differing keys that were not looked at one by one, beyond the cap.
+    /// Keys that differ, or hold NULL, and were not looked at one by one.
     pub not_classified: u64,
+    /// Partitions that differ and whose rows were not read one by one.
+    pub partitions_not_read: u64,
 }
 
 impl Facts {
@@ -119,6 +124,7 @@ impl Facts {
             + self.stale
             + self.duplicate
             + self.not_classified
+            + self.partitions_not_read
     }
 }
 
@@ -182,9 +188,10 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     let reader = digest::Source { cx, snapshot: snapshot.as_deref() };
     let digests = digest::read(&mut *tx, &reader, &plan, cx.quick).await?;
     let mut facts = digests.facts(&layout);
-    let differing = digests.differing(&layout);
+    let mut differing = digests.differing(&layout);
     let mut samples = rows::Samples::default();
     if !cx.quick && !differing.is_empty() {
+        facts.partitions_not_read = differing.limit(&layout, READ_LEAVES);
         samples = rows::compare(&mut *tx, &plan, &differing, &mut facts).await?;
     }
     facts.snapshot = snapshot;

@@ -8,5 +8,6 @@ mod common;
 
 
 mod histories;
+mod names;
 mod paging;
 mod planted;

@@ -274,7 +274,11 @@ impl Statement<'_> {
                 self.at += 1;
                 while let Some(column) = self.part() {
                     privileges.push(format!("{privilege} {column}"));
+                    let last = self.tokens.get(self.at) != Some(&Token::Comma);
                     self.at += 1;
+                    if last {
+                        break;
+                    }
                 }
             } else {
                 privileges.push(privilege);

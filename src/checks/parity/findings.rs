@@ -27,8 +27,13 @@ pub(super) fn of(
         }
     }
     if facts.not_classified > 0 {
-        let message = format!("{} more keys differ, not looked at one by one", facts.not_classified);
+        let message =
+            format!("{} more keys differ or hold NULL, not looked at one by one", facts.not_classified);
         out.push("not_classified", Severity::Critical, message, Some(facts.not_classified), vec![]);
+    }
+    if facts.partitions_not_read > 0 {
+        let message = format!("{} more partitions differ, their rows not read", facts.partitions_not_read);
+        out.push("partitions_not_read", Severity::Critical, message, None, vec![]);
     }
     if facts.legacy_rows.is_some() {
         out.sums(facts);
