@@ -186,3 +186,33 @@ async fn integer_ranges_are_ordered_as_numbers() {
         assert_eq!((&partition["status"], &partition["legacy_rows"]), (&json!("equal"), &json!(10)), "{report:?}");
     }
 }
+
+/// Each takes several transactions of one snapshot, and all of them look at once.
+#[tokio::test]
+async fn several_large_twins_do_not_wait_for_each_other() {
+    let database = Database::empty().await;
+    let mut text = "name = \"p\"\n".to_owned();
+    let mut owner = database.owner().await;
+    for twin in ["x", "y", "z"] {
+        let sql = format!(
+            "create table {twin} (id int primary key); create table {twin}p (id int) partition by range (id);
+             insert into {twin} select generate_series(1, 420);
+             do $$ begin for n in 0..2 loop
+               execute format('create table {twin}p_%s partition of {twin}p for values from (%s) to (%s) partition by range (id)',
+                 n, n * 140 + 1, n * 140 + 141);
+               for m in n * 140 + 1 .. n * 140 + 140 loop
+                 execute format('create table {twin}p_%1$s_%2$s partition of {twin}p_%1$s for values from (%2$s) to (%3$s)', n, m, m + 1);
+               end loop; end loop; end $$;
+             insert into {twin}p select * from {twin}"
+        );
+        owner.execute_script(&sql).await.unwrap();
+        text += &format!("[[twins]]\nlegacy = \"{twin}\"\npartitioned = \"{twin}p\"\nkey = [\"id\"]\n");
+    }
+    let engine = engine(&database.url(), &text).await;
+    let ids = engine.ids();
+    let all = futures_util::future::join_all(ids.iter().map(|id| engine.observe(id, false)));
+    let reports = tokio::time::timeout(std::time::Duration::from_mins(2), all).await.expect("they wait for each other");
+    for report in reports {
+        assert_eq!((counts(&report), &report.facts["legacy_rows"]), ([0; 5], &json!(420)), "{report:?}");
+    }
+}

@@ -12,11 +12,11 @@ use super::error::{is_disconnect, read_error};
 use super::tx::{Backend, Tx, begin, begin_text};
 use super::{identity, vitals};
 use crate::engine::Result;
-use crate::engine::ports::{Facts, Fut, ReadOptions, ReadTx};
+use crate::engine::ports::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
 use crate::engine::target::Server;
 use crate::engine::vitals::Vitals;
 
-/// Sessions at most at a time; one more may be opened for a moment to cancel.
+/// Sessions at most at a time; one more shares a snapshot, and one may be opened for a moment to cancel.
 const SESSIONS: usize = 3;
 /// Idle sessions are kept for the next look.
 const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -31,6 +31,9 @@ pub(super) struct Shared {
     connection: Connection,
     pooled: AtomicBool,
     permits: Arc<Semaphore>,
+    /// For transactions that share another's snapshot: their opener holds a permit already, and would wait for
+    /// its like for ever where all are held by such openers.
+    followers: Arc<Semaphore>,
     idle: Mutex<Vec<PgConnection>>,
     running: Mutex<Vec<Backend>>,
 }
@@ -46,6 +49,7 @@ impl Reader {
             connection,
             pooled: AtomicBool::new(false),
             permits: Arc::new(Semaphore::new(SESSIONS)),
+            followers: Arc::new(Semaphore::new(1)),
             idle: Mutex::new(Vec::new()),
             running: Mutex::new(Vec::new()),
         };
@@ -63,7 +67,11 @@ impl Reader {
     }
 
     async fn open(&self, options: ReadOptions) -> Result<Tx> {
-        let permit = Arc::clone(&self.shared.permits)
+        let permits = match options.snapshot {
+            Snapshot::Import(_) => &self.shared.followers,
+            Snapshot::Statement | Snapshot::Transaction => &self.shared.permits,
+        };
+        let permit = Arc::clone(permits)
             .acquire_owned()
             .await
             .map_err(|_| crate::engine::Error::unobserved("failed to read: the reader is closed"))?;
