@@ -72,8 +72,10 @@ pub struct Sums {
 pub struct Sequence {
     /// Its name.
     pub name: String,
-    /// Last number given out; null: none yet, or no privilege to see.
+    /// Last number given out; null: none yet, or not readable.
     pub last: Option<i64>,
+    /// The role may see its position.
+    pub readable: bool,
     /// Largest number in the twin.
     pub max: Option<i64>,
 }
@@ -196,7 +198,15 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     }
     facts.snapshot = snapshot;
     facts.triggers = triggers;
-    facts.sequence = sequence.map(|(name, last)| Sequence { name, last, max: digests.max_key });
+    let unseen = sequence.as_ref().filter(|s| !s.readable).map(|s| {
+        format!("where sequence {0} stands: permission denied\nhint: GRANT SELECT ON SEQUENCE {0} to this role", s.name)
+    });
+    facts.sequence = sequence.map(|s| Sequence {
+        name: s.name,
+        last: s.last,
+        readable: s.readable,
+        max: digests.max_key,
+    });
     facts.columns = columns.common.iter().map(|c| c.name.clone()).collect();
     facts.compared = if cx.quick {
         "counts and sums only: rows were not compared".into()
@@ -212,6 +222,7 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     };
     let ok = format!("{} rows {ok}", facts.legacy_rows.unwrap_or_default());
     Ok(Report::of(id.clone(), &facts, found, &ok)
+        .partly_unknown(unseen)
         .evidence("legacy rows by partition", digest::legacy_sql(&plan))
         .evidence(
             "rows of one partition",

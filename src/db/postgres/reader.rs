@@ -30,6 +30,8 @@ pub struct Reader {
 pub(super) struct Shared {
     connection: Connection,
     pooled: AtomicBool,
+    /// Known to be free of a pooler; until then nothing is prepared under a name, which would outlive us there.
+    direct: AtomicBool,
     permits: Arc<Semaphore>,
     /// For transactions that share another's snapshot: their opener holds a permit already, and would wait for
     /// its like for ever where all are held by such openers.
@@ -48,6 +50,7 @@ impl Reader {
         let shared = Shared {
             connection,
             pooled: AtomicBool::new(false),
+            direct: AtomicBool::new(false),
             permits: Arc::new(Semaphore::new(SESSIONS)),
             followers: Arc::new(Semaphore::new(1)),
             idle: Mutex::new(Vec::new()),
@@ -99,6 +102,10 @@ impl Reader {
 impl Shared {
     pub(super) fn pooled(&self) -> bool {
         self.pooled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn direct(&self) -> bool {
+        self.direct.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_pooled(&self) {
@@ -157,6 +164,7 @@ impl Facts for Reader {
                 self.shared.set_pooled();
             }
             server.pooled = self.shared.pooled();
+            self.shared.direct.store(!server.pooled, Ordering::Relaxed);
             self.place().clone_into(&mut server.address);
             Ok(server)
         })
