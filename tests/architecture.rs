@@ -29,7 +29,8 @@ fn sources() -> Vec<(String, String)> {
         .map(|f| {
             let name = f.strip_prefix(root().join("src")).unwrap().to_str().unwrap().to_owned();
             let text = std::fs::read_to_string(f).unwrap();
-            let code = text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            let code =
+                text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
             (name, code)
         })
         .collect();
@@ -63,7 +64,9 @@ fn refuse(files: impl Fn(&str) -> bool, words: &[&str]) {
             let grouped = word.starts_with("crate::")
                 && flat.split("usecrate::{").skip(1).any(|u| {
                     let list = u.split(';').next().unwrap();
-                    list.starts_with(&format!("{module}::")) || list.contains(&format!(",{module}::")) || list.contains(&format!(",{module},"))
+                    list.starts_with(&format!("{module}::"))
+                        || list.contains(&format!(",{module}::"))
+                        || list.contains(&format!(",{module},"))
                 });
             assert!(!mentions(code, word) && !grouped, "src/{file} uses {word}");
         }
@@ -76,9 +79,25 @@ fn the_engine_is_pure() {
     refuse(
         |f| layer(f) == "engine",
         &[
-            "crate::checks", "crate::cli", "crate::compose", "crate::db", "crate::launch", "crate::profile",
-            "crate::report", "crate::sandbox", "crate::tui", "sqlx", "ratatui", "crossterm", "tokio", "std::env",
-            "std::fs", "std::process", "Utc::now", "SystemTime", "Instant",
+            "crate::checks",
+            "crate::cli",
+            "crate::compose",
+            "crate::db",
+            "crate::launch",
+            "crate::profile",
+            "crate::report",
+            "crate::sandbox",
+            "crate::tui",
+            "sqlx",
+            "ratatui",
+            "crossterm",
+            "tokio",
+            "std::env",
+            "std::fs",
+            "std::process",
+            "Utc::now",
+            "SystemTime",
+            "Instant",
         ],
     );
 }
@@ -92,7 +111,10 @@ fn only_db_knows_the_driver() {
 fn console_and_command_line_do_not_know_the_database() {
     refuse(|f| matches!(layer(f), "tui" | "cli"), &["crate::db", "sqlx"]);
     refuse(|f| layer(f) != "tui", &["ratatui", "crossterm"]);
-    refuse(|f| matches!(layer(f), "checks" | "profile" | "report"), &["crate::db", "crate::sandbox", "crate::cli", "crate::tui"]);
+    refuse(
+        |f| matches!(layer(f), "checks" | "profile" | "report"),
+        &["crate::db", "crate::sandbox", "crate::cli", "crate::tui"],
+    );
 }
 
 #[test]
@@ -102,7 +124,9 @@ fn checks_do_not_know_each_other() {
         let others: Vec<String> = kinds
             .iter()
             .filter(|k| **k != kind)
-            .flat_map(|k| [format!("super::{k}"), format!("crate::checks::{k}"), format!("super::super::{k}")])
+            .flat_map(|k| {
+                [format!("super::{k}"), format!("crate::checks::{k}"), format!("super::super::{k}")]
+            })
             .collect();
         let others: Vec<&str> = others.iter().map(String::as_str).collect();
         refuse(|f| f.starts_with(&format!("checks/{kind}")), &others);
@@ -115,7 +139,9 @@ fn every_kind_of_check_is_registered() {
     let list = registry.split("const ALL").nth(1).unwrap();
     let mut kinds = 0;
     for (file, code) in sources() {
-        let Some(name) = file.strip_prefix("checks/").filter(|f| !f.contains('/') && *f != "mod.rs") else { continue };
+        let Some(name) = file.strip_prefix("checks/").filter(|f| !f.contains('/') && *f != "mod.rs") else {
+            continue;
+        };
         if code.contains("impl Check for") {
             let module = name.trim_end_matches(".rs");
             assert!(list.contains(&format!("{module}::")), "{file} is not in checks::ALL");
@@ -130,7 +156,10 @@ fn every_kind_of_check_is_registered() {
 
 #[test]
 fn the_owners_door_opens_for_the_sandbox_only() {
-    refuse(|f| layer(f) != "sandbox" && !f.starts_with("db/postgres"), &["crate::db::postgres::owner", "owner"]);
+    refuse(
+        |f| layer(f) != "sandbox" && !f.starts_with("db/postgres"),
+        &["crate::db::postgres::owner", "owner"],
+    );
 }
 
 #[test]

@@ -112,10 +112,18 @@ async fn a_rule_cannot_write() {
         ("select 1 as id) q; delete from t; select * from (select 1 as id", "42601"),
         ("select 1 as id) q; commit; delete from t; select * from (select 1 as id", "42601"),
         ("select set_config('transaction_read_only', 'off', true)::int as id", ""),
-        ("select case when set_config('transaction_read_only', 'off', false) = 'off' then writes() end as id", ""),
-        ("select case when set_config('session_authorization', 'midwatch', false) > '' then writes() end as id", ""),
+        (
+            "select case when set_config('transaction_read_only', 'off', false) = 'off' then writes() end as id",
+            "",
+        ),
+        (
+            "select case when set_config('session_authorization', 'midwatch', false) > '' then writes() end as id",
+            "",
+        ),
     ] {
-        let profile = format!("name = \"p\"\n[[anomalies]]\nname = \"r\"\ntitle = \"r\"\nkey = [\"id\"]\nsql = '''{sql}'''\n");
+        let profile = format!(
+            "name = \"p\"\n[[anomalies]]\nname = \"r\"\ntitle = \"r\"\nkey = [\"id\"]\nsql = '''{sql}'''\n"
+        );
         let engine = engine(&database.url(), &profile).await;
         let id = CheckId { kind: "anomalies", name: "r".into() };
         let report = engine.observe(&id, false).await;

@@ -199,14 +199,13 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     facts.snapshot = snapshot;
     facts.triggers = triggers;
     let unseen = sequence.as_ref().filter(|s| !s.readable).map(|s| {
-        format!("where sequence {0} stands: permission denied\nhint: GRANT SELECT ON SEQUENCE {0} to this role", s.name)
+        format!(
+            "where sequence {0} stands: permission denied\nhint: GRANT SELECT ON SEQUENCE {0} to this role",
+            s.name
+        )
     });
-    facts.sequence = sequence.map(|s| Sequence {
-        name: s.name,
-        last: s.last,
-        readable: s.readable,
-        max: digests.max_key,
-    });
+    facts.sequence =
+        sequence.map(|s| Sequence { name: s.name, last: s.last, readable: s.readable, max: digests.max_key });
     facts.columns = columns.common.iter().map(|c| c.name.clone()).collect();
     facts.compared = if cx.quick {
         "counts and sums only: rows were not compared".into()

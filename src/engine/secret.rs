@@ -35,6 +35,10 @@ impl fmt::Debug for Secret {
 /// The password of a url, if it carries one. What is written wrongly must not show either: everything up to the
 /// last `@`, and what stands in a port's place without being one.
 fn password_in(url: &str) -> Option<&str> {
+    // Where a url is to be found, not what it is.
+    if ["env:", "service:"].iter().any(|place| url.starts_with(place)) {
+        return None;
+    }
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     if let Some((userinfo, _)) = rest.rsplit_once('@') {
         return userinfo.split_once(':').map(|(_, p)| p).filter(|p| !p.is_empty());
@@ -50,15 +54,12 @@ fn decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let hex = tail.get(..2).filter(|_| *first == b'%').and_then(|h| std::str::from_utf8(h).ok());
-        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(*first);
-                rest = tail;
-            }
+        if let Some(byte) = hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            out.push(byte);
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            out.push(*first);
+            rest = tail;
         }
     }
     String::from_utf8_lossy(&out).into_owned()
@@ -101,11 +102,14 @@ mod tests {
         assert_eq!(redact("postgres://u@h/d"), "postgres://u@h/d");
         assert_eq!(redact("postgres://a:a@h/a"), "postgres://a:***@h/a");
         assert_eq!(redact("postgres://h:5432/d"), "postgres://h:5432/d");
+        assert_eq!(redact("env:DATABASE_URL"), "env:DATABASE_URL");
     }
 
     #[test]
     fn passwords_written_wrongly_are_not_shown_either() {
-        for url in ["postgres://u:s3/cret@h/d", "postgres://u:s3?cret@h/d", "postgres://u:s3cret", "u:s3@cret@h"] {
+        for url in
+            ["postgres://u:s3/cret@h/d", "postgres://u:s3?cret@h/d", "postgres://u:s3cret", "u:s3@cret@h"]
+        {
             assert!(!redact(url).contains("cret"), "{}", redact(url));
         }
         assert_eq!(scrub("not s3 cret", "postgres://u:s3%20cret@h/d"), "not ***");

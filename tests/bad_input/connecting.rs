@@ -51,7 +51,13 @@ fn urls_that_are_none() {
 
 #[test]
 fn nobody_there() {
-    refused("postgres://u@127.0.0.1:1/d", &["check"], 5, "failed to connect to 127.0.0.1:1/d", "nothing listens");
+    refused(
+        "postgres://u@127.0.0.1:1/d",
+        &["check"],
+        5,
+        "failed to connect to 127.0.0.1:1/d",
+        "nothing listens",
+    );
     refused("postgres://u@no-such-host.invalid/d", &["check"], 5, "no-such-host.invalid:5432/d", "host");
     let dir = tempfile::tempdir().unwrap();
     let url = format!("postgres://u@localhost/d?host={}", dir.path().display());

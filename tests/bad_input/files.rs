@@ -76,7 +76,8 @@ async fn a_migration_file_that_cannot_be_read_is_unknown() {
     )
     .unwrap();
     let mut command = midwatch(dir.path());
-    let run = run(command.env("DATABASE_URL", database.url()).args(["check", "--profile", "p.toml", "--json"]));
+    let run =
+        run(command.env("DATABASE_URL", database.url()).args(["check", "--profile", "p.toml", "--json"]));
     assert_eq!(run.code, 5, "{run:?}");
     let why = run.json()["checks"][0]["why"].as_str().unwrap().to_owned();
     assert!(why.contains("1_a.sql"), "{why}");

@@ -6,7 +6,9 @@ use serde_json::Value;
 use crate::common::{Database, demo_database, engine, observe, on, shared_server};
 
 async fn role(owner: &mut Owner, name: &str) {
-    let sql = format!("do $$ begin create role {name} login; exception when duplicate_object or unique_violation then null; end $$");
+    let sql = format!(
+        "do $$ begin create role {name} login; exception when duplicate_object or unique_violation then null; end $$"
+    );
     owner.execute_script(&sql).await.unwrap();
 }
 
@@ -31,7 +33,10 @@ async fn a_table_that_may_not_be_read() {
         let check = check(&run.json(), id).clone();
         assert_eq!(check["status"], "unknown", "{check}");
         let why = check["why"].as_str().unwrap();
-        assert!(why.contains("permission denied for ") && why.contains("[42501]") && why.contains("GRANT"), "{why}");
+        assert!(
+            why.contains("permission denied for ") && why.contains("[42501]") && why.contains("GRANT"),
+            "{why}"
+        );
     }
     let doctor = on(&url, &["doctor"]);
     assert!(doctor.stdout.contains("role half cannot read \"attendance_events\""), "{doctor:?}");
@@ -76,7 +81,8 @@ async fn a_sequence_that_may_not_be_read_is_not_behind() {
         .unwrap();
     let run = on(&as_role(&database, "no_sequences"), &["check", "parity/revenues", "--json"]);
     let check = check(&run.json(), "parity/revenues").clone();
-    let sequence = check["findings"].as_array().unwrap().iter().any(|f| f["id"] == "parity/revenues/sequence");
+    let sequence =
+        check["findings"].as_array().unwrap().iter().any(|f| f["id"] == "parity/revenues/sequence");
     assert!(!sequence, "{check}");
     assert_eq!((run.code, &check["status"]), (5, &"unknown".into()), "{check}");
     assert!(check["why"].as_str().unwrap().contains("revenues_partitioned_id_seq"), "{check}");

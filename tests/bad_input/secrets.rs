@@ -51,7 +51,9 @@ async fn a_planted_password_is_nowhere() {
     let mut place = Place { dir, server, seen: String::new() };
 
     let good = place.url(ENCODED);
-    for args in [&["check", "--out", "out.json"][..], &["check", "--json"], &["doctor"], &["doctor", "--json"]] {
+    for args in
+        [&["check", "--out", "out.json"][..], &["check", "--json"], &["doctor"], &["doctor", "--json"]]
+    {
         assert!(place.run(Some(&good), args) <= 1, "{args:?}: {}", place.seen);
     }
     // Wrong ones, in every place of a url.
@@ -78,7 +80,13 @@ async fn a_planted_password_is_nowhere() {
     for url in broken.iter().chain([&good, &wrong]) {
         let config = format!("[targets.a]\nurl = \"{url}\"\nredis = \"redis://:{PASSWORD}@h/0\"\n");
         std::fs::write(place.dir.path().join("midwatch.toml"), config).unwrap();
-        for args in [&["config", "show"][..], &["config", "show", "--json"], &["config", "check"], &["doctor"], &["check"]] {
+        for args in [
+            &["config", "show"][..],
+            &["config", "show", "--json"],
+            &["config", "check"],
+            &["doctor"],
+            &["check"],
+        ] {
             place.run(None, args);
         }
         let config = format!("[targets.a]\nurl = \"{url}\nredis = nonsense\n");

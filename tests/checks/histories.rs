@@ -70,7 +70,12 @@ struct Look(Report);
 impl Look {
     fn states(&self) -> BTreeMap<String, String> {
         let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
-        self.0.facts["files"].as_array().unwrap().iter().map(|f| (text(&f["file"]), text(&f["state"]))).collect()
+        self.0.facts["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|f| (text(&f["file"]), text(&f["state"])))
+            .collect()
     }
 
     fn assert_states(&self, expected: &[(&str, &str)]) {
@@ -116,7 +121,9 @@ async fn without_a_history_the_catalog_is_asked() {
     assert!(look.0.status.why().unwrap().contains("5_data.sql"));
 
     case.run(&format!("{A}CREATE TABLE b (id int PRIMARY KEY);{C}")).await;
-    let look = case.look_with("[migrations.probes]\n5 = \"select not exists (select from a where id is null)\"\n").await;
+    let look = case
+        .look_with("[migrations.probes]\n5 = \"select not exists (select from a where id is null)\"\n")
+        .await;
     look.assert_states(&[
         ("1_a.sql", "applied"),
         ("2_b.sql", "partial"),
@@ -214,10 +221,18 @@ async fn our_own_history_tells_everything() {
         ("3_c.sql", "pending"),
         ("4_d.sql", "edited"),
     ]);
-    look.assert_finds(&["missing_file", "pending", "out_of_order", "cosmetic", "edited", "recorded_but_absent"]);
+    look.assert_finds(&[
+        "missing_file",
+        "pending",
+        "out_of_order",
+        "cosmetic",
+        "edited",
+        "recorded_but_absent",
+    ]);
     assert!(look.message("recorded_but_absent").contains("2_b.sql"));
     assert_eq!(look.0.findings.iter().find(|f| f.what() == "cosmetic").unwrap().severity, Severity::Info);
-    let applied = look.0.facts["files"].as_array().unwrap().iter().filter(|f| !f["applied_at"].is_null()).count();
+    let applied =
+        look.0.facts["files"].as_array().unwrap().iter().filter(|f| !f["applied_at"].is_null()).count();
     assert_eq!(applied, 4);
 }
 
@@ -258,9 +273,11 @@ async fn sqlx_that_failed_half_way() {
     assert_eq!(look.states()["1_a.sql"], "applied");
     assert_ne!(look.status(), "ok");
     // What sqlx writes of a migration without a transaction while it runs.
-    case.run("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-              VALUES (2, 'half', false, '\\x00', -1) ON CONFLICT (version) DO UPDATE SET success = false")
-        .await;
+    case.run(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+              VALUES (2, 'half', false, '\\x00', -1) ON CONFLICT (version) DO UPDATE SET success = false",
+    )
+    .await;
     let look = case.look().await;
     look.assert_states(&[("1_a.sql", "applied"), ("2_half.sql", "failed")]);
     assert_eq!(look.status(), "fail");
@@ -296,12 +313,16 @@ async fn drizzle_as_drizzle_leaves_it() {
 
     // A branch merged late: its time is older than the newest applied, and drizzle will never run it.
     let journal = case.folder().join("meta/_journal.json");
-    let late = r#"{ "idx": 3, "version": "7", "when": 1738400000000, "tag": "0003_late", "breakpoints": true } ]"#;
+    let late =
+        r#"{ "idx": 3, "version": "7", "when": 1738400000000, "tag": "0003_late", "breakpoints": true } ]"#;
     let text = std::fs::read_to_string(&journal).unwrap();
     let cut = text.rfind(']').unwrap();
     std::fs::write(&journal, format!("{}, {late}{}", text[..cut].trim_end(), &text[cut + 1..])).unwrap();
     case.write("0003_late.sql", "CREATE TABLE late ();\n");
-    case.write("0002_index.sql", "CREATE INDEX \"orders_person\" ON \"orders\" USING hash (\"person_id\");\n");
+    case.write(
+        "0002_index.sql",
+        "CREATE INDEX \"orders_person\" ON \"orders\" USING hash (\"person_id\");\n",
+    );
     let look = case.look().await;
     look.assert_finds(&["pending", "out_of_order", "edited"]);
     assert!(look.message("out_of_order").contains("drizzle will skip it"));
@@ -321,9 +342,12 @@ async fn names_in_schema_migrations() {
     let files = [("001_a.sql", A), ("002_b.sql", B), ("003_c.sql", C), ("004_d.sql", D)];
     let case = Case::new("versions", &files).await;
     assert_eq!(case.look().await.status(), "unknown");
-    case.run(&format!("{A}{C}{D}
+    case.run(&format!(
+        "{A}{C}{D}
         CREATE TABLE schema_migrations (version text PRIMARY KEY);
-        INSERT INTO schema_migrations VALUES ('001_a'), ('2'), ('004_d.sql'), ('009_gone')")).await;
+        INSERT INTO schema_migrations VALUES ('001_a'), ('2'), ('004_d.sql'), ('009_gone')"
+    ))
+    .await;
     let look = case.look().await;
     look.assert_states(&[
         ("001_a.sql", "applied"),
@@ -340,9 +364,12 @@ async fn names_in_schema_migrations() {
 async fn golang_migrate_keeps_one_number() {
     let files = [("1_a.up.sql", A), ("1_a.down.sql", "DROP TABLE a;"), ("2_b.up.sql", B), ("3_c.up.sql", C)];
     let case = Case::new("versions", &files).await;
-    case.run(&format!("{A}{B}
+    case.run(&format!(
+        "{A}{B}
         CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);
-        INSERT INTO schema_migrations VALUES (2, false)")).await;
+        INSERT INTO schema_migrations VALUES (2, false)"
+    ))
+    .await;
     let look = case.look().await;
     look.assert_states(&[("1_a.up.sql", "applied"), ("2_b.up.sql", "applied"), ("3_c.up.sql", "pending")]);
     look.assert_finds(&["pending"]);
@@ -359,7 +386,8 @@ async fn golang_migrate_keeps_one_number() {
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_unknown() {
     let case = Case::new("versions", &[]).await;
-    case.run("CREATE TABLE schema_migrations (version text); INSERT INTO schema_migrations VALUES ('1_a')").await;
+    case.run("CREATE TABLE schema_migrations (version text); INSERT INTO schema_migrations VALUES ('1_a')")
+        .await;
     std::fs::remove_dir(case.folder()).unwrap();
     let look = case.look().await;
     assert_eq!(look.status(), "unknown");
@@ -381,7 +409,8 @@ async fn a_file_that_is_no_sql_is_unknown() {
 async fn an_index_that_is_invalid_is_found() {
     let case = Case::new("none", &[("1_i.sql", "CREATE UNIQUE INDEX CONCURRENTLY once ON t (x);\n")]).await;
     case.run("CREATE TABLE t (x int); INSERT INTO t VALUES (1), (1)").await;
-    let error = case.database.owner().await.execute("CREATE UNIQUE INDEX CONCURRENTLY once ON t (x)", &[]).await;
+    let error =
+        case.database.owner().await.execute("CREATE UNIQUE INDEX CONCURRENTLY once ON t (x)", &[]).await;
     assert_eq!(error.unwrap_err().code.as_deref(), Some("23505"));
     let look = case.look().await;
     let finding = look.0.findings.iter().find(|f| f.id == "migrations/app/invalid_index/once").unwrap();

@@ -5,8 +5,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-
-
 mod histories;
 mod names;
 mod paging;

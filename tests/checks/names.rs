@@ -28,7 +28,12 @@ fn counts(report: &Report) -> [u64; 5] {
 }
 
 fn sample<'r>(report: &'r Report, what: &str) -> &'r [serde_json::Map<String, Value>] {
-    &report.findings.iter().find(|f| f.what() == what).unwrap_or_else(|| panic!("{what} in {report:?}")).sample
+    &report
+        .findings
+        .iter()
+        .find(|f| f.what() == what)
+        .unwrap_or_else(|| panic!("{what} in {report:?}"))
+        .sample
 }
 
 #[tokio::test]
@@ -48,7 +53,8 @@ async fn odd_names_are_quoted_everywhere() {
     let profile = profile("\"Ö dd\".\"Le\"\"gacy.T\"", "\"Ö dd\".\"twin';--\"", r#""Id \"x""#, "\"SELECT\"");
     let (database, report) = pair(sql, &profile).await;
     assert_eq!(counts(&report), [0; 5]);
-    let statuses: Vec<_> = report.facts["partitions"].as_array().unwrap().iter().map(|p| &p["status"]).collect();
+    let statuses: Vec<_> =
+        report.facts["partitions"].as_array().unwrap().iter().map(|p| &p["status"]).collect();
     assert_eq!(statuses, ["equal"; 3], "{report:?}");
     assert_eq!(report.facts["sums"]["SELECT"]["legacy"], "425");
 
@@ -156,7 +162,8 @@ async fn five_thousand_partitions_on_a_default_server() {
     let profile = profile("t", "p", "\"id\"", "\"v\"");
     let report = again(&database, &profile).await;
     assert_eq!(counts(&report), [0; 5], "{:?}", report.status);
-    let statuses: Vec<_> = report.facts["partitions"].as_array().unwrap().iter().map(|p| &p["status"]).collect();
+    let statuses: Vec<_> =
+        report.facts["partitions"].as_array().unwrap().iter().map(|p| &p["status"]).collect();
     assert_eq!(statuses, ["equal"; 10]);
     let leaves = "select count(*)::text from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relkind = 'r'";
     assert_eq!(database.owner().await.fetch_value(leaves, &[]).await.unwrap().as_deref(), Some("5000"));
@@ -183,7 +190,11 @@ async fn integer_ranges_are_ordered_as_numbers() {
         insert into t select i, i from generate_series(-30, 129) i; insert into p select * from t;";
     let (_database, report) = pair(sql, &profile("t", "p", "\"id\"", "")).await;
     for partition in report.facts["partitions"].as_array().unwrap() {
-        assert_eq!((&partition["status"], &partition["legacy_rows"]), (&json!("equal"), &json!(10)), "{report:?}");
+        assert_eq!(
+            (&partition["status"], &partition["legacy_rows"]),
+            (&json!("equal"), &json!(10)),
+            "{report:?}"
+        );
     }
 }
 
@@ -211,7 +222,8 @@ async fn several_large_twins_do_not_wait_for_each_other() {
     let engine = engine(&database.url(), &text).await;
     let ids = engine.ids();
     let all = futures_util::future::join_all(ids.iter().map(|id| engine.observe(id, false)));
-    let reports = tokio::time::timeout(std::time::Duration::from_mins(2), all).await.expect("they wait for each other");
+    let reports =
+        tokio::time::timeout(std::time::Duration::from_mins(2), all).await.expect("they wait for each other");
     for report in reports {
         assert_eq!((counts(&report), &report.facts["legacy_rows"]), ([0; 5], &json!(420)), "{report:?}");
     }

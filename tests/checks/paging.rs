@@ -68,7 +68,9 @@ async fn expected(database: &Database, order: &str, filter: &str) -> Vec<String>
 }
 
 fn keys(rows: &[Row]) -> Vec<String> {
-    rows.iter().map(|r| format!("{}|{}", r.cells[0].as_ref().unwrap(), r.cells[1].as_ref().unwrap())).collect()
+    rows.iter()
+        .map(|r| format!("{}|{}", r.cells[0].as_ref().unwrap(), r.cells[1].as_ref().unwrap()))
+        .collect()
 }
 
 fn request(source: &RowSource) -> PageRequest {

@@ -131,7 +131,8 @@ async fn causes_as_planted(engine: &Engine, manifest: &Manifest, facts: &Value) 
 }
 
 fn sorted(value: &Value) -> Value {
-    let map: BTreeMap<_, _> = value.as_object().unwrap().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    let map: BTreeMap<_, _> =
+        value.as_object().unwrap().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
     serde_json::to_value(map).unwrap()
 }
 
@@ -147,7 +148,9 @@ async fn twins_as_planted(engine: &Engine, manifest: &Manifest) {
                 "trigger" => format!("{check}/trigger/{}", keys.first().unwrap()),
                 other => format!("{check}/{other}"),
             });
-            if ["missing_in_partitioned", "missing_in_legacy", "different", "stale"].contains(&finding.as_str()) {
+            if ["missing_in_partitioned", "missing_in_legacy", "different", "stale"]
+                .contains(&finding.as_str())
+            {
                 assert_eq!(report.facts[finding], keys.len(), "{check} {finding}");
                 assert_eq!(sample_keys(&report, finding), keys, "{check} {finding}");
             }
@@ -240,8 +243,10 @@ async fn both(hithonix: (&str, &Manifest), hospitality: (&str, &Manifest)) {
 async fn demo_engine(url: &str, system: &str) -> Engine {
     let folder = format!("{}/migrations/{system}", env!("CARGO_MANIFEST_DIR"));
     let dir = tempfile::tempdir().unwrap();
-    let text = format!("extends = \"{system}\"\n[[migrations]]\nname = \"{system}\"\nfolder = \"{folder}\"\nhistory = \"{}\"\n",
-        if system == "hithonix" { "none" } else { "versions" });
+    let text = format!(
+        "extends = \"{system}\"\n[[migrations]]\nname = \"{system}\"\nfolder = \"{folder}\"\nhistory = \"{}\"\n",
+        if system == "hithonix" { "none" } else { "versions" }
+    );
     std::fs::write(dir.path().join("p.toml"), text).unwrap();
     let detected = open(url, None, dir.path()).await.unwrap();
     assert_eq!(detected.profile.name, system);
@@ -279,7 +284,9 @@ fn steady(mut envelope: Value) -> Value {
         for moving in ["observed_at", "elapsed_ms"] {
             check[moving] = Value::Null;
         }
-        for moving in ["snapshot", "oldest_pending_s", "age_p50_s", "age_p95_s", "arrived", "finished", "failed"] {
+        for moving in
+            ["snapshot", "oldest_pending_s", "age_p50_s", "age_p95_s", "arrived", "finished", "failed"]
+        {
             check["facts"][moving] = Value::Null;
         }
         if check["kind"] == "queue" {

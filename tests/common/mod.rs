@@ -174,8 +174,14 @@ pub(crate) async fn observe(engine: &Engine, id: &str) -> midwatch::engine::Repo
 
 /// All rows of a source by paging forward.
 pub(crate) async fn all_rows(engine: &Engine, source: paging::RowSource) -> Vec<paging::Row> {
-    let mut request =
-        paging::PageRequest { source, filter: None, sort: None, at: paging::At::First, limit: 7, count: true };
+    let mut request = paging::PageRequest {
+        source,
+        filter: None,
+        sort: None,
+        at: paging::At::First,
+        limit: 7,
+        count: true,
+    };
     let mut rows: Vec<paging::Row> = Vec::new();
     loop {
         let page = engine.page(&request).await.unwrap();

@@ -149,7 +149,8 @@ async fn range(
     bounds: &[&str],
 ) -> Result<()> {
     let parsed: Vec<Option<(Bound, Bound)>> = bounds.iter().map(|b| range_bound(b)).collect();
-    let values: Vec<&str> = parsed.iter().flatten().flat_map(|(a, b)| [a, b]).filter_map(Bound::value).collect();
+    let values: Vec<&str> =
+        parsed.iter().flatten().flat_map(|(a, b)| [a, b]).filter_map(Bound::value).collect();
     // The server wrote the bounds as expressions; it reads them back best.
     let array = format!("array[{}]::{kind}[]", values.join(", "));
     let sorted = format!("select d.x::text from (select distinct x from unnest({array}) x) d order by d.x");
