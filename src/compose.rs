@@ -58,14 +58,18 @@ async fn profile(facts: &dyn Facts, selected: &Selected) -> Result<Profile> {
     Ok(profile)
 }
 
+// Not to_regclass: it fails where the role may not use the schema. Then the rule says so, and is unknown.
+const EXISTS: &str = "
+select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+               where c.relname = $2 and (n.nspname = $1 or $1 is null and pg_table_is_visible(c.oid)))::text";
+
 /// Chooses each source's form by what is in this database.
 async fn settle_sources(facts: &dyn Facts, profile: &mut Profile) -> Result<()> {
     for source in profile.sources.values_mut() {
         let (Some(relation), Some(sql)) = (&source.when_exists, &source.sql_when_exists) else { continue };
         let mut tx = facts.begin(ReadOptions::default()).await?;
-        let name = Relation::parse(relation).to_string();
-        let there =
-            tx.texts("select (to_regclass($1) is not null)::text", &[Param::Text(Some(name))]).await?;
+        let Relation { schema, name } = Relation::parse(relation);
+        let there = tx.texts(EXISTS, &[Param::Text(schema), Param::Text(Some(name))]).await?;
         if there.first().and_then(|t| t.as_deref()) == Some("true") {
             source.sql.clone_from(sql);
         }

@@ -275,24 +275,19 @@ impl Query {
     }
 }
 
-/// The driver's names are upper case and arrays are `T[]`; `unknown` literals are text.
+/// The driver's names of built-in types are upper case; those of others come quoted, with their schema where
+/// it is needed. A bare `char` or `bit` would cut the value to its first.
 fn cast_name(type_name: &str) -> String {
-    match type_name {
-        "unknown" | "UNKNOWN" => "text".into(),
-        "\"CHAR\"" => "\"char\"".into(),
-        other
-            if other
-                .chars()
-                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '[' || c == ']') =>
-        {
-            other.to_ascii_lowercase()
-        }
-        // User types keep their case.
-        other => match other.strip_suffix("[]") {
-            Some(base) => format!("{}[]", Ident(base)),
-            None => Ident(other).to_string(),
-        },
-    }
+    let (base, array) = type_name.strip_suffix("[]").map_or((type_name, ""), |base| (base, "[]"));
+    let base = match base {
+        "unknown" | "UNKNOWN" => "text".to_owned(),
+        "CHAR" => "bpchar".to_owned(),
+        "BIT" => "varbit".to_owned(),
+        "\"CHAR\"" => "\"char\"".to_owned(),
+        quoted if quoted.contains('"') => quoted.to_owned(),
+        other => other.to_ascii_lowercase(),
+    };
+    base + array
 }
 
 fn decode(text: &str, width: usize) -> Result<Row> {
@@ -393,7 +388,10 @@ mod tests {
     #[test]
     fn user_types_keep_their_case() {
         assert_eq!(cast_name("INT8"), "int8");
-        assert_eq!(cast_name("My Type"), "\"My Type\"");
+        assert_eq!(cast_name("\"My Type\"[]"), "\"My Type\"[]");
+        assert_eq!(cast_name("odd.\"My Type\""), "odd.\"My Type\"");
+        assert_eq!(cast_name("mood"), "mood");
+        assert_eq!(cast_name("CHAR[]"), "bpchar[]");
     }
 
     #[test]

@@ -32,24 +32,52 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The password of a url's authority, if it carries one.
+/// The password of a url, if it carries one. What is written wrongly must not show either: everything up to the
+/// last `@`, and what stands in a port's place without being one.
 fn password_in(url: &str) -> Option<&str> {
-    let rest = url.split_once("://")?.1;
+    // Where a url is to be found, not what it is.
+    if ["env:", "service:"].iter().any(|place| url.starts_with(place)) {
+        return None;
+    }
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    if let Some((userinfo, _)) = rest.rsplit_once('@') {
+        return userinfo.split_once(':').map(|(_, p)| p).filter(|p| !p.is_empty());
+    }
     let authority = rest.split(['/', '?']).next()?;
-    let userinfo = authority.rsplit_once('@')?.0;
-    userinfo.split_once(':').map(|(_, p)| p).filter(|p| !p.is_empty())
+    let port = authority.rsplit_once(':')?.1;
+    (!port.is_empty() && !port.bytes().all(|b| b.is_ascii_digit())).then_some(port)
+}
+
+/// `%40` → `@`: a driver's message may quote the password as it understood it.
+fn decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let hex = tail.get(..2).filter(|_| *first == b'%').and_then(|h| std::str::from_utf8(h).ok());
+        if let Some(byte) = hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            out.push(byte);
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            out.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// A text without the password that `url` carries, in its authority or as a parameter.
 pub fn scrub(text: &str, url: &str) -> String {
     let parameter = url.split_once("password=").map(|(_, p)| p.split('&').next().unwrap_or_default());
     let mut out = text.to_owned();
-    for password in [password_in(url), parameter].into_iter().flatten().filter(|p| !p.is_empty()) {
-        out = out
-            .replace(&format!(":{password}@"), ":***@")
-            .replace(&format!("password={password}"), "password=***");
-        if password.len() > 3 {
-            out = out.replace(password, "***");
+    // The parameter first: an `@` in it makes the other too long to be found.
+    for written in [parameter, password_in(url)].into_iter().flatten().filter(|p| !p.is_empty()) {
+        for password in [written, &decoded(written)] {
+            out = out
+                .replace(&format!(":{password}@"), ":***@")
+                .replace(&format!("password={password}"), "password=***");
+            if password.len() > 3 {
+                out = out.replace(password, "***");
+            }
         }
     }
     out
@@ -73,5 +101,17 @@ mod tests {
         );
         assert_eq!(redact("postgres://u@h/d"), "postgres://u@h/d");
         assert_eq!(redact("postgres://a:a@h/a"), "postgres://a:***@h/a");
+        assert_eq!(redact("postgres://h:5432/d"), "postgres://h:5432/d");
+        assert_eq!(redact("env:DATABASE_URL"), "env:DATABASE_URL");
+    }
+
+    #[test]
+    fn passwords_written_wrongly_are_not_shown_either() {
+        for url in
+            ["postgres://u:s3/cret@h/d", "postgres://u:s3?cret@h/d", "postgres://u:s3cret", "u:s3@cret@h"]
+        {
+            assert!(!redact(url).contains("cret"), "{}", redact(url));
+        }
+        assert_eq!(scrub("not s3 cret", "postgres://u:s3%20cret@h/d"), "not ***");
     }
 }

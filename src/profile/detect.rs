@@ -14,7 +14,12 @@ pub async fn detect(facts: &dyn Facts, library: &Library) -> Result<Option<Profi
     let mut best: Option<Profile> = None;
     for profile in profiles.into_iter().filter(|p| !p.detect.is_empty()) {
         let better = best.as_ref().is_none_or(|b| profile.detect.len() > b.detect.len());
-        if better && present(facts, &profile.detect).await? {
+        // Where the role may not use a named schema, that profile is not for it to be found.
+        let there = match present(facts, &profile.detect).await {
+            Err(e) if e.code.as_deref() == Some("42501") => false,
+            other => other?,
+        };
+        if better && there {
             best = Some(profile);
         }
     }

@@ -44,7 +44,7 @@ impl Files for Disk {
             let entry =
                 entry.map_err(|e| Error::unobserved(format!("failed to read {}: {e}", dir.display())))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if extensions.iter().any(|e| name.ends_with(e)) && entry.path().is_file() {
+            if extensions.iter().any(|e| name.ends_with(e)) && !entry.path().is_dir() {
                 files.push(SourceFile { bytes: Self::load(&entry.path())?, name });
             }
         }

@@ -11,7 +11,10 @@ pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
 
 /// An error about the line where `needle` first stands.
 pub(super) fn at(file: &str, text: &str, needle: &str, message: impl std::fmt::Display) -> Error {
-    let line = text.lines().position(|l| l.contains(needle)).map_or(1, |i| i + 1);
+    let line = text
+        .lines()
+        .position(|l| !l.trim_start().starts_with('#') && l.contains(needle))
+        .map_or(1, |i| i + 1);
     Error::usage(format!("{file}:{line}: {message}"))
 }
 

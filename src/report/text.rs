@@ -34,7 +34,11 @@ pub fn checks(target: &TargetInfo, reports: &[Report], style: Style) -> String {
     let _ = writeln!(
         out,
         "{} · {} · {} {} · database {}\n",
-        target.name, target.environment, target.engine, target.version, target.database
+        clean(&target.name),
+        target.environment,
+        target.engine,
+        target.version,
+        clean(&target.database)
     );
     let width = reports.iter().map(|r| r.id.to_string().chars().count()).max().unwrap_or(0);
     for r in reports {

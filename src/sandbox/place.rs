@@ -193,7 +193,7 @@ fn reclaim(root: &Path) -> Result<()> {
     if entries.next().is_none() {
         return Ok(());
     }
-    match owner(root) {
+    match settled_owner(root) {
         Owner::Dead(_lock) => {
             end_orphan(root);
             empty(root);
@@ -220,6 +220,17 @@ enum Owner {
 fn owner(root: &Path) -> Owner {
     let Ok(file) = File::open(root.join(MARKER)) else { return Owner::Stranger };
     if file.try_lock().is_ok() { Owner::Dead(file) } else { Owner::Alive }
+}
+
+/// A child that is being started holds a copy of our locks until it runs its program.
+fn settled_owner(root: &Path) -> Owner {
+    for _ in 0..50 {
+        match owner(root) {
+            Owner::Alive => std::thread::park_timeout(std::time::Duration::from_millis(10)),
+            other => return other,
+        }
+    }
+    Owner::Alive
 }
 
 /// Removes what processes killed together with their watcher left behind; best effort.

@@ -7,7 +7,8 @@ pub(crate) mod pty;
 use std::{
     collections::HashMap,
     io::Read,
-    process::{Command, Output},
+    path::Path,
+    process::{Command, Output, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -16,10 +17,14 @@ use std::{
 };
 
 use midwatch::{
+    compose,
     db::postgres::owner::Owner,
+    engine::{Engine, Result, paging},
+    profile::{Secret, Selected, TargetConfig},
     sandbox::{
-        Options, Server,
+        Binaries, Options, Server,
         demo::{Manifest, System, load_system},
+        fetch,
     },
 };
 use tokio::sync::Mutex;
@@ -105,5 +110,89 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() ->
     while !holds() {
         assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
         std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// The second version of the matrix, fetched once into the cache (`make test` brings pip).
+pub(crate) fn binaries_18() -> Binaries {
+    static BINARIES: OnceLock<Binaries> = OnceLock::new();
+    BINARIES.get_or_init(|| fetch::fetch(&fetch::Consent::given()).expect("PostgreSQL 18")).clone()
+}
+
+/// The same for every test: nothing of the developer's environment, no configuration in the way.
+pub(crate) fn midwatch(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_midwatch"));
+    command.env_clear().env("HOME", home).current_dir(home).stdin(Stdio::null());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LANG", "C.UTF-8");
+    command
+}
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e} in {self:?}"))
+    }
+}
+
+pub(crate) fn run(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    // None: a signal ended it, which no test expects.
+    let code = output.status.code().unwrap_or(-1);
+    Run { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// `midwatch ARGS` on a database, without any configuration.
+pub(crate) fn on(url: &str, args: &[&str]) -> Run {
+    let home = tempfile::tempdir().unwrap();
+    run(midwatch(home.path()).env("DATABASE_URL", url).args(args))
+}
+
+pub(crate) async fn open(url: &str, profile: Option<&str>, base: &Path) -> Result<Engine> {
+    let config = TargetConfig { profile: profile.map(str::to_owned), ..TargetConfig::default() };
+    let url = Some(Secret::new(url));
+    compose::connect(Selected { name: "test".into(), config, url, base: base.to_owned() }).await
+}
+
+/// An engine whose profile is this text.
+pub(crate) async fn engine(url: &str, profile: &str) -> Engine {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("p.toml"), profile).unwrap();
+    open(url, Some("p.toml"), dir.path()).await.unwrap()
+}
+
+/// One check's report.
+pub(crate) async fn observe(engine: &Engine, id: &str) -> midwatch::engine::Report {
+    let ids = engine.select(&[id.to_owned()]).unwrap();
+    assert_eq!(ids.len(), 1, "{id}");
+    engine.observe(&ids[0], false).await
+}
+
+/// All rows of a source by paging forward.
+pub(crate) async fn all_rows(engine: &Engine, source: paging::RowSource) -> Vec<paging::Row> {
+    let mut request = paging::PageRequest {
+        source,
+        filter: None,
+        sort: None,
+        at: paging::At::First,
+        limit: 7,
+        count: true,
+    };
+    let mut rows: Vec<paging::Row> = Vec::new();
+    loop {
+        let page = engine.page(&request).await.unwrap();
+        rows.extend(page.rows);
+        if page.end {
+            assert_eq!(page.total, Some(rows.len() as u64), "{}", request.source.id);
+            return rows;
+        }
+        request.at = paging::At::After(rows.last().unwrap().position.clone());
     }
 }

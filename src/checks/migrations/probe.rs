@@ -86,11 +86,11 @@ fn same(a: &Object, b: &Object) -> bool {
     a.kind == b.kind && a.name == b.name && (a.of == b.of || a.kind == "function")
 }
 
-/// Dropping a table takes its columns, constraints and triggers along.
+/// Dropping a table takes its columns, constraints, triggers and indexes along.
 fn undoes(drop: &Object, o: &Object) -> bool {
     (drop.kind == o.kind && drop.name == o.name && (drop.of == o.of || drop.of.is_empty()))
         || (drop.kind == "relation"
-            && matches!(o.kind, "column" | "constraint" | "trigger")
+            && matches!(o.kind, "column" | "constraint" | "trigger" | "relation")
             && drop.name == o.of)
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Object {
     pub(super) kind: &'static str,
     /// Its name as written, quoted where it was.
     pub(super) name: String,
-    /// The table of a trigger or column; the role of a grant; the body of a function.
+    /// The table of a trigger, column or index; the role of a grant; the body of a function.
     pub(super) of: String,
     /// `OR REPLACE` or `IF NOT EXISTS`: being there proves nothing if something earlier creates it too.
     pub(super) lenient: bool,
@@ -159,10 +159,15 @@ impl Statement<'_> {
             return;
         }
         let Some(mut name) = self.name() else { return };
-        if what == "index" {
-            name = self.index_schema(name);
-        }
         let of = match kind {
+            _ if what == "index" => {
+                let table = self.index_table();
+                // An index lies in its table's schema.
+                if let Some((schema, _)) = table.rsplit_once('.').filter(|_| !name.contains('.')) {
+                    name = format!("{schema}.{name}");
+                }
+                table
+            }
             "trigger" => {
                 if !self.seek("on") {
                     return;
@@ -175,14 +180,10 @@ impl Statement<'_> {
         script.creates.push(Object { kind, name, of, lenient });
     }
 
-    /// An index lies in its table's schema.
-    fn index_schema(&mut self, name: String) -> String {
+    fn index_table(&mut self) -> String {
         self.seek("on");
         self.eat(&["only"]);
-        match self.name().as_deref().and_then(|t| t.rsplit_once('.')) {
-            Some((schema, _)) if !name.contains('.') => format!("{schema}.{name}"),
-            _ => name,
-        }
+        self.name().unwrap_or_default()
     }
 
     fn body(&self) -> String {
@@ -273,8 +274,9 @@ impl Statement<'_> {
                 self.at += 1;
                 while let Some(column) = self.part() {
                     privileges.push(format!("{privilege} {column}"));
+                    let last = self.tokens.get(self.at) != Some(&Token::Comma);
                     self.at += 1;
-                    if self.tokens.get(self.at - 1) == Some(&Token::RParen) {
+                    if last {
                         break;
                     }
                 }
@@ -327,7 +329,7 @@ mod tests {
             created(sql),
             [
                 of("relation", "app.t1", ""),
-                of("relation", "app.i", ""),
+                of("relation", "app.i", "app.t1"),
                 of("column", "b", "t1"),
                 of("constraint", "c", "t1"),
                 of("trigger", "g", "t1"),

@@ -172,13 +172,16 @@ fn events(kind: i32) -> Vec<String> {
 }
 
 #[derive(Deserialize)]
-struct SequenceRow {
-    name: String,
-    last: Option<i64>,
+pub(super) struct SequenceRow {
+    pub(super) name: String,
+    pub(super) last: Option<i64>,
+    /// May we see its position?
+    pub(super) readable: bool,
 }
 
 const SEQUENCE: &str = "
-select s.oid::regclass::text as name, q.last_value as last
+select s.oid::regclass::text as name, q.last_value as last,
+       has_sequence_privilege(s.oid, 'usage, select') as readable
 from pg_attribute a
 join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass
@@ -192,11 +195,11 @@ pub(super) async fn sequence(
     tx: &mut dyn ReadTx,
     table: &Table,
     key: &[String],
-) -> Result<Option<(String, Option<i64>)>> {
+) -> Result<Option<SequenceRow>> {
     let Some(column) = key.first() else { return Ok(None) };
     let params = [Param::Int(table.oid), Param::Text(Some(column.clone()))];
     let rows: Vec<SequenceRow> = tx.fetch(SEQUENCE, &params).await?;
-    Ok(rows.into_iter().next().map(|r| (r.name, r.last)))
+    Ok(rows.into_iter().next())
 }
 
 #[cfg(test)]

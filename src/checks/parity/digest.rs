@@ -64,6 +64,28 @@ impl Differing {
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty() && !self.homeless
     }
+
+    /// Keeps the first slots with at most so many leaves, but one at least; the number of slots left out.
+    pub(super) fn limit(&mut self, layout: &Layout, leaves: usize) -> u64 {
+        if self.whole {
+            return 0;
+        }
+        let mut sizes = vec![0; layout.slots.len()];
+        for leaf in &layout.leaves {
+            if let Some(size) = sizes.get_mut(leaf.slot) {
+                *size += 1;
+            }
+        }
+        let mut sum = 0;
+        let kept = self.slots.iter().take_while(|slot| {
+            sum += sizes.get(**slot).copied().unwrap_or(0);
+            sum <= leaves
+        });
+        let kept = kept.count().max(1).min(self.slots.len());
+        let left_out = self.slots.len() - kept;
+        self.slots.truncate(kept);
+        left_out as u64
+    }
 }
 
 #[derive(Deserialize)]

@@ -27,8 +27,13 @@ pub(super) fn of(
         }
     }
     if facts.not_classified > 0 {
-        let message = format!("{} more keys differ, not looked at one by one", facts.not_classified);
+        let message =
+            format!("{} more keys differ or hold NULL, not looked at one by one", facts.not_classified);
         out.push("not_classified", Severity::Critical, message, Some(facts.not_classified), vec![]);
+    }
+    if facts.partitions_not_read > 0 {
+        let message = format!("{} more partitions differ, their rows not read", facts.partitions_not_read);
+        out.push("partitions_not_read", Severity::Critical, message, None, vec![]);
     }
     if facts.legacy_rows.is_some() {
         out.sums(facts);
@@ -136,12 +141,12 @@ impl Findings<'_> {
 
     fn sequence(&mut self, facts: &Facts) {
         let Some(sequence) = &facts.sequence else { return };
-        let Some(max) = sequence.max else { return };
+        let Some(max) = sequence.max.filter(|_| sequence.readable) else { return };
         if sequence.last.unwrap_or(0) < max {
             let message = format!(
                 "sequence {} is at {}, behind {max}: the first insert after a switchover fails",
                 sequence.name,
-                sequence.last.map_or("its start (or not readable)".into(), |l| l.to_string())
+                sequence.last.map_or("its start".into(), |l| l.to_string())
             );
             self.push("sequence", Severity::Warning, message, None, vec![]);
         }

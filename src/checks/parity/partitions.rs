@@ -1,5 +1,7 @@
 //! How a table is partitioned, and in which partition a legacy row belongs.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use super::catalog::Table;
@@ -80,12 +82,14 @@ pub(super) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout>
     let strategy: Vec<Strategy> = tx.fetch(STRATEGY, &[Param::Int(table.oid)]).await?;
     let nodes: Vec<Node> = tx.fetch(TREE, &[Param::Int(table.oid)]).await?;
     let firsts: Vec<&Node> = nodes.iter().filter(|n| n.parent == table.oid).collect();
+    let parents: HashMap<i64, i64> = nodes.iter().map(|n| (n.oid, n.parent)).collect();
+    let slots: HashMap<i64, usize> = firsts.iter().enumerate().map(|(slot, f)| (f.oid, slot)).collect();
     let slot_of = |node: &Node| {
-        let mut at = node;
-        while at.parent != table.oid {
-            at = nodes.iter().find(|n| n.oid == at.parent)?;
+        let mut at = node.oid;
+        while !slots.contains_key(&at) {
+            at = *parents.get(&at)?;
         }
-        firsts.iter().position(|f| f.oid == at.oid)
+        slots.get(&at).copied()
     };
     let mut leaves: Vec<Leaf> = nodes
         .iter()
@@ -145,28 +149,22 @@ async fn range(
     bounds: &[&str],
 ) -> Result<()> {
     let parsed: Vec<Option<(Bound, Bound)>> = bounds.iter().map(|b| range_bound(b)).collect();
-    let texts: Vec<String> = parsed
-        .iter()
-        .flatten()
-        .flat_map(|(a, b)| [a, b])
-        .filter_map(|b| b.value().map(str::to_owned))
-        .collect();
-    let sorted = format!(
-        "select x::text from (select distinct t::{kind} as x from unnest($1::text[]) t) d order by x"
-    );
-    let thresholds: Vec<String> =
-        tx.texts(&sorted, &[Param::Texts(texts.clone())]).await?.into_iter().flatten().collect();
-    let canonical =
-        format!("select t::{kind}::text from unnest($1::text[]) with ordinality u(t, i) order by i");
-    let mut canonical = tx.texts(&canonical, &[Param::Texts(texts)]).await?.into_iter().flatten();
+    let values: Vec<&str> =
+        parsed.iter().flatten().flat_map(|(a, b)| [a, b]).filter_map(Bound::value).collect();
+    // The server wrote the bounds as expressions; it reads them back best.
+    let array = format!("array[{}]::{kind}[]", values.join(", "));
+    let sorted = format!("select d.x::text from (select distinct x from unnest({array}) x) d order by d.x");
+    let thresholds: Vec<String> = tx.texts(&sorted, &[]).await?.into_iter().flatten().collect();
+    let places: HashMap<&str, usize> =
+        thresholds.iter().enumerate().map(|(i, t)| (t.as_str(), i + 1)).collect();
+    let canonical = format!("select u.x::text from unnest({array}) with ordinality u(x, i) order by u.i");
+    let mut canonical = tx.texts(&canonical, &[]).await?.into_iter().flatten();
     // Bucket n lies above n thresholds: between thresholds n-1 and n.
     let mut slots = vec![None; thresholds.len() + 1];
     for (slot, bound) in parsed.iter().enumerate() {
         let Some((from, to)) = bound else { continue };
         let mut index = |b: &Bound, open: usize| match b {
-            Bound::Value(_) => {
-                canonical.next().and_then(|c| thresholds.iter().position(|t| *t == c)).map(|i| i + 1)
-            }
+            Bound::Value(_) => canonical.next().and_then(|c| places.get(c.as_str()).copied()),
             Bound::Open => Some(open),
         };
         let (Some(first), Some(end)) = (index(from, 0), index(to, thresholds.len() + 1)) else { continue };
@@ -225,6 +223,7 @@ fn buckets_of_cases(cases: &[String], count: usize, default: Option<usize>) -> M
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Bound {
+    /// As an expression.
     Value(String),
     Open,
 }
@@ -238,18 +237,19 @@ impl Bound {
     }
 }
 
-/// `FOR VALUES FROM ('a') TO ('b')` of a single column.
+/// `FOR VALUES FROM ('a') TO ('b')` of a single column; the words between may stand in a value too.
 fn range_bound(text: &str) -> Option<(Bound, Bound)> {
     let inner = text.strip_prefix("FOR VALUES FROM (")?.strip_suffix(')')?;
-    let (from, to) = inner.split_once(") TO (")?;
+    let outside = |at: usize| inner.get(..at).is_some_and(|before| before.matches('\'').count() % 2 == 0);
+    let (at, between) = inner.match_indices(") TO (").find(|(at, _)| outside(*at))?;
+    let (from, to) = (inner.get(..at)?, inner.get(at + between.len()..)?);
     Some((bound_value(from), bound_value(to)))
 }
 
 fn bound_value(text: &str) -> Bound {
     match text {
         "MINVALUE" | "MAXVALUE" => Bound::Open,
-        quoted if quoted.starts_with('\'') => Bound::Value(quoted.trim_matches('\'').replace("''", "'")),
-        plain => Bound::Value(plain.to_owned()),
+        value => Bound::Value(value.to_owned()),
     }
 }
 
@@ -315,7 +315,11 @@ mod tests {
     fn bounds_are_read_as_the_server_writes_them() {
         assert_eq!(
             range_bound("FOR VALUES FROM ('2025-01-01 00:00:00') TO (MAXVALUE)"),
-            Some((Bound::Value("2025-01-01 00:00:00".into()), Bound::Open))
+            Some((Bound::Value("'2025-01-01 00:00:00'".into()), Bound::Open))
+        );
+        assert_eq!(
+            range_bound(r"FOR VALUES FROM ('x) TO (y''') TO (E'a\\b')"),
+            Some((Bound::Value("'x) TO (y'''".into()), Bound::Value(r"E'a\\b'".into())))
         );
         assert_eq!(range_bound("FOR VALUES FROM (0) TO (10)").unwrap().1, Bound::Value("10".into()));
         assert_eq!(range_bound("DEFAULT"), None);

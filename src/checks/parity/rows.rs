@@ -105,6 +105,10 @@ pub(super) async fn compare(
         facts.not_classified = count.keys.saturating_sub(CAP as u64);
         keys.truncate(CAP);
     }
+    // NULL equals nothing: such a row cannot be looked up.
+    let listed = keys.len();
+    keys.retain(|k| k.key.iter().all(Option::is_some));
+    facts.not_classified += (listed - keys.len()) as u64;
     for chunk in keys.chunks(CHUNK) {
         let legacy: Vec<Found> = tx.fetch(&lookup(plan, None), &arrays(chunk, plan)).await?;
         let mut twins: Vec<Found> = Vec::new();

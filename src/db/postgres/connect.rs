@@ -28,6 +28,12 @@ impl Connection {
     /// From a url; without one from `PG*`, as libpq does.
     pub fn new(url: Option<&str>) -> Result<Self> {
         let options = match url {
+            // The driver would take any scheme, and a text without one for a database's name.
+            Some(url) if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) => {
+                return Err(Error::usage("failed to read the url: it does not begin with postgres://").hint(
+                    "postgres://USER@HOST:PORT/DATABASE; env:NAME and service:NAME belong in midwatch.toml",
+                ));
+            }
             Some(url) => PgConnectOptions::from_str(url).map_err(|e| {
                 Error::usage(format!(
                     "failed to read the url {}: {}",

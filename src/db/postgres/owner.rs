@@ -45,7 +45,8 @@ impl Owner {
             .ssl_mode(PgSslMode::Disable)
             .application_name("midwatch/sandbox")
             .options([
-                ("search_path", "\"$user\",public"),
+                // Not "$user": the superuser shares its name with our own schema, and tables would go there.
+                ("search_path", "public"),
                 ("TimeZone", "UTC"),
                 ("DateStyle", "ISO"),
                 ("default_transaction_read_only", "off"),

@@ -12,11 +12,11 @@ use super::error::{is_disconnect, read_error};
 use super::tx::{Backend, Tx, begin, begin_text};
 use super::{identity, vitals};
 use crate::engine::Result;
-use crate::engine::ports::{Facts, Fut, ReadOptions, ReadTx};
+use crate::engine::ports::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
 use crate::engine::target::Server;
 use crate::engine::vitals::Vitals;
 
-/// Sessions at most at a time; one more may be opened for a moment to cancel.
+/// Sessions at most at a time; one more shares a snapshot, and one may be opened for a moment to cancel.
 const SESSIONS: usize = 3;
 /// Idle sessions are kept for the next look.
 const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -30,7 +30,12 @@ pub struct Reader {
 pub(super) struct Shared {
     connection: Connection,
     pooled: AtomicBool,
+    /// Known to be free of a pooler; until then nothing is prepared under a name, which would outlive us there.
+    direct: AtomicBool,
     permits: Arc<Semaphore>,
+    /// For transactions that share another's snapshot: their opener holds a permit already, and would wait for
+    /// its like for ever where all are held by such openers.
+    followers: Arc<Semaphore>,
     idle: Mutex<Vec<PgConnection>>,
     running: Mutex<Vec<Backend>>,
 }
@@ -45,7 +50,9 @@ impl Reader {
         let shared = Shared {
             connection,
             pooled: AtomicBool::new(false),
+            direct: AtomicBool::new(false),
             permits: Arc::new(Semaphore::new(SESSIONS)),
+            followers: Arc::new(Semaphore::new(1)),
             idle: Mutex::new(Vec::new()),
             running: Mutex::new(Vec::new()),
         };
@@ -63,7 +70,11 @@ impl Reader {
     }
 
     async fn open(&self, options: ReadOptions) -> Result<Tx> {
-        let permit = Arc::clone(&self.shared.permits)
+        let permits = match options.snapshot {
+            Snapshot::Import(_) => &self.shared.followers,
+            Snapshot::Statement | Snapshot::Transaction => &self.shared.permits,
+        };
+        let permit = Arc::clone(permits)
             .acquire_owned()
             .await
             .map_err(|_| crate::engine::Error::unobserved("failed to read: the reader is closed"))?;
@@ -91,6 +102,10 @@ impl Reader {
 impl Shared {
     pub(super) fn pooled(&self) -> bool {
         self.pooled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn direct(&self) -> bool {
+        self.direct.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_pooled(&self) {
@@ -149,6 +164,7 @@ impl Facts for Reader {
                 self.shared.set_pooled();
             }
             server.pooled = self.shared.pooled();
+            self.shared.direct.store(!server.pooled, Ordering::Relaxed);
             self.place().clone_into(&mut server.address);
             Ok(server)
         })

@@ -105,7 +105,7 @@ impl Tx {
 impl ReadTx for Tx {
     fn describe<'a>(&'a mut self, sql: &'a str) -> Fut<'a, Result<Vec<Column>>> {
         Box::pin(async move {
-            let pooled = self.shared.pooled();
+            let direct = self.shared.direct();
             self.guarded(async |connection| {
                 let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await?;
                 let columns = statement
@@ -113,7 +113,7 @@ impl ReadTx for Tx {
                     .iter()
                     .map(|c| Column { name: c.name().to_owned(), type_name: c.type_info().name().to_owned() })
                     .collect();
-                if pooled {
+                if !direct {
                     // The name would outlive the backend that knows it.
                     sqlx::Connection::clear_cached_statements(connection).await?;
                 }
@@ -125,7 +125,7 @@ impl ReadTx for Tx {
 
     fn texts<'a>(&'a mut self, sql: &'a str, params: &'a [Param]) -> Fut<'a, Result<Vec<Option<String>>>> {
         Box::pin(async move {
-            let persistent = !self.shared.pooled();
+            let persistent = self.shared.direct();
             self.guarded(async |connection| {
                 let arguments = bind(params)?;
                 let query: Query<'_, Postgres, PgArguments> =

@@ -1,0 +1,37 @@
+# make test | demo | lint | bench | clean. Each sets up what is missing (Debian; sudo where needed).
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup test demo lint bench clean
+
+help:
+	@echo "make demo    a private PostgreSQL with planted problems and live traffic, and the console on it"
+	@echo "make test    all tests"
+	@echo "make lint    formatting, clippy, the build without a terminal, documentation"
+	@echo "make bench   side-by-side measurements, as ratios"
+	@echo "make clean   what was built"
+
+setup:
+	@./.ci/setup
+
+test: setup
+	cargo test --no-fail-fast
+
+# A debug build: ready in a fraction of the time, and quick enough to work with. ARGS="--rows 1000000"
+demo: setup
+	@cargo build --quiet --bin midwatch
+	@cargo run --quiet --bin midwatch -- demo $(ARGS)
+
+# ratatui and crossterm must be absent from a build without the console.
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo check --no-default-features
+	@tree=$$(cargo tree --no-default-features -e normal) || exit 1; \
+	if grep -E 'ratatui|crossterm' <<<"$$tree"; then echo "lint: the headless build has a terminal crate" >&2; exit 1; fi
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
+
+bench: setup
+	cargo bench --benches
+
+clean:
+	cargo clean

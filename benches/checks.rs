@@ -1,0 +1,134 @@
+//! What the checks cost beside the bare statements they stand on; all in one run, as ratios.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench prints, and ends on the first surprise"
+)]
+
+use std::path::Path;
+use std::time::Instant;
+
+use midwatch::compose;
+use midwatch::engine::paging::{At, PageRequest};
+use midwatch::engine::{CheckId, Engine};
+use midwatch::profile::{Secret, Selected, TargetConfig};
+use midwatch::sandbox::demo::{System, load_system};
+use midwatch::sandbox::{Options, Server};
+
+const ROUNDS: usize = 5;
+const ROWS: u64 = 500_000;
+
+fn main() {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(run());
+}
+
+async fn open(url: String, profile: Option<String>) -> Engine {
+    let config = TargetConfig { profile, ..TargetConfig::default() };
+    let selected = Selected {
+        name: "bench".into(),
+        config,
+        url: Some(Secret::new(url)),
+        base: Path::new(".").to_owned(),
+    };
+    compose::connect(selected).await.unwrap()
+}
+
+/// Median milliseconds.
+async fn timed(mut work: impl AsyncFnMut()) -> f64 {
+    let mut values = Vec::new();
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        work().await;
+        values.push(begun.elapsed().as_secs_f64() * 1000.0);
+    }
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn tell(what: &str, ours: f64, raw: f64, goal: &str) {
+    println!("{what}: {ours:.1} ms, raw {raw:.1} ms: {:.2}×{goal}", ours / raw);
+}
+
+async fn run() {
+    let server = Server::start(Options { memory: true, ..Options::default() }).await.unwrap();
+    server.create_database("hospitality", None).await.unwrap();
+    load_system(&server, "hospitality", System::named("hospitality").unwrap(), ROWS).await.unwrap();
+    parity(&server).await;
+    pages(&server).await;
+    template(&server).await;
+    server.stop().await.unwrap();
+}
+
+async fn parity(server: &Server) {
+    let engine = open(server.url("hospitality"), None).await;
+    let id = CheckId { kind: "parity", name: "revenues".into() };
+    let report = engine.observe(&id, false).await;
+    let columns: Vec<_> =
+        report.facts["columns"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
+    let digest = format!("sum(hash_record_extended(row({}), 0))::text", columns.join(", "));
+    let mut owner = server.owner("hospitality").await.unwrap();
+    let mut raw = async || {
+        for table in ["revenues", "revenues_partitioned"] {
+            owner.fetch_value(&format!("select count(*) || {digest} from {table}"), &[]).await.unwrap();
+        }
+    };
+    raw().await;
+    let raw = timed(raw).await;
+    let quick = timed(async || drop(engine.observe(&id, true).await)).await;
+    let ours = timed(async || drop(engine.observe(&id, false).await)).await;
+    tell(&format!("parity of {ROWS} rows, differing rows read, to two whole-table digests"), ours, raw, "");
+    tell("parity, counts and sums only, to the same", quick, raw, "");
+}
+
+async fn pages(server: &Server) {
+    let mut owner = server.owner("hospitality").await.unwrap();
+    owner.execute_script("analyze revenues").await.unwrap();
+    let sql = "select id, description, amount_cents from revenues where amount_cents > 0";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("p.toml");
+    let text = format!(
+        "name = \"p\"\n[[anomalies]]\nname = \"r\"\ntitle = \"r\"\nkey = [\"id\"]\nsql = \"{sql}\"\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let engine = open(server.url("hospitality"), Some(file.display().to_string())).await;
+    let source = engine.rows(&CheckId { kind: "anomalies", name: "r".into() }, "rows").unwrap();
+    for (name, at, order) in [("first", At::First, "id"), ("last", At::Last, "id desc")] {
+        for count in [false, true] {
+            let request = PageRequest {
+                source: source.clone(),
+                filter: None,
+                sort: None,
+                at: at.clone(),
+                limit: 100,
+                count,
+            };
+            let ours = timed(async || drop(engine.page(&request).await.unwrap())).await;
+            let page = format!("select id::text from ({sql}) q order by {order} limit 100");
+            let raw = timed(async || {
+                owner.fetch_text(&page, &[]).await.unwrap();
+                if count {
+                    owner.fetch_value(&format!("select count(*)::text from ({sql}) q"), &[]).await.unwrap();
+                }
+            })
+            .await;
+            let with = if count { " with its exact total" } else { "" };
+            tell(&format!("{name} page of a rule of {ROWS} rows{with}, to the raw query"), ours, raw, "");
+        }
+    }
+}
+
+async fn template(server: &Server) {
+    server.create_database("tpl", None).await.unwrap();
+    let mut n = 0;
+    let ms = timed(async || {
+        n += 1;
+        server.create_database(&format!("copy{n}"), Some("tpl")).await.unwrap();
+    })
+    .await;
+    tell("a database from a template, in memory, to its goal", ms, 200.0, " (goal 1.00×)");
+}

@@ -1,0 +1,11 @@
+//! The checks on real servers: exactly what is planted is found, whatever the time zone, the version, the traffic.
+
+#![cfg(test)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod histories;
+mod names;
+mod paging;
+mod planted;

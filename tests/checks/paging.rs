@@ -1,0 +1,163 @@
+//! Paging any way round: the same rows, each once, in the asked order.
+
+use midwatch::engine::paging::{At, Filter, PageRequest, Row, RowSource, Sort};
+use midwatch::engine::{CheckId, Engine};
+
+use crate::common::{Database, engine};
+
+const ROWS: usize = 103;
+
+const PROFILE: &str = r#"
+name = "p"
+[[anomalies]]
+name = "rows"
+title = "all rows"
+key = ["a", "b"]
+sql = "select a, b, n, \"Mixed Case\", t, c, m from things"
+"#;
+
+async fn things() -> (Database, Engine, RowSource) {
+    let database = Database::empty().await;
+    let mut owner = database.owner().await;
+    // Many equal and many NULL values under the sort; a type of our own with an odd name.
+    owner
+        .execute_script(&format!(
+            "create type \"Odd Kind\" as enum ('second', 'first'); create schema else_where;
+             create type else_where.mood as enum ('low', 'high');
+             create table things (a text, b int, n int, \"Mixed Case\" \"Odd Kind\", t timestamptz, c char(3), m else_where.mood,
+               primary key (a, b));
+             insert into things select chr(97 + i % 3), i, nullif(i % 7, 3),
+               case i % 4 when 0 then 'first'::\"Odd Kind\" when 1 then 'second' end,
+               case when i % 5 > 0 then timestamptz '2026-01-01 00:00Z' + i * interval '7 h 1 us' end,
+               'x' || i % 9, case when i % 2 = 0 then 'high' else 'low' end::else_where.mood
+             from generate_series(1, {ROWS}) i"
+        ))
+        .await
+        .unwrap();
+    let engine = engine(&database.url(), PROFILE).await;
+    let source = engine.rows(&CheckId { kind: "anomalies", name: "rows".into() }, "rows").unwrap();
+    (database, engine, source)
+}
+
+async fn walk(engine: &Engine, request: &PageRequest, backwards: bool) -> Vec<Row> {
+    let mut request =
+        PageRequest { at: if backwards { At::Last } else { At::First }, count: true, ..request.clone() };
+    let mut rows: Vec<Row> = Vec::new();
+    loop {
+        let page = engine.page(&request).await.unwrap();
+        if backwards {
+            rows.splice(0..0, page.rows);
+            request.at = At::Before(rows.first().map(|r| r.position.clone()).unwrap_or_default());
+        } else {
+            rows.extend(page.rows);
+            request.at = At::After(rows.last().map(|r| r.position.clone()).unwrap_or_default());
+        }
+        if page.end {
+            assert_eq!(page.total, Some(rows.len() as u64), "{request:?}");
+            return rows;
+        }
+        assert!(rows.len() <= ROWS, "{request:?} goes round");
+    }
+}
+
+/// The database's own order of the same.
+async fn expected(database: &Database, order: &str, filter: &str) -> Vec<String> {
+    let sql = format!("select a || '|' || b from things where {filter} order by {order}");
+    let rows = database.owner().await.fetch_text(&sql, &[]).await.unwrap();
+    rows.into_iter().map(|mut r| r.remove(0).unwrap()).collect()
+}
+
+fn keys(rows: &[Row]) -> Vec<String> {
+    rows.iter()
+        .map(|r| format!("{}|{}", r.cells[0].as_ref().unwrap(), r.cells[1].as_ref().unwrap()))
+        .collect()
+}
+
+fn request(source: &RowSource) -> PageRequest {
+    PageRequest { source: source.clone(), filter: None, sort: None, at: At::First, limit: 8, count: true }
+}
+
+#[tokio::test]
+async fn every_order_gives_every_row_once_both_ways() {
+    let (database, engine, source) = things().await;
+    let mut orders = vec![(None, "a, b".to_owned())];
+    for column in ["n", "Mixed Case", "t", "c", "m", "a", "b"] {
+        for descending in [false, true] {
+            let direction = if descending { "desc" } else { "asc" };
+            let order = format!("\"{column}\" {direction} nulls last, a, b");
+            orders.push((Some(Sort { column: column.into(), descending }), order));
+        }
+    }
+    for (sort, order) in orders {
+        let request = PageRequest { sort, ..request(&source) };
+        let expected = expected(&database, &order, "true").await;
+        assert_eq!(expected.len(), ROWS);
+        assert_eq!(keys(&walk(&engine, &request, false).await), expected, "{order}");
+        assert_eq!(keys(&walk(&engine, &request, true).await), expected, "{order}, backwards");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_and_its_inverse_share_out_the_rows() {
+    let (database, engine, source) = things().await;
+    // What LIKE would take for a pattern is text.
+    for (text, condition) in [
+        ("first", "\"Mixed Case\" = 'first'"),
+        ("FIRST", "\"Mixed Case\" = 'first'"),
+        ("%", "false"),
+        ("_", "false"),
+        ("\\", "false"),
+        ("nowhere", "false"),
+    ] {
+        for inverse in [false, true] {
+            let filter = Some(Filter { text: text.into(), inverse });
+            let sort = Some(Sort { column: "n".into(), descending: true });
+            let request = PageRequest { filter, sort, ..request(&source) };
+            let not = if inverse { "not" } else { "" };
+            let condition = format!("{not} coalesce({condition}, false)");
+            let expected = expected(&database, "n desc nulls last, a, b", &condition).await;
+            assert_eq!(keys(&walk(&engine, &request, false).await), expected, "{text} {inverse}");
+            assert_eq!(keys(&walk(&engine, &request, true).await), expected, "{text} {inverse}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_position_goes_on_where_rows_have_gone() {
+    let (database, engine, source) = things().await;
+    let first = engine.page(&request(&source)).await.unwrap();
+    let last = first.rows.last().unwrap();
+    let sql = "delete from things where (a, b) = ($1, $2::int)";
+    let key: Vec<&str> = last.position.iter().flatten().map(String::as_str).collect();
+    assert_eq!(database.owner().await.execute(sql, &key).await.unwrap(), 1);
+    let next = PageRequest { at: At::After(last.position.clone()), ..request(&source) };
+    let page = engine.page(&next).await.unwrap();
+    assert_eq!(page.total, Some(ROWS as u64 - 1));
+    assert_eq!(keys(&page.rows), expected(&database, "a, b", "true").await[7..15]);
+}
+
+#[tokio::test]
+async fn an_unknown_column_is_named() {
+    let (_database, engine, source) = things().await;
+    let sort = Some(Sort { column: "nope".into(), descending: false });
+    let error = engine.page(&PageRequest { sort, ..request(&source) }).await.unwrap_err();
+    assert!(error.message.contains("no column nope"), "{error}");
+}
+
+#[tokio::test]
+async fn a_page_of_huge_cells_is_small() {
+    let database = Database::empty().await;
+    let sql = "create table big (id int primary key, body text);
+               insert into big select i, repeat('é', 1048576) from generate_series(1, 10) i";
+    database.owner().await.execute_script(sql).await.unwrap();
+    let profile = "name = \"p\"\n[[anomalies]]\nname = \"big\"\ntitle = \"big\"\nkey = [\"id\"]\nsql = \"select id, body from big\"\n";
+    let engine = engine(&database.url(), profile).await;
+    let id = CheckId { kind: "anomalies", name: "big".into() };
+    let report = engine.observe(&id, false).await;
+    assert!(serde_json::to_string(&report.findings).unwrap().len() < 20_000);
+    let source = engine.rows(&id, "rows").unwrap();
+    let page = engine.page(&request(&source)).await.unwrap();
+    assert_eq!(page.rows.len(), 8);
+    let longest = page.rows.iter().flat_map(|r| &r.cells).flatten().map(|c| c.chars().count()).max();
+    assert_eq!(longest, Some(midwatch::engine::paging::CELL_CHARS));
+}
