@@ -106,7 +106,11 @@ fn idle(config: &str) {
         let (start, before) = (Instant::now(), ticks(pid));
         std::thread::sleep(Duration::from_secs(20));
         let used = f64::from(u32::try_from(ticks(pid) - before).unwrap()) / 100.0;
-        say(what, format!("{:.2} %", used / start.elapsed().as_secs_f64() * 100.0), if key.is_empty() { "" } else { "0.5 %" });
+        say(
+            what,
+            format!("{:.2} %", used / start.elapsed().as_secs_f64() * 100.0),
+            if key.is_empty() { "" } else { "0.5 %" },
+        );
     }
 }
 

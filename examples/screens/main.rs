@@ -18,9 +18,15 @@ fn main() {
     };
     let binary = std::fs::canonicalize(binary).expect("the program is built");
     let keep = |name: &str, screen: &vt100::Screen| {
-        std::fs::write(Path::new(&folder).join(format!("{name}.svg")), svg::render(screen)).expect("a writable folder");
+        std::fs::write(Path::new(&folder).join(format!("{name}.svg")), svg::render(screen))
+            .expect("a writable folder");
     };
-    let mut console = Console::start(&binary.to_string_lossy(), (120, 34), &["demo", "--rows", "20000", "--target", "hithonix"], &[]);
+    let mut console = Console::start(
+        &binary.to_string_lossy(),
+        (120, 34),
+        &["demo", "--rows", "20000", "--target", "hithonix"],
+        &[],
+    );
     console.shows("anomalies/status_mismatch");
     console.wait("all checks", |s| !s.contents().contains("looking"));
     keep("overview", &console.shows("anomalies/unclosed_break"));
@@ -31,7 +37,10 @@ fn main() {
     console.press("j\r");
     console.shows("(exact)");
     console.press("\r");
-    keep("anomaly", &console.wait("the day", |s| s.contents().contains("CLOCK_IN") && s.contents().contains("wrong")));
+    keep(
+        "anomaly",
+        &console.wait("the day", |s| s.contents().contains("CLOCK_IN") && s.contents().contains("wrong")),
+    );
     console.press("thosp\r");
     console.shows("hospitality@");
     console.press("3");

@@ -46,7 +46,10 @@ fn run(out: &mut String, screen: &Screen, row: u16, from: u16, columns: u16) -> 
     let (x, y) = (MARGIN + f32::from(from) * CELL, MARGIN + f32::from(row) * LINE);
     let width = f32::from(to - from) * CELL;
     if let Some(background) = &style.background {
-        let _ = writeln!(out, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{LINE}\" fill=\"{background}\"/>");
+        let _ = writeln!(
+            out,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{LINE}\" fill=\"{background}\"/>"
+        );
     }
     if !text.trim().is_empty() {
         let weight = if style.bold { " font-weight=\"bold\"" } else { "" };
@@ -84,8 +87,8 @@ fn style(cell: &Cell) -> Style {
 
 fn colour(color: Color) -> Option<String> {
     const SIXTEEN: [&str; 16] = [
-        "#0f141a", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#d5dae0", "#5c6370", "#f0645f",
-        "#73be78", "#e5b654", "#69b4f0", "#be8ce6", "#7fd5e0", "#ffffff",
+        "#0f141a", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#d5dae0", "#5c6370",
+        "#f0645f", "#73be78", "#e5b654", "#69b4f0", "#be8ce6", "#7fd5e0", "#ffffff",
     ];
     match color {
         Color::Default => None,

@@ -23,7 +23,12 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    pub(crate) fn start(binary: &str, (columns, rows): (u16, u16), args: &[&str], env: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(
+        binary: &str,
+        (columns, rows): (u16, u16),
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system().openpty(size(rows, columns)).unwrap();
         let mut command = CommandBuilder::new(binary);
         command.args(args);
@@ -78,7 +83,11 @@ impl Console {
         while !wanted(parser.0.screen()) {
             let left = until.saturating_duration_since(Instant::now());
             let ended = parser.1;
-            assert!(!left.is_zero() && !ended, "{what} did not come; the screen:\n{}", parser.0.screen().contents());
+            assert!(
+                !left.is_zero() && !ended,
+                "{what} did not come; the screen:\n{}",
+                parser.0.screen().contents()
+            );
             parser = self.screen.changed.wait_timeout(parser, left).unwrap().0;
         }
         parser.0.screen().clone()

@@ -4,10 +4,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../../examples/screens/svg.rs"]
-mod svg;
 mod fake;
 mod pictures;
 mod pty;
 mod runs;
+#[path = "../../examples/screens/svg.rs"]
+mod svg;
 mod update;

@@ -1,0 +1,123 @@
+//! Every command of the README is run.
+#![cfg(test)]
+#![cfg(feature = "tui")]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::pty::Console;
+use midwatch::sandbox::demo::{Demo, DemoOptions};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_midwatch");
+
+/// The lines of its shell blocks, without comments.
+fn commands() -> Vec<String> {
+    let text = include_str!("../README.md");
+    let blocks = text.split("```").skip(1).step_by(2).filter_map(|b| b.strip_prefix("sh\n"));
+    blocks
+        .flat_map(str::lines)
+        .map(|l| {
+            l.split("  #")
+                .next()
+                .unwrap_or_default()
+                .split(" # ")
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        })
+        .filter(|l| !l.is_empty())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_runs() {
+    let demo =
+        Demo::start(DemoOptions { rows: 2_000, ..DemoOptions::default() }, std::sync::Arc::new(|_| {}))
+            .await
+            .unwrap();
+    let place = tempfile::tempdir().unwrap();
+    std::fs::copy(demo.config_file(), place.path().join("midwatch.toml")).unwrap();
+    let url = demo.server().url("hospitality");
+    let all = commands();
+    assert!(all.len() >= 12, "{all:?}");
+    for line in &all {
+        // What stands before the program's name sets its environment.
+        let line = line.replace("postgres://reader@db1/app", &url);
+        match line.split_whitespace().find(|w| !w.contains('=')) {
+            Some("make") => make(&line),
+            Some("midwatch") if line.contains("--no-ui") => serve(&line, place.path()),
+            Some("midwatch") if opens_console(&line) => console(&line, place.path()),
+            Some("midwatch") => run(&line, place.path()),
+            other => panic!("the README has a command nobody tests: {other:?} in {line}"),
+        }
+    }
+    assert!(place.path().join("reports/anomalies.json").exists());
+    demo.stop().await.unwrap();
+}
+
+fn opens_console(line: &str) -> bool {
+    !["check", "doctor", "config", "demo"].iter().any(|verb| line.split_whitespace().any(|w| w == *verb))
+}
+
+/// `make test` is what runs this, `make demo` is a build and `midwatch demo`: their recipes must be there.
+fn make(line: &str) {
+    let target = line.split_whitespace().nth(1).unwrap();
+    let output = Command::new("make")
+        .args(["--dry-run", target])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn shell(line: &str, place: &Path) -> Command {
+    let mut command = Command::new("sh");
+    let path =
+        format!("{}:{}", Path::new(BINARY).parent().unwrap().display(), std::env::var("PATH").unwrap());
+    command.args(["-c", line]).current_dir(place).env("PATH", path).env("NO_COLOR", "1");
+    command
+}
+
+fn run(line: &str, place: &Path) {
+    let output = shell(line, place).output().unwrap();
+    let code = output.status.code().unwrap();
+    // The demo has findings; doctor warns where it has to.
+    assert!(code <= 1, "{line}: exit {code}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(!output.stdout.is_empty(), "{line} says nothing");
+}
+
+fn console(line: &str, place: &Path) {
+    let (assignments, args): (Vec<&str>, Vec<&str>) =
+        line.split_whitespace().filter(|w| *w != "midwatch").partition(|w| w.contains("://"));
+    let mut env: Vec<(&str, &str)> = assignments.iter().filter_map(|a| a.split_once('=')).collect();
+    let config = place.join("midwatch.toml");
+    let mut args = args;
+    if env.is_empty() {
+        args.extend(["--config", config.to_str().unwrap()]);
+    } else {
+        env.push(("XDG_CONFIG_HOME", "/nonexistent"));
+    }
+    let mut console = Console::start(BINARY, (80, 24), &args, &env);
+    console.shows("parity/revenues");
+    console.press("q");
+    console.shows("Leave midwatch?");
+    console.press("\r");
+    assert_eq!(console.end().0, 0, "{line}");
+}
+
+/// The demo without a console serves until it is told to end.
+fn serve(line: &str, place: &Path) {
+    use std::io::BufRead as _;
+    let mut child = shell(&format!("exec {line}"), place).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let config = lines.next().unwrap().unwrap();
+    assert!(Path::new(&config).is_absolute(), "{config}");
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!Path::new(&config).exists(), "the demo left its files");
+}
