@@ -4,14 +4,16 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use midwatch::engine::Severity;
 use midwatch::sandbox::demo::{Demo, DemoOptions};
-use midwatch::tui::app::App;
-use midwatch::tui::theme::{Depth, Theme};
+use midwatch::tui::msg::Msg;
 use midwatch::tui::view;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+#[path = "../tests/tui/fake.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod fake;
 #[path = "../tests/common/pty.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod pty;
@@ -47,7 +49,7 @@ fn percentile(mut times: Vec<Duration>, p: usize) -> Duration {
 }
 
 fn ms(d: Duration) -> String {
-    format!("{:.1} ms", d.as_secs_f64() * 1000.0)
+    format!("{:.2} ms", d.as_secs_f64() * 1000.0)
 }
 
 fn first_paint(config: &str) {
@@ -61,7 +63,18 @@ fn first_paint(config: &str) {
 }
 
 fn frame() {
-    let app = App::new(Utc::now(), (200, 60), Theme::new(Depth::True, false));
+    let mut app = fake::connected((200, 60));
+    let check = fake::id("anomalies", "date_mismatch");
+    let line = |n: u64| {
+        fake::finding(
+            &format!("{check}/{n}"),
+            Severity::Critical,
+            "a finding of a usual length, as an operator reads it",
+            Some(n),
+            &serde_json::json!([]),
+        )
+    };
+    app.update(Msg::Observed(Box::new(fake::report(&check, (0..200).map(line).collect()))));
     let mut terminal = Terminal::new(TestBackend::new(200, 60)).unwrap();
     let start = Instant::now();
     for _ in 0..1000 {
@@ -80,6 +93,7 @@ fn key_to_paint(config: &str) {
             console.press("R");
         }
         let (key, mark) = if i % 2 == 0 { ("5", "what is wrong") } else { ("4", "all in state SUCCESS") };
+        console.wait("the other pane", |s| !s.contents().contains(mark));
         let start = Instant::now();
         console.press(key);
         console.shows(mark);

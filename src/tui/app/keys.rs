@@ -9,7 +9,7 @@ use super::{App, Link, Overlay, View};
 use crate::engine::paging::{At, Sort};
 use crate::engine::report::CheckId;
 use crate::tui::keymap::{self, Action, Lookup};
-use crate::tui::list::matches;
+use crate::tui::list::{List, matches};
 use crate::tui::msg::Effect;
 use crate::tui::pane;
 
@@ -64,11 +64,15 @@ impl App {
 
     /// Why an action cannot be done here and now; `None`: it can.
     pub fn why_not(&self, action: Action) -> Option<String> {
+        self.why_not_in(action, &self.list())
+    }
+
+    /// The same for a table already at hand: drawing asks for many actions.
+    pub fn why_not_in(&self, action: Action, list: &List) -> Option<String> {
         let later = "not in this version: nothing can be changed yet";
-        let empty = || self.list().rows.is_empty();
         match action {
             Action::DryRun => {
-                let here = self.check_here();
+                let here = self.check_in(list);
                 let fits = self
                     .session
                     .iter()
@@ -83,7 +87,7 @@ impl App {
                 Some("the configuration has no other target".into())
             }
             Action::Open | Action::Copy | Action::Export | Action::Mark | Action::MarkAll | Action::Sort
-                if empty() =>
+                if list.rows.is_empty() =>
             {
                 Some("there are no rows".into())
             }

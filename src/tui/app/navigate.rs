@@ -2,7 +2,7 @@
 
 use super::{App, Level, Place, Surroundings, View};
 use crate::engine::report::CheckId;
-use crate::tui::list::{Detail, Goto, Row};
+use crate::tui::list::{Detail, Goto, List, Row};
 use crate::tui::msg::{Effect, Failure, Slot};
 use crate::tui::pane;
 
@@ -173,10 +173,14 @@ impl App {
 
     /// The check of the row under the cursor, or of the view.
     pub fn check_here(&self) -> Option<CheckId> {
+        self.check_in(&self.list())
+    }
+
+    pub(super) fn check_in(&self, list: &List) -> Option<CheckId> {
         match &self.level().view {
             View::Twin(id) => Some(id.clone()),
             View::Rows(rows) => Some(rows.id.clone()),
-            View::Pane => self.list().rows.get(self.level().state.cursor).and_then(|r| r.check.clone()),
+            View::Pane => list.rows.get(self.level().state.cursor).and_then(|r| r.check.clone()),
             View::Detail { .. } => {
                 let below = self.stacks.get(self.pane)?.iter().rev().nth(1)?;
                 match &below.view {

@@ -12,7 +12,7 @@ use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::app::{App, Level, View};
-use super::list::Cell;
+use super::list::{Cell, List};
 use super::pane::{self, Spans};
 use super::theme::Tone;
 
@@ -30,9 +30,10 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
     header::tabs(app, buffer, row(area, 1));
     rule(app, buffer, row(area, 2));
     let body = Rect { y: area.y + 3, height: area.height - 5, ..area };
-    draw_body(app, buffer, body);
-    status::status(app, buffer, row(area, area.height - 2));
-    status::footer(app, buffer, row(area, area.height - 1));
+    let list = app.list();
+    draw_body(app, buffer, body, &list);
+    status::status(app, buffer, row(area, area.height - 2), &list);
+    status::footer(app, buffer, row(area, area.height - 1), &list);
     if app.overlay.is_some() {
         overlay::draw(app, buffer, area);
     }
@@ -58,7 +59,7 @@ fn rule(app: &App, buffer: &mut Buffer, area: Rect) {
     put(buffer, area.x, area.y, area.right(), &line, app.theme.tone(Tone::Dim));
 }
 
-fn draw_body(app: &App, buffer: &mut Buffer, area: Rect) {
+fn draw_body(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
     let level = app.level();
     let mut picture = picture(app, level, area.width);
     // The table keeps at least half of the room.
@@ -74,9 +75,9 @@ fn draw_body(app: &App, buffer: &mut Buffer, area: Rect) {
     }
     let rest = Rect { y, height: area.bottom().saturating_sub(y), ..area };
     match &level.view {
-        View::Detail { context, .. } => table::detail(app, buffer, rest, context.as_ref()),
+        View::Detail { context, .. } => table::detail(app, buffer, rest, list, context.as_ref()),
         View::Pane | View::Twin(_) | View::Rows(_) => {
-            table::draw(app, buffer, rest, &app.list(), &level.state);
+            table::draw(app, buffer, rest, list, &level.state);
         }
     }
 }

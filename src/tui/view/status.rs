@@ -9,10 +9,11 @@ use super::{fit, put};
 use crate::tui::app::{App, Link, View};
 use crate::tui::format::{ago, count};
 use crate::tui::keymap::{KEYMAP, shown};
+use crate::tui::list::List;
 use crate::tui::theme::Tone;
 
-pub(super) fn status(app: &App, buffer: &mut Buffer, area: Rect) {
-    let right = format!("{} ", right_text(app));
+pub(super) fn status(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
+    let right = format!("{} ", right_text(app, list));
     let right_x = area.right().saturating_sub(u16::try_from(right.width()).unwrap_or(0));
     put(buffer, right_x, area.y, area.right(), &right, app.theme.tone(Tone::Dim));
     let (text, tone) = left_text(app);
@@ -49,7 +50,7 @@ fn left_text(app: &App) -> (String, Tone) {
     }
 }
 
-fn right_text(app: &App) -> String {
+fn right_text(app: &App, list: &List) -> String {
     let mut parts: Vec<String> = Vec::new();
     let running: Vec<&str> =
         app.watches.iter().filter(|w| w.running.is_some()).map(|w| w.id.name.as_str()).collect();
@@ -76,7 +77,7 @@ fn right_text(app: &App) -> String {
         }
         View::Rows(_) | View::Detail { .. } => {}
         View::Pane | View::Twin(_) => {
-            let rows = app.list().rows.len();
+            let rows = list.rows.len();
             if rows > 0 {
                 parts.push(format!("{} of {rows}", level.state.cursor.min(rows - 1) + 1));
             }
@@ -86,10 +87,10 @@ fn right_text(app: &App) -> String {
 }
 
 /// The keys that matter here; one that cannot be used now is dim, and says why when it is pressed.
-pub(super) fn footer(app: &App, buffer: &mut Buffer, area: Rect) {
+pub(super) fn footer(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
     let mut x = area.x;
     for b in KEYMAP.iter().filter(|b| !b.short.is_empty()) {
-        let disabled = app.why_not(b.action).is_some();
+        let disabled = app.why_not_in(b.action, list).is_some();
         let key = shown(b.keys.first().copied().unwrap_or_default(), app.theme.glyphs.enter);
         let text = format!(" {key} {} ", b.short);
         if usize::from(area.right().saturating_sub(x)) < text.width() {

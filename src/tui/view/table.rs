@@ -170,8 +170,13 @@ fn line(
 }
 
 /// Names and values, the chosen value in full, and the row's surroundings below.
-pub(super) fn detail(app: &App, buffer: &mut Buffer, area: Rect, context: Option<&Surroundings>) {
-    let list = app.list();
+pub(super) fn detail(
+    app: &App,
+    buffer: &mut Buffer,
+    area: Rect,
+    list: &List,
+    context: Option<&Surroundings>,
+) {
     let state = &app.level().state;
     let wanted = u16::try_from(list.rows.len() + 1).unwrap_or(u16::MAX);
     let pairs = if context.is_some() { wanted.min(area.height / 2) } else { wanted.min(area.height) };
