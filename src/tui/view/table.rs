@@ -180,7 +180,7 @@ pub(super) fn detail(
     let state = &app.level().state;
     let wanted = u16::try_from(list.rows.len() + 1).unwrap_or(u16::MAX);
     let pairs = if context.is_some() { wanted.min(area.height / 2) } else { wanted.min(area.height) };
-    draw(app, buffer, Rect { height: pairs, ..area }, &list, state);
+    draw(app, buffer, Rect { height: pairs, ..area }, list, state);
     let mut y = area.y + pairs;
     let long = list
         .rows
@@ -200,7 +200,7 @@ pub(super) fn detail(
     if let Some(c) = context
         && y + 1 < area.bottom()
     {
-        surroundings(app, buffer, Rect { y: y + 1, height: area.bottom() - y - 1, ..area }, c, &list);
+        surroundings(app, buffer, Rect { y: y + 1, height: area.bottom() - y - 1, ..area }, c, list);
     }
 }
 
