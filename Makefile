@@ -31,7 +31,7 @@ lint:
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
 
 bench: setup
-	cargo bench --benches
+	cargo bench --bench '*'
 
 clean:
 	cargo clean

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// What kind of failure this is. [`Class::exit_code`] is the contract with other programs.
+/// What kind of failure this is. [`Error::exit_code`] is the contract with other programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {

@@ -8,7 +8,7 @@ use midwatch::sandbox::{Options, Server};
 
 use crate::common::{Database, engine};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn rule(sql: &str) -> String {
     format!("name = \"p\"\n[[anomalies]]\nname = \"r\"\ntitle = \"r\"\nkey = [\"id\"]\nsql = \"{sql}\"\n")

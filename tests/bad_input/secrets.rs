@@ -1,5 +1,6 @@
 //! A planted password is in no output, log, file or error.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use midwatch::sandbox::{Options, Server};
@@ -33,7 +34,7 @@ impl Place {
             command.env("DATABASE_URL", url);
         }
         let run = run(&mut command);
-        self.seen += &format!("{args:?}: {}\n{}\n", run.stdout, run.stderr);
+        writeln!(self.seen, "{args:?}: {}\n{}", run.stdout, run.stderr).unwrap();
         run.code
     }
 

@@ -1,5 +1,7 @@
 //! Parity where names, values and sizes are not what one would wish for.
 
+use std::fmt::Write as _;
+
 use midwatch::engine::Report;
 use serde_json::{Value, json};
 
@@ -217,7 +219,7 @@ async fn several_large_twins_do_not_wait_for_each_other() {
              insert into {twin}p select * from {twin}"
         );
         owner.execute_script(&sql).await.unwrap();
-        text += &format!("[[twins]]\nlegacy = \"{twin}\"\npartitioned = \"{twin}p\"\nkey = [\"id\"]\n");
+        writeln!(text, "[[twins]]\nlegacy = \"{twin}\"\npartitioned = \"{twin}p\"\nkey = [\"id\"]").unwrap();
     }
     let engine = engine(&database.url(), &text).await;
     let ids = engine.ids();
