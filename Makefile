@@ -1,13 +1,14 @@
 # make test | demo | lint | bench | clean. Each sets up what is missing (Debian; sudo where needed).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lint bench clean
+.PHONY: help setup test demo lint bench screens clean
 
 help:
 	@echo "make demo    a private PostgreSQL with planted problems and live traffic, and the console on it"
 	@echo "make test    all tests"
 	@echo "make lint    formatting, clippy, the build without a terminal, documentation"
 	@echo "make bench   side-by-side measurements, as ratios"
+	@echo "make screens the README's pictures, taken anew"
 	@echo "make clean   what was built"
 
 setup:
@@ -17,7 +18,8 @@ test: setup
 	cargo test --no-fail-fast
 
 # A debug build: ready in a fraction of the time, and quick enough to work with. ARGS="--rows 1000000"
-demo: setup
+demo:
+	@./.ci/setup demo
 	@cargo build --quiet --bin midwatch
 	@cargo run --quiet --bin midwatch -- demo $(ARGS)
 
@@ -32,6 +34,11 @@ lint:
 
 bench: setup
 	cargo bench --bench '*'
+
+# The README's pictures, from the real program on the demo.
+screens: setup
+	cargo build --bin midwatch --example screens
+	cargo run --quiet --example screens -- target/debug/midwatch assets/screens
 
 clean:
 	cargo clean

@@ -1,6 +1,11 @@
 //! What the console itself costs: first paint, key to paint, idle processor time, memory, a frame.
 //!
 //! `make bench` prints the figures beside their goals; they are measured, never asserted.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench prints, and ends on the first surprise"
+)]
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,7 @@
 //! Takes the README's pictures: the real program on the demo's servers, in a terminal of its own.
 //!
 //! `cargo run --example screens -- path/to/midwatch assets/screens`
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it ends on the first surprise")]
 
 use std::path::Path;
 

@@ -24,7 +24,8 @@ pub struct Options {
     pub memory: bool,
     /// `None`: found on this machine.
     pub binaries: Option<Binaries>,
-    /// The superuser, who needs no password.
+    /// The superuser, who needs no password. Not called `midwatch`: that is the journal's schema, which
+    /// `"$user"` in a search path would then name.
     pub user: String,
     /// Server settings on top of ours.
     pub settings: Vec<(String, String)>,
@@ -32,7 +33,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dir: None, memory: false, binaries: None, user: "midwatch".into(), settings: Vec::new() }
+        Self { dir: None, memory: false, binaries: None, user: "keeper".into(), settings: Vec::new() }
     }
 }
 

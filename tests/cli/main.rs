@@ -242,7 +242,7 @@ async fn the_services_of_libpq_are_followed() {
     command
         .env("PGHOST", &socket)
         .env("PGDATABASE", &database.name)
-        .env("PGUSER", "midwatch")
+        .env("PGUSER", "keeper")
         .env("PGPORT", "5432");
     let by_environment = run(command.args(["check", "--json"]));
     assert_eq!(by_environment.json()["target"]["database"], database.name.as_str(), "{by_environment:?}");
