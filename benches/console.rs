@@ -44,7 +44,7 @@ fn main() {
     runtime.block_on(demo.stop()).unwrap();
 }
 
-fn say(what: &str, figure: String, goal: &str) {
+fn say(what: &str, figure: impl std::fmt::Display, goal: &str) {
     println!("{what:<58} {figure:>16}   goal {goal}");
 }
 

@@ -54,7 +54,7 @@ impl Pooler {
     }
 
     fn url(&self, database: &str) -> String {
-        format!("postgres://midwatch@localhost:6432/{database}?host={}", self.dir.path().display())
+        format!("postgres://keeper@localhost:6432/{database}?host={}", self.dir.path().display())
     }
 }
 
