@@ -63,7 +63,7 @@ fn rows_of(app: &App, watch: &Watch) -> Vec<(u8, Row)> {
     let Some(report) = &watch.report else { return vec![] };
     let seen = super::age_cell(app, watch);
     let mut out = Vec::new();
-    if let Some(why) = report.status.why() {
+    if let Some(why) = watch.why() {
         let first = why.lines().next().unwrap_or_default();
         let cells = vec![
             cell(app.theme.glyphs.unknown, Tone::Unknown),
