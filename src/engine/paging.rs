@@ -379,6 +379,7 @@ mod tests {
             at,
             limit: 10,
             count: false,
+            whole: false,
         }
     }
 
