@@ -156,6 +156,65 @@ pub const KEYMAP: &[Binding] = &[
     bind(Action::Cancel, &["ctrl-c"], "", "cancel what is running on the server; again: ask to leave"),
 ];
 
+/// What a key asks for in a dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialogAction {
+    /// Away with it.
+    Close,
+    /// Take the chosen line.
+    Choose,
+    /// Lines down; far beyond the end is the end.
+    Down(isize),
+    /// Copy what it shows; in the question whether to leave: leave.
+    Yes,
+    /// Close; in the question whether to leave: leave.
+    Quit,
+}
+
+/// A line of the dialogs' table.
+#[derive(Debug, Clone, Copy)]
+pub struct DialogBinding {
+    /// What it does.
+    pub action: DialogAction,
+    /// Names of keys.
+    pub keys: &'static [&'static str],
+    /// Also where text is typed: then letters are text.
+    pub typing: bool,
+    /// One line for help.
+    pub about: &'static str,
+}
+
+const fn dialog_key(
+    action: DialogAction,
+    keys: &'static [&'static str],
+    typing: bool,
+    about: &'static str,
+) -> DialogBinding {
+    DialogBinding { action, keys, typing, about }
+}
+
+/// Every key of dialogs.
+pub const DIALOG: &[DialogBinding] = &[
+    dialog_key(DialogAction::Close, &["esc"], true, "close the dialog"),
+    dialog_key(DialogAction::Choose, &["enter"], true, "take the chosen line"),
+    dialog_key(DialogAction::Down(1), &["down", "ctrl-n"], true, "next line"),
+    dialog_key(DialogAction::Down(-1), &["up", "ctrl-p"], true, "previous line"),
+    dialog_key(DialogAction::Down(10), &["pgdn", "ctrl-d"], true, "ten lines down"),
+    dialog_key(DialogAction::Down(-10), &["pgup"], true, "ten lines up"),
+    dialog_key(DialogAction::Down(1), &["j"], false, "next line, where nothing is typed"),
+    dialog_key(DialogAction::Down(-1), &["k"], false, "previous line, where nothing is typed"),
+    dialog_key(DialogAction::Down(-10), &["ctrl-u"], false, "ten lines up, where nothing is typed"),
+    dialog_key(DialogAction::Down(isize::MIN), &["g", "home"], false, "first line"),
+    dialog_key(DialogAction::Down(isize::MAX), &["G", "end"], false, "last line"),
+    dialog_key(DialogAction::Yes, &["y"], false, "copy the statements shown; leave, where that is asked"),
+    dialog_key(DialogAction::Quit, &["q"], false, "close; leave, where that is asked"),
+];
+
+/// What a key asks for in a dialog, where text is typed or not.
+pub fn dialog(name: &str, typing: bool) -> Option<DialogAction> {
+    DIALOG.iter().find(|b| (b.typing || !typing) && b.keys.contains(&name)).map(|b| b.action)
+}
+
 /// The table's line of an action.
 pub fn binding(action: Action) -> Option<&'static Binding> {
     KEYMAP.iter().find(|b| b.action == action)

@@ -1,6 +1,6 @@
 //! What lies on top: help, palette, targets, actions, export, SQL, locks, log, leaving.
 
-use crossterm::event::{Event, KeyCode, KeyEvent};
+use crossterm::event::{Event, KeyEvent};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher};
 use tui_input::Input;
@@ -9,7 +9,7 @@ use tui_input::backend::crossterm::EventHandler as _;
 use super::{App, View};
 use crate::engine::report::CheckId;
 use crate::report::table::Format;
-use crate::tui::keymap::{self, Action, KEYMAP};
+use crate::tui::keymap::{self, Action, DIALOG, DialogAction, KEYMAP};
 use crate::tui::msg::{Effect, Export, ExportRows};
 use crate::tui::pane;
 
@@ -99,40 +99,29 @@ impl Overlay {
 
 impl App {
     pub(super) fn overlay_key(&mut self, key: KeyEvent) -> Vec<Effect> {
-        let name = keymap::name(key);
         let Some(overlay) = &mut self.overlay else { return vec![] };
         let typing = overlay.has_input();
-        match name.as_str() {
-            "esc" => self.overlay = None,
-            "y" if overlay.kind == Kind::Quit => return vec![Effect::Quit],
-            "q" if !typing => {
-                let leaving = overlay.kind == Kind::Quit;
-                self.overlay = None;
-                if leaving {
-                    return vec![Effect::Quit];
-                }
-            }
-            "enter" => return self.overlay_enter(),
-            "down" | "ctrl-n" => self.overlay_move(1),
-            "up" | "ctrl-p" => self.overlay_move(-1),
-            "pgdn" | "ctrl-d" => self.overlay_move(10),
-            "pgup" | "ctrl-u" if !typing || key.code == KeyCode::PageUp => self.overlay_move(-10),
-            "j" if !typing => self.overlay_move(1),
-            "k" if !typing => self.overlay_move(-1),
-            "g" | "home" if !typing => self.overlay_move(isize::MIN),
-            "G" | "end" if !typing => self.overlay_move(isize::MAX),
-            _ if typing => {
+        let Some(action) = keymap::dialog(&keymap::name(key), typing) else {
+            if typing {
                 overlay.input.handle_event(&Event::Key(key));
                 overlay.cursor = 0;
             }
-            "y" => {
+            return vec![];
+        };
+        let leaving = overlay.kind == Kind::Quit;
+        match action {
+            DialogAction::Close => self.overlay = None,
+            DialogAction::Choose => return self.overlay_enter(),
+            DialogAction::Down(by) => self.overlay_move(by),
+            DialogAction::Yes | DialogAction::Quit if leaving => return vec![Effect::Quit],
+            DialogAction::Quit => self.overlay = None,
+            DialogAction::Yes => {
                 if let Kind::Sql(statements) = &overlay.kind {
                     let text: Vec<_> = statements.iter().map(|(_, sql)| format!("{sql};")).collect();
                     self.say("statements copied");
                     return vec![Effect::Copy(text.join("\n\n"))];
                 }
             }
-            _ => {}
         }
         vec![]
     }
@@ -222,6 +211,7 @@ impl App {
                 let keys = if b.action == Action::Pane { "1…9".to_owned() } else { b.keys.join(" ") };
                 (keys, b.about, self.why_not(b.action))
             })
+            .chain(DIALOG.iter().map(|b| (b.keys.join(" "), b.about, Some("in dialogs".to_owned()))))
             .filter(|(k, about, _)| {
                 needle.is_empty() || about.to_lowercase().contains(&needle) || k.contains(&needle)
             })
