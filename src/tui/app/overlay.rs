@@ -110,11 +110,10 @@ impl App {
         };
         let leaving = overlay.kind == Kind::Quit;
         match action {
-            DialogAction::Close => self.overlay = None,
             DialogAction::Choose => return self.overlay_enter(),
             DialogAction::Down(by) => self.overlay_move(by),
             DialogAction::Yes | DialogAction::Quit if leaving => return vec![Effect::Quit],
-            DialogAction::Quit => self.overlay = None,
+            DialogAction::Close | DialogAction::Quit => self.overlay = None,
             DialogAction::Yes => {
                 if let Kind::Sql(statements) = &overlay.kind {
                     let text: Vec<_> = statements.iter().map(|(_, sql)| format!("{sql};")).collect();
