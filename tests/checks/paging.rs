@@ -167,5 +167,10 @@ async fn a_page_of_huge_cells_is_small() {
     let page = engine.page(&request(&source)).await.unwrap();
     assert_eq!(page.rows.len(), 8);
     let longest = page.rows.iter().flat_map(|r| &r.cells).flatten().map(|c| c.chars().count()).max();
-    assert_eq!(longest, Some(midwatch::engine::paging::CELL_CHARS));
+    let mark = "… (1048576 characters)";
+    assert_eq!(longest, Some(midwatch::engine::paging::CELL_CHARS + mark.chars().count()));
+    let cut = page.rows[0].cells.iter().flatten().find(|c| c.starts_with('é')).unwrap();
+    assert!(cut.ends_with(mark), "what was cut is told");
+    let whole = engine.page(&PageRequest { whole: true, limit: 1, ..request(&source) }).await.unwrap();
+    assert!(whole.rows[0].cells.iter().flatten().any(|c| c.chars().count() == 1_048_576));
 }
