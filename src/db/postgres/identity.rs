@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::error::read_error;
 use super::reader::Shared;
 use crate::engine::Result;
+use crate::engine::ident::literal;
 use crate::engine::ports::{Facts, ReadOptions};
 use crate::engine::target::{Environment, Server};
 
@@ -68,16 +70,18 @@ async fn system_identifier(facts: &dyn Facts) -> Option<String> {
 pub(super) async fn settings_leak(shared: &Shared) -> Result<bool> {
     let probe = format!("{:x}", std::process::id() ^ Utc::now().timestamp_subsec_nanos());
     let (mut a, mut b) = (shared.open().await?, shared.open().await?);
-    let set = "select set_config('midwatch.probe', $1, false)";
-    sqlx::query(set).bind(&probe).persistent(false).execute(&mut a).await.map_err(|e| read_error(&e))?;
-    let row = sqlx::query("select current_setting('midwatch.probe', true)")
-        .persistent(false)
+    // One message each: outside a transaction a pooler may send parse and execute to different backends.
+    let set = |value: &str| {
+        AssertSqlSafe(format!("select set_config('midwatch.probe', {}, false)", literal(value)))
+    };
+    sqlx::raw_sql(set(&probe)).execute(&mut a).await.map_err(|e| read_error(&e))?;
+    let row: PgRow = sqlx::raw_sql("select current_setting('midwatch.probe', true)")
         .fetch_one(&mut b)
         .await
         .map_err(|e| read_error(&e))?;
     let leaked = row.try_get::<Option<String>, _>(0).ok().flatten() == Some(probe);
     // On the pooled backend the probe would stay.
-    sqlx::query(set).bind("").persistent(false).execute(&mut a).await.map_err(|e| read_error(&e))?;
+    sqlx::raw_sql(set("")).execute(&mut a).await.map_err(|e| read_error(&e))?;
     shared.put_back(a);
     shared.put_back(b);
     Ok(leaked)

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 use tokio::sync::Semaphore;
 
@@ -11,6 +12,7 @@ use super::connect::Connection;
 use super::error::{is_disconnect, read_error};
 use super::tx::{Backend, Tx, begin, begin_text};
 use super::{identity, vitals};
+use crate::engine::ident::literal;
 use crate::engine::ports::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
 use crate::engine::target::Server;
 use crate::engine::vitals::Vitals;
@@ -152,14 +154,13 @@ impl Shared {
     pub(super) async fn cancel(&self, backends: &[Backend]) {
         let Ok((mut connection, _)) = self.connection.open().await else { return };
         for b in backends {
-            let outcome = sqlx::query(
-                "select pg_cancel_backend(pid) from pg_stat_activity where pid = $1 and xact_start = $2::timestamptz",
-            )
-            .bind(b.pid)
-            .bind(&b.started)
-            .persistent(false)
-            .fetch_optional(&mut connection)
-            .await;
+            // One message: a pooler may send what follows elsewhere.
+            let cancel = format!(
+                "select pg_cancel_backend(pid) from pg_stat_activity where pid = {} and xact_start = {}::timestamptz",
+                b.pid,
+                literal(&b.started)
+            );
+            let outcome = sqlx::raw_sql(AssertSqlSafe(cancel)).execute(&mut connection).await;
             if let Err(e) = outcome {
                 tracing::warn!(pid = b.pid, error = %read_error(&e), "failed to cancel a statement on the server");
             }
