@@ -43,7 +43,7 @@ pub struct Partition {
     pub legacy_rows: Option<u64>,
     /// Rows it holds.
     pub partitioned_rows: Option<u64>,
-    /// `equal`, `differs`, `missing` (rows without a partition), `not compared`.
+    /// `equal`, `counts equal` (rows not compared), `differs`, `missing` (rows without a partition), `not compared`.
     pub status: String,
 }
 
@@ -87,16 +87,16 @@ pub struct Facts {
     pub legacy_rows: Option<u64>,
     /// Rows of the twin.
     pub partitioned_rows: Option<u64>,
-    /// Legacy rows that the twin lacks.
-    pub missing_in_partitioned: u64,
+    /// Legacy rows that the twin lacks; this and the next four are null where rows were not compared.
+    pub missing_in_partitioned: Option<u64>,
     /// Twin rows that the legacy table lacks.
-    pub missing_in_legacy: u64,
+    pub missing_in_legacy: Option<u64>,
     /// Rows on both sides with different values.
-    pub different: u64,
+    pub different: Option<u64>,
     /// Old copies of rows that have moved to another partition key.
-    pub stale: u64,
+    pub stale: Option<u64>,
     /// Second rows with the same key.
-    pub duplicate: u64,
+    pub duplicate: Option<u64>,
     /// Sums by column.
     pub sums: BTreeMap<String, Sums>,
     /// The snapshot that everything was compared in.
@@ -118,15 +118,14 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Rows that are not equal.
-    pub fn differences(&self) -> u64 {
-        self.missing_in_partitioned
-            + self.missing_in_legacy
-            + self.different
-            + self.stale
-            + self.duplicate
-            + self.not_classified
-            + self.partitions_not_read
+    /// Rows that are not equal; `None` where rows were not compared.
+    pub fn differences(&self) -> Option<u64> {
+        let by_class = self.missing_in_partitioned?
+            + self.missing_in_legacy?
+            + self.different?
+            + self.stale?
+            + self.duplicate?;
+        Some(by_class + self.not_classified + self.partitions_not_read)
     }
 }
 
@@ -192,6 +191,11 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     let mut facts = digests.facts(&layout);
     let mut differing = digests.differing(&layout);
     let mut samples = rows::Samples::default();
+    if !cx.quick {
+        for class in rows::Class::ALL {
+            *class.count(&mut facts) = Some(0);
+        }
+    }
     if !cx.quick && !differing.is_empty() {
         facts.partitions_not_read = differing.limit(&layout, READ_LEAVES);
         samples = rows::compare(&mut *tx, &plan, &differing, &mut facts).await?;
@@ -214,13 +218,12 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     };
     let coverage = layout.coverage(&mut *tx).await?;
     let found = findings::of(id, &facts, &columns, &layout, &coverage, samples);
-    let ok = if cx.quick {
-        "counts and sums are equal; rows were not compared"
-    } else {
-        "equal by count and 64-bit digests"
-    };
-    let ok = format!("{} rows {ok}", facts.legacy_rows.unwrap_or_default());
-    Ok(Report::of(id.clone(), &facts, found, &ok)
+    let ok = format!("{} rows equal by count and 64-bit digests", facts.legacy_rows.unwrap_or_default());
+    let mut report = Report::of(id.clone(), &facts, found, &ok);
+    if cx.quick && !report.summary.contains("not compared") {
+        report.summary.push_str("; rows were not compared (--quick)");
+    }
+    Ok(report
         .partly_unknown(unseen)
         .evidence("legacy rows by partition", digest::legacy_sql(&plan))
         .evidence(

@@ -8,4 +8,5 @@ mod common;
 mod histories;
 mod names;
 mod paging;
+mod parity;
 mod planted;

@@ -19,7 +19,7 @@ pub(super) fn of(
     let mut counted = facts.clone();
     let total = facts.legacy_rows.unwrap_or_default();
     for class in Class::ALL {
-        let rows = *class.count(&mut counted);
+        let rows = class.count(&mut counted).unwrap_or(0);
         if rows > 0 {
             let sample = samples.take(class);
             let message = format!("{rows} of {total} rows {}{}", describe(class), differing_columns(&sample));
@@ -36,6 +36,7 @@ pub(super) fn of(
         out.push("partitions_not_read", Severity::Critical, message, None, vec![]);
     }
     if facts.legacy_rows.is_some() {
+        out.counts(facts);
         out.sums(facts);
         out.columns(columns);
         out.triggers(&facts.triggers);
@@ -88,16 +89,50 @@ impl Findings<'_> {
         self.list.push(Finding { id: format!("{}/{what}", self.id), severity, message, rows, sample });
     }
 
+    /// Where rows were not compared, that must never read as equal.
+    fn counts(&mut self, facts: &Facts) {
+        if facts.differences().is_some() {
+            return;
+        }
+        let differ: Vec<&str> = facts
+            .partitions
+            .iter()
+            .filter(|p| matches!(p.status.as_str(), "differs" | "missing"))
+            .map(|p| p.partition.as_str())
+            .collect();
+        let agree = differ.is_empty() && facts.legacy_rows == facts.partitioned_rows;
+        if !agree {
+            let rows = |n: Option<u64>| n.unwrap_or_default();
+            let named = match differ.len() {
+                0 => String::new(),
+                1..=3 => format!(" in {}", differ.join(", ")),
+                n => format!(" in {} and {} more partitions", differ[..2].join(", "), n - 2),
+            };
+            let message = format!(
+                "the counts differ{named}: {} legacy rows, {} in the twin",
+                rows(facts.legacy_rows),
+                rows(facts.partitioned_rows)
+            );
+            self.push("counts", Severity::Critical, message, None, vec![]);
+        }
+        let sums = facts.sums.values().all(|s| s.legacy == s.partitioned);
+        let message = match (agree, sums) {
+            (true, true) => "counts and sums agree; rows were not compared (--quick)",
+            _ => "rows were not compared (--quick)",
+        };
+        self.push("not_compared", Severity::Warning, message.into(), None, vec![]);
+    }
+
     /// Rows were compared by digest; sums are the windows' own habit and must agree when the rows do.
     fn sums(&mut self, facts: &Facts) {
         for (column, sums) in &facts.sums {
-            if sums.legacy != sums.partitioned && facts.differences() == 0 {
+            if sums.legacy != sums.partitioned && facts.differences().unwrap_or(0) == 0 {
                 let message = format!(
                     "the sums of {column} differ: {} and {}",
                     sums.legacy.as_deref().unwrap_or("none"),
                     sums.partitioned.as_deref().unwrap_or("none")
                 );
-                self.push("sums", Severity::Critical, message, None, vec![]);
+                self.push(&format!("sums/{column}"), Severity::Critical, message, None, vec![]);
             }
         }
     }
