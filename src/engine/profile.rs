@@ -211,6 +211,15 @@ pub struct QueueStates {
     pub skipped: Vec<String>,
 }
 
+impl QueueStates {
+    /// Every state that has a meaning.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        [&self.pending, &self.processing, &self.done, &self.failed, &self.permanent, &self.skipped]
+            .into_iter()
+            .flatten()
+    }
+}
+
 /// A table of days with a flag that says something failed that day.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,3 +10,4 @@ mod names;
 mod paging;
 mod parity;
 mod planted;
+mod queue;
