@@ -8,6 +8,8 @@ mod digest;
 mod findings;
 mod partitions;
 mod rows;
+mod sum;
+mod triggers;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -48,14 +50,23 @@ pub struct Partition {
 }
 
 /// A trigger that keeps the twin in step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
     /// Its name.
     pub name: String,
-    /// `enabled`, `always`, `replica`, `disabled`, `missing`.
+    /// `enabled`, `always`, `conditional` (fires for some rows or columns only), `replica`, `disabled`, `missing`.
     pub state: String,
     /// `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`.
     pub events: Vec<String>,
+    /// Of these, the ones that it fires for in part.
+    #[serde(default)]
+    pub partial: Vec<String>,
+    /// `when …` or `for updates of …`.
+    #[serde(default)]
+    pub only: Option<String>,
+    /// Columns that its function writes to the twin and the twin lacks.
+    #[serde(default)]
+    pub unknown_columns: Vec<String>,
 }
 
 /// A column's sum on both sides.
@@ -67,16 +78,19 @@ pub struct Sums {
     pub partitioned: Option<String>,
 }
 
-/// The sequence that numbers a table's rows.
+/// A sequence that numbers a column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
+    /// The twin's column.
+    #[serde(default)]
+    pub column: String,
     /// Its name.
     pub name: String,
     /// Last number given out; null: none yet, or not readable.
     pub last: Option<i64>,
     /// The role may see its position.
     pub readable: bool,
-    /// Largest number in the twin.
+    /// Largest number in the twin; null: none, or not a number.
     pub max: Option<i64>,
 }
 
@@ -109,8 +123,11 @@ pub struct Facts {
     pub partitions: Vec<Partition>,
     /// Triggers that mirror.
     pub triggers: Vec<Trigger>,
-    /// The twin's sequence.
+    /// The twin's sequence: the first of all, that of the key where it has one.
     pub sequence: Option<Sequence>,
+    /// All sequences of the twin.
+    #[serde(default)]
+    pub sequences: Vec<Sequence>,
     /// Keys that differ, or hold NULL, and were not looked at one by one.
     pub not_classified: u64,
     /// Partitions that differ and whose rows were not read one by one.
@@ -182,10 +199,16 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     let partitioned = catalog::table(&mut *tx, &twin.partitioned).await?;
     let columns = catalog::Columns::of(&legacy, &partitioned, &twin.key)?;
     let layout = partitions::layout(&mut *tx, &partitioned).await?;
-    let triggers = catalog::triggers(&mut *tx, twin, &legacy, &partitioned).await?;
-    let sequence = catalog::sequence(&mut *tx, &partitioned, &twin.key).await?;
+    let triggers = triggers::read(&mut *tx, twin, &legacy, &partitioned).await?;
+    let sequences = catalog::sequences(&mut *tx, &partitioned, &twin.key).await?;
 
-    let plan = digest::Plan { twin, legacy: Some(&legacy), columns: &columns, layout: &layout };
+    let plan = digest::Plan {
+        twin,
+        legacy: Some(&legacy),
+        columns: &columns,
+        layout: &layout,
+        sequences: &sequences,
+    };
     let reader = digest::Source { cx, snapshot: snapshot.as_deref() };
     let digests = digest::read(&mut *tx, &reader, &plan, cx.quick).await?;
     let mut facts = digests.facts(&layout);
@@ -202,14 +225,24 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     }
     facts.snapshot = snapshot;
     facts.triggers = triggers;
-    let unseen = sequence.as_ref().filter(|s| !s.readable).map(|s| {
+    let unseen = sequences.iter().find(|s| !s.readable).map(|s| {
         format!(
             "where sequence {0} stands: permission denied\nhint: GRANT SELECT ON SEQUENCE {0} to this role",
             s.name
         )
     });
-    facts.sequence =
-        sequence.map(|s| Sequence { name: s.name, last: s.last, readable: s.readable, max: digests.max_key });
+    facts.sequences = sequences
+        .iter()
+        .zip(&digests.maxes)
+        .map(|(s, max)| Sequence {
+            column: s.column.clone(),
+            name: s.name.clone(),
+            last: s.last,
+            readable: s.readable,
+            max: *max,
+        })
+        .collect();
+    facts.sequence = facts.sequences.first().cloned();
     facts.columns = columns.common.iter().map(|c| c.name.clone()).collect();
     facts.compared = if cx.quick {
         "counts and sums only: rows were not compared".into()
@@ -239,7 +272,7 @@ async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str) -> Result<Report> {
     let layout = partitions::layout(&mut *tx, &partitioned).await?;
     let columns = catalog::Columns::default();
     let twin = Twin { partitioned: table.to_owned(), ..Twin::default() };
-    let plan = digest::Plan { twin: &twin, legacy: None, columns: &columns, layout: &layout };
+    let plan = digest::Plan { twin: &twin, legacy: None, columns: &columns, layout: &layout, sequences: &[] };
     let reader = digest::Source { cx, snapshot: snapshot.as_deref() };
     let mut facts = digest::read(&mut *tx, &reader, &plan, true).await?.facts(&layout);
     facts.snapshot = snapshot;

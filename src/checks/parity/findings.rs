@@ -40,7 +40,7 @@ pub(super) fn of(
         out.sums(facts);
         out.columns(columns);
         out.triggers(&facts.triggers);
-        out.sequence(facts);
+        out.sequences(facts);
     }
     out.coverage(coverage, layout, facts);
     out.list
@@ -126,6 +126,10 @@ impl Findings<'_> {
     /// Rows were compared by digest; sums are the windows' own habit and must agree when the rows do.
     fn sums(&mut self, facts: &Facts) {
         for (column, sums) in &facts.sums {
+            if sums.legacy.is_none() && sums.partitioned.is_none() {
+                let message = format!("{column} was not summed: it is not a number on both sides");
+                self.push(&format!("not_summed/{column}"), Severity::Info, message, None, vec![]);
+            }
             if sums.legacy != sums.partitioned && facts.differences().unwrap_or(0) == 0 {
                 let message = format!(
                     "the sums of {column} differ: {} and {}",
@@ -150,7 +154,26 @@ impl Findings<'_> {
         say("columns_type", Severity::Warning, types, "columns of another type, compared as text");
     }
 
+    /// A mirror that fires in part, or whose writes the twin refuses.
+    fn limits(&mut self, triggers: &[Trigger]) {
+        for t in triggers {
+            if let Some(only) = t.only.as_ref().filter(|_| t.state == "conditional") {
+                let message = format!("trigger {} fires only {only}", t.name);
+                self.push(&format!("trigger/{}", t.name), Severity::Warning, message, None, vec![]);
+            }
+            if !t.unknown_columns.is_empty() && !matches!(t.state.as_str(), "disabled" | "replica") {
+                let message = format!(
+                    "trigger {} writes columns that the twin lacks ({}): the legacy table's writes fail",
+                    t.name,
+                    t.unknown_columns.join(", ")
+                );
+                self.push(&format!("trigger_columns/{}", t.name), Severity::Critical, message, None, vec![]);
+            }
+        }
+    }
+
     fn triggers(&mut self, triggers: &[Trigger]) {
+        self.limits(triggers);
         let mut explained: Vec<&str> = Vec::new();
         for t in triggers.iter().filter(|t| matches!(t.state.as_str(), "disabled" | "missing" | "replica")) {
             let lost = if t.events.is_empty() { "its events".into() } else { t.events.join(" and ") };
@@ -163,27 +186,35 @@ impl Findings<'_> {
         }
         let fires = |event: &str| {
             triggers.iter().any(|t| {
-                matches!(t.state.as_str(), "enabled" | "always") && t.events.iter().any(|e| e == event)
+                matches!(t.state.as_str(), "enabled" | "always" | "conditional")
+                    && t.events.iter().any(|e| e == event)
+                    && !t.partial.iter().any(|e| e == event)
             })
+        };
+        let in_part = |event: &str| {
+            triggers.iter().any(|t| t.state == "conditional" && t.partial.iter().any(|e| e == event))
         };
         for event in ["INSERT", "UPDATE", "DELETE"] {
             if !fires(event) && !explained.contains(&event) {
-                let message = format!("no trigger mirrors {event}");
+                let every = if in_part(event) { "every " } else { "" };
+                let message = format!("no trigger mirrors {every}{event}");
                 self.push(&format!("unmirrored/{event}"), Severity::Critical, message, None, vec![]);
             }
         }
     }
 
-    fn sequence(&mut self, facts: &Facts) {
-        let Some(sequence) = &facts.sequence else { return };
-        let Some(max) = sequence.max.filter(|_| sequence.readable) else { return };
-        if sequence.last.unwrap_or(0) < max {
-            let message = format!(
-                "sequence {} is at {}, behind {max}: the first insert after a switchover fails",
-                sequence.name,
-                sequence.last.map_or("its start".into(), |l| l.to_string())
-            );
-            self.push("sequence", Severity::Warning, message, None, vec![]);
+    fn sequences(&mut self, facts: &Facts) {
+        for (i, sequence) in facts.sequences.iter().enumerate() {
+            let Some(max) = sequence.max.filter(|_| sequence.readable) else { continue };
+            if sequence.last.unwrap_or(0) < max {
+                let message = format!(
+                    "sequence {} is at {}, behind {max}: the first insert after a switchover fails",
+                    sequence.name,
+                    sequence.last.map_or("its start".into(), |l| l.to_string())
+                );
+                let what = if i == 0 { "sequence".into() } else { format!("sequence/{}", sequence.column) };
+                self.push(&what, Severity::Warning, message, None, vec![]);
+            }
         }
     }
 
