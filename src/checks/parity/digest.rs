@@ -127,11 +127,21 @@ impl Plan<'_> {
         self.columns.common.iter().any(|c| c.name == column && c.number)
     }
 
-    /// Sums are kept exact as millionths; row by row as decimals, since a sum of floats depends on their order.
+    /// Sums are kept exact as millionths. Floats are added as decimals, since their own sum depends on their order.
     fn sums(&self) -> Vec<String> {
-        let sum = |c: &String| match self.summed(c) {
-            true => format!("trunc(sum({}::numeric) * 1000000)::text", Ident(c)),
-            false => "null".into(),
+        let exact = |c: &str| {
+            let kind = self.columns.common.iter().find(|x| x.name == c).map_or("", |x| x.kind.as_str());
+            let whole = matches!(kind, "smallint" | "integer" | "bigint") || kind.starts_with("numeric");
+            whole && !self.columns.retyped.iter().any(|(name, ..)| name == c)
+        };
+        let sum = |c: &String| {
+            if !self.summed(c) {
+                "null".into()
+            } else if exact(c) {
+                format!("trunc(sum({})::numeric * 1000000)::text", Ident(c))
+            } else {
+                format!("trunc(sum({}::numeric) * 1000000)::text", Ident(c))
+            }
         };
         self.twin.sums.iter().map(sum).collect()
     }

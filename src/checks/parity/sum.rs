@@ -69,7 +69,9 @@ mod tests {
     fn what_is_no_number_stays_what_it_is() {
         let of = |parts: &[&str]| {
             let mut sum = Sum::default();
-            parts.iter().for_each(|p| sum.add(&Sum::parse(p)));
+            for part in parts {
+                sum.add(&Sum::parse(part));
+            }
             sum.to_string()
         };
         let huge = "9".repeat(60);
