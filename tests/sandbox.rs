@@ -39,7 +39,7 @@ async fn starts_serves_and_leaves_nothing() {
     let server = Server::start(Options::default()).await.unwrap();
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
     let mut owner = server.owner("postgres").await.unwrap();
-    assert_eq!(one(&mut owner, "select current_user::text").await, "midwatch");
+    assert_eq!(one(&mut owner, "select current_user::text").await, "keeper");
     assert_eq!(one(&mut owner, "show listen_addresses").await, "");
     assert_eq!(one(&mut owner, "show synchronous_commit").await, "on");
     let major = server.version().major.to_string();

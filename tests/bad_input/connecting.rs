@@ -85,7 +85,7 @@ fn a_server_without_what_is_asked_for() {
 async fn tls_where_there_is_none() {
     let database = Database::empty().await;
     let port = tcp(shared_server());
-    let url = |mode: &str| format!("postgres://midwatch@127.0.0.1:{port}/{}?sslmode={mode}", database.name);
+    let url = |mode: &str| format!("postgres://keeper@127.0.0.1:{port}/{}?sslmode={mode}", database.name);
     assert_eq!(on(&url("prefer"), &["check"]).code, 0);
     for mode in ["require", "verify-full"] {
         refused(&url(mode), &["check"], 5, "TLS", "sslmode=require needs a server with TLS");

@@ -27,7 +27,7 @@ impl Pooler {
         let dir = tempfile::Builder::new().prefix("mwp").tempdir_in("/tmp").unwrap();
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let path = |name: &str| dir.path().join(name).display().to_string();
-        std::fs::write(path("users"), "\"midwatch\" \"\"\n").unwrap();
+        std::fs::write(path("users"), "\"keeper\" \"\"\n").unwrap();
         let config = format!(
             "[databases]\n* = host={} port=5432\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {}\n\
              auth_type = trust\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 6\n\

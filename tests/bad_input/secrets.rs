@@ -15,7 +15,7 @@ fn guarded(dir: &Path) -> Server {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
     let hba = dir.join("pg_hba.conf");
-    std::fs::write(&hba, "local all midwatch trust\nlocal all all scram-sha-256\n").unwrap();
+    std::fs::write(&hba, "local all keeper trust\nlocal all all scram-sha-256\n").unwrap();
     let settings = vec![("hba_file".to_owned(), hba.display().to_string())];
     Server::start_blocking(Options { memory: true, settings, ..Options::default() }).unwrap()
 }
@@ -39,7 +39,7 @@ impl Place {
     }
 
     fn url(&self, password: &str) -> String {
-        self.server.url("postgres").replacen("midwatch@", &format!("app:{password}@"), 1)
+        self.server.url("postgres").replacen("keeper@", &format!("app:{password}@"), 1)
     }
 }
 

@@ -289,7 +289,7 @@ async fn the_services_of_libpq_are_followed() {
     let database = Database::empty().await;
     let home = tempfile::tempdir().unwrap();
     let socket = common::shared_server().socket_dir().display().to_string();
-    let service = format!("[mine]\nhost={socket}\ndbname={}\nuser=midwatch\nport=5432\n", database.name);
+    let service = format!("[mine]\nhost={socket}\ndbname={}\nuser=keeper\nport=5432\n", database.name);
     std::fs::write(home.path().join(".pg_service.conf"), service).unwrap();
     let by_service = run(midwatch(home.path()).env("PGSERVICE", "mine").args(["check", "--json"]));
     assert_eq!(
