@@ -8,7 +8,7 @@ use crate::checks;
 use crate::db::postgres::{Connection, Reader};
 use crate::engine::ident::Relation;
 use crate::engine::ports::{Facts, Param, ReadOptions};
-use crate::engine::profile::Profile;
+use crate::engine::profile::{EnvironmentMarker, Profile};
 use crate::engine::target::Environment;
 use crate::engine::{Engine, Error, Result};
 use crate::profile::{Disk, Library, Selected, detect, generic};
@@ -29,9 +29,14 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
     let profile = profile(&*reader, &selected).await?;
     reader.set_search_path(&profile.search_path);
     let names = [host.as_str(), database.as_str(), selected.name.as_str()];
+    let environment = match marker(&*reader, &profile).await {
+        Ok(marker) => Environment::resolve(selected.config.environment, server.marker.max(marker), &names),
+        // A marker that cannot be understood is a doubt.
+        Err(why) => (Environment::Production, Some(format!("{why}: treated as production"))),
+    };
     Ok(Engine {
         name: if selected.name.is_empty() { server.database.clone() } else { selected.name.clone() },
-        environment: Environment::resolve(selected.config.environment, server.marker, &names),
+        environment,
         read_only: selected.config.read_only,
         files: Arc::new(Disk { base: selected.base.clone() }),
         facts: reader,
@@ -40,6 +45,31 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         checks: checks::ALL,
         clock: Utc::now,
     })
+}
+
+/// What the profile's own marker says.
+async fn marker(facts: &dyn Facts, profile: &Profile) -> std::result::Result<Option<Environment>, String> {
+    let Some(EnvironmentMarker { setting, sql }) = &profile.environment else { return Ok(None) };
+    let setting =
+        setting.as_deref().map(|s| ("select current_setting($1, true)".into(), vec![Param::from(s)]));
+    let sql = sql.as_deref().map(|s| (format!("select q.word::text from ({s}\n) q(word) limit 2"), vec![]));
+    let mut found = None;
+    for (sql, params) in setting.into_iter().chain(sql) {
+        let words = match facts.begin(ReadOptions::default()).await {
+            Ok(mut tx) => tx.texts(&sql, &params).await,
+            Err(e) => Err(e),
+        };
+        let words = words.map_err(|e| format!("the profile's environment marker: {}", e.message))?;
+        if words.len() > 1 {
+            return Err("the profile's environment marker: its query gives several rows".into());
+        }
+        let Some(word) = words.into_iter().flatten().find(|w| !w.is_empty()) else { continue };
+        let environment = Environment::parse(&word).ok_or_else(|| {
+            format!("the profile's environment marker says {word:?}, which is no environment")
+        })?;
+        found = found.max(Some(environment));
+    }
+    Ok(found)
 }
 
 async fn profile(facts: &dyn Facts, selected: &Selected) -> Result<Profile> {

@@ -8,6 +8,8 @@ mod digest;
 mod findings;
 mod partitions;
 mod rows;
+mod sum;
+mod triggers;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,19 +45,28 @@ pub struct Partition {
     pub legacy_rows: Option<u64>,
     /// Rows it holds.
     pub partitioned_rows: Option<u64>,
-    /// `equal`, `differs`, `missing` (rows without a partition), `not compared`.
+    /// `equal`, `counts equal` (rows not compared), `differs`, `missing` (rows without a partition), `not compared`.
     pub status: String,
 }
 
 /// A trigger that keeps the twin in step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
     /// Its name.
     pub name: String,
-    /// `enabled`, `always`, `replica`, `disabled`, `missing`.
+    /// `enabled`, `always`, `conditional` (fires for some rows or columns only), `replica`, `disabled`, `missing`.
     pub state: String,
     /// `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`.
     pub events: Vec<String>,
+    /// Of these, the ones that it fires for in part.
+    #[serde(default)]
+    pub partial: Vec<String>,
+    /// `when …` or `for updates of …`.
+    #[serde(default)]
+    pub only: Option<String>,
+    /// Columns that its function writes to the twin and the twin lacks.
+    #[serde(default)]
+    pub unknown_columns: Vec<String>,
 }
 
 /// A column's sum on both sides.
@@ -67,16 +78,19 @@ pub struct Sums {
     pub partitioned: Option<String>,
 }
 
-/// The sequence that numbers a table's rows.
+/// A sequence that numbers a column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
+    /// The twin's column.
+    #[serde(default)]
+    pub column: String,
     /// Its name.
     pub name: String,
     /// Last number given out; null: none yet, or not readable.
     pub last: Option<i64>,
     /// The role may see its position.
     pub readable: bool,
-    /// Largest number in the twin.
+    /// Largest number in the twin; null: none, or not a number.
     pub max: Option<i64>,
 }
 
@@ -87,16 +101,16 @@ pub struct Facts {
     pub legacy_rows: Option<u64>,
     /// Rows of the twin.
     pub partitioned_rows: Option<u64>,
-    /// Legacy rows that the twin lacks.
-    pub missing_in_partitioned: u64,
+    /// Legacy rows that the twin lacks; this and the next four are null where rows were not compared.
+    pub missing_in_partitioned: Option<u64>,
     /// Twin rows that the legacy table lacks.
-    pub missing_in_legacy: u64,
+    pub missing_in_legacy: Option<u64>,
     /// Rows on both sides with different values.
-    pub different: u64,
+    pub different: Option<u64>,
     /// Old copies of rows that have moved to another partition key.
-    pub stale: u64,
+    pub stale: Option<u64>,
     /// Second rows with the same key.
-    pub duplicate: u64,
+    pub duplicate: Option<u64>,
     /// Sums by column.
     pub sums: BTreeMap<String, Sums>,
     /// The snapshot that everything was compared in.
@@ -109,8 +123,11 @@ pub struct Facts {
     pub partitions: Vec<Partition>,
     /// Triggers that mirror.
     pub triggers: Vec<Trigger>,
-    /// The twin's sequence.
+    /// The twin's sequence: the first of all, that of the key where it has one.
     pub sequence: Option<Sequence>,
+    /// All sequences of the twin.
+    #[serde(default)]
+    pub sequences: Vec<Sequence>,
     /// Keys that differ, or hold NULL, and were not looked at one by one.
     pub not_classified: u64,
     /// Partitions that differ and whose rows were not read one by one.
@@ -118,15 +135,14 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Rows that are not equal.
-    pub fn differences(&self) -> u64 {
-        self.missing_in_partitioned
-            + self.missing_in_legacy
-            + self.different
-            + self.stale
-            + self.duplicate
-            + self.not_classified
-            + self.partitions_not_read
+    /// Rows that are not equal; `None` where rows were not compared.
+    pub fn differences(&self) -> Option<u64> {
+        let by_class = self.missing_in_partitioned?
+            + self.missing_in_legacy?
+            + self.different?
+            + self.stale?
+            + self.duplicate?;
+        Some(by_class + self.not_classified + self.partitions_not_read)
     }
 }
 
@@ -184,29 +200,50 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     let partitioned = catalog::table(&mut *tx, &twin.partitioned).await?;
     let columns = catalog::Columns::of(&legacy, &partitioned, &twin.key)?;
     let layout = partitions::layout(&mut *tx, &partitioned).await?;
-    let triggers = catalog::triggers(&mut *tx, twin, &legacy, &partitioned).await?;
-    let sequence = catalog::sequence(&mut *tx, &partitioned, &twin.key).await?;
+    let triggers = triggers::read(&mut *tx, twin, &legacy, &partitioned).await?;
+    let sequences = catalog::sequences(&mut *tx, &partitioned, &twin.key).await?;
 
-    let plan = digest::Plan { twin, legacy: Some(&legacy), columns: &columns, layout: &layout };
+    let plan = digest::Plan {
+        twin,
+        legacy: Some(&legacy),
+        columns: &columns,
+        layout: &layout,
+        sequences: &sequences,
+    };
     let reader = digest::Source { cx, snapshot: snapshot.as_deref() };
     let digests = digest::read(&mut *tx, &reader, &plan, cx.quick).await?;
     let mut facts = digests.facts(&layout);
     let mut differing = digests.differing(&layout);
     let mut samples = rows::Samples::default();
+    if !cx.quick {
+        for class in rows::Class::ALL {
+            *class.count(&mut facts) = Some(0);
+        }
+    }
     if !cx.quick && !differing.is_empty() {
         facts.partitions_not_read = differing.limit(&layout, READ_LEAVES);
         samples = rows::compare(&mut *tx, &plan, &differing, &mut facts).await?;
     }
     facts.snapshot = snapshot;
     facts.triggers = triggers;
-    let unseen = sequence.as_ref().filter(|s| !s.readable).map(|s| {
+    let unseen = sequences.iter().find(|s| !s.readable).map(|s| {
         format!(
             "where sequence {0} stands: permission denied\nhint: GRANT SELECT ON SEQUENCE {0} to this role",
             s.name
         )
     });
-    facts.sequence =
-        sequence.map(|s| Sequence { name: s.name, last: s.last, readable: s.readable, max: digests.max_key });
+    facts.sequences = sequences
+        .iter()
+        .zip(&digests.maxes)
+        .map(|(s, max)| Sequence {
+            column: s.column.clone(),
+            name: s.name.clone(),
+            last: s.last,
+            readable: s.readable,
+            max: *max,
+        })
+        .collect();
+    facts.sequence = facts.sequences.first().cloned();
     facts.columns = columns.common.iter().map(|c| c.name.clone()).collect();
     facts.compared = if cx.quick {
         "counts and sums only: rows were not compared".into()
@@ -215,13 +252,12 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     };
     let coverage = layout.coverage(&mut *tx).await?;
     let found = findings::of(id, &facts, &columns, &layout, &coverage, samples);
-    let ok = if cx.quick {
-        "counts and sums are equal; rows were not compared"
-    } else {
-        "equal by count and 64-bit digests"
-    };
-    let ok = format!("{} rows {ok}", facts.legacy_rows.unwrap_or_default());
-    Ok(Report::of(id.clone(), &facts, found, &ok)
+    let ok = format!("{} rows equal by count and 64-bit digests", facts.legacy_rows.unwrap_or_default());
+    let mut report = Report::of(id.clone(), &facts, found, &ok);
+    if cx.quick && !report.summary.contains("not compared") {
+        report.summary.push_str("; rows were not compared (--quick)");
+    }
+    Ok(report
         .partly_unknown(unseen)
         .evidence("legacy rows by partition", digest::legacy_sql(&plan))
         .evidence(
@@ -237,7 +273,7 @@ async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str) -> Result<Report> {
     let layout = partitions::layout(&mut *tx, &partitioned).await?;
     let columns = catalog::Columns::default();
     let twin = Twin { partitioned: table.to_owned(), ..Twin::default() };
-    let plan = digest::Plan { twin: &twin, legacy: None, columns: &columns, layout: &layout };
+    let plan = digest::Plan { twin: &twin, legacy: None, columns: &columns, layout: &layout, sequences: &[] };
     let reader = digest::Source { cx, snapshot: snapshot.as_deref() };
     let mut facts = digest::read(&mut *tx, &reader, &plan, true).await?.facts(&layout);
     facts.snapshot = snapshot;

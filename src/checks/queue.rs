@@ -29,7 +29,7 @@ const CAUSES: usize = 50;
 /// A group of failures with one normalised message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
-    /// Short digest of code and normalised message: identifies the group.
+    /// Short digest of code, normalised message and class: identifies the group.
     pub id: String,
     /// Code and normalised message.
     pub fingerprint: String,
@@ -84,7 +84,8 @@ pub struct Facts {
     pub sync_error_days: Option<u64>,
     /// Rows that came per minute of the last half hour, oldest first.
     pub arrived: Vec<u64>,
-    /// Rows finished per minute of the last half hour, of those that came within a day.
+    /// Rows finished per minute of the last half hour; only of those that came within a day, so one that
+    /// waited for longer is not in it.
     pub finished: Vec<u64>,
 }
 
@@ -113,36 +114,51 @@ impl Check for Queues {
             Ok(Report::of(id.clone(), &facts, findings, &summary)
                 .evidence("rows by state", sql::states(queue))
                 .evidence("waiting, in progress, exhausted", sql::ages(queue))
-                .evidence("failures by cause", sql::causes(queue, CAUSES)))
+                .evidence("failures by cause", sql::causes(queue, CAUSES))
+                .evidence(
+                    "per minute: came; finished, of rows that came within a day",
+                    sql::throughput(queue),
+                ))
         })
     }
 
     fn rows(&self, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
-        let queue = profile.queues.iter().find(|q| q.name == name)?;
-        let (title, filter, params) = match finding.split_once('/') {
-            Some(("failed", cause)) => {
-                ("failures of one cause".into(), sql::is_cause(queue), vec![Param::from(cause)])
-            }
-            Some(("state", state)) => {
-                (format!("rows in state {state}"), sql::is_state(queue), vec![Param::from(state)])
-            }
-            _ => match finding {
-                "exhausted" => ("all attempts used".into(), sql::is_exhausted(queue), vec![]),
-                "stuck" => ("in progress for too long".into(), sql::is_stuck(queue), vec![]),
-                "late" => ("waiting for too long".into(), sql::is_late(queue), vec![]),
-                _ => return None,
-            },
-        };
-        Some(RowSource {
-            id: format!("queue/{name}/{finding}"),
-            title,
-            sql: sql::rows(queue, &filter),
-            params,
-            key: vec![queue.key.clone()],
-            labels: BTreeMap::new(),
-            context: None,
-        })
+        rows_of(profile.queues.iter().find(|q| q.name == name)?, finding)
     }
+}
+
+fn rows_of(queue: &Queue, finding: &str) -> Option<RowSource> {
+    let source = |title: &str, sql: String, params: Vec<Param>, key: Vec<String>| RowSource {
+        id: format!("queue/{}/{finding}", queue.name),
+        title: title.to_owned(),
+        sql,
+        params,
+        key,
+        labels: BTreeMap::new(),
+        context: None,
+    };
+    if finding == "sync_error_days" {
+        let days = queue.days.as_ref()?;
+        return Some(source("days with an error flag", sql::flagged_days(days), vec![], days.key.clone()));
+    }
+    let (title, filter, params) = match finding.split_once('/') {
+        Some(("failed", cause)) => {
+            ("failures of one cause".into(), sql::is_cause(queue), vec![Param::from(cause)])
+        }
+        Some(("state", state)) => {
+            (format!("rows in state {state}"), sql::is_state(queue), vec![Param::from(state)])
+        }
+        _ => match finding {
+            "exhausted" => ("all attempts used".into(), sql::is_exhausted(queue), vec![]),
+            "stuck" => ("in progress for too long".into(), sql::is_stuck(queue), vec![]),
+            "late" => ("waiting for too long".into(), sql::is_late(queue), vec![]),
+            "unknown_states" => {
+                ("in states the profile does not name".into(), sql::is_unknown(queue), vec![])
+            }
+            _ => return None,
+        },
+    };
+    Some(source(&title, sql::rows(queue, &filter), params, vec![queue.key.clone()]))
 }
 
 fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
@@ -188,8 +204,11 @@ async fn facts(tx: &mut dyn ReadTx, queue: &Queue) -> Result<Facts> {
     let ages: Ages = tx.one(&sql::ages(queue), &[]).await?;
     let causes: Vec<CauseRow> = tx.fetch(&sql::causes(queue, CAUSES), &[]).await?;
     let minutes: Vec<Minute> = tx.fetch(&sql::throughput(queue), &[]).await?;
-    let sync_error_days = match sql::flagged_days(queue) {
-        Some(sql) => Some(tx.one::<Count>(&sql, &[]).await?.rows),
+    let sync_error_days = match &queue.days {
+        Some(days) => {
+            let sql = format!("select count(*) as rows from ({}) d", sql::flagged_days(days));
+            Some(tx.one::<Count>(&sql, &[]).await?.rows)
+        }
         None => None,
     };
     Ok(Facts {
@@ -233,6 +252,13 @@ async fn findings(tx: &mut dyn ReadTx, id: &CheckId, queue: &Queue, facts: &Fact
         let message = format!("{} waiting for more than {} min", facts.late, queue.late_after_s / 60);
         add("late".into(), Severity::Warning, message, Some(facts.late));
     }
+    let strange: Vec<(&String, &u64)> =
+        facts.states.iter().filter(|(s, _)| !queue.states.all().any(|known| known == *s)).collect();
+    if !strange.is_empty() {
+        let list: Vec<_> = strange.iter().map(|(state, rows)| format!("{state} ({rows})")).collect();
+        let message = format!("states that the profile does not name: {}", list.join(", "));
+        add("unknown_states".into(), Severity::Warning, message, Some(strange.iter().map(|(_, n)| *n).sum()));
+    }
     for cause in &facts.failed {
         let message = format!("{} × {} ({})", cause.rows, cause.fingerprint, cause.class);
         add(format!("failed/{}", cause.id), Severity::Warning, message, Some(cause.rows));
@@ -254,7 +280,7 @@ async fn findings(tx: &mut dyn ReadTx, id: &CheckId, queue: &Queue, facts: &Fact
     }
     for finding in &mut out {
         let what = finding.what().to_owned();
-        if let Some(source) = Queues.rows_of(queue, &id.name, &what) {
+        if let Some(source) = rows_of(queue, &what) {
             let request = PageRequest {
                 source,
                 filter: None,
@@ -268,11 +294,4 @@ async fn findings(tx: &mut dyn ReadTx, id: &CheckId, queue: &Queue, facts: &Fact
         }
     }
     Ok(out)
-}
-
-impl Queues {
-    fn rows_of(&self, queue: &Queue, name: &str, finding: &str) -> Option<RowSource> {
-        let profile = Profile { queues: vec![queue.clone()], ..Profile::default() };
-        self.rows(&profile, name, finding)
-    }
 }

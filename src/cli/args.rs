@@ -71,6 +71,9 @@ pub(super) struct CheckArgs {
     /// Counts and sums only: leave out what reads whole tables row by row
     #[arg(long)]
     pub(super) quick: bool,
+    /// Plant what each check looks for and see that it is found (in a later version)
+    #[arg(long)]
+    pub(super) self_test: bool,
 }
 
 #[derive(Debug, Args)]
@@ -98,10 +101,22 @@ pub(super) struct ConfigArgs {
     pub(super) command: ConfigCommand,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ExampleOf {
+    /// midwatch.toml
+    Config,
+    /// What to watch on a kind of system
+    Profile,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Print a commented example
-    Example,
+    /// Print a commented example, of the configuration or of a profile
+    Example {
+        /// Of what
+        #[arg(value_enum, default_value_t = ExampleOf::Config)]
+        of: ExampleOf,
+    },
     /// Read and validate the configuration and the profiles it names
     Check,
     /// Print what is in force, without secrets

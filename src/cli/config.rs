@@ -4,15 +4,16 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::args::{Cli, ConfigArgs, ConfigCommand};
+use super::args::{Cli, ConfigArgs, ConfigCommand, ExampleOf};
 use super::output::Output;
 use crate::engine::Result;
-use crate::profile::{Config, EXAMPLE, Library, Secret};
+use crate::profile::{Config, EXAMPLE, EXAMPLE_PROFILE, Library, Secret};
 use crate::report::json;
 
 pub(super) fn run(cli: &Cli, args: &ConfigArgs, out: &Output) -> Result<u8> {
     match args.command {
-        ConfigCommand::Example => out.text(EXAMPLE)?,
+        ConfigCommand::Example { of: ExampleOf::Config } => out.text(EXAMPLE)?,
+        ConfigCommand::Example { of: ExampleOf::Profile } => out.text(EXAMPLE_PROFILE)?,
         ConfigCommand::Check => check(cli, out)?,
         ConfigCommand::Show => show(cli, out)?,
     }

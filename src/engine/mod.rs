@@ -27,6 +27,9 @@ use target::{Environment, Server, TargetInfo};
 /// The time, as a port.
 pub type Clock = fn() -> DateTime<Utc>;
 
+/// Kinds of checks that later versions bring.
+const LATER: [&str; 3] = ["roles", "drift", "backups"];
+
 /// One target, looked at. Console and command line both work through this and nothing else.
 pub struct Engine {
     /// The target's name in the configuration.
@@ -76,14 +79,18 @@ impl Engine {
     pub fn select(&self, selectors: &[String]) -> Result<Vec<CheckId>> {
         let all = self.ids();
         if selectors.is_empty() {
-            return Ok(all);
+            return if all.is_empty() { Err(self.declares_none("")) } else { Ok(all) };
         }
         let mut chosen: Vec<CheckId> = Vec::new();
         for selector in selectors {
             let hits: Vec<_> =
                 all.iter().filter(|id| id.kind == selector || id.to_string() == *selector).cloned().collect();
-            if hits.is_empty() && !self.checks.iter().any(|c| c.spec().kind == selector) {
-                return Err(self.unknown_selector(selector, &all));
+            if hits.is_empty() {
+                // Nothing looked at must not read as nothing found.
+                return Err(match self.check(selector) {
+                    Some(_) => self.declares_none(&format!("{selector} ")),
+                    None => self.unknown_selector(selector, &all),
+                });
             }
             chosen.extend(hits);
         }
@@ -92,9 +99,18 @@ impl Engine {
         Ok(chosen)
     }
 
+    fn declares_none(&self, kind: &str) -> Error {
+        Error::usage(format!("profile {} declares no {kind}checks", self.profile.name))
+            .hint("another --profile? midwatch config example profile prints one to begin with")
+    }
+
     fn unknown_selector(&self, selector: &str, all: &[CheckId]) -> Error {
         let kinds: Vec<_> = self.checks.iter().map(|c| c.spec().kind).collect();
         let kind = selector.split('/').next().unwrap_or_default();
+        if LATER.contains(&kind) {
+            return Error::usage(format!("check {kind} is not in this version"))
+                .hint(format!("kinds: {}", kinds.join(" ")));
+        }
         let known: Vec<_> = all.iter().filter(|id| id.kind == kind).map(CheckId::to_string).collect();
         let hint = if known.is_empty() {
             format!("kinds: {}", kinds.join(" "))

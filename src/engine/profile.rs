@@ -21,6 +21,9 @@ pub struct Profile {
     /// Schemas searched for unqualified names.
     #[serde(default = "public")]
     pub search_path: Vec<String>,
+    /// How the server says how dangerous it is.
+    #[serde(default)]
+    pub environment: Option<EnvironmentMarker>,
     /// Queries that rules may read as if they were tables.
     #[serde(default)]
     pub sources: BTreeMap<String, Source>,
@@ -49,6 +52,18 @@ pub struct Profile {
 
 fn public() -> Vec<String> {
     vec!["public".into()]
+}
+
+/// Where the server keeps the word of its environment; of several that say something the strictest counts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentMarker {
+    /// A setting's name.
+    #[serde(default)]
+    pub setting: Option<String>,
+    /// A query with one row and one column.
+    #[serde(default)]
+    pub sql: Option<String>,
 }
 
 /// A query with a name; `through` reads through a correction table where that table exists.
@@ -209,6 +224,15 @@ pub struct QueueStates {
     /// Left out on purpose.
     #[serde(default)]
     pub skipped: Vec<String>,
+}
+
+impl QueueStates {
+    /// Every state that has a meaning.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        [&self.pending, &self.processing, &self.done, &self.failed, &self.permanent, &self.skipped]
+            .into_iter()
+            .flatten()
+    }
 }
 
 /// A table of days with a flag that says something failed that day.

@@ -93,10 +93,8 @@ pub struct Finding {
     /// What, in one line.
     pub message: String,
     /// How many rows, where rows can be counted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
     /// The first of them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sample: Vec<Sample>,
 }
 

@@ -83,9 +83,32 @@ pub fn scrub(text: &str, url: &str) -> String {
     out
 }
 
-/// A url without its password.
+/// Parameters of a url that hold no secret; what is not known may be one.
+const HARMLESS: [&str; 9] = [
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "sslmode",
+    "sslrootcert",
+    "application_name",
+    "connect_timeout",
+    "options",
+];
+
+/// A url without its password and without the values of parameters that may hold one.
 pub fn redact(url: &str) -> String {
-    scrub(url, url)
+    let out = scrub(url, url);
+    let Some((head, parameters)) = out.split_once('?') else { return out };
+    let shown: Vec<String> = parameters
+        .split('&')
+        .map(|p| match p.split_once('=') {
+            Some((name, _)) if HARMLESS.contains(&name) => p.to_owned(),
+            Some((name, _)) => format!("{name}=***"),
+            None => "***".to_owned(),
+        })
+        .collect();
+    format!("{head}?{}", shown.join("&"))
 }
 
 #[cfg(test)]
@@ -98,6 +121,10 @@ mod tests {
         assert_eq!(
             redact("postgres://u@h/d?password=s3cret&host=/x"),
             "postgres://u@h/d?password=***&host=/x"
+        );
+        assert_eq!(
+            redact("postgres://u@h/d?sslmode=require&token=abc&sslpassword=x%20y&abc"),
+            "postgres://u@h/d?sslmode=require&token=***&sslpassword=***&***"
         );
         assert_eq!(redact("postgres://u@h/d"), "postgres://u@h/d");
         assert_eq!(redact("postgres://a:a@h/a"), "postgres://a:***@h/a");

@@ -152,6 +152,37 @@ mod tests {
         assert_eq!(names, ["hithonix", "hospitality"]);
     }
 
+    /// Keys of all structs in a value; what a list or table of the profile's own names holds is left out.
+    fn keys(value: &serde_json::Value, path: &str, out: &mut Vec<String>) {
+        assert!(
+            !value.is_null() && value != &serde_json::json!([]) && value != &serde_json::json!({}),
+            "{path}"
+        );
+        for (key, value) in value.as_object().into_iter().flatten() {
+            if !["sources", "probes", "labels", "set"].iter().any(|own| path.ends_with(own)) {
+                out.push(key.clone());
+            }
+            keys(value, &format!("{path}.{key}"), out);
+        }
+        value.as_array().into_iter().flatten().for_each(|v| keys(v, path, out));
+    }
+
+    #[test]
+    fn the_example_profile_has_every_key_and_is_valid() {
+        let text = crate::profile::EXAMPLE_PROFILE;
+        let profile = library().build("profile.example.toml", text).unwrap();
+        let mut all = Vec::new();
+        keys(&serde_json::to_value(&profile).unwrap(), "", &mut all);
+        assert!(all.len() > 60, "{}", all.len());
+        for key in all {
+            let there = text.lines().map(str::trim).any(|l| {
+                l.starts_with(&format!("{key} ="))
+                    || l.starts_with('[') && l.trim_matches(['[', ']']).split('.').any(|p| p == key)
+            });
+            assert!(there, "{key}");
+        }
+    }
+
     #[test]
     fn a_profile_extends_another_by_name() {
         let text = "extends = \"hospitality\"\nname = \"mine\"\n[[twins]]\nlegacy = \"revenues\"\npartitioned = \"r2\"\nkey = [\"id\"]\n";

@@ -16,3 +16,6 @@ pub use load::Library;
 
 /// The commented example that `midwatch config example` prints.
 pub const EXAMPLE: &str = include_str!("../../assets/midwatch.example.toml");
+
+/// The commented profile that `midwatch config example profile` prints.
+pub const EXAMPLE_PROFILE: &str = include_str!("../../assets/profile.example.toml");

@@ -16,6 +16,12 @@ pub(super) fn validate(file: &str, text: &str, p: &Profile) -> Result<()> {
     v.unique("twins", p.twins.iter().map(crate::engine::profile::Twin::name))?;
     v.unique("queues", p.queues.iter().map(|q| q.name.as_str()))?;
     v.unique("anomalies", p.anomalies.iter().map(|a| a.name.as_str()))?;
+    if let Some(marker) = &p.environment {
+        if marker.setting.is_none() && marker.sql.is_none() {
+            return Err(v.error("[environment]", "environment needs a setting or an sql"));
+        }
+        marker.sql.iter().try_for_each(|sql| v.query("environment", sql))?;
+    }
     for twin in &p.twins {
         v.some_key(&twin.legacy, &twin.key)?;
         if twin.legacy == twin.partitioned {

@@ -47,7 +47,7 @@ pub fn checks(target: &TargetInfo, reports: &[Report], style: Style) -> String {
             out,
             "{}  {id:width$}  {}  ({} ms)",
             mark(&r.status, style),
-            clean(&r.summary),
+            short(&r.summary),
             r.elapsed_ms
         );
         for f in &r.findings {
@@ -56,7 +56,7 @@ pub fn checks(target: &TargetInfo, reports: &[Report], style: Style) -> String {
                 Severity::Warning => style.paint("33", "▲"),
                 Severity::Info => "·".to_owned(),
             };
-            let _ = writeln!(out, "           {sign} {}", clean(&f.message));
+            let _ = writeln!(out, "           {sign} {}", short(&f.message));
         }
         if let Some(why) = r.status.why() {
             for line in why.lines() {
@@ -79,6 +79,17 @@ pub fn tally(reports: &[Report]) -> String {
         .join(" · ")
 }
 
+/// Longest line of a report; JSON has it whole.
+const LINE: usize = 200;
+
+fn short(text: &str) -> String {
+    let mut chars = text.char_indices().skip(LINE - 1);
+    match (chars.next(), chars.next()) {
+        (Some((cut, _)), Some(_)) => format!("{}…", clean(text.get(..cut).unwrap_or(text).trim_end())),
+        _ => clean(text),
+    }
+}
+
 /// Text of a database may hold anything; control characters must not reach the terminal.
 pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
@@ -87,6 +98,13 @@ pub fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_are_cut_and_show_it() {
+        let whole = "é".repeat(LINE);
+        assert_eq!(short(&whole), whole);
+        assert_eq!(short(&format!("{whole}x")), format!("{}…", "é".repeat(LINE - 1)));
+    }
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {

@@ -8,4 +8,6 @@ mod common;
 mod histories;
 mod names;
 mod paging;
+mod parity;
 mod planted;
+mod queue;

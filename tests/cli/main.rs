@@ -111,11 +111,15 @@ async fn checks_are_chosen_by_kind_and_name() {
     // In the profile's order, each once.
     let two = on(&url, &["check", "parity/expenses", "parity/revenues", "parity/expenses", "--json"]);
     assert_eq!(ids(&two), twins[1..]);
-    let none = on(&url, &["check", "queue", "--json"]);
-    assert_eq!((none.code, ids(&none).len()), (0, 0));
-    for (selector, hint) in
-        [("nonsense", "kinds: migrations parity"), ("parity/x", "this profile has: parity/daily")]
-    {
+    for (selector, hint) in [
+        ("nonsense", "kinds: migrations parity"),
+        ("parity/x", "this profile has: parity/daily"),
+        ("queue", "profile hospitality declares no queue checks"),
+        ("roles", "check roles is not in this version"),
+        ("drift/x", "check drift is not in this version"),
+        ("backups", "check backups is not in this version"),
+        ("--self-test", "--self-test is not in this version"),
+    ] {
         let run = on(&url, &["check", selector]);
         assert!(run.code == 2 && run.stderr.contains(hint), "{run:?}");
         assert_valid(&on(&url, &["check", selector, "--json"]).json());
@@ -141,6 +145,12 @@ async fn checks_are_chosen_by_kind_and_name() {
     }
     let quick = on(&url, &["check", "parity/revenues", "--quick", "--json"]);
     assert!(quick.json()["checks"][0]["facts"]["compared"].as_str().unwrap().contains("not compared"));
+    assert_eq!(quick.code, 1, "{quick:?}");
+    assert_valid(&quick.json());
+    let findings = quick.json()["checks"][0]["findings"].clone();
+    let bare =
+        findings.as_array().unwrap().iter().find(|f| f["id"] == "parity/revenues/not_compared").unwrap();
+    assert_eq!((&bare["rows"], &bare["sample"]), (&Value::Null, &Value::Array(vec![])));
     let unknown = on(&url, &["--target", "prod", "check", "--json"]);
     assert_eq!(unknown.code, 2, "{unknown:?}");
 }
@@ -164,6 +174,11 @@ async fn exit_codes_say_what_was_found() {
     assert!(run.json()["checks"][5]["why"].as_str().unwrap().contains("daily_status"));
     let empty = Database::empty().await;
     assert_eq!(on(&empty.url(), &["check"]).code, 0);
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("p.toml"), "name = \"p\"").unwrap();
+    let args = ["check", "--profile", "p.toml"];
+    let nothing = common::run(midwatch(home.path()).env("DATABASE_URL", empty.url()).args(args));
+    assert!(nothing.code == 2 && nothing.stderr.contains("declares no checks"), "{nothing:?}");
 }
 
 #[tokio::test]
@@ -191,6 +206,10 @@ fn the_configuration_commands() {
     let here = |args: &[&str]| run(midwatch(home.path()).args(args));
     let check = here(&["config", "check"]);
     assert!(check.code == 0 && check.stdout.contains("targets:  hithonix, hospitality"), "{check:?}");
+    let profile = here(&["config", "example", "profile"]);
+    std::fs::write(home.path().join("shop.toml"), &profile.stdout).unwrap();
+    let check = here(&["--profile", "shop.toml", "config", "check"]);
+    assert!(check.code == 0 && check.stdout.contains("shop"), "{check:?}");
     let show = here(&["config", "show"]);
     assert!(show.code == 0 && show.stdout.contains("env:HOSPITALITY_URL"), "{show:?}");
     for args in [&["config", "check", "--json"][..], &["config", "show", "--json"]] {
@@ -206,6 +225,45 @@ fn the_configuration_commands() {
     let broken = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/config/profile/broken.toml");
     let run = here(&["--profile", broken, "config", "check"]);
     assert!(run.code == 2 && run.stderr.contains("broken.toml:4: writes: sql must be one query"), "{run:?}");
+}
+
+#[tokio::test]
+async fn the_profile_names_the_mark_of_the_environment() {
+    let database = Database::empty().await;
+    let sql = format!(
+        "create table app (mark varchar); insert into app values ('staging');
+         create table t (id int) partition by range (id); create table t1 partition of t for values from (0) to (9);
+         alter database {} set shop.environment = 'development'",
+        database.name
+    );
+    database.owner().await.execute_script(&sql).await.unwrap();
+    let of = |marker: &str| {
+        let home = tempfile::tempdir().unwrap();
+        let profile = format!("name = \"p\"\npartitioned = [\"t\"]\n{marker}");
+        std::fs::write(home.path().join("p.toml"), profile).unwrap();
+        let args = ["check", "--json", "--profile", "p.toml"];
+        let run = run(midwatch(home.path()).env("DATABASE_URL", database.url()).args(args));
+        assert_valid(&run.json());
+        run.json()["target"]["environment"].as_str().map(str::to_owned)
+    };
+    let setting = "setting = \"shop.environment\"";
+    for (marker, environment) in [
+        (String::new(), "production"),
+        (format!("[environment]\n{setting}"), "development"),
+        ("[environment]\nsql = \"select mark from app\"".into(), "staging"),
+        (format!("[environment]\n{setting}\nsql = \"select mark from app\""), "staging"),
+        (format!("[environment]\n{setting}\nsql = \"select mark from app where false\""), "development"),
+        ("[environment]\nsetting = \"shop.nowhere\"".into(), "production"),
+        // What cannot be understood is taken for the worst.
+        (format!("[environment]\n{setting}\nsql = \"select 'prd'\""), "production"),
+        (format!("[environment]\n{setting}\nsql = \"select mark from nowhere\""), "production"),
+        (
+            format!("[environment]\n{setting}\nsql = \"select mark from app, generate_series(1, 2)\""),
+            "production",
+        ),
+    ] {
+        assert_eq!(of(&marker).as_deref(), Some(environment), "{marker}");
+    }
 }
 
 #[tokio::test]

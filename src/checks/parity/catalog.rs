@@ -1,20 +1,20 @@
-//! What the catalog says of the two tables: columns, triggers, sequence.
+//! What the catalog says of the two tables: columns, sequences.
 
 use serde::Deserialize;
 
-use super::Trigger;
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::ports::{Param, ReadTx};
-use crate::engine::profile::Twin;
 use crate::engine::{Error, Result};
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Column {
     pub(super) name: String,
     /// As `format_type` writes it.
     pub(super) kind: String,
     /// The type's own equality is looser than identity, or it has no hash: compared as text.
     pub(super) as_text: bool,
+    /// Can be summed as a numeric.
+    pub(super) number: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -40,7 +40,8 @@ const COLUMNS: &str = "
 select a.attname as name, format_type(a.atttypid, a.atttypmod) as kind,
        not ((t.typname in ('bool', 'int2', 'int4', 'int8', 'oid', 'text', 'varchar', 'uuid', 'date', 'time',
                            'timestamp', 'timestamptz', 'bytea', 'name') or t.typtype = 'e')
-            and coalesce(co.collisdeterministic, true)) as as_text
+            and coalesce(co.collisdeterministic, true)) as as_text,
+       t.typcategory = 'N' and t.typname <> 'oid' and t.typname not like 'reg%' as number
 from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation co on co.oid = a.attcollation
 where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum";
@@ -81,6 +82,7 @@ impl Columns {
                     }
                     out.common.push(Column {
                         as_text: column.as_text || other.as_text || retyped,
+                        number: column.number && other.number,
                         ..column.clone()
                     });
                 }
@@ -111,95 +113,57 @@ impl Columns {
     }
 }
 
-#[derive(Deserialize)]
-struct TriggerRow {
-    name: String,
-    enabled: String,
-    kind: i32,
-    mentions: bool,
-}
-
-const TRIGGERS: &str = "
-select t.tgname as name, t.tgenabled::text as enabled, t.tgtype::int as kind,
-       p.prosrc ~ ('\\m' || $2 || '\\M') as mentions
-from pg_trigger t join pg_proc p on p.oid = t.tgfoid
-where t.tgrelid = $1::oid and not t.tgisinternal
-order by t.tgname";
-
-/// The declared triggers, present or not, and any other whose function names the twin.
-pub(super) async fn triggers(
-    tx: &mut dyn ReadTx,
-    twin: &Twin,
-    legacy: &Table,
-    partitioned: &Table,
-) -> Result<Vec<Trigger>> {
-    let name = Relation::parse(&partitioned.relation).name;
-    let escaped: String = name
-        .chars()
-        .flat_map(|c| if c.is_alphanumeric() || c == '_' { vec![c] } else { vec!['\\', c] })
-        .collect();
-    let rows: Vec<TriggerRow> =
-        tx.fetch(TRIGGERS, &[Param::Int(legacy.oid), Param::Text(Some(escaped))]).await?;
-    let mut out: Vec<Trigger> = rows
-        .iter()
-        .filter(|r| r.mentions || twin.triggers.contains(&r.name))
-        .map(|r| Trigger { name: r.name.clone(), state: state(&r.enabled).into(), events: events(r.kind) })
-        .collect();
-    for declared in &twin.triggers {
-        if !out.iter().any(|t| &t.name == declared) {
-            out.push(Trigger { name: declared.clone(), state: "missing".into(), events: vec![] });
-        }
-    }
-    Ok(out)
-}
-
-fn state(enabled: &str) -> &'static str {
-    match enabled {
-        "O" => "enabled",
-        "A" => "always",
-        "R" => "replica",
-        _ => "disabled",
-    }
-}
-
-/// `pg_trigger.tgtype` is a bit set.
-fn events(kind: i32) -> Vec<String> {
-    [(4, "INSERT"), (16, "UPDATE"), (8, "DELETE"), (32, "TRUNCATE")]
-        .into_iter()
-        .filter(|(bit, _)| kind & bit != 0)
-        .map(|(_, name)| name.to_owned())
-        .collect()
-}
-
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct SequenceRow {
+    pub(super) column: String,
+    /// The column's type.
+    kind: String,
     pub(super) name: String,
     pub(super) last: Option<i64>,
     /// May we see its position?
     pub(super) readable: bool,
 }
 
-const SEQUENCE: &str = "
-select s.oid::regclass::text as name, q.last_value as last,
-       has_sequence_privilege(s.oid, 'usage, select') as readable
-from pg_attribute a
-join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass
-join pg_class s on s.oid = p.refobjid and s.relkind = 'S'
+impl SequenceRow {
+    /// The largest number that the column holds; NaN is larger than any.
+    pub(super) fn max(&self) -> String {
+        let column = Ident(&self.column);
+        if matches!(self.kind.as_str(), "integer" | "bigint" | "smallint") {
+            format!("max({column})::bigint")
+        } else if self.kind.starts_with("numeric") {
+            format!("case when max({column}) <= 9223372036854775807 then trunc(max({column}))::bigint end")
+        } else {
+            "null::bigint".into()
+        }
+    }
+}
+
+// An identity column has no default; its sequence belongs to the column itself.
+const SEQUENCES: &str = "
+select a.attname as column, format_type(a.atttypid, a.atttypmod) as kind, s.oid::regclass::text as name,
+       q.last_value as last, has_sequence_privilege(s.oid, 'usage, select') as readable
+from (select d.adnum as num, p.refobjid as seq from pg_attrdef d
+      join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass
+      where d.adrelid = $1::oid
+      union
+      select p.refobjsubid, p.objid from pg_depend p
+      where p.classid = 'pg_class'::regclass and p.refclassid = 'pg_class'::regclass
+        and p.refobjid = $1::oid and p.deptype = 'i') u
+join pg_attribute a on a.attrelid = $1::oid and a.attnum = u.num
+join pg_class s on s.oid = u.seq and s.relkind = 'S'
 join pg_namespace n on n.oid = s.relnamespace
 left join pg_sequences q on q.schemaname = n.nspname and q.sequencename = s.relname
-where a.attrelid = $1::oid and a.attname = $2";
+order by a.attname is distinct from $2, a.attnum, s.oid";
 
-/// The sequence behind the first key column, and the last number it gave out.
-pub(super) async fn sequence(
+/// The sequences that number the table's columns, and the last number each gave out; that of the first key
+/// column first.
+pub(super) async fn sequences(
     tx: &mut dyn ReadTx,
     table: &Table,
     key: &[String],
-) -> Result<Option<SequenceRow>> {
-    let Some(column) = key.first() else { return Ok(None) };
-    let params = [Param::Int(table.oid), Param::Text(Some(column.clone()))];
-    let rows: Vec<SequenceRow> = tx.fetch(SEQUENCE, &params).await?;
-    Ok(rows.into_iter().next())
+) -> Result<Vec<SequenceRow>> {
+    let params = [Param::Int(table.oid), Param::Text(key.first().cloned())];
+    tx.fetch(SEQUENCES, &params).await
 }
 
 #[cfg(test)]
@@ -207,14 +171,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trigger_bits_are_events() {
-        assert_eq!(events(4 | 16 | 1), ["INSERT", "UPDATE"]);
-        assert_eq!(events(8 | 1), ["DELETE"]);
-    }
-
-    #[test]
     fn columns_are_matched_by_name() {
-        let column = |name: &str, kind: &str| Column { name: name.into(), kind: kind.into(), as_text: false };
+        let column =
+            |name: &str, kind: &str| Column { name: name.into(), kind: kind.into(), ..Column::default() };
         let table = |columns| Table { relation: "t".into(), oid: 1, columns };
         let legacy = table(vec![column("id", "integer"), column("a", "text"), column("old", "text")]);
         let twin =

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use super::catalog::{Columns, Table};
+use super::catalog::{Columns, SequenceRow, Table};
 use super::partitions::{Layout, Leaf, Mapping};
+use super::sum::Sum;
 use super::{Facts, Partition, Sums, TIMEOUT};
 use crate::engine::ident::Ident;
 use crate::engine::ports::{ReadOptions, ReadTx, Snapshot};
@@ -26,6 +27,7 @@ pub(super) struct Plan<'a> {
     pub(super) legacy: Option<&'a Table>,
     pub(super) columns: &'a Columns,
     pub(super) layout: &'a Layout,
+    pub(super) sequences: &'a [SequenceRow],
 }
 
 /// Where further transactions of the same snapshot come from.
@@ -38,16 +40,20 @@ pub(super) struct Source<'a> {
 struct Aggregate {
     rows: u64,
     digest: i128,
-    sums: Vec<i128>,
+    sums: Vec<Sum>,
 }
 
 /// Both sides by slot.
 pub(super) struct Digests {
     legacy: Option<BTreeMap<Option<usize>, Aggregate>>,
     partitioned: Vec<Aggregate>,
-    pub(super) max_key: Option<i64>,
-    sums: Vec<String>,
+    /// Largest number of each sequence's column.
+    pub(super) maxes: Vec<Option<i64>>,
+    /// Columns, and whether they can be summed.
+    sums: Vec<(String, bool)>,
     whole: bool,
+    /// Only counts and sums were read.
+    quick: bool,
 }
 
 /// What has to be read row by row.
@@ -94,38 +100,50 @@ struct Row {
     rows: u64,
     digest: Option<String>,
     sums: Vec<Option<String>>,
-    max_key: Option<i64>,
+    maxes: Vec<Option<i64>>,
 }
 
 impl Row {
     fn add_to(&self, to: &mut Aggregate) -> Result<()> {
-        let number = |t: &Option<String>| match t {
-            None => Ok(0),
-            Some(t) => parse_sum(t),
-        };
         to.rows += self.rows;
-        to.digest += number(&self.digest)?;
-        to.sums.resize(self.sums.len(), 0);
+        if let Some(digest) = &self.digest {
+            to.digest += digest
+                .parse::<i128>()
+                .map_err(|_| Error::unobserved(format!("failed to read a digest: {digest}")))?;
+        }
+        to.sums.resize(self.sums.len(), Sum::default());
         for (total, sum) in to.sums.iter_mut().zip(&self.sums) {
-            *total += number(sum)?;
+            if let Some(sum) = sum {
+                total.add(&Sum::parse(sum));
+            }
         }
         Ok(())
     }
 }
 
-/// Sums arrive as whole numbers of millionths.
-fn parse_sum(text: &str) -> Result<i128> {
-    text.parse().map_err(|_| Error::unobserved(format!("failed to read a sum: {text} is not a whole number")))
-}
-
 impl Plan<'_> {
-    /// Sums of decimals are kept exact as millionths.
+    /// Only numbers on both sides can be summed.
+    fn summed(&self, column: &str) -> bool {
+        self.columns.common.iter().any(|c| c.name == column && c.number)
+    }
+
+    /// Sums are kept exact as millionths. Floats are added as decimals, since their own sum depends on their order.
     fn sums(&self) -> Vec<String> {
-        self.twin
-            .sums
-            .iter()
-            .map(|c| format!("trunc(sum({}) * 1000000)::numeric(60,0)::text", Ident(c)))
-            .collect()
+        let exact = |c: &str| {
+            let kind = self.columns.common.iter().find(|x| x.name == c).map_or("", |x| x.kind.as_str());
+            let whole = matches!(kind, "smallint" | "integer" | "bigint") || kind.starts_with("numeric");
+            whole && !self.columns.retyped.iter().any(|(name, ..)| name == c)
+        };
+        let sum = |c: &String| {
+            if !self.summed(c) {
+                "null".into()
+            } else if exact(c) {
+                format!("trunc(sum({})::numeric * 1000000)::text", Ident(c))
+            } else {
+                format!("trunc(sum({}::numeric) * 1000000)::text", Ident(c))
+            }
+        };
+        self.twin.sums.iter().map(sum).collect()
     }
 
     fn aggregates(&self, quick: bool) -> String {
@@ -134,13 +152,9 @@ impl Plan<'_> {
         format!("count(*) as rows, {digest} as digest, array[{}]::text[] as sums", self.sums().join(", "))
     }
 
-    fn max_key(&self) -> String {
-        match self.columns.key.first() {
-            Some(k) if matches!(k.kind.as_str(), "integer" | "bigint" | "smallint") => {
-                format!("max({})::bigint", Ident(&k.name))
-            }
-            _ => "null::bigint".into(),
-        }
+    fn maxes(&self) -> String {
+        let list: Vec<_> = self.sequences.iter().map(SequenceRow::max).collect();
+        format!("array[{}]::bigint[]", list.join(", "))
     }
 
     /// The legacy row's bucket.
@@ -186,7 +200,7 @@ pub(super) fn legacy_sql(plan: &Plan<'_>) -> String {
 fn legacy_statement(plan: &Plan<'_>, quick: bool) -> String {
     let Some(legacy) = plan.legacy else { return String::new() };
     format!(
-        "select {}::bigint as bucket, {}, null::bigint as max_key\nfrom {} group by 1",
+        "select {}::bigint as bucket, {}, array[]::bigint[] as maxes\nfrom {} group by 1",
         plan.bucket(),
         plan.aggregates(quick),
         legacy.relation
@@ -200,10 +214,10 @@ pub(super) fn leaf_sql(plan: &Plan<'_>, leaf: &Leaf) -> String {
 
 fn leaf_statement(plan: &Plan<'_>, leaf: &Leaf, quick: bool) -> String {
     format!(
-        "select {}::bigint as bucket, {}, {} as max_key from only {}",
+        "select {}::bigint as bucket, {}, {} as maxes from only {}",
         leaf.slot,
         plan.aggregates(quick),
-        plan.max_key(),
+        plan.maxes(),
         leaf.relation
     )
 }
@@ -217,12 +231,16 @@ pub(super) async fn read(
     let mut out = Digests {
         legacy: None,
         partitioned: vec![
-            Aggregate { sums: vec![0; plan.twin.sums.len()], ..Aggregate::default() };
+            Aggregate {
+                sums: vec![Sum::default(); plan.twin.sums.len()],
+                ..Aggregate::default()
+            };
             plan.layout.slots.len()
         ],
-        max_key: None,
-        sums: plan.twin.sums.clone(),
+        maxes: vec![None; plan.sequences.len()],
+        sums: plan.twin.sums.iter().map(|c| (c.clone(), plan.summed(c))).collect(),
         whole: plan.layout.mapping == Mapping::Whole,
+        quick,
     };
     if plan.legacy.is_some() {
         let rows: Vec<Row> = tx.fetch(&legacy_statement(plan, quick), &[]).await?;
@@ -268,7 +286,9 @@ async fn leaves(
             if let Some(to) = slot.and_then(|s| out.partitioned.get_mut(s)) {
                 row.add_to(to)?;
             }
-            out.max_key = out.max_key.max(row.max_key);
+            for (max, of_leaf) in out.maxes.iter_mut().zip(&row.maxes) {
+                *max = (*max).max(*of_leaf);
+            }
         }
     }
     Ok(())
@@ -281,9 +301,15 @@ impl Digests {
             partitioned_rows: Some(self.partitioned.iter().map(|a| a.rows).sum()),
             ..Facts::default()
         };
-        for (i, column) in self.sums.iter().enumerate() {
+        for (i, (column, summed)) in self.sums.iter().enumerate() {
+            if !summed {
+                facts.sums.insert(column.clone(), Sums::default());
+                continue;
+            }
             let sum = |all: &mut dyn Iterator<Item = &Aggregate>| {
-                millionths(all.filter_map(|a| a.sums.get(i)).sum())
+                let mut total = Sum::default();
+                all.filter_map(|a| a.sums.get(i)).for_each(|s| total.add(s));
+                total.to_string()
             };
             facts.sums.insert(
                 column.clone(),
@@ -320,7 +346,13 @@ impl Digests {
 
     fn status(&self, slot: usize) -> &'static str {
         match (self.legacy_of(Some(slot)), self.partitioned.get(slot)) {
-            (Some(l), Some(t)) if l.rows == t.rows && l.digest == t.digest => "equal",
+            (Some(l), Some(t)) if l.rows == t.rows && l.digest == t.digest => {
+                if self.quick {
+                    "counts equal"
+                } else {
+                    "equal"
+                }
+            }
             (Some(_), Some(_)) => "differs",
             _ => "not compared",
         }
@@ -341,26 +373,5 @@ impl Digests {
             homeless: legacy.get(&None).is_some_and(|a| a.rows > 0),
             whole: false,
         }
-    }
-}
-
-fn millionths(sum: i128) -> String {
-    let (whole, part) = (sum / 1_000_000, (sum % 1_000_000).unsigned_abs());
-    if part == 0 {
-        return whole.to_string();
-    }
-    let sign = if sum < 0 && whole == 0 { "-" } else { "" };
-    format!("{sign}{whole}.{part:06}").trim_end_matches('0').to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sums_keep_their_decimals() {
-        assert_eq!(millionths(5_000_000), "5");
-        assert_eq!(millionths(-250_000), "-0.25");
-        assert_eq!(millionths(-1_250_000), "-1.25");
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn of(
     let mut counted = facts.clone();
     let total = facts.legacy_rows.unwrap_or_default();
     for class in Class::ALL {
-        let rows = *class.count(&mut counted);
+        let rows = class.count(&mut counted).unwrap_or(0);
         if rows > 0 {
             let sample = samples.take(class);
             let message = format!("{rows} of {total} rows {}{}", describe(class), differing_columns(&sample));
@@ -36,10 +36,11 @@ pub(super) fn of(
         out.push("partitions_not_read", Severity::Critical, message, None, vec![]);
     }
     if facts.legacy_rows.is_some() {
+        out.counts(facts);
         out.sums(facts);
         out.columns(columns);
         out.triggers(&facts.triggers);
-        out.sequence(facts);
+        out.sequences(facts);
     }
     out.coverage(coverage, layout, facts);
     out.list
@@ -88,16 +89,54 @@ impl Findings<'_> {
         self.list.push(Finding { id: format!("{}/{what}", self.id), severity, message, rows, sample });
     }
 
+    /// Where rows were not compared, that must never read as equal.
+    fn counts(&mut self, facts: &Facts) {
+        if facts.differences().is_some() {
+            return;
+        }
+        let differ: Vec<&str> = facts
+            .partitions
+            .iter()
+            .filter(|p| matches!(p.status.as_str(), "differs" | "missing"))
+            .map(|p| p.partition.as_str())
+            .collect();
+        let agree = differ.is_empty() && facts.legacy_rows == facts.partitioned_rows;
+        if !agree {
+            let rows = |n: Option<u64>| n.unwrap_or_default();
+            let named = match differ.len() {
+                0 => String::new(),
+                1..=3 => format!(" in {}", differ.join(", ")),
+                n => format!(" in {} and {} more partitions", differ[..2].join(", "), n - 2),
+            };
+            let message = format!(
+                "the counts differ{named}: {} legacy rows, {} in the twin",
+                rows(facts.legacy_rows),
+                rows(facts.partitioned_rows)
+            );
+            self.push("counts", Severity::Critical, message, None, vec![]);
+        }
+        let sums = facts.sums.values().all(|s| s.legacy == s.partitioned);
+        let message = match (agree, sums) {
+            (true, true) => "counts and sums agree; rows were not compared (--quick)",
+            _ => "rows were not compared (--quick)",
+        };
+        self.push("not_compared", Severity::Warning, message.into(), None, vec![]);
+    }
+
     /// Rows were compared by digest; sums are the windows' own habit and must agree when the rows do.
     fn sums(&mut self, facts: &Facts) {
         for (column, sums) in &facts.sums {
-            if sums.legacy != sums.partitioned && facts.differences() == 0 {
+            if sums.legacy.is_none() && sums.partitioned.is_none() {
+                let message = format!("{column} was not summed: it is not a number on both sides");
+                self.push(&format!("not_summed/{column}"), Severity::Info, message, None, vec![]);
+            }
+            if sums.legacy != sums.partitioned && facts.differences().unwrap_or(0) == 0 {
                 let message = format!(
                     "the sums of {column} differ: {} and {}",
                     sums.legacy.as_deref().unwrap_or("none"),
                     sums.partitioned.as_deref().unwrap_or("none")
                 );
-                self.push("sums", Severity::Critical, message, None, vec![]);
+                self.push(&format!("sums/{column}"), Severity::Critical, message, None, vec![]);
             }
         }
     }
@@ -115,7 +154,26 @@ impl Findings<'_> {
         say("columns_type", Severity::Warning, types, "columns of another type, compared as text");
     }
 
+    /// A mirror that fires in part, or whose writes the twin refuses.
+    fn limits(&mut self, triggers: &[Trigger]) {
+        for t in triggers {
+            if let Some(only) = t.only.as_ref().filter(|_| t.state == "conditional") {
+                let message = format!("trigger {} fires only {only}", t.name);
+                self.push(&format!("trigger/{}", t.name), Severity::Warning, message, None, vec![]);
+            }
+            if !t.unknown_columns.is_empty() && !matches!(t.state.as_str(), "disabled" | "replica") {
+                let message = format!(
+                    "trigger {} writes columns that the twin lacks ({}): the legacy table's writes fail",
+                    t.name,
+                    t.unknown_columns.join(", ")
+                );
+                self.push(&format!("trigger_columns/{}", t.name), Severity::Critical, message, None, vec![]);
+            }
+        }
+    }
+
     fn triggers(&mut self, triggers: &[Trigger]) {
+        self.limits(triggers);
         let mut explained: Vec<&str> = Vec::new();
         for t in triggers.iter().filter(|t| matches!(t.state.as_str(), "disabled" | "missing" | "replica")) {
             let lost = if t.events.is_empty() { "its events".into() } else { t.events.join(" and ") };
@@ -128,27 +186,35 @@ impl Findings<'_> {
         }
         let fires = |event: &str| {
             triggers.iter().any(|t| {
-                matches!(t.state.as_str(), "enabled" | "always") && t.events.iter().any(|e| e == event)
+                matches!(t.state.as_str(), "enabled" | "always" | "conditional")
+                    && t.events.iter().any(|e| e == event)
+                    && !t.partial.iter().any(|e| e == event)
             })
+        };
+        let in_part = |event: &str| {
+            triggers.iter().any(|t| t.state == "conditional" && t.partial.iter().any(|e| e == event))
         };
         for event in ["INSERT", "UPDATE", "DELETE"] {
             if !fires(event) && !explained.contains(&event) {
-                let message = format!("no trigger mirrors {event}");
+                let every = if in_part(event) { "every " } else { "" };
+                let message = format!("no trigger mirrors {every}{event}");
                 self.push(&format!("unmirrored/{event}"), Severity::Critical, message, None, vec![]);
             }
         }
     }
 
-    fn sequence(&mut self, facts: &Facts) {
-        let Some(sequence) = &facts.sequence else { return };
-        let Some(max) = sequence.max.filter(|_| sequence.readable) else { return };
-        if sequence.last.unwrap_or(0) < max {
-            let message = format!(
-                "sequence {} is at {}, behind {max}: the first insert after a switchover fails",
-                sequence.name,
-                sequence.last.map_or("its start".into(), |l| l.to_string())
-            );
-            self.push("sequence", Severity::Warning, message, None, vec![]);
+    fn sequences(&mut self, facts: &Facts) {
+        for (i, sequence) in facts.sequences.iter().enumerate() {
+            let Some(max) = sequence.max.filter(|_| sequence.readable) else { continue };
+            if sequence.last.unwrap_or(0) < max {
+                let message = format!(
+                    "sequence {} is at {}, behind {max}: the first insert after a switchover fails",
+                    sequence.name,
+                    sequence.last.map_or("its start".into(), |l| l.to_string())
+                );
+                let what = if i == 0 { "sequence".into() } else { format!("sequence/{}", sequence.column) };
+                self.push(&what, Severity::Warning, message, None, vec![]);
+            }
         }
     }
 

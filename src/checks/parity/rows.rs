@@ -47,7 +47,7 @@ impl Class {
         }
     }
 
-    pub(super) fn count(self, facts: &mut Facts) -> &mut u64 {
+    pub(super) fn count(self, facts: &mut Facts) -> &mut Option<u64> {
         match self {
             Self::MissingInPartitioned => &mut facts.missing_in_partitioned,
             Self::MissingInLegacy => &mut facts.missing_in_legacy,
@@ -120,7 +120,7 @@ pub(super) async fn compare(
             let t: Vec<&Found> = twins.iter().filter(|f| f.key == key.key).collect();
             let settled = l.first().is_some_and(|row| plan.is_equal_there(row.bucket, differing));
             for (class, sample) in classify(plan, &l, &t, settled) {
-                *class.count(facts) += 1;
+                *class.count(facts).get_or_insert(0) += 1;
                 let list = samples.0.entry(class).or_default();
                 if list.len() < SHOWN {
                     list.push(sample);

@@ -3,15 +3,17 @@
 use std::fmt::Write as _;
 
 use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::profile::Queue;
+use crate::engine::profile::{FlaggedDays, Queue};
 
 /// What varies from one failure to the next of the same cause, most specific first.
-const VARIABLE: [(&str, &str); 6] = [
+const VARIABLE: [(&str, &str); 7] = [
     ("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", "<uuid>"),
     (r"[\w.+-]+@[\w-]+(\.[\w-]+)+", "<email>"),
     (r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?", "<time>"),
     (r"\m(0x)?[0-9a-fA-F]{12,}\M", "<hex>"),
-    (r"\d+(\.\d+)*", "<n>"),
+    // The status of an answer tells causes apart: three digits at the start or after one of these words stay.
+    (r"(?i)(?<!\d)(?<!^|\m(?:http|status|code) )\d+(\.\d+)*", "<n>"),
+    (r"(?i)(?<=^|\m(?:http|status|code) )(?!\d{3}(?!\d|\.\d))\d+(\.\d+)*", "<n>"),
     (r"\s+", " "),
 ];
 
@@ -22,8 +24,17 @@ fn table(q: &Queue) -> String {
     Relation::parse(&q.table).to_string()
 }
 
+/// A state that is NULL has a name as well: its rows are counted and can be opened.
 fn state(q: &Queue) -> String {
-    format!("{}::text", Ident(&q.state))
+    format!("coalesce({}::text, '(null)')", Ident(&q.state))
+}
+
+/// When it was last tried; one that says nothing of it, when it came.
+fn tried(q: &Queue) -> String {
+    match &q.attempted {
+        Some(attempted) => format!("coalesce({}, {})", Ident(attempted), Ident(&q.created)),
+        None => Ident(&q.created).to_string(),
+    }
 }
 
 fn one_of(states: &[String]) -> String {
@@ -47,14 +58,15 @@ pub(super) fn is_state(q: &Queue) -> String {
 pub(super) fn is_exhausted(q: &Queue) -> String {
     match &q.attempts {
         Some(attempts) => {
-            format!("{} and {} >= {}", state_in(q, &q.states.failed), Ident(attempts), q.max_attempts)
+            let made = format!("coalesce({}, 0)", Ident(attempts));
+            format!("{} and {made} >= {}", state_in(q, &q.states.failed), q.max_attempts)
         }
         None => "false".into(),
     }
 }
 
 pub(super) fn is_stuck(q: &Queue) -> String {
-    let since = Ident(q.attempted.as_ref().unwrap_or(&q.created));
+    let since = tried(q);
     format!("{} and {since} < now() - interval '{} s'", state_in(q, &q.states.processing), q.stuck_after_s)
 }
 
@@ -109,20 +121,24 @@ fn code(q: &Queue) -> String {
     format!("({})::text", q.code.as_deref().unwrap_or("null"))
 }
 
-fn cause_id(q: &Queue) -> String {
-    format!("left(md5(concat_ws('|', {}, {})), 8)", code(q), message(q))
-}
-
-pub(super) fn is_cause(q: &Queue) -> String {
-    format!("{} and {} = $1", is_failure(q), cause_id(q))
-}
-
-pub(super) fn causes(q: &Queue, limit: usize) -> String {
-    let tried = Ident(q.attempted.as_ref().unwrap_or(&q.created));
+fn class(q: &Queue) -> String {
     let permanent = match &q.permanent_when {
         Some(condition) => format!("({condition}) or {}", state_in(q, &q.states.permanent)),
         None => state_in(q, &q.states.permanent),
     };
+    format!("case when {permanent} then 'permanent' else 'retryable' end")
+}
+
+fn cause_id(code: &str, message: &str, class: &str) -> String {
+    format!("left(md5(concat_ws('|', coalesce({code}, ''), {message}, {class})), 8)")
+}
+
+pub(super) fn is_cause(q: &Queue) -> String {
+    format!("{} and {} = $1", is_failure(q), cause_id(&code(q), &message(q), &class(q)))
+}
+
+pub(super) fn causes(q: &Queue, limit: usize) -> String {
+    let (tried, class, id) = (tried(q), class(q), cause_id("code", "message", "class"));
     let mut recent = String::from("array[");
     for tenth in (0..10).rev() {
         let comma = if tenth == 9 { "" } else { ", " };
@@ -135,11 +151,11 @@ pub(super) fn causes(q: &Queue, limit: usize) -> String {
     }
     recent.push(']');
     format!(
-        "select left(md5(concat_ws('|', code, message)), 8) as id, concat_ws(' ', code, message) as fingerprint, class, code,\n\
+        "select {id} as id, concat_ws(' ', code, message) as fingerprint, class, code,\n\
          \x20      count(*) as rows, count(*) filter (where exhausted) as exhausted, min(tried) as first, max(tried) as last,\n\
          \x20      {recent} as recent, count(*) over () as causes\n\
          from (select {} as code, {} as message, coalesce({}, false) as exhausted, {tried} as tried,\n\
-         \x20            case when {permanent} then 'permanent' else 'retryable' end as class\n\
+         \x20            {class} as class\n\
          \x20     from {} where {}) f\n\
          group by code, message, class order by count(*) desc, 1 limit {limit}",
         code(q),
@@ -154,7 +170,7 @@ pub(super) fn causes(q: &Queue, limit: usize) -> String {
 /// the index on the creation time that such tables have, where the time of finishing has none.
 pub(super) fn throughput(q: &Queue) -> String {
     let created = Ident(&q.created);
-    let finished = Ident(q.attempted.as_ref().unwrap_or(&q.created));
+    let finished = tried(q);
     format!(
         "with recent as materialized (select {created} as came, case when {} then {finished} end as went\n\
          \x20  from {} where {created} >= now() - interval '1 day'),\n\
@@ -168,9 +184,14 @@ pub(super) fn throughput(q: &Queue) -> String {
     )
 }
 
-pub(super) fn flagged_days(q: &Queue) -> Option<String> {
-    let days = q.days.as_ref()?;
-    Some(format!("select count(*) as rows from {} where {}", Relation::parse(&days.table), Ident(&days.flag)))
+pub(super) fn flagged_days(days: &FlaggedDays) -> String {
+    format!("select * from {} where {}", Relation::parse(&days.table), Ident(&days.flag))
+}
+
+/// States that the profile gives no meaning.
+pub(super) fn is_unknown(q: &Queue) -> String {
+    let known: Vec<_> = q.states.all().cloned().collect();
+    format!("{} not in ({})", state(q), one_of(&known))
 }
 
 pub(super) fn rows(q: &Queue, filter: &str) -> String {

@@ -38,7 +38,7 @@ impl Pane for Parity {
             }
             let f = facts(watch);
             let number = |n: Option<u64>| plain(n.map_or_else(String::new, count));
-            let differences = f.as_ref().map(ParityFacts::differences);
+            let differences = f.as_ref().and_then(ParityFacts::differences);
             let others = watch
                 .report
                 .iter()
@@ -135,13 +135,14 @@ pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
         fact("legacy", plain(count(rows)));
     }
     fact("twin", plain(f.partitioned_rows.map_or("?".into(), count)));
-    let bad = |n: u64| cell(count(n), if n > 0 { Tone::Bad } else { Tone::Plain });
+    let bad =
+        |n: Option<u64>| cell(n.map_or("?".into(), count), if n > Some(0) { Tone::Bad } else { Tone::Plain });
     fact("differ", bad(f.different));
     let both = app.theme.glyphs.both;
     fact("missing", bad(f.missing_in_partitioned));
     fact(both, bad(f.missing_in_legacy));
     fact("stale", bad(f.stale));
-    if f.duplicate > 0 {
+    if f.duplicate > Some(0) {
         fact("duplicate", bad(f.duplicate));
     }
     let mut out = vec![head];

@@ -1,0 +1,150 @@
+//! Parity where rows were not compared, sums are not plain numbers, and what keeps the twin in step does so in part.
+
+use midwatch::engine::{Report, Severity};
+use serde_json::{Value, json};
+
+use crate::common::{Database, engine};
+
+const PLAIN: &str = "name = \"p\"\n[[twins]]\nname = \"pair\"\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [\"id\"]\nsums = [\"v\"]\n";
+
+async fn look(database: &Database, quick: bool) -> Report {
+    let engine = engine(&database.url(), PLAIN).await;
+    engine.observe(&engine.ids()[0], quick).await
+}
+
+async fn pair(sql: &str) -> Database {
+    let database = Database::empty().await;
+    database.owner().await.execute_script(sql).await.unwrap();
+    database
+}
+
+/// What is said of the rows and sums; these twins have no triggers, which is said as well.
+fn found(report: &Report) -> Vec<&str> {
+    report
+        .findings
+        .iter()
+        .map(midwatch::engine::Finding::what)
+        .filter(|w| !w.starts_with("unmirrored"))
+        .collect()
+}
+
+const TWIN: &str = "
+    create table t (id int primary key, v int); create table p (id int, v int) partition by range (id);
+    create table p1 partition of p for values from (0) to (10); create table p2 partition of p for values from (10) to (20);
+    insert into t select i, i from generate_series(1, 19) i; insert into p select * from t;
+    create function mirror() returns trigger language plpgsql as $$ begin insert into p values (new.*); return null; end $$;
+    create trigger mirror after insert or update or delete on t for each row execute function mirror();";
+
+#[tokio::test]
+async fn what_was_not_compared_is_not_equal() {
+    let database = pair(TWIN).await;
+    assert_eq!(look(&database, false).await.status.word(), "ok");
+    let quick = look(&database, true).await;
+    assert_eq!((quick.status.word(), found(&quick)), ("warn", vec!["not_compared"]), "{quick:?}");
+    assert!(quick.summary.contains("counts and sums agree; rows were not compared"), "{}", quick.summary);
+    for fact in ["missing_in_partitioned", "missing_in_legacy", "different", "stale", "duplicate"] {
+        assert_eq!(quick.facts[fact], Value::Null, "{fact}");
+    }
+    assert_eq!(quick.facts["partitions"][0]["status"], "counts equal");
+
+    database.owner().await.execute_script("delete from p where id = 12").await.unwrap();
+    let quick = look(&database, true).await;
+    assert_eq!(found(&quick), ["counts", "not_compared", "sums/v"], "{quick:?}");
+    assert_eq!((quick.status.word(), &quick.facts["partitions"][1]["status"]), ("fail", &json!("differs")));
+    assert!(quick.findings[0].message.contains("in p2"), "{:?}", quick.findings[0]);
+    assert!(quick.summary.contains("rows were not compared"), "{}", quick.summary);
+    assert_eq!(quick.findings[0].severity, Severity::Critical);
+}
+
+#[tokio::test]
+async fn sums_are_exact_whatever_the_column_holds() {
+    // The same floats in another order, added as floats, give another sum.
+    let sql = "
+        create table t (id int primary key, v float8); create table p (id int, v float8) partition by hash (id);
+        create table p0 partition of p for values with (modulus 3, remainder 0);
+        create table p1 partition of p for values with (modulus 3, remainder 1);
+        create table p2 partition of p for values with (modulus 3, remainder 2);
+        insert into t select i, case when i % 2 = 0 then 1e15 else 0.1 end / i from generate_series(1, 300) i;
+        insert into p select * from t order by id desc;";
+    let database = pair(sql).await;
+    let report = look(&database, false).await;
+    assert_eq!(found(&report), Vec::<&str>::new(), "{report:?}");
+    for odd in ["'NaN'", "'Infinity'", "1e200", "'-Infinity'"] {
+        let sql = format!("update t set v = {odd} where id = 7; update p set v = {odd} where id = 7");
+        database.owner().await.execute_script(&sql).await.unwrap();
+        let report = look(&database, false).await;
+        assert_eq!((report.status.why(), found(&report)), (None, vec![]), "{odd} {report:?}");
+        let sums = &report.facts["sums"]["v"];
+        assert!(sums["legacy"].is_string() && sums["legacy"] == sums["partitioned"], "{sums}");
+    }
+    let text = "alter table t alter v type text; alter table p alter v type text";
+    database.owner().await.execute_script(text).await.unwrap();
+    let report = look(&database, false).await;
+    assert_eq!((report.status.why(), found(&report)), (None, vec!["not_summed/v"]), "{report:?}");
+}
+
+#[tokio::test]
+async fn every_sequence_of_the_twin_is_looked_at() {
+    let sql = "
+        create sequence s1; create sequence s2; create sequence s3;
+        create table t (n int, id int primary key, v int, m numeric);
+        create table p (n int default nextval('s2'), id int default nextval('s1'), v int, m numeric default nextval('s3') + 1)
+          partition by range (id);
+        create table p1 partition of p for values from (0) to (10); create table p2 partition of p for values from (10) to (20);
+        insert into t select i * 10, i, i, i * 100 from generate_series(1, 19) i; insert into p select * from t;
+        select setval('s1', 19), setval('s2', 189);";
+    let database = pair(sql).await;
+    let report = look(&database, false).await;
+    assert_eq!(found(&report), ["sequence/n", "sequence/m"], "{report:?}");
+    assert_eq!(report.facts["sequence"]["name"], "s1");
+    let of = |i: usize, fact: &str| report.facts["sequences"][i][fact].clone();
+    assert_eq!([of(0, "max"), of(1, "max"), of(2, "max")], [json!(19), json!(190), json!(1900)]);
+    assert_eq!((of(1, "column"), of(1, "last"), of(2, "last")), (json!("n"), json!(189), Value::Null));
+}
+
+/// What the twin is told of, by trigger and event.
+async fn mirrored(database: &Database, triggers: &str) -> (Vec<String>, Report) {
+    let reset =
+        "drop trigger if exists a on t; drop trigger if exists b on t; drop trigger if exists mirror on t;";
+    database.owner().await.execute_script(&format!("{reset}{triggers}")).await.unwrap();
+    let report = look(database, false).await;
+    (report.findings.iter().map(|f| f.what().to_owned()).collect(), report)
+}
+
+#[tokio::test]
+async fn a_trigger_that_fires_in_part_does_not_mirror() {
+    let database = pair(TWIN).await;
+    let (found, report) = mirrored(
+        &database,
+        "create trigger a after insert or update of v on t for each row execute function mirror();
+         create trigger b after delete on t for each row when (old.v > 3) execute function mirror();",
+    )
+    .await;
+    assert_eq!(found, ["trigger/a", "trigger/b", "unmirrored/UPDATE", "unmirrored/DELETE"], "{report:?}");
+    assert_eq!(report.findings[0].message, "trigger a fires only for updates of v");
+    assert_eq!(report.findings[1].message, "trigger b fires only when (old.v > 3)");
+    assert_eq!(report.findings[0].severity, Severity::Warning);
+    assert_eq!(report.facts["triggers"][0]["state"], "conditional");
+    // All columns are no restriction, and what changes nothing need not be mirrored.
+    let (found, report) = mirrored(
+        &database,
+        "create trigger a after insert or delete or update of id, v on t for each row execute function mirror();
+         create trigger b after update on t for each row when (old.* is distinct from new.*) execute function mirror();",
+    )
+    .await;
+    assert_eq!((found, report.status.word()), (vec![], "ok"), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_trigger_that_writes_what_the_twin_lacks_is_found() {
+    let database = pair(TWIN).await;
+    let function = "create or replace function mirror() returns trigger language plpgsql as $$ begin
+        if tg_op = 'DELETE' then delete from p where id = old.id; return null; end if;
+        insert into public.p (id, v, note) values (new.id, new.v, new.note) on conflict (id, month) do update set v = excluded.v;
+        return null; end $$;
+        create trigger mirror after insert or update or delete on t for each row execute function mirror();";
+    let (found, report) = mirrored(&database, function).await;
+    assert_eq!(found, ["trigger_columns/mirror"], "{report:?}");
+    assert!(report.findings[0].message.contains("(note, month)"), "{report:?}");
+    assert_eq!(report.status.word(), "fail");
+}
