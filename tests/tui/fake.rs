@@ -218,7 +218,7 @@ fn facts(kind: &str, wrong: bool) -> Value {
             {"partition": "revenues_2025_04", "legacy_rows": 2002, "partitioned_rows": 2002, "status": if wrong { "differs" } else { "equal" }}],
             "triggers": [{"name": "sync_to_partitioned_revenues", "state": "enabled", "events": ["INSERT", "UPDATE"]},
                          {"name": "sync_to_partitioned_revenues_delete", "state": "disabled", "events": ["DELETE"]}],
-            "sequence": null, "not_classified": 0})
+            "sequence": null, "sequences": [], "not_classified": 0, "partitions_not_read": 0})
         }
         "queue" => {
             json!({"states": {"FAILED": if wrong { 2010 } else { 0 }, "PENDING": 14, "SUCCESS": 81220}, "failed": if wrong { json!([

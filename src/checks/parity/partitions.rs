@@ -76,7 +76,7 @@ select c.oid::bigint as oid, t.inhparent::bigint as parent, format('%I.%I', n.ns
        c.relname as name, c.relkind <> 'p' as leaf,
        case when t.inhparent = $1::oid then pg_get_expr(c.relpartbound, c.oid) end as bound
 from tree t join pg_class c on c.oid = t.inhrelid join pg_namespace n on n.oid = c.relnamespace
-order by c.relname";
+order by length(c.relname), c.relname";
 
 pub(super) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout> {
     let strategy: Vec<Strategy> = tx.fetch(STRATEGY, &[Param::Int(table.oid)]).await?;

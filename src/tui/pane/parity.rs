@@ -278,17 +278,21 @@ pub(super) fn rows_of(app: &App, id: &CheckId) -> List {
             });
         }
     }
-    let known = app.watch(id).is_some_and(|w| w.report.is_some());
-    let (empty, empty_tone) =
-        if known { ("no row differs".into(), Tone::Good) } else { ("looking…".into(), Tone::Dim) };
+    let facts = app.watch(id).and_then(facts);
+    let compared = facts.as_ref().map(|f| (f.differences().is_some(), f.compared.clone()));
+    let (empty, empty_tone) = match compared {
+        None => ("looking…".to_owned(), Tone::Dim),
+        Some((true, _)) => ("no row differs".into(), Tone::Good),
+        Some((false, how)) => (format!("rows were not compared: {how}"), Tone::Unknown),
+    };
     List {
         cols: vec![
             Col::left("key"),
-            Col::left("partition"),
             Col::left("class"),
             Col::left("column"),
             Col::left("legacy"),
             Col::grow("twin"),
+            Col::left("partition"),
         ],
         rows,
         empty,
@@ -316,7 +320,7 @@ fn difference(id: &CheckId, f: &Finding, sample: &Sample) -> Vec<Row> {
         let tone = if value == "NULL" { Tone::Dim } else { Tone::Plain };
         cell(value, tone)
     };
-    let class = f.what().replace('_', " ");
+    let class = f.what().replace('_', " ").replace("partitioned", "twin");
     let mut pairs =
         vec![("key".to_owned(), plain(text(sample.get("key")))), ("class".to_owned(), plain(class.clone()))];
     for s in ["legacy", "partitioned"] {
@@ -334,11 +338,11 @@ fn difference(id: &CheckId, f: &Finding, sample: &Sample) -> Vec<Row> {
             key: format!("{}/{key}/{partition}/{column}", f.id),
             cells: vec![
                 cell(key.clone(), if i == 0 { Tone::Strong } else { Tone::Dim }),
-                cell(partition.clone(), if i == 0 { Tone::Plain } else { Tone::Dim }),
                 cell(class.clone(), if i == 0 { Tone::Bad } else { Tone::Dim }),
                 plain(*column),
                 side("legacy", column),
                 side("partitioned", column),
+                cell(partition.clone(), Tone::Dim),
             ],
             goto: Goto::Detail(detail.clone()),
             check: Some(id.clone()),
