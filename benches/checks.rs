@@ -114,6 +114,7 @@ async fn pages(server: &Server) {
                 at: at.clone(),
                 limit: 100,
                 count,
+                whole: false,
             };
             let ours = timed(async || drop(engine.page(&request).await.unwrap())).await;
             let page = format!("select id::text from ({sql}) q order by {order} limit 100");

@@ -40,7 +40,8 @@ async fn everything(engine: &Engine) {
                 let rows = all_rows(engine, source.clone()).await;
                 let filter = Some(Filter { text: "a".into(), inverse: true });
                 let sort = source.key.first().map(|k| Sort { column: k.clone(), descending: true });
-                let last = PageRequest { source, filter, sort, at: At::Last, limit: 5, count: true };
+                let last =
+                    PageRequest { source, filter, sort, at: At::Last, limit: 5, count: true, whole: false };
                 let page = engine.page(&last).await.unwrap();
                 if let (Some((_, sql)), Some(row)) = (&last.source.context, rows.first()) {
                     engine.context(sql, &page.columns, &row.cells).await.unwrap();
@@ -130,7 +131,15 @@ async fn a_rule_cannot_write() {
         let why = report.status.why().unwrap_or_else(|| panic!("{sql}: {report:?}")).to_owned();
         assert!(why.contains(code), "{sql}: {why}");
         let source = engine.rows(&id, "rows").unwrap();
-        let request = PageRequest { source, filter: None, sort: None, at: At::First, limit: 5, count: true };
+        let request = PageRequest {
+            source,
+            filter: None,
+            sort: None,
+            at: At::First,
+            limit: 5,
+            count: true,
+            whole: false,
+        };
         engine.page(&request).await.unwrap_err();
         engine.context(sql, &[], &[]).await.unwrap_err();
         // The session that was tempted is used again.

@@ -47,11 +47,32 @@ impl Check for Anomalies {
                 .ok_or_else(|| Error::usage(format!("no anomaly rule {}", id.name)))?;
             let source = source(cx.profile, rule);
             let sql = source.sql.clone();
-            let options = ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT) };
+            let options = ReadOptions {
+                snapshot: Snapshot::Transaction,
+                timeout: Some(TIMEOUT),
+                ..ReadOptions::default()
+            };
             let mut tx = cx.read_with(options).await?;
-            let request =
-                PageRequest { source, filter: None, sort: None, at: At::First, limit: SAMPLE, count: true };
+            let request = PageRequest {
+                source,
+                filter: None,
+                sort: None,
+                at: At::First,
+                limit: SAMPLE,
+                count: true,
+                whole: false,
+            };
             let page = paging::read(&mut *tx, &request).await?;
+            if !paging::key_is_unique(&mut *tx, &request.source).await? {
+                let key = rule.key.join(", ");
+                return Err(Error::unobserved(format!(
+                    "rule {}: its key ({key}) does not name every row once",
+                    rule.name
+                ))
+                .hint(
+                    "name columns in key that are never NULL and together unique: rows are paged by them",
+                ));
+            }
             let rows = page.total.unwrap_or_default();
             let findings = if rows == 0 { vec![] } else { vec![finding(id, rule, rows, &page)] };
             Ok(Report::of(id.clone(), &Facts { rows }, findings, "no rows").evidence(&rule.title, sql))

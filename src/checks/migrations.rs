@@ -86,7 +86,7 @@ async fn observe(cx: &Cx<'_>, id: &CheckId, folder: &MigrationFolder, with_index
         Ok(files) => (files, None),
         Err(e) => (Vec::new(), Some(e.to_string())),
     };
-    let options = ReadOptions { snapshot: Snapshot::Transaction, timeout: None };
+    let options = ReadOptions { snapshot: Snapshot::Transaction, timeout: None, ..ReadOptions::default() };
     let mut tx = cx.read_with(options).await?;
     let mut findings = if with_indexes { indexes::findings(&mut *tx, id).await? } else { vec![] };
     let history = history::read(&mut *tx, folder, cx.files).await?;

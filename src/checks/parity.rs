@@ -184,7 +184,8 @@ fn plain(relation: &str) -> String {
 
 /// The transaction whose snapshot everything is compared in, exported so that others can share it.
 async fn hold(cx: &Cx<'_>) -> Result<(Box<dyn ReadTx>, Option<String>)> {
-    let options = ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT) };
+    let options =
+        ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT), ..ReadOptions::default() };
     let mut tx = cx.read_with(options.clone()).await?;
     match tx.texts("select pg_export_snapshot()", &[]).await {
         Ok(id) => Ok((tx, id.into_iter().next().flatten())),

@@ -101,7 +101,8 @@ impl Check for Queues {
     fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
             let queue = queue(cx.profile, &id.name)?;
-            let options = ReadOptions { snapshot: Snapshot::Transaction, timeout: None };
+            let options =
+                ReadOptions { snapshot: Snapshot::Transaction, timeout: None, ..ReadOptions::default() };
             let mut tx = cx.read_with(options).await?;
             let facts = facts(&mut *tx, queue).await?;
             let findings = findings(&mut *tx, id, queue, &facts).await?;
@@ -280,8 +281,15 @@ async fn findings(tx: &mut dyn ReadTx, id: &CheckId, queue: &Queue, facts: &Fact
     for finding in &mut out {
         let what = finding.what().to_owned();
         if let Some(source) = rows_of(queue, &what) {
-            let request =
-                PageRequest { source, filter: None, sort: None, at: At::First, limit: SAMPLE, count: false };
+            let request = PageRequest {
+                source,
+                filter: None,
+                sort: None,
+                at: At::First,
+                limit: SAMPLE,
+                count: false,
+                whole: false,
+            };
             finding.sample = samples(&paging::read(tx, &request).await?);
         }
     }

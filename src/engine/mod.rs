@@ -19,8 +19,8 @@ pub use check::{Check, CheckSpec, Cx};
 pub use error::{Class, Error, Result};
 pub use report::{CheckId, Finding, Report, Severity, Status};
 
-use paging::{Page, PageRequest, RowSource};
-use ports::{Column, Facts, Files, ReadOptions};
+use paging::{At, Page, PageRequest, RowSource};
+use ports::{Column, Facts, Files, ReadOptions, Snapshot};
 use profile::Profile;
 use target::{Environment, Server, TargetInfo};
 
@@ -154,6 +154,26 @@ impl Engine {
     pub async fn page(&self, request: &PageRequest) -> Result<Page> {
         let mut tx = self.facts.begin(ReadOptions::default()).await?;
         paging::read(&mut *tx, request).await
+    }
+
+    /// All rows of a request, page by page, in one snapshot.
+    pub async fn pages(
+        &self,
+        mut request: PageRequest,
+        each: &mut (dyn FnMut(Page) -> Result<()> + Send),
+    ) -> Result<()> {
+        let options = ReadOptions { snapshot: Snapshot::Transaction, ..ReadOptions::default() };
+        let mut tx = self.facts.begin(options).await?;
+        request.at = At::First;
+        loop {
+            let page = paging::read(&mut *tx, &request).await?;
+            let next = page.rows.last().filter(|_| !page.end).map(|r| At::After(r.position.clone()));
+            each(page)?;
+            match next {
+                Some(at) => request.at = at,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// A row's surroundings: `{column}` in the query stands for the row's value.

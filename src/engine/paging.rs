@@ -75,6 +75,8 @@ pub struct PageRequest {
     pub limit: usize,
     /// Count all rows as well.
     pub count: bool,
+    /// Cells in full, for an export.
+    pub whole: bool,
 }
 
 /// A page.
@@ -131,6 +133,19 @@ pub async fn read(tx: &mut dyn ReadTx, request: &PageRequest) -> Result<Page> {
     Ok(Page { columns, rows, total, end })
 }
 
+/// Does the key name every row once? Without that, paging by it would skip rows.
+pub async fn key_is_unique(tx: &mut dyn ReadTx, source: &RowSource) -> Result<bool> {
+    let keys: Vec<_> = source.key.iter().map(|k| format!("q.{}", Ident(k))).collect();
+    let nulls: Vec<_> = keys.iter().map(|k| format!("bool_or({k} is null)")).collect();
+    let sql = format!(
+        "select (not exists (select from ({}\n) q group by {} having count(*) > 1 or {}))::text",
+        source.sql,
+        keys.join(", "),
+        nulls.join(" or "),
+    );
+    Ok(tx.texts(&sql, &source.params).await?.pop().flatten().as_deref() == Some("true"))
+}
+
 /// A small result in the query's own order, at most `limit` rows; `end` says whether that was all.
 pub async fn all(tx: &mut dyn ReadTx, sql: &str, params: &[Param], limit: usize) -> Result<Page> {
     let columns = tx.describe(sql).await?;
@@ -150,6 +165,7 @@ pub async fn all(tx: &mut dyn ReadTx, sql: &str, params: &[Param], limit: usize)
 /// The statement of a page; shown on `x` as it is run.
 pub fn statement(request: &PageRequest, columns: &[Column]) -> (String, Vec<Param>) {
     let mut q = Query::new(request);
+    let cell = if request.whole { whole_cell } else { cell };
     let cells: Vec<_> = columns.iter().map(|c| cell(&c.name)).collect();
     let order = order(request, columns);
     let position: Vec<_> = order.iter().map(|o| format!("q.{}::text", Ident(&o.column))).collect();
@@ -174,8 +190,17 @@ pub fn statement(request: &PageRequest, columns: &[Column]) -> (String, Vec<Para
     (sql, q.params)
 }
 
+/// What is cut says so, with its whole length.
 fn cell(column: &str) -> String {
-    format!("left(q.{}::text, {CELL_CHARS})", Ident(column))
+    let text = format!("q.{}::text", Ident(column));
+    format!(
+        "case when length({text}) > {CELL_CHARS} \
+         then left({text}, {CELL_CHARS}) || '… (' || length({text}) || ' characters)' else {text} end"
+    )
+}
+
+fn whole_cell(column: &str) -> String {
+    format!("q.{}::text", Ident(column))
 }
 
 struct OrderBy {
@@ -354,6 +379,7 @@ mod tests {
             at,
             limit: 10,
             count: false,
+            whole: false,
         }
     }
 

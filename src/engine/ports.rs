@@ -68,6 +68,8 @@ pub struct ReadOptions {
     pub snapshot: Snapshot,
     /// `statement_timeout`; the reader's default when `None`.
     pub timeout: Option<Duration>,
+    /// The heartbeat: must not wait behind whatever else is being read.
+    pub heartbeat: bool,
 }
 
 /// A source of read-only transactions on one target.

@@ -33,8 +33,6 @@ pub struct Session {
     pub checks: Vec<(CheckId, Duration)>,
     /// What can be done here, and why not yet.
     pub operations: Vec<Operation>,
-    /// Targets that can be switched to.
-    pub targets: Vec<String>,
 }
 
 /// An operation as the action list shows it.
@@ -64,6 +62,12 @@ pub trait Backend: Send + Sync {
     fn rows(&self, id: &CheckId, finding: &str) -> Option<RowSource>;
     /// One page.
     fn page(&self, request: PageRequest) -> Fut<'_, Result<Page>>;
+    /// All rows of a request, page by page, in one snapshot.
+    fn pages<'a>(
+        &'a self,
+        request: PageRequest,
+        each: &'a mut (dyn FnMut(Page) -> Result<()> + Send),
+    ) -> Fut<'a, Result<()>>;
     /// A row's surroundings.
     fn context(&self, sql: String, columns: Vec<Column>, cells: Vec<Cell>) -> Fut<'_, Result<Page>>;
     /// Cancels what runs on the server for us.
@@ -90,7 +94,7 @@ impl Live {
         engine.ok_or_else(|| Error::new(Class::Unobserved, "failed to look: no target is open yet"))
     }
 
-    fn session(&self, engine: &Engine, selected: &Selected) -> Session {
+    fn session(engine: &Engine, selected: &Selected) -> Session {
         let every = |id: &CheckId| {
             let spec = engine.checks.iter().map(|c| c.spec()).find(|s: &&CheckSpec| s.kind == id.kind);
             spec.map_or(Duration::from_mins(1), |s| s.every)
@@ -104,7 +108,6 @@ impl Live {
             profile: engine.profile.name.clone(),
             checks: engine.ids().into_iter().map(|id| (id.clone(), every(&id))).collect(),
             operations: super::operations::of(engine),
-            targets: self.config.names(),
         }
     }
 }
@@ -117,7 +120,7 @@ impl Backend for Live {
                 None => self.selected.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             };
             let engine = Arc::new((self.connect)(selected.clone()).await?);
-            let session = self.session(&engine, &selected);
+            let session = Self::session(&engine, &selected);
             *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine);
             *self.selected.lock().unwrap_or_else(PoisonError::into_inner) = selected;
             Ok(session)
@@ -143,6 +146,14 @@ impl Backend for Live {
 
     fn page(&self, request: PageRequest) -> Fut<'_, Result<Page>> {
         Box::pin(async move { self.engine()?.page(&request).await })
+    }
+
+    fn pages<'a>(
+        &'a self,
+        request: PageRequest,
+        each: &'a mut (dyn FnMut(Page) -> Result<()> + Send),
+    ) -> Fut<'a, Result<()>> {
+        Box::pin(async move { self.engine()?.pages(request, each).await })
     }
 
     fn context(&self, sql: String, columns: Vec<Column>, cells: Vec<Cell>) -> Fut<'_, Result<Page>> {

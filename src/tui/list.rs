@@ -1,6 +1,6 @@
 //! Tables as data: what stands in which row, and where Enter leads. Both drawing and keys use the same.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::theme::Tone;
 use crate::engine::report::CheckId;
@@ -12,11 +12,21 @@ pub struct Cell {
     pub text: String,
     /// Its meaning.
     pub tone: Tone,
+    /// It stands for NULL, which is no text.
+    pub null: bool,
 }
 
 /// A cell of a meaning.
 pub fn cell(text: impl Into<String>, tone: Tone) -> Cell {
-    Cell { text: text.into(), tone }
+    Cell { text: text.into(), tone, null: false }
+}
+
+/// NULL is drawn as what it is, not as an empty text.
+pub fn value(text: Option<&String>, tone: Tone) -> Cell {
+    match text {
+        None => Cell { text: "NULL".into(), tone: Tone::Dim, null: true },
+        Some(text) => cell(text.clone(), tone),
+    }
 }
 
 /// An ordinary cell.
@@ -124,8 +134,8 @@ pub struct ListState {
     pub filter: String,
     /// Column sorted by, and whether largest first.
     pub sort: Option<(usize, bool)>,
-    /// Marked rows by key.
-    pub marks: BTreeSet<String>,
+    /// Marked rows by key, with their values: a paged view may no longer hold them when they are wanted.
+    pub marks: BTreeMap<String, Vec<Option<String>>>,
     /// Where a range began.
     pub anchor: Option<usize>,
     /// The key under the cursor, to find it again after a refresh.
@@ -142,6 +152,11 @@ pub fn matches(filter: &str, text: &str) -> bool {
 }
 
 impl Row {
+    /// Its values, for copying and export.
+    pub fn values(&self) -> Vec<Option<String>> {
+        self.cells.iter().map(|c| (!c.null).then(|| c.text.clone())).collect()
+    }
+
     /// All its text, for filtering.
     pub fn text(&self) -> String {
         self.cells.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ")

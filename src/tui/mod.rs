@@ -25,7 +25,8 @@ pub fn run(launch: Launch) -> Fut<'static, Result<()>> {
     Box::pin(async move {
         let mouse = launch.config.console.mouse;
         let theme = terminal::theme(launch.no_color, launch.config.console.ascii);
+        let targets = launch.config.names();
         let backend = backend::Live::new(launch.connect, launch.config, launch.overrides, launch.selected);
-        terminal::serve(Arc::new(backend), theme, mouse).await
+        terminal::serve(Arc::new(backend), theme, targets, mouse).await
     })
 }

@@ -53,12 +53,19 @@ pub enum Msg {
         /// They.
         result: Result<Box<Page>, Box<Failure>>,
     },
+    /// An export has come this far.
+    Exporting(u64),
     /// An export is written, or not.
     Exported(Result<String, Box<Failure>>),
     /// The log's latest lines.
     Log(Vec<LogLine>),
     /// A task died.
-    Panic(String),
+    Panic {
+        /// What it said.
+        text: String,
+        /// What it was doing.
+        key: Key,
+    },
     /// The process is told to end, or the terminal is gone.
     Terminate,
 }

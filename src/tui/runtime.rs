@@ -24,6 +24,8 @@ const BATCH: usize = 256;
 pub enum Event {
     /// A message for the state.
     Msg(Msg),
+    /// The answer to an effect, of the target that was in use when it was asked for.
+    Answer(u64, Msg),
     /// An effect has ended.
     Done(Key, u64),
 }
@@ -39,6 +41,8 @@ pub struct Runtime {
     waiting: HashMap<Key, Effect>,
     next: u64,
     begun: bool,
+    /// Counts switches of the target: answers about the one before are not shown under the new one's name.
+    generation: u64,
 }
 
 impl Runtime {
@@ -55,6 +59,7 @@ impl Runtime {
             waiting: HashMap::new(),
             next: 0,
             begun: false,
+            generation: 0,
         }
     }
 
@@ -116,7 +121,8 @@ impl Runtime {
 
     fn take(&mut self, event: Event) -> bool {
         match event {
-            Event::Msg(msg) => {
+            Event::Answer(generation, _) if generation != self.generation => false,
+            Event::Msg(msg) | Event::Answer(_, msg) => {
                 let effects = self.app.update(msg);
                 self.carry_out(effects)
             }
@@ -138,6 +144,14 @@ impl Runtime {
             match effect {
                 Effect::Quit => return true,
                 Effect::Copy(text) => (self.copy)(&text),
+                Effect::Connect(Some(_)) if self.app.session.is_none() => {
+                    self.leave_target();
+                    self.schedule(effect);
+                }
+                Effect::Cancel => {
+                    self.cancel_export();
+                    self.schedule(effect);
+                }
                 Effect::Log => {
                     let _ = self.sender.send(Event::Msg(Msg::Log(LogRing::global().lines())));
                 }
@@ -145,6 +159,28 @@ impl Runtime {
             }
         }
         false
+    }
+
+    /// Nothing asked of the old target may answer any more; what runs there is cancelled.
+    fn leave_target(&mut self) {
+        self.generation += 1;
+        self.waiting.clear();
+        for (_, (_, task)) in self.running.drain() {
+            task.abort();
+        }
+    }
+
+    fn cancel_export(&mut self) {
+        if let Some((_, task)) = self.running.remove(&Key::Export) {
+            task.abort();
+            let cancelled = Failure {
+                message: "export cancelled: no file was written".into(),
+                hint: None,
+                cancelled: true,
+                fatal: false,
+            };
+            let _ = self.sender.send(Event::Msg(Msg::Exported(Err(Box::new(cancelled)))));
+        }
     }
 
     /// A view's rows: the newest request replaces the one under way, which is cancelled on the server.
@@ -168,11 +204,16 @@ impl Runtime {
         self.next += 1;
         let number = self.next;
         let (backend, sender, done) = (Arc::clone(&self.backend), self.sender.clone(), key.clone());
+        let (generation, panicked) = (self.generation, key.clone());
         let task = tokio::spawn(async move {
-            let outcome = AssertUnwindSafe(perform(&*backend, effect)).catch_unwind().await;
-            let msg = outcome.unwrap_or_else(|panic| Some(Msg::Panic(text_of(&*panic))));
+            let progress = |rows| {
+                let _ = sender.send(Event::Answer(generation, Msg::Exporting(rows)));
+            };
+            let outcome = AssertUnwindSafe(perform(&*backend, effect, &progress)).catch_unwind().await;
+            let msg =
+                outcome.unwrap_or_else(|panic| Some(Msg::Panic { text: text_of(&*panic), key: panicked }));
             if let Some(msg) = msg {
-                let _ = sender.send(Event::Msg(msg));
+                let _ = sender.send(Event::Answer(generation, msg));
             }
             let _ = sender.send(Event::Done(done, number));
         });
@@ -190,7 +231,11 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_else(|| "panic without a message".into())
 }
 
-async fn perform(backend: &dyn Backend, effect: Effect) -> Option<Msg> {
+async fn perform(
+    backend: &dyn Backend,
+    effect: Effect,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Option<Msg> {
     let failure = |e: crate::engine::Error| Box::new(Failure::from(e));
     Some(match effect {
         Effect::Connect(target) => match backend.connect(target).await {
@@ -205,7 +250,15 @@ async fn perform(backend: &dyn Backend, effect: Effect) -> Option<Msg> {
                 let failure = Failure { message, hint: None, cancelled: false, fatal: false };
                 return Some(Msg::Page { slot, request: Box::new(None), result: Err(Box::new(failure)) });
             };
-            let request = PageRequest { source, filter: None, sort: None, at: At::First, limit, count: true };
+            let request = PageRequest {
+                source,
+                filter: None,
+                sort: None,
+                at: At::First,
+                limit,
+                count: true,
+                whole: false,
+            };
             let result = backend.page(request.clone()).await.map(Box::new).map_err(failure);
             Msg::Page { slot, request: Box::new(Some(request)), result }
         }
@@ -217,7 +270,7 @@ async fn perform(backend: &dyn Backend, effect: Effect) -> Option<Msg> {
             slot,
             result: backend.context(sql, columns, cells).await.map(Box::new).map_err(failure),
         },
-        Effect::Export(what) => Msg::Exported(export(backend, *what).await.map_err(failure)),
+        Effect::Export(what) => Msg::Exported(export(backend, *what, progress).await.map_err(failure)),
         Effect::Cancel => {
             backend.cancel().await;
             return None;

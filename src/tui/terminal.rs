@@ -88,13 +88,18 @@ fn install_panic_hook() {
     }));
 }
 
-pub(super) async fn serve(backend: Arc<dyn Backend>, theme: Theme, mouse: bool) -> Result<()> {
+pub(super) async fn serve(
+    backend: Arc<dyn Backend>,
+    theme: Theme,
+    targets: Vec<String>,
+    mouse: bool,
+) -> Result<()> {
     install_panic_hook();
     let screen = Screen::enter(mouse)?;
     let fail = |e: std::io::Error| Error::unobserved(format!("failed to draw: {e}"));
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout())).map_err(fail)?;
     let size = terminal.size().map_err(fail)?;
-    let app = App::new(Utc::now(), (size.width, size.height), theme);
+    let app = App::new(Utc::now(), (size.width, size.height), theme).with_targets(targets);
     let mut runtime = Runtime::new(app, backend, Box::new(copy));
     let sender = runtime.sender();
     // Before anything is connected: the first picture stands within milliseconds.

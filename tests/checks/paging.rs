@@ -74,7 +74,15 @@ fn keys(rows: &[Row]) -> Vec<String> {
 }
 
 fn request(source: &RowSource) -> PageRequest {
-    PageRequest { source: source.clone(), filter: None, sort: None, at: At::First, limit: 8, count: true }
+    PageRequest {
+        source: source.clone(),
+        filter: None,
+        sort: None,
+        at: At::First,
+        limit: 8,
+        count: true,
+        whole: false,
+    }
 }
 
 #[tokio::test]

@@ -212,6 +212,7 @@ async fn contexts_answer(engine: &Engine) {
             at: midwatch::engine::paging::At::First,
             limit: 500,
             count: false,
+            whole: false,
         };
         let page = engine.page(&request).await.unwrap();
         let event = page.columns.iter().position(|c| c.name == "event_id");

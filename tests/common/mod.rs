@@ -184,6 +184,7 @@ pub(crate) async fn all_rows(engine: &Engine, source: paging::RowSource) -> Vec<
         at: paging::At::First,
         limit: 7,
         count: true,
+        whole: false,
     };
     let mut rows: Vec<paging::Row> = Vec::new();
     loop {

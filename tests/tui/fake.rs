@@ -65,12 +65,12 @@ pub(crate) fn session() -> Session {
             mends: Some(id("anomalies", "date_mismatch")),
             disabled: "this target is read-only".into(),
         }],
-        targets: vec!["hithonix".into(), "hospitality".into()],
     }
 }
 
 pub(crate) fn app(size: (u16, u16)) -> App {
     App::new(start(), size, Theme::new(Depth::True, false))
+        .with_targets(vec!["hithonix".into(), "hospitality".into()])
 }
 
 /// An app that is connected and has looked at nothing yet.

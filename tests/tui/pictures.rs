@@ -149,8 +149,15 @@ fn a_twin_its_rows_and_a_row_with_its_day() {
     let effects = keys(&mut app, &["5", "enter"]);
     let Some(Effect::Open { slot, .. }) = effects.last() else { panic!("{effects:?}") };
     insta::assert_snapshot!("rows-loading", draw(&app, (100, 30)));
-    let request =
-        PageRequest { source: source(), filter: None, sort: None, at: At::First, limit: 200, count: true };
+    let request = PageRequest {
+        source: source(),
+        filter: None,
+        sort: None,
+        at: At::First,
+        limit: 200,
+        count: true,
+        whole: false,
+    };
     app.update(Msg::Page {
         slot: *slot,
         request: Box::new(Some(request)),

@@ -39,8 +39,14 @@ impl Drop for CountDrop {
 }
 
 impl Backend for Fake {
-    fn connect(&self, _: Option<String>) -> Fut<'_, Result<Session>> {
-        Box::pin(async { Ok(session()) })
+    fn connect(&self, target: Option<String>) -> Fut<'_, Result<Session>> {
+        Box::pin(async move {
+            let mut session = session();
+            if let Some(name) = target {
+                session.target.name = name;
+            }
+            Ok(session)
+        })
     }
     fn observe(&self, id: CheckId) -> Fut<'_, Report> {
         Box::pin(async move {
@@ -65,6 +71,13 @@ impl Backend for Fake {
             }
             Ok(page(0, 12, Some(12), true))
         })
+    }
+    fn pages<'a>(
+        &'a self,
+        request: PageRequest,
+        each: &'a mut (dyn FnMut(Page) -> Result<()> + Send),
+    ) -> Fut<'a, Result<()>> {
+        Box::pin(async move { each(self.page(request).await?) })
     }
     fn context(&self, _: String, _: Vec<Column>, _: Vec<Cell>) -> Fut<'_, Result<Page>> {
         Box::pin(async { Err(Error::unobserved("no context")) })
@@ -155,4 +168,37 @@ async fn a_panic_in_a_task_becomes_a_line_on_the_screen() {
     assert!(text(&terminal).contains("a part of the console failed"));
     runtime.sender().send(Event::Msg(Msg::Tick(later(5)))).ok();
     until(&mut runtime, &mut terminal, |r| r.app().now == later(5)).await;
+}
+
+/// A check of the old target that answers after the switch must not be shown under the new one's name.
+#[tokio::test]
+async fn an_answer_about_the_old_target_is_dropped() {
+    let fake = Arc::new(Fake { hold: true, ..Fake::default() });
+    let mut runtime = Runtime::new(app((100, 24)), Arc::clone(&fake) as Arc<dyn Backend>, Box::new(|_| {}));
+    let mut terminal = Terminal::new(TestBackend::new(100, 24)).unwrap();
+    runtime.begin();
+    until(&mut runtime, &mut terminal, |r| {
+        r.app().watches.iter().all(|w| w.report.is_some()) && r.app().session.is_some()
+    })
+    .await;
+    for event in [press('t'), press('h'), press('o'), press('s'), enter()] {
+        runtime.sender().send(event).ok();
+    }
+    // It was asked of the target before: generation 0.
+    let mut late = report(&crate::fake::id("queue", "keka-sync"), vec![]);
+    late.summary = "of the old target".into();
+    until(&mut runtime, &mut terminal, |r| r.app().wanted.is_some()).await;
+    runtime.sender().send(Event::Answer(0, Msg::Observed(Box::new(late)))).ok();
+    until(&mut runtime, &mut terminal, |r| {
+        r.app().session.as_ref().is_some_and(|s| s.target.name == "hospitality")
+            && r.app().watches.iter().all(|w| w.report.is_some())
+    })
+    .await;
+    assert!(
+        runtime
+            .app()
+            .watches
+            .iter()
+            .all(|w| w.report.as_ref().is_some_and(|r| r.summary != "of the old target"))
+    );
 }

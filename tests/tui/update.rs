@@ -4,7 +4,7 @@ use midwatch::engine::Severity;
 use midwatch::engine::paging::At;
 use midwatch::tui::app::{Link, OverlayKind, View};
 use midwatch::tui::keymap::{Action, KEYMAP};
-use midwatch::tui::msg::{Effect, Msg};
+use midwatch::tui::msg::{Effect, ExportRows, Key, Msg};
 
 use crate::fake::{
     app, connected, failure, id, key, keys, later, page, report, source, start, typed, vitals, wrong,
@@ -216,6 +216,7 @@ fn answer(app: &mut midwatch::tui::app::App, slot: u64, at: At, page: midwatch::
         at,
         limit: 200,
         count: false,
+        whole: false,
     };
     app.update(Msg::Page { slot, request: Box::new(Some(request)), result: Ok(Box::new(page)) });
 }
@@ -356,9 +357,102 @@ fn an_empty_console_survives_every_key() {
 #[test]
 fn a_dead_task_is_told_and_its_check_runs_again() {
     let mut app = connected(SIZE);
-    app.update(Msg::Panic("index out of bounds".into()));
+    app.update(Msg::Panic {
+        text: "index out of bounds".into(),
+        key: Key::Check(id("migrations", "hithonix")),
+    });
     assert!(app.notice.as_ref().is_some_and(|n| n.bad && n.text.contains("index out of bounds")));
-    assert!(!observed(&app.update(Msg::Tick(later(1)))).is_empty());
+    assert_eq!(app.watch(&id("migrations", "hithonix")).unwrap().running, None);
+    assert!(app.watch(&id("parity", "revenues")).unwrap().running.is_some(), "only the dead one has ended");
+    let again = app.update(Msg::Tick(later(1)));
+    assert!(!observed(&again).contains(&"migrations/hithonix".to_owned()), "with its usual pause");
+}
+
+#[test]
+fn a_look_that_told_nothing_keeps_what_was_known() {
+    let mut app = connected(SIZE);
+    let check = id("migrations", "hithonix");
+    app.update(Msg::Observed(Box::new(wrong(&check, Severity::Warning))));
+    app.update(Msg::Observed(Box::new(crate::fake::unknown(&check))));
+    let watch = app.watch(&check).unwrap();
+    assert!(watch.report.as_ref().is_some_and(|r| r.findings.len() == 1), "the finding is still there");
+    assert!(watch.why().is_some_and(|w| w.contains("permission denied")));
+    assert_eq!(watch.trend.len(), 1, "no fall to zero");
+    assert!(app.is_stale(app.watch(&check).unwrap()));
+    assert_eq!(app.tally("migrations").map(|(s, _)| s.word()), Some("unknown"));
+    app.update(Msg::Observed(Box::new(report(&check, vec![]))));
+    assert_eq!(app.watch(&check).unwrap().why(), None);
+}
+
+#[test]
+fn marks_outlive_the_window() {
+    let (mut app, slot) = rows(1_000_000);
+    keys(&mut app, &["space", "space", "G"]);
+    answer(&mut app, slot, At::Last, page(999_800, 200, Some(1_000_000), true));
+    let effects = key(&mut app, "y");
+    assert_eq!(effects, [Effect::Copy("0\t2025-11-24\tNULL\n1\t2025-11-24\tNULL".into())]);
+    key(&mut app, "e");
+    let effects = key(&mut app, "enter");
+    let [Effect::Export(export)] = &effects[..] else { panic!("{effects:?}") };
+    let ExportRows::Given { columns, rows } = &export.rows else { panic!() };
+    assert_eq!(columns, &["id", "recorded", "note"]);
+    assert_eq!(rows[1], [Some("1".into()), Some("2025-11-24".into()), None]);
+}
+
+#[test]
+fn a_switch_that_fails_stays_down_on_the_wanted_target() {
+    let mut app = connected(SIZE);
+    key(&mut app, "t");
+    typed(&mut app, "hospi");
+    key(&mut app, "enter");
+    app.update(Msg::Refused(failure("refused")));
+    assert!(app.session.is_none());
+    assert_eq!(app.update(Msg::Tick(later(1))), [Effect::Connect(Some("hospitality".into()))]);
+    // Another can be chosen, though none is open.
+    key(&mut app, "t");
+    assert!(app.overlay.is_some());
+    typed(&mut app, "hith");
+    assert_eq!(key(&mut app, "enter"), [Effect::Connect(Some("hithonix".into()))]);
+}
+
+#[test]
+fn clicks_choose_and_open_where_the_mouse_is_on() {
+    use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+    let mut app = connected(SIZE);
+    for name in ["date_mismatch", "unclosed_break"] {
+        app.update(Msg::Observed(Box::new(wrong(&id("anomalies", name), Severity::Critical))));
+    }
+    let mut click = |column, row| {
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        app.update(Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }))
+    };
+    let tabs = crate::pictures::draw(&connected(SIZE), SIZE);
+    let anomalies = u16::try_from(tabs.lines().nth(1).unwrap().find("Anomalies").unwrap()).unwrap();
+    assert_eq!(click(anomalies, 1), []);
+    assert_eq!(click(5, 5), [], "the second row is chosen");
+    let opened = click(5, 5);
+    assert!(matches!(&opened[..], [Effect::Open { id, .. }] if id.name == "unclosed_break"), "{opened:?}");
+}
+
+#[test]
+fn a_rows_surroundings_are_reached_by_the_cursor() {
+    let (mut app, _) = rows(10);
+    let effects = key(&mut app, "enter");
+    let [Effect::Context { slot, .. }] = &effects[..] else { panic!("{effects:?}") };
+    app.update(Msg::Context { slot: *slot, result: Ok(Box::new(page(0, 50, None, true))) });
+    assert_eq!(app.list().rows.len(), 3 + 50);
+    key(&mut app, "G");
+    assert!(crate::pictures::draw(&app, SIZE).contains("▌ 49"), "{}", crate::pictures::draw(&app, SIZE));
+}
+
+#[test]
+fn an_export_is_cancelled_and_leaving_says_so() {
+    let (mut app, _) = rows(10);
+    keys(&mut app, &["e", "enter"]);
+    assert!(app.leaving().contains("export is running"));
+    assert_eq!(key(&mut app, "ctrl-c"), [Effect::Cancel]);
+    app.update(Msg::Exported(Err(failure("export cancelled: no file was written"))));
+    assert!(app.leaving().starts_with("Nothing"));
 }
 
 #[test]

@@ -254,8 +254,11 @@ pub(super) async fn read(
         match (i, source.snapshot) {
             (0, _) | (_, None) => leaves(tx, plan, chunk, quick, &mut out).await?,
             (_, Some(id)) => {
-                let options =
-                    ReadOptions { snapshot: Snapshot::Import(id.to_owned()), timeout: Some(TIMEOUT) };
+                let options = ReadOptions {
+                    snapshot: Snapshot::Import(id.to_owned()),
+                    timeout: Some(TIMEOUT),
+                    ..ReadOptions::default()
+                };
                 let mut other = source.cx.read_with(options).await?;
                 leaves(&mut *other, plan, chunk, quick, &mut out).await?;
             }

@@ -77,6 +77,9 @@ pub(super) fn read_error(e: &sqlx::Error) -> Error {
     };
     let timeout = d.message().contains("statement timeout");
     let class = if d.code() == "57014" && !timeout { Class::Cancelled } else { Class::Unobserved };
+    if class == Class::Cancelled {
+        return Error::new(class, "cancelled, as asked").code(d.code());
+    }
     let mut out = Error::new(class, format!("failed to read: {}", d.message())).code(d.code());
     if let Some(detail) = d.detail() {
         out.message = format!("{} ({detail})", out.message);

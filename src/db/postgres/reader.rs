@@ -11,15 +11,26 @@ use super::connect::Connection;
 use super::error::{is_disconnect, read_error};
 use super::tx::{Backend, Tx, begin, begin_text};
 use super::{identity, vitals};
-use crate::engine::Result;
 use crate::engine::ports::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
 use crate::engine::target::Server;
 use crate::engine::vitals::Vitals;
+use crate::engine::{Error, Result};
 
-/// Sessions at most at a time; one more shares a snapshot, and one may be opened for a moment to cancel.
+/// Sessions at most at a time; one more shares a snapshot, one is the heartbeat's, and one may be opened for a
+/// moment to cancel.
 const SESSIONS: usize = 3;
 /// Idle sessions are kept for the next look.
 const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Opening a transaction is no work: a server that takes this long does not answer.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// After this the console says that the server does not answer.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(4);
+
+fn silent(limit: Duration) -> Error {
+    Error::unobserved(format!("failed to read: no answer within {} s", limit.as_secs()))
+        .hint("the server or the network does not respond; midwatch keeps trying")
+}
 
 /// Read-only access to one database.
 pub struct Reader {
@@ -36,6 +47,7 @@ pub(super) struct Shared {
     /// For transactions that share another's snapshot: their opener holds a permit already, and would wait for
     /// its like for ever where all are held by such openers.
     followers: Arc<Semaphore>,
+    heartbeat: Arc<Semaphore>,
     idle: Mutex<Vec<PgConnection>>,
     running: Mutex<Vec<Backend>>,
 }
@@ -53,6 +65,7 @@ impl Reader {
             direct: AtomicBool::new(false),
             permits: Arc::new(Semaphore::new(SESSIONS)),
             followers: Arc::new(Semaphore::new(1)),
+            heartbeat: Arc::new(Semaphore::new(1)),
             idle: Mutex::new(Vec::new()),
             running: Mutex::new(Vec::new()),
         };
@@ -71,13 +84,14 @@ impl Reader {
 
     async fn open(&self, options: ReadOptions) -> Result<Tx> {
         let permits = match options.snapshot {
+            _ if options.heartbeat => &self.shared.heartbeat,
             Snapshot::Import(_) => &self.shared.followers,
             Snapshot::Statement | Snapshot::Transaction => &self.shared.permits,
         };
         let permit = Arc::clone(permits)
             .acquire_owned()
             .await
-            .map_err(|_| crate::engine::Error::unobserved("failed to read: the reader is closed"))?;
+            .map_err(|_| Error::unobserved("failed to read: the reader is closed"))?;
         let timeout = options.timeout.unwrap_or(STATEMENT_TIMEOUT);
         let text = begin_text(&options, &lock(&self.search_path), timeout);
         loop {
@@ -87,7 +101,9 @@ impl Reader {
                 Some(c) => c,
                 None => self.shared.open().await?,
             };
-            match begin(&mut connection, &text).await {
+            let begun = tokio::time::timeout(BEGIN_TIMEOUT, begin(&mut connection, &text)).await;
+            let Ok(begun) = begun else { return Err(silent(BEGIN_TIMEOUT)) };
+            match begun {
                 Ok(backend) => {
                     return Ok(Tx::new(Arc::clone(&self.shared), connection, permit, backend, timeout));
                 }
@@ -171,7 +187,10 @@ impl Facts for Reader {
     }
 
     fn vitals(&self) -> Fut<'_, Result<Vitals>> {
-        Box::pin(vitals::read(self))
+        Box::pin(async move {
+            let read = tokio::time::timeout(HEARTBEAT_TIMEOUT, vitals::read(self)).await;
+            read.unwrap_or_else(|_| Err(silent(HEARTBEAT_TIMEOUT)))
+        })
     }
 
     fn cancel_all(&self) -> Fut<'_, ()> {

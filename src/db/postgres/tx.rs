@@ -17,6 +17,9 @@ use crate::engine::ident::{Ident, literal};
 use crate::engine::ports::{Column, Fut, Param, ReadOptions, ReadTx, Snapshot};
 use crate::engine::{Error, Result};
 
+/// A profile's query may have taken a session lock, which a rollback leaves.
+const END: &str = "rollback; select pg_advisory_unlock_all()";
+
 /// After the server's own timeout, how long until we believe the network is gone.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -167,7 +170,7 @@ impl Drop for Tx {
             });
         } else {
             runtime.spawn(async move {
-                if sqlx::raw_sql("rollback").execute(&mut connection).await.is_ok() {
+                if sqlx::raw_sql(END).execute(&mut connection).await.is_ok() {
                     shared.put_back(connection);
                 }
                 drop(permit);
@@ -182,7 +185,11 @@ mod tests {
 
     #[test]
     fn a_reader_transaction_is_read_only_and_pinned() {
-        let options = ReadOptions { snapshot: Snapshot::Import("00-1'".into()), timeout: None };
+        let options = ReadOptions {
+            snapshot: Snapshot::Import("00-1'".into()),
+            timeout: None,
+            ..ReadOptions::default()
+        };
         let text = begin_text(&options, &["odd\"path".into()], Duration::from_secs(5));
         assert!(text.starts_with(
             "begin isolation level repeatable read read only; set transaction snapshot '00-1'''"

@@ -34,7 +34,11 @@ struct Summary {
 }
 
 pub(super) async fn read(facts: &dyn Facts) -> Result<Vitals> {
-    let options = ReadOptions { timeout: Some(std::time::Duration::from_secs(5)), ..ReadOptions::default() };
+    let options = ReadOptions {
+        timeout: Some(std::time::Duration::from_secs(3)),
+        heartbeat: true,
+        ..ReadOptions::default()
+    };
     let mut tx = facts.begin(options).await?;
     let summary: Summary = tx.one(SUMMARY, &[]).await?;
     let sql = format!("{SESSIONS}\nlimit {SHOWN}");

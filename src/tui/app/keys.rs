@@ -1,6 +1,6 @@
 //! Keys to changes, by the one key table.
 
-use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseEvent, MouseEventKind};
+use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler as _;
 
@@ -8,10 +8,12 @@ use super::overlay::Kind;
 use super::{App, Link, Overlay, View};
 use crate::engine::paging::{At, Sort};
 use crate::engine::report::CheckId;
+use crate::tui::format::counted;
 use crate::tui::keymap::{self, Action, Lookup};
 use crate::tui::list::{List, matches};
 use crate::tui::msg::Effect;
 use crate::tui::pane;
+use crate::tui::view::{self, Hit};
 
 impl App {
     pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
@@ -58,7 +60,25 @@ impl App {
         match mouse.kind {
             MouseEventKind::ScrollDown => self.move_cursor(3),
             MouseEventKind::ScrollUp => self.move_cursor(-3),
+            MouseEventKind::Down(MouseButton::Left) if self.overlay.is_none() => self.click(mouse),
             _ => vec![],
+        }
+    }
+
+    /// A click chooses; a second one on the same row opens.
+    fn click(&mut self, mouse: MouseEvent) -> Vec<Effect> {
+        match view::hit(self, (mouse.column, mouse.row)) {
+            Some(Hit::Pane(index)) => {
+                self.go(index);
+                vec![]
+            }
+            Some(Hit::Row(row)) if row == self.level().state.cursor => self.open(),
+            Some(Hit::Row(row)) => {
+                let by = isize::try_from(row).unwrap_or(0)
+                    - isize::try_from(self.level().state.cursor).unwrap_or(0);
+                self.move_cursor(by)
+            }
+            None => vec![],
         }
     }
 
@@ -83,9 +103,7 @@ impl App {
             Action::Undo | Action::Note => {
                 Some("there is no journal yet: it comes with the operations".into())
             }
-            Action::Target if self.session.as_ref().is_none_or(|s| s.targets.is_empty()) => {
-                Some("the configuration has no other target".into())
-            }
+            Action::Target if self.targets.is_empty() => Some("the configuration has no other target".into()),
             Action::Open | Action::Copy | Action::Export | Action::Mark | Action::MarkAll | Action::Sort
                 if list.rows.is_empty() =>
             {
@@ -180,7 +198,8 @@ impl App {
     fn cancel(&mut self) -> Vec<Effect> {
         let recent = self.cancelled_at.is_some_and(|t| (self.now - t).num_seconds() < 3);
         let rows = matches!(&self.level().view, View::Rows(r) if r.loading);
-        let busy = rows || self.vitals_running || self.watches.iter().any(|w| w.running.is_some());
+        let busy =
+            rows || self.exporting || self.vitals_running || self.watches.iter().any(|w| w.running.is_some());
         if recent || !busy {
             self.overlay = Some(Overlay::of(Kind::Quit));
             return vec![];
@@ -320,16 +339,16 @@ impl App {
     }
 
     fn mark_row(&mut self) {
-        let key = self.list().rows.get(self.level().state.cursor).map(|r| r.key.clone());
-        if let (Some(key), Some(level)) = (key, self.level_mut())
-            && !level.state.marks.remove(&key)
+        let row = self.list().rows.into_iter().nth(self.level().state.cursor);
+        if let (Some(row), Some(level)) = (row, self.level_mut())
+            && level.state.marks.remove(&row.key).is_none()
         {
-            level.state.marks.insert(key);
+            level.state.marks.insert(row.key.clone(), row.values());
         }
     }
 
     fn range(&mut self) {
-        let keys: Vec<String> = self.list().rows.into_iter().map(|r| r.key).collect();
+        let rows = self.list().rows;
         let Some(level) = self.level_mut() else { return };
         let cursor = level.state.cursor;
         match level.state.anchor.take() {
@@ -339,47 +358,58 @@ impl App {
             }
             Some(anchor) => {
                 let (from, to) = (anchor.min(cursor), anchor.max(cursor));
-                let chosen = keys.into_iter().skip(from).take(to - from + 1);
-                level.state.marks.extend(chosen);
+                let chosen = rows.into_iter().skip(from).take(to - from + 1);
+                level.state.marks.extend(chosen.map(|r| (r.key.clone(), r.values())));
             }
         }
     }
 
     /// Only what is held can be marked by key; for the rest it is said.
     fn mark_all(&mut self) {
-        let keys: Vec<String> = self.list().rows.into_iter().map(|r| r.key).collect();
+        let rows = self.list().rows;
         let total = match &self.level().view {
             View::Rows(r) => r.total,
             _ => None,
         };
-        let count = keys.len() as u64;
+        let held = rows.len() as u64;
         if let Some(level) = self.level_mut() {
-            level.state.marks.extend(keys);
+            level.state.marks.extend(rows.into_iter().map(|r| (r.key.clone(), r.values())));
         }
         match total {
-            Some(total) if total > count => {
+            Some(total) if total > held => {
                 self.say(format!(
-                    "marked the {count} rows at hand of {total}; export without marks takes all"
+                    "marked the {held} rows at hand of {total}; export without marks takes all"
                 ));
             }
-            _ => self.say(format!("{count} rows marked")),
+            _ => self.say(format!("{held} rows marked")),
         }
     }
 
-    fn copy(&mut self) -> Vec<Effect> {
-        let list = self.list();
+    /// The marked rows, or the one under the cursor.
+    pub(super) fn chosen(&self) -> Vec<Vec<Option<String>>> {
         let state = &self.level().state;
-        let chosen: Vec<String> =
-            list.rows
-                .iter()
-                .enumerate()
-                .filter(|(i, r)| {
-                    if state.marks.is_empty() { *i == state.cursor } else { state.marks.contains(&r.key) }
-                })
-                .map(|(_, r)| r.cells.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join("\t"))
+        if state.marks.is_empty() {
+            return self
+                .list()
+                .rows
+                .get(state.cursor)
+                .map(crate::tui::list::Row::values)
+                .into_iter()
                 .collect();
-        self.say(format!("{} row{} copied", chosen.len(), if chosen.len() == 1 { "" } else { "s" }));
-        vec![Effect::Copy(chosen.join("\n"))]
+        }
+        state.marks.values().cloned().collect()
+    }
+
+    fn copy(&mut self) -> Vec<Effect> {
+        let rows = self.chosen();
+        let line = |row: &Vec<Option<String>>| {
+            row.iter()
+                .map(|c| c.as_deref().unwrap_or("NULL").replace(['\t', '\n', '\r'], " "))
+                .collect::<Vec<_>>()
+                .join("\t")
+        };
+        self.say(format!("{} copied", counted(rows.len() as u64, "row")));
+        vec![Effect::Copy(rows.iter().map(line).collect::<Vec<_>>().join("\n"))]
     }
 
     fn refresh_here(&mut self) -> Vec<Effect> {

@@ -57,6 +57,8 @@ pub struct Watch {
     pub running: Option<DateTime<Utc>>,
     /// Run again then.
     pub due: DateTime<Utc>,
+    /// Why the last run told nothing, where an earlier one did; its report is kept, as old.
+    pub failure: Option<String>,
     /// Wrong rows at each of the last runs, oldest first.
     pub trend: Vec<u64>,
 }
@@ -119,6 +121,10 @@ pub struct App {
     pub link: Link,
     /// The open target.
     pub session: Option<Session>,
+    /// The target that is wanted, where it is not the one of the start: also while it cannot be opened.
+    pub wanted: Option<String>,
+    /// Targets that can be switched to.
+    pub targets: Vec<String>,
     /// What is known, in order.
     pub watches: Vec<Watch>,
     /// The server's state and when it was seen.
@@ -175,6 +181,8 @@ impl App {
             theme,
             link: Link::Opening,
             session: None,
+            wanted: None,
+            targets: Vec::new(),
             watches: Vec::new(),
             vitals: None,
             vitals_running: false,
@@ -195,6 +203,13 @@ impl App {
             cancelled_at: None,
             exporting: false,
         }
+    }
+
+    /// With targets to switch to.
+    #[must_use]
+    pub fn with_targets(mut self, targets: Vec<String>) -> Self {
+        self.targets = targets;
+        self
     }
 
     /// What to do first.
@@ -238,12 +253,12 @@ impl App {
                 vec![]
             }
             Msg::Terminate => vec![Effect::Quit],
-            Msg::Panic(text) => {
-                for watch in &mut self.watches {
-                    watch.running = None;
-                }
-                self.vitals_running = false;
-                self.complain(format!("a part of the console failed: {text}"));
+            Msg::Panic { text, key } => {
+                self.panicked(&text, key);
+                vec![]
+            }
+            Msg::Exporting(rows) => {
+                self.say(format!("exporting… {} rows; ctrl-c cancels", super::format::count(rows)));
                 vec![]
             }
         }
@@ -283,7 +298,10 @@ impl App {
             View::Twin(id) => pane::twin_list(self, id).arranged(&level.state),
             // The server filters and sorts these.
             View::Rows(rows) => rows.list(),
-            View::Detail { detail, .. } => pane::detail_list(detail).arranged(&level.state),
+            View::Detail { detail, context } => {
+                let page = context.as_ref().and_then(|c| c.page.as_ref()?.as_ref().ok());
+                pane::whole_detail(detail, &level.state, page)
+            }
         }
     }
 
@@ -300,7 +318,10 @@ impl App {
     /// Worst status and number of findings of a kind, for its tab; `None`: nothing known yet.
     pub fn tally(&self, kind: &str) -> Option<(Status, usize)> {
         let reports: Vec<&Report> = self.of_kind(kind).filter_map(|w| w.report.as_ref()).collect();
-        let worst = reports.iter().map(|r| &r.status).min_by_key(|s| s.rank())?.clone();
+        let mut worst = reports.iter().map(|r| &r.status).min_by_key(|s| s.rank())?.clone();
+        if self.of_kind(kind).any(|w| w.failure.is_some()) {
+            worst = Status::Unknown { why: String::new() };
+        }
         let count = reports.iter().flat_map(|r| &r.findings).filter(|f| f.severity > Severity::Info).count();
         let unknown = reports.iter().filter(|r| r.status.why().is_some() && r.findings.is_empty()).count();
         Some((worst, count + unknown))
@@ -309,7 +330,7 @@ impl App {
     /// Is a report too old to be drawn as fresh? A lost connection makes everything old.
     pub fn is_stale(&self, watch: &Watch) -> bool {
         let Some(report) = &watch.report else { return false };
-        if matches!(self.link, Link::Down { .. }) {
+        if matches!(self.link, Link::Down { .. }) || watch.failure.is_some() {
             return true;
         }
         let age = (self.now - report.observed_at).num_milliseconds().max(0);
@@ -327,6 +348,13 @@ impl App {
     /// Reports by check, for panes.
     pub fn reports(&self) -> BTreeMap<&CheckId, &Report> {
         self.watches.iter().filter_map(|w| Some((&w.id, w.report.as_ref()?))).collect()
+    }
+}
+
+impl Watch {
+    /// Why nothing is known now, or only something old.
+    pub fn why(&self) -> Option<&str> {
+        self.failure.as_deref().or_else(|| self.report.as_ref()?.status.why())
     }
 }
 

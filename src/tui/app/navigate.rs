@@ -126,9 +126,24 @@ impl App {
             level.state.key = list.rows.get(position).map(|r| r.key.clone());
         }
         // Twins and rules have their rows one level below; causes and files are rows themselves.
-        match (id.kind, position.and_then(|p| list.rows.into_iter().nth(p))) {
+        let effects = match (id.kind, position.and_then(|p| list.rows.into_iter().nth(p))) {
             ("parity" | "anomalies", Some(row)) => self.enter(row),
             _ => vec![],
+        };
+        self.seek(&wanted);
+        effects
+    }
+
+    /// The cursor onto the first row of a finding, where the view just opened lists it.
+    fn seek(&mut self, finding: &str) {
+        let list = self.list();
+        let at = list
+            .rows
+            .iter()
+            .position(|r| r.key.strip_prefix(finding).is_some_and(|rest| rest.starts_with('/')));
+        if let (Some(at), Some(level)) = (at, self.level_mut()) {
+            level.state.cursor = at;
+            level.state.key = list.rows.get(at).map(|r| r.key.clone());
         }
     }
 

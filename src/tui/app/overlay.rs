@@ -61,6 +61,18 @@ pub struct PaletteItem {
     pub leads: Leads,
 }
 
+/// An action's name as one types it: `HalfDown` is `half down`.
+fn words(action: Action) -> String {
+    let mut out = String::new();
+    for c in format!("{action:?}").chars() {
+        if c.is_uppercase() && !out.is_empty() {
+            out.push(' ');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
 /// What a palette line leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leads {
@@ -191,7 +203,12 @@ impl App {
     fn switch(&mut self, name: String) -> Vec<Effect> {
         self.link = super::Link::Opening;
         self.session = None;
+        self.vitals_running = false;
+        self.exporting = false;
+        self.vitals = None;
         self.watches.clear();
+        self.stacks = pane::ALL.iter().map(|_| vec![super::Level::pane()]).collect();
+        self.wanted = Some(name.clone());
         self.say(format!("opening {name}"));
         vec![Effect::Connect(Some(name))]
     }
@@ -211,14 +228,22 @@ impl App {
             .collect()
     }
 
+    /// What leaving would interrupt.
+    pub fn leaving(&self) -> &'static str {
+        if self.exporting {
+            "An export is running: it would be abandoned, and leave no file."
+        } else {
+            "Nothing is running that would change anything."
+        }
+    }
+
     /// Targets to switch to, the typed text applied.
     pub fn target_choices(&self) -> Vec<String> {
         self.target_choices_for(self.overlay.as_ref().map_or("", |o| o.input.value()))
     }
 
     fn target_choices_for(&self, typed: &str) -> Vec<String> {
-        let all = self.session.as_ref().map(|s| s.targets.clone()).unwrap_or_default();
-        all.into_iter().filter(|t| t.to_lowercase().contains(&typed.to_lowercase())).collect()
+        self.targets.iter().filter(|t| t.to_lowercase().contains(&typed.to_lowercase())).cloned().collect()
     }
 
     /// Operations, those of the row under the cursor first.
@@ -267,7 +292,7 @@ impl App {
             key: String::new(),
             leads: Leads::Check(w.id.clone()),
         });
-        let targets = self.session.iter().flat_map(|s| &s.targets).map(|t| PaletteItem {
+        let targets = self.targets.iter().map(|t| PaletteItem {
             name: format!("target {t}"),
             about: "switch to this target".into(),
             key: String::new(),
@@ -275,7 +300,7 @@ impl App {
         });
         let movement = |a: Action| a == Action::Pane || a == Action::Palette;
         let actions = KEYMAP.iter().filter(|b| !movement(b.action)).map(|b| PaletteItem {
-            name: if b.short.is_empty() { format!("{:?}", b.action).to_lowercase() } else { b.short.into() },
+            name: words(b.action),
             about: match self.why_not(b.action) {
                 Some(why) => format!("{} (not now: {why})", b.about),
                 None => b.about.into(),
@@ -289,9 +314,9 @@ impl App {
     fn export(&mut self, format: Format) -> Option<Effect> {
         let stamp = self.now.format("%Y%m%dT%H%M%SZ");
         let list = self.list();
-        let marks = self.level().state.marks.clone();
+        let marked = !self.level().state.marks.is_empty();
         let (name, rows) = match &self.level().view {
-            View::Rows(rows) if marks.is_empty() => {
+            View::Rows(rows) if !marked => {
                 let request = rows.request(crate::engine::paging::At::First, false)?;
                 (format!("{}-{}", rows.id.kind, rows.id.name), ExportRows::Paged(Box::new(request)))
             }
@@ -303,12 +328,17 @@ impl App {
                         pane::ALL.get(self.pane).map_or("midwatch", |p| p.title()).to_lowercase()
                     }
                 };
-                let chosen = list.rows.iter().filter(|r| marks.is_empty() || marks.contains(&r.key));
-                let rows = chosen.map(|r| r.cells.iter().map(|c| Some(c.text.clone())).collect()).collect();
-                (
-                    name,
-                    ExportRows::Given { columns: list.cols.iter().map(|c| c.title.clone()).collect(), rows },
-                )
+                // The columns' own names, as an export of all rows has them.
+                let columns = match view {
+                    View::Rows(r) => r.columns.iter().map(|c| c.name.clone()).collect(),
+                    _ => list.cols.iter().map(|c| c.title.clone()).collect(),
+                };
+                let rows = if marked {
+                    self.chosen()
+                } else {
+                    list.rows.iter().map(crate::tui::list::Row::values).collect()
+                };
+                (name, ExportRows::Given { columns, rows })
             }
         };
         self.exporting = true;

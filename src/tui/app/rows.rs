@@ -1,10 +1,12 @@
 //! A paged view: a window of rows around the cursor, the rest stays in the database.
 
+use chrono::{DateTime, Utc};
+
 use super::{App, View};
 use crate::engine::paging::{At, Filter, Page, PageRequest, Row as PageRow, RowSource, Sort};
 use crate::engine::ports::Column;
 use crate::engine::report::CheckId;
-use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, cell, plain};
+use crate::tui::list::{Col, Detail, Goto, List, Row, value};
 use crate::tui::msg::{Effect, Failure, Slot};
 use crate::tui::theme::Tone;
 
@@ -38,6 +40,8 @@ pub struct RowsView {
     pub sort: Option<Sort>,
     /// Filter as typed.
     pub filter: String,
+    /// When the rows were read.
+    pub read_at: Option<DateTime<Utc>>,
     /// A page is on its way.
     pub loading: bool,
     /// The last failure.
@@ -58,6 +62,7 @@ impl RowsView {
             total: None,
             sort: None,
             filter: String::new(),
+            read_at: None,
             loading: true,
             failure: None,
         }
@@ -76,6 +81,7 @@ impl RowsView {
             at,
             limit: PAGE,
             count,
+            whole: false,
         })
     }
 
@@ -110,7 +116,7 @@ impl RowsView {
                 .map(|p| p.as_deref().unwrap_or("\u{0}"))
                 .collect::<Vec<_>>()
                 .join("\u{1}"),
-            cells: row.cells.iter().map(|c| value(c.as_ref())).collect(),
+            cells: row.cells.iter().map(|c| value(c.as_ref(), Tone::Plain)).collect(),
             goto: Goto::Detail(self.detail(row)),
             check: Some(self.id.clone()),
         }
@@ -118,22 +124,18 @@ impl RowsView {
 
     fn detail(&self, row: &PageRow) -> Detail {
         let title = self.source.as_ref().map(|s| s.title.clone()).unwrap_or_default();
-        let pairs =
-            self.columns.iter().zip(&row.cells).map(|(c, v)| (c.name.clone(), value(v.as_ref()))).collect();
+        let pairs = self
+            .columns
+            .iter()
+            .zip(&row.cells)
+            .map(|(c, v)| (c.name.clone(), value(v.as_ref(), Tone::Plain)))
+            .collect();
         Detail { title, pairs }
     }
 
     /// The number of the row under the cursor, from one.
     pub fn number(&self, cursor: usize) -> u64 {
         self.first + cursor as u64 + 1
-    }
-}
-
-/// NULL is drawn as what it is, not as an empty text.
-pub(super) fn value(cell_value: Option<&String>) -> Cell {
-    match cell_value {
-        None => cell("NULL", Tone::Dim),
-        Some(text) => plain(text.clone()),
     }
 }
 
@@ -158,6 +160,7 @@ impl App {
         request: Option<PageRequest>,
         result: Result<Box<Page>, Box<Failure>>,
     ) -> Vec<Effect> {
+        let now = self.now;
         let Some((rows, cursor)) = self.rows_by_slot(slot) else { return vec![] };
         rows.loading = false;
         match (result, request) {
@@ -173,6 +176,7 @@ impl App {
             }
             (Ok(page), Some(request)) => {
                 rows.failure = None;
+                rows.read_at = Some(now);
                 take(rows, cursor, &request, *page);
             }
             (Ok(_), None) => {}

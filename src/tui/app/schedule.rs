@@ -7,7 +7,7 @@ use crate::engine::report::CheckId;
 use crate::engine::vitals::Vitals;
 use crate::engine::{Report, Severity};
 use crate::tui::backend::Session;
-use crate::tui::msg::{Effect, Failure};
+use crate::tui::msg::{Effect, Failure, Key};
 use crate::tui::pane;
 
 /// Checks at once: one reader session stays free for the person at the keys.
@@ -38,7 +38,7 @@ impl App {
                 if let Link::Down { retry_at, .. } = &mut self.link {
                     *retry_at = now + TimeDelta::seconds(30);
                 }
-                vec![Effect::Connect(None)]
+                vec![Effect::Connect(self.wanted.clone())]
             }
             Link::Up => self.due(),
         }
@@ -86,6 +86,7 @@ impl App {
                     report: old.and_then(|w| w.report.clone()),
                     running: None,
                     due: self.now,
+                    failure: old.and_then(|w| w.failure.clone()),
                     trend: old.map(|w| w.trend.clone()).unwrap_or_default(),
                 }
             })
@@ -147,13 +148,22 @@ impl App {
         let pause =
             (report.elapsed_ms * COST).max(u64::try_from(watch.every.as_millis()).unwrap_or(u64::MAX));
         watch.due = now + TimeDelta::milliseconds(i64::try_from(pause).unwrap_or(i64::MAX / 4));
-        watch.trend.push(report.rows());
-        if watch.trend.len() > TREND {
-            watch.trend.remove(0);
-        }
-        self.note_baseline(&report);
-        if let Some(watch) = self.watches.iter_mut().find(|w| w.id == report.id) {
-            watch.report = Some(report);
+        // A look that told nothing does not wipe out what the one before told.
+        let told_nothing = report.status.why().filter(|_| report.findings.is_empty());
+        let knew = watch.report.as_ref().is_some_and(|r| r.status.why().is_none() || !r.findings.is_empty());
+        if let (Some(why), true) = (told_nothing, knew) {
+            watch.failure = Some(why.to_owned());
+        } else {
+            watch.failure = None;
+            if told_nothing.is_none() {
+                watch.trend.push(report.rows());
+                let surplus = watch.trend.len().saturating_sub(TREND);
+                watch.trend.drain(..surplus);
+            }
+            self.note_baseline(&report);
+            if let Some(watch) = self.watches.iter_mut().find(|w| w.id == report.id) {
+                watch.report = Some(report);
+            }
         }
         self.follow_key();
         if self.link == Link::Up { self.due() } else { vec![] }
@@ -175,6 +185,34 @@ impl App {
         if let Some(level) = self.level_mut() {
             level.state.cursor = list.position(&level.state);
         }
+    }
+
+    /// Only what the dead task was doing has failed.
+    pub(super) fn panicked(&mut self, text: &str, key: Key) {
+        let failure = Failure {
+            message: format!("a part of the console failed: {text}"),
+            hint: Some("this is a defect of midwatch: the log (o) says where".into()),
+            cancelled: false,
+            fatal: false,
+        };
+        match key {
+            Key::Connect => self.lost(failure.clone()),
+            Key::Vitals => self.vitals_running = false,
+            Key::Check(id) => {
+                let now = self.now;
+                if let Some(watch) = self.watches.iter_mut().find(|w| w.id == id) {
+                    watch.running = None;
+                    watch.due = now + TimeDelta::from_std(watch.every).unwrap_or(TimeDelta::minutes(1));
+                    watch.failure = Some(failure.message.clone());
+                }
+            }
+            Key::Rows(slot) => {
+                self.page(slot, None, Err(Box::new(failure.clone())));
+            }
+            Key::Export => self.exporting = false,
+            Key::Once => {}
+        }
+        self.complain(failure.message);
     }
 
     /// Looks again at a check now.

@@ -27,7 +27,7 @@ impl Pane for Anomalies {
         for watch in app.of_kind("anomalies") {
             let report = watch.report.as_ref();
             let finding = report.and_then(|r| r.findings.first());
-            let unknown = report.and_then(|r| r.status.why());
+            let unknown = watch.why();
             let text = match (finding, unknown, report) {
                 (_, Some(why), _) => cell(why.lines().next().unwrap_or_default(), Tone::Unknown),
                 (Some(f), ..) => {

@@ -8,8 +8,9 @@ mod queue;
 
 use super::app::{App, Watch};
 use super::format::ago;
-use super::list::{Cell, Col, Detail, List, Row, cell, plain};
+use super::list::{Cell, Col, Detail, List, ListState, Row, cell, plain, value};
 use super::theme::Tone;
+use crate::engine::paging::Page;
 use crate::engine::report::CheckId;
 use crate::engine::{Finding, Severity};
 
@@ -52,11 +53,47 @@ pub fn detail_list(detail: &Detail) -> List {
     List { cols: vec![Col::left("name"), Col::grow("value")], rows: rows.collect(), ..List::default() }
 }
 
+/// Keys of rows that are a row's surroundings, not its own values.
+const CONTEXT: &str = "\u{2}context/";
+
+/// Is this one of a row's surroundings?
+pub fn is_context(row: &Row) -> bool {
+    row.key.starts_with(CONTEXT)
+}
+
+/// A row's surroundings as a table; the row itself, by its id, stands out.
+pub fn context_list(page: &Page, ours: &[&str]) -> List {
+    let rows = page.rows.iter().enumerate().map(|(i, r)| {
+        let here = r.cells.last().and_then(Option::as_deref).is_some_and(|id| ours.contains(&id));
+        let tone = if here { Tone::Accent } else { Tone::Plain };
+        let cells = r.cells.iter().map(|v| value(v.as_ref(), tone)).collect();
+        Row { key: format!("{CONTEXT}{i}"), cells, ..Row::default() }
+    });
+    let cols = page.columns.iter().map(|c| Col {
+        title: c.name.replace('_', " "),
+        right: c.is_numeric(),
+        grow: false,
+    });
+    List { cols: cols.collect(), rows: rows.collect(), empty: "nothing around it".into(), ..List::default() }
+}
+
+/// A detail and, below it, its surroundings.
+pub fn whole_detail(detail: &Detail, state: &ListState, context: Option<&Page>) -> List {
+    let mut list = detail_list(detail).arranged(state);
+    let ids = detail.pairs.iter().filter(|(name, _)| name.ends_with("_id") || name == "id");
+    let ids: Vec<&str> = ids.map(|(_, c)| c.text.as_str()).collect();
+    list.rows.extend(context.into_iter().flat_map(|page| context_list(page, &ids).rows));
+    list
+}
+
 /// Symbol and word of a watch's state, old reports marked as such.
 pub(super) fn state_cell(app: &App, watch: &Watch) -> Cell {
     match &watch.report {
         None if watch.running.is_some() => cell("looking…", Tone::Dim),
         None => cell("not yet", Tone::Dim),
+        Some(_) if watch.failure.is_some() => {
+            cell(format!("{} unknown", app.theme.glyphs.unknown), Tone::Unknown)
+        }
         Some(_) if app.is_stale(watch) => cell(format!("{} stale", app.theme.glyphs.unknown), Tone::Unknown),
         Some(report) => {
             let (tone, symbol, word) = app.theme.status(&report.status);
@@ -116,7 +153,7 @@ pub(super) fn severity_cell(app: &App, severity: Severity) -> Cell {
 
 /// A row that says why a check could not be looked at.
 pub(super) fn unknown_row(watch: &Watch, columns: usize, glyph: &str) -> Option<Row> {
-    let why = watch.report.as_ref()?.status.why()?;
+    let why = watch.why()?;
     let mut lines = why.lines();
     let message = lines.next().unwrap_or_default().to_owned();
     let mut cells = vec![cell(format!("{glyph} unknown"), Tone::Unknown), plain(watch.id.name.clone())];

@@ -63,7 +63,7 @@ fn rows_of(app: &App, watch: &Watch) -> Vec<(u8, Row)> {
     let Some(report) = &watch.report else { return vec![] };
     let seen = super::age_cell(app, watch);
     let mut out = Vec::new();
-    if let Some(why) = report.status.why() {
+    if let Some(why) = watch.why() {
         let first = why.lines().next().unwrap_or_default();
         let cells = vec![
             cell(app.theme.glyphs.unknown, Tone::Unknown),
@@ -97,7 +97,10 @@ fn rows_of(app: &App, watch: &Watch) -> Vec<(u8, Row)> {
             Severity::Warning => 2,
             Severity::Info => 3,
         };
-        let goto = Goto::Pane { id: watch.id.clone(), row: Some(f.id.clone()) };
+        // A finding about files leads to the first of them.
+        let file = f.sample.first().and_then(|s| s.get("file")?.as_str());
+        let row = file.map_or_else(|| f.id.clone(), |file| format!("{}/{file}", watch.id));
+        let goto = Goto::Pane { id: watch.id.clone(), row: Some(row) };
         out.push((rank, Row { key: f.id.clone(), cells, goto, check: Some(watch.id.clone()) }));
     }
     out

@@ -31,7 +31,10 @@ impl Pane for Parity {
         for watch in app.of_kind("parity") {
             if let Some(row) = super::unknown_row(watch, 7, app.theme.glyphs.unknown) {
                 rows.push(row);
-                continue;
+                // What an earlier look told stays below, as old.
+                if watch.failure.is_none() {
+                    continue;
+                }
             }
             let f = facts(watch);
             let number = |n: Option<u64>| plain(n.map_or_else(String::new, count));

@@ -96,3 +96,18 @@ pub(super) fn tabs(app: &App, buffer: &mut Buffer, area: Rect) {
         x = put(buffer, x, area.y, area.right(), " ", app.theme.tone(Tone::Plain));
     }
 }
+
+/// The tab at a column of the screen.
+pub(super) fn tab_at(app: &App, column: u16) -> Option<usize> {
+    let mut x = 0;
+    for (i, p) in pane::ALL.iter().enumerate() {
+        let mark = p.kind().and_then(|k| app.tally(k)).filter(|(s, n)| *s != Status::Ok && *n > 0);
+        let width =
+            format!(" {} {} ", i + 1, p.title()).width() + mark.map_or(0, |(_, n)| 2 + n.to_string().len());
+        x += width;
+        if usize::from(column) < x {
+            return Some(i);
+        }
+    }
+    None
+}

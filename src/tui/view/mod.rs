@@ -29,7 +29,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
     header::banner(app, buffer, row(area, 0));
     header::tabs(app, buffer, row(area, 1));
     rule(app, buffer, row(area, 2));
-    let body = Rect { y: area.y + 3, height: area.height - 5, ..area };
+    let body = body(area);
     let list = app.list();
     draw_body(app, buffer, body, &list);
     status::status(app, buffer, row(area, area.height - 2), &list);
@@ -59,11 +59,45 @@ fn rule(app: &App, buffer: &mut Buffer, area: Rect) {
     put(buffer, area.x, area.y, area.right(), &line, app.theme.tone(Tone::Dim));
 }
 
+/// Where a click leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hit {
+    /// A tab.
+    Pane(usize),
+    /// A row of the table shown.
+    Row(usize),
+}
+
+/// What stands at a place of the screen; by the layout that draws it.
+pub fn hit(app: &App, (x, y): (u16, u16)) -> Option<Hit> {
+    let area = Rect { x: 0, y: 0, width: app.size.0, height: app.size.1 };
+    if area.width < LEAST.0 || area.height < LEAST.1 || matches!(app.level().view, View::Detail { .. }) {
+        return None;
+    }
+    if y == 1 {
+        return header::tab_at(app, x).map(Hit::Pane);
+    }
+    let body = body(area);
+    let above = picture_lines(app, body).len();
+    let top = body.y + u16::try_from(above + usize::from(above > 0)).unwrap_or(u16::MAX);
+    let rest = Rect { y: top, height: body.bottom().saturating_sub(top), ..body };
+    table::row_at(rest, &app.list(), &app.level().state, y).map(Hit::Row)
+}
+
+fn body(area: Rect) -> Rect {
+    Rect { y: area.y + 3, height: area.height - 5, ..area }
+}
+
+/// The table keeps at least half of the room.
+fn picture_lines(app: &App, body: Rect) -> Vec<Spans> {
+    let mut picture = picture(app, app.level(), body.width);
+    picture.truncate(usize::from(body.height / 2));
+    picture
+}
+
 fn draw_body(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
     let level = app.level();
-    let mut picture = picture(app, level, area.width);
-    // The table keeps at least half of the room.
-    picture.truncate(usize::from(area.height / 2));
+    let picture = picture_lines(app, area);
     let mut y = area.y;
     for line in &picture {
         spans(app, buffer, Rect { y, height: 1, ..area }, line);
@@ -92,10 +126,15 @@ fn picture(app: &App, level: &Level, width: u16) -> Vec<Spans> {
                 Some(n) => format!("   {} (exact)", super::format::counted(n, "row")),
                 None => String::new(),
             };
+            let lost = app.link != super::app::Link::Up;
+            let age = rows.read_at.map(|t| super::format::ago(t, app.now)).unwrap_or_default();
+            let read = if lost { format!("   stale, read {age}") } else { format!("   read {age}") };
+            let tone = if lost { Tone::Unknown } else { Tone::Dim };
             vec![vec![
                 super::list::cell(format!(" {}", rows.id), Tone::Strong),
                 super::list::cell(count, Tone::Accent),
                 super::list::plain(format!("   {title}")),
+                super::list::cell(if rows.read_at.is_some() { read } else { String::new() }, tone),
             ]]
         }
         View::Detail { detail, .. } => {

@@ -18,7 +18,7 @@ struct Sheet {
     lines: Vec<Vec<Cell>>,
     choose: bool,
     prompt: Option<String>,
-    hint: &'static str,
+    hint: String,
 }
 
 pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
@@ -89,7 +89,7 @@ fn sheet(app: &App, kind: &Kind, typed: &str, width: usize) -> Sheet {
             lines: app.target_choices().into_iter().map(|t| vec![plain(format!(" {t}"))]).collect(),
             choose: true,
             prompt: Some(typed.to_owned()),
-            hint: "type to narrow, Enter opens, Esc stays",
+            hint: "type to narrow, Enter opens, Esc stays".into(),
         },
         Kind::Actions => actions(app, width),
         Kind::Export => Sheet {
@@ -97,17 +97,17 @@ fn sheet(app: &App, kind: &Kind, typed: &str, width: usize) -> Sheet {
             lines: Format::ALL.iter().map(|f| vec![plain(format!(" {f:?}"))]).collect(),
             choose: true,
             prompt: None,
-            hint: "Enter writes, Esc leaves",
+            hint: "Enter writes, Esc leaves".into(),
         },
         Kind::Locks => locks(app, width),
         Kind::Log => log(app),
         Kind::Sql(statements) => sql(statements, width),
         Kind::Quit => Sheet {
             title: "Leave midwatch?".into(),
-            lines: vec![vec![plain("Nothing is running that would change anything.")]],
+            lines: vec![vec![plain(app.leaving())]],
             choose: false,
             prompt: None,
-            hint: "Enter or q leaves, Esc stays",
+            hint: "Enter or q leaves, Esc stays".into(),
         },
     }
 }
@@ -125,16 +125,16 @@ fn help(app: &App, typed: &str) -> Sheet {
         lines: lines.collect(),
         choose: false,
         prompt: Some(typed.to_owned()),
-        hint: "type to search, arrows scroll, Esc closes",
+        hint: "type to search, arrows scroll, Esc closes".into(),
     }
 }
 
 fn palette(app: &App, typed: &str, width: usize) -> Sheet {
     let lines = app.palette().into_iter().map(|item| {
-        let about = fit(&item.about, width.saturating_sub(38));
+        let about = fit(&item.about, width.saturating_sub(42));
         vec![
             plain(format!(" {:<30}", fit(&item.name, 30))),
-            cell(format!("{:<4}", item.key), Tone::Accent),
+            cell(format!("{:<8}", item.key), Tone::Accent),
             cell(about, Tone::Dim),
         ]
     });
@@ -143,32 +143,35 @@ fn palette(app: &App, typed: &str, width: usize) -> Sheet {
         lines: lines.collect(),
         choose: true,
         prompt: Some(typed.to_owned()),
-        hint: "type a name, Enter goes, Esc closes",
+        hint: "type a name, Enter goes, Esc closes".into(),
     }
 }
 
 fn actions(app: &App, width: usize) -> Sheet {
     let here = app.check_here();
+    let operations = app.operations();
     let mut lines: Vec<Vec<Cell>> = Vec::new();
-    for o in app.operations() {
+    for o in &operations {
         let mark = if here.is_some() && o.mends == here { app.theme.glyphs.cursor } else { " " };
-        let name = format!("{} {}", o.verb, o.name);
-        let text = format!("{}  {} {}", o.about, app.theme.glyphs.dot, o.disabled);
         lines.push(vec![
             cell(format!("{mark} "), Tone::Accent),
-            cell(format!("{name:<36}"), Tone::Dim),
-            cell(fit(&text, width.saturating_sub(40)), Tone::Dim),
+            cell(format!("{:<17}", o.verb), Tone::Dim),
+            cell(format!("{:<22}", fit(&o.name, 21)), Tone::Dim),
+            cell(fit(&o.about, width.saturating_sub(43)), Tone::Dim),
         ]);
     }
     if lines.is_empty() {
         lines.push(vec![cell("this profile declares nothing that could be done", Tone::Dim)]);
     }
+    // The chosen one's reason in full: that is what one came for.
+    let chosen = app.overlay.as_ref().and_then(|o| operations.get(o.cursor));
+    let hint = chosen.map_or("Esc closes".into(), |o| format!("disabled: {}", o.disabled));
     Sheet {
-        title: "Operations of this target".into(),
+        title: "Operations of this target, those of the row under the cursor first".into(),
         lines,
         choose: true,
         prompt: None,
-        hint: "dim: not now, with the reason; Esc closes",
+        hint,
     }
 }
 
@@ -219,7 +222,7 @@ fn locks(app: &App, width: usize) -> Sheet {
         lines,
         choose: false,
         prompt: None,
-        hint: "j k scroll, Esc closes; nothing here is ever killed unasked",
+        hint: "j k scroll, Esc closes; nothing here is ever killed unasked".into(),
     }
 }
 
@@ -249,7 +252,7 @@ fn log(app: &App) -> Sheet {
         lines,
         choose: false,
         prompt: None,
-        hint: "j k scroll, Esc closes",
+        hint: "j k scroll, Esc closes".into(),
     }
 }
 
@@ -269,6 +272,6 @@ fn sql(statements: &[(String, String)], width: usize) -> Sheet {
         lines,
         choose: false,
         prompt: None,
-        hint: "y copies, j k scroll, Esc closes",
+        hint: "y copies, j k scroll, Esc closes".into(),
     }
 }

@@ -7,7 +7,8 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{fit, put};
 use crate::tui::app::{App, Surroundings};
-use crate::tui::list::{Col, List, ListState, Row, cell};
+use crate::tui::list::{Col, List, ListState, Row};
+use crate::tui::pane;
 use crate::tui::theme::Tone;
 
 const GAP: usize = 2;
@@ -26,7 +27,7 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect, list: &List, stat
     }
     let height = usize::from(area.height - 1);
     let cursor = state.cursor.min(list.rows.len() - 1);
-    let offset = cursor.saturating_sub(height / 2).min(list.rows.len().saturating_sub(height));
+    let offset = offset(list, state, height);
     let seen: Vec<&Row> = list.rows.iter().skip(offset).take(height).collect();
     let first = state.column.min(list.cols.len().saturating_sub(1));
     let widths = widths(list, &seen, first, usize::from(area.width).saturating_sub(3));
@@ -41,13 +42,27 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect, list: &List, stat
             list,
             r,
             &widths,
-            (state.marks.contains(&r.key), here),
+            (state.marks.contains_key(&r.key), here),
         );
         let in_range = state.anchor.is_some_and(|a| (a.min(cursor)..=a.max(cursor)).contains(&(offset + i)));
         if in_range && !here {
             put(buffer, area.x, y, area.right(), "~", app.theme.tone(Tone::Accent));
         }
     }
+}
+
+/// The row at a line of the screen.
+pub(super) fn row_at(area: Rect, list: &List, state: &ListState, y: u16) -> Option<usize> {
+    let height = usize::from(area.height.checked_sub(1)?);
+    let line = usize::from(y.checked_sub(area.y + 1)?);
+    let row = offset(list, state, height) + line;
+    (line < height && row < list.rows.len()).then_some(row)
+}
+
+/// The first row shown: the cursor is kept in the middle.
+fn offset(list: &List, state: &ListState, height: usize) -> usize {
+    let cursor = state.cursor.min(list.rows.len().saturating_sub(1));
+    cursor.saturating_sub(height / 2).min(list.rows.len().saturating_sub(height))
 }
 
 fn empty(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
@@ -169,7 +184,7 @@ fn line(
     }
 }
 
-/// Names and values, the chosen value in full, and the row's surroundings below.
+/// Names and values, the chosen value in full, and the row's surroundings below; one cursor for both.
 pub(super) fn detail(
     app: &App,
     buffer: &mut Buffer,
@@ -177,36 +192,21 @@ pub(super) fn detail(
     list: &List,
     context: Option<&Surroundings>,
 ) {
-    let state = &app.level().state;
-    let wanted = u16::try_from(list.rows.len() + 1).unwrap_or(u16::MAX);
-    let pairs = if context.is_some() { wanted.min(area.height / 2) } else { wanted.min(area.height) };
-    draw(app, buffer, Rect { height: pairs, ..area }, list, state);
-    let mut y = area.y + pairs;
-    let long = list
-        .rows
-        .get(state.cursor)
-        .and_then(|r| r.cells.get(1))
-        .filter(|c| c.text.width() + 20 > usize::from(area.width));
-    if let Some(c) = long {
-        let chars: Vec<char> = super::printable(&c.text).chars().collect();
-        for piece in chars.chunks(usize::from(area.width.saturating_sub(4)).max(1)).take(6) {
-            if y < area.bottom() {
-                let text: String = piece.iter().collect();
-                put(buffer, area.x + 2, y, area.right(), &text, app.theme.tone(Tone::Accent));
-                y += 1;
-            }
-        }
+    let cursor = app.level().state.cursor;
+    let (pairs, around): (Vec<Row>, Vec<Row>) = list.rows.iter().cloned().partition(|r| !pane::is_context(r));
+    let upper = List { rows: pairs, ..list.clone() };
+    let wanted = u16::try_from(upper.rows.len() + 1).unwrap_or(u16::MAX);
+    let height = if context.is_some() { wanted.min(area.height / 2) } else { wanted.min(area.height) };
+    let above = Rect { height, ..area };
+    let in_pairs = cursor < upper.rows.len() || around.is_empty();
+    part(app, buffer, above, &upper, in_pairs.then_some(cursor));
+    let mut y = area.y + height;
+    if in_pairs {
+        y = in_full(app, buffer, Rect { y, height: area.bottom().saturating_sub(y), ..area }, &upper, cursor);
     }
-    if let Some(c) = context
-        && y + 1 < area.bottom()
-    {
-        surroundings(app, buffer, Rect { y: y + 1, height: area.bottom() - y - 1, ..area }, c, list);
-    }
-}
-
-fn surroundings(app: &App, buffer: &mut Buffer, area: Rect, context: &Surroundings, row: &List) {
-    put(buffer, area.x + 1, area.y, area.right(), &context.title, app.theme.tone(Tone::Strong));
-    let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    let Some(context) = context.filter(|_| y + 2 < area.bottom()) else { return };
+    put(buffer, area.x + 1, y + 1, area.right(), &context.title, app.theme.tone(Tone::Strong));
+    let below = Rect { y: y + 2, height: area.bottom() - y - 2, ..area };
     match &context.page {
         None => {
             put(buffer, area.x + 2, below.y, area.right(), "reading…", app.theme.tone(Tone::Dim));
@@ -215,71 +215,52 @@ fn surroundings(app: &App, buffer: &mut Buffer, area: Rect, context: &Surroundin
             put(buffer, area.x + 2, below.y, area.right(), &f.message, app.theme.tone(Tone::Bad));
         }
         Some(Ok(page)) => {
-            let ours: Vec<&str> = row
-                .rows
-                .iter()
-                .filter(|r| r.key.ends_with("_id") || r.key == "id")
-                .filter_map(|r| r.cells.get(1))
-                .map(|c| c.text.as_str())
-                .collect();
-            let rows = page.rows.iter().enumerate().map(|(i, r)| {
-                let tone = match r.cells.last().and_then(Option::as_deref) {
-                    Some(id) if ours.contains(&id) => Tone::Accent,
-                    _ => Tone::Plain,
-                };
-                Row {
-                    key: i.to_string(),
-                    cells: r.cells.iter().map(|v| toned(v.as_ref(), tone)).collect(),
-                    ..Row::default()
-                }
-            });
-            let cols = page.columns.iter().map(|c| Col {
-                title: c.name.replace('_', " "),
-                right: c.is_numeric(),
-                grow: false,
-            });
-            let list = List {
-                cols: cols.collect(),
-                rows: rows.collect(),
-                empty: "nothing around it".into(),
-                ..List::default()
-            };
-            let mut height = below.height;
-            let room = usize::from(height.saturating_sub(1));
-            if height > 2 && (page.rows.len() > room || !page.end) {
-                height -= 1;
-                let shown = room.saturating_sub(1).min(page.rows.len());
-                let all = if page.end {
-                    page.rows.len().to_string()
-                } else {
-                    format!("more than {}", page.rows.len())
-                };
-                let text = format!("the first {shown} of {all} rows: a taller terminal shows more");
-                put(buffer, area.x + 2, below.bottom() - 1, area.right(), &text, app.theme.tone(Tone::Dim));
-            }
-            // Its rows are for looking, the cursor stays above.
-            let state = ListState { cursor: usize::MAX, ..ListState::default() };
-            still(app, buffer, Rect { height, ..below }, &list, &state);
+            let lower = List { rows: around, ..pane::context_list(page, &[]) };
+            part(app, buffer, below, &lower, (!in_pairs).then(|| cursor - upper.rows.len()));
         }
     }
 }
 
-fn toned(value: Option<&String>, tone: Tone) -> crate::tui::list::Cell {
-    match value {
-        None => cell("NULL", Tone::Dim),
-        Some(t) => cell(t.clone(), tone),
+/// A part of a view with two tables: with the cursor or, from its top, without; what is hidden is told.
+fn part(app: &App, buffer: &mut Buffer, area: Rect, list: &List, cursor: Option<usize>) {
+    let hidden = (list.rows.len() + 1).saturating_sub(usize::from(area.height));
+    let Some(cursor) = cursor else {
+        let cut = hidden > 0 && area.height > 2;
+        still(app, buffer, Rect { height: area.height - u16::from(cut), ..area }, list);
+        if cut {
+            let text = format!("{} more: the cursor leads there", hidden + 1);
+            put(buffer, area.x + 2, area.bottom() - 1, area.right(), &text, app.theme.tone(Tone::Dim));
+        }
+        return;
+    };
+    draw(app, buffer, area, list, &ListState { cursor, ..ListState::default() });
+}
+
+/// A value too long for its column, below the table; returns where that ended.
+fn in_full(app: &App, buffer: &mut Buffer, area: Rect, list: &List, cursor: usize) -> u16 {
+    let mut y = area.y;
+    let value = list.rows.get(cursor).and_then(|r| r.cells.get(1));
+    let Some(c) = value.filter(|c| c.text.width() + 20 > usize::from(area.width)) else { return y };
+    let chars: Vec<char> = super::printable(&c.text).chars().collect();
+    for piece in chars.chunks(usize::from(area.width.saturating_sub(4)).max(1)).take(6) {
+        if y < area.bottom() {
+            let text: String = piece.iter().collect();
+            put(buffer, area.x + 2, y, area.right(), &text, app.theme.tone(Tone::Accent));
+            y += 1;
+        }
     }
+    y
 }
 
 /// A table without a cursor, from its top.
-fn still(app: &App, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState) {
+fn still(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
     if list.rows.is_empty() {
         return empty(app, buffer, area, list);
     }
     let height = usize::from(area.height.saturating_sub(1));
     let seen: Vec<&Row> = list.rows.iter().take(height).collect();
     let widths = widths(list, &seen, 0, usize::from(area.width).saturating_sub(3));
-    head(app, buffer, area, list, state, &widths);
+    head(app, buffer, area, list, &ListState::default(), &widths);
     for (i, r) in seen.iter().enumerate() {
         let y = area.y + 1 + u16::try_from(i).unwrap_or(u16::MAX);
         line(app, buffer, Rect { y, height: 1, ..area }, list, r, &widths, (false, false));
