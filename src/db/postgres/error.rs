@@ -25,6 +25,15 @@ fn database(e: &sqlx::Error) -> Option<&PgDatabaseError> {
     }
 }
 
+/// What the driver says, without the place in its own source.
+fn said(e: &sqlx::Error) -> String {
+    let text = e.to_string();
+    match text.rfind(" (sqlx") {
+        Some(place) => text[..place].to_owned(),
+        None => text,
+    }
+}
+
 /// A failure to connect to `place`.
 pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
     let wrap = |what: &str| Error::unobserved(format!("failed to connect to {place}: {what}"));
@@ -60,7 +69,7 @@ pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
         sqlx::Error::Tls(tls) => wrap(&format!("TLS: {tls}"))
             .hint("check sslmode and sslrootcert in the url; sslmode=require needs a server with TLS"),
         sqlx::Error::Configuration(c) => Error::usage(format!("failed to connect to {place}: {c}")),
-        other => wrap(&other.to_string()).hint("check the url and the server's log"),
+        other => wrap(&said(other)).hint("check the url and the server's log"),
     }
 }
 
@@ -72,7 +81,7 @@ pub(super) fn read_error(e: &sqlx::Error) -> Error {
                 Error::unobserved(format!("failed to read: the connection was lost ({io})"))
                     .hint("midwatch reconnects by itself")
             }
-            other => Error::unobserved(format!("failed to read: {other}")),
+            other => Error::unobserved(format!("failed to read: {}", said(other))),
         };
     };
     let timeout = d.message().contains("statement timeout");

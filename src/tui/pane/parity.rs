@@ -225,7 +225,11 @@ fn state_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
         let mut line = vec![cell(" triggers ", Tone::Dim)];
         for t in &f.triggers {
             let fine = matches!(t.state.as_str(), "enabled" | "always");
-            let (symbol, tone) = if fine { (g.ok, Tone::Good) } else { (g.fail, Tone::Bad) };
+            let (symbol, tone) = match t.state.as_str() {
+                _ if fine => (g.ok, Tone::Good),
+                "conditional" => (g.warn, Tone::Warn),
+                _ => (g.fail, Tone::Bad),
+            };
             let events = if t.events.is_empty() { t.name.clone() } else { t.events.join("/").to_lowercase() };
             line.push(plain(format!(" {events} ")));
             line.push(cell(if fine { symbol.to_owned() } else { format!("{symbol} {}", t.state) }, tone));

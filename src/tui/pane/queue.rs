@@ -29,6 +29,7 @@ impl Pane for Queue {
             rows.extend(super::unknown_row(watch, 7, app.theme.glyphs.unknown));
             let Some(facts) = facts(watch) else { continue };
             rows.extend(special(app, &watch.id, &facts));
+            rows.extend(unnamed(app, watch));
             rows.extend(facts.failed.iter().map(|c| cause(app, &watch.id, c)));
             rows.extend(states(&watch.id, &facts));
         }
@@ -136,6 +137,14 @@ fn special(app: &App, id: &CheckId, f: &QueueFacts) -> Vec<Row> {
             "look at the worker",
         ),
         row(
+            "sync_error_days",
+            f.sync_error_days.unwrap_or(0),
+            Tone::Dim,
+            glyphs.dot,
+            "days that carry an error flag".into(),
+            "",
+        ),
+        row(
             "late",
             f.late,
             Tone::Warn,
@@ -147,6 +156,22 @@ fn special(app: &App, id: &CheckId, f: &QueueFacts) -> Vec<Row> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// States that the profile gives no meaning.
+fn unnamed(app: &App, watch: &Watch) -> Option<Row> {
+    let finding = watch.report.as_ref()?.findings.iter().find(|f| f.what() == "unknown_states")?;
+    let (tone, symbol, _) = app.theme.severity(finding.severity);
+    Some(Row {
+        key: finding.id.clone(),
+        cells: vec![
+            cell(format!("{symbol} unnamed"), tone),
+            plain(finding.rows.map_or_else(String::new, count)),
+            plain(finding.message.clone()),
+        ],
+        goto: Goto::Rows { id: watch.id.clone(), finding: "unknown_states".into() },
+        check: Some(watch.id.clone()),
+    })
 }
 
 fn cause(app: &App, id: &CheckId, c: &Cause) -> Row {
