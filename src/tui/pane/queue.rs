@@ -106,7 +106,7 @@ fn special(app: &App, id: &CheckId, f: &QueueFacts) -> Vec<Row> {
         (rows > 0).then(|| Row {
             key: format!("{id}/{what}"),
             cells: vec![
-                cell(format!("{symbol} {what}"), tone),
+                cell(format!("{symbol} {}", if what == "sync_error_days" { "flagged" } else { what }), tone),
                 plain(count(rows)),
                 plain(text),
                 plain(""),
