@@ -183,6 +183,9 @@ fn cause(app: &App, id: &CheckId, c: &Cause) -> Row {
     };
     let when =
         |t: Option<chrono::DateTime<chrono::Utc>>| plain(t.map(|t| ago(t, app.now)).unwrap_or_default());
+    // A quiet hour needs no picture, and leaves its room to the cause.
+    let quiet = c.recent.iter().all(|n| *n == 0);
+    let recent = if quiet { String::new() } else { spark(&c.recent, 10, app.theme.glyphs) };
     let class: Cell = cell(c.class.clone(), if permanent { Tone::Bad } else { Tone::Warn });
     Row {
         key: format!("{id}/failed/{}", c.id),
@@ -192,7 +195,7 @@ fn cause(app: &App, id: &CheckId, c: &Cause) -> Row {
             plain(c.fingerprint.clone()),
             when(c.first),
             when(c.last),
-            cell(spark(&c.recent, 10, app.theme.glyphs), Tone::Accent),
+            cell(recent, Tone::Accent),
             cell(verdict, Tone::Dim),
         ],
         goto: Goto::Rows { id: id.clone(), finding: format!("failed/{}", c.id) },
