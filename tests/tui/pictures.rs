@@ -204,6 +204,15 @@ fn without_colour_every_status_is_still_told_apart() {
 }
 
 #[test]
+fn a_server_whose_clock_is_off_is_told() {
+    let mut app = app((100, 24));
+    let mut skewed = session();
+    skewed.server.skew_ms = -90_500;
+    app.update(Msg::Connected(Box::new(skewed)));
+    assert!(draw(&app, (100, 24)).contains("CLOCK -90 s"));
+}
+
+#[test]
 fn any_size_is_survived() {
     let mut apps = vec![in_state("fail", (80, 24)), app((80, 24))];
     let mut twin = in_state("fail", (80, 24));

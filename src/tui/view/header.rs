@@ -50,6 +50,10 @@ fn parts(app: &App) -> Vec<(String, Tone)> {
     if s.server.pooled {
         out.push(("POOLED".into(), Tone::Warn));
     }
+    let skew = s.server.skew_ms / 1000;
+    if skew.abs() >= 2 {
+        out.push((format!("CLOCK {skew:+} s"), Tone::Warn));
+    }
     if app.paused {
         out.push(("PAUSED".into(), Tone::Warn));
     }
