@@ -20,7 +20,7 @@ test: setup
 # A debug build: ready in a fraction of the time, and quick enough to work with. ARGS="--rows 1000000"
 demo:
 	@./.ci/setup demo
-	@cargo build --quiet --bin midwatch
+	cargo build --bin midwatch
 	@cargo run --quiet --bin midwatch -- demo $(ARGS)
 
 # ratatui and crossterm must be absent from a build without the console.

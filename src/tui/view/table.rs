@@ -15,7 +15,7 @@ const GAP: usize = 2;
 /// No column but the growing one is wider.
 const WIDEST: usize = 44;
 /// The growing column is not squeezed below this.
-const NARROWEST: usize = 30;
+const NARROWEST: usize = 40;
 
 /// Draws a table with its cursor.
 pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState) {
