@@ -12,8 +12,8 @@ use crate::tui::pane;
 use crate::tui::theme::Tone;
 
 const GAP: usize = 2;
-/// No column but the growing one is wider.
-const WIDEST: usize = 44;
+/// Where room is short the widest columns give way first, but not below this.
+const NARROW: usize = 18;
 /// The growing column is not squeezed below this.
 const NARROWEST: usize = 40;
 
@@ -90,8 +90,7 @@ struct Widths {
 fn widths(list: &List, seen: &[&Row], first: usize, room: usize) -> Widths {
     let natural = |i: usize, c: &Col| {
         let cells = seen.iter().filter_map(|r| r.cells.get(i)).map(|c| c.text.width());
-        let widest = cells.chain([c.title.width()]).max().unwrap_or(0);
-        if c.grow { widest } else { widest.min(WIDEST) }
+        cells.chain([c.title.width()]).max().unwrap_or(0)
     };
     let used = |i: usize| list.rows.iter().any(|r| r.cells.get(i).is_some_and(|c| !c.text.is_empty()));
     let mut out: Vec<Option<usize>> = list
@@ -104,6 +103,13 @@ fn widths(list: &List, seen: &[&Row], first: usize, room: usize) -> Widths {
     let total =
         |out: &[Option<usize>]| out.iter().flatten().map(|w| w + GAP).sum::<usize>().saturating_sub(GAP);
     let grow = list.cols.iter().position(|c| c.grow).filter(|g| *g >= first);
+    // Both sides of a comparison in part are worth more than one of them in full.
+    let least = |i: usize| if Some(i) == grow { NARROWEST } else { NARROW };
+    while total(&out) > room {
+        let roomy = |(i, w): (usize, &Option<usize>)| w.filter(|w| *w > least(i)).map(|w| (w, i));
+        let Some((width, at)) = out.iter().enumerate().filter_map(roomy).max() else { break };
+        out[at] = Some(width - 1);
+    }
     if let Some(g) = grow {
         let others = total(&out) - out[g].unwrap_or(0);
         out[g] = Some(room.saturating_sub(others).max(NARROWEST.min(out[g].unwrap_or(0))));
