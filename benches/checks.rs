@@ -34,6 +34,7 @@ async fn open(url: String, profile: Option<String>) -> Engine {
         config,
         url: Some(Secret::new(url)),
         base: Path::new(".").to_owned(),
+        policy: midwatch::engine::guard::Policy::default(),
     };
     compose::connect(selected).await.unwrap()
 }

@@ -37,6 +37,7 @@ async fn open(url: String) -> Arc<Engine> {
         config,
         url: Some(Secret::new(url)),
         base: Path::new(".").to_owned(),
+        policy: midwatch::engine::guard::Policy::default(),
     };
     Arc::new(compose::connect(selected).await.unwrap())
 }

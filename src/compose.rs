@@ -5,13 +5,18 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use crate::checks;
-use crate::db::postgres::{Connection, Reader};
+use crate::db::postgres::{Connection, PgWriters, Reader};
+use crate::engine::guard::Guard;
 use crate::engine::ident::Relation;
+use crate::engine::journal::Operator;
+use crate::engine::maintain::Means;
 use crate::engine::ports::{Facts, Param, ReadOptions};
 use crate::engine::profile::{EnvironmentMarker, Profile};
 use crate::engine::target::Environment;
 use crate::engine::{Engine, Error, Result};
+use crate::ops;
 use crate::profile::{Disk, Library, Selected, detect, generic};
+use crate::store::{Scratch, StateMirror, state_dir};
 
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
@@ -24,6 +29,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
     }
     let connection = Connection::new(url.as_deref())?;
     let (host, database) = connection.names();
+    let writers = Arc::new(PgWriters::new(connection.clone()));
     let reader = Arc::new(Reader::new(connection));
     let server = reader.server().await?;
     let profile = profile(&*reader, &selected).await?;
@@ -43,8 +49,26 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         profile,
         server,
         checks: checks::ALL,
+        operations: ops::ALL,
+        guard: Guard { policy: selected.policy.clone() },
+        window: selected.config.window.as_ref().map(|w| (w.start, w.end)),
+        operator: operator(),
+        means: Means {
+            writers,
+            spools: Arc::new(Scratch),
+            mirror: Arc::new(StateMirror::new(state_dir())),
+            sleep: |time| Box::pin(tokio::time::sleep(time)),
+        },
         clock: Utc::now,
     })
+}
+
+/// Who is at the keys, as far as the machine knows; a name for the journal, not a proof.
+fn operator() -> Operator {
+    let user = ["USER", "LOGNAME"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+    let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Operator { user, host }
 }
 
 /// What the profile's own marker says.

@@ -21,8 +21,10 @@ pub mod compose;
 pub mod db;
 pub mod engine;
 pub mod launch;
+pub mod ops;
 pub mod profile;
 pub mod report;
 pub mod sandbox;
+pub mod store;
 #[cfg(feature = "tui")]
 pub mod tui;

@@ -1,15 +1,25 @@
 //! The pure core: shapes and rules. No database driver, no terminal, no clock, no environment.
 
+pub mod change;
 pub mod check;
+pub mod compare;
 pub mod error;
+pub mod guard;
 pub mod ident;
+pub mod journal;
+pub mod maintain;
+pub mod operation;
 pub mod paging;
+pub mod plan;
 pub mod ports;
 pub mod profile;
+pub mod progress;
 pub mod report;
+pub mod rowset;
 pub mod secret;
 pub mod target;
 pub mod vitals;
+pub mod writer;
 
 use std::sync::Arc;
 
@@ -19,6 +29,9 @@ pub use check::{Check, CheckSpec, Cx};
 pub use error::{Class, Error, Result};
 pub use report::{CheckId, Finding, Report, Severity, Status};
 
+use guard::Guard;
+use journal::Operator;
+use operation::Operation;
 use paging::{At, Page, PageRequest, RowSource};
 use ports::{Column, Facts, Files, ReadOptions, Snapshot};
 use profile::Profile;
@@ -48,6 +61,16 @@ pub struct Engine {
     pub read_only: bool,
     /// All kinds of checks.
     pub checks: &'static [&'static dyn Check],
+    /// All kinds of operations.
+    pub operations: &'static [&'static dyn Operation],
+    /// What is allowed.
+    pub guard: Guard,
+    /// When maintenance is allowed: minutes of the UTC day, from and to.
+    pub window: Option<(u32, u32)>,
+    /// Who is at the keys.
+    pub operator: Operator,
+    /// What changing needs.
+    pub means: maintain::Means,
     /// The time.
     pub clock: Clock,
 }

@@ -103,6 +103,10 @@ pub struct Server {
     pub system_identifier: Option<String>,
     /// The database's oid.
     pub database_oid: u32,
+    /// Where its data lies, where we may read that.
+    pub data_directory: Option<String>,
+    /// The history of its write-ahead log.
+    pub timeline: Option<u32>,
     /// A standby.
     pub in_recovery: bool,
     /// We are superuser: privileges prove nothing.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::parse::{at, parse};
 use super::service;
+use crate::engine::guard::Policy;
 use crate::engine::secret::Secret;
 use crate::engine::target::Environment;
 use crate::engine::{Class, Error, Result};
@@ -24,6 +25,9 @@ pub struct Config {
     /// The console's looks.
     #[serde(default)]
     pub console: Console,
+    /// What is allowed and how gently, for all targets.
+    #[serde(default)]
+    pub policy: Policy,
     /// Where it was read from.
     #[serde(skip)]
     pub path: Option<PathBuf>,
@@ -66,6 +70,9 @@ pub struct TargetConfig {
     /// The migration folder, where it is not the profile's.
     #[serde(default)]
     pub migrations: Option<String>,
+    /// Instead of the policy of all targets.
+    #[serde(default)]
+    pub policy: Option<Policy>,
 }
 
 /// A daily span of UTC time, as `22:00Z`; may run over midnight.
@@ -112,6 +119,8 @@ pub struct Selected {
     pub url: Option<Secret>,
     /// Relative paths of the profile start here.
     pub base: PathBuf,
+    /// What is allowed on it.
+    pub policy: Policy,
 }
 
 impl Config {
@@ -183,7 +192,8 @@ impl Config {
                 .hint(format!("targets: {known}")));
         };
         let url = config.url.as_ref().map(|u| resolve(u, name)).transpose()?;
-        Ok(Selected { name: name.to_owned(), config: config.clone(), url, base: self.base() })
+        let policy = config.policy.clone().unwrap_or_else(|| self.policy.clone());
+        Ok(Selected { name: name.to_owned(), config: config.clone(), url, base: self.base(), policy })
     }
 
     fn ambiguous(&self) -> Error {
@@ -205,7 +215,8 @@ impl Config {
                     .hint("DATABASE_URL=postgres://… midwatch, or a midwatch.toml (midwatch config example), or midwatch demo"));
             }
         };
-        Ok(Selected { name: String::new(), config, url, base: PathBuf::from(".") })
+        let policy = Policy::default();
+        Ok(Selected { name: String::new(), config, url, base: PathBuf::from("."), policy })
     }
 }
 

@@ -158,7 +158,14 @@ pub(crate) fn on(url: &str, args: &[&str]) -> Run {
 pub(crate) async fn open(url: &str, profile: Option<&str>, base: &Path) -> Result<Engine> {
     let config = TargetConfig { profile: profile.map(str::to_owned), ..TargetConfig::default() };
     let url = Some(Secret::new(url));
-    compose::connect(Selected { name: "test".into(), config, url, base: base.to_owned() }).await
+    compose::connect(Selected {
+        name: "test".into(),
+        config,
+        url,
+        base: base.to_owned(),
+        policy: midwatch::engine::guard::Policy::default(),
+    })
+    .await
 }
 
 /// An engine whose profile is this text.

@@ -49,7 +49,11 @@ pub(super) async fn read(facts: &dyn Facts) -> Result<Server> {
         database: id.database,
         role: id.role,
         address: String::new(),
-        system_identifier: system_identifier(facts).await,
+        system_identifier: privileged(facts, "select system_identifier::text from pg_control_system()").await,
+        data_directory: privileged(facts, "select current_setting('data_directory')").await,
+        timeline: privileged(facts, "select timeline_id::text from pg_control_checkpoint()")
+            .await
+            .and_then(|t| t.parse().ok()),
         database_oid: id.database_oid,
         in_recovery: id.in_recovery,
         superuser: id.superuser,
@@ -60,9 +64,9 @@ pub(super) async fn read(facts: &dyn Facts) -> Result<Server> {
 }
 
 /// Absent where the role may not read it; its own transaction, since a refusal ends one.
-async fn system_identifier(facts: &dyn Facts) -> Option<String> {
+async fn privileged(facts: &dyn Facts, sql: &str) -> Option<String> {
     let mut tx = facts.begin(ReadOptions::default()).await.ok()?;
-    tx.texts("select system_identifier::text from pg_control_system()", &[]).await.ok()?.pop().flatten()
+    tx.texts(sql, &[]).await.ok()?.pop().flatten()
 }
 
 /// Does a setting made on one connection show on another? Then a transaction pooler hands out the same

@@ -7,6 +7,8 @@ pub mod owner;
 mod reader;
 mod tx;
 mod vitals;
+mod writer;
 
 pub use connect::Connection;
 pub use reader::Reader;
+pub use writer::PgWriters;

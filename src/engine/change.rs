@@ -1,0 +1,101 @@
+//! How rows are changed: what a batch does besides the rows themselves, and how it is undone.
+
+use serde::{Deserialize, Serialize};
+
+/// A column that is written or kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypedColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, as a cast takes it.
+    pub type_name: String,
+}
+
+/// What happens to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowKind {
+    /// It gets other values.
+    Update,
+    /// It comes.
+    Insert,
+    /// It goes.
+    Delete,
+    /// Nothing is written to it directly: `after_batch` computes what is derived from it.
+    Compute,
+}
+
+/// A table that follows from the changed one: its rows are kept before and after each batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Derived {
+    /// The table.
+    pub table: String,
+    /// Columns that identify its rows.
+    pub key: Vec<TypedColumn>,
+    /// All its stored columns that may be kept.
+    pub columns: Vec<TypedColumn>,
+    /// Which of its rows a batch touches: a query over `batch` that gives the key.
+    pub rows: String,
+}
+
+/// A change of many rows of one table, batch by batch; each batch is one transaction.
+///
+/// Statements of the profile read `batch`: the key's columns, and `old_x` and `new_x` per written column; and
+/// `run`: `id`, `operation`, `name`, `operator`, `reason`, `undo`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowChange {
+    /// The table.
+    pub table: String,
+    /// What happens to each row.
+    pub kind: RowKind,
+    /// Columns that identify a row.
+    pub key: Vec<TypedColumn>,
+    /// Columns that are written (compared, for a deletion).
+    pub columns: Vec<TypedColumn>,
+    /// All stored columns that are kept as they were.
+    pub kept: Vec<TypedColumn>,
+    /// At the start of each batch's transaction.
+    pub before_batch: Vec<String>,
+    /// At its end.
+    pub after_change: Vec<String>,
+    /// The start of the batch already keeps all other writers out.
+    pub excludes_writers: bool,
+    /// What the system itself writes down: an INSERT that reads `batch`.
+    pub audit: Option<String>,
+    /// What the change entails: a query over `batch` whose functions do it.
+    pub after_batch: Option<String>,
+    /// Tables that follow.
+    pub derived: Vec<Derived>,
+    /// Rows of derived tables are put back as the named run found them.
+    pub restores: Option<String>,
+    /// Rows of the first batch, and how their fate is watched.
+    pub canary: Option<Canary>,
+    /// Why, for the system's own audit rows.
+    pub reason: String,
+}
+
+/// Few rows first, and what becomes of them decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canary {
+    /// Rows of the first batch.
+    pub rows: u64,
+    /// Seconds to wait for a batch's fate.
+    pub wait_s: u64,
+    /// A query over `run_rows` (`$1`: the run): `waiting`, `failed`, `done` as numbers.
+    pub sql: String,
+    /// Share of failed rows, in percent, that stops the run after the canary; the canary itself must not fail.
+    pub max_failed_percent: u32,
+}
+
+impl RowKind {
+    /// What takes it back.
+    #[must_use]
+    pub fn inverse(self) -> Self {
+        match self {
+            Self::Update => Self::Update,
+            Self::Insert => Self::Delete,
+            Self::Delete => Self::Insert,
+            Self::Compute => Self::Compute,
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Who may do what, where, when. The only place where an approval is made.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+
+use super::error::{Class, Error};
+use super::operation::Risk;
+use super::plan::{Plan, Ready, Reversible};
+use super::rowset::RowSet;
+use super::target::{Environment, Server};
+
+/// What is allowed, and how gently. `[policy]` and `[targets.NAME.policy]` of the configuration.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Minutes after which a plan is applied no more.
+    pub plan_ttl_min: u32,
+    /// May irreversible work on production be done without the console?
+    pub headless_irreversible: bool,
+    /// Seconds that irreversible work on production must be read before it can be confirmed.
+    pub reading_delay_s: u32,
+    /// Go on although a replica's lag cannot be read?
+    pub allow_unknown_lag: bool,
+    /// Batches wait while a replica is further behind (milliseconds).
+    pub max_replica_lag_ms: u64,
+    /// Batches wait while a replica is further behind (megabytes of log).
+    pub max_replica_lag_mb: u64,
+    /// Batches wait while more sessions than this are at work.
+    pub max_active_sessions: u32,
+    /// Batches wait while more sessions than this wait for a lock.
+    pub max_lock_waits: u32,
+    /// A batch that takes longer is followed by a smaller one (milliseconds).
+    pub batch_ms: u64,
+    /// Rows of a batch at most.
+    pub batch_rows: u64,
+    /// How long a batch waits for a lock before it lets go and tries again (milliseconds).
+    pub lock_timeout_ms: u64,
+    /// Attempts for one batch.
+    pub lock_attempts: u32,
+    /// A statement of a batch that takes longer is cancelled (milliseconds).
+    pub statement_timeout_ms: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            plan_ttl_min: 15,
+            headless_irreversible: false,
+            reading_delay_s: 10,
+            allow_unknown_lag: false,
+            max_replica_lag_ms: 1_000,
+            max_replica_lag_mb: 64,
+            max_active_sessions: 64,
+            max_lock_waits: 5,
+            batch_ms: 250,
+            batch_rows: 5_000,
+            lock_timeout_ms: 200,
+            lock_attempts: 12,
+            statement_timeout_ms: 60_000,
+        }
+    }
+}
+
+/// Is the journal there?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalState {
+    /// With all its tables.
+    Ready,
+    /// Not there, or of an older version.
+    Missing {
+        /// Migration files that `init` would apply.
+        pending: Vec<String>,
+    },
+    /// Cannot tell.
+    Unknown {
+        /// The reason.
+        why: String,
+    },
+}
+
+/// Maintenance is allowed now, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// None is declared.
+    Always,
+    /// Open for so many minutes.
+    Open(u32),
+    /// Closed for so many minutes.
+    Closed(u32),
+}
+
+/// Everything a verdict depends on besides the plan.
+pub struct Circumstances<'a> {
+    /// How dangerous the target is.
+    pub environment: Environment,
+    /// Nothing may be changed through it.
+    pub read_only: bool,
+    /// By the server's clock.
+    pub window: Window,
+    /// The server.
+    pub server: &'a Server,
+    /// By the server's clock.
+    pub now: DateTime<Utc>,
+    /// The journal.
+    pub journal: JournalState,
+    /// No console: nobody is known to have read it.
+    pub headless: bool,
+}
+
+/// The ladder of confirmation, decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ladder {
+    /// The database's name must be typed as well.
+    pub database: Option<String>,
+    /// Not before this.
+    pub opens_at: Option<DateTime<Utc>>,
+}
+
+/// What was typed.
+#[derive(Debug, Clone, Copy)]
+pub struct Typed<'a> {
+    /// The phrase.
+    pub phrase: &'a str,
+    /// The database's name.
+    pub database: Option<&'a str>,
+    /// When, by the server's clock.
+    pub at: DateTime<Utc>,
+}
+
+/// A plan that may be confirmed.
+pub struct Gate {
+    plan: Plan,
+    rows: Arc<dyn RowSet>,
+    ladder: Ladder,
+}
+
+/// A confirmation that was not one; the gate is as before.
+pub struct Denied {
+    /// To try again.
+    pub gate: Gate,
+    /// Why not.
+    pub why: Error,
+}
+
+/// A confirmed plan, good for one run. Only a [`Gate`] and the guard's review of a resumption make one:
+///
+/// ```compile_fail,E0451
+/// use midwatch::engine::guard::Approved;
+/// let forged = Approved { work: unimplemented!() };
+/// ```
+///
+/// It cannot be copied, and whoever runs it gives it away:
+///
+/// ```compile_fail,E0599
+/// fn twice(approved: midwatch::engine::guard::Approved) {
+///     let _copy = approved.clone();
+/// }
+/// ```
+///
+/// ```compile_fail,E0382
+/// use midwatch::engine::guard::Approved;
+/// fn run(_: Approved) {}
+/// fn twice(approved: Approved) {
+///     run(approved);
+///     run(approved);
+/// }
+/// ```
+pub struct Approved {
+    work: Work,
+}
+
+/// What was approved.
+enum Work {
+    Apply { plan: Box<Plan>, rows: Arc<dyn RowSet> },
+    Resume { run: String, plan: Box<Plan> },
+}
+
+impl Approved {
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        match &self.work {
+            Work::Apply { plan, .. } | Work::Resume { plan, .. } => plan,
+        }
+    }
+
+    /// Its rows; none when a run is resumed: then they are in the journal.
+    pub fn rows(&self) -> Option<&Arc<dyn RowSet>> {
+        match &self.work {
+            Work::Apply { rows, .. } => Some(rows),
+            Work::Resume { .. } => None,
+        }
+    }
+
+    /// The run to go on with.
+    pub fn resumes(&self) -> Option<&str> {
+        match &self.work {
+            Work::Apply { .. } => None,
+            Work::Resume { run, .. } => Some(run),
+        }
+    }
+}
+
+impl Gate {
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Its rows.
+    pub fn rows(&self) -> &Arc<dyn RowSet> {
+        &self.rows
+    }
+
+    /// What must be typed.
+    pub fn phrase(&self) -> &str {
+        &self.plan.phrase
+    }
+
+    /// What else is asked for.
+    pub fn ladder(&self) -> &Ladder {
+        &self.ladder
+    }
+
+    /// Byte for byte, or not at all.
+    pub fn confirm(self, typed: &Typed<'_>) -> Result<Approved, Box<Denied>> {
+        let deny = |gate: Self, why: Error| Err(Box::new(Denied { gate, why }));
+        if typed.phrase != self.plan.phrase {
+            let why = refused(differs(&self.plan.phrase, typed.phrase));
+            return deny(self, why);
+        }
+        if let Some(database) = self.ladder.database.clone()
+            && typed.database != Some(database.as_str())
+        {
+            let why = refused("irreversible work on production: the database's name is asked for once more")
+                .hint("--confirm-target DATABASE");
+            return deny(self, why);
+        }
+        if let Some(opens_at) = self.ladder.opens_at
+            && typed.at < opens_at
+        {
+            let wait = (opens_at - typed.at).num_seconds() + 1;
+            let why = refused(format!("read it first: it can be confirmed in {wait} s"));
+            return deny(self, why);
+        }
+        if typed.at >= self.plan.expires_at {
+            let why = expired(&self.plan, typed.at);
+            return deny(self, why);
+        }
+        Ok(Approved { work: Work::Apply { plan: Box::new(self.plan), rows: self.rows } })
+    }
+}
+
+/// Says where a wrong phrase differs.
+pub fn differs(phrase: &str, typed: &str) -> String {
+    if typed.is_empty() {
+        return format!("the phrase is missing: {phrase}");
+    }
+    let same = phrase.chars().zip(typed.chars()).take_while(|(a, b)| a == b).count();
+    let here: String = typed.chars().skip(same).take(12).collect();
+    let there: String = phrase.chars().skip(same).take(12).collect();
+    match (here.is_empty(), there.is_empty()) {
+        (true, _) => format!("the phrase ends too early: {there:?} is missing"),
+        (_, true) => format!("the phrase goes on too long: {here:?} is too much"),
+        _ => format!("the phrase differs at character {}: {here:?} instead of {there:?}", same + 1),
+    }
+}
+
+fn refused(message: impl Into<String>) -> Error {
+    Error::new(Class::Refused, message)
+}
+
+/// A plan that is too old.
+pub fn expired(plan: &Plan, now: DateTime<Utc>) -> Error {
+    let ago = (now - plan.expires_at).num_minutes();
+    Error::new(
+        Class::Stale,
+        format!("the plan has expired {ago} min ago, at {}", plan.expires_at.format("%H:%M:%SZ")),
+    )
+    .hint("plan again: the rows may have moved meanwhile")
+}
+
+/// The policy, applied.
+#[derive(Debug, Clone, Default)]
+pub struct Guard {
+    /// What is allowed.
+    pub policy: Policy,
+}
+
+impl Guard {
+    /// May this plan be confirmed here and now, and how?
+    pub fn review(
+        &self,
+        plan: Plan,
+        rows: Arc<dyn RowSet>,
+        risk: Risk,
+        bootstraps: bool,
+        now: &Circumstances<'_>,
+    ) -> Result<Gate, Error> {
+        self.circumstances(bootstraps, now)?;
+        if now.now >= plan.expires_at {
+            return Err(expired(&plan, now.now));
+        }
+        if let Some(failed) = plan.preflight.iter().find(|p| p.status == Ready::Fail) {
+            return Err(refused(format!("preflight {}: {}", failed.id, failed.message)));
+        }
+        let irreversible = risk > Risk::Additive && plan.reversible == Reversible::No;
+        let strict = now.environment >= Environment::Staging && irreversible;
+        let production = now.environment == Environment::Production;
+        if production && irreversible && now.headless && !self.policy.headless_irreversible {
+            return Err(refused("irreversible work on production is not done without the console")
+                .hint("open the console, or set headless_irreversible in [policy]"));
+        }
+        let delay = TimeDelta::seconds(i64::from(self.policy.reading_delay_s));
+        let ladder = Ladder {
+            database: strict.then(|| now.server.database.clone()),
+            opens_at: (strict && production && !now.headless).then(|| now.now + delay),
+        };
+        Ok(Gate { plan, rows, ladder })
+    }
+
+    /// May this unfinished run go on? The phrase was typed when it began; everything else is asked again.
+    pub fn resume(&self, run: &str, plan: Plan, now: &Circumstances<'_>) -> Result<Approved, Error> {
+        self.circumstances(false, now)?;
+        Ok(Approved { work: Work::Resume { run: run.to_owned(), plan: Box::new(plan) } })
+    }
+
+    /// What holds for every change.
+    pub fn circumstances(&self, bootstraps: bool, now: &Circumstances<'_>) -> Result<(), Error> {
+        if now.read_only {
+            return Err(refused("this target is read-only for midwatch")
+                .hint("read_only = true in midwatch.toml, or --read-only"));
+        }
+        if now.server.in_recovery {
+            return Err(refused("this server is a standby: nothing can be changed here"));
+        }
+        if now.server.pooled {
+            return Err(refused("a connection pooler stands between: changes need a direct connection")
+                .hint("give the target the server's own address and port"));
+        }
+        if let Window::Closed(minutes) = now.window {
+            return Err(refused(format!(
+                "outside the maintenance window: it opens in {} h {:02} min",
+                minutes / 60,
+                minutes % 60
+            ))
+            .hint("window in midwatch.toml"));
+        }
+        match &now.journal {
+            JournalState::Missing { .. } if bootstraps => Ok(()),
+            JournalState::Ready => Ok(()),
+            JournalState::Missing { .. } => {
+                Err(refused("no journal, no action: schema midwatch is not (wholly) here")
+                    .hint("midwatch plan init --out init.json, then apply it"))
+            }
+            JournalState::Unknown { why } => {
+                Err(refused(format!("no journal, no action: the journal cannot be read: {why}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The journal: what was done, by whom, from what to what; and whether somebody has altered it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::error::{Error, Result};
+use super::plan::{Identity, Plan, PlannedRow, Values};
+use super::ports::{Facts, Param, ReadOptions, ReadTx};
+
+/// Who acts, from where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operator {
+    /// The user's name on their own machine.
+    pub user: String,
+    /// That machine.
+    pub host: String,
+}
+
+impl std::fmt::Display for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.user, self.host)
+    }
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is going on, or its client died.
+    Running,
+    /// All of it was done and proved.
+    Applied,
+    /// Nothing of it was done.
+    Failed,
+    /// Some of it was done: stopped, or rows had drifted, or the proof failed.
+    Partial,
+    /// Nobody can tell.
+    Ambiguous,
+    /// A guard said no.
+    Refused,
+    /// The world had moved.
+    Stale,
+}
+
+impl Outcome {
+    /// The word in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Applied => "applied",
+            Self::Failed => "failed",
+            Self::Partial => "partial",
+            Self::Ambiguous => "ambiguous",
+            Self::Refused => "refused",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// A run, as the journal has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Its number.
+    pub id: String,
+    /// The verb.
+    pub operation: String,
+    /// On what.
+    pub name: String,
+    /// The target's name.
+    pub target: String,
+    /// How it stands.
+    pub outcome: Outcome,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended; also when it stopped half-way.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Who, from where.
+    pub operator: String,
+    /// The run that this one takes back.
+    pub undoes: Option<String>,
+    /// The run that has taken this one back.
+    pub undone_by: Option<String>,
+    /// Rows planned.
+    pub rows: u64,
+    /// Rows changed.
+    pub rows_applied: u64,
+    /// Rows left alone because they had changed.
+    pub rows_drifted: u64,
+    /// Batches committed.
+    pub batches: u64,
+    /// The proof, where it was made.
+    pub verified: Option<bool>,
+    /// Something is left to do, and `resume` can do it.
+    pub resumable: bool,
+    /// Its executor holds the target's lock right now.
+    pub live: bool,
+    /// What it waits for, or why it stopped.
+    pub message: Option<String>,
+    /// Rows of the batch it is at.
+    pub batch_rows: Option<u64>,
+    /// When it last said anything.
+    pub beat_at: Option<DateTime<Utc>>,
+    /// As it was asked for.
+    pub params: BTreeMap<String, String>,
+    /// How it is taken back, as its plan said.
+    pub undo: String,
+    /// `full`, `lossy`, `no`.
+    pub reversible: String,
+    /// The plan's digest.
+    pub digest: String,
+}
+
+/// An entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number in the chain.
+    pub seq: i64,
+    /// When, as written down (part of what is hashed).
+    pub at: String,
+    /// Of which run.
+    pub run: Option<String>,
+    /// What kind.
+    pub kind: String,
+    /// The rest, as JSON text (part of what is hashed).
+    pub body: String,
+    /// The hash of the entry before.
+    pub prev: String,
+    /// The hash of this entry.
+    pub hash: String,
+}
+
+impl Event {
+    /// The hash that this entry must have.
+    pub fn computed_hash(&self) -> String {
+        let run = self.run.as_deref().unwrap_or_default();
+        let text = format!("{}\n{}\n{}\n{run}\n{}\n{}", self.prev, self.seq, self.at, self.kind, self.body);
+        format!("{:x}", Sha256::digest(text.as_bytes()))
+    }
+}
+
+/// The copy on the operator's side.
+pub trait Mirror: Send + Sync {
+    /// One more entry, after its commit.
+    fn append(&self, target: &Identity, event: &Event) -> Result<()>;
+    /// All entries kept for a target; `None`: there is no mirror.
+    fn read(&self, target: &Identity) -> Result<Option<Vec<Event>>>;
+    /// Where it is kept.
+    fn place(&self, target: &Identity) -> String;
+}
+
+const RUNS: &str = "
+select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at, r.ended_at, r.operator,
+       r.undoes::text as undoes,
+       (select max(u.id)::text from midwatch.runs u where u.undoes = r.id and u.applied > 0) as undone_by,
+       r.planned as rows, r.applied as rows_applied, r.drifted as rows_drifted, r.batch as batches, r.verified,
+       r.resumable or (r.outcome = 'running' and l.pid is null) as resumable,
+       r.outcome = 'running' and l.pid is not null as live,
+       r.message, r.batch_rows, r.beat_at, r.plan -> 'params' as params, r.plan ->> 'undo' as undo,
+       r.plan ->> 'reversible' as reversible, r.digest
+from midwatch.runs r
+left join lateral (select k.pid from pg_locks k
+                   where k.locktype = 'advisory' and k.classid = 1836541815 and k.objid = 0 and k.objsubid = 2 and k.granted
+                     and k.database = (select oid from pg_database where datname = current_database())
+                     and k.pid = r.lock_pid limit 1) l on true";
+
+/// The latest runs, newest first.
+pub async fn runs(facts: &dyn Facts, limit: u32) -> Result<Vec<RunRecord>> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    tx.fetch(&format!("{RUNS}\norder by r.id desc limit {limit}"), &[]).await
+}
+
+/// One run.
+pub async fn run(facts: &dyn Facts, id: &str) -> Result<RunRecord> {
+    let number: i64 = id.parse().map_err(|_| Error::usage(format!("{id} is no number of a run")))?;
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let found: Vec<RunRecord> = tx.fetch(&format!("{RUNS}\nwhere r.id = $1"), &[Param::Int(number)]).await?;
+    found.into_iter().next().ok_or_else(|| {
+        Error::usage(format!("there is no run {id} in this target's journal"))
+            .hint("midwatch runs lists them")
+    })
+}
+
+/// The plan of a run, as it was approved.
+pub async fn plan_of(facts: &dyn Facts, id: &str) -> Result<Plan> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let text = tx
+        .texts("select plan_text from midwatch.runs where id = $1::bigint", &[Param::from(id)])
+        .await?
+        .into_iter()
+        .flatten()
+        .next()
+        .ok_or_else(|| Error::usage(format!("there is no run {id} in this target's journal")))?;
+    serde_json::from_str(&text)
+        .map_err(|e| Error::unobserved(format!("failed to understand the plan of run {id}: {e}")))
+}
+
+/// The entries of a run, oldest first.
+pub async fn events(facts: &dyn Facts, run: &str) -> Result<Vec<Event>> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    tx.fetch(&format!("{EVENTS} where run = $1::bigint order by seq"), &[Param::from(run)]).await
+}
+
+const EVENTS: &str = "select seq, at, run::text as run, kind, body, prev, hash from midwatch.events";
+
+/// Planned rows that were left alone, the first of them.
+pub async fn drifted(facts: &dyn Facts, run: &str, limit: u32) -> Result<Vec<PlannedRow>> {
+    #[derive(Deserialize)]
+    struct Row {
+        key: Values,
+        before: Option<Values>,
+        after: Option<Values>,
+    }
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let sql = format!(
+        "select d.key, d.before, d.after from midwatch.drifted d where d.run = $1::bigint order by d.step, d.seq limit {limit}"
+    );
+    let rows: Vec<Row> = tx.fetch(&sql, &[Param::from(run)]).await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| PlannedRow { key: r.key, before: r.before, after: r.after, ..PlannedRow::default() })
+        .collect())
+}
+
+/// What a look at the whole journal found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Entries looked at.
+    pub entries: u64,
+    /// Runs whose before-images were compared with their entries.
+    pub runs: u64,
+    /// Where the mirror is, if there is one.
+    pub mirror: Option<String>,
+    /// Entries of the mirror that were compared.
+    pub mirrored: u64,
+    /// What was compared, in words.
+    pub compared: Vec<String>,
+    /// What is wrong.
+    pub findings: Vec<String>,
+}
+
+/// Looks at the whole chain, at the images behind it, and at the mirror.
+pub async fn verify(facts: &dyn Facts, mirror: &dyn Mirror, target: &Identity) -> Result<Verified> {
+    let mut tx = facts
+        .begin(ReadOptions { snapshot: super::ports::Snapshot::Transaction, ..ReadOptions::default() })
+        .await?;
+    let mut out = Verified::default();
+    let mut mirrored: BTreeMap<i64, Event> = BTreeMap::new();
+    if let Some(kept) = mirror.read(target)? {
+        out.mirror = Some(mirror.place(target));
+        mirrored = kept.into_iter().map(|e| (e.seq, e)).collect();
+    }
+    chain(&mut *tx, &mut out, &mut mirrored).await?;
+    for (seq, event) in &mirrored {
+        out.findings.push(format!("entry {seq} ({}) is in the mirror and not in the journal", event.kind));
+    }
+    images(&mut *tx, &mut out).await?;
+    out.compared
+        .push(format!("{} entries: numbers without gaps, each with the hash of the one before", out.entries));
+    out.compared
+        .push(format!("before-images of {} runs with the counts and sums in their entries", out.runs));
+    out.compared.push(match &out.mirror {
+        Some(place) => format!("{} entries with the mirror {place}", out.mirrored),
+        None => "no mirror on this machine: a cut tail cannot be told".into(),
+    });
+    Ok(out)
+}
+
+async fn chain(tx: &mut dyn ReadTx, out: &mut Verified, mirrored: &mut BTreeMap<i64, Event>) -> Result<()> {
+    const PAGE: usize = 2_000;
+    let (mut prev, mut last) = (String::new(), 0_i64);
+    loop {
+        let sql = format!("{EVENTS} where seq > $1 order by seq limit {PAGE}");
+        let events: Vec<Event> = tx.fetch(&sql, &[Param::Int(last)]).await?;
+        for event in &events {
+            if event.seq != last + 1 {
+                out.findings.push(format!("entries {} to {} are missing", last + 1, event.seq - 1));
+            } else if event.prev != prev {
+                out.findings
+                    .push(format!("entry {} does not follow entry {last}: altered or replaced", event.seq));
+            }
+            if event.computed_hash() != event.hash {
+                out.findings
+                    .push(format!("entry {} ({}) was altered after it was written", event.seq, event.kind));
+            }
+            if let Some(kept) = mirrored.remove(&event.seq) {
+                out.mirrored += 1;
+                if kept != *event {
+                    out.findings.push(format!("entry {} differs from the mirror", event.seq));
+                }
+            }
+            out.entries += 1;
+            prev.clone_from(&event.hash);
+            last = event.seq;
+        }
+        if events.len() < PAGE {
+            break;
+        }
+    }
+    let head = tx.texts("select seq::text || ' ' || hash from midwatch.head", &[]).await?;
+    if head.first().and_then(|h| h.as_deref()) != Some(&format!("{last} {prev}")) {
+        out.findings
+            .push(format!("the journal's head does not name entry {last}: the tail was cut or altered"));
+    }
+    Ok(())
+}
+
+/// Every batch's entry says how many images it kept and the sum of their hashes.
+async fn images(tx: &mut dyn ReadTx, out: &mut Verified) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Wrong {
+        run: String,
+        batch: i64,
+        said: Option<String>,
+        found: Option<String>,
+    }
+    let count =
+        tx.texts("select count(distinct run)::text from midwatch.events where kind = 'batch'", &[]).await?;
+    out.runs = count.into_iter().flatten().next().and_then(|t| t.parse().ok()).unwrap_or(0);
+    let wrong: Vec<Wrong> = tx.fetch(include_str!("images.sql"), &[]).await?;
+    out.findings.extend(wrong.into_iter().map(|w| {
+        let or = |t: Option<String>| t.unwrap_or_else(|| "nothing".into());
+        format!(
+            "images of run {} batch {}: its entry says {}, there is {}",
+            w.run,
+            w.batch,
+            or(w.said),
+            or(w.found)
+        )
+    }));
+    // The run's row may be changed while it runs: its end is in the chain.
+    let altered: Vec<Value> = tx
+        .fetch(
+            "select r.id, r.outcome, e.body::json ->> 'outcome' as said from midwatch.runs r
+             join lateral (select body from midwatch.events e where e.run = r.id and e.kind = 'outcome' order by seq desc limit 1) e on true
+             where r.outcome <> 'running' and r.outcome is distinct from e.body::json ->> 'outcome'",
+            &[],
+        )
+        .await?;
+    out.findings.extend(
+        altered
+            .iter()
+            .map(|a| format!("run {} is said to be {}, its entry says {}", a["id"], a["outcome"], a["said"])),
+    );
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! A kind of operation: it plans and says what it would mean; it never acts.
+
+use std::collections::BTreeMap;
+
+use super::check::{Check, Cx};
+use super::error::{Error, Result};
+use super::journal::RunRecord;
+use super::paging::RowSource;
+use super::plan::{Lock, Preflight, Reversible, Step, Unit, Verification};
+use super::ports::{Fut, Param};
+use super::profile::Profile;
+use super::report::CheckId;
+
+/// What a mistake would cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Risk {
+    /// Something comes, nothing goes or changes.
+    Additive,
+    /// Can be taken back.
+    Reversible,
+    /// Can be taken back with a loss.
+    Lossy,
+    /// Cannot be taken back.
+    Irreversible,
+}
+
+impl Risk {
+    /// The word shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Additive => "additive",
+            Self::Reversible => "reversible",
+            Self::Lossy => "lossy",
+            Self::Irreversible => "irreversible",
+        }
+    }
+}
+
+/// A parameter, given as `--set key=value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParamSpec {
+    /// The key.
+    pub name: &'static str,
+    /// One line for people.
+    pub about: &'static str,
+}
+
+/// What is fixed about an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpSpec {
+    /// The word on the command line and in the phrase.
+    pub verb: &'static str,
+    /// One line for help.
+    pub about: &'static str,
+    /// At its worst.
+    pub risk: Risk,
+    /// What it takes.
+    pub params: &'static [ParamSpec],
+    /// Works without a journal, because it makes it.
+    pub bootstraps: bool,
+}
+
+/// Something that could be done on a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The verb.
+    pub verb: &'static str,
+    /// On what.
+    pub name: String,
+    /// What it would do.
+    pub about: String,
+    /// The check whose findings it mends.
+    pub mends: Option<CheckId>,
+    /// At its worst.
+    pub risk: Risk,
+    /// The strongest lock it takes, in words.
+    pub locks: String,
+    /// Why it cannot be done.
+    pub disabled: Option<String>,
+    /// What must be given, asked for before planning (key and question).
+    pub asks: Vec<(&'static str, String)>,
+    /// Takes `ids`: single rows can be chosen.
+    pub takes_rows: bool,
+}
+
+/// How it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Params(pub BTreeMap<String, String>);
+
+impl Params {
+    /// A value, if given.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A number, if given.
+    pub fn number(&self, name: &str) -> Result<Option<u64>> {
+        self.get(name)
+            .map(|text| {
+                text.parse().map_err(|_| Error::usage(format!("{name}={text}: {name} takes a whole number")))
+            })
+            .transpose()
+    }
+
+    /// Exact keys, comma separated, if given.
+    pub fn ids(&self) -> Option<Vec<String>> {
+        self.get("ids")
+            .map(|text| text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect())
+    }
+}
+
+/// What planning may use: nothing here can write.
+pub struct PlanCx<'a> {
+    /// The target, read-only.
+    pub cx: Cx<'a>,
+    /// The kinds of checks, for the rows behind their findings.
+    pub checks: &'static [&'static dyn Check],
+    /// The target's name.
+    pub target: &'a str,
+    /// The maintenance policy in force.
+    pub policy: &'a super::guard::Policy,
+}
+
+impl PlanCx<'_> {
+    /// The profile.
+    pub fn profile(&self) -> &Profile {
+        self.cx.profile
+    }
+
+    /// The rows behind a finding.
+    pub fn rows(&self, kind: &str, name: &str, finding: &str) -> Option<RowSource> {
+        self.checks.iter().find(|c| c.spec().kind == kind)?.rows(self.cx.profile, name, finding)
+    }
+}
+
+/// Where a plan's rows come from: expressions over one FROM clause.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowQuery {
+    /// `from … where …`, with `$1…` for `params`.
+    pub from: String,
+    /// Bound values.
+    pub params: Vec<Param>,
+    /// Key columns and their expressions; rows come in this order.
+    pub key: Vec<(String, String)>,
+    /// What a row holds; empty: it does not exist yet.
+    pub before: Vec<(String, String)>,
+    /// What it shall hold; empty: it goes.
+    pub after: Vec<(String, String)>,
+    /// What helps to recognise it.
+    pub show: Vec<(String, String)>,
+    /// Another order than by key (undo: the last change first), and the expression of its unit.
+    pub unit: Option<String>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+/// What an operation makes of a request; the engine adds identity, rows, digest and phrase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// Why there is something to do.
+    pub why: String,
+    /// What changes besides the rows themselves; the engine puts the rows' line first.
+    pub changes: Vec<String>,
+    /// What must be passed, how, at what price.
+    pub obstacle: Option<String>,
+    /// Can it be taken back?
+    pub reversible: Reversible,
+    /// How; what is lost; why not.
+    pub undo: String,
+    /// The selection is by exact keys from now on.
+    pub frozen: bool,
+    /// What is done.
+    pub steps: Vec<Step>,
+    /// The operation's own preflight.
+    pub preflight: Vec<Preflight>,
+    /// What is asked afterwards.
+    pub verify: Vec<Verification>,
+    /// The rows; absent: statements only.
+    pub rows: Option<RowQuery>,
+    /// What the count counts.
+    pub unit: Unit,
+    /// The count, where there are no rows.
+    pub count: u64,
+}
+
+/// The inverse of a run.
+#[derive(Debug)]
+pub enum Undo {
+    /// It can be planned.
+    Draft(Box<Draft>),
+    /// It cannot.
+    Impossible {
+        /// The reason.
+        why: String,
+    },
+}
+
+/// A kind of operation. Each is one file below `ops/`, registered in its `mod.rs`.
+///
+/// It has no `apply`: the executor runs the plan's steps, nothing else. And a plan cannot write:
+///
+/// ```compile_fail,E0599
+/// async fn plan(cx: &midwatch::engine::operation::PlanCx<'_>) {
+///     let mut tx = cx.cx.read().await.unwrap();
+///     tx.execute("delete from t", &[]).await;
+/// }
+/// ```
+pub trait Operation: Sync {
+    /// What is fixed about it.
+    fn spec(&self) -> &'static OpSpec;
+    /// What it could be done on, in the profile's order.
+    fn offers(&self, profile: &Profile) -> Vec<Offer>;
+    /// Plans.
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>>;
+    /// The inverse of a run of this operation, where it is not that of its images.
+    fn undo<'a>(&'a self, cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
+        let _ = (cx, run);
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// A lock that nobody has measured yet.
+pub fn lock(object: &str, mode: &str) -> Lock {
+    Lock { object: object.into(), mode: mode.into(), held_ms: None, measured_on: None }
+}

@@ -1,0 +1,404 @@
+//! A plan: what would be done, on which server, to which rows. Plain data; exactly this is executed.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::change::RowChange;
+use super::target::{Environment, Server};
+
+/// Rows that the plan itself carries; all of them are in its [`super::rowset::RowSet`].
+pub const DIFF_ROWS: usize = 1_000;
+
+/// Values by column; every value travels as the server's text of it.
+pub type Values = Map<String, Value>;
+
+/// A row of the plan: from what to what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedRow {
+    /// The columns that identify it.
+    pub key: Values,
+    /// What it holds now; absent: it is to be inserted.
+    pub before: Option<Values>,
+    /// What it shall hold; absent: it is to be deleted.
+    pub after: Option<Values>,
+    /// What helps a person to recognise it.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub show: Values,
+    /// Rows of one unit are changed in one transaction, and nothing else with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<i64>,
+}
+
+/// Which database the plan is for. All of it must agree: a copied cluster keeps its system identifier.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `pg_control_system()`, where it may be read.
+    pub system_identifier: Option<String>,
+    /// The database's oid.
+    pub database_oid: u32,
+    /// The database's name.
+    pub database: String,
+    /// `host:port/database`, or `local socket/database`.
+    pub address: String,
+    /// Where the data lies: two copies of one cluster on one host differ in it.
+    pub data_directory: Option<String>,
+    /// The history of the server's write-ahead log: a promoted copy has another.
+    pub timeline: Option<u32>,
+}
+
+impl Identity {
+    /// Of a server as it described itself.
+    pub fn of(server: &Server) -> Self {
+        Self {
+            system_identifier: server.system_identifier.clone(),
+            database_oid: server.database_oid,
+            database: server.database.clone(),
+            address: server.address.clone(),
+            data_directory: server.data_directory.clone(),
+            timeline: server.timeline,
+        }
+    }
+
+    /// What tells this server from another, in words; empty: the same.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let text = |v: &Option<String>| v.clone().unwrap_or_else(|| "unknown".into());
+        let number = |v: Option<u32>| v.map_or_else(|| "unknown".into(), |v| v.to_string());
+        [
+            ("system identifier", text(&self.system_identifier), text(&other.system_identifier)),
+            ("database", self.database.clone(), other.database.clone()),
+            ("database oid", self.database_oid.to_string(), other.database_oid.to_string()),
+            ("address", self.address.clone(), other.address.clone()),
+            ("data directory", text(&self.data_directory), text(&other.data_directory)),
+            ("timeline", number(self.timeline), number(other.timeline)),
+        ]
+        .into_iter()
+        .filter(|(_, a, b)| a != b)
+        .map(|(what, a, b)| format!("{what}: planned for {a}, this is {b}"))
+        .collect()
+    }
+}
+
+/// A lock that a step takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// On what.
+    pub object: String,
+    /// How strong, in the server's words.
+    pub mode: String,
+    /// For how long, in milliseconds, where it was measured.
+    pub held_ms: Option<u64>,
+    /// Where it was measured.
+    pub measured_on: Option<String>,
+}
+
+/// What a step does. The executor knows these and nothing else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Action {
+    /// The journal's own tables; the run that creates them is its first entry.
+    Bootstrap,
+    /// The step's statements, in order.
+    Statements,
+    /// The plan's rows, in batches.
+    Rows(Box<RowChange>),
+}
+
+/// A step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Short, for progress and errors.
+    pub id: String,
+    /// One line for people.
+    pub title: String,
+    /// What will be sent, as it will be sent.
+    pub statements: Vec<String>,
+    /// Locks taken.
+    pub locks: Vec<Lock>,
+    /// All of it, or each batch of it, is one transaction.
+    pub in_transaction: bool,
+    /// How it is carried out.
+    pub action: Action,
+}
+
+/// A verdict of the preflight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ready {
+    /// Looked at, fine.
+    Ok,
+    /// Should be known before going on.
+    Warn,
+    /// Must not go on.
+    Fail,
+    /// Could not be looked at.
+    Unknown,
+}
+
+/// A thing looked at before acting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preflight {
+    /// Short.
+    pub id: String,
+    /// The verdict.
+    pub status: Ready,
+    /// Why.
+    pub message: String,
+}
+
+impl Preflight {
+    /// A verdict.
+    pub fn new(id: &str, status: Ready, message: impl Into<String>) -> Self {
+        Self { id: id.into(), status, message: message.into() }
+    }
+}
+
+/// Can it be taken back?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reversible {
+    /// To the byte.
+    Full,
+    /// With a loss.
+    Lossy,
+    /// Not.
+    No,
+}
+
+/// A question asked afterwards: its query counts what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// One line for people.
+    pub title: String,
+    /// One number, which must be 0. `$1` is the run; `run_rows` are its images.
+    pub sql: String,
+}
+
+/// A group of rows with the same change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// `2025-11-24 → 2025-11-25`.
+    pub change: String,
+    /// How many.
+    pub rows: u64,
+}
+
+/// What the count of the phrase counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Rows of tables.
+    Rows,
+    /// DDL statements.
+    Statements,
+}
+
+/// A plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Its own name.
+    pub id: String,
+    /// The verb; `undo` for an inverse plan.
+    pub operation: String,
+    /// On what, as in the profile.
+    pub name: String,
+    /// As it was asked for.
+    pub params: BTreeMap<String, String>,
+    /// The run that it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+    /// The target's name in the configuration.
+    pub target: String,
+    /// How dangerous the target is.
+    pub environment: Environment,
+    /// Which server.
+    pub identity: Identity,
+    /// By the server's clock.
+    pub created_at: DateTime<Utc>,
+    /// By the server's clock; applied no more after this.
+    pub expires_at: DateTime<Utc>,
+    /// What the phrase counts.
+    pub rows: u64,
+    /// And of what.
+    pub unit: Unit,
+    /// Why there is something to do.
+    pub why: String,
+    /// What changes, line by line, derived and audit rows included.
+    pub changes: Vec<String>,
+    /// What stands in the way of the change, how it is passed, and at what price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<String>,
+    /// Can it be taken back?
+    pub reversible: Reversible,
+    /// How; what is lost; why not.
+    pub undo: String,
+    /// The selection is frozen: rows that come to match later are not part of it and do not make it stale.
+    pub frozen: bool,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+    /// What was looked at.
+    pub preflight: Vec<Preflight>,
+    /// What is asked afterwards.
+    pub verify: Vec<Verification>,
+    /// The rows by the kind of their change, most first.
+    pub totals: Vec<Total>,
+    /// Kinds of change that are not listed in `totals`, and their rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_totals: Option<(u64, u64)>,
+    /// The first rows.
+    pub diff: Vec<PlannedRow>,
+    /// All rows.
+    pub diff_total: u64,
+    /// Of all rows, as lines of JSON.
+    pub rows_sha256: String,
+    /// Of everything above.
+    pub digest: String,
+    /// What must be typed.
+    pub phrase: String,
+}
+
+impl Plan {
+    /// The digest of the plan as it stands.
+    pub fn computed_digest(&self) -> String {
+        let mut plain = self.clone();
+        plain.digest.clear();
+        plain.phrase.clear();
+        let text = serde_json::to_string(&plain).unwrap_or_default();
+        format!("{:x}", Sha256::digest(text.as_bytes()))
+    }
+
+    /// The phrase that the plan's own facts and digest make.
+    pub fn computed_phrase(&self) -> String {
+        let start = self.digest.get(..4).unwrap_or_default();
+        format!("{} {} {} {start}", self.operation, self.target, self.rows)
+    }
+
+    /// Sets digest and phrase from the rest.
+    pub fn seal(&mut self) {
+        self.digest = self.computed_digest();
+        self.phrase = self.computed_phrase();
+    }
+
+    /// Without what may differ between two plans of the same thing: names, times, measured and observed values.
+    fn essence(&self) -> Value {
+        let mut plain = self.clone();
+        plain.id.clear();
+        plain.digest.clear();
+        plain.phrase.clear();
+        plain.preflight.clear();
+        plain.created_at = DateTime::UNIX_EPOCH;
+        plain.expires_at = DateTime::UNIX_EPOCH;
+        for lock in plain.steps.iter_mut().flat_map(|s| &mut s.locks) {
+            lock.held_ms = None;
+            lock.measured_on = None;
+        }
+        // Rows are compared one by one, not as a part of this.
+        plain.diff.clear();
+        plain.totals.clear();
+        plain.other_totals = None;
+        plain.rows_sha256.clear();
+        serde_json::to_value(plain).unwrap_or_default()
+    }
+
+    /// Which parts, other than rows, differ from a plan of the same thing made now.
+    pub fn differences(&self, now: &Self) -> Vec<String> {
+        let (a, b) = (self.essence(), now.essence());
+        let (Value::Object(a), Value::Object(b)) = (a, b) else { return vec![] };
+        let short = |v: Option<&Value>| {
+            let text = v.map_or_else(|| "nothing".to_owned(), Value::to_string);
+            if text.chars().count() > 160 { text.chars().take(160).chain(['…']).collect() } else { text }
+        };
+        a.iter()
+            .filter(|(key, value)| b.get(*key) != Some(value))
+            .map(|(key, value)| format!("{key}: planned {}, now {}", short(Some(value)), short(b.get(key))))
+            .chain(b.keys().filter(|k| !a.contains_key(*k)).map(|k| format!("{k}: not in the plan")))
+            .collect()
+    }
+
+    /// The row changes of its steps.
+    pub fn row_changes(&self) -> impl Iterator<Item = &RowChange> {
+        self.steps.iter().filter_map(|s| match &s.action {
+            Action::Rows(change) => Some(&**change),
+            Action::Bootstrap | Action::Statements => None,
+        })
+    }
+}
+
+impl PlannedRow {
+    /// Its key as text, for people and messages.
+    pub fn key_text(&self) -> String {
+        let one = |(name, value): (&String, &Value)| format!("{name}={}", text_of(value));
+        self.key.iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What kind of change it is: columns that change, from what to what.
+    pub fn change_text(&self) -> String {
+        let value = |values: &Option<Values>, name: &str| {
+            values.as_ref().and_then(|v| v.get(name)).map_or_else(|| "∅".to_owned(), text_of)
+        };
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => {
+                let changed: Vec<_> = after.iter().filter(|(name, v)| before.get(*name) != Some(v)).collect();
+                let alone = changed.len() == 1;
+                let parts = changed.into_iter().map(|(name, v)| {
+                    let change = format!("{} → {}", value(&self.before, name), text_of(v));
+                    if alone { change } else { format!("{name} {change}") }
+                });
+                parts.collect::<Vec<_>>().join(", ")
+            }
+            (None, Some(_)) => "inserted".into(),
+            (Some(_), None) => "deleted".into(),
+            (None, None) => "computed again".into(),
+        }
+    }
+}
+
+/// A value as a person reads it.
+pub fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".into(),
+        Value::String(s) => s.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(before: &[(&str, Option<&str>)], after: &[(&str, Option<&str>)]) -> PlannedRow {
+        let values = |v: &[(&str, Option<&str>)]| -> Values {
+            v.iter()
+                .map(|(k, v)| ((*k).to_owned(), v.map_or(Value::Null, |v| Value::String(v.into()))))
+                .collect()
+        };
+        PlannedRow { before: Some(values(before)), after: Some(values(after)), ..PlannedRow::default() }
+    }
+
+    #[test]
+    fn a_change_names_what_changes() {
+        assert_eq!(
+            row(&[("d", Some("2025-11-24"))], &[("d", Some("2025-11-25"))]).change_text(),
+            "2025-11-24 → 2025-11-25"
+        );
+        assert_eq!(
+            row(
+                &[("a", None), ("b", Some("x")), ("c", Some("y"))],
+                &[("a", Some("1")), ("b", Some("x")), ("c", Some("z"))]
+            )
+            .change_text(),
+            "a NULL → 1, c y → z"
+        );
+    }
+
+    #[test]
+    fn identities_are_told_apart_by_any_part() {
+        let a = Identity { system_identifier: Some("7".into()), timeline: Some(1), ..Identity::default() };
+        assert!(a.differences(&a).is_empty());
+        let promoted = Identity { timeline: Some(2), ..a.clone() };
+        assert_eq!(a.differences(&promoted), ["timeline: planned for 1, this is 2"]);
+    }
+}

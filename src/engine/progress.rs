@@ -1,0 +1,136 @@
+//! How a run is going, and how to hold or stop it.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use serde::Serialize;
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Rows are being read.
+    Planning,
+    /// Waits for the target's lock.
+    Locking,
+    /// Compares the plan with the world.
+    Checking,
+    /// Writes the plan's rows into the journal.
+    Staging,
+    /// Batches or statements.
+    Working,
+    /// Held back: `waiting` says by what.
+    Waiting,
+    /// Held by the operator.
+    Paused,
+    /// Proves the result.
+    Verifying,
+    /// Over.
+    Done,
+}
+
+impl Phase {
+    /// The word shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Planning => "planning",
+            Self::Locking => "taking the lock",
+            Self::Checking => "comparing plan and world",
+            Self::Staging => "writing the intent",
+            Self::Working => "working",
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
+            Self::Verifying => "verifying",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// A moment of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Progress {
+    /// Its number, once it has one.
+    pub run: Option<String>,
+    /// What it is doing.
+    pub phase: Phase,
+    /// The step's title.
+    pub step: String,
+    /// Rows done with: changed or left alone.
+    pub done: u64,
+    /// Rows in all; 0: not known yet.
+    pub total: u64,
+    /// Rows changed.
+    pub applied: u64,
+    /// Rows left alone because they had changed.
+    pub drifted: u64,
+    /// Rows of the batch.
+    pub batch_rows: u64,
+    /// Rows a second, over the last batches.
+    pub rate: f64,
+    /// Seconds left at this rate.
+    pub eta_s: Option<u64>,
+    /// What it waits for, or what made batches smaller.
+    pub waiting: Option<String>,
+}
+
+/// Takes moments; must not block.
+pub type Watcher<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// What the operator wants of a run under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// On.
+    Go,
+    /// Hold after the batch.
+    Pause,
+    /// Stop after the batch.
+    Cancel,
+}
+
+/// Shared with the run.
+#[derive(Debug, Default)]
+pub struct Control(AtomicU8);
+
+impl Control {
+    /// Asks for something.
+    pub fn ask(&self, wish: Wish) {
+        let value = match wish {
+            Wish::Go => 0,
+            Wish::Pause => 1,
+            Wish::Cancel => 2,
+        };
+        // Once stopped it stays stopped.
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| (old != 2).then_some(value));
+    }
+
+    /// What is asked for.
+    pub fn wish(&self) -> Wish {
+        match self.0.load(Ordering::Acquire) {
+            0 => Wish::Go,
+            1 => Wish::Pause,
+            _ => Wish::Cancel,
+        }
+    }
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    /// Its number; none: it did not begin.
+    pub run: Option<String>,
+    /// The verdict.
+    pub outcome: super::journal::Outcome,
+    /// Rows changed.
+    pub applied: u64,
+    /// Rows left alone.
+    pub drifted: u64,
+    /// The proof; none: not made.
+    pub verified: Option<bool>,
+    /// Each question and how many rows answer it wrongly.
+    pub proof: Vec<(String, Option<u64>)>,
+    /// Why it stopped, where it did.
+    pub failure: Option<super::Error>,
+    /// Rows (or parts of the plan) that had moved, where that is why it was refused.
+    pub moved: Option<super::compare::Moved>,
+    /// Something is left, and can be gone on with.
+    pub resumable: bool,
+}

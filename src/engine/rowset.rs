@@ -1,0 +1,94 @@
+//! All rows of a plan, outside of memory: written once in order, read by page.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::Result;
+use super::plan::{DIFF_ROWS, PlannedRow, Total};
+
+/// Kinds of change that are told apart; beyond, rows are counted together.
+const KINDS: usize = 10_000;
+/// Kinds of change that a plan lists.
+const LISTED: usize = 200;
+
+/// The rows of a plan.
+pub trait RowSet: Send + Sync {
+    /// How many.
+    fn len(&self) -> u64;
+    /// None?
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Of the lines.
+    fn sha256(&self) -> &str;
+    /// A page, from the given row on.
+    fn page(&self, from: u64, limit: usize) -> Result<Vec<PlannedRow>>;
+    /// A copy beside the plan's file.
+    fn save(&self, path: &Path) -> Result<()>;
+}
+
+/// Where rows are written while a plan is made.
+pub trait Spool: Send {
+    /// One more row.
+    fn push(&mut self, row: &PlannedRow) -> Result<()>;
+    /// No more rows.
+    fn finish(self: Box<Self>) -> Result<Arc<dyn RowSet>>;
+}
+
+/// Makes and finds row sets.
+pub trait Spools: Send + Sync {
+    /// An empty one.
+    fn create(&self) -> Result<Box<dyn Spool>>;
+    /// One that was saved.
+    fn open(&self, path: &Path) -> Result<Arc<dyn RowSet>>;
+}
+
+/// What a plan says of its rows: the first ones, and groups.
+#[derive(Debug, Default)]
+pub struct Summary {
+    rows: u64,
+    first: Vec<PlannedRow>,
+    kinds: HashMap<String, u64>,
+    others: u64,
+}
+
+impl Summary {
+    /// One more row.
+    pub fn add(&mut self, row: &PlannedRow) {
+        self.rows += 1;
+        if self.first.len() < DIFF_ROWS {
+            self.first.push(row.clone());
+        }
+        let kind = row.change_text();
+        if let Some(n) = self.kinds.get_mut(&kind) {
+            *n += 1;
+        } else if self.kinds.len() < KINDS {
+            self.kinds.insert(kind, 1);
+        } else {
+            self.others += 1;
+        }
+    }
+
+    /// Rows so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The first rows.
+    pub fn first(&self) -> &[PlannedRow] {
+        &self.first
+    }
+
+    /// Groups, most rows first; and, where there are more, how many groups and rows are not listed.
+    pub fn totals(&self) -> (Vec<Total>, Option<(u64, u64)>) {
+        let mut totals: Vec<Total> =
+            self.kinds.iter().map(|(change, rows)| Total { change: change.clone(), rows: *rows }).collect();
+        totals.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.change.cmp(&b.change)));
+        let cut = totals.split_off(totals.len().min(LISTED));
+        let rows: u64 = cut.iter().map(|t| t.rows).sum::<u64>() + self.others;
+        // Rows beyond the kinds told apart are of at least one more kind.
+        let kinds = cut.len() as u64 + u64::from(self.others > 0);
+        (totals, (rows > 0).then_some((kinds, rows)))
+    }
+}

@@ -1,0 +1,140 @@
+//! The way to change something: opened by an approval only, and able to do what a plan says, nothing else.
+
+use super::change::RowChange;
+use super::error::Result;
+use super::guard::Approved;
+use super::journal::{Event, Operator, Outcome};
+use super::plan::{Plan, PlannedRow};
+use super::ports::Fut;
+
+/// Opens writers on one target.
+pub trait Writers: Send + Sync {
+    /// Takes the target's lock on a session of its own and opens another to write with. A second operator is told
+    /// who is there.
+    fn open<'a>(&'a self, approved: &'a Approved, terms: &'a Terms) -> Fut<'a, Result<Box<dyn Writer>>>;
+}
+
+/// How to work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Who.
+    pub operator: Operator,
+    /// How long to wait for a lock (milliseconds).
+    pub lock_timeout_ms: u64,
+    /// How long a statement may take (milliseconds).
+    pub statement_timeout_ms: u64,
+    /// Schemas searched for unqualified names.
+    pub search_path: Vec<String>,
+}
+
+/// A run that has begun, as the journal knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// Its number.
+    pub run: String,
+    /// Whoever has a higher one has taken over.
+    pub fence: i64,
+    /// The step it is at.
+    pub step: usize,
+    /// The last planned row of the step that is done with.
+    pub checkpoint: u64,
+    /// Batches committed.
+    pub batch: u64,
+    /// Rows changed so far.
+    pub applied: u64,
+    /// Rows left alone so far.
+    pub drifted: u64,
+}
+
+/// A batch to do.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// Of which run.
+    pub begun: &'a Begun,
+    /// How rows are changed.
+    pub change: &'a RowChange,
+    /// Rows at most; a unit is done whole whatever its size.
+    pub rows: u64,
+    /// The number it will have.
+    pub number: u64,
+}
+
+/// A batch that is committed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The last planned row that is done with.
+    pub checkpoint: u64,
+    /// Rows changed.
+    pub applied: u64,
+    /// Rows left alone.
+    pub drifted: u64,
+    /// Derived rows written.
+    pub derived: u64,
+    /// No planned row was left: nothing was done.
+    pub end: bool,
+    /// What was written into the journal.
+    pub event: Option<Event>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The verdict.
+    pub outcome: Outcome,
+    /// Something is left to do.
+    pub resumable: bool,
+    /// The proof.
+    pub verified: Option<bool>,
+    /// Why it stopped.
+    pub message: Option<String>,
+    /// More for the journal.
+    pub body: serde_json::Value,
+}
+
+/// The writing side of one run. Errors say by `ambiguous` when a commit's fate is not known.
+pub trait Writer: Send {
+    /// Begins a run: `bootstrap` statements first, then the run's row and its intent. Durable after
+    /// [`Writer::staged`] only.
+    fn begin<'a>(&'a mut self, plan: &'a Plan, bootstrap: &'a [String]) -> Fut<'a, Result<Begun>>;
+    /// Puts planned rows into the journal, in order.
+    fn stage<'a>(&'a mut self, step: usize, from: u64, rows: &'a [PlannedRow]) -> Fut<'a, Result<()>>;
+    /// Makes the intent durable.
+    fn staged<'a>(&'a mut self, begun: &'a Begun) -> Fut<'a, Result<Event>>;
+    /// Gives up what was staged.
+    fn abandon(&mut self) -> Fut<'_, Result<()>>;
+    /// Takes over a run whose client is gone, once none of its sessions is left.
+    fn take_over<'a>(&'a mut self, run: &'a str) -> Fut<'a, Result<(Begun, Event)>>;
+    /// Runs a step's statements.
+    fn statements<'a>(
+        &'a mut self,
+        begun: &'a Begun,
+        statements: &'a [String],
+        in_transaction: bool,
+    ) -> Fut<'a, Result<Committed>>;
+    /// Does one batch.
+    fn batch<'a>(&'a mut self, batch: &'a Batch<'a>) -> Fut<'a, Result<Committed>>;
+    /// Goes to the next step.
+    fn next_step<'a>(&'a mut self, begun: &'a Begun, step: usize) -> Fut<'a, Result<()>>;
+    /// Says what the run is doing, for other consoles.
+    fn say<'a>(
+        &'a mut self,
+        begun: &'a Begun,
+        message: Option<&'a str>,
+        batch_rows: u64,
+    ) -> Fut<'a, Result<()>>;
+    /// An entry of the run.
+    fn note<'a>(
+        &'a mut self,
+        begun: &'a Begun,
+        kind: &'a str,
+        body: &'a serde_json::Value,
+    ) -> Fut<'a, Result<Event>>;
+    /// Writes down how it ended.
+    fn end<'a>(&'a mut self, begun: &'a Begun, ending: &'a Ending) -> Fut<'a, Result<Event>>;
+    /// After a lost connection: waits for our own sessions to be gone and reads how far the run has come.
+    fn recover<'a>(&'a mut self, begun: &'a Begun) -> Fut<'a, Result<Begun>>;
+    /// Is the target's lock still ours?
+    fn holds_lock(&mut self) -> Fut<'_, Result<()>>;
+    /// Lets go of the lock and closes both sessions.
+    fn close(self: Box<Self>) -> Fut<'static, ()>;
+}

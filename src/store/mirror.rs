@@ -1,0 +1,72 @@
+//! The journal's copy on the operator's side: one file of JSON lines per target.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use crate::engine::journal::{Event, Mirror};
+use crate::engine::plan::Identity;
+use crate::engine::{Error, Result};
+
+/// Below the user's state directory; without one nothing is kept.
+#[derive(Debug, Clone)]
+pub struct StateMirror {
+    dir: Option<PathBuf>,
+}
+
+impl StateMirror {
+    /// In `dir/journal`.
+    pub fn new(dir: Option<PathBuf>) -> Self {
+        Self { dir: dir.map(|d| d.join("journal")) }
+    }
+
+    fn path(&self, target: &Identity) -> Option<PathBuf> {
+        let system = target.system_identifier.as_deref().unwrap_or("unknown");
+        let safe = |text: &str| -> String {
+            text.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+        };
+        let name = format!("{}-{}-{}.jsonl", safe(system), target.database_oid, safe(&target.database));
+        self.dir.as_ref().map(|d| d.join(name))
+    }
+}
+
+impl Mirror for StateMirror {
+    fn append(&self, target: &Identity, event: &Event) -> Result<()> {
+        let Some(path) = self.path(target) else { return Ok(()) };
+        let fail = |e: std::io::Error| {
+            Error::unobserved(format!(
+                "failed to copy entry {} of the journal to {}: {e}",
+                event.seq,
+                path.display()
+            ))
+        };
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).map_err(fail)?;
+        }
+        let mut line = serde_json::to_string(event)
+            .map_err(|e| Error::unobserved(format!("failed to write an entry of the journal: {e}")))?;
+        line.push('\n');
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(fail)?;
+        file.write_all(line.as_bytes()).map_err(fail)
+    }
+
+    fn read(&self, target: &Identity) -> Result<Option<Vec<Event>>> {
+        let Some(path) = self.path(target).filter(|p| p.exists()) else { return Ok(None) };
+        let fail = |e: std::io::Error| Error::unobserved(format!("failed to read {}: {e}", path.display()));
+        let file = OpenOptions::new().read(true).open(&path).map_err(fail)?;
+        let mut out = Vec::new();
+        for line in BufReader::new(file).lines() {
+            let line = line.map_err(fail)?;
+            // A line cut by a crash is behind, not wrong: the journal has the entry.
+            if let Ok(event) = serde_json::from_str(&line) {
+                out.push(event);
+            }
+        }
+        Ok(Some(out))
+    }
+
+    fn place(&self, target: &Identity) -> String {
+        self.path(target).map_or_else(|| "nowhere".into(), |p| p.display().to_string())
+    }
+}

@@ -1,0 +1,283 @@
+//! Planned rows as compressed lines of JSON, in blocks, so that any page can be read without the ones before.
+//!
+//! Each block is a gzip member of its own; together they are one gzip file, which `zcat` reads.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
+
+use crate::engine::plan::PlannedRow;
+use crate::engine::rowset::{RowSet, Spool, Spools};
+use crate::engine::{Class, Error, Result};
+
+/// Rows of a block: what a page costs at most to find.
+const BLOCK: u64 = 1_000;
+
+/// Row sets in the directory for temporary files, gone with the process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Scratch;
+
+fn failed(what: &str, path: &Path, e: &std::io::Error) -> Error {
+    Error::new(Class::Unobserved, format!("failed to {what} {}: {e}", path.display()))
+        .hint("planned rows are kept in a file: is the disk full, is TMPDIR writable?")
+}
+
+impl Spools for Scratch {
+    fn create(&self) -> Result<Box<dyn Spool>> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("midwatch-{}-{}.rows", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        // Rows are data of production: nobody else may read them.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(|e| failed("create", &path, &e))?;
+        let part = Part {
+            file,
+            path: Some(path),
+            block: Vec::new(),
+            rows: 0,
+            at: 0,
+            offsets: vec![],
+            hash: Sha256::new(),
+        };
+        Ok(Box::new(part))
+    }
+
+    fn open(&self, path: &Path) -> Result<Arc<dyn RowSet>> {
+        Stored::index(path).map(|s| Arc::new(s) as Arc<dyn RowSet>)
+    }
+}
+
+/// A row set that is being written.
+struct Part {
+    file: File,
+    path: Option<PathBuf>,
+    block: Vec<u8>,
+    rows: u64,
+    at: u64,
+    offsets: Vec<u64>,
+    hash: Sha256,
+}
+
+impl Part {
+    fn place(&self) -> &Path {
+        self.path.as_deref().unwrap_or(Path::new("rows"))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let packed = pack(&self.block).map_err(|e| failed("write", self.place(), &e))?;
+        self.file.write_all(&packed).map_err(|e| failed("write", self.place(), &e))?;
+        self.offsets.push(self.at);
+        self.at += packed.len() as u64;
+        self.block.clear();
+        Ok(())
+    }
+}
+
+fn pack(block: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(block)?;
+    encoder.finish()
+}
+
+impl Spool for Part {
+    fn push(&mut self, row: &PlannedRow) -> Result<()> {
+        let start = self.block.len();
+        serde_json::to_writer(&mut self.block, row)
+            .map_err(|e| Error::unobserved(format!("failed to write a planned row: {e}")))?;
+        self.block.push(b'\n');
+        self.hash.update(&self.block[start..]);
+        self.rows += 1;
+        if self.rows.is_multiple_of(BLOCK) { self.flush() } else { Ok(()) }
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Arc<dyn RowSet>> {
+        self.flush()?;
+        let Some(path) = self.path.take() else {
+            return Err(Error::unobserved("failed to keep planned rows"));
+        };
+        let file = File::open(&path).map_err(|e| failed("read", &path, &e))?;
+        // Open files outlive their names: whatever becomes of the process, nothing is left behind.
+        let _ = std::fs::remove_file(&path);
+        Ok(Arc::new(Stored {
+            file: Mutex::new(file),
+            path,
+            rows: self.rows,
+            size: self.at,
+            offsets: std::mem::take(&mut self.offsets),
+            sha256: format!("{:x}", self.hash.finalize_reset()),
+        }))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// A row set that is complete.
+struct Stored {
+    file: Mutex<File>,
+    path: PathBuf,
+    rows: u64,
+    size: u64,
+    offsets: Vec<u64>,
+    sha256: String,
+}
+
+impl Stored {
+    /// Finds the blocks of a saved file and sums its lines.
+    fn index(path: &Path) -> Result<Self> {
+        let broken = |e: std::io::Error| {
+            Error::new(Class::Stale, format!("failed to read {}: {e}", path.display()))
+                .hint("the plan's rows belong beside it, as FILE.rows; plan again if they are lost")
+        };
+        let file = File::open(path).map_err(broken)?;
+        let size = file.metadata().map_err(broken)?.len();
+        let mut reader = BufReader::new(&file);
+        let (mut offsets, mut rows, mut hash, mut block) = (vec![], 0_u64, Sha256::new(), Vec::new());
+        let mut at = 0;
+        while at < size {
+            offsets.push(at);
+            block.clear();
+            GzDecoder::new(&mut reader).read_to_end(&mut block).map_err(broken)?;
+            hash.update(&block);
+            let lines = block.iter().filter(|b| **b == b'\n').count() as u64;
+            at = reader.stream_position().map_err(broken)?;
+            rows += lines;
+            // Pages are found by dividing: every block but the last is full.
+            if lines != BLOCK && at < size {
+                return Err(Error::new(
+                    Class::Stale,
+                    format!("{} was edited or packed anew", path.display()),
+                )
+                .hint("apply takes the rows as plan wrote them; plan again"));
+            }
+        }
+        let sha256 = format!("{:x}", hash.finalize());
+        Ok(Self { file: Mutex::new(file), path: path.to_owned(), rows, size, offsets, sha256 })
+    }
+
+    fn block(&self, number: usize) -> Result<Vec<u8>> {
+        let read = |e: std::io::Error| failed("read", &self.path, &e);
+        let Some(start) = self.offsets.get(number).copied() else { return Ok(vec![]) };
+        let end = self.offsets.get(number + 1).copied().unwrap_or(self.size);
+        let mut packed = vec![0; usize::try_from(end - start).unwrap_or(0)];
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(start)).map_err(read)?;
+        file.read_exact(&mut packed).map_err(read)?;
+        drop(file);
+        let mut block = Vec::new();
+        GzDecoder::new(packed.as_slice()).read_to_end(&mut block).map_err(read)?;
+        Ok(block)
+    }
+}
+
+impl RowSet for Stored {
+    fn len(&self) -> u64 {
+        self.rows
+    }
+
+    fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    fn page(&self, from: u64, limit: usize) -> Result<Vec<PlannedRow>> {
+        let mut out = Vec::with_capacity(limit.min(4_096));
+        let mut skip = usize::try_from(from % BLOCK).unwrap_or(0);
+        let mut number = usize::try_from(from / BLOCK).unwrap_or(usize::MAX);
+        while out.len() < limit && number < self.offsets.len() {
+            let block = self.block(number)?;
+            let lines = block.split(|b| *b == b'\n').filter(|l| !l.is_empty());
+            for line in lines.skip(skip).take(limit - out.len()) {
+                out.push(serde_json::from_slice(line).map_err(|e| {
+                    Error::new(
+                        Class::Stale,
+                        format!("failed to understand a row of {}: {e}", self.path.display()),
+                    )
+                })?);
+            }
+            skip = 0;
+            number += 1;
+        }
+        Ok(out)
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        let write = |e: std::io::Error| failed("write", path, &e);
+        let mut part = path.as_os_str().to_owned();
+        part.push(format!(".{}.part", std::process::id()));
+        let part = PathBuf::from(part);
+        let mut out = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&part)
+            .map_err(write)?;
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(0)).map_err(write)?;
+        std::io::copy(&mut *file, &mut out).map_err(write)?;
+        out.sync_all().map_err(write)?;
+        std::fs::rename(&part, path).map_err(write)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(n: u64) -> PlannedRow {
+        let mut row = PlannedRow::default();
+        row.key.insert("id".into(), json!(n.to_string()));
+        row
+    }
+
+    #[test]
+    fn any_page_can_be_read() {
+        let mut spool = Scratch.create().unwrap();
+        (0..2_500).for_each(|n| spool.push(&row(n)).unwrap());
+        let rows = spool.finish().unwrap();
+        assert_eq!(rows.len(), 2_500);
+        for (from, limit, want) in
+            [(0, 3, 3), (998, 5, 5), (2_499, 10, 1), (2_500, 10, 0), (1_000, 1_500, 1_500)]
+        {
+            let page = rows.page(from, limit).unwrap();
+            assert_eq!(page.len(), want, "{from}");
+            assert!(page.iter().zip(from..).all(|(r, n)| *r == row(n)));
+        }
+    }
+
+    #[test]
+    fn a_saved_copy_is_the_same_and_an_edited_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.json.rows");
+        let mut spool = Scratch.create().unwrap();
+        (0..1_500).for_each(|n| spool.push(&row(n)).unwrap());
+        let rows = spool.finish().unwrap();
+        rows.save(&path).unwrap();
+        let copy = Scratch.open(&path).unwrap();
+        assert_eq!((copy.len(), copy.sha256()), (1_500, rows.sha256()));
+        assert_eq!(copy.page(1_200, 5).unwrap(), rows.page(1_200, 5).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        let last = bytes.len() - 12;
+        bytes[last] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        assert!(Scratch.open(&path).is_err());
+    }
+}
