@@ -58,12 +58,17 @@ fn rows_beside(path: &Path) -> PathBuf {
 /// A plan's file.
 pub(super) fn read(path: &Path) -> Result<Plan> {
     let broken = |what: String| {
-        Error::usage(format!("failed to read the plan {}: {what}", path.display())).hint("midwatch plan … --out FILE writes one")
+        Error::usage(format!("failed to read the plan {}: {what}", path.display()))
+            .hint("midwatch plan … --out FILE writes one")
     };
     let text = std::fs::read_to_string(path).map_err(|e| broken(e.to_string()))?;
     let mut envelope: Value = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
     if envelope["schema_version"] != json!(json::SCHEMA_VERSION) {
-        return Err(broken(format!("its schema_version is {}, not {}", envelope["schema_version"], json::SCHEMA_VERSION)));
+        return Err(broken(format!(
+            "its schema_version is {}, not {}",
+            envelope["schema_version"],
+            json::SCHEMA_VERSION
+        )));
     }
     serde_json::from_value(envelope["plan"].take()).map_err(|e| broken(e.to_string()))
 }

@@ -118,7 +118,9 @@ pub fn verification(change: &RowChange) -> Option<Verification> {
     let (table, key) = (Relation::parse(&change.table), key.join(" and "));
     let (title, wrong) = match change.kind {
         RowKind::Compute => return None,
-        RowKind::Delete => (format!("rows deleted from {} are gone", change.table), "t.tableoid is not null".to_owned()),
+        RowKind::Delete => {
+            (format!("rows deleted from {} are gone", change.table), "t.tableoid is not null".to_owned())
+        }
         RowKind::Update | RowKind::Insert => (
             format!("rows written to {} hold what was planned", change.table),
             format!("t.tableoid is null or not ({})", same.join(" and ")),

@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
+use super::Result;
 use super::change::{RowChange, RowKind, TypedColumn};
 use super::ident::{Ident, Relation, literal};
 use super::journal::{self, Outcome, RunRecord};
 use super::operation::{Draft, PlanCx, RowQuery, Undo};
 use super::plan::{Action, Plan, Preflight, Ready, Reversible, Step, Unit};
 use super::ports::Param;
-use super::Result;
 
 /// Rows named that others have changed since.
 const NAMED: usize = 10;
@@ -36,11 +36,19 @@ pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo
     let source = source(change, &inverse);
     let mut preflight = Vec::new();
     if run.outcome == Outcome::Running {
-        preflight.push(Preflight::new("run", Ready::Warn, format!("run {} was never finished: what it did is taken back", run.id)));
+        preflight.push(Preflight::new(
+            "run",
+            Ready::Warn,
+            format!("run {} was never finished: what it did is taken back", run.id),
+        ));
     }
     preflight.extend(since(cx, run, &source).await?);
     if let Some(by) = &run.undone_by {
-        preflight.push(Preflight::new("run", Ready::Warn, format!("run {by} has taken (some of) it back already")));
+        preflight.push(Preflight::new(
+            "run",
+            Ready::Warn,
+            format!("run {by} has taken (some of) it back already"),
+        ));
     }
     let mut draft = draft(run, &plan, step, &inverse, &source);
     draft.preflight = preflight;
@@ -56,7 +64,10 @@ fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: 
         changes.push("the system's own audit rows, written for this way too".into());
     }
     let pairs = |columns: &[TypedColumn], side: &str| {
-        columns.iter().map(|c| (c.name.clone(), format!("i.{side}->>{}", literal(&c.name)))).collect::<Vec<_>>()
+        columns
+            .iter()
+            .map(|c| (c.name.clone(), format!("i.{side}->>{}", literal(&c.name))))
+            .collect::<Vec<_>>()
     };
     let (before, after) = match change.kind {
         RowKind::Insert => (vec![], pairs(&change.columns, "before")),
@@ -68,7 +79,14 @@ fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: 
         }
     };
     Draft {
-        why: format!("takes back run {} ({} {}, {} by {})", run.id, run.operation, run.name, run.outcome.word(), run.operator),
+        why: format!(
+            "takes back run {} ({} {}, {} by {})",
+            run.id,
+            run.operation,
+            run.name,
+            run.outcome.word(),
+            run.operator
+        ),
         changes,
         obstacle: plan.obstacle.clone(),
         reversible: plan.reversible,
@@ -88,7 +106,11 @@ fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: 
             from: source.from.clone(),
             filter: source.still.into(),
             params: vec![Param::from(run.id.as_str())],
-            key: change.key.iter().map(|c| (c.name.clone(), format!("i.key->>{}", literal(&c.name)))).collect(),
+            key: change
+                .key
+                .iter()
+                .map(|c| (c.name.clone(), format!("i.key->>{}", literal(&c.name))))
+                .collect(),
             before,
             after,
             show: vec![],
@@ -133,7 +155,8 @@ fn source(change: &RowChange, inverse: &RowChange) -> Source {
         Some(derived) => (&derived.table, &derived.columns, &derived.key),
         None => (&change.table, &inverse.columns, &change.key),
     };
-    let key = key.iter().map(|c| format!("t.{} = (i.key->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name));
+    let key =
+        key.iter().map(|c| format!("t.{} = (i.key->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name));
     let same = columns
         .iter()
         .map(|c| format!("t.{}::text is not distinct from i.after->>{}", Ident(&c.name), literal(&c.name)));

@@ -66,7 +66,9 @@ async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
         Preflight::new(
             "privilege",
             Ready::Fail,
-            format!("role {role} may not create a schema: GRANT CREATE ON DATABASE, or let the owner run init"),
+            format!(
+                "role {role} may not create a schema: GRANT CREATE ON DATABASE, or let the owner run init"
+            ),
         )
     };
     Ok(Draft {
@@ -74,7 +76,8 @@ async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
         changes: vec!["schema midwatch: runs, planned rows, before-images, a chain of entries".into()],
         obstacle: None,
         reversible: Reversible::No,
-        undo: "impossible: taking the journal away would take the record of everything done with it away".into(),
+        undo: "impossible: taking the journal away would take the record of everything done with it away"
+            .into(),
         frozen: false,
         count: statements.len() as u64,
         steps: vec![Step {

@@ -72,7 +72,9 @@ pub(super) fn of(engine: &Engine) -> Vec<Operation> {
         out.push(operation("backfill", &b.name, &format!("recompute {columns} of {}", b.table), mends));
     }
     for a in &profile.anomalies {
-        out.extend(a.fix.as_ref().map(|fix| operation("fix", &a.name, &fix.title, check("anomalies", &a.name))));
+        out.extend(
+            a.fix.as_ref().map(|fix| operation("fix", &a.name, &fix.title, check("anomalies", &a.name))),
+        );
     }
     out.extend(TARGET.map(|(verb, about)| operation(verb, &engine.name, about, None)));
     out

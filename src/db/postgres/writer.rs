@@ -45,8 +45,13 @@ impl Writers for PgWriters {
             let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
             let lock = lock::take(&self.connection, terms, patience).await?;
             let work = session::open(&self.connection, terms, "midwatch/run").await?;
-            let writer =
-                PgWriter { connection: self.connection.clone(), terms: terms.clone(), lock, work, in_tx: false };
+            let writer = PgWriter {
+                connection: self.connection.clone(),
+                terms: terms.clone(),
+                lock,
+                work,
+                in_tx: false,
+            };
             Ok(Box::new(writer) as Box<dyn Writer>)
         })
     }
@@ -125,7 +130,8 @@ impl PgWriter {
         let outcome = async {
             self.open_tx().await?;
             let run = number(&begun.run)?;
-            let sql = "select 1 from midwatch.runs where id = $1 and fence = $2 and outcome = 'running' for update";
+            let sql =
+                "select 1 from midwatch.runs where id = $1 and fence = $2 and outcome = 'running' for update";
             let mine = sqlx::query(sql)
                 .bind(run)
                 .bind(begun.fence)
@@ -133,8 +139,11 @@ impl PgWriter {
                 .await
                 .map_err(|e| write_error(&e, what))?;
             if mine.is_none() {
-                return Err(Error::new(Class::Refused, format!("run {} has been taken over or ended elsewhere", begun.run))
-                    .hint("midwatch runs says by whom"));
+                return Err(Error::new(
+                    Class::Refused,
+                    format!("run {} has been taken over or ended elsewhere", begun.run),
+                )
+                .hint("midwatch runs says by whom"));
             }
             let value = work(self, run).await?;
             self.commit(what).await?;
@@ -147,7 +156,15 @@ impl PgWriter {
         outcome
     }
 
-    async fn number_of(&mut self, what: &str, sql: String, run: i64, step: usize, ends: (i64, i64), n: i64) -> Result<u64> {
+    async fn number_of(
+        &mut self,
+        what: &str,
+        sql: String,
+        run: i64,
+        step: usize,
+        ends: (i64, i64),
+        n: i64,
+    ) -> Result<u64> {
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(run)
             .bind(int(step as u64))
@@ -162,7 +179,9 @@ impl PgWriter {
     }
 
     async fn event(&mut self, run: i64, kind: &str, body: &Value) -> Result<Event> {
-        append(&mut self.work, Some(run), kind, body).await.map_err(|e| write_error(&e, "write into the journal"))
+        append(&mut self.work, Some(run), kind, body)
+            .await
+            .map_err(|e| write_error(&e, "write into the journal"))
     }
 
     /// One batch inside its transaction.
@@ -180,7 +199,6 @@ impl PgWriter {
         }
         let mut were = Vec::new();
         for derived in &b.change.derived {
-            self.number_of("lock derived rows", batch::derived_lock(b.change, derived), run, step, ends, n).await?;
             were.push(self.derived_before(b, batch::derived_before(b.change, derived), run, ends).await?);
         }
         let planned = unsigned(range.upto - from);
@@ -188,7 +206,9 @@ impl PgWriter {
             Some(sql) => self.number_of("change the rows", sql, run, step, ends, n).await?,
             None => planned,
         };
-        for (what, sql) in [("compute what follows", &b.change.after_batch), ("write the audit rows", &b.change.audit)] {
+        for (what, sql) in
+            [("compute what follows", &b.change.after_batch), ("write the audit rows", &b.change.audit)]
+        {
             if let Some(sql) = sql.as_ref().filter(|_| applied > 0) {
                 self.profile_statement(what, batch::over_batch(b.change, sql), run, b, ends).await?;
             }
@@ -232,7 +252,13 @@ impl PgWriter {
             .map_err(|e| Error::new(Class::Failed, format!("failed to find the next rows: {e}")))
     }
 
-    async fn derived_before(&mut self, b: &Batch<'_>, sql: String, run: i64, ends: (i64, i64)) -> Result<String> {
+    async fn derived_before(
+        &mut self,
+        b: &Batch<'_>,
+        sql: String,
+        run: i64,
+        ends: (i64, i64),
+    ) -> Result<String> {
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(run)
             .bind(int(b.begun.step as u64))
@@ -245,7 +271,14 @@ impl PgWriter {
         row.try_get(0).map_err(|e| write_error(&e, "read derived rows"))
     }
 
-    async fn profile_statement(&mut self, what: &str, sql: String, run: i64, b: &Batch<'_>, ends: (i64, i64)) -> Result<()> {
+    async fn profile_statement(
+        &mut self,
+        what: &str,
+        sql: String,
+        run: i64,
+        b: &Batch<'_>,
+        ends: (i64, i64),
+    ) -> Result<()> {
         sqlx::query(AssertSqlSafe(sql))
             .bind(run)
             .bind(int(b.begun.step as u64))
@@ -259,7 +292,14 @@ impl PgWriter {
             .map_err(|e| write_error(&e, what))
     }
 
-    async fn derived_after(&mut self, sql: String, run: i64, b: &Batch<'_>, ends: (i64, i64), was: &str) -> Result<u64> {
+    async fn derived_after(
+        &mut self,
+        sql: String,
+        run: i64,
+        b: &Batch<'_>,
+        ends: (i64, i64),
+        was: &str,
+    ) -> Result<u64> {
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(run)
             .bind(int(b.begun.step as u64))
@@ -300,7 +340,14 @@ impl PgWriter {
     }
 
     /// How far the run has come, and the entry that says so, in the batch's own transaction.
-    async fn checkpoint(&mut self, run: i64, b: &Batch<'_>, upto: i64, applied: u64, drifted: u64) -> Result<Event> {
+    async fn checkpoint(
+        &mut self,
+        run: i64,
+        b: &Batch<'_>,
+        upto: i64,
+        applied: u64,
+        drifted: u64,
+    ) -> Result<Event> {
         let failed = |e: &sqlx::Error| write_error(e, "write the checkpoint");
         let images: String = sqlx::query(AssertSqlSafe(batch::IMAGES.to_owned()))
             .bind(run)
@@ -407,18 +454,27 @@ impl Writer for PgWriter {
                 .fetch_one(&mut self.work)
                 .await
                 .map_err(|e| write_error(&e, "write the intent into the journal"))?;
-            let run: i64 = row.try_get(0).map_err(|e| write_error(&e, "write the intent into the journal"))?;
+            let run: i64 =
+                row.try_get(0).map_err(|e| write_error(&e, "write the intent into the journal"))?;
             self.begun(run).await
         })
     }
 
-    fn stage<'a>(&'a mut self, run: &'a Begun, step: usize, from: u64, rows: &'a [PlannedRow]) -> Fut<'a, Result<()>> {
+    fn stage<'a>(
+        &'a mut self,
+        run: &'a Begun,
+        step: usize,
+        from: u64,
+        rows: &'a [PlannedRow],
+    ) -> Fut<'a, Result<()>> {
         Box::pin(async move {
             let text = copy_text(&run.run, step, from, rows);
             let copy = async {
                 let mut copy = self
                     .work
-                    .copy_in_raw("copy midwatch.planned_rows (run, step, seq, unit, key, before, after) from stdin")
+                    .copy_in_raw(
+                        "copy midwatch.planned_rows (run, step, seq, unit, key, before, after) from stdin",
+                    )
                     .await?;
                 copy.send(text.into_bytes()).await?;
                 copy.finish().await
@@ -480,7 +536,9 @@ impl Writer for PgWriter {
     }
 
     fn batch<'a>(&'a mut self, b: &'a Batch<'a>) -> Fut<'a, Result<Committed>> {
-        Box::pin(async move { self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await })
+        Box::pin(async move {
+            self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await
+        })
     }
 
     fn next_step<'a>(&'a mut self, begun: &'a Begun, step: usize) -> Fut<'a, Result<()>> {
@@ -498,7 +556,12 @@ impl Writer for PgWriter {
         })
     }
 
-    fn say<'a>(&'a mut self, begun: &'a Begun, message: Option<&'a str>, batch_rows: u64) -> Fut<'a, Result<()>> {
+    fn say<'a>(
+        &'a mut self,
+        begun: &'a Begun,
+        message: Option<&'a str>,
+        batch_rows: u64,
+    ) -> Fut<'a, Result<()>> {
         Box::pin(async move {
             self.fenced(begun, "say what the run is doing", async |w, run| {
                 sqlx::query("update midwatch.runs set message = $2, batch_rows = $3, beat_at = clock_timestamp() where id = $1")
@@ -561,7 +624,11 @@ impl Writer for PgWriter {
     fn holds_lock(&mut self) -> Fut<'_, Result<()>> {
         Box::pin(async move {
             self.lock.check().await.map_err(|e| {
-                Error::new(Class::Failed, format!("the session that held this target's lock is gone: {}", e.message)).code(LOST)
+                Error::new(
+                    Class::Failed,
+                    format!("the session that held this target's lock is gone: {}", e.message),
+                )
+                .code(LOST)
             })
         })
     }
