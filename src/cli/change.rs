@@ -92,8 +92,10 @@ pub(super) async fn apply(engine: &Engine, plan: Plan, args: &ApplyArgs, out: &O
     match gate.confirm(&typed) {
         Ok(approved) => run(engine, approved, out).await,
         Err(denied) => {
-            let hint = format!("--confirm \"{}\"", denied.gate.phrase());
-            let why = if denied.why.hint.is_none() { denied.why.hint(hint) } else { denied.why };
+            let why = match denied.why.hint {
+                None => denied.why.hint("--confirm PHRASE, byte for byte as the plan has it"),
+                Some(_) => denied.why,
+            };
             finish(&Done::refused(why), out)
         }
     }

@@ -159,7 +159,10 @@ mod tests {
             "{path}"
         );
         for (key, value) in value.as_object().into_iter().flatten() {
-            if !["sources", "probes", "labels", "set"].iter().any(|own| path.ends_with(own)) {
+            if !["sources", "probes", "labels", "set", "show", "revoke", "was", "requeue"]
+                .iter()
+                .any(|own| path.ends_with(own))
+            {
                 out.push(key.clone());
             }
             keys(value, &format!("{path}.{key}"), out);
