@@ -4,13 +4,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use midwatch::engine::journal::Outcome;
+use midwatch::engine::maintain::{PlanNews, Request};
 use midwatch::engine::paging::{Page, PageRequest, RowSource};
+use midwatch::engine::plan::PlannedRow;
 use midwatch::engine::ports::{Column, Fut};
+use midwatch::engine::progress::{Done, Phase, Watcher, Wish};
 use midwatch::engine::report::CheckId;
 use midwatch::engine::vitals::Vitals;
 use midwatch::engine::{Error, Report, Result};
 use midwatch::report::table::Cell;
-use midwatch::tui::backend::{Backend, Session};
+use midwatch::tui::backend::{Backend, Journal, Reviewed, RunDetail, Session, Typed};
 use midwatch::tui::msg::Msg;
 use midwatch::tui::runtime::{Event, Runtime};
 use ratatui::Terminal;
@@ -18,16 +22,37 @@ use ratatui::backend::TestBackend;
 use tokio::sync::Notify;
 
 use crate::fake::{app, later, page, report, session, source, vitals};
+use crate::made::{detail, done, planned, progress, reviewed, run};
 
-/// Answers at once, but for pages while it is told to hold them.
+/// What does not answer.
+#[derive(Clone, Copy, PartialEq)]
+enum Hold {
+    Plan,
+    Apply,
+}
+
+/// Answers at once, but for what it is told to hold.
 #[derive(Default)]
 struct Fake {
+    holds: Option<Hold>,
+    discarded: Mutex<Vec<String>>,
+    wishes: Mutex<Vec<Wish>>,
+    applied: AtomicUsize,
+    let_go: Notify,
     observed: Mutex<Vec<CheckId>>,
     asked: AtomicUsize,
     dropped: Arc<AtomicUsize>,
     hold: bool,
     panics: bool,
     asked_for_page: Notify,
+}
+
+impl Fake {
+    async fn held(&self, what: Hold) {
+        if self.holds == Some(what) {
+            self.let_go.notified().await;
+        }
+    }
 }
 
 struct CountDrop(Arc<AtomicUsize>);
@@ -84,6 +109,53 @@ impl Backend for Fake {
     }
     fn cancel(&self) -> Fut<'_, ()> {
         Box::pin(async {})
+    }
+    fn plan<'a>(
+        &'a self,
+        _: Request,
+        news: &'a (dyn Fn(PlanNews) + Send + Sync),
+    ) -> Fut<'a, Result<Reviewed>> {
+        Box::pin(async move {
+            let _counted = CountDrop(Arc::clone(&self.dropped));
+            news(PlanNews::First(planned(0, 3)));
+            news(PlanNews::Counted(3));
+            self.held(Hold::Plan).await;
+            Ok(reviewed())
+        })
+    }
+    fn planned_rows(&self, _: String, from: u64, limit: usize) -> Fut<'_, Result<Vec<PlannedRow>>> {
+        Box::pin(async move { Ok(planned(from, 812_u64.saturating_sub(from).min(limit as u64))) })
+    }
+    fn discard(&self, plan: &str) {
+        self.discarded.lock().unwrap().push(plan.to_owned());
+    }
+    fn apply<'a>(&'a self, _: String, typed: Typed, watcher: Watcher<'a>) -> Fut<'a, Result<Done>> {
+        Box::pin(async move {
+            if typed.phrase != reviewed().plan.phrase {
+                return Err(Error::new(midwatch::engine::Class::Refused, "the phrase differs"));
+            }
+            self.applied.fetch_add(1, Ordering::SeqCst);
+            watcher(progress(Phase::Working, 400));
+            self.held(Hold::Apply).await;
+            Ok(done(Outcome::Applied))
+        })
+    }
+    fn resume<'a>(&'a self, _: String, watcher: Watcher<'a>) -> Fut<'a, Result<Option<Done>>> {
+        Box::pin(async move {
+            watcher(progress(Phase::Working, 400));
+            Ok(Some(done(Outcome::Applied)))
+        })
+    }
+    fn control(&self, wish: Wish) {
+        self.wishes.lock().unwrap().push(wish);
+        // The batch under way ends, and with it the run.
+        self.let_go.notify_waiters();
+    }
+    fn runs(&self) -> Fut<'_, Result<Journal>> {
+        Box::pin(async { Ok(Journal::Runs(vec![])) })
+    }
+    fn run_detail(&self, _: String) -> Fut<'_, Result<RunDetail>> {
+        Box::pin(async { Ok(detail(run("17", Outcome::Applied))) })
     }
 }
 

@@ -52,23 +52,13 @@ pub fn lines(app: &App, view: &PlanView) -> PlanText {
 }
 
 fn facts(app: &App, plan: &Plan, out: &mut Lines) {
+    // What decides comes first: on a small screen the rest is a key away.
     out.text("why", &plan.why, Tone::Strong);
-    for (i, change) in plan.changes.iter().enumerate() {
-        out.text(if i == 0 { "changes" } else { "" }, change, Tone::Plain);
-    }
+    out.text("changes", &plan.changes.join(" · "), Tone::Plain);
     if let Some(obstacle) = &plan.obstacle {
         out.text("guard", obstacle, Tone::Warn);
     }
     out.text("locks", &locks(plan), Tone::Plain);
-    for (i, step) in plan.steps.iter().enumerate() {
-        out.text(if i == 0 { "steps" } else { "" }, &step_text(i, step), Tone::Plain);
-    }
-    for (i, question) in plan.verify.iter().enumerate() {
-        out.text(if i == 0 { "verify" } else { "" }, &question.title, Tone::Plain);
-    }
-    if plan.verify.is_empty() {
-        out.text("verify", "nothing is asked afterwards", Tone::Warn);
-    }
     let (word, tone) = match plan.reversible {
         Reversible::Full => ("full", Tone::Good),
         Reversible::Lossy => ("LOSSY", Tone::Warn),
@@ -76,6 +66,14 @@ fn facts(app: &App, plan: &Plan, out: &mut Lines) {
     };
     out.text("undo", &format!("{word}: {}", plan.undo), tone);
     out.flow("preflight", &plan.preflight.iter().map(|p| verdict(app, p)).collect::<Vec<_>>());
+    let questions: Vec<&str> = plan.verify.iter().map(|v| v.title.as_str()).collect();
+    match questions.as_slice() {
+        [] => out.text("verify", "nothing is asked afterwards", Tone::Warn),
+        several => out.text("verify", &several.join(" · "), Tone::Plain),
+    }
+    for (i, step) in plan.steps.iter().enumerate() {
+        out.text(if i == 0 { "steps" } else { "" }, &step_text(i, step), Tone::Plain);
+    }
     if plan.frozen {
         let text = "exactly these rows: what comes to match later is not part of it";
         out.text("selection", text, Tone::Plain);
@@ -120,9 +118,9 @@ fn locks(plan: &Plan) -> String {
 
 fn step_text(number: usize, step: &Step) -> String {
     let how = match (&step.action, step.in_transaction) {
-        (crate::engine::plan::Action::Rows(_), _) => "in batches, each one transaction",
+        (crate::engine::plan::Action::Rows(_), _) => "a transaction a batch",
         (_, true) => "one transaction",
-        (_, false) => "outside of a transaction",
+        (_, false) => "no transaction",
     };
     let statements = counted(step.statements.len() as u64, "statement");
     format!("{}. {} · {how} · {statements} (x)", number + 1, step.title)
@@ -183,10 +181,12 @@ pub fn columns(view: &PlanView) -> usize {
 /// Rows of a plan as a table; what is not held yet says so.
 pub fn table(view: &PlanView, from: u64, rows: usize) -> List {
     let columns = view.columns();
-    let mut cols: Vec<Col> = columns.key.iter().chain(&columns.show).map(|n| Col::left(n)).collect();
+    // What changes stands before what helps to recognise: where room is short that is what stays.
+    let mut cols: Vec<Col> = columns.key.iter().map(|n| Col::left(n)).collect();
     for name in &columns.changed {
         cols.extend([Col::left(name), Col::left("")]);
     }
+    cols.extend(columns.show.iter().map(|n| Col::left(n)));
     let until = (from + rows as u64).min(view.total());
     let rows = (from..until).map(|number| Row {
         key: number.to_string(),
@@ -198,7 +198,6 @@ pub fn table(view: &PlanView, from: u64, rows: usize) -> List {
 
 fn cells(row: &PlannedRow, columns: &PlanColumns) -> Vec<Cell> {
     let mut out: Vec<Cell> = columns.key.iter().map(|n| shown(&row.key, n, Tone::Strong)).collect();
-    out.extend(columns.show.iter().map(|n| shown(&row.show, n, Tone::Plain)));
     for name in &columns.changed {
         let of = |values: &Option<Values>| values.as_ref().and_then(|v| v.get(name)).cloned();
         let (before, after) = (of(&row.before), of(&row.after));
@@ -213,6 +212,7 @@ fn cells(row: &PlannedRow, columns: &PlanColumns) -> Vec<Cell> {
         out.push(side("-", before, Tone::Bad));
         out.push(side("+", after, Tone::Good));
     }
+    out.extend(columns.show.iter().map(|n| shown(&row.show, n, Tone::Plain)));
     out
 }
 

@@ -56,7 +56,12 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect, view: &PlanView) {
     let right_x = area.right().saturating_sub(lossless(right.width()));
     let mut line = vec![cell(" PLAN ", Tone::Strong), cell(format!(" {}", view.title), Tone::Strong)];
     if let Some(session) = &app.session {
-        line.push(plain(format!("   on {} @ {}", session.target.name, session.server.address)));
+        let (target, address) = (&session.target, &session.server.address);
+        let place = address.split('/').next().unwrap_or_default();
+        line.push(plain(format!("   on {} @ {place}", target.name)));
+        if target.database != target.name {
+            line.push(plain(format!("/{}", target.database)));
+        }
     }
     if let Some(system) = view.plan().and_then(|p| p.identity.system_identifier.as_deref()) {
         line.push(cell(format!("  (system {})", short(system)), Tone::Dim));

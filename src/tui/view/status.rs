@@ -93,6 +93,7 @@ fn rows_of_plan(app: &App, view: &PlanView) -> String {
     let total = count(view.total());
     match app.plan_row_here() {
         Some(number) => format!("row {} of {total}", count(number + 1)),
+        None if view.plan().is_none() && view.total() > 0 => format!("the first {total} rows"),
         None if view.total() > 0 => format!("{total} rows below"),
         None => String::new(),
     }
