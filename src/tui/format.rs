@@ -40,6 +40,16 @@ pub fn seconds(s: f64) -> String {
     }
 }
 
+/// Whole seconds in the coarsest unit that still tells.
+pub fn whole(s: u64) -> String {
+    match s {
+        0..=119 => format!("{s} s"),
+        120..=7_199 => format!("{} min", s / 60),
+        7_200..=172_799 => format!("{} h", s / 3_600),
+        _ => format!("{} d", s / 86_400),
+    }
+}
+
 /// Seconds as a clock shows them: `14:52`, `1:02:03`.
 pub fn clock(s: i64) -> String {
     let s = s.max(0);

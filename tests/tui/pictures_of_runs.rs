@@ -128,7 +128,9 @@ fn what_came_of_a_run() {
     for outcome in [Outcome::Applied, Outcome::Partial, Outcome::Ambiguous, Outcome::Stale] {
         let mut app = running(SMALL);
         app.update(Msg::Tick(later(12)));
-        app.update(Msg::Progress(Box::new(progress(Phase::Working, 412))));
+        if outcome != Outcome::Stale {
+            app.update(Msg::Progress(Box::new(progress(Phase::Working, 412))));
+        }
         let mut what = done(outcome);
         match outcome {
             Outcome::Partial => {
@@ -253,7 +255,7 @@ fn plans_and_runs_at_any_size_and_without_colour() {
         app.theme = Theme::new(Depth::Mono, true);
         app.update(Msg::Resize(SMALL.0, SMALL.1));
         let picture = draw(app, SMALL);
-        let styles = picture.split("---\n").nth(1).unwrap_or_default();
+        let styles = picture.rsplit("---\n").next().unwrap_or_default();
         assert!(!styles.contains('#'), "colour without colours:\n{picture}");
     }
 }

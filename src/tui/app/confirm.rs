@@ -47,7 +47,7 @@ impl App {
     }
 
     /// Is the line for the phrase open?
-    pub(super) fn typing_phrase(&self) -> bool {
+    pub fn typing_phrase(&self) -> bool {
         self.plan_here().is_some_and(|v| v.confirm.is_some())
     }
 

@@ -131,13 +131,11 @@ impl App {
     pub(super) fn dry_run(&mut self) -> Vec<Effect> {
         let list = self.list();
         let mending: Vec<Offer> = self.mending(&list).into_iter().cloned().collect();
-        match <[Offer; 1]>::try_from(mending) {
-            Ok([one]) => self.plan_offer(one),
-            Err(_) => {
-                self.overlay = Some(Overlay::of(Kind::Actions));
-                vec![]
-            }
+        if let Ok([one]) = <[Offer; 1]>::try_from(mending) {
+            return self.plan_offer(one);
         }
+        self.overlay = Some(Overlay::of(Kind::Actions));
+        vec![]
     }
 
     /// Lines of the action list: about the run under the cursor, about its check, the rest.

@@ -66,7 +66,7 @@ pub const UNFINISHED: [&str; 3] =
 pub const LEAVING: [&str; 3] = [
     "stay",
     "stop after the batch under way, then leave",
-    "leave now: the server gives up the batch under way, or has just committed it",
+    "leave now: the batch under way is rolled back, if not committed already",
 ];
 
 /// A line of the palette.

@@ -172,9 +172,9 @@ impl App {
         };
         let text = format!("{}: {text}", run.title);
         if done.outcome == Outcome::Applied {
-            self.say(text)
+            self.say(text);
         } else {
-            self.complain(text)
+            self.complain(text);
         }
         let mends = self.mended_by(&run);
         let (slot, number) = (run.slot, done.run.clone());
@@ -265,6 +265,7 @@ impl App {
     }
 
     pub(super) fn run_detail(&mut self, slot: Slot, result: Result<Box<RunDetail>, Box<Failure>>) {
+        let result = result.map(|d| *d).map_err(|f| *f);
         for level in self.stacks.iter_mut().flatten() {
             if let View::Run(view) = &mut level.view
                 && view.slot == slot
@@ -272,7 +273,7 @@ impl App {
                 view.loading = false;
                 // A failure does not wipe out what was read before.
                 if result.is_ok() || view.detail.as_ref().is_none_or(Result::is_err) {
-                    view.detail = Some(result.clone().map(|d| *d).map_err(|f| *f));
+                    view.detail = Some(result.clone());
                 }
             }
         }

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use crate::engine::journal::{Outcome, RunRecord};
-use crate::engine::progress::{Done, Phase, Wish};
+use crate::engine::progress::{Phase, Wish};
 use crate::tui::app::{self, App, OurRun, RunView};
-use crate::tui::format::{ago, count, seconds};
+use crate::tui::format::{ago, count, whole};
 use crate::tui::list::{Cell, cell, plain};
 use crate::tui::pane::Spans;
 use crate::tui::theme::{Theme, Tone};
@@ -90,22 +90,22 @@ pub fn head(app: &App, view: &RunView) -> Vec<Spans> {
 }
 
 fn our_moment(app: &App, run: &OurRun) -> Moment {
-    let note = match run.wish {
-        Wish::Go => cell("", Tone::Dim),
-        Wish::Pause => cell("   pausing after the batch: p goes on", Tone::Warn),
-        Wish::Cancel => cell("   stopping after the batch", Tone::Warn),
-    };
     let begun = run.progress.as_ref();
     let phase = begun.map_or(Phase::Locking, |p| p.phase);
+    let note = match run.wish {
+        Wish::Pause if phase != Phase::Paused => cell("   pausing after the batch: p goes on", Tone::Warn),
+        Wish::Go | Wish::Pause => cell("", Tone::Dim),
+        Wish::Cancel => cell("   stopping after the batch", Tone::Warn),
+    };
     let tone = match phase {
         Phase::Waiting | Phase::Paused => Tone::Warn,
         _ => Tone::Accent,
     };
     let since = took_so_far(app, run.began);
-    let step = begun.map(|p| p.step.as_str()).filter(|s| !s.is_empty());
-    let phase = format!("{} {} for {since}", app.theme.glyphs.running, phase.word());
+    let text = format!("{} {} for {since}", app.theme.glyphs.running, phase.word());
+    let waiting = begun.and_then(|p| p.waiting.clone());
     Moment {
-        phase: cell(step.map_or(phase.clone(), |s| format!("{phase}: {s}")), tone),
+        phase: cell(text, tone),
         done: begun.map_or(0, |p| p.done),
         total: run.total(),
         applied: run.applied(),
@@ -113,7 +113,7 @@ fn our_moment(app: &App, run: &OurRun) -> Moment {
         batch_rows: begun.map_or(0, |p| p.batch_rows),
         rate: begun.map_or(0.0, |p| p.rate),
         eta_s: begun.and_then(|p| p.eta_s),
-        waiting: begun.and_then(|p| p.waiting.clone()),
+        waiting: if phase == Phase::Paused { Some("you: p goes on".into()) } else { waiting },
         note,
     }
 }
@@ -142,7 +142,7 @@ fn their_moment(app: &App, run: &RunRecord) -> Moment {
 }
 
 fn took_so_far(app: &App, since: DateTime<Utc>) -> String {
-    super::run::took(since, app.now.max(since))
+    whole(u64::try_from((app.now - since).num_seconds()).unwrap_or(0))
 }
 
 /// Whole seconds left, rounded up.
@@ -178,7 +178,7 @@ fn bar(app: &App, m: &Moment) -> Spans {
 
 fn numbers(m: &Moment) -> Spans {
     let eta = match m.eta_s {
-        Some(s) => seconds(f64::from(u32::try_from(s).unwrap_or(u32::MAX))),
+        Some(s) => whole(s),
         None => "unknown".into(),
     };
     let rate =
@@ -209,37 +209,44 @@ fn reason(app: &App, m: &Moment) -> Cell {
     }
 }
 
-/// What came of it.
+/// What came of it, and what that means.
 fn ended(app: &App, ours: Option<&OurRun>, record: Option<&RunRecord>) -> Vec<Spans> {
     let mut line = vec![plain(" ")];
-    match (ours.and_then(|r| r.done.as_ref()), record) {
-        (Some(done), _) => line.extend(done_line(app, done)),
-        (None, Some(record)) => {
-            let stand = stand(&app.theme, record);
-            let text = match record.outcome {
+    let meant = match (ours.and_then(|r| r.done.as_ref()), record) {
+        (Some(done), _) => {
+            line.extend(done_cells(app, done.outcome, (done.applied, done.drifted), done.verified));
+            meaning(done.outcome)
+        }
+        (None, Some(r)) => {
+            line.extend(done_cells(app, r.outcome, (r.rows_applied, r.rows_drifted), r.verified));
+            line[1] = stand(&app.theme, r);
+            match r.outcome {
                 Outcome::Running => "its console is gone; what it committed stays",
                 outcome => meaning(outcome),
-            };
-            line.extend([stand, plain(format!("   {text}"))]);
+            }
         }
-        (None, None) => line.push(cell("nothing is known of it yet", Tone::Dim)),
-    }
+        (None, None) => "nothing is known of it yet",
+    };
     if let Some((run, ended)) = ours.and_then(|r| Some((r, r.ended?))) {
         line.push(cell(format!("   took {}", super::run::took(run.began, ended)), Tone::Dim));
     }
-    vec![line]
+    vec![line, vec![cell(format!(" {meant}"), Tone::Plain)]]
 }
 
-fn done_line(app: &App, done: &Done) -> Vec<Cell> {
-    let mut out = vec![verdict(&app.theme, done.outcome)];
-    out.push(plain(format!("   {}", meaning(done.outcome))));
-    if done.applied + done.drifted > 0 {
-        out.push(plain(format!("   {} changed", count(done.applied))));
-        let tone = if done.drifted > 0 { Tone::Warn } else { Tone::Plain };
-        out.push(cell(format!("   {} left alone", count(done.drifted)), tone));
+fn done_cells(
+    app: &App,
+    outcome: Outcome,
+    (applied, drifted): (u64, u64),
+    verified: Option<bool>,
+) -> Vec<Cell> {
+    let mut out = vec![verdict(&app.theme, outcome)];
+    if applied + drifted > 0 {
+        out.push(plain(format!("   {} changed", count(applied))));
+        let tone = if drifted > 0 { Tone::Warn } else { Tone::Plain };
+        out.push(cell(format!("   {} left alone", count(drifted)), tone));
     }
     let g = app.theme.glyphs;
-    out.push(match done.verified {
+    out.push(match verified {
         Some(true) => cell(format!("   {} verified", g.ok), Tone::Good),
         Some(false) => cell(format!("   {} the proof failed", g.fail), Tone::Bad),
         None => cell("", Tone::Dim),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Lines;
 use crate::engine::plan::{Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Values, text_of};
 use crate::tui::app::{App, PlanView, Stage};
-use crate::tui::format::{count, counted};
+use crate::tui::format::counted;
 use crate::tui::list::{Cell, Col, List, Row, cell, plain, value};
 use crate::tui::msg::PlanColumns;
 use crate::tui::pane::Spans;
@@ -146,9 +146,8 @@ fn totals(plan: &Plan, all: bool, out: &mut Lines) -> Option<usize> {
         return None;
     }
     let shown = if all || plan.totals.len() <= TOTALS + 1 { plan.totals.len() } else { TOTALS };
-    let wide = plan.totals.iter().take(shown).map(|t| count(t.rows).len()).max().unwrap_or(0);
     for (i, total) in plan.totals.iter().take(shown).enumerate() {
-        let text = format!("{:>wide$} × {}", count(total.rows), total.change);
+        let text = format!("{}: {}", total.change, counted(total.rows, "row"));
         out.text(if i == 0 { "diff" } else { "" }, &text, Tone::Accent);
     }
     let hidden = &plan.totals[shown..];

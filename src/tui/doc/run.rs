@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Lines;
 use crate::engine::compare::Moved;
-use crate::engine::journal::{Event, RunRecord};
+use crate::engine::journal::{Event, Outcome, RunRecord};
 use crate::engine::plan::PlannedRow;
 use crate::engine::progress::Done;
 use crate::tui::app::{App, OurRun, RunView};
@@ -38,6 +38,9 @@ pub fn lines(app: &App, view: &RunView) -> Vec<Spans> {
 
 fn our_run(app: &App, run: &OurRun, out: &mut Lines) {
     let Some(done) = &run.done else {
+        if let Some(p) = run.progress.as_ref().filter(|p| !p.step.is_empty()) {
+            out.text("step", &p.step, Tone::Plain);
+        }
         if let Some(plan) = &run.plan {
             out.text("undo", &plan.undo, Tone::Plain);
             out.text("plan", &format!("{} (x shows its statements)", plan.phrase), Tone::Dim);
@@ -45,8 +48,12 @@ fn our_run(app: &App, run: &OurRun, out: &mut Lines) {
         return;
     };
     if let Some(failure) = &done.failure {
-        out.text("stopped", &failure.message, Tone::Bad);
-        out.text("", failure.hint.as_deref().unwrap_or_default(), Tone::Plain);
+        // What has moved is told row by row below.
+        if done.moved.is_none() {
+            out.text("stopped", &failure.message, Tone::Bad);
+        }
+        let label = if done.moved.is_none() { "" } else { "refused" };
+        out.text(label, failure.hint.as_deref().unwrap_or_default(), Tone::Plain);
     }
     proof(app, done, out);
     if let Some(moved) = &done.moved {
@@ -68,7 +75,8 @@ fn proof(app: &App, done: &Done, out: &mut Lines) {
         };
         out.text(if i == 0 { "proof" } else { "" }, &format!("{symbol} {question}: {text}"), tone);
     }
-    if done.proof.is_empty() && done.verified.is_none() {
+    let begun = matches!(done.outcome, Outcome::Applied | Outcome::Partial | Outcome::Ambiguous);
+    if begun && done.proof.is_empty() && done.verified.is_none() {
         out.text("proof", "none was made", Tone::Dim);
     }
 }
@@ -78,9 +86,10 @@ fn moved_rows(moved: &Moved, out: &mut Lines) {
         out.text(if i == 0 { "moved" } else { "" }, part, Tone::Warn);
     }
     if moved.total > 0 {
-        out.text("moved", &counted(moved.total, "row"), Tone::Warn);
+        let text = format!("{} not as planned any more", counted(moved.total, "row"));
+        out.text("moved", &text, Tone::Warn);
         for row in &moved.rows {
-            out.text("", &format!("{}: {}", row.what, row.text()), Tone::Plain);
+            out.text("", &row.text(), Tone::Plain);
         }
         let told = moved.rows.len() as u64;
         if moved.total > told {

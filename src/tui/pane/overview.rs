@@ -204,20 +204,22 @@ fn last_run(app: &App) -> Option<Spans> {
         },
     };
     let dot = app.theme.glyphs.dot;
-    let verified = match run.verified {
-        Some(true) => " verified",
-        Some(false) => " the proof FAILED",
-        None => " not verified",
-    };
     let mut line = vec![label, plain(format!("{} {dot} ", title_of(run))), live::stand(&app.theme, run)];
-    let rows =
-        format!(" {}, left alone {} {dot}{verified}", count(run.rows_applied), count(run.rows_drifted));
-    line.push(plain(rows));
-    let who = run.operator.split('@').next().unwrap_or_default();
-    line.push(cell(format!(" {dot} {} by {who}", ago(run.started_at, app.server_now())), Tone::Dim));
+    line.push(plain(format!(" {}", count(run.rows_applied))));
+    if run.rows_drifted > 0 {
+        line.push(cell(format!(", left alone {}", count(run.rows_drifted)), Tone::Warn));
+    }
+    line.push(match run.verified {
+        Some(true) => plain(format!(" {dot} verified")),
+        Some(false) => cell(format!(" {dot} the proof FAILED"), Tone::Bad),
+        None => cell(format!(" {dot} not verified"), Tone::Warn),
+    });
+    // The key first: what is cut at the right is who and when.
     if app.why_not_undo(Some(run)).is_none() {
         line.push(cell("   z undo", Tone::Accent));
     }
+    let who = run.operator.split('@').next().unwrap_or_default();
+    line.push(cell(format!("   {} by {who}", ago(run.started_at, app.server_now())), Tone::Dim));
     Some(line)
 }
 

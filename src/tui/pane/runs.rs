@@ -66,13 +66,13 @@ impl Pane for Runs {
                 Col::left("outcome"),
                 Col::right("run"),
                 Col::grow("what"),
+                Col::left("way back"),
                 Col::right("rows"),
-                Col::right("left alone"),
                 Col::left("proof"),
                 Col::left("began (UTC)"),
                 Col::right("took"),
                 Col::left("by"),
-                Col::left("way back"),
+                Col::right("left alone"),
             ],
             rows,
             empty,
@@ -113,6 +113,7 @@ fn beginning(app: &App, run: &OurRun) -> Row {
             cell(format!("{} {phase}", app.theme.glyphs.running), Tone::Accent),
             plain(""),
             plain(run.title.clone()),
+            plain(""),
             plain(count(run.total())),
         ],
         goto: Goto::Run(String::new()),
@@ -126,9 +127,10 @@ fn row(app: &App, run: &RunRecord) -> Row {
         Some(percent) => cell(format!("{} live {percent} %", g.running), Tone::Accent),
         None => live::stand(&app.theme, run),
     };
-    let rows = match run.rows_applied == run.rows {
-        true => count(run.rows),
-        false => format!("{} of {}", count(run.rows_applied), count(run.rows)),
+    let rows = if run.rows_applied == run.rows {
+        count(run.rows)
+    } else {
+        format!("{} of {}", count(run.rows_applied), count(run.rows))
     };
     let proof = match run.verified {
         Some(true) => cell(format!("{} verified", g.ok), Tone::Good),
@@ -143,13 +145,13 @@ fn row(app: &App, run: &RunRecord) -> Row {
             stand,
             plain(run.id.clone()),
             plain(title_of(run)),
+            way_back(app, run),
             plain(rows),
-            cell(drifted, Tone::Warn),
             proof,
             cell(run.started_at.format("%m-%d %H:%M").to_string(), Tone::Dim),
             plain(until.map_or_else(String::new, |until| took(run.started_at, until))),
             cell(run.operator.split('@').next().unwrap_or_default(), Tone::Dim),
-            way_back(app, run),
+            cell(drifted, Tone::Warn),
         ],
         goto: Goto::Run(run.id.clone()),
         check: None,
@@ -161,7 +163,7 @@ fn way_back(app: &App, run: &RunRecord) -> Cell {
         return cell("a resume", Tone::Warn);
     }
     match (&run.undone_by, app.why_not_undo(Some(run))) {
-        (Some(by), _) => cell(format!("taken back by {by}"), Tone::Dim),
+        (Some(by), _) => cell(format!("undone by {by}"), Tone::Dim),
         (None, None) if run.reversible == "lossy" => cell("z undo, lossy", Tone::Warn),
         (None, None) => cell("z undo", Tone::Accent),
         (None, Some(_)) if run.reversible == "no" => cell("none", Tone::Bad),

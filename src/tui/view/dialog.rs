@@ -70,22 +70,20 @@ fn line(app: &App, c: &Choice, width: usize) -> Spans {
 /// What must be known before planning.
 pub(super) fn ask(app: &App, ask: &Ask, typed: &str) -> Sheet {
     let at = app.overlay.as_ref().map_or(0, |o| o.cursor);
-    let mut lines: Vec<Spans> = Vec::new();
-    for (i, field) in ask.fields.iter().enumerate() {
-        let (mark, tone) = if i == at { (app.theme.glyphs.cursor, Tone::Strong) } else { (" ", Tone::Plain) };
-        lines.push(vec![cell(format!("{mark} "), Tone::Accent), cell(field.question.clone(), tone)]);
-        if i != at {
-            let answer = if field.answer.is_empty() { "not answered yet" } else { &field.answer };
-            lines.push(vec![cell(format!("    {}={answer}", field.key), Tone::Dim)]);
-        }
+    let mut lines: Vec<Spans> = vec![vec![]];
+    for (i, field) in ask.fields.iter().enumerate().filter(|(i, _)| *i != at) {
+        let answer = if field.answer.is_empty() { "not answered yet" } else { &field.answer };
+        let step = if i < at { "before" } else { "next" };
+        lines.push(vec![cell(format!("  {step:<7} {}   ", field.question), Tone::Dim), plain(answer)]);
     }
+    let question = ask.fields.get(at).map_or("", |f| f.question.as_str());
     for (key, known) in &ask.params {
-        lines.push(vec![cell(format!("  {key}={known}"), Tone::Dim)]);
+        lines.push(vec![cell(format!("  for     {key}={known}"), Tone::Dim)]);
     }
     Sheet {
         title: format!("{} {}: before it is planned", ask.offer.verb, ask.offer.name),
         lines,
-        prompt: Some(typed.to_owned()),
+        prompt: Some(format!("{question}   {typed}")),
         hint: "Enter answers, arrows choose the question, Esc leaves".into(),
         ..Sheet::default()
     }
@@ -130,12 +128,12 @@ pub(super) fn unfinished(app: &App, id: &str, width: usize) -> Sheet {
 pub(super) fn resume(app: &App, id: &str, typed: &str, width: usize) -> Sheet {
     let words = App::resume_words(id);
     let mut lines: Vec<Spans> = vec![vec![plain("type   "), cell(words.clone(), Tone::Accent)]];
-    if !words.starts_with(typed) {
-        let text = differs(&words, typed).replacen("the phrase", "it", 1);
-        lines.push(vec![cell(format!("{} {text}", app.theme.glyphs.fail), Tone::Bad)]);
+    lines.push(if words.starts_with(typed) {
+        vec![]
     } else {
-        lines.push(vec![]);
-    }
+        let text = differs(&words, typed).replacen("the phrase", "it", 1);
+        vec![cell(format!("{} {text}", app.theme.glyphs.fail), Tone::Bad)]
+    });
     if let Some(run) = app.journal.run(id) {
         lines.extend(stopped(app, run, width));
         let rest = run.rows.saturating_sub(done(run));

@@ -63,10 +63,16 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect, view: &PlanView) {
             line.push(plain(format!("/{}", target.database)));
         }
     }
+    let room = Rect { width: right_x.saturating_sub(area.x + 1), ..area };
     if let Some(system) = view.plan().and_then(|p| p.identity.system_identifier.as_deref()) {
-        line.push(cell(format!("  (system {})", short(system)), Tone::Dim));
+        let text = format!("  (system {})", short(system));
+        // In part it would tell nothing; the text has it in full.
+        let used: usize = line.iter().map(|c| c.text.width()).sum();
+        if used + text.width() <= usize::from(room.width) {
+            line.push(cell(text, Tone::Dim));
+        }
     }
-    spans(app, buffer, Rect { width: right_x.saturating_sub(area.x + 1), ..area }, &line);
+    spans(app, buffer, room, &line);
     put(buffer, right_x, area.y, area.right(), &right, app.theme.tone(tone));
 }
 

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{fit, put};
 use crate::tui::app::{App, Link, PlanView, View};
 use crate::tui::doc::live::percent;
-use crate::tui::format::{ago, count, seconds};
+use crate::tui::format::{ago, count, whole};
 use crate::tui::keymap::{self, Scene, shown};
 use crate::tui::list::List;
 use crate::tui::theme::Tone;
@@ -88,6 +88,18 @@ fn right_text(app: &App, list: &List) -> String {
     parts.join("   ")
 }
 
+/// The keys that are no text while the phrase is typed.
+fn typing(app: &App, buffer: &mut Buffer, area: Rect) {
+    let mut x = area.x;
+    for (key, what) in
+        [("enter", "apply, if it is the phrase"), ("esc", "close the line"), ("ctrl-u", "empty it")]
+    {
+        let key = format!(" {} ", shown(key, app.theme.glyphs.enter));
+        x = put(buffer, x, area.y, area.right(), &key, app.theme.tone(Tone::Accent));
+        x = put(buffer, x, area.y, area.right(), &format!("{what} "), app.theme.tone(Tone::Plain));
+    }
+}
+
 /// Where in a plan's rows one is.
 fn rows_of_plan(app: &App, view: &PlanView) -> String {
     let total = count(view.total());
@@ -107,9 +119,7 @@ fn run_elsewhere(app: &App) -> Option<String> {
     }
     let p = run.progress.as_ref();
     let percent = p.and_then(|p| percent(p.done, p.total)).map_or_else(String::new, |n| format!(" {n} %"));
-    let eta = p.and_then(|p| p.eta_s).map_or_else(String::new, |s| {
-        format!(", {} left", seconds(f64::from(u32::try_from(s).unwrap_or(u32::MAX))))
-    });
+    let eta = p.and_then(|p| p.eta_s).map_or_else(String::new, |s| format!(", {} left", whole(s)));
     let phase = p.map_or("beginning", |p| p.phase.word());
     Some(format!("{} run {}: {phase}{percent}{eta}", app.theme.glyphs.running, run.number().unwrap_or("")))
 }
@@ -117,6 +127,9 @@ fn run_elsewhere(app: &App) -> Option<String> {
 /// The keys that matter here; one that cannot be used now is dim, and says why when it is pressed.
 pub(super) fn footer(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
     let mut x = area.x;
+    if app.typing_phrase() {
+        return typing(app, buffer, area);
+    }
     let scene = app.scene();
     for b in keymap::here(scene).filter(|b| !b.short.is_empty()) {
         let disabled = app.why_not_in(b.action, list).is_some();
