@@ -78,7 +78,7 @@ CREATE INDEX events_run ON midwatch.events (run, seq);
 
 -- The chain's end: one row, whose lock puts writers in a line.
 CREATE TABLE midwatch.head (
-  only bool PRIMARY KEY DEFAULT true CHECK (only),
+  one  bool PRIMARY KEY DEFAULT true CHECK (one),
   seq  bigint NOT NULL DEFAULT 0,
   hash text NOT NULL DEFAULT ''
 );

@@ -1,12 +1,10 @@
 //! Rules of the profile whose every row is something wrong: exact totals, rows paged by key.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::engine::ident::Ident;
 use crate::engine::paging::{self, At, Page, PageRequest, RowSource};
 use crate::engine::ports::{Fut, ReadOptions, Snapshot};
 use crate::engine::profile::{AnomalyRule, Profile};
@@ -111,24 +109,10 @@ fn source(profile: &Profile, rule: &AnomalyRule) -> RowSource {
     RowSource {
         id: format!("anomalies/{}", rule.name),
         title: rule.title.clone(),
-        sql: with_sources(profile, &rule.sql),
+        sql: profile.with_sources(&rule.sql),
         params: vec![],
         key: rule.key.clone(),
         labels: rule.labels.clone(),
         context: rule.context.as_ref().map(|c| (c.title.clone(), c.sql.clone())),
     }
-}
-
-/// The rule's query with the profile's sources before it. `recursive` only lets them name each other in any order.
-fn with_sources(profile: &Profile, sql: &str) -> String {
-    if profile.sources.is_empty() {
-        return sql.to_owned();
-    }
-    let mut out = String::from("with recursive ");
-    for (i, (name, source)) in profile.sources.iter().enumerate() {
-        let comma = if i == 0 { "" } else { ",\n" };
-        let _ = write!(out, "{comma}{} as not materialized ({}\n)", Ident(name), source.sql);
-    }
-    let _ = write!(out, "\nselect * from ({sql}\n) rule");
-    out
 }

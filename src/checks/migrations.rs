@@ -7,7 +7,6 @@ mod history;
 mod indexes;
 mod judge;
 mod probe;
-mod script;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

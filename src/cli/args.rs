@@ -52,6 +52,18 @@ pub(super) struct Global {
 pub(super) enum Command {
     /// Run checks once
     Check(CheckArgs),
+    /// Show what an operation would do, row by row; changes nothing
+    Plan(PlanArgs),
+    /// Do exactly what a plan says
+    Apply(ApplyArgs),
+    /// Plan the inverse of a run
+    Undo(UndoArgs),
+    /// Go on with an unfinished run
+    Resume(RunArgs),
+    /// What was done on the target, newest first
+    Runs(RunsArgs),
+    /// The journal itself
+    Journal(JournalArgs),
     /// Private servers with the demo systems, then the console on them
     Demo(DemoArgs),
     /// What works here and what does not: terminal, configuration, targets, PostgreSQL binaries
@@ -74,6 +86,78 @@ pub(super) struct CheckArgs {
     /// Plant what each check looks for and see that it is found (in a later version)
     #[arg(long)]
     pub(super) self_test: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// init, backfill, fix, resolve, requeue
+    #[arg(value_name = "OPERATION")]
+    pub(super) operation: String,
+    /// On what, as in the profile; left out: the only one it has
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// A parameter of the operation; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) set: Vec<(String, String)>,
+    /// Write the plan to a file, and all its rows to FILE.rows
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("KEY=VALUE is wanted, e.g. limit=100".into()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    /// As `plan --out` wrote it
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    /// The plan's phrase, byte for byte
+    #[arg(long, value_name = "PHRASE")]
+    pub(super) confirm: Option<String>,
+    /// The database's name, for irreversible work
+    #[arg(long, value_name = "DATABASE")]
+    pub(super) confirm_target: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UndoArgs {
+    /// The run's number
+    #[arg(value_name = "RUN")]
+    pub(super) run: String,
+    /// Write the inverse plan to a file, and all its rows to FILE.rows
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The run's number
+    #[arg(value_name = "RUN")]
+    pub(super) run: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    /// One run, with its entries
+    #[arg(value_name = "RUN")]
+    pub(super) run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct JournalArgs {
+    #[command(subcommand)]
+    pub(super) command: JournalCommand,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(super) enum JournalCommand {
+    /// Look whether entries were altered, removed or cut off
+    Verify,
 }
 
 #[derive(Debug, Args)]

@@ -1,12 +1,10 @@
 //! `midwatch check`.
 
-use std::path::Path;
-
 use futures_util::stream::{self, StreamExt as _};
 
 use super::args::CheckArgs;
-use super::output::Output;
-use crate::engine::{Engine, Error, Report, Result, Status};
+use super::output::{Output, save};
+use crate::engine::{Engine, Report, Result, Status};
 use crate::report::{json, text};
 
 /// As many as the reader has sessions.
@@ -47,17 +45,4 @@ fn exit_code(reports: &[Report]) -> u8 {
     } else {
         u8::from(any(|s| matches!(s, Status::Fail | Status::Warn)))
     }
-}
-
-/// Written beside and renamed into place: a reader never meets half a file.
-fn save(path: &Path, text: &str) -> Result<()> {
-    let fail = |e: std::io::Error| Error::usage(format!("failed to write {}: {e}", path.display()));
-    if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-        std::fs::create_dir_all(dir).map_err(fail)?;
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    std::fs::write(&part, text).map_err(fail)?;
-    std::fs::rename(&part, path).map_err(fail)
 }

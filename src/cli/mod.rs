@@ -1,12 +1,14 @@
 //! The command line: one engine call per verb, one exit code per outcome.
 
 mod args;
+mod change;
 mod check;
 mod config;
 mod demo;
 mod doctor;
 mod log;
 mod output;
+mod runs;
 
 use std::ffi::OsString;
 
@@ -68,6 +70,22 @@ async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
             let engine = (parts.connect)(select(cli)?).await?;
             check::run(&engine, args, out).await
         }
+        Some(Command::Plan(args)) => change::plan(&(parts.connect)(select(cli)?).await?, args, out).await,
+        Some(Command::Undo(args)) => change::undo(&(parts.connect)(select(cli)?).await?, args, out).await,
+        Some(Command::Apply(args)) => {
+            // Whoever names no target means the plan's.
+            let file = change::read(&args.plan)?;
+            let config = Config::find(cli.global.config.as_deref())?;
+            let named = cli.global.target.as_deref();
+            let named = named.or(Some(file.target.as_str()).filter(|t| config.targets.contains_key(*t)));
+            let selected = overrides(cli).apply(config.select(named)?);
+            change::apply(&(parts.connect)(selected).await?, file, args, out).await
+        }
+        Some(Command::Resume(args)) => change::resume(&(parts.connect)(select(cli)?).await?, args, out).await,
+        Some(Command::Runs(args)) => runs::list(&(parts.connect)(select(cli)?).await?, args, out).await,
+        Some(Command::Journal(args)) => match args.command {
+            args::JournalCommand::Verify => runs::verify(&(parts.connect)(select(cli)?).await?, out).await,
+        },
         Some(Command::Config(args)) => config::run(cli, args, out),
         Some(Command::Doctor) => doctor::run(cli, parts, out).await,
         Some(Command::Demo(args)) => demo::run(cli, args, parts, out).await,

@@ -1,6 +1,7 @@
 //! Where bytes go: data to stdout, everything else to stderr.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -88,4 +89,17 @@ pub(super) fn no_color(flag: bool) -> bool {
 
 pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
+}
+
+/// Written beside and renamed into place: a reader never meets half a file.
+pub(super) fn save(path: &Path, text: &str) -> Result<()> {
+    let fail = |e: std::io::Error| Error::usage(format!("failed to write {}: {e}", path.display()));
+    if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+        std::fs::create_dir_all(dir).map_err(fail)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    std::fs::write(&part, text).map_err(fail)?;
+    std::fs::rename(&part, path).map_err(fail)
 }

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ident::{Ident, Relation, literal};
+use super::plan::Verification;
+
 /// A column that is written or kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypedColumn {
@@ -98,4 +101,31 @@ impl RowKind {
             Self::Compute => Self::Compute,
         }
     }
+}
+
+/// Do the rows that a run wrote hold what it wrote?
+pub fn verification(change: &RowChange) -> Option<Verification> {
+    let key: Vec<_> = change
+        .key
+        .iter()
+        .map(|c| format!("t.{} = (i.key->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name))
+        .collect();
+    let same: Vec<_> = change
+        .columns
+        .iter()
+        .map(|c| format!("t.{}::text is not distinct from i.after->>{}", Ident(&c.name), literal(&c.name)))
+        .collect();
+    let (table, key) = (Relation::parse(&change.table), key.join(" and "));
+    let (title, wrong) = match change.kind {
+        RowKind::Compute => return None,
+        RowKind::Delete => (format!("rows deleted from {} are gone", change.table), "t.tableoid is not null".to_owned()),
+        RowKind::Update | RowKind::Insert => (
+            format!("rows written to {} hold what was planned", change.table),
+            format!("t.tableoid is null or not ({})", same.join(" and ")),
+        ),
+    };
+    let sql = format!(
+        "select i.key from run_rows i left join {table} t on {key} where i.seq is not null and ({wrong})"
+    );
+    Some(Verification { title, sql })
 }

@@ -91,6 +91,16 @@ pub enum Window {
     Closed(u32),
 }
 
+impl Window {
+    /// At a minute of the UTC day; from and to, which may run over midnight.
+    pub fn at(span: Option<(u32, u32)>, minute: u32) -> Self {
+        let Some((start, end)) = span else { return Self::Always };
+        let until = |to: u32| (to + 1440 - minute) % 1440;
+        let (length, since) = ((end + 1440 - start) % 1440, (minute + 1440 - start) % 1440);
+        if since < length { Self::Open(until(end)) } else { Self::Closed(until(start)) }
+    }
+}
+
 /// Everything a verdict depends on besides the plan.
 pub struct Circumstances<'a> {
     /// How dangerous the target is.

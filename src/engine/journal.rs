@@ -163,7 +163,7 @@ select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at,
        r.plan ->> 'reversible' as reversible, r.digest
 from midwatch.runs r
 left join lateral (select k.pid from pg_locks k
-                   where k.locktype = 'advisory' and k.classid = 1836541815 and k.objid = 0 and k.objsubid = 2 and k.granted
+                   where k.locktype = 'advisory' and k.classid = 1835300719 and k.objid = 0 and k.objsubid = 2 and k.granted
                      and k.database = (select oid from pg_database where datname = current_database())
                      and k.pid = r.lock_pid limit 1) l on true";
 
@@ -223,6 +223,17 @@ pub async fn drifted(facts: &dyn Facts, run: &str, limit: u32) -> Result<Vec<Pla
         .into_iter()
         .map(|r| PlannedRow { key: r.key, before: r.before, after: r.after, ..PlannedRow::default() })
         .collect())
+}
+
+/// A run with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JournalShown {
+    /// The run.
+    pub record: RunRecord,
+    /// Its entries, oldest first.
+    pub events: Vec<Event>,
+    /// Rows it left alone, the first of them.
+    pub drifted: Vec<PlannedRow>,
 }
 
 /// What a look at the whole journal found.

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Engine;
-use super::error::{Error, Result};
-use super::guard::{Approved, Gate};
-use super::journal::{Mirror, RunRecord};
-use super::operation::{Offer, Params};
-use super::plan::{Plan, PlannedRow};
+use chrono::{TimeDelta, Timelike as _};
+
+use super::error::{Class, Error, Result};
+use super::guard::{Approved, Circumstances, Gate, JournalState, Window};
+use super::journal::{self, Mirror, RunRecord};
+use super::operation::{Offer, Params, Risk};
+use super::plan::{Identity, Plan, PlannedRow};
 use super::ports::Fut;
 use super::progress::{Control, Done, Watcher};
 use super::rowset::{RowSet, Spools};
+use super::target::Server;
 use super::writer::Writers;
+use super::{Engine, bootstrap, executor, planner};
 
 /// What changing needs from the outside.
 pub struct Means {
@@ -62,54 +65,141 @@ pub enum PlanNews {
     Counted(u64),
 }
 
+/// What a plan was an answer to.
+pub(super) fn request_of(plan: &Plan) -> Request {
+    match &plan.undoes {
+        Some(run) => Request::Undo { run: run.clone() },
+        None => Request::Operation {
+            verb: plan.operation.clone(),
+            name: Some(plan.name.clone()),
+            params: Params(plan.params.clone()),
+        },
+    }
+}
+
 impl Engine {
     /// What could be done here, and why not.
     pub fn offers(&self) -> Vec<Offer> {
-        vec![]
+        let mut out: Vec<Offer> = self.operations.iter().flat_map(|o| o.offers(&self.profile)).collect();
+        if self.read_only {
+            for offer in &mut out {
+                offer.disabled.get_or_insert_with(|| "this target is read-only".into());
+            }
+        }
+        out
     }
 
     /// Plans; nothing is written anywhere but into a file of ours.
     pub async fn plan(&self, request: &Request, news: &(dyn Fn(PlanNews) + Send + Sync)) -> Result<Planned> {
-        let _ = (request, news);
-        Err(Error::usage("not yet"))
+        planner::plan(self, request, None, news).await
     }
 
-    /// A plan from a file, checked against itself.
+    /// A plan that was written to a file, and its rows; refused when either was edited.
     pub fn open_plan(&self, plan: Plan, rows: Arc<dyn RowSet>) -> Result<Planned> {
-        let _ = (plan, rows);
-        Err(Error::usage("not yet"))
+        let edited = |what: &str| {
+            Err(Error::new(Class::Stale, format!("the plan was edited: {what}")).hint("plan again; a plan is applied as it was made"))
+        };
+        if plan.digest != plan.computed_digest() {
+            return edited("its digest is not that of its content");
+        }
+        if plan.phrase != plan.computed_phrase() {
+            return edited("its phrase is not that of its content");
+        }
+        if plan.rows_sha256 != rows.sha256() || plan.diff_total != rows.len() {
+            return edited("its rows are not those it was made with");
+        }
+        let ttl = TimeDelta::minutes(i64::from(self.guard.policy.plan_ttl_min));
+        if plan.expires_at > plan.created_at + ttl {
+            return edited("it expires later than the policy allows");
+        }
+        if plan.target != self.name {
+            return Err(Error::new(
+                Class::Stale,
+                format!("the plan is for target {}, this is {}", plan.target, self.name),
+            )
+            .hint("--target NAME"));
+        }
+        Ok(Planned { plan, rows })
     }
 
     /// May it be confirmed, and how?
     pub async fn review(&self, planned: Planned, headless: bool) -> Result<Gate> {
-        let _ = (planned, headless);
-        Err(Error::usage("not yet"))
+        let (risk, bootstraps) = match self.operations.iter().find(|o| o.spec().verb == planned.plan.operation) {
+            Some(operation) => (operation.spec().risk, operation.spec().bootstraps),
+            // An inverse is at its worst what its plan says.
+            None => (Risk::Irreversible, false),
+        };
+        let server = self.facts.server().await?;
+        let now = self.circumstances(&server, headless).await?;
+        if now.now + TimeDelta::seconds(60) < planned.plan.created_at {
+            return Err(Error::new(Class::Stale, "the plan was made in this server's future: it was edited, or made elsewhere"));
+        }
+        self.guard.review(planned.plan, planned.rows, risk, bootstraps, &now)
+    }
+
+    async fn circumstances<'s>(&self, server: &'s Server, headless: bool) -> Result<Circumstances<'s>> {
+        let now = planner::server_time(self).await?;
+        let minute = now.time().num_seconds_from_midnight() / 60;
+        Ok(Circumstances {
+            environment: self.environment.0,
+            read_only: self.read_only,
+            window: Window::at(self.window, minute),
+            server,
+            now,
+            journal: bootstrap::state(&*self.facts).await,
+            headless,
+        })
     }
 
     /// May this unfinished run go on? `None`: there is nothing left to do.
     pub async fn review_resume(&self, run: &str) -> Result<Option<Approved>> {
-        let _ = run;
-        Err(Error::usage("not yet"))
+        let server = self.facts.server().await?;
+        let now = self.circumstances(&server, false).await?;
+        self.guard.circumstances(false, &now)?;
+        let record = journal::run(&*self.facts, run).await?;
+        if record.live {
+            return Err(Error::new(
+                Class::Refused,
+                format!("run {run} is going on: {}, since {}", record.operator, record.started_at.format("%Y-%m-%d %H:%M:%SZ")),
+            )
+            .hint("one operator at a time; midwatch runs shows how far it is"));
+        }
+        if !record.resumable {
+            return Ok(None);
+        }
+        let plan = journal::plan_of(&*self.facts, run).await?;
+        self.guard.resume(run, plan, &now).map(Some)
     }
 
     /// Does what was approved: once, as planned, or says how far it came.
     pub async fn run(&self, approved: Approved, control: &Control, watcher: Watcher<'_>) -> Done {
-        let _ = (approved, control, watcher);
-        Done {
-            run: None,
-            outcome: super::journal::Outcome::Refused,
-            applied: 0,
-            drifted: 0,
-            verified: None,
-            proof: vec![],
-            failure: Some(Error::usage("not yet")),
-            moved: None,
-            resumable: false,
-        }
+        executor::run(self, approved, control, watcher).await
     }
 
     /// The latest runs, newest first.
     pub async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>> {
-        super::journal::runs(&*self.facts, limit).await
+        journal::runs(&*self.facts, limit).await
+    }
+
+    /// The server's time: the only one that counts for what expires.
+    pub async fn server_time(&self) -> Result<chrono::DateTime<chrono::Utc>> {
+        planner::server_time(self).await
+    }
+
+    /// Refuses where there is no journal to read.
+    pub async fn needs_journal(&self) -> Result<()> {
+        match bootstrap::state(&*self.facts).await {
+            JournalState::Ready => Ok(()),
+            JournalState::Missing { .. } => {
+                Err(Error::unobserved("there is no journal on this target").hint("midwatch plan init makes one"))
+            }
+            JournalState::Unknown { why } => Err(Error::unobserved(why)),
+        }
+    }
+
+    /// Looks whether anybody has altered the journal.
+    pub async fn verify_journal(&self) -> Result<journal::Verified> {
+        let server = self.facts.server().await?;
+        journal::verify(&*self.facts, &*self.means.mirror, &Identity::of(&server)).await
     }
 }

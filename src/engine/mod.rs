@@ -1,9 +1,11 @@
 //! The pure core: shapes and rules. No database driver, no terminal, no clock, no environment.
 
+pub mod bootstrap;
 pub mod change;
 pub mod check;
 pub mod compare;
 pub mod error;
+mod executor;
 pub mod guard;
 pub mod ident;
 pub mod journal;
@@ -11,13 +13,19 @@ pub mod maintain;
 pub mod operation;
 pub mod paging;
 pub mod plan;
+mod planner;
+mod proof;
 pub mod ports;
 pub mod profile;
 pub mod progress;
 pub mod report;
 pub mod rowset;
+pub mod script;
 pub mod secret;
+pub mod tables;
 pub mod target;
+pub mod throttle;
+mod undo;
 pub mod vitals;
 pub mod writer;
 

@@ -136,8 +136,10 @@ impl PlanCx<'_> {
 /// Where a plan's rows come from: expressions over one FROM clause.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowQuery {
-    /// `from … where …`, with `$1…` for `params`.
+    /// `from …`, with `$1…` for `params`.
     pub from: String,
+    /// Which rows; empty: all.
+    pub filter: String,
     /// Bound values.
     pub params: Vec<Param>,
     /// Key columns and their expressions; rows come in this order.
@@ -148,7 +150,9 @@ pub struct RowQuery {
     pub after: Vec<(String, String)>,
     /// What helps to recognise it.
     pub show: Vec<(String, String)>,
-    /// Another order than by key (undo: the last change first), and the expression of its unit.
+    /// Another order than by key: the last change first, for an inverse.
+    pub order: Option<String>,
+    /// The expression of its unit.
     pub unit: Option<String>,
     /// At most so many.
     pub limit: Option<u64>,

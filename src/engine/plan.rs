@@ -168,12 +168,12 @@ pub enum Reversible {
     No,
 }
 
-/// A question asked afterwards: its query counts what is wrong.
+/// A question asked afterwards: every row of its query is something wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     /// One line for people.
     pub title: String,
-    /// One number, which must be 0. `$1` is the run; `run_rows` are its images.
+    /// May read `run_rows`: the images of the run.
     pub sql: String,
 }
 

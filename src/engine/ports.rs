@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Class, Error, Result};
 use super::target::Server;
+use super::throttle::Pressure;
 use super::vitals::Vitals;
 
 /// A boxed future: the ports are used as trait objects.
@@ -80,6 +81,8 @@ pub trait Facts: Send + Sync {
     fn server(&self) -> Fut<'_, Result<Server>>;
     /// What the server is doing right now.
     fn vitals(&self) -> Fut<'_, Result<Vitals>>;
+    /// What else the server has to do.
+    fn pressure(&self) -> Fut<'_, Result<Pressure>>;
     /// Asks the server to cancel everything this console is running there.
     fn cancel_all(&self) -> Fut<'_, ()>;
 }
@@ -90,6 +93,13 @@ pub trait ReadTx: Send {
     fn describe<'a>(&'a mut self, sql: &'a str) -> Fut<'a, Result<Vec<Column>>>;
     /// The rows of a query with a single text column.
     fn texts<'a>(&'a mut self, sql: &'a str, params: &'a [Param]) -> Fut<'a, Result<Vec<Option<String>>>>;
+    /// The same rows one by one as they come: nothing is held but the one at hand.
+    fn each<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Param],
+        take: &'a mut (dyn FnMut(Option<String>) -> Result<()> + Send),
+    ) -> Fut<'a, Result<()>>;
 }
 
 impl dyn ReadTx + '_ {

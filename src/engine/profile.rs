@@ -1,9 +1,11 @@
 //! What a profile says: which things to watch on a kind of system. Plain data; `crate::profile` loads it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::ident::{Ident, Relation};
 use super::report::Severity;
 
 /// Everything one kind of system wants watched. A new system is a new file of this shape: no code.
@@ -192,6 +194,65 @@ pub struct Queue {
     /// The job store beside the table, where there is one.
     #[serde(default)]
     pub jobs: Option<JobStore>,
+    /// What goes with a row's state when it is changed by an operator.
+    #[serde(default)]
+    pub changes: Option<QueueChanges>,
+}
+
+/// What goes with a change of a work item's state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueChanges {
+    /// The system's own record: an INSERT that reads `batch`.
+    #[serde(default)]
+    pub audit: Option<String>,
+    /// Tables that follow, by triggers or by `after_batch`.
+    #[serde(default)]
+    pub derived: Vec<DerivedTable>,
+    /// Columns that a requeued row gets besides its state, as expressions over `t`.
+    #[serde(default)]
+    pub requeue: BTreeMap<String, String>,
+    /// Rows that are requeued first.
+    #[serde(default = "canary")]
+    pub canary: u64,
+    /// Seconds to wait for what becomes of them.
+    #[serde(default = "canary_wait")]
+    pub canary_wait_s: u64,
+    /// Percent of requeued rows that may fail again before it is stopped.
+    #[serde(default = "canary_percent")]
+    pub max_failed_percent: u32,
+}
+
+fn canary() -> u64 {
+    5
+}
+fn canary_wait() -> u64 {
+    60
+}
+fn canary_percent() -> u32 {
+    10
+}
+
+/// A table that follows from another: its rows are kept before and after.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DerivedTable {
+    /// The table.
+    pub table: String,
+    /// Columns that identify its rows.
+    pub key: Vec<String>,
+    /// Which of them a batch touches: a query over `batch` that gives the key.
+    pub rows: String,
+}
+
+/// A question asked after a change: its query's rows are what is wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// One line for people.
+    pub title: String,
+    /// The query; may read `run_rows` (relation, key, before, after, seq) and the profile's sources.
+    pub sql: String,
 }
 
 fn five() -> i64 {
@@ -281,9 +342,47 @@ pub struct AnomalyRule {
     /// What to show around a row.
     #[serde(default)]
     pub context: Option<Context>,
-    /// What could be done; the operation arrives with step 2.
+    /// What mends a row.
     #[serde(default)]
-    pub fix: Option<String>,
+    pub fix: Option<Fix>,
+}
+
+/// What mends a row of a rule: a row that is inserted, or a function that computes something again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fix {
+    /// What it does, in one line.
+    pub title: String,
+    /// The table that is written.
+    pub table: String,
+    /// Its key.
+    pub key: Vec<String>,
+    /// More to read beside the rule's row `r`: a JOIN.
+    #[serde(default)]
+    pub join: Option<String>,
+    /// The row to insert, per column, as expressions over `r`. With `compute`: what the row shall hold, to be shown.
+    pub set: BTreeMap<String, String>,
+    /// What the row holds now, to be shown; with `compute` only.
+    #[serde(default)]
+    pub was: BTreeMap<String, String>,
+    /// Nothing is inserted: a query over `batch` whose functions do the work.
+    #[serde(default)]
+    pub compute: Option<String>,
+    /// What helps to recognise a row, as expressions over `r`.
+    #[serde(default)]
+    pub show: BTreeMap<String, String>,
+    /// The system's own record: an INSERT that reads `batch`.
+    #[serde(default)]
+    pub audit: Option<String>,
+    /// Tables that follow.
+    #[serde(default)]
+    pub derived: Vec<DerivedTable>,
+    /// Where the inserted row must stay: the row that revokes it, as expressions over the inserted row `r`.
+    #[serde(default)]
+    pub revoke: Option<BTreeMap<String, String>>,
+    /// What is asked afterwards.
+    #[serde(default)]
+    pub verify: Vec<Question>,
 }
 
 /// A query that shows one row's surroundings; `{column}` stands for the row's value.
@@ -313,4 +412,83 @@ pub struct Backfill {
     /// The anomaly rule it mends.
     #[serde(default)]
     pub mends: Option<String>,
+    /// Why, for people and for the audit rows.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// A trigger that forbids the change: off for the time of each batch.
+    #[serde(default)]
+    pub guard: Option<String>,
+    /// What helps to recognise a row, as expressions over `t`.
+    #[serde(default)]
+    pub show: BTreeMap<String, String>,
+    /// The system's own record: an INSERT that reads `batch`.
+    #[serde(default)]
+    pub audit: Option<String>,
+    /// What the change entails: a query over `batch` whose functions do it.
+    #[serde(default)]
+    pub after_batch: Option<String>,
+    /// Tables that follow.
+    #[serde(default)]
+    pub derived: Vec<DerivedTable>,
+    /// What is asked afterwards.
+    #[serde(default)]
+    pub verify: Vec<Question>,
+    /// Another way: corrective rows in a table of their own.
+    #[serde(default)]
+    pub instead: Option<Instead>,
+}
+
+/// Corrective rows that leave the table as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instead {
+    /// `--set strategy=` this.
+    pub strategy: String,
+    /// The table of corrections.
+    pub table: String,
+    /// Its key.
+    pub key: Vec<String>,
+    /// More to read beside the row `t`: a JOIN.
+    #[serde(default)]
+    pub join: Option<String>,
+    /// Which rows besides the backfill's filter.
+    #[serde(default)]
+    pub filter: Option<String>,
+    /// The correction, per column, as expressions over `t`.
+    pub set: BTreeMap<String, String>,
+    /// The system's own record: an INSERT that reads `batch`.
+    #[serde(default)]
+    pub audit: Option<String>,
+    /// What the correction entails.
+    #[serde(default)]
+    pub after_batch: Option<String>,
+    /// Tables that follow.
+    #[serde(default)]
+    pub derived: Vec<DerivedTable>,
+    /// What is asked afterwards.
+    #[serde(default)]
+    pub verify: Vec<Question>,
+}
+
+impl Profile {
+    /// A query with the profile's sources before it. `recursive` only lets them name each other in any order.
+    pub fn with_sources(&self, sql: &str) -> String {
+        if self.sources.is_empty() {
+            return sql.to_owned();
+        }
+        let mut out = String::from("with recursive ");
+        for (i, (name, source)) in self.sources.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ",\n" };
+            let _ = write!(out, "{comma}{} as not materialized ({}\n)", Ident(name), source.sql);
+        }
+        let _ = write!(out, "\nselect * from ({sql}\n) rule");
+        out
+    }
+
+    /// Columns of a table whose values must not be kept or shown.
+    pub fn secrets_of(&self, table: &str) -> Vec<&str> {
+        let bare = Relation::parse(table).name;
+        let of = |c: &str| c.rsplit_once('.').is_some_and(|(t, _)| Relation::parse(t).name == bare);
+        self.secret_columns.iter().filter(|c| of(c)).filter_map(|c| c.rsplit('.').next()).collect()
+    }
 }

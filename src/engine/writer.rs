@@ -57,6 +57,8 @@ pub struct Batch<'a> {
     pub rows: u64,
     /// The number it will have.
     pub number: u64,
+    /// When it began, in milliseconds: its entry says how long it took.
+    pub began: i64,
 }
 
 /// A batch that is committed.
@@ -97,11 +99,17 @@ pub trait Writer: Send {
     /// [`Writer::staged`] only.
     fn begin<'a>(&'a mut self, plan: &'a Plan, bootstrap: &'a [String]) -> Fut<'a, Result<Begun>>;
     /// Puts planned rows into the journal, in order.
-    fn stage<'a>(&'a mut self, step: usize, from: u64, rows: &'a [PlannedRow]) -> Fut<'a, Result<()>>;
+    fn stage<'a>(
+        &'a mut self,
+        begun: &'a Begun,
+        step: usize,
+        from: u64,
+        rows: &'a [PlannedRow],
+    ) -> Fut<'a, Result<()>>;
     /// Makes the intent durable.
-    fn staged<'a>(&'a mut self, begun: &'a Begun) -> Fut<'a, Result<Event>>;
+    fn staged<'a>(&'a mut self, begun: &'a Begun, body: &'a serde_json::Value) -> Fut<'a, Result<Event>>;
     /// Gives up what was staged.
-    fn abandon(&mut self) -> Fut<'_, Result<()>>;
+    fn abandon(&mut self) -> Fut<'_, ()>;
     /// Takes over a run whose client is gone, once none of its sessions is left.
     fn take_over<'a>(&'a mut self, run: &'a str) -> Fut<'a, Result<(Begun, Event)>>;
     /// Runs a step's statements.
@@ -132,7 +140,7 @@ pub trait Writer: Send {
     /// Writes down how it ended.
     fn end<'a>(&'a mut self, begun: &'a Begun, ending: &'a Ending) -> Fut<'a, Result<Event>>;
     /// After a lost connection: waits for our own sessions to be gone and reads how far the run has come.
-    fn recover<'a>(&'a mut self, begun: &'a Begun) -> Fut<'a, Result<Begun>>;
+    fn recover<'a>(&'a mut self, begun: &'a Begun) -> Fut<'a, Result<(Begun, Event)>>;
     /// Is the target's lock still ours?
     fn holds_lock(&mut self) -> Fut<'_, Result<()>>;
     /// Lets go of the lock and closes both sessions.

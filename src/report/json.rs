@@ -3,6 +3,9 @@
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
+use crate::engine::journal::{JournalShown, RunRecord};
+use crate::engine::plan::Plan;
+use crate::engine::progress::Done;
 use crate::engine::target::TargetInfo;
 use crate::engine::{Error, Report};
 
@@ -53,4 +56,49 @@ pub fn named(name: &str, value: Value) -> Value {
     out.insert("midwatch".into(), json!(env!("CARGO_PKG_VERSION")));
     out.insert(name.to_owned(), value);
     Value::Object(out)
+}
+
+/// A plan, as `plan --out` writes it and `apply` reads it.
+pub fn plan(plan: &Plan) -> Value {
+    named("plan", json!(plan))
+}
+
+/// Runs, newest first.
+pub fn runs(runs: &[RunRecord]) -> Value {
+    named("runs", json!(runs))
+}
+
+/// One run with its entries; a list like any other, so that readers of `runs` can read it.
+pub fn run(shown: &JournalShown) -> Value {
+    let mut run = json!(shown.record);
+    let events = shown.events.iter().map(|e| {
+        let mut event = json!(e);
+        // Its text is what is hashed; its content is what is read.
+        event["content"] = serde_json::from_str(&e.body).unwrap_or(Value::Null);
+        event
+    });
+    run["events"] = events.collect();
+    run["drifted"] = json!(shown.drifted);
+    named("runs", json!([run]))
+}
+
+/// What came of a run; a failure and what moved beside it.
+pub fn done(done: &Done) -> Value {
+    let mut out = named(
+        "run",
+        json!({
+            "id": done.run, "outcome": done.outcome, "rows_applied": done.applied, "rows_drifted": done.drifted,
+            "verified": done.verified, "resumable": done.resumable,
+            "proof": done.proof.iter().map(|(title, wrong)| json!({ "title": title, "wrong": wrong })).collect::<Vec<_>>(),
+        }),
+    );
+    if let Some(moved) = &done.moved {
+        out["run"]["moved"] = json!(moved.rows);
+        out["run"]["moved_total"] = json!(moved.total);
+        out["run"]["moved_parts"] = json!(moved.parts);
+    }
+    if let Some(failure) = &done.failure {
+        out["error"] = error(failure)["error"].take();
+    }
+    out
 }

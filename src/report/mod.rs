@@ -1,5 +1,6 @@
 //! Engine data to bytes: one file per format. Nothing here looks at a database or a terminal.
 
+mod change;
 pub mod json;
 pub mod table;
 pub mod text;

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use crate::engine::target::TargetInfo;
 use crate::engine::{Report, Severity, Status};
 
+pub use super::change::{done, plan, run, runs};
+
 /// How to mark things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -13,7 +15,7 @@ pub struct Style {
 }
 
 impl Style {
-    fn paint(self, code: &str, text: &str) -> String {
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }

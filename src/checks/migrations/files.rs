@@ -2,10 +2,10 @@
 
 use sha2::{Digest, Sha256, Sha384};
 
-use super::script::{self, Script};
 use crate::engine::Result;
 use crate::engine::ports::{Files, SourceFile};
 use crate::engine::profile::MigrationFolder;
+use crate::engine::script::{self, Script};
 
 #[derive(Debug, Clone)]
 pub(super) struct Migration {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::files::Migration;
-use super::script::Object;
+use crate::engine::script::Object;
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::profile::MigrationFolder;
 use crate::engine::{Error, Result};

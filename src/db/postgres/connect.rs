@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, Connection as _};
 
 use super::error::{connect_error, unsupported_startup};
 use crate::engine::secret::{redact, scrub};
-use crate::engine::{Error, Result};
+use crate::engine::{Class, Error, Result};
 
 /// Longest wait for a connection: an unreachable host must not look like a slow query.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,6 +72,30 @@ impl Connection {
             }
             other => other.map(|c| (c, false)).map_err(|e| connect_error(&e, &self.place)),
         }
+    }
+
+    /// A connection with these settings and no others' habits. A pooler refuses the settings: then this does too.
+    pub(super) async fn open_direct(
+        &self,
+        application: &str,
+        settings: &[(&str, String)],
+    ) -> Result<PgConnection> {
+        let options = self
+            .options
+            .clone()
+            .application_name(application)
+            .options(settings.iter().map(|(name, value)| (*name, value.as_str())));
+        self.try_open(&options).await.map_err(|e| {
+            if unsupported_startup(&e) {
+                Error::new(
+                    Class::Refused,
+                    format!("{}: a connection pooler stands between, and changes need a direct connection", self.place),
+                )
+                .hint("give the target the server's own address and port")
+            } else {
+                connect_error(&e, &self.place)
+            }
+        })
     }
 
     async fn try_open(&self, options: &PgConnectOptions) -> std::result::Result<PgConnection, sqlx::Error> {

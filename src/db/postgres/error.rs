@@ -73,6 +73,40 @@ pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
     }
 }
 
+/// A failure of a statement that writes. Nothing of its transaction stays, unless it was the commit.
+pub(super) fn write_error(e: &sqlx::Error, what: &str) -> Error {
+    let Some(d) = database(e) else {
+        let said = match e {
+            sqlx::Error::Io(io) => format!("the connection was lost ({io})"),
+            other => said(other),
+        };
+        return Error::new(Class::Failed, format!("failed to {what}: {said}")).code(LOST);
+    };
+    let mut out = Error::new(Class::Failed, format!("failed to {what}: {}", d.message())).code(d.code());
+    for part in [d.detail(), d.r#where()].into_iter().flatten() {
+        let line = part.lines().next().unwrap_or_default();
+        out.message = format!("{} ({line})", out.message);
+    }
+    let hint = match d.code() {
+        "55P03" => Some("another session holds a lock that is needed: look at locks (L)"),
+        "57014" if d.message().contains("statement timeout") => {
+            Some("a statement took too long: look at locks (L); statement_timeout_ms in [policy]")
+        }
+        "57014" => Some("somebody cancelled the statement on the server"),
+        "53100" => Some("the server's disk is full: make room, then resume"),
+        "42501" => Some("the role lacks a privilege: see the plan's preflight"),
+        "23514" => Some("a CHECK of the table forbids it: see the plan's preflight"),
+        "23001" => Some("a trigger forbids it: see the plan's guard"),
+        "57P01" | "57P02" | "57P03" => Some("the server is stopping, starting, or has ended our session"),
+        _ => None,
+    };
+    out.hint = hint.map(str::to_owned).or_else(|| d.hint().map(str::to_owned));
+    out
+}
+
+/// In place of an `SQLSTATE`: no answer came.
+pub(super) const LOST: &str = "08006";
+
 /// A failure of a statement on a reader session.
 pub(super) fn read_error(e: &sqlx::Error) -> Error {
     let Some(d) = database(e) else {

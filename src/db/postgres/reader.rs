@@ -15,6 +15,7 @@ use super::{identity, vitals};
 use crate::engine::ident::literal;
 use crate::engine::ports::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
 use crate::engine::target::Server;
+use crate::engine::throttle::Pressure;
 use crate::engine::vitals::Vitals;
 use crate::engine::{Error, Result};
 
@@ -190,6 +191,13 @@ impl Facts for Reader {
     fn vitals(&self) -> Fut<'_, Result<Vitals>> {
         Box::pin(async move {
             let read = tokio::time::timeout(HEARTBEAT_TIMEOUT, vitals::read(self)).await;
+            read.unwrap_or_else(|_| Err(silent(HEARTBEAT_TIMEOUT)))
+        })
+    }
+
+    fn pressure(&self) -> Fut<'_, Result<Pressure>> {
+        Box::pin(async move {
+            let read = tokio::time::timeout(HEARTBEAT_TIMEOUT, vitals::pressure(self)).await;
             read.unwrap_or_else(|_| Err(silent(HEARTBEAT_TIMEOUT)))
         })
     }

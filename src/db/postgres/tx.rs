@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{
@@ -139,9 +140,35 @@ impl ReadTx for Tx {
             .await
         })
     }
+
+    fn each<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Param],
+        take: &'a mut (dyn FnMut(Option<String>) -> Result<()> + Send),
+    ) -> Fut<'a, Result<()>> {
+        Box::pin(async move {
+            let persistent = self.shared.direct();
+            let mut refused = None;
+            self.guarded(async |connection| {
+                let query: Query<'_, Postgres, PgArguments> =
+                    sqlx::query_with(AssertSqlSafe(sql.to_owned()), bind(params)?).persistent(persistent);
+                let mut rows = query.fetch(connection);
+                while let Some(row) = rows.try_next().await? {
+                    // What is still to come is read and dropped: the connection stays usable.
+                    if refused.is_none() {
+                        refused = take(row.try_get(0)?).err();
+                    }
+                }
+                Ok(())
+            })
+            .await?;
+            refused.map_or(Ok(()), Err)
+        })
+    }
 }
 
-fn bind(params: &[Param]) -> Result<PgArguments, sqlx::Error> {
+pub(super) fn bind(params: &[Param]) -> Result<PgArguments, sqlx::Error> {
     let mut arguments = PgArguments::default();
     for p in params {
         match p {

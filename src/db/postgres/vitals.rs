@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::engine::Result;
 use crate::engine::ports::{Facts, ReadOptions};
+use crate::engine::throttle::Pressure;
 use crate::engine::vitals::{Session, Vitals};
 
 /// Sessions shown at most; the count of all is always given.
@@ -21,6 +22,27 @@ select count(*) filter (where backend_type = 'client backend') as sessions,
        (select (extract(epoch from max(replay_lag)) * 1000)::float8 from pg_stat_replication) as lag_ms,
        (select count(*) from pg_stat_replication) as standbys
 from pg_stat_activity";
+
+/// Lag in time as well as in log: a replica that has stopped replaying reports no time.
+const PRESSURE: &str = "
+select r.replicas, r.lag_ms, r.lag_bytes, r.unreadable, a.active, a.lock_waits,
+       pg_has_role(current_user, 'pg_read_all_stats', 'usage') as sees_all
+from (select count(*) as replicas, (extract(epoch from max(replay_lag)) * 1000)::float8 as lag_ms,
+             max(pg_wal_lsn_diff(case when pg_is_in_recovery() then null else pg_current_wal_lsn() end, replay_lsn))::float8 as lag_bytes,
+             count(*) filter (where replay_lsn is null) as unreadable
+      from pg_stat_replication where state is distinct from 'backup') r,
+     (select count(*) filter (where state = 'active') as active,
+             count(*) filter (where wait_event_type = 'Lock') as lock_waits
+      from pg_stat_activity where backend_type = 'client backend' and application_name not like 'midwatch/%') a";
+
+pub(super) async fn pressure(facts: &dyn Facts) -> Result<Pressure> {
+    let options = ReadOptions {
+        timeout: Some(std::time::Duration::from_secs(3)),
+        heartbeat: true,
+        ..ReadOptions::default()
+    };
+    facts.begin(options).await?.one(PRESSURE, &[]).await
+}
 
 #[derive(Deserialize)]
 struct Summary {

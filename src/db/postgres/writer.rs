@@ -1,10 +1,30 @@
 //! The only sessions that write on a target, opened for an approved plan.
+//!
+//! One session holds the target's advisory lock, the other writes. Every transaction that writes first locks the
+//! run's row and looks at its fencing number, so that a run that was taken over cannot go on.
 
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+
+use super::batch;
 use super::connect::Connection;
+use super::error::{LOST, is_disconnect, write_error};
+use super::journal::append;
+use super::lock::{self, Held};
+use super::session;
 use crate::engine::guard::Approved;
+use crate::engine::journal::Event;
+use crate::engine::plan::{Plan, PlannedRow};
 use crate::engine::ports::Fut;
-use crate::engine::writer::{Terms, Writer, Writers};
-use crate::engine::{Error, Result};
+use crate::engine::writer::{Batch, Begun, Committed, Ending, Terms, Writer, Writers};
+use crate::engine::{Class, Error, Result};
+
+/// How long a resumed run waits for the sessions of the one that died.
+const GONE: Duration = Duration::from_secs(30);
 
 /// Opens writers on one database.
 pub struct PgWriters {
@@ -20,7 +40,567 @@ impl PgWriters {
 
 impl Writers for PgWriters {
     fn open<'a>(&'a self, approved: &'a Approved, terms: &'a Terms) -> Fut<'a, Result<Box<dyn Writer>>> {
-        let _ = (approved, terms, &self.connection);
-        Box::pin(async { Err(Error::usage("not yet")) })
+        Box::pin(async move {
+            // Whoever resumes may come before the server has noticed that the dead client is gone.
+            let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
+            let lock = lock::take(&self.connection, terms, patience).await?;
+            let work = session::open(&self.connection, terms, "midwatch/run").await?;
+            let writer =
+                PgWriter { connection: self.connection.clone(), terms: terms.clone(), lock, work, in_tx: false };
+            Ok(Box::new(writer) as Box<dyn Writer>)
+        })
     }
+}
+
+struct PgWriter {
+    connection: Connection,
+    terms: Terms,
+    lock: Held,
+    work: PgConnection,
+    in_tx: bool,
+}
+
+#[derive(Deserialize)]
+struct Range {
+    unit: Option<i64>,
+    upto: i64,
+}
+
+/// A run's number, as the journal counts.
+fn number(run: &str) -> Result<i64> {
+    run.parse().map_err(|_| Error::usage(format!("{run} is no number of a run")))
+}
+
+fn int(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn unsigned(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+impl PgWriter {
+    async fn raw(&mut self, what: &str, sql: &str) -> Result<()> {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut self.work)
+            .await
+            .map(drop)
+            .map_err(|e| write_error(&e, what))
+    }
+
+    async fn open_tx(&mut self) -> Result<()> {
+        let text = format!(
+            "begin isolation level read committed read write; set local synchronous_commit = on; \
+             set local lock_timeout = {}; set local statement_timeout = {}",
+            self.terms.lock_timeout_ms, self.terms.statement_timeout_ms
+        );
+        self.in_tx = true;
+        self.raw("open a transaction", &text).await
+    }
+
+    /// The one place where something becomes durable. Without an answer nobody knows whether it has.
+    async fn commit(&mut self, what: &str) -> Result<()> {
+        let done = sqlx::raw_sql("commit").execute(&mut self.work).await;
+        self.in_tx = false;
+        done.map(drop).map_err(|e| {
+            let error = write_error(&e, what);
+            if is_disconnect(&e) { error.ambiguous() } else { error }
+        })
+    }
+
+    /// Nothing of an open transaction stays; where the session is gone the server has seen to it.
+    async fn rollback(&mut self) {
+        if std::mem::take(&mut self.in_tx) {
+            let _ = sqlx::raw_sql("rollback").execute(&mut self.work).await;
+        }
+    }
+
+    /// Runs `work` in a transaction that checks the fence first; commits it.
+    async fn fenced<T>(
+        &mut self,
+        begun: &Begun,
+        what: &str,
+        work: impl AsyncFnOnce(&mut Self, i64) -> Result<T>,
+    ) -> Result<T> {
+        let outcome = async {
+            self.open_tx().await?;
+            let run = number(&begun.run)?;
+            let sql = "select 1 from midwatch.runs where id = $1 and fence = $2 and outcome = 'running' for update";
+            let mine = sqlx::query(sql)
+                .bind(run)
+                .bind(begun.fence)
+                .fetch_optional(&mut self.work)
+                .await
+                .map_err(|e| write_error(&e, what))?;
+            if mine.is_none() {
+                return Err(Error::new(Class::Refused, format!("run {} has been taken over or ended elsewhere", begun.run))
+                    .hint("midwatch runs says by whom"));
+            }
+            let value = work(self, run).await?;
+            self.commit(what).await?;
+            Ok(value)
+        }
+        .await;
+        if outcome.is_err() {
+            self.rollback().await;
+        }
+        outcome
+    }
+
+    async fn number_of(&mut self, what: &str, sql: String, run: i64, step: usize, ends: (i64, i64), n: i64) -> Result<u64> {
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(run)
+            .bind(int(step as u64))
+            .bind(ends.0)
+            .bind(ends.1)
+            .bind(n)
+            .fetch_one(&mut self.work)
+            .await
+            .map_err(|e| write_error(&e, what))?;
+        let text: String = row.try_get(0).map_err(|e| write_error(&e, what))?;
+        Ok(text.parse().unwrap_or(0))
+    }
+
+    async fn event(&mut self, run: i64, kind: &str, body: &Value) -> Result<Event> {
+        append(&mut self.work, Some(run), kind, body).await.map_err(|e| write_error(&e, "write into the journal"))
+    }
+
+    /// One batch inside its transaction.
+    async fn work_batch(&mut self, b: &Batch<'_>, run: i64) -> Result<Committed> {
+        let from = int(b.begun.checkpoint);
+        let Some(range) = self.range(run, b, from).await? else {
+            return Ok(Committed { checkpoint: b.begun.checkpoint, end: true, ..Committed::default() });
+        };
+        let (ends, n, step) = ((from, range.upto), int(b.number), b.begun.step);
+        for sql in &b.change.before_batch {
+            self.raw("pass the guard", sql).await?;
+        }
+        if let Some(sql) = batch::lock(b.change) {
+            self.number_of("lock the rows", sql, run, step, ends, n).await?;
+        }
+        let mut were = Vec::new();
+        for derived in &b.change.derived {
+            self.number_of("lock derived rows", batch::derived_lock(b.change, derived), run, step, ends, n).await?;
+            were.push(self.derived_before(b, batch::derived_before(b.change, derived), run, ends).await?);
+        }
+        let planned = unsigned(range.upto - from);
+        let applied = match batch::change(b.change) {
+            Some(sql) => self.number_of("change the rows", sql, run, step, ends, n).await?,
+            None => planned,
+        };
+        for (what, sql) in [("compute what follows", &b.change.after_batch), ("write the audit rows", &b.change.audit)] {
+            if let Some(sql) = sql.as_ref().filter(|_| applied > 0) {
+                self.profile_statement(what, batch::over_batch(b.change, sql), run, b, ends).await?;
+            }
+        }
+        let mut derived_rows = 0;
+        for (derived, was) in b.change.derived.iter().zip(&were) {
+            if let (Some(origin), Some(unit), true) = (&b.change.restores, range.unit, applied == planned) {
+                for sql in batch::restore(derived) {
+                    self.restore(sql, run, b, ends, was, (number(origin)?, unit, int(applied))).await?;
+                }
+            }
+            derived_rows += self.derived_after(batch::derived_after(derived), run, b, ends, was).await?;
+        }
+        for sql in &b.change.after_change {
+            self.raw("restore the guard", sql).await?;
+        }
+        let drifted = planned.saturating_sub(applied);
+        let event = self.checkpoint(run, b, range.upto, applied, drifted).await?;
+        Ok(Committed {
+            checkpoint: unsigned(range.upto),
+            applied,
+            drifted,
+            derived: derived_rows,
+            end: false,
+            event: Some(event),
+        })
+    }
+
+    async fn range(&mut self, run: i64, b: &Batch<'_>, from: i64) -> Result<Option<Range>> {
+        let row = sqlx::query(batch::RANGE)
+            .bind(run)
+            .bind(int(b.begun.step as u64))
+            .bind(from)
+            .bind(int(b.rows))
+            .fetch_optional(&mut self.work)
+            .await
+            .map_err(|e| write_error(&e, "find the next rows"))?;
+        let Some(text) = row.and_then(|r| r.try_get::<String, _>(0).ok()) else { return Ok(None) };
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|e| Error::new(Class::Failed, format!("failed to find the next rows: {e}")))
+    }
+
+    async fn derived_before(&mut self, b: &Batch<'_>, sql: String, run: i64, ends: (i64, i64)) -> Result<String> {
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(run)
+            .bind(int(b.begun.step as u64))
+            .bind(ends.0)
+            .bind(ends.1)
+            .bind(int(b.number))
+            .fetch_one(&mut self.work)
+            .await
+            .map_err(|e| write_error(&e, "read derived rows"))?;
+        row.try_get(0).map_err(|e| write_error(&e, "read derived rows"))
+    }
+
+    async fn profile_statement(&mut self, what: &str, sql: String, run: i64, b: &Batch<'_>, ends: (i64, i64)) -> Result<()> {
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(run)
+            .bind(int(b.begun.step as u64))
+            .bind(ends.0)
+            .bind(ends.1)
+            .bind(int(b.number))
+            .bind(b.change.reason.clone())
+            .execute(&mut self.work)
+            .await
+            .map(drop)
+            .map_err(|e| write_error(&e, what))
+    }
+
+    async fn derived_after(&mut self, sql: String, run: i64, b: &Batch<'_>, ends: (i64, i64), was: &str) -> Result<u64> {
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(run)
+            .bind(int(b.begun.step as u64))
+            .bind(ends.0)
+            .bind(ends.1)
+            .bind(int(b.number))
+            .bind(was.to_owned())
+            .fetch_one(&mut self.work)
+            .await
+            .map_err(|e| write_error(&e, "keep images of derived rows"))?;
+        let text: String = row.try_get(0).map_err(|e| write_error(&e, "keep images of derived rows"))?;
+        Ok(text.parse().unwrap_or(0))
+    }
+
+    async fn restore(
+        &mut self,
+        sql: String,
+        run: i64,
+        b: &Batch<'_>,
+        ends: (i64, i64),
+        was: &str,
+        origin: (i64, i64, i64),
+    ) -> Result<()> {
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(run)
+            .bind(int(b.begun.step as u64))
+            .bind(ends.0)
+            .bind(ends.1)
+            .bind(int(b.number))
+            .bind(was.to_owned())
+            .bind(origin.0)
+            .bind(origin.1)
+            .bind(origin.2)
+            .execute(&mut self.work)
+            .await
+            .map(drop)
+            .map_err(|e| write_error(&e, "put derived rows back"))
+    }
+
+    /// How far the run has come, and the entry that says so, in the batch's own transaction.
+    async fn checkpoint(&mut self, run: i64, b: &Batch<'_>, upto: i64, applied: u64, drifted: u64) -> Result<Event> {
+        let failed = |e: &sqlx::Error| write_error(e, "write the checkpoint");
+        let images: String = sqlx::query(AssertSqlSafe(batch::IMAGES.to_owned()))
+            .bind(run)
+            .bind(int(b.number))
+            .fetch_one(&mut self.work)
+            .await
+            .and_then(|r| r.try_get(0))
+            .map_err(|e| failed(&e))?;
+        let sql = "update midwatch.runs set step = $2, checkpoint = $3, batch = $4, applied = applied + $5, \
+                   drifted = drifted + $6, batch_rows = $7, message = null, beat_at = clock_timestamp() where id = $1";
+        sqlx::query(sql)
+            .bind(run)
+            .bind(i32::try_from(b.begun.step).unwrap_or(i32::MAX))
+            .bind(upto)
+            .bind(int(b.number))
+            .bind(int(applied))
+            .bind(int(drifted))
+            .bind(int(b.rows))
+            .execute(&mut self.work)
+            .await
+            .map_err(|e| failed(&e))?;
+        let body = json!({
+            "step": b.begun.step, "batch": b.number, "from": b.begun.checkpoint + 1, "to": upto,
+            "applied": applied, "drifted": drifted, "images": images,
+            "ms": chrono::Utc::now().timestamp_millis() - b.began,
+        });
+        self.event(run, "batch", &body).await
+    }
+
+    async fn begun(&mut self, run: i64) -> Result<Begun> {
+        let sql = "select fence, step, checkpoint, batch, applied, drifted from midwatch.runs where id = $1";
+        let row = sqlx::query(sql)
+            .bind(run)
+            .fetch_one(&mut self.work)
+            .await
+            .map_err(|e| write_error(&e, "read the run's state"))?;
+        let get = |name: &str| row.try_get::<i64, _>(name).unwrap_or(0);
+        Ok(Begun {
+            run: run.to_string(),
+            fence: get("fence"),
+            step: usize::try_from(row.try_get::<i32, _>("step").unwrap_or(0)).unwrap_or(0),
+            checkpoint: unsigned(get("checkpoint")),
+            batch: unsigned(get("batch")),
+            applied: unsigned(get("applied")),
+            drifted: unsigned(get("drifted")),
+        })
+    }
+
+    /// Takes the fence of a run whose sessions are all gone.
+    async fn take_fence(&mut self, run: i64, kind: &str) -> Result<(Begun, Event)> {
+        lock::wait_for_sessions(&mut self.work, run, GONE).await?;
+        let me = session::name(&mut self.work).await?;
+        let outcome = async {
+            self.open_tx().await?;
+            let sql = "update midwatch.runs set fence = nextval('midwatch.fences'), lock_pid = $2, backends = array[$3], \
+                       outcome = 'running', ended_at = null, resumable = false, message = null, beat_at = clock_timestamp() \
+                       where id = $1";
+            sqlx::query(sql)
+                .bind(run)
+                .bind(self.lock.pid)
+                .bind(me)
+                .execute(&mut self.work)
+                .await
+                .map_err(|e| write_error(&e, "take the run over"))?;
+            let begun = self.begun(run).await?;
+            let body = json!({ "by": self.terms.operator.to_string(), "fence": begun.fence, "checkpoint": begun.checkpoint });
+            let event = self.event(run, kind, &body).await?;
+            self.commit("take the run over").await?;
+            Ok((begun, event))
+        }
+        .await;
+        if outcome.is_err() {
+            self.rollback().await;
+        }
+        outcome
+    }
+}
+
+impl Writer for PgWriter {
+    fn begin<'a>(&'a mut self, plan: &'a Plan, bootstrap: &'a [String]) -> Fut<'a, Result<Begun>> {
+        Box::pin(async move {
+            let me = session::name(&mut self.work).await?;
+            self.open_tx().await?;
+            for sql in bootstrap {
+                self.raw("create the journal", sql).await?;
+            }
+            let text = serde_json::to_string(plan)
+                .map_err(|e| Error::new(Class::Failed, format!("failed to write the plan down: {e}")))?;
+            let undoes = plan.undoes.as_deref().map(number).transpose()?;
+            let sql = "insert into midwatch.runs (operation, name, target, plan, plan_text, digest, undoes, operator, fence, \
+                       lock_pid, backends, planned) values ($1, $2, $3, $4::jsonb, $4, $5, $6, $7, nextval('midwatch.fences'), \
+                       $8, array[$9], $10) returning id";
+            let row = sqlx::query(sql)
+                .bind(plan.operation.clone())
+                .bind(plan.name.clone())
+                .bind(plan.target.clone())
+                .bind(text)
+                .bind(plan.digest.clone())
+                .bind(undoes)
+                .bind(self.terms.operator.to_string())
+                .bind(self.lock.pid)
+                .bind(me)
+                .bind(int(plan.rows))
+                .fetch_one(&mut self.work)
+                .await
+                .map_err(|e| write_error(&e, "write the intent into the journal"))?;
+            let run: i64 = row.try_get(0).map_err(|e| write_error(&e, "write the intent into the journal"))?;
+            self.begun(run).await
+        })
+    }
+
+    fn stage<'a>(&'a mut self, run: &'a Begun, step: usize, from: u64, rows: &'a [PlannedRow]) -> Fut<'a, Result<()>> {
+        Box::pin(async move {
+            let text = copy_text(&run.run, step, from, rows);
+            let copy = async {
+                let mut copy = self
+                    .work
+                    .copy_in_raw("copy midwatch.planned_rows (run, step, seq, unit, key, before, after) from stdin")
+                    .await?;
+                copy.send(text.into_bytes()).await?;
+                copy.finish().await
+            };
+            copy.await.map(drop).map_err(|e| write_error(&e, "write the planned rows into the journal"))
+        })
+    }
+
+    fn staged<'a>(&'a mut self, begun: &'a Begun, body: &'a Value) -> Fut<'a, Result<Event>> {
+        Box::pin(async move {
+            let event = self.event(number(&begun.run)?, "intent", body).await?;
+            self.commit("write the intent into the journal").await?;
+            Ok(event)
+        })
+    }
+
+    fn abandon(&mut self) -> Fut<'_, ()> {
+        Box::pin(self.rollback())
+    }
+
+    fn take_over<'a>(&'a mut self, run: &'a str) -> Fut<'a, Result<(Begun, Event)>> {
+        Box::pin(async move { self.take_fence(number(run)?, "resumed").await })
+    }
+
+    fn statements<'a>(
+        &'a mut self,
+        begun: &'a Begun,
+        statements: &'a [String],
+        in_transaction: bool,
+    ) -> Fut<'a, Result<Committed>> {
+        Box::pin(async move {
+            if !in_transaction {
+                for sql in statements {
+                    // What went before stays: say so.
+                    self.raw("run a statement", sql).await.map_err(Error::durable)?;
+                }
+            }
+            let inside: &[String] = if in_transaction { statements } else { &[] };
+            let event = self
+                .fenced(begun, "run the step's statements", async |w, run| {
+                    for sql in inside {
+                        w.raw("run a statement", sql).await?;
+                    }
+                    let sql = "update midwatch.runs set step = $2, applied = applied + $3, beat_at = clock_timestamp() where id = $1";
+                    sqlx::query(sql)
+                        .bind(run)
+                        .bind(i32::try_from(begun.step + 1).unwrap_or(i32::MAX))
+                        .bind(int(statements.len() as u64))
+                        .execute(&mut w.work)
+                        .await
+                        .map_err(|e| write_error(&e, "write the checkpoint"))?;
+                    let body = json!({ "step": begun.step, "statements": statements.len() });
+                    w.event(run, "step", &body).await
+                })
+                .await?;
+            let applied = statements.len() as u64;
+            Ok(Committed { applied, end: true, event: Some(event), ..Committed::default() })
+        })
+    }
+
+    fn batch<'a>(&'a mut self, b: &'a Batch<'a>) -> Fut<'a, Result<Committed>> {
+        Box::pin(async move { self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await })
+    }
+
+    fn next_step<'a>(&'a mut self, begun: &'a Begun, step: usize) -> Fut<'a, Result<()>> {
+        Box::pin(async move {
+            self.fenced(begun, "go to the next step", async |w, run| {
+                sqlx::query("update midwatch.runs set step = $2, checkpoint = 0, beat_at = clock_timestamp() where id = $1")
+                    .bind(run)
+                    .bind(i32::try_from(step).unwrap_or(i32::MAX))
+                    .execute(&mut w.work)
+                    .await
+                    .map(drop)
+                    .map_err(|e| write_error(&e, "go to the next step"))
+            })
+            .await
+        })
+    }
+
+    fn say<'a>(&'a mut self, begun: &'a Begun, message: Option<&'a str>, batch_rows: u64) -> Fut<'a, Result<()>> {
+        Box::pin(async move {
+            self.fenced(begun, "say what the run is doing", async |w, run| {
+                sqlx::query("update midwatch.runs set message = $2, batch_rows = $3, beat_at = clock_timestamp() where id = $1")
+                    .bind(run)
+                    .bind(message.map(str::to_owned))
+                    .bind(int(batch_rows))
+                    .execute(&mut w.work)
+                    .await
+                    .map(drop)
+                    .map_err(|e| write_error(&e, "say what the run is doing"))
+            })
+            .await
+        })
+    }
+
+    fn note<'a>(&'a mut self, begun: &'a Begun, kind: &'a str, body: &'a Value) -> Fut<'a, Result<Event>> {
+        Box::pin(async move {
+            self.fenced(begun, "write into the journal", async |w, run| w.event(run, kind, body).await).await
+        })
+    }
+
+    fn end<'a>(&'a mut self, begun: &'a Begun, ending: &'a Ending) -> Fut<'a, Result<Event>> {
+        Box::pin(async move {
+            self.fenced(begun, "write the outcome into the journal", async |w, run| {
+                let sql = "update midwatch.runs set outcome = $2, resumable = $3, verified = $4, message = $5, \
+                           ended_at = clock_timestamp(), beat_at = clock_timestamp(), batch_rows = null where id = $1";
+                sqlx::query(sql)
+                    .bind(run)
+                    .bind(ending.outcome.word())
+                    .bind(ending.resumable)
+                    .bind(ending.verified)
+                    .bind(ending.message.clone())
+                    .execute(&mut w.work)
+                    .await
+                    .map_err(|e| write_error(&e, "write the outcome into the journal"))?;
+                let mut body = json!({
+                    "outcome": ending.outcome.word(), "resumable": ending.resumable, "verified": ending.verified,
+                    "message": ending.message,
+                });
+                if let (Some(body), Some(more)) = (body.as_object_mut(), ending.body.as_object()) {
+                    body.extend(more.clone());
+                }
+                w.event(run, "outcome", &body).await
+            })
+            .await
+        })
+    }
+
+    fn recover<'a>(&'a mut self, begun: &'a Begun) -> Fut<'a, Result<(Begun, Event)>> {
+        Box::pin(async move {
+            self.in_tx = false;
+            if self.lock.check().await.is_err() {
+                self.lock = lock::take(&self.connection, &self.terms, GONE).await?;
+            }
+            self.work = session::open(&self.connection, &self.terms, "midwatch/run").await?;
+            self.take_fence(number(&begun.run)?, "reconnected").await
+        })
+    }
+
+    fn holds_lock(&mut self) -> Fut<'_, Result<()>> {
+        Box::pin(async move {
+            self.lock.check().await.map_err(|e| {
+                Error::new(Class::Failed, format!("the session that held this target's lock is gone: {}", e.message)).code(LOST)
+            })
+        })
+    }
+
+    fn close(self: Box<Self>) -> Fut<'static, ()> {
+        Box::pin(async move {
+            let this = *self;
+            let _ = this.work.close().await;
+            this.lock.close().await;
+        })
+    }
+}
+
+/// Rows as COPY takes them.
+fn copy_text(run: &str, step: usize, from: u64, rows: &[PlannedRow]) -> String {
+    let escape = |text: &str, out: &mut String| {
+        for c in text.chars() {
+            match c {
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                c => out.push(c),
+            }
+        }
+    };
+    let mut out = String::with_capacity(rows.len() * 160);
+    for (row, seq) in rows.iter().zip(from + 1..) {
+        out.push_str(run);
+        out.push_str(&format!("\t{step}\t{seq}\t"));
+        out.push_str(&row.unit.map_or_else(|| "\\N".to_owned(), |u| u.to_string()));
+        for values in [Some(&row.key), row.before.as_ref(), row.after.as_ref()] {
+            out.push('\t');
+            match values.and_then(|v| serde_json::to_string(v).ok()) {
+                Some(text) => escape(&text, &mut out),
+                None => out.push_str("\\N"),
+            }
+        }
+        out.push('\n');
+    }
+    out
 }

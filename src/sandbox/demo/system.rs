@@ -8,7 +8,7 @@ use super::traffic::Traffic;
 
 use crate::{
     db::postgres::owner::Owner,
-    engine::{Error, Result},
+    engine::{Error, Result, bootstrap},
     sandbox::Server,
 };
 
@@ -124,6 +124,9 @@ async fn load(owner: &mut Owner, database: &str, system: &System, rows: u64) -> 
         script.push_str(part);
     }
     owner.execute_script(&script).await?;
+    for sql in journal()? {
+        owner.execute_script(&sql).await?;
+    }
     let text = owner.fetch_value("SELECT body::text FROM demo_load.manifest", &[]).await?.unwrap_or_default();
     let quoted = crate::db::postgres::owner::quote(database);
     owner
@@ -132,6 +135,12 @@ async fn load(owner: &mut Owner, database: &str, system: &System, rows: u64) -> 
         ))
         .await?;
     serde_json::from_str(&text).map_err(|e| Error::unobserved(format!("failed to read the manifest: {e}")))
+}
+
+/// The statements of `init`: a demo's operator would have run it.
+fn journal() -> Result<Vec<String>> {
+    let files: Vec<String> = bootstrap::FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    bootstrap::statements(&files)
 }
 
 /// Roles belong to the whole server: the same system may be loaded twice on it, even at once.

@@ -4,30 +4,32 @@ use sha2::{Digest, Sha256};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
-use super::files::hex;
-
 /// Something the catalog can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Object {
+pub struct Object {
     /// `relation`, `type`, `function`, `trigger`, `column`, `constraint`, `schema`, `extension`, `role`, `grant`.
-    pub(super) kind: &'static str,
+    pub kind: &'static str,
     /// Its name as written, quoted where it was.
-    pub(super) name: String,
+    pub name: String,
     /// The table of a trigger, column or index; the role of a grant; the body of a function.
-    pub(super) of: String,
+    pub of: String,
     /// `OR REPLACE` or `IF NOT EXISTS`: being there proves nothing if something earlier creates it too.
-    pub(super) lenient: bool,
+    pub lenient: bool,
 }
 
+/// What a file does, as far as its tokens tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Script {
-    pub(super) creates: Vec<Object>,
-    pub(super) drops: Vec<Object>,
+pub struct Script {
+    /// What comes.
+    pub creates: Vec<Object>,
+    /// What goes.
+    pub drops: Vec<Object>,
     /// Digest of the tokens without comments and blanks.
-    pub(super) fingerprint: String,
+    pub fingerprint: String,
 }
 
-pub(super) fn parse(text: &str) -> Result<Script, String> {
+/// Reads a file.
+pub fn parse(text: &str) -> Result<Script, String> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize().map_err(|e| e.to_string())?;
     let mut script = Script { fingerprint: fingerprint(&tokens), ..Script::default() };
     let tokens: Vec<Token> = tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();
@@ -35,6 +37,34 @@ pub(super) fn parse(text: &str) -> Result<Script, String> {
         Statement { tokens: statement, at: 0 }.read(&mut script);
     }
     Ok(script)
+}
+
+/// The statements of a file, each as it stands there; what is only comment is left out.
+pub fn statements(text: &str) -> Result<Vec<String>, String> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().map_err(|e| e.to_string())?;
+    let lines: Vec<usize> =
+        std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).chain([text.len()]).collect();
+    let offset = |line: u64, column: u64| -> usize {
+        let line = usize::try_from(line).unwrap_or(1).saturating_sub(1);
+        let start = lines.get(line).copied().unwrap_or(text.len());
+        let skip = usize::try_from(column).unwrap_or(1).saturating_sub(1);
+        text[start..].char_indices().nth(skip).map_or(text.len(), |(at, _)| start + at)
+    };
+    let (mut out, mut begun): (Vec<String>, Option<usize>) = (Vec::new(), None);
+    for token in &tokens {
+        match &token.token {
+            Token::Whitespace(_) => {}
+            Token::SemiColon => {
+                let end = offset(token.span.start.line, token.span.start.column);
+                out.extend(begun.take().map(|start| text[start..end].trim_end().to_owned()));
+            }
+            _ => {
+                begun.get_or_insert_with(|| offset(token.span.start.line, token.span.start.column));
+            }
+        }
+    }
+    out.extend(begun.map(|start| text[start..].trim_end().to_owned()));
+    Ok(out)
 }
 
 fn fingerprint(tokens: &[Token]) -> String {
@@ -54,7 +84,7 @@ fn fingerprint(tokens: &[Token]) -> String {
         hash.update(text.as_bytes());
         hash.update([0]);
     }
-    hex(&hash.finalize())
+    format!("{:x}", hash.finalize())
 }
 
 struct Statement<'a> {
@@ -309,6 +339,16 @@ impl Statement<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statements_stand_as_they_are() {
+        let text = "-- one\nCREATE TABLE ä (x text DEFAULT 'a;b'); -- tail\n\nSELECT $$ ; $$;\n  GRANT x TO y";
+        assert_eq!(statements(text).unwrap(), [
+            "CREATE TABLE ä (x text DEFAULT 'a;b')",
+            "SELECT $$ ; $$",
+            "GRANT x TO y"
+        ]);
+    }
 
     fn created(sql: &str) -> Vec<(String, String, String)> {
         parse(sql).unwrap().creates.into_iter().map(|o| (o.kind.into(), o.name, o.of)).collect()

@@ -1,0 +1,156 @@
+//! `plan`, `apply`, `undo`, `resume`: the same door as the console's.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::args::{ApplyArgs, PlanArgs, RunArgs, UndoArgs};
+use super::output::{Output, save};
+use crate::engine::guard::{Approved, Typed};
+use crate::engine::maintain::{PlanNews, Planned, Request};
+use crate::engine::operation::Params;
+use crate::engine::plan::Plan;
+use crate::engine::progress::{Control, Done, Phase, Progress, Wish};
+use crate::engine::{Class, Engine, Error, Result};
+use crate::report::{json, text};
+
+pub(super) async fn plan(engine: &Engine, args: &PlanArgs, out: &Output) -> Result<u8> {
+    let request = Request::Operation {
+        verb: args.operation.clone(),
+        name: args.name.clone(),
+        params: Params(args.set.iter().cloned().collect()),
+    };
+    show(engine, &request, args.out.as_deref(), out).await
+}
+
+pub(super) async fn undo(engine: &Engine, args: &UndoArgs, out: &Output) -> Result<u8> {
+    show(engine, &Request::Undo { run: args.run.clone() }, args.out.as_deref(), out).await
+}
+
+async fn show(engine: &Engine, request: &Request, file: Option<&Path>, out: &Output) -> Result<u8> {
+    let news = |n: PlanNews| {
+        if let PlanNews::Counted(rows) = n {
+            Output::progress(&format!("planning: {rows} rows"));
+        }
+    };
+    let Planned { plan, rows } = engine.plan(request, &news).await?;
+    Output::end_progress();
+    let envelope = json::plan(&plan);
+    if let Some(path) = file {
+        rows.save(&rows_beside(path))?;
+        save(path, &format!("{envelope:#}\n"))?;
+    }
+    if out.json {
+        out.value(&envelope)?;
+    } else {
+        out.text(&text::plan(&plan, file, out.style()))?;
+    }
+    Ok(0)
+}
+
+fn rows_beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".rows");
+    PathBuf::from(name)
+}
+
+/// A plan's file.
+pub(super) fn read(path: &Path) -> Result<Plan> {
+    let broken = |what: String| {
+        Error::usage(format!("failed to read the plan {}: {what}", path.display())).hint("midwatch plan … --out FILE writes one")
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| broken(e.to_string()))?;
+    let mut envelope: Value = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
+    if envelope["schema_version"] != json!(json::SCHEMA_VERSION) {
+        return Err(broken(format!("its schema_version is {}, not {}", envelope["schema_version"], json::SCHEMA_VERSION)));
+    }
+    serde_json::from_value(envelope["plan"].take()).map_err(|e| broken(e.to_string()))
+}
+
+pub(super) async fn apply(engine: &Engine, plan: Plan, args: &ApplyArgs, out: &Output) -> Result<u8> {
+    let rows = engine.means.spools.open(&rows_beside(&args.plan))?;
+    let planned = match engine.open_plan(plan, rows) {
+        Ok(planned) => planned,
+        Err(e) => return finish(&Done::refused(e), out),
+    };
+    let gate = match engine.review(planned, true).await {
+        Ok(gate) => gate,
+        Err(e) if matches!(e.class, Class::Refused | Class::Stale) => return finish(&Done::refused(e), out),
+        Err(e) => return Err(e),
+    };
+    let typed = Typed {
+        phrase: args.confirm.as_deref().unwrap_or_default(),
+        database: args.confirm_target.as_deref(),
+        at: engine.server_time().await?,
+    };
+    match gate.confirm(&typed) {
+        Ok(approved) => run(engine, approved, out).await,
+        Err(denied) => {
+            let hint = format!("--confirm \"{}\"", denied.gate.phrase());
+            let why = if denied.why.hint.is_none() { denied.why.hint(hint) } else { denied.why };
+            finish(&Done::refused(why), out)
+        }
+    }
+}
+
+pub(super) async fn resume(engine: &Engine, args: &RunArgs, out: &Output) -> Result<u8> {
+    match engine.review_resume(&args.run).await? {
+        Some(approved) => run(engine, approved, out).await,
+        None => {
+            let message = format!("run {} is finished: nothing to do", args.run);
+            if out.json {
+                out.value(&json::named("run", json!({ "id": args.run, "outcome": "applied", "message": message, "rows_applied": 0, "rows_drifted": 0 })))?;
+            } else {
+                out.text(&format!("{message}\n"))?;
+            }
+            Ok(0)
+        }
+    }
+}
+
+async fn run(engine: &Engine, approved: Approved, out: &Output) -> Result<u8> {
+    let control = Arc::new(Control::default());
+    let asked = Arc::clone(&control);
+    // The batch under way is finished and written down; a second ^C changes nothing about that.
+    let listener = tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            asked.ask(Wish::Cancel);
+            Output::progress("stopping after this batch");
+        }
+    });
+    let done = engine.run(approved, &control, &|p| Output::progress(&line(&p))).await;
+    listener.abort();
+    Output::end_progress();
+    finish(&done, out)
+}
+
+fn line(p: &Progress) -> String {
+    let mut out = format!("{}: {} of {} rows", p.phase.word(), p.done, p.total);
+    if p.drifted > 0 {
+        out.push_str(&format!(", {} drifted", p.drifted));
+    }
+    if p.phase == Phase::Working && p.rate > 0.0 {
+        out.push_str(&format!(", {:.0}/s", p.rate));
+        if let Some(eta) = p.eta_s {
+            out.push_str(&format!(", {eta} s left"));
+        }
+    }
+    if let Some(why) = &p.waiting {
+        out.push_str(&format!(" · {why}"));
+    }
+    out
+}
+
+fn finish(done: &Done, out: &Output) -> Result<u8> {
+    if out.json {
+        out.value(&json::done(done))?;
+    } else {
+        out.text(&text::done(done, out.style()))?;
+        if let Some(failure) = &done.failure {
+            Output::end_progress();
+            out.error(failure);
+        }
+    }
+    Ok(done.exit_code())
+}

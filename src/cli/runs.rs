@@ -1,0 +1,58 @@
+//! `runs` and `journal verify`.
+
+use serde_json::json;
+
+use super::args::RunsArgs;
+use super::output::Output;
+use crate::engine::journal::{self, JournalShown};
+use crate::engine::{Engine, Result};
+use crate::report::{json, text};
+
+/// Runs listed; more are said to be there.
+const LISTED: u32 = 1_000;
+/// Drifted rows listed with a run.
+const DRIFTED: u32 = 1_000;
+
+pub(super) async fn list(engine: &Engine, args: &RunsArgs, out: &Output) -> Result<u8> {
+    engine.needs_journal().await?;
+    let Some(id) = &args.run else {
+        let runs = engine.runs(LISTED).await?;
+        if out.json {
+            out.value(&json::runs(&runs))?;
+        } else {
+            out.text(&text::runs(&runs, out.style()))?;
+        }
+        return Ok(0);
+    };
+    let record = journal::run(&*engine.facts, id).await?;
+    let events = journal::events(&*engine.facts, id).await?;
+    let drifted = journal::drifted(&*engine.facts, id, DRIFTED).await?;
+    let shown = JournalShown { record, events, drifted };
+    if out.json {
+        out.value(&json::run(&shown))?;
+    } else {
+        out.text(&text::run(&shown, out.style()))?;
+    }
+    Ok(0)
+}
+
+pub(super) async fn verify(engine: &Engine, out: &Output) -> Result<u8> {
+    engine.needs_journal().await?;
+    let verified = engine.verify_journal().await?;
+    if out.json {
+        out.value(&json::named("journal", json!(verified)))?;
+    } else {
+        let mut text = String::new();
+        for line in &verified.compared {
+            text.push_str(&format!("compared  {line}\n"));
+        }
+        for finding in &verified.findings {
+            text.push_str(&format!("✖ {finding}\n"));
+        }
+        if verified.findings.is_empty() {
+            text.push_str("✓ nothing altered or removed was found\n");
+        }
+        out.text(&text)?;
+    }
+    Ok(u8::from(!verified.findings.is_empty()))
+}

@@ -1,0 +1,602 @@
+//! Runs an approved plan: lock, compare with the world, intent, steps, proof, outcome. It runs the plan's steps and
+//! nothing else.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::change::RowChange;
+use super::error::{Class, Error, Result};
+use super::guard::Approved;
+use super::journal::{Event, Outcome};
+use super::plan::{Action, Identity, Plan, Ready};
+use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
+use super::throttle::{Pace, Verdict};
+use super::writer::{Batch, Begun, Ending, Terms, Writer};
+use super::{Engine, compare, maintain, planner, proof};
+
+/// Planned rows written into the journal at a time.
+const STAGE: usize = 5_000;
+/// How often a held or paused run looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
+/// How often the server's other work is looked at between batches.
+const PRESSURE_EVERY_MS: i64 = 200;
+
+/// One run under way.
+pub(super) struct Run<'a> {
+    engine: &'a Engine,
+    plan: &'a Plan,
+    control: &'a Control,
+    watcher: Watcher<'a>,
+    writer: Box<dyn Writer>,
+    begun: Begun,
+    progress: Progress,
+    /// When the last batches ended and how many rows they had, for the rate.
+    marks: Vec<(i64, u64)>,
+}
+
+/// Why the steps ended before their end.
+struct Stopped {
+    failure: Error,
+    /// Known to be the end: nothing is in doubt.
+    known: bool,
+}
+
+/// Does what was approved.
+pub(super) async fn run(engine: &Engine, approved: Approved, control: &Control, watcher: Watcher<'_>) -> Done {
+    let mut progress = Progress::new(approved.plan().rows);
+    progress.phase = Phase::Locking;
+    watcher(progress.clone());
+    let refused = |failure: Error| Done::refused(failure);
+    if let Err(e) = same_server(engine, approved.plan()).await {
+        return refused(e);
+    }
+    let terms = Terms {
+        operator: engine.operator.clone(),
+        lock_timeout_ms: engine.guard.policy.lock_timeout_ms,
+        statement_timeout_ms: engine.guard.policy.statement_timeout_ms,
+        search_path: engine.profile.search_path.clone(),
+    };
+    let mut writer = match engine.means.writers.open(&approved, &terms).await {
+        Ok(writer) => writer,
+        Err(e) => return refused(e),
+    };
+    let begun = match approved.resumes() {
+        Some(run) => match writer.take_over(run).await {
+            Ok((begun, event)) => {
+                mirror(engine, &approved.plan().identity, &event);
+                begun
+            }
+            Err(e) => {
+                writer.close().await;
+                return refused(e);
+            }
+        },
+        None => {
+            progress.phase = Phase::Checking;
+            watcher(progress.clone());
+            match still_true(engine, &approved).await {
+                Err(done) => {
+                    writer.close().await;
+                    return *done;
+                }
+                Ok(()) => match intent(engine, &mut *writer, &approved, &mut progress, watcher).await {
+                    Ok(begun) => begun,
+                    Err(e) => {
+                        writer.abandon().await;
+                        writer.close().await;
+                        // Whatever became of the intent, no step was taken.
+                        return Done { outcome: Outcome::Failed, ..refused(Error { ambiguous: false, ..e }) };
+                    }
+                },
+            }
+        }
+    };
+    let run = Run { engine, plan: approved.plan(), control, watcher, writer, begun, progress, marks: vec![] };
+    run.to_the_end().await
+}
+
+/// A plan for one server is refused on another.
+async fn same_server(engine: &Engine, plan: &Plan) -> Result<()> {
+    let server = engine.facts.server().await?;
+    let differences = plan.identity.differences(&Identity::of(&server));
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Class::Stale, format!("this is another server: {}", differences.join("; ")))
+        .hint("a plan is good for the server it was made on; plan again here"))
+}
+
+/// Plans the same thing again and compares.
+async fn still_true(engine: &Engine, approved: &Approved) -> Result<(), Box<Done>> {
+    let refuse = |e: Error| Box::new(Done::refused(e));
+    let plan = approved.plan();
+    let Some(rows) = approved.rows() else { return Ok(()) };
+    let fresh = planner::plan(engine, &maintain::request_of(plan), Some(&**rows), &|_| ()).await.map_err(|e| {
+        // What could be planned and cannot any more has moved.
+        refuse(if e.class == Class::Usage { Error { class: Class::Stale, ..e } } else { e })
+    })?;
+    if let Some(bad) = fresh.plan.preflight.iter().find(|p| p.status == Ready::Fail) {
+        return Err(refuse(Error::new(Class::Refused, format!("preflight {}: {}", bad.id, bad.message))));
+    }
+    let moved = compare::compare(plan, &**rows, &fresh.plan, &*fresh.rows).map_err(refuse)?;
+    if moved.is_empty() {
+        return Ok(());
+    }
+    Err(Box::new(Done { moved: Some(moved.clone()), ..Done::refused(moved.error()) }))
+}
+
+/// Writes the intent and all planned rows into the journal, as one.
+async fn intent(
+    engine: &Engine,
+    writer: &mut dyn Writer,
+    approved: &Approved,
+    progress: &mut Progress,
+    watcher: Watcher<'_>,
+) -> Result<Begun> {
+    progress.phase = Phase::Staging;
+    watcher(progress.clone());
+    let plan = approved.plan();
+    let bootstrap: &[String] = match plan.steps.first() {
+        Some(step) if matches!(step.action, Action::Bootstrap) => &step.statements,
+        _ => &[],
+    };
+    let mut begun = writer.begin(plan, bootstrap).await?;
+    let step = plan.steps.iter().position(|s| matches!(s.action, Action::Rows(_)));
+    if let (Some(step), Some(rows)) = (step, approved.rows()) {
+        let mut at = 0;
+        while at < rows.len() {
+            let page = rows.page(at, STAGE)?;
+            writer.stage(&begun, step, at, &page).await?;
+            at += page.len() as u64;
+        }
+    }
+    let body = json!({
+        "operation": plan.operation, "name": plan.name, "target": plan.target, "digest": plan.digest,
+        "plan": plan.id, "rows": plan.rows, "rows_sha256": plan.rows_sha256, "undoes": plan.undoes,
+        "by": engine.operator.to_string(), "phrase": plan.phrase,
+    });
+    let event = writer.staged(&begun, &body).await?;
+    mirror(engine, &plan.identity, &event);
+    if !bootstrap.is_empty() {
+        begun.applied = bootstrap.len() as u64;
+    }
+    Ok(begun)
+}
+
+/// The journal has it; a mirror that cannot be written is behind, which is said and no reason to stop.
+fn mirror(engine: &Engine, target: &Identity, event: &Event) {
+    if let Err(e) = engine.means.mirror.append(target, event) {
+        tracing::warn!("{e}");
+    }
+}
+
+impl Run<'_> {
+    fn tell(&mut self, phase: Phase) {
+        self.progress.phase = phase;
+        self.progress.run = Some(self.begun.run.clone());
+        self.progress.applied = self.begun.applied;
+        self.progress.drifted = self.begun.drifted;
+        self.progress.done = self.begun.applied + self.begun.drifted;
+        (self.watcher)(self.progress.clone());
+    }
+
+    fn mirror(&self, event: &Event) {
+        mirror(self.engine, &self.plan.identity, event);
+    }
+
+    async fn to_the_end(mut self) -> Done {
+        let stopped = self.steps().await.err();
+        let mut done = match stopped {
+            None => self.prove().await,
+            Some(stopped) => self.stopped(stopped),
+        };
+        done.run = Some(self.begun.run.clone());
+        if done.outcome != Outcome::Ambiguous {
+            let message = done.failure.as_ref().map(|f| f.message.clone());
+            let ending = Ending {
+                outcome: done.outcome,
+                resumable: done.resumable,
+                verified: done.verified,
+                message,
+                body: json!({ "applied": done.applied, "drifted": done.drifted, "proof": done.proof }),
+            };
+            match self.end(&ending).await {
+                Ok(event) => self.mirror(&event),
+                Err(e) => {
+                    tracing::warn!("{e}");
+                    // The work is known, its record is not complete: the run still looks unfinished to others.
+                    done.failure.get_or_insert_with(|| {
+                        e.context("all was done, but the outcome could not be written into the journal")
+                            .hint("midwatch resume writes it")
+                    });
+                    done.resumable = true;
+                    if done.outcome == Outcome::Applied {
+                        done.outcome = Outcome::Partial;
+                    }
+                }
+            }
+        }
+        self.tell(Phase::Done);
+        self.writer.close().await;
+        done
+    }
+
+    async fn end(&mut self, ending: &Ending) -> Result<Event> {
+        match self.writer.end(&self.begun, ending).await {
+            // Our session is gone: the run is still ours if nobody took it over.
+            Err(e) if is_lost(&e) => {
+                let (begun, event) = self.writer.recover(&self.begun).await?;
+                self.mirror(&event);
+                self.begun = begun;
+                self.writer.end(&self.begun, ending).await
+            }
+            other => other,
+        }
+    }
+
+    async fn steps(&mut self) -> Result<(), Stopped> {
+        while let Some(step) = self.plan.steps.get(self.begun.step) {
+            self.progress.step.clone_from(&step.title);
+            match &step.action {
+                Action::Bootstrap => {}
+                Action::Statements => {
+                    self.tell(Phase::Working);
+                    let done = self.writer.statements(&self.begun, &step.statements, step.in_transaction).await;
+                    match done {
+                        Ok(c) => {
+                            self.begun.applied += c.applied;
+                            c.event.iter().for_each(|e| self.mirror(e));
+                        }
+                        Err(e) => return Err(self.recovered(e).await),
+                    }
+                }
+                Action::Rows(change) => self.rows(change).await?,
+            }
+            let next = self.begun.step + 1;
+            if let Err(e) = self.writer.next_step(&self.begun, next).await {
+                return Err(self.recovered(e).await);
+            }
+            self.begun.step = next;
+            self.begun.checkpoint = 0;
+        }
+        Ok(())
+    }
+
+    /// Batch after batch, as fast as the server's other users allow.
+    async fn rows(&mut self, change: &RowChange) -> Result<(), Stopped> {
+        let policy = self.engine.guard.policy.clone();
+        // A resumed run has had its canary.
+        let canary = change.canary.as_ref().filter(|_| self.begun.batch == 0);
+        let mut pace = Pace::new(&policy, canary.map(|c| c.rows));
+        let (mut attempts, mut looked) = (0, 0_i64);
+        loop {
+            self.wishes().await?;
+            let now = self.millis();
+            if now - looked >= PRESSURE_EVERY_MS {
+                looked = now;
+                if !self.may_go_on(&mut pace).await? {
+                    continue;
+                }
+            }
+            self.progress.batch_rows = pace.rows();
+            self.tell(Phase::Working);
+            let began = self.millis();
+            let batch = Batch { begun: &self.begun, change, rows: pace.rows(), number: self.begun.batch + 1, began };
+            match self.writer.batch(&batch).await {
+                Ok(c) if c.end => return Ok(()),
+                Ok(c) => {
+                    attempts = 0;
+                    let took = u64::try_from(self.millis() - began).unwrap_or(0);
+                    self.begun.checkpoint = c.checkpoint;
+                    self.begun.batch += 1;
+                    self.begun.applied += c.applied;
+                    self.begun.drifted += c.drifted;
+                    c.event.iter().for_each(|e| self.mirror(e));
+                    self.progress.waiting = None;
+                    pace.took(took, &policy);
+                    self.rate();
+                    if let Some(canary) = &change.canary {
+                        self.watch_canary(canary).await?;
+                    }
+                    self.writer.holds_lock().await.map_err(|e| Stopped { failure: e, known: true })?;
+                }
+                Err(e) if is_busy(&e) && attempts < policy.lock_attempts => {
+                    attempts += 1;
+                    pace.shrink();
+                    let why = format!("attempt {attempts} of {}: {}", policy.lock_attempts, e.message);
+                    self.progress.waiting = Some(why.clone());
+                    self.tell(Phase::Waiting);
+                    let _ = self.writer.say(&self.begun, Some(&why), pace.rows()).await;
+                    (self.engine.means.sleep)(back_off(attempts, began)).await;
+                }
+                Err(e) => return Err(self.recovered(e).await),
+            }
+        }
+    }
+
+    /// Holds while the operator wants it, ends when they do.
+    async fn wishes(&mut self) -> Result<(), Stopped> {
+        let mut said = false;
+        loop {
+            match self.control.wish() {
+                Wish::Go => {
+                    if said {
+                        let _ = self.writer.say(&self.begun, None, self.progress.batch_rows).await;
+                    }
+                    return Ok(());
+                }
+                Wish::Cancel => {
+                    let failure = Error::new(Class::Cancelled, "stopped by the operator after a batch")
+                        .hint(format!("midwatch resume {} goes on with the rest", self.begun.run));
+                    return Err(Stopped { failure, known: true });
+                }
+                Wish::Pause => {
+                    if !std::mem::replace(&mut said, true) {
+                        let why = Some("paused by the operator");
+                        self.writer
+                            .say(&self.begun, why, self.progress.batch_rows)
+                            .await
+                            .map_err(|failure| Stopped { failure, known: true })?;
+                        self.tell(Phase::Paused);
+                    }
+                    (self.engine.means.sleep)(LOOK_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// Looks at the server's other work; false: not now.
+    async fn may_go_on(&mut self, pace: &mut Pace) -> Result<bool, Stopped> {
+        let policy = &self.engine.guard.policy;
+        let verdict = match self.engine.facts.pressure().await {
+            Ok(pressure) => pace.judge(&pressure, policy),
+            Err(e) => Verdict::Hold(format!("the server's load cannot be read: {}", e.message)),
+        };
+        match verdict {
+            Verdict::Go => {
+                self.progress.waiting = None;
+                Ok(true)
+            }
+            Verdict::Smaller(why) => {
+                self.progress.waiting = Some(format!("smaller batches: {why}"));
+                Ok(true)
+            }
+            Verdict::Hold(why) => {
+                if self.progress.waiting.as_deref() != Some(&why) {
+                    let said = self.writer.say(&self.begun, Some(&why), pace.rows()).await;
+                    // A held run notices as well that its sessions are gone.
+                    if let Err(e) = said {
+                        return Err(self.recovered(e).await);
+                    }
+                }
+                self.progress.waiting = Some(why);
+                self.progress.batch_rows = pace.rows();
+                self.tell(Phase::Waiting);
+                (self.engine.means.sleep)(LOOK_AGAIN).await;
+                Ok(false)
+            }
+        }
+    }
+
+    /// What becomes of the rows that were requeued decides whether more follow.
+    async fn watch_canary(&mut self, canary: &super::change::Canary) -> Result<(), Stopped> {
+        let until = self.millis() + i64::try_from(canary.wait_s).unwrap_or(0) * 1_000;
+        loop {
+            let fate = match proof::fate(&*self.engine.facts, &self.begun.run, canary).await {
+                Ok(fate) => fate,
+                Err(failure) => return Err(Stopped { failure, known: true }),
+            };
+            let stop = |message: String| {
+                let failure = Error::new(Class::Failed, message).hint("the rest was not touched; find out why first");
+                Err(Stopped { failure, known: true })
+            };
+            let limit = if self.begun.batch == 1 { 0 } else { u64::from(canary.max_failed_percent) };
+            let settled = fate.failed + fate.done;
+            if fate.failed * 100 > limit * settled.max(1) {
+                return stop(format!("{} of {settled} requeued rows have failed again", fate.failed));
+            }
+            if fate.waiting == 0 {
+                self.progress.waiting = None;
+                return Ok(());
+            }
+            if self.millis() >= until {
+                return stop(format!("{} requeued rows were not taken by a worker within {} s", fate.waiting, canary.wait_s));
+            }
+            self.progress.waiting = Some(format!("{} requeued rows are waiting for a worker", fate.waiting));
+            self.tell(Phase::Waiting);
+            self.wishes().await?;
+            (self.engine.means.sleep)(LOOK_AGAIN).await;
+        }
+    }
+
+    fn millis(&self) -> i64 {
+        (self.engine.clock)().timestamp_millis()
+    }
+
+    /// Rows a second over the last batches, and what is left at that rate.
+    fn rate(&mut self) {
+        let done = self.begun.applied + self.begun.drifted;
+        self.marks.push((self.millis(), done));
+        if self.marks.len() > 20 {
+            self.marks.remove(0);
+        }
+        let (Some(first), Some(last)) = (self.marks.first(), self.marks.last()) else { return };
+        let ms = last.0 - first.0;
+        if ms <= 0 {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = (last.1 - first.1) as f64 * 1_000.0 / ms as f64;
+        self.progress.rate = rate;
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds for people")]
+        let eta = (self.plan.rows.saturating_sub(done) as f64 / rate.max(0.001)).ceil() as u64;
+        self.progress.eta_s = (rate > 0.0).then_some(eta);
+    }
+
+    /// After a failure: reads how far the run really came, where the failure leaves that open.
+    async fn recovered(&mut self, e: Error) -> Stopped {
+        if !is_lost(&e) && !e.ambiguous {
+            return Stopped { failure: e, known: true };
+        }
+        match self.writer.recover(&self.begun).await {
+            Ok((begun, event)) => {
+                self.mirror(&event);
+                self.begun = begun;
+                Stopped { failure: Error { ambiguous: false, ..e }, known: true }
+            }
+            Err(lost) => {
+                let known = !e.ambiguous;
+                let message = format!("{}; and afterwards: {}", e.message, lost.message);
+                Stopped { failure: Error { message, ..e }, known }
+            }
+        }
+    }
+
+    fn stopped(&self, stopped: Stopped) -> Done {
+        let Stopped { mut failure, known } = stopped;
+        let applied = self.begun.applied;
+        let outcome = match (known, applied) {
+            (false, _) => Outcome::Ambiguous,
+            (true, 0) => Outcome::Failed,
+            (true, _) => Outcome::Partial,
+        };
+        failure.durable = applied > 0 || failure.durable;
+        failure.ambiguous = !known;
+        let stands = match outcome {
+            Outcome::Ambiguous => format!(
+                "batch {} (after row {}) may or may not be committed: look at midwatch runs {} when the server is back; resume finds out",
+                self.begun.batch + 1, self.begun.checkpoint, self.begun.run
+            ),
+            Outcome::Failed => "nothing was changed".to_owned(),
+            _ => format!("{applied} of {} rows are changed, in {} batches", self.plan.rows, self.begun.batch),
+        };
+        failure.message = format!("{}; {stands}", failure.message);
+        let next = format!("midwatch resume {}", self.begun.run);
+        if failure.hint.as_ref().is_none_or(|h| !h.contains(&next)) {
+            let hint = failure.hint.take().map_or_else(String::new, |h| format!("{h}; "));
+            failure.hint = Some(format!("{hint}{next} goes on with the rest"));
+        }
+        Done {
+            outcome,
+            applied,
+            drifted: self.begun.drifted,
+            resumable: true,
+            failure: Some(failure),
+            ..Done::default()
+        }
+    }
+
+    /// Asks the plan's questions; what cannot be answered is not proved.
+    async fn prove(&mut self) -> Done {
+        self.tell(Phase::Verifying);
+        let proof = proof::ask(self.engine, self.plan, &self.begun.run).await;
+        let wrong: Vec<_> = proof.iter().filter(|(_, n)| *n != Ok(0)).collect();
+        let verified = match () {
+            () if proof.iter().any(|(_, n)| matches!(n, Ok(n) if *n > 0)) => Some(false),
+            () if proof.iter().any(|(_, n)| n.is_err()) => None,
+            () => Some(true),
+        };
+        let failure = wrong.first().map(|(title, n)| {
+            let what = match n {
+                Ok(n) => format!("the proof failed: {title}: {n} do not"),
+                Err(e) => format!("the proof could not be made: {title}: {}", e.message),
+            };
+            Error::new(Class::Failed, what).hint(format!("midwatch runs {} · undo takes it back", self.begun.run)).durable()
+        });
+        let drifted = self.begun.drifted;
+        let failure = failure.or_else(|| {
+            (drifted > 0).then(|| {
+                Error::new(Class::Failed, format!("{drifted} rows had changed meanwhile and were left alone"))
+                    .hint(format!("midwatch runs {} lists them; plan again for the rest", self.begun.run))
+                    .durable()
+            })
+        });
+        Done {
+            outcome: if failure.is_none() { Outcome::Applied } else { Outcome::Partial },
+            applied: self.begun.applied,
+            drifted,
+            verified,
+            proof: proof.into_iter().map(|(title, n)| (title, n.ok())).collect(),
+            failure,
+            ..Done::default()
+        }
+    }
+}
+
+/// The server did not answer, or ended our session.
+fn is_lost(e: &Error) -> bool {
+    matches!(e.code.as_deref(), Some("08006" | "08003" | "57P01" | "57P02" | "57P03"))
+}
+
+/// Another session was in the way: trying again can help.
+fn is_busy(e: &Error) -> bool {
+    matches!(e.code.as_deref(), Some("55P03" | "40P01" | "40001"))
+}
+
+/// Longer each time, never twice the same.
+fn back_off(attempt: u32, seed: i64) -> Duration {
+    let base = 50_u64.saturating_mul(1 << attempt.min(6));
+    let jitter = u64::try_from(seed.rem_euclid(97)).unwrap_or(0);
+    Duration::from_millis(base + jitter)
+}
+
+impl Progress {
+    fn new(total: u64) -> Self {
+        Self {
+            run: None,
+            phase: Phase::Locking,
+            step: String::new(),
+            done: 0,
+            total,
+            applied: 0,
+            drifted: 0,
+            batch_rows: 0,
+            rate: 0.0,
+            eta_s: None,
+            waiting: None,
+        }
+    }
+}
+
+impl Default for Done {
+    fn default() -> Self {
+        Self {
+            run: None,
+            outcome: Outcome::Failed,
+            applied: 0,
+            drifted: 0,
+            verified: None,
+            proof: vec![],
+            failure: None,
+            moved: None,
+            resumable: false,
+        }
+    }
+}
+
+impl Done {
+    /// Nothing was begun.
+    pub fn refused(failure: Error) -> Self {
+        let outcome = match failure.class {
+            Class::Stale => Outcome::Stale,
+            Class::Refused => Outcome::Refused,
+            _ => Outcome::Failed,
+        };
+        Self { outcome, failure: Some(failure), ..Self::default() }
+    }
+
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match (self.outcome, &self.failure) {
+            (Outcome::Applied, _) => 0,
+            (Outcome::Ambiguous, _) => 8,
+            (Outcome::Partial, _) => 7,
+            (_, Some(e)) if e.class == Class::Cancelled => 6,
+            (_, Some(e)) => e.exit_code(),
+            (Outcome::Refused, None) => 3,
+            (Outcome::Stale, None) => 4,
+            _ => 6,
+        }
+    }
+}

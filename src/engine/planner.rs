@@ -1,0 +1,396 @@
+//! From a request to a plan: the operation's draft, its rows read in one snapshot, and what the server is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::guard::JournalState;
+use super::ident::Ident;
+use super::journal;
+use super::maintain::{PlanNews, Planned, Request};
+use super::operation::{Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
+use super::paging::cast_name;
+use super::plan::{Identity, Plan, PlannedRow, Preflight, Ready};
+use super::ports::{Param, ReadOptions, ReadTx, Snapshot};
+use super::rowset::{RowSet, Summary};
+use super::undo;
+use super::{Cx, Engine, Error, Result};
+
+/// A plan may read a whole table.
+const PATIENCE: Duration = Duration::from_hours(1);
+/// Rows of the first page, shown before all are read.
+const FIRST: u64 = 100;
+/// Keys of a frozen selection looked up at a time.
+const KEYS: usize = 5_000;
+const NEWS_EVERY: u64 = 5_000;
+
+type News<'a> = &'a (dyn Fn(PlanNews) + Send + Sync);
+
+/// What is asked, resolved: which operation, on what, with what, or which run is taken back.
+struct Asked<'e> {
+    operation: Option<&'e dyn Operation>,
+    verb: String,
+    name: String,
+    params: Params,
+    undoes: Option<String>,
+    draft: Draft,
+}
+
+/// Plans. `only`: a frozen selection is read again by its keys.
+pub(super) async fn plan(
+    engine: &Engine,
+    request: &Request,
+    only: Option<&dyn RowSet>,
+    news: News<'_>,
+) -> Result<Planned> {
+    let server = engine.facts.server().await?;
+    let cx = PlanCx {
+        cx: Cx { facts: &*engine.facts, files: &*engine.files, profile: &engine.profile, server: &server, quick: false },
+        checks: engine.checks,
+        target: &engine.name,
+        policy: &engine.guard.policy,
+    };
+    let asked = ask(engine, &cx, request).await?;
+    let (rows, summary) = read_rows(engine, asked.draft.rows.as_ref(), only.filter(|_| asked.draft.frozen), news).await?;
+    let now = server_time(engine).await?;
+    let mut preflight = general(engine, &asked, &server).await;
+    preflight.extend(asked.draft.preflight.iter().cloned());
+    let (totals, other_totals) = summary.totals();
+    let draft = asked.draft;
+    let counted = if draft.rows.is_some() { rows.len() } else { draft.count };
+    let mut plan = Plan {
+        id: String::new(),
+        operation: asked.verb,
+        name: asked.name,
+        params: asked.params.0,
+        undoes: asked.undoes,
+        target: engine.name.clone(),
+        environment: engine.environment.0,
+        identity: Identity::of(&server),
+        created_at: now,
+        expires_at: now + TimeDelta::minutes(i64::from(engine.guard.policy.plan_ttl_min)),
+        rows: counted,
+        unit: draft.unit,
+        why: draft.why,
+        changes: draft.changes,
+        obstacle: draft.obstacle,
+        reversible: draft.reversible,
+        undo: draft.undo,
+        frozen: draft.frozen,
+        steps: draft.steps,
+        preflight,
+        verify: draft.verify,
+        totals,
+        other_totals,
+        diff: summary.first().to_vec(),
+        diff_total: rows.len(),
+        rows_sha256: rows.sha256().to_owned(),
+        digest: String::new(),
+        phrase: String::new(),
+    };
+    // Different every time, so that a phrase fits one plan only.
+    let seed = format!("{} {} {}", plan.computed_digest(), now.timestamp_micros(), (engine.clock)().timestamp_nanos_opt().unwrap_or(0));
+    plan.id = format!("{:x}", Sha256::digest(seed.as_bytes()))[..12].to_owned();
+    measure(engine, &mut plan).await;
+    plan.seal();
+    Ok(Planned { plan, rows })
+}
+
+async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Result<Asked<'e>> {
+    match request {
+        Request::Operation { verb, name, params } => {
+            let operation = find(engine, verb)?;
+            accept(operation.spec(), params)?;
+            let name = named(engine, operation, name.as_deref())?;
+            let draft = operation.plan(cx, &name, params).await?;
+            Ok(Asked { operation: Some(operation), verb: verb.clone(), name, params: params.clone(), undoes: None, draft })
+        }
+        Request::Undo { run } => {
+            let record = journal::run(&*engine.facts, run).await?;
+            let operation = engine.operations.iter().copied().find(|o| o.spec().verb == record.operation);
+            let own = match operation {
+                Some(operation) => operation.undo(cx, &record).await?,
+                None => None,
+            };
+            let inverse = match own {
+                Some(own) => own,
+                None => undo::from_images(cx, &record).await?,
+            };
+            match inverse {
+                Undo::Draft(draft) => Ok(Asked {
+                    operation: None,
+                    verb: "undo".into(),
+                    name: record.name.clone(),
+                    params: Params::default(),
+                    undoes: Some(record.id),
+                    draft: *draft,
+                }),
+                Undo::Impossible { why } => Err(Error::new(super::Class::Refused, format!("run {run} cannot be taken back: {why}"))),
+            }
+        }
+    }
+}
+
+fn find<'e>(engine: &'e Engine, verb: &str) -> Result<&'e dyn Operation> {
+    engine.operations.iter().copied().find(|o| o.spec().verb == verb).ok_or_else(|| {
+        let known: Vec<_> = engine.operations.iter().map(|o| o.spec().verb).collect();
+        Error::usage(format!("no operation {verb} in this version")).hint(format!("operations: {}", known.join(" ")))
+    })
+}
+
+/// An unknown key must not be taken for one that was meant.
+fn accept(spec: &OpSpec, params: &Params) -> Result<()> {
+    for key in params.0.keys() {
+        if !spec.params.iter().any(|p| p.name == key) {
+            let known: Vec<_> = spec.params.iter().map(|p| p.name).collect();
+            return Err(Error::usage(format!("{} takes no {key}", spec.verb)).hint(format!(
+                "--set {}",
+                if known.is_empty() { "nothing".into() } else { known.join(", ") }
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The name given, or the only one there is; a disabled one says why.
+fn named(engine: &Engine, operation: &dyn Operation, name: Option<&str>) -> Result<String> {
+    let verb = operation.spec().verb;
+    let mut offers = operation.offers(&engine.profile);
+    let names: Vec<_> = offers.iter().map(|o| o.name.clone()).collect();
+    let chosen = match name {
+        Some(name) => offers.into_iter().find(|o| o.name == name).ok_or_else(|| {
+            Error::usage(format!("{verb}: profile {} has no {name}", engine.profile.name))
+                .hint(if names.is_empty() { "it has none".into() } else { format!("it has: {}", names.join(", ")) })
+        })?,
+        None => match offers.len() {
+            0 => return Err(Error::usage(format!("profile {} declares nothing to {verb}", engine.profile.name))),
+            1 => offers.remove(0),
+            _ => {
+                return Err(Error::usage(format!("{verb} what? profile {} has several", engine.profile.name))
+                    .hint(names.join(", ")));
+            }
+        },
+    };
+    match chosen.disabled {
+        Some(why) => Err(Error::new(super::Class::Refused, format!("{verb} {}: {why}", chosen.name))),
+        None => Ok(chosen.name),
+    }
+}
+
+/// The server's clock is the only one that counts.
+pub(super) async fn server_time(engine: &Engine) -> Result<DateTime<Utc>> {
+    #[derive(Deserialize)]
+    struct Now {
+        now: DateTime<Utc>,
+    }
+    let mut tx = engine.facts.begin(ReadOptions::default()).await?;
+    let now: Now = tx.one("select clock_timestamp() as now", &[]).await?;
+    Ok(now.now)
+}
+
+async fn read_rows(
+    engine: &Engine,
+    query: Option<&RowQuery>,
+    only: Option<&dyn RowSet>,
+    news: News<'_>,
+) -> Result<(Arc<dyn RowSet>, Summary)> {
+    let mut spool = engine.means.spools.create()?;
+    let mut summary = Summary::default();
+    if let Some(query) = query {
+        let options = ReadOptions {
+            snapshot: Snapshot::Transaction,
+            timeout: Some(PATIENCE),
+            ..ReadOptions::default()
+        };
+        let mut tx = engine.facts.begin(options).await?;
+        let mut take = |row: PlannedRow| {
+            summary.add(&row);
+            if summary.rows().is_multiple_of(NEWS_EVERY) {
+                news(PlanNews::Counted(summary.rows()));
+            }
+            spool.push(&row)
+        };
+        match only {
+            Some(only) => by_keys(&mut *tx, query, only, &mut take).await?,
+            None => {
+                let first = query.sql(Some(FIRST), None);
+                let page = tx.texts(&first, &query.params).await?;
+                let page: Vec<PlannedRow> = page.iter().flatten().map(|t| parse(t)).collect::<Result<_>>()?;
+                let all = (page.len() as u64) < FIRST.min(query.limit.unwrap_or(FIRST));
+                news(PlanNews::First(page.clone()));
+                if all {
+                    page.into_iter().try_for_each(&mut take)?;
+                } else {
+                    let sql = query.sql(query.limit, None);
+                    let mut each = |text: Option<String>| match text {
+                        Some(text) => take(parse(&text)?),
+                        None => Ok(()),
+                    };
+                    tx.each(&sql, &query.params, &mut each).await?;
+                }
+            }
+        }
+    }
+    Ok((spool.finish()?, summary))
+}
+
+fn parse(text: &str) -> Result<PlannedRow> {
+    serde_json::from_str(text).map_err(|e| Error::unobserved(format!("failed to understand a planned row: {e}")))
+}
+
+/// A frozen selection: its rows as they are now, those that still match.
+async fn by_keys(
+    tx: &mut dyn ReadTx,
+    query: &RowQuery,
+    only: &dyn RowSet,
+    take: &mut (dyn FnMut(PlannedRow) -> Result<()> + Send),
+) -> Result<()> {
+    let key_sql: Vec<_> = query.key.iter().map(|(n, e)| format!("{e} as {}", Ident(n))).collect();
+    let types = tx.describe(&format!("select {} {} limit 0", key_sql.join(", "), query.from)).await?;
+    let mut at = 0;
+    while at < only.len() {
+        let page = only.page(at, KEYS)?;
+        at += page.len() as u64;
+        let mut params = query.params.clone();
+        let mut arrays = Vec::new();
+        for ((name, _), column) in query.key.iter().zip(&types) {
+            let values = page.iter().map(|r| r.key.get(name).and_then(Value::as_str).unwrap_or_default().to_owned());
+            params.push(Param::Texts(values.collect()));
+            arrays.push((params.len(), cast_name(&column.type_name)));
+        }
+        for text in tx.texts(&query.sql(None, Some(&arrays)), &params).await?.into_iter().flatten() {
+            take(parse(&text)?)?;
+        }
+    }
+    Ok(())
+}
+
+impl RowQuery {
+    /// The query whose rows are [`PlannedRow`]s. `among`: only these keys, given as arrays of texts.
+    fn sql(&self, limit: Option<u64>, among: Option<&[(usize, String)]>) -> String {
+        let object = |pairs: &[(String, String)]| {
+            let parts: Vec<_> =
+                pairs.iter().map(|(name, expr)| format!("{}, ({expr})::text", super::ident::literal(name))).collect();
+            if parts.is_empty() { "null".to_owned() } else { format!("json_build_object({})", parts.join(", ")) }
+        };
+        let mut fields = vec![
+            format!("'key', {}", object(&self.key)),
+            format!("'before', {}", object(&self.before)),
+            format!("'after', {}", object(&self.after)),
+        ];
+        if !self.show.is_empty() {
+            fields.push(format!("'show', {}", object(&self.show)));
+        }
+        if let Some(unit) = &self.unit {
+            fields.push(format!("'unit', {unit}"));
+        }
+        let bound = among.map_or_else(String::new, |arrays| {
+            let keys: Vec<_> = self.key.iter().map(|(_, e)| format!("({e})")).collect();
+            let texts: Vec<_> = arrays.iter().map(|(n, _)| format!("${n}::text[]")).collect();
+            let names: Vec<_> = (1..=arrays.len()).map(|i| format!("k{i}")).collect();
+            let casts: Vec<_> = arrays.iter().zip(&names).map(|((_, t), n)| format!("{n}::{t}")).collect();
+            format!(
+                "\nand ({}) in (select {} from unnest({}) as k({}))",
+                keys.join(", "),
+                casts.join(", "),
+                texts.join(", "),
+                names.join(", ")
+            )
+        });
+        let order = match &self.order {
+            Some(order) => order.clone(),
+            None => self.key.iter().map(|(_, e)| e.clone()).collect::<Vec<_>>().join(", "),
+        };
+        let limit = limit.map_or_else(String::new, |n| format!("\nlimit {n}"));
+        let filter = if self.filter.is_empty() { "true" } else { self.filter.as_str() };
+        format!(
+            "select json_build_object({})::text\n{}\nwhere ({filter}){bound}\norder by {order}{limit}",
+            fields.join(", "),
+            self.from
+        )
+    }
+}
+
+/// What is looked at before every change.
+async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Server) -> Vec<Preflight> {
+    let bootstraps = asked.operation.is_some_and(|o| o.spec().bootstraps);
+    let mut out = vec![];
+    out.push(if server.pooled {
+        Preflight::new("connection", Ready::Fail, "a connection pooler stands between: changes need a direct connection")
+    } else {
+        Preflight::new("connection", Ready::Ok, "direct connection")
+    });
+    if server.in_recovery {
+        out.push(Preflight::new("server", Ready::Fail, "this server is a standby: nothing can be changed here"));
+    }
+    if !bootstraps {
+        out.push(match super::bootstrap::state(&*engine.facts).await {
+            JournalState::Ready => Preflight::new("journal", Ready::Ok, "journal present"),
+            JournalState::Missing { .. } => Preflight::new("journal", Ready::Fail, "no journal: plan init first"),
+            JournalState::Unknown { why } => Preflight::new("journal", Ready::Unknown, why),
+        });
+        out.push(match journal::runs(&*engine.facts, 20).await {
+            Ok(runs) => match runs.iter().find(|r| r.live) {
+                Some(r) => Preflight::new(
+                    "operator",
+                    Ready::Warn,
+                    format!("run {} of {} is going on since {}", r.id, r.operator, r.started_at.format("%H:%M:%SZ")),
+                ),
+                None => Preflight::new("operator", Ready::Ok, "no other run"),
+            },
+            Err(e) => Preflight::new("operator", Ready::Unknown, e.message),
+        });
+    }
+    out.push(replicas(engine).await);
+    out
+}
+
+async fn replicas(engine: &Engine) -> Preflight {
+    let policy = &engine.guard.policy;
+    match engine.facts.pressure().await {
+        Err(e) => Preflight::new("replicas", Ready::Unknown, e.message),
+        Ok(p) if p.unreadable > 0 && !policy.allow_unknown_lag => Preflight::new(
+            "replicas",
+            Ready::Fail,
+            "the lag of a replica cannot be read: grant pg_monitor, or allow_unknown_lag in [policy]",
+        ),
+        Ok(p) if p.unreadable > 0 => Preflight::new("replicas", Ready::Warn, "the lag of a replica is unknown (allowed)"),
+        Ok(p) if p.replicas == 0 => Preflight::new("replicas", Ready::Ok, "no replica attached"),
+        Ok(p) => Preflight::new(
+            "replicas",
+            Ready::Ok,
+            format!("{} attached, lag {:.0} ms, {:.0} kB", p.replicas, p.lag_ms.unwrap_or(0.0), p.lag_bytes.unwrap_or(0.0) / 1024.0),
+        ),
+    }
+}
+
+/// How long its locks were held when the same was done here last.
+async fn measure(engine: &Engine, plan: &mut Plan) {
+    #[derive(Deserialize)]
+    struct Measured {
+        run: String,
+        day: String,
+        ms: Option<f64>,
+    }
+    let sql = "select r.id::text as run, to_char(r.started_at at time zone 'UTC', 'YYYY-MM-DD') as day, \
+               (select avg((e.body::json ->> 'ms')::float8) from midwatch.events e where e.run = r.id and e.kind = 'batch') as ms \
+               from midwatch.runs r where r.operation = $1 and r.name = $2 and r.plan -> 'params' = $3::jsonb \
+               and r.applied > 0 order by r.id desc limit 1";
+    let params = serde_json::to_string(&plan.params).unwrap_or_default();
+    let Ok(mut tx) = engine.facts.begin(ReadOptions::default()).await else { return };
+    let params = [Param::from(plan.operation.as_str()), Param::from(plan.name.as_str()), Param::from(params.as_str())];
+    // Without a journal there is nothing to know.
+    let Ok(found) = tx.fetch::<Measured>(sql, &params).await else { return };
+    let Some(m) = found.into_iter().next() else { return };
+    let Some(ms) = m.ms else { return };
+    for lock in plan.steps.iter_mut().flat_map(|s| &mut s.locks) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds, not negative")]
+        let whole = ms.round() as u64;
+        lock.held_ms = Some(whole);
+        lock.measured_on = Some(format!("this target, run {} of {}, mean of its batches", m.run, m.day));
+    }
+}

@@ -1,0 +1,47 @@
+//! Questions asked after a run, with sessions that can only read.
+
+use serde::Deserialize;
+
+use super::change::Canary;
+use super::plan::Plan;
+use super::ports::{Facts, Param, ReadOptions};
+use super::{Engine, Error, Result};
+
+/// The images of a run, as the plan's questions read them.
+const RUN_ROWS: &str = "with run_rows as materialized (select i.seq, i.batch, i.relation, i.key, i.before, i.after \
+                        from midwatch.images i where i.run = $1::bigint)";
+
+/// Each question and how many rows answer it wrongly.
+pub(super) async fn ask(engine: &Engine, plan: &Plan, run: &str) -> Vec<(String, Result<u64>)> {
+    let mut out = Vec::new();
+    for question in &plan.verify {
+        let sql = format!("{RUN_ROWS} select count(*)::text from ({}\n) q", question.sql);
+        out.push((question.title.clone(), count(engine, &sql, run).await));
+    }
+    out
+}
+
+async fn count(engine: &Engine, sql: &str, run: &str) -> Result<u64> {
+    let options =
+        ReadOptions { timeout: Some(std::time::Duration::from_mins(10)), ..ReadOptions::default() };
+    let mut tx = engine.facts.begin(options).await?;
+    let text = tx.texts(sql, &[Param::from(run)]).await?.pop().flatten().unwrap_or_default();
+    text.parse().map_err(|_| Error::unobserved("the answer is not a number"))
+}
+
+/// What became of rows so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) struct Fate {
+    /// Nobody has taken them yet.
+    pub(super) waiting: u64,
+    /// They have failed again.
+    pub(super) failed: u64,
+    /// They are done, or being done.
+    pub(super) done: u64,
+}
+
+/// Asks what became of a run's rows.
+pub(super) async fn fate(facts: &dyn Facts, run: &str, canary: &Canary) -> Result<Fate> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    tx.one(&format!("{RUN_ROWS} {}", canary.sql), &[Param::from(run)]).await
+}

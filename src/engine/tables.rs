@@ -1,0 +1,153 @@
+//! What a plan must know of a table: its columns, triggers, constraints and our rights on it.
+
+use serde::Deserialize;
+
+use super::change::{Derived, TypedColumn};
+use super::error::{Error, Result};
+use super::ident::Relation;
+use super::operation::PlanCx;
+use super::plan::{Preflight, Ready};
+use super::ports::Param;
+use super::profile::DerivedTable;
+
+/// A table as the catalog has it.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Table {
+    /// Its oid.
+    pub oid: i64,
+    /// Columns that are stored, in order; generated ones follow from them.
+    pub columns: Vec<Stored>,
+    /// Triggers, the internal ones left out.
+    pub triggers: Vec<Trigger>,
+    /// CHECK constraints.
+    pub checks: Vec<Constraint>,
+    /// We own it, or may do as its owner.
+    pub owned: bool,
+    /// We may read it.
+    pub may_select: bool,
+    /// We may change its rows.
+    pub may_update: bool,
+    /// We may add rows.
+    pub may_insert: bool,
+    /// We may remove rows.
+    pub may_delete: bool,
+    /// We may silence all triggers.
+    pub may_replicate: bool,
+}
+
+/// A column.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Stored {
+    /// Its name.
+    pub name: String,
+    /// As a cast takes it.
+    pub type_name: String,
+    /// Computed by the table itself.
+    pub generated: bool,
+}
+
+/// A trigger.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Trigger {
+    /// Its name.
+    pub name: String,
+    /// `O` origin, `A` always, `R` replica, `D` disabled.
+    pub state: String,
+}
+
+/// A CHECK.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Constraint {
+    /// Its name.
+    pub name: String,
+    /// As the server writes it.
+    pub definition: String,
+    /// Columns it reads.
+    pub columns: Vec<String>,
+}
+
+const TABLE: &str = "
+select c.oid::int8 as oid,
+       coalesce((select json_agg(json_build_object('name', a.attname, 'type_name', format_type(a.atttypid, a.atttypmod),
+                          'generated', a.attgenerated <> '') order by a.attnum)
+                 from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns,
+       coalesce((select json_agg(json_build_object('name', t.tgname, 'state', t.tgenabled) order by t.tgname)
+                 from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal), '[]') as triggers,
+       coalesce((select json_agg(json_build_object('name', k.conname, 'definition', pg_get_constraintdef(k.oid),
+                          'columns', (select json_agg(a.attname) from pg_attribute a
+                                      where a.attrelid = c.oid and a.attnum = any (k.conkey))) order by k.conname)
+                 from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' and k.conkey is not null), '[]') as checks,
+       pg_has_role(current_user, c.relowner, 'usage') as owned,
+       has_table_privilege(c.oid, 'select') or has_any_column_privilege(c.oid, 'select') as may_select,
+       has_table_privilege(c.oid, 'update') or has_any_column_privilege(c.oid, 'update') as may_update,
+       has_table_privilege(c.oid, 'insert') or has_any_column_privilege(c.oid, 'insert') as may_insert,
+       has_table_privilege(c.oid, 'delete') as may_delete,
+       (select rolsuper from pg_roles where rolname = current_user) as may_replicate
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relname = $2 and (n.nspname = $1 or $1 is null and pg_table_is_visible(c.oid)) and c.relkind in ('r', 'p')";
+
+impl Table {
+    /// Looks a table up.
+    pub async fn find(cx: &PlanCx<'_>, name: &str) -> Result<Self> {
+        let relation = Relation::parse(name);
+        let mut tx = cx.cx.read().await?;
+        let params = [Param::Text(relation.schema), Param::Text(Some(relation.name))];
+        let found: Vec<Self> = tx.fetch(TABLE, &params).await?;
+        found.into_iter().next().ok_or_else(|| {
+            Error::unobserved(format!("failed to plan: there is no table {name}"))
+                .hint("is it the right profile and search_path?")
+        })
+    }
+
+    /// Columns by name.
+    pub fn typed<'n>(&self, table: &str, names: impl IntoIterator<Item = &'n String>) -> Result<Vec<TypedColumn>> {
+        names
+            .into_iter()
+            .map(|name| {
+                let column = self.columns.iter().find(|c| &c.name == name).ok_or_else(|| {
+                    Error::unobserved(format!("failed to plan: table {table} has no column {name}"))
+                        .hint("the profile names it; midwatch config check cannot know the database")
+                })?;
+                Ok(TypedColumn { name: column.name.clone(), type_name: column.type_name.clone() })
+            })
+            .collect()
+    }
+
+    /// Everything that can be kept of a row: stored columns, secrets left out.
+    pub fn kept(&self, secrets: &[&str]) -> Vec<TypedColumn> {
+        self.columns
+            .iter()
+            .filter(|c| !c.generated && !secrets.contains(&c.name.as_str()))
+            .map(|c| TypedColumn { name: c.name.clone(), type_name: c.type_name.clone() })
+            .collect()
+    }
+
+    /// CHECKs that read one of these columns: they would judge what an inverse writes.
+    pub fn checks_on<'s>(&'s self, columns: &'s [TypedColumn]) -> impl Iterator<Item = &'s Constraint> {
+        self.checks.iter().filter(|k| k.columns.iter().any(|c| columns.iter().any(|w| &w.name == c)))
+    }
+
+    /// May we do this to it?
+    pub fn privilege(&self, table: &str, what: &str, allowed: bool, role: &str) -> Preflight {
+        if allowed {
+            Preflight::new("privilege", Ready::Ok, format!("{role} may {what} {table}"))
+        } else {
+            Preflight::new("privilege", Ready::Fail, format!("role {role} may not {what} {table}: grant it first"))
+        }
+    }
+}
+
+/// Derived tables of a profile with what the catalog knows of them.
+pub async fn derived(cx: &PlanCx<'_>, declared: &[DerivedTable]) -> Result<Vec<Derived>> {
+    let mut out = Vec::new();
+    for d in declared {
+        let table = Table::find(cx, &d.table).await?;
+        out.push(Derived {
+            table: d.table.clone(),
+            key: table.typed(&d.table, &d.key)?,
+            columns: table.kept(&cx.profile().secrets_of(&d.table)),
+            rows: d.rows.clone(),
+        });
+    }
+    Ok(out)
+}

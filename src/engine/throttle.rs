@@ -1,0 +1,167 @@
+//! How fast a run may go: signals of the server's other users, and what a batch does about them.
+
+use serde::Deserialize;
+
+use super::guard::Policy;
+
+/// What else the server has to do.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Pressure {
+    /// Replicas attached.
+    pub replicas: u32,
+    /// Worst replay lag, where the server measures one.
+    pub lag_ms: Option<f64>,
+    /// Worst distance in the log.
+    pub lag_bytes: Option<f64>,
+    /// Replicas whose lag our role may not read.
+    pub unreadable: u32,
+    /// Other sessions at work.
+    pub active: u32,
+    /// Other sessions that wait for a lock.
+    pub lock_waits: u32,
+    /// Our role sees the sessions of all others.
+    pub sees_all: bool,
+}
+
+/// What the next batch does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Goes on.
+    Go,
+    /// Goes on with fewer rows, because of this.
+    Smaller(String),
+    /// Waits, because of this.
+    Hold(String),
+}
+
+/// The size of batches over a run.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    rows: u64,
+    most: u64,
+    least: u64,
+    slow: Option<String>,
+}
+
+/// Rows of the first batch: what it costs is not known yet.
+const FIRST: u64 = 500;
+const LEAST: u64 = 10;
+
+impl Pace {
+    /// From a policy; a canary sets the first size.
+    pub fn new(policy: &Policy, canary: Option<u64>) -> Self {
+        let most = policy.batch_rows.max(1);
+        let rows = canary.unwrap_or(FIRST).clamp(1, most);
+        Self { rows, most, least: LEAST.min(rows), slow: None }
+    }
+
+    /// Rows of the next batch.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Judges the moment. Over a limit a batch waits; over half of it batches get smaller.
+    pub fn judge(&mut self, p: &Pressure, policy: &Policy) -> Verdict {
+        if p.unreadable > 0 && !policy.allow_unknown_lag {
+            return Verdict::Hold("the lag of a replica cannot be read (grant pg_monitor)".into());
+        }
+        let megabytes = |b: f64| b / 1_048_576.0;
+        #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
+        let signals = [
+            (p.lag_ms, policy.max_replica_lag_ms as f64, "replica lag", "ms"),
+            (p.lag_bytes.map(megabytes), policy.max_replica_lag_mb as f64, "replica behind by", "MB"),
+            (Some(f64::from(p.active)), f64::from(policy.max_active_sessions), "active sessions", ""),
+            (Some(f64::from(p.lock_waits)), f64::from(policy.max_lock_waits), "sessions waiting for locks", ""),
+        ];
+        let mut smaller = None;
+        for (value, limit, what, unit) in signals {
+            let Some(value) = value else { continue };
+            let text = format!("{what} {value:.0}{}{unit} (limit {limit:.0})", if unit.is_empty() { "" } else { " " });
+            if value > limit {
+                return Verdict::Hold(text);
+            }
+            if value > limit / 2.0 && value >= 1.0 {
+                smaller.get_or_insert(text);
+            }
+        }
+        match smaller.or_else(|| self.slow.take()) {
+            Some(why) => {
+                self.shrink();
+                Verdict::Smaller(why)
+            }
+            None => Verdict::Go,
+        }
+    }
+
+    /// A batch has taken so long.
+    pub fn took(&mut self, ms: u64, policy: &Policy) {
+        if ms > policy.batch_ms.saturating_mul(2) {
+            self.slow = Some(format!("the last batch took {ms} ms (wanted: {})", policy.batch_ms));
+        } else if ms > policy.batch_ms {
+            self.rows = (self.rows * 3 / 4).max(self.least);
+        } else if ms < policy.batch_ms / 2 {
+            self.rows = (self.rows * 2).min(self.most);
+        }
+    }
+
+    /// Half as many.
+    pub fn shrink(&mut self) {
+        self.rows = (self.rows / 2).max(self.least);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        Policy { max_active_sessions: 10, max_lock_waits: 4, ..Policy::default() }
+    }
+
+    #[test]
+    fn each_signal_holds_and_is_named() {
+        let cases = [
+            (Pressure { replicas: 1, lag_ms: Some(1_500.0), ..Pressure::default() }, "replica lag 1500 ms (limit 1000)"),
+            (
+                Pressure { replicas: 1, lag_bytes: Some(70.0 * 1_048_576.0), ..Pressure::default() },
+                "replica behind by 70 MB (limit 64)",
+            ),
+            (Pressure { active: 11, ..Pressure::default() }, "active sessions 11 (limit 10)"),
+            (Pressure { lock_waits: 5, ..Pressure::default() }, "sessions waiting for locks 5 (limit 4)"),
+        ];
+        for (pressure, why) in cases {
+            assert_eq!(Pace::new(&policy(), None).judge(&pressure, &policy()), Verdict::Hold(why.into()));
+        }
+    }
+
+    #[test]
+    fn unknown_lag_holds_unless_allowed() {
+        let p = Pressure { replicas: 1, unreadable: 1, ..Pressure::default() };
+        assert!(matches!(Pace::new(&policy(), None).judge(&p, &policy()), Verdict::Hold(_)));
+        let lax = Policy { allow_unknown_lag: true, ..policy() };
+        assert_eq!(Pace::new(&lax, None).judge(&p, &lax), Verdict::Go);
+    }
+
+    #[test]
+    fn half_a_limit_and_slow_batches_shrink() {
+        let mut pace = Pace::new(&policy(), None);
+        let busy = Pressure { active: 6, ..Pressure::default() };
+        assert_eq!(pace.judge(&busy, &policy()), Verdict::Smaller("active sessions 6 (limit 10)".into()));
+        assert_eq!(pace.rows(), 250);
+        pace.took(2_000, &policy());
+        assert!(matches!(pace.judge(&Pressure::default(), &policy()), Verdict::Smaller(why) if why.contains("2000 ms")));
+        assert_eq!(pace.rows(), 125);
+        pace.took(20, &policy());
+        assert_eq!((pace.judge(&Pressure::default(), &policy()), pace.rows()), (Verdict::Go, 250));
+    }
+
+    #[test]
+    fn a_canary_comes_first_and_sizes_stay_within_bounds() {
+        let mut pace = Pace::new(&policy(), Some(3));
+        assert_eq!(pace.rows(), 3);
+        (0..20).for_each(|_| pace.took(1, &policy()));
+        assert_eq!(pace.rows(), policy().batch_rows);
+        (0..20).for_each(|_| pace.shrink());
+        assert_eq!(pace.rows(), 3);
+    }
+}

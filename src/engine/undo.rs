@@ -1,0 +1,184 @@
+//! The inverse of a run, from the images it kept: last batch first, each batch whole.
+
+use serde::Deserialize;
+
+use super::change::{RowChange, RowKind, TypedColumn};
+use super::ident::{Ident, Relation, literal};
+use super::journal::{self, Outcome, RunRecord};
+use super::operation::{Draft, PlanCx, RowQuery, Undo};
+use super::plan::{Action, Plan, Preflight, Ready, Reversible, Step, Unit};
+use super::ports::Param;
+use super::Result;
+
+/// Rows named that others have changed since.
+const NAMED: usize = 10;
+
+/// What the images of a run make of it.
+pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo> {
+    let impossible = |why: &str| Ok(Undo::Impossible { why: why.to_owned() });
+    if run.live {
+        return impossible("it is still going on");
+    }
+    if run.rows_applied == 0 {
+        return impossible("it has changed nothing");
+    }
+    let plan = journal::plan_of(cx.cx.facts, &run.id).await?;
+    if plan.reversible == Reversible::No {
+        return impossible(&plan.undo);
+    }
+    let Some((step, change)) = plan.steps.iter().find_map(|s| match &s.action {
+        Action::Rows(change) => Some((s, &**change)),
+        Action::Bootstrap | Action::Statements => None,
+    }) else {
+        return impossible("it changed no rows, and its statements have no inverse");
+    };
+    let inverse = inverse(change, run);
+    let source = source(change, &inverse);
+    let mut preflight = Vec::new();
+    if run.outcome == Outcome::Running {
+        preflight.push(Preflight::new("run", Ready::Warn, format!("run {} was never finished: what it did is taken back", run.id)));
+    }
+    preflight.extend(since(cx, run, &source).await?);
+    if let Some(by) = &run.undone_by {
+        preflight.push(Preflight::new("run", Ready::Warn, format!("run {by} has taken (some of) it back already")));
+    }
+    let mut draft = draft(run, &plan, step, &inverse, &source);
+    draft.preflight = preflight;
+    Ok(Undo::Draft(Box::new(draft)))
+}
+
+fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: &Source) -> Draft {
+    let mut changes = vec![];
+    for derived in &change.derived {
+        changes.push(format!("rows of {} put back as run {} found them", derived.table, run.id));
+    }
+    if change.audit.is_some() {
+        changes.push("the system's own audit rows, written for this way too".into());
+    }
+    let pairs = |columns: &[TypedColumn], side: &str| {
+        columns.iter().map(|c| (c.name.clone(), format!("i.{side}->>{}", literal(&c.name)))).collect::<Vec<_>>()
+    };
+    let (before, after) = match change.kind {
+        RowKind::Insert => (vec![], pairs(&change.columns, "before")),
+        RowKind::Delete => (pairs(&change.columns, "after"), vec![]),
+        RowKind::Update => (pairs(&change.columns, "after"), pairs(&change.columns, "before")),
+        RowKind::Compute => {
+            let columns = change.derived.first().map(|d| d.columns.clone()).unwrap_or_default();
+            (pairs(&columns, "after"), pairs(&columns, "before"))
+        }
+    };
+    Draft {
+        why: format!("takes back run {} ({} {}, {} by {})", run.id, run.operation, run.name, run.outcome.word(), run.operator),
+        changes,
+        obstacle: plan.obstacle.clone(),
+        reversible: plan.reversible,
+        undo: "by undoing this run in turn, from its own images".into(),
+        frozen: false,
+        steps: vec![Step {
+            id: "undo".into(),
+            title: format!("put rows of {} back, last batch first", change.table),
+            statements: step.statements.clone(),
+            locks: step.locks.clone(),
+            in_transaction: true,
+            action: Action::Rows(Box::new(change.clone())),
+        }],
+        preflight: vec![],
+        verify: super::change::verification(change).into_iter().collect(),
+        rows: Some(RowQuery {
+            from: source.from.clone(),
+            filter: source.still.into(),
+            params: vec![Param::from(run.id.as_str())],
+            key: change.key.iter().map(|c| (c.name.clone(), format!("i.key->>{}", literal(&c.name)))).collect(),
+            before,
+            after,
+            show: vec![],
+            order: Some("i.batch desc, i.seq desc, i.key::text".into()),
+            unit: Some("i.batch".into()),
+            limit: None,
+        }),
+        unit: Unit::Rows,
+        count: 0,
+    }
+}
+
+fn inverse(change: &RowChange, run: &RunRecord) -> RowChange {
+    let kind = change.kind.inverse();
+    let columns = match kind {
+        // What is compared, and what comes back, is the whole row.
+        RowKind::Delete | RowKind::Insert => change.kept.clone(),
+        RowKind::Update | RowKind::Compute => change.columns.clone(),
+    };
+    RowChange {
+        kind,
+        columns,
+        restores: Some(run.id.clone()),
+        // The images say what was; computing it again would say what should be.
+        after_batch: change.after_batch.clone().filter(|_| kind != RowKind::Compute),
+        canary: None,
+        reason: format!("undo of run {}", run.id),
+        ..change.clone()
+    }
+}
+
+/// Images of the run, joined with the rows they are of: a FROM, which of them can be put back, which cannot.
+struct Source {
+    from: String,
+    still: &'static str,
+    changed: &'static str,
+}
+
+fn source(change: &RowChange, inverse: &RowChange) -> Source {
+    let compute = inverse.kind == RowKind::Compute;
+    let (table, columns, key) = match change.derived.first().filter(|_| compute) {
+        Some(derived) => (&derived.table, &derived.columns, &derived.key),
+        None => (&change.table, &inverse.columns, &change.key),
+    };
+    let key = key.iter().map(|c| format!("t.{} = (i.key->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name));
+    let same = columns
+        .iter()
+        .map(|c| format!("t.{}::text is not distinct from i.after->>{}", Ident(&c.name), literal(&c.name)));
+    let insert = inverse.kind == RowKind::Insert;
+    let on: Vec<String> = if insert { key.collect() } else { key.chain(same).collect() };
+    let which = if compute { "is null" } else { "is not null" };
+    // A row that a batch created and another deleted again is neither.
+    let from = format!(
+        "from (select * from midwatch.images m where m.run = $1::bigint and m.seq {which}) i left join {} t on {}",
+        Relation::parse(table),
+        on.join(" and "),
+    );
+    match (insert, compute) {
+        (true, _) => Source { from, still: "t.tableoid is null", changed: "t.tableoid is not null" },
+        (_, true) => Source {
+            from,
+            still: "(t.tableoid is not null or i.after is null)",
+            changed: "t.tableoid is null and i.after is not null",
+        },
+        _ => Source { from, still: "t.tableoid is not null", changed: "t.tableoid is null" },
+    }
+}
+
+/// Rows that others have changed since: shown, and left alone.
+async fn since(cx: &PlanCx<'_>, run: &RunRecord, source: &Source) -> Result<Option<Preflight>> {
+    #[derive(Deserialize)]
+    struct Since {
+        rows: u64,
+        named: Option<String>,
+    }
+    let sql = format!(
+        "select count(*) as rows, string_agg(x.key, '; ') filter (where x.n <= {NAMED}) as named from (\
+         select i.key::text as key, row_number() over (order by i.batch, i.seq) as n {} where {}) x",
+        source.from, source.changed,
+    );
+    let options = super::ports::ReadOptions {
+        timeout: Some(std::time::Duration::from_mins(10)),
+        ..super::ports::ReadOptions::default()
+    };
+    let mut tx = cx.cx.read_with(options).await?;
+    let s: Since = tx.one(&sql, &[Param::from(run.id.as_str())]).await?;
+    Ok((s.rows > 0).then(|| {
+        let named = s.named.unwrap_or_default();
+        let more = if s.rows > NAMED as u64 { format!("; … {} in all", s.rows) } else { String::new() };
+        let text = format!("{} rows were changed since by others and are left alone: {named}{more}", s.rows);
+        Preflight::new("since", Ready::Warn, text)
+    }))
+}

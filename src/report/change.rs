@@ -1,0 +1,183 @@
+//! Plans, runs and their outcome, for people.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::text::{Style, clean};
+use crate::engine::journal::{JournalShown, Outcome, RunRecord};
+use crate::engine::plan::{Plan, PlannedRow, Ready, Unit, text_of};
+use crate::engine::progress::Done;
+
+/// Rows of a diff that are printed; the rest is in the file.
+const SHOWN: usize = 20;
+
+/// A plan.
+pub fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
+    let mut out = String::new();
+    let what = match plan.unit {
+        Unit::Rows => "rows",
+        Unit::Statements => "statements",
+    };
+    let _ = writeln!(
+        out,
+        "PLAN  {} {}  on  {} ({}) @ {}   expires {}",
+        plan.operation,
+        clean(&plan.name),
+        clean(&plan.target),
+        plan.environment,
+        clean(&plan.identity.address),
+        plan.expires_at.format("%H:%M:%SZ")
+    );
+    let mut line = |label: &str, text: &str| {
+        for (i, part) in text.lines().enumerate() {
+            let _ = writeln!(out, "  {:<10} {}", if i == 0 { label } else { "" }, clean(part));
+        }
+    };
+    line("why", &plan.why);
+    line("changes", &format!("{} {what}", plan.rows));
+    plan.changes.iter().for_each(|c| line("", c));
+    plan.obstacle.iter().for_each(|o| line("guard", o));
+    for step in &plan.steps {
+        line("step", &step.title);
+        for lock in &step.locks {
+            let held = match (lock.held_ms, &lock.measured_on) {
+                (Some(ms), Some(on)) => format!("{ms} ms a batch ({on})"),
+                _ => "not measured yet".into(),
+            };
+            line("", &format!("lock {} on {}: {held}", lock.mode, lock.object));
+        }
+    }
+    plan.verify.iter().for_each(|v| line("verify", &v.title));
+    line("undo", &plan.undo);
+    for p in &plan.preflight {
+        let mark = match p.status {
+            Ready::Ok => style.paint("32", "✓ ok"),
+            Ready::Warn => style.paint("33", "▲ warn"),
+            Ready::Fail => style.paint("31", "✖ fail"),
+            Ready::Unknown => style.paint("35", "? unknown"),
+        };
+        let _ = writeln!(out, "  {:<10} {mark} {}: {}", "preflight", p.id, clean(&p.message));
+    }
+    diff(&mut out, plan);
+    let _ = writeln!(out, "\nphrase  {}", plan.phrase);
+    if let Some(file) = file {
+        let _ = writeln!(out, "apply   midwatch apply {} --confirm \"{}\"", file.display(), plan.phrase);
+    }
+    out
+}
+
+fn diff(out: &mut String, plan: &Plan) {
+    if plan.unit == Unit::Statements {
+        let _ = writeln!(out);
+        plan.steps.iter().flat_map(|s| &s.statements).for_each(|s| {
+            let _ = writeln!(out, "  {};", s.replace('\n', "\n  "));
+        });
+        return;
+    }
+    let _ = writeln!(out);
+    for total in plan.totals.iter().take(SHOWN) {
+        let _ = writeln!(out, "  {:>8} rows  {}", total.rows, clean(&total.change));
+    }
+    let hidden: u64 = plan.totals.iter().skip(SHOWN).map(|t| t.rows).sum::<u64>() + plan.other_totals.map_or(0, |(_, n)| n);
+    if hidden > 0 {
+        let _ = writeln!(out, "  {hidden:>8} rows  of other kinds");
+    }
+    let _ = writeln!(out);
+    for row in plan.diff.iter().take(SHOWN) {
+        let _ = writeln!(out, "  {}", row_line(row));
+    }
+    if plan.diff_total > SHOWN as u64 {
+        let _ = writeln!(out, "  … {} rows in all; --out FILE writes them to FILE.rows", plan.diff_total);
+    }
+}
+
+fn row_line(row: &PlannedRow) -> String {
+    let show: Vec<_> = row.show.values().map(text_of).collect();
+    clean(&format!("{}  {}  {}", row.key_text(), show.join("  "), row.change_text()))
+}
+
+/// What came of a run.
+pub fn done(done: &Done, style: Style) -> String {
+    let mut out = String::new();
+    let run = done.run.as_ref().map_or_else(String::new, |r| format!("run {r}  "));
+    let _ = writeln!(out, "{run}{}  {} applied, {} drifted", outcome(done.outcome, style), done.applied, done.drifted);
+    for (title, wrong) in &done.proof {
+        let _ = match wrong {
+            Some(0) => writeln!(out, "  {} {}", style.paint("32", "✓ proved "), clean(title)),
+            Some(n) => writeln!(out, "  {} {}: {n} do not", style.paint("31", "✖ wrong  "), clean(title)),
+            None => writeln!(out, "  {} {}", style.paint("35", "? unknown"), clean(title)),
+        };
+    }
+    for row in done.moved.iter().flat_map(|m| &m.rows).take(SHOWN) {
+        let _ = writeln!(out, "  {} {}", row.what, clean(&row.text()));
+    }
+    out
+}
+
+fn outcome(outcome: Outcome, style: Style) -> String {
+    let (code, symbol) = match outcome {
+        Outcome::Applied => ("32", "✓"),
+        Outcome::Running => ("36", "▶"),
+        Outcome::Partial | Outcome::Stale | Outcome::Refused => ("33", "▲"),
+        Outcome::Failed => ("31", "✖"),
+        Outcome::Ambiguous => ("35", "?"),
+    };
+    style.paint(code, &format!("{symbol} {}", outcome.word()))
+}
+
+fn state(r: &RunRecord) -> &'static str {
+    match (r.outcome, r.live, r.resumable) {
+        (Outcome::Running, true, _) => "going on",
+        (Outcome::Running, false, _) => "its client is gone: resume finishes it",
+        (_, _, true) => "resume goes on with the rest",
+        _ => "",
+    }
+}
+
+/// Runs, newest first.
+pub fn runs(runs: &[RunRecord], style: Style) -> String {
+    let mut out = String::new();
+    if runs.is_empty() {
+        let _ = writeln!(out, "no runs yet");
+    }
+    for r in runs {
+        let _ = writeln!(
+            out,
+            "{:>5}  {}  {}  {} {}  {} of {} rows{}  by {}  {}",
+            r.id,
+            r.started_at.format("%Y-%m-%d %H:%M:%SZ"),
+            outcome(r.outcome, style),
+            r.operation,
+            clean(&r.name),
+            r.rows_applied,
+            r.rows,
+            if r.rows_drifted > 0 { format!(", {} drifted", r.rows_drifted) } else { String::new() },
+            clean(&r.operator),
+            state(r)
+        );
+    }
+    out
+}
+
+/// One run, with its entries.
+pub fn run(shown: &JournalShown, style: Style) -> String {
+    let mut out = runs(std::slice::from_ref(&shown.record), style);
+    let r = &shown.record;
+    if let Some(message) = &r.message {
+        let _ = writeln!(out, "       {}", clean(message));
+    }
+    let _ = writeln!(out, "       undo: {}", clean(&r.undo));
+    if let Some(by) = &r.undone_by {
+        let _ = writeln!(out, "       taken back by run {by}");
+    }
+    for e in &shown.events {
+        let _ = writeln!(out, "  {:>6}  {}  {:<10}  {}", e.seq, e.at, e.kind, clean(&e.body));
+    }
+    for row in &shown.drifted {
+        let _ = writeln!(out, "  drifted  {}  planned {}", clean(&row.key_text()), clean(&row.change_text()));
+    }
+    if (shown.drifted.len() as u64) < r.rows_drifted {
+        let _ = writeln!(out, "  … {} drifted rows in all", r.rows_drifted);
+    }
+    out
+}
