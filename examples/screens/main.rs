@@ -42,6 +42,21 @@ fn main() {
         "anomaly",
         &console.wait("the day", |s| s.contents().contains("CLOCK_IN") && s.contents().contains("wrong")),
     );
+    console.press("q");
+    console.shows("(exact)");
+    console.press("q");
+    console.shows("what is wrong");
+    console.press("/date_mismatch\rd");
+    console.shows("to apply, type");
+    keep("plan", &console.shows("expires in"));
+    console.press("c");
+    let phrase = phrase(&console.shows("Esc leaves"));
+    console.press(&phrase);
+    console.press("\r");
+    console.shows("verified");
+    keep("run", &console.shows("entries of the journal"));
+    console.press("q6");
+    keep("runs", &console.shows("z undo"));
     console.press("thosp\r");
     console.shows("hospitality@");
     console.press("3");
@@ -55,4 +70,11 @@ fn main() {
     console.press("\r");
     let (code, _) = console.end();
     assert_eq!(code, 0);
+}
+
+/// What the plan screen asks to be typed.
+fn phrase(screen: &vt100::Screen) -> String {
+    let text = screen.contents();
+    let line = text.lines().find(|l| l.trim_start().starts_with("type  ")).expect("the phrase is shown");
+    line.trim_start().trim_start_matches("type").trim().to_owned()
 }

@@ -522,6 +522,12 @@ fn z_plans_the_way_back() {
     }
     let mut taken = run("17", Outcome::Applied);
     taken.undone_by = Some("18".into());
+    // Some of it was taken back: the rest still can be.
+    let mut some = run("18", Outcome::Partial);
+    some.undoes = Some("17".into());
+    app.update(journal(vec![taken.clone(), some]));
+    assert_eq!(asked(&keys(&mut app, &["6", "z"])), Request::Undo { run: "17".into() });
+    key(&mut app, "esc");
     app.update(journal(vec![taken]));
     assert_eq!(keys(&mut app, &["6", "z"]), []);
     assert!(notice(&app).contains("run 18 has taken it back"));

@@ -9,10 +9,13 @@ use super::{App, Overlay, View};
 use crate::engine::journal::{Outcome, RunRecord};
 use crate::engine::maintain::Request;
 use crate::tui::backend::Journal;
+use crate::tui::keymap::Scene;
 use crate::tui::msg::{Effect, Failure};
 
 /// While a run goes on.
 const LIVE_MS: i64 = 1_000;
+/// While the list of runs is looked at.
+const SHOWN_MS: i64 = 2_000;
 /// Otherwise.
 const QUIET_MS: i64 = 10_000;
 /// Ticks come a little early.
@@ -94,7 +97,10 @@ pub fn done(run: &RunRecord) -> u64 {
 impl App {
     /// Reads the journal when that is due.
     pub(super) fn poll_runs(&mut self) -> Vec<Effect> {
-        if self.journal.reading || self.journal.due > self.now + TimeDelta::milliseconds(EARLY_MS) {
+        let soon = self.now + TimeDelta::milliseconds(EARLY_MS);
+        let old = |at: DateTime<Utc>| at + TimeDelta::milliseconds(SHOWN_MS) <= soon;
+        let shown = self.scene() == Scene::Runs && self.journal.at.is_none_or(old);
+        if self.journal.reading || self.journal.due > soon && !shown {
             return vec![];
         }
         self.journal.reading = true;
@@ -126,7 +132,8 @@ impl App {
 
     /// The run shown is read again when the list says that it has come further.
     fn follow_runs(&mut self) -> Vec<Effect> {
-        let Some(view) = self.run_here() else { return vec![] };
+        let ours = |v: &&super::RunView| self.ours(v).is_some_and(|r| r.done.is_none());
+        let Some(view) = self.run_here().filter(|v| !ours(v)) else { return vec![] };
         let Some(listed) = view.run.as_deref().and_then(|id| self.journal.run(id)) else { return vec![] };
         let read = view.detail.as_ref().and_then(|d| d.as_ref().ok()).map(|d| &d.record);
         let same = |r: &RunRecord| {
@@ -155,7 +162,7 @@ impl App {
     pub fn record_here(&self) -> Option<&RunRecord> {
         match &self.level().view {
             View::Run(view) => self.record(view),
-            View::Pane if self.scene() == crate::tui::keymap::Scene::Runs => {
+            View::Pane if self.scene() == Scene::Runs => {
                 let list = self.list();
                 let key = &list.rows.get(self.level().state.cursor)?.key;
                 self.journal.run(key)
@@ -171,7 +178,9 @@ impl App {
         if run.live {
             return Some("it is going on".into());
         }
-        if let Some(by) = &run.undone_by {
+        // One that took back less than all of it leaves a rest.
+        let whole = |by: &&String| self.journal.run(by).is_none_or(|u| u.rows_applied >= run.rows_applied);
+        if let Some(by) = run.undone_by.as_ref().filter(whole) {
             return Some(format!("run {by} has taken it back"));
         }
         if run.reversible == "no" {

@@ -227,8 +227,11 @@ fn ended(app: &App, ours: Option<&OurRun>, record: Option<&RunRecord>) -> Vec<Sp
         }
         (None, None) => "nothing is known of it yet",
     };
-    if let Some((run, ended)) = ours.and_then(|r| Some((r, r.ended?))) {
-        line.push(cell(format!("   took {}", super::run::took(run.began, ended)), Tone::Dim));
+    // The journal's times are the server's own; ours tell whole seconds only.
+    let took = record.and_then(|r| Some(super::run::took(r.started_at, r.ended_at?)));
+    let seen = || ours.and_then(|r| Some(whole(u64::try_from((r.ended? - r.began).num_seconds()).ok()?)));
+    if let Some(took) = took.or_else(seen) {
+        line.push(cell(format!("   took {took}"), Tone::Dim));
     }
     vec![line, vec![cell(format!(" {meant}"), Tone::Plain)]]
 }

@@ -64,7 +64,7 @@ fn facts(app: &App, plan: &Plan, out: &mut Lines) {
         Reversible::Lossy => ("LOSSY", Tone::Warn),
         Reversible::No => ("IMPOSSIBLE", Tone::Bad),
     };
-    out.text("undo", &format!("{word}: {}", plan.undo), tone);
+    out.text("undo", &named(word, &plan.undo), tone);
     out.flow("preflight", &plan.preflight.iter().map(|p| verdict(app, p)).collect::<Vec<_>>());
     let questions: Vec<&str> = plan.verify.iter().map(|v| v.title.as_str()).collect();
     match questions.as_slice() {
@@ -81,6 +81,12 @@ fn facts(app: &App, plan: &Plan, out: &mut Lines) {
     let params: Vec<String> = plan.params.iter().map(|(k, v)| format!("{k}={v}")).collect();
     out.text("asked with", &params.join("  "), Tone::Plain);
     out.text("server", &server(plan), Tone::Dim);
+}
+
+/// `word: text`, or the text alone where it begins with the word.
+pub(super) fn named(word: &str, text: &str) -> String {
+    let begins = text.get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word));
+    if begins { text.to_owned() } else { format!("{word}: {text}") }
 }
 
 /// Which server, in full.
@@ -105,7 +111,7 @@ fn locks(plan: &Plan) -> String {
             (Some(ms), None) => format!(" ({ms} ms)"),
             (None, _) => String::new(),
         };
-        format!("{} {}{held}", l.mode, l.object)
+        format!("{}: {}{held}", l.object, l.mode)
     };
     let mut out: Vec<String> = Vec::new();
     for lock in plan.steps.iter().flat_map(|s| &s.locks).map(text) {

@@ -20,9 +20,14 @@ pub fn lines(app: &App, view: &RunView) -> Vec<Spans> {
     let ours = app.ours(view);
     if let Some(run) = ours {
         our_run(app, run, &mut out);
+        // What the journal said before is old, and what goes on stands above.
+        if run.done.is_none() {
+            return out.out;
+        }
     }
     if let Some(record) = app.record(view) {
-        facts(app, record, &mut out);
+        let told = ours.and_then(|r| r.done.as_ref()).is_some_and(|d| d.failure.is_some());
+        facts(app, record, told, &mut out);
     }
     match &view.detail {
         None if view.loading && ours.is_none() => out.text("", "reading the journal…", Tone::Dim),
@@ -59,8 +64,9 @@ fn our_run(app: &App, run: &OurRun, out: &mut Lines) {
     if let Some(moved) = &done.moved {
         moved_rows(moved, out);
     }
-    if done.resumable {
-        out.text("left", "something is left to do: a offers to go on with it", Tone::Warn);
+    // With its number, the journal's record below says it.
+    if done.resumable && run.number().is_none() {
+        out.text("unfinished", "something is left to do: a in the Runs pane goes on with it", Tone::Warn);
     }
 }
 
@@ -102,8 +108,9 @@ fn moved_rows(moved: &Moved, out: &mut Lines) {
     }
 }
 
-fn facts(app: &App, run: &RunRecord, out: &mut Lines) {
-    if let (Some(message), false) = (&run.message, run.live) {
+/// `told`: why it stopped stands above already.
+fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
+    if let (Some(message), false) = (&run.message, run.live || told) {
         out.text("message", message, Tone::Warn);
     }
     let verified = match run.verified {
@@ -130,7 +137,10 @@ fn facts(app: &App, run: &RunRecord, out: &mut Lines) {
         out.text("takes back", &format!("run {undone}"), Tone::Plain);
     }
     match app.why_not_undo(Some(run)) {
-        None => out.text("way back", &format!("{}: {} (z plans it)", run.reversible, run.undo), Tone::Good),
+        None => {
+            let text = super::plan::named(&run.reversible, &run.undo);
+            out.text("way back", &format!("{text} (z plans it)"), Tone::Good);
+        }
         Some(why) => out.text("way back", &format!("not now: {why}"), Tone::Dim),
     }
     if run.resumable && !run.live {

@@ -4,7 +4,7 @@ use super::fit;
 use super::overlay::Sheet;
 use crate::engine::guard::differs;
 use crate::engine::journal::RunRecord;
-use crate::tui::app::{App, Ask, Choice, LEAVING, UNFINISHED, done, title_of};
+use crate::tui::app::{App, Ask, Choice, Deed, LEAVING, UNFINISHED, done, title_of};
 use crate::tui::doc::wrap;
 use crate::tui::format::{ago, count};
 use crate::tui::list::{cell, plain};
@@ -34,12 +34,16 @@ pub(super) fn actions(app: &App, width: usize) -> Sheet {
         text("locks", &c.locks, Tone::Plain);
         text("not now", c.disabled.as_deref().unwrap_or_default(), Tone::Warn);
     }
-    let enabled = chosen.is_some_and(|c| c.disabled.is_none());
+    let hint = match chosen.filter(|c| c.disabled.is_none()).map(|c| &c.deed) {
+        Some(Deed::Resume(_)) => "Enter asks first; Esc closes",
+        Some(_) => "Enter plans it, which changes nothing; Esc closes",
+        None => "Esc closes",
+    };
     Sheet {
         title: "What can be done here, and why not the rest".into(),
         lines,
         choose: true,
-        hint: if enabled { "Enter plans it, which changes nothing; Esc closes" } else { "Esc closes" }.into(),
+        hint: hint.into(),
         foot,
         ..Sheet::default()
     }
