@@ -47,16 +47,18 @@ fn main() {
     console.press("q");
     console.shows("what is wrong");
     console.press("/date_mismatch\rd");
-    console.shows("to apply, type");
-    keep("plan", &console.shows("expires in"));
+    let plan = console.shows("rows below");
+    keep("plan", &plan);
+    let phrase = phrase(&plan);
     console.press("c");
-    let phrase = phrase(&console.shows("Esc leaves"));
+    console.shows("if it is the phrase");
     console.press(&phrase);
     console.press("\r");
     console.shows("verified");
-    keep("run", &console.shows("entries of the journal"));
+    keep("run", &console.shows("outcome applied"));
     console.press("q6");
-    keep("runs", &console.shows("z undo"));
+    console.wait("the journal", |s| s.contents().contains("1 of 1") && !s.contents().contains("statements"));
+    keep("runs", &console.shows("way back"));
     console.press("thosp\r");
     console.shows("hospitality@");
     console.press("3");
@@ -75,6 +77,6 @@ fn main() {
 /// What the plan screen asks to be typed.
 fn phrase(screen: &vt100::Screen) -> String {
     let text = screen.contents();
-    let line = text.lines().find(|l| l.trim_start().starts_with("type  ")).expect("the phrase is shown");
-    line.trim_start().trim_start_matches("type").trim().to_owned()
+    let phrase = text.lines().find_map(|l| l.trim().strip_prefix("to apply, type"));
+    phrase.expect("the phrase is shown").trim().to_owned()
 }

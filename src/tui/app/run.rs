@@ -343,6 +343,7 @@ impl App {
             Action::Undo => self.why_not_undo(self.record(view)),
             Action::Sql => self.run_plan(view).is_none().then(|| "its plan is not read".into()),
             Action::Replan => going.map(|_| "it is going on".into()),
+            Action::Cancel if going.is_none() => Some("it is not going on".into()),
             Action::Export | Action::Copy => Some("midwatch runs NUMBER --json writes a run down".into()),
             Action::Open => Some("there is nothing below".into()),
             Action::Mark
