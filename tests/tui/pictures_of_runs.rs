@@ -192,6 +192,23 @@ fn anothers_run_and_the_list_of_runs() {
 }
 
 #[test]
+fn a_long_runs_entries_are_told_from_both_ends() {
+    let mut app = connected(SMALL);
+    app.update(journal(vec![run("17", Outcome::Applied)]));
+    let effects = keys(&mut app, &["6", "enter"]);
+    let Some(Effect::RunDetail { slot, .. }) = effects.last() else { panic!("{effects:?}") };
+    let mut long = detail(run("17", Outcome::Applied));
+    let one = long.events[1].clone();
+    long.events = (1..=5_000).map(|seq| midwatch::engine::journal::Event { seq, ..one.clone() }).collect();
+    app.update(Msg::RunDetail { slot: *slot, result: Ok(Box::new(long)) });
+    let lines = midwatch::tui::doc::run::lines(&app, app.run_here().unwrap());
+    let text: Vec<String> = lines.iter().flatten().map(|c| c.text.clone()).collect();
+    assert!(text.iter().any(|t| t.contains("5000 entries of the journal")));
+    assert!(text.iter().any(|t| t.contains("4680 entries between")), "what is left out is counted");
+    assert!(text.iter().any(|t| t.trim() == "5000") && text.iter().any(|t| t.trim() == "1"));
+}
+
+#[test]
 fn the_runs_pane_with_little_to_show() {
     let mut app = connected(SMALL);
     key(&mut app, "6");

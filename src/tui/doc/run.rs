@@ -14,6 +14,10 @@ use crate::tui::list::cell;
 use crate::tui::pane::Spans;
 use crate::tui::theme::Tone;
 
+/// Entries shown from the beginning of a long run, and from its end.
+const FIRST: usize = 20;
+const LAST: usize = 300;
+
 /// The text of a run, for the width of the screen. How it goes right now stands above it and does not scroll.
 pub fn lines(app: &App, view: &RunView) -> Vec<Spans> {
     let mut out = Lines::new(app.size.0);
@@ -164,7 +168,18 @@ pub fn took(from: chrono::DateTime<chrono::Utc>, to: chrono::DateTime<chrono::Ut
 
 fn entries(app: &App, detail: &RunDetail, out: &mut Lines) {
     out.heading(&format!("{} of the journal", entries_of(detail.events.len())));
-    for event in &detail.events {
+    // A run of very small batches has thousands: its beginning and its end are what one reads here.
+    let all = detail.events.len();
+    let hidden = if all > FIRST + LAST { FIRST..all - LAST } else { all..all };
+    for (i, event) in detail.events.iter().enumerate() {
+        if i == hidden.start {
+            let text =
+                format!("… {} between these (midwatch runs --json has them)", entries_of(hidden.len()));
+            out.text("", &text, Tone::Dim);
+        }
+        if hidden.contains(&i) {
+            continue;
+        }
         let at = event.at.get(..19).unwrap_or(&event.at).replace('T', " ");
         let text = format!("{at}  {:<10} {}", event.kind, body(event));
         out.text(&format!("{:>6}", event.seq), &text, Tone::Plain);
