@@ -38,7 +38,7 @@ commit";
 const BY_HAND: &str = "
 alter table attendance_events disable trigger attendance_events_guard;
 create temp table days on commit drop as
-  select employee_id, day, to_jsonb(d) as before
+  select k.employee_id, k.day, to_jsonb(d) as before
   from (select distinct e.employee_id, x.day from attendance_events e
         cross join lateral (values (e.business_date_ist), ((e.event_timestamp_utc at time zone 'Asia/Kolkata')::date)) x(day)
         where %s and e.business_date_ist is distinct from (e.event_timestamp_utc at time zone 'Asia/Kolkata')::date) k

@@ -513,7 +513,7 @@ impl Run<'_> {
         let wrong: Vec<_> = proof.iter().filter(|(_, n)| *n != Ok(0)).collect();
         let verified = match () {
             () if proof.iter().any(|(_, n)| matches!(n, Ok(n) if *n > 0)) => Some(false),
-            () if proof.iter().any(|(_, n)| n.is_err()) => None,
+            () if proof.is_empty() || proof.iter().any(|(_, n)| n.is_err()) => None,
             () => Some(true),
         };
         let failure = wrong.first().map(|(title, n)| {
@@ -560,64 +560,4 @@ fn back_off(attempt: u32, seed: i64) -> Duration {
     let base = 50_u64.saturating_mul(1 << attempt.min(6));
     let jitter = u64::try_from(seed.rem_euclid(97)).unwrap_or(0);
     Duration::from_millis(base + jitter)
-}
-
-impl Progress {
-    fn new(total: u64) -> Self {
-        Self {
-            run: None,
-            phase: Phase::Locking,
-            step: String::new(),
-            done: 0,
-            total,
-            applied: 0,
-            drifted: 0,
-            batch_rows: 0,
-            rate: 0.0,
-            eta_s: None,
-            waiting: None,
-        }
-    }
-}
-
-impl Default for Done {
-    fn default() -> Self {
-        Self {
-            run: None,
-            outcome: Outcome::Failed,
-            applied: 0,
-            drifted: 0,
-            verified: None,
-            proof: vec![],
-            failure: None,
-            moved: None,
-            resumable: false,
-        }
-    }
-}
-
-impl Done {
-    /// Nothing was begun.
-    pub fn refused(failure: Error) -> Self {
-        let outcome = match failure.class {
-            Class::Stale => Outcome::Stale,
-            Class::Refused => Outcome::Refused,
-            _ => Outcome::Failed,
-        };
-        Self { outcome, failure: Some(failure), ..Self::default() }
-    }
-
-    /// The process's exit code.
-    pub fn exit_code(&self) -> u8 {
-        match (self.outcome, &self.failure) {
-            (Outcome::Applied, _) => 0,
-            (Outcome::Ambiguous, _) => 8,
-            (Outcome::Partial, _) => 7,
-            (_, Some(e)) if e.class == Class::Cancelled => 6,
-            (_, Some(e)) => e.exit_code(),
-            (Outcome::Refused, None) => 3,
-            (Outcome::Stale, None) => 4,
-            _ => 6,
-        }
-    }
 }

@@ -64,6 +64,8 @@ pub struct Constraint {
     pub name: String,
     /// As the server writes it.
     pub definition: String,
+    /// What it asks of a row.
+    pub expression: String,
     /// Columns it reads.
     pub columns: Vec<String>,
 }
@@ -76,6 +78,7 @@ select c.oid::int8 as oid,
        coalesce((select json_agg(json_build_object('name', t.tgname, 'state', t.tgenabled) order by t.tgname)
                  from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal), '[]') as triggers,
        coalesce((select json_agg(json_build_object('name', k.conname, 'definition', pg_get_constraintdef(k.oid),
+                          'expression', pg_get_expr(k.conbin, k.conrelid),
                           'columns', (select json_agg(a.attname) from pg_attribute a
                                       where a.attrelid = c.oid and a.attnum = any (k.conkey))) order by k.conname)
                  from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' and k.conkey is not null), '[]') as checks,

@@ -3,8 +3,9 @@
 use crate::engine::Result;
 use crate::engine::bootstrap;
 use crate::engine::guard::JournalState;
+use crate::engine::ident::literal;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx, Risk, lock};
-use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit};
+use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::{Fut, Param};
 use crate::engine::profile::Profile;
 use crate::engine::{Class, Error};
@@ -89,7 +90,14 @@ async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
             statements,
         }],
         preflight: vec![privilege],
-        verify: vec![],
+        verify: vec![Verification {
+            title: "every file of the journal is recorded as applied".into(),
+            sql: format!(
+                "select f.name from (values {}) f(name) where not exists (select from midwatch.migrations m \
+                 where m.folder = 'midwatch' and m.file = f.name)",
+                pending.iter().map(|p| format!("({})", literal(p))).collect::<Vec<_>>().join(", ")
+            ),
+        }],
         rows: None,
         unit: Unit::Statements,
     })
