@@ -1,13 +1,14 @@
-# make test | demo | lint | bench | clean. Each sets up what is missing (Debian; sudo where needed).
+# make test | demo | lint | bench | faults | clean. Each sets up what is missing (Debian; sudo where needed).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lint bench screens clean
+.PHONY: help setup test demo lint bench faults screens clean
 
 help:
 	@echo "make demo    a private PostgreSQL with planted problems and live traffic, and the console on it"
 	@echo "make test    all tests"
 	@echo "make lint    formatting, clippy, the build without a terminal, documentation"
 	@echo "make bench   side-by-side measurements, as ratios"
+	@echo "make faults  every operation hurt at every step, and the table of it (docs/fault-matrix.md)"
 	@echo "make screens the README's pictures, taken anew"
 	@echo "make clean   what was built"
 
@@ -34,6 +35,10 @@ lint:
 
 bench: setup
 	cargo bench --bench '*'
+
+# Minutes: every operation × step × fault. MIDWATCH_FAULTS="undo,commit" for those whose titles have both words.
+faults: setup
+	MIDWATCH_FAULTS="$${MIDWATCH_FAULTS:-all}" cargo test --test faults -- --ignored --exact the_whole_matrix --nocapture
 
 # The README's pictures, from the real program on the demo.
 screens: setup

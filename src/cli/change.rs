@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::args::{ApplyArgs, PlanArgs, RunArgs, UndoArgs};
 use super::output::{Output, save};
 use crate::engine::guard::{Approved, Typed};
+use crate::engine::journal;
 use crate::engine::maintain::{PlanNews, Planned, Request};
 use crate::engine::operation::Params;
 use crate::engine::plan::Plan;
@@ -106,8 +107,10 @@ pub(super) async fn resume(engine: &Engine, args: &RunArgs, out: &Output) -> Res
         Some(approved) => run(engine, approved, out).await,
         None => {
             let message = format!("run {} is finished: nothing to do", args.run);
+            // Finished is not the same as applied: rows may have drifted, the proof may have failed.
+            let outcome = journal::run(&*engine.facts, &args.run).await?.outcome;
             if out.json {
-                out.value(&json::named("run", json!({ "id": args.run, "outcome": "applied", "message": message, "rows_applied": 0, "rows_drifted": 0 })))?;
+                out.value(&json::named("run", json!({ "id": args.run, "outcome": outcome, "message": message, "rows_applied": 0, "rows_drifted": 0 })))?;
             } else {
                 out.text(&format!("{message}\n"))?;
             }

@@ -537,6 +537,8 @@ impl Run<'_> {
             outcome: if failure.is_none() { Outcome::Applied } else { Outcome::Partial },
             applied: self.begun.applied,
             drifted,
+            // What could not be asked can be asked again.
+            resumable: verified.is_none() && !proof.is_empty(),
             verified,
             proof: proof.into_iter().map(|(title, n)| (title, n.ok())).collect(),
             failure,

@@ -212,7 +212,7 @@ fn source(change: &RowChange, inverse: &RowChange) -> Source {
         .map(|c| format!("t.{}::text is not distinct from i.after->>{}", Ident(&c.name), literal(&c.name)));
     let insert = inverse.kind == RowKind::Insert;
     let on: Vec<String> = if insert { key.collect() } else { key.chain(same).collect() };
-    let which = if compute { "is null" } else { "is not null" };
+    let which = if compute { "is null and m.before is distinct from m.after" } else { "is not null" };
     // A row that a batch created and another deleted again is neither.
     let from = format!(
         "from (select * from midwatch.images m where m.run = $1::bigint and m.seq {which}) i left join {} t on {}",

@@ -198,15 +198,15 @@ pub(super) fn derived_before(change: &RowChange, derived: &Derived) -> String {
     )
 }
 
-/// `$6`: the same rows as they were. Keeps an image of each that is not as it was.
+/// `$6`: the same rows as they were. Keeps an image of each, also of one that is as it was: an undo would compute it
+/// again from rows that are back, and only the image says what it held beside them.
 pub(super) fn derived_after(derived: &Derived) -> String {
     format!(
         "with was as materialized (select w.key, w.before from json_to_recordset($6::json) w(key jsonb, before jsonb)), \
          now as materialized (select w.key, w.before, d.image as after \
          from was w left join lateral (select {} as image from {} d where {} offset 0) d on true), \
          kept as (insert into midwatch.images (run, step, batch, seq, relation, key, before, after) \
-         select $1, $2, $5, null, {}, n.key, n.before, n.after from now n where n.before is distinct from n.after \
-         returning 1) \
+         select $1, $2, $5, null, {}, n.key, n.before, n.after from now n returning 1) \
          select count(*)::text from kept",
         image("d", &derived.columns),
         relation(&derived.table),

@@ -1,0 +1,70 @@
+//! Every operation hurt at every step, on real servers, with the real program; and the signals that slow it down.
+//!
+//! The steps are hit without any hook in the program: triggers that the test owns, on tables that the step writes,
+//! hold it or fail (`fault.sql`); locks that others hold; a standby that never answers.
+
+#![cfg(test)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod case;
+mod disk;
+mod hurt;
+mod inject;
+mod matrix;
+mod ops;
+mod program;
+mod servers;
+mod state;
+mod undisturbed;
+mod worker;
+mod world;
+
+use ops::Op;
+
+/// One operation, each fault at one step.
+async fn survives(name: &str) {
+    matrix::all_pass(&matrix::run(case::chosen(Op::named(name))).await);
+}
+
+macro_rules! operations {
+    ($($test:ident: $name:literal,)*) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                survives($name).await;
+            }
+        )*
+
+        #[test]
+        fn every_operation_has_its_test() {
+            let mut tested = vec![$($name),*];
+            let mut there: Vec<&str> = ops::ALL.iter().map(|o| o.name).collect();
+            tested.sort_unstable();
+            there.sort_unstable();
+            assert_eq!(tested, there);
+        }
+    };
+}
+
+operations! {
+    a_backfill_in_place_survives: "backfill in_place",
+    a_backfill_by_repairs_survives: "backfill repairs",
+    a_backfill_with_the_replica_role_survives: "backfill replica_role",
+    a_fix_by_compensation_survives: "fix duplicate_clock_in",
+    a_fix_by_computation_survives: "fix status_mismatch",
+    a_resolution_survives: "resolve keka-sync",
+    a_requeue_survives: "requeue jobs",
+    an_undo_survives: "undo of a backfill",
+    init_survives: "init",
+}
+
+/// `make faults`: everything, and the table of it.
+#[tokio::test]
+#[ignore = "takes minutes: make faults"]
+async fn the_whole_matrix() {
+    let verdicts = matrix::run(matrix::wanted()).await;
+    matrix::write(&verdicts);
+    matrix::all_pass(&verdicts);
+}

@@ -1,0 +1,196 @@
+//! Runs cases side by side and writes down what came of them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+
+use crate::case::{self, Case, FAULTS};
+use crate::hurt;
+use crate::servers::{lasting, mortal};
+
+/// Cases at a time: most of their time is waiting.
+static ROOM: Semaphore = Semaphore::const_new(6);
+
+/// What came of a case.
+#[derive(Debug, Clone)]
+pub(crate) enum Verdict {
+    /// It holds.
+    Passed(String),
+    /// It does not.
+    Failed(String),
+    /// It cannot be.
+    NotRun(&'static str),
+}
+
+/// All of them; the ones that kill their server wait for one.
+pub(crate) async fn run(cases: Vec<Case>) -> Vec<(Case, Verdict)> {
+    // On this thread: waiting takes none.
+    tokio::task::LocalSet::new().run_until(side_by_side(cases)).await
+}
+
+async fn side_by_side(cases: Vec<Case>) -> Vec<(Case, Verdict)> {
+    let mut tasks = Vec::new();
+    for (number, case) in cases.into_iter().enumerate() {
+        let task = case.impossible().is_none().then(|| {
+            tokio::task::spawn_local(async move {
+                let began = Instant::now();
+                // Outside of the room: whoever waits for a server to be free shall keep nobody else out.
+                let verdict = if case.hurts_the_server() {
+                    let (rig, _alone) = mortal(number).await;
+                    let _room = ROOM.acquire().await.unwrap();
+                    hurt::case(case, rig).await
+                } else {
+                    let _room = ROOM.acquire().await.unwrap();
+                    hurt::case(case, lasting()).await
+                };
+                if std::env::var_os("MIDWATCH_FAULTS_TIMES").is_some() {
+                    eprintln!("{:5} ms  {}", began.elapsed().as_millis(), case.title());
+                }
+                verdict
+            })
+        });
+        tasks.push((case, task));
+    }
+    let mut out = Vec::new();
+    for (case, task) in tasks {
+        let verdict = match task {
+            None => Verdict::NotRun(case.impossible().unwrap()),
+            Some(task) => match task.await {
+                Ok(verdict) => Verdict::Passed(verdict),
+                Err(e) => Verdict::Failed(said(e)),
+            },
+        };
+        out.push((case, verdict));
+    }
+    out
+}
+
+fn said(e: tokio::task::JoinError) -> String {
+    match e.try_into_panic() {
+        Ok(panic) => panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+            .unwrap_or_else(|| "a panic without words".into()),
+        Err(e) => e.to_string(),
+    }
+}
+
+/// Fails with every case that failed.
+pub(crate) fn all_pass(verdicts: &[(Case, Verdict)]) {
+    let failed: Vec<String> = verdicts
+        .iter()
+        .filter_map(|(case, v)| match v {
+            Verdict::Failed(why) => Some(format!("✗ {}\n    {why}", case.title())),
+            _ => None,
+        })
+        .collect();
+    assert!(failed.is_empty(), "{} of {} cases failed:\n{}", failed.len(), verdicts.len(), failed.join("\n"));
+    assert!(verdicts.iter().any(|(_, v)| matches!(v, Verdict::Passed(_))), "nothing was run");
+}
+
+/// `MIDWATCH_FAULTS`: `all`, or words that a case's title must have.
+pub(crate) fn wanted() -> Vec<Case> {
+    let words = std::env::var("MIDWATCH_FAULTS").unwrap_or_else(|_| "all".into());
+    let all = case::all().into_iter();
+    if words == "all" {
+        all.collect()
+    } else {
+        all.filter(|c| words.split(',').all(|w| c.title().contains(w))).collect()
+    }
+}
+
+/// The table, where everything was run.
+pub(crate) fn write(verdicts: &[(Case, Verdict)]) {
+    let text = table(verdicts);
+    if std::env::var("MIDWATCH_FAULTS").is_ok_and(|w| w == "all") {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fault-matrix.md");
+        std::fs::write(path, text).unwrap();
+    } else {
+        println!("{text}");
+    }
+}
+
+const INTRO: &str = "\
+# What was done to a run, and what became of it
+
+Written by `make faults`; do not edit. Every cell is a run of the real program on a real PostgreSQL server, hurt at that
+step, looked at (row changed ⇔ before-image ⇔ audit row ⇔ journal; guard trigger as before; no session left; exit code and
+outcome as the tables say), resumed, looked at again (nothing twice; the end state of an undisturbed run), and undone
+(everything as before, where the plan says so).
+
+A cell says: ✓ or ✗, the exit code of the hurt run (*killed*: it could not say anything), and what then finished it:
+*resumed*, *applied again* (nothing of it had begun; the same plan was still good), or *nothing left*. Exit codes:
+0 all done · 3 refused · 4 stale · 5, 6 nothing changed · 7 part applied · 8 ambiguous, settled by `resume`.
+*not run* has its reason below the table. Steps with a number are hit in that batch.
+
+*Inside COMMIT*: a deferred constraint trigger holds or fails it, so the fault strikes before the transaction is durable.
+*Committed, not answered*: a synchronous standby that does not exist keeps the answer back, so the transaction is durable
+and the client does not know. *Disk full*: `real` is a mounted file system of 4 MB, full, under the before-images; `raised`
+is the server's error from a trigger.
+";
+
+fn table(verdicts: &[(Case, Verdict)]) -> String {
+    let mut out = INTRO.to_owned();
+    let count = |f: fn(&Verdict) -> bool| verdicts.iter().filter(|(_, v)| f(v)).count();
+    let _ = writeln!(
+        out,
+        "\n{} cases: {} passed, {} failed, {} not run.",
+        verdicts.len(),
+        count(|v| matches!(v, Verdict::Passed(_))),
+        count(|v| matches!(v, Verdict::Failed(_))),
+        count(|v| matches!(v, Verdict::NotRun(_))),
+    );
+    let mut reasons: Vec<&str> = Vec::new();
+    let mut ops: Vec<&str> = verdicts.iter().map(|(c, _)| c.op.name).collect();
+    ops.dedup();
+    for op in ops {
+        let _ = writeln!(out, "\n## {op}\n");
+        let _ = writeln!(out, "| step | {} |", FAULTS.map(case::Fault::title).join(" | "));
+        let _ = writeln!(out, "|---{}|", "|---".repeat(FAULTS.len()));
+        let mut rows: BTreeMap<(case::Step, Option<u64>), Vec<String>> = BTreeMap::new();
+        for (case, verdict) in verdicts.iter().filter(|(c, _)| c.op.name == op) {
+            let cell = match verdict {
+                Verdict::Passed(what) => what.clone(),
+                Verdict::Failed(why) => {
+                    format!("✗ {}", why.lines().next().unwrap_or_default().replace('|', "¦"))
+                }
+                Verdict::NotRun(why) => {
+                    let at = reasons.iter().position(|r| r == why).unwrap_or_else(|| {
+                        reasons.push(why);
+                        reasons.len() - 1
+                    });
+                    format!("*not run* ({})", at + 1)
+                }
+            };
+            rows.entry((case.step, case.batch)).or_default().push(cell);
+        }
+        for ((step, batch), cells) in rows {
+            // A step that the operation has not is said once.
+            if cells.iter().all(|c| *c == cells[0]) && cells[0].starts_with("*not run*") {
+                let _ = writeln!(
+                    out,
+                    "| {}{} | {} |{}",
+                    step.title(),
+                    numbered(batch),
+                    cells[0],
+                    " |".repeat(FAULTS.len() - 1)
+                );
+                continue;
+            }
+            let _ = writeln!(out, "| {}{} | {} |", step.title(), numbered(batch), cells.join(" | "));
+        }
+    }
+    let _ = writeln!(out, "\n## Not run, because\n");
+    for (i, why) in reasons.iter().enumerate() {
+        let _ = writeln!(out, "{}. {why}", i + 1);
+    }
+    out
+}
+
+fn numbered(batch: Option<u64>) -> String {
+    batch.map_or_else(String::new, |b| format!(" ({b})"))
+}

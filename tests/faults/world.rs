@@ -1,0 +1,195 @@
+//! A database of its own, an operator's home, and the program on it.
+
+use midwatch::db::postgres::owner::Owner;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::Run;
+use crate::program::{Program, until};
+use crate::servers::{Rig, Template};
+
+/// A policy under which two dozen rows are several batches, and waits are short.
+pub(crate) const POLICY: &str = "batch_rows = 7\nlock_timeout_ms = 150\nlock_attempts = 2";
+
+/// One target.
+pub(crate) struct World {
+    pub(crate) rig: &'static Rig,
+    pub(crate) db: String,
+    pub(crate) home: TempDir,
+    template: Template,
+}
+
+/// A plan in a file.
+pub(crate) struct Planned {
+    pub(crate) file: String,
+    pub(crate) phrase: String,
+    pub(crate) rows: u64,
+    pub(crate) plan: Value,
+}
+
+impl Planned {
+    pub(crate) fn apply(&self) -> [&str; 5] {
+        ["apply", &self.file, "--confirm", &self.phrase, "--json"]
+    }
+}
+
+impl World {
+    /// On a database that is there.
+    pub(crate) fn on(rig: &'static Rig, db: &str, template: Template) -> Self {
+        let world = Self { rig, db: db.to_owned(), home: tempfile::tempdir().unwrap(), template };
+        world.policy(POLICY);
+        world
+    }
+
+    /// On a copy of a template.
+    pub(crate) async fn new(rig: &'static Rig, template: Template) -> Self {
+        let db = rig.database(template).await;
+        Self::on(rig, &db, template)
+    }
+
+    /// What is allowed from now on.
+    pub(crate) fn policy(&self, policy: &str) {
+        self.configure(&self.rig.server.url(&self.db), policy);
+    }
+
+    /// The same on another way to the database.
+    pub(crate) fn configure(&self, url: &str, policy: &str) {
+        let profile = self.template.profile();
+        let text = format!(
+            "default_target = \"t\"\n[targets.t]\nurl = \"{url}\"\nprofile = \"{profile}\"\nenvironment = \"demo\"\n[policy]\n{policy}\n"
+        );
+        std::fs::write(self.home.path().join("midwatch.toml"), text).unwrap();
+    }
+
+    pub(crate) async fn owner(&self) -> Owner {
+        self.rig.owner(&self.db).await
+    }
+
+    /// The only value of a query.
+    pub(crate) async fn value(&self, sql: &str) -> String {
+        self.owner().await.fetch_value(sql, &[]).await.unwrap().unwrap_or_default()
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) {
+        self.owner().await.execute_script(sql).await.unwrap();
+    }
+
+    pub(crate) fn start(&self, args: &[&str]) -> Program {
+        Program::start(self.home.path(), "first", args)
+    }
+
+    /// Another operator, from the same machine.
+    pub(crate) fn start_second(&self, args: &[&str]) -> Program {
+        Program::start(self.home.path(), "second", args)
+    }
+
+    /// To its end.
+    pub(crate) async fn midwatch(&self, args: &[&str]) -> Run {
+        self.start(args).end().await
+    }
+
+    /// `plan …` or `undo …` into a file.
+    pub(crate) async fn plan(&self, args: &[&str], file: &str) -> Planned {
+        let all: Vec<&str> = args.iter().copied().chain(["--out", file, "--json"]).collect();
+        let run = self.midwatch(&all).await;
+        assert_eq!(run.code, 0, "{args:?}: {run:?}");
+        let plan = run.json()["plan"].clone();
+        let text = |name: &str| plan[name].as_str().unwrap().to_owned();
+        Planned { file: file.into(), phrase: text("phrase"), rows: plan["rows"].as_u64().unwrap(), plan }
+    }
+
+    /// Plans and applies; nothing is in the way.
+    pub(crate) async fn apply_now(&self, args: &[&str]) -> Planned {
+        let planned = self.plan(args, "now.json").await;
+        let run = self.midwatch(&planned.apply()).await;
+        assert_eq!(run.code, 0, "{args:?}: {run:?}");
+        planned
+    }
+
+    /// Makes a step hold, or fail with a code.
+    pub(crate) async fn arm(&self, step: &str, batch: Option<u64>, code: Option<&str>) {
+        let batch = batch.map_or_else(|| "null".into(), |b| b.to_string());
+        let code = code.map_or_else(|| "null".into(), |c| format!("'{c}'"));
+        self.execute(&format!("insert into fault.gate values ('{step}', {batch}, {code})")).await;
+    }
+
+    pub(crate) async fn disarm(&self) {
+        self.execute("delete from fault.gate").await;
+    }
+
+    /// The program stands where a gate holds it, or where it waits for a lock.
+    pub(crate) async fn held(&self, program: &mut Program, application: &str, wait: &str) -> String {
+        let mut owner = self.owner().await;
+        let sql = format!(
+            "select min(pid)::text from pg_stat_activity where datname = '{}' and application_name like '{application}%' and {wait}",
+            self.db
+        );
+        let mut pid = None;
+        until(&format!("{application} is held"), async || {
+            assert!(!program.is_over(), "it ended before it was held: {}", program.said());
+            pid = owner.fetch_value(&sql, &[]).await.unwrap();
+            pid.is_some()
+        })
+        .await;
+        pid.unwrap()
+    }
+
+    /// Sessions of ours on this database.
+    pub(crate) async fn session(&self, application: &str) -> Option<String> {
+        let sql = format!(
+            "select min(pid)::text from pg_stat_activity where datname = '{}' and application_name like '{application}%'",
+            self.db
+        );
+        self.owner().await.fetch_value(&sql, &[]).await.unwrap()
+    }
+
+    /// All of them end by themselves.
+    pub(crate) async fn sessions_end(&self) {
+        let mut owner = self.owner().await;
+        let sql = format!(
+            "select count(*)::text from pg_stat_activity where datname = '{}' and application_name ~ '^midwatch/(run|lock|reader)'",
+            self.db
+        );
+        until("our sessions end", async || {
+            owner.fetch_value(&sql, &[]).await.unwrap().as_deref() == Some("0")
+        })
+        .await;
+    }
+
+    /// Ends a session and waits until it is gone.
+    pub(crate) async fn terminate(&self, pid: &str) {
+        let mut owner = self.owner().await;
+        owner.fetch_value(&format!("select pg_terminate_backend({pid})::text"), &[]).await.unwrap();
+        let sql = format!("select count(*)::text from pg_stat_activity where pid = {pid}");
+        until("the session is gone", async || {
+            owner.fetch_value(&sql, &[]).await.unwrap().as_deref() == Some("0")
+        })
+        .await;
+    }
+
+    /// Cancels what a session does and waits until it does not do it any more.
+    pub(crate) async fn cancel(&self, pid: &str) {
+        let mut owner = self.owner().await;
+        let asks = format!(
+            "select coalesce(max(query_start::text), '') from pg_stat_activity where pid = {pid} and state = 'active'"
+        );
+        let before = owner.fetch_value(&asks, &[]).await.unwrap();
+        owner.fetch_value(&format!("select pg_cancel_backend({pid})::text"), &[]).await.unwrap();
+        until("the statement is cancelled", async || owner.fetch_value(&asks, &[]).await.unwrap() != before)
+            .await;
+    }
+
+    /// The latest run in the journal.
+    pub(crate) async fn last_run(&self) -> i64 {
+        let sql = "select coalesce(max(id), 0)::text from midwatch.runs";
+        if self.value("select (to_regclass('midwatch.runs') is not null)::text").await == "false" {
+            return 0;
+        }
+        self.value(sql).await.parse().unwrap()
+    }
+
+    /// Room for the next cases.
+    pub(crate) async fn drop(self) {
+        self.rig.server.drop_database(&self.db).await.unwrap();
+    }
+}
