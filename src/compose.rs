@@ -6,6 +6,7 @@ use chrono::Utc;
 
 use crate::checks;
 use crate::db::postgres::{Connection, PgWriters, Reader};
+use crate::engine::bootstrap;
 use crate::engine::guard::Guard;
 use crate::engine::ident::Relation;
 use crate::engine::journal::Operator;
@@ -40,7 +41,9 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         // A marker that cannot be understood is a doubt.
         Err(why) => (Environment::Production, Some(format!("{why}: treated as production"))),
     };
+    let journal = bootstrap::state(&*reader).await;
     Ok(Engine {
+        journal,
         name: if selected.name.is_empty() { server.database.clone() } else { selected.name.clone() },
         environment,
         read_only: selected.config.read_only,

@@ -81,6 +81,13 @@ impl Engine {
     /// What could be done here, and why not.
     pub fn offers(&self) -> Vec<Offer> {
         let mut out: Vec<Offer> = self.operations.iter().flat_map(|o| o.offers(&self.profile)).collect();
+        if self.journal == JournalState::Ready {
+            let bootstraps =
+                |verb: &str| self.operations.iter().any(|o| o.spec().verb == verb && o.spec().bootstraps);
+            for offer in out.iter_mut().filter(|o| bootstraps(o.verb)) {
+                offer.disabled.get_or_insert_with(|| "the journal is there already".into());
+            }
+        }
         if self.read_only {
             for offer in &mut out {
                 offer.disabled.get_or_insert_with(|| "this target is read-only".into());

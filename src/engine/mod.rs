@@ -77,6 +77,8 @@ pub struct Engine {
     pub window: Option<(u32, u32)>,
     /// Who is at the keys.
     pub operator: Operator,
+    /// The journal, as it was when the target was opened.
+    pub journal: guard::JournalState,
     /// What changing needs.
     pub means: maintain::Means,
     /// The time.

@@ -8,13 +8,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::change::{Derived, RowChange};
 use super::guard::JournalState;
 use super::ident::Ident;
 use super::journal;
 use super::maintain::{PlanNews, Planned, Request};
 use super::operation::{Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
 use super::paging::cast_name;
-use super::plan::{Identity, Plan, PlannedRow, Preflight, Ready};
+use super::plan::{Action, Identity, Plan, PlannedRow, Preflight, Ready, Total};
 use super::ports::{Param, ReadOptions, ReadTx, Snapshot};
 use super::rowset::{RowSet, Summary};
 use super::undo;
@@ -63,6 +64,7 @@ pub(super) async fn plan(
     let asked = ask(engine, &cx, request).await?;
     let (rows, summary) =
         read_rows(engine, asked.draft.rows.as_ref(), only.filter(|_| asked.draft.frozen), news).await?;
+    let follow = if only.is_none() { follow(engine, &asked.draft).await } else { vec![] };
     let now = server_time(engine).await?;
     let mut preflight = general(engine, &asked, &server).await;
     preflight.extend(asked.draft.preflight.iter().cloned());
@@ -84,6 +86,7 @@ pub(super) async fn plan(
         unit: draft.unit,
         why: draft.why,
         changes: draft.changes,
+        follow,
         obstacle: draft.obstacle,
         reversible: draft.reversible,
         undo: draft.undo,
@@ -303,6 +306,39 @@ async fn by_keys(
 }
 
 impl RowQuery {
+    /// Counts the rows of a derived table that these rows touch.
+    fn touches(&self, change: &RowChange, derived: &Derived) -> String {
+        let of = |pairs: &[(String, String)], name: &str| {
+            pairs.iter().find(|(n, _)| n == name).map_or_else(|| "null".to_owned(), |(_, e)| e.clone())
+        };
+        let mut columns: Vec<String> = change
+            .key
+            .iter()
+            .map(|c| format!("({})::{} as {}", of(&self.key, &c.name), c.type_name, Ident(&c.name)))
+            .collect();
+        for c in &change.columns {
+            for (side, prefix) in [(&self.before, "old"), (&self.after, "new")] {
+                let name = format!("{prefix}_{}", c.name);
+                columns.push(format!("({})::{} as {}", of(side, &c.name), c.type_name, Ident(&name)));
+            }
+        }
+        let filter = if self.filter.is_empty() { "true" } else { self.filter.as_str() };
+        let limit = self.limit.map_or_else(String::new, |n| {
+            let keys: Vec<_> = self.key.iter().map(|(_, e)| e.clone()).collect();
+            format!(" order by {} limit {n}", self.order.clone().unwrap_or_else(|| keys.join(", ")))
+        });
+        let key: Vec<_> = derived.key.iter().map(|c| format!("q.{}", Ident(&c.name))).collect();
+        format!(
+            "with batch as materialized (select {} {} where ({filter}){limit}) \
+             select count(*)::text from (select distinct {} from ({}) q where ({}) is not null) k",
+            columns.join(", "),
+            self.from,
+            key.join(", "),
+            derived.rows,
+            key.join(", "),
+        )
+    }
+
     /// The query whose rows are [`PlannedRow`]s. `among`: only these keys, given as arrays of texts.
     fn sql(&self, limit: Option<u64>, among: Option<&[(usize, String)]>) -> String {
         let object = |pairs: &[(String, String)]| {
@@ -352,6 +388,24 @@ impl RowQuery {
             self.from
         )
     }
+}
+
+/// How many rows of derived tables the plan's rows touch. For people: what cannot be counted is left out.
+async fn follow(engine: &Engine, draft: &Draft) -> Vec<Total> {
+    let mut out = vec![];
+    let change = draft.steps.iter().find_map(|s| match &s.action {
+        Action::Rows(change) => Some(&**change),
+        Action::Bootstrap | Action::Statements => None,
+    });
+    let (Some(change), Some(query)) = (change, &draft.rows) else { return out };
+    for derived in &change.derived {
+        let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
+        let Ok(mut tx) = engine.facts.begin(options).await else { return out };
+        let count = tx.texts(&query.touches(change, derived), &query.params).await;
+        let count = count.ok().and_then(|rows| rows.into_iter().flatten().next()?.parse().ok());
+        out.extend(count.map(|rows| Total { change: derived.table.clone(), rows }));
+    }
+    out
 }
 
 /// What is looked at before every change.

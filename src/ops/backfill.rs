@@ -7,7 +7,7 @@ use crate::engine::operation::{
 };
 use crate::engine::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::Fut;
-use crate::engine::profile::{Backfill as Declared, DerivedTable, Instead, Profile, Question};
+use crate::engine::profile::{Backfill as Declared, Instead, Profile, Question};
 use crate::engine::report::CheckId;
 use crate::engine::tables::{Table, Trigger, derived};
 use crate::engine::{Error, Result};
@@ -142,7 +142,7 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
     };
     Ok(Draft {
         why: format!("{}: {}", b.table, reason(b)),
-        changes: changes(format!("{} of {}", columns.join(", "), b.table), b.audit.as_deref(), &b.derived),
+        changes: changes(format!("column {}", columns.join(", ")), b.audit.as_deref()),
         obstacle: guard.obstacle,
         reversible: Reversible::Full,
         undo,
@@ -200,7 +200,6 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
         changes: changes(
             format!("corrective rows in {}; {} stays as it is", i.table, b.table),
             i.audit.as_deref(),
-            &i.derived,
         ),
         obstacle: None,
         reversible: Reversible::Full,
@@ -235,12 +234,11 @@ fn plain<'n>(alias: &str, names: impl IntoIterator<Item = &'n String>) -> Vec<(S
 }
 
 /// What changes besides the rows, for people.
-fn changes(rows: String, audit: Option<&str>, derived: &[DerivedTable]) -> Vec<String> {
+fn changes(rows: String, audit: Option<&str>) -> Vec<String> {
     let mut out = vec![rows];
     if audit.is_some() {
         out.push("an audit row for each, with the old and the new value".into());
     }
-    out.extend(derived.iter().map(|d| format!("rows of {} that follow, in the same transaction", d.table)));
     out
 }
 

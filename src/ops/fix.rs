@@ -127,9 +127,6 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     if fix.audit.is_some() {
         changes.push("an audit row for each".into());
     }
-    changes.extend(
-        fix.derived.iter().map(|d| format!("rows of {} that follow, in the same transaction", d.table)),
-    );
     let table = Table::find(cx, &fix.table).await?;
     let (what, may) = if compute { ("update", table.may_update) } else { ("insert into", table.may_insert) };
     Ok(Draft {

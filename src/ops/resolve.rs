@@ -126,7 +126,6 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Para
         Some(_) => changes.push("an audit row for each, with the reason".into()),
         None => changes.push("no audit rows: the profile declares none; the journal keeps the reason".into()),
     }
-    changes.extend(changes_of.derived.iter().map(|d| format!("rows of {} that follow", d.table)));
     Ok(Draft {
         why: reason.to_owned(),
         changes,

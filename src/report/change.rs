@@ -14,10 +14,6 @@ const SHOWN: usize = 20;
 /// A plan.
 pub fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
     let mut out = String::new();
-    let what = match plan.unit {
-        Unit::Rows => "rows",
-        Unit::Statements => "statements",
-    };
     let _ = writeln!(
         out,
         "PLAN  {} {}  on  {} ({}) @ {}   expires {}",
@@ -34,8 +30,9 @@ pub fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
         }
     };
     line("why", &plan.why);
-    line("changes", &format!("{} {what}", plan.rows));
-    plan.changes.iter().for_each(|c| line("", c));
+    for (i, change) in plan.change_lines().iter().enumerate() {
+        line(if i == 0 { "changes" } else { "" }, change);
+    }
     plan.obstacle.iter().for_each(|o| line("guard", o));
     for step in &plan.steps {
         line("step", &step.title);

@@ -110,10 +110,10 @@ pub(crate) fn plan() -> Plan {
         unit: Unit::Rows,
         why: "812 events carry a business date that is not their India date".into(),
         changes: vec![
-            "812 rows of attendance_events, 1 column".into(),
-            "812 audit_logs inserted".into(),
-            "34 days of attendance_status projected again".into(),
+            "column business_date_ist".into(),
+            "an audit row for each, with the old and the new value".into(),
         ],
+        follow: vec![Total { change: "daily_status".into(), rows: 34 }],
         obstacle: Some(
             "trigger attendance_events_guard forbids this: it is disabled and enabled again in each batch's transaction"
                 .into(),

@@ -54,7 +54,7 @@ pub fn lines(app: &App, view: &PlanView) -> PlanText {
 fn facts(app: &App, plan: &Plan, out: &mut Lines) {
     // What decides comes first: on a small screen the rest is a key away.
     out.text("why", &plan.why, Tone::Strong);
-    out.text("changes", &plan.changes.join(" · "), Tone::Plain);
+    out.text("changes", &plan.change_lines().join(" · "), Tone::Plain);
     if let Some(obstacle) = &plan.obstacle {
         out.text("guard", obstacle, Tone::Warn);
     }
