@@ -170,6 +170,7 @@ async fn open(server: &Server, database: &str) -> Engine {
         url: Some(Secret::new(server.url(database))),
         base: Path::new(".").to_owned(),
         policy: midwatch::engine::guard::Policy::default(),
+        state_dir: None,
     };
     compose::connect(selected).await.unwrap()
 }

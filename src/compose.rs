@@ -59,7 +59,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         means: Means {
             writers,
             spools: Arc::new(Scratch),
-            mirror: Arc::new(StateMirror::new(state_dir())),
+            mirror: Arc::new(StateMirror::new(selected.state_dir.clone().or_else(state_dir))),
             sleep: |time| Box::pin(tokio::time::sleep(time)),
         },
         clock: Utc::now,
@@ -69,6 +69,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
 /// Who is at the keys, as far as the machine knows; a name for the journal, not a proof.
 fn operator() -> Operator {
     let user = ["USER", "LOGNAME"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+    let user = user.or_else(|| whoami::username().ok()).filter(|u| !u.is_empty());
     let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Operator { user, host }
