@@ -234,12 +234,11 @@ where
     let mut owner = world.owner().await;
     let pid = owner.fetch_value("select pg_backend_pid()::text", &[]).await.unwrap().unwrap();
     let task = tokio::spawn(async move { work(owner).await });
-    let mut watch = world.owner().await;
     let sql = format!(
         "select count(*)::text from pg_stat_activity where pid = {pid} and (wait_event_type = 'Lock' or state = 'idle in transaction')"
     );
     until("the other session has asked for its lock", async || {
-        task.is_finished() || watch.fetch_value(&sql, &[]).await.unwrap().as_deref() == Some("1")
+        task.is_finished() || world.value(&sql).await == "1"
     })
     .await;
     task
