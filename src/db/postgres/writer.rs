@@ -310,7 +310,7 @@ impl PgWriter {
             .and_then(|r| r.try_get(0))
             .map_err(|e| failed(&e))?;
         let sql = "update midwatch.runs set step = $2, checkpoint = $3, batch = $4, applied = applied + $5, \
-                   drifted = drifted + $6, batch_rows = $7, message = null, beat_at = clock_timestamp() where id = $1";
+                   drifted = drifted + $6, batch_rows = $7, message = $8, beat_at = clock_timestamp() where id = $1";
         sqlx::query(sql)
             .bind(run)
             .bind(i32::try_from(b.begun.step).unwrap_or(i32::MAX))
@@ -319,6 +319,7 @@ impl PgWriter {
             .bind(int(applied))
             .bind(int(drifted))
             .bind(int(b.rows))
+            .bind(b.message.map(str::to_owned))
             .execute(&mut self.work)
             .await
             .map_err(|e| failed(&e))?;
