@@ -131,8 +131,8 @@ pub(crate) async fn strike(world: &World, case: &Case, mut program: Program, hel
             held.release(world).await;
             return Some(end);
         }
-        Fault::RunCut => world.terminate(&world.session("midwatch/run").await.unwrap()).await,
-        Fault::LockCut => world.terminate(&world.session("midwatch/lock").await.unwrap()).await,
+        Fault::RunCut => world.terminate(&world.waiting("midwatch/run", "true").await).await,
+        Fault::LockCut => world.terminate(&world.waiting("midwatch/lock", "true").await).await,
         Fault::Cancelled => world.cancel(&held.pid).await,
         other => panic!("{other:?} cuts nothing off"),
     }
@@ -164,6 +164,8 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
                 Step::Image => lock("midwatch.images", "share"),
                 Step::Derived => lock("daily_status", "exclusive"),
                 Step::Audit => lock(op.audit, "share"),
+                // The run's row is not there for others yet.
+                Step::Checkpoint if case.batch == Some(1) => lock("midwatch.runs", "exclusive"),
                 Step::Checkpoint => "select from midwatch.runs where outcome = 'running' for update".into(),
                 Step::Entry => "select from midwatch.head for update".into(),
                 other => panic!("{other:?} waits for no lock"),

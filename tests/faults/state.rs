@@ -85,13 +85,13 @@ impl End {
             ],
             "requeue jobs" => &[
                 ("jobs", "to_jsonb(t) - 'tried_at'"),
-                ("job_log", "(to_jsonb(t) - 'id' - 'at') #- '{context,run}'"),
+                ("job_log", "(to_jsonb(t) - 'id' - 'at') #- '{context,run}' #- '{context,by}'"),
             ],
             _ => &[
                 ("attendance_events", "to_jsonb(t) - 'created_at'"),
                 ("daily_status", "to_jsonb(t) - 'id' - 'updated_at'"),
                 ("repairs.business_dates", "to_jsonb(t) - 'created_at'"),
-                ("audit_logs", "(to_jsonb(t) - 'id' - 'created_at') #- '{context,run}'"),
+                ("audit_logs", "(to_jsonb(t) - 'id' - 'created_at') #- '{context,run}' #- '{context,by}'"),
             ],
         };
         let mut out = BTreeMap::new();

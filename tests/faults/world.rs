@@ -135,27 +135,23 @@ impl World {
 
     /// The program stands where a gate holds it, or where it waits for a lock.
     pub(crate) async fn held(&self, program: &mut Program, application: &str, wait: &str) -> String {
-        let sql = format!(
-            "select min(pid)::text from pg_stat_activity where datname = '{}' and application_name like '{application}%' and {wait}",
-            self.db
-        );
         let mut pid = String::new();
         until(&format!("{application} is held"), async || {
             assert!(!program.is_over(), "it ended before it was held: {}", program.said());
-            pid = self.value(&sql).await;
+            pid = self.waiting(application, wait).await;
             !pid.is_empty()
         })
         .await;
         pid
     }
 
-    /// Sessions of ours on this database.
-    pub(crate) async fn session(&self, application: &str) -> Option<String> {
+    /// The session of ours that waits so; empty: there is none.
+    pub(crate) async fn waiting(&self, application: &str, wait: &str) -> String {
         let sql = format!(
-            "select min(pid)::text from pg_stat_activity where datname = '{}' and application_name like '{application}%'",
+            "select min(pid)::text from pg_stat_activity where datname = '{}' and application_name like '{application}%' and {wait}",
             self.db
         );
-        Some(self.value(&sql).await).filter(|pid| !pid.is_empty())
+        self.value(&sql).await
     }
 
     /// All of them end by themselves.
