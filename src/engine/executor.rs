@@ -13,7 +13,7 @@ use super::plan::{Action, Identity, Plan, Ready};
 use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
 use super::throttle::{Pace, Verdict};
 use super::writer::{Batch, Begun, Ending, Terms, Writer};
-use super::{Engine, compare, maintain, planner, proof};
+use super::{Engine, compare, maintain, planner, proof, unbegun};
 
 /// Planned rows written into the journal at a time.
 const STAGE: usize = 5_000;
@@ -90,8 +90,7 @@ pub(super) async fn run(
                     Err(e) => {
                         writer.abandon().await;
                         writer.close().await;
-                        // Whatever became of the intent, no step was taken.
-                        return Done { outcome: Outcome::Failed, ..refused(Error { ambiguous: false, ..e }) };
+                        return unbegun::done(engine, approved.plan(), e).await;
                     }
                 },
             }
@@ -289,8 +288,9 @@ impl Run<'_> {
             self.progress.batch_rows = pace.rows();
             self.tell(Phase::Working);
             let began = self.millis();
-            let batch =
-                Batch { begun: &self.begun, change, rows: pace.rows(), number: self.begun.batch + 1, began };
+            let message = self.progress.waiting.as_deref().filter(|_| attempts == 0);
+            let number = self.begun.batch + 1;
+            let batch = Batch { begun: &self.begun, change, rows: pace.rows(), number, began, message };
             match self.writer.batch(&batch).await {
                 Ok(c) if c.end => return Ok(()),
                 Ok(c) => {

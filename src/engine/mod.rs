@@ -25,6 +25,7 @@ pub mod secret;
 pub mod tables;
 pub mod target;
 pub mod throttle;
+mod unbegun;
 mod undo;
 pub mod vitals;
 pub mod writer;

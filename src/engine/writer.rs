@@ -59,6 +59,8 @@ pub struct Batch<'a> {
     pub number: u64,
     /// When it began, in milliseconds: its entry says how long it took.
     pub began: i64,
+    /// What made it smaller, for other consoles.
+    pub message: Option<&'a str>,
 }
 
 /// A batch that is committed.

@@ -32,21 +32,9 @@ fn failed(what: &str, path: &Path, e: &std::io::Error) -> Error {
 
 impl Spools for Scratch {
     fn create(&self) -> Result<Box<dyn Spool>> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("midwatch-{}-{}.rows", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        // Rows are data of production: nobody else may read them.
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(|e| failed("create", &path, &e))?;
-        let part = Part {
-            file,
-            path: Some(path),
-            block: Vec::new(),
-            rows: 0,
-            at: 0,
-            offsets: vec![],
-            hash: Sha256::new(),
-        };
+        let (file, path) = nameless()?;
+        let part =
+            Part { file, path, block: Vec::new(), rows: 0, at: 0, offsets: vec![], hash: Sha256::new() };
         Ok(Box::new(part))
     }
 
@@ -55,10 +43,30 @@ impl Spools for Scratch {
     }
 }
 
+/// An open file whose name is gone already: whatever becomes of the process, nothing is left behind. Names are not
+/// unique for ever: a process that was killed between the two may have had our number.
+fn nameless() -> Result<(File, PathBuf)> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let name = format!("midwatch-{}-{}.rows", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        // Rows are data of production: nobody else may read them.
+        match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => {
+                std::fs::remove_file(&path).map_err(|e| failed("remove the name of", &path, &e))?;
+                return Ok((file, path));
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(failed("create", &path, &e)),
+        }
+    }
+}
+
 /// A row set that is being written.
 struct Part {
     file: File,
-    path: Option<PathBuf>,
+    /// What it was called, for messages.
+    path: PathBuf,
     block: Vec<u8>,
     rows: u64,
     at: u64,
@@ -67,16 +75,12 @@ struct Part {
 }
 
 impl Part {
-    fn place(&self) -> &Path {
-        self.path.as_deref().unwrap_or(Path::new("rows"))
-    }
-
     fn flush(&mut self) -> Result<()> {
         if self.block.is_empty() {
             return Ok(());
         }
-        let packed = pack(&self.block).map_err(|e| failed("write", self.place(), &e))?;
-        self.file.write_all(&packed).map_err(|e| failed("write", self.place(), &e))?;
+        let packed = pack(&self.block).map_err(|e| failed("write", &self.path, &e))?;
+        self.file.write_all(&packed).map_err(|e| failed("write", &self.path, &e))?;
         self.offsets.push(self.at);
         self.at += packed.len() as u64;
         self.block.clear();
@@ -103,28 +107,15 @@ impl Spool for Part {
 
     fn finish(mut self: Box<Self>) -> Result<Arc<dyn RowSet>> {
         self.flush()?;
-        let Some(path) = self.path.take() else {
-            return Err(Error::unobserved("failed to keep planned rows"));
-        };
-        let file = File::open(&path).map_err(|e| failed("read", &path, &e))?;
-        // Open files outlive their names: whatever becomes of the process, nothing is left behind.
-        let _ = std::fs::remove_file(&path);
+        let part = *self;
         Ok(Arc::new(Stored {
-            file: Mutex::new(file),
-            path,
-            rows: self.rows,
-            size: self.at,
-            offsets: std::mem::take(&mut self.offsets),
-            sha256: format!("{:x}", self.hash.finalize_reset()),
+            file: Mutex::new(part.file),
+            path: part.path,
+            rows: part.rows,
+            size: part.at,
+            offsets: part.offsets,
+            sha256: format!("{:x}", part.hash.finalize()),
         }))
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
 
@@ -261,6 +252,15 @@ mod tests {
             assert_eq!(page.len(), want, "{from}");
             assert!(page.iter().zip(from..).all(|(r, n)| *r == row(n)));
         }
+    }
+
+    #[test]
+    fn a_name_that_a_killed_process_left_is_in_nobody_s_way() {
+        let of = |n: u64| std::env::temp_dir().join(format!("midwatch-{}-{n}.rows", std::process::id()));
+        let left: Vec<PathBuf> = (0..100).map(of).filter(|p| File::create_new(p).is_ok()).collect();
+        let made = Scratch.create();
+        left.iter().for_each(|p| std::fs::remove_file(p).unwrap());
+        assert!(made.is_ok(), "{:?}", made.err());
     }
 
     #[test]

@@ -135,8 +135,8 @@ pub(crate) async fn strike(world: &World, case: &Case, mut program: Program, hel
             held.release(world).await;
             return Some(end);
         }
-        Fault::RunCut => world.terminate(&world.session("midwatch/run").await.unwrap()).await,
-        Fault::LockCut => world.terminate(&world.session("midwatch/lock").await.unwrap()).await,
+        Fault::RunCut => world.terminate(&world.waiting("midwatch/run", "true").await).await,
+        Fault::LockCut => world.terminate(&world.waiting("midwatch/lock", "true").await).await,
         Fault::Cancelled => world.cancel(&held.pid).await,
         other => panic!("{other:?} cuts nothing off"),
     }
@@ -170,6 +170,8 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
                 Step::Image => lock("midwatch.images", "share"),
                 Step::Derived => lock("daily_status", "exclusive"),
                 Step::Audit => lock(op.audit, "share"),
+                // The run's row is not there for others yet.
+                Step::Checkpoint if case.batch == Some(1) => lock("midwatch.runs", "exclusive"),
                 Step::Checkpoint => "select from midwatch.runs where outcome = 'running' for update".into(),
                 Step::Entry => "select from midwatch.head for update".into(),
                 other => panic!("{other:?} waits for no lock"),
@@ -243,12 +245,11 @@ where
     let mut owner = world.owner().await;
     let pid = owner.fetch_value("select pg_backend_pid()::text", &[]).await.unwrap().unwrap();
     let task = tokio::spawn(async move { work(owner).await });
-    let mut watch = world.owner().await;
     let sql = format!(
         "select count(*)::text from pg_stat_activity where pid = {pid} and (wait_event_type = 'Lock' or state = 'idle in transaction')"
     );
     until("the other session has asked for its lock", async || {
-        task.is_finished() || watch.fetch_value(&sql, &[]).await.unwrap().as_deref() == Some("1")
+        task.is_finished() || world.value(&sql).await == "1"
     })
     .await;
     task

@@ -16,7 +16,11 @@ mod matrix;
 mod ops;
 mod program;
 mod servers;
+#[cfg(feature = "tui")]
+mod standby;
 mod state;
+#[cfg(feature = "tui")]
+mod throttle;
 mod undisturbed;
 mod worker;
 mod world;

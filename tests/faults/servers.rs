@@ -62,6 +62,13 @@ pub(crate) fn lasting() -> &'static Rig {
     RIG.get_or_init(|| Rig::start(0, false))
 }
 
+/// Where the server's other work is what a test is about: one at a time.
+pub(crate) async fn throttled() -> (&'static Rig, MutexGuard<'static, ()>) {
+    static RIG: OnceLock<Rig> = OnceLock::new();
+    let rig = RIG.get_or_init(|| Rig::start(MORTAL + 1, false));
+    (rig, rig.alone.lock().await)
+}
+
 /// One of those that are, for this case alone.
 pub(crate) async fn mortal(case: usize) -> (&'static Rig, MutexGuard<'static, ()>) {
     static RIGS: [OnceLock<Rig>; MORTAL] = [const { OnceLock::new() }; MORTAL];

@@ -43,16 +43,15 @@ fn key_sql(key: &[&str]) -> String {
 
 impl Exact {
     pub(crate) async fn read(world: &World) -> Self {
-        let mut owner = world.owner().await;
         let mut out = BTreeMap::new();
-        for table in owner.fetch_text(TABLES, &[]).await.unwrap() {
+        for table in world.rows(TABLES).await {
             let [Some(name), Some(key)] = &table[..] else { panic!("{table:?}") };
             // The whiteboard is known by its day: its numbers are the server's.
             let key = match name.as_str() {
                 "public.daily_status" => key_sql(&["employee_id", "business_date_ist"]),
                 _ => key_sql(&key.split(", ").collect::<Vec<_>>()),
             };
-            let rows = owner.fetch_text(&format!("select {key}, t::text from {name} t"), &[]).await.unwrap();
+            let rows = world.rows(&format!("select {key}, t::text from {name} t")).await;
             let rows: Rows =
                 rows.into_iter().map(|r| (r[0].clone().unwrap(), r[1].clone().unwrap())).collect();
             out.insert(name.trim_start_matches("public.").to_owned(), rows);
@@ -93,20 +92,19 @@ impl End {
             ],
             "requeue jobs" => &[
                 ("jobs", "to_jsonb(t) - 'tried_at'"),
-                ("job_log", "(to_jsonb(t) - 'id' - 'at') #- '{context,run}'"),
+                ("job_log", "(to_jsonb(t) - 'id' - 'at') #- '{context,run}' #- '{context,by}'"),
             ],
             _ => &[
                 ("attendance_events", "to_jsonb(t) - 'created_at'"),
                 ("daily_status", "to_jsonb(t) - 'id' - 'updated_at'"),
                 ("repairs.business_dates", "to_jsonb(t) - 'created_at'"),
-                ("audit_logs", "(to_jsonb(t) - 'id' - 'created_at') #- '{context,run}'"),
+                ("audit_logs", "(to_jsonb(t) - 'id' - 'created_at') #- '{context,run}' #- '{context,by}'"),
             ],
         };
-        let mut owner = world.owner().await;
         let mut out = BTreeMap::new();
         for (table, row) in parts {
             let sql = format!("select ({row})::text as row from {table} t order by 1");
-            let rows = owner.fetch_text(&sql, &[]).await.unwrap();
+            let rows = world.rows(&sql).await;
             out.insert((*table).to_owned(), rows.into_iter().map(|mut r| r.remove(0).unwrap()).collect());
         }
         Self(out)
@@ -140,38 +138,26 @@ pub(crate) async fn agrees(
     guard: &str,
 ) -> Option<Found> {
     let now = Exact::read(world).await;
-    let mut owner = world.owner().await;
     assert_eq!(&guard_state(world).await, guard, "the guard trigger is not as it was");
     let Some(run) = run else {
         now.assert_same(before, "nothing began");
         return None;
     };
-    let keys = async |owner: &mut midwatch::db::postgres::owner::Owner, which: &str| -> Vec<String> {
+    let keys = async |which: &str| -> Vec<String> {
         let sql = format!("select key::text from midwatch.images where run = {run} and {which}");
-        owner.fetch_text(&sql, &[]).await.unwrap().into_iter().map(|mut r| r.remove(0).unwrap()).collect()
+        world.rows(&sql).await.into_iter().map(|mut r| r.remove(0).unwrap()).collect()
     };
-    let row = owner
-        .fetch_text(
-            &format!(
-                "select outcome, applied::text, drifted::text, planned::text, (verified is true)::text from midwatch.runs where id = {run}"
-            ),
-            &[],
-        )
-        .await
-        .unwrap()
-        .remove(0);
+    let sql = format!(
+        "select outcome, applied::text, drifted::text, planned::text, (verified is true)::text from midwatch.runs where id = {run}"
+    );
+    let row = world.rows(&sql).await.remove(0);
     let get = |i: usize| row[i].clone().unwrap();
     let number = |i: usize| get(i).parse::<u64>().unwrap();
-    let entries = owner
-        .fetch_text(
-            &format!(
-                "select body::jsonb ->> 'applied' from midwatch.events where run = {run} and kind = 'batch' order by seq"
-            ),
-            &[],
-        )
-        .await
-        .unwrap();
-    let sizes: Vec<u64> = entries.into_iter().map(|mut r| r.remove(0).unwrap().parse().unwrap()).collect();
+    let sql = format!(
+        "select body::jsonb ->> 'applied' from midwatch.events where run = {run} and kind = 'batch' order by seq"
+    );
+    let sizes: Vec<u64> =
+        world.rows(&sql).await.into_iter().map(|mut r| r.remove(0).unwrap().parse().unwrap()).collect();
     let found = Found {
         outcome: get(0),
         applied: number(1),
@@ -185,10 +171,10 @@ pub(crate) async fn agrees(
         return Some(found);
     }
     assert_eq!(found.applied, found.sizes.iter().sum::<u64>(), "rows counted by the run and by its entries");
-    let main = keys(&mut owner, "seq is not null").await;
+    let main = keys("seq is not null").await;
     let mains: BTreeSet<String> = main.iter().cloned().collect();
     assert_eq!(main.len(), mains.len(), "a row was changed twice");
-    let follow: BTreeSet<String> = keys(&mut owner, "seq is null").await.into_iter().collect();
+    let follow: BTreeSet<String> = keys("seq is null").await.into_iter().collect();
     if op.writes {
         assert_eq!(before.changed(&now, op.table), mains, "rows changed, and rows with a before-image");
         assert_eq!(mains.len() as u64, found.applied, "before-images, and rows counted by the run");
@@ -212,8 +198,7 @@ pub(crate) async fn agrees(
         assert_eq!(before.changed(&now, table), BTreeSet::new(), "{table} has nothing to do with it");
     }
     let audit = format!("select count(*)::text from {} where context ->> 'run' = '{run}'", op.audit);
-    let audited = owner.fetch_value(&audit, &[]).await.unwrap().unwrap();
-    assert_eq!(audited, found.applied.to_string(), "audit rows, and rows changed");
+    assert_eq!(world.value(&audit).await, found.applied.to_string(), "audit rows, and rows changed");
     Some(found)
 }
 

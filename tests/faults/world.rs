@@ -1,8 +1,9 @@
 //! A database of its own, an operator's home, and the program on it.
 
-use midwatch::db::postgres::owner::Owner;
+use midwatch::db::postgres::owner::{Owner, TextRow};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 use crate::common::Run;
 use crate::program::{Program, until};
@@ -17,6 +18,8 @@ pub(crate) struct World {
     pub(crate) db: String,
     pub(crate) home: TempDir,
     template: Template,
+    /// For looking: a session for each look would cost more than the look.
+    eye: Mutex<Option<Owner>>,
 }
 
 /// A plan in a file.
@@ -36,7 +39,13 @@ impl Planned {
 impl World {
     /// On a database that is there.
     pub(crate) fn on(rig: &'static Rig, db: &str, template: Template) -> Self {
-        let world = Self { rig, db: db.to_owned(), home: tempfile::tempdir().unwrap(), template };
+        let world = Self {
+            rig,
+            db: db.to_owned(),
+            home: tempfile::tempdir().unwrap(),
+            template,
+            eye: Mutex::default(),
+        };
         world.policy(POLICY);
         world
     }
@@ -67,7 +76,20 @@ impl World {
 
     /// The only value of a query.
     pub(crate) async fn value(&self, sql: &str) -> String {
-        self.owner().await.fetch_value(sql, &[]).await.unwrap().unwrap_or_default()
+        let mut rows = self.rows(sql).await;
+        if rows.is_empty() { String::new() } else { rows.remove(0).remove(0).unwrap_or_default() }
+    }
+
+    /// Rows of a query.
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<TextRow> {
+        let mut eye = self.eye.lock().await;
+        // The server may have been killed since the last look.
+        if let Some(owner) = &mut *eye
+            && let Ok(rows) = owner.fetch_text(sql, &[]).await
+        {
+            return rows;
+        }
+        eye.insert(self.owner().await).fetch_text(sql, &[]).await.unwrap()
     }
 
     pub(crate) async fn execute(&self, sql: &str) {
@@ -119,64 +141,49 @@ impl World {
 
     /// The program stands where a gate holds it, or where it waits for a lock.
     pub(crate) async fn held(&self, program: &mut Program, application: &str, wait: &str) -> String {
-        let mut owner = self.owner().await;
+        let mut pid = String::new();
+        until(&format!("{application} is held"), async || {
+            assert!(!program.is_over(), "it ended before it was held: {}", program.said());
+            pid = self.waiting(application, wait).await;
+            !pid.is_empty()
+        })
+        .await;
+        pid
+    }
+
+    /// The session of ours that waits so; empty: there is none.
+    pub(crate) async fn waiting(&self, application: &str, wait: &str) -> String {
         let sql = format!(
             "select min(pid)::text from pg_stat_activity where datname = '{}' and application_name like '{application}%' and {wait}",
             self.db
         );
-        let mut pid = None;
-        until(&format!("{application} is held"), async || {
-            assert!(!program.is_over(), "it ended before it was held: {}", program.said());
-            pid = owner.fetch_value(&sql, &[]).await.unwrap();
-            pid.is_some()
-        })
-        .await;
-        pid.unwrap()
-    }
-
-    /// Sessions of ours on this database.
-    pub(crate) async fn session(&self, application: &str) -> Option<String> {
-        let sql = format!(
-            "select min(pid)::text from pg_stat_activity where datname = '{}' and application_name like '{application}%'",
-            self.db
-        );
-        self.owner().await.fetch_value(&sql, &[]).await.unwrap()
+        self.value(&sql).await
     }
 
     /// All of them end by themselves.
     pub(crate) async fn sessions_end(&self) {
-        let mut owner = self.owner().await;
         let sql = format!(
             "select count(*)::text from pg_stat_activity where datname = '{}' and application_name ~ '^midwatch/(run|lock|reader)'",
             self.db
         );
-        until("our sessions end", async || {
-            owner.fetch_value(&sql, &[]).await.unwrap().as_deref() == Some("0")
-        })
-        .await;
+        until("our sessions end", async || self.value(&sql).await == "0").await;
     }
 
     /// Ends a session and waits until it is gone.
     pub(crate) async fn terminate(&self, pid: &str) {
-        let mut owner = self.owner().await;
-        owner.fetch_value(&format!("select pg_terminate_backend({pid})::text"), &[]).await.unwrap();
+        self.value(&format!("select pg_terminate_backend({pid})::text")).await;
         let sql = format!("select count(*)::text from pg_stat_activity where pid = {pid}");
-        until("the session is gone", async || {
-            owner.fetch_value(&sql, &[]).await.unwrap().as_deref() == Some("0")
-        })
-        .await;
+        until("the session is gone", async || self.value(&sql).await == "0").await;
     }
 
     /// Cancels what a session does and waits until it does not do it any more.
     pub(crate) async fn cancel(&self, pid: &str) {
-        let mut owner = self.owner().await;
         let asks = format!(
             "select coalesce(max(query_start::text), '') from pg_stat_activity where pid = {pid} and state = 'active'"
         );
-        let before = owner.fetch_value(&asks, &[]).await.unwrap();
-        owner.fetch_value(&format!("select pg_cancel_backend({pid})::text"), &[]).await.unwrap();
-        until("the statement is cancelled", async || owner.fetch_value(&asks, &[]).await.unwrap() != before)
-            .await;
+        let before = self.value(&asks).await;
+        self.value(&format!("select pg_cancel_backend({pid})::text")).await;
+        until("the statement is cancelled", async || self.value(&asks).await != before).await;
     }
 
     /// The latest run in the journal.

@@ -13,7 +13,8 @@ use crate::engine::writer::Terms;
 pub(super) async fn open(connection: &Connection, terms: &Terms, application: &str) -> Result<PgConnection> {
     let path: Vec<_> = terms.search_path.iter().map(|s| Ident(s).to_string()).collect();
     let settings = [
-        ("search_path", format!("{}, pg_catalog", path.join(", "))),
+        // pg_catalog unnamed comes first: what somebody puts into public must not stand in for the server's own.
+        ("search_path", path.join(", ")),
         ("timezone", "UTC".into()),
         ("datestyle", "ISO, YMD".into()),
         ("intervalstyle", "postgres".into()),

@@ -40,7 +40,8 @@ pub(super) struct Tx {
     busy: bool,
 }
 
-/// The fixed text that opens a reader transaction. Nothing of a user's goes in but quoted names.
+/// The fixed text that opens a reader transaction. Nothing of a user's goes in but quoted names. `pg_catalog` unnamed
+/// comes first: what somebody puts into `public` must not stand in for the server's own.
 pub(super) fn begin_text(options: &ReadOptions, search_path: &[String], timeout: Duration) -> String {
     let isolation = match options.snapshot {
         Snapshot::Statement => "read committed",
@@ -53,7 +54,7 @@ pub(super) fn begin_text(options: &ReadOptions, search_path: &[String], timeout:
     let path: Vec<_> = search_path.iter().map(|s| Ident(s).to_string()).collect();
     format!(
         "begin isolation level {isolation} read only; {import}\
-         set local search_path = {}, pg_catalog; set local row_security = off; \
+         set local search_path = {}; set local row_security = off; \
          set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres'; \
          set local bytea_output = 'hex'; set local extra_float_digits = 1; \
          set local statement_timeout = {}; set local lock_timeout = 2000; \
@@ -222,7 +223,7 @@ mod tests {
             "begin isolation level repeatable read read only; set transaction snapshot '00-1'''"
         ));
         for needed in [
-            "search_path = \"odd\"\"path\", pg_catalog",
+            "search_path = \"odd\"\"path\"; ",
             "row_security = off",
             "timezone = 'UTC'",
             "statement_timeout = 5000",

@@ -143,11 +143,12 @@ impl PgWriter {
         add(&mut arguments, place.batch)?;
         let images = self.text(what, batch::IMAGES.to_owned(), arguments).await?;
         let sql = "update midwatch.runs set step = $2, checkpoint = $3, batch = $4, applied = applied + $5, \
-                   drifted = drifted + $6, batch_rows = $7, message = null, beat_at = clock_timestamp() where id = $1";
+                   drifted = drifted + $6, batch_rows = $7, message = $8, beat_at = clock_timestamp() where id = $1";
         let mut arguments = PgArguments::default();
         for value in [place.run, place.step, place.to, place.batch, int(applied), int(drifted), int(b.rows)] {
             add(&mut arguments, value)?;
         }
+        add(&mut arguments, b.message.map(str::to_owned))?;
         self.execute(what, sql.to_owned(), arguments).await?;
         let body = json!({
             "step": b.begun.step, "batch": b.number, "from": b.begun.checkpoint + 1, "to": place.to,

@@ -1,0 +1,118 @@
+//! A real streaming replica of a sandbox's server, for as long as a test needs one.
+
+use std::fs::File;
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use midwatch::db::postgres::owner::Owner;
+use midwatch::sandbox::{MARKER, Server};
+
+use crate::program::until;
+
+/// Ends with the test.
+pub(crate) struct Standby {
+    child: Child,
+    dir: tempfile::TempDir,
+    user: String,
+}
+
+impl Standby {
+    /// Copied from the primary and streaming.
+    pub(crate) async fn of(primary: &Server) -> Self {
+        let dir = tempfile::Builder::new().prefix("mw").tempdir().unwrap();
+        let (data, run) = (dir.path().join("data"), dir.path().join("run"));
+        // PostgreSQL refuses root: the account is the primary's.
+        let account = std::fs::metadata(primary.socket_dir()).unwrap();
+        std::fs::create_dir(&run).unwrap();
+        // An owner's session is opened in a sandbox only.
+        File::create(dir.path().join(MARKER)).unwrap();
+        for place in [dir.path(), &run] {
+            chown(place, Some(account.uid()), Some(account.gid())).unwrap();
+        }
+        let copied = primary
+            .binaries()
+            .command("pg_basebackup")
+            .args(["-R", "-X", "stream", "-c", "fast", "-p", "5432", "-U", primary.user(), "-D"])
+            .arg(&data)
+            .arg("-h")
+            .arg(primary.socket_dir())
+            .uid(account.uid())
+            .gid(account.gid())
+            .current_dir("/")
+            .output()
+            .unwrap();
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        let plain = primary.binaries().command("postgres");
+        // Dies with this thread, should the test be killed.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL"])
+            .arg(plain.get_program())
+            .arg("-D")
+            .arg(&data)
+            .arg("-k")
+            .arg(&run);
+        for (name, value) in plain.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        for setting in [
+            "listen_addresses=",
+            "port=5432",
+            "unix_socket_permissions=0700",
+            "fsync=off",
+            // At least the primary's.
+            "max_connections=200",
+            "wal_receiver_status_interval=1s",
+        ] {
+            command.args(["-c", setting]);
+        }
+        let child = command
+            .uid(account.uid())
+            .gid(account.gid())
+            .current_dir("/")
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(dir.path().join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let standby = Self { child, dir, user: primary.user().to_owned() };
+        let mut watch = primary.owner("postgres").await.unwrap();
+        let streams = "select count(*)::text from pg_stat_replication where state = 'streaming' and replay_lsn is not null";
+        until("the replica streams", async || {
+            watch.fetch_value(streams, &[]).await.unwrap().as_deref() == Some("1")
+        })
+        .await;
+        standby
+    }
+
+    fn run(&self) -> PathBuf {
+        self.dir.path().join("run")
+    }
+
+    async fn tell(&self, sql: &str) {
+        let mut owner = Owner::connect(&self.run(), &self.user, "postgres").await.unwrap();
+        owner.fetch_value(sql, &[]).await.unwrap();
+    }
+
+    /// It receives, and stands still.
+    pub(crate) async fn pause(&self) {
+        self.tell("select pg_wal_replay_pause()::text").await;
+    }
+
+    /// It catches up.
+    pub(crate) async fn resume(&self) {
+        self.tell("select pg_wal_replay_resume()::text").await;
+    }
+}
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
