@@ -35,6 +35,7 @@ async fn open(url: String, profile: Option<String>) -> Engine {
         url: Some(Secret::new(url)),
         base: Path::new(".").to_owned(),
         policy: midwatch::engine::guard::Policy::default(),
+        state_dir: None,
     };
     compose::connect(selected).await.unwrap()
 }

@@ -38,6 +38,7 @@ async fn open(url: String) -> Arc<Engine> {
         url: Some(Secret::new(url)),
         base: Path::new(".").to_owned(),
         policy: midwatch::engine::guard::Policy::default(),
+        state_dir: None,
     };
     Arc::new(compose::connect(selected).await.unwrap())
 }

@@ -6,6 +6,7 @@ use chrono::Utc;
 
 use crate::checks;
 use crate::db::postgres::{Connection, PgWriters, Reader};
+use crate::engine::bootstrap;
 use crate::engine::guard::Guard;
 use crate::engine::ident::Relation;
 use crate::engine::journal::Operator;
@@ -40,7 +41,9 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         // A marker that cannot be understood is a doubt.
         Err(why) => (Environment::Production, Some(format!("{why}: treated as production"))),
     };
+    let journal = bootstrap::state(&*reader).await;
     Ok(Engine {
+        journal,
         name: if selected.name.is_empty() { server.database.clone() } else { selected.name.clone() },
         environment,
         read_only: selected.config.read_only,
@@ -56,7 +59,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         means: Means {
             writers,
             spools: Arc::new(Scratch),
-            mirror: Arc::new(StateMirror::new(state_dir())),
+            mirror: Arc::new(StateMirror::new(selected.state_dir.clone().or_else(state_dir))),
             sleep: |time| Box::pin(tokio::time::sleep(time)),
         },
         clock: Utc::now,
@@ -66,6 +69,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
 /// Who is at the keys, as far as the machine knows; a name for the journal, not a proof.
 fn operator() -> Operator {
     let user = ["USER", "LOGNAME"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
+    let user = user.or_else(|| whoami::username().ok()).filter(|u| !u.is_empty());
     let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Operator { user, host }

@@ -84,9 +84,11 @@ fn the_engine_is_pure() {
             "crate::compose",
             "crate::db",
             "crate::launch",
+            "crate::ops",
             "crate::profile",
             "crate::report",
             "crate::sandbox",
+            "crate::store",
             "crate::tui",
             "sqlx",
             "ratatui",
@@ -152,6 +154,34 @@ fn every_kind_of_check_is_registered() {
     let mut names: Vec<_> = midwatch::checks::ALL.iter().map(|c| c.spec().kind).collect();
     names.dedup();
     assert_eq!(names.len(), kinds);
+}
+
+#[test]
+fn every_kind_of_operation_is_registered() {
+    let registry = std::fs::read_to_string(root().join("src/ops/mod.rs")).unwrap();
+    let list = registry.split("const ALL").nth(1).unwrap();
+    let mut kinds = 0;
+    for (file, code) in sources() {
+        let Some(name) = file.strip_prefix("ops/").filter(|f| *f != "mod.rs") else { continue };
+        if code.contains("impl Operation for") {
+            assert!(
+                list.contains(&format!("{}::", name.trim_end_matches(".rs"))),
+                "{file} is not in ops::ALL"
+            );
+            kinds += 1;
+        }
+        // Operations plan: whatever writes is out of their reach.
+        for word in ["Writer", "Approved", "crate::db", "crate::checks"] {
+            assert!(!code.contains(word), "src/{file} uses {word}");
+        }
+    }
+    assert_eq!(kinds, midwatch::ops::ALL.len());
+}
+
+#[test]
+fn every_file_of_the_journal_is_listed() {
+    let on_disk = std::fs::read_dir(root().join("migrations/midwatch")).unwrap().count();
+    assert_eq!(on_disk, midwatch::engine::bootstrap::FILES.len());
 }
 
 #[test]

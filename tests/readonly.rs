@@ -183,7 +183,7 @@ async fn what_the_server_lets_through_is_rolled_back() {
 async fn a_missing_history_stays_missing() {
     let (database, _) = demo_database("hospitality", 1_000).await;
     let mut owner = database.owner().await;
-    owner.execute_script("drop table schema_migrations").await.unwrap();
+    owner.execute_script("drop table schema_migrations; drop schema midwatch cascade").await.unwrap();
     let before = value(&mut owner, STATE).await;
     for history in ["versions", "sqlx", "drizzle", "midwatch"] {
         let profile = format!("name = \"p\"\n[[migrations]]\nname = \"m\"\nhistory = \"{history}\"\n");

@@ -42,6 +42,23 @@ fn main() {
         "anomaly",
         &console.wait("the day", |s| s.contents().contains("CLOCK_IN") && s.contents().contains("wrong")),
     );
+    console.press("q");
+    console.shows("(exact)");
+    console.press("q");
+    console.shows("what is wrong");
+    console.press("/date_mismatch\rd");
+    let plan = console.shows("rows below");
+    keep("plan", &plan);
+    let phrase = phrase(&plan);
+    console.press("c");
+    console.shows("if it is the phrase");
+    console.press(&phrase);
+    console.press("\r");
+    console.shows("verified");
+    keep("run", &console.shows("outcome applied"));
+    console.press("q6");
+    console.wait("the journal", |s| s.contents().contains("1 of 1") && !s.contents().contains("statements"));
+    keep("runs", &console.shows("way back"));
     console.press("thosp\r");
     console.shows("hospitality@");
     console.press("3");
@@ -55,4 +72,11 @@ fn main() {
     console.press("\r");
     let (code, _) = console.end();
     assert_eq!(code, 0);
+}
+
+/// What the plan screen asks to be typed.
+fn phrase(screen: &vt100::Screen) -> String {
+    let text = screen.contents();
+    let phrase = text.lines().find_map(|l| l.trim().strip_prefix("to apply, type"));
+    phrase.expect("the phrase is shown").trim().to_owned()
 }

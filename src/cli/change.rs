@@ -59,12 +59,17 @@ fn rows_beside(path: &Path) -> PathBuf {
 /// A plan's file.
 pub(super) fn read(path: &Path) -> Result<Plan> {
     let broken = |what: String| {
-        Error::usage(format!("failed to read the plan {}: {what}", path.display())).hint("midwatch plan … --out FILE writes one")
+        Error::usage(format!("failed to read the plan {}: {what}", path.display()))
+            .hint("midwatch plan … --out FILE writes one")
     };
     let text = std::fs::read_to_string(path).map_err(|e| broken(e.to_string()))?;
     let mut envelope: Value = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
     if envelope["schema_version"] != json!(json::SCHEMA_VERSION) {
-        return Err(broken(format!("its schema_version is {}, not {}", envelope["schema_version"], json::SCHEMA_VERSION)));
+        return Err(broken(format!(
+            "its schema_version is {}, not {}",
+            envelope["schema_version"],
+            json::SCHEMA_VERSION
+        )));
     }
     serde_json::from_value(envelope["plan"].take()).map_err(|e| broken(e.to_string()))
 }
@@ -88,8 +93,10 @@ pub(super) async fn apply(engine: &Engine, plan: Plan, args: &ApplyArgs, out: &O
     match gate.confirm(&typed) {
         Ok(approved) => run(engine, approved, out).await,
         Err(denied) => {
-            let hint = format!("--confirm \"{}\"", denied.gate.phrase());
-            let why = if denied.why.hint.is_none() { denied.why.hint(hint) } else { denied.why };
+            let why = match denied.why.hint {
+                None => denied.why.hint("--confirm PHRASE, byte for byte as the plan has it"),
+                Some(_) => denied.why,
+            };
             finish(&Done::refused(why), out)
         }
     }

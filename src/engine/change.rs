@@ -115,10 +115,15 @@ pub fn verification(change: &RowChange) -> Option<Verification> {
         .iter()
         .map(|c| format!("t.{}::text is not distinct from i.after->>{}", Ident(&c.name), literal(&c.name)))
         .collect();
+    if let (RowKind::Compute, Some(derived)) = (change.kind, change.derived.first()) {
+        return Some(computed(derived));
+    }
     let (table, key) = (Relation::parse(&change.table), key.join(" and "));
     let (title, wrong) = match change.kind {
         RowKind::Compute => return None,
-        RowKind::Delete => (format!("rows deleted from {} are gone", change.table), "t.tableoid is not null".to_owned()),
+        RowKind::Delete => {
+            (format!("rows deleted from {} are gone", change.table), "t.tableoid is not null".to_owned())
+        }
         RowKind::Update | RowKind::Insert => (
             format!("rows written to {} hold what was planned", change.table),
             format!("t.tableoid is null or not ({})", same.join(" and ")),
@@ -128,4 +133,24 @@ pub fn verification(change: &RowChange) -> Option<Verification> {
         "select i.key from run_rows i left join {table} t on {key} where i.seq is not null and ({wrong})"
     );
     Some(Verification { title, sql })
+}
+
+/// Do the rows that were computed again hold what came of it?
+fn computed(derived: &Derived) -> Verification {
+    let pairs = |columns: &[TypedColumn], side: &str, op: &str| {
+        let one = |c: &TypedColumn| match op {
+            "=" => format!("t.{} = (i.{side}->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name),
+            _ => format!("t.{}::text {op} i.{side}->>{}", Ident(&c.name), literal(&c.name)),
+        };
+        columns.iter().map(one).collect::<Vec<_>>().join(" and ")
+    };
+    let sql = format!(
+        "select i.key from (select distinct on (r.key) r.key, r.after from run_rows r where r.seq is null \
+         order by r.key, r.batch desc) i left join {} t on {} \
+         where (i.after is null) <> (t.tableoid is null) or t.tableoid is not null and not ({})",
+        Relation::parse(&derived.table),
+        pairs(&derived.key, "key", "="),
+        pairs(&derived.columns, "after", "is not distinct from"),
+    );
+    Verification { title: format!("rows of {} hold what was computed or put back", derived.table), sql }
 }

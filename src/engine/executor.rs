@@ -43,7 +43,12 @@ struct Stopped {
 }
 
 /// Does what was approved.
-pub(super) async fn run(engine: &Engine, approved: Approved, control: &Control, watcher: Watcher<'_>) -> Done {
+pub(super) async fn run(
+    engine: &Engine,
+    approved: Approved,
+    control: &Control,
+    watcher: Watcher<'_>,
+) -> Done {
     let mut progress = Progress::new(approved.plan().rows);
     progress.phase = Phase::Locking;
     watcher(progress.clone());
@@ -111,10 +116,11 @@ async fn still_true(engine: &Engine, approved: &Approved) -> Result<(), Box<Done
     let refuse = |e: Error| Box::new(Done::refused(e));
     let plan = approved.plan();
     let Some(rows) = approved.rows() else { return Ok(()) };
-    let fresh = planner::plan(engine, &maintain::request_of(plan), Some(&**rows), &|_| ()).await.map_err(|e| {
-        // What could be planned and cannot any more has moved.
-        refuse(if e.class == Class::Usage { Error { class: Class::Stale, ..e } } else { e })
-    })?;
+    let fresh =
+        planner::plan(engine, &maintain::request_of(plan), Some(&**rows), &|_| ()).await.map_err(|e| {
+            // What could be planned and cannot any more has moved.
+            refuse(if e.class == Class::Usage { Error { class: Class::Stale, ..e } } else { e })
+        })?;
     if let Some(bad) = fresh.plan.preflight.iter().find(|p| p.status == Ready::Fail) {
         return Err(refuse(Error::new(Class::Refused, format!("preflight {}: {}", bad.id, bad.message))));
     }
@@ -241,7 +247,8 @@ impl Run<'_> {
                 Action::Bootstrap => {}
                 Action::Statements => {
                     self.tell(Phase::Working);
-                    let done = self.writer.statements(&self.begun, &step.statements, step.in_transaction).await;
+                    let done =
+                        self.writer.statements(&self.begun, &step.statements, step.in_transaction).await;
                     match done {
                         Ok(c) => {
                             self.begun.applied += c.applied;
@@ -282,7 +289,8 @@ impl Run<'_> {
             self.tell(Phase::Working);
             let began = self.millis();
             let message = self.progress.waiting.as_deref().filter(|_| attempts == 0);
-            let batch = Batch { begun: &self.begun, change, rows: pace.rows(), number: self.begun.batch + 1, began, message };
+            let number = self.begun.batch + 1;
+            let batch = Batch { begun: &self.begun, change, rows: pace.rows(), number, began, message };
             match self.writer.batch(&batch).await {
                 Ok(c) if c.end => return Ok(()),
                 Ok(c) => {
@@ -388,7 +396,8 @@ impl Run<'_> {
                 Err(failure) => return Err(Stopped { failure, known: true }),
             };
             let stop = |message: String| {
-                let failure = Error::new(Class::Failed, message).hint("the rest was not touched; find out why first");
+                let failure =
+                    Error::new(Class::Failed, message).hint("the rest was not touched; find out why first");
                 Err(Stopped { failure, known: true })
             };
             let limit = if self.begun.batch == 1 { 0 } else { u64::from(canary.max_failed_percent) };
@@ -401,7 +410,10 @@ impl Run<'_> {
                 return Ok(());
             }
             if self.millis() >= until {
-                return stop(format!("{} requeued rows were not taken by a worker within {} s", fate.waiting, canary.wait_s));
+                return stop(format!(
+                    "{} requeued rows were not taken by a worker within {} s",
+                    fate.waiting, canary.wait_s
+                ));
             }
             self.progress.waiting = Some(format!("{} requeued rows are waiting for a worker", fate.waiting));
             self.tell(Phase::Waiting);
@@ -429,7 +441,12 @@ impl Run<'_> {
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = (last.1 - first.1) as f64 * 1_000.0 / ms as f64;
         self.progress.rate = rate;
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds for people")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "seconds for people"
+        )]
         let eta = (self.plan.rows.saturating_sub(done) as f64 / rate.max(0.001)).ceil() as u64;
         self.progress.eta_s = (rate > 0.0).then_some(eta);
     }
@@ -466,7 +483,9 @@ impl Run<'_> {
         let stands = match outcome {
             Outcome::Ambiguous => format!(
                 "batch {} (after row {}) may or may not be committed: look at midwatch runs {} when the server is back; resume finds out",
-                self.begun.batch + 1, self.begun.checkpoint, self.begun.run
+                self.begun.batch + 1,
+                self.begun.checkpoint,
+                self.begun.run
             ),
             Outcome::Failed => "nothing was changed".to_owned(),
             _ => format!("{applied} of {} rows are changed, in {} batches", self.plan.rows, self.begun.batch),
@@ -494,7 +513,7 @@ impl Run<'_> {
         let wrong: Vec<_> = proof.iter().filter(|(_, n)| *n != Ok(0)).collect();
         let verified = match () {
             () if proof.iter().any(|(_, n)| matches!(n, Ok(n) if *n > 0)) => Some(false),
-            () if proof.iter().any(|(_, n)| n.is_err()) => None,
+            () if proof.is_empty() || proof.iter().any(|(_, n)| n.is_err()) => None,
             () => Some(true),
         };
         let failure = wrong.first().map(|(title, n)| {
@@ -502,7 +521,9 @@ impl Run<'_> {
                 Ok(n) => format!("the proof failed: {title}: {n} do not"),
                 Err(e) => format!("the proof could not be made: {title}: {}", e.message),
             };
-            Error::new(Class::Failed, what).hint(format!("midwatch runs {} · undo takes it back", self.begun.run)).durable()
+            Error::new(Class::Failed, what)
+                .hint(format!("midwatch runs {} · undo takes it back", self.begun.run))
+                .durable()
         });
         let drifted = self.begun.drifted;
         let failure = failure.or_else(|| {
@@ -517,7 +538,7 @@ impl Run<'_> {
             applied: self.begun.applied,
             drifted,
             // What could not be asked can be asked again.
-            resumable: verified.is_none(),
+            resumable: verified.is_none() && !proof.is_empty(),
             verified,
             proof: proof.into_iter().map(|(title, n)| (title, n.ok())).collect(),
             failure,
@@ -541,64 +562,4 @@ fn back_off(attempt: u32, seed: i64) -> Duration {
     let base = 50_u64.saturating_mul(1 << attempt.min(6));
     let jitter = u64::try_from(seed.rem_euclid(97)).unwrap_or(0);
     Duration::from_millis(base + jitter)
-}
-
-impl Progress {
-    fn new(total: u64) -> Self {
-        Self {
-            run: None,
-            phase: Phase::Locking,
-            step: String::new(),
-            done: 0,
-            total,
-            applied: 0,
-            drifted: 0,
-            batch_rows: 0,
-            rate: 0.0,
-            eta_s: None,
-            waiting: None,
-        }
-    }
-}
-
-impl Default for Done {
-    fn default() -> Self {
-        Self {
-            run: None,
-            outcome: Outcome::Failed,
-            applied: 0,
-            drifted: 0,
-            verified: None,
-            proof: vec![],
-            failure: None,
-            moved: None,
-            resumable: false,
-        }
-    }
-}
-
-impl Done {
-    /// Nothing was begun.
-    pub fn refused(failure: Error) -> Self {
-        let outcome = match failure.class {
-            Class::Stale => Outcome::Stale,
-            Class::Refused => Outcome::Refused,
-            _ => Outcome::Failed,
-        };
-        Self { outcome, failure: Some(failure), ..Self::default() }
-    }
-
-    /// The process's exit code.
-    pub fn exit_code(&self) -> u8 {
-        match (self.outcome, &self.failure) {
-            (Outcome::Applied, _) => 0,
-            (Outcome::Ambiguous, _) => 8,
-            (Outcome::Partial, _) => 7,
-            (_, Some(e)) if e.class == Class::Cancelled => 6,
-            (_, Some(e)) => e.exit_code(),
-            (Outcome::Refused, None) => 3,
-            (Outcome::Stale, None) => 4,
-            _ => 6,
-        }
-    }
 }

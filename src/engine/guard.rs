@@ -265,7 +265,7 @@ impl Gate {
 /// Says where a wrong phrase differs.
 pub fn differs(phrase: &str, typed: &str) -> String {
     if typed.is_empty() {
-        return format!("the phrase is missing: {phrase}");
+        return "the phrase is missing: the plan says what must be typed".to_owned();
     }
     let same = phrase.chars().zip(typed.chars()).take_while(|(a, b)| a == b).count();
     let here: String = typed.chars().skip(same).take(12).collect();

@@ -81,6 +81,13 @@ impl Engine {
     /// What could be done here, and why not.
     pub fn offers(&self) -> Vec<Offer> {
         let mut out: Vec<Offer> = self.operations.iter().flat_map(|o| o.offers(&self.profile)).collect();
+        if self.journal == JournalState::Ready {
+            let bootstraps =
+                |verb: &str| self.operations.iter().any(|o| o.spec().verb == verb && o.spec().bootstraps);
+            for offer in out.iter_mut().filter(|o| bootstraps(o.verb)) {
+                offer.disabled.get_or_insert_with(|| "the journal is there already".into());
+            }
+        }
         if self.read_only {
             for offer in &mut out {
                 offer.disabled.get_or_insert_with(|| "this target is read-only".into());
@@ -97,7 +104,8 @@ impl Engine {
     /// A plan that was written to a file, and its rows; refused when either was edited.
     pub fn open_plan(&self, plan: Plan, rows: Arc<dyn RowSet>) -> Result<Planned> {
         let edited = |what: &str| {
-            Err(Error::new(Class::Stale, format!("the plan was edited: {what}")).hint("plan again; a plan is applied as it was made"))
+            Err(Error::new(Class::Stale, format!("the plan was edited: {what}"))
+                .hint("plan again; a plan is applied as it was made"))
         };
         if plan.digest != plan.computed_digest() {
             return edited("its digest is not that of its content");
@@ -124,15 +132,19 @@ impl Engine {
 
     /// May it be confirmed, and how?
     pub async fn review(&self, planned: Planned, headless: bool) -> Result<Gate> {
-        let (risk, bootstraps) = match self.operations.iter().find(|o| o.spec().verb == planned.plan.operation) {
-            Some(operation) => (operation.spec().risk, operation.spec().bootstraps),
-            // An inverse is at its worst what its plan says.
-            None => (Risk::Irreversible, false),
-        };
+        let (risk, bootstraps) =
+            match self.operations.iter().find(|o| o.spec().verb == planned.plan.operation) {
+                Some(operation) => (operation.spec().risk, operation.spec().bootstraps),
+                // An inverse is at its worst what its plan says.
+                None => (Risk::Irreversible, false),
+            };
         let server = self.facts.server().await?;
         let now = self.circumstances(&server, headless).await?;
         if now.now + TimeDelta::seconds(60) < planned.plan.created_at {
-            return Err(Error::new(Class::Stale, "the plan was made in this server's future: it was edited, or made elsewhere"));
+            return Err(Error::new(
+                Class::Stale,
+                "the plan was made in this server's future: it was edited, or made elsewhere",
+            ));
         }
         self.guard.review(planned.plan, planned.rows, risk, bootstraps, &now)
     }
@@ -160,7 +172,11 @@ impl Engine {
         if record.live {
             return Err(Error::new(
                 Class::Refused,
-                format!("run {run} is going on: {}, since {}", record.operator, record.started_at.format("%Y-%m-%d %H:%M:%SZ")),
+                format!(
+                    "run {run} is going on: {}, since {}",
+                    record.operator,
+                    record.started_at.format("%Y-%m-%d %H:%M:%SZ")
+                ),
             )
             .hint("one operator at a time; midwatch runs shows how far it is"));
         }
@@ -191,7 +207,8 @@ impl Engine {
         match bootstrap::state(&*self.facts).await {
             JournalState::Ready => Ok(()),
             JournalState::Missing { .. } => {
-                Err(Error::unobserved("there is no journal on this target").hint("midwatch plan init makes one"))
+                Err(Error::unobserved("there is no journal on this target")
+                    .hint("midwatch plan init makes one"))
             }
             JournalState::Unknown { why } => Err(Error::unobserved(why)),
         }

@@ -14,10 +14,10 @@ pub mod operation;
 pub mod paging;
 pub mod plan;
 mod planner;
-mod proof;
 pub mod ports;
 pub mod profile;
 pub mod progress;
+mod proof;
 pub mod report;
 pub mod rowset;
 pub mod script;
@@ -78,6 +78,8 @@ pub struct Engine {
     pub window: Option<(u32, u32)>,
     /// Who is at the keys.
     pub operator: Operator,
+    /// The journal, as it was when the target was opened.
+    pub journal: guard::JournalState,
     /// What changing needs.
     pub means: maintain::Means,
     /// The time.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::change::RowChange;
+use super::change::{RowChange, RowKind};
 use super::target::{Environment, Server};
 
 /// Rows that the plan itself carries; all of them are in its [`super::rowset::RowSet`].
@@ -228,6 +228,9 @@ pub struct Plan {
     pub why: String,
     /// What changes, line by line, derived and audit rows included.
     pub changes: Vec<String>,
+    /// Rows of tables that follow, as many as the rows of the plan touch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follow: Vec<Total>,
     /// What stands in the way of the change, how it is passed, and at what price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<String>,
@@ -299,6 +302,7 @@ impl Plan {
         plain.diff.clear();
         plain.totals.clear();
         plain.other_totals = None;
+        plain.follow.clear();
         plain.rows_sha256.clear();
         serde_json::to_value(plain).unwrap_or_default()
     }
@@ -316,6 +320,30 @@ impl Plan {
             .map(|(key, value)| format!("{key}: planned {}, now {}", short(Some(value)), short(b.get(key))))
             .chain(b.keys().filter(|k| !a.contains_key(*k)).map(|k| format!("{k}: not in the plan")))
             .collect()
+    }
+
+    /// What changes, with its numbers: for people.
+    pub fn change_lines(&self) -> Vec<String> {
+        let mut out = vec![match self.row_changes().next() {
+            Some(change) => {
+                let columns = match change.columns.len() {
+                    0 => String::new(),
+                    1 => ", 1 column".into(),
+                    n => format!(", {n} columns"),
+                };
+                let done = match change.kind {
+                    RowKind::Update => "changed",
+                    RowKind::Insert => "inserted",
+                    RowKind::Delete => "deleted",
+                    RowKind::Compute => "computed again",
+                };
+                format!("{} rows of {} {done}{columns}", self.rows, change.table)
+            }
+            None => format!("{} statements", self.rows),
+        }];
+        out.extend(self.follow.iter().map(|t| format!("{} rows of {} that follow", t.rows, t.change)));
+        out.extend(self.changes.iter().cloned());
+        out
     }
 
     /// The row changes of its steps.

@@ -8,13 +8,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::change::{Derived, RowChange};
 use super::guard::JournalState;
 use super::ident::Ident;
 use super::journal;
 use super::maintain::{PlanNews, Planned, Request};
 use super::operation::{Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
 use super::paging::cast_name;
-use super::plan::{Identity, Plan, PlannedRow, Preflight, Ready};
+use super::plan::{Action, Identity, Plan, PlannedRow, Preflight, Ready, Total};
 use super::ports::{Param, ReadOptions, ReadTx, Snapshot};
 use super::rowset::{RowSet, Summary};
 use super::undo;
@@ -49,13 +50,21 @@ pub(super) async fn plan(
 ) -> Result<Planned> {
     let server = engine.facts.server().await?;
     let cx = PlanCx {
-        cx: Cx { facts: &*engine.facts, files: &*engine.files, profile: &engine.profile, server: &server, quick: false },
+        cx: Cx {
+            facts: &*engine.facts,
+            files: &*engine.files,
+            profile: &engine.profile,
+            server: &server,
+            quick: false,
+        },
         checks: engine.checks,
         target: &engine.name,
         policy: &engine.guard.policy,
     };
     let asked = ask(engine, &cx, request).await?;
-    let (rows, summary) = read_rows(engine, asked.draft.rows.as_ref(), only.filter(|_| asked.draft.frozen), news).await?;
+    let (rows, summary) =
+        read_rows(engine, asked.draft.rows.as_ref(), only.filter(|_| asked.draft.frozen), news).await?;
+    let follow = if only.is_none() { follow(engine, &asked.draft).await } else { vec![] };
     let now = server_time(engine).await?;
     let mut preflight = general(engine, &asked, &server).await;
     preflight.extend(asked.draft.preflight.iter().cloned());
@@ -77,6 +86,7 @@ pub(super) async fn plan(
         unit: draft.unit,
         why: draft.why,
         changes: draft.changes,
+        follow,
         obstacle: draft.obstacle,
         reversible: draft.reversible,
         undo: draft.undo,
@@ -93,7 +103,12 @@ pub(super) async fn plan(
         phrase: String::new(),
     };
     // Different every time, so that a phrase fits one plan only.
-    let seed = format!("{} {} {}", plan.computed_digest(), now.timestamp_micros(), (engine.clock)().timestamp_nanos_opt().unwrap_or(0));
+    let seed = format!(
+        "{} {} {}",
+        plan.computed_digest(),
+        now.timestamp_micros(),
+        (engine.clock)().timestamp_nanos_opt().unwrap_or(0)
+    );
     plan.id = format!("{:x}", Sha256::digest(seed.as_bytes()))[..12].to_owned();
     measure(engine, &mut plan).await;
     plan.seal();
@@ -107,7 +122,14 @@ async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Resu
             accept(operation.spec(), params)?;
             let name = named(engine, operation, name.as_deref())?;
             let draft = operation.plan(cx, &name, params).await?;
-            Ok(Asked { operation: Some(operation), verb: verb.clone(), name, params: params.clone(), undoes: None, draft })
+            Ok(Asked {
+                operation: Some(operation),
+                verb: verb.clone(),
+                name,
+                params: params.clone(),
+                undoes: None,
+                draft,
+            })
         }
         Request::Undo { run } => {
             let record = journal::run(&*engine.facts, run).await?;
@@ -129,7 +151,9 @@ async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Resu
                     undoes: Some(record.id),
                     draft: *draft,
                 }),
-                Undo::Impossible { why } => Err(Error::new(super::Class::Refused, format!("run {run} cannot be taken back: {why}"))),
+                Undo::Impossible { why } => {
+                    Err(Error::new(super::Class::Refused, format!("run {run} cannot be taken back: {why}")))
+                }
             }
         }
     }
@@ -138,7 +162,8 @@ async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Resu
 fn find<'e>(engine: &'e Engine, verb: &str) -> Result<&'e dyn Operation> {
     engine.operations.iter().copied().find(|o| o.spec().verb == verb).ok_or_else(|| {
         let known: Vec<_> = engine.operations.iter().map(|o| o.spec().verb).collect();
-        Error::usage(format!("no operation {verb} in this version")).hint(format!("operations: {}", known.join(" ")))
+        Error::usage(format!("no operation {verb} in this version"))
+            .hint(format!("operations: {}", known.join(" ")))
     })
 }
 
@@ -163,15 +188,24 @@ fn named(engine: &Engine, operation: &dyn Operation, name: Option<&str>) -> Resu
     let names: Vec<_> = offers.iter().map(|o| o.name.clone()).collect();
     let chosen = match name {
         Some(name) => offers.into_iter().find(|o| o.name == name).ok_or_else(|| {
-            Error::usage(format!("{verb}: profile {} has no {name}", engine.profile.name))
-                .hint(if names.is_empty() { "it has none".into() } else { format!("it has: {}", names.join(", ")) })
+            Error::usage(format!("{verb}: profile {} has no {name}", engine.profile.name)).hint(
+                if names.is_empty() { "it has none".into() } else { format!("it has: {}", names.join(", ")) },
+            )
         })?,
         None => match offers.len() {
-            0 => return Err(Error::usage(format!("profile {} declares nothing to {verb}", engine.profile.name))),
+            0 => {
+                return Err(Error::usage(format!(
+                    "profile {} declares nothing to {verb}",
+                    engine.profile.name
+                )));
+            }
             1 => offers.remove(0),
             _ => {
-                return Err(Error::usage(format!("{verb} what? profile {} has several", engine.profile.name))
-                    .hint(names.join(", ")));
+                return Err(Error::usage(format!(
+                    "{verb} what? profile {} has several",
+                    engine.profile.name
+                ))
+                .hint(names.join(", ")));
             }
         },
     };
@@ -239,7 +273,8 @@ async fn read_rows(
 }
 
 fn parse(text: &str) -> Result<PlannedRow> {
-    serde_json::from_str(text).map_err(|e| Error::unobserved(format!("failed to understand a planned row: {e}")))
+    serde_json::from_str(text)
+        .map_err(|e| Error::unobserved(format!("failed to understand a planned row: {e}")))
 }
 
 /// A frozen selection: its rows as they are now, those that still match.
@@ -258,7 +293,8 @@ async fn by_keys(
         let mut params = query.params.clone();
         let mut arrays = Vec::new();
         for ((name, _), column) in query.key.iter().zip(&types) {
-            let values = page.iter().map(|r| r.key.get(name).and_then(Value::as_str).unwrap_or_default().to_owned());
+            let values =
+                page.iter().map(|r| r.key.get(name).and_then(Value::as_str).unwrap_or_default().to_owned());
             params.push(Param::Texts(values.collect()));
             arrays.push((params.len(), cast_name(&column.type_name)));
         }
@@ -270,12 +306,51 @@ async fn by_keys(
 }
 
 impl RowQuery {
+    /// Counts the rows of a derived table that these rows touch.
+    fn touches(&self, change: &RowChange, derived: &Derived) -> String {
+        let of = |pairs: &[(String, String)], name: &str| {
+            pairs.iter().find(|(n, _)| n == name).map_or_else(|| "null".to_owned(), |(_, e)| e.clone())
+        };
+        let mut columns: Vec<String> = change
+            .key
+            .iter()
+            .map(|c| format!("({})::{} as {}", of(&self.key, &c.name), c.type_name, Ident(&c.name)))
+            .collect();
+        for c in &change.columns {
+            for (side, prefix) in [(&self.before, "old"), (&self.after, "new")] {
+                let name = format!("{prefix}_{}", c.name);
+                columns.push(format!("({})::{} as {}", of(side, &c.name), c.type_name, Ident(&name)));
+            }
+        }
+        let filter = if self.filter.is_empty() { "true" } else { self.filter.as_str() };
+        let limit = self.limit.map_or_else(String::new, |n| {
+            let keys: Vec<_> = self.key.iter().map(|(_, e)| e.clone()).collect();
+            format!(" order by {} limit {n}", self.order.clone().unwrap_or_else(|| keys.join(", ")))
+        });
+        let key: Vec<_> = derived.key.iter().map(|c| format!("q.{}", Ident(&c.name))).collect();
+        format!(
+            "with batch as materialized (select {} {} where ({filter}){limit}) \
+             select count(*)::text from (select distinct {} from ({}) q where ({}) is not null) k",
+            columns.join(", "),
+            self.from,
+            key.join(", "),
+            derived.rows,
+            key.join(", "),
+        )
+    }
+
     /// The query whose rows are [`PlannedRow`]s. `among`: only these keys, given as arrays of texts.
     fn sql(&self, limit: Option<u64>, among: Option<&[(usize, String)]>) -> String {
         let object = |pairs: &[(String, String)]| {
-            let parts: Vec<_> =
-                pairs.iter().map(|(name, expr)| format!("{}, ({expr})::text", super::ident::literal(name))).collect();
-            if parts.is_empty() { "null".to_owned() } else { format!("json_build_object({})", parts.join(", ")) }
+            let parts: Vec<_> = pairs
+                .iter()
+                .map(|(name, expr)| format!("{}, ({expr})::text", super::ident::literal(name)))
+                .collect();
+            if parts.is_empty() {
+                "null".to_owned()
+            } else {
+                format!("json_build_object({})", parts.join(", "))
+            }
         };
         let mut fields = vec![
             format!("'key', {}", object(&self.key)),
@@ -315,22 +390,50 @@ impl RowQuery {
     }
 }
 
+/// How many rows of derived tables the plan's rows touch. For people: what cannot be counted is left out.
+async fn follow(engine: &Engine, draft: &Draft) -> Vec<Total> {
+    let mut out = vec![];
+    let change = draft.steps.iter().find_map(|s| match &s.action {
+        Action::Rows(change) => Some(&**change),
+        Action::Bootstrap | Action::Statements => None,
+    });
+    let (Some(change), Some(query)) = (change, &draft.rows) else { return out };
+    for derived in &change.derived {
+        let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
+        let Ok(mut tx) = engine.facts.begin(options).await else { return out };
+        let count = tx.texts(&query.touches(change, derived), &query.params).await;
+        let count = count.ok().and_then(|rows| rows.into_iter().flatten().next()?.parse().ok());
+        out.extend(count.map(|rows| Total { change: derived.table.clone(), rows }));
+    }
+    out
+}
+
 /// What is looked at before every change.
 async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Server) -> Vec<Preflight> {
     let bootstraps = asked.operation.is_some_and(|o| o.spec().bootstraps);
     let mut out = vec![];
     out.push(if server.pooled {
-        Preflight::new("connection", Ready::Fail, "a connection pooler stands between: changes need a direct connection")
+        Preflight::new(
+            "connection",
+            Ready::Fail,
+            "a connection pooler stands between: changes need a direct connection",
+        )
     } else {
         Preflight::new("connection", Ready::Ok, "direct connection")
     });
     if server.in_recovery {
-        out.push(Preflight::new("server", Ready::Fail, "this server is a standby: nothing can be changed here"));
+        out.push(Preflight::new(
+            "server",
+            Ready::Fail,
+            "this server is a standby: nothing can be changed here",
+        ));
     }
     if !bootstraps {
         out.push(match super::bootstrap::state(&*engine.facts).await {
             JournalState::Ready => Preflight::new("journal", Ready::Ok, "journal present"),
-            JournalState::Missing { .. } => Preflight::new("journal", Ready::Fail, "no journal: plan init first"),
+            JournalState::Missing { .. } => {
+                Preflight::new("journal", Ready::Fail, "no journal: plan init first")
+            }
             JournalState::Unknown { why } => Preflight::new("journal", Ready::Unknown, why),
         });
         out.push(match journal::runs(&*engine.facts, 20).await {
@@ -338,7 +441,12 @@ async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Ser
                 Some(r) => Preflight::new(
                     "operator",
                     Ready::Warn,
-                    format!("run {} of {} is going on since {}", r.id, r.operator, r.started_at.format("%H:%M:%SZ")),
+                    format!(
+                        "run {} of {} is going on since {}",
+                        r.id,
+                        r.operator,
+                        r.started_at.format("%H:%M:%SZ")
+                    ),
                 ),
                 None => Preflight::new("operator", Ready::Ok, "no other run"),
             },
@@ -358,12 +466,19 @@ async fn replicas(engine: &Engine) -> Preflight {
             Ready::Fail,
             "the lag of a replica cannot be read: grant pg_monitor, or allow_unknown_lag in [policy]",
         ),
-        Ok(p) if p.unreadable > 0 => Preflight::new("replicas", Ready::Warn, "the lag of a replica is unknown (allowed)"),
+        Ok(p) if p.unreadable > 0 => {
+            Preflight::new("replicas", Ready::Warn, "the lag of a replica is unknown (allowed)")
+        }
         Ok(p) if p.replicas == 0 => Preflight::new("replicas", Ready::Ok, "no replica attached"),
         Ok(p) => Preflight::new(
             "replicas",
             Ready::Ok,
-            format!("{} attached, lag {:.0} ms, {:.0} kB", p.replicas, p.lag_ms.unwrap_or(0.0), p.lag_bytes.unwrap_or(0.0) / 1024.0),
+            format!(
+                "{} attached, lag {:.0} ms, {:.0} kB",
+                p.replicas,
+                p.lag_ms.unwrap_or(0.0),
+                p.lag_bytes.unwrap_or(0.0) / 1024.0
+            ),
         ),
     }
 }
@@ -382,13 +497,18 @@ async fn measure(engine: &Engine, plan: &mut Plan) {
                and r.applied > 0 order by r.id desc limit 1";
     let params = serde_json::to_string(&plan.params).unwrap_or_default();
     let Ok(mut tx) = engine.facts.begin(ReadOptions::default()).await else { return };
-    let params = [Param::from(plan.operation.as_str()), Param::from(plan.name.as_str()), Param::from(params.as_str())];
+    let params =
+        [Param::from(plan.operation.as_str()), Param::from(plan.name.as_str()), Param::from(params.as_str())];
     // Without a journal there is nothing to know.
     let Ok(found) = tx.fetch::<Measured>(sql, &params).await else { return };
     let Some(m) = found.into_iter().next() else { return };
     let Some(ms) = m.ms else { return };
     for lock in plan.steps.iter_mut().flat_map(|s| &mut s.locks) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds, not negative")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "milliseconds, not negative"
+        )]
         let whole = ms.round() as u64;
         lock.held_ms = Some(whole);
         lock.measured_on = Some(format!("this target, run {} of {}, mean of its batches", m.run, m.day));

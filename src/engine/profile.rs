@@ -415,6 +415,9 @@ pub struct Backfill {
     /// Why, for people and for the audit rows.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Expressions over `t` that put rows together whose derived rows are the same; by key when absent.
+    #[serde(default)]
+    pub order: Option<String>,
     /// A trigger that forbids the change: off for the time of each batch.
     #[serde(default)]
     pub guard: Option<String>,

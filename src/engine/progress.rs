@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde::Serialize;
 
+use super::error::{Class, Error};
+use super::journal::Outcome;
+
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -133,4 +136,65 @@ pub struct Done {
     pub moved: Option<super::compare::Moved>,
     /// Something is left, and can be gone on with.
     pub resumable: bool,
+}
+
+impl Progress {
+    /// Nothing is done yet.
+    pub(super) fn new(total: u64) -> Self {
+        Self {
+            run: None,
+            phase: Phase::Locking,
+            step: String::new(),
+            done: 0,
+            total,
+            applied: 0,
+            drifted: 0,
+            batch_rows: 0,
+            rate: 0.0,
+            eta_s: None,
+            waiting: None,
+        }
+    }
+}
+
+impl Default for Done {
+    fn default() -> Self {
+        Self {
+            run: None,
+            outcome: Outcome::Failed,
+            applied: 0,
+            drifted: 0,
+            verified: None,
+            proof: vec![],
+            failure: None,
+            moved: None,
+            resumable: false,
+        }
+    }
+}
+
+impl Done {
+    /// Nothing was begun.
+    pub fn refused(failure: Error) -> Self {
+        let outcome = match failure.class {
+            Class::Stale => Outcome::Stale,
+            Class::Refused => Outcome::Refused,
+            _ => Outcome::Failed,
+        };
+        Self { outcome, failure: Some(failure), ..Self::default() }
+    }
+
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match (self.outcome, &self.failure) {
+            (Outcome::Applied, _) => 0,
+            (Outcome::Ambiguous, _) => 8,
+            (Outcome::Partial, _) => 7,
+            (_, Some(e)) if e.class == Class::Cancelled => 6,
+            (_, Some(e)) => e.exit_code(),
+            (Outcome::Refused, None) => 3,
+            (Outcome::Stale, None) => 4,
+            _ => 6,
+        }
+    }
 }

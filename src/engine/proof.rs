@@ -22,8 +22,7 @@ pub(super) async fn ask(engine: &Engine, plan: &Plan, run: &str) -> Vec<(String,
 }
 
 async fn count(engine: &Engine, sql: &str, run: &str) -> Result<u64> {
-    let options =
-        ReadOptions { timeout: Some(std::time::Duration::from_mins(10)), ..ReadOptions::default() };
+    let options = ReadOptions { timeout: Some(std::time::Duration::from_mins(10)), ..ReadOptions::default() };
     let mut tx = engine.facts.begin(options).await?;
     let text = tx.texts(sql, &[Param::from(run)]).await?.pop().flatten().unwrap_or_default();
     text.parse().map_err(|_| Error::unobserved("the answer is not a number"))

@@ -41,9 +41,12 @@ pub fn parse(text: &str) -> Result<Script, String> {
 
 /// The statements of a file, each as it stands there; what is only comment is left out.
 pub fn statements(text: &str) -> Result<Vec<String>, String> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().map_err(|e| e.to_string())?;
-    let lines: Vec<usize> =
-        std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).chain([text.len()]).collect();
+    let tokens =
+        Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().map_err(|e| e.to_string())?;
+    let lines: Vec<usize> = std::iter::once(0)
+        .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+        .chain([text.len()])
+        .collect();
     let offset = |line: u64, column: u64| -> usize {
         let line = usize::try_from(line).unwrap_or(1).saturating_sub(1);
         let start = lines.get(line).copied().unwrap_or(text.len());
@@ -342,12 +345,12 @@ mod tests {
 
     #[test]
     fn statements_stand_as_they_are() {
-        let text = "-- one\nCREATE TABLE ä (x text DEFAULT 'a;b'); -- tail\n\nSELECT $$ ; $$;\n  GRANT x TO y";
-        assert_eq!(statements(text).unwrap(), [
-            "CREATE TABLE ä (x text DEFAULT 'a;b')",
-            "SELECT $$ ; $$",
-            "GRANT x TO y"
-        ]);
+        let text =
+            "-- one\nCREATE TABLE ä (x text DEFAULT 'a;b'); -- tail\n\nSELECT $$ ; $$;\n  GRANT x TO y";
+        assert_eq!(
+            statements(text).unwrap(),
+            ["CREATE TABLE ä (x text DEFAULT 'a;b')", "SELECT $$ ; $$", "GRANT x TO y"]
+        );
     }
 
     fn created(sql: &str) -> Vec<(String, String, String)> {

@@ -21,6 +21,8 @@ pub struct Table {
     pub triggers: Vec<Trigger>,
     /// CHECK constraints.
     pub checks: Vec<Constraint>,
+    /// Columns of each unique index that holds for all rows.
+    pub unique_keys: Vec<Vec<String>>,
     /// We own it, or may do as its owner.
     pub owned: bool,
     /// We may read it.
@@ -62,6 +64,8 @@ pub struct Constraint {
     pub name: String,
     /// As the server writes it.
     pub definition: String,
+    /// What it asks of a row.
+    pub expression: String,
     /// Columns it reads.
     pub columns: Vec<String>,
 }
@@ -74,9 +78,14 @@ select c.oid::int8 as oid,
        coalesce((select json_agg(json_build_object('name', t.tgname, 'state', t.tgenabled) order by t.tgname)
                  from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal), '[]') as triggers,
        coalesce((select json_agg(json_build_object('name', k.conname, 'definition', pg_get_constraintdef(k.oid),
+                          'expression', pg_get_expr(k.conbin, k.conrelid),
                           'columns', (select json_agg(a.attname) from pg_attribute a
                                       where a.attrelid = c.oid and a.attnum = any (k.conkey))) order by k.conname)
                  from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' and k.conkey is not null), '[]') as checks,
+       coalesce((select json_agg((select json_agg(a.attname) from pg_attribute a
+                                  where a.attrelid = c.oid and a.attnum = any (i.indkey::int2[])))
+                 from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
+                   and i.indexprs is null), '[]') as unique_keys,
        pg_has_role(current_user, c.relowner, 'usage') as owned,
        has_table_privilege(c.oid, 'select') or has_any_column_privilege(c.oid, 'select') as may_select,
        has_table_privilege(c.oid, 'update') or has_any_column_privilege(c.oid, 'update') as may_update,
@@ -100,7 +109,11 @@ impl Table {
     }
 
     /// Columns by name.
-    pub fn typed<'n>(&self, table: &str, names: impl IntoIterator<Item = &'n String>) -> Result<Vec<TypedColumn>> {
+    pub fn typed<'n>(
+        &self,
+        table: &str,
+        names: impl IntoIterator<Item = &'n String>,
+    ) -> Result<Vec<TypedColumn>> {
         names
             .into_iter()
             .map(|name| {
@@ -127,12 +140,28 @@ impl Table {
         self.checks.iter().filter(|k| k.columns.iter().any(|c| columns.iter().any(|w| &w.name == c)))
     }
 
+    /// A key must name one row, and be found by an index: batches are many.
+    pub fn keyed(&self, table: &str, key: &[String]) -> Result<()> {
+        let same = |index: &Vec<String>| index.len() == key.len() && index.iter().all(|c| key.contains(c));
+        if self.unique_keys.iter().any(same) {
+            return Ok(());
+        }
+        Err(Error::unobserved(format!("failed to plan: {table} has no unique index on ({})", key.join(", ")))
+            .hint(
+                "rows are changed by their key, one row each: name columns of a unique index in the profile",
+            ))
+    }
+
     /// May we do this to it?
     pub fn privilege(&self, table: &str, what: &str, allowed: bool, role: &str) -> Preflight {
         if allowed {
             Preflight::new("privilege", Ready::Ok, format!("{role} may {what} {table}"))
         } else {
-            Preflight::new("privilege", Ready::Fail, format!("role {role} may not {what} {table}: grant it first"))
+            Preflight::new(
+                "privilege",
+                Ready::Fail,
+                format!("role {role} may not {what} {table}: grant it first"),
+            )
         }
     }
 }
@@ -142,6 +171,7 @@ pub async fn derived(cx: &PlanCx<'_>, declared: &[DerivedTable]) -> Result<Vec<D
     let mut out = Vec::new();
     for d in declared {
         let table = Table::find(cx, &d.table).await?;
+        table.keyed(&d.table, &d.key)?;
         out.push(Derived {
             table: d.table.clone(),
             key: table.typed(&d.table, &d.key)?,

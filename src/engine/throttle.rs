@@ -71,12 +71,20 @@ impl Pace {
             (p.lag_ms, policy.max_replica_lag_ms as f64, "replica lag", "ms"),
             (p.lag_bytes.map(megabytes), policy.max_replica_lag_mb as f64, "replica behind by", "MB"),
             (Some(f64::from(p.active)), f64::from(policy.max_active_sessions), "active sessions", ""),
-            (Some(f64::from(p.lock_waits)), f64::from(policy.max_lock_waits), "sessions waiting for locks", ""),
+            (
+                Some(f64::from(p.lock_waits)),
+                f64::from(policy.max_lock_waits),
+                "sessions waiting for locks",
+                "",
+            ),
         ];
         let mut smaller = None;
         for (value, limit, what, unit) in signals {
             let Some(value) = value else { continue };
-            let text = format!("{what} {value:.0}{}{unit} (limit {limit:.0})", if unit.is_empty() { "" } else { " " });
+            let text = format!(
+                "{what} {value:.0}{}{unit} (limit {limit:.0})",
+                if unit.is_empty() { "" } else { " " }
+            );
             if value > limit {
                 return Verdict::Hold(text);
             }
@@ -121,7 +129,10 @@ mod tests {
     #[test]
     fn each_signal_holds_and_is_named() {
         let cases = [
-            (Pressure { replicas: 1, lag_ms: Some(1_500.0), ..Pressure::default() }, "replica lag 1500 ms (limit 1000)"),
+            (
+                Pressure { replicas: 1, lag_ms: Some(1_500.0), ..Pressure::default() },
+                "replica lag 1500 ms (limit 1000)",
+            ),
             (
                 Pressure { replicas: 1, lag_bytes: Some(70.0 * 1_048_576.0), ..Pressure::default() },
                 "replica behind by 70 MB (limit 64)",
@@ -149,7 +160,9 @@ mod tests {
         assert_eq!(pace.judge(&busy, &policy()), Verdict::Smaller("active sessions 6 (limit 10)".into()));
         assert_eq!(pace.rows(), 250);
         pace.took(2_000, &policy());
-        assert!(matches!(pace.judge(&Pressure::default(), &policy()), Verdict::Smaller(why) if why.contains("2000 ms")));
+        assert!(
+            matches!(pace.judge(&Pressure::default(), &policy()), Verdict::Smaller(why) if why.contains("2000 ms"))
+        );
         assert_eq!(pace.rows(), 125);
         pace.took(20, &policy());
         assert_eq!((pace.judge(&Pressure::default(), &policy()), pace.rows()), (Verdict::Go, 250));

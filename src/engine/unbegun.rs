@@ -1,15 +1,16 @@
 //! What is known of a run whose intent could not be written.
 
+use super::Engine;
 use super::error::Error;
 use super::journal::{self, Outcome};
 use super::plan::{Action, Plan};
 use super::progress::Done;
-use super::Engine;
 
 /// No step was taken. Where nobody answered the COMMIT the intent may be in the journal all the same; and with it,
 /// where the plan makes the journal, all that was planned.
 pub(super) async fn done(engine: &Engine, plan: &Plan, e: Error) -> Done {
-    let failed = |failure: Error| Done { outcome: Outcome::Failed, failure: Some(failure), ..Done::default() };
+    let failed =
+        |failure: Error| Done { outcome: Outcome::Failed, failure: Some(failure), ..Done::default() };
     if !e.ambiguous {
         return failed(e);
     }
@@ -23,13 +24,18 @@ pub(super) async fn done(engine: &Engine, plan: &Plan, e: Error) -> Done {
     let found = found.and_then(|runs| runs.into_iter().find(|r| r.digest == plan.digest));
     match found {
         Some(run) => {
-            let failure = known.hint(format!("the intent is in the journal: midwatch resume {} goes on with it", run.id));
-            let (outcome, failure) = if made > 0 { (Outcome::Partial, failure.durable()) } else { (Outcome::Failed, failure) };
+            let failure = known
+                .hint(format!("the intent is in the journal: midwatch resume {} goes on with it", run.id));
+            let (outcome, failure) =
+                if made > 0 { (Outcome::Partial, failure.durable()) } else { (Outcome::Failed, failure) };
             Done { run: Some(run.id), outcome, applied: made, resumable: true, ..failed(failure) }
         }
         None if made > 0 => {
-            let message = format!("{}; the journal may or may not be there: look at midwatch runs", known.message);
-            let failure = Error { message, ..known }.hint("no journal there: apply again; else resume its run").ambiguous();
+            let message =
+                format!("{}; the journal may or may not be there: look at midwatch runs", known.message);
+            let failure = Error { message, ..known }
+                .hint("no journal there: apply again; else resume its run")
+                .ambiguous();
             Done { outcome: Outcome::Ambiguous, ..failed(failure) }
         }
         None => failed(known.hint("nothing was changed; midwatch runs shows whether the run was begun")),

@@ -2,13 +2,14 @@
 
 use serde::Deserialize;
 
+use super::Result;
 use super::change::{RowChange, RowKind, TypedColumn};
 use super::ident::{Ident, Relation, literal};
 use super::journal::{self, Outcome, RunRecord};
 use super::operation::{Draft, PlanCx, RowQuery, Undo};
 use super::plan::{Action, Plan, Preflight, Ready, Reversible, Step, Unit};
 use super::ports::Param;
-use super::Result;
+use super::tables::Table;
 
 /// Rows named that others have changed since.
 const NAMED: usize = 10;
@@ -32,15 +33,24 @@ pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo
     }) else {
         return impossible("it changed no rows, and its statements have no inverse");
     };
-    let inverse = inverse(change, run);
+    let mut inverse = inverse(change, run);
     let source = source(change, &inverse);
     let mut preflight = Vec::new();
     if run.outcome == Outcome::Running {
-        preflight.push(Preflight::new("run", Ready::Warn, format!("run {} was never finished: what it did is taken back", run.id)));
+        preflight.push(Preflight::new(
+            "run",
+            Ready::Warn,
+            format!("run {} was never finished: what it did is taken back", run.id),
+        ));
     }
     preflight.extend(since(cx, run, &source).await?);
+    preflight.extend(checks(cx, run, change, &mut inverse).await?);
     if let Some(by) = &run.undone_by {
-        preflight.push(Preflight::new("run", Ready::Warn, format!("run {by} has taken (some of) it back already")));
+        preflight.push(Preflight::new(
+            "run",
+            Ready::Warn,
+            format!("run {by} has taken (some of) it back already"),
+        ));
     }
     let mut draft = draft(run, &plan, step, &inverse, &source);
     draft.preflight = preflight;
@@ -56,7 +66,10 @@ fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: 
         changes.push("the system's own audit rows, written for this way too".into());
     }
     let pairs = |columns: &[TypedColumn], side: &str| {
-        columns.iter().map(|c| (c.name.clone(), format!("i.{side}->>{}", literal(&c.name)))).collect::<Vec<_>>()
+        columns
+            .iter()
+            .map(|c| (c.name.clone(), format!("i.{side}->>{}", literal(&c.name))))
+            .collect::<Vec<_>>()
     };
     let (before, after) = match change.kind {
         RowKind::Insert => (vec![], pairs(&change.columns, "before")),
@@ -68,7 +81,14 @@ fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: 
         }
     };
     Draft {
-        why: format!("takes back run {} ({} {}, {} by {})", run.id, run.operation, run.name, run.outcome.word(), run.operator),
+        why: format!(
+            "takes back run {} ({} {}, {} by {})",
+            run.id,
+            run.operation,
+            run.name,
+            run.outcome.word(),
+            run.operator
+        ),
         changes,
         obstacle: plan.obstacle.clone(),
         reversible: plan.reversible,
@@ -88,7 +108,11 @@ fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: 
             from: source.from.clone(),
             filter: source.still.into(),
             params: vec![Param::from(run.id.as_str())],
-            key: change.key.iter().map(|c| (c.name.clone(), format!("i.key->>{}", literal(&c.name)))).collect(),
+            key: change
+                .key
+                .iter()
+                .map(|c| (c.name.clone(), format!("i.key->>{}", literal(&c.name))))
+                .collect(),
             before,
             after,
             show: vec![],
@@ -120,6 +144,54 @@ fn inverse(change: &RowChange, run: &RunRecord) -> RowChange {
     }
 }
 
+/// A CHECK that would refuse the old values is away for the length of each batch; it comes back as NOT VALID, since
+/// those rows would not pass it.
+async fn checks(
+    cx: &PlanCx<'_>,
+    run: &RunRecord,
+    change: &RowChange,
+    inverse: &mut RowChange,
+) -> Result<Vec<Preflight>> {
+    let mut out = vec![];
+    if !matches!(inverse.kind, RowKind::Update | RowKind::Insert) {
+        return Ok(out);
+    }
+    let table = Table::find(cx, &change.table).await?;
+    let kept: Vec<_> = change
+        .kept
+        .iter()
+        .map(|c| format!("(i.before->>{})::{} as {}", literal(&c.name), c.type_name, Ident(&c.name)))
+        .collect();
+    let relation = Relation::parse(&change.table);
+    for check in table.checks_on(&inverse.columns) {
+        let sql = format!(
+            "select count(*)::text from (select {} from midwatch.images i where i.run = $1::bigint and i.seq is not null) r \
+             where not ({})",
+            kept.join(", "),
+            check.expression
+        );
+        let count = cx.cx.read().await?.texts(&sql, &[Param::from(run.id.as_str())]).await?;
+        let refused = count.into_iter().flatten().next().unwrap_or_default();
+        if refused == "0" {
+            continue;
+        }
+        let name = Ident(&check.name);
+        let definition = check.definition.trim_end_matches(" NOT VALID");
+        inverse.before_batch.push(format!("alter table {relation} drop constraint {name}"));
+        inverse
+            .after_change
+            .push(format!("alter table {relation} add constraint {name} {definition} NOT VALID"));
+        inverse.excludes_writers = true;
+        let text = format!(
+            "CHECK {} refuses {refused} of the old values: dropped for each batch (ACCESS EXCLUSIVE) and added again as NOT VALID",
+            check.name
+        );
+        let ready = if table.owned { Ready::Warn } else { Ready::Fail };
+        out.push(Preflight::new("check", ready, text));
+    }
+    Ok(out)
+}
+
 /// Images of the run, joined with the rows they are of: a FROM, which of them can be put back, which cannot.
 struct Source {
     from: String,
@@ -133,7 +205,8 @@ fn source(change: &RowChange, inverse: &RowChange) -> Source {
         Some(derived) => (&derived.table, &derived.columns, &derived.key),
         None => (&change.table, &inverse.columns, &change.key),
     };
-    let key = key.iter().map(|c| format!("t.{} = (i.key->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name));
+    let key =
+        key.iter().map(|c| format!("t.{} = (i.key->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name));
     let same = columns
         .iter()
         .map(|c| format!("t.{}::text is not distinct from i.after->>{}", Ident(&c.name), literal(&c.name)));

@@ -2,10 +2,12 @@
 
 use crate::engine::change::{RowChange, RowKind, verification};
 use crate::engine::ident::{Ident, Relation};
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, lock};
+use crate::engine::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, lock,
+};
 use crate::engine::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::Fut;
-use crate::engine::profile::{Backfill as Declared, DerivedTable, Instead, Profile, Question};
+use crate::engine::profile::{Backfill as Declared, Instead, Profile, Question};
 use crate::engine::report::CheckId;
 use crate::engine::tables::{Table, Trigger, derived};
 use crate::engine::{Error, Result};
@@ -86,6 +88,7 @@ fn offer(b: &Declared) -> Offer {
 /// The rows of the table, changed where they are.
 async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool) -> Result<Draft> {
     let table = Table::find(cx, &b.table).await?;
+    table.keyed(&b.table, &b.key)?;
     let columns = table.typed(&b.table, b.set.keys())?;
     let guard = guard(b, &table, replica)?;
     let change = RowChange {
@@ -115,7 +118,11 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
         undo = format!(
             "full, from before-images; CHECK {list} would refuse the old values, so it must be dropped for the undo and added again as NOT VALID"
         );
-        preflight.push(Preflight::new("check", Ready::Warn, format!("CHECK {list} of {} judges every later update of an old row", b.table)));
+        preflight.push(Preflight::new(
+            "check",
+            Ready::Warn,
+            format!("CHECK {list} of {} judges every later update of an old row", b.table),
+        ));
     }
     let columns: Vec<_> = change.columns.iter().map(|c| c.name.as_str()).collect();
     let mut locks = guard.locks;
@@ -129,12 +136,13 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
         before: plain("t", b.set.keys()),
         after: b.set.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
         show: b.show.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
+        order: order(b),
         limit: params.number("limit")?,
         ..RowQuery::default()
     };
     Ok(Draft {
         why: format!("{}: {}", b.table, reason(b)),
-        changes: changes(format!("{} of {}", columns.join(", "), b.table), b.audit.as_deref(), &b.derived),
+        changes: changes(format!("column {}", columns.join(", ")), b.audit.as_deref()),
         obstacle: guard.obstacle,
         reversible: Reversible::Full,
         undo,
@@ -151,6 +159,7 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
 /// Corrective rows beside a table that stays as it is.
 async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params) -> Result<Draft> {
     let table = Table::find(cx, &i.table).await?;
+    table.keyed(&i.table, &i.key)?;
     let change = RowChange {
         table: i.table.clone(),
         kind: RowKind::Insert,
@@ -182,12 +191,16 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
         key: i.key.iter().map(|k| (k.clone(), expression(k))).collect(),
         after: i.set.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
         show: b.show.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
+        order: order(b),
         limit: params.number("limit")?,
         ..RowQuery::default()
     };
     Ok(Draft {
         why: format!("{}: {}", b.table, reason(b)),
-        changes: changes(format!("corrective rows in {}; {} stays as it is", i.table, b.table), i.audit.as_deref(), &i.derived),
+        changes: changes(
+            format!("corrective rows in {}; {} stays as it is", i.table, b.table),
+            i.audit.as_deref(),
+        ),
         obstacle: None,
         reversible: Reversible::Full,
         undo: "full: the corrective rows are deleted again, while nobody has changed them".into(),
@@ -206,6 +219,12 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
     })
 }
 
+/// Rows whose derived rows are the same belong into the same batch, or those are computed again and again.
+fn order(b: &Declared) -> Option<String> {
+    let key: Vec<_> = b.key.iter().map(|k| format!("t.{}", Ident(k))).collect();
+    b.order.as_ref().map(|o| format!("{o}, {}", key.join(", ")))
+}
+
 fn reason(b: &Declared) -> String {
     b.reason.clone().unwrap_or_else(|| format!("rows where {}", b.filter))
 }
@@ -215,12 +234,11 @@ fn plain<'n>(alias: &str, names: impl IntoIterator<Item = &'n String>) -> Vec<(S
 }
 
 /// What changes besides the rows, for people.
-fn changes(rows: String, audit: Option<&str>, derived: &[DerivedTable]) -> Vec<String> {
+fn changes(rows: String, audit: Option<&str>) -> Vec<String> {
     let mut out = vec![rows];
     if audit.is_some() {
         out.push("an audit row for each, with the old and the new value".into());
     }
-    out.extend(derived.iter().map(|d| format!("rows of {} that follow, in the same transaction", d.table)));
     out
 }
 
@@ -228,7 +246,10 @@ fn step(cx: &PlanCx<'_>, change: &RowChange, title: String, locks: Vec<Lock>) ->
     let p = cx.policy;
     Step {
         id: "rows".into(),
-        title: format!("{title}, at most {} rows a batch, lock_timeout {} ms", p.batch_rows, p.lock_timeout_ms),
+        title: format!(
+            "{title}, at most {} rows a batch, lock_timeout {} ms",
+            p.batch_rows, p.lock_timeout_ms
+        ),
         statements: selection::shown(change),
         locks,
         in_transaction: true,
@@ -257,14 +278,26 @@ struct Passage {
 
 fn guard(b: &Declared, table: &Table, replica: bool) -> Result<Passage> {
     let Some(name) = &b.guard else {
-        return if replica { Err(Error::usage(format!("backfill {} has no guard to pass: strategy=in_place", b.name))) } else { Ok(Passage::default()) };
+        return if replica {
+            Err(Error::usage(format!("backfill {} has no guard to pass: strategy=in_place", b.name)))
+        } else {
+            Ok(Passage::default())
+        };
     };
     let Some(trigger) = table.triggers.iter().find(|t| &t.name == name) else {
-        let preflight = vec![Preflight::new("guard", Ready::Warn, format!("trigger {name} is not on {}: nothing stands in the way", b.table))];
+        let preflight = vec![Preflight::new(
+            "guard",
+            Ready::Warn,
+            format!("trigger {name} is not on {}: nothing stands in the way", b.table),
+        )];
         return Ok(Passage { preflight, ..Passage::default() });
     };
     if trigger.state == "D" {
-        let preflight = vec![Preflight::new("guard", Ready::Warn, format!("trigger {name} is disabled already; it stays so"))];
+        let preflight = vec![Preflight::new(
+            "guard",
+            Ready::Warn,
+            format!("trigger {name} is disabled already; it stays so"),
+        )];
         return Ok(Passage { preflight, ..Passage::default() });
     }
     Ok(if replica { silenced(name, trigger, table) } else { switched_off(b, name, trigger, table) })
@@ -299,7 +332,11 @@ fn switched_off(b: &Declared, name: &str, trigger: &Trigger, table: &Table) -> P
     let owner = if table.owned {
         Preflight::new("guard", Ready::Ok, format!("we may switch trigger {name} off"))
     } else {
-        Preflight::new("guard", Ready::Fail, format!("only the owner of {} may switch trigger {name} off", b.table))
+        Preflight::new(
+            "guard",
+            Ready::Fail,
+            format!("only the owner of {} may switch trigger {name} off", b.table),
+        )
     };
     Passage {
         off: vec![format!("alter table {relation} disable trigger {}", Ident(name))],

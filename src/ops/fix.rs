@@ -4,7 +4,9 @@
 use crate::engine::change::{RowChange, RowKind, verification};
 use crate::engine::ident::{Ident, literal};
 use crate::engine::journal::{self, RunRecord};
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, Undo, lock};
+use crate::engine::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, Undo, lock,
+};
 use crate::engine::plan::{Action, Reversible, Step, Unit, Verification};
 use crate::engine::ports::{Fut, Param};
 use crate::engine::profile::{AnomalyRule, Fix as Declared, Profile};
@@ -60,7 +62,9 @@ impl Operation for Fix {
         Box::pin(async move {
             let (rule, fix) = declared(cx.profile(), &run.name)?;
             match &fix.revoke {
-                Some(_) if run.rows_applied > 0 && !run.live => Ok(Some(revocation(cx, rule, fix, run).await?)),
+                Some(_) if run.rows_applied > 0 && !run.live => {
+                    Ok(Some(revocation(cx, rule, fix, run).await?))
+                }
                 _ => Ok(None),
             }
         })
@@ -87,11 +91,18 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         map.iter().map(|(c, e)| (c.clone(), e.clone())).collect::<Vec<_>>()
     };
     let key = if compute {
-        fix.key.iter().map(|k| (k.clone(), fix.set.get(k).cloned().unwrap_or_else(|| format!("r.{}", Ident(k))))).collect()
+        fix.key
+            .iter()
+            .map(|k| (k.clone(), fix.set.get(k).cloned().unwrap_or_else(|| format!("r.{}", Ident(k)))))
+            .collect()
     } else {
-        fix.key.iter().map(|k| (k.clone(), fix.set.get(k).cloned().unwrap_or_else(|| "null".into()))).collect()
+        fix.key
+            .iter()
+            .map(|k| (k.clone(), fix.set.get(k).cloned().unwrap_or_else(|| "null".into())))
+            .collect()
     };
-    let shown = |map| expressions(map).into_iter().filter(|(c, _)| !compute || !fix.key.contains(c)).collect();
+    let shown =
+        |map| expressions(map).into_iter().filter(|(c, _)| !compute || !fix.key.contains(c)).collect();
     let rows = RowQuery {
         from: format!("from ({}\n) r {}", source.sql, fix.join.as_deref().unwrap_or_default()),
         filter: filter.sql,
@@ -106,7 +117,8 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     let (reversible, undo) = match (&fix.revoke, compute) {
         (Some(_), _) => (
             Reversible::Lossy,
-            "by a row that revokes the compensation: both stay in the table, and the anomaly is back".to_owned(),
+            "by a row that revokes the compensation: both stay in the table, and the anomaly is back"
+                .to_owned(),
         ),
         (None, true) => (Reversible::Full, "full: the rows are put back as they were".to_owned()),
         (None, false) => (Reversible::Full, "full: the inserted rows are deleted again".to_owned()),
@@ -115,7 +127,6 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     if fix.audit.is_some() {
         changes.push("an audit row for each".into());
     }
-    changes.extend(fix.derived.iter().map(|d| format!("rows of {} that follow, in the same transaction", d.table)));
     let table = Table::find(cx, &fix.table).await?;
     let (what, may) = if compute { ("update", table.may_update) } else { ("insert into", table.may_insert) };
     Ok(Draft {
@@ -136,6 +147,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
 
 async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<RowChange> {
     let table = Table::find(cx, &fix.table).await?;
+    table.keyed(&fix.table, &fix.key)?;
     let compute = fix.compute.is_some();
     Ok(RowChange {
         table: fix.table.clone(),
@@ -188,8 +200,11 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         .map(|c| format!("(i.after->>{})::{} as {}", literal(&c.name), c.type_name, Ident(&c.name)))
         .collect();
     // A row that a revocation names already is not revoked twice: its key is taken.
-    let key: Vec<(String, String)> =
-        fix.key.iter().map(|k| (k.clone(), revoke.get(k).cloned().unwrap_or_else(|| "null".into()))).collect();
+    let key: Vec<(String, String)> = fix
+        .key
+        .iter()
+        .map(|k| (k.clone(), revoke.get(k).cloned().unwrap_or_else(|| "null".into())))
+        .collect();
     let taken: Vec<_> = key.iter().map(|(k, e)| format!("x.{} = ({e})", Ident(k))).collect();
     let rows = RowQuery {
         from: format!(

@@ -3,8 +3,9 @@
 use crate::engine::Result;
 use crate::engine::bootstrap;
 use crate::engine::guard::JournalState;
+use crate::engine::ident::literal;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx, Risk, lock};
-use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit};
+use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::{Fut, Param};
 use crate::engine::profile::Profile;
 use crate::engine::{Class, Error};
@@ -66,7 +67,9 @@ async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
         Preflight::new(
             "privilege",
             Ready::Fail,
-            format!("role {role} may not create a schema: GRANT CREATE ON DATABASE, or let the owner run init"),
+            format!(
+                "role {role} may not create a schema: GRANT CREATE ON DATABASE, or let the owner run init"
+            ),
         )
     };
     Ok(Draft {
@@ -74,7 +77,8 @@ async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
         changes: vec!["schema midwatch: runs, planned rows, before-images, a chain of entries".into()],
         obstacle: None,
         reversible: Reversible::No,
-        undo: "impossible: taking the journal away would take the record of everything done with it away".into(),
+        undo: "impossible: taking the journal away would take the record of everything done with it away"
+            .into(),
         frozen: false,
         count: statements.len() as u64,
         steps: vec![Step {
@@ -86,7 +90,14 @@ async fn draft(cx: &PlanCx<'_>) -> Result<Draft> {
             statements,
         }],
         preflight: vec![privilege],
-        verify: vec![],
+        verify: vec![Verification {
+            title: "every file of the journal is recorded as applied".into(),
+            sql: format!(
+                "select f.name from (values {}) f(name) where not exists (select from midwatch.migrations m \
+                 where m.folder = 'midwatch' and m.file = f.name)",
+                pending.iter().map(|p| format!("({})", literal(p))).collect::<Vec<_>>().join(", ")
+            ),
+        }],
         rows: None,
         unit: Unit::Statements,
     })

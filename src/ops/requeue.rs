@@ -65,6 +65,7 @@ impl Operation for Requeue {
 
 async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     let table = Table::find(cx, &q.table).await?;
+    table.keyed(&q.table, std::slice::from_ref(&q.key))?;
     let selected = selection::of_queue(cx, q, params).await?;
     let refusable: Vec<String> =
         q.states.done.iter().chain(&q.states.pending).chain(&q.states.processing).cloned().collect();
@@ -75,7 +76,10 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     if refused > 0 && params.get("ids").is_some() {
         return Err(Error::new(
             Class::Refused,
-            format!("{refused} of these rows have succeeded or are at work ({}): they are not requeued", refusable.join(", ")),
+            format!(
+                "{refused} of these rows have succeeded or are at work ({}): they are not requeued",
+                refusable.join(", ")
+            ),
         )
         .hint("choose rows that have failed"));
     }
@@ -102,14 +106,20 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     let state_type = change.columns.first().map_or_else(|| "text".to_owned(), |c| c.type_name.clone());
     let mut after = vec![(q.state.clone(), format!("{}::{state_type}", literal(&pending)))];
     after.extend(own.requeue.iter().map(|(c, e)| (c.clone(), e.clone())));
-    let which = if stuck { format!("not ({})", selection::in_states(q, &q.states.done)) } else { format!("not ({not_failed})") };
+    let which = if stuck {
+        format!("not ({})", selection::in_states(q, &q.states.done))
+    } else {
+        format!("not ({not_failed})")
+    };
     let rows = selection::rows(q, selected, &which, after, params.number("limit")?);
     let first = change.canary.as_ref().map_or(0, |c| c.rows);
     Ok(Draft {
         why: "failed work is tried again".into(),
         changes: vec![
             format!("{} of {}", names.join(", "), q.table),
-            format!("{first} rows first; more only when none of them has failed again, then in growing batches"),
+            format!(
+                "{first} rows first; more only when none of them has failed again, then in growing batches"
+            ),
         ],
         obstacle: None,
         reversible: Reversible::Lossy,
@@ -150,7 +160,8 @@ fn canary(q: &Queue, own: &QueueChanges, params: &Params) -> Result<Canary> {
         Relation::parse(&q.table),
         literal(&q.key),
     );
-    let defaults = if own.canary == 0 { (5, 60, 10) } else { (own.canary, own.canary_wait_s, own.max_failed_percent) };
+    let defaults =
+        if own.canary == 0 { (5, 60, 10) } else { (own.canary, own.canary_wait_s, own.max_failed_percent) };
     Ok(Canary {
         rows: params.number("canary")?.unwrap_or(defaults.0).max(1),
         wait_s: params.number("wait")?.unwrap_or(defaults.1),

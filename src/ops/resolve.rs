@@ -41,7 +41,8 @@ impl Operation for Resolve {
         Box::pin(async move {
             let queue = selection::queue(cx.profile(), name)?;
             let ends = ends(queue);
-            let to = params.get("to").map_or_else(|| ends.first().cloned().unwrap_or_default(), str::to_owned);
+            let to =
+                params.get("to").map_or_else(|| ends.first().cloned().unwrap_or_default(), str::to_owned);
             if !ends.contains(&to) {
                 return Err(Error::usage(format!("resolve to={to}: that is no end for queue {name}"))
                     .hint(format!("to={}", ends.join(" or "))));
@@ -70,20 +71,27 @@ fn offer(q: &Queue) -> Offer {
         risk: SPEC.risk,
         locks: "rows of each batch".into(),
         disabled: ends.is_empty().then(|| "the profile names no state for it".into()),
-        asks: vec![("to", format!("state: {}", ends.join(" or "))), ("reason", "reason, for the audit rows".into())],
+        asks: vec![
+            ("to", format!("state: {}", ends.join(" or "))),
+            ("reason", "reason, for the audit rows".into()),
+        ],
         takes_rows: true,
     }
 }
 
 async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Params) -> Result<Draft> {
     let table = Table::find(cx, &q.table).await?;
+    table.keyed(&q.table, std::slice::from_ref(&q.key))?;
     let selected = selection::of_queue(cx, q, params).await?;
     let done = selection::in_states(q, &q.states.done);
     let refused = selection::count(cx, q, &selected, &done).await?;
     if refused > 0 && params.get("ids").is_some() {
         return Err(Error::new(
             Class::Refused,
-            format!("{refused} of these rows have succeeded ({}): they are not resolved", q.states.done.join(", ")),
+            format!(
+                "{refused} of these rows have succeeded ({}): they are not resolved",
+                q.states.done.join(", ")
+            ),
         )
         .hint("choose rows that have not succeeded"));
     }
@@ -118,7 +126,6 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Para
         Some(_) => changes.push("an audit row for each, with the reason".into()),
         None => changes.push("no audit rows: the profile declares none; the journal keeps the reason".into()),
     }
-    changes.extend(changes_of.derived.iter().map(|d| format!("rows of {} that follow", d.table)));
     Ok(Draft {
         why: reason.to_owned(),
         changes,

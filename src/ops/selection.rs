@@ -33,7 +33,8 @@ pub(super) fn and_ids(params: &Params, key: &[String], alias: &str, filter: &str
 /// The statements of a batch as a person should read them; the journal's own bookkeeping is said in words.
 pub(super) fn shown(change: &RowChange) -> Vec<String> {
     let table = Relation::parse(&change.table);
-    let key: Vec<_> = change.key.iter().map(|c| format!("{} = planned.{}", Ident(&c.name), Ident(&c.name))).collect();
+    let key: Vec<_> =
+        change.key.iter().map(|c| format!("{} = planned.{}", Ident(&c.name), Ident(&c.name))).collect();
     let names: Vec<_> = change.columns.iter().map(|c| Ident(&c.name).to_string()).collect();
     let mut out = vec!["begin".to_owned()];
     out.extend(change.before_batch.iter().cloned());
@@ -41,11 +42,18 @@ pub(super) fn shown(change: &RowChange) -> Vec<String> {
     out.extend(match change.kind {
         RowKind::Compute => None,
         RowKind::Update => {
-            let sets: Vec<_> = names.iter().map(|n| format!("{n} = planned.new_{}", n.trim_matches('"'))).collect();
-            let same: Vec<_> = names.iter().map(|n| format!("{n} is not distinct from planned.old_{}", n.trim_matches('"'))).collect();
+            let sets: Vec<_> =
+                names.iter().map(|n| format!("{n} = planned.new_{}", n.trim_matches('"'))).collect();
+            let same: Vec<_> = names
+                .iter()
+                .map(|n| format!("{n} is not distinct from planned.old_{}", n.trim_matches('"')))
+                .collect();
             Some(format!("update {table} set {} where {key} and {}", sets.join(", "), same.join(" and ")))
         }
-        RowKind::Insert => Some(format!("insert into {table} ({}) select … from planned on conflict do nothing", names.join(", "))),
+        RowKind::Insert => Some(format!(
+            "insert into {table} ({}) select … from planned on conflict do nothing",
+            names.join(", ")
+        )),
         RowKind::Delete => Some(format!("delete from {table} where {key} and it is as this run left it")),
     });
     out.push("insert into midwatch.images: every row written, before and after".into());
@@ -71,29 +79,48 @@ pub(super) async fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Res
         return Err(Error::usage(format!("which rows of {}?", q.name))
             .hint("--set finding=exhausted, finding=failed/CAUSE (see midwatch check queue), finding=state/FAILED, or ids=…"));
     };
-    let source = cx.rows("queue", &q.name, finding).filter(|s| s.key == [q.key.clone()]).ok_or_else(|| {
-        Error::usage(format!("queue {} has no rows {finding}", q.name))
-            .hint("exhausted, stuck, late, failed/CAUSE, state/STATE")
-    })?;
+    let source =
+        cx.rows("queue", &q.name, finding).filter(|s| s.key == [q.key.clone()]).ok_or_else(|| {
+            Error::usage(format!("queue {} has no rows {finding}", q.name))
+                .hint("exhausted, stuck, late, failed/CAUSE, state/STATE")
+        })?;
     let key = Ident(&q.key);
-    Ok(Filter { sql: format!("t.{key} in (select q.{key} from ({}\n) q)", source.sql), params: source.params, frozen: true })
+    Ok(Filter {
+        sql: format!("t.{key} in (select q.{key} from ({}\n) q)", source.sql),
+        params: source.params,
+        frozen: true,
+    })
 }
 
 /// Is the row in one of these states?
 pub(super) fn in_states(q: &Queue, states: &[String]) -> String {
     let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
-    if list.is_empty() { "false".into() } else { format!("coalesce(t.{}::text, '(null)') in ({})", Ident(&q.state), list.join(", ")) }
+    if list.is_empty() {
+        "false".into()
+    } else {
+        format!("coalesce(t.{}::text, '(null)') in ({})", Ident(&q.state), list.join(", "))
+    }
 }
 
 /// How many of the chosen rows also satisfy this.
 pub(super) async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &Filter, also: &str) -> Result<u64> {
-    let sql = format!("select count(*)::text from {} t where ({}) and ({also})", Relation::parse(&q.table), chosen.sql);
+    let sql = format!(
+        "select count(*)::text from {} t where ({}) and ({also})",
+        Relation::parse(&q.table),
+        chosen.sql
+    );
     let text = cx.cx.read().await?.texts(&sql, &chosen.params).await?.pop().flatten().unwrap_or_default();
     text.parse().map_err(|_| Error::unobserved("failed to count the chosen rows"))
 }
 
 /// The chosen rows of a queue, from their state to another.
-pub(super) fn rows(q: &Queue, chosen: Filter, also: &str, after: Vec<(String, String)>, limit: Option<u64>) -> RowQuery {
+pub(super) fn rows(
+    q: &Queue,
+    chosen: Filter,
+    also: &str,
+    after: Vec<(String, String)>,
+    limit: Option<u64>,
+) -> RowQuery {
     let mut show = vec![("created".to_owned(), format!("t.{}", Ident(&q.created)))];
     show.extend(q.message.iter().map(|m| ("message".to_owned(), format!("left(({m})::text, 120)"))));
     RowQuery {

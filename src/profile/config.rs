@@ -19,6 +19,9 @@ pub struct Config {
     /// Opened when `--target` names none.
     #[serde(default)]
     pub default_target: Option<String>,
+    /// Where the journal's mirror is kept; relative to this file. The user's state directory unless given.
+    #[serde(default)]
+    pub state_dir: Option<PathBuf>,
     /// By name.
     #[serde(default)]
     pub targets: BTreeMap<String, TargetConfig>,
@@ -121,6 +124,8 @@ pub struct Selected {
     pub base: PathBuf,
     /// What is allowed on it.
     pub policy: Policy,
+    /// Where the journal's mirror is kept, where that is said.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Config {
@@ -193,7 +198,15 @@ impl Config {
         };
         let url = config.url.as_ref().map(|u| resolve(u, name)).transpose()?;
         let policy = config.policy.clone().unwrap_or_else(|| self.policy.clone());
-        Ok(Selected { name: name.to_owned(), config: config.clone(), url, base: self.base(), policy })
+        let state_dir = self.state_dir.as_ref().map(|d| self.base().join(d));
+        Ok(Selected {
+            name: name.to_owned(),
+            config: config.clone(),
+            url,
+            base: self.base(),
+            policy,
+            state_dir,
+        })
     }
 
     fn ambiguous(&self) -> Error {
@@ -216,7 +229,7 @@ impl Config {
             }
         };
         let policy = Policy::default();
-        Ok(Selected { name: String::new(), config, url, base: PathBuf::from("."), policy })
+        Ok(Selected { name: String::new(), config, url, base: PathBuf::from("."), policy, state_dir: None })
     }
 }
 

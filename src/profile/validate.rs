@@ -1,9 +1,9 @@
 //! What serde cannot say about a profile.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::parse::at;
-use crate::engine::profile::Profile;
+use crate::engine::profile::{DerivedTable, Profile, Question};
 use crate::engine::{Error, Result};
 
 /// Refuses what would only fail later, at three in the morning.
@@ -52,12 +52,64 @@ pub(super) fn validate(file: &str, text: &str, p: &Profile) -> Result<()> {
             v.query(&rule.name, &context.sql)?;
         }
     }
+    v.unique("backfills", p.backfills.iter().map(|b| b.name.as_str()))?;
+    changes(&v, p)?;
     for backfill in &p.backfills {
         if let Some(rule) = &backfill.mends
             && !p.anomalies.iter().any(|a| &a.name == rule)
         {
             return Err(v.error(rule, format!("backfill {}: there is no anomaly rule {rule}", backfill.name)));
         }
+    }
+    Ok(())
+}
+
+/// Operations are planned from these: what is wrong with them must not wait for an operator.
+fn changes(v: &Validator<'_>, p: &Profile) -> Result<()> {
+    for b in &p.backfills {
+        v.some_key(&b.name, &b.key)?;
+        v.columns(&b.name, &b.set)?;
+        v.statements(&b.name, b.audit.as_deref(), b.after_batch.as_deref(), &b.derived, &b.verify)?;
+        if let Some(i) = &b.instead {
+            v.some_key(&b.name, &i.key)?;
+            v.columns(&b.name, &i.set)?;
+            v.statements(&b.name, i.audit.as_deref(), i.after_batch.as_deref(), &i.derived, &i.verify)?;
+            if let Some(missing) = i.key.iter().find(|k| !i.set.contains_key(*k)) {
+                return Err(
+                    v.error(&b.name, format!("backfill {}: instead.set lacks its key {missing}", b.name))
+                );
+            }
+            if ["in_place", "replica_role"].contains(&i.strategy.as_str()) {
+                return Err(v.error(
+                    &i.strategy,
+                    format!("backfill {}: strategy {} is built in", b.name, i.strategy),
+                ));
+            }
+        }
+    }
+    for (rule, fix) in p.anomalies.iter().filter_map(|a| Some((a, a.fix.as_ref()?))) {
+        v.some_key(&rule.name, &fix.key)?;
+        v.columns(&rule.name, &fix.set)?;
+        v.statements(&rule.name, fix.audit.as_deref(), fix.compute.as_deref(), &fix.derived, &fix.verify)?;
+        let missing =
+            |set: &BTreeMap<String, String>| fix.key.iter().find(|k| !set.contains_key(*k)).cloned();
+        let lacks = missing(&fix.set).or_else(|| fix.revoke.as_ref().and_then(missing));
+        if let Some(key) = lacks {
+            return Err(
+                v.error(&rule.name, format!("rule {}: its fix gives no value for the key {key}", rule.name))
+            );
+        }
+        let computes = fix.compute.is_some();
+        if computes && (fix.revoke.is_some() || fix.derived.len() != 1 || fix.derived[0].key != fix.key) {
+            return Err(v.error(&rule.name, format!(
+                "rule {}: a fix that computes has one derived table with the fix's own key, and nothing to revoke",
+                rule.name
+            )));
+        }
+    }
+    for q in p.queues.iter().filter(|q| q.changes.is_some()) {
+        let c = q.changes.clone().unwrap_or_default();
+        v.statements(&q.name, c.audit.as_deref(), None, &c.derived, &[])?;
     }
     Ok(())
 }
@@ -95,6 +147,38 @@ impl Validator<'_> {
             return Err(self.error(name, format!("{name}: key must name at least one column")));
         }
         Ok(())
+    }
+
+    fn columns(&self, name: &str, set: &BTreeMap<String, String>) -> Result<()> {
+        if set.is_empty() {
+            return Err(self.error(name, format!("{name}: set must name at least one column")));
+        }
+        Ok(())
+    }
+
+    fn statements(
+        &self,
+        name: &str,
+        audit: Option<&str>,
+        query: Option<&str>,
+        derived: &[DerivedTable],
+        verify: &[Question],
+    ) -> Result<()> {
+        if let Some(audit) = audit {
+            let first = audit.split_whitespace().next().unwrap_or_default();
+            if !first.eq_ignore_ascii_case("insert") || audit.trim_end().ends_with(';') {
+                return Err(self.error(
+                    name,
+                    format!("{name}: audit must be one INSERT without a semicolon at its end"),
+                ));
+            }
+        }
+        query.map_or(Ok(()), |sql| self.query(name, sql))?;
+        for d in derived {
+            self.some_key(&d.table, &d.key)?;
+            self.query(name, &d.rows)?;
+        }
+        verify.iter().try_for_each(|q| self.query(name, &q.sql))
     }
 
     /// One query: anything else is refused by the server too, but later and less clearly.

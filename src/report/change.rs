@@ -14,10 +14,6 @@ const SHOWN: usize = 20;
 /// A plan.
 pub fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
     let mut out = String::new();
-    let what = match plan.unit {
-        Unit::Rows => "rows",
-        Unit::Statements => "statements",
-    };
     let _ = writeln!(
         out,
         "PLAN  {} {}  on  {} ({}) @ {}   expires {}",
@@ -34,8 +30,9 @@ pub fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
         }
     };
     line("why", &plan.why);
-    line("changes", &format!("{} {what}", plan.rows));
-    plan.changes.iter().for_each(|c| line("", c));
+    for (i, change) in plan.change_lines().iter().enumerate() {
+        line(if i == 0 { "changes" } else { "" }, change);
+    }
     plan.obstacle.iter().for_each(|o| line("guard", o));
     for step in &plan.steps {
         line("step", &step.title);
@@ -78,7 +75,8 @@ fn diff(out: &mut String, plan: &Plan) {
     for total in plan.totals.iter().take(SHOWN) {
         let _ = writeln!(out, "  {:>8} rows  {}", total.rows, clean(&total.change));
     }
-    let hidden: u64 = plan.totals.iter().skip(SHOWN).map(|t| t.rows).sum::<u64>() + plan.other_totals.map_or(0, |(_, n)| n);
+    let hidden: u64 =
+        plan.totals.iter().skip(SHOWN).map(|t| t.rows).sum::<u64>() + plan.other_totals.map_or(0, |(_, n)| n);
     if hidden > 0 {
         let _ = writeln!(out, "  {hidden:>8} rows  of other kinds");
     }
@@ -100,7 +98,13 @@ fn row_line(row: &PlannedRow) -> String {
 pub fn done(done: &Done, style: Style) -> String {
     let mut out = String::new();
     let run = done.run.as_ref().map_or_else(String::new, |r| format!("run {r}  "));
-    let _ = writeln!(out, "{run}{}  {} applied, {} drifted", outcome(done.outcome, style), done.applied, done.drifted);
+    let _ = writeln!(
+        out,
+        "{run}{}  {} applied, {} drifted",
+        outcome(done.outcome, style),
+        done.applied,
+        done.drifted
+    );
     for (title, wrong) in &done.proof {
         let _ = match wrong {
             Some(0) => writeln!(out, "  {} {}", style.paint("32", "✓ proved "), clean(title)),

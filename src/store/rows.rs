@@ -33,15 +33,8 @@ fn failed(what: &str, path: &Path, e: &std::io::Error) -> Error {
 impl Spools for Scratch {
     fn create(&self) -> Result<Box<dyn Spool>> {
         let (file, path) = nameless()?;
-        let part = Part {
-            file,
-            path,
-            block: Vec::new(),
-            rows: 0,
-            at: 0,
-            offsets: vec![],
-            hash: Sha256::new(),
-        };
+        let part =
+            Part { file, path, block: Vec::new(), rows: 0, at: 0, offsets: vec![], hash: Sha256::new() };
         Ok(Box::new(part))
     }
 

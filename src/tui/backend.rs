@@ -1,18 +1,27 @@
 //! What the console needs of the engine. The loop's tests put a fake behind it.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::engine::check::CheckSpec;
+use super::msg::Failure;
+use crate::engine::guard::Ladder;
+use crate::engine::journal::{Event, RunRecord};
+use crate::engine::maintain::{PlanNews, Request};
+use crate::engine::operation::Offer;
 use crate::engine::paging::{Page, PageRequest, RowSource};
+use crate::engine::plan::{Plan, PlannedRow};
 use crate::engine::ports::{Column, Fut};
+use crate::engine::progress::{Done, Watcher, Wish};
 use crate::engine::report::CheckId;
 use crate::engine::target::{Server, TargetInfo};
 use crate::engine::vitals::Vitals;
-use crate::engine::{Class, Engine, Error, Report, Result};
-use crate::launch::{Connect, Overrides};
-use crate::profile::{Config, Selected, Window};
+use crate::engine::{Report, Result};
+use crate::profile::Window;
 use crate::report::table::Cell;
+
+/// Runs listed.
+pub const RUNS: u32 = 200;
+/// Drifted rows read with a run.
+pub const DRIFTED: u32 = 200;
 
 /// An open target, as the console shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,23 +40,48 @@ pub struct Session {
     pub profile: String,
     /// Every check, with how often to run it.
     pub checks: Vec<(CheckId, Duration)>,
-    /// What can be done here, and why not yet.
-    pub operations: Vec<Operation>,
+    /// What can be done here, and why not the rest.
+    pub operations: Vec<Offer>,
 }
 
-/// An operation as the action list shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
-    /// The verb.
-    pub verb: &'static str,
-    /// On what.
-    pub name: String,
-    /// What it would do.
-    pub about: String,
-    /// The check whose findings it mends.
-    pub mends: Option<CheckId>,
-    /// Why it cannot be done now.
-    pub disabled: String,
+/// A plan, and what the guard says of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reviewed {
+    /// The plan.
+    pub plan: Plan,
+    /// How it is confirmed, or why it cannot be.
+    pub gate: std::result::Result<Ladder, Failure>,
+}
+
+/// What was typed to confirm a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Typed {
+    /// The phrase.
+    pub phrase: String,
+    /// The database's name, where that is asked for.
+    pub database: Option<String>,
+}
+
+/// The journal, as far as it can be read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Journal {
+    /// Its latest runs, newest first.
+    Runs(Vec<RunRecord>),
+    /// It has never been made here.
+    Missing,
+}
+
+/// Everything about one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunDetail {
+    /// Its record.
+    pub record: RunRecord,
+    /// What was approved, where it can be read.
+    pub plan: Option<Plan>,
+    /// Its entries, oldest first.
+    pub events: Vec<Event>,
+    /// Rows left alone, the first [`DRIFTED`] of them.
+    pub drifted: Vec<PlannedRow>,
 }
 
 /// The engine, seen from the console.
@@ -72,99 +106,25 @@ pub trait Backend: Send + Sync {
     fn context(&self, sql: String, columns: Vec<Column>, cells: Vec<Cell>) -> Fut<'_, Result<Page>>;
     /// Cancels what runs on the server for us.
     fn cancel(&self) -> Fut<'_, ()>;
-}
-
-/// The real one.
-pub struct Live {
-    connect: Connect,
-    config: Config,
-    overrides: Overrides,
-    selected: Mutex<Selected>,
-    engine: Mutex<Option<Arc<Engine>>>,
-}
-
-impl Live {
-    /// Does not connect yet.
-    pub fn new(connect: Connect, config: Config, overrides: Overrides, selected: Selected) -> Self {
-        Self { connect, config, overrides, selected: Mutex::new(selected), engine: Mutex::new(None) }
-    }
-
-    fn engine(&self) -> Result<Arc<Engine>> {
-        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        engine.ok_or_else(|| Error::new(Class::Unobserved, "failed to look: no target is open yet"))
-    }
-
-    fn session(engine: &Engine, selected: &Selected) -> Session {
-        let every = |id: &CheckId| {
-            let spec = engine.checks.iter().map(|c| c.spec()).find(|s: &&CheckSpec| s.kind == id.kind);
-            spec.map_or(Duration::from_mins(1), |s| s.every)
-        };
-        Session {
-            target: engine.target(),
-            server: engine.server.clone(),
-            environment_note: engine.environment.1.clone(),
-            read_only: engine.read_only,
-            window: selected.config.window.clone(),
-            profile: engine.profile.name.clone(),
-            checks: engine.ids().into_iter().map(|id| (id.clone(), every(&id))).collect(),
-            operations: super::operations::of(engine),
-        }
-    }
-}
-
-impl Backend for Live {
-    fn connect(&self, target: Option<String>) -> Fut<'_, Result<Session>> {
-        Box::pin(async move {
-            let selected = match &target {
-                Some(name) => self.overrides.apply(self.config.select(Some(name))?),
-                None => self.selected.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            };
-            let engine = Arc::new((self.connect)(selected.clone()).await?);
-            let session = Self::session(&engine, &selected);
-            *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine);
-            *self.selected.lock().unwrap_or_else(PoisonError::into_inner) = selected;
-            Ok(session)
-        })
-    }
-
-    fn observe(&self, id: CheckId) -> Fut<'_, Report> {
-        Box::pin(async move {
-            match self.engine() {
-                Ok(engine) => engine.observe(&id, false).await,
-                Err(e) => Report::unknown(id, e.message),
-            }
-        })
-    }
-
-    fn vitals(&self) -> Fut<'_, Result<Vitals>> {
-        Box::pin(async move { self.engine()?.facts.vitals().await })
-    }
-
-    fn rows(&self, id: &CheckId, finding: &str) -> Option<RowSource> {
-        self.engine().ok()?.rows(id, finding)
-    }
-
-    fn page(&self, request: PageRequest) -> Fut<'_, Result<Page>> {
-        Box::pin(async move { self.engine()?.page(&request).await })
-    }
-
-    fn pages<'a>(
+    /// Plans and has it reviewed. The plan and its rows are kept until [`Backend::discard`]; dropping this
+    /// cancels the planning.
+    fn plan<'a>(
         &'a self,
-        request: PageRequest,
-        each: &'a mut (dyn FnMut(Page) -> Result<()> + Send),
-    ) -> Fut<'a, Result<()>> {
-        Box::pin(async move { self.engine()?.pages(request, each).await })
-    }
-
-    fn context(&self, sql: String, columns: Vec<Column>, cells: Vec<Cell>) -> Fut<'_, Result<Page>> {
-        Box::pin(async move { self.engine()?.context(&sql, &columns, &cells).await })
-    }
-
-    fn cancel(&self) -> Fut<'_, ()> {
-        Box::pin(async move {
-            if let Ok(engine) = self.engine() {
-                engine.facts.cancel_all().await;
-            }
-        })
-    }
+        request: Request,
+        news: &'a (dyn Fn(PlanNews) + Send + Sync),
+    ) -> Fut<'a, Result<Reviewed>>;
+    /// Rows of a kept plan.
+    fn planned_rows(&self, plan: String, from: u64, limit: usize) -> Fut<'_, Result<Vec<PlannedRow>>>;
+    /// Forgets a plan.
+    fn discard(&self, plan: &str);
+    /// Confirms a kept plan and does it. An error: it was not confirmed, and can still be.
+    fn apply<'a>(&'a self, plan: String, typed: Typed, watcher: Watcher<'a>) -> Fut<'a, Result<Done>>;
+    /// Goes on with an unfinished run; `None`: there was nothing left to do.
+    fn resume<'a>(&'a self, run: String, watcher: Watcher<'a>) -> Fut<'a, Result<Option<Done>>>;
+    /// Asks something of the run under way.
+    fn control(&self, wish: Wish);
+    /// The latest runs.
+    fn runs(&self) -> Fut<'_, Result<Journal>>;
+    /// Everything about one run.
+    fn run_detail(&self, run: String) -> Fut<'_, Result<RunDetail>>;
 }

@@ -5,13 +5,16 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use super::backend::Backend;
-use super::msg::{Export, ExportRows};
+use super::msg::{Export, ExportRows, PlanColumns};
 use crate::engine::paging::PageRequest;
+use crate::engine::plan::{PlannedRow, Values, text_of};
 use crate::engine::{Error, Result};
 use crate::report::table::{self, Cell, Format};
 
 /// Rows of a page; cells are read in full.
 const PAGE: usize = 500;
+/// Rows of a plan read at once.
+const PLANNED: usize = 2_000;
 
 /// A file that is gone again unless it was finished.
 struct Part {
@@ -63,11 +66,45 @@ pub(super) async fn export(
             };
             backend.pages(request, &mut take).await?;
         }
+        ExportRows::Planned { plan, columns } => {
+            let names = headings(&columns);
+            part.text(&table::head(export.format, &names)).map_err(fail)?;
+            loop {
+                let rows = backend.planned_rows(plan.clone(), part.rows, PLANNED).await?;
+                for row in &rows {
+                    part.row(export.format, &names, &cells(row, &columns)).map_err(fail)?;
+                }
+                if rows.is_empty() {
+                    break;
+                }
+                progress(part.rows);
+            }
+        }
     }
     part.text(table::tail(export.format)).map_err(fail)?;
     part.out.flush().map_err(fail)?;
     std::fs::rename(&part.path, &name).map_err(fail)?;
     Ok(format!("{name} ({} rows)", part.rows))
+}
+
+/// `id`, …, `column before`, `column after`.
+fn headings(columns: &PlanColumns) -> Vec<String> {
+    let mut out: Vec<String> = columns.key.iter().chain(&columns.show).cloned().collect();
+    out.extend(columns.changed.iter().flat_map(|n| [format!("{n} before"), format!("{n} after")]));
+    out
+}
+
+fn cells(row: &PlannedRow, columns: &PlanColumns) -> Vec<Cell> {
+    let of = |values: Option<&Values>, name: &str| {
+        let value = values.and_then(|v| v.get(name)).filter(|v| !v.is_null());
+        value.map(text_of)
+    };
+    let mut out: Vec<Cell> = columns.key.iter().map(|n| of(Some(&row.key), n)).collect();
+    out.extend(columns.show.iter().map(|n| of(Some(&row.show), n)));
+    for name in &columns.changed {
+        out.extend([of(row.before.as_ref(), name), of(row.after.as_ref(), name)]);
+    }
+    out
 }
 
 impl Part {

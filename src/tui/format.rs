@@ -40,6 +40,23 @@ pub fn seconds(s: f64) -> String {
     }
 }
 
+/// Whole seconds in the coarsest unit that still tells.
+pub fn whole(s: u64) -> String {
+    match s {
+        0..=119 => format!("{s} s"),
+        120..=7_199 => format!("{} min", s / 60),
+        7_200..=172_799 => format!("{} h", s / 3_600),
+        _ => format!("{} d", s / 86_400),
+    }
+}
+
+/// Seconds as a clock shows them: `14:52`, `1:02:03`.
+pub fn clock(s: i64) -> String {
+    let s = s.max(0);
+    let (h, m, s) = (s / 3600, s / 60 % 60, s % 60);
+    if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m:02}:{s:02}") }
+}
+
 /// How long ago; a clock that ran back reads as now.
 pub fn ago(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let s = (now - then).num_seconds().max(0);
@@ -86,6 +103,13 @@ mod tests {
         assert_eq!(seconds(119.0), "119 s");
         assert_eq!(seconds(600.0), "10 min");
         assert_eq!(seconds(1e6), "12 d");
+    }
+
+    #[test]
+    fn clocks() {
+        assert_eq!(clock(892), "14:52");
+        assert_eq!(clock(3_723), "1:02:03");
+        assert_eq!(clock(-1), "00:00");
     }
 
     #[test]

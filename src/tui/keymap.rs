@@ -61,6 +61,12 @@ pub enum Action {
     Actions,
     /// Open the inverse plan of a run.
     Undo,
+    /// Open the line in which a plan's phrase is typed.
+    Confirm,
+    /// Make the plan anew.
+    Replan,
+    /// Pause the run, or let it go on.
+    Hold,
     /// Note.
     Note,
     /// Copy.
@@ -89,9 +95,24 @@ pub enum Action {
     Cancel,
 }
 
+/// Where a key means something of its own; everywhere else it means what it means anywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scene {
+    /// Anywhere.
+    Any,
+    /// On a plan.
+    Plan,
+    /// On a run.
+    Run,
+    /// In the list of runs.
+    Runs,
+}
+
 /// A line of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Binding {
+    /// Where.
+    pub scene: Scene,
     /// What it does.
     pub action: Action,
     /// Names of keys, the first one shown.
@@ -108,11 +129,49 @@ const fn bind(
     short: &'static str,
     about: &'static str,
 ) -> Binding {
-    Binding { action, keys, short, about }
+    Binding { scene: Scene::Any, action, keys, short, about }
+}
+
+const fn on(
+    scene: Scene,
+    action: Action,
+    keys: &'static [&'static str],
+    short: &'static str,
+    about: &'static str,
+) -> Binding {
+    Binding { scene, action, keys, short, about }
 }
 
 /// Every key.
 pub const KEYMAP: &[Binding] = &[
+    on(
+        Scene::Plan,
+        Action::Confirm,
+        &["c"],
+        "confirm",
+        "open the line for the phrase; typing it is what applies the plan",
+    ),
+    on(
+        Scene::Plan,
+        Action::Replan,
+        &["r"],
+        "plan again",
+        "make this plan anew: rows may have moved, or it has expired",
+    ),
+    on(Scene::Plan, Action::Sql, &["x"], "statements", "the statements of this plan, as they will be sent"),
+    on(Scene::Plan, Action::Export, &["e"], "export", "export all rows of this plan: CSV, JSON or Markdown"),
+    on(Scene::Run, Action::Hold, &["p"], "pause", "hold the run after its batch, or let it go on"),
+    on(Scene::Run, Action::Cancel, &["ctrl-c"], "stop", "ask to stop after the batch; says what that leaves"),
+    on(Scene::Run, Action::Undo, &["z"], "undo", "plan the way back of this run"),
+    on(
+        Scene::Run,
+        Action::Replan,
+        &["r"],
+        "again",
+        "read it again; where it was refused or stale, plan again",
+    ),
+    on(Scene::Run, Action::Sql, &["x"], "statements", "the statements of this run's plan"),
+    on(Scene::Runs, Action::Undo, &["z"], "undo", "plan the way back of the run under the cursor"),
     bind(Action::Open, &["enter"], "look", "open what is under the cursor; never changes anything"),
     bind(Action::DryRun, &["d"], "dry-run", "plan the action under the cursor and show its diff"),
     bind(Action::Actions, &["a"], "actions", "everything that could be done here, and why not"),
@@ -196,7 +255,7 @@ const fn dialog_key(
 /// Every key of dialogs.
 pub const DIALOG: &[DialogBinding] = &[
     dialog_key(DialogAction::Close, &["esc"], true, "close the dialog"),
-    dialog_key(DialogAction::Choose, &["enter"], true, "take the chosen line"),
+    dialog_key(DialogAction::Choose, &["enter"], true, "take the chosen line, or what was typed"),
     dialog_key(DialogAction::Down(1), &["down", "ctrl-n"], true, "next line"),
     dialog_key(DialogAction::Down(-1), &["up", "ctrl-p"], true, "previous line"),
     dialog_key(DialogAction::Down(10), &["pgdn", "ctrl-d"], true, "ten lines down"),
@@ -215,9 +274,17 @@ pub fn dialog(name: &str, typing: bool) -> Option<DialogAction> {
     DIALOG.iter().find(|b| (b.typing || !typing) && b.keys.contains(&name)).map(|b| b.action)
 }
 
-/// The table's line of an action.
-pub fn binding(action: Action) -> Option<&'static Binding> {
-    KEYMAP.iter().find(|b| b.action == action)
+/// The table's line of an action, as it is called here.
+pub fn binding(scene: Scene, action: Action) -> Option<&'static Binding> {
+    here(scene).find(|b| b.action == action)
+}
+
+/// The lines that hold in a scene, its own first; a key has its own meaning only.
+pub fn here(scene: Scene) -> impl Iterator<Item = &'static Binding> {
+    let own = move |b: &&Binding| scene != Scene::Any && b.scene == scene;
+    let taken =
+        move |b: &Binding| KEYMAP.iter().filter(own).any(|o| o.keys.iter().any(|k| b.keys.contains(k)));
+    KEYMAP.iter().filter(own).chain(KEYMAP.iter().filter(move |b| b.scene == Scene::Any && !taken(b)))
 }
 
 /// A key as the table names it.
@@ -249,12 +316,12 @@ pub fn name(key: KeyEvent) -> String {
 }
 
 /// What a key asks for, after a pending first key of a sequence.
-pub fn lookup(pending: Option<char>, name: &str) -> Lookup {
+pub fn lookup(scene: Scene, pending: Option<char>, name: &str) -> Lookup {
     let full = match pending {
         Some(first) => format!("{first}{name}"),
         None => name.to_owned(),
     };
-    if let Some(b) = KEYMAP.iter().find(|b| b.keys.contains(&full.as_str())) {
+    if let Some(b) = here(scene).find(|b| b.keys.contains(&full.as_str())) {
         return Lookup::Action(b.action);
     }
     let begins = |k: &&str| k.len() > full.len() && k.starts_with(&full) && k.chars().all(|c| c == 'g');
@@ -293,20 +360,31 @@ mod tests {
 
     #[test]
     fn every_key_means_one_thing() {
-        let mut keys: Vec<&str> = KEYMAP.iter().flat_map(|b| b.keys).copied().collect();
-        let all = keys.len();
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), all);
+        for scene in [Scene::Any, Scene::Plan, Scene::Run, Scene::Runs] {
+            let mut keys: Vec<&str> = here(scene).flat_map(|b| b.keys).copied().collect();
+            let all = keys.len();
+            keys.sort_unstable();
+            keys.dedup();
+            assert_eq!(keys.len(), all);
+        }
     }
 
     #[test]
     fn sequences() {
-        assert_eq!(lookup(None, "g"), Lookup::Pending('g'));
-        assert_eq!(lookup(Some('g'), "g"), Lookup::Action(Action::Top));
-        assert_eq!(lookup(Some('g'), "x"), Lookup::Nothing);
-        assert_eq!(lookup(None, "ctrl-d"), Lookup::Action(Action::HalfDown));
-        assert_eq!(lookup(None, ";"), Lookup::Nothing);
+        let any = |pending, name| lookup(Scene::Any, pending, name);
+        assert_eq!(any(None, "g"), Lookup::Pending('g'));
+        assert_eq!(any(Some('g'), "g"), Lookup::Action(Action::Top));
+        assert_eq!(any(Some('g'), "x"), Lookup::Nothing);
+        assert_eq!(any(None, "ctrl-d"), Lookup::Action(Action::HalfDown));
+        assert_eq!(any(None, ";"), Lookup::Nothing);
+    }
+
+    #[test]
+    fn a_scene_has_its_own_keys_first() {
+        assert_eq!(lookup(Scene::Plan, None, "c"), Lookup::Action(Action::Confirm));
+        assert_eq!(lookup(Scene::Any, None, "c"), Lookup::Nothing);
+        assert_eq!(lookup(Scene::Run, None, "p"), Lookup::Action(Action::Hold));
+        assert_eq!(lookup(Scene::Plan, None, "p"), Lookup::Action(Action::Pause));
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub enum Goto {
     },
     /// Everything about this row.
     Detail(Detail),
+    /// A run of the journal; empty: ours, which has no number yet.
+    Run(String),
     /// A check's own pane, at this row.
     Pane {
         /// Of which kind.

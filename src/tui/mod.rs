@@ -2,12 +2,13 @@
 
 pub mod app;
 pub mod backend;
+pub mod doc;
 mod export;
 pub mod format;
 pub mod keymap;
 pub mod list;
+mod live;
 pub mod msg;
-mod operations;
 pub mod pane;
 pub mod runtime;
 mod terminal;
@@ -26,7 +27,7 @@ pub fn run(launch: Launch) -> Fut<'static, Result<()>> {
         let mouse = launch.config.console.mouse;
         let theme = terminal::theme(launch.no_color, launch.config.console.ascii);
         let targets = launch.config.names();
-        let backend = backend::Live::new(launch.connect, launch.config, launch.overrides, launch.selected);
+        let backend = live::Live::new(launch.connect, launch.config, launch.overrides, launch.selected);
         terminal::serve(Arc::new(backend), theme, targets, mouse).await
     })
 }

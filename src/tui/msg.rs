@@ -4,16 +4,19 @@ use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::cli::LogLine;
+use crate::engine::maintain::{PlanNews, Request};
 use crate::engine::paging::{Page, PageRequest};
+use crate::engine::plan::PlannedRow;
 use crate::engine::ports::Column;
+use crate::engine::progress::{Done, Progress, Wish};
 use crate::engine::report::CheckId;
 use crate::engine::vitals::Vitals;
 use crate::engine::{Error, Report};
 use crate::report::table::{Cell, Format};
 
-use super::backend::Session;
+use super::backend::{Journal, Reviewed, RunDetail, Session, Typed};
 
-/// Which paged view a page belongs to.
+/// Which view an answer belongs to.
 pub type Slot = u64;
 
 /// Something happened.
@@ -57,6 +60,42 @@ pub enum Msg {
     Exporting(u64),
     /// An export is written, or not.
     Exported(Result<String, Box<Failure>>),
+    /// Planning has come this far.
+    PlanNews {
+        /// For which view.
+        slot: Slot,
+        /// How far.
+        news: PlanNews,
+    },
+    /// A plan, or why there is none.
+    Planned {
+        /// For which view.
+        slot: Slot,
+        /// It.
+        result: Result<Box<Reviewed>, Box<Failure>>,
+    },
+    /// Rows of a plan.
+    PlannedRows {
+        /// For which view.
+        slot: Slot,
+        /// The number of the first one, from zero.
+        from: u64,
+        /// They.
+        result: Result<Vec<PlannedRow>, Box<Failure>>,
+    },
+    /// Our run has come this far.
+    Progress(Box<Progress>),
+    /// Our run has ended; `None`: there was nothing left to go on with. A failure: it never began.
+    RunDone(Result<Option<Box<Done>>, Box<Failure>>),
+    /// The journal's latest runs.
+    Runs(Result<Box<Journal>, Box<Failure>>),
+    /// Everything about a run.
+    RunDetail {
+        /// For which view.
+        slot: Slot,
+        /// It.
+        result: Result<Box<RunDetail>, Box<Failure>>,
+    },
     /// The log's latest lines.
     Log(Vec<LogLine>),
     /// A task died.
@@ -141,6 +180,48 @@ pub enum Effect {
     Export(Box<Export>),
     /// Read the log.
     Log,
+    /// Make a plan.
+    Plan {
+        /// For which view.
+        slot: Slot,
+        /// Of what.
+        request: Box<Request>,
+    },
+    /// Stop making it.
+    CancelPlan(Slot),
+    /// Read rows of a plan.
+    PlannedRows {
+        /// For which view.
+        slot: Slot,
+        /// The plan's id.
+        plan: String,
+        /// The number of the first one, from zero.
+        from: u64,
+        /// How many.
+        limit: usize,
+    },
+    /// Forget a plan.
+    Discard(String),
+    /// Do what a plan says, as confirmed.
+    Apply {
+        /// The plan's id.
+        plan: String,
+        /// What was typed.
+        typed: Typed,
+    },
+    /// Go on with an unfinished run.
+    Resume(String),
+    /// Ask something of our run.
+    Wish(Wish),
+    /// Read the journal's latest runs.
+    Runs,
+    /// Read everything about a run.
+    RunDetail {
+        /// For which view.
+        slot: Slot,
+        /// Its number.
+        run: String,
+    },
     /// Leave.
     Quit,
 }
@@ -168,6 +249,24 @@ pub enum ExportRows {
     },
     /// All rows of a paged view, read page by page.
     Paged(Box<PageRequest>),
+    /// All rows of a plan, read page by page.
+    Planned {
+        /// The plan's id.
+        plan: String,
+        /// Columns of the key, of what helps to recognise a row, and those that change.
+        columns: PlanColumns,
+    },
+}
+
+/// The columns of a plan's rows, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanColumns {
+    /// They identify a row.
+    pub key: Vec<String>,
+    /// They help to recognise it.
+    pub show: Vec<String>,
+    /// They change.
+    pub changed: Vec<String>,
 }
 
 /// One running and one waiting effect per key; the newest wins.
@@ -183,6 +282,12 @@ pub enum Key {
     Rows(Slot),
     /// Exports.
     Export,
+    /// Making a plan.
+    Plan(Slot),
+    /// A run of ours. Never replaced, never ended from here.
+    Run,
+    /// Reading the journal.
+    Runs,
     /// Not coalesced.
     Once,
 }
@@ -194,11 +299,22 @@ impl Effect {
             Self::Connect(_) => Key::Connect,
             Self::Observe(id) => Key::Check(id.clone()),
             Self::Vitals => Key::Vitals,
-            Self::Open { slot, .. } | Self::Page { slot, .. } | Self::Context { slot, .. } => {
-                Key::Rows(*slot)
-            }
+            Self::Open { slot, .. }
+            | Self::Page { slot, .. }
+            | Self::Context { slot, .. }
+            | Self::PlannedRows { slot, .. }
+            | Self::RunDetail { slot, .. } => Key::Rows(*slot),
             Self::Export(_) => Key::Export,
-            Self::Cancel | Self::Copy(_) | Self::Log | Self::Quit => Key::Once,
+            Self::Plan { slot, .. } => Key::Plan(*slot),
+            Self::Apply { .. } | Self::Resume(_) => Key::Run,
+            Self::Runs => Key::Runs,
+            Self::Cancel
+            | Self::Copy(_)
+            | Self::Log
+            | Self::CancelPlan(_)
+            | Self::Discard(_)
+            | Self::Wish(_)
+            | Self::Quit => Key::Once,
         }
     }
 }

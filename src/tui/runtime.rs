@@ -152,6 +152,7 @@ impl Runtime {
                     self.cancel_export();
                     self.schedule(effect);
                 }
+                Effect::CancelPlan(slot) => self.end_planning(&Key::Plan(slot)),
                 Effect::Log => {
                     let _ = self.sender.send(Event::Msg(Msg::Log(LogRing::global().lines())));
                 }
@@ -161,11 +162,24 @@ impl Runtime {
         false
     }
 
-    /// Nothing asked of the old target may answer any more; what runs there is cancelled.
+    /// Nothing asked of the old target may answer any more; what runs there is cancelled. A run of ours is not:
+    /// the state does not ask for this while there is one.
     fn leave_target(&mut self) {
         self.generation += 1;
         self.waiting.clear();
-        for (_, (_, task)) in self.running.drain() {
+        self.running.retain(|key, (_, task)| {
+            let ours = *key == Key::Run;
+            if !ours {
+                task.abort();
+            }
+            ours
+        });
+    }
+
+    /// What was being read for a plan is cancelled on the server.
+    fn end_planning(&mut self, key: &Key) {
+        self.waiting.remove(key);
+        if let Some((_, task)) = self.running.remove(key) {
             task.abort();
         }
     }
@@ -189,10 +203,12 @@ impl Runtime {
         let key = effect.key();
         match (&key, self.running.get(&key)) {
             (Key::Once, _) | (_, None) => self.spawn(effect),
-            (Key::Rows(_), Some((_, task))) => {
+            (Key::Rows(_) | Key::Plan(_), Some((_, task))) => {
                 task.abort();
                 self.spawn(effect);
             }
+            // One run at a time: a second one is not begun, not even later.
+            (Key::Run, Some(_)) => {}
             _ => {
                 self.waiting.insert(key, effect);
             }
@@ -206,10 +222,16 @@ impl Runtime {
         let (backend, sender, done) = (Arc::clone(&self.backend), self.sender.clone(), key.clone());
         let (generation, panicked) = (self.generation, key.clone());
         let task = tokio::spawn(async move {
-            let progress = |rows| {
-                let _ = sender.send(Event::Answer(generation, Msg::Exporting(rows)));
+            let tell = |msg| {
+                let _ = sender.send(Event::Answer(generation, msg));
             };
-            let outcome = AssertUnwindSafe(perform(&*backend, effect, &progress)).catch_unwind().await;
+            let work = async {
+                match maintain(&*backend, effect, &tell).await {
+                    Ok(msg) => msg,
+                    Err(effect) => perform(&*backend, effect, &|rows| tell(Msg::Exporting(rows))).await,
+                }
+            };
+            let outcome = AssertUnwindSafe(work).catch_unwind().await;
             let msg =
                 outcome.unwrap_or_else(|panic| Some(Msg::Panic { text: text_of(&*panic), key: panicked }));
             if let Some(msg) = msg {
@@ -275,6 +297,49 @@ async fn perform(
             backend.cancel().await;
             return None;
         }
-        Effect::Copy(_) | Effect::Log | Effect::Quit => return None,
+        _ => return None,
     })
+}
+
+/// Carries out what plans and runs ask for; gives back what is not about them.
+async fn maintain(
+    backend: &dyn Backend,
+    effect: Effect,
+    tell: &(dyn Fn(Msg) + Send + Sync),
+) -> Result<Option<Msg>, Effect> {
+    let failure = |e: crate::engine::Error| Box::new(Failure::from(e));
+    let watcher = |progress| tell(Msg::Progress(Box::new(progress)));
+    Ok(Some(match effect {
+        Effect::Plan { slot, request } => {
+            let news = |news| tell(Msg::PlanNews { slot, news });
+            let result = backend.plan(*request, &news).await.map(Box::new).map_err(failure);
+            Msg::Planned { slot, result }
+        }
+        Effect::PlannedRows { slot, plan, from, limit } => {
+            let result = backend.planned_rows(plan, from, limit).await.map_err(failure);
+            Msg::PlannedRows { slot, from, result }
+        }
+        Effect::Apply { plan, typed } => {
+            let done = backend.apply(plan, typed, &watcher).await;
+            Msg::RunDone(done.map(|d| Some(Box::new(d))).map_err(failure))
+        }
+        Effect::Resume(run) => {
+            let done = backend.resume(run, &watcher).await;
+            Msg::RunDone(done.map(|d| d.map(Box::new)).map_err(failure))
+        }
+        Effect::Runs => Msg::Runs(backend.runs().await.map(Box::new).map_err(failure)),
+        Effect::RunDetail { slot, run } => {
+            let result = backend.run_detail(run).await.map(Box::new).map_err(failure);
+            Msg::RunDetail { slot, result }
+        }
+        Effect::Discard(plan) => {
+            backend.discard(&plan);
+            return Ok(None);
+        }
+        Effect::Wish(wish) => {
+            backend.control(wish);
+            return Ok(None);
+        }
+        other => return Err(other),
+    }))
 }

@@ -71,6 +71,12 @@ pub struct Glyphs {
     pub branch: &'static str,
     /// Enter.
     pub enter: &'static str,
+    /// Going on.
+    pub running: &'static str,
+    /// The done part of a bar.
+    pub full: &'static str,
+    /// The rest of a bar.
+    pub rest: &'static str,
     /// Levels of a sparkline.
     pub spark: [&'static str; 8],
 }
@@ -91,6 +97,9 @@ static UNICODE: Glyphs = Glyphs {
     more: "›",
     branch: "└ ",
     enter: "↵",
+    running: "▸",
+    full: "█",
+    rest: "░",
     spark: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
 };
 
@@ -110,6 +119,9 @@ static ASCII: Glyphs = Glyphs {
     more: ">",
     branch: "`-",
     enter: "Enter",
+    running: ">",
+    full: "#",
+    rest: "-",
     spark: ["_", "_", ".", "-", "-", "=", "^", "^"],
 };
 

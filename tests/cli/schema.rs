@@ -9,7 +9,7 @@ fn schema() -> Value {
 pub(crate) fn assert_valid(value: &Value) {
     let root = schema();
     if let Err(why) = check(&root, &root, value, "$") {
-        panic!("{why}\nin {value:#}");
+        panic!("{why}");
     }
 }
 
@@ -60,7 +60,8 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
             other => return Err(format!("the schema uses {other}, which this test does not know")),
         };
         if !fine {
-            return Err(format!("{at}: {keyword} {rule} does not hold for {value}"));
+            let short: String = value.to_string().chars().take(200).collect();
+            return Err(format!("{at}: {keyword} {rule} does not hold for {short}"));
         }
     }
     Ok(())

@@ -164,6 +164,7 @@ pub(crate) async fn open(url: &str, profile: Option<&str>, base: &Path) -> Resul
         url,
         base: base.to_owned(),
         policy: midwatch::engine::guard::Policy::default(),
+        state_dir: None,
     })
     .await
 }

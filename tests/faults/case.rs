@@ -151,7 +151,9 @@ impl Step {
         let init = op.is_init();
         match self {
             Self::Create if !init => Some("init only"),
-            Self::Recheck | Self::Verify if op.reads.is_empty() => Some("reads the catalog only, which nothing can hold"),
+            Self::Recheck | Self::Verify if op.reads.is_empty() => {
+                Some("reads the catalog only, which nothing can hold")
+            }
             Self::Stage if init => Some("init has no rows"),
             Self::Committed => None,
             step if init && step.in_batch() => Some("init has no batches"),
@@ -193,7 +195,9 @@ impl Case {
             Fault::LockTimeout => match step {
                 Step::Lock => Some("asks for the lock without waiting: see two operators"),
                 Step::Create => Some("its tables are new: nobody else can lock them"),
-                Step::Intent | Step::Stage if op.is_init() => Some("its tables are new: nobody else can lock them"),
+                Step::Intent | Step::Stage if op.is_init() => {
+                    Some("its tables are new: nobody else can lock them")
+                }
                 step if step.commits() => Some("COMMIT waits for no lock"),
                 _ => None,
             },
@@ -209,7 +213,11 @@ impl Case {
             },
             Fault::MovedBetween => match step {
                 _ if op.is_init() => Some("init has no rows"),
-                Step::Change | Step::Derived if self.batch == Some(2) && (step == Step::Change) == op.writes => None,
+                Step::Change | Step::Derived
+                    if self.batch == Some(2) && (step == Step::Change) == op.writes =>
+                {
+                    None
+                }
                 _ => Some("seen when the second batch changes its rows"),
             },
             _ => None,

@@ -26,7 +26,8 @@ impl Tiny {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join("tiny");
         std::fs::create_dir(&place).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&place).output();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&place).output();
         if !mounted.is_ok_and(|m| m.status.success()) {
             return None;
         }
@@ -40,8 +41,14 @@ impl Tiny {
         std::fs::create_dir(&data).unwrap();
         chown(&data, Some(server.uid()), Some(server.gid())).unwrap();
         let mut owner = world.owner().await;
-        owner.execute(&format!("create tablespace {} location '{}'", tiny.space, data.display()), &[]).await.unwrap();
-        owner.execute_script(&format!("alter table midwatch.images set tablespace {}", tiny.space)).await.unwrap();
+        owner
+            .execute(&format!("create tablespace {} location '{}'", tiny.space, data.display()), &[])
+            .await
+            .unwrap();
+        owner
+            .execute_script(&format!("alter table midwatch.images set tablespace {}", tiny.space))
+            .await
+            .unwrap();
         tiny.fill(world, case).await;
         Some(tiny)
     }

@@ -171,7 +171,8 @@ impl Scene {
         assert_eq!(end.code, 4, "{end:?}");
         let run = end.json()["run"].clone();
         assert_eq!(run["outcome"], "stale");
-        let moved: Vec<&Value> = run["moved"].as_array().unwrap().iter().map(|m| &m["planned"]["key"]).collect();
+        let moved: Vec<&Value> =
+            run["moved"].as_array().unwrap().iter().map(|m| &m["planned"]["key"]).collect();
         assert!(moved.contains(&&key), "the row that moved is not named: {end:?}");
         assert_eq!(self.run().await, None);
         self.agrees(None).await;
@@ -190,7 +191,10 @@ impl Scene {
         let (program, held) = inject::hold(&self.world, &first, || self.start()).await;
         let run = self.run().await.unwrap();
         let at = op.first + 2;
-        let key = self.world.value(&format!("select key::text from midwatch.planned_rows where run = {run} and seq = {at}")).await;
+        let key = self
+            .world
+            .value(&format!("select key::text from midwatch.planned_rows where run = {run} and seq = {at}"))
+            .await;
         let mover = self.mover(&key).await;
         held.release(&self.world).await;
         let end = program.end().await;
@@ -200,9 +204,12 @@ impl Scene {
         let drifted = u64::from(op.moves.drifts);
         assert_eq!(shown["rows_drifted"], drifted, "{end:?}");
         assert_eq!(end.code, if drifted > 0 { 7 } else { 0 }, "{end:?}");
-        let listed = self.world.midwatch(&["runs", &run.to_string(), "--json"]).await.json()["runs"][0]["drifted"].clone();
+        let listed =
+            self.world.midwatch(&["runs", &run.to_string(), "--json"]).await.json()["runs"][0]["drifted"]
+                .clone();
         let listed: Vec<Value> = listed.as_array().unwrap().iter().map(|d| d["key"].clone()).collect();
-        let expected: Vec<Value> = if op.moves.drifts { vec![serde_json::from_str(&key).unwrap()] } else { vec![] };
+        let expected: Vec<Value> =
+            if op.moves.drifts { vec![serde_json::from_str(&key).unwrap()] } else { vec![] };
         assert_eq!(listed, expected);
         self.agrees(Some(run)).await;
         self.nothing_left(run).await;
@@ -216,8 +223,12 @@ impl Scene {
     async fn mover(&self, key: &str) -> JoinHandle<String> {
         let parsed: Value = serde_json::from_str(key).unwrap();
         let sql = filled(self.case.op.moves.between, &parsed);
-        let conditions: Vec<_> =
-            parsed.as_object().unwrap().iter().map(|(k, v)| format!("t.{k}::text = '{}'", v.as_str().unwrap())).collect();
+        let conditions: Vec<_> = parsed
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(k, v)| format!("t.{k}::text = '{}'", v.as_str().unwrap()))
+            .collect();
         let read = format!("select t::text from {} t where {}", self.case.op.table, conditions.join(" and "));
         inject::beside(&self.world, async move |mut owner| {
             owner.execute_script(&format!("begin; {sql}")).await.unwrap();
@@ -246,9 +257,13 @@ impl Scene {
             }
         };
         let found = self.finished().await;
-        assert_eq!(found.sizes.iter().sum::<u64>(), if self.case.op.is_init() { 0 } else { self.planned.rows });
+        assert_eq!(
+            found.sizes.iter().sum::<u64>(),
+            if self.case.op.is_init() { 0 } else { self.planned.rows }
+        );
         let undisturbed = undisturbed::end(self.world.rig, self.case.op).await;
-        undisturbed.assert_same(&End::read(&self.world, self.case.op).await, "an undisturbed run, and this one");
+        undisturbed
+            .assert_same(&End::read(&self.world, self.case.op).await, "an undisturbed run, and this one");
         self.undone().await;
         let code = end.map_or_else(|| "killed".to_owned(), |e| e.code.to_string());
         format!("✓ {code}, {resumed}{how}")
@@ -330,7 +345,10 @@ impl Scene {
         self.world.sessions_end().await;
         if self.worker.is_some() {
             let waiting = "select count(*)::text from jobs where state = 'waiting'";
-            crate::program::until("the worker has taken all", async || self.world.value(waiting).await == "0").await;
+            crate::program::until("the worker has taken all", async || {
+                self.world.value(waiting).await == "0"
+            })
+            .await;
         }
         let run = self.run().await.unwrap();
         let found = self.agrees(Some(run)).await.unwrap();
@@ -338,7 +356,7 @@ impl Scene {
             assert_eq!((found.applied, found.drifted), (self.planned.rows, 0));
         }
         assert_eq!((found.planned, found.outcome.as_str()), (self.planned.rows, "applied"));
-        assert!(found.verified);
+        assert_eq!(found.verified, self.case.op.proved);
         found
     }
 
@@ -364,8 +382,15 @@ impl Scene {
                 assert_eq!(undo.code, 0, "{undo:?}");
                 let both = "select count(*) filter (where payload ? 'compensates') || ' ' || count(*) filter (where payload ? 'revokes') \
                             from attendance_events where created_by_slack_id = 'system.fix'";
-                let applied = self.world.value(&format!("select applied::text from midwatch.runs where id = {run}")).await;
-                assert_eq!(self.world.value(both).await, format!("{applied} {applied}"), "the ledger keeps both");
+                let applied = self
+                    .world
+                    .value(&format!("select applied::text from midwatch.runs where id = {run}"))
+                    .await;
+                assert_eq!(
+                    self.world.value(both).await,
+                    format!("{applied} {applied}"),
+                    "the ledger keeps both"
+                );
             }
             Way::Full => {
                 assert_eq!(said, "full");

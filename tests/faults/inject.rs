@@ -97,8 +97,12 @@ async fn no_answer(world: &World) {
             }
         }
     });
-    let waits = format!("select count(*)::text from pg_stat_activity where pid = {pid} and wait_event = 'SyncRep'");
-    until("commits are not answered", async || owner.fetch_value(&waits, &[]).await.unwrap().as_deref() == Some("1")).await;
+    let waits =
+        format!("select count(*)::text from pg_stat_activity where pid = {pid} and wait_event = 'SyncRep'");
+    until("commits are not answered", async || {
+        owner.fetch_value(&waits, &[]).await.unwrap().as_deref() == Some("1")
+    })
+    .await;
     world.terminate(&pid).await;
     stop.await.unwrap();
 }
@@ -159,7 +163,9 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
             let wanted = match step {
                 Step::Guard => lock(op.table, "row exclusive"),
                 // A row that comes has nothing that could be locked.
-                Step::Change if op.key == ["event_id"] || op.name.starts_with("fix") => lock(op.table, "exclusive"),
+                Step::Change if op.key == ["event_id"] || op.name.starts_with("fix") => {
+                    lock(op.table, "exclusive")
+                }
                 Step::Change => String::new(),
                 Step::Image => lock("midwatch.images", "share"),
                 Step::Derived => lock("daily_status", "exclusive"),
@@ -228,7 +234,10 @@ async fn keep(world: &World, sql: String) -> (oneshot::Sender<()>, JoinHandle<()
 }
 
 /// A session at work beside the run: it has what it wants, or stands in the queue for it.
-pub(crate) async fn beside<T, F>(world: &World, work: impl FnOnce(Owner) -> F + Send + 'static) -> JoinHandle<T>
+pub(crate) async fn beside<T, F>(
+    world: &World,
+    work: impl FnOnce(Owner) -> F + Send + 'static,
+) -> JoinHandle<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,

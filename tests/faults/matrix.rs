@@ -95,7 +95,11 @@ pub(crate) fn all_pass(verdicts: &[(Case, Verdict)]) {
 pub(crate) fn wanted() -> Vec<Case> {
     let words = std::env::var("MIDWATCH_FAULTS").unwrap_or_else(|_| "all".into());
     let all = case::all().into_iter();
-    if words == "all" { all.collect() } else { all.filter(|c| words.split(',').all(|w| c.title().contains(w))).collect() }
+    if words == "all" {
+        all.collect()
+    } else {
+        all.filter(|c| words.split(',').all(|w| c.title().contains(w))).collect()
+    }
 }
 
 /// The table, where everything was run.
@@ -150,7 +154,9 @@ fn table(verdicts: &[(Case, Verdict)]) -> String {
         for (case, verdict) in verdicts.iter().filter(|(c, _)| c.op.name == op) {
             let cell = match verdict {
                 Verdict::Passed(what) => what.clone(),
-                Verdict::Failed(why) => format!("✗ {}", why.lines().next().unwrap_or_default().replace('|', "¦")),
+                Verdict::Failed(why) => {
+                    format!("✗ {}", why.lines().next().unwrap_or_default().replace('|', "¦"))
+                }
                 Verdict::NotRun(why) => {
                     let at = reasons.iter().position(|r| r == why).unwrap_or_else(|| {
                         reasons.push(why);
@@ -164,7 +170,14 @@ fn table(verdicts: &[(Case, Verdict)]) -> String {
         for ((step, batch), cells) in rows {
             // A step that the operation has not is said once.
             if cells.iter().all(|c| *c == cells[0]) && cells[0].starts_with("*not run*") {
-                let _ = writeln!(out, "| {}{} | {} |{}", step.title(), numbered(batch), cells[0], " |".repeat(FAULTS.len() - 1));
+                let _ = writeln!(
+                    out,
+                    "| {}{} | {} |{}",
+                    step.title(),
+                    numbered(batch),
+                    cells[0],
+                    " |".repeat(FAULTS.len() - 1)
+                );
                 continue;
             }
             let _ = writeln!(out, "| {}{} | {} |", step.title(), numbered(batch), cells.join(" | "));

@@ -146,8 +146,17 @@ pub(crate) static ALL: [&Op; 9] = [
     &Op {
         name: "resolve keka-sync",
         args: &[
-            "plan", "resolve", "keka-sync", "--set", "finding=state/FAILED", "--set", "to=SKIPPED", "--set", "reason=a test",
-            "--set", "limit=24",
+            "plan",
+            "resolve",
+            "keka-sync",
+            "--set",
+            "finding=state/FAILED",
+            "--set",
+            "to=SKIPPED",
+            "--set",
+            "reason=a test",
+            "--set",
+            "limit=24",
         ],
         guard: false,
         moves: Moves {
@@ -197,7 +206,7 @@ pub(crate) static ALL: [&Op; 9] = [
         audit: "",
         reads: "",
         guard: false,
-        proved: false,
+        proved: true,
         way: Way::None,
         moves: Moves { before: "", between: "", drifts: false },
         ..BACKFILL

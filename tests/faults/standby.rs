@@ -47,7 +47,13 @@ impl Standby {
         let plain = primary.binaries().command("postgres");
         // Dies with this thread, should the test be killed.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(plain.get_program()).arg("-D").arg(&data).arg("-k").arg(&run);
+        command
+            .args(["--pdeathsig", "KILL"])
+            .arg(plain.get_program())
+            .arg("-D")
+            .arg(&data)
+            .arg("-k")
+            .arg(&run);
         for (name, value) in plain.get_envs() {
             if let Some(value) = value {
                 command.env(name, value);
@@ -77,7 +83,10 @@ impl Standby {
         let standby = Self { child, dir, user: primary.user().to_owned() };
         let mut watch = primary.owner("postgres").await.unwrap();
         let streams = "select count(*)::text from pg_stat_replication where state = 'streaming' and replay_lsn is not null";
-        until("the replica streams", async || watch.fetch_value(streams, &[]).await.unwrap().as_deref() == Some("1")).await;
+        until("the replica streams", async || {
+            watch.fetch_value(streams, &[]).await.unwrap().as_deref() == Some("1")
+        })
+        .await;
         standby
     }
 

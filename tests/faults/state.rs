@@ -52,7 +52,8 @@ impl Exact {
                 _ => key_sql(&key.split(", ").collect::<Vec<_>>()),
             };
             let rows = world.rows(&format!("select {key}, t::text from {name} t")).await;
-            let rows: Rows = rows.into_iter().map(|r| (r[0].clone().unwrap(), r[1].clone().unwrap())).collect();
+            let rows: Rows =
+                rows.into_iter().map(|r| (r[0].clone().unwrap(), r[1].clone().unwrap())).collect();
             out.insert(name.trim_start_matches("public.").to_owned(), rows);
         }
         Self(out)
@@ -68,8 +69,11 @@ impl Exact {
     pub(crate) fn assert_same(&self, other: &Self, what: &str) {
         for table in self.0.keys() {
             let keys = self.changed(other, table);
-            let of = |side: &Self, key: &String| side.0[table].get(key).cloned().unwrap_or_else(|| "nothing".into());
-            let shown: Vec<_> = keys.iter().take(3).map(|k| format!("{} | {}", of(self, k), of(other, k))).collect();
+            let of = |side: &Self, key: &String| {
+                side.0[table].get(key).cloned().unwrap_or_else(|| "nothing".into())
+            };
+            let shown: Vec<_> =
+                keys.iter().take(3).map(|k| format!("{} | {}", of(self, k), of(other, k))).collect();
             assert!(keys.is_empty(), "{what}: {} rows of {table} differ: {}", keys.len(), shown.join("; "));
         }
     }
@@ -79,7 +83,10 @@ impl End {
     pub(crate) async fn read(world: &World, op: &Op) -> Self {
         let parts: &[(&str, &str)] = match op.name {
             "init" => &[
-                ("(select table_name, column_name, data_type from information_schema.columns where table_schema = 'midwatch')", "to_jsonb(t)"),
+                (
+                    "(select table_name, column_name, data_type from information_schema.columns where table_schema = 'midwatch')",
+                    "to_jsonb(t)",
+                ),
                 ("(select folder, file, checksum, normalised from midwatch.migrations)", "to_jsonb(t)"),
                 ("(select tgname from pg_trigger where not tgisinternal)", "to_jsonb(t)"),
             ],
@@ -107,16 +114,29 @@ impl End {
     pub(crate) fn assert_same(&self, other: &Self, what: &str) {
         for (table, rows) in &self.0 {
             let theirs = &other.0[table];
-            let mut only: Vec<String> = rows.iter().filter(|r| !theirs.contains(r)).map(|r| format!("- {r}")).collect();
+            let mut only: Vec<String> =
+                rows.iter().filter(|r| !theirs.contains(r)).map(|r| format!("- {r}")).collect();
             only.extend(theirs.iter().filter(|r| !rows.contains(r)).map(|r| format!("+ {r}")));
             only.truncate(6);
-            assert!(rows == theirs, "{what}: {table} has {} rows, not {}: {}", theirs.len(), rows.len(), only.join("\n"));
+            assert!(
+                rows == theirs,
+                "{what}: {table} has {} rows, not {}: {}",
+                theirs.len(),
+                rows.len(),
+                only.join("\n")
+            );
         }
     }
 }
 
 /// Row changed ⇔ before-image ⇔ audit row ⇔ journal.
-pub(crate) async fn agrees(world: &World, op: &Op, before: &Exact, run: Option<i64>, guard: &str) -> Option<Found> {
+pub(crate) async fn agrees(
+    world: &World,
+    op: &Op,
+    before: &Exact,
+    run: Option<i64>,
+    guard: &str,
+) -> Option<Found> {
     let now = Exact::read(world).await;
     assert_eq!(&guard_state(world).await, guard, "the guard trigger is not as it was");
     let Some(run) = run else {
@@ -133,9 +153,11 @@ pub(crate) async fn agrees(world: &World, op: &Op, before: &Exact, run: Option<i
     let row = world.rows(&sql).await.remove(0);
     let get = |i: usize| row[i].clone().unwrap();
     let number = |i: usize| get(i).parse::<u64>().unwrap();
-    let sql =
-        format!("select body::jsonb ->> 'applied' from midwatch.events where run = {run} and kind = 'batch' order by seq");
-    let sizes: Vec<u64> = world.rows(&sql).await.into_iter().map(|mut r| r.remove(0).unwrap().parse().unwrap()).collect();
+    let sql = format!(
+        "select body::jsonb ->> 'applied' from midwatch.events where run = {run} and kind = 'batch' order by seq"
+    );
+    let sizes: Vec<u64> =
+        world.rows(&sql).await.into_iter().map(|mut r| r.remove(0).unwrap().parse().unwrap()).collect();
     let found = Found {
         outcome: get(0),
         applied: number(1),
@@ -158,11 +180,19 @@ pub(crate) async fn agrees(world: &World, op: &Op, before: &Exact, run: Option<i
         assert_eq!(mains.len() as u64, found.applied, "before-images, and rows counted by the run");
         if op.derived {
             let days = before.changed(&now, "daily_status");
-            assert!(days.is_subset(&follow), "derived rows changed without a before-image: {:?}", days.difference(&follow));
+            assert!(
+                days.is_subset(&follow),
+                "derived rows changed without a before-image: {:?}",
+                days.difference(&follow)
+            );
         }
     } else {
         let days = before.changed(&now, op.table);
-        assert!(days.is_subset(&follow), "rows changed without a before-image: {:?}", days.difference(&follow));
+        assert!(
+            days.is_subset(&follow),
+            "rows changed without a before-image: {:?}",
+            days.difference(&follow)
+        );
     }
     for (table, _) in now.0.iter().filter(|(t, _)| *t != op.table && *t != "daily_status") {
         assert_eq!(before.changed(&now, table), BTreeSet::new(), "{table} has nothing to do with it");

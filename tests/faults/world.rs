@@ -39,7 +39,13 @@ impl Planned {
 impl World {
     /// On a database that is there.
     pub(crate) fn on(rig: &'static Rig, db: &str, template: Template) -> Self {
-        let world = Self { rig, db: db.to_owned(), home: tempfile::tempdir().unwrap(), template, eye: Mutex::default() };
+        let world = Self {
+            rig,
+            db: db.to_owned(),
+            home: tempfile::tempdir().unwrap(),
+            template,
+            eye: Mutex::default(),
+        };
         world.policy(POLICY);
         world
     }
@@ -172,7 +178,9 @@ impl World {
 
     /// Cancels what a session does and waits until it does not do it any more.
     pub(crate) async fn cancel(&self, pid: &str) {
-        let asks = format!("select coalesce(max(query_start::text), '') from pg_stat_activity where pid = {pid} and state = 'active'");
+        let asks = format!(
+            "select coalesce(max(query_start::text), '') from pg_stat_activity where pid = {pid} and state = 'active'"
+        );
         let before = self.value(&asks).await;
         self.value(&format!("select pg_cancel_backend({pid})::text")).await;
         until("the statement is cancelled", async || self.value(&asks).await != before).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use midwatch::engine::operation::{Offer, Risk};
 use midwatch::engine::paging::{Page, Row, RowSource};
 use midwatch::engine::ports::Column;
 use midwatch::engine::report::{CheckId, Evidence};
@@ -11,7 +12,7 @@ use midwatch::engine::target::{Environment, Server, TargetInfo};
 use midwatch::engine::vitals::{Session as Backend, Vitals};
 use midwatch::engine::{Finding, Report, Severity};
 use midwatch::tui::app::App;
-use midwatch::tui::backend::{Operation, Session};
+use midwatch::tui::backend::Session;
 use midwatch::tui::msg::{Effect, Failure, Msg};
 use midwatch::tui::theme::{Depth, Theme};
 use serde_json::{Value, json};
@@ -54,17 +55,26 @@ pub(crate) fn session() -> Session {
             ..Server::default()
         },
         environment_note: None,
-        read_only: true,
+        read_only: false,
         window: None,
         profile: "hithonix".into(),
         checks: checks.iter().map(|(k, n)| (id(k, n), every)).collect(),
-        operations: vec![Operation {
-            verb: "backfill",
-            name: "business_date_ist".into(),
-            about: "recompute business_date_ist".into(),
-            mends: Some(id("anomalies", "date_mismatch")),
-            disabled: "this target is read-only".into(),
-        }],
+        operations: vec![offer("backfill", "business_date_ist", Some(id("anomalies", "date_mismatch")))],
+    }
+}
+
+/// An operation that can be done.
+pub(crate) fn offer(verb: &'static str, name: &str, mends: Option<CheckId>) -> Offer {
+    Offer {
+        verb,
+        name: name.into(),
+        about: format!("{verb} what is wrong with {name}"),
+        mends,
+        risk: Risk::Reversible,
+        locks: "ROW EXCLUSIVE attendance_events".into(),
+        disabled: None,
+        asks: vec![],
+        takes_rows: true,
     }
 }
 

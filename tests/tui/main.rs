@@ -5,7 +5,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod fake;
+mod made;
+mod maintenance;
 mod pictures;
+mod pictures_of_runs;
 mod pty;
 mod runs;
 #[path = "../../examples/screens/svg.rs"]

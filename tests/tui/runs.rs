@@ -4,13 +4,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use midwatch::engine::journal::Outcome;
+use midwatch::engine::maintain::{PlanNews, Request};
 use midwatch::engine::paging::{Page, PageRequest, RowSource};
+use midwatch::engine::plan::PlannedRow;
 use midwatch::engine::ports::{Column, Fut};
+use midwatch::engine::progress::{Done, Phase, Watcher, Wish};
 use midwatch::engine::report::CheckId;
 use midwatch::engine::vitals::Vitals;
 use midwatch::engine::{Error, Report, Result};
 use midwatch::report::table::Cell;
-use midwatch::tui::backend::{Backend, Session};
+use midwatch::tui::backend::{Backend, Journal, Reviewed, RunDetail, Session, Typed};
 use midwatch::tui::msg::Msg;
 use midwatch::tui::runtime::{Event, Runtime};
 use ratatui::Terminal;
@@ -18,16 +22,37 @@ use ratatui::backend::TestBackend;
 use tokio::sync::Notify;
 
 use crate::fake::{app, later, page, report, session, source, vitals};
+use crate::made::{detail, done, planned, progress, reviewed, run};
 
-/// Answers at once, but for pages while it is told to hold them.
+/// What does not answer.
+#[derive(Clone, Copy, PartialEq)]
+enum Hold {
+    Plan,
+    Apply,
+}
+
+/// Answers at once, but for what it is told to hold.
 #[derive(Default)]
 struct Fake {
+    holds: Option<Hold>,
+    discarded: Mutex<Vec<String>>,
+    wishes: Mutex<Vec<Wish>>,
+    applied: AtomicUsize,
+    let_go: Notify,
     observed: Mutex<Vec<CheckId>>,
     asked: AtomicUsize,
     dropped: Arc<AtomicUsize>,
     hold: bool,
     panics: bool,
     asked_for_page: Notify,
+}
+
+impl Fake {
+    async fn held(&self, what: Hold) {
+        if self.holds == Some(what) {
+            self.let_go.notified().await;
+        }
+    }
 }
 
 struct CountDrop(Arc<AtomicUsize>);
@@ -85,6 +110,155 @@ impl Backend for Fake {
     fn cancel(&self) -> Fut<'_, ()> {
         Box::pin(async {})
     }
+    fn plan<'a>(
+        &'a self,
+        _: Request,
+        news: &'a (dyn Fn(PlanNews) + Send + Sync),
+    ) -> Fut<'a, Result<Reviewed>> {
+        Box::pin(async move {
+            let _counted = CountDrop(Arc::clone(&self.dropped));
+            news(PlanNews::First(planned(0, 3)));
+            news(PlanNews::Counted(3));
+            self.held(Hold::Plan).await;
+            Ok(reviewed())
+        })
+    }
+    fn planned_rows(&self, _: String, from: u64, limit: usize) -> Fut<'_, Result<Vec<PlannedRow>>> {
+        Box::pin(async move { Ok(planned(from, 812_u64.saturating_sub(from).min(limit as u64))) })
+    }
+    fn discard(&self, plan: &str) {
+        self.discarded.lock().unwrap().push(plan.to_owned());
+    }
+    fn apply<'a>(&'a self, _: String, typed: Typed, watcher: Watcher<'a>) -> Fut<'a, Result<Done>> {
+        Box::pin(async move {
+            if typed.phrase != reviewed().plan.phrase {
+                return Err(Error::new(midwatch::engine::Class::Refused, "the phrase differs"));
+            }
+            self.applied.fetch_add(1, Ordering::SeqCst);
+            watcher(progress(Phase::Working, 400));
+            self.held(Hold::Apply).await;
+            Ok(done(Outcome::Applied))
+        })
+    }
+    fn resume<'a>(&'a self, _: String, watcher: Watcher<'a>) -> Fut<'a, Result<Option<Done>>> {
+        Box::pin(async move {
+            watcher(progress(Phase::Working, 400));
+            Ok(Some(done(Outcome::Applied)))
+        })
+    }
+    fn control(&self, wish: Wish) {
+        self.wishes.lock().unwrap().push(wish);
+        // The batch under way ends, and with it the run.
+        self.let_go.notify_waiters();
+    }
+    fn runs(&self) -> Fut<'_, Result<Journal>> {
+        Box::pin(async { Ok(Journal::Runs(vec![])) })
+    }
+    fn run_detail(&self, _: String) -> Fut<'_, Result<RunDetail>> {
+        Box::pin(async { Ok(detail(run("17", Outcome::Applied))) })
+    }
+}
+
+fn words(text: &str) -> Vec<Event> {
+    text.chars().map(press).collect()
+}
+
+/// A loop that has looked at everything and stands on a rule that can be mended.
+async fn on_a_rule(fake: &Arc<Fake>) -> (Runtime, Terminal<TestBackend>) {
+    let mut runtime = Runtime::new(app((100, 30)), Arc::clone(fake) as Arc<dyn Backend>, Box::new(|_| {}));
+    let mut terminal = Terminal::new(TestBackend::new(100, 30)).unwrap();
+    runtime.begin();
+    until(&mut runtime, &mut terminal, |r| {
+        !r.app().watches.is_empty() && r.app().watches.iter().all(|w| w.report.is_some())
+    })
+    .await;
+    for event in [press('5'), press('d')] {
+        runtime.sender().send(event).ok();
+    }
+    until(&mut runtime, &mut terminal, |r| r.app().plan_here().is_some_and(|v| v.counted > 0)).await;
+    (runtime, terminal)
+}
+
+/// The same, with the plan made and its phrase typed.
+async fn with_a_run(fake: &Arc<Fake>) -> (Runtime, Terminal<TestBackend>) {
+    let (mut runtime, mut terminal) = on_a_rule(fake).await;
+    until(&mut runtime, &mut terminal, |r| r.app().plan_here().is_some_and(|v| v.plan().is_some())).await;
+    runtime.sender().send(press('c')).ok();
+    for event in words(&reviewed().plan.phrase).into_iter().chain([enter()]) {
+        runtime.sender().send(event).ok();
+    }
+    until(&mut runtime, &mut terminal, |r| r.app().run.as_ref().is_some_and(|r| r.progress.is_some())).await;
+    (runtime, terminal)
+}
+
+#[tokio::test]
+async fn leaving_a_plan_that_is_being_made_cancels_its_reading() {
+    let fake = Arc::new(Fake { holds: Some(Hold::Plan), ..Fake::default() });
+    let (mut runtime, mut terminal) = on_a_rule(&fake).await;
+    assert!(text(&terminal).contains("reading…"), "{}", text(&terminal));
+    assert_eq!(fake.dropped.load(Ordering::SeqCst), 0);
+    runtime.sender().send(Event::Msg(Msg::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)))).ok();
+    until(&mut runtime, &mut terminal, |r| r.app().plans.is_empty()).await;
+    while fake.dropped.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_typed_phrase_applies_once_and_its_end_is_shown() {
+    let fake = Arc::new(Fake::default());
+    let (mut runtime, mut terminal) = with_a_run(&fake).await;
+    until(&mut runtime, &mut terminal, |r| r.app().run_going().is_none()).await;
+    until(&mut runtime, &mut terminal, |r| r.app().run_here().is_some_and(|v| v.detail.is_some())).await;
+    assert!(text(&terminal).contains("applied"), "{}", text(&terminal));
+    while fake.discarded.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fake.applied.load(Ordering::SeqCst), 1);
+    assert_eq!(*fake.discarded.lock().unwrap(), ["p1"]);
+}
+
+#[tokio::test]
+async fn a_run_goes_on_while_one_moves_about_and_ends_when_asked_to() {
+    let fake = Arc::new(Fake { holds: Some(Hold::Apply), ..Fake::default() });
+    let (mut runtime, mut terminal) = with_a_run(&fake).await;
+    // Everything that ends other work: another pane, another plan, a try at another target, ctrl-c twice.
+    let ctrl_c = || Event::Msg(Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
+    let esc = || Event::Msg(Msg::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)));
+    for event in [press('1'), press('t'), press('5'), press('q'), press('d'), ctrl_c(), ctrl_c(), esc()] {
+        runtime.sender().send(event).ok();
+    }
+    until(&mut runtime, &mut terminal, |r| r.app().plan_here().is_some_and(|v| v.plan().is_some())).await;
+    assert!(runtime.app().run_going().is_some());
+    assert!(runtime.app().session.is_some());
+    for event in [ctrl_c(), enter()] {
+        runtime.sender().send(event).ok();
+    }
+    until(&mut runtime, &mut terminal, |r| r.app().run_going().is_none()).await;
+    assert_eq!(*fake.wishes.lock().unwrap(), [Wish::Cancel]);
+    assert_eq!(fake.applied.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn an_export_of_a_plan_has_every_row() {
+    let fake = Arc::new(Fake::default());
+    let (mut runtime, mut terminal) = on_a_rule(&fake).await;
+    until(&mut runtime, &mut terminal, |r| r.app().plan_here().is_some_and(|v| v.plan().is_some())).await;
+    for event in [press('e'), enter()] {
+        runtime.sender().send(event).ok();
+    }
+    until(&mut runtime, &mut terminal, |r| {
+        r.app().notice.as_ref().is_some_and(|n| n.text.starts_with("exported to"))
+    })
+    .await;
+    let notice = runtime.app().notice.as_ref().unwrap().text.clone();
+    let file = notice.trim_start_matches("exported to ").split(' ').next().unwrap().to_owned();
+    let written = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let mut lines = written.lines();
+    assert_eq!(lines.next(), Some("id,employee,event,at,business_date_ist before,business_date_ist after"));
+    assert_eq!(lines.next(), Some("00000000,Asha R.,BREAK_START,2025-11-24 22:00Z,2025-11-24,2025-11-25"));
+    assert_eq!(lines.count(), 811);
 }
 
 fn press(c: char) -> Event {

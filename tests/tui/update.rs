@@ -305,6 +305,9 @@ fn marks_ranges_and_copies() {
 #[test]
 fn disabled_actions_say_why() {
     let mut app = connected(SIZE);
+    let mut session = crate::fake::session();
+    session.operations[0].disabled = Some("this target is read-only".into());
+    app.update(Msg::Connected(Box::new(session)));
     app.update(Msg::Observed(Box::new(wrong(&id("anomalies", "date_mismatch"), Severity::Critical))));
     assert_eq!(key(&mut app, "d"), []);
     assert!(
@@ -313,7 +316,7 @@ fn disabled_actions_say_why() {
         app.notice
     );
     key(&mut app, "z");
-    assert!(app.notice.as_ref().is_some_and(|n| n.text.contains("no journal yet")));
+    assert!(app.notice.as_ref().is_some_and(|n| n.text.contains("there is no run here")));
 }
 
 #[test]

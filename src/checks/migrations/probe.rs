@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use super::files::Migration;
-use crate::engine::script::Object;
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::profile::MigrationFolder;
+use crate::engine::script::Object;
 use crate::engine::{Error, Result};
 
 /// What the catalog shows of one file's work.

@@ -20,7 +20,8 @@ fn value(from: &str, column: &TypedColumn) -> String {
 
 /// `t."id" = (p.key->>'id')::uuid and …`
 fn key_is(alias: &str, key: &[TypedColumn], from: &str) -> String {
-    let parts: Vec<_> = key.iter().map(|c| format!("{alias}.{} = {}", Ident(&c.name), value(from, c))).collect();
+    let parts: Vec<_> =
+        key.iter().map(|c| format!("{alias}.{} = {}", Ident(&c.name), value(from, c))).collect();
     parts.join(" and ")
 }
 
@@ -28,17 +29,17 @@ fn key_is(alias: &str, key: &[TypedColumn], from: &str) -> String {
 fn unchanged(alias: &str, columns: &[TypedColumn], from: &str) -> String {
     let parts: Vec<_> = columns
         .iter()
-        .map(|c| format!("{alias}.{}::text is not distinct from {from}->>{}", Ident(&c.name), literal(&c.name)))
+        .map(|c| {
+            format!("{alias}.{}::text is not distinct from {from}->>{}", Ident(&c.name), literal(&c.name))
+        })
         .collect();
     if parts.is_empty() { "true".into() } else { parts.join(" and ") }
 }
 
 /// A row as an image: names and texts.
 fn image<'c>(alias: &str, columns: impl IntoIterator<Item = &'c TypedColumn>) -> String {
-    let (names, texts): (Vec<_>, Vec<_>) = columns
-        .into_iter()
-        .map(|c| (literal(&c.name), format!("{alias}.{}::text", Ident(&c.name))))
-        .unzip();
+    let (names, texts): (Vec<_>, Vec<_>) =
+        columns.into_iter().map(|c| (literal(&c.name), format!("{alias}.{}::text", Ident(&c.name)))).unzip();
     format!("jsonb_object(array[{}]::text[], array[{}]::text[])", names.join(", "), texts.join(", "))
 }
 
@@ -49,7 +50,9 @@ fn names(columns: &[TypedColumn]) -> String {
 /// What a profile's statements read as `batch`.
 fn batch_columns(change: &RowChange, from: &str) -> String {
     let mut out = vec![format!("{from}.seq")];
-    out.extend(change.key.iter().map(|c| format!("{} as {}", value(&format!("{from}.key"), c), Ident(&c.name))));
+    out.extend(
+        change.key.iter().map(|c| format!("{} as {}", value(&format!("{from}.key"), c), Ident(&c.name))),
+    );
     for c in &change.columns {
         let (old, new) = (format!("old_{}", c.name), format!("new_{}", c.name));
         out.push(format!("{} as {}", value(&format!("{from}.before"), c), Ident(&old)));
@@ -96,11 +99,8 @@ pub(super) fn lock(change: &RowChange) -> Option<String> {
 /// The change itself; keeps the image of every row it writes. Rows that differ from the plan are passed by.
 pub(super) fn change(change: &RowChange) -> Option<String> {
     let table = relation(&change.table);
-    let sets: Vec<_> = change
-        .columns
-        .iter()
-        .map(|c| format!("{} = {}", Ident(&c.name), value("p.after", c)))
-        .collect();
+    let sets: Vec<_> =
+        change.columns.iter().map(|c| format!("{} = {}", Ident(&c.name), value("p.after", c))).collect();
     let work = match change.kind {
         RowKind::Compute => return None,
         RowKind::Update => format!(
@@ -164,44 +164,37 @@ fn split_with(statement: &str) -> (&str, Option<&str>) {
     (text, is_with.then(|| text[4..].trim_start()))
 }
 
-/// How a plan shows it.
-pub(super) fn derived_lock(change: &RowChange, derived: &Derived) -> String {
-    format!(
-        "{} select count(*)::text from (select from {} d join keys k on {} order by {} for update of d) q",
-        keys(change, derived),
-        relation(&derived.table),
-        key_is_key("d", "k", derived),
-        derived.key.iter().map(|c| format!("k.{}", Ident(&c.name))).collect::<Vec<_>>().join(", "),
-    )
-}
-
-fn key_is_key(a: &str, b: &str, derived: &Derived) -> String {
-    let parts: Vec<_> =
-        derived.key.iter().map(|c| format!("{a}.{0} = {b}.{0}", Ident(&c.name))).collect();
-    parts.join(" and ")
-}
-
 fn keys(change: &RowChange, derived: &Derived) -> String {
     let known: Vec<_> = derived.key.iter().map(|c| format!("q.{} is not null", Ident(&c.name))).collect();
+    let order: Vec<_> = (1..=derived.key.len()).map(|n| n.to_string()).collect();
+    // In one order for everybody, so that two who lock them wait instead of blocking each other.
     format!(
-        "{}, keys as materialized (select distinct {} from ({}) q where {})",
+        "{}, keys as materialized (select distinct {} from ({}) q where {} order by {})",
         planned_batch(change),
-        derived.key.iter().map(|c| format!("q.{0}::{1} as {0}", Ident(&c.name), c.type_name)).collect::<Vec<_>>().join(", "),
+        derived
+            .key
+            .iter()
+            .map(|c| format!("q.{0}::{1} as {0}", Ident(&c.name), c.type_name))
+            .collect::<Vec<_>>()
+            .join(", "),
         derived.rows,
         known.join(" and "),
+        order.join(", "),
     )
 }
 
-/// Derived rows as they are before the batch, as one JSON text.
+/// Locks derived rows and gives them as they are before the batch, as one JSON text. LATERAL, since a batch has few
+/// of them and their key is indexed: a join would often read the whole table.
 pub(super) fn derived_before(change: &RowChange, derived: &Derived) -> String {
+    let same: Vec<_> = derived.key.iter().map(|c| format!("d.{0} = k.{0}", Ident(&c.name))).collect();
     format!(
-        "{} select coalesce(json_agg(json_build_object('key', {}, 'before', case when d.tableoid is not null then {} end)), '[]')::text \
-         from keys k left join {} d on {}",
+        "{} select coalesce(json_agg(json_build_object('key', {}, 'before', d.image)), '[]')::text \
+         from keys k left join lateral (select {} as image from {} d where {} offset 0 for update) d on true",
         keys(change, derived),
         image("k", &derived.key),
         image("d", &derived.columns),
         relation(&derived.table),
-        key_is_key("d", "k", derived),
+        same.join(" and "),
     )
 }
 
@@ -210,8 +203,8 @@ pub(super) fn derived_before(change: &RowChange, derived: &Derived) -> String {
 pub(super) fn derived_after(derived: &Derived) -> String {
     format!(
         "with was as materialized (select w.key, w.before from json_to_recordset($6::json) w(key jsonb, before jsonb)), \
-         now as (select w.key, w.before, case when d.tableoid is not null then {} end as after \
-         from was w left join {} d on {}), \
+         now as materialized (select w.key, w.before, d.image as after \
+         from was w left join lateral (select {} as image from {} d where {} offset 0) d on true), \
          kept as (insert into midwatch.images (run, step, batch, seq, relation, key, before, after) \
          select $1, $2, $5, null, {}, n.key, n.before, n.after from now n returning 1) \
          select count(*)::text from kept",
@@ -239,7 +232,10 @@ pub(super) fn restore(derived: &Derived) -> [String; 3] {
     let same = key_is("d", &derived.key, "todo.key");
     [
         format!("{todo} delete from {table} d using todo where todo.before is null and {same}"),
-        format!("{todo} update {table} d set {} from todo where todo.before is not null and {same}", sets.join(", ")),
+        format!(
+            "{todo} update {table} d set {} from todo where todo.before is not null and {same}",
+            sets.join(", ")
+        ),
         format!(
             "{todo} insert into {table} ({}) overriding system value select {} from todo \
              where todo.before is not null and not exists (select from {table} d where {same})",
@@ -274,7 +270,10 @@ mod tests {
 
     #[test]
     fn a_statement_with_its_own_with_goes_on_after_ours() {
-        assert_eq!(split_with("  WITH x as (select 1) insert"), ("WITH x as (select 1) insert", Some("x as (select 1) insert")));
+        assert_eq!(
+            split_with("  WITH x as (select 1) insert"),
+            ("WITH x as (select 1) insert", Some("x as (select 1) insert"))
+        );
         assert_eq!(split_with("without").1, None);
         assert_eq!(split_with("insert into t").1, None);
     }

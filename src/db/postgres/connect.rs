@@ -89,7 +89,10 @@ impl Connection {
             if unsupported_startup(&e) {
                 Error::new(
                     Class::Refused,
-                    format!("{}: a connection pooler stands between, and changes need a direct connection", self.place),
+                    format!(
+                        "{}: a connection pooler stands between, and changes need a direct connection",
+                        self.place
+                    ),
                 )
                 .hint("give the target the server's own address and port")
             } else {

@@ -83,7 +83,9 @@ pub(super) fn write_error(e: &sqlx::Error, what: &str) -> Error {
         return Error::new(Class::Failed, format!("failed to {what}: {said}")).code(LOST);
     };
     let mut out = Error::new(Class::Failed, format!("failed to {what}: {}", d.message())).code(d.code());
-    for part in [d.detail(), d.r#where()].into_iter().flatten() {
+    // A whole row may hold secrets; which one it is, its key tells.
+    let detail = d.detail().filter(|t| !t.starts_with("Failing row contains"));
+    for part in [detail, d.r#where()].into_iter().flatten() {
         let line = part.lines().next().unwrap_or_default();
         out.message = format!("{} ({line})", out.message);
     }

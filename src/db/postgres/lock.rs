@@ -38,10 +38,11 @@ pub(super) async fn take(connection: &Connection, terms: &Terms, patience: Durat
     let failed = |e: &sqlx::Error| write_error(e, "take the target's lock");
     let until = Instant::now() + patience;
     loop {
-        let row = sqlx::query(AssertSqlSafe(format!("select pg_try_advisory_lock({CLASS}, 0), pg_backend_pid()")))
-            .fetch_one(&mut session)
-            .await
-            .map_err(|e| failed(&e))?;
+        let row =
+            sqlx::query(AssertSqlSafe(format!("select pg_try_advisory_lock({CLASS}, 0), pg_backend_pid()")))
+                .fetch_one(&mut session)
+                .await
+                .map_err(|e| failed(&e))?;
         if row.try_get::<bool, _>(0).map_err(|e| failed(&e))? {
             let pid = row.try_get(1).map_err(|e| failed(&e))?;
             return Ok(Held { connection: session, pid });
@@ -68,7 +69,8 @@ async fn refusal(session: &mut PgConnection) -> Error {
     let text: Option<String> = row.and_then(|r| r.try_get(0).ok());
     let holder: Option<Holder> = text.and_then(|t| serde_json::from_str(&t).ok());
     let Some(h) = holder else {
-        return Error::new(Class::Refused, "another operator was at work on this target a moment ago").hint("try again");
+        return Error::new(Class::Refused, "another operator was at work on this target a moment ago")
+            .hint("try again");
     };
     let application = h.application.unwrap_or_default();
     let who = application.strip_prefix("midwatch/lock ").unwrap_or("somebody").to_owned();
@@ -101,7 +103,11 @@ impl Held {
 }
 
 /// Waits until none of the sessions that wrote for this run is left: one of them may still be committing.
-pub(super) async fn wait_for_sessions(session: &mut PgConnection, run: i64, patience: Duration) -> Result<()> {
+pub(super) async fn wait_for_sessions(
+    session: &mut PgConnection,
+    run: i64,
+    patience: Duration,
+) -> Result<()> {
     let sql = "select string_agg(a.pid::text, ', ') from midwatch.runs r \
                join pg_stat_activity a on a.pid || '@' || a.backend_start = any (r.backends) \
                where r.id = $1 and a.pid <> pg_backend_pid()";

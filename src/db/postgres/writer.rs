@@ -3,14 +3,14 @@
 //! One session holds the target's advisory lock, the other writes. Every transaction that writes first locks the
 //! run's row and looks at its fencing number, so that a run that was taken over cannot go on.
 
+mod batching;
+
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::batch;
 use super::connect::Connection;
 use super::error::{LOST, is_disconnect, write_error};
 use super::journal::append;
@@ -45,8 +45,13 @@ impl Writers for PgWriters {
             let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
             let lock = lock::take(&self.connection, terms, patience).await?;
             let work = session::open(&self.connection, terms, "midwatch/run").await?;
-            let writer =
-                PgWriter { connection: self.connection.clone(), terms: terms.clone(), lock, work, in_tx: false };
+            let writer = PgWriter {
+                connection: self.connection.clone(),
+                terms: terms.clone(),
+                lock,
+                work,
+                in_tx: false,
+            };
             Ok(Box::new(writer) as Box<dyn Writer>)
         })
     }
@@ -58,12 +63,6 @@ struct PgWriter {
     lock: Held,
     work: PgConnection,
     in_tx: bool,
-}
-
-#[derive(Deserialize)]
-struct Range {
-    unit: Option<i64>,
-    upto: i64,
 }
 
 /// A run's number, as the journal counts.
@@ -125,7 +124,8 @@ impl PgWriter {
         let outcome = async {
             self.open_tx().await?;
             let run = number(&begun.run)?;
-            let sql = "select 1 from midwatch.runs where id = $1 and fence = $2 and outcome = 'running' for update";
+            let sql =
+                "select 1 from midwatch.runs where id = $1 and fence = $2 and outcome = 'running' for update";
             let mine = sqlx::query(sql)
                 .bind(run)
                 .bind(begun.fence)
@@ -133,8 +133,11 @@ impl PgWriter {
                 .await
                 .map_err(|e| write_error(&e, what))?;
             if mine.is_none() {
-                return Err(Error::new(Class::Refused, format!("run {} has been taken over or ended elsewhere", begun.run))
-                    .hint("midwatch runs says by whom"));
+                return Err(Error::new(
+                    Class::Refused,
+                    format!("run {} has been taken over or ended elsewhere", begun.run),
+                )
+                .hint("midwatch runs says by whom"));
             }
             let value = work(self, run).await?;
             self.commit(what).await?;
@@ -147,188 +150,10 @@ impl PgWriter {
         outcome
     }
 
-    async fn number_of(&mut self, what: &str, sql: String, run: i64, step: usize, ends: (i64, i64), n: i64) -> Result<u64> {
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .bind(run)
-            .bind(int(step as u64))
-            .bind(ends.0)
-            .bind(ends.1)
-            .bind(n)
-            .fetch_one(&mut self.work)
-            .await
-            .map_err(|e| write_error(&e, what))?;
-        let text: String = row.try_get(0).map_err(|e| write_error(&e, what))?;
-        Ok(text.parse().unwrap_or(0))
-    }
-
     async fn event(&mut self, run: i64, kind: &str, body: &Value) -> Result<Event> {
-        append(&mut self.work, Some(run), kind, body).await.map_err(|e| write_error(&e, "write into the journal"))
-    }
-
-    /// One batch inside its transaction.
-    async fn work_batch(&mut self, b: &Batch<'_>, run: i64) -> Result<Committed> {
-        let from = int(b.begun.checkpoint);
-        let Some(range) = self.range(run, b, from).await? else {
-            return Ok(Committed { checkpoint: b.begun.checkpoint, end: true, ..Committed::default() });
-        };
-        let (ends, n, step) = ((from, range.upto), int(b.number), b.begun.step);
-        for sql in &b.change.before_batch {
-            self.raw("pass the guard", sql).await?;
-        }
-        if let Some(sql) = batch::lock(b.change) {
-            self.number_of("lock the rows", sql, run, step, ends, n).await?;
-        }
-        let mut were = Vec::new();
-        for derived in &b.change.derived {
-            self.number_of("lock derived rows", batch::derived_lock(b.change, derived), run, step, ends, n).await?;
-            were.push(self.derived_before(b, batch::derived_before(b.change, derived), run, ends).await?);
-        }
-        let planned = unsigned(range.upto - from);
-        let applied = match batch::change(b.change) {
-            Some(sql) => self.number_of("change the rows", sql, run, step, ends, n).await?,
-            None => planned,
-        };
-        for (what, sql) in [("compute what follows", &b.change.after_batch), ("write the audit rows", &b.change.audit)] {
-            if let Some(sql) = sql.as_ref().filter(|_| applied > 0) {
-                self.profile_statement(what, batch::over_batch(b.change, sql), run, b, ends).await?;
-            }
-        }
-        let mut derived_rows = 0;
-        for (derived, was) in b.change.derived.iter().zip(&were) {
-            if let (Some(origin), Some(unit), true) = (&b.change.restores, range.unit, applied == planned) {
-                for sql in batch::restore(derived) {
-                    self.restore(sql, run, b, ends, was, (number(origin)?, unit, int(applied))).await?;
-                }
-            }
-            derived_rows += self.derived_after(batch::derived_after(derived), run, b, ends, was).await?;
-        }
-        for sql in &b.change.after_change {
-            self.raw("restore the guard", sql).await?;
-        }
-        let drifted = planned.saturating_sub(applied);
-        let event = self.checkpoint(run, b, range.upto, applied, drifted).await?;
-        Ok(Committed {
-            checkpoint: unsigned(range.upto),
-            applied,
-            drifted,
-            derived: derived_rows,
-            end: false,
-            event: Some(event),
-        })
-    }
-
-    async fn range(&mut self, run: i64, b: &Batch<'_>, from: i64) -> Result<Option<Range>> {
-        let row = sqlx::query(batch::RANGE)
-            .bind(run)
-            .bind(int(b.begun.step as u64))
-            .bind(from)
-            .bind(int(b.rows))
-            .fetch_optional(&mut self.work)
+        append(&mut self.work, Some(run), kind, body)
             .await
-            .map_err(|e| write_error(&e, "find the next rows"))?;
-        let Some(text) = row.and_then(|r| r.try_get::<String, _>(0).ok()) else { return Ok(None) };
-        serde_json::from_str(&text)
-            .map(Some)
-            .map_err(|e| Error::new(Class::Failed, format!("failed to find the next rows: {e}")))
-    }
-
-    async fn derived_before(&mut self, b: &Batch<'_>, sql: String, run: i64, ends: (i64, i64)) -> Result<String> {
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .bind(run)
-            .bind(int(b.begun.step as u64))
-            .bind(ends.0)
-            .bind(ends.1)
-            .bind(int(b.number))
-            .fetch_one(&mut self.work)
-            .await
-            .map_err(|e| write_error(&e, "read derived rows"))?;
-        row.try_get(0).map_err(|e| write_error(&e, "read derived rows"))
-    }
-
-    async fn profile_statement(&mut self, what: &str, sql: String, run: i64, b: &Batch<'_>, ends: (i64, i64)) -> Result<()> {
-        sqlx::query(AssertSqlSafe(sql))
-            .bind(run)
-            .bind(int(b.begun.step as u64))
-            .bind(ends.0)
-            .bind(ends.1)
-            .bind(int(b.number))
-            .bind(b.change.reason.clone())
-            .execute(&mut self.work)
-            .await
-            .map(drop)
-            .map_err(|e| write_error(&e, what))
-    }
-
-    async fn derived_after(&mut self, sql: String, run: i64, b: &Batch<'_>, ends: (i64, i64), was: &str) -> Result<u64> {
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .bind(run)
-            .bind(int(b.begun.step as u64))
-            .bind(ends.0)
-            .bind(ends.1)
-            .bind(int(b.number))
-            .bind(was.to_owned())
-            .fetch_one(&mut self.work)
-            .await
-            .map_err(|e| write_error(&e, "keep images of derived rows"))?;
-        let text: String = row.try_get(0).map_err(|e| write_error(&e, "keep images of derived rows"))?;
-        Ok(text.parse().unwrap_or(0))
-    }
-
-    async fn restore(
-        &mut self,
-        sql: String,
-        run: i64,
-        b: &Batch<'_>,
-        ends: (i64, i64),
-        was: &str,
-        origin: (i64, i64, i64),
-    ) -> Result<()> {
-        sqlx::query(AssertSqlSafe(sql))
-            .bind(run)
-            .bind(int(b.begun.step as u64))
-            .bind(ends.0)
-            .bind(ends.1)
-            .bind(int(b.number))
-            .bind(was.to_owned())
-            .bind(origin.0)
-            .bind(origin.1)
-            .bind(origin.2)
-            .execute(&mut self.work)
-            .await
-            .map(drop)
-            .map_err(|e| write_error(&e, "put derived rows back"))
-    }
-
-    /// How far the run has come, and the entry that says so, in the batch's own transaction.
-    async fn checkpoint(&mut self, run: i64, b: &Batch<'_>, upto: i64, applied: u64, drifted: u64) -> Result<Event> {
-        let failed = |e: &sqlx::Error| write_error(e, "write the checkpoint");
-        let images: String = sqlx::query(AssertSqlSafe(batch::IMAGES.to_owned()))
-            .bind(run)
-            .bind(int(b.number))
-            .fetch_one(&mut self.work)
-            .await
-            .and_then(|r| r.try_get(0))
-            .map_err(|e| failed(&e))?;
-        let sql = "update midwatch.runs set step = $2, checkpoint = $3, batch = $4, applied = applied + $5, \
-                   drifted = drifted + $6, batch_rows = $7, message = $8, beat_at = clock_timestamp() where id = $1";
-        sqlx::query(sql)
-            .bind(run)
-            .bind(i32::try_from(b.begun.step).unwrap_or(i32::MAX))
-            .bind(upto)
-            .bind(int(b.number))
-            .bind(int(applied))
-            .bind(int(drifted))
-            .bind(int(b.rows))
-            .bind(b.message.map(str::to_owned))
-            .execute(&mut self.work)
-            .await
-            .map_err(|e| failed(&e))?;
-        let body = json!({
-            "step": b.begun.step, "batch": b.number, "from": b.begun.checkpoint + 1, "to": upto,
-            "applied": applied, "drifted": drifted, "images": images,
-            "ms": chrono::Utc::now().timestamp_millis() - b.began,
-        });
-        self.event(run, "batch", &body).await
+            .map_err(|e| write_error(&e, "write into the journal"))
     }
 
     async fn begun(&mut self, run: i64) -> Result<Begun> {
@@ -408,18 +233,27 @@ impl Writer for PgWriter {
                 .fetch_one(&mut self.work)
                 .await
                 .map_err(|e| write_error(&e, "write the intent into the journal"))?;
-            let run: i64 = row.try_get(0).map_err(|e| write_error(&e, "write the intent into the journal"))?;
+            let run: i64 =
+                row.try_get(0).map_err(|e| write_error(&e, "write the intent into the journal"))?;
             self.begun(run).await
         })
     }
 
-    fn stage<'a>(&'a mut self, run: &'a Begun, step: usize, from: u64, rows: &'a [PlannedRow]) -> Fut<'a, Result<()>> {
+    fn stage<'a>(
+        &'a mut self,
+        run: &'a Begun,
+        step: usize,
+        from: u64,
+        rows: &'a [PlannedRow],
+    ) -> Fut<'a, Result<()>> {
         Box::pin(async move {
             let text = copy_text(&run.run, step, from, rows);
             let copy = async {
                 let mut copy = self
                     .work
-                    .copy_in_raw("copy midwatch.planned_rows (run, step, seq, unit, key, before, after) from stdin")
+                    .copy_in_raw(
+                        "copy midwatch.planned_rows (run, step, seq, unit, key, before, after) from stdin",
+                    )
                     .await?;
                 copy.send(text.into_bytes()).await?;
                 copy.finish().await
@@ -481,7 +315,9 @@ impl Writer for PgWriter {
     }
 
     fn batch<'a>(&'a mut self, b: &'a Batch<'a>) -> Fut<'a, Result<Committed>> {
-        Box::pin(async move { self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await })
+        Box::pin(async move {
+            self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await
+        })
     }
 
     fn next_step<'a>(&'a mut self, begun: &'a Begun, step: usize) -> Fut<'a, Result<()>> {
@@ -499,7 +335,12 @@ impl Writer for PgWriter {
         })
     }
 
-    fn say<'a>(&'a mut self, begun: &'a Begun, message: Option<&'a str>, batch_rows: u64) -> Fut<'a, Result<()>> {
+    fn say<'a>(
+        &'a mut self,
+        begun: &'a Begun,
+        message: Option<&'a str>,
+        batch_rows: u64,
+    ) -> Fut<'a, Result<()>> {
         Box::pin(async move {
             self.fenced(begun, "say what the run is doing", async |w, run| {
                 sqlx::query("update midwatch.runs set message = $2, batch_rows = $3, beat_at = clock_timestamp() where id = $1")
@@ -562,7 +403,11 @@ impl Writer for PgWriter {
     fn holds_lock(&mut self) -> Fut<'_, Result<()>> {
         Box::pin(async move {
             self.lock.check().await.map_err(|e| {
-                Error::new(Class::Failed, format!("the session that held this target's lock is gone: {}", e.message)).code(LOST)
+                Error::new(
+                    Class::Failed,
+                    format!("the session that held this target's lock is gone: {}", e.message),
+                )
+                .code(LOST)
             })
         })
     }

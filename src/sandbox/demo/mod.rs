@@ -134,6 +134,7 @@ async fn load_all(server: &Server, rows: u64, progress: &Progress) -> Result<Man
 #[derive(Serialize)]
 struct Config {
     default_target: &'static str,
+    state_dir: &'static str,
     targets: toml::map::Map<String, toml::Value>,
 }
 
@@ -163,7 +164,7 @@ fn write_files(server: &Server, manifest: &Manifest) -> Result<()> {
         let value = toml::Value::try_from(target).map_err(|e| failed(&folder, &e))?;
         targets.insert(system.name.to_owned(), value);
     }
-    let config = Config { default_target: ALL[0].name, targets };
+    let config = Config { default_target: ALL[0].name, state_dir: "state", targets };
     let config = toml::to_string(&config).map_err(|e| failed(root, &e))?;
     let manifest = serde_json::to_string_pretty(manifest).map_err(|e| failed(root, &e))?;
     write(&root.join("manifest.json"), &manifest)?;

@@ -8,8 +8,9 @@ use super::overlay::Kind;
 use super::{App, Link, Overlay, View};
 use crate::engine::paging::{At, Sort};
 use crate::engine::report::CheckId;
+use crate::tui::doc;
 use crate::tui::format::counted;
-use crate::tui::keymap::{self, Action, Lookup};
+use crate::tui::keymap::{self, Action, Lookup, Scene};
 use crate::tui::list::{List, matches};
 use crate::tui::msg::Effect;
 use crate::tui::pane;
@@ -30,7 +31,10 @@ impl App {
         if self.filter_input.is_some() {
             return self.filter_key(key, &name);
         }
-        match keymap::lookup(self.pending.take(), &name) {
+        if self.typing_phrase() {
+            return self.confirm_key(key);
+        }
+        match keymap::lookup(self.scene(), self.pending.take(), &name) {
             Lookup::Action(action) => self.act(action, &name),
             Lookup::Pending(first) => {
                 self.pending = Some(first);
@@ -45,9 +49,13 @@ impl App {
         let line: String = text.chars().filter(|c| !c.is_control()).collect();
         let put = |input: &mut Input| *input = Input::new(format!("{}{line}", input.value()));
         if let Some(overlay) = &mut self.overlay {
-            if matches!(overlay.kind, Kind::Help | Kind::Palette | Kind::Targets) {
+            if matches!(overlay.kind, Kind::Help | Kind::Palette | Kind::Targets | Kind::Ask(_)) {
                 put(&mut overlay.input);
+            } else if matches!(overlay.kind, Kind::Resume(_)) {
+                self.complain("pasted text is not taken here: the words are typed");
             }
+        } else if self.typing_phrase() {
+            self.refuse_paste();
         } else if let Some(input) = &mut self.filter_input {
             put(input);
         } else {
@@ -89,21 +97,20 @@ impl App {
 
     /// The same for a table already at hand: drawing asks for many actions.
     pub fn why_not_in(&self, action: Action, list: &List) -> Option<String> {
-        let later = "not in this version: nothing can be changed yet";
+        match (&self.level().view, action) {
+            (_, Action::Target) => return self.why_not_switch(),
+            (View::Plan(slot), _) => {
+                return self.plans.get(slot).and_then(|v| self.why_not_on_plan(v, action));
+            }
+            (View::Run(view), _) => return self.why_not_on_run(view, action),
+            _ => {}
+        }
         match action {
-            Action::DryRun => {
-                let here = self.check_in(list);
-                let fits = self
-                    .session
-                    .iter()
-                    .flat_map(|s| &s.operations)
-                    .find(|o| here.is_some() && o.mends == here);
-                Some(fits.map_or_else(|| later.to_owned(), |o| o.disabled.clone()))
-            }
-            Action::Undo | Action::Note => {
-                Some("there is no journal yet: it comes with the operations".into())
-            }
-            Action::Target if self.targets.is_empty() => Some("the configuration has no other target".into()),
+            Action::DryRun => self.why_not_plan(list),
+            Action::Undo => self.why_not_undo(self.record_here()),
+            Action::Note => Some("not in this version: runs write their own entries".into()),
+            Action::Confirm | Action::Replan => Some("not here: d makes a plan".into()),
+            Action::Hold => Some("not here: the Runs pane leads to the run".into()),
             Action::Open | Action::Copy | Action::Export | Action::Mark | Action::MarkAll | Action::Sort
                 if list.rows.is_empty() =>
             {
@@ -121,10 +128,18 @@ impl App {
         }
     }
 
+    /// Another target while something of ours goes on would leave it out of sight.
+    fn why_not_switch(&self) -> Option<String> {
+        if self.targets.is_empty() {
+            return Some("the configuration has no other target".into());
+        }
+        self.run_going().map(|r| format!("a run is going on here ({}): it is not left alone", r.title))
+    }
+
     pub(super) fn act(&mut self, action: Action, name: &str) -> Vec<Effect> {
         if let Some(why) = self.why_not(action) {
-            let short =
-                keymap::binding(action).map_or("", |b| if b.short.is_empty() { b.about } else { b.short });
+            let binding = keymap::binding(self.scene(), action);
+            let short = binding.map_or("", |b| if b.short.is_empty() { b.about } else { b.short });
             self.complain(format!("{short}: {why}"));
             return vec![];
         }
@@ -163,6 +178,7 @@ impl App {
             }
             Action::Range => self.range(),
             Action::MarkAll => self.mark_all(),
+            Action::Copy if matches!(self.level().view, View::Plan(_)) => return self.plan_copy(),
             Action::Copy => return self.copy(),
             Action::Export => self.overlay = Some(Overlay::of(Kind::Export)),
             Action::Sql => self.overlay = Some(Overlay::of(Kind::Sql(self.statements()))),
@@ -189,13 +205,26 @@ impl App {
             Action::Help => self.overlay = Some(Overlay::of(Kind::Help)),
             Action::Actions => self.overlay = Some(Overlay::of(Kind::Actions)),
             Action::Cancel => return self.cancel(),
-            Action::DryRun | Action::Undo | Action::Note => {}
+            Action::DryRun => return self.dry_run(),
+            Action::Undo => return self.undo(),
+            Action::Confirm => self.open_confirm(),
+            Action::Replan if matches!(self.level().view, View::Run(_)) => return self.run_again(),
+            Action::Replan => return self.replan(),
+            Action::Hold => return self.hold(),
+            Action::Note => {}
         }
         vec![]
     }
 
     /// The first press cancels what runs on the server; a second one asks to leave.
     fn cancel(&mut self) -> Vec<Effect> {
+        if self.run_going().is_some() {
+            return self.ask_to_stop();
+        }
+        let planning = self.cancel_planning();
+        if !planning.is_empty() {
+            return planning;
+        }
         let recent = self.cancelled_at.is_some_and(|t| (self.now - t).num_seconds() < 3);
         let rows = matches!(&self.level().view, View::Rows(r) if r.loading);
         let busy =
@@ -271,13 +300,13 @@ impl App {
 
     pub(super) fn move_cursor(&mut self, by: isize) -> Vec<Effect> {
         let list = self.list();
-        let bottom = list.rows.len().saturating_sub(1);
+        let bottom = self.text_lines().unwrap_or(list.rows.len()).saturating_sub(1);
         if let Some(level) = self.level_mut() {
             let to = level.state.cursor.saturating_add_signed(by).min(bottom);
             level.state.cursor = to;
             level.state.key = list.rows.get(to).map(|r| r.key.clone());
         }
-        self.reach()
+        if matches!(self.level().view, View::Plan(_)) { self.plan_reach() } else { self.reach() }
     }
 
     fn jump_to_end(&mut self, at: At) -> Vec<Effect> {
@@ -291,7 +320,10 @@ impl App {
     }
 
     fn shift_columns(&mut self, right: bool) {
-        let last = self.list().cols.len().saturating_sub(1);
+        let last = match self.plan_here() {
+            Some(view) => doc::plan::columns(view).saturating_sub(1),
+            None => self.list().cols.len().saturating_sub(1),
+        };
         if let Some(level) = self.level_mut() {
             let column = &mut level.state.column;
             *column = if right { (*column + 1).min(last) } else { column.saturating_sub(1) };
@@ -413,6 +445,10 @@ impl App {
     }
 
     fn refresh_here(&mut self) -> Vec<Effect> {
+        if self.scene() == Scene::Runs {
+            self.journal.due = self.now;
+            return self.poll_runs();
+        }
         let mut effects = if let Some(id) = self.check_here() {
             self.refresh(&[id])
         } else {
@@ -433,6 +469,14 @@ impl App {
 
     /// What was asked of the server for this view.
     pub fn statements(&self) -> Vec<(String, String)> {
+        let plan = match &self.level().view {
+            View::Plan(slot) => self.plans.get(slot).and_then(|v| v.plan()),
+            View::Run(view) => self.run_plan(view),
+            _ => None,
+        };
+        if let Some(plan) = plan {
+            return doc::plan::statements(plan);
+        }
         if let View::Rows(rows) = &self.level().view {
             return rows.source.iter().map(|s| (s.title.clone(), s.sql.clone())).collect();
         }

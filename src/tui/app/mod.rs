@@ -1,9 +1,14 @@
 //! The console's whole state, and how messages change it. No handle, no clock, no I/O.
 
+mod confirm;
+mod journal;
 mod keys;
 mod navigate;
+mod offers;
 mod overlay;
+mod plan;
 mod rows;
+mod run;
 mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 
 use super::backend::Session;
+use super::doc;
+use super::keymap::{Action, Scene};
 use super::list::{Detail, List, ListState};
 use super::msg::{Effect, Failure, Msg, Slot};
 use super::pane;
@@ -20,8 +27,13 @@ use crate::engine::report::CheckId;
 use crate::engine::vitals::Vitals;
 use crate::engine::{Report, Severity, Status};
 
-pub use overlay::{Kind as OverlayKind, Overlay, PaletteItem};
+pub use confirm::{Confirm, expired, wait};
+pub use journal::{JournalState, Pace, done};
+pub use offers::{Ask, Choice, Deed, Field};
+pub use overlay::{Kind as OverlayKind, LEAVING, Overlay, PaletteItem, UNFINISHED};
+pub use plan::{PlanView, Stage};
 pub use rows::RowsView;
+pub use run::{OurRun, RunView, title_of};
 
 /// The connection to the target.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -88,6 +100,10 @@ pub enum View {
         /// Its surroundings, where declared.
         context: Option<Surroundings>,
     },
+    /// A plan, by its slot.
+    Plan(Slot),
+    /// A run, ours or another's.
+    Run(Box<RunView>),
 }
 
 /// A row's surroundings.
@@ -158,6 +174,12 @@ pub struct App {
     next_slot: Slot,
     cancelled_at: Option<DateTime<Utc>>,
     exporting: bool,
+    /// Plans on the screen; one that no pane shows any more is forgotten.
+    pub plans: BTreeMap<Slot, PlanView>,
+    /// The run that this console has begun, going on or over.
+    pub run: Option<OurRun>,
+    /// What is known of the journal.
+    pub journal: JournalState,
 }
 
 /// A line for the status bar.
@@ -202,6 +224,9 @@ impl App {
             next_slot: 1,
             cancelled_at: None,
             exporting: false,
+            plans: BTreeMap::new(),
+            run: None,
+            journal: JournalState::default(),
         }
     }
 
@@ -219,6 +244,12 @@ impl App {
 
     /// The one place where the state changes.
     pub fn update(&mut self, msg: Msg) -> Vec<Effect> {
+        let mut effects = self.change(msg);
+        effects.extend(self.forget_plans());
+        effects
+    }
+
+    fn change(&mut self, msg: Msg) -> Vec<Effect> {
         match msg {
             Msg::Key(key) => self.key(key),
             Msg::Paste(text) => self.paste(&text),
@@ -253,14 +284,74 @@ impl App {
                 vec![]
             }
             Msg::Terminate => vec![Effect::Quit],
-            Msg::Panic { text, key } => {
-                self.panicked(&text, key);
-                vec![]
-            }
+            Msg::Panic { text, key } => self.panicked(&text, key),
             Msg::Exporting(rows) => {
                 self.say(format!("exporting… {} rows; ctrl-c cancels", super::format::count(rows)));
                 vec![]
             }
+            other => self.change_maintenance(other),
+        }
+    }
+
+    /// The messages of plans and runs.
+    fn change_maintenance(&mut self, msg: Msg) -> Vec<Effect> {
+        match msg {
+            Msg::PlanNews { slot, news } => self.plan_news(slot, news),
+            Msg::Planned { slot, result } => return self.planned(slot, result),
+            Msg::PlannedRows { slot, from, result } => return self.planned_rows(slot, from, result),
+            Msg::Progress(progress) => self.progress(*progress),
+            Msg::RunDone(result) => return self.run_done(result),
+            Msg::Runs(result) => return self.seen_runs(result),
+            Msg::RunDetail { slot, result } => self.run_detail(slot, result),
+            _ => {}
+        }
+        vec![]
+    }
+
+    /// A plan that no pane shows any more is not kept; but for the one that is being applied, which its run may
+    /// give back.
+    fn forget_plans(&mut self) -> Vec<Effect> {
+        if self.plans.is_empty() {
+            return vec![];
+        }
+        let applied = self.run_going().map(|r| r.slot);
+        let shown: BTreeSet<Slot> = self
+            .stacks
+            .iter()
+            .flatten()
+            .filter_map(|l| if let View::Plan(slot) = l.view { Some(slot) } else { None })
+            .chain(applied)
+            .collect();
+        let (kept, gone) = std::mem::take(&mut self.plans).into_iter().partition(|(s, _)| shown.contains(s));
+        self.plans = kept;
+        let forget = |(slot, view): (Slot, PlanView)| match view.plan() {
+            Some(plan) => Effect::Discard(plan.id.clone()),
+            None => Effect::CancelPlan(slot),
+        };
+        let gone: BTreeMap<Slot, PlanView> = gone;
+        gone.into_iter().map(forget).collect()
+    }
+
+    /// Which keys mean something of their own here.
+    pub fn scene(&self) -> Scene {
+        match &self.level().view {
+            View::Plan(_) => Scene::Plan,
+            View::Run(_) => Scene::Run,
+            View::Pane => pane::ALL.get(self.pane).map_or(Scene::Any, |p| p.scene()),
+            _ => Scene::Any,
+        }
+    }
+
+    /// Lines of a view that is read like a text; `None`: the view is a table.
+    pub fn text_lines(&self) -> Option<usize> {
+        match &self.level().view {
+            View::Plan(slot) => {
+                let view = self.plans.get(slot)?;
+                let rows = usize::try_from(view.total()).unwrap_or(usize::MAX);
+                Some(doc::plan::lines(self, view).lines.len() + usize::from(rows > 0) + rows)
+            }
+            View::Run(view) => Some(doc::run::lines(self, view).len()),
+            _ => None,
         }
     }
 
@@ -302,6 +393,8 @@ impl App {
                 let page = context.as_ref().and_then(|c| c.page.as_ref()?.as_ref().ok());
                 pane::whole_detail(detail, &level.state, page)
             }
+            // These are read like a text.
+            View::Plan(_) | View::Run(_) => List::default(),
         }
     }
 
@@ -349,6 +442,26 @@ impl App {
     pub fn reports(&self) -> BTreeMap<&CheckId, &Report> {
         self.watches.iter().filter_map(|w| Some((&w.id, w.report.as_ref()?))).collect()
     }
+}
+
+/// Actions that are the same wherever one is.
+fn everywhere(action: Action) -> bool {
+    matches!(
+        action,
+        Action::NextPane
+            | Action::PrevPane
+            | Action::Pane
+            | Action::Back
+            | Action::Forward
+            | Action::RefreshAll
+            | Action::Pause
+            | Action::Locks
+            | Action::Log
+            | Action::Target
+            | Action::Palette
+            | Action::Help
+            | Action::Cancel
+    )
 }
 
 impl Watch {

@@ -31,6 +31,13 @@ impl App {
         }
     }
 
+    /// Something else in the place of the view on top.
+    pub(super) fn replace(&mut self, view: View) {
+        if let Some(level) = self.level_mut() {
+            *level = Level::of(view);
+        }
+    }
+
     /// Shows a pane as it was left.
     pub(super) fn go(&mut self, index: usize) {
         if index < self.stacks.len() && index != self.pane {
@@ -73,20 +80,26 @@ impl App {
 
     fn restore(&mut self, place: Place) {
         self.pane = place.pane;
+        let mut levels = place.levels;
+        // A plan that was left is gone.
+        levels.retain(|l| !matches!(l.view, View::Plan(slot) if !self.plans.contains_key(&slot)));
         if let Some(stack) = self.stacks.get_mut(place.pane) {
-            *stack = place.levels;
+            *stack = levels;
         }
         // What was on its way for the view then has been answered or dropped since.
         for level in self.stacks.iter_mut().flatten() {
-            if let View::Rows(rows) = &mut level.view
-                && rows.source.is_some()
-            {
-                rows.loading = false;
+            match &mut level.view {
+                View::Rows(rows) if rows.source.is_some() => rows.loading = false,
+                View::Run(view) => view.loading = false,
+                _ => {}
             }
         }
     }
 
     pub(super) fn open(&mut self) -> Vec<Effect> {
+        if matches!(self.level().view, View::Plan(_)) {
+            return self.plan_open();
+        }
         let list = self.list();
         let cursor = self.level().state.cursor;
         let Some(row) = list.rows.into_iter().nth(cursor) else { return vec![] };
@@ -102,6 +115,7 @@ impl App {
             }
             Goto::Rows { id, finding } => self.open_rows(id, finding),
             Goto::Detail(detail) => self.open_detail(detail),
+            Goto::Run(id) => self.open_run(id),
             Goto::Pane { id, row } => self.go_to_check(&id, row.as_deref()),
         }
     }
@@ -201,9 +215,10 @@ impl App {
                 match &below.view {
                     View::Twin(id) => Some(id.clone()),
                     View::Rows(rows) => Some(rows.id.clone()),
-                    View::Pane | View::Detail { .. } => None,
+                    _ => None,
                 }
             }
+            View::Plan(_) | View::Run(_) => None,
         }
     }
 }

@@ -6,10 +6,12 @@ use nucleo_matcher::{Config, Matcher};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler as _;
 
+use super::offers::Ask;
 use super::{App, View};
+use crate::engine::operation::Offer;
 use crate::engine::report::CheckId;
 use crate::report::table::Format;
-use crate::tui::keymap::{self, Action, DIALOG, DialogAction, KEYMAP};
+use crate::tui::keymap::{self, Action, DIALOG, DialogAction};
 use crate::tui::msg::{Effect, Export, ExportRows};
 use crate::tui::pane;
 
@@ -44,9 +46,28 @@ pub enum Kind {
     Log,
     /// Statements.
     Sql(Vec<(String, String)>),
+    /// What must be known before planning.
+    Ask(Ask),
+    /// A run that broke off, by its number.
+    Unfinished(String),
+    /// Go on with a run? Its number is typed.
+    Resume(String),
+    /// Stop our run?
+    Stop,
     /// Leave?
     Quit,
 }
+
+/// What can be done about a run that broke off.
+pub const UNFINISHED: [&str; 3] =
+    ["look at it", "go on with it, after a question", "later: it stays in the Runs pane"];
+
+/// What can be done when one wants to leave while a run of ours goes on.
+pub const LEAVING: [&str; 3] = [
+    "stay",
+    "stop after the batch under way, then leave",
+    "leave now: the batch under way is rolled back, if not committed already",
+];
 
 /// A line of the palette.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +105,8 @@ pub enum Leads {
     Check(CheckId),
     /// Another target.
     Target(String),
+    /// A plan of an operation.
+    Offer(Box<Offer>),
 }
 
 impl Overlay {
@@ -93,7 +116,7 @@ impl Overlay {
     }
 
     fn has_input(&self) -> bool {
-        matches!(self.kind, Kind::Help | Kind::Palette | Kind::Targets)
+        matches!(self.kind, Kind::Help | Kind::Palette | Kind::Targets | Kind::Ask(_) | Kind::Resume(_))
     }
 }
 
@@ -104,13 +127,17 @@ impl App {
         let Some(action) = keymap::dialog(&keymap::name(key), typing) else {
             if typing {
                 overlay.input.handle_event(&Event::Key(key));
-                overlay.cursor = 0;
+                if !matches!(overlay.kind, Kind::Ask(_)) {
+                    overlay.cursor = 0;
+                }
             }
             return vec![];
         };
-        let leaving = overlay.kind == Kind::Quit;
+        // While a run of ours goes on, leaving is a line to choose, not a key to hit.
+        let leaving = overlay.kind == Kind::Quit && self.run.as_ref().is_none_or(|r| r.done.is_some());
         match action {
             DialogAction::Choose => return self.overlay_enter(),
+            DialogAction::Down(by) if matches!(overlay.kind, Kind::Ask(_)) => self.ask_move(by.clamp(-1, 1)),
             DialogAction::Down(by) => self.overlay_move(by),
             DialogAction::Yes | DialogAction::Quit if leaving => return vec![Effect::Quit],
             DialogAction::Close | DialogAction::Quit => self.overlay = None,
@@ -139,19 +166,34 @@ impl App {
             Kind::Help => self.help_lines().len(),
             Kind::Palette => self.palette().len(),
             Kind::Targets => self.target_choices().len(),
-            Kind::Actions => self.operations().len(),
+            Kind::Actions => self.choices().len(),
             Kind::Export => Format::ALL.len(),
             Kind::Locks => self.vitals.as_ref().map_or(0, |(v, _)| v.activity.len()),
             Kind::Log => self.log.len(),
             Kind::Sql(list) => list.iter().map(|(_, sql)| sql.lines().count() + 2).sum(),
-            Kind::Quit => 0,
+            Kind::Unfinished(_) => UNFINISHED.len(),
+            Kind::Quit if self.run_going().is_some() => LEAVING.len(),
+            Kind::Ask(_) | Kind::Resume(_) | Kind::Stop | Kind::Quit => 0,
         }
     }
 
     fn overlay_enter(&mut self) -> Vec<Effect> {
+        if matches!(self.overlay.as_ref().map(|o| &o.kind), Some(Kind::Ask(_))) {
+            return self.ask_enter();
+        }
         let Some(overlay) = self.overlay.take() else { return vec![] };
         match &overlay.kind {
-            Kind::Quit => return vec![Effect::Quit],
+            Kind::Quit => return self.leave(overlay.cursor),
+            Kind::Stop => return self.stop_run(false),
+            Kind::Unfinished(id) => {
+                let id = id.clone();
+                match overlay.cursor {
+                    0 => return self.open_run(id),
+                    1 => self.overlay = Some(Overlay::of(Kind::Resume(id))),
+                    _ => {}
+                }
+            }
+            Kind::Resume(_) => return self.resume_typed(overlay),
             Kind::Targets => {
                 let chosen = self.target_choices_for(overlay.input.value()).get(overlay.cursor).cloned();
                 return chosen.map(|name| self.switch(name)).unwrap_or_default();
@@ -164,16 +206,45 @@ impl App {
                 let chosen = self.palette_for(overlay.input.value()).into_iter().nth(overlay.cursor);
                 return chosen.map(|item| self.follow(item.leads)).unwrap_or_default();
             }
-            Kind::Actions => {
-                let operation = self.operations().into_iter().nth(overlay.cursor);
-                if let Some(o) = operation {
-                    self.complain(format!("{} {}: {}", o.verb, o.name, o.disabled));
-                }
-                self.overlay = Some(overlay);
-            }
-            Kind::Help | Kind::Locks | Kind::Log | Kind::Sql(_) => {}
+            Kind::Actions => return self.choose(overlay.cursor),
+            Kind::Help | Kind::Locks | Kind::Log | Kind::Sql(_) | Kind::Ask(_) => {}
         }
         vec![]
+    }
+
+    /// A line of the question whether to leave.
+    fn leave(&mut self, chosen: usize) -> Vec<Effect> {
+        if self.run_going().is_none() {
+            return vec![Effect::Quit];
+        }
+        match chosen {
+            1 => self.stop_run(true),
+            2 => vec![Effect::Quit],
+            _ => vec![],
+        }
+    }
+
+    /// What must be typed to go on with a run.
+    pub fn resume_words(id: &str) -> String {
+        format!("resume {id}")
+    }
+
+    /// A run goes on when its number was typed, and only then.
+    fn resume_typed(&mut self, overlay: Overlay) -> Vec<Effect> {
+        let Kind::Resume(id) = &overlay.kind else { return vec![] };
+        let id = id.clone();
+        if let Some(why) = self.journal.run(&id).and_then(|r| self.why_not_resume(r)) {
+            self.complain(format!("resume {id}: {why}"));
+            return vec![];
+        }
+        let words = Self::resume_words(&id);
+        if overlay.input.value() != words {
+            let text = crate::engine::guard::differs(&words, overlay.input.value());
+            self.complain(text.replacen("the phrase", "it", 1));
+            self.overlay = Some(overlay);
+            return vec![];
+        }
+        self.begin_resume(&id)
     }
 
     fn follow(&mut self, leads: Leads) -> Vec<Effect> {
@@ -185,10 +256,24 @@ impl App {
             }
             Leads::Check(id) => self.go_to_check(&id, None),
             Leads::Target(name) => self.switch(name),
+            Leads::Offer(offer) => match &offer.disabled {
+                Some(why) => {
+                    self.complain(format!("{} {}: {why}", offer.verb, offer.name));
+                    vec![]
+                }
+                None => self.plan_offer(*offer),
+            },
         }
     }
 
     fn switch(&mut self, name: String) -> Vec<Effect> {
+        if let Some(run) = self.run_going() {
+            let why = format!("target: a run is going on here ({}): it is not left alone", run.title);
+            self.complain(why);
+            return vec![];
+        }
+        self.run = None;
+        self.journal = super::JournalState::default();
         self.link = super::Link::Opening;
         self.session = None;
         self.vitals_running = false;
@@ -204,8 +289,7 @@ impl App {
     /// The key table as help shows it: keys, what they do, why not now.
     pub fn help_lines(&self) -> Vec<(String, &'static str, Option<String>)> {
         let needle = self.overlay.as_ref().map(|o| o.input.value().to_lowercase()).unwrap_or_default();
-        KEYMAP
-            .iter()
+        keymap::here(self.scene())
             .map(|b| {
                 let keys = if b.action == Action::Pane { "1…9".to_owned() } else { b.keys.join(" ") };
                 (keys, b.about, self.why_not(b.action))
@@ -218,11 +302,14 @@ impl App {
     }
 
     /// What leaving would interrupt.
-    pub fn leaving(&self) -> &'static str {
+    pub fn leaving(&self) -> String {
+        if self.run_going().is_some() {
+            return self.left_behind();
+        }
         if self.exporting {
-            "An export is running: it would be abandoned, and leave no file."
+            "An export is running: it would be abandoned, and leave no file.".into()
         } else {
-            "Nothing is running that would change anything."
+            "Nothing is running that would change anything.".into()
         }
     }
 
@@ -233,14 +320,6 @@ impl App {
 
     fn target_choices_for(&self, typed: &str) -> Vec<String> {
         self.targets.iter().filter(|t| t.to_lowercase().contains(&typed.to_lowercase())).cloned().collect()
-    }
-
-    /// Operations, those of the row under the cursor first.
-    pub fn operations(&self) -> Vec<crate::tui::backend::Operation> {
-        let mut all = self.session.as_ref().map(|s| s.operations.clone()).unwrap_or_default();
-        let here = self.check_here();
-        all.sort_by_key(|o| here.is_none() || o.mends != here);
-        all
     }
 
     /// Palette lines, best match first.
@@ -288,7 +367,16 @@ impl App {
             leads: Leads::Target(t.clone()),
         });
         let movement = |a: Action| a == Action::Pane || a == Action::Palette;
-        let actions = KEYMAP.iter().filter(|b| !movement(b.action)).map(|b| PaletteItem {
+        let offers = self.session.iter().flat_map(|s| &s.operations).map(|o| PaletteItem {
+            name: format!("{} {}", o.verb, o.name),
+            about: match &o.disabled {
+                Some(why) => format!("plan: {} (not now: {why})", o.about),
+                None => format!("plan: {}", o.about),
+            },
+            key: String::new(),
+            leads: Leads::Offer(Box::new(o.clone())),
+        });
+        let actions = keymap::here(self.scene()).filter(|b| !movement(b.action)).map(|b| PaletteItem {
             name: words(b.action),
             about: match self.why_not(b.action) {
                 Some(why) => format!("{} (not now: {why})", b.about),
@@ -297,14 +385,20 @@ impl App {
             key: b.keys.first().map_or(String::new(), |k| (*k).to_owned()),
             leads: Leads::Action(b.action),
         });
-        panes.chain(actions).chain(targets).chain(checks).collect()
+        panes.chain(actions).chain(targets).chain(offers).chain(checks).collect()
     }
 
     fn export(&mut self, format: Format) -> Option<Effect> {
         let stamp = self.now.format("%Y%m%dT%H%M%SZ");
         let list = self.list();
         let marked = !self.level().state.marks.is_empty();
+        let planned = self.plan_here().and_then(|v| Some((v.plan()?, v.columns())));
         let (name, rows) = match &self.level().view {
+            View::Plan(_) => {
+                let (plan, columns) = planned?;
+                let name = format!("plan-{}-{}", plan.operation, plan.name);
+                (name, ExportRows::Planned { plan: plan.id.clone(), columns })
+            }
             View::Rows(rows) if !marked => {
                 let request = rows.request(crate::engine::paging::At::First, false)?;
                 (format!("{}-{}", rows.id.kind, rows.id.name), ExportRows::Paged(Box::new(request)))
@@ -313,9 +407,7 @@ impl App {
                 let name = match view {
                     View::Rows(r) => format!("{}-{}", r.id.kind, r.id.name),
                     View::Twin(id) => format!("{}-{}", id.kind, id.name),
-                    View::Pane | View::Detail { .. } => {
-                        pane::ALL.get(self.pane).map_or("midwatch", |p| p.title()).to_lowercase()
-                    }
+                    _ => pane::ALL.get(self.pane).map_or("midwatch", |p| p.title()).to_lowercase(),
                 };
                 // The columns' own names, as an export of all rows has them.
                 let columns = match view {

@@ -52,6 +52,9 @@ impl App {
             self.vitals_running = true;
             out.push(Effect::Vitals);
         }
+        if !self.paused || self.any_run_live() {
+            out.extend(self.poll_runs());
+        }
         if self.paused {
             return out;
         }
@@ -74,6 +77,7 @@ impl App {
         let back = matches!(self.link, Link::Down { .. });
         self.link = Link::Up;
         self.vitals_running = false;
+        self.journal.reading = false;
         let kept: Vec<Watch> = if same { std::mem::take(&mut self.watches) } else { Vec::new() };
         self.watches = session
             .checks
@@ -98,6 +102,7 @@ impl App {
             self.stacks = pane::ALL.iter().map(|_| vec![Level::pane()]).collect();
             self.history.clear();
             self.future.clear();
+            self.journal = super::JournalState::default();
         }
         let place = format!("{} on {}", session.target.name, session.server.address);
         self.say(if back { format!("connected again to {place}") } else { format!("connected to {place}") });
@@ -117,6 +122,7 @@ impl App {
         let step = usize::try_from(attempts).unwrap_or(usize::MAX).saturating_sub(1).min(BACK_OFF.len() - 1);
         let retry_at = self.now + TimeDelta::seconds(BACK_OFF[step]);
         self.vitals_running = false;
+        self.journal.reading = false;
         for watch in &mut self.watches {
             watch.running = None;
         }
@@ -180,7 +186,10 @@ impl App {
     }
 
     /// After a refresh the cursor stays on its row, wherever that went.
-    fn follow_key(&mut self) {
+    pub(super) fn follow_key(&mut self) {
+        if self.text_lines().is_some() {
+            return;
+        }
         let list = self.list();
         if let Some(level) = self.level_mut() {
             level.state.cursor = list.position(&level.state);
@@ -188,7 +197,7 @@ impl App {
     }
 
     /// Only what the dead task was doing has failed.
-    pub(super) fn panicked(&mut self, text: &str, key: Key) {
+    pub(super) fn panicked(&mut self, text: &str, key: Key) -> Vec<Effect> {
         let failure = Failure {
             message: format!("a part of the console failed: {text}"),
             hint: Some("this is a defect of midwatch: the log (o) says where".into()),
@@ -208,11 +217,20 @@ impl App {
             }
             Key::Rows(slot) => {
                 self.page(slot, None, Err(Box::new(failure.clone())));
+                self.run_detail(slot, Err(Box::new(failure.clone())));
+                if let Some(view) = self.plans.get_mut(&slot) {
+                    view.reading = None;
+                    view.failure = Some(failure.clone());
+                }
             }
+            Key::Plan(slot) => drop(self.planned(slot, Err(Box::new(failure.clone())))),
+            Key::Runs => drop(self.seen_runs(Err(Box::new(failure.clone())))),
+            Key::Run => return self.run_lost(failure),
             Key::Export => self.exporting = false,
             Key::Once => {}
         }
         self.complain(failure.message);
+        vec![]
     }
 
     /// Looks again at a check now.

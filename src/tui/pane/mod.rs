@@ -5,14 +5,16 @@ mod migrations;
 mod overview;
 mod parity;
 mod queue;
+mod runs;
 
 use super::app::{App, Watch};
 use super::format::ago;
+use super::keymap::Scene;
 use super::list::{Cell, Col, Detail, List, ListState, Row, cell, plain, value};
 use super::theme::Tone;
 use crate::engine::paging::Page;
 use crate::engine::report::CheckId;
-use crate::engine::{Finding, Severity};
+use crate::engine::{Finding, Severity, Status};
 
 /// A line of a picture.
 pub type Spans = Vec<Cell>;
@@ -21,8 +23,18 @@ pub type Spans = Vec<Cell>;
 pub trait Pane: Sync {
     /// On its tab.
     fn title(&self) -> &'static str;
-    /// The kind of checks it shows; `None`: all.
+    /// The kind of checks it shows; `None`: none in particular.
     fn kind(&self) -> Option<&'static str>;
+    /// Which keys mean something of their own in it.
+    fn scene(&self) -> Scene {
+        Scene::Any
+    }
+    /// What its tab says beside its name: tone, symbol, number.
+    fn mark(&self, app: &App) -> Option<(Tone, &'static str, usize)> {
+        let (status, count) = app.tally(self.kind()?).filter(|(s, n)| *s != Status::Ok && *n > 0)?;
+        let (tone, symbol, _) = app.theme.status(&status);
+        Some((tone, symbol, count))
+    }
     /// What stands above the table.
     fn picture(&self, app: &App, width: u16) -> Vec<Spans>;
     /// The table.
@@ -30,8 +42,14 @@ pub trait Pane: Sync {
 }
 
 /// Every pane, in the order of its number.
-pub const ALL: &[&dyn Pane] =
-    &[&overview::Overview, &migrations::Migrations, &parity::Parity, &queue::Queue, &anomalies::Anomalies];
+pub const ALL: &[&dyn Pane] = &[
+    &overview::Overview,
+    &migrations::Migrations,
+    &parity::Parity,
+    &queue::Queue,
+    &anomalies::Anomalies,
+    &runs::Runs,
+];
 
 /// The page of a twin.
 pub fn twin_list(app: &App, id: &CheckId) -> List {

@@ -4,7 +4,9 @@ use super::{Pane, Spans};
 use crate::checks::QueueFacts;
 use crate::engine::Severity;
 use crate::engine::report::Status;
-use crate::tui::app::{App, Link, Watch};
+use crate::tui::app::{App, Link, Watch, title_of};
+use crate::tui::backend::Journal;
+use crate::tui::doc::live;
 use crate::tui::format::{ago, count, counted, seconds, spark};
 use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
 use crate::tui::theme::Tone;
@@ -24,6 +26,7 @@ impl Pane for Overview {
         let mut out: Vec<Spans> =
             super::ALL.iter().filter_map(|p| Some(kind_line(app, p.title(), p.kind()?, width))).collect();
         out.push(server_line(app));
+        out.extend(last_run(app));
         out
     }
 
@@ -184,6 +187,40 @@ fn queue(app: &App, watches: &[&Watch]) -> Vec<Cell> {
         plain(format!("{} failed {} oldest waiting {oldest}  ", count(failed), app.theme.glyphs.dot)),
         cell(spark(&f.finished, 12, app.theme.glyphs), Tone::Accent),
     ]
+}
+
+/// What was last done here; `z` takes it back.
+fn last_run(app: &App) -> Option<Spans> {
+    let label = cell("   last run ", Tone::Dim);
+    let run = match &app.journal.seen {
+        None => {
+            let failure = app.journal.failure.as_ref()?;
+            return Some(vec![label, cell(format!("unknown: {}", failure.message), Tone::Unknown)]);
+        }
+        Some(Journal::Missing) => return Some(vec![label, cell("no journal here yet", Tone::Dim)]),
+        Some(Journal::Runs(runs)) => match runs.first() {
+            None => return Some(vec![label, cell("none", Tone::Dim)]),
+            Some(run) => run,
+        },
+    };
+    let dot = app.theme.glyphs.dot;
+    let mut line = vec![label, plain(format!("{} {dot} ", title_of(run))), live::stand(&app.theme, run)];
+    line.push(plain(format!(" {}", count(run.rows_applied))));
+    if run.rows_drifted > 0 {
+        line.push(cell(format!(", left alone {}", count(run.rows_drifted)), Tone::Warn));
+    }
+    line.push(match run.verified {
+        Some(true) => plain(format!(" {dot} verified")),
+        Some(false) => cell(format!(" {dot} the proof FAILED"), Tone::Bad),
+        None => cell(format!(" {dot} not verified"), Tone::Warn),
+    });
+    // The key first: what is cut at the right is who and when.
+    if app.why_not_undo(Some(run)).is_none() {
+        line.push(cell("   z undo", Tone::Accent));
+    }
+    let who = run.operator.split('@').next().unwrap_or_default();
+    line.push(cell(format!("   {} by {who}", ago(run.started_at, app.server_now())), Tone::Dim));
+    Some(line)
 }
 
 fn server_line(app: &App) -> Spans {

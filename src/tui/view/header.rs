@@ -6,7 +6,6 @@ use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::put;
-use crate::engine::Status;
 use crate::tui::app::{App, Link};
 use crate::tui::pane;
 use crate::tui::theme::Tone;
@@ -88,10 +87,7 @@ pub(super) fn tabs(app: &App, buffer: &mut Buffer, area: Rect) {
         let style = if here { base.add_modifier(Modifier::BOLD | Modifier::UNDERLINED) } else { base };
         x = put(buffer, x, area.y, area.right(), " ", app.theme.tone(Tone::Plain));
         x = put(buffer, x, area.y, area.right(), &format!("{} {}", i + 1, p.title()), style);
-        if let Some((status, count)) =
-            p.kind().and_then(|k| app.tally(k)).filter(|(s, n)| *s != Status::Ok && *n > 0)
-        {
-            let (tone, symbol, _) = app.theme.status(&status);
+        if let Some((tone, symbol, count)) = p.mark(app) {
             let lost = matches!(app.link, Link::Down { .. });
             let (tone, symbol) =
                 if lost { (Tone::Unknown, app.theme.glyphs.unknown) } else { (tone, symbol) };
@@ -105,9 +101,8 @@ pub(super) fn tabs(app: &App, buffer: &mut Buffer, area: Rect) {
 pub(super) fn tab_at(app: &App, column: u16) -> Option<usize> {
     let mut x = 0;
     for (i, p) in pane::ALL.iter().enumerate() {
-        let mark = p.kind().and_then(|k| app.tally(k)).filter(|(s, n)| *s != Status::Ok && *n > 0);
-        let width =
-            format!(" {} {} ", i + 1, p.title()).width() + mark.map_or(0, |(_, n)| 2 + n.to_string().len());
+        let mark = p.mark(app).map_or(0, |(_, symbol, n)| 1 + symbol.width() + n.to_string().len());
+        let width = format!(" {} {} ", i + 1, p.title()).width() + mark;
         x += width;
         if usize::from(column) < x {
             return Some(i);

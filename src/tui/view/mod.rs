@@ -1,7 +1,10 @@
 //! Draws the state. Pure: no handle, no clock, no I/O.
 
+mod dialog;
 mod header;
 mod overlay;
+mod plan;
+mod run;
 mod status;
 mod table;
 
@@ -31,7 +34,11 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
     rule(app, buffer, row(area, 2));
     let body = body(area);
     let list = app.list();
-    draw_body(app, buffer, body, &list);
+    match &app.level().view {
+        View::Plan(slot) => plan::draw(app, buffer, body, *slot),
+        View::Run(view) => run::draw(app, buffer, body, view),
+        _ => draw_body(app, buffer, body, &list),
+    }
     status::status(app, buffer, row(area, area.height - 2), &list);
     status::footer(app, buffer, row(area, area.height - 1), &list);
     if app.overlay.is_some() {
@@ -71,11 +78,14 @@ pub enum Hit {
 /// What stands at a place of the screen; by the layout that draws it.
 pub fn hit(app: &App, (x, y): (u16, u16)) -> Option<Hit> {
     let area = Rect { x: 0, y: 0, width: app.size.0, height: app.size.1 };
-    if area.width < LEAST.0 || area.height < LEAST.1 || matches!(app.level().view, View::Detail { .. }) {
+    if area.width < LEAST.0 || area.height < LEAST.1 {
         return None;
     }
     if y == 1 {
         return header::tab_at(app, x).map(Hit::Pane);
+    }
+    if matches!(app.level().view, View::Detail { .. } | View::Plan(_) | View::Run(_)) {
+        return None;
     }
     let body = body(area);
     let above = picture_lines(app, body).len();
@@ -110,9 +120,7 @@ fn draw_body(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
     let rest = Rect { y, height: area.bottom().saturating_sub(y), ..area };
     match &level.view {
         View::Detail { context, .. } => table::detail(app, buffer, rest, list, context.as_ref()),
-        View::Pane | View::Twin(_) | View::Rows(_) => {
-            table::draw(app, buffer, rest, list, &level.state);
-        }
+        _ => table::draw(app, buffer, rest, list, &level.state),
     }
 }
 
@@ -140,7 +148,42 @@ fn picture(app: &App, level: &Level, width: u16) -> Vec<Spans> {
         View::Detail { detail, .. } => {
             vec![vec![super::list::cell(format!(" {}", detail.title), Tone::Strong)]]
         }
+        // These draw themselves.
+        View::Plan(_) | View::Run(_) => vec![],
     }
+}
+
+/// Draws lines that are read like a text, the cursor's in the middle where it can be.
+fn text(app: &App, buffer: &mut Buffer, area: Rect, lines: &[Spans], cursor: usize) {
+    let offset = first_line(cursor, lines.len(), area.height);
+    for (i, line) in lines.iter().enumerate().skip(offset).take(usize::from(area.height)) {
+        text_line(
+            app,
+            buffer,
+            Rect { y: area.y + lossless(i - offset), height: 1, ..area },
+            line,
+            i == cursor,
+        );
+    }
+}
+
+/// The first line shown of a text.
+fn first_line(cursor: usize, lines: usize, height: u16) -> usize {
+    let height = usize::from(height);
+    cursor.saturating_sub(height / 2).min(lines.saturating_sub(height))
+}
+
+fn text_line(app: &App, buffer: &mut Buffer, area: Rect, line: &[Cell], here: bool) {
+    let inner = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
+    spans(app, buffer, inner, line);
+    if here {
+        put(buffer, area.x, area.y, area.right(), app.theme.glyphs.cursor, app.theme.tone(Tone::Accent));
+        buffer.set_style(area, app.theme.cursor());
+    }
+}
+
+fn lossless(n: usize) -> u16 {
+    u16::try_from(n).unwrap_or(u16::MAX)
 }
 
 /// Draws a line of cells; what does not fit is cut, with an ellipsis.

@@ -5,20 +5,24 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::widgets::{Block, Clear, Widget as _};
 
-use super::{fit, put};
+use super::{dialog, fit, lossless, put};
 use crate::report::table::Format;
 use crate::tui::app::{App, OverlayKind as Kind};
 use crate::tui::format::{ago, seconds};
 use crate::tui::list::{Cell, cell, plain};
+use crate::tui::pane::Spans;
 use crate::tui::theme::Tone;
 
 /// A title, lines, and whether the cursor chooses one of them.
-struct Sheet {
-    title: String,
-    lines: Vec<Vec<Cell>>,
-    choose: bool,
-    prompt: Option<String>,
-    hint: String,
+#[derive(Default)]
+pub(super) struct Sheet {
+    pub(super) title: String,
+    pub(super) lines: Vec<Spans>,
+    pub(super) choose: bool,
+    pub(super) prompt: Option<String>,
+    pub(super) hint: String,
+    /// Below the lines, always in sight: about the chosen one.
+    pub(super) foot: Vec<Spans>,
 }
 
 pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
@@ -26,7 +30,8 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
     let sheet = sheet(app, &overlay.kind, overlay.input.value(), usize::from(area.width.saturating_sub(8)));
     let wide = matches!(overlay.kind, Kind::Locks | Kind::Log | Kind::Sql(_) | Kind::Actions);
     let width = if wide { area.width.saturating_sub(4) } else { area.width.saturating_sub(4).min(86) };
-    let wanted = u16::try_from(sheet.lines.len()).unwrap_or(u16::MAX).saturating_add(4);
+    let foot = lossless(sheet.foot.len() + usize::from(!sheet.foot.is_empty()));
+    let wanted = lossless(sheet.lines.len()).saturating_add(4 + foot);
     let height = wanted.min(area.height.saturating_sub(2)).max(6);
     let frame = Rect {
         x: area.x + (area.width - width) / 2,
@@ -65,7 +70,12 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
         put(buffer, x, top, inner.right(), " ", app.theme.tone(Tone::Plain).add_modifier(Modifier::REVERSED));
         top += 1;
     }
-    let room = usize::from(inner.bottom().saturating_sub(top));
+    let foot = foot.min(inner.bottom().saturating_sub(top + 1));
+    for (i, line) in sheet.foot.iter().enumerate().take(usize::from(foot.saturating_sub(1))) {
+        let y = inner.bottom() - foot + 1 + lossless(i);
+        super::spans(app, buffer, Rect { y, height: 1, ..inner }, line);
+    }
+    let room = usize::from(inner.bottom().saturating_sub(top + foot));
     let offset = if sheet.choose {
         overlay.cursor.saturating_sub(room / 2).min(sheet.lines.len().saturating_sub(room))
     } else {
@@ -90,25 +100,24 @@ fn sheet(app: &App, kind: &Kind, typed: &str, width: usize) -> Sheet {
             choose: true,
             prompt: Some(typed.to_owned()),
             hint: "type to narrow, Enter opens, Esc stays".into(),
+            ..Sheet::default()
         },
-        Kind::Actions => actions(app, width),
+        Kind::Actions => dialog::actions(app, width),
+        Kind::Ask(ask) => dialog::ask(app, ask, typed),
+        Kind::Resume(id) => dialog::resume(app, id, typed, width.min(78)),
+        Kind::Unfinished(id) => dialog::unfinished(app, id, width.min(78)),
+        Kind::Stop => dialog::stop(app, width.min(78)),
         Kind::Export => Sheet {
             title: "Export to the working directory".into(),
             lines: Format::ALL.iter().map(|f| vec![plain(format!(" {f:?}"))]).collect(),
             choose: true,
-            prompt: None,
             hint: "Enter writes, Esc leaves".into(),
+            ..Sheet::default()
         },
         Kind::Locks => locks(app, width),
         Kind::Log => log(app),
         Kind::Sql(statements) => sql(statements, width),
-        Kind::Quit => Sheet {
-            title: "Leave midwatch?".into(),
-            lines: vec![vec![plain(app.leaving())]],
-            choose: false,
-            prompt: None,
-            hint: "Enter or q leaves, Esc stays".into(),
-        },
+        Kind::Quit => dialog::quit(app, width.min(78)),
     }
 }
 
@@ -126,6 +135,7 @@ fn help(app: &App, typed: &str) -> Sheet {
         choose: false,
         prompt: Some(typed.to_owned()),
         hint: "type to search, arrows scroll, Esc closes".into(),
+        ..Sheet::default()
     }
 }
 
@@ -144,34 +154,7 @@ fn palette(app: &App, typed: &str, width: usize) -> Sheet {
         choose: true,
         prompt: Some(typed.to_owned()),
         hint: "type a name, Enter goes, Esc closes".into(),
-    }
-}
-
-fn actions(app: &App, width: usize) -> Sheet {
-    let here = app.check_here();
-    let operations = app.operations();
-    let mut lines: Vec<Vec<Cell>> = Vec::new();
-    for o in &operations {
-        let mark = if here.is_some() && o.mends == here { app.theme.glyphs.cursor } else { " " };
-        lines.push(vec![
-            cell(format!("{mark} "), Tone::Accent),
-            cell(format!("{:<17}", o.verb), Tone::Dim),
-            cell(format!("{:<22}", fit(&o.name, 21)), Tone::Dim),
-            cell(fit(&o.about, width.saturating_sub(43)), Tone::Dim),
-        ]);
-    }
-    if lines.is_empty() {
-        lines.push(vec![cell("this profile declares nothing that could be done", Tone::Dim)]);
-    }
-    // The chosen one's reason in full: that is what one came for.
-    let chosen = app.overlay.as_ref().and_then(|o| operations.get(o.cursor));
-    let hint = chosen.map_or("Esc closes".into(), |o| format!("disabled: {}", o.disabled));
-    Sheet {
-        title: "Operations of this target, those of the row under the cursor first".into(),
-        lines,
-        choose: true,
-        prompt: None,
-        hint,
+        ..Sheet::default()
     }
 }
 
@@ -221,8 +204,8 @@ fn locks(app: &App, width: usize) -> Sheet {
         title,
         lines,
         choose: false,
-        prompt: None,
         hint: "j k scroll, Esc closes; nothing here is ever killed unasked".into(),
+        ..Sheet::default()
     }
 }
 
@@ -251,8 +234,8 @@ fn log(app: &App) -> Sheet {
         title: "Log, newest first".into(),
         lines,
         choose: false,
-        prompt: None,
         hint: "j k scroll, Esc closes".into(),
+        ..Sheet::default()
     }
 }
 
@@ -271,7 +254,7 @@ fn sql(statements: &[(String, String)], width: usize) -> Sheet {
         title: "The SQL behind this view".into(),
         lines,
         choose: false,
-        prompt: None,
         hint: "y copies, j k scroll, Esc closes".into(),
+        ..Sheet::default()
     }
 }

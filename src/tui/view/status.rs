@@ -6,9 +6,10 @@ use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{fit, put};
-use crate::tui::app::{App, Link, View};
-use crate::tui::format::{ago, count};
-use crate::tui::keymap::{KEYMAP, shown};
+use crate::tui::app::{App, Link, PlanView, View};
+use crate::tui::doc::live::percent;
+use crate::tui::format::{ago, count, whole};
+use crate::tui::keymap::{self, Scene, shown};
 use crate::tui::list::List;
 use crate::tui::theme::Tone;
 
@@ -51,7 +52,7 @@ fn left_text(app: &App) -> (String, Tone) {
 }
 
 fn right_text(app: &App, list: &List) -> String {
-    let mut parts: Vec<String> = Vec::new();
+    let mut parts: Vec<String> = run_elsewhere(app).into_iter().collect();
     let running: Vec<&str> =
         app.watches.iter().filter(|w| w.running.is_some()).map(|w| w.id.name.as_str()).collect();
     match running.as_slice() {
@@ -75,7 +76,8 @@ fn right_text(app: &App, list: &List) -> String {
             let total = rows.total.map_or("?".into(), count);
             parts.push(format!("{loading}{} of {total}", count(rows.number(level.state.cursor))));
         }
-        View::Rows(_) | View::Detail { .. } => {}
+        View::Plan(slot) => parts.extend(app.plans.get(slot).map(|v| rows_of_plan(app, v))),
+        View::Rows(_) | View::Detail { .. } | View::Run(_) => {}
         View::Pane | View::Twin(_) => {
             let rows = list.rows.len();
             if rows > 0 {
@@ -86,11 +88,55 @@ fn right_text(app: &App, list: &List) -> String {
     parts.join("   ")
 }
 
+/// The keys that are no text while the phrase is typed.
+fn typing(app: &App, buffer: &mut Buffer, area: Rect) {
+    let mut x = area.x;
+    for (key, what) in
+        [("enter", "apply, if it is the phrase"), ("esc", "close the line"), ("ctrl-u", "empty it")]
+    {
+        let key = format!(" {} ", shown(key, app.theme.glyphs.enter));
+        x = put(buffer, x, area.y, area.right(), &key, app.theme.tone(Tone::Accent));
+        x = put(buffer, x, area.y, area.right(), &format!("{what} "), app.theme.tone(Tone::Plain));
+    }
+}
+
+/// Where in a plan's rows one is.
+fn rows_of_plan(app: &App, view: &PlanView) -> String {
+    let total = count(view.total());
+    match app.plan_row_here() {
+        Some(number) => format!("row {} of {total}", count(number + 1)),
+        None if view.plan().is_none() && view.total() > 0 => format!("the first {total} rows"),
+        None if view.total() > 0 => format!("{total} rows below"),
+        None => String::new(),
+    }
+}
+
+/// Our run, where it is not what is shown.
+fn run_elsewhere(app: &App) -> Option<String> {
+    let run = app.run_going()?;
+    if app.run_here().is_some_and(|v| app.ours(v).is_some()) {
+        return None;
+    }
+    let p = run.progress.as_ref();
+    let percent = p.and_then(|p| percent(p.done, p.total)).map_or_else(String::new, |n| format!(" {n} %"));
+    let eta = p.and_then(|p| p.eta_s).map_or_else(String::new, |s| format!(", {} left", whole(s)));
+    let phase = p.map_or("beginning", |p| p.phase.word());
+    Some(format!("{} run {}: {phase}{percent}{eta}", app.theme.glyphs.running, run.number().unwrap_or("")))
+}
+
 /// The keys that matter here; one that cannot be used now is dim, and says why when it is pressed.
 pub(super) fn footer(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
     let mut x = area.x;
-    for b in KEYMAP.iter().filter(|b| !b.short.is_empty()) {
+    if app.typing_phrase() {
+        return typing(app, buffer, area);
+    }
+    let scene = app.scene();
+    for b in keymap::here(scene).filter(|b| !b.short.is_empty()) {
         let disabled = app.why_not_in(b.action, list).is_some();
+        // On a plan or a run, keys of tables are no more than noise; help has them, with their reason.
+        if disabled && scene != Scene::Any && b.scene == Scene::Any {
+            continue;
+        }
         let key = shown(b.keys.first().copied().unwrap_or_default(), app.theme.glyphs.enter);
         let text = format!(" {key} {} ", b.short);
         if usize::from(area.right().saturating_sub(x)) < text.width() {

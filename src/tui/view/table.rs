@@ -260,13 +260,19 @@ fn in_full(app: &App, buffer: &mut Buffer, area: Rect, list: &List, cursor: usiz
 
 /// A table without a cursor, from its top.
 fn still(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
+    draw_still(app, buffer, area, list, &ListState::default());
+}
+
+/// A table without a cursor, from its top and from the first column shown.
+pub(super) fn draw_still(app: &App, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState) {
     if list.rows.is_empty() {
         return empty(app, buffer, area, list);
     }
     let height = usize::from(area.height.saturating_sub(1));
     let seen: Vec<&Row> = list.rows.iter().take(height).collect();
-    let widths = widths(list, &seen, 0, usize::from(area.width).saturating_sub(3));
-    head(app, buffer, area, list, &ListState::default(), &widths);
+    let first = state.column.min(list.cols.len().saturating_sub(1));
+    let widths = widths(list, &seen, first, usize::from(area.width).saturating_sub(3));
+    head(app, buffer, area, list, state, &widths);
     for (i, r) in seen.iter().enumerate() {
         let y = area.y + 1 + u16::try_from(i).unwrap_or(u16::MAX);
         line(app, buffer, Rect { y, height: 1, ..area }, list, r, &widths, (false, false));

@@ -1,0 +1,181 @@
+//! One batch inside its transaction.
+
+use serde::Deserialize;
+use serde_json::json;
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
+
+use super::super::batch;
+use super::super::error::write_error;
+use super::{PgWriter, int, number, unsigned};
+use crate::engine::journal::Event;
+use crate::engine::writer::{Batch, Committed};
+use crate::engine::{Class, Error, Result};
+
+#[derive(Deserialize)]
+struct Range {
+    unit: Option<i64>,
+    upto: i64,
+}
+
+/// Where in which run: the parameters that all statements of a batch take.
+#[derive(Clone, Copy)]
+struct Place {
+    run: i64,
+    step: i64,
+    from: i64,
+    to: i64,
+    batch: i64,
+}
+
+impl Place {
+    fn arguments(self) -> Result<PgArguments> {
+        let mut out = PgArguments::default();
+        for value in [self.run, self.step, self.from, self.to, self.batch] {
+            add(&mut out, value)?;
+        }
+        Ok(out)
+    }
+}
+
+fn add<'q, T>(arguments: &mut PgArguments, value: T) -> Result<()>
+where
+    T: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    arguments.add(value).map_err(|e| Error::new(Class::Failed, format!("failed to bind a value: {e}")))
+}
+
+impl PgWriter {
+    pub(super) async fn work_batch(&mut self, b: &Batch<'_>, run: i64) -> Result<Committed> {
+        let from = int(b.begun.checkpoint);
+        let step = int(b.begun.step as u64);
+        let Some(range) = self.range(run, step, from, b.rows).await? else {
+            return Ok(Committed { checkpoint: b.begun.checkpoint, end: true, ..Committed::default() });
+        };
+        let place = Place { run, step, from, to: range.upto, batch: int(b.number) };
+        for sql in &b.change.before_batch {
+            self.raw("pass the guard", sql).await?;
+        }
+        if let Some(sql) = batch::lock(b.change) {
+            self.counted("lock the rows", sql, place.arguments()?).await?;
+        }
+        let mut were = Vec::new();
+        for derived in &b.change.derived {
+            let sql = batch::derived_before(b.change, derived);
+            were.push(self.text("read derived rows", sql, place.arguments()?).await?);
+        }
+        let planned = unsigned(range.upto - from);
+        let applied = match batch::change(b.change) {
+            Some(sql) => self.counted("change the rows", sql, place.arguments()?).await?,
+            None => planned,
+        };
+        if applied > 0 {
+            self.entail(b, place).await?;
+        }
+        let mut derived_rows = 0;
+        for (derived, was) in b.change.derived.iter().zip(&were) {
+            if let (Some(origin), Some(unit), true) = (&b.change.restores, range.unit, applied == planned) {
+                for sql in batch::restore(derived) {
+                    let mut arguments = place.arguments()?;
+                    add(&mut arguments, was.clone())?;
+                    for value in [number(origin)?, unit, int(applied)] {
+                        add(&mut arguments, value)?;
+                    }
+                    self.execute("put derived rows back", sql, arguments).await?;
+                }
+            }
+            let mut arguments = place.arguments()?;
+            add(&mut arguments, was.clone())?;
+            let sql = batch::derived_after(derived);
+            derived_rows += self.counted("keep images of derived rows", sql, arguments).await?;
+        }
+        for sql in &b.change.after_change {
+            self.raw("restore the guard", sql).await?;
+        }
+        let drifted = planned.saturating_sub(applied);
+        let event = self.checkpoint(b, place, applied, drifted).await?;
+        Ok(Committed {
+            checkpoint: unsigned(range.upto),
+            applied,
+            drifted,
+            derived: derived_rows,
+            end: false,
+            event: Some(event),
+        })
+    }
+
+    /// What the profile says that goes with the change.
+    async fn entail(&mut self, b: &Batch<'_>, place: Place) -> Result<()> {
+        let statements =
+            [("compute what follows", &b.change.after_batch), ("write the audit rows", &b.change.audit)];
+        for (what, statement) in statements {
+            let Some(statement) = statement else { continue };
+            let mut arguments = place.arguments()?;
+            add(&mut arguments, b.change.reason.clone())?;
+            self.execute(what, batch::over_batch(b.change, statement), arguments).await?;
+        }
+        Ok(())
+    }
+
+    async fn range(&mut self, run: i64, step: i64, from: i64, rows: u64) -> Result<Option<Range>> {
+        let what = "find the next rows";
+        let mut arguments = PgArguments::default();
+        for value in [run, step, from, int(rows)] {
+            add(&mut arguments, value)?;
+        }
+        let row = sqlx::query_with(batch::RANGE, arguments)
+            .fetch_optional(&mut self.work)
+            .await
+            .map_err(|e| write_error(&e, what))?;
+        let text: Option<String> =
+            row.map(|r| r.try_get(0)).transpose().map_err(|e| write_error(&e, what))?;
+        text.map(|t| {
+            serde_json::from_str(&t).map_err(|e| Error::new(Class::Failed, format!("failed to {what}: {e}")))
+        })
+        .transpose()
+    }
+
+    /// How far the run has come, and the entry that says so, in the batch's own transaction.
+    async fn checkpoint(&mut self, b: &Batch<'_>, place: Place, applied: u64, drifted: u64) -> Result<Event> {
+        let what = "write the checkpoint";
+        let mut arguments = PgArguments::default();
+        add(&mut arguments, place.run)?;
+        add(&mut arguments, place.batch)?;
+        let images = self.text(what, batch::IMAGES.to_owned(), arguments).await?;
+        let sql = "update midwatch.runs set step = $2, checkpoint = $3, batch = $4, applied = applied + $5, \
+                   drifted = drifted + $6, batch_rows = $7, message = $8, beat_at = clock_timestamp() where id = $1";
+        let mut arguments = PgArguments::default();
+        for value in [place.run, place.step, place.to, place.batch, int(applied), int(drifted), int(b.rows)] {
+            add(&mut arguments, value)?;
+        }
+        add(&mut arguments, b.message.map(str::to_owned))?;
+        self.execute(what, sql.to_owned(), arguments).await?;
+        let body = json!({
+            "step": b.begun.step, "batch": b.number, "from": b.begun.checkpoint + 1, "to": place.to,
+            "applied": applied, "drifted": drifted, "images": images,
+            "ms": chrono::Utc::now().timestamp_millis() - b.began,
+        });
+        self.event(place.run, "batch", &body).await
+    }
+
+    async fn execute(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<()> {
+        sqlx::query_with(AssertSqlSafe(sql), arguments)
+            .execute(&mut self.work)
+            .await
+            .map(drop)
+            .map_err(|e| write_error(&e, what))
+    }
+
+    async fn text(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<String> {
+        sqlx::query_with(AssertSqlSafe(sql), arguments)
+            .fetch_one(&mut self.work)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|e| write_error(&e, what))
+    }
+
+    async fn counted(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<u64> {
+        let text = self.text(what, sql, arguments).await?;
+        text.parse().map_err(|_| Error::new(Class::Failed, format!("failed to {what}: {text} is no number")))
+    }
+}

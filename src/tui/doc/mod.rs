@@ -1,0 +1,104 @@
+//! Views that are read like a text: lines under labels, wrapped to the width of the screen. What scrolls and what
+//! is drawn come from the same lines.
+
+pub mod live;
+pub mod plan;
+pub mod run;
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::list::cell;
+use super::pane::Spans;
+use super::theme::Tone;
+
+/// Columns of the labels.
+const LABEL: usize = 13;
+
+/// Lines under construction.
+struct Lines {
+    out: Vec<Spans>,
+    width: usize,
+}
+
+impl Lines {
+    /// For a screen of so many columns; the first one is for the cursor.
+    fn new(columns: u16) -> Self {
+        Self { out: Vec::new(), width: usize::from(columns).saturating_sub(3 + LABEL).max(20) }
+    }
+
+    /// A label and its text; further lines stand below the text.
+    fn text(&mut self, label: &str, text: &str, tone: Tone) {
+        for (i, line) in wrap(text, self.width).into_iter().enumerate() {
+            let label = if i == 0 { label } else { "" };
+            self.out.push(vec![cell(format!("{label:<LABEL$}"), Tone::Dim), cell(line, tone)]);
+        }
+    }
+
+    /// Parts that stay whole, as many to a line as fit.
+    fn flow(&mut self, label: &str, parts: &[Spans]) {
+        let mut line: Spans = vec![cell(format!("{label:<LABEL$}"), Tone::Dim)];
+        let mut used = 0;
+        for part in parts {
+            let width: usize = part.iter().map(|c| c.text.width()).sum();
+            if used > 0 && used + 2 + width > self.width {
+                self.out.push(std::mem::replace(&mut line, vec![cell(" ".repeat(LABEL), Tone::Dim)]));
+                used = 0;
+            }
+            if used > 0 {
+                line.push(cell("  ", Tone::Plain));
+                used += 2;
+            }
+            used += width;
+            line.extend(part.iter().cloned());
+        }
+        if used > 0 {
+            self.out.push(line);
+        }
+    }
+
+    /// A heading, or a blank line.
+    fn heading(&mut self, text: &str) {
+        self.out.push(vec![]);
+        if !text.is_empty() {
+            self.out.push(vec![cell(text, Tone::Strong)]);
+        }
+    }
+}
+
+/// A text in lines of at most so many columns, broken between words where there are any.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            if !line.is_empty() && line.width() + 1 + word.width() > width {
+                out.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            for c in word.chars() {
+                if line.width() + c.width().unwrap_or(0) > width {
+                    out.push(std::mem::take(&mut line));
+                }
+                line.push(c);
+            }
+        }
+        out.push(line);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_broken_between_words() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("a\nb", 9), ["a", "b"]);
+        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
+        assert!(wrap("", 5).is_empty());
+    }
+}

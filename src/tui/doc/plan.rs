@@ -1,0 +1,240 @@
+//! A plan as a text: what, why it is allowed, how, how it is proved and undone, and what changes.
+
+use serde_json::Value;
+
+use super::Lines;
+use crate::engine::plan::{Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Values, text_of};
+use crate::tui::app::{App, PlanView, Stage};
+use crate::tui::format::counted;
+use crate::tui::list::{Cell, Col, List, Row, cell, plain, value};
+use crate::tui::msg::PlanColumns;
+use crate::tui::pane::Spans;
+use crate::tui::theme::Tone;
+
+/// Kinds of change that are listed at first.
+const TOTALS: usize = 8;
+
+/// The text above a plan's rows.
+pub struct PlanText {
+    /// Its lines.
+    pub lines: Vec<Spans>,
+    /// The line on which Enter lists all kinds of change.
+    pub more_totals: Option<usize>,
+}
+
+/// The text of a plan, for the width of the screen.
+pub fn lines(app: &App, view: &PlanView) -> PlanText {
+    let mut out = Lines::new(app.size.0);
+    let mut more_totals = None;
+    match &view.stage {
+        Stage::Planning => {
+            out.text("asked", &view.title, Tone::Plain);
+            out.text("now", "reading the rows and what stands in their way; nothing is written", Tone::Dim);
+        }
+        Stage::Failed(failure) => {
+            out.text("asked", &view.title, Tone::Plain);
+            out.text("no plan", &failure.message, if failure.cancelled { Tone::Warn } else { Tone::Bad });
+            out.text("", failure.hint.as_deref().unwrap_or_default(), Tone::Plain);
+        }
+        Stage::Ready(reviewed) => {
+            if let Err(why) = &reviewed.gate {
+                out.text("REFUSED", &why.message, Tone::Bad);
+                out.text("", why.hint.as_deref().unwrap_or_default(), Tone::Plain);
+            }
+            facts(app, &reviewed.plan, &mut out);
+            more_totals = totals(&reviewed.plan, view.all_totals, &mut out);
+        }
+    }
+    if let Some(failure) = &view.failure {
+        out.text("rows", &format!("failed to read them: {}", failure.message), Tone::Bad);
+    }
+    PlanText { lines: out.out, more_totals }
+}
+
+fn facts(app: &App, plan: &Plan, out: &mut Lines) {
+    // What decides comes first: on a small screen the rest is a key away.
+    out.text("why", &plan.why, Tone::Strong);
+    out.text("changes", &plan.change_lines().join(" · "), Tone::Plain);
+    if let Some(obstacle) = &plan.obstacle {
+        out.text("guard", obstacle, Tone::Warn);
+    }
+    out.text("locks", &locks(plan), Tone::Plain);
+    let (word, tone) = match plan.reversible {
+        Reversible::Full => ("full", Tone::Good),
+        Reversible::Lossy => ("LOSSY", Tone::Warn),
+        Reversible::No => ("IMPOSSIBLE", Tone::Bad),
+    };
+    out.text("undo", &named(word, &plan.undo), tone);
+    out.flow("preflight", &plan.preflight.iter().map(|p| verdict(app, p)).collect::<Vec<_>>());
+    let questions: Vec<&str> = plan.verify.iter().map(|v| v.title.as_str()).collect();
+    match questions.as_slice() {
+        [] => out.text("verify", "nothing is asked afterwards", Tone::Warn),
+        several => out.text("verify", &several.join(" · "), Tone::Plain),
+    }
+    for (i, step) in plan.steps.iter().enumerate() {
+        out.text(if i == 0 { "steps" } else { "" }, &step_text(i, step), Tone::Plain);
+    }
+    if plan.frozen {
+        let text = "exactly these rows: what comes to match later is not part of it";
+        out.text("selection", text, Tone::Plain);
+    }
+    let params: Vec<String> = plan.params.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    out.text("asked with", &params.join("  "), Tone::Plain);
+    out.text("server", &server(plan), Tone::Dim);
+}
+
+/// `word: text`, or the text alone where it begins with the word.
+pub(super) fn named(word: &str, text: &str) -> String {
+    let begins = text.get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word));
+    if begins { text.to_owned() } else { format!("{word}: {text}") }
+}
+
+/// Which server, in full.
+fn server(plan: &Plan) -> String {
+    let id = &plan.identity;
+    let system = id.system_identifier.as_deref().unwrap_or("unknown");
+    let timeline = id.timeline.map_or_else(|| "unknown".into(), |t| t.to_string());
+    format!(
+        "{}, database {} (oid {}), system {system}, timeline {timeline}, {}",
+        id.address,
+        id.database,
+        id.database_oid,
+        plan.environment.word()
+    )
+}
+
+/// Every lock once, with how long it is held where that was measured.
+fn locks(plan: &Plan) -> String {
+    let text = |l: &Lock| {
+        let held = match (l.held_ms, &l.measured_on) {
+            (Some(ms), Some(place)) => format!(" ({ms} ms, measured on {place})"),
+            (Some(ms), None) => format!(" ({ms} ms)"),
+            (None, _) => String::new(),
+        };
+        format!("{}: {}{held}", l.object, l.mode)
+    };
+    let mut out: Vec<String> = Vec::new();
+    for lock in plan.steps.iter().flat_map(|s| &s.locks).map(text) {
+        if !out.contains(&lock) {
+            out.push(lock);
+        }
+    }
+    if out.is_empty() { "none is named".into() } else { out.join(" · ") }
+}
+
+fn step_text(number: usize, step: &Step) -> String {
+    let how = match (&step.action, step.in_transaction) {
+        (crate::engine::plan::Action::Rows(_), _) => "a transaction a batch",
+        (_, true) => "one transaction",
+        (_, false) => "no transaction",
+    };
+    let statements = counted(step.statements.len() as u64, "statement");
+    format!("{}. {} · {how} · {statements} (x)", number + 1, step.title)
+}
+
+fn verdict(app: &App, preflight: &Preflight) -> Spans {
+    let g = app.theme.glyphs;
+    let (tone, symbol, word) = match preflight.status {
+        Ready::Ok => (Tone::Good, g.ok, ""),
+        Ready::Warn => (Tone::Warn, g.warn, "warn: "),
+        Ready::Fail => (Tone::Bad, g.fail, "FAIL: "),
+        Ready::Unknown => (Tone::Unknown, g.unknown, "unknown: "),
+    };
+    let tone_of_text = if preflight.status == Ready::Ok { Tone::Plain } else { tone };
+    vec![cell(format!("{symbol} "), tone), cell(format!("{word}{}", preflight.message), tone_of_text)]
+}
+
+/// Kinds of change and their rows; returns the line that lists the others on Enter.
+fn totals(plan: &Plan, all: bool, out: &mut Lines) -> Option<usize> {
+    out.heading("");
+    if plan.diff_total == 0 {
+        out.text("diff", "no rows: statements only", Tone::Dim);
+        return None;
+    }
+    let shown = if all || plan.totals.len() <= TOTALS + 1 { plan.totals.len() } else { TOTALS };
+    for (i, total) in plan.totals.iter().take(shown).enumerate() {
+        let text = format!("{}: {}", total.change, counted(total.rows, "row"));
+        out.text(if i == 0 { "diff" } else { "" }, &text, Tone::Accent);
+    }
+    let hidden = &plan.totals[shown..];
+    let mut more = None;
+    if !hidden.is_empty() {
+        let rows: u64 = hidden.iter().map(|t| t.rows).sum();
+        let kinds = counted(hidden.len() as u64, "kind");
+        more = Some(out.out.len());
+        out.text(
+            "",
+            &format!("{kinds} of change more, {} (Enter lists them)", counted(rows, "row")),
+            Tone::Dim,
+        );
+    }
+    if let Some((kinds, rows)) = plan.other_totals {
+        let text =
+            format!("and {} of at least {} more of change", counted(rows, "row"), counted(kinds, "kind"));
+        out.text("", &text, Tone::Dim);
+    }
+    out.out.push(vec![]);
+    more
+}
+
+/// Columns of the table of rows.
+pub fn columns(view: &PlanView) -> usize {
+    let c = view.columns();
+    c.key.len() + c.show.len() + 2 * c.changed.len()
+}
+
+/// Rows of a plan as a table; what is not held yet says so.
+pub fn table(view: &PlanView, from: u64, rows: usize) -> List {
+    let columns = view.columns();
+    // What changes stands before what helps to recognise: where room is short that is what stays.
+    let mut cols: Vec<Col> = columns.key.iter().map(|n| Col::left(n)).collect();
+    for name in &columns.changed {
+        cols.extend([Col::left(name), Col::left("")]);
+    }
+    cols.extend(columns.show.iter().map(|n| Col::left(n)));
+    let until = (from + rows as u64).min(view.total());
+    let rows = (from..until).map(|number| Row {
+        key: number.to_string(),
+        cells: view.row(number).map_or_else(|| vec![cell("reading…", Tone::Dim)], |r| cells(r, &columns)),
+        ..Row::default()
+    });
+    List { rows: rows.collect(), cols, ..List::default() }
+}
+
+fn cells(row: &PlannedRow, columns: &PlanColumns) -> Vec<Cell> {
+    let mut out: Vec<Cell> = columns.key.iter().map(|n| shown(&row.key, n, Tone::Strong)).collect();
+    for name in &columns.changed {
+        let of = |values: &Option<Values>| values.as_ref().and_then(|v| v.get(name)).cloned();
+        let (before, after) = (of(&row.before), of(&row.after));
+        // What stays as it is is no change.
+        if before == after {
+            out.extend([plain(""), plain("")]);
+            continue;
+        }
+        let side = |sign: &str, v: Option<Value>, tone| {
+            v.map_or_else(|| plain(""), |v| cell(format!("{sign} {}", text_of(&v)), tone))
+        };
+        out.push(side("-", before, Tone::Bad));
+        out.push(side("+", after, Tone::Good));
+    }
+    out.extend(columns.show.iter().map(|n| shown(&row.show, n, Tone::Plain)));
+    out
+}
+
+fn shown(values: &Values, name: &str, tone: Tone) -> Cell {
+    match values.get(name) {
+        None => plain(""),
+        Some(Value::Null) => value(None, tone),
+        Some(v) => cell(text_of(v), tone),
+    }
+}
+
+/// The statements of a plan, with the step that sends them.
+pub fn statements(plan: &Plan) -> Vec<(String, String)> {
+    let of = |(i, step): (usize, &Step)| {
+        let title = format!("{}. {}", i + 1, step.title);
+        step.statements.iter().map(move |sql| (title.clone(), sql.clone())).collect::<Vec<_>>()
+    };
+    let verify = plan.verify.iter().map(|v| (format!("verify: {}", v.title), v.sql.clone()));
+    plan.steps.iter().enumerate().flat_map(of).chain(verify).collect()
+}

@@ -1,0 +1,249 @@
+//! The backend of the program: the engine of the open target, and the plans that were made.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+
+use super::backend::{Backend, DRIFTED, Journal, RUNS, Reviewed, RunDetail, Session, Typed};
+use crate::engine::check::CheckSpec;
+use crate::engine::guard::{Approved, Gate, Typed as TypedWords};
+use crate::engine::journal;
+use crate::engine::maintain::{PlanNews, Planned, Request};
+use crate::engine::paging::{Page, PageRequest, RowSource};
+use crate::engine::plan::PlannedRow;
+use crate::engine::ports::{Column, Fut};
+use crate::engine::progress::{Control, Done, Watcher, Wish};
+use crate::engine::report::CheckId;
+use crate::engine::rowset::RowSet;
+use crate::engine::vitals::Vitals;
+use crate::engine::{Class, Engine, Error, Report, Result};
+use crate::launch::{Connect, Overrides};
+use crate::profile::{Config, Selected};
+use crate::report::table::Cell;
+
+/// What the server says of a relation or a schema that is not there.
+const NOT_THERE: [&str; 2] = ["42P01", "3F000"];
+
+/// A plan, its rows, the engine that made it, and the gate while nobody has passed it.
+struct Held {
+    engine: Arc<Engine>,
+    rows: Arc<dyn RowSet>,
+    gate: Option<Gate>,
+}
+
+/// The real one.
+pub(super) struct Live {
+    connect: Connect,
+    config: Config,
+    overrides: Overrides,
+    selected: Mutex<Selected>,
+    engine: Mutex<Option<Arc<Engine>>>,
+    plans: Mutex<HashMap<String, Held>>,
+    /// Of the run under way, or of the one to come: what is asked early is not lost.
+    control: Mutex<Arc<Control>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Live {
+    /// Does not connect yet.
+    pub(super) fn new(connect: Connect, config: Config, overrides: Overrides, selected: Selected) -> Self {
+        Self {
+            connect,
+            config,
+            overrides,
+            selected: Mutex::new(selected),
+            engine: Mutex::new(None),
+            plans: Mutex::new(HashMap::new()),
+            control: Mutex::new(Arc::default()),
+        }
+    }
+
+    fn engine(&self) -> Result<Arc<Engine>> {
+        let engine = lock(&self.engine).clone();
+        engine.ok_or_else(|| Error::new(Class::Unobserved, "failed to look: no target is open yet"))
+    }
+
+    fn session(engine: &Engine, selected: &Selected) -> Session {
+        let every = |id: &CheckId| {
+            let spec = engine.checks.iter().map(|c| c.spec()).find(|s: &&CheckSpec| s.kind == id.kind);
+            spec.map_or(Duration::from_mins(1), |s| s.every)
+        };
+        Session {
+            target: engine.target(),
+            server: engine.server.clone(),
+            environment_note: engine.environment.1.clone(),
+            read_only: engine.read_only,
+            window: selected.config.window.clone(),
+            profile: engine.profile.name.clone(),
+            checks: engine.ids().into_iter().map(|id| (id.clone(), every(&id))).collect(),
+            operations: engine.offers(),
+        }
+    }
+
+    /// Takes the gate out, and puts it back when the words do not open it.
+    fn confirm(&self, plan: &str, typed: &Typed) -> Result<(Arc<Engine>, Approved)> {
+        let mut plans = lock(&self.plans);
+        let gone = || Error::new(Class::Refused, "this plan is no longer there").hint("plan again");
+        let held = plans.get_mut(plan).ok_or_else(gone)?;
+        let gate = held.gate.take().ok_or_else(gone)?;
+        let at = Utc::now() + TimeDelta::milliseconds(held.engine.server.skew_ms);
+        let words = TypedWords { phrase: &typed.phrase, database: typed.database.as_deref(), at };
+        match gate.confirm(&words) {
+            Ok(approved) => Ok((Arc::clone(&held.engine), approved)),
+            Err(denied) => {
+                held.gate = Some(denied.gate);
+                Err(denied.why)
+            }
+        }
+    }
+
+    async fn run(&self, engine: &Engine, approved: Approved, watcher: Watcher<'_>) -> Done {
+        let control = Arc::clone(&lock(&self.control));
+        let done = engine.run(approved, &control, watcher).await;
+        *lock(&self.control) = Arc::default();
+        done
+    }
+}
+
+impl Backend for Live {
+    fn connect(&self, target: Option<String>) -> Fut<'_, Result<Session>> {
+        Box::pin(async move {
+            let selected = match &target {
+                Some(name) => self.overrides.apply(self.config.select(Some(name))?),
+                None => lock(&self.selected).clone(),
+            };
+            let engine = Arc::new((self.connect)(selected.clone()).await?);
+            let session = Self::session(&engine, &selected);
+            *lock(&self.engine) = Some(engine);
+            *lock(&self.selected) = selected;
+            Ok(session)
+        })
+    }
+
+    fn observe(&self, id: CheckId) -> Fut<'_, Report> {
+        Box::pin(async move {
+            match self.engine() {
+                Ok(engine) => engine.observe(&id, false).await,
+                Err(e) => Report::unknown(id, e.message),
+            }
+        })
+    }
+
+    fn vitals(&self) -> Fut<'_, Result<Vitals>> {
+        Box::pin(async move { self.engine()?.facts.vitals().await })
+    }
+
+    fn rows(&self, id: &CheckId, finding: &str) -> Option<RowSource> {
+        self.engine().ok()?.rows(id, finding)
+    }
+
+    fn page(&self, request: PageRequest) -> Fut<'_, Result<Page>> {
+        Box::pin(async move { self.engine()?.page(&request).await })
+    }
+
+    fn pages<'a>(
+        &'a self,
+        request: PageRequest,
+        each: &'a mut (dyn FnMut(Page) -> Result<()> + Send),
+    ) -> Fut<'a, Result<()>> {
+        Box::pin(async move { self.engine()?.pages(request, each).await })
+    }
+
+    fn context(&self, sql: String, columns: Vec<Column>, cells: Vec<Cell>) -> Fut<'_, Result<Page>> {
+        Box::pin(async move { self.engine()?.context(&sql, &columns, &cells).await })
+    }
+
+    fn cancel(&self) -> Fut<'_, ()> {
+        Box::pin(async move {
+            if let Ok(engine) = self.engine() {
+                engine.facts.cancel_all().await;
+            }
+        })
+    }
+
+    fn plan<'a>(
+        &'a self,
+        request: Request,
+        news: &'a (dyn Fn(PlanNews) + Send + Sync),
+    ) -> Fut<'a, Result<Reviewed>> {
+        Box::pin(async move {
+            let engine = self.engine()?;
+            let Planned { plan, rows } = engine.plan(&request, news).await?;
+            let review = Planned { plan: plan.clone(), rows: Arc::clone(&rows) };
+            let (gate, ladder) = match engine.review(review, false).await {
+                Ok(gate) => {
+                    let ladder = gate.ladder().clone();
+                    (Some(gate), Ok(ladder))
+                }
+                Err(why) => (None, Err(why.into())),
+            };
+            lock(&self.plans).insert(plan.id.clone(), Held { engine, rows, gate });
+            Ok(Reviewed { plan, gate: ladder })
+        })
+    }
+
+    fn planned_rows(&self, plan: String, from: u64, limit: usize) -> Fut<'_, Result<Vec<PlannedRow>>> {
+        Box::pin(async move {
+            let rows = lock(&self.plans).get(&plan).map(|h| Arc::clone(&h.rows));
+            let rows = rows
+                .ok_or_else(|| Error::unobserved("the plan's rows are no longer kept").hint("plan again"))?;
+            // Unpacked from a file of ours: not on a thread that others wait for.
+            tokio::task::spawn_blocking(move || rows.page(from, limit))
+                .await
+                .unwrap_or_else(|e| Err(Error::unobserved(format!("failed to read the plan's rows: {e}"))))
+        })
+    }
+
+    fn discard(&self, plan: &str) {
+        lock(&self.plans).remove(plan);
+    }
+
+    fn apply<'a>(&'a self, plan: String, typed: Typed, watcher: Watcher<'a>) -> Fut<'a, Result<Done>> {
+        Box::pin(async move {
+            let (engine, approved) = self.confirm(&plan, &typed)?;
+            Ok(self.run(&engine, approved, watcher).await)
+        })
+    }
+
+    fn resume<'a>(&'a self, run: String, watcher: Watcher<'a>) -> Fut<'a, Result<Option<Done>>> {
+        Box::pin(async move {
+            let engine = self.engine()?;
+            match engine.review_resume(&run).await? {
+                Some(approved) => Ok(Some(self.run(&engine, approved, watcher).await)),
+                None => Ok(None),
+            }
+        })
+    }
+
+    fn control(&self, wish: Wish) {
+        lock(&self.control).ask(wish);
+    }
+
+    fn runs(&self) -> Fut<'_, Result<Journal>> {
+        Box::pin(async move {
+            match self.engine()?.runs(RUNS).await {
+                Ok(runs) => Ok(Journal::Runs(runs)),
+                Err(e) if e.code.as_deref().is_some_and(|c| NOT_THERE.contains(&c)) => Ok(Journal::Missing),
+                Err(e) => Err(e),
+            }
+        })
+    }
+
+    fn run_detail(&self, run: String) -> Fut<'_, Result<RunDetail>> {
+        Box::pin(async move {
+            let engine = self.engine()?;
+            let facts = &*engine.facts;
+            Ok(RunDetail {
+                record: journal::run(facts, &run).await?,
+                plan: journal::plan_of(facts, &run).await.ok(),
+                events: journal::events(facts, &run).await?,
+                drifted: journal::drifted(facts, &run, DRIFTED).await?,
+            })
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! The journal: who did what, when, how it ended, and the way back.
+
+use super::{Pane, Spans};
+use crate::engine::journal::{Outcome, RunRecord};
+use crate::tui::app::{App, OurRun, done, title_of};
+use crate::tui::backend::{Journal, RUNS};
+use crate::tui::doc::live;
+use crate::tui::doc::run::took;
+use crate::tui::format::{ago, count};
+use crate::tui::keymap::Scene;
+use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
+use crate::tui::theme::Tone;
+
+pub(super) struct Runs;
+
+impl Pane for Runs {
+    fn title(&self) -> &'static str {
+        "Runs"
+    }
+
+    fn kind(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn scene(&self) -> Scene {
+        Scene::Runs
+    }
+
+    fn mark(&self, app: &App) -> Option<(Tone, &'static str, usize)> {
+        let g = app.theme.glyphs;
+        let live = app.journal.runs().iter().filter(|r| r.live).count();
+        let live = live.max(usize::from(app.run_going().is_some()));
+        if live > 0 {
+            return Some((Tone::Accent, g.running, live));
+        }
+        let open = app.journal.runs().iter().filter(|r| needs_a_look(r)).count();
+        (open > 0).then_some((Tone::Unknown, g.unknown, open))
+    }
+
+    fn picture(&self, app: &App, _width: u16) -> Vec<Spans> {
+        let journal = &app.journal;
+        let mut out = Vec::new();
+        if let (Some(failure), Some(_)) = (&journal.failure, &journal.seen) {
+            let text =
+                format!(" {} the journal cannot be read: {}", app.theme.glyphs.unknown, failure.message);
+            out.push(vec![cell(text, Tone::Unknown)]);
+        }
+        if let (Some(Journal::Runs(runs)), Some(at)) = (&journal.seen, journal.at) {
+            let all = if runs.len() == RUNS as usize { format!("the latest {RUNS}") } else { "all".into() };
+            let stale = journal.failure.is_some() || app.link != crate::tui::app::Link::Up;
+            let (word, tone) = if stale { ("stale, read ", Tone::Unknown) } else { ("read ", Tone::Dim) };
+            out.push(vec![
+                cell(format!(" journal   {all}, newest first   "), Tone::Dim),
+                cell(format!("{word}{}", ago(at, app.now)), tone),
+            ]);
+        }
+        out
+    }
+
+    fn list(&self, app: &App) -> List {
+        let unnumbered = app.run_going().filter(|r| r.number().is_none()).map(|r| beginning(app, r));
+        let rows = unnumbered.into_iter().chain(app.journal.runs().iter().map(|r| row(app, r))).collect();
+        let (empty, empty_tone) = nothing(app);
+        List {
+            cols: vec![
+                Col::left("outcome"),
+                Col::right("run"),
+                Col::grow("what"),
+                Col::left("way back"),
+                Col::right("rows"),
+                Col::left("proof"),
+                Col::left("began (UTC)"),
+                Col::right("took"),
+                Col::left("by"),
+                Col::right("left alone"),
+            ],
+            rows,
+            empty,
+            empty_tone,
+        }
+    }
+}
+
+/// Somebody should decide something about it.
+fn needs_a_look(run: &RunRecord) -> bool {
+    run.resumable || run.outcome == Outcome::Ambiguous && run.undone_by.is_none()
+}
+
+fn nothing(app: &App) -> (String, Tone) {
+    match (&app.journal.seen, &app.journal.failure) {
+        (None, Some(f)) => {
+            let hint = f.hint.as_ref().map(|h| format!("\n{h}")).unwrap_or_default();
+            (format!("unknown: {}{hint}", f.message), Tone::Unknown)
+        }
+        (None, None) if app.session.is_none() => ("not connected yet".into(), Tone::Dim),
+        (None, None) => ("reading the journal…".into(), Tone::Dim),
+        (Some(Journal::Missing), _) => {
+            let text = "no journal here: nothing can be changed before there is one\nd plans init, which creates schema midwatch (headless: midwatch plan init)";
+            (text.into(), Tone::Unknown)
+        }
+        (Some(Journal::Runs(_)), _) => {
+            ("nothing was ever run here: d on a finding plans what mends it".into(), Tone::Dim)
+        }
+    }
+}
+
+/// Ours, before the journal has given it a number.
+fn beginning(app: &App, run: &OurRun) -> Row {
+    let phase = run.progress.as_ref().map_or("taking the lock", |p| p.phase.word());
+    Row {
+        key: String::new(),
+        cells: vec![
+            cell(format!("{} {phase}", app.theme.glyphs.running), Tone::Accent),
+            plain(""),
+            plain(run.title.clone()),
+            plain(""),
+            plain(count(run.total())),
+        ],
+        goto: Goto::Run(String::new()),
+        check: None,
+    }
+}
+
+fn row(app: &App, run: &RunRecord) -> Row {
+    let g = app.theme.glyphs;
+    let stand = match live::percent(done(run), run.rows).filter(|_| run.live) {
+        Some(percent) => cell(format!("{} live {percent} %", g.running), Tone::Accent),
+        None => live::stand(&app.theme, run),
+    };
+    let rows = if run.rows_applied == run.rows {
+        count(run.rows)
+    } else {
+        format!("{} of {}", count(run.rows_applied), count(run.rows))
+    };
+    let proof = match run.verified {
+        Some(true) => cell(format!("{} verified", g.ok), Tone::Good),
+        Some(false) => cell(format!("{} failed", g.fail), Tone::Bad),
+        None => cell("none", Tone::Dim),
+    };
+    let until = run.ended_at.or_else(|| run.live.then(|| app.server_now()));
+    let drifted = if run.rows_drifted > 0 { count(run.rows_drifted) } else { String::new() };
+    Row {
+        key: run.id.clone(),
+        cells: vec![
+            stand,
+            plain(run.id.clone()),
+            plain(title_of(run)),
+            way_back(app, run),
+            plain(rows),
+            proof,
+            cell(run.started_at.format("%m-%d %H:%M").to_string(), Tone::Dim),
+            plain(until.map_or_else(String::new, |until| took(run.started_at, until))),
+            cell(run.operator.split('@').next().unwrap_or_default(), Tone::Dim),
+            cell(drifted, Tone::Warn),
+        ],
+        goto: Goto::Run(run.id.clone()),
+        check: None,
+    }
+}
+
+fn way_back(app: &App, run: &RunRecord) -> Cell {
+    if run.resumable && !run.live {
+        return cell("a resume", Tone::Warn);
+    }
+    match (&run.undone_by, app.why_not_undo(Some(run))) {
+        (Some(by), _) => cell(format!("undone by {by}"), Tone::Dim),
+        (None, None) if run.reversible == "lossy" => cell("z undo, lossy", Tone::Warn),
+        (None, None) => cell("z undo", Tone::Accent),
+        (None, Some(_)) if run.reversible == "no" => cell("none", Tone::Bad),
+        (None, Some(_)) => plain(""),
+    }
+}

@@ -1,0 +1,192 @@
+//! Dialogs about changing something: what can be done, what must be known, whether to go on, stop, or leave.
+
+use super::fit;
+use super::overlay::Sheet;
+use crate::engine::guard::differs;
+use crate::engine::journal::RunRecord;
+use crate::tui::app::{App, Ask, Choice, Deed, LEAVING, UNFINISHED, done, title_of};
+use crate::tui::doc::wrap;
+use crate::tui::format::{ago, count};
+use crate::tui::list::{cell, plain};
+use crate::tui::pane::Spans;
+use crate::tui::theme::Tone;
+
+/// Everything that could be done, with what it would cost and why not.
+pub(super) fn actions(app: &App, width: usize) -> Sheet {
+    let choices = app.choices();
+    let chosen = app.overlay.as_ref().and_then(|o| choices.get(o.cursor));
+    let mut lines: Vec<Spans> = choices.iter().map(|c| line(app, c, width)).collect();
+    if lines.is_empty() {
+        lines.push(vec![cell("this profile declares nothing that could be done", Tone::Dim)]);
+    }
+    let mut foot: Vec<Spans> = Vec::new();
+    if let Some(c) = chosen {
+        // All of what one came for: what it does, what it locks, why not.
+        let mut text = |label: &str, text: &str, tone| {
+            for (i, line) in wrap(text, width.saturating_sub(10)).into_iter().enumerate().take(3) {
+                foot.push(vec![
+                    cell(format!("{:<8}", if i == 0 { label } else { "" }), Tone::Dim),
+                    cell(line, tone),
+                ]);
+            }
+        };
+        text("does", &c.about, Tone::Plain);
+        text("locks", &c.locks, Tone::Plain);
+        text("not now", c.disabled.as_deref().unwrap_or_default(), Tone::Warn);
+    }
+    let hint = match chosen.filter(|c| c.disabled.is_none()).map(|c| &c.deed) {
+        Some(Deed::Resume(_)) => "Enter asks first; Esc closes",
+        Some(_) => "Enter plans it, which changes nothing; Esc closes",
+        None => "Esc closes",
+    };
+    Sheet {
+        title: "What can be done here, and why not the rest".into(),
+        lines,
+        choose: true,
+        hint: hint.into(),
+        foot,
+        ..Sheet::default()
+    }
+}
+
+fn line(app: &App, c: &Choice, width: usize) -> Spans {
+    let g = app.theme.glyphs;
+    let tone = if c.disabled.is_some() { Tone::Dim } else { Tone::Plain };
+    let (symbol, text) = match &c.disabled {
+        Some(why) => (g.fail, why.as_str()),
+        None => (g.ok, c.about.as_str()),
+    };
+    let risk = match c.risk {
+        "irreversible" => Tone::Bad,
+        "lossy" => Tone::Warn,
+        _ => Tone::Dim,
+    };
+    vec![
+        cell(format!("{} ", if c.here { g.cursor } else { " " }), Tone::Accent),
+        cell(format!("{symbol} "), if c.disabled.is_some() { Tone::Dim } else { Tone::Good }),
+        cell(format!("{:<16}", fit(&c.verb, 15)), tone),
+        cell(format!("{:<21}", fit(&c.name, 20)), tone),
+        cell(format!("{:<13}", c.risk), risk),
+        cell(fit(text, width.saturating_sub(54)), Tone::Dim),
+    ]
+}
+
+/// What must be known before planning.
+pub(super) fn ask(app: &App, ask: &Ask, typed: &str) -> Sheet {
+    let at = app.overlay.as_ref().map_or(0, |o| o.cursor);
+    let mut lines: Vec<Spans> = vec![vec![]];
+    for (i, field) in ask.fields.iter().enumerate().filter(|(i, _)| *i != at) {
+        let answer = if field.answer.is_empty() { "not answered yet" } else { &field.answer };
+        let step = if i < at { "before" } else { "next" };
+        lines.push(vec![cell(format!("  {step:<7} {}   ", field.question), Tone::Dim), plain(answer)]);
+    }
+    let question = ask.fields.get(at).map_or("", |f| f.question.as_str());
+    for (key, known) in &ask.params {
+        lines.push(vec![cell(format!("  for     {key}={known}"), Tone::Dim)]);
+    }
+    Sheet {
+        title: format!("{} {}: before it is planned", ask.offer.verb, ask.offer.name),
+        lines,
+        prompt: Some(format!("{question}   {typed}")),
+        hint: "Enter answers, arrows choose the question, Esc leaves".into(),
+        ..Sheet::default()
+    }
+}
+
+/// A run and how far it came.
+fn stopped(app: &App, run: &RunRecord, width: usize) -> Vec<Spans> {
+    let when = run.ended_at.or(run.beat_at).unwrap_or(run.started_at);
+    let mut text = vec![
+        format!("Run {}, {}, begun by {}, ", run.id, title_of(run), run.operator)
+            + &format!(
+                "stands at {} of {} rows ({} changed) since {}.",
+                count(done(run)),
+                count(run.rows),
+                count(run.rows_applied),
+                ago(when, app.server_now())
+            ),
+    ];
+    text.extend(run.message.clone());
+    let lines = text.iter().flat_map(|t| wrap(t, width));
+    lines.map(|l| vec![plain(l)]).collect()
+}
+
+/// A run that broke off, found when connecting.
+pub(super) fn unfinished(app: &App, id: &str, width: usize) -> Sheet {
+    let mut foot = app.journal.run(id).map(|r| stopped(app, r, width)).unwrap_or_default();
+    let others = app.journal.unfinished().count().saturating_sub(1);
+    if others > 0 {
+        foot.push(vec![cell(format!("{others} more in the Runs pane"), Tone::Warn)]);
+    }
+    Sheet {
+        title: "A run broke off".into(),
+        lines: UNFINISHED.iter().map(|l| vec![plain(format!(" {l}"))]).collect(),
+        choose: true,
+        hint: "Enter takes the chosen line, Esc: later".into(),
+        foot,
+        ..Sheet::default()
+    }
+}
+
+/// Go on with a run?
+pub(super) fn resume(app: &App, id: &str, typed: &str, width: usize) -> Sheet {
+    let words = App::resume_words(id);
+    let mut lines: Vec<Spans> = vec![vec![plain("type   "), cell(words.clone(), Tone::Accent)]];
+    lines.push(if words.starts_with(typed) {
+        vec![]
+    } else {
+        let text = differs(&words, typed).replacen("the phrase", "it", 1);
+        vec![cell(format!("{} {text}", app.theme.glyphs.fail), Tone::Bad)]
+    });
+    if let Some(run) = app.journal.run(id) {
+        lines.extend(stopped(app, run, width));
+        let rest = run.rows.saturating_sub(done(run));
+        let text = format!(
+            "It goes on with the {} rows that are left of its plan, as that was approved; rows that have changed meanwhile are left alone.",
+            count(rest)
+        );
+        lines.extend(wrap(&text, width).into_iter().map(|l| vec![plain(l)]));
+    }
+    Sheet {
+        title: format!("Go on with run {id}?"),
+        lines,
+        prompt: Some(typed.to_owned()),
+        hint: "Enter when it is typed; Esc leaves, nothing happens".into(),
+        ..Sheet::default()
+    }
+}
+
+/// Stop our run?
+pub(super) fn stop(app: &App, width: usize) -> Sheet {
+    let text = format!(
+        "{} What is left can be gone on with later (a on the run), and what is done can be taken back (z).",
+        app.left_behind()
+    );
+    Sheet {
+        title: "Stop after the batch under way?".into(),
+        lines: wrap(&text, width).into_iter().map(|l| vec![plain(l)]).collect(),
+        hint: "Enter stops it; Esc lets it go on; ctrl-c asks to leave".into(),
+        ..Sheet::default()
+    }
+}
+
+/// Leave?
+pub(super) fn quit(app: &App, width: usize) -> Sheet {
+    let text: Vec<Spans> = wrap(&app.leaving(), width).into_iter().map(|l| vec![plain(l)]).collect();
+    if app.run_going().is_none() {
+        return Sheet {
+            title: "Leave midwatch?".into(),
+            lines: text,
+            hint: "Enter or q leaves, Esc stays".into(),
+            ..Sheet::default()
+        };
+    }
+    Sheet {
+        title: "A run of ours is going on. Leave midwatch?".into(),
+        lines: LEAVING.iter().map(|l| vec![plain(format!(" {l}"))]).collect(),
+        choose: true,
+        hint: "Enter takes the chosen line, Esc stays".into(),
+        foot: text,
+        ..Sheet::default()
+    }
+}

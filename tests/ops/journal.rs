@@ -1,0 +1,121 @@
+//! The journal tells what was done, and whether somebody has altered it.
+
+use crate::world::World;
+
+async fn with_a_run() -> World {
+    let world = World::hithonix().await;
+    let plan = world.plan("p.json", &["backfill"]);
+    world.applied("p.json", &plan);
+    let (code, value) = world.json(&["journal", "verify"]);
+    assert_eq!(code, 0, "{value:#}");
+    world
+}
+
+/// Does the owner's tampering show?
+async fn found(world: &World, tampering: &str, expected: &str) {
+    world
+        .sql(&format!(
+            "alter table midwatch.events disable trigger user; alter table midwatch.images disable trigger user; {tampering};
+             alter table midwatch.events enable trigger user; alter table midwatch.images enable trigger user"
+        ))
+        .await;
+    let (code, value) = world.json(&["journal", "verify"]);
+    let findings = value["journal"]["findings"].to_string();
+    assert_eq!(code, 1, "{tampering}");
+    assert!(findings.contains(expected), "{tampering}: {findings}");
+}
+
+#[tokio::test]
+async fn a_run_is_told_whole() {
+    let world = with_a_run().await;
+    let (_, list) = world.json(&["runs"]);
+    let run = &list["runs"][0];
+    assert_eq!((run["operation"].as_str(), run["outcome"].as_str()), (Some("backfill"), Some("applied")));
+    assert!(run["operator"].as_str().unwrap().starts_with("dana@"), "{run:#}");
+    let (_, one) = world.json(&["runs", run["id"].as_str().unwrap()]);
+    let kinds: Vec<_> =
+        one["runs"][0]["events"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    assert_eq!((kinds.first(), kinds.last()), (Some(&"intent"), Some(&"outcome")));
+    assert!(kinds.contains(&"batch"));
+    let (code, value) = world.json(&["resume", run["id"].as_str().unwrap()]);
+    assert_eq!(code, 0, "a finished run has nothing to do: {value:#}");
+    let (code, _) = world.json(&["runs", "99"]);
+    assert_eq!(code, 2);
+}
+
+#[tokio::test]
+async fn an_altered_entry_is_found() {
+    let world = with_a_run().await;
+    found(
+        &world,
+        "update midwatch.events set body = replace(body, 'dana', 'erin') where kind = 'intent'",
+        "was altered",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_removed_entry_is_found() {
+    let world = with_a_run().await;
+    found(&world, "delete from midwatch.events where kind = 'batch'", "missing").await;
+}
+
+#[tokio::test]
+async fn a_cut_tail_is_found_by_the_mirror_even_when_the_head_is_turned_back() {
+    let world = with_a_run().await;
+    found(
+        &world,
+        "delete from midwatch.events where kind = 'outcome';
+         update midwatch.head set (seq, hash) = (select seq, hash from midwatch.events order by seq desc limit 1)",
+        "is in the mirror and not in the journal",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_altered_image_is_found() {
+    let world = with_a_run().await;
+    found(
+        &world,
+        "update midwatch.images set before = jsonb_set(before, '{business_date_ist}', '\"2020-01-01\"')
+         where ctid = (select min(ctid) from midwatch.images where seq is not null)",
+        "images of run 1 batch 1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_outcome_made_better_is_found() {
+    let world = with_a_run().await;
+    found(&world, "update midwatch.runs set outcome = 'failed'", "is said to be").await;
+}
+
+#[tokio::test]
+async fn entries_cannot_be_changed_in_passing() {
+    let world = with_a_run().await;
+    for sql in
+        ["update midwatch.events set body = ''", "delete from midwatch.images", "truncate midwatch.events"]
+    {
+        let refused = world.owner().await.execute_script(sql).await.unwrap_err();
+        assert!(refused.message.contains("append-only"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_in_no_image() {
+    let world = World::hithonix().await;
+    let profile =
+        "extends = \"hithonix\"\nname = \"mine\"\nsecret_columns = [\"attendance_events.payload\"]\n";
+    std::fs::write(world.file("mine.toml"), profile).unwrap();
+    world.configure(&format!(
+        "[targets.main]\nurl = \"{}\"\nprofile = \"mine.toml\"\nenvironment = \"demo\"\n",
+        world.database.url()
+    ));
+    let plan = world.plan("p.json", &["backfill"]);
+    world.applied("p.json", &plan);
+    assert_eq!(world.value("select count(*)::text from midwatch.images where before ? 'payload'").await, "0");
+    assert_ne!(
+        world.value("select count(*)::text from midwatch.images where before ? 'event_type'").await,
+        "0"
+    );
+}

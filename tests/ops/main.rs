@@ -1,0 +1,12 @@
+//! Guarded operations through the real program against a real server: planned, refused, applied, proved, taken back.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../cli/schema.rs"]
+mod schema;
+mod world;
+
+mod contract;
+mod guards;
+mod journal;
+mod roundtrips;

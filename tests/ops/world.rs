@@ -1,0 +1,102 @@
+//! A database with problems to mend, an operator's home, and the program.
+
+use std::path::PathBuf;
+
+use midwatch::db::postgres::owner::Owner;
+use serde_json::Value;
+
+use crate::common::{Database, Run, demo_database, midwatch, run};
+use crate::schema;
+
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) home: tempfile::TempDir,
+}
+
+/// Tables whose content a change and its undo must leave as it was.
+const TABLES: [&str; 3] = ["attendance_events", "daily_status", "repairs.business_dates"];
+
+impl World {
+    /// A copy of the demo's hithonix, as target `main`.
+    pub(crate) async fn hithonix() -> Self {
+        let (database, _) = demo_database("hithonix", 2_000).await;
+        Self::on(database, "profile = \"hithonix\"\nenvironment = \"demo\"")
+    }
+
+    pub(crate) fn on(database: Database, target: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let world = Self { database, home };
+        world.configure(&format!("[targets.main]\nurl = \"{}\"\n{target}\n", world.database.url()));
+        world
+    }
+
+    pub(crate) fn configure(&self, text: &str) {
+        std::fs::write(self.home.path().join("midwatch.toml"), text).unwrap();
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
+        run(midwatch(self.home.path()).env("USER", "dana").args(args))
+    }
+
+    /// With `--json`, held against the schema.
+    pub(crate) fn json(&self, args: &[&str]) -> (i32, Value) {
+        let run = self.run(&[args, &["--json"]].concat());
+        let value = run.json();
+        schema::assert_valid(&value);
+        (run.code, value)
+    }
+
+    /// Plans into `name` and gives the plan.
+    pub(crate) fn plan(&self, name: &str, args: &[&str]) -> Value {
+        let file = self.file(name);
+        let (code, value) = self.json(&[&["plan"], args, &["--out", file.to_str().unwrap()]].concat());
+        assert_eq!(code, 0, "{value:#}");
+        value["plan"].clone()
+    }
+
+    pub(crate) fn undo(&self, name: &str, run: &str) -> Value {
+        let file = self.file(name);
+        let (code, value) = self.json(&["undo", run, "--out", file.to_str().unwrap()]);
+        assert_eq!(code, 0, "{value:#}");
+        value["plan"].clone()
+    }
+
+    pub(crate) fn apply(&self, name: &str, phrase: &str) -> (i32, Value) {
+        self.json(&["apply", self.file(name).to_str().unwrap(), "--confirm", phrase])
+    }
+
+    /// Applies a plan with its own phrase; it must succeed.
+    pub(crate) fn applied(&self, name: &str, plan: &Value) -> Value {
+        let (code, value) = self.apply(name, plan["phrase"].as_str().unwrap());
+        assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
+        value["run"].clone()
+    }
+
+    pub(crate) async fn owner(&self) -> Owner {
+        self.database.owner().await
+    }
+
+    pub(crate) async fn value(&self, sql: &str) -> String {
+        self.owner().await.fetch_value(sql, &[]).await.unwrap().unwrap_or_default()
+    }
+
+    pub(crate) async fn sql(&self, sql: &str) {
+        self.owner().await.execute_script(sql).await.unwrap();
+    }
+
+    /// A sum over everything in the tables.
+    pub(crate) async fn snapshot(&self) -> Vec<String> {
+        let mut out = vec![];
+        for table in TABLES {
+            let sql = format!(
+                "select '{table} ' || count(*) || ' ' || coalesce(md5(string_agg(t::text, e'\\n' order by t::text)), '') from {table} t"
+            );
+            out.push(self.value(&sql).await);
+        }
+        out
+    }
+}
