@@ -247,14 +247,13 @@ impl Scene {
         if let Some(end) = end {
             self.truthful(end, run, found.as_ref());
         }
-        let resumed = match run {
-            Some(run) => self.resumed(run).await,
+        let resumed = if let Some(run) = run {
+            self.resumed(run).await
+        } else {
             // Nothing of it is there: the same plan is still good.
-            None => {
-                let again = self.world.midwatch(&self.planned.apply()).await;
-                assert_eq!(again.code, 0, "{again:?}");
-                "applied again"
-            }
+            let again = self.world.midwatch(&self.planned.apply()).await;
+            assert_eq!(again.code, 0, "{again:?}");
+            "applied again"
         };
         let found = self.finished().await;
         assert_eq!(
