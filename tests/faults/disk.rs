@@ -16,7 +16,7 @@ const PAGE: u64 = 8_192;
 pub(crate) struct Tiny {
     place: PathBuf,
     /// The test's own directory, with the mount in it.
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     space: String,
 }
 
@@ -32,10 +32,10 @@ impl Tiny {
             return None;
         }
         let space = format!("tiny_{}", world.db);
-        let tiny = Self { place, _dir: dir, space };
+        let tiny = Self { place, dir, space };
         // The server's user must get there.
         let server = std::fs::metadata(world.rig.server.socket_dir()).unwrap();
-        chown(tiny._dir.path(), Some(server.uid()), Some(server.gid())).unwrap();
+        chown(tiny.dir.path(), Some(server.uid()), Some(server.gid())).unwrap();
         chown(&tiny.place, Some(server.uid()), Some(server.gid())).unwrap();
         let data = tiny.place.join("data");
         std::fs::create_dir(&data).unwrap();

@@ -247,14 +247,13 @@ impl Scene {
         if let Some(end) = end {
             self.truthful(end, run, found.as_ref());
         }
-        let resumed = match run {
-            Some(run) => self.resumed(run).await,
+        let resumed = if let Some(run) = run {
+            self.resumed(run).await
+        } else {
             // Nothing of it is there: the same plan is still good.
-            None => {
-                let again = self.world.midwatch(&self.planned.apply()).await;
-                assert_eq!(again.code, 0, "{again:?}");
-                "applied again"
-            }
+            let again = self.world.midwatch(&self.planned.apply()).await;
+            assert_eq!(again.code, 0, "{again:?}");
+            "applied again"
         };
         let found = self.finished().await;
         assert_eq!(
@@ -356,7 +355,7 @@ impl Scene {
             assert_eq!((found.applied, found.drifted), (self.planned.rows, 0));
         }
         assert_eq!((found.planned, found.outcome.as_str()), (self.planned.rows, "applied"));
-        assert!(found.verified);
+        assert_eq!(found.verified, self.case.op.proved);
         found
     }
 

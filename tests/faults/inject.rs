@@ -190,17 +190,16 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
         holder.await.unwrap();
         return end;
     };
-    let (program, held) = match before {
-        Some(before) => hold(world, &before, start).await,
+    let (program, held) = if let Some(before) = before {
+        hold(world, &before, start).await
+    } else {
         // The last thing that is written before the outcome.
-        None => {
-            world.arm("next", None, None).await;
-            let mut program = start();
-            let pid = world.held(&mut program, "midwatch/run", SLEEPS).await;
-            (program, Held { pid, locker: None, unanswered: false })
-        }
+        world.arm("next", None, None).await;
+        let mut program = start();
+        let pid = world.held(&mut program, "midwatch/run", SLEEPS).await;
+        (program, Held { pid, locker: None, unanswered: false })
     };
-    let wanted = if wanted.is_empty() { row(world, case).await } else { wanted };
+    let wanted = if wanted.is_empty() { row(world, case) } else { wanted };
     let (stop, holder) = keep(world, wanted).await;
     held.release(world).await;
     let end = program.end().await;
@@ -210,7 +209,7 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
 }
 
 /// A planned row of the batch.
-async fn row(world: &World, case: &Case) -> String {
+fn row(world: &World, case: &Case) -> String {
     let at = if case.batch == Some(1) { 2 } else { case.op.first + 2 };
     // Inside COMMIT of the intent nobody else sees the rows yet: the plan's file has them.
     let file = std::fs::read_to_string(world.home.path().join("plan.json")).unwrap();

@@ -26,6 +26,8 @@ mod worker;
 mod world;
 
 use ops::Op;
+use servers::{Template, lasting};
+use world::World;
 
 /// One operation, each fault at one step.
 async fn survives(name: &str) {
@@ -62,6 +64,19 @@ operations! {
     a_requeue_survives: "requeue jobs",
     an_undo_survives: "undo of a backfill",
     init_survives: "init",
+}
+
+#[tokio::test]
+async fn functions_in_public_do_not_stand_in_for_the_servers_own() {
+    let world = World::new(lasting(), Template::Ready).await;
+    world
+        .execute(
+            "create function public.pg_try_advisory_lock(int, int) returns bool language sql as 'select false';
+             create function public.pg_backend_pid() returns int language sql as 'select 0'",
+        )
+        .await;
+    world.apply_now(&["plan", "backfill", "--set", "limit=24"]).await;
+    world.drop().await;
 }
 
 /// `make faults`: everything, and the table of it.

@@ -17,6 +17,7 @@ pub(crate) enum Way {
 
 /// An operation with its parameters.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a table of what is so and what is not")]
 pub(crate) struct Op {
     pub(crate) name: &'static str,
     pub(crate) template: Template,
@@ -30,7 +31,7 @@ pub(crate) struct Op {
     /// Does another table follow from it?
     pub(crate) derived: bool,
     pub(crate) audit: &'static str,
-    /// The table that planning and proving read.
+    /// A table that planning and proving read.
     pub(crate) reads: &'static str,
     /// A guard trigger is off for each batch.
     pub(crate) guard: bool,
@@ -204,9 +205,9 @@ pub(crate) static ALL: [&Op; 9] = [
         writes: false,
         derived: false,
         audit: "",
-        reads: "",
+        reads: "midwatch.migrations",
         guard: false,
-        proved: false,
+        proved: true,
         way: Way::None,
         moves: Moves { before: "", between: "", drifts: false },
         ..BACKFILL

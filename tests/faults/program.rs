@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::common::{self, Run};
 
 /// Generous: it catches hangs, it measures nothing.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A run of `midwatch` under way.
 pub(crate) struct Program {
