@@ -81,7 +81,7 @@ async fn an_edited_plan_is_refused() {
         ("statement", |p| p["steps"][0]["action"]["before_batch"][0] = json!("drop table audit_logs")),
         ("columns", |p| {
             p["steps"][0]["action"]["audit"] =
-                json!("insert into audit_logs(actor_slack_id, action) select 'x', 'y' from batch")
+                json!("insert into audit_logs(actor_slack_id, action) select 'x', 'y' from batch");
         }),
         ("expiry", |p| p["expires_at"] = json!("2099-01-01T00:00:00Z")),
         ("verify", |p| p["verify"] = json!([])),
