@@ -19,7 +19,7 @@ use midwatch::engine::Engine;
 use midwatch::engine::guard::Typed;
 use midwatch::engine::maintain::{PlanNews, Request};
 use midwatch::engine::operation::Params;
-use midwatch::engine::progress::Control;
+use midwatch::engine::progress::{Control, Phase, Progress};
 use midwatch::profile::{Secret, Selected, TargetConfig};
 use midwatch::sandbox::demo::{System, load_system};
 use midwatch::sandbox::{Options, Server};
@@ -34,19 +34,19 @@ update attendance_events set business_date_ist = business_date_ist - 1;
 alter table attendance_events enable trigger user;
 commit";
 
-/// The same writes as a run, by hand. `%s` bounds the rows.
-const BY_HAND: &str = "
+/// The same writes as a run, by hand, for all rows at once.
+const WHOLE: &str = "
 alter table attendance_events disable trigger attendance_events_guard;
 create temp table days on commit drop as
   select k.employee_id, k.day, to_jsonb(d) as before
   from (select distinct e.employee_id, x.day from attendance_events e
         cross join lateral (values (e.business_date_ist), ((e.event_timestamp_utc at time zone 'Asia/Kolkata')::date)) x(day)
-        where %s and e.business_date_ist is distinct from (e.event_timestamp_utc at time zone 'Asia/Kolkata')::date) k
+        where e.business_date_ist is distinct from (e.event_timestamp_utc at time zone 'Asia/Kolkata')::date) k
   left join daily_status d on d.employee_id = k.employee_id and d.business_date_ist = k.day;
 with changed as (
   update attendance_events e set business_date_ist = (e.event_timestamp_utc at time zone 'Asia/Kolkata')::date
   from attendance_events o
-  where o.id = e.id and %s and e.business_date_ist is distinct from (e.event_timestamp_utc at time zone 'Asia/Kolkata')::date
+  where o.id = e.id and e.business_date_ist is distinct from (e.event_timestamp_utc at time zone 'Asia/Kolkata')::date
   returning e.id, e.employee_id, o.business_date_ist as old_date, e.business_date_ist as new_date, to_jsonb(o) as before),
 images as (
   insert into by_hand_images (relation, key, before, after)
@@ -57,8 +57,30 @@ select 'system.backfill', employee_id, 'BACKFILL_BUSINESS_DATE', 'by hand',
 select count(rebuild_daily_status(employee_id, day)) from days;
 insert into by_hand_images (relation, key, before, after)
 select 'daily_status', jsonb_build_object('employee_id', k.employee_id, 'day', k.day), k.before, to_jsonb(d)
-from days k left join daily_status d on d.employee_id = k.employee_id and d.business_date_ist = k.day
-where k.before is distinct from to_jsonb(d);
+from days k left join daily_status d on d.employee_id = k.employee_id and d.business_date_ist = k.day;
+alter table attendance_events enable trigger attendance_events_guard;";
+
+/// The same for one row, as a careful script would do it. `%s` is the row.
+const ONE: &str = "
+alter table attendance_events disable trigger attendance_events_guard;
+insert into by_hand_images (relation, key, before)
+  select 'daily_status', jsonb_build_object('employee_id', e.employee_id, 'day', x.day), to_jsonb(d) from attendance_events e
+  cross join lateral (values (e.business_date_ist), ((e.event_timestamp_utc at time zone 'Asia/Kolkata')::date)) x(day)
+  left join daily_status d on d.employee_id = e.employee_id and d.business_date_ist = x.day where e.id = '%s';
+with changed as (
+  update attendance_events e set business_date_ist = (e.event_timestamp_utc at time zone 'Asia/Kolkata')::date
+  from attendance_events o where o.id = e.id and e.id = '%s'
+  returning e.id, e.employee_id, o.business_date_ist as old_date, e.business_date_ist as new_date, to_jsonb(o) as before),
+images as (
+  insert into by_hand_images (relation, key, before, after)
+  select 'attendance_events', jsonb_build_object('id', id), before, jsonb_build_object('business_date_ist', new_date) from changed),
+audit as (
+  insert into audit_logs (actor_slack_id, target_employee_id, action, reason, context)
+  select 'system.backfill', employee_id, 'BACKFILL_BUSINESS_DATE', 'by hand',
+         jsonb_build_object('event_id', id, 'old_date', old_date, 'new_date', new_date) from changed)
+select employee_id, old_date, new_date from changed;
+select rebuild_daily_status(e.employee_id, x.day) from attendance_events e
+  cross join lateral (values (e.business_date_ist), (e.business_date_ist - 1)) x(day) where e.id = '%s';
 alter table attendance_events enable trigger attendance_events_guard;";
 
 const IMAGES: &str = "
@@ -122,7 +144,17 @@ async fn midwatch(server: &Server) -> (f64, f64) {
     let typed = Typed { phrase: &phrase, database: None, at: engine.server_time().await.unwrap() };
     let Ok(approved) = gate.confirm(&typed) else { panic!("not confirmed") };
     let begun = Instant::now();
-    let done = engine.run(approved, &Control::default(), &|_| ()).await;
+    let phases = Mutex::new(Vec::<(Phase, f64)>::new());
+    let watcher = |p: Progress| {
+        let mut phases = phases.lock().unwrap();
+        if phases.last().is_none_or(|(last, _)| *last != p.phase) {
+            phases.push((p.phase, begun.elapsed().as_secs_f64()));
+        }
+    };
+    let done = engine.run(approved, &Control::default(), &watcher).await;
+    let phases: Vec<_> =
+        phases.into_inner().unwrap().iter().map(|(p, s)| format!("{} from {s:.1} s", p.word())).collect();
+    println!("  {}", phases.join(", "));
     assert_eq!(done.exit_code(), 0, "{:?}", done.failure);
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let rows = done.applied as f64;
@@ -132,7 +164,7 @@ async fn midwatch(server: &Server) -> (f64, f64) {
 async fn by_hand(server: &Server) -> f64 {
     server.create_database("whole", Some("template")).await.unwrap();
     let mut owner = server.owner("whole").await.unwrap();
-    let sql = format!("begin;{}commit;", BY_HAND.replace("%s", "true"));
+    let sql = format!("begin;{WHOLE}commit;");
     let begun = Instant::now();
     owner.execute_script(&sql).await.unwrap();
     begun.elapsed().as_secs_f64()
@@ -149,7 +181,7 @@ async fn singles(server: &Server) -> f64 {
         owner.fetch_text(&sql, &[]).await.unwrap().into_iter().flatten().flatten().collect();
     let begun = Instant::now();
     for id in &ids {
-        let one = BY_HAND.replace("%s", &format!("e.id = '{id}'"));
+        let one = ONE.replace("%s", id);
         owner.execute_script(&format!("begin;{one}commit;")).await.unwrap();
     }
     #[expect(clippy::cast_precision_loss, reason = "a rate")]

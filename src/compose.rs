@@ -17,7 +17,7 @@ use crate::engine::target::Environment;
 use crate::engine::{Engine, Error, Result};
 use crate::ops;
 use crate::profile::{Disk, Library, Selected, detect, generic};
-use crate::store::{Scratch, StateMirror, state_dir};
+use crate::store::{Scratch, StateKey, StateMirror, state_dir};
 
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
@@ -60,6 +60,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
             writers,
             spools: Arc::new(Scratch),
             mirror: Arc::new(StateMirror::new(selected.state_dir.clone().or_else(state_dir))),
+            signer: Arc::new(StateKey::new(selected.state_dir.clone().or_else(state_dir))),
             sleep: |time| Box::pin(tokio::time::sleep(time)),
         },
         clock: Utc::now,

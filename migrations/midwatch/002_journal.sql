@@ -31,6 +31,7 @@ CREATE TABLE midwatch.runs (
   batch_rows bigint,
   beat_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE INDEX runs_plan ON midwatch.runs ((plan ->> 'id'));
 CREATE INDEX runs_undoes ON midwatch.runs (undoes) WHERE undoes IS NOT NULL;
 
 -- The plan's rows, in its order: what a resumed run goes on with.
@@ -91,6 +92,8 @@ BEGIN
 END
 $$;
 CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON midwatch.events
+  FOR EACH STATEMENT EXECUTE FUNCTION midwatch.append_only();
+CREATE TRIGGER planned_rows_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON midwatch.planned_rows
   FOR EACH STATEMENT EXECUTE FUNCTION midwatch.append_only();
 CREATE TRIGGER images_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON midwatch.images
   FOR EACH STATEMENT EXECUTE FUNCTION midwatch.append_only();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::args::{ApplyArgs, PlanArgs, RunArgs, UndoArgs};
+use super::demo::Stop;
 use super::output::{Output, save};
 use crate::engine::guard::{Approved, Typed};
 use crate::engine::journal;
@@ -40,7 +41,7 @@ async fn show(engine: &Engine, request: &Request, file: Option<&Path>, out: &Out
     let envelope = json::plan(&plan);
     if let Some(path) = file {
         rows.save(&rows_beside(path))?;
-        save(path, &format!("{envelope:#}\n"))?;
+        save(path, &format!("{envelope:#}\n"), 0o600)?;
     }
     if out.json {
         out.value(&envelope)?;
@@ -124,7 +125,9 @@ async fn run(engine: &Engine, approved: Approved, out: &Output) -> Result<u8> {
     let asked = Arc::clone(&control);
     // The batch under way is finished and written down; a second ^C changes nothing about that.
     let listener = tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
+        let Ok(mut stop) = Stop::new() else { return };
+        loop {
+            stop.wait().await;
             asked.ask(Wish::Cancel);
             Output::progress("stopping after this batch");
         }

@@ -28,7 +28,7 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
     let target = engine.target();
     let envelope = json::checks(&target, &reports);
     if let Some(path) = &args.out {
-        save(path, &format!("{envelope:#}\n"))?;
+        save(path, &format!("{envelope:#}\n"), 0o644)?;
     }
     if out.json {
         out.value(&envelope)?;

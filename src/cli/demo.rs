@@ -61,14 +61,14 @@ async fn binaries(args: &DemoArgs) -> Result<Binaries> {
 }
 
 /// Ctrl-C, or being told to end.
-struct Stop {
+pub(super) struct Stop {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
 }
 
 impl Stop {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let listen =
             |kind| signal(kind).map_err(|e| Error::unobserved(format!("failed to listen for signals: {e}")));
         Ok(Self {
@@ -78,7 +78,7 @@ impl Stop {
         })
     }
 
-    async fn wait(&mut self) {
+    pub(super) async fn wait(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -1,6 +1,8 @@
 //! Where bytes go: data to stdout, everything else to stderr.
 
+use std::fs::OpenOptions;
 use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -92,7 +94,7 @@ pub(super) fn is_terminal() -> bool {
 }
 
 /// Written beside and renamed into place: a reader never meets half a file.
-pub(super) fn save(path: &Path, text: &str) -> Result<()> {
+pub(super) fn save(path: &Path, text: &str, mode: u32) -> Result<()> {
     let fail = |e: std::io::Error| Error::usage(format!("failed to write {}: {e}", path.display()));
     if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
         std::fs::create_dir_all(dir).map_err(fail)?;
@@ -100,6 +102,8 @@ pub(super) fn save(path: &Path, text: &str) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
-    std::fs::write(&part, text).map_err(fail)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part).map_err(fail)?;
+    file.write_all(text.as_bytes()).map_err(fail)?;
     std::fs::rename(&part, path).map_err(fail)
 }

@@ -12,6 +12,9 @@ pub struct TypedColumn {
     pub name: String,
     /// Its type, as a cast takes it.
     pub type_name: String,
+    /// The table numbers it itself; an UPDATE cannot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub numbered: bool,
 }
 
 /// What happens to a row.
@@ -101,6 +104,46 @@ impl RowKind {
             Self::Compute => Self::Compute,
         }
     }
+}
+
+/// The statements of a batch as a person should read them; the journal's own bookkeeping is said in words.
+pub fn shown(change: &RowChange) -> Vec<String> {
+    let table = Relation::parse(&change.table);
+    let key: Vec<_> =
+        change.key.iter().map(|c| format!("{} = planned.{}", Ident(&c.name), Ident(&c.name))).collect();
+    let names: Vec<_> = change.columns.iter().map(|c| Ident(&c.name).to_string()).collect();
+    let mut out = vec!["begin".to_owned()];
+    out.extend(change.before_batch.iter().cloned());
+    let key = key.join(" and ");
+    out.extend(match change.kind {
+        RowKind::Compute => None,
+        RowKind::Update => {
+            let sets: Vec<_> =
+                names.iter().map(|n| format!("{n} = planned.new_{}", n.trim_matches('"'))).collect();
+            let same: Vec<_> = names
+                .iter()
+                .map(|n| format!("{n} is not distinct from planned.old_{}", n.trim_matches('"')))
+                .collect();
+            Some(format!("update {table} set {} where {key} and {}", sets.join(", "), same.join(" and ")))
+        }
+        RowKind::Insert => Some(format!(
+            "insert into {table} ({}) select … from planned on conflict do nothing",
+            names.join(", ")
+        )),
+        RowKind::Delete => Some(format!("delete from {table} where {key} and it is as this run left it")),
+    });
+    out.push("insert into midwatch.images: every row written, before and after".into());
+    out.extend(change.after_batch.iter().cloned());
+    out.extend(change.audit.iter().cloned());
+    if let Some(run) = &change.restores {
+        out.extend(change.derived.iter().map(|d| {
+            format!("update, insert or delete rows of {}: as run {run} found them, where nobody has touched them since", d.table)
+        }));
+    }
+    out.extend(change.after_change.iter().cloned());
+    out.push("update midwatch.runs: the checkpoint; insert into midwatch.events: the batch".into());
+    out.push("commit".into());
+    out
 }
 
 /// Do the rows that a run wrote hold what it wrote?

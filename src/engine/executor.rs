@@ -9,7 +9,7 @@ use super::change::RowChange;
 use super::error::{Class, Error, Result};
 use super::guard::Approved;
 use super::journal::{Event, Outcome};
-use super::plan::{Action, Identity, Plan, Ready};
+use super::plan::{Action, Identity, Plan, Ready, Unit};
 use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
 use super::throttle::{Pace, Verdict};
 use super::writer::{Batch, Begun, Ending, Terms, Writer};
@@ -17,6 +17,8 @@ use super::{Engine, compare, maintain, planner, proof, unbegun};
 
 /// Planned rows written into the journal at a time.
 const STAGE: usize = 5_000;
+/// From here on the journal's tables change so much that the server should look at them again.
+const MANY: u64 = 10_000;
 /// How often a held or paused run looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// How often the server's other work is looked at between batches.
@@ -40,6 +42,14 @@ struct Stopped {
     failure: Error,
     /// Known to be the end: nothing is in doubt.
     known: bool,
+    /// Going on with the rest would be right.
+    resumable: bool,
+}
+
+impl Stopped {
+    fn known(failure: Error) -> Self {
+        Self { failure, known: true, resumable: true }
+    }
 }
 
 /// Does what was approved.
@@ -116,6 +126,10 @@ async fn still_true(engine: &Engine, approved: &Approved) -> Result<(), Box<Done
     let refuse = |e: Error| Box::new(Done::refused(e));
     let plan = approved.plan();
     let Some(rows) = approved.rows() else { return Ok(()) };
+    if let Ok(Some(run)) = super::journal::run_of_plan(&*engine.facts, &plan.id).await {
+        let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
+        return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
+    }
     let fresh =
         planner::plan(engine, &maintain::request_of(plan), Some(&**rows), &|_| ()).await.map_err(|e| {
             // What could be planned and cannot any more has moved.
@@ -125,6 +139,10 @@ async fn still_true(engine: &Engine, approved: &Approved) -> Result<(), Box<Done
         return Err(refuse(Error::new(Class::Refused, format!("preflight {}: {}", bad.id, bad.message))));
     }
     let moved = compare::compare(plan, &**rows, &fresh.plan, &*fresh.rows).map_err(refuse)?;
+    if moved.is_empty() && plan.unit == Unit::Rows && plan.rows == 0 {
+        // Nothing to do leaves nothing behind.
+        return Err(Box::new(Done { outcome: Outcome::Applied, ..Done::default() }));
+    }
     if moved.is_empty() {
         return Ok(());
     }
@@ -163,6 +181,9 @@ async fn intent(
     });
     let event = writer.staged(&begun, &body).await?;
     mirror(engine, &plan.identity, &event);
+    if plan.rows > MANY {
+        writer.analyse().await;
+    }
     if !bootstrap.is_empty() {
         begun.applied = bootstrap.len() as u64;
     }
@@ -200,7 +221,8 @@ impl Run<'_> {
         if done.outcome != Outcome::Ambiguous {
             let message = done.failure.as_ref().map(|f| f.message.clone());
             let ending = Ending {
-                outcome: done.outcome,
+                // The journal tells runs: what was stale before its first batch is a run that did nothing.
+                outcome: if done.outcome == Outcome::Stale { Outcome::Failed } else { done.outcome },
                 resumable: done.resumable,
                 verified: done.verified,
                 message,
@@ -272,9 +294,7 @@ impl Run<'_> {
     /// Batch after batch, as fast as the server's other users allow.
     async fn rows(&mut self, change: &RowChange) -> Result<(), Stopped> {
         let policy = self.engine.guard.policy.clone();
-        // A resumed run has had its canary.
-        let canary = change.canary.as_ref().filter(|_| self.begun.batch == 0);
-        let mut pace = Pace::new(&policy, canary.map(|c| c.rows));
+        let mut pace = Pace::new(&policy, change.canary.as_ref().map(|c| c.rows));
         let (mut attempts, mut looked) = (0, 0_i64);
         loop {
             self.wishes().await?;
@@ -287,10 +307,20 @@ impl Run<'_> {
             }
             self.progress.batch_rows = pace.rows();
             self.tell(Phase::Working);
+            self.still_locked().await?;
             let began = self.millis();
             let message = self.progress.waiting.as_deref().filter(|_| attempts == 0);
             let number = self.begun.batch + 1;
-            let batch = Batch { begun: &self.begun, change, rows: pace.rows(), number, began, message };
+            let first = self.begun.batch == 0;
+            let batch = Batch {
+                begun: &self.begun,
+                change,
+                rows: pace.rows(),
+                number,
+                began,
+                refuse_drift: first,
+                message,
+            };
             match self.writer.batch(&batch).await {
                 Ok(c) if c.end => return Ok(()),
                 Ok(c) => {
@@ -307,7 +337,6 @@ impl Run<'_> {
                     if let Some(canary) = &change.canary {
                         self.watch_canary(canary).await?;
                     }
-                    self.writer.holds_lock().await.map_err(|e| Stopped { failure: e, known: true })?;
                 }
                 Err(e) if is_busy(&e) && attempts < policy.lock_attempts => {
                     attempts += 1;
@@ -337,7 +366,7 @@ impl Run<'_> {
                 Wish::Cancel => {
                     let failure = Error::new(Class::Cancelled, "stopped by the operator after a batch")
                         .hint(format!("midwatch resume {} goes on with the rest", self.begun.run));
-                    return Err(Stopped { failure, known: true });
+                    return Err(Stopped::known(failure));
                 }
                 Wish::Pause => {
                     if !std::mem::replace(&mut said, true) {
@@ -345,13 +374,19 @@ impl Run<'_> {
                         self.writer
                             .say(&self.begun, why, self.progress.batch_rows)
                             .await
-                            .map_err(|failure| Stopped { failure, known: true })?;
+                            .map_err(|failure| Stopped::known(failure))?;
                         self.tell(Phase::Paused);
                     }
                     (self.engine.means.sleep)(LOOK_AGAIN).await;
+                    self.still_locked().await?;
                 }
             }
         }
+    }
+
+    /// Nobody else may come in while this run waits.
+    async fn still_locked(&mut self) -> Result<(), Stopped> {
+        self.writer.holds_lock().await.map_err(Stopped::known)
     }
 
     /// Looks at the server's other work; false: not now.
@@ -382,6 +417,7 @@ impl Run<'_> {
                 self.progress.batch_rows = pace.rows();
                 self.tell(Phase::Waiting);
                 (self.engine.means.sleep)(LOOK_AGAIN).await;
+                self.still_locked().await?;
                 Ok(false)
             }
         }
@@ -393,12 +429,12 @@ impl Run<'_> {
         loop {
             let fate = match proof::fate(&*self.engine.facts, &self.begun.run, canary).await {
                 Ok(fate) => fate,
-                Err(failure) => return Err(Stopped { failure, known: true }),
+                Err(failure) => return Err(Stopped::known(failure)),
             };
             let stop = |message: String| {
-                let failure =
-                    Error::new(Class::Failed, message).hint("the rest was not touched; find out why first");
-                Err(Stopped { failure, known: true })
+                let failure = Error::new(Class::Failed, message)
+                    .hint("the rest was not touched; find out why first, then plan again");
+                Err(Stopped { failure, known: true, resumable: false })
             };
             let limit = if self.begun.batch == 1 { 0 } else { u64::from(canary.max_failed_percent) };
             let settled = fate.failed + fate.done;
@@ -419,6 +455,7 @@ impl Run<'_> {
             self.tell(Phase::Waiting);
             self.wishes().await?;
             (self.engine.means.sleep)(LOOK_AGAIN).await;
+            self.still_locked().await?;
         }
     }
 
@@ -454,27 +491,32 @@ impl Run<'_> {
     /// After a failure: reads how far the run really came, where the failure leaves that open.
     async fn recovered(&mut self, e: Error) -> Stopped {
         if !is_lost(&e) && !e.ambiguous {
-            return Stopped { failure: e, known: true };
+            return Stopped::known(e);
         }
         match self.writer.recover(&self.begun).await {
             Ok((begun, event)) => {
                 self.mirror(&event);
                 self.begun = begun;
-                Stopped { failure: Error { ambiguous: false, ..e }, known: true }
+                Stopped::known(Error { ambiguous: false, ..e })
             }
             Err(lost) => {
                 let known = !e.ambiguous;
                 let message = format!("{}; and afterwards: {}", e.message, lost.message);
-                Stopped { failure: Error { message, ..e }, known }
+                Stopped { failure: Error { message, ..e }, known, resumable: true }
             }
         }
     }
 
     fn stopped(&self, stopped: Stopped) -> Done {
-        let Stopped { mut failure, known } = stopped;
+        let Stopped { mut failure, known, mut resumable } = stopped;
         let applied = self.begun.applied;
         let outcome = match (known, applied) {
             (false, _) => Outcome::Ambiguous,
+            // What had moved before the first batch is a plan that is no longer true.
+            (true, 0) if failure.class == Class::Stale => {
+                resumable = false;
+                Outcome::Stale
+            }
             (true, 0) => Outcome::Failed,
             (true, _) => Outcome::Partial,
         };
@@ -487,12 +529,12 @@ impl Run<'_> {
                 self.begun.checkpoint,
                 self.begun.run
             ),
-            Outcome::Failed => "nothing was changed".to_owned(),
+            Outcome::Failed | Outcome::Stale => "nothing was changed".to_owned(),
             _ => format!("{applied} of {} rows are changed, in {} batches", self.plan.rows, self.begun.batch),
         };
         failure.message = format!("{}; {stands}", failure.message);
         let next = format!("midwatch resume {}", self.begun.run);
-        if failure.hint.as_ref().is_none_or(|h| !h.contains(&next)) {
+        if resumable && failure.hint.as_ref().is_none_or(|h| !h.contains(&next)) {
             let hint = failure.hint.take().map_or_else(String::new, |h| format!("{h}; "));
             failure.hint = Some(format!("{hint}{next} goes on with the rest"));
         }
@@ -500,7 +542,7 @@ impl Run<'_> {
             outcome,
             applied,
             drifted: self.begun.drifted,
-            resumable: true,
+            resumable,
             failure: Some(failure),
             ..Done::default()
         }
@@ -509,6 +551,9 @@ impl Run<'_> {
     /// Asks the plan's questions; what cannot be answered is not proved.
     async fn prove(&mut self) -> Done {
         self.tell(Phase::Verifying);
+        if self.begun.applied > MANY {
+            self.writer.analyse().await;
+        }
         let proof = proof::ask(self.engine, self.plan, &self.begun.run).await;
         let wrong: Vec<_> = proof.iter().filter(|(_, n)| *n != Ok(0)).collect();
         let verified = match () {

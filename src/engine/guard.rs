@@ -17,12 +17,16 @@ use super::target::{Environment, Server};
 pub struct Policy {
     /// Minutes after which a plan is applied no more.
     pub plan_ttl_min: u32,
+    /// Apply plans that another installation has made? Ours cannot tell whether those were edited.
+    pub accept_foreign_plans: bool,
     /// May irreversible work on production be done without the console?
     pub headless_irreversible: bool,
     /// Seconds that irreversible work on production must be read before it can be confirmed.
     pub reading_delay_s: u32,
     /// Go on although a replica's lag cannot be read?
     pub allow_unknown_lag: bool,
+    /// Go on although the sessions of other roles cannot be seen?
+    pub allow_unknown_load: bool,
     /// Batches wait while a replica is further behind (milliseconds).
     pub max_replica_lag_ms: u64,
     /// Batches wait while a replica is further behind (megabytes of log).
@@ -47,9 +51,11 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             plan_ttl_min: 15,
+            accept_foreign_plans: false,
             headless_irreversible: false,
             reading_delay_s: 10,
             allow_unknown_lag: false,
+            allow_unknown_load: false,
             max_replica_lag_ms: 1_000,
             max_replica_lag_mb: 64,
             max_active_sessions: 64,

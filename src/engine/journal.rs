@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::error::{Error, Result};
+use super::error::{Class, Error, Result};
 use super::plan::{Identity, Plan, PlannedRow, Values};
 use super::ports::{Facts, Param, ReadOptions, ReadTx};
 
@@ -157,7 +157,8 @@ select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at,
        r.undoes::text as undoes,
        (select max(u.id)::text from midwatch.runs u where u.undoes = r.id and u.applied > 0) as undone_by,
        r.planned as rows, r.applied as rows_applied, r.drifted as rows_drifted, r.batch as batches, r.verified,
-       r.resumable or (r.outcome = 'running' and l.pid is null) as resumable,
+       (r.resumable or (r.outcome = 'running' and l.pid is null))
+         and not exists (select from midwatch.runs u where u.undoes = r.id and u.applied > 0) as resumable,
        r.outcome = 'running' and l.pid is not null as live,
        r.message, r.batch_rows, r.beat_at, r.plan -> 'params' as params, r.plan ->> 'undo' as undo,
        r.plan ->> 'reversible' as reversible, r.digest
@@ -194,8 +195,30 @@ pub async fn plan_of(facts: &dyn Facts, id: &str) -> Result<Plan> {
         .flatten()
         .next()
         .ok_or_else(|| Error::usage(format!("there is no run {id} in this target's journal")))?;
-    serde_json::from_str(&text)
-        .map_err(|e| Error::unobserved(format!("failed to understand the plan of run {id}: {e}")))
+    let plan: Plan = serde_json::from_str(&text)
+        .map_err(|e| Error::unobserved(format!("failed to understand the plan of run {id}: {e}")))?;
+    let said = tx
+        .texts(
+            "select body::json ->> 'digest' from midwatch.events where run = $1::bigint and kind = 'intent' order by seq limit 1",
+            &[Param::from(id)],
+        )
+        .await?;
+    let said = said.into_iter().flatten().next();
+    if plan.digest != plan.computed_digest() || said.as_deref() != Some(&plan.digest) {
+        return Err(Error::new(
+            Class::Refused,
+            format!("the plan of run {id} is not the one of its intent: the journal was altered"),
+        )
+        .hint("midwatch journal verify"));
+    }
+    Ok(plan)
+}
+
+/// The run that a plan became, if it did.
+pub async fn run_of_plan(facts: &dyn Facts, plan: &str) -> Result<Option<String>> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let sql = "select id::text from midwatch.runs where plan ->> 'id' = $1 order by id limit 1";
+    Ok(tx.texts(sql, &[Param::from(plan)]).await?.into_iter().flatten().next())
 }
 
 /// The entries of a run, oldest first.
@@ -256,7 +279,11 @@ pub struct Verified {
 /// Looks at the whole chain, at the images behind it, and at the mirror.
 pub async fn verify(facts: &dyn Facts, mirror: &dyn Mirror, target: &Identity) -> Result<Verified> {
     let mut tx = facts
-        .begin(ReadOptions { snapshot: super::ports::Snapshot::Transaction, ..ReadOptions::default() })
+        .begin(ReadOptions {
+            snapshot: super::ports::Snapshot::Transaction,
+            timeout: Some(std::time::Duration::from_hours(1)),
+            ..ReadOptions::default()
+        })
         .await?;
     let mut out = Verified::default();
     let mut mirrored: BTreeMap<i64, Event> = BTreeMap::new();
@@ -269,6 +296,8 @@ pub async fn verify(facts: &dyn Facts, mirror: &dyn Mirror, target: &Identity) -
         out.findings.push(format!("entry {seq} ({}) is in the mirror and not in the journal", event.kind));
     }
     images(&mut *tx, &mut out).await?;
+    drop(tx);
+    plans(facts, &mut out).await?;
     out.compared
         .push(format!("{} entries: numbers without gaps, each with the hash of the one before", out.entries));
     out.compared
@@ -319,6 +348,16 @@ async fn chain(tx: &mut dyn ReadTx, out: &mut Verified, mirrored: &mut BTreeMap<
     Ok(())
 }
 
+/// What was approved is what the chained intents say.
+async fn plans(facts: &dyn Facts, out: &mut Verified) -> Result<()> {
+    for run in runs(facts, 100_000).await? {
+        if let Err(e) = plan_of(facts, &run.id).await {
+            out.findings.push(e.message);
+        }
+    }
+    Ok(())
+}
+
 /// Every batch's entry says how many images it kept and the sum of their hashes.
 async fn images(tx: &mut dyn ReadTx, out: &mut Verified) -> Result<()> {
     #[derive(Deserialize)]
@@ -342,6 +381,10 @@ async fn images(tx: &mut dyn ReadTx, out: &mut Verified) -> Result<()> {
             or(w.found)
         )
     }));
+    let altered: Vec<Value> = tx.fetch(include_str!("planned.sql"), &[]).await?;
+    out.findings.extend(
+        altered.iter().map(|a| format!("the planned rows of run {} are not those of its intent", a["run"])),
+    );
     // The run's row may be changed while it runs: its end is in the chain.
     let altered: Vec<Value> = tx
         .fetch(

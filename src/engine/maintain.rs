@@ -25,8 +25,16 @@ pub struct Means {
     pub spools: Arc<dyn Spools>,
     /// The journal's copy.
     pub mirror: Arc<dyn Mirror>,
+    /// Signs plans.
+    pub signer: Arc<dyn Signer>,
     /// Lets time pass.
     pub sleep: fn(Duration) -> Fut<'static, ()>,
+}
+
+/// Knows plans that were made here.
+pub trait Signer: Send + Sync {
+    /// A digest, signed; `None`: nothing can be signed here.
+    fn sign(&self, digest: &str) -> Result<Option<String>>;
 }
 
 /// What is wanted.
@@ -63,6 +71,12 @@ pub enum PlanNews {
     First(Vec<PlannedRow>),
     /// Rows read so far.
     Counted(u64),
+}
+
+/// Signed, but with another installation's key: the first part of a signature names the key.
+fn made_elsewhere(plan: &Plan, own: Option<&str>) -> bool {
+    let key = |signature: Option<&str>| signature.and_then(|s| s.split(':').next().map(str::to_owned));
+    key(plan.signature.as_deref()) != key(own)
 }
 
 /// What a plan was an answer to.
@@ -115,6 +129,14 @@ impl Engine {
         }
         if plan.rows_sha256 != rows.sha256() || plan.diff_total != rows.len() {
             return edited("its rows are not those it was made with");
+        }
+        let signature = self.means.signer.sign(&plan.digest)?;
+        if signature != plan.signature
+            && !(self.guard.policy.accept_foreign_plans && made_elsewhere(&plan, signature.as_deref()))
+        {
+            return edited(
+                "it is not signed as plans made here are (one made elsewhere needs accept_foreign_plans in [policy])",
+            );
         }
         let ttl = TimeDelta::minutes(i64::from(self.guard.policy.plan_ttl_min));
         if plan.expires_at > plan.created_at + ttl {

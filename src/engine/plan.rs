@@ -71,7 +71,12 @@ impl Identity {
             ("system identifier", text(&self.system_identifier), text(&other.system_identifier)),
             ("database", self.database.clone(), other.database.clone()),
             ("database oid", self.database_oid.to_string(), other.database_oid.to_string()),
-            ("address", self.address.clone(), other.address.clone()),
+            // Which way it is reached says nothing where the server names itself.
+            if self.system_identifier.is_some() && self.system_identifier == other.system_identifier {
+                ("address", String::new(), String::new())
+            } else {
+                ("address", self.address.clone(), other.address.clone())
+            },
             ("data directory", text(&self.data_directory), text(&other.data_directory)),
             ("timeline", number(self.timeline), number(other.timeline)),
         ]
@@ -261,6 +266,9 @@ pub struct Plan {
     pub digest: String,
     /// What must be typed.
     pub phrase: String,
+    /// The digest, signed with the key of the installation that made the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 impl Plan {
@@ -269,6 +277,7 @@ impl Plan {
         let mut plain = self.clone();
         plain.digest.clear();
         plain.phrase.clear();
+        plain.signature = None;
         let text = serde_json::to_string(&plain).unwrap_or_default();
         format!("{:x}", Sha256::digest(text.as_bytes()))
     }
@@ -291,6 +300,7 @@ impl Plan {
         plain.id.clear();
         plain.digest.clear();
         plain.phrase.clear();
+        plain.signature = None;
         plain.preflight.clear();
         plain.created_at = DateTime::UNIX_EPOCH;
         plain.expires_at = DateTime::UNIX_EPOCH;

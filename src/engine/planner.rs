@@ -68,6 +68,11 @@ pub(super) async fn plan(
     let now = server_time(engine).await?;
     let mut preflight = general(engine, &asked, &server).await;
     preflight.extend(asked.draft.preflight.iter().cloned());
+    if let Some(ids) = asked.params.ids().filter(|ids| ids.len() as u64 > rows.len()) {
+        let missing = ids.len() as u64 - rows.len();
+        let what = format!("{missing} of the {} ids given are not among the rows that need it", ids.len());
+        preflight.push(Preflight::new("ids", Ready::Warn, what));
+    }
     let (totals, other_totals) = summary.totals();
     let draft = asked.draft;
     let counted = if draft.rows.is_some() { rows.len() } else { draft.count };
@@ -101,6 +106,7 @@ pub(super) async fn plan(
         rows_sha256: rows.sha256().to_owned(),
         digest: String::new(),
         phrase: String::new(),
+        signature: None,
     };
     // Different every time, so that a phrase fits one plan only.
     let seed = format!(
@@ -112,6 +118,7 @@ pub(super) async fn plan(
     plan.id = format!("{:x}", Sha256::digest(seed.as_bytes()))[..12].to_owned();
     measure(engine, &mut plan).await;
     plan.seal();
+    plan.signature = engine.means.signer.sign(&plan.digest)?;
     Ok(Planned { plan, rows })
 }
 
@@ -454,6 +461,14 @@ async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Ser
         });
     }
     out.push(replicas(engine).await);
+    if let Ok(p) = engine.facts.pressure().await
+        && !p.sees_all
+    {
+        let ready = if engine.guard.policy.allow_unknown_load { Ready::Warn } else { Ready::Fail };
+        let what = "the sessions of other roles cannot be seen, so the load cannot be judged: grant pg_read_all_stats, \
+                    or allow_unknown_load in [policy]";
+        out.push(Preflight::new("load", ready, what));
+    }
     out
 }
 
@@ -485,6 +500,10 @@ async fn replicas(engine: &Engine) -> Preflight {
 
 /// How long its locks were held when the same was done here last.
 async fn measure(engine: &Engine, plan: &mut Plan) {
+    // Inverses of different runs have nothing in common but the verb.
+    if plan.undoes.is_some() {
+        return;
+    }
     #[derive(Deserialize)]
     struct Measured {
         run: String,

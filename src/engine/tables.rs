@@ -27,10 +27,6 @@ pub struct Table {
     pub owned: bool,
     /// We may read it.
     pub may_select: bool,
-    /// We may change its rows.
-    pub may_update: bool,
-    /// We may add rows.
-    pub may_insert: bool,
     /// We may remove rows.
     pub may_delete: bool,
     /// We may silence all triggers.
@@ -46,6 +42,12 @@ pub struct Stored {
     pub type_name: String,
     /// Computed by the table itself.
     pub generated: bool,
+    /// Numbered by the table itself, and never by an UPDATE.
+    pub numbered: bool,
+    /// We may change it.
+    pub may_update: bool,
+    /// We may give it.
+    pub may_insert: bool,
 }
 
 /// A trigger.
@@ -73,7 +75,9 @@ pub struct Constraint {
 const TABLE: &str = "
 select c.oid::int8 as oid,
        coalesce((select json_agg(json_build_object('name', a.attname, 'type_name', format_type(a.atttypid, a.atttypmod),
-                          'generated', a.attgenerated <> '') order by a.attnum)
+                          'generated', a.attgenerated <> '', 'numbered', a.attidentity = 'a',
+                          'may_update', has_column_privilege(c.oid, a.attnum, 'update'),
+                          'may_insert', has_column_privilege(c.oid, a.attnum, 'insert')) order by a.attnum)
                  from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns,
        coalesce((select json_agg(json_build_object('name', t.tgname, 'state', t.tgenabled) order by t.tgname)
                  from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal), '[]') as triggers,
@@ -82,20 +86,48 @@ select c.oid::int8 as oid,
                           'columns', (select json_agg(a.attname) from pg_attribute a
                                       where a.attrelid = c.oid and a.attnum = any (k.conkey))) order by k.conname)
                  from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' and k.conkey is not null), '[]') as checks,
-       coalesce((select json_agg((select json_agg(a.attname) from pg_attribute a
-                                  where a.attrelid = c.oid and a.attnum = any (i.indkey::int2[])))
-                 from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null
-                   and i.indexprs is null), '[]') as unique_keys,
+       coalesce((select json_agg(k.columns)
+                 from pg_index i cross join lateral (
+                   select json_agg(a.attname) as columns, bool_and(a.attnotnull) as filled
+                   from pg_attribute a
+                   where a.attrelid = c.oid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])) k
+                 where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null
+                   and i.indexprs is null and k.filled), '[]') as unique_keys,
        pg_has_role(current_user, c.relowner, 'usage') as owned,
        has_table_privilege(c.oid, 'select') or has_any_column_privilege(c.oid, 'select') as may_select,
-       has_table_privilege(c.oid, 'update') or has_any_column_privilege(c.oid, 'update') as may_update,
-       has_table_privilege(c.oid, 'insert') or has_any_column_privilege(c.oid, 'insert') as may_insert,
        has_table_privilege(c.oid, 'delete') as may_delete,
        (select rolsuper from pg_roles where rolname = current_user) as may_replicate
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relname = $2 and (n.nspname = $1 or $1 is null and pg_table_is_visible(c.oid)) and c.relkind in ('r', 'p')";
 
+impl Stored {
+    fn typed(&self) -> TypedColumn {
+        TypedColumn { name: self.name.clone(), type_name: self.type_name.clone(), numbered: self.numbered }
+    }
+}
+
 impl Table {
+    /// May we change all of these columns?
+    pub fn may_update_all(&self, columns: &[TypedColumn]) -> bool {
+        columns.iter().all(|w| self.columns.iter().any(|c| c.name == w.name && c.may_update))
+    }
+
+    /// May we give all of these columns?
+    pub fn may_insert_all(&self, columns: &[TypedColumn]) -> bool {
+        columns.iter().all(|w| self.columns.iter().any(|c| c.name == w.name && c.may_insert))
+    }
+
+    /// Each expression as the column will hold it: what is shown is what will be there.
+    pub fn stored(&self, set: &std::collections::BTreeMap<String, String>) -> Vec<(String, String)> {
+        let type_of =
+            |name: &String| self.columns.iter().find(|c| &c.name == name).map(|c| c.type_name.clone());
+        let cast = |(name, expression): (&String, &String)| {
+            let cast = type_of(name).map_or_else(|| expression.clone(), |t| format!("({expression})::{t}"));
+            (name.clone(), cast)
+        };
+        set.iter().map(cast).collect()
+    }
+
     /// Looks a table up.
     pub async fn find(cx: &PlanCx<'_>, name: &str) -> Result<Self> {
         let relation = Relation::parse(name);
@@ -121,7 +153,7 @@ impl Table {
                     Error::unobserved(format!("failed to plan: table {table} has no column {name}"))
                         .hint("the profile names it; midwatch config check cannot know the database")
                 })?;
-                Ok(TypedColumn { name: column.name.clone(), type_name: column.type_name.clone() })
+                Ok(column.typed())
             })
             .collect()
     }
@@ -131,7 +163,7 @@ impl Table {
         self.columns
             .iter()
             .filter(|c| !c.generated && !secrets.contains(&c.name.as_str()))
-            .map(|c| TypedColumn { name: c.name.clone(), type_name: c.type_name.clone() })
+            .map(Stored::typed)
             .collect()
     }
 

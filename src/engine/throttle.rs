@@ -65,6 +65,11 @@ impl Pace {
         if p.unreadable > 0 && !policy.allow_unknown_lag {
             return Verdict::Hold("the lag of a replica cannot be read (grant pg_monitor)".into());
         }
+        if !p.sees_all && !policy.allow_unknown_load {
+            return Verdict::Hold(
+                "the sessions of other roles cannot be seen (grant pg_read_all_stats)".into(),
+            );
+        }
         let megabytes = |b: f64| b / 1_048_576.0;
         #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
         let signals = [
@@ -130,15 +135,23 @@ mod tests {
     fn each_signal_holds_and_is_named() {
         let cases = [
             (
-                Pressure { replicas: 1, lag_ms: Some(1_500.0), ..Pressure::default() },
+                Pressure { replicas: 1, lag_ms: Some(1_500.0), sees_all: true, ..Pressure::default() },
                 "replica lag 1500 ms (limit 1000)",
             ),
             (
-                Pressure { replicas: 1, lag_bytes: Some(70.0 * 1_048_576.0), ..Pressure::default() },
+                Pressure {
+                    replicas: 1,
+                    lag_bytes: Some(70.0 * 1_048_576.0),
+                    sees_all: true,
+                    ..Pressure::default()
+                },
                 "replica behind by 70 MB (limit 64)",
             ),
-            (Pressure { active: 11, ..Pressure::default() }, "active sessions 11 (limit 10)"),
-            (Pressure { lock_waits: 5, ..Pressure::default() }, "sessions waiting for locks 5 (limit 4)"),
+            (Pressure { active: 11, sees_all: true, ..Pressure::default() }, "active sessions 11 (limit 10)"),
+            (
+                Pressure { lock_waits: 5, sees_all: true, ..Pressure::default() },
+                "sessions waiting for locks 5 (limit 4)",
+            ),
         ];
         for (pressure, why) in cases {
             assert_eq!(Pace::new(&policy(), None).judge(&pressure, &policy()), Verdict::Hold(why.into()));
@@ -147,7 +160,7 @@ mod tests {
 
     #[test]
     fn unknown_lag_holds_unless_allowed() {
-        let p = Pressure { replicas: 1, unreadable: 1, ..Pressure::default() };
+        let p = Pressure { replicas: 1, unreadable: 1, sees_all: true, ..Pressure::default() };
         assert!(matches!(Pace::new(&policy(), None).judge(&p, &policy()), Verdict::Hold(_)));
         let lax = Policy { allow_unknown_lag: true, ..policy() };
         assert_eq!(Pace::new(&lax, None).judge(&p, &lax), Verdict::Go);
@@ -156,16 +169,19 @@ mod tests {
     #[test]
     fn half_a_limit_and_slow_batches_shrink() {
         let mut pace = Pace::new(&policy(), None);
-        let busy = Pressure { active: 6, ..Pressure::default() };
+        let busy = Pressure { active: 6, sees_all: true, ..Pressure::default() };
         assert_eq!(pace.judge(&busy, &policy()), Verdict::Smaller("active sessions 6 (limit 10)".into()));
         assert_eq!(pace.rows(), 250);
         pace.took(2_000, &policy());
         assert!(
-            matches!(pace.judge(&Pressure::default(), &policy()), Verdict::Smaller(why) if why.contains("2000 ms"))
+            matches!(pace.judge(&Pressure { sees_all: true, ..Pressure::default() }, &policy()), Verdict::Smaller(why) if why.contains("2000 ms"))
         );
         assert_eq!(pace.rows(), 125);
         pace.took(20, &policy());
-        assert_eq!((pace.judge(&Pressure::default(), &policy()), pace.rows()), (Verdict::Go, 250));
+        assert_eq!(
+            (pace.judge(&Pressure { sees_all: true, ..Pressure::default() }, &policy()), pace.rows()),
+            (Verdict::Go, 250)
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::change::{RowChange, RowKind, TypedColumn};
 use super::ident::{Ident, Relation, literal};
 use super::journal::{self, Outcome, RunRecord};
 use super::operation::{Draft, PlanCx, RowQuery, Undo};
-use super::plan::{Action, Plan, Preflight, Ready, Reversible, Step, Unit};
+use super::plan::{Action, Lock, Plan, Preflight, Ready, Reversible, Step, Unit};
 use super::ports::Param;
 use super::tables::Table;
 
@@ -97,8 +97,8 @@ fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: 
         steps: vec![Step {
             id: "undo".into(),
             title: format!("put rows of {} back, last batch first", change.table),
-            statements: step.statements.clone(),
-            locks: step.locks.clone(),
+            statements: super::change::shown(change),
+            locks: locks(step, change),
             in_transaction: true,
             action: Action::Rows(Box::new(change.clone())),
         }],
@@ -123,6 +123,17 @@ fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: 
         unit: Unit::Rows,
         count: 0,
     }
+}
+
+/// Those of the run itself, and what is altered besides.
+fn locks(step: &Step, change: &RowChange) -> Vec<Lock> {
+    let mut out: Vec<Lock> =
+        step.locks.iter().map(|l| Lock { held_ms: None, measured_on: None, ..l.clone() }).collect();
+    if change.before_batch.iter().any(|s| s.contains("drop constraint")) {
+        out.push(super::operation::lock(&change.table, "ACCESS EXCLUSIVE while a CHECK is away"));
+    }
+    out.extend(change.derived.iter().map(|d| super::operation::lock(&d.table, "ROW EXCLUSIVE")));
+    out
 }
 
 fn inverse(change: &RowChange, run: &RunRecord) -> RowChange {

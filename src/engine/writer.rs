@@ -59,6 +59,8 @@ pub struct Batch<'a> {
     pub number: u64,
     /// When it began, in milliseconds: its entry says how long it took.
     pub began: i64,
+    /// A row that is not as planned takes the batch back: nothing has been changed yet.
+    pub refuse_drift: bool,
     /// What made it smaller, for other consoles.
     pub message: Option<&'a str>,
 }
@@ -123,6 +125,8 @@ pub trait Writer: Send {
     ) -> Fut<'a, Result<Committed>>;
     /// Does one batch.
     fn batch<'a>(&'a mut self, batch: &'a Batch<'a>) -> Fut<'a, Result<Committed>>;
+    /// Lets the server look at what was written, so that what is asked next is planned well. Never a failure.
+    fn analyse(&mut self) -> Fut<'_, ()>;
     /// Goes to the next step.
     fn next_step<'a>(&'a mut self, begun: &'a Begun, step: usize) -> Fut<'a, Result<()>>;
     /// Says what the run is doing, for other consoles.

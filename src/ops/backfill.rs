@@ -1,6 +1,6 @@
 //! `backfill`: columns that can be computed again, as a profile declares them; in place, or by corrective rows.
 
-use crate::engine::change::{RowChange, RowKind, verification};
+use crate::engine::change::{RowChange, RowKind, shown, verification};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::operation::{
     Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, lock,
@@ -108,7 +108,8 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
         columns,
     };
     let role = &cx.cx.server.role;
-    let mut preflight = vec![table.privilege(&b.table, "update", table.may_update, role)];
+    let mut preflight =
+        vec![table.privilege(&b.table, "update", table.may_update_all(&change.columns), role)];
     preflight.extend(guard.preflight);
     let checks: Vec<_> = table.checks_on(&change.columns).collect();
     let mut undo = "full, from before-images, while rows are not changed again".to_owned();
@@ -134,7 +135,7 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
         params: filter.params,
         key: plain("t", &b.key),
         before: plain("t", b.set.keys()),
-        after: b.set.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
+        after: table.stored(&b.set),
         show: b.show.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
         order: order(b),
         limit: params.number("limit")?,
@@ -178,7 +179,7 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
     };
     let role = &cx.cx.server.role;
     let preflight = vec![
-        table.privilege(&i.table, "insert into", table.may_insert, role),
+        table.privilege(&i.table, "insert into", table.may_insert_all(&change.columns), role),
         table.privilege(&i.table, "delete from (for the undo)", table.may_delete, role),
     ];
     let both = i.filter.as_ref().map_or_else(|| b.filter.clone(), |f| format!("({}) and ({f})", b.filter));
@@ -189,7 +190,7 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
         filter: filter.sql,
         params: filter.params,
         key: i.key.iter().map(|k| (k.clone(), expression(k))).collect(),
-        after: i.set.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
+        after: table.stored(&i.set),
         show: b.show.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
         order: order(b),
         limit: params.number("limit")?,
@@ -250,7 +251,7 @@ fn step(cx: &PlanCx<'_>, change: &RowChange, title: String, locks: Vec<Lock>) ->
             "{title}, at most {} rows a batch, lock_timeout {} ms",
             p.batch_rows, p.lock_timeout_ms
         ),
-        statements: selection::shown(change),
+        statements: shown(change),
         locks,
         in_transaction: true,
         action: Action::Rows(Box::new(change.clone())),

@@ -1,7 +1,7 @@
 //! `fix`: mends the rows of an anomaly rule, as the profile declares it: by a row that compensates, or by computing
 //! again what is derived.
 
-use crate::engine::change::{RowChange, RowKind, verification};
+use crate::engine::change::{RowChange, RowKind, shown, verification};
 use crate::engine::ident::{Ident, literal};
 use crate::engine::journal::{self, RunRecord};
 use crate::engine::operation::{
@@ -82,6 +82,7 @@ fn declared<'p>(profile: &'p Profile, name: &str) -> Result<(&'p AnomalyRule, &'
 
 async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Params) -> Result<Draft> {
     let change = change(cx, fix, rule).await?;
+    let table = Table::find(cx, &fix.table).await?;
     let source = cx
         .rows("anomalies", &rule.name, "rows")
         .ok_or_else(|| Error::usage(format!("rule {} has no rows to fix", rule.name)))?;
@@ -109,7 +110,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         params: filter.params,
         key,
         before: shown(&fix.was),
-        after: shown(&fix.set),
+        after: if compute { shown(&fix.set) } else { table.stored(&fix.set) },
         show: expressions(&fix.show),
         limit: params.number("limit")?,
         ..RowQuery::default()
@@ -127,8 +128,11 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     if fix.audit.is_some() {
         changes.push("an audit row for each".into());
     }
-    let table = Table::find(cx, &fix.table).await?;
-    let (what, may) = if compute { ("update", table.may_update) } else { ("insert into", table.may_insert) };
+    let (what, may) = if compute {
+        ("update", fix.derived.iter().all(|_| table.columns.iter().any(|c| c.may_update)))
+    } else {
+        ("insert into", table.may_insert_all(&change.columns))
+    };
     Ok(Draft {
         why: rule.title.clone(),
         changes,
@@ -171,7 +175,7 @@ fn step(change: &RowChange, title: String) -> Step {
     Step {
         id: "rows".into(),
         title,
-        statements: selection::shown(change),
+        statements: shown(change),
         locks: vec![lock(&change.table, "ROW EXCLUSIVE")],
         in_transaction: true,
         action: Action::Rows(Box::new(change.clone())),
@@ -218,7 +222,7 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         ),
         params: vec![Param::from(run.id.as_str())],
         key,
-        after: revoke.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
+        after: table.stored(revoke),
         ..RowQuery::default()
     };
     Ok(Undo::Draft(Box::new(Draft {

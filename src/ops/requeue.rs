@@ -1,7 +1,7 @@
 //! `requeue`: failed work items tried again: a frozen selection, a canary first, then slowly more, and an end when
 //! they fail again.
 
-use crate::engine::change::{Canary, RowChange, RowKind};
+use crate::engine::change::{Canary, RowChange, RowKind, shown};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
 use crate::engine::plan::{Action, Reversible, Step, Unit};
@@ -105,7 +105,7 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     };
     let state_type = change.columns.first().map_or_else(|| "text".to_owned(), |c| c.type_name.clone());
     let mut after = vec![(q.state.clone(), format!("{}::{state_type}", literal(&pending)))];
-    after.extend(own.requeue.iter().map(|(c, e)| (c.clone(), e.clone())));
+    after.extend(table.stored(&own.requeue));
     let which = if stuck {
         format!("not ({})", selection::in_states(q, &q.states.done))
     } else {
@@ -128,12 +128,17 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
         steps: vec![Step {
             id: "rows".into(),
             title: format!("put rows of {} back to {pending}", Relation::parse(&q.table).name),
-            statements: selection::shown(&change),
+            statements: shown(&change),
             locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
             in_transaction: true,
             action: Action::Rows(Box::new(change.clone())),
         }],
-        preflight: vec![table.privilege(&q.table, "update", table.may_update, &cx.cx.server.role)],
+        preflight: vec![table.privilege(
+            &q.table,
+            "update",
+            table.may_update_all(&change.columns),
+            &cx.cx.server.role,
+        )],
         // Workers change the rows as soon as they are back: their fate was watched batch by batch.
         verify: vec![],
         rows: Some(rows),

@@ -1,6 +1,6 @@
 //! `resolve`: work items that nobody will do any more, marked as failed for good or left out, with a reason.
 
-use crate::engine::change::{RowChange, RowKind, verification};
+use crate::engine::change::{RowChange, RowKind, shown, verification};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
 use crate::engine::plan::{Action, Reversible, Step, Unit};
@@ -136,12 +136,17 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Para
         steps: vec![Step {
             id: "rows".into(),
             title: format!("mark rows of {} {to}", Relation::parse(&q.table).name),
-            statements: selection::shown(&change),
+            statements: shown(&change),
             locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
             in_transaction: true,
             action: Action::Rows(Box::new(change.clone())),
         }],
-        preflight: vec![table.privilege(&q.table, "update", table.may_update, &cx.cx.server.role)],
+        preflight: vec![table.privilege(
+            &q.table,
+            "update",
+            table.may_update_all(&change.columns),
+            &cx.cx.server.role,
+        )],
         verify: verification(&change).into_iter().collect(),
         rows: Some(rows),
         unit: Unit::Rows,

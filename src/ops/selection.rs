@@ -1,6 +1,5 @@
 //! Which rows an operation is for, and how its statements are shown.
 
-use crate::engine::change::{RowChange, RowKind};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Params, PlanCx, RowQuery};
 use crate::engine::ports::Param;
@@ -28,41 +27,6 @@ pub(super) fn and_ids(params: &Params, key: &[String], alias: &str, filter: &str
     }
     let sql = format!("({filter}) and {alias}.{}::text = any ($1)", Ident(key));
     Ok(Filter { sql, params: vec![Param::Texts(ids)], frozen: true })
-}
-
-/// The statements of a batch as a person should read them; the journal's own bookkeeping is said in words.
-pub(super) fn shown(change: &RowChange) -> Vec<String> {
-    let table = Relation::parse(&change.table);
-    let key: Vec<_> =
-        change.key.iter().map(|c| format!("{} = planned.{}", Ident(&c.name), Ident(&c.name))).collect();
-    let names: Vec<_> = change.columns.iter().map(|c| Ident(&c.name).to_string()).collect();
-    let mut out = vec!["begin".to_owned()];
-    out.extend(change.before_batch.iter().cloned());
-    let key = key.join(" and ");
-    out.extend(match change.kind {
-        RowKind::Compute => None,
-        RowKind::Update => {
-            let sets: Vec<_> =
-                names.iter().map(|n| format!("{n} = planned.new_{}", n.trim_matches('"'))).collect();
-            let same: Vec<_> = names
-                .iter()
-                .map(|n| format!("{n} is not distinct from planned.old_{}", n.trim_matches('"')))
-                .collect();
-            Some(format!("update {table} set {} where {key} and {}", sets.join(", "), same.join(" and ")))
-        }
-        RowKind::Insert => Some(format!(
-            "insert into {table} ({}) select … from planned on conflict do nothing",
-            names.join(", ")
-        )),
-        RowKind::Delete => Some(format!("delete from {table} where {key} and it is as this run left it")),
-    });
-    out.push("insert into midwatch.images: every row written, before and after".into());
-    out.extend(change.after_batch.iter().cloned());
-    out.extend(change.audit.iter().cloned());
-    out.extend(change.after_change.iter().cloned());
-    out.push("update midwatch.runs: the checkpoint; insert into midwatch.events: the batch".into());
-    out.push("commit".into());
-    out
 }
 
 /// A queue of the profile.

@@ -69,10 +69,15 @@ fn changes(v: &Validator<'_>, p: &Profile) -> Result<()> {
     for b in &p.backfills {
         v.some_key(&b.name, &b.key)?;
         v.columns(&b.name, &b.set)?;
+        if let Some(key) = b.key.iter().find(|k| b.set.contains_key(*k)) {
+            return Err(v.error(&b.name, format!("backfill {}: it cannot change its own key {key}", b.name)));
+        }
+        v.no_secrets(p, &b.name, &b.table, b.set.keys())?;
         v.statements(&b.name, b.audit.as_deref(), b.after_batch.as_deref(), &b.derived, &b.verify)?;
         if let Some(i) = &b.instead {
             v.some_key(&b.name, &i.key)?;
             v.columns(&b.name, &i.set)?;
+            v.no_secrets(p, &b.name, &i.table, i.set.keys())?;
             v.statements(&b.name, i.audit.as_deref(), i.after_batch.as_deref(), &i.derived, &i.verify)?;
             if let Some(missing) = i.key.iter().find(|k| !i.set.contains_key(*k)) {
                 return Err(
@@ -90,6 +95,12 @@ fn changes(v: &Validator<'_>, p: &Profile) -> Result<()> {
     for (rule, fix) in p.anomalies.iter().filter_map(|a| Some((a, a.fix.as_ref()?))) {
         v.some_key(&rule.name, &fix.key)?;
         v.columns(&rule.name, &fix.set)?;
+        v.no_secrets(
+            p,
+            &rule.name,
+            &fix.table,
+            fix.set.keys().chain(fix.revoke.iter().flat_map(BTreeMap::keys)),
+        )?;
         v.statements(&rule.name, fix.audit.as_deref(), fix.compute.as_deref(), &fix.derived, &fix.verify)?;
         let missing =
             |set: &BTreeMap<String, String>| fix.key.iter().find(|k| !set.contains_key(*k)).cloned();
@@ -109,6 +120,7 @@ fn changes(v: &Validator<'_>, p: &Profile) -> Result<()> {
     }
     for q in p.queues.iter().filter(|q| q.changes.is_some()) {
         let c = q.changes.clone().unwrap_or_default();
+        v.no_secrets(p, &q.name, &q.table, c.requeue.keys().chain([&q.state]))?;
         v.statements(&q.name, c.audit.as_deref(), None, &c.derived, &[])?;
     }
     Ok(())
@@ -147,6 +159,24 @@ impl Validator<'_> {
             return Err(self.error(name, format!("{name}: key must name at least one column")));
         }
         Ok(())
+    }
+
+    /// What is changed is shown in plans and kept in the journal.
+    fn no_secrets<'n>(
+        &self,
+        p: &Profile,
+        name: &str,
+        table: &str,
+        columns: impl IntoIterator<Item = &'n String>,
+    ) -> Result<()> {
+        let secrets = p.secrets_of(table);
+        match columns.into_iter().find(|c| secrets.contains(&c.as_str())) {
+            Some(c) => Err(self.error(
+                name,
+                format!("{name}: {table}.{c} is secret: a change of it would be shown and kept"),
+            )),
+            None => Ok(()),
+        }
     }
 
     fn columns(&self, name: &str, set: &BTreeMap<String, String>) -> Result<()> {

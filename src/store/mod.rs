@@ -1,8 +1,10 @@
 //! Files on the operator's side: planned rows, the journal's mirror.
 
+mod key;
 mod mirror;
 mod rows;
 
+pub use key::StateKey;
 pub use mirror::StateMirror;
 pub use rows::Scratch;
 

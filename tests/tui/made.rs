@@ -42,7 +42,7 @@ pub(crate) fn planned(from: u64, count: u64) -> Vec<PlannedRow> {
 }
 
 fn column(name: &str, type_name: &str) -> TypedColumn {
-    TypedColumn { name: name.into(), type_name: type_name.into() }
+    TypedColumn { name: name.into(), type_name: type_name.into(), numbered: false }
 }
 
 fn change() -> RowChange {
@@ -142,6 +142,7 @@ pub(crate) fn plan() -> Plan {
         rows_sha256: "00".into(),
         digest: "a3f9c0ffee".into(),
         phrase: PHRASE.into(),
+        signature: None,
     }
 }
 

@@ -141,8 +141,10 @@ pub(super) fn change(change: &RowChange) -> Option<String> {
     Some(format!(
         "with p as materialized ({PLANNED}), work as ({work}), kept as (\
          insert into midwatch.images (run, step, batch, seq, relation, key, before, after) \
-         select $1, $2, $5, c.seq, {}, c.key, c.before, c.after from ({changed}) c returning 1) \
-         select count(*)::text from kept",
+         select $1, $2, $5, c.seq, {}, c.key, c.before, c.after from ({changed}) c returning seq, after) \
+         select json_build_object('written', (select count(*) from work), 'kept', count(*), \
+         'otherwise', count(*) filter (where not k.after @> p.after))::text \
+         from kept k left join p on p.seq = k.seq",
         literal(&change.table),
     ))
 }
@@ -226,8 +228,10 @@ pub(super) fn restore(derived: &Derived) -> [String; 3] {
          and (select count(*) from midwatch.images m where m.run = $7 and m.batch = $8 and m.seq is not null) in (0, $9))",
         literal(&derived.table),
     );
-    let sets: Vec<_> =
-        derived.columns.iter().map(|c| format!("{} = {}", Ident(&c.name), value("todo.before", c))).collect();
+    // What the table numbers itself cannot be set, and the key is what the row was found by.
+    let written =
+        derived.columns.iter().filter(|c| !c.numbered && !derived.key.iter().any(|k| k.name == c.name));
+    let sets: Vec<_> = written.map(|c| format!("{} = {}", Ident(&c.name), value("todo.before", c))).collect();
     let values: Vec<_> = derived.columns.iter().map(|c| value("todo.before", c)).collect();
     let same = key_is("d", &derived.key, "todo.key");
     [
@@ -263,6 +267,12 @@ pub(super) const IMAGES: &str = "
 select count(*) || ':' || coalesce(sum(jsonb_hash_extended(coalesce(before, 'null'), 0)::numeric
          + jsonb_hash_extended(coalesce(after, 'null'), 1) + jsonb_hash_extended(key, 2))::text, '')
 from midwatch.images where run = $1 and batch = $2";
+
+/// Sum of the planned rows of a run: what its intent says of them.
+pub(super) const PLANNED_SUM: &str = "
+select count(*) || ':' || coalesce(sum(hashint8extended(seq, step) + jsonb_hash_extended(key, 2)::numeric
+         + jsonb_hash_extended(coalesce(before, 'null'), 0) + jsonb_hash_extended(coalesce(after, 'null'), 1))::text, '')
+from midwatch.planned_rows where run = $1";
 
 #[cfg(test)]
 mod tests {

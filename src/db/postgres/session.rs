@@ -5,9 +5,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::connect::Connection;
 use super::error::write_error;
-use crate::engine::Result;
 use crate::engine::ident::Ident;
+use crate::engine::plan::Identity;
 use crate::engine::writer::Terms;
+use crate::engine::{Class, Error, Result};
 
 /// Opens one.
 pub(super) async fn open(connection: &Connection, terms: &Terms, application: &str) -> Result<PgConnection> {
@@ -26,13 +27,40 @@ pub(super) async fn open(connection: &Connection, terms: &Terms, application: &s
         ("idle_in_transaction_session_timeout", "60000".into()),
         // A statement runs for milliseconds: compiling it would take longer.
         ("jit", "off".into()),
+        // A batch has few rows, found by key. Tables that grow while a run goes on are known too badly for the planner
+        // to see that: reading one of them whole, in every batch, is what must not happen.
+        ("enable_seqscan", "off".into()),
+        ("random_page_cost", "1.1".into()),
     ];
     let name = format!("{application} {}", terms.operator);
     let name: String = name.chars().take(60).collect();
     let mut opened = connection.open_direct(&name, &settings).await?;
+    // What the database's owner set for applications must not end a lock that waits, or a long batch.
+    for setting in ["idle_session_timeout", "transaction_timeout", "tcp_user_timeout"] {
+        let _ = sqlx::raw_sql(AssertSqlSafe(format!("set {setting} = 0"))).execute(&mut opened).await;
+    }
     // The server notices a dead client while a statement runs; not every platform and version can.
     let _ = sqlx::raw_sql("set client_connection_check_interval = '500ms'").execute(&mut opened).await;
     Ok(opened)
+}
+
+/// A name may lead to several servers: what writes must be where the plan was made.
+pub(super) async fn same_server(connection: &mut PgConnection, planned: &Identity) -> Result<()> {
+    let sql = "select (select oid::int8 from pg_database where datname = current_database()), pg_is_in_recovery(), \
+               case when has_function_privilege('pg_control_system()', 'execute') \
+               then (select system_identifier::text from pg_control_system()) end";
+    let failed = |e: sqlx::Error| write_error(&e, "identify the server");
+    let row = sqlx::query(sql).fetch_one(connection).await.map_err(failed)?;
+    let oid: i64 = row.try_get(0).map_err(failed)?;
+    let standby: bool = row.try_get(1).map_err(failed)?;
+    let system: Option<String> = row.try_get(2).map_err(failed)?;
+    let same = oid == i64::from(planned.database_oid)
+        && (system.is_none() || planned.system_identifier.is_none() || system == planned.system_identifier);
+    if same && !standby {
+        return Ok(());
+    }
+    Err(Error::new(Class::Stale, "the address leads to another server than the one that was planned for")
+        .hint("a name with several servers behind it? give the target one server's own address"))
 }
 
 /// Pid and start of a session: a pid alone may come again.

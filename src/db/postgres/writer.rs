@@ -26,6 +26,9 @@ use crate::engine::{Class, Error, Result};
 /// How long a resumed run waits for the sessions of the one that died.
 const GONE: Duration = Duration::from_secs(30);
 
+/// After the server's own limits, how long until we believe that nobody answers any more.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// Opens writers on one database.
 pub struct PgWriters {
     connection: Connection,
@@ -44,13 +47,15 @@ impl Writers for PgWriters {
             // Whoever resumes may come before the server has noticed that the dead client is gone.
             let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
             let lock = lock::take(&self.connection, terms, patience).await?;
-            let work = session::open(&self.connection, terms, "midwatch/run").await?;
+            let mut work = session::open(&self.connection, terms, "midwatch/run").await?;
+            session::same_server(&mut work, &approved.plan().identity).await?;
             let writer = PgWriter {
                 connection: self.connection.clone(),
                 terms: terms.clone(),
                 lock,
                 work,
                 in_tx: false,
+                committing: false,
             };
             Ok(Box::new(writer) as Box<dyn Writer>)
         })
@@ -63,6 +68,8 @@ struct PgWriter {
     lock: Held,
     work: PgConnection,
     in_tx: bool,
+    /// A COMMIT is on its way.
+    committing: bool,
 }
 
 /// A run's number, as the journal counts.
@@ -121,7 +128,9 @@ impl PgWriter {
         what: &str,
         work: impl AsyncFnOnce(&mut Self, i64) -> Result<T>,
     ) -> Result<T> {
-        let outcome = async {
+        // The server has its own limits; this one is for a server or a network that says nothing at all.
+        let limit = Duration::from_millis(self.terms.statement_timeout_ms) * 2 + SILENCE;
+        let transaction = async {
             self.open_tx().await?;
             let run = number(&begun.run)?;
             let sql =
@@ -140,10 +149,17 @@ impl PgWriter {
                 .hint("midwatch runs says by whom"));
             }
             let value = work(self, run).await?;
-            self.commit(what).await?;
-            Ok(value)
-        }
-        .await;
+            self.committing = true;
+            let committed = self.commit(what).await;
+            self.committing = false;
+            committed.map(|()| value)
+        };
+        let Ok(outcome) = tokio::time::timeout(limit, transaction).await else {
+            self.in_tx = false;
+            let silent = format!("failed to {what}: no answer within {} s", limit.as_secs());
+            let error = Error::new(Class::Failed, silent).code(LOST);
+            return Err(if std::mem::take(&mut self.committing) { error.ambiguous() } else { error });
+        };
         if outcome.is_err() {
             self.rollback().await;
         }
@@ -175,22 +191,67 @@ impl PgWriter {
         })
     }
 
+    async fn planned_sum(&mut self, run: i64) -> Result<String> {
+        sqlx::query(super::batch::PLANNED_SUM)
+            .bind(run)
+            .fetch_one(&mut self.work)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|e| write_error(&e, "sum the planned rows"))
+    }
+
+    /// What is gone on with must be what was approved: the chained intent says what that was.
+    async fn untouched(&mut self, run: i64) -> Result<()> {
+        let sql = "select body from midwatch.events where run = $1 and kind = 'intent' order by seq limit 1";
+        let body: Option<String> = sqlx::query(sql)
+            .bind(run)
+            .fetch_optional(&mut self.work)
+            .await
+            .and_then(|row| row.map(|r| r.try_get(0)).transpose())
+            .map_err(|e| write_error(&e, "read the run's intent"))?;
+        let intent: Value = body.and_then(|b| serde_json::from_str(&b).ok()).unwrap_or_default();
+        if intent["planned"].as_str() != Some(&self.planned_sum(run).await?) {
+            return Err(Error::new(
+                Class::Refused,
+                format!("the planned rows of run {run} are not those of its intent"),
+            )
+            .hint(
+                "somebody has altered the journal: midwatch journal verify; undo takes back what was done",
+            ));
+        }
+        Ok(())
+    }
+
     /// Takes the fence of a run whose sessions are all gone.
-    async fn take_fence(&mut self, run: i64, kind: &str) -> Result<(Begun, Event)> {
+    async fn take_fence(&mut self, run: i64, kind: &str, mine: Option<i64>) -> Result<(Begun, Event)> {
         lock::wait_for_sessions(&mut self.work, run, GONE).await?;
+        // Whoever reconnects must be the one who was there; whoever resumes needs a run that can be gone on with.
+        let which = match mine {
+            Some(fence) => format!("r.fence = {fence}"),
+            None => {
+                self.untouched(run).await?;
+                "(r.outcome = 'running' or r.resumable) and not exists (select from midwatch.runs u \
+                 where u.undoes = r.id and u.applied > 0)"
+                    .to_owned()
+            }
+        };
         let me = session::name(&mut self.work).await?;
         let outcome = async {
             self.open_tx().await?;
-            let sql = "update midwatch.runs set fence = nextval('midwatch.fences'), lock_pid = $2, backends = array[$3], \
+            let sql = format!("update midwatch.runs r set fence = nextval('midwatch.fences'), lock_pid = $2, backends = array[$3], \
                        outcome = 'running', ended_at = null, resumable = false, message = null, beat_at = clock_timestamp() \
-                       where id = $1";
-            sqlx::query(sql)
+                       where r.id = $1 and {which}");
+            let taken = sqlx::query(AssertSqlSafe(sql))
                 .bind(run)
                 .bind(self.lock.pid)
                 .bind(me)
                 .execute(&mut self.work)
                 .await
                 .map_err(|e| write_error(&e, "take the run over"))?;
+            if taken.rows_affected() == 0 {
+                return Err(Error::new(Class::Refused, format!("run {run} cannot be gone on with: it has ended, was taken back, or was taken over"))
+                    .hint("midwatch runs says how it stands"));
+            }
             let begun = self.begun(run).await?;
             let body = json!({ "by": self.terms.operator.to_string(), "fence": begun.fence, "checkpoint": begun.checkpoint });
             let event = self.event(run, kind, &body).await?;
@@ -217,8 +278,8 @@ impl Writer for PgWriter {
                 .map_err(|e| Error::new(Class::Failed, format!("failed to write the plan down: {e}")))?;
             let undoes = plan.undoes.as_deref().map(number).transpose()?;
             let sql = "insert into midwatch.runs (operation, name, target, plan, plan_text, digest, undoes, operator, fence, \
-                       lock_pid, backends, planned) values ($1, $2, $3, $4::jsonb, $4, $5, $6, $7, nextval('midwatch.fences'), \
-                       $8, array[$9], $10) returning id";
+                       lock_pid, backends, planned, applied) values ($1, $2, $3, $4::jsonb, $4, $5, $6, $7, nextval('midwatch.fences'), \
+                       $8, array[$9], $10, $11) returning id";
             let row = sqlx::query(sql)
                 .bind(plan.operation.clone())
                 .bind(plan.name.clone())
@@ -230,6 +291,7 @@ impl Writer for PgWriter {
                 .bind(self.lock.pid)
                 .bind(me)
                 .bind(int(plan.rows))
+                .bind(int(bootstrap.len() as u64))
                 .fetch_one(&mut self.work)
                 .await
                 .map_err(|e| write_error(&e, "write the intent into the journal"))?;
@@ -264,7 +326,10 @@ impl Writer for PgWriter {
 
     fn staged<'a>(&'a mut self, begun: &'a Begun, body: &'a Value) -> Fut<'a, Result<Event>> {
         Box::pin(async move {
-            let event = self.event(number(&begun.run)?, "intent", body).await?;
+            let run = number(&begun.run)?;
+            let mut body = body.clone();
+            body["planned"] = json!(self.planned_sum(run).await?);
+            let event = self.event(run, "intent", &body).await?;
             self.commit("write the intent into the journal").await?;
             Ok(event)
         })
@@ -275,7 +340,7 @@ impl Writer for PgWriter {
     }
 
     fn take_over<'a>(&'a mut self, run: &'a str) -> Fut<'a, Result<(Begun, Event)>> {
-        Box::pin(async move { self.take_fence(number(run)?, "resumed").await })
+        Box::pin(async move { self.take_fence(number(run)?, "resumed", None).await })
     }
 
     fn statements<'a>(
@@ -317,6 +382,16 @@ impl Writer for PgWriter {
     fn batch<'a>(&'a mut self, b: &'a Batch<'a>) -> Fut<'a, Result<Committed>> {
         Box::pin(async move {
             self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await
+        })
+    }
+
+    fn analyse(&mut self) -> Fut<'_, ()> {
+        Box::pin(async move {
+            // Who does not own them is told so by a warning, and goes on with worse plans.
+            let analyse = "set statement_timeout = '10s'; analyze midwatch.planned_rows, midwatch.images; reset statement_timeout";
+            if let Err(e) = sqlx::raw_sql(analyse).execute(&mut self.work).await {
+                tracing::debug!("{}", write_error(&e, "analyse the journal's tables"));
+            }
         })
     }
 
@@ -396,7 +471,7 @@ impl Writer for PgWriter {
                 self.lock = lock::take(&self.connection, &self.terms, GONE).await?;
             }
             self.work = session::open(&self.connection, &self.terms, "midwatch/run").await?;
-            self.take_fence(number(&begun.run)?, "reconnected").await
+            self.take_fence(number(&begun.run)?, "reconnected", Some(begun.fence)).await
         })
     }
 

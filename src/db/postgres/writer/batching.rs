@@ -18,6 +18,14 @@ struct Range {
     upto: i64,
 }
 
+/// What the change says of itself.
+#[derive(Deserialize)]
+struct Wrote {
+    written: u64,
+    kept: u64,
+    otherwise: u64,
+}
+
 /// Where in which run: the parameters that all statements of a batch take.
 #[derive(Clone, Copy)]
 struct Place {
@@ -66,9 +74,17 @@ impl PgWriter {
         }
         let planned = unsigned(range.upto - from);
         let applied = match batch::change(b.change) {
-            Some(sql) => self.counted("change the rows", sql, place.arguments()?).await?,
+            Some(sql) => self.change(b, sql, place).await?,
             None => planned,
         };
+        if b.refuse_drift && applied < planned {
+            let rows = planned - applied;
+            return Err(Error::new(
+                Class::Stale,
+                format!("{rows} rows have moved since the plan was compared"),
+            )
+            .hint("nothing was changed; plan again and read the new diff"));
+        }
         if applied > 0 {
             self.entail(b, place).await?;
         }
@@ -89,6 +105,10 @@ impl PgWriter {
             let sql = batch::derived_after(derived);
             derived_rows += self.counted("keep images of derived rows", sql, arguments).await?;
         }
+        if !b.change.after_change.is_empty() {
+            // A table with checks still to be made cannot be altered.
+            self.raw("make deferred checks", "set constraints all immediate").await?;
+        }
         for sql in &b.change.after_change {
             self.raw("restore the guard", sql).await?;
         }
@@ -102,6 +122,26 @@ impl PgWriter {
             end: false,
             event: Some(event),
         })
+    }
+
+    /// Changes the rows; what did not become as planned takes the whole batch back.
+    async fn change(&mut self, b: &Batch<'_>, sql: String, place: Place) -> Result<u64> {
+        let what = "change the rows";
+        let text = self.text(what, sql, place.arguments()?).await?;
+        let wrote: Wrote = serde_json::from_str(&text)
+            .map_err(|e| Error::new(Class::Failed, format!("failed to {what}: {e}")))?;
+        if wrote.otherwise > 0 || wrote.written != wrote.kept {
+            let rows = wrote.otherwise.max(wrote.written.saturating_sub(wrote.kept));
+            return Err(Error::new(
+                Class::Failed,
+                format!(
+                    "{rows} rows of {} did not become what was planned: the batch was taken back",
+                    b.change.table
+                ),
+            )
+            .hint("a trigger of the table writes something else; look at its BEFORE triggers"));
+        }
+        Ok(wrote.kept)
     }
 
     /// What the profile says that goes with the change.

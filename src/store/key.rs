@@ -1,0 +1,102 @@
+//! A key of this installation: plans made here are signed with it, so that one that was edited, its digest made
+//! anew, is known for what it is.
+
+use std::fs::OpenOptions;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::engine::maintain::Signer;
+use crate::engine::{Error, Result};
+
+/// Length of the key, and of what the hash makes.
+const BYTES: usize = 32;
+/// The hash's block.
+const BLOCK: usize = 64;
+
+/// In `dir/plan.key`; without a directory nothing is signed.
+#[derive(Debug, Clone)]
+pub struct StateKey {
+    path: Option<PathBuf>,
+}
+
+impl StateKey {
+    /// Made when it is first needed.
+    pub fn new(dir: Option<PathBuf>) -> Self {
+        Self { path: dir.map(|d| d.join("plan.key")) }
+    }
+
+    fn key(&self) -> Result<Option<[u8; BYTES]>> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let fail =
+            |e: std::io::Error| Error::unobserved(format!("failed to keep the key {}: {e}", path.display()));
+        let mut key = [0; BYTES];
+        if let Ok(mut file) = std::fs::File::open(path) {
+            file.read_exact(&mut key).map_err(fail)?;
+            return Ok(Some(key));
+        }
+        // Where nothing can be kept, plans are as good as their digest.
+        if path.parent().is_none_or(|dir| std::fs::create_dir_all(dir).is_err()) {
+            return Ok(None);
+        }
+        std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut key)).map_err(fail)?;
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+            Ok(mut file) => file.write_all(&key).map_err(fail)?,
+            // Somebody was faster: theirs counts.
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return self.key(),
+            Err(_) => return Ok(None),
+        }
+        Ok(Some(key))
+    }
+}
+
+impl Signer for StateKey {
+    fn sign(&self, digest: &str) -> Result<Option<String>> {
+        Ok(self.key()?.map(|key| {
+            format!("{}:{}", hex(&Sha256::digest(key))[..8].to_owned(), hex(&hmac(&key, digest.as_bytes())))
+        }))
+    }
+}
+
+/// RFC 2104 over SHA-256.
+fn hmac(key: &[u8; BYTES], text: &[u8]) -> Vec<u8> {
+    let padded = |with: u8| {
+        let mut block = [with; BLOCK];
+        block.iter_mut().zip(key).for_each(|(b, k)| *b ^= k);
+        block
+    };
+    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(text).finalize();
+    Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_that_of_the_standard() {
+        // RFC 4231, case 1, its key of 20 bytes filled up with zeros as the standard does.
+        let mut key = [0; BYTES];
+        key[..20].fill(0x0b);
+        let code = "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7";
+        assert_eq!(hex(&hmac(&key, b"Hi There")), code);
+    }
+
+    #[test]
+    fn the_key_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = || StateKey::new(Some(dir.path().join("state"))).sign("d").unwrap().unwrap();
+        assert_eq!(of(), of());
+        assert_eq!(StateKey::new(None).sign("d").unwrap(), None);
+    }
+}
