@@ -5,20 +5,17 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::beginning::{MANY, intent, mirror, same_server, still_true};
 use super::change::RowChange;
 use super::error::{Class, Error, Result};
 use super::guard::Approved;
 use super::journal::{Event, Outcome};
-use super::plan::{Action, Identity, Plan, Ready, Unit};
+use super::plan::{Action, Plan};
 use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
 use super::throttle::{Pace, Verdict};
 use super::writer::{Batch, Begun, Ending, Terms, Writer};
-use super::{Engine, compare, maintain, planner, proof, unbegun};
+use super::{Engine, proof, unbegun};
 
-/// Planned rows written into the journal at a time.
-const STAGE: usize = 5_000;
-/// From here on the journal's tables change so much that the server should look at them again.
-const MANY: u64 = 10_000;
 /// How often a held or paused run looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// How often the server's other work is looked at between batches.
@@ -108,93 +105,6 @@ pub(super) async fn run(
     };
     let run = Run { engine, plan: approved.plan(), control, watcher, writer, begun, progress, marks: vec![] };
     run.to_the_end().await
-}
-
-/// A plan for one server is refused on another.
-async fn same_server(engine: &Engine, plan: &Plan) -> Result<()> {
-    let server = engine.facts.server().await?;
-    let differences = plan.identity.differences(&Identity::of(&server));
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(Class::Stale, format!("this is another server: {}", differences.join("; ")))
-        .hint("a plan is good for the server it was made on; plan again here"))
-}
-
-/// Plans the same thing again and compares.
-async fn still_true(engine: &Engine, approved: &Approved) -> Result<(), Box<Done>> {
-    let refuse = |e: Error| Box::new(Done::refused(e));
-    let plan = approved.plan();
-    let Some(rows) = approved.rows() else { return Ok(()) };
-    if let Ok(Some(run)) = super::journal::run_of_plan(&*engine.facts, &plan.id).await {
-        let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
-        return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
-    }
-    let fresh =
-        planner::plan(engine, &maintain::request_of(plan), Some(&**rows), &|_| ()).await.map_err(|e| {
-            // What could be planned and cannot any more has moved.
-            refuse(if e.class == Class::Usage { Error { class: Class::Stale, ..e } } else { e })
-        })?;
-    if let Some(bad) = fresh.plan.preflight.iter().find(|p| p.status == Ready::Fail) {
-        return Err(refuse(Error::new(Class::Refused, format!("preflight {}: {}", bad.id, bad.message))));
-    }
-    let moved = compare::compare(plan, &**rows, &fresh.plan, &*fresh.rows).map_err(refuse)?;
-    if moved.is_empty() && plan.unit == Unit::Rows && plan.rows == 0 {
-        // Nothing to do leaves nothing behind.
-        return Err(Box::new(Done { outcome: Outcome::Applied, ..Done::default() }));
-    }
-    if moved.is_empty() {
-        return Ok(());
-    }
-    Err(Box::new(Done { moved: Some(moved.clone()), ..Done::refused(moved.error()) }))
-}
-
-/// Writes the intent and all planned rows into the journal, as one.
-async fn intent(
-    engine: &Engine,
-    writer: &mut dyn Writer,
-    approved: &Approved,
-    progress: &mut Progress,
-    watcher: Watcher<'_>,
-) -> Result<Begun> {
-    progress.phase = Phase::Staging;
-    watcher(progress.clone());
-    let plan = approved.plan();
-    let bootstrap: &[String] = match plan.steps.first() {
-        Some(step) if matches!(step.action, Action::Bootstrap) => &step.statements,
-        _ => &[],
-    };
-    let mut begun = writer.begin(plan, bootstrap).await?;
-    let step = plan.steps.iter().position(|s| matches!(s.action, Action::Rows(_)));
-    if let (Some(step), Some(rows)) = (step, approved.rows()) {
-        let mut at = 0;
-        while at < rows.len() {
-            let page = rows.page(at, STAGE)?;
-            writer.stage(&begun, step, at, &page).await?;
-            at += page.len() as u64;
-        }
-    }
-    let body = json!({
-        "operation": plan.operation, "name": plan.name, "target": plan.target, "digest": plan.digest,
-        "plan": plan.id, "rows": plan.rows, "rows_sha256": plan.rows_sha256, "undoes": plan.undoes,
-        "by": engine.operator.to_string(), "phrase": plan.phrase,
-    });
-    let event = writer.staged(&begun, &body).await?;
-    mirror(engine, &plan.identity, &event);
-    if plan.rows > MANY {
-        writer.analyse().await;
-    }
-    if !bootstrap.is_empty() {
-        begun.applied = bootstrap.len() as u64;
-    }
-    Ok(begun)
-}
-
-/// The journal has it; a mirror that cannot be written is behind, which is said and no reason to stop.
-fn mirror(engine: &Engine, target: &Identity, event: &Event) {
-    if let Err(e) = engine.means.mirror.append(target, event) {
-        tracing::warn!("{e}");
-    }
 }
 
 impl Run<'_> {

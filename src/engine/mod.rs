@@ -1,5 +1,6 @@
 //! The pure core: shapes and rules. No database driver, no terminal, no clock, no environment.
 
+mod beginning;
 pub mod bootstrap;
 pub mod change;
 pub mod check;

@@ -121,15 +121,70 @@ async fn edited_rows_are_refused() {
 #[tokio::test]
 async fn an_expired_plan_is_refused() {
     let world = World::hithonix().await;
+    world.configure(&format!(
+        "[policy]\nplan_ttl_min = 0\n[targets.main]\nurl = \"{}\"\nprofile = \"hithonix\"\nenvironment = \"demo\"\n",
+        world.database.url()
+    ));
     world.plan("p.json", &["backfill"]);
-    edit(&world, "p.json", |p| {
-        p["created_at"] = json!("2020-01-01T00:00:00Z");
-        p["expires_at"] = json!("2020-01-01T00:15:00Z");
-        seal(p);
-    });
     let (code, value) = world.apply("p.json", &phrase(&world, "p.json"));
     assert_eq!(code, 4, "{value:#}");
     assert!(value["error"]["message"].as_str().unwrap().contains("expired"));
+}
+
+#[tokio::test]
+async fn a_plan_is_good_for_one_run() {
+    let world = World::hithonix().await;
+    let plan = world.plan("p.json", &["backfill"]);
+    let run = world.applied("p.json", &plan);
+    let inverse = world.undo("u.json", run["id"].as_str().unwrap());
+    world.applied("u.json", &inverse);
+    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+    assert_eq!(code, 4, "{value:#}");
+    assert!(value["error"]["message"].as_str().unwrap().contains("applied before"), "{value:#}");
+}
+
+#[tokio::test]
+async fn what_is_shown_and_dated_cannot_be_edited_either() {
+    let world = World::hithonix().await;
+    type Edit = fn(&mut Value);
+    let edits: [Edit; 3] = [
+        |p| p["diff"] = json!([]),
+        |p| p["preflight"] = json!([]),
+        |p| {
+            p["created_at"] = json!("2030-01-01T00:00:00Z");
+            p["expires_at"] = json!("2030-01-01T00:10:00Z");
+        },
+    ];
+    for change in edits {
+        world.plan("p.json", &["backfill"]);
+        edit(&world, "p.json", |p| {
+            change(p);
+            seal(p);
+        });
+        let (code, value) = world.apply("p.json", &phrase(&world, "p.json"));
+        assert_eq!(code, 4, "{value:#}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_become_as_planned_is_taken_back() {
+    let world = World::hithonix().await;
+    world
+        .sql(
+            "create function contrary() returns trigger language plpgsql as
+             $$ begin new.business_date_ist := new.business_date_ist + 3; return new; end $$;
+             create trigger zz_contrary before update on attendance_events for each row execute function contrary()",
+        )
+        .await;
+    let before = world.snapshot().await;
+    let plan = world.plan("p.json", &["backfill"]);
+    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+    assert_eq!((code, value["run"]["outcome"].as_str()), (6, Some("failed")), "{value:#}");
+    assert!(
+        value["error"]["message"].as_str().unwrap().contains("did not become what was planned"),
+        "{value:#}"
+    );
+    assert_eq!(world.snapshot().await, before);
 }
 
 #[tokio::test]

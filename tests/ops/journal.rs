@@ -85,6 +85,25 @@ async fn an_altered_image_is_found() {
 }
 
 #[tokio::test]
+async fn altered_planned_rows_and_plans_are_found_and_not_gone_on_with() {
+    let world = with_a_run().await;
+    let unlock = "alter table midwatch.planned_rows disable trigger user";
+    found(
+        &world,
+        &format!("{unlock}; update midwatch.planned_rows set after = '{{\"business_date_ist\": \"1999-01-01\"}}' where seq = 2"),
+        "planned rows of run 1 are not those",
+    )
+    .await;
+    world.sql("update midwatch.runs set outcome = 'running', lock_pid = null").await;
+    let (code, value) = world.json(&["resume", "1"]);
+    assert_eq!(code, 3, "{value:#}");
+    world.sql("update midwatch.runs set plan_text = replace(plan_text, 'BACKFILL', 'BACKFULL')").await;
+    let (code, value) = world.json(&["resume", "1"]);
+    assert_eq!(code, 3, "{value:#}");
+    found(&world, "select", "the plan of run 1 is not the one").await;
+}
+
+#[tokio::test]
 async fn an_outcome_made_better_is_found() {
     let world = with_a_run().await;
     found(&world, "update midwatch.runs set outcome = 'failed'", "is said to be").await;
@@ -104,8 +123,7 @@ async fn entries_cannot_be_changed_in_passing() {
 #[tokio::test]
 async fn secrets_are_in_no_image() {
     let world = World::hithonix().await;
-    let profile =
-        "extends = \"hithonix\"\nname = \"mine\"\nsecret_columns = [\"attendance_events.payload\"]\n";
+    let profile = "extends = \"hithonix\"\nname = \"mine\"\nsecret_columns = [\"attendance_events.keka_request_body\"]\n";
     std::fs::write(world.file("mine.toml"), profile).unwrap();
     world.configure(&format!(
         "[targets.main]\nurl = \"{}\"\nprofile = \"mine.toml\"\nenvironment = \"demo\"\n",
@@ -113,7 +131,10 @@ async fn secrets_are_in_no_image() {
     ));
     let plan = world.plan("p.json", &["backfill"]);
     world.applied("p.json", &plan);
-    assert_eq!(world.value("select count(*)::text from midwatch.images where before ? 'payload'").await, "0");
+    assert_eq!(
+        world.value("select count(*)::text from midwatch.images where before ? 'keka_request_body'").await,
+        "0"
+    );
     assert_ne!(
         world.value("select count(*)::text from midwatch.images where before ? 'event_type'").await,
         "0"
