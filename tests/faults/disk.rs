@@ -53,11 +53,11 @@ impl Tiny {
         Some(tiny)
     }
 
-    /// For the first batch no page is left, for a later one half of those that the whole run takes.
+    /// For the first batch no page is left, for a later one two thirds of those that the whole run takes.
     async fn fill(&self, world: &World, case: &Case) {
         let whole = undisturbed::image_pages(world.rig, case.op).await;
         let now: u64 = world.value("select pg_relation_size('midwatch.images')::text").await.parse().unwrap();
-        let left = if case.batch == Some(1) { 0 } else { (whole - now / PAGE) / 2 * PAGE };
+        let left = if case.batch == Some(1) { 0 } else { (whole - now / PAGE) * 2 / 3 * PAGE };
         let mut filler = File::create(self.place.join("filler")).unwrap();
         let mut size = 0;
         while let Ok(n @ 1..) = filler.write(&[7; 4_096]) {

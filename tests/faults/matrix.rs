@@ -124,7 +124,8 @@ outcome as the tables say), resumed, looked at again (nothing twice; the end sta
 A cell says: ✓ or ✗, the exit code of the hurt run (*killed*: it could not say anything), and what then finished it:
 *resumed*, *applied again* (nothing of it had begun; the same plan was still good), or *nothing left*. Exit codes:
 0 all done · 3 refused · 4 stale · 5, 6 nothing changed · 7 part applied · 8 ambiguous, settled by `resume`.
-*not run* has its reason below the table. Steps with a number are hit in that batch.
+With two operators the code is the first one's; the second was told who is there, and left with 3.
+*not run* has its reason below the tables. Steps with a number are hit in that batch.
 
 *Inside COMMIT*: a deferred constraint trigger holds or fails it, so the fault strikes before the transaction is durable.
 *Committed, not answered*: a synchronous standby that does not exist keeps the answer back, so the transaction is durable
