@@ -108,6 +108,13 @@ impl Scene {
         let end = self.world.midwatch(&self.planned.apply()).await;
         assert_ne!(end.code, 0, "there was room: {end:?}");
         assert!(end.stdout.contains("No space left on device"), "{end:?}");
+        if tiny.is_some() {
+            assert_eq!(
+                end.code,
+                if self.case.batch == Some(1) { 6 } else { 7 },
+                "in the wrong batch: {end:?}"
+            );
+        }
         self.world.disarm().await;
         let how = if tiny.is_some() { ", real" } else { ", raised" };
         if let Some(tiny) = &tiny {
