@@ -1,5 +1,6 @@
 //! `plan`, `apply`, `undo`, `resume`: the same door as the console's.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -104,19 +105,18 @@ pub(super) async fn apply(engine: &Engine, plan: Plan, args: &ApplyArgs, out: &O
 }
 
 pub(super) async fn resume(engine: &Engine, args: &RunArgs, out: &Output) -> Result<u8> {
-    match engine.review_resume(&args.run).await? {
-        Some(approved) => run(engine, approved, out).await,
-        None => {
-            let message = format!("run {} is finished: nothing to do", args.run);
-            // Finished is not the same as applied: rows may have drifted, the proof may have failed.
-            let outcome = journal::run(&*engine.facts, &args.run).await?.outcome;
-            if out.json {
-                out.value(&json::named("run", json!({ "id": args.run, "outcome": outcome, "message": message, "rows_applied": 0, "rows_drifted": 0 })))?;
-            } else {
-                out.text(&format!("{message}\n"))?;
-            }
-            Ok(0)
+    if let Some(approved) = engine.review_resume(&args.run).await? {
+        run(engine, approved, out).await
+    } else {
+        let message = format!("run {} is finished: nothing to do", args.run);
+        // Finished is not the same as applied: rows may have drifted, the proof may have failed.
+        let outcome = journal::run(&*engine.facts, &args.run).await?.outcome;
+        if out.json {
+            out.value(&json::named("run", json!({ "id": args.run, "outcome": outcome, "message": message, "rows_applied": 0, "rows_drifted": 0 })))?;
+        } else {
+            out.text(&format!("{message}\n"))?;
         }
+        Ok(0)
     }
 }
 
@@ -141,16 +141,16 @@ async fn run(engine: &Engine, approved: Approved, out: &Output) -> Result<u8> {
 fn line(p: &Progress) -> String {
     let mut out = format!("{}: {} of {} rows", p.phase.word(), p.done, p.total);
     if p.drifted > 0 {
-        out.push_str(&format!(", {} drifted", p.drifted));
+        let _ = write!(out, ", {} drifted", p.drifted);
     }
     if p.phase == Phase::Working && p.rate > 0.0 {
-        out.push_str(&format!(", {:.0}/s", p.rate));
+        let _ = write!(out, ", {:.0}/s", p.rate);
         if let Some(eta) = p.eta_s {
-            out.push_str(&format!(", {eta} s left"));
+            let _ = write!(out, ", {eta} s left");
         }
     }
     if let Some(why) = &p.waiting {
-        out.push_str(&format!(" · {why}"));
+        let _ = write!(out, " · {why}");
     }
     out
 }

@@ -1,5 +1,7 @@
 //! `runs` and `journal verify`.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::args::RunsArgs;
@@ -44,10 +46,10 @@ pub(super) async fn verify(engine: &Engine, out: &Output) -> Result<u8> {
     } else {
         let mut text = String::new();
         for line in &verified.compared {
-            text.push_str(&format!("compared  {line}\n"));
+            let _ = writeln!(text, "compared  {line}");
         }
         for finding in &verified.findings {
-            text.push_str(&format!("✖ {finding}\n"));
+            let _ = writeln!(text, "✖ {finding}");
         }
         if verified.findings.is_empty() {
             text.push_str("✓ nothing altered or removed was found\n");

@@ -160,8 +160,12 @@ fn walk(rows: &dyn RowSet, now: &dyn RowSet, moved: &mut Moved) -> Result<()> {
     left.sort_by(by_key);
     let mut right: Vec<PlannedRow> = only_b.into_values().collect();
     right.sort_by(by_key);
-    left.into_iter().for_each(|l| moved.add(Some(l), None));
-    right.into_iter().for_each(|r| moved.add(None, Some(r)));
+    for row in left {
+        moved.add(Some(row), None);
+    }
+    for row in right {
+        moved.add(None, Some(row));
+    }
     Ok(())
 }
 

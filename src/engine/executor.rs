@@ -73,8 +73,8 @@ pub(super) async fn run(
         Ok(writer) => writer,
         Err(e) => return refused(e),
     };
-    let begun = match approved.resumes() {
-        Some(run) => match writer.take_over(run).await {
+    let begun = if let Some(run) = approved.resumes() {
+        match writer.take_over(run).await {
             Ok((begun, event)) => {
                 mirror(engine, &approved.plan().identity, &event);
                 begun
@@ -83,28 +83,27 @@ pub(super) async fn run(
                 writer.close().await;
                 return refused(e);
             }
-        },
-        None => {
-            progress.phase = Phase::Checking;
-            watcher(progress.clone());
-            match still_true(engine, &approved).await {
-                Err(done) => {
-                    writer.close().await;
-                    return *done;
-                }
-                Ok(()) => match intent(engine, &mut *writer, &approved, &mut progress, watcher).await {
-                    Ok(begun) => begun,
-                    Err(e) => {
-                        writer.abandon().await;
-                        writer.close().await;
-                        return unbegun::done(engine, approved.plan(), e).await;
-                    }
-                },
+        }
+    } else {
+        progress.phase = Phase::Checking;
+        watcher(progress.clone());
+        match still_true(engine, &approved).await {
+            Err(done) => {
+                writer.close().await;
+                return *done;
             }
+            Ok(()) => match intent(engine, &mut *writer, &approved, &mut progress, watcher).await {
+                Ok(begun) => begun,
+                Err(e) => {
+                    writer.abandon().await;
+                    writer.close().await;
+                    return unbegun::done(engine, approved.plan(), e).await;
+                }
+            },
         }
     };
     let run = Run { engine, plan: approved.plan(), control, watcher, writer, begun, progress, marks: vec![] };
-    run.to_the_end().await
+    run.finish().await
 }
 
 impl Run<'_> {
@@ -121,7 +120,7 @@ impl Run<'_> {
         mirror(self.engine, &self.plan.identity, event);
     }
 
-    async fn to_the_end(mut self) -> Done {
+    async fn finish(mut self) -> Done {
         let stopped = self.steps().await.err();
         let mut done = match stopped {
             None => self.prove().await,
@@ -284,7 +283,7 @@ impl Run<'_> {
                         self.writer
                             .say(&self.begun, why, self.progress.batch_rows)
                             .await
-                            .map_err(|failure| Stopped::known(failure))?;
+                            .map_err(Stopped::known)?;
                         self.tell(Phase::Paused);
                     }
                     (self.engine.means.sleep)(LOOK_AGAIN).await;

@@ -14,6 +14,7 @@ use super::target::{Environment, Server};
 /// What is allowed, and how gently. `[policy]` and `[targets.NAME.policy]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
 pub struct Policy {
     /// Minutes after which a plan is applied no more.
     pub plan_ttl_min: u32,

@@ -115,7 +115,7 @@ pub(super) async fn plan(
         now.timestamp_micros(),
         (engine.clock)().timestamp_nanos_opt().unwrap_or(0)
     );
-    plan.id = format!("{:x}", Sha256::digest(seed.as_bytes()))[..12].to_owned();
+    plan.id = format!("{:x}", Sha256::digest(seed.as_bytes())).chars().take(12).collect();
     measure(engine, &mut plan).await;
     plan.seal();
     plan.signature = engine.means.signer.sign(&plan.digest)?;
@@ -255,24 +255,23 @@ async fn read_rows(
             }
             spool.push(&row)
         };
-        match only {
-            Some(only) => by_keys(&mut *tx, query, only, &mut take).await?,
-            None => {
-                let first = query.sql(Some(FIRST), None);
-                let page = tx.texts(&first, &query.params).await?;
-                let page: Vec<PlannedRow> = page.iter().flatten().map(|t| parse(t)).collect::<Result<_>>()?;
-                let all = (page.len() as u64) < FIRST.min(query.limit.unwrap_or(FIRST));
-                news(PlanNews::First(page.clone()));
-                if all {
-                    page.into_iter().try_for_each(&mut take)?;
-                } else {
-                    let sql = query.sql(query.limit, None);
-                    let mut each = |text: Option<String>| match text {
-                        Some(text) => take(parse(&text)?),
-                        None => Ok(()),
-                    };
-                    tx.each(&sql, &query.params, &mut each).await?;
-                }
+        if let Some(only) = only {
+            by_keys(&mut *tx, query, only, &mut take).await?;
+        } else {
+            let first = query.sql(Some(FIRST), None);
+            let page = tx.texts(&first, &query.params).await?;
+            let page: Vec<PlannedRow> = page.iter().flatten().map(|t| parse(t)).collect::<Result<_>>()?;
+            let all = (page.len() as u64) < FIRST.min(query.limit.unwrap_or(FIRST));
+            news(PlanNews::First(page.clone()));
+            if all {
+                page.into_iter().try_for_each(&mut take)?;
+            } else {
+                let sql = query.sql(query.limit, None);
+                let mut each = |text: Option<String>| match text {
+                    Some(text) => take(parse(&text)?),
+                    None => Ok(()),
+                };
+                tx.each(&sql, &query.params, &mut each).await?;
             }
         }
     }
@@ -500,15 +499,15 @@ async fn replicas(engine: &Engine) -> Preflight {
 
 /// How long its locks were held when the same was done here last.
 async fn measure(engine: &Engine, plan: &mut Plan) {
-    // Inverses of different runs have nothing in common but the verb.
-    if plan.undoes.is_some() {
-        return;
-    }
     #[derive(Deserialize)]
     struct Measured {
         run: String,
         day: String,
         ms: Option<f64>,
+    }
+    // Inverses of different runs have nothing in common but the verb.
+    if plan.undoes.is_some() {
+        return;
     }
     let sql = "select r.id::text as run, to_char(r.started_at at time zone 'UTC', 'YYYY-MM-DD') as day, \
                (select avg((e.body::json ->> 'ms')::float8) from midwatch.events e where e.run = r.id and e.kind = 'batch') as ms \

@@ -12,6 +12,7 @@ use super::profile::DerivedTable;
 
 /// A table as the catalog has it.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "privileges as the catalog has them")]
 pub struct Table {
     /// Its oid.
     pub oid: i64,
@@ -35,6 +36,7 @@ pub struct Table {
 
 /// A column.
 #[derive(Debug, Clone, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "what the catalog says of a column")]
 pub struct Stored {
     /// Its name.
     pub name: String,

@@ -148,7 +148,12 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
         reversible: Reversible::Full,
         undo,
         frozen: filter.frozen,
-        steps: vec![step(cx, &change, format!("compute {} of {} again", columns.join(", "), b.table), locks)],
+        steps: vec![step(
+            cx,
+            &change,
+            &format!("compute {} of {} again", columns.join(", "), b.table),
+            locks,
+        )],
         preflight,
         verify: verify(cx.profile(), &change, &b.verify),
         rows: Some(rows),
@@ -209,7 +214,7 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
         steps: vec![step(
             cx,
             &change,
-            format!("write corrective rows into {}", i.table),
+            &format!("write corrective rows into {}", i.table),
             vec![lock(&i.table, "ROW EXCLUSIVE")],
         )],
         preflight,
@@ -243,7 +248,7 @@ fn changes(rows: String, audit: Option<&str>) -> Vec<String> {
     out
 }
 
-fn step(cx: &PlanCx<'_>, change: &RowChange, title: String, locks: Vec<Lock>) -> Step {
+fn step(cx: &PlanCx<'_>, change: &RowChange, title: &str, locks: Vec<Lock>) -> Step {
     let p = cx.policy;
     Step {
         id: "rows".into(),

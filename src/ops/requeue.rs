@@ -66,7 +66,7 @@ impl Operation for Requeue {
 async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     let table = Table::find(cx, &q.table).await?;
     table.keyed(&q.table, std::slice::from_ref(&q.key))?;
-    let selected = selection::of_queue(cx, q, params).await?;
+    let selected = selection::of_queue(cx, q, params)?;
     let refusable: Vec<String> =
         q.states.done.iter().chain(&q.states.pending).chain(&q.states.processing).cloned().collect();
     let not_failed = selection::in_states(q, &refusable);

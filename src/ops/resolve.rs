@@ -82,7 +82,7 @@ fn offer(q: &Queue) -> Offer {
 async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Params) -> Result<Draft> {
     let table = Table::find(cx, &q.table).await?;
     table.keyed(&q.table, std::slice::from_ref(&q.key))?;
-    let selected = selection::of_queue(cx, q, params).await?;
+    let selected = selection::of_queue(cx, q, params)?;
     let done = selection::in_states(q, &q.states.done);
     let refused = selection::count(cx, q, &selected, &done).await?;
     if refused > 0 && params.get("ids").is_some() {

@@ -35,7 +35,7 @@ pub(super) fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
 }
 
 /// The rows of a queue that were chosen, as a condition on `t`.
-pub(super) async fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Filter> {
+pub(super) fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Filter> {
     if params.get("ids").is_some() {
         return and_ids(params, std::slice::from_ref(&q.key), "t", "true");
     }

@@ -1,9 +1,12 @@
 //! A plan is a contract: what was shown is done, or it is refused with the difference.
 
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
 use crate::common::shared_server;
 use crate::world::World;
+
+type Edit = fn(&mut Value);
 
 fn edit(world: &World, name: &str, change: impl FnOnce(&mut Value)) {
     let path = world.file(name);
@@ -65,7 +68,6 @@ async fn all_rows_are_in_the_file_beside_the_plan() {
     let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(plan["diff_total"].as_u64().unwrap(), lines.len() as u64);
     assert_eq!(plan["diff"][0], lines[0]);
-    use sha2::Digest as _;
     assert_eq!(plan["rows_sha256"], format!("{:x}", sha2::Sha256::digest(text.as_bytes())));
     let totals: u64 = plan["totals"].as_array().unwrap().iter().map(|t| t["rows"].as_u64().unwrap()).sum();
     assert_eq!(totals, lines.len() as u64);
@@ -75,13 +77,12 @@ async fn all_rows_are_in_the_file_beside_the_plan() {
 async fn an_edited_plan_is_refused() {
     let world = World::hithonix().await;
     let before = world.snapshot().await;
-    type Edit = fn(&mut Value);
     let edits: [(&str, Edit); 6] = [
         ("rows", |p| p["rows"] = json!(1)),
         ("statement", |p| p["steps"][0]["action"]["before_batch"][0] = json!("drop table audit_logs")),
         ("columns", |p| {
             p["steps"][0]["action"]["audit"] =
-                json!("insert into audit_logs(actor_slack_id, action) select 'x', 'y' from batch")
+                json!("insert into audit_logs(actor_slack_id, action) select 'x', 'y' from batch");
         }),
         ("expiry", |p| p["expires_at"] = json!("2099-01-01T00:00:00Z")),
         ("verify", |p| p["verify"] = json!([])),
@@ -146,7 +147,6 @@ async fn a_plan_is_good_for_one_run() {
 #[tokio::test]
 async fn what_is_shown_and_dated_cannot_be_edited_either() {
     let world = World::hithonix().await;
-    type Edit = fn(&mut Value);
     let edits: [Edit; 3] = [
         |p| p["diff"] = json!([]),
         |p| p["preflight"] = json!([]),

@@ -1,4 +1,5 @@
 //! Guarded operations through the real program against a real server: planned, refused, applied, proved, taken back.
+#![cfg(test)]
 
 #[path = "../common/mod.rs"]
 mod common;

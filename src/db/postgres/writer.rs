@@ -5,6 +5,7 @@
 
 mod batching;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -226,14 +227,13 @@ impl PgWriter {
     async fn take_fence(&mut self, run: i64, kind: &str, mine: Option<i64>) -> Result<(Begun, Event)> {
         lock::wait_for_sessions(&mut self.work, run, GONE).await?;
         // Whoever reconnects must be the one who was there; whoever resumes needs a run that can be gone on with.
-        let which = match mine {
-            Some(fence) => format!("r.fence = {fence}"),
-            None => {
-                self.untouched(run).await?;
-                "(r.outcome = 'running' or r.resumable) and not exists (select from midwatch.runs u \
-                 where u.undoes = r.id and u.applied > 0)"
-                    .to_owned()
-            }
+        let which = if let Some(fence) = mine {
+            format!("r.fence = {fence}")
+        } else {
+            self.untouched(run).await?;
+            "(r.outcome = 'running' or r.resumable) and not exists (select from midwatch.runs u \
+             where u.undoes = r.id and u.applied > 0)"
+                .to_owned()
         };
         let me = session::name(&mut self.work).await?;
         let outcome = async {
@@ -512,7 +512,7 @@ fn copy_text(run: &str, step: usize, from: u64, rows: &[PlannedRow]) -> String {
     let mut out = String::with_capacity(rows.len() * 160);
     for (row, seq) in rows.iter().zip(from + 1..) {
         out.push_str(run);
-        out.push_str(&format!("\t{step}\t{seq}\t"));
+        let _ = write!(out, "\t{step}\t{seq}\t");
         out.push_str(&row.unit.map_or_else(|| "\\N".to_owned(), |u| u.to_string()));
         for values in [Some(&row.key), row.before.as_ref(), row.after.as_ref()] {
             out.push('\t');
