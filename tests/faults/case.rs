@@ -218,7 +218,7 @@ impl Case {
                 {
                     None
                 }
-                _ => Some("seen when the second batch changes its rows"),
+                _ => Some("seen when a batch changes its rows"),
             },
             _ => None,
         }

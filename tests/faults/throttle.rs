@@ -254,6 +254,7 @@ async fn a_replica_whose_lag_cannot_be_read_is_a_refusal_unless_policy_allows() 
         "--set",
         "limit=24",
     ];
+    // Whom else it sees is another matter.
     world.configure(&url, "batch_rows = 7\nallow_unknown_load = true");
     let before = world.plan(resolve, "before.json").await;
     // It comes while a run is on.
@@ -281,7 +282,7 @@ async fn a_replica_whose_lag_cannot_be_read_is_a_refusal_unless_policy_allows() 
     let refused = world.midwatch(&planned.apply()).await;
     assert_eq!(refused.code, 3, "{refused:?}");
     assert!(refused.stdout.contains("the lag of a replica cannot be read"), "{refused:?}");
-    world.configure(&url, "batch_rows = 7\nallow_unknown_lag = true\nallow_unknown_load = true");
+    world.configure(&url, "batch_rows = 7\nallow_unknown_load = true\nallow_unknown_lag = true");
     let planned = world.plan(&["undo", &run], "undo.json").await;
     let allowed = world.midwatch(&planned.apply()).await;
     assert_eq!(allowed.code, 0, "{allowed:?}");
