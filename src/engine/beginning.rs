@@ -1,17 +1,18 @@
 //! What comes before the first step: is it this server, is the plan still true, and the intent in the journal.
 
+use futures_util::future::join;
 use serde_json::json;
 
 use super::error::{Class, Error, Result};
 use super::guard::Approved;
 use super::journal::{Event, Outcome};
-use super::plan::{Action, Identity, Plan, Ready, Unit};
+use super::plan::{Action, Identity, Plan, Unit};
 use super::progress::{Done, Phase, Progress, Watcher};
 use super::writer::{Begun, Writer};
 use super::{Engine, compare, maintain, planner};
 
 /// Planned rows written into the journal at a time.
-const STAGE: usize = 5_000;
+const STAGE: usize = 2_000;
 /// From here on the journal's tables change so much that the server should look at them again.
 pub(super) const MANY: u64 = 10_000;
 
@@ -36,11 +37,11 @@ pub(super) async fn still_true(engine: &Engine, approved: &Approved) -> Result<(
         return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
     }
     let fresh =
-        planner::plan(engine, &maintain::request_of(plan), Some(&**rows), &|_| ()).await.map_err(|e| {
+        planner::plan(engine, &maintain::request_of(plan), Some(rows), &|_| ()).await.map_err(|e| {
             // What could be planned and cannot any more has moved.
             refuse(if e.class == Class::Usage { Error { class: Class::Stale, ..e } } else { e })
         })?;
-    if let Some(bad) = fresh.plan.preflight.iter().find(|p| p.status == Ready::Fail) {
+    if let Some(bad) = fresh.plan.preflight.iter().find(|p| p.status.blocks()) {
         return Err(refuse(Error::new(Class::Refused, format!("preflight {}: {}", bad.id, bad.message))));
     }
     let moved = compare::compare(plan, &**rows, &fresh.plan, &*fresh.rows).map_err(refuse)?;
@@ -72,11 +73,14 @@ pub(super) async fn intent(
     let mut begun = writer.begin(plan, bootstrap).await?;
     let step = plan.steps.iter().position(|s| matches!(s.action, Action::Rows(_)));
     if let (Some(step), Some(rows)) = (step, approved.rows()) {
-        let mut at = 0;
-        while at < rows.len() {
-            let page = rows.page(at, STAGE)?;
-            writer.stage(&begun, step, at, &page).await?;
-            at += page.len() as u64;
+        let (mut at, mut page) = (0, rows.raw(0, STAGE)?);
+        while !page.is_empty() {
+            // The next page is read while the server takes this one.
+            let next = at + page.len() as u64;
+            let (written, following) =
+                join(writer.stage(&begun, step, at, &page), async { rows.raw(next, STAGE) }).await;
+            written?;
+            (at, page) = (next, following?);
         }
     }
     let body = json!({

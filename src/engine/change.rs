@@ -46,8 +46,8 @@ pub struct Derived {
 
 /// A change of many rows of one table, batch by batch; each batch is one transaction.
 ///
-/// Statements of the profile read `batch`: the key's columns, and `old_x` and `new_x` per written column; and
-/// `run`: `id`, `operation`, `name`, `operator`, `reason`, `undo`.
+/// Statements of the profile read `batch` ([`RowChange::batch_columns`]) and `run`: `id`, `operation`, `name`,
+/// `operator`, `reason`, `undo`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowChange {
     /// The table.
@@ -78,6 +78,75 @@ pub struct RowChange {
     pub canary: Option<Canary>,
     /// Why, for the system's own audit rows.
     pub reason: String,
+}
+
+/// A column of `batch` and where its value is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchColumn<'a> {
+    /// As statements read it.
+    pub name: String,
+    /// The column it is of.
+    pub column: &'a TypedColumn,
+    /// Its source.
+    pub origin: Origin,
+}
+
+/// Where a value of `batch` is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The planned row's key.
+    Key,
+    /// What it was planned to be before.
+    Before,
+    /// What it is to be.
+    After,
+    /// The row itself, as the batch found it.
+    Row,
+}
+
+impl RowChange {
+    /// What statements read as `batch`: the key's columns, `old_x` and `new_x` per written column, and, where rows
+    /// are there already, their other columns under their own names.
+    #[must_use]
+    pub fn batch_columns(&self) -> Vec<BatchColumn<'_>> {
+        let mut out: Vec<BatchColumn<'_>> = self
+            .key
+            .iter()
+            .map(|column| BatchColumn { name: column.name.clone(), column, origin: Origin::Key })
+            .collect();
+        for column in &self.columns {
+            for (prefix, origin) in [("old", Origin::Before), ("new", Origin::After)] {
+                out.push(BatchColumn { name: format!("{prefix}_{}", column.name), column, origin });
+            }
+        }
+        if matches!(self.kind, RowKind::Update | RowKind::Delete) {
+            // A row may be wide: only what some statement names is carried along.
+            let statements = self.audit.iter().chain(&self.after_batch);
+            let text: Vec<_> = statements.chain(self.derived.iter().map(|d| &d.rows)).collect();
+            let written = |c: &TypedColumn| self.columns.iter().any(|w| w.name == c.name);
+            for column in &self.kept {
+                let taken = out.iter().any(|b| b.name == column.name);
+                let read = text.iter().any(|t| t.contains(&column.name));
+                if read && !taken && !(self.kind == RowKind::Update && written(column)) {
+                    out.push(BatchColumn { name: column.name.clone(), column, origin: Origin::Row });
+                }
+            }
+        }
+        out
+    }
+
+    /// A statement of a profile over the given `batch` and `run`, its own WITH going on after ours.
+    #[must_use]
+    pub fn over(&self, batch: &str, run: &str, statement: &str) -> String {
+        let text = statement.trim();
+        let is_with = text.get(..4).is_some_and(|w| w.eq_ignore_ascii_case("with"))
+            && text[4..].starts_with(char::is_whitespace);
+        if is_with {
+            format!("with {batch}, {run}, {}", text[4..].trim_start())
+        } else {
+            format!("with {batch}, {run} {text}")
+        }
+    }
 }
 
 /// Few rows first, and what becomes of them decides.
@@ -196,4 +265,36 @@ fn computed(derived: &Derived) -> Verification {
         pairs(&derived.columns, "after", "is not distinct from"),
     );
     Verification { title: format!("rows of {} hold what was computed or put back", derived.table), sql }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_with_its_own_with_goes_on_after_ours() {
+        let change = RowChange {
+            table: "t".into(),
+            kind: RowKind::Update,
+            key: vec![],
+            columns: vec![],
+            kept: vec![],
+            before_batch: vec![],
+            after_change: vec![],
+            excludes_writers: false,
+            audit: None,
+            after_batch: None,
+            derived: vec![],
+            restores: None,
+            canary: None,
+            reason: String::new(),
+        };
+        let over = |sql: &str| change.over("batch as (b)", "run as (r)", sql);
+        assert_eq!(
+            over("  WITH x as (select 1) insert"),
+            "with batch as (b), run as (r), x as (select 1) insert"
+        );
+        assert_eq!(over("without"), "with batch as (b), run as (r) without");
+        assert_eq!(over("insert into t"), "with batch as (b), run as (r) insert into t");
+    }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::error::{Class, Error};
 use super::operation::Risk;
-use super::plan::{Plan, Ready, Reversible};
+use super::plan::{Plan, Reversible};
 use super::rowset::RowSet;
 use super::target::{Environment, Server};
 
@@ -319,7 +319,7 @@ impl Guard {
         if now.now >= plan.expires_at {
             return Err(expired(&plan, now.now));
         }
-        if let Some(failed) = plan.preflight.iter().find(|p| p.status == Ready::Fail) {
+        if let Some(failed) = plan.preflight.iter().find(|p| p.status.blocks()) {
             return Err(refused(format!("preflight {}: {}", failed.id, failed.message)));
         }
         let irreversible = risk > Risk::Additive && plan.reversible == Reversible::No;

@@ -20,6 +20,7 @@ pub mod profile;
 pub mod progress;
 mod proof;
 pub mod report;
+mod rights;
 pub mod rowset;
 pub mod script;
 pub mod secret;

@@ -136,7 +136,7 @@ impl PlanCx<'_> {
 /// Where a plan's rows come from: expressions over one FROM clause.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowQuery {
-    /// `from …`, with `$1…` for `params`.
+    /// `from …`, with `$1…` for `params`; the rows that are changed, where they are there already, as `t`.
     pub from: String,
     /// Which rows; empty: all.
     pub filter: String,

@@ -143,6 +143,14 @@ pub enum Ready {
     Unknown,
 }
 
+impl Ready {
+    /// Nobody goes on over it. What could not be looked at is not taken to be fine.
+    #[must_use]
+    pub fn blocks(self) -> bool {
+        matches!(self, Self::Fail | Self::Unknown)
+    }
+}
+
 /// A thing looked at before acting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preflight {

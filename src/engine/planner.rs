@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::change::{Derived, RowChange};
+use super::change::{Derived, Origin, RowChange};
 use super::guard::JournalState;
 use super::ident::Ident;
 use super::journal;
@@ -17,9 +17,8 @@ use super::operation::{Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo}
 use super::paging::cast_name;
 use super::plan::{Action, Identity, Plan, PlannedRow, Preflight, Ready, Total};
 use super::ports::{Param, ReadOptions, ReadTx, Snapshot};
-use super::rowset::{RowSet, Summary};
-use super::undo;
-use super::{Cx, Engine, Error, Result};
+use super::rowset::{LineSum, RowSet, Summary};
+use super::{Cx, Engine, Error, Result, rights, undo};
 
 /// A plan may read a whole table.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -41,11 +40,11 @@ struct Asked<'e> {
     draft: Draft,
 }
 
-/// Plans. `only`: a frozen selection is read again by its keys.
+/// Plans. `again`: the rows of a plan of the same, to be compared with it; a frozen selection is read by their keys.
 pub(super) async fn plan(
     engine: &Engine,
     request: &Request,
-    only: Option<&dyn RowSet>,
+    again: Option<&Arc<dyn RowSet>>,
     news: News<'_>,
 ) -> Result<Planned> {
     let server = engine.facts.server().await?;
@@ -62,12 +61,21 @@ pub(super) async fn plan(
         policy: &engine.guard.policy,
     };
     let asked = ask(engine, &cx, request).await?;
-    let (rows, summary) =
-        read_rows(engine, asked.draft.rows.as_ref(), only.filter(|_| asked.draft.frozen), news).await?;
-    let follow = if only.is_none() { follow(engine, &asked.draft).await } else { vec![] };
+    let query = asked.draft.rows.as_ref();
+    let only = again.filter(|_| asked.draft.frozen).map(|rows| &**rows);
+    let (rows, summary) = match again {
+        Some(rows) if unchanged(engine, query, only, &**rows).await? => (rows.clone(), Summary::default()),
+        _ => read_rows(engine, query, only, news).await?,
+    };
+    let follow = if again.is_none() { follow(engine, &asked.draft).await } else { vec![] };
     let now = server_time(engine).await?;
     let mut preflight = general(engine, &asked, &server).await;
     preflight.extend(asked.draft.preflight.iter().cloned());
+    for step in &asked.draft.steps {
+        if let Action::Rows(change) = &step.action {
+            preflight.extend(rights::of(engine, change).await);
+        }
+    }
     if let Some(ids) = asked.params.ids().filter(|ids| ids.len() as u64 > rows.len()) {
         let missing = ids.len() as u64 - rows.len();
         let what = format!("{missing} of the {} ids given are not among the rows that need it", ids.len());
@@ -233,6 +241,30 @@ pub(super) async fn server_time(engine: &Engine) -> Result<DateTime<Utc>> {
     Ok(now.now)
 }
 
+/// Would a plan made now have the very same rows? Only their lines are summed; where they differ, or there is no
+/// telling, they are read as rows.
+async fn unchanged(
+    engine: &Engine,
+    query: Option<&RowQuery>,
+    only: Option<&dyn RowSet>,
+    rows: &dyn RowSet,
+) -> Result<bool> {
+    let Some(query) = query else { return Ok(false) };
+    let mut sum = LineSum::default();
+    let mut tx = engine.facts.begin(whole()).await?;
+    lines(&mut *tx, query, only, &mut |line| {
+        sum.add(&line);
+        Ok(())
+    })
+    .await?;
+    Ok(sum.finish() == rows.sha256())
+}
+
+/// All rows, in one snapshot.
+fn whole() -> ReadOptions {
+    ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(PATIENCE), ..ReadOptions::default() }
+}
+
 async fn read_rows(
     engine: &Engine,
     query: Option<&RowQuery>,
@@ -242,40 +274,43 @@ async fn read_rows(
     let mut spool = engine.means.spools.create()?;
     let mut summary = Summary::default();
     if let Some(query) = query {
-        let options = ReadOptions {
-            snapshot: Snapshot::Transaction,
-            timeout: Some(PATIENCE),
-            ..ReadOptions::default()
-        };
-        let mut tx = engine.facts.begin(options).await?;
-        let mut take = |row: PlannedRow| {
-            summary.add(&row);
+        let mut tx = engine.facts.begin(whole()).await?;
+        let mut take = |line: String| {
+            summary.add(&parse(&line)?);
             if summary.rows().is_multiple_of(NEWS_EVERY) {
                 news(PlanNews::Counted(summary.rows()));
             }
-            spool.push(&row)
+            spool.push(&line)
         };
-        if let Some(only) = only {
-            by_keys(&mut *tx, query, only, &mut take).await?;
-        } else {
-            let first = query.sql(Some(FIRST), None);
-            let page = tx.texts(&first, &query.params).await?;
-            let page: Vec<PlannedRow> = page.iter().flatten().map(|t| parse(t)).collect::<Result<_>>()?;
-            let all = (page.len() as u64) < FIRST.min(query.limit.unwrap_or(FIRST));
-            news(PlanNews::First(page.clone()));
+        let mut all = false;
+        if only.is_none() {
+            let page = tx.texts(&query.sql(Some(FIRST), None), &query.params).await?;
+            let page: Vec<String> = page.into_iter().flatten().collect();
+            news(PlanNews::First(page.iter().map(|t| parse(t)).collect::<Result<_>>()?));
+            all = (page.len() as u64) < FIRST.min(query.limit.unwrap_or(FIRST));
             if all {
                 page.into_iter().try_for_each(&mut take)?;
-            } else {
-                let sql = query.sql(query.limit, None);
-                let mut each = |text: Option<String>| match text {
-                    Some(text) => take(parse(&text)?),
-                    None => Ok(()),
-                };
-                tx.each(&sql, &query.params, &mut each).await?;
             }
+        }
+        if !all {
+            lines(&mut *tx, query, only, &mut take).await?;
         }
     }
     Ok((spool.finish()?, summary))
+}
+
+/// Rows as the server writes them.
+async fn lines(
+    tx: &mut dyn ReadTx,
+    query: &RowQuery,
+    only: Option<&dyn RowSet>,
+    take: &mut (dyn FnMut(String) -> Result<()> + Send),
+) -> Result<()> {
+    if let Some(only) = only {
+        return by_keys(tx, query, only, take).await;
+    }
+    let mut each = |text: Option<String>| text.map_or(Ok(()), &mut *take);
+    tx.each(&query.sql(query.limit, None), &query.params, &mut each).await
 }
 
 fn parse(text: &str) -> Result<PlannedRow> {
@@ -288,7 +323,7 @@ async fn by_keys(
     tx: &mut dyn ReadTx,
     query: &RowQuery,
     only: &dyn RowSet,
-    take: &mut (dyn FnMut(PlannedRow) -> Result<()> + Send),
+    take: &mut (dyn FnMut(String) -> Result<()> + Send),
 ) -> Result<()> {
     let key_sql: Vec<_> = query.key.iter().map(|(n, e)| format!("{e} as {}", Ident(n))).collect();
     let types = tx.describe(&format!("select {} {} limit 0", key_sql.join(", "), query.from)).await?;
@@ -305,7 +340,7 @@ async fn by_keys(
             arrays.push((params.len(), cast_name(&column.type_name)));
         }
         for text in tx.texts(&query.sql(None, Some(&arrays)), &params).await?.into_iter().flatten() {
-            take(parse(&text)?)?;
+            take(text)?;
         }
     }
     Ok(())
@@ -317,17 +352,20 @@ impl RowQuery {
         let of = |pairs: &[(String, String)], name: &str| {
             pairs.iter().find(|(n, _)| n == name).map_or_else(|| "null".to_owned(), |(_, e)| e.clone())
         };
-        let mut columns: Vec<String> = change
-            .key
+        let columns: Vec<String> = change
+            .batch_columns()
             .iter()
-            .map(|c| format!("({})::{} as {}", of(&self.key, &c.name), c.type_name, Ident(&c.name)))
+            .map(|b| {
+                let name = &b.column.name;
+                let value = match b.origin {
+                    Origin::Key => of(&self.key, name),
+                    Origin::Before => of(&self.before, name),
+                    Origin::After => of(&self.after, name),
+                    Origin::Row => format!("t.{}", Ident(name)),
+                };
+                format!("({value})::{} as {}", b.column.type_name, Ident(&b.name))
+            })
             .collect();
-        for c in &change.columns {
-            for (side, prefix) in [(&self.before, "old"), (&self.after, "new")] {
-                let name = format!("{prefix}_{}", c.name);
-                columns.push(format!("({})::{} as {}", of(side, &c.name), c.type_name, Ident(&name)));
-            }
-        }
         let filter = if self.filter.is_empty() { "true" } else { self.filter.as_str() };
         let limit = self.limit.map_or_else(String::new, |n| {
             let keys: Vec<_> = self.key.iter().map(|(_, e)| e.clone()).collect();

@@ -1,5 +1,6 @@
 //! Questions asked after a run, with sessions that can only read.
 
+use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::change::Canary;
@@ -8,17 +9,16 @@ use super::ports::{Facts, Param, ReadOptions};
 use super::{Engine, Error, Result};
 
 /// The images of a run, as the plan's questions read them.
-const RUN_ROWS: &str = "with run_rows as materialized (select i.seq, i.batch, i.relation, i.key, i.before, i.after \
+const RUN_ROWS: &str = "with run_rows as not materialized (select i.seq, i.batch, i.relation, i.key, i.before, i.after \
                         from midwatch.images i where i.run = $1::bigint)";
 
-/// Each question and how many rows answer it wrongly.
+/// Each question, all at once, and how many rows answer it wrongly.
 pub(super) async fn ask(engine: &Engine, plan: &Plan, run: &str) -> Vec<(String, Result<u64>)> {
-    let mut out = Vec::new();
-    for question in &plan.verify {
+    let answers = plan.verify.iter().map(async |question| {
         let sql = format!("{RUN_ROWS} select count(*)::text from ({}\n) q", question.sql);
-        out.push((question.title.clone(), count(engine, &sql, run).await));
-    }
-    out
+        (question.title.clone(), count(engine, &sql, run).await)
+    });
+    join_all(answers).await
 }
 
 async fn count(engine: &Engine, sql: &str, run: &str) -> Result<u64> {

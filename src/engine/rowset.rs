@@ -4,6 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+
 use super::error::Result;
 use super::plan::{DIFF_ROWS, PlannedRow, Total};
 
@@ -24,14 +28,16 @@ pub trait RowSet: Send + Sync {
     fn sha256(&self) -> &str;
     /// A page, from the given row on.
     fn page(&self, from: u64, limit: usize) -> Result<Vec<PlannedRow>>;
+    /// The same, its values not looked into.
+    fn raw(&self, from: u64, limit: usize) -> Result<Vec<RawRow>>;
     /// A copy beside the plan's file.
     fn save(&self, path: &Path) -> Result<()>;
 }
 
 /// Where rows are written while a plan is made.
 pub trait Spool: Send {
-    /// One more row.
-    fn push(&mut self, row: &PlannedRow) -> Result<()>;
+    /// One more row, as the server wrote it: a line of JSON.
+    fn push(&mut self, line: &str) -> Result<()>;
     /// No more rows.
     fn finish(self: Box<Self>) -> Result<Arc<dyn RowSet>>;
 }
@@ -42,6 +48,44 @@ pub trait Spools: Send + Sync {
     fn create(&self) -> Result<Box<dyn Spool>>;
     /// One that was saved.
     fn open(&self, path: &Path) -> Result<Arc<dyn RowSet>>;
+}
+
+/// A planned row on its way into the journal.
+#[derive(Debug, Deserialize)]
+pub struct RawRow {
+    /// As [`PlannedRow::key`].
+    pub key: Box<RawValue>,
+    /// As [`PlannedRow::before`].
+    #[serde(default)]
+    pub before: Option<Box<RawValue>>,
+    /// As [`PlannedRow::after`].
+    #[serde(default)]
+    pub after: Option<Box<RawValue>>,
+    /// As [`PlannedRow::unit`].
+    #[serde(default)]
+    pub unit: Option<i64>,
+}
+
+/// The sum of a row set's lines.
+#[derive(Debug, Clone, Default)]
+pub struct LineSum(Sha256);
+
+impl LineSum {
+    /// One more line, without its end.
+    pub fn add(&mut self, line: &str) {
+        self.0.update(line);
+        self.0.update(b"\n");
+    }
+
+    /// Whole lines, with their ends.
+    pub fn add_lines(&mut self, lines: &[u8]) {
+        self.0.update(lines);
+    }
+
+    /// In hexadecimal.
+    pub fn finish(self) -> String {
+        format!("{:x}", self.0.finalize())
+    }
 }
 
 /// What a plan says of its rows: the first ones, and groups.

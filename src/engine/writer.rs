@@ -4,8 +4,9 @@ use super::change::RowChange;
 use super::error::Result;
 use super::guard::Approved;
 use super::journal::{Event, Operator, Outcome};
-use super::plan::{Plan, PlannedRow};
+use super::plan::Plan;
 use super::ports::Fut;
+use super::rowset::RawRow;
 
 /// Opens writers on one target.
 pub trait Writers: Send + Sync {
@@ -108,7 +109,7 @@ pub trait Writer: Send {
         begun: &'a Begun,
         step: usize,
         from: u64,
-        rows: &'a [PlannedRow],
+        rows: &'a [RawRow],
     ) -> Fut<'a, Result<()>>;
     /// Makes the intent durable.
     fn staged<'a>(&'a mut self, begun: &'a Begun, body: &'a serde_json::Value) -> Fut<'a, Result<Event>>;

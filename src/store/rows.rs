@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
-use sha2::{Digest as _, Sha256};
+use serde::de::DeserializeOwned;
 
 use crate::engine::plan::PlannedRow;
-use crate::engine::rowset::{RowSet, Spool, Spools};
+use crate::engine::rowset::{LineSum, RawRow, RowSet, Spool, Spools};
 use crate::engine::{Class, Error, Result};
 
 /// Rows of a block: what a page costs at most to find.
@@ -34,7 +34,7 @@ impl Spools for Scratch {
     fn create(&self) -> Result<Box<dyn Spool>> {
         let (file, path) = nameless()?;
         let part =
-            Part { file, path, block: Vec::new(), rows: 0, at: 0, offsets: vec![], hash: Sha256::new() };
+            Part { file, path, block: Vec::new(), rows: 0, at: 0, offsets: vec![], hash: LineSum::default() };
         Ok(Box::new(part))
     }
 
@@ -71,7 +71,7 @@ struct Part {
     rows: u64,
     at: u64,
     offsets: Vec<u64>,
-    hash: Sha256,
+    hash: LineSum,
 }
 
 impl Part {
@@ -95,12 +95,10 @@ fn pack(block: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 impl Spool for Part {
-    fn push(&mut self, row: &PlannedRow) -> Result<()> {
-        let start = self.block.len();
-        serde_json::to_writer(&mut self.block, row)
-            .map_err(|e| Error::unobserved(format!("failed to write a planned row: {e}")))?;
+    fn push(&mut self, line: &str) -> Result<()> {
+        self.block.extend_from_slice(line.as_bytes());
         self.block.push(b'\n');
-        self.hash.update(&self.block[start..]);
+        self.hash.add(line);
         self.rows += 1;
         if self.rows.is_multiple_of(BLOCK) { self.flush() } else { Ok(()) }
     }
@@ -114,7 +112,7 @@ impl Spool for Part {
             rows: part.rows,
             size: part.at,
             offsets: part.offsets,
-            sha256: format!("{:x}", part.hash.finalize()),
+            sha256: part.hash.finish(),
         }))
     }
 }
@@ -139,13 +137,13 @@ impl Stored {
         let file = File::open(path).map_err(broken)?;
         let size = file.metadata().map_err(broken)?.len();
         let mut reader = BufReader::new(&file);
-        let (mut offsets, mut rows, mut hash, mut block) = (vec![], 0_u64, Sha256::new(), Vec::new());
+        let (mut offsets, mut rows, mut hash, mut block) = (vec![], 0_u64, LineSum::default(), Vec::new());
         let mut at = 0;
         while at < size {
             offsets.push(at);
             block.clear();
             GzDecoder::new(&mut reader).read_to_end(&mut block).map_err(broken)?;
-            hash.update(&block);
+            hash.add_lines(&block);
             let lines = block.split(|b| *b == b'\n').count().saturating_sub(1) as u64;
             at = reader.stream_position().map_err(broken)?;
             rows += lines;
@@ -158,8 +156,8 @@ impl Stored {
                 .hint("apply takes the rows as plan wrote them; plan again"));
             }
         }
-        let sha256 = format!("{:x}", hash.finalize());
-        Ok(Self { file: Mutex::new(file), path: path.to_owned(), rows, size, offsets, sha256 })
+        let path = path.to_owned();
+        Ok(Self { file: Mutex::new(file), path, rows, size, offsets, sha256: hash.finish() })
     }
 
     fn block(&self, number: usize) -> Result<Vec<u8>> {
@@ -175,18 +173,8 @@ impl Stored {
         GzDecoder::new(packed.as_slice()).read_to_end(&mut block).map_err(read)?;
         Ok(block)
     }
-}
 
-impl RowSet for Stored {
-    fn len(&self) -> u64 {
-        self.rows
-    }
-
-    fn sha256(&self) -> &str {
-        &self.sha256
-    }
-
-    fn page(&self, from: u64, limit: usize) -> Result<Vec<PlannedRow>> {
+    fn read<T: DeserializeOwned>(&self, from: u64, limit: usize) -> Result<Vec<T>> {
         let mut out = Vec::with_capacity(limit.min(4_096));
         let mut skip = usize::try_from(from % BLOCK).unwrap_or(0);
         let mut number = usize::try_from(from / BLOCK).unwrap_or(usize::MAX);
@@ -205,6 +193,24 @@ impl RowSet for Stored {
             number += 1;
         }
         Ok(out)
+    }
+}
+
+impl RowSet for Stored {
+    fn len(&self) -> u64 {
+        self.rows
+    }
+
+    fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    fn page(&self, from: u64, limit: usize) -> Result<Vec<PlannedRow>> {
+        self.read(from, limit)
+    }
+
+    fn raw(&self, from: u64, limit: usize) -> Result<Vec<RawRow>> {
+        self.read(from, limit)
     }
 
     fn save(&self, path: &Path) -> Result<()> {
@@ -233,6 +239,10 @@ mod tests {
 
     use super::*;
 
+    fn line(n: u64) -> String {
+        serde_json::to_string(&row(n)).unwrap()
+    }
+
     fn row(n: u64) -> PlannedRow {
         let mut row = PlannedRow::default();
         row.key.insert("id".into(), json!(n.to_string()));
@@ -242,7 +252,7 @@ mod tests {
     #[test]
     fn any_page_can_be_read() {
         let mut spool = Scratch.create().unwrap();
-        (0..2_500).for_each(|n| spool.push(&row(n)).unwrap());
+        (0..2_500).for_each(|n| spool.push(&line(n)).unwrap());
         let rows = spool.finish().unwrap();
         assert_eq!(rows.len(), 2_500);
         for (from, limit, want) in
@@ -270,7 +280,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("p.json.rows");
         let mut spool = Scratch.create().unwrap();
-        (0..1_500).for_each(|n| spool.push(&row(n)).unwrap());
+        (0..1_500).for_each(|n| spool.push(&line(n)).unwrap());
         let rows = spool.finish().unwrap();
         rows.save(&path).unwrap();
         let copy = Scratch.open(&path).unwrap();

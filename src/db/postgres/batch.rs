@@ -1,13 +1,22 @@
-//! The statements of a batch, from what its plan says. Values travel as text and are cast in the statement.
+//! The statements of a batch, from what its plan says.
 //!
-//! Parameters everywhere: `$1` run, `$2` step, `$3` first planned row (exclusive), `$4` last, `$5` batch.
+//! A batch is a temporary table of the writing session, filled once from the planned rows, whose values travel as
+//! text; everything else reads it, typed. What begins with `midwatch_` in it is ours, the rest is what a profile's
+//! statements read as `batch`.
 
-use crate::engine::change::{Derived, RowChange, RowKind, TypedColumn};
+use crate::engine::change::{Derived, Origin, RowChange, RowKind, TypedColumn};
 use crate::engine::ident::{Ident, Relation, literal};
 
 /// The planned rows of the batch.
 const PLANNED: &str = "select seq, key, before, after from midwatch.planned_rows \
                        where run = $1 and step = $2 and seq > $3 and seq <= $4";
+
+/// Names no table of the system, whatever it is called: `pg_temp` would be searched first.
+const BATCH: &str = "pg_temp.midwatch_batch";
+
+fn derived_rows(at: usize) -> String {
+    format!("pg_temp.midwatch_derived_{at}")
+}
 
 fn relation(table: &str) -> String {
     Relation::parse(table).to_string()
@@ -18,6 +27,12 @@ fn value(from: &str, column: &TypedColumn) -> String {
     format!("({from}->>{})::{}", literal(&column.name), column.type_name)
 }
 
+/// `t."id" = b."id" and …`
+fn same_key(alias: &str, key: &[TypedColumn], other: &str) -> String {
+    let parts: Vec<_> = key.iter().map(|c| format!("{alias}.{0} = {other}.{0}", Ident(&c.name))).collect();
+    parts.join(" and ")
+}
+
 /// `t."id" = (p.key->>'id')::uuid and …`
 fn key_is(alias: &str, key: &[TypedColumn], from: &str) -> String {
     let parts: Vec<_> =
@@ -25,8 +40,8 @@ fn key_is(alias: &str, key: &[TypedColumn], from: &str) -> String {
     parts.join(" and ")
 }
 
-/// Does the row still hold what was planned? By text: that serves types without equality as well.
-fn unchanged(alias: &str, columns: &[TypedColumn], from: &str) -> String {
+/// Does the row hold these values? By text: that serves types without equality as well.
+fn holds(alias: &str, columns: &[TypedColumn], from: &str) -> String {
     let parts: Vec<_> = columns
         .iter()
         .map(|c| {
@@ -43,189 +58,212 @@ fn image<'c>(alias: &str, columns: impl IntoIterator<Item = &'c TypedColumn>) ->
     format!("jsonb_object(array[{}]::text[], array[{}]::text[])", names.join(", "), texts.join(", "))
 }
 
-fn names(columns: &[TypedColumn]) -> String {
-    columns.iter().map(|c| Ident(&c.name).to_string()).collect::<Vec<_>>().join(", ")
+fn names<'n>(columns: impl IntoIterator<Item = &'n TypedColumn>) -> String {
+    columns.into_iter().map(|c| Ident(&c.name).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// What a profile's statements read as `batch`.
-fn batch_columns(change: &RowChange, from: &str) -> String {
-    let mut out = vec![format!("{from}.seq")];
-    out.extend(
-        change.key.iter().map(|c| format!("{} as {}", value(&format!("{from}.key"), c), Ident(&c.name))),
+/// `"id" uuid, …`
+fn definitions(columns: impl IntoIterator<Item = (String, String)>) -> String {
+    columns.into_iter().map(|(name, of)| format!(", {} {of}", Ident(&name))).collect()
+}
+
+/// The tables of a step's batches, anew: a session keeps them from batch to batch, empty in between.
+pub(super) fn tables(change: &RowChange) -> String {
+    let columns = change.batch_columns().into_iter().map(|b| (b.name, b.column.type_name.clone()));
+    let mut out = format!(
+        "drop table if exists {BATCH}; create temp table midwatch_batch (midwatch_seq bigint, midwatch_key jsonb, \
+         midwatch_before jsonb, midwatch_after jsonb, midwatch_image jsonb{}) on commit delete rows",
+        definitions(columns)
     );
-    for c in &change.columns {
-        let (old, new) = (format!("old_{}", c.name), format!("new_{}", c.name));
-        out.push(format!("{} as {}", value(&format!("{from}.before"), c), Ident(&old)));
-        out.push(format!("{} as {}", value(&format!("{from}.after"), c), Ident(&new)));
+    for (at, derived) in change.derived.iter().enumerate() {
+        let key = derived.key.iter().map(|c| (c.name.clone(), c.type_name.clone()));
+        out.push_str(&format!(
+            "; drop table if exists {}; create temp table midwatch_derived_{at} \
+             (midwatch_key jsonb, midwatch_image jsonb{}) on commit delete rows",
+            derived_rows(at),
+            definitions(key)
+        ));
     }
-    out.join(", ")
+    out
 }
 
-const RUN: &str = "run as (select r.id, r.operation, r.name, r.operator, r.undoes is not null as undo, \
-                   $6::text as reason from midwatch.runs r where r.id = $1)";
-
-/// `batch` as planned, before anything is changed.
-fn planned_batch(change: &RowChange) -> String {
-    format!("with batch as materialized (select {} from ({PLANNED}) p)", batch_columns(change, "p"))
-}
-
-/// `batch` as it was really changed.
-fn changed_batch(change: &RowChange) -> String {
-    if change.kind == RowKind::Compute {
-        return planned_batch(change);
-    }
+/// Fills the batch. Rows that must be there are locked, in the plan's order, so that what is read of them stays true;
+/// those that no longer hold what was planned are left out. `$1` run, `$2` step, `$3` first planned row (exclusive),
+/// `$4` last.
+pub(super) fn fill(change: &RowChange) -> String {
+    let strength = match change.kind {
+        _ if change.excludes_writers => None,
+        RowKind::Update => Some("no key update"),
+        RowKind::Delete => Some("update"),
+        RowKind::Insert | RowKind::Compute => None,
+    };
+    let there = matches!(change.kind, RowKind::Update | RowKind::Delete);
+    let columns = change.batch_columns();
+    let targets: String = columns.iter().map(|b| format!(", {}", Ident(&b.name))).collect();
+    let values: String = columns
+        .iter()
+        .map(|b| match b.origin {
+            Origin::Key => format!(", {}", value("p.key", b.column)),
+            Origin::Before => format!(", {}", value("p.before", b.column)),
+            Origin::After => format!(", {}", value("p.after", b.column)),
+            Origin::Row => format!(", t.{}", Ident(&b.column.name)),
+        })
+        .collect();
+    let (rows, image) = if there {
+        let rows = format!(
+            "({PLANNED}) p join {} t on {} where {} order by p.seq{}",
+            relation(&change.table),
+            key_is("t", &change.key, "p.key"),
+            holds("t", &change.columns, "p.before"),
+            strength.map(|s| format!(" for {s} of t")).unwrap_or_default(),
+        );
+        (rows, image("t", &change.kept))
+    } else {
+        (format!("({PLANNED}) p"), "null".into())
+    };
     format!(
-        "with batch as materialized (select {} from midwatch.images i \
-         where i.run = $1 and i.batch = $5 and i.step = $2 and i.seq > $3 and i.seq <= $4)",
-        batch_columns(change, "i")
+        "insert into {BATCH} (midwatch_seq, midwatch_key, midwatch_before, midwatch_after, midwatch_image{targets}) \
+         select p.seq, p.key, p.before, p.after, {image}{values} from {rows}"
     )
 }
 
-/// Locks the rows in the plan's order, so that what is read of them afterwards stays true.
-pub(super) fn lock(change: &RowChange) -> Option<String> {
-    let strength = match change.kind {
-        _ if change.excludes_writers => return None,
-        RowKind::Update => "no key update",
-        RowKind::Delete => "update",
-        RowKind::Insert | RowKind::Compute => return None,
-    };
-    Some(format!(
-        "select count(*)::text from (select from ({PLANNED}) p join {} t on {} order by p.seq for {strength} of t) q",
-        relation(&change.table),
-        key_is("t", &change.key, "p.key"),
-    ))
-}
-
-/// The change itself; keeps the image of every row it writes. Rows that differ from the plan are passed by.
+/// The change itself; keeps the image of every row it writes. `$1` run, `$2` step, `$3` batch.
 pub(super) fn change(change: &RowChange) -> Option<String> {
     let table = relation(&change.table);
-    let sets: Vec<_> =
-        change.columns.iter().map(|c| format!("{} = {}", Ident(&c.name), value("p.after", c))).collect();
+    let key = same_key("t", &change.key, "b");
+    let new = |c: &TypedColumn| Ident(&format!("new_{}", c.name)).to_string();
     let work = match change.kind {
         RowKind::Compute => return None,
-        RowKind::Update => format!(
-            "update {table} t set {} from p join {table} o on {} \
-             where t.ctid = o.ctid and t.tableoid = o.tableoid and {} \
-             returning p.seq, p.key, {} as before, {} as after",
-            sets.join(", "),
-            key_is("o", &change.key, "p.key"),
-            unchanged("o", &change.columns, "p.before"),
-            image("o", &change.kept),
-            image("t", &change.columns),
-        ),
+        RowKind::Update => {
+            let sets: Vec<_> =
+                change.columns.iter().map(|c| format!("{} = b.{}", Ident(&c.name), new(c))).collect();
+            format!(
+                "changed as (update {table} t set {} from {BATCH} b where {key} returning b.midwatch_seq as seq, \
+                 b.midwatch_key as key, b.midwatch_image as before, b.midwatch_after as after, {} as planned)",
+                sets.join(", "),
+                holds("t", &change.columns, "b.midwatch_after"),
+            )
+        }
         RowKind::Delete => format!(
-            "delete from {table} t using p where {} and {} returning p.seq, p.key, {} as before, null::jsonb as after",
-            key_is("t", &change.key, "p.key"),
-            unchanged("t", &change.columns, "p.before"),
-            image("t", &change.kept),
+            "changed as (delete from {table} t using {BATCH} b where {key} returning b.midwatch_seq as seq, \
+             b.midwatch_key as key, b.midwatch_image as before, null::jsonb as after, true as planned)"
         ),
         RowKind::Insert => {
-            let values: Vec<_> = change.columns.iter().map(|c| value("p.after", c)).collect();
+            let values: Vec<_> = change.columns.iter().map(|c| format!("b.{}", new(c))).collect();
             format!(
-                "insert into {table} ({}) overriding system value select {} from p order by p.seq \
-                 on conflict do nothing returning *",
+                "work as (insert into {table} ({}) overriding system value select {} from {BATCH} b order by b.midwatch_seq \
+                 on conflict do nothing returning *), \
+                 changed as materialized (select b.midwatch_seq as seq, b.midwatch_key as key, null::jsonb as before, \
+                 {} as after, {} as planned from work t left join {BATCH} b on {key})",
                 names(&change.columns),
                 values.join(", "),
+                image("t", &change.kept),
+                holds("t", &change.columns, "b.midwatch_after"),
             )
         }
     };
-    let changed = if change.kind == RowKind::Insert {
-        format!(
-            "select p.seq, p.key, null::jsonb as before, {} as after from work t join p on {}",
-            image("t", &change.kept),
-            key_is("t", &change.key, "p.key"),
-        )
-    } else {
-        "select seq, key, before, after from work".into()
-    };
     Some(format!(
-        "with p as materialized ({PLANNED}), work as ({work}), kept as (\
-         insert into midwatch.images (run, step, batch, seq, relation, key, before, after) \
-         select $1, $2, $5, c.seq, {}, c.key, c.before, c.after from ({changed}) c returning seq, after) \
-         select json_build_object('written', (select count(*) from work), 'kept', count(*), \
-         'otherwise', count(*) filter (where not k.after @> p.after))::text \
-         from kept k left join p on p.seq = k.seq",
+        "with {work}, kept as (insert into midwatch.images (run, step, batch, seq, relation, key, before, after) \
+         select $1, $2, $3, c.seq, {}, c.key, c.before, c.after from changed c where c.seq is not null returning 1) \
+         select json_build_object('kept', (select count(*) from kept), 'otherwise', count(*) filter (where c.seq is null or not c.planned))::text \
+         from changed c",
         literal(&change.table),
     ))
 }
 
-/// A profile's statement over `batch`, as it was changed.
+/// What was not inserted is no part of the batch. `$1` run, `$2` batch.
+pub(super) const UNCHANGED: &str = "delete from pg_temp.midwatch_batch b where not exists \
+    (select from midwatch.images i where i.run = $1 and i.batch = $2 and i.seq = b.midwatch_seq)";
+
+/// `batch`, as a profile's statements read it.
+fn batch(change: &RowChange) -> String {
+    let columns: Vec<_> = change.batch_columns().iter().map(|b| Ident(&b.name).to_string()).collect();
+    format!("batch as not materialized (select {} from {BATCH})", columns.join(", "))
+}
+
+const RUN: &str = "run as (select r.id, r.operation, r.name, r.operator, r.undoes is not null as undo, \
+                   $2::text as reason from midwatch.runs r where r.id = $1)";
+
+/// A profile's statement over `batch`. `$1` run, `$2` the reason.
 pub(super) fn over_batch(change: &RowChange, statement: &str) -> String {
-    let (first, rest) = split_with(statement);
-    match rest {
-        // The statement's own WITH goes on after ours.
-        Some(rest) => format!("{}, {RUN}, {rest}", changed_batch(change)),
-        None => format!("{}, {RUN} {first}", changed_batch(change)),
-    }
+    change.over(&batch(change), RUN, statement)
 }
 
-fn split_with(statement: &str) -> (&str, Option<&str>) {
-    let text = statement.trim();
-    let is_with = text.get(..4).is_some_and(|w| w.eq_ignore_ascii_case("with"))
-        && text[4..].starts_with(char::is_whitespace);
-    (text, is_with.then(|| text[4..].trim_start()))
-}
-
-fn keys(change: &RowChange, derived: &Derived) -> String {
+/// Locks the derived rows of a batch and keeps them as they are. In one order for everybody, so that two who lock them
+/// wait instead of blocking each other. LATERAL, since a batch has few of them and their key is indexed: a join would
+/// often read the whole table.
+pub(super) fn derived_before(change: &RowChange, derived: &Derived, at: usize) -> String {
     let known: Vec<_> = derived.key.iter().map(|c| format!("q.{} is not null", Ident(&c.name))).collect();
     let order: Vec<_> = (1..=derived.key.len()).map(|n| n.to_string()).collect();
-    // In one order for everybody, so that two who lock them wait instead of blocking each other.
+    let typed: Vec<_> =
+        derived.key.iter().map(|c| format!("q.{0}::{1} as {0}", Ident(&c.name), c.type_name)).collect();
     format!(
-        "{}, keys as materialized (select distinct {} from ({}) q where {} order by {})",
-        planned_batch(change),
-        derived
-            .key
-            .iter()
-            .map(|c| format!("q.{0}::{1} as {0}", Ident(&c.name), c.type_name))
-            .collect::<Vec<_>>()
-            .join(", "),
+        "with {}, keys as materialized (select distinct {} from ({}\n) q where {} order by {}) \
+         insert into {} (midwatch_key, midwatch_image, {}) select {}, d.image, k.* \
+         from keys k left join lateral (select {} as image from {} d where {} offset 0 for update) d on true",
+        batch(change),
+        typed.join(", "),
         derived.rows,
         known.join(" and "),
         order.join(", "),
-    )
-}
-
-/// Locks derived rows and gives them as they are before the batch, as one JSON text. LATERAL, since a batch has few
-/// of them and their key is indexed: a join would often read the whole table.
-pub(super) fn derived_before(change: &RowChange, derived: &Derived) -> String {
-    let same: Vec<_> = derived.key.iter().map(|c| format!("d.{0} = k.{0}", Ident(&c.name))).collect();
-    format!(
-        "{} select coalesce(json_agg(json_build_object('key', {}, 'before', d.image)), '[]')::text \
-         from keys k left join lateral (select {} as image from {} d where {} offset 0 for update) d on true",
-        keys(change, derived),
+        derived_rows(at),
+        names(&derived.key),
         image("k", &derived.key),
         image("d", &derived.columns),
         relation(&derived.table),
-        same.join(" and "),
+        same_key("d", &derived.key, "k"),
     )
 }
 
-/// `$6`: the same rows as they were. Keeps an image of each, also of one that is as it was: an undo would compute it
-/// again from rows that are back, and only the image says what it held beside them.
-pub(super) fn derived_after(derived: &Derived) -> String {
+/// Rows to be computed whose computed row no longer holds what was planned are no part of the batch. Where it was not
+/// there, nothing was planned to be in it.
+pub(super) fn moved(derived: &Derived, at: usize) -> String {
     format!(
-        "with was as materialized (select w.key, w.before from json_to_recordset($6::json) w(key jsonb, before jsonb)), \
-         now as materialized (select w.key, w.before, d.image as after \
-         from was w left join lateral (select {} as image from {} d where {} offset 0) d on true), \
-         kept as (insert into midwatch.images (run, step, batch, seq, relation, key, before, after) \
-         select $1, $2, $5, null, {}, n.key, n.before, n.after from now n returning 1) \
-         select count(*)::text from kept",
+        "delete from {BATCH} b using {} w where {} and b.midwatch_before is not null \
+         and not coalesce(w.midwatch_image, (select jsonb_object_agg(x.key, null::text) from jsonb_each(b.midwatch_before) x)) \
+         @> b.midwatch_before",
+        derived_rows(at),
+        same_key("b", &derived.key, "w"),
+    )
+}
+
+/// How many rows of the batch were computed otherwise than planned.
+pub(super) fn otherwise(derived: &Derived) -> String {
+    format!(
+        "select count(*)::text from {BATCH} b left join {} d on {} where b.midwatch_after is not null \
+         and not coalesce({}, (select jsonb_object_agg(x.key, null::text) from jsonb_each(b.midwatch_after) x)) @> b.midwatch_after",
+        relation(&derived.table),
+        same_key("d", &derived.key, "b"),
+        format_args!("case when d.tableoid is not null then {} end", image("d", &derived.columns)),
+    )
+}
+
+/// The same rows as they were and as they are. Keeps an image of each, also of one that is as it was: an undo would
+/// compute it again from rows that are back, and only the image says what it held beside them. `$1` run, `$2` step,
+/// `$3` batch.
+pub(super) fn derived_after(derived: &Derived, at: usize) -> String {
+    format!(
+        "insert into midwatch.images (run, step, batch, seq, relation, key, before, after) \
+         select $1, $2, $3, null, {}, w.midwatch_key, w.midwatch_image, d.image \
+         from {} w left join lateral (select {} as image from {} d where {} offset 0) d on true",
+        literal(&derived.table),
+        derived_rows(at),
         image("d", &derived.columns),
         relation(&derived.table),
-        key_is("d", &derived.key, "w.key"),
-        literal(&derived.table),
+        same_key("d", &derived.key, "w"),
     )
 }
 
-/// Puts derived rows back as the run `$7` found them in its batch `$8`: where nobody has touched them since, and
-/// where all `$9` rows of that batch come back. What is left was computed again from the rows as they are.
-pub(super) fn restore(derived: &Derived) -> [String; 3] {
+/// Puts derived rows back as the run `$1` found them in its batch `$2`: where nobody has touched them since, and
+/// where all `$3` rows of that batch come back. What is left was computed again from the rows as they are.
+pub(super) fn restore(derived: &Derived, at: usize) -> [String; 3] {
     let table = relation(&derived.table);
     let todo = format!(
         "with todo as materialized (select i.key, i.before from midwatch.images i \
-         join json_to_recordset($6::json) w(key jsonb, before jsonb) on w.key = i.key and w.before is not distinct from i.after \
-         where i.run = $7 and i.batch = $8 and i.seq is null and i.relation = {} \
-         and (select count(*) from midwatch.images m where m.run = $7 and m.batch = $8 and m.seq is not null) in (0, $9))",
+         join {} w on w.midwatch_key = i.key and w.midwatch_image is not distinct from i.after \
+         where i.run = $1 and i.batch = $2 and i.seq is null and i.relation = {} \
+         and (select count(*) from midwatch.images m where m.run = $1 and m.batch = $2 and m.seq is not null) in (0, $3))",
+        derived_rows(at),
         literal(&derived.table),
     );
     // What the table numbers itself cannot be set, and the key is what the row was found by.
@@ -273,18 +311,3 @@ pub(super) const PLANNED_SUM: &str = "
 select count(*) || ':' || coalesce(sum(hashint8extended(seq, step) + jsonb_hash_extended(key, 2)::numeric
          + jsonb_hash_extended(coalesce(before, 'null'), 0) + jsonb_hash_extended(coalesce(after, 'null'), 1))::text, '')
 from midwatch.planned_rows where run = $1";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_statement_with_its_own_with_goes_on_after_ours() {
-        assert_eq!(
-            split_with("  WITH x as (select 1) insert"),
-            ("WITH x as (select 1) insert", Some("x as (select 1) insert"))
-        );
-        assert_eq!(split_with("without").1, None);
-        assert_eq!(split_with("insert into t").1, None);
-    }
-}

@@ -27,9 +27,7 @@ pub(super) async fn open(connection: &Connection, terms: &Terms, application: &s
         ("idle_in_transaction_session_timeout", "60000".into()),
         // A statement runs for milliseconds: compiling it would take longer.
         ("jit", "off".into()),
-        // A batch has few rows, found by key. Tables that grow while a run goes on are known too badly for the planner
-        // to see that: reading one of them whole, in every batch, is what must not happen.
-        ("enable_seqscan", "off".into()),
+        // A batch has few rows, found by key.
         ("random_page_cost", "1.1".into()),
     ];
     let name = format!("{application} {}", terms.operator);

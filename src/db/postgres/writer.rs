@@ -19,8 +19,9 @@ use super::lock::{self, Held};
 use super::session;
 use crate::engine::guard::Approved;
 use crate::engine::journal::Event;
-use crate::engine::plan::{Plan, PlannedRow};
+use crate::engine::plan::Plan;
 use crate::engine::ports::Fut;
+use crate::engine::rowset::RawRow;
 use crate::engine::writer::{Batch, Begun, Committed, Ending, Terms, Writer, Writers};
 use crate::engine::{Class, Error, Result};
 
@@ -57,6 +58,7 @@ impl Writers for PgWriters {
                 work,
                 in_tx: false,
                 committing: false,
+                tables: None,
             };
             Ok(Box::new(writer) as Box<dyn Writer>)
         })
@@ -71,6 +73,8 @@ struct PgWriter {
     in_tx: bool,
     /// A COMMIT is on its way.
     committing: bool,
+    /// The step whose batches' tables the session has.
+    tables: Option<usize>,
 }
 
 /// A run's number, as the journal counts.
@@ -306,7 +310,7 @@ impl Writer for PgWriter {
         run: &'a Begun,
         step: usize,
         from: u64,
-        rows: &'a [PlannedRow],
+        rows: &'a [RawRow],
     ) -> Fut<'a, Result<()>> {
         Box::pin(async move {
             let text = copy_text(&run.run, step, from, rows);
@@ -381,6 +385,10 @@ impl Writer for PgWriter {
 
     fn batch<'a>(&'a mut self, b: &'a Batch<'a>) -> Fut<'a, Result<Committed>> {
         Box::pin(async move {
+            if self.tables != Some(b.begun.step) {
+                self.raw("create the batch's temporary tables", &super::batch::tables(b.change)).await?;
+                self.tables = Some(b.begun.step);
+            }
             self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await
         })
     }
@@ -471,6 +479,7 @@ impl Writer for PgWriter {
                 self.lock = lock::take(&self.connection, &self.terms, GONE).await?;
             }
             self.work = session::open(&self.connection, &self.terms, "midwatch/run").await?;
+            self.tables = None;
             self.take_fence(number(&begun.run)?, "reconnected", Some(begun.fence)).await
         })
     }
@@ -496,29 +505,26 @@ impl Writer for PgWriter {
     }
 }
 
-/// Rows as COPY takes them.
-fn copy_text(run: &str, step: usize, from: u64, rows: &[PlannedRow]) -> String {
-    let escape = |text: &str, out: &mut String| {
-        for c in text.chars() {
-            match c {
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                c => out.push(c),
-            }
-        }
-    };
-    let mut out = String::with_capacity(rows.len() * 160);
+/// Rows as COPY takes them. A line of JSON has no tab and no end of line in it, but it has backslashes.
+fn copy_text(run: &str, step: usize, from: u64, rows: &[RawRow]) -> String {
+    let mut out = String::with_capacity(rows.len() * 200);
     for (row, seq) in rows.iter().zip(from + 1..) {
-        out.push_str(run);
-        let _ = write!(out, "\t{step}\t{seq}\t");
-        out.push_str(&row.unit.map_or_else(|| "\\N".to_owned(), |u| u.to_string()));
-        for values in [Some(&row.key), row.before.as_ref(), row.after.as_ref()] {
+        let _ = write!(out, "{run}\t{step}\t{seq}\t");
+        match row.unit {
+            Some(unit) => drop(write!(out, "{unit}")),
+            None => out.push_str("\\N"),
+        }
+        for value in [Some(&row.key), row.before.as_ref(), row.after.as_ref()] {
             out.push('\t');
-            match values.and_then(|v| serde_json::to_string(v).ok()) {
-                Some(text) => escape(&text, &mut out),
-                None => out.push_str("\\N"),
+            let Some(value) = value else {
+                out.push_str("\\N");
+                continue;
+            };
+            for (at, part) in value.get().split('\\').enumerate() {
+                if at > 0 {
+                    out.push_str("\\\\");
+                }
+                out.push_str(part);
             }
         }
         out.push('\n');

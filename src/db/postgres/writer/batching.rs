@@ -8,6 +8,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 use super::super::batch;
 use super::super::error::write_error;
 use super::{PgWriter, int, number, unsigned};
+use crate::engine::change::RowKind;
 use crate::engine::journal::Event;
 use crate::engine::writer::{Batch, Committed};
 use crate::engine::{Class, Error, Result};
@@ -21,12 +22,11 @@ struct Range {
 /// What the change says of itself.
 #[derive(Deserialize)]
 struct Wrote {
-    written: u64,
     kept: u64,
     otherwise: u64,
 }
 
-/// Where in which run: the parameters that all statements of a batch take.
+/// Where in which run.
 #[derive(Clone, Copy)]
 struct Place {
     run: i64,
@@ -37,13 +37,18 @@ struct Place {
 }
 
 impl Place {
-    fn arguments(self) -> Result<PgArguments> {
-        let mut out = PgArguments::default();
-        for value in [self.run, self.step, self.from, self.to, self.batch] {
-            add(&mut out, value)?;
-        }
-        Ok(out)
+    /// Run, step and batch: what an image is of.
+    fn image(self) -> Result<PgArguments> {
+        numbers([self.run, self.step, self.batch])
     }
+}
+
+fn numbers<const N: usize>(values: [i64; N]) -> Result<PgArguments> {
+    let mut out = PgArguments::default();
+    for value in values {
+        add(&mut out, value)?;
+    }
+    Ok(out)
 }
 
 fn add<'q, T>(arguments: &mut PgArguments, value: T) -> Result<()>
@@ -64,19 +69,20 @@ impl PgWriter {
         for sql in &b.change.before_batch {
             self.raw("pass the guard", sql).await?;
         }
-        if let Some(sql) = batch::lock(b.change) {
-            self.counted("lock the rows", sql, place.arguments()?).await?;
-        }
-        let mut were = Vec::new();
-        for derived in &b.change.derived {
-            let sql = batch::derived_before(b.change, derived);
-            were.push(self.text("read derived rows", sql, place.arguments()?).await?);
-        }
         let planned = unsigned(range.upto - from);
-        let applied = match batch::change(b.change) {
-            Some(sql) => self.change(b, sql, place).await?,
-            None => planned,
-        };
+        let rows = numbers([place.run, place.step, place.from, place.to])?;
+        let mut applied = self.execute("read and lock the rows", batch::fill(b.change), rows).await?;
+        for (at, derived) in b.change.derived.iter().enumerate() {
+            let sql = batch::derived_before(b.change, derived, at);
+            self.execute("read derived rows", sql, PgArguments::default()).await?;
+        }
+        let computed = b.change.derived.first().filter(|_| b.change.kind == RowKind::Compute);
+        if let Some(derived) = computed {
+            let sql = batch::moved(derived, 0);
+            applied -= self.execute("compare the rows", sql, PgArguments::default()).await?;
+        } else if let Some(sql) = batch::change(b.change) {
+            applied = self.change(b, sql, place).await?;
+        }
         if b.refuse_drift && applied < planned {
             let rows = planned - applied;
             return Err(Error::new(
@@ -85,25 +91,29 @@ impl PgWriter {
             )
             .hint("nothing was changed; plan again and read the new diff"));
         }
+        if applied < planned && b.change.kind == RowKind::Insert {
+            let unchanged = batch::UNCHANGED.to_owned();
+            self.execute("leave rows out", unchanged, numbers([place.run, place.batch])?).await?;
+        }
         if applied > 0 {
             self.entail(b, place).await?;
         }
+        let whole = applied == planned || computed.is_some();
         let mut derived_rows = 0;
-        for (derived, was) in b.change.derived.iter().zip(&were) {
-            if let (Some(origin), Some(unit), true) = (&b.change.restores, range.unit, applied == planned) {
-                for sql in batch::restore(derived) {
-                    let mut arguments = place.arguments()?;
-                    add(&mut arguments, was.clone())?;
-                    for value in [number(origin)?, unit, int(applied)] {
-                        add(&mut arguments, value)?;
-                    }
-                    self.execute("put derived rows back", sql, arguments).await?;
+        for (at, derived) in b.change.derived.iter().enumerate() {
+            if let (Some(origin), Some(unit), true) = (&b.change.restores, range.unit, whole) {
+                for sql in batch::restore(derived, at) {
+                    let origin = numbers([number(origin)?, unit, int(applied)])?;
+                    self.execute("put derived rows back", sql, origin).await?;
                 }
             }
-            let mut arguments = place.arguments()?;
-            add(&mut arguments, was.clone())?;
-            let sql = batch::derived_after(derived);
-            derived_rows += self.counted("keep images of derived rows", sql, arguments).await?;
+            let sql = batch::derived_after(derived, at);
+            derived_rows += self.execute("keep images of derived rows", sql, place.image()?).await?;
+        }
+        if let Some(derived) = computed.filter(|_| applied > 0) {
+            let sql = batch::otherwise(derived);
+            let rows = self.counted("compare what was computed", sql).await?;
+            as_planned(rows, &derived.table)?;
         }
         if !b.change.after_change.is_empty() {
             // A table with checks still to be made cannot be altered.
@@ -127,20 +137,10 @@ impl PgWriter {
     /// Changes the rows; what did not become as planned takes the whole batch back.
     async fn change(&mut self, b: &Batch<'_>, sql: String, place: Place) -> Result<u64> {
         let what = "change the rows";
-        let text = self.text(what, sql, place.arguments()?).await?;
+        let text = self.text(what, sql, place.image()?).await?;
         let wrote: Wrote = serde_json::from_str(&text)
             .map_err(|e| Error::new(Class::Failed, format!("failed to {what}: {e}")))?;
-        if wrote.otherwise > 0 || wrote.written != wrote.kept {
-            let rows = wrote.otherwise.max(wrote.written.saturating_sub(wrote.kept));
-            return Err(Error::new(
-                Class::Failed,
-                format!(
-                    "{rows} rows of {} did not become what was planned: the batch was taken back",
-                    b.change.table
-                ),
-            )
-            .hint("a trigger of the table writes something else; look at its BEFORE triggers"));
-        }
+        as_planned(wrote.otherwise, &b.change.table)?;
         Ok(wrote.kept)
     }
 
@@ -150,7 +150,7 @@ impl PgWriter {
             [("compute what follows", &b.change.after_batch), ("write the audit rows", &b.change.audit)];
         for (what, statement) in statements {
             let Some(statement) = statement else { continue };
-            let mut arguments = place.arguments()?;
+            let mut arguments = numbers([place.run])?;
             add(&mut arguments, b.change.reason.clone())?;
             self.execute(what, batch::over_batch(b.change, statement), arguments).await?;
         }
@@ -159,11 +159,7 @@ impl PgWriter {
 
     async fn range(&mut self, run: i64, step: i64, from: i64, rows: u64) -> Result<Option<Range>> {
         let what = "find the next rows";
-        let mut arguments = PgArguments::default();
-        for value in [run, step, from, int(rows)] {
-            add(&mut arguments, value)?;
-        }
-        let row = sqlx::query_with(batch::RANGE, arguments)
+        let row = sqlx::query_with(batch::RANGE, numbers([run, step, from, int(rows)])?)
             .fetch_optional(&mut self.work)
             .await
             .map_err(|e| write_error(&e, what))?;
@@ -178,16 +174,11 @@ impl PgWriter {
     /// How far the run has come, and the entry that says so, in the batch's own transaction.
     async fn checkpoint(&mut self, b: &Batch<'_>, place: Place, applied: u64, drifted: u64) -> Result<Event> {
         let what = "write the checkpoint";
-        let mut arguments = PgArguments::default();
-        add(&mut arguments, place.run)?;
-        add(&mut arguments, place.batch)?;
-        let images = self.text(what, batch::IMAGES.to_owned(), arguments).await?;
+        let images = self.text(what, batch::IMAGES.to_owned(), numbers([place.run, place.batch])?).await?;
         let sql = "update midwatch.runs set step = $2, checkpoint = $3, batch = $4, applied = applied + $5, \
                    drifted = drifted + $6, batch_rows = $7, message = $8, beat_at = clock_timestamp() where id = $1";
-        let mut arguments = PgArguments::default();
-        for value in [place.run, place.step, place.to, place.batch, int(applied), int(drifted), int(b.rows)] {
-            add(&mut arguments, value)?;
-        }
+        let mut arguments =
+            numbers([place.run, place.step, place.to, place.batch, int(applied), int(drifted), int(b.rows)])?;
         add(&mut arguments, b.message.map(str::to_owned))?;
         self.execute(what, sql.to_owned(), arguments).await?;
         let body = json!({
@@ -198,11 +189,12 @@ impl PgWriter {
         self.event(place.run, "batch", &body).await
     }
 
-    async fn execute(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<()> {
+    /// Rows it was about.
+    async fn execute(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<u64> {
         sqlx::query_with(AssertSqlSafe(sql), arguments)
             .execute(&mut self.work)
             .await
-            .map(drop)
+            .map(|done| done.rows_affected())
             .map_err(|e| write_error(&e, what))
     }
 
@@ -214,8 +206,19 @@ impl PgWriter {
             .map_err(|e| write_error(&e, what))
     }
 
-    async fn counted(&mut self, what: &str, sql: String, arguments: PgArguments) -> Result<u64> {
-        let text = self.text(what, sql, arguments).await?;
+    async fn counted(&mut self, what: &str, sql: String) -> Result<u64> {
+        let text = self.text(what, sql, PgArguments::default()).await?;
         text.parse().map_err(|_| Error::new(Class::Failed, format!("failed to {what}: {text} is no number")))
     }
+}
+
+/// What did not become as planned takes the whole batch back.
+fn as_planned(otherwise: u64, table: &str) -> Result<()> {
+    if otherwise == 0 {
+        return Ok(());
+    }
+    let message =
+        format!("{otherwise} rows of {table} did not become what was planned: the batch was taken back");
+    Err(Error::new(Class::Failed, message)
+        .hint("a trigger of the table writes something else, or what it is computed from has moved"))
 }
