@@ -68,7 +68,12 @@ CREATE VIEW midwatch.drifted AS
 SELECT p.* FROM midwatch.planned_rows p JOIN midwatch.runs r ON r.id = p.run
 WHERE (p.step < r.step OR p.step = r.step AND p.seq <= r.checkpoint) AND r.drifted > 0
   AND NOT EXISTS (SELECT FROM midwatch.images i
-                  WHERE i.run = p.run AND i.step = p.step AND i.seq = p.seq);
+                  WHERE i.run = p.run AND i.step = p.step AND i.seq = p.seq)
+  -- A row that was computed again has its image as a row that followed.
+  AND NOT (r.plan #>> ARRAY['steps', p.step::text, 'action', 'kind'] = 'compute'
+           AND EXISTS (SELECT FROM midwatch.images i
+                       WHERE i.run = p.run AND i.step = p.step AND i.seq IS NULL AND i.key = p.key
+                         AND i.relation = r.plan #>> ARRAY['steps', p.step::text, 'action', 'table']));
 
 CREATE TABLE midwatch.events (
   seq  bigint PRIMARY KEY,

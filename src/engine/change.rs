@@ -135,6 +135,13 @@ impl RowChange {
         out
     }
 
+    /// What the rows of a [`RowKind::Compute`] are in: the first table that follows, which is the changed one itself.
+    #[must_use]
+    pub fn computed(&self) -> Option<&Derived> {
+        let derived = self.derived.first().filter(|_| self.kind == RowKind::Compute)?;
+        (derived.table == self.table && derived.key == self.key).then_some(derived)
+    }
+
     /// A statement of a profile over the given `batch` and `run`, its own WITH going on after ours.
     #[must_use]
     pub fn over(&self, batch: &str, run: &str, statement: &str) -> String {
@@ -227,7 +234,7 @@ pub fn verification(change: &RowChange) -> Option<Verification> {
         .iter()
         .map(|c| format!("t.{}::text is not distinct from i.after->>{}", Ident(&c.name), literal(&c.name)))
         .collect();
-    if let (RowKind::Compute, Some(derived)) = (change.kind, change.derived.first()) {
+    if let Some(derived) = change.computed() {
         return Some(computed(derived));
     }
     let (table, key) = (Relation::parse(&change.table), key.join(" and "));

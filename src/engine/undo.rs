@@ -44,6 +44,7 @@ pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo
         ));
     }
     preflight.extend(since(cx, run, &source).await?);
+    preflight.extend(guard(cx, &inverse).await?);
     preflight.extend(checks(cx, run, change, &mut inverse).await?);
     if let Some(by) = &run.undone_by {
         preflight.push(Preflight::new(
@@ -153,6 +154,22 @@ fn inverse(change: &RowChange, run: &RunRecord) -> RowChange {
         reason: format!("undo of run {}", run.id),
         ..change.clone()
     }
+}
+
+/// What the run did to pass a trigger must be ours to do again.
+async fn guard(cx: &PlanCx<'_>, inverse: &RowChange) -> Result<Option<Preflight>> {
+    if inverse.before_batch.is_empty() {
+        return Ok(None);
+    }
+    let table = Table::find(cx, &inverse.table).await?;
+    let statements = inverse.before_batch.join("; ");
+    let may = if statements.contains("session_replication_role") { table.may_replicate } else { table.owned };
+    let role = &cx.cx.server.role;
+    Ok(Some(if may {
+        Preflight::new("guard", Ready::Ok, format!("{role} may {statements}"))
+    } else {
+        Preflight::new("guard", Ready::Fail, format!("role {role} may not {statements}"))
+    }))
 }
 
 /// A CHECK that would refuse the old values is away for the length of each batch; it comes back as NOT VALID, since

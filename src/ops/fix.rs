@@ -153,7 +153,7 @@ async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<R
     let table = Table::find(cx, &fix.table).await?;
     table.keyed(&fix.table, &fix.key)?;
     let compute = fix.compute.is_some();
-    Ok(RowChange {
+    let change = RowChange {
         table: fix.table.clone(),
         kind: if compute { RowKind::Compute } else { RowKind::Insert },
         key: table.typed(&fix.table, &fix.key)?,
@@ -168,7 +168,15 @@ async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<R
         restores: None,
         canary: None,
         reason: rule.title.clone(),
-    })
+    };
+    if compute && change.computed().is_none() {
+        return Err(Error::unobserved(format!(
+            "failed to plan: the fix of {} computes rows of {} again, which must be its first derived table, with the same key",
+            rule.name, fix.table
+        ))
+        .hint("the profile says so wrongly: without it nobody could compare those rows with the plan"));
+    }
+    Ok(change)
 }
 
 fn step(change: &RowChange, title: String) -> Step {

@@ -139,8 +139,7 @@ pub(crate) static ALL: [&Op; 9] = [
                      where employee_id = '{employee_id}' and business_date_ist = '{business_date_ist}'",
             between: "update daily_status set break_minutes_used = break_minutes_used + 7 \
                       where employee_id = '{employee_id}' and business_date_ist = '{business_date_ist}'",
-            // Computed from what there is then: nothing of it can be out of date.
-            drifts: false,
+            drifts: true,
         },
         ..BACKFILL
     },

@@ -84,6 +84,38 @@ async fn a_role_without_the_privilege_is_told_before() {
 }
 
 #[tokio::test]
+async fn what_a_batch_needs_besides_its_rows_is_told_before() {
+    let world = World::hithonix().await;
+    world
+        .sql(
+            "do $$ begin create role teller login; exception when duplicate_object then null; end $$;
+             do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$;
+             grant usage on schema public, repairs, midwatch to teller;
+             grant select on all tables in schema public, repairs, midwatch to teller;
+             grant insert, delete on repairs.business_dates to teller",
+        )
+        .await;
+    let url = world.database.url().replace("keeper@", "teller@");
+    world.configure(&format!(
+        "[targets.main]\nurl = \"{url}\"\nprofile = \"hithonix\"\nenvironment = \"demo\"\n[policy]\nallow_unknown_load = true\n"
+    ));
+    let plan = world.plan("p.json", &["backfill", "--set", "strategy=repairs"]);
+    let said = |id: &str| -> Vec<String> {
+        let all = plan["preflight"].as_array().unwrap().iter();
+        let failed = all.filter(|p| p["id"] == id && p["status"] == "fail");
+        failed.map(|p| p["message"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(
+        said("statements").iter().any(|m| m.contains("audit") && m.contains("audit_logs")),
+        "{:#}",
+        plan["preflight"]
+    );
+    assert!(said("statements").iter().any(|m| m.contains("rows of daily_status")), "{:#}", plan["preflight"]);
+    assert_eq!(said("temporary").len(), 1, "{:#}", plan["preflight"]);
+    assert_eq!(world.apply("p.json", plan["phrase"].as_str().unwrap()).0, 3);
+}
+
+#[tokio::test]
 async fn irreversible_work_on_production_needs_more() {
     let world = World::hithonix().await;
     let plan = world.plan("p.json", &["fix", "duplicate_clock_in"]);

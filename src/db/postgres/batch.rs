@@ -215,26 +215,33 @@ pub(super) fn derived_before(change: &RowChange, derived: &Derived, at: usize) -
     )
 }
 
-/// Rows to be computed whose computed row no longer holds what was planned are no part of the batch. Where it was not
-/// there, nothing was planned to be in it.
-pub(super) fn moved(derived: &Derived, at: usize) -> String {
+/// A row to be computed again that no longer holds what was planned is no part of the batch. Where it was not there,
+/// nothing was planned to be in it.
+pub(super) fn moved(derived: &Derived) -> String {
+    let rows = derived_rows(0);
     format!(
-        "delete from {BATCH} b using {} w where {} and b.midwatch_before is not null \
-         and not coalesce(w.midwatch_image, (select jsonb_object_agg(x.key, null::text) from jsonb_each(b.midwatch_before) x)) \
-         @> b.midwatch_before",
-        derived_rows(at),
+        "with moved as (delete from {BATCH} b using {rows} w where {} and b.midwatch_before is not null \
+         and not coalesce(w.midwatch_image, {}) @> b.midwatch_before returning b.midwatch_key as key) \
+         delete from {rows} w using moved m where m.key = w.midwatch_key",
         same_key("b", &derived.key, "w"),
+        nothing("b.midwatch_before"),
     )
+}
+
+/// An image of a row that is not there: all its columns, empty.
+fn nothing(like: &str) -> String {
+    format!("(select jsonb_object_agg(x.key, null::text) from jsonb_each({like}) x)")
 }
 
 /// How many rows of the batch were computed otherwise than planned.
 pub(super) fn otherwise(derived: &Derived) -> String {
     format!(
         "select count(*)::text from {BATCH} b left join {} d on {} where b.midwatch_after is not null \
-         and not coalesce({}, (select jsonb_object_agg(x.key, null::text) from jsonb_each(b.midwatch_after) x)) @> b.midwatch_after",
+         and not coalesce(case when d.tableoid is not null then {} end, {}) @> b.midwatch_after",
         relation(&derived.table),
         same_key("d", &derived.key, "b"),
-        format_args!("case when d.tableoid is not null then {} end", image("d", &derived.columns)),
+        image("d", &derived.columns),
+        nothing("b.midwatch_after"),
     )
 }
 

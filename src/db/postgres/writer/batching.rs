@@ -76,9 +76,9 @@ impl PgWriter {
             let sql = batch::derived_before(b.change, derived, at);
             self.execute("read derived rows", sql, PgArguments::default()).await?;
         }
-        let computed = b.change.derived.first().filter(|_| b.change.kind == RowKind::Compute);
+        let computed = b.change.computed();
         if let Some(derived) = computed {
-            let sql = batch::moved(derived, 0);
+            let sql = batch::moved(derived);
             applied -= self.execute("compare the rows", sql, PgArguments::default()).await?;
         } else if let Some(sql) = batch::change(b.change) {
             applied = self.change(b, sql, place).await?;
