@@ -162,9 +162,7 @@ impl Run<'_> {
         match self.writer.end(&self.begun, ending).await {
             // Our session is gone: the run is still ours if nobody took it over.
             Err(e) if is_lost(&e) => {
-                let (begun, event) = self.writer.recover(&self.begun).await?;
-                self.mirror(&event);
-                self.begun = begun;
+                self.regain().await?;
                 self.writer.end(&self.begun, ending).await
             }
             other => other,
@@ -402,16 +400,40 @@ impl Run<'_> {
         if !is_lost(&e) && !e.ambiguous {
             return Stopped::known(e);
         }
-        match self.writer.recover(&self.begun).await {
-            Ok((begun, event)) => {
-                self.mirror(&event);
-                self.begun = begun;
-                Stopped::known(Error { ambiguous: false, ..e })
-            }
+        match self.regain().await {
+            Ok(()) => Stopped::known(Error { ambiguous: false, ..e }),
             Err(lost) => {
                 let known = !e.ambiguous;
                 let message = format!("{}; and afterwards: {}", e.message, lost.message);
                 Stopped { failure: Error { message, ..e }, known, resumable: true }
+            }
+        }
+    }
+
+    /// New sessions on the same run, and what the server knows of it. A server that starts again is waited for: only it
+    /// can say what became of the last batch.
+    async fn regain(&mut self) -> Result<()> {
+        let patience = i64::from(self.engine.guard.policy.reconnect_s) * 1_000;
+        let until = self.millis() + patience;
+        loop {
+            match self.writer.recover(&self.begun).await {
+                Ok((begun, event)) => {
+                    self.mirror(&event);
+                    self.begun = begun;
+                    return Ok(());
+                }
+                Err(e)
+                    if e.class == Class::Refused
+                        || self.control.wish() == Wish::Cancel
+                        || self.millis() >= until =>
+                {
+                    return Err(e);
+                }
+                Err(e) => {
+                    self.progress.waiting = Some(format!("the server is gone ({})", e.message));
+                    self.tell(Phase::Waiting);
+                    (self.engine.means.sleep)(LOOK_AGAIN).await;
+                }
             }
         }
     }

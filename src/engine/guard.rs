@@ -46,6 +46,8 @@ pub struct Policy {
     pub lock_attempts: u32,
     /// A statement of a batch that takes longer is cancelled (milliseconds).
     pub statement_timeout_ms: u64,
+    /// How long a run waits for a server that is gone to come back (seconds).
+    pub reconnect_s: u32,
 }
 
 impl Default for Policy {
@@ -66,6 +68,7 @@ impl Default for Policy {
             lock_timeout_ms: 200,
             lock_attempts: 12,
             statement_timeout_ms: 60_000,
+            reconnect_s: 30,
         }
     }
 }

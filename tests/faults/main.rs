@@ -25,9 +25,10 @@ mod undisturbed;
 mod worker;
 mod world;
 
+use case::{Case, Fault, Step};
 use ops::Op;
-use servers::{Template, lasting};
-use world::World;
+use servers::{Template, lasting, mortal};
+use world::{POLICY, World};
 
 /// One operation, each fault at one step.
 async fn survives(name: &str) {
@@ -76,6 +77,32 @@ async fn functions_in_public_do_not_stand_in_for_the_servers_own() {
         )
         .await;
     world.apply_now(&["plan", "backfill", "--set", "limit=24"]).await;
+    world.drop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_starts_again_is_asked_what_became_of_the_batch() {
+    let (rig, _alone) = mortal(0).await;
+    let world = World::new(rig, Template::Ready).await;
+    world.policy(&POLICY.replace("reconnect_s = 0", "reconnect_s = 120"));
+    let planned = world.plan(&["plan", "backfill", "--set", "limit=24"], "p.json").await;
+    let case = Case {
+        op: Op::named("backfill in_place"),
+        step: Step::Commit,
+        batch: Some(2),
+        fault: Fault::ServerKilled,
+    };
+    let (program, held) = inject::hold(&world, &case, || world.start(&planned.apply())).await;
+    rig.server.kill9().unwrap();
+    rig.server.restart().await.unwrap();
+    let end = program.end().await;
+    held.release(&world).await;
+    assert_eq!(end.code, 7, "{end:?}");
+    let run = &end.json()["run"];
+    assert_eq!((&run["outcome"], &run["resumable"]), (&"partial".into(), &true.into()), "{end:?}");
+    let resumed = world.midwatch(&["resume", run["id"].as_str().unwrap(), "--json"]).await;
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+    assert_eq!(resumed.json()["run"]["rows_applied"], planned.rows);
     world.drop().await;
 }
 
