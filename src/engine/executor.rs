@@ -10,7 +10,7 @@ use super::change::RowChange;
 use super::error::{Class, Error, Result};
 use super::guard::Approved;
 use super::journal::{Event, Outcome};
-use super::plan::{Action, Plan};
+use super::plan::{Action, Plan, Reversible};
 use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
 use super::throttle::{Pace, Verdict};
 use super::writer::{Batch, Begun, Ending, Terms, Writer};
@@ -129,13 +129,14 @@ impl Run<'_> {
         done.run = Some(self.begun.run.clone());
         if done.outcome != Outcome::Ambiguous {
             let message = done.failure.as_ref().map(|f| f.message.clone());
+            let code = done.failure.as_ref().and_then(|f| f.code.as_deref());
             let ending = Ending {
                 // The journal tells runs: what was stale before its first batch is a run that did nothing.
                 outcome: if done.outcome == Outcome::Stale { Outcome::Failed } else { done.outcome },
                 resumable: done.resumable,
                 verified: done.verified,
                 message,
-                body: json!({ "applied": done.applied, "drifted": done.drifted, "proof": done.proof }),
+                body: json!({ "applied": done.applied, "drifted": done.drifted, "proof": done.proof, "code": code }),
             };
             match self.end(&ending).await {
                 Ok(event) => self.mirror(&event),
@@ -445,7 +446,14 @@ impl Run<'_> {
         let next = format!("midwatch resume {}", self.begun.run);
         if resumable && failure.hint.as_ref().is_none_or(|h| !h.contains(&next)) {
             let hint = failure.hint.take().map_or_else(String::new, |h| format!("{h}; "));
-            failure.hint = Some(format!("{hint}{next} goes on with the rest"));
+            let back = applied > 0 && self.plan.reversible != Reversible::No;
+            let undo = format!(", or midwatch undo {} takes back what was done", self.begun.run);
+            failure.hint = Some(if failure.recurs() {
+                let undo = if back { undo.as_str() } else { "" };
+                format!("{hint}mend that first; {next} then goes on with the rest{undo}")
+            } else {
+                format!("{hint}{next} goes on with the rest")
+            });
         }
         Done {
             outcome,

@@ -100,6 +100,9 @@ pub struct RunRecord {
     pub live: bool,
     /// What it waits for, or why it stopped.
     pub message: Option<String>,
+    /// The `SQLSTATE` that stopped it, where the server said one.
+    #[serde(default)]
+    pub code: Option<String>,
     /// Rows of the batch it is at.
     pub batch_rows: Option<u64>,
     /// When it last said anything.
@@ -112,6 +115,13 @@ pub struct RunRecord {
     pub reversible: String,
     /// The plan's digest.
     pub digest: String,
+}
+
+impl RunRecord {
+    /// Gone on with as it is, it would fail again.
+    pub fn mend_first(&self) -> bool {
+        self.resumable && self.code.as_deref().is_some_and(super::error::recurs)
+    }
 }
 
 /// An entry.
@@ -160,7 +170,10 @@ select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at,
        (r.resumable or (r.outcome = 'running' and l.pid is null))
          and not exists (select from midwatch.runs u where u.undoes = r.id and u.applied > 0) as resumable,
        r.outcome = 'running' and l.pid is not null as live,
-       r.message, r.batch_rows, r.beat_at, r.plan -> 'params' as params, r.plan ->> 'undo' as undo,
+       r.message, case when r.outcome <> 'running' then (
+         select e.body::json ->> 'code' from midwatch.events e
+         where e.run = r.id and e.kind = 'outcome' order by e.seq desc limit 1) end as code,
+       r.batch_rows, r.beat_at, r.plan -> 'params' as params, r.plan ->> 'undo' as undo,
        r.plan ->> 'reversible' as reversible, r.digest
 from midwatch.runs r
 left join lateral (select k.pid from pg_locks k

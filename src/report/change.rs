@@ -133,6 +133,7 @@ fn state(r: &RunRecord) -> &'static str {
     match (r.outcome, r.live, r.resumable) {
         (Outcome::Running, true, _) => "going on",
         (Outcome::Running, false, _) => "its client is gone: resume finishes it",
+        (_, _, true) if r.mend_first() => "mend what stopped it, then resume goes on with the rest",
         (_, _, true) => "resume goes on with the rest",
         _ => "",
     }

@@ -11,3 +11,4 @@ mod contract;
 mod guards;
 mod journal;
 mod roundtrips;
+mod stops;

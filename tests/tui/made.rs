@@ -247,6 +247,7 @@ pub(crate) fn run(number: &str, outcome: Outcome) -> RunRecord {
         resumable: false,
         live: false,
         message: None,
+        code: None,
         batch_rows: Some(500),
         beat_at: Some(start() - TimeDelta::minutes(47)),
         params: BTreeMap::new(),

@@ -148,7 +148,12 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
         Some(why) => out.text("way back", &format!("not now: {why}"), Tone::Dim),
     }
     if run.resumable && !run.live {
-        out.text("unfinished", "it broke off and can be gone on with (a)", Tone::Warn);
+        let text = if run.mend_first() {
+            "it broke off: mend what stopped it first, then it can be gone on with (a)"
+        } else {
+            "it broke off and can be gone on with (a)"
+        };
+        out.text("unfinished", text, Tone::Warn);
     }
     let params: Vec<String> = run.params.iter().map(|(k, v)| format!("{k}={v}")).collect();
     out.text("asked with", &params.join("  "), Tone::Plain);
