@@ -15,7 +15,7 @@ use super::journal;
 use super::maintain::{PlanNews, Planned, Request};
 use super::operation::{Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
 use super::paging::cast_name;
-use super::plan::{Action, Identity, Plan, PlannedRow, Preflight, Ready, Total};
+use super::plan::{Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready};
 use super::ports::{Param, ReadOptions, ReadTx, Snapshot};
 use super::rowset::{RowSet, Summary};
 use super::undo;
@@ -396,22 +396,31 @@ impl RowQuery {
     }
 }
 
-/// How many rows of derived tables the plan's rows touch. For people: what cannot be counted is left out.
-async fn follow(engine: &Engine, draft: &Draft) -> Vec<Total> {
-    let mut out = vec![];
+/// How many rows of derived tables the plan's rows touch. For people: what cannot be counted does not stop the plan.
+async fn follow(engine: &Engine, draft: &Draft) -> Vec<Follow> {
     let change = draft.steps.iter().find_map(|s| match &s.action {
         Action::Rows(change) => Some(&**change),
         Action::Bootstrap | Action::Statements => None,
     });
-    let (Some(change), Some(query)) = (change, &draft.rows) else { return out };
+    let (Some(change), Some(query)) = (change, &draft.rows) else { return vec![] };
+    let mut out = vec![];
     for derived in &change.derived {
-        let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
-        let Ok(mut tx) = engine.facts.begin(options).await else { return out };
-        let count = tx.texts(&query.touches(change, derived), &query.params).await;
-        let count = count.ok().and_then(|rows| rows.into_iter().flatten().next()?.parse().ok());
-        out.extend(count.map(|rows| Total { change: derived.table.clone(), rows }));
+        let counted = touched(engine, query, change, derived).await;
+        let (rows, unknown) = match counted {
+            Ok(rows) => (Some(rows), None),
+            Err(e) => (None, Some(e.message)),
+        };
+        out.push(Follow { table: derived.table.clone(), rows, unknown });
     }
     out
+}
+
+async fn touched(engine: &Engine, query: &RowQuery, change: &RowChange, derived: &Derived) -> Result<u64> {
+    let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
+    let mut tx = engine.facts.begin(options).await?;
+    let rows = tx.texts(&query.touches(change, derived), &query.params).await?;
+    let count = rows.into_iter().flatten().next().and_then(|n| n.parse().ok());
+    count.ok_or_else(|| Error::unobserved("the server gave no number"))
 }
 
 /// What is looked at before every change.

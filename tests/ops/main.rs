@@ -12,3 +12,4 @@ mod guards;
 mod journal;
 mod roundtrips;
 mod stops;
+mod unknowns;

@@ -7,8 +7,8 @@ use midwatch::engine::change::{RowChange, RowKind, TypedColumn};
 use midwatch::engine::guard::Ladder;
 use midwatch::engine::journal::{Event, Outcome, RunRecord};
 use midwatch::engine::plan::{
-    Action, Identity, Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Total, Unit, Values,
-    Verification,
+    Action, Follow, Identity, Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Total, Unit,
+    Values, Verification,
 };
 use midwatch::engine::progress::{Done, Phase, Progress};
 use midwatch::engine::target::Environment;
@@ -113,7 +113,7 @@ pub(crate) fn plan() -> Plan {
             "column business_date_ist".into(),
             "an audit row for each, with the old and the new value".into(),
         ],
-        follow: vec![Total { change: "daily_status".into(), rows: 34 }],
+        follow: vec![Follow { table: "daily_status".into(), rows: Some(34), unknown: None }],
         obstacle: Some(
             "trigger attendance_events_guard forbids this: it is disabled and enabled again in each batch's transaction"
                 .into(),

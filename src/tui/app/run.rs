@@ -316,17 +316,16 @@ impl App {
     /// What stands of a run that was cut short by a signal: said once the screen is gone.
     pub fn farewell(&self) -> Option<Error> {
         let run = self.run.as_ref().filter(|r| r.told)?;
-        let failure = match &run.done {
-            Some(done) => done.failure.clone()?,
-            None => {
-                let number = run.number().unwrap_or("NUMBER");
-                let message = format!("left at once while {} went on; {}", run.title, self.left_behind());
-                let error = Error::new(Class::Cancelled, message).hint(format!(
-                    "the batch under way is rolled back unless it was committed already; midwatch resume {number} \
-                     finds out and goes on"
-                ));
-                if run.applied() > 0 { error.durable() } else { error }
-            }
+        let failure = if let Some(done) = &run.done {
+            done.failure.clone()?
+        } else {
+            let number = run.number().unwrap_or("NUMBER");
+            let message = format!("left at once while {} went on; {}", run.title, self.left_behind());
+            let error = Error::new(Class::Cancelled, message).hint(format!(
+                "the batch under way is rolled back unless it was committed already; midwatch resume {number} \
+                 finds out and goes on"
+            ));
+            if run.applied() > 0 { error.durable() } else { error }
         };
         // As `midwatch apply` would say it: stopped is not "cannot look".
         Some(match failure.class {
