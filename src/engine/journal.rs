@@ -181,10 +181,49 @@ left join lateral (select k.pid from pg_locks k
                      and k.database = (select oid from pg_database where datname = current_database())
                      and k.pid = r.lock_pid limit 1) l on true";
 
-/// The latest runs, newest first.
-pub async fn runs(facts: &dyn Facts, limit: u32) -> Result<Vec<RunRecord>> {
+/// Some runs, newest first, and how many there are besides.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Listed {
+    /// They.
+    pub runs: Vec<RunRecord>,
+    /// All runs of the journal.
+    pub total: u64,
+    /// Runs older than those listed.
+    pub older: u64,
+}
+
+/// The latest runs, or the latest of those before a run.
+pub async fn runs(facts: &dyn Facts, limit: u32, before: Option<&str>) -> Result<Listed> {
+    #[derive(Deserialize)]
+    struct Count {
+        total: u64,
+        older: u64,
+    }
+    let number =
+        |id: &str| id.parse::<i64>().map_err(|_| Error::usage(format!("{id} is no number of a run")));
+    let before = before.map(number).transpose()?.unwrap_or(i64::MAX);
+    let options = ReadOptions { snapshot: super::ports::Snapshot::Transaction, ..ReadOptions::default() };
+    let mut tx = facts.begin(options).await?;
+    let sql = format!("{RUNS}\nwhere r.id < $1 order by r.id desc limit {limit}");
+    let runs: Vec<RunRecord> = tx.fetch(&sql, &[Param::Int(before)]).await?;
+    let last = runs.last().map(|r| number(&r.id)).transpose()?.unwrap_or(before);
+    let sql = "select count(*) as total, count(*) filter (where id < $1) as older from midwatch.runs";
+    let count: Count = tx.one(sql, &[Param::Int(last)]).await?;
+    Ok(Listed { runs, total: count.total, older: count.older })
+}
+
+/// The run whose executor holds the target's lock right now.
+pub async fn live(facts: &dyn Facts) -> Result<Option<RunRecord>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    tx.fetch(&format!("{RUNS}\norder by r.id desc limit {limit}"), &[]).await
+    let sql = format!("{RUNS}\nwhere r.outcome = 'running' and l.pid is not null order by r.id desc limit 1");
+    Ok(tx.fetch(&sql, &[]).await?.into_iter().next())
+}
+
+/// The run that a plan with this digest has become.
+pub async fn run_of_digest(facts: &dyn Facts, digest: &str) -> Result<Option<RunRecord>> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let sql = format!("{RUNS}\nwhere r.digest = $1 order by r.id desc limit 1");
+    Ok(tx.fetch(&sql, &[Param::from(digest)]).await?.into_iter().next())
 }
 
 /// One run.
@@ -363,8 +402,11 @@ async fn chain(tx: &mut dyn ReadTx, out: &mut Verified, mirrored: &mut BTreeMap<
 
 /// What was approved is what the chained intents say.
 async fn plans(facts: &dyn Facts, out: &mut Verified) -> Result<()> {
-    for run in runs(facts, 100_000).await? {
-        if let Err(e) = plan_of(facts, &run.id).await {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let ids = tx.texts("select id::text from midwatch.runs order by id", &[]).await?;
+    drop(tx);
+    for run in ids.into_iter().flatten() {
+        if let Err(e) = plan_of(facts, &run).await {
             out.findings.push(e.message);
         }
     }

@@ -7,7 +7,7 @@ use chrono::{TimeDelta, Timelike as _};
 
 use super::error::{Class, Error, Result};
 use super::guard::{Approved, Circumstances, Gate, JournalState, Window};
-use super::journal::{self, Mirror, RunRecord};
+use super::journal::{self, Listed, Mirror};
 use super::operation::{Offer, Params, Risk};
 use super::plan::{Identity, Plan, PlannedRow};
 use super::ports::Fut;
@@ -214,9 +214,9 @@ impl Engine {
         executor::run(self, approved, control, watcher).await
     }
 
-    /// The latest runs, newest first.
-    pub async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>> {
-        journal::runs(&*self.facts, limit).await
+    /// The latest runs, newest first, or the latest of those before a run.
+    pub async fn runs(&self, limit: u32, before: Option<&str>) -> Result<Listed> {
+        journal::runs(&*self.facts, limit, before).await
     }
 
     /// The server's time: the only one that counts for what expires.

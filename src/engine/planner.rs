@@ -451,20 +451,13 @@ async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Ser
             }
             JournalState::Unknown { why } => Preflight::new("journal", Ready::Unknown, why),
         });
-        out.push(match journal::runs(&*engine.facts, 20).await {
-            Ok(runs) => match runs.iter().find(|r| r.live) {
-                Some(r) => Preflight::new(
-                    "operator",
-                    Ready::Warn,
-                    format!(
-                        "run {} of {} is going on since {}",
-                        r.id,
-                        r.operator,
-                        r.started_at.format("%H:%M:%SZ")
-                    ),
-                ),
-                None => Preflight::new("operator", Ready::Ok, "no other run"),
-            },
+        out.push(match journal::live(&*engine.facts).await {
+            Ok(Some(r)) => {
+                let since = r.started_at.format("%H:%M:%SZ");
+                let what = format!("run {} of {} is going on since {since}", r.id, r.operator);
+                Preflight::new("operator", Ready::Warn, what)
+            }
+            Ok(None) => Preflight::new("operator", Ready::Ok, "no other run"),
             Err(e) => Preflight::new("operator", Ready::Unknown, e.message),
         });
     }

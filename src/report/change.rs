@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::text::{Style, clean};
-use crate::engine::journal::{JournalShown, Outcome, RunRecord};
+use crate::engine::journal::{JournalShown, Listed, Outcome, RunRecord};
 use crate::engine::plan::{Plan, PlannedRow, Ready, Unit, text_of};
 use crate::engine::progress::Done;
 
@@ -140,11 +140,25 @@ fn state(r: &RunRecord) -> &'static str {
 }
 
 /// Runs, newest first.
-pub fn runs(runs: &[RunRecord], style: Style) -> String {
-    let mut out = String::new();
-    if runs.is_empty() {
-        let _ = writeln!(out, "no runs yet");
+pub fn runs(listed: &Listed, style: Style) -> String {
+    let mut out = lines(&listed.runs, style);
+    match listed.runs.last() {
+        None if listed.total == 0 => out.push_str("no runs yet\n"),
+        None => {
+            let _ = writeln!(out, "no older runs; {} in all", listed.total);
+        }
+        Some(last) if listed.older > 0 => {
+            let (shown, total, older) = (listed.runs.len(), listed.total, listed.older);
+            let next = format!("midwatch runs --before {}", last.id);
+            let _ = writeln!(out, "… {shown} of {total} runs, {older} older ones are not shown: {next}");
+        }
+        Some(_) => {}
     }
+    out
+}
+
+fn lines(runs: &[RunRecord], style: Style) -> String {
+    let mut out = String::new();
     for r in runs {
         let _ = writeln!(
             out,
@@ -166,7 +180,7 @@ pub fn runs(runs: &[RunRecord], style: Style) -> String {
 
 /// One run, with its entries.
 pub fn run(shown: &JournalShown, style: Style) -> String {
-    let mut out = runs(std::slice::from_ref(&shown.record), style);
+    let mut out = lines(std::slice::from_ref(&shown.record), style);
     let r = &shown.record;
     if let Some(message) = &r.message {
         let _ = writeln!(out, "       {}", clean(message));

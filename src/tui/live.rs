@@ -226,8 +226,8 @@ impl Backend for Live {
 
     fn runs(&self) -> Fut<'_, Result<Journal>> {
         Box::pin(async move {
-            match self.engine()?.runs(RUNS).await {
-                Ok(runs) => Ok(Journal::Runs(runs)),
+            match self.engine()?.runs(RUNS, None).await {
+                Ok(listed) => Ok(Journal::Runs(listed)),
                 Err(e) if e.code.as_deref().is_some_and(|c| NOT_THERE.contains(&c)) => Ok(Journal::Missing),
                 Err(e) => Err(e),
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{TimeDelta, Utc};
 use midwatch::engine::change::{RowChange, RowKind, TypedColumn};
 use midwatch::engine::guard::Ladder;
-use midwatch::engine::journal::{Event, Outcome, RunRecord};
+use midwatch::engine::journal::{Event, Listed, Outcome, RunRecord};
 use midwatch::engine::plan::{
     Action, Follow, Identity, Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Total, Unit,
     Values, Verification,
@@ -278,7 +278,8 @@ pub(crate) fn broken(number: &str) -> RunRecord {
 }
 
 pub(crate) fn journal(runs: Vec<RunRecord>) -> Msg {
-    Msg::Runs(Ok(Box::new(Journal::Runs(runs))))
+    let total = runs.len() as u64;
+    Msg::Runs(Ok(Box::new(Journal::Runs(Listed { runs, total, older: 0 }))))
 }
 
 pub(crate) fn detail(record: RunRecord) -> RunDetail {

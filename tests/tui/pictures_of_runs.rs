@@ -1,7 +1,7 @@
 //! Plans and runs in all their states.
 
 use midwatch::engine::compare::{Moved, MovedRow};
-use midwatch::engine::journal::Outcome;
+use midwatch::engine::journal::{Listed, Outcome};
 use midwatch::engine::maintain::PlanNews;
 use midwatch::engine::plan::Total;
 use midwatch::engine::progress::{Phase, Wish};
@@ -213,6 +213,9 @@ fn the_runs_pane_with_little_to_show() {
     let mut app = connected(SMALL);
     key(&mut app, "6");
     picture("runs-loading", &app, SMALL);
+    let listed = Listed { runs: vec![run("417", Outcome::Applied)], total: 412, older: 212 };
+    app.update(Msg::Runs(Ok(Box::new(Journal::Runs(listed)))));
+    picture("runs-older", &app, SMALL);
     app.update(journal(vec![]));
     picture("runs-empty", &app, SMALL);
     app.update(Msg::Runs(Ok(Box::new(Journal::Missing))));

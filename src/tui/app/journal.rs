@@ -55,7 +55,7 @@ impl JournalState {
     /// Its runs, newest first.
     pub fn runs(&self) -> &[RunRecord] {
         match &self.seen {
-            Some(Journal::Runs(runs)) => runs,
+            Some(Journal::Runs(listed)) => &listed.runs,
             Some(Journal::Missing) | None => &[],
         }
     }
