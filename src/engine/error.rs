@@ -93,6 +93,14 @@ impl Error {
         self
     }
 
+    /// In one line, with what to do.
+    pub fn told(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}: {hint}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// Would the same be refused again unless somebody mends its cause?
     pub fn recurs(&self) -> bool {
         self.code.as_deref().is_some_and(recurs)

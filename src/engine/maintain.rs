@@ -99,7 +99,16 @@ impl Engine {
             let bootstraps =
                 |verb: &str| self.operations.iter().any(|o| o.spec().verb == verb && o.spec().bootstraps);
             for offer in out.iter_mut().filter(|o| bootstraps(o.verb)) {
-                offer.disabled.get_or_insert_with(|| "the journal is there already".into());
+                let why = "the journal is there already (init --set operators=ROLE, headless, lets another role use it)";
+                offer.disabled.get_or_insert_with(|| why.into());
+            }
+        }
+        // Where it is missing, init is what mends that; otherwise nothing here does.
+        if !matches!(self.journal, JournalState::Missing { .. })
+            && let Some(e) = self.journal.refusal()
+        {
+            for offer in &mut out {
+                offer.disabled.get_or_insert_with(|| e.told());
             }
         }
         if self.read_only {
@@ -226,14 +235,21 @@ impl Engine {
 
     /// Refuses where there is no journal to read.
     pub async fn needs_journal(&self) -> Result<()> {
-        match bootstrap::state(&*self.facts).await {
-            JournalState::Ready => Ok(()),
-            JournalState::Missing { .. } => {
+        let state = self.journal_now().await;
+        match (&state, state.refusal()) {
+            (JournalState::Denied { readable: true, .. }, _) | (_, None) => Ok(()),
+            (JournalState::Missing { .. }, _) => {
                 Err(Error::unobserved("there is no journal on this target")
                     .hint("midwatch plan init makes one"))
             }
-            JournalState::Unknown { why } => Err(Error::unobserved(why)),
+            (JournalState::Unknown { why }, _) => Err(Error::unobserved(why)),
+            (_, Some(e)) => Err(Error { class: Class::Unobserved, ..e }),
         }
+    }
+
+    /// How the journal stands now.
+    pub async fn journal_now(&self) -> JournalState {
+        bootstrap::state(&*self.facts).await
     }
 
     /// Looks whether anybody has altered the journal.

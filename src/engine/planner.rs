@@ -444,12 +444,11 @@ async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Ser
         ));
     }
     if !bootstraps {
-        out.push(match super::bootstrap::state(&*engine.facts).await {
-            JournalState::Ready => Preflight::new("journal", Ready::Ok, "journal present"),
-            JournalState::Missing { .. } => {
-                Preflight::new("journal", Ready::Fail, "no journal: plan init first")
-            }
-            JournalState::Unknown { why } => Preflight::new("journal", Ready::Unknown, why),
+        let state = super::bootstrap::state(&*engine.facts).await;
+        out.push(match (&state, state.refusal()) {
+            (JournalState::Unknown { why }, _) => Preflight::new("journal", Ready::Unknown, why),
+            (_, None) => Preflight::new("journal", Ready::Ok, "journal present"),
+            (_, Some(e)) => Preflight::new("journal", Ready::Fail, e.told()),
         });
         out.push(match journal::live(&*engine.facts).await {
             Ok(Some(r)) => {
