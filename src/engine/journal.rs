@@ -80,6 +80,9 @@ pub struct RunRecord {
     pub ended_at: Option<DateTime<Utc>>,
     /// Who, from where.
     pub operator: String,
+    /// Who went on with it last, where that was done.
+    #[serde(default)]
+    pub resumed_by: Option<String>,
     /// The run that this one takes back.
     pub undoes: Option<String>,
     /// The run that has taken this one back.
@@ -118,6 +121,11 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// Who works on it, or did last: not always who began it.
+    pub fn by(&self) -> &str {
+        self.resumed_by.as_deref().unwrap_or(&self.operator)
+    }
+
     /// Gone on with as it is, it would fail again.
     pub fn mend_first(&self) -> bool {
         self.resumable && self.code.as_deref().is_some_and(super::error::recurs)
@@ -164,6 +172,8 @@ pub trait Mirror: Send + Sync {
 
 const RUNS: &str = "
 select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at, r.ended_at, r.operator,
+       (select e.body::json ->> 'by' from midwatch.events e
+        where e.run = r.id and e.kind = 'resumed' order by e.seq desc limit 1) as resumed_by,
        r.undoes::text as undoes,
        (select max(u.id)::text from midwatch.runs u where u.undoes = r.id and u.applied > 0) as undone_by,
        r.planned as rows, r.applied as rows_applied, r.drifted as rows_drifted, r.batch as batches, r.verified,

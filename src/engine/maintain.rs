@@ -205,7 +205,7 @@ impl Engine {
                 Class::Refused,
                 format!(
                     "run {run} is going on: {}, since {}",
-                    record.operator,
+                    record.by(),
                     record.started_at.format("%Y-%m-%d %H:%M:%SZ")
                 ),
             )

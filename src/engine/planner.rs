@@ -453,7 +453,7 @@ async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Ser
         out.push(match journal::live(&*engine.facts).await {
             Ok(Some(r)) => {
                 let since = r.started_at.format("%H:%M:%SZ");
-                let what = format!("run {} of {} is going on since {since}", r.id, r.operator);
+                let what = format!("run {} of {} is going on since {since}", r.id, r.by());
                 Preflight::new("operator", Ready::Warn, what)
             }
             Ok(None) => Preflight::new("operator", Ready::Ok, "no other run"),

@@ -171,7 +171,7 @@ fn lines(runs: &[RunRecord], style: Style) -> String {
             r.rows_applied,
             r.rows,
             if r.rows_drifted > 0 { format!(", {} drifted", r.rows_drifted) } else { String::new() },
-            clean(&r.operator),
+            clean(r.by()),
             state(r)
         );
     }

@@ -1,6 +1,8 @@
 //! Who may work with the journal, and a journal that is not as this version made it.
 
-use crate::common::{Database, open};
+use std::process::Stdio;
+
+use crate::common::{Database, midwatch, open};
 use crate::world::World;
 
 /// A table whose rows anybody with the privilege can mend.
@@ -127,5 +129,63 @@ async fn a_new_journal_lets_its_operators_in_at_once() {
     seen_by(&world, &second);
     let plan = world.plan("p.json", &["backfill"]);
     world.applied("p.json", &plan);
+    world.sql(&format!("drop owned by {second}; drop role {second}")).await;
+}
+
+#[tokio::test]
+async fn the_second_is_told_what_may_be_shown_and_no_more() {
+    let world = small().await;
+    let second = format!("second_{}", world.database.name);
+    world.sql(&format!("create role {second} login; grant select, update on t to {second}")).await;
+    let init = world.plan("init.json", &["init", "--set", &format!("operators={second}")]);
+    world.applied("init.json", &init);
+    // The first run waits in its batch until the row is gone.
+    world
+        .sql(
+            "create table gate (shut bool); insert into gate values (true);
+             create function wait() returns trigger language plpgsql as $$ begin
+               while exists (select from public.gate) loop perform pg_sleep(0.01); end loop; return new; end $$;
+             create trigger wait before insert on midwatch.images for each row execute function public.wait()",
+        )
+        .await;
+    let plan = world.plan("p.json", &["backfill"]);
+    let phrase = plan["phrase"].as_str().unwrap();
+    let file = world.file("p.json");
+    let mut first = midwatch(world.home.path())
+        .env("USER", "dana")
+        .args(["apply", file.to_str().unwrap(), "--confirm", phrase])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let waits = "select count(*)::text from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+    while world.value(waits).await == "0" {
+        assert!(first.try_wait().unwrap().is_none(), "it has ended");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let refused = || {
+        let plan = world.plan("second.json", &["backfill"]);
+        let (code, value) = world.apply("second.json", plan["phrase"].as_str().unwrap());
+        assert_eq!(code, 3, "{value:#}");
+        value["error"]["message"].as_str().unwrap().to_owned()
+    };
+    let said = refused();
+    assert!(said.contains("dana@") && said.contains("from the server's own machine"), "{said}");
+    seen_by(&world, &second);
+    let said = refused();
+    assert!(said.contains("another operator is at work on this target: dana@"), "{said}");
+    assert!(said.contains("an address that is not shown") && !said.contains("own machine"), "{said}");
+    assert!(said.contains(", since 20") && said.ends_with("with run 2: backfill v"), "{said}");
+    // Somebody else goes on with it: the run keeps its first name, the entry has theirs.
+    world
+        .sql(
+            "set session_replication_role = replica; insert into midwatch.events select 900, '2026-11-21T00:00:00Z', 2, 'resumed', '{\"by\": \"erin@hall\"}', '', ''",
+        )
+        .await;
+    let said = refused();
+    assert!(said.contains("erin@hall") && said.contains("since 2026-11-21 00:00:00Z"), "{said}");
+    assert!(world.json(&["runs"]).1["runs"][0]["resumed_by"].as_str() == Some("erin@hall"));
+    world.sql("delete from gate").await;
+    assert!(first.wait().unwrap().success());
     world.sql(&format!("drop owned by {second}; drop role {second}")).await;
 }

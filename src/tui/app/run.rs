@@ -373,7 +373,7 @@ impl App {
                 (Some(run), _) if run.wish == Wish::Cancel => Some("it is being stopped".into()),
                 (Some(_), _) => None,
                 (None, Some(r)) if r.live => {
-                    Some(format!("it is run by {}: only there it can be held", r.operator))
+                    Some(format!("it is run by {}: only there it can be held", r.by()))
                 }
                 (None, _) => Some("it is not going on".into()),
             },

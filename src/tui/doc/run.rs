@@ -137,6 +137,9 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
     };
     let when = run.started_at.format("%Y-%m-%d %H:%M:%SZ");
     out.text("began", &format!("{when}{ended}, by {} on target {}", run.operator, run.target), Tone::Plain);
+    if let Some(by) = &run.resumed_by {
+        out.text("resumed", &format!("by {by}"), Tone::Plain);
+    }
     if let Some(undone) = &run.undoes {
         out.text("takes back", &format!("run {undone}"), Tone::Plain);
     }

@@ -157,7 +157,7 @@ fn row(app: &App, run: &RunRecord) -> Row {
             proof,
             cell(run.started_at.format("%m-%d %H:%M").to_string(), Tone::Dim),
             plain(until.map_or_else(String::new, |until| took(run.started_at, until))),
-            cell(run.operator.split('@').next().unwrap_or_default(), Tone::Dim),
+            cell(run.by().split('@').next().unwrap_or_default(), Tone::Dim),
             cell(drifted, Tone::Warn),
         ],
         goto: Goto::Run(run.id.clone()),
