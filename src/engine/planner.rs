@@ -15,7 +15,7 @@ use super::journal;
 use super::maintain::{PlanNews, Planned, Request};
 use super::operation::{Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
 use super::paging::cast_name;
-use super::plan::{Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready};
+use super::plan::{Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready, Reversible};
 use super::ports::{Param, ReadOptions, ReadTx, Snapshot};
 use super::rowset::{RowSet, Summary};
 use super::undo;
@@ -74,7 +74,7 @@ pub(super) async fn plan(
         preflight.push(Preflight::new("ids", Ready::Warn, what));
     }
     let (totals, other_totals) = summary.totals();
-    let draft = asked.draft;
+    let draft = honest(asked.draft);
     let counted = if draft.rows.is_some() { rows.len() } else { draft.count };
     let mut plan = Plan {
         id: String::new(),
@@ -394,6 +394,33 @@ impl RowQuery {
             self.from
         )
     }
+}
+
+/// What is secret is in no image: a derived row that a batch deletes comes back without it.
+fn honest(mut draft: Draft) -> Draft {
+    let changes = draft.steps.iter().filter_map(|s| match &s.action {
+        Action::Rows(change) => Some(&**change),
+        Action::Bootstrap | Action::Statements => None,
+    });
+    let lost: Vec<String> = changes
+        .flat_map(|c| &c.derived)
+        .filter(|d| !d.withheld.is_empty())
+        .map(|d| format!("{} of {}", d.withheld.join(", "), d.table))
+        .collect();
+    if lost.is_empty() || draft.reversible == Reversible::No {
+        return draft;
+    }
+    draft.reversible = Reversible::Lossy;
+    draft.undo = format!(
+        "{}; lossy: {} is secret and kept nowhere: a row that was deleted and is put back comes without it",
+        draft
+            .undo
+            .strip_prefix("full, ")
+            .or_else(|| draft.undo.strip_prefix("full: "))
+            .unwrap_or(&draft.undo),
+        lost.join("; ")
+    );
+    draft
 }
 
 /// How many rows of derived tables the plan's rows touch. For people: what cannot be counted does not stop the plan.

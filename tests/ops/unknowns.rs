@@ -26,3 +26,47 @@ async fn what_follows_and_cannot_be_counted_is_unknown() {
     let plan = world.plan("p.json", &["backfill"]);
     assert_eq!(plan["follow"][0]["rows"].as_u64(), Some(1), "{plan:#}");
 }
+
+#[tokio::test]
+async fn rows_that_a_worker_may_take_are_counted_before_they_are_resolved() {
+    let world = World::hithonix().await;
+    let resolve = |finding: &str| {
+        let finding = format!("finding={finding}");
+        let plan = world.plan("p.json", &["resolve", "--set", "reason=gone", "--set", &finding]);
+        let found = plan["preflight"].as_array().unwrap().iter().find(|p| p["id"] == "workers").cloned();
+        (plan["rows"].as_u64().unwrap(), found)
+    };
+    let state = |state: &str, n: u32| {
+        format!(
+            "update attendance_events set sync_status = '{state}' where id in
+             (select id from attendance_events where sync_status = 'SUCCESS' order by id limit {n})"
+        )
+    };
+    world.sql(&format!("update attendance_events set sync_status = 'SUCCESS' where sync_status in ('PENDING', 'PROCESSING'); {}; {}", state("PENDING", 4), state("PROCESSING", 2))).await;
+    let (rows, warned) = resolve("state/PENDING");
+    let warned = warned.unwrap();
+    assert_eq!((rows, warned["status"].as_str()), (4, Some("warn")), "{warned}");
+    assert!(warned["message"].as_str().unwrap().starts_with("4 PENDING of the rows chosen: "), "{warned}");
+    assert!(resolve("state/PROCESSING").1.unwrap()["message"].as_str().unwrap().starts_with("2 PROCESSING"));
+    assert_eq!(resolve("exhausted").1, None, "nobody takes what has failed for good");
+}
+
+#[tokio::test]
+async fn secrets_of_a_table_that_follows_make_the_way_back_lossy() {
+    let world = World::hithonix().await;
+    assert_eq!(world.plan("p.json", &["backfill"])["reversible"], "full");
+    let profile = "extends = \"hithonix\"\nname = \"mine\"\nsecret_columns = [\"daily_status.notes\"]\n";
+    std::fs::write(world.file("mine.toml"), profile).unwrap();
+    world.configure(&format!(
+        "[targets.main]\nurl = \"{}\"\nprofile = \"mine.toml\"\nenvironment = \"demo\"\n",
+        world.database.url()
+    ));
+    let plan = world.plan("p.json", &["backfill"]);
+    assert_eq!(plan["reversible"], "lossy", "{plan:#}");
+    let undo = plan["undo"].as_str().unwrap();
+    assert!(undo.contains("notes of daily_status is secret") && !undo.contains("full"), "{undo}");
+    let run = world.applied("p.json", &plan);
+    let inverse = world.undo("u.json", run["id"].as_str().unwrap());
+    assert_eq!(inverse["reversible"], "lossy");
+    world.applied("u.json", &inverse);
+}
