@@ -8,7 +8,7 @@ use serde_json::json;
 use super::beginning::{MANY, intent, mirror, same_server, still_true};
 use super::change::RowChange;
 use super::error::{Class, Error, Result};
-use super::guard::Approved;
+use super::guard::{Approved, Window};
 use super::journal::{Event, Outcome};
 use super::plan::{Action, Plan, Reversible};
 use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
@@ -299,12 +299,14 @@ impl Run<'_> {
         self.writer.holds_lock().await.map_err(Stopped::known)
     }
 
-    /// Looks at the server's other work; false: not now.
+    /// Looks at the window and at the server's other work; false: not now.
     async fn may_go_on(&mut self, pace: &mut Pace) -> Result<bool, Stopped> {
         let policy = &self.engine.guard.policy;
-        let verdict = match self.engine.facts.pressure().await {
-            Ok(pressure) => pace.judge(&pressure, policy),
-            Err(e) => Verdict::Hold(format!("the server's load cannot be read: {}", e.message)),
+        let verdict = match (self.engine.window_now().await, self.engine.facts.pressure().await) {
+            (Ok(Window::Closed(_)), _) => return Err(Stopped::known(self.closed())),
+            (Ok(_), Ok(pressure)) => pace.judge(&pressure, policy),
+            (Ok(_), Err(e)) => Verdict::Hold(format!("the server's load cannot be read: {}", e.message)),
+            (Err(e), _) => Verdict::Hold(format!("the server's time cannot be read: {}", e.message)),
         };
         match verdict {
             Verdict::Go => {
@@ -331,6 +333,14 @@ impl Run<'_> {
                 Ok(false)
             }
         }
+    }
+
+    /// The window that was open when the run began is not any more.
+    fn closed(&self) -> Error {
+        let end = self.engine.window.map_or(0, |(_, end)| end);
+        let message = format!("the maintenance window closed at {:02}:{:02}Z", end / 60, end % 60);
+        Error::new(Class::Refused, message)
+            .hint(format!("midwatch resume {} goes on with the rest when it is open again", self.begun.run))
     }
 
     /// What becomes of the rows that were requeued decides whether more follow.

@@ -180,13 +180,24 @@ impl Engine {
         self.guard.review(planned.plan, planned.rows, risk, bootstraps, &now)
     }
 
+    /// Is maintenance allowed by the server's clock?
+    pub(super) async fn window_now(&self) -> Result<Window> {
+        match self.window {
+            None => Ok(Window::Always),
+            Some(_) => Ok(self.window_at(planner::server_time(self).await?)),
+        }
+    }
+
+    fn window_at(&self, now: chrono::DateTime<chrono::Utc>) -> Window {
+        Window::at(self.window, now.time().num_seconds_from_midnight() / 60)
+    }
+
     async fn circumstances<'s>(&self, server: &'s Server, headless: bool) -> Result<Circumstances<'s>> {
         let now = planner::server_time(self).await?;
-        let minute = now.time().num_seconds_from_midnight() / 60;
         Ok(Circumstances {
             environment: self.environment.0,
             read_only: self.read_only,
-            window: Window::at(self.window, minute),
+            window: self.window_at(now),
             server,
             now,
             journal: bootstrap::state(&*self.facts).await,
