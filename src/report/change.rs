@@ -7,6 +7,7 @@ use super::text::{Style, clean};
 use crate::engine::journal::{JournalShown, Listed, Outcome, RunRecord};
 use crate::engine::plan::{Plan, PlannedRow, Ready, Unit, text_of};
 use crate::engine::progress::Done;
+use crate::engine::rowset::CUT;
 
 /// Rows of a diff that are printed; the rest is in the file.
 const SHOWN: usize = 20;
@@ -74,6 +75,12 @@ fn diff(out: &mut String, plan: &Plan) {
     let _ = writeln!(out);
     for total in plan.totals.iter().take(SHOWN) {
         let _ = writeln!(out, "  {:>8} rows  {}", total.rows, clean(&total.change));
+    }
+    if plan.totals.iter().take(SHOWN).any(|t| t.change.ends_with(CUT)) {
+        let _ = writeln!(
+            out,
+            "  rows whose change is cut are counted by its beginning; --out FILE has them whole"
+        );
     }
     let hidden: u64 =
         plan.totals.iter().skip(SHOWN).map(|t| t.rows).sum::<u64>() + plan.other_totals.map_or(0, |(_, n)| n);

@@ -70,3 +70,18 @@ async fn secrets_of_a_table_that_follows_make_the_way_back_lossy() {
     assert_eq!(inverse["reversible"], "lossy");
     world.applied("u.json", &inverse);
 }
+
+#[tokio::test]
+async fn a_change_of_long_texts_is_cut_and_said_to_be() {
+    let world = World::on(Database::empty().await, "profile = \"p.toml\"\nenvironment = \"demo\"");
+    world
+        .sql("create table t (k int primary key, v text); insert into t values (1, repeat('x', 5000))")
+        .await;
+    let profile = "name = \"p\"\n[[backfills]]\nname = \"v\"\ntable = \"t\"\nkey = [\"k\"]\nfilter = \"t.v like 'x%'\"\nset = { v = \"'y'\" }\n";
+    std::fs::write(world.file("p.toml"), profile).unwrap();
+    let plan = world.plan("p.json", &["backfill"]);
+    let change = plan["totals"][0]["change"].as_str().unwrap();
+    assert!(change.ends_with("… (cut)") && change.len() < 300, "{change}");
+    let text = world.run(&["plan", "backfill"]).stdout;
+    assert!(text.contains("rows whose change is cut are counted by its beginning"), "{text}");
+}

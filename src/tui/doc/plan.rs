@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Lines;
 use crate::engine::plan::{Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Values, text_of};
+use crate::engine::rowset::CUT;
 use crate::tui::app::{App, PlanView, Stage};
 use crate::tui::format::counted;
 use crate::tui::list::{Cell, Col, List, Row, cell, plain, value};
@@ -165,6 +166,13 @@ fn totals(plan: &Plan, all: bool, out: &mut Lines) -> Option<usize> {
         out.text(
             "",
             &format!("{kinds} of change more, {} (Enter lists them)", counted(rows, "row")),
+            Tone::Dim,
+        );
+    }
+    if plan.totals[..shown].iter().any(|t| t.change.ends_with(CUT)) {
+        out.text(
+            "",
+            "rows whose change is cut are counted by its beginning; the rows below are whole",
             Tone::Dim,
         );
     }
