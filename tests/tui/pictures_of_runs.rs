@@ -81,6 +81,21 @@ fn the_phrase_being_typed() {
     picture("plan-database", &app, LARGE);
 }
 
+/// What comes has one column for each of its values, under its name; so has what goes.
+#[test]
+fn rows_that_come_have_headings() {
+    let mut reviewed = reviewed();
+    for row in &mut reviewed.plan.diff {
+        row.before = None;
+        if let Some(after) = &mut row.after {
+            after.insert("note".into(), "by hand".into());
+        }
+    }
+    let (mut app, _) = with_plan(SMALL, reviewed);
+    keys(&mut app, &["ctrl-d"; 5]);
+    picture("plan-inserted", &app, SMALL);
+}
+
 #[test]
 fn many_kinds_of_change_are_listed_on_demand() {
     let mut many = reviewed();

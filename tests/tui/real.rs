@@ -6,7 +6,7 @@ use midwatch::tui::msg::{Effect, Msg};
 use rustix::process::{Signal, kill_process};
 
 use crate::common::pty::Console;
-use crate::common::{Database, demo_database};
+use crate::common::{Database, demo_database, midwatch, run};
 use crate::made::{done, progress, running};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_midwatch");
@@ -63,12 +63,16 @@ impl World {
         Self { database, home }
     }
 
-    /// The console, with the phrase of a backfill asked for; and that phrase.
-    fn asked(&self) -> (Console, String) {
+    fn console(&self) -> Console {
         let path = |name: &str| self.home.path().join(name).to_str().unwrap().to_owned();
         let (config, home) = (path("midwatch.toml"), path(""));
         let env = [("HOME", home.as_str()), ("XDG_STATE_HOME", &home), ("USER", "dana")];
-        let mut console = Console::start(BINARY, (110, 40), &["--config", &config], &env);
+        Console::start(BINARY, (110, 40), &["--config", &config], &env)
+    }
+
+    /// The console, with the phrase of a backfill asked for; and that phrase.
+    fn asked(&self) -> (Console, String) {
+        let mut console = self.console();
         console.shows("anomalies/date_mismatch");
         console.press(":backfill\r");
         console.shows("preflight");
@@ -150,4 +154,74 @@ async fn a_second_signal_leaves_at_once() {
     assert!(text.contains("left at once") && text.contains("midwatch resume 1"), "{text}");
     assert_eq!(code, 7, "{text}");
     world.open().await;
+}
+
+/// Nothing has been begun since.
+async fn runs(world: &World, expected: &str) {
+    assert_eq!(world.value("select count(*)::text from midwatch.runs").await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn production_asks_for_the_phrase_and_for_nothing_less() {
+    let world = World::new("production").await;
+    let (mut console, phrase) = world.asked();
+    console.shows("PRODUCTION");
+    for wrong in ["", "y", "yes", "\u{1b}[200~", &phrase.to_uppercase()] {
+        // The marks of a paste: what stands between them is not typed.
+        let pasted = wrong.starts_with('\u{1b}');
+        let text = if pasted { format!("\u{1b}[200~{phrase}\u{1b}[201~") } else { wrong.to_owned() };
+        console.press(&text);
+        console.press("\r");
+        let refused = if pasted { "pasted" } else { "the phrase" };
+        console.wait(refused, |s| s.contents().contains(refused));
+        console.press("\u{15}");
+    }
+    runs(&world, "0").await;
+    console.press(&phrase);
+    console.press("\r");
+    // It can be taken back: neither a delay nor the database's name.
+    console.shows("applied and proved");
+    assert_eq!(world.value("select outcome from midwatch.runs").await, "applied");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_taken_back_on_production_is_read_first_and_the_database_named() {
+    let world = World::new("production").await;
+    let config = world.home.path().join("midwatch.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}reading_delay_s = 6\n")).unwrap();
+    let headless = |args: &[&str]| run(midwatch(world.home.path()).env("USER", "dana").args(args));
+    let plan = headless(&["plan", "fix", "duplicate_clock_in", "--out", "p.json", "--json"]).json();
+    let words = plan["plan"]["phrase"].as_str().unwrap().to_owned();
+    assert_eq!(headless(&["apply", "p.json", "--confirm", &words]).code, 0);
+
+    let mut console = world.console();
+    console.shows("last run");
+    console.press("6");
+    console.shows("z undo");
+    console.press("z");
+    let screen = console.wait("the ladder", |s| s.contents().contains("and then"));
+    assert!(screen.contents().contains(&world.database.name), "{}", screen.contents());
+    console.press("c");
+    let screen = console.wait("the phrase", |s| phrase(&s.contents()).is_some());
+    let words = phrase(&screen.contents()).unwrap();
+    console.press(&words);
+    console.press("\r");
+    console.shows("read it first");
+    runs(&world, "1").await;
+    // The delay is the server's and cannot be shortened: Enter until it is over.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !console.wait("the line", |_| true).contents().contains(&format!("{words}   › ")) {
+        assert!(std::time::Instant::now() < until);
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        console.press("\r");
+    }
+    console.press("another\r");
+    console.shows("differs");
+    runs(&world, "1").await;
+    console.press("\u{15}");
+    console.press(&world.database.name);
+    console.press("\r");
+    console.shows("applied and proved");
+    runs(&world, "2").await;
 }
