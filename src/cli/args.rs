@@ -146,6 +146,12 @@ pub(super) struct RunsArgs {
     /// One run, with its entries
     #[arg(value_name = "RUN")]
     pub(super) run: Option<String>,
+    /// Runs listed at most; how many there are in all is said
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) limit: u32,
+    /// Only runs before this one: the next page
+    #[arg(long, value_name = "RUN", conflicts_with = "run")]
+    pub(super) before: Option<String>,
 }
 
 #[derive(Debug, Args)]

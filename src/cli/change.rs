@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::args::{ApplyArgs, PlanArgs, RunArgs, UndoArgs};
-use super::demo::Stop;
 use super::output::{Output, save};
+use super::stop::Stop;
 use crate::engine::guard::{Approved, Typed};
 use crate::engine::journal;
 use crate::engine::maintain::{PlanNews, Planned, Request};

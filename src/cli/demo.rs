@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use super::args::{Cli, DemoArgs};
 use super::output::Output;
+use super::stop::Stop;
 use super::{Parts, open_console, output, overrides};
 use crate::engine::{Error, Result};
 use crate::profile::Config;
@@ -31,7 +30,7 @@ pub(super) async fn run(cli: &Cli, args: &DemoArgs, parts: &Parts, out: &Output)
     let demo = tokio::select! {
         demo = Demo::start(options, progress) => demo?,
         // Dropping the half-started demo stops its server.
-        () = stop.wait() => return Ok(0),
+        _ = stop.wait() => return Ok(0),
     };
     Output::end_progress();
     let outcome = if args.no_ui {
@@ -57,32 +56,5 @@ async fn binaries(args: &DemoArgs) -> Result<Binaries> {
                 .map_err(|e| Error::unobserved(format!("failed to fetch PostgreSQL: {e}")))?
         }
         Err(e) => Err(e),
-    }
-}
-
-/// Ctrl-C, or being told to end.
-pub(super) struct Stop {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    pub(super) fn new() -> Result<Self> {
-        let listen =
-            |kind| signal(kind).map_err(|e| Error::unobserved(format!("failed to listen for signals: {e}")));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
-        })
-    }
-
-    pub(super) async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
     }
 }

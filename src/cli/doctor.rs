@@ -8,6 +8,7 @@ use serde_json::json;
 use super::args::Cli;
 use super::output::Output;
 use super::{Parts, overrides};
+use crate::engine::guard::JournalState;
 use crate::engine::ident::Relation;
 use crate::engine::ports::{Param, ReadOptions};
 use crate::engine::profile::Profile;
@@ -190,6 +191,19 @@ async fn target(sheet: &mut Sheet, label: &str, engine: &Engine) {
             format!("the server's clock is {} ms from ours: ages are by the server's", s.skew_ms),
             Some("synchronise the clocks"),
         );
+    }
+    let state = engine.journal_now().await;
+    match (&state, state.refusal()) {
+        (_, None) => sheet.add(label, "ok", "the journal is there", None),
+        (JournalState::Missing { pending }, _) => {
+            let message =
+                format!("no journal yet ({} to come): nothing can be changed here", pending.join(", "));
+            sheet.add(label, "ok", message, Some("midwatch plan init makes it"));
+        }
+        (JournalState::Damaged { .. }, Some(e)) => {
+            sheet.add(label, "fail", e.message.clone(), e.hint.as_deref());
+        }
+        (_, Some(e)) => sheet.add(label, "warn", e.message.clone(), e.hint.as_deref()),
     }
     match unreadable(engine).await {
         Ok(tables) if tables.is_empty() => {}

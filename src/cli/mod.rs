@@ -9,6 +9,7 @@ mod doctor;
 mod log;
 mod output;
 mod runs;
+mod stop;
 
 use std::ffi::OsString;
 
@@ -22,6 +23,7 @@ use args::{Cli, Command};
 use output::Output;
 
 pub use log::{LogLine, LogRing};
+pub use stop::{Stop, Told};
 
 /// What `main` joins.
 pub struct Parts {

@@ -10,19 +10,17 @@ use crate::engine::journal::{self, JournalShown};
 use crate::engine::{Engine, Result};
 use crate::report::{json, text};
 
-/// Runs listed; more are said to be there.
-const LISTED: u32 = 1_000;
 /// Drifted rows listed with a run.
 const DRIFTED: u32 = 1_000;
 
 pub(super) async fn list(engine: &Engine, args: &RunsArgs, out: &Output) -> Result<u8> {
     engine.needs_journal().await?;
     let Some(id) = &args.run else {
-        let runs = engine.runs(LISTED).await?;
+        let listed = engine.runs(args.limit, args.before.as_deref()).await?;
         if out.json {
-            out.value(&json::runs(&runs))?;
+            out.value(&json::runs(&listed))?;
         } else {
-            out.text(&text::runs(&runs, out.style()))?;
+            out.text(&text::runs(&listed, out.style()))?;
         }
         return Ok(0);
     };

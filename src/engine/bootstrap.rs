@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::error::Result;
+use super::error::{Class, Error, Result};
 use super::guard::JournalState;
-use super::ident::literal;
+use super::ident::{Ident, literal};
 use super::ports::{Facts, ReadOptions};
 use super::script;
 
@@ -16,36 +17,181 @@ pub const FILES: &[(&str, &str)] = &[
     ("002_journal.sql", include_str!("../../migrations/midwatch/002_journal.sql")),
 ];
 
-/// Is the journal here?
+/// What an operator does with the journal. Entries, images and planned rows are never changed or removed.
+const CHANGED: [&str; 2] = ["head", "runs"];
+
+/// Is the journal here, whole, of this version, and for this role?
 pub async fn state(facts: &dyn Facts) -> JournalState {
-    match applied(facts).await {
-        Ok(applied) => {
-            let pending: Vec<String> = FILES
-                .iter()
-                .filter(|(name, _)| !applied.iter().any(|a| a == name))
-                .map(|(name, _)| (*name).to_owned())
-                .collect();
-            if pending.is_empty() { JournalState::Ready } else { JournalState::Missing { pending } }
-        }
+    match look(facts).await {
+        Ok(state) => state,
         Err(e) => JournalState::Unknown { why: e.message },
     }
 }
 
-/// Files that were applied; none without the history's table.
-async fn applied(facts: &dyn Facts) -> Result<Vec<String>> {
+impl JournalState {
+    /// Why nothing is changed while the journal is like this, and the way out.
+    pub fn refusal(&self) -> Option<Error> {
+        let refused = |what: String| Error::new(Class::Refused, format!("no journal, no action: {what}"));
+        Some(match self {
+            Self::Ready => return None,
+            Self::Missing { .. } => refused("schema midwatch is not (wholly) here".into())
+                .hint("midwatch plan init --out init.json, then apply it"),
+            Self::Newer { files } => {
+                let has = files.join(", ");
+                refused(format!("the journal here was made by a newer midwatch (it has migrations {has})"))
+                    .hint("use that version")
+            }
+            Self::Damaged { missing } => refused(format!("the journal is damaged: {} missing", are(missing)))
+                .hint("restore schema midwatch from a backup; or rename what is left of it, then plan init"),
+            Self::Denied { role, lacks, .. } => {
+                refused(format!("role {role} may not work with the journal: it lacks {}", lacks.join(", ")))
+                    .hint(format!(
+                        "the owner of schema midwatch plans init --set operators={role} and applies it"
+                    ))
+            }
+            Self::Unknown { why } => refused(format!("the journal cannot be read: {why}")),
+        })
+    }
+}
+
+fn are(missing: &[String]) -> String {
+    format!("{} {}", missing.join(", "), if missing.len() == 1 { "is" } else { "are" })
+}
+
+#[derive(Deserialize)]
+struct Here {
+    role: String,
+    schema: bool,
+    usage: bool,
+}
+
+/// A relation or a trigger of schema midwatch, and what this role may do with it.
+#[derive(Deserialize)]
+struct Object {
+    name: String,
+    kind: String,
+    reads: bool,
+    adds: bool,
+    changes: bool,
+}
+
+// By the catalog, which every role may read: a role without rights on the schema is told so, not that there is none.
+const OBJECTS: &str = "
+select c.relname as name, c.relkind::text as kind,
+       case when c.relkind = 'S' then has_sequence_privilege(c.oid, 'usage') else has_table_privilege(c.oid, 'select') end as reads,
+       c.relkind <> 'S' and has_table_privilege(c.oid, 'insert') as adds,
+       c.relkind <> 'S' and has_table_privilege(c.oid, 'update') as changes
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 'midwatch' and c.relkind in ('r', 'p', 'v', 'S')
+union all
+select t.tgname, 'trigger', true, true, true
+from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 'midwatch' and not t.tgisinternal";
+
+async fn look(facts: &dyn Facts) -> Result<JournalState> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let there = tx
-        .texts(
-            "select 'yes' from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-             where n.nspname = 'midwatch' and c.relname = 'migrations'",
+    let here: Here = tx
+        .one(
+            "select current_user::text as role, to_regnamespace('midwatch') is not null as schema, \
+             coalesce(has_schema_privilege(to_regnamespace('midwatch')::oid, 'usage'), false) as usage",
             &[],
         )
         .await?;
-    if there.is_empty() {
-        return Ok(vec![]);
+    if !here.schema {
+        let pending = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        return Ok(JournalState::Missing { pending });
+    }
+    let objects: Vec<Object> = tx.fetch(OBJECTS, &[]).await?;
+    let Some(history) = objects.iter().find(|o| o.name == "migrations" && o.kind == "r") else {
+        return Ok(JournalState::Damaged { missing: vec!["table midwatch.migrations".into()] });
+    };
+    if !here.usage || !history.reads {
+        let lacks = if here.usage { "SELECT on midwatch.migrations" } else { "USAGE on schema midwatch" };
+        return Ok(JournalState::Denied { role: here.role, lacks: vec![lacks.into()], readable: false });
     }
     let rows = tx.texts("select file from midwatch.migrations where folder = 'midwatch'", &[]).await?;
-    Ok(rows.into_iter().flatten().collect())
+    let applied: Vec<String> = rows.into_iter().flatten().collect();
+    judge(here.role, &applied, &objects)
+}
+
+fn judge(role: String, applied: &[String], objects: &[Object]) -> Result<JournalState> {
+    let known = |file: &String| FILES.iter().any(|(name, _)| name == file);
+    let files: Vec<String> = applied.iter().filter(|f| !known(f)).cloned().collect();
+    if !files.is_empty() {
+        return Ok(JournalState::Newer { files });
+    }
+    let missing: Vec<String> = expected(applied)?
+        .into_iter()
+        .filter(|(kind, name)| {
+            !objects.iter().any(|o| o.name == *name && (o.kind == "trigger") == (*kind == "trigger"))
+        })
+        .map(|(kind, name)| format!("{kind} midwatch.{name}"))
+        .collect();
+    if !missing.is_empty() {
+        return Ok(JournalState::Damaged { missing });
+    }
+    let pending: Vec<String> = FILES
+        .iter()
+        .filter(|(name, _)| !applied.iter().any(|a| a == name))
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    if !pending.is_empty() {
+        return Ok(JournalState::Missing { pending });
+    }
+    let mut lacks = vec![];
+    for o in objects {
+        let table = matches!(o.kind.as_str(), "r" | "p");
+        let changed = CHANGED.contains(&o.name.as_str());
+        let reads = if o.kind == "S" { "USAGE" } else { "SELECT" };
+        for (needed, has, privilege) in
+            [(true, o.reads, reads), (table, o.adds, "INSERT"), (changed, o.changes, "UPDATE")]
+        {
+            if needed && !has {
+                lacks.push(format!("{privilege} on midwatch.{}", o.name));
+            }
+        }
+    }
+    if lacks.is_empty() {
+        return Ok(JournalState::Ready);
+    }
+    let readable = !lacks.iter().any(|l| l.starts_with("SELECT"));
+    Ok(JournalState::Denied { role, lacks, readable })
+}
+
+/// Relations and triggers that the applied files have left, by kind and name.
+fn expected(applied: &[String]) -> Result<Vec<(&'static str, String)>> {
+    let mut out: Vec<(&'static str, String)> = vec![];
+    for (name, text) in FILES.iter().filter(|(name, _)| applied.iter().any(|a| a == name)) {
+        let script = script::parse(text).map_err(|e| broken(name, &e))?;
+        let ours = |o: &script::Object| match o.kind {
+            // An index that is missing costs time, not truth.
+            "relation" if o.of.is_empty() => {
+                o.name.strip_prefix("midwatch.").map(|n| ("table", n.to_owned()))
+            }
+            "trigger" => Some(("trigger", o.name.clone())),
+            _ => None,
+        };
+        let gone: Vec<_> = script.drops.iter().filter_map(ours).collect();
+        out.extend(script.creates.iter().filter_map(ours));
+        out.retain(|o| !gone.contains(o));
+    }
+    Ok(out)
+}
+
+fn broken(name: &str, e: &str) -> Error {
+    Error::usage(format!("failed to read our own {name}: {e}"))
+}
+
+/// The statements that let other roles work with the journal.
+pub fn grants(roles: &[String]) -> Vec<String> {
+    let to = roles.iter().map(|r| Ident(r).to_string()).collect::<Vec<_>>().join(", ");
+    let changed = CHANGED.map(|t| format!("midwatch.{t}")).join(", ");
+    vec![
+        format!("GRANT USAGE ON SCHEMA midwatch TO {to}"),
+        format!("GRANT USAGE ON ALL SEQUENCES IN SCHEMA midwatch TO {to}"),
+        format!("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA midwatch TO {to}"),
+        format!("GRANT UPDATE ON {changed} TO {to}"),
+    ]
 }
 
 /// The statements that apply the pending files and write that down. A table of migrations alone may be there
@@ -53,11 +199,10 @@ async fn applied(facts: &dyn Facts) -> Result<Vec<String>> {
 pub fn statements(pending: &[String]) -> Result<Vec<String>> {
     let mut out = Vec::new();
     for (name, text) in FILES.iter().filter(|(name, _)| pending.iter().any(|p| p == name)) {
-        let broken = |e: String| super::Error::usage(format!("failed to read our own {name}: {e}"));
-        out.extend(script::statements(text).map_err(broken)?);
+        out.extend(script::statements(text).map_err(|e| broken(name, &e))?);
         let mut insert =
             String::from("INSERT INTO midwatch.migrations (folder, file, checksum, normalised) VALUES ");
-        let fingerprint = script::parse(text).map_err(broken)?.fingerprint;
+        let fingerprint = script::parse(text).map_err(|e| broken(name, &e))?.fingerprint;
         let checksum = format!("{:x}", Sha256::digest(text.as_bytes()));
         let _ = write!(
             insert,

@@ -40,6 +40,9 @@ pub struct Derived {
     pub key: Vec<TypedColumn>,
     /// All its stored columns that may be kept.
     pub columns: Vec<TypedColumn>,
+    /// Stored columns that are secret, so that no image holds them: a row that is put back comes without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<String>,
     /// Which of its rows a batch touches: a query over `batch` that gives the key.
     pub rows: String,
 }

@@ -1,8 +1,9 @@
 //! A plan against the same plan made now: which rows have moved, from what to what.
 
-use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::error::{Class, Error, Result};
 use super::plan::{Plan, PlannedRow};
@@ -73,30 +74,90 @@ impl MovedRow {
     }
 }
 
-/// Reads a row set in order.
+/// Reads a row set in order, and says which row it is.
 struct Walk<'a> {
     rows: &'a dyn RowSet,
     at: u64,
     page: std::vec::IntoIter<PlannedRow>,
+    next: u64,
 }
 
 impl<'a> Walk<'a> {
     fn new(rows: &'a dyn RowSet) -> Self {
-        Self { rows, at: 0, page: Vec::new().into_iter() }
+        Self { rows, at: 0, page: Vec::new().into_iter(), next: 0 }
     }
 
-    fn next(&mut self) -> Result<Option<PlannedRow>> {
-        if let Some(row) = self.page.next() {
-            return Ok(Some(row));
+    fn next(&mut self) -> Result<Option<(u64, PlannedRow)>> {
+        if self.page.len() == 0 && self.at < self.rows.len() {
+            let page = self.rows.page(self.at, PAGE)?;
+            self.at += page.len() as u64;
+            self.page = page.into_iter();
         }
-        if self.at >= self.rows.len() {
-            return Ok(None);
-        }
-        let page = self.rows.page(self.at, PAGE)?;
-        self.at += page.len() as u64;
-        self.page = page.into_iter();
-        Ok(self.page.next())
+        Ok(self.page.next().map(|row| {
+            self.next += 1;
+            (self.next - 1, row)
+        }))
     }
+}
+
+/// Rows that the other side has not shown yet. They may be all of a table, so each is held as two digests and its
+/// place; what is told of it is read again from there.
+struct Held<'a> {
+    rows: &'a dyn RowSet,
+    seen: HashMap<u128, (u128, u64)>,
+}
+
+/// What the other side has shown of a row.
+enum Met {
+    Never,
+    Same,
+    /// Otherwise, at this place.
+    Other(u64),
+}
+
+impl<'a> Held<'a> {
+    fn of(rows: &'a dyn RowSet) -> Self {
+        Self { rows, seen: HashMap::new() }
+    }
+
+    fn hold(&mut self, place: u64, row: &PlannedRow) {
+        self.seen.insert(digest(&row.key), (content(row), place));
+    }
+
+    fn meets(&mut self, row: &PlannedRow) -> Met {
+        match self.seen.remove(&digest(&row.key)) {
+            None => Met::Never,
+            Some((other, _)) if other == content(row) => Met::Same,
+            Some((_, place)) => Met::Other(place),
+        }
+    }
+
+    fn read(&self, place: u64) -> Result<Option<PlannedRow>> {
+        Ok(self.rows.page(place, 1)?.into_iter().next())
+    }
+
+    /// What was never shown by the other side: counted all, told in its own order.
+    fn leave(self, moved: &mut Moved, side: impl Fn(Option<PlannedRow>) -> Pair) -> Result<()> {
+        let mut places: Vec<u64> = self.seen.values().map(|(_, place)| *place).collect();
+        places.sort_unstable();
+        for place in places {
+            moved.add(|| Ok(side(self.read(place)?)))?;
+        }
+        Ok(())
+    }
+}
+
+/// As planned, and as it would be planned now.
+type Pair = (Option<PlannedRow>, Option<PlannedRow>);
+
+fn digest(value: &impl Serialize) -> u128 {
+    let sum = Sha256::digest(serde_json::to_vec(value).unwrap_or_default());
+    sum.iter().take(16).fold(0, |n, byte| n << 8 | u128::from(*byte))
+}
+
+/// What must be the same; what is shown beside a row may change without the row.
+fn content(row: &PlannedRow) -> u128 {
+    digest(&(&row.before, &row.after, row.unit))
 }
 
 /// Compares; equal sums of the lines need no second look.
@@ -115,73 +176,54 @@ pub fn compare(plan: &Plan, rows: &dyn RowSet, fresh: &Plan, now: &dyn RowSet) -
 }
 
 /// Both sides come in the server's order of keys, which we do not know: a key that the other side has not shown
-/// yet is held until it does, or until both ends.
+/// yet is held until it does, or until both end.
 fn walk(rows: &dyn RowSet, now: &dyn RowSet, moved: &mut Moved) -> Result<()> {
-    use std::collections::HashMap;
     let (mut a, mut b) = (Walk::new(rows), Walk::new(now));
-    let (mut only_a, mut only_b) = (HashMap::new(), HashMap::new());
+    let (mut only_a, mut only_b) = (Held::of(rows), Held::of(now));
     loop {
-        let (left, right) = (a.next()?, b.next()?);
-        if left.is_none() && right.is_none() {
-            break;
-        }
-        if let (Some(l), Some(r)) = (&left, &right)
-            && l.key == r.key
-        {
-            if !same(l, r) {
-                moved.add(left, right);
+        let (left, right) = match (a.next()?, b.next()?) {
+            (None, None) => break,
+            (Some((_, l)), Some((_, r))) if l.key == r.key => {
+                if !same(&l, &r) {
+                    moved.add(|| Ok((Some(l), Some(r))))?;
+                }
+                continue;
             }
-            continue;
-        }
+            sides => sides,
+        };
         // When one side has ended, the other's rows wait for nobody.
         let (ended_a, ended_b) = (left.is_none(), right.is_none());
-        if let Some(l) = left {
-            match only_b.remove(&l.key_text()) {
-                Some(r) if same(&l, &r) => {}
-                Some(r) => moved.add(Some(l), Some(r)),
-                None if ended_b => moved.add(Some(l), None),
-                None => {
-                    only_a.insert(l.key_text(), l);
-                }
+        if let Some((place, l)) = left {
+            match only_b.meets(&l) {
+                Met::Same => {}
+                Met::Other(r) => moved.add(|| Ok((Some(l), only_b.read(r)?)))?,
+                Met::Never if ended_b => moved.add(|| Ok((Some(l), None)))?,
+                Met::Never => only_a.hold(place, &l),
             }
         }
-        if let Some(r) = right {
-            match only_a.remove(&r.key_text()) {
-                Some(l) if same(&l, &r) => {}
-                Some(l) => moved.add(Some(l), Some(r)),
-                None if ended_a => moved.add(None, Some(r)),
-                None => {
-                    only_b.insert(r.key_text(), r);
-                }
+        if let Some((place, r)) = right {
+            match only_a.meets(&r) {
+                Met::Same => {}
+                Met::Other(l) => moved.add(|| Ok((only_a.read(l)?, Some(r))))?,
+                Met::Never if ended_a => moved.add(|| Ok((None, Some(r))))?,
+                Met::Never => only_b.hold(place, &r),
             }
         }
     }
-    let mut left: Vec<PlannedRow> = only_a.into_values().collect();
-    left.sort_by(by_key);
-    let mut right: Vec<PlannedRow> = only_b.into_values().collect();
-    right.sort_by(by_key);
-    for row in left {
-        moved.add(Some(row), None);
-    }
-    for row in right {
-        moved.add(None, Some(row));
-    }
-    Ok(())
+    only_a.leave(moved, |row| (row, None))?;
+    only_b.leave(moved, |row| (None, row))
 }
 
-fn by_key(a: &PlannedRow, b: &PlannedRow) -> Ordering {
-    a.key_text().cmp(&b.key_text())
-}
-
-/// What is shown beside a row may change without the row.
 fn same(a: &PlannedRow, b: &PlannedRow) -> bool {
     a.before == b.before && a.after == b.after && a.unit == b.unit
 }
 
 impl Moved {
-    fn add(&mut self, planned: Option<PlannedRow>, now: Option<PlannedRow>) {
+    /// One more; it is only looked up where it is told.
+    fn add(&mut self, pair: impl FnOnce() -> Result<Pair>) -> Result<()> {
         self.total += 1;
         if self.rows.len() < TOLD {
+            let (planned, now) = pair()?;
             let what = match (&planned, &now) {
                 (Some(_), None) => "gone",
                 (None, _) => "new",
@@ -189,5 +231,87 @@ impl Moved {
             };
             self.rows.push(MovedRow { what, planned, now });
         }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::engine::plan::Values;
+
+    /// Rows made as they are asked for: none of them is anywhere else in memory.
+    struct Made<F> {
+        rows: u64,
+        make: F,
+        pages: AtomicU64,
+    }
+
+    impl<F: Fn(u64) -> PlannedRow + Send + Sync> RowSet for Made<F> {
+        fn len(&self) -> u64 {
+            self.rows
+        }
+        fn sha256(&self) -> &'static str {
+            ""
+        }
+        fn page(&self, from: u64, limit: usize) -> Result<Vec<PlannedRow>> {
+            self.pages.fetch_add(1, Ordering::SeqCst);
+            Ok((from..self.rows.min(from + limit as u64)).map(&self.make).collect())
+        }
+        fn save(&self, _: &std::path::Path) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn made<F: Fn(u64) -> PlannedRow + Send + Sync>(rows: u64, make: F) -> Made<F> {
+        Made { rows, make, pages: AtomicU64::new(0) }
+    }
+
+    fn row(key: u64, after: u64) -> PlannedRow {
+        let values = |name: &str, value: Value| Values::from_iter([(name.to_owned(), value)]);
+        PlannedRow {
+            key: values("k", json!(key.to_string())),
+            after: Some(values("v", json!(after.to_string()))),
+            ..PlannedRow::default()
+        }
+    }
+
+    fn moved(a: &dyn RowSet, b: &dyn RowSet) -> Moved {
+        let mut out = Moved::default();
+        walk(a, b, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_long_prefix_that_is_gone_is_counted_and_its_first_rows_told() {
+        let planned = made(60_000, |i| row(i, i));
+        let now = made(20_000, |i| row(i + 40_000, i + 40_000));
+        let found = moved(&planned, &now);
+        assert_eq!((found.total, found.rows.len()), (40_000, TOLD));
+        assert!(found.rows.iter().all(|r| r.what == "gone" && r.planned.is_some()));
+        let back = moved(&now, &planned);
+        assert_eq!((back.total, back.rows[0].what), (40_000, "new"));
+    }
+
+    #[test]
+    fn a_row_that_changed_at_another_place_is_told_with_both_sides() {
+        let planned = made(5_000, |i| row(i, i));
+        let now = made(5_000, |i| row(4_999 - i, if i == 10 { 7 } else { 4_999 - i }));
+        let found = moved(&planned, &now);
+        assert_eq!(found.total, 1);
+        let one = &found.rows[0];
+        assert_eq!(
+            (one.what, &one.planned, &one.now),
+            ("changed", &Some(row(4_989, 4_989)), &Some(row(4_989, 7)))
+        );
+        assert_eq!(
+            moved(&planned, &made(5_000, |i| row(4_999 - i, 4_999 - i))).total,
+            0,
+            "order is no difference"
+        );
     }
 }

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::beginning::{MANY, intent, mirror, same_server, still_true};
 use super::change::RowChange;
 use super::error::{Class, Error, Result};
-use super::guard::Approved;
+use super::guard::{Approved, Window};
 use super::journal::{Event, Outcome};
-use super::plan::{Action, Plan};
+use super::plan::{Action, Plan, Reversible};
 use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
 use super::throttle::{Pace, Verdict};
 use super::writer::{Batch, Begun, Ending, Terms, Writer};
@@ -129,13 +129,14 @@ impl Run<'_> {
         done.run = Some(self.begun.run.clone());
         if done.outcome != Outcome::Ambiguous {
             let message = done.failure.as_ref().map(|f| f.message.clone());
+            let code = done.failure.as_ref().and_then(|f| f.code.as_deref());
             let ending = Ending {
                 // The journal tells runs: what was stale before its first batch is a run that did nothing.
                 outcome: if done.outcome == Outcome::Stale { Outcome::Failed } else { done.outcome },
                 resumable: done.resumable,
                 verified: done.verified,
                 message,
-                body: json!({ "applied": done.applied, "drifted": done.drifted, "proof": done.proof }),
+                body: json!({ "applied": done.applied, "drifted": done.drifted, "proof": done.proof, "code": code }),
             };
             match self.end(&ending).await {
                 Ok(event) => self.mirror(&event),
@@ -296,12 +297,14 @@ impl Run<'_> {
         self.writer.holds_lock().await.map_err(Stopped::known)
     }
 
-    /// Looks at the server's other work; false: not now.
+    /// Looks at the window and at the server's other work; false: not now.
     async fn may_go_on(&mut self, pace: &mut Pace) -> Result<bool, Stopped> {
         let policy = &self.engine.guard.policy;
-        let verdict = match self.engine.facts.pressure().await {
-            Ok(pressure) => pace.judge(&pressure, policy),
-            Err(e) => Verdict::Hold(format!("the server's load cannot be read: {}", e.message)),
+        let verdict = match (self.engine.window_now().await, self.engine.facts.pressure().await) {
+            (Ok(Window::Closed(_)), _) => return Err(Stopped::known(self.closed())),
+            (Ok(_), Ok(pressure)) => pace.judge(&pressure, policy),
+            (Ok(_), Err(e)) => Verdict::Hold(format!("the server's load cannot be read: {}", e.message)),
+            (Err(e), _) => Verdict::Hold(format!("the server's time cannot be read: {}", e.message)),
         };
         match verdict {
             Verdict::Go => {
@@ -328,6 +331,14 @@ impl Run<'_> {
                 Ok(false)
             }
         }
+    }
+
+    /// The window that was open when the run began is not any more.
+    fn closed(&self) -> Error {
+        let end = self.engine.window.map_or(0, |(_, end)| end);
+        let message = format!("the maintenance window closed at {:02}:{:02}Z", end / 60, end % 60);
+        Error::new(Class::Refused, message)
+            .hint(format!("midwatch resume {} goes on with the rest when it is open again", self.begun.run))
     }
 
     /// What becomes of the rows that were requeued decides whether more follow.
@@ -467,7 +478,14 @@ impl Run<'_> {
         let next = format!("midwatch resume {}", self.begun.run);
         if resumable && failure.hint.as_ref().is_none_or(|h| !h.contains(&next)) {
             let hint = failure.hint.take().map_or_else(String::new, |h| format!("{h}; "));
-            failure.hint = Some(format!("{hint}{next} goes on with the rest"));
+            let back = applied > 0 && self.plan.reversible != Reversible::No;
+            let undo = format!(", or midwatch undo {} takes back what was done", self.begun.run);
+            failure.hint = Some(if failure.recurs() {
+                let undo = if back { undo.as_str() } else { "" };
+                format!("{hint}mend that first; {next} then goes on with the rest{undo}")
+            } else {
+                format!("{hint}{next} goes on with the rest")
+            });
         }
         Done {
             outcome,

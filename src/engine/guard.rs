@@ -83,6 +83,25 @@ pub enum JournalState {
         /// Migration files that `init` would apply.
         pending: Vec<String>,
     },
+    /// Made by a later version: what it keeps there is not known to this one.
+    Newer {
+        /// Migration files that this version does not have.
+        files: Vec<String>,
+    },
+    /// Part of it was taken away.
+    Damaged {
+        /// What is missing, in words.
+        missing: Vec<String>,
+    },
+    /// All there, but not for this role.
+    Denied {
+        /// The role.
+        role: String,
+        /// The privileges that it lacks.
+        lacks: Vec<String>,
+        /// It may read it at least.
+        readable: bool,
+    },
     /// Cannot tell.
     Unknown {
         /// The reason.
@@ -369,14 +388,7 @@ impl Guard {
         }
         match &now.journal {
             JournalState::Missing { .. } if bootstraps => Ok(()),
-            JournalState::Ready => Ok(()),
-            JournalState::Missing { .. } => {
-                Err(refused("no journal, no action: schema midwatch is not (wholly) here")
-                    .hint("midwatch plan init --out init.json, then apply it"))
-            }
-            JournalState::Unknown { why } => {
-                Err(refused(format!("no journal, no action: the journal cannot be read: {why}")))
-            }
+            state => state.refusal().map_or(Ok(()), Err),
         }
     }
 }

@@ -80,6 +80,9 @@ pub struct RunRecord {
     pub ended_at: Option<DateTime<Utc>>,
     /// Who, from where.
     pub operator: String,
+    /// Who went on with it last, where that was done.
+    #[serde(default)]
+    pub resumed_by: Option<String>,
     /// The run that this one takes back.
     pub undoes: Option<String>,
     /// The run that has taken this one back.
@@ -100,6 +103,9 @@ pub struct RunRecord {
     pub live: bool,
     /// What it waits for, or why it stopped.
     pub message: Option<String>,
+    /// The `SQLSTATE` that stopped it, where the server said one.
+    #[serde(default)]
+    pub code: Option<String>,
     /// Rows of the batch it is at.
     pub batch_rows: Option<u64>,
     /// When it last said anything.
@@ -112,6 +118,18 @@ pub struct RunRecord {
     pub reversible: String,
     /// The plan's digest.
     pub digest: String,
+}
+
+impl RunRecord {
+    /// Who works on it, or did last: not always who began it.
+    pub fn by(&self) -> &str {
+        self.resumed_by.as_deref().unwrap_or(&self.operator)
+    }
+
+    /// Gone on with as it is, it would fail again.
+    pub fn mend_first(&self) -> bool {
+        self.resumable && self.code.as_deref().is_some_and(super::error::recurs)
+    }
 }
 
 /// An entry.
@@ -154,13 +172,18 @@ pub trait Mirror: Send + Sync {
 
 const RUNS: &str = "
 select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at, r.ended_at, r.operator,
+       (select e.body::json ->> 'by' from midwatch.events e
+        where e.run = r.id and e.kind = 'resumed' order by e.seq desc limit 1) as resumed_by,
        r.undoes::text as undoes,
        (select max(u.id)::text from midwatch.runs u where u.undoes = r.id and u.applied > 0) as undone_by,
        r.planned as rows, r.applied as rows_applied, r.drifted as rows_drifted, r.batch as batches, r.verified,
        (r.resumable or (r.outcome = 'running' and l.pid is null))
          and not exists (select from midwatch.runs u where u.undoes = r.id and u.applied > 0) as resumable,
        r.outcome = 'running' and l.pid is not null as live,
-       r.message, r.batch_rows, r.beat_at, r.plan -> 'params' as params, r.plan ->> 'undo' as undo,
+       r.message, case when r.outcome <> 'running' then (
+         select e.body::json ->> 'code' from midwatch.events e
+         where e.run = r.id and e.kind = 'outcome' order by e.seq desc limit 1) end as code,
+       r.batch_rows, r.beat_at, r.plan -> 'params' as params, r.plan ->> 'undo' as undo,
        r.plan ->> 'reversible' as reversible, r.digest
 from midwatch.runs r
 left join lateral (select k.pid from pg_locks k
@@ -168,10 +191,49 @@ left join lateral (select k.pid from pg_locks k
                      and k.database = (select oid from pg_database where datname = current_database())
                      and k.pid = r.lock_pid limit 1) l on true";
 
-/// The latest runs, newest first.
-pub async fn runs(facts: &dyn Facts, limit: u32) -> Result<Vec<RunRecord>> {
+/// Some runs, newest first, and how many there are besides.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Listed {
+    /// They.
+    pub runs: Vec<RunRecord>,
+    /// All runs of the journal.
+    pub total: u64,
+    /// Runs older than those listed.
+    pub older: u64,
+}
+
+/// The latest runs, or the latest of those before a run.
+pub async fn runs(facts: &dyn Facts, limit: u32, before: Option<&str>) -> Result<Listed> {
+    #[derive(Deserialize)]
+    struct Count {
+        total: u64,
+        older: u64,
+    }
+    let number =
+        |id: &str| id.parse::<i64>().map_err(|_| Error::usage(format!("{id} is no number of a run")));
+    let before = before.map(number).transpose()?.unwrap_or(i64::MAX);
+    let options = ReadOptions { snapshot: super::ports::Snapshot::Transaction, ..ReadOptions::default() };
+    let mut tx = facts.begin(options).await?;
+    let sql = format!("{RUNS}\nwhere r.id < $1 order by r.id desc limit {limit}");
+    let runs: Vec<RunRecord> = tx.fetch(&sql, &[Param::Int(before)]).await?;
+    let last = runs.last().map(|r| number(&r.id)).transpose()?.unwrap_or(before);
+    let sql = "select count(*) as total, count(*) filter (where id < $1) as older from midwatch.runs";
+    let count: Count = tx.one(sql, &[Param::Int(last)]).await?;
+    Ok(Listed { runs, total: count.total, older: count.older })
+}
+
+/// The run whose executor holds the target's lock right now.
+pub async fn live(facts: &dyn Facts) -> Result<Option<RunRecord>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    tx.fetch(&format!("{RUNS}\norder by r.id desc limit {limit}"), &[]).await
+    let sql = format!("{RUNS}\nwhere r.outcome = 'running' and l.pid is not null order by r.id desc limit 1");
+    Ok(tx.fetch(&sql, &[]).await?.into_iter().next())
+}
+
+/// The run that a plan with this digest has become.
+pub async fn run_of_digest(facts: &dyn Facts, digest: &str) -> Result<Option<RunRecord>> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let sql = format!("{RUNS}\nwhere r.digest = $1 order by r.id desc limit 1");
+    Ok(tx.fetch(&sql, &[Param::from(digest)]).await?.into_iter().next())
 }
 
 /// One run.
@@ -350,8 +412,11 @@ async fn chain(tx: &mut dyn ReadTx, out: &mut Verified, mirrored: &mut BTreeMap<
 
 /// What was approved is what the chained intents say.
 async fn plans(facts: &dyn Facts, out: &mut Verified) -> Result<()> {
-    for run in runs(facts, 100_000).await? {
-        if let Err(e) = plan_of(facts, &run.id).await {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let ids = tx.texts("select id::text from midwatch.runs order by id", &[]).await?;
+    drop(tx);
+    for run in ids.into_iter().flatten() {
+        if let Err(e) = plan_of(facts, &run).await {
             out.findings.push(e.message);
         }
     }

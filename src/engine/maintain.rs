@@ -7,7 +7,7 @@ use chrono::{TimeDelta, Timelike as _};
 
 use super::error::{Class, Error, Result};
 use super::guard::{Approved, Circumstances, Gate, JournalState, Window};
-use super::journal::{self, Mirror, RunRecord};
+use super::journal::{self, Listed, Mirror};
 use super::operation::{Offer, Params, Risk};
 use super::plan::{Identity, Plan, PlannedRow};
 use super::ports::Fut;
@@ -99,7 +99,16 @@ impl Engine {
             let bootstraps =
                 |verb: &str| self.operations.iter().any(|o| o.spec().verb == verb && o.spec().bootstraps);
             for offer in out.iter_mut().filter(|o| bootstraps(o.verb)) {
-                offer.disabled.get_or_insert_with(|| "the journal is there already".into());
+                let why = "the journal is there already (init --set operators=ROLE, headless, lets another role use it)";
+                offer.disabled.get_or_insert_with(|| why.into());
+            }
+        }
+        // Where it is missing, init is what mends that; otherwise nothing here does.
+        if !matches!(self.journal, JournalState::Missing { .. })
+            && let Some(e) = self.journal.refusal()
+        {
+            for offer in &mut out {
+                offer.disabled.get_or_insert_with(|| e.told());
             }
         }
         if self.read_only {
@@ -171,13 +180,24 @@ impl Engine {
         self.guard.review(planned.plan, planned.rows, risk, bootstraps, &now)
     }
 
+    /// Is maintenance allowed by the server's clock?
+    pub(super) async fn window_now(&self) -> Result<Window> {
+        match self.window {
+            None => Ok(Window::Always),
+            Some(_) => Ok(self.window_at(planner::server_time(self).await?)),
+        }
+    }
+
+    fn window_at(&self, now: chrono::DateTime<chrono::Utc>) -> Window {
+        Window::at(self.window, now.time().num_seconds_from_midnight() / 60)
+    }
+
     async fn circumstances<'s>(&self, server: &'s Server, headless: bool) -> Result<Circumstances<'s>> {
         let now = planner::server_time(self).await?;
-        let minute = now.time().num_seconds_from_midnight() / 60;
         Ok(Circumstances {
             environment: self.environment.0,
             read_only: self.read_only,
-            window: Window::at(self.window, minute),
+            window: self.window_at(now),
             server,
             now,
             journal: bootstrap::state(&*self.facts).await,
@@ -196,7 +216,7 @@ impl Engine {
                 Class::Refused,
                 format!(
                     "run {run} is going on: {}, since {}",
-                    record.operator,
+                    record.by(),
                     record.started_at.format("%Y-%m-%d %H:%M:%SZ")
                 ),
             )
@@ -214,9 +234,9 @@ impl Engine {
         executor::run(self, approved, control, watcher).await
     }
 
-    /// The latest runs, newest first.
-    pub async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>> {
-        journal::runs(&*self.facts, limit).await
+    /// The latest runs, newest first, or the latest of those before a run.
+    pub async fn runs(&self, limit: u32, before: Option<&str>) -> Result<Listed> {
+        journal::runs(&*self.facts, limit, before).await
     }
 
     /// The server's time: the only one that counts for what expires.
@@ -226,14 +246,21 @@ impl Engine {
 
     /// Refuses where there is no journal to read.
     pub async fn needs_journal(&self) -> Result<()> {
-        match bootstrap::state(&*self.facts).await {
-            JournalState::Ready => Ok(()),
-            JournalState::Missing { .. } => {
+        let state = self.journal_now().await;
+        match (&state, state.refusal()) {
+            (JournalState::Denied { readable: true, .. }, _) | (_, None) => Ok(()),
+            (JournalState::Missing { .. }, _) => {
                 Err(Error::unobserved("there is no journal on this target")
                     .hint("midwatch plan init makes one"))
             }
-            JournalState::Unknown { why } => Err(Error::unobserved(why)),
+            (JournalState::Unknown { why }, _) => Err(Error::unobserved(why)),
+            (_, Some(e)) => Err(Error { class: Class::Unobserved, ..e }),
         }
+    }
+
+    /// How the journal stands now.
+    pub async fn journal_now(&self) -> JournalState {
+        bootstrap::state(&*self.facts).await
     }
 
     /// Looks whether anybody has altered the journal.

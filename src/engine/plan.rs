@@ -199,6 +199,19 @@ pub struct Total {
     pub rows: u64,
 }
 
+/// Rows of a table that follow from the rows of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follow {
+    /// The table.
+    #[serde(rename = "change")]
+    pub table: String,
+    /// How many; `None`: they could not be counted.
+    pub rows: Option<u64>,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
+}
+
 /// What the count of the phrase counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -243,7 +256,7 @@ pub struct Plan {
     pub changes: Vec<String>,
     /// Rows of tables that follow, as many as the rows of the plan touch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub follow: Vec<Total>,
+    pub follow: Vec<Follow>,
     /// What stands in the way of the change, how it is passed, and at what price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<String>,
@@ -359,7 +372,14 @@ impl Plan {
             }
             None => format!("{} statements", self.rows),
         }];
-        out.extend(self.follow.iter().map(|t| format!("{} rows of {} that follow", t.rows, t.change)));
+        out.extend(self.follow.iter().map(|f| match (f.rows, &f.unknown) {
+            (Some(rows), _) => format!("{rows} rows of {} that follow", f.table),
+            (None, why) => format!(
+                "rows of {} that follow: how many is unknown: {}",
+                f.table,
+                why.as_deref().unwrap_or("no reason was given")
+            ),
+        }));
         out.extend(self.changes.iter().cloned());
         out
     }

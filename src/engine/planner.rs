@@ -15,7 +15,7 @@ use super::journal;
 use super::maintain::{PlanNews, Planned, Request};
 use super::operation::{Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
 use super::paging::cast_name;
-use super::plan::{Action, Identity, Plan, PlannedRow, Preflight, Ready, Total};
+use super::plan::{Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready, Reversible};
 use super::ports::{Param, ReadOptions, ReadTx, Snapshot};
 use super::rowset::{LineSum, RowSet, Summary};
 use super::{Cx, Engine, Error, Result, rights, undo};
@@ -82,7 +82,7 @@ pub(super) async fn plan(
         preflight.push(Preflight::new("ids", Ready::Warn, what));
     }
     let (totals, other_totals) = summary.totals();
-    let draft = asked.draft;
+    let draft = honest(asked.draft);
     let counted = if draft.rows.is_some() { rows.len() } else { draft.count };
     let mut plan = Plan {
         id: String::new(),
@@ -434,22 +434,58 @@ impl RowQuery {
     }
 }
 
-/// How many rows of derived tables the plan's rows touch. For people: what cannot be counted is left out.
-async fn follow(engine: &Engine, draft: &Draft) -> Vec<Total> {
-    let mut out = vec![];
+/// What is secret is in no image: a derived row that a batch deletes comes back without it.
+fn honest(mut draft: Draft) -> Draft {
+    let changes = draft.steps.iter().filter_map(|s| match &s.action {
+        Action::Rows(change) => Some(&**change),
+        Action::Bootstrap | Action::Statements => None,
+    });
+    let lost: Vec<String> = changes
+        .flat_map(|c| &c.derived)
+        .filter(|d| !d.withheld.is_empty())
+        .map(|d| format!("{} of {}", d.withheld.join(", "), d.table))
+        .collect();
+    if lost.is_empty() || draft.reversible == Reversible::No {
+        return draft;
+    }
+    draft.reversible = Reversible::Lossy;
+    draft.undo = format!(
+        "{}; lossy: {} is secret and kept nowhere: a row that was deleted and is put back comes without it",
+        draft
+            .undo
+            .strip_prefix("full, ")
+            .or_else(|| draft.undo.strip_prefix("full: "))
+            .unwrap_or(&draft.undo),
+        lost.join("; ")
+    );
+    draft
+}
+
+/// How many rows of derived tables the plan's rows touch. For people: what cannot be counted does not stop the plan.
+async fn follow(engine: &Engine, draft: &Draft) -> Vec<Follow> {
     let change = draft.steps.iter().find_map(|s| match &s.action {
         Action::Rows(change) => Some(&**change),
         Action::Bootstrap | Action::Statements => None,
     });
-    let (Some(change), Some(query)) = (change, &draft.rows) else { return out };
+    let (Some(change), Some(query)) = (change, &draft.rows) else { return vec![] };
+    let mut out = vec![];
     for derived in &change.derived {
-        let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
-        let Ok(mut tx) = engine.facts.begin(options).await else { return out };
-        let count = tx.texts(&query.touches(change, derived), &query.params).await;
-        let count = count.ok().and_then(|rows| rows.into_iter().flatten().next()?.parse().ok());
-        out.extend(count.map(|rows| Total { change: derived.table.clone(), rows }));
+        let counted = touched(engine, query, change, derived).await;
+        let (rows, unknown) = match counted {
+            Ok(rows) => (Some(rows), None),
+            Err(e) => (None, Some(e.message)),
+        };
+        out.push(Follow { table: derived.table.clone(), rows, unknown });
     }
     out
+}
+
+async fn touched(engine: &Engine, query: &RowQuery, change: &RowChange, derived: &Derived) -> Result<u64> {
+    let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
+    let mut tx = engine.facts.begin(options).await?;
+    let rows = tx.texts(&query.touches(change, derived), &query.params).await?;
+    let count = rows.into_iter().flatten().next().and_then(|n| n.parse().ok());
+    count.ok_or_else(|| Error::unobserved("the server gave no number"))
 }
 
 /// What is looked at before every change.
@@ -473,27 +509,19 @@ async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Ser
         ));
     }
     if !bootstraps {
-        out.push(match super::bootstrap::state(&*engine.facts).await {
-            JournalState::Ready => Preflight::new("journal", Ready::Ok, "journal present"),
-            JournalState::Missing { .. } => {
-                Preflight::new("journal", Ready::Fail, "no journal: plan init first")
-            }
-            JournalState::Unknown { why } => Preflight::new("journal", Ready::Unknown, why),
+        let state = super::bootstrap::state(&*engine.facts).await;
+        out.push(match (&state, state.refusal()) {
+            (JournalState::Unknown { why }, _) => Preflight::new("journal", Ready::Unknown, why),
+            (_, None) => Preflight::new("journal", Ready::Ok, "journal present"),
+            (_, Some(e)) => Preflight::new("journal", Ready::Fail, e.told()),
         });
-        out.push(match journal::runs(&*engine.facts, 20).await {
-            Ok(runs) => match runs.iter().find(|r| r.live) {
-                Some(r) => Preflight::new(
-                    "operator",
-                    Ready::Warn,
-                    format!(
-                        "run {} of {} is going on since {}",
-                        r.id,
-                        r.operator,
-                        r.started_at.format("%H:%M:%SZ")
-                    ),
-                ),
-                None => Preflight::new("operator", Ready::Ok, "no other run"),
-            },
+        out.push(match journal::live(&*engine.facts).await {
+            Ok(Some(r)) => {
+                let since = r.started_at.format("%H:%M:%SZ");
+                let what = format!("run {} of {} is going on since {since}", r.id, r.by());
+                Preflight::new("operator", Ready::Warn, what)
+            }
+            Ok(None) => Preflight::new("operator", Ready::Ok, "no other run"),
             Err(e) => Preflight::new("operator", Ready::Unknown, e.message),
         });
     }

@@ -15,6 +15,19 @@ use super::plan::{DIFF_ROWS, PlannedRow, Total};
 const KINDS: usize = 10_000;
 /// Kinds of change that a plan lists.
 const LISTED: usize = 200;
+/// Characters of a kind's text; what differs only beyond counts as one kind.
+const KIND: usize = 200;
+
+/// What a text ends in that was cut: its rows are grouped by its beginning.
+pub const CUT: &str = "… (cut)";
+
+fn cut(mut text: String) -> String {
+    if let Some((at, _)) = text.char_indices().nth(KIND) {
+        text.truncate(at);
+        text.push_str(CUT);
+    }
+    text
+}
 
 /// The rows of a plan.
 pub trait RowSet: Send + Sync {
@@ -104,7 +117,7 @@ impl Summary {
         if self.first.len() < DIFF_ROWS {
             self.first.push(row.clone());
         }
-        let kind = row.change_text();
+        let kind = cut(row.change_text());
         if let Some(n) = self.kinds.get_mut(&kind) {
             *n += 1;
         } else if self.kinds.len() < KINDS {
@@ -134,5 +147,43 @@ impl Summary {
         // Rows beyond the kinds told apart are of at least one more kind.
         let kinds = cut.len() as u64 + u64::from(self.others > 0);
         (totals, (rows > 0).then_some((kinds, rows)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::plan::Values;
+
+    fn row(after: &str) -> PlannedRow {
+        let values = |v: &str| Some(Values::from_iter([("c".to_owned(), json!(v))]));
+        PlannedRow { before: values("x"), after: values(after), ..PlannedRow::default() }
+    }
+
+    #[test]
+    fn long_kinds_are_cut_grouped_and_said_to_be() {
+        let mut summary = Summary::default();
+        let long = "ä".repeat(100_000);
+        summary.add(&row(&format!("{long}1")));
+        summary.add(&row(&format!("{long}2")));
+        summary.add(&row("y"));
+        let (totals, others) = summary.totals();
+        assert_eq!(others, None);
+        assert_eq!((totals[0].rows, totals[1].change.as_str()), (2, "x → y"));
+        assert!(totals[0].change.ends_with(CUT) && totals[0].change.chars().count() < 220);
+    }
+
+    #[test]
+    fn more_kinds_than_can_be_told_apart_are_counted_together() {
+        let mut summary = Summary::default();
+        for i in 0..KINDS + 5 {
+            summary.add(&row(&i.to_string()));
+        }
+        let (totals, others) = summary.totals();
+        assert_eq!(totals.len(), LISTED);
+        let rest = KINDS + 5 - LISTED;
+        assert_eq!(others, Some(((KINDS - LISTED) as u64 + 1, rest as u64)));
     }
 }

@@ -20,8 +20,7 @@ pub(super) async fn done(engine: &Engine, plan: &Plan, e: Error) -> Done {
         _ => 0,
     };
     // Not found is no proof: what was cut off may still be committing.
-    let found = journal::runs(&*engine.facts, 20).await.ok();
-    let found = found.and_then(|runs| runs.into_iter().find(|r| r.digest == plan.digest));
+    let found = journal::run_of_digest(&*engine.facts, &plan.digest).await.ok().flatten();
     match found {
         Some(run) => {
             let failure = known

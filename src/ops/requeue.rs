@@ -1,17 +1,16 @@
 //! `requeue`: failed work items tried again: a frozen selection, a canary first, then slowly more, and an end when
 //! they fail again.
 
-use crate::engine::change::{Canary, RowChange, RowKind, shown};
+use crate::engine::Result;
+use crate::engine::change::Canary;
 use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
-use crate::engine::plan::{Action, Reversible, Step, Unit};
+use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::plan::Reversible;
 use crate::engine::ports::Fut;
 use crate::engine::profile::{Profile, Queue, QueueChanges};
 use crate::engine::report::CheckId;
-use crate::engine::tables::{Table, derived};
-use crate::engine::{Class, Error, Result};
 
-use super::selection;
+use super::selection::{self, Turn};
 
 pub(super) struct Requeue;
 
@@ -64,86 +63,35 @@ impl Operation for Requeue {
 }
 
 async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
-    let table = Table::find(cx, &q.table).await?;
-    table.keyed(&q.table, std::slice::from_ref(&q.key))?;
-    let selected = selection::of_queue(cx, q, params)?;
-    let refusable: Vec<String> =
-        q.states.done.iter().chain(&q.states.pending).chain(&q.states.processing).cloned().collect();
-    let not_failed = selection::in_states(q, &refusable);
-    // Work that is stuck belongs to nobody: it may be tried again although its state says it is being done.
-    let stuck = params.get("finding") == Some("stuck");
-    let refused = if stuck { 0 } else { selection::count(cx, q, &selected, &not_failed).await? };
-    if refused > 0 && params.get("ids").is_some() {
-        return Err(Error::new(
-            Class::Refused,
-            format!(
-                "{refused} of these rows have succeeded or are at work ({}): they are not requeued",
-                refusable.join(", ")
-            ),
-        )
-        .hint("choose rows that have failed"));
-    }
     let own = q.changes.clone().unwrap_or_default();
-    let pending = q.states.pending.first().cloned().unwrap_or_default();
-    let key = vec![q.key.clone()];
-    let names: Vec<String> = std::iter::once(q.state.clone()).chain(own.requeue.keys().cloned()).collect();
-    let change = RowChange {
-        table: q.table.clone(),
-        kind: RowKind::Update,
-        key: table.typed(&q.table, &key)?,
-        columns: table.typed(&q.table, &names)?,
-        kept: table.kept(&cx.profile().secrets_of(&q.table)),
-        before_batch: vec![],
-        after_change: vec![],
-        excludes_writers: false,
-        audit: own.audit.clone(),
-        after_batch: None,
-        derived: derived(cx, &own.derived).await?,
-        restores: None,
-        canary: Some(canary(q, &own, params)?),
+    let to = q.states.pending.first().cloned().unwrap_or_default();
+    let canary = canary(q, &own, params)?;
+    let first = canary.rows;
+    let mut not_from = q.states.done.clone();
+    // Work that is stuck belongs to nobody: it may be tried again although its state says it is being done.
+    if params.get("finding") != Some("stuck") {
+        not_from.extend(q.states.pending.iter().chain(&q.states.processing).cloned());
+    }
+    let turn = Turn {
+        title: format!("put rows of {} back to {to}", Relation::parse(&q.table).name),
+        to,
+        with: own.requeue,
+        not_from,
+        word: "requeued",
+        canary: Some(canary),
         reason: "requeued".into(),
     };
-    let state_type = change.columns.first().map_or_else(|| "text".to_owned(), |c| c.type_name.clone());
-    let mut after = vec![(q.state.clone(), format!("{}::{state_type}", literal(&pending)))];
-    after.extend(table.stored(&own.requeue));
-    let which = if stuck {
-        format!("not ({})", selection::in_states(q, &q.states.done))
-    } else {
-        format!("not ({not_failed})")
-    };
-    let rows = selection::rows(q, selected, &which, after, params.number("limit")?);
-    let first = change.canary.as_ref().map_or(0, |c| c.rows);
+    let mut draft = selection::turned(cx, q, params, turn).await?;
+    draft.changes.push(format!(
+        "{first} rows first; more only when none of them has failed again, then in growing batches"
+    ));
     Ok(Draft {
         why: "failed work is tried again".into(),
-        changes: vec![
-            format!("{} of {}", names.join(", "), q.table),
-            format!(
-                "{first} rows first; more only when none of them has failed again, then in growing batches"
-            ),
-        ],
-        obstacle: None,
         reversible: Reversible::Lossy,
         undo: "rows that no worker has taken yet are put back; what a worker has done stays done".into(),
-        frozen: true,
-        steps: vec![Step {
-            id: "rows".into(),
-            title: format!("put rows of {} back to {pending}", Relation::parse(&q.table).name),
-            statements: shown(&change),
-            locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
-            in_transaction: true,
-            action: Action::Rows(Box::new(change.clone())),
-        }],
-        preflight: vec![table.privilege(
-            &q.table,
-            "update",
-            table.may_update_all(&change.columns),
-            &cx.cx.server.role,
-        )],
         // Workers change the rows as soon as they are back: their fate was watched batch by batch.
         verify: vec![],
-        rows: Some(rows),
-        unit: Unit::Rows,
-        count: 0,
+        ..draft
     })
 }
 

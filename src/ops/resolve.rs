@@ -1,16 +1,16 @@
 //! `resolve`: work items that nobody will do any more, marked as failed for good or left out, with a reason.
 
-use crate::engine::change::{RowChange, RowKind, shown, verification};
-use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
-use crate::engine::plan::{Action, Reversible, Step, Unit};
+use std::collections::BTreeMap;
+
+use crate::engine::ident::Relation;
+use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery};
+use crate::engine::plan::{Preflight, Ready};
 use crate::engine::ports::Fut;
 use crate::engine::profile::{Profile, Queue};
 use crate::engine::report::CheckId;
-use crate::engine::tables::{Table, derived};
-use crate::engine::{Class, Error, Result};
+use crate::engine::{Error, Result};
 
-use super::selection;
+use super::selection::{self, Turn};
 
 pub(super) struct Resolve;
 
@@ -80,76 +80,39 @@ fn offer(q: &Queue) -> Offer {
 }
 
 async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Params) -> Result<Draft> {
-    let table = Table::find(cx, &q.table).await?;
-    table.keyed(&q.table, std::slice::from_ref(&q.key))?;
-    let selected = selection::of_queue(cx, q, params)?;
-    let done = selection::in_states(q, &q.states.done);
-    let refused = selection::count(cx, q, &selected, &done).await?;
-    if refused > 0 && params.get("ids").is_some() {
-        return Err(Error::new(
-            Class::Refused,
-            format!(
-                "{refused} of these rows have succeeded ({}): they are not resolved",
-                q.states.done.join(", ")
-            ),
-        )
-        .hint("choose rows that have not succeeded"));
-    }
-    let changes_of = q.changes.clone().unwrap_or_default();
-    let key = vec![q.key.clone()];
-    let change = RowChange {
-        table: q.table.clone(),
-        kind: RowKind::Update,
-        key: table.typed(&q.table, &key)?,
-        columns: table.typed(&q.table, [&q.state])?,
-        kept: table.kept(&cx.profile().secrets_of(&q.table)),
-        before_batch: vec![],
-        after_change: vec![],
-        excludes_writers: false,
-        audit: changes_of.audit.clone(),
-        after_batch: None,
-        derived: derived(cx, &changes_of.derived).await?,
-        restores: None,
+    let turn = Turn {
+        to: to.to_owned(),
+        with: BTreeMap::new(),
+        not_from: q.states.done.clone(),
+        word: "resolved",
+        title: format!("mark rows of {} {to}", Relation::parse(&q.table).name),
         canary: None,
         reason: reason.to_owned(),
     };
-    let state_type = change.columns.first().map_or_else(|| "text".to_owned(), |c| c.type_name.clone());
-    let rows = selection::rows(
-        q,
-        selected,
-        &format!("not ({done}) and t.{} is distinct from {}::{state_type}", Ident(&q.state), literal(to)),
-        vec![(q.state.clone(), format!("{}::{state_type}", literal(to)))],
-        params.number("limit")?,
-    );
-    let mut changes = vec![format!("{} of {}", q.state, q.table)];
-    match &changes_of.audit {
-        Some(_) => changes.push("an audit row for each, with the reason".into()),
-        None => changes.push("no audit rows: the profile declares none; the journal keeps the reason".into()),
+    let mut draft = selection::turned(cx, q, params, turn).await?;
+    let audited = q.changes.as_ref().is_some_and(|c| c.audit.is_some());
+    draft.changes.push(if audited {
+        "an audit row for each, with the reason".into()
+    } else {
+        "no audit rows: the profile declares none; the journal keeps the reason".into()
+    });
+    draft.preflight.extend(at_work(cx, q, draft.rows.as_ref()).await?);
+    Ok(draft)
+}
+
+/// Rows that are not given up by anybody yet.
+async fn at_work(cx: &PlanCx<'_>, q: &Queue, rows: Option<&RowQuery>) -> Result<Option<Preflight>> {
+    let Some(rows) = rows else { return Ok(None) };
+    let open: Vec<String> = q.states.pending.iter().chain(&q.states.processing).cloned().collect();
+    let counted = selection::by_state(cx, q, rows, &open).await?;
+    if counted.is_empty() {
+        return Ok(None);
     }
-    Ok(Draft {
-        why: reason.to_owned(),
-        changes,
-        obstacle: None,
-        reversible: Reversible::Full,
-        undo: "full, from before-images, while rows are not changed again".into(),
-        frozen: true,
-        steps: vec![Step {
-            id: "rows".into(),
-            title: format!("mark rows of {} {to}", Relation::parse(&q.table).name),
-            statements: shown(&change),
-            locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
-            in_transaction: true,
-            action: Action::Rows(Box::new(change.clone())),
-        }],
-        preflight: vec![table.privilege(
-            &q.table,
-            "update",
-            table.may_update_all(&change.columns),
-            &cx.cx.server.role,
-        )],
-        verify: verification(&change).into_iter().collect(),
-        rows: Some(rows),
-        unit: Unit::Rows,
-        count: 0,
-    })
+    let counts: Vec<_> = counted.iter().map(|(state, rows)| format!("{rows} {state}")).collect();
+    let what = format!(
+        "{} of the rows chosen: a worker may take or finish them meanwhile; those are left alone, those taken at the same \
+         moment may be done although they are resolved. Stop the workers first, or choose rows that have failed",
+        counts.join(" and ")
+    );
+    Ok(Some(Preflight::new("workers", Ready::Warn, what)))
 }

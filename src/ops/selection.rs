@@ -1,10 +1,17 @@
 //! Which rows an operation is for, and how its statements are shown.
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::engine::change::{Canary, RowChange, RowKind, shown, verification};
 use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::operation::{Params, PlanCx, RowQuery};
+use crate::engine::operation::{Draft, Params, PlanCx, RowQuery, lock};
+use crate::engine::plan::{Action, Reversible, Step, Unit};
 use crate::engine::ports::Param;
 use crate::engine::profile::{Profile, Queue};
-use crate::engine::{Error, Result};
+use crate::engine::tables::{Table, derived};
+use crate::engine::{Class, Error, Result};
 
 /// A condition and its values.
 pub(super) struct Filter {
@@ -35,7 +42,7 @@ pub(super) fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
 }
 
 /// The rows of a queue that were chosen, as a condition on `t`.
-pub(super) fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Filter> {
+fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Filter> {
     if params.get("ids").is_some() {
         return and_ids(params, std::slice::from_ref(&q.key), "t", "true");
     }
@@ -66,8 +73,117 @@ pub(super) fn in_states(q: &Queue, states: &[String]) -> String {
     }
 }
 
+/// Rows of a queue that get another state.
+pub(super) struct Turn {
+    /// The state.
+    pub(super) to: String,
+    /// Other columns that go with it, as expressions over `t`.
+    pub(super) with: BTreeMap<String, String>,
+    /// Rows in these states are left alone; named one by one they are refused.
+    pub(super) not_from: Vec<String>,
+    /// What is not done to those: `resolved`.
+    pub(super) word: &'static str,
+    /// What the step is called.
+    pub(super) title: String,
+    /// Few first.
+    pub(super) canary: Option<Canary>,
+    /// For the audit rows.
+    pub(super) reason: String,
+}
+
+/// A selection frozen by its keys, one update of it; what else is to be said of it its operation adds.
+pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Turn) -> Result<Draft> {
+    let table = Table::find(cx, &q.table).await?;
+    table.keyed(&q.table, std::slice::from_ref(&q.key))?;
+    let chosen = of_queue(cx, q, params)?;
+    let left = in_states(q, &turn.not_from);
+    let refused = count(cx, q, &chosen, &left).await?;
+    if refused > 0 && params.get("ids").is_some() {
+        let (states, word) = (turn.not_from.join(", "), turn.word);
+        let what = format!("{refused} of these rows are {states}: they are not {word}");
+        return Err(Error::new(Class::Refused, what).hint("choose rows in other states"));
+    }
+    let own = q.changes.clone().unwrap_or_default();
+    let names: Vec<&String> = std::iter::once(&q.state).chain(turn.with.keys()).collect();
+    let change = RowChange {
+        table: q.table.clone(),
+        kind: RowKind::Update,
+        key: table.typed(&q.table, [&q.key])?,
+        columns: table.typed(&q.table, names.iter().copied())?,
+        kept: table.kept(&cx.profile().secrets_of(&q.table)),
+        before_batch: vec![],
+        after_change: vec![],
+        excludes_writers: false,
+        audit: own.audit,
+        after_batch: None,
+        derived: derived(cx, &own.derived).await?,
+        restores: None,
+        canary: turn.canary,
+        reason: turn.reason.clone(),
+    };
+    let state_type = change.columns.first().map_or("text", |c| c.type_name.as_str());
+    let to = format!("{}::{state_type}", literal(&turn.to));
+    let which = format!("not ({left}) and t.{} is distinct from {to}", Ident(&q.state));
+    let mut after = vec![(q.state.clone(), to)];
+    after.extend(table.stored(&turn.with));
+    let names: Vec<&str> = names.iter().map(|n| n.as_str()).collect();
+    Ok(Draft {
+        why: turn.reason,
+        changes: vec![format!("{} of {}", names.join(", "), q.table)],
+        obstacle: None,
+        reversible: Reversible::Full,
+        undo: "full, from before-images, while rows are not changed again".into(),
+        frozen: true,
+        steps: vec![Step {
+            id: "rows".into(),
+            title: turn.title,
+            statements: shown(&change),
+            locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
+            in_transaction: true,
+            action: Action::Rows(Box::new(change.clone())),
+        }],
+        preflight: vec![table.privilege(
+            &q.table,
+            "update",
+            table.may_update_all(&change.columns),
+            &cx.cx.server.role,
+        )],
+        verify: verification(&change).into_iter().collect(),
+        rows: Some(rows(q, chosen, &which, after, params.number("limit")?)),
+        unit: Unit::Rows,
+        count: 0,
+    })
+}
+
+/// Rows of the selection by their state, of these states: what a worker may take at any time.
+pub(super) async fn by_state(
+    cx: &PlanCx<'_>,
+    q: &Queue,
+    rows: &RowQuery,
+    states: &[String],
+) -> Result<Vec<(String, u64)>> {
+    #[derive(Deserialize)]
+    struct Counted {
+        state: String,
+        rows: u64,
+    }
+    let (state, key) = (Ident(&q.state), Ident(&q.key));
+    let limit = rows.limit.map_or_else(String::new, |n| format!(" order by t.{key} limit {n}"));
+    let sql = format!(
+        "select s.{state}::text as state, count(*) as rows from (select t.{state} {} where ({}){limit}) s \
+         where s.{state}::text = any (${}) group by 1 order by 1",
+        rows.from,
+        rows.filter,
+        rows.params.len() + 1
+    );
+    let mut params = rows.params.clone();
+    params.push(Param::Texts(states.to_vec()));
+    let counted: Vec<Counted> = cx.cx.read().await?.fetch(&sql, &params).await?;
+    Ok(counted.into_iter().map(|c| (c.state, c.rows)).collect())
+}
+
 /// How many of the chosen rows also satisfy this.
-pub(super) async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &Filter, also: &str) -> Result<u64> {
+async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &Filter, also: &str) -> Result<u64> {
     let sql = format!(
         "select count(*)::text from {} t where ({}) and ({also})",
         Relation::parse(&q.table),
@@ -78,13 +194,7 @@ pub(super) async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &Filter, also: &st
 }
 
 /// The chosen rows of a queue, from their state to another.
-pub(super) fn rows(
-    q: &Queue,
-    chosen: Filter,
-    also: &str,
-    after: Vec<(String, String)>,
-    limit: Option<u64>,
-) -> RowQuery {
+fn rows(q: &Queue, chosen: Filter, also: &str, after: Vec<(String, String)>, limit: Option<u64>) -> RowQuery {
     let mut show = vec![("created".to_owned(), format!("t.{}", Ident(&q.created)))];
     show.extend(q.message.iter().map(|m| ("message".to_owned(), format!("left(({m})::text, 120)"))));
     RowQuery {

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::text::{Style, clean};
-use crate::engine::journal::{JournalShown, Outcome, RunRecord};
+use crate::engine::journal::{JournalShown, Listed, Outcome, RunRecord};
 use crate::engine::plan::{Plan, PlannedRow, Ready, Unit, text_of};
 use crate::engine::progress::Done;
+use crate::engine::rowset::CUT;
 
 /// Rows of a diff that are printed; the rest is in the file.
 const SHOWN: usize = 20;
@@ -75,6 +76,12 @@ fn diff(out: &mut String, plan: &Plan) {
     for total in plan.totals.iter().take(SHOWN) {
         let _ = writeln!(out, "  {:>8} rows  {}", total.rows, clean(&total.change));
     }
+    if plan.totals.iter().take(SHOWN).any(|t| t.change.ends_with(CUT)) {
+        let _ = writeln!(
+            out,
+            "  rows whose change is cut are counted by its beginning; --out FILE has them whole"
+        );
+    }
     let hidden: u64 =
         plan.totals.iter().skip(SHOWN).map(|t| t.rows).sum::<u64>() + plan.other_totals.map_or(0, |(_, n)| n);
     if hidden > 0 {
@@ -133,17 +140,32 @@ fn state(r: &RunRecord) -> &'static str {
     match (r.outcome, r.live, r.resumable) {
         (Outcome::Running, true, _) => "going on",
         (Outcome::Running, false, _) => "its client is gone: resume finishes it",
+        (_, _, true) if r.mend_first() => "mend what stopped it, then resume goes on with the rest",
         (_, _, true) => "resume goes on with the rest",
         _ => "",
     }
 }
 
 /// Runs, newest first.
-pub fn runs(runs: &[RunRecord], style: Style) -> String {
-    let mut out = String::new();
-    if runs.is_empty() {
-        let _ = writeln!(out, "no runs yet");
+pub fn runs(listed: &Listed, style: Style) -> String {
+    let mut out = lines(&listed.runs, style);
+    match listed.runs.last() {
+        None if listed.total == 0 => out.push_str("no runs yet\n"),
+        None => {
+            let _ = writeln!(out, "no older runs; {} in all", listed.total);
+        }
+        Some(last) if listed.older > 0 => {
+            let (shown, total, older) = (listed.runs.len(), listed.total, listed.older);
+            let next = format!("midwatch runs --before {}", last.id);
+            let _ = writeln!(out, "… {shown} of {total} runs, {older} older ones are not shown: {next}");
+        }
+        Some(_) => {}
     }
+    out
+}
+
+fn lines(runs: &[RunRecord], style: Style) -> String {
+    let mut out = String::new();
     for r in runs {
         let _ = writeln!(
             out,
@@ -156,7 +178,7 @@ pub fn runs(runs: &[RunRecord], style: Style) -> String {
             r.rows_applied,
             r.rows,
             if r.rows_drifted > 0 { format!(", {} drifted", r.rows_drifted) } else { String::new() },
-            clean(&r.operator),
+            clean(r.by()),
             state(r)
         );
     }
@@ -165,7 +187,7 @@ pub fn runs(runs: &[RunRecord], style: Style) -> String {
 
 /// One run, with its entries.
 pub fn run(shown: &JournalShown, style: Style) -> String {
-    let mut out = runs(std::slice::from_ref(&shown.record), style);
+    let mut out = lines(std::slice::from_ref(&shown.record), style);
     let r = &shown.record;
     if let Some(message) = &r.message {
         let _ = writeln!(out, "       {}", clean(message));

@@ -3,7 +3,7 @@
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use crate::engine::journal::{JournalShown, RunRecord};
+use crate::engine::journal::{JournalShown, Listed};
 use crate::engine::plan::Plan;
 use crate::engine::progress::Done;
 use crate::engine::target::TargetInfo;
@@ -63,9 +63,12 @@ pub fn plan(plan: &Plan) -> Value {
     named("plan", json!(plan))
 }
 
-/// Runs, newest first.
-pub fn runs(runs: &[RunRecord]) -> Value {
-    named("runs", json!(runs))
+/// Runs, newest first; `older` ones are on the pages that follow.
+pub fn runs(listed: &Listed) -> Value {
+    let mut out = named("runs", json!(listed.runs));
+    out["total"] = json!(listed.total);
+    out["older"] = json!(listed.older);
+    out
 }
 
 /// One run with its entries; a list like any other, so that readers of `runs` can read it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::msg::Failure;
 use crate::engine::guard::Ladder;
-use crate::engine::journal::{Event, RunRecord};
+use crate::engine::journal::{Event, Listed, RunRecord};
 use crate::engine::maintain::{PlanNews, Request};
 use crate::engine::operation::Offer;
 use crate::engine::paging::{Page, PageRequest, RowSource};
@@ -66,7 +66,7 @@ pub struct Typed {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Journal {
     /// Its latest runs, newest first.
-    Runs(Vec<RunRecord>),
+    Runs(Listed),
     /// It has never been made here.
     Missing,
 }

@@ -8,7 +8,7 @@ use chrono::{TimeDelta, Utc};
 
 use super::backend::{Backend, DRIFTED, Journal, RUNS, Reviewed, RunDetail, Session, Typed};
 use crate::engine::check::CheckSpec;
-use crate::engine::guard::{Approved, Gate, Typed as TypedWords};
+use crate::engine::guard::{Approved, Gate, JournalState, Typed as TypedWords};
 use crate::engine::journal;
 use crate::engine::maintain::{PlanNews, Planned, Request};
 use crate::engine::paging::{Page, PageRequest, RowSource};
@@ -22,9 +22,6 @@ use crate::engine::{Class, Engine, Error, Report, Result};
 use crate::launch::{Connect, Overrides};
 use crate::profile::{Config, Selected};
 use crate::report::table::Cell;
-
-/// What the server says of a relation or a schema that is not there.
-const NOT_THERE: [&str; 2] = ["42P01", "3F000"];
 
 /// A plan, its rows, the engine that made it, and the gate while nobody has passed it.
 struct Held {
@@ -226,10 +223,13 @@ impl Backend for Live {
 
     fn runs(&self) -> Fut<'_, Result<Journal>> {
         Box::pin(async move {
-            match self.engine()?.runs(RUNS).await {
-                Ok(runs) => Ok(Journal::Runs(runs)),
-                Err(e) if e.code.as_deref().is_some_and(|c| NOT_THERE.contains(&c)) => Ok(Journal::Missing),
-                Err(e) => Err(e),
+            let engine = self.engine()?;
+            match engine.runs(RUNS, None).await {
+                Ok(listed) => Ok(Journal::Runs(listed)),
+                Err(e) => match engine.journal_now().await {
+                    JournalState::Missing { .. } => Ok(Journal::Missing),
+                    state => Err(state.refusal().map_or(e, |why| Error { class: Class::Unobserved, ..why })),
+                },
             }
         })
     }

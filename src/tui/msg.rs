@@ -105,8 +105,10 @@ pub enum Msg {
         /// What it was doing.
         key: Key,
     },
-    /// The process is told to end, or the terminal is gone.
+    /// The process is told to end.
     Terminate,
+    /// The terminal is gone.
+    HungUp,
 }
 
 /// An error as data that can be compared.

@@ -115,7 +115,14 @@ impl Runtime {
                 return Ok(false);
             }
         }
-        self.draw(terminal)?;
+        if let Err(e) = self.draw(terminal) {
+            // A terminal that is gone does not end a run of ours in the middle of a batch.
+            if self.app.run_going().is_none() {
+                return Err(e);
+            }
+            let effects = self.app.update(Msg::HungUp);
+            return Ok(!self.carry_out(effects));
+        }
         Ok(true)
     }
 

@@ -1,6 +1,7 @@
 //! The real terminal: entered once, left on every way out.
 
 use std::io::{IsTerminal as _, Write as _, stdout};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -13,7 +14,6 @@ use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_ra
 use futures_util::StreamExt as _;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::app::App;
@@ -21,6 +21,7 @@ use super::backend::Backend;
 use super::msg::Msg;
 use super::runtime::{Event as LoopEvent, Runtime};
 use super::theme::{Depth, Theme};
+use crate::cli::{Stop, Told};
 use crate::engine::{Error, Result};
 
 /// What the terminal can show.
@@ -97,7 +98,8 @@ pub(super) async fn serve(
     install_panic_hook();
     let screen = Screen::enter(mouse)?;
     let fail = |e: std::io::Error| Error::unobserved(format!("failed to draw: {e}"));
-    let mut terminal = Terminal::new(CrosstermBackend::new(stdout())).map_err(fail)?;
+    // Its drop complains to stderr by a macro that panics where the terminal is gone; the screen restores the cursor.
+    let mut terminal = ManuallyDrop::new(Terminal::new(CrosstermBackend::new(stdout())).map_err(fail)?);
     let size = terminal.size().map_err(fail)?;
     let app = App::new(Utc::now(), (size.width, size.height), theme).with_targets(targets);
     let mut runtime = Runtime::new(app, backend, Box::new(copy));
@@ -106,9 +108,10 @@ pub(super) async fn serve(
     runtime.draw(&mut terminal).map_err(fail)?;
     listen(&sender)?;
     panic_if_asked();
-    let outcome = runtime.run(&mut terminal).await.map_err(fail);
+    let outcome = runtime.run(&mut *terminal).await.map_err(fail);
     drop(screen);
-    outcome
+    outcome?;
+    runtime.app().farewell().map_or(Ok(()), Err)
 }
 
 /// The PTY test proves with it that a panic leaves a usable terminal; release builds have none of it.
@@ -137,8 +140,7 @@ fn listen(sender: &UnboundedSender<LoopEvent>) -> Result<()> {
                 return;
             }
         }
-        // The terminal is gone.
-        let _ = to.send(LoopEvent::Msg(Msg::Terminate));
+        let _ = to.send(LoopEvent::Msg(Msg::HungUp));
     });
     let to = sender.clone();
     tokio::spawn(async move {
@@ -148,15 +150,19 @@ fn listen(sender: &UnboundedSender<LoopEvent>) -> Result<()> {
             every.tick().await;
         }
     });
-    for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()] {
-        let to = sender.clone();
-        let mut signal =
-            signal(kind).map_err(|e| Error::unobserved(format!("failed to listen for signals: {e}")))?;
-        tokio::spawn(async move {
-            signal.recv().await;
-            let _ = to.send(LoopEvent::Msg(Msg::Terminate));
-        });
-    }
+    let to = sender.clone();
+    let mut stop = Stop::new()?;
+    tokio::spawn(async move {
+        loop {
+            let msg = match stop.wait().await {
+                Told::Asked => Msg::Terminate,
+                Told::HungUp => Msg::HungUp,
+            };
+            if to.send(LoopEvent::Msg(msg)).is_err() {
+                return;
+            }
+        }
+    });
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! The real binary in a pseudo-terminal: keys in, a parsed screen out, waiting on conditions only.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -19,7 +21,9 @@ pub(crate) struct Console {
     screen: Arc<Screen>,
     child: Box<dyn Child + Send + Sync>,
     writer: Box<dyn Write + Send>,
-    master: Box<dyn MasterPty + Send>,
+    master: Option<Box<dyn MasterPty + Send>>,
+    reader: Option<JoinHandle<()>>,
+    hung_up: Arc<AtomicBool>,
 }
 
 impl Console {
@@ -49,9 +53,14 @@ impl Console {
         });
         let mut reader = pair.master.try_clone_reader().unwrap();
         let shared = Arc::clone(&screen);
-        std::thread::spawn(move || {
+        let hung_up = Arc::new(AtomicBool::new(false));
+        let hung = Arc::clone(&hung_up);
+        let thread = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                if hung.load(Ordering::SeqCst) {
+                    break;
+                }
                 shared.parser.lock().unwrap().0.process(&buffer[..n]);
                 shared.changed.notify_all();
             }
@@ -59,7 +68,7 @@ impl Console {
             shared.changed.notify_all();
         });
         let writer = pair.master.take_writer().unwrap();
-        Self { screen, child, writer, master: pair.master }
+        Self { screen, child, writer, master: Some(pair.master), reader: Some(thread), hung_up }
     }
 
     pub(crate) fn pid(&self) -> rustix::process::Pid {
@@ -73,7 +82,17 @@ impl Console {
 
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
         self.screen.parser.lock().unwrap().0.screen_mut().set_size(rows, columns);
-        self.master.resize(size(rows, columns)).unwrap();
+        self.master.as_ref().unwrap().resize(size(rows, columns)).unwrap();
+    }
+
+    /// Closes the terminal's other side: the kernel tells the program, and whatever it writes fails from now on.
+    pub(crate) fn hang_up(&mut self) {
+        self.hung_up.store(true, Ordering::SeqCst);
+        // Something to draw, so that the reader wakes up and lets go as well.
+        self.resize(30, 100);
+        self.reader.take().unwrap().join().unwrap();
+        self.writer = Box::new(std::io::sink());
+        self.master = None;
     }
 
     /// Blocks until the screen is as wanted; fails with the screen.

@@ -140,3 +140,32 @@ async fn secrets_are_in_no_image() {
         "0"
     );
 }
+
+#[tokio::test]
+async fn a_list_says_how_many_runs_it_leaves_out() {
+    let world = with_a_run().await;
+    world
+        .sql(
+            "insert into midwatch.runs (operation, name, target, plan, plan_text, digest, operator, outcome, fence, planned)
+             select operation, name, target, plan, plan_text, digest, operator, 'failed', 0, planned
+             from midwatch.runs, generate_series(1, 119)",
+        )
+        .await;
+    let (code, value) = world.json(&["runs"]);
+    let count = |v: &serde_json::Value| v["runs"].as_array().unwrap().len();
+    assert_eq!((code, count(&value)), (0, 100));
+    assert_eq!((value["total"].as_u64(), value["older"].as_u64()), (Some(120), Some(20)));
+    let text = world.run(&["runs"]).stdout;
+    assert!(
+        text.ends_with("… 100 of 120 runs, 20 older ones are not shown: midwatch runs --before 21\n"),
+        "{text}"
+    );
+    let (_, value) = world.json(&["runs", "--before", "21"]);
+    assert_eq!(
+        (count(&value), value["older"].as_u64(), value["runs"][0]["id"].as_str()),
+        (20, Some(0), Some("20"))
+    );
+    assert_eq!(count(&world.json(&["runs", "--limit", "120"]).1), 120);
+    assert!(!world.run(&["runs", "--limit", "120"]).stdout.contains('…'));
+    assert_eq!(world.json(&["runs", "--before", "x"]).0, 2);
+}

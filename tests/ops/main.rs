@@ -10,4 +10,7 @@ mod world;
 mod contract;
 mod guards;
 mod journal;
+mod operators;
 mod roundtrips;
+mod stops;
+mod unknowns;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{TimeDelta, Utc};
 use midwatch::engine::change::{RowChange, RowKind, TypedColumn};
 use midwatch::engine::guard::Ladder;
-use midwatch::engine::journal::{Event, Outcome, RunRecord};
+use midwatch::engine::journal::{Event, Listed, Outcome, RunRecord};
 use midwatch::engine::plan::{
-    Action, Identity, Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Total, Unit, Values,
-    Verification,
+    Action, Follow, Identity, Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Total, Unit,
+    Values, Verification,
 };
 use midwatch::engine::progress::{Done, Phase, Progress};
 use midwatch::engine::target::Environment;
@@ -113,7 +113,7 @@ pub(crate) fn plan() -> Plan {
             "column business_date_ist".into(),
             "an audit row for each, with the old and the new value".into(),
         ],
-        follow: vec![Total { change: "daily_status".into(), rows: 34 }],
+        follow: vec![Follow { table: "daily_status".into(), rows: Some(34), unknown: None }],
         obstacle: Some(
             "trigger attendance_events_guard forbids this: it is disabled and enabled again in each batch's transaction"
                 .into(),
@@ -247,6 +247,8 @@ pub(crate) fn run(number: &str, outcome: Outcome) -> RunRecord {
         resumable: false,
         live: false,
         message: None,
+        code: None,
+        resumed_by: None,
         batch_rows: Some(500),
         beat_at: Some(start() - TimeDelta::minutes(47)),
         params: BTreeMap::new(),
@@ -277,7 +279,8 @@ pub(crate) fn broken(number: &str) -> RunRecord {
 }
 
 pub(crate) fn journal(runs: Vec<RunRecord>) -> Msg {
-    Msg::Runs(Ok(Box::new(Journal::Runs(runs))))
+    let total = runs.len() as u64;
+    Msg::Runs(Ok(Box::new(Journal::Runs(Listed { runs, total, older: 0 }))))
 }
 
 pub(crate) fn detail(record: RunRecord) -> RunDetail {

@@ -10,6 +10,7 @@ mod maintenance;
 mod pictures;
 mod pictures_of_runs;
 mod pty;
+mod real;
 mod runs;
 #[path = "../../examples/screens/svg.rs"]
 mod svg;

@@ -385,7 +385,6 @@ fn leaving_after_the_batch_stops_first() {
     let mut app = running(SIZE);
     keys(&mut app, &["ctrl-c", "ctrl-c", "down", "down"]);
     assert_eq!(key(&mut app, "enter"), [Effect::Quit]);
-    assert_eq!(running(SIZE).update(Msg::Terminate), [Effect::Quit], "a signal is obeyed at once");
 }
 
 #[test]

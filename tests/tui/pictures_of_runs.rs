@@ -1,7 +1,7 @@
 //! Plans and runs in all their states.
 
 use midwatch::engine::compare::{Moved, MovedRow};
-use midwatch::engine::journal::Outcome;
+use midwatch::engine::journal::{Listed, Outcome};
 use midwatch::engine::maintain::PlanNews;
 use midwatch::engine::plan::Total;
 use midwatch::engine::progress::{Phase, Wish};
@@ -79,6 +79,21 @@ fn the_phrase_being_typed() {
     key(&mut app, "enter");
     typed(&mut app, "hitho");
     picture("plan-database", &app, LARGE);
+}
+
+/// What comes has one column for each of its values, under its name; so has what goes.
+#[test]
+fn rows_that_come_have_headings() {
+    let mut reviewed = reviewed();
+    for row in &mut reviewed.plan.diff {
+        row.before = None;
+        if let Some(after) = &mut row.after {
+            after.insert("note".into(), "by hand".into());
+        }
+    }
+    let (mut app, _) = with_plan(SMALL, reviewed);
+    keys(&mut app, &["ctrl-d"; 5]);
+    picture("plan-inserted", &app, SMALL);
 }
 
 #[test]
@@ -213,6 +228,9 @@ fn the_runs_pane_with_little_to_show() {
     let mut app = connected(SMALL);
     key(&mut app, "6");
     picture("runs-loading", &app, SMALL);
+    let listed = Listed { runs: vec![run("417", Outcome::Applied)], total: 412, older: 212 };
+    app.update(Msg::Runs(Ok(Box::new(Journal::Runs(listed)))));
+    picture("runs-older", &app, SMALL);
     app.update(journal(vec![]));
     picture("runs-empty", &app, SMALL);
     app.update(Msg::Runs(Ok(Box::new(Journal::Missing))));

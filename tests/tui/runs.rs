@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use midwatch::engine::journal::Outcome;
+use midwatch::engine::journal::{Listed, Outcome};
 use midwatch::engine::maintain::{PlanNews, Request};
 use midwatch::engine::paging::{Page, PageRequest, RowSource};
 use midwatch::engine::plan::PlannedRow;
@@ -152,7 +152,7 @@ impl Backend for Fake {
         self.let_go.notify_waiters();
     }
     fn runs(&self) -> Fut<'_, Result<Journal>> {
-        Box::pin(async { Ok(Journal::Runs(vec![])) })
+        Box::pin(async { Ok(Journal::Runs(Listed::default())) })
     }
     fn run_detail(&self, _: String) -> Fut<'_, Result<RunDetail>> {
         Box::pin(async { Ok(detail(run("17", Outcome::Applied))) })

@@ -55,7 +55,7 @@ impl JournalState {
     /// Its runs, newest first.
     pub fn runs(&self) -> &[RunRecord] {
         match &self.seen {
-            Some(Journal::Runs(runs)) => runs,
+            Some(Journal::Runs(listed)) => &listed.runs,
             Some(Journal::Missing) | None => &[],
         }
     }
@@ -202,7 +202,7 @@ impl App {
     /// Why a run cannot be gone on with.
     pub fn why_not_resume(&self, run: &RunRecord) -> Option<String> {
         if run.live {
-            return Some(format!("it is going on: {} is at it", run.operator));
+            return Some(format!("it is going on: {} is at it", run.by()));
         }
         if !run.resumable {
             return Some("nothing of it is left to do".into());

@@ -93,6 +93,20 @@ impl PlanView {
         self.rows.get(at)
     }
 
+    fn first_rows(&self) -> &[PlannedRow] {
+        self.plan().map_or(self.rows.as_slice(), |p| p.diff.as_slice())
+    }
+
+    /// Have its rows an old value, have they a new one? What comes has nothing before, what goes nothing after.
+    pub fn sides(&self) -> (bool, bool) {
+        let (mut before, mut after) = (false, false);
+        for row in self.first_rows() {
+            before |= row.before.is_some();
+            after |= row.after.is_some();
+        }
+        (before || !after, after || !before)
+    }
+
     /// The columns of its rows: those its steps write, and those the first rows show.
     pub fn columns(&self) -> PlanColumns {
         let mut out = PlanColumns::default();
@@ -105,8 +119,7 @@ impl PlanView {
             change.key.iter().for_each(|c| add(&mut out.key, &c.name));
             change.columns.iter().for_each(|c| add(&mut out.changed, &c.name));
         }
-        let first = self.plan().map_or(self.rows.as_slice(), |p| p.diff.as_slice());
-        for row in first {
+        for row in self.first_rows() {
             row.key.keys().for_each(|n| add(&mut out.key, n));
             row.show.keys().for_each(|n| add(&mut out.show, n));
             [&row.before, &row.after].into_iter().flatten().for_each(|values| {

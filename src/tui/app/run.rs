@@ -35,6 +35,8 @@ pub struct OurRun {
     pub wish: Wish,
     /// Leave the console when it has ended.
     pub leave: bool,
+    /// The process was told to end while it went on.
+    pub told: bool,
     /// What came of it.
     pub done: Option<Done>,
     /// When it ended.
@@ -297,6 +299,41 @@ impl App {
         vec![Effect::Wish(Wish::Cancel)]
     }
 
+    /// The process is told to end, or nobody sees the screen any more: a run of ours is stopped after its batch
+    /// first, as if it were left by hand. Asked for a second time: at once.
+    pub(super) fn told_to_end(&mut self, asked: bool) -> Vec<Effect> {
+        let Some(run) = self.run.as_mut().filter(|r| r.done.is_none()) else { return vec![Effect::Quit] };
+        let again = std::mem::replace(&mut run.told, true);
+        if again {
+            return if asked { vec![Effect::Quit] } else { vec![] };
+        }
+        self.overlay = None;
+        let effects = self.stop_run(true);
+        self.say("told to end: stopping after this batch, then leaving; told once more: at once");
+        effects
+    }
+
+    /// What stands of a run that was cut short by a signal: said once the screen is gone.
+    pub fn farewell(&self) -> Option<Error> {
+        let run = self.run.as_ref().filter(|r| r.told)?;
+        let failure = if let Some(done) = &run.done {
+            done.failure.clone()?
+        } else {
+            let number = run.number().unwrap_or("NUMBER");
+            let message = format!("left at once while {} went on; {}", run.title, self.left_behind());
+            let error = Error::new(Class::Cancelled, message).hint(format!(
+                "the batch under way is rolled back unless it was committed already; midwatch resume {number} \
+                 finds out and goes on"
+            ));
+            if run.applied() > 0 { error.durable() } else { error }
+        };
+        // As `midwatch apply` would say it: stopped is not "cannot look".
+        Some(match failure.class {
+            Class::Cancelled => Error { class: Class::Failed, ..failure },
+            _ => failure,
+        })
+    }
+
     /// ctrl-c while our run goes on: the question first, then whether to leave.
     pub(super) fn ask_to_stop(&mut self) -> Vec<Effect> {
         let asked = self.overlay.as_ref().is_some_and(|o| o.kind == Kind::Stop);
@@ -336,7 +373,7 @@ impl App {
                 (Some(run), _) if run.wish == Wish::Cancel => Some("it is being stopped".into()),
                 (Some(_), _) => None,
                 (None, Some(r)) if r.live => {
-                    Some(format!("it is run by {}: only there it can be held", r.operator))
+                    Some(format!("it is run by {}: only there it can be held", r.by()))
                 }
                 (None, _) => Some("it is not going on".into()),
             },
@@ -389,6 +426,7 @@ impl OurRun {
             progress: None,
             wish: Wish::Go,
             leave: false,
+            told: false,
             done: None,
             ended: None,
         }

@@ -123,7 +123,7 @@ fn their_moment(app: &App, run: &RunRecord) -> Moment {
     let rate = app.journal.pace.get(&run.id).map_or(0.0, |p| p.rate);
     let beat = run.beat_at.map(|at| (ago(at, app.server_now()), (app.server_now() - at).num_seconds()));
     let (heard, silent) = beat.unwrap_or(("never".into(), SILENT_S + 1));
-    let note = format!("   run by {}, heard of {heard}; read from the journal", run.operator);
+    let note = format!("   run by {}, heard of {heard}; read from the journal", run.by());
     Moment {
         phase: cell(
             format!("{} live for {}", app.theme.glyphs.running, took_so_far(app, run.started_at)),

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Lines;
 use crate::engine::plan::{Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Values, text_of};
+use crate::engine::rowset::CUT;
 use crate::tui::app::{App, PlanView, Stage};
 use crate::tui::format::counted;
 use crate::tui::list::{Cell, Col, List, Row, cell, plain, value};
@@ -168,6 +169,13 @@ fn totals(plan: &Plan, all: bool, out: &mut Lines) -> Option<usize> {
             Tone::Dim,
         );
     }
+    if plan.totals[..shown].iter().any(|t| t.change.ends_with(CUT)) {
+        out.text(
+            "",
+            "rows whose change is cut are counted by its beginning; the rows below are whole",
+            Tone::Dim,
+        );
+    }
     if let Some((kinds, rows)) = plan.other_totals {
         let text =
             format!("and {} of at least {} more of change", counted(rows, "row"), counted(kinds, "kind"));
@@ -179,8 +187,8 @@ fn totals(plan: &Plan, all: bool, out: &mut Lines) -> Option<usize> {
 
 /// Columns of the table of rows.
 pub fn columns(view: &PlanView) -> usize {
-    let c = view.columns();
-    c.key.len() + c.show.len() + 2 * c.changed.len()
+    let (c, (before, after)) = (view.columns(), view.sides());
+    c.key.len() + c.show.len() + (usize::from(before) + usize::from(after)) * c.changed.len()
 }
 
 /// Rows of a plan as a table; what is not held yet says so.
@@ -188,34 +196,39 @@ pub fn table(view: &PlanView, from: u64, rows: usize) -> List {
     let columns = view.columns();
     // What changes stands before what helps to recognise: where room is short that is what stays.
     let mut cols: Vec<Col> = columns.key.iter().map(|n| Col::left(n)).collect();
+    let sides = view.sides();
     for name in &columns.changed {
-        cols.extend([Col::left(name), Col::left("")]);
+        cols.push(Col::left(name));
+        // Old and new value stand under one heading.
+        cols.extend((sides == (true, true)).then(|| Col::left("")));
     }
     cols.extend(columns.show.iter().map(|n| Col::left(n)));
     let until = (from + rows as u64).min(view.total());
     let rows = (from..until).map(|number| Row {
         key: number.to_string(),
-        cells: view.row(number).map_or_else(|| vec![cell("reading…", Tone::Dim)], |r| cells(r, &columns)),
+        cells: view
+            .row(number)
+            .map_or_else(|| vec![cell("reading…", Tone::Dim)], |r| cells(r, &columns, sides)),
         ..Row::default()
     });
     List { rows: rows.collect(), cols, ..List::default() }
 }
 
-fn cells(row: &PlannedRow, columns: &PlanColumns) -> Vec<Cell> {
+fn cells(row: &PlannedRow, columns: &PlanColumns, sides: (bool, bool)) -> Vec<Cell> {
     let mut out: Vec<Cell> = columns.key.iter().map(|n| shown(&row.key, n, Tone::Strong)).collect();
     for name in &columns.changed {
         let of = |values: &Option<Values>| values.as_ref().and_then(|v| v.get(name)).cloned();
         let (before, after) = (of(&row.before), of(&row.after));
         // What stays as it is is no change.
         if before == after {
-            out.extend([plain(""), plain("")]);
+            out.extend((0..usize::from(sides.0) + usize::from(sides.1)).map(|_| plain("")));
             continue;
         }
         let side = |sign: &str, v: Option<Value>, tone| {
             v.map_or_else(|| plain(""), |v| cell(format!("{sign} {}", text_of(&v)), tone))
         };
-        out.push(side("-", before, Tone::Bad));
-        out.push(side("+", after, Tone::Good));
+        out.extend(sides.0.then(|| side("-", before, Tone::Bad)));
+        out.extend(sides.1.then(|| side("+", after, Tone::Good)));
     }
     out.extend(columns.show.iter().map(|n| shown(&row.show, n, Tone::Plain)));
     out

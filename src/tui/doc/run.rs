@@ -137,6 +137,9 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
     };
     let when = run.started_at.format("%Y-%m-%d %H:%M:%SZ");
     out.text("began", &format!("{when}{ended}, by {} on target {}", run.operator, run.target), Tone::Plain);
+    if let Some(by) = &run.resumed_by {
+        out.text("resumed", &format!("by {by}"), Tone::Plain);
+    }
     if let Some(undone) = &run.undoes {
         out.text("takes back", &format!("run {undone}"), Tone::Plain);
     }
@@ -148,7 +151,12 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
         Some(why) => out.text("way back", &format!("not now: {why}"), Tone::Dim),
     }
     if run.resumable && !run.live {
-        out.text("unfinished", "it broke off and can be gone on with (a)", Tone::Warn);
+        let text = if run.mend_first() {
+            "it broke off: mend what stopped it first, then it can be gone on with (a)"
+        } else {
+            "it broke off and can be gone on with (a)"
+        };
+        out.text("unfinished", text, Tone::Warn);
     }
     let params: Vec<String> = run.params.iter().map(|(k, v)| format!("{k}={v}")).collect();
     out.text("asked with", &params.join("  "), Tone::Plain);

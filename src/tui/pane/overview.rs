@@ -198,7 +198,7 @@ fn last_run(app: &App) -> Option<Spans> {
             return Some(vec![label, cell(format!("unknown: {}", failure.message), Tone::Unknown)]);
         }
         Some(Journal::Missing) => return Some(vec![label, cell("no journal here yet", Tone::Dim)]),
-        Some(Journal::Runs(runs)) => match runs.first() {
+        Some(Journal::Runs(listed)) => match listed.runs.first() {
             None => return Some(vec![label, cell("none", Tone::Dim)]),
             Some(run) => run,
         },

@@ -3,7 +3,7 @@
 use super::{Pane, Spans};
 use crate::engine::journal::{Outcome, RunRecord};
 use crate::tui::app::{App, OurRun, done, title_of};
-use crate::tui::backend::{Journal, RUNS};
+use crate::tui::backend::Journal;
 use crate::tui::doc::live;
 use crate::tui::doc::run::took;
 use crate::tui::format::{ago, count};
@@ -45,14 +45,21 @@ impl Pane for Runs {
                 format!(" {} the journal cannot be read: {}", app.theme.glyphs.unknown, failure.message);
             out.push(vec![cell(text, Tone::Unknown)]);
         }
-        if let (Some(Journal::Runs(runs)), Some(at)) = (&journal.seen, journal.at) {
-            let all = if runs.len() == RUNS as usize { format!("the latest {RUNS}") } else { "all".into() };
+        if let (Some(Journal::Runs(listed)), Some(at)) = (&journal.seen, journal.at) {
+            let all = match listed.older {
+                0 => "all".into(),
+                _ => format!("the latest {} of {}", listed.runs.len(), count(listed.total)),
+            };
             let stale = journal.failure.is_some() || app.link != crate::tui::app::Link::Up;
             let (word, tone) = if stale { ("stale, read ", Tone::Unknown) } else { ("read ", Tone::Dim) };
             out.push(vec![
                 cell(format!(" journal   {all}, newest first   "), Tone::Dim),
                 cell(format!("{word}{}", ago(at, app.now)), tone),
             ]);
+            if let (1.., Some(last)) = (listed.older, listed.runs.last()) {
+                let text = format!("           older ones: midwatch runs --before {}", last.id);
+                out.push(vec![cell(text, Tone::Dim)]);
+            }
         }
         out
     }
@@ -150,7 +157,7 @@ fn row(app: &App, run: &RunRecord) -> Row {
             proof,
             cell(run.started_at.format("%m-%d %H:%M").to_string(), Tone::Dim),
             plain(until.map_or_else(String::new, |until| took(run.started_at, until))),
-            cell(run.operator.split('@').next().unwrap_or_default(), Tone::Dim),
+            cell(run.by().split('@').next().unwrap_or_default(), Tone::Dim),
             cell(drifted, Tone::Warn),
         ],
         goto: Goto::Run(run.id.clone()),

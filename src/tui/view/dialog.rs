@@ -146,6 +146,10 @@ pub(super) fn resume(app: &App, id: &str, typed: &str, width: usize) -> Sheet {
             count(rest)
         );
         lines.extend(wrap(&text, width).into_iter().map(|l| vec![plain(l)]));
+        if run.mend_first() {
+            let text = "Unless what stopped it is mended it stops there again.";
+            lines.extend(wrap(text, width).into_iter().map(|l| vec![cell(l, Tone::Warn)]));
+        }
     }
     Sheet {
         title: format!("Go on with run {id}?"),
