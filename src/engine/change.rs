@@ -166,7 +166,7 @@ pub struct Canary {
     pub rows: u64,
     /// Seconds to wait for a batch's fate.
     pub wait_s: u64,
-    /// A query over `run_rows` (`$1`: the run): `waiting`, `failed`, `done` as numbers.
+    /// A query over `run_rows`, those of the batch: `waiting`, `failed`, `done` as numbers.
     pub sql: String,
     /// Share of failed rows, in percent, that stops the run after the canary; the canary itself must not fail.
     pub max_failed_percent: u32,

@@ -243,6 +243,7 @@ mod tests {
 
     use super::*;
     use crate::engine::plan::Values;
+    use crate::engine::rowset::RawRow;
 
     /// Rows made as they are asked for: none of them is anywhere else in memory.
     struct Made<F> {
@@ -261,6 +262,9 @@ mod tests {
         fn page(&self, from: u64, limit: usize) -> Result<Vec<PlannedRow>> {
             self.pages.fetch_add(1, Ordering::SeqCst);
             Ok((from..self.rows.min(from + limit as u64)).map(&self.make).collect())
+        }
+        fn raw(&self, _: u64, _: usize) -> Result<Vec<RawRow>> {
+            Ok(vec![])
         }
         fn save(&self, _: &std::path::Path) -> Result<()> {
             Ok(())

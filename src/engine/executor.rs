@@ -6,15 +6,16 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::beginning::{MANY, intent, mirror, same_server, still_true};
-use super::change::RowChange;
+use super::change::{Canary, RowChange};
 use super::error::{Class, Error, Result};
 use super::guard::{Approved, Window};
 use super::journal::{Event, Outcome};
 use super::plan::{Action, Plan, Reversible};
 use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
+use super::proof::{self, Fate};
 use super::throttle::{Pace, Verdict};
 use super::writer::{Batch, Begun, Ending, Terms, Writer};
-use super::{Engine, proof, unbegun};
+use super::{Engine, unbegun};
 
 /// How often a held or paused run looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
@@ -203,7 +204,7 @@ impl Run<'_> {
     async fn rows(&mut self, change: &RowChange) -> Result<(), Stopped> {
         let policy = self.engine.guard.policy.clone();
         let mut pace = Pace::new(&policy, change.canary.as_ref().map(|c| c.rows));
-        let (mut attempts, mut looked) = (0, 0_i64);
+        let (mut attempts, mut looked, mut fates) = (0, 0_i64, Fate::default());
         loop {
             self.wishes().await?;
             let now = self.millis();
@@ -243,7 +244,7 @@ impl Run<'_> {
                     pace.took(took, &policy);
                     self.rate();
                     if let Some(canary) = &change.canary {
-                        self.watch_canary(canary).await?;
+                        fates = self.watch_canary(canary, fates).await?;
                     }
                 }
                 Err(e) if is_busy(&e) && attempts < policy.lock_attempts => {
@@ -342,11 +343,12 @@ impl Run<'_> {
     }
 
     /// What becomes of the rows that were requeued decides whether more follow.
-    async fn watch_canary(&mut self, canary: &super::change::Canary) -> Result<(), Stopped> {
+    async fn watch_canary(&mut self, canary: &Canary, earlier: Fate) -> Result<Fate, Stopped> {
         let until = self.millis() + i64::try_from(canary.wait_s).unwrap_or(0) * 1_000;
         loop {
-            let fate = match proof::fate(&*self.engine.facts, &self.begun.run, canary).await {
-                Ok(fate) => fate,
+            let (run, batch) = (&self.begun.run, self.begun.batch);
+            let fate = match proof::fate(&*self.engine.facts, run, batch, canary).await {
+                Ok(fate) => earlier.and(fate),
                 Err(failure) => return Err(Stopped::known(failure)),
             };
             let stop = |message: String| {
@@ -361,7 +363,7 @@ impl Run<'_> {
             }
             if fate.waiting == 0 {
                 self.progress.waiting = None;
-                return Ok(());
+                return Ok(fate);
             }
             if self.millis() >= until {
                 return stop(format!(

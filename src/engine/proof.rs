@@ -10,12 +10,12 @@ use super::{Engine, Error, Result};
 
 /// The images of a run, as the plan's questions read them.
 const RUN_ROWS: &str = "with run_rows as not materialized (select i.seq, i.batch, i.relation, i.key, i.before, i.after \
-                        from midwatch.images i where i.run = $1::bigint)";
+                        from midwatch.images i where i.run = $1::bigint";
 
 /// Each question, all at once, and how many rows answer it wrongly.
 pub(super) async fn ask(engine: &Engine, plan: &Plan, run: &str) -> Vec<(String, Result<u64>)> {
     let answers = plan.verify.iter().map(async |question| {
-        let sql = format!("{RUN_ROWS} select count(*)::text from ({}\n) q", question.sql);
+        let sql = format!("{RUN_ROWS}) select count(*)::text from ({}\n) q", question.sql);
         (question.title.clone(), count(engine, &sql, run).await)
     });
     join_all(answers).await
@@ -29,7 +29,7 @@ async fn count(engine: &Engine, sql: &str, run: &str) -> Result<u64> {
 }
 
 /// What became of rows so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Fate {
     /// Nobody has taken them yet.
     pub(super) waiting: u64,
@@ -39,8 +39,21 @@ pub(super) struct Fate {
     pub(super) done: u64,
 }
 
-/// Asks what became of a run's rows.
-pub(super) async fn fate(facts: &dyn Facts, run: &str, canary: &Canary) -> Result<Fate> {
+impl Fate {
+    /// With what became of earlier batches.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            waiting: self.waiting + other.waiting,
+            failed: self.failed + other.failed,
+            done: self.done + other.done,
+        }
+    }
+}
+
+/// Asks what became of the rows of a batch.
+pub(super) async fn fate(facts: &dyn Facts, run: &str, batch: u64, canary: &Canary) -> Result<Fate> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    tx.one(&format!("{RUN_ROWS} {}", canary.sql), &[Param::from(run)]).await
+    let batch = i64::try_from(batch).unwrap_or(i64::MAX);
+    let sql = format!("{RUN_ROWS} and i.batch = $2) {}", canary.sql);
+    tx.one(&sql, &[Param::from(run), Param::Int(batch)]).await
 }

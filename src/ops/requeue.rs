@@ -2,13 +2,14 @@
 //! they fail again.
 
 use crate::engine::Result;
-use crate::engine::change::Canary;
+use crate::engine::change::{Canary, TypedColumn};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
 use crate::engine::plan::Reversible;
 use crate::engine::ports::Fut;
 use crate::engine::profile::{Profile, Queue, QueueChanges};
 use crate::engine::report::CheckId;
+use crate::engine::tables::Table;
 
 use super::selection::{self, Turn};
 
@@ -65,7 +66,9 @@ impl Operation for Requeue {
 async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     let own = q.changes.clone().unwrap_or_default();
     let to = q.states.pending.first().cloned().unwrap_or_default();
-    let canary = canary(q, &own, params)?;
+    let table = Table::find(cx, &q.table).await?;
+    let key = table.typed(&q.table, [&q.key])?.remove(0);
+    let canary = canary(q, &key, &own, params)?;
     let first = canary.rows;
     let mut not_from = q.states.done.clone();
     // Work that is stuck belongs to nobody: it may be tried again although its state says it is being done.
@@ -95,8 +98,7 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     })
 }
 
-fn canary(q: &Queue, own: &QueueChanges, params: &Params) -> Result<Canary> {
-    let key = Ident(&q.key);
+fn canary(q: &Queue, key: &TypedColumn, own: &QueueChanges, params: &Params) -> Result<Canary> {
     let of = |states: &[String]| {
         let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
         let list = if list.is_empty() { "null".to_owned() } else { list.join(", ") };
@@ -106,12 +108,14 @@ fn canary(q: &Queue, own: &QueueChanges, params: &Params) -> Result<Canary> {
     let done: Vec<String> = q.states.done.iter().chain(&q.states.skipped).cloned().collect();
     let waiting: Vec<String> = q.states.pending.iter().chain(&q.states.processing).cloned().collect();
     let sql = format!(
-        "select {} as waiting, {} as failed, {} as done from run_rows i join {} t on t.{key}::text = i.key->>{} where i.seq is not null",
+        "select {} as waiting, {} as failed, {} as done from run_rows i join {} t on t.{} = (i.key->>{})::{} where i.seq is not null",
         of(&waiting),
         of(&failed),
         of(&done),
         Relation::parse(&q.table),
-        literal(&q.key),
+        Ident(&key.name),
+        literal(&key.name),
+        key.type_name,
     );
     let defaults =
         if own.canary == 0 { (5, 60, 10) } else { (own.canary, own.canary_wait_s, own.max_failed_percent) };

@@ -62,29 +62,33 @@ fn names<'n>(columns: impl IntoIterator<Item = &'n TypedColumn>) -> String {
     columns.into_iter().map(|c| Ident(&c.name).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// `"id" uuid, …`
-fn definitions(columns: impl IntoIterator<Item = (String, String)>) -> String {
-    columns.into_iter().map(|(name, of)| format!(", {} {of}", Ident(&name))).collect()
+/// A temporary table of ours, anew.
+fn table(name: &str, ours: &[&str], columns: impl IntoIterator<Item = (String, String)>) -> String {
+    let all = ours.iter().map(|c| (*c).to_owned());
+    let all: Vec<_> =
+        all.chain(columns.into_iter().map(|(name, of)| format!("{} {of}", Ident(&name)))).collect();
+    format!(
+        "drop table if exists {name}; create temp table {name} ({}) on commit delete rows",
+        all.join(", ")
+    )
 }
 
 /// The tables of a step's batches, anew: a session keeps them from batch to batch, empty in between.
 pub(super) fn tables(change: &RowChange) -> String {
     let columns = change.batch_columns().into_iter().map(|b| (b.name, b.column.type_name.clone()));
-    let mut out = format!(
-        "drop table if exists {BATCH}; create temp table midwatch_batch (midwatch_seq bigint, midwatch_key jsonb, \
-         midwatch_before jsonb, midwatch_after jsonb, midwatch_image jsonb{}) on commit delete rows",
-        definitions(columns)
-    );
+    let ours = [
+        "midwatch_seq bigint",
+        "midwatch_key jsonb",
+        "midwatch_before jsonb",
+        "midwatch_after jsonb",
+        "midwatch_image jsonb",
+    ];
+    let mut out = vec![table(BATCH, &ours, columns)];
     for (at, derived) in change.derived.iter().enumerate() {
         let key = derived.key.iter().map(|c| (c.name.clone(), c.type_name.clone()));
-        out.push_str(&format!(
-            "; drop table if exists {}; create temp table midwatch_derived_{at} \
-             (midwatch_key jsonb, midwatch_image jsonb{}) on commit delete rows",
-            derived_rows(at),
-            definitions(key)
-        ));
+        out.push(table(&derived_rows(at), &["midwatch_key jsonb", "midwatch_image jsonb"], key));
     }
-    out
+    out.join("; ")
 }
 
 /// Fills the batch. Rows that must be there are locked, in the plan's order, so that what is read of them stays true;
@@ -99,16 +103,18 @@ pub(super) fn fill(change: &RowChange) -> String {
     };
     let there = matches!(change.kind, RowKind::Update | RowKind::Delete);
     let columns = change.batch_columns();
-    let targets: String = columns.iter().map(|b| format!(", {}", Ident(&b.name))).collect();
-    let values: String = columns
+    let (targets, values): (Vec<_>, Vec<_>) = columns
         .iter()
-        .map(|b| match b.origin {
-            Origin::Key => format!(", {}", value("p.key", b.column)),
-            Origin::Before => format!(", {}", value("p.before", b.column)),
-            Origin::After => format!(", {}", value("p.after", b.column)),
-            Origin::Row => format!(", t.{}", Ident(&b.column.name)),
+        .map(|b| {
+            let value = match b.origin {
+                Origin::Key => value("p.key", b.column),
+                Origin::Before => value("p.before", b.column),
+                Origin::After => value("p.after", b.column),
+                Origin::Row => format!("t.{}", Ident(&b.column.name)),
+            };
+            (Ident(&b.name).to_string(), value)
         })
-        .collect();
+        .unzip();
     let (rows, image) = if there {
         let rows = format!(
             "({PLANNED}) p join {} t on {} where {} order by p.seq{}",
@@ -122,8 +128,10 @@ pub(super) fn fill(change: &RowChange) -> String {
         (format!("({PLANNED}) p"), "null".into())
     };
     format!(
-        "insert into {BATCH} (midwatch_seq, midwatch_key, midwatch_before, midwatch_after, midwatch_image{targets}) \
-         select p.seq, p.key, p.before, p.after, {image}{values} from {rows}"
+        "insert into {BATCH} (midwatch_seq, midwatch_key, midwatch_before, midwatch_after, midwatch_image, {}) \
+         select p.seq, p.key, p.before, p.after, {image}, {} from {rows}",
+        targets.join(", "),
+        values.join(", "),
     )
 }
 
