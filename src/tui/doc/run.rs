@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Lines;
 use crate::engine::compare::Moved;
 use crate::engine::journal::{Event, Outcome, RunRecord};
-use crate::engine::plan::PlannedRow;
+use crate::engine::plan::{PlannedRow, text_of};
 use crate::engine::progress::Done;
 use crate::tui::app::{App, OurRun, RunView};
 use crate::tui::backend::RunDetail;
@@ -231,9 +231,31 @@ fn body(event: &Event) -> String {
 fn body_text(event: &Event) -> String {
     match serde_json::from_str::<Value>(&event.body) {
         Ok(Value::Object(fields)) => {
-            let one = |(name, v): (&String, &Value)| format!("{name} {}", crate::engine::plan::text_of(v));
-            fields.iter().map(one).collect::<Vec<_>>().join(" · ")
+            let said = fields.iter().filter(|(_, v)| !v.is_null());
+            said.map(|(name, v)| format!("{name} {}", brief(v))).collect::<Vec<_>>().join(" · ")
         }
         _ => event.body.clone(),
+    }
+}
+
+/// Characters of a sum that a person compares.
+const SUM: usize = 12;
+
+fn brief(value: &Value) -> String {
+    match value {
+        Value::String(s) if s.len() == 64 && s.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            format!("{}…", &s[..SUM])
+        }
+        Value::Array(all) => all.iter().map(brief_answer).collect::<Vec<_>>().join("; "),
+        other => text_of(other),
+    }
+}
+
+/// A question of the proof and its answer.
+fn brief_answer(value: &Value) -> String {
+    match value.as_array().map(Vec::as_slice) {
+        Some([Value::String(question), Value::Null]) => format!("{question}: unknown"),
+        Some([Value::String(question), answer]) => format!("{question}: {}", text_of(answer)),
+        _ => brief(value),
     }
 }
