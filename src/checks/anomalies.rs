@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::engine::paging::{self, At, Page, PageRequest, RowSource};
+use crate::engine::paging::{self, Page, PageRequest, RowSource};
 use crate::engine::ports::{Fut, ReadOptions, Snapshot};
 use crate::engine::profile::{AnomalyRule, Profile};
 use crate::engine::report::Sample;
@@ -51,15 +51,7 @@ impl Check for Anomalies {
                 ..ReadOptions::default()
             };
             let mut tx = cx.read_with(options).await?;
-            let request = PageRequest {
-                source,
-                filter: None,
-                sort: None,
-                at: At::First,
-                limit: SAMPLE,
-                count: true,
-                whole: false,
-            };
+            let request = PageRequest { count: true, ..PageRequest::first(source, SAMPLE) };
             let page = paging::read(&mut *tx, &request).await?;
             if !paging::key_is_unique(&mut *tx, &request.source).await? {
                 let key = rule.key.join(", ");

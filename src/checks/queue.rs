@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::anomalies::{SAMPLE, samples};
-use crate::engine::paging::{self, At, PageRequest, RowSource};
+use crate::engine::paging::{self, PageRequest, RowSource};
 use crate::engine::ports::{Fut, Param, ReadOptions, ReadTx, Snapshot};
 use crate::engine::profile::{Profile, Queue};
 use crate::engine::{Check, CheckId, CheckSpec, Cx, Error, Finding, Report, Result, Severity};
@@ -281,16 +281,8 @@ async fn findings(tx: &mut dyn ReadTx, id: &CheckId, queue: &Queue, facts: &Fact
     for finding in &mut out {
         let what = finding.what().to_owned();
         if let Some(source) = rows_of(queue, &what) {
-            let request = PageRequest {
-                source,
-                filter: None,
-                sort: None,
-                at: At::First,
-                limit: SAMPLE,
-                count: false,
-                whole: false,
-            };
-            finding.sample = samples(&paging::read(tx, &request).await?);
+            let page = paging::read(tx, &PageRequest::first(source, SAMPLE)).await?;
+            finding.sample = samples(&page);
         }
     }
     Ok(out)

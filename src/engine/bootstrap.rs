@@ -19,6 +19,8 @@ pub const FILES: &[(&str, &str)] = &[
 
 /// What an operator does with the journal. Entries, images and planned rows are never changed or removed.
 const CHANGED: [&str; 2] = ["head", "runs"];
+/// Tables to which no run adds a row: whoever granted less by hand is not refused for them.
+const NOT_ADDED_TO: [&str; 2] = ["head", "migrations"];
 
 /// Is the journal here, whole, of this version, and for this role?
 pub async fn state(facts: &dyn Facts) -> JournalState {
@@ -83,6 +85,8 @@ select c.relname as name, c.relkind::text as kind,
        c.relkind <> 'S' and has_table_privilege(c.oid, 'update') as changes
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = 'midwatch' and c.relkind in ('r', 'p', 'v', 'S')
+  -- An identity column's own sequence needs no privilege.
+  and not exists (select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass and d.deptype = 'i')
 union all
 select t.tgname, 'trigger', true, true, true
 from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
@@ -140,7 +144,7 @@ fn judge(role: String, applied: &[String], objects: &[Object]) -> Result<Journal
     }
     let mut lacks = vec![];
     for o in objects {
-        let table = matches!(o.kind.as_str(), "r" | "p");
+        let table = matches!(o.kind.as_str(), "r" | "p") && !NOT_ADDED_TO.contains(&o.name.as_str());
         let changed = CHANGED.contains(&o.name.as_str());
         let reads = if o.kind == "S" { "USAGE" } else { "SELECT" };
         for (needed, has, privilege) in

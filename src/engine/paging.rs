@@ -79,6 +79,13 @@ pub struct PageRequest {
     pub whole: bool,
 }
 
+impl PageRequest {
+    /// The first rows, by key, without a count.
+    pub fn first(source: RowSource, limit: usize) -> Self {
+        Self { source, filter: None, sort: None, at: At::First, limit, count: false, whole: false }
+    }
+}
+
 /// A page.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {

@@ -1,18 +1,20 @@
 //! `backfill`: columns that can be computed again, as a profile declares them; in place, or by corrective rows.
 
-use crate::engine::change::{RowChange, RowKind, shown, verification};
+use std::collections::BTreeMap;
+
+use crate::engine::change::{RowChange, RowKind, shown};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::operation::{
     Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, lock,
 };
-use crate::engine::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit};
 use crate::engine::ports::Fut;
-use crate::engine::profile::{Backfill as Declared, Instead, Profile, Question};
+use crate::engine::profile::{Backfill as Declared, DerivedTable, Instead, Profile, Question};
 use crate::engine::report::CheckId;
 use crate::engine::tables::{Table, Trigger, derived};
 use crate::engine::{Error, Result};
 
-use super::selection;
+use super::selection::{self, Filter};
 
 pub(super) struct Backfill;
 
@@ -85,27 +87,123 @@ fn offer(b: &Declared) -> Offer {
     }
 }
 
+/// What is written, and what goes with it: the backfill itself, or its other way.
+struct Way<'p> {
+    kind: RowKind,
+    table: &'p str,
+    key: &'p [String],
+    set: &'p BTreeMap<String, String>,
+    audit: Option<&'p str>,
+    after_batch: Option<&'p str>,
+    derived: &'p [DerivedTable],
+    verify: &'p [Question],
+}
+
+impl<'p> Way<'p> {
+    fn in_place(b: &'p Declared) -> Self {
+        Self {
+            kind: RowKind::Update,
+            table: &b.table,
+            key: &b.key,
+            set: &b.set,
+            audit: b.audit.as_deref(),
+            after_batch: b.after_batch.as_deref(),
+            derived: &b.derived,
+            verify: &b.verify,
+        }
+    }
+
+    fn instead(i: &'p Instead) -> Self {
+        Self {
+            kind: RowKind::Insert,
+            table: &i.table,
+            key: &i.key,
+            set: &i.set,
+            audit: i.audit.as_deref(),
+            after_batch: i.after_batch.as_deref(),
+            derived: &i.derived,
+            verify: &i.verify,
+        }
+    }
+
+    async fn table(&self, cx: &PlanCx<'_>) -> Result<Table> {
+        let table = Table::find(cx, self.table).await?;
+        table.keyed(self.table, self.key)?;
+        Ok(table)
+    }
+
+    async fn change(&self, cx: &PlanCx<'_>, b: &Declared, table: &Table) -> Result<RowChange> {
+        Ok(RowChange {
+            table: self.table.to_owned(),
+            kind: self.kind,
+            key: table.typed(self.table, self.key)?,
+            columns: table.typed(self.table, self.set.keys())?,
+            kept: table.kept(&cx.profile().secrets_of(self.table)),
+            before_batch: vec![],
+            after_change: vec![],
+            excludes_writers: false,
+            audit: self.audit.map(str::to_owned),
+            after_batch: self.after_batch.map(str::to_owned),
+            derived: derived(cx, self.derived).await?,
+            restores: None,
+            canary: None,
+            reason: reason(b),
+        })
+    }
+
+    /// The rows that need it, with what they get; the table they are read from is the backfill's either way.
+    fn rows(&self, b: &Declared, table: &Table, filter: Filter, params: &Params) -> Result<RowQuery> {
+        Ok(RowQuery {
+            from: format!("from {} t", Relation::parse(&b.table)),
+            filter: filter.sql,
+            params: filter.params,
+            after: table.stored(self.set),
+            show: b.show.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
+            order: order(b),
+            limit: params.number("limit")?,
+            ..RowQuery::default()
+        })
+    }
+
+    fn draft(&self, cx: &PlanCx<'_>, b: &Declared, change: &RowChange, rows: RowQuery, said: Said) -> Draft {
+        Draft {
+            why: format!("{}: {}", b.table, reason(b)),
+            changes: changes(said.rows, self.audit),
+            obstacle: said.obstacle,
+            reversible: Reversible::Full,
+            undo: said.undo,
+            frozen: said.frozen,
+            steps: vec![step(cx, change, &said.title, said.locks)],
+            preflight: said.preflight,
+            verify: selection::verify(cx.profile(), change, self.verify),
+            rows: Some(rows),
+            unit: Unit::Rows,
+            count: 0,
+        }
+    }
+}
+
+/// What the two ways say of themselves.
+struct Said {
+    title: String,
+    rows: String,
+    undo: String,
+    obstacle: Option<String>,
+    frozen: bool,
+    locks: Vec<Lock>,
+    preflight: Vec<Preflight>,
+}
+
 /// The rows of the table, changed where they are.
 async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool) -> Result<Draft> {
-    let table = Table::find(cx, &b.table).await?;
-    table.keyed(&b.table, &b.key)?;
-    let columns = table.typed(&b.table, b.set.keys())?;
+    let way = Way::in_place(b);
+    let table = way.table(cx).await?;
     let guard = guard(b, &table, replica)?;
     let change = RowChange {
-        table: b.table.clone(),
-        kind: RowKind::Update,
-        key: table.typed(&b.table, &b.key)?,
-        kept: table.kept(&cx.profile().secrets_of(&b.table)),
         before_batch: guard.off,
         after_change: guard.on,
         excludes_writers: guard.excludes_writers,
-        audit: b.audit.clone(),
-        after_batch: b.after_batch.clone(),
-        derived: derived(cx, &b.derived).await?,
-        restores: None,
-        canary: None,
-        reason: reason(b),
-        columns,
+        ..way.change(cx, b, &table).await?
     };
     let role = &cx.cx.server.role;
     let mut preflight =
@@ -125,104 +223,56 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
             format!("CHECK {list} of {} judges every later update of an old row", b.table),
         ));
     }
-    let columns: Vec<_> = change.columns.iter().map(|c| c.name.as_str()).collect();
+    let columns: Vec<_> = b.set.keys().map(String::as_str).collect();
+    let columns = columns.join(", ");
     let mut locks = guard.locks;
     locks.insert(0, lock(&b.table, "ROW EXCLUSIVE"));
     let filter = selection::and_ids(params, &b.key, "t", &b.filter)?;
+    let said = Said {
+        title: format!("compute {columns} of {} again", b.table),
+        rows: format!("column {columns}"),
+        undo,
+        obstacle: guard.obstacle,
+        frozen: filter.frozen,
+        locks,
+        preflight,
+    };
     let rows = RowQuery {
-        from: format!("from {} t", Relation::parse(&b.table)),
-        filter: filter.sql,
-        params: filter.params,
         key: plain("t", &b.key),
         before: plain("t", b.set.keys()),
-        after: table.stored(&b.set),
-        show: b.show.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
-        order: order(b),
-        limit: params.number("limit")?,
-        ..RowQuery::default()
+        ..way.rows(b, &table, filter, params)?
     };
-    Ok(Draft {
-        why: format!("{}: {}", b.table, reason(b)),
-        changes: changes(format!("column {}", columns.join(", ")), b.audit.as_deref()),
-        obstacle: guard.obstacle,
-        reversible: Reversible::Full,
-        undo,
-        frozen: filter.frozen,
-        steps: vec![step(
-            cx,
-            &change,
-            &format!("compute {} of {} again", columns.join(", "), b.table),
-            locks,
-        )],
-        preflight,
-        verify: verify(cx.profile(), &change, &b.verify),
-        rows: Some(rows),
-        unit: Unit::Rows,
-        count: 0,
-    })
+    Ok(way.draft(cx, b, &change, rows, said))
 }
 
 /// Corrective rows beside a table that stays as it is.
 async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params) -> Result<Draft> {
-    let table = Table::find(cx, &i.table).await?;
-    table.keyed(&i.table, &i.key)?;
-    let change = RowChange {
-        table: i.table.clone(),
-        kind: RowKind::Insert,
-        key: table.typed(&i.table, &i.key)?,
-        columns: table.typed(&i.table, i.set.keys())?,
-        kept: table.kept(&cx.profile().secrets_of(&i.table)),
-        before_batch: vec![],
-        after_change: vec![],
-        excludes_writers: false,
-        audit: i.audit.clone(),
-        after_batch: i.after_batch.clone(),
-        derived: derived(cx, &i.derived).await?,
-        restores: None,
-        canary: None,
-        reason: reason(b),
-    };
+    let way = Way::instead(i);
+    let table = way.table(cx).await?;
+    let change = way.change(cx, b, &table).await?;
     let role = &cx.cx.server.role;
-    let preflight = vec![
-        table.privilege(&i.table, "insert into", table.may_insert_all(&change.columns), role),
-        table.privilege(&i.table, "delete from (for the undo)", table.may_delete, role),
-    ];
     let both = i.filter.as_ref().map_or_else(|| b.filter.clone(), |f| format!("({}) and ({f})", b.filter));
     let filter = selection::and_ids(params, &b.key, "t", &both)?;
-    let expression = |name: &String| i.set.get(name).cloned().unwrap_or_else(|| "null".into());
-    let rows = RowQuery {
-        from: format!("from {} t {}", Relation::parse(&b.table), i.join.as_deref().unwrap_or_default()),
-        filter: filter.sql,
-        params: filter.params,
-        key: i.key.iter().map(|k| (k.clone(), expression(k))).collect(),
-        after: table.stored(&i.set),
-        show: b.show.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
-        order: order(b),
-        limit: params.number("limit")?,
-        ..RowQuery::default()
-    };
-    Ok(Draft {
-        why: format!("{}: {}", b.table, reason(b)),
-        changes: changes(
-            format!("corrective rows in {}; {} stays as it is", i.table, b.table),
-            i.audit.as_deref(),
-        ),
-        obstacle: None,
-        reversible: Reversible::Full,
+    let said = Said {
+        title: format!("write corrective rows into {}", i.table),
+        rows: format!("corrective rows in {}; {} stays as it is", i.table, b.table),
         undo: "full: the corrective rows are deleted again, while nobody has changed them".into(),
+        obstacle: None,
         frozen: filter.frozen,
-        steps: vec![step(
-            cx,
-            &change,
-            &format!("write corrective rows into {}", i.table),
-            vec![lock(&i.table, "ROW EXCLUSIVE")],
-        )],
-        preflight,
-        verify: verify(cx.profile(), &change, &i.verify),
-        rows: Some(rows),
-        unit: Unit::Rows,
-        count: 0,
-    })
+        locks: vec![lock(&i.table, "ROW EXCLUSIVE")],
+        preflight: vec![
+            table.privilege(&i.table, "insert into", table.may_insert_all(&change.columns), role),
+            table.privilege(&i.table, "delete from (for the undo)", table.may_delete, role),
+        ],
+    };
+    let expression = |name: &String| i.set.get(name).cloned().unwrap_or_else(|| "null".into());
+    let rows = way.rows(b, &table, filter, params)?;
+    let rows = RowQuery {
+        from: format!("{} {}", rows.from, i.join.as_deref().unwrap_or_default()),
+        key: i.key.iter().map(|k| (k.clone(), expression(k))).collect(),
+        ..rows
+    };
+    Ok(way.draft(cx, b, &change, rows, said))
 }
 
 /// Rows whose derived rows are the same belong into the same batch, or those are computed again and again.
@@ -261,14 +311,6 @@ fn step(cx: &PlanCx<'_>, change: &RowChange, title: &str, locks: Vec<Lock>) -> S
         in_transaction: true,
         action: Action::Rows(Box::new(change.clone())),
     }
-}
-
-fn verify(profile: &Profile, change: &RowChange, questions: &[Question]) -> Vec<Verification> {
-    let mut out: Vec<_> = verification(change).into_iter().collect();
-    out.extend(
-        questions.iter().map(|q| Verification { title: q.title.clone(), sql: profile.with_sources(&q.sql) }),
-    );
-    out
 }
 
 /// How the trigger that forbids the change is passed.

@@ -7,7 +7,7 @@ use crate::engine::journal::{self, RunRecord};
 use crate::engine::operation::{
     Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, Undo, lock,
 };
-use crate::engine::plan::{Action, Reversible, Step, Unit, Verification};
+use crate::engine::plan::{Action, Reversible, Step, Unit};
 use crate::engine::ports::{Fut, Param};
 use crate::engine::profile::{AnomalyRule, Fix as Declared, Profile};
 use crate::engine::report::CheckId;
@@ -142,7 +142,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         frozen: filter.frozen,
         steps: vec![step(&change, fix.title.clone())],
         preflight: vec![table.privilege(&fix.table, what, may, &cx.cx.server.role)],
-        verify: verify(cx.profile(), fix, &change),
+        verify: selection::verify(cx.profile(), &change, &fix.verify),
         rows: Some(rows),
         unit: Unit::Rows,
         count: 0,
@@ -188,14 +188,6 @@ fn step(change: &RowChange, title: String) -> Step {
         in_transaction: true,
         action: Action::Rows(Box::new(change.clone())),
     }
-}
-
-fn verify(profile: &Profile, fix: &Declared, change: &RowChange) -> Vec<Verification> {
-    let mut out: Vec<_> = verification(change).into_iter().collect();
-    out.extend(
-        fix.verify.iter().map(|q| Verification { title: q.title.clone(), sql: profile.with_sources(&q.sql) }),
-    );
-    out
 }
 
 /// An inserted row that must stay is taken back by another.

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use crate::engine::change::{Canary, RowChange, RowKind, shown, verification};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Params, PlanCx, RowQuery, lock};
-use crate::engine::plan::{Action, Reversible, Step, Unit};
+use crate::engine::plan::{Action, Reversible, Step, Unit, Verification};
 use crate::engine::ports::Param;
-use crate::engine::profile::{Profile, Queue};
+use crate::engine::profile::{Profile, Question, Queue};
 use crate::engine::tables::{Table, derived};
 use crate::engine::{Class, Error, Result};
 
@@ -208,4 +208,13 @@ fn rows(q: &Queue, chosen: Filter, also: &str, after: Vec<(String, String)>, lim
         limit,
         ..RowQuery::default()
     }
+}
+
+/// What is asked after every change of rows, and what the profile asks besides.
+pub(super) fn verify(profile: &Profile, change: &RowChange, questions: &[Question]) -> Vec<Verification> {
+    let mut out: Vec<_> = verification(change).into_iter().collect();
+    out.extend(
+        questions.iter().map(|q| Verification { title: q.title.clone(), sql: profile.with_sources(&q.sql) }),
+    );
+    out
 }

@@ -15,7 +15,7 @@ use super::export::export;
 use super::msg::{Effect, Failure, Key, Msg};
 use super::view;
 use crate::cli::LogRing;
-use crate::engine::paging::{At, PageRequest};
+use crate::engine::paging::PageRequest;
 
 /// Messages taken at most before the picture is drawn again.
 const BATCH: usize = 256;
@@ -279,15 +279,7 @@ async fn perform(
                 let failure = Failure { message, hint: None, cancelled: false, fatal: false };
                 return Some(Msg::Page { slot, request: Box::new(None), result: Err(Box::new(failure)) });
             };
-            let request = PageRequest {
-                source,
-                filter: None,
-                sort: None,
-                at: At::First,
-                limit,
-                count: true,
-                whole: false,
-            };
+            let request = PageRequest { count: true, ..PageRequest::first(source, limit) };
             let result = backend.page(request.clone()).await.map(Box::new).map_err(failure);
             Msg::Page { slot, request: Box::new(Some(request)), result }
         }

@@ -129,6 +129,19 @@ async fn a_new_journal_lets_its_operators_in_at_once() {
     seen_by(&world, &second);
     let plan = world.plan("p.json", &["backfill"]);
     world.applied("p.json", &plan);
+    // Less is enough, and what is missing is named.
+    world
+        .sql(&format!(
+            "revoke insert on midwatch.migrations, midwatch.head from {second}; \
+             revoke usage on sequence midwatch.runs_id_seq from {second}; update t set v = null"
+        ))
+        .await;
+    let plan = world.plan("p.json", &["backfill"]);
+    world.applied("p.json", &plan);
+    world.sql(&format!("revoke insert on midwatch.images from {second}")).await;
+    let said = journal_preflight(&world.plan("p.json", &["backfill"]));
+    assert!(said.contains("it lacks INSERT on midwatch.images: "), "{said}");
+    assert_eq!(world.run(&["runs"]).code, 0, "it may still be read");
     world.sql(&format!("drop owned by {second}; drop role {second}")).await;
 }
 
