@@ -222,6 +222,19 @@ pub async fn runs(facts: &dyn Facts, limit: u32, before: Option<&str>) -> Result
     Ok(Listed { runs, total: count.total, older: count.older })
 }
 
+/// Runs that broke off and can be gone on with, however long ago.
+pub async fn unfinished(facts: &dyn Facts) -> Result<Vec<RunRecord>> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let sql = format!(
+        "{RUNS}\nwhere (r.outcome = 'running' and l.pid is null or r.resumable) and not exists \
+         (select from midwatch.runs u where u.undoes = r.id and u.applied > 0) order by r.id desc limit {UNFINISHED}"
+    );
+    tx.fetch(&sql, &[]).await
+}
+
+/// Unfinished runs that are told.
+const UNFINISHED: u32 = 20;
+
 /// The run whose executor holds the target's lock right now.
 pub async fn live(facts: &dyn Facts) -> Result<Option<RunRecord>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;

@@ -63,12 +63,18 @@ impl Identity {
         }
     }
 
-    /// What tells this server from another, in words; empty: the same.
+    /// What tells this server from another, in words; empty: the same. What one of two roles may not see tells nothing
+    /// while both came to the same address.
     pub fn differences(&self, other: &Self) -> Vec<String> {
+        let hidden = |a: bool, b: bool| a != b && self.address == other.address;
         let text = |v: &Option<String>| v.clone().unwrap_or_else(|| "unknown".into());
         let number = |v: Option<u32>| v.map_or_else(|| "unknown".into(), |v| v.to_string());
         [
-            ("system identifier", text(&self.system_identifier), text(&other.system_identifier)),
+            if hidden(self.system_identifier.is_some(), other.system_identifier.is_some()) {
+                ("system identifier", String::new(), String::new())
+            } else {
+                ("system identifier", text(&self.system_identifier), text(&other.system_identifier))
+            },
             ("database", self.database.clone(), other.database.clone()),
             ("database oid", self.database_oid.to_string(), other.database_oid.to_string()),
             // Which way it is reached says nothing where the server names itself.
@@ -77,8 +83,16 @@ impl Identity {
             } else {
                 ("address", self.address.clone(), other.address.clone())
             },
-            ("data directory", text(&self.data_directory), text(&other.data_directory)),
-            ("timeline", number(self.timeline), number(other.timeline)),
+            if hidden(self.data_directory.is_some(), other.data_directory.is_some()) {
+                ("data directory", String::new(), String::new())
+            } else {
+                ("data directory", text(&self.data_directory), text(&other.data_directory))
+            },
+            if hidden(self.timeline.is_some(), other.timeline.is_some()) {
+                ("timeline", String::new(), String::new())
+            } else {
+                ("timeline", number(self.timeline), number(other.timeline))
+            },
         ]
         .into_iter()
         .filter(|(_, a, b)| a != b)
@@ -462,9 +476,19 @@ mod tests {
 
     #[test]
     fn identities_are_told_apart_by_any_part() {
-        let a = Identity { system_identifier: Some("7".into()), timeline: Some(1), ..Identity::default() };
+        let a = Identity {
+            system_identifier: Some("7".into()),
+            data_directory: Some("d".into()),
+            timeline: Some(1),
+            ..Identity::default()
+        };
         assert!(a.differences(&a).is_empty());
         let promoted = Identity { timeline: Some(2), ..a.clone() };
         assert_eq!(a.differences(&promoted), ["timeline: planned for 1, this is 2"]);
+        let elsewhere = "db2:5432/app".to_owned();
+        let little = Identity { data_directory: None, timeline: None, ..a.clone() };
+        assert!(a.differences(&little).is_empty(), "a role that sees less is no other server");
+        let copy = Identity { address: elsewhere, ..little };
+        assert_eq!(a.differences(&copy).len(), 2, "what is hidden is not taken for the same elsewhere");
     }
 }

@@ -225,7 +225,16 @@ impl Backend for Live {
         Box::pin(async move {
             let engine = self.engine()?;
             match engine.runs(RUNS, None).await {
-                Ok(listed) => Ok(Journal::Runs(listed)),
+                Ok(mut listed) => {
+                    // What broke off long ago still waits for somebody.
+                    for run in journal::unfinished(&*engine.facts).await? {
+                        if listed.older > 0 && listed.runs.iter().all(|r| r.id != run.id) {
+                            listed.runs.push(run);
+                            listed.older -= 1;
+                        }
+                    }
+                    Ok(Journal::Runs(listed))
+                }
                 Err(e) => match engine.journal_now().await {
                     JournalState::Missing { .. } => Ok(Journal::Missing),
                     state => Err(state.refusal().map_or(e, |why| Error { class: Class::Unobserved, ..why })),
