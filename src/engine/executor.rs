@@ -128,6 +128,7 @@ impl Run<'_> {
             Some(stopped) => self.stopped(stopped),
         };
         done.run = Some(self.begun.run.clone());
+        self.notes().await;
         if done.outcome != Outcome::Ambiguous {
             let message = done.failure.as_ref().map(|f| f.message.clone());
             let code = done.failure.as_ref().and_then(|f| f.code.as_deref());
@@ -265,6 +266,7 @@ impl Run<'_> {
     async fn wishes(&mut self) -> Result<(), Stopped> {
         let mut said = false;
         loop {
+            self.notes().await;
             match self.control.wish() {
                 Wish::Go => {
                     if said {
@@ -289,6 +291,17 @@ impl Run<'_> {
                     (self.engine.means.sleep)(LOOK_AGAIN).await;
                     self.still_locked().await?;
                 }
+            }
+        }
+    }
+
+    /// What the operator wants remembered of this run. Not worth stopping for, but said where it is lost.
+    async fn notes(&mut self) {
+        for text in self.control.notes() {
+            let body = json!({ "by": self.engine.operator.to_string(), "text": text });
+            match self.writer.note(&self.begun, "note", &body).await {
+                Ok(event) => self.mirror(&event),
+                Err(e) => tracing::warn!("the note {text:?} is not in the journal: {e}"),
             }
         }
     }

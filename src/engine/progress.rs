@@ -1,6 +1,7 @@
 //! How a run is going, and how to hold or stop it.
 
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -91,7 +92,10 @@ pub enum Wish {
 
 /// Shared with the run.
 #[derive(Debug, Default)]
-pub struct Control(AtomicU8);
+pub struct Control {
+    wish: AtomicU8,
+    notes: Mutex<Vec<String>>,
+}
 
 impl Control {
     /// Asks for something.
@@ -102,12 +106,23 @@ impl Control {
             Wish::Cancel => 2,
         };
         // Once stopped it stays stopped.
-        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| (old != 2).then_some(value));
+        let _ =
+            self.wish.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| (old != 2).then_some(value));
+    }
+
+    /// What the operator has to say, for the run's journal.
+    pub fn note(&self, text: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// What was said since.
+    pub(super) fn notes(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What is asked for.
     pub fn wish(&self) -> Wish {
-        match self.0.load(Ordering::Acquire) {
+        match self.wish.load(Ordering::Acquire) {
             0 => Wish::Go,
             1 => Wish::Pause,
             _ => Wish::Cancel,

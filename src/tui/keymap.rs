@@ -211,7 +211,7 @@ pub const KEYMAP: &[Binding] = &[
     bind(Action::Locks, &["L"], "", "sessions and who blocks whom"),
     bind(Action::Log, &["o"], "", "the console's own log"),
     bind(Action::Undo, &["z"], "", "open the inverse plan of a run"),
-    bind(Action::Note, &["m"], "", "write a note into the journal"),
+    bind(Action::Note, &["m"], "", "write a note into the journal of our run"),
     bind(Action::Cancel, &["ctrl-c"], "", "cancel what is running on the server; again: ask to leave"),
 ];
 

@@ -221,6 +221,10 @@ impl Backend for Live {
         lock(&self.control).ask(wish);
     }
 
+    fn note(&self, text: String) {
+        lock(&self.control).note(text);
+    }
+
     fn runs(&self) -> Fut<'_, Result<Journal>> {
         Box::pin(async move {
             let engine = self.engine()?;

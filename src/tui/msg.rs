@@ -215,6 +215,8 @@ pub enum Effect {
     Resume(String),
     /// Ask something of our run.
     Wish(Wish),
+    /// Have our run write something down.
+    Note(String),
     /// Read the journal's latest runs.
     Runs,
     /// Read everything about a run.
@@ -316,6 +318,7 @@ impl Effect {
             | Self::CancelPlan(_)
             | Self::Discard(_)
             | Self::Wish(_)
+            | Self::Note(_)
             | Self::Quit => Key::Once,
         }
     }

@@ -119,6 +119,22 @@ fn phrase(screen: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_notes_is_in_the_journal() {
+    let world = World::new("demo").await;
+    let mut console = world.held().await;
+    console.press("m");
+    console.shows("It is written into the journal");
+    console.press("the replica was 2 s behind\r");
+    console.shows("noted in the run's journal");
+    world.open().await;
+    console.shows("verified");
+    let noted = "select body::json ->> 'text' from midwatch.events where kind = 'note'";
+    assert_eq!(world.value(noted).await, "the replica was 2 s behind");
+    let verified = run(midwatch(world.home.path()).args(["journal", "verify", "--target", "main"]));
+    assert_eq!(verified.code, 0, "{verified:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sigterm_closes_the_journal_of_a_run_before_it_leaves() {
     let world = World::new("demo").await;
     let console = world.held().await;

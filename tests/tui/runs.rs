@@ -151,6 +151,7 @@ impl Backend for Fake {
         // The batch under way ends, and with it the run.
         self.let_go.notify_waiters();
     }
+    fn note(&self, _: String) {}
     fn runs(&self) -> Fut<'_, Result<Journal>> {
         Box::pin(async { Ok(Journal::Runs(Listed::default())) })
     }

@@ -49,7 +49,8 @@ impl App {
         let line: String = text.chars().filter(|c| !c.is_control()).collect();
         let put = |input: &mut Input| *input = Input::new(format!("{}{line}", input.value()));
         if let Some(overlay) = &mut self.overlay {
-            if matches!(overlay.kind, Kind::Help | Kind::Palette | Kind::Targets | Kind::Ask(_)) {
+            if matches!(overlay.kind, Kind::Help | Kind::Palette | Kind::Targets | Kind::Ask(_) | Kind::Note)
+            {
                 put(&mut overlay.input);
             } else if matches!(overlay.kind, Kind::Resume(_)) {
                 self.complain("pasted text is not taken here: the words are typed");
@@ -99,6 +100,7 @@ impl App {
     pub fn why_not_in(&self, action: Action, list: &List) -> Option<String> {
         match (&self.level().view, action) {
             (_, Action::Target) => return self.why_not_switch(),
+            (_, Action::Note) => return self.why_not_note(),
             (View::Plan(slot), _) => {
                 return self.plans.get(slot).and_then(|v| self.why_not_on_plan(v, action));
             }
@@ -108,7 +110,6 @@ impl App {
         match action {
             Action::DryRun => self.why_not_plan(list),
             Action::Undo => self.why_not_undo(self.record_here()),
-            Action::Note => Some("not in this version: runs write their own entries".into()),
             Action::Confirm | Action::Replan => Some("not here: d makes a plan".into()),
             Action::Hold => Some("not here: the Runs pane leads to the run".into()),
             Action::Open | Action::Copy | Action::Export | Action::Mark | Action::MarkAll | Action::Sort
@@ -211,7 +212,7 @@ impl App {
             Action::Replan if matches!(self.level().view, View::Run(_)) => return self.run_again(),
             Action::Replan => return self.replan(),
             Action::Hold => return self.hold(),
-            Action::Note => {}
+            Action::Note => self.overlay = Some(Overlay::of(Kind::Note)),
         }
         vec![]
     }

@@ -52,6 +52,8 @@ pub enum Kind {
     Unfinished(String),
     /// Go on with a run? Its number is typed.
     Resume(String),
+    /// What is to be remembered of our run.
+    Note,
     /// Stop our run?
     Stop,
     /// Leave?
@@ -116,7 +118,10 @@ impl Overlay {
     }
 
     fn has_input(&self) -> bool {
-        matches!(self.kind, Kind::Help | Kind::Palette | Kind::Targets | Kind::Ask(_) | Kind::Resume(_))
+        matches!(
+            self.kind,
+            Kind::Help | Kind::Palette | Kind::Targets | Kind::Ask(_) | Kind::Resume(_) | Kind::Note
+        )
     }
 }
 
@@ -173,7 +178,7 @@ impl App {
             Kind::Sql(list) => list.iter().map(|(_, sql)| sql.lines().count() + 2).sum(),
             Kind::Unfinished(_) => UNFINISHED.len(),
             Kind::Quit if self.run_going().is_some() => LEAVING.len(),
-            Kind::Ask(_) | Kind::Resume(_) | Kind::Stop | Kind::Quit => 0,
+            Kind::Ask(_) | Kind::Resume(_) | Kind::Note | Kind::Stop | Kind::Quit => 0,
         }
     }
 
@@ -194,6 +199,7 @@ impl App {
                 }
             }
             Kind::Resume(_) => return self.resume_typed(overlay),
+            Kind::Note => return self.note_typed(overlay.input.value()),
             Kind::Targets => {
                 let chosen = self.target_choices_for(overlay.input.value()).get(overlay.cursor).cloned();
                 return chosen.map(|name| self.switch(name)).unwrap_or_default();
@@ -222,6 +228,20 @@ impl App {
             2 => vec![Effect::Quit],
             _ => vec![],
         }
+    }
+
+    fn note_typed(&mut self, text: &str) -> Vec<Effect> {
+        let text = text.trim();
+        if text.is_empty() {
+            return vec![];
+        }
+        // The run may have ended while it was written.
+        if self.run_going().is_none() {
+            self.complain("the run has ended: the note is not written");
+            return vec![];
+        }
+        self.say("noted in the run's journal");
+        vec![Effect::Note(text.to_owned())]
     }
 
     /// What must be typed to go on with a run.

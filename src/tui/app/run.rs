@@ -290,6 +290,12 @@ impl App {
         vec![Effect::Wish(wish)]
     }
 
+    /// Only a run that holds the lock writes into the journal.
+    pub(super) fn why_not_note(&self) -> Option<String> {
+        let why = "a note goes into the journal of a run of ours while it goes on; none does";
+        self.run_going().is_none().then(|| why.to_owned())
+    }
+
     /// Stops our run after its batch.
     pub(super) fn stop_run(&mut self, leave: bool) -> Vec<Effect> {
         let Some(run) = self.run.as_mut().filter(|r| r.done.is_none()) else { return vec![] };

@@ -129,6 +129,16 @@ pub(super) fn unfinished(app: &App, id: &str, width: usize) -> Sheet {
 }
 
 /// Go on with a run?
+pub(super) fn note(typed: &str, width: usize) -> Sheet {
+    let text = "It is written into the journal of the run that goes on, with your name and the server's time, and stays there.";
+    Sheet {
+        title: "Note".into(),
+        lines: wrap(text, width).into_iter().map(|l| vec![plain(l)]).collect(),
+        prompt: Some(typed.to_owned()),
+        ..Sheet::default()
+    }
+}
+
 pub(super) fn resume(app: &App, id: &str, typed: &str, width: usize) -> Sheet {
     let words = App::resume_words(id);
     let mut lines: Vec<Spans> = vec![vec![plain("type   "), cell(words.clone(), Tone::Accent)]];
