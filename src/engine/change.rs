@@ -47,6 +47,19 @@ pub struct Derived {
     pub rows: String,
 }
 
+/// A foreign key of another table that does something to its own rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Referrer {
+    /// The table that refers, as SQL takes it.
+    pub table: String,
+    /// Its columns, and those they refer to.
+    pub columns: Vec<(String, String)>,
+    /// ON DELETE CASCADE, SET NULL or SET DEFAULT.
+    pub on_delete: bool,
+    /// ON UPDATE, the same.
+    pub on_update: bool,
+}
+
 /// A change of many rows of one table, batch by batch; each batch is one transaction.
 ///
 /// Statements of the profile read `batch` ([`RowChange::batch_columns`]) and `run`: `id`, `operation`, `name`,
@@ -75,6 +88,12 @@ pub struct RowChange {
     pub after_batch: Option<String>,
     /// Tables that follow.
     pub derived: Vec<Derived>,
+    /// Tables whose rows would go with a deleted one: a row that they refer to is left alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub referrers: Vec<Referrer>,
+    /// A trigger may write other columns than the planned ones: images hold the whole row as it became.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rewritten: bool,
     /// Rows of derived tables are put back as the named run found them.
     pub restores: Option<String>,
     /// Rows of the first batch, and how their fate is watched.
@@ -123,14 +142,10 @@ impl RowChange {
             }
         }
         if matches!(self.kind, RowKind::Update | RowKind::Delete) {
-            // A row may be wide: only what some statement names is carried along.
-            let statements = self.audit.iter().chain(&self.after_batch);
-            let text: Vec<_> = statements.chain(self.derived.iter().map(|d| &d.rows)).collect();
             let written = |c: &TypedColumn| self.columns.iter().any(|w| w.name == c.name);
             for column in &self.kept {
                 let taken = out.iter().any(|b| b.name == column.name);
-                let read = text.iter().any(|t| t.contains(&column.name));
-                if read && !taken && !(self.kind == RowKind::Update && written(column)) {
+                if !taken && !(self.kind == RowKind::Update && written(column)) {
                     out.push(BatchColumn { name: column.name.clone(), column, origin: Origin::Row });
                 }
             }
@@ -295,6 +310,8 @@ mod tests {
             audit: None,
             after_batch: None,
             derived: vec![],
+            referrers: vec![],
+            rewritten: false,
             restores: None,
             canary: None,
             reason: String::new(),

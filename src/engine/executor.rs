@@ -10,7 +10,7 @@ use super::change::{Canary, RowChange};
 use super::error::{Class, Error, Result};
 use super::guard::{Approved, Window};
 use super::journal::{Event, Outcome};
-use super::plan::{Action, Plan, Reversible};
+use super::plan::{Action, Plan, Reversible, Unit};
 use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
 use super::proof::{self, Fate};
 use super::throttle::{Pace, Verdict};
@@ -512,6 +512,17 @@ impl Run<'_> {
         }
     }
 
+    /// Every planned row was changed or left alone; else something has told this run a wrong position.
+    fn unaccounted(&self) -> Option<Error> {
+        let done = self.begun.applied + self.begun.drifted;
+        (self.plan.unit == Unit::Rows && done != self.plan.rows).then(|| {
+            let what = format!("{done} of {} planned rows are accounted for", self.plan.rows);
+            Error::new(Class::Failed, what)
+                .hint("somebody has altered the journal: midwatch journal verify; plan again for the rest")
+                .durable()
+        })
+    }
+
     /// Asks the plan's questions; what cannot be answered is not proved.
     async fn prove(&mut self) -> Done {
         self.tell(Phase::Verifying);
@@ -535,6 +546,7 @@ impl Run<'_> {
                 .durable()
         });
         let drifted = self.begun.drifted;
+        let failure = failure.or_else(|| self.unaccounted());
         let failure = failure.or_else(|| {
             (drifted > 0).then(|| {
                 Error::new(Class::Failed, format!("{drifted} rows had changed meanwhile and were left alone"))

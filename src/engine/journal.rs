@@ -463,19 +463,37 @@ async fn images(tx: &mut dyn ReadTx, out: &mut Verified) -> Result<()> {
     out.findings.extend(
         altered.iter().map(|a| format!("the planned rows of run {} are not those of its intent", a["run"])),
     );
-    // The run's row may be changed while it runs: its end is in the chain.
-    let altered: Vec<Value> = tx
-        .fetch(
-            "select r.id, r.outcome, e.body::json ->> 'outcome' as said from midwatch.runs r
-             join lateral (select body from midwatch.events e where e.run = r.id and e.kind = 'outcome' order by seq desc limit 1) e on true
-             where r.outcome <> 'running' and r.outcome is distinct from e.body::json ->> 'outcome'",
-            &[],
-        )
-        .await?;
-    out.findings.extend(
-        altered
-            .iter()
-            .map(|a| format!("run {} is said to be {}, its entry says {}", a["id"], a["outcome"], a["said"])),
-    );
+    let altered: Vec<Altered> = tx.fetch(ROWS_OF_RUNS, &[Param::Text(None)]).await?;
+    out.findings.extend(altered.iter().map(Altered::text));
     Ok(())
+}
+
+/// A run's row against its entries; `$1`: the run, null: all. What goes on is in both, in one transaction.
+pub const ROWS_OF_RUNS: &str = include_str!("rows_of_runs.sql");
+
+/// A part of a run's row that its entries do not bear out.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Altered {
+    /// The run.
+    pub run: String,
+    /// The part.
+    pub what: String,
+    /// What the row says.
+    pub found: Option<String>,
+    /// What the entries say.
+    pub said: Option<String>,
+}
+
+impl Altered {
+    /// For people.
+    pub fn text(&self) -> String {
+        let or = |t: &Option<String>| t.clone().unwrap_or_else(|| "nothing".into());
+        format!(
+            "{} of run {} is {}, its entries say {}",
+            self.what,
+            self.run,
+            or(&self.found),
+            or(&self.said)
+        )
+    }
 }

@@ -222,6 +222,10 @@ impl Engine {
             )
             .hint("one operator at a time; midwatch runs shows how far it is"));
         }
+        if let Some(by) = record.undone_by {
+            return Err(Error::new(Class::Refused, format!("run {run} was taken back by run {by}"))
+                .hint("plan it again"));
+        }
         if !record.resumable {
             return Ok(None);
         }

@@ -5,6 +5,7 @@ pub mod bootstrap;
 pub mod change;
 pub mod check;
 pub mod compare;
+pub mod effects;
 pub mod error;
 mod executor;
 pub mod guard;

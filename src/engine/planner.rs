@@ -18,7 +18,7 @@ use super::paging::cast_name;
 use super::plan::{Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready, Reversible};
 use super::ports::{Param, ReadOptions, ReadTx, Snapshot};
 use super::rowset::{LineSum, RowSet, Summary};
-use super::{Cx, Engine, Error, Result, rights, undo};
+use super::{Cx, Engine, Error, Result, effects, rights, undo};
 
 /// A plan may read a whole table.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -60,7 +60,10 @@ pub(super) async fn plan(
         target: &engine.name,
         policy: &engine.guard.policy,
     };
-    let asked = ask(engine, &cx, request).await?;
+    let mut asked = ask(engine, &cx, request).await?;
+    // An operation with a way back of its own says so by what that way loses.
+    let by_images = asked.draft.reversible == Reversible::Full && asked.undoes.is_none();
+    asked.draft = effects::declare(&cx, asked.draft).await?;
     let query = asked.draft.rows.as_ref();
     let only = again.filter(|_| asked.draft.frozen).map(|rows| &**rows);
     let (rows, summary) = match again {
@@ -74,6 +77,9 @@ pub(super) async fn plan(
     for step in &asked.draft.steps {
         if let Action::Rows(change) = &step.action {
             preflight.extend(rights::of(engine, change).await);
+            if by_images {
+                preflight.extend(rights::back(engine, &undo::inverse(change, "")).await);
+            }
         }
     }
     if let Some(ids) = asked.params.ids().filter(|ids| ids.len() as u64 > rows.len()) {
@@ -82,7 +88,7 @@ pub(super) async fn plan(
         preflight.push(Preflight::new("ids", Ready::Warn, what));
     }
     let (totals, other_totals) = summary.totals();
-    let draft = honest(asked.draft);
+    let draft = asked.draft;
     let counted = if draft.rows.is_some() { rows.len() } else { draft.count };
     let mut plan = Plan {
         id: String::new(),
@@ -432,33 +438,6 @@ impl RowQuery {
             self.from
         )
     }
-}
-
-/// What is secret is in no image: a derived row that a batch deletes comes back without it.
-fn honest(mut draft: Draft) -> Draft {
-    let changes = draft.steps.iter().filter_map(|s| match &s.action {
-        Action::Rows(change) => Some(&**change),
-        Action::Bootstrap | Action::Statements => None,
-    });
-    let lost: Vec<String> = changes
-        .flat_map(|c| &c.derived)
-        .filter(|d| !d.withheld.is_empty())
-        .map(|d| format!("{} of {}", d.withheld.join(", "), d.table))
-        .collect();
-    if lost.is_empty() || draft.reversible == Reversible::No {
-        return draft;
-    }
-    draft.reversible = Reversible::Lossy;
-    draft.undo = format!(
-        "{}; lossy: {} is secret and kept nowhere: a row that was deleted and is put back comes without it",
-        draft
-            .undo
-            .strip_prefix("full, ")
-            .or_else(|| draft.undo.strip_prefix("full: "))
-            .unwrap_or(&draft.undo),
-        lost.join("; ")
-    );
-    draft
 }
 
 /// How many rows of derived tables the plan's rows touch. For people: what cannot be counted does not stop the plan.

@@ -50,6 +50,10 @@ pub struct Profile {
     /// Columns whose values are never shown, as `table.column`.
     #[serde(default)]
     pub secret_columns: Vec<String>,
+    /// Triggers whose writing is known, as `table.trigger`: it is in the tables that follow a change, or nowhere. `*`
+    /// stands for any table, and at the end of a name for any rest.
+    #[serde(default)]
+    pub known_triggers: Vec<String>,
 }
 
 fn public() -> Vec<String> {
@@ -486,6 +490,18 @@ impl Profile {
         }
         let _ = write!(out, "\nselect * from ({sql}\n) rule");
         out
+    }
+
+    /// Is what the trigger writes known?
+    pub fn knows_trigger(&self, table: &str, trigger: &str) -> bool {
+        let bare = Relation::parse(table).name;
+        self.known_triggers.iter().filter_map(|k| k.rsplit_once('.')).any(|(t, name)| {
+            let named = match name.strip_suffix('*') {
+                Some(start) => trigger.starts_with(start),
+                None => trigger == name,
+            };
+            named && (t == "*" || Relation::parse(t).name == bare)
+        })
     }
 
     /// Columns of a table whose values must not be kept or shown.

@@ -1,8 +1,8 @@
 //! What a change's statements need, asked of the server beforehand: EXPLAIN plans each of them, with an empty batch,
 //! and the server checks names, types and privileges while it does. Nothing is executed.
 
-use super::change::{RowChange, RowKind};
-use super::ident::{Ident, Relation, literal};
+use super::change::{RowChange, RowKind, TypedColumn};
+use super::ident::{Ident, Relation};
 use super::plan::{Preflight, Ready};
 use super::ports::ReadOptions;
 use super::{Engine, Error, Result};
@@ -13,25 +13,32 @@ const RUN: &str = "run as (select null::bigint as id, null::text as operation, n
 
 /// One line for all that is in order, and one for each statement that is not.
 pub(super) async fn of(engine: &Engine, change: &RowChange) -> Vec<Preflight> {
+    let (fine, wrong) = planned(engine, change).await;
     let mut out = vec![temporary(engine).await];
-    let mut fine = 0;
+    if wrong.is_empty() {
+        out.push(Preflight::new("statements", Ready::Ok, format!("{fine} statements planned by the server")));
+    }
+    out.extend(wrong.into_iter().map(|(ready, text)| Preflight::new("statements", ready, text)));
+    out
+}
+
+/// What would keep this role from taking the change back. It does not stop the change: somebody else may take it back.
+pub(super) async fn back(engine: &Engine, inverse: &RowChange) -> Vec<Preflight> {
+    let (_, wrong) = planned(engine, inverse).await;
+    let warn = |(_, text)| Preflight::new("undo", Ready::Warn, format!("to take it back: {text}"));
+    wrong.into_iter().map(warn).collect()
+}
+
+async fn planned(engine: &Engine, change: &RowChange) -> (usize, Vec<(Ready, String)>) {
+    let (mut fine, mut wrong) = (0, Vec::new());
     for (what, sql) in statements(change) {
         match explain(engine, &sql).await {
             Ok(()) => fine += 1,
-            Err(e) => {
-                let (ready, text) = if e.code.is_some() {
-                    (Ready::Fail, format!("{what}: {}", e.message))
-                } else {
-                    (Ready::Unknown, format!("{what}: cannot be looked at: {}", e.message))
-                };
-                out.push(Preflight::new("statements", ready, text));
-            }
+            Err(e) if e.code.is_some() => wrong.push((Ready::Fail, format!("{what}: {}", e.message))),
+            Err(e) => wrong.push((Ready::Unknown, format!("{what}: cannot be looked at: {}", e.message))),
         }
     }
-    if out.len() == 1 {
-        out.push(Preflight::new("statements", Ready::Ok, format!("{fine} statements planned by the server")));
-    }
-    out
+    (fine, wrong)
 }
 
 /// Batches pass through a temporary table.
@@ -68,44 +75,68 @@ fn statements(change: &RowChange) -> Vec<(String, String)> {
         .collect();
     let batch = format!("batch as (select {} where false)", columns.join(", "));
     let over = |sql: &str| change.over(&batch, RUN, sql);
-    let mut out = own(&change.table, change);
+    let mut out = own(change);
     for (what, statement) in [("audit", &change.audit), ("after_batch", &change.after_batch)] {
         out.extend(statement.iter().map(|sql| (format!("the profile's {what}"), over(sql))));
     }
     for derived in &change.derived {
         let table = Relation::parse(&derived.table);
         let rows = format!("select * from ({}\n) q", derived.rows);
-        out.push((format!("the profile's rows of {}", derived.table), over(&rows)));
-        out.push((
-            format!("rows of {}", derived.table),
-            format!("select from {table} where false for update"),
-        ));
+        let name = &derived.table;
+        out.push((format!("the profile's rows of {name}"), over(&rows)));
+        let read = names(&derived.columns);
+        out.push((format!("rows of {name}"), format!("select {read} from {table} where false for update")));
         if change.restores.is_some() {
-            out.push((
-                format!("putting rows of {} back", derived.table),
-                format!("delete from {table} where false"),
-            ));
+            for sql in restores(&table, &derived.columns) {
+                out.push((format!("putting rows of {name} back"), sql));
+            }
         }
     }
     out
 }
 
-fn own(name: &str, change: &RowChange) -> Vec<(String, String)> {
-    let table = Relation::parse(name);
-    let names: Vec<_> = change.columns.iter().map(|c| Ident(&c.name).to_string()).collect();
-    let nulls: Vec<_> = change.columns.iter().map(|c| format!("null::{}", c.type_name)).collect();
-    let sql = match change.kind {
-        RowKind::Compute => return vec![],
-        RowKind::Update => {
-            let sets: Vec<_> = names.iter().zip(&nulls).map(|(n, v)| format!("{n} = {v}")).collect();
-            format!("update {table} set {} where false", sets.join(", "))
-        }
-        RowKind::Delete => format!("delete from {table} where false"),
-        RowKind::Insert => format!(
-            "insert into {table} ({}) overriding system value select {} where false",
-            names.join(", "),
-            nulls.join(", ")
-        ),
+fn restores(table: &Relation, columns: &[TypedColumn]) -> [String; 3] {
+    [
+        format!("delete from {table} where false"),
+        update(table, columns.iter().filter(|c| !c.numbered)),
+        insert(table, columns),
+    ]
+}
+
+fn names<'c>(columns: impl IntoIterator<Item = &'c TypedColumn>) -> String {
+    columns.into_iter().map(|c| Ident(&c.name).to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn update<'c>(table: &Relation, columns: impl IntoIterator<Item = &'c TypedColumn>) -> String {
+    let sets: Vec<_> =
+        columns.into_iter().map(|c| format!("{} = null::{}", Ident(&c.name), c.type_name)).collect();
+    format!("update {table} set {} where false", sets.join(", "))
+}
+
+fn insert(table: &Relation, columns: &[TypedColumn]) -> String {
+    let nulls: Vec<_> = columns.iter().map(|c| format!("null::{}", c.type_name)).collect();
+    format!(
+        "insert into {table} ({}) overriding system value select {} where false",
+        names(columns),
+        nulls.join(", ")
+    )
+}
+
+/// The change itself, and how its rows are read and locked before.
+fn own(change: &RowChange) -> Vec<(String, String)> {
+    let table = Relation::parse(&change.table);
+    let locked = |strength: &str| {
+        let lock = if change.excludes_writers { String::new() } else { format!(" for {strength}") };
+        format!("select {} from {table} where false{lock}", names(change.key.iter().chain(&change.kept)))
     };
-    vec![(format!("the change of {}", literal(name)), sql)]
+    let sql = match change.kind {
+        RowKind::Compute => vec![],
+        RowKind::Update => vec![locked("no key update"), update(&table, &change.columns)],
+        RowKind::Delete => vec![locked("update"), format!("delete from {table} where false")],
+        RowKind::Insert => {
+            let read = names(change.key.iter().chain(&change.kept));
+            vec![insert(&table, &change.columns), format!("select {read} from {table} where false")]
+        }
+    };
+    sql.into_iter().map(|sql| (format!("the change of {}", change.table), sql)).collect()
 }

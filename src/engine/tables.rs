@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::change::{Derived, TypedColumn};
+use super::change::{Derived, Referrer, TypedColumn};
 use super::error::{Error, Result};
 use super::ident::Relation;
 use super::operation::PlanCx;
@@ -18,8 +18,10 @@ pub struct Table {
     pub oid: i64,
     /// Columns that are stored, in order; generated ones follow from them.
     pub columns: Vec<Stored>,
-    /// Triggers, the internal ones left out.
+    /// Triggers, also those of its partitions, the internal ones left out.
     pub triggers: Vec<Trigger>,
+    /// Foreign keys that refer to it and do something of themselves.
+    pub referrers: Vec<Referrer>,
     /// CHECK constraints.
     pub checks: Vec<Constraint>,
     /// Columns of each unique index that holds for all rows.
@@ -59,6 +61,20 @@ pub struct Trigger {
     pub name: String,
     /// `O` origin, `A` always, `R` replica, `D` disabled.
     pub state: String,
+    /// Its function.
+    pub function: String,
+    /// Before the row is written: it may write other columns.
+    pub before: bool,
+    /// For each row.
+    pub row: bool,
+    /// On INSERT.
+    pub on_insert: bool,
+    /// On UPDATE.
+    pub on_update: bool,
+    /// On DELETE.
+    pub on_delete: bool,
+    /// UPDATE OF these; empty: of any.
+    pub columns: Vec<String>,
 }
 
 /// A CHECK.
@@ -81,8 +97,21 @@ select c.oid::int8 as oid,
                           'may_update', has_column_privilege(c.oid, a.attnum, 'update'),
                           'may_insert', has_column_privilege(c.oid, a.attnum, 'insert')) order by a.attnum)
                  from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns,
-       coalesce((select json_agg(json_build_object('name', t.tgname, 'state', t.tgenabled) order by t.tgname)
-                 from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal), '[]') as triggers,
+       coalesce((select json_agg(json_build_object('name', t.tgname, 'state', t.tgenabled, 'function', t.tgfoid::regproc::text,
+                          'before', t.tgtype::int & 2 > 0, 'row', t.tgtype::int & 1 > 0, 'on_insert', t.tgtype::int & 4 > 0,
+                          'on_update', t.tgtype::int & 16 > 0, 'on_delete', t.tgtype::int & 8 > 0,
+                          'columns', (select coalesce(json_agg(a.attname), '[]') from pg_attribute a
+                                      where a.attrelid = t.tgrelid and a.attnum = any (t.tgattr::int2[]))) order by t.tgname)
+                 from pg_trigger t where not t.tgisinternal and (t.tgrelid = c.oid or t.tgparentid = 0 and t.tgrelid in (
+                   select p.relid from pg_partition_tree(c.oid) p))), '[]') as triggers,
+       coalesce((select json_agg(json_build_object('table', k.conrelid::regclass::text,
+                          'on_delete', k.confdeltype in ('c', 'n', 'd'), 'on_update', k.confupdtype in ('c', 'n', 'd'),
+                          'columns', (select json_agg(json_build_array(a.attname, b.attname) order by x.n)
+                                      from unnest(k.conkey, k.confkey) with ordinality x(own, theirs, n)
+                                      join pg_attribute a on a.attrelid = k.conrelid and a.attnum = x.own
+                                      join pg_attribute b on b.attrelid = k.confrelid and b.attnum = x.theirs)) order by k.oid)
+                 from pg_constraint k where k.confrelid = c.oid and k.contype = 'f' and k.conparentid = 0
+                   and (k.confdeltype in ('c', 'n', 'd') or k.confupdtype in ('c', 'n', 'd'))), '[]') as referrers,
        coalesce((select json_agg(json_build_object('name', k.conname, 'definition', pg_get_constraintdef(k.oid),
                           'expression', pg_get_expr(k.conbin, k.conrelid),
                           'columns', (select json_agg(a.attname) from pg_attribute a
@@ -98,7 +127,9 @@ select c.oid::int8 as oid,
        pg_has_role(current_user, c.relowner, 'usage') as owned,
        has_table_privilege(c.oid, 'select') or has_any_column_privilege(c.oid, 'select') as may_select,
        has_table_privilege(c.oid, 'delete') as may_delete,
-       (select rolsuper from pg_roles where rolname = current_user) as may_replicate
+       case when current_setting('server_version_num')::int >= 150000
+            then has_parameter_privilege('session_replication_role', 'set')
+            else (select rolsuper from pg_roles where rolname = current_user) end as may_replicate
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relname = $2 and (n.nspname = $1 or $1 is null and pg_table_is_visible(c.oid)) and c.relkind in ('r', 'p')";
 

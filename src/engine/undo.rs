@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::Result;
 use super::change::{RowChange, RowKind, TypedColumn};
+use super::effects;
 use super::ident::{Ident, Relation, literal};
 use super::journal::{self, Outcome, RunRecord};
 use super::operation::{Draft, PlanCx, RowQuery, Undo};
@@ -33,7 +34,11 @@ pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo
     }) else {
         return impossible("it changed no rows, and its statements have no inverse");
     };
-    let mut inverse = inverse(change, run);
+    let mut inverse = inverse(change, &run.id);
+    if inverse.kind == RowKind::Delete {
+        let table = Table::find(cx, &change.table).await?;
+        inverse.referrers = table.referrers.into_iter().filter(|r| r.on_delete).collect();
+    }
     let source = source(change, &inverse);
     let mut preflight = Vec::new();
     if run.outcome == Outcome::Running {
@@ -107,7 +112,7 @@ fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: 
         verify: super::change::verification(change).into_iter().collect(),
         rows: Some(RowQuery {
             from: source.from.clone(),
-            filter: source.still.into(),
+            filter: source.still.clone(),
             params: vec![Param::from(run.id.as_str())],
             key: change
                 .key
@@ -137,7 +142,8 @@ fn locks(step: &Step, change: &RowChange) -> Vec<Lock> {
     out
 }
 
-fn inverse(change: &RowChange, run: &RunRecord) -> RowChange {
+/// What takes a change back; `run`: the one that did it.
+pub(super) fn inverse(change: &RowChange, run: &str) -> RowChange {
     let kind = change.kind.inverse();
     let columns = match kind {
         // What is compared, and what comes back, is the whole row.
@@ -147,11 +153,11 @@ fn inverse(change: &RowChange, run: &RunRecord) -> RowChange {
     RowChange {
         kind,
         columns,
-        restores: Some(run.id.clone()),
+        restores: Some(run.to_owned()),
         // The images say what was; computing it again would say what should be.
         after_batch: change.after_batch.clone().filter(|_| kind != RowKind::Compute),
         canary: None,
-        reason: format!("undo of run {}", run.id),
+        reason: format!("undo of run {run}"),
         ..change.clone()
     }
 }
@@ -223,8 +229,8 @@ async fn checks(
 /// Images of the run, joined with the rows they are of: a FROM, which of them can be put back, which cannot.
 struct Source {
     from: String,
-    still: &'static str,
-    changed: &'static str,
+    still: String,
+    changed: String,
 }
 
 fn source(change: &RowChange, inverse: &RowChange) -> Source {
@@ -248,13 +254,24 @@ fn source(change: &RowChange, inverse: &RowChange) -> Source {
         on.join(" and "),
     );
     match (insert, compute) {
-        (true, _) => Source { from, still: "t.tableoid is null", changed: "t.tableoid is not null" },
+        (true, _) => {
+            Source { from, still: "t.tableoid is null".into(), changed: "t.tableoid is not null".into() }
+        }
         (_, true) => Source {
             from,
-            still: "(t.tableoid is not null or i.after is null)",
-            changed: "t.tableoid is null and i.after is not null",
+            still: "(t.tableoid is not null or i.after is null)".into(),
+            changed: "t.tableoid is null and i.after is not null".into(),
         },
-        _ => Source { from, still: "t.tableoid is not null", changed: "t.tableoid is null" },
+        _ => match effects::referred(&inverse.referrers) {
+            Some(by) => Source {
+                from,
+                still: format!("t.tableoid is not null and not ({by})"),
+                changed: format!("(t.tableoid is null or {by})"),
+            },
+            None => {
+                Source { from, still: "t.tableoid is not null".into(), changed: "t.tableoid is null".into() }
+            }
+        },
     }
 }
 
@@ -279,7 +296,7 @@ async fn since(cx: &PlanCx<'_>, run: &RunRecord, source: &Source) -> Result<Opti
     Ok((s.rows > 0).then(|| {
         let named = s.named.unwrap_or_default();
         let more = if s.rows > NAMED as u64 { format!("; … {} in all", s.rows) } else { String::new() };
-        let text = format!("{} rows were changed since by others and are left alone: {named}{more}", s.rows);
+        let text = format!("{} rows were changed since by others, or are referred to by rows that would go with them, and are left alone: {named}{more}", s.rows);
         Preflight::new("since", Ready::Warn, text)
     }))
 }

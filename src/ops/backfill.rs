@@ -145,6 +145,8 @@ impl<'p> Way<'p> {
             audit: self.audit.map(str::to_owned),
             after_batch: self.after_batch.map(str::to_owned),
             derived: derived(cx, self.derived).await?,
+            referrers: vec![],
+            rewritten: false,
             restores: None,
             canary: None,
             reason: reason(b),

@@ -165,6 +165,8 @@ async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<R
         audit: fix.audit.clone(),
         after_batch: fix.compute.clone(),
         derived: derived(cx, &fix.derived).await?,
+        referrers: vec![],
+        rewritten: false,
         restores: None,
         canary: None,
         reason: rule.title.clone(),

@@ -117,6 +117,8 @@ pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         audit: own.audit,
         after_batch: None,
         derived: derived(cx, &own.derived).await?,
+        referrers: vec![],
+        rewritten: false,
         restores: None,
         canary: turn.canary,
         reason: turn.reason.clone(),

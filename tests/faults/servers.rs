@@ -51,7 +51,7 @@ impl Template {
     pub(crate) fn profile(self) -> String {
         match self {
             Self::Jobs => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/jobs.toml").to_owned(),
-            _ => "hithonix".to_owned(),
+            _ => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/hithonix.toml").to_owned(),
         }
     }
 }

@@ -106,7 +106,32 @@ async fn altered_planned_rows_and_plans_are_found_and_not_gone_on_with() {
 #[tokio::test]
 async fn an_outcome_made_better_is_found() {
     let world = with_a_run().await;
-    found(&world, "update midwatch.runs set outcome = 'failed'", "is said to be").await;
+    found(&world, "update midwatch.runs set outcome = 'failed'", "outcome of run 1 is failed").await;
+}
+
+/// Whoever may work with the journal may write into the rows of runs: their entries know better.
+#[tokio::test]
+async fn whatever_is_written_into_a_run_is_found() {
+    let world = with_a_run().await;
+    world.sql("create table public.saved as select * from midwatch.runs").await;
+    for (sql, finding) in [
+        ("name = 'other'", "name of run 1 is other"),
+        ("target = 'other'", "target of run 1"),
+        ("operator = 'other'", "operator of run 1"),
+        ("started_at = '2020-01-01'", "start of run 1"),
+        ("applied = applied - 1", "rows changed of run 1"),
+        ("drifted = 3", "rows left alone of run 1"),
+        ("verified = false", "proof of run 1"),
+        ("resumable = true", "way on of run 1"),
+        ("outcome = 'running'", "outcome of run 1 is running, its entries say applied"),
+        ("plan = jsonb_set(plan, '{undo}', '\"never\"')", "plan of run 1 is altered"),
+        ("checkpoint = checkpoint + 1", "position of run 1"),
+    ] {
+        found(&world, &format!("update midwatch.runs set {sql}"), finding).await;
+        let column = sql.split(' ').next().unwrap();
+        world.sql(&format!("update midwatch.runs r set {column} = s.{column} from public.saved s")).await;
+    }
+    assert_eq!(world.json(&["journal", "verify"]).0, 0);
 }
 
 #[tokio::test]

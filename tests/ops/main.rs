@@ -8,6 +8,7 @@ mod schema;
 mod world;
 
 mod contract;
+mod effects;
 mod guards;
 mod journal;
 mod operators;

@@ -94,3 +94,39 @@ async fn a_window_that_closes_stops_the_run_after_its_batch() {
     world.sql("update public.clock set shift = '0'; drop trigger aaa_strike on midwatch.images").await;
     assert_eq!(world.json(&["resume", "1"]).0, 0);
 }
+
+#[tokio::test]
+async fn what_was_taken_back_is_not_gone_on_with() {
+    let world = World::hithonix().await;
+    small_batches(&world, "");
+    second_batch(&world, "raise exception 'the ledger is closed';").await;
+    let plan = world.plan("p.json", &["backfill"]);
+    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+    assert_eq!(code, 7, "{value:#}");
+    let fence = world.value("select fence::text from midwatch.runs where id = 1").await;
+    world.sql("drop trigger aaa_strike on midwatch.images").await;
+    let inverse = world.undo("u.json", "1");
+    world.applied("u.json", &inverse);
+    let (code, value) = world.json(&["resume", "1"]);
+    assert_eq!(code, 3, "{value:#}");
+    assert!(value["error"]["message"].as_str().unwrap().contains("taken back by run 2"), "{value:#}");
+    // Its own client, come back after a cut, is told the same by its fence.
+    assert_ne!(world.value("select fence::text from midwatch.runs where id = 1").await, fence);
+}
+
+#[tokio::test]
+async fn a_forged_position_is_not_gone_on_from() {
+    let world = World::hithonix().await;
+    small_batches(&world, "");
+    second_batch(&world, "raise exception 'the ledger is closed';").await;
+    let plan = world.plan("p.json", &["backfill"]);
+    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+    assert_eq!(code, 7, "{value:#}");
+    world.sql("drop trigger aaa_strike on midwatch.images").await;
+    world.sql("update midwatch.runs set checkpoint = planned").await;
+    let (code, value) = world.json(&["resume", "1"]);
+    assert_eq!(code, 3, "{value:#}");
+    assert!(value["error"]["message"].as_str().unwrap().contains("position of run 1"), "{value:#}");
+    world.sql("update midwatch.runs set checkpoint = 5").await;
+    assert_eq!(world.json(&["resume", "1"]).0, 0);
+}

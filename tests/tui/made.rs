@@ -58,6 +58,8 @@ fn change() -> RowChange {
         audit: None,
         after_batch: None,
         derived: vec![],
+        referrers: vec![],
+        rewritten: false,
         restores: None,
         canary: None,
         reason: "business date is not the India date".into(),

@@ -5,6 +5,7 @@
 //! statements read as `batch`.
 
 use crate::engine::change::{Derived, Origin, RowChange, RowKind, TypedColumn};
+use crate::engine::effects;
 use crate::engine::ident::{Ident, Relation, literal};
 
 /// The planned rows of the batch.
@@ -147,8 +148,10 @@ pub(super) fn change(change: &RowChange) -> Option<String> {
                 change.columns.iter().map(|c| format!("{} = b.{}", Ident(&c.name), new(c))).collect();
             format!(
                 "changed as (update {table} t set {} from {BATCH} b where {key} returning b.midwatch_seq as seq, \
-                 b.midwatch_key as key, b.midwatch_image as before, b.midwatch_after as after, {} as planned)",
+                 b.midwatch_key as key, b.midwatch_image as before, {} as after, {} as planned)",
                 sets.join(", "),
+                // Equal to what was planned, or the batch is taken back.
+                if change.rewritten { image("t", &change.kept) } else { "b.midwatch_after".into() },
                 holds("t", &change.columns, "b.midwatch_after"),
             )
         }
@@ -182,6 +185,14 @@ pub(super) fn change(change: &RowChange) -> Option<String> {
 /// What was not inserted is no part of the batch. `$1` run, `$2` batch.
 pub(super) const UNCHANGED: &str = "delete from pg_temp.midwatch_batch b where not exists \
     (select from midwatch.images i where i.run = $1 and i.batch = $2 and i.seq = b.midwatch_seq)";
+
+/// A row that others refer to, and whose rows would go with it, is no part of the batch: they are locked, so nobody
+/// else comes to refer to them.
+pub(super) fn referred(change: &RowChange) -> Option<String> {
+    let by = effects::referred(&change.referrers)?;
+    let key = same_key("t", &change.key, "b");
+    Some(format!("delete from {BATCH} b using {} t where {key} and ({by})", relation(&change.table)))
+}
 
 /// `batch`, as a profile's statements read it.
 fn batch(change: &RowChange) -> String {

@@ -10,6 +10,9 @@ use crate::engine::plan::Identity;
 use crate::engine::writer::Terms;
 use crate::engine::{Class, Error, Result};
 
+/// Sums over all rows of a plan take this long at most.
+const BETWEEN: std::time::Duration = std::time::Duration::from_hours(1);
+
 /// Opens one.
 pub(super) async fn open(connection: &Connection, terms: &Terms, application: &str) -> Result<PgConnection> {
     let path: Vec<_> = terms.search_path.iter().map(|s| Ident(s).to_string()).collect();
@@ -25,6 +28,10 @@ pub(super) async fn open(connection: &Connection, terms: &Terms, application: &s
         ("default_transaction_read_only", "off".into()),
         ("client_min_messages", "warning".into()),
         ("idle_in_transaction_session_timeout", "60000".into()),
+        // Transactions have their own limits; these are for what is asked between them, whatever the database's owner
+        // has set for applications.
+        ("lock_timeout", terms.lock_timeout_ms.to_string()),
+        ("statement_timeout", BETWEEN.as_millis().to_string()),
         // A statement runs for milliseconds: compiling it would take longer.
         ("jit", "off".into()),
         // A batch has few rows, found by key.

@@ -18,7 +18,7 @@ use super::journal::append;
 use super::lock::{self, Held};
 use super::session;
 use crate::engine::guard::Approved;
-use crate::engine::journal::Event;
+use crate::engine::journal::{self, Event};
 use crate::engine::plan::Plan;
 use crate::engine::ports::Fut;
 use crate::engine::rowset::RawRow;
@@ -224,7 +224,22 @@ impl PgWriter {
                 "somebody has altered the journal: midwatch journal verify; undo takes back what was done",
             ));
         }
-        Ok(())
+        let what = "compare the run with its entries";
+        let altered = sqlx::query(journal::ROWS_OF_RUNS)
+            .bind(run.to_string())
+            .fetch_all(&mut self.work)
+            .await
+            .map_err(|e| write_error(&e, what))?;
+        let Some(row) = altered.first() else { return Ok(()) };
+        let get = |name: &str| row.try_get::<Option<String>, _>(name).ok().flatten();
+        let altered = journal::Altered {
+            run: run.to_string(),
+            what: get("what").unwrap_or_default(),
+            found: get("found"),
+            said: get("said"),
+        };
+        Err(Error::new(Class::Refused, altered.text())
+            .hint("somebody has altered the journal: midwatch journal verify"))
     }
 
     /// Takes the fence of a run whose sessions are all gone.
@@ -301,6 +316,14 @@ impl Writer for PgWriter {
                 .map_err(|e| write_error(&e, "write the intent into the journal"))?;
             let run: i64 =
                 row.try_get(0).map_err(|e| write_error(&e, "write the intent into the journal"))?;
+            if let Some(undone) = undoes {
+                // Its client may be cut off and come back: what is taken back is not gone on with.
+                sqlx::query("update midwatch.runs set fence = nextval('midwatch.fences') where id = $1")
+                    .bind(undone)
+                    .execute(&mut self.work)
+                    .await
+                    .map_err(|e| write_error(&e, "take the fence of the run that is taken back"))?;
+            }
             self.begun(run).await
         })
     }
@@ -331,7 +354,14 @@ impl Writer for PgWriter {
     fn staged<'a>(&'a mut self, begun: &'a Begun, body: &'a Value) -> Fut<'a, Result<Event>> {
         Box::pin(async move {
             let run = number(&begun.run)?;
+            let began = sqlx::query("select started_at::text from midwatch.runs where id = $1")
+                .bind(run)
+                .fetch_one(&mut self.work)
+                .await
+                .and_then(|row| row.try_get::<String, _>(0))
+                .map_err(|e| write_error(&e, "read when the run began"))?;
             let mut body = body.clone();
+            body["began"] = json!(began);
             body["planned"] = json!(self.planned_sum(run).await?);
             let event = self.event(run, "intent", &body).await?;
             self.commit("write the intent into the journal").await?;

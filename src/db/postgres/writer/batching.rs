@@ -72,6 +72,9 @@ impl PgWriter {
         let planned = unsigned(range.upto - from);
         let rows = numbers([place.run, place.step, place.from, place.to])?;
         let mut applied = self.execute("read and lock the rows", batch::fill(b.change), rows).await?;
+        if let Some(sql) = batch::referred(b.change) {
+            self.execute("leave rows out that others refer to", sql, PgArguments::default()).await?;
+        }
         for (at, derived) in b.change.derived.iter().enumerate() {
             let sql = batch::derived_before(b.change, derived, at);
             self.execute("read derived rows", sql, PgArguments::default()).await?;

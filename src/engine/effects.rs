@@ -1,0 +1,171 @@
+//! What a change sets off besides itself: triggers that write elsewhere, rows that go with the ones they refer to,
+//! values that no image may hold. A plan says it beforehand, and is as reversible as that leaves it.
+
+use super::Result;
+use super::change::{Derived, Referrer, RowChange, RowKind, shown};
+use super::ident::Ident;
+use super::operation::{Draft, PlanCx};
+use super::plan::{Action, Preflight, Ready, Reversible};
+use super::tables::{Table, Trigger};
+
+/// What a statement on a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Insert,
+    Update,
+    Delete,
+}
+
+/// The draft with all of it declared.
+pub(super) async fn declare(cx: &PlanCx<'_>, mut draft: Draft) -> Result<Draft> {
+    let mut lost = Vec::new();
+    for step in &mut draft.steps {
+        let Action::Rows(change) = &mut step.action else { continue };
+        let table = Table::find(cx, &change.table).await?;
+        lost.extend(fired(cx, change, &table, &mut draft.preflight));
+        draft.preflight.extend(cascades(change, &table));
+        for derived in &change.derived {
+            lost.extend(of_derived(cx, change, derived, &mut draft.preflight).await?);
+        }
+        step.statements = shown(change);
+    }
+    if !lost.is_empty() && draft.reversible != Reversible::No {
+        draft.reversible = Reversible::Lossy;
+        let undo = &draft.undo;
+        let undo = undo.strip_prefix("full, ").or_else(|| undo.strip_prefix("full: ")).unwrap_or(undo);
+        draft.undo = format!("{undo}; lossy: {}", lost.join("; "));
+    }
+    Ok(draft)
+}
+
+/// Triggers of the changed table that the profile does not know. A row's image holds all of it where a trigger may
+/// write other columns than the planned ones.
+fn fired(
+    cx: &PlanCx<'_>,
+    change: &mut RowChange,
+    table: &Table,
+    preflight: &mut Vec<Preflight>,
+) -> Vec<String> {
+    let event = match change.kind {
+        RowKind::Update => Event::Update,
+        RowKind::Insert => Event::Insert,
+        RowKind::Delete => Event::Delete,
+        RowKind::Compute => return vec![],
+    };
+    let passed = change.before_batch.join("; ");
+    let fires: Vec<&Trigger> = table.triggers.iter().filter(|t| fires(t, event, change, &passed)).collect();
+    change.rewritten = event == Event::Update && fires.iter().any(|t| t.before && t.row);
+    let unknown = fires.into_iter().filter(|t| !cx.profile().knows_trigger(&change.table, &t.name));
+    unknown.map(|t| tell(t, &change.table, preflight)).collect()
+}
+
+fn fires(trigger: &Trigger, event: Event, change: &RowChange, passed: &str) -> bool {
+    let silenced = passed.contains("session_replication_role = replica");
+    let state = match trigger.state.as_str() {
+        "A" => true,
+        "R" => silenced,
+        "O" => !silenced,
+        _ => false,
+    };
+    let columns =
+        trigger.columns.is_empty() || change.columns.iter().any(|c| trigger.columns.contains(&c.name));
+    let of = match event {
+        Event::Insert => trigger.on_insert,
+        Event::Update => trigger.on_update && columns,
+        Event::Delete => trigger.on_delete,
+    };
+    state && of && !passed.contains(&format!("disable trigger {}", Ident(&trigger.name)))
+}
+
+fn tell(trigger: &Trigger, table: &str, preflight: &mut Vec<Preflight>) -> String {
+    let what = format!("trigger {} of {table} ({})", trigger.name, trigger.function);
+    preflight.push(Preflight::new(
+        "trigger",
+        Ready::Warn,
+        format!(
+            "{what} fires: what it writes is not in this plan; known_triggers in the profile says it is known"
+        ),
+    ));
+    format!("what {what} writes stays")
+}
+
+/// Rows that a delete would take along, or a changed key would change, without an image of them.
+fn cascades(change: &mut RowChange, table: &Table) -> Vec<Preflight> {
+    let mut out = Vec::new();
+    for r in &table.referrers {
+        let written = r.columns.iter().any(|(_, c)| change.columns.iter().any(|w| &w.name == c));
+        if change.kind == RowKind::Update && written && r.on_update {
+            out.push(Preflight::new(
+                "references",
+                Ready::Fail,
+                format!("{} refers to columns that change, ON UPDATE: its rows would change with them, without an image", r.table),
+            ));
+        }
+    }
+    if change.kind == RowKind::Delete {
+        change.referrers = table.referrers.iter().filter(|r| r.on_delete).cloned().collect();
+        out.extend(change.referrers.iter().map(|r| {
+            Preflight::new(
+                "references",
+                Ready::Warn,
+                format!(
+                    "{} refers to {}, ON DELETE: rows that it refers to are left alone",
+                    r.table, change.table
+                ),
+            )
+        }));
+    }
+    out
+}
+
+/// What is computed again may be deleted, inserted or updated.
+async fn of_derived(
+    cx: &PlanCx<'_>,
+    change: &RowChange,
+    derived: &Derived,
+    preflight: &mut Vec<Preflight>,
+) -> Result<Vec<String>> {
+    let table = Table::find(cx, &derived.table).await?;
+    let passed = change.before_batch.join("; ");
+    let mut lost = Vec::new();
+    if derived.table != change.table {
+        let all = [Event::Insert, Event::Update, Event::Delete];
+        // A function of the profile writes any column.
+        let any = |t: &Trigger| {
+            let whole = Trigger { columns: vec![], ..t.clone() };
+            all.iter().any(|e| fires(&whole, *e, change, &passed))
+        };
+        let unknown = table.triggers.iter().filter(|t| any(t));
+        let unknown = unknown.filter(|t| !cx.profile().knows_trigger(&derived.table, &t.name));
+        lost.extend(unknown.map(|t| tell(t, &derived.table, preflight)));
+    }
+    for r in table.referrers.iter().filter(|r| r.on_delete) {
+        preflight.push(Preflight::new(
+            "references",
+            Ready::Warn,
+            format!(
+                "rows of {} go with rows of {} that are deleted (ON DELETE), without an image",
+                r.table, derived.table
+            ),
+        ));
+        lost.push(format!("rows of {} that went with rows of {} are not put back", r.table, derived.table));
+    }
+    if !derived.withheld.is_empty() {
+        lost.push(format!(
+            "{} of {} is secret and kept nowhere: a row that was deleted and is put back comes without it",
+            derived.withheld.join(", "),
+            derived.table
+        ));
+    }
+    Ok(lost)
+}
+
+/// As a condition on `t`: some row refers to it, and would go or change with it.
+pub fn referred(referrers: &[Referrer]) -> Option<String> {
+    let one = |r: &Referrer| {
+        let same: Vec<_> =
+            r.columns.iter().map(|(a, b)| format!("x.{} = t.{}", Ident(a), Ident(b))).collect();
+        format!("exists (select from {} x where {})", r.table, same.join(" and "))
+    };
+    (!referrers.is_empty()).then(|| referrers.iter().map(one).collect::<Vec<_>>().join(" or "))
+}

@@ -1,0 +1,42 @@
+-- What a run's row says against what its entries say. $1: this run; null: all.
+select r.id::text as run, w.what, w.found, w.said
+from midwatch.runs r
+left join lateral (select e.body::jsonb as body from midwatch.events e
+                   where e.run = r.id and e.kind = 'intent' order by e.seq limit 1) i on true
+left join lateral (select count(*) as batches, sum((e.body::jsonb ->> 'applied')::bigint) as applied,
+                          sum((e.body::jsonb ->> 'drifted')::bigint) as drifted
+                   from midwatch.events e where e.run = r.id and e.kind = 'batch') b on true
+left join lateral (select e.body::jsonb as body from midwatch.events e
+                   where e.run = r.id and e.kind = 'batch' order by e.seq desc limit 1) l on true
+left join lateral (select sum((e.body::jsonb ->> 'statements')::bigint) as statements
+                   from midwatch.events e where e.run = r.id and e.kind = 'step') s on true
+-- What comes after an outcome has taken it back.
+left join lateral (select e.kind, e.body::jsonb as body from midwatch.events e
+                   where e.run = r.id and e.kind in ('outcome', 'resumed', 'reconnected')
+                   order by e.seq desc limit 1) o on true
+cross join lateral (values
+  ('intent', case when i.body is null then 'missing' else 'there' end, 'there'),
+  ('operation', r.operation, i.body ->> 'operation'),
+  ('name', r.name, i.body ->> 'name'),
+  ('target', r.target, i.body ->> 'target'),
+  ('digest', r.digest, i.body ->> 'digest'),
+  ('operator', r.operator, i.body ->> 'by'),
+  ('start', r.started_at::text, i.body ->> 'began'),
+  ('rows planned', r.planned::text, i.body ->> 'rows'),
+  ('run undone', r.undoes::text, i.body ->> 'undoes'),
+  ('plan', case when r.plan = r.plan_text::jsonb then 'as approved' else 'altered' end, 'as approved'),
+  ('batches', r.batch::text, b.batches::text),
+  ('rows left alone', r.drifted::text, coalesce(b.drifted, 0)::text),
+  ('rows changed', r.applied::text,
+   (coalesce(b.applied, 0) + coalesce(s.statements, 0)
+    + case when r.plan #>> '{steps,0,action,do}' = 'bootstrap' then jsonb_array_length(r.plan #> '{steps,0,statements}') else 0 end)::text),
+  ('position', case when r.checkpoint = 0 and r.step > coalesce((l.body ->> 'step')::int, -1) then 'after ' || coalesce(l.body ->> 'to', '0')
+                    else 'after ' || r.checkpoint end, 'after ' || coalesce(l.body ->> 'to', '0')),
+  ('outcome', r.outcome, case when o.kind = 'outcome' then o.body ->> 'outcome' else 'running' end),
+  ('proof', case when r.outcome <> 'running' then r.verified::text end,
+   case when r.outcome <> 'running' and o.kind = 'outcome' then o.body ->> 'verified' end),
+  ('way on', case when r.outcome <> 'running' then r.resumable::text end,
+   case when r.outcome <> 'running' and o.kind = 'outcome' then o.body ->> 'resumable' end)
+) as w(what, found, said)
+where ($1::bigint is null or r.id = $1::bigint) and w.found is distinct from w.said
+order by r.id
