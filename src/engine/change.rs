@@ -145,7 +145,7 @@ impl RowChange {
             let written = |c: &TypedColumn| self.columns.iter().any(|w| w.name == c.name);
             for column in &self.kept {
                 let taken = out.iter().any(|b| b.name == column.name);
-                if !taken && !(self.kind == RowKind::Update && written(column)) {
+                if !(taken || self.kind == RowKind::Update && written(column)) {
                     out.push(BatchColumn { name: column.name.clone(), column, origin: Origin::Row });
                 }
             }

@@ -56,6 +56,7 @@ pub struct Stored {
 
 /// A trigger.
 #[derive(Debug, Clone, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "what the catalog says of a trigger")]
 pub struct Trigger {
     /// Its name.
     pub name: String,

@@ -61,7 +61,10 @@ async fn a_trigger_that_nobody_knows_makes_a_plan_lossy() {
         .await;
     let plan = world.plan("p.json", &["backfill", "--set", "limit=5"]);
     assert_eq!(plan["reversible"], "lossy");
-    assert!(plan["undo"].as_str().unwrap().contains("trigger touch of attendance_events (touch)"), "{plan:#}");
+    assert!(
+        plan["undo"].as_str().unwrap().contains("trigger touch of attendance_events (touch)"),
+        "{plan:#}"
+    );
     let told = said(&plan, "trigger");
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().all(|t| t.starts_with("warn")), "{told:?}");
@@ -106,7 +109,10 @@ async fn what_the_way_back_needs_is_looked_at_before() {
     ));
     let plan = world.plan("p.json", &["fix", "status_mismatch"]);
     let undo = said(&plan, "undo");
-    assert!(undo.iter().any(|m| m.starts_with("warn to take it back: putting rows of daily_status back")), "{undo:?}");
+    assert!(
+        undo.iter().any(|m| m.starts_with("warn to take it back: putting rows of daily_status back")),
+        "{undo:?}"
+    );
 }
 
 #[tokio::test]

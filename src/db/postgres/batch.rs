@@ -74,16 +74,26 @@ fn table(name: &str, ours: &[&str], columns: impl IntoIterator<Item = (String, S
     )
 }
 
+/// The rows as the batch found them: all that an image keeps, each column under a name of ours.
+fn carried(change: &RowChange) -> impl Iterator<Item = (String, &TypedColumn)> {
+    let there = matches!(change.kind, RowKind::Update | RowKind::Delete);
+    change.kept.iter().filter(move |_| there).enumerate().map(|(n, c)| (format!("midwatch_r{n}"), c))
+}
+
+/// A row as the batch found it.
+fn found(change: &RowChange) -> String {
+    let (names, texts): (Vec<_>, Vec<_>) =
+        carried(change).map(|(at, c)| (literal(&c.name), format!("b.{at}::text"))).unzip();
+    format!("jsonb_object(array[{}]::text[], array[{}]::text[])", names.join(", "), texts.join(", "))
+}
+
 /// The tables of a step's batches, anew: a session keeps them from batch to batch, empty in between.
 pub(super) fn tables(change: &RowChange) -> String {
-    let columns = change.batch_columns().into_iter().map(|b| (b.name, b.column.type_name.clone()));
-    let ours = [
-        "midwatch_seq bigint",
-        "midwatch_key jsonb",
-        "midwatch_before jsonb",
-        "midwatch_after jsonb",
-        "midwatch_image jsonb",
-    ];
+    let planned = change.batch_columns().into_iter().filter(|b| b.origin != Origin::Row);
+    let columns = planned
+        .map(|b| (b.name, b.column.type_name.clone()))
+        .chain(carried(change).map(|(at, c)| (at, c.type_name.clone())));
+    let ours = ["midwatch_seq bigint", "midwatch_key jsonb", "midwatch_before jsonb", "midwatch_after jsonb"];
     let mut out = vec![table(BATCH, &ours, columns)];
     for (at, derived) in change.derived.iter().enumerate() {
         let key = derived.key.iter().map(|c| (c.name.clone(), c.type_name.clone()));
@@ -104,33 +114,31 @@ pub(super) fn fill(change: &RowChange) -> String {
     };
     let there = matches!(change.kind, RowKind::Update | RowKind::Delete);
     let columns = change.batch_columns();
-    let (targets, values): (Vec<_>, Vec<_>) = columns
-        .iter()
-        .map(|b| {
-            let value = match b.origin {
-                Origin::Key => value("p.key", b.column),
-                Origin::Before => value("p.before", b.column),
-                Origin::After => value("p.after", b.column),
-                Origin::Row => format!("t.{}", Ident(&b.column.name)),
-            };
-            (Ident(&b.name).to_string(), value)
-        })
-        .unzip();
-    let (rows, image) = if there {
-        let rows = format!(
+    let planned = columns.iter().filter_map(|b| {
+        let value = match b.origin {
+            Origin::Key => value("p.key", b.column),
+            Origin::Before => value("p.before", b.column),
+            Origin::After => value("p.after", b.column),
+            Origin::Row => return None,
+        };
+        Some((Ident(&b.name).to_string(), value))
+    });
+    let found = carried(change).map(|(at, c)| (at, format!("t.{}", Ident(&c.name))));
+    let (targets, values): (Vec<_>, Vec<_>) = planned.chain(found).unzip();
+    let rows = if there {
+        format!(
             "({PLANNED}) p join {} t on {} where {} order by p.seq{}",
             relation(&change.table),
             key_is("t", &change.key, "p.key"),
             holds("t", &change.columns, "p.before"),
             strength.map(|s| format!(" for {s} of t")).unwrap_or_default(),
-        );
-        (rows, image("t", &change.kept))
+        )
     } else {
-        (format!("({PLANNED}) p"), "null".into())
+        format!("({PLANNED}) p")
     };
     format!(
-        "insert into {BATCH} (midwatch_seq, midwatch_key, midwatch_before, midwatch_after, midwatch_image, {}) \
-         select p.seq, p.key, p.before, p.after, {image}, {} from {rows}",
+        "insert into {BATCH} (midwatch_seq, midwatch_key, midwatch_before, midwatch_after, {}) \
+         select p.seq, p.key, p.before, p.after, {} from {rows}",
         targets.join(", "),
         values.join(", "),
     )
@@ -148,8 +156,9 @@ pub(super) fn change(change: &RowChange) -> Option<String> {
                 change.columns.iter().map(|c| format!("{} = b.{}", Ident(&c.name), new(c))).collect();
             format!(
                 "changed as (update {table} t set {} from {BATCH} b where {key} returning b.midwatch_seq as seq, \
-                 b.midwatch_key as key, b.midwatch_image as before, {} as after, {} as planned)",
+                 b.midwatch_key as key, {} as before, {} as after, {} as planned)",
                 sets.join(", "),
+                found(change),
                 // Equal to what was planned, or the batch is taken back.
                 if change.rewritten { image("t", &change.kept) } else { "b.midwatch_after".into() },
                 holds("t", &change.columns, "b.midwatch_after"),
@@ -157,7 +166,8 @@ pub(super) fn change(change: &RowChange) -> Option<String> {
         }
         RowKind::Delete => format!(
             "changed as (delete from {table} t using {BATCH} b where {key} returning b.midwatch_seq as seq, \
-             b.midwatch_key as key, b.midwatch_image as before, null::jsonb as after, true as planned)"
+             b.midwatch_key as key, {} as before, null::jsonb as after, true as planned)",
+            found(change)
         ),
         RowKind::Insert => {
             let values: Vec<_> = change.columns.iter().map(|c| format!("b.{}", new(c))).collect();
@@ -196,7 +206,14 @@ pub(super) fn referred(change: &RowChange) -> Option<String> {
 
 /// `batch`, as a profile's statements read it.
 fn batch(change: &RowChange) -> String {
-    let columns: Vec<_> = change.batch_columns().iter().map(|b| Ident(&b.name).to_string()).collect();
+    let columns: Vec<_> = change
+        .batch_columns()
+        .iter()
+        .map(|b| match carried(change).find(|(_, c)| b.origin == Origin::Row && c.name == b.column.name) {
+            Some((at, _)) => format!("{at} as {}", Ident(&b.name)),
+            None => Ident(&b.name).to_string(),
+        })
+        .collect();
     format!("batch as not materialized (select {} from {BATCH})", columns.join(", "))
 }
 

@@ -354,14 +354,14 @@ impl Writer for PgWriter {
     fn staged<'a>(&'a mut self, begun: &'a Begun, body: &'a Value) -> Fut<'a, Result<Event>> {
         Box::pin(async move {
             let run = number(&begun.run)?;
-            let began = sqlx::query("select started_at::text from midwatch.runs where id = $1")
+            let started = sqlx::query("select started_at::text from midwatch.runs where id = $1")
                 .bind(run)
                 .fetch_one(&mut self.work)
                 .await
                 .and_then(|row| row.try_get::<String, _>(0))
                 .map_err(|e| write_error(&e, "read when the run began"))?;
             let mut body = body.clone();
-            body["began"] = json!(began);
+            body["began"] = json!(started);
             body["planned"] = json!(self.planned_sum(run).await?);
             let event = self.event(run, "intent", &body).await?;
             self.commit("write the intent into the journal").await?;
