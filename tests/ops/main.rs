@@ -11,6 +11,7 @@ mod contract;
 mod guards;
 mod journal;
 mod operators;
+mod requeue;
 mod roundtrips;
 mod stops;
 mod unknowns;
