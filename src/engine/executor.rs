@@ -518,6 +518,7 @@ impl Run<'_> {
             applied,
             drifted: self.begun.drifted,
             resumable,
+            moved: failure.moved.take().map(|moved| *moved),
             failure: Some(failure),
             ..Done::default()
         }

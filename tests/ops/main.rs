@@ -13,5 +13,6 @@ mod journal;
 mod operators;
 mod requeue;
 mod roundtrips;
+mod stale;
 mod stops;
 mod unknowns;
