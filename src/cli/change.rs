@@ -14,7 +14,7 @@ use crate::engine::journal;
 use crate::engine::maintain::{PlanNews, Planned, Request};
 use crate::engine::operation::Params;
 use crate::engine::plan::Plan;
-use crate::engine::progress::{Control, Done, Phase, Progress, Wish};
+use crate::engine::progress::{Control, Done, Phase, Progress};
 use crate::engine::{Class, Engine, Error, Result};
 use crate::report::{json, text};
 
@@ -127,8 +127,7 @@ async fn run(engine: &Engine, approved: Approved, out: &Output) -> Result<u8> {
     let listener = tokio::spawn(async move {
         let Ok(mut stop) = Stop::new() else { return };
         loop {
-            stop.wait().await;
-            asked.ask(Wish::Cancel);
+            asked.stop(stop.wait().await.by());
             Output::progress("stopping after this batch");
         }
     });

@@ -281,7 +281,9 @@ impl Run<'_> {
                     return Ok(());
                 }
                 Wish::Cancel => {
-                    let failure = Error::new(Class::Cancelled, "stopped by the operator after a batch")
+                    let when = if self.begun.batch == 0 { "before its first batch" } else { "after a batch" };
+                    let message = format!("stopped by {} {when}", self.control.stopped_by());
+                    let failure = Error::new(Class::Cancelled, message)
                         .hint(format!("midwatch resume {} goes on with the rest", self.begun.run));
                     return Err(Stopped::known(failure));
                 }

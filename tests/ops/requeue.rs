@@ -134,6 +134,64 @@ async fn a_state_that_the_profile_does_not_name_is_no_success() {
     assert_eq!(value["run"]["resumable"], false);
 }
 
+/// As `nohup` starts it.
+fn deaf(world: &World, plan: &Value) -> Child {
+    let script = format!(
+        "trap '' HUP; exec \"$0\" apply p.json --confirm '{}' --json",
+        plan["phrase"].as_str().unwrap()
+    );
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_midwatch")]).env_clear().env("HOME", world.home.path());
+    command.env("USER", "dana").current_dir(world.home.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn stopped(child: Child, code: i32, how: &str) {
+    let (ended, value) = ended(child);
+    let said = value["error"]["message"].as_str().unwrap();
+    assert!(ended == code && said.starts_with(how), "{ended}: {value:#}");
+}
+
+#[tokio::test]
+async fn the_outcome_says_which_signal_stopped_the_run() {
+    let (world, plan) = jobs().await;
+    let child = applying(&world, &plan);
+    canary_is_out(&world).await;
+    signal(&child, rustix::process::Signal::HUP);
+    stopped(child, 7, "stopped by SIGHUP after a batch; 3 of 40 rows are changed");
+    let journal = world.value("select message from midwatch.runs where id = 2").await;
+    assert!(journal.starts_with("stopped by SIGHUP after a batch"), "{journal}");
+}
+
+#[tokio::test]
+async fn a_hangup_that_was_ignored_at_the_start_stops_nothing() {
+    let (world, plan) = jobs().await;
+    let mut child = deaf(&world, &plan);
+    canary_is_out(&world).await;
+    signal(&child, rustix::process::Signal::HUP);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(child.try_wait().unwrap().is_none(), "{:?}", ended(child));
+    signal(&child, rustix::process::Signal::TERM);
+    stopped(child, 7, "stopped by SIGTERM after a batch");
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_before_its_first_batch_says_so() {
+    let (world, plan) = jobs().await;
+    let mut holder = world.owner().await;
+    holder.execute_script("begin; select from jobs where id = 2 for update").await.unwrap();
+    let child = applying(&world, &plan);
+    for _ in 0..3_000 {
+        if world.value("select count(*)::text from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()").await == "1" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    signal(&child, rustix::process::Signal::INT);
+    stopped(child, 6, "stopped by SIGINT (^C) before its first batch; nothing was changed");
+    holder.execute_script("rollback").await.unwrap();
+}
+
 fn plan_run(done: &Value) -> String {
     done["run"]["id"].as_str().unwrap().to_owned()
 }
