@@ -71,7 +71,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
 fn operator() -> Operator {
     let user = ["USER", "LOGNAME"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()));
     let user = user.or_else(|| whoami::username().ok()).filter(|u| !u.is_empty());
-    let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::geteuid().as_raw()));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Operator { user, host }
 }

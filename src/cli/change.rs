@@ -1,5 +1,6 @@
 //! `plan`, `apply`, `undo`, `resume`: the same door as the console's.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,16 +15,20 @@ use crate::engine::journal;
 use crate::engine::maintain::{PlanNews, Planned, Request};
 use crate::engine::operation::Params;
 use crate::engine::plan::Plan;
-use crate::engine::progress::{Control, Done, Phase, Progress, Wish};
+use crate::engine::progress::{Control, Done, Phase, Progress};
 use crate::engine::{Class, Engine, Error, Result};
 use crate::report::{json, text};
 
 pub(super) async fn plan(engine: &Engine, args: &PlanArgs, out: &Output) -> Result<u8> {
-    let request = Request::Operation {
-        verb: args.operation.clone(),
-        name: args.name.clone(),
-        params: Params(args.set.iter().cloned().collect()),
-    };
+    let mut params = BTreeMap::new();
+    for (key, value) in &args.set {
+        if let Some(before) = params.insert(key.clone(), value.clone()) {
+            return Err(Error::usage(format!("--set {key} is given twice: {before} and {value}"))
+                .hint("one value each; several ids are one list, comma separated"));
+        }
+    }
+    let request =
+        Request::Operation { verb: args.operation.clone(), name: args.name.clone(), params: Params(params) };
     show(engine, &request, args.out.as_deref(), out).await
 }
 
@@ -127,8 +132,7 @@ async fn run(engine: &Engine, approved: Approved, out: &Output) -> Result<u8> {
     let listener = tokio::spawn(async move {
         let Ok(mut stop) = Stop::new() else { return };
         loop {
-            stop.wait().await;
-            asked.ask(Wish::Cancel);
+            asked.stop(stop.wait().await.by());
             Output::progress("stopping after this batch");
         }
     });

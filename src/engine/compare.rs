@@ -10,7 +10,7 @@ use super::plan::{Plan, PlannedRow};
 use super::rowset::RowSet;
 
 /// Differences that are told one by one; the total is always told.
-const TOLD: usize = 1_000;
+pub const TOLD: usize = 1_000;
 const PAGE: usize = 2_000;
 
 /// A row that is not as planned.

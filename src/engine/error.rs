@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::compare::Moved;
+
 /// What kind of failure this is. [`Error::exit_code`] is the contract with other programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,6 +39,8 @@ pub struct Error {
     pub durable: bool,
     /// Is it unknown whether something changed?
     pub ambiguous: bool,
+    /// The rows that are not as planned, where that is what failed.
+    pub moved: Option<Box<Moved>>,
 }
 
 /// The result of everything in this crate.
@@ -45,7 +49,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A failure of `class`; nothing has changed.
     pub fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), hint: None, code: None, durable: false, ambiguous: false }
+        Self {
+            class,
+            message: message.into(),
+            hint: None,
+            code: None,
+            durable: false,
+            ambiguous: false,
+            moved: None,
+        }
     }
 
     /// Wrong arguments or configuration (exit 2).

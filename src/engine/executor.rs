@@ -206,6 +206,12 @@ impl Run<'_> {
         let policy = self.engine.guard.policy.clone();
         let mut pace = Pace::new(&policy, change.canary.as_ref().map(|c| c.rows));
         let (mut attempts, mut looked, mut fates) = (0, 0_i64, Fate::default());
+        if let Some(canary) = &change.canary {
+            // Whoever sent these out may not have seen what became of them: they are judged as they would have been.
+            for batch in 1..=self.begun.batch {
+                fates = self.watch_canary(canary, batch, fates).await?;
+            }
+        }
         loop {
             self.wishes().await?;
             let now = self.millis();
@@ -245,7 +251,7 @@ impl Run<'_> {
                     pace.took(took, &policy);
                     self.rate();
                     if let Some(canary) = &change.canary {
-                        fates = self.watch_canary(canary, fates).await?;
+                        fates = self.watch_canary(canary, self.begun.batch, fates).await?;
                     }
                 }
                 Err(e) if is_busy(&e) && attempts < policy.lock_attempts => {
@@ -275,7 +281,9 @@ impl Run<'_> {
                     return Ok(());
                 }
                 Wish::Cancel => {
-                    let failure = Error::new(Class::Cancelled, "stopped by the operator after a batch")
+                    let when = if self.begun.batch == 0 { "before its first batch" } else { "after a batch" };
+                    let message = format!("stopped by {} {when}", self.control.stopped_by());
+                    let failure = Error::new(Class::Cancelled, message)
                         .hint(format!("midwatch resume {} goes on with the rest", self.begun.run));
                     return Err(Stopped::known(failure));
                 }
@@ -356,11 +364,10 @@ impl Run<'_> {
     }
 
     /// What becomes of the rows that were requeued decides whether more follow.
-    async fn watch_canary(&mut self, canary: &Canary, earlier: Fate) -> Result<Fate, Stopped> {
+    async fn watch_canary(&mut self, canary: &Canary, batch: u64, earlier: Fate) -> Result<Fate, Stopped> {
         let until = self.millis() + i64::try_from(canary.wait_s).unwrap_or(0) * 1_000;
         loop {
-            let (run, batch) = (&self.begun.run, self.begun.batch);
-            let fate = match proof::fate(&*self.engine.facts, run, batch, canary).await {
+            let fate = match proof::fate(&*self.engine.facts, &self.begun.run, batch, canary).await {
                 Ok(fate) => earlier.and(fate),
                 Err(failure) => return Err(Stopped::known(failure)),
             };
@@ -369,10 +376,16 @@ impl Run<'_> {
                     .hint("the rest was not touched; find out why first, then plan again");
                 Err(Stopped { failure, known: true, resumable: false })
             };
-            let limit = if self.begun.batch == 1 { 0 } else { u64::from(canary.max_failed_percent) };
+            let limit = if batch == 1 { 0 } else { u64::from(canary.max_failed_percent) };
             let settled = fate.failed + fate.done;
             if fate.failed * 100 > limit * settled.max(1) {
                 return stop(format!("{} of {settled} requeued rows have failed again", fate.failed));
+            }
+            if fate.unknown > 0 {
+                let all = settled + fate.waiting + fate.unknown;
+                let states =
+                    "in states that the profile's queue does not name: whether they failed is unknown";
+                return stop(format!("{} of {all} requeued rows are {states}", fate.unknown));
             }
             if fate.waiting == 0 {
                 self.progress.waiting = None;
@@ -507,6 +520,7 @@ impl Run<'_> {
             applied,
             drifted: self.begun.drifted,
             resumable,
+            moved: failure.moved.take().map(|moved| *moved),
             failure: Some(failure),
             ..Done::default()
         }

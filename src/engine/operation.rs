@@ -102,6 +102,16 @@ impl Params {
             .transpose()
     }
 
+    /// How many rows at most, if given.
+    pub fn limit(&self) -> Result<Option<u64>> {
+        match self.number("limit")? {
+            Some(0) => {
+                Err(Error::usage("limit=0: no row would be planned").hint("leave it out for all rows"))
+            }
+            other => Ok(other),
+        }
+    }
+
     /// Exact keys, comma separated, if given.
     pub fn ids(&self) -> Option<Vec<String>> {
         self.get("ids")

@@ -309,7 +309,7 @@ impl Query {
 
 /// The driver's names of built-in types are upper case; those of others come quoted, with their schema where
 /// it is needed. A bare `char` or `bit` would cut the value to its first.
-pub(super) fn cast_name(type_name: &str) -> String {
+pub(crate) fn cast_name(type_name: &str) -> String {
     let (base, array) = type_name.strip_suffix("[]").map_or((type_name, ""), |base| (base, "[]"));
     let base = match base {
         "unknown" | "UNKNOWN" => "text".to_owned(),

@@ -1,7 +1,7 @@
 //! How a run is going, and how to hold or stop it.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::Serialize;
 
@@ -95,6 +95,7 @@ pub enum Wish {
 pub struct Control {
     wish: AtomicU8,
     notes: Mutex<Vec<String>>,
+    stopped_by: OnceLock<&'static str>,
 }
 
 impl Control {
@@ -108,6 +109,19 @@ impl Control {
         // Once stopped it stays stopped.
         let _ =
             self.wish.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| (old != 2).then_some(value));
+    }
+
+    /// Asks to stop after the batch, for something that is not the operator at the keys.
+    pub fn stop(&self, by: &'static str) {
+        if self.wish() != Wish::Cancel {
+            let _ = self.stopped_by.set(by);
+        }
+        self.ask(Wish::Cancel);
+    }
+
+    /// Who or what wanted it to stop.
+    pub(super) fn stopped_by(&self) -> &'static str {
+        self.stopped_by.get().copied().unwrap_or("the operator")
     }
 
     /// What the operator has to say, for the run's journal.

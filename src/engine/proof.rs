@@ -37,6 +37,9 @@ pub(super) struct Fate {
     pub(super) failed: u64,
     /// They are done, or being done.
     pub(super) done: u64,
+    /// They are in a state that says none of these. A plan of before this was asked has no such number.
+    #[serde(default)]
+    pub(super) unknown: u64,
 }
 
 impl Fate {
@@ -46,6 +49,7 @@ impl Fate {
             waiting: self.waiting + other.waiting,
             failed: self.failed + other.failed,
             done: self.done + other.done,
+            unknown: self.unknown + other.unknown,
         }
     }
 }

@@ -162,7 +162,7 @@ impl<'p> Way<'p> {
             after: table.stored(self.set),
             show: b.show.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
             order: order(b),
-            limit: params.number("limit")?,
+            limit: params.limit()?,
             ..RowQuery::default()
         })
     }
@@ -229,7 +229,8 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
     let columns = columns.join(", ");
     let mut locks = guard.locks;
     locks.insert(0, lock(&b.table, "ROW EXCLUSIVE"));
-    let filter = selection::and_ids(params, &b.key, "t", &b.filter)?;
+    let source = Relation::parse(&b.table).to_string();
+    let filter = selection::and_ids(cx, params, &b.key, (&source, "t"), &b.filter).await?;
     let said = Said {
         title: format!("compute {columns} of {} again", b.table),
         rows: format!("column {columns}"),
@@ -254,7 +255,8 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
     let change = way.change(cx, b, &table).await?;
     let role = &cx.cx.server.role;
     let both = i.filter.as_ref().map_or_else(|| b.filter.clone(), |f| format!("({}) and ({f})", b.filter));
-    let filter = selection::and_ids(params, &b.key, "t", &both)?;
+    let source = Relation::parse(&b.table).to_string();
+    let filter = selection::and_ids(cx, params, &b.key, (&source, "t"), &both).await?;
     let said = Said {
         title: format!("write corrective rows into {}", i.table),
         rows: format!("corrective rows in {}; {} stays as it is", i.table, b.table),

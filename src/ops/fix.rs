@@ -86,7 +86,8 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     let source = cx
         .rows("anomalies", &rule.name, "rows")
         .ok_or_else(|| Error::usage(format!("rule {} has no rows to fix", rule.name)))?;
-    let filter = selection::and_ids(params, &rule.key, "r", "true")?;
+    let rows = format!("({}\n)", source.sql);
+    let filter = selection::and_ids(cx, params, &rule.key, (&rows, "r"), "true").await?;
     let compute = fix.compute.is_some();
     let expressions = |map: &std::collections::BTreeMap<String, String>| {
         map.iter().map(|(c, e)| (c.clone(), e.clone())).collect::<Vec<_>>()
@@ -112,7 +113,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         before: shown(&fix.was),
         after: if compute { shown(&fix.set) } else { table.stored(&fix.set) },
         show: expressions(&fix.show),
-        limit: params.number("limit")?,
+        limit: params.limit()?,
         ..RowQuery::default()
     };
     let (reversible, undo) = match (&fix.revoke, compute) {

@@ -99,19 +99,24 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
 }
 
 fn canary(q: &Queue, key: &TypedColumn, own: &QueueChanges, params: &Params) -> Result<Canary> {
-    let of = |states: &[String]| {
+    let state = Ident(&q.state);
+    let in_states = |states: &[&String]| {
         let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
         let list = if list.is_empty() { "null".to_owned() } else { list.join(", ") };
-        format!("count(*) filter (where t.{}::text in ({list}))", Ident(&q.state))
+        format!("coalesce(t.{state}::text in ({list}), false)")
     };
-    let failed: Vec<String> = q.states.failed.iter().chain(&q.states.permanent).cloned().collect();
-    let done: Vec<String> = q.states.done.iter().chain(&q.states.skipped).cloned().collect();
-    let waiting: Vec<String> = q.states.pending.iter().chain(&q.states.processing).cloned().collect();
+    let failed: Vec<&String> = q.states.failed.iter().chain(&q.states.permanent).collect();
+    let done: Vec<&String> = q.states.done.iter().chain(&q.states.skipped).collect();
+    let waiting: Vec<&String> = q.states.pending.iter().chain(&q.states.processing).collect();
+    let named: Vec<&String> = q.states.all().collect();
     let sql = format!(
-        "select {} as waiting, {} as failed, {} as done from run_rows i join {} t on t.{} = (i.key->>{})::{} where i.seq is not null",
-        of(&waiting),
-        of(&failed),
-        of(&done),
+        "select count(*) filter (where {}) as waiting, count(*) filter (where {}) as failed, \
+         count(*) filter (where {}) as done, count(*) filter (where not {}) as unknown \
+         from run_rows i join {} t on t.{} = (i.key->>{})::{} where i.seq is not null",
+        in_states(&waiting),
+        in_states(&failed),
+        in_states(&done),
+        in_states(&named),
         Relation::parse(&q.table),
         Ident(&key.name),
         literal(&key.name),

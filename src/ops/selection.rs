@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::engine::change::{Canary, RowChange, RowKind, shown, verification};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Params, PlanCx, RowQuery, lock};
+use crate::engine::paging::cast_name;
 use crate::engine::plan::{Action, Reversible, Step, Unit, Verification};
 use crate::engine::ports::Param;
 use crate::engine::profile::{Profile, Question, Queue};
@@ -21,8 +22,14 @@ pub(super) struct Filter {
     pub(super) frozen: bool,
 }
 
-/// The condition, and `ids` where they are given.
-pub(super) fn and_ids(params: &Params, key: &[String], alias: &str, filter: &str) -> Result<Filter> {
+/// The condition, and `ids` where they are given: keys of `from`, which `alias` names.
+pub(super) async fn and_ids(
+    cx: &PlanCx<'_>,
+    params: &Params,
+    key: &[String],
+    (from, alias): (&str, &str),
+    filter: &str,
+) -> Result<Filter> {
     let Some(ids) = params.ids() else {
         return Ok(Filter { sql: filter.to_owned(), params: vec![], frozen: false });
     };
@@ -32,8 +39,29 @@ pub(super) fn and_ids(params: &Params, key: &[String], alias: &str, filter: &str
     if ids.is_empty() {
         return Err(Error::usage("ids is empty"));
     }
+    let ids = as_keys(cx, ids, &format!("select {alias}.{} from {from} {alias}", Ident(key))).await?;
     let sql = format!("({filter}) and {alias}.{}::text = any ($1)", Ident(key));
     Ok(Filter { sql, params: vec![Param::Texts(ids)], frozen: true })
+}
+
+/// The ids as the server writes the key's values; what can be none of them is refused by name.
+async fn as_keys(cx: &PlanCx<'_>, ids: Vec<String>, key: &str) -> Result<Vec<String>> {
+    let mut tx = cx.cx.read().await?;
+    let Some(type_name) = tx.describe(key).await?.pop().map(|c| cast_name(&c.type_name)) else {
+        return Ok(ids);
+    };
+    let sql =
+        format!("select (i::{type_name})::text from unnest($1::text[]) with ordinality u(i, n) order by n");
+    match tx.texts(&sql, &[Param::Texts(ids.clone())]).await {
+        Ok(keys) => Ok(keys.into_iter().flatten().collect()),
+        // It speaks of the value; of anything else the query of the rows speaks better.
+        Err(e) if e.code.as_deref().is_some_and(|code| code.starts_with("22") || code.starts_with("23")) => {
+            let said = e.message.strip_prefix("failed to read: ").unwrap_or(&e.message);
+            Err(Error::usage(format!("ids: {said}"))
+                .hint(format!("the key is a {type_name}: give its values, comma separated")))
+        }
+        Err(_) => Ok(ids),
+    }
 }
 
 /// A queue of the profile.
@@ -42,9 +70,10 @@ pub(super) fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
 }
 
 /// The rows of a queue that were chosen, as a condition on `t`.
-fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Filter> {
+async fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Filter> {
     if params.get("ids").is_some() {
-        return and_ids(params, std::slice::from_ref(&q.key), "t", "true");
+        let table = Relation::parse(&q.table).to_string();
+        return and_ids(cx, params, std::slice::from_ref(&q.key), (&table, "t"), "true").await;
     }
     let Some(finding) = params.get("finding") else {
         return Err(Error::usage(format!("which rows of {}?", q.name))
@@ -95,7 +124,7 @@ pub(super) struct Turn {
 pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Turn) -> Result<Draft> {
     let table = Table::find(cx, &q.table).await?;
     table.keyed(&q.table, std::slice::from_ref(&q.key))?;
-    let chosen = of_queue(cx, q, params)?;
+    let chosen = of_queue(cx, q, params).await?;
     let left = in_states(q, &turn.not_from);
     let refused = count(cx, q, &chosen, &left).await?;
     if refused > 0 && params.get("ids").is_some() {
@@ -151,7 +180,7 @@ pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
             &cx.cx.server.role,
         )],
         verify: verification(&change).into_iter().collect(),
-        rows: Some(rows(q, chosen, &which, after, params.number("limit")?)),
+        rows: Some(rows(q, chosen, &which, after, params.limit()?)),
         unit: Unit::Rows,
         count: 0,
     })

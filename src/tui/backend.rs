@@ -123,6 +123,8 @@ pub trait Backend: Send + Sync {
     fn resume<'a>(&'a self, run: String, watcher: Watcher<'a>) -> Fut<'a, Result<Option<Done>>>;
     /// Asks something of the run under way.
     fn control(&self, wish: Wish);
+    /// Stops the run under way after its batch, for a signal.
+    fn stop(&self, by: &'static str);
     /// Has the run under way write something into its journal.
     fn note(&self, text: String);
     /// The latest runs.

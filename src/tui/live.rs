@@ -221,6 +221,10 @@ impl Backend for Live {
         lock(&self.control).ask(wish);
     }
 
+    fn stop(&self, by: &'static str) {
+        lock(&self.control).stop(by);
+    }
+
     fn note(&self, text: String) {
         lock(&self.control).note(text);
     }

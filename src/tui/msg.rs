@@ -105,8 +105,8 @@ pub enum Msg {
         /// What it was doing.
         key: Key,
     },
-    /// The process is told to end.
-    Terminate,
+    /// The process is told to end, by this signal.
+    Terminate(&'static str),
     /// The terminal is gone.
     HungUp,
 }
@@ -215,6 +215,8 @@ pub enum Effect {
     Resume(String),
     /// Ask something of our run.
     Wish(Wish),
+    /// Stop our run after its batch, for a signal.
+    Stop(&'static str),
     /// Have our run write something down.
     Note(String),
     /// Read the journal's latest runs.
@@ -318,6 +320,7 @@ impl Effect {
             | Self::CancelPlan(_)
             | Self::Discard(_)
             | Self::Wish(_)
+            | Self::Stop(_)
             | Self::Note(_)
             | Self::Quit => Key::Once,
         }

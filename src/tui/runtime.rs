@@ -339,6 +339,10 @@ async fn maintain(
             backend.control(wish);
             return Ok(None);
         }
+        Effect::Stop(by) => {
+            backend.stop(by);
+            return Ok(None);
+        }
         Effect::Note(text) => {
             backend.note(text);
             return Ok(None);

@@ -155,7 +155,7 @@ fn listen(sender: &UnboundedSender<LoopEvent>) -> Result<()> {
     tokio::spawn(async move {
         loop {
             let msg = match stop.wait().await {
-                Told::Asked => Msg::Terminate,
+                Told::Asked(by) => Msg::Terminate(by),
                 Told::HungUp => Msg::HungUp,
             };
             if to.send(LoopEvent::Msg(msg)).is_err() {

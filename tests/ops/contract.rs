@@ -256,6 +256,7 @@ async fn unknown_parameters_are_refused() {
         vec!["plan", "backfill", "--set", "limits=3"],
         vec!["plan", "backfill", "--set", "limit=many"],
         vec!["plan", "backfill", "--set", "strategy=magic"],
+        vec!["plan", "backfill", "--set", "limit=1", "--set", "limit=2"],
         vec!["plan", "backfill", "nothing"],
         vec!["plan", "conjure"],
         vec!["plan", "resolve", "--set", "finding=exhausted"],
@@ -273,4 +274,33 @@ async fn unknown_parameters_are_refused() {
     let (code, value) = world.json(&["plan", "requeue"]);
     assert_eq!(code, 3, "{value:#}");
     assert!(value["error"]["message"].as_str().unwrap().contains("needs the queue (step 6)"));
+}
+
+#[tokio::test]
+async fn a_value_that_can_select_nothing_is_named() {
+    let world = World::hithonix().await;
+    let queue = ["resolve", "--set", "reason=x"];
+    let operations: [&[&str]; 4] =
+        [&["backfill"], &["backfill", "--set", "strategy=repairs"], &["fix", "duplicate_clock_in"], &queue];
+    for operation in operations {
+        for (set, said) in [
+            ("ids=zzz", "ids: invalid input syntax for type uuid: \"zzz\""),
+            ("limit=0", "limit=0: no row would be planned"),
+        ] {
+            let finding: &[&str] =
+                if operation == queue && set == "limit=0" { &["--set", "finding=exhausted"] } else { &[] };
+            let (code, value) = world.json(&[&["plan"], operation, &["--set", set], finding].concat());
+            assert_eq!(
+                (code, value["error"]["message"].as_str()),
+                (2, Some(said)),
+                "{operation:?}: {value:#}"
+            );
+        }
+    }
+    let (_, value) = world.json(&["plan", "backfill", "--set", "limit=1", "--set", "limit=2"]);
+    assert_eq!(value["error"]["message"], "--set limit is given twice: 1 and 2");
+    // As the server writes it, however it was given.
+    let plan = world.plan("p.json", &["backfill", "--set", "limit=1"]);
+    let id = plan["diff"][0]["key"]["id"].as_str().unwrap().to_uppercase();
+    assert_eq!(world.plan("q.json", &["backfill", "--set", &format!("ids={id}")])["rows"], 1);
 }

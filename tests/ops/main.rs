@@ -12,6 +12,8 @@ mod effects;
 mod guards;
 mod journal;
 mod operators;
+mod requeue;
 mod roundtrips;
+mod stale;
 mod stops;
 mod unknowns;

@@ -202,3 +202,17 @@ async fn the_second_is_told_what_may_be_shown_and_no_more() {
     assert!(first.wait().unwrap().success());
     world.sql(&format!("drop owned by {second}; drop role {second}")).await;
 }
+
+#[tokio::test]
+async fn an_operator_without_a_name_in_the_environment_is_looked_up() {
+    let world = small().await;
+    let plan = world.plan("init.json", &["init"]);
+    let file = world.file("init.json");
+    let args = ["apply", file.to_str().unwrap(), "--confirm", plan["phrase"].as_str().unwrap()];
+    let run = crate::common::run(midwatch(world.home.path()).args(args));
+    assert_eq!(run.code, 0, "{run:?}");
+    let name = std::process::Command::new("id").arg("-un").output().unwrap();
+    let name = String::from_utf8(name.stdout).unwrap();
+    let operator = world.value("select operator from midwatch.runs").await;
+    assert_eq!(operator.split('@').next(), Some(name.trim()), "{operator}");
+}

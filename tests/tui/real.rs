@@ -1,7 +1,7 @@
 //! Runs begun in the real console on a real server, and what ends them.
 
 use midwatch::engine::journal::Outcome;
-use midwatch::engine::progress::{Phase, Wish};
+use midwatch::engine::progress::Phase;
 use midwatch::tui::msg::{Effect, Msg};
 use rustix::process::{Signal, kill_process};
 
@@ -16,11 +16,11 @@ const BINARY: &str = env!("CARGO_BIN_EXE_midwatch");
 fn a_signal_stops_the_run_first() {
     let mut app = running((80, 24));
     app.update(Msg::Progress(Box::new(progress(Phase::Working, 412))));
-    assert_eq!(app.update(Msg::Terminate), [Effect::Wish(Wish::Cancel)]);
+    assert_eq!(app.update(Msg::Terminate("SIGTERM")), [Effect::Stop("SIGTERM")]);
     assert!(app.notice.as_ref().unwrap().text.contains("stopping after this batch"));
     assert_eq!(app.update(Msg::HungUp), []);
     let mut again = app.clone();
-    assert_eq!(again.update(Msg::Terminate), [Effect::Quit]);
+    assert_eq!(again.update(Msg::Terminate("SIGTERM")), [Effect::Quit]);
     let left = again.farewell().unwrap();
     assert!(left.message.contains("400 of 812 rows are changed"), "{left}");
     assert!(left.hint.as_ref().unwrap().contains("midwatch resume 17"), "{left}");
@@ -29,10 +29,10 @@ fn a_signal_stops_the_run_first() {
     assert_eq!(app.farewell(), app.run.unwrap().done.unwrap().failure);
 
     let mut app = running((80, 24));
-    assert_eq!(app.update(Msg::HungUp), [Effect::Wish(Wish::Cancel)]);
+    assert_eq!(app.update(Msg::HungUp), [Effect::Stop("a hangup")]);
     assert_eq!(app.update(Msg::HungUp), []);
     let mut idle = crate::fake::connected((80, 24));
-    assert_eq!(idle.update(Msg::Terminate), [Effect::Quit]);
+    assert_eq!(idle.update(Msg::Terminate("SIGTERM")), [Effect::Quit]);
     assert_eq!(idle.farewell(), None);
 }
 

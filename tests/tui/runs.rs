@@ -151,6 +151,9 @@ impl Backend for Fake {
         // The batch under way ends, and with it the run.
         self.let_go.notify_waiters();
     }
+    fn stop(&self, _: &'static str) {
+        self.control(Wish::Cancel);
+    }
     fn note(&self, _: String) {}
     fn runs(&self) -> Fut<'_, Result<Journal>> {
         Box::pin(async { Ok(Journal::Runs(Listed::default())) })
@@ -300,7 +303,7 @@ async fn it_ends_when_told_to() {
     let fake = Arc::new(Fake::default());
     let mut runtime = Runtime::new(app((80, 24)), fake, Box::new(|_| {}));
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
-    runtime.sender().send(Event::Msg(Msg::Terminate)).ok();
+    runtime.sender().send(Event::Msg(Msg::Terminate("SIGTERM"))).ok();
     runtime.run(&mut terminal).await.unwrap();
 }
 
@@ -323,7 +326,7 @@ async fn a_slow_page_freezes_nothing_and_a_newer_one_replaces_it() {
     until(&mut runtime, &mut terminal, |r| r.app().pane == 1).await;
     assert!(text(&terminal).contains("017_add_keka_sync.sql"));
     // Leaving drops what nobody waits for: that is what cancels it on the server.
-    runtime.sender().send(Event::Msg(Msg::Terminate)).ok();
+    runtime.sender().send(Event::Msg(Msg::Terminate("SIGTERM"))).ok();
     runtime.run(&mut terminal).await.unwrap();
     drop(runtime);
     tokio::task::yield_now().await;

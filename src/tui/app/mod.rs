@@ -283,8 +283,8 @@ impl App {
                 self.log = lines;
                 vec![]
             }
-            Msg::Terminate => self.told_to_end(true),
-            Msg::HungUp => self.told_to_end(false),
+            Msg::Terminate(by) => self.told_to_end(Some(by)),
+            Msg::HungUp => self.told_to_end(None),
             Msg::Panic { text, key } => self.panicked(&text, key),
             Msg::Exporting(rows) => {
                 self.say(format!("exporting… {} rows; ctrl-c cancels", super::format::count(rows)));

@@ -307,16 +307,16 @@ impl App {
 
     /// The process is told to end, or nobody sees the screen any more: a run of ours is stopped after its batch
     /// first, as if it were left by hand. Asked for a second time: at once.
-    pub(super) fn told_to_end(&mut self, asked: bool) -> Vec<Effect> {
+    pub(super) fn told_to_end(&mut self, asked: Option<&'static str>) -> Vec<Effect> {
         let Some(run) = self.run.as_mut().filter(|r| r.done.is_none()) else { return vec![Effect::Quit] };
         let again = std::mem::replace(&mut run.told, true);
         if again {
-            return if asked { vec![Effect::Quit] } else { vec![] };
+            return if asked.is_some() { vec![Effect::Quit] } else { vec![] };
         }
         self.overlay = None;
-        let effects = self.stop_run(true);
+        self.stop_run(true);
         self.say("told to end: stopping after this batch, then leaving; told once more: at once");
-        effects
+        vec![Effect::Stop(asked.unwrap_or("a hangup"))]
     }
 
     /// What stands of a run that was cut short by a signal: said once the screen is gone.

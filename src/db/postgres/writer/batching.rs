@@ -1,5 +1,7 @@
 //! One batch inside its transaction.
 
+mod moved;
+
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::postgres::PgArguments;
@@ -87,12 +89,8 @@ impl PgWriter {
             applied = self.change(b, sql, place).await?;
         }
         if b.refuse_drift && applied < planned {
-            let rows = planned - applied;
-            return Err(Error::new(
-                Class::Stale,
-                format!("{rows} rows have moved since the plan was compared"),
-            )
-            .hint("nothing was changed; plan again and read the new diff"));
+            let moved = self.moved(b.change, place).await?;
+            return Err(Error { moved: Some(Box::new(moved.clone())), ..moved.error() });
         }
         if applied < planned && b.change.kind == RowKind::Insert {
             let unchanged = batch::UNCHANGED.to_owned();
