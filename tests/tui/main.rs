@@ -12,6 +12,7 @@ mod pictures_of_runs;
 mod pty;
 mod real;
 mod runs;
+mod sight;
 #[path = "../../examples/screens/svg.rs"]
 mod svg;
 mod update;

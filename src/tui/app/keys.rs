@@ -141,7 +141,7 @@ impl App {
         if let Some(why) = self.why_not(action) {
             let binding = keymap::binding(self.scene(), action);
             let short = binding.map_or("", |b| if b.short.is_empty() { b.about } else { b.short });
-            self.complain(format!("{short}: {why}"));
+            self.refuse(format!("{short}: {why}"), Some((action, why)));
             return vec![];
         }
         let page = isize::from(i16::try_from(self.size.1.saturating_sub(8)).unwrap_or(10)).max(1);

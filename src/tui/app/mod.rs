@@ -4,6 +4,7 @@ mod confirm;
 mod journal;
 mod keys;
 mod navigate;
+mod notice;
 mod offers;
 mod overlay;
 mod plan;
@@ -29,6 +30,7 @@ use crate::engine::{Report, Severity, Status};
 
 pub use confirm::{Confirm, expired, wait};
 pub use journal::{JournalState, Pace, done};
+pub use notice::{About, Notice};
 pub use offers::{Ask, Choice, Deed, Field};
 pub use overlay::{Kind as OverlayKind, LEAVING, Overlay, PaletteItem, UNFINISHED};
 pub use plan::{PlanView, Stage};
@@ -182,17 +184,6 @@ pub struct App {
     pub journal: JournalState,
 }
 
-/// A line for the status bar.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// What happened.
-    pub text: String,
-    /// It is a failure.
-    pub bad: bool,
-    /// When.
-    pub at: DateTime<Utc>,
-}
-
 impl App {
     /// A console that has not connected yet.
     pub fn new(now: DateTime<Utc>, size: (u16, u16), theme: Theme) -> Self {
@@ -246,6 +237,7 @@ impl App {
     pub fn update(&mut self, msg: Msg) -> Vec<Effect> {
         let mut effects = self.change(msg);
         effects.extend(self.forget_plans());
+        self.forget_notice();
         effects
     }
 
@@ -354,14 +346,6 @@ impl App {
             View::Run(view) => Some(doc::run::lines(self, view).len()),
             _ => None,
         }
-    }
-
-    pub(super) fn say(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), bad: false, at: self.now });
-    }
-
-    pub(super) fn complain(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), bad: true, at: self.now });
     }
 
     fn slot(&mut self) -> Slot {

@@ -184,7 +184,7 @@ impl App {
     pub(super) fn choose(&mut self, cursor: usize) -> Vec<Effect> {
         let Some(choice) = self.choices().into_iter().nth(cursor) else { return vec![] };
         if let Some(why) = choice.disabled {
-            self.complain(format!("{} {}: {why}", choice.verb, choice.name));
+            self.refuse(format!("{} {}: {why}", choice.verb, choice.name), None);
             let mut overlay = Overlay::of(Kind::Actions);
             overlay.cursor = cursor;
             self.overlay = Some(overlay);
@@ -213,7 +213,7 @@ impl App {
                 Ok(Some(ids)) => drop(params.insert("ids".to_owned(), ids)),
                 Ok(None) => {}
                 Err(why) => {
-                    self.complain(format!("{} {}: {why}", offer.verb, offer.name));
+                    self.refuse(format!("{} {}: {why}", offer.verb, offer.name), None);
                     return vec![];
                 }
             }

@@ -254,7 +254,7 @@ impl App {
         let Kind::Resume(id) = &overlay.kind else { return vec![] };
         let id = id.clone();
         if let Some(why) = self.journal.run(&id).and_then(|r| self.why_not_resume(r)) {
-            self.complain(format!("resume {id}: {why}"));
+            self.refuse(format!("resume {id}: {why}"), None);
             return vec![];
         }
         let words = Self::resume_words(&id);
@@ -278,7 +278,7 @@ impl App {
             Leads::Target(name) => self.switch(name),
             Leads::Offer(offer) => match &offer.disabled {
                 Some(why) => {
-                    self.complain(format!("{} {}: {why}", offer.verb, offer.name));
+                    self.refuse(format!("{} {}: {why}", offer.verb, offer.name), None);
                     vec![]
                 }
                 None => self.plan_offer(*offer),

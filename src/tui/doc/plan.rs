@@ -12,8 +12,10 @@ use crate::tui::msg::PlanColumns;
 use crate::tui::pane::Spans;
 use crate::tui::theme::Tone;
 
-/// Kinds of change that are listed at first.
-const TOTALS: usize = 8;
+/// Kinds of change that are listed at first, and on a small screen.
+const TOTALS: (usize, usize) = (8, 3);
+/// Lines of a screen that is not small.
+const LARGE: u16 = 40;
 
 /// The text above a plan's rows.
 pub struct PlanText {
@@ -42,8 +44,12 @@ pub fn lines(app: &App, view: &PlanView) -> PlanText {
                 out.text("REFUSED", &why.message, Tone::Bad);
                 out.text("", why.hint.as_deref().unwrap_or_default(), Tone::Plain);
             }
-            facts(app, &reviewed.plan, &mut out);
-            more_totals = totals(&reviewed.plan, view.all_totals, &mut out);
+            let plan = &reviewed.plan;
+            change(plan, &mut out);
+            let first = if app.size.1 < LARGE { TOTALS.1 } else { TOTALS.0 };
+            more_totals = totals(plan, if view.all_totals { usize::MAX } else { first }, &mut out);
+            how(app, plan, &mut out);
+            out.heading("");
         }
     }
     if let Some(failure) = &view.failure {
@@ -52,20 +58,25 @@ pub fn lines(app: &App, view: &PlanView) -> PlanText {
     PlanText { lines: out.out, more_totals }
 }
 
-fn facts(app: &App, plan: &Plan, out: &mut Lines) {
-    // What decides comes first: on a small screen the rest is a key away.
+/// What it does and whether there is a way back: on a small screen that and the diff are seen before the phrase is
+/// typed, the rest is a key away.
+fn change(plan: &Plan, out: &mut Lines) {
     out.text("why", &plan.why, Tone::Strong);
     out.text("changes", &plan.change_lines().join(" · "), Tone::Plain);
-    if let Some(obstacle) = &plan.obstacle {
-        out.text("guard", obstacle, Tone::Warn);
-    }
-    out.text("locks", &locks(plan), Tone::Plain);
     let (word, tone) = match plan.reversible {
         Reversible::Full => ("full", Tone::Good),
         Reversible::Lossy => ("LOSSY", Tone::Warn),
         Reversible::No => ("IMPOSSIBLE", Tone::Bad),
     };
     out.text("undo", &named(word, &plan.undo), tone);
+}
+
+/// What is in its way, how it is done and proved, and where.
+fn how(app: &App, plan: &Plan, out: &mut Lines) {
+    if let Some(obstacle) = &plan.obstacle {
+        out.text("guard", obstacle, Tone::Warn);
+    }
+    out.text("locks", &locks(plan), Tone::Plain);
     out.flow("preflight", &plan.preflight.iter().map(|p| verdict(app, p)).collect::<Vec<_>>());
     let questions: Vec<&str> = plan.verify.iter().map(|v| v.title.as_str()).collect();
     match questions.as_slice() {
@@ -146,13 +157,13 @@ fn verdict(app: &App, preflight: &Preflight) -> Spans {
 }
 
 /// Kinds of change and their rows; returns the line that lists the others on Enter.
-fn totals(plan: &Plan, all: bool, out: &mut Lines) -> Option<usize> {
-    out.heading("");
+fn totals(plan: &Plan, first: usize, out: &mut Lines) -> Option<usize> {
     if plan.diff_total == 0 {
         out.text("diff", "no rows: statements only", Tone::Dim);
         return None;
     }
-    let shown = if all || plan.totals.len() <= TOTALS + 1 { plan.totals.len() } else { TOTALS };
+    // A line that says "one more" would take the place of that one.
+    let shown = if plan.totals.len() <= first.saturating_add(1) { plan.totals.len() } else { first };
     for (i, total) in plan.totals.iter().take(shown).enumerate() {
         let text = format!("{}: {}", total.change, counted(total.rows, "row"));
         out.text(if i == 0 { "diff" } else { "" }, &text, Tone::Accent);
@@ -181,7 +192,6 @@ fn totals(plan: &Plan, all: bool, out: &mut Lines) -> Option<usize> {
             format!("and {} of at least {} more of change", counted(rows, "row"), counted(kinds, "kind"));
         out.text("", &text, Tone::Dim);
     }
-    out.out.push(vec![]);
     more
 }
 

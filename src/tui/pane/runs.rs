@@ -167,7 +167,13 @@ fn row(app: &App, run: &RunRecord) -> Row {
 
 fn way_back(app: &App, run: &RunRecord) -> Cell {
     if run.resumable && !run.live {
-        return cell("a resume", Tone::Warn);
+        // Which of the two is right only whoever looks can say.
+        let undo = match app.why_not_undo(Some(run)) {
+            Some(_) => String::new(),
+            None if run.reversible == "lossy" => format!(" {} z lossy", app.theme.glyphs.dot),
+            None => format!(" {} z undo", app.theme.glyphs.dot),
+        };
+        return cell(format!("a resume{undo}"), Tone::Warn);
     }
     match (&run.undone_by, app.why_not_undo(Some(run))) {
         (Some(by), _) => cell(format!("undone by {by}"), Tone::Dim),

@@ -40,7 +40,11 @@ pub(super) fn actions(app: &App, width: usize) -> Sheet {
         None => "Esc closes",
     };
     Sheet {
-        title: "What can be done here, and why not the rest".into(),
+        title: if choices.iter().any(|c| c.here) {
+            format!("What can be done here ({} about this row), and why not the rest", app.theme.glyphs.mark)
+        } else {
+            "What can be done here, and why not the rest".into()
+        },
         lines,
         choose: true,
         hint: hint.into(),
@@ -62,12 +66,12 @@ fn line(app: &App, c: &Choice, width: usize) -> Spans {
         _ => Tone::Dim,
     };
     vec![
-        cell(format!("{} ", if c.here { g.cursor } else { " " }), Tone::Accent),
+        cell(format!("  {} ", if c.here { g.mark } else { " " }), Tone::Accent),
         cell(format!("{symbol} "), if c.disabled.is_some() { Tone::Dim } else { Tone::Good }),
         cell(format!("{:<16}", fit(&c.verb, 15)), tone),
         cell(format!("{:<21}", fit(&c.name, 20)), tone),
         cell(format!("{:<13}", c.risk), risk),
-        cell(fit(text, width.saturating_sub(54)), Tone::Dim),
+        cell(fit(text, width.saturating_sub(56)), Tone::Dim),
     ]
 }
 
@@ -120,7 +124,7 @@ pub(super) fn unfinished(app: &App, id: &str, width: usize) -> Sheet {
     }
     Sheet {
         title: "A run broke off".into(),
-        lines: UNFINISHED.iter().map(|l| vec![plain(format!(" {l}"))]).collect(),
+        lines: UNFINISHED.iter().map(|l| vec![plain(format!("  {l}"))]).collect(),
         choose: true,
         hint: "Enter takes the chosen line, Esc: later".into(),
         foot,
@@ -197,7 +201,7 @@ pub(super) fn quit(app: &App, width: usize) -> Sheet {
     }
     Sheet {
         title: "A run of ours is going on. Leave midwatch?".into(),
-        lines: LEAVING.iter().map(|l| vec![plain(format!(" {l}"))]).collect(),
+        lines: LEAVING.iter().map(|l| vec![plain(format!("  {l}"))]).collect(),
         choose: true,
         hint: "Enter takes the chosen line, Esc stays".into(),
         foot: text,

@@ -85,6 +85,8 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
         let y = top + u16::try_from(i - offset).unwrap_or(0);
         super::spans(app, buffer, Rect { y, height: 1, ..inner }, line);
         if sheet.choose && i == overlay.cursor {
+            // Their first column is free for it: without colour nothing else would say which one.
+            put(buffer, inner.x, y, inner.right(), app.theme.glyphs.cursor, app.theme.tone(Tone::Accent));
             buffer.set_style(Rect { y, height: 1, ..inner }, app.theme.cursor());
         }
     }
@@ -96,7 +98,7 @@ fn sheet(app: &App, kind: &Kind, typed: &str, width: usize) -> Sheet {
         Kind::Palette => palette(app, typed, width.min(78)),
         Kind::Targets => Sheet {
             title: "Switch target".into(),
-            lines: app.target_choices().into_iter().map(|t| vec![plain(format!(" {t}"))]).collect(),
+            lines: app.target_choices().into_iter().map(|t| vec![plain(format!("  {t}"))]).collect(),
             choose: true,
             prompt: Some(typed.to_owned()),
             hint: "type to narrow, Enter opens, Esc stays".into(),
@@ -110,7 +112,7 @@ fn sheet(app: &App, kind: &Kind, typed: &str, width: usize) -> Sheet {
         Kind::Stop => dialog::stop(app, width.min(78)),
         Kind::Export => Sheet {
             title: "Export to the working directory".into(),
-            lines: Format::ALL.iter().map(|f| vec![plain(format!(" {f:?}"))]).collect(),
+            lines: Format::ALL.iter().map(|f| vec![plain(format!("  {f:?}"))]).collect(),
             choose: true,
             hint: "Enter writes, Esc leaves".into(),
             ..Sheet::default()
@@ -142,9 +144,9 @@ fn help(app: &App, typed: &str) -> Sheet {
 
 fn palette(app: &App, typed: &str, width: usize) -> Sheet {
     let lines = app.palette().into_iter().map(|item| {
-        let about = fit(&item.about, width.saturating_sub(42));
+        let about = fit(&item.about, width.saturating_sub(43));
         vec![
-            plain(format!(" {:<30}", fit(&item.name, 30))),
+            plain(format!("  {:<30}", fit(&item.name, 30))),
             cell(format!("{:<8}", item.key), Tone::Accent),
             cell(about, Tone::Dim),
         ]
