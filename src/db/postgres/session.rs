@@ -27,6 +27,9 @@ pub(super) async fn open(connection: &Connection, terms: &Terms, application: &s
         ("row_security", "off".into()),
         ("default_transaction_read_only", "off".into()),
         ("client_min_messages", "warning".into()),
+        // What we do says so itself. A session that ends drops its temporary tables, and must not wait then, where nothing
+        // can end it, for a standby that does not answer.
+        ("synchronous_commit", "local".into()),
         ("idle_in_transaction_session_timeout", "60000".into()),
         // Transactions have their own limits; these are for what is asked between them, whatever the database's owner
         // has set for applications.
