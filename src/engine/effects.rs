@@ -24,6 +24,7 @@ pub(super) async fn declare(cx: &PlanCx<'_>, mut draft: Draft) -> Result<Draft> 
         let table = Table::find(cx, &change.table).await?;
         lost.extend(fired(cx, change, &table, &mut draft.preflight));
         draft.preflight.extend(cascades(change, &table));
+        lost.extend(withheld(change, &table));
         for derived in &change.derived {
             lost.extend(of_derived(cx, change, derived, &mut draft.preflight).await?);
         }
@@ -116,6 +117,20 @@ fn cascades(change: &mut RowChange, table: &Table) -> Vec<Preflight> {
         }));
     }
     out
+}
+
+/// What is secret is in no image: a row that is deleted comes back without it.
+fn withheld(change: &RowChange, table: &Table) -> Option<String> {
+    let stored = table.columns.iter().filter(|c| !c.generated && change.kind == RowKind::Delete);
+    let secret: Vec<_> =
+        stored.map(|c| c.name.as_str()).filter(|name| change.kept.iter().all(|k| k.name != *name)).collect();
+    (!secret.is_empty()).then(|| {
+        let names = secret.join(", ");
+        format!(
+            "{names} of {} is secret and kept nowhere: a row that is put back comes without it",
+            change.table
+        )
+    })
 }
 
 /// What is computed again may be deleted, inserted or updated.

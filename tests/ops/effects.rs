@@ -95,18 +95,8 @@ async fn a_trigger_that_comes_after_the_plan_makes_it_stale() {
 #[tokio::test]
 async fn what_the_way_back_needs_is_looked_at_before() {
     let world = World::hithonix().await;
-    world
-        .sql(
-            "do $$ begin create role half login; exception when duplicate_object then null; end $$;
-             grant usage on schema public, repairs, midwatch to half;
-             grant select on all tables in schema public, repairs, midwatch to half;
-             grant insert, update on daily_status to half; grant insert on audit_logs to half",
-        )
-        .await;
-    let url = world.database.url().replace("keeper@", "half@");
-    world.configure(&format!(
-        "[targets.main]\nurl = \"{url}\"\nprofile = \"hithonix\"\nenvironment = \"demo\"\n[policy]\nallow_unknown_load = true\n"
-    ));
+    let grants = "grant insert, update on daily_status to half; grant insert on audit_logs to half";
+    world.as_role("half", grants).await;
     let plan = world.plan("p.json", &["fix", "status_mismatch"]);
     let undo = said(&plan, "undo");
     assert!(
@@ -118,24 +108,36 @@ async fn what_the_way_back_needs_is_looked_at_before() {
 #[tokio::test]
 async fn a_column_that_cannot_be_read_is_told_before() {
     let world = World::hithonix().await;
-    world
-        .sql(
-            "do $$ begin create role blind login; exception when duplicate_object then null; end $$;
-             grant usage on schema public, repairs, midwatch to blind;
-             grant select on all tables in schema public, repairs, midwatch to blind;
-             revoke select on attendance_events from blind;
-             grant select (id, employee_id, event_type, event_timestamp_utc, business_date_ist) on attendance_events to blind;
-             grant update on attendance_events to blind",
-        )
-        .await;
-    let url = world.database.url().replace("keeper@", "blind@");
-    world.configure(&format!(
-        "[targets.main]\nurl = \"{url}\"\nprofile = \"hithonix\"\nenvironment = \"demo\"\n[policy]\nallow_unknown_load = true\n"
-    ));
+    let grants = "revoke select on attendance_events from blind;
+        grant select (id, employee_id, event_type, event_timestamp_utc, business_date_ist) on attendance_events to blind;
+        grant update on attendance_events to blind";
+    world.as_role("blind", grants).await;
     let plan = world.plan("p.json", &["backfill"]);
     let statements = said(&plan, "statements");
     assert!(
         statements.iter().any(|m| m.starts_with("fail the change of attendance_events")),
         "{statements:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_row_that_holds_a_secret_comes_back_without_it() {
+    let world = World::hithonix().await;
+    world.sql("alter table repairs.business_dates add column token text default 't'").await;
+    let profile =
+        "extends = \"hithonix\"\nname = \"mine\"\nsecret_columns = [\"repairs.business_dates.token\"]\n";
+    std::fs::write(world.file("mine.toml"), profile).unwrap();
+    world.configure(&format!(
+        "[targets.main]\nurl = \"{}\"\nprofile = \"mine.toml\"\nenvironment = \"demo\"\n",
+        world.database.url()
+    ));
+    let plan = world.plan("p.json", &["backfill", "--set", "strategy=repairs", "--set", "limit=5"]);
+    assert_eq!(plan["reversible"], "full");
+    let run = world.applied("p.json", &plan);
+    let inverse = world.undo("u.json", run["id"].as_str().unwrap());
+    assert_eq!(inverse["reversible"], "lossy");
+    assert!(
+        inverse["undo"].as_str().unwrap().contains("token of repairs.business_dates is secret"),
+        "{inverse:#}"
     );
 }

@@ -86,19 +86,9 @@ async fn a_role_without_the_privilege_is_told_before() {
 #[tokio::test]
 async fn what_a_batch_needs_besides_its_rows_is_told_before() {
     let world = World::hithonix().await;
-    world
-        .sql(
-            "do $$ begin create role teller login; exception when duplicate_object then null; end $$;
-             do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$;
-             grant usage on schema public, repairs, midwatch to teller;
-             grant select on all tables in schema public, repairs, midwatch to teller;
-             grant insert, delete on repairs.business_dates to teller",
-        )
-        .await;
-    let url = world.database.url().replace("keeper@", "teller@");
-    world.configure(&format!(
-        "[targets.main]\nurl = \"{url}\"\nprofile = \"hithonix\"\nenvironment = \"demo\"\n[policy]\nallow_unknown_load = true\n"
-    ));
+    let grants = "do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$;
+        grant insert, delete on repairs.business_dates to teller";
+    world.as_role("teller", grants).await;
     let plan = world.plan("p.json", &["backfill", "--set", "strategy=repairs"]);
     let said = |id: &str| -> Vec<String> {
         let all = plan["preflight"].as_array().unwrap().iter();

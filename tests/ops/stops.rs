@@ -1,5 +1,7 @@
 //! Runs that stop half-way: what is said of going on with them.
 
+use serde_json::Value;
+
 use crate::world::World;
 
 /// Batches of five rows; the load of other tests on the same server does not count.
@@ -23,14 +25,20 @@ async fn second_batch(world: &World, action: &str) {
         .await;
 }
 
-#[tokio::test]
-async fn what_would_fail_again_must_be_mended_first() {
+/// A backfill that stopped in its second batch, and what it said.
+async fn half_way(action: &str) -> (World, Value) {
     let world = World::hithonix().await;
     small_batches(&world, "");
-    second_batch(&world, "raise exception 'the ledger is closed';").await;
+    second_batch(&world, action).await;
     let plan = world.plan("p.json", &["backfill"]);
     let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
     assert_eq!(code, 7, "{value:#}");
+    (world, value)
+}
+
+#[tokio::test]
+async fn what_would_fail_again_must_be_mended_first() {
+    let (world, value) = half_way("raise exception 'the ledger is closed';").await;
     let hint = value["error"]["hint"].as_str().unwrap();
     assert!(
         hint.ends_with("mend that first; midwatch resume 1 then goes on with the rest, or midwatch undo 1 takes back what was done"),
@@ -49,12 +57,7 @@ async fn what_would_fail_again_must_be_mended_first() {
 
 #[tokio::test]
 async fn what_was_of_the_moment_is_gone_on_with_as_it_is() {
-    let world = World::hithonix().await;
-    small_batches(&world, "");
-    second_batch(&world, "raise exception 'no space' using errcode = '53100';").await;
-    let plan = world.plan("p.json", &["backfill"]);
-    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
-    assert_eq!(code, 7, "{value:#}");
+    let (_world, value) = half_way("raise exception 'no space' using errcode = '53100';").await;
     let hint = value["error"]["hint"].as_str().unwrap();
     assert!(hint.ends_with("midwatch resume 1 goes on with the rest") && !hint.contains("mend"), "{hint}");
 }
@@ -97,12 +100,7 @@ async fn a_window_that_closes_stops_the_run_after_its_batch() {
 
 #[tokio::test]
 async fn what_was_taken_back_is_not_gone_on_with() {
-    let world = World::hithonix().await;
-    small_batches(&world, "");
-    second_batch(&world, "raise exception 'the ledger is closed';").await;
-    let plan = world.plan("p.json", &["backfill"]);
-    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
-    assert_eq!(code, 7, "{value:#}");
+    let (world, _) = half_way("raise exception 'the ledger is closed';").await;
     let fence = world.value("select fence::text from midwatch.runs where id = 1").await;
     world.sql("drop trigger aaa_strike on midwatch.images").await;
     let inverse = world.undo("u.json", "1");
@@ -116,12 +114,7 @@ async fn what_was_taken_back_is_not_gone_on_with() {
 
 #[tokio::test]
 async fn a_forged_position_is_not_gone_on_from() {
-    let world = World::hithonix().await;
-    small_batches(&world, "");
-    second_batch(&world, "raise exception 'the ledger is closed';").await;
-    let plan = world.plan("p.json", &["backfill"]);
-    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
-    assert_eq!(code, 7, "{value:#}");
+    let (world, _) = half_way("raise exception 'the ledger is closed';").await;
     world.sql("drop trigger aaa_strike on midwatch.images").await;
     world.sql("update midwatch.runs set checkpoint = planned").await;
     let (code, value) = world.json(&["resume", "1"]);

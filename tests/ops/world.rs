@@ -84,6 +84,20 @@ impl World {
         self.owner().await.fetch_value(sql, &[]).await.unwrap().unwrap_or_default()
     }
 
+    /// From now on as a role that may look at everything, and has these grants besides.
+    pub(crate) async fn as_role(&self, role: &str, grants: &str) {
+        self.sql(&format!(
+            "do $$ begin create role {role} login; exception when duplicate_object then null; end $$;
+             grant usage on schema public, repairs, midwatch to {role};
+             grant select on all tables in schema public, repairs, midwatch to {role}; {grants}"
+        ))
+        .await;
+        let url = self.database.url().replace("keeper@", &format!("{role}@"));
+        self.configure(&format!(
+            "[targets.main]\nurl = \"{url}\"\nprofile = \"hithonix\"\nenvironment = \"demo\"\n[policy]\nallow_unknown_load = true\n"
+        ));
+    }
+
     pub(crate) async fn sql(&self, sql: &str) {
         self.owner().await.execute_script(sql).await.unwrap();
     }
