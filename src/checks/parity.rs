@@ -3,10 +3,9 @@
 //! Counts and 64-bit digests per partition first; only partitions that differ are read again, down to
 //! rows and columns. The verdict is "equal by count and 64-bit digests", not "proved".
 
-mod catalog;
 mod digest;
 mod findings;
-mod partitions;
+
 mod rows;
 mod sum;
 mod triggers;
@@ -19,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::ident::Relation;
 use crate::engine::ports::{Fut, ReadOptions, ReadTx, Snapshot};
 use crate::engine::profile::{Profile, Twin};
+use crate::engine::twin::{Pair, Standing, catalog, pair as find_pair, partitions};
 use crate::engine::{Check, CheckId, CheckSpec, Cx, Error, Report, Result};
 
 pub(super) struct Parity;
@@ -113,6 +113,9 @@ pub struct Facts {
     pub duplicate: Option<u64>,
     /// Sums by column.
     pub sums: BTreeMap<String, Sums>,
+    /// Who answers to the legacy table's name.
+    #[serde(default)]
+    pub standing: Standing,
     /// The snapshot that everything was compared in.
     pub snapshot: Option<String>,
     /// What was compared, in words.
@@ -196,8 +199,11 @@ async fn hold(cx: &Cx<'_>) -> Result<(Box<dyn ReadTx>, Option<String>)> {
 
 async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     let (mut tx, snapshot) = hold(cx).await?;
-    let legacy = catalog::table(&mut *tx, &twin.legacy).await?;
-    let partitioned = catalog::table(&mut *tx, &twin.partitioned).await?;
+    let Pair { standing, legacy, partitioned } = find_pair(&mut *tx, twin).await?;
+    let Some(legacy) = legacy else {
+        drop(tx);
+        return alone(cx, id, &twin.legacy).await;
+    };
     let columns = catalog::Columns::of(&legacy, &partitioned, &twin.key)?;
     let layout = partitions::layout(&mut *tx, &partitioned).await?;
     let triggers = triggers::read(&mut *tx, twin, &legacy, &partitioned).await?;
@@ -225,6 +231,7 @@ async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
         samples = rows::compare(&mut *tx, &plan, &differing, &mut facts).await?;
     }
     facts.snapshot = snapshot;
+    facts.standing = standing;
     facts.triggers = triggers;
     let unseen = sequences.iter().find(|s| !s.readable).map(|s| {
         format!(

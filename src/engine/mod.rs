@@ -28,6 +28,7 @@ pub mod secret;
 pub mod tables;
 pub mod target;
 pub mod throttle;
+pub mod twin;
 mod unbegun;
 mod undo;
 pub mod vitals;

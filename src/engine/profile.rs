@@ -143,6 +143,9 @@ pub struct Twin {
     /// Triggers that keep the twin in step.
     #[serde(default)]
     pub triggers: Vec<String>,
+    /// What the legacy table is called after a switchover; `LEGACY_legacy` unless given.
+    #[serde(default)]
+    pub retired: Option<String>,
 }
 
 impl Twin {

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use super::catalog::{Columns, SequenceRow, Table};
-use super::partitions::{Layout, Leaf, Mapping};
 use super::sum::Sum;
 use super::{Facts, Partition, Sums, TIMEOUT};
 use crate::engine::ident::Ident;
 use crate::engine::ports::{ReadOptions, ReadTx, Snapshot};
 use crate::engine::profile::Twin;
+use crate::engine::twin::catalog::{Columns, SequenceRow, Table};
+use crate::engine::twin::partitions::{Layout, Leaf, Mapping};
 use crate::engine::{Cx, Error, Result};
 
 /// Leaves in one statement.

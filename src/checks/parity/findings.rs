@@ -1,10 +1,10 @@
 //! What the facts of a pair of tables mean.
 
-use super::catalog::Columns;
-use super::partitions::{Coverage, Layout};
 use super::rows::{Class, Samples};
 use super::{Facts, Trigger};
 use crate::engine::report::Sample;
+use crate::engine::twin::catalog::Columns;
+use crate::engine::twin::partitions::{Coverage, Layout};
 use crate::engine::{CheckId, Finding, Severity};
 
 pub(super) fn of(

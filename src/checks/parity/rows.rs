@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 
 use super::Facts;
 use super::digest::{Differing, Plan};
-use super::partitions::Leaf;
 use crate::engine::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::report::Sample;
+use crate::engine::twin::partitions::Leaf;
 
 /// Differing keys looked at one by one; beyond it they are counted and said so.
 const CAP: usize = 20_000;

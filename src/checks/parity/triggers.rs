@@ -5,11 +5,11 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::Trigger;
-use super::catalog::Table;
 use crate::engine::Result;
 use crate::engine::ident::Relation;
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::profile::Twin;
+use crate::engine::twin::catalog::Table;
 
 #[derive(Deserialize)]
 struct Row {
@@ -162,7 +162,7 @@ fn column_list(tokens: &[Token]) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::parity::catalog::Column;
+    use crate::engine::twin::catalog::Column;
 
     #[test]
     fn trigger_bits_are_events() {

@@ -11,15 +11,15 @@ use crate::engine::ports::{Param, ReadTx};
 
 /// A partition that holds rows, under the partition of the first level that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Leaf {
-    pub(super) relation: String,
+pub(crate) struct Leaf {
+    pub(crate) relation: String,
     /// Index of its first-level partition.
-    pub(super) slot: usize,
+    pub(crate) slot: usize,
 }
 
 /// How a legacy row's slot is computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Mapping {
+pub(crate) enum Mapping {
     /// An expression over the legacy row that gives a bucket, and each bucket's slot.
     Buckets { expression: String, slots: Vec<Option<usize>>, default: Option<usize> },
     /// It cannot be computed: everything is compared as one.
@@ -27,17 +27,17 @@ pub(super) enum Mapping {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// Names of the partitions of the first level.
-    pub(super) slots: Vec<String>,
-    pub(super) leaves: Vec<Leaf>,
-    pub(super) mapping: Mapping,
-    pub(super) default: Option<usize>,
+    pub(crate) slots: Vec<String>,
+    pub(crate) leaves: Vec<Leaf>,
+    pub(crate) mapping: Mapping,
+    pub(crate) default: Option<usize>,
     /// Name and type of the key when it is a single column partitioned by range of time.
     time_key: Option<String>,
     thresholds: Vec<String>,
     /// Columns of the partition key.
-    pub(super) key: Vec<String>,
+    pub(crate) key: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -78,7 +78,7 @@ select c.oid::bigint as oid, t.inhparent::bigint as parent, format('%I.%I', n.ns
 from tree t join pg_class c on c.oid = t.inhrelid join pg_namespace n on n.oid = c.relnamespace
 order by length(c.relname), c.relname";
 
-pub(super) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout> {
+pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout> {
     let strategy: Vec<Strategy> = tx.fetch(STRATEGY, &[Param::Int(table.oid)]).await?;
     let nodes: Vec<Node> = tx.fetch(TREE, &[Param::Int(table.oid)]).await?;
     let firsts: Vec<&Node> = nodes.iter().filter(|n| n.parent == table.oid).collect();
@@ -261,13 +261,13 @@ fn hash_bound(text: &str) -> Option<(u32, u32)> {
 
 /// Times that have no partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Coverage {
+pub(crate) struct Coverage {
     /// `2026-11`, when nothing takes rows of the present.
-    pub(super) now: Option<String>,
+    pub(crate) now: Option<String>,
     /// `2026-12`, when nothing takes rows of the coming month.
-    pub(super) next: Option<String>,
+    pub(crate) next: Option<String>,
     /// Holes between partitions, as `from … to …`.
-    pub(super) gaps: Vec<String>,
+    pub(crate) gaps: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -280,7 +280,7 @@ struct Times {
 
 impl Layout {
     /// Is there a partition for the present and the coming month? Only tables partitioned by time can tell.
-    pub(super) async fn coverage(&self, tx: &mut dyn ReadTx) -> Result<Coverage> {
+    pub(crate) async fn coverage(&self, tx: &mut dyn ReadTx) -> Result<Coverage> {
         let (Some(kind), Mapping::Buckets { slots, .. }) = (&self.time_key, &self.mapping) else {
             return Ok(Coverage::default());
         };

@@ -7,21 +7,21 @@ use crate::engine::ports::{Param, ReadTx};
 use crate::engine::{Error, Result};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Column {
-    pub(super) name: String,
+pub(crate) struct Column {
+    pub(crate) name: String,
     /// As `format_type` writes it.
-    pub(super) kind: String,
+    pub(crate) kind: String,
     /// The type's own equality is looser than identity, or it has no hash: compared as text.
-    pub(super) as_text: bool,
+    pub(crate) as_text: bool,
     /// Can be summed as a numeric.
-    pub(super) number: bool,
+    pub(crate) number: bool,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Table {
-    pub(super) relation: String,
-    pub(super) oid: i64,
-    pub(super) columns: Vec<Column>,
+pub(crate) struct Table {
+    pub(crate) relation: String,
+    pub(crate) oid: i64,
+    pub(crate) columns: Vec<Column>,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation 
 where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum";
 
-pub(super) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<Table> {
+pub(crate) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<Table> {
     let quoted = Relation::parse(name).to_string();
     let found: Vec<Resolved> = tx.fetch(RESOLVE, &[Param::Text(Some(quoted.clone()))]).await?;
     let Some(resolved) = found.into_iter().next() else {
@@ -59,18 +59,18 @@ pub(super) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<Table> {
 
 /// How the two tables' columns relate, by name.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Columns {
+pub(crate) struct Columns {
     /// On both sides, in the legacy table's order.
-    pub(super) common: Vec<Column>,
-    pub(super) missing_in_partitioned: Vec<String>,
-    pub(super) missing_in_legacy: Vec<String>,
+    pub(crate) common: Vec<Column>,
+    pub(crate) missing_in_partitioned: Vec<String>,
+    pub(crate) missing_in_legacy: Vec<String>,
     /// Name, legacy type, twin type.
-    pub(super) retyped: Vec<(String, String, String)>,
-    pub(super) key: Vec<Column>,
+    pub(crate) retyped: Vec<(String, String, String)>,
+    pub(crate) key: Vec<Column>,
 }
 
 impl Columns {
-    pub(super) fn of(legacy: &Table, partitioned: &Table, key: &[String]) -> Result<Self> {
+    pub(crate) fn of(legacy: &Table, partitioned: &Table, key: &[String]) -> Result<Self> {
         let mut out = Self::default();
         for column in &legacy.columns {
             match partitioned.columns.iter().find(|p| p.name == column.name) {
@@ -103,7 +103,7 @@ impl Columns {
     }
 
     /// The digest of a row.
-    pub(super) fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         let cells: Vec<_> = self
             .common
             .iter()
@@ -114,19 +114,19 @@ impl Columns {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct SequenceRow {
-    pub(super) column: String,
+pub(crate) struct SequenceRow {
+    pub(crate) column: String,
     /// The column's type.
     kind: String,
-    pub(super) name: String,
-    pub(super) last: Option<i64>,
+    pub(crate) name: String,
+    pub(crate) last: Option<i64>,
     /// May we see its position?
-    pub(super) readable: bool,
+    pub(crate) readable: bool,
 }
 
 impl SequenceRow {
     /// The largest number that the column holds; NaN is larger than any.
-    pub(super) fn max(&self) -> String {
+    pub(crate) fn max(&self) -> String {
         let column = Ident(&self.column);
         if matches!(self.kind.as_str(), "integer" | "bigint" | "smallint") {
             format!("max({column})::bigint")
@@ -157,7 +157,7 @@ order by a.attname is distinct from $2, a.attnum, s.oid";
 
 /// The sequences that number the table's columns, and the last number each gave out; that of the first key
 /// column first.
-pub(super) async fn sequences(
+pub(crate) async fn sequences(
     tx: &mut dyn ReadTx,
     table: &Table,
     key: &[String],
