@@ -139,6 +139,9 @@ pub struct Step {
     pub locks: Vec<Lock>,
     /// All of it, or each batch of it, is one transaction.
     pub in_transaction: bool,
+    /// Statements that take it back, in their order; of rows the images say it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub back: Vec<String>,
     /// How it is carried out.
     pub action: Action,
 }

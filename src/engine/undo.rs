@@ -106,6 +106,7 @@ fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: 
             statements: super::change::shown(change),
             locks: locks(step, change),
             in_transaction: true,
+            back: vec![],
             action: Action::Rows(Box::new(change.clone())),
         }],
         preflight: vec![],

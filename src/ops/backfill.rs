@@ -313,6 +313,7 @@ fn step(cx: &PlanCx<'_>, change: &RowChange, title: &str, locks: Vec<Lock>) -> S
         statements: shown(change),
         locks,
         in_transaction: true,
+        back: vec![],
         action: Action::Rows(Box::new(change.clone())),
     }
 }

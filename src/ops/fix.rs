@@ -189,6 +189,7 @@ fn step(change: &RowChange, title: String) -> Step {
         statements: shown(change),
         locks: vec![lock(&change.table, "ROW EXCLUSIVE")],
         in_transaction: true,
+        back: vec![],
         action: Action::Rows(Box::new(change.clone())),
     }
 }

@@ -171,6 +171,7 @@ pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
             statements: shown(&change),
             locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
             in_transaction: true,
+            back: vec![],
             action: Action::Rows(Box::new(change.clone())),
         }],
         preflight: vec![table.privilege(

@@ -85,6 +85,7 @@ fn step() -> Step {
             lock("attendance_events", "SHARE ROW EXCLUSIVE", Some(4)),
         ],
         in_transaction: true,
+        back: vec![],
         action: Action::Rows(Box::new(change())),
     }
 }
