@@ -8,6 +8,7 @@ use super::guard::Approved;
 use super::journal::{Event, Outcome};
 use super::plan::{Action, Identity, Plan, Unit};
 use super::progress::{Done, Phase, Progress, Watcher};
+use super::rowset::RawRow;
 use super::writer::{Begun, Writer};
 use super::{Engine, compare, maintain, planner};
 
@@ -71,14 +72,15 @@ pub(super) async fn intent(
         _ => &[],
     };
     let mut begun = writer.begin(plan, bootstrap).await?;
-    let step = plan.steps.iter().position(|s| matches!(s.action, Action::Rows(_)));
-    if let (Some(step), Some(rows)) = (step, approved.rows()) {
+    if let Some(rows) = approved.rows() {
+        let only = plan.steps.iter().position(|s| matches!(s.action, Action::Rows(_))).unwrap_or(0);
         let (mut at, mut page) = (0, rows.raw(0, STAGE)?);
+        let mut staged = (only, 0);
         while !page.is_empty() {
             // The next page is read while the server takes this one.
             let next = at + page.len() as u64;
             let (written, following) =
-                join(writer.stage(&begun, step, at, &page), async { rows.raw(next, STAGE) }).await;
+                join(stage(writer, &begun, &page, only, &mut staged), async { rows.raw(next, STAGE) }).await;
             written?;
             (at, page) = (next, following?);
         }
@@ -97,6 +99,23 @@ pub(super) async fn intent(
         begun.applied = bootstrap.len() as u64;
     }
     Ok(begun)
+}
+
+/// A page of rows, step by step; the rows of each are numbered from one. `staged`: the step so far, and its rows.
+async fn stage(
+    writer: &mut dyn Writer,
+    begun: &Begun,
+    page: &[RawRow],
+    only: usize,
+    staged: &mut (usize, u64),
+) -> Result<()> {
+    for rows in page.chunk_by(|a, b| a.step == b.step) {
+        let step = rows.first().and_then(|r| r.step).unwrap_or(only);
+        let from = if staged.0 == step { staged.1 } else { 0 };
+        writer.stage(begun, step, from, rows).await?;
+        *staged = (step, from + rows.len() as u64);
+    }
+    Ok(())
 }
 
 /// The journal has it; a mirror that cannot be written is behind, which is said and no reason to stop.

@@ -60,6 +60,15 @@ pub struct Referrer {
     pub on_update: bool,
 }
 
+/// Another table that these rows are a copy of: each is changed only while it says that it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The table; its columns have the same names.
+    pub table: String,
+    /// It must hold the row as it is to become, and is kept from changing meanwhile; otherwise it must not have it.
+    pub present: bool,
+}
+
 /// A change of many rows of one table, batch by batch; each batch is one transaction.
 ///
 /// Statements of the profile read `batch` ([`RowChange::batch_columns`]) and `run`: `id`, `operation`, `name`,
@@ -91,6 +100,9 @@ pub struct RowChange {
     /// Tables whose rows would go with a deleted one: a row that they refer to is left alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub referrers: Vec<Referrer>,
+    /// What the rows are copied from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// A trigger may write other columns than the planned ones: images hold the whole row as it became.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rewritten: bool,
@@ -153,6 +165,23 @@ impl RowChange {
         out
     }
 
+    /// What it does to so many rows, in a line.
+    #[must_use]
+    pub fn line(&self, rows: u64) -> String {
+        let columns = match self.columns.len() {
+            0 => String::new(),
+            1 => ", 1 column".into(),
+            n => format!(", {n} columns"),
+        };
+        let done = match self.kind {
+            RowKind::Update => "changed",
+            RowKind::Insert => "inserted",
+            RowKind::Delete => "deleted",
+            RowKind::Compute => "computed again",
+        };
+        format!("{rows} rows of {} {done}{columns}", self.table)
+    }
+
     /// What the rows of a [`RowKind::Compute`] are in: the first table that follows, which is the changed one itself.
     #[must_use]
     pub fn computed(&self) -> Option<&Derived> {
@@ -208,6 +237,13 @@ pub fn shown(change: &RowChange) -> Vec<String> {
     let names: Vec<_> = change.columns.iter().map(|c| Ident(&c.name).to_string()).collect();
     let mut out = vec!["begin".to_owned()];
     out.extend(change.before_batch.iter().cloned());
+    if let Some(source) = &change.source {
+        out.push(if source.present {
+            format!("select … from {} for share: rows that no longer hold what is copied are left alone", Relation::parse(&source.table))
+        } else {
+            format!("rows that {} has (again) are left alone", Relation::parse(&source.table))
+        });
+    }
     let key = key.join(" and ");
     out.extend(match change.kind {
         RowKind::Compute => None,
@@ -241,7 +277,8 @@ pub fn shown(change: &RowChange) -> Vec<String> {
 }
 
 /// Do the rows that a run wrote hold what it wrote?
-pub fn verification(change: &RowChange) -> Option<Verification> {
+/// `step`: its place among the plan's steps.
+pub fn verification(change: &RowChange, step: usize) -> Option<Verification> {
     let key: Vec<_> = change
         .key
         .iter()
@@ -253,7 +290,7 @@ pub fn verification(change: &RowChange) -> Option<Verification> {
         .map(|c| format!("t.{}::text is not distinct from i.after->>{}", Ident(&c.name), literal(&c.name)))
         .collect();
     if let Some(derived) = change.computed() {
-        return Some(computed(derived));
+        return Some(computed(derived, step));
     }
     let (table, key) = (Relation::parse(&change.table), key.join(" and "));
     let (title, wrong) = match change.kind {
@@ -267,13 +304,13 @@ pub fn verification(change: &RowChange) -> Option<Verification> {
         ),
     };
     let sql = format!(
-        "select i.key from run_rows i left join {table} t on {key} where i.seq is not null and ({wrong})"
+        "select i.key from run_rows i left join {table} t on {key} where i.seq is not null and i.step = {step} and ({wrong})"
     );
     Some(Verification { title, sql })
 }
 
 /// Do the rows that were computed again hold what came of it?
-fn computed(derived: &Derived) -> Verification {
+fn computed(derived: &Derived, step: usize) -> Verification {
     let pairs = |columns: &[TypedColumn], side: &str, op: &str| {
         let one = |c: &TypedColumn| match op {
             "=" => format!("t.{} = (i.{side}->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name),
@@ -282,7 +319,7 @@ fn computed(derived: &Derived) -> Verification {
         columns.iter().map(one).collect::<Vec<_>>().join(" and ")
     };
     let sql = format!(
-        "select i.key from (select distinct on (r.key) r.key, r.after from run_rows r where r.seq is null \
+        "select i.key from (select distinct on (r.key) r.key, r.after from run_rows r where r.seq is null and r.step = {step} \
          order by r.key, r.batch desc) i left join {} t on {} \
          where (i.after is null) <> (t.tableoid is null) or t.tableoid is not null and not ({})",
         Relation::parse(&derived.table),
@@ -311,6 +348,7 @@ mod tests {
             after_batch: None,
             derived: vec![],
             referrers: vec![],
+            source: None,
             rewritten: false,
             restores: None,
             canary: None,

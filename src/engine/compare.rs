@@ -121,11 +121,11 @@ impl<'a> Held<'a> {
     }
 
     fn hold(&mut self, place: u64, row: &PlannedRow) {
-        self.seen.insert(digest(&row.key), (content(row), place));
+        self.seen.insert(name(row), (content(row), place));
     }
 
     fn meets(&mut self, row: &PlannedRow) -> Met {
-        match self.seen.remove(&digest(&row.key)) {
+        match self.seen.remove(&name(row)) {
             None => Met::Never,
             Some((other, _)) if other == content(row) => Met::Same,
             Some((_, place)) => Met::Other(place),
@@ -153,6 +153,11 @@ type Pair = (Option<PlannedRow>, Option<PlannedRow>);
 fn digest(value: &impl Serialize) -> u128 {
     let sum = Sha256::digest(serde_json::to_vec(value).unwrap_or_default());
     sum.iter().take(16).fold(0, |n, byte| n << 8 | u128::from(*byte))
+}
+
+/// Which row it is: the same key may be changed by several steps.
+fn name(row: &PlannedRow) -> u128 {
+    digest(&(row.step, &row.key))
 }
 
 /// What must be the same; what is shown beside a row may change without the row.
@@ -183,7 +188,7 @@ fn walk(rows: &dyn RowSet, now: &dyn RowSet, moved: &mut Moved) -> Result<()> {
     loop {
         let (left, right) = match (a.next()?, b.next()?) {
             (None, None) => break,
-            (Some((_, l)), Some((_, r))) if l.key == r.key => {
+            (Some((_, l)), Some((_, r))) if l.step == r.step && l.key == r.key => {
                 if !same(&l, &r) {
                     moved.add(|| Ok((Some(l), Some(r))))?;
                 }

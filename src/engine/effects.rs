@@ -56,8 +56,13 @@ fn fired(
     let passed = change.before_batch.join("; ");
     let fires: Vec<&Trigger> = table.triggers.iter().filter(|t| fires(t, event, change, &passed)).collect();
     change.rewritten = event == Event::Update && fires.iter().any(|t| t.before && t.row);
-    let unknown = fires.into_iter().filter(|t| !cx.profile().knows_trigger(&change.table, &t.name));
+    let unknown = fires.into_iter().filter(|t| !known(cx, &change.table, t));
     unknown.map(|t| tell(t, &change.table, preflight)).collect()
+}
+
+/// What the profile knows, and our own markers, which write in the journal's schema only.
+fn known(cx: &PlanCx<'_>, table: &str, trigger: &Trigger) -> bool {
+    trigger.function.starts_with("midwatch.") || cx.profile().knows_trigger(table, &trigger.name)
 }
 
 fn fires(trigger: &Trigger, event: Event, change: &RowChange, passed: &str) -> bool {
@@ -151,7 +156,7 @@ async fn of_derived(
             all.iter().any(|e| fires(&whole, *e, change, &passed))
         };
         let unknown = table.triggers.iter().filter(|t| any(t));
-        let unknown = unknown.filter(|t| !cx.profile().knows_trigger(&derived.table, &t.name));
+        let unknown = unknown.filter(|t| !known(cx, &derived.table, t));
         lost.extend(unknown.map(|t| tell(t, &derived.table, preflight)));
     }
     for r in table.referrers.iter().filter(|r| r.on_delete) {

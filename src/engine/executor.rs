@@ -1,21 +1,25 @@
 //! Runs an approved plan: lock, compare with the world, intent, steps, proof, outcome. It runs the plan's steps and
 //! nothing else.
 
+mod canary;
+mod ending;
+
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::beginning::{MANY, intent, mirror, same_server, still_true};
-use super::change::{Canary, RowChange};
+use super::beginning::{intent, mirror, same_server, still_true};
+use super::change::RowChange;
 use super::error::{Class, Error, Result};
 use super::guard::{Approved, Window};
 use super::journal::{Event, Outcome};
-use super::plan::{Action, Plan, Reversible, Unit};
+use super::plan::{Action, Plan, Step, Unit};
 use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
-use super::proof::{self, Fate};
+use super::proof::Fate;
 use super::throttle::{Pace, Verdict};
 use super::writer::{Batch, Begun, Ending, Terms, Writer};
 use super::{Engine, unbegun};
+use ending::is_lost;
 
 /// How often a held or paused run looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
@@ -177,18 +181,7 @@ impl Run<'_> {
             self.progress.step.clone_from(&step.title);
             match &step.action {
                 Action::Bootstrap => {}
-                Action::Statements => {
-                    self.tell(Phase::Working);
-                    let done =
-                        self.writer.statements(&self.begun, &step.statements, step.in_transaction).await;
-                    match done {
-                        Ok(c) => {
-                            self.begun.applied += c.applied;
-                            c.event.iter().for_each(|e| self.mirror(e));
-                        }
-                        Err(e) => return Err(self.recovered(e).await),
-                    }
-                }
+                Action::Statements => self.statements(step).await?,
                 Action::Rows(change) => self.rows(change).await?,
             }
             let next = self.begun.step + 1;
@@ -199,6 +192,39 @@ impl Run<'_> {
             self.begun.checkpoint = 0;
         }
         Ok(())
+    }
+
+    /// What waits for a lock lets go soon and comes again, so that nobody queues up behind it for long.
+    async fn statements(&mut self, step: &Step) -> Result<(), Stopped> {
+        let counted = self.plan.unit == Unit::Statements;
+        let attempts = if step.in_transaction { self.engine.guard.policy.lock_attempts } else { 0 };
+        let mut attempt = 0;
+        loop {
+            self.wishes().await?;
+            self.tell(Phase::Working);
+            match self.writer.statements(&self.begun, step, counted).await {
+                Ok(c) => {
+                    self.progress.waiting = None;
+                    self.begun.applied += c.applied;
+                    c.event.iter().for_each(|e| self.mirror(e));
+                    return Ok(());
+                }
+                Err(e) if is_busy(&e) && attempt < attempts => {
+                    attempt += 1;
+                    self.held_back(attempt, attempts, &e, 0).await;
+                }
+                Err(e) => return Err(self.recovered(e).await),
+            }
+        }
+    }
+
+    /// Another session is in the way: says so, and lets time pass.
+    async fn held_back(&mut self, attempt: u32, attempts: u32, e: &Error, batch_rows: u64) {
+        let why = format!("attempt {attempt} of {attempts}: {}", e.message);
+        self.progress.waiting = Some(why.clone());
+        self.tell(Phase::Waiting);
+        let _ = self.writer.say(&self.begun, Some(&why), batch_rows).await;
+        (self.engine.means.sleep)(back_off(attempt, self.millis())).await;
     }
 
     /// Batch after batch, as fast as the server's other users allow.
@@ -257,11 +283,7 @@ impl Run<'_> {
                 Err(e) if is_busy(&e) && attempts < policy.lock_attempts => {
                     attempts += 1;
                     pace.shrink();
-                    let why = format!("attempt {attempts} of {}: {}", policy.lock_attempts, e.message);
-                    self.progress.waiting = Some(why.clone());
-                    self.tell(Phase::Waiting);
-                    let _ = self.writer.say(&self.begun, Some(&why), pace.rows()).await;
-                    (self.engine.means.sleep)(back_off(attempts, began)).await;
+                    self.held_back(attempts, policy.lock_attempts, &e, pace.rows()).await;
                 }
                 Err(e) => return Err(self.recovered(e).await),
             }
@@ -363,48 +385,6 @@ impl Run<'_> {
             .hint(format!("midwatch resume {} goes on with the rest when it is open again", self.begun.run))
     }
 
-    /// What becomes of the rows that were requeued decides whether more follow.
-    async fn watch_canary(&mut self, canary: &Canary, batch: u64, earlier: Fate) -> Result<Fate, Stopped> {
-        let until = self.millis() + i64::try_from(canary.wait_s).unwrap_or(0) * 1_000;
-        loop {
-            let fate = match proof::fate(&*self.engine.facts, &self.begun.run, batch, canary).await {
-                Ok(fate) => earlier.and(fate),
-                Err(failure) => return Err(Stopped::known(failure)),
-            };
-            let stop = |message: String| {
-                let failure = Error::new(Class::Failed, message)
-                    .hint("the rest was not touched; find out why first, then plan again");
-                Err(Stopped { failure, known: true, resumable: false })
-            };
-            let limit = if batch == 1 { 0 } else { u64::from(canary.max_failed_percent) };
-            let settled = fate.failed + fate.done;
-            if fate.failed * 100 > limit * settled.max(1) {
-                return stop(format!("{} of {settled} requeued rows have failed again", fate.failed));
-            }
-            if fate.unknown > 0 {
-                let all = settled + fate.waiting + fate.unknown;
-                let states =
-                    "in states that the profile's queue does not name: whether they failed is unknown";
-                return stop(format!("{} of {all} requeued rows are {states}", fate.unknown));
-            }
-            if fate.waiting == 0 {
-                self.progress.waiting = None;
-                return Ok(fate);
-            }
-            if self.millis() >= until {
-                return stop(format!(
-                    "{} requeued rows were not taken by a worker within {} s",
-                    fate.waiting, canary.wait_s
-                ));
-            }
-            self.progress.waiting = Some(format!("{} requeued rows are waiting for a worker", fate.waiting));
-            self.tell(Phase::Waiting);
-            self.wishes().await?;
-            (self.engine.means.sleep)(LOOK_AGAIN).await;
-            self.still_locked().await?;
-        }
-    }
-
     fn millis(&self) -> i64 {
         (self.engine.clock)().timestamp_millis()
     }
@@ -434,157 +414,6 @@ impl Run<'_> {
         self.progress.eta_s = (rate > 0.0).then_some(eta);
     }
 
-    /// After a failure: reads how far the run really came, where the failure leaves that open.
-    async fn recovered(&mut self, e: Error) -> Stopped {
-        if !is_lost(&e) && !e.ambiguous {
-            return Stopped::known(e);
-        }
-        match self.regain().await {
-            Ok(()) => Stopped::known(Error { ambiguous: false, ..e }),
-            Err(lost) => {
-                let known = !e.ambiguous;
-                let message = format!("{}; and afterwards: {}", e.message, lost.message);
-                Stopped { failure: Error { message, ..e }, known, resumable: true }
-            }
-        }
-    }
-
-    /// New sessions on the same run, and what the server knows of it. A server that starts again is waited for: only it
-    /// can say what became of the last batch.
-    async fn regain(&mut self) -> Result<()> {
-        let patience = i64::from(self.engine.guard.policy.reconnect_s) * 1_000;
-        let until = self.millis() + patience;
-        loop {
-            match self.writer.recover(&self.begun).await {
-                Ok((begun, event)) => {
-                    self.mirror(&event);
-                    self.begun = begun;
-                    return Ok(());
-                }
-                Err(e)
-                    if e.class == Class::Refused
-                        || self.control.wish() == Wish::Cancel
-                        || self.millis() >= until =>
-                {
-                    return Err(e);
-                }
-                Err(e) => {
-                    self.progress.waiting = Some(format!("the server is gone ({})", e.message));
-                    self.tell(Phase::Waiting);
-                    (self.engine.means.sleep)(LOOK_AGAIN).await;
-                }
-            }
-        }
-    }
-
-    fn stopped(&self, stopped: Stopped) -> Done {
-        let Stopped { mut failure, known, mut resumable } = stopped;
-        let applied = self.begun.applied;
-        let outcome = match (known, applied) {
-            (false, _) => Outcome::Ambiguous,
-            // What had moved before the first batch is a plan that is no longer true.
-            (true, 0) if failure.class == Class::Stale => {
-                resumable = false;
-                Outcome::Stale
-            }
-            (true, 0) => Outcome::Failed,
-            (true, _) => Outcome::Partial,
-        };
-        failure.durable = applied > 0 || failure.durable;
-        failure.ambiguous = !known;
-        let stands = match outcome {
-            Outcome::Ambiguous => format!(
-                "batch {} (after row {}) may or may not be committed: look at midwatch runs {} when the server is back; resume finds out",
-                self.begun.batch + 1,
-                self.begun.checkpoint,
-                self.begun.run
-            ),
-            Outcome::Failed | Outcome::Stale => "nothing was changed".to_owned(),
-            _ => format!("{applied} of {} rows are changed, in {} batches", self.plan.rows, self.begun.batch),
-        };
-        failure.message = format!("{}; {stands}", failure.message);
-        let next = format!("midwatch resume {}", self.begun.run);
-        if resumable && failure.hint.as_ref().is_none_or(|h| !h.contains(&next)) {
-            let hint = failure.hint.take().map_or_else(String::new, |h| format!("{h}; "));
-            let back = applied > 0 && self.plan.reversible != Reversible::No;
-            let undo = format!(", or midwatch undo {} takes back what was done", self.begun.run);
-            failure.hint = Some(if failure.recurs() {
-                let undo = if back { undo.as_str() } else { "" };
-                format!("{hint}mend that first; {next} then goes on with the rest{undo}")
-            } else {
-                format!("{hint}{next} goes on with the rest")
-            });
-        }
-        Done {
-            outcome,
-            applied,
-            drifted: self.begun.drifted,
-            resumable,
-            moved: failure.moved.take().map(|moved| *moved),
-            failure: Some(failure),
-            ..Done::default()
-        }
-    }
-
-    /// Every planned row was changed or left alone; else something has told this run a wrong position.
-    fn unaccounted(&self) -> Option<Error> {
-        let done = self.begun.applied + self.begun.drifted;
-        (self.plan.unit == Unit::Rows && done != self.plan.rows).then(|| {
-            let what = format!("{done} of {} planned rows are accounted for", self.plan.rows);
-            Error::new(Class::Failed, what)
-                .hint("somebody has altered the journal: midwatch journal verify; plan again for the rest")
-                .durable()
-        })
-    }
-
-    /// Asks the plan's questions; what cannot be answered is not proved.
-    async fn prove(&mut self) -> Done {
-        self.tell(Phase::Verifying);
-        if self.begun.applied > MANY {
-            self.writer.analyse().await;
-        }
-        let proof = proof::ask(self.engine, self.plan, &self.begun.run).await;
-        let wrong: Vec<_> = proof.iter().filter(|(_, n)| *n != Ok(0)).collect();
-        let verified = match () {
-            () if proof.iter().any(|(_, n)| matches!(n, Ok(n) if *n > 0)) => Some(false),
-            () if proof.is_empty() || proof.iter().any(|(_, n)| n.is_err()) => None,
-            () => Some(true),
-        };
-        let failure = wrong.first().map(|(title, n)| {
-            let what = match n {
-                Ok(n) => format!("the proof failed: {title}: {n} do not"),
-                Err(e) => format!("the proof could not be made: {title}: {}", e.message),
-            };
-            Error::new(Class::Failed, what)
-                .hint(format!("midwatch runs {} · undo takes it back", self.begun.run))
-                .durable()
-        });
-        let drifted = self.begun.drifted;
-        let failure = failure.or_else(|| self.unaccounted());
-        let failure = failure.or_else(|| {
-            (drifted > 0).then(|| {
-                Error::new(Class::Failed, format!("{drifted} rows had changed meanwhile and were left alone"))
-                    .hint(format!("midwatch runs {} lists them; plan again for the rest", self.begun.run))
-                    .durable()
-            })
-        });
-        Done {
-            outcome: if failure.is_none() { Outcome::Applied } else { Outcome::Partial },
-            applied: self.begun.applied,
-            drifted,
-            // What could not be asked can be asked again.
-            resumable: verified.is_none() && !proof.is_empty(),
-            verified,
-            proof: proof.into_iter().map(|(title, n)| (title, n.ok())).collect(),
-            failure,
-            ..Done::default()
-        }
-    }
-}
-
-/// The server did not answer, or ended our session.
-fn is_lost(e: &Error) -> bool {
-    matches!(e.code.as_deref(), Some("08006" | "08003" | "57P01" | "57P02" | "57P03"))
 }
 
 /// Another session was in the way: trying again can help.

@@ -36,6 +36,9 @@ impl Risk {
     }
 }
 
+/// Stands for all names that an operation has, where it takes many.
+pub const ALL: &str = "all";
+
 /// A parameter, given as `--set key=value`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParamSpec {
@@ -58,6 +61,8 @@ pub struct OpSpec {
     pub params: &'static [ParamSpec],
     /// Works without a journal, because it makes it.
     pub bootstraps: bool,
+    /// Takes several names at once, comma separated; none given: all there are.
+    pub many: bool,
 }
 
 /// Something that could be done on a target.
@@ -189,8 +194,8 @@ pub struct Draft {
     pub preflight: Vec<Preflight>,
     /// What is asked afterwards.
     pub verify: Vec<Verification>,
-    /// The rows; absent: statements only.
-    pub rows: Option<RowQuery>,
+    /// The rows of each step that changes rows, in the steps' order.
+    pub rows: Vec<RowQuery>,
     /// What the count counts.
     pub unit: Unit,
     /// The count, where there are no rows.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::change::{RowChange, RowKind};
+use super::change::RowChange;
 use super::target::{Environment, Server};
 
 /// Rows that the plan itself carries; all of them are in its [`super::rowset::RowSet`].
@@ -31,6 +31,9 @@ pub struct PlannedRow {
     /// Rows of one unit are changed in one transaction, and nothing else with them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<i64>,
+    /// The step that changes it, where the plan has several that change rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
 }
 
 /// Which database the plan is for. All of it must agree: a copied cluster keeps its system identifier.
@@ -139,6 +142,9 @@ pub struct Step {
     pub locks: Vec<Lock>,
     /// All of it, or each batch of it, is one transaction.
     pub in_transaction: bool,
+    /// Rows that it changes, where the plan has several steps that do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
     /// Statements that take it back, in their order; of rows the images say it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub back: Vec<String>,
@@ -346,6 +352,7 @@ impl Plan {
             lock.held_ms = None;
             lock.measured_on = None;
         }
+        plain.steps.iter_mut().for_each(|s| s.rows = None);
         // Rows are compared one by one, not as a part of this.
         plain.diff.clear();
         plain.totals.clear();
@@ -372,23 +379,17 @@ impl Plan {
 
     /// What changes, with its numbers: for people.
     pub fn change_lines(&self) -> Vec<String> {
-        let mut out = vec![match self.row_changes().next() {
-            Some(change) => {
-                let columns = match change.columns.len() {
-                    0 => String::new(),
-                    1 => ", 1 column".into(),
-                    n => format!(", {n} columns"),
-                };
-                let done = match change.kind {
-                    RowKind::Update => "changed",
-                    RowKind::Insert => "inserted",
-                    RowKind::Delete => "deleted",
-                    RowKind::Compute => "computed again",
-                };
-                format!("{} rows of {} {done}{columns}", self.rows, change.table)
-            }
-            None => format!("{} statements", self.rows),
-        }];
+        let mut out: Vec<String> = self
+            .steps
+            .iter()
+            .filter_map(|s| match &s.action {
+                Action::Rows(change) => Some(change.line(s.rows.unwrap_or(self.rows))),
+                Action::Bootstrap | Action::Statements => None,
+            })
+            .collect();
+        if self.unit == Unit::Statements {
+            out.push(format!("{} statements", self.rows));
+        }
         out.extend(self.follow.iter().map(|f| match (f.rows, &f.unknown) {
             (Some(rows), _) => format!("{rows} rows of {} that follow", f.table),
             (None, why) => format!(

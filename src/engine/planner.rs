@@ -13,9 +13,9 @@ use super::guard::JournalState;
 use super::ident::Ident;
 use super::journal;
 use super::maintain::{PlanNews, Planned, Request};
-use super::operation::{Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
+use super::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
 use super::paging::cast_name;
-use super::plan::{Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready, Reversible};
+use super::plan::{Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready, Reversible, Unit};
 use super::ports::{Param, ReadOptions, ReadTx, Snapshot};
 use super::rowset::{LineSum, RowSet, Summary};
 use super::{Cx, Engine, Error, Result, effects, rights, undo};
@@ -64,11 +64,11 @@ pub(super) async fn plan(
     // An operation with a way back of its own says so by what that way loses.
     let by_images = asked.draft.reversible == Reversible::Full && asked.undoes.is_none();
     asked.draft = effects::declare(&cx, asked.draft).await?;
-    let query = asked.draft.rows.as_ref();
+    let queries = queries(&asked.draft);
     let only = again.filter(|_| asked.draft.frozen).map(|rows| &**rows);
     let (rows, summary) = match again {
-        Some(rows) if unchanged(engine, query, only, &**rows).await? => (rows.clone(), Summary::default()),
-        _ => read_rows(engine, query, only, news).await?,
+        Some(rows) if unchanged(engine, &queries, only, &**rows).await? => (rows.clone(), Summary::default()),
+        _ => read_rows(engine, &queries, only, news).await?,
     };
     let follow = if again.is_none() { follow(engine, &asked.draft).await } else { vec![] };
     let now = server_time(engine).await?;
@@ -88,8 +88,23 @@ pub(super) async fn plan(
         preflight.push(Preflight::new("ids", Ready::Warn, what));
     }
     let (totals, other_totals) = summary.totals();
-    let draft = asked.draft;
-    let counted = if draft.rows.is_some() { rows.len() } else { draft.count };
+    let mut draft = asked.draft;
+    let statements: usize = draft
+        .steps
+        .iter()
+        .filter(|s| matches!(s.action, Action::Statements))
+        .map(|s| s.statements.len())
+        .sum();
+    if !draft.rows.is_empty() && rows.is_empty() && statements > 0 {
+        // Nothing but statements is left to be done.
+        (draft.unit, draft.count) = (Unit::Statements, statements as u64);
+    }
+    let counted = if draft.unit == Unit::Statements { draft.count } else { rows.len() };
+    if draft.rows.len() > 1 {
+        for (at, step) in draft.steps.iter_mut().enumerate() {
+            step.rows = matches!(step.action, Action::Rows(_)).then(|| summary.of_step(at));
+        }
+    }
     let mut plan = Plan {
         id: String::new(),
         operation: asked.verb,
@@ -202,38 +217,38 @@ fn accept(spec: &OpSpec, params: &Params) -> Result<()> {
     Ok(())
 }
 
-/// The name given, or the only one there is; a disabled one says why.
+/// The name given, or the only one there is, or all where several may be taken; a disabled one says why.
 fn named(engine: &Engine, operation: &dyn Operation, name: Option<&str>) -> Result<String> {
-    let verb = operation.spec().verb;
-    let mut offers = operation.offers(&engine.profile);
+    let (verb, many) = (operation.spec().verb, operation.spec().many);
+    let offers = operation.offers(&engine.profile);
     let names: Vec<_> = offers.iter().map(|o| o.name.clone()).collect();
-    let chosen = match name {
-        Some(name) => offers.into_iter().find(|o| o.name == name).ok_or_else(|| {
-            Error::usage(format!("{verb}: profile {} has no {name}", engine.profile.name)).hint(
-                if names.is_empty() { "it has none".into() } else { format!("it has: {}", names.join(", ")) },
-            )
-        })?,
-        None => match offers.len() {
-            0 => {
-                return Err(Error::usage(format!(
-                    "profile {} declares nothing to {verb}",
-                    engine.profile.name
-                )));
-            }
-            1 => offers.remove(0),
-            _ => {
-                return Err(Error::usage(format!(
-                    "{verb} what? profile {} has several",
-                    engine.profile.name
-                ))
-                .hint(names.join(", ")));
-            }
-        },
+    let chosen: Vec<&str> = match name {
+        Some(name) if many && name == ALL => names.iter().map(String::as_str).collect(),
+        Some(name) if many => name.split(',').map(str::trim).collect(),
+        Some(name) => vec![name],
+        None if many || names.len() == 1 => names.iter().map(String::as_str).collect(),
+        None if names.is_empty() => vec![],
+        None => {
+            let what = format!("{verb} what? profile {} has several", engine.profile.name);
+            return Err(Error::usage(what).hint(names.join(", ")));
+        }
     };
-    match chosen.disabled {
-        Some(why) => Err(Error::new(super::Class::Refused, format!("{verb} {}: {why}", chosen.name))),
-        None => Ok(chosen.name),
+    if chosen.is_empty() {
+        return Err(Error::usage(format!("profile {} declares nothing to {verb}", engine.profile.name)));
     }
+    for name in &chosen {
+        let offer = offers.iter().find(|o| o.name == *name).ok_or_else(|| {
+            let known =
+                if names.is_empty() { "it has none".into() } else { format!("it has: {}", names.join(", ")) };
+            Error::usage(format!("{verb}: profile {} has no {name}", engine.profile.name)).hint(known)
+        })?;
+        if let Some(why) = &offer.disabled {
+            return Err(Error::new(super::Class::Refused, format!("{verb} {name}: {why}")));
+        }
+    }
+    // In the profile's order, however they were named.
+    let ordered: Vec<&str> = names.iter().map(String::as_str).filter(|n| chosen.contains(n)).collect();
+    Ok(if many && ordered.len() > 1 && ordered.len() == names.len() { ALL.into() } else { ordered.join(",") })
 }
 
 /// The server's clock is the only one that counts.
@@ -247,22 +262,33 @@ pub(super) async fn server_time(engine: &Engine) -> Result<DateTime<Utc>> {
     Ok(now.now)
 }
 
+/// The queries with the steps that they are for; a step is named in its rows where there are several.
+fn queries(draft: &Draft) -> Vec<(RowQuery, Option<usize>)> {
+    let steps = draft.steps.iter().enumerate().filter(|(_, s)| matches!(s.action, Action::Rows(_)));
+    let several = draft.rows.len() > 1;
+    draft.rows.iter().cloned().zip(steps).map(|(q, (at, _))| (q, several.then_some(at))).collect()
+}
+
 /// Would a plan made now have the very same rows? Only their lines are summed; where they differ, or there is no
 /// telling, they are read as rows.
 async fn unchanged(
     engine: &Engine,
-    query: Option<&RowQuery>,
+    queries: &[(RowQuery, Option<usize>)],
     only: Option<&dyn RowSet>,
     rows: &dyn RowSet,
 ) -> Result<bool> {
-    let Some(query) = query else { return Ok(false) };
+    if queries.is_empty() {
+        return Ok(false);
+    }
     let mut sum = LineSum::default();
     let mut tx = engine.facts.begin(whole()).await?;
-    lines(&mut *tx, query, only, &mut |line| {
-        sum.add(&line);
-        Ok(())
-    })
-    .await?;
+    for (query, step) in queries {
+        lines(&mut *tx, query, *step, only, &mut |line| {
+            sum.add(&line);
+            Ok(())
+        })
+        .await?;
+    }
     Ok(sum.finish() == rows.sha256())
 }
 
@@ -273,14 +299,17 @@ fn whole() -> ReadOptions {
 
 async fn read_rows(
     engine: &Engine,
-    query: Option<&RowQuery>,
+    queries: &[(RowQuery, Option<usize>)],
     only: Option<&dyn RowSet>,
     news: News<'_>,
 ) -> Result<(Arc<dyn RowSet>, Summary)> {
     let mut spool = engine.means.spools.create()?;
     let mut summary = Summary::default();
-    if let Some(query) = query {
-        let mut tx = engine.facts.begin(whole()).await?;
+    if queries.is_empty() {
+        return Ok((spool.finish()?, summary));
+    }
+    let mut tx = engine.facts.begin(whole()).await?;
+    for (at, (query, step)) in queries.iter().enumerate() {
         let mut take = |line: String| {
             summary.add(&parse(&line)?);
             if summary.rows().is_multiple_of(NEWS_EVERY) {
@@ -289,8 +318,8 @@ async fn read_rows(
             spool.push(&line)
         };
         let mut all = false;
-        if only.is_none() {
-            let page = tx.texts(&query.sql(Some(FIRST), None), &query.params).await?;
+        if only.is_none() && at == 0 {
+            let page = tx.texts(&query.sql(Some(FIRST), None, *step), &query.params).await?;
             let page: Vec<String> = page.into_iter().flatten().collect();
             news(PlanNews::First(page.iter().map(|t| parse(t)).collect::<Result<_>>()?));
             all = (page.len() as u64) < FIRST.min(query.limit.unwrap_or(FIRST));
@@ -299,7 +328,7 @@ async fn read_rows(
             }
         }
         if !all {
-            lines(&mut *tx, query, only, &mut take).await?;
+            lines(&mut *tx, query, *step, only, &mut take).await?;
         }
     }
     Ok((spool.finish()?, summary))
@@ -309,6 +338,7 @@ async fn read_rows(
 async fn lines(
     tx: &mut dyn ReadTx,
     query: &RowQuery,
+    step: Option<usize>,
     only: Option<&dyn RowSet>,
     take: &mut (dyn FnMut(String) -> Result<()> + Send),
 ) -> Result<()> {
@@ -316,7 +346,7 @@ async fn lines(
         return by_keys(tx, query, only, take).await;
     }
     let mut each = |text: Option<String>| text.map_or(Ok(()), &mut *take);
-    tx.each(&query.sql(query.limit, None), &query.params, &mut each).await
+    tx.each(&query.sql(query.limit, None, step), &query.params, &mut each).await
 }
 
 fn parse(text: &str) -> Result<PlannedRow> {
@@ -345,7 +375,7 @@ async fn by_keys(
             params.push(Param::Texts(values.collect()));
             arrays.push((params.len(), cast_name(&column.type_name)));
         }
-        for text in tx.texts(&query.sql(None, Some(&arrays)), &params).await?.into_iter().flatten() {
+        for text in tx.texts(&query.sql(None, Some(&arrays), None), &params).await?.into_iter().flatten() {
             take(text)?;
         }
     }
@@ -390,7 +420,7 @@ impl RowQuery {
     }
 
     /// The query whose rows are [`PlannedRow`]s. `among`: only these keys, given as arrays of texts.
-    fn sql(&self, limit: Option<u64>, among: Option<&[(usize, String)]>) -> String {
+    fn sql(&self, limit: Option<u64>, among: Option<&[(usize, String)]>, step: Option<usize>) -> String {
         let object = |pairs: &[(String, String)]| {
             let parts: Vec<_> = pairs
                 .iter()
@@ -413,6 +443,7 @@ impl RowQuery {
         if let Some(unit) = &self.unit {
             fields.push(format!("'unit', {unit}"));
         }
+        fields.extend(step.map(|step| format!("'step', {step}")));
         let bound = among.map_or_else(String::new, |arrays| {
             let keys: Vec<_> = self.key.iter().map(|(_, e)| format!("({e})")).collect();
             let texts: Vec<_> = arrays.iter().map(|(n, _)| format!("${n}::text[]")).collect();
@@ -442,19 +473,20 @@ impl RowQuery {
 
 /// How many rows of derived tables the plan's rows touch. For people: what cannot be counted does not stop the plan.
 async fn follow(engine: &Engine, draft: &Draft) -> Vec<Follow> {
-    let change = draft.steps.iter().find_map(|s| match &s.action {
+    let changes = draft.steps.iter().filter_map(|s| match &s.action {
         Action::Rows(change) => Some(&**change),
         Action::Bootstrap | Action::Statements => None,
     });
-    let (Some(change), Some(query)) = (change, &draft.rows) else { return vec![] };
     let mut out = vec![];
-    for derived in &change.derived {
-        let counted = touched(engine, query, change, derived).await;
-        let (rows, unknown) = match counted {
-            Ok(rows) => (Some(rows), None),
-            Err(e) => (None, Some(e.message)),
-        };
-        out.push(Follow { table: derived.table.clone(), rows, unknown });
+    for (change, query) in changes.zip(&draft.rows) {
+        for derived in &change.derived {
+            let counted = touched(engine, query, change, derived).await;
+            let (rows, unknown) = match counted {
+                Ok(rows) => (Some(rows), None),
+                Err(e) => (None, Some(e.message)),
+            };
+            out.push(Follow { table: derived.table.clone(), rows, unknown });
+        }
     }
     out
 }

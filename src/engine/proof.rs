@@ -9,7 +9,7 @@ use super::ports::{Facts, Param, ReadOptions};
 use super::{Engine, Error, Result};
 
 /// The images of a run, as the plan's questions read them.
-const RUN_ROWS: &str = "with run_rows as not materialized (select i.seq, i.batch, i.relation, i.key, i.before, i.after \
+const RUN_ROWS: &str = "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, i.before, i.after \
                         from midwatch.images i where i.run = $1::bigint";
 
 /// Each question, all at once, and how many rows answer it wrongly.

@@ -76,6 +76,12 @@ fn statements(change: &RowChange) -> Vec<(String, String)> {
     let batch = format!("batch as (select {} where false)", columns.join(", "));
     let over = |sql: &str| change.over(&batch, RUN, sql);
     let mut out = own(change);
+    out.extend(change.source.as_ref().map(|source| {
+        let lock = if source.present { " for share" } else { "" };
+        let columns = names(change.key.iter().chain(&change.columns));
+        let sql = format!("select {columns} from {} where false{lock}", Relation::parse(&source.table));
+        (format!("what is copied from {}", source.table), sql)
+    }));
     for (what, statement) in [("audit", &change.audit), ("after_batch", &change.after_batch)] {
         out.extend(statement.iter().map(|sql| (format!("the profile's {what}"), over(sql))));
     }

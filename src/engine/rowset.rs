@@ -77,6 +77,9 @@ pub struct RawRow {
     /// As [`PlannedRow::unit`].
     #[serde(default)]
     pub unit: Option<i64>,
+    /// As [`PlannedRow::step`].
+    #[serde(default)]
+    pub step: Option<usize>,
 }
 
 /// The sum of a row set's lines.
@@ -108,12 +111,16 @@ pub struct Summary {
     first: Vec<PlannedRow>,
     kinds: HashMap<String, u64>,
     others: u64,
+    steps: HashMap<usize, u64>,
 }
 
 impl Summary {
     /// One more row.
     pub fn add(&mut self, row: &PlannedRow) {
         self.rows += 1;
+        if let Some(step) = row.step {
+            *self.steps.entry(step).or_default() += 1;
+        }
         if self.first.len() < DIFF_ROWS {
             self.first.push(row.clone());
         }
@@ -130,6 +137,11 @@ impl Summary {
     /// Rows so far.
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// Of them, those that a step changes.
+    pub fn of_step(&self, step: usize) -> u64 {
+        self.steps.get(&step).copied().unwrap_or(0)
     }
 
     /// The first rows.

@@ -8,69 +8,164 @@ use super::effects;
 use super::ident::{Ident, Relation, literal};
 use super::journal::{self, Outcome, RunRecord};
 use super::operation::{Draft, PlanCx, RowQuery, Undo};
-use super::plan::{Action, Lock, Plan, Preflight, Ready, Reversible, Step, Unit};
+use super::plan::{Action, Lock, Plan, Preflight, Ready, Reversible, Step, Unit, Verification};
 use super::ports::Param;
 use super::tables::Table;
 
 /// Rows named that others have changed since.
 const NAMED: usize = 10;
 
-/// What the images of a run make of it.
+/// What the images of a run make of it, and what its statements said of their way back.
 pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo> {
     let impossible = |why: &str| Ok(Undo::Impossible { why: why.to_owned() });
     if run.live {
         return impossible("it is still going on");
     }
-    if run.rows_applied == 0 {
+    let ran = ran(cx, run).await?;
+    if run.rows_applied == 0 && ran.is_empty() {
         return impossible("it has changed nothing");
     }
     let plan = journal::plan_of(cx.cx.facts, &run.id).await?;
     if plan.reversible == Reversible::No {
         return impossible(&plan.undo);
     }
-    let Some((step, change)) = plan.steps.iter().find_map(|s| match &s.action {
-        Action::Rows(change) => Some((s, &**change)),
-        Action::Bootstrap | Action::Statements => None,
-    }) else {
-        return impossible("it changed no rows, and its statements have no inverse");
-    };
-    let mut inverse = inverse(change, &run.id);
-    if inverse.kind == RowKind::Delete {
-        let table = Table::find(cx, &change.table).await?;
-        inverse.referrers = table.referrers.into_iter().filter(|r| r.on_delete).collect();
+    let mut way = Way::default();
+    for (at, step) in plan.steps.iter().enumerate().rev() {
+        match &step.action {
+            Action::Rows(change) => way.rows(cx, run, &plan, (at, step), change).await?,
+            Action::Statements if ran.contains(&at) && !step.back.is_empty() => way.statements(step),
+            Action::Statements | Action::Bootstrap => {}
+        }
     }
-    let source = source(change, &inverse);
-    let mut preflight = Vec::new();
+    if way.steps.is_empty() {
+        return impossible("it changed no rows, and its statements have no inverse");
+    }
     if run.outcome == Outcome::Running {
-        preflight.push(Preflight::new(
+        way.preflight.push(Preflight::new(
             "run",
             Ready::Warn,
             format!("run {} was never finished: what it did is taken back", run.id),
         ));
     }
-    preflight.extend(since(cx, run, &source).await?);
-    preflight.extend(guard(cx, &inverse).await?);
-    preflight.extend(checks(cx, run, change, &mut inverse).await?);
     if let Some(by) = &run.undone_by {
-        preflight.push(Preflight::new(
+        way.preflight.push(Preflight::new(
             "run",
             Ready::Warn,
             format!("run {by} has taken (some of) it back already"),
         ));
     }
-    let mut draft = draft(run, &plan, step, &inverse, &source);
-    draft.preflight = preflight;
-    Ok(Undo::Draft(Box::new(draft)))
+    Ok(Undo::Draft(Box::new(way.draft(run, &plan))))
 }
 
-fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: &Source) -> Draft {
-    let mut changes = vec![];
-    for derived in &change.derived {
-        changes.push(format!("rows of {} put back as run {} found them", derived.table, run.id));
+/// Steps whose statements were run.
+async fn ran(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Vec<usize>> {
+    #[derive(Deserialize)]
+    struct Ran {
+        step: usize,
     }
-    if change.audit.is_some() {
-        changes.push("the system's own audit rows, written for this way too".into());
+    let sql = "select (e.body::json ->> 'step')::int as step from midwatch.events e \
+               where e.run = $1::bigint and e.kind = 'step' order by e.seq";
+    let rows: Vec<Ran> = cx.cx.read().await?.fetch(sql, &[Param::from(run.id.as_str())]).await?;
+    Ok(rows.into_iter().map(|r| r.step).collect())
+}
+
+/// The way back so far, last step first.
+#[derive(Default)]
+struct Way {
+    steps: Vec<Step>,
+    rows: Vec<RowQuery>,
+    changes: Vec<String>,
+    verify: Vec<Verification>,
+    preflight: Vec<Preflight>,
+    statements: u64,
+}
+
+impl Way {
+    async fn rows(
+        &mut self,
+        cx: &PlanCx<'_>,
+        run: &RunRecord,
+        plan: &Plan,
+        (at, step): (usize, &Step),
+        change: &RowChange,
+    ) -> Result<()> {
+        let mut inverse = inverse(change, &run.id);
+        if inverse.kind == RowKind::Delete {
+            let table = Table::find(cx, &change.table).await?;
+            inverse.referrers = table.referrers.into_iter().filter(|r| r.on_delete).collect();
+        }
+        let source = source(change, &inverse, at);
+        self.preflight.extend(since(cx, run, &source).await?);
+        self.preflight.extend(guard(cx, &inverse).await?);
+        self.preflight.extend(checks(cx, run, at, change, &mut inverse).await?);
+        for derived in &inverse.derived {
+            self.changes.push(format!("rows of {} put back as run {} found them", derived.table, run.id));
+        }
+        if inverse.audit.is_some() {
+            self.changes.push("the system's own audit rows, written for this way too".into());
+        }
+        let several = plan.row_changes().nth(1).is_some();
+        self.verify.extend(super::change::verification(&inverse, self.steps.len()));
+        self.rows.push(query(run, &inverse, &source));
+        self.steps.push(Step {
+            id: if several { format!("undo {}", step.id) } else { "undo".into() },
+            title: format!("put rows of {} back, last batch first", change.table),
+            statements: super::change::shown(&inverse),
+            locks: locks(step, &inverse),
+            in_transaction: true,
+            back: vec![],
+            rows: None,
+            action: Action::Rows(Box::new(inverse)),
+        });
+        Ok(())
     }
+
+    fn statements(&mut self, step: &Step) {
+        self.statements += step.back.len() as u64;
+        self.steps.push(Step {
+            id: format!("undo {}", step.id),
+            title: format!("take back: {}", step.title),
+            statements: step.back.clone(),
+            locks: step.locks.iter().map(unmeasured).collect(),
+            in_transaction: step.in_transaction,
+            back: step.statements.clone(),
+            rows: None,
+            action: Action::Statements,
+        });
+    }
+
+    fn draft(self, run: &RunRecord, plan: &Plan) -> Draft {
+        let rows = !self.rows.is_empty();
+        Draft {
+            why: format!(
+                "takes back run {} ({} {}, {} by {})",
+                run.id,
+                run.operation,
+                run.name,
+                run.outcome.word(),
+                run.operator
+            ),
+            changes: self.changes,
+            obstacle: plan.obstacle.clone(),
+            reversible: plan.reversible,
+            undo: if rows {
+                "by undoing this run in turn, from its own images".into()
+            } else {
+                "by undoing this run in turn".into()
+            },
+            frozen: false,
+            steps: self.steps,
+            preflight: self.preflight,
+            verify: self.verify,
+            rows: self.rows,
+            unit: if rows { Unit::Rows } else { Unit::Statements },
+            count: self.statements,
+        }
+    }
+}
+
+/// Rows to put back, from the images of the run.
+fn query(run: &RunRecord, change: &RowChange, source: &Source) -> RowQuery {
     let pairs = |columns: &[TypedColumn], side: &str| {
         columns
             .iter()
@@ -86,56 +181,26 @@ fn draft(run: &RunRecord, plan: &Plan, step: &Step, change: &RowChange, source: 
             (pairs(&columns, "after"), pairs(&columns, "before"))
         }
     };
-    Draft {
-        why: format!(
-            "takes back run {} ({} {}, {} by {})",
-            run.id,
-            run.operation,
-            run.name,
-            run.outcome.word(),
-            run.operator
-        ),
-        changes,
-        obstacle: plan.obstacle.clone(),
-        reversible: plan.reversible,
-        undo: "by undoing this run in turn, from its own images".into(),
-        frozen: false,
-        steps: vec![Step {
-            id: "undo".into(),
-            title: format!("put rows of {} back, last batch first", change.table),
-            statements: super::change::shown(change),
-            locks: locks(step, change),
-            in_transaction: true,
-            back: vec![],
-            action: Action::Rows(Box::new(change.clone())),
-        }],
-        preflight: vec![],
-        verify: super::change::verification(change).into_iter().collect(),
-        rows: Some(RowQuery {
-            from: source.from.clone(),
-            filter: source.still.clone(),
-            params: vec![Param::from(run.id.as_str())],
-            key: change
-                .key
-                .iter()
-                .map(|c| (c.name.clone(), format!("i.key->>{}", literal(&c.name))))
-                .collect(),
-            before,
-            after,
-            show: vec![],
-            order: Some("i.batch desc, i.seq desc, i.key::text".into()),
-            unit: Some("i.batch".into()),
-            limit: None,
-        }),
-        unit: Unit::Rows,
-        count: 0,
+    RowQuery {
+        from: source.from.clone(),
+        filter: source.still.clone(),
+        params: vec![Param::from(run.id.as_str())],
+        key: change.key.iter().map(|c| (c.name.clone(), format!("i.key->>{}", literal(&c.name)))).collect(),
+        before,
+        after,
+        order: Some("i.batch desc, i.seq desc, i.key::text".into()),
+        unit: Some("i.batch".into()),
+        ..RowQuery::default()
     }
+}
+
+fn unmeasured(lock: &Lock) -> Lock {
+    Lock { held_ms: None, measured_on: None, ..lock.clone() }
 }
 
 /// Those of the run itself, and what is altered besides.
 fn locks(step: &Step, change: &RowChange) -> Vec<Lock> {
-    let mut out: Vec<Lock> =
-        step.locks.iter().map(|l| Lock { held_ms: None, measured_on: None, ..l.clone() }).collect();
+    let mut out: Vec<Lock> = step.locks.iter().map(unmeasured).collect();
     if change.before_batch.iter().any(|s| s.contains("drop constraint")) {
         out.push(super::operation::lock(&change.table, "ACCESS EXCLUSIVE while a CHECK is away"));
     }
@@ -158,6 +223,8 @@ pub(super) fn inverse(change: &RowChange, run: &str) -> RowChange {
         // The images say what was; computing it again would say what should be.
         after_batch: change.after_batch.clone().filter(|_| kind != RowKind::Compute),
         canary: None,
+        // What was is put back, whatever the other table says by now.
+        source: None,
         reason: format!("undo of run {run}"),
         ..change.clone()
     }
@@ -184,6 +251,7 @@ async fn guard(cx: &PlanCx<'_>, inverse: &RowChange) -> Result<Option<Preflight>
 async fn checks(
     cx: &PlanCx<'_>,
     run: &RunRecord,
+    step: usize,
     change: &RowChange,
     inverse: &mut RowChange,
 ) -> Result<Vec<Preflight>> {
@@ -200,7 +268,7 @@ async fn checks(
     let relation = Relation::parse(&change.table);
     for check in table.checks_on(&inverse.columns) {
         let sql = format!(
-            "select count(*)::text from (select {} from midwatch.images i where i.run = $1::bigint and i.seq is not null) r \
+            "select count(*)::text from (select {} from midwatch.images i where i.run = $1::bigint and i.step = {step} and i.seq is not null) r \
              where not ({})",
             kept.join(", "),
             check.expression
@@ -234,7 +302,7 @@ struct Source {
     changed: String,
 }
 
-fn source(change: &RowChange, inverse: &RowChange) -> Source {
+fn source(change: &RowChange, inverse: &RowChange, step: usize) -> Source {
     let compute = inverse.kind == RowKind::Compute;
     let (table, columns, key) = match change.derived.first().filter(|_| compute) {
         Some(derived) => (&derived.table, &derived.columns, &derived.key),
@@ -250,7 +318,7 @@ fn source(change: &RowChange, inverse: &RowChange) -> Source {
     let which = if compute { "is null and m.before is distinct from m.after" } else { "is not null" };
     // A row that a batch created and another deleted again is neither.
     let from = format!(
-        "from (select * from midwatch.images m where m.run = $1::bigint and m.seq {which}) i left join {} t on {}",
+        "from (select * from midwatch.images m where m.run = $1::bigint and m.step = {step} and m.seq {which}) i left join {} t on {}",
         Relation::parse(table),
         on.join(" and "),
     );

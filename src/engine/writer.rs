@@ -4,7 +4,7 @@ use super::change::RowChange;
 use super::error::Result;
 use super::guard::Approved;
 use super::journal::{Event, Operator, Outcome};
-use super::plan::Plan;
+use super::plan::{Plan, Step};
 use super::ports::Fut;
 use super::rowset::RawRow;
 
@@ -117,12 +117,12 @@ pub trait Writer: Send {
     fn abandon(&mut self) -> Fut<'_, ()>;
     /// Takes over a run whose client is gone, once none of its sessions is left.
     fn take_over<'a>(&'a mut self, run: &'a str) -> Fut<'a, Result<(Begun, Event)>>;
-    /// Runs a step's statements.
+    /// Runs a step's statements; `counted`: they are what the run counts.
     fn statements<'a>(
         &'a mut self,
         begun: &'a Begun,
-        statements: &'a [String],
-        in_transaction: bool,
+        step: &'a Step,
+        counted: bool,
     ) -> Fut<'a, Result<Committed>>;
     /// Does one batch.
     fn batch<'a>(&'a mut self, batch: &'a Batch<'a>) -> Fut<'a, Result<Committed>>;

@@ -34,6 +34,7 @@ static SPEC: OpSpec = OpSpec {
         },
     ],
     bootstraps: false,
+    many: false,
 };
 
 impl Operation for Backfill {
@@ -146,6 +147,7 @@ impl<'p> Way<'p> {
             after_batch: self.after_batch.map(str::to_owned),
             derived: derived(cx, self.derived).await?,
             referrers: vec![],
+            source: None,
             rewritten: false,
             restores: None,
             canary: None,
@@ -178,7 +180,7 @@ impl<'p> Way<'p> {
             steps: vec![step(cx, change, &said.title, said.locks)],
             preflight: said.preflight,
             verify: selection::verify(cx.profile(), change, self.verify),
-            rows: Some(rows),
+            rows: vec![rows],
             unit: Unit::Rows,
             count: 0,
         }
@@ -314,6 +316,7 @@ fn step(cx: &PlanCx<'_>, change: &RowChange, title: &str, locks: Vec<Lock>) -> S
         locks,
         in_transaction: true,
         back: vec![],
+        rows: None,
         action: Action::Rows(Box::new(change.clone())),
     }
 }

@@ -27,6 +27,7 @@ static SPEC: OpSpec = OpSpec {
         ParamSpec { name: "ids", about: "only these rows of the rule, by key, comma separated" },
     ],
     bootstraps: false,
+    many: false,
 };
 
 impl Operation for Fix {
@@ -144,7 +145,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         steps: vec![step(&change, fix.title.clone())],
         preflight: vec![table.privilege(&fix.table, what, may, &cx.cx.server.role)],
         verify: selection::verify(cx.profile(), &change, &fix.verify),
-        rows: Some(rows),
+        rows: vec![rows],
         unit: Unit::Rows,
         count: 0,
     })
@@ -167,6 +168,7 @@ async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<R
         after_batch: fix.compute.clone(),
         derived: derived(cx, &fix.derived).await?,
         referrers: vec![],
+        source: None,
         rewritten: false,
         restores: None,
         canary: None,
@@ -190,6 +192,7 @@ fn step(change: &RowChange, title: String) -> Step {
         locks: vec![lock(&change.table, "ROW EXCLUSIVE")],
         in_transaction: true,
         back: vec![],
+        rows: None,
         action: Action::Rows(Box::new(change.clone())),
     }
 }
@@ -238,8 +241,8 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         frozen: false,
         steps: vec![step(&change, "revoke the compensations".into())],
         preflight: vec![],
-        verify: verification(&change).into_iter().collect(),
-        rows: Some(rows),
+        verify: verification(&change, 0).into_iter().collect(),
+        rows: vec![rows],
         unit: Unit::Rows,
         count: 0,
     })))

@@ -21,6 +21,7 @@ static SPEC: OpSpec = OpSpec {
         about: "roles, comma separated, that may work with the journal besides its owner",
     }],
     bootstraps: true,
+    many: false,
 };
 
 impl Operation for Init {
@@ -125,12 +126,13 @@ async fn admit(cx: &PlanCx<'_>, roles: &[String]) -> Result<Draft> {
             locks: vec![],
             in_transaction: true,
             back: vec![],
+            rows: None,
             action: Action::Statements,
             statements,
         }],
         preflight: vec![privilege],
         verify: vec![admitted(roles)],
-        rows: None,
+        rows: vec![],
         unit: Unit::Statements,
     })
 }
@@ -171,6 +173,7 @@ async fn create(cx: &PlanCx<'_>, pending: &[String], roles: &[String]) -> Result
             locks: vec![lock("schema midwatch", "ACCESS EXCLUSIVE on its new tables")],
             in_transaction: true,
             back: vec![],
+            rows: None,
             action: Action::Bootstrap,
             statements,
         }],
@@ -185,7 +188,7 @@ async fn create(cx: &PlanCx<'_>, pending: &[String], roles: &[String]) -> Result
         })
         .chain((!roles.is_empty()).then(|| admitted(roles)))
         .collect(),
-        rows: None,
+        rows: vec![],
         unit: Unit::Statements,
     })
 }

@@ -29,6 +29,7 @@ static SPEC: OpSpec = OpSpec {
         ParamSpec { name: "limit", about: "at most so many rows, in the key's order" },
     ],
     bootstraps: false,
+    many: false,
 };
 
 impl Operation for Requeue {

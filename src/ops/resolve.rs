@@ -26,6 +26,7 @@ static SPEC: OpSpec = OpSpec {
         ParamSpec { name: "limit", about: "at most so many rows, in the key's order" },
     ],
     bootstraps: false,
+    many: false,
 };
 
 impl Operation for Resolve {
@@ -96,7 +97,7 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Para
     } else {
         "no audit rows: the profile declares none; the journal keeps the reason".into()
     });
-    draft.preflight.extend(at_work(cx, q, draft.rows.as_ref()).await?);
+    draft.preflight.extend(at_work(cx, q, draft.rows.first()).await?);
     Ok(draft)
 }
 

@@ -147,6 +147,7 @@ pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         after_batch: None,
         derived: derived(cx, &own.derived).await?,
         referrers: vec![],
+        source: None,
         rewritten: false,
         restores: None,
         canary: turn.canary,
@@ -172,6 +173,7 @@ pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
             locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
             in_transaction: true,
             back: vec![],
+            rows: None,
             action: Action::Rows(Box::new(change.clone())),
         }],
         preflight: vec![table.privilege(
@@ -180,8 +182,8 @@ pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
             table.may_update_all(&change.columns),
             &cx.cx.server.role,
         )],
-        verify: verification(&change).into_iter().collect(),
-        rows: Some(rows(q, chosen, &which, after, params.limit()?)),
+        verify: verification(&change, 0).into_iter().collect(),
+        rows: vec![rows(q, chosen, &which, after, params.limit()?)],
         unit: Unit::Rows,
         count: 0,
     })
@@ -244,7 +246,7 @@ fn rows(q: &Queue, chosen: Filter, also: &str, after: Vec<(String, String)>, lim
 
 /// What is asked after every change of rows, and what the profile asks besides.
 pub(super) fn verify(profile: &Profile, change: &RowChange, questions: &[Question]) -> Vec<Verification> {
-    let mut out: Vec<_> = verification(change).into_iter().collect();
+    let mut out: Vec<_> = verification(change, 0).into_iter().collect();
     out.extend(
         questions.iter().map(|q| Verification { title: q.title.clone(), sql: profile.with_sources(&q.sql) }),
     );

@@ -59,6 +59,7 @@ fn change() -> RowChange {
         after_batch: None,
         derived: vec![],
         referrers: vec![],
+        source: None,
         rewritten: false,
         restores: None,
         canary: None,
@@ -86,6 +87,7 @@ fn step() -> Step {
         ],
         in_transaction: true,
         back: vec![],
+        rows: None,
         action: Action::Rows(Box::new(change())),
     }
 }

@@ -144,6 +144,38 @@ pub(super) fn fill(change: &RowChange) -> String {
     )
 }
 
+/// Keeps what the rows are copied from as it is until the batch is committed. In the plan's order, before the rows
+/// themselves, as whoever writes there does. Parameters as for [`fill`].
+pub(super) fn hold(change: &RowChange) -> Option<String> {
+    let source = change.source.as_ref().filter(|s| s.present)?;
+    Some(format!(
+        "select count(*)::text from (select p.seq from ({PLANNED}) p join {} s on {} order by p.seq for share of s) q",
+        relation(&source.table),
+        key_is("s", &change.key, "p.key"),
+    ))
+}
+
+/// Rows that the source no longer says (or says again) are no part of the batch.
+pub(super) fn unsourced(change: &RowChange) -> Option<String> {
+    let source = change.source.as_ref()?;
+    let key = same_key("s", &change.key, "b");
+    let table = relation(&source.table);
+    Some(if source.present {
+        // Of another type there, perhaps: compared as what it becomes here.
+        let same: Vec<_> = change
+            .columns
+            .iter()
+            .map(|c| {
+                let (name, text) = (Ident(&c.name), literal(&c.name));
+                format!("s.{name}::{}::text is not distinct from b.midwatch_after->>{text}", c.type_name)
+            })
+            .collect();
+        format!("delete from {BATCH} b where not exists (select from {table} s where {key} and {})", same.join(" and "))
+    } else {
+        format!("delete from {BATCH} b using {table} s where {key}")
+    })
+}
+
 /// The change itself; keeps the image of every row it writes. `$1` run, `$2` step, `$3` batch.
 pub(super) fn change(change: &RowChange) -> Option<String> {
     let table = relation(&change.table);

@@ -19,7 +19,7 @@ use super::lock::{self, Held};
 use super::session;
 use crate::engine::guard::Approved;
 use crate::engine::journal::{self, Event};
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, Step};
 use crate::engine::ports::Fut;
 use crate::engine::rowset::RawRow;
 use crate::engine::writer::{Batch, Begun, Committed, Ending, Terms, Writer, Writers};
@@ -380,17 +380,19 @@ impl Writer for PgWriter {
     fn statements<'a>(
         &'a mut self,
         begun: &'a Begun,
-        statements: &'a [String],
-        in_transaction: bool,
+        step: &'a Step,
+        counted: bool,
     ) -> Fut<'a, Result<Committed>> {
         Box::pin(async move {
+            let Step { statements, in_transaction, .. } = step;
             if !in_transaction {
                 for sql in statements {
                     // What went before stays: say so.
                     self.raw("run a statement", sql).await.map_err(Error::durable)?;
                 }
             }
-            let inside: &[String] = if in_transaction { statements } else { &[] };
+            let inside: &[String] = if *in_transaction { statements } else { &[] };
+            let applied = if counted { statements.len() as u64 } else { 0 };
             let event = self
                 .fenced(begun, "run the step's statements", async |w, run| {
                     for sql in inside {
@@ -400,15 +402,14 @@ impl Writer for PgWriter {
                     sqlx::query(sql)
                         .bind(run)
                         .bind(i32::try_from(begun.step + 1).unwrap_or(i32::MAX))
-                        .bind(int(statements.len() as u64))
+                        .bind(int(applied))
                         .execute(&mut w.work)
                         .await
                         .map_err(|e| write_error(&e, "write the checkpoint"))?;
-                    let body = json!({ "step": begun.step, "statements": statements.len() });
+                    let body = json!({ "step": begun.step, "id": step.id, "statements": applied, "ran": statements.len() });
                     w.event(run, "step", &body).await
                 })
                 .await?;
-            let applied = statements.len() as u64;
             Ok(Committed { applied, end: true, event: Some(event), ..Committed::default() })
         })
     }

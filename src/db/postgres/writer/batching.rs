@@ -73,7 +73,14 @@ impl PgWriter {
         }
         let planned = unsigned(range.upto - from);
         let rows = numbers([place.run, place.step, place.from, place.to])?;
+        if let Some(sql) = batch::hold(b.change) {
+            let same = numbers([place.run, place.step, place.from, place.to])?;
+            self.text("hold what is copied", sql, same).await?;
+        }
         let mut applied = self.execute("read and lock the rows", batch::fill(b.change), rows).await?;
+        if let Some(sql) = batch::unsourced(b.change) {
+            applied -= self.execute("compare with what is copied", sql, PgArguments::default()).await?;
+        }
         if let Some(sql) = batch::referred(b.change) {
             self.execute("leave rows out that others refer to", sql, PgArguments::default()).await?;
         }

@@ -1,0 +1,51 @@
+//! Few rows first: what becomes of them decides whether more follow.
+
+use super::{LOOK_AGAIN, Run, Stopped};
+use crate::engine::change::Canary;
+use crate::engine::error::{Class, Error};
+use crate::engine::progress::Phase;
+use crate::engine::proof::{self, Fate};
+
+impl Run<'_> {
+    /// What becomes of the rows that were requeued decides whether more follow.
+    pub(super) async fn watch_canary(&mut self, canary: &Canary, batch: u64, earlier: Fate) -> Result<Fate, Stopped> {
+        let until = self.millis() + i64::try_from(canary.wait_s).unwrap_or(0) * 1_000;
+        loop {
+            let fate = match proof::fate(&*self.engine.facts, &self.begun.run, batch, canary).await {
+                Ok(fate) => earlier.and(fate),
+                Err(failure) => return Err(Stopped::known(failure)),
+            };
+            let stop = |message: String| {
+                let failure = Error::new(Class::Failed, message)
+                    .hint("the rest was not touched; find out why first, then plan again");
+                Err(Stopped { failure, known: true, resumable: false })
+            };
+            let limit = if batch == 1 { 0 } else { u64::from(canary.max_failed_percent) };
+            let settled = fate.failed + fate.done;
+            if fate.failed * 100 > limit * settled.max(1) {
+                return stop(format!("{} of {settled} requeued rows have failed again", fate.failed));
+            }
+            if fate.unknown > 0 {
+                let all = settled + fate.waiting + fate.unknown;
+                let states =
+                    "in states that the profile's queue does not name: whether they failed is unknown";
+                return stop(format!("{} of {all} requeued rows are {states}", fate.unknown));
+            }
+            if fate.waiting == 0 {
+                self.progress.waiting = None;
+                return Ok(fate);
+            }
+            if self.millis() >= until {
+                return stop(format!(
+                    "{} requeued rows were not taken by a worker within {} s",
+                    fate.waiting, canary.wait_s
+                ));
+            }
+            self.progress.waiting = Some(format!("{} requeued rows are waiting for a worker", fate.waiting));
+            self.tell(Phase::Waiting);
+            self.wishes().await?;
+            (self.engine.means.sleep)(LOOK_AGAIN).await;
+            self.still_locked().await?;
+        }
+    }
+}

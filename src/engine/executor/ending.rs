@@ -1,0 +1,172 @@
+//! How a run ends: what is known after a failure, and the proof after success.
+
+use super::{LOOK_AGAIN, Run, Stopped};
+use crate::engine::beginning::MANY;
+use crate::engine::error::{Class, Error, Result};
+use crate::engine::journal::Outcome;
+use crate::engine::plan::{Action, Reversible, Unit};
+use crate::engine::progress::{Done, Phase, Wish};
+use crate::engine::proof;
+
+impl Run<'_> {
+    /// After a failure: reads how far the run really came, where the failure leaves that open.
+    pub(super) async fn recovered(&mut self, e: Error) -> Stopped {
+        if !is_lost(&e) && !e.ambiguous {
+            return Stopped::known(e);
+        }
+        match self.regain().await {
+            Ok(()) => Stopped::known(Error { ambiguous: false, ..e }),
+            Err(lost) => {
+                let known = !e.ambiguous;
+                let message = format!("{}; and afterwards: {}", e.message, lost.message);
+                Stopped { failure: Error { message, ..e }, known, resumable: true }
+            }
+        }
+    }
+
+    /// New sessions on the same run, and what the server knows of it. A server that starts again is waited for: only it
+    /// can say what became of the last batch.
+    pub(super) async fn regain(&mut self) -> Result<()> {
+        let patience = i64::from(self.engine.guard.policy.reconnect_s) * 1_000;
+        let until = self.millis() + patience;
+        loop {
+            match self.writer.recover(&self.begun).await {
+                Ok((begun, event)) => {
+                    self.mirror(&event);
+                    self.begun = begun;
+                    return Ok(());
+                }
+                Err(e)
+                    if e.class == Class::Refused
+                        || self.control.wish() == Wish::Cancel
+                        || self.millis() >= until =>
+                {
+                    return Err(e);
+                }
+                Err(e) => {
+                    self.progress.waiting = Some(format!("the server is gone ({})", e.message));
+                    self.tell(Phase::Waiting);
+                    (self.engine.means.sleep)(LOOK_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    pub(super) fn stopped(&self, stopped: Stopped) -> Done {
+        let Stopped { mut failure, known, mut resumable } = stopped;
+        let applied = self.begun.applied;
+        // Statements that are not counted have done something as well.
+        let changed = applied + self.ran();
+        let outcome = match (known, changed) {
+            (false, _) => Outcome::Ambiguous,
+            // What had moved before the first batch is a plan that is no longer true.
+            (true, 0) if failure.class == Class::Stale => {
+                resumable = false;
+                Outcome::Stale
+            }
+            (true, 0) => Outcome::Failed,
+            (true, _) => Outcome::Partial,
+        };
+        failure.durable = changed > 0 || failure.durable;
+        failure.ambiguous = !known;
+        let stands = match outcome {
+            Outcome::Ambiguous => format!(
+                "batch {} (after row {}) may or may not be committed: look at midwatch runs {} when the server is back; resume finds out",
+                self.begun.batch + 1,
+                self.begun.checkpoint,
+                self.begun.run
+            ),
+            Outcome::Failed | Outcome::Stale => "nothing was changed".to_owned(),
+            _ => format!("{applied} of {} rows are changed, in {} batches", self.plan.rows, self.begun.batch),
+        };
+        failure.message = format!("{}; {stands}", failure.message);
+        let next = format!("midwatch resume {}", self.begun.run);
+        if resumable && failure.hint.as_ref().is_none_or(|h| !h.contains(&next)) {
+            let hint = failure.hint.take().map_or_else(String::new, |h| format!("{h}; "));
+            let back = changed > 0 && self.plan.reversible != Reversible::No;
+            let undo = format!(", or midwatch undo {} takes back what was done", self.begun.run);
+            failure.hint = Some(if failure.recurs() {
+                let undo = if back { undo.as_str() } else { "" };
+                format!("{hint}mend that first; {next} then goes on with the rest{undo}")
+            } else {
+                format!("{hint}{next} goes on with the rest")
+            });
+        }
+        Done {
+            outcome,
+            applied,
+            drifted: self.begun.drifted,
+            resumable,
+            moved: failure.moved.take().map(|moved| *moved),
+            failure: Some(failure),
+            ..Done::default()
+        }
+    }
+
+    /// Statements of finished steps, where the run counts rows.
+    fn ran(&self) -> u64 {
+        let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();
+        let statements = done.iter().filter(|s| matches!(s.action, Action::Statements));
+        if self.plan.unit == Unit::Rows { statements.map(|s| s.statements.len() as u64).sum() } else { 0 }
+    }
+
+    /// Every planned row was changed or left alone; else something has told this run a wrong position.
+    fn unaccounted(&self) -> Option<Error> {
+        let done = self.begun.applied + self.begun.drifted;
+        (self.plan.unit == Unit::Rows && done != self.plan.rows).then(|| {
+            let what = format!("{done} of {} planned rows are accounted for", self.plan.rows);
+            Error::new(Class::Failed, what)
+                .hint("somebody has altered the journal: midwatch journal verify; plan again for the rest")
+                .durable()
+        })
+    }
+
+    /// Asks the plan's questions; what cannot be answered is not proved.
+    pub(super) async fn prove(&mut self) -> Done {
+        self.tell(Phase::Verifying);
+        if self.begun.applied > MANY {
+            self.writer.analyse().await;
+        }
+        let proof = proof::ask(self.engine, self.plan, &self.begun.run).await;
+        let wrong: Vec<_> = proof.iter().filter(|(_, n)| *n != Ok(0)).collect();
+        let verified = match () {
+            () if proof.iter().any(|(_, n)| matches!(n, Ok(n) if *n > 0)) => Some(false),
+            () if proof.is_empty() || proof.iter().any(|(_, n)| n.is_err()) => None,
+            () => Some(true),
+        };
+        let failure = wrong.first().map(|(title, n)| {
+            let what = match n {
+                Ok(n) => format!("the proof failed: {title}: {n} do not"),
+                Err(e) => format!("the proof could not be made: {title}: {}", e.message),
+            };
+            Error::new(Class::Failed, what)
+                .hint(format!("midwatch runs {} · undo takes it back", self.begun.run))
+                .durable()
+        });
+        let drifted = self.begun.drifted;
+        let failure = failure.or_else(|| self.unaccounted());
+        let failure = failure.or_else(|| {
+            (drifted > 0).then(|| {
+                Error::new(Class::Failed, format!("{drifted} rows had changed meanwhile and were left alone"))
+                    .hint(format!("midwatch runs {} lists them; plan again for the rest", self.begun.run))
+                    .durable()
+            })
+        });
+        Done {
+            outcome: if failure.is_none() { Outcome::Applied } else { Outcome::Partial },
+            applied: self.begun.applied,
+            drifted,
+            // What could not be asked can be asked again.
+            resumable: verified.is_none() && !proof.is_empty(),
+            verified,
+            proof: proof.into_iter().map(|(title, n)| (title, n.ok())).collect(),
+            failure,
+            ..Done::default()
+        }
+    }
+}
+
+/// The server did not answer, or ended our session.
+pub(super) fn is_lost(e: &Error) -> bool {
+    matches!(e.code.as_deref(), Some("08006" | "08003" | "57P01" | "57P02" | "57P03"))
+}
