@@ -498,6 +498,11 @@ impl Profile {
     /// Is what the trigger writes known?
     pub fn knows_trigger(&self, table: &str, trigger: &str) -> bool {
         let bare = Relation::parse(table).name;
+        // What mirrors a table is what keeps its twin in step.
+        let mirrors = |t: &Twin| t.triggers.iter().any(|m| m == trigger) && Relation::parse(&t.legacy).name == bare;
+        if self.twins.iter().any(mirrors) {
+            return true;
+        }
         self.known_triggers.iter().filter_map(|k| k.rsplit_once('.')).any(|(t, name)| {
             let named = match name.strip_suffix('*') {
                 Some(start) => trigger.starts_with(start),

@@ -3,6 +3,7 @@
 //! Checks look at the pair, operations change it; neither knows the other, both know this.
 
 pub(crate) mod catalog;
+pub(crate) mod coming;
 pub(crate) mod partitions;
 
 use serde::{Deserialize, Serialize};

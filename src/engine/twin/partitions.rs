@@ -33,8 +33,8 @@ pub(crate) struct Layout {
     pub(crate) leaves: Vec<Leaf>,
     pub(crate) mapping: Mapping,
     pub(crate) default: Option<usize>,
-    /// Name and type of the key when it is a single column partitioned by range of time.
-    time_key: Option<String>,
+    /// Type of the key when it is a single column partitioned by range of time.
+    pub(crate) time_key: Option<String>,
     thresholds: Vec<String>,
     /// Columns of the partition key.
     pub(crate) key: Vec<String>,
