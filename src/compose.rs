@@ -17,6 +17,7 @@ use crate::engine::target::Environment;
 use crate::engine::{Engine, Error, Result};
 use crate::ops;
 use crate::profile::{Disk, Library, Selected, detect, generic};
+use crate::sandbox::Copies;
 use crate::store::{Scratch, StateKey, StateMirror, state_dir};
 
 /// Connects, and finds out what the target is.
@@ -31,7 +32,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
     let connection = Connection::new(url.as_deref())?;
     let (host, database) = connection.names();
     let writers = Arc::new(PgWriters::new(connection.clone()));
-    let reader = Arc::new(Reader::new(connection));
+    let reader = Arc::new(Reader::new(connection.clone()));
     let server = reader.server().await?;
     let profile = profile(&*reader, &selected).await?;
     reader.set_search_path(&profile.search_path);
@@ -41,6 +42,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         // A marker that cannot be understood is a doubt.
         Err(why) => (Environment::Production, Some(format!("{why}: treated as production"))),
     };
+    let rehearsals = Copies::new(connection, server.version.clone(), profile.search_path.clone());
     let journal = bootstrap::state(&*reader).await;
     Ok(Engine {
         journal,
@@ -49,6 +51,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         read_only: selected.config.read_only,
         files: Arc::new(Disk { base: selected.base.clone() }),
         facts: reader,
+        rehearsals: Arc::new(rehearsals),
         profile,
         server,
         checks: checks::ALL,

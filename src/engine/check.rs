@@ -6,6 +6,7 @@ use super::error::Result;
 use super::paging::RowSource;
 use super::ports::{Facts, Files, Fut, ReadOptions, ReadTx};
 use super::profile::Profile;
+use super::rehearsal::Rehearsals;
 use super::report::{CheckId, Report};
 use super::target::Server;
 
@@ -32,6 +33,8 @@ pub struct Cx<'a> {
     pub profile: &'a Profile,
     /// Who the server is.
     pub server: &'a Server,
+    /// Throwaway copies of the target.
+    pub rehearsals: &'a dyn Rehearsals,
     /// Skip what costs a scan of a table.
     pub quick: bool,
 }

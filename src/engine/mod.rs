@@ -20,6 +20,7 @@ pub mod ports;
 pub mod profile;
 pub mod progress;
 mod proof;
+pub mod rehearsal;
 pub mod report;
 mod rights;
 pub mod rowset;
@@ -48,6 +49,7 @@ use operation::Operation;
 use paging::{At, Page, PageRequest, RowSource};
 use ports::{Column, Facts, Files, ReadOptions, Snapshot};
 use profile::Profile;
+use rehearsal::Rehearsals;
 use target::{Environment, Server, TargetInfo};
 
 /// The time, as a port.
@@ -76,6 +78,8 @@ pub struct Engine {
     pub checks: &'static [&'static dyn Check],
     /// All kinds of operations.
     pub operations: &'static [&'static dyn Operation],
+    /// Throwaway copies of the target.
+    pub rehearsals: Arc<dyn Rehearsals>,
     /// What is allowed.
     pub guard: Guard,
     /// When maintenance is allowed: minutes of the UTC day, from and to.
@@ -170,6 +174,7 @@ impl Engine {
             files: &*self.files,
             profile: &self.profile,
             server: &self.server,
+            rehearsals: &*self.rehearsals,
             quick,
         };
         let result = match self.check(id.kind) {

@@ -54,6 +54,7 @@ pub(super) async fn plan(
             files: &*engine.files,
             profile: &engine.profile,
             server: &server,
+            rehearsals: &*engine.rehearsals,
             quick: false,
         },
         checks: engine.checks,

@@ -9,9 +9,11 @@ pub mod fetch;
 pub mod find;
 mod place;
 mod process;
+mod rehearsal;
 pub mod server;
 mod watcher;
 
 pub use find::Binaries;
 pub use place::MARKER;
+pub use rehearsal::Copies;
 pub use server::{Options, Server};

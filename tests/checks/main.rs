@@ -11,3 +11,4 @@ mod paging;
 mod parity;
 mod planted;
 mod queue;
+mod rehearsal;

@@ -61,6 +61,31 @@ impl Connection {
         (self.options.get_host().to_owned(), self.options.get_database().unwrap_or_default().to_owned())
     }
 
+    /// The same as libpq's own programs take it from their environment; a password never is an argument.
+    pub fn libpq(&self) -> Vec<(&'static str, String)> {
+        let o = &self.options;
+        let url = o.to_url_lossy();
+        let socket = o.get_socket().map(|s| s.to_string_lossy().into_owned());
+        let mut out = vec![
+            ("PGHOST", socket.unwrap_or_else(|| o.get_host().to_owned())),
+            ("PGPORT", o.get_port().to_string()),
+            ("PGUSER", o.get_username().to_owned()),
+            ("PGDATABASE", o.get_database().unwrap_or_else(|| o.get_username()).to_owned()),
+        ];
+        out.extend(url.password().map(|p| ("PGPASSWORD", decoded(p))));
+        for (key, value) in url.query_pairs() {
+            let name = match &*key {
+                "sslmode" | "ssl-mode" => "PGSSLMODE",
+                "sslrootcert" | "ssl-root-cert" => "PGSSLROOTCERT",
+                "sslcert" | "ssl-cert" => "PGSSLCERT",
+                "sslkey" | "ssl-key" => "PGSSLKEY",
+                _ => continue,
+            };
+            out.push((name, value.into_owned()));
+        }
+        out
+    }
+
     /// A connection, and whether a pooler refused our session settings.
     pub(super) async fn open(&self) -> Result<(PgConnection, bool)> {
         let direct = self.options.clone().options(SESSION);
@@ -112,6 +137,19 @@ impl Connection {
     }
 }
 
+/// Without its percent signs.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let code = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok());
+        let code = code.and_then(|h| u8::from_str_radix(h, 16).ok()).filter(|_| *first == b'%');
+        bytes.push(code.unwrap_or(*first));
+        rest = tail.get(if code.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 fn place(options: &PgConnectOptions) -> String {
     let database = options.get_database().unwrap_or("?");
     match options.get_socket() {
@@ -124,6 +162,17 @@ fn place(options: &PgConnectOptions) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_programs_get_the_password_in_their_environment() {
+        let c = Connection::new(Some("postgres://u:s%40%C3%BC@h:7/d?sslmode=require")).unwrap();
+        let env = c.libpq();
+        for pair in [("PGHOST", "h"), ("PGPORT", "7"), ("PGUSER", "u"), ("PGPASSWORD", "s@ü")] {
+            assert!(env.iter().any(|(k, v)| (*k, v.as_str()) == pair), "{pair:?} {}", env.len());
+        }
+        assert!(env.contains(&("PGSSLMODE", "require".into())));
+        assert_eq!(env.iter().find(|(k, _)| *k == "PGDATABASE").unwrap().1, "d");
+    }
 
     #[test]
     fn a_broken_url_does_not_show_its_password() {

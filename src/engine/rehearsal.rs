@@ -1,0 +1,67 @@
+//! A throwaway copy of a target: what must be executed to be known is executed there, never on the target.
+
+use std::sync::Arc;
+
+use super::error::{Error, Result};
+use super::ports::{Facts, Fut};
+
+/// Which rows a copy gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Rows {
+    /// None: the tables are empty.
+    #[default]
+    None,
+    /// So many of each relation at most, the first by their key.
+    Sample(u64),
+}
+
+/// A relation whose sample are the rows that have the keys of another's sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Follow {
+    /// Which relation; one of the copy's.
+    pub relation: String,
+    /// The one it follows; one of the copy's.
+    pub like: String,
+    /// Columns of both.
+    pub key: Vec<String>,
+}
+
+/// What is wanted of a copy. The definitions are always those of the whole database, but for schema `midwatch`:
+/// a table's triggers, types and functions may stand anywhere.
+#[derive(Debug, Clone, Default)]
+pub struct Copy {
+    /// Relations that must be there, as `schema.table`; only they get rows. Partitions come with their parent.
+    pub relations: Vec<String>,
+    /// Their rows.
+    pub rows: Rows,
+    /// Relations that follow others.
+    pub follow: Vec<Follow>,
+    /// Everything is needed: whatever could not be made is told, not only what `relations` lack.
+    pub whole_schema: bool,
+}
+
+/// Makes copies.
+pub trait Rehearsals: Send + Sync {
+    /// A copy of the target on a private server, which ends with it.
+    fn open<'a>(&'a self, copy: &'a Copy) -> Fut<'a, Result<Box<dyn Rehearsal>>>;
+}
+
+/// A copy. The target's applications do not know it: anything may be done to it.
+pub trait Rehearsal: Send + Sync {
+    /// Looks at it as one looks at the target.
+    fn facts(&self) -> Arc<dyn Facts>;
+    /// One or more statements, as a superuser, with the target's search path; several are one transaction.
+    fn execute<'a>(&'a self, sql: &'a str) -> Fut<'a, Result<()>>;
+    /// What was copied, and what could not be.
+    fn said(&self) -> &str;
+}
+
+/// Where nothing can be rehearsed.
+#[derive(Debug, Clone, Copy)]
+pub struct NoRehearsals;
+
+impl Rehearsals for NoRehearsals {
+    fn open<'a>(&'a self, _copy: &'a Copy) -> Fut<'a, Result<Box<dyn Rehearsal>>> {
+        Box::pin(async { Err(Error::unobserved("failed to copy the target: there is no sandbox here")) })
+    }
+}
