@@ -239,7 +239,10 @@ pub fn shown(change: &RowChange) -> Vec<String> {
     out.extend(change.before_batch.iter().cloned());
     if let Some(source) = &change.source {
         out.push(if source.present {
-            format!("select … from {} for share: rows that no longer hold what is copied are left alone", Relation::parse(&source.table))
+            format!(
+                "select … from {} for share: rows that no longer hold what is copied are left alone",
+                Relation::parse(&source.table)
+            )
         } else {
             format!("rows that {} has (again) are left alone", Relation::parse(&source.table))
         });

@@ -413,7 +413,6 @@ impl Run<'_> {
         let eta = (self.plan.rows.saturating_sub(done) as f64 / rate.max(0.001)).ceil() as u64;
         self.progress.eta_s = (rate > 0.0).then_some(eta);
     }
-
 }
 
 /// Another session was in the way: trying again can help.

@@ -499,7 +499,8 @@ impl Profile {
     pub fn knows_trigger(&self, table: &str, trigger: &str) -> bool {
         let bare = Relation::parse(table).name;
         // What mirrors a table is what keeps its twin in step.
-        let mirrors = |t: &Twin| t.triggers.iter().any(|m| m == trigger) && Relation::parse(&t.legacy).name == bare;
+        let mirrors =
+            |t: &Twin| t.triggers.iter().any(|m| m == trigger) && Relation::parse(&t.legacy).name == bare;
         if self.twins.iter().any(mirrors) {
             return true;
         }

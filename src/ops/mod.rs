@@ -1,14 +1,24 @@
 //! Kinds of operations, one per file.
 
 mod backfill;
+mod copy_missing;
 mod fix;
 mod init;
+mod repair;
 mod requeue;
 mod resolve;
 mod selection;
+mod twins;
 
 use crate::engine::operation::Operation;
 
 /// Every kind, in the order they are listed.
-pub const ALL: &[&dyn Operation] =
-    &[&init::Init, &backfill::Backfill, &fix::Fix, &resolve::Resolve, &requeue::Requeue];
+pub const ALL: &[&dyn Operation] = &[
+    &init::Init,
+    &backfill::Backfill,
+    &fix::Fix,
+    &resolve::Resolve,
+    &requeue::Requeue,
+    &copy_missing::CopyMissing,
+    &repair::Repair,
+];

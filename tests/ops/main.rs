@@ -16,4 +16,5 @@ mod requeue;
 mod roundtrips;
 mod stale;
 mod stops;
+mod twins;
 mod unknowns;

@@ -23,6 +23,12 @@ impl World {
         Self::on(database, "profile = \"hithonix\"\nenvironment = \"demo\"")
     }
 
+    /// A copy of the demo's hospitality, as target `main`, its journal there.
+    pub(crate) async fn hospitality() -> Self {
+        let (database, _) = demo_database("hospitality", 2_000).await;
+        Self::on(database, "profile = \"hospitality\"\nenvironment = \"demo\"")
+    }
+
     pub(crate) fn on(database: Database, target: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let world = Self { database, home };

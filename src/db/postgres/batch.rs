@@ -170,7 +170,10 @@ pub(super) fn unsourced(change: &RowChange) -> Option<String> {
                 format!("s.{name}::{}::text is not distinct from b.midwatch_after->>{text}", c.type_name)
             })
             .collect();
-        format!("delete from {BATCH} b where not exists (select from {table} s where {key} and {})", same.join(" and "))
+        format!(
+            "delete from {BATCH} b where not exists (select from {table} s where {key} and {})",
+            same.join(" and ")
+        )
     } else {
         format!("delete from {BATCH} b using {table} s where {key}")
     })

@@ -8,7 +8,12 @@ use crate::engine::proof::{self, Fate};
 
 impl Run<'_> {
     /// What becomes of the rows that were requeued decides whether more follow.
-    pub(super) async fn watch_canary(&mut self, canary: &Canary, batch: u64, earlier: Fate) -> Result<Fate, Stopped> {
+    pub(super) async fn watch_canary(
+        &mut self,
+        canary: &Canary,
+        batch: u64,
+        earlier: Fate,
+    ) -> Result<Fate, Stopped> {
         let until = self.millis() + i64::try_from(canary.wait_s).unwrap_or(0) * 1_000;
         loop {
             let fate = match proof::fate(&*self.engine.facts, &self.begun.run, batch, canary).await {

@@ -73,7 +73,10 @@ impl Coming {
     pub(crate) fn statements(&self, parent: &Table) -> Vec<String> {
         let own = self.relation(parent);
         vec![
-            format!("create table {own} (like {} including defaults including constraints including generated including storage)", parent.relation),
+            format!(
+                "create table {own} (like {} including defaults including constraints including generated including storage)",
+                parent.relation
+            ),
             format!(
                 "alter table {} attach partition {own} for values from ({}) to ({})",
                 parent.relation,

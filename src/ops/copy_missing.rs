@@ -1,0 +1,36 @@
+//! `copy-missing`: rows of the legacy table that its twin lacks are copied; nothing that is there is touched.
+
+use super::twins::mend::{Kind, Wanted, draft};
+use super::twins::{Onto, offers};
+use crate::engine::Result;
+use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::ports::Fut;
+use crate::engine::profile::Profile;
+
+pub(super) struct CopyMissing;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "copy-missing",
+    about: "copy rows that a twin lacks, and make the partitions that it will need",
+    risk: Risk::Reversible,
+    params: &[ParamSpec { name: "ahead", about: "partitions after the present one (3)" }],
+    bootstraps: false,
+    many: true,
+};
+
+impl Operation for CopyMissing {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        offers(&SPEC, profile, "copy what the twin lacks: rows", "rows of each batch, on both sides")
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(async move {
+            let wanted = Wanted { kinds: &[Kind::Missing], onto: Onto::Twin, verb: SPEC.verb };
+            draft(cx, name, params, &wanted).await
+        })
+    }
+}

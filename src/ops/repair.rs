@@ -1,0 +1,47 @@
+//! `repair`: one side of a twin becomes as the other says, row by row.
+
+use super::twins::mend::{Kind, Wanted, draft};
+use super::twins::{Onto, offers};
+use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::ports::Fut;
+use crate::engine::profile::Profile;
+use crate::engine::{Error, Result};
+
+pub(super) struct Repair;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "repair",
+    about: "make one side of a twin as the other says: rows that differ, are missing, or are left over",
+    risk: Risk::Lossy,
+    params: &[
+        ParamSpec { name: "from", about: "which side is right: legacy (the default) or twin" },
+        ParamSpec { name: "ahead", about: "partitions after the present one (3)" },
+    ],
+    bootstraps: false,
+    many: true,
+};
+
+impl Operation for Repair {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        offers(&SPEC, profile, "make both sides equal: rows", "rows of each batch, on both sides")
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(async move {
+            let onto = match params.get("from") {
+                None | Some("legacy") => Onto::Twin,
+                Some("twin") => Onto::Legacy,
+                Some(other) => {
+                    return Err(Error::usage(format!("from={other}: which side is right is legacy or twin")));
+                }
+            };
+            let wanted =
+                Wanted { kinds: &[Kind::Extra, Kind::Differs, Kind::Missing], onto, verb: SPEC.verb };
+            draft(cx, name, params, &wanted).await
+        })
+    }
+}

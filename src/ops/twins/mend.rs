@@ -1,0 +1,506 @@
+//! Rows of one side as the other has them, and what they need: partitions, sequences.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Couple, Onto};
+use crate::engine::change::{RowChange, RowKind, Source, TypedColumn, shown, verification};
+use crate::engine::ident::{Ident, literal};
+use crate::engine::operation::{Draft, Params, PlanCx, RowQuery, lock};
+use crate::engine::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::ports::ReadOptions;
+use crate::engine::tables::{Table, Trigger};
+use crate::engine::twin::Standing;
+use crate::engine::twin::catalog::{self, Column, sequences};
+use crate::engine::twin::coming::coming;
+use crate::engine::{Error, Result};
+
+/// How a row of the written side comes to be as its copy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ops) enum Kind {
+    /// It has no copy: it goes.
+    Extra,
+    /// It differs.
+    Differs,
+    /// It is not there.
+    Missing,
+}
+
+/// One side written from the other.
+struct Mend<'c> {
+    couple: &'c Couple<'c>,
+    from: &'c catalog::Table,
+    onto: &'c catalog::Table,
+    /// The written table.
+    table: Table,
+    key: Vec<String>,
+    /// Common columns that can be written.
+    written: Vec<&'c Column>,
+    secrets: Vec<String>,
+}
+
+impl<'c> Mend<'c> {
+    async fn of(cx: &PlanCx<'_>, couple: &'c Couple<'c>, onto: Onto) -> Result<Self> {
+        let (from, target) = match onto {
+            Onto::Twin => (&couple.legacy, &couple.partitioned),
+            Onto::Legacy => (&couple.partitioned, &couple.legacy),
+        };
+        let table = Table::find(cx, &target.relation).await?;
+        let mut key = couple.twin.key.clone();
+        if onto == Onto::Twin {
+            // A row of another partition key is another row.
+            key.extend(couple.layout.key.iter().filter(|k| !couple.twin.key.contains(k)).cloned());
+        }
+        table.keyed(&target.relation, &key)?;
+        let stored = |name: &str| table.columns.iter().any(|c| c.name == name && !c.generated);
+        let written = couple.columns.common.iter().filter(|c| stored(&c.name)).collect();
+        if let Some(lost) = key.iter().find(|k| !couple.columns.common.iter().any(|c| &c.name == *k)) {
+            return Err(Error::unobserved(format!(
+                "failed to plan: the key column {lost} of {} is not in {}",
+                target.relation, from.relation
+            )));
+        }
+        let secrets = cx.profile().secrets_of(&target.relation).into_iter().map(str::to_owned).collect();
+        Ok(Self { couple, from, onto: target, table, key, written, secrets })
+    }
+
+    fn type_of(&self, column: &str) -> &str {
+        self.table.columns.iter().find(|c| c.name == column).map_or("text", |c| &c.type_name)
+    }
+
+    fn retyped(&self, column: &str) -> bool {
+        self.couple.columns.retyped.iter().any(|(name, ..)| name == column)
+    }
+
+    /// The copy's value, as the written side would hold it.
+    fn copied(&self, column: &str) -> String {
+        let plain = format!("s.{}", Ident(column));
+        if self.retyped(column) { format!("({plain})::{}", self.type_of(column)) } else { plain }
+    }
+
+    fn same_key(&self) -> String {
+        let one = |k: &String| format!("t.{} = {}", Ident(k), self.copied(k));
+        self.key.iter().map(one).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Rows with a copy of the same key that says something else.
+    fn differs(&self) -> String {
+        let pairs = self.written.iter().filter(|c| !self.key.contains(&c.name)).map(|c| {
+            let (own, copy) = (format!("t.{}", Ident(&c.name)), self.copied(&c.name));
+            if c.as_text { (format!("{own}::text"), format!("({copy})::text")) } else { (own, copy) }
+        });
+        let (own, copies): (Vec<_>, Vec<_>) = pairs.unzip();
+        if own.is_empty() {
+            return "false".into();
+        }
+        format!("row({}) is distinct from row({})", own.join(", "), copies.join(", "))
+    }
+
+    fn query(&self, kind: Kind) -> RowQuery {
+        let (onto, from) = (&self.onto.relation, &self.from.relation);
+        let of = |alias: &str, names: &mut dyn Iterator<Item = &String>| -> Vec<(String, String)> {
+            names.map(|n| (n.clone(), format!("{alias}.{}", Ident(n)))).collect()
+        };
+        let copies = |names: &mut dyn Iterator<Item = &String>| -> Vec<(String, String)> {
+            names.map(|n| (n.clone(), self.copied(n))).collect()
+        };
+        let others = || self.written.iter().map(|c| &c.name).filter(|n| !self.key.contains(n));
+        match kind {
+            Kind::Extra => RowQuery {
+                from: format!("from {onto} t"),
+                filter: format!("not exists (select from {from} s where {})", self.same_key()),
+                key: of("t", &mut self.key.iter()),
+                before: of("t", &mut self.kept().iter().map(|c| &c.name)),
+                ..RowQuery::default()
+            },
+            Kind::Differs => RowQuery {
+                from: format!("from {onto} t join {from} s on {}", self.same_key()),
+                filter: self.differs(),
+                key: of("t", &mut self.key.iter()),
+                before: of("t", &mut others()),
+                after: copies(&mut others()),
+                ..RowQuery::default()
+            },
+            Kind::Missing => RowQuery {
+                from: format!("from {from} s"),
+                filter: format!("not exists (select from {onto} t where {})", self.same_key()),
+                key: copies(&mut self.key.iter()),
+                after: copies(&mut self.written.iter().map(|c| &c.name)),
+                ..RowQuery::default()
+            },
+        }
+    }
+
+    fn kept(&self) -> Vec<TypedColumn> {
+        self.table.kept(&self.secrets.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The step and its rows.
+    fn step(&self, kind: Kind) -> Result<(Step, RowQuery)> {
+        let (relation, name) = (&self.onto.relation, self.couple.twin.name());
+        let columns = match kind {
+            Kind::Extra => self.kept(),
+            Kind::Differs => {
+                let others = self.written.iter().map(|c| &c.name).filter(|n| !self.key.contains(n));
+                self.table.typed(relation, others)?
+            }
+            Kind::Missing => self.table.typed(relation, self.written.iter().map(|c| &c.name))?,
+        };
+        let change = RowChange {
+            table: relation.clone(),
+            kind: match kind {
+                Kind::Extra => RowKind::Delete,
+                Kind::Differs => RowKind::Update,
+                Kind::Missing => RowKind::Insert,
+            },
+            key: self.table.typed(relation, &self.key)?,
+            columns,
+            kept: self.kept(),
+            before_batch: vec![],
+            after_change: vec![],
+            excludes_writers: false,
+            audit: None,
+            after_batch: None,
+            derived: vec![],
+            referrers: vec![],
+            source: Some(Source { table: self.from.relation.clone(), present: kind != Kind::Extra }),
+            rewritten: false,
+            restores: None,
+            canary: None,
+            reason: format!("rows of {relation} as {} has them", self.from.relation),
+        };
+        let (what, title) = match kind {
+            Kind::Extra => ("extra", format!("{relation}: rows without a row of {} go", self.from.relation)),
+            Kind::Differs => {
+                ("differs", format!("{relation}: rows become as {} has them", self.from.relation))
+            }
+            Kind::Missing => {
+                ("missing", format!("{relation}: rows of {} that it lacks come", self.from.relation))
+            }
+        };
+        let step = Step {
+            id: format!("{name}/{what}"),
+            title,
+            statements: shown(&change),
+            locks: vec![
+                lock(relation, "ROW EXCLUSIVE"),
+                lock(&self.from.relation, "ROW SHARE, rows of the batch"),
+            ],
+            in_transaction: true,
+            back: vec![],
+            rows: None,
+            action: Action::Rows(Box::new(change)),
+        };
+        Ok((step, self.query(kind)))
+    }
+
+    /// Nothing of these kinds is left, in one snapshot.
+    fn verification(&self, kinds: &[Kind]) -> Verification {
+        let one = |kind: &Kind| {
+            let q = self.query(*kind);
+            format!("select 1 {} where {}", q.from, q.filter)
+        };
+        let title = format!("no row of {} differs from {}", self.onto.relation, self.from.relation);
+        Verification { title, sql: kinds.iter().map(one).collect::<Vec<_>>().join("\nunion all ") }
+    }
+
+    fn preflight(&self, cx: &PlanCx<'_>, kinds: &[Kind]) -> Vec<Preflight> {
+        let role = &cx.cx.server.role;
+        let relation = &self.onto.relation;
+        let columns = self.table.typed(relation, self.written.iter().map(|c| &c.name)).unwrap_or_default();
+        let mut out: Vec<Preflight> = kinds
+            .iter()
+            .map(|kind| match kind {
+                Kind::Extra => self.table.privilege(relation, "delete from", self.table.may_delete, role),
+                Kind::Differs => {
+                    self.table.privilege(relation, "update", self.table.may_update_all(&columns), role)
+                }
+                Kind::Missing => {
+                    self.table.privilege(relation, "insert into", self.table.may_insert_all(&columns), role)
+                }
+            })
+            .collect();
+        let lacks = match self.onto.oid == self.couple.partitioned.oid {
+            true => &self.couple.columns.missing_in_partitioned,
+            false => &self.couple.columns.missing_in_legacy,
+        };
+        if !lacks.is_empty() {
+            let text = format!("{relation} lacks columns, which are not copied: {}", lacks.join(", "));
+            out.push(Preflight::new("columns", Ready::Fail, text));
+        }
+        let secret: Vec<_> =
+            columns.iter().filter(|c| self.secrets.contains(&c.name)).map(|c| &c.name[..]).collect();
+        if !secret.is_empty() {
+            let text = format!("{} of {relation} is secret: no plan may carry its values", secret.join(", "));
+            out.push(Preflight::new("secrets", Ready::Fail, text));
+        }
+        out
+    }
+
+    /// A row that could be copied from several.
+    async fn several(&self, cx: &PlanCx<'_>) -> Result<Option<Preflight>> {
+        let key: Vec<_> = self.key.iter().map(|k| self.copied(k)).collect();
+        let key = key.join(", ");
+        let sql = format!(
+            "select count(*)::text from (select 1 from {} s group by {key} having count(*) > 1) d",
+            self.from.relation
+        );
+        let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
+        let count =
+            cx.cx.read_with(options).await?.texts(&sql, &[]).await?.pop().flatten().unwrap_or_default();
+        Ok((count != "0").then(|| {
+            let text = format!(
+                "{count} keys of {} have several rows: which of them is right cannot be told; repair it from the other side first",
+                self.from.relation
+            );
+            Preflight::new("duplicates", Ready::Fail, text)
+        }))
+    }
+}
+
+/// What an operation wants mended.
+pub(in crate::ops) struct Wanted {
+    pub(in crate::ops) kinds: &'static [Kind],
+    pub(in crate::ops) onto: Onto,
+    pub(in crate::ops) verb: &'static str,
+}
+
+/// Partitions made ahead, unless asked otherwise.
+const AHEAD: u64 = 3;
+/// A plan may read both tables.
+const PATIENCE: Duration = Duration::from_hours(1);
+
+/// Partitions first, then rows, sequences last: whatever a row needs is there before it.
+pub(in crate::ops) async fn draft(
+    cx: &PlanCx<'_>,
+    name: &str,
+    params: &Params,
+    wanted: &Wanted,
+) -> Result<Draft> {
+    let couples = Couple::all(cx, name).await?;
+    let ahead = u32::try_from(params.number("ahead")?.unwrap_or(AHEAD)).unwrap_or(u32::MAX);
+    if ahead > 120 {
+        return Err(Error::usage(format!("ahead={ahead}: at most 120 partitions are made ahead")));
+    }
+    let mut out = Steps::default();
+    for couple in &couples {
+        out.preflight.extend(standing(couple, wanted));
+        out.preflight.extend(mirrored(cx, couple).await?);
+        if wanted.onto == Onto::Twin {
+            out.partitions(cx, couple, ahead).await?;
+        }
+        let mend = Mend::of(cx, couple, wanted.onto).await?;
+        out.preflight.extend(mend.preflight(cx, wanted.kinds));
+        if wanted.onto == Onto::Legacy {
+            out.preflight.extend(mend.several(cx).await?);
+        }
+        for kind in wanted.kinds {
+            let (step, rows) = mend.step(*kind)?;
+            out.steps.push(step);
+            out.rows.push(rows);
+        }
+        out.verify.push(mend.verification(wanted.kinds));
+    }
+    for couple in &couples {
+        out.sequences(cx, couple).await?;
+    }
+    let verify = out.verify;
+    let rows_verified = out.steps.iter().enumerate().filter_map(|(at, s)| match &s.action {
+        Action::Rows(change) => verification(change, at),
+        _ => None,
+    });
+    let verify = rows_verified.chain(verify).collect();
+    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let (right, written) = match wanted.onto {
+        Onto::Twin => ("the legacy table", "the twin"),
+        Onto::Legacy => ("the twin", "the legacy table"),
+    };
+    Ok(Draft {
+        why: match wanted.verb {
+            "copy-missing" => format!("{written} of {} lacks rows that {right} has", names.join(", ")),
+            _ => format!("{written} of {} shall hold what {right} holds", names.join(", ")),
+        },
+        changes: out.changes,
+        obstacle: None,
+        reversible: Reversible::Full,
+        undo: "full, from before-images, while rows are not changed again; partitions go again where they are empty, sequences stay where they are".into(),
+        frozen: false,
+        steps: out.steps,
+        preflight: out.preflight,
+        verify,
+        rows: out.rows,
+        unit: Unit::Rows,
+        count: 0,
+    })
+}
+
+/// Before a switchover applications write the legacy table, after it the other.
+fn standing(couple: &Couple<'_>, wanted: &Wanted) -> Option<Preflight> {
+    let onto_live = match couple.standing {
+        Standing::Before => wanted.onto == Onto::Legacy,
+        Standing::Switched | Standing::Cleaned => wanted.onto == Onto::Twin,
+    };
+    onto_live.then(|| {
+        let text = format!("{}: the side that applications write is changed", couple.twin.name());
+        Preflight::new("direction", Ready::Warn, text)
+    })
+}
+
+/// Rows mended under a broken mirror differ again soon.
+async fn mirrored(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<Preflight>> {
+    let from = if couple.standing == Standing::Before { &couple.legacy } else { &couple.partitioned };
+    let table = Table::find(cx, &from.relation).await?;
+    let fires = |on: &dyn Fn(&Trigger) -> bool| {
+        let mirrors =
+            |t: &&Trigger| couple.twin.triggers.contains(&t.name) || couple.standing != Standing::Before;
+        table.triggers.iter().filter(mirrors).any(|t| matches!(t.state.as_str(), "O" | "A") && on(t))
+    };
+    let events: [(&str, bool); 3] = [
+        ("INSERT", fires(&|t| t.on_insert)),
+        ("UPDATE", fires(&|t| t.on_update)),
+        ("DELETE", fires(&|t| t.on_delete)),
+    ];
+    let lost: Vec<_> = events.iter().filter(|(_, fires)| !fires).map(|(event, _)| *event).collect();
+    Ok((!lost.is_empty()).then(|| {
+        let text = format!(
+            "{} of {} is not mirrored: what is mended will differ again; repair-triggers first",
+            lost.join(" and "),
+            couple.twin.name()
+        );
+        Preflight::new("mirror", Ready::Warn, text)
+    }))
+}
+
+#[derive(Default)]
+struct Steps {
+    steps: Vec<Step>,
+    rows: Vec<RowQuery>,
+    changes: Vec<String>,
+    verify: Vec<Verification>,
+    preflight: Vec<Preflight>,
+}
+
+impl Steps {
+    fn statements(
+        &mut self,
+        id: String,
+        title: String,
+        locks: Vec<Lock>,
+        (statements, back): (Vec<String>, Vec<String>),
+    ) {
+        self.changes.push(title.clone());
+        self.steps.push(Step {
+            id,
+            title,
+            statements,
+            locks,
+            in_transaction: true,
+            back,
+            rows: None,
+            action: Action::Statements,
+        });
+    }
+
+    async fn partitions(&mut self, cx: &PlanCx<'_>, couple: &Couple<'_>, ahead: u32) -> Result<()> {
+        let parent = &couple.partitioned;
+        let (Some(kind), [column], None) =
+            (&couple.layout.time_key, couple.layout.key.as_slice(), couple.layout.default)
+        else {
+            return Ok(());
+        };
+        let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
+        let mut tx = cx.cx.read_with(options).await?;
+        let rows = (couple.legacy.columns.iter().any(|c| &c.name == column)).then_some(&couple.legacy);
+        let coming = coming(&mut *tx, parent, (column, kind), ahead, rows).await?;
+        if let Some(taken) = coming.iter().find(|c| c.taken) {
+            let text = format!(
+                "{} is needed as a partition of {}, but something else has that name",
+                taken.name, parent.relation
+            );
+            self.preflight.push(Preflight::new("partitions", Ready::Fail, text));
+        }
+        if coming.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = coming.iter().map(|c| c.name.as_str()).collect();
+        let table = Table::find(cx, &parent.relation).await?;
+        self.preflight.push(table.privilege(
+            &parent.relation,
+            "add partitions to",
+            table.owned,
+            &cx.cx.server.role,
+        ));
+        self.statements(
+            format!("{}/partitions", couple.twin.name()),
+            format!("{}: partitions {}", parent.relation, names.join(", ")),
+            vec![lock(&parent.relation, "SHARE UPDATE EXCLUSIVE")],
+            (
+                coming.iter().flat_map(|c| c.statements(parent)).collect(),
+                coming.iter().rev().map(|c| c.back(parent)).collect(),
+            ),
+        );
+        Ok(())
+    }
+
+    /// A sequence that is behind gives out numbers that are taken. It never goes back.
+    async fn sequences(&mut self, cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<()> {
+        let mut statements = Vec::new();
+        let mut names = Vec::new();
+        for (table, other) in [(&couple.partitioned, &couple.legacy), (&couple.legacy, &couple.partitioned)] {
+            let mut tx = cx.cx.read().await?;
+            for sequence in sequences(&mut *tx, table, &couple.twin.key).await? {
+                let whole = table.columns.iter().any(|c| c.name == sequence.column && c.number);
+                let both = other.columns.iter().any(|c| c.name == sequence.column);
+                if !whole || !both || !sequence.readable {
+                    continue;
+                }
+                let column = Ident(&sequence.column);
+                let behind = format!(
+                    "select greatest((select max({column}) from {}), (select max({column}) from {}))::bigint as max",
+                    table.relation, other.relation
+                );
+                let reach: Reach = tx.one(&behind, &[]).await?;
+                if reach.max.is_none_or(|max| sequence.last.is_some_and(|last| last >= max)) {
+                    continue;
+                }
+                let from = sequence.last.map_or_else(|| "its start".to_owned(), |n| n.to_string());
+                self.changes.push(format!(
+                    "sequence {} from {from} past {}",
+                    sequence.name,
+                    reach.max.unwrap_or(0)
+                ));
+                statements.push(format!(
+                    "select setval({}, greatest((select max({column})::bigint from {}), (select max({column})::bigint from {}), \
+                     (select last_value from {})))",
+                    literal(&sequence.name),
+                    table.relation,
+                    other.relation,
+                    sequence.name
+                ));
+                names.push(sequence.name);
+            }
+        }
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let step = format!("{}/sequences", couple.twin.name());
+        let title = format!("sequences past the rows: {}", names.join(", "));
+        self.steps.push(Step {
+            id: step,
+            title,
+            statements,
+            locks: vec![],
+            in_transaction: true,
+            back: vec![],
+            rows: None,
+            action: Action::Statements,
+        });
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct Reach {
+    max: Option<i64>,
+}
