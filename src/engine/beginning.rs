@@ -6,7 +6,7 @@ use serde_json::json;
 use super::error::{Class, Error, Result};
 use super::guard::Approved;
 use super::journal::{Event, Outcome};
-use super::plan::{Action, Identity, Plan, Unit};
+use super::plan::{Action, Identity, Plan};
 use super::progress::{Done, Phase, Progress, Watcher};
 use super::rowset::RawRow;
 use super::writer::{Begun, Writer};
@@ -46,7 +46,7 @@ pub(super) async fn still_true(engine: &Engine, approved: &Approved) -> Result<(
         return Err(refuse(Error::new(Class::Refused, format!("preflight {}: {}", bad.id, bad.message))));
     }
     let moved = compare::compare(plan, &**rows, &fresh.plan, &*fresh.rows).map_err(refuse)?;
-    if moved.is_empty() && plan.unit == Unit::Rows && plan.rows == 0 {
+    if moved.is_empty() && plan.rows == 0 {
         // Nothing to do leaves nothing behind.
         return Err(Box::new(Done { outcome: Outcome::Applied, ..Done::default() }));
     }

@@ -5,6 +5,7 @@ mod copy_missing;
 mod fix;
 mod init;
 mod repair;
+mod repair_triggers;
 mod requeue;
 mod resolve;
 mod selection;
@@ -20,5 +21,6 @@ pub const ALL: &[&dyn Operation] = &[
     &resolve::Resolve,
     &requeue::Requeue,
     &copy_missing::CopyMissing,
+    &repair_triggers::RepairTriggers,
     &repair::Repair,
 ];

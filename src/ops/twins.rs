@@ -1,5 +1,6 @@
 //! What the operations on twins share: the pair as it is, how its rows compare, and which partitions are to come.
 
+pub(super) mod firing;
 pub(super) mod mend;
 
 use crate::engine::operation::{ALL, Offer, OpSpec, PlanCx};

@@ -62,14 +62,19 @@ impl Copies {
         let server = Server::start(options).await?;
         server.create_database(DATABASE, None).await?;
         let mut said = format!("definitions by pg_dump {}", server.version());
-        let errors = self.definitions(&server).await?;
+        let mut errors = self.definitions(&server, "pre-data").await?;
         let mut owner = server.owner(DATABASE).await?;
         owner.execute_script(&format!("set search_path = {}", self.path())).await?;
         needed(&mut owner, copy, &errors).await?;
-        tell(&mut said, copy, &errors);
         let url = server.url(DATABASE);
+        let mut counts = vec![];
         if let Rows::Sample(limit) = copy.rows {
-            let counts = self.rows(&server, &mut owner, copy, limit).await?;
+            counts = self.rows(&server, &mut owner, copy, limit).await?;
+        }
+        // Triggers come after the rows: those of replica mode would fire for them.
+        errors.extend(self.definitions(&server, "post-data").await?);
+        tell(&mut said, copy, &errors);
+        if !counts.is_empty() {
             let _ = write!(said, "; rows: {}", counts.join(", "));
         }
         let reader = Reader::new(Connection::new(Some(&url))?);
@@ -91,9 +96,9 @@ impl Copies {
         command
     }
 
-    /// What could not be made, as the server says it.
-    async fn definitions(&self, server: &Server) -> Result<Vec<String>> {
-        let file = server.dir().join("schema.sql");
+    /// What could not be made of a section of the dump, as the server says it.
+    async fn definitions(&self, server: &Server, section: &str) -> Result<Vec<String>> {
+        let file = server.dir().join(format!("{section}.sql"));
         let mut dump = self.reaching(server.binaries(), "pg_dump");
         dump.args([
             "--schema-only",
@@ -102,6 +107,7 @@ impl Copies {
             "--no-publications",
             "--no-subscriptions",
         ]);
+        dump.arg(format!("--section={section}"));
         dump.args(["--exclude-schema=midwatch", "--lock-wait-timeout=5s", "--file"]).arg(&file);
         run(dump, "copy the target's definitions with pg_dump").await?;
         let mut psql = inside(server);
@@ -109,8 +115,12 @@ impl Copies {
         let said = run(psql, "make the target's definitions in the sandbox").await?;
         let error = |line: &str| line.split_once("ERROR:").map(|(_, what)| what.trim().to_owned());
         // Our own schema is left out, and so is what hangs on it.
-        let ours =
-            |what: &String| what.contains("midwatch") || what.contains(r#"schema "public" already exists"#);
+        let ours = |what: &String| {
+            what.contains("midwatch")
+                || what.contains(r#"schema "public" already exists"#)
+                // A sample's rows may refer to rows that it left out.
+                || what.contains("violates foreign key constraint")
+        };
         Ok(said.lines().filter_map(error).filter(|what| !ours(what)).collect())
     }
 

@@ -48,3 +48,86 @@ async fn repair_makes_twins_equal_and_its_undo_brings_every_row_back() {
     world.applied("u.json", &undo);
     assert_eq!(snapshot(&world).await, before);
 }
+
+/// Triggers and functions of the legacy tables, with their states.
+async fn mirrors(world: &World) -> String {
+    let sql = "select string_agg(x, e'\\n' order by x) from (
+        select t.tgrelid::regclass || ' ' || t.tgenabled::text || ' ' || pg_get_triggerdef(t.oid) || md5(pg_get_functiondef(t.tgfoid)) as x
+        from pg_trigger t where not t.tgisinternal and t.tgrelid in ('revenues'::regclass, 'expenses'::regclass, 'daily_cash_balances'::regclass)
+        union all select p.proname::text from pg_proc p where p.pronamespace = 'public'::regnamespace) q";
+    world.value(sql).await
+}
+
+fn preflight<'p>(plan: &'p Value, id: &str) -> Vec<&'p str> {
+    let all = plan["preflight"].as_array().unwrap();
+    all.iter().filter(|p| p["id"] == id).map(|p| p["message"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_disabled_trigger_that_would_work_is_only_enabled() {
+    let world = World::hospitality().await;
+    let before = mirrors(&world).await;
+    let plan = world.plan("p.json", &["repair-triggers"]);
+    assert_eq!((plan["rows"].as_u64(), plan["steps"].as_array().unwrap().len()), (Some(1), 1), "{plan:#}");
+    let statement = plan["steps"][0]["statements"][0].as_str().unwrap();
+    assert!(
+        statement.contains("enable trigger \"sync_to_partitioned_daily_cash_balances_delete\""),
+        "{statement}"
+    );
+    let proofs = preflight(&plan, "proof");
+    assert_eq!(proofs.len(), 3, "{proofs:?}");
+    for proof in proofs {
+        assert!(
+            proof.contains("as they are, mirrored: UPDATE to NULL, UPDATE, UPDATE of the partition key"),
+            "{proof}"
+        );
+        assert!(proof.contains("UPDATE of the key, DELETE, INSERT"), "{proof}");
+    }
+    let run = world.applied("p.json", &plan);
+    assert_eq!(run["verified"].as_bool(), Some(true));
+    assert_ne!(mirrors(&world).await, before);
+    let undo = world.undo("u.json", run["id"].as_str().unwrap());
+    world.applied("u.json", &undo);
+    assert_eq!(mirrors(&world).await, before);
+}
+
+#[tokio::test]
+async fn triggers_that_are_broken_in_every_way_are_made_complete_and_put_back() {
+    let world = World::hospitality().await;
+    world
+        .sql(
+            "drop trigger sync_to_partitioned_revenues_delete on revenues;
+             alter table revenues enable replica trigger sync_to_partitioned_revenues;
+             create or replace function sync_expenses_to_partitioned() returns trigger language plpgsql as $$ begin
+               insert into expenses_partitioned (id, org_id, supplier) values (new.id, new.org_id, new.vendor_name); return null; end $$;
+             drop trigger sync_to_partitioned_daily_cash_balances on daily_cash_balances;
+             create trigger sync_to_partitioned_daily_cash_balances after insert or update of closing_balance_cents on daily_cash_balances
+               for each row execute function sync_daily_cash_balances_to_partitioned();",
+        )
+        .await;
+    let before = mirrors(&world).await;
+    let plan = world.plan("p.json", &["repair-triggers"]);
+    let found = preflight(&plan, "found").join("\n");
+    assert!(
+        found.contains("column \"supplier\" of relation \"expenses_partitioned\" does not exist"),
+        "{found} {:#}",
+        plan["preflight"]
+    );
+    assert_eq!(preflight(&plan, "proof").len(), 3, "{plan:#}");
+    let run = world.applied("p.json", &plan);
+    assert_eq!(run["verified"].as_bool(), Some(true));
+    let plan = world.plan("r.json", &["repair"]);
+    world.applied("r.json", &plan);
+    world
+        .sql(
+            "update revenues set occurred_at = occurred_at - interval '40 days', status = null where id in (100, 200, 300);
+             update expenses set vendor_name = 'x', id = id + 1000000 where id = 150; delete from revenues where id = 7;
+             insert into revenues (org_id, property_id, amount_cents, occurred_at, created_by_user_id) values (1, 1, 1, now(), 1);
+             update daily_cash_balances set org_id = org_id + 30 where id = 5; delete from expenses where id = 151;",
+        )
+        .await;
+    assert_eq!(differences(&world), 0);
+    let undo = world.undo("u.json", run["id"].as_str().unwrap());
+    world.applied("u.json", &undo);
+    assert_eq!(mirrors(&world).await, before);
+}

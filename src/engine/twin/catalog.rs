@@ -15,6 +15,9 @@ pub(crate) struct Column {
     pub(crate) as_text: bool,
     /// Can be summed as a numeric.
     pub(crate) number: bool,
+    /// May hold NULL.
+    #[serde(default)]
+    pub(crate) nullable: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -41,7 +44,8 @@ select a.attname as name, format_type(a.atttypid, a.atttypmod) as kind,
        not ((t.typname in ('bool', 'int2', 'int4', 'int8', 'oid', 'text', 'varchar', 'uuid', 'date', 'time',
                            'timestamp', 'timestamptz', 'bytea', 'name') or t.typtype = 'e')
             and coalesce(co.collisdeterministic, true)) as as_text,
-       t.typcategory = 'N' and t.typname <> 'oid' and t.typname not like 'reg%' as number
+       t.typcategory = 'N' and t.typname <> 'oid' and t.typname not like 'reg%' as number,
+       not a.attnotnull as nullable
 from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation co on co.oid = a.attcollation
 where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum";

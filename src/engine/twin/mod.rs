@@ -4,6 +4,7 @@
 
 pub(crate) mod catalog;
 pub(crate) mod coming;
+pub(crate) mod mirror;
 pub(crate) mod partitions;
 
 use serde::{Deserialize, Serialize};

@@ -33,6 +33,8 @@ pub(crate) struct Layout {
     pub(crate) leaves: Vec<Leaf>,
     pub(crate) mapping: Mapping,
     pub(crate) default: Option<usize>,
+    /// It could have one: hash partitions cannot.
+    pub(crate) takes_default: bool,
     /// Type of the key when it is a single column partitioned by range of time.
     pub(crate) time_key: Option<String>,
     thresholds: Vec<String>,
@@ -101,6 +103,7 @@ pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout>
         leaves: vec![],
         mapping: Mapping::Whole,
         default: firsts.iter().position(|f| f.bound.as_deref() == Some("DEFAULT")),
+        takes_default: false,
         time_key: None,
         thresholds: vec![],
         key: vec![],
@@ -113,6 +116,7 @@ pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout>
         }
         Some(s) => {
             let bounds: Vec<&str> = firsts.iter().map(|f| f.bound.as_deref().unwrap_or_default()).collect();
+            out.takes_default = s.method != "h";
             out.key = s.columns.iter().flatten().cloned().collect();
             map(tx, &mut out, table, &s, &bounds).await?;
         }

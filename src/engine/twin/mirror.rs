@@ -1,0 +1,193 @@
+//! The functions and triggers that keep one side of a twin as the other: written by column name, from the catalog.
+
+use crate::engine::ident::{Ident, Relation, literal};
+
+/// A column that is mirrored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mirrored {
+    pub(crate) name: String,
+    /// Its type on the written side, where that is another one.
+    pub(crate) cast: Option<String>,
+}
+
+/// What is written from what.
+#[derive(Debug, Clone)]
+pub(crate) struct Mirror {
+    /// The table that applications write.
+    pub(crate) from: Relation,
+    /// The table that is kept as it.
+    pub(crate) onto: Relation,
+    /// Columns of a unique index of the written table.
+    pub(crate) key: Vec<String>,
+    /// What else tells a row of the first table from another: its partition key.
+    pub(crate) moves_by: Vec<String>,
+    /// Common columns that can be written, the key's too.
+    pub(crate) columns: Vec<Mirrored>,
+    /// A column of the written table numbers itself.
+    pub(crate) numbered: bool,
+}
+
+impl Mirror {
+    fn new_value(&self, name: &str) -> String {
+        let value = format!("NEW.{}", Ident(name));
+        match self.columns.iter().find(|c| c.name == name).and_then(|c| c.cast.as_deref()) {
+            Some(cast) => format!("({value})::{cast}"),
+            None => value,
+        }
+    }
+
+    fn old_value(&self, name: &str) -> String {
+        let value = format!("OLD.{}", Ident(name));
+        match self.columns.iter().find(|c| c.name == name).and_then(|c| c.cast.as_deref()) {
+            Some(cast) => format!("({value})::{cast}"),
+            None => value,
+        }
+    }
+
+    fn identity(&self) -> Vec<&String> {
+        let more = self.moves_by.iter().filter(|m| !self.key.contains(m));
+        self.key.iter().chain(more).collect()
+    }
+
+    /// The row that was, on the written side.
+    fn old_row(&self) -> String {
+        let one = |k: &&String| format!("{} = {}", Ident(k), self.old_value(k));
+        self.identity().iter().map(one).collect::<Vec<_>>().join(" AND ")
+    }
+
+    fn moved(&self) -> String {
+        let of = |side: &str| {
+            let one = |k: &&String| format!("{side}.{}", Ident(k));
+            self.identity().iter().map(one).collect::<Vec<_>>().join(", ")
+        };
+        format!("({}) IS DISTINCT FROM ({})", of("OLD"), of("NEW"))
+    }
+
+    fn upsert(&self) -> String {
+        let names: Vec<_> = self.columns.iter().map(|c| Ident(&c.name).to_string()).collect();
+        let values: Vec<_> = self.columns.iter().map(|c| self.new_value(&c.name)).collect();
+        let key: Vec<_> = self.key.iter().map(|k| Ident(k).to_string()).collect();
+        let sets: Vec<_> = self
+            .columns
+            .iter()
+            .filter(|c| !self.key.contains(&c.name))
+            .map(|c| format!("{0} = EXCLUDED.{0}", Ident(&c.name)))
+            .collect();
+        let then =
+            if sets.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", sets.join(", ")) };
+        let overriding = if self.numbered { " OVERRIDING SYSTEM VALUE" } else { "" };
+        format!(
+            "INSERT INTO {} ({}){overriding} VALUES ({})\n    ON CONFLICT ({}) DO {then};",
+            self.onto,
+            names.join(", "),
+            values.join(", "),
+            key.join(", ")
+        )
+    }
+
+    /// From the legacy table onto its twin: a row whose key or partition key changes leaves nothing behind.
+    pub(crate) fn forward(&self, function: &str, attributes: &str) -> String {
+        let body = format!(
+            "BEGIN\n  IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND {} THEN\n    DELETE FROM {} WHERE {};\n  END IF;\n  \
+             IF TG_OP <> 'DELETE' THEN\n    {}\n  END IF;\n  RETURN NULL;\nEND",
+            self.moved(),
+            self.onto,
+            self.old_row(),
+            self.upsert()
+        );
+        create(function, attributes, &body)
+    }
+
+    /// From the partitioned table back onto the retired one. That has children, which a delete would take along: a row
+    /// that moves between partitions (for row triggers a DELETE and an INSERT) is changed in place before it moves, so
+    /// that the DELETE finds nothing under its old key.
+    pub(crate) fn reverse(&self, function: &str, attributes: &str) -> String {
+        let sets: Vec<_> = self
+            .columns
+            .iter()
+            .map(|c| format!("{} = {}", Ident(&c.name), self.new_value(&c.name)))
+            .collect();
+        let same: Vec<_> = self.identity().iter().map(|k| format!("t.{0} = r.{0}", Ident(k))).collect();
+        let body = format!(
+            "BEGIN\n  IF TG_OP = 'TRUNCATE' THEN\n    DELETE FROM {onto} r WHERE NOT EXISTS (SELECT FROM {from} t WHERE {same});\n    \
+             RETURN NULL;\n  END IF;\n  \
+             IF TG_WHEN = 'BEFORE' THEN\n    UPDATE {onto} SET {sets} WHERE {old};\n    RETURN NEW;\n  END IF;\n  \
+             IF TG_OP = 'DELETE' THEN\n    DELETE FROM {onto} WHERE {old};\n    RETURN NULL;\n  END IF;\n  \
+             {upsert}\n  RETURN NULL;\nEND",
+            onto = self.onto,
+            from = self.from,
+            same = same.join(" AND "),
+            sets = sets.join(", "),
+            old = self.old_row(),
+            upsert = self.upsert(),
+        );
+        create(function, attributes, &body)
+    }
+
+    /// The same function before its time: it does nothing, so that its triggers can be made without haste.
+    pub(crate) fn idle(function: &str, attributes: &str) -> String {
+        let body = "BEGIN\n  IF TG_WHEN = 'BEFORE' THEN\n    RETURN NEW;\n  END IF;\n  RETURN NULL;\nEND";
+        create(function, attributes, body)
+    }
+
+    /// The triggers of [`Mirror::reverse`] on the partitioned table and its leaves.
+    pub(crate) fn reverse_triggers(&self, function: &str, name: &str, leaves: &[String]) -> Vec<String> {
+        let from = &self.from;
+        // The last of the BEFORE triggers: what it sees is what will be written.
+        let before = Ident(&format!("zz_{name}_moves")).to_string();
+        let after = Ident(name).to_string();
+        let truncate = Ident(&format!("{name}_truncate")).to_string();
+        let mut out = vec![
+            format!(
+                "CREATE TRIGGER {before} BEFORE UPDATE ON {from} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
+                self.moved()
+            ),
+            format!(
+                "CREATE TRIGGER {after} AFTER INSERT OR UPDATE OR DELETE ON {from} FOR EACH ROW EXECUTE FUNCTION {function}()"
+            ),
+            format!("ALTER TABLE {from} ENABLE ALWAYS TRIGGER {before}"),
+            format!("ALTER TABLE {from} ENABLE ALWAYS TRIGGER {after}"),
+        ];
+        for table in std::iter::once(from.to_string()).chain(leaves.iter().cloned()) {
+            out.push(format!(
+                "CREATE TRIGGER {truncate} AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+            ));
+            out.push(format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {truncate}"));
+        }
+        out
+    }
+}
+
+fn create(function: &str, attributes: &str, body: &str) -> String {
+    format!(
+        "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{attributes} AS {}",
+        literal(body)
+    )
+}
+
+/// Of functions that write where the caller may not.
+pub(crate) const DEFINER: &str = " SECURITY DEFINER SET search_path = pg_catalog, pg_temp";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_of_another_type_is_cast_on_its_way() {
+        let mirror = Mirror {
+            from: Relation::parse("a.t"),
+            onto: Relation::parse("a.p"),
+            key: vec!["id".into(), "at".into()],
+            moves_by: vec![],
+            columns: vec![
+                Mirrored { name: "id".into(), cast: None },
+                Mirrored { name: "at".into(), cast: Some("timestamptz".into()) },
+            ],
+            numbered: false,
+        };
+        let forward = mirror.forward("f", "");
+        assert!(forward.contains(r#"VALUES (NEW."id", (NEW."at")::timestamptz)"#), "{forward}");
+        assert!(forward.contains(r#"WHERE "id" = OLD."id" AND "at" = (OLD."at")::timestamptz"#), "{forward}");
+        assert!(forward.contains("DO NOTHING"), "{forward}");
+    }
+}

@@ -1,0 +1,404 @@
+//! `repair-triggers`: what keeps the twins in step, made complete: proved in a copy before it is planned.
+
+use serde::Deserialize;
+
+use super::twins::firing::{Fired, fire};
+use super::twins::{Couple, offers};
+use crate::engine::ident::{Ident, Relation};
+use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
+use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::ports::{Fut, Param};
+use crate::engine::profile::Profile;
+use crate::engine::rehearsal::{Copy, Follow, Rehearsal, Rows};
+use crate::engine::tables::Table;
+use crate::engine::twin::Standing;
+use crate::engine::twin::mirror::{Mirror, Mirrored};
+use crate::engine::{Class, Error, Result};
+
+pub(super) struct RepairTriggers;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "repair-triggers",
+    about: "make the dual-write triggers complete and enable them, proved in a copy first",
+    risk: Risk::Reversible,
+    params: &[ParamSpec {
+        name: "unproved",
+        about: "accept: go on where no copy could be made to prove them in",
+    }],
+    bootstraps: false,
+    many: true,
+};
+
+/// Rows of the copy that the triggers are fired with.
+const SAMPLE: u64 = 40;
+
+impl Operation for RepairTriggers {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        offers(&SPEC, profile, "make complete the triggers", "SHARE ROW EXCLUSIVE, for a moment")
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(draft(cx, name, params))
+    }
+}
+
+async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
+    let accepted = match params.get("unproved") {
+        None => false,
+        Some("accept") => true,
+        Some(other) => return Err(Error::usage(format!("unproved={other}: only accept is understood"))),
+    };
+    let couples = Couple::all(cx, name).await?;
+    if let Some(switched) = couples.iter().find(|c| c.standing != Standing::Before) {
+        let what =
+            format!("{} is switched over: its reverse triggers are the switchover's", switched.twin.name());
+        return Err(Error::new(Class::Refused, what));
+    }
+    let mut out = Parts::default();
+    let copy = copy(cx, &couples).await;
+    if let Err(e) = &copy {
+        let ready = if accepted { Ready::Warn } else { Ready::Unknown };
+        let text =
+            format!("no copy to prove the triggers in: {}; --set unproved=accept goes on without", e.message);
+        out.preflight.push(Preflight::new("proof", ready, text));
+    }
+    for couple in &couples {
+        out.twin(cx, couple, copy.as_deref().ok()).await?;
+    }
+    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let nothing = out.steps.is_empty();
+    Ok(Draft {
+        why: if nothing {
+            format!("the triggers of {} are complete, enabled and proved: nothing to do", names.join(", "))
+        } else {
+            format!("writes of {} are not all mirrored, or would not be", names.join(", "))
+        },
+        changes: out.changes,
+        obstacle: None,
+        reversible: Reversible::Full,
+        undo: "full: functions and triggers as they were".into(),
+        frozen: false,
+        count: out.steps.iter().map(|s| s.statements.len() as u64).sum(),
+        steps: out.steps,
+        preflight: out.preflight,
+        verify: out.verify,
+        rows: vec![],
+        unit: Unit::Statements,
+    })
+}
+
+async fn copy(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Box<dyn Rehearsal>> {
+    let relations =
+        couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
+    let follow = couples.iter().map(|c| Follow {
+        relation: c.partitioned.relation.clone(),
+        like: c.legacy.relation.clone(),
+        key: c.twin.key.clone(),
+    });
+    let wanted = Copy { relations, rows: Rows::Sample(SAMPLE), follow: follow.collect(), ..Copy::default() };
+    cx.cx.rehearsals.open(&wanted).await
+}
+
+/// A trigger as it is.
+#[derive(Debug, Clone, Deserialize)]
+struct Found {
+    name: String,
+    state: String,
+    kind: i32,
+    /// WHEN or UPDATE OF: it fires in part.
+    partial: bool,
+    definition: String,
+    function: String,
+    function_definition: String,
+    definer: bool,
+    settings: Vec<String>,
+    /// Triggers elsewhere that run the same function.
+    others: i64,
+}
+
+const FOUND: &str = r"
+select t.tgname as name, t.tgenabled::text as state, t.tgtype::int as kind,
+       t.tgqual is not null or cardinality(t.tgattr::int2[]) > 0 as partial, pg_get_triggerdef(t.oid) as definition,
+       format('%I.%I', n.nspname, p.proname) as function, pg_get_functiondef(p.oid) as function_definition,
+       p.prosecdef as definer, coalesce(p.proconfig, '{}') as settings,
+       (select count(*) from pg_trigger o where o.tgfoid = p.oid and o.tgrelid <> t.tgrelid and o.tgparentid = 0) as others
+from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace
+where t.tgrelid = $1::oid and not t.tgisinternal and t.tgname = any ($2) order by t.tgname";
+
+const INSERT: i32 = 4;
+const DELETE: i32 = 8;
+const UPDATE: i32 = 16;
+
+impl Found {
+    /// After each row, of all columns, without a condition.
+    fn whole(&self) -> bool {
+        !self.partial && self.kind & 1 == 1 && self.kind & (2 | 64) == 0
+    }
+
+    fn fires(&self) -> bool {
+        matches!(self.state.as_str(), "O" | "A")
+    }
+
+    fn attributes(&self) -> String {
+        let definer = if self.definer { " SECURITY DEFINER" } else { "" };
+        let settings: Vec<_> = self
+            .settings
+            .iter()
+            .filter_map(|s| s.split_once('='))
+            .map(|(name, value)| format!(" SET {name} = {}", if value.is_empty() { "''" } else { value }))
+            .collect();
+        format!("{definer}{}", settings.concat())
+    }
+}
+
+/// Statements, and those that take them back.
+#[derive(Debug, Default)]
+struct Change {
+    statements: Vec<String>,
+    back: Vec<String>,
+    said: Vec<String>,
+}
+
+impl Change {
+    fn enable(&mut self, table: &str, found: &Found) {
+        if found.fires() {
+            return;
+        }
+        let name = Ident(&found.name);
+        let was = if found.state == "R" { "enable replica" } else { "disable" };
+        self.statements.push(format!("alter table {table} enable trigger {name}"));
+        self.back.push(format!("alter table {table} {was} trigger {name}"));
+        self.said.push(format!("trigger {} enabled", found.name));
+    }
+}
+
+#[derive(Default)]
+struct Parts {
+    steps: Vec<Step>,
+    changes: Vec<String>,
+    preflight: Vec<Preflight>,
+    verify: Vec<Verification>,
+}
+
+impl Parts {
+    async fn twin(
+        &mut self,
+        cx: &PlanCx<'_>,
+        couple: &Couple<'_>,
+        copy: Option<&dyn Rehearsal>,
+    ) -> Result<()> {
+        let name = couple.twin.name();
+        let legacy = Table::find(cx, &couple.legacy.relation).await?;
+        let declared = declared(couple);
+        let params = [Param::Int(couple.legacy.oid), Param::Texts(declared.clone())];
+        let found: Vec<Found> = cx.cx.read().await?.fetch(FOUND, &params).await?;
+        let mirror = mirror(cx, couple).await?;
+        let enabling = enabling(couple, &found, &declared);
+        let mut wrong = vec!["they do not cover INSERT, UPDATE and DELETE of every row".to_owned()];
+        if let (Some(enabling), Some(copy)) = (&enabling, copy) {
+            let fired = tried(copy, couple, &legacy, enabling).await?;
+            if fired.faults.is_empty() && !fired.fine.is_empty() {
+                self.proved(name, "as they are", &fired);
+                self.step(couple, enabling);
+                return self.privilege(cx, couple, &legacy, enabling);
+            }
+            wrong = fired.faults;
+        }
+        let change = rewrite(couple, &mirror, &found, &declared);
+        self.preflight.push(Preflight::new(
+            "found",
+            Ready::Ok,
+            format!("{name}: functions are written anew, since {}", wrong.join("; ")),
+        ));
+        if let Some(copy) = copy {
+            let fired = tried(copy, couple, &legacy, &change).await?;
+            if fired.faults.is_empty() {
+                self.proved(name, "as planned", &fired);
+            } else {
+                let text = format!("{name}: in a copy, even as planned: {}", fired.faults.join("; "));
+                self.preflight.push(Preflight::new("proof", Ready::Fail, text));
+            }
+        }
+        self.step(couple, &change);
+        self.privilege(cx, couple, &legacy, &change)
+    }
+
+    fn proved(&mut self, name: &str, how: &str, fired: &Fired) {
+        let mut text = format!("{name}: fired in a copy {how}, mirrored: {}", fired.fine.join(", "));
+        if !fired.untried.is_empty() {
+            text = format!("{text}; not tried: {}", fired.untried.join("; "));
+        }
+        let ready = if fired.fine.is_empty() { Ready::Unknown } else { Ready::Ok };
+        self.preflight.push(Preflight::new("proof", ready, text));
+    }
+
+    fn step(&mut self, couple: &Couple<'_>, change: &Change) {
+        if change.statements.is_empty() {
+            return;
+        }
+        let legacy = &couple.legacy.relation;
+        self.changes.extend(change.said.iter().map(|s| format!("{legacy}: {s}")));
+        self.steps.push(Step {
+            id: couple.twin.name().to_owned(),
+            title: format!("{legacy}: {}", change.said.join(", ")),
+            statements: change.statements.clone(),
+            locks: vec![lock(legacy, "SHARE ROW EXCLUSIVE")],
+            in_transaction: true,
+            back: change.back.clone(),
+            rows: None,
+            action: Action::Statements,
+        });
+        self.verify.push(verification(couple));
+    }
+
+    fn privilege(
+        &mut self,
+        cx: &PlanCx<'_>,
+        couple: &Couple<'_>,
+        table: &Table,
+        change: &Change,
+    ) -> Result<()> {
+        if !change.statements.is_empty() {
+            let role = &cx.cx.server.role;
+            self.preflight.push(table.privilege(
+                &couple.legacy.relation,
+                "change triggers of",
+                table.owned,
+                role,
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Triggers that the profile names, or one that we name.
+fn declared(couple: &Couple<'_>) -> Vec<String> {
+    if !couple.twin.triggers.is_empty() {
+        return couple.twin.triggers.clone();
+    }
+    vec![format!("sync_to_partitioned_{}", Relation::parse(&couple.legacy.relation).name)]
+}
+
+async fn mirror(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Mirror> {
+    let onto = Table::find(cx, &couple.partitioned.relation).await?;
+    let mut key = couple.twin.key.clone();
+    key.extend(couple.layout.key.iter().filter(|k| !couple.twin.key.contains(k)).cloned());
+    onto.keyed(&couple.partitioned.relation, &key)?;
+    let stored = |name: &str| onto.columns.iter().find(|c| c.name == name && !c.generated);
+    let columns = couple.columns.common.iter().filter_map(|c| {
+        let own = stored(&c.name)?;
+        let retyped = couple.columns.retyped.iter().any(|(n, ..)| n == &c.name);
+        Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.type_name.clone()) })
+    });
+    Ok(Mirror {
+        from: Relation::parse(&couple.legacy.relation),
+        onto: Relation::parse(&couple.partitioned.relation),
+        key,
+        moves_by: vec![],
+        columns: columns.collect(),
+        numbered: onto.columns.iter().any(|c| c.numbered),
+    })
+}
+
+/// All there, and whole: they only need to be on. `None`: that would not do.
+fn enabling(couple: &Couple<'_>, found: &[Found], declared: &[String]) -> Option<Change> {
+    let all = declared.iter().all(|d| found.iter().any(|f| &f.name == d));
+    let covers = |bit: i32| found.iter().any(|f| f.whole() && f.kind & bit != 0);
+    if !all || ![INSERT, UPDATE, DELETE].into_iter().all(covers) {
+        return None;
+    }
+    let mut out = Change::default();
+    found.iter().for_each(|f| out.enable(&couple.legacy.relation, f));
+    Some(out)
+}
+
+/// The functions by column name, and triggers for whatever none of them fires on.
+fn rewrite(couple: &Couple<'_>, mirror: &Mirror, found: &[Found], declared: &[String]) -> Change {
+    let table = &couple.legacy.relation;
+    let schema = Relation::parse(table).schema;
+    let own = Relation { schema, name: format!("midwatch_sync_{}", Relation::parse(table).name) }.to_string();
+    let mut out = Change::default();
+    let mut written: Vec<String> = vec![];
+    let mut write = |out: &mut Change, function: &str, attributes: &str, was: Option<&str>| {
+        if written.iter().any(|w| w == function) {
+            return;
+        }
+        written.push(function.to_owned());
+        out.statements.push(mirror.forward(function, attributes));
+        out.back.insert(0, was.map_or_else(|| format!("drop function {function}()"), str::to_owned));
+        out.said.push(format!("function {function} written"));
+    };
+    // A function that other tables use is left to them.
+    let usable = |f: &Found| f.whole() && f.others == 0;
+    let mut covered = 0;
+    for f in found.iter().filter(|f| usable(f)) {
+        write(&mut out, &f.function, &f.attributes(), Some(&f.function_definition));
+        out.enable(table, f);
+        covered |= f.kind;
+    }
+    for f in found.iter().filter(|f| !usable(f)) {
+        out.statements.push(format!("drop trigger {} on {table}", Ident(&f.name)));
+        out.back.insert(0, f.definition.clone());
+        out.said.push(format!("trigger {} replaced", f.name));
+    }
+    let free: Vec<&String> =
+        declared.iter().filter(|d| !found.iter().any(|f| usable(f) && &f.name == *d)).collect();
+    let deletes = |name: &str| name.to_lowercase().contains("delete");
+    let mut missing: Vec<(&str, i32)> = vec![("INSERT", INSERT), ("UPDATE", UPDATE), ("DELETE", DELETE)];
+    missing.retain(|(_, bit)| covered & bit == 0);
+    if missing.is_empty() {
+        return out;
+    }
+    write(&mut out, &own, "", None);
+    let (apart, rest): (Vec<_>, Vec<_>) = missing
+        .into_iter()
+        .partition(|(_, bit)| *bit == DELETE && free.len() > 1 && free.iter().any(|n| deletes(n)));
+    for (events, deleting) in [(rest, false), (apart, true)] {
+        if events.is_empty() {
+            continue;
+        }
+        let named = free.iter().find(|n| free.len() < 2 || deletes(n) == deleting).map(|n| n.as_str());
+        let name =
+            named.map_or_else(|| format!("{}_rest", declared.first().map_or("sync", |d| d)), str::to_owned);
+        let events: Vec<_> = events.iter().map(|(e, _)| *e).collect();
+        let name = Ident(&name).to_string();
+        out.statements.push(format!(
+            "create trigger {name} after {} on {table} for each row execute function {own}()",
+            events.join(" or ")
+        ));
+        out.back.insert(0, format!("drop trigger {name} on {table}"));
+        out.said.push(format!("trigger {} for {}", name.trim_matches('"'), events.join(", ")));
+    }
+    out
+}
+
+/// Fires in the copy what would be there.
+async fn tried(copy: &dyn Rehearsal, couple: &Couple<'_>, legacy: &Table, change: &Change) -> Result<Fired> {
+    if !change.statements.is_empty()
+        && let Err(e) = copy.execute(&change.statements.join(";\n")).await
+    {
+        return Ok(Fired { faults: vec![e.message], ..Fired::default() });
+    }
+    fire(copy, couple, legacy).await
+}
+
+/// Nothing of what is to be mirrored is left out.
+fn verification(couple: &Couple<'_>) -> Verification {
+    let among: Vec<_> = declared(couple).iter().map(|d| crate::engine::ident::literal(d)).collect();
+    let sql = format!(
+        "select e.event from (values ('INSERT', {INSERT}), ('UPDATE', {UPDATE}), ('DELETE', {DELETE})) e(event, bit) \
+         where not exists (select from pg_trigger t where t.tgrelid = {}::oid and t.tgenabled in ('O', 'A') \
+         and t.tgtype::int & e.bit > 0 and t.tgtype::int & 1 = 1 and t.tgqual is null \
+         and (t.tgname in ({}) or t.tgname like '%\\_rest'))",
+        couple.legacy.oid,
+        among.join(", ")
+    );
+    Verification {
+        title: format!("INSERT, UPDATE and DELETE of {} are mirrored", couple.legacy.relation),
+        sql,
+    }
+}

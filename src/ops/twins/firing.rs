@@ -1,0 +1,255 @@
+//! What keeps a twin in step, fired in a copy: every kind of write on one side, and the other looked at after each.
+
+use serde::Deserialize;
+
+use super::Couple;
+use crate::engine::Result;
+use crate::engine::ident::{Ident, literal};
+use crate::engine::ports::ReadOptions;
+use crate::engine::rehearsal::Rehearsal;
+use crate::engine::tables::Table;
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(in crate::ops) struct Fired {
+    /// Writes after which both sides were equal.
+    pub(in crate::ops) fine: Vec<&'static str>,
+    /// Writes that failed, or left the sides different, and how.
+    pub(in crate::ops) faults: Vec<String>,
+    /// Writes that the table itself does not take.
+    pub(in crate::ops) untried: Vec<String>,
+}
+
+/// A write: what it is, and its statement.
+type Write = (&'static str, String);
+
+#[derive(Deserialize)]
+struct Key {
+    key: Vec<String>,
+}
+
+/// Rows that are written, one for each kind of write.
+const ROWS: usize = 5;
+/// Holds a row while it is away.
+const KEPT: &str = "midwatch_fired";
+
+/// Fires every kind of write on the legacy table of the copy. `table`: what the catalog says of the legacy table.
+pub(in crate::ops) async fn fire(copy: &dyn Rehearsal, couple: &Couple<'_>, table: &Table) -> Result<Fired> {
+    let scene = Scene { copy, couple, table };
+    let keys = scene.keys().await?;
+    let mut out = Fired::default();
+    let Some(last) = keys.last() else {
+        out.untried.push("the table has no row to write to".into());
+        return Ok(out);
+    };
+    let of = |i: usize| keys.get(i % keys.len()).unwrap_or(last);
+    let writes: [Write; 6] = [
+        ("UPDATE to NULL", scene.to_null(of(0))),
+        ("UPDATE", scene.like_another(of(1), of(2))),
+        ("UPDATE of the partition key", scene.moved(of(2))),
+        ("UPDATE of the key", scene.renamed(of(3))),
+        ("DELETE", scene.gone(of(4))),
+        ("INSERT", scene.back()),
+    ];
+    scene.level().await?;
+    for (what, sql) in writes {
+        if sql.is_empty() {
+            out.untried.push(format!("{what}: nothing there to change"));
+            continue;
+        }
+        if let Some(why) = scene.refused(&sql).await {
+            out.untried.push(format!("{what}: {why}"));
+            continue;
+        }
+        let fault = match copy.execute(&sql).await {
+            Err(e) => Some(format!("{what} fails: {}", e.message)),
+            Ok(()) => scene.differs().await?.then(|| format!("{what} is not mirrored")),
+        };
+        match fault {
+            None => out.fine.push(what),
+            Some(fault) => {
+                out.faults.push(fault);
+                // What one write has left different must not be held against the next.
+                scene.level().await?;
+            }
+        }
+    }
+    Ok(out)
+}
+
+struct Scene<'c> {
+    copy: &'c dyn Rehearsal,
+    couple: &'c Couple<'c>,
+    table: &'c Table,
+}
+
+impl Scene<'_> {
+    fn legacy(&self) -> &str {
+        &self.couple.legacy.relation
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>> {
+        let texts: Vec<_> = self.couple.twin.key.iter().map(|k| format!("t.{}::text", Ident(k))).collect();
+        let order: Vec<_> = self.couple.twin.key.iter().map(|k| format!("t.{}", Ident(k))).collect();
+        let sql = format!(
+            "select array[{}] as key from {} t order by {} limit {ROWS}",
+            texts.join(", "),
+            self.legacy(),
+            order.join(", ")
+        );
+        self.copy.facts().begin(ReadOptions::default()).await?.fetch(&sql, &[]).await
+    }
+
+    /// Makes the copy's twin hold what its legacy table holds, with a place for every row: only the writes that
+    /// follow are judged.
+    async fn level(&self) -> Result<()> {
+        let twin = &self.couple.partitioned.relation;
+        let stored = |name: &str| self.table.columns.iter().any(|c| c.name == name && !c.generated);
+        let names: Vec<_> = self.couple.columns.common.iter().filter(|c| stored(&c.name)).collect();
+        let values: Vec<_> = names.iter().map(|c| self.as_twin(&c.name, "x")).collect();
+        let names: Vec<_> = names.iter().map(|c| Ident(&c.name).to_string()).collect();
+        let default = match self.couple.layout.default {
+            Some(_) => String::new(),
+            None if self.couple.layout.takes_default => {
+                format!("create table if not exists midwatch_default partition of {twin} default; ")
+                    .replace("midwatch_default", &format!("midwatch_default_{}", self.couple.partitioned.oid))
+            }
+            None => String::new(),
+        };
+        let sql = format!(
+            "set session_replication_role = replica; {default}truncate {twin}; \
+             insert into {twin} ({}) overriding system value select {} from {} x; \
+             set session_replication_role = origin",
+            names.join(", "),
+            values.join(", "),
+            self.legacy()
+        );
+        self.copy
+            .execute(&sql)
+            .await
+            .map_err(|e| e.context("to prove what keeps the twin in step, in a copy"))
+    }
+
+    fn as_twin(&self, column: &str, alias: &str) -> String {
+        let retyped = self.couple.columns.retyped.iter().find(|(n, ..)| n == column);
+        match retyped {
+            Some((_, _, twin)) => format!("{alias}.{}::{twin}", Ident(column)),
+            None => format!("{alias}.{}", Ident(column)),
+        }
+    }
+
+    /// Are the sides unequal? As texts, by name, in the twin's types.
+    async fn differs(&self) -> Result<bool> {
+        let side = |relation: &str, cells: Vec<String>| {
+            format!(
+                "(select array_agg(r order by r) from (select jsonb_build_array({})::text as r from {relation} x) q)",
+                cells.join(", ")
+            )
+        };
+        let common = &self.couple.columns.common;
+        let legacy = common.iter().map(|c| format!("({})::text", self.as_twin(&c.name, "x"))).collect();
+        let twin = common.iter().map(|c| format!("x.{}::text", Ident(&c.name))).collect();
+        let sql = format!(
+            "select ({} is distinct from {})::text",
+            side(self.legacy(), legacy),
+            side(&self.couple.partitioned.relation, twin)
+        );
+        let said = self.copy.facts().begin(ReadOptions::default()).await?.texts(&sql, &[]).await?;
+        Ok(said.into_iter().flatten().next().as_deref() != Some("false"))
+    }
+
+    fn is(&self, alias: &str, key: &Key) -> String {
+        let one = |(k, v): (&String, &String)| format!("{alias}.{}::text = {}", Ident(k), literal(v));
+        self.couple.twin.key.iter().zip(&key.key).map(one).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Would the table itself refuse it, with nothing mirrored?
+    async fn refused(&self, sql: &str) -> Option<String> {
+        let alone = format!(
+            "do {}",
+            literal(&format!(
+                "begin alter table {0} disable trigger user; {sql}; raise sqlstate 'MW000'; end",
+                self.legacy()
+            ))
+        );
+        match self.copy.execute(&alone).await {
+            Err(e) if e.code.as_deref() == Some("MW000") => None,
+            Err(e) => Some(e.message),
+            Ok(()) => None,
+        }
+    }
+
+    fn columns(&self, which: impl Fn(&str) -> bool) -> Vec<String> {
+        let free = |c: &&crate::engine::tables::Stored| {
+            !c.generated && !c.numbered && !self.couple.twin.key.contains(&c.name) && which(&c.name)
+        };
+        let common = |name: &str| self.couple.columns.common.iter().any(|c| c.name == name);
+        self.table.columns.iter().filter(free).filter(|c| common(&c.name)).map(|c| c.name.clone()).collect()
+    }
+
+    fn to_null(&self, key: &Key) -> String {
+        let sets: Vec<_> = self
+            .columns(|c| !self.couple.layout.key.iter().any(|k| k == c))
+            .iter()
+            .filter(|c| self.couple.legacy.columns.iter().any(|l| &l.name == *c && l.nullable))
+            .map(|c| format!("{} = null", Ident(c)))
+            .collect();
+        self.update(&sets, key)
+    }
+
+    fn update(&self, sets: &[String], key: &Key) -> String {
+        if sets.is_empty() {
+            return String::new();
+        }
+        format!("update {} t set {} where {}", self.legacy(), sets.join(", "), self.is("t", key))
+    }
+
+    fn like_another(&self, key: &Key, other: &Key) -> String {
+        let unique = |c: &str| self.table.unique_keys.iter().flatten().any(|k| k == c);
+        let columns = self.columns(|c| !unique(c) && !self.couple.layout.key.iter().any(|k| k == c));
+        self.update(&self.of_other(&columns, other), key)
+    }
+
+    fn of_other(&self, columns: &[String], other: &Key) -> Vec<String> {
+        let one = |c: &String| {
+            format!("{0} = (select o.{0} from {1} o where {2})", Ident(c), self.legacy(), self.is("o", other))
+        };
+        columns.iter().map(one).collect()
+    }
+
+    /// Into another partition: that of the last row.
+    fn moved(&self, key: &Key) -> String {
+        let columns = self.columns(|c| self.couple.layout.key.iter().any(|k| k == c));
+        let sets: Vec<_> = columns
+            .iter()
+            .map(|c| format!("{0} = (select max(o.{0}) from {1} o)", Ident(c), self.legacy()))
+            .collect();
+        self.update(&sets, key)
+    }
+
+    fn renamed(&self, key: &Key) -> String {
+        let [column] = self.couple.twin.key.as_slice() else { return String::new() };
+        let number = self.couple.legacy.columns.iter().any(|c| &c.name == column && c.number);
+        if !number {
+            return String::new();
+        }
+        let set = format!("{0} = (select max(o.{0}) + 1 from {1} o)", Ident(column), self.legacy());
+        self.update(&[set], key)
+    }
+
+    fn gone(&self, key: &Key) -> String {
+        let legacy = self.legacy();
+        let which = self.is("t", key);
+        format!(
+            "drop table if exists {KEPT}; create table {KEPT} as select * from {legacy} t where {which}; \
+             delete from {legacy} t where {which}"
+        )
+    }
+
+    fn back(&self) -> String {
+        let names: Vec<_> =
+            self.table.columns.iter().filter(|c| !c.generated).map(|c| Ident(&c.name).to_string()).collect();
+        let names = names.join(", ");
+        format!("insert into {} ({names}) overriding system value select {names} from {KEPT}", self.legacy())
+    }
+}
