@@ -17,7 +17,7 @@ use crate::engine::target::Environment;
 use crate::engine::{Engine, Error, Result};
 use crate::ops;
 use crate::profile::{Disk, Library, Selected, detect, generic};
-use crate::sandbox::Copies;
+use crate::sandbox::{Copies, Dumps, Shell};
 use crate::store::{Scratch, StateKey, StateMirror, state_dir};
 
 /// Connects, and finds out what the target is.
@@ -42,6 +42,9 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         // A marker that cannot be understood is a doubt.
         Err(why) => (Environment::Production, Some(format!("{why}: treated as production"))),
     };
+    let place = std::env::var_os("BACKUP_DIR").filter(|d| !d.is_empty()).map(std::path::PathBuf::from);
+    let place = place.or_else(|| Some(selected.state_dir.clone().or_else(state_dir)?.join("backups")));
+    let dumps = Dumps::new(connection.clone(), server.version.clone(), profile.search_path.clone(), server.database.clone(), place);
     let rehearsals = Copies::new(connection, server.version.clone(), profile.search_path.clone());
     let journal = bootstrap::state(&*reader).await;
     Ok(Engine {
@@ -64,6 +67,8 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
             spools: Arc::new(Scratch),
             mirror: Arc::new(StateMirror::new(selected.state_dir.clone().or_else(state_dir))),
             signer: Arc::new(StateKey::new(selected.state_dir.clone().or_else(state_dir))),
+            backups: Arc::new(dumps),
+            hooks: Arc::new(Shell),
             sleep: |time| Box::pin(tokio::time::sleep(time)),
         },
         clock: Utc::now,

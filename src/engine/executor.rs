@@ -3,6 +3,8 @@
 
 mod canary;
 mod ending;
+mod stages;
+mod swap;
 
 use std::time::Duration;
 
@@ -37,6 +39,8 @@ pub(super) struct Run<'a> {
     progress: Progress,
     /// When the last batches ended and how many rows they had, for the rate.
     marks: Vec<(i64, u64)>,
+    /// Both sides were equal, and in which snapshot.
+    proved: Option<swap::Proved>,
 }
 
 /// Why the steps ended before their end.
@@ -107,7 +111,8 @@ pub(super) async fn run(
             },
         }
     };
-    let run = Run { engine, plan: approved.plan(), control, watcher, writer, begun, progress, marks: vec![] };
+    progress.stages = approved.plan().steps.iter().map(|s| s.id.clone()).collect();
+    let run = Run { engine, plan: approved.plan(), control, watcher, writer, begun, progress, marks: vec![], proved: None };
     run.finish().await
 }
 
@@ -179,10 +184,17 @@ impl Run<'_> {
     async fn steps(&mut self) -> Result<(), Stopped> {
         while let Some(step) = self.plan.steps.get(self.begun.step) {
             self.progress.step.clone_from(&step.title);
+            self.progress.stage.clone_from(&step.id);
             match &step.action {
                 Action::Bootstrap => {}
                 Action::Statements => self.statements(step).await?,
                 Action::Rows(change) => self.rows(change).await?,
+                Action::Measure(measure) => self.measure(measure).await?,
+                Action::Dump(dump) => self.dump(dump).await?,
+                Action::Hook(hook) => self.hook(hook).await?,
+                Action::Prove { proofs } => self.compare_all(proofs).await?,
+                Action::Swap(swap) => self.swap(step, swap).await?,
+                Action::Monitor(monitor) => self.monitor(monitor).await?,
             }
             let next = self.begun.step + 1;
             if let Err(e) = self.writer.next_step(&self.begun, next).await {

@@ -13,6 +13,7 @@ use super::plan::{Identity, Plan, PlannedRow};
 use super::ports::Fut;
 use super::progress::{Control, Done, Watcher};
 use super::rowset::{RowSet, Spools};
+use super::switch::{Backups, Hooks};
 use super::target::Server;
 use super::writer::Writers;
 use super::{Engine, bootstrap, executor, planner};
@@ -27,6 +28,10 @@ pub struct Means {
     pub mirror: Arc<dyn Mirror>,
     /// Signs plans.
     pub signer: Arc<dyn Signer>,
+    /// Makes backups.
+    pub backups: Arc<dyn Backups>,
+    /// Runs the operator's commands.
+    pub hooks: Arc<dyn Hooks>,
     /// Lets time pass.
     pub sleep: fn(Duration) -> Fut<'static, ()>,
 }

@@ -26,6 +26,7 @@ mod rights;
 pub mod rowset;
 pub mod script;
 pub mod secret;
+pub mod switch;
 pub mod tables;
 pub mod target;
 pub mod throttle;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::change::RowChange;
+use super::switch::{Dump, Hook, Measure, Monitor, Proof, Swap};
 use super::target::{Environment, Server};
 
 /// Rows that the plan itself carries; all of them are in its [`super::rowset::RowSet`].
@@ -127,6 +128,21 @@ pub enum Action {
     Statements,
     /// The plan's rows, in batches.
     Rows(Box<RowChange>),
+    /// Counts and sums, for the record.
+    Measure(Measure),
+    /// A backup.
+    Dump(Dump),
+    /// A command of the operator's.
+    Hook(Hook),
+    /// Both sides of each twin are compared.
+    Prove {
+        /// Each twin's.
+        proofs: Vec<Proof>,
+    },
+    /// The step's statements inside the locks of a swap.
+    Swap(Box<Swap>),
+    /// Looks on.
+    Monitor(Monitor),
 }
 
 /// A step.
@@ -243,6 +259,8 @@ pub enum Unit {
     Rows,
     /// DDL statements.
     Statements,
+    /// Twins.
+    Twins,
 }
 
 /// A plan.
@@ -384,11 +402,13 @@ impl Plan {
             .iter()
             .filter_map(|s| match &s.action {
                 Action::Rows(change) => Some(change.line(s.rows.unwrap_or(self.rows))),
-                Action::Bootstrap | Action::Statements => None,
+                _ => None,
             })
             .collect();
-        if self.unit == Unit::Statements {
-            out.push(format!("{} statements", self.rows));
+        match self.unit {
+            Unit::Rows => {}
+            Unit::Statements => out.push(format!("{} statements", self.rows)),
+            Unit::Twins => out.push(format!("{} twins", self.rows)),
         }
         out.extend(self.follow.iter().map(|f| match (f.rows, &f.unknown) {
             (Some(rows), _) => format!("{rows} rows of {} that follow", f.table),
@@ -406,7 +426,7 @@ impl Plan {
     pub fn row_changes(&self) -> impl Iterator<Item = &RowChange> {
         self.steps.iter().filter_map(|s| match &s.action {
             Action::Rows(change) => Some(&**change),
-            Action::Bootstrap | Action::Statements => None,
+            _ => None,
         })
     }
 }

@@ -100,7 +100,7 @@ pub(super) async fn plan(
         // Nothing but statements is left to be done.
         (draft.unit, draft.count) = (Unit::Statements, statements as u64);
     }
-    let counted = if draft.unit == Unit::Statements { draft.count } else { rows.len() };
+    let counted = if draft.unit == Unit::Rows { rows.len() } else { draft.count };
     if draft.rows.len() > 1 {
         for (at, step) in draft.steps.iter_mut().enumerate() {
             step.rows = matches!(step.action, Action::Rows(_)).then(|| summary.of_step(at));
@@ -476,7 +476,7 @@ impl RowQuery {
 async fn follow(engine: &Engine, draft: &Draft) -> Vec<Follow> {
     let changes = draft.steps.iter().filter_map(|s| match &s.action {
         Action::Rows(change) => Some(&**change),
-        Action::Bootstrap | Action::Statements => None,
+        _ => None,
     });
     let mut out = vec![];
     for (change, query) in changes.zip(&draft.rows) {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::error::{Class, Error};
 use super::journal::Outcome;
+use super::switch::Blocker;
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -74,6 +75,35 @@ pub struct Progress {
     pub eta_s: Option<u64>,
     /// What it waits for, or what made batches smaller.
     pub waiting: Option<String>,
+    /// The step's id.
+    pub stage: String,
+    /// The steps' ids, in order.
+    pub stages: Vec<String>,
+    /// What the switchover room shows besides.
+    pub room: Room,
+}
+
+/// A switchover under way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Room {
+    /// The attempt at hand, and how many there may be.
+    pub attempt: Option<(u32, u32)>,
+    /// How long the locks may be held (milliseconds).
+    pub budget_ms: Option<u64>,
+    /// Who stands in the way.
+    pub blockers: Vec<Blocker>,
+    /// Sessions that wait for a lock right now.
+    pub stalled: Option<u64>,
+    /// How the last attempt ended.
+    pub last: Option<String>,
+    /// When both sides were last found equal, by the operator's clock (milliseconds).
+    pub equal_at: Option<i64>,
+    /// Rows written since then, and compared again.
+    pub compared: u64,
+    /// Rows that differ.
+    pub differing: u64,
+    /// Locks held, when it was done (milliseconds).
+    pub held_ms: Option<u64>,
 }
 
 /// Takes moments; must not block.
@@ -182,6 +212,9 @@ impl Progress {
             rate: 0.0,
             eta_s: None,
             waiting: None,
+            stage: String::new(),
+            stages: vec![],
+            room: Room::default(),
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo
         match &step.action {
             Action::Rows(change) => way.rows(cx, run, &plan, (at, step), change).await?,
             Action::Statements if ran.contains(&at) && !step.back.is_empty() => way.statements(step),
-            Action::Statements | Action::Bootstrap => {}
+            _ => {}
         }
     }
     if way.steps.is_empty() {

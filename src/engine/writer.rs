@@ -7,6 +7,7 @@ use super::journal::{Event, Operator, Outcome};
 use super::plan::{Plan, Step};
 use super::ports::Fut;
 use super::rowset::RawRow;
+use super::switch::Swap;
 
 /// Opens writers on one target.
 pub trait Writers: Send + Sync {
@@ -66,6 +67,39 @@ pub struct Batch<'a> {
     pub message: Option<&'a str>,
 }
 
+/// An attempt to swap tables.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    /// What is done.
+    pub step: &'a Step,
+    /// How.
+    pub swap: &'a Swap,
+    /// The snapshot in which both sides were equal.
+    pub snapshot: &'a str,
+    /// The markers' fingerprints then.
+    pub fingerprints: &'a [Option<String>],
+    /// Which attempt it is.
+    pub number: u32,
+}
+
+/// Tables that were swapped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swapped {
+    /// What was written into the journal.
+    pub event: Option<Event>,
+    /// How long it waited for the locks, in milliseconds.
+    pub waited_ms: u64,
+    /// How long they were held, the commit included.
+    pub held_ms: u64,
+    /// Rows compared inside the locks.
+    pub compared: u64,
+}
+
+/// The code of an attempt that took longer than its budget.
+pub const OVER_BUDGET: &str = "MW001";
+/// The code of an attempt that found rows that differ.
+pub const UNEQUAL: &str = "MW002";
+
 /// A batch that is committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Committed {
@@ -124,6 +158,9 @@ pub trait Writer: Send {
         step: &'a Step,
         counted: bool,
     ) -> Fut<'a, Result<Committed>>;
+    /// Locks the tables, asks the proofs again, runs the step's statements and commits; takes all of it back where a
+    /// row differs or the budget is spent.
+    fn swap<'a>(&'a mut self, begun: &'a Begun, attempt: &'a Attempt<'a>) -> Fut<'a, Result<Swapped>>;
     /// Does one batch.
     fn batch<'a>(&'a mut self, batch: &'a Batch<'a>) -> Fut<'a, Result<Committed>>;
     /// Lets the server look at what was written, so that what is asked next is planned well. Never a failure.

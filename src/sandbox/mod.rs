@@ -4,16 +4,20 @@
 //! the process that started it, however that process ends.
 
 mod account;
+mod backup;
 pub mod demo;
 pub mod fetch;
 pub mod find;
+mod hooks;
 mod place;
 mod process;
 mod rehearsal;
 pub mod server;
 mod watcher;
 
+pub use backup::Dumps;
 pub use find::Binaries;
+pub use hooks::Shell;
 pub use place::MARKER;
 pub use rehearsal::Copies;
 pub use server::{Options, Server};

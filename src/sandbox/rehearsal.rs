@@ -39,7 +39,7 @@ impl Copies {
     }
 
     /// A `pg_dump` reads servers of its own major and older ones.
-    fn binaries(&self) -> Result<Binaries> {
+    pub(super) fn binaries(&self) -> Result<Binaries> {
         let binaries = Binaries::find()?;
         match Version::parse(&self.version) {
             Some(server) if server.major > binaries.version.major => Err(Error::unobserved(format!(
@@ -55,10 +55,10 @@ impl Copies {
         }
     }
 
-    async fn make(&self, copy: &Copy) -> Result<Made> {
+    pub(super) async fn make(&self, copy: &Copy, memory: bool) -> Result<Made> {
         let binaries = self.binaries()?;
         let settings = vec![("max_locks_per_transaction".to_owned(), "1024".to_owned())];
-        let options = Options { memory: true, binaries: Some(binaries), settings, ..Options::default() };
+        let options = Options { memory, binaries: Some(binaries), settings, ..Options::default() };
         let server = Server::start(options).await?;
         server.create_database(DATABASE, None).await?;
         let mut said = format!("definitions by pg_dump {}", server.version());
@@ -79,7 +79,7 @@ impl Copies {
         }
         let reader = Reader::new(Connection::new(Some(&url))?);
         reader.set_search_path(&self.search_path);
-        Ok(Made { facts: Arc::new(reader), owner: Mutex::new(owner), said, _server: server })
+        Ok(Made { facts: Arc::new(reader), owner: Mutex::new(owner), said, server })
     }
 
     fn path(&self) -> String {
@@ -88,7 +88,7 @@ impl Copies {
     }
 
     /// A program that reaches the target; its password stands in its environment only.
-    fn reaching(&self, binaries: &Binaries, program: &str) -> Command {
+    pub(super) fn reaching(&self, binaries: &Binaries, program: &str) -> Command {
         let mut command = binaries.command(program);
         command.envs(self.target.libpq()).env("PGAPPNAME", "midwatch/rehearsal");
         command.env("PGCONNECT_TIMEOUT", "10");
@@ -218,13 +218,17 @@ fn inside(server: &Server) -> Command {
 }
 
 /// What it said on stderr. It ends with the future that waits for it.
-async fn run(mut command: Command, what: &str) -> Result<String> {
+async fn run(command: Command, what: &str) -> Result<String> {
+    run_for(command, what, PATIENCE).await
+}
+
+pub(super) async fn run_for(mut command: Command, what: &str, patience: Duration) -> Result<String> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut command = tokio::process::Command::from(command);
-    let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
+    let output = tokio::time::timeout(patience, command.kill_on_drop(true).output()).await;
     let output = output
         .map_err(|_| {
-            Error::unobserved(format!("failed to {what}: not done within {} s", PATIENCE.as_secs()))
+            Error::unobserved(format!("failed to {what}: not done within {} s", patience.as_secs()))
         })?
         .map_err(|e| Error::unobserved(format!("failed to {what}: {e}")))?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -267,16 +271,26 @@ fn tell(said: &mut String, copy: &Copy, errors: &[String]) {
 }
 
 /// The server stops and its directory goes when this is dropped.
-struct Made {
+pub(super) struct Made {
     facts: Arc<Reader>,
     owner: Mutex<Owner>,
     said: String,
-    _server: Server,
+    server: Server,
+}
+
+impl Made {
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.server.url(DATABASE)
+    }
 }
 
 impl Rehearsals for Copies {
     fn open<'a>(&'a self, copy: &'a Copy) -> Fut<'a, Result<Box<dyn Rehearsal>>> {
-        Box::pin(async move { Ok(Box::new(self.make(copy).await?) as Box<dyn Rehearsal>) })
+        Box::pin(async move { Ok(Box::new(self.make(copy, true).await?) as Box<dyn Rehearsal>) })
     }
 }
 

@@ -4,6 +4,7 @@
 //! run's row and looks at its fencing number, so that a run that was taken over cannot go on.
 
 mod batching;
+mod swapping;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::engine::journal::{self, Event};
 use crate::engine::plan::{Plan, Step};
 use crate::engine::ports::Fut;
 use crate::engine::rowset::RawRow;
-use crate::engine::writer::{Batch, Begun, Committed, Ending, Terms, Writer, Writers};
+use crate::engine::writer::{Attempt, Batch, Begun, Committed, Ending, Swapped, Terms, Writer, Writers};
 use crate::engine::{Class, Error, Result};
 
 /// How long a resumed run waits for the sessions of the one that died.
@@ -412,6 +413,10 @@ impl Writer for PgWriter {
                 .await?;
             Ok(Committed { applied, end: true, event: Some(event), ..Committed::default() })
         })
+    }
+
+    fn swap<'a>(&'a mut self, begun: &'a Begun, attempt: &'a Attempt<'a>) -> Fut<'a, Result<Swapped>> {
+        Box::pin(self.swap_tables(begun, attempt))
     }
 
     fn batch<'a>(&'a mut self, b: &'a Batch<'a>) -> Fut<'a, Result<Committed>> {

@@ -77,7 +77,7 @@ impl Run<'_> {
                 self.begun.run
             ),
             Outcome::Failed | Outcome::Stale => "nothing was changed".to_owned(),
-            _ => format!("{applied} of {} rows are changed, in {} batches", self.plan.rows, self.begun.batch),
+            _ => self.stands(),
         };
         failure.message = format!("{}; {stands}", failure.message);
         let next = format!("midwatch resume {}", self.begun.run);
@@ -103,11 +103,26 @@ impl Run<'_> {
         }
     }
 
+    /// How far it has come, in words.
+    fn stands(&self) -> String {
+        let (applied, all) = (self.begun.applied, self.plan.rows);
+        match self.plan.unit {
+            Unit::Rows => format!("{applied} of {all} rows are changed, in {} batches", self.begun.batch),
+            Unit::Statements => format!("{applied} of {all} statements are done"),
+            Unit::Twins if applied > 0 => format!("{applied} of {all} twins are switched"),
+            Unit::Twins => {
+                let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();
+                let done: Vec<_> = done.iter().map(|s| s.id.as_str()).collect();
+                format!("nothing is switched; done so far: {}", done.join(", "))
+            }
+        }
+    }
+
     /// Statements of finished steps, where the run counts rows.
     fn ran(&self) -> u64 {
         let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();
         let statements = done.iter().filter(|s| matches!(s.action, Action::Statements));
-        if self.plan.unit == Unit::Rows { statements.map(|s| s.statements.len() as u64).sum() } else { 0 }
+        if self.plan.unit != Unit::Statements { statements.map(|s| s.statements.len() as u64).sum() } else { 0 }
     }
 
     /// Every planned row was changed or left alone; else something has told this run a wrong position.

@@ -1,0 +1,128 @@
+//! The swap's one transaction. From the first lock to the commit others wait: nothing is done there that could have
+//! been done before.
+
+use std::time::Instant;
+
+use serde_json::json;
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
+
+use super::super::error::write_error;
+use super::{PgWriter, int};
+use crate::engine::ident::Relation;
+use crate::engine::switch::Proof;
+use crate::engine::writer::{Attempt, Begun, OVER_BUDGET, Swapped, UNEQUAL};
+use crate::engine::{Class, Error, Result};
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Times of an attempt.
+struct Times {
+    waited_ms: u64,
+    locked: Instant,
+    compared: u64,
+}
+
+impl PgWriter {
+    pub(super) async fn swap_tables(&mut self, begun: &Begun, attempt: &Attempt<'_>) -> Result<Swapped> {
+        let mut times = None;
+        let event = self
+            .fenced(begun, "swap the tables", async |w, run| {
+                let locked = w.lock_tables(attempt).await?;
+                let compared = w.compare_inside(attempt).await?;
+                let statements = attempt.step.statements.join(";\n");
+                w.raw("swap the tables", &statements).await?;
+                let sql = "update midwatch.runs set step = $2, applied = applied + $3, beat_at = clock_timestamp(), message = null \
+                           where id = $1";
+                sqlx::query(sql)
+                    .bind(run)
+                    .bind(i32::try_from(begun.step + 1).unwrap_or(i32::MAX))
+                    .bind(int(attempt.swap.twins))
+                    .execute(&mut w.work)
+                    .await
+                    .map_err(|e| write_error(&e, "write the checkpoint"))?;
+                let took = Times { compared, ..locked };
+                let held = millis(took.locked);
+                let body = json!({
+                    "step": begun.step, "id": attempt.step.id, "statements": attempt.swap.twins, "ran": attempt.step.statements.len(),
+                    "attempt": attempt.number, "waited_ms": took.waited_ms, "held_ms": held, "compared": compared,
+                    "snapshot": attempt.snapshot,
+                });
+                let event = w.event(run, "step", &body).await?;
+                let held = millis(took.locked);
+                if held > attempt.swap.budget_ms {
+                    let what = format!("the locks would have been held for {held} ms, the budget is {} ms", attempt.swap.budget_ms);
+                    return Err(Error::new(Class::Failed, what).code(OVER_BUDGET));
+                }
+                times = Some(took);
+                Ok(event)
+            })
+            .await?;
+        let held_ms = times.as_ref().map_or(0, |t| millis(t.locked));
+        let (waited_ms, compared) = times.map_or((0, 0), |t| (t.waited_ms, t.compared));
+        Ok(Swapped { event: Some(event), waited_ms, held_ms, compared })
+    }
+
+    /// All tables in the plan's order; whoever is in the way is given up on soon.
+    async fn lock_tables(&mut self, attempt: &Attempt<'_>) -> Result<Times> {
+        let begun = Instant::now();
+        let tables: Vec<_> = attempt.swap.tables.iter().map(|t| Relation::parse(t).to_string()).collect();
+        let sql = format!(
+            "set local lock_timeout = {}; lock table {} in access exclusive mode",
+            attempt.swap.lock_timeout_ms,
+            tables.join(", ")
+        );
+        self.raw("lock the tables", &sql).await?;
+        // Whoever comes after a waiting lock waits as well: the budget begins with the wait.
+        Ok(Times { waited_ms: millis(begun), locked: begun, compared: 0 })
+    }
+
+    /// Nobody can write now: what was written since the last proof must be equal.
+    async fn compare_inside(&mut self, attempt: &Attempt<'_>) -> Result<u64> {
+        let mut compared = 0;
+        for (proof, planned) in attempt.swap.proofs.iter().zip(attempt.fingerprints) {
+            let Some(since) = &proof.since else {
+                self.none_differs(proof, &proof.sql, None).await?;
+                continue;
+            };
+            let now = self.single(&since.fingerprint, None).await?;
+            if now.is_none() || now != *planned {
+                let what = format!("the write marker of {} was changed since both sides were compared", proof.name);
+                return Err(Error::new(Class::Failed, what).code(UNEQUAL));
+            }
+            let marked = self.single(&since.marked, Some(attempt.snapshot)).await?;
+            compared += marked.and_then(|m| m.parse().ok()).unwrap_or(0);
+            self.none_differs(proof, &since.differ, Some(attempt.snapshot)).await?;
+        }
+        Ok(compared)
+    }
+
+    async fn none_differs(&mut self, proof: &Proof, sql: &str, snapshot: Option<&str>) -> Result<()> {
+        let count = self.single(&format!("select count(*)::text from ({sql}\n) q"), snapshot).await?;
+        if count.as_deref() == Some("0") {
+            return Ok(());
+        }
+        let rows = count.unwrap_or_else(|| "unknown".into());
+        let what = format!("{rows} rows of {} differ, compared inside the locks; nothing was changed", proof.name);
+        Err(Error::new(Class::Failed, what)
+            .code(UNEQUAL)
+            .hint(format!("midwatch check parity/{0} shows them; midwatch plan repair {0}", proof.name)))
+    }
+
+    async fn single(&mut self, sql: &str, snapshot: Option<&str>) -> Result<Option<String>> {
+        let what = "compare both sides inside the locks";
+        let mut arguments = PgArguments::default();
+        if let Some(snapshot) = snapshot {
+            arguments
+                .add(snapshot.to_owned())
+                .map_err(|e| Error::new(Class::Failed, format!("failed to {what}: {e}")))?;
+        }
+        sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments)
+            .fetch_one(&mut self.work)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|e| write_error(&e, what))
+    }
+}

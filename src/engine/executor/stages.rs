@@ -1,0 +1,108 @@
+//! Stages of a switchover that change no table: counts for the record, a backup, commands, looking on.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{LOOK_AGAIN, Run, Stopped};
+use crate::engine::error::{Class, Error};
+use crate::engine::ports::{ReadOptions, Snapshot};
+use crate::engine::progress::Phase;
+use crate::engine::switch::{Dump, Hook, Measure, Monitor};
+
+/// Counting whole tables may take this long.
+const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
+/// Between two looks at what is monitored.
+const LOOK_EVERY_MS: i64 = 1_000;
+
+#[derive(Deserialize)]
+struct Counted {
+    table: String,
+    rows: u64,
+    sums: Value,
+}
+
+impl Run<'_> {
+    /// An entry of the run, or the reason to stop: what is not written down has not happened.
+    pub(super) async fn record(&mut self, kind: &str, body: &Value) -> Result<(), Stopped> {
+        match self.writer.note(&self.begun, kind, body).await {
+            Ok(event) => {
+                self.mirror(&event);
+                Ok(())
+            }
+            Err(e) => Err(self.recovered(e).await),
+        }
+    }
+
+    pub(super) async fn measure(&mut self, measure: &Measure) -> Result<(), Stopped> {
+        self.tell(Phase::Working);
+        let options =
+            ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(PATIENCE), ..ReadOptions::default() };
+        let counted: Result<Vec<Counted>, Error> = async {
+            let mut tx = self.engine.facts.begin(options).await?;
+            tx.fetch(&measure.sql, &[]).await
+        }
+        .await;
+        let counted = counted.map_err(Stopped::known)?;
+        let counts: Vec<_> = counted
+            .into_iter()
+            .map(|c| json!({ "table": c.table, "rows": c.rows, "sums": c.sums }))
+            .collect();
+        self.record("stage", &json!({ "stage": measure.stage, "counts": counts })).await
+    }
+
+    pub(super) async fn dump(&mut self, dump: &Dump) -> Result<(), Stopped> {
+        self.tell(Phase::Working);
+        let run = self.begun.run.clone();
+        let made = self.engine.means.backups.dump(dump, &run).await.map_err(Stopped::known)?;
+        if dump.verify && made.verified.is_none() {
+            let e = Error::new(Class::Failed, format!("the backup {} could not be proved", made.file));
+            return Err(Stopped::known(e.hint("--set backup=unverified goes on with it as it is")));
+        }
+        let body = serde_json::to_value(&made).unwrap_or_default();
+        self.record("backup", &body).await
+    }
+
+    pub(super) async fn hook(&mut self, hook: &Hook) -> Result<(), Stopped> {
+        self.tell(Phase::Working);
+        let ran = self.engine.means.hooks.run(hook).await.map_err(Stopped::known)?;
+        let body = json!({ "command": hook.command, "code": ran.code, "output": ran.output });
+        self.record("hook", &body).await?;
+        let how = match ran.code {
+            Some(0) => return Ok(()),
+            Some(code) => format!("ended with {code}"),
+            None => format!("was ended after {} s", hook.timeout_s),
+        };
+        let said = ran.output.lines().last().unwrap_or_default().to_owned();
+        let e = Error::new(Class::Failed, format!("the command {:?} {how}: {said}", hook.command));
+        Err(Stopped::known(e))
+    }
+
+    /// What was equal at the switch must stay equal: rows written since are compared every second.
+    pub(super) async fn monitor(&mut self, monitor: &Monitor) -> Result<(), Stopped> {
+        self.tell(Phase::Working);
+        if self.proved.is_none() {
+            self.compare_all(&monitor.proofs).await?;
+        }
+        let until = self.millis() + i64::try_from(monitor.seconds).unwrap_or(0) * 1_000;
+        let mut next = self.millis();
+        loop {
+            self.wishes().await?;
+            if self.millis() >= next {
+                next = self.millis() + LOOK_EVERY_MS;
+                self.catch_up(&monitor.proofs).await?;
+            }
+            let left = (until - self.millis()).max(0);
+            self.progress.eta_s = Some(u64::try_from(left).unwrap_or(0) / 1_000);
+            self.tell(Phase::Working);
+            if left == 0 {
+                break;
+            }
+            (self.engine.means.sleep)(LOOK_AGAIN).await;
+            self.still_locked().await?;
+        }
+        self.progress.eta_s = None;
+        let room = &self.progress.room;
+        let body = json!({ "stage": "MONITOR", "seconds": monitor.seconds, "compared": room.compared, "differ": room.differing });
+        self.record("stage", &body).await
+    }
+}

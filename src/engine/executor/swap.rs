@@ -1,0 +1,243 @@
+//! The swap: equal in one snapshot, what was written since compared again, then all at once inside the locks.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::ending::is_lost;
+use super::{LOOK_AGAIN, Run, Stopped, back_off, is_busy};
+use crate::engine::error::{Class, Error, Result};
+use crate::engine::plan::Step;
+use crate::engine::ports::{Facts, Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::progress::Phase;
+use crate::engine::switch::{BLOCKERS, Blocker, Proof, Swap};
+use crate::engine::writer::{Attempt, OVER_BUDGET, UNEQUAL};
+
+/// A comparison of whole tables may take this long.
+const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
+/// So few rows are compared inside the locks without anybody noticing.
+const FEW: u64 = 200;
+/// Rounds of catching up before an attempt; a server that writes faster than that is not waited for.
+const ROUNDS: usize = 5;
+
+/// Equal, and when.
+#[derive(Debug, Clone)]
+pub(super) struct Proved {
+    snapshot: String,
+    fingerprints: Vec<Option<String>>,
+}
+
+#[derive(Deserialize)]
+struct Now {
+    snapshot: String,
+}
+
+async fn one_snapshot(facts: &dyn Facts) -> Result<(Box<dyn ReadTx>, String)> {
+    let options =
+        ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(PATIENCE), ..ReadOptions::default() };
+    let mut tx = facts.begin(options).await?;
+    let now: Now = tx.one("select pg_current_snapshot()::text as snapshot", &[]).await?;
+    Ok((tx, now.snapshot))
+}
+
+async fn number(tx: &mut dyn ReadTx, sql: &str, params: &[Param]) -> Result<u64> {
+    let text = tx.texts(sql, params).await?.pop().flatten().unwrap_or_default();
+    text.parse().map_err(|_| Error::unobserved(format!("the server's answer is no number: {text:?}")))
+}
+
+async fn fingerprints(tx: &mut dyn ReadTx, proofs: &[Proof]) -> Result<Vec<Option<String>>> {
+    let mut out = Vec::new();
+    for proof in proofs {
+        let Some(since) = &proof.since else {
+            out.push(None);
+            continue;
+        };
+        let found = tx.texts(&since.fingerprint, &[]).await?.into_iter().flatten().next();
+        let found = found.ok_or_else(|| {
+            Error::new(Class::Failed, format!("the write marker of {} is not complete", proof.name))
+                .hint(format!("midwatch plan watch {} installs it again", proof.name))
+        })?;
+        out.push(Some(found));
+    }
+    Ok(out)
+}
+
+fn unequal(name: &str, rows: u64) -> Error {
+    Error::new(Class::Failed, format!("{rows} rows of {name} differ"))
+        .code(UNEQUAL)
+        .hint(format!("midwatch check parity/{name} shows them; midwatch plan repair {name}"))
+}
+
+impl Run<'_> {
+    /// All rows of each twin, in one snapshot.
+    pub(super) async fn compare_all(&mut self, proofs: &[Proof]) -> Result<(), Stopped> {
+        self.proved = None;
+        self.tell(Phase::Verifying);
+        let facts = self.engine.facts.clone();
+        let compared = async {
+            let (mut tx, snapshot) = one_snapshot(&*facts).await?;
+            let fingerprints = fingerprints(&mut *tx, proofs).await?;
+            for proof in proofs {
+                let sql = format!("select count(*)::text from ({}\n) q", proof.sql);
+                match number(&mut *tx, &sql, &[]).await? {
+                    0 => {}
+                    rows => return Err(unequal(&proof.name, rows)),
+                }
+            }
+            Ok(Proved { snapshot, fingerprints })
+        };
+        let proved = compared.await.map_err(Stopped::known)?;
+        let names: Vec<_> = proofs.iter().map(|p| p.name.as_str()).collect();
+        let body = json!({ "stage": "COMPARED", "twins": names, "snapshot": proved.snapshot, "differ": 0 });
+        self.progress.room.equal_at = Some(self.millis());
+        self.proved = Some(proved);
+        self.record("stage", &body).await
+    }
+
+    /// What was written since the last proof, in a snapshot of its own: how many rows that was.
+    pub(super) async fn catch_up(&mut self, proofs: &[Proof]) -> Result<u64, Stopped> {
+        let Some(proved) = self.proved.clone() else { return Ok(0) };
+        let facts = self.engine.facts.clone();
+        let looked = async {
+            let (mut tx, snapshot) = one_snapshot(&*facts).await?;
+            let now = fingerprints(&mut *tx, proofs).await?;
+            if now != proved.fingerprints {
+                return Err(Error::new(Class::Failed, "a write marker was changed since both sides were compared")
+                    .hint("who alters triggers there? go on when it is quiet: everything is compared again"));
+            }
+            let since = [Param::from(proved.snapshot.as_str())];
+            let mut marked = 0;
+            for proof in proofs {
+                let Some(sql) = &proof.since else { continue };
+                marked += number(&mut *tx, &sql.marked, &since).await?;
+                let differ = format!("select count(*)::text from ({}\n) q", sql.differ);
+                match number(&mut *tx, &differ, &since).await? {
+                    0 => {}
+                    rows => return Err(unequal(&proof.name, rows)),
+                }
+            }
+            Ok((Proved { snapshot, fingerprints: now }, marked))
+        };
+        match looked.await {
+            Ok((proved, marked)) => {
+                self.proved = Some(proved);
+                self.progress.room.equal_at = Some(self.millis());
+                self.progress.room.compared += marked;
+                Ok(marked)
+            }
+            Err(e) => {
+                if e.code.as_deref() == Some(UNEQUAL) {
+                    self.progress.room.differing += 1;
+                }
+                Err(Stopped::known(e))
+            }
+        }
+    }
+
+    pub(super) async fn swap(&mut self, step: &Step, swap: &Swap) -> Result<(), Stopped> {
+        self.progress.room.budget_ms = Some(swap.budget_ms);
+        if self.proved.is_none() {
+            self.compare_all(&swap.proofs).await?;
+        }
+        let mut attempt = 0;
+        loop {
+            self.wishes().await?;
+            if !self.may_try(swap).await? {
+                continue;
+            }
+            for _ in 0..ROUNDS {
+                if self.catch_up(&swap.proofs).await? <= FEW {
+                    break;
+                }
+            }
+            attempt += 1;
+            self.progress.room.attempt = Some((attempt, swap.attempts));
+            self.tell(Phase::Working);
+            self.still_locked().await?;
+            match self.attempt(step, swap, attempt).await {
+                Ok(()) => return Ok(()),
+                Err(e) if (is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET)) && attempt < swap.attempts => {
+                    self.let_go(swap, attempt, &e).await;
+                }
+                Err(e) if is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET) => {
+                    let e = e.context(format!("postponed after {attempt} attempts"));
+                    return Err(Stopped::known(e.hint("every attempt was taken back: writers went on as before")));
+                }
+                Err(e) if is_lost(&e) || e.ambiguous => return self.found_out(e).await,
+                Err(e) => return Err(Stopped::known(e)),
+            }
+        }
+    }
+
+    /// After a connection that was lost in the middle: the journal's step says whether it was committed.
+    async fn found_out(&mut self, e: Error) -> Result<(), Stopped> {
+        let before = self.begun.step;
+        let stopped = self.recovered(e).await;
+        if stopped.known && self.begun.step > before {
+            // It was: what follows goes on from there.
+            self.begun.step = before;
+            self.proved = None;
+            return Ok(());
+        }
+        Err(stopped)
+    }
+
+    async fn attempt(&mut self, step: &Step, swap: &Swap, number: u32) -> Result<()> {
+        let Some(proved) = self.proved.clone() else { return Err(Error::unobserved("nothing was compared")) };
+        let attempt = Attempt {
+            step,
+            swap,
+            snapshot: &proved.snapshot,
+            fingerprints: &proved.fingerprints,
+            number,
+        };
+        let done = self.writer.swap(&self.begun, &attempt).await?;
+        self.begun.applied += swap.twins;
+        done.event.iter().for_each(|e| self.mirror(e));
+        let room = &mut self.progress.room;
+        room.compared += done.compared;
+        room.held_ms = Some(done.held_ms);
+        room.last = Some(format!("waited {} ms, locks held {} ms", done.waited_ms, done.held_ms));
+        room.blockers.clear();
+        self.progress.waiting = None;
+        Ok(())
+    }
+
+    /// Whoever stands in a queue for a lock holds up all who come after: a transaction that has been there for a while
+    /// is waited for outside.
+    async fn may_try(&mut self, swap: &Swap) -> Result<bool, Stopped> {
+        let blockers = blockers(&*self.engine.facts, swap, swap.patience_ms).await.map_err(Stopped::known)?;
+        self.progress.room.blockers = blockers;
+        let Some(first) = self.progress.room.blockers.first() else {
+            self.progress.waiting = None;
+            return Ok(true);
+        };
+        let why = format!("not tried yet: {}", first.text());
+        if self.progress.waiting.as_deref() != Some(&why) {
+            let _ = self.writer.say(&self.begun, Some(&why), 0).await;
+        }
+        self.progress.waiting = Some(why);
+        self.tell(Phase::Waiting);
+        (self.engine.means.sleep)(LOOK_AGAIN).await;
+        self.still_locked().await?;
+        Ok(false)
+    }
+
+    async fn let_go(&mut self, swap: &Swap, attempt: u32, e: &Error) {
+        // Who was there, at once: a moment later they may be gone.
+        let blockers = blockers(&*self.engine.facts, swap, 0).await.unwrap_or_default();
+        self.progress.room.blockers = blockers;
+        self.progress.room.last = Some(format!("attempt {attempt}: {}; released, nothing changed", e.message));
+        let by = self.progress.room.blockers.first().map_or_else(String::new, |b| format!("; {}", b.text()));
+        let why = format!("attempt {attempt} of {}: {}{by}", swap.attempts, e.message);
+        self.progress.waiting = Some(why.clone());
+        self.tell(Phase::Waiting);
+        let _ = self.writer.say(&self.begun, Some(&why), 0).await;
+        (self.engine.means.sleep)(back_off(attempt, self.millis())).await;
+    }
+}
+
+async fn blockers(facts: &dyn Facts, swap: &Swap, older_ms: u64) -> Result<Vec<Blocker>> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let older = i64::try_from(older_ms).unwrap_or(i64::MAX);
+    tx.fetch(BLOCKERS, &[Param::Texts(swap.tables.clone()), Param::Int(older)]).await
+}

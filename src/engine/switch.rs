@@ -1,0 +1,185 @@
+//! What a switchover does besides statements: proofs, the swap itself inside its locks, a backup, watching, hooks.
+//! Plain data; the executor carries it out.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Result;
+use super::ports::Fut;
+
+/// Are both sides of a twin equal? Every row of its queries is one that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The twin.
+    pub name: String,
+    /// All rows, compared in the statement's own snapshot.
+    pub sql: String,
+    /// Only rows that were written since the snapshot `$1`; absent: nothing marks them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
+}
+
+/// Rows written since a snapshot, as a write marker keeps them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Since {
+    /// Those that differ.
+    pub differ: String,
+    /// How many there are, as one number.
+    pub marked: String,
+    /// What tells this marker from another: one text, or NULL where it is not complete. As long as it is the same,
+    /// nothing was written unmarked.
+    pub fingerprint: String,
+}
+
+/// Tables that change places, in one transaction, within a budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swap {
+    /// Twins that are switched.
+    pub twins: u64,
+    /// Locked in this order, so that two who do it cannot block each other for good.
+    pub tables: Vec<String>,
+    /// Asked again inside the locks.
+    pub proofs: Vec<Proof>,
+    /// How long one attempt waits for a lock, and whoever comes after it waits with it (milliseconds).
+    pub lock_timeout_ms: u64,
+    /// How long the locks may be held before it all is taken back (milliseconds).
+    pub budget_ms: u64,
+    /// Attempts.
+    pub attempts: u32,
+    /// A transaction that has held one of the tables for longer is waited for without standing in line (milliseconds).
+    pub patience_ms: u64,
+}
+
+/// Counts and sums at a stage, for the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    /// `PRE-FLIGHT`, …
+    pub stage: String,
+    /// Gives `table`, `rows` and `sums` (an object).
+    pub sql: String,
+}
+
+/// A dump of some tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dump {
+    /// The tables.
+    pub tables: Vec<String>,
+    /// It counts only when it was restored in a sandbox and compared.
+    pub verify: bool,
+}
+
+/// Looking on after the switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Monitor {
+    /// For so long.
+    pub seconds: u64,
+    /// What must stay true.
+    pub proofs: Vec<Proof>,
+}
+
+/// A command on the operator's machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// For `sh -c`.
+    pub command: String,
+    /// Ended after so many seconds.
+    pub timeout_s: u64,
+}
+
+/// A session that holds a table back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocker {
+    /// Its process.
+    pub pid: i64,
+    /// Its role.
+    pub role: String,
+    /// Its application.
+    pub application: String,
+    /// `active`, `idle in transaction`, …; empty: not shown to us.
+    pub state: String,
+    /// Milliseconds since its transaction began.
+    pub age_ms: i64,
+    /// Milliseconds since its statement began, or ended.
+    pub statement_ms: i64,
+    /// What it runs, or ran last.
+    pub query: String,
+    /// The table that it holds.
+    pub table: String,
+    /// It has written something: to end it would lose that.
+    pub wrote: bool,
+}
+
+impl Blocker {
+    /// In a line.
+    pub fn text(&self) -> String {
+        let seconds = self.age_ms / 1_000;
+        let query: String = self.query.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
+        let loses = if self.wrote { "would lose what it has written" } else { "would lose nothing (read only)" };
+        format!(
+            "pid {} {} {} for {}.{} s, holds {}, {loses}: {query}",
+            self.pid,
+            self.role,
+            if self.state.is_empty() { "(state not shown)" } else { &self.state },
+            seconds,
+            self.age_ms % 1_000 / 100,
+            self.table
+        )
+    }
+}
+
+/// Sessions that hold one of the tables `$1` and began before so many milliseconds (`$2`), or any other that a
+/// session `$3` waits for.
+pub const BLOCKERS: &str = "
+select a.pid::bigint as pid, coalesce(a.usename, '')::text as role, coalesce(a.application_name, '') as application,
+       coalesce(a.state, '') as state,
+       coalesce((extract(epoch from clock_timestamp() - a.xact_start) * 1000)::bigint, 0) as age_ms,
+       coalesce((extract(epoch from clock_timestamp() - a.state_change) * 1000)::bigint, 0) as statement_ms,
+       coalesce(left(a.query, 200), '') as query, min(l.relation::regclass::text) as table,
+       a.backend_xid is not null as wrote
+from pg_locks l join pg_stat_activity a on a.pid = l.pid
+where l.locktype = 'relation' and l.granted and l.relation = any ($1::text[]::regclass[]::oid[])
+  and l.database = (select oid from pg_database where datname = current_database())
+  and a.application_name not like 'midwatch/%' and a.xact_start < clock_timestamp() - make_interval(secs => $2 / 1000.0)
+group by a.pid, a.usename, a.application_name, a.state, a.xact_start, a.state_change, a.query, a.backend_xid
+order by age_ms desc limit 20";
+
+/// A backup that was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dumped {
+    /// Where it lies.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its digest.
+    pub sha256: String,
+    /// Rows by table.
+    pub rows: Vec<(String, u64)>,
+    /// How it was proved that it can be restored; absent: it was not.
+    pub verified: Option<String>,
+}
+
+/// Makes backups.
+pub trait Backups: Send + Sync {
+    /// Dumps these tables of the target.
+    fn dump<'a>(&'a self, dump: &'a Dump, run: &'a str) -> Fut<'a, Result<Dumped>>;
+    /// Where backups go, or why none can be made.
+    fn place(&self) -> Result<String>;
+    /// Bytes free there, where that can be known.
+    fn free(&self) -> Option<u64>;
+    /// Is a file still as it was made?
+    fn intact<'a>(&'a self, made: &'a Dumped) -> Fut<'a, Result<()>>;
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// Its exit code; absent: it was ended.
+    pub code: Option<i32>,
+    /// The end of what it said.
+    pub output: String,
+}
+
+/// Runs commands on the operator's machine.
+pub trait Hooks: Send + Sync {
+    /// Runs one, and ends it when its time is over.
+    fn run<'a>(&'a self, hook: &'a Hook) -> Fut<'a, Result<Ran>>;
+}
