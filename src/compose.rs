@@ -44,7 +44,13 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
     };
     let place = std::env::var_os("BACKUP_DIR").filter(|d| !d.is_empty()).map(std::path::PathBuf::from);
     let place = place.or_else(|| Some(selected.state_dir.clone().or_else(state_dir)?.join("backups")));
-    let dumps = Dumps::new(connection.clone(), server.version.clone(), profile.search_path.clone(), server.database.clone(), place);
+    let dumps = Dumps::new(
+        connection.clone(),
+        server.version.clone(),
+        profile.search_path.clone(),
+        server.database.clone(),
+        place,
+    );
     let rehearsals = Copies::new(connection, server.version.clone(), profile.search_path.clone());
     let journal = bootstrap::state(&*reader).await;
     Ok(Engine {

@@ -112,7 +112,17 @@ pub(super) async fn run(
         }
     };
     progress.stages = approved.plan().steps.iter().map(|s| s.id.clone()).collect();
-    let run = Run { engine, plan: approved.plan(), control, watcher, writer, begun, progress, marks: vec![], proved: None };
+    let run = Run {
+        engine,
+        plan: approved.plan(),
+        control,
+        watcher,
+        writer,
+        begun,
+        progress,
+        marks: vec![],
+        proved: None,
+    };
     run.finish().await
 }
 

@@ -112,8 +112,10 @@ impl Blocker {
     /// In a line.
     pub fn text(&self) -> String {
         let seconds = self.age_ms / 1_000;
-        let query: String = self.query.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
-        let loses = if self.wrote { "would lose what it has written" } else { "would lose nothing (read only)" };
+        let query: String =
+            self.query.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
+        let loses =
+            if self.wrote { "would lose what it has written" } else { "would lose nothing (read only)" };
         format!(
             "pid {} {} {} for {}.{} s, holds {}, {loses}: {query}",
             self.pid,

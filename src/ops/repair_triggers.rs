@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-use super::twins::firing::{Fired, fire};
+use super::twins::firing::{Fired, Sides, fire};
 use super::twins::{Couple, offers};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
 use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::{Fut, Param};
 use crate::engine::profile::Profile;
-use crate::engine::rehearsal::{Copy, Follow, Rehearsal, Rows};
+use crate::engine::rehearsal::Rehearsal;
 use crate::engine::tables::Table;
 use crate::engine::twin::Standing;
 use crate::engine::twin::mirror::{Mirror, Mirrored};
@@ -28,9 +28,6 @@ static SPEC: OpSpec = OpSpec {
     bootstraps: false,
     many: true,
 };
-
-/// Rows of the copy that the triggers are fired with.
-const SAMPLE: u64 = 40;
 
 impl Operation for RepairTriggers {
     fn spec(&self) -> &'static OpSpec {
@@ -59,7 +56,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         return Err(Error::new(Class::Refused, what));
     }
     let mut out = Parts::default();
-    let copy = copy(cx, &couples).await;
+    let copy = super::twins::copy(cx, &couples).await;
     if let Err(e) = &copy {
         let ready = if accepted { Ready::Warn } else { Ready::Unknown };
         let text =
@@ -89,18 +86,6 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         rows: vec![],
         unit: Unit::Statements,
     })
-}
-
-async fn copy(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Box<dyn Rehearsal>> {
-    let relations =
-        couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
-    let follow = couples.iter().map(|c| Follow {
-        relation: c.partitioned.relation.clone(),
-        like: c.legacy.relation.clone(),
-        key: c.twin.key.clone(),
-    });
-    let wanted = Copy { relations, rows: Rows::Sample(SAMPLE), follow: follow.collect(), ..Copy::default() };
-    cx.cx.rehearsals.open(&wanted).await
 }
 
 /// A trigger as it is.
@@ -383,7 +368,7 @@ async fn tried(copy: &dyn Rehearsal, couple: &Couple<'_>, legacy: &Table, change
     {
         return Ok(Fired { faults: vec![e.message], ..Fired::default() });
     }
-    fire(copy, couple, legacy).await
+    fire(copy, couple, legacy, &Sides::before(couple)).await
 }
 
 /// Nothing of what is to be mirrored is left out.

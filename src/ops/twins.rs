@@ -1,10 +1,15 @@
 //! What the operations on twins share: the pair as it is, how its rows compare, and which partitions are to come.
 
+pub(super) mod carry;
 pub(super) mod firing;
 pub(super) mod mend;
+pub(super) mod ready;
+pub(super) mod switch;
+pub(super) mod trial;
 
 use crate::engine::operation::{ALL, Offer, OpSpec, PlanCx};
 use crate::engine::profile::{Profile, Twin};
+use crate::engine::rehearsal::{Copy, Follow, Rehearsal, Rows};
 use crate::engine::report::CheckId;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::partitions::{Layout, layout};
@@ -65,6 +70,22 @@ impl<'p> Couple<'p> {
         }
         Ok(out)
     }
+}
+
+/// Rows of a copy that things are tried with.
+const SAMPLE: u64 = 40;
+
+/// A copy with a few rows of both sides, to try things in.
+pub(super) async fn copy(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Box<dyn Rehearsal>> {
+    let relations =
+        couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
+    let follow = couples.iter().map(|c| Follow {
+        relation: c.partitioned.relation.clone(),
+        like: c.legacy.relation.clone(),
+        key: c.twin.key.clone(),
+    });
+    let wanted = Copy { relations, rows: Rows::Sample(SAMPLE), follow: follow.collect(), ..Copy::default() };
+    cx.cx.rehearsals.open(&wanted).await
 }
 
 /// Which side is written.

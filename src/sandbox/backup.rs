@@ -48,7 +48,8 @@ impl Dumps {
 
     fn dir(&self) -> Result<&Path> {
         self.place.as_deref().ok_or_else(|| {
-            Error::new(Class::Refused, "there is no place for backups").hint("set BACKUP_DIR, or state_dir in midwatch.toml")
+            Error::new(Class::Refused, "there is no place for backups")
+                .hint("set BACKUP_DIR, or state_dir in midwatch.toml")
         })
     }
 
@@ -63,7 +64,8 @@ impl Dumps {
         let file = dir.join(format!("{}_run{run}_{stamp}.dump", self.database));
         let (contents, ()) = self.consistent(dump, &file).await?;
         let (bytes, sha256) = sum(file.clone()).await?;
-        let verified = if dump.verify { Some(self.restored(dump, &file, bytes, &contents).await?) } else { None };
+        let verified =
+            if dump.verify { Some(self.restored(dump, &file, bytes, &contents).await?) } else { None };
         let rows = dump.tables.iter().cloned().zip(contents.iter().map(|c| c.0)).collect();
         Ok(Dumped { file: file.display().to_string(), bytes, sha256, rows, verified })
     }
@@ -133,7 +135,10 @@ async fn contents(tx: &mut dyn ReadTx, tables: &[String]) -> Result<Vec<Content>
             Relation::parse(table)
         );
         let text = tx.texts(&sql, &[]).await?.pop().flatten().unwrap_or_default();
-        out.push(serde_json::from_str(&text).map_err(|e| Error::unobserved(format!("failed to sum {table}: {e}")))?);
+        out.push(
+            serde_json::from_str(&text)
+                .map_err(|e| Error::unobserved(format!("failed to sum {table}: {e}")))?,
+        );
     }
     Ok(out)
 }

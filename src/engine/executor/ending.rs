@@ -122,7 +122,11 @@ impl Run<'_> {
     fn ran(&self) -> u64 {
         let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();
         let statements = done.iter().filter(|s| matches!(s.action, Action::Statements));
-        if self.plan.unit != Unit::Statements { statements.map(|s| s.statements.len() as u64).sum() } else { 0 }
+        if self.plan.unit != Unit::Statements {
+            statements.map(|s| s.statements.len() as u64).sum()
+        } else {
+            0
+        }
     }
 
     /// Every planned row was changed or left alone; else something has told this run a wrong position.

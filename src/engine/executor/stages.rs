@@ -35,8 +35,11 @@ impl Run<'_> {
 
     pub(super) async fn measure(&mut self, measure: &Measure) -> Result<(), Stopped> {
         self.tell(Phase::Working);
-        let options =
-            ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(PATIENCE), ..ReadOptions::default() };
+        let options = ReadOptions {
+            snapshot: Snapshot::Transaction,
+            timeout: Some(PATIENCE),
+            ..ReadOptions::default()
+        };
         let counted: Result<Vec<Counted>, Error> = async {
             let mut tx = self.engine.facts.begin(options).await?;
             tx.fetch(&measure.sql, &[]).await

@@ -101,8 +101,11 @@ impl Run<'_> {
             let (mut tx, snapshot) = one_snapshot(&*facts).await?;
             let now = fingerprints(&mut *tx, proofs).await?;
             if now != proved.fingerprints {
-                return Err(Error::new(Class::Failed, "a write marker was changed since both sides were compared")
-                    .hint("who alters triggers there? go on when it is quiet: everything is compared again"));
+                return Err(Error::new(
+                    Class::Failed,
+                    "a write marker was changed since both sides were compared",
+                )
+                .hint("who alters triggers there? go on when it is quiet: everything is compared again"));
             }
             let since = [Param::from(proved.snapshot.as_str())];
             let mut marked = 0;
@@ -155,12 +158,16 @@ impl Run<'_> {
             self.still_locked().await?;
             match self.attempt(step, swap, attempt).await {
                 Ok(()) => return Ok(()),
-                Err(e) if (is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET)) && attempt < swap.attempts => {
+                Err(e)
+                    if (is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET)) && attempt < swap.attempts =>
+                {
                     self.let_go(swap, attempt, &e).await;
                 }
                 Err(e) if is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET) => {
                     let e = e.context(format!("postponed after {attempt} attempts"));
-                    return Err(Stopped::known(e.hint("every attempt was taken back: writers went on as before")));
+                    return Err(Stopped::known(
+                        e.hint("every attempt was taken back: writers went on as before"),
+                    ));
                 }
                 Err(e) if is_lost(&e) || e.ambiguous => return self.found_out(e).await,
                 Err(e) => return Err(Stopped::known(e)),
@@ -183,13 +190,8 @@ impl Run<'_> {
 
     async fn attempt(&mut self, step: &Step, swap: &Swap, number: u32) -> Result<()> {
         let Some(proved) = self.proved.clone() else { return Err(Error::unobserved("nothing was compared")) };
-        let attempt = Attempt {
-            step,
-            swap,
-            snapshot: &proved.snapshot,
-            fingerprints: &proved.fingerprints,
-            number,
-        };
+        let attempt =
+            Attempt { step, swap, snapshot: &proved.snapshot, fingerprints: &proved.fingerprints, number };
         let done = self.writer.swap(&self.begun, &attempt).await?;
         self.begun.applied += swap.twins;
         done.event.iter().for_each(|e| self.mirror(e));
@@ -226,7 +228,8 @@ impl Run<'_> {
         // Who was there, at once: a moment later they may be gone.
         let blockers = blockers(&*self.engine.facts, swap, 0).await.unwrap_or_default();
         self.progress.room.blockers = blockers;
-        self.progress.room.last = Some(format!("attempt {attempt}: {}; released, nothing changed", e.message));
+        self.progress.room.last =
+            Some(format!("attempt {attempt}: {}; released, nothing changed", e.message));
         let by = self.progress.room.blockers.first().map_or_else(String::new, |b| format!("; {}", b.text()));
         let why = format!("attempt {attempt} of {}: {}{by}", swap.attempts, e.message);
         self.progress.waiting = Some(why.clone());

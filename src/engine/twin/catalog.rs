@@ -18,6 +18,9 @@ pub(crate) struct Column {
     /// May hold NULL.
     #[serde(default)]
     pub(crate) nullable: bool,
+    /// Computed by the table itself.
+    #[serde(default)]
+    pub(crate) generated: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -45,7 +48,7 @@ select a.attname as name, format_type(a.atttypid, a.atttypmod) as kind,
                            'timestamp', 'timestamptz', 'bytea', 'name') or t.typtype = 'e')
             and coalesce(co.collisdeterministic, true)) as as_text,
        t.typcategory = 'N' and t.typname <> 'oid' and t.typname not like 'reg%' as number,
-       not a.attnotnull as nullable
+       not a.attnotnull as nullable, a.attgenerated <> '' as generated
 from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation co on co.oid = a.attcollation
 where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum";

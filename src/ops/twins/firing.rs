@@ -1,4 +1,4 @@
-//! What keeps a twin in step, fired in a copy: every kind of write on one side, and the other looked at after each.
+//! What keeps one side as the other, fired in a copy: every kind of write on one side, both compared after each.
 
 use serde::Deserialize;
 
@@ -33,26 +33,42 @@ const ROWS: usize = 5;
 /// Holds a row while it is away.
 const KEPT: &str = "midwatch_fired";
 
-/// Fires every kind of write on the legacy table of the copy. `table`: what the catalog says of the legacy table.
-pub(in crate::ops) async fn fire(copy: &dyn Rehearsal, couple: &Couple<'_>, table: &Table) -> Result<Fired> {
-    let scene = Scene { copy, couple, table };
+/// Which side is written, and what both are called at the time.
+#[derive(Debug, Clone)]
+pub(in crate::ops) struct Sides {
+    pub(in crate::ops) legacy: String,
+    pub(in crate::ops) twin: String,
+    /// The legacy table is written, and its twin follows.
+    pub(in crate::ops) forward: bool,
+}
+
+impl Sides {
+    /// As they are before a switchover.
+    pub(in crate::ops) fn before(couple: &Couple<'_>) -> Self {
+        Self {
+            legacy: couple.legacy.relation.clone(),
+            twin: couple.partitioned.relation.clone(),
+            forward: true,
+        }
+    }
+}
+
+/// Fires every kind of write. `table`: what the catalog says of the written one.
+pub(in crate::ops) async fn fire(
+    copy: &dyn Rehearsal,
+    couple: &Couple<'_>,
+    table: &Table,
+    sides: &Sides,
+) -> Result<Fired> {
+    let scene = Scene { copy, couple, table, sides };
     let keys = scene.keys().await?;
     let mut out = Fired::default();
     let Some(last) = keys.last() else {
         out.untried.push("the table has no row to write to".into());
         return Ok(out);
     };
-    let of = |i: usize| keys.get(i % keys.len()).unwrap_or(last);
-    let writes: [Write; 6] = [
-        ("UPDATE to NULL", scene.to_null(of(0))),
-        ("UPDATE", scene.like_another(of(1), of(2))),
-        ("UPDATE of the partition key", scene.moved(of(2))),
-        ("UPDATE of the key", scene.renamed(of(3))),
-        ("DELETE", scene.gone(of(4))),
-        ("INSERT", scene.back()),
-    ];
     scene.level().await?;
-    for (what, sql) in writes {
+    for (what, sql) in scene.writes(&|i| keys.get(i % keys.len()).unwrap_or(last)) {
         if sql.is_empty() {
             out.untried.push(format!("{what}: nothing there to change"));
             continue;
@@ -81,11 +97,29 @@ struct Scene<'c> {
     copy: &'c dyn Rehearsal,
     couple: &'c Couple<'c>,
     table: &'c Table,
+    sides: &'c Sides,
 }
 
 impl Scene<'_> {
-    fn legacy(&self) -> &str {
-        &self.couple.legacy.relation
+    fn written(&self) -> &str {
+        if self.sides.forward { &self.sides.legacy } else { &self.sides.twin }
+    }
+
+    fn writes<'k>(&self, of: &dyn Fn(usize) -> &'k Key) -> Vec<Write> {
+        let mut out: Vec<Write> = vec![
+            ("UPDATE to NULL", self.to_null(of(0))),
+            ("UPDATE", self.like_another(of(1), of(2))),
+            ("UPDATE of the partition key", self.moved(of(2))),
+            ("UPDATE of the key", self.renamed(of(3))),
+            ("DELETE", self.gone(of(4))),
+            ("INSERT", self.back()),
+        ];
+        if !self.sides.forward {
+            out.push(("DELETE in a partition", self.in_leaf(of(0), "delete from %s t where ")));
+            out.push(("TRUNCATE of a partition", self.in_leaf(of(1), "truncate %s")));
+            out.push(("TRUNCATE", format!("truncate {}", self.written())));
+        }
+        out
     }
 
     async fn keys(&self) -> Result<Vec<Key>> {
@@ -94,46 +128,64 @@ impl Scene<'_> {
         let sql = format!(
             "select array[{}] as key from {} t order by {} limit {ROWS}",
             texts.join(", "),
-            self.legacy(),
+            self.written(),
             order.join(", ")
         );
         self.copy.facts().begin(ReadOptions::default()).await?.fetch(&sql, &[]).await
     }
 
-    /// Makes the copy's twin hold what its legacy table holds, with a place for every row: only the writes that
-    /// follow are judged.
+    /// Directly in the partition that the row lies in.
+    fn in_leaf(&self, key: &Key, statement: &str) -> String {
+        let which = self.is("t", key);
+        let sql =
+            if statement.ends_with("where ") { format!("{statement}{which}") } else { statement.to_owned() };
+        let block = format!(
+            "declare leaf regclass; begin select t.tableoid::regclass into leaf from {} t where {which}; \
+             if leaf is not null then execute format({}, leaf); end if; end",
+            self.written(),
+            literal(&sql)
+        );
+        format!("do {}", literal(&block))
+    }
+
+    /// Makes the side that follows hold what the written one holds, with a place for every row: only the writes that
+    /// come now are judged.
     async fn level(&self) -> Result<()> {
-        let twin = &self.couple.partitioned.relation;
-        let stored = |name: &str| self.table.columns.iter().any(|c| c.name == name && !c.generated);
-        let names: Vec<_> = self.couple.columns.common.iter().filter(|c| stored(&c.name)).collect();
-        let values: Vec<_> = names.iter().map(|c| self.as_twin(&c.name, "x")).collect();
+        let (from, onto) = match self.sides.forward {
+            true => (&self.sides.legacy, &self.sides.twin),
+            false => (&self.sides.twin, &self.sides.legacy),
+        };
+        let generated = |name: &str| self.table.columns.iter().any(|c| c.name == name && c.generated);
+        let names: Vec<_> = self.couple.columns.common.iter().filter(|c| !generated(&c.name)).collect();
+        let values: Vec<_> = names.iter().map(|c| self.cast(&c.name, "x", self.sides.forward)).collect();
         let names: Vec<_> = names.iter().map(|c| Ident(&c.name).to_string()).collect();
-        let default = match self.couple.layout.default {
-            Some(_) => String::new(),
-            None if self.couple.layout.takes_default => {
-                format!("create table if not exists midwatch_default partition of {twin} default; ")
-                    .replace("midwatch_default", &format!("midwatch_default_{}", self.couple.partitioned.oid))
-            }
-            None => String::new(),
+        let layout = &self.couple.layout;
+        let default = match layout.default {
+            None if layout.takes_default => format!(
+                "create table if not exists midwatch_default_{} partition of {} default; ",
+                self.couple.partitioned.oid, self.sides.twin
+            ),
+            _ => String::new(),
         };
         let sql = format!(
-            "set session_replication_role = replica; {default}truncate {twin}; \
-             insert into {twin} ({}) overriding system value select {} from {} x; \
-             set session_replication_role = origin",
+            "set session_replication_role = replica; {default}delete from {onto}; \
+             insert into {onto} ({}) overriding system value select {} from {from} x; set session_replication_role = origin",
             names.join(", "),
             values.join(", "),
-            self.legacy()
         );
         self.copy
             .execute(&sql)
             .await
-            .map_err(|e| e.context("to prove what keeps the twin in step, in a copy"))
+            .map_err(|e| e.context("to prove what keeps both sides equal, in a copy"))
     }
 
-    fn as_twin(&self, column: &str, alias: &str) -> String {
+    /// A column's value as the twin (or the legacy table) holds it.
+    fn cast(&self, column: &str, alias: &str, as_twin: bool) -> String {
         let retyped = self.couple.columns.retyped.iter().find(|(n, ..)| n == column);
         match retyped {
-            Some((_, _, twin)) => format!("{alias}.{}::{twin}", Ident(column)),
+            Some((_, legacy, twin)) => {
+                format!("{alias}.{}::{}", Ident(column), if as_twin { twin } else { legacy })
+            }
             None => format!("{alias}.{}", Ident(column)),
         }
     }
@@ -147,12 +199,12 @@ impl Scene<'_> {
             )
         };
         let common = &self.couple.columns.common;
-        let legacy = common.iter().map(|c| format!("({})::text", self.as_twin(&c.name, "x"))).collect();
+        let legacy = common.iter().map(|c| format!("({})::text", self.cast(&c.name, "x", true))).collect();
         let twin = common.iter().map(|c| format!("x.{}::text", Ident(&c.name))).collect();
         let sql = format!(
             "select ({} is distinct from {})::text",
-            side(self.legacy(), legacy),
-            side(&self.couple.partitioned.relation, twin)
+            side(&self.sides.legacy, legacy),
+            side(&self.sides.twin, twin)
         );
         let said = self.copy.facts().begin(ReadOptions::default()).await?.texts(&sql, &[]).await?;
         Ok(said.into_iter().flatten().next().as_deref() != Some("false"))
@@ -169,7 +221,7 @@ impl Scene<'_> {
             "do {}",
             literal(&format!(
                 "begin alter table {0} disable trigger user; {sql}; raise sqlstate 'MW000'; end",
-                self.legacy()
+                self.written()
             ))
         );
         match self.copy.execute(&alone).await {
@@ -191,7 +243,7 @@ impl Scene<'_> {
         let sets: Vec<_> = self
             .columns(|c| !self.couple.layout.key.iter().any(|k| k == c))
             .iter()
-            .filter(|c| self.couple.legacy.columns.iter().any(|l| &l.name == *c && l.nullable))
+            .filter(|c| nullable(&self.couple.legacy, c) && nullable(&self.couple.partitioned, c))
             .map(|c| format!("{} = null", Ident(c)))
             .collect();
         self.update(&sets, key)
@@ -201,7 +253,7 @@ impl Scene<'_> {
         if sets.is_empty() {
             return String::new();
         }
-        format!("update {} t set {} where {}", self.legacy(), sets.join(", "), self.is("t", key))
+        format!("update {} t set {} where {}", self.written(), sets.join(", "), self.is("t", key))
     }
 
     fn like_another(&self, key: &Key, other: &Key) -> String {
@@ -212,7 +264,12 @@ impl Scene<'_> {
 
     fn of_other(&self, columns: &[String], other: &Key) -> Vec<String> {
         let one = |c: &String| {
-            format!("{0} = (select o.{0} from {1} o where {2})", Ident(c), self.legacy(), self.is("o", other))
+            format!(
+                "{0} = (select o.{0} from {1} o where {2})",
+                Ident(c),
+                self.written(),
+                self.is("o", other)
+            )
         };
         columns.iter().map(one).collect()
     }
@@ -222,7 +279,7 @@ impl Scene<'_> {
         let columns = self.columns(|c| self.couple.layout.key.iter().any(|k| k == c));
         let sets: Vec<_> = columns
             .iter()
-            .map(|c| format!("{0} = (select max(o.{0}) from {1} o)", Ident(c), self.legacy()))
+            .map(|c| format!("{0} = (select max(o.{0}) from {1} o)", Ident(c), self.written()))
             .collect();
         self.update(&sets, key)
     }
@@ -233,12 +290,12 @@ impl Scene<'_> {
         if !number {
             return String::new();
         }
-        let set = format!("{0} = (select max(o.{0}) + 1 from {1} o)", Ident(column), self.legacy());
+        let set = format!("{0} = (select max(o.{0}) + 1 from {1} o)", Ident(column), self.written());
         self.update(&[set], key)
     }
 
     fn gone(&self, key: &Key) -> String {
-        let legacy = self.legacy();
+        let legacy = self.written();
         let which = self.is("t", key);
         format!(
             "drop table if exists {KEPT}; create table {KEPT} as select * from {legacy} t where {which}; \
@@ -250,6 +307,10 @@ impl Scene<'_> {
         let names: Vec<_> =
             self.table.columns.iter().filter(|c| !c.generated).map(|c| Ident(&c.name).to_string()).collect();
         let names = names.join(", ");
-        format!("insert into {} ({names}) overriding system value select {names} from {KEPT}", self.legacy())
+        format!("insert into {} ({names}) overriding system value select {names} from {KEPT}", self.written())
     }
+}
+
+fn nullable(table: &crate::engine::twin::catalog::Table, column: &str) -> bool {
+    table.columns.iter().any(|c| c.name == column && c.nullable)
 }

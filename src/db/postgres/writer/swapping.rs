@@ -89,7 +89,8 @@ impl PgWriter {
             };
             let now = self.single(&since.fingerprint, None).await?;
             if now.is_none() || now != *planned {
-                let what = format!("the write marker of {} was changed since both sides were compared", proof.name);
+                let what =
+                    format!("the write marker of {} was changed since both sides were compared", proof.name);
                 return Err(Error::new(Class::Failed, what).code(UNEQUAL));
             }
             let marked = self.single(&since.marked, Some(attempt.snapshot)).await?;
@@ -105,7 +106,8 @@ impl PgWriter {
             return Ok(());
         }
         let rows = count.unwrap_or_else(|| "unknown".into());
-        let what = format!("{rows} rows of {} differ, compared inside the locks; nothing was changed", proof.name);
+        let what =
+            format!("{rows} rows of {} differ, compared inside the locks; nothing was changed", proof.name);
         Err(Error::new(Class::Failed, what)
             .code(UNEQUAL)
             .hint(format!("midwatch check parity/{0} shows them; midwatch plan repair {0}", proof.name)))

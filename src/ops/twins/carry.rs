@@ -1,0 +1,370 @@
+//! What hangs on a legacy table's name, and how it is carried over to the table that takes that name.
+
+use serde::Deserialize;
+
+use super::Couple;
+use crate::engine::Result;
+use crate::engine::ident::{Ident, Relation, literal};
+use crate::engine::operation::PlanCx;
+use crate::engine::ports::Param;
+
+/// Everything of both tables that is not rows.
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::ops) struct Belongings {
+    pub(in crate::ops) legacy: Own,
+    pub(in crate::ops) twin: Own,
+    /// Views that read the legacy table, the ones that others read first.
+    pub(in crate::ops) views: Vec<View>,
+    pub(in crate::ops) triggers: Vec<OwnTrigger>,
+    /// Foreign keys of other tables onto the legacy table.
+    pub(in crate::ops) referrers: Vec<Key>,
+    /// Constraints of the legacy table that the twin lacks, as the server writes them.
+    pub(in crate::ops) constraints: Vec<Key>,
+    /// Unique keys of the legacy table that the twin lacks.
+    pub(in crate::ops) lost_keys: Vec<Vec<String>>,
+    /// Indexes of the legacy table without a like on the twin.
+    pub(in crate::ops) indexes: Vec<String>,
+    pub(in crate::ops) publications: Vec<Publication>,
+    /// Functions, and columns of tables, of the legacy table's row type.
+    pub(in crate::ops) row_type: Vec<String>,
+    /// Rewrite rules of the legacy table.
+    pub(in crate::ops) rules: Vec<String>,
+    /// Functions whose text names the table and asks for a conflict on some columns.
+    pub(in crate::ops) conflicts: Vec<Conflict>,
+}
+
+/// Of one table.
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::ops) struct Own {
+    pub(in crate::ops) owner: String,
+    pub(in crate::ops) row_security: bool,
+    pub(in crate::ops) forced: bool,
+    pub(in crate::ops) grants: Vec<Grant>,
+    pub(in crate::ops) policies: Vec<Policy>,
+    pub(in crate::ops) comment: Option<String>,
+    pub(in crate::ops) columns: Vec<OwnColumn>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(in crate::ops) struct Grant {
+    pub(in crate::ops) grantee: String,
+    pub(in crate::ops) privilege: String,
+    pub(in crate::ops) column: Option<String>,
+    pub(in crate::ops) grantable: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(in crate::ops) struct Policy {
+    pub(in crate::ops) name: String,
+    pub(in crate::ops) clauses: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::ops) struct OwnColumn {
+    pub(in crate::ops) name: String,
+    pub(in crate::ops) default: Option<String>,
+    pub(in crate::ops) identity: bool,
+    pub(in crate::ops) generated: bool,
+    /// The sequence that its default reads, or that its identity is.
+    pub(in crate::ops) sequence: Option<String>,
+    /// That sequence belongs to this column.
+    pub(in crate::ops) owns: bool,
+    pub(in crate::ops) comment: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::ops) struct View {
+    pub(in crate::ops) name: String,
+    pub(in crate::ops) materialized: bool,
+    pub(in crate::ops) options: Option<String>,
+    pub(in crate::ops) definition: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::ops) struct OwnTrigger {
+    pub(in crate::ops) name: String,
+    pub(in crate::ops) state: String,
+    pub(in crate::ops) definition: String,
+    pub(in crate::ops) constraint: bool,
+    pub(in crate::ops) mirrors: bool,
+    pub(in crate::ops) ours: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::ops) struct Key {
+    pub(in crate::ops) name: String,
+    pub(in crate::ops) table: String,
+    pub(in crate::ops) definition: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::ops) struct Publication {
+    pub(in crate::ops) name: String,
+    pub(in crate::ops) all_tables: bool,
+    pub(in crate::ops) via_root: bool,
+    pub(in crate::ops) columns: Option<String>,
+    pub(in crate::ops) filter: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::ops) struct Conflict {
+    pub(in crate::ops) function: String,
+    pub(in crate::ops) columns: String,
+}
+
+const BELONGINGS: &str = include_str!("belongings.sql");
+
+pub(in crate::ops) async fn belongings(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Belongings> {
+    let params = [
+        Param::Int(couple.legacy.oid),
+        Param::Int(couple.partitioned.oid),
+        Param::Texts(couple.twin.triggers.clone()),
+        Param::Text(Some(Relation::parse(&couple.partitioned.relation).name)),
+        Param::Text(Some(Relation::parse(&couple.legacy.relation).name)),
+    ];
+    let mut tx = cx.cx.read().await?;
+    tx.one(BELONGINGS, &params).await
+}
+
+/// Names of the tables, before and after.
+#[derive(Debug, Clone)]
+pub(in crate::ops) struct Names {
+    /// What applications call it: the legacy table's before, the partitioned one's after.
+    pub(in crate::ops) live: Relation,
+    /// The twin's before; a view's after.
+    pub(in crate::ops) twin: Relation,
+    /// The legacy table's after.
+    pub(in crate::ops) retired: Relation,
+}
+
+/// Statements done inside the locks, and those that undo them in their own order.
+#[derive(Debug, Default)]
+pub(in crate::ops) struct Carried {
+    pub(in crate::ops) statements: Vec<String>,
+    pub(in crate::ops) back: Vec<String>,
+    /// What is carried, in words.
+    pub(in crate::ops) said: Vec<String>,
+}
+
+impl Carried {
+    /// What is done last is undone first.
+    fn both(&mut self, there: impl Into<String>, back: impl Into<String>) {
+        self.statements.push(there.into());
+        self.back.insert(0, back.into());
+    }
+
+    /// Nothing has to be undone: what it changes is renamed or replaced anyway.
+    fn there(&mut self, there: impl Into<String>) {
+        self.statements.push(there.into());
+    }
+}
+
+fn rename(from: &Relation, to: &Relation) -> String {
+    format!("alter table {from} rename to {}", Ident(&to.name))
+}
+
+impl Names {
+    /// Renames, and the view that answers to the twin's old name.
+    pub(in crate::ops) fn swap(&self, out: &mut Carried, columns: &[String], invoker: bool) {
+        out.both(rename(&self.live, &self.retired), rename(&self.retired, &self.live));
+        out.both(rename(&self.twin, &self.live), rename(&self.live, &self.twin));
+        let list: Vec<_> = columns.iter().map(|c| Ident(c).to_string()).collect();
+        let with = if invoker { " with (security_invoker = true)" } else { "" };
+        out.both(
+            format!("create view {}{with} as select {} from {}", self.twin, list.join(", "), self.live),
+            format!("drop view {}", self.twin),
+        );
+    }
+}
+
+impl Belongings {
+    /// All that can be carried, for tables that have their new names already.
+    pub(in crate::ops) fn carry(&self, names: &Names, out: &mut Carried) {
+        self.owner(names, out);
+        self.columns(names, out);
+        self.grants(names, out);
+        self.row_security(names, out);
+        self.publish(names, out);
+        self.comments(names, out);
+        self.views(out);
+        self.triggers(names, out);
+    }
+
+    fn owner(&self, names: &Names, out: &mut Carried) {
+        if self.legacy.owner != self.twin.owner {
+            let set = |owner: &str| format!("alter table {} owner to {}", names.live, Ident(owner));
+            out.both(set(&self.legacy.owner), set(&self.twin.owner));
+            out.said.push(format!("owner {}", self.legacy.owner));
+        }
+    }
+
+    /// Defaults, and with them the sequences: numbers go on where they were.
+    fn columns(&self, names: &Names, out: &mut Carried) {
+        let live = &names.live;
+        for own in &self.legacy.columns {
+            let Some(twin) = self.twin.columns.iter().find(|c| c.name == own.name) else { continue };
+            let column = Ident(&own.name);
+            match (&own.sequence, &twin.sequence) {
+                (Some(from), Some(to)) if own.identity || twin.identity => {
+                    out.both(
+                        format!("select setval({}, last_value, is_called) from {from}", literal(to)),
+                        format!("select setval({}, last_value, is_called) from {to}", literal(from)),
+                    );
+                    out.said.push(format!("{} goes on where {from} was", to));
+                    continue;
+                }
+                (Some(from), _) if own.owns => {
+                    let set = |of: &Relation| format!("alter sequence {from} owned by {of}.{column}");
+                    out.both(set(live), set(&names.retired));
+                    out.said.push(format!("sequence {from}"));
+                }
+                _ => {}
+            }
+            if own.identity || own.generated || twin.identity || twin.generated || own.default == twin.default
+            {
+                continue;
+            }
+            let set = |default: &Option<String>| match default {
+                Some(text) => format!("alter table {live} alter column {column} set default {text}"),
+                None => format!("alter table {live} alter column {column} drop default"),
+            };
+            out.both(set(&own.default), set(&twin.default));
+        }
+    }
+
+    fn grants(&self, names: &Names, out: &mut Carried) {
+        let lacks = self
+            .legacy
+            .grants
+            .iter()
+            .filter(|g| !self.twin.grants.contains(g) && g.grantee != self.legacy.owner);
+        let mut roles: Vec<&str> = vec![];
+        for g in lacks {
+            let column = g.column.as_ref().map_or_else(String::new, |c| format!(" ({})", Ident(c)));
+            let whom =
+                if g.grantee == "public" { "public".to_owned() } else { Ident(&g.grantee).to_string() };
+            let option = if g.grantable { " with grant option" } else { "" };
+            out.both(
+                format!("grant {}{column} on {} to {whom}{option}", g.privilege, names.live),
+                format!("revoke {}{column} on {} from {whom}", g.privilege, names.live),
+            );
+            if !roles.contains(&g.grantee.as_str()) {
+                roles.push(&g.grantee);
+            }
+        }
+        if !roles.is_empty() {
+            out.said.push(format!("privileges of {}", roles.join(", ")));
+        }
+        // Whoever used the twin by its name goes on through the view.
+        for g in self.twin.grants.iter().filter(|g| g.column.is_none() && g.grantee != self.twin.owner) {
+            let whom =
+                if g.grantee == "public" { "public".to_owned() } else { Ident(&g.grantee).to_string() };
+            if matches!(g.privilege.as_str(), "SELECT" | "INSERT" | "UPDATE" | "DELETE") {
+                out.there(format!("grant {} on {} to {whom}", g.privilege, names.twin));
+            }
+        }
+    }
+
+    fn row_security(&self, names: &Names, out: &mut Carried) {
+        let live = &names.live;
+        for policy in
+            self.legacy.policies.iter().filter(|p| !self.twin.policies.iter().any(|t| t.name == p.name))
+        {
+            let name = Ident(&policy.name);
+            out.both(
+                format!("create policy {name} on {live} {}", policy.clauses),
+                format!("drop policy {name} on {live}"),
+            );
+            out.said.push(format!("policy {}", policy.name));
+        }
+        if self.legacy.row_security && !self.twin.row_security {
+            let set = |word: &str| format!("alter table {live} {word} row level security");
+            out.both(set("enable"), set("disable"));
+        }
+        if self.legacy.forced && !self.twin.forced {
+            let set = |word: &str| format!("alter table {live} {word} row level security");
+            out.both(set("force"), set("no force"));
+        }
+    }
+
+    fn publish(&self, names: &Names, out: &mut Carried) {
+        for p in self.publications.iter().filter(|p| !p.all_tables) {
+            let name = Ident(&p.name);
+            let columns = p.columns.as_ref().map_or_else(String::new, |c| format!(" ({c})"));
+            let filter = p.filter.as_ref().map_or_else(String::new, |f| format!(" where ({f})"));
+            if !p.via_root {
+                let set =
+                    |on: bool| format!("alter publication {name} set (publish_via_partition_root = {on})");
+                out.both(set(true), set(false));
+            }
+            out.both(
+                format!("alter publication {name} drop table {}", names.retired),
+                format!("alter publication {name} add table {}{columns}{filter}", names.retired),
+            );
+            out.both(
+                format!("alter publication {name} add table {}{columns}{filter}", names.live),
+                format!("alter publication {name} drop table {}", names.live),
+            );
+            out.said.push(format!("publication {}", p.name));
+        }
+    }
+
+    fn comments(&self, names: &Names, out: &mut Carried) {
+        let text = |c: &Option<String>| c.as_ref().map_or_else(|| "null".to_owned(), |c| literal(c));
+        if self.legacy.comment.is_some() && self.legacy.comment != self.twin.comment {
+            let set = |c: &Option<String>| format!("comment on table {} is {}", names.live, text(c));
+            out.both(set(&self.legacy.comment), set(&self.twin.comment));
+        }
+        for own in self.legacy.columns.iter().filter(|c| c.comment.is_some()) {
+            let Some(twin) = self.twin.columns.iter().find(|c| c.name == own.name) else { continue };
+            if own.comment != twin.comment {
+                let set = |c: &Option<String>| {
+                    format!("comment on column {}.{} is {}", names.live, Ident(&own.name), text(c))
+                };
+                out.both(set(&own.comment), set(&twin.comment));
+            }
+        }
+    }
+
+    /// The text of a view names its table; made again, it reads whatever has that name by then.
+    fn views(&self, out: &mut Carried) {
+        for view in self.views.iter().filter(|v| !v.materialized) {
+            let options = view.options.as_ref().map_or_else(String::new, |o| format!(" with ({o})"));
+            let again = format!(
+                "create or replace view {}{options} as {}",
+                view.name,
+                view.definition.trim().trim_end_matches(';')
+            );
+            out.statements.push(again.clone());
+            // After everything else is back: the name must be the legacy table's again.
+            out.back.push(again);
+            out.said.push(format!("view {}", view.name));
+        }
+    }
+
+    fn triggers(&self, names: &Names, out: &mut Carried) {
+        let word = |state: &str| match state {
+            "A" => "enable always",
+            "R" => "enable replica",
+            "D" => "disable",
+            _ => "enable",
+        };
+        for t in self.triggers.iter().filter(|t| !t.ours) {
+            let name = Ident(&t.name);
+            if t.state != "D" {
+                out.both(
+                    format!("alter table {} disable trigger {name}", names.retired),
+                    format!("alter table {} {} trigger {name}", names.retired, word(&t.state)),
+                );
+            }
+            if t.mirrors || t.constraint {
+                continue;
+            }
+            out.both(t.definition.clone(), format!("drop trigger {name} on {}", names.live));
+            if t.state != "O" {
+                out.there(format!("alter table {} {} trigger {name}", names.live, word(&t.state)));
+            }
+            out.said.push(format!("trigger {}", t.name));
+        }
+    }
+}

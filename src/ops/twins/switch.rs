@@ -1,0 +1,135 @@
+//! The statements of a switch, for each twin: what is made ready before, what happens inside the locks, what takes
+//! it back.
+
+use super::Couple;
+use super::carry::{Belongings, Carried, Names, belongings};
+use crate::engine::ident::{Ident, Relation};
+use crate::engine::operation::PlanCx;
+use crate::engine::tables::Table;
+use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};
+use crate::engine::twin::retired_name;
+use crate::engine::{Class, Error, Result};
+
+/// The longest name that the server keeps whole.
+const NAME: usize = 63;
+/// What the reverse triggers are called.
+const TRIGGER: &str = "midwatch_reverse";
+
+/// One twin's part.
+pub(in crate::ops) struct Part {
+    pub(in crate::ops) names: Names,
+    pub(in crate::ops) belongings: Belongings,
+    /// Before the locks: the reverse triggers, idle.
+    pub(in crate::ops) prepare: Vec<String>,
+    pub(in crate::ops) unprepare: Vec<String>,
+    /// Inside the locks.
+    pub(in crate::ops) carried: Carried,
+}
+
+/// All twins of a set.
+pub(in crate::ops) struct Switch {
+    pub(in crate::ops) parts: Vec<Part>,
+}
+
+impl Switch {
+    pub(in crate::ops) async fn of(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Self> {
+        let mut parts = Vec::new();
+        for couple in couples {
+            parts.push(part(cx, couple).await?);
+        }
+        Ok(Self { parts })
+    }
+
+    pub(in crate::ops) fn statements(&self) -> Vec<String> {
+        self.parts.iter().flat_map(|p| p.carried.statements.clone()).collect()
+    }
+
+    pub(in crate::ops) fn back(&self) -> Vec<String> {
+        self.parts.iter().rev().flat_map(|p| p.carried.back.clone()).collect()
+    }
+}
+
+async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
+    let live = Relation::parse(&couple.legacy.relation);
+    let twin = Relation::parse(&couple.partitioned.relation);
+    let retired = Relation { schema: live.schema.clone(), name: retired_name(couple.twin).name };
+    if live.schema != twin.schema {
+        let what = format!(
+            "{live} and {twin} are in different schemas: a table that takes a name stays in its schema"
+        );
+        return Err(
+            Error::new(Class::Refused, what).hint("move the twin into the legacy table's schema first")
+        );
+    }
+    let function = Relation { schema: live.schema.clone(), name: format!("midwatch_reverse_{}", live.name) };
+    for name in [&retired.name, &function.name] {
+        if name.len() > NAME {
+            let what = format!("the name {name} is too long for the server");
+            return Err(
+                Error::new(Class::Refused, what).hint("retired in the profile's twin gives another one")
+            );
+        }
+    }
+    let names = Names { live, twin, retired };
+    taken(cx, &names).await?;
+    let belongings = belongings(cx, couple).await?;
+    let mirror = reverse(cx, couple, &names).await?;
+    let function = function.to_string();
+    let before = Mirror { from: names.twin.clone(), ..mirror.clone() };
+    let leaves: Vec<String> = couple.layout.leaves.iter().map(|l| l.relation.clone()).collect();
+    let mut prepare = vec![Mirror::idle(&function, DEFINER)];
+    prepare.extend(before.reverse_triggers(&function, TRIGGER, &leaves));
+    let mut unprepare: Vec<String> = vec![
+        format!("drop trigger if exists {} on {}", Ident(&format!("zz_{TRIGGER}_moves")), names.twin),
+        format!("drop trigger if exists {} on {}", Ident(TRIGGER), names.twin),
+    ];
+    for table in std::iter::once(names.twin.to_string()).chain(leaves) {
+        unprepare
+            .push(format!("drop trigger if exists {} on {table}", Ident(&format!("{TRIGGER}_truncate"))));
+    }
+    unprepare.push(format!("drop function if exists {function}()"));
+    let mut carried = Carried::default();
+    let columns: Vec<String> = couple.partitioned.columns.iter().map(|c| c.name.clone()).collect();
+    let invoker =
+        cx.cx.server.version.split('.').next().and_then(|v| v.parse::<u32>().ok()).is_some_and(|v| v >= 15);
+    names.swap(&mut carried, &columns, invoker);
+    belongings.carry(&names, &mut carried);
+    // Reverse sync begins where the forward one ends, in the same transaction.
+    carried.statements.push(mirror.reverse(&function, DEFINER));
+    carried.back.insert(0, Mirror::idle(&function, DEFINER));
+    Ok(Part { names, belongings, prepare, unprepare, carried })
+}
+
+/// Nothing else may have the name that the legacy table is to get.
+async fn taken(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
+    let sql = "select (to_regclass($1) is not null)::text";
+    let params = [crate::engine::ports::Param::Text(Some(names.retired.to_string()))];
+    let there = cx.cx.read().await?.texts(sql, &params).await?;
+    if there.into_iter().flatten().next().as_deref() != Some("true") {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Refused,
+        format!("there is a relation {} already: the legacy table is to get that name", names.retired),
+    )
+    .hint("an earlier switchover's? retired in the profile's twin gives another name"))
+}
+
+/// From the partitioned table, by its new name, onto the retired one.
+async fn reverse(cx: &PlanCx<'_>, couple: &Couple<'_>, names: &Names) -> Result<Mirror> {
+    let onto = Table::find(cx, &couple.legacy.relation).await?;
+    onto.keyed(&couple.legacy.relation, &couple.twin.key)?;
+    let columns = couple.columns.common.iter().filter_map(|c| {
+        let own = onto.columns.iter().find(|o| o.name == c.name && !o.generated)?;
+        let retyped = couple.columns.retyped.iter().any(|(n, ..)| n == &c.name);
+        Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.type_name.clone()) })
+    });
+    Ok(Mirror {
+        from: names.live.clone(),
+        onto: names.retired.clone(),
+        key: couple.twin.key.clone(),
+        moves_by: couple.layout.key.clone(),
+        columns: columns.collect(),
+        numbered: onto.columns.iter().any(|c| c.numbered),
+    })
+}

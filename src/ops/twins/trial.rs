@@ -1,0 +1,197 @@
+//! The switch, the reverse sync and the way back, tried in a copy before they are planned: what fails there would
+//! have failed with production in its hands.
+
+use super::Couple;
+use super::carry::Names;
+use super::firing::{Fired, Sides, fire};
+use super::switch::Switch;
+use crate::engine::ident::{Ident, literal};
+use crate::engine::operation::PlanCx;
+use crate::engine::plan::{Preflight, Ready};
+use crate::engine::ports::ReadOptions;
+use crate::engine::rehearsal::Rehearsal;
+use crate::engine::tables::Table;
+use crate::engine::{Error, Result};
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(in crate::ops) struct Tried {
+    pub(in crate::ops) preflight: Vec<Preflight>,
+    /// How long the statements of the swap took there (milliseconds).
+    pub(in crate::ops) swap_ms: Option<u64>,
+}
+
+/// Tries everything, in the order in which it would be done.
+pub(in crate::ops) async fn trial(cx: &PlanCx<'_>, couples: &[Couple<'_>], switch: &Switch) -> Tried {
+    let mut out = Tried::default();
+    match super::copy(cx, couples).await {
+        Err(e) => {
+            let text = format!("no copy to try the switch in: {}", e.told());
+            out.preflight.push(Preflight::new("trial", Ready::Unknown, text));
+        }
+        Ok(copy) => {
+            if let Err(e) = all(cx, couples, switch, &*copy, &mut out).await {
+                out.preflight.push(Preflight::new("trial", Ready::Fail, e.message));
+            }
+        }
+    }
+    out
+}
+
+async fn all(
+    cx: &PlanCx<'_>,
+    couples: &[Couple<'_>],
+    switch: &Switch,
+    copy: &dyn Rehearsal,
+    out: &mut Tried,
+) -> Result<()> {
+    surroundings(cx, couples, switch, copy).await?;
+    let mut broken = false;
+    for couple in couples {
+        let table = Table::find(cx, &couple.legacy.relation).await?;
+        let fired = fire(copy, couple, &table, &Sides::before(couple)).await?;
+        broken |= !fired.faults.is_empty();
+        out.preflight.push(said("triggers", "dual writes", couple, &fired));
+    }
+    if broken {
+        return Ok(());
+    }
+    let failed = |what: &str, e: Error| e.context(format!("{what} fails in a copy"));
+    for part in &switch.parts {
+        let sql = part.prepare.join(";\n");
+        copy.execute(&sql).await.map_err(|e| failed("the preparation of the reverse sync", e))?;
+    }
+    let began = millis(copy).await?;
+    let sql = switch.statements().join(";\n");
+    copy.execute(&sql).await.map_err(|e| failed("the switch", e))?;
+    out.swap_ms = Some(u64::try_from(millis(copy).await? - began).unwrap_or(0));
+    for (couple, part) in couples.iter().zip(&switch.parts) {
+        let table = Table::find(cx, &couple.partitioned.relation).await?;
+        let sides = Sides {
+            legacy: part.names.retired.to_string(),
+            twin: part.names.live.to_string(),
+            forward: false,
+        };
+        let fired = fire(copy, couple, &table, &sides).await?;
+        out.preflight.push(said("reverse_sync", "after the switch", couple, &fired));
+        view(copy, couple, &part.names)
+            .await
+            .map_err(|e| failed("a write through the twin's old name", e))?;
+    }
+    let back = switch.back().join(";\n");
+    copy.execute(&back).await.map_err(|e| failed("the way back", e))?;
+    for part in switch.parts.iter().rev() {
+        copy.execute(&part.unprepare.join(";\n")).await.map_err(|e| failed("the way back", e))?;
+    }
+    let tables: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let text = format!(
+        "switched and taken back in a copy ({}): {}",
+        copy.said().split(';').next().unwrap_or_default(),
+        tables.join(", ")
+    );
+    out.preflight.push(Preflight::new("trial", Ready::Ok, text));
+    Ok(())
+}
+
+fn said(id: &str, what: &str, couple: &Couple<'_>, fired: &Fired) -> Preflight {
+    let name = couple.twin.name();
+    if !fired.faults.is_empty() {
+        let hint =
+            if id == "triggers" { format!("; midwatch plan repair-triggers {name}") } else { String::new() };
+        return Preflight::new(
+            id,
+            Ready::Fail,
+            format!("{name}: {what}, fired in a copy: {}{hint}", fired.faults.join("; ")),
+        );
+    }
+    let untried = if fired.untried.is_empty() {
+        String::new()
+    } else {
+        format!("; not tried: {}", fired.untried.join("; "))
+    };
+    if fired.fine.is_empty() {
+        return Preflight::new(id, Ready::Warn, format!("{name}: {what} could not be fired{untried}"));
+    }
+    Preflight::new(
+        id,
+        Ready::Ok,
+        format!("{name}: {what}, fired in a copy, mirrored: {}{untried}", fired.fine.join(", ")),
+    )
+}
+
+async fn millis(copy: &dyn Rehearsal) -> Result<i64> {
+    let sql = "select (extract(epoch from clock_timestamp()) * 1000)::bigint::text";
+    let text = copy.facts().begin(ReadOptions::default()).await?.texts(sql, &[]).await?.pop().flatten();
+    Ok(text.and_then(|t| t.parse().ok()).unwrap_or(0))
+}
+
+/// Roles, owners and publications are no part of a copy's definitions.
+async fn surroundings(
+    cx: &PlanCx<'_>,
+    couples: &[Couple<'_>],
+    switch: &Switch,
+    copy: &dyn Rehearsal,
+) -> Result<()> {
+    let roles = "select rolname::text from pg_roles where rolname !~ '^pg_'";
+    for role in cx.cx.read().await?.texts(roles, &[]).await?.into_iter().flatten() {
+        let create = format!(
+            "do {}",
+            literal(&format!(
+                "begin create role {}; exception when duplicate_object then null; end",
+                Ident(&role)
+            ))
+        );
+        copy.execute(&create).await?;
+    }
+    for (couple, part) in couples.iter().zip(&switch.parts) {
+        for (table, own) in
+            [(&couple.legacy, &part.belongings.legacy), (&couple.partitioned, &part.belongings.twin)]
+        {
+            copy.execute(&format!("alter table {} owner to {}", table.relation, Ident(&own.owner))).await?;
+        }
+        for p in part.belongings.publications.iter().filter(|p| !p.all_tables) {
+            let columns = p.columns.as_ref().map_or_else(String::new, |c| format!(" ({c})"));
+            let filter = p.filter.as_ref().map_or_else(String::new, |f| format!(" where ({f})"));
+            let sql = format!(
+                "do {}",
+                literal(&format!(
+                    "begin create publication {0}; exception when duplicate_object then null; end",
+                    Ident(&p.name)
+                ))
+            );
+            copy.execute(&sql).await?;
+            let add = format!(
+                "alter publication {} add table {}{columns}{filter}",
+                Ident(&p.name),
+                couple.legacy.relation
+            );
+            copy.execute(&add).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The view under the twin's old name takes what the twin took.
+async fn view(copy: &dyn Rehearsal, couple: &Couple<'_>, names: &Names) -> Result<()> {
+    let (view, live) = (&names.twin, &names.live);
+    let columns: Vec<_> = couple.partitioned.columns.iter().filter(|c| !c.generated).collect();
+    let Some(any) =
+        columns.iter().find(|c| !couple.twin.key.contains(&c.name) && !couple.layout.key.contains(&c.name))
+    else {
+        return Ok(());
+    };
+    let mut key = couple.twin.key.clone();
+    key.extend(couple.layout.key.iter().filter(|k| !couple.twin.key.contains(k)).cloned());
+    let key: Vec<_> = key.iter().map(|k| Ident(k).to_string()).collect();
+    let list: Vec<_> = columns.iter().map(|c| Ident(&c.name).to_string()).collect();
+    let (list, key, any) = (list.join(", "), key.join(", "), Ident(&any.name));
+    copy.execute(&format!(
+        "update {view} set {any} = {any}; \
+         create table midwatch_view as select {list} from {live} limit 1; \
+         insert into {view} ({list}) overriding system value select {list} from midwatch_view \
+         on conflict ({key}) do update set {any} = excluded.{any}; \
+         delete from {view} where ({key}) in (select {key} from midwatch_view); \
+         insert into {view} ({list}) overriding system value select {list} from midwatch_view; drop table midwatch_view"
+    ))
+    .await
+}
