@@ -3,7 +3,10 @@
 //! Checks look at the pair, operations change it; neither knows the other, both know this.
 
 pub(crate) mod catalog;
+pub(crate) mod digest;
+pub(crate) mod marker;
 pub(crate) mod partitions;
+pub mod proof;
 
 use serde::{Deserialize, Serialize};
 
