@@ -18,7 +18,7 @@ use crate::engine::{Engine, Error, Result};
 use crate::ops;
 use crate::profile::{Disk, Library, Selected, detect, generic};
 use crate::sandbox::{Copies, Dumps, Shell};
-use crate::store::{Scratch, StateKey, StateMirror, state_dir};
+use crate::store::{Scratch, StateKey, StateMirror, StateProofs, state_dir};
 
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
@@ -61,6 +61,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         files: Arc::new(Disk { base: selected.base.clone() }),
         facts: reader,
         rehearsals: Arc::new(rehearsals),
+        proofs: Arc::new(StateProofs::new(selected.state_dir.clone().or_else(state_dir))),
         profile,
         server,
         checks: checks::ALL,

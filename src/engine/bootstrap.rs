@@ -15,12 +15,13 @@ use super::script;
 pub const FILES: &[(&str, &str)] = &[
     ("001_migrations.sql", include_str!("../../migrations/midwatch/001_migrations.sql")),
     ("002_journal.sql", include_str!("../../migrations/midwatch/002_journal.sql")),
+    ("003_marks.sql", include_str!("../../migrations/midwatch/003_marks.sql")),
 ];
 
 /// What an operator does with the journal. Entries, images and planned rows are never changed or removed.
 const CHANGED: [&str; 2] = ["head", "runs"];
 /// Tables to which no run adds a row: whoever granted less by hand is not refused for them.
-const NOT_ADDED_TO: [&str; 2] = ["head", "migrations"];
+const NOT_ADDED_TO: [&str; 3] = ["head", "migrations", "marks"];
 
 /// Is the journal here, whole, of this version, and for this role?
 pub async fn state(facts: &dyn Facts) -> JournalState {

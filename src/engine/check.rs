@@ -9,6 +9,7 @@ use super::profile::Profile;
 use super::rehearsal::Rehearsals;
 use super::report::{CheckId, Report};
 use super::target::Server;
+use super::twin::proof::Proofs;
 
 /// What is fixed about a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,19 @@ pub struct CheckSpec {
     pub every: Duration,
 }
 
+/// How a check is run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct How {
+    /// Skip what costs a scan of a table.
+    pub quick: bool,
+    /// Read again what was found equal before and not written since.
+    pub full: bool,
+    /// Go on with what was not finished.
+    pub resume: bool,
+    /// Plant what is looked for in a copy and see that it is found.
+    pub self_test: bool,
+}
+
 /// What a check may use: nothing here can write.
 pub struct Cx<'a> {
     /// Read-only transactions.
@@ -35,8 +49,16 @@ pub struct Cx<'a> {
     pub server: &'a Server,
     /// Throwaway copies of the target.
     pub rehearsals: &'a dyn Rehearsals,
+    /// What was found equal before.
+    pub proofs: &'a dyn Proofs,
     /// Skip what costs a scan of a table.
     pub quick: bool,
+    /// Read again what was found equal before and not written since.
+    pub full: bool,
+    /// Go on with what was not finished.
+    pub resume: bool,
+    /// Plant what is looked for in a copy and see that it is found.
+    pub self_test: bool,
 }
 
 impl Cx<'_> {

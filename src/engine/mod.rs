@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-pub use check::{Check, CheckSpec, Cx};
+pub use check::{Check, CheckSpec, Cx, How};
 pub use error::{Class, Error, Result};
 pub use report::{CheckId, Finding, Report, Severity, Status};
 
@@ -52,6 +52,7 @@ use ports::{Column, Facts, Files, ReadOptions, Snapshot};
 use profile::Profile;
 use rehearsal::Rehearsals;
 use target::{Environment, Server, TargetInfo};
+use twin::proof::Proofs;
 
 /// The time, as a port.
 pub type Clock = fn() -> DateTime<Utc>;
@@ -79,6 +80,8 @@ pub struct Engine {
     pub checks: &'static [&'static dyn Check],
     /// All kinds of operations.
     pub operations: &'static [&'static dyn Operation],
+    /// What was found equal before.
+    pub proofs: Arc<dyn Proofs>,
     /// Throwaway copies of the target.
     pub rehearsals: Arc<dyn Rehearsals>,
     /// What is allowed.
@@ -169,6 +172,11 @@ impl Engine {
 
     /// Runs one check. What cannot be observed is a report too: unknown, with the reason.
     pub async fn observe(&self, id: &CheckId, quick: bool) -> Report {
+        self.observe_as(id, How { quick, ..How::default() }).await
+    }
+
+    /// Runs one check in a way of its own.
+    pub async fn observe_as(&self, id: &CheckId, how: How) -> Report {
         let started = (self.clock)();
         let cx = Cx {
             facts: &*self.facts,
@@ -176,7 +184,11 @@ impl Engine {
             profile: &self.profile,
             server: &self.server,
             rehearsals: &*self.rehearsals,
-            quick,
+            proofs: &*self.proofs,
+            quick: how.quick,
+            full: how.full,
+            resume: how.resume,
+            self_test: how.self_test,
         };
         let result = match self.check(id.kind) {
             Some(check) => check.observe(&cx, id).await,

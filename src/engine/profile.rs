@@ -143,6 +143,12 @@ pub struct Twin {
     /// Triggers that keep the twin in step.
     #[serde(default)]
     pub triggers: Vec<String>,
+    /// Rows that are compared before the age of the snapshot is looked at; 5,000,000 unless given.
+    #[serde(default)]
+    pub chunk_rows: Option<u64>,
+    /// Seconds after which a snapshot is let go and another taken; 600 unless given.
+    #[serde(default)]
+    pub snapshot_limit_s: Option<u64>,
     /// What the legacy table is called after a switchover; `LEGACY_legacy` unless given.
     #[serde(default)]
     pub retired: Option<String>,

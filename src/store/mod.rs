@@ -2,10 +2,12 @@
 
 mod key;
 mod mirror;
+mod proofs;
 mod rows;
 
 pub use key::StateKey;
 pub use mirror::StateMirror;
+pub use proofs::StateProofs;
 pub use rows::Scratch;
 
 use std::path::PathBuf;

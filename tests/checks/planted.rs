@@ -290,6 +290,10 @@ fn steady(mut envelope: Value) -> Value {
         {
             check["facts"][moving] = Value::Null;
         }
+        for partition in check["facts"]["partitions"].as_array_mut().into_iter().flatten() {
+            partition["proof_snapshot"] = Value::Null;
+            partition["proved_at"] = Value::Null;
+        }
         if check["kind"] == "queue" {
             check["summary"] = Value::Null;
         }

@@ -1,7 +1,7 @@
 //! What the facts of a pair of tables mean.
 
+use super::facts::{Facts, Trigger};
 use super::rows::{Class, Samples};
-use super::{Facts, Trigger};
 use crate::engine::report::Sample;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::partitions::{Coverage, Layout};
@@ -36,7 +36,7 @@ pub(super) fn of(
         out.push("partitions_not_read", Severity::Critical, message, None, vec![]);
     }
     if facts.legacy_rows.is_some() {
-        out.counts(facts);
+        out.counts(facts, facts.compared.contains("not compared"));
         out.sums(facts);
         out.columns(columns);
         out.triggers(&facts.triggers);
@@ -90,8 +90,12 @@ impl Findings<'_> {
     }
 
     /// Where rows were not compared, that must never read as equal.
-    fn counts(&mut self, facts: &Facts) {
+    fn counts(&mut self, facts: &Facts, quick: bool) {
         if facts.differences().is_some() {
+            return;
+        }
+        if !quick {
+            self.digests(facts);
             return;
         }
         let differ: Vec<&str> = facts
@@ -123,6 +127,21 @@ impl Findings<'_> {
         self.push("not_compared", Severity::Warning, message.into(), None, vec![]);
     }
 
+    /// Compared, but no row can be named.
+    fn digests(&mut self, facts: &Facts) {
+        let differ: Vec<&str> =
+            facts.partitions.iter().filter(|p| p.status != "equal").map(|p| p.partition.as_str()).collect();
+        if !differ.is_empty() {
+            let shown = differ.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+            let more =
+                if differ.len() > 3 { format!(" and {} more", differ.len() - 3) } else { String::new() };
+            let message = format!("rows differ in {shown}{more}, by count and digest");
+            self.push("digests", Severity::Critical, message, None, vec![]);
+        }
+        let message = "no common key names a row on both sides: compared by count and digest only";
+        self.push("no_key", Severity::Warning, message.into(), None, vec![]);
+    }
+
     /// Rows were compared by digest; sums are the windows' own habit and must agree when the rows do.
     fn sums(&mut self, facts: &Facts) {
         for (column, sums) in &facts.sums {
@@ -151,7 +170,12 @@ impl Findings<'_> {
         say("columns_missing", Severity::Critical, missing_in_partitioned.clone(), "the twin lacks columns");
         say("columns_extra", Severity::Warning, missing_in_legacy.clone(), "the twin has columns of its own");
         let types = retyped.iter().map(|(n, l, t)| format!("{n} ({l}, in the twin {t})")).collect();
-        say("columns_type", Severity::Warning, types, "columns of another type, compared as text");
+        say(
+            "columns_type",
+            Severity::Warning,
+            types,
+            "columns of another type, compared after a cast or as text",
+        );
     }
 
     /// A mirror that fires in part, or whose writes the twin refuses.

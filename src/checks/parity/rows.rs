@@ -1,21 +1,26 @@
-//! Which rows differ, and how. Only partitions whose digests differ are read.
+//! Which rows differ, and how. Only key ranges whose digests differ are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Facts;
-use super::digest::{Differing, Plan};
+use super::facts::Facts;
+use super::pass::{Group, STATEMENT_LEAVES, Slot, TRANSACTION_LEAVES};
+use super::plan::Plan;
+use super::source::Source;
 use crate::engine::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::report::Sample;
-use crate::engine::twin::partitions::Leaf;
+use crate::engine::twin::catalog::Column;
+use crate::engine::twin::partitions::{Leaf, Mapping};
 
 /// Differing keys looked at one by one; beyond it they are counted and said so.
 const CAP: usize = 20_000;
+/// Rows on both sides that are compared key by key in one statement, about.
+const UNIT_ROWS: u64 = 40_000;
 /// Keys looked up in one statement.
 const CHUNK: usize = 500;
 /// Rows shown per class.
@@ -80,55 +85,192 @@ struct Count {
 
 #[derive(Deserialize, Clone)]
 struct Found {
+    /// Which of the keys looked up.
+    n: usize,
     key: Vec<Option<String>>,
     partition: Option<String>,
-    /// Of a legacy row: where it belongs.
+    /// Of a legacy row where it belongs, of a twin's its slot.
     bucket: Option<i64>,
+    range: i64,
     cells: Vec<Option<String>>,
+}
+
+/// Ranges that are read together.
+struct Unit<'a> {
+    ranges: Vec<i64>,
+    slots: Vec<usize>,
+    homeless: bool,
+    leaves: Vec<&'a Leaf>,
+}
+
+fn units<'a>(plan: &Plan<'a>, differing: &[Group]) -> Vec<Unit<'a>> {
+    let mut sorted: Vec<&Group> = differing.iter().collect();
+    sorted.sort();
+    let mut out: Vec<(BTreeSet<i64>, BTreeSet<Slot>)> = Vec::new();
+    let mut rows = 0;
+    for same in sorted.chunk_by(|a, b| a.range == b.range) {
+        rows += same.iter().map(|g| g.rows).sum::<u64>();
+        // Without an index every unit is a reading of everything.
+        if out.is_empty() || (rows > UNIT_ROWS && plan.cut.indexed()) {
+            out.push(Default::default());
+            rows = same.iter().map(|g| g.rows).sum();
+        }
+        if let (Some((ranges, slots)), Some(first)) = (out.last_mut(), same.first()) {
+            ranges.insert(first.range);
+            slots.extend(same.iter().map(|g| g.slot));
+        }
+    }
+    let whole = plan.layout.mapping == Mapping::Whole;
+    let unit = |(ranges, slots): (BTreeSet<i64>, BTreeSet<Slot>)| {
+        let leaves = plan.layout.leaves.iter().filter(|l| whole || slots.contains(&Some(l.slot))).collect();
+        let homeless = slots.contains(&None);
+        Unit {
+            ranges: ranges.into_iter().collect(),
+            slots: slots.into_iter().flatten().collect(),
+            homeless,
+            leaves,
+        }
+    };
+    out.into_iter().map(unit).collect()
 }
 
 /// Reads what differs, counts it into `facts`, and returns the first rows of each class.
 pub(super) async fn compare(
-    tx: &mut dyn ReadTx,
+    source: &Source<'_>,
     plan: &Plan<'_>,
-    differing: &Differing,
+    differing: &[Group],
     facts: &mut Facts,
 ) -> Result<Samples> {
-    let mut samples = Samples::default();
-    let leaves: Vec<&Leaf> =
-        plan.layout.leaves.iter().filter(|l| differing.slots.contains(&l.slot)).collect();
-    let candidates = candidates(plan, differing, &leaves);
-    let listed = format!("{candidates}\norder by {} limit {}", key_list(plan, "d."), CAP + 1);
-    let mut keys: Vec<Candidate> = tx.fetch(&listed, &[]).await?;
-    if keys.len() > CAP {
-        let count: Count = tx.one(&format!("select count(*) as keys from ({candidates}) c"), &[]).await?;
-        facts.not_classified = count.keys.saturating_sub(CAP as u64);
-        keys.truncate(CAP);
+    let mut reading = Reading {
+        source,
+        plan,
+        differing: differing.iter().map(|g| (g.slot, g.range)).collect(),
+        tx: None,
+        leaves: BTreeSet::new(),
+        listed: 0,
+        samples: Samples::default(),
+    };
+    for unit in units(plan, differing) {
+        reading.unit(&unit, facts).await?;
     }
-    // NULL equals nothing: such a row cannot be looked up.
-    let listed = keys.len();
-    keys.retain(|k| k.key.iter().all(Option::is_some));
-    facts.not_classified += (listed - keys.len()) as u64;
-    for chunk in keys.chunks(CHUNK) {
-        let legacy: Vec<Found> = tx.fetch(&lookup(plan, None), &arrays(chunk, plan)).await?;
-        let mut twins: Vec<Found> = Vec::new();
-        for leaf in &leaves {
-            twins.extend(tx.fetch::<Found>(&lookup(plan, Some(leaf)), &arrays(chunk, plan)).await?);
+    Ok(reading.samples)
+}
+
+struct Reading<'a> {
+    source: &'a Source<'a>,
+    plan: &'a Plan<'a>,
+    differing: HashSet<(Slot, i64)>,
+    tx: Option<Box<dyn ReadTx>>,
+    /// Locked by the transaction.
+    leaves: BTreeSet<i64>,
+    /// Keys looked at so far.
+    listed: usize,
+    samples: Samples,
+}
+
+impl Reading<'_> {
+    /// The transaction to read these leaves in: one does not hold locks on too many.
+    async fn tx(&mut self, leaves: &[&Leaf]) -> Result<&mut dyn ReadTx> {
+        self.leaves.extend(leaves.iter().map(|l| l.oid));
+        if self.leaves.len() > TRANSACTION_LEAVES && self.source.snapshot().is_some() {
+            self.tx = None;
+            self.leaves = leaves.iter().map(|l| l.oid).collect();
         }
-        for key in chunk {
-            let l: Vec<&Found> = legacy.iter().filter(|f| f.key == key.key).collect();
-            let t: Vec<&Found> = twins.iter().filter(|f| f.key == key.key).collect();
-            let settled = l.first().is_some_and(|row| plan.is_equal_there(row.bucket, differing));
+        let tx = match self.tx.take() {
+            Some(tx) => tx,
+            None => self.source.follow().await?,
+        };
+        Ok(&mut **self.tx.insert(tx))
+    }
+
+    async fn unit(&mut self, unit: &Unit<'_>, facts: &mut Facts) -> Result<()> {
+        let groups = batches(self.plan, unit);
+        // A row that moved may show in the batch it left and in the one it went to.
+        let mut keys: BTreeSet<Vec<Option<String>>> = BTreeSet::new();
+        for (i, leaves) in groups.iter().enumerate() {
+            let mut slots: Vec<usize> = leaves.iter().map(|l| l.slot).collect();
+            if i == 0 {
+                // Partitions that hold no table of their own, and rows that belong nowhere, go with the first.
+                slots.extend(unit.slots.iter().filter(|s| !unit.leaves.iter().any(|l| l.slot == **s)));
+            }
+            let candidates = candidates(self.plan, unit, &slots, unit.homeless && i == 0, leaves);
+            let room = CAP.saturating_sub(self.listed + keys.len());
+            let plan = self.plan;
+            let tx = self.tx(leaves).await?;
+            let listed = format!("{candidates}\norder by {} limit {}", key_list(plan, "g."), room + 1);
+            let mut found: Vec<Candidate> = tx.fetch(&listed, &[]).await?;
+            if found.len() > room {
+                let count: Count =
+                    tx.one(&format!("select count(*) as keys from ({candidates}) c"), &[]).await?;
+                facts.not_classified += count.keys.saturating_sub(room as u64);
+                found.truncate(room);
+            }
+            keys.extend(found.into_iter().map(|c| c.key));
+        }
+        self.listed += keys.len();
+        // NULL equals nothing: such a row cannot be looked up.
+        let (keys, nulls): (Vec<_>, Vec<_>) = keys.into_iter().partition(|k| k.iter().all(Option::is_some));
+        facts.not_classified += nulls.len() as u64;
+        for chunk in keys.chunks(CHUNK) {
+            self.look_up(unit, chunk, facts).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_up(
+        &mut self,
+        unit: &Unit<'_>,
+        keys: &[Vec<Option<String>>],
+        facts: &mut Facts,
+    ) -> Result<()> {
+        let (plan, params) = (self.plan, arrays(keys, self.plan));
+        let legacy: Vec<Found> = self.tx(&[]).await?.fetch(&lookup(plan, None), &params).await?;
+        let mut twins: Vec<Found> = Vec::new();
+        for leaves in unit.leaves.chunks(STATEMENT_LEAVES) {
+            let sql: Vec<_> = leaves.iter().map(|l| lookup(plan, Some(l))).collect();
+            twins.extend(self.tx(leaves).await?.fetch::<Found>(&sql.join("\nunion all "), &params).await?);
+        }
+        for n in 1..=keys.len() {
+            let l: Vec<&Found> = legacy.iter().filter(|f| f.n == n).collect();
+            let t: Vec<&Found> = twins.iter().filter(|f| f.n == n).filter(|f| self.differs(f)).collect();
+            let settled = l.first().is_some_and(|row| {
+                let slot = plan.layout.slot_of(row.bucket);
+                slot.is_some() && !self.differing.contains(&(slot, row.range))
+            });
             for (class, sample) in classify(plan, &l, &t, settled) {
                 *class.count(facts).get_or_insert(0) += 1;
-                let list = samples.0.entry(class).or_default();
+                let list = self.samples.0.entry(class).or_default();
                 if list.len() < SHOWN {
                     list.push(sample);
                 }
             }
         }
+        Ok(())
     }
-    Ok(samples)
+
+    /// Is this twin's row in a group that differs? Units join ranges: elsewhere its copy is as it should be.
+    fn differs(&self, row: &Found) -> bool {
+        let whole = self.plan.layout.mapping == Mapping::Whole;
+        let slot = row.bucket.and_then(|b| usize::try_from(b).ok());
+        whole || self.differing.contains(&(slot, row.range))
+    }
+}
+
+/// Leaves that are compared in one statement: a partition's belong together, and so do all where there is no telling.
+fn batches<'a>(plan: &Plan<'_>, unit: &Unit<'a>) -> Vec<Vec<&'a Leaf>> {
+    let mut leaves = unit.leaves.clone();
+    leaves.sort_by_key(|l| l.slot);
+    let mut out: Vec<Vec<&Leaf>> = vec![vec![]];
+    for slot in leaves.chunk_by(|a, b| a.slot == b.slot) {
+        let whole = plan.layout.mapping == Mapping::Whole;
+        match out.last_mut() {
+            Some(last) if whole || last.is_empty() || last.len() + slot.len() <= STATEMENT_LEAVES => {
+                last.extend(slot);
+            }
+            _ => out.push(slot.to_vec()),
+        }
+    }
+    out
 }
 
 fn key_list(plan: &Plan<'_>, prefix: &str) -> String {
@@ -136,73 +278,65 @@ fn key_list(plan: &Plan<'_>, prefix: &str) -> String {
     list.join(", ")
 }
 
-/// Keys for which some row of one side has no equal row on the other.
-fn candidates(plan: &Plan<'_>, differing: &Differing, leaves: &[&Leaf]) -> String {
-    let (keys, digest) = (key_list(plan, ""), plan.columns.digest());
+/// Keys whose rows on one side are not those on the other; each as often as it is there.
+fn candidates(plan: &Plan<'_>, unit: &Unit<'_>, slots: &[usize], homeless: bool, leaves: &[&Leaf]) -> String {
+    let digest = plan.columns.digest();
+    let keys: Vec<_> =
+        plan.columns.key.iter().map(|k| format!("{} as {}", k.hashed(), Ident(&k.name))).collect();
+    let (keys, within) = (keys.join(", "), plan.cut.within(&unit.ranges));
     let legacy = plan.legacy.map(|l| l.relation.as_str()).unwrap_or_default();
-    let filter = match plan.buckets_of(differing) {
-        None => "true".into(),
-        Some((list, nulls)) => {
-            let numbers: Vec<_> = list.iter().map(usize::to_string).collect();
-            let some = if numbers.is_empty() {
-                "false".into()
-            } else {
-                format!("coalesce({} in ({}), {nulls})", plan.bucket(), numbers.join(", "))
-            };
-            if nulls && numbers.is_empty() { format!("{} is null", plan.bucket()) } else { some }
-        }
-    };
-    let mut twin = String::new();
-    for (i, leaf) in leaves.iter().enumerate() {
-        let union = if i == 0 { "" } else { "\n    union all " };
-        let _ = write!(twin, "{union}select {keys}, {digest} as h from only {}", leaf.relation);
+    let belongs = plan.layout.belongs(slots, homeless);
+    let mut both = format!(
+        "select {keys}, {digest} as \"mw:h\", 1 as \"mw:n\" from {legacy} where {within} and {belongs}"
+    );
+    for leaf in leaves {
+        let _ = write!(
+            both,
+            "\n  union all select {keys}, {digest}, -1 from only {} where {within}",
+            leaf.relation
+        );
     }
-    if leaves.is_empty() {
-        let _ = write!(twin, "select {keys}, 0::bigint as h from {legacy} where false");
-    }
-    let both: Vec<_> =
-        plan.columns.key.iter().map(|k| format!("coalesce(l.{0}, t.{0}) as {0}", Ident(&k.name))).collect();
-    let on: Vec<_> = plan.columns.key.iter().map(|k| format!("l.{0} = t.{0}", Ident(&k.name))).collect();
-    let texts: Vec<_> = plan.columns.key.iter().map(|k| format!("d.{}::text", Ident(&k.name))).collect();
+    let texts: Vec<_> = plan.columns.key.iter().map(|k| format!("g.{}::text", Ident(&k.name))).collect();
+    let names = key_list(plan, "b.");
     format!(
-        "select array[{}] as key from (\n  select distinct {}\n  from (select {keys}, {digest} as h from {legacy} where {filter}) l\n  \
-         full join ({twin}) t on {}\n  where l.h is distinct from t.h) d",
+        "select array[{}] as key from (select {names} from (select {names} from ({both}) b\n  \
+         group by {names}, b.\"mw:h\" having sum(b.\"mw:n\") <> 0) b group by {names}) g",
         texts.join(", "),
-        both.join(", "),
-        on.join(" and "),
     )
 }
 
-fn arrays(chunk: &[Candidate], plan: &Plan<'_>) -> Vec<Param> {
+fn arrays(keys: &[Vec<Option<String>>], plan: &Plan<'_>) -> Vec<Param> {
     (0..plan.columns.key.len())
-        .map(|i| {
-            Param::Texts(chunk.iter().map(|c| c.key.get(i).cloned().flatten().unwrap_or_default()).collect())
-        })
+        .map(|i| Param::Texts(keys.iter().map(|k| k.get(i).cloned().flatten().unwrap_or_default()).collect()))
         .collect()
 }
 
 /// The rows of some keys in the legacy table or in one leaf.
-fn lookup(plan: &Plan<'_>, leaf: Option<&&Leaf>) -> String {
+fn lookup(plan: &Plan<'_>, leaf: Option<&Leaf>) -> String {
     let relation = match leaf {
         Some(leaf) => format!("only {}", leaf.relation),
         None => plan.legacy.map(|l| l.relation.clone()).unwrap_or_default(),
     };
     let partition = leaf.map_or("null".into(), |l| literal(plan.layout.slots.get(l.slot).map_or("", |s| s)));
-    let bucket = if leaf.is_some() { "null" } else { plan.bucket() };
+    let bucket = leaf.map_or_else(|| plan.layout.bucket().to_owned(), |l| l.slot.to_string());
     let keys: Vec<_> = plan.columns.key.iter().map(|k| format!("r.{}::text", Ident(&k.name))).collect();
-    let cells: Vec<_> = plan.columns.common.iter().map(|c| cell(&c.name)).collect();
-    let names: Vec<_> = (0..plan.columns.key.len()).map(|i| format!("k{i}")).collect();
+    let cells: Vec<_> = plan.columns.common.iter().map(cell).collect();
+    // Names that no column of theirs is likely to have.
+    let names: Vec<_> = (0..plan.columns.key.len()).map(|i| format!("\"mw:k{i}\"")).collect();
     let arrays: Vec<_> = (1..=names.len()).map(|i| format!("${i}::text[]")).collect();
-    let on: Vec<_> = plan
-        .columns
-        .key
-        .iter()
-        .zip(&names)
-        .map(|(k, n)| format!("r.{} = u.{n}::{}", Ident(&k.name), k.kind))
-        .collect();
+    let on = |(k, n): (&Column, &String)| {
+        if k.foreign {
+            format!("{} = u.{n}", k.hashed())
+        } else {
+            format!("r.{} = u.{n}::{}", Ident(&k.name), k.kind)
+        }
+    };
+    let on: Vec<_> = plan.columns.key.iter().zip(&names).map(on).collect();
     format!(
-        "select array[{}] as key, {partition}::text as partition, ({bucket})::bigint as bucket, array[{}] as cells\nfrom unnest({}) u({}) join {relation} r on {}",
+        "select u.\"mw:n\"::int as n, array[{}] as key, {partition}::text as partition, ({bucket})::bigint as bucket, \
+         {} as range, array[{}] as cells\nfrom unnest({}) with ordinality u({}, \"mw:n\") join {relation} r on {}",
         keys.join(", "),
+        plan.cut.number(),
         cells.join(", "),
         arrays.join(", "),
         names.join(", "),
@@ -210,8 +344,8 @@ fn lookup(plan: &Plan<'_>, leaf: Option<&&Leaf>) -> String {
     )
 }
 
-fn cell(column: &str) -> String {
-    let c = format!("r.{}::text", Ident(column));
+fn cell(column: &Column) -> String {
+    let c = format!("({})::text", column.compared("r"));
     format!("case when length({c}) > {CELL} then left({c}, {CELL}) || '… md5 ' || md5({c}) else {c} end")
 }
 
@@ -267,7 +401,9 @@ fn classify(plan: &Plan<'_>, legacy: &[&Found], twins: &[&Found], settled: bool)
         .map(|(_, c)| c.name.clone())
         .collect();
     if !columns.is_empty() {
-        out.push((Class::Different, sample(main, &columns, pairs(plan, &columns, current, main))));
+        let mut values = pairs(plan, &columns, current, main);
+        values.insert("row".into(), pairs(plan, &all_columns(plan), current, main).into());
+        out.push((Class::Different, sample(main, &columns, values)));
     }
     out.extend(stale.iter().map(|old| stale_copy(plan, current, old)));
     out
@@ -275,7 +411,13 @@ fn classify(plan: &Plan<'_>, legacy: &[&Found], twins: &[&Found], settled: bool)
 
 fn stale_copy(plan: &Plan<'_>, current: &Found, old: &Found) -> (Class, Sample) {
     let moved = &plan.layout.key;
-    (Class::Stale, sample(plan, old, moved, pairs(plan, moved, current, old)))
+    let mut values = pairs(plan, moved, current, old);
+    values.insert("row".into(), pairs(plan, &all_columns(plan), current, old).into());
+    (Class::Stale, sample(plan, old, moved, values))
+}
+
+fn all_columns(plan: &Plan<'_>) -> Vec<String> {
+    plan.columns.common.iter().map(|c| c.name.clone()).collect()
 }
 
 fn sample(plan: &Plan<'_>, row: &Found, columns: &[String], values: Map<String, Value>) -> Sample {

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Whole millionths, and what is no number.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sum {
+    #[serde(with = "as_text")]
     millionths: i128,
-    odd: BTreeSet<&'static str>,
+    odd: BTreeSet<String>,
 }
 
 impl Sum {
@@ -22,17 +25,17 @@ impl Sum {
                 Err(_) => "too large to add",
             },
         };
-        Self { millionths: 0, odd: BTreeSet::from([odd]) }
+        Self { millionths: 0, odd: BTreeSet::from([odd.to_owned()]) }
     }
 
     pub(super) fn add(&mut self, other: &Self) {
         match self.millionths.checked_add(other.millionths) {
             Some(sum) => self.millionths = sum,
             None => {
-                self.odd.insert("too large to add");
+                self.odd.insert("too large to add".into());
             }
         }
-        self.odd.extend(&other.odd);
+        self.odd.extend(other.odd.iter().cloned());
     }
 }
 
@@ -51,6 +54,20 @@ impl fmt::Display for Sum {
         }
         let sign = if self.millionths < 0 && whole == 0 { "-" } else { "" };
         f.write_str(format!("{sign}{whole}.{part:06}").trim_end_matches('0'))
+    }
+}
+
+/// Numbers of more digits than JSON has.
+pub(super) mod as_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's own form")]
+    pub(in super::super) fn serialize<S: Serializer>(value: &i128, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<i128, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -4,12 +4,13 @@ use serde::Deserialize;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
-use super::Trigger;
+use super::facts::Trigger;
 use crate::engine::Result;
 use crate::engine::ident::Relation;
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::profile::Twin;
 use crate::engine::twin::catalog::Table;
+use crate::engine::twin::{Pair, Standing};
 
 #[derive(Deserialize)]
 struct Row {
@@ -32,25 +33,25 @@ from pg_trigger t join pg_proc p on p.oid = t.tgfoid
 where t.tgrelid = $1::oid and not t.tgisinternal
 order by t.tgname";
 
-/// The declared triggers, present or not, and any other whose function names the twin.
-pub(super) async fn read(
-    tx: &mut dyn ReadTx,
-    twin: &Twin,
-    legacy: &Table,
-    partitioned: &Table,
-) -> Result<Vec<Trigger>> {
-    let name = Relation::parse(&partitioned.relation).name;
+/// The declared triggers, present or not, and any other whose function names the table that is kept in step.
+pub(super) async fn read(tx: &mut dyn ReadTx, pair: &Pair, twin: &Twin) -> Result<Vec<Trigger>> {
+    let Some(legacy) = &pair.legacy else { return Ok(vec![]) };
+    // After a switchover the applications write the partitioned table, and what keeps the retired one in step hangs there.
+    let reversed = pair.standing == Standing::Switched;
+    let (written, kept) = if reversed { (&pair.partitioned, legacy) } else { (legacy, &pair.partitioned) };
+    let declared = if reversed { &[][..] } else { twin.triggers.as_slice() };
+    let name = Relation::parse(&kept.relation).name;
     let escaped: String = name
         .chars()
         .flat_map(|c| if c.is_alphanumeric() || c == '_' { vec![c] } else { vec!['\\', c] })
         .collect();
-    let rows: Vec<Row> = tx.fetch(TRIGGERS, &[Param::Int(legacy.oid), Param::Text(Some(escaped))]).await?;
+    let rows: Vec<Row> = tx.fetch(TRIGGERS, &[Param::Int(written.oid), Param::Text(Some(escaped))]).await?;
     let mut out: Vec<Trigger> = rows
         .iter()
-        .filter(|r| r.mentions || twin.triggers.contains(&r.name))
-        .map(|r| r.judge(legacy, partitioned))
+        .filter(|r| r.mentions || declared.contains(&r.name))
+        .map(|r| r.judge(written, kept))
         .collect();
-    for declared in &twin.triggers {
+    for declared in declared {
         if !out.iter().any(|t| &t.name == declared) {
             out.push(Trigger { name: declared.clone(), state: "missing".into(), ..Trigger::default() });
         }
@@ -59,17 +60,17 @@ pub(super) async fn read(
 }
 
 impl Row {
-    fn judge(&self, legacy: &Table, partitioned: &Table) -> Trigger {
+    fn judge(&self, written: &Table, kept: &Table) -> Trigger {
         let mut out = Trigger {
             name: self.name.clone(),
             state: state(&self.enabled).into(),
             events: events(self.kind),
-            unknown_columns: unknown_columns(&self.source, partitioned),
+            unknown_columns: unknown_columns(&self.source, kept),
             ..Trigger::default()
         };
         // Leaves out only what changes nothing.
         let harmless = |c: &str| c.trim_matches(['(', ')']).to_lowercase() == "old.* is distinct from new.*";
-        let whole = self.columns.is_empty() || legacy.columns.iter().all(|c| self.columns.contains(&c.name));
+        let whole = self.columns.is_empty() || written.columns.iter().all(|c| self.columns.contains(&c.name));
         if let Some(condition) = self.condition.as_deref().filter(|c| !harmless(c)) {
             out.only = Some(format!("when {condition}"));
             out.partial.clone_from(&out.events);

@@ -11,6 +11,18 @@ pub(crate) struct Column {
     pub(crate) name: String,
     /// As `format_type` writes it.
     pub(crate) kind: String,
+    /// The type's own name, without its modifiers.
+    #[serde(default)]
+    pub(crate) base: String,
+    /// Holds no NULL.
+    #[serde(default)]
+    pub(crate) not_null: bool,
+    /// Of a type on the other side that has no equality with this one.
+    #[serde(skip)]
+    pub(crate) foreign: bool,
+    /// Of another type on the other side: what both are cast to before they are compared.
+    #[serde(skip)]
+    pub(crate) cast: Option<&'static str>,
     /// The type's own equality is looser than identity, or it has no hash: compared as text.
     pub(crate) as_text: bool,
     /// Can be summed as a numeric.
@@ -21,6 +33,60 @@ pub(crate) struct Column {
     /// Computed by the table itself.
     #[serde(default)]
     pub(crate) generated: bool,
+}
+
+impl Column {
+    /// As it is compared where its own equality does not do.
+    pub(crate) fn text(&self) -> Option<String> {
+        self.text_of(&Ident(&self.name).to_string())
+    }
+
+    fn text_of(&self, name: &str) -> Option<String> {
+        let value = match self.cast {
+            Some("numeric") => format!("trim_scale({name}::numeric)"),
+            Some(kind) => format!("{name}::{kind}"),
+            None => name.to_owned(),
+        };
+        // A column's own collation may take different texts for equal.
+        self.as_text.then(|| format!("{value}::text collate \"C\""))
+    }
+
+    /// As part of a key: what its own equality takes for one is one.
+    pub(crate) fn hashed(&self) -> String {
+        match self.text().filter(|_| self.foreign) {
+            Some(text) => text,
+            None => Ident(&self.name).to_string(),
+        }
+    }
+
+    /// As it is compared, of a row that goes by this name.
+    pub(crate) fn compared(&self, row: &str) -> String {
+        let name = format!("{row}.{}", Ident(&self.name));
+        let plain = if matches!(self.base.as_str(), "text" | "varchar") {
+            format!("{name}::text collate \"C\"")
+        } else {
+            name.clone()
+        };
+        self.text_of(&name).unwrap_or(plain)
+    }
+}
+
+/// Types of one family, whose values compare and hash as each other's.
+fn alike(one: &str, other: &str) -> bool {
+    let both = |family: &[&str]| family.contains(&one) && family.contains(&other);
+    one == other || both(&["int2", "int4", "int8"]) || both(&["text", "varchar"])
+}
+
+/// What values of both types are cast to, where their texts would differ though they are equal.
+fn common(one: &str, other: &str) -> Option<&'static str> {
+    let whole = |t: &str| matches!(t, "int2" | "int4" | "int8" | "numeric");
+    let time = |t: &str| matches!(t, "date" | "timestamp" | "timestamptz");
+    match (one, other) {
+        (a, b) if whole(a) && whole(b) => Some("numeric"),
+        (a, b) if time(a) && time(b) && [a, b].contains(&"timestamptz") => Some("timestamptz"),
+        (a, b) if time(a) && time(b) => Some("timestamp"),
+        _ => None,
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -43,7 +109,7 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_r
 // Only types whose hash says equal exactly where the text would are hashed as they are: not numeric
 // (1.0 = 1.00), citext, interval (1 mon = 30 days), floats (0 = -0), jsonb, or a lax collation.
 const COLUMNS: &str = "
-select a.attname as name, format_type(a.atttypid, a.atttypmod) as kind,
+select a.attname as name, t.typname as base, a.attnotnull as not_null, format_type(a.atttypid, a.atttypmod) as kind,
        not ((t.typname in ('bool', 'int2', 'int4', 'int8', 'oid', 'text', 'varchar', 'uuid', 'date', 'time',
                            'timestamp', 'timestamptz', 'bytea', 'name') or t.typtype = 'e')
             and coalesce(co.collisdeterministic, true)) as as_text,
@@ -90,6 +156,9 @@ impl Columns {
                     out.common.push(Column {
                         as_text: column.as_text || other.as_text || retyped,
                         number: column.number && other.number,
+                        not_null: column.not_null && other.not_null,
+                        foreign: retyped && !alike(&column.base, &other.base),
+                        cast: if retyped { common(&column.base, &other.base) } else { None },
                         ..column.clone()
                     });
                 }
@@ -111,12 +180,7 @@ impl Columns {
 
     /// The digest of a row.
     pub(crate) fn digest(&self) -> String {
-        let cells: Vec<_> = self
-            .common
-            .iter()
-            .map(|c| if c.as_text { format!("{}::text", Ident(&c.name)) } else { Ident(&c.name).to_string() })
-            .collect();
-        format!("hash_record_extended(row({}), 0)", cells.join(", "))
+        super::digest::row(&self.common)
     }
 }
 
@@ -189,7 +253,11 @@ mod tests {
         assert_eq!(c.missing_in_partitioned, ["old"]);
         assert_eq!(c.missing_in_legacy, ["new"]);
         assert_eq!(c.retyped.len(), 1);
-        assert_eq!(c.digest(), r#"hash_record_extended(row("id", "a"::text), 0)"#);
+        let texts: Vec<_> = c.common.iter().map(Column::text).collect();
+        assert_eq!(texts, [None, Some("\"a\"::text collate \"C\"".into())]);
+        assert_eq!(common("int4", "numeric"), Some("numeric"));
+        assert_eq!(common("timestamp", "timestamptz"), Some("timestamptz"));
+        assert_eq!(common("text", "varchar"), None);
         assert!(Columns::of(&legacy, &twin, &["old".into()]).is_err());
     }
 }

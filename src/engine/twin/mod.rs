@@ -4,8 +4,11 @@
 
 pub(crate) mod catalog;
 pub(crate) mod coming;
+pub(crate) mod digest;
+pub(crate) mod marker;
 pub(crate) mod mirror;
 pub(crate) mod partitions;
+pub mod proof;
 
 use serde::{Deserialize, Serialize};
 

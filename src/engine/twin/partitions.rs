@@ -1,6 +1,7 @@
 //! How a table is partitioned, and in which partition a legacy row belongs.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use serde::Deserialize;
 
@@ -12,6 +13,7 @@ use crate::engine::ports::{Param, ReadTx};
 /// A partition that holds rows, under the partition of the first level that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leaf {
+    pub(crate) oid: i64,
     pub(crate) relation: String,
     /// Index of its first-level partition.
     pub(crate) slot: usize,
@@ -30,6 +32,13 @@ pub(crate) enum Mapping {
 pub(crate) struct Layout {
     /// Names of the partitions of the first level.
     pub(crate) slots: Vec<String>,
+    /// Their oids.
+    pub(crate) oids: Vec<i64>,
+    /// All relations of the tree below the root: leaves, and what is between.
+    pub(crate) nodes: Vec<String>,
+    pub(crate) node_oids: Vec<i64>,
+    /// Their bounds, as the server writes them.
+    pub(crate) bounds: Vec<String>,
     pub(crate) leaves: Vec<Leaf>,
     pub(crate) mapping: Mapping,
     pub(crate) default: Option<usize>,
@@ -38,6 +47,8 @@ pub(crate) struct Layout {
     /// Type of the key when it is a single column partitioned by range of time.
     pub(crate) time_key: Option<String>,
     thresholds: Vec<String>,
+    /// Type of the key when it is a single column partitioned by range.
+    range_kind: String,
     /// Columns of the partition key.
     pub(crate) key: Vec<String>,
 }
@@ -96,23 +107,30 @@ pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout>
     let mut leaves: Vec<Leaf> = nodes
         .iter()
         .filter(|n| n.leaf)
-        .filter_map(|n| Some(Leaf { relation: n.relation.clone(), slot: slot_of(n)? }))
+        .filter_map(|n| Some(Leaf { oid: n.oid, relation: n.relation.clone(), slot: slot_of(n)? }))
         .collect();
     let mut out = Layout {
         slots: firsts.iter().map(|f| f.name.clone()).collect(),
+        oids: firsts.iter().map(|f| f.oid).collect(),
+        bounds: firsts.iter().map(|f| f.bound.clone().unwrap_or_default()).collect(),
+        nodes: nodes.iter().map(|n| n.relation.clone()).collect(),
+        node_oids: nodes.iter().map(|n| n.oid).collect(),
         leaves: vec![],
         mapping: Mapping::Whole,
         default: firsts.iter().position(|f| f.bound.as_deref() == Some("DEFAULT")),
         takes_default: false,
         time_key: None,
         thresholds: vec![],
+        range_kind: String::new(),
         key: vec![],
     };
     match strategy.into_iter().next() {
         None => {
             // Not partitioned at all: its own single leaf.
             out.slots = vec![table.relation.clone()];
-            leaves = vec![Leaf { relation: table.relation.clone(), slot: 0 }];
+            out.oids = vec![table.oid];
+            out.bounds = vec![String::new()];
+            leaves = vec![Leaf { oid: table.oid, relation: table.relation.clone(), slot: 0 }];
         }
         Some(s) => {
             let bounds: Vec<&str> = firsts.iter().map(|f| f.bound.as_deref().unwrap_or_default()).collect();
@@ -183,6 +201,7 @@ async fn range(
         out.time_key = Some(kind.to_owned());
     }
     out.thresholds = thresholds;
+    kind.clone_into(&mut out.range_kind);
     Ok(())
 }
 
@@ -283,6 +302,66 @@ struct Times {
 }
 
 impl Layout {
+    /// The bucket of a legacy row.
+    pub(crate) fn bucket(&self) -> &str {
+        match &self.mapping {
+            Mapping::Buckets { expression, .. } => expression,
+            Mapping::Whole => "0",
+        }
+    }
+
+    /// The slot of a bucket; `None`: rows there have no partition.
+    pub(crate) fn slot_of(&self, bucket: Option<i64>) -> Option<usize> {
+        match &self.mapping {
+            Mapping::Whole => Some(0),
+            Mapping::Buckets { slots, default, .. } => bucket
+                .and_then(|b| usize::try_from(b).ok())
+                .and_then(|b| slots.get(b).copied().flatten())
+                .or(*default),
+        }
+    }
+
+    /// Which legacy rows belong in these slots, or (`homeless`) in none. Where they lie between two bounds, that is
+    /// said as well: an index may know.
+    pub(crate) fn belongs(&self, wanted: &[usize], homeless: bool) -> String {
+        let Mapping::Buckets { expression, slots, default } = &self.mapping else { return "true".into() };
+        let takes = |slot: Option<usize>| match slot.or(*default) {
+            Some(s) => wanted.contains(&s),
+            None => homeless,
+        };
+        let list: Vec<usize> = (0..slots.len()).filter(|b| takes(slots[*b])).collect();
+        let nulls = takes(None);
+        if list.len() == slots.len() && nulls {
+            return "true".into();
+        }
+        let numbers: Vec<_> = list.iter().map(usize::to_string).collect();
+        match (numbers.is_empty(), nulls) {
+            (true, true) => format!("({expression}) is null"),
+            (true, false) => "false".into(),
+            (false, true) => format!("coalesce(({expression}) in ({}), true)", numbers.join(", ")),
+            (false, false) => {
+                format!("({expression}) in ({}){}", numbers.join(", "), self.between(&list))
+            }
+        }
+    }
+
+    /// The thresholds below the first and above the last of some buckets.
+    fn between(&self, buckets: &[usize]) -> String {
+        let (Some(first), Some(last), [column]) = (buckets.first(), buckets.last(), self.key.as_slice())
+        else {
+            return String::new();
+        };
+        let column = format!("{}::{}", Ident(column), self.range_kind);
+        let mut out = String::new();
+        if let Some(low) = first.checked_sub(1).and_then(|i| self.thresholds.get(i)) {
+            let _ = write!(out, " and {column} >= {}", literal(low));
+        }
+        if let Some(high) = self.thresholds.get(*last) {
+            let _ = write!(out, " and {column} < {}", literal(high));
+        }
+        out
+    }
+
     /// Is there a partition for the present and the coming month? Only tables partitioned by time can tell.
     pub(crate) async fn coverage(&self, tx: &mut dyn ReadTx) -> Result<Coverage> {
         let (Some(kind), Mapping::Buckets { slots, .. }) = (&self.time_key, &self.mapping) else {

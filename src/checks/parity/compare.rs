@@ -1,0 +1,375 @@
+//! The comparison from its beginning to its report.
+
+use std::time::Duration;
+
+use super::cut::{self, Cut};
+use super::facts::{Facts, Partition, Sequence, Sums};
+use super::pass::{self, Piece, Tally};
+use super::plan::Plan;
+use super::progress::{Progress, Unfinished};
+use super::seals::Seals;
+use super::source::{Source, Taken, age};
+use super::sum::Sum;
+use super::{findings, rows, triggers};
+use crate::engine::plan::Identity;
+use crate::engine::ports::ReadTx;
+use crate::engine::profile::Twin;
+use crate::engine::twin::catalog::{self, Columns, SequenceRow};
+use crate::engine::twin::partitions::{self, Layout, Mapping};
+use crate::engine::twin::{Pair, pair as find_pair};
+use crate::engine::{CheckId, Cx, Error, Report, Result};
+
+/// Rows that are read before it is looked whether the snapshot is too old, about.
+const CHUNK_ROWS: u64 = 5_000_000;
+/// A snapshot keeps the server from cleaning up: older than this it is let go.
+const SNAPSHOT_LIMIT: Duration = Duration::from_mins(10);
+
+pub(super) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
+    let (mut tx, source) = Source::hold(cx).await?;
+    let pair = find_pair(&mut *tx, twin).await?;
+    let Some(legacy) = &pair.legacy else {
+        drop(tx);
+        return alone(cx, id, &twin.legacy).await;
+    };
+    let columns = Columns::of(legacy, &pair.partitioned, &twin.key)?;
+    let layout = partitions::layout(&mut *tx, &pair.partitioned).await?;
+    let sequences = catalog::sequences(&mut *tx, &pair.partitioned, &twin.key).await?;
+    let plan = Plan {
+        twin,
+        legacy: Some(legacy),
+        partitioned: &pair.partitioned,
+        columns: &columns,
+        layout: &layout,
+        sequences: &sequences,
+        cut: &Cut::None,
+        quick: cx.quick,
+    };
+    let (cut, rows) = if cx.quick { (Cut::None, 0) } else { cut::choose(&mut *tx, &plan).await? };
+    let mut comparison = Comparison { cx, plan, pair: &pair, rows, progress: Progress::default() };
+    let unfinished = comparison.unfinished();
+    let cut = unfinished.as_ref().map_or(cut, |u| u.cut.clone());
+    comparison.plan.cut = &cut;
+    comparison.run(tx, source, id, unfinished).await
+}
+
+struct Comparison<'a> {
+    cx: &'a Cx<'a>,
+    plan: Plan<'a>,
+    pair: &'a Pair,
+    /// About.
+    rows: i64,
+    progress: Progress,
+}
+
+impl<'a> Comparison<'a> {
+    fn identity(&self) -> Identity {
+        Identity::of(self.cx.server)
+    }
+
+    /// What decides whether another run can go on with this one.
+    fn shape(&self) -> String {
+        let p = &self.plan;
+        format!("{} {:?} {:?} {:?}", p.columns.digest(), p.twin.sums, p.layout.oids, p.layout.bounds)
+    }
+
+    fn unfinished(&self) -> Option<Unfinished> {
+        let kept =
+            self.cx.proofs.unfinished(&self.identity(), self.plan.twin.name()).filter(|_| self.cx.resume)?;
+        let unfinished: Unfinished = serde_json::from_value(kept).ok()?;
+        (unfinished.shape == self.shape()).then_some(unfinished)
+    }
+
+    async fn run(
+        mut self,
+        mut tx: Box<dyn ReadTx>,
+        mut source: Source<'a>,
+        id: &CheckId,
+        unfinished: Option<Unfinished>,
+    ) -> Result<Report> {
+        let triggers = triggers::read(&mut *tx, self.pair, self.plan.twin).await?;
+        let seals = Seals::read(&mut *tx, self.cx, &self.plan, self.pair).await?;
+        let mut tally = Tally::default();
+        if let Some(slots) = seals.open(&self.plan) {
+            // Rows without a partition are in no proof: they are missing, whenever they came.
+            let piece = Piece { keys: "true".into(), slots: Some(slots), homeless: true };
+            pass::read(&mut *tx, &source, &self.plan, &piece, &mut tally).await?;
+            seals.add_to(&mut tally);
+        } else {
+            (tx, source) = self.chunks(tx, source, unfinished, &mut tally).await?;
+        }
+        let mut facts = self.facts(&tally);
+        let samples = self.rows(&source, &mut tally, &mut facts).await?;
+        let taken = source.taken().clone();
+        if !self.cx.quick && self.progress.readings.len() < 2 {
+            seals.tell(&self.plan, &taken, &mut facts);
+            if let Some(proof) = seals.proof(&self.plan, &taken, &tally) {
+                self.keep(&mut facts, &proof);
+            }
+        }
+        self.finish(&taken, &mut facts, triggers);
+        let coverage = self.plan.layout.coverage(&mut *tx).await?;
+        drop(tx);
+        Ok(self.report(id, &facts, &coverage, samples))
+    }
+
+    fn keep(&self, facts: &mut Facts, proof: &crate::engine::twin::proof::Proof) {
+        if let Err(e) = self.cx.proofs.keep(&self.identity(), self.plan.twin.name(), proof) {
+            facts.unsealed = Some(e.message);
+        }
+    }
+
+    /// Reads everything, piece by piece; a snapshot that grew too old is let go before the next piece.
+    async fn chunks(
+        &mut self,
+        mut tx: Box<dyn ReadTx>,
+        mut source: Source<'a>,
+        unfinished: Option<Unfinished>,
+        tally: &mut Tally,
+    ) -> Result<(Box<dyn ReadTx>, Source<'a>)> {
+        let each = i64::try_from(self.plan.twin.chunk_rows.unwrap_or(CHUNK_ROWS)).unwrap_or(i64::MAX);
+        let limit = self.plan.twin.snapshot_limit_s.map_or(SNAPSHOT_LIMIT, Duration::from_secs);
+        let chunks = self.plan.cut.chunks(self.rows, each);
+        let mut done = 0;
+        if let Some(earlier) = unfinished.filter(|u| u.chunks == chunks) {
+            done = earlier.done;
+            *tally = earlier.tally;
+            self.progress.resume(earlier.readings);
+        }
+        for (i, (from, to)) in chunks.iter().enumerate().skip(done) {
+            if i > done && age(&mut *tx).await? >= limit {
+                drop(tx);
+                (tx, source) = Source::hold(self.cx).await?;
+                self.still(&mut *tx).await?;
+            }
+            let piece = Piece::all(self.plan.cut.between(*from, *to));
+            pass::read(&mut *tx, &source, &self.plan, &piece, tally).await?;
+            self.progress.read(source.taken(), self.plan.cut, *from, *to);
+            if chunks.len() > 1 {
+                self.save(&chunks, i + 1, tally)?;
+            }
+        }
+        if chunks.len() > 1 {
+            self.cx.proofs.set_unfinished(&self.identity(), self.plan.twin.name(), None)?;
+        }
+        // What differs is looked at again where everything is seen at once.
+        if self.progress.readings.len() > 1 {
+            drop(tx);
+            (tx, source) = Source::hold(self.cx).await?;
+            self.still(&mut *tx).await?;
+        }
+        Ok((tx, source))
+    }
+
+    fn save(&self, chunks: &[(Option<i64>, Option<i64>)], done: usize, tally: &Tally) -> Result<()> {
+        let state = Unfinished {
+            shape: self.shape(),
+            cut: self.plan.cut.clone(),
+            chunks: chunks.to_vec(),
+            done: if done < chunks.len() { done } else { return Ok(()) },
+            readings: self.progress.readings.clone(),
+            tally: tally.clone(),
+        };
+        let state = serde_json::to_value(&state)
+            .map_err(|e| Error::unobserved(format!("failed to keep an unfinished comparison: {e}")))?;
+        self.cx.proofs.set_unfinished(&self.identity(), self.plan.twin.name(), Some(&state))
+    }
+
+    /// Partitions that came or went between two snapshots make the parts incomparable.
+    async fn still(&self, tx: &mut dyn ReadTx) -> Result<()> {
+        let now = partitions::layout(tx, self.plan.partitioned).await?;
+        if now.oids == self.plan.layout.oids && now.bounds == self.plan.layout.bounds {
+            return Ok(());
+        }
+        Err(Error::unobserved(format!(
+            "failed to compare {}: its partitions changed between two snapshots",
+            self.plan.partitioned.relation
+        ))
+        .hint("look again"))
+    }
+
+    /// Which rows differ, and how.
+    async fn rows(&self, source: &Source<'_>, tally: &mut Tally, facts: &mut Facts) -> Result<rows::Samples> {
+        if self.cx.quick || self.plan.columns.key.is_empty() {
+            return Ok(rows::Samples::default());
+        }
+        for class in rows::Class::ALL {
+            *class.count(facts) = Some(0);
+        }
+        if tally.differing.is_empty() {
+            return Ok(rows::Samples::default());
+        }
+        let samples = rows::compare(source, &self.plan, &tally.differing, facts).await?;
+        // In a later snapshot there may be nothing left of what differed.
+        if self.progress.readings.len() > 1 && facts.differences() == Some(0) {
+            tally.differing.clear();
+            let homes = facts.partitions.iter_mut().filter(|p| p.status == "differs");
+            homes.for_each(|p| p.status = "equal".into());
+        }
+        Ok(samples)
+    }
+
+    fn finish(&mut self, taken: &Taken, facts: &mut Facts, triggers: Vec<super::Trigger>) {
+        facts.snapshot = Some(taken.name.clone().unwrap_or_else(|| taken.sees.clone()));
+        facts.readings = std::mem::take(&mut self.progress.readings);
+        if facts.readings.len() < 2 {
+            facts.readings.clear();
+        }
+        facts.standing = self.pair.standing;
+        facts.triggers = triggers;
+        facts.sequence = facts.sequences.first().cloned();
+        facts.columns = self.plan.columns.common.iter().map(|c| c.name.clone()).collect();
+        let columns = self.plan.columns.common.len();
+        facts.compared = match () {
+            () if self.cx.quick => "counts and sums only: rows were not compared".into(),
+            () if self.plan.columns.key.is_empty() => format!(
+                "count and 64-bit digests of {columns} columns by partition; no key names a row on both sides"
+            ),
+            () => format!("count and 64-bit digests of {columns} columns, rows read where they differ"),
+        };
+    }
+
+    fn report(
+        &self,
+        id: &CheckId,
+        facts: &Facts,
+        coverage: &partitions::Coverage,
+        samples: rows::Samples,
+    ) -> Report {
+        let unseen = self.plan.sequences.iter().find(|s| !s.readable).map(|s| {
+            format!(
+                "where sequence {0} stands: permission denied\nhint: GRANT SELECT ON SEQUENCE {0} to this role",
+                s.name
+            )
+        });
+        let found = findings::of(id, facts, self.plan.columns, self.plan.layout, coverage, samples);
+        let mut ok =
+            format!("{} rows equal by count and 64-bit digests", facts.legacy_rows.unwrap_or_default());
+        if facts.sealed > 0 {
+            ok = format!("{ok}; {} of {} partitions sealed", facts.sealed, self.plan.layout.slots.len());
+        }
+        if facts.readings.len() > 1 {
+            ok = format!("{ok}, in {} snapshots", facts.readings.len());
+        }
+        let mut report = Report::of(id.clone(), facts, found, &ok);
+        if self.cx.quick && !report.summary.contains("not compared") {
+            report.summary.push_str("; rows were not compared (--quick)");
+        }
+        let leaf = self.plan.layout.leaves.first().map(|l| self.plan.leaf_sql(l, "true"));
+        report
+            .partly_unknown(unseen)
+            .evidence("legacy rows by partition and key range", self.plan.legacy_sql("true"))
+            .evidence("rows of one partition", leaf.unwrap_or_default())
+    }
+
+    fn facts(&self, tally: &Tally) -> Facts {
+        facts(&self.plan, tally)
+    }
+}
+
+/// Counts, sums and a word for each partition.
+fn facts(plan: &Plan<'_>, tally: &Tally) -> Facts {
+    let has_legacy = plan.legacy.is_some();
+    let mut facts = Facts {
+        legacy_rows: has_legacy.then(|| tally.legacy.iter().map(|(_, a)| a.rows).sum()),
+        partitioned_rows: Some(tally.twin.iter().map(|(_, a)| a.rows).sum()),
+        ..Facts::default()
+    };
+    for (i, column) in plan.twin.sums.iter().enumerate() {
+        let sums = if plan.summed(column) {
+            let total = |all: &mut dyn Iterator<Item = &pass::Aggregate>| {
+                let mut total = Sum::default();
+                all.filter_map(|a| a.sums.get(i)).for_each(|s| total.add(s));
+                total.to_string()
+            };
+            Sums {
+                legacy: has_legacy.then(|| total(&mut tally.legacy.iter().map(|(_, a)| a))),
+                partitioned: Some(total(&mut tally.twin.iter().map(|(_, a)| a))),
+            }
+        } else {
+            Sums::default()
+        };
+        facts.sums.insert(column.clone(), sums);
+    }
+    facts.partitions = strip(plan, tally);
+    facts.sequences = sequences(plan.sequences, tally);
+    facts
+}
+
+fn strip(plan: &Plan<'_>, tally: &Tally) -> Vec<Partition> {
+    let differing = tally.differing_slots();
+    let told = plan.legacy.is_some() && plan.layout.mapping != Mapping::Whole;
+    let mut out = Vec::new();
+    for (slot, name) in plan.layout.slots.iter().enumerate() {
+        let legacy = told.then(|| tally.legacy_of(Some(slot)).rows);
+        let twin = tally.twin_of(slot).rows;
+        let status = match legacy {
+            None => "not compared",
+            Some(rows) if plan.quick && rows == twin => "counts equal",
+            Some(rows) if rows != twin || differing.contains(&Some(slot)) => "differs",
+            Some(_) => "equal",
+        };
+        out.push(Partition {
+            partition: name.clone(),
+            legacy_rows: legacy,
+            partitioned_rows: Some(twin),
+            status: status.into(),
+            ..Partition::default()
+        });
+    }
+    let homeless = tally.legacy_of(None).rows;
+    if told && homeless > 0 {
+        out.push(Partition {
+            partition: "no partition".into(),
+            legacy_rows: Some(homeless),
+            partitioned_rows: Some(0),
+            status: "missing".into(),
+            ..Partition::default()
+        });
+    }
+    out
+}
+
+fn sequences(rows: &[SequenceRow], tally: &Tally) -> Vec<Sequence> {
+    rows.iter()
+        .enumerate()
+        .map(|(i, s)| Sequence {
+            column: s.column.clone(),
+            name: s.name.clone(),
+            last: s.last,
+            readable: s.readable,
+            max: tally.maxes.get(i).copied().flatten(),
+        })
+        .collect()
+}
+
+/// A partitioned table of its own: what can be said without knowing what it should hold.
+pub(super) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str) -> Result<Report> {
+    let (mut tx, source) = Source::hold(cx).await?;
+    let partitioned = catalog::table(&mut *tx, table).await?;
+    let layout: Layout = partitions::layout(&mut *tx, &partitioned).await?;
+    let columns = Columns::default();
+    let twin = Twin { partitioned: table.to_owned(), ..Twin::default() };
+    let plan = Plan {
+        twin: &twin,
+        legacy: None,
+        partitioned: &partitioned,
+        columns: &columns,
+        layout: &layout,
+        sequences: &[],
+        cut: &Cut::None,
+        quick: true,
+    };
+    let mut tally = Tally::default();
+    pass::read(&mut *tx, &source, &plan, &Piece::all("true".into()), &mut tally).await?;
+    let mut facts = facts(&plan, &tally);
+    facts.snapshot = source.taken().name.clone();
+    facts.compared = "row counts only: no legacy table is declared".into();
+    let coverage = layout.coverage(&mut *tx).await?;
+    let found = findings::of(id, &facts, &columns, &layout, &coverage, rows::Samples::default());
+    let ok = format!(
+        "{} partitions, {} rows; no legacy table declared",
+        layout.leaves.len(),
+        facts.partitioned_rows.unwrap_or_default()
+    );
+    Ok(Report::of(id.clone(), &facts, found, &ok))
+}

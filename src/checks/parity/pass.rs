@@ -1,0 +1,268 @@
+//! One reading of both sides: counts, sums and digests by partition and key range, side by side on one snapshot.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures_util::future::try_join;
+use serde::{Deserialize, Serialize};
+
+use super::plan::Plan;
+use super::source::Source;
+use super::sum::Sum;
+use crate::engine::ports::ReadTx;
+use crate::engine::twin::partitions::{Leaf, Mapping};
+use crate::engine::{Error, Result};
+
+/// Leaves in one statement.
+pub(super) const STATEMENT_LEAVES: usize = 40;
+/// Leaves in one transaction: each holds locks on the leaf and its indexes, and a default server has
+/// room for some 6,400 locks in all.
+pub(super) const TRANSACTION_LEAVES: usize = 400;
+
+/// Rows of one side that belong together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Aggregate {
+    pub(super) rows: u64,
+    #[serde(with = "super::sum::as_text")]
+    pub(super) digest: i128,
+    pub(super) sums: Vec<Sum>,
+}
+
+impl Aggregate {
+    fn add(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.digest = self.digest.wrapping_add(other.digest);
+        self.sums.resize(other.sums.len().max(self.sums.len()), Sum::default());
+        for (sum, more) in self.sums.iter_mut().zip(&other.sums) {
+            sum.add(more);
+        }
+    }
+}
+
+/// A slot's or, where slots cannot be told for legacy rows, everything's.
+pub(super) type Slot = Option<usize>;
+
+/// A slot and range whose sides are not equal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Group {
+    pub(super) range: i64,
+    pub(super) slot: Slot,
+    /// On both sides.
+    pub(super) rows: u64,
+}
+
+/// What was read so far.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Tally {
+    pub(super) legacy: Vec<(Slot, Aggregate)>,
+    pub(super) twin: Vec<(usize, Aggregate)>,
+    /// Largest number of each sequence's column.
+    pub(super) maxes: Vec<Option<i64>>,
+    pub(super) differing: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    bucket: Option<i64>,
+    range: Option<i64>,
+    rows: u64,
+    digest: Option<String>,
+    sums: Vec<Option<String>>,
+    maxes: Vec<Option<i64>>,
+}
+
+impl Row {
+    fn aggregate(&self) -> Result<Aggregate> {
+        let digest = match &self.digest {
+            None => 0,
+            Some(text) => {
+                text.parse().map_err(|_| Error::unobserved(format!("failed to read a digest: {text}")))?
+            }
+        };
+        let sum = |s: &Option<String>| s.as_deref().map_or_else(Sum::default, Sum::parse);
+        Ok(Aggregate { rows: self.rows, digest, sums: self.sums.iter().map(sum).collect() })
+    }
+}
+
+/// One side of one piece.
+#[derive(Default)]
+struct Half {
+    slots: BTreeMap<Slot, Aggregate>,
+    groups: HashMap<(Slot, i64), (u64, i128)>,
+    maxes: Vec<Option<i64>>,
+}
+
+impl Half {
+    fn take(&mut self, row: &Row, slot: Slot, group: Slot) -> Result<()> {
+        let aggregate = row.aggregate()?;
+        let held = self.groups.entry((group, row.range.unwrap_or(i64::MIN))).or_default();
+        held.0 += aggregate.rows;
+        held.1 = held.1.wrapping_add(aggregate.digest);
+        self.slots.entry(slot).or_default().add(&aggregate);
+        self.maxes.resize(row.maxes.len().max(self.maxes.len()), None);
+        for (max, of_row) in self.maxes.iter_mut().zip(&row.maxes) {
+            *max = (*max).max(*of_row);
+        }
+        Ok(())
+    }
+}
+
+/// Which rows are read: all, or those of some partitions, or of some keys.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Piece {
+    /// Over both sides' rows.
+    pub(super) keys: String,
+    /// `None`: all.
+    pub(super) slots: Option<BTreeSet<usize>>,
+    /// Of a piece of some partitions: legacy rows that have none.
+    pub(super) homeless: bool,
+}
+
+impl Piece {
+    pub(super) fn all(keys: String) -> Self {
+        Self { keys, slots: None, homeless: true }
+    }
+
+    fn legacy(&self, plan: &Plan<'_>) -> String {
+        match &self.slots {
+            None => self.keys.clone(),
+            Some(slots) => {
+                let slots: Vec<usize> = slots.iter().copied().collect();
+                format!("{} and {}", self.keys, plan.layout.belongs(&slots, self.homeless))
+            }
+        }
+    }
+
+    fn leaves<'a>(&self, plan: &Plan<'a>) -> Vec<&'a Leaf> {
+        let has = |l: &&Leaf| self.slots.as_ref().is_none_or(|s| s.contains(&l.slot));
+        plan.layout.leaves.iter().filter(has).collect()
+    }
+}
+
+/// Reads a piece into the tally.
+pub(super) async fn read(
+    tx: &mut dyn ReadTx,
+    source: &Source<'_>,
+    plan: &Plan<'_>,
+    piece: &Piece,
+    tally: &mut Tally,
+) -> Result<()> {
+    let leaves = piece.leaves(plan);
+    let (legacy, twin) = match source.snapshot() {
+        Some(_) => {
+            try_join(read_legacy(tx, plan, piece), read_twin(None, source, plan, piece, &leaves)).await?
+        }
+        // Nobody else can see this snapshot.
+        None => {
+            let legacy = read_legacy(tx, plan, piece).await?;
+            (legacy, read_twin(Some(tx), source, plan, piece, &leaves).await?)
+        }
+    };
+    tally.add(plan, &legacy, &twin);
+    Ok(())
+}
+
+async fn read_legacy(tx: &mut dyn ReadTx, plan: &Plan<'_>, piece: &Piece) -> Result<Half> {
+    let mut half = Half::default();
+    if plan.legacy.is_some() {
+        let rows: Vec<Row> = tx.fetch(&plan.legacy_sql(&piece.legacy(plan)), &[]).await?;
+        for row in &rows {
+            let slot = plan.layout.slot_of(row.bucket);
+            half.take(row, slot, slot)?;
+        }
+    }
+    Ok(half)
+}
+
+async fn read_twin(
+    mut own: Option<&mut dyn ReadTx>,
+    source: &Source<'_>,
+    plan: &Plan<'_>,
+    piece: &Piece,
+    leaves: &[&Leaf],
+) -> Result<Half> {
+    let whole = plan.layout.mapping == Mapping::Whole;
+    let mut half = Half::default();
+    for some in leaves.chunks(TRANSACTION_LEAVES) {
+        let mut follower = None;
+        let tx: &mut dyn ReadTx = match &mut own {
+            Some(tx) => &mut **tx,
+            None => &mut **follower.insert(source.follow().await?),
+        };
+        for group in some.chunks(STATEMENT_LEAVES) {
+            let statements: Vec<_> = group.iter().map(|l| plan.leaf_sql(l, &piece.keys)).collect();
+            let rows: Vec<Row> = tx.fetch(&statements.join("\nunion all "), &[]).await?;
+            for row in &rows {
+                let slot = row.bucket.and_then(|b| usize::try_from(b).ok());
+                half.take(row, slot, if whole { Some(0) } else { slot })?;
+            }
+        }
+    }
+    Ok(half)
+}
+
+impl Tally {
+    fn add(&mut self, plan: &Plan<'_>, legacy: &Half, twin: &Half) {
+        for (slot, aggregate) in &legacy.slots {
+            self.legacy_mut(*slot).add(aggregate);
+        }
+        for (slot, aggregate) in &twin.slots {
+            if let Some(slot) = slot {
+                self.twin_mut(*slot).add(aggregate);
+            }
+        }
+        self.maxes.resize(plan.sequences.len(), None);
+        for (max, of_half) in self.maxes.iter_mut().zip(&twin.maxes) {
+            *max = (*max).max(*of_half);
+        }
+        if plan.legacy.is_none() || plan.quick {
+            return;
+        }
+        let none = (0, 0);
+        let keys: BTreeSet<(Slot, i64)> = legacy.groups.keys().chain(twin.groups.keys()).copied().collect();
+        for (slot, range) in keys {
+            let l = legacy.groups.get(&(slot, range)).unwrap_or(&none);
+            let t = twin.groups.get(&(slot, range)).unwrap_or(&none);
+            if l != t {
+                self.differing.push(Group { range, slot, rows: l.0 + t.0 });
+            }
+        }
+    }
+
+    fn legacy_mut(&mut self, slot: Slot) -> &mut Aggregate {
+        find(&mut self.legacy, slot)
+    }
+
+    fn twin_mut(&mut self, slot: usize) -> &mut Aggregate {
+        find(&mut self.twin, slot)
+    }
+
+    pub(super) fn legacy_of(&self, slot: Slot) -> Aggregate {
+        self.legacy.iter().find(|(s, _)| *s == slot).map(|(_, a)| a.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn twin_of(&self, slot: usize) -> Aggregate {
+        self.twin.iter().find(|(s, _)| *s == slot).map(|(_, a)| a.clone()).unwrap_or_default()
+    }
+
+    /// Takes what another tally says of slots that this one did not read.
+    pub(super) fn put(&mut self, slot: usize, legacy: &Aggregate, twin: &Aggregate) {
+        self.legacy_mut(Some(slot)).add(legacy);
+        self.twin_mut(slot).add(twin);
+    }
+
+    /// Slots of which some range differs.
+    pub(super) fn differing_slots(&self) -> BTreeSet<Slot> {
+        self.differing.iter().map(|g| g.slot).collect()
+    }
+}
+
+fn find<K: Copy + Ord>(list: &mut Vec<(K, Aggregate)>, key: K) -> &mut Aggregate {
+    let at = match list.binary_search_by(|(k, _)| k.cmp(&key)) {
+        Ok(at) => at,
+        Err(at) => {
+            list.insert(at, (key, Aggregate::default()));
+            at
+        }
+    };
+    &mut list[at].1
+}

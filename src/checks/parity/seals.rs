@@ -1,0 +1,146 @@
+//! Partitions that need not be read again: found equal before, and not written since.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::Facts;
+use super::pass::{Aggregate, Tally};
+use super::plan::Plan;
+use super::source::Taken;
+use crate::engine::plan::Identity;
+use crate::engine::ports::{Param, ReadTx};
+use crate::engine::twin::Pair;
+use crate::engine::twin::marker::{self, Touched, Watch};
+use crate::engine::twin::partitions::Mapping;
+use crate::engine::twin::proof::{Fingerprint, Proof, Sealed};
+use crate::engine::{Cx, Result};
+
+/// What a proof keeps of a partition.
+#[derive(Serialize, Deserialize)]
+struct Sides {
+    legacy: Aggregate,
+    twin: Aggregate,
+}
+
+/// What is known before anything is read.
+#[derive(Default)]
+pub(super) struct Seals {
+    /// Marks are written of everything.
+    fingerprint: Option<Fingerprint>,
+    /// Sealed partitions by slot.
+    sealed: BTreeMap<usize, Sealed>,
+    /// Why nothing is sealed.
+    pub(super) why: Option<String>,
+}
+
+fn nothing(fingerprint: Option<Fingerprint>, why: impl Into<String>) -> Seals {
+    Seals { fingerprint, sealed: BTreeMap::new(), why: Some(why.into()) }
+}
+
+/// What was compared, as far as it decides what an aggregate means.
+fn compared(plan: &Plan<'_>) -> String {
+    format!("1 {} {:?} {}", plan.columns.digest(), plan.twin.sums, plan.layout.bucket())
+}
+
+/// A snapshot that this one cannot have come after is of another history.
+const AFTER: &str =
+    "select (pg_snapshot_xmax(pg_current_snapshot()) >= pg_snapshot_xmax($1::pg_snapshot))::text";
+
+impl Seals {
+    /// In the snapshot that everything else is read in.
+    pub(super) async fn read(tx: &mut dyn ReadTx, cx: &Cx<'_>, plan: &Plan<'_>, pair: &Pair) -> Result<Self> {
+        if plan.quick {
+            return Ok(Self::default());
+        }
+        let print = match marker::installed(tx, pair, plan.columns, plan.layout).await? {
+            Watch::Complete(print) => print,
+            Watch::Incomplete(why) => return Ok(nothing(None, why)),
+        };
+        let Some(proof) = cx.proofs.proof(&Identity::of(cx.server), plan.twin.name()) else {
+            return Ok(nothing(Some(print), "no proof is kept here yet"));
+        };
+        if let Some(what) = print.difference(&proof.fingerprint) {
+            let why = format!("{what} is not as it was when the proof was made");
+            return Ok(nothing(Some(print), why));
+        }
+        if proof.compared != compared(plan) {
+            return Ok(nothing(Some(print), "other columns were compared then"));
+        }
+        let after = tx.texts(AFTER, &[Param::from(proof.sees.as_str())]).await?;
+        if after.first().and_then(|t| t.as_deref()) != Some("true") {
+            return Ok(nothing(Some(print), "the proof knows of transactions that this server does not"));
+        }
+        if cx.full {
+            return Ok(nothing(Some(print), "everything was asked to be read again (--full)"));
+        }
+        let touched = marker::touched(tx, pair, plan.layout, &proof.sees).await?;
+        if touched.all {
+            return Ok(nothing(Some(print), "all rows of a table were written at once since (TRUNCATE)"));
+        }
+        Ok(Self { fingerprint: Some(print), sealed: still(plan, &proof, &touched), why: None })
+    }
+
+    /// The slots to be read; `None`: all.
+    pub(super) fn open(&self, plan: &Plan<'_>) -> Option<BTreeSet<usize>> {
+        if self.sealed.is_empty() {
+            return None;
+        }
+        Some((0..plan.layout.slots.len()).filter(|s| !self.sealed.contains_key(s)).collect())
+    }
+
+    /// Adds what is sealed to what was read.
+    pub(super) fn add_to(&self, tally: &mut Tally) {
+        for (slot, sealed) in &self.sealed {
+            if let Ok(sides) = serde_json::from_value::<Sides>(sealed.sides.clone()) {
+                tally.put(*slot, &sides.legacy, &sides.twin);
+            }
+        }
+    }
+
+    /// Says of each partition which proof it has.
+    pub(super) fn tell(&self, plan: &Plan<'_>, taken: &Taken, facts: &mut Facts) {
+        facts.unsealed.clone_from(&self.why);
+        facts.sealed = self.sealed.len() as u64;
+        for (slot, partition) in facts.partitions.iter_mut().enumerate().take(plan.layout.slots.len()) {
+            if let Some(sealed) = self.sealed.get(&slot) {
+                partition.sealed = true;
+                partition.proof_snapshot = Some(sealed.snapshot.clone());
+                partition.proved_at = Some(sealed.at.clone());
+            } else if partition.status == "equal" {
+                partition.proof_snapshot.clone_from(&taken.name);
+                partition.proved_at = Some(taken.at.clone());
+            }
+        }
+    }
+
+    /// The proof to keep; `None` where nothing tells later writes.
+    pub(super) fn proof(&self, plan: &Plan<'_>, taken: &Taken, tally: &Tally) -> Option<Proof> {
+        let fingerprint = self.fingerprint.clone()?;
+        if plan.layout.mapping == Mapping::Whole {
+            return None;
+        }
+        let differing = tally.differing_slots();
+        let mut partitions = BTreeMap::new();
+        for (slot, oid) in plan.layout.oids.iter().enumerate() {
+            if let Some(sealed) = self.sealed.get(&slot) {
+                partitions.insert(*oid, sealed.clone());
+            } else if !differing.contains(&Some(slot)) {
+                let sides = Sides { legacy: tally.legacy_of(Some(slot)), twin: tally.twin_of(slot) };
+                let Ok(sides) = serde_json::to_value(&sides) else { continue };
+                let snapshot = taken.name.clone().unwrap_or_else(|| taken.sees.clone());
+                partitions.insert(*oid, Sealed { snapshot, at: taken.at.clone(), sides });
+            }
+        }
+        Some(Proof { sees: taken.sees.clone(), fingerprint, compared: compared(plan), partitions })
+    }
+}
+
+/// The proof's partitions that were not written since.
+fn still(plan: &Plan<'_>, proof: &Proof, touched: &Touched) -> BTreeMap<usize, Sealed> {
+    let slots = plan.layout.oids.iter().enumerate();
+    slots
+        .filter(|(slot, _)| !touched.slots.contains(slot))
+        .filter_map(|(slot, oid)| Some((slot, proof.partitions.get(oid)?.clone())))
+        .collect()
+}

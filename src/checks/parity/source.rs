@@ -1,0 +1,88 @@
+//! The transactions a comparison reads in: one holds the snapshot, others share it.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::engine::ports::{ReadOptions, ReadTx, Snapshot};
+use crate::engine::{Cx, Result};
+
+/// A full scan of two large tables may take this long.
+const TIMEOUT: Duration = Duration::from_mins(30);
+
+// Gentle: no parallel workers. Groups are hashed: sorted they spill. Statements are many and short where there are many
+// partitions, so compiling each costs more than it saves. The holder waits for those that share its snapshot.
+const SETTINGS: &str = "
+select set_config('jit', 'off', true) || set_config('enable_sort', 'off', true)
+    || set_config('max_parallel_workers_per_gather', '0', true) || set_config('work_mem', '32MB', true)
+    || set_config('idle_in_transaction_session_timeout', '1800000', true)";
+
+/// Where further transactions of the same snapshot come from.
+pub(super) struct Source<'a> {
+    cx: &'a Cx<'a>,
+    taken: Taken,
+}
+
+/// A snapshot, by name.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Taken {
+    /// As exported; `None`: it cannot be shared.
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    /// `pg_current_snapshot()`: which transactions it sees.
+    pub(super) sees: String,
+    /// When, by the server's clock.
+    pub(super) at: String,
+}
+
+const TAKEN: &str = "select pg_current_snapshot()::text as sees, \
+                     to_char(now() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') as at";
+
+#[derive(Deserialize)]
+struct Age {
+    seconds: f64,
+}
+
+impl<'a> Source<'a> {
+    /// The transaction whose snapshot everything is compared in, exported so that others can share it.
+    pub(super) async fn hold(cx: &'a Cx<'a>) -> Result<(Box<dyn ReadTx>, Self)> {
+        let options =
+            ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT), ..ReadOptions::default() };
+        let mut tx = cx.read_with(options.clone()).await?;
+        let name = match tx.texts("select pg_export_snapshot()", &[]).await {
+            Ok(id) => id.into_iter().next().flatten(),
+            // A refusal ends the transaction; one transaction alone still is one snapshot.
+            Err(_) => {
+                tx = cx.read_with(options).await?;
+                None
+            }
+        };
+        tx.texts(SETTINGS, &[]).await?;
+        let taken: Taken = tx.one(TAKEN, &[]).await?;
+        Ok((tx, Self { cx, taken: Taken { name, ..taken } }))
+    }
+
+    pub(super) fn snapshot(&self) -> Option<&str> {
+        self.taken.name.as_deref()
+    }
+
+    pub(super) fn taken(&self) -> &Taken {
+        &self.taken
+    }
+
+    /// Another transaction on the same snapshot.
+    pub(super) async fn follow(&self) -> Result<Box<dyn ReadTx>> {
+        let snapshot = self.taken.name.clone().map_or(Snapshot::Transaction, Snapshot::Import);
+        let options = ReadOptions { snapshot, timeout: Some(TIMEOUT), ..ReadOptions::default() };
+        let mut tx = self.cx.read_with(options).await?;
+        tx.texts(SETTINGS, &[]).await?;
+        Ok(tx)
+    }
+}
+
+/// How long a transaction has been open, by the server's clock.
+pub(super) async fn age(tx: &mut dyn ReadTx) -> Result<Duration> {
+    let sql = "select extract(epoch from clock_timestamp() - now())::float8 as seconds";
+    let Age { seconds } = tx.one(sql, &[]).await?;
+    Ok(Duration::from_secs_f64(seconds.max(0.0)))
+}

@@ -1,0 +1,373 @@
+//! Write marks: triggers that note which rows of a pair were written, and what their notes tell.
+//!
+//! Everything goes by oid, so that renaming a table changes nothing. The functions are built from the columns' names:
+//! a mark costs one insert of a few texts, not the rendering of a row.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+
+use super::Pair;
+use super::catalog::{Column, Columns, Table};
+use super::partitions::Layout;
+pub use super::proof::Fingerprint;
+use crate::engine::Result;
+use crate::engine::ident::{Ident, literal};
+use crate::engine::ports::{Param, ReadTx};
+
+/// The triggers' names.
+const ROW: &str = "midwatch_mark";
+const TRUNCATE: &str = "midwatch_mark_truncate";
+
+/// Are marks written of everything?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Watch {
+    Complete(Fingerprint),
+    /// Why not.
+    Incomplete(String),
+}
+
+/// One side of a pair.
+struct Side<'a> {
+    table: &'a Table,
+    /// `legacy` or `twin`.
+    role: &'static str,
+}
+
+impl Side<'_> {
+    fn function(&self) -> String {
+        format!("midwatch.{}", Ident(&format!("mark_{}_{}", self.role, self.table.oid)))
+    }
+}
+
+fn sides(pair: &Pair) -> Vec<Side<'_>> {
+    let legacy = pair.legacy.iter().map(|table| Side { table, role: "legacy" });
+    legacy.chain(std::iter::once(Side { table: &pair.partitioned, role: "twin" })).collect()
+}
+
+/// What a mark holds of a row.
+fn texts(row: &str, columns: &[String]) -> String {
+    let list: Vec<_> = columns.iter().map(|c| format!("{row}.{}::text", Ident(c))).collect();
+    format!("array[{}]::text[]", list.join(", "))
+}
+
+fn body(columns: &Columns, layout: &Layout) -> String {
+    let key: Vec<String> = columns.key.iter().map(|c| c.name.clone()).collect();
+    let cells = |row: &str| format!("{}, {}", texts(row, &key), texts(row, &layout.key));
+    let (old, new) = (cells("old"), cells("new"));
+    let insert = "insert into midwatch.marks (relation, op, key, part) values (tg_relid, tg_op,";
+    format!(
+        "\nbegin\n  if tg_op = 'TRUNCATE' then\n    {insert} null, null);\n    return null;\n  end if;\n  \
+         if tg_op <> 'INSERT' then\n    {insert} {old});\n  end if;\n  \
+         if tg_op = 'INSERT' then\n    {insert} {new});\n  elsif tg_op = 'UPDATE' then\n    \
+         if ({old}) is distinct from ({new}) then\n      {insert} {new});\n    end if;\n  end if;\n  return null;\nend\n"
+    )
+}
+
+/// How texts are written must not depend on who writes the row.
+fn settings(columns: &Columns, layout: &Layout) -> Vec<(&'static str, &'static str)> {
+    let used: Vec<&Column> =
+        columns.common.iter().filter(|c| layout.key.contains(&c.name) || columns.key.contains(c)).collect();
+    let any = |bases: &[&str]| used.iter().any(|c| bases.contains(&c.base.as_str()));
+    let plain = ["int2", "int4", "int8", "text", "varchar", "uuid", "bool", "numeric"];
+    let other = used.iter().any(|c| !plain.contains(&c.base.as_str()) && !c.base.starts_with(['d', 't']));
+    let mut out = vec![("search_path", "pg_catalog, pg_temp")];
+    if other || any(&["date", "timestamp", "timestamptz"]) {
+        out.push(("DateStyle", "'ISO, YMD'"));
+    }
+    if other || any(&["timestamptz", "timetz"]) {
+        out.push(("TimeZone", "'UTC'"));
+    }
+    if other {
+        out.extend([("IntervalStyle", "'postgres'"), ("bytea_output", "'hex'"), ("extra_float_digits", "1")]);
+    }
+    out
+}
+
+fn row_trigger(side: &Side<'_>) -> String {
+    format!(
+        "CREATE TRIGGER {ROW} AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION {}()",
+        side.table.relation,
+        side.function()
+    )
+}
+
+/// Every relation of a side that can be truncated by itself.
+fn truncated(side: &Side<'_>, layout: &Layout) -> Vec<String> {
+    let mut out = vec![side.table.relation.clone()];
+    if side.role == "twin" {
+        out.extend(layout.nodes.iter().filter(|n| **n != side.table.relation).cloned());
+    }
+    out
+}
+
+/// The statements that have marks written, from the beginning: half of it may be there.
+pub(crate) fn install(pair: &Pair, columns: &Columns, layout: &Layout) -> Vec<String> {
+    let mut out = remove(pair, layout);
+    let set: String = settings(columns, layout).iter().fold(String::new(), |mut out, (name, value)| {
+        let _ = write!(out, " SET {name} = {value}");
+        out
+    });
+    for side in sides(pair) {
+        let function = side.function();
+        out.push(format!(
+            "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER{set} AS $midwatch${}$midwatch$",
+            body(columns, layout)
+        ));
+        out.push(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC"));
+        out.push(row_trigger(&side));
+        out.push(format!("ALTER TABLE {} ENABLE ALWAYS TRIGGER {ROW}", side.table.relation));
+        for relation in truncated(&side, layout) {
+            out.push(format!(
+                "CREATE TRIGGER {TRUNCATE} AFTER TRUNCATE ON {relation} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+            ));
+            out.push(format!("ALTER TABLE ONLY {relation} ENABLE ALWAYS TRIGGER {TRUNCATE}"));
+        }
+        if side.role == "twin" {
+            // A copy on a partition keeps its own state.
+            for relation in truncated(&side, layout).iter().skip(1) {
+                out.push(format!("ALTER TABLE ONLY {relation} ENABLE ALWAYS TRIGGER {ROW}"));
+            }
+        }
+    }
+    out
+}
+
+/// The statements that take it back.
+pub(crate) fn remove(pair: &Pair, layout: &Layout) -> Vec<String> {
+    let mut out = Vec::new();
+    for side in sides(pair) {
+        out.push(format!("DROP TRIGGER IF EXISTS {ROW} ON {}", side.table.relation));
+        for relation in truncated(&side, layout) {
+            out.push(format!("DROP TRIGGER IF EXISTS {TRUNCATE} ON {relation}"));
+        }
+        out.push(format!("DROP FUNCTION IF EXISTS {}()", side.function()));
+    }
+    out
+}
+
+#[derive(Deserialize)]
+struct State {
+    name: String,
+    what: String,
+    row: i64,
+    truncate: i64,
+    oid: i64,
+    why: Option<String>,
+}
+
+// Everything that a write could pass by, or that lets rows appear without one.
+const STATE: &str = "
+with recursive tree as (
+  select $2::oid as oid
+  union all
+  select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.oid),
+side as (select $1::oid as oid, $3::oid as fn union all select oid, $4::oid from tree),
+marks as (
+  select t.tgrelid,
+         count(*) filter (where t.tgname = 'midwatch_mark' and t.tgtype = 29) as row,
+         count(*) filter (where t.tgname = 'midwatch_mark_truncate' and t.tgtype = 32) as truncate,
+         string_agg(format('%s %s %s %s', t.tgname, t.oid, t.xmin, t.tgfoid), ',' order by t.tgname) as text
+  from side s join pg_trigger t on t.tgrelid = s.oid
+  where t.tgfoid = s.fn and t.tgenabled = 'A' and t.tgqual is null and t.tgattr = ''::int2vector
+  group by t.tgrelid)
+select c.relname as name, c.oid::bigint as oid, coalesce(m.row, 0) as row, coalesce(m.truncate, 0) as truncate,
+       case when c.relkind = 'f' then 'a foreign table, whose writes nobody here sees'
+            when c.relpersistence = 'u' then 'unlogged: a crash empties it'
+            when c.relkind = 'r' and c.relhassubclass and exists (select from pg_inherits i where i.inhparent = c.oid)
+              then 'has inheriting tables' end as why,
+       md5(concat_ws(' ', c.relfilenode, c.relkind, c.reltablespace, pg_get_expr(c.relpartbound, c.oid), m.text,
+         (select string_agg(format('%s %s %s %s', a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated), ',' order by a.attnum)
+          from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped))) as what
+from side s join pg_class c on c.oid = s.oid left join marks m on m.tgrelid = c.oid";
+
+#[derive(Deserialize)]
+struct Ours {
+    name: String,
+    oid: i64,
+    what: String,
+    source: Option<String>,
+    definer: bool,
+}
+
+const OURS: &str = "
+select p.proname as name, p.oid::bigint as oid, format('%s %s', p.oid, p.xmin) as what, p.prosrc as source, p.prosecdef as definer
+from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+where n.nspname = 'midwatch' and (p.proname = any($1) or p.proname = 'append_only')
+union all
+select c.relname, c.oid::bigint, format('%s %s %s', c.oid, c.relfilenode,
+       (select string_agg(format('%s %s %s', t.oid, t.xmin, t.tgenabled), ',' order by t.oid) from pg_trigger t where t.tgrelid = c.oid)), null, true
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 'midwatch' and c.relname = 'marks' and has_table_privilege(c.oid, 'select')
+      and has_schema_privilege(n.oid, 'usage')";
+
+/// Are marks written of everything, and how are things? In the snapshot of the transaction.
+pub(crate) async fn installed(
+    tx: &mut dyn ReadTx,
+    pair: &Pair,
+    columns: &Columns,
+    layout: &Layout,
+) -> Result<Watch> {
+    let Some(legacy) = &pair.legacy else { return Ok(Watch::Incomplete("the legacy table is gone".into())) };
+    let named = |role: &str, t: &Table| format!("mark_{role}_{}", t.oid);
+    let names = vec![named("legacy", legacy), named("twin", &pair.partitioned)];
+    let ours: Vec<Ours> = tx.fetch(OURS, &[Param::Texts(names.clone())]).await?;
+    let find = |name: &str| ours.iter().find(|o| o.name == name);
+    if find("marks").is_none() {
+        return Ok(Watch::Incomplete("midwatch.marks is not there or not readable".into()));
+    }
+    let mut functions = Vec::new();
+    let expected = body(columns, layout);
+    for name in &names {
+        match find(name) {
+            None => return Ok(Watch::Incomplete("nothing marks writes (see watch)".into())),
+            Some(f) if f.source.as_deref() != Some(expected.as_str()) || !f.definer => {
+                return Ok(Watch::Incomplete(format!("function midwatch.{name} is not as watch made it")));
+            }
+            Some(f) => functions.push(Param::Int(f.oid)),
+        }
+    }
+    let mut params = vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)];
+    params.extend(functions);
+    let states: Vec<State> = tx.fetch(STATE, &params).await?;
+    let mut print = BTreeMap::new();
+    for s in states {
+        let why = match (s.why, s.row, s.truncate) {
+            (Some(why), ..) => Some(format!("{} is {why}", s.name)),
+            (None, 1, 1) => None,
+            (None, 0, _) => Some(format!("changes of rows of {} are not marked", s.name)),
+            (None, ..) => Some(format!("TRUNCATE of {} is not marked", s.name)),
+        };
+        if let Some(why) = why {
+            return Ok(Watch::Incomplete(why));
+        }
+        print.insert(format!("{} ({})", s.name, s.oid), s.what);
+    }
+    print.extend(ours.into_iter().map(|o| (format!("midwatch.{}", o.name), o.what)));
+    Ok(Watch::Complete(Fingerprint(print)))
+}
+
+/// Marks that a snapshot (given as SQL) does not know of, of relations (given as SQL of an `oid[]`).
+pub(crate) fn since(snapshot: &str, relations: &str) -> String {
+    // The relations are compared as the index on xid has nothing to say of them.
+    format!(
+        "select m.relation, m.op, m.key, m.part from midwatch.marks m \
+         where m.xid >= pg_snapshot_xmin({snapshot}::pg_snapshot) \
+         and not pg_visible_in_snapshot(m.xid, {snapshot}::pg_snapshot) and m.relation = any({relations})"
+    )
+}
+
+/// All relations of a pair that marks name.
+pub(crate) fn relations(pair: &Pair, layout: &Layout) -> String {
+    let mut oids: Vec<i64> = layout.leaves.iter().map(|l| l.oid).collect();
+    oids.extend(layout.node_oids.iter().copied());
+    oids.extend(pair.legacy.iter().map(|l| l.oid));
+    oids.push(pair.partitioned.oid);
+    oids.sort_unstable();
+    oids.dedup();
+    let list: Vec<_> = oids.iter().map(i64::to_string).collect();
+    format!("'{{{}}}'::oid[]", list.join(","))
+}
+
+/// The keys changed since a snapshot (given as SQL, `$1` or a literal), each once: `key text[]`. A TRUNCATE is a row
+/// whose key is NULL.
+#[expect(dead_code, reason = "the switchover proves with it")]
+pub(crate) fn changed_keys(pair: &Pair, layout: &Layout, snapshot: &str) -> String {
+    format!("select distinct s.key from ({}) s", since(snapshot, &relations(pair, layout)))
+}
+
+/// The keys changed since a snapshot whose rows are not the same on both sides: all common columns, both directions,
+/// stale and second copies included: `key text[]`. No rows: whatever was written since is equal. Usable while both tables
+/// are locked; a TRUNCATE since then must be looked for in [`changed_keys`].
+#[cfg_attr(not(test), expect(dead_code, reason = "the switchover proves with it"))]
+pub(crate) fn unequal(pair: &Pair, columns: &Columns, layout: &Layout, snapshot: &str) -> String {
+    let cells: Vec<_> = columns.common.iter().map(|c| c.compared("r")).collect();
+    let keys: Vec<_> = columns.key.iter().map(|c| format!("r.{}::text", Ident(&c.name))).collect();
+    let on: Vec<_> = (1..)
+        .zip(&columns.key)
+        .map(|(i, c)| match c.text().filter(|_| c.foreign) {
+            Some(_) => format!("{} = k.key[{i}]", c.compared("r")),
+            None => format!("r.{} = k.key[{i}]::{}", Ident(&c.name), c.kind),
+        })
+        .collect();
+    let side = |relation: &str, n: i8| {
+        format!(
+            "select array[{}] as key, row({})::text as cells, {n} as n from k join {relation} r on {}",
+            keys.join(", "),
+            cells.join(", "),
+            on.join(" and ")
+        )
+    };
+    let legacy = pair.legacy.as_ref().map_or("", |l| l.relation.as_str());
+    format!(
+        "with k as materialized (select distinct s.key from ({}) s where s.key is not null) \
+         select b.key from (select key, cells from ({} union all {}) a group by key, cells having sum(n) <> 0) b group by b.key",
+        since(snapshot, &relations(pair, layout)),
+        side(legacy, 1),
+        side(&pair.partitioned.relation, -1)
+    )
+}
+
+/// What the marks since a snapshot concern.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Touched {
+    /// Slots.
+    pub(crate) slots: std::collections::BTreeSet<usize>,
+    /// Legacy rows that have no partition.
+    pub(crate) homeless: bool,
+    /// Everything: a TRUNCATE, or there is no telling.
+    pub(crate) all: bool,
+}
+
+#[derive(Deserialize)]
+struct Mark {
+    relation: i64,
+    bucket: Option<i64>,
+    all: bool,
+}
+
+/// Which slots were written since a snapshot, as far as the transaction's own snapshot knows.
+pub(crate) async fn touched(
+    tx: &mut dyn ReadTx,
+    pair: &Pair,
+    layout: &Layout,
+    snapshot: &str,
+) -> Result<Touched> {
+    let kinds: Vec<_> = layout
+        .key
+        .iter()
+        .enumerate()
+        .map(|(i, name)| {
+            let column = pair.partitioned.columns.iter().find(|c| &c.name == name);
+            format!("m.part[{}]::{} as {}", i + 1, column.map_or("text", |c| c.kind.as_str()), Ident(name))
+        })
+        .collect();
+    let legacy = pair.legacy.as_ref().map_or(0, |l| l.oid);
+    let parts = if kinds.is_empty() { String::new() } else { format!(", {}", kinds.join(", ")) };
+    let sql = format!(
+        "select distinct q.\"mw:relation\"::bigint as relation, q.\"mw:all\" as all, \
+         case when q.\"mw:relation\" = {legacy}::oid and not q.\"mw:all\" then ({})::bigint end as bucket \
+         from (select m.relation as \"mw:relation\", m.key is null as \"mw:all\"{parts} from ({}) m) q",
+        layout.bucket(),
+        since(&literal(snapshot), &relations(pair, layout))
+    );
+    let marks: Vec<Mark> = tx.fetch(&sql, &[]).await?;
+    let mut out = Touched::default();
+    for mark in marks {
+        if mark.all || matches!(layout.mapping, super::partitions::Mapping::Whole) {
+            out.all = true;
+        } else if mark.relation == legacy {
+            match layout.slot_of(mark.bucket) {
+                Some(slot) => drop(out.slots.insert(slot)),
+                None => out.homeless = true,
+            }
+        } else {
+            match layout.leaves.iter().find(|l| l.oid == mark.relation) {
+                Some(leaf) => drop(out.slots.insert(leaf.slot)),
+                None => out.all = true,
+            }
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,96 @@
+//! What was found equal, where and when: kept on the operator's side, never on the target.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Result;
+use crate::engine::plan::Identity;
+
+/// The state of everything that the evidence hangs on: relations, their columns and bounds, the triggers that write
+/// marks, their functions, the marks' own table. By what it is, a digest of how it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint(pub BTreeMap<String, String>);
+
+impl Fingerprint {
+    /// The first thing that is not as it was.
+    pub fn difference<'a>(&'a self, then: &'a Self) -> Option<&'a str> {
+        let changed = self.0.iter().find(|(what, how)| then.0.get(*what) != Some(how));
+        let gone = || then.0.keys().find(|what| !self.0.contains_key(*what));
+        changed.map(|(what, _)| what).or_else(gone).map(String::as_str)
+    }
+}
+
+/// A partition that was equal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// The snapshot it was read in, by its name.
+    pub snapshot: String,
+    /// When, by the server's clock.
+    pub at: String,
+    /// What the check that found it keeps of it.
+    pub sides: serde_json::Value,
+}
+
+/// Everything a check knows of a pair of tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Which transactions it knows of (`pg_current_snapshot()`): what others wrote is told by marks.
+    pub sees: String,
+    /// How things were.
+    pub fingerprint: Fingerprint,
+    /// What was compared: columns and their expressions.
+    pub compared: String,
+    /// Partitions that were equal, by oid.
+    pub partitions: BTreeMap<i64, Sealed>,
+}
+
+/// Where proofs are kept.
+pub trait Proofs: Send + Sync {
+    /// The last one of a pair; what cannot be read or was altered is none.
+    fn proof(&self, target: &Identity, twin: &str) -> Option<Proof>;
+    /// Keeps one in place of the last.
+    fn keep(&self, target: &Identity, twin: &str, proof: &Proof) -> Result<()>;
+    /// A comparison that was not finished.
+    fn unfinished(&self, target: &Identity, twin: &str) -> Option<serde_json::Value>;
+    /// Keeps one; `None`: there is none any more.
+    fn set_unfinished(&self, target: &Identity, twin: &str, state: Option<&serde_json::Value>) -> Result<()>;
+}
+
+/// Where nothing is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct NoProofs;
+
+impl Proofs for NoProofs {
+    fn proof(&self, _: &Identity, _: &str) -> Option<Proof> {
+        None
+    }
+
+    fn keep(&self, _: &Identity, _: &str, _: &Proof) -> Result<()> {
+        Ok(())
+    }
+
+    fn unfinished(&self, _: &Identity, _: &str) -> Option<serde_json::Value> {
+        None
+    }
+
+    fn set_unfinished(&self, _: &Identity, _: &str, _: Option<&serde_json::Value>) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_named() {
+        let print = |list: &[(&str, &str)]| {
+            Fingerprint(list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect())
+        };
+        let then = print(&[("a", "1"), ("b", "2")]);
+        assert_eq!(then.difference(&then), None);
+        assert_eq!(print(&[("a", "1"), ("b", "3")]).difference(&then), Some("b"));
+        assert_eq!(print(&[("a", "1")]).difference(&then), Some("b"));
+    }
+}
