@@ -19,6 +19,86 @@ impl fmt::Display for Ident<'_> {
     }
 }
 
+/// Words that a table may have for a name only in quotes.
+const RESERVED: [&str; 76] = [
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "column",
+    "constraint",
+    "create",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "from",
+    "grant",
+    "group",
+    "having",
+    "in",
+    "initially",
+    "intersect",
+    "into",
+    "lateral",
+    "leading",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "not",
+    "null",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "placing",
+    "primary",
+    "references",
+    "returning",
+    "select",
+    "session_user",
+    "some",
+    "symmetric",
+    "table",
+    "then",
+    "to",
+    "trailing",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "variadic",
+    "when",
+    "where",
+    "window",
+];
+
 /// A relation, with its schema when `schema.table` was written; quoted parts may hold dots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relation {
@@ -53,6 +133,21 @@ impl Relation {
         }
         let name = parts.pop().unwrap_or_default();
         Self { schema: parts.pop(), name }
+    }
+
+    /// As SQL takes it, quoted only where it must be.
+    pub fn brief(&self) -> String {
+        let plain = |t: &str| {
+            t.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+                && t.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        let one = |t: &String| {
+            if plain(t) && !RESERVED.contains(&t.as_str()) { t.clone() } else { Ident(t).to_string() }
+        };
+        match &self.schema {
+            Some(schema) => format!("{}.{}", one(schema), one(&self.name)),
+            None => one(&self.name),
+        }
     }
 }
 

@@ -84,11 +84,14 @@ fn made_elsewhere(plan: &Plan, own: Option<&str>) -> bool {
     key(plan.signature.as_deref()) != key(own)
 }
 
+/// The verb of an inverse plan.
+pub const UNDO: &str = "undo";
+
 /// What a plan was an answer to.
 pub(super) fn request_of(plan: &Plan) -> Request {
     match &plan.undoes {
-        Some(run) => Request::Undo { run: run.clone() },
-        None => Request::Operation {
+        Some(run) if plan.operation == UNDO => Request::Undo { run: run.clone() },
+        _ => Request::Operation {
             verb: plan.operation.clone(),
             name: Some(plan.name.clone()),
             params: Params(plan.params.clone()),

@@ -134,6 +134,8 @@ pub struct PlanCx<'a> {
     pub target: &'a str,
     /// The maintenance policy in force.
     pub policy: &'a super::guard::Policy,
+    /// Where backups go.
+    pub backups: &'a dyn super::switch::Backups,
 }
 
 impl PlanCx<'_> {
@@ -200,6 +202,8 @@ pub struct Draft {
     pub unit: Unit,
     /// The count, where there are no rows.
     pub count: u64,
+    /// The run that it takes back, where it is not an undo by name.
+    pub undoes: Option<String>,
 }
 
 /// The inverse of a run.

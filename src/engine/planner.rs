@@ -64,6 +64,7 @@ pub(super) async fn plan(
         checks: engine.checks,
         target: &engine.name,
         policy: &engine.guard.policy,
+        backups: &*engine.means.backups,
     };
     let mut asked = ask(engine, &cx, request).await?;
     // An operation with a way back of its own says so by what that way loses.
@@ -115,7 +116,7 @@ pub(super) async fn plan(
         operation: asked.verb,
         name: asked.name,
         params: asked.params.0,
-        undoes: asked.undoes,
+        undoes: asked.undoes.or(draft.undoes),
         target: engine.name.clone(),
         environment: engine.environment.0,
         identity: Identity::of(&server),

@@ -160,6 +160,7 @@ impl Way {
             rows: self.rows,
             unit: if rows { Unit::Rows } else { Unit::Statements },
             count: self.statements,
+            undoes: None,
         }
     }
 }

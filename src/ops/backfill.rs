@@ -183,6 +183,7 @@ impl<'p> Way<'p> {
             rows: vec![rows],
             unit: Unit::Rows,
             count: 0,
+            undoes: None,
         }
     }
 }

@@ -148,6 +148,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         rows: vec![rows],
         unit: Unit::Rows,
         count: 0,
+        undoes: None,
     })
 }
 
@@ -245,5 +246,6 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         rows: vec![rows],
         unit: Unit::Rows,
         count: 0,
+        undoes: None,
     })))
 }

@@ -120,6 +120,7 @@ async fn admit(cx: &PlanCx<'_>, roles: &[String]) -> Result<Draft> {
         undo: format!("by hand: REVOKE ALL ON ALL TABLES IN SCHEMA midwatch FROM {names}"),
         frozen: false,
         count: statements.len() as u64,
+        undoes: None,
         steps: vec![Step {
             id: "admit".into(),
             title: format!("let {names} work with the journal"),
@@ -167,6 +168,7 @@ async fn create(cx: &PlanCx<'_>, pending: &[String], roles: &[String]) -> Result
             .into(),
         frozen: false,
         count: statements.len() as u64,
+        undoes: None,
         steps: vec![Step {
             id: "init".into(),
             title: "create the journal".into(),

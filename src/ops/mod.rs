@@ -8,7 +8,9 @@ mod repair;
 mod repair_triggers;
 mod requeue;
 mod resolve;
+mod rollback;
 mod selection;
+mod switchover;
 mod twins;
 
 use crate::engine::operation::Operation;
@@ -23,4 +25,6 @@ pub const ALL: &[&dyn Operation] = &[
     &copy_missing::CopyMissing,
     &repair_triggers::RepairTriggers,
     &repair::Repair,
+    &switchover::Switchover,
+    &rollback::Rollback,
 ];

@@ -80,6 +80,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         undo: "full: functions and triggers as they were".into(),
         frozen: false,
         count: out.steps.iter().map(|s| s.statements.len() as u64).sum(),
+        undoes: None,
         steps: out.steps,
         preflight: out.preflight,
         verify: out.verify,

@@ -186,6 +186,7 @@ pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         rows: vec![rows(q, chosen, &which, after, params.limit()?)],
         unit: Unit::Rows,
         count: 0,
+        undoes: None,
     })
 }
 

@@ -1,11 +1,15 @@
 //! What the operations on twins share: the pair as it is, how its rows compare, and which partitions are to come.
 
+mod back;
 pub(super) mod carry;
 pub(super) mod firing;
 pub(super) mod mend;
 pub(super) mod ready;
+pub(super) mod stages;
 pub(super) mod switch;
 pub(super) mod trial;
+
+pub(super) use back::{rollback_draft, rollback_of};
 
 use crate::engine::operation::{ALL, Offer, OpSpec, PlanCx};
 use crate::engine::profile::{Profile, Twin};
@@ -13,7 +17,7 @@ use crate::engine::rehearsal::{Copy, Follow, Rehearsal, Rows};
 use crate::engine::report::CheckId;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::partitions::{Layout, layout};
-use crate::engine::twin::{Standing, catalog, pair};
+use crate::engine::twin::{Pair, Standing, catalog, pair};
 use crate::engine::{Class, Error, Result};
 
 /// A twin, looked up.
@@ -42,6 +46,11 @@ pub(super) fn offers(spec: &'static OpSpec, profile: &Profile, about: &str, lock
     profile.twins.iter().map(offer).collect()
 }
 
+/// The same for what is done to both sides of a switchover.
+pub(super) fn switched_offers(spec: &'static OpSpec, profile: &Profile, about: &str) -> Vec<Offer> {
+    offers(spec, profile, about, "ACCESS EXCLUSIVE within a budget")
+}
+
 /// The twins that a name stands for, in the profile's order.
 pub(super) fn named<'p>(profile: &'p Profile, name: &str) -> Vec<&'p Twin> {
     let wanted: Vec<&str> = name.split(',').collect();
@@ -61,6 +70,15 @@ impl<'p> Couple<'p> {
         let columns = Columns::of(&legacy, &found.partitioned, &twin.key)?;
         let layout = layout(&mut *tx, &found.partitioned).await?;
         Ok(Self { twin, standing: found.standing, legacy, partitioned: found.partitioned, columns, layout })
+    }
+
+    /// As the engine's modules take it.
+    pub(super) fn pair(&self) -> Pair {
+        Pair {
+            standing: self.standing,
+            legacy: Some(self.legacy.clone()),
+            partitioned: self.partitioned.clone(),
+        }
     }
 
     pub(super) async fn all(cx: &'p PlanCx<'_>, name: &str) -> Result<Vec<Self>> {

@@ -16,5 +16,6 @@ mod requeue;
 mod roundtrips;
 mod stale;
 mod stops;
+mod switchover;
 mod twins;
 mod unknowns;

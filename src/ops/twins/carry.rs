@@ -9,7 +9,7 @@ use crate::engine::operation::PlanCx;
 use crate::engine::ports::Param;
 
 /// Everything of both tables that is not rows.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(in crate::ops) struct Belongings {
     pub(in crate::ops) legacy: Own,
     pub(in crate::ops) twin: Own,
@@ -34,7 +34,7 @@ pub(in crate::ops) struct Belongings {
 }
 
 /// Of one table.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(in crate::ops) struct Own {
     pub(in crate::ops) owner: String,
     pub(in crate::ops) row_security: bool,

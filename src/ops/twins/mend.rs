@@ -259,6 +259,38 @@ impl<'c> Mend<'c> {
     }
 }
 
+/// Rows that differ, whichever way, of tables that go by these names; in the statement's own snapshot.
+pub(in crate::ops) fn comparison(couple: &Couple<'_>, legacy: &str, twin: &str) -> String {
+    let key: Vec<_> = couple
+        .columns
+        .key
+        .iter()
+        .chain(couple.columns.common.iter().filter(|c| {
+            couple.layout.key.contains(&c.name) && !couple.columns.key.iter().any(|k| k.name == c.name)
+        }))
+        .collect();
+    let plain = |alias: &str, c: &Column| format!("{alias}.{}", Ident(&c.name));
+    let on: Vec<_> = key
+        .iter()
+        .map(|c| match couple.columns.retyped.iter().find(|(n, ..)| n == &c.name) {
+            Some((_, _, twin)) => format!("{} = {}::{twin}", plain("t", c), plain("l", c)),
+            None => format!("{} = {}", plain("t", c), plain("l", c)),
+        })
+        .collect();
+    let rest = || couple.columns.common.iter().filter(|c| !key.iter().any(|k| k.name == c.name));
+    let own: Vec<_> = rest().map(|c| c.compared("t")).collect();
+    let copies: Vec<_> = rest().map(|c| c.compared("l")).collect();
+    let differ = if own.is_empty() {
+        "false".to_owned()
+    } else {
+        format!("row({}) is distinct from row({})", own.join(", "), copies.join(", "))
+    };
+    format!(
+        "select 1 from {legacy} l full join {twin} t on {} where l.tableoid is null or t.tableoid is null or {differ}",
+        on.join(" and ")
+    )
+}
+
 /// What an operation wants mended.
 pub(in crate::ops) struct Wanted {
     pub(in crate::ops) kinds: &'static [Kind],
@@ -332,6 +364,7 @@ pub(in crate::ops) async fn draft(
         rows: out.rows,
         unit: Unit::Rows,
         count: 0,
+        undoes: None,
     })
 }
 

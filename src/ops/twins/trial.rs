@@ -4,7 +4,7 @@
 use super::Couple;
 use super::carry::Names;
 use super::firing::{Fired, Sides, fire};
-use super::switch::Switch;
+use super::switch::{Part, Switch};
 use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::PlanCx;
 use crate::engine::plan::{Preflight, Ready};
@@ -132,6 +132,15 @@ async fn surroundings(
     switch: &Switch,
     copy: &dyn Rehearsal,
 ) -> Result<()> {
+    roles(cx, copy).await?;
+    for (couple, part) in couples.iter().zip(&switch.parts) {
+        owners(couple, part, copy).await?;
+    }
+    Ok(())
+}
+
+/// The target's roles, by name.
+pub(in crate::ops) async fn roles(cx: &PlanCx<'_>, copy: &dyn Rehearsal) -> Result<()> {
     let roles = "select rolname::text from pg_roles where rolname !~ '^pg_'";
     for role in cx.cx.read().await?.texts(roles, &[]).await?.into_iter().flatten() {
         let create = format!(
@@ -143,30 +152,32 @@ async fn surroundings(
         );
         copy.execute(&create).await?;
     }
-    for (couple, part) in couples.iter().zip(&switch.parts) {
-        for (table, own) in
-            [(&couple.legacy, &part.belongings.legacy), (&couple.partitioned, &part.belongings.twin)]
-        {
-            copy.execute(&format!("alter table {} owner to {}", table.relation, Ident(&own.owner))).await?;
-        }
-        for p in part.belongings.publications.iter().filter(|p| !p.all_tables) {
-            let columns = p.columns.as_ref().map_or_else(String::new, |c| format!(" ({c})"));
-            let filter = p.filter.as_ref().map_or_else(String::new, |f| format!(" where ({f})"));
-            let sql = format!(
-                "do {}",
-                literal(&format!(
-                    "begin create publication {0}; exception when duplicate_object then null; end",
-                    Ident(&p.name)
-                ))
-            );
-            copy.execute(&sql).await?;
-            let add = format!(
-                "alter publication {} add table {}{columns}{filter}",
-                Ident(&p.name),
-                couple.legacy.relation
-            );
-            copy.execute(&add).await?;
-        }
+    Ok(())
+}
+
+async fn owners(couple: &Couple<'_>, part: &Part, copy: &dyn Rehearsal) -> Result<()> {
+    for (table, own) in
+        [(&couple.legacy, &part.belongings.legacy), (&couple.partitioned, &part.belongings.twin)]
+    {
+        copy.execute(&format!("alter table {} owner to {}", table.relation, Ident(&own.owner))).await?;
+    }
+    for p in part.belongings.publications.iter().filter(|p| !p.all_tables) {
+        let columns = p.columns.as_ref().map_or_else(String::new, |c| format!(" ({c})"));
+        let filter = p.filter.as_ref().map_or_else(String::new, |f| format!(" where ({f})"));
+        let sql = format!(
+            "do {}",
+            literal(&format!(
+                "begin create publication {0}; exception when duplicate_object then null; end",
+                Ident(&p.name)
+            ))
+        );
+        copy.execute(&sql).await?;
+        let add = format!(
+            "alter publication {} add table {}{columns}{filter}",
+            Ident(&p.name),
+            couple.legacy.relation
+        );
+        copy.execute(&add).await?;
     }
     Ok(())
 }

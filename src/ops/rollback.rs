@@ -1,0 +1,47 @@
+//! `rollback`: a switchover taken back, with everything that was written since.
+
+use super::twins::{rollback_draft, rollback_of, switched_offers};
+use crate::engine::Result;
+use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::ports::Fut;
+use crate::engine::profile::Profile;
+
+pub(super) struct Rollback;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "rollback",
+    about: "take a switchover back, with everything that was written since",
+    risk: Risk::Reversible,
+    params: &[
+        ParamSpec { name: "monitor", about: "how long to look on afterwards: 30s, 10m, 2h (10s)" },
+        ParamSpec {
+            name: "marker",
+            about: "no: without write markers, compare everything while writers wait",
+        },
+        ParamSpec { name: "lock_timeout", about: "milliseconds that one attempt waits for its locks (60)" },
+        ParamSpec { name: "budget", about: "milliseconds that the locks may be held (250)" },
+        ParamSpec { name: "attempts", about: "attempts before it is postponed (12)" },
+        ParamSpec { name: "before", about: "a command to run right before it" },
+        ParamSpec { name: "after", about: "a command to run right after it" },
+        ParamSpec { name: "hook_timeout", about: "how long such a command may take: 30s, 10m (60s)" },
+    ],
+    bootstraps: false,
+    many: true,
+};
+
+impl Operation for Rollback {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        switched_offers(&SPEC, profile, "take the switchover back")
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(async move {
+            let run = rollback_of(cx, name).await?;
+            rollback_draft(cx, &run, params).await
+        })
+    }
+}

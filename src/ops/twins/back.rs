@@ -1,0 +1,196 @@
+//! The way back of a switchover: the very statements that its plan kept for it, after both sides were compared.
+
+use super::carry::{Carried, Names};
+use super::firing::{Sides, fire};
+use super::stages::{Asked, Stages};
+use super::switch::{Part, Switch};
+use super::{Couple, named};
+use crate::engine::ident::Relation;
+use crate::engine::journal::{self, RunRecord};
+use crate::engine::operation::{Draft, Params, PlanCx};
+use crate::engine::plan::{Action, Plan, Preflight, Ready, Reversible, Unit};
+use crate::engine::switch::{BLOCKERS, Blocker};
+use crate::engine::tables::Table;
+use crate::engine::twin::{Standing, marker, standing};
+use crate::engine::{Class, Error, Result};
+
+/// Runs looked through for the one that switched.
+const RUNS: u32 = 1_000;
+
+/// The run that switched these twins.
+pub(in crate::ops) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord> {
+    let mut wanted = Vec::new();
+    for twin in named(cx.profile(), name) {
+        let mut tx = cx.cx.read().await?;
+        match standing(&mut *tx, twin).await? {
+            Standing::Switched => wanted.push(twin.name()),
+            Standing::Before if name == crate::engine::operation::ALL => {}
+            Standing::Before => {
+                return Err(refused(format!("{} is not switched over", twin.name())));
+            }
+            Standing::Cleaned => {
+                return Err(refused(format!("{} was cleaned up: the legacy table is gone", twin.name()))
+                    .hint("only its backup brings it back"));
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return Err(refused("nothing is switched over here".into()));
+    }
+    let runs = journal::runs(cx.cx.facts, RUNS, None).await?.runs;
+    let switched =
+        |r: &&RunRecord| r.operation == "switchover" && r.rows_applied > 0 && r.undone_by.is_none();
+    for run in runs.iter().filter(switched) {
+        let set: Vec<_> = named(cx.profile(), &run.name).into_iter().map(|t| t.name()).collect();
+        if set == wanted {
+            return Ok(run.clone());
+        }
+        if set.iter().any(|t| wanted.contains(t)) {
+            let what = format!("run {} switched {} together: they go back together", run.id, set.join(", "));
+            return Err(refused(what).hint(format!("midwatch plan rollback {}", set.join(","))));
+        }
+    }
+    Err(refused(format!("the journal has no switchover of {}", wanted.join(", "))).hint(
+        "it was not done from here: what hung on the legacy table is not known, so it is not taken back",
+    ))
+}
+
+fn refused(what: String) -> Error {
+    Error::new(Class::Refused, what)
+}
+
+fn part(couple: &Couple<'_>, plan: &Plan) -> Part {
+    let live = Relation::parse(&couple.partitioned.relation);
+    let twin = Relation { schema: live.schema.clone(), name: Relation::parse(&couple.twin.partitioned).name };
+    let id = format!("prepare/{}", couple.twin.name());
+    let unprepare = plan.steps.iter().find(|s| s.id == id).map(|s| s.back.clone()).unwrap_or_default();
+    Part {
+        names: Names { live, twin, retired: Relation::parse(&couple.legacy.relation) },
+        belongings: Default::default(),
+        prepare: vec![],
+        unprepare,
+        carried: Carried::default(),
+    }
+}
+
+/// The plan of the way back.
+pub(in crate::ops) async fn rollback_draft(
+    cx: &PlanCx<'_>,
+    run: &RunRecord,
+    params: &Params,
+) -> Result<Draft> {
+    let asked = Asked::of(params)?;
+    let plan = journal::plan_of(cx.cx.facts, &run.id).await?;
+    let Some(swapped) = plan.steps.iter().find(|s| matches!(s.action, Action::Swap(_))) else {
+        return Err(refused(format!("run {} has switched nothing", run.id)));
+    };
+    let couples = Couple::all(cx, &run.name).await?;
+    if let Some(other) = couples.iter().find(|c| c.standing != Standing::Switched) {
+        return Err(refused(format!("{} is not switched over any more", other.twin.name())));
+    }
+    let switch = Switch { parts: couples.iter().map(|c| part(c, &plan)).collect() };
+    let mut preflight = Vec::new();
+    for couple in &couples {
+        preflight.extend(super::ready::parity(cx, couple).await);
+        preflight.extend(super::ready::ownership(cx, couple).await?);
+    }
+    preflight.extend(in_the_way(cx, &couples).await?);
+    preflight.push(tried(cx, &couples, &switch, &swapped.back).await);
+    let mut out = Stages::new(&couples, &switch, &asked);
+    out.measure("PRE-ROLLBACK", true);
+    for couple in &couples {
+        let mut tx = cx.cx.read().await?;
+        let watch = marker::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await?;
+        out.watch(couple, &watch, &mut preflight);
+    }
+    out.compare_as(true);
+    out.hook("before");
+    let statements = (swapped.back.clone(), swapped.statements.clone());
+    out.swap(("swap-back", "all tables back at once"), statements, true, None);
+    out.hook("after");
+    out.unprepare();
+    out.monitor_as(false);
+    out.measure("ROLLED-BACK", false);
+    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let mut changes: Vec<String> = switch
+        .parts
+        .iter()
+        .map(|p| {
+            format!(
+                "{} becomes {} again; {} becomes {}",
+                p.names.live.brief(),
+                p.names.twin.brief(),
+                p.names.retired.brief(),
+                p.names.live.brief()
+            )
+        })
+        .collect();
+    changes.push(
+        "what was carried over goes back; dual writes run forward again, the reverse triggers go".into(),
+    );
+    Ok(Draft {
+        why: format!("takes the switchover of {} (run {}) back", names.join(", "), run.id),
+        changes,
+        obstacle: Some(out.price(&switch)),
+        reversible: Reversible::Full,
+        undo: "full: by switching over again (plan switchover)".into(),
+        frozen: false,
+        steps: out.steps,
+        preflight,
+        verify: out.verify,
+        rows: vec![],
+        unit: Unit::Twins,
+        count: couples.len() as u64,
+        undoes: Some(run.id.clone()),
+    })
+}
+
+async fn in_the_way(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Vec<Preflight>> {
+    let tables: Vec<String> =
+        couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
+    let params = [crate::engine::ports::Param::Texts(tables), crate::engine::ports::Param::Int(5_000)];
+    let found: Vec<Blocker> = cx.cx.read().await?.fetch(BLOCKERS, &params).await?;
+    let warn = |b: &Blocker| {
+        Preflight::new("long_transaction", Ready::Warn, format!("in the way now: {}", b.text()))
+    };
+    Ok(found.iter().map(warn).collect())
+}
+
+/// The way back, gone in a copy, and the forward sync fired after it.
+async fn tried(cx: &PlanCx<'_>, couples: &[Couple<'_>], switch: &Switch, back: &[String]) -> Preflight {
+    let outcome = async {
+        let copy = super::copy(cx, couples).await?;
+        super::trial::roles(cx, &*copy).await?;
+        copy.execute(&back.join(";\n")).await?;
+        let mut said = Vec::new();
+        for (couple, part) in couples.iter().zip(&switch.parts) {
+            copy.execute(&part.unprepare.join(";\n")).await?;
+            let table = Table::find(cx, &couple.legacy.relation).await?;
+            let sides = Sides {
+                legacy: part.names.live.to_string(),
+                twin: part.names.twin.to_string(),
+                forward: true,
+            };
+            let fired = fire(&*copy, couple, &table, &sides).await?;
+            if !fired.faults.is_empty() {
+                let what = format!("{}: afterwards, {}", couple.twin.name(), fired.faults.join("; "));
+                return Err(Error::new(Class::Failed, what));
+            }
+            said.push(couple.twin.name());
+        }
+        Ok(said.join(", "))
+    };
+    match outcome.await {
+        Ok(said) => Preflight::new(
+            "trial",
+            Ready::Ok,
+            format!("gone back in a copy, dual writes fired there: {said}"),
+        ),
+        Err(e) if e.class == Class::Unobserved => {
+            Preflight::new("trial", Ready::Warn, format!("not tried in a copy: {}", e.message))
+        }
+        Err(e) => {
+            Preflight::new("trial", Ready::Fail, format!("in a copy, the way back fails: {}", e.message))
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! The stages of a switchover and of its rollback as steps of a plan.
+
+use std::fmt::Write as _;
+
+use super::Couple;
+use super::mend::comparison;
+use super::switch::Switch;
+use crate::engine::ident::{Ident, literal};
+use crate::engine::operation::{Params, PlanCx, lock};
+use crate::engine::plan::{Action, Lock, Preflight, Ready, Step, Verification};
+use crate::engine::switch::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
+use crate::engine::twin::Pair;
+use crate::engine::twin::catalog::Table;
+use crate::engine::twin::marker::{self, Watch};
+use crate::engine::{Error, Result};
+
+/// How it was asked for.
+#[derive(Debug, Clone)]
+pub(in crate::ops) struct Asked {
+    monitor_s: u64,
+    backup: Backup,
+    marker: bool,
+    lock_timeout_ms: u64,
+    budget_ms: u64,
+    attempts: u32,
+    before: Option<String>,
+    after: Option<String>,
+    hook_timeout_s: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backup {
+    Verified,
+    Unverified,
+    Skip,
+}
+
+/// `90`, `90s`, `10m`, `2h` in seconds.
+fn duration(name: &str, text: Option<&str>, default: u64) -> Result<u64> {
+    let Some(text) = text else { return Ok(default) };
+    let (digits, factor) = match text.trim_end_matches(char::is_alphabetic) {
+        digits if text.len() == digits.len() => (digits, 1),
+        digits => match &text[digits.len()..] {
+            "s" => (digits, 1),
+            "m" | "min" => (digits, 60),
+            "h" => (digits, 3_600),
+            _ => ("", 0),
+        },
+    };
+    let wrong = || Error::usage(format!("{name}={text}: a duration is written 30s, 10m or 2h"));
+    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).ok_or_else(wrong)
+}
+
+impl Asked {
+    pub(in crate::ops) fn of(params: &Params) -> Result<Self> {
+        let backup = match params.get("backup") {
+            None | Some("verified") => Backup::Verified,
+            Some("unverified") => Backup::Unverified,
+            Some("skip") => Backup::Skip,
+            Some(other) => {
+                return Err(Error::usage(format!("backup={other}: verified, unverified or skip")));
+            }
+        };
+        let marker = match params.get("marker") {
+            None | Some("yes") => true,
+            Some("no") => false,
+            Some(other) => return Err(Error::usage(format!("marker={other}: yes or no"))),
+        };
+        let command = |name: &str| params.get(name).filter(|c| !c.trim().is_empty()).map(str::to_owned);
+        let within = |name: &str, default: u64, least: u64, most: u64| -> Result<u64> {
+            let n = params.number(name)?.unwrap_or(default);
+            if (least..=most).contains(&n) {
+                Ok(n)
+            } else {
+                Err(Error::usage(format!("{name}={n}: between {least} and {most}")))
+            }
+        };
+        Ok(Self {
+            monitor_s: duration("monitor", params.get("monitor"), 10)?,
+            backup,
+            marker,
+            lock_timeout_ms: within("lock_timeout", 60, 1, 10_000)?,
+            budget_ms: within("budget", 250, 1, 3_600_000)?,
+            attempts: u32::try_from(within("attempts", 12, 1, 1_000)?).unwrap_or(12),
+            before: command("before"),
+            after: command("after"),
+            hook_timeout_s: duration("hook_timeout", params.get("hook_timeout"), 60)?,
+        })
+    }
+}
+
+/// Where the backup goes, and whether there is room.
+pub(in crate::ops) fn backups(cx: &PlanCx<'_>, asked: &Asked, bytes: u64) -> Vec<Preflight> {
+    if asked.backup == Backup::Skip {
+        return vec![Preflight::new("backup", Ready::Warn, "no backup is made (asked for)")];
+    }
+    let place = match cx.backups.place() {
+        Err(e) => return vec![Preflight::new("backup", Ready::Fail, e.told())],
+        Ok(place) => place,
+    };
+    let needed = bytes / 1_000_000;
+    let proof = if asked.backup == Backup::Verified {
+        "restored into a private server and compared"
+    } else {
+        "not restored"
+    };
+    let mut out =
+        vec![Preflight::new("backup", Ready::Ok, format!("a dump of the legacy tables in {place}, {proof}"))];
+    out.push(match cx.backups.free() {
+        None => Preflight::new("disk", Ready::Warn, format!("how much room {place} has is unknown")),
+        Some(free) if free < bytes => {
+            Preflight::new("disk", Ready::Fail, format!("{place} has {} MB free, the tables have {needed} MB", free / 1_000_000))
+        }
+        Some(free) => {
+            let text = format!("{place} has {} MB free, the tables have {needed} MB; room on the server's own disks is not known from here", free / 1_000_000);
+            Preflight::new("disk", Ready::Ok, text)
+        }
+    });
+    out
+}
+
+/// Steps in their order.
+pub(in crate::ops) struct Stages<'a> {
+    couples: &'a [Couple<'a>],
+    switch: &'a Switch,
+    asked: &'a Asked,
+    pub(in crate::ops) steps: Vec<Step>,
+    pub(in crate::ops) verify: Vec<Verification>,
+}
+
+fn renamed(table: &Table, relation: &str) -> Table {
+    Table { relation: relation.to_owned(), ..table.clone() }
+}
+
+/// The pair under the names that its tables have at the time.
+fn pair_as(couple: &Couple<'_>, legacy: &str, twin: &str) -> Pair {
+    Pair {
+        standing: couple.standing,
+        legacy: Some(renamed(&couple.legacy, legacy)),
+        partitioned: renamed(&couple.partitioned, twin),
+    }
+}
+
+/// One text as long as the marker is complete and untouched.
+fn fingerprint(couple: &Couple<'_>) -> String {
+    format!(
+        "with recursive tree as (select {twin}::oid as oid union all select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.oid), \
+         side as (select {legacy}::oid as oid union all select oid from tree), \
+         mark as (select s.oid, count(t.oid) as n, string_agg(format('%s %s %s %s %s', t.tgname, t.oid, t.xmin, p.oid, p.xmin), ',' order by t.tgname) as text \
+         from side s left join pg_trigger t on t.tgrelid = s.oid and t.tgenabled = 'A' and t.tgname in ('midwatch_mark', 'midwatch_mark_truncate') \
+         left join pg_proc p on p.oid = t.tgfoid group by s.oid) \
+         select case when bool_and(n = 2) then md5(string_agg(oid || ' ' || text, ';' order by oid)) end from mark",
+        twin = couple.partitioned.oid,
+        legacy = couple.legacy.oid,
+    )
+}
+
+/// Are both sides equal, all of them and what was written since?
+pub(in crate::ops) fn proof(couple: &Couple<'_>, legacy: &str, twin: &str, marker: bool) -> Proof {
+    let pair = pair_as(couple, legacy, twin);
+    let changed = marker::changed_keys(&pair, &couple.layout, "$1");
+    let since = marker.then(|| Since {
+        differ: format!(
+            "select key from ({}) u union all select c.key from ({changed}) c where c.key is null",
+            marker::unequal(&pair, &couple.columns, &couple.layout, "$1")
+        ),
+        marked: format!("select count(*)::text from ({changed}) c"),
+        fingerprint: fingerprint(couple),
+    });
+    Proof { name: couple.twin.name().to_owned(), sql: comparison(couple, legacy, twin), since }
+}
+
+impl<'a> Stages<'a> {
+    pub(in crate::ops) fn new(couples: &'a [Couple<'a>], switch: &'a Switch, asked: &'a Asked) -> Self {
+        Self { couples, switch, asked, steps: vec![], verify: vec![] }
+    }
+
+    fn push(&mut self, id: &str, title: String, statements: Vec<String>, locks: Vec<Lock>, action: Action) {
+        self.steps.push(Step {
+            id: id.to_owned(),
+            title,
+            statements,
+            locks,
+            in_transaction: true,
+            back: vec![],
+            rows: None,
+            action,
+        });
+    }
+
+    /// `switched`: by the names that the tables have afterwards.
+    pub(in crate::ops) fn measure(&mut self, stage: &str, switched: bool) {
+        let mut sql = String::new();
+        for couple in self.couples {
+            let (legacy, twin) = self.names(couple, switched);
+            for (table, columns) in [(legacy, &couple.legacy), (twin, &couple.partitioned)] {
+                let sums: Vec<_> = couple
+                    .twin
+                    .sums
+                    .iter()
+                    .filter(|s| columns.columns.iter().any(|c| &c.name == *s && c.number))
+                    .map(|s| format!("{}, sum({})::text", literal(s), Ident(s)))
+                    .collect();
+                let union = if sql.is_empty() { "" } else { " union all " };
+                let _ = write!(
+                    sql,
+                    "{union}select {} as table, count(*) as rows, json_build_object({}) as sums from {table}",
+                    literal(&table),
+                    sums.join(", ")
+                );
+            }
+        }
+        let measure = Measure { stage: stage.to_owned(), sql: sql.clone() };
+        let id = stage.to_lowercase();
+        self.push(
+            &id,
+            format!("{stage}: counts and sums of both sides"),
+            vec![sql],
+            vec![],
+            Action::Measure(measure),
+        );
+    }
+
+    /// What legacy table and twin are called, before or after.
+    fn names(&self, couple: &Couple<'_>, switched: bool) -> (String, String) {
+        let part = self.couples.iter().zip(&self.switch.parts).find(|(c, _)| c.twin == couple.twin);
+        match part {
+            Some((_, part)) if switched => (part.names.retired.brief(), part.names.live.brief()),
+            Some((_, part)) => (part.names.live.brief(), part.names.twin.brief()),
+            None => (couple.legacy.relation.clone(), couple.partitioned.relation.clone()),
+        }
+    }
+
+    pub(in crate::ops) fn backup(&mut self) -> bool {
+        if self.asked.backup == Backup::Skip {
+            return false;
+        }
+        let tables: Vec<String> = self.couples.iter().map(|c| c.legacy.relation.clone()).collect();
+        let locks = tables.iter().map(|t| lock(t, "ACCESS SHARE")).collect();
+        let dump = Dump { tables: tables.clone(), verify: self.asked.backup == Backup::Verified };
+        let title = format!("pg_dump of {}", tables.join(", "));
+        self.push("backup", title, vec![], locks, Action::Dump(dump));
+        true
+    }
+
+    /// The write marker, where it is not there yet.
+    pub(in crate::ops) fn watch(
+        &mut self,
+        couple: &Couple<'_>,
+        watch: &Watch,
+        preflight: &mut Vec<Preflight>,
+    ) {
+        let name = couple.twin.name();
+        if !self.asked.marker {
+            let text =
+                format!("{name}: no write marker (asked for): everything is compared while writers wait");
+            preflight.push(Preflight::new("marker", Ready::Warn, text));
+            return;
+        }
+        match watch {
+            Watch::Complete(_) => {
+                preflight.push(Preflight::new("marker", Ready::Ok, format!("{name}: every write is marked")));
+            }
+            Watch::Incomplete(why) => {
+                let text = format!("{name}: {why}: the write marker is installed as a stage of its own");
+                preflight.push(Preflight::new("marker", Ready::Ok, text));
+                let pair = couple.pair();
+                let statements = marker::install(&pair, &couple.columns, &couple.layout);
+                let back = marker::remove(&pair, &couple.layout);
+                let title = format!("{name}: mark every write on both sides");
+                let locks = vec![
+                    lock(&couple.legacy.relation, "SHARE ROW EXCLUSIVE"),
+                    lock(&couple.partitioned.relation, "SHARE ROW EXCLUSIVE, partitions too"),
+                ];
+                self.push(&format!("watch/{name}"), title, statements, locks, Action::Statements);
+                if let Some(step) = self.steps.last_mut() {
+                    step.back = back;
+                }
+            }
+        }
+    }
+
+    fn proofs(&self, switched: bool) -> Vec<Proof> {
+        self.couples
+            .iter()
+            .map(|c| {
+                let (legacy, twin) = self.names(c, switched);
+                proof(c, &legacy, &twin, self.asked.marker)
+            })
+            .collect()
+    }
+
+    pub(in crate::ops) fn compare(&mut self) {
+        self.compare_as(false);
+    }
+
+    pub(in crate::ops) fn compare_as(&mut self, switched: bool) {
+        let proofs = self.proofs(switched);
+        let statements = proofs.iter().map(|p| p.sql.clone()).collect();
+        let title = "0 rows left to copy: every row of both sides compared, in one snapshot".to_owned();
+        self.push("compare", title, statements, vec![], Action::Prove { proofs });
+    }
+
+    /// Reverse triggers, idle until the switch.
+    pub(in crate::ops) fn prepare(&mut self) {
+        for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
+            let name = couple.twin.name();
+            let locks = vec![lock(&couple.partitioned.relation, "SHARE ROW EXCLUSIVE, partitions too")];
+            let title = format!("{name}: reverse triggers, idle until the switch");
+            let step = Step {
+                id: format!("prepare/{name}"),
+                title,
+                statements: part.prepare.clone(),
+                locks,
+                in_transaction: true,
+                back: part.unprepare.clone(),
+                rows: None,
+                action: Action::Statements,
+            };
+            self.steps.push(step);
+        }
+    }
+
+    pub(in crate::ops) fn unprepare(&mut self) {
+        for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
+            let name = couple.twin.name();
+            let locks =
+                vec![lock(&couple.partitioned.relation, "ACCESS EXCLUSIVE, partitions too, for a moment")];
+            let title = format!("{name}: the reverse triggers go");
+            self.push(&format!("tidy/{name}"), title, part.unprepare.clone(), locks, Action::Statements);
+        }
+    }
+
+    pub(in crate::ops) fn hook(&mut self, when: &str) {
+        let command = if when == "before" { &self.asked.before } else { &self.asked.after };
+        let Some(command) = command.clone() else { return };
+        let hook = Hook { command: command.clone(), timeout_s: self.asked.hook_timeout_s };
+        let title = format!("{when} the switch: {command}");
+        self.push(&format!("hook-{when}"), title, vec![], vec![], Action::Hook(hook));
+    }
+
+    pub(in crate::ops) fn enable(&mut self, measured: Option<u64>) {
+        let statements = self.switch.statements();
+        let back = self.switch.back();
+        self.swap(("enable", "the switch: all tables at once"), (statements, back), false, measured);
+    }
+
+    /// In one transaction; `switched`: from the names after the switch back to those before.
+    pub(in crate::ops) fn swap(
+        &mut self,
+        (id, title): (&str, &str),
+        (statements, back): (Vec<String>, Vec<String>),
+        switched: bool,
+        measured: Option<u64>,
+    ) {
+        let names: Vec<_> = self.couples.iter().map(|c| self.names(c, switched)).collect();
+        // What applications write first: from then on nobody begins anything that would wait for us half-way.
+        let tables: Vec<String> = if switched {
+            names
+                .iter()
+                .map(|(_, twin)| twin.clone())
+                .chain(names.iter().map(|(legacy, _)| legacy.clone()))
+                .collect()
+        } else {
+            names
+                .iter()
+                .map(|(legacy, _)| legacy.clone())
+                .chain(names.iter().map(|(_, twin)| twin.clone()))
+                .collect()
+        };
+        let swap = Swap {
+            twins: self.couples.len() as u64,
+            tables: tables.clone(),
+            proofs: self.proofs(switched),
+            lock_timeout_ms: self.asked.lock_timeout_ms,
+            budget_ms: self.asked.budget_ms,
+            attempts: self.asked.attempts,
+            patience_ms: 500,
+        };
+        let locks = tables
+            .iter()
+            .map(|t| Lock {
+                object: t.clone(),
+                mode: "ACCESS EXCLUSIVE".into(),
+                held_ms: measured,
+                measured_on: measured.map(|_| "a copy of the definitions, on this machine".to_owned()),
+            })
+            .collect();
+        self.push(id, title.to_owned(), statements, locks, Action::Swap(Box::new(swap)));
+        if let Some(step) = self.steps.last_mut() {
+            step.back = back;
+        }
+    }
+
+    pub(in crate::ops) fn monitor(&mut self) {
+        self.monitor_as(true);
+    }
+
+    pub(in crate::ops) fn monitor_as(&mut self, switched: bool) {
+        let proofs = self.proofs(switched);
+        let seconds = self.asked.monitor_s;
+        let title = format!("look on for {seconds} s: what is written is compared every second");
+        self.push(
+            "monitor",
+            title,
+            vec![],
+            vec![],
+            Action::Monitor(Monitor { seconds, proofs: proofs.clone() }),
+        );
+        for proof in proofs {
+            let title = format!("both sides of {} are equal", proof.name);
+            self.verify.push(Verification { title, sql: proof.sql });
+        }
+    }
+
+    /// What is called what afterwards, and what is carried over.
+    pub(in crate::ops) fn changes(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for part in &self.switch.parts {
+            let n = &part.names;
+            out.push(format!(
+                "{} becomes {}; {} becomes {}; the name {} answers as an updatable view",
+                n.live.brief(),
+                n.retired.brief(),
+                n.twin.brief(),
+                n.live.brief(),
+                n.twin.brief()
+            ));
+            if !part.carried.said.is_empty() {
+                out.push(format!("carried over to {}: {}", n.live.brief(), part.carried.said.join(", ")));
+            }
+        }
+        out.push(
+            "reverse triggers keep the retired tables complete from then on; the forward ones are off".into(),
+        );
+        out
+    }
+
+    /// How long writers wait.
+    pub(in crate::ops) fn price(&self, switch: &Switch) -> String {
+        let a = self.asked;
+        let inside = if a.marker {
+            "rows written since the comparison are compared inside the locks".to_owned()
+        } else {
+            let rows: i64 = switch.parts.len().try_into().unwrap_or(0);
+            format!(
+                "without markers all rows of {rows} twins are compared inside the locks: writers wait for as long as that takes, or the budget is spent and it is taken back"
+            )
+        };
+        format!(
+            "ACCESS EXCLUSIVE on all tables in one transaction: each attempt waits {} ms for them, holds them {} ms at most, up to {} times; {inside}",
+            a.lock_timeout_ms, a.budget_ms, a.attempts
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_people_do() {
+        for (text, seconds) in [("90", 90), ("30s", 30), ("10m", 600), ("2h", 7_200), ("0", 0)] {
+            assert_eq!(duration("d", Some(text), 1).unwrap(), seconds, "{text}");
+        }
+        assert_eq!(duration("d", None, 7).unwrap(), 7);
+        for wrong in ["", "s", "10 m", "1d", "-3", "99999999999999999999h"] {
+            assert!(duration("d", Some(wrong), 1).is_err(), "{wrong}");
+        }
+    }
+}
