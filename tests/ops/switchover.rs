@@ -16,7 +16,13 @@ async fn ready() -> World {
 
 fn blocking(plan: &Value) -> Vec<String> {
     let bad = |p: &&Value| matches!(p["status"].as_str(), Some("fail" | "unknown"));
-    plan["preflight"].as_array().unwrap().iter().filter(bad).map(|p| p["message"].as_str().unwrap().to_owned()).collect()
+    plan["preflight"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(bad)
+        .map(|p| p["message"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 async fn kinds(world: &World) -> String {

@@ -272,7 +272,7 @@ pub(crate) fn relations(pair: &Pair, layout: &Layout) -> String {
 
 /// The keys changed since a snapshot (given as SQL, `$1` or a literal), each once: `key text[]`. A TRUNCATE is a row
 /// whose key is NULL.
-#[expect(dead_code, reason = "the switchover proves with it")]
+
 pub(crate) fn changed_keys(pair: &Pair, layout: &Layout, snapshot: &str) -> String {
     format!("select distinct s.key from ({}) s", since(snapshot, &relations(pair, layout)))
 }
@@ -280,7 +280,7 @@ pub(crate) fn changed_keys(pair: &Pair, layout: &Layout, snapshot: &str) -> Stri
 /// The keys changed since a snapshot whose rows are not the same on both sides: all common columns, both directions,
 /// stale and second copies included: `key text[]`. No rows: whatever was written since is equal. Usable while both tables
 /// are locked; a TRUNCATE since then must be looked for in [`changed_keys`].
-#[cfg_attr(not(test), expect(dead_code, reason = "the switchover proves with it"))]
+
 pub(crate) fn unequal(pair: &Pair, columns: &Columns, layout: &Layout, snapshot: &str) -> String {
     let cells: Vec<_> = columns.common.iter().map(|c| c.compared("r")).collect();
     let keys: Vec<_> = columns.key.iter().map(|c| format!("r.{}::text", Ident(&c.name))).collect();
