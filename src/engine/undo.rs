@@ -33,7 +33,9 @@ pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo
     for (at, step) in plan.steps.iter().enumerate().rev() {
         match &step.action {
             Action::Rows(change) => way.rows(cx, run, &plan, (at, step), change).await?,
-            Action::Statements if ran.contains(&at) && !step.back.is_empty() => way.statements(step),
+            Action::Statements | Action::Swap(_) if ran.contains(&at) && !step.back.is_empty() => {
+                way.statements(step);
+            }
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Kinds of operations, one per file.
 
 mod backfill;
+mod cleanup;
 mod copy_missing;
 mod fix;
 mod init;
@@ -27,4 +28,5 @@ pub const ALL: &[&dyn Operation] = &[
     &repair::Repair,
     &switchover::Switchover,
     &rollback::Rollback,
+    &cleanup::Cleanup,
 ];

@@ -2,7 +2,8 @@
 
 use super::twins::{rollback_draft, rollback_of, switched_offers};
 use crate::engine::Result;
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::journal::RunRecord;
+use crate::engine::operation::{ALL, Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
 use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
 
@@ -42,6 +43,17 @@ impl Operation for Rollback {
         Box::pin(async move {
             let run = rollback_of(cx, name).await?;
             rollback_draft(cx, &run, params).await
+        })
+    }
+
+    fn undo<'a>(&'a self, _cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
+        Box::pin(async move {
+            let name = if run.name == ALL { String::new() } else { format!(" {}", run.name) };
+            Ok((run.rows_applied > 0).then(|| Undo::Impossible {
+                why: format!(
+                    "it needs a switchover of its own, with its proofs: midwatch plan switchover{name}"
+                ),
+            }))
         })
     }
 }

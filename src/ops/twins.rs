@@ -2,6 +2,7 @@
 
 mod back;
 pub(super) mod carry;
+pub(super) mod cleanup;
 pub(super) mod firing;
 pub(super) mod mend;
 pub(super) mod ready;
@@ -74,10 +75,19 @@ impl<'p> Couple<'p> {
 
     /// As the engine's modules take it.
     pub(super) fn pair(&self) -> Pair {
+        self.pair_as(&self.legacy.relation, &self.partitioned.relation)
+    }
+
+    /// The pair under the names that its tables have at the time.
+    pub(super) fn pair_as(&self, legacy: &str, twin: &str) -> Pair {
+        let renamed = |table: &catalog::Table, relation: &str| catalog::Table {
+            relation: relation.to_owned(),
+            ..table.clone()
+        };
         Pair {
             standing: self.standing,
-            legacy: Some(self.legacy.clone()),
-            partitioned: self.partitioned.clone(),
+            legacy: Some(renamed(&self.legacy, legacy)),
+            partitioned: renamed(&self.partitioned, twin),
         }
     }
 

@@ -6,6 +6,7 @@ mod common;
 #[path = "../cli/schema.rs"]
 mod schema;
 mod world;
+mod writers;
 
 mod contract;
 mod effects;

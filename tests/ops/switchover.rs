@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::world::World;
+use crate::writers::{Writers, judge};
 
 /// The demo's hospitality, mended: ready for a switchover.
 async fn ready() -> World {
@@ -73,4 +74,76 @@ async fn write(world: &World) {
                on conflict (org_id, property_id, balance_date) do update set closing_balance_cents = 5;",
         )
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_notice_neither_the_switch_nor_the_way_back() {
+    let world = ready().await;
+    let writers = Writers::start(&world.database, 4).await;
+    for (operation, tables) in
+        [("switchover", ["revenues", "revenues_legacy"]), ("rollback", ["revenues", "revenues_partitioned"])]
+    {
+        let world = &world;
+        let plan = tokio::task::block_in_place(|| world.plan("p.json", &[operation, "--set", "monitor=2s"]));
+        let run = tokio::task::block_in_place(|| world.applied("p.json", &plan));
+        assert_eq!(run["verified"].as_bool(), Some(true), "{run:#}");
+        let counts =
+            format!("select (select count(*) from {}) = (select count(*) from {})", tables[0], tables[1]);
+        assert_eq!(world.value(&format!("select ({counts})::text")).await, "true");
+    }
+    let ledgers = writers.stop().await;
+    let commits: u64 = ledgers.iter().map(|l| l.commits).sum();
+    assert!(commits > 500, "{commits}");
+    judge(&mut world.owner().await, &ledgers, ["revenues", "revenues_partitioned"]).await;
+    eprintln!("{commits} commits, slowest {:?}", ledgers.iter().map(|l| l.slowest).max());
+}
+
+/// Plans with these parameters and applies; gives the run.
+fn done(world: &World, args: &[&str]) -> Value {
+    let plan = world.plan("p.json", args);
+    assert_eq!(blocking(&plan), Vec::<String>::new(), "{args:?}");
+    world.applied("p.json", &plan)
+}
+
+fn refused(world: &World, args: &[&str]) -> String {
+    let (code, value) = world.json(&[&["plan"], args].concat());
+    if code == 3 {
+        return value["error"]["message"].as_str().unwrap().to_owned();
+    }
+    assert_eq!(code, 0, "{value:#}");
+    blocking(&value["plan"]).join("; ")
+}
+
+#[tokio::test]
+async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
+    let world = ready().await;
+    assert!(refused(&world, &["cleanup"]).contains("not switched over"));
+    done(&world, &["switchover", "--set", "monitor=0", "--set", "backup=skip"]);
+    let why = refused(&world, &["cleanup"]);
+    assert!(why.contains("no backup of daily_cash_balances, revenues, expenses is in the journal"), "{why}");
+    assert!(why.contains("revenue_deletion_requests_revenue_id_fkey"), "{why}");
+    let accept = ["cleanup", "--set", "accept=foreign_key", "--set", "backup=make"];
+    world.sql("delete from revenues_legacy where id = 3").await;
+    let why = refused(&world, &accept);
+    assert!(why.contains("1 of 1999 rows are in the twin only"), "{why}");
+    world.sql("update revenues set status = status where id = 3").await;
+    let plan = world.plan("c.json", &accept);
+    assert_eq!((blocking(&plan), plan["reversible"].as_str()), (vec![], Some("lossy")));
+    let away = world.applied("c.json", &plan);
+    world.sql("update revenues set amount_cents = 1 where id = 5; insert into revenue_deletion_requests (revenue_id, requested_by_user_id) values (5, 1)").await;
+    let why = refused(&world, &["cleanup"]);
+    assert!(why.contains("put away by run") && why.contains("24 h are asked for"), "{why}");
+    let undo = world.undo("u.json", away["id"].as_str().unwrap());
+    world.applied("u.json", &undo);
+    done(&world, &["repair", "revenues", "--set", "from=twin"]);
+    world.sql("update revenues set amount_cents = 2 where id = 6").await;
+    assert_eq!(world.value("select amount_cents::text from revenues_legacy where id = 6").await, "2");
+    done(&world, &accept);
+    let plan = world.plan("d.json", &["cleanup", "--set", "quiet=0"]);
+    assert_eq!((blocking(&plan), plan["reversible"].as_str()), (vec![], Some("no")));
+    world.applied("d.json", &plan);
+    assert_eq!(world.value("select count(*)::text from pg_class where relname like '%_to_drop' or relname like '%_legacy'").await, "0");
+    assert!(refused(&world, &["rollback", "revenues"]).contains("cleaned up"));
+    let (_, value) = world.json(&["check", "parity/revenues"]);
+    assert_eq!(value["checks"][0]["facts"]["legacy_rows"], Value::Null);
 }

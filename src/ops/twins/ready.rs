@@ -25,7 +25,7 @@ impl Accepted {
     }
 
     /// What would stop the switch, unless it is accepted.
-    fn unless(&self, id: &str, text: String) -> Preflight {
+    pub(in crate::ops) fn unless(&self, id: &str, text: String) -> Preflight {
         if self.0.iter().any(|a| a == id) {
             Preflight::new(id, Ready::Warn, format!("{text} (accepted)"))
         } else {

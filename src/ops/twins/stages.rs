@@ -9,8 +9,6 @@ use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::{Params, PlanCx, lock};
 use crate::engine::plan::{Action, Lock, Preflight, Ready, Step, Verification};
 use crate::engine::switch::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
-use crate::engine::twin::Pair;
-use crate::engine::twin::catalog::Table;
 use crate::engine::twin::marker::{self, Watch};
 use crate::engine::{Error, Result};
 
@@ -36,7 +34,7 @@ enum Backup {
 }
 
 /// `90`, `90s`, `10m`, `2h` in seconds.
-fn duration(name: &str, text: Option<&str>, default: u64) -> Result<u64> {
+pub(in crate::ops) fn duration(name: &str, text: Option<&str>, default: u64) -> Result<u64> {
     let Some(text) = text else { return Ok(default) };
     let (digits, factor) = match text.trim_end_matches(char::is_alphabetic) {
         digits if text.len() == digits.len() => (digits, 1),
@@ -89,6 +87,12 @@ impl Asked {
     }
 }
 
+impl Asked {
+    pub(in crate::ops) fn look_on(&mut self, seconds: u64) {
+        self.monitor_s = seconds;
+    }
+}
+
 /// Where the backup goes, and whether there is room.
 pub(in crate::ops) fn backups(cx: &PlanCx<'_>, asked: &Asked, bytes: u64) -> Vec<Preflight> {
     if asked.backup == Backup::Skip {
@@ -128,19 +132,6 @@ pub(in crate::ops) struct Stages<'a> {
     pub(in crate::ops) verify: Vec<Verification>,
 }
 
-fn renamed(table: &Table, relation: &str) -> Table {
-    Table { relation: relation.to_owned(), ..table.clone() }
-}
-
-/// The pair under the names that its tables have at the time.
-fn pair_as(couple: &Couple<'_>, legacy: &str, twin: &str) -> Pair {
-    Pair {
-        standing: couple.standing,
-        legacy: Some(renamed(&couple.legacy, legacy)),
-        partitioned: renamed(&couple.partitioned, twin),
-    }
-}
-
 /// One text as long as the marker is complete and untouched.
 fn fingerprint(couple: &Couple<'_>) -> String {
     format!(
@@ -157,7 +148,7 @@ fn fingerprint(couple: &Couple<'_>) -> String {
 
 /// Are both sides equal, all of them and what was written since?
 pub(in crate::ops) fn proof(couple: &Couple<'_>, legacy: &str, twin: &str, marker: bool) -> Proof {
-    let pair = pair_as(couple, legacy, twin);
+    let pair = couple.pair_as(legacy, twin);
     let changed = marker::changed_keys(&pair, &couple.layout, "$1");
     let since = marker.then(|| Since {
         differ: format!(
@@ -235,12 +226,29 @@ impl<'a> Stages<'a> {
         if self.asked.backup == Backup::Skip {
             return false;
         }
+        self.dump(self.asked.backup == Backup::Verified);
+        true
+    }
+
+    /// A dump of the legacy tables, whatever they are called at present.
+    pub(in crate::ops) fn dump(&mut self, verify: bool) {
         let tables: Vec<String> = self.couples.iter().map(|c| c.legacy.relation.clone()).collect();
         let locks = tables.iter().map(|t| lock(t, "ACCESS SHARE")).collect();
-        let dump = Dump { tables: tables.clone(), verify: self.asked.backup == Backup::Verified };
+        let dump = Dump { tables: tables.clone(), verify };
         let title = format!("pg_dump of {}", tables.join(", "));
         self.push("backup", title, vec![], locks, Action::Dump(dump));
-        true
+    }
+
+    /// More tables that the last swap alters.
+    pub(in crate::ops) fn also_lock(&mut self, tables: &[String]) {
+        let Some(step) = self.steps.last_mut() else { return };
+        let Action::Swap(swap) = &mut step.action else { return };
+        for table in tables {
+            if !swap.tables.contains(table) {
+                swap.tables.push(table.clone());
+                step.locks.push(lock(table, "ACCESS EXCLUSIVE"));
+            }
+        }
     }
 
     /// The write marker, where it is not there yet.

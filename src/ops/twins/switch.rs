@@ -13,7 +13,7 @@ use crate::engine::{Class, Error, Result};
 /// The longest name that the server keeps whole.
 const NAME: usize = 63;
 /// What the reverse triggers are called.
-const TRIGGER: &str = "midwatch_reverse";
+pub(in crate::ops) const TRIGGER: &str = "midwatch_reverse";
 
 /// One twin's part.
 pub(in crate::ops) struct Part {
@@ -79,15 +79,7 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     let leaves: Vec<String> = couple.layout.leaves.iter().map(|l| l.relation.clone()).collect();
     let mut prepare = vec![Mirror::idle(&function, DEFINER)];
     prepare.extend(before.reverse_triggers(&function, TRIGGER, &leaves));
-    let mut unprepare: Vec<String> = vec![
-        format!("drop trigger if exists {} on {}", Ident(&format!("zz_{TRIGGER}_moves")), names.twin),
-        format!("drop trigger if exists {} on {}", Ident(TRIGGER), names.twin),
-    ];
-    for table in std::iter::once(names.twin.to_string()).chain(leaves) {
-        unprepare
-            .push(format!("drop trigger if exists {} on {table}", Ident(&format!("{TRIGGER}_truncate"))));
-    }
-    unprepare.push(format!("drop function if exists {function}()"));
+    let unprepare = unprepared(&names.twin, &leaves, &function);
     let mut carried = Carried::default();
     let columns: Vec<String> = couple.partitioned.columns.iter().map(|c| c.name.clone()).collect();
     let invoker =
@@ -98,6 +90,19 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     carried.statements.push(mirror.reverse(&function, DEFINER));
     carried.back.insert(0, Mirror::idle(&function, DEFINER));
     Ok(Part { names, belongings, prepare, unprepare, carried })
+}
+
+/// The reverse triggers of a table and its leaves go, and their function.
+pub(in crate::ops) fn unprepared(table: &Relation, leaves: &[String], function: &str) -> Vec<String> {
+    let mut out = vec![
+        format!("drop trigger if exists {} on {table}", Ident(&format!("zz_{TRIGGER}_moves"))),
+        format!("drop trigger if exists {} on {table}", Ident(TRIGGER)),
+    ];
+    for table in std::iter::once(table.to_string()).chain(leaves.iter().cloned()) {
+        out.push(format!("drop trigger if exists {} on {table}", Ident(&format!("{TRIGGER}_truncate"))));
+    }
+    out.push(format!("drop function if exists {function}()"));
+    out
 }
 
 /// Nothing else may have the name that the legacy table is to get.
@@ -116,7 +121,7 @@ async fn taken(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
 }
 
 /// From the partitioned table, by its new name, onto the retired one.
-async fn reverse(cx: &PlanCx<'_>, couple: &Couple<'_>, names: &Names) -> Result<Mirror> {
+pub(in crate::ops) async fn reverse(cx: &PlanCx<'_>, couple: &Couple<'_>, names: &Names) -> Result<Mirror> {
     let onto = Table::find(cx, &couple.legacy.relation).await?;
     onto.keyed(&couple.legacy.relation, &couple.twin.key)?;
     let columns = couple.columns.common.iter().filter_map(|c| {

@@ -1,0 +1,42 @@
+//! `cleanup`: after a switchover has proved itself, the retired tables go: first away, later for good.
+
+use super::twins::cleanup::{draft, offers};
+use crate::engine::Result;
+use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::ports::Fut;
+use crate::engine::profile::Profile;
+
+pub(super) struct Cleanup;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "cleanup",
+    about: "end reverse sync and put the retired tables away; planned again after a quiet time, drop them",
+    risk: Risk::Irreversible,
+    params: &[
+        ParamSpec { name: "quiet", about: "how long they must have been away before they are dropped (24h)" },
+        ParamSpec {
+            name: "backup",
+            about: "make: dump the retired tables anew instead of trusting the switchover's backup",
+        },
+        ParamSpec { name: "accept", about: "foreign_key: constraints of other tables that go with them" },
+        ParamSpec { name: "lock_timeout", about: "milliseconds that one attempt waits for its locks (60)" },
+        ParamSpec { name: "budget", about: "milliseconds that the locks may be held (250)" },
+        ParamSpec { name: "attempts", about: "attempts before it is postponed (12)" },
+    ],
+    bootstraps: false,
+    many: true,
+};
+
+impl Operation for Cleanup {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        offers(&SPEC, profile)
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(draft(cx, name, params))
+    }
+}

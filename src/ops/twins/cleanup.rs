@@ -1,0 +1,372 @@
+//! The retired tables: put away while the way back is still a lossy one, dropped when nobody has missed them.
+
+use serde::Deserialize;
+
+use super::carry::{Carried, Key, Names};
+use super::ready::Accepted;
+use super::stages::{Asked, Stages, duration};
+use super::switch::{Part, Switch, reverse};
+use super::{Couple, named};
+use crate::engine::ident::{Ident, Relation};
+use crate::engine::operation::{Draft, Offer, OpSpec, Params, PlanCx, lock};
+use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::ports::Param;
+use crate::engine::profile::{Profile, Twin};
+use crate::engine::switch::Dumped;
+use crate::engine::twin::mirror::DEFINER;
+use crate::engine::twin::{Standing, marker, retired_name, standing};
+use crate::engine::{Class, Error, Result};
+
+/// A table that is away must have been so for a day.
+const QUIET_S: u64 = 86_400;
+
+pub(in crate::ops) fn offers(spec: &'static OpSpec, profile: &Profile) -> Vec<Offer> {
+    super::offers(spec, profile, "put away or drop the retired table", "ACCESS EXCLUSIVE within a budget")
+}
+
+/// What a retired table is called while it waits to be dropped.
+fn away(twin: &Twin, schema: Option<String>) -> Relation {
+    Relation { schema, name: format!("{}_to_drop", Relation::parse(&twin.legacy).name) }
+}
+
+pub(in crate::ops) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
+    let mut switched = Vec::new();
+    let mut cleaned = Vec::new();
+    for twin in named(cx.profile(), name) {
+        let mut tx = cx.cx.read().await?;
+        match standing(&mut *tx, twin).await? {
+            Standing::Before => {
+                let what = format!("{} is not switched over: its legacy table is in use", twin.name());
+                return Err(Error::new(Class::Refused, what));
+            }
+            Standing::Switched => switched.push(twin),
+            Standing::Cleaned => cleaned.push(twin),
+        }
+    }
+    match (switched.is_empty(), cleaned.is_empty()) {
+        (false, true) => put_away(cx, name, params).await,
+        (true, false) => drop_for_good(cx, &cleaned, params).await,
+        _ => {
+            let names = |twins: &[&Twin]| twins.iter().map(|t| t.name()).collect::<Vec<_>>().join(",");
+            let what = format!("{} are switched, {} are put away already", names(&switched), names(&cleaned));
+            Err(Error::new(Class::Refused, what).hint(format!("midwatch plan cleanup {}", names(&switched))))
+        }
+    }
+}
+
+/// The backup that a switchover made of these tables, if it is still what it was.
+async fn backup(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Preflight> {
+    #[derive(Deserialize)]
+    struct Found {
+        run: String,
+        age_h: f64,
+        body: Dumped,
+        name: String,
+    }
+    let sql = "select r.id::text as run, r.name, e.body::json as body, \
+               (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
+               from midwatch.events e join midwatch.runs r on r.id = e.run \
+               where e.kind = 'backup' and r.operation in ('switchover', 'cleanup') order by e.seq desc limit 50";
+    let found: Vec<Found> = cx.cx.read().await?.fetch(sql, &[]).await?;
+    let of = |f: &&Found| {
+        let set: Vec<_> = named(cx.profile(), &f.name).iter().map(|t| t.name().to_owned()).collect();
+        twins.iter().all(|t| set.iter().any(|s| s == t))
+    };
+    let fail = |text: String| {
+        Ok(Preflight::new("backup", Ready::Fail, format!("{text}; --set backup=make makes one")))
+    };
+    let Some(f) = found.iter().find(of) else {
+        return fail(format!("no backup of {} is in the journal", twins.join(", ")));
+    };
+    let Some(proof) = &f.body.verified else {
+        return fail(format!("the backup of run {} was never restored and compared", f.run));
+    };
+    if let Err(e) = cx.backups.intact(&f.body).await {
+        return fail(e.message);
+    }
+    let text = format!("{} of run {}, {:.1} h old, intact; {proof}", f.body.file, f.run, f.age_h);
+    Ok(Preflight::new("backup", Ready::Ok, text))
+}
+
+fn part(couple: &Couple<'_>) -> Part {
+    let live = Relation::parse(&couple.partitioned.relation);
+    let twin = Relation { schema: live.schema.clone(), name: Relation::parse(&couple.twin.partitioned).name };
+    Part {
+        names: Names { live, twin, retired: Relation::parse(&couple.legacy.relation) },
+        belongings: Default::default(),
+        prepare: vec![],
+        unprepare: vec![],
+        carried: Carried::default(),
+    }
+}
+
+#[derive(Deserialize)]
+struct Hangs {
+    referrers: Vec<Key>,
+    views: Vec<String>,
+    used: String,
+}
+
+const HANGS: &str = "
+select coalesce((select json_agg(json_build_object('name', quote_ident(k.conname), 'table', k.conrelid::regclass::text,
+                                                   'definition', pg_get_constraintdef(k.oid)) order by k.conrelid::regclass::text, k.conname)
+                 from pg_constraint k where k.contype = 'f' and k.confrelid = $1::oid and k.conrelid <> $1::oid and k.conparentid = 0), '[]') as referrers,
+       coalesce((select json_agg(distinct v.oid::regclass::text)
+                 from pg_depend p join pg_rewrite w on w.oid = p.objid join pg_class v on v.oid = w.ev_class
+                 where p.classid = 'pg_rewrite'::regclass and p.refclassid = 'pg_class'::regclass and p.refobjid = $1::oid and v.oid <> $1::oid), '[]') as views,
+       (select format('read by %s scans, %s rows written since statistics were reset (statistics, no proof)',
+                      coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0), s.n_tup_ins + s.n_tup_upd + s.n_tup_del)
+        from pg_stat_all_tables s where s.relid = $1::oid) as used";
+
+async fn hangs(cx: &PlanCx<'_>, oid: i64) -> Result<Hangs> {
+    cx.cx.read().await?.one(HANGS, &[Param::Int(oid)]).await
+}
+
+/// Statements of a twin, and what they mean.
+struct Away {
+    carried: Carried,
+    said: Vec<String>,
+    preflight: Vec<Preflight>,
+    /// Tables of others that are altered.
+    children: Vec<String>,
+}
+
+async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &Accepted) -> Result<Away> {
+    let name = couple.twin.name();
+    let (live, retired) = (&part.names.live, &part.names.retired);
+    let to = away(couple.twin, retired.schema.clone());
+    let hangs = hangs(cx, couple.legacy.oid).await?;
+    let mut out = Away { carried: Carried::default(), said: vec![], preflight: vec![], children: vec![] };
+    let function = Relation {
+        schema: live.schema.clone(),
+        name: format!("midwatch_reverse_{}", Relation::parse(&couple.twin.legacy).name),
+    }
+    .to_string();
+    let leaves: Vec<String> = couple.layout.leaves.iter().map(|l| l.relation.clone()).collect();
+    let mirror = reverse(cx, couple, &part.names).await?;
+    let triggers = super::switch::unprepared(live, &leaves, &function);
+    // Taken back, it runs again, and lacks what was written meanwhile.
+    let mut again = vec![mirror.reverse(&function, DEFINER)];
+    again.extend(mirror.reverse_triggers(&function, super::switch::TRIGGER, &leaves));
+    out.carried.statements.extend(triggers);
+    out.carried.back.extend(again);
+    for k in &hangs.referrers {
+        out.carried.statements.push(format!("alter table {} drop constraint {}", k.table, k.name));
+        out.carried
+            .back
+            .push(format!("alter table {} add constraint {} {} not valid", k.table, k.name, k.definition));
+        out.children.push(k.table.clone());
+        let text = format!(
+            "{name}: {} of {} ({}) goes: it can refer neither to a table without its rows nor to {}",
+            k.name,
+            k.table,
+            k.definition,
+            live.brief()
+        );
+        out.preflight.push(accepted.unless("foreign_key", text));
+    }
+    out.carried.statements.push(format!("alter table {retired} rename to {}", Ident(&to.name)));
+    out.carried.back.insert(0, format!("alter table {to} rename to {}", Ident(&retired.name)));
+    out.carried
+        .statements
+        .extend(marker::remove(&couple.pair_as(&to.to_string(), &live.to_string()), &couple.layout));
+    for view in &hangs.views {
+        out.preflight.push(Preflight::new(
+            "view",
+            Ready::Warn,
+            format!("{name}: {view} reads {}", retired.brief()),
+        ));
+    }
+    out.preflight.push(Preflight::new(
+        "use",
+        Ready::Ok,
+        format!("{name}: {} was {}", retired.brief(), hangs.used),
+    ));
+    out.said.push(format!("{} becomes {}, no longer kept complete", retired.brief(), to.brief()));
+    Ok(out)
+}
+
+async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
+    let make = match params.get("backup") {
+        None => false,
+        Some("make") => true,
+        Some(other) => return Err(Error::usage(format!("backup={other}: only make is understood"))),
+    };
+    let plain = Params(
+        params.0.iter().filter(|(k, _)| *k != "backup").map(|(k, v)| (k.clone(), v.clone())).collect(),
+    );
+    let mut asked = Asked::of(&plain)?;
+    asked.look_on(0);
+    let accepted = Accepted::of(params.get("accept"));
+    let couples = Couple::all(cx, name).await?;
+    let mut switch = Switch { parts: couples.iter().map(part).collect() };
+    let mut preflight = Vec::new();
+    let (mut said, mut children) = (Vec::new(), Vec::new());
+    for (couple, part) in couples.iter().zip(&mut switch.parts) {
+        preflight.extend(super::ready::parity(cx, couple).await);
+        preflight.extend(super::ready::ownership(cx, couple).await?);
+        let away = away_of(cx, couple, part, &accepted).await?;
+        preflight.extend(away.preflight);
+        said.extend(away.said);
+        children.extend(away.children);
+        part.carried = away.carried;
+    }
+    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    if !make {
+        preflight.push(backup(cx, &names).await?);
+    }
+    let mut out = Stages::new(&couples, &switch, &asked);
+    out.measure("PRE-CLEANUP", true);
+    if make {
+        out.dump(true);
+    }
+    for couple in &couples {
+        let mut tx = cx.cx.read().await?;
+        let watch = marker::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await?;
+        out.watch(couple, &watch, &mut preflight);
+    }
+    out.compare_as(true);
+    let statements = (switch.statements(), switch.back());
+    out.swap(("put-away", "reverse sync ends, the retired tables go away"), statements, true, None);
+    out.also_lock(&children);
+    let mut changes = said;
+    changes.push(
+        "rollback is lossy from then on: what is written afterwards is in the partitioned tables only".into(),
+    );
+    let gone = couples.iter().map(|c| {
+        let retired = retired_name(c.twin);
+        Verification {
+            title: format!("{} has gone away", retired.brief()),
+            sql: format!(
+                "select 1 where to_regclass({}) is not null",
+                crate::engine::ident::literal(&retired.to_string())
+            ),
+        }
+    });
+    Ok(Draft {
+        why: format!("{} have proved themselves: their retired tables are no longer needed", names.join(", ")),
+        changes,
+        obstacle: Some(out.price(&switch)),
+        reversible: Reversible::Lossy,
+        undo: "lossy: the tables come back under their retired names and reverse sync begins again; rows written in between differ until repair NAME --set from=twin; foreign keys come back NOT VALID".into(),
+        frozen: false,
+        verify: gone.collect(),
+        steps: out.steps,
+        preflight,
+        rows: vec![],
+        unit: Unit::Twins,
+        count: couples.len() as u64,
+        undoes: None,
+    })
+}
+
+#[derive(Deserialize)]
+struct Waiting {
+    oid: Option<i64>,
+    rows: Option<i64>,
+    size: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PutAway {
+    run: String,
+    seconds: f64,
+}
+
+async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Result<Draft> {
+    let quiet = duration("quiet", params.get("quiet"), QUIET_S)?;
+    let mut preflight = Vec::new();
+    let (mut statements, mut locks, mut changes, mut verify) = (vec![], vec![], vec![], vec![]);
+    for twin in twins {
+        let name = twin.name();
+        let table = away(twin, Relation::parse(&twin.legacy).schema);
+        let sql = "select to_regclass($1)::oid::bigint as oid, (select reltuples::bigint from pg_class where oid = to_regclass($1)) as rows, \
+                   pg_size_pretty(pg_total_relation_size(to_regclass($1))) as size";
+        let waiting: Waiting = cx.cx.read().await?.one(sql, &[Param::Text(Some(table.to_string()))]).await?;
+        let Some(oid) = waiting.oid else {
+            return Err(Error::new(
+                Class::Refused,
+                format!("{name} is cleaned up: there is no {} any more", table.brief()),
+            ));
+        };
+        preflight.push(rested(cx, name, quiet).await?);
+        let hangs = hangs(cx, oid).await?;
+        for k in &hangs.referrers {
+            let text = format!("{name}: CASCADE takes {} of {} ({})", k.name, k.table, k.definition);
+            preflight.push(Preflight::new("cascade", Ready::Warn, text));
+        }
+        for view in &hangs.views {
+            preflight.push(Preflight::new(
+                "cascade",
+                Ready::Warn,
+                format!("{name}: CASCADE takes view {view}"),
+            ));
+        }
+        preflight.push(Preflight::new(
+            "use",
+            Ready::Ok,
+            format!("{name}: {} was {}", table.brief(), hangs.used),
+        ));
+        let cascade = if hangs.referrers.is_empty() && hangs.views.is_empty() { "" } else { " cascade" };
+        statements.push(format!("drop table {table}{cascade}"));
+        locks.push(lock(&table.brief(), "ACCESS EXCLUSIVE"));
+        changes.push(format!(
+            "{} goes for good: about {} rows, {}",
+            table.brief(),
+            waiting.rows.unwrap_or(0).max(0),
+            waiting.size.unwrap_or_default()
+        ));
+        verify.push(Verification {
+            title: format!("{} is gone", table.brief()),
+            sql: format!(
+                "select 1 where to_regclass({}) is not null",
+                crate::engine::ident::literal(&table.to_string())
+            ),
+        });
+    }
+    let names: Vec<_> = twins.iter().map(|t| t.name()).collect();
+    preflight.push(backup(cx, &names).await?);
+    Ok(Draft {
+        why: format!("nobody has missed the tables of {} since they were put away", names.join(", ")),
+        changes,
+        obstacle: None,
+        reversible: Reversible::No,
+        undo: "impossible: only the backup has them then".into(),
+        frozen: false,
+        steps: vec![Step {
+            id: "drop".into(),
+            title: "drop what was put away".into(),
+            statements,
+            locks,
+            in_transaction: true,
+            back: vec![],
+            rows: None,
+            action: Action::Statements,
+        }],
+        preflight,
+        verify,
+        rows: vec![],
+        unit: Unit::Twins,
+        count: twins.len() as u64,
+        undoes: None,
+    })
+}
+
+/// Has it been away for long enough, by the server's clock?
+async fn rested(cx: &PlanCx<'_>, name: &str, quiet_s: u64) -> Result<Preflight> {
+    let sql = "select r.id::text as run, extract(epoch from clock_timestamp() - e.at::timestamptz)::float8 as seconds \
+               from midwatch.events e join midwatch.runs r on r.id = e.run \
+               where r.operation = 'cleanup' and e.kind = 'step' and e.body::json ->> 'id' = 'put-away' \
+               and (r.name = 'all' or $1 = any (string_to_array(r.name, ','))) order by e.seq desc limit 1";
+    let found: Vec<PutAway> = cx.cx.read().await?.fetch(sql, &[Param::from(name)]).await?;
+    let Some(put) = found.into_iter().next() else {
+        let text = format!("{name}: the journal does not say when its table was put away");
+        return Ok(Preflight::new("quiet", Ready::Fail, text));
+    };
+    #[expect(clippy::cast_precision_loss, reason = "seconds")]
+    let long = put.seconds >= quiet_s as f64;
+    let hours = put.seconds / 3_600.0;
+    let text =
+        format!("{name}: put away by run {}, {hours:.1} h ago; {} h are asked for", put.run, quiet_s / 3_600);
+    Ok(Preflight::new("quiet", if long { Ready::Ok } else { Ready::Fail }, text))
+}
