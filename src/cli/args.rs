@@ -90,7 +90,7 @@ pub(super) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
-    /// init, backfill, fix, resolve, requeue
+    /// init, backfill, fix, resolve, requeue, copy-missing, repair-triggers, repair, switchover, rollback, cleanup
     #[arg(value_name = "OPERATION")]
     pub(super) operation: String,
     /// On what, as in the profile; left out: the only one it has
@@ -152,6 +152,9 @@ pub(super) struct RunsArgs {
     /// Only runs before this one: the next page
     #[arg(long, value_name = "RUN", conflicts_with = "run")]
     pub(super) before: Option<String>,
+    /// Write the run's logs into a directory: all that happened, and the counts of each stage
+    #[arg(long, value_name = "DIR", requires = "run")]
+    pub(super) logs: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,14 +1,15 @@
 //! `runs` and `journal verify`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::json;
 
 use super::args::RunsArgs;
 use super::output::Output;
 use crate::engine::journal::{self, JournalShown};
-use crate::engine::{Engine, Result};
-use crate::report::{json, text};
+use crate::engine::{Class, Engine, Error, Result};
+use crate::report::{json, logs, text};
 
 /// Drifted rows listed with a run.
 const DRIFTED: u32 = 1_000;
@@ -28,10 +29,33 @@ pub(super) async fn list(engine: &Engine, args: &RunsArgs, out: &Output) -> Resu
     let events = journal::events(&*engine.facts, id).await?;
     let drifted = journal::drifted(&*engine.facts, id, DRIFTED).await?;
     let shown = JournalShown { record, events, drifted };
+    if let Some(dir) = &args.logs {
+        return write_logs(dir, &shown, out);
+    }
     if out.json {
         out.value(&json::run(&shown))?;
     } else {
         out.text(&text::run(&shown, out.style()))?;
+    }
+    Ok(0)
+}
+
+/// One line for each file that was written.
+fn write_logs(dir: &Path, shown: &JournalShown, out: &Output) -> Result<u8> {
+    let failed = |path: &Path, e: &std::io::Error| {
+        Error::new(Class::Failed, format!("failed to write {}: {e}", path.display()))
+    };
+    std::fs::create_dir_all(dir).map_err(|e| failed(dir, &e))?;
+    let mut written = Vec::new();
+    for (name, text) in logs::of(shown) {
+        let path = dir.join(name);
+        std::fs::write(&path, text).map_err(|e| failed(&path, &e))?;
+        written.push(path.display().to_string());
+    }
+    if out.json {
+        out.value(&json::named("logs", json!(written)))?;
+    } else {
+        out.text(&format!("{}\n", written.join("\n")))?;
     }
     Ok(0)
 }

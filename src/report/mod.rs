@@ -2,5 +2,6 @@
 
 mod change;
 pub mod json;
+pub mod logs;
 pub mod table;
 pub mod text;

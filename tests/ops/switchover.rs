@@ -147,3 +147,72 @@ async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
     let (_, value) = world.json(&["check", "parity/revenues"]);
     assert_eq!(value["checks"][0]["facts"]["legacy_rows"], Value::Null);
 }
+
+#[tokio::test]
+async fn stages_are_kept_with_their_counts_and_exported_as_two_logs() {
+    let world = ready().await;
+    let said = world.file("said");
+    let (before, after) = (
+        format!("before=echo off > {0}; echo flag off", said.display()),
+        format!("after=echo on >> {}", said.display()),
+    );
+    let run = done(&world, &["switchover", "--set", "monitor=1s", "--set", &before, "--set", &after]);
+    assert_eq!(std::fs::read_to_string(&said).unwrap(), "off\non\n");
+    let dir = world.file("logs");
+    let id = run["id"].as_str().unwrap();
+    let (code, value) = world.json(&["runs", id, "--logs", dir.to_str().unwrap()]);
+    assert_eq!((code, value["logs"].as_array().unwrap().len()), (0, 2), "{value:#}");
+    let read = |start: &str| {
+        let file = std::fs::read_dir(&dir)
+            .unwrap()
+            .map(|f| f.unwrap().path())
+            .find(|p| p.file_name().unwrap().to_str().unwrap().starts_with(start));
+        std::fs::read_to_string(file.unwrap()).unwrap()
+    };
+    let (log, counts) = (read("switchover_"), read("row_counts_"));
+    for said in [
+        "PRE-FLIGHT public.daily_cash_balances=",
+        "BACKUP ",
+        "restored into a private PostgreSQL",
+        "COMPARED",
+        "HOOK ",
+        "command=echo off",
+        "code=0",
+        "flag off",
+        "STEP enable",
+        "held_ms=",
+        "MONITOR",
+        "DONE public.daily_cash_balances_legacy=",
+        "END applied",
+    ] {
+        assert!(log.contains(said), "{said}: {log}");
+    }
+    let stages: Vec<_> = counts.lines().filter_map(|l| l.strip_prefix("=== ")?.split(' ').next()).collect();
+    assert_eq!(stages, ["PRE-FLIGHT", "POST-BACKUP", "PRE-MIGRATION", "POST-MIGRATION", "DONE"]);
+    assert!(counts.contains("sum(amount_cents)"), "{counts}");
+}
+
+#[tokio::test]
+async fn a_command_that_fails_stops_it_before_the_switch() {
+    let world = ready().await;
+    let plan = world.plan(
+        "p.json",
+        &["switchover", "--set", "before=echo no flag service; exit 3", "--set", "backup=skip"],
+    );
+    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+    assert_eq!((code, value["run"]["outcome"].as_str()), (7, Some("partial")), "{value:#}");
+    let message = value["run"]["error"]["message"]
+        .as_str()
+        .or(value["error"]["message"].as_str())
+        .unwrap_or_default()
+        .to_owned();
+    assert!(
+        message.contains("ended with 3: no flag service") && message.contains("nothing is switched"),
+        "{value:#}"
+    );
+    assert!(kinds(&world).await.contains("revenues=r"), "{}", kinds(&world).await);
+    let undo = world.undo("u.json", value["run"]["id"].as_str().unwrap());
+    world.applied("u.json", &undo);
+    let left = "select count(*)::text from pg_trigger where tgname like '%midwatch%' and not tgisinternal";
+    assert_eq!(world.value(left).await, "0");
+}

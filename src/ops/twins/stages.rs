@@ -181,10 +181,11 @@ impl<'a> Stages<'a> {
 
     /// `switched`: by the names that the tables have afterwards.
     pub(in crate::ops) fn measure(&mut self, stage: &str, switched: bool) {
-        let mut sql = String::new();
+        let (mut sql, mut place) = (String::new(), 0);
         for couple in self.couples {
             let (legacy, twin) = self.names(couple, switched);
             for (table, columns) in [(legacy, &couple.legacy), (twin, &couple.partitioned)] {
+                place += 1;
                 let sums: Vec<_> = couple
                     .twin
                     .sums
@@ -195,12 +196,13 @@ impl<'a> Stages<'a> {
                 let union = if sql.is_empty() { "" } else { " union all " };
                 let _ = write!(
                     sql,
-                    "{union}select {} as table, count(*) as rows, json_build_object({}) as sums from {table}",
+                    "{union}select {place} as place, {} as table, count(*) as rows, json_build_object({}) as sums from {table}",
                     literal(&table),
                     sums.join(", ")
                 );
             }
         }
+        let sql = format!("select m.table, m.rows, m.sums from ({sql}) m order by m.place");
         let measure = Measure { stage: stage.to_owned(), sql: sql.clone() };
         let id = stage.to_lowercase();
         self.push(

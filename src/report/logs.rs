@@ -1,0 +1,103 @@
+//! The two logs that people keep of a switchover: everything that happened, and the counts of each stage.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::engine::journal::{Event, JournalShown};
+use crate::engine::plan::text_of;
+
+/// A file's name and its text.
+pub type Log = (String, String);
+
+/// `OPERATION_20261121_204839.log` and, where counts were kept, `row_counts_20261121_204839.log`.
+pub fn of(shown: &JournalShown) -> Vec<Log> {
+    let run = &shown.record;
+    let stamp = run.started_at.format("%Y%m%d_%H%M%S");
+    let mut main = String::new();
+    let _ = writeln!(
+        main,
+        "run {} · {} {} · target {} · by {}",
+        run.id, run.operation, run.name, run.target, run.operator
+    );
+    for event in &shown.events {
+        let _ = writeln!(main, "[{}] {}", time(event), line(event));
+    }
+    let ended =
+        run.ended_at.map_or_else(|| "not ended".to_owned(), |t| t.format("%Y-%m-%d %H:%M:%SZ").to_string());
+    let _ = writeln!(
+        main,
+        "{} · {}{}",
+        run.outcome.word(),
+        ended,
+        run.message.as_ref().map_or_else(String::new, |m| format!(" · {m}"))
+    );
+    let mut out = vec![(format!("{}_{stamp}.log", run.operation), main)];
+    let counts = counts(shown);
+    if !counts.is_empty() {
+        out.push((format!("row_counts_{stamp}.log"), counts));
+    }
+    out
+}
+
+fn time(event: &Event) -> String {
+    event.at.get(..19).unwrap_or(&event.at).replace('T', " ")
+}
+
+fn body(event: &Event) -> Value {
+    serde_json::from_str(&event.body).unwrap_or_default()
+}
+
+fn line(event: &Event) -> String {
+    let b = body(event);
+    let text = |name: &str| text_of(&b[name]);
+    match event.kind.as_str() {
+        "intent" => format!("BEGIN plan {} ({} rows) digest {}", text("plan"), text("rows"), text("digest")),
+        "stage" if b["counts"].is_array() => {
+            let all = b["counts"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let tables: Vec<_> =
+                all.iter().map(|c| format!("{}={}", text_of(&c["table"]), c["rows"])).collect();
+            format!("{} {}", text("stage"), tables.join(" "))
+        }
+        "stage" => format!("{} {}", text("stage"), rest(&b, &["stage"])),
+        "backup" => format!(
+            "BACKUP {} ({} bytes, sha256 {}) {}",
+            text("file"),
+            text("bytes"),
+            text("sha256"),
+            text("verified")
+        ),
+        "step" => format!("STEP {} {}", text("id"), rest(&b, &["id", "step"])),
+        "outcome" => format!("END {} {}", text("outcome"), rest(&b, &["outcome", "proof"])),
+        kind => format!("{} {}", kind.to_uppercase(), rest(&b, &[])),
+    }
+}
+
+/// Whatever else there is, as names and values.
+fn rest(body: &Value, without: &[&str]) -> String {
+    let Some(fields) = body.as_object() else { return String::new() };
+    let said = fields.iter().filter(|(name, v)| !v.is_null() && !without.contains(&name.as_str()));
+    said.map(|(name, v)| format!("{name}={}", text_of(v).replace('\n', " | "))).collect::<Vec<_>>().join(" ")
+}
+
+fn counts(shown: &JournalShown) -> String {
+    let mut out = String::new();
+    for event in shown.events.iter().filter(|e| e.kind == "stage") {
+        let b = body(event);
+        let Some(all) = b["counts"].as_array() else { continue };
+        let _ = writeln!(out, "=== {} === {}", text_of(&b["stage"]), time(event));
+        for c in all {
+            let _ = writeln!(out, "{:<40} {:>14}", text_of(&c["table"]), c["rows"].to_string());
+            for (column, sum) in c["sums"].as_object().into_iter().flatten() {
+                let _ = writeln!(
+                    out,
+                    "  sum({column}){:>width$}",
+                    text_of(sum),
+                    width = 50_usize.saturating_sub(column.len())
+                );
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
