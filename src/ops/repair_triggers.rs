@@ -12,7 +12,7 @@ use crate::engine::profile::Profile;
 use crate::engine::rehearsal::Rehearsal;
 use crate::engine::tables::Table;
 use crate::engine::twin::Standing;
-use crate::engine::twin::mirror::{Mirror, Mirrored};
+use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};
 use crate::engine::{Class, Error, Result};
 
 pub(super) struct RepairTriggers;
@@ -184,9 +184,15 @@ impl Parts {
         let found: Vec<Found> = cx.cx.read().await?.fetch(FOUND, &params).await?;
         let mirror = mirror(cx, couple).await?;
         let enabling = enabling(couple, &found, &declared);
+        let shut_out = shut_out(cx, couple).await?;
         let mut wrong = vec!["they do not cover INSERT, UPDATE and DELETE of every row".to_owned()];
         if let (Some(enabling), Some(copy)) = (&enabling, copy) {
-            let fired = tried(copy, couple, &legacy, enabling).await?;
+            let mut fired = tried(copy, couple, &legacy, enabling).await?;
+            // In the copy nobody lacks a privilege.
+            if !shut_out.is_empty() && found.iter().any(|f| !f.definer) {
+                let whom = shut_out.join(", ");
+                fired.faults.push(format!("{whom} may write {} but not its twin", couple.legacy.relation));
+            }
             if fired.faults.is_empty() && !fired.fine.is_empty() {
                 self.proved(name, "as they are", &fired);
                 self.step(couple, enabling);
@@ -194,7 +200,7 @@ impl Parts {
             }
             wrong = fired.faults;
         }
-        let change = rewrite(couple, &mirror, &found, &declared);
+        let change = rewrite(couple, &mirror, &found, &declared, !shut_out.is_empty());
         self.preflight.push(Preflight::new(
             "found",
             Ready::Ok,
@@ -261,6 +267,16 @@ impl Parts {
     }
 }
 
+/// Roles that may write the legacy table but not its twin: a function that runs with their rights fails.
+async fn shut_out(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<String>> {
+    let sql = "select distinct pg_get_userbyid(x.grantee)::text as role from pg_class c cross join lateral aclexplode(c.relacl) x \
+               where c.oid = $1::oid and x.grantee <> 0 and x.privilege_type in ('INSERT', 'UPDATE', 'DELETE') \
+               and not (has_table_privilege(x.grantee, $2::oid, 'insert') and has_table_privilege(x.grantee, $2::oid, 'update') \
+                        and has_table_privilege(x.grantee, $2::oid, 'delete') and has_table_privilege(x.grantee, $2::oid, 'select')) order by 1";
+    let params = [Param::Int(couple.legacy.oid), Param::Int(couple.partitioned.oid)];
+    Ok(cx.cx.read().await?.texts(sql, &params).await?.into_iter().flatten().collect())
+}
+
 /// Triggers that the profile names, or one that we name.
 fn declared(couple: &Couple<'_>) -> Vec<String> {
     if !couple.twin.triggers.is_empty() {
@@ -303,7 +319,13 @@ fn enabling(couple: &Couple<'_>, found: &[Found], declared: &[String]) -> Option
 }
 
 /// The functions by column name, and triggers for whatever none of them fires on.
-fn rewrite(couple: &Couple<'_>, mirror: &Mirror, found: &[Found], declared: &[String]) -> Change {
+fn rewrite(
+    couple: &Couple<'_>,
+    mirror: &Mirror,
+    found: &[Found],
+    declared: &[String],
+    definer: bool,
+) -> Change {
     let table = &couple.legacy.relation;
     let schema = Relation::parse(table).schema;
     let own = Relation { schema, name: format!("midwatch_sync_{}", Relation::parse(table).name) }.to_string();
@@ -322,7 +344,8 @@ fn rewrite(couple: &Couple<'_>, mirror: &Mirror, found: &[Found], declared: &[St
     let usable = |f: &Found| f.whole() && f.others == 0;
     let mut covered = 0;
     for f in found.iter().filter(|f| usable(f)) {
-        write(&mut out, &f.function, &f.attributes(), Some(&f.function_definition));
+        let attributes = if definer && !f.definer { DEFINER.to_owned() } else { f.attributes() };
+        write(&mut out, &f.function, &attributes, Some(&f.function_definition));
         out.enable(table, f);
         covered |= f.kind;
     }
@@ -339,7 +362,7 @@ fn rewrite(couple: &Couple<'_>, mirror: &Mirror, found: &[Found], declared: &[St
     if missing.is_empty() {
         return out;
     }
-    write(&mut out, &own, "", None);
+    write(&mut out, &own, DEFINER, None);
     let (apart, rest): (Vec<_>, Vec<_>) = missing
         .into_iter()
         .partition(|(_, bit)| *bit == DELETE && free.len() > 1 && free.iter().any(|n| deletes(n)));

@@ -62,6 +62,7 @@ impl Copies {
         let server = Server::start(options).await?;
         server.create_database(DATABASE, None).await?;
         let mut said = format!("definitions by pg_dump {}", server.version());
+        self.roles(&server).await?;
         let mut errors = self.definitions(&server, "pre-data").await?;
         let mut owner = server.owner(DATABASE).await?;
         owner.execute_script(&format!("set search_path = {}", self.path())).await?;
@@ -94,6 +95,18 @@ impl Copies {
         command.env("PGCONNECT_TIMEOUT", "10");
         command.envs(std::env::var_os("HOME").map(|home| ("HOME", home)));
         command
+    }
+
+    /// The target's roles by name, with nothing that they may do: policies and grants speak of them.
+    async fn roles(&self, server: &Server) -> Result<()> {
+        let mut tx = Reader::new(self.target.clone()).begin(ReadOptions::default()).await?;
+        let names = tx.texts("select rolname::text from pg_roles where rolname !~ '^pg_'", &[]).await?;
+        let create = |name: &String| (name != server.user()).then(|| format!("create role {};", Ident(name)));
+        let create: String = names.iter().flatten().filter_map(create).collect();
+        if create.is_empty() {
+            return Ok(());
+        }
+        server.owner(DATABASE).await?.execute_script(&create).await
     }
 
     /// What could not be made of a section of the dump, as the server says it.

@@ -8,6 +8,7 @@ mod schema;
 mod world;
 mod writers;
 
+mod carried;
 mod contract;
 mod effects;
 mod guards;

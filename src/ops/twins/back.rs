@@ -160,7 +160,11 @@ async fn in_the_way(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Vec<Prefl
 async fn tried(cx: &PlanCx<'_>, couples: &[Couple<'_>], switch: &Switch, back: &[String]) -> Preflight {
     let outcome = async {
         let copy = super::copy(cx, couples).await?;
-        super::trial::roles(cx, &*copy).await?;
+        for couple in couples {
+            let (live, retired) = (&couple.partitioned, &couple.legacy);
+            let hangs = super::carry::of(cx, live, retired, vec![]).await?;
+            super::trial::publish(&*copy, &live.relation, &hangs.publications).await?;
+        }
         copy.execute(&back.join(";\n")).await?;
         let mut said = Vec::new();
         for (couple, part) in couples.iter().zip(&switch.parts) {
@@ -170,6 +174,7 @@ async fn tried(cx: &PlanCx<'_>, couples: &[Couple<'_>], switch: &Switch, back: &
                 legacy: part.names.live.to_string(),
                 twin: part.names.twin.to_string(),
                 forward: true,
+                unique: vec![],
             };
             let fired = fire(&*copy, couple, &table, &sides).await?;
             if !fired.faults.is_empty() {

@@ -6,7 +6,7 @@ with own as (
     'grants', coalesce((
       select json_agg(json_build_object('grantee', case when a.grantee = 0 then 'public' else pg_get_userbyid(a.grantee) end,
                                         'privilege', a.privilege_type, 'column', a.attname, 'grantable', a.is_grantable)
-                      order by a.grantee, a.privilege_type, a.attname)
+                      order by pg_get_userbyid(a.grantee), a.privilege_type, a.attname)
       from (select x.grantee, x.privilege_type, x.is_grantable, null::name as attname from aclexplode(c.relacl) x
             union all
             select x.grantee, x.privilege_type, x.is_grantable, t.attname
@@ -43,7 +43,9 @@ keys as (
   from pg_index i where i.indrelid in ($1::oid, $2::oid) and i.indisvalid)
 select (select facts from own where oid = $1::oid) as legacy, (select facts from own where oid = $2::oid) as twin,
   coalesce((select json_agg(json_build_object('name', format('%I.%I', n.nspname, v.relname), 'materialized', v.relkind = 'm',
-                     'options', array_to_string(v.reloptions, ', '), 'definition', pg_get_viewdef(v.oid)) order by v.oid)
+                     'options', array_to_string(v.reloptions, ', '), 'definition', pg_get_viewdef(v.oid),
+                     'columns', (select json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod)) order by a.attnum)
+                                 from pg_attribute a where a.attrelid = v.oid and a.attnum > 0 and not a.attisdropped)) order by v.oid)
             from (select distinct w.ev_class from pg_depend p join pg_rewrite w on w.oid = p.objid
                   where p.classid = 'pg_rewrite'::regclass and p.refclassid = 'pg_class'::regclass and p.refobjid = $1::oid
                     and w.ev_class <> $1::oid) d

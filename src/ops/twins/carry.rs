@@ -7,6 +7,7 @@ use crate::engine::Result;
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::PlanCx;
 use crate::engine::ports::Param;
+use crate::engine::twin::catalog::Table;
 
 /// Everything of both tables that is not rows.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -78,6 +79,17 @@ pub(in crate::ops) struct View {
     pub(in crate::ops) materialized: bool,
     pub(in crate::ops) options: Option<String>,
     pub(in crate::ops) definition: String,
+    /// Names and types.
+    pub(in crate::ops) columns: Vec<(String, String)>,
+}
+
+impl View {
+    /// The types that it has, whatever those of the table are.
+    fn cast(&self, definition: &str) -> String {
+        let columns: Vec<_> =
+            self.columns.iter().map(|(name, kind)| format!("q.{0}::{kind} as {0}", Ident(name))).collect();
+        format!("select {} from ({definition}) q", columns.join(", "))
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -115,12 +127,22 @@ pub(in crate::ops) struct Conflict {
 const BELONGINGS: &str = include_str!("belongings.sql");
 
 pub(in crate::ops) async fn belongings(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Belongings> {
+    of(cx, &couple.legacy, &couple.partitioned, couple.twin.triggers.clone()).await
+}
+
+/// What hangs on a table, next to another that is to take its place.
+pub(in crate::ops) async fn of(
+    cx: &PlanCx<'_>,
+    table: &Table,
+    other: &Table,
+    mirrors: Vec<String>,
+) -> Result<Belongings> {
     let params = [
-        Param::Int(couple.legacy.oid),
-        Param::Int(couple.partitioned.oid),
-        Param::Texts(couple.twin.triggers.clone()),
-        Param::Text(Some(Relation::parse(&couple.partitioned.relation).name)),
-        Param::Text(Some(Relation::parse(&couple.legacy.relation).name)),
+        Param::Int(table.oid),
+        Param::Int(other.oid),
+        Param::Texts(mirrors),
+        Param::Text(Some(Relation::parse(&other.relation).name)),
+        Param::Text(Some(Relation::parse(&table.relation).name)),
     ];
     let mut tx = cx.cx.read().await?;
     tx.one(BELONGINGS, &params).await
@@ -179,14 +201,14 @@ impl Names {
 
 impl Belongings {
     /// All that can be carried, for tables that have their new names already.
-    pub(in crate::ops) fn carry(&self, names: &Names, out: &mut Carried) {
+    pub(in crate::ops) fn carry(&self, names: &Names, retyped: bool, out: &mut Carried) {
         self.owner(names, out);
         self.columns(names, out);
         self.grants(names, out);
         self.row_security(names, out);
         self.publish(names, out);
         self.comments(names, out);
-        self.views(out);
+        self.views(retyped, out);
         self.triggers(names, out);
     }
 
@@ -210,7 +232,28 @@ impl Belongings {
                         format!("select setval({}, last_value, is_called) from {from}", literal(to)),
                         format!("select setval({}, last_value, is_called) from {to}", literal(from)),
                     );
-                    out.said.push(format!("{} goes on where {from} was", to));
+                    if !twin.identity {
+                        self.usage(to, out);
+                    }
+                    out.said.push(format!("{to} goes on where {from} was"));
+                    continue;
+                }
+                // The number comes from the same place as before; an identity cannot be moved.
+                (Some(from), None) if own.identity => {
+                    out.both(
+                        format!(
+                            "alter table {live} alter column {column} set default nextval({})",
+                            literal(from)
+                        ),
+                        match &twin.default {
+                            Some(text) => {
+                                format!("alter table {live} alter column {column} set default {text}")
+                            }
+                            None => format!("alter table {live} alter column {column} drop default"),
+                        },
+                    );
+                    self.usage(from, out);
+                    out.said.push(format!("sequence {from}"));
                     continue;
                 }
                 (Some(from), _) if own.owns => {
@@ -229,6 +272,24 @@ impl Belongings {
                 None => format!("alter table {live} alter column {column} drop default"),
             };
             out.both(set(&own.default), set(&twin.default));
+        }
+    }
+
+    /// An identity asks nobody for its sequence, a default does.
+    fn usage(&self, sequence: &str, out: &mut Carried) {
+        let mut roles: Vec<&str> = vec![];
+        for g in
+            self.legacy.grants.iter().filter(|g| g.privilege == "INSERT" && g.grantee != self.legacy.owner)
+        {
+            if !roles.contains(&g.grantee.as_str()) {
+                roles.push(&g.grantee);
+                let whom =
+                    if g.grantee == "public" { "public".to_owned() } else { Ident(&g.grantee).to_string() };
+                out.both(
+                    format!("grant usage on sequence {sequence} to {whom}"),
+                    format!("revoke usage on sequence {sequence} from {whom}"),
+                );
+            }
         }
     }
 
@@ -327,17 +388,15 @@ impl Belongings {
     }
 
     /// The text of a view names its table; made again, it reads whatever has that name by then.
-    fn views(&self, out: &mut Carried) {
+    fn views(&self, retyped: bool, out: &mut Carried) {
         for view in self.views.iter().filter(|v| !v.materialized) {
             let options = view.options.as_ref().map_or_else(String::new, |o| format!(" with ({o})"));
-            let again = format!(
-                "create or replace view {}{options} as {}",
-                view.name,
-                view.definition.trim().trim_end_matches(';')
-            );
-            out.statements.push(again.clone());
+            let definition = view.definition.trim().trim_end_matches(';');
+            let again = |text: &str| format!("create or replace view {}{options} as {text}", view.name);
+            let there = if retyped { again(&view.cast(definition)) } else { again(definition) };
+            out.statements.push(there);
             // After everything else is back: the name must be the legacy table's again.
-            out.back.push(again);
+            out.back.push(again(definition));
             out.said.push(format!("view {}", view.name));
         }
     }

@@ -40,6 +40,8 @@ pub(in crate::ops) struct Sides {
     pub(in crate::ops) twin: String,
     /// The legacy table is written, and its twin follows.
     pub(in crate::ops) forward: bool,
+    /// Columns of unique keys on the side that follows: what is written must not be refused there by right.
+    pub(in crate::ops) unique: Vec<String>,
 }
 
 impl Sides {
@@ -49,6 +51,7 @@ impl Sides {
             legacy: couple.legacy.relation.clone(),
             twin: couple.partitioned.relation.clone(),
             forward: true,
+            unique: vec![],
         }
     }
 }
@@ -257,7 +260,8 @@ impl Scene<'_> {
     }
 
     fn like_another(&self, key: &Key, other: &Key) -> String {
-        let unique = |c: &str| self.table.unique_keys.iter().flatten().any(|k| k == c);
+        let unique =
+            |c: &str| self.table.unique_keys.iter().flatten().chain(&self.sides.unique).any(|k| k == c);
         let columns = self.columns(|c| !unique(c) && !self.couple.layout.key.iter().any(|k| k == c));
         self.update(&self.of_other(&columns, other), key)
     }

@@ -146,6 +146,16 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
     for view in b.views.iter().filter(|v| v.materialized) {
         out.push(warn("materialized_view", format!("{name}: {} keeps reading the retired table", view.name)));
     }
+    if !couple.columns.retyped.is_empty() {
+        let views: Vec<_> = b.views.iter().filter(|v| !v.materialized).map(|v| v.name.as_str()).collect();
+        if !views.is_empty() {
+            let text = format!(
+                "{name}: {} keep their column types by casts: they cannot be written through meanwhile",
+                views.join(", ")
+            );
+            out.push(warn("view", text));
+        }
+    }
     for t in b.triggers.iter().filter(|t| t.constraint && !t.mirrors) {
         out.push(accepted.unless(
             "constraint_trigger",

@@ -85,7 +85,7 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     let invoker =
         cx.cx.server.version.split('.').next().and_then(|v| v.parse::<u32>().ok()).is_some_and(|v| v >= 15);
     names.swap(&mut carried, &columns, invoker);
-    belongings.carry(&names, &mut carried);
+    belongings.carry(&names, !couple.columns.retyped.is_empty(), &mut carried);
     // Reverse sync begins where the forward one ends, in the same transaction.
     carried.statements.push(mirror.reverse(&function, DEFINER));
     carried.back.insert(0, Mirror::idle(&function, DEFINER));

@@ -2,7 +2,7 @@
 //! have failed with production in its hands.
 
 use super::Couple;
-use super::carry::Names;
+use super::carry::{Names, Publication};
 use super::firing::{Fired, Sides, fire};
 use super::switch::{Part, Switch};
 use crate::engine::ident::{Ident, literal};
@@ -45,7 +45,9 @@ async fn all(
     copy: &dyn Rehearsal,
     out: &mut Tried,
 ) -> Result<()> {
-    surroundings(cx, couples, switch, copy).await?;
+    for (couple, part) in couples.iter().zip(&switch.parts) {
+        owners(couple, part, copy).await?;
+    }
     let mut broken = false;
     for couple in couples {
         let table = Table::find(cx, &couple.legacy.relation).await?;
@@ -71,6 +73,7 @@ async fn all(
             legacy: part.names.retired.to_string(),
             twin: part.names.live.to_string(),
             forward: false,
+            unique: Table::find(cx, &couple.legacy.relation).await?.unique_keys.concat(),
         };
         let fired = fire(copy, couple, &table, &sides).await?;
         out.preflight.push(said("reverse_sync", "after the switch", couple, &fired));
@@ -125,59 +128,30 @@ async fn millis(copy: &dyn Rehearsal) -> Result<i64> {
     Ok(text.and_then(|t| t.parse().ok()).unwrap_or(0))
 }
 
-/// Roles, owners and publications are no part of a copy's definitions.
-async fn surroundings(
-    cx: &PlanCx<'_>,
-    couples: &[Couple<'_>],
-    switch: &Switch,
-    copy: &dyn Rehearsal,
-) -> Result<()> {
-    roles(cx, copy).await?;
-    for (couple, part) in couples.iter().zip(&switch.parts) {
-        owners(couple, part, copy).await?;
-    }
-    Ok(())
-}
-
-/// The target's roles, by name.
-pub(in crate::ops) async fn roles(cx: &PlanCx<'_>, copy: &dyn Rehearsal) -> Result<()> {
-    let roles = "select rolname::text from pg_roles where rolname !~ '^pg_'";
-    for role in cx.cx.read().await?.texts(roles, &[]).await?.into_iter().flatten() {
-        let create = format!(
-            "do {}",
-            literal(&format!(
-                "begin create role {}; exception when duplicate_object then null; end",
-                Ident(&role)
-            ))
-        );
-        copy.execute(&create).await?;
-    }
-    Ok(())
-}
-
+/// Owners and publications are no part of a copy's definitions.
 async fn owners(couple: &Couple<'_>, part: &Part, copy: &dyn Rehearsal) -> Result<()> {
-    for (table, own) in
-        [(&couple.legacy, &part.belongings.legacy), (&couple.partitioned, &part.belongings.twin)]
-    {
+    let b = &part.belongings;
+    for (table, own) in [(&couple.legacy, &b.legacy), (&couple.partitioned, &b.twin)] {
         copy.execute(&format!("alter table {} owner to {}", table.relation, Ident(&own.owner))).await?;
     }
-    for p in part.belongings.publications.iter().filter(|p| !p.all_tables) {
+    publish(copy, &couple.legacy.relation, &b.publications).await
+}
+
+/// Publications of a table are made for it.
+pub(in crate::ops) async fn publish(
+    copy: &dyn Rehearsal,
+    table: &str,
+    publications: &[Publication],
+) -> Result<()> {
+    for p in publications.iter().filter(|p| !p.all_tables) {
+        let (name, via) =
+            (Ident(&p.name), if p.via_root { " with (publish_via_partition_root = true)" } else { "" });
+        let create =
+            format!("begin create publication {name}{via}; exception when duplicate_object then null; end");
+        copy.execute(&format!("do {}", literal(&create))).await?;
         let columns = p.columns.as_ref().map_or_else(String::new, |c| format!(" ({c})"));
         let filter = p.filter.as_ref().map_or_else(String::new, |f| format!(" where ({f})"));
-        let sql = format!(
-            "do {}",
-            literal(&format!(
-                "begin create publication {0}; exception when duplicate_object then null; end",
-                Ident(&p.name)
-            ))
-        );
-        copy.execute(&sql).await?;
-        let add = format!(
-            "alter publication {} add table {}{columns}{filter}",
-            Ident(&p.name),
-            couple.legacy.relation
-        );
-        copy.execute(&add).await?;
+        copy.execute(&format!("alter publication {name} add table {table}{columns}{filter}")).await?;
     }
     Ok(())
 }
