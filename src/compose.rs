@@ -17,6 +17,7 @@ use crate::engine::target::Environment;
 use crate::engine::{Engine, Error, Result};
 use crate::ops;
 use crate::profile::{Disk, Library, Selected, detect, generic};
+use crate::rehearse::Theatre;
 use crate::sandbox::{Copies, Dumps, Shell};
 use crate::store::{Scratch, StateKey, StateMirror, StateProofs, state_dir};
 
@@ -51,6 +52,11 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         server.database.clone(),
         place,
     );
+    let stage = Theatre::new(
+        Copies::new(connection.clone(), server.version.clone(), profile.search_path.clone()),
+        selected.clone(),
+        selected.config.profile.clone().unwrap_or_else(|| profile.name.clone()),
+    );
     let rehearsals = Copies::new(connection, server.version.clone(), profile.search_path.clone());
     let journal = bootstrap::state(&*reader).await;
     Ok(Engine {
@@ -76,6 +82,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
             signer: Arc::new(StateKey::new(selected.state_dir.clone().or_else(state_dir))),
             backups: Arc::new(dumps),
             hooks: Arc::new(Shell),
+            stage: Arc::new(stage),
             sleep: |time| Box::pin(tokio::time::sleep(time)),
         },
         clock: Utc::now,

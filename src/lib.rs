@@ -10,6 +10,7 @@
 //! - [`profile`]: configuration and profiles; a new kind of system is a file, not code.
 //! - [`sandbox`]: private throwaway servers, and the demo on them.
 //! - [`report`]: results as JSON, text, CSV, Markdown.
+//! - [`rehearse`]: a switchover played through, with an engine of its own on a copy.
 //! - [`cli`] and [`tui`]: two ways to the same engine.
 //!
 //! Invariants: a read never writes (the server holds every reader transaction read-only); unknown is
@@ -23,6 +24,7 @@ pub mod engine;
 pub mod launch;
 pub mod ops;
 pub mod profile;
+pub mod rehearse;
 pub mod report;
 pub mod sandbox;
 pub mod store;

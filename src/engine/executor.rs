@@ -205,6 +205,7 @@ impl Run<'_> {
                 Action::Prove { proofs } => self.compare_all(proofs).await?,
                 Action::Swap(swap) => self.swap(step, swap).await?,
                 Action::Monitor(monitor) => self.monitor(monitor).await?,
+                Action::Rehearse(play) => self.rehearse(play).await?,
             }
             let next = self.begun.step + 1;
             if let Err(e) = self.writer.next_step(&self.begun, next).await {

@@ -13,7 +13,7 @@ use super::plan::{Identity, Plan, PlannedRow};
 use super::ports::Fut;
 use super::progress::{Control, Done, Watcher};
 use super::rowset::{RowSet, Spools};
-use super::switch::{Backups, Hooks};
+use super::switch::{Backups, Hooks, Stage};
 use super::target::Server;
 use super::writer::Writers;
 use super::{Engine, bootstrap, executor, planner};
@@ -32,6 +32,8 @@ pub struct Means {
     pub backups: Arc<dyn Backups>,
     /// Runs the operator's commands.
     pub hooks: Arc<dyn Hooks>,
+    /// Plays switchovers through.
+    pub stage: Arc<dyn Stage>,
     /// Lets time pass.
     pub sleep: fn(Duration) -> Fut<'static, ()>,
 }

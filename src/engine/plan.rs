@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::change::RowChange;
-use super::switch::{Dump, Hook, Measure, Monitor, Proof, Swap};
+use super::switch::{Dump, Hook, Measure, Monitor, Play, Proof, Swap};
 use super::target::{Environment, Server};
 
 /// Rows that the plan itself carries; all of them are in its [`super::rowset::RowSet`].
@@ -143,6 +143,8 @@ pub enum Action {
     Swap(Box<Swap>),
     /// Looks on.
     Monitor(Monitor),
+    /// A switchover, played through in a copy.
+    Rehearse(Box<Play>),
 }
 
 /// A step.

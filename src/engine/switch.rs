@@ -185,3 +185,68 @@ pub trait Hooks: Send + Sync {
     /// Runs one, and ends it when its time is over.
     fn run<'a>(&'a self, hook: &'a Hook) -> Fut<'a, Result<Ran>>;
 }
+
+/// A switchover to be played through in a copy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Play {
+    /// The set, as the switchover would name it.
+    pub name: String,
+    /// Its parameters.
+    pub params: std::collections::BTreeMap<String, String>,
+    /// The twins' tables that get rows.
+    pub twins: Vec<PlayTwin>,
+    /// Rows of each legacy table that are copied at most; absent: all.
+    pub rows: Option<u64>,
+    /// Sessions that write meanwhile.
+    pub writers: u32,
+    /// How long they write before the switch, after it and after the way back.
+    pub seconds: u64,
+}
+
+/// A twin of a [`Play`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayTwin {
+    /// The legacy table.
+    pub legacy: String,
+    /// Its twin.
+    pub twin: String,
+    /// The key of a row, with its types.
+    pub key: Vec<(String, String)>,
+    /// A column of the partition key that is a time.
+    pub time: Option<String>,
+    /// Columns that an inserted copy of a row takes over; the others come from their defaults.
+    pub columns: Vec<String>,
+    /// A column that is written over and over.
+    pub column: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Played {
+    /// What was copied, in words.
+    pub copied: String,
+    /// The switchover's preflight there: id, verdict, message.
+    pub preflight: Vec<(String, String, String)>,
+    /// Locks held by the switch, and by the way back (milliseconds).
+    pub held_ms: u64,
+    /// The way back.
+    pub back_ms: u64,
+    /// Attempts that the switch took.
+    pub attempts: u64,
+    /// Statements that the writers committed.
+    pub writes: u64,
+    /// Writes that the tables themselves refused (a unique key, a CHECK), before the switch as after it.
+    pub refused: u64,
+    /// Their latency, over all: median, 99th percentile, longest (milliseconds).
+    pub latency_ms: (f64, f64, f64),
+    /// The longest of those that began before the switch and ended after it had begun.
+    pub stall_ms: f64,
+    /// What went wrong, in words; none: it would do.
+    pub failures: Vec<String>,
+}
+
+/// Plays switchovers through in copies.
+pub trait Stage: Send + Sync {
+    /// Copies, switches, writes, takes back.
+    fn rehearse<'a>(&'a self, play: &'a Play) -> Fut<'a, Result<Played>>;
+}

@@ -5,6 +5,7 @@ mod cleanup;
 mod copy_missing;
 mod fix;
 mod init;
+mod rehearse;
 mod repair;
 mod repair_triggers;
 mod requeue;
@@ -26,6 +27,7 @@ pub const ALL: &[&dyn Operation] = &[
     &copy_missing::CopyMissing,
     &repair_triggers::RepairTriggers,
     &repair::Repair,
+    &rehearse::Rehearse,
     &switchover::Switchover,
     &rollback::Rollback,
     &cleanup::Cleanup,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use super::twins::ready::{Accepted, around, dependants, ownership, parity, sent};
 use super::twins::stages::{self, Stages};
 use super::twins::switch::Switch;
@@ -9,9 +11,10 @@ use super::twins::trial::trial;
 use super::twins::{Couple, rollback_draft};
 use crate::engine::journal::RunRecord;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
-use crate::engine::plan::{Reversible, Unit};
-use crate::engine::ports::Fut;
+use crate::engine::plan::{Preflight, Ready, Reversible, Unit};
+use crate::engine::ports::{Fut, Param};
 use crate::engine::profile::Profile;
+use crate::engine::switch::Played;
 use crate::engine::twin::Standing;
 use crate::engine::twin::marker::{self, Watch};
 use crate::engine::{Class, Error, Result};
@@ -95,6 +98,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     preflight.extend(stages::backups(cx, &asked, bytes));
     let tried = trial(cx, &couples, &switch).await;
     preflight.extend(tried.preflight);
+    let rehearsed = rehearsal(cx, name).await;
     let mut out = Stages::new(&couples, &switch, &asked);
     out.measure("PRE-FLIGHT", false);
     if out.backup() {
@@ -109,10 +113,11 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     out.measure("POST-MIGRATION", false);
     out.prepare();
     out.hook("before");
-    out.enable(tried.swap_ms);
+    out.enable(measured(&rehearsed, tried.swap_ms));
     out.hook("after");
     out.monitor();
     out.measure("DONE", true);
+    preflight.push(compared(&rehearsed, &preflight));
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     Ok(Draft {
         why: format!("{} shall be the partitioned tables from now on", names.join(", ")),
@@ -135,4 +140,93 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
 async fn watched(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Watch> {
     let mut tx = cx.cx.read().await?;
     marker::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await
+}
+
+#[derive(Deserialize)]
+struct Rehearsal {
+    run: String,
+    age_h: f64,
+    body: Played,
+}
+
+/// The latest rehearsal of this very set. Without a journal, or one that is not understood, there is none.
+async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Option<Rehearsal> {
+    let sql = "select r.id::text as run, e.body::json as body, \
+               (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
+               from midwatch.events e join midwatch.runs r on r.id = e.run \
+               where e.kind = 'rehearsal' and r.operation = 'rehearse' and r.name = $1 order by e.seq desc limit 1";
+    let mut tx = cx.cx.read().await.ok()?;
+    tx.fetch::<Rehearsal>(sql, &[Param::from(name)]).await.ok()?.into_iter().next()
+}
+
+/// How long locks were held, and where that was seen.
+fn measured(rehearsed: &Option<Rehearsal>, trial_ms: Option<u64>) -> Option<(u64, String)> {
+    if let Some(r) = rehearsed.as_ref().filter(|r| r.body.failures.is_empty()) {
+        let p = &r.body;
+        let place = format!(
+            "rehearsal run {}: {} writes beside it, the longest wait {:.0} ms, back in {} ms; {}",
+            r.run, p.writes, p.stall_ms, p.back_ms, p.copied
+        );
+        return Some((p.held_ms, place));
+    }
+    trial_ms.map(|ms| (ms, "a copy of the definitions with a few rows, on this machine".to_owned()))
+}
+
+/// What the rehearsal met, and this plan does not, or the other way round.
+fn compared(rehearsed: &Option<Rehearsal>, now: &[Preflight]) -> Preflight {
+    let Some(r) = rehearsed else {
+        return Preflight::new("rehearsal", Ready::Warn, "never rehearsed from here: midwatch plan rehearse");
+    };
+    if let Some(failure) = r.body.failures.first() {
+        let text = format!("rehearsal run {} failed: {failure}", r.run);
+        return Preflight::new("rehearsal", Ready::Warn, text);
+    }
+    // What differs between a copy and its original by nature.
+    let elsewhere = |id: &str| {
+        matches!(
+            id,
+            "rehearsal"
+                | "connection"
+                | "journal"
+                | "operator"
+                | "replicas"
+                | "load"
+                | "disk"
+                | "backup"
+                | "marker"
+                | "long_transaction"
+                | "replication_slot"
+                | "sequence"
+                | "parity"
+                | "trial"
+                | "publication"
+                | "statements"
+        )
+    };
+    let there: Vec<(&str, &str)> = r
+        .body
+        .preflight
+        .iter()
+        .filter(|(id, status, _)| !elsewhere(id) && status != "ok")
+        .map(|(id, _, text)| (id.as_str(), text.as_str()))
+        .collect();
+    let here: Vec<(&str, &str)> = now
+        .iter()
+        .filter(|p| !elsewhere(&p.id) && p.status != Ready::Ok)
+        .map(|p| (p.id.as_str(), p.message.as_str()))
+        .collect();
+    let new: Vec<_> = here.iter().filter(|h| !there.contains(h)).map(|(_, text)| *text).collect();
+    let gone: Vec<_> = there.iter().filter(|t| !here.contains(t)).map(|(_, text)| *text).collect();
+    let when = format!("rehearsal run {}, {:.1} h ago", r.run, r.age_h);
+    if new.is_empty() && gone.is_empty() {
+        return Preflight::new("rehearsal", Ready::Ok, format!("{when}: met the same"));
+    }
+    let mut text = format!("this preflight differs from {when}");
+    if !new.is_empty() {
+        text = format!("{text}; not met there: {}", new.join("; "));
+    }
+    if !gone.is_empty() {
+        text = format!("{text}; met there only: {}", gone.join("; "));
+    }
+    Preflight::new("rehearsal", Ready::Warn, text)
 }

@@ -19,5 +19,5 @@ pub use backup::Dumps;
 pub use find::Binaries;
 pub use hooks::Shell;
 pub use place::MARKER;
-pub use rehearsal::Copies;
+pub use rehearsal::{Copies, Private};
 pub use server::{Options, Server};

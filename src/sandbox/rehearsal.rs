@@ -80,7 +80,7 @@ impl Copies {
         }
         let reader = Reader::new(Connection::new(Some(&url))?);
         reader.set_search_path(&self.search_path);
-        Ok(Made { facts: Arc::new(reader), owner: Mutex::new(owner), said, server })
+        Ok(Made { facts: Arc::new(reader), owner: Mutex::new(owner), said, path: self.path(), server })
     }
 
     fn path(&self) -> String {
@@ -288,6 +288,7 @@ pub(super) struct Made {
     facts: Arc<Reader>,
     owner: Mutex<Owner>,
     said: String,
+    path: String,
     server: Server,
 }
 
@@ -298,6 +299,40 @@ impl Made {
 
     pub(super) fn url(&self) -> String {
         self.server.url(DATABASE)
+    }
+}
+
+/// A copy for whoever needs its server, too: it ends with this.
+pub struct Private(Made);
+
+impl Private {
+    /// For clients.
+    pub fn url(&self) -> String {
+        self.0.url()
+    }
+
+    /// A place for files that go with it.
+    pub fn scratch(&self) -> std::path::PathBuf {
+        self.0.server.dir().join("scratch")
+    }
+
+    /// What was copied, and what could not be.
+    pub fn copied(&self) -> String {
+        self.0.said.clone()
+    }
+
+    /// An unrestricted session, with the target's search path.
+    pub async fn owner(&self) -> Result<Owner> {
+        let mut owner = self.0.server.owner(DATABASE).await?;
+        owner.execute_script(&format!("set search_path = {}", self.0.path)).await?;
+        Ok(owner)
+    }
+}
+
+impl Copies {
+    /// A copy with its server; in memory if it is small.
+    pub async fn private(&self, copy: &Copy, memory: bool) -> Result<Private> {
+        Ok(Private(self.make(copy, memory).await?))
     }
 }
 

@@ -216,3 +216,36 @@ async fn a_command_that_fails_stops_it_before_the_switch() {
     let left = "select count(*)::text from pg_trigger where tgname like '%midwatch%' and not tgisinternal";
     assert_eq!(world.value(left).await, "0");
 }
+
+#[tokio::test]
+async fn a_rehearsal_measures_what_the_plan_then_shows() {
+    let world = ready().await;
+    let before = kinds(&world).await;
+    let rehearse = ["rehearse", "--set", "writers=2", "--set", "seconds=1", "--set", "rows=500"];
+    let run = done(&world, &rehearse);
+    assert_eq!(kinds(&world).await, before);
+    let (_, value) = world.json(&["runs", run["id"].as_str().unwrap()]);
+    let events = value["runs"][0]["events"].as_array().or(value["events"].as_array()).unwrap();
+    let body = events.iter().find(|e| e["kind"] == "rehearsal").unwrap()["body"].as_str().unwrap().to_owned();
+    let played: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(played["failures"], serde_json::json!([]), "{played:#}");
+    assert!(played["writes"].as_u64() > Some(20) && played["held_ms"].as_u64() > Some(0), "{played:#}");
+    assert!(played["copied"].as_str().unwrap().contains("500 of \"public\".\"revenues\""), "{played:#}");
+    let plan = world.plan("s.json", &["switchover", "--set", "backup=skip"]);
+    let step = plan["steps"].as_array().unwrap().iter().find(|s| s["id"] == "enable").unwrap();
+    assert_eq!(step["locks"][0]["held_ms"], played["held_ms"]);
+    let on = step["locks"][0]["measured_on"].as_str().unwrap();
+    assert!(on.starts_with(&format!("rehearsal run {}", run["id"].as_str().unwrap())), "{on}");
+    let said = |plan: &Value| {
+        plan["preflight"].as_array().unwrap().iter().find(|p| p["id"] == "rehearsal").unwrap().clone()
+    };
+    assert!(said(&plan)["message"].as_str().unwrap().ends_with("met the same"), "{:#}", said(&plan));
+    world.sql("create materialized view m as select count(*) from revenues").await;
+    let plan = world.plan("s.json", &["switchover", "--set", "backup=skip"]);
+    let said = said(&plan);
+    assert_eq!(said["status"], "warn");
+    assert!(
+        said["message"].as_str().unwrap().contains("not met there: revenues: public.m keeps reading"),
+        "{said:#}"
+    );
+}

@@ -7,7 +7,7 @@ use super::{LOOK_AGAIN, Run, Stopped};
 use crate::engine::error::{Class, Error};
 use crate::engine::ports::{ReadOptions, Snapshot};
 use crate::engine::progress::Phase;
-use crate::engine::switch::{Dump, Hook, Measure, Monitor};
+use crate::engine::switch::{Dump, Hook, Measure, Monitor, Play};
 
 /// Counting whole tables may take this long.
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
@@ -63,6 +63,23 @@ impl Run<'_> {
         }
         let body = serde_json::to_value(&made).unwrap_or_default();
         self.record("backup", &body).await
+    }
+
+    /// Nothing of the target is touched: what came of it goes into its journal.
+    pub(super) async fn rehearse(&mut self, play: &Play) -> Result<(), Stopped> {
+        self.tell(Phase::Working);
+        let played = self.engine.means.stage.rehearse(play).await.map_err(Stopped::known)?;
+        self.record("rehearsal", &serde_json::to_value(&played).unwrap_or_default()).await?;
+        match played.failures.first() {
+            None => Ok(()),
+            Some(first) => {
+                let more = played.failures.len() - 1;
+                let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+                let e = Error::new(Class::Failed, format!("the rehearsal failed: {first}{more}"));
+                let failed = e.hint("nothing of the target was touched; the run's entries tell all of it");
+                Err(Stopped { resumable: false, ..Stopped::known(failed) })
+            }
+        }
     }
 
     pub(super) async fn hook(&mut self, hook: &Hook) -> Result<(), Stopped> {

@@ -390,7 +390,7 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
 
 /// Has it been away for long enough, by the server's clock?
 async fn rested(cx: &PlanCx<'_>, name: &str, quiet_s: u64) -> Result<Preflight> {
-    let sql = "select r.id::text as run, extract(epoch from clock_timestamp() - e.at::timestamptz)::float8 as seconds \
+    let sql = "select r.id::text as run, extract(epoch from clock_timestamp() - coalesce(r.ended_at, r.beat_at))::float8 as seconds \
                from midwatch.events e join midwatch.runs r on r.id = e.run \
                where r.operation = 'cleanup' and e.kind = 'step' and e.body::json ->> 'id' = 'put-away' \
                and (r.name = 'all' or $1 = any (string_to_array(r.name, ','))) order by e.seq desc limit 1";

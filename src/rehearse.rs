@@ -1,0 +1,306 @@
+//! Plays a switchover through: a copy on a private server, an engine on it, writers beside it.
+//!
+//! Stands above the layers, like `compose`: it joins the sandbox with an engine of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+
+use crate::compose;
+use crate::db::postgres::owner::Owner;
+use crate::engine::guard::Typed;
+use crate::engine::ident::{Ident, literal};
+use crate::engine::maintain::Request;
+use crate::engine::operation::Params;
+use crate::engine::ports::Fut;
+use crate::engine::progress::{Control, Done};
+use crate::engine::rehearsal::{Copy, Follow, Rows};
+use crate::engine::switch::{Play, PlayTwin, Played, Stage};
+use crate::engine::target::Environment;
+use crate::engine::{Class, Engine, Error, Result, journal};
+use crate::profile::{Secret, Selected, TargetConfig};
+use crate::sandbox::{Copies, Private};
+
+/// Plays what is asked on copies of one target.
+pub struct Theatre {
+    copies: Copies,
+    selected: Selected,
+    profile: String,
+}
+
+impl Theatre {
+    /// `profile`: as the target's own engine has it.
+    pub fn new(copies: Copies, selected: Selected, profile: String) -> Self {
+        Self { copies, selected, profile }
+    }
+}
+
+impl Stage for Theatre {
+    fn rehearse<'a>(&'a self, play: &'a Play) -> Fut<'a, Result<Played>> {
+        Box::pin(self.play(play))
+    }
+}
+
+/// A statement of a writer: when it began, and how long it took.
+type Timed = (Instant, Duration);
+
+#[derive(Default)]
+struct Written {
+    times: Vec<Timed>,
+    refused: u64,
+    failures: Vec<String>,
+}
+
+impl Theatre {
+    async fn play(&self, play: &Play) -> Result<Played> {
+        let relations = play.twins.iter().flat_map(|t| [t.legacy.clone(), t.twin.clone()]).collect();
+        let follow = play.twins.iter().map(|t| Follow {
+            relation: t.twin.clone(),
+            like: t.legacy.clone(),
+            key: t.key.iter().map(|(k, _)| k.clone()).collect(),
+        });
+        let rows = Rows::Sample(play.rows.unwrap_or(i64::MAX.unsigned_abs()));
+        let wanted = Copy { relations, rows, follow: follow.collect(), ..Copy::default() };
+        // Many rows do not belong in memory.
+        let small = play.rows.is_some_and(|n| n <= 200_000);
+        let copy = self.copies.private(&wanted, small).await?;
+        let mut owner = copy.owner().await?;
+        for twin in &play.twins {
+            owner.execute_script(&numbers(twin)).await?;
+        }
+        owner.execute_script("analyze").await?;
+        let engine = self.engine(&copy, &copy.scratch()).await?;
+        apply(&engine, "init", None, BTreeMap::new()).await?;
+        let mut out = Played { copied: copy.copied(), ..Played::default() };
+        self.acts(play, &engine, &copy, &mut out).await?;
+        Ok(out)
+    }
+
+    async fn acts(&self, play: &Play, engine: &Engine, copy: &Private, out: &mut Played) -> Result<()> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut writers = Vec::new();
+        for n in 0..play.writers {
+            let owner = copy.owner().await?;
+            writers.push(tokio::spawn(write(owner, play.twins.clone(), u64::from(n), Arc::clone(&stop))));
+        }
+        let pause = Duration::from_secs(play.seconds);
+        tokio::time::sleep(pause).await;
+        let switched = apply(engine, "switchover", Some(&play.name), play.params.clone()).await;
+        let moments = match switched {
+            Err(e) => {
+                out.failures.push(e.message);
+                None
+            }
+            Ok((preflight, done)) => {
+                out.preflight = preflight;
+                judge("switchover", &done, out);
+                let held = held(engine, &done, "enable", out).await;
+                tokio::time::sleep(pause).await;
+                if out.failures.is_empty() {
+                    let params = BTreeMap::from([("monitor".to_owned(), "2s".to_owned())]);
+                    match apply(engine, "rollback", Some(&play.name), params).await {
+                        Err(e) => out.failures.push(e.message),
+                        Ok((_, back)) => {
+                            judge("rollback", &back, out);
+                            out.back_ms = held_ms(engine, &back, "swap-back").await;
+                            tokio::time::sleep(pause).await;
+                        }
+                    }
+                }
+                held
+            }
+        };
+        stop.store(true, Ordering::Relaxed);
+        finish(writers, moments, out).await;
+        Ok(())
+    }
+
+    async fn engine(&self, copy: &Private, home: &std::path::Path) -> Result<Engine> {
+        let config = TargetConfig {
+            profile: Some(self.profile.clone()),
+            environment: Some(Environment::Development),
+            ..self.selected.config.clone()
+        };
+        let config = TargetConfig { read_only: false, window: None, ..config };
+        let selected = Selected {
+            name: "rehearsal".into(),
+            config,
+            url: Some(Secret::new(copy.url())),
+            state_dir: Some(home.to_owned()),
+            ..self.selected.clone()
+        };
+        compose::connect(selected).await
+    }
+}
+
+fn judge(what: &str, done: &Done, out: &mut Played) {
+    if let Some(failure) = &done.failure {
+        out.failures.push(format!("{what}: {}", failure.message));
+    }
+}
+
+/// Sequences of a copy stand at their start; its rows do not.
+fn numbers(twin: &PlayTwin) -> String {
+    let block = format!(
+        "declare c record; begin for c in select a.attname, pg_get_serial_sequence({0}, a.attname) as s from pg_attribute a \
+         where a.attrelid = {0}::regclass and a.attnum > 0 and not a.attisdropped loop if c.s is not null then \
+         execute format('select setval(%L, coalesce((select max(%I) from {1}), 0) + 1)', c.s, c.attname); end if; end loop; end",
+        literal(&twin.legacy),
+        twin.legacy
+    );
+    format!("do {}", literal(&block))
+}
+
+type Preflight = Vec<(String, String, String)>;
+
+/// Plans, confirms with the plan's own phrase and applies, as an operator would.
+async fn apply(
+    engine: &Engine,
+    verb: &str,
+    name: Option<&str>,
+    params: BTreeMap<String, String>,
+) -> Result<(Preflight, Done)> {
+    let request =
+        Request::Operation { verb: verb.to_owned(), name: name.map(str::to_owned), params: Params(params) };
+    let planned = engine.plan(&request, &|_| ()).await?;
+    let word = |s: &crate::engine::plan::Ready| format!("{s:?}").to_lowercase();
+    let preflight: Preflight =
+        planned.plan.preflight.iter().map(|p| (p.id.clone(), word(&p.status), p.message.clone())).collect();
+    let blocked: Vec<_> =
+        planned.plan.preflight.iter().filter(|p| p.status.blocks()).map(|p| p.message.as_str()).collect();
+    if !blocked.is_empty() {
+        return Err(Error::new(Class::Refused, format!("{verb} would be refused: {}", blocked.join("; "))));
+    }
+    let phrase = planned.plan.phrase.clone();
+    let at = engine.server_time().await?;
+    let gate = engine.review(planned, true).await?;
+    let typed = Typed { phrase: &phrase, database: Some(&engine.server.database), at };
+    let approved = gate.confirm(&typed).map_err(|denied| denied.why)?;
+    let done = engine.run(approved, &Control::default(), &|_| ()).await;
+    Ok((preflight, done))
+}
+
+/// When the locks were held, by our clock, and what is noted of it.
+async fn held(engine: &Engine, done: &Done, step: &str, out: &mut Played) -> Option<(Instant, Duration)> {
+    out.held_ms = held_ms(engine, done, step).await;
+    let body = entry(engine, done, step).await?;
+    out.attempts = body["attempt"].as_u64().unwrap_or(0);
+    let ago = body["ago_ms"].as_f64()?;
+    let ended = Instant::now().checked_sub(Duration::from_secs_f64(ago.max(0.0) / 1_000.0))?;
+    let held = Duration::from_millis(out.held_ms);
+    Some((ended.checked_sub(held)?, held))
+}
+
+async fn held_ms(engine: &Engine, done: &Done, step: &str) -> u64 {
+    entry(engine, done, step).await.and_then(|b| b["held_ms"].as_u64()).unwrap_or(0)
+}
+
+async fn entry(engine: &Engine, done: &Done, step: &str) -> Option<serde_json::Value> {
+    let events = journal::events(&*engine.facts, done.run.as_deref()?).await.ok()?;
+    let now = engine.server_time().await.ok()?;
+    events.iter().find_map(|e| {
+        let mut body: serde_json::Value = serde_json::from_str(&e.body).ok()?;
+        if e.kind != "step" || body["id"] != step {
+            return None;
+        }
+        let at = chrono::DateTime::parse_from_rfc3339(&e.at.replace(' ', "T")).ok();
+        let ago = at.map(|at| (now - at.with_timezone(&chrono::Utc)).num_milliseconds());
+        body["ago_ms"] = serde_json::json!(ago);
+        Some(body)
+    })
+}
+
+async fn finish(writers: Vec<JoinHandle<Written>>, switch: Option<(Instant, Duration)>, out: &mut Played) {
+    let mut times: Vec<Timed> = Vec::new();
+    for writer in writers {
+        match writer.await {
+            Ok(w) => {
+                times.extend(w.times);
+                out.refused += w.refused;
+                out.failures.extend(w.failures.into_iter().map(|f| format!("a writer failed: {f}")));
+            }
+            Err(e) => out.failures.push(format!("a writer ended: {e}")),
+        }
+    }
+    out.writes = times.len() as u64;
+    let ms = |d: &Duration| d.as_secs_f64() * 1_000.0;
+    if let Some((from, held)) = switch {
+        // Of a few milliseconds of doubt, more is taken.
+        let (from, to) = (from.checked_sub(Duration::from_millis(100)).unwrap_or(from), from + held);
+        let across = times.iter().filter(|(at, took)| *at <= to && *at + *took >= from);
+        out.stall_ms = across.map(|(_, took)| ms(took)).fold(0.0, f64::max);
+    }
+    let mut all: Vec<f64> = times.iter().map(|(_, took)| ms(took)).collect();
+    all.sort_by(f64::total_cmp);
+    let at = |percent: usize| {
+        all.get((all.len() * percent / 100).min(all.len().saturating_sub(1))).copied().unwrap_or(0.0)
+    };
+    out.latency_ms = (at(50), at(99), at(100));
+}
+
+/// One application: rows of its own, and rows that are there.
+async fn write(mut owner: Owner, twins: Vec<PlayTwin>, seed: u64, stop: Arc<AtomicBool>) -> Written {
+    let mut out = Written::default();
+    let mut own: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut dice = seed * 7_919 + 1;
+    while !stop.load(Ordering::Relaxed) {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = usize::try_from((dice >> 20) % twins.len() as u64).unwrap_or(0);
+        let Some(twin) = twins.get(at) else { return out };
+        let (sql, key) = statement(twin, (dice >> 33) % 10, own.entry(at).or_default());
+        let began = Instant::now();
+        let params: Vec<&str> = key.iter().map(String::as_str).collect();
+        match owner.fetch_value(&sql, &params).await {
+            Ok(new) => {
+                out.times.push((began, began.elapsed()));
+                own.entry(at).or_default().extend(new);
+            }
+            // What the table refuses it would have refused anyway.
+            Err(e) if e.code.as_deref().is_some_and(|c| c.starts_with("23")) => out.refused += 1,
+            Err(e) => out.failures.push(format!("{} ({})", e.message, e.code.unwrap_or_default())),
+        }
+        if out.failures.len() > 20 {
+            return out;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    out
+}
+
+/// A write of one kind or another; what it inserts tells its key, by which it is found again.
+fn statement(twin: &PlayTwin, roll: u64, own: &mut Vec<String>) -> (String, Option<String>) {
+    let table = &twin.legacy;
+    let told: Vec<_> = twin.key.iter().map(|(k, _)| format!("{}::text", Ident(k))).collect();
+    let names: Vec<_> = twin.columns.iter().map(|c| Ident(c).to_string()).collect();
+    let names = names.join(", ");
+    let insert = format!(
+        "insert into {table} ({names}) select {names} from {table} offset (select floor(random() * 50)) limit 1 \
+         returning json_build_array({})::text",
+        told.join(", ")
+    );
+    let Some(key) = own.last().cloned().filter(|_| roll > 3) else { return (insert, None) };
+    let same: Vec<_> = twin
+        .key
+        .iter()
+        .enumerate()
+        .map(|(i, (k, kind))| format!("t.{} = ($1::json ->> {i})::{kind}", Ident(k)))
+        .collect();
+    let which = same.join(" and ");
+    let done = |change: String| {
+        format!("with done as ({change} where {which} returning 1) select null::text where false")
+    };
+    let set = |column: &str, value: &str| done(format!("update {table} t set {} = {value}", Ident(column)));
+    let sql = match (roll, &twin.time, &twin.column) {
+        (9, ..) => {
+            own.pop();
+            done(format!("delete from {table} t"))
+        }
+        (7 | 8, Some(time), _) => set(time, &format!("{} - interval '20 days'", Ident(time))),
+        (_, _, Some(column)) => set(column, &Ident(column).to_string()),
+        _ => return (insert, None),
+    };
+    (sql, Some(key))
+}
