@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::Pair;
 use super::catalog::{Column, Columns, Table};
 use super::partitions::Layout;
-use super::proof::Fingerprint;
+use super::proof::{Fingerprint, Print};
 use crate::engine::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::ports::{Param, ReadTx};
@@ -242,9 +242,11 @@ pub(crate) async fn installed(
         if let Some(why) = why {
             return Ok(Watch::Incomplete(why));
         }
-        print.insert(format!("{} ({})", s.name, s.oid), s.what);
+        print.insert(s.oid, Print { name: s.name, how: s.what });
     }
-    print.extend(ours.into_iter().map(|o| (format!("midwatch.{}", o.name), o.what)));
+    print.extend(
+        ours.into_iter().map(|o| (o.oid, Print { name: format!("midwatch.{}", o.name), how: o.what })),
+    );
     Ok(Watch::Complete(Fingerprint(print)))
 }
 
