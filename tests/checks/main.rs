@@ -14,3 +14,4 @@ mod planted;
 mod queue;
 mod rehearsal;
 mod seals;
+mod self_test;
