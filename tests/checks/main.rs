@@ -13,5 +13,6 @@ mod parity;
 mod planted;
 mod queue;
 mod rehearsal;
+mod resumed;
 mod seals;
 mod self_test;

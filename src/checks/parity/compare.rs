@@ -102,9 +102,11 @@ impl<'a> Comparison<'a> {
         let mut facts = self.facts(&tally);
         let samples = self.rows(&source, &mut tally, &mut facts).await?;
         let taken = source.taken().clone();
-        if !self.cx.quick && self.progress.readings.len() < 2 {
-            self.seals.tell(&self.plan, &taken, &mut facts);
-            if let Some(proof) = self.seals.proof(&self.plan, &taken, &tally) {
+        if !self.cx.quick && !self.progress.readings.iter().any(|r| r.resumed) {
+            // Of several snapshots the oldest counts: whatever was written since then is marked as written.
+            let oldest = self.progress.first.clone().unwrap_or_else(|| taken.clone());
+            self.seals.tell(&self.plan, &oldest, &mut facts);
+            if let Some(proof) = self.seals.proof(&self.plan, &oldest, &tally) {
                 self.keep(&mut facts, &proof);
             }
         }

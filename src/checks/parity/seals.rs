@@ -132,6 +132,9 @@ impl Seals {
                 partitions.insert(*oid, sealed.clone());
             } else if !differing.contains(&Some(slot)) {
                 let sides = Sides { legacy: tally.legacy_of(Some(slot)), twin: tally.twin_of(slot) };
+                if (sides.legacy.rows, sides.legacy.digest) != (sides.twin.rows, sides.twin.digest) {
+                    continue;
+                }
                 let Ok(sides) = serde_json::to_value(&sides) else { continue };
                 let snapshot = taken.name.clone().unwrap_or_else(|| taken.sees.clone());
                 partitions.insert(*oid, Sealed { snapshot, at: taken.at.clone(), sides });
