@@ -17,3 +17,4 @@ mod roundtrips;
 mod stale;
 mod stops;
 mod unknowns;
+mod watch;
