@@ -72,6 +72,7 @@ pub(super) enum Command {
     Config(ConfigArgs),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// What to check: a kind or one check of it; all by default

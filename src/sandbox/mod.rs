@@ -7,6 +7,8 @@ mod account;
 pub mod demo;
 pub mod fetch;
 pub mod find;
+#[cfg(test)]
+mod marks;
 mod place;
 mod process;
 mod rehearsal;

@@ -1,6 +1,6 @@
 //! Partitions found equal are read again exactly when something was written there, whoever wrote it and however.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use midwatch::compose;
 use midwatch::engine::maintain::Request;
@@ -53,10 +53,6 @@ impl World {
         world.run(&bootstrap::statements(&files).unwrap().join(";\n")).await;
         world.run(sql).await;
         world
-    }
-
-    pub(super) fn state(&self) -> PathBuf {
-        self.state.path().to_owned()
     }
 
     pub(super) async fn run(&self, sql: &str) {

@@ -19,7 +19,9 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn resume(&mut self, mut earlier: Vec<Reading>) {
-        earlier.iter_mut().for_each(|r| r.resumed = true);
+        for reading in &mut earlier {
+            reading.resumed = true;
+        }
         self.readings = earlier;
     }
 

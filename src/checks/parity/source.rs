@@ -57,13 +57,12 @@ impl<'a> Source<'a> {
         let options =
             ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT), ..ReadOptions::default() };
         let mut tx = cx.read_with(options.clone()).await?;
-        let name = match tx.texts("select pg_export_snapshot()", &[]).await {
-            Ok(id) => id.into_iter().next().flatten(),
+        let name = if let Ok(id) = tx.texts("select pg_export_snapshot()", &[]).await {
+            id.into_iter().next().flatten()
+        } else {
             // A refusal ends the transaction; one transaction alone still is one snapshot.
-            Err(_) => {
-                tx = cx.read_with(options).await?;
-                None
-            }
+            tx = cx.read_with(options).await?;
+            None
         };
         tx.texts(SETTINGS, &[]).await?;
         let taken: Taken = tx.one(TAKEN, &[]).await?;

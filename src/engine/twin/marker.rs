@@ -210,26 +210,24 @@ pub(crate) async fn installed(
     layout: &Layout,
 ) -> Result<Watch> {
     let Some(legacy) = &pair.legacy else { return Ok(Watch::Incomplete("the legacy table is gone".into())) };
-    let named = |role: &str, t: &Table| format!("mark_{role}_{}", t.oid);
-    let names = vec![named("legacy", legacy), named("twin", &pair.partitioned)];
-    let ours: Vec<Ours> = tx.fetch(OURS, &[Param::Texts(names.clone())]).await?;
+    let functions =
+        vec![format!("mark_legacy_{}", legacy.oid), format!("mark_twin_{}", pair.partitioned.oid)];
+    let ours: Vec<Ours> = tx.fetch(OURS, &[Param::Texts(functions.clone())]).await?;
     let find = |name: &str| ours.iter().find(|o| o.name == name);
     if find("marks").is_none() {
         return Ok(Watch::Incomplete("midwatch.marks is not there or not readable".into()));
     }
-    let mut functions = Vec::new();
     let expected = body(columns, layout);
-    for name in &names {
+    let mut params = vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)];
+    for name in &functions {
         match find(name) {
             None => return Ok(Watch::Incomplete("nothing marks writes (see watch)".into())),
             Some(f) if f.source.as_deref() != Some(expected.as_str()) || !f.definer => {
                 return Ok(Watch::Incomplete(format!("function midwatch.{name} is not as watch made it")));
             }
-            Some(f) => functions.push(Param::Int(f.oid)),
+            Some(f) => params.push(Param::Int(f.oid)),
         }
     }
-    let mut params = vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)];
-    params.extend(functions);
     let states: Vec<State> = tx.fetch(STATE, &params).await?;
     let mut print = BTreeMap::new();
     for s in states {
