@@ -56,8 +56,14 @@ fn fired(
     let passed = change.before_batch.join("; ");
     let fires: Vec<&Trigger> = table.triggers.iter().filter(|t| fires(t, event, change, &passed)).collect();
     change.rewritten = event == Event::Update && fires.iter().any(|t| t.before && t.row);
-    let unknown = fires.into_iter().filter(|t| !cx.profile().knows_trigger(&change.table, &t.name));
+    let unknown =
+        fires.into_iter().filter(|t| !marks(t) && !cx.profile().knows_trigger(&change.table, &t.name));
     unknown.map(|t| tell(t, &change.table, preflight)).collect()
+}
+
+/// Our own marks say that a row was written, which stays true when it is taken back.
+fn marks(trigger: &Trigger) -> bool {
+    trigger.name.starts_with("midwatch_mark") && trigger.function.starts_with("midwatch.")
 }
 
 fn fires(trigger: &Trigger, event: Event, change: &RowChange, passed: &str) -> bool {
@@ -151,7 +157,7 @@ async fn of_derived(
             all.iter().any(|e| fires(&whole, *e, change, &passed))
         };
         let unknown = table.triggers.iter().filter(|t| any(t));
-        let unknown = unknown.filter(|t| !cx.profile().knows_trigger(&derived.table, &t.name));
+        let unknown = unknown.filter(|t| !marks(t) && !cx.profile().knows_trigger(&derived.table, &t.name));
         lost.extend(unknown.map(|t| tell(t, &derived.table, preflight)));
     }
     for r in table.referrers.iter().filter(|r| r.on_delete) {

@@ -225,3 +225,20 @@ async fn writers_at_work_make_no_difference() {
         writer.await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn without_a_common_key_counts_and_digests_are_compared_and_that_is_said() {
+    let make = "create table t (code text, v int); create table p (v int, id int, code text) partition by list (v);
+        create table p1 partition of p for values in (1); create table p2 partition of p for values in (2);
+        insert into t select 'c' || i, 1 + i % 2 from generate_series(1, 100) i; insert into p (code, v) select code, v from t;";
+    for (change, differs) in [("", None), ("update p set code = 'x' where code = 'c7'", Some("p2"))] {
+        let report = look(&database(&format!("{make}{change}")).await, "\"id\"").await;
+        let said = |what: &str| report.findings.iter().find(|f| f.what() == what).map(|f| f.message.as_str());
+        assert!(said("no_key").unwrap().contains("no common key"), "{report:?}");
+        assert_eq!(report.facts["different"], Value::Null);
+        match differs {
+            None => assert_eq!(said("digests"), None, "{report:?}"),
+            Some(partition) => assert!(said("digests").unwrap().contains(partition), "{report:?}"),
+        }
+    }
+}

@@ -31,7 +31,9 @@ pub(super) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Repor
         drop(tx);
         return alone(cx, id, &twin.legacy).await;
     };
-    let columns = Columns::of(legacy, &pair.partitioned, &twin.key)?;
+    // A key that only one side has names no row on both: what is left is counts and digests.
+    let keyless = || Columns::of(legacy, &pair.partitioned, &[]);
+    let columns = Columns::of(legacy, &pair.partitioned, &twin.key).or_else(|_| keyless())?;
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await?;
     let sequences = catalog::sequences(&mut *tx, &pair.partitioned, &twin.key).await?;
     let plan = Plan {
