@@ -10,9 +10,11 @@ mod facts;
 mod findings;
 mod pass;
 mod plan;
+mod planting;
 mod progress;
 mod rows;
 mod seals;
+mod self_test;
 mod source;
 mod sum;
 mod triggers;
@@ -52,7 +54,8 @@ impl Check for Parity {
     fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
             if let Some(twin) = cx.profile.twins.iter().find(|t| t.name() == id.name) {
-                return compare::pair(cx, id, twin).await;
+                let report = compare::pair(cx, id, twin).await?;
+                return Ok(if cx.self_test { self_test::add_to(cx, id, twin, report).await } else { report });
             }
             match cx.profile.partitioned.iter().find(|p| plain(p) == id.name) {
                 Some(table) => compare::alone(cx, id, table).await,

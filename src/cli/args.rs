@@ -72,6 +72,7 @@ pub(super) enum Command {
     Config(ConfigArgs),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// What to check: a kind or one check of it; all by default
@@ -83,14 +84,21 @@ pub(super) struct CheckArgs {
     /// Counts and sums only: leave out what reads whole tables row by row
     #[arg(long)]
     pub(super) quick: bool,
-    /// Plant what each check looks for and see that it is found (in a later version)
+    /// Plant differences in a private copy and see that parity finds them, else it is untrusted
     #[arg(long)]
     pub(super) self_test: bool,
+    /// Read again what was found equal before and not written since
+    #[arg(long)]
+    pub(super) full: bool,
+    /// Go on with a comparison that was not finished; its parts name their own snapshots
+    #[arg(long, conflicts_with = "quick")]
+    pub(super) resume: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
-    /// init, backfill, fix, resolve, requeue, copy-missing, repair-triggers, repair, switchover, rollback, cleanup
+    /// init, backfill, fix, resolve, requeue, watch, copy-missing, repair-triggers, repair, rehearse, switchover, rollback,
+    /// cleanup
     #[arg(value_name = "OPERATION")]
     pub(super) operation: String,
     /// On what, as in the profile; left out: the only one it has

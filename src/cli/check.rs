@@ -4,7 +4,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::args::CheckArgs;
 use super::output::{Output, save};
-use crate::engine::{Engine, Report, Result, Status};
+use crate::engine::{Engine, How, Report, Result, Status};
 use crate::report::{json, text};
 
 /// As many as the reader has sessions.
@@ -17,7 +17,8 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
     }
     let total = ids.len();
     let mut reports: Vec<Report> = Vec::with_capacity(total);
-    let mut running = stream::iter(ids.iter().map(|id| engine.observe(id, args.quick))).buffered(AT_ONCE);
+    let how = How { quick: args.quick, full: args.full, resume: args.resume, self_test: args.self_test };
+    let mut running = stream::iter(ids.iter().map(|id| engine.observe_as(id, how))).buffered(AT_ONCE);
     Output::progress(&format!("checking 1 of {total}"));
     while let Some(report) = running.next().await {
         reports.push(report);

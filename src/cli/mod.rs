@@ -65,9 +65,6 @@ async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
     log::start(cli.global.log_file.as_deref(), cli.global.verbose, cli.command.is_none())?;
     match &cli.command {
         None => console(cli, parts).await,
-        Some(Command::Check(args)) if args.self_test => {
-            Err(Error::usage("--self-test is not in this version (it comes with a later version)"))
-        }
         Some(Command::Check(args)) => {
             let engine = (parts.connect)(select(cli)?).await?;
             check::run(&engine, args, out).await

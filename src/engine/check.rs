@@ -25,6 +25,7 @@ pub struct CheckSpec {
 }
 
 /// How a check is run.
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct How {
     /// Skip what costs a scan of a table.
@@ -38,6 +39,7 @@ pub struct How {
 }
 
 /// What a check may use: nothing here can write.
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Cx<'a> {
     /// Read-only transactions.
     pub facts: &'a dyn Facts,

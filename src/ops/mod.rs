@@ -14,6 +14,7 @@ mod rollback;
 mod selection;
 mod switchover;
 mod twins;
+mod watch;
 
 use crate::engine::operation::Operation;
 
@@ -24,6 +25,7 @@ pub const ALL: &[&dyn Operation] = &[
     &fix::Fix,
     &resolve::Resolve,
     &requeue::Requeue,
+    &watch::Watch,
     &copy_missing::CopyMissing,
     &repair_triggers::RepairTriggers,
     &repair::Repair,

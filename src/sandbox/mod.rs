@@ -9,6 +9,8 @@ pub mod demo;
 pub mod fetch;
 pub mod find;
 mod hooks;
+#[cfg(test)]
+mod marks;
 mod place;
 mod process;
 mod rehearsal;

@@ -57,6 +57,8 @@ pub struct Glyphs {
     pub equal: &'static str,
     /// A partition that differs.
     pub differs: &'static str,
+    /// A partition found equal before and not written since.
+    pub sealed: &'static str,
     /// A partition not compared.
     pub open: &'static str,
     /// A marked row.
@@ -90,6 +92,7 @@ static UNICODE: Glyphs = Glyphs {
     rule: "─",
     equal: "■",
     differs: "▣",
+    sealed: "▪",
     open: "□",
     mark: "●",
     both: "⇄",
@@ -112,6 +115,7 @@ static ASCII: Glyphs = Glyphs {
     rule: "-",
     equal: "=",
     differs: "#",
+    sealed: ":",
     open: "o",
     mark: "*",
     both: "<>",

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod exact;
 mod histories;
 mod names;
 mod paging;
@@ -12,3 +13,6 @@ mod parity;
 mod planted;
 mod queue;
 mod rehearsal;
+mod resumed;
+mod seals;
+mod self_test;

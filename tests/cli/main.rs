@@ -118,7 +118,6 @@ async fn checks_are_chosen_by_kind_and_name() {
         ("roles", "check roles is not in this version"),
         ("drift/x", "check drift is not in this version"),
         ("backups", "check backups is not in this version"),
-        ("--self-test", "--self-test is not in this version"),
     ] {
         let run = on(&url, &["check", selector]);
         assert!(run.code == 2 && run.stderr.contains(hint), "{run:?}");

@@ -21,3 +21,4 @@ mod stops;
 mod switchover;
 mod twins;
 mod unknowns;
+mod watch;

@@ -196,7 +196,8 @@ pub(crate) fn wrong(id: &CheckId, severity: Severity) -> Report {
             "2 of 3,002 rows differ (status, category)",
             Some(2),
             json!([
-                {"key": 5, "partition": "revenues_2025_04", "columns": ["status"], "legacy": {"status": null}, "partitioned": {"status": "pending"}},
+                {"key": 5, "partition": "revenues_2025_04", "columns": ["status"], "legacy": {"status": null}, "partitioned": {"status": "pending"},
+                 "row": {"legacy": {"id": "5", "status": null, "amount_cents": "1200"}, "partitioned": {"id": "5", "status": "pending", "amount_cents": "1200"}}},
                 {"key": 6, "partition": "revenues_2025_04", "columns": ["category", "approved_by_user_id"],
                  "legacy": {"category": "rooms", "approved_by_user_id": "42"}, "partitioned": {"category": null, "approved_by_user_id": null}}
             ]),
@@ -224,11 +225,13 @@ fn facts(kind: &str, wrong: bool) -> Value {
             json!({"legacy_rows": 3002, "partitioned_rows": 3002, "missing_in_partitioned": 0, "missing_in_legacy": 0,
             "different": if wrong { 2 } else { 0 }, "stale": 0, "duplicate": 0, "sums": {}, "snapshot": "00000A3F-1",
             "compared": "count and 64-bit digests of 15 columns", "columns": [], "partitions": [
-            {"partition": "revenues_2025_03", "legacy_rows": 1000, "partitioned_rows": 1000, "status": "equal"},
+            {"partition": "revenues_2025_02", "legacy_rows": 0, "partitioned_rows": 0, "status": "equal"},
+            {"partition": "revenues_2025_03", "legacy_rows": 1000, "partitioned_rows": 1000, "status": "equal",
+             "sealed": true, "proof_snapshot": "00000A30-1", "proved_at": "2026-11-20T23:46:00Z"},
             {"partition": "revenues_2025_04", "legacy_rows": 2002, "partitioned_rows": 2002, "status": if wrong { "differs" } else { "equal" }}],
             "triggers": [{"name": "sync_to_partitioned_revenues", "state": "enabled", "events": ["INSERT", "UPDATE"]},
                          {"name": "sync_to_partitioned_revenues_delete", "state": "disabled", "events": ["DELETE"]}],
-            "sequence": null, "sequences": [], "not_classified": 0, "partitions_not_read": 0})
+            "sequence": null, "sequences": [], "not_classified": 0, "partitions_not_read": 0, "sealed": 1})
         }
         "queue" => {
             json!({"states": {"FAILED": if wrong { 2010 } else { 0 }, "PENDING": 14, "SUCCESS": 81220}, "failed": if wrong { json!([

@@ -31,7 +31,9 @@ pub(super) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Repor
         drop(tx);
         return alone(cx, id, &twin.legacy).await;
     };
-    let columns = Columns::of(legacy, &pair.partitioned, &twin.key)?;
+    // A key that only one side has names no row on both: what is left is counts and digests.
+    let keyless = || Columns::of(legacy, &pair.partitioned, &[]);
+    let columns = Columns::of(legacy, &pair.partitioned, &twin.key).or_else(|_| keyless())?;
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await?;
     let sequences = catalog::sequences(&mut *tx, &pair.partitioned, &twin.key).await?;
     let plan = Plan {
@@ -44,8 +46,10 @@ pub(super) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Repor
         cut: &Cut::None,
         quick: cx.quick,
     };
-    let (cut, rows) = if cx.quick { (Cut::None, 0) } else { cut::choose(&mut *tx, &plan).await? };
-    let mut comparison = Comparison { cx, plan, pair: &pair, rows, progress: Progress::default() };
+    let seals = Seals::read(&mut *tx, cx, &plan, &pair).await?;
+    let nothing = cx.quick || seals.open(&plan).is_some_and(|p| p.is_empty());
+    let (cut, rows) = if nothing { (Cut::None, 0) } else { cut::choose(&mut *tx, &plan).await? };
+    let mut comparison = Comparison { cx, plan, pair: &pair, rows, progress: Progress::default(), seals };
     let unfinished = comparison.unfinished();
     let cut = unfinished.as_ref().map_or(cut, |u| u.cut.clone());
     comparison.plan.cut = &cut;
@@ -59,6 +63,7 @@ struct Comparison<'a> {
     /// About.
     rows: i64,
     progress: Progress,
+    seals: Seals,
 }
 
 impl<'a> Comparison<'a> {
@@ -87,22 +92,23 @@ impl<'a> Comparison<'a> {
         unfinished: Option<Unfinished>,
     ) -> Result<Report> {
         let triggers = triggers::read(&mut *tx, self.pair, self.plan.twin).await?;
-        let seals = Seals::read(&mut *tx, self.cx, &self.plan, self.pair).await?;
         let mut tally = Tally::default();
-        if let Some(slots) = seals.open(&self.plan) {
-            // Rows without a partition are in no proof: they are missing, whenever they came.
-            let piece = Piece { keys: "true".into(), slots: Some(slots), homeless: true };
-            pass::read(&mut *tx, &source, &self.plan, &piece, &mut tally).await?;
-            seals.add_to(&mut tally);
+        if let Some(piece) = self.seals.open(&self.plan) {
+            if !piece.is_empty() {
+                pass::read(&mut *tx, &source, &self.plan, &piece, &mut tally).await?;
+            }
+            self.seals.add_to(&mut tally);
         } else {
             (tx, source) = self.chunks(tx, source, unfinished, &mut tally).await?;
         }
         let mut facts = self.facts(&tally);
         let samples = self.rows(&source, &mut tally, &mut facts).await?;
         let taken = source.taken().clone();
-        if !self.cx.quick && self.progress.readings.len() < 2 {
-            seals.tell(&self.plan, &taken, &mut facts);
-            if let Some(proof) = seals.proof(&self.plan, &taken, &tally) {
+        if !self.cx.quick && !self.progress.readings.iter().any(|r| r.resumed) {
+            // Of several snapshots the oldest counts: whatever was written since then is marked as written.
+            let oldest = self.progress.first.clone().unwrap_or_else(|| taken.clone());
+            self.seals.tell(&self.plan, &oldest, &mut facts);
+            if let Some(proof) = self.seals.proof(&self.plan, &oldest, &tally) {
                 self.keep(&mut facts, &proof);
             }
         }
@@ -337,7 +343,7 @@ fn sequences(rows: &[SequenceRow], tally: &Tally) -> Vec<Sequence> {
             name: s.name.clone(),
             last: s.last,
             readable: s.readable,
-            max: tally.maxes.get(i).copied().flatten(),
+            max: tally.max(i),
         })
         .collect()
 }

@@ -6,6 +6,7 @@ use super::plan::Plan;
 use crate::engine::Result;
 use crate::engine::ident::Ident;
 use crate::engine::ports::{Param, ReadTx};
+use crate::engine::twin::catalog::Column;
 
 /// Rows of a range, about.
 const RANGE_ROWS: i64 = 2048;
@@ -84,7 +85,7 @@ pub(super) async fn choose(tx: &mut dyn ReadTx, plan: &Plan<'_>) -> Result<(Cut,
         let span = (low >> bits, high >> bits);
         return Ok((Cut::Bits { column: first.name.clone(), bits, span }, shape.rows));
     }
-    let cells: Vec<_> = plan.columns.key.iter().map(|k| k.hashed()).collect();
+    let cells: Vec<_> = plan.columns.key.iter().map(Column::hashed).collect();
     let mask = u64::try_from(ranges).unwrap_or(1).next_power_of_two().cast_signed() - 1;
     Ok((Cut::Hash { key: format!("row({})", cells.join(", ")), mask }, shape.rows))
 }
@@ -93,9 +94,8 @@ impl Cut {
     /// The number of a row's range.
     pub(super) fn number(&self) -> String {
         match self {
-            Self::None => "0::bigint".into(),
+            Self::None | Self::Hash { mask: 0, .. } => "0::bigint".into(),
             Self::Bits { column, bits, .. } => format!("({}::bigint >> {bits})", Ident(column)),
-            Self::Hash { mask: 0, .. } => "0::bigint".into(),
             Self::Hash { key, mask } => format!("(hash_record_extended({key}, 7) & {mask})"),
         }
     }

@@ -25,6 +25,9 @@ pub(super) struct Aggregate {
     #[serde(with = "super::sum::as_text")]
     pub(super) digest: i128,
     pub(super) sums: Vec<Sum>,
+    /// Largest number of each sequence's column; of a twin only.
+    #[serde(default)]
+    pub(super) maxes: Vec<Option<i64>>,
 }
 
 impl Aggregate {
@@ -34,6 +37,10 @@ impl Aggregate {
         self.sums.resize(other.sums.len().max(self.sums.len()), Sum::default());
         for (sum, more) in self.sums.iter_mut().zip(&other.sums) {
             sum.add(more);
+        }
+        self.maxes.resize(other.maxes.len().max(self.maxes.len()), None);
+        for (max, more) in self.maxes.iter_mut().zip(&other.maxes) {
+            *max = (*max).max(*more);
         }
     }
 }
@@ -55,8 +62,6 @@ pub(super) struct Group {
 pub(super) struct Tally {
     pub(super) legacy: Vec<(Slot, Aggregate)>,
     pub(super) twin: Vec<(usize, Aggregate)>,
-    /// Largest number of each sequence's column.
-    pub(super) maxes: Vec<Option<i64>>,
     pub(super) differing: Vec<Group>,
 }
 
@@ -79,7 +84,8 @@ impl Row {
             }
         };
         let sum = |s: &Option<String>| s.as_deref().map_or_else(Sum::default, Sum::parse);
-        Ok(Aggregate { rows: self.rows, digest, sums: self.sums.iter().map(sum).collect() })
+        let sums = self.sums.iter().map(sum).collect();
+        Ok(Aggregate { rows: self.rows, digest, sums, maxes: self.maxes.clone() })
     }
 }
 
@@ -88,7 +94,6 @@ impl Row {
 struct Half {
     slots: BTreeMap<Slot, Aggregate>,
     groups: HashMap<(Slot, i64), (u64, i128)>,
-    maxes: Vec<Option<i64>>,
 }
 
 impl Half {
@@ -98,10 +103,6 @@ impl Half {
         held.0 += aggregate.rows;
         held.1 = held.1.wrapping_add(aggregate.digest);
         self.slots.entry(slot).or_default().add(&aggregate);
-        self.maxes.resize(row.maxes.len().max(self.maxes.len()), None);
-        for (max, of_row) in self.maxes.iter_mut().zip(&row.maxes) {
-            *max = (*max).max(*of_row);
-        }
         Ok(())
     }
 }
@@ -118,6 +119,11 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    /// Nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.homeless && self.slots.as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
     pub(super) fn all(keys: String) -> Self {
         Self { keys, slots: None, homeless: true }
     }
@@ -148,8 +154,12 @@ pub(super) async fn read(
 ) -> Result<()> {
     let leaves = piece.leaves(plan);
     let (legacy, twin) = match source.snapshot() {
-        Some(_) => {
+        Some(_) if source.both() => {
             try_join(read_legacy(tx, plan, piece), read_twin(None, source, plan, piece, &leaves)).await?
+        }
+        Some(_) => {
+            let legacy = read_legacy(tx, plan, piece).await?;
+            (legacy, read_twin(None, source, plan, piece, &leaves).await?)
         }
         // Nobody else can see this snapshot.
         None => {
@@ -210,10 +220,6 @@ impl Tally {
                 self.twin_mut(*slot).add(aggregate);
             }
         }
-        self.maxes.resize(plan.sequences.len(), None);
-        for (max, of_half) in self.maxes.iter_mut().zip(&twin.maxes) {
-            *max = (*max).max(*of_half);
-        }
         if plan.legacy.is_none() || plan.quick {
             return;
         }
@@ -242,6 +248,11 @@ impl Tally {
 
     pub(super) fn twin_of(&self, slot: usize) -> Aggregate {
         self.twin.iter().find(|(s, _)| *s == slot).map(|(_, a)| a.clone()).unwrap_or_default()
+    }
+
+    /// The largest number of a sequence's column.
+    pub(super) fn max(&self, sequence: usize) -> Option<i64> {
+        self.twin.iter().filter_map(|(_, a)| a.maxes.get(sequence).copied().flatten()).max()
     }
 
     /// Takes what another tally says of slots that this one did not read.

@@ -11,18 +11,23 @@ use super::source::Taken;
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pub(super) readings: Vec<Reading>,
+    /// The oldest snapshot of this run.
+    pub(super) first: Option<Taken>,
     /// Where the last reading began.
     from: Option<i64>,
 }
 
 impl Progress {
     pub(super) fn resume(&mut self, mut earlier: Vec<Reading>) {
-        earlier.iter_mut().for_each(|r| r.resumed = true);
+        for reading in &mut earlier {
+            reading.resumed = true;
+        }
         self.readings = earlier;
     }
 
     /// A piece was read; neighbours in one snapshot are one reading.
     pub(super) fn read(&mut self, taken: &Taken, cut: &Cut, from: Option<i64>, to: Option<i64>) {
+        self.first.get_or_insert_with(|| taken.clone());
         let snapshot = taken.name.clone().unwrap_or_else(|| taken.sees.clone());
         if let Some(last) = self.readings.last_mut().filter(|r| r.snapshot == snapshot && !r.resumed) {
             last.range = cut.named(self.from, to);

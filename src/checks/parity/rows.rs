@@ -423,7 +423,11 @@ fn all_columns(plan: &Plan<'_>) -> Vec<String> {
 fn sample(plan: &Plan<'_>, row: &Found, columns: &[String], values: Map<String, Value>) -> Sample {
     let mut out = Map::new();
     out.insert("key".into(), key_value(plan, &row.key));
-    out.insert("partition".into(), row.partition.clone().map_or(Value::Null, Value::String));
+    // Of a legacy row: where it belongs.
+    let home = || plan.layout.slot_of(row.bucket).and_then(|s| plan.layout.slots.get(s)).cloned();
+    let home =
+        row.partition.clone().or_else(|| if plan.layout.mapping == Mapping::Whole { None } else { home() });
+    out.insert("partition".into(), home.map_or(Value::Null, Value::String));
     out.insert("columns".into(), json!(columns));
     out.extend(values);
     out

@@ -1,11 +1,11 @@
 //! Partitions that need not be read again: found equal before, and not written since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
-use super::pass::{Aggregate, Tally};
+use super::pass::{Aggregate, Piece, Tally};
 use super::plan::Plan;
 use super::source::Taken;
 use crate::engine::plan::Identity;
@@ -30,12 +30,14 @@ pub(super) struct Seals {
     fingerprint: Option<Fingerprint>,
     /// Sealed partitions by slot.
     sealed: BTreeMap<usize, Sealed>,
+    /// Legacy rows may have no partition.
+    homeless: bool,
     /// Why nothing is sealed.
     pub(super) why: Option<String>,
 }
 
 fn nothing(fingerprint: Option<Fingerprint>, why: impl Into<String>) -> Seals {
-    Seals { fingerprint, sealed: BTreeMap::new(), why: Some(why.into()) }
+    Seals { fingerprint, sealed: BTreeMap::new(), homeless: true, why: Some(why.into()) }
 }
 
 /// What was compared, as far as it decides what an aggregate means.
@@ -78,15 +80,17 @@ impl Seals {
         if touched.all {
             return Ok(nothing(Some(print), "all rows of a table were written at once since (TRUNCATE)"));
         }
-        Ok(Self { fingerprint: Some(print), sealed: still(plan, &proof, &touched), why: None })
+        let homeless = proof.homeless || touched.homeless;
+        Ok(Self { fingerprint: Some(print), sealed: still(plan, &proof, &touched), homeless, why: None })
     }
 
-    /// The slots to be read; `None`: all.
-    pub(super) fn open(&self, plan: &Plan<'_>) -> Option<BTreeSet<usize>> {
+    /// What is to be read; `None`: all.
+    pub(super) fn open(&self, plan: &Plan<'_>) -> Option<Piece> {
         if self.sealed.is_empty() {
             return None;
         }
-        Some((0..plan.layout.slots.len()).filter(|s| !self.sealed.contains_key(s)).collect())
+        let slots = (0..plan.layout.slots.len()).filter(|s| !self.sealed.contains_key(s)).collect();
+        Some(Piece { keys: "true".into(), slots: Some(slots), homeless: self.homeless })
     }
 
     /// Adds what is sealed to what was read.
@@ -121,18 +125,22 @@ impl Seals {
             return None;
         }
         let differing = tally.differing_slots();
+        let homeless = tally.legacy_of(None).rows > 0;
         let mut partitions = BTreeMap::new();
         for (slot, oid) in plan.layout.oids.iter().enumerate() {
             if let Some(sealed) = self.sealed.get(&slot) {
                 partitions.insert(*oid, sealed.clone());
             } else if !differing.contains(&Some(slot)) {
                 let sides = Sides { legacy: tally.legacy_of(Some(slot)), twin: tally.twin_of(slot) };
+                if (sides.legacy.rows, sides.legacy.digest) != (sides.twin.rows, sides.twin.digest) {
+                    continue;
+                }
                 let Ok(sides) = serde_json::to_value(&sides) else { continue };
                 let snapshot = taken.name.clone().unwrap_or_else(|| taken.sees.clone());
                 partitions.insert(*oid, Sealed { snapshot, at: taken.at.clone(), sides });
             }
         }
-        Some(Proof { sees: taken.sees.clone(), fingerprint, compared: compared(plan), partitions })
+        Some(Proof { sees: taken.sees.clone(), fingerprint, compared: compared(plan), homeless, partitions })
     }
 }
 

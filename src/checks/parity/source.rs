@@ -21,6 +21,8 @@ select set_config('jit', 'off', true) || set_config('enable_sort', 'off', true)
 pub(super) struct Source<'a> {
     cx: &'a Cx<'a>,
     taken: Taken,
+    /// Others are at work: one side is read after the other.
+    busy: bool,
 }
 
 /// A snapshot, by name.
@@ -38,6 +40,12 @@ pub(super) struct Taken {
 const TAKEN: &str = "select pg_current_snapshot()::text as sees, \
                      to_char(now() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') as at";
 
+// Whose activity may not be seen counts as active.
+const BUSY: &str = "
+select (count(*) > 0)::text from pg_stat_activity
+where backend_type = 'client backend' and pid <> pg_backend_pid() and application_name not like 'midwatch/%'
+  and (state_change is null or state_change > clock_timestamp() - interval '1 second' or state = 'active')";
+
 #[derive(Deserialize)]
 struct Age {
     seconds: f64,
@@ -49,21 +57,26 @@ impl<'a> Source<'a> {
         let options =
             ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT), ..ReadOptions::default() };
         let mut tx = cx.read_with(options.clone()).await?;
-        let name = match tx.texts("select pg_export_snapshot()", &[]).await {
-            Ok(id) => id.into_iter().next().flatten(),
+        let name = if let Ok(id) = tx.texts("select pg_export_snapshot()", &[]).await {
+            id.into_iter().next().flatten()
+        } else {
             // A refusal ends the transaction; one transaction alone still is one snapshot.
-            Err(_) => {
-                tx = cx.read_with(options).await?;
-                None
-            }
+            tx = cx.read_with(options).await?;
+            None
         };
         tx.texts(SETTINGS, &[]).await?;
         let taken: Taken = tx.one(TAKEN, &[]).await?;
-        Ok((tx, Self { cx, taken: Taken { name, ..taken } }))
+        let busy = tx.texts(BUSY, &[]).await?.first().and_then(|t| t.as_deref()) != Some("false");
+        Ok((tx, Self { cx, taken: Taken { name, ..taken }, busy }))
     }
 
     pub(super) fn snapshot(&self) -> Option<&str> {
         self.taken.name.as_deref()
+    }
+
+    /// Both sides at once?
+    pub(super) fn both(&self) -> bool {
+        self.taken.name.is_some() && !self.busy
     }
 
     pub(super) fn taken(&self) -> &Taken {

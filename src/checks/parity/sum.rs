@@ -61,7 +61,6 @@ impl fmt::Display for Sum {
 pub(super) mod as_text {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's own form")]
     pub(in super::super) fn serialize<S: Serializer>(value: &i128, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(value)
     }

@@ -6,6 +6,7 @@ use crate::engine::ident::{Ident, Relation};
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::{Error, Result};
 
+#[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Column {
     pub(crate) name: String,

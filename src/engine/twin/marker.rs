@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::Pair;
 use super::catalog::{Column, Columns, Table};
 use super::partitions::Layout;
-pub use super::proof::Fingerprint;
+use super::proof::{Fingerprint, Print};
 use crate::engine::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::ports::{Param, ReadTx};
@@ -210,26 +210,24 @@ pub(crate) async fn installed(
     layout: &Layout,
 ) -> Result<Watch> {
     let Some(legacy) = &pair.legacy else { return Ok(Watch::Incomplete("the legacy table is gone".into())) };
-    let named = |role: &str, t: &Table| format!("mark_{role}_{}", t.oid);
-    let names = vec![named("legacy", legacy), named("twin", &pair.partitioned)];
-    let ours: Vec<Ours> = tx.fetch(OURS, &[Param::Texts(names.clone())]).await?;
+    let functions =
+        vec![format!("mark_legacy_{}", legacy.oid), format!("mark_twin_{}", pair.partitioned.oid)];
+    let ours: Vec<Ours> = tx.fetch(OURS, &[Param::Texts(functions.clone())]).await?;
     let find = |name: &str| ours.iter().find(|o| o.name == name);
     if find("marks").is_none() {
         return Ok(Watch::Incomplete("midwatch.marks is not there or not readable".into()));
     }
-    let mut functions = Vec::new();
     let expected = body(columns, layout);
-    for name in &names {
+    let mut params = vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)];
+    for name in &functions {
         match find(name) {
             None => return Ok(Watch::Incomplete("nothing marks writes (see watch)".into())),
             Some(f) if f.source.as_deref() != Some(expected.as_str()) || !f.definer => {
                 return Ok(Watch::Incomplete(format!("function midwatch.{name} is not as watch made it")));
             }
-            Some(f) => functions.push(Param::Int(f.oid)),
+            Some(f) => params.push(Param::Int(f.oid)),
         }
     }
-    let mut params = vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)];
-    params.extend(functions);
     let states: Vec<State> = tx.fetch(STATE, &params).await?;
     let mut print = BTreeMap::new();
     for s in states {
@@ -242,9 +240,11 @@ pub(crate) async fn installed(
         if let Some(why) = why {
             return Ok(Watch::Incomplete(why));
         }
-        print.insert(format!("{} ({})", s.name, s.oid), s.what);
+        print.insert(s.oid, Print { name: s.name, how: s.what });
     }
-    print.extend(ours.into_iter().map(|o| (format!("midwatch.{}", o.name), o.what)));
+    print.extend(
+        ours.into_iter().map(|o| (o.oid, Print { name: format!("midwatch.{}", o.name), how: o.what })),
+    );
     Ok(Watch::Complete(Fingerprint(print)))
 }
 
@@ -272,7 +272,6 @@ pub(crate) fn relations(pair: &Pair, layout: &Layout) -> String {
 
 /// The keys changed since a snapshot (given as SQL, `$1` or a literal), each once: `key text[]`. A TRUNCATE is a row
 /// whose key is NULL.
-
 pub(crate) fn changed_keys(pair: &Pair, layout: &Layout, snapshot: &str) -> String {
     format!("select distinct s.key from ({}) s", since(snapshot, &relations(pair, layout)))
 }

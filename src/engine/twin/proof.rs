@@ -8,16 +8,26 @@ use crate::engine::Result;
 use crate::engine::plan::Identity;
 
 /// The state of everything that the evidence hangs on: relations, their columns and bounds, the triggers that write
-/// marks, their functions, the marks' own table. By what it is, a digest of how it is.
+/// marks, their functions, the marks' own table. By oid, with a name for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprint(pub BTreeMap<String, String>);
+pub struct Fingerprint(pub BTreeMap<i64, Print>);
+
+/// One of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Print {
+    /// Its name, which may change.
+    pub name: String,
+    /// A digest of how it is.
+    pub how: String,
+}
 
 impl Fingerprint {
     /// The first thing that is not as it was.
     pub fn difference<'a>(&'a self, then: &'a Self) -> Option<&'a str> {
-        let changed = self.0.iter().find(|(what, how)| then.0.get(*what) != Some(how));
-        let gone = || then.0.keys().find(|what| !self.0.contains_key(*what));
-        changed.map(|(what, _)| what).or_else(gone).map(String::as_str)
+        let same = |oid: &i64, now: &Print| then.0.get(oid).is_some_and(|t| t.how == now.how);
+        let changed = self.0.iter().find(|(oid, now)| !same(oid, now)).map(|(_, now)| now);
+        let gone = || then.0.iter().find(|(oid, _)| !self.0.contains_key(oid)).map(|(_, then)| then);
+        changed.or_else(gone).map(|p| p.name.as_str())
     }
 }
 
@@ -41,6 +51,9 @@ pub struct Proof {
     pub fingerprint: Fingerprint,
     /// What was compared: columns and their expressions.
     pub compared: String,
+    /// There were legacy rows without a partition.
+    #[serde(default)]
+    pub homeless: bool,
     /// Partitions that were equal, by oid.
     pub partitions: BTreeMap<i64, Sealed>,
 }
@@ -85,12 +98,15 @@ mod tests {
 
     #[test]
     fn what_changed_is_named() {
-        let print = |list: &[(&str, &str)]| {
-            Fingerprint(list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect())
+        let print = |list: &[(i64, &str, &str)]| {
+            let one = |(oid, name, how): &(i64, &str, &str)| {
+                (*oid, Print { name: (*name).into(), how: (*how).into() })
+            };
+            Fingerprint(list.iter().map(one).collect())
         };
-        let then = print(&[("a", "1"), ("b", "2")]);
-        assert_eq!(then.difference(&then), None);
-        assert_eq!(print(&[("a", "1"), ("b", "3")]).difference(&then), Some("b"));
-        assert_eq!(print(&[("a", "1")]).difference(&then), Some("b"));
+        let then = print(&[(1, "a", "1"), (2, "b", "2")]);
+        assert_eq!(print(&[(1, "renamed", "1"), (2, "b", "2")]).difference(&then), None);
+        assert_eq!(print(&[(1, "a", "1"), (2, "b", "3")]).difference(&then), Some("b"));
+        assert_eq!(print(&[(1, "a", "1")]).difference(&then), Some("b"));
     }
 }

@@ -1,5 +1,6 @@
 //! Twins: counts, differences, a strip of partitions; Enter shows the rows that differ.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Pane, Spans};
@@ -7,7 +8,7 @@ use crate::checks::{ParityFacts, Partition};
 use crate::engine::report::{CheckId, Sample};
 use crate::engine::{Finding, Severity};
 use crate::tui::app::{App, Watch};
-use crate::tui::format::{count, counted};
+use crate::tui::format::{ago, count, counted};
 use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, cell, plain};
 use crate::tui::theme::{Glyphs, Tone};
 
@@ -92,6 +93,7 @@ fn facts(watch: &Watch) -> Option<ParityFacts> {
 
 fn mark<'g>(p: &Partition, g: &'g Glyphs) -> (&'g str, Tone) {
     match p.status.as_str() {
+        "equal" if p.sealed => (g.sealed, Tone::Good),
         "equal" => (g.equal, Tone::Good),
         "differs" => (g.differs, Tone::Bad),
         "missing" => (g.fail, Tone::Bad),
@@ -146,13 +148,14 @@ pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
         fact("duplicate", bad(f.duplicate));
     }
     let mut out = vec![head];
-    out.extend(heat(&f.partitions, width, app.theme.glyphs));
+    let oldest = oldest_proof(&f).map(|at| ago(at, app.now));
+    out.extend(heat(&f.partitions, width, app.theme.glyphs, oldest.as_deref()));
     out.extend(state_lines(app, watch, &f));
     out
 }
 
 /// Partitions in order, under their common name; what is not equal is named.
-fn heat(partitions: &[Partition], width: u16, g: &Glyphs) -> Vec<Spans> {
+fn heat(partitions: &[Partition], width: u16, g: &Glyphs, oldest: Option<&str>) -> Vec<Spans> {
     const LINES: usize = 4;
     let room = usize::from(width).saturating_sub(2);
     let months: Vec<(String, String, &Partition)> =
@@ -188,8 +191,10 @@ fn heat(partitions: &[Partition], width: u16, g: &Glyphs) -> Vec<Spans> {
             Tone::Dim,
         )]);
     }
+    let sealed = oldest.map_or_else(|| "sealed".to_owned(), |age| format!("sealed, proved {age}"));
     let used_marks = [
         (g.equal, Tone::Good, "equal"),
+        (g.sealed, Tone::Good, sealed.as_str()),
         (g.differs, Tone::Bad, "differs"),
         (g.open, Tone::Dim, "not compared"),
         (g.fail, Tone::Bad, "no partition"),
@@ -203,6 +208,12 @@ fn heat(partitions: &[Partition], width: u16, g: &Glyphs) -> Vec<Spans> {
     }
     out.push(legend);
     out
+}
+
+/// When the oldest of the proofs that seals stand on was made.
+fn oldest_proof(f: &ParityFacts) -> Option<DateTime<Utc>> {
+    let sealed = f.partitions.iter().filter(|p| p.sealed).filter_map(|p| p.proved_at.as_deref());
+    sealed.filter_map(|at| at.parse().ok()).min()
 }
 
 /// `revenues_2025_04` → `2025`, `04`; `balances_7` → nothing, `7`.
@@ -253,8 +264,39 @@ fn state_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
         );
         out.push(vec![cell(text, Tone::Warn)]);
     }
-    let snapshot = f.snapshot.as_ref().map_or(String::new(), |s| format!("; snapshot {s}"));
-    out.push(vec![cell(format!(" {}{snapshot}   ", f.compared), Tone::Dim), super::age_cell(app, watch)]);
+    out.extend(proof_lines(app, watch, f));
+    out
+}
+
+/// What was compared, in which snapshots, and what stands on an earlier proof.
+fn proof_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
+    let snapshot = match (f.readings.len(), &f.snapshot) {
+        (0 | 1, Some(s)) => format!("; snapshot {s}"),
+        (0 | 1, None) => String::new(),
+        (n, _) => format!("; {n} snapshots, each of its own keys"),
+    };
+    let mut out =
+        vec![vec![cell(format!(" {}{snapshot}   ", f.compared), Tone::Dim), super::age_cell(app, watch)]];
+    if f.sealed > 0 {
+        let all = f.partitions.len();
+        let text = format!(
+            " {} of {} not read again: not written since they were found equal",
+            f.sealed,
+            counted(all as u64, "partition")
+        );
+        out.push(vec![cell(text, Tone::Dim)]);
+    } else if let Some(why) = &f.unsealed {
+        out.push(vec![cell(format!(" nothing sealed: {why}"), Tone::Dim)]);
+    }
+    if let Some(test) = f.self_test.as_ref().filter(|t| t.missed.is_empty()) {
+        out.push(vec![cell(
+            format!(
+                " {} self-test: {} of {} planted differences found",
+                app.theme.glyphs.ok, test.found, test.planted
+            ),
+            Tone::Good,
+        )]);
+    }
     out
 }
 
@@ -304,6 +346,32 @@ pub(super) fn rows_of(app: &App, id: &CheckId) -> List {
     }
 }
 
+/// All columns of both sides; where both have the row, one line for each column.
+fn whole_row(
+    sample: &Sample,
+    differing: &[&str],
+    text: &dyn Fn(Option<&Value>) -> String,
+) -> Vec<(String, Cell)> {
+    let whole = sample.get("row").and_then(Value::as_object).unwrap_or(sample);
+    let side = |name: &str| whole.get(name).and_then(Value::as_object);
+    match (side("legacy"), side("partitioned")) {
+        (Some(legacy), Some(twin)) => legacy
+            .iter()
+            .map(|(name, value)| {
+                let (old, new) = (text(Some(value)), text(twin.get(name)));
+                if differing.contains(&name.as_str()) {
+                    (name.clone(), cell(format!("legacy {old}   twin {new}"), Tone::Bad))
+                } else {
+                    (name.clone(), plain(old))
+                }
+            })
+            .collect(),
+        (one, other) => {
+            one.or(other).into_iter().flatten().map(|(n, v)| (n.clone(), plain(text(Some(v))))).collect()
+        }
+    }
+}
+
 /// One line per differing column; a row that is missing on one side is one line.
 fn difference(id: &CheckId, f: &Finding, sample: &Sample) -> Vec<Row> {
     let text = |v: Option<&Value>| match v {
@@ -327,11 +395,7 @@ fn difference(id: &CheckId, f: &Finding, sample: &Sample) -> Vec<Row> {
     let class = f.what().replace('_', " ").replace("partitioned", "twin");
     let mut pairs =
         vec![("key".to_owned(), plain(text(sample.get("key")))), ("class".to_owned(), plain(class.clone()))];
-    for s in ["legacy", "partitioned"] {
-        for (name, value) in sample.get(s).and_then(Value::as_object).into_iter().flatten() {
-            pairs.push((format!("{s} {name}"), plain(text(Some(value)))));
-        }
-    }
+    pairs.extend(whole_row(sample, &names, &text));
     let (key, partition) = (text(sample.get("key")), text(sample.get("partition")));
     let detail = Detail { title: format!("{} {key}", id.name), pairs };
     let columns = if names.is_empty() { vec![""] } else { names };

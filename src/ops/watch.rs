@@ -1,0 +1,238 @@
+//! `watch`: triggers that mark what is written to a pair of tables, so that what was found equal need not be read again.
+
+use std::fmt::Write as _;
+
+use crate::engine::ident::literal;
+use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
+use crate::engine::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::ports::{Fut, Param, ReadTx};
+use crate::engine::profile::{Profile, Twin};
+use crate::engine::twin::catalog::Columns;
+use crate::engine::twin::marker::{self, Watch as Marks};
+use crate::engine::twin::partitions::{self, Layout};
+use crate::engine::twin::{self, Pair};
+use crate::engine::{Class, Error, Result};
+
+pub(super) struct Watch;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "watch",
+    about: "have writes to a twin marked, so that partitions found equal are sealed until they are written",
+    risk: Risk::Reversible,
+    params: &[ParamSpec { name: "off", about: "yes: take the marks' triggers away again" }],
+    bootstraps: false,
+    many: true,
+};
+
+impl Operation for Watch {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        super::twins::offers(
+            &SPEC,
+            profile,
+            "mark the writes",
+            "SHARE ROW EXCLUSIVE on both tables and every partition",
+        )
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(draft(cx, name, params))
+    }
+}
+
+fn off(params: &Params) -> Result<bool> {
+    match params.get("off") {
+        None | Some("no") => Ok(false),
+        Some("yes") => Ok(true),
+        Some(other) => Err(Error::usage(format!("off={other}: yes or no"))),
+    }
+}
+
+async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
+    plan(cx, &super::twins::named(cx.profile(), name), off(params)?).await
+}
+
+/// A twin as the catalog has it.
+struct Watched<'p> {
+    twin: &'p Twin,
+    pair: Pair,
+    columns: Columns,
+    layout: Layout,
+    marks: Marks,
+}
+
+async fn look<'p>(tx: &mut dyn ReadTx, twin: &'p Twin) -> Result<Watched<'p>> {
+    let pair = twin::pair(tx, twin).await?;
+    let Some(legacy) = &pair.legacy else {
+        return Err(Error::new(
+            Class::Refused,
+            format!("{}: its legacy table is gone, nothing is compared", twin.name()),
+        ));
+    };
+    let columns = Columns::of(legacy, &pair.partitioned, &twin.key)?;
+    let layout = partitions::layout(tx, &pair.partitioned).await?;
+    if let Some(lost) = layout.key.iter().find(|k| !columns.common.iter().any(|c| &c.name == *k)) {
+        let what = format!("{}: the partition key {lost} is not a column of both tables", twin.name());
+        return Err(Error::new(Class::Refused, what));
+    }
+    let marks = marker::installed(tx, &pair, &columns, &layout).await?;
+    Ok(Watched { twin, pair, columns, layout, marks })
+}
+
+async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], off: bool) -> Result<Draft> {
+    let mut todo = Vec::new();
+    let mut tx = cx.cx.read().await?;
+    for twin in twins {
+        let watched = look(&mut *tx, twin).await?;
+        let complete = matches!(watched.marks, Marks::Complete(_));
+        let there = complete || (off && any_left(&mut *tx, &watched).await?);
+        if off == there {
+            todo.push(watched);
+        }
+    }
+    if todo.is_empty() {
+        let what = if off {
+            "writes are not marked: nothing to take away"
+        } else {
+            "all writes are marked already: nothing to do"
+        };
+        return Err(Error::new(Class::Refused, what));
+    }
+    let steps: Vec<Step> = todo.iter().map(|w| w.step(off)).collect();
+    let names = todo.iter().map(|w| w.twin.name()).collect::<Vec<_>>().join(", ");
+    Ok(Draft {
+        why: why(&todo, off),
+        changes: changes(off),
+        obstacle: None,
+        reversible: Reversible::Full,
+        undo: if off {
+            "the triggers and functions are made again; proofs begin anew".into()
+        } else {
+            "the triggers and functions are dropped; marks written so far stay".into()
+        },
+        frozen: false,
+        count: steps.iter().map(|s| s.statements.len() as u64).sum(),
+        steps,
+        preflight: preflight(&mut *tx, &todo, off).await?,
+        verify: todo.iter().map(|w| w.verification(off, &names)).collect(),
+        rows: vec![],
+        unit: Unit::Statements,
+        undoes: None,
+    })
+}
+
+fn why(todo: &[Watched<'_>], off: bool) -> String {
+    let reasons: Vec<_> = todo
+        .iter()
+        .map(|w| match &w.marks {
+            Marks::Incomplete(why) if !off => format!("{}: {why}", w.twin.name()),
+            _ => format!("{}: writes are marked", w.twin.name()),
+        })
+        .collect();
+    reasons.join("; ")
+}
+
+fn changes(off: bool) -> Vec<String> {
+    if off {
+        return vec!["nothing is marked any more: no partition stays sealed".into()];
+    }
+    vec![
+        "each written row costs one short insert into midwatch.marks, a changed key two; on both tables while both are written".into(),
+        "midwatch.marks grows by about 100 bytes with each".into(),
+        "a partition attached later is marked by itself, but not its TRUNCATE: plan watch again".into(),
+    ]
+}
+
+impl Watched<'_> {
+    fn tables(&self) -> Vec<&str> {
+        let legacy = self.pair.legacy.iter().map(|l| l.relation.as_str());
+        legacy.chain(std::iter::once(self.pair.partitioned.relation.as_str())).collect()
+    }
+
+    fn step(&self, off: bool) -> Step {
+        let install = marker::install(&self.pair, &self.columns, &self.layout);
+        let remove = marker::remove(&self.pair, &self.layout);
+        let (statements, back) = if off { (remove, install) } else { (install, remove) };
+        let mode =
+            if off { "ACCESS EXCLUSIVE" } else { "SHARE ROW EXCLUSIVE, ACCESS EXCLUSIVE for a moment" };
+        let mut locks: Vec<Lock> = self.tables().iter().map(|t| lock(t, mode)).collect();
+        locks.push(lock(&format!("{} partitions", self.layout.nodes.len()), mode));
+        Step {
+            id: format!("{}-{}", if off { "unwatch" } else { "watch" }, self.twin.name()),
+            title: format!("{} writes to {}", if off { "stop marking" } else { "mark" }, self.twin.name()),
+            statements,
+            locks,
+            in_transaction: true,
+            back,
+            rows: None,
+            action: Action::Statements,
+        }
+    }
+
+    /// Relations that are not as they should be: one row each.
+    fn verification(&self, off: bool, names: &str) -> Verification {
+        let among = marker::relations(&self.pair, &self.layout);
+        let marked = "select from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace \
+                      where t.tgrelid = c.oid and n.nspname = 'midwatch' and t.tgname = w.name";
+        let (not, enabled) = if off { ("", "") } else { ("not ", " and t.tgenabled = 'A'") };
+        let sql = format!(
+            "select c.oid::regclass::text, w.name from pg_class c, (values ('midwatch_mark'), ('midwatch_mark_truncate')) w(name) \
+             where c.oid = any({among}) and {not}exists ({marked}{enabled})"
+        );
+        let title = if off {
+            format!("nothing of {names} is marked")
+        } else {
+            format!("every write to {} is marked", self.twin.name())
+        };
+        Verification { title, sql }
+    }
+}
+
+/// Part of it may be there.
+async fn any_left(tx: &mut dyn ReadTx, watched: &Watched<'_>) -> Result<bool> {
+    let sql = format!(
+        "select exists (select from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace \
+         where n.nspname = 'midwatch' and t.tgrelid = any({}))::text",
+        marker::relations(&watched.pair, &watched.layout)
+    );
+    let said = tx.texts(&sql, &[] as &[Param]).await?;
+    Ok(said.first().and_then(|t| t.as_deref()) == Some("true"))
+}
+
+async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], off: bool) -> Result<Vec<Preflight>> {
+    let tables: Vec<_> = todo.iter().flat_map(Watched::tables).map(literal).collect();
+    let mut conditions = String::new();
+    for (what, condition) in [
+        ("CREATE on schema midwatch", "not has_schema_privilege('midwatch', 'create')"),
+        ("INSERT on midwatch.marks", "not has_table_privilege('midwatch.marks', 'insert')"),
+    ] {
+        let _ = write!(conditions, " union all select {} where {condition}", literal(what));
+    }
+    let owned = format!(
+        "select 'ownership of ' || c.oid::regclass from pg_class c \
+         where c.oid in (select t::regclass from unnest(array[{}]) t) and not pg_has_role(c.relowner, 'usage')",
+        tables.join(", ")
+    );
+    let lacks =
+        tx.texts(&format!("{owned}{}", if off { String::new() } else { conditions }), &[] as &[Param]).await;
+    let mut out = Vec::new();
+    out.push(match lacks {
+        Err(e) => Preflight::new("privileges", Ready::Unknown, e.message),
+        Ok(lacks) if lacks.is_empty() => Preflight::new("privileges", Ready::Ok, "may make these triggers"),
+        Ok(lacks) => {
+            let list: Vec<_> = lacks.into_iter().flatten().collect();
+            Preflight::new("privileges", Ready::Fail, format!("this role lacks {}", list.join(", ")))
+        }
+    });
+    if !off {
+        out.push(Preflight::new(
+            "writers",
+            Ready::Warn,
+            "from then on each row written costs one more insert on each side; COPY and bulk updates feel it most",
+        ));
+    }
+    Ok(out)
+}

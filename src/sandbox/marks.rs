@@ -1,0 +1,77 @@
+//! What the engine's marks tell a switchover, on a real server.
+
+use super::{Options, Server};
+use crate::db::postgres::owner::Owner;
+use crate::db::postgres::{Connection, Reader};
+use crate::engine::ports::{Facts as _, Param, ReadOptions};
+use crate::engine::profile::Twin;
+use crate::engine::twin::catalog::Columns;
+use crate::engine::twin::{marker, pair, partitions};
+
+const TABLES: &str = "
+    create table t (id int primary key, d date not null, v citext);
+    create table p (v citext, id int, d date, primary key (id, d)) partition by range (d);
+    create table p1 partition of p for values from ('2025-01-01') to ('2025-02-01');
+    create table p2 partition of p for values from ('2025-02-01') to ('2025-03-01');
+    insert into t select i, date '2025-01-01' + i, 'v' || i from generate_series(1, 50) i;
+    insert into p (id, d, v) select id, d, v from t";
+
+async fn keys(owner: &mut Owner, sql: &str) -> Vec<String> {
+    let rows = owner.fetch_text(&format!("select q.key::text from ({sql}) q order by 1"), &[]).await.unwrap();
+    rows.into_iter().map(|mut r| r.remove(0).unwrap_or_else(|| "all".into())).collect()
+}
+
+#[tokio::test]
+async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_named() {
+    let server = Server::start(Options { memory: true, ..Options::default() }).await.unwrap();
+    server.create_database("m", None).await.unwrap();
+    let mut owner = server.owner("m").await.unwrap();
+    owner.execute_script("create extension citext").await.unwrap();
+    owner.execute_script(TABLES).await.unwrap();
+    let files: Vec<String> = crate::engine::bootstrap::FILES.iter().map(|(n, _)| (*n).to_owned()).collect();
+    owner.execute_script(&crate::engine::bootstrap::statements(&files).unwrap().join(";")).await.unwrap();
+    let twin =
+        Twin { legacy: "t".into(), partitioned: "p".into(), key: vec!["id".into()], ..Twin::default() };
+    let reader = Reader::new(Connection::new(Some(&server.url("m"))).unwrap());
+    let mut tx = reader.begin(ReadOptions::default()).await.unwrap();
+    let pair = pair(&mut *tx, &twin).await.unwrap();
+    let columns = Columns::of(pair.legacy.as_ref().unwrap(), &pair.partitioned, &twin.key).unwrap();
+    let layout = partitions::layout(&mut *tx, &pair.partitioned).await.unwrap();
+    owner.execute_script(&marker::install(&pair, &columns, &layout).join(";")).await.unwrap();
+    assert!(matches!(
+        marker::installed(&mut *tx, &pair, &columns, &layout).await.unwrap(),
+        marker::Watch::Complete(_)
+    ));
+    // Older than the marks: nobody noted it.
+    let snapshot = owner.fetch_value("select pg_current_snapshot()::text", &[]).await.unwrap().unwrap();
+    owner
+        .execute_script(
+            "update t set v = 'V1' where id = 1; delete from p where id = 2; insert into t values (60, '2025-02-02', null);
+             insert into p (id, d) values (60, '2025-02-02'); insert into p (id, d, v) select id, d + 20, v from t where id = 5;
+             update t set v = 'same' where id = 7; update p set v = 'same' where id = 7;
+             insert into p (id, d) values (70, '2025-02-02'); delete from p where id = 70",
+        )
+        .await
+        .unwrap();
+    let since = crate::engine::ident::literal(&snapshot);
+    let changed = keys(&mut owner, &marker::changed_keys(&pair, &layout, &since)).await;
+    assert_eq!(changed, ["{1}", "{2}", "{5}", "{60}", "{70}", "{7}"]);
+    let unequal = marker::unequal(&pair, &columns, &layout, &since);
+    assert_eq!(keys(&mut owner, &unequal).await, ["{1}", "{2}", "{5}"]);
+    // As a parameter too, and while both tables are locked.
+    let bound = marker::unequal(&pair, &columns, &layout, "$1");
+    let rows =
+        tx.texts(&format!("select q.key::text from ({bound}) q"), &[Param::from(snapshot.as_str())]).await;
+    assert_eq!(rows.unwrap().len(), 3);
+    drop(tx);
+    owner.execute_script("begin").await.unwrap();
+    owner.execute_script("lock t, p in access exclusive mode").await.unwrap();
+    assert_eq!(keys(&mut owner, &unequal).await.len(), 3);
+    owner.execute_script("rollback").await.unwrap();
+    owner.execute_script("truncate p1").await.unwrap();
+    assert!(
+        keys(&mut owner, &marker::changed_keys(&pair, &layout, &since)).await.contains(&"all".to_owned())
+    );
+    owner.execute_script(&marker::remove(&pair, &layout).join(";")).await.unwrap();
+    server.stop().await.unwrap();
+}

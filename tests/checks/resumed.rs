@@ -1,0 +1,86 @@
+//! A comparison in several snapshots: each range names its own, and what was cancelled goes on.
+
+use midwatch::engine::How;
+
+use crate::common::Database;
+use crate::seals::open;
+
+const TWIN: &str = "
+    create table t (id int primary key, v text); create table p (id int primary key, v text) partition by range (id);
+    do $$ begin for n in 0..9 loop
+      execute format('create table p%s partition of p for values from (%s) to (%s)', n, n * 2000, (n + 1) * 2000); end loop; end $$;
+    insert into t select i, 'v' || i from generate_series(0, 19999) i; insert into p select * from t; analyze t; analyze p;";
+
+fn profile(limit: u64) -> String {
+    format!(
+        "name = \"p\"\n[[twins]]\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [\"id\"]\nchunk_rows = 5000\nsnapshot_limit_s = {limit}\n"
+    )
+}
+
+async fn database() -> Database {
+    let database = Database::empty().await;
+    database.owner().await.execute_script(TWIN).await.unwrap();
+    database
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_too_old_is_let_go_and_each_range_names_its_own() {
+    let (database, dir) = (database().await, tempfile::tempdir().unwrap());
+    database.owner().await.execute_script("update p set v = 'x' where id in (3, 19000)").await.unwrap();
+    let engine = open(&database.url(), &profile(0), dir.path()).await;
+    let report = engine.observe(&engine.ids()[0], false).await;
+    let readings = report.facts["readings"].as_array().unwrap();
+    assert!(readings.len() >= 3, "{readings:?}");
+    let mut snapshots: Vec<_> = readings.iter().map(|r| r["snapshot"].as_str().unwrap()).collect();
+    snapshots.dedup();
+    assert_eq!(snapshots.len(), readings.len());
+    assert!(readings[0]["range"].as_str().unwrap().contains("id up to"), "{readings:?}");
+    assert_eq!((&report.facts["different"], &report.facts["legacy_rows"]), (&2.into(), &20_000.into()));
+    let young = open(&database.url(), &profile(600), dir.path()).await;
+    let report = young.observe(&young.ids()[0], false).await;
+    assert_eq!(report.facts["readings"].as_array().unwrap().len(), 0);
+    assert_eq!(report.facts["different"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_comparison_goes_on_and_names_both_snapshots() {
+    let (database, dir) = (database().await, tempfile::tempdir().unwrap());
+    let engine = open(&database.url(), &profile(600), dir.path()).await;
+    let id = engine.ids()[0].clone();
+    let unfinished = || {
+        let kept = |f: std::io::Result<std::fs::DirEntry>| {
+            f.unwrap().file_name().to_string_lossy().ends_with("unfinished.json")
+        };
+        std::fs::read_dir(dir.path().join("parity"))
+            .map_or(0, |d| d.filter_map(|f| kept(f).then_some(())).count())
+    };
+    let mut done = false;
+    for _ in 0..50 {
+        let kept = async {
+            while unfinished() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        // Dropped as soon as its first piece is kept, as a cancelled one is.
+        tokio::select! {
+            () = kept => { done = true; break; }
+            _ = engine.observe(&id, false) => {}
+        }
+    }
+    assert!(done, "it was never stopped between two pieces");
+    database.owner().await.execute_script("update p set v = 'x' where id = 19999").await.unwrap();
+    let report = engine.observe_as(&id, How { resume: true, ..How::default() }).await;
+    let readings = report.facts["readings"].as_array().unwrap();
+    assert!(readings.len() >= 2, "{report:?}");
+    assert_eq!(
+        (&readings[0]["resumed"], &readings[readings.len() - 1]["resumed"]),
+        (&true.into(), &false.into())
+    );
+    assert_ne!(readings[0]["snapshot"], readings[readings.len() - 1]["snapshot"]);
+    assert_eq!(
+        (&report.facts["different"], &report.facts["legacy_rows"]),
+        (&1.into(), &20_000.into()),
+        "{report:?}"
+    );
+    assert_eq!(unfinished(), 0);
+}

@@ -1,0 +1,45 @@
+//! The comparison proves itself on a copy with planted differences.
+
+use std::path::Path;
+
+use midwatch::engine::{How, Report};
+
+use crate::common::{Database, demo_database, engine, open};
+
+const HOW: How = How { quick: false, full: false, resume: false, self_test: true };
+
+fn all_found(report: &Report, at_least: u64) {
+    let test = &report.facts["self_test"];
+    let planted =
+        test["planted"].as_u64().unwrap_or_else(|| panic!("{:?} {}", report.status, report.summary));
+    assert_eq!(test["missed"].as_array().unwrap().len(), 0, "{test}");
+    assert_eq!(test["found"], planted, "{test}");
+    assert!(planted >= at_least, "{test}");
+    assert!(report.summary.contains("self-test"), "{}", report.summary);
+}
+
+#[tokio::test]
+async fn everything_planted_is_found_on_the_demos_twins() {
+    let (database, _) = demo_database("hospitality", 1_000).await;
+    let engine = open(&database.url(), Some("hospitality"), Path::new(".")).await.unwrap();
+    for id in engine.select(&["parity".into()]).unwrap() {
+        let report = engine.observe_as(&id, HOW).await;
+        all_found(&report, 30);
+        assert_eq!(report.status.word(), "fail", "the target itself still differs: {}", report.summary);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_table_is_tested_with_rows_made_for_it() {
+    let database = Database::empty().await;
+    let sql = "create table t (id uuid primary key, org text not null, n numeric check (n < 5), at timestamptz, tags text[], p point);
+               create table p (org text not null, id uuid, n numeric, at timestamptz, tags text[], p point, primary key (id, org)) partition by list (org);
+               create table p1 partition of p for values in ('a');";
+    database.owner().await.execute_script(sql).await.unwrap();
+    let profile = "name = \"p\"\n[[twins]]\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [\"id\"]\n";
+    let engine = engine(&database.url(), profile).await;
+    let report = engine.observe_as(&engine.ids()[0], HOW).await;
+    all_found(&report, 12);
+    let not = report.facts["self_test"]["not_planted"].to_string();
+    assert!(not.contains("point"), "{not}");
+}
