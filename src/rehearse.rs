@@ -3,26 +3,20 @@
 //! Stands above the layers, like `compose`: it joins the sandbox with an engine of its own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
-
 use crate::compose;
-use crate::db::postgres::owner::Owner;
 use crate::engine::guard::Typed;
-use crate::engine::ident::{Ident, literal};
 use crate::engine::maintain::Request;
 use crate::engine::operation::Params;
 use crate::engine::ports::Fut;
 use crate::engine::progress::{Control, Done};
 use crate::engine::rehearsal::{Copy, Follow, Rows};
-use crate::engine::switch::{Play, PlayTwin, Played, Stage};
+use crate::engine::switch::{Play, Played, Stage};
 use crate::engine::target::Environment;
 use crate::engine::{Class, Engine, Error, Result, journal};
 use crate::profile::{Secret, Selected, TargetConfig};
-use crate::sandbox::{Copies, Private};
+use crate::sandbox::{Copies, Private, Writers, Written};
 
 /// Plays what is asked on copies of one target.
 pub struct Theatre {
@@ -44,16 +38,6 @@ impl Stage for Theatre {
     }
 }
 
-/// A statement of a writer: when it began, and how long it took.
-type Timed = (Instant, Duration);
-
-#[derive(Default)]
-struct Written {
-    times: Vec<Timed>,
-    refused: u64,
-    failures: Vec<String>,
-}
-
 impl Theatre {
     async fn play(&self, play: &Play) -> Result<Played> {
         let relations = play.twins.iter().flat_map(|t| [t.legacy.clone(), t.twin.clone()]).collect();
@@ -67,11 +51,7 @@ impl Theatre {
         // Many rows do not belong in memory.
         let small = play.rows.is_some_and(|n| n <= 200_000);
         let copy = self.copies.private(&wanted, small).await?;
-        let mut owner = copy.owner().await?;
-        for twin in &play.twins {
-            owner.execute_script(&numbers(twin)).await?;
-        }
-        owner.execute_script("analyze").await?;
+        copy.settle(&play.twins).await?;
         let engine = self.engine(&copy, &copy.scratch()).await?;
         apply(&engine, "init", None, BTreeMap::new()).await?;
         let mut out = Played { copied: copy.copied(), ..Played::default() };
@@ -80,12 +60,7 @@ impl Theatre {
     }
 
     async fn acts(&self, play: &Play, engine: &Engine, copy: &Private, out: &mut Played) -> Result<()> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut writers = Vec::new();
-        for n in 0..play.writers {
-            let owner = copy.owner().await?;
-            writers.push(tokio::spawn(write(owner, play.twins.clone(), u64::from(n), Arc::clone(&stop))));
-        }
+        let writers = Writers::start(copy, &play.twins, play.writers).await?;
         let pause = Duration::from_secs(play.seconds);
         tokio::time::sleep(pause).await;
         let switched = apply(engine, "switchover", Some(&play.name), play.params.clone()).await;
@@ -113,8 +88,7 @@ impl Theatre {
                 held
             }
         };
-        stop.store(true, Ordering::Relaxed);
-        finish(writers, moments, out).await;
+        finish(writers.stop().await, moments, out);
         Ok(())
     }
 
@@ -140,18 +114,6 @@ fn judge(what: &str, done: &Done, out: &mut Played) {
     if let Some(failure) = &done.failure {
         out.failures.push(format!("{what}: {}", failure.message));
     }
-}
-
-/// Sequences of a copy stand at their start; its rows do not.
-fn numbers(twin: &PlayTwin) -> String {
-    let block = format!(
-        "declare c record; begin for c in select a.attname, pg_get_serial_sequence({0}, a.attname) as s from pg_attribute a \
-         where a.attrelid = {0}::regclass and a.attnum > 0 and not a.attisdropped loop if c.s is not null then \
-         execute format('select setval(%L, coalesce((select max(%I) from {1}), 0) + 1)', c.s, c.attname); end if; end loop; end",
-        literal(&twin.legacy),
-        twin.legacy
-    );
-    format!("do {}", literal(&block))
 }
 
 type Preflight = Vec<(String, String, String)>;
@@ -213,18 +175,11 @@ async fn entry(engine: &Engine, done: &Done, step: &str) -> Option<serde_json::V
     })
 }
 
-async fn finish(writers: Vec<JoinHandle<Written>>, switch: Option<(Instant, Duration)>, out: &mut Played) {
-    let mut times: Vec<Timed> = Vec::new();
-    for writer in writers {
-        match writer.await {
-            Ok(w) => {
-                times.extend(w.times);
-                out.refused += w.refused;
-                out.failures.extend(w.failures.into_iter().map(|f| format!("a writer failed: {f}")));
-            }
-            Err(e) => out.failures.push(format!("a writer ended: {e}")),
-        }
-    }
+/// What the writers met, and how long they waited when it was switched.
+fn finish(written: Written, switch: Option<(Instant, Duration)>, out: &mut Played) {
+    let times = written.times;
+    out.refused = written.refused;
+    out.failures.extend(written.failures.into_iter().map(|f| format!("a writer failed: {f}")));
     out.writes = times.len() as u64;
     let ms = |d: &Duration| d.as_secs_f64() * 1_000.0;
     if let Some((from, held)) = switch {
@@ -239,68 +194,4 @@ async fn finish(writers: Vec<JoinHandle<Written>>, switch: Option<(Instant, Dura
         all.get((all.len() * percent / 100).min(all.len().saturating_sub(1))).copied().unwrap_or(0.0)
     };
     out.latency_ms = (at(50), at(99), at(100));
-}
-
-/// One application: rows of its own, and rows that are there.
-async fn write(mut owner: Owner, twins: Vec<PlayTwin>, seed: u64, stop: Arc<AtomicBool>) -> Written {
-    let mut out = Written::default();
-    let mut own: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    let mut dice = seed * 7_919 + 1;
-    while !stop.load(Ordering::Relaxed) {
-        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let at = usize::try_from((dice >> 20) % twins.len() as u64).unwrap_or(0);
-        let Some(twin) = twins.get(at) else { return out };
-        let (sql, key) = statement(twin, (dice >> 33) % 10, own.entry(at).or_default());
-        let began = Instant::now();
-        let params: Vec<&str> = key.iter().map(String::as_str).collect();
-        match owner.fetch_value(&sql, &params).await {
-            Ok(new) => {
-                out.times.push((began, began.elapsed()));
-                own.entry(at).or_default().extend(new);
-            }
-            // What the table refuses it would have refused anyway.
-            Err(e) if e.code.as_deref().is_some_and(|c| c.starts_with("23")) => out.refused += 1,
-            Err(e) => out.failures.push(format!("{} ({})", e.message, e.code.unwrap_or_default())),
-        }
-        if out.failures.len() > 20 {
-            return out;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    out
-}
-
-/// A write of one kind or another; what it inserts tells its key, by which it is found again.
-fn statement(twin: &PlayTwin, roll: u64, own: &mut Vec<String>) -> (String, Option<String>) {
-    let table = &twin.legacy;
-    let told: Vec<_> = twin.key.iter().map(|(k, _)| format!("{}::text", Ident(k))).collect();
-    let names: Vec<_> = twin.columns.iter().map(|c| Ident(c).to_string()).collect();
-    let names = names.join(", ");
-    let insert = format!(
-        "insert into {table} ({names}) select {names} from {table} offset (select floor(random() * 50)) limit 1 \
-         returning json_build_array({})::text",
-        told.join(", ")
-    );
-    let Some(key) = own.last().cloned().filter(|_| roll > 3) else { return (insert, None) };
-    let same: Vec<_> = twin
-        .key
-        .iter()
-        .enumerate()
-        .map(|(i, (k, kind))| format!("t.{} = ($1::json ->> {i})::{kind}", Ident(k)))
-        .collect();
-    let which = same.join(" and ");
-    let done = |change: String| {
-        format!("with done as ({change} where {which} returning 1) select null::text where false")
-    };
-    let set = |column: &str, value: &str| done(format!("update {table} t set {} = {value}", Ident(column)));
-    let sql = match (roll, &twin.time, &twin.column) {
-        (9, ..) => {
-            own.pop();
-            done(format!("delete from {table} t"))
-        }
-        (7 | 8, Some(time), _) => set(time, &format!("{} - interval '20 days'", Ident(time))),
-        (_, _, Some(column)) => set(column, &Ident(column).to_string()),
-        _ => return (insert, None),
-    };
-    (sql, Some(key))
 }

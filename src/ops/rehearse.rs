@@ -40,7 +40,9 @@ impl Operation for Rehearse {
 
     fn offers(&self, profile: &Profile) -> Vec<Offer> {
         let mut offers = switched_offers(&SPEC, profile, "rehearse the switchover");
-        offers.iter_mut().for_each(|o| o.locks = "ACCESS SHARE, while it is copied".into());
+        for offer in &mut offers {
+            offer.locks = "ACCESS SHARE, while it is copied".into();
+        }
         offers
     }
 

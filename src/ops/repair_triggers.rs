@@ -196,7 +196,8 @@ impl Parts {
             if fired.faults.is_empty() && !fired.fine.is_empty() {
                 self.proved(name, "as they are", &fired);
                 self.step(couple, enabling);
-                return self.privilege(cx, couple, &legacy, enabling);
+                self.privilege(cx, couple, &legacy, enabling);
+                return Ok(());
             }
             wrong = fired.faults;
         }
@@ -216,7 +217,8 @@ impl Parts {
             }
         }
         self.step(couple, &change);
-        self.privilege(cx, couple, &legacy, &change)
+        self.privilege(cx, couple, &legacy, &change);
+        Ok(())
     }
 
     fn proved(&mut self, name: &str, how: &str, fired: &Fired) {
@@ -247,13 +249,7 @@ impl Parts {
         self.verify.push(verification(couple));
     }
 
-    fn privilege(
-        &mut self,
-        cx: &PlanCx<'_>,
-        couple: &Couple<'_>,
-        table: &Table,
-        change: &Change,
-    ) -> Result<()> {
+    fn privilege(&mut self, cx: &PlanCx<'_>, couple: &Couple<'_>, table: &Table, change: &Change) {
         if !change.statements.is_empty() {
             let role = &cx.cx.server.role;
             self.preflight.push(table.privilege(
@@ -263,7 +259,6 @@ impl Parts {
                 role,
             ));
         }
-        Ok(())
     }
 }
 
@@ -314,7 +309,9 @@ fn enabling(couple: &Couple<'_>, found: &[Found], declared: &[String]) -> Option
         return None;
     }
     let mut out = Change::default();
-    found.iter().for_each(|f| out.enable(&couple.legacy.relation, f));
+    for f in found {
+        out.enable(&couple.legacy.relation, f);
+    }
     Some(out)
 }
 

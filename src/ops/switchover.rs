@@ -113,11 +113,11 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     out.measure("POST-MIGRATION", false);
     out.prepare();
     out.hook("before");
-    out.enable(measured(&rehearsed, tried.swap_ms));
+    out.enable(measured(rehearsed.as_ref(), tried.swap_ms).as_ref());
     out.hook("after");
     out.monitor();
     out.measure("DONE", true);
-    preflight.push(compared(&rehearsed, &preflight));
+    preflight.push(compared(rehearsed.as_ref(), &preflight));
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     Ok(Draft {
         why: format!("{} shall be the partitioned tables from now on", names.join(", ")),
@@ -160,8 +160,8 @@ async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Option<Rehearsal> {
 }
 
 /// How long locks were held, and where that was seen.
-fn measured(rehearsed: &Option<Rehearsal>, trial_ms: Option<u64>) -> Option<(u64, String)> {
-    if let Some(r) = rehearsed.as_ref().filter(|r| r.body.failures.is_empty()) {
+fn measured(rehearsed: Option<&Rehearsal>, trial_ms: Option<u64>) -> Option<(u64, String)> {
+    if let Some(r) = rehearsed.filter(|r| r.body.failures.is_empty()) {
         let p = &r.body;
         let place = format!(
             "rehearsal run {}: {} writes beside it, the longest wait {:.0} ms, back in {} ms; {}",
@@ -173,7 +173,7 @@ fn measured(rehearsed: &Option<Rehearsal>, trial_ms: Option<u64>) -> Option<(u64
 }
 
 /// What the rehearsal met, and this plan does not, or the other way round.
-fn compared(rehearsed: &Option<Rehearsal>, now: &[Preflight]) -> Preflight {
+fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight]) -> Preflight {
     let Some(r) = rehearsed else {
         return Preflight::new("rehearsal", Ready::Warn, "never rehearsed from here: midwatch plan rehearse");
     };

@@ -16,6 +16,7 @@ mod process;
 mod rehearsal;
 pub mod server;
 mod watcher;
+mod writers;
 
 pub use backup::Dumps;
 pub use find::Binaries;
@@ -23,3 +24,4 @@ pub use hooks::Shell;
 pub use place::MARKER;
 pub use rehearsal::{Copies, Private};
 pub use server::{Options, Server};
+pub use writers::{Timed, Writers, Written};

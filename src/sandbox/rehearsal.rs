@@ -322,7 +322,7 @@ impl Private {
     }
 
     /// An unrestricted session, with the target's search path.
-    pub async fn owner(&self) -> Result<Owner> {
+    pub(super) async fn owner(&self) -> Result<Owner> {
         let mut owner = self.0.server.owner(DATABASE).await?;
         owner.execute_script(&format!("set search_path = {}", self.0.path)).await?;
         Ok(owner)

@@ -122,10 +122,10 @@ impl Run<'_> {
     fn ran(&self) -> u64 {
         let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();
         let statements = done.iter().filter(|s| matches!(s.action, Action::Statements));
-        if self.plan.unit != Unit::Statements {
-            statements.map(|s| s.statements.len() as u64).sum()
-        } else {
+        if self.plan.unit == Unit::Statements {
             0
+        } else {
+            statements.map(|s| s.statements.len() as u64).sum()
         }
     }
 

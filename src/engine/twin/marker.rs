@@ -279,7 +279,6 @@ pub(crate) fn changed_keys(pair: &Pair, layout: &Layout, snapshot: &str) -> Stri
 /// The keys changed since a snapshot whose rows are not the same on both sides: all common columns, both directions,
 /// stale and second copies included: `key text[]`. No rows: whatever was written since is equal. Usable while both tables
 /// are locked; a TRUNCATE since then must be looked for in [`changed_keys`].
-
 pub(crate) fn unequal(pair: &Pair, columns: &Columns, layout: &Layout, snapshot: &str) -> String {
     let cells: Vec<_> = columns.common.iter().map(|c| c.compared("r")).collect();
     let keys: Vec<_> = columns.key.iter().map(|c| format!("r.{}::text", Ident(&c.name))).collect();

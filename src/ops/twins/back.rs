@@ -1,6 +1,6 @@
 //! The way back of a switchover: the very statements that its plan kept for it, after both sides were compared.
 
-use super::carry::{Carried, Names};
+use super::carry::{Belongings, Carried, Names};
 use super::firing::{Sides, fire};
 use super::stages::{Asked, Stages};
 use super::switch::{Part, Switch};
@@ -9,6 +9,7 @@ use crate::engine::ident::Relation;
 use crate::engine::journal::{self, RunRecord};
 use crate::engine::operation::{Draft, Params, PlanCx};
 use crate::engine::plan::{Action, Plan, Preflight, Ready, Reversible, Unit};
+use crate::engine::profile::Twin;
 use crate::engine::switch::{BLOCKERS, Blocker};
 use crate::engine::tables::Table;
 use crate::engine::twin::{Standing, marker, standing};
@@ -41,7 +42,7 @@ pub(in crate::ops) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<R
     let switched =
         |r: &&RunRecord| r.operation == "switchover" && r.rows_applied > 0 && r.undone_by.is_none();
     for run in runs.iter().filter(switched) {
-        let set: Vec<_> = named(cx.profile(), &run.name).into_iter().map(|t| t.name()).collect();
+        let set: Vec<_> = named(cx.profile(), &run.name).into_iter().map(Twin::name).collect();
         if set == wanted {
             return Ok(run.clone());
         }
@@ -66,7 +67,7 @@ fn part(couple: &Couple<'_>, plan: &Plan) -> Part {
     let unprepare = plan.steps.iter().find(|s| s.id == id).map(|s| s.back.clone()).unwrap_or_default();
     Part {
         names: Names { live, twin, retired: Relation::parse(&couple.legacy.relation) },
-        belongings: Default::default(),
+        belongings: Belongings::default(),
         prepare: vec![],
         unprepare,
         carried: Carried::default(),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::carry::{Carried, Key, Names};
+use super::carry::{Belongings, Carried, Key, Names};
 use super::ready::Accepted;
 use super::stages::{Asked, Stages, duration};
 use super::switch::{Part, Switch, reverse};
@@ -93,7 +93,7 @@ fn part(couple: &Couple<'_>) -> Part {
     let twin = Relation { schema: live.schema.clone(), name: Relation::parse(&couple.twin.partitioned).name };
     Part {
         names: Names { live, twin, retired: Relation::parse(&couple.legacy.relation) },
-        belongings: Default::default(),
+        belongings: Belongings::default(),
         prepare: vec![],
         unprepare: vec![],
         carried: Carried::default(),
@@ -205,7 +205,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
             k.definition,
             live.brief()
         );
-        out.preflight.push(accepted.unless("foreign_key", text));
+        out.preflight.push(accepted.unless("foreign_key", &text));
     }
     out.carried.statements.push(format!("alter table {retired} rename to {}", Ident(&to.name)));
     out.carried.back.insert(0, format!("alter table {to} rename to {}", Ident(&retired.name)));

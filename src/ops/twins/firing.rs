@@ -154,9 +154,10 @@ impl Scene<'_> {
     /// Makes the side that follows hold what the written one holds, with a place for every row: only the writes that
     /// come now are judged.
     async fn level(&self) -> Result<()> {
-        let (from, onto) = match self.sides.forward {
-            true => (&self.sides.legacy, &self.sides.twin),
-            false => (&self.sides.twin, &self.sides.legacy),
+        let (from, onto) = if self.sides.forward {
+            (&self.sides.legacy, &self.sides.twin)
+        } else {
+            (&self.sides.twin, &self.sides.legacy)
         };
         let generated = |name: &str| self.table.columns.iter().any(|c| c.name == name && c.generated);
         let names: Vec<_> = self.couple.columns.common.iter().filter(|c| !generated(&c.name)).collect();

@@ -221,9 +221,10 @@ impl<'c> Mend<'c> {
                 }
             })
             .collect();
-        let lacks = match self.onto.oid == self.couple.partitioned.oid {
-            true => &self.couple.columns.missing_in_partitioned,
-            false => &self.couple.columns.missing_in_legacy,
+        let lacks = if self.onto.oid == self.couple.partitioned.oid {
+            &self.couple.columns.missing_in_partitioned
+        } else {
+            &self.couple.columns.missing_in_legacy
         };
         if !lacks.is_empty() {
             let text = format!("{relation} lacks columns, which are not copied: {}", lacks.join(", "));
@@ -315,7 +316,7 @@ pub(in crate::ops) async fn draft(
     if ahead > 120 {
         return Err(Error::usage(format!("ahead={ahead}: at most 120 partitions are made ahead")));
     }
-    let mut out = Steps::default();
+    let mut out = Parts::default();
     for couple in &couples {
         out.preflight.extend(standing(couple, wanted));
         out.preflight.extend(mirrored(cx, couple).await?);
@@ -406,7 +407,7 @@ async fn mirrored(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<Preflig
 }
 
 #[derive(Default)]
-struct Steps {
+struct Parts {
     steps: Vec<Step>,
     rows: Vec<RowQuery>,
     changes: Vec<String>,
@@ -414,7 +415,7 @@ struct Steps {
     preflight: Vec<Preflight>,
 }
 
-impl Steps {
+impl Parts {
     fn statements(
         &mut self,
         id: String,

@@ -25,7 +25,7 @@ impl Accepted {
     }
 
     /// What would stop the switch, unless it is accepted.
-    pub(in crate::ops) fn unless(&self, id: &str, text: String) -> Preflight {
+    pub(in crate::ops) fn unless(&self, id: &str, text: &str) -> Preflight {
         if self.0.iter().any(|a| a == id) {
             Preflight::new(id, Ready::Warn, format!("{text} (accepted)"))
         } else {
@@ -139,7 +139,7 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
         } else {
             accepted.unless(
                 "on_conflict",
-                format!("{text}; ON CONFLICT ({key}) in {} would fail", users.join(", ")),
+                &format!("{text}; ON CONFLICT ({key}) in {} would fail", users.join(", ")),
             )
         });
     }
@@ -159,7 +159,7 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
     for t in b.triggers.iter().filter(|t| t.constraint && !t.mirrors) {
         out.push(accepted.unless(
             "constraint_trigger",
-            format!("{name}: constraint trigger {} is not carried over", t.name),
+            &format!("{name}: constraint trigger {} is not carried over", t.name),
         ));
     }
     if !b.row_type.is_empty() {
@@ -167,11 +167,11 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
             "{name}: {} use the legacy table's row type, which stays the retired table's",
             b.row_type.join(", ")
         );
-        out.push(accepted.unless("row_type", text));
+        out.push(accepted.unless("row_type", &text));
     }
     if !b.rules.is_empty() {
         out.push(
-            accepted.unless("rules", format!("{name}: rules are not carried over: {}", b.rules.join(", "))),
+            accepted.unless("rules", &format!("{name}: rules are not carried over: {}", b.rules.join(", "))),
         );
     }
     if !b.indexes.is_empty() {
@@ -303,7 +303,7 @@ pub(in crate::ops) async fn sent(
                 "{}: applications send ON CONFLICT ({key}), which would fail: {query}",
                 couple.twin.name()
             );
-            out.push(accepted.unless("on_conflict", text));
+            out.push(accepted.unless("on_conflict", &text));
         }
     }
     out

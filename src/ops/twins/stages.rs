@@ -349,7 +349,7 @@ impl<'a> Stages<'a> {
         self.push(&format!("hook-{when}"), title, vec![], vec![], Action::Hook(hook));
     }
 
-    pub(in crate::ops) fn enable(&mut self, measured: Option<(u64, String)>) {
+    pub(in crate::ops) fn enable(&mut self, measured: Option<&(u64, String)>) {
         let statements = self.switch.statements();
         let back = self.switch.back();
         self.swap(("enable", "the switch: all tables at once"), (statements, back), false, measured);
@@ -361,7 +361,7 @@ impl<'a> Stages<'a> {
         (id, title): (&str, &str),
         (statements, back): (Vec<String>, Vec<String>),
         switched: bool,
-        measured: Option<(u64, String)>,
+        measured: Option<&(u64, String)>,
     ) {
         let names: Vec<_> = self.couples.iter().map(|c| self.names(c, switched)).collect();
         // What applications write first: from then on nobody begins anything that would wait for us half-way.
@@ -392,8 +392,8 @@ impl<'a> Stages<'a> {
             .map(|t| Lock {
                 object: t.clone(),
                 mode: "ACCESS EXCLUSIVE".into(),
-                held_ms: measured.as_ref().map(|m| m.0),
-                measured_on: measured.as_ref().map(|m| m.1.clone()),
+                held_ms: measured.map(|m| m.0),
+                measured_on: measured.map(|m| m.1.clone()),
             })
             .collect();
         self.push(id, title.to_owned(), statements, locks, Action::Swap(Box::new(swap)));
