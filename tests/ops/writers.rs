@@ -72,11 +72,11 @@ async fn work(mut owner: Owner, seed: u64, stop: Arc<AtomicBool>) -> Ledger {
 async fn step(owner: &mut Owner, out: &mut Ledger, roll: u64, pick: usize) -> midwatch::engine::Result<()> {
     let own = out.rows.keys().nth(pick % out.rows.len().max(1)).cloned();
     let Some(id) = own.filter(|_| roll >= 4) else {
-        let days = (pick % 300) as i64;
+        let days = i64::try_from(pick % 300).unwrap();
         let sql = "insert into revenues (org_id, property_id, amount_cents, occurred_at, created_by_user_id)
                    values (9009, 9, $1::int, date_trunc('day', now() at time zone 'UTC') - make_interval(days => $2::int), 9) returning id::text";
         let id = owner.fetch_value(sql, &[&roll.to_string(), &days.to_string()]).await?.unwrap();
-        out.rows.insert(id, (roll as i64, days));
+        out.rows.insert(id, (roll.cast_signed(), days));
         return Ok(());
     };
     let (amount, days) = out.rows[&id];
