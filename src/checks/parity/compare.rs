@@ -16,7 +16,7 @@ use crate::engine::ports::ReadTx;
 use crate::engine::profile::Twin;
 use crate::engine::twin::catalog::{self, Columns, SequenceRow};
 use crate::engine::twin::partitions::{self, Layout, Mapping};
-use crate::engine::twin::{Pair, pair as find_pair};
+use crate::engine::twin::{Pair, Standing, pair as find_pair};
 use crate::engine::{CheckId, Cx, Error, Report, Result};
 
 /// Rows that are read before it is looked whether the snapshot is too old, about.
@@ -29,7 +29,7 @@ pub(super) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Repor
     let pair = find_pair(&mut *tx, twin).await?;
     let Some(legacy) = &pair.legacy else {
         drop(tx);
-        return alone(cx, id, &twin.legacy).await;
+        return alone(cx, id, &twin.legacy, Standing::Cleaned).await;
     };
     // A key that only one side has names no row on both: what is left is counts and digests.
     let keyless = || Columns::of(legacy, &pair.partitioned, &[]);
@@ -349,7 +349,7 @@ fn sequences(rows: &[SequenceRow], tally: &Tally) -> Vec<Sequence> {
 }
 
 /// A partitioned table of its own: what can be said without knowing what it should hold.
-pub(super) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str) -> Result<Report> {
+pub(super) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, standing: Standing) -> Result<Report> {
     let (mut tx, source) = Source::hold(cx).await?;
     let partitioned = catalog::table(&mut *tx, table).await?;
     let layout: Layout = partitions::layout(&mut *tx, &partitioned).await?;
@@ -369,11 +369,16 @@ pub(super) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str) -> Result<Repo
     pass::read(&mut *tx, &source, &plan, &Piece::all("true".into()), &mut tally).await?;
     let mut facts = facts(&plan, &tally);
     facts.snapshot = source.taken().name.clone();
-    facts.compared = "row counts only: no legacy table is declared".into();
+    let without = match standing {
+        Standing::Cleaned => "the legacy table is gone",
+        Standing::Before | Standing::Switched => "no legacy table is declared",
+    };
+    facts.standing = standing;
+    facts.compared = format!("row counts only: {without}");
     let coverage = layout.coverage(&mut *tx).await?;
     let found = findings::of(id, &facts, &columns, &layout, &coverage, rows::Samples::default());
     let ok = format!(
-        "{} partitions, {} rows; no legacy table declared",
+        "{} partitions, {} rows; {without}",
         layout.leaves.len(),
         facts.partitioned_rows.unwrap_or_default()
     );
