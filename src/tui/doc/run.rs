@@ -45,6 +45,19 @@ pub fn lines(app: &App, view: &RunView) -> Vec<Spans> {
     out.out
 }
 
+/// Its entries alone.
+pub fn log(app: &App, view: &RunView) -> Vec<Spans> {
+    let mut out = Lines::new(app.size.0);
+    match &view.detail {
+        None => out.text("", "reading the journal…", Tone::Dim),
+        Some(Err(failure)) => {
+            out.text("journal", &format!("unknown: {}", failure.message), Tone::Unknown);
+        }
+        Some(Ok(detail)) => entries(app, detail, &mut out),
+    }
+    out.out
+}
+
 fn our_run(app: &App, run: &OurRun, out: &mut Lines) {
     let Some(done) = &run.done else {
         if let Some(p) = run.progress.as_ref().filter(|p| !p.step.is_empty()) {
@@ -122,7 +135,7 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
         Some(false) => "the proof FAILED",
         None => "not verified",
     };
-    let rows = format!(
+    let counted = format!(
         "{} planned, {} changed, {} left alone because they had changed, {} · {verified}",
         count(run.rows),
         count(run.rows_applied),
@@ -130,7 +143,7 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
         batches(run.batches)
     );
     let bad = run.verified == Some(false) || run.rows_drifted > 0;
-    out.text("rows", &rows, if bad { Tone::Warn } else { Tone::Plain });
+    out.text(run.unit.word(), &counted, if bad { Tone::Warn } else { Tone::Plain });
     let ended = match run.ended_at {
         Some(ended) => format!(", took {}", took(run.started_at, ended)),
         None => String::new(),

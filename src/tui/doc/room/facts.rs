@@ -1,0 +1,368 @@
+//! What is known of a switch: who is in the way, what waits, what is equal, what could be taken back.
+
+use super::{LABEL, Sight, labelled};
+use crate::engine::journal::Outcome;
+use crate::engine::progress::{Phase, Room as Told};
+use crate::engine::room::Reverse;
+use crate::engine::switch::Blocker;
+use crate::engine::twin::Standing;
+use crate::tui::app::{App, Light, Readiness, View};
+use crate::tui::doc::live;
+use crate::tui::format::{ago, count, counted};
+use crate::tui::list::{cell, plain};
+use crate::tui::pane::Spans;
+use crate::tui::theme::Tone;
+
+/// An age in milliseconds as one says it.
+fn long(ms: i64) -> String {
+    let s = ms.max(0) / 1_000;
+    match s {
+        0..=9 => format!("{}.{} s", s, ms.max(0) % 1_000 / 100),
+        10..=119 => format!("{s} s"),
+        120..=3_599 => format!("{} min {} s", s / 60, s % 60),
+        _ => format!("{} h {} min", s / 3_600, s / 60 % 60),
+    }
+}
+
+fn label(text: &str) -> crate::tui::list::Cell {
+    cell(format!(" {text:<LABEL$} "), Tone::Dim)
+}
+
+/// Who is in the way: a line for who, one for what it ran.
+pub(super) fn blockers(sight: &Sight<'_>, width: usize) -> Vec<Vec<Spans>> {
+    let (all, at) = sight.app.blockers();
+    let passed = at.map_or(0, |at| (sight.app.now - at).num_milliseconds().max(0));
+    let chosen = sight.app.level().state.cursor.min(all.len().saturating_sub(1));
+    // Only where there is something to choose does one of them stand out.
+    let choose =
+        sight.going().is_some() && all.len() > 1 && !matches!(&sight.app.level().view, View::Run(v) if v.log);
+    all.iter().enumerate().map(|(i, b)| blocker(sight, b, passed, choose && i == chosen, width)).collect()
+}
+
+fn blocker(sight: &Sight<'_>, b: &Blocker, passed: i64, here: bool, width: usize) -> Vec<Spans> {
+    let g = sight.app.theme.glyphs;
+    let mark = if here { g.cursor } else { " " };
+    let who =
+        if b.application.is_empty() { b.role.clone() } else { format!("{} ({})", b.role, b.application) };
+    let first = vec![
+        cell(format!("{mark}  "), Tone::Accent),
+        cell(format!("{} pid {}", g.warn, b.pid), Tone::Warn),
+        cell(format!("  {who}"), Tone::Strong),
+        plain(format!("  {} for {}", b.state, long(b.age_ms + passed))),
+        cell("   would lose ", Tone::Dim),
+        cell(b.loses(), if b.wrote { Tone::Bad } else { Tone::Plain }),
+    ];
+    let query: String = b.query.split_whitespace().collect::<Vec<_>>().join(" ");
+    let ran = if b.state == "active" { "runs" } else { "ran" };
+    let since = long(b.statement_ms + passed);
+    let when = if b.state == "active" { format!("for {since}") } else { format!("{since} ago") };
+    let holds = b.table.trim_matches('"');
+    let text = format!("     holds {holds}   {ran} {when}: ");
+    let room = width.saturating_sub(text.chars().count() + 1);
+    let second = vec![cell(text, Tone::Dim), plain(query.chars().take(room).collect::<String>())];
+    vec![first, second]
+}
+
+/// The lines below the blockers.
+pub(super) fn lines(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
+    let mut out = Vec::new();
+    if let Some(failure) = sight.app.room.failure.as_ref().filter(|_| sight.app.room.name == sight.name) {
+        let text =
+            format!("{} the room cannot be looked at: {}", sight.app.theme.glyphs.unknown, failure.message);
+        labelled(&mut out, width, "unknown", &text, Tone::Unknown);
+    }
+    if sight.live() {
+        attempt(sight, &mut out, width);
+        waiting_sessions(sight, &mut out, width);
+        equal(sight, &mut out, width);
+    } else {
+        if sight.record.is_none() && sight.ours.is_none() {
+            twins(sight, &mut out, width);
+        }
+        waiting_sessions(sight, &mut out, width);
+    }
+    reverse(sight, &mut out, width);
+    light(sight, &mut out, width);
+    history(sight, &mut out, width);
+    if sight.going().is_some() {
+        labelled(&mut out, width, "abort", abort(sight), Tone::Plain);
+    }
+    out
+}
+
+/// What abort leaves behind, at this stage.
+pub(super) fn abort(sight: &Sight<'_>) -> &'static str {
+    match (sight.swapped(), sight.back()) {
+        (false, false) => "nothing to undo yet: applications stay on the legacy tables",
+        (false, true) => "nothing to undo yet: applications stay on the partitioned tables",
+        (true, false) => "ends looking on only: the switch stands, z plans the way back",
+        (true, true) => "leaves the tables swapped back; what is left of it can be gone on with",
+    }
+}
+
+/// The locks wanted, and how the last attempt ended.
+fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some(told) = sight.ours.and_then(|r| r.progress.as_ref()) else {
+        if let Some(message) = sight.record.and_then(|r| r.message.as_ref()) {
+            labelled(out, width, "says", message, Tone::Warn);
+        }
+        return;
+    };
+    let at_swap = crate::tui::app::is_swap(&told.stage);
+    let blocked = !sight.app.blockers().0.is_empty();
+    if at_swap && told.phase == Phase::Waiting && blocked {
+        let text = "not tried while they are there: whoever comes after a waiting lock waits as well";
+        labelled(out, width, "", text, Tone::Dim);
+    } else if let (false, Some(why)) = (at_swap, &told.waiting) {
+        labelled(out, width, "held back", why, Tone::Warn);
+    }
+    if let Some(ended) = &told.room.ended {
+        labelled(out, width, "ended", ended, Tone::Warn);
+    }
+    if let Some(last) = &told.room.last {
+        let tone = if told.room.held_ms.is_some() { Tone::Good } else { Tone::Warn };
+        let name = if told.room.held_ms.is_some() { "switched" } else { "last attempt" };
+        labelled(out, width, name, last, tone);
+    }
+    if !told.step.is_empty() && !at_swap {
+        labelled(out, width, "step", &told.step, Tone::Plain);
+    }
+}
+
+/// What the locks are wanted on, in their order.
+pub(super) fn wanted(sight: &Sight<'_>) -> Option<Spans> {
+    let told = sight.ours?.progress.as_ref()?;
+    if !crate::tui::app::is_swap(&told.stage) || told.room.held_ms.is_some() {
+        return None;
+    }
+    let swap = sight.swap()?;
+    let first = usize::try_from(swap.twins).unwrap_or(usize::MAX).min(swap.tables.len());
+    let then = match (sight.back(), swap.tables.len() > first) {
+        (_, false) => "",
+        (false, true) => ", then their twins",
+        (true, true) => ", then the legacy ones",
+    };
+    let names = swap.tables[..first].join(", ");
+    Some(vec![
+        plain(" waiting for "),
+        cell("ACCESS EXCLUSIVE", Tone::Strong),
+        plain(format!(" on {names}{then}")),
+    ])
+}
+
+/// How many wait because of us or of others, and what is open for long.
+fn waiting_sessions(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some((f, at)) = sight.facts else {
+        out.push(vec![label("writers stalled"), cell("not looked at yet", Tone::Unknown)]);
+        return;
+    };
+    let age = ago(at, sight.app.now);
+    let stale = sight.stale() || (sight.app.now - at).num_seconds() > 5;
+    let tone = |bad: bool| {
+        if stale {
+            Tone::Unknown
+        } else if bad {
+            Tone::Warn
+        } else {
+            Tone::Plain
+        }
+    };
+    let mut line = vec![label("writers stalled"), cell(count(f.stalled), tone(f.stalled > 0))];
+    if let Some(ms) = f.longest_ms {
+        line.push(cell("   longest transaction ", Tone::Dim));
+        line.push(cell(long(ms), tone(ms > 60_000)));
+    }
+    let seen = if stale { format!("   stale, seen {age}") } else { format!("   {age}") };
+    line.push(cell(seen, if stale { Tone::Unknown } else { Tone::Dim }));
+    out.push(line);
+    if !sight.live() && f.blockers.is_empty() {
+        out.push(vec![label("in the way"), cell("nobody for longer than 0.5 s", tone(false))]);
+    }
+    if f.hidden > 0 {
+        let text = format!(
+            "{} hold the tables and do not show what they do (pg_monitor)",
+            counted(f.hidden, "session")
+        );
+        labelled(out, width, "", &text, Tone::Unknown);
+    }
+    if f.prepared > 0 {
+        let text = format!(
+            "{}: no session to end, COMMIT or ROLLBACK PREPARED",
+            counted(f.prepared, "prepared transaction")
+        );
+        labelled(out, width, "", &text, Tone::Warn);
+    }
+}
+
+/// When both sides were last found equal, and how much of that is new.
+fn equal(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some(room) = sight.ours.and_then(|r| r.progress.as_ref()).map(|p| &p.room) else { return };
+    let Some(age) = sight.equal() else {
+        labelled(out, width, "equal", "not compared by this run yet", Tone::Dim);
+        return;
+    };
+    let Told { compared, differing, .. } = room;
+    let tone = if *differing > 0 { Tone::Bad } else { Tone::Plain };
+    out.push(vec![
+        label("equal"),
+        plain(format!("{age}   ")),
+        cell(format!("{} written since and compared, ", counted(*compared, "row")), Tone::Dim),
+        cell(format!("{differing} differ"), tone),
+    ]);
+}
+
+/// Each twin: where it stands, whether it is equal.
+fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let g = sight.app.theme.glyphs;
+    let names = sight.app.twins_of(&sight.name);
+    let wide = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).min(width / 3);
+    for name in names {
+        let now = sight.facts.and_then(|(f, _)| f.twins.iter().find(|t| t.name == name));
+        let standing = match now.map(|t| t.standing) {
+            None => cell("not seen yet", Tone::Dim),
+            Some(Standing::Before) => cell("legacy", Tone::Plain),
+            Some(Standing::Switched) => cell("switched", Tone::Accent),
+            Some(Standing::Cleaned) => cell("cleaned up", Tone::Accent),
+        };
+        let (symbol, text, tone) = match sight.app.readiness(name) {
+            Readiness::Ready(at) => (g.ok, format!("equal {}", ago(at, sight.app.now)), Tone::Good),
+            Readiness::Not(why) => (g.fail, why.join(", "), Tone::Bad),
+            Readiness::Unknown(why) => (g.unknown, why, Tone::Unknown),
+        };
+        let short: String = name.chars().take(wide).collect();
+        let gap = " ".repeat(12_usize.saturating_sub(standing.text.chars().count()));
+        out.push(vec![
+            plain(format!(" {short:<wide$}   ")),
+            standing,
+            plain(gap),
+            cell(format!("{symbol} {text}"), tone),
+        ]);
+    }
+    out.push(vec![]);
+}
+
+/// The triggers that keep the other side complete, and the marks of writes.
+fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some((f, _)) = sight.facts else { return };
+    let tone = if sight.stale() { Tone::Unknown } else { Tone::Plain };
+    let worst =
+        |r: Reverse| f.twins.iter().filter(|t| t.reverse == r && t.standing != Standing::Cleaned).count();
+    let switched = f.twins.iter().any(|t| t.standing == Standing::Switched);
+    let (text, tone) = match (worst(Reverse::Off), worst(Reverse::Missing), worst(Reverse::Idle), switched) {
+        (1.., ..) => ("not all of its triggers fire".to_owned(), Tone::Bad),
+        (0, 0, 0, true) => ("on: the retired tables are kept complete".into(), tone),
+        (.., true) => (
+            format!("missing for {} of {}", worst(Reverse::Missing) + worst(Reverse::Idle), f.twins.len()),
+            Tone::Bad,
+        ),
+        (0, 0, _, false) => ("ready, idle until the switch".into(), tone),
+        (.., false) => ("made by the switchover, idle until the switch".into(), Tone::Dim),
+    };
+    let marked = f.twins.iter().filter(|t| t.marked).count();
+    labelled(out, width, "reverse sync", &text, tone);
+    let (text, tone) = match marked {
+        0 => ("not there: the switchover installs it".to_owned(), Tone::Dim),
+        n if n == f.twins.len() => ("every write on both sides is marked".into(), tone),
+        n => (format!("on {n} of {} twins", f.twins.len()), Tone::Warn),
+    };
+    labelled(out, width, "write marker", &text, tone);
+}
+
+/// The light: what a rollback would lose.
+fn light(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let g = sight.app.theme.glyphs;
+    let (text, tone) = match run_light(sight) {
+        Some(said) => said,
+        None => light_words(sight.app, &sight.app.light_of(&sight.name, sight.facts.map(|(f, _)| f))),
+    };
+    let wrapped = crate::tui::doc::wrap(&text, width.saturating_sub(LABEL + 5).max(20));
+    for (i, line) in wrapped.into_iter().enumerate() {
+        let first = i == 0;
+        let symbol = if first { format!("{} ", g.mark) } else { "  ".into() };
+        let name = label(if first { "rollback" } else { "" });
+        out.push(vec![
+            name,
+            cell(symbol, tone),
+            cell(line, if tone == Tone::Dim { Tone::Dim } else { tone }),
+        ]);
+    }
+}
+
+/// While it goes on, what the run itself has compared a moment ago counts for more than an older report.
+fn run_light(sight: &Sight<'_>) -> Option<(String, Tone)> {
+    let told = sight.going()?.progress.as_ref()?;
+    let age = sight.equal()?;
+    if sight.back() {
+        return None;
+    }
+    if told.room.differing > 0 {
+        return Some((
+            format!("lossy: {} found different", counted(told.room.differing, "comparison")),
+            Tone::Bad,
+        ));
+    }
+    let reversing = sight.facts.is_some_and(|(f, _)| f.twins.iter().all(|t| t.reverse != Reverse::Missing));
+    match (sight.swapped(), reversing) {
+        (true, _) => Some((format!("lossless: yes, 0 rows at risk, equal {age}"), Tone::Good)),
+        (false, true) => Some(("lossless: yes, 0 rows at risk once it is switched".into(), Tone::Good)),
+        (false, false) => None,
+    }
+}
+
+/// The light in words.
+pub fn light_words(app: &App, light: &Light) -> (String, Tone) {
+    let now = app.now;
+    match light {
+        Light::Before => ("nothing to take back: nothing is switched".into(), Tone::Dim),
+        Light::Lossless(at) => {
+            (format!("lossless: yes, 0 rows at risk, equal {}", ago(*at, now)), Tone::Good)
+        }
+        Light::Lossy(n, at) => {
+            (format!("lossy: {} differ, compared {}", counted(*n, "row"), ago(*at, now)), Tone::Bad)
+        }
+        Light::Leaking(why) => (format!("lossy from the next write on: {why}"), Tone::Bad),
+        Light::Impossible(why) => (format!("not possible: {why}"), Tone::Bad),
+        Light::Unknown(why) => (format!("unknown: {why}"), Tone::Unknown),
+    }
+}
+
+/// The backup, and the run before.
+fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some((f, _)) = sight.facts else { return };
+    let run = sight.told().or(f.switched.as_ref()).or(f.last.as_ref());
+    if let Some(made) = run.and_then(|r| r.backup.as_ref()) {
+        let (proof, tone) = match &made.verified {
+            Some(_) => ("restored and compared", Tone::Plain),
+            None => ("NOT verified", Tone::Warn),
+        };
+        let size = if made.bytes >= 1_000_000 {
+            format!("{} MB", count(made.bytes / 1_000_000))
+        } else {
+            format!("{} kB", count(made.bytes.div_ceil(1_000)))
+        };
+        labelled(out, width, "backup", &format!("{size}, {proof}: {}", made.file), tone);
+    }
+    if let Some(why) = &f.journal {
+        labelled(out, width, "journal", &format!("unknown: {why}"), Tone::Unknown);
+    }
+    if sight.live() || sight.record.is_some() {
+        return;
+    }
+    let Some(last) = &f.last else {
+        labelled(out, width, "last run", "none yet", Tone::Dim);
+        return;
+    };
+    let r = &last.record;
+    let mut line = vec![label("last run"), plain(format!("{} {}  ", r.id, crate::tui::app::title_of(r)))];
+    line.push(live::stand(&sight.app.theme, r));
+    if r.outcome == Outcome::Running && r.live {
+        line.push(cell(format!("   by {} (l shows it)", r.by()), Tone::Accent));
+    } else {
+        let when = r.ended_at.unwrap_or(r.started_at);
+        if let (Some(held), Some(n)) = (last.held_ms, last.attempt) {
+            line.push(plain(format!("   locks held {held} ms, attempt {n}")));
+        }
+        line.push(cell(format!("   {} by {}", ago(when, sight.app.server_now()), r.by()), Tone::Dim));
+    }
+    out.push(line);
+}
