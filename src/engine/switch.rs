@@ -226,3 +226,25 @@ pub trait Hooks: Send + Sync {
     /// Runs one, and ends it when its time is over.
     fn run<'a>(&'a self, hook: &'a Hook) -> Fut<'a, Result<Ran>>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_session_under_the_same_number_has_another_phrase() {
+        let of = |since: &str| Blocker {
+            pid: 4711,
+            role: "report_ro".into(),
+            since: since.into(),
+            ..Blocker::default()
+        };
+        let (one, other) = (of("2026-11-21 01:40:00.1+00"), of("2026-11-21 01:46:00.2+00"));
+        assert!(one.phrase().starts_with("end 4711 report_ro "), "{}", one.phrase());
+        assert_ne!(one.phrase(), other.phrase());
+        assert_eq!(one.clone().confirm(&one.phrase()).unwrap().blocker(), &one);
+        for typed in ["", "y", "end 4711", &other.phrase(), &one.phrase().to_uppercase()] {
+            assert!(one.clone().confirm(typed).is_err(), "{typed}");
+        }
+    }
+}

@@ -138,6 +138,10 @@ impl App {
             return if self.is_switch(view) { self.reread_run() } else { vec![] };
         }
         let Some(listed) = view.run.as_deref().and_then(|id| self.journal.run(id)) else { return vec![] };
+        // A switch has few batches and many stages.
+        if listed.live && self.is_switch(view) {
+            return self.reread_run();
+        }
         let read = view.detail.as_ref().and_then(|d| d.as_ref().ok()).map(|d| &d.record);
         let same = |r: &RunRecord| {
             (r.batches, r.outcome, r.live, &r.ended_at)

@@ -202,10 +202,13 @@ impl App {
         let (rows, oldest) = lossy.fold((0, None), |(sum, old): (u64, Option<DateTime<Utc>>), (n, at)| {
             (sum + n, Some(old.map_or(at, |o| o.min(at))))
         });
+        let seen_at =
+            lights.iter().filter_map(|l| if let Light::Lossless(at) = l { Some(*at) } else { None }).min();
         let worst = lights.into_iter().min_by_key(Light::rank);
         match (worst, oldest) {
             (None, _) => Light::Unknown("there is no twin here".into()),
             (Some(Light::Lossy(..)), Some(at)) => Light::Lossy(rows, at),
+            (Some(Light::Lossless(at)), _) => Light::Lossless(seen_at.unwrap_or(at)),
             (Some(worst), _) => worst,
         }
     }

@@ -55,6 +55,8 @@ pub fn log(app: &App, view: &RunView) -> Vec<Spans> {
         }
         Some(Ok(detail)) => entries(app, detail, &mut out),
     }
+    // Nothing stands above it that a blank line would set apart.
+    out.out.drain(..usize::from(out.out.first().is_some_and(Vec::is_empty)));
     out.out
 }
 
@@ -258,6 +260,11 @@ fn brief(value: &Value) -> String {
     match value {
         Value::String(s) if s.len() == 64 && s.bytes().all(|b| b.is_ascii_hexdigit()) => {
             format!("{}…", &s[..SUM])
+        }
+        // Counts of a stage; its sums are in the journal.
+        Value::Object(o) if o.contains_key("table") && o.contains_key("rows") => {
+            let table = text_of(&o["table"]);
+            format!("{} {}", table.trim_start_matches("public."), text_of(&o["rows"]))
         }
         Value::Array(all) => all.iter().map(brief_answer).collect::<Vec<_>>().join("; "),
         other => text_of(other),

@@ -121,14 +121,12 @@ fn switch_line(app: &App, name: &str, standing: Standing) -> Option<Spans> {
         return None;
     }
     let g = app.theme.glyphs;
-    let key = cell("   s the room", Tone::Accent);
     if standing != Standing::Before {
         let word = if standing == Standing::Cleaned { "cleaned up" } else { "switched" };
         let (text, tone) = light_words(app, &app.light(name, None));
         return Some(vec![
             cell(format!(" {word}  rollback "), Tone::Dim),
             cell(format!("{} {text}", g.mark), tone),
-            key,
         ]);
     }
     let (text, tone) = match app.readiness(name) {
@@ -136,7 +134,7 @@ fn switch_line(app: &App, name: &str, standing: Standing) -> Option<Spans> {
         Readiness::Not(why) => (format!("{} not ready: {}", g.fail, why.join(", ")), Tone::Bad),
         Readiness::Unknown(why) => (format!("{} unknown: {why}", g.unknown), Tone::Unknown),
     };
-    Some(vec![cell(" switchover  ", Tone::Dim), cell(text, tone), key])
+    Some(vec![cell(" switchover  ", Tone::Dim), cell(text, tone)])
 }
 
 fn facts(watch: &Watch) -> Option<ParityFacts> {

@@ -11,7 +11,7 @@ use crate::tui::pane::Spans;
 use crate::tui::theme::Tone;
 
 /// Fewer lines of a text are not worth a rule.
-const LEAST: u16 = 4;
+const LEAST: u16 = 3;
 
 pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
     let Some(room) = doc::room::room(app) else { return };
@@ -24,7 +24,7 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
         View::Run(view) => Some(view),
         _ => None,
     };
-    area = lines(app, buffer, area, room.wanted.as_slice());
+    area = lines(app, buffer, area, &room.wanted);
     let room_for = usize::from(area.height).saturating_sub(room.rest.len());
     area = lines(app, buffer, area, &fitting(&room.blockers, room_for));
     area = lines(app, buffer, area, &room.rest);

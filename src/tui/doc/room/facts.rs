@@ -2,16 +2,21 @@
 
 use super::{LABEL, Sight, labelled};
 use crate::engine::journal::Outcome;
-use crate::engine::progress::{Phase, Room as Told};
+use crate::engine::progress::{Phase, Progress, Room as Told};
 use crate::engine::room::Reverse;
 use crate::engine::switch::Blocker;
 use crate::engine::twin::Standing;
-use crate::tui::app::{App, Light, Readiness, View};
-use crate::tui::doc::live;
+use crate::tui::app::{App, Light, Readiness, View, is_swap};
+use crate::tui::doc::{live, wrap};
 use crate::tui::format::{ago, count, counted};
 use crate::tui::list::{cell, plain};
 use crate::tui::pane::Spans;
 use crate::tui::theme::Tone;
+
+/// From here on a blocker needs two lines, below it three.
+const WIDE: usize = 100;
+/// What every name begins with unless it is said.
+const PUBLIC: &str = "public.";
 
 /// An age in milliseconds as one says it.
 fn long(ms: i64) -> String {
@@ -44,11 +49,14 @@ fn blocker(sight: &Sight<'_>, b: &Blocker, passed: i64, here: bool, width: usize
     let mark = if here { g.cursor } else { " " };
     let who =
         if b.application.is_empty() { b.role.clone() } else { format!("{} ({})", b.role, b.application) };
-    let first = vec![
+    let mut first = vec![
         cell(format!("{mark}  "), Tone::Accent),
         cell(format!("{} pid {}", g.warn, b.pid), Tone::Warn),
         cell(format!("  {who}"), Tone::Strong),
         plain(format!("  {} for {}", b.state, long(b.age_ms + passed))),
+    ];
+    let holds = b.table.replace('"', "");
+    let loses = vec![
         cell("   would lose ", Tone::Dim),
         cell(b.loses(), if b.wrote { Tone::Bad } else { Tone::Plain }),
     ];
@@ -56,11 +64,15 @@ fn blocker(sight: &Sight<'_>, b: &Blocker, passed: i64, here: bool, width: usize
     let ran = if b.state == "active" { "runs" } else { "ran" };
     let since = long(b.statement_ms + passed);
     let when = if b.state == "active" { format!("for {since}") } else { format!("{since} ago") };
-    let holds = b.table.trim_matches('"');
-    let text = format!("     holds {holds}   {ran} {when}: ");
-    let room = width.saturating_sub(text.chars().count() + 1);
-    let second = vec![cell(text, Tone::Dim), plain(query.chars().take(room).collect::<String>())];
-    vec![first, second]
+    let held = cell(format!("     holds {}", holds.trim_start_matches(PUBLIC)), Tone::Dim);
+    let said = |before: &str| vec![cell(format!("{before}{ran} {when}: "), Tone::Dim), plain(query.clone())];
+    if width < WIDE {
+        let second = std::iter::once(held).chain(loses).collect();
+        return vec![first, second, said("     ")];
+    }
+    first.extend(loses);
+    let before = format!("{}   ", held.text);
+    vec![first, said(&before)]
 }
 
 /// The lines below the blockers.
@@ -76,17 +88,17 @@ pub(super) fn lines(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
         waiting_sessions(sight, &mut out, width);
         equal(sight, &mut out, width);
     } else {
-        if sight.record.is_none() && sight.ours.is_none() {
+        if sight.quiet() {
             twins(sight, &mut out, width);
         }
         waiting_sessions(sight, &mut out, width);
     }
     reverse(sight, &mut out, width);
     light(sight, &mut out, width);
-    history(sight, &mut out, width);
     if sight.going().is_some() {
         labelled(&mut out, width, "abort", abort(sight), Tone::Plain);
     }
+    history(sight, &mut out, width);
     out
 }
 
@@ -108,10 +120,10 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         }
         return;
     };
-    let at_swap = crate::tui::app::is_swap(&told.stage);
+    let at_swap = is_swap(&told.stage);
     let blocked = !sight.app.blockers().0.is_empty();
     if at_swap && told.phase == Phase::Waiting && blocked {
-        let text = "not tried while they are there: whoever comes after a waiting lock waits as well";
+        let text = "not tried while they are there: others would wait with it";
         labelled(out, width, "", text, Tone::Dim);
     } else if let (false, Some(why)) = (at_swap, &told.waiting) {
         labelled(out, width, "held back", why, Tone::Warn);
@@ -121,7 +133,7 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     }
     if let Some(last) = &told.room.last {
         let tone = if told.room.held_ms.is_some() { Tone::Good } else { Tone::Warn };
-        let name = if told.room.held_ms.is_some() { "switched" } else { "last attempt" };
+        let name = if told.room.held_ms.is_some() { "swapped" } else { "last attempt" };
         labelled(out, width, name, last, tone);
     }
     if !told.step.is_empty() && !at_swap {
@@ -130,24 +142,20 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 }
 
 /// What the locks are wanted on, in their order.
-pub(super) fn wanted(sight: &Sight<'_>) -> Option<Spans> {
-    let told = sight.ours?.progress.as_ref()?;
-    if !crate::tui::app::is_swap(&told.stage) || told.room.held_ms.is_some() {
-        return None;
-    }
-    let swap = sight.swap()?;
+pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
+    let told = sight.ours.and_then(|r| r.progress.as_ref());
+    let waits = |p: &&Progress| is_swap(&p.stage) && p.room.held_ms.is_none();
+    let (Some(_), Some(swap)) = (told.filter(waits), sight.swap()) else { return vec![] };
     let first = usize::try_from(swap.twins).unwrap_or(usize::MAX).min(swap.tables.len());
     let then = match (sight.back(), swap.tables.len() > first) {
         (_, false) => "",
         (false, true) => ", then their twins",
         (true, true) => ", then the legacy ones",
     };
-    let names = swap.tables[..first].join(", ");
-    Some(vec![
-        plain(" waiting for "),
-        cell("ACCESS EXCLUSIVE", Tone::Strong),
-        plain(format!(" on {names}{then}")),
-    ])
+    let names: Vec<&str> = swap.tables[..first].iter().map(|t| t.trim_start_matches(PUBLIC)).collect();
+    let text = format!("waiting for ACCESS EXCLUSIVE on {}{then}", names.join(", "));
+    let lines = wrap(&text, width.saturating_sub(3)).into_iter().enumerate();
+    lines.map(|(i, l)| vec![plain(if i == 0 { " " } else { "   " }), cell(l, Tone::Strong)]).collect()
 }
 
 /// How many wait because of us or of others, and what is open for long.
@@ -175,7 +183,7 @@ fn waiting_sessions(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let seen = if stale { format!("   stale, seen {age}") } else { format!("   {age}") };
     line.push(cell(seen, if stale { Tone::Unknown } else { Tone::Dim }));
     out.push(line);
-    if !sight.live() && f.blockers.is_empty() {
+    if sight.quiet() && f.blockers.is_empty() {
         out.push(vec![label("in the way"), cell("nobody for longer than 0.5 s", tone(false))]);
     }
     if f.hidden > 0 {
@@ -231,12 +239,16 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         };
         let short: String = name.chars().take(wide).collect();
         let gap = " ".repeat(12_usize.saturating_sub(standing.text.chars().count()));
+        // All of what must be mended is said, below itself where it is long.
+        let from = wide + 4 + standing.text.chars().count() + gap.chars().count();
+        let mut lines = wrap(&text, width.saturating_sub(from + 3).max(20)).into_iter();
         out.push(vec![
             plain(format!(" {short:<wide$}   ")),
             standing,
             plain(gap),
-            cell(format!("{symbol} {text}"), tone),
+            cell(format!("{symbol} {}", lines.next().unwrap_or_default()), tone),
         ]);
+        out.extend(lines.map(|l| vec![plain(" ".repeat(from + 2)), cell(l, tone)]));
     }
     out.push(vec![]);
 }
@@ -260,6 +272,9 @@ fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     };
     let marked = f.twins.iter().filter(|t| t.marked).count();
     labelled(out, width, "reverse sync", &text, tone);
+    if !sight.quiet() {
+        return;
+    }
     let (text, tone) = match marked {
         0 => ("not there: the switchover installs it".to_owned(), Tone::Dim),
         n if n == f.twins.len() => ("every write on both sides is marked".into(), tone),
@@ -275,7 +290,7 @@ fn light(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         Some(said) => said,
         None => light_words(sight.app, &sight.app.light_of(&sight.name, sight.facts.map(|(f, _)| f))),
     };
-    let wrapped = crate::tui::doc::wrap(&text, width.saturating_sub(LABEL + 5).max(20));
+    let wrapped = wrap(&text, width.saturating_sub(LABEL + 5).max(20));
     for (i, line) in wrapped.into_iter().enumerate() {
         let first = i == 0;
         let symbol = if first { format!("{} ", g.mark) } else { "  ".into() };
@@ -293,7 +308,7 @@ fn run_light(sight: &Sight<'_>) -> Option<(String, Tone)> {
     let told = sight.going()?.progress.as_ref()?;
     let age = sight.equal()?;
     if sight.back() {
-        return None;
+        return sight.swapped().then(|| ("done: the legacy tables answer again".into(), Tone::Good));
     }
     if told.room.differing > 0 {
         return Some((
@@ -340,7 +355,15 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         } else {
             format!("{} kB", count(made.bytes.div_ceil(1_000)))
         };
-        labelled(out, width, "backup", &format!("{size}, {proof}: {}", made.file), tone);
+        let text = format!("{size}, {proof}: ");
+        // The end of its name tells it from others.
+        let room = width.saturating_sub(LABEL + 3 + text.chars().count());
+        let long = made.file.chars().count();
+        let file = match long.checked_sub(room) {
+            Some(cut @ 1..) => format!("…{}", made.file.chars().skip(cut + 1).collect::<String>()),
+            _ => made.file.clone(),
+        };
+        out.push(vec![label("backup"), cell(text, tone), cell(file, Tone::Plain)]);
     }
     if let Some(why) = &f.journal {
         labelled(out, width, "journal", &format!("unknown: {why}"), Tone::Unknown);
@@ -360,9 +383,10 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     } else {
         let when = r.ended_at.unwrap_or(r.started_at);
         if let (Some(held), Some(n)) = (last.held_ms, last.attempt) {
-            line.push(plain(format!("   locks held {held} ms, attempt {n}")));
+            line.push(plain(format!("   held {held} ms, attempt {n}")));
         }
-        line.push(cell(format!("   {} by {}", ago(when, sight.app.server_now()), r.by()), Tone::Dim));
+        let who = r.by().split('@').next().unwrap_or_default();
+        line.push(cell(format!("   {} by {who}", ago(when, sight.app.server_now())), Tone::Dim));
     }
     out.push(line);
 }

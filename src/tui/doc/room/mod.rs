@@ -65,6 +65,11 @@ impl<'a> Sight<'a> {
         self.going().is_some() || self.ours.is_none() && self.record.is_some_and(|r| r.live)
     }
 
+    /// No run is shown.
+    fn quiet(&self) -> bool {
+        self.record.is_none() && self.ours.is_none()
+    }
+
     fn swap(&self) -> Option<&'a Swap> {
         self.plan.and_then(swap_of)
     }
@@ -123,7 +128,7 @@ pub struct Room {
     /// Above everything.
     pub head: Vec<Spans>,
     /// What the locks are wanted on.
-    pub wanted: Option<Spans>,
+    pub wanted: Vec<Spans>,
     /// Who is in the way: each with its lines.
     pub blockers: Vec<Vec<Spans>>,
     /// What else there is to know.
@@ -138,11 +143,11 @@ pub fn room(app: &App) -> Option<Room> {
         (View::Run(view), false) => super::live::head(app, view),
         _ => flow(&title(&sight), width),
     };
-    if sight.ours.is_some() || sight.record.is_some() {
+    if !sight.quiet() {
         head.extend(flow(&sight.stages().parts(&sight), width));
     }
     let blockers = if sight.swapped() && sight.live() { vec![] } else { facts::blockers(&sight, width) };
-    let (wanted, rest) = (facts::wanted(&sight), facts::lines(&sight, width));
+    let (wanted, rest) = (facts::wanted(&sight, width), facts::lines(&sight, width));
     Some(Room { head, wanted, blockers, rest })
 }
 

@@ -123,8 +123,12 @@ fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
     match name {
         "preflight" => {
             let all = &sight.plan?.preflight;
-            let fine = all.iter().filter(|p| p.status == Ready::Ok).count();
-            (!all.is_empty()).then(|| format!("{fine}/{}", all.len()))
+            let of = |status| all.iter().filter(|p| p.status == status).count();
+            let g = sight.app.theme.glyphs;
+            let others = [(Ready::Warn, g.warn), (Ready::Unknown, g.unknown), (Ready::Fail, g.fail)];
+            let others = others.into_iter().map(|(status, mark)| (of(status), mark)).filter(|(n, _)| *n > 0);
+            let said: Vec<String> = others.map(|(n, mark)| format!(" {mark} {n}")).collect();
+            (!all.is_empty()).then(|| format!("{}{}", of(Ready::Ok), said.concat()))
         }
         "backup" => {
             let verified = sight.plan?.steps.iter().find_map(|s| match &s.action {
