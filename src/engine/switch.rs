@@ -168,7 +168,7 @@ impl Blocker {
     }
 }
 
-/// Sessions that hold one of the tables `$1` and began before so many milliseconds (`$2`), or any other that a
+/// Sessions, other consoles' too, that hold one of the tables `$1` and began before so many milliseconds (`$2`), or any other that a
 /// session `$3` waits for.
 pub const BLOCKERS: &str = "
 select a.pid::bigint as pid, coalesce(a.usename, '')::text as role, coalesce(a.application_name, '') as application,
@@ -180,7 +180,7 @@ select a.pid::bigint as pid, coalesce(a.usename, '')::text as role, coalesce(a.a
 from pg_locks l join pg_stat_activity a on a.pid = l.pid
 where l.locktype = 'relation' and l.granted and l.relation = any ($1::text[]::regclass[]::oid[])
   and l.database = (select oid from pg_database where datname = current_database())
-  and a.application_name not like 'midwatch/%' and a.xact_start < clock_timestamp() - make_interval(secs => $2 / 1000.0)
+  and a.pid <> pg_backend_pid() and a.xact_start < clock_timestamp() - make_interval(secs => $2 / 1000.0)
 group by a.pid, a.usename, a.application_name, a.state, a.xact_start, a.state_change, a.query, a.backend_xid,
          a.backend_start, a.query_start
 order by age_ms desc limit 20";

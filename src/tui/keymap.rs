@@ -194,7 +194,7 @@ pub const KEYMAP: &[Binding] = &[
         Scene::Twin,
         Action::Room,
         &["s"],
-        "switchover",
+        "switch",
         "the switchover room: ready or not, who is in the way, what a rollback would lose",
     ),
     on(
@@ -228,13 +228,7 @@ pub const KEYMAP: &[Binding] = &[
     ),
     on(Scene::Room, Action::Undo, &["z"], "rollback", "plan the way back, with all that was written since"),
     on(Scene::Room, Action::Entries, &["l"], "log", "the entries of the run, or the room again"),
-    on(
-        Scene::Room,
-        Action::Replan,
-        &["r"],
-        "again",
-        "look again; where a run was refused or stale, plan again",
-    ),
+    on(Scene::Room, Action::Replan, &["r"], "", "look again; where a run was refused or stale, plan again"),
     on(Scene::Room, Action::Whole, &["w"], "", "only the twin it was opened from, or all of them"),
     on(Scene::Room, Action::Sql, &["S"], "", "the statements of this run's plan"),
     on(Scene::Runs, Action::Undo, &["z"], "undo", "plan the way back of the run under the cursor"),

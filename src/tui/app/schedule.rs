@@ -62,8 +62,10 @@ impl App {
         let running = self.watches.iter().filter(|w| w.running.is_some()).count();
         let kind = pane::ALL.get(self.pane).and_then(|p| p.kind());
         let now = self.now;
-        let mut waiting: Vec<&mut Watch> =
-            self.watches.iter_mut().filter(|w| w.running.is_none() && w.due <= now).collect();
+        // A comparison of ours would hold the very tables that a switch of ours waits for.
+        let aside = self.run_going().is_some_and(super::OurRun::is_switch);
+        let due = |w: &&mut Watch| w.running.is_none() && w.due <= now && !(aside && w.id.kind == "parity");
+        let mut waiting: Vec<&mut Watch> = self.watches.iter_mut().filter(due).collect();
         waiting.sort_by_key(|w| (w.report.is_some(), Some(w.id.kind) != kind, w.due));
         for watch in waiting.into_iter().take(AT_ONCE.saturating_sub(running)) {
             watch.running = Some(now);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Lines;
 use crate::engine::compare::Moved;
 use crate::engine::journal::{Event, Outcome, RunRecord};
-use crate::engine::plan::{PlannedRow, text_of};
+use crate::engine::plan::{PlannedRow, Unit, text_of};
 use crate::engine::progress::Done;
 use crate::tui::app::{App, OurRun, RunView};
 use crate::tui::backend::RunDetail;
@@ -137,13 +137,17 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
         Some(false) => "the proof FAILED",
         None => "not verified",
     };
-    let counted = format!(
-        "{} planned, {} changed, {} left alone because they had changed, {} · {verified}",
-        count(run.rows),
-        count(run.rows_applied),
-        count(run.rows_drifted),
-        batches(run.batches)
-    );
+    let counted = if run.unit != Unit::Rows {
+        format!("{} planned, {} done · {verified}", count(run.rows), count(run.rows_applied))
+    } else {
+        format!(
+            "{} planned, {} changed, {} left alone because they had changed, {} · {verified}",
+            count(run.rows),
+            count(run.rows_applied),
+            count(run.rows_drifted),
+            batches(run.batches)
+        )
+    };
     let bad = run.verified == Some(false) || run.rows_drifted > 0;
     out.text(run.unit.word(), &counted, if bad { Tone::Warn } else { Tone::Plain });
     let ended = match run.ended_at {

@@ -179,6 +179,7 @@ pub(super) fn resume(app: &App, id: &str, typed: &str, width: usize) -> Sheet {
 /// End a session that is in the way?
 pub(super) fn end(app: &App, b: &Blocker, typed: &str, width: usize) -> Sheet {
     let words = b.phrase();
+    let now = app.blockers().0.iter().find(|now| now.phrase() == words);
     let mut lines: Vec<Spans> = vec![vec![plain("type   "), cell(words.clone(), Tone::Accent)]];
     lines.push(if words.starts_with(typed) {
         vec![]
@@ -187,13 +188,15 @@ pub(super) fn end(app: &App, b: &Blocker, typed: &str, width: usize) -> Sheet {
     });
     let mut text =
         |text: &str, tone| lines.extend(wrap(text, width).into_iter().map(|l| vec![cell(l, tone)]));
-    text(&b.text(), Tone::Plain);
+    text(&now.unwrap_or(b).text(), Tone::Plain);
     text(
         "Its connection is closed by the server and what its transaction has done is taken back; the program behind it sees an error. The run's journal has it first: who asked, whose session, what it ran.",
         Tone::Plain,
     );
-    text(&format!("It would lose {}.", b.loses()), if b.wrote { Tone::Bad } else { Tone::Good });
-    if app.blockers().0.iter().all(|now| now.phrase() != words) {
+    if b.wrote {
+        text(&format!("It would lose {}.", b.loses()), Tone::Bad);
+    }
+    if now.is_none() {
         text("It is not in the way any more, as far as was last seen.", Tone::Warn);
     }
     Sheet {

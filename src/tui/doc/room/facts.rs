@@ -143,7 +143,14 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 
 /// What the locks are wanted on, in their order.
 pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
-    let told = sight.ours.and_then(|r| r.progress.as_ref());
+    if sight.quiet() && !sight.app.blockers().0.is_empty() {
+        return vec![vec![
+            plain(" in the way of "),
+            cell("ACCESS EXCLUSIVE", Tone::Strong),
+            plain(" on these tables"),
+        ]];
+    }
+    let told = sight.going().and_then(|r| r.progress.as_ref());
     let waits = |p: &&Progress| is_swap(&p.stage) && p.room.held_ms.is_none();
     let (Some(_), Some(swap)) = (told.filter(waits), sight.swap()) else { return vec![] };
     let first = usize::try_from(swap.twins).unwrap_or(usize::MAX).min(swap.tables.len());
@@ -187,10 +194,8 @@ fn waiting_sessions(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         out.push(vec![label("in the way"), cell("nobody for longer than 0.5 s", tone(false))]);
     }
     if f.hidden > 0 {
-        let text = format!(
-            "{} hold the tables and do not show what they do (pg_monitor)",
-            counted(f.hidden, "session")
-        );
+        let text =
+            format!("{} there whose doings this role may not see (pg_monitor)", counted(f.hidden, "session"));
         labelled(out, width, "", &text, Tone::Unknown);
     }
     if f.prepared > 0 {
@@ -238,7 +243,7 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
             Readiness::Unknown(why) => (g.unknown, why, Tone::Unknown),
         };
         let short: String = name.chars().take(wide).collect();
-        let gap = " ".repeat(12_usize.saturating_sub(standing.text.chars().count()));
+        let gap = " ".repeat(14_usize.saturating_sub(standing.text.chars().count()));
         // All of what must be mended is said, below itself where it is long.
         let from = wide + 4 + standing.text.chars().count() + gap.chars().count();
         let mut lines = wrap(&text, width.saturating_sub(from + 3).max(20)).into_iter();
@@ -256,37 +261,43 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 /// The triggers that keep the other side complete, and the marks of writes.
 fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let Some((f, _)) = sight.facts else { return };
-    let tone = if sight.stale() { Tone::Unknown } else { Tone::Plain };
-    let worst =
-        |r: Reverse| f.twins.iter().filter(|t| t.reverse == r && t.standing != Standing::Cleaned).count();
+    let known = |tone| if sight.stale() { Tone::Unknown } else { tone };
+    let of = |wanted: &[Reverse]| -> Vec<&str> {
+        let such = f.twins.iter().filter(|t| t.standing != Standing::Cleaned && wanted.contains(&t.reverse));
+        such.map(|t| t.name.as_str()).collect()
+    };
     let switched = f.twins.iter().any(|t| t.standing == Standing::Switched);
-    let (text, tone) = match (worst(Reverse::Off), worst(Reverse::Missing), worst(Reverse::Idle), switched) {
-        (1.., ..) => ("not all of its triggers fire".to_owned(), Tone::Bad),
-        (0, 0, 0, true) => ("on: the retired tables are kept complete".into(), tone),
-        (.., true) => (
-            format!("missing for {} of {}", worst(Reverse::Missing) + worst(Reverse::Idle), f.twins.len()),
-            Tone::Bad,
-        ),
-        (0, 0, _, false) => ("ready, idle until the switch".into(), tone),
-        (.., false) => ("made by the switchover, idle until the switch".into(), Tone::Dim),
+    let (off, missing) = (of(&[Reverse::Off]), of(&[Reverse::Missing]));
+    let silent = of(&[Reverse::Missing, Reverse::Idle]);
+    let (text, tone) = if !off.is_empty() {
+        (format!("not all of its triggers fire: {}", off.join(", ")), Tone::Bad)
+    } else if !switched && missing.is_empty() {
+        ("ready, idle until the switch".into(), Tone::Plain)
+    } else if !switched {
+        ("made by the switchover, idle until the switch".into(), Tone::Dim)
+    } else if silent.is_empty() {
+        ("on: the retired tables are kept complete".into(), Tone::Plain)
+    } else {
+        (format!("missing: {}", silent.join(", ")), Tone::Bad)
     };
     let marked = f.twins.iter().filter(|t| t.marked).count();
-    labelled(out, width, "reverse sync", &text, tone);
+    labelled(out, width, "reverse sync", &text, known(tone));
     if !sight.quiet() {
         return;
     }
     let (text, tone) = match marked {
         0 => ("not there: the switchover installs it".to_owned(), Tone::Dim),
-        n if n == f.twins.len() => ("every write on both sides is marked".into(), tone),
+        n if n == f.twins.len() => ("every write on both sides is marked".into(), Tone::Plain),
         n => (format!("on {n} of {} twins", f.twins.len()), Tone::Warn),
     };
-    labelled(out, width, "write marker", &text, tone);
+    labelled(out, width, "write marker", &text, known(tone));
 }
 
 /// The light: what a rollback would lose.
 fn light(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let g = sight.app.theme.glyphs;
     let (text, tone) = match run_light(sight) {
+        _ if sight.stale() => ("unknown: what is shown is old".into(), Tone::Unknown),
         Some(said) => said,
         None => light_words(sight.app, &sight.app.light_of(&sight.name, sight.facts.map(|(f, _)| f))),
     };
@@ -368,7 +379,7 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     if let Some(why) = &f.journal {
         labelled(out, width, "journal", &format!("unknown: {why}"), Tone::Unknown);
     }
-    if sight.live() || sight.record.is_some() {
+    if !sight.quiet() {
         return;
     }
     let Some(last) = &f.last else {
