@@ -173,9 +173,9 @@ impl Engine {
             let r = &r.record;
             r.operation == "switchover" && r.rows_applied > 0 && r.undone_by.is_none()
         });
-        let switches = out.twins.iter().any(|t| t.standing != Standing::Before);
+        let any_over = out.twins.iter().any(|t| t.standing != Standing::Before);
         for (at, run) in runs.into_iter().enumerate() {
-            let is_switched = switches && switched == Some(at);
+            let is_switched = any_over && switched == Some(at);
             if at > 0 && !is_switched {
                 continue;
             }

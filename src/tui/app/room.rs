@@ -69,6 +69,11 @@ impl OurRun {
     }
 }
 
+/// Means something of its own on the run of a switch.
+pub(super) fn is_of_switch(action: Action) -> bool {
+    matches!(action, Action::EndBlocker | Action::DryRun | Action::Entries | Action::Whole)
+}
+
 /// The step that swaps.
 pub fn is_swap(stage: &str) -> bool {
     matches!(stage, "enable" | "swap-back")
@@ -298,15 +303,12 @@ impl App {
         }
     }
 
-    /// The same on the run of a switch; `None`: as on any run.
-    pub(super) fn why_not_on_switch(&self, view: &RunView, action: Action) -> Option<Option<String>> {
-        let over = self.ours(view).is_none_or(|r| r.done.is_some());
+    /// The same on the run of a switch, for what is not as on any run.
+    pub(super) fn why_not_on_switch(&self, action: Action) -> Option<String> {
         match action {
-            Action::EndBlocker => Some(self.why_not_end()),
-            Action::DryRun => Some(self.why_not_planned(self.room_verb())),
-            Action::Entries => Some(None),
-            Action::Whole => Some(Some("not on a run".into())),
-            Action::Hold if over => Some(Some("no switchover of ours is going on".into())),
+            Action::EndBlocker => self.why_not_end(),
+            Action::DryRun => self.why_not_planned(self.room_verb()),
+            Action::Whole => Some("not on a run".into()),
             _ => None,
         }
     }

@@ -397,10 +397,8 @@ impl App {
     /// Why an action cannot be done on the run shown.
     pub(super) fn why_not_on_run(&self, view: &RunView, action: Action) -> Option<String> {
         let going = self.ours(view).filter(|r| r.done.is_none());
-        if self.is_switch(view)
-            && let Some(answer) = self.why_not_on_switch(view, action)
-        {
-            return answer;
+        if super::room::is_of_switch(action) && self.is_switch(view) {
+            return self.why_not_on_switch(action);
         }
         match action {
             Action::Hold => match (going, self.record(view)) {

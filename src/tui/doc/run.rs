@@ -137,9 +137,7 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
         Some(false) => "the proof FAILED",
         None => "not verified",
     };
-    let counted = if run.unit != Unit::Rows {
-        format!("{} planned, {} done · {verified}", count(run.rows), count(run.rows_applied))
-    } else {
+    let counted = if run.unit == Unit::Rows {
         format!(
             "{} planned, {} changed, {} left alone because they had changed, {} · {verified}",
             count(run.rows),
@@ -147,6 +145,8 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
             count(run.rows_drifted),
             batches(run.batches)
         )
+    } else {
+        format!("{} planned, {} done · {verified}", count(run.rows), count(run.rows_applied))
     };
     let bad = run.verified == Some(false) || run.rows_drifted > 0;
     out.text(run.unit.word(), &counted, if bad { Tone::Warn } else { Tone::Plain });
