@@ -318,6 +318,7 @@ impl Run<'_> {
         let mut said = false;
         loop {
             self.notes().await;
+            self.endings().await?;
             match self.control.wish() {
                 Wish::Go => {
                     if said {

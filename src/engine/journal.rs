@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::error::{Class, Error, Result};
-use super::plan::{Identity, Plan, PlannedRow, Values};
+use super::plan::{Identity, Plan, PlannedRow, Unit, Values};
 use super::ports::{Facts, Param, ReadOptions, ReadTx};
 
 /// Who acts, from where.
@@ -87,6 +87,9 @@ pub struct RunRecord {
     pub undoes: Option<String>,
     /// The run that has taken this one back.
     pub undone_by: Option<String>,
+    /// What is counted.
+    #[serde(default)]
+    pub unit: Unit,
     /// Rows planned.
     pub rows: u64,
     /// Rows changed.
@@ -176,7 +179,7 @@ select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at,
         where e.run = r.id and e.kind = 'resumed' order by e.seq desc limit 1) as resumed_by,
        r.undoes::text as undoes,
        (select max(u.id)::text from midwatch.runs u where u.undoes = r.id and u.applied > 0) as undone_by,
-       r.planned as rows, r.applied as rows_applied, r.drifted as rows_drifted, r.batch as batches, r.verified,
+       coalesce(r.plan ->> 'unit', 'rows') as unit, r.planned as rows, r.applied as rows_applied, r.drifted as rows_drifted, r.batch as batches, r.verified,
        (r.resumable or (r.outcome = 'running' and l.pid is null))
          and not exists (select from midwatch.runs u where u.undoes = r.id and u.applied > 0) as resumable,
        r.outcome = 'running' and l.pid is not null as live,
@@ -220,6 +223,30 @@ pub async fn runs(facts: &dyn Facts, limit: u32, before: Option<&str>) -> Result
     let sql = "select count(*) as total, count(*) filter (where id < $1) as older from midwatch.runs";
     let count: Count = tx.one(sql, &[Param::Int(last)]).await?;
     Ok(Listed { runs, total: count.total, older: count.older })
+}
+
+/// The latest runs that swap tables, newest first: `(which, the step it is at, all its steps' ids)`.
+pub(super) async fn swaps(facts: &dyn Facts, limit: u32) -> Result<Vec<Swapping>> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let sql = format!(
+        "select q.*, s.step as at, \
+         (select json_agg(e.value ->> 'id' order by e.ordinality) from json_array_elements(s.plan::json -> 'steps') with ordinality e) as stages \
+         from ({RUNS}\nwhere r.operation in ('switchover', 'rollback') \
+           or r.undoes in (select u.id from midwatch.runs u where u.operation in ('switchover', 'rollback')) \
+         order by r.id desc limit {limit}) q join midwatch.runs s on s.id = q.id::bigint order by s.id desc"
+    );
+    tx.fetch(&sql, &[]).await
+}
+
+/// A run that swaps tables.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct Swapping {
+    #[serde(flatten)]
+    pub(super) record: RunRecord,
+    /// The step it is at.
+    pub(super) at: usize,
+    /// All of them.
+    pub(super) stages: Vec<String>,
 }
 
 /// Runs that broke off and can be gone on with, however long ago.

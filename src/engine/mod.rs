@@ -23,6 +23,7 @@ mod proof;
 pub mod rehearsal;
 pub mod report;
 mod rights;
+pub mod room;
 mod rowquery;
 pub mod rowset;
 pub mod script;

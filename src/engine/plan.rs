@@ -254,15 +254,27 @@ pub struct Follow {
 }
 
 /// What the count of the phrase counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Rows of tables.
+    #[default]
     Rows,
     /// DDL statements.
     Statements,
     /// Twins.
     Twins,
+}
+
+impl Unit {
+    /// For people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::Statements => "statements",
+            Self::Twins => "twins",
+        }
+    }
 }
 
 /// A plan.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::error::{Class, Error};
 use super::journal::Outcome;
-use super::switch::Blocker;
+use super::switch::{Blocker, EndSession};
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -92,6 +92,10 @@ pub struct Room {
     pub budget_ms: Option<u64>,
     /// Who stands in the way.
     pub blockers: Vec<Blocker>,
+    /// When that was looked at, by the operator's clock (milliseconds).
+    pub looked_at: Option<i64>,
+    /// What became of a session that was to be ended.
+    pub ended: Option<String>,
     /// Sessions that wait for a lock right now.
     pub stalled: Option<u64>,
     /// How the last attempt ended.
@@ -125,6 +129,7 @@ pub enum Wish {
 pub struct Control {
     wish: AtomicU8,
     notes: Mutex<Vec<String>>,
+    endings: Mutex<Vec<EndSession>>,
     stopped_by: OnceLock<&'static str>,
 }
 
@@ -162,6 +167,16 @@ impl Control {
     /// What was said since.
     pub(super) fn notes(&self) -> Vec<String> {
         std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has the run end a session that stands in its way.
+    pub fn end_session(&self, session: EndSession) {
+        self.endings.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    }
+
+    /// Sessions that are to be ended.
+    pub(super) fn endings(&self) -> Vec<EndSession> {
+        std::mem::take(&mut self.endings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What is asked for.

@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use sha2::{Digest as _, Sha256};
+
 use super::error::Result;
+use super::guard::differs;
 use super::ports::Fut;
 
 /// Are both sides of a twin equal? Every row of its queries is one that differs.
@@ -106,9 +109,46 @@ pub struct Blocker {
     pub table: String,
     /// It has written something: to end it would lose that.
     pub wrote: bool,
+    /// When its session began, by the server's clock: a process's number alone may be somebody else's by now.
+    #[serde(default)]
+    pub since: String,
+    /// When its last statement began.
+    #[serde(default)]
+    pub query_at: Option<String>,
+}
+
+/// A session that somebody wants ended, and has said so by its phrase.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EndSession {
+    blocker: Blocker,
+}
+
+impl EndSession {
+    /// Which.
+    pub fn blocker(&self) -> &Blocker {
+        &self.blocker
+    }
 }
 
 impl Blocker {
+    /// What must be typed to end it: another session has another phrase, also under the same number.
+    pub fn phrase(&self) -> String {
+        let text = format!("{}\n{}\n{}", self.pid, self.role, self.since);
+        let digest = format!("{:x}", Sha256::digest(text.as_bytes()));
+        format!("end {} {} {}", self.pid, self.role, &digest[..4])
+    }
+
+    /// The right words, or how they differ.
+    pub fn confirm(self, typed: &str) -> std::result::Result<EndSession, String> {
+        let phrase = self.phrase();
+        if typed == phrase { Ok(EndSession { blocker: self }) } else { Err(differs(&phrase, typed)) }
+    }
+
+    /// What ending it would cost.
+    pub fn loses(&self) -> &'static str {
+        if self.wrote { "what it has written" } else { "nothing (read only)" }
+    }
+
     /// In a line.
     pub fn text(&self) -> String {
         let seconds = self.age_ms / 1_000;
@@ -128,7 +168,7 @@ impl Blocker {
     }
 }
 
-/// Sessions that hold one of the tables `$1` and began before so many milliseconds (`$2`), or any other that a
+/// Sessions, other consoles' too, that hold one of the tables `$1` and began before so many milliseconds (`$2`), or any other that a
 /// session `$3` waits for.
 pub const BLOCKERS: &str = "
 select a.pid::bigint as pid, coalesce(a.usename, '')::text as role, coalesce(a.application_name, '') as application,
@@ -136,12 +176,13 @@ select a.pid::bigint as pid, coalesce(a.usename, '')::text as role, coalesce(a.a
        coalesce((extract(epoch from clock_timestamp() - a.xact_start) * 1000)::bigint, 0) as age_ms,
        coalesce((extract(epoch from clock_timestamp() - a.state_change) * 1000)::bigint, 0) as statement_ms,
        coalesce(left(a.query, 200), '') as query, min(l.relation::regclass::text) as table,
-       a.backend_xid is not null as wrote
+       a.backend_xid is not null as wrote, a.backend_start::text as since, a.query_start::text as query_at
 from pg_locks l join pg_stat_activity a on a.pid = l.pid
 where l.locktype = 'relation' and l.granted and l.relation = any ($1::text[]::regclass[]::oid[])
   and l.database = (select oid from pg_database where datname = current_database())
-  and a.application_name not like 'midwatch/%' and a.xact_start < clock_timestamp() - make_interval(secs => $2 / 1000.0)
-group by a.pid, a.usename, a.application_name, a.state, a.xact_start, a.state_change, a.query, a.backend_xid
+  and a.pid <> pg_backend_pid() and a.xact_start < clock_timestamp() - make_interval(secs => $2 / 1000.0)
+group by a.pid, a.usename, a.application_name, a.state, a.xact_start, a.state_change, a.query, a.backend_xid,
+         a.backend_start, a.query_start
 order by age_ms desc limit 20";
 
 /// A backup that was made.
@@ -249,4 +290,26 @@ pub struct Played {
 pub trait Stage: Send + Sync {
     /// Copies, switches, writes, takes back.
     fn rehearse<'a>(&'a self, play: &'a Play) -> Fut<'a, Result<Played>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_session_under_the_same_number_has_another_phrase() {
+        let of = |since: &str| Blocker {
+            pid: 4711,
+            role: "report_ro".into(),
+            since: since.into(),
+            ..Blocker::default()
+        };
+        let (one, other) = (of("2026-11-21 01:40:00.1+00"), of("2026-11-21 01:46:00.2+00"));
+        assert!(one.phrase().starts_with("end 4711 report_ro "), "{}", one.phrase());
+        assert_ne!(one.phrase(), other.phrase());
+        assert_eq!(one.clone().confirm(&one.phrase()).unwrap().blocker(), &one);
+        for typed in ["", "y", "end 4711", &other.phrase(), &one.phrase().to_uppercase()] {
+            assert!(one.clone().confirm(typed).is_err(), "{typed}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::journal::{Event, Operator, Outcome};
 use super::plan::{Plan, Step};
 use super::ports::Fut;
 use super::rowset::RawRow;
-use super::switch::Swap;
+use super::switch::{EndSession, Swap};
 
 /// Opens writers on one target.
 pub trait Writers: Send + Sync {
@@ -181,6 +181,12 @@ pub trait Writer: Send {
         kind: &'a str,
         body: &'a serde_json::Value,
     ) -> Fut<'a, Result<Event>>;
+    /// Ends another's session, if it is still the one that was meant, and writes down whether it was.
+    fn end_session<'a>(
+        &'a mut self,
+        begun: &'a Begun,
+        session: &'a EndSession,
+    ) -> Fut<'a, Result<(bool, Event)>>;
     /// Writes down how it ended.
     fn end<'a>(&'a mut self, begun: &'a Begun, ending: &'a Ending) -> Fut<'a, Result<Event>>;
     /// After a lost connection: waits for our own sessions to be gone and reads how far the run has come.

@@ -169,7 +169,7 @@ fn lines(runs: &[RunRecord], style: Style) -> String {
     for r in runs {
         let _ = writeln!(
             out,
-            "{:>5}  {}  {}  {} {}  {} of {} rows{}  by {}  {}",
+            "{:>5}  {}  {}  {} {}  {} of {} {}{}  by {}  {}",
             r.id,
             r.started_at.format("%Y-%m-%d %H:%M:%SZ"),
             outcome(r.outcome, style),
@@ -177,6 +177,7 @@ fn lines(runs: &[RunRecord], style: Style) -> String {
             clean(&r.name),
             r.rows_applied,
             r.rows,
+            r.unit.word(),
             if r.rows_drifted > 0 { format!(", {} drifted", r.rows_drifted) } else { String::new() },
             clean(r.by()),
             state(r)

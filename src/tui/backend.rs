@@ -12,6 +12,8 @@ use crate::engine::plan::{Plan, PlannedRow};
 use crate::engine::ports::{Column, Fut};
 use crate::engine::progress::{Done, Watcher, Wish};
 use crate::engine::report::CheckId;
+use crate::engine::room::RoomFacts;
+use crate::engine::switch::Blocker;
 use crate::engine::target::{Server, TargetInfo};
 use crate::engine::vitals::Vitals;
 use crate::engine::{Report, Result};
@@ -127,6 +129,10 @@ pub trait Backend: Send + Sync {
     fn stop(&self, by: &'static str);
     /// Has the run under way write something into its journal.
     fn note(&self, text: String);
+    /// How a set of twins stands right now.
+    fn room(&self, name: String) -> Fut<'_, Result<RoomFacts>>;
+    /// Has the run under way end a session that is in its way, if that is what was typed.
+    fn end_session(&self, blocker: Blocker, typed: &str);
     /// The latest runs.
     fn runs(&self) -> Fut<'_, Result<Journal>>;
     /// Everything about one run.

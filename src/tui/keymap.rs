@@ -67,6 +67,14 @@ pub enum Action {
     Replan,
     /// Pause the run, or let it go on.
     Hold,
+    /// The switchover room.
+    Room,
+    /// End a session that is in the way.
+    EndBlocker,
+    /// The entries of a switch.
+    Entries,
+    /// One twin or all of them.
+    Whole,
     /// Note.
     Note,
     /// Copy.
@@ -106,6 +114,10 @@ pub enum Scene {
     Run,
     /// In the list of runs.
     Runs,
+    /// Among twins.
+    Twin,
+    /// In the switchover room, a run of it or none.
+    Room,
 }
 
 /// A line of the table.
@@ -171,6 +183,54 @@ pub const KEYMAP: &[Binding] = &[
         "read it again; where it was refused or stale, plan again",
     ),
     on(Scene::Run, Action::Sql, &["x"], "statements", "the statements of this run's plan"),
+    on(
+        Scene::Twin,
+        Action::Open,
+        &["enter"],
+        "look",
+        "open what is under the cursor; never changes anything",
+    ),
+    on(
+        Scene::Twin,
+        Action::Room,
+        &["s"],
+        "switch",
+        "the switchover room: ready or not, who is in the way, what a rollback would lose",
+    ),
+    on(
+        Scene::Twin,
+        Action::Sort,
+        &["S"],
+        "",
+        "sort by the first column shown; again: the other way; again: not",
+    ),
+    on(
+        Scene::Room,
+        Action::DryRun,
+        &["d"],
+        "plan",
+        "plan the switchover, or its way back once it is switched",
+    ),
+    on(Scene::Room, Action::Hold, &["p"], "postpone", "try nothing until it is let go on, or let it go on"),
+    on(
+        Scene::Room,
+        Action::Cancel,
+        &["x", "ctrl-c"],
+        "abort",
+        "ask to stop the switch; says what that leaves at this stage",
+    ),
+    on(
+        Scene::Room,
+        Action::EndBlocker,
+        &["c"],
+        "end blocker",
+        "end the session under the cursor, by a phrase that is typed; the journal has it first",
+    ),
+    on(Scene::Room, Action::Undo, &["z"], "rollback", "plan the way back, with all that was written since"),
+    on(Scene::Room, Action::Entries, &["l"], "log", "the entries of the run, or the room again"),
+    on(Scene::Room, Action::Replan, &["r"], "", "look again; where a run was refused or stale, plan again"),
+    on(Scene::Room, Action::Whole, &["w"], "", "only the twin it was opened from, or all of them"),
+    on(Scene::Room, Action::Sql, &["S"], "", "the statements of this run's plan"),
     on(Scene::Runs, Action::Undo, &["z"], "undo", "plan the way back of the run under the cursor"),
     bind(Action::Open, &["enter"], "look", "open what is under the cursor; never changes anything"),
     bind(Action::DryRun, &["d"], "dry-run", "plan the action under the cursor and show its diff"),
@@ -360,7 +420,7 @@ mod tests {
 
     #[test]
     fn every_key_means_one_thing() {
-        for scene in [Scene::Any, Scene::Plan, Scene::Run, Scene::Runs] {
+        for scene in [Scene::Any, Scene::Plan, Scene::Run, Scene::Runs, Scene::Twin, Scene::Room] {
             let mut keys: Vec<&str> = here(scene).flat_map(|b| b.keys).copied().collect();
             let all = keys.len();
             keys.sort_unstable();

@@ -16,7 +16,9 @@ use crate::engine::plan::PlannedRow;
 use crate::engine::ports::{Column, Fut};
 use crate::engine::progress::{Control, Done, Watcher, Wish};
 use crate::engine::report::CheckId;
+use crate::engine::room::RoomFacts;
 use crate::engine::rowset::RowSet;
+use crate::engine::switch::Blocker;
 use crate::engine::vitals::Vitals;
 use crate::engine::{Class, Engine, Error, Report, Result};
 use crate::launch::{Connect, Overrides};
@@ -227,6 +229,17 @@ impl Backend for Live {
 
     fn note(&self, text: String) {
         lock(&self.control).note(text);
+    }
+
+    fn room(&self, name: String) -> Fut<'_, Result<RoomFacts>> {
+        Box::pin(async move { self.engine()?.room(&name).await })
+    }
+
+    fn end_session(&self, blocker: Blocker, typed: &str) {
+        match blocker.confirm(typed) {
+            Ok(session) => lock(&self.control).end_session(session),
+            Err(why) => tracing::warn!("no session is ended: {why}"),
+        }
     }
 
     fn runs(&self) -> Fut<'_, Result<Journal>> {

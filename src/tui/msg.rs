@@ -10,6 +10,8 @@ use crate::engine::plan::PlannedRow;
 use crate::engine::ports::Column;
 use crate::engine::progress::{Done, Progress, Wish};
 use crate::engine::report::CheckId;
+use crate::engine::room::RoomFacts;
+use crate::engine::switch::Blocker;
 use crate::engine::vitals::Vitals;
 use crate::engine::{Error, Report};
 use crate::report::table::{Cell, Format};
@@ -95,6 +97,13 @@ pub enum Msg {
         slot: Slot,
         /// It.
         result: Result<Box<RunDetail>, Box<Failure>>,
+    },
+    /// How the switchover room stands.
+    Room {
+        /// Of which set.
+        name: String,
+        /// It.
+        result: Result<Box<RoomFacts>, Box<Failure>>,
     },
     /// The log's latest lines.
     Log(Vec<LogLine>),
@@ -219,6 +228,15 @@ pub enum Effect {
     Stop(&'static str),
     /// Have our run write something down.
     Note(String),
+    /// Look at the switchover room of a set.
+    Room(String),
+    /// Have our run end a session that is in its way.
+    EndSession {
+        /// Which.
+        blocker: Box<Blocker>,
+        /// What was typed for it.
+        typed: String,
+    },
     /// Read the journal's latest runs.
     Runs,
     /// Read everything about a run.
@@ -294,6 +312,8 @@ pub enum Key {
     Run,
     /// Reading the journal.
     Runs,
+    /// Looking at the switchover room.
+    Room,
     /// Not coalesced.
     Once,
 }
@@ -314,6 +334,7 @@ impl Effect {
             Self::Plan { slot, .. } => Key::Plan(*slot),
             Self::Apply { .. } | Self::Resume(_) => Key::Run,
             Self::Runs => Key::Runs,
+            Self::Room(_) => Key::Room,
             Self::Cancel
             | Self::Copy(_)
             | Self::Log
@@ -322,6 +343,7 @@ impl Effect {
             | Self::Wish(_)
             | Self::Stop(_)
             | Self::Note(_)
+            | Self::EndSession { .. }
             | Self::Quit => Key::Once,
         }
     }

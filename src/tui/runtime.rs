@@ -210,7 +210,7 @@ impl Runtime {
         let key = effect.key();
         match (&key, self.running.get(&key)) {
             (Key::Once, _) | (_, None) => self.spawn(effect),
-            (Key::Rows(_) | Key::Plan(_), Some((_, task))) => {
+            (Key::Rows(_) | Key::Plan(_) | Key::Room, Some((_, task))) => {
                 task.abort();
                 self.spawn(effect);
             }
@@ -325,6 +325,14 @@ async fn maintain(
         Effect::Resume(run) => {
             let done = backend.resume(run, &watcher).await;
             Msg::RunDone(done.map(|d| d.map(Box::new)).map_err(failure))
+        }
+        Effect::Room(name) => {
+            let result = backend.room(name.clone()).await.map(Box::new).map_err(failure);
+            Msg::Room { name, result }
+        }
+        Effect::EndSession { blocker, typed } => {
+            backend.end_session(*blocker, &typed);
+            return Ok(None);
         }
         Effect::Runs => Msg::Runs(backend.runs().await.map(Box::new).map_err(failure)),
         Effect::RunDetail { slot, run } => {

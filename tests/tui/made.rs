@@ -10,7 +10,7 @@ use midwatch::engine::plan::{
     Action, Follow, Identity, Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Total, Unit,
     Values, Verification,
 };
-use midwatch::engine::progress::{Done, Phase, Progress};
+use midwatch::engine::progress::{Done, Phase, Progress, Room};
 use midwatch::engine::target::Environment;
 use midwatch::tui::app::App;
 use midwatch::tui::backend::{Journal, Reviewed, RunDetail};
@@ -36,6 +36,7 @@ pub(crate) fn planned(from: u64, count: u64) -> Vec<PlannedRow> {
             after: Some(values(&json!({"business_date_ist": after}))),
             show: values(&json!({"employee": "Asha R.", "event": "BREAK_START", "at": "2025-11-24 22:00Z"})),
             unit: None,
+            step: None,
         }
     };
     (from..from + count).map(row).collect()
@@ -206,6 +207,9 @@ pub(crate) fn progress(phase: Phase, done: u64) -> Progress {
         rate: 3_400.0,
         eta_s: Some(42),
         waiting: None,
+        stage: "rows".into(),
+        stages: vec!["rows".into()],
+        room: Room::default(),
     }
 }
 
@@ -244,6 +248,7 @@ pub(crate) fn run(number: &str, outcome: Outcome) -> RunRecord {
         operator: "dana@ops1".into(),
         undoes: None,
         undone_by: None,
+        unit: Unit::Rows,
         rows: 812,
         rows_applied: if whole { 812 } else { 400 },
         rows_drifted: if whole { 0 } else { 12 },

@@ -11,6 +11,8 @@ mod pictures;
 mod pictures_of_runs;
 mod pty;
 mod real;
+mod real_room;
+mod room;
 mod runs;
 mod sight;
 #[path = "../../examples/screens/svg.rs"]

@@ -113,7 +113,7 @@ impl World {
 }
 
 /// `type   backfill main 12 a3f9`
-fn phrase(screen: &str) -> Option<String> {
+pub(crate) fn phrase(screen: &str) -> Option<String> {
     let line = screen.lines().find_map(|l| l.trim().strip_prefix("type "))?;
     Some(line.split("  ").map(str::trim).find(|p| !p.is_empty())?.to_owned())
 }

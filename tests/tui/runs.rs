@@ -11,6 +11,8 @@ use midwatch::engine::plan::PlannedRow;
 use midwatch::engine::ports::{Column, Fut};
 use midwatch::engine::progress::{Done, Phase, Watcher, Wish};
 use midwatch::engine::report::CheckId;
+use midwatch::engine::room::RoomFacts;
+use midwatch::engine::switch::Blocker;
 use midwatch::engine::vitals::Vitals;
 use midwatch::engine::{Error, Report, Result};
 use midwatch::report::table::Cell;
@@ -155,6 +157,10 @@ impl Backend for Fake {
         self.control(Wish::Cancel);
     }
     fn note(&self, _: String) {}
+    fn room(&self, _: String) -> Fut<'_, Result<RoomFacts>> {
+        Box::pin(async { Ok(crate::room::facts()) })
+    }
+    fn end_session(&self, _: Blocker, _: &str) {}
     fn runs(&self) -> Fut<'_, Result<Journal>> {
         Box::pin(async { Ok(Journal::Runs(Listed::default())) })
     }

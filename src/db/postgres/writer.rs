@@ -23,6 +23,7 @@ use crate::engine::journal::{self, Event};
 use crate::engine::plan::{Plan, Step};
 use crate::engine::ports::Fut;
 use crate::engine::rowset::RawRow;
+use crate::engine::switch::EndSession;
 use crate::engine::writer::{Attempt, Batch, Begun, Committed, Ending, Swapped, Terms, Writer, Writers};
 use crate::engine::{Class, Error, Result};
 
@@ -478,6 +479,21 @@ impl Writer for PgWriter {
     fn note<'a>(&'a mut self, begun: &'a Begun, kind: &'a str, body: &'a Value) -> Fut<'a, Result<Event>> {
         Box::pin(async move {
             self.fenced(begun, "write into the journal", async |w, run| w.event(run, kind, body).await).await
+        })
+    }
+
+    fn end_session<'a>(
+        &'a mut self,
+        begun: &'a Begun,
+        session: &'a EndSession,
+    ) -> Fut<'a, Result<(bool, Event)>> {
+        Box::pin(async move {
+            self.fenced(begun, "end a session", async |w, run| {
+                let ended = w.terminate(session).await?;
+                let body = json!({ "pid": session.blocker().pid, "ended": ended });
+                Ok((ended, w.event(run, "ended", &body).await?))
+            })
+            .await
         })
     }
 

@@ -33,6 +33,29 @@ impl Run<'_> {
         }
     }
 
+    /// Sessions that the operator has asked by their phrase to be ended: said first, then done, then what came of it.
+    pub(super) async fn endings(&mut self) -> Result<(), Stopped> {
+        for session in self.control.endings() {
+            let b = session.blocker().clone();
+            let body = json!({
+                "by": self.engine.operator.to_string(), "pid": b.pid, "role": b.role, "application": b.application,
+                "session_since": b.since, "query_at": b.query_at, "query": b.query, "state": b.state, "wrote": b.wrote,
+                "holds": b.table,
+            });
+            self.record("ended", &body).await?;
+            let said = match self.writer.end_session(&self.begun, &session).await {
+                Ok((ended, event)) => {
+                    self.mirror(&event);
+                    if ended { "was ended".to_owned() } else { "was gone already".into() }
+                }
+                Err(e) if super::is_lost(&e) => return Err(self.recovered(e).await),
+                Err(e) => format!("was not ended: {}", e.message),
+            };
+            self.progress.room.ended = Some(format!("pid {} {} {said}", b.pid, b.role));
+        }
+        Ok(())
+    }
+
     pub(super) async fn measure(&mut self, measure: &Measure) -> Result<(), Stopped> {
         self.tell(Phase::Working);
         let options = ReadOptions {

@@ -200,6 +200,7 @@ impl Run<'_> {
         room.held_ms = Some(done.held_ms);
         room.last = Some(format!("waited {} ms, locks held {} ms", done.waited_ms, done.held_ms));
         room.blockers.clear();
+        room.looked_at = None;
         self.progress.waiting = None;
         Ok(())
     }
@@ -209,6 +210,7 @@ impl Run<'_> {
     async fn may_try(&mut self, swap: &Swap) -> Result<bool, Stopped> {
         let blockers = blockers(&*self.engine.facts, swap, swap.patience_ms).await.map_err(Stopped::known)?;
         self.progress.room.blockers = blockers;
+        self.progress.room.looked_at = Some(self.millis());
         let Some(first) = self.progress.room.blockers.first() else {
             self.progress.waiting = None;
             return Ok(true);
@@ -228,6 +230,7 @@ impl Run<'_> {
         // Who was there, at once: a moment later they may be gone.
         let blockers = blockers(&*self.engine.facts, swap, 0).await.unwrap_or_default();
         self.progress.room.blockers = blockers;
+        self.progress.room.looked_at = Some(self.millis());
         self.progress.room.last =
             Some(format!("attempt {attempt}: {}; released, nothing changed", e.message));
         let by = self.progress.room.blockers.first().map_or_else(String::new, |b| format!("; {}", b.text()));

@@ -165,6 +165,8 @@ fn create(function: &str, attributes: &str, body: &str) -> String {
     )
 }
 
+/// What the reverse triggers are called.
+pub(crate) const REVERSE: &str = "midwatch_reverse";
 /// Of functions that write where the caller may not.
 pub(crate) const DEFINER: &str = " SECURITY DEFINER SET search_path = pg_catalog, pg_temp";
 

@@ -13,7 +13,7 @@ use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Veri
 use crate::engine::ports::Param;
 use crate::engine::profile::{Profile, Twin};
 use crate::engine::switch::Dumped;
-use crate::engine::twin::mirror::DEFINER;
+use crate::engine::twin::mirror::{DEFINER, REVERSE};
 use crate::engine::twin::{Standing, marker, retired_name, standing};
 use crate::engine::{Class, Error, Result};
 
@@ -189,7 +189,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
     let triggers = super::switch::unprepared(live, &leaves, &function);
     // Taken back, it runs again, and lacks what was written meanwhile.
     let mut again = vec![mirror.reverse(&function, DEFINER)];
-    again.extend(mirror.reverse_triggers(&function, super::switch::TRIGGER, &leaves));
+    again.extend(mirror.reverse_triggers(&function, REVERSE, &leaves));
     out.carried.statements.extend(triggers);
     out.carried.back.extend(again);
     for k in &hangs.referrers {

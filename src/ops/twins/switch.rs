@@ -6,14 +6,12 @@ use super::carry::{Belongings, Carried, Names, belongings};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::operation::PlanCx;
 use crate::engine::tables::Table;
-use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};
+use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored, REVERSE as TRIGGER};
 use crate::engine::twin::retired_name;
 use crate::engine::{Class, Error, Result};
 
 /// The longest name that the server keeps whole.
 const NAME: usize = 63;
-/// What the reverse triggers are called.
-pub(in crate::ops) const TRIGGER: &str = "midwatch_reverse";
 
 /// One twin's part.
 pub(in crate::ops) struct Part {

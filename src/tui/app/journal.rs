@@ -132,9 +132,16 @@ impl App {
 
     /// The run shown is read again when the list says that it has come further.
     fn follow_runs(&mut self) -> Vec<Effect> {
-        let ours = |v: &&super::RunView| self.ours(v).is_some_and(|r| r.done.is_none());
-        let Some(view) = self.run_here().filter(|v| !ours(v)) else { return vec![] };
+        let Some(view) = self.run_here() else { return vec![] };
+        if self.ours(view).is_some_and(|r| r.done.is_none()) {
+            // The room shows what a switch writes down as it goes.
+            return if self.is_switch(view) { self.reread_run() } else { vec![] };
+        }
         let Some(listed) = view.run.as_deref().and_then(|id| self.journal.run(id)) else { return vec![] };
+        // A switch has few batches and many stages.
+        if listed.live && self.is_switch(view) {
+            return self.reread_run();
+        }
         let read = view.detail.as_ref().and_then(|d| d.as_ref().ok()).map(|d| &d.record);
         let same = |r: &RunRecord| {
             (r.batches, r.outcome, r.live, &r.ended_at)

@@ -52,7 +52,7 @@ impl App {
             if matches!(overlay.kind, Kind::Help | Kind::Palette | Kind::Targets | Kind::Ask(_) | Kind::Note)
             {
                 put(&mut overlay.input);
-            } else if matches!(overlay.kind, Kind::Resume(_)) {
+            } else if matches!(overlay.kind, Kind::Resume(_) | Kind::End(_)) {
                 self.complain("pasted text is not taken here: the words are typed");
             }
         } else if self.typing_phrase() {
@@ -105,12 +105,17 @@ impl App {
                 return self.plans.get(slot).and_then(|v| self.why_not_on_plan(v, action));
             }
             (View::Run(view), _) => return self.why_not_on_run(view, action),
+            (View::Room(view), _) => return self.why_not_in_room(view, action),
             _ => {}
         }
         match action {
             Action::DryRun => self.why_not_plan(list),
             Action::Undo => self.why_not_undo(self.record_here()),
             Action::Confirm | Action::Replan => Some("not here: d makes a plan".into()),
+            Action::Room => self.why_not_room(),
+            Action::EndBlocker | Action::Entries | Action::Whole => {
+                Some("in the switchover room only".into())
+            }
             Action::Hold => Some("not here: the Runs pane leads to the run".into()),
             Action::Open | Action::Copy | Action::Export | Action::Mark | Action::MarkAll | Action::Sort
                 if list.rows.is_empty() =>
@@ -206,6 +211,15 @@ impl App {
             Action::Help => self.overlay = Some(Overlay::of(Kind::Help)),
             Action::Actions => self.overlay = Some(Overlay::of(Kind::Actions)),
             Action::Cancel => return self.cancel(),
+            Action::Room => return self.open_room(),
+            Action::Whole => return self.other_set(),
+            Action::Entries => return self.entries(),
+            Action::EndBlocker => self.ask_to_end(),
+            Action::DryRun if self.scene() == Scene::Room => return self.plan_in_room(self.room_verb()),
+            Action::Undo if matches!(self.level().view, View::Room(_)) => {
+                return self.plan_in_room("rollback");
+            }
+            Action::Replan if matches!(self.level().view, View::Room(_)) => return self.refresh_room(),
             Action::DryRun => return self.dry_run(),
             Action::Undo => return self.undo(),
             Action::Confirm => self.open_confirm(),

@@ -8,6 +8,8 @@ mod notice;
 mod offers;
 mod overlay;
 mod plan;
+mod ready;
+mod room;
 mod rows;
 mod run;
 mod schedule;
@@ -34,6 +36,8 @@ pub use notice::{About, Notice};
 pub use offers::{Ask, Choice, Deed, Field};
 pub use overlay::{Kind as OverlayKind, LEAVING, Overlay, PaletteItem, UNFINISHED};
 pub use plan::{PlanView, Stage};
+pub use ready::{Light, Readiness, about_rows, parity_facts};
+pub use room::{RoomState, RoomView, is_swap, swap_of};
 pub use rows::RowsView;
 pub use run::{OurRun, RunView, title_of};
 
@@ -106,6 +110,8 @@ pub enum View {
     Plan(Slot),
     /// A run, ours or another's.
     Run(Box<RunView>),
+    /// The switchover room, where no run is shown.
+    Room(RoomView),
 }
 
 /// A row's surroundings.
@@ -182,6 +188,8 @@ pub struct App {
     pub run: Option<OurRun>,
     /// What is known of the journal.
     pub journal: JournalState,
+    /// What is known of the switchover room that was looked at last.
+    pub room: RoomState,
 }
 
 impl App {
@@ -218,6 +226,7 @@ impl App {
             plans: BTreeMap::new(),
             run: None,
             journal: JournalState::default(),
+            room: RoomState::default(),
         }
     }
 
@@ -296,6 +305,7 @@ impl App {
             Msg::RunDone(result) => return self.run_done(result),
             Msg::Runs(result) => return self.seen_runs(result),
             Msg::RunDetail { slot, result } => self.run_detail(slot, result),
+            Msg::Room { name, result } => self.seen_room(&name, result),
             _ => {}
         }
         vec![]
@@ -329,7 +339,10 @@ impl App {
     pub fn scene(&self) -> Scene {
         match &self.level().view {
             View::Plan(_) => Scene::Plan,
+            View::Room(_) => Scene::Room,
+            View::Run(view) if self.is_switch(view) => Scene::Room,
             View::Run(_) => Scene::Run,
+            View::Twin(_) => Scene::Twin,
             View::Pane => pane::ALL.get(self.pane).map_or(Scene::Any, |p| p.scene()),
             _ => Scene::Any,
         }
@@ -343,7 +356,12 @@ impl App {
                 let rows = usize::try_from(view.total()).unwrap_or(usize::MAX);
                 Some(doc::plan::lines(self, view).lines.len() + usize::from(rows > 0) + rows)
             }
+            View::Run(view) if self.is_switch(view) && view.log => Some(doc::run::log(self, view).len()),
+            View::Run(view) if self.is_switch(view) && self.ours(view).is_some_and(|r| r.done.is_none()) => {
+                Some(self.blockers().0.len())
+            }
             View::Run(view) => Some(doc::run::lines(self, view).len()),
+            View::Room(_) => Some(self.blockers().0.len()),
             _ => None,
         }
     }
@@ -379,7 +397,7 @@ impl App {
                 pane::whole_detail(detail, &level.state, page)
             }
             // These are read like a text.
-            View::Plan(_) | View::Run(_) => List::default(),
+            View::Plan(_) | View::Run(_) | View::Room(_) => List::default(),
         }
     }
 

@@ -218,6 +218,7 @@ impl App {
                     _ => None,
                 }
             }
+            View::Room(view) => view.twin.clone(),
             View::Plan(_) | View::Run(_) => None,
         }
     }

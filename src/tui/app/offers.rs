@@ -144,7 +144,11 @@ impl App {
         let here = self.check_in(&list);
         let missing = self.scene() == Scene::Runs && self.journal.seen == Some(Journal::Missing);
         let mut out: Vec<Choice> = self.run_choices();
-        let offers = self.session.iter().flat_map(|s| &s.operations).map(|o| Choice {
+        // The set of the room as a whole, before its twins one by one.
+        let set = ["switchover", "rollback"].into_iter().filter_map(|verb| self.room_offer(verb));
+        let set: Vec<Offer> = set.collect();
+        let whole = |o: &Offer| set.contains(o);
+        let offers = set.iter().chain(self.session.iter().flat_map(|s| &s.operations)).map(|o| Choice {
             deed: Deed::Plan(Box::new(o.clone())),
             verb: o.verb.to_owned(),
             name: o.name.clone(),
@@ -152,7 +156,7 @@ impl App {
             risk: o.risk.word(),
             locks: o.locks.clone(),
             disabled: self.why_not_offer(o),
-            here: here.is_some() && o.mends == here || missing && o.verb == "init",
+            here: whole(o) || here.is_some() && o.mends == here || missing && o.verb == "init",
         });
         out.extend(offers);
         out.sort_by_key(|c| !c.here);

@@ -10,6 +10,7 @@ use super::offers::Ask;
 use super::{App, View};
 use crate::engine::operation::Offer;
 use crate::engine::report::CheckId;
+use crate::engine::switch::Blocker;
 use crate::report::table::Format;
 use crate::tui::keymap::{self, Action, DIALOG, DialogAction};
 use crate::tui::msg::{Effect, Export, ExportRows};
@@ -52,6 +53,8 @@ pub enum Kind {
     Unfinished(String),
     /// Go on with a run? Its number is typed.
     Resume(String),
+    /// End a session that is in the way? Its phrase is typed.
+    End(Box<Blocker>),
     /// What is to be remembered of our run.
     Note,
     /// Stop our run?
@@ -120,7 +123,13 @@ impl Overlay {
     fn has_input(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Help | Kind::Palette | Kind::Targets | Kind::Ask(_) | Kind::Resume(_) | Kind::Note
+            Kind::Help
+                | Kind::Palette
+                | Kind::Targets
+                | Kind::Ask(_)
+                | Kind::Resume(_)
+                | Kind::End(_)
+                | Kind::Note
         )
     }
 }
@@ -178,7 +187,7 @@ impl App {
             Kind::Sql(list) => list.iter().map(|(_, sql)| sql.lines().count() + 2).sum(),
             Kind::Unfinished(_) => UNFINISHED.len(),
             Kind::Quit if self.run_going().is_some() => LEAVING.len(),
-            Kind::Ask(_) | Kind::Resume(_) | Kind::Note | Kind::Stop | Kind::Quit => 0,
+            Kind::Ask(_) | Kind::Resume(_) | Kind::End(_) | Kind::Note | Kind::Stop | Kind::Quit => 0,
         }
     }
 
@@ -199,6 +208,7 @@ impl App {
                 }
             }
             Kind::Resume(_) => return self.resume_typed(overlay),
+            Kind::End(_) => return self.end_typed(overlay),
             Kind::Note => return self.note_typed(overlay.input.value()),
             Kind::Targets => {
                 let chosen = self.target_choices_for(overlay.input.value()).get(overlay.cursor).cloned();
@@ -294,6 +304,7 @@ impl App {
         }
         self.run = None;
         self.journal = super::JournalState::default();
+        self.room = super::RoomState::default();
         self.link = super::Link::Opening;
         self.session = None;
         self.vitals_running = false;

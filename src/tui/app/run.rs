@@ -77,6 +77,14 @@ pub struct RunView {
     pub detail: Option<Result<RunDetail, Failure>>,
     /// That is being read.
     pub loading: bool,
+    /// Of a switch: its entries in the place of the room.
+    pub log: bool,
+}
+
+impl RunView {
+    fn of(slot: Slot, run: Option<String>, loading: bool) -> Self {
+        Self { slot, run, detail: None, loading, log: false }
+    }
 }
 
 impl App {
@@ -116,7 +124,7 @@ impl App {
         }
         let (slot, title, request) = (view.slot, view.title.clone(), Some(view.request.clone()));
         self.run = Some(OurRun { plan, request, ..OurRun::new(slot, title, now) });
-        self.replace(View::Run(Box::new(RunView { slot, run: None, detail: None, loading: false })));
+        self.replace(View::Run(Box::new(RunView::of(slot, None, false))));
     }
 
     /// Goes on with an unfinished run, asked for by its number.
@@ -125,7 +133,7 @@ impl App {
         let name = self.journal.run(id).map_or_else(|| format!("run {id}"), title_of);
         let run = Some(id.to_owned());
         self.run = Some(OurRun { resumes: run.clone(), ..OurRun::new(slot, name, self.now) });
-        let view = View::Run(Box::new(RunView { slot, run, detail: None, loading: false }));
+        let view = View::Run(Box::new(RunView::of(slot, run, false)));
         if self.run_here().is_some_and(|v| v.run.as_deref() == Some(id)) {
             self.replace(view);
         } else {
@@ -253,15 +261,16 @@ impl App {
         let slot = ours.unwrap_or_else(|| self.slot());
         let run = Some(id).filter(|id| !id.is_empty());
         let effect = run.clone().map(|run| Effect::RunDetail { slot, run });
-        self.push(View::Run(Box::new(RunView { slot, run, detail: None, loading: effect.is_some() })));
+        self.push(View::Run(Box::new(RunView::of(slot, run, effect.is_some()))));
         effect.into_iter().collect()
     }
 
     /// Reads the run shown again.
     pub(super) fn reread_run(&mut self) -> Vec<Effect> {
+        let going = self.run_here().and_then(|v| self.ours(v)?.number().map(str::to_owned));
         let Some(level) = self.level_mut() else { return vec![] };
         let View::Run(view) = &mut level.view else { return vec![] };
-        let Some(run) = view.run.clone().filter(|_| !view.loading) else { return vec![] };
+        let Some(run) = view.run.clone().or(going).filter(|_| !view.loading) else { return vec![] };
         view.loading = true;
         vec![Effect::RunDetail { slot: view.slot, run }]
     }
@@ -286,7 +295,12 @@ impl App {
         let Some(run) = self.run.as_mut().filter(|r| r.done.is_none()) else { return vec![] };
         run.wish = if run.wish == Wish::Pause { Wish::Go } else { Wish::Pause };
         let wish = run.wish;
-        self.say(if wish == Wish::Pause { "pausing after this batch; p goes on" } else { "going on" });
+        let switch = run.is_switch() && !run.has_swapped();
+        self.say(match (wish, switch) {
+            (Wish::Pause, true) => "postponed: nothing is tried until p lets it go on",
+            (Wish::Pause, false) => "pausing after this batch; p goes on",
+            _ => "going on",
+        });
         vec![Effect::Wish(wish)]
     }
 
@@ -301,7 +315,12 @@ impl App {
         let Some(run) = self.run.as_mut().filter(|r| r.done.is_none()) else { return vec![] };
         run.wish = Wish::Cancel;
         run.leave |= leave;
-        self.say("stopping after this batch");
+        let switch = run.is_switch();
+        self.say(if switch {
+            "aborting: what it is doing right now ends first"
+        } else {
+            "stopping after this batch"
+        });
         vec![Effect::Wish(Wish::Cancel)]
     }
 
@@ -352,6 +371,9 @@ impl App {
     /// What our run has done and what not, if it is left or stopped now.
     pub fn left_behind(&self) -> String {
         let Some(run) = self.run_going() else { return String::new() };
+        if run.is_switch() {
+            return left_of_switch(run).into();
+        }
         let (applied, total) = (run.applied(), run.total());
         let count = crate::tui::format::count;
         match &run.progress {
@@ -362,9 +384,10 @@ impl App {
                 ) =>
             {
                 format!(
-                    "{} of {} rows are changed and stay changed; the rest is not touched.",
+                    "{} of {} {} are changed and stay changed; the rest is not touched.",
                     count(applied),
-                    count(total)
+                    count(total),
+                    run.plan.as_ref().map(|p| p.unit).unwrap_or_default().word()
                 )
             }
             _ => "Nothing has been changed yet.".into(),
@@ -374,6 +397,9 @@ impl App {
     /// Why an action cannot be done on the run shown.
     pub(super) fn why_not_on_run(&self, view: &RunView, action: Action) -> Option<String> {
         let going = self.ours(view).filter(|r| r.done.is_none());
+        if super::room::is_of_switch(action) && self.is_switch(view) {
+            return self.why_not_on_switch(action);
+        }
         match action {
             Action::Hold => match (going, self.record(view)) {
                 (Some(run), _) if run.wish == Wish::Cancel => Some("it is being stopped".into()),
@@ -417,6 +443,18 @@ impl App {
             Some((request, title)) => self.open_plan(request, title),
             None => self.reread_run(),
         }
+    }
+}
+
+/// What abort leaves of a switch, or of its way back.
+fn left_of_switch(run: &OurRun) -> &'static str {
+    let back = run.progress.as_ref().is_some_and(|p| p.stages.iter().any(|s| s == "swap-back"));
+    match (run.has_swapped(), back) {
+        (false, _) => {
+            "The tables have not changed places: applications go on as before. Write markers and idle triggers that were made ready stay."
+        }
+        (true, false) => "The tables have changed places and stay so: only looking on ends.",
+        (true, true) => "The tables are back under their old names and stay so: what is left is tidying up.",
     }
 }
 

@@ -54,6 +54,7 @@ impl App {
         }
         if !self.paused || self.any_run_live() {
             out.extend(self.poll_runs());
+            out.extend(self.poll_room());
         }
         if self.paused {
             return out;
@@ -61,8 +62,10 @@ impl App {
         let running = self.watches.iter().filter(|w| w.running.is_some()).count();
         let kind = pane::ALL.get(self.pane).and_then(|p| p.kind());
         let now = self.now;
-        let mut waiting: Vec<&mut Watch> =
-            self.watches.iter_mut().filter(|w| w.running.is_none() && w.due <= now).collect();
+        // A comparison of ours would hold the very tables that a switch of ours waits for.
+        let aside = self.run_going().is_some_and(super::OurRun::is_switch);
+        let due = |w: &&mut Watch| w.running.is_none() && w.due <= now && !(aside && w.id.kind == "parity");
+        let mut waiting: Vec<&mut Watch> = self.watches.iter_mut().filter(due).collect();
         waiting.sort_by_key(|w| (w.report.is_some(), Some(w.id.kind) != kind, w.due));
         for watch in waiting.into_iter().take(AT_ONCE.saturating_sub(running)) {
             watch.running = Some(now);
@@ -78,6 +81,7 @@ impl App {
         self.link = Link::Up;
         self.vitals_running = false;
         self.journal.reading = false;
+        self.room.reading = false;
         let kept: Vec<Watch> = if same { std::mem::take(&mut self.watches) } else { Vec::new() };
         self.watches = session
             .checks
@@ -103,6 +107,7 @@ impl App {
             self.history.clear();
             self.future.clear();
             self.journal = super::JournalState::default();
+            self.room = super::RoomState::default();
         }
         let place = format!("{} on {}", session.target.name, session.server.address);
         self.say(if back { format!("connected again to {place}") } else { format!("connected to {place}") });
@@ -123,6 +128,7 @@ impl App {
         let retry_at = self.now + TimeDelta::seconds(BACK_OFF[step]);
         self.vitals_running = false;
         self.journal.reading = false;
+        self.room.reading = false;
         for watch in &mut self.watches {
             watch.running = None;
         }
@@ -225,6 +231,10 @@ impl App {
             }
             Key::Plan(slot) => drop(self.planned(slot, Err(Box::new(failure.clone())))),
             Key::Runs => drop(self.seen_runs(Err(Box::new(failure.clone())))),
+            Key::Room => {
+                let name = self.room.name.clone();
+                self.seen_room(&name, Err(Box::new(failure.clone())));
+            }
             Key::Run => return self.run_lost(failure),
             Key::Export => self.exporting = false,
             Key::Once => {}

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::engine::journal::{Outcome, RunRecord};
+use crate::engine::plan::Unit;
 use crate::engine::progress::{Phase, Wish};
 use crate::tui::app::{self, App, OurRun, RunView};
 use crate::tui::format::{ago, count, whole};
@@ -15,6 +16,8 @@ const SILENT_S: i64 = 10;
 
 /// A moment of a run, ours or another's.
 struct Moment {
+    /// What is counted.
+    unit: Unit,
     phase: Cell,
     done: u64,
     total: u64,
@@ -105,6 +108,7 @@ fn our_moment(app: &App, run: &OurRun) -> Moment {
     let text = format!("{} {} for {since}", app.theme.glyphs.running, phase.word());
     let waiting = begun.and_then(|p| p.waiting.clone());
     Moment {
+        unit: run.plan.as_ref().map(|p| p.unit).unwrap_or_default(),
         phase: cell(text, tone),
         done: begun.map_or(0, |p| p.done),
         total: run.total(),
@@ -125,6 +129,7 @@ fn their_moment(app: &App, run: &RunRecord) -> Moment {
     let (heard, silent) = beat.unwrap_or(("never".into(), SILENT_S + 1));
     let note = format!("   run by {}, heard of {heard}; read from the journal", run.by());
     Moment {
+        unit: run.unit,
         phase: cell(
             format!("{} live for {}", app.theme.glyphs.running, took_so_far(app, run.started_at)),
             Tone::Accent,
@@ -171,7 +176,7 @@ fn bar(app: &App, m: &Moment) -> Spans {
         plain(" "),
         cell(repeat(g.full, full), Tone::Accent),
         cell(repeat(g.rest, width - full), Tone::Dim),
-        cell(format!("  {} of {} rows", count(m.done), count(m.total)), Tone::Strong),
+        cell(format!("  {} of {} {}", count(m.done), count(m.total), m.unit.word()), Tone::Strong),
         plain(percent),
     ]
 }
@@ -181,8 +186,11 @@ fn numbers(m: &Moment) -> Spans {
         Some(s) => whole(s),
         None => "unknown".into(),
     };
-    let rate =
-        if m.rate >= 0.1 { format!("{} rows/s", count(rounded(m.rate))) } else { "no rate yet".into() };
+    let rate = if m.rate >= 0.1 {
+        format!("{} {}/s", count(rounded(m.rate)), m.unit.word())
+    } else {
+        "no rate yet".into()
+    };
     let label = |t: &str| cell(format!("   {t} "), Tone::Dim);
     vec![
         cell(" changed ", Tone::Dim),

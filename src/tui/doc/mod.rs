@@ -3,6 +3,7 @@
 
 pub mod live;
 pub mod plan;
+pub mod room;
 pub mod run;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Lines;
 use crate::engine::compare::Moved;
 use crate::engine::journal::{Event, Outcome, RunRecord};
-use crate::engine::plan::{PlannedRow, text_of};
+use crate::engine::plan::{PlannedRow, Unit, text_of};
 use crate::engine::progress::Done;
 use crate::tui::app::{App, OurRun, RunView};
 use crate::tui::backend::RunDetail;
@@ -42,6 +42,21 @@ pub fn lines(app: &App, view: &RunView) -> Vec<Spans> {
         }
         Some(Ok(detail)) => entries(app, detail, &mut out),
     }
+    out.out
+}
+
+/// Its entries alone.
+pub fn log(app: &App, view: &RunView) -> Vec<Spans> {
+    let mut out = Lines::new(app.size.0);
+    match &view.detail {
+        None => out.text("", "reading the journal…", Tone::Dim),
+        Some(Err(failure)) => {
+            out.text("journal", &format!("unknown: {}", failure.message), Tone::Unknown);
+        }
+        Some(Ok(detail)) => entries(app, detail, &mut out),
+    }
+    // Nothing stands above it that a blank line would set apart.
+    out.out.drain(..usize::from(out.out.first().is_some_and(Vec::is_empty)));
     out.out
 }
 
@@ -122,15 +137,19 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
         Some(false) => "the proof FAILED",
         None => "not verified",
     };
-    let rows = format!(
-        "{} planned, {} changed, {} left alone because they had changed, {} · {verified}",
-        count(run.rows),
-        count(run.rows_applied),
-        count(run.rows_drifted),
-        batches(run.batches)
-    );
+    let counted = if run.unit == Unit::Rows {
+        format!(
+            "{} planned, {} changed, {} left alone because they had changed, {} · {verified}",
+            count(run.rows),
+            count(run.rows_applied),
+            count(run.rows_drifted),
+            batches(run.batches)
+        )
+    } else {
+        format!("{} planned, {} done · {verified}", count(run.rows), count(run.rows_applied))
+    };
     let bad = run.verified == Some(false) || run.rows_drifted > 0;
-    out.text("rows", &rows, if bad { Tone::Warn } else { Tone::Plain });
+    out.text(run.unit.word(), &counted, if bad { Tone::Warn } else { Tone::Plain });
     let ended = match run.ended_at {
         Some(ended) => format!(", took {}", took(run.started_at, ended)),
         None => String::new(),
@@ -245,6 +264,11 @@ fn brief(value: &Value) -> String {
     match value {
         Value::String(s) if s.len() == 64 && s.bytes().all(|b| b.is_ascii_hexdigit()) => {
             format!("{}…", &s[..SUM])
+        }
+        // Counts of a stage; its sums are in the journal.
+        Value::Object(o) if o.contains_key("table") && o.contains_key("rows") => {
+            let table = text_of(&o["table"]);
+            format!("{} {}", table.trim_start_matches("public."), text_of(&o["rows"]))
         }
         Value::Array(all) => all.iter().map(brief_answer).collect::<Vec<_>>().join("; "),
         other => text_of(other),

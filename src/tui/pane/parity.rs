@@ -6,9 +6,12 @@ use serde_json::Value;
 use super::{Pane, Spans};
 use crate::checks::{ParityFacts, Partition};
 use crate::engine::report::{CheckId, Sample};
+use crate::engine::twin::Standing;
 use crate::engine::{Finding, Severity};
-use crate::tui::app::{App, Watch};
+use crate::tui::app::{App, Light, Readiness, Watch, about_rows, parity_facts};
+use crate::tui::doc::room::light_words;
 use crate::tui::format::{ago, count, counted};
+use crate::tui::keymap::Scene;
 use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, cell, plain};
 use crate::tui::theme::{Glyphs, Tone};
 
@@ -23,12 +26,18 @@ impl Pane for Parity {
         Some("parity")
     }
 
+    fn scene(&self) -> Scene {
+        Scene::Twin
+    }
+
     fn picture(&self, _app: &App, _width: u16) -> Vec<Spans> {
         vec![]
     }
 
     fn list(&self, app: &App) -> List {
         let mut rows: Vec<Row> = Vec::new();
+        let is_switched = |f: &ParityFacts| f.standing != Standing::Before;
+        let switched = app.of_kind("parity").filter_map(facts).any(|f| is_switched(&f));
         for watch in app.of_kind("parity") {
             if let Some(row) = super::unknown_row(watch, 7, app.theme.glyphs.unknown) {
                 rows.push(row);
@@ -47,7 +56,7 @@ impl Pane for Parity {
                 .filter(|x| !is_rows(x) && x.severity > Severity::Info)
                 .count();
             let tone = if differences.unwrap_or(0) > 0 { Tone::Bad } else { Tone::Plain };
-            let cells = vec![
+            let mut cells = vec![
                 super::state_cell(app, watch),
                 plain(watch.id.name.clone()),
                 number(f.as_ref().and_then(|f| f.legacy_rows)),
@@ -60,6 +69,12 @@ impl Pane for Parity {
                 ),
                 super::age_cell(app, watch),
             ];
+            if switched {
+                cells.insert(
+                    2,
+                    f.as_ref().map_or_else(|| plain(""), |f| stands(app, &watch.id.name, f.standing)),
+                );
+            }
             rows.push(Row {
                 key: watch.id.to_string(),
                 cells,
@@ -69,26 +84,62 @@ impl Pane for Parity {
         }
         let (empty, empty_tone) =
             super::nothing(app, "parity", "declares no twins, and there are no partitioned tables");
-        List {
-            cols: vec![
-                Col::left("state"),
-                Col::left("table"),
-                Col::right("legacy"),
-                Col::right("twin"),
-                Col::right("differ"),
-                Col::right("other"),
-                Col::grow("partitions"),
-                Col::right("seen"),
-            ],
-            rows,
-            empty,
-            empty_tone,
+        let mut cols = vec![
+            Col::left("state"),
+            Col::left("table"),
+            Col::right("legacy"),
+            Col::right("twin"),
+            Col::right("differ"),
+            Col::right("other"),
+            Col::grow("partitions"),
+            Col::right("seen"),
+        ];
+        if switched {
+            cols.insert(2, Col::left("rollback"));
         }
+        List { cols, rows, empty, empty_tone }
     }
 }
 
+/// Where a twin stands, once some are switched; what taking that back would lose.
+fn stands(app: &App, name: &str, standing: Standing) -> Cell {
+    let g = app.theme.glyphs;
+    if standing == Standing::Before {
+        return cell("not switched", Tone::Dim);
+    }
+    match app.light(name, None) {
+        Light::Lossless(_) => cell(format!("{} lossless", g.mark), Tone::Good),
+        Light::Lossy(n, _) => cell(format!("{} lossy: {}", g.mark, count(n)), Tone::Bad),
+        Light::Leaking(_) => cell(format!("{} leaking", g.mark), Tone::Bad),
+        Light::Impossible(_) => cell(format!("{} none", g.mark), Tone::Bad),
+        Light::Unknown(_) | Light::Before => cell(format!("{} unknown", g.mark), Tone::Unknown),
+    }
+}
+
+/// May it be switched over, or could that be taken back?
+fn switch_line(app: &App, name: &str, standing: Standing) -> Option<Spans> {
+    if !app.twins().contains(&name) {
+        return None;
+    }
+    let g = app.theme.glyphs;
+    if standing != Standing::Before {
+        let word = if standing == Standing::Cleaned { "cleaned up" } else { "switched" };
+        let (text, tone) = light_words(app, &app.light(name, None));
+        return Some(vec![
+            cell(format!(" {word}  rollback "), Tone::Dim),
+            cell(format!("{} {text}", g.mark), tone),
+        ]);
+    }
+    let (text, tone) = match app.readiness(name) {
+        Readiness::Ready(_) => (format!("{} ready", g.ok), Tone::Good),
+        Readiness::Not(why) => (format!("{} not ready: {}", g.fail, why.join(", ")), Tone::Bad),
+        Readiness::Unknown(why) => (format!("{} unknown: {why}", g.unknown), Tone::Unknown),
+    };
+    Some(vec![cell(" switchover  ", Tone::Dim), cell(text, tone)])
+}
+
 fn facts(watch: &Watch) -> Option<ParityFacts> {
-    serde_json::from_value(watch.report.as_ref()?.facts.clone()).ok()
+    parity_facts(watch.report.as_ref()?)
 }
 
 fn mark<'g>(p: &Partition, g: &'g Glyphs) -> (&'g str, Tone) {
@@ -113,15 +164,7 @@ fn strip(partitions: &[Partition], g: &Glyphs) -> String {
 }
 
 fn is_rows(f: &Finding) -> bool {
-    matches!(
-        f.what(),
-        "different"
-            | "missing_in_partitioned"
-            | "missing_in_legacy"
-            | "stale"
-            | "duplicate"
-            | "not_classified"
-    )
+    about_rows(f.what()) && f.what() != "partitions_not_read"
 }
 
 /// The twin's page above its rows.
@@ -148,6 +191,7 @@ pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
         fact("duplicate", bad(f.duplicate));
     }
     let mut out = vec![head];
+    out.extend(switch_line(app, &id.name, f.standing));
     let oldest = oldest_proof(&f).map(|at| ago(at, app.now));
     out.extend(heat(&f.partitions, width, app.theme.glyphs, oldest.as_deref()));
     out.extend(state_lines(app, watch, &f));

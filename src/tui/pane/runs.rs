@@ -2,6 +2,7 @@
 
 use super::{Pane, Spans};
 use crate::engine::journal::{Outcome, RunRecord};
+use crate::engine::plan::Unit;
 use crate::tui::app::{App, OurRun, done, title_of};
 use crate::tui::backend::Journal;
 use crate::tui::doc::live;
@@ -134,11 +135,15 @@ fn row(app: &App, run: &RunRecord) -> Row {
         Some(percent) => cell(format!("{} live {percent} %", g.running), Tone::Accent),
         None => live::stand(&app.theme, run),
     };
-    let rows = if run.rows_applied == run.rows {
+    let mut rows = if run.rows_applied == run.rows {
         count(run.rows)
     } else {
         format!("{} of {}", count(run.rows_applied), count(run.rows))
     };
+    // The column's own heading says rows.
+    if run.unit != Unit::Rows {
+        rows = format!("{rows} {}", run.unit.word());
+    }
     let proof = match run.verified {
         Some(true) => cell(format!("{} verified", g.ok), Tone::Good),
         Some(false) => cell(format!("{} failed", g.fail), Tone::Bad),

@@ -4,7 +4,8 @@ use super::fit;
 use super::overlay::Sheet;
 use crate::engine::guard::differs;
 use crate::engine::journal::RunRecord;
-use crate::tui::app::{App, Ask, Choice, Deed, LEAVING, UNFINISHED, done, title_of};
+use crate::engine::switch::Blocker;
+use crate::tui::app::{App, Ask, Choice, Deed, LEAVING, OurRun, UNFINISHED, done, title_of};
 use crate::tui::doc::wrap;
 use crate::tui::format::{ago, count};
 use crate::tui::list::{cell, plain};
@@ -103,9 +104,10 @@ fn stopped(app: &App, run: &RunRecord, width: usize) -> Vec<Spans> {
     let mut text = vec![
         format!("Run {}, {}, begun by {}, ", run.id, title_of(run), run.operator)
             + &format!(
-                "stands at {} of {} rows ({} changed) since {}.",
+                "stands at {} of {} {} ({} changed) since {}.",
                 count(done(run)),
                 count(run.rows),
+                run.unit.word(),
                 count(run.rows_applied),
                 ago(when, app.server_now())
             ),
@@ -174,8 +176,55 @@ pub(super) fn resume(app: &App, id: &str, typed: &str, width: usize) -> Sheet {
     }
 }
 
+/// End a session that is in the way?
+pub(super) fn end(app: &App, b: &Blocker, typed: &str, width: usize) -> Sheet {
+    let words = b.phrase();
+    let now = app.blockers().0.iter().find(|now| now.phrase() == words);
+    let mut lines: Vec<Spans> = vec![vec![plain("type   "), cell(words.clone(), Tone::Accent)]];
+    lines.push(if words.starts_with(typed) {
+        vec![]
+    } else {
+        vec![cell(format!("{} {}", app.theme.glyphs.fail, differs(&words, typed)), Tone::Bad)]
+    });
+    let mut text =
+        |text: &str, tone| lines.extend(wrap(text, width).into_iter().map(|l| vec![cell(l, tone)]));
+    text(&now.unwrap_or(b).text(), Tone::Plain);
+    text(
+        "Its connection is closed by the server and what its transaction has done is taken back; the program behind it sees an error. The run's journal has it first: who asked, whose session, what it ran.",
+        Tone::Plain,
+    );
+    if b.wrote {
+        text(&format!("It would lose {}.", b.loses()), Tone::Bad);
+    }
+    if now.is_none() {
+        text("It is not in the way any more, as far as was last seen.", Tone::Warn);
+    }
+    Sheet {
+        title: format!("End the session of {}, pid {}?", b.role, b.pid),
+        lines,
+        prompt: Some(typed.to_owned()),
+        hint: "Enter when it is typed; Esc leaves, nothing happens".into(),
+        ..Sheet::default()
+    }
+}
+
+/// Abort our switch?
+fn abort(app: &App, width: usize) -> Sheet {
+    let again = "It can be gone on with later (a on the run): everything is compared again then.";
+    let text = format!("{} {again}", app.left_behind());
+    Sheet {
+        title: "Abort the switch?".into(),
+        lines: wrap(&text, width).into_iter().map(|l| vec![plain(l)]).collect(),
+        hint: "Enter aborts it; Esc lets it go on; ctrl-c asks to leave".into(),
+        ..Sheet::default()
+    }
+}
+
 /// Stop our run?
 pub(super) fn stop(app: &App, width: usize) -> Sheet {
+    if app.run_going().is_some_and(OurRun::is_switch) {
+        return abort(app, width);
+    }
     let text = format!(
         "{} What is left can be gone on with later (a on the run), and what is done can be taken back (z).",
         app.left_behind()

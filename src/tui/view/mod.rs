@@ -4,6 +4,7 @@ mod dialog;
 mod header;
 mod overlay;
 mod plan;
+mod room;
 mod run;
 mod status;
 mod table;
@@ -36,6 +37,8 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
     let list = app.list();
     match &app.level().view {
         View::Plan(slot) => plan::draw(app, buffer, body, *slot),
+        View::Room(_) => room::draw(app, buffer, body),
+        View::Run(view) if app.is_switch(view) => room::draw(app, buffer, body),
         View::Run(view) => run::draw(app, buffer, body, view),
         _ => draw_body(app, buffer, body, &list),
     }
@@ -84,7 +87,7 @@ pub fn hit(app: &App, (x, y): (u16, u16)) -> Option<Hit> {
     if y == 1 {
         return header::tab_at(app, x).map(Hit::Pane);
     }
-    if matches!(app.level().view, View::Detail { .. } | View::Plan(_) | View::Run(_)) {
+    if matches!(app.level().view, View::Detail { .. } | View::Plan(_) | View::Run(_) | View::Room(_)) {
         return None;
     }
     let body = body(area);
@@ -149,7 +152,7 @@ fn picture(app: &App, level: &Level, width: u16) -> Vec<Spans> {
             vec![vec![super::list::cell(format!(" {}", detail.title), Tone::Strong)]]
         }
         // These draw themselves.
-        View::Plan(_) | View::Run(_) => vec![],
+        View::Plan(_) | View::Run(_) | View::Room(_) => vec![],
     }
 }
 

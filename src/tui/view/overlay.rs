@@ -107,6 +107,7 @@ fn sheet(app: &App, kind: &Kind, typed: &str, width: usize) -> Sheet {
         Kind::Actions => dialog::actions(app, width),
         Kind::Ask(ask) => dialog::ask(app, ask, typed),
         Kind::Note => dialog::note(typed, width.min(78)),
+        Kind::End(blocker) => dialog::end(app, blocker, typed, width.min(78)),
         Kind::Resume(id) => dialog::resume(app, id, typed, width.min(78)),
         Kind::Unfinished(id) => dialog::unfinished(app, id, width.min(78)),
         Kind::Stop => dialog::stop(app, width.min(78)),

@@ -77,7 +77,7 @@ fn right_text(app: &App, list: &List) -> String {
             parts.push(format!("{loading}{} of {total}", count(rows.number(level.state.cursor))));
         }
         View::Plan(slot) => parts.extend(app.plans.get(slot).map(|v| rows_of_plan(app, v))),
-        View::Rows(_) | View::Detail { .. } | View::Run(_) => {}
+        View::Rows(_) | View::Detail { .. } | View::Run(_) | View::Room(_) => {}
         View::Pane | View::Twin(_) => {
             let rows = list.rows.len();
             if rows > 0 {
@@ -134,7 +134,7 @@ pub(super) fn footer(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
     for b in keymap::here(scene).filter(|b| !b.short.is_empty()) {
         let disabled = app.why_not_in(b.action, list).is_some();
         // On a plan or a run, keys of tables are no more than noise; help has them, with their reason.
-        if disabled && scene != Scene::Any && b.scene == Scene::Any {
+        if disabled && !matches!(scene, Scene::Any | Scene::Twin) && b.scene == Scene::Any {
             continue;
         }
         let key = shown(b.keys.first().copied().unwrap_or_default(), app.theme.glyphs.enter);

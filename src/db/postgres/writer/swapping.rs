@@ -10,7 +10,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 use super::super::error::write_error;
 use super::{PgWriter, int};
 use crate::engine::ident::Relation;
-use crate::engine::switch::Proof;
+use crate::engine::switch::{EndSession, Proof};
 use crate::engine::writer::{Attempt, Begun, OVER_BUDGET, Swapped, UNEQUAL};
 use crate::engine::{Class, Error, Result};
 
@@ -111,6 +111,17 @@ impl PgWriter {
         Err(Error::new(Class::Failed, what)
             .code(UNEQUAL)
             .hint(format!("midwatch check parity/{0} shows them; midwatch plan repair {0}", proof.name)))
+    }
+
+    /// By process and the time it began: the number alone may be somebody else's by now.
+    pub(super) async fn terminate(&mut self, session: &EndSession) -> Result<bool> {
+        let blocker = session.blocker();
+        let sql = "select pg_terminate_backend(pid) from pg_stat_activity \
+                   where pid = $1 and backend_start = $2::timestamptz and datname = current_database()";
+        let pid = i32::try_from(blocker.pid).unwrap_or(-1);
+        let row = sqlx::query(sql).bind(pid).bind(&blocker.since).fetch_optional(&mut self.work).await;
+        let row = row.map_err(|e| write_error(&e, "end a session"))?;
+        row.map_or(Ok(false), |row| row.try_get(0).map_err(|e| write_error(&e, "end a session")))
     }
 
     async fn single(&mut self, sql: &str, snapshot: Option<&str>) -> Result<Option<String>> {

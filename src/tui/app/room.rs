@@ -1,0 +1,411 @@
+//! The switchover room: looked at every second while it is open, left without a trace.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::overlay::Kind;
+use super::{App, Link, OurRun, Overlay, RunView, View};
+use crate::engine::journal::RunRecord;
+use crate::engine::maintain::Request;
+use crate::engine::operation::{ALL, Offer, Params};
+use crate::engine::plan::{Action as Step, Plan};
+use crate::engine::progress::Wish;
+use crate::engine::report::CheckId;
+use crate::engine::room::RoomFacts;
+use crate::engine::switch::{Blocker, Swap};
+use crate::engine::twin::Standing;
+use crate::tui::keymap::Action;
+use crate::tui::msg::{Effect, Failure};
+
+/// Looked at so often.
+const EVERY_MS: i64 = 1_000;
+/// Ticks come a little early.
+const EARLY_MS: i64 = 100;
+/// What a switch and its way back are called.
+const SWITCHES: [&str; 2] = ["switchover", "rollback"];
+
+/// What is known of the room that is open.
+#[derive(Debug, Clone, Default)]
+pub struct RoomState {
+    /// Of which set.
+    pub name: String,
+    /// As last seen.
+    pub facts: Option<Box<RoomFacts>>,
+    /// When.
+    pub at: Option<DateTime<Utc>>,
+    /// Why the last look told nothing.
+    pub failure: Option<Failure>,
+    /// Being looked at.
+    pub(super) reading: bool,
+    due: Option<DateTime<Utc>>,
+}
+
+/// The room where no run is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomView {
+    /// The set, as plans name it.
+    pub name: String,
+    /// The twin whose page it was opened from.
+    pub twin: Option<CheckId>,
+}
+
+/// The swap of a plan.
+pub fn swap_of(plan: &Plan) -> Option<&Swap> {
+    plan.steps.iter().find_map(|s| if let Step::Swap(swap) = &s.action { Some(&**swap) } else { None })
+}
+
+impl OurRun {
+    /// It switches twins over, or back.
+    pub fn is_switch(&self) -> bool {
+        self.plan.as_ref().is_some_and(|p| swap_of(p).is_some())
+            || self.progress.as_ref().is_some_and(|p| p.stages.iter().any(|s| is_swap(s)))
+    }
+
+    /// The tables have changed places.
+    pub fn has_swapped(&self) -> bool {
+        let Some(p) = &self.progress else { return false };
+        let at = |id: &str| p.stages.iter().position(|s| s == id);
+        let swap = p.stages.iter().position(|s| is_swap(s));
+        p.room.held_ms.is_some() || swap.is_some() && at(&p.stage) > swap
+    }
+}
+
+/// Means something of its own on the run of a switch.
+pub(super) fn is_of_switch(action: Action) -> bool {
+    matches!(action, Action::EndBlocker | Action::DryRun | Action::Entries | Action::Whole)
+}
+
+/// The step that swaps.
+pub fn is_swap(stage: &str) -> bool {
+    matches!(stage, "enable" | "swap-back")
+}
+
+impl App {
+    /// Twins that can be switched over.
+    pub fn twins(&self) -> Vec<&str> {
+        let offers = self.session.iter().flat_map(|s| &s.operations);
+        offers.filter(|o| o.verb == SWITCHES[0]).map(|o| o.name.as_str()).collect()
+    }
+
+    /// The twins of a set.
+    pub fn twins_of(&self, name: &str) -> Vec<&str> {
+        let mut all = self.twins();
+        all.retain(|t| name == ALL || name.split(',').any(|n| n == *t));
+        all
+    }
+
+    /// Does a run swap tables? By its plan, or where that is not known by its name.
+    pub fn is_switch(&self, view: &RunView) -> bool {
+        if let Some(plan) = self.run_plan(view) {
+            return swap_of(plan).is_some();
+        }
+        if let Some(run) = self.ours(view).filter(|r| r.progress.is_some()) {
+            return run.is_switch();
+        }
+        let undoes = |r: &RunRecord| r.undoes.as_ref().and_then(|id| self.journal.run(id)).cloned();
+        self.record(view).is_some_and(|r| {
+            let of = undoes(r).filter(|_| r.operation == "undo");
+            SWITCHES.contains(&of.as_ref().unwrap_or(r).operation.as_str())
+        })
+    }
+
+    /// The set that the room shown is about.
+    pub fn room_name(&self) -> Option<String> {
+        match &self.level().view {
+            View::Room(view) => Some(view.name.clone()),
+            View::Run(view) if self.is_switch(view) => {
+                let plan = self.run_plan(view).map(|p| &p.name);
+                plan.or_else(|| self.record(view).map(|r| &r.name)).cloned()
+            }
+            _ => None,
+        }
+    }
+
+    /// Our run, where the room shown is about it: also before one has gone to the run itself.
+    pub fn run_in_room(&self) -> Option<&OurRun> {
+        match &self.level().view {
+            View::Run(view) => self.ours(view),
+            View::Room(_) => self.run_going().filter(|r| r.is_switch()),
+            _ => None,
+        }
+    }
+
+    /// What was last seen of the room shown.
+    pub fn room_facts(&self) -> Option<(&RoomFacts, DateTime<Utc>)> {
+        let name = self.room_name()?;
+        let state = Some(&self.room).filter(|r| r.name == name)?;
+        Some((state.facts.as_deref()?, state.at?))
+    }
+
+    /// Who stands in the way, and when that was seen: by the run or by a look of our own, whichever is newer.
+    pub fn blockers(&self) -> (&[Blocker], Option<DateTime<Utc>>) {
+        let seen = self.room_facts().map(|(f, at)| (f.blockers.as_slice(), at));
+        let run = self.run_in_room().and_then(|r| r.progress.as_ref()).and_then(|p| {
+            let at = DateTime::from_timestamp_millis(p.room.looked_at?)?;
+            Some((p.room.blockers.as_slice(), at))
+        });
+        match (seen, run) {
+            (Some((_, at)), Some((told, looked))) if looked > at => (told, Some(looked)),
+            (Some((told, at)), _) | (None, Some((told, at))) => (told, Some(at)),
+            (None, None) => (&[], None),
+        }
+    }
+
+    /// The one under the cursor.
+    pub fn blocker_here(&self) -> Option<&Blocker> {
+        let (all, _) = self.blockers();
+        all.get(self.level().state.cursor.min(all.len().saturating_sub(1)))
+    }
+
+    /// Looks at the room shown when that is due.
+    pub(super) fn poll_room(&mut self) -> Vec<Effect> {
+        let Some(name) = self.room_name().filter(|_| self.link == Link::Up) else { return vec![] };
+        if self.room.name != name {
+            self.room = RoomState { name: name.clone(), ..RoomState::default() };
+        }
+        let soon = self.now + TimeDelta::milliseconds(EARLY_MS);
+        if self.room.reading || self.room.due.is_some_and(|due| due > soon) {
+            return vec![];
+        }
+        self.room.reading = true;
+        vec![Effect::Room(name)]
+    }
+
+    pub(super) fn seen_room(&mut self, name: &str, result: Result<Box<RoomFacts>, Box<Failure>>) {
+        if self.room.name != name {
+            return;
+        }
+        self.room.reading = false;
+        self.room.due = Some(self.now + TimeDelta::milliseconds(EVERY_MS));
+        match result {
+            Ok(mut facts) => {
+                // What our own run compares before it swaps stands in nobody's way.
+                let progress = self.run_going().and_then(|r| r.progress.as_ref());
+                if progress.is_some_and(|p| !is_swap(&p.stage)) {
+                    facts.blockers.retain(|b| !b.application.starts_with("midwatch/"));
+                }
+                self.room.facts = Some(facts);
+                self.room.at = Some(self.now);
+                self.room.failure = None;
+            }
+            // Cancelled by ctrl-c: says nothing about the room.
+            Err(failure) if failure.cancelled => {}
+            Err(failure) => self.room.failure = Some(*failure),
+        }
+    }
+
+    /// Why there is no room to open.
+    pub(super) fn why_not_room(&self) -> Option<String> {
+        if self.session.is_none() {
+            return Some("no target is open".into());
+        }
+        self.twins().is_empty().then(|| "the profile declares no twin that could be switched over".into())
+    }
+
+    /// Opens the room of all twins; a switch of ours that goes on is the room.
+    pub(super) fn open_room(&mut self) -> Vec<Effect> {
+        if let Some(run) = self.run_going().filter(|r| r.is_switch()) {
+            let number = run.number().unwrap_or_default().to_owned();
+            return self.open_run(number);
+        }
+        let list = self.list();
+        let known = |id: &CheckId| self.twins().contains(&id.name.as_str());
+        let twin = self.check_in(&list).filter(known);
+        let name = match self.twins().as_slice() {
+            [one] => (*one).to_owned(),
+            _ => ALL.to_owned(),
+        };
+        self.push(View::Room(RoomView { name, twin }));
+        self.poll_room()
+    }
+
+    /// `w`: only the twin it was opened from, or all of them.
+    pub(super) fn other_set(&mut self) -> Vec<Effect> {
+        if let Some(level) = self.level_mut()
+            && let View::Room(view) = &mut level.view
+            && let Some(twin) = &view.twin
+        {
+            view.name = if view.name == ALL { twin.name.clone() } else { ALL.to_owned() };
+        }
+        self.poll_room()
+    }
+
+    /// Are these twins switched? `None`: not known. Some of them are not all of them.
+    fn switched(&self) -> Option<bool> {
+        let (facts, _) = self.room_facts()?;
+        Some(facts.twins.iter().any(|t| t.standing == Standing::Switched))
+    }
+
+    /// What the room leads to: over, or back.
+    pub fn room_verb(&self) -> &'static str {
+        SWITCHES[usize::from(self.switched() == Some(true))]
+    }
+
+    /// The operation as it would be planned for the set of the room.
+    pub(super) fn room_offer(&self, verb: &str) -> Option<Offer> {
+        let name = self.room_name()?;
+        let offers = || self.session.iter().flat_map(|s| &s.operations).filter(|o| o.verb == verb);
+        let twins = self.twins_of(&name);
+        let disabled = offers().filter(|o| twins.contains(&o.name.as_str())).find_map(|o| o.disabled.clone());
+        let mut offer = offers().next()?.clone();
+        let of = if name == ALL { format!("all {} twins, at once", twins.len()) } else { name.clone() };
+        offer.about = format!("{} {of}", if verb == SWITCHES[0] { "switch over" } else { "take back" });
+        (offer.mends, offer.disabled, offer.name) = (None, disabled, name);
+        Some(offer)
+    }
+
+    /// Why a switch, or its way back, is not planned from the room.
+    fn why_not_planned(&self, verb: &str) -> Option<String> {
+        if let Some(run) = self.run_in_room().filter(|r| r.done.is_none()) {
+            return Some(format!("it is going on ({})", run.title));
+        }
+        let Some(offer) = self.room_offer(verb) else { return Some(format!("there is no {verb} here")) };
+        if let Some(why) = offer.disabled {
+            return Some(why);
+        }
+        if self.link != Link::Up {
+            return Some("there is no connection".into());
+        }
+        match (verb == SWITCHES[0], self.switched()) {
+            (_, None) => Some("the room has not been looked at yet".into()),
+            (true, Some(true)) => Some("it is switched over already: z plans the way back".into()),
+            (false, Some(false)) => Some("nothing is switched over".into()),
+            (true, Some(false)) => self.why_not_ready(),
+            (false, Some(true)) => None,
+        }
+    }
+
+    /// Why an action cannot be done in the room.
+    pub(super) fn why_not_in_room(&self, view: &RoomView, action: Action) -> Option<String> {
+        let going = self.run_in_room();
+        match action {
+            Action::Hold => match going {
+                Some(run) if run.wish == Wish::Cancel => Some("it is being stopped".into()),
+                Some(_) => None,
+                None => Some("no switchover of ours is going on".into()),
+            },
+            Action::Cancel => going.is_none().then(|| "no switchover of ours is going on".into()),
+            Action::EndBlocker => self.why_not_end(),
+            Action::DryRun => self.why_not_planned(self.room_verb()),
+            Action::Undo => self.why_not_planned(SWITCHES[1]),
+            Action::Entries => {
+                let last = self.room_facts().and_then(|(f, _)| f.last.as_ref());
+                (last.is_none() && going.is_none())
+                    .then(|| "the journal has no switchover of these twins".into())
+            }
+            Action::Whole if view.twin.is_none() => Some("it was not opened from a twin's page".into()),
+            Action::Whole if self.twins().len() < 2 => Some("there is one twin only".into()),
+            Action::Replan if self.link != Link::Up => Some("there is no connection".into()),
+            Action::Sql | Action::Export | Action::Copy => Some("not in the room: its runs have them".into()),
+            Action::Open
+            | Action::Mark
+            | Action::MarkAll
+            | Action::Range
+            | Action::Sort
+            | Action::Filter
+            | Action::Next
+            | Action::Previous => Some("not in the room".into()),
+            _ => None,
+        }
+    }
+
+    /// The same on the run of a switch, for what is not as on any run.
+    pub(super) fn why_not_on_switch(&self, action: Action) -> Option<String> {
+        match action {
+            Action::EndBlocker => self.why_not_end(),
+            Action::DryRun => self.why_not_planned(self.room_verb()),
+            Action::Whole => Some("not on a run".into()),
+            _ => None,
+        }
+    }
+
+    /// Why nobody's session is ended: only a run of ours does that, and writes it down first.
+    pub(super) fn why_not_end(&self) -> Option<String> {
+        let Some(run) = self.run_in_room().filter(|r| r.done.is_none() && r.is_switch()) else {
+            return Some(
+                "only a switchover of ours ends a session, and writes it down: none is going on".into(),
+            );
+        };
+        if run.wish == Wish::Cancel {
+            return Some("it is being stopped".into());
+        }
+        if run.has_swapped() {
+            return Some("the tables have changed places: nobody is in the way any more".into());
+        }
+        self.blockers().0.is_empty().then(|| "nobody is in the way".into())
+    }
+
+    /// Asks for the phrase that ends the session under the cursor.
+    pub(super) fn ask_to_end(&mut self) {
+        if let Some(blocker) = self.blocker_here().cloned() {
+            self.overlay = Some(Overlay::of(Kind::End(Box::new(blocker))));
+        }
+    }
+
+    /// The phrase, or nothing happens.
+    pub(super) fn end_typed(&mut self, overlay: Overlay) -> Vec<Effect> {
+        let Kind::End(blocker) = &overlay.kind else { return vec![] };
+        let typed = overlay.input.value();
+        if typed != blocker.phrase() {
+            self.complain(crate::engine::guard::differs(&blocker.phrase(), typed));
+            self.overlay = Some(overlay);
+            return vec![];
+        }
+        // The run may have ended while it was typed.
+        if self.run_going().is_none_or(|r| !r.is_switch() || r.has_swapped()) {
+            self.complain(format!("pid {} is left alone: no switch waits for it any more", blocker.pid));
+            return vec![];
+        }
+        self.say(format!("asked the run to end pid {}: it is written down first", blocker.pid));
+        vec![Effect::EndSession { blocker: blocker.clone(), typed: typed.to_owned() }]
+    }
+
+    /// `d`: the plan of what comes next; `z`: of the way back.
+    pub(super) fn plan_in_room(&mut self, verb: &'static str) -> Vec<Effect> {
+        let Some(name) = self.room_name() else { return vec![] };
+        let title = format!("{verb} {name}");
+        let request =
+            Request::Operation { verb: verb.to_owned(), name: Some(name), params: Params::default() };
+        self.open_plan(request, title)
+    }
+
+    /// The room's last run, its entries in sight; on a run: its entries, or the room again.
+    pub(super) fn entries(&mut self) -> Vec<Effect> {
+        if matches!(self.level().view, View::Room(_)) {
+            let last = self.room_facts().and_then(|(f, _)| f.last.as_ref()).map(|r| r.record.id.clone());
+            let ours = self.run_in_room().map(|r| r.number().unwrap_or_default().to_owned());
+            let effects = ours.or(last).map(|id| self.open_run(id)).unwrap_or_default();
+            self.show_entries(true);
+            return effects;
+        }
+        let shown = self.run_here().is_some_and(|v| v.log);
+        self.show_entries(!shown);
+        self.reread_run()
+    }
+
+    fn show_entries(&mut self, log: bool) {
+        if let Some(level) = self.level_mut()
+            && let View::Run(view) = &mut level.view
+        {
+            view.log = log;
+            level.state.cursor = 0;
+        }
+    }
+
+    /// Everything of the room, again.
+    pub(super) fn refresh_room(&mut self) -> Vec<Effect> {
+        let twins: Vec<String> = self
+            .room_name()
+            .map(|n| self.twins_of(&n).into_iter().map(str::to_owned).collect())
+            .unwrap_or_default();
+        let ids: Vec<CheckId> = self
+            .watches
+            .iter()
+            .filter(|w| w.id.kind == "parity" && twins.contains(&w.id.name))
+            .map(|w| w.id.clone())
+            .collect();
+        self.room.due = None;
+        let mut effects = self.poll_room();
+        effects.extend(self.refresh(&ids));
+        effects
+    }
+}

@@ -1,0 +1,403 @@
+//! What is known of a switch: who is in the way, what waits, what is equal, what could be taken back.
+
+use super::{LABEL, Sight, labelled};
+use crate::engine::journal::Outcome;
+use crate::engine::progress::{Phase, Progress, Room as Told};
+use crate::engine::room::Reverse;
+use crate::engine::switch::Blocker;
+use crate::engine::twin::Standing;
+use crate::tui::app::{App, Light, Readiness, View, is_swap};
+use crate::tui::doc::{live, wrap};
+use crate::tui::format::{ago, count, counted};
+use crate::tui::list::{cell, plain};
+use crate::tui::pane::Spans;
+use crate::tui::theme::Tone;
+
+/// From here on a blocker needs two lines, below it three.
+const WIDE: usize = 100;
+/// What every name begins with unless it is said.
+const PUBLIC: &str = "public.";
+
+/// An age in milliseconds as one says it.
+fn long(ms: i64) -> String {
+    let s = ms.max(0) / 1_000;
+    match s {
+        0..=9 => format!("{}.{} s", s, ms.max(0) % 1_000 / 100),
+        10..=119 => format!("{s} s"),
+        120..=3_599 => format!("{} min {} s", s / 60, s % 60),
+        _ => format!("{} h {} min", s / 3_600, s / 60 % 60),
+    }
+}
+
+fn label(text: &str) -> crate::tui::list::Cell {
+    cell(format!(" {text:<LABEL$} "), Tone::Dim)
+}
+
+/// Who is in the way: a line for who, one for what it ran.
+pub(super) fn blockers(sight: &Sight<'_>, width: usize) -> Vec<Vec<Spans>> {
+    let (all, at) = sight.app.blockers();
+    let passed = at.map_or(0, |at| (sight.app.now - at).num_milliseconds().max(0));
+    let chosen = sight.app.level().state.cursor.min(all.len().saturating_sub(1));
+    // Only where there is something to choose does one of them stand out.
+    let choose =
+        sight.going().is_some() && all.len() > 1 && !matches!(&sight.app.level().view, View::Run(v) if v.log);
+    all.iter().enumerate().map(|(i, b)| blocker(sight, b, passed, choose && i == chosen, width)).collect()
+}
+
+fn blocker(sight: &Sight<'_>, b: &Blocker, passed: i64, here: bool, width: usize) -> Vec<Spans> {
+    let g = sight.app.theme.glyphs;
+    let mark = if here { g.cursor } else { " " };
+    let who =
+        if b.application.is_empty() { b.role.clone() } else { format!("{} ({})", b.role, b.application) };
+    let mut first = vec![
+        cell(format!("{mark}  "), Tone::Accent),
+        cell(format!("{} pid {}", g.warn, b.pid), Tone::Warn),
+        cell(format!("  {who}"), Tone::Strong),
+        plain(format!("  {} for {}", b.state, long(b.age_ms + passed))),
+    ];
+    let holds = b.table.replace('"', "");
+    let loses = vec![
+        cell("   would lose ", Tone::Dim),
+        cell(b.loses(), if b.wrote { Tone::Bad } else { Tone::Plain }),
+    ];
+    let query: String = b.query.split_whitespace().collect::<Vec<_>>().join(" ");
+    let ran = if b.state == "active" { "runs" } else { "ran" };
+    let since = long(b.statement_ms + passed);
+    let when = if b.state == "active" { format!("for {since}") } else { format!("{since} ago") };
+    let held = cell(format!("     holds {}", holds.trim_start_matches(PUBLIC)), Tone::Dim);
+    let said = |before: &str| vec![cell(format!("{before}{ran} {when}: "), Tone::Dim), plain(query.clone())];
+    if width < WIDE {
+        let second = std::iter::once(held).chain(loses).collect();
+        return vec![first, second, said("     ")];
+    }
+    first.extend(loses);
+    let before = format!("{}   ", held.text);
+    vec![first, said(&before)]
+}
+
+/// The lines below the blockers.
+pub(super) fn lines(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
+    let mut out = Vec::new();
+    if let Some(failure) = sight.app.room.failure.as_ref().filter(|_| sight.app.room.name == sight.name) {
+        let text =
+            format!("{} the room cannot be looked at: {}", sight.app.theme.glyphs.unknown, failure.message);
+        labelled(&mut out, width, "unknown", &text, Tone::Unknown);
+    }
+    if sight.live() {
+        attempt(sight, &mut out, width);
+        waiting_sessions(sight, &mut out, width);
+        equal(sight, &mut out, width);
+    } else {
+        if sight.quiet() {
+            twins(sight, &mut out, width);
+        }
+        waiting_sessions(sight, &mut out, width);
+    }
+    reverse(sight, &mut out, width);
+    light(sight, &mut out, width);
+    if sight.going().is_some() {
+        labelled(&mut out, width, "abort", abort(sight), Tone::Plain);
+    }
+    history(sight, &mut out, width);
+    out
+}
+
+/// What abort leaves behind, at this stage.
+pub(super) fn abort(sight: &Sight<'_>) -> &'static str {
+    match (sight.swapped(), sight.back()) {
+        (false, false) => "nothing to undo yet: applications stay on the legacy tables",
+        (false, true) => "nothing to undo yet: applications stay on the partitioned tables",
+        (true, false) => "ends looking on only: the switch stands, z plans the way back",
+        (true, true) => "leaves the tables swapped back; what is left of it can be gone on with",
+    }
+}
+
+/// The locks wanted, and how the last attempt ended.
+fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some(told) = sight.ours.and_then(|r| r.progress.as_ref()) else {
+        if let Some(message) = sight.record.and_then(|r| r.message.as_ref()) {
+            labelled(out, width, "says", message, Tone::Warn);
+        }
+        return;
+    };
+    let at_swap = is_swap(&told.stage);
+    let blocked = !sight.app.blockers().0.is_empty();
+    if at_swap && told.phase == Phase::Waiting && blocked {
+        let text = "not tried while they are there: others would wait with it";
+        labelled(out, width, "", text, Tone::Dim);
+    } else if let (false, Some(why)) = (at_swap, &told.waiting) {
+        labelled(out, width, "held back", why, Tone::Warn);
+    }
+    if let Some(ended) = &told.room.ended {
+        labelled(out, width, "ended", ended, Tone::Warn);
+    }
+    if let Some(last) = &told.room.last {
+        let tone = if told.room.held_ms.is_some() { Tone::Good } else { Tone::Warn };
+        let name = if told.room.held_ms.is_some() { "swapped" } else { "last attempt" };
+        labelled(out, width, name, last, tone);
+    }
+    if !told.step.is_empty() && !at_swap {
+        labelled(out, width, "step", &told.step, Tone::Plain);
+    }
+}
+
+/// What the locks are wanted on, in their order.
+pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
+    if sight.quiet() && !sight.app.blockers().0.is_empty() {
+        return vec![vec![
+            plain(" in the way of "),
+            cell("ACCESS EXCLUSIVE", Tone::Strong),
+            plain(" on these tables"),
+        ]];
+    }
+    let told = sight.going().and_then(|r| r.progress.as_ref());
+    let waits = |p: &&Progress| is_swap(&p.stage) && p.room.held_ms.is_none();
+    let (Some(_), Some(swap)) = (told.filter(waits), sight.swap()) else { return vec![] };
+    let first = usize::try_from(swap.twins).unwrap_or(usize::MAX).min(swap.tables.len());
+    let then = match (sight.back(), swap.tables.len() > first) {
+        (_, false) => "",
+        (false, true) => ", then their twins",
+        (true, true) => ", then the legacy ones",
+    };
+    let names: Vec<&str> = swap.tables[..first].iter().map(|t| t.trim_start_matches(PUBLIC)).collect();
+    let text = format!("waiting for ACCESS EXCLUSIVE on {}{then}", names.join(", "));
+    let lines = wrap(&text, width.saturating_sub(3)).into_iter().enumerate();
+    lines.map(|(i, l)| vec![plain(if i == 0 { " " } else { "   " }), cell(l, Tone::Strong)]).collect()
+}
+
+/// How many wait because of us or of others, and what is open for long.
+fn waiting_sessions(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some((f, at)) = sight.facts else {
+        out.push(vec![label("writers stalled"), cell("not looked at yet", Tone::Unknown)]);
+        return;
+    };
+    let age = ago(at, sight.app.now);
+    let stale = sight.stale() || (sight.app.now - at).num_seconds() > 5;
+    let tone = |bad: bool| {
+        if stale {
+            Tone::Unknown
+        } else if bad {
+            Tone::Warn
+        } else {
+            Tone::Plain
+        }
+    };
+    let mut line = vec![label("writers stalled"), cell(count(f.stalled), tone(f.stalled > 0))];
+    if let Some(ms) = f.longest_ms {
+        line.push(cell("   longest transaction ", Tone::Dim));
+        line.push(cell(long(ms), tone(ms > 60_000)));
+    }
+    let seen = if stale { format!("   stale, seen {age}") } else { format!("   {age}") };
+    line.push(cell(seen, if stale { Tone::Unknown } else { Tone::Dim }));
+    out.push(line);
+    if sight.quiet() && f.blockers.is_empty() {
+        out.push(vec![label("in the way"), cell("nobody for longer than 0.5 s", tone(false))]);
+    }
+    if f.hidden > 0 {
+        let text =
+            format!("{} there whose doings this role may not see (pg_monitor)", counted(f.hidden, "session"));
+        labelled(out, width, "", &text, Tone::Unknown);
+    }
+    if f.prepared > 0 {
+        let text = format!(
+            "{}: no session to end, COMMIT or ROLLBACK PREPARED",
+            counted(f.prepared, "prepared transaction")
+        );
+        labelled(out, width, "", &text, Tone::Warn);
+    }
+}
+
+/// When both sides were last found equal, and how much of that is new.
+fn equal(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some(room) = sight.ours.and_then(|r| r.progress.as_ref()).map(|p| &p.room) else { return };
+    let Some(age) = sight.equal() else {
+        labelled(out, width, "equal", "not compared by this run yet", Tone::Dim);
+        return;
+    };
+    let Told { compared, differing, .. } = room;
+    let tone = if *differing > 0 { Tone::Bad } else { Tone::Plain };
+    out.push(vec![
+        label("equal"),
+        plain(format!("{age}   ")),
+        cell(format!("{} written since and compared, ", counted(*compared, "row")), Tone::Dim),
+        cell(format!("{differing} differ"), tone),
+    ]);
+}
+
+/// Each twin: where it stands, whether it is equal.
+fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let g = sight.app.theme.glyphs;
+    let names = sight.app.twins_of(&sight.name);
+    let wide = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).min(width / 3);
+    for name in names {
+        let now = sight.facts.and_then(|(f, _)| f.twins.iter().find(|t| t.name == name));
+        let standing = match now.map(|t| t.standing) {
+            None => cell("not seen yet", Tone::Dim),
+            Some(Standing::Before) => cell("legacy", Tone::Plain),
+            Some(Standing::Switched) => cell("switched", Tone::Accent),
+            Some(Standing::Cleaned) => cell("cleaned up", Tone::Accent),
+        };
+        let (symbol, text, tone) = match sight.app.readiness(name) {
+            Readiness::Ready(at) => (g.ok, format!("equal {}", ago(at, sight.app.now)), Tone::Good),
+            Readiness::Not(why) => (g.fail, why.join(", "), Tone::Bad),
+            Readiness::Unknown(why) => (g.unknown, why, Tone::Unknown),
+        };
+        let short: String = name.chars().take(wide).collect();
+        let gap = " ".repeat(14_usize.saturating_sub(standing.text.chars().count()));
+        // All of what must be mended is said, below itself where it is long.
+        let from = wide + 4 + standing.text.chars().count() + gap.chars().count();
+        let mut lines = wrap(&text, width.saturating_sub(from + 3).max(20)).into_iter();
+        out.push(vec![
+            plain(format!(" {short:<wide$}   ")),
+            standing,
+            plain(gap),
+            cell(format!("{symbol} {}", lines.next().unwrap_or_default()), tone),
+        ]);
+        out.extend(lines.map(|l| vec![plain(" ".repeat(from + 2)), cell(l, tone)]));
+    }
+    out.push(vec![]);
+}
+
+/// The triggers that keep the other side complete, and the marks of writes.
+fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some((f, _)) = sight.facts else { return };
+    let known = |tone| if sight.stale() { Tone::Unknown } else { tone };
+    let of = |wanted: &[Reverse]| -> Vec<&str> {
+        let such = f.twins.iter().filter(|t| t.standing != Standing::Cleaned && wanted.contains(&t.reverse));
+        such.map(|t| t.name.as_str()).collect()
+    };
+    let switched = f.twins.iter().any(|t| t.standing == Standing::Switched);
+    let (off, missing) = (of(&[Reverse::Off]), of(&[Reverse::Missing]));
+    let silent = of(&[Reverse::Missing, Reverse::Idle]);
+    let (text, tone) = if !off.is_empty() {
+        (format!("not all of its triggers fire: {}", off.join(", ")), Tone::Bad)
+    } else if !switched && missing.is_empty() {
+        ("ready, idle until the switch".into(), Tone::Plain)
+    } else if !switched {
+        ("made by the switchover, idle until the switch".into(), Tone::Dim)
+    } else if silent.is_empty() {
+        ("on: the retired tables are kept complete".into(), Tone::Plain)
+    } else {
+        (format!("missing: {}", silent.join(", ")), Tone::Bad)
+    };
+    let marked = f.twins.iter().filter(|t| t.marked).count();
+    labelled(out, width, "reverse sync", &text, known(tone));
+    if !sight.quiet() {
+        return;
+    }
+    let (text, tone) = match marked {
+        0 => ("not there: the switchover installs it".to_owned(), Tone::Dim),
+        n if n == f.twins.len() => ("every write on both sides is marked".into(), Tone::Plain),
+        n => (format!("on {n} of {} twins", f.twins.len()), Tone::Warn),
+    };
+    labelled(out, width, "write marker", &text, known(tone));
+}
+
+/// The light: what a rollback would lose.
+fn light(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let g = sight.app.theme.glyphs;
+    let (text, tone) = match run_light(sight) {
+        _ if sight.stale() => ("unknown: what is shown is old".into(), Tone::Unknown),
+        Some(said) => said,
+        None => light_words(sight.app, &sight.app.light_of(&sight.name, sight.facts.map(|(f, _)| f))),
+    };
+    let wrapped = wrap(&text, width.saturating_sub(LABEL + 5).max(20));
+    for (i, line) in wrapped.into_iter().enumerate() {
+        let first = i == 0;
+        let symbol = if first { format!("{} ", g.mark) } else { "  ".into() };
+        let name = label(if first { "rollback" } else { "" });
+        out.push(vec![
+            name,
+            cell(symbol, tone),
+            cell(line, if tone == Tone::Dim { Tone::Dim } else { tone }),
+        ]);
+    }
+}
+
+/// While it goes on, what the run itself has compared a moment ago counts for more than an older report.
+fn run_light(sight: &Sight<'_>) -> Option<(String, Tone)> {
+    let told = sight.going()?.progress.as_ref()?;
+    let age = sight.equal()?;
+    if sight.back() {
+        return sight.swapped().then(|| ("done: the legacy tables answer again".into(), Tone::Good));
+    }
+    if told.room.differing > 0 {
+        return Some((
+            format!("lossy: {} found different", counted(told.room.differing, "comparison")),
+            Tone::Bad,
+        ));
+    }
+    let reversing = sight.facts.is_some_and(|(f, _)| f.twins.iter().all(|t| t.reverse != Reverse::Missing));
+    match (sight.swapped(), reversing) {
+        (true, _) => Some((format!("lossless: yes, 0 rows at risk, equal {age}"), Tone::Good)),
+        (false, true) => Some(("lossless: yes, 0 rows at risk once it is switched".into(), Tone::Good)),
+        (false, false) => None,
+    }
+}
+
+/// The light in words.
+pub fn light_words(app: &App, light: &Light) -> (String, Tone) {
+    let now = app.now;
+    match light {
+        Light::Before => ("nothing to take back: nothing is switched".into(), Tone::Dim),
+        Light::Lossless(at) => {
+            (format!("lossless: yes, 0 rows at risk, equal {}", ago(*at, now)), Tone::Good)
+        }
+        Light::Lossy(n, at) => {
+            (format!("lossy: {} differ, compared {}", counted(*n, "row"), ago(*at, now)), Tone::Bad)
+        }
+        Light::Leaking(why) => (format!("lossy from the next write on: {why}"), Tone::Bad),
+        Light::Impossible(why) => (format!("not possible: {why}"), Tone::Bad),
+        Light::Unknown(why) => (format!("unknown: {why}"), Tone::Unknown),
+    }
+}
+
+/// The backup, and the run before.
+fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some((f, _)) = sight.facts else { return };
+    let run = sight.told().or(f.switched.as_ref()).or(f.last.as_ref());
+    if let Some(made) = run.and_then(|r| r.backup.as_ref()) {
+        let (proof, tone) = match &made.verified {
+            Some(_) => ("restored and compared", Tone::Plain),
+            None => ("NOT verified", Tone::Warn),
+        };
+        let size = if made.bytes >= 1_000_000 {
+            format!("{} MB", count(made.bytes / 1_000_000))
+        } else {
+            format!("{} kB", count(made.bytes.div_ceil(1_000)))
+        };
+        let text = format!("{size}, {proof}: ");
+        // The end of its name tells it from others.
+        let room = width.saturating_sub(LABEL + 3 + text.chars().count());
+        let long = made.file.chars().count();
+        let file = match long.checked_sub(room) {
+            Some(cut @ 1..) => format!("…{}", made.file.chars().skip(cut + 1).collect::<String>()),
+            _ => made.file.clone(),
+        };
+        out.push(vec![label("backup"), cell(text, tone), cell(file, Tone::Plain)]);
+    }
+    if let Some(why) = &f.journal {
+        labelled(out, width, "journal", &format!("unknown: {why}"), Tone::Unknown);
+    }
+    if !sight.quiet() {
+        return;
+    }
+    let Some(last) = &f.last else {
+        labelled(out, width, "last run", "none yet", Tone::Dim);
+        return;
+    };
+    let r = &last.record;
+    let mut line = vec![label("last run"), plain(format!("{} {}  ", r.id, crate::tui::app::title_of(r)))];
+    line.push(live::stand(&sight.app.theme, r));
+    if r.outcome == Outcome::Running && r.live {
+        line.push(cell(format!("   by {} (l shows it)", r.by()), Tone::Accent));
+    } else {
+        let when = r.ended_at.unwrap_or(r.started_at);
+        if let (Some(held), Some(n)) = (last.held_ms, last.attempt) {
+            line.push(plain(format!("   held {held} ms, attempt {n}")));
+        }
+        let who = r.by().split('@').next().unwrap_or_default();
+        line.push(cell(format!("   {} by {who}", ago(when, sight.app.server_now())), Tone::Dim));
+    }
+    out.push(line);
+}

@@ -1,0 +1,218 @@
+//! The stages of a switchover and of its way back, as people count them: several steps of a plan make one.
+
+use super::Sight;
+use crate::engine::plan::{Action, Ready};
+use crate::engine::progress::Phase;
+use crate::tui::app::is_swap;
+use crate::tui::format::{count, whole};
+use crate::tui::list::{cell, plain};
+use crate::tui::pane::Spans;
+use crate::tui::theme::Tone;
+
+const OVER: [&str; 6] = ["preflight", "backup", "copy", "parity", "enable", "monitor"];
+const BACK: [&str; 6] = ["preflight", "marker", "parity", "swap back", "tidy", "monitor"];
+
+/// The stage that a step belongs to.
+fn of_step(id: &str, back: bool) -> &'static str {
+    match id {
+        "pre-flight" | "pre-rollback" => "preflight",
+        "backup" | "post-backup" => "backup",
+        "pre-migration" => "copy",
+        "compare" | "post-migration" => "parity",
+        "monitor" | "done" | "rolled-back" => "monitor",
+        id if id.starts_with("watch/") => {
+            if back {
+                "marker"
+            } else {
+                "copy"
+            }
+        }
+        id if id.starts_with("tidy/") => "tidy",
+        _ if back => "swap back",
+        _ => "enable",
+    }
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Done,
+    Here,
+    Failed,
+    ToCome,
+    Skipped,
+}
+
+/// The stages of a run, and how far it is.
+pub(super) struct Stages {
+    names: Vec<&'static str>,
+    skipped: Vec<&'static str>,
+    /// The stage it is at; past the last one: all are done.
+    at: usize,
+    failed: bool,
+}
+
+impl Stages {
+    pub(super) fn of(ids: &[String], stage: Option<&str>, over: bool, failed: bool) -> Self {
+        let back = ids.iter().any(|id| id == "swap-back");
+        let there: Vec<&'static str> = ids.iter().map(|id| of_step(id, back)).collect();
+        let all = if back { &BACK } else { &OVER };
+        // A stage of a switchover that was left out is said; a way back has only what it needs.
+        let names: Vec<&'static str> = all.iter().copied().filter(|n| !back || there.contains(n)).collect();
+        let skipped = names.iter().copied().filter(|n| !there.contains(n) && !ids.is_empty()).collect();
+        let here = stage.map(|id| of_step(id, back)).and_then(|s| names.iter().position(|n| *n == s));
+        let at = if over && !failed { names.len() } else { here.unwrap_or(0) };
+        Self { names, skipped, at, failed }
+    }
+
+    /// `stage 4 of 6  ENABLE`.
+    pub(super) fn place(&self) -> Option<Spans> {
+        let name = self.names.get(self.at)?;
+        Some(vec![
+            cell(format!("stage {} of {} ", self.at + 1, self.names.len()), Tone::Dim),
+            cell(name.to_uppercase(), Tone::Accent),
+        ])
+    }
+
+    fn how(&self, at: usize) -> How {
+        let skipped = self.names.get(at).is_some_and(|n| self.skipped.contains(n));
+        match at.cmp(&self.at) {
+            _ if skipped => How::Skipped,
+            std::cmp::Ordering::Less => How::Done,
+            std::cmp::Ordering::Equal if self.failed => How::Failed,
+            std::cmp::Ordering::Equal => How::Here,
+            std::cmp::Ordering::Greater => How::ToCome,
+        }
+    }
+
+    /// One part for each: its name, how far it is, what there is to say of it.
+    pub(super) fn parts(&self, sight: &Sight<'_>) -> Vec<Spans> {
+        let part = |(at, name): (usize, &&'static str)| {
+            let g = sight.app.theme.glyphs;
+            let how = self.how(at);
+            let (symbol, tone) = match how {
+                How::Done => (format!(" {}", g.ok), Tone::Good),
+                How::Here => (" …".to_owned(), Tone::Accent),
+                How::Failed => (format!(" {}", g.fail), Tone::Bad),
+                How::ToCome => (String::new(), Tone::Dim),
+                How::Skipped => (format!(" {}", g.warn), Tone::Warn),
+            };
+            let detail = match how {
+                How::Skipped => "left out".into(),
+                How::ToCome => String::new(),
+                How::Done | How::Here | How::Failed => detail(sight, name, how).unwrap_or_default(),
+            };
+            let name_tone = match how {
+                How::Here => Tone::Strong,
+                How::ToCome => Tone::Dim,
+                _ => Tone::Plain,
+            };
+            let mut spans = vec![cell(*name, name_tone), cell(symbol, tone)];
+            if !detail.is_empty() {
+                spans.push(plain(format!(" {detail}")));
+            }
+            spans
+        };
+        self.names.iter().enumerate().map(part).collect()
+    }
+}
+
+fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
+    let done = how == How::Done;
+    let progress = sight.ours.and_then(|r| r.progress.as_ref());
+    match name {
+        "preflight" => {
+            let all = &sight.plan?.preflight;
+            let of = |status| all.iter().filter(|p| p.status == status).count();
+            let g = sight.app.theme.glyphs;
+            let others = [(Ready::Warn, g.warn), (Ready::Unknown, g.unknown), (Ready::Fail, g.fail)];
+            let others = others.into_iter().map(|(status, mark)| (of(status), mark)).filter(|(n, _)| *n > 0);
+            let said: Vec<String> = others.map(|(n, mark)| format!(" {mark} {n}")).collect();
+            (!all.is_empty()).then(|| format!("{}{}", of(Ready::Ok), said.concat()))
+        }
+        "backup" => {
+            let verified = sight.plan?.steps.iter().find_map(|s| match &s.action {
+                Action::Dump(dump) => Some(dump.verify),
+                _ => None,
+            })?;
+            done.then(|| if verified { "verified" } else { "not verified" }.to_owned())
+        }
+        "copy" => done.then(|| "0 left".to_owned()),
+        "parity" => match sight.equal() {
+            Some(age) => Some(format!("equal {age}")),
+            None => done.then(|| "equal".to_owned()),
+        },
+        "enable" | "swap back" => {
+            let held = progress.and_then(|p| p.room.held_ms).or_else(|| sight.told()?.held_ms);
+            held.map(|ms| format!("{} ms", count(ms)))
+        }
+        "monitor" => {
+            let p = progress.filter(|p| p.phase != Phase::Done)?;
+            p.eta_s.map(|s| format!("{} left", whole(s)))
+        }
+        _ => None,
+    }
+}
+
+/// Has a run swapped its tables, by the step it is at?
+pub(super) fn past_swap(ids: &[String], stage: Option<&str>) -> bool {
+    let Some(swap) = ids.iter().position(|s| is_swap(s)) else { return false };
+    match stage {
+        None => true,
+        Some(stage) => ids.iter().position(|s| s == stage).is_some_and(|at| at > swap),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(list: &[&str]) -> Vec<String> {
+        list.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    #[test]
+    fn every_step_is_in_a_stage() {
+        let over = ids(&[
+            "pre-flight",
+            "backup",
+            "post-backup",
+            "watch/a",
+            "pre-migration",
+            "compare",
+            "post-migration",
+            "prepare/a",
+            "hook-before",
+            "enable",
+            "hook-after",
+            "monitor",
+            "done",
+        ]);
+        let stages = Stages::of(&over, Some("enable"), false, false);
+        assert_eq!((stages.at, stages.names.len(), stages.skipped.len()), (4, 6, 0));
+        assert_eq!(Stages::of(&over, Some("post-backup"), false, false).at, 1);
+        assert_eq!(Stages::of(&over, None, true, false).at, 6);
+        let back = ids(&["pre-rollback", "compare", "swap-back", "tidy/a", "monitor", "rolled-back"]);
+        let stages = Stages::of(&back, Some("tidy/a"), false, false);
+        assert_eq!(
+            (stages.at, stages.names.clone()),
+            (3, vec!["preflight", "parity", "swap back", "tidy", "monitor"])
+        );
+    }
+
+    #[test]
+    fn what_was_left_out_is_said() {
+        let stages =
+            Stages::of(&ids(&["pre-flight", "compare", "enable", "monitor"]), Some("compare"), false, false);
+        assert_eq!(stages.skipped, ["backup", "copy"]);
+        assert_eq!(stages.how(1), How::Skipped);
+    }
+
+    #[test]
+    fn past_the_swap_or_not() {
+        let all = ids(&["compare", "enable", "monitor"]);
+        assert!(
+            !past_swap(&all, Some("enable")) && past_swap(&all, Some("monitor")) && past_swap(&all, None)
+        );
+    }
+}
