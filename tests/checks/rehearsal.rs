@@ -42,3 +42,29 @@ async fn what_a_copy_lacks_is_named() {
     let error = engine.rehearsals.open(&copy).await.err().unwrap();
     assert!(error.message.contains("failed to copy nowhere into the sandbox"), "{error}");
 }
+
+/// A console makes copies for hours: nothing of one may stay on the target.
+#[tokio::test]
+async fn copies_leave_no_sessions_behind() {
+    let database = Database::empty().await;
+    database.owner().await.execute_script("create table t (id int primary key)").await.unwrap();
+    let engine = engine(&database.url(), "name = \"p\"\n").await;
+    let copy = Copy { relations: vec!["t".into()], rows: Rows::Sample(1), ..Copy::default() };
+    for _ in 0..4 {
+        drop(engine.rehearsals.open(&copy).await.unwrap());
+        // Asked anew by every plan.
+        engine.facts.server().await.unwrap();
+    }
+    let sessions = "select count(*)::text from pg_stat_activity where datname = current_database() and application_name = 'midwatch/reader'";
+    let mut owner = database.owner().await;
+    for _ in 0..200 {
+        // Those of the engine itself stay: three to look with, one that follows, one heartbeat.
+        let n: u32 = owner.fetch_value(sessions, &[]).await.unwrap().unwrap().parse().unwrap();
+        if n <= 5 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let left = "select string_agg(state || ' ' || left(query, 40), '; ') from pg_stat_activity where datname = current_database()";
+    panic!("{:?}", owner.fetch_value(left, &[]).await.unwrap());
+}

@@ -86,7 +86,7 @@ pub(super) async fn settings_leak(shared: &Shared) -> Result<bool> {
     let leaked = row.try_get::<Option<String>, _>(0).ok().flatten() == Some(probe);
     // On the pooled backend the probe would stay.
     sqlx::raw_sql(set("")).execute(&mut a).await.map_err(|e| read_error(&e))?;
-    shared.put_back(a);
-    shared.put_back(b);
+    // They are more than the reader is to have.
+    let _ = tokio::join!(sqlx::Connection::close(a), sqlx::Connection::close(b));
     Ok(leaked)
 }
