@@ -12,11 +12,11 @@ use crate::world::World;
 /// A run that stands still.
 pub(crate) struct Held {
     /// The session that waits.
-    pid: String,
+    pub(crate) pid: String,
     /// Keeps readers waiting.
-    locker: Option<Owner>,
+    pub(crate) locker: Option<Owner>,
     /// Commits wait for a standby that does not exist.
-    unanswered: bool,
+    pub(crate) unanswered: bool,
 }
 
 impl Held {
@@ -32,8 +32,8 @@ impl Held {
     }
 }
 
-const SLEEPS: &str = "wait_event = 'PgSleep'";
-const BLOCKED: &str = "wait_event_type = 'Lock'";
+pub(crate) const SLEEPS: &str = "wait_event = 'PgSleep'";
+pub(crate) const BLOCKED: &str = "wait_event_type = 'Lock'";
 
 /// Starts the program and waits until it stands at the case's step.
 pub(crate) async fn hold(world: &World, case: &Case, start: impl FnOnce() -> Program) -> (Program, Held) {
@@ -75,14 +75,14 @@ pub(crate) async fn hold(world: &World, case: &Case, start: impl FnOnce() -> Pro
 }
 
 /// Even readers wait.
-async fn lock_out(world: &World, table: &str) -> Owner {
+pub(crate) async fn lock_out(world: &World, table: &str) -> Owner {
     let mut owner = world.owner().await;
     owner.execute_script(&format!("begin; lock table {table} in access exclusive mode")).await.unwrap();
     owner
 }
 
 /// From now on what is committed is durable, and nobody is told.
-async fn no_answer(world: &World) {
+pub(crate) async fn no_answer(world: &World) {
     let mut owner = world.owner().await;
     owner.execute("alter system set synchronous_standby_names = 'nobody'", &[]).await.unwrap();
     owner.execute_script("select pg_reload_conf(); create table if not exists fault.probe ()").await.unwrap();
