@@ -161,6 +161,7 @@ impl Step {
             Self::Guard if !op.guard => Some("passes no guard by ALTER TABLE"),
             Self::Change if !op.writes => Some("computes: what is written is the derived table"),
             Self::Derived if !op.derived => Some("no table follows"),
+            Self::Audit if op.audit.is_empty() => Some("no audit of its own"),
             Self::Verify if !op.proved => Some("asks nothing afterwards"),
             _ => None,
         }

@@ -163,7 +163,7 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
             let wanted = match step {
                 Step::Guard => lock(op.table, "row exclusive"),
                 // A row that comes has nothing that could be locked.
-                Step::Change if op.key == ["event_id"] || op.name.starts_with("fix") => {
+                Step::Change if op.key == ["event_id"] || op.name.starts_with("fix") || op.name == "copy-missing" => {
                     lock(op.table, "exclusive")
                 }
                 Step::Change => String::new(),

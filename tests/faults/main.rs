@@ -78,6 +78,8 @@ operations! {
     a_fix_by_computation_survives: "fix status_mismatch",
     a_resolution_survives: "resolve keka-sync",
     a_requeue_survives: "requeue jobs",
+    a_repair_survives: "repair",
+    a_copy_of_missing_rows_survives: "copy-missing",
     an_undo_survives: "undo of a backfill",
     init_survives: "init",
 }

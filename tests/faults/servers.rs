@@ -37,6 +37,8 @@ pub(crate) enum Template {
     Jobs,
     /// Twins as the demo plants them, not equal.
     Planted,
+    /// And more of it, to be mended row by row.
+    Unequal,
     /// Equal, and kept so.
     Twins,
     /// And switched over.
@@ -51,6 +53,7 @@ impl Template {
             Self::Backfilled => "backfilled",
             Self::Jobs => "jobs",
             Self::Planted => "planted",
+            Self::Unequal => "unequal",
             Self::Twins => "twins",
             Self::Switched => "switched",
         }
@@ -60,7 +63,7 @@ impl Template {
     pub(crate) fn profile(self) -> String {
         match self {
             Self::Jobs => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/jobs.toml").to_owned(),
-            Self::Planted | Self::Twins | Self::Switched => "hospitality".to_owned(),
+            Self::Planted | Self::Unequal | Self::Twins | Self::Switched => "hospitality".to_owned(),
             _ => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/hithonix.toml").to_owned(),
         }
     }
@@ -167,6 +170,12 @@ impl Rig {
                 }
                 owner.close().await;
             }
+            Template::Unequal => {
+                self.server.create_database(name, Some("planted")).await.unwrap();
+                let mut owner = self.owner(name).await;
+                owner.execute_script(include_str!("unequal.sql")).await.unwrap();
+                owner.close().await;
+            }
             Template::Twins => {
                 self.server.create_database(name, Some("planted")).await.unwrap();
                 let world = World::on(self, name, template);
@@ -194,6 +203,7 @@ fn needs(template: Template) -> &'static [Template] {
         Template::Backfilled => &[Template::Bare, Template::Ready, Template::Backfilled],
         Template::Jobs => &[Template::Jobs],
         Template::Planted => &[Template::Planted],
+        Template::Unequal => &[Template::Planted, Template::Unequal],
         Template::Twins => &[Template::Planted, Template::Twins],
         Template::Switched => &[Template::Planted, Template::Twins, Template::Switched],
     }
