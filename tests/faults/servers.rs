@@ -63,7 +63,8 @@ impl Template {
     pub(crate) fn profile(self) -> String {
         match self {
             Self::Jobs => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/jobs.toml").to_owned(),
-            Self::Planted | Self::Unequal | Self::Twins | Self::Switched => "hospitality".to_owned(),
+            Self::Unequal => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/hospitality.toml").to_owned(),
+            Self::Planted | Self::Twins | Self::Switched => "hospitality".to_owned(),
             _ => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/hithonix.toml").to_owned(),
         }
     }
