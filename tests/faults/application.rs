@@ -97,7 +97,10 @@ impl Application {
             }
             let known = |id: &&String| ledger.rows.contains_key(*id) || ledger.unsure.contains(id);
             let foreign: Vec<_> = there.keys().filter(|id| !known(id)).collect();
-            assert!(foreign.len() <= ledger.inserts_unsure, "{table} has rows that nobody wrote: {foreign:?}");
+            assert!(
+                foreign.len() <= ledger.inserts_unsure,
+                "{table} has rows that nobody wrote: {foreign:?}"
+            );
         }
     }
 }

@@ -75,7 +75,7 @@ pub(crate) async fn hold(world: &World, case: &Case, start: impl FnOnce() -> Pro
 }
 
 /// Even readers wait.
-pub(crate) async fn lock_out(world: &World, table: &str) -> Owner {
+async fn lock_out(world: &World, table: &str) -> Owner {
     let mut owner = world.owner().await;
     owner.execute_script(&format!("begin; lock table {table} in access exclusive mode")).await.unwrap();
     owner
@@ -163,7 +163,9 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
             let wanted = match step {
                 Step::Guard => lock(op.table, "row exclusive"),
                 // A row that comes has nothing that could be locked.
-                Step::Change if op.key == ["event_id"] || op.name.starts_with("fix") || op.name == "copy-missing" => {
+                Step::Change
+                    if op.key == ["event_id"] || op.name.starts_with("fix") || op.name == "copy-missing" =>
+                {
                     lock(op.table, "exclusive")
                 }
                 Step::Change => String::new(),

@@ -150,8 +150,11 @@ pub(crate) fn cell(verdict: &Verdict, reasons: &mut Vec<&'static str>) -> String
 /// A row of a table; what the operation has not at all is said once.
 pub(crate) fn line(out: &mut String, title: &str, cells: &[String]) {
     let none = cells.iter().all(|c| *c == cells[0]) && cells[0].starts_with("*not run*");
-    let text =
-        if none { format!("{} |{}", cells[0], " |".repeat(cells.len() - 1)) } else { cells.join(" | ") + " |" };
+    let text = if none {
+        format!("{} |{}", cells[0], " |".repeat(cells.len() - 1))
+    } else {
+        cells.join(" | ") + " |"
+    };
     let _ = writeln!(out, "| {title} | {text}");
 }
 

@@ -205,11 +205,7 @@ pub(crate) static ALL: [&Op; 11] = [
         reads: "daily_cash_balances_partitioned",
         guard: false,
         first: 6,
-        moves: Moves {
-            before: REPAIRED,
-            between: REPAIRED,
-            drifts: true,
-        },
+        moves: Moves { before: REPAIRED, between: REPAIRED, drifts: true },
         ..BACKFILL
     },
     &Op {
@@ -222,11 +218,7 @@ pub(crate) static ALL: [&Op; 11] = [
         audit: "",
         reads: "revenues_partitioned",
         guard: false,
-        moves: Moves {
-            before: COPIED,
-            between: COPIED,
-            drifts: true,
-        },
+        moves: Moves { before: COPIED, between: COPIED, drifts: true },
         ..BACKFILL
     },
     &Op {

@@ -3,8 +3,11 @@
 use crate::world::World;
 
 /// Each with a column that may be written.
-pub(crate) const TWINS: [(&str, &str); 3] =
-    [("revenues", "amount_cents"), ("expenses", "amount_cents"), ("daily_cash_balances", "closing_balance_cents")];
+pub(crate) const TWINS: [(&str, &str); 3] = [
+    ("revenues", "amount_cents"),
+    ("expenses", "amount_cents"),
+    ("daily_cash_balances", "closing_balance_cents"),
+];
 
 const BEFORE: &str = "daily_cash_balances=r daily_cash_balances_partitioned=p expenses=r expenses_partitioned=p \
                       revenues=r revenues_partitioned=p";
@@ -56,8 +59,9 @@ impl Standing {
                 "select (f.{column} is not distinct from b.{column})::text from {front} f join {back} b on b.id = f.id where f.id = {id}"
             );
             for (written, follows) in [(&front, "true"), (&back, "false")] {
-                let write =
-                    format!("begin; update {written} set {column} = coalesce({column}, 0) + 1 where id = {id}");
+                let write = format!(
+                    "begin; update {written} set {column} = coalesce({column}, 0) + 1 where id = {id}"
+                );
                 owner.execute_script(&write).await.unwrap();
                 let equal = owner.fetch_value(&ask, &[]).await.unwrap();
                 owner.execute_script("rollback").await.unwrap();

@@ -151,7 +151,9 @@ pub(crate) async fn agrees(
     };
     let keys = async |which: &str| -> Vec<String> {
         // By table: rows of different ones may have the same key.
-        let sql = format!("select relation::regclass || ' ' || key from midwatch.images where run = {run} and {which}");
+        let sql = format!(
+            "select relation::regclass || ' ' || key from midwatch.images where run = {run} and {which}"
+        );
         world.rows(&sql).await.into_iter().map(|mut r| r.remove(0).unwrap()).collect()
     };
     let sql = format!(
@@ -205,7 +207,8 @@ pub(crate) async fn agrees(
             days.difference(&follow)
         );
     }
-    for (table, _) in now.0.iter().filter(|(t, _)| !op.tables().contains(&t.as_str()) && *t != "daily_status") {
+    for (table, _) in now.0.iter().filter(|(t, _)| !op.tables().contains(&t.as_str()) && *t != "daily_status")
+    {
         assert_eq!(before.changed(&now, table), BTreeSet::new(), "{table} has nothing to do with it");
     }
     if op.audit.is_empty() {

@@ -119,7 +119,7 @@ impl Place {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::First => "first counts",
-            Self::Backup => "backup",
+            Self::Backup => "backup made, not in the journal",
             Self::Watch => "write marker",
             Self::Compare => "compared",
             Self::Prepare => "reverse triggers",
@@ -149,7 +149,7 @@ impl Place {
             Self::Tidy => "first of tidy/revenues".into(),
             Self::Monitor => "MONITOR".into(),
             Self::Outcome => "outcome".into(),
-            Self::Backup => panic!("a backup is held by a lock"),
+            Self::Backup => "backup".into(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::application::Application;
 use crate::common::Run;
-use crate::inject::{BLOCKED, Held, SLEEPS, lock_out, no_answer};
+use crate::inject::{BLOCKED, Held, SLEEPS, no_answer};
 use crate::program::{Program, until};
 use crate::servers::Rig;
 use crate::standing::{Standing, definitions, reverse_triggers};
@@ -60,7 +60,11 @@ fn settings(case: Case) -> Vec<String> {
     if case.op == Op::Switchover {
         set(if case.place == Place::Backup { "backup=unverified" } else { "backup=skip" });
     }
-    set(if case.place == Place::Monitor && case.fault == Fault::RowDiffers { "monitor=1s" } else { "monitor=0" });
+    set(if case.place == Place::Monitor && case.fault == Fault::RowDiffers {
+        "monitor=1s"
+    } else {
+        "monitor=0"
+    });
     // Whoever is held inside the locks holds them.
     set(if case.fault == Fault::OverBudget { "budget=1" } else { "budget=600000" });
     match (case.fault, case.place) {
@@ -82,20 +86,8 @@ impl Scene {
     /// Starts it; it stands at the place.
     async fn held_at(&self, place: Place) -> (Program, Held) {
         let world = &self.world;
-        let start = || world.start(&self.planned.apply());
-        let gate = async |at: &str| world.arm(at, None, None).await;
-        if place == Place::Backup {
-            // Readers of this table wait, the application does not use it.
-            gate("PRE-FLIGHT").await;
-            let mut program = start();
-            world.held(&mut program, "midwatch/run", SLEEPS).await;
-            let locker = lock_out(world, "expenses").await;
-            world.disarm().await;
-            let pid = world.held(&mut program, "pg_dump", BLOCKED).await;
-            return (program, Held { pid, locker: Some(locker), unanswered: false });
-        }
-        gate(&place.gate(self.case.op)).await;
-        let mut program = start();
+        world.arm(&place.gate(self.case.op), None, None).await;
+        let mut program = world.start(&self.planned.apply());
         let pid = world.held(&mut program, "midwatch/run", SLEEPS).await;
         if place != Place::Committed {
             return (program, Held { pid, locker: None, unanswered: false });
@@ -126,7 +118,7 @@ impl Scene {
         match self.case.fault {
             Fault::ClientKilled => {
                 program.kill9();
-                if held.locker.is_none() && !held.unanswered {
+                if !held.unanswered {
                     // The server notices by itself that nobody is there any more.
                     world.sessions_end().await;
                 }
@@ -284,9 +276,10 @@ impl Scene {
         let [write, mend] = Self::apart(self.from);
         let [_, back] = self.from.names("revenues");
         let (sql, said) = match self.case.fault {
-            Fault::MarkerDropped => {
-                (format!("drop trigger midwatch_mark on {back}"), "the write marker of revenues is not complete")
-            }
+            Fault::MarkerDropped => (
+                format!("drop trigger midwatch_mark on {back}"),
+                "the write marker of revenues is not complete",
+            ),
             _ => (
                 format!(
                     "begin; alter table {back} disable trigger midwatch_mark; {write}; \
@@ -370,7 +363,10 @@ impl Scene {
         assert_eq!(told["rows_applied"], if moved { 3 } else { 0 }, "{told:#}");
         let Some(end) = end else {
             assert_eq!(outcome, "running");
-            assert!(["ambiguous", "interrupted", "running"].contains(&told["outcome"].as_str().unwrap()), "{told:#}");
+            assert!(
+                ["ambiguous", "interrupted", "running"].contains(&told["outcome"].as_str().unwrap()),
+                "{told:#}"
+            );
             return;
         };
         let shown = end.json()["run"].clone();
