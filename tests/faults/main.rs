@@ -10,6 +10,7 @@ mod common;
 
 mod application;
 mod case;
+mod defining;
 mod disk;
 mod hurt;
 mod inject;
@@ -38,6 +39,11 @@ use world::{POLICY, World};
 /// One operation, each fault at one step.
 async fn survives(name: &str) {
     matrix::all_pass(&matrix::run(case::chosen(Op::named(name))).await);
+}
+
+#[tokio::test]
+async fn definitions_of_triggers_survive() {
+    matrix::all_pass(&matrix::run(defining::chosen()).await);
 }
 
 #[tokio::test]
@@ -137,6 +143,13 @@ async fn the_whole_matrix() {
 #[ignore = "takes minutes: make faults"]
 async fn the_whole_matrix_of_switches() {
     let verdicts = matrix::run(matrix::wanted(switch::all())).await;
-    matrix::write("fault-matrix-switch.md", &switch_table::table(&verdicts));
-    matrix::all_pass(&verdicts);
+    let defined = matrix::run(matrix::wanted(defining::all())).await;
+    matrix::write("fault-matrix-switch.md", &switch_table::table(&verdicts, &defined));
+    // Words may leave one of them empty, not both.
+    if !verdicts.is_empty() {
+        matrix::all_pass(&verdicts);
+    }
+    if verdicts.is_empty() || !defined.is_empty() {
+        matrix::all_pass(&defined);
+    }
 }

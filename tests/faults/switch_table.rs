@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::defining;
 use crate::matrix::{Verdict, cell, counted, line, notes};
 use crate::switch::{Case, FAULTS, Fault, OPS, PLACES};
 
@@ -24,9 +25,9 @@ waited for without standing in line. *A row differs*: written on one side only, 
 committed while midwatch waits for the locks. *Marker passed by*: disabled, a row written, enabled again.
 ";
 
-pub(crate) fn table(verdicts: &[(Case, Verdict)]) -> String {
+pub(crate) fn table(verdicts: &[(Case, Verdict)], defined: &[(defining::Case, Verdict)]) -> String {
     let mut out = INTRO.to_owned();
-    let _ = writeln!(out, "\n{}", counted(verdicts));
+    let _ = writeln!(out, "\nSwitches: {} Definitions of triggers: {}", counted(verdicts), counted(defined));
     let mut reasons = Vec::new();
     for op in OPS {
         let _ = writeln!(out, "\n## {}\n", op.title());
@@ -34,6 +35,18 @@ pub(crate) fn table(verdicts: &[(Case, Verdict)]) -> String {
         let _ = writeln!(out, "|---{}|", "|---".repeat(FAULTS.len()));
         for place in PLACES {
             let here = verdicts.iter().filter(|(c, _)| c.op == op && c.place == place);
+            let cells: Vec<String> = here.map(|(_, v)| cell(v, &mut reasons)).collect();
+            if !cells.is_empty() {
+                line(&mut out, place.title(), &cells);
+            }
+        }
+    }
+    for (op, _) in defining::OPS {
+        let _ = writeln!(out, "\n## {op}\n");
+        let _ = writeln!(out, "| stage | {} |", defining::FAULTS.map(defining::Fault::title).join(" | "));
+        let _ = writeln!(out, "|---{}|", "|---".repeat(defining::FAULTS.len()));
+        for place in defining::PLACES {
+            let here = defined.iter().filter(|(c, _)| c.op == op && c.place == place);
             let cells: Vec<String> = here.map(|(_, v)| cell(v, &mut reasons)).collect();
             if !cells.is_empty() {
                 line(&mut out, place.title(), &cells);
