@@ -377,13 +377,13 @@ impl Scene {
             return;
         }
         let changed = definitions(world).await != self.definitions;
-        let word = match end.code {
+        let expected = match end.code {
             0 => "applied",
             6 => "failed",
             7 => "partial",
             code => panic!("exit code {code}: {end:?}"),
         };
-        assert_eq!(shown["outcome"], word, "{end:?}");
+        assert_eq!(shown["outcome"], expected, "{end:?}");
         assert_eq!(shown["rows_applied"], if moved { 3 } else { 0 }, "{end:?}");
         // Whoever mended the marker has changed something.
         if self.case.fault != Fault::MarkerDropped {
@@ -393,7 +393,7 @@ impl Scene {
             assert!(moved && shown["verified"] == true, "{end:?}");
         }
         if outcome != "running" {
-            assert_eq!((outcome.as_str(), &told["outcome"]), (word, &word.into()), "{end:?}");
+            assert_eq!((outcome.as_str(), &told["outcome"]), (expected, &expected.into()), "{end:?}");
         }
     }
 
