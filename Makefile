@@ -8,7 +8,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make lint    formatting, clippy, the build without a terminal, documentation"
 	@echo "make bench   side-by-side measurements, as ratios"
-	@echo "make faults  every operation hurt at every step, and the table of it (docs/fault-matrix.md)"
+	@echo "make faults  every operation hurt at every step, and the tables of it (docs/fault-matrix*.md)"
 	@echo "make screens the README's pictures, taken anew"
 	@echo "make clean   what was built"
 
@@ -38,7 +38,7 @@ bench: setup
 
 # Minutes: every operation × step × fault. MIDWATCH_FAULTS="undo,commit" for those whose titles have both words.
 faults: setup
-	MIDWATCH_FAULTS="$${MIDWATCH_FAULTS:-all}" cargo test --test faults -- --ignored --exact the_whole_matrix --nocapture
+	MIDWATCH_FAULTS="$${MIDWATCH_FAULTS:-all}" cargo test --test faults -- --ignored the_whole_matrix --test-threads=1 --nocapture
 
 # The README's pictures, from the real program on the demo.
 screens: setup

@@ -1,6 +1,9 @@
 //! One operation, hurt at one step in one way; and which of these there are.
 
+use crate::hurt;
+use crate::matrix::Cell;
 use crate::ops::{self, Op};
+use crate::servers::Rig;
 
 /// Where it is hurt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -158,6 +161,7 @@ impl Step {
             Self::Guard if !op.guard => Some("passes no guard by ALTER TABLE"),
             Self::Change if !op.writes => Some("computes: what is written is the derived table"),
             Self::Derived if !op.derived => Some("no table follows"),
+            Self::Audit if op.audit.is_empty() => Some("no audit of its own"),
             Self::Verify if !op.proved => Some("asks nothing afterwards"),
             _ => None,
         }
@@ -181,9 +185,8 @@ impl Fault {
     }
 }
 
-impl Case {
-    /// Why it cannot be; nothing: it is run.
-    pub(crate) fn impossible(&self) -> Option<&'static str> {
+impl Cell for Case {
+    fn impossible(&self) -> Option<&'static str> {
         let (op, step) = (self.op, self.step);
         if let Some(why) = step.lacks(op) {
             return Some(why);
@@ -224,14 +227,17 @@ impl Case {
         }
     }
 
-    /// It kills the server, or makes all of it wait.
-    pub(crate) fn hurts_the_server(&self) -> bool {
+    fn hurts_the_server(&self) -> bool {
         self.fault == Fault::ServerKilled || self.step == Step::Committed
     }
 
-    pub(crate) fn title(&self) -> String {
+    fn title(&self) -> String {
         let batch = self.batch.map_or_else(String::new, |b| format!(" of batch {b}"));
         format!("{} · {}{batch} · {}", self.op.name, self.step.title(), self.fault.title())
+    }
+
+    async fn happen(self, rig: &'static Rig) -> String {
+        hurt::case(self, rig).await
     }
 }
 

@@ -61,7 +61,8 @@ BEGIN
   PERFORM fault.watch('midwatch.images', 'image', 'BEFORE INSERT ON %s FOR EACH ROW');
   PERFORM fault.watch('midwatch.runs', 'checkpoint',
                       'BEFORE UPDATE ON %s FOR EACH ROW WHEN (NEW.checkpoint > OLD.checkpoint)');
-  PERFORM fault.watch('midwatch.runs', 'next', 'BEFORE UPDATE ON %s FOR EACH ROW WHEN (NEW.step > OLD.step)');
+  PERFORM fault.watch('midwatch.runs', 'next', $t$BEFORE UPDATE ON %s FOR EACH ROW
+                      WHEN (NEW.step > OLD.step AND NEW.step = jsonb_array_length(NEW.plan -> 'steps'))$t$);
   PERFORM fault.watch('midwatch.events', 'entry', $t$BEFORE INSERT ON %s FOR EACH ROW WHEN (NEW.kind = 'batch')$t$);
   PERFORM fault.watch('midwatch.events', 'outcome', $t$BEFORE INSERT ON %s FOR EACH ROW WHEN (NEW.kind = 'outcome')$t$);
   -- These strike inside COMMIT.

@@ -12,11 +12,11 @@ use crate::world::World;
 /// A run that stands still.
 pub(crate) struct Held {
     /// The session that waits.
-    pid: String,
+    pub(crate) pid: String,
     /// Keeps readers waiting.
-    locker: Option<Owner>,
+    pub(crate) locker: Option<Owner>,
     /// Commits wait for a standby that does not exist.
-    unanswered: bool,
+    pub(crate) unanswered: bool,
 }
 
 impl Held {
@@ -32,8 +32,8 @@ impl Held {
     }
 }
 
-const SLEEPS: &str = "wait_event = 'PgSleep'";
-const BLOCKED: &str = "wait_event_type = 'Lock'";
+pub(crate) const SLEEPS: &str = "wait_event = 'PgSleep'";
+pub(crate) const BLOCKED: &str = "wait_event_type = 'Lock'";
 
 /// Starts the program and waits until it stands at the case's step.
 pub(crate) async fn hold(world: &World, case: &Case, start: impl FnOnce() -> Program) -> (Program, Held) {
@@ -82,7 +82,7 @@ async fn lock_out(world: &World, table: &str) -> Owner {
 }
 
 /// From now on what is committed is durable, and nobody is told.
-async fn no_answer(world: &World) {
+pub(crate) async fn no_answer(world: &World) {
     let mut owner = world.owner().await;
     owner.execute("alter system set synchronous_standby_names = 'nobody'", &[]).await.unwrap();
     owner.execute_script("select pg_reload_conf(); create table if not exists fault.probe ()").await.unwrap();
@@ -163,7 +163,9 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
             let wanted = match step {
                 Step::Guard => lock(op.table, "row exclusive"),
                 // A row that comes has nothing that could be locked.
-                Step::Change if op.key == ["event_id"] || op.name.starts_with("fix") => {
+                Step::Change
+                    if op.key == ["event_id"] || op.name.starts_with("fix") || op.name == "copy-missing" =>
+                {
                     lock(op.table, "exclusive")
                 }
                 Step::Change => String::new(),

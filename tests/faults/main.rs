@@ -8,7 +8,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod application;
 mod case;
+mod defining;
 mod disk;
 mod hurt;
 mod inject;
@@ -18,7 +20,11 @@ mod program;
 mod servers;
 #[cfg(feature = "tui")]
 mod standby;
+mod standing;
 mod state;
+mod switch;
+mod switch_table;
+mod switching;
 #[cfg(feature = "tui")]
 mod throttle;
 mod undisturbed;
@@ -33,6 +39,21 @@ use world::{POLICY, World};
 /// One operation, each fault at one step.
 async fn survives(name: &str) {
     matrix::all_pass(&matrix::run(case::chosen(Op::named(name))).await);
+}
+
+#[tokio::test]
+async fn definitions_of_triggers_survive() {
+    matrix::all_pass(&matrix::run(defining::chosen()).await);
+}
+
+#[tokio::test]
+async fn a_switchover_is_whole_or_has_not_happened() {
+    matrix::all_pass(&matrix::run(switch::chosen(switch::Op::Switchover)).await);
+}
+
+#[tokio::test]
+async fn a_rollback_is_whole_or_has_not_happened() {
+    matrix::all_pass(&matrix::run(switch::chosen(switch::Op::Rollback)).await);
 }
 
 macro_rules! operations {
@@ -63,6 +84,8 @@ operations! {
     a_fix_by_computation_survives: "fix status_mismatch",
     a_resolution_survives: "resolve keka-sync",
     a_requeue_survives: "requeue jobs",
+    a_repair_survives: "repair",
+    a_copy_of_missing_rows_survives: "copy-missing",
     an_undo_survives: "undo of a backfill",
     init_survives: "init",
 }
@@ -110,7 +133,23 @@ async fn a_server_that_starts_again_is_asked_what_became_of_the_batch() {
 #[tokio::test]
 #[ignore = "takes minutes: make faults"]
 async fn the_whole_matrix() {
-    let verdicts = matrix::run(matrix::wanted()).await;
-    matrix::write(&verdicts);
+    let verdicts = matrix::run(matrix::wanted(case::all())).await;
+    matrix::write("fault-matrix.md", &matrix::table(&verdicts));
     matrix::all_pass(&verdicts);
+}
+
+/// `make faults`: the same of switchovers and their way back.
+#[tokio::test]
+#[ignore = "takes minutes: make faults"]
+async fn the_whole_matrix_of_switches() {
+    let verdicts = matrix::run(matrix::wanted(switch::all())).await;
+    let defined = matrix::run(matrix::wanted(defining::all())).await;
+    matrix::write("fault-matrix-switch.md", &switch_table::table(&verdicts, &defined));
+    // Words may leave one of them empty, not both.
+    if !verdicts.is_empty() {
+        matrix::all_pass(&verdicts);
+    }
+    if verdicts.is_empty() || !defined.is_empty() {
+        matrix::all_pass(&defined);
+    }
 }

@@ -8,8 +8,7 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 
 use crate::case::{self, Case, FAULTS};
-use crate::hurt;
-use crate::servers::{lasting, mortal};
+use crate::servers::{Rig, lasting, mortal};
 
 /// Cases at a time: most of their time is waiting.
 static ROOM: Semaphore = Semaphore::const_new(6);
@@ -25,13 +24,24 @@ pub(crate) enum Verdict {
     NotRun(&'static str),
 }
 
+/// What is run.
+pub(crate) trait Cell: Copy + 'static {
+    /// Why it cannot be; nothing: it is run.
+    fn impossible(&self) -> Option<&'static str>;
+    /// It kills the server, or makes all of it wait.
+    fn hurts_the_server(&self) -> bool;
+    fn title(&self) -> String;
+    /// Panics where it does not hold; else what came of it, for the table.
+    async fn happen(self, rig: &'static Rig) -> String;
+}
+
 /// All of them; the ones that kill their server wait for one.
-pub(crate) async fn run(cases: Vec<Case>) -> Vec<(Case, Verdict)> {
+pub(crate) async fn run<C: Cell>(cases: Vec<C>) -> Vec<(C, Verdict)> {
     // On this thread: waiting takes none.
     tokio::task::LocalSet::new().run_until(side_by_side(cases)).await
 }
 
-async fn side_by_side(cases: Vec<Case>) -> Vec<(Case, Verdict)> {
+async fn side_by_side<C: Cell>(cases: Vec<C>) -> Vec<(C, Verdict)> {
     let mut tasks = Vec::new();
     for (number, case) in cases.into_iter().enumerate() {
         let task = case.impossible().is_none().then(|| {
@@ -40,10 +50,10 @@ async fn side_by_side(cases: Vec<Case>) -> Vec<(Case, Verdict)> {
                 // Whoever has a server for itself needs no room among the others.
                 let verdict = if case.hurts_the_server() {
                     let (rig, _alone) = mortal(number).await;
-                    hurt::case(case, rig).await
+                    case.happen(rig).await
                 } else {
                     let _room = ROOM.acquire().await.unwrap();
-                    hurt::case(case, lasting()).await
+                    case.happen(lasting()).await
                 };
                 if std::env::var_os("MIDWATCH_FAULTS_TIMES").is_some() {
                     eprintln!("{:5} ms  {}", began.elapsed().as_millis(), case.title());
@@ -79,7 +89,7 @@ fn said(e: tokio::task::JoinError) -> String {
 }
 
 /// Fails with every case that failed.
-pub(crate) fn all_pass(verdicts: &[(Case, Verdict)]) {
+pub(crate) fn all_pass<C: Cell>(verdicts: &[(C, Verdict)]) {
     let failed: Vec<String> = verdicts
         .iter()
         .filter_map(|(case, v)| match v {
@@ -92,24 +102,67 @@ pub(crate) fn all_pass(verdicts: &[(Case, Verdict)]) {
 }
 
 /// `MIDWATCH_FAULTS`: `all`, or words that a case's title must have.
-pub(crate) fn wanted() -> Vec<Case> {
+pub(crate) fn wanted<C: Cell>(all: Vec<C>) -> Vec<C> {
     let words = std::env::var("MIDWATCH_FAULTS").unwrap_or_else(|_| "all".into());
-    let all = case::all().into_iter();
-    if words == "all" {
-        all.collect()
-    } else {
-        all.filter(|c| words.split(',').all(|w| c.title().contains(w))).collect()
-    }
+    let has = |case: &C| words == "all" || words.split(',').all(|w| case.title().contains(w));
+    all.into_iter().filter(has).collect()
 }
 
 /// The table, where everything was run.
-pub(crate) fn write(verdicts: &[(Case, Verdict)]) {
-    let text = table(verdicts);
+pub(crate) fn write(file: &str, text: &str) {
     if std::env::var("MIDWATCH_FAULTS").is_ok_and(|w| w == "all") {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fault-matrix.md");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file);
         std::fs::write(path, text).unwrap();
     } else {
         println!("{text}");
+    }
+}
+
+/// How many of which.
+pub(crate) fn counted<C>(verdicts: &[(C, Verdict)]) -> String {
+    let count = |f: fn(&Verdict) -> bool| verdicts.iter().filter(|(_, v)| f(v)).count();
+    format!(
+        "{} cases: {} passed, {} failed, {} not run.",
+        verdicts.len(),
+        count(|v| matches!(v, Verdict::Passed(_))),
+        count(|v| matches!(v, Verdict::Failed(_))),
+        count(|v| matches!(v, Verdict::NotRun(_))),
+    )
+}
+
+/// A verdict in a table; the reason why something was not run is said below it.
+pub(crate) fn cell(verdict: &Verdict, reasons: &mut Vec<&'static str>) -> String {
+    match verdict {
+        Verdict::Passed(what) => what.clone(),
+        Verdict::Failed(why) => {
+            format!("✗ {}", why.lines().next().unwrap_or_default().replace('|', "¦"))
+        }
+        Verdict::NotRun(why) => {
+            let at = reasons.iter().position(|r| r == why).unwrap_or_else(|| {
+                reasons.push(why);
+                reasons.len() - 1
+            });
+            format!("*not run* ({})", at + 1)
+        }
+    }
+}
+
+/// A row of a table; what the operation has not at all is said once.
+pub(crate) fn line(out: &mut String, title: &str, cells: &[String]) {
+    let none = cells.iter().all(|c| *c == cells[0]) && cells[0].starts_with("*not run*");
+    let text = if none {
+        format!("{} |{}", cells[0], " |".repeat(cells.len() - 1))
+    } else {
+        cells.join(" | ") + " |"
+    };
+    let _ = writeln!(out, "| {title} | {text}");
+}
+
+/// What the numbers mean.
+pub(crate) fn notes(out: &mut String, reasons: &[&str]) {
+    let _ = writeln!(out, "\n## Not run, because\n");
+    for (i, why) in reasons.iter().enumerate() {
+        let _ = writeln!(out, "{}. {why}", i + 1);
     }
 }
 
@@ -133,18 +186,10 @@ and the client does not know. *Disk full*: `real` is a mounted file system of 4 
 is the server's error from a trigger.
 ";
 
-fn table(verdicts: &[(Case, Verdict)]) -> String {
+pub(crate) fn table(verdicts: &[(Case, Verdict)]) -> String {
     let mut out = INTRO.to_owned();
-    let count = |f: fn(&Verdict) -> bool| verdicts.iter().filter(|(_, v)| f(v)).count();
-    let _ = writeln!(
-        out,
-        "\n{} cases: {} passed, {} failed, {} not run.",
-        verdicts.len(),
-        count(|v| matches!(v, Verdict::Passed(_))),
-        count(|v| matches!(v, Verdict::Failed(_))),
-        count(|v| matches!(v, Verdict::NotRun(_))),
-    );
-    let mut reasons: Vec<&str> = Vec::new();
+    let _ = writeln!(out, "\n{}", counted(verdicts));
+    let mut reasons = Vec::new();
     let mut ops: Vec<&str> = verdicts.iter().map(|(c, _)| c.op.name).collect();
     ops.dedup();
     for op in ops {
@@ -153,41 +198,13 @@ fn table(verdicts: &[(Case, Verdict)]) -> String {
         let _ = writeln!(out, "|---{}|", "|---".repeat(FAULTS.len()));
         let mut rows: BTreeMap<(case::Step, Option<u64>), Vec<String>> = BTreeMap::new();
         for (case, verdict) in verdicts.iter().filter(|(c, _)| c.op.name == op) {
-            let cell = match verdict {
-                Verdict::Passed(what) => what.clone(),
-                Verdict::Failed(why) => {
-                    format!("✗ {}", why.lines().next().unwrap_or_default().replace('|', "¦"))
-                }
-                Verdict::NotRun(why) => {
-                    let at = reasons.iter().position(|r| r == why).unwrap_or_else(|| {
-                        reasons.push(why);
-                        reasons.len() - 1
-                    });
-                    format!("*not run* ({})", at + 1)
-                }
-            };
-            rows.entry((case.step, case.batch)).or_default().push(cell);
+            rows.entry((case.step, case.batch)).or_default().push(cell(verdict, &mut reasons));
         }
         for ((step, batch), cells) in rows {
-            // A step that the operation has not is said once.
-            if cells.iter().all(|c| *c == cells[0]) && cells[0].starts_with("*not run*") {
-                let _ = writeln!(
-                    out,
-                    "| {}{} | {} |{}",
-                    step.title(),
-                    numbered(batch),
-                    cells[0],
-                    " |".repeat(FAULTS.len() - 1)
-                );
-                continue;
-            }
-            let _ = writeln!(out, "| {}{} | {} |", step.title(), numbered(batch), cells.join(" | "));
+            line(&mut out, &format!("{}{}", step.title(), numbered(batch)), &cells);
         }
     }
-    let _ = writeln!(out, "\n## Not run, because\n");
-    for (i, why) in reasons.iter().enumerate() {
-        let _ = writeln!(out, "{}. {why}", i + 1);
-    }
+    notes(&mut out, &reasons);
     out
 }
 

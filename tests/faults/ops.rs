@@ -66,6 +66,13 @@ const REDATED: Moves = Moves {
     drifts: true,
 };
 
+const REPAIRED: &str = "update daily_cash_balances_partitioned set closing_balance_cents = closing_balance_cents + 7 \
+                        where id = {id} and org_id = {org_id}";
+
+/// Somebody else copies it, and not as it is.
+const COPIED: &str = "insert into revenues_partitioned select (jsonb_populate_record(null::revenues_partitioned, \
+                      to_jsonb(r) || jsonb_build_object('amount_cents', r.amount_cents + 7))).* from revenues r where id = {id}";
+
 const BACKFILL: Op = Op {
     name: "backfill in_place",
     template: Template::Ready,
@@ -84,7 +91,7 @@ const BACKFILL: Op = Op {
 };
 
 /// Each of them.
-pub(crate) static ALL: [&Op; 9] = [
+pub(crate) static ALL: [&Op; 11] = [
     &BACKFILL,
     &Op {
         name: "backfill repairs",
@@ -186,6 +193,34 @@ pub(crate) static ALL: [&Op; 9] = [
         },
         ..BACKFILL
     },
+    // Three kinds of rows in three tables, a step each: the first two batches are of different steps.
+    &Op {
+        name: "repair",
+        template: Template::Unequal,
+        args: &["plan", "repair"],
+        table: "daily_cash_balances_partitioned",
+        key: &["id", "org_id"],
+        derived: false,
+        audit: "",
+        reads: "daily_cash_balances_partitioned",
+        guard: false,
+        first: 6,
+        moves: Moves { before: REPAIRED, between: REPAIRED, drifts: true },
+        ..BACKFILL
+    },
+    &Op {
+        name: "copy-missing",
+        template: Template::Unequal,
+        args: &["plan", "copy-missing", "revenues"],
+        table: "revenues_partitioned",
+        key: &["id", "occurred_at"],
+        derived: false,
+        audit: "",
+        reads: "revenues_partitioned",
+        guard: false,
+        moves: Moves { before: COPIED, between: COPIED, drifts: true },
+        ..BACKFILL
+    },
     &Op {
         name: "undo of a backfill",
         template: Template::Backfilled,
@@ -217,6 +252,14 @@ impl Op {
     /// By name.
     pub(crate) fn named(name: &str) -> &'static Self {
         ALL.iter().find(|o| o.name == name).unwrap()
+    }
+
+    /// All tables whose planned rows change.
+    pub(crate) fn tables(&self) -> Vec<&'static str> {
+        match self.name {
+            "repair" => vec![self.table, "revenues_partitioned", "expenses_partitioned"],
+            _ => vec![self.table],
+        }
     }
 
     /// Nothing but statements.

@@ -45,6 +45,12 @@ impl Program {
         assert_eq!(self.child.wait().unwrap().signal(), Some(9), "it had ended before it was killed");
     }
 
+    /// As ^C does.
+    pub(crate) fn interrupt(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    }
+
     /// What it said so far.
     pub(crate) fn said(&self) -> String {
         let text = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();

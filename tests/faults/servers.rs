@@ -35,6 +35,14 @@ pub(crate) enum Template {
     Backfilled,
     /// A queue that is a table, with a journal.
     Jobs,
+    /// Twins as the demo plants them, not equal.
+    Planted,
+    /// And more of it, to be mended row by row.
+    Unequal,
+    /// Equal, and kept so.
+    Twins,
+    /// And switched over.
+    Switched,
 }
 
 impl Template {
@@ -44,6 +52,10 @@ impl Template {
             Self::Ready => "ready",
             Self::Backfilled => "backfilled",
             Self::Jobs => "jobs",
+            Self::Planted => "planted",
+            Self::Unequal => "unequal",
+            Self::Twins => "twins",
+            Self::Switched => "switched",
         }
     }
 
@@ -51,6 +63,8 @@ impl Template {
     pub(crate) fn profile(self) -> String {
         match self {
             Self::Jobs => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/jobs.toml").to_owned(),
+            Self::Unequal => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/hospitality.toml").to_owned(),
+            Self::Planted | Self::Twins | Self::Switched => "hospitality".to_owned(),
             _ => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/hithonix.toml").to_owned(),
         }
     }
@@ -80,7 +94,12 @@ pub(crate) async fn mortal(case: usize) -> (&'static Rig, MutexGuard<'static, ()
 impl Rig {
     fn start(number: usize, mortal: bool) -> Self {
         // A vacuum that comes by itself is a session that no case has asked for.
-        let settings = [("autovacuum", "off"), ("max_connections", "200"), ("max_wal_size", "2GB")];
+        let settings = [
+            ("autovacuum", "off"),
+            ("max_connections", "200"),
+            ("max_wal_size", "2GB"),
+            ("max_prepared_transactions", "20"),
+        ];
         let settings = settings.map(|(n, v)| (n.to_owned(), v.to_owned())).into();
         let server = Server::start_blocking(Options { memory: true, settings, ..Options::default() });
         let server = server.expect("a private PostgreSQL server");
@@ -142,6 +161,37 @@ impl Rig {
                 owner.close().await;
                 World::on(self, name, template).apply_now(&["plan", "init"]).await;
             }
+            Template::Planted => {
+                self.server.create_database(name, None).await.unwrap();
+                load_system(&self.server, name, System::named("hospitality").unwrap(), 1_000).await.unwrap();
+                let mut owner = self.owner(name).await;
+                let watch = "select fault.watch_journal()";
+                for sql in [include_str!("fault.sql"), watch, include_str!("switch.sql")] {
+                    owner.execute_script(sql).await.unwrap();
+                }
+                owner.close().await;
+            }
+            Template::Unequal => {
+                self.server.create_database(name, Some("planted")).await.unwrap();
+                let mut owner = self.owner(name).await;
+                owner.execute_script(include_str!("unequal.sql")).await.unwrap();
+                owner.close().await;
+            }
+            Template::Twins => {
+                self.server.create_database(name, Some("planted")).await.unwrap();
+                let world = World::on(self, name, template);
+                for operation in ["repair-triggers", "repair", "copy-missing"] {
+                    world.apply_now(&["plan", operation]).await;
+                }
+                world.close().await;
+            }
+            Template::Switched => {
+                self.server.create_database(name, Some("twins")).await.unwrap();
+                let world = World::on(self, name, template);
+                let plan = ["plan", "switchover", "--set", "backup=skip", "--set", "monitor=0"];
+                world.apply_now(&plan).await;
+                world.close().await;
+            }
         }
     }
 }
@@ -153,5 +203,9 @@ fn needs(template: Template) -> &'static [Template] {
         Template::Ready => &[Template::Bare, Template::Ready],
         Template::Backfilled => &[Template::Bare, Template::Ready, Template::Backfilled],
         Template::Jobs => &[Template::Jobs],
+        Template::Planted => &[Template::Planted],
+        Template::Unequal => &[Template::Planted, Template::Unequal],
+        Template::Twins => &[Template::Planted, Template::Twins],
+        Template::Switched => &[Template::Planted, Template::Twins, Template::Switched],
     }
 }

@@ -195,6 +195,13 @@ impl World {
         self.value(sql).await.parse().unwrap()
     }
 
+    /// No session of ours is left: a template has none.
+    pub(crate) async fn close(self) {
+        if let Some(eye) = self.eye.into_inner() {
+            eye.close().await;
+        }
+    }
+
     /// Room for the next cases.
     pub(crate) async fn drop(self) {
         self.rig.server.drop_database(&self.db).await.unwrap();
