@@ -50,6 +50,9 @@ pub struct Swap {
     pub attempts: u32,
     /// A transaction that has held one of the tables for longer is waited for without standing in line (milliseconds).
     pub patience_ms: u64,
+    /// How long such transactions are waited for in all before it is postponed (seconds).
+    #[serde(default)]
+    pub wait_s: u64,
 }
 
 /// Counts and sums at a stage, for the record.

@@ -18,10 +18,17 @@ static SPEC: OpSpec = OpSpec {
             name: "backup",
             about: "make: dump the retired tables anew instead of trusting the switchover's backup",
         },
-        ParamSpec { name: "accept", about: "foreign_key: constraints of other tables that go with them" },
+        ParamSpec {
+            name: "accept",
+            about: "foreign_key: constraints of other tables that go with them; cascade: what else does",
+        },
         ParamSpec { name: "lock_timeout", about: "milliseconds that one attempt waits for its locks (60)" },
         ParamSpec { name: "budget", about: "milliseconds that the locks may be held (250)" },
         ParamSpec { name: "attempts", about: "attempts before it is postponed (12)" },
+        ParamSpec {
+            name: "patience",
+            about: "how long to wait for whoever holds a table for long: 30s, 10m (10m)",
+        },
     ],
     bootstraps: false,
     many: true,

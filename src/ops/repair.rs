@@ -1,7 +1,7 @@
 //! `repair`: one side of a twin becomes as the other says, row by row.
 
 use super::twins::mend::{Kind, Wanted, draft};
-use super::twins::{Onto, offers};
+use super::twins::{Onto, any_switched, offers};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
 use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
@@ -14,7 +14,10 @@ static SPEC: OpSpec = OpSpec {
     about: "make one side of a twin as the other says: rows that differ, are missing, or are left over",
     risk: Risk::Lossy,
     params: &[
-        ParamSpec { name: "from", about: "which side is right: legacy (the default) or twin" },
+        ParamSpec {
+            name: "from",
+            about: "which side is right: legacy or twin (the one that applications write)",
+        },
         ParamSpec { name: "ahead", about: "partitions after the present one (3)" },
     ],
     bootstraps: false,
@@ -33,6 +36,8 @@ impl Operation for Repair {
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
         Box::pin(async move {
             let onto = match params.get("from") {
+                // What applications write is right: the legacy table, or after a switchover the twin.
+                None if any_switched(cx, name).await? => Onto::Legacy,
                 None | Some("legacy") => Onto::Twin,
                 Some("twin") => Onto::Legacy,
                 Some(other) => {

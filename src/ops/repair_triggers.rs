@@ -12,7 +12,7 @@ use crate::engine::profile::Profile;
 use crate::engine::rehearsal::Rehearsal;
 use crate::engine::tables::Table;
 use crate::engine::twin::Standing;
-use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};
+use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored, closed};
 use crate::engine::{Class, Error, Result};
 
 pub(super) struct RepairTriggers;
@@ -179,7 +179,7 @@ impl Parts {
     ) -> Result<()> {
         let name = couple.twin.name();
         let legacy = Table::find(cx, &couple.legacy.relation).await?;
-        let declared = declared(couple);
+        let declared = couple.declared();
         let params = [Param::Int(couple.legacy.oid), Param::Texts(declared.clone())];
         let found: Vec<Found> = cx.cx.read().await?.fetch(FOUND, &params).await?;
         let mirror = mirror(cx, couple).await?;
@@ -272,14 +272,6 @@ async fn shut_out(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<String>> {
     Ok(cx.cx.read().await?.texts(sql, &params).await?.into_iter().flatten().collect())
 }
 
-/// Triggers that the profile names, or one that we name.
-fn declared(couple: &Couple<'_>) -> Vec<String> {
-    if !couple.twin.triggers.is_empty() {
-        return couple.twin.triggers.clone();
-    }
-    vec![format!("sync_to_partitioned_{}", Relation::parse(&couple.legacy.relation).name)]
-}
-
 async fn mirror(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Mirror> {
     let onto = Table::find(cx, &couple.partitioned.relation).await?;
     let mut key = couple.twin.key.clone();
@@ -334,6 +326,12 @@ fn rewrite(
         }
         written.push(function.to_owned());
         out.statements.push(mirror.forward(function, attributes));
+        if attributes.contains("SECURITY DEFINER") {
+            out.statements.push(closed(function));
+            if was.is_some() {
+                out.back.insert(0, format!("grant execute on function {function}() to public"));
+            }
+        }
         out.back.insert(0, was.map_or_else(|| format!("drop function {function}()"), str::to_owned));
         out.said.push(format!("function {function} written"));
     };
@@ -394,7 +392,7 @@ async fn tried(copy: &dyn Rehearsal, couple: &Couple<'_>, legacy: &Table, change
 
 /// Nothing of what is to be mirrored is left out.
 fn verification(couple: &Couple<'_>) -> Verification {
-    let among: Vec<_> = declared(couple).iter().map(|d| crate::engine::ident::literal(d)).collect();
+    let among: Vec<_> = couple.declared().iter().map(|d| crate::engine::ident::literal(d)).collect();
     let sql = format!(
         "select e.event from (values ('INSERT', {INSERT}), ('UPDATE', {UPDATE}), ('DELETE', {DELETE})) e(event, bit) \
          where not exists (select from pg_trigger t where t.tgrelid = {}::oid and t.tgenabled in ('O', 'A') \

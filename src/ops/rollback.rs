@@ -22,6 +22,11 @@ static SPEC: OpSpec = OpSpec {
         ParamSpec { name: "lock_timeout", about: "milliseconds that one attempt waits for its locks (60)" },
         ParamSpec { name: "budget", about: "milliseconds that the locks may be held (250)" },
         ParamSpec { name: "attempts", about: "attempts before it is postponed (12)" },
+        ParamSpec {
+            name: "patience",
+            about: "how long to wait for whoever holds a table for long: 30s, 10m (10m)",
+        },
+        ParamSpec { name: "accept", about: "since: what hangs on the live table only since the switch" },
         ParamSpec { name: "before", about: "a command to run right before it" },
         ParamSpec { name: "after", about: "a command to run right after it" },
         ParamSpec { name: "hook_timeout", about: "how long such a command may take: 30s, 10m (60s)" },

@@ -36,6 +36,10 @@ static SPEC: OpSpec = OpSpec {
         ParamSpec { name: "budget", about: "milliseconds that the locks may be held (250)" },
         ParamSpec { name: "attempts", about: "attempts before it is postponed (12)" },
         ParamSpec {
+            name: "patience",
+            about: "how long to wait for whoever holds a table for long: 30s, 10m (10m)",
+        },
+        ParamSpec {
             name: "accept",
             about: "what the preflight names and you accept openly, comma separated",
         },

@@ -12,13 +12,14 @@ pub(super) mod trial;
 
 pub(super) use back::{rollback_draft, rollback_of};
 
+use crate::engine::ident::Relation;
 use crate::engine::operation::{ALL, Offer, OpSpec, PlanCx};
 use crate::engine::profile::{Profile, Twin};
 use crate::engine::rehearsal::{Copy, Follow, Rehearsal, Rows};
 use crate::engine::report::CheckId;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::partitions::{Layout, layout};
-use crate::engine::twin::{Pair, Standing, catalog, pair};
+use crate::engine::twin::{Pair, Standing, catalog, pair, standing};
 use crate::engine::{Class, Error, Result};
 
 /// A twin, looked up.
@@ -73,6 +74,14 @@ impl<'p> Couple<'p> {
         Ok(Self { twin, standing: found.standing, legacy, partitioned: found.partitioned, columns, layout })
     }
 
+    /// Triggers that the profile names, or one that we name.
+    pub(super) fn declared(&self) -> Vec<String> {
+        if !self.twin.triggers.is_empty() {
+            return self.twin.triggers.clone();
+        }
+        vec![format!("sync_to_partitioned_{}", Relation::parse(&self.twin.legacy).name)]
+    }
+
     /// As the engine's modules take it.
     pub(super) fn pair(&self) -> Pair {
         self.pair_as(&self.legacy.relation, &self.partitioned.relation)
@@ -114,6 +123,17 @@ pub(super) async fn copy(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Box<
     });
     let wanted = Copy { relations, rows: Rows::Sample(SAMPLE), follow: follow.collect(), ..Copy::default() };
     cx.cx.rehearsals.open(&wanted).await
+}
+
+/// Is one of these switched over?
+pub(super) async fn any_switched(cx: &PlanCx<'_>, name: &str) -> Result<bool> {
+    for twin in named(cx.profile(), name) {
+        let mut tx = cx.cx.read().await?;
+        if standing(&mut *tx, twin).await? == Standing::Switched {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Which side is written.

@@ -67,6 +67,7 @@ fn line(event: &Event) -> String {
             text("sha256"),
             text("verified")
         ),
+        "attempt" => format!("ATTEMPT {} of {} {}", text("attempt"), text("of"), text("failed")),
         "step" => format!("STEP {} {}", text("id"), rest(&b, &["id", "step"])),
         "outcome" => format!("END {} {}", text("outcome"), rest(&b, &["outcome", "proof"])),
         kind => format!("{} {}", kind.to_uppercase(), rest(&b, &[])),

@@ -178,7 +178,8 @@ impl Facts for Reader {
     fn server(&self) -> Fut<'_, Result<Server>> {
         Box::pin(async move {
             let mut server = identity::read(self).await?;
-            if !self.shared.pooled() && !self.shared.direct() && identity::settings_leak(&self.shared).await? {
+            if !self.shared.pooled() && !self.shared.direct() && identity::settings_leak(&self.shared).await?
+            {
                 self.shared.set_pooled();
             }
             server.pooled = self.shared.pooled();

@@ -141,12 +141,15 @@ impl Run<'_> {
         if self.proved.is_none() {
             self.compare_all(&swap.proofs).await?;
         }
-        let mut attempt = 0;
+        let (mut attempt, mut waited_from) = (0, None);
         loop {
             self.wishes().await?;
             if !self.may_try(swap).await? {
+                let since = *waited_from.get_or_insert(self.millis());
+                self.waits_too_long(swap, since)?;
                 continue;
             }
+            waited_from = None;
             for _ in 0..ROUNDS {
                 if self.catch_up(&swap.proofs).await? <= FEW {
                     break;
@@ -173,6 +176,20 @@ impl Run<'_> {
                 Err(e) => return Err(Stopped::known(e)),
             }
         }
+    }
+
+    /// Somebody who stays for ever must not keep the run, and whoever waits for it, for ever.
+    fn waits_too_long(&self, swap: &Swap, since: i64) -> Result<(), Stopped> {
+        let limit = i64::try_from(swap.wait_s).unwrap_or(i64::MAX / 1_000) * 1_000;
+        if self.millis() - since < limit {
+            return Ok(());
+        }
+        let by = self.progress.room.blockers.first().map_or_else(String::new, Blocker::text);
+        let what = format!("postponed: a table was not free for {} s: {by}", swap.wait_s);
+        let e = Error::new(Class::Failed, what).code("55P03");
+        Err(Stopped::known(
+            e.hint("nothing was tried, nobody was kept waiting; --set patience=… waits longer"),
+        ))
     }
 
     /// After a connection that was lost in the middle: the journal's step says whether it was committed.
@@ -237,6 +254,11 @@ impl Run<'_> {
         let why = format!("attempt {attempt} of {}: {}{by}", swap.attempts, e.message);
         self.progress.waiting = Some(why.clone());
         self.tell(Phase::Waiting);
+        let body = json!({ "attempt": attempt, "of": swap.attempts, "failed": e.message, "blockers": self.progress.room.blockers });
+        match self.writer.note(&self.begun, "attempt", &body).await {
+            Ok(event) => self.mirror(&event),
+            Err(e) => tracing::warn!("the attempt is not in the journal: {e}"),
+        }
         let _ = self.writer.say(&self.begun, Some(&why), 0).await;
         (self.engine.means.sleep)(back_off(attempt, self.millis())).await;
     }

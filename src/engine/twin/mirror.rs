@@ -63,6 +63,30 @@ impl Mirror {
         format!("({}) IS DISTINCT FROM ({})", of("OLD"), of("NEW"))
     }
 
+    /// A row of the same key elsewhere is another row: its like was refused by the table that had the key unique.
+    fn unique(&self) -> String {
+        let same: Vec<_> = self
+            .moves_by
+            .iter()
+            .map(|m| format!("r.{0} IS NOT DISTINCT FROM EXCLUDED.{0}", Ident(m)))
+            .collect();
+        if same.is_empty() || self.columns.iter().all(|c| self.key.contains(&c.name)) {
+            return self.upsert();
+        }
+        let upsert = self.upsert().replacen(&self.onto.to_string(), &format!("{} AS r", self.onto), 1);
+        let message = format!(
+            "duplicate key value violates the unique key ({}) of {}",
+            self.key.join(", "),
+            self.onto.brief()
+        );
+        format!(
+            "{} WHERE {};\n  IF NOT FOUND THEN\n    RAISE unique_violation USING MESSAGE = {};\n  END IF;",
+            upsert.trim_end_matches(';'),
+            same.join(" AND "),
+            literal(&message)
+        )
+    }
+
     fn upsert(&self) -> String {
         let names: Vec<_> = self.columns.iter().map(|c| Ident(&c.name).to_string()).collect();
         let values: Vec<_> = self.columns.iter().map(|c| self.new_value(&c.name)).collect();
@@ -119,7 +143,7 @@ impl Mirror {
             same = same.join(" AND "),
             sets = sets.join(", "),
             old = self.old_row(),
-            upsert = self.upsert(),
+            upsert = self.unique(),
         );
         create(function, attributes, &body)
     }
@@ -167,6 +191,11 @@ fn create(function: &str, attributes: &str, body: &str) -> String {
 
 /// What the reverse triggers are called.
 pub(crate) const REVERSE: &str = "midwatch_reverse";
+/// Whoever may attach a function to a table of their own could have it write for them.
+pub(crate) fn closed(function: &str) -> String {
+    format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")
+}
+
 /// Of functions that write where the caller may not.
 pub(crate) const DEFINER: &str = " SECURITY DEFINER SET search_path = pg_catalog, pg_temp";
 

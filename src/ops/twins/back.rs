@@ -2,6 +2,7 @@
 
 use super::carry::{Belongings, Carried, Names};
 use super::firing::{Sides, fire};
+use super::ready::Accepted;
 use super::stages::{Asked, Stages};
 use super::switch::{Part, Switch};
 use super::{Couple, named};
@@ -71,6 +72,7 @@ fn part(couple: &Couple<'_>, plan: &Plan) -> Part {
         prepare: vec![],
         unprepare,
         carried: Carried::default(),
+        views: vec![],
     }
 }
 
@@ -81,6 +83,7 @@ pub(in crate::ops) async fn rollback_draft(
     params: &Params,
 ) -> Result<Draft> {
     let asked = Asked::of(params)?;
+    let accepted = Accepted::of(params.get("accept"));
     let plan = journal::plan_of(cx.cx.facts, &run.id).await?;
     let Some(swapped) = plan.steps.iter().find(|s| matches!(s.action, Action::Swap(_))) else {
         return Err(refused(format!("run {} has switched nothing", run.id)));
@@ -89,11 +92,27 @@ pub(in crate::ops) async fn rollback_draft(
     if let Some(other) = couples.iter().find(|c| c.standing != Standing::Switched) {
         return Err(refused(format!("{} is not switched over any more", other.twin.name())));
     }
-    let switch = Switch { parts: couples.iter().map(|c| part(c, &plan)).collect() };
+    let mut switch = Switch { parts: couples.iter().map(|c| part(c, &plan)).collect() };
+    for p in &mut switch.parts {
+        p.views.push(p.names.twin.brief());
+    }
+    // Those that the switch made again are made again.
+    let made = |v: &str| {
+        swapped.back.iter().any(|s| {
+            s.starts_with(&format!("create or replace view {v} "))
+                || s.starts_with(&format!("create or replace view {v} with"))
+        })
+    };
+    if let (Action::Swap(swap), Some(first)) = (&swapped.action, switch.parts.first_mut()) {
+        first.views.extend(swap.tables.iter().filter(|t| made(t)).cloned());
+    }
     let mut preflight = Vec::new();
     for couple in &couples {
         preflight.extend(super::ready::parity(cx, couple).await);
         preflight.extend(super::ready::ownership(cx, couple).await?);
+    }
+    for couple in &couples {
+        preflight.extend(since(cx, couple, &swapped.statements, &accepted).await?);
     }
     preflight.extend(in_the_way(cx, &couples).await?);
     preflight.push(tried(cx, &couples, &switch, &swapped.back).await);
@@ -144,6 +163,44 @@ pub(in crate::ops) async fn rollback_draft(
         count: couples.len() as u64,
         undoes: Some(run.id.clone()),
     })
+}
+
+/// What hangs on the live table and was not there when it was switched: it would stay with the twin.
+async fn since(
+    cx: &PlanCx<'_>,
+    couple: &Couple<'_>,
+    switched: &[String],
+    accepted: &Accepted,
+) -> Result<Vec<Preflight>> {
+    let now = super::carry::of(cx, &couple.partitioned, &couple.legacy, vec![]).await?;
+    let named = |name: &str| {
+        let bare = Relation::parse(name).name;
+        switched.iter().any(|s| s.contains(&bare))
+    };
+    let answering = Relation::parse(&couple.twin.partitioned).name;
+    let mut new: Vec<String> = Vec::new();
+    let views = now.views.iter().filter(|v| Relation::parse(&v.name).name != answering && !named(&v.name));
+    new.extend(views.map(|v| format!("view {}", v.name)));
+    new.extend(now.referrers.iter().map(|k| format!("{} of {}", k.name, k.table)));
+    let triggers =
+        now.triggers.iter().filter(|t| !t.ours && !t.name.contains("midwatch_reverse") && !named(&t.name));
+    new.extend(triggers.map(|t| format!("trigger {}", t.name)));
+    new.extend(now.bound.iter().cloned());
+    let grants = now.legacy.grants.iter().filter(|g| g.grantee != now.legacy.owner);
+    let lost = grants.filter(|g| {
+        !now.twin.grants.contains(g)
+            && !switched.iter().any(|s| s.starts_with("grant ") && s.contains(&g.grantee))
+    });
+    new.extend(lost.map(|g| format!("{} for {}", g.privilege, g.grantee)));
+    if new.is_empty() {
+        return Ok(vec![]);
+    }
+    let text = format!(
+        "{}: what came since the switch stays with the partitioned table, under its twin's name: {}",
+        couple.twin.name(),
+        new.join(", ")
+    );
+    Ok(vec![accepted.unless("since", &text)])
 }
 
 async fn in_the_way(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Vec<Preflight>> {

@@ -79,6 +79,11 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
             from pg_class c join pg_type t on t.oid = c.reltype or t.typelem = c.reltype and t.typcategory = 'A'
             join pg_depend d on d.refclassid = 'pg_type'::regclass and d.refobjid = t.oid and d.deptype = 'n'
             where c.oid = $1::oid and d.classid in ('pg_proc'::regclass, 'pg_class'::regclass)), '[]') as row_type,
+  coalesce((select json_agg(distinct pg_describe_object(d.classid, d.objid, 0))
+            from pg_depend d
+            where d.refclassid = 'pg_class'::regclass and d.refobjid = $1::oid and d.deptype = 'n'
+              and (d.classid = 'pg_proc'::regclass
+                   or d.classid = 'pg_policy'::regclass and not exists (select from pg_policy p where p.oid = d.objid and p.polrelid = $1::oid))), '[]') as bound,
   coalesce((select json_agg(w.rulename::text) from pg_rewrite w where w.ev_class = $1::oid), '[]') as rules,
   coalesce((select json_agg(json_build_object('function', p.oid::regprocedure::text, 'columns', lower(m.found[1])))
             from pg_proc p join pg_namespace n on n.oid = p.pronamespace and n.nspname not in ('pg_catalog', 'information_schema', 'midwatch')

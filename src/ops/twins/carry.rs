@@ -28,6 +28,8 @@ pub(in crate::ops) struct Belongings {
     pub(in crate::ops) publications: Vec<Publication>,
     /// Functions, and columns of tables, of the legacy table's row type.
     pub(in crate::ops) row_type: Vec<String>,
+    /// Functions with a body of SQL and policies of other tables: they stay with the table, whatever it is called.
+    pub(in crate::ops) bound: Vec<String>,
     /// Rewrite rules of the legacy table.
     pub(in crate::ops) rules: Vec<String>,
     /// Functions whose text names the table and asks for a conflict on some columns.

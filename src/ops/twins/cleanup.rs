@@ -13,7 +13,7 @@ use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Veri
 use crate::engine::ports::Param;
 use crate::engine::profile::{Profile, Twin};
 use crate::engine::switch::Dumped;
-use crate::engine::twin::mirror::{DEFINER, REVERSE};
+use crate::engine::twin::mirror::{DEFINER, REVERSE, closed};
 use crate::engine::twin::{Standing, marker, retired_name, standing};
 use crate::engine::{Class, Error, Result};
 
@@ -97,6 +97,7 @@ fn part(couple: &Couple<'_>) -> Part {
         prepare: vec![],
         unprepare: vec![],
         carried: Carried::default(),
+        views: vec![],
     }
 }
 
@@ -117,6 +118,25 @@ select coalesce((select json_agg(json_build_object('name', quote_ident(k.conname
        (select format('read by %s scans, %s rows written since statistics were reset (statistics, no proof)',
                       coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0), s.n_tup_ins + s.n_tup_upd + s.n_tup_del)
         from pg_stat_all_tables s where s.relid = $1::oid) as used";
+
+// Whatever CASCADE would reach: what depends on the table, and on what depends on it. Parts of the table itself go with it.
+const REACHED: &str = "
+with recursive part as (
+  select 'pg_class'::regclass::oid as classid, $1::oid as objid
+  union
+  select d.classid, d.objid from pg_depend d join part p on d.refclassid = p.classid and d.refobjid = p.objid
+  where d.deptype in ('a', 'i', 'P', 'S')),
+reached as (
+  select d.classid, d.objid from pg_depend d join part p on d.refclassid = p.classid and d.refobjid = p.objid
+  where d.deptype = 'n' and not exists (select from part o where o.classid = d.classid and o.objid = d.objid)
+  union
+  select x.classid, x.objid from reached r cross join lateral (
+    select d.classid, d.objid from pg_depend d where d.refclassid = r.classid and d.refobjid = r.objid
+    union all
+    select d.refclassid, d.refobjid from pg_depend d where d.classid = r.classid and d.objid = r.objid and d.deptype = 'i') x)
+select distinct pg_describe_object(r.classid, r.objid, 0) from reached r
+where r.classid <> 'pg_rewrite'::regclass and r.classid <> 'pg_type'::regclass
+  and not exists (select from part o where o.classid = r.classid and o.objid = r.objid) order by 1";
 
 async fn hangs(cx: &PlanCx<'_>, oid: i64) -> Result<Hangs> {
     cx.cx.read().await?.one(HANGS, &[Param::Int(oid)]).await
@@ -188,7 +208,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
     let mirror = reverse(cx, couple, &part.names).await?;
     let triggers = super::switch::unprepared(live, &leaves, &function);
     // Taken back, it runs again, and lacks what was written meanwhile.
-    let mut again = vec![mirror.reverse(&function, DEFINER)];
+    let mut again = vec![mirror.reverse(&function, DEFINER), closed(&function)];
     again.extend(mirror.reverse_triggers(&function, REVERSE, &leaves));
     out.carried.statements.extend(triggers);
     out.carried.back.extend(again);
@@ -314,6 +334,7 @@ struct PutAway {
 
 async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Result<Draft> {
     let quiet = duration("quiet", params.get("quiet"), QUIET_S)?;
+    let accepted = Accepted::of(params.get("accept"));
     let mut preflight = Vec::new();
     let (mut statements, mut locks, mut changes, mut verify) = (vec![], vec![], vec![], vec![]);
     for twin in twins {
@@ -330,23 +351,18 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
         };
         preflight.push(rested(cx, name, quiet).await?);
         let hangs = hangs(cx, oid).await?;
-        for k in &hangs.referrers {
-            let text = format!("{name}: CASCADE takes {} of {} ({})", k.name, k.table, k.definition);
-            preflight.push(Preflight::new("cascade", Ready::Warn, text));
-        }
-        for view in &hangs.views {
-            preflight.push(Preflight::new(
-                "cascade",
-                Ready::Warn,
-                format!("{name}: CASCADE takes view {view}"),
-            ));
+        let reached = cx.cx.read().await?.texts(REACHED, &[Param::Int(oid)]).await?;
+        let reached: Vec<String> = reached.into_iter().flatten().collect();
+        if !reached.is_empty() {
+            let text = format!("{name}: only CASCADE drops it, and takes {}", reached.join(", "));
+            preflight.push(accepted.unless("cascade", &text));
         }
         preflight.push(Preflight::new(
             "use",
             Ready::Ok,
             format!("{name}: {} was {}", table.brief(), hangs.used),
         ));
-        let cascade = if hangs.referrers.is_empty() && hangs.views.is_empty() { "" } else { " cascade" };
+        let cascade = if reached.is_empty() { "" } else { " cascade" };
         statements.push(format!("drop table {table}{cascade}"));
         locks.push(lock(&table.brief(), "ACCESS EXCLUSIVE"));
         changes.push(format!(

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::{Couple, Onto};
 use crate::engine::change::{RowChange, RowKind, Source, TypedColumn, shown, verification};
 use crate::engine::ident::{Ident, literal};
@@ -385,9 +383,9 @@ fn standing(couple: &Couple<'_>, wanted: &Wanted) -> Option<Preflight> {
 async fn mirrored(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<Preflight>> {
     let from = if couple.standing == Standing::Before { &couple.legacy } else { &couple.partitioned };
     let table = Table::find(cx, &from.relation).await?;
+    let declared = couple.declared();
     let fires = |on: &dyn Fn(&Trigger) -> bool| {
-        let mirrors =
-            |t: &&Trigger| couple.twin.triggers.contains(&t.name) || couple.standing != Standing::Before;
+        let mirrors = |t: &&Trigger| declared.contains(&t.name) || couple.standing != Standing::Before;
         table.triggers.iter().filter(mirrors).any(|t| matches!(t.state.as_str(), "O" | "A") && on(t))
     };
     let events: [(&str, bool); 3] = [
@@ -490,15 +488,7 @@ impl Parts {
                     continue;
                 }
                 let column = Ident(&sequence.column);
-                // Its twin's falls behind with every row that applications write: it is always set. No number is told,
-                // since it is another a moment later.
-                if table.oid == couple.legacy.oid {
-                    let reach = format!("select max({column})::bigint as max from {}", table.relation);
-                    let reach: Reach = tx.one(&reach, &[]).await?;
-                    if reach.max.is_none_or(|max| sequence.last.is_some_and(|last| last >= max)) {
-                        continue;
-                    }
-                }
+                // No number is told, since it is another a moment later; nor whether it is behind.
                 self.changes.push(format!("sequence {} past the rows of both sides", sequence.name));
                 statements.push(format!(
                     "select setval({}, greatest((select max({column})::bigint from {}), (select max({column})::bigint from {}), \
@@ -528,9 +518,4 @@ impl Parts {
         });
         Ok(())
     }
-}
-
-#[derive(Deserialize)]
-struct Reach {
-    max: Option<i64>,
 }

@@ -13,6 +13,7 @@ use crate::engine::ports::Param;
 use crate::engine::report::{CheckId, Severity, Status};
 use crate::engine::switch::{BLOCKERS, Blocker};
 use crate::engine::tables::Table;
+use crate::engine::twin::Standing;
 
 /// What an operator may accept openly: `--set accept=…`.
 #[derive(Debug, Clone, Default)]
@@ -88,7 +89,9 @@ pub(in crate::ops) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<
         let what = f.what().split('/').next().unwrap_or_default();
         out.push(match what {
             // The switch hands the legacy table's own over.
-            "sequence" => ok("sequence", format!("{message} (handed over in the switch)")),
+            "sequence" if couple.standing == Standing::Before => {
+                ok("sequence", format!("{message} (handed over in the switch)"))
+            }
             // Fired in a copy, which says more.
             "trigger" | "trigger_columns" | "unmirrored" => continue,
             "coverage" | "columns_missing" | "sums" => Preflight::new(
@@ -168,6 +171,13 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
             b.row_type.join(", ")
         );
         out.push(accepted.unless("row_type", &text));
+    }
+    if !b.bound.is_empty() {
+        let text = format!(
+            "{name}: bound to the table itself, not to its name, these would read and write the retired one: {}",
+            b.bound.join(", ")
+        );
+        out.push(accepted.unless("bound", &text));
     }
     if !b.rules.is_empty() {
         out.push(

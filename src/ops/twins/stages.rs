@@ -24,6 +24,7 @@ pub(in crate::ops) struct Asked {
     before: Option<String>,
     after: Option<String>,
     hook_timeout_s: u64,
+    patience_s: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,7 @@ impl Asked {
             before: command("before"),
             after: command("after"),
             hook_timeout_s: duration("hook_timeout", params.get("hook_timeout"), 60)?,
+            patience_s: duration("patience", params.get("patience"), 600)?,
         })
     }
 }
@@ -378,6 +380,9 @@ impl<'a> Stages<'a> {
                 .chain(names.iter().map(|(_, twin)| twin.clone()))
                 .collect()
         };
+        // Who reads a view has it first, and then its tables.
+        let views = self.switch.parts.iter().flat_map(|p| p.views.iter().cloned());
+        let tables: Vec<String> = views.chain(tables).collect();
         let swap = Swap {
             twins: self.couples.len() as u64,
             tables: tables.clone(),
@@ -386,6 +391,7 @@ impl<'a> Stages<'a> {
             budget_ms: self.asked.budget_ms,
             attempts: self.asked.attempts,
             patience_ms: 500,
+            wait_s: self.asked.patience_s,
         };
         let locks = tables
             .iter()

@@ -6,7 +6,7 @@ use super::carry::{Belongings, Carried, Names, belongings};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::operation::PlanCx;
 use crate::engine::tables::Table;
-use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored, REVERSE as TRIGGER};
+use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored, REVERSE as TRIGGER, closed};
 use crate::engine::twin::retired_name;
 use crate::engine::{Class, Error, Result};
 
@@ -22,6 +22,8 @@ pub(in crate::ops) struct Part {
     pub(in crate::ops) unprepare: Vec<String>,
     /// Inside the locks.
     pub(in crate::ops) carried: Carried,
+    /// Views that are made again, or go.
+    pub(in crate::ops) views: Vec<String>,
 }
 
 /// All twins of a set.
@@ -75,7 +77,7 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     let function = function.to_string();
     let before = Mirror { from: names.twin.clone(), ..mirror.clone() };
     let leaves: Vec<String> = couple.layout.leaves.iter().map(|l| l.relation.clone()).collect();
-    let mut prepare = vec![Mirror::idle(&function, DEFINER)];
+    let mut prepare = vec![Mirror::idle(&function, DEFINER), closed(&function)];
     prepare.extend(before.reverse_triggers(&function, TRIGGER, &leaves));
     let unprepare = unprepared(&names.twin, &leaves, &function);
     let mut carried = Carried::default();
@@ -87,7 +89,8 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     // Reverse sync begins where the forward one ends, in the same transaction.
     carried.statements.push(mirror.reverse(&function, DEFINER));
     carried.back.insert(0, Mirror::idle(&function, DEFINER));
-    Ok(Part { names, belongings, prepare, unprepare, carried })
+    let views = belongings.views.iter().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
+    Ok(Part { names, belongings, prepare, unprepare, carried, views })
 }
 
 /// The reverse triggers of a table and its leaves go, and their function.

@@ -31,9 +31,10 @@ impl PgWriter {
         let event = self
             .fenced(begun, "swap the tables", async |w, run| {
                 let locked = w.lock_tables(attempt).await?;
-                let compared = w.compare_inside(attempt).await?;
+                let compared = w.compare_inside(attempt, &locked).await?;
+                w.hurry(attempt, &locked).await?;
                 let statements = attempt.step.statements.join(";\n");
-                w.raw("swap the tables", &statements).await?;
+                w.raw("swap the tables", &statements).await.map_err(late)?;
                 let sql = "update midwatch.runs set step = $2, applied = applied + $3, beat_at = clock_timestamp(), message = null \
                            where id = $1";
                 sqlx::query(sql)
@@ -70,19 +71,22 @@ impl PgWriter {
         let begun = Instant::now();
         let tables: Vec<_> = attempt.swap.tables.iter().map(|t| Relation::parse(t).to_string()).collect();
         let sql = format!(
-            "set local lock_timeout = {}; lock table {} in access exclusive mode",
+            // Each lock has its own timeout; all of them together have this one.
+            "set local lock_timeout = {0}; set local statement_timeout = {0}; lock table {1} in access exclusive mode",
             attempt.swap.lock_timeout_ms,
             tables.join(", ")
         );
-        self.raw("lock the tables", &sql).await?;
+        let locked = self.raw("lock the tables", &sql).await;
+        locked.map_err(|e| if e.code.as_deref() == Some("57014") { e.code("55P03") } else { e })?;
         // Whoever comes after a waiting lock waits as well: the budget begins with the wait.
         Ok(Times { waited_ms: millis(begun), locked: begun, compared: 0 })
     }
 
     /// Nobody can write now: what was written since the last proof must be equal.
-    async fn compare_inside(&mut self, attempt: &Attempt<'_>) -> Result<u64> {
+    async fn compare_inside(&mut self, attempt: &Attempt<'_>, times: &Times) -> Result<u64> {
         let mut compared = 0;
         for (proof, planned) in attempt.swap.proofs.iter().zip(attempt.fingerprints) {
+            self.hurry(attempt, times).await?;
             let Some(since) = &proof.since else {
                 self.none_differs(proof, &proof.sql, None).await?;
                 continue;
@@ -136,6 +140,24 @@ impl PgWriter {
             .fetch_one(&mut self.work)
             .await
             .and_then(|row| row.try_get(0))
-            .map_err(|e| write_error(&e, what))
+            .map_err(|e| late(write_error(&e, what)))
     }
+
+    /// No statement may take longer than what is left of the budget: writers wait for it.
+    async fn hurry(&mut self, attempt: &Attempt<'_>, times: &Times) -> Result<()> {
+        let left = attempt.swap.budget_ms.saturating_sub(millis(times.locked));
+        if left == 0 {
+            let what = format!("the budget of {} ms is spent", attempt.swap.budget_ms);
+            return Err(Error::new(Class::Failed, what).code(OVER_BUDGET));
+        }
+        self.raw("bound what is left", &format!("set local statement_timeout = {left}")).await
+    }
+}
+
+/// A statement that was cancelled inside the locks has spent the budget.
+fn late(e: Error) -> Error {
+    if e.code.as_deref() == Some("57014") {
+        return Error::new(Class::Failed, "the budget was spent inside the locks").code(OVER_BUDGET);
+    }
+    e
 }
