@@ -54,7 +54,7 @@ async fn everything_is_carried_over_and_back_to_the_letter() {
         .map(|c| c.as_str().unwrap())
         .find(|c| c.starts_with("carried"));
     for what in [
-        "privileges of boss, clerk",
+        "privileges of shop_boss, shop_clerk",
         "policy all_of_it",
         "publication shop",
         "view public.open_orders",
@@ -116,7 +116,7 @@ fn similar(now: &str, before: &str) {
 async fn as_clerk(world: &World, line: i32) {
     world
         .sql(&format!(
-            "set role clerk; insert into orders (total, customer, placed) values (12, 3, '2026-03-01'), (7, 4, '2026-03-02');
+            "set role shop_clerk; insert into orders (total, customer, placed) values (12, 3, '2026-03-01'), (7, 4, '2026-03-02');
              update orders set placed = placed + interval '1 year', total = total + 1 where id = 5;
              update orders set placed = placed - interval '1 year' where id = 5; reset role;
              update orders set id = id + 100000 where id = 10; update orders set id = id - 100000 where id = 100010;
@@ -181,4 +181,41 @@ async fn what_depends_on_a_lost_unique_key_is_refused_or_accepted_openly() {
     let (_, value) =
         world.json(&["plan", "switchover", "--set", "backup=skip", "--set", "accept=on_conflict,row_type"]);
     assert_eq!(failed(&value["plan"]), Vec::<String>::new(), "{:#}", value["plan"]["preflight"]);
+}
+
+#[tokio::test]
+async fn what_a_switch_must_not_do_unseen() {
+    let world = shop().await;
+    // Bound to the table, not to its name.
+    world
+        .sql("create function add_order(c int) returns void language sql begin atomic insert into orders (customer) values (c); end")
+        .await;
+    let (_, value) = world.json(&["plan", "switchover", "--set", "backup=skip"]);
+    assert!(
+        said(&value["plan"], "bound")[0].contains("function add_order(integer)"),
+        "{:#}",
+        value["plan"]["preflight"]
+    );
+    world.sql("drop function add_order(int)").await;
+    // Nobody may have our functions write for them.
+    let open = "select count(*)::text from pg_proc p where p.prosecdef and p.proname like 'midwatch%' and has_function_privilege('public', p.oid, 'execute')";
+    assert_eq!(world.value(open).await, "0");
+    applied(&world, &["switchover", "--set", "monitor=0", "--set", "backup=skip"]);
+    assert_eq!(world.value(open).await, "0");
+    // The old table had the key alone; its second row elsewhere is refused as it was.
+    let second = "insert into orders (placed, id, total, customer, number, state) values ('2027-05-05', 7, 1, 1, 4242, 'open')";
+    let error = world.owner().await.execute_script(second).await.unwrap_err();
+    assert_eq!(error.code.as_deref(), Some("23505"), "{error}");
+    assert_eq!(world.value("select count(*)::text from orders where id = 7").await, "1");
+    // What came since would stay with the twin.
+    world.sql("create view late as select id from orders; grant select on orders to shop_boss").await;
+    let (_, value) = world.json(&["plan", "rollback"]);
+    let since = said(&value["plan"], "since");
+    assert!(since[0].contains("view public.late"), "{since:?}");
+    let (_, value) = world.json(&["plan", "rollback", "--set", "accept=since"]);
+    assert_eq!(
+        value["plan"]["preflight"].as_array().unwrap().iter().filter(|p| p["status"] == "fail").count(),
+        0,
+        "{value:#}"
+    );
 }

@@ -28,14 +28,14 @@ create trigger stamped before insert on orders for each row execute function sta
 create view open_orders as select id, number, total from orders where state = 'open';
 create view big_orders with (security_barrier) as select * from open_orders where total > 50;
 create materialized view totals as select customer, sum(total) from orders group by customer;
-do $$ begin create role clerk; exception when duplicate_object or unique_violation then null; end $$;
-do $$ begin create role boss; exception when duplicate_object or unique_violation then null; end $$;
-grant select, insert, update, delete on orders to clerk;
-grant select (id, total) on orders to boss;
-grant usage on sequence order_numbers to clerk;
-grant select on customers to clerk;
+do $$ begin create role shop_clerk; exception when duplicate_object or unique_violation then null; end $$;
+do $$ begin create role shop_boss; exception when duplicate_object or unique_violation then null; end $$;
+grant select, insert, update, delete on orders to shop_clerk;
+grant select (id, total) on orders to shop_boss;
+grant usage on sequence order_numbers to shop_clerk;
+grant select on customers to shop_clerk;
 alter table orders enable row level security;
-create policy all_of_it on orders to clerk using (true) with check (total < 1000000);
+create policy all_of_it on orders to shop_clerk using (true) with check (total < 1000000);
 create publication shop for table orders;
 create table orders_twin (
   placed  timestamptz not null,

@@ -251,3 +251,29 @@ async fn a_rehearsal_measures_what_the_plan_then_shows() {
         "{said:#}"
     );
 }
+
+#[tokio::test]
+async fn over_the_budget_nothing_happens_and_nobody_waits_longer() {
+    let world = ready().await;
+    let before = kinds(&world).await;
+    // No comparison of whole tables and no swap fits into this.
+    let args = [
+        "switchover",
+        "--set",
+        "backup=skip",
+        "--set",
+        "marker=no",
+        "--set",
+        "budget=1",
+        "--set",
+        "attempts=2",
+    ];
+    let plan = world.plan("p.json", &args);
+    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+    assert_eq!((code, value["run"]["outcome"].as_str()), (7, Some("partial")), "{value:#}");
+    assert_eq!(kinds(&world).await, before);
+    let (_, value) = world.json(&["runs", value["run"]["id"].as_str().unwrap()]);
+    let text = value.to_string();
+    assert!(text.contains("budget") && text.contains("postponed after 2 attempts"), "{value:#}");
+    assert_eq!(text.matches("\"kind\":\"attempt\"").count(), 1, "{value:#}");
+}

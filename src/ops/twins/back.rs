@@ -6,7 +6,7 @@ use super::ready::Accepted;
 use super::stages::{Asked, Stages};
 use super::switch::{Part, Switch};
 use super::{Couple, named};
-use crate::engine::ident::Relation;
+use crate::engine::ident::{Ident, Relation};
 use crate::engine::journal::{self, RunRecord};
 use crate::engine::operation::{Draft, Params, PlanCx};
 use crate::engine::plan::{Action, Plan, Preflight, Ready, Reversible, Unit};
@@ -173,23 +173,25 @@ async fn since(
     accepted: &Accepted,
 ) -> Result<Vec<Preflight>> {
     let now = super::carry::of(cx, &couple.partitioned, &couple.legacy, vec![]).await?;
-    let named = |name: &str| {
-        let bare = Relation::parse(name).name;
-        switched.iter().any(|s| s.contains(&bare))
-    };
+    let begun = |start: String| switched.iter().any(|s| s.to_lowercase().starts_with(&start.to_lowercase()));
     let answering = Relation::parse(&couple.twin.partitioned).name;
     let mut new: Vec<String> = Vec::new();
-    let views = now.views.iter().filter(|v| Relation::parse(&v.name).name != answering && !named(&v.name));
+    let views = now.views.iter().filter(|v| {
+        Relation::parse(&v.name).name != answering && !begun(format!("create or replace view {} ", v.name))
+    });
     new.extend(views.map(|v| format!("view {}", v.name)));
     new.extend(now.referrers.iter().map(|k| format!("{} of {}", k.name, k.table)));
-    let triggers =
-        now.triggers.iter().filter(|t| !t.ours && !t.name.contains("midwatch_reverse") && !named(&t.name));
+    let triggers = now.triggers.iter().filter(|t| {
+        !t.ours && !t.name.contains("midwatch_reverse") && !begun(format!("create trigger {} ", t.name))
+    });
     new.extend(triggers.map(|t| format!("trigger {}", t.name)));
     new.extend(now.bound.iter().cloned());
     let grants = now.legacy.grants.iter().filter(|g| g.grantee != now.legacy.owner);
     let lost = grants.filter(|g| {
-        !now.twin.grants.contains(g)
-            && !switched.iter().any(|s| s.starts_with("grant ") && s.contains(&g.grantee))
+        let column = g.column.as_ref().map_or_else(String::new, |c| format!(" ({})", Ident(c)));
+        let given = format!("grant {}{column} on ", g.privilege);
+        let whom = format!(" to {}", Ident(&g.grantee));
+        !now.twin.grants.contains(g) && !switched.iter().any(|s| s.starts_with(&given) && s.contains(&whom))
     });
     new.extend(lost.map(|g| format!("{} for {}", g.privilege, g.grantee)));
     if new.is_empty() {
