@@ -174,6 +174,7 @@ fn swap() -> Swap {
         budget_ms: 250,
         attempts: 12,
         patience_ms: 500,
+        wait_s: 600,
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Couple;
-use super::carry::Belongings;
+use super::carry::{Belongings, Publication};
 use crate::engine::Result;
 use crate::engine::check::Cx;
 use crate::engine::operation::PlanCx;
@@ -187,19 +187,7 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
     if !b.indexes.is_empty() {
         out.push(warn("indexes", format!("{name}: no like on the twin of {}", b.indexes.join("; "))));
     }
-    for p in &b.publications {
-        let text = if p.all_tables {
-            format!(
-                "{name}: publication {} publishes every table: after the switch the retired one, too",
-                p.name
-            )
-        } else if p.via_root {
-            format!("{name}: publication {}: the retired table leaves it, the partitioned one comes", p.name)
-        } else {
-            format!("{name}: publication {} gets publish_via_partition_root for all its tables", p.name)
-        };
-        out.push(warn("publication", text));
-    }
+    out.extend(b.publications.iter().map(|p| published(name, p)));
     let order = |t: &crate::engine::twin::catalog::Table| {
         t.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>()
     };
@@ -215,6 +203,18 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
         out.push(ok("dependants", format!("{name}: nothing else hangs on the table")));
     }
     out
+}
+
+/// How a publication goes on.
+fn published(name: &str, p: &Publication) -> Preflight {
+    let text = if p.all_tables {
+        format!("{name}: publication {} publishes every table: after the switch the retired one, too", p.name)
+    } else if p.via_root {
+        format!("{name}: publication {}: the retired table leaves it, the partitioned one comes", p.name)
+    } else {
+        format!("{name}: publication {} gets publish_via_partition_root for all its tables", p.name)
+    };
+    warn("publication", text)
 }
 
 fn same(columns: &str, key: &str) -> bool {
