@@ -464,7 +464,7 @@ impl<'a> Stages<'a> {
             )
         };
         format!(
-            "ACCESS EXCLUSIVE on all tables in one transaction: each attempt waits {} ms for them, holds them {} ms at most, up to {} times; {inside}",
+            "ACCESS EXCLUSIVE on all tables in one transaction: an attempt waits {} ms at most for each lock, {} ms in all with what is done inside, up to {} times; {inside}",
             a.lock_timeout_ms, a.budget_ms, a.attempts
         )
     }

@@ -34,7 +34,7 @@ impl PgWriter {
                 let compared = w.compare_inside(attempt, &locked).await?;
                 w.hurry(attempt, &locked).await?;
                 let statements = attempt.step.statements.join(";\n");
-                w.raw("swap the tables", &statements).await.map_err(late)?;
+                w.raw("swap the tables", &statements).await.map_err(|e| late(e, attempt))?;
                 let sql = "update midwatch.runs set step = $2, applied = applied + $3, beat_at = clock_timestamp(), message = null \
                            where id = $1";
                 sqlx::query(sql)
@@ -71,13 +71,13 @@ impl PgWriter {
         let begun = Instant::now();
         let tables: Vec<_> = attempt.swap.tables.iter().map(|t| Relation::parse(t).to_string()).collect();
         let sql = format!(
-            // Each lock has its own timeout; all of them together have this one.
-            "set local lock_timeout = {0}; set local statement_timeout = {0}; lock table {1} in access exclusive mode",
+            // Each lock has its own timeout; all of them together must fit into the budget.
+            "set local lock_timeout = {}; set local statement_timeout = {}; lock table {} in access exclusive mode",
             attempt.swap.lock_timeout_ms,
+            attempt.swap.budget_ms,
             tables.join(", ")
         );
-        let locked = self.raw("lock the tables", &sql).await;
-        locked.map_err(|e| if e.code.as_deref() == Some("57014") { e.code("55P03") } else { e })?;
+        self.raw("lock the tables", &sql).await.map_err(|e| late(e, attempt))?;
         // Whoever comes after a waiting lock waits as well: the budget begins with the wait.
         Ok(Times { waited_ms: millis(begun), locked: begun, compared: 0 })
     }
@@ -88,24 +88,31 @@ impl PgWriter {
         for (proof, planned) in attempt.swap.proofs.iter().zip(attempt.fingerprints) {
             self.hurry(attempt, times).await?;
             let Some(since) = &proof.since else {
-                self.none_differs(proof, &proof.sql, None).await?;
+                self.none_differs(attempt, proof, &proof.sql, None).await?;
                 continue;
             };
-            let now = self.single(&since.fingerprint, None).await?;
+            let now = self.single(attempt, &since.fingerprint, None).await?;
             if now.is_none() || now != *planned {
                 let what =
                     format!("the write marker of {} was changed since both sides were compared", proof.name);
                 return Err(Error::new(Class::Failed, what).code(UNEQUAL));
             }
-            let marked = self.single(&since.marked, Some(attempt.snapshot)).await?;
+            let marked = self.single(attempt, &since.marked, Some(attempt.snapshot)).await?;
             compared += marked.and_then(|m| m.parse().ok()).unwrap_or(0);
-            self.none_differs(proof, &since.differ, Some(attempt.snapshot)).await?;
+            self.none_differs(attempt, proof, &since.differ, Some(attempt.snapshot)).await?;
         }
         Ok(compared)
     }
 
-    async fn none_differs(&mut self, proof: &Proof, sql: &str, snapshot: Option<&str>) -> Result<()> {
-        let count = self.single(&format!("select count(*)::text from ({sql}\n) q"), snapshot).await?;
+    async fn none_differs(
+        &mut self,
+        attempt: &Attempt<'_>,
+        proof: &Proof,
+        sql: &str,
+        snapshot: Option<&str>,
+    ) -> Result<()> {
+        let count =
+            self.single(attempt, &format!("select count(*)::text from ({sql}\n) q"), snapshot).await?;
         if count.as_deref() == Some("0") {
             return Ok(());
         }
@@ -128,7 +135,12 @@ impl PgWriter {
         row.map_or(Ok(false), |row| row.try_get(0).map_err(|e| write_error(&e, "end a session")))
     }
 
-    async fn single(&mut self, sql: &str, snapshot: Option<&str>) -> Result<Option<String>> {
+    async fn single(
+        &mut self,
+        attempt: &Attempt<'_>,
+        sql: &str,
+        snapshot: Option<&str>,
+    ) -> Result<Option<String>> {
         let what = "compare both sides inside the locks";
         let mut arguments = PgArguments::default();
         if let Some(snapshot) = snapshot {
@@ -140,24 +152,25 @@ impl PgWriter {
             .fetch_one(&mut self.work)
             .await
             .and_then(|row| row.try_get(0))
-            .map_err(|e| late(write_error(&e, what)))
+            .map_err(|e| late(write_error(&e, what), attempt))
     }
 
     /// No statement may take longer than what is left of the budget: writers wait for it.
     async fn hurry(&mut self, attempt: &Attempt<'_>, times: &Times) -> Result<()> {
         let left = attempt.swap.budget_ms.saturating_sub(millis(times.locked));
         if left == 0 {
-            let what = format!("the budget of {} ms is spent", attempt.swap.budget_ms);
-            return Err(Error::new(Class::Failed, what).code(OVER_BUDGET));
+            return Err(spent(attempt));
         }
         self.raw("bound what is left", &format!("set local statement_timeout = {left}")).await
     }
 }
 
-/// A statement that was cancelled inside the locks has spent the budget.
-fn late(e: Error) -> Error {
-    if e.code.as_deref() == Some("57014") {
-        return Error::new(Class::Failed, "the budget was spent inside the locks").code(OVER_BUDGET);
-    }
-    e
+/// A statement that was cancelled has spent the budget.
+fn late(e: Error, attempt: &Attempt<'_>) -> Error {
+    if e.code.as_deref() == Some("57014") { spent(attempt) } else { e }
+}
+
+fn spent(attempt: &Attempt<'_>) -> Error {
+    let what = format!("it took longer than the budget is: the budget is {} ms", attempt.swap.budget_ms);
+    Error::new(Class::Failed, what).code(OVER_BUDGET)
 }
