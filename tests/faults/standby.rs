@@ -66,6 +66,7 @@ impl Standby {
             "fsync=off",
             // At least the primary's.
             "max_connections=200",
+            "max_prepared_transactions=20",
             "wal_receiver_status_interval=1s",
         ] {
             command.args(["-c", setting]);
