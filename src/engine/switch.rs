@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::Result;
 use super::guard::differs;
+use super::ident::literal;
 use super::ports::Fut;
 
 /// Are both sides of a twin equal? Every row of its queries is one that differs.
@@ -91,14 +92,17 @@ pub struct Hook {
     pub timeout_s: u64,
 }
 
-/// A session that holds a table back.
+/// Who ends a prepared transaction.
+const BY_NAME: &str = "its transaction manager, COMMIT PREPARED or ROLLBACK PREPARED end it";
+
+/// A session, or a prepared transaction, that holds a table back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocker {
-    /// Its process.
+    /// Its process; 0: none, a prepared transaction.
     pub pid: i64,
     /// Its role.
     pub role: String,
-    /// Its application.
+    /// Its application; of a prepared transaction its name.
     pub application: String,
     /// `active`, `idle in transaction`, …; empty: not shown to us.
     pub state: String,
@@ -143,8 +147,16 @@ impl Blocker {
 
     /// The right words, or how they differ.
     pub fn confirm(self, typed: &str) -> std::result::Result<EndSession, String> {
+        if self.is_prepared() {
+            return Err(format!("a prepared transaction is no session: {BY_NAME}"));
+        }
         let phrase = self.phrase();
         if typed == phrase { Ok(EndSession { blocker: self }) } else { Err(differs(&phrase, typed)) }
+    }
+
+    /// A prepared transaction waits for whoever ends it by name, across restarts.
+    pub fn is_prepared(&self) -> bool {
+        self.pid == 0
     }
 
     /// What ending it would cost.
@@ -155,6 +167,16 @@ impl Blocker {
     /// In a line.
     pub fn text(&self) -> String {
         let seconds = self.age_ms / 1_000;
+        let tenths = self.age_ms % 1_000 / 100;
+        if self.is_prepared() {
+            return format!(
+                "prepared transaction {} of {} for {seconds}.{tenths} s, holds {}: {}",
+                literal(&self.application),
+                self.role,
+                self.table,
+                BY_NAME
+            );
+        }
         let query: String =
             self.query.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
         let loses =
@@ -165,27 +187,44 @@ impl Blocker {
             self.role,
             if self.state.is_empty() { "(state not shown)" } else { &self.state },
             seconds,
-            self.age_ms % 1_000 / 100,
+            tenths,
             self.table
         )
     }
 }
 
-/// Sessions, other consoles' too, that hold one of the tables `$1` and began before so many milliseconds (`$2`), or any other that a
-/// session `$3` waits for.
+/// Whoever holds one of the tables `$1`, their partitions or sequences, and began more than `$2` ms ago; when a session's
+/// transaction began is hidden from a role that may not see it: such a one is told only where `$2` is 0.
 pub const BLOCKERS: &str = "
+with recursive tree as (
+  select t::regclass::oid as oid, t::regclass::oid as root from unnest($1::text[]) t
+  union
+  select i.inhrelid, t.root from pg_inherits i join tree t on i.inhparent = t.oid),
+wanted as (
+  select oid, root from tree
+  union
+  select d.objid, t.root from pg_depend d join tree t on d.refobjid = t.oid join pg_class s on s.oid = d.objid and s.relkind = 'S'
+  where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')),
+held as (
+  select l.pid, l.virtualtransaction, min(w.root::regclass::text) as table
+  from pg_locks l join wanted w on w.oid = l.relation
+  where l.locktype = 'relation' and l.granted and l.database = (select oid from pg_database where datname = current_database())
+  group by l.pid, l.virtualtransaction)
 select a.pid::bigint as pid, coalesce(a.usename, '')::text as role, coalesce(a.application_name, '') as application,
-       coalesce(a.state, '') as state,
+       coalesce(a.state, a.backend_type, '') as state,
        coalesce((extract(epoch from clock_timestamp() - a.xact_start) * 1000)::bigint, 0) as age_ms,
        coalesce((extract(epoch from clock_timestamp() - a.state_change) * 1000)::bigint, 0) as statement_ms,
-       coalesce(left(a.query, 200), '') as query, min(l.relation::regclass::text) as table,
+       coalesce(left(a.query, 200), '') as query, h.table,
        a.backend_xid is not null as wrote, a.backend_start::text as since, a.query_start::text as query_at
-from pg_locks l join pg_stat_activity a on a.pid = l.pid
-where l.locktype = 'relation' and l.granted and l.relation = any ($1::text[]::regclass[]::oid[])
-  and l.database = (select oid from pg_database where datname = current_database())
-  and a.pid <> pg_backend_pid() and a.xact_start < clock_timestamp() - make_interval(secs => $2 / 1000.0)
-group by a.pid, a.usename, a.application_name, a.state, a.xact_start, a.state_change, a.query, a.backend_xid,
-         a.backend_start, a.query_start
+from held h join pg_stat_activity a on a.pid = h.pid
+where a.pid <> pg_backend_pid()
+  and (a.xact_start is null and $2 = 0 or a.xact_start < clock_timestamp() - make_interval(secs => $2 / 1000.0))
+union all
+select 0, p.owner::text, p.gid, 'prepared', (extract(epoch from clock_timestamp() - p.prepared) * 1000)::bigint, 0, '', h.table,
+       true, p.prepared::text, null
+from held h join pg_locks x on h.pid is null and x.pid is null and x.virtualtransaction = h.virtualtransaction and x.locktype = 'transactionid'
+join pg_prepared_xacts p on p.transaction = x.transactionid
+where p.prepared < clock_timestamp() - make_interval(secs => $2 / 1000.0)
 order by age_ms desc limit 20";
 
 /// A backup that was made.

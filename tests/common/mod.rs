@@ -32,7 +32,8 @@ use tokio::sync::Mutex;
 /// Statics are never dropped: the watcher ends it with the process.
 pub(crate) fn shared_server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    let start = || Server::start_blocking(Options { memory: true, ..Options::default() });
+    let settings = vec![("max_prepared_transactions".into(), "10".into())];
+    let start = || Server::start_blocking(Options { memory: true, settings, ..Options::default() });
     SERVER.get_or_init(|| start().expect("a private PostgreSQL server"))
 }
 

@@ -6,7 +6,7 @@ use crate::world::World;
 use crate::writers::{Writers, judge};
 
 /// The demo's hospitality, mended: ready for a switchover.
-async fn ready() -> World {
+pub(crate) async fn ready() -> World {
     let world = World::hospitality().await;
     for operation in ["repair-triggers", "repair", "copy-missing"] {
         let plan = world.plan("p.json", &[operation]);

@@ -16,6 +16,9 @@ use crate::engine::{Class, Error, Result};
 
 /// `mdwo`, as a number: the class of our advisory locks. `engine::journal` looks for it as well.
 const CLASS: i32 = 1_835_300_719;
+/// The target's lock among `pg_locks l`.
+pub(super) const GRANTED: &str = "l.locktype = 'advisory' and l.classid = 1835300719 and l.objid = 0 and l.objsubid = 2 \
+    and l.granted and l.database = (select oid from pg_database where datname = current_database())";
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// The lock, for as long as this lives.

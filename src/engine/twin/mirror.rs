@@ -163,18 +163,18 @@ impl Mirror {
         let truncate = Ident(&format!("{name}_truncate")).to_string();
         let mut out = vec![
             format!(
-                "CREATE TRIGGER {before} BEFORE UPDATE ON {from} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
+                "CREATE OR REPLACE TRIGGER {before} BEFORE UPDATE ON {from} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
                 self.moved()
             ),
             format!(
-                "CREATE TRIGGER {after} AFTER INSERT OR UPDATE OR DELETE ON {from} FOR EACH ROW EXECUTE FUNCTION {function}()"
+                "CREATE OR REPLACE TRIGGER {after} AFTER INSERT OR UPDATE OR DELETE ON {from} FOR EACH ROW EXECUTE FUNCTION {function}()"
             ),
             format!("ALTER TABLE {from} ENABLE ALWAYS TRIGGER {before}"),
             format!("ALTER TABLE {from} ENABLE ALWAYS TRIGGER {after}"),
         ];
         for table in std::iter::once(from.to_string()).chain(leaves.iter().cloned()) {
             out.push(format!(
-                "CREATE TRIGGER {truncate} AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+                "CREATE OR REPLACE TRIGGER {truncate} AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
             ));
             out.push(format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {truncate}"));
         }

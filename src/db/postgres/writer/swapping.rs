@@ -7,8 +7,8 @@ use serde_json::json;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
-use super::super::error::write_error;
-use super::{PgWriter, int};
+use super::super::error::{LOST, write_error};
+use super::{PgWriter, int, lock};
 use crate::engine::ident::Relation;
 use crate::engine::switch::{EndSession, Proof};
 use crate::engine::writer::{Attempt, Begun, OVER_BUDGET, Swapped, UNEQUAL};
@@ -35,15 +35,7 @@ impl PgWriter {
                 w.hurry(attempt, &locked).await?;
                 let statements = attempt.step.statements.join(";\n");
                 w.raw("swap the tables", &statements).await.map_err(|e| late(e, attempt))?;
-                let sql = "update midwatch.runs set step = $2, applied = applied + $3, beat_at = clock_timestamp(), message = null \
-                           where id = $1";
-                sqlx::query(sql)
-                    .bind(run)
-                    .bind(i32::try_from(begun.step + 1).unwrap_or(i32::MAX))
-                    .bind(int(attempt.swap.twins))
-                    .execute(&mut w.work)
-                    .await
-                    .map_err(|e| write_error(&e, "write the checkpoint"))?;
+                w.checkpoint_alone(begun, attempt, run).await?;
                 let took = Times { compared, ..locked };
                 let held = millis(took.locked);
                 let body = json!({
@@ -64,6 +56,28 @@ impl PgWriter {
         let held_ms = times.as_ref().map_or(0, |t| millis(t.locked));
         let (waited_ms, compared) = times.map_or((0, 0), |t| (t.waited_ms, t.compared));
         Ok(Swapped { event: Some(event), waited_ms, held_ms, compared })
+    }
+
+    /// The step is done, if the target's lock is still ours: its session may have died since the attempt began, and
+    /// another operator may have it by now.
+    async fn checkpoint_alone(&mut self, begun: &Begun, attempt: &Attempt<'_>, run: i64) -> Result<()> {
+        let sql = format!(
+            "update midwatch.runs set step = $2, applied = applied + $3, beat_at = clock_timestamp(), message = null \
+             where id = $1 and exists (select from pg_locks l where {} and l.pid = $4)",
+            lock::GRANTED
+        );
+        let done = sqlx::query(AssertSqlSafe(sql))
+            .bind(run)
+            .bind(i32::try_from(begun.step + 1).unwrap_or(i32::MAX))
+            .bind(int(attempt.swap.twins))
+            .bind(self.lock.pid)
+            .execute(&mut self.work)
+            .await
+            .map_err(|e| late(write_error(&e, "write the checkpoint"), attempt))?;
+        if done.rows_affected() == 1 {
+            return Ok(());
+        }
+        Err(Error::new(Class::Failed, "the session that held this target's lock is gone").code(LOST))
     }
 
     /// All tables in the plan's order; whoever is in the way is given up on soon.
