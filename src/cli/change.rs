@@ -115,9 +115,13 @@ pub(super) async fn resume(engine: &Engine, args: &RunArgs, out: &Output) -> Res
     } else {
         let message = format!("run {} is finished: nothing to do", args.run);
         // Finished is not the same as applied: rows may have drifted, the proof may have failed.
-        let outcome = journal::run(&*engine.facts, &args.run).await?.outcome;
+        let was = journal::run(&*engine.facts, &args.run).await?;
         if out.json {
-            out.value(&json::named("run", json!({ "id": args.run, "outcome": outcome, "message": message, "rows_applied": 0, "rows_drifted": 0 })))?;
+            let run = json!({
+                "id": args.run, "outcome": was.outcome, "message": message, "rows_applied": was.rows_applied,
+                "rows_drifted": was.rows_drifted, "verified": was.verified,
+            });
+            out.value(&json::named("run", run))?;
         } else {
             out.text(&format!("{message}\n"))?;
         }

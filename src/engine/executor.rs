@@ -327,8 +327,7 @@ impl Run<'_> {
                     return Ok(());
                 }
                 Wish::Cancel => {
-                    let when = if self.begun.batch == 0 { "before its first batch" } else { "after a batch" };
-                    let message = format!("stopped by {} {when}", self.control.stopped_by());
+                    let message = format!("stopped by {} {}", self.control.stopped_by(), self.whereabouts());
                     let failure = Error::new(Class::Cancelled, message)
                         .hint(format!("midwatch resume {} goes on with the rest", self.begun.run));
                     return Err(Stopped::known(failure));
@@ -346,6 +345,17 @@ impl Run<'_> {
                     self.still_locked().await?;
                 }
             }
+        }
+    }
+
+    /// Between which two commits it is.
+    fn whereabouts(&self) -> String {
+        let rows = |s: &Step| matches!(s.action, Action::Rows(_));
+        match self.plan.steps.get(self.begun.step) {
+            Some(step) if rows(step) && self.begun.batch > 0 => "after a batch".to_owned(),
+            Some(step) if rows(step) => "before its first batch".to_owned(),
+            Some(step) => format!("before {}", step.id),
+            None => "after its last step".to_owned(),
         }
     }
 

@@ -225,6 +225,15 @@ pub async fn runs(facts: &dyn Facts, limit: u32, before: Option<&str>) -> Result
     Ok(Listed { runs, total: count.total, older: count.older })
 }
 
+/// All runs of an operation that have done something which none has taken back, newest first.
+pub async fn standing_runs(facts: &dyn Facts, operation: &str) -> Result<Vec<RunRecord>> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let sql = format!(
+        "select * from ({RUNS}\nwhere r.operation = $1 and r.applied > 0) q where q.undone_by is null order by q.id::bigint desc"
+    );
+    tx.fetch(&sql, &[Param::from(operation)]).await
+}
+
 /// The latest runs that swap tables, newest first: `(which, the step it is at, all its steps' ids)`.
 pub(super) async fn swaps(facts: &dyn Facts, limit: u32) -> Result<Vec<Swapping>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;

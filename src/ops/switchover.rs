@@ -8,11 +8,11 @@ use super::twins::ready::{Accepted, around, dependants, ownership, parity, sent}
 use super::twins::stages::{self, Stages};
 use super::twins::switch::Switch;
 use super::twins::trial::trial;
-use super::twins::{Couple, rollback_draft};
+use super::twins::{Couple, named, rollback_draft};
 use crate::engine::journal::RunRecord;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
 use crate::engine::plan::{Preflight, Ready, Reversible, Unit};
-use crate::engine::ports::{Fut, Param};
+use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
 use crate::engine::switch::Played;
 use crate::engine::twin::Standing;
@@ -102,7 +102,14 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     preflight.extend(stages::backups(cx, &asked, bytes));
     let tried = trial(cx, &couples, &switch).await;
     preflight.extend(tried.preflight);
-    let rehearsed = rehearsal(cx, name).await;
+    let rehearsed = match rehearsal(cx, name).await {
+        Ok(found) => found,
+        Err(e) => {
+            let text = format!("whether it was rehearsed is unknown: {}", e.message);
+            preflight.push(Preflight::new("rehearsal", Ready::Warn, text));
+            None
+        }
+    };
     let mut out = Stages::new(&couples, &switch, &asked);
     out.measure("PRE-FLIGHT", false);
     if out.backup() {
@@ -121,7 +128,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     out.hook("after");
     out.monitor();
     out.measure("DONE", true);
-    preflight.push(compared(rehearsed.as_ref(), &preflight));
+    if !preflight.iter().any(|p| p.id == "rehearsal") {
+        preflight.push(compared(rehearsed.as_ref(), &preflight));
+    }
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     Ok(Draft {
         why: format!("{} shall be the partitioned tables from now on", names.join(", ")),
@@ -149,18 +158,25 @@ async fn watched(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Watch> {
 #[derive(Deserialize)]
 struct Rehearsal {
     run: String,
+    name: String,
     age_h: f64,
     body: Played,
 }
 
-/// The latest rehearsal of this very set. Without a journal, or one that is not understood, there is none.
-async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Option<Rehearsal> {
-    let sql = "select r.id::text as run, e.body::json as body, \
+/// The latest rehearsal of these very twins, however they were named.
+async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Rehearsal>> {
+    let sql = "select r.id::text as run, r.name, e.body::json as body, \
                (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
                from midwatch.events e join midwatch.runs r on r.id = e.run \
-               where e.kind = 'rehearsal' and r.operation = 'rehearse' and r.name = $1 order by e.seq desc limit 1";
-    let mut tx = cx.cx.read().await.ok()?;
-    tx.fetch::<Rehearsal>(sql, &[Param::from(name)]).await.ok()?.into_iter().next()
+               where e.kind = 'rehearsal' and r.operation = 'rehearse' order by e.seq desc limit 100";
+    let found: Vec<Rehearsal> = match cx.cx.read().await?.fetch(sql, &[]).await {
+        // No journal yet.
+        Err(e) if e.code.as_deref() == Some("42P01") => return Ok(None),
+        found => found?,
+    };
+    let set = |name: &str| named(cx.profile(), name).iter().map(|t| t.name()).collect::<Vec<_>>();
+    let wanted = set(name);
+    Ok(found.into_iter().find(|r| set(&r.name) == wanted))
 }
 
 /// How long locks were held, and where that was seen.

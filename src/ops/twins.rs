@@ -82,6 +82,12 @@ impl<'p> Couple<'p> {
         vec![format!("sync_to_partitioned_{}", Relation::parse(&self.twin.legacy).name)]
     }
 
+    /// The function that keeps the retired table complete, whatever its table is called.
+    pub(super) fn reverse_function(&self) -> Relation {
+        let schema = Relation::parse(&self.partitioned.relation).schema;
+        Relation { schema, name: format!("midwatch_reverse_{}", Relation::parse(&self.twin.legacy).name) }
+    }
+
     /// As the engine's modules take it.
     pub(super) fn pair(&self) -> Pair {
         self.pair_as(&self.legacy.relation, &self.partitioned.relation)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use midwatch::compose;
+use midwatch::db::postgres::owner::Owner;
 use midwatch::engine::maintain::Request;
 use midwatch::engine::operation::Params;
 use midwatch::engine::{Engine, How, Report, bootstrap};
@@ -121,16 +122,23 @@ async fn without_marks_nothing_is_sealed() {
     }
 }
 
+/// A session that has ended has told what it read.
+async fn alone(owner: &mut Owner) {
+    let others = "select count(*)::text from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+    while owner.fetch_value(others, &[]).await.unwrap().as_deref() != Some("0") {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn a_seal_names_its_proof_and_reads_no_row() {
     let world = sealed().await;
     let reads = "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::text from pg_stat_user_tables where relname ~ '^(t|p[0-9]?)$'";
     let mut owner = world.database.owner().await;
-    // A session tells what it read a second later.
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    alone(&mut owner).await;
     let before = owner.fetch_value(reads, &[]).await.unwrap();
     let report = world.look().await;
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    alone(&mut owner).await;
     assert_eq!(owner.fetch_value(reads, &[]).await.unwrap(), before);
     let first = &report.facts["partitions"][0];
     assert!(first["proved_at"].is_string() && first["proof_snapshot"].is_string(), "{first}");

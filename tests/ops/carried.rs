@@ -6,7 +6,7 @@ use crate::common::{Database, shared_server, tool};
 use crate::world::World;
 
 /// A shop that no profile of ours knows, its dual writes made by `repair-triggers`.
-async fn shop() -> World {
+pub(crate) async fn shop() -> World {
     let database = Database::empty().await;
     database.owner().await.execute_script(include_str!("shop.sql")).await.unwrap();
     let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ops/shop.toml");
@@ -29,12 +29,12 @@ fn definitions(world: &World) -> String {
     text.lines().filter(|l| !l.contains("restrict ")).collect::<Vec<_>>().join("\n")
 }
 
-fn said<'p>(plan: &'p Value, id: &str) -> Vec<&'p str> {
+pub(crate) fn said<'p>(plan: &'p Value, id: &str) -> Vec<&'p str> {
     let all = plan["preflight"].as_array().unwrap().iter().filter(|p| p["id"] == id);
     all.map(|p| p["message"].as_str().unwrap()).collect()
 }
 
-fn applied(world: &World, args: &[&str]) -> Value {
+pub(crate) fn applied(world: &World, args: &[&str]) -> Value {
     let plan = world.plan("p.json", args);
     let run = world.applied("p.json", &plan);
     assert_eq!(run["verified"].as_bool(), Some(true), "{run:#}");

@@ -8,6 +8,7 @@ mod schema;
 mod world;
 mod writers;
 
+mod afterwards;
 mod blockers;
 mod carried;
 mod contract;

@@ -204,7 +204,7 @@ impl Findings<'_> {
             let message = format!("trigger {} is {}: {lost} not mirrored", t.name, t.state);
             self.push(&format!("trigger/{}", t.name), Severity::Critical, message, None, vec![]);
             explained.extend(t.events.iter().map(String::as_str));
-            if t.state == "missing" {
+            if t.state == "missing" && t.events.is_empty() {
                 explained.extend(["INSERT", "UPDATE", "DELETE"]);
             }
         }

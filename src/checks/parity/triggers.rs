@@ -34,6 +34,13 @@ from pg_trigger t join pg_proc p on p.oid = t.tgfoid
 where t.tgrelid = $1::oid and not t.tgisinternal
 order by t.tgname";
 
+// A partition that came after the switch, or from elsewhere: it does not inherit a trigger of statements.
+const LACKING: &str = "
+select c.relname::text from pg_partition_tree($1::oid::regclass) t join pg_class c on c.oid = t.relid
+where t.level > 0 and t.isleaf
+  and not exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgname = $2 and g.tgenabled = 'A')
+order by 1";
+
 /// The declared triggers, present or not, and any other whose function names the table that is kept in step.
 pub(super) async fn read(tx: &mut dyn ReadTx, pair: &Pair, twin: &Twin) -> Result<Vec<Trigger>> {
     let Some(legacy) = &pair.legacy else { return Ok(vec![]) };
@@ -56,6 +63,16 @@ pub(super) async fn read(tx: &mut dyn ReadTx, pair: &Pair, twin: &Twin) -> Resul
         if !out.iter().any(|t| &t.name == declared) {
             out.push(Trigger { name: declared.clone(), state: "missing".into(), ..Trigger::default() });
         }
+    }
+    if reversed {
+        let params = [Param::Int(written.oid), Param::Text(Some(format!("{REVERSE}_truncate")))];
+        let lacking = tx.texts(LACKING, &params).await?;
+        out.extend(lacking.into_iter().flatten().map(|leaf| Trigger {
+            name: format!("{REVERSE}_truncate on {leaf}"),
+            state: "missing".into(),
+            events: vec!["TRUNCATE".into()],
+            ..Trigger::default()
+        }));
     }
     Ok(out)
 }

@@ -95,7 +95,7 @@ impl Coming {
         format!("do {}", literal(&block))
     }
 
-    fn relation(&self, parent: &Table) -> String {
+    pub(crate) fn relation(&self, parent: &Table) -> String {
         let schema = Relation::parse(&parent.relation).schema;
         Relation { schema, name: self.name.clone() }.to_string()
     }

@@ -157,8 +157,8 @@ struct State {
     why: Option<String>,
 }
 
-// Everything that a write could pass by, or that lets rows appear without one.
-const STATE: &str = "
+/// Relations of a pair with the marks' triggers that count: `$1` to `$4` are the tables' and their functions' oids.
+const MARKS: &str = "
 with recursive tree as (
   select $2::oid as oid
   union all
@@ -171,7 +171,10 @@ marks as (
          string_agg(format('%s %s %s %s', t.tgname, t.oid, t.xmin, t.tgfoid), ',' order by t.tgname) as text
   from side s join pg_trigger t on t.tgrelid = s.oid
   where t.tgfoid = s.fn and t.tgenabled = 'A' and t.tgqual is null and t.tgattr = ''::int2vector
-  group by t.tgrelid)
+  group by t.tgrelid)";
+
+// Everything that a write could pass by, or that lets rows appear without one.
+const STATE: &str = "
 select c.relname as name, c.oid::bigint as oid, coalesce(m.row, 0) as row, coalesce(m.truncate, 0) as truncate,
        case when c.relkind = 'f' then 'a foreign table, whose writes nobody here sees'
             when c.relpersistence = 'u' then 'unlogged: a crash empties it'
@@ -181,6 +184,33 @@ select c.relname as name, c.oid::bigint as oid, coalesce(m.row, 0) as row, coale
          (select string_agg(format('%s %s %s %s', a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated), ',' order by a.attnum)
           from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped))) as what
 from side s join pg_class c on c.oid = s.oid left join marks m on m.tgrelid = c.oid";
+
+/// One text as long as every write on both sides is marked by the same triggers and functions, else NULL. Of what
+/// [`installed`] looks at only that which can change between a comparison and a lock: others wait while it is asked.
+pub(crate) fn fingerprint(pair: &Pair, columns: &Columns, layout: &Layout) -> String {
+    let legacy = pair.legacy.as_ref().map_or(0, |l| l.oid);
+    let twin = pair.partitioned.oid;
+    let expected = literal(&body(columns, layout));
+    let function = |name: String| {
+        format!(
+            "(select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'midwatch' \
+             and p.proname = {} and p.prosecdef and p.prosrc = {expected})",
+            literal(&name)
+        )
+    };
+    let marks = MARKS
+        .replace("$1", &legacy.to_string())
+        .replace("$2", &twin.to_string())
+        .replace("$3", &function(format!("mark_legacy_{legacy}")))
+        .replace("$4", &function(format!("mark_twin_{twin}")));
+    format!(
+        "{marks} select case when bool_and(m.row = 1 and m.truncate = 1) then md5(concat_ws(';', \
+         string_agg(format('%s %s %s', c.oid, c.relfilenode, m.text), ';' order by c.oid), \
+         (select string_agg(p.oid || ' ' || p.xmin, ' ' order by p.oid) from pg_proc p where p.oid in (select fn from side)), \
+         (select relfilenode from pg_class where oid = to_regclass('midwatch.marks')))) end \
+         from side s join pg_class c on c.oid = s.oid left join marks m on m.tgrelid = c.oid"
+    )
+}
 
 #[derive(Deserialize)]
 struct Ours {
@@ -228,7 +258,7 @@ pub(crate) async fn installed(
             Some(f) => params.push(Param::Int(f.oid)),
         }
     }
-    let states: Vec<State> = tx.fetch(STATE, &params).await?;
+    let states: Vec<State> = tx.fetch(&format!("{MARKS}{STATE}"), &params).await?;
     let mut print = BTreeMap::new();
     for s in states {
         let why = match (s.why, s.row, s.truncate) {

@@ -160,7 +160,6 @@ impl Mirror {
         // The last of the BEFORE triggers: what it sees is what will be written.
         let before = Ident(&format!("zz_{name}_moves")).to_string();
         let after = Ident(name).to_string();
-        let truncate = Ident(&format!("{name}_truncate")).to_string();
         let mut out = vec![
             format!(
                 "CREATE OR REPLACE TRIGGER {before} BEFORE UPDATE ON {from} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
@@ -172,14 +171,21 @@ impl Mirror {
             format!("ALTER TABLE {from} ENABLE ALWAYS TRIGGER {before}"),
             format!("ALTER TABLE {from} ENABLE ALWAYS TRIGGER {after}"),
         ];
-        for table in std::iter::once(from.to_string()).chain(leaves.iter().cloned()) {
-            out.push(format!(
-                "CREATE OR REPLACE TRIGGER {truncate} AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
-            ));
-            out.push(format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {truncate}"));
-        }
+        let tables = std::iter::once(from.to_string()).chain(leaves.iter().cloned());
+        out.extend(tables.flat_map(|table| truncate_triggers(function, name, &table)));
         out
     }
+}
+
+/// TRUNCATE fires those of the very table that it names: each partition has its own.
+pub(crate) fn truncate_triggers(function: &str, name: &str, table: &str) -> [String; 2] {
+    let truncate = Ident(&format!("{name}_truncate"));
+    [
+        format!(
+            "CREATE OR REPLACE TRIGGER {truncate} AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+        ),
+        format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {truncate}"),
+    ]
 }
 
 fn create(function: &str, attributes: &str, body: &str) -> String {

@@ -16,9 +16,6 @@ use crate::engine::tables::Table;
 use crate::engine::twin::{Standing, marker, standing};
 use crate::engine::{Class, Error, Result};
 
-/// Runs looked through for the one that switched.
-const RUNS: u32 = 1_000;
-
 /// The run that switched these twins.
 pub(in crate::ops) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord> {
     let mut wanted = Vec::new();
@@ -39,13 +36,10 @@ pub(in crate::ops) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<R
     if wanted.is_empty() {
         return Err(refused("nothing is switched over here".into()));
     }
-    let runs = journal::runs(cx.cx.facts, RUNS, None).await?.runs;
-    let switched =
-        |r: &&RunRecord| r.operation == "switchover" && r.rows_applied > 0 && r.undone_by.is_none();
-    for run in runs.iter().filter(switched) {
+    for run in journal::standing_runs(cx.cx.facts, "switchover").await? {
         let set: Vec<_> = named(cx.profile(), &run.name).into_iter().map(Twin::name).collect();
         if set == wanted {
-            return Ok(run.clone());
+            return Ok(run);
         }
         if set.iter().any(|t| wanted.contains(t)) {
             let what = format!("run {} switched {} together: they go back together", run.id, set.join(", "));
@@ -61,9 +55,14 @@ fn refused(what: String) -> Error {
     Error::new(Class::Refused, what)
 }
 
+/// The view that answers to the twin's old name.
+fn answering(couple: &Couple<'_>) -> Relation {
+    let schema = Relation::parse(&couple.partitioned.relation).schema;
+    Relation { schema, name: Relation::parse(&couple.twin.partitioned).name }
+}
+
 fn part(couple: &Couple<'_>, plan: &Plan) -> Part {
-    let live = Relation::parse(&couple.partitioned.relation);
-    let twin = Relation { schema: live.schema.clone(), name: Relation::parse(&couple.twin.partitioned).name };
+    let (live, twin) = (Relation::parse(&couple.partitioned.relation), answering(couple));
     let id = format!("prepare/{}", couple.twin.name());
     let unprepare = plan.steps.iter().find(|s| s.id == id).map(|s| s.back.clone()).unwrap_or_default();
     Part {
@@ -174,10 +173,16 @@ async fn since(
 ) -> Result<Vec<Preflight>> {
     let now = super::carry::of(cx, &couple.partitioned, &couple.legacy, vec![]).await?;
     let begun = |start: String| switched.iter().any(|s| s.to_lowercase().starts_with(&start.to_lowercase()));
-    let answering = Relation::parse(&couple.twin.partitioned).name;
     let mut new: Vec<String> = Vec::new();
+    // The view that answers to the twin's old name has the columns of then.
+    let answering = answering(couple);
+    let view = switched.iter().find(|s| s.starts_with(&format!("create view {answering} ")));
+    let view = view.map_or("", String::as_str);
+    let came = |c: &&String| !view.contains(&Ident(c).to_string());
+    new.extend(couple.columns.missing_in_legacy.iter().filter(came).map(|c| format!("column {c}")));
     let views = now.views.iter().filter(|v| {
-        Relation::parse(&v.name).name != answering && !begun(format!("create or replace view {} ", v.name))
+        Relation::parse(&v.name).name != answering.name
+            && !begun(format!("create or replace view {} ", v.name))
     });
     new.extend(views.map(|v| format!("view {}", v.name)));
     new.extend(now.referrers.iter().map(|k| format!("{} of {}", k.name, k.table)));

@@ -199,11 +199,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
         ]);
         out.said.push(format!("{} numbers its {} itself", live.brief(), n.column));
     }
-    let function = Relation {
-        schema: live.schema.clone(),
-        name: format!("midwatch_reverse_{}", Relation::parse(&couple.twin.legacy).name),
-    }
-    .to_string();
+    let function = couple.reverse_function().to_string();
     let leaves: Vec<String> = couple.layout.leaves.iter().map(|l| l.relation.clone()).collect();
     let mirror = reverse(cx, couple, &part.names).await?;
     let triggers = super::switch::unprepared(live, &leaves, &function);

@@ -11,7 +11,8 @@ use crate::engine::ports::ReadOptions;
 use crate::engine::tables::{Table, Trigger};
 use crate::engine::twin::Standing;
 use crate::engine::twin::catalog::{self, Column, sequences};
-use crate::engine::twin::coming::coming;
+use crate::engine::twin::coming::{Coming, coming};
+use crate::engine::twin::mirror::{REVERSE, truncate_triggers};
 use crate::engine::{Error, Result};
 
 /// How a row of the written side comes to be as its copy says.
@@ -219,14 +220,15 @@ impl<'c> Mend<'c> {
                 }
             })
             .collect();
-        let lacks = if self.onto.oid == self.couple.partitioned.oid {
-            &self.couple.columns.missing_in_partitioned
+        // A legacy table may well lack what its successor has got; a twin must not lack what it is to take over.
+        let (lacks, ready) = if self.onto.oid == self.couple.partitioned.oid {
+            (&self.couple.columns.missing_in_partitioned, Ready::Fail)
         } else {
-            &self.couple.columns.missing_in_legacy
+            (&self.couple.columns.missing_in_legacy, Ready::Warn)
         };
         if !lacks.is_empty() {
             let text = format!("{relation} lacks columns, which are not copied: {}", lacks.join(", "));
-            out.push(Preflight::new("columns", Ready::Fail, text));
+            out.push(Preflight::new("columns", ready, text));
         }
         let secret: Vec<_> =
             columns.iter().filter(|c| self.secrets.contains(&c.name)).map(|c| &c.name[..]).collect();
@@ -456,6 +458,14 @@ impl Parts {
             return Ok(());
         }
         let names: Vec<_> = coming.iter().map(|c| c.name.as_str()).collect();
+        let statements = |c: &Coming| {
+            let mut out = c.statements(parent);
+            if couple.standing == Standing::Switched {
+                let function = couple.reverse_function().to_string();
+                out.extend(truncate_triggers(&function, REVERSE, &c.relation(parent)));
+            }
+            out
+        };
         let table = Table::find(cx, &parent.relation).await?;
         self.preflight.push(table.privilege(
             &parent.relation,
@@ -468,7 +478,7 @@ impl Parts {
             format!("{}: partitions {}", parent.relation, names.join(", ")),
             vec![lock(&parent.relation, "SHARE UPDATE EXCLUSIVE")],
             (
-                coming.iter().flat_map(|c| c.statements(parent)).collect(),
+                coming.iter().flat_map(statements).collect(),
                 coming.iter().rev().map(|c| c.back(parent)).collect(),
             ),
         );

@@ -134,20 +134,6 @@ pub(in crate::ops) struct Stages<'a> {
     pub(in crate::ops) verify: Vec<Verification>,
 }
 
-/// One text as long as the marker is complete and untouched.
-fn fingerprint(couple: &Couple<'_>) -> String {
-    format!(
-        "with recursive tree as (select {twin}::oid as oid union all select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.oid), \
-         side as (select {legacy}::oid as oid union all select oid from tree), \
-         mark as (select s.oid, count(t.oid) as n, string_agg(format('%s %s %s %s %s', t.tgname, t.oid, t.xmin, p.oid, p.xmin), ',' order by t.tgname) as text \
-         from side s left join pg_trigger t on t.tgrelid = s.oid and t.tgenabled = 'A' and t.tgname in ('midwatch_mark', 'midwatch_mark_truncate') \
-         left join pg_proc p on p.oid = t.tgfoid group by s.oid) \
-         select case when bool_and(n = 2) then md5(string_agg(oid || ' ' || text, ';' order by oid)) end from mark",
-        twin = couple.partitioned.oid,
-        legacy = couple.legacy.oid,
-    )
-}
-
 /// Are both sides equal, all of them and what was written since?
 pub(in crate::ops) fn proof(couple: &Couple<'_>, legacy: &str, twin: &str, marker: bool) -> Proof {
     let pair = couple.pair_as(legacy, twin);
@@ -158,7 +144,7 @@ pub(in crate::ops) fn proof(couple: &Couple<'_>, legacy: &str, twin: &str, marke
             marker::unequal(&pair, &couple.columns, &couple.layout, "$1")
         ),
         marked: format!("select count(*)::text from ({changed}) c"),
-        fingerprint: fingerprint(couple),
+        fingerprint: marker::fingerprint(&couple.pair(), &couple.columns, &couple.layout),
     });
     Proof { name: couple.twin.name().to_owned(), sql: comparison(couple, legacy, twin), since }
 }

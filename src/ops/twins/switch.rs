@@ -61,7 +61,7 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
             Error::new(Class::Refused, what).hint("move the twin into the legacy table's schema first")
         );
     }
-    let function = Relation { schema: live.schema.clone(), name: format!("midwatch_reverse_{}", live.name) };
+    let function = couple.reverse_function();
     for name in [&retired.name, &function.name] {
         if name.len() > NAME {
             let what = format!("the name {name} is too long for the server");
