@@ -20,8 +20,12 @@ fn sample<'r>(report: &'r Report, what: &str) -> &'r [serde_json::Map<String, Va
 }
 
 async fn look(database: &Database, key: &str) -> Report {
+    look_at(&database.url(), key).await
+}
+
+async fn look_at(url: &str, key: &str) -> Report {
     let profile = format!("name = \"p\"\n[[twins]]\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [{key}]\n");
-    let engine = engine(&database.url(), &profile).await;
+    let engine = engine(url, &profile).await;
     engine.observe(&engine.ids()[0], false).await
 }
 
@@ -67,6 +71,24 @@ async fn each_class_is_what_it_is() {
     assert_eq!(of(77)["columns"], serde_json::json!(["a"]));
     assert_eq!(of(77)["partitioned"]["a"], Value::Null);
     assert_eq!(of(15_000)["row"]["partitioned"]["b"], "b15000");
+}
+
+/// New partitions come without the grants of the old ones.
+#[tokio::test]
+async fn whoever_may_read_the_table_but_not_its_partitions_sees_the_same() {
+    let sql = format!(
+        "{MONTHS}
+         create table rest partition of p default;
+         insert into p (id, d) values (60000, '2030-01-01'); insert into t (id, d, a) values (60000, '2030-01-01', 4);
+         delete from p where id in (5, 20000); update p set a = null where id = 77;
+         insert into p (id, d, a, b) select id, d - interval '2 months', a, b from t where id = 25000;
+         do $$ begin create role whole_reader login; exception when duplicate_object or unique_violation then null; end $$;
+         grant select on t, p to whole_reader;"
+    );
+    let database = database(&sql).await;
+    let report = look_at(&database.url().replace("keeper@", "whole_reader@"), "\"id\"").await;
+    assert_eq!(counts(&report), [2, 2, 0, 1, 0], "{report:?}");
+    assert_eq!(counts(&look(&database, "\"id\"").await), [2, 2, 0, 1, 0]);
 }
 
 /// A sum of the server's own record hashes is the same here in two of three cases.

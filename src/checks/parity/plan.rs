@@ -78,12 +78,12 @@ impl Plan<'_> {
     pub(super) fn leaf_sql(&self, leaf: &Leaf, filter: &str) -> String {
         let maxes: Vec<_> = self.sequences.iter().map(SequenceRow::max).collect();
         format!(
-            "select {}::bigint as bucket, {} as range, {}, array[{}]::bigint[] as maxes from only {} where {filter} group by 2",
+            "select {}::bigint as bucket, {} as range, {}, array[{}]::bigint[] as maxes from {} l where {filter} group by 2",
             leaf.slot,
             self.range(),
             self.aggregates(),
             maxes.join(", "),
-            leaf.relation
+            leaf.rows
         )
     }
 }

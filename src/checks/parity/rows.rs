@@ -292,8 +292,8 @@ fn candidates(plan: &Plan<'_>, unit: &Unit<'_>, slots: &[usize], homeless: bool,
     for leaf in leaves {
         let _ = write!(
             both,
-            "\n  union all select {keys}, {digest}, -1 from only {} where {within}",
-            leaf.relation
+            "\n  union all select {keys}, {digest}, -1 from {} l where {within}",
+            leaf.rows
         );
     }
     let texts: Vec<_> = plan.columns.key.iter().map(|k| format!("g.{}::text", Ident(&k.name))).collect();
@@ -314,7 +314,7 @@ fn arrays(keys: &[Vec<Option<String>>], plan: &Plan<'_>) -> Vec<Param> {
 /// The rows of some keys in the legacy table or in one leaf.
 fn lookup(plan: &Plan<'_>, leaf: Option<&Leaf>) -> String {
     let relation = match leaf {
-        Some(leaf) => format!("only {}", leaf.relation),
+        Some(leaf) => leaf.rows.clone(),
         None => plan.legacy.map(|l| l.relation.clone()).unwrap_or_default(),
     };
     let partition = leaf.map_or("null".into(), |l| literal(plan.layout.slots.get(l.slot).map_or("", |s| s)));

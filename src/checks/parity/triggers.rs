@@ -36,8 +36,12 @@ order by t.tgname";
 
 // A partition that came after the switch, or from elsewhere: it does not inherit a trigger of statements.
 const LACKING: &str = "
-select c.relname::text from pg_partition_tree($1::oid::regclass) t join pg_class c on c.oid = t.relid
-where t.level > 0 and t.isleaf
+with recursive tree as (
+  select i.inhrelid from pg_inherits i where i.inhparent = $1::oid
+  union all
+  select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.inhrelid)
+select c.relname::text from tree t join pg_class c on c.oid = t.inhrelid
+where c.relkind <> 'p'
   and not exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgname = $2 and g.tgenabled = 'A')
 order by 1";
 
@@ -64,11 +68,12 @@ pub(super) async fn read(tx: &mut dyn ReadTx, pair: &Pair, twin: &Twin) -> Resul
             out.push(Trigger { name: declared.clone(), state: "missing".into(), ..Trigger::default() });
         }
     }
-    if reversed {
-        let params = [Param::Int(written.oid), Param::Text(Some(format!("{REVERSE}_truncate")))];
+    let ours = format!("{REVERSE}_truncate");
+    if reversed && rows.iter().any(|r| r.name == ours) {
+        let params = [Param::Int(written.oid), Param::from(ours.as_str())];
         let lacking = tx.texts(LACKING, &params).await?;
         out.extend(lacking.into_iter().flatten().map(|leaf| Trigger {
-            name: format!("{REVERSE}_truncate on {leaf}"),
+            name: format!("{ours} on {leaf}"),
             state: "missing".into(),
             events: vec!["TRUNCATE".into()],
             ..Trigger::default()

@@ -15,6 +15,8 @@ use crate::engine::ports::{Param, ReadTx};
 pub(crate) struct Leaf {
     pub(crate) oid: i64,
     pub(crate) relation: String,
+    /// Its rows, as FROM takes them; an alias follows.
+    pub(crate) rows: String,
     /// Index of its first-level partition.
     pub(crate) slot: usize,
 }
@@ -69,6 +71,20 @@ struct Node {
     name: String,
     leaf: bool,
     bound: Option<String>,
+    /// What tells its rows from others', where only the whole table may be read.
+    within: Option<String>,
+}
+
+impl Node {
+    /// Who may read a table may read its partitions' rows, but a partition by its own name only with a grant of its own.
+    fn rows(&self, whole: &str) -> String {
+        match &self.within {
+            None => format!("only {}", self.relation),
+            Some(within) => {
+                format!("(select * from {whole} where tableoid = {}::oid and ({within}))", self.oid)
+            }
+        }
+    }
 }
 
 const STRATEGY: &str = "
@@ -87,7 +103,9 @@ with recursive tree as (
   select i.inhrelid, i.inhparent from pg_inherits i join tree t on i.inhparent = t.inhrelid)
 select c.oid::bigint as oid, t.inhparent::bigint as parent, format('%I.%I', n.nspname, c.relname) as relation,
        c.relname as name, c.relkind <> 'p' as leaf,
-       case when t.inhparent = $1::oid then pg_get_expr(c.relpartbound, c.oid) end as bound
+       case when t.inhparent = $1::oid then pg_get_expr(c.relpartbound, c.oid) end as bound,
+       case when not has_table_privilege(c.oid, 'select') and has_table_privilege($1::oid, 'select')
+            then coalesce(pg_get_partition_constraintdef(c.oid), 'true') end as within
 from tree t join pg_class c on c.oid = t.inhrelid join pg_namespace n on n.oid = c.relnamespace
 order by length(c.relname), c.relname";
 
@@ -107,7 +125,12 @@ pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout>
     let mut leaves: Vec<Leaf> = nodes
         .iter()
         .filter(|n| n.leaf)
-        .filter_map(|n| Some(Leaf { oid: n.oid, relation: n.relation.clone(), slot: slot_of(n)? }))
+        .filter_map(|n| Some(Leaf {
+                oid: n.oid,
+                relation: n.relation.clone(),
+                rows: n.rows(&table.relation),
+                slot: slot_of(n)?,
+            }))
         .collect();
     let mut out = Layout {
         slots: firsts.iter().map(|f| f.name.clone()).collect(),
@@ -130,7 +153,12 @@ pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout>
             out.slots = vec![table.relation.clone()];
             out.oids = vec![table.oid];
             out.bounds = vec![String::new()];
-            leaves = vec![Leaf { oid: table.oid, relation: table.relation.clone(), slot: 0 }];
+            leaves = vec![Leaf {
+                oid: table.oid,
+                relation: table.relation.clone(),
+                rows: format!("only {}", table.relation),
+                slot: 0,
+            }];
         }
         Some(s) => {
             let bounds: Vec<&str> = firsts.iter().map(|f| f.bound.as_deref().unwrap_or_default()).collect();
