@@ -73,6 +73,24 @@ async fn each_class_is_what_it_is() {
     assert_eq!(of(15_000)["row"]["partitioned"]["b"], "b15000");
 }
 
+#[tokio::test]
+async fn a_key_without_a_unique_index_is_said() {
+    let sql = "create table t (id int, v int); create table p (id int, v int) partition by range (id);
+               create table p1 partition of p for values from (0) to (10);
+               insert into t values (1, 1), (1, 2); insert into p values (1, 2), (1, 1);";
+    let database = database(sql).await;
+    let keys = |report: &Report| report.findings.iter().filter(|f| f.what() == "key").count();
+    let report = look(&database, "\"id\"").await;
+    assert_eq!((counts(&report), keys(&report)), ([0; 5], 1), "{report:?}");
+    database
+        .owner()
+        .await
+        .execute_script("delete from t where v = 2; delete from p where v = 2; create unique index on t (id)")
+        .await
+        .unwrap();
+    assert_eq!(keys(&look(&database, "\"id\"").await), 0);
+}
+
 /// New partitions come without the grants of the old ones.
 #[tokio::test]
 async fn whoever_may_read_the_table_but_not_its_partitions_sees_the_same() {

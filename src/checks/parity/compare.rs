@@ -92,6 +92,7 @@ impl<'a> Comparison<'a> {
         unfinished: Option<Unfinished>,
     ) -> Result<Report> {
         let triggers = triggers::read(&mut *tx, self.pair, self.plan.twin).await?;
+        let key_not_unique = self.loose_key(&mut *tx).await?;
         let mut tally = Tally::default();
         if let Some(piece) = self.seals.open(&self.plan) {
             if !piece.is_empty() {
@@ -101,7 +102,7 @@ impl<'a> Comparison<'a> {
         } else {
             (tx, source) = self.chunks(tx, source, unfinished, &mut tally).await?;
         }
-        let mut facts = self.facts(&tally);
+        let mut facts = Facts { key_not_unique, ..self.facts(&tally) };
         let samples = self.rows(&source, &mut tally, &mut facts).await?;
         let taken = source.taken().clone();
         if !self.cx.quick && !self.progress.readings.iter().any(|r| r.resumed) {
@@ -116,6 +117,13 @@ impl<'a> Comparison<'a> {
         let coverage = self.plan.layout.coverage(&mut *tx).await?;
         drop(tx);
         Ok(self.report(id, &facts, &coverage, samples))
+    }
+
+    async fn loose_key(&self, tx: &mut dyn ReadTx) -> Result<Option<String>> {
+        let (Some(legacy), key) = (self.plan.legacy, &self.plan.columns.key) else { return Ok(None) };
+        let names: Vec<String> = key.iter().map(|k| k.name.clone()).collect();
+        let loose = !key.is_empty() && !catalog::unique(tx, legacy, &names).await?;
+        Ok(loose.then(|| names.join(", ")))
     }
 
     fn keep(&self, facts: &mut Facts, proof: &crate::engine::twin::proof::Proof) {

@@ -155,6 +155,9 @@ pub struct Facts {
     pub not_classified: u64,
     /// Partitions that differ and whose rows were not read one by one.
     pub partitions_not_read: u64,
+    /// The key, where no unique index of the legacy table is behind it.
+    #[serde(default)]
+    pub key_not_unique: Option<String>,
 }
 
 impl Facts {

@@ -38,6 +38,12 @@ pub(super) fn of(
     if facts.legacy_rows.is_some() {
         out.counts(facts, facts.compared.contains("not compared"));
         out.sums(facts);
+        if let Some(key) = &facts.key_not_unique {
+            let message = format!(
+                "no unique index on ({key}) of the legacy table: rows of one key are told apart by what they hold only"
+            );
+            out.push("key", Severity::Warning, message, None, vec![]);
+        }
         out.columns(columns);
         out.triggers(&facts.triggers);
         out.sequences(facts);

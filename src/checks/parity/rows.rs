@@ -290,11 +290,7 @@ fn candidates(plan: &Plan<'_>, unit: &Unit<'_>, slots: &[usize], homeless: bool,
         "select {keys}, {digest} as \"mw:h\", 1 as \"mw:n\" from {legacy} where {within} and {belongs}"
     );
     for leaf in leaves {
-        let _ = write!(
-            both,
-            "\n  union all select {keys}, {digest}, -1 from {} l where {within}",
-            leaf.rows
-        );
+        let _ = write!(both, "\n  union all select {keys}, {digest}, -1 from {} l where {within}", leaf.rows);
     }
     let texts: Vec<_> = plan.columns.key.iter().map(|k| format!("g.{}::text", Ident(&k.name))).collect();
     let names = key_list(plan, "b.");

@@ -131,6 +131,18 @@ pub(crate) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<Table> {
     Ok(Table { relation: resolved.relation, oid: resolved.oid, columns })
 }
 
+const UNIQUE: &str = "
+select exists (select from pg_index i where i.indrelid = $1::oid and i.indisunique and i.indisvalid and i.indpred is null
+  and i.indexprs is null and (select array_agg(a.attname::text order by a.attname) from pg_attribute a
+      where a.attrelid = i.indrelid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))
+    <@ $2::text[])::text";
+
+/// Does an index see to it that no two rows have the same key?
+pub(crate) async fn unique(tx: &mut dyn ReadTx, table: &Table, key: &[String]) -> Result<bool> {
+    let params = [Param::Int(table.oid), Param::Texts(key.to_vec())];
+    Ok(tx.texts(UNIQUE, &params).await?.pop().flatten().as_deref() == Some("true"))
+}
+
 /// How the two tables' columns relate, by name.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Columns {

@@ -125,12 +125,14 @@ pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout>
     let mut leaves: Vec<Leaf> = nodes
         .iter()
         .filter(|n| n.leaf)
-        .filter_map(|n| Some(Leaf {
+        .filter_map(|n| {
+            Some(Leaf {
                 oid: n.oid,
                 relation: n.relation.clone(),
                 rows: n.rows(&table.relation),
                 slot: slot_of(n)?,
-            }))
+            })
+        })
         .collect();
     let mut out = Layout {
         slots: firsts.iter().map(|f| f.name.clone()).collect(),
