@@ -1,6 +1,7 @@
 //! `cleanup`: after a switchover has proved itself, the retired tables go: first away, later for good.
 
 use super::twins::cleanup::{draft, offers};
+use super::twins::stages;
 use crate::engine::Result;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
 use crate::engine::ports::Fut;
@@ -22,13 +23,10 @@ static SPEC: OpSpec = OpSpec {
             name: "accept",
             about: "foreign_key: constraints of other tables that go with them; cascade: what else does",
         },
-        ParamSpec { name: "lock_timeout", about: "milliseconds that one attempt waits for its locks (60)" },
-        ParamSpec { name: "budget", about: "milliseconds that the locks may be held (250)" },
-        ParamSpec { name: "attempts", about: "attempts before it is postponed (12)" },
-        ParamSpec {
-            name: "patience",
-            about: "how long to wait for whoever holds a table for long: 30s, 10m (10m)",
-        },
+        stages::LOCK_TIMEOUT,
+        stages::BUDGET,
+        stages::ATTEMPTS,
+        stages::PATIENCE,
     ],
     bootstraps: false,
     many: true,

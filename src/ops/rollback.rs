@@ -1,6 +1,6 @@
 //! `rollback`: a switchover taken back, with everything that was written since.
 
-use super::twins::{rollback_draft, rollback_of, switched_offers};
+use super::twins::{rollback_draft, rollback_of, stages, switched_offers};
 use crate::engine::Result;
 use crate::engine::journal::RunRecord;
 use crate::engine::operation::{ALL, Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
@@ -14,22 +14,16 @@ static SPEC: OpSpec = OpSpec {
     about: "take a switchover back, with everything that was written since",
     risk: Risk::Reversible,
     params: &[
-        ParamSpec { name: "monitor", about: "how long to look on afterwards: 30s, 10m, 2h (10s)" },
-        ParamSpec {
-            name: "marker",
-            about: "no: without write markers, compare everything while writers wait",
-        },
-        ParamSpec { name: "lock_timeout", about: "milliseconds that one attempt waits for its locks (60)" },
-        ParamSpec { name: "budget", about: "milliseconds that the locks may be held (250)" },
-        ParamSpec { name: "attempts", about: "attempts before it is postponed (12)" },
-        ParamSpec {
-            name: "patience",
-            about: "how long to wait for whoever holds a table for long: 30s, 10m (10m)",
-        },
+        stages::MONITOR,
+        stages::MARKER,
+        stages::LOCK_TIMEOUT,
+        stages::BUDGET,
+        stages::ATTEMPTS,
+        stages::PATIENCE,
         ParamSpec { name: "accept", about: "since: what hangs on the live table only since the switch" },
-        ParamSpec { name: "before", about: "a command to run right before it" },
-        ParamSpec { name: "after", about: "a command to run right after it" },
-        ParamSpec { name: "hook_timeout", about: "how long such a command may take: 30s, 10m (60s)" },
+        stages::BEFORE,
+        stages::AFTER,
+        stages::HOOK_TIMEOUT,
     ],
     bootstraps: false,
     many: true,

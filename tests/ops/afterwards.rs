@@ -63,3 +63,17 @@ async fn a_finished_run_that_is_resumed_says_what_it_had_done() {
     let (code, value) = world.json(&["resume", id]);
     assert_eq!((code, &value["run"]["rows_applied"]), (0, &Value::from(1)), "{value:#}");
 }
+
+#[tokio::test]
+async fn nothing_of_ours_is_left_when_the_retired_table_is_dropped() {
+    let world = shop().await;
+    let ours = "select count(*)::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace \
+                where n.nspname = 'public' and p.proname like 'midwatch%'";
+    assert_eq!(world.value(ours).await, "1");
+    applied(&world, &QUIET);
+    let accepted = ["cleanup", "--set", "backup=make", "--set", "accept=foreign_key,constraint,cascade"];
+    applied(&world, &accepted);
+    let plan = world.plan("p.json", &["cleanup", "--set", "quiet=0", "--set", "accept=cascade"]);
+    assert_eq!(world.applied("p.json", &plan)["rows_applied"], plan["rows"], "{plan:#}");
+    assert_eq!(world.value(ours).await, "0");
+}

@@ -28,16 +28,9 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
-    fn new_value(&self, name: &str) -> String {
-        let value = format!("NEW.{}", Ident(name));
-        match self.columns.iter().find(|c| c.name == name).and_then(|c| c.cast.as_deref()) {
-            Some(cast) => format!("({value})::{cast}"),
-            None => value,
-        }
-    }
-
-    fn old_value(&self, name: &str) -> String {
-        let value = format!("OLD.{}", Ident(name));
+    /// A column of `NEW` or `OLD`, as the written side holds it.
+    fn value(&self, side: &str, name: &str) -> String {
+        let value = format!("{side}.{}", Ident(name));
         match self.columns.iter().find(|c| c.name == name).and_then(|c| c.cast.as_deref()) {
             Some(cast) => format!("({value})::{cast}"),
             None => value,
@@ -51,7 +44,7 @@ impl Mirror {
 
     /// The row that was, on the written side.
     fn old_row(&self) -> String {
-        let one = |k: &&String| format!("{} = {}", Ident(k), self.old_value(k));
+        let one = |k: &&String| format!("{} = {}", Ident(k), self.value("OLD", k));
         self.identity().iter().map(one).collect::<Vec<_>>().join(" AND ")
     }
 
@@ -89,7 +82,7 @@ impl Mirror {
 
     fn upsert(&self) -> String {
         let names: Vec<_> = self.columns.iter().map(|c| Ident(&c.name).to_string()).collect();
-        let values: Vec<_> = self.columns.iter().map(|c| self.new_value(&c.name)).collect();
+        let values: Vec<_> = self.columns.iter().map(|c| self.value("NEW", &c.name)).collect();
         let key: Vec<_> = self.key.iter().map(|k| Ident(k).to_string()).collect();
         let sets: Vec<_> = self
             .columns
@@ -129,7 +122,7 @@ impl Mirror {
         let sets: Vec<_> = self
             .columns
             .iter()
-            .map(|c| format!("{} = {}", Ident(&c.name), self.new_value(&c.name)))
+            .map(|c| format!("{} = {}", Ident(&c.name), self.value("NEW", &c.name)))
             .collect();
         let same: Vec<_> = self.identity().iter().map(|k| format!("t.{0} = r.{0}", Ident(k))).collect();
         let body = format!(

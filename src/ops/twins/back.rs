@@ -61,18 +61,26 @@ fn answering(couple: &Couple<'_>) -> Relation {
     Relation { schema, name: Relation::parse(&couple.twin.partitioned).name }
 }
 
-fn part(couple: &Couple<'_>, plan: &Plan) -> Part {
-    let (live, twin) = (Relation::parse(&couple.partitioned.relation), answering(couple));
-    let id = format!("prepare/{}", couple.twin.name());
-    let unprepare = plan.steps.iter().find(|s| s.id == id).map(|s| s.back.clone()).unwrap_or_default();
+/// A twin after its switch.
+pub(super) fn part(couple: &Couple<'_>) -> Part {
     Part {
-        names: Names { live, twin, retired: Relation::parse(&couple.legacy.relation) },
+        names: Names {
+            live: Relation::parse(&couple.partitioned.relation),
+            twin: answering(couple),
+            retired: Relation::parse(&couple.legacy.relation),
+        },
         belongings: Belongings::default(),
         prepare: vec![],
-        unprepare,
+        unprepare: vec![],
         carried: Carried::default(),
         views: vec![],
     }
+}
+
+/// What the switch had prepared, taken away as its plan says.
+fn unprepared(couple: &Couple<'_>, plan: &Plan) -> Vec<String> {
+    let id = format!("prepare/{}", couple.twin.name());
+    plan.steps.iter().find(|s| s.id == id).map(|s| s.back.clone()).unwrap_or_default()
 }
 
 /// The plan of the way back.
@@ -91,8 +99,9 @@ pub(in crate::ops) async fn rollback_draft(
     if let Some(other) = couples.iter().find(|c| c.standing != Standing::Switched) {
         return Err(refused(format!("{} is not switched over any more", other.twin.name())));
     }
-    let mut switch = Switch { parts: couples.iter().map(|c| part(c, &plan)).collect() };
-    for p in &mut switch.parts {
+    let mut switch = Switch { parts: couples.iter().map(part).collect() };
+    for (couple, p) in couples.iter().zip(&mut switch.parts) {
+        p.unprepare = unprepared(couple, &plan);
         p.views.push(p.names.twin.brief());
     }
     // Those that the switch made again are made again.

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::carry::{Belongings, Carried, Key, Names};
+use super::back::part;
+use super::carry::{Carried, Key};
 use super::ready::Accepted;
 use super::stages::{Asked, Stages, duration};
 use super::switch::{Part, Switch, reverse};
@@ -86,19 +87,6 @@ async fn backup(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Preflight> {
     }
     let text = format!("{} of run {}, {:.1} h old, intact; {proof}", f.body.file, f.run, f.age_h);
     Ok(Preflight::new("backup", Ready::Ok, text))
-}
-
-fn part(couple: &Couple<'_>) -> Part {
-    let live = Relation::parse(&couple.partitioned.relation);
-    let twin = Relation { schema: live.schema.clone(), name: Relation::parse(&couple.twin.partitioned).name };
-    Part {
-        names: Names { live, twin, retired: Relation::parse(&couple.legacy.relation) },
-        belongings: Belongings::default(),
-        prepare: vec![],
-        unprepare: vec![],
-        carried: Carried::default(),
-        views: vec![],
-    }
 }
 
 #[derive(Deserialize)]
@@ -360,6 +348,12 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
         ));
         let cascade = if reached.is_empty() { "" } else { " cascade" };
         statements.push(format!("drop table {table}{cascade}"));
+        let (ours, theirs) = idle(cx, oid).await?;
+        statements.extend(ours.iter().map(|f| format!("drop function {f}")));
+        if !theirs.is_empty() {
+            let text = format!("{name}: nothing fires {} any more; they stay", theirs.join(", "));
+            preflight.push(Preflight::new("functions", Ready::Ok, text));
+        }
         locks.push(lock(&table.brief(), "ACCESS EXCLUSIVE"));
         changes.push(format!(
             "{} goes for good: about {} rows, {}",
@@ -374,6 +368,7 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
     }
     let names: Vec<_> = twins.iter().map(|t| t.name()).collect();
     preflight.push(backup(cx, &names).await?);
+    let count = statements.len() as u64;
     Ok(Draft {
         why: format!("nobody has missed the tables of {} since they were put away", names.join(", ")),
         changes,
@@ -394,10 +389,26 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
         preflight,
         verify,
         rows: vec![],
-        unit: Unit::Twins,
-        count: twins.len() as u64,
+        unit: Unit::Statements,
+        count,
         undoes: None,
     })
+}
+
+/// Trigger functions that this table alone uses: those that we made, and others.
+async fn idle(cx: &PlanCx<'_>, oid: i64) -> Result<(Vec<String>, Vec<String>)> {
+    #[derive(Deserialize)]
+    struct Function {
+        name: String,
+        ours: bool,
+    }
+    let sql = "select distinct p.oid::regprocedure::text as name, p.proname like 'midwatch\\_sync\\_%' as ours \
+               from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = $1::oid and not t.tgisinternal \
+               and not exists (select from pg_trigger o where o.tgfoid = p.oid and o.tgrelid <> t.tgrelid) order by 1";
+    let found: Vec<Function> = cx.cx.read().await?.fetch(sql, &[Param::Int(oid)]).await?;
+    let (ours, theirs): (Vec<_>, Vec<_>) = found.into_iter().partition(|f| f.ours);
+    let names = |list: Vec<Function>| list.into_iter().map(|f| f.name).collect();
+    Ok((names(ours), names(theirs)))
 }
 
 /// Has it been away for long enough, by the server's clock?

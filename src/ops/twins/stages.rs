@@ -6,11 +6,41 @@ use super::Couple;
 use super::mend::comparison;
 use super::switch::Switch;
 use crate::engine::ident::{Ident, literal};
-use crate::engine::operation::{Params, PlanCx, lock};
+use crate::engine::operation::{ParamSpec, Params, PlanCx, lock};
 use crate::engine::plan::{Action, Lock, Preflight, Ready, Step, Verification};
 use crate::engine::switch::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
 use crate::engine::twin::marker::{self, Watch};
 use crate::engine::{Error, Result};
+
+/// How long to look on.
+pub(in crate::ops) const MONITOR: ParamSpec =
+    ParamSpec { name: "monitor", about: "how long to look on afterwards: 30s, 10m, 2h (10s)" };
+/// What is compared inside the locks.
+pub(in crate::ops) const MARKER: ParamSpec =
+    ParamSpec { name: "marker", about: "no: without write markers, compare everything while writers wait" };
+/// How long one attempt waits for a lock.
+pub(in crate::ops) const LOCK_TIMEOUT: ParamSpec =
+    ParamSpec { name: "lock_timeout", about: "milliseconds that one attempt waits for its locks (60)" };
+/// How long the locks may be held.
+pub(in crate::ops) const BUDGET: ParamSpec =
+    ParamSpec { name: "budget", about: "milliseconds that the locks may be held (250)" };
+/// How often.
+pub(in crate::ops) const ATTEMPTS: ParamSpec =
+    ParamSpec { name: "attempts", about: "attempts before it is postponed (12)" };
+/// How long somebody in the way is waited for.
+pub(in crate::ops) const PATIENCE: ParamSpec = ParamSpec {
+    name: "patience",
+    about: "how long to wait for whoever holds a table for long: 30s, 10m (10m)",
+};
+/// A command right before the swap.
+pub(in crate::ops) const BEFORE: ParamSpec =
+    ParamSpec { name: "before", about: "a command to run right before the swap" };
+/// A command right after it.
+pub(in crate::ops) const AFTER: ParamSpec =
+    ParamSpec { name: "after", about: "a command to run right after it" };
+/// How long either may take.
+pub(in crate::ops) const HOOK_TIMEOUT: ParamSpec =
+    ParamSpec { name: "hook_timeout", about: "how long such a command may take: 30s, 10m (60s)" };
 
 /// How it was asked for.
 #[derive(Debug, Clone)]
