@@ -9,6 +9,7 @@ mod world;
 mod writers;
 
 mod afterwards;
+mod applications;
 mod blockers;
 mod carried;
 mod contract;

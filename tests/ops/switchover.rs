@@ -15,7 +15,7 @@ pub(crate) async fn ready() -> World {
     world
 }
 
-fn blocking(plan: &Value) -> Vec<String> {
+pub(crate) fn blocking(plan: &Value) -> Vec<String> {
     let bad = |p: &&Value| matches!(p["status"].as_str(), Some("fail" | "unknown"));
     plan["preflight"]
         .as_array()
