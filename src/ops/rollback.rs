@@ -26,7 +26,10 @@ static SPEC: OpSpec = OpSpec {
             name: "patience",
             about: "how long to wait for whoever holds a table for long: 30s, 10m (10m)",
         },
-        ParamSpec { name: "accept", about: "since: what hangs on the live table only since the switch" },
+        ParamSpec {
+            name: "accept",
+            about: "since: what hangs on the live table only since the switch; untried: a way back that no copy could try",
+        },
         ParamSpec { name: "before", about: "a command to run right before it" },
         ParamSpec { name: "after", about: "a command to run right after it" },
         ParamSpec { name: "hook_timeout", about: "how long such a command may take: 30s, 10m (60s)" },

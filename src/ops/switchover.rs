@@ -100,7 +100,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let (more, bytes) = around(cx, &couples).await?;
     preflight.extend(more);
     preflight.extend(stages::backups(cx, &asked, bytes));
-    let tried = trial(cx, &couples, &switch).await;
+    let tried = trial(cx, &couples, &switch, &accepted).await;
     preflight.extend(tried.preflight);
     let rehearsed = rehearsal(cx, name).await;
     let mut out = Stages::new(&couples, &switch, &asked);
@@ -203,6 +203,7 @@ fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight]) -> Preflight {
                 | "sequence"
                 | "parity"
                 | "trial"
+                | "untried"
                 | "publication"
                 | "statements"
         )

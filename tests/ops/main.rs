@@ -14,6 +14,7 @@ mod effects;
 mod guards;
 mod journal;
 mod operators;
+mod owners;
 mod requeue;
 mod roundtrips;
 mod stale;

@@ -5,6 +5,7 @@ use super::firing::{Sides, fire};
 use super::ready::Accepted;
 use super::stages::{Asked, Stages};
 use super::switch::{Part, Switch};
+use super::trial::{UNTRIED, as_ours, lacks};
 use super::{Couple, named};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::journal::{self, RunRecord};
@@ -115,7 +116,7 @@ pub(in crate::ops) async fn rollback_draft(
         preflight.extend(since(cx, couple, &swapped.statements, &accepted).await?);
     }
     preflight.extend(in_the_way(cx, &couples).await?);
-    preflight.push(tried(cx, &couples, &switch, &swapped.back).await);
+    preflight.push(tried(cx, &couples, &switch, &swapped.back, &accepted).await);
     let mut out = Stages::new(&couples, &switch, &asked);
     out.measure("PRE-ROLLBACK", true);
     for couple in &couples {
@@ -217,18 +218,29 @@ async fn in_the_way(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Vec<Prefl
 }
 
 /// The way back, gone in a copy, and the forward sync fired after it.
-async fn tried(cx: &PlanCx<'_>, couples: &[Couple<'_>], switch: &Switch, back: &[String]) -> Preflight {
+async fn tried(
+    cx: &PlanCx<'_>,
+    couples: &[Couple<'_>],
+    switch: &Switch,
+    back: &[String],
+    accepted: &Accepted,
+) -> Preflight {
+    let copy = match super::copy(cx, couples).await {
+        Ok(copy) => copy,
+        Err(e) => {
+            return accepted.unless(UNTRIED, &format!("no copy to try the way back in: {}", e.told()));
+        }
+    };
     let outcome = async {
-        let copy = super::copy(cx, couples).await?;
         for couple in couples {
             let (live, retired) = (&couple.partitioned, &couple.legacy);
             let hangs = super::carry::of(cx, live, retired, vec![]).await?;
             super::trial::publish(&*copy, &live.relation, &hangs.publications).await?;
         }
-        copy.execute(&back.join(";\n")).await?;
+        as_ours(cx, &*copy, back).await?;
         let mut said = Vec::new();
         for (couple, part) in couples.iter().zip(&switch.parts) {
-            copy.execute(&part.unprepare.join(";\n")).await?;
+            as_ours(cx, &*copy, &part.unprepare).await?;
             let table = Table::find(cx, &couple.legacy.relation).await?;
             let sides = Sides {
                 legacy: part.names.live.to_string(),
@@ -251,11 +263,12 @@ async fn tried(cx: &PlanCx<'_>, couples: &[Couple<'_>], switch: &Switch, back: &
             Ready::Ok,
             format!("gone back in a copy, dual writes fired there: {said}"),
         ),
-        Err(e) if e.class == Class::Unobserved => {
-            Preflight::new("trial", Ready::Warn, format!("not tried in a copy: {}", e.message))
-        }
         Err(e) => {
-            Preflight::new("trial", Ready::Fail, format!("in a copy, the way back fails: {}", e.message))
+            let text = format!("in a copy, the way back fails: {}", e.message);
+            match lacks(&*copy) {
+                Some(lacks) => accepted.unless(UNTRIED, &format!("{text}; {lacks}")),
+                None => Preflight::new("trial", Ready::Fail, text),
+            }
         }
     }
 }

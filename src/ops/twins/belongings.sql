@@ -66,7 +66,7 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
               and not exists (select from keys o where o.indrelid = $2::oid and o.indisunique and o.plain and o.columns = k.columns)), '[]') as lost_keys,
   coalesce((select json_agg(pg_get_indexdef(k.indexrelid)) from keys k where k.indrelid = $1::oid and not k.indisunique
               and not exists (select from keys o where o.indrelid = $2::oid and o.columns @> k.columns)), '[]') as indexes,
-  coalesce((select json_agg(json_build_object('name', p.pubname, 'all_tables', p.puballtables, 'via_root', p.pubviaroot,
+  coalesce((select json_agg(json_build_object('name', p.pubname, 'owner', pg_get_userbyid(p.pubowner), 'all_tables', p.puballtables, 'via_root', p.pubviaroot,
                      'columns', to_jsonb(r) ->> 'columns', 'filter', to_jsonb(r) ->> 'filter') order by p.pubname)
             from pg_publication p left join lateral (
               select (select string_agg(quote_ident(a.attname), ', ') from pg_attribute a

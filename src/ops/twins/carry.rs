@@ -114,6 +114,7 @@ pub(in crate::ops) struct Key {
 #[derive(Debug, Clone, Deserialize)]
 pub(in crate::ops) struct Publication {
     pub(in crate::ops) name: String,
+    pub(in crate::ops) owner: String,
     pub(in crate::ops) all_tables: bool,
     pub(in crate::ops) via_root: bool,
     pub(in crate::ops) columns: Option<String>,
