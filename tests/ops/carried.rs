@@ -1,12 +1,15 @@
 //! What hangs on a legacy table: carried over by a switchover, and back to the letter by its rollback.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::Value;
 
 use crate::common::{Database, shared_server, tool};
 use crate::world::World;
 
 /// A shop that no profile of ours knows, its dual writes made by `repair-triggers`.
-async fn shop() -> World {
+pub(crate) async fn shop() -> World {
     let database = Database::empty().await;
     database.owner().await.execute_script(include_str!("shop.sql")).await.unwrap();
     let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ops/shop.toml");
@@ -29,12 +32,12 @@ fn definitions(world: &World) -> String {
     text.lines().filter(|l| !l.contains("restrict ")).collect::<Vec<_>>().join("\n")
 }
 
-fn said<'p>(plan: &'p Value, id: &str) -> Vec<&'p str> {
+pub(crate) fn said<'p>(plan: &'p Value, id: &str) -> Vec<&'p str> {
     let all = plan["preflight"].as_array().unwrap().iter().filter(|p| p["id"] == id);
     all.map(|p| p["message"].as_str().unwrap()).collect()
 }
 
-fn applied(world: &World, args: &[&str]) -> Value {
+pub(crate) fn applied(world: &World, args: &[&str]) -> Value {
     let plan = world.plan("p.json", args);
     let run = world.applied("p.json", &plan);
     assert_eq!(run["verified"].as_bool(), Some(true), "{run:#}");
@@ -218,4 +221,36 @@ async fn what_a_switch_must_not_do_unseen() {
         0,
         "{value:#}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_reads_through_a_view_notices_neither_the_switch_nor_the_way_back() {
+    let world = shop().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut tasks = Vec::new();
+    for _ in 0..3 {
+        let (mut reader, stop) = (world.owner().await, Arc::clone(&stop));
+        tasks.push(tokio::spawn(async move {
+            let (mut reads, mut errors) = (0, vec![]);
+            while !stop.load(Ordering::Relaxed) {
+                // The view first, then its table: whoever locks them the other way round would meet it half-way.
+                let sql = "begin; select count(*) from big_orders; select count(*) from orders; select count(*) from open_orders; commit";
+                match reader.execute_script(sql).await {
+                    Ok(()) => reads += 1,
+                    Err(e) => errors.push(format!("{} {}", e.code.unwrap_or_default(), e.message)),
+                }
+            }
+            (reads, errors)
+        }));
+    }
+    for operation in [&["switchover", "--set", "backup=skip"][..], &["rollback"]] {
+        let args = [operation, &["--set", "monitor=0"]].concat();
+        tokio::task::block_in_place(|| applied(&world, &args));
+    }
+    stop.store(true, Ordering::Relaxed);
+    for task in tasks {
+        let (reads, errors) = task.await.unwrap();
+        assert_eq!(errors, Vec::<String>::new());
+        assert!(reads > 100, "{reads}");
+    }
 }

@@ -8,8 +8,10 @@ mod schema;
 mod world;
 mod writers;
 
+mod around;
 mod carried;
 mod contract;
+mod dependants;
 mod effects;
 mod guards;
 mod journal;

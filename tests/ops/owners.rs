@@ -8,7 +8,7 @@ use crate::world::World;
 const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ops/sales.toml");
 
 /// Tables of `sales_owner`, looked after by that role.
-async fn sales() -> World {
+pub(crate) async fn sales() -> World {
     let database = Database::empty().await;
     database.owner().await.execute_script(include_str!("sales.sql")).await.unwrap();
     let url = database.url().replace("keeper@", "sales_owner@");
@@ -23,7 +23,7 @@ async fn sales() -> World {
     world
 }
 
-fn told(plan: &Value, status: &str) -> Vec<String> {
+pub(crate) fn told(plan: &Value, status: &str) -> Vec<String> {
     let all = plan["preflight"].as_array().unwrap().iter().filter(|p| p["status"] == status);
     all.map(|p| format!("{}: {}", p["id"].as_str().unwrap(), p["message"].as_str().unwrap())).collect()
 }
@@ -33,7 +33,7 @@ fn says(plan: &Value, status: &str, what: &str) {
     assert!(told.iter().any(|t| t.contains(what)), "{what}: {told:#?}");
 }
 
-fn done(world: &World, args: &[&str]) -> Value {
+pub(crate) fn done(world: &World, args: &[&str]) -> Value {
     let plan = world.plan("p.json", args);
     assert_eq!((told(&plan, "fail"), told(&plan, "unknown")), (vec![], vec![]), "{args:?}");
     let run = world.applied("p.json", &plan);
@@ -41,7 +41,7 @@ fn done(world: &World, args: &[&str]) -> Value {
     plan
 }
 
-const SWITCH: [&str; 5] = ["switchover", "--set", "monitor=0", "--set", "backup=skip"];
+pub(crate) const SWITCH: [&str; 5] = ["switchover", "--set", "monitor=0", "--set", "backup=skip"];
 
 #[tokio::test]
 async fn owners_of_tables_and_schemas_may_in_the_copy_what_they_may_here() {
