@@ -89,7 +89,8 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     // Reverse sync begins where the forward one ends, in the same transaction.
     carried.statements.push(mirror.reverse(&function, DEFINER));
     carried.back.insert(0, Mirror::idle(&function, DEFINER));
-    let views = belongings.views.iter().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
+    // Who reads one that reads another has the outer one first.
+    let views = belongings.views.iter().rev().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
     Ok(Part { names, belongings, prepare, unprepare, carried, views })
 }
 
