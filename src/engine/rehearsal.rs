@@ -54,6 +54,8 @@ pub trait Rehearsal: Send + Sync {
     fn execute<'a>(&'a self, sql: &'a str) -> Fut<'a, Result<()>>;
     /// What was copied, and what could not be.
     fn said(&self) -> &str;
+    /// Tables that were left out, in words, each with its reason: what fails for want of them says nothing.
+    fn lacks(&self) -> &[String];
 }
 
 /// Where nothing can be rehearsed.

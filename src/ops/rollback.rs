@@ -20,7 +20,10 @@ static SPEC: OpSpec = OpSpec {
         stages::BUDGET,
         stages::ATTEMPTS,
         stages::PATIENCE,
-        ParamSpec { name: "accept", about: "since: what hangs on the live table only since the switch" },
+        ParamSpec {
+            name: "accept",
+            about: "since: what hangs on the live table only since the switch; untried: a way back that no copy could try",
+        },
         stages::BEFORE,
         stages::AFTER,
         stages::HOOK_TIMEOUT,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::twins::ready::{Accepted, around, dependants, ownership, parity, sent};
+use super::twins::around::{around, last_backup, sent};
+use super::twins::ready::{Accepted, dependants, late_triggers, ownership, parity};
 use super::twins::stages::{self, Stages};
 use super::twins::switch::Switch;
 use super::twins::trial::trial;
-use super::twins::{Couple, named, rollback_draft};
+use super::twins::{Couple, carry, named, own_before, rollback_draft};
 use crate::engine::journal::RunRecord;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
 use crate::engine::plan::{Preflight, Ready, Reversible, Unit};
@@ -90,11 +91,13 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         preflight.extend(parity(cx, couple).await);
         preflight.extend(dependants(couple, &part.belongings, &accepted));
         preflight.extend(sent(cx, couple, &part.belongings, &accepted).await);
+        preflight.extend(late_triggers(cx, couple, &accepted).await?);
     }
     let (more, bytes) = around(cx, &couples).await?;
     preflight.extend(more);
+    preflight.push(last_backup(cx, &couples).await);
     preflight.extend(stages::backups(cx, &asked, bytes));
-    let tried = trial(cx, &couples, &switch).await;
+    let tried = trial(cx, &couples, &switch, &accepted).await;
     preflight.extend(tried.preflight);
     let rehearsed = match rehearsal(cx, name).await {
         Ok(found) => found,
@@ -125,10 +128,17 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     if !preflight.iter().any(|p| p.id == "rehearsal") {
         preflight.push(compared(rehearsed.as_ref(), &preflight));
     }
+    let mut changes = out.changes();
+    for couple in &couples {
+        let own = carry::of(cx, &couple.partitioned, &couple.legacy, vec![]).await?.own();
+        if !own.is_empty() {
+            changes.push(format!("{}{}", own_before(couple), own.join("; ")));
+        }
+    }
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     Ok(Draft {
         why: format!("{} shall be the partitioned tables from now on", names.join(", ")),
-        changes: out.changes(),
+        changes,
         obstacle: Some(out.price(&switch)),
         reversible: Reversible::Full,
         undo: "full: rollback swaps back, with all that was written since; reverse sync keeps the retired tables complete until cleanup".into(),
@@ -207,12 +217,15 @@ fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight]) -> Preflight {
                 | "load"
                 | "disk"
                 | "backup"
+                | "last_backup"
+                | "locks"
                 | "marker"
                 | "long_transaction"
                 | "replication_slot"
                 | "sequence"
                 | "parity"
                 | "trial"
+                | "untried"
                 | "publication"
                 | "statements"
         )

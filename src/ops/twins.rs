@@ -1,5 +1,6 @@
 //! What the operations on twins share: the pair as it is, how its rows compare, and which partitions are to come.
 
+pub(super) mod around;
 mod back;
 pub(super) mod carry;
 pub(super) mod cleanup;
@@ -10,7 +11,7 @@ pub(super) mod stages;
 pub(super) mod switch;
 pub(super) mod trial;
 
-pub(super) use back::{rollback_draft, rollback_of};
+pub(super) use back::{own_before, rollback_draft, rollback_of};
 
 use crate::engine::ident::Relation;
 use crate::engine::operation::{ALL, Offer, OpSpec, PlanCx};

@@ -202,23 +202,6 @@ async fn any_left(tx: &mut dyn ReadTx, watched: &Watched<'_>) -> Result<bool> {
     Ok(said.first().and_then(|t| t.as_deref()) == Some("true"))
 }
 
-/// One transaction locks a pair and all its partitions.
-async fn room(tx: &mut dyn ReadTx, todo: &[Watched<'_>]) -> Result<Preflight> {
-    let sql = "select (current_setting('max_locks_per_transaction')::int * \
-               (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int))::text";
-    let said = tx.texts(sql, &[] as &[Param]).await?;
-    let room: usize = said.into_iter().flatten().next().and_then(|t| t.parse().ok()).unwrap_or(0);
-    let needed = todo.iter().map(|w| w.layout.nodes.len() + 10).max().unwrap_or(0);
-    let what = format!("one transaction takes up to {needed} locks, this server has room for {room}");
-    Ok(if needed > room {
-        Preflight::new("locks", Ready::Fail, format!("{what}: raise max_locks_per_transaction"))
-    } else if needed > room / 2 {
-        Preflight::new("locks", Ready::Warn, what)
-    } else {
-        Preflight::new("locks", Ready::Ok, what)
-    })
-}
-
 async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], off: bool) -> Result<Vec<Preflight>> {
     let tables: Vec<_> = todo.iter().flat_map(Watched::tables).map(literal).collect();
     let mut conditions = String::new();
@@ -244,7 +227,9 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], off: bool) -> Resu
             Preflight::new("privileges", Ready::Fail, format!("this role lacks {}", list.join(", ")))
         }
     });
-    out.push(room(tx, todo).await?);
+    // One transaction locks a pair and all its partitions.
+    let needed = todo.iter().map(|w| w.layout.nodes.len() + 10).max().unwrap_or(0);
+    out.push(super::twins::around::locks(tx, needed).await?);
     if !off {
         out.push(Preflight::new(
             "writers",

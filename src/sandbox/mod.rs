@@ -5,6 +5,7 @@
 
 mod account;
 mod backup;
+mod definitions;
 pub mod demo;
 pub mod fetch;
 pub mod find;

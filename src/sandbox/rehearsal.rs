@@ -19,17 +19,23 @@ use crate::engine::rehearsal::{Copy, Rehearsal, Rehearsals, Rows};
 use crate::engine::{Error, Result};
 
 /// The copy's database.
-const DATABASE: &str = "rehearsal";
+pub(super) const DATABASE: &str = "rehearsal";
 /// Definitions and samples are small: what takes longer hangs.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// More rows than these of a relation are no sample any more: they take their time.
+const MANY: u64 = 100_000;
+/// And it may be this long.
+const LONG: Duration = Duration::from_hours(6);
+/// One statement of a sample.
+const STATEMENT: Duration = Duration::from_mins(1);
 /// What could not be made, as far as it is told.
 const TOLD: usize = 10;
 
 /// Copies of one target.
 pub struct Copies {
-    target: Connection,
+    pub(super) target: Connection,
     version: String,
-    search_path: Vec<String>,
+    pub(super) search_path: Vec<String>,
 }
 
 impl Copies {
@@ -61,10 +67,17 @@ impl Copies {
         let options = Options { memory, binaries: Some(binaries), settings, ..Options::default() };
         let server = Server::start(options).await?;
         server.create_database(DATABASE, None).await?;
+        let omitted = self.omitted(copy).await?;
         let mut said = format!("definitions by pg_dump {}", server.version());
+        if !omitted.said.is_empty() {
+            let _ = write!(said, " without {}", omitted.said.join(" and "));
+        }
         self.roles(&server).await?;
-        let mut errors = self.definitions(&server, "pre-data").await?;
+        let mut errors = self.definitions(&server, "pre-data", &omitted).await?;
         let mut owner = server.owner(DATABASE).await?;
+        if let Some(instead) = omitted.instead() {
+            owner.execute_script(&instead).await?;
+        }
         owner.execute_script(&format!("set search_path = {}", self.path())).await?;
         needed(&mut owner, copy, &errors).await?;
         let url = server.url(DATABASE);
@@ -73,14 +86,21 @@ impl Copies {
             counts = self.rows(&server, &mut owner, copy, limit).await?;
         }
         // Triggers come after the rows: those of replica mode would fire for them.
-        errors.extend(self.definitions(&server, "post-data").await?);
+        errors.extend(self.definitions(&server, "post-data", &omitted).await?);
         tell(&mut said, copy, &errors);
         if !counts.is_empty() {
             let _ = write!(said, "; rows: {}", counts.join(", "));
         }
         let reader = Reader::new(Connection::new(Some(&url))?);
         reader.set_search_path(&self.search_path);
-        Ok(Made { facts: Arc::new(reader), owner: Mutex::new(owner), said, path: self.path(), server })
+        Ok(Made {
+            facts: Arc::new(reader),
+            owner: Mutex::new(owner),
+            said,
+            omitted: omitted.said,
+            path: self.path(),
+            server,
+        })
     }
 
     fn path(&self) -> String {
@@ -97,46 +117,6 @@ impl Copies {
         command
     }
 
-    /// The target's roles by name, with nothing that they may do: policies and grants speak of them.
-    async fn roles(&self, server: &Server) -> Result<()> {
-        let mut tx = Reader::new(self.target.clone()).begin(ReadOptions::default()).await?;
-        let names = tx.texts("select rolname::text from pg_roles where rolname !~ '^pg_'", &[]).await?;
-        let create = |name: &String| (name != server.user()).then(|| format!("create role {};", Ident(name)));
-        let create: String = names.iter().flatten().filter_map(create).collect();
-        if create.is_empty() {
-            return Ok(());
-        }
-        server.owner(DATABASE).await?.execute_script(&create).await
-    }
-
-    /// What could not be made of a section of the dump, as the server says it.
-    async fn definitions(&self, server: &Server, section: &str) -> Result<Vec<String>> {
-        let file = server.dir().join(format!("{section}.sql"));
-        let mut dump = self.reaching(server.binaries(), "pg_dump");
-        dump.args([
-            "--schema-only",
-            "--no-owner",
-            "--no-privileges",
-            "--no-publications",
-            "--no-subscriptions",
-        ]);
-        dump.arg(format!("--section={section}"));
-        dump.args(["--exclude-schema=midwatch", "--lock-wait-timeout=5s", "--file"]).arg(&file);
-        run(dump, "copy the target's definitions with pg_dump").await?;
-        let mut psql = inside(server);
-        psql.arg("--file").arg(&file);
-        let said = run(psql, "make the target's definitions in the sandbox").await?;
-        let error = |line: &str| line.split_once("ERROR:").map(|(_, what)| what.trim().to_owned());
-        // Our own schema is left out, and so is what hangs on it.
-        let ours = |what: &String| {
-            what.contains("midwatch")
-                || what.contains(r#"schema "public" already exists"#)
-                // A sample's rows may refer to rows that it left out.
-                || what.contains("violates foreign key constraint")
-        };
-        Ok(said.lines().filter_map(error).filter(|what| !ours(what)).collect())
-    }
-
     /// Copies the samples, all of one snapshot; how many rows each relation got.
     async fn rows(&self, server: &Server, owner: &mut Owner, copy: &Copy, limit: u64) -> Result<Vec<String>> {
         let target = Reader::new(self.target.clone());
@@ -148,7 +128,8 @@ impl Copies {
             let shape: Shape = tx.one(SHAPE, &[Param::from(name.as_str())]).await?;
             shapes.push((name, shape));
         }
-        let (mut out, mut into) = (self.session("read only"), String::new());
+        let (patience, statement) = if limit > MANY { (LONG, LONG) } else { (PATIENCE, STATEMENT) };
+        let (mut out, mut into) = (self.session(statement), String::new());
         let _ = writeln!(into, "set search_path = {}; set session_replication_role = replica;", self.path());
         for (i, ((name, shape), relation)) in shapes.iter().zip(&copy.relations).enumerate() {
             let file = server.dir().join(format!("rows-{i}"));
@@ -159,10 +140,10 @@ impl Copies {
         }
         let mut psql = self.reaching(server.binaries(), "psql");
         psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "--file"]).arg(script(server, "out.sql", &out)?);
-        run(psql, "copy rows of the target").await?;
+        run_for(psql, "copy rows of the target", patience).await?;
         let mut psql = inside(server);
         psql.args(["-v", "ON_ERROR_STOP=1", "--file"]).arg(script(server, "into.sql", &into)?);
-        run(psql, "load rows into the sandbox").await?;
+        run_for(psql, "load rows into the sandbox", patience).await?;
         let mut counts = Vec::new();
         for (name, _) in &shapes {
             let count = owner.fetch_value(&format!("select count(*)::text from {name}"), &[]).await?;
@@ -171,11 +152,12 @@ impl Copies {
         Ok(counts)
     }
 
-    fn session(&self, mode: &str) -> String {
+    fn session(&self, statement: Duration) -> String {
         format!(
-            "begin isolation level repeatable read {mode}; set local search_path = {}; set local row_security = off; \
-             set local statement_timeout = '60s'; set local lock_timeout = '5s';\n",
-            self.path()
+            "begin isolation level repeatable read read only; set local search_path = {}; set local row_security = off; \
+             set local statement_timeout = '{}s'; set local lock_timeout = '5s';\n",
+            self.path(),
+            statement.as_secs()
         )
     }
 }
@@ -222,7 +204,7 @@ fn script(server: &Server, name: &str, text: &str) -> Result<std::path::PathBuf>
 }
 
 /// `psql` on the copy.
-fn inside(server: &Server) -> Command {
+pub(super) fn inside(server: &Server) -> Command {
     let mut psql = server.binaries().command("psql");
     psql.args(["-X", "-q", "--dbname"])
         .arg(server.url(DATABASE))
@@ -231,7 +213,7 @@ fn inside(server: &Server) -> Command {
 }
 
 /// What it said on stderr. It ends with the future that waits for it.
-async fn run(command: Command, what: &str) -> Result<String> {
+pub(super) async fn run(command: Command, what: &str) -> Result<String> {
     run_for(command, what, PATIENCE).await
 }
 
@@ -288,6 +270,7 @@ pub(super) struct Made {
     facts: Arc<Reader>,
     owner: Mutex<Owner>,
     said: String,
+    omitted: Vec<String>,
     path: String,
     server: Server,
 }
@@ -353,5 +336,9 @@ impl Rehearsal for Made {
 
     fn said(&self) -> &str {
         &self.said
+    }
+
+    fn lacks(&self) -> &[String] {
+        &self.omitted
     }
 }

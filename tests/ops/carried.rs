@@ -1,5 +1,8 @@
 //! What hangs on a legacy table: carried over by a switchover, and back to the letter by its rollback.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::Value;
 
 use crate::common::{Database, shared_server, tool};
@@ -218,4 +221,52 @@ async fn what_a_switch_must_not_do_unseen() {
         0,
         "{value:#}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_reads_through_a_view_notices_neither_the_switch_nor_the_way_back() {
+    let world = shop().await;
+    world
+        .sql(
+            "create view late_orders as select id from orders where placed > '2026-06-01';
+             create view late_and_open as select l.id from late_orders l join open_orders using (id) join orders using (id);",
+        )
+        .await;
+    // Whoever meets another half-way is told at once, and nobody gives up before.
+    world.sql(&format!("alter database {} set deadlock_timeout = 10", world.database.name)).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut tasks = Vec::new();
+    for view in ["big_orders", "late_and_open", "late_orders", "open_orders"].repeat(2) {
+        let (mut reader, stop) = (world.owner().await, Arc::clone(&stop));
+        tasks.push(tokio::spawn(async move {
+            let (mut reads, mut errors) = (0, vec![]);
+            while !stop.load(Ordering::Relaxed) {
+                let sql = format!("select count(*) from {view}");
+                match reader.execute_script(&sql).await {
+                    Ok(()) => reads += 1,
+                    Err(e) => errors.push(format!("{} {}", e.code.unwrap_or_default(), e.message)),
+                }
+            }
+            (reads, errors)
+        }));
+    }
+    for operation in [&["switchover", "--set", "backup=skip"][..], &["rollback"]] {
+        let args = [
+            "--set",
+            "monitor=0",
+            "--set",
+            "lock_timeout=5000",
+            "--set",
+            "budget=9000",
+            "--set",
+            "attempts=1",
+        ];
+        tokio::task::block_in_place(|| applied(&world, &[operation, &args].concat()));
+    }
+    stop.store(true, Ordering::Relaxed);
+    for task in tasks {
+        let (reads, errors) = task.await.unwrap();
+        assert_eq!(errors, Vec::<String>::new());
+        assert!(reads > 100, "{reads}");
+    }
 }

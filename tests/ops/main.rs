@@ -10,13 +10,16 @@ mod writers;
 
 mod afterwards;
 mod applications;
+mod around;
 mod blockers;
 mod carried;
 mod contract;
+mod dependants;
 mod effects;
 mod guards;
 mod journal;
 mod operators;
+mod owners;
 mod requeue;
 mod roundtrips;
 mod stale;

@@ -10,7 +10,7 @@ use crate::engine::ident::Relation;
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::profile::Twin;
 use crate::engine::twin::catalog::Table;
-use crate::engine::twin::mirror::REVERSE;
+use crate::engine::twin::mirror::{REVERSE, moves};
 use crate::engine::twin::{Pair, Standing};
 
 #[derive(Deserialize)]
@@ -95,7 +95,7 @@ impl Row {
         let harmless = |c: &str| c.trim_matches(['(', ')']).to_lowercase() == "old.* is distinct from new.*";
         let whole = self.columns.is_empty() || written.columns.iter().all(|c| self.columns.contains(&c.name));
         // Ours, which prepares what the other one of the pair writes: it leaves nothing out.
-        let prepares = self.name == format!("zz_{REVERSE}_moves");
+        let prepares = self.name == moves(REVERSE);
         if let Some(condition) = self.condition.as_deref().filter(|c| !prepares && !harmless(c)) {
             out.only = Some(format!("when {condition}"));
             out.partial.clone_from(&out.events);

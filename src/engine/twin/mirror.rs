@@ -150,8 +150,7 @@ impl Mirror {
     /// The triggers of [`Mirror::reverse`] on the partitioned table and its leaves.
     pub(crate) fn reverse_triggers(&self, function: &str, name: &str, leaves: &[String]) -> Vec<String> {
         let from = &self.from;
-        // The last of the BEFORE triggers: what it sees is what will be written.
-        let before = Ident(&format!("zz_{name}_moves")).to_string();
+        let before = Ident(&moves(name)).to_string();
         let after = Ident(name).to_string();
         let mut out = vec![
             format!(
@@ -190,6 +189,11 @@ fn create(function: &str, attributes: &str, body: &str) -> String {
 
 /// What the reverse triggers are called.
 pub(crate) const REVERSE: &str = "midwatch_reverse";
+/// Of the BEFORE triggers the last: what it sees is what will be written.
+pub(crate) fn moves(name: &str) -> String {
+    format!("zz_{name}_moves")
+}
+
 /// Whoever may attach a function to a table of their own could have it write for them.
 pub(crate) fn closed(function: &str) -> String {
     format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")

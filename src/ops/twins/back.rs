@@ -5,13 +5,13 @@ use super::firing::{Sides, fire};
 use super::ready::Accepted;
 use super::stages::{Asked, Stages};
 use super::switch::{Part, Switch};
+use super::trial::{UNTRIED, as_ours, lacks};
 use super::{Couple, named};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::journal::{self, RunRecord};
 use crate::engine::operation::{Draft, Params, PlanCx};
 use crate::engine::plan::{Action, Plan, Preflight, Ready, Reversible, Unit};
 use crate::engine::profile::Twin;
-use crate::engine::switch::{BLOCKERS, Blocker};
 use crate::engine::tables::Table;
 use crate::engine::twin::{Standing, marker, standing};
 use crate::engine::{Class, Error, Result};
@@ -120,10 +120,10 @@ pub(in crate::ops) async fn rollback_draft(
         preflight.extend(super::ready::ownership(cx, couple).await?);
     }
     for couple in &couples {
-        preflight.extend(since(cx, couple, &swapped.statements, &accepted).await?);
+        preflight.extend(since(cx, couple, (&plan.changes, &swapped.statements), &accepted).await?);
     }
-    preflight.extend(in_the_way(cx, &couples).await?);
-    preflight.push(tried(cx, &couples, &switch, &swapped.back).await);
+    preflight.extend(super::around::around(cx, &couples).await?.0);
+    preflight.push(tried(cx, &couples, &switch, &swapped.back, &accepted).await);
     let mut out = Stages::new(&couples, &switch, &asked);
     out.measure("PRE-ROLLBACK", true);
     for couple in &couples {
@@ -173,11 +173,16 @@ pub(in crate::ops) async fn rollback_draft(
     })
 }
 
+/// How a switchover's plan begins to tell what the twin had before.
+pub(in crate::ops) fn own_before(couple: &Couple<'_>) -> String {
+    format!("{}: the partitioned table keeps ", couple.twin.name())
+}
+
 /// What hangs on the live table and was not there when it was switched: it would stay with the twin.
 async fn since(
     cx: &PlanCx<'_>,
     couple: &Couple<'_>,
-    switched: &[String],
+    (changes, switched): (&[String], &[String]),
     accepted: &Accepted,
 ) -> Result<Vec<Preflight>> {
     let now = super::carry::of(cx, &couple.partitioned, &couple.legacy, vec![]).await?;
@@ -202,12 +207,14 @@ async fn since(
     new.extend(now.bound.iter().cloned());
     let grants = now.legacy.grants.iter().filter(|g| g.grantee != now.legacy.owner);
     let lost = grants.filter(|g| {
-        let column = g.column.as_ref().map_or_else(String::new, |c| format!(" ({})", Ident(c)));
-        let given = format!("grant {}{column} on ", g.privilege);
-        let whom = format!(" to {}", Ident(&g.grantee));
+        let (given, whom) = (format!("grant {} on ", g.what()), format!(" to {}", g.whom()));
         !now.twin.grants.contains(g) && !switched.iter().any(|s| s.starts_with(&given) && s.contains(&whom))
     });
-    new.extend(lost.map(|g| format!("{} for {}", g.privilege, g.grantee)));
+    new.extend(lost.map(|g| format!("{} for {}", g.what(), g.grantee)));
+    let before = own_before(couple);
+    let own: Vec<&str> =
+        changes.iter().filter_map(|c| c.strip_prefix(&before)).flat_map(|c| c.split("; ")).collect();
+    new.retain(|n| !own.contains(&n.as_str()));
     if new.is_empty() {
         return Ok(vec![]);
     }
@@ -219,30 +226,30 @@ async fn since(
     Ok(vec![accepted.unless("since", &text)])
 }
 
-async fn in_the_way(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Vec<Preflight>> {
-    let tables: Vec<String> =
-        couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
-    let params = [crate::engine::ports::Param::Texts(tables), crate::engine::ports::Param::Int(5_000)];
-    let found: Vec<Blocker> = cx.cx.read().await?.fetch(BLOCKERS, &params).await?;
-    let warn = |b: &Blocker| {
-        Preflight::new("long_transaction", Ready::Warn, format!("in the way now: {}", b.text()))
-    };
-    Ok(found.iter().map(warn).collect())
-}
-
 /// The way back, gone in a copy, and the forward sync fired after it.
-async fn tried(cx: &PlanCx<'_>, couples: &[Couple<'_>], switch: &Switch, back: &[String]) -> Preflight {
+async fn tried(
+    cx: &PlanCx<'_>,
+    couples: &[Couple<'_>],
+    switch: &Switch,
+    back: &[String],
+    accepted: &Accepted,
+) -> Preflight {
+    let copy = match super::copy(cx, couples).await {
+        Ok(copy) => copy,
+        Err(e) => {
+            return accepted.unless(UNTRIED, &format!("no copy to try the way back in: {}", e.told()));
+        }
+    };
     let outcome = async {
-        let copy = super::copy(cx, couples).await?;
         for couple in couples {
             let (live, retired) = (&couple.partitioned, &couple.legacy);
             let hangs = super::carry::of(cx, live, retired, vec![]).await?;
             super::trial::publish(&*copy, &live.relation, &hangs.publications).await?;
         }
-        copy.execute(&back.join(";\n")).await?;
+        as_ours(cx, &*copy, back).await?;
         let mut said = Vec::new();
         for (couple, part) in couples.iter().zip(&switch.parts) {
-            copy.execute(&part.unprepare.join(";\n")).await?;
+            as_ours(cx, &*copy, &part.unprepare).await?;
             let table = Table::find(cx, &couple.legacy.relation).await?;
             let sides = Sides {
                 legacy: part.names.live.to_string(),
@@ -265,11 +272,12 @@ async fn tried(cx: &PlanCx<'_>, couples: &[Couple<'_>], switch: &Switch, back: &
             Ready::Ok,
             format!("gone back in a copy, dual writes fired there: {said}"),
         ),
-        Err(e) if e.class == Class::Unobserved => {
-            Preflight::new("trial", Ready::Warn, format!("not tried in a copy: {}", e.message))
-        }
         Err(e) => {
-            Preflight::new("trial", Ready::Fail, format!("in a copy, the way back fails: {}", e.message))
+            let text = format!("in a copy, the way back fails: {}", e.message);
+            match lacks(&*copy) {
+                Some(lacks) => accepted.unless(UNTRIED, &format!("{text}; {lacks}")),
+                None => Preflight::new("trial", Ready::Fail, text),
+            }
         }
     }
 }

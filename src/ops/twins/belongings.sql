@@ -1,5 +1,17 @@
--- $1 legacy, $2 twin, $3 the declared triggers, $4 and $5 their bare names.
-with own as (
+-- $1 legacy, $2 twin, $3 the declared triggers, $4 the twin's bare name, $5 the legacy table's.
+with recursive tree as (select $2::oid as oid union all select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.oid),
+readers as (
+  select case when d.refobjid = $1::oid then 1 else 2 end as side, w.ev_class as view from pg_depend d join pg_rewrite w on w.oid = d.objid
+  where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and w.ev_class <> d.refobjid
+    and (d.refobjid = $1::oid or d.refobjid in (select oid from tree))
+  union
+  select r.side, w.ev_class from readers r join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = r.view
+  join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid and w.ev_class <> r.view),
+fired as (
+  select t.oid, replace(pg_get_triggerdef(t.oid), format(' ON %I.%I ', n.nspname, c.relname), ' ON ') as effect
+  from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
+  where not t.tgisinternal and (t.tgrelid = $1::oid or t.tgrelid in (select oid from tree))),
+own as (
   select c.oid, json_build_object(
     'owner', pg_get_userbyid(c.relowner), 'row_security', c.relrowsecurity, 'forced', c.relforcerowsecurity,
     'comment', obj_description(c.oid, 'pg_class'),
@@ -23,10 +35,12 @@ with own as (
     'columns', coalesce((
       select json_agg(json_build_object('name', a.attname, 'default', case when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end,
                'identity', a.attidentity <> '', 'generated', a.attgenerated <> '',
-               'sequence', s.name, 'owns', coalesce(s.owns, false), 'comment', col_description(c.oid, a.attnum)) order by a.attnum)
+               'sequence', s.name, 'owns', coalesce(s.owns, false), 'usable_by', coalesce(s.usable_by, '[]'), 'comment', col_description(c.oid, a.attnum)) order by a.attnum)
       from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
       left join lateral (
         select format('%I.%I', n.nspname, q.relname) as name,
+               (select json_agg(case when u.grantee = 0 then 'public' else pg_get_userbyid(u.grantee) end)
+                from aclexplode(coalesce(q.relacl, acldefault('s', q.relowner))) u where u.privilege_type in ('USAGE', 'UPDATE')) as usable_by,
                exists (select from pg_depend o where o.classid = 'pg_class'::regclass and o.objid = q.oid
                        and o.refobjid = a.attrelid and o.refobjsubid = a.attnum and o.deptype in ('a', 'i')) as owns
         from pg_depend p join pg_class q on q.relkind = 'S' and q.oid = case when p.classid = 'pg_attrdef'::regclass then p.refobjid else p.objid end
@@ -52,7 +66,13 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
             join pg_class v on v.oid = d.ev_class join pg_namespace n on n.oid = v.relnamespace where v.relkind in ('v', 'm')), '[]') as views,
   coalesce((select json_agg(json_build_object('name', t.tgname, 'state', t.tgenabled::text, 'definition', pg_get_triggerdef(t.oid),
                      'constraint', t.tgconstraint <> 0,
-                     'mirrors', t.tgname = any ($3) or f.prosrc ~ ('\m' || regexp_replace($4, '\W', '\\\&', 'g') || '\M'),
+                     'mirrors', t.tgname = any ($3) or f.proname like 'midwatch\_%'
+                       or f.prosrc ~* ('(\minto|\mupdate|\mdelete\s+from)\s+(only\s+)?("?[\w$]+"?\.)?"?' || regexp_replace($4, '\W', '\\\&', 'g') || '\M'),
+                     'namesakes', coalesce((
+                       select json_agg(json_build_object('table', x.tgrelid::regclass::text,
+                                'same', x.tgrelid = $2::oid and x.tgenabled = t.tgenabled and e.effect = o.effect) order by x.tgrelid::regclass::text)
+                       from pg_trigger x join fired e on e.oid = x.oid join fired o on o.oid = t.oid
+                       where x.tgname = t.tgname and x.tgrelid <> $1::oid and x.tgparentid = 0), '[]'),
                      'ours', f.pronamespace = (select oid from pg_namespace where nspname = 'midwatch')) order by t.tgname)
             from pg_trigger t join pg_proc f on f.oid = t.tgfoid where t.tgrelid = $1::oid and not t.tgisinternal), '[]') as triggers,
   coalesce((select json_agg(json_build_object('name', k.conname, 'table', k.conrelid::regclass::text, 'definition', pg_get_constraintdef(k.oid))
@@ -66,7 +86,7 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
               and not exists (select from keys o where o.indrelid = $2::oid and o.indisunique and o.plain and o.columns = k.columns)), '[]') as lost_keys,
   coalesce((select json_agg(pg_get_indexdef(k.indexrelid)) from keys k where k.indrelid = $1::oid and not k.indisunique
               and not exists (select from keys o where o.indrelid = $2::oid and o.columns @> k.columns)), '[]') as indexes,
-  coalesce((select json_agg(json_build_object('name', p.pubname, 'all_tables', p.puballtables, 'via_root', p.pubviaroot,
+  coalesce((select json_agg(json_build_object('name', p.pubname, 'owner', pg_get_userbyid(p.pubowner), 'all_tables', p.puballtables, 'via_root', p.pubviaroot,
                      'columns', to_jsonb(r) ->> 'columns', 'filter', to_jsonb(r) ->> 'filter') order by p.pubname)
             from pg_publication p left join lateral (
               select (select string_agg(quote_ident(a.attname), ', ') from pg_attribute a
@@ -88,4 +108,25 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
   coalesce((select json_agg(json_build_object('function', p.oid::regprocedure::text, 'columns', lower(m.found[1])))
             from pg_proc p join pg_namespace n on n.oid = p.pronamespace and n.nspname not in ('pg_catalog', 'information_schema', 'midwatch')
             cross join lateral regexp_matches(p.prosrc, '\mon\s+conflict\s*\(([^)]*)\)', 'gi') m(found)
-            where p.prosrc ~* ('\minto\s+("?\w+"?\.)?"?' || regexp_replace($5, '\W', '\\\&', 'g') || '"?\M')), '[]') as conflicts
+            where p.prosrc ~* ('\minto\s+("?\w+"?\.)?"?' || regexp_replace($5, '\W', '\\\&', 'g') || '"?\M')), '[]') as conflicts,
+  coalesce((select json_agg(json_build_object('function', p.oid::regprocedure::text, 'columns', k.conname))
+            from pg_proc p join pg_namespace n on n.oid = p.pronamespace and n.nspname not in ('pg_catalog', 'information_schema', 'midwatch')
+            join pg_constraint k on k.conrelid = $1::oid and k.contype in ('p', 'u', 'x')
+            where p.prosrc ~* ('\mon\s+conflict\s+on\s+constraint\s+"?' || regexp_replace(k.conname, '\W', '\\\&', 'g') || '\M')), '[]') as named,
+  array(select k.conname::text from pg_constraint k where k.conrelid = $1::oid and k.contype in ('p', 'u', 'x')) as arbiters,
+  array(select v.view::regclass::text from readers v group by v.view having count(distinct v.side) = 2 order by 1) as readers_of_both,
+  array(select distinct pg_get_userbyid(c.relowner)::text from tree t join pg_class c on c.oid = t.oid
+        where t.oid <> $2::oid and c.relowner <> (select relowner from pg_class where oid = $1::oid) order by 1) as leaf_owners,
+  array(select u.what from pg_class l join pg_class p on p.oid = $2::oid cross join lateral (
+          select 'REPLICA IDENTITY ' || case l.relreplident when 'f' then 'FULL' when 'n' then 'NOTHING' else 'USING INDEX' end as what
+          where l.relreplident <> 'd' and l.relreplident <> p.relreplident
+          union all select 'storage parameter ' || o from unnest(l.reloptions) o
+          union all select format('extended statistics %I', e.stxname) from pg_statistic_ext e where e.stxrelid = l.oid
+          union all select format('tablespace %I', s.spcname) from pg_tablespace s where s.oid = l.reltablespace and s.oid <> p.reltablespace
+          union all select format('cluster mark on %s', i.indexrelid::regclass) from pg_index i where i.indrelid = l.oid and i.indisclustered
+          union all select format('security label of %s', x.provider) from pg_seclabel x where x.classoid = 'pg_class'::regclass and x.objoid = l.oid
+          union all select format('statistics target of column %I', a.attname) from pg_attribute a join pg_attribute b on b.attrelid = p.oid and b.attname = a.attname
+            where a.attrelid = l.oid and a.attnum > 0 and coalesce(a.attstattarget, -1) not in (-1, coalesce(b.attstattarget, -1))
+          union all select format('storage of column %I', a.attname) from pg_attribute a join pg_attribute b on b.attrelid = p.oid and b.attname = a.attname
+            where a.attrelid = l.oid and a.attnum > 0 and a.atttypid = b.atttypid and a.attstorage <> b.attstorage) u
+        where l.oid = $1::oid) as unlike

@@ -34,6 +34,16 @@ pub(in crate::ops) struct Belongings {
     pub(in crate::ops) rules: Vec<String>,
     /// Functions whose text names the table and asks for a conflict on some columns.
     pub(in crate::ops) conflicts: Vec<Conflict>,
+    /// Functions whose text asks for a conflict on one of the legacy table's constraints by its name.
+    pub(in crate::ops) named: Vec<Conflict>,
+    /// Those constraints.
+    pub(in crate::ops) arbiters: Vec<String>,
+    /// Views that read both tables, be it through others.
+    pub(in crate::ops) readers_of_both: Vec<String>,
+    /// Owners of partitions, where they are others than the legacy table's.
+    pub(in crate::ops) leaf_owners: Vec<String>,
+    /// Properties of the legacy table that nothing carries over.
+    pub(in crate::ops) unlike: Vec<String>,
 }
 
 /// Of one table.
@@ -56,6 +66,26 @@ pub(in crate::ops) struct Grant {
     pub(in crate::ops) grantable: bool,
 }
 
+impl Grant {
+    /// The same but for the option to grant it on.
+    fn like(&self, other: &Self) -> bool {
+        (&self.grantee, &self.privilege, &self.column) == (&other.grantee, &other.privilege, &other.column)
+    }
+
+    pub(in crate::ops) fn whom(&self) -> String {
+        if self.grantee == "public" { "public".to_owned() } else { Ident(&self.grantee).to_string() }
+    }
+
+    pub(in crate::ops) fn what(&self) -> String {
+        let column = self.column.as_ref().map_or_else(String::new, |c| format!(" ({})", Ident(c)));
+        format!("{}{column}", self.privilege)
+    }
+
+    fn given(&self, on: &Relation) -> String {
+        format!("grant {} on {on} to {}", self.what(), self.whom())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(in crate::ops) struct Policy {
     pub(in crate::ops) name: String,
@@ -72,6 +102,8 @@ pub(in crate::ops) struct OwnColumn {
     pub(in crate::ops) sequence: Option<String>,
     /// That sequence belongs to this column.
     pub(in crate::ops) owns: bool,
+    /// Who may take numbers of it.
+    pub(in crate::ops) usable_by: Vec<String>,
     pub(in crate::ops) comment: Option<String>,
 }
 
@@ -102,6 +134,15 @@ pub(in crate::ops) struct OwnTrigger {
     pub(in crate::ops) constraint: bool,
     pub(in crate::ops) mirrors: bool,
     pub(in crate::ops) ours: bool,
+    /// Triggers of its name on the other side.
+    pub(in crate::ops) namesakes: Vec<Namesake>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::ops) struct Namesake {
+    pub(in crate::ops) table: String,
+    /// It does the same, to the same rows, at the same moment.
+    pub(in crate::ops) same: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -114,6 +155,7 @@ pub(in crate::ops) struct Key {
 #[derive(Debug, Clone, Deserialize)]
 pub(in crate::ops) struct Publication {
     pub(in crate::ops) name: String,
+    pub(in crate::ops) owner: String,
     pub(in crate::ops) all_tables: bool,
     pub(in crate::ops) via_root: bool,
     pub(in crate::ops) columns: Option<String>,
@@ -129,7 +171,7 @@ pub(in crate::ops) struct Conflict {
 const BELONGINGS: &str = include_str!("belongings.sql");
 
 pub(in crate::ops) async fn belongings(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Belongings> {
-    of(cx, &couple.legacy, &couple.partitioned, couple.twin.triggers.clone()).await
+    of(cx, &couple.legacy, &couple.partitioned, couple.declared()).await
 }
 
 /// What hangs on a table, next to another that is to take its place.
@@ -215,7 +257,14 @@ impl Belongings {
     }
 
     fn owner(&self, names: &Names, out: &mut Carried) {
+        // It answers for the twin, and belongs to whom the twin belonged.
+        out.there(format!("alter view {} owner to {}", names.twin, Ident(&self.twin.owner)));
         if self.legacy.owner != self.twin.owner {
+            // What the new owner had been granted before becomes the owner's own, and would be gone afterwards.
+            for g in self.twin.grants.iter().filter(|g| g.grantee == self.legacy.owner) {
+                let option = if g.grantable { " with grant option" } else { "" };
+                out.back.insert(0, format!("{}{option}", g.given(&names.live)));
+            }
             let set = |owner: &str| format!("alter table {} owner to {}", names.live, Ident(owner));
             out.both(set(&self.legacy.owner), set(&self.twin.owner));
             out.said.push(format!("owner {}", self.legacy.owner));
@@ -235,7 +284,7 @@ impl Belongings {
                         format!("select setval({}, last_value, is_called) from {to}", literal(from)),
                     );
                     if !twin.identity {
-                        self.usage(to, out);
+                        self.usage(to, &twin.usable_by, out);
                     }
                     out.said.push(format!("{to} goes on where {from} was"));
                     continue;
@@ -254,7 +303,7 @@ impl Belongings {
                             None => format!("alter table {live} alter column {column} drop default"),
                         },
                     );
-                    self.usage(from, out);
+                    self.usage(from, &own.usable_by, out);
                     out.said.push(format!("sequence {from}"));
                     continue;
                 }
@@ -278,38 +327,33 @@ impl Belongings {
     }
 
     /// An identity asks nobody for its sequence, a default does.
-    fn usage(&self, sequence: &str, out: &mut Carried) {
-        let mut roles: Vec<&str> = vec![];
-        for g in
-            self.legacy.grants.iter().filter(|g| g.privilege == "INSERT" && g.grantee != self.legacy.owner)
-        {
-            if !roles.contains(&g.grantee.as_str()) {
-                roles.push(&g.grantee);
-                let whom =
-                    if g.grantee == "public" { "public".to_owned() } else { Ident(&g.grantee).to_string() };
-                out.both(
-                    format!("grant usage on sequence {sequence} to {whom}"),
-                    format!("revoke usage on sequence {sequence} from {whom}"),
-                );
+    fn usage(&self, sequence: &str, usable_by: &[String], out: &mut Carried) {
+        let mut done: Vec<&str> = usable_by.iter().map(String::as_str).collect();
+        let inserts = |g: &&Grant| g.privilege == "INSERT" && g.grantee != self.legacy.owner;
+        for g in self.legacy.grants.iter().filter(inserts) {
+            if done.contains(&g.grantee.as_str()) || done.contains(&"public") {
+                continue;
             }
+            done.push(&g.grantee);
+            out.both(
+                format!("grant usage on sequence {sequence} to {}", g.whom()),
+                format!("revoke usage on sequence {sequence} from {}", g.whom()),
+            );
         }
     }
 
     fn grants(&self, names: &Names, out: &mut Carried) {
-        let lacks = self
-            .legacy
-            .grants
-            .iter()
-            .filter(|g| !self.twin.grants.contains(g) && g.grantee != self.legacy.owner);
         let mut roles: Vec<&str> = vec![];
-        for g in lacks {
-            let column = g.column.as_ref().map_or_else(String::new, |c| format!(" ({})", Ident(c)));
-            let whom =
-                if g.grantee == "public" { "public".to_owned() } else { Ident(&g.grantee).to_string() };
-            let option = if g.grantable { " with grant option" } else { "" };
+        for g in self.legacy.grants.iter().filter(|g| g.grantee != self.legacy.owner) {
+            let there: Vec<&Grant> = self.twin.grants.iter().filter(|t| t.like(g)).collect();
+            if there.iter().any(|t| t.grantable || !g.grantable) {
+                continue;
+            }
+            // Only what was not there before may go on the way back.
+            let option = if there.is_empty() { "" } else { "grant option for " };
             out.both(
-                format!("grant {}{column} on {} to {whom}{option}", g.privilege, names.live),
-                format!("revoke {}{column} on {} from {whom}", g.privilege, names.live),
+                format!("{}{}", g.given(&names.live), if g.grantable { " with grant option" } else { "" }),
+                format!("revoke {option}{} on {} from {}", g.what(), names.live, g.whom()),
             );
             if !roles.contains(&g.grantee.as_str()) {
                 roles.push(&g.grantee);
@@ -320,12 +364,44 @@ impl Belongings {
         }
         // Whoever used the twin by its name goes on through the view.
         for g in self.twin.grants.iter().filter(|g| g.column.is_none() && g.grantee != self.twin.owner) {
-            let whom =
-                if g.grantee == "public" { "public".to_owned() } else { Ident(&g.grantee).to_string() };
             if matches!(g.privilege.as_str(), "SELECT" | "INSERT" | "UPDATE" | "DELETE") {
-                out.there(format!("grant {} on {} to {whom}", g.privilege, names.twin));
+                out.there(g.given(&names.twin));
             }
         }
+    }
+
+    /// Who may do with the live name only because the twin let them: not so before the switch.
+    pub(in crate::ops) fn widened(&self) -> Vec<String> {
+        let owners = [&self.legacy.owner, &self.twin.owner];
+        let has = |g: &Grant| {
+            let whole = Grant { column: None, ..g.clone() };
+            self.legacy.grants.iter().any(|l| (l.like(g) || l.like(&whole)) && (l.grantable || !g.grantable))
+        };
+        let only = self.twin.grants.iter().filter(|g| !owners.contains(&&g.grantee) && !has(g));
+        only.map(|g| format!("{} for {}", g.what(), g.grantee)).collect()
+    }
+
+    /// What the table has of its own, in words: a rollback must not take it for something that came later.
+    pub(in crate::ops) fn own(&self) -> Vec<String> {
+        let views = self.views.iter().map(|v| format!("view {}", v.name));
+        let triggers = self.triggers.iter().filter(|t| !t.ours).map(|t| format!("trigger {}", t.name));
+        let grants = self.legacy.grants.iter().filter(|g| g.grantee != self.legacy.owner);
+        let grants = grants.map(|g| format!("{} for {}", g.what(), g.grantee));
+        views.chain(triggers).chain(grants).chain(self.bound.iter().cloned()).collect()
+    }
+
+    /// Policies of the twin's own, and those that go by a name of the legacy table's.
+    pub(in crate::ops) fn policies_unlike(&self) -> Vec<String> {
+        let own = self.twin.policies.iter().filter(|p| !self.legacy.policies.contains(p));
+        let mut out: Vec<String> =
+            own.map(|p| format!("policy {} of the twin ({})", p.name, p.clauses)).collect();
+        if self.twin.row_security && !self.legacy.row_security {
+            out.push("row security is on for the twin only".into());
+        }
+        if self.twin.forced && !self.legacy.forced {
+            out.push("row security is forced on the twin's owner only".into());
+        }
+        out
     }
 
     fn row_security(&self, names: &Names, out: &mut Carried) {
@@ -418,7 +494,7 @@ impl Belongings {
                     format!("alter table {} {} trigger {name}", names.retired, word(&t.state)),
                 );
             }
-            if t.mirrors || t.constraint {
+            if t.mirrors || t.constraint || !t.namesakes.is_empty() {
                 continue;
             }
             out.both(t.definition.clone(), format!("drop trigger {name} on {}", names.live));

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::around::backups_of;
 use super::back::part;
 use super::carry::{Carried, Key};
 use super::ready::Accepted;
@@ -13,7 +14,6 @@ use crate::engine::operation::{Draft, Offer, OpSpec, Params, PlanCx, lock};
 use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::Param;
 use crate::engine::profile::{Profile, Twin};
-use crate::engine::switch::Dumped;
 use crate::engine::twin::mirror::{DEFINER, REVERSE, closed};
 use crate::engine::twin::{Standing, marker, retired_name, standing};
 use crate::engine::{Class, Error, Result};
@@ -57,26 +57,11 @@ pub(in crate::ops) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) 
 
 /// The backup that a switchover made of these tables, if it is still what it was.
 async fn backup(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Preflight> {
-    #[derive(Deserialize)]
-    struct Found {
-        run: String,
-        age_h: f64,
-        body: Dumped,
-        name: String,
-    }
-    let sql = "select r.id::text as run, r.name, e.body::json as body, \
-               (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
-               from midwatch.events e join midwatch.runs r on r.id = e.run \
-               where e.kind = 'backup' and r.operation in ('switchover', 'cleanup') order by e.seq desc limit 50";
-    let found: Vec<Found> = cx.cx.read().await?.fetch(sql, &[]).await?;
-    let of = |f: &&Found| {
-        let set: Vec<_> = named(cx.profile(), &f.name).iter().map(|t| t.name().to_owned()).collect();
-        twins.iter().all(|t| set.iter().any(|s| s == t))
-    };
     let fail = |text: String| {
         Ok(Preflight::new("backup", Ready::Fail, format!("{text}; --set backup=make makes one")))
     };
-    let Some(f) = found.iter().find(of) else {
+    let found = backups_of(cx, twins).await?;
+    let Some(f) = found.first() else {
         return fail(format!("no backup of {} is in the journal", twins.join(", ")));
     };
     let Some(proof) = &f.body.verified else {

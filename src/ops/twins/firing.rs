@@ -165,10 +165,7 @@ impl Scene<'_> {
         let names: Vec<_> = names.iter().map(|c| Ident(&c.name).to_string()).collect();
         let layout = &self.couple.layout;
         let default = match layout.default {
-            None if layout.takes_default => format!(
-                "create table if not exists midwatch_default_{} partition of {} default; ",
-                self.couple.partitioned.oid, self.sides.twin
-            ),
+            None if layout.takes_default => self.catch_all(),
             _ => String::new(),
         };
         let sql = format!(
@@ -181,6 +178,18 @@ impl Scene<'_> {
             .execute(&sql)
             .await
             .map_err(|e| e.context("to prove what keeps both sides equal, in a copy"))
+    }
+
+    /// A partition for every row, its owner's as the others are.
+    fn catch_all(&self) -> String {
+        let twin = &self.sides.twin;
+        let name = format!("midwatch_default_{}", self.couple.partitioned.oid);
+        let owned = format!(
+            "begin execute (select format('alter table {name} owner to %I', pg_get_userbyid(c.relowner)) from pg_class c \
+             where c.oid = {}::regclass); end",
+            literal(twin)
+        );
+        format!("create table if not exists {name} partition of {twin} default; do {}; ", literal(&owned))
     }
 
     /// A column's value as the twin (or the legacy table) holds it.

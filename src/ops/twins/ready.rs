@@ -1,6 +1,5 @@
 //! Is a set of twins ready to be switched over? What is looked at besides what every change looks at.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::Couple;
@@ -11,9 +10,9 @@ use crate::engine::operation::PlanCx;
 use crate::engine::plan::{Preflight, Ready};
 use crate::engine::ports::Param;
 use crate::engine::report::{CheckId, Severity, Status};
-use crate::engine::switch::{BLOCKERS, Blocker};
 use crate::engine::tables::Table;
 use crate::engine::twin::Standing;
+use crate::engine::twin::mirror::{REVERSE, moves};
 
 /// What an operator may accept openly: `--set accept=…`.
 #[derive(Debug, Clone, Default)]
@@ -35,11 +34,11 @@ impl Accepted {
     }
 }
 
-fn warn(id: &str, text: String) -> Preflight {
+pub(super) fn warn(id: &str, text: String) -> Preflight {
     Preflight::new(id, Ready::Warn, text)
 }
 
-fn ok(id: &str, text: String) -> Preflight {
+pub(super) fn ok(id: &str, text: String) -> Preflight {
     Preflight::new(id, Ready::Ok, text)
 }
 
@@ -159,6 +158,7 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
             out.push(warn("view", text));
         }
     }
+    out.extend(reached(name, b, accepted));
     for t in b.triggers.iter().filter(|t| t.constraint && !t.mirrors) {
         out.push(accepted.unless(
             "constraint_trigger",
@@ -205,6 +205,48 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
     out
 }
 
+/// Who else uses one of the names, and what for: nothing of it may change unseen.
+fn reached(name: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
+    let mut out = Vec::new();
+    let mut stops = |id: &str, text: String| out.push(accepted.unless(id, &format!("{name}: {text}")));
+    for c in &b.named {
+        stops("on_conflict", format!("ON CONFLICT ON CONSTRAINT {} in {} would fail", c.columns, c.function));
+    }
+    if !b.readers_of_both.is_empty() {
+        let views = b.readers_of_both.join(", ");
+        stops("reads_both", format!("{views} read both tables, and would read the new one twice"));
+    }
+    for t in b.triggers.iter().filter(|t| !t.ours && !t.mirrors && t.namesakes.iter().any(|n| !n.same)) {
+        let on: Vec<_> = t.namesakes.iter().map(|n| n.table.as_str()).collect();
+        let text =
+            format!("trigger {} is not carried over: another of that name is on {}", t.name, on.join(", "));
+        stops("trigger_name", text);
+    }
+    let widened = b.widened();
+    if !widened.is_empty() {
+        stops("privileges", format!("the live name lets in whom only the twin did: {}", widened.join(", ")));
+    }
+    let unlike = b.policies_unlike();
+    if !unlike.is_empty() {
+        stops("policy", format!("the live name shows other rows than it did: {}", unlike.join(", ")));
+    }
+    if !b.leaf_owners.is_empty() {
+        let text = format!(
+            "{name}: partitions belong to {}, the table to {}",
+            b.leaf_owners.join(", "),
+            b.legacy.owner
+        );
+        out.push(warn("owner", text));
+    }
+    if !b.unlike.is_empty() {
+        out.push(warn(
+            "not_carried",
+            format!("{name}: stays with the retired table: {}", b.unlike.join(", ")),
+        ));
+    }
+    out
+}
+
 /// How a publication goes on.
 fn published(name: &str, p: &Publication) -> Preflight {
     let text = if p.all_tables {
@@ -217,7 +259,7 @@ fn published(name: &str, p: &Publication) -> Preflight {
     warn("publication", text)
 }
 
-fn same(columns: &str, key: &str) -> bool {
+pub(super) fn same(columns: &str, key: &str) -> bool {
     let set = |t: &str| {
         let mut all: Vec<_> = t.split(',').map(|c| c.trim().trim_matches('"').to_owned()).collect();
         all.sort();
@@ -236,85 +278,33 @@ pub(in crate::ops) async fn ownership(cx: &PlanCx<'_>, couple: &Couple<'_>) -> R
     Ok(out)
 }
 
-#[derive(Deserialize)]
-struct Around {
-    prepared: Vec<String>,
-    wraparound: Vec<String>,
-    slots: Vec<String>,
-    sizes: i64,
-    statements: bool,
-}
+// BEFORE, of rows, of UPDATE: 2, 1 and 16 of tgtype.
+const LATE: &str = "
+with recursive tree as (
+  select $2::oid as oid
+  union all
+  select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.oid)
+select distinct format('%s of %s', t.tgname, t.tgrelid::regclass) from pg_trigger t
+where t.tgrelid in (select oid from tree union all select $1::oid) and not t.tgisinternal and t.tgparentid = 0
+  and t.tgtype & 19 = 19 and t.tgname::text collate \"C\" > $3 order by 1";
 
-const AROUND: &str = "
-select array(select p.gid || ' since ' || p.prepared::text from pg_prepared_xacts p where p.database = current_database()) as prepared,
-       array(select a.query from pg_stat_activity a where a.backend_type = 'autovacuum worker' and a.query like '%to prevent wraparound%'
-             and a.datname = current_database()) as wraparound,
-       array(select s.slot_name || case when s.active then ' is ' else ' (inactive) is ' end
-                    || pg_size_pretty(pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end, s.restart_lsn)) || ' behind'
-             from pg_replication_slots s
-             where not s.active or pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end, s.restart_lsn) > 1e9) as slots,
-       (select coalesce(sum(pg_table_size(t::regclass)), 0)::bigint from unnest($1::text[]) t) as sizes,
-       exists (select from pg_extension where extname = 'pg_stat_statements') as statements";
-
-/// What else the server has to do.
-pub(in crate::ops) async fn around(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<(Vec<Preflight>, u64)> {
-    let tables: Vec<String> =
-        couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
-    let legacy: Vec<String> = couples.iter().map(|c| c.legacy.relation.clone()).collect();
-    let mut tx = cx.cx.read().await?;
-    let a: Around = tx.one(AROUND, &[Param::Texts(legacy)]).await?;
-    let mut out = Vec::new();
-    let blockers: Vec<Blocker> = tx.fetch(BLOCKERS, &[Param::Texts(tables), Param::Int(5_000)]).await?;
-    out.extend(blockers.iter().map(|b| warn("long_transaction", format!("in the way now: {}", b.text()))));
-    if blockers.is_empty() {
-        out.push(ok("long_transaction", "no transaction has held one of the tables for 5 s".into()));
-    }
-    if !a.prepared.is_empty() {
-        let text =
-            format!("prepared transactions hold their locks until they are ended: {}", a.prepared.join("; "));
-        out.push(Preflight::new("prepared_transaction", Ready::Fail, text));
-    }
-    if !a.wraparound.is_empty() {
-        let text = format!("a vacuum that must not be cancelled is at work: {}", a.wraparound.join("; "));
-        out.push(Preflight::new("wraparound", Ready::Fail, text));
-    }
-    if !a.slots.is_empty() {
-        out.push(warn("replication_slot", a.slots.join("; ")));
-    }
-    if !a.statements {
-        out.push(ok(
-            "statements",
-            "pg_stat_statements is not here: what applications send was not searched for ON CONFLICT".into(),
-        ));
-    }
-    Ok((out, u64::try_from(a.sizes).unwrap_or(0)))
-}
-
-/// Statements seen by the server that would miss a unique key.
-pub(in crate::ops) async fn sent(
+/// BEFORE triggers that would come after ours: what they change in a key our reverse sync has not seen.
+pub(in crate::ops) async fn late_triggers(
     cx: &PlanCx<'_>,
     couple: &Couple<'_>,
-    b: &Belongings,
     accepted: &Accepted,
-) -> Vec<Preflight> {
-    let table = crate::engine::ident::Relation::parse(&couple.legacy.relation).name;
-    let sql = "select left(regexp_replace(s.query, '\\s+', ' ', 'g'), 160) || e'\\t' || lower(m.found[1]) from pg_stat_statements s \
-               cross join lateral regexp_matches(s.query, '\\mon\\s+conflict\\s*\\(([^)]*)\\)', 'gi') m(found) \
-               where s.query ~* ('\\minto\\s+(\"?\\w+\"?\\.)?\"?' || regexp_replace($1, '\\W', '\\\\\\&', 'g') || '\"?\\M') limit 100";
-    let Ok(mut tx) = cx.cx.read().await else { return vec![] };
-    // Without the extension there is nothing to search.
-    let Ok(found) = tx.texts(sql, &[Param::from(table.as_str())]).await else { return vec![] };
-    let mut out = Vec::new();
-    for key in &b.lost_keys {
-        let key = key.join(", ");
-        let uses = found.iter().flatten().filter_map(|t| t.split_once('\t')).find(|(_, c)| same(c, &key));
-        if let Some((query, _)) = uses {
-            let text = format!(
-                "{}: applications send ON CONFLICT ({key}), which would fail: {query}",
-                couple.twin.name()
-            );
-            out.push(accepted.unless("on_conflict", &text));
-        }
+) -> Result<Option<Preflight>> {
+    let ours = moves(REVERSE);
+    let params =
+        [Param::Int(couple.legacy.oid), Param::Int(couple.partitioned.oid), Param::from(ours.as_str())];
+    let late: Vec<String> = cx.cx.read().await?.texts(LATE, &params).await?.into_iter().flatten().collect();
+    if late.is_empty() {
+        return Ok(None);
     }
-    out
+    let text = format!(
+        "{}: triggers fire in the order of their names, and {} would come after {ours}: a key that they change reverse sync learns too late; rename them",
+        couple.twin.name(),
+        late.join(", ")
+    );
+    Ok(Some(accepted.unless("trigger_order", &text)))
 }

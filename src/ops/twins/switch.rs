@@ -6,7 +6,7 @@ use super::carry::{Belongings, Carried, Names, belongings};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::operation::PlanCx;
 use crate::engine::tables::Table;
-use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored, REVERSE as TRIGGER, closed};
+use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored, REVERSE as TRIGGER, closed, moves};
 use crate::engine::twin::retired_name;
 use crate::engine::{Class, Error, Result};
 
@@ -89,14 +89,15 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     // Reverse sync begins where the forward one ends, in the same transaction.
     carried.statements.push(mirror.reverse(&function, DEFINER));
     carried.back.insert(0, Mirror::idle(&function, DEFINER));
-    let views = belongings.views.iter().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
+    // Who reads one that reads another has the outer one first.
+    let views = belongings.views.iter().rev().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
     Ok(Part { names, belongings, prepare, unprepare, carried, views })
 }
 
 /// The reverse triggers of a table and its leaves go, and their function.
 pub(in crate::ops) fn unprepared(table: &Relation, leaves: &[String], function: &str) -> Vec<String> {
     let mut out = vec![
-        format!("drop trigger if exists {} on {table}", Ident(&format!("zz_{TRIGGER}_moves"))),
+        format!("drop trigger if exists {} on {table}", Ident(&moves(TRIGGER))),
         format!("drop trigger if exists {} on {table}", Ident(TRIGGER)),
     ];
     for table in std::iter::once(table.to_string()).chain(leaves.iter().cloned()) {

@@ -4,7 +4,8 @@
 use super::Couple;
 use super::carry::{Names, Publication};
 use super::firing::{Fired, Sides, fire};
-use super::switch::{Part, Switch};
+use super::ready::Accepted;
+use super::switch::Switch;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::PlanCx;
 use crate::engine::plan::{Preflight, Ready};
@@ -22,20 +23,49 @@ pub(in crate::ops) struct Tried {
 }
 
 /// Tries everything, in the order in which it would be done.
-pub(in crate::ops) async fn trial(cx: &PlanCx<'_>, couples: &[Couple<'_>], switch: &Switch) -> Tried {
+pub(in crate::ops) async fn trial(
+    cx: &PlanCx<'_>,
+    couples: &[Couple<'_>],
+    switch: &Switch,
+    accepted: &Accepted,
+) -> Tried {
     let mut out = Tried::default();
     match super::copy(cx, couples).await {
         Err(e) => {
             let text = format!("no copy to try the switch in: {}", e.told());
-            out.preflight.push(Preflight::new("trial", Ready::Unknown, text));
+            out.preflight.push(accepted.unless(UNTRIED, &text));
         }
         Ok(copy) => {
             if let Err(e) = all(cx, couples, switch, &*copy, &mut out).await {
                 out.preflight.push(Preflight::new("trial", Ready::Fail, e.message));
             }
+            if let Some(lacks) = lacks(&*copy) {
+                for failed in out.preflight.iter_mut().filter(|p| p.status == Ready::Fail) {
+                    *failed = accepted.unless(UNTRIED, &format!("{}; {lacks}", failed.message));
+                }
+            }
         }
     }
     out
+}
+
+/// What could not be tried is accepted by this name.
+pub(in crate::ops) const UNTRIED: &str = "untried";
+
+/// What fails for want of a table says nothing of the target.
+pub(in crate::ops) fn lacks(copy: &dyn Rehearsal) -> Option<String> {
+    let lacks = copy.lacks();
+    (!lacks.is_empty()).then(|| format!("the copy is without {}", lacks.join(" and ")))
+}
+
+/// With the privileges of the role that will do it.
+pub(in crate::ops) async fn as_ours(
+    cx: &PlanCx<'_>,
+    copy: &dyn Rehearsal,
+    statements: &[String],
+) -> Result<()> {
+    let sql = statements.join(";\n");
+    copy.execute(&format!("set role {};\n{sql};\nreset role", Ident(&cx.cx.server.role))).await
 }
 
 async fn all(
@@ -46,7 +76,7 @@ async fn all(
     out: &mut Tried,
 ) -> Result<()> {
     for (couple, part) in couples.iter().zip(&switch.parts) {
-        owners(couple, part, copy).await?;
+        publish(copy, &couple.legacy.relation, &part.belongings.publications).await?;
     }
     let mut broken = false;
     for couple in couples {
@@ -60,12 +90,11 @@ async fn all(
     }
     let failed = |what: &str, e: Error| e.context(format!("{what} fails in a copy"));
     for part in &switch.parts {
-        let sql = part.prepare.join(";\n");
-        copy.execute(&sql).await.map_err(|e| failed("the preparation of the reverse sync", e))?;
+        let made = as_ours(cx, copy, &part.prepare).await;
+        made.map_err(|e| failed("the preparation of the reverse sync", e))?;
     }
     let began = millis(copy).await?;
-    let sql = switch.statements().join(";\n");
-    copy.execute(&sql).await.map_err(|e| failed("the switch", e))?;
+    as_ours(cx, copy, &switch.statements()).await.map_err(|e| failed("the switch", e))?;
     out.swap_ms = Some(u64::try_from(millis(copy).await? - began).unwrap_or(0));
     for (couple, part) in couples.iter().zip(&switch.parts) {
         let table = Table::find(cx, &couple.partitioned.relation).await?;
@@ -81,10 +110,9 @@ async fn all(
             .await
             .map_err(|e| failed("a write through the twin's old name", e))?;
     }
-    let back = switch.back().join(";\n");
-    copy.execute(&back).await.map_err(|e| failed("the way back", e))?;
+    as_ours(cx, copy, &switch.back()).await.map_err(|e| failed("the way back", e))?;
     for part in switch.parts.iter().rev() {
-        copy.execute(&part.unprepare.join(";\n")).await.map_err(|e| failed("the way back", e))?;
+        as_ours(cx, copy, &part.unprepare).await.map_err(|e| failed("the way back", e))?;
     }
     let tables: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     let text = format!(
@@ -128,16 +156,7 @@ async fn millis(copy: &dyn Rehearsal) -> Result<i64> {
     Ok(text.and_then(|t| t.parse().ok()).unwrap_or(0))
 }
 
-/// Owners and publications are no part of a copy's definitions.
-async fn owners(couple: &Couple<'_>, part: &Part, copy: &dyn Rehearsal) -> Result<()> {
-    let b = &part.belongings;
-    for (table, own) in [(&couple.legacy, &b.legacy), (&couple.partitioned, &b.twin)] {
-        copy.execute(&format!("alter table {} owner to {}", table.relation, Ident(&own.owner))).await?;
-    }
-    publish(copy, &couple.legacy.relation, &b.publications).await
-}
-
-/// Publications of a table are made for it.
+/// Publications are no part of a copy's definitions: those of a table are made for it.
 pub(in crate::ops) async fn publish(
     copy: &dyn Rehearsal,
     table: &str,
@@ -151,7 +170,11 @@ pub(in crate::ops) async fn publish(
         copy.execute(&format!("do {}", literal(&create))).await?;
         let columns = p.columns.as_ref().map_or_else(String::new, |c| format!(" ({c})"));
         let filter = p.filter.as_ref().map_or_else(String::new, |f| format!(" where ({f})"));
-        copy.execute(&format!("alter publication {name} add table {table}{columns}{filter}")).await?;
+        copy.execute(&format!(
+            "alter publication {name} add table {table}{columns}{filter}; alter publication {name} owner to {}",
+            Ident(&p.owner)
+        ))
+        .await?;
     }
     Ok(())
 }

@@ -25,6 +25,15 @@ struct Times {
     compared: u64,
 }
 
+/// `$1`: the relations. LOCK of a view locks its tables along with it, before other views: whoever reads one of those
+/// would be met half-way. A view gets the owner that it has, which locks it alone. The tables are one statement, which
+/// the budget bounds as a whole.
+const LOCKS: &str = "
+select concat_ws('; ',
+  string_agg(format('alter view %s owner to %I', t.name, pg_get_userbyid(c.relowner)), '; ' order by t.place) filter (where c.relkind = 'v'),
+  'lock table ' || string_agg(t.name, ', ' order by t.place) filter (where c.relkind is distinct from 'v') || ' in access exclusive mode')
+from unnest($1::text[]) with ordinality t(name, place) left join pg_class c on c.oid = to_regclass(t.name)";
+
 impl PgWriter {
     pub(super) async fn swap_tables(&mut self, begun: &Begun, attempt: &Attempt<'_>) -> Result<Swapped> {
         let mut times = None;
@@ -80,16 +89,21 @@ impl PgWriter {
         Err(Error::new(Class::Failed, "the session that held this target's lock is gone").code(LOST))
     }
 
-    /// All tables in the plan's order; whoever is in the way is given up on soon.
+    /// All relations in the plan's order; whoever is in the way is given up on soon.
     async fn lock_tables(&mut self, attempt: &Attempt<'_>) -> Result<Times> {
-        let begun = Instant::now();
         let tables: Vec<_> = attempt.swap.tables.iter().map(|t| Relation::parse(t).to_string()).collect();
+        let locks: Option<String> = sqlx::query_scalar(LOCKS)
+            .bind(&tables)
+            .fetch_one(&mut self.work)
+            .await
+            .map_err(|e| write_error(&e, "look up what is to be locked"))?;
+        let begun = Instant::now();
         let sql = format!(
             // Each lock has its own timeout; all of them together must fit into the budget.
-            "set local lock_timeout = {}; set local statement_timeout = {}; lock table {} in access exclusive mode",
+            "set local lock_timeout = {}; set local statement_timeout = {}; {}",
             attempt.swap.lock_timeout_ms,
             attempt.swap.budget_ms,
-            tables.join(", ")
+            locks.unwrap_or_default()
         );
         self.raw("lock the tables", &sql).await.map_err(|e| late(e, attempt))?;
         // Whoever comes after a waiting lock waits as well: the budget begins with the wait.
