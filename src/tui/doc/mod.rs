@@ -2,6 +2,7 @@
 //! is drawn come from the same lines.
 
 pub mod live;
+pub mod look;
 pub mod plan;
 pub mod room;
 pub mod run;

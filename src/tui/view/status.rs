@@ -9,7 +9,7 @@ use super::{fit, put};
 use crate::tui::app::{App, Link, PlanView, View};
 use crate::tui::doc::live::percent;
 use crate::tui::format::{ago, count, whole};
-use crate::tui::keymap::{self, Scene, shown};
+use crate::tui::keymap::{self, Action, Binding, Scene, shown};
 use crate::tui::list::List;
 use crate::tui::theme::Tone;
 
@@ -124,27 +124,35 @@ fn run_elsewhere(app: &App) -> Option<String> {
     Some(format!("{} run {}: {phase}{percent}{eta}", app.theme.glyphs.running, run.number().unwrap_or("")))
 }
 
-/// The keys that matter here; one that cannot be used now is dim, and says why when it is pressed.
+/// The keys that matter here; one that cannot be used now is dim, and says why when it is pressed. Where there is
+/// no room for all, help stays, which has the rest.
 pub(super) fn footer(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
-    let mut x = area.x;
     if app.typing_phrase() {
         return typing(app, buffer, area);
     }
     let scene = app.scene();
-    for b in keymap::here(scene).filter(|b| !b.short.is_empty()) {
-        let disabled = app.why_not_in(b.action, list).is_some();
+    let keys: Vec<(&Binding, bool)> = keymap::here(scene)
+        .filter(|b| !b.short.is_empty())
+        .map(|b| (b, app.why_not_in(b.action, list).is_some()))
         // On a plan or a run, keys of tables are no more than noise; help has them, with their reason.
-        if disabled && !matches!(scene, Scene::Any | Scene::Twin) && b.scene == Scene::Any {
-            continue;
-        }
-        let key = shown(b.keys.first().copied().unwrap_or_default(), app.theme.glyphs.enter);
-        let text = format!(" {key} {} ", b.short);
-        if usize::from(area.right().saturating_sub(x)) < text.width() {
-            break;
+        .filter(|(b, disabled)| {
+            !disabled || matches!(scene, Scene::Any | Scene::Twin) || b.scene != Scene::Any
+        })
+        .collect();
+    let need = |b: &Binding| key(app, b).width() + b.short.width() + 3;
+    let is_help = |b: &Binding| b.action == Action::Help;
+    let mut room = usize::from(area.width);
+    room = room.saturating_sub(keys.iter().filter(|(b, _)| is_help(b)).map(|(b, _)| need(b)).sum());
+    let mut x = area.x;
+    for (b, disabled) in keys {
+        match room.checked_sub(need(b)) {
+            _ if is_help(b) => {}
+            Some(rest) => room = rest,
+            None => continue,
         }
         let (key_tone, word_tone) =
             if disabled { (Tone::Dim, Tone::Dim) } else { (Tone::Accent, Tone::Plain) };
-        x = put(buffer, x, area.y, area.right(), &format!(" {key}"), app.theme.tone(key_tone));
+        x = put(buffer, x, area.y, area.right(), &format!(" {}", key(app, b)), app.theme.tone(key_tone));
         let mut style = app.theme.tone(word_tone);
         if disabled {
             style = style.add_modifier(Modifier::CROSSED_OUT);
@@ -153,4 +161,8 @@ pub(super) fn footer(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
         x = put(buffer, x, area.y, area.right(), b.short, style);
         x = put(buffer, x, area.y, area.right(), " ", app.theme.tone(Tone::Plain));
     }
+}
+
+fn key(app: &App, b: &Binding) -> String {
+    shown(b.keys.first().copied().unwrap_or_default(), app.theme.glyphs.enter)
 }
