@@ -146,8 +146,9 @@ impl App {
     pub(super) fn act(&mut self, action: Action, name: &str) -> Vec<Effect> {
         if let Some(why) = self.why_not(action) {
             let binding = keymap::binding(self.scene(), action);
-            let short = binding.map_or("", |b| if b.short.is_empty() { b.about } else { b.short });
-            self.refuse(format!("{short}: {why}"), Some((action, why)));
+            let short = binding.map(|b| b.short).filter(|s| !s.is_empty());
+            let name = short.map_or_else(|| super::overlay::words(action), str::to_owned);
+            self.refuse(format!("{name}: {why}"), Some((action, why)));
             return vec![];
         }
         let page = isize::from(i16::try_from(self.size.1.saturating_sub(8)).unwrap_or(10)).max(1);

@@ -176,7 +176,7 @@ fn bar(app: &App, m: &Moment) -> Spans {
         plain(" "),
         cell(repeat(g.full, full), Tone::Accent),
         cell(repeat(g.rest, width - full), Tone::Dim),
-        cell(format!("  {} of {} {}", count(m.done), count(m.total), m.unit.word()), Tone::Strong),
+        cell(format!("  {} of {} {}", count(m.done), count(m.total), m.unit.of(m.total)), Tone::Strong),
         plain(percent),
     ]
 }

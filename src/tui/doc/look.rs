@@ -130,7 +130,7 @@ fn at_rest(app: &App, watch: &Watch) -> Spans {
     }));
     let took = seconds(f64::from(u32::try_from(report.elapsed_ms).unwrap_or(u32::MAX)) / 1000.0);
     let how = match look_word(watch.look.how) {
-        word if watch.look.how != How::default() && watch.failure.is_none() => word,
+        word if (watch.look.how.full || watch.look.how.resume) && watch.failure.is_none() => word,
         _ => "compared",
     };
     out.push(cell(format!("{how} {}, took {took}", ago(report.observed_at, app.now)), Tone::Dim));

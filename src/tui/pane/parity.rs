@@ -66,10 +66,7 @@ impl Pane for Parity {
                 number(f.as_ref().and_then(|f| f.partitioned_rows)),
                 cell(differences.map_or_else(String::new, count), tone),
                 cell(if others == 0 { String::new() } else { others.to_string() }, Tone::Warn),
-                cell(
-                    f.as_ref().map(|f| strip(&f.partitions, app.theme.glyphs)).unwrap_or_default(),
-                    Tone::Plain,
-                ),
+                plain(f.as_ref().map(|f| strip(app, &f.partitions)).unwrap_or_default()),
                 look::share(app, watch).unwrap_or_else(|| super::age_cell(app, watch)),
             ];
             if switched {
@@ -157,12 +154,29 @@ fn mark<'g>(p: &Partition, g: &'g Glyphs) -> (&'g str, Tone) {
 
 /// At most this many symbols in a table; a twin's own page has all.
 const STRIP: usize = 36;
+/// The same where there is little room: else how many of them are what the worst of them is.
+const SHORT: usize = 8;
+/// Columns of a screen with little room.
+const NARROW: u16 = 100;
 
-fn strip(partitions: &[Partition], g: &Glyphs) -> String {
-    let all: String = partitions.iter().take(STRIP).map(|p| mark(p, g).0).collect();
-    match partitions.len().checked_sub(STRIP) {
-        Some(more) if more > 0 => format!("{all} +{more}"),
-        _ => all,
+fn strip(app: &App, partitions: &[Partition]) -> String {
+    let g = app.theme.glyphs;
+    let symbols = |n: usize| partitions.iter().take(n).map(|p| mark(p, g).0).collect::<String>();
+    let all = partitions.len();
+    if app.size.0 < NARROW && all > SHORT {
+        let worst =
+            ["missing", "differs"].into_iter().find_map(|w| partitions.iter().find(|p| p.status == w));
+        return match worst {
+            Some(p) => {
+                let such = partitions.iter().filter(|x| x.status == p.status).count();
+                format!("{} {such}/{all}", mark(p, g).0)
+            }
+            None => format!("{} {all}", partitions.first().map_or("", |p| mark(p, g).0)),
+        };
+    }
+    match all.checked_sub(STRIP) {
+        Some(more) if more > 0 => format!("{} +{more}", symbols(STRIP)),
+        _ => symbols(all),
     }
 }
 
