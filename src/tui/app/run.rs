@@ -172,6 +172,7 @@ impl App {
 
     fn run_ended(&mut self, run: OurRun, done: Done) -> Vec<Effect> {
         let text = match done.outcome {
+            Outcome::Applied if done.had_nothing_to_do() => "there was nothing to do",
             Outcome::Applied => "applied and proved",
             Outcome::Partial => "part of it was done",
             Outcome::Failed => "failed, nothing was changed",

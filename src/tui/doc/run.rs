@@ -101,7 +101,7 @@ fn proof(app: &App, done: &Done, out: &mut Lines) {
         out.text(if i == 0 { "proof" } else { "" }, &format!("{symbol} {question}: {text}"), tone);
     }
     let begun = matches!(done.outcome, Outcome::Applied | Outcome::Partial | Outcome::Ambiguous);
-    if begun && done.proof.is_empty() && done.verified.is_none() {
+    if begun && done.proof.is_empty() && done.verified.is_none() && !done.had_nothing_to_do() {
         out.text("proof", "none was made", Tone::Dim);
     }
 }
