@@ -1,10 +1,12 @@
 //! `midwatch check`.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::stream::{self, StreamExt as _};
 
 use super::args::CheckArgs;
 use super::output::{Output, save};
-use crate::engine::{Engine, How, Report, Result, Status};
+use crate::engine::{CheckId, CheckNews, Engine, How, Report, Result, Status};
 use crate::report::{json, text};
 
 /// As many as the reader has sessions.
@@ -18,10 +20,20 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
     let total = ids.len();
     let mut reports: Vec<Report> = Vec::with_capacity(total);
     let how = How { quick: args.quick, full: args.full, resume: args.resume, self_test: args.self_test };
-    let mut running = stream::iter(ids.iter().map(|id| engine.observe_as(id, how))).buffered(AT_ONCE);
+    let done = AtomicUsize::new(0);
+    let tell = |id: &CheckId, news: &CheckNews| {
+        Output::progress(&format!(
+            "checked {} of {total}; {}",
+            done.load(Ordering::Relaxed),
+            how_far(id, news)
+        ));
+    };
+    let look = |id| async move { engine.observe_telling(id, how, &|news| tell(id, &news)).await };
+    let mut running = stream::iter(ids.iter().map(look)).buffered(AT_ONCE);
     Output::progress(&format!("checking 1 of {total}"));
     while let Some(report) = running.next().await {
         reports.push(report);
+        done.store(reports.len(), Ordering::Relaxed);
         Output::progress(&format!("checked {} of {total}", reports.len()));
     }
     drop(running);
@@ -37,6 +49,15 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
         out.text(&text::checks(&target, &reports, out.style()))?;
     }
     Ok(exit_code(&reports))
+}
+
+fn how_far(id: &CheckId, news: &CheckNews) -> String {
+    let CheckNews { doing, done, pieces, rows, .. } = news;
+    if *pieces > 1 {
+        format!("{id}: {doing} {done} of {pieces}, {rows} rows")
+    } else {
+        format!("{id}: {doing}")
+    }
 }
 
 fn exit_code(reports: &[Report]) -> u8 {

@@ -38,6 +38,27 @@ pub struct How {
     pub self_test: bool,
 }
 
+/// How far a check is. Only one that may take long tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckNews {
+    /// What it is doing, in a word or two.
+    pub doing: &'static str,
+    /// Pieces that are read, those of the look that it goes on with as well.
+    pub done: u64,
+    /// Pieces in all.
+    pub pieces: u64,
+    /// Rows that this look has read, of both sides.
+    pub rows: u64,
+    /// When its snapshot was taken, by the server's clock.
+    pub snapshot_at: String,
+}
+
+/// Where news of a check go.
+pub type Tell<'a> = &'a (dyn Fn(CheckNews) + Send + Sync);
+
+/// Nobody listens.
+pub const NOBODY: Tell<'static> = &|_| {};
+
 /// What a check may use: nothing here can write.
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Cx<'a> {
@@ -61,6 +82,8 @@ pub struct Cx<'a> {
     pub resume: bool,
     /// Plant what is looked for in a copy and see that it is found.
     pub self_test: bool,
+    /// How far it is.
+    pub tell: Tell<'a>,
 }
 
 impl Cx<'_> {

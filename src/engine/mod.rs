@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-pub use check::{Check, CheckSpec, Cx, How};
+pub use check::{Check, CheckNews, CheckSpec, Cx, How};
 pub use error::{Class, Error, Result};
 pub use report::{CheckId, Finding, Report, Severity, Status};
 
@@ -179,6 +179,11 @@ impl Engine {
 
     /// Runs one check in a way of its own.
     pub async fn observe_as(&self, id: &CheckId, how: How) -> Report {
+        self.observe_telling(id, how, check::NOBODY).await
+    }
+
+    /// The same, saying how far it is.
+    pub async fn observe_telling(&self, id: &CheckId, how: How, tell: check::Tell<'_>) -> Report {
         let started = (self.clock)();
         let cx = Cx {
             facts: &*self.facts,
@@ -191,6 +196,7 @@ impl Engine {
             full: how.full,
             resume: how.resume,
             self_test: how.self_test,
+            tell,
         };
         let result = match self.check(id.kind) {
             Some(check) => check.observe(&cx, id).await,
@@ -201,6 +207,11 @@ impl Engine {
         report.observed_at = started;
         report.elapsed_ms = (now - started).num_milliseconds().try_into().unwrap_or(0);
         report
+    }
+
+    /// Is a comparison of these twins kept that was cut off?
+    pub fn is_cut_off(&self, twin: &str) -> bool {
+        self.proofs.unfinished(&plan::Identity::of(&self.server), twin).is_some()
     }
 
     /// The rows behind a finding.

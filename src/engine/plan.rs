@@ -275,6 +275,16 @@ impl Unit {
             Self::Twins => "twins",
         }
     }
+
+    /// The same of so many.
+    pub fn of(self, n: u64) -> &'static str {
+        match (self, n) {
+            (Self::Rows, 1) => "row",
+            (Self::Statements, 1) => "statement",
+            (Self::Twins, 1) => "twin",
+            _ => self.word(),
+        }
+    }
 }
 
 /// A plan.
@@ -421,8 +431,7 @@ impl Plan {
             .collect();
         match self.unit {
             Unit::Rows => {}
-            Unit::Statements => out.push(format!("{} statements", self.rows)),
-            Unit::Twins => out.push(format!("{} twins", self.rows)),
+            unit => out.push(format!("{} {}", self.rows, unit.of(self.rows))),
         }
         out.extend(self.follow.iter().map(|f| match (f.rows, &f.unknown) {
             (Some(rows), _) => format!("{rows} rows of {} that follow", f.table),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::change::{Derived, RowChange};
+use super::check::NOBODY;
 use super::guard::JournalState;
 use super::ident::Ident;
 use super::journal;
@@ -60,6 +61,7 @@ pub(super) async fn plan(
             full: false,
             resume: false,
             self_test: false,
+            tell: NOBODY,
         },
         checks: engine.checks,
         target: &engine.name,

@@ -212,6 +212,13 @@ pub struct Done {
     pub resumable: bool,
 }
 
+impl Done {
+    /// An empty plan: no run was begun for it.
+    pub fn had_nothing_to_do(&self) -> bool {
+        self.outcome == super::journal::Outcome::Applied && self.run.is_none()
+    }
+}
+
 impl Progress {
     /// Nothing is done yet.
     pub(super) fn new(total: u64) -> Self {

@@ -177,7 +177,7 @@ fn lines(runs: &[RunRecord], style: Style) -> String {
             clean(&r.name),
             r.rows_applied,
             r.rows,
-            r.unit.word(),
+            r.unit.of(r.rows),
             if r.rows_drifted > 0 { format!(", {} drifted", r.rows_drifted) } else { String::new() },
             clean(r.by()),
             state(r)

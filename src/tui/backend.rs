@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::msg::Failure;
+use crate::engine::check::Tell;
 use crate::engine::guard::Ladder;
 use crate::engine::journal::{Event, Listed, RunRecord};
 use crate::engine::maintain::{PlanNews, Request};
@@ -16,7 +17,7 @@ use crate::engine::room::RoomFacts;
 use crate::engine::switch::Blocker;
 use crate::engine::target::{Server, TargetInfo};
 use crate::engine::vitals::Vitals;
-use crate::engine::{Report, Result};
+use crate::engine::{How, Report, Result};
 use crate::profile::Window;
 use crate::report::table::Cell;
 
@@ -42,6 +43,8 @@ pub struct Session {
     pub profile: String,
     /// Every check, with how often to run it.
     pub checks: Vec<(CheckId, Duration)>,
+    /// Those of which a comparison is kept that was cut off.
+    pub unfinished: Vec<CheckId>,
     /// What can be done here, and why not the rest.
     pub operations: Vec<Offer>,
 }
@@ -90,8 +93,8 @@ pub struct RunDetail {
 pub trait Backend: Send + Sync {
     /// Opens a target; the one in use when `None`.
     fn connect(&self, target: Option<String>) -> Fut<'_, Result<Session>>;
-    /// Runs a check.
-    fn observe(&self, id: CheckId) -> Fut<'_, Report>;
+    /// Runs a check in a way of its own. Dropping this cancels it.
+    fn observe<'a>(&'a self, id: CheckId, how: How, tell: Tell<'a>) -> Fut<'a, Report>;
     /// Looks at the server.
     fn vitals(&self) -> Fut<'_, Result<Vitals>>;
     /// The rows behind a finding.

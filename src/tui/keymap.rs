@@ -69,6 +69,12 @@ pub enum Action {
     Hold,
     /// The switchover room.
     Room,
+    /// Compare a twin, sealed partitions as well.
+    Full,
+    /// Go on with a comparison that was cut off.
+    GoOn,
+    /// Plant differences in a copy and look for them.
+    SelfTest,
     /// End a session that is in the way.
     EndBlocker,
     /// The entries of a switch.
@@ -199,6 +205,21 @@ pub const KEYMAP: &[Binding] = &[
     ),
     on(
         Scene::Twin,
+        Action::Full,
+        &["f"],
+        "full",
+        "compare it in full: sealed partitions are read again as well",
+    ),
+    on(Scene::Twin, Action::GoOn, &["c"], "go on", "go on with a comparison of it that was cut off"),
+    on(
+        Scene::Twin,
+        Action::SelfTest,
+        &["T"],
+        "self-test",
+        "plant differences in a private copy of it: what is not found makes its verdicts untrusted",
+    ),
+    on(
+        Scene::Twin,
         Action::Sort,
         &["S"],
         "",
@@ -223,7 +244,7 @@ pub const KEYMAP: &[Binding] = &[
         Scene::Room,
         Action::EndBlocker,
         &["c"],
-        "end blocker",
+        "unblock",
         "end the session under the cursor, by a phrase that is typed; the journal has it first",
     ),
     on(Scene::Room, Action::Undo, &["z"], "rollback", "plan the way back, with all that was written since"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 
 use super::backend::{Backend, DRIFTED, Journal, RUNS, Reviewed, RunDetail, Session, Typed};
-use crate::engine::check::CheckSpec;
+use crate::engine::check::{CheckSpec, Tell};
 use crate::engine::guard::{Approved, Gate, JournalState, Typed as TypedWords};
 use crate::engine::journal;
 use crate::engine::maintain::{PlanNews, Planned, Request};
@@ -20,7 +20,7 @@ use crate::engine::room::RoomFacts;
 use crate::engine::rowset::RowSet;
 use crate::engine::switch::Blocker;
 use crate::engine::vitals::Vitals;
-use crate::engine::{Class, Engine, Error, Report, Result};
+use crate::engine::{Class, Engine, Error, How, Report, Result};
 use crate::launch::{Connect, Overrides};
 use crate::profile::{Config, Selected};
 use crate::report::table::Cell;
@@ -72,14 +72,17 @@ impl Live {
             let spec = engine.checks.iter().map(|c| c.spec()).find(|s: &&CheckSpec| s.kind == id.kind);
             spec.map_or(Duration::from_mins(1), |s| s.every)
         };
+        let ids = engine.ids();
+        let cut_off = |id: &&CheckId| id.kind == "parity" && engine.is_cut_off(&id.name);
         Session {
+            unfinished: ids.iter().filter(cut_off).cloned().collect(),
             target: engine.target(),
             server: engine.server.clone(),
             environment_note: engine.environment.1.clone(),
             read_only: engine.read_only,
             window: selected.config.window.clone(),
             profile: engine.profile.name.clone(),
-            checks: engine.ids().into_iter().map(|id| (id.clone(), every(&id))).collect(),
+            checks: ids.iter().map(|id| (id.clone(), every(id))).collect(),
             operations: engine.offers(),
         }
     }
@@ -124,10 +127,10 @@ impl Backend for Live {
         })
     }
 
-    fn observe(&self, id: CheckId) -> Fut<'_, Report> {
+    fn observe<'a>(&'a self, id: CheckId, how: How, tell: Tell<'a>) -> Fut<'a, Report> {
         Box::pin(async move {
             match self.engine() {
-                Ok(engine) => engine.observe(&id, false).await,
+                Ok(engine) => engine.observe_telling(&id, how, tell).await,
                 Err(e) => Report::unknown(id, e.message),
             }
         })

@@ -13,7 +13,7 @@ use crate::engine::report::CheckId;
 use crate::engine::room::RoomFacts;
 use crate::engine::switch::Blocker;
 use crate::engine::vitals::Vitals;
-use crate::engine::{Error, Report};
+use crate::engine::{CheckNews, Error, How, Report};
 use crate::report::table::{Cell, Format};
 
 use super::backend::{Journal, Reviewed, RunDetail, Session, Typed};
@@ -40,6 +40,13 @@ pub enum Msg {
     Refused(Box<Failure>),
     /// A check has been run.
     Observed(Box<Report>),
+    /// A look has come this far.
+    CheckNews {
+        /// Of which check.
+        id: CheckId,
+        /// How far.
+        news: CheckNews,
+    },
     /// The server's state.
     Vitals(Result<Box<Vitals>, Box<Failure>>),
     /// Rows.
@@ -150,8 +157,10 @@ impl From<Error> for Failure {
 pub enum Effect {
     /// Open a target (the one in use when `None`).
     Connect(Option<String>),
-    /// Run a check.
-    Observe(CheckId),
+    /// Run a check in a way of its own.
+    Observe(CheckId, How),
+    /// Stop running it.
+    CancelLook(CheckId),
     /// Look at the server.
     Vitals,
     /// Find a finding's rows and read the first page.
@@ -323,7 +332,7 @@ impl Effect {
     pub fn key(&self) -> Key {
         match self {
             Self::Connect(_) => Key::Connect,
-            Self::Observe(id) => Key::Check(id.clone()),
+            Self::Observe(id, _) => Key::Check(id.clone()),
             Self::Vitals => Key::Vitals,
             Self::Open { slot, .. }
             | Self::Page { slot, .. }
@@ -338,6 +347,7 @@ impl Effect {
             Self::Cancel
             | Self::Copy(_)
             | Self::Log
+            | Self::CancelLook(_)
             | Self::CancelPlan(_)
             | Self::Discard(_)
             | Self::Wish(_)

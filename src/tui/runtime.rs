@@ -159,7 +159,8 @@ impl Runtime {
                     self.cancel_export();
                     self.schedule(effect);
                 }
-                Effect::CancelPlan(slot) => self.end_planning(&Key::Plan(slot)),
+                Effect::CancelPlan(slot) => self.end(&Key::Plan(slot)),
+                Effect::CancelLook(id) => self.end(&Key::Check(id)),
                 Effect::Log => {
                     let _ = self.sender.send(Event::Msg(Msg::Log(LogRing::global().lines())));
                 }
@@ -183,8 +184,8 @@ impl Runtime {
         });
     }
 
-    /// What was being read for a plan is cancelled on the server.
-    fn end_planning(&mut self, key: &Key) {
+    /// What was being read for a plan or a check is cancelled on the server.
+    fn end(&mut self, key: &Key) {
         self.waiting.remove(key);
         if let Some((_, task)) = self.running.remove(key) {
             task.abort();
@@ -235,7 +236,7 @@ impl Runtime {
             let work = async {
                 match maintain(&*backend, effect, &tell).await {
                     Ok(msg) => msg,
-                    Err(effect) => perform(&*backend, effect, &|rows| tell(Msg::Exporting(rows))).await,
+                    Err(effect) => perform(&*backend, effect, &tell).await,
                 }
             };
             let outcome = AssertUnwindSafe(work).catch_unwind().await;
@@ -260,18 +261,17 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_else(|| "panic without a message".into())
 }
 
-async fn perform(
-    backend: &dyn Backend,
-    effect: Effect,
-    progress: &(dyn Fn(u64) + Send + Sync),
-) -> Option<Msg> {
+async fn perform(backend: &dyn Backend, effect: Effect, tell: &(dyn Fn(Msg) + Send + Sync)) -> Option<Msg> {
     let failure = |e: crate::engine::Error| Box::new(Failure::from(e));
     Some(match effect {
         Effect::Connect(target) => match backend.connect(target).await {
             Ok(session) => Msg::Connected(Box::new(session)),
             Err(e) => Msg::Refused(failure(e)),
         },
-        Effect::Observe(id) => Msg::Observed(Box::new(backend.observe(id).await)),
+        Effect::Observe(id, how) => {
+            let news = |news| tell(Msg::CheckNews { id: id.clone(), news });
+            Msg::Observed(Box::new(backend.observe(id.clone(), how, &news).await))
+        }
         Effect::Vitals => Msg::Vitals(backend.vitals().await.map(Box::new).map_err(failure)),
         Effect::Open { slot, id, finding, limit } => {
             let Some(source) = backend.rows(&id, &finding) else {
@@ -291,7 +291,9 @@ async fn perform(
             slot,
             result: backend.context(sql, columns, cells).await.map(Box::new).map_err(failure),
         },
-        Effect::Export(what) => Msg::Exported(export(backend, *what, progress).await.map_err(failure)),
+        Effect::Export(what) => {
+            Msg::Exported(export(backend, *what, &|rows| tell(Msg::Exporting(rows))).await.map_err(failure))
+        }
         Effect::Cancel => {
             backend.cancel().await;
             return None;

@@ -1,5 +1,7 @@
 //! A comparison in several snapshots: each range names its own, and what was cancelled goes on.
 
+use std::sync::Mutex;
+
 use midwatch::engine::How;
 
 use crate::common::Database;
@@ -83,4 +85,23 @@ async fn a_cancelled_comparison_goes_on_and_names_both_snapshots() {
         "{report:?}"
     );
     assert_eq!(unfinished(), 0);
+}
+
+#[tokio::test]
+async fn a_comparison_tells_how_far_it_is() {
+    let (database, dir) = (database().await, tempfile::tempdir().unwrap());
+    database.owner().await.execute_script("update p set v = 'x' where id = 3").await.unwrap();
+    let engine = open(&database.url(), &profile(600), dir.path()).await;
+    let told = Mutex::new(Vec::new());
+    let tell = |news| told.lock().unwrap().push(news);
+    engine.observe_telling(&engine.ids()[0], How::default(), &tell).await;
+    let told = told.into_inner().unwrap();
+    let (last, reading) = told.split_last().unwrap();
+    assert_eq!((last.doing, last.pieces), ("naming the rows that differ", 0));
+    let pieces = reading[0].pieces;
+    assert!(pieces >= 4, "{told:?}");
+    assert!(reading.iter().map(|n| n.done).eq(0..=pieces), "{told:?}");
+    assert!(reading.is_sorted_by_key(|n| n.rows) && reading.iter().all(|n| n.pieces == pieces), "{told:?}");
+    assert_eq!((reading[0].rows, reading.last().unwrap().rows), (0, 40_000), "of both sides");
+    assert!(told.iter().all(|n| n.snapshot_at.parse::<chrono::DateTime<chrono::Utc>>().is_ok()), "{told:?}");
 }

@@ -55,6 +55,7 @@ pub(crate) fn session() -> Session {
             ..Server::default()
         },
         environment_note: None,
+        unfinished: vec![],
         read_only: false,
         window: None,
         profile: "hithonix".into(),

@@ -5,12 +5,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod fake;
+mod looks;
 mod made;
 mod maintenance;
 mod pictures;
 mod pictures_of_runs;
 mod pty;
 mod real;
+mod real_looks;
 mod real_room;
 mod room;
 mod runs;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use midwatch::engine::check::Tell;
 use midwatch::engine::journal::{Listed, Outcome};
 use midwatch::engine::maintain::{PlanNews, Request};
 use midwatch::engine::paging::{Page, PageRequest, RowSource};
@@ -14,7 +15,7 @@ use midwatch::engine::report::CheckId;
 use midwatch::engine::room::RoomFacts;
 use midwatch::engine::switch::Blocker;
 use midwatch::engine::vitals::Vitals;
-use midwatch::engine::{Error, Report, Result};
+use midwatch::engine::{Error, How, Report, Result};
 use midwatch::report::table::Cell;
 use midwatch::tui::backend::{Backend, Journal, Reviewed, RunDetail, Session, Typed};
 use midwatch::tui::msg::Msg;
@@ -75,7 +76,7 @@ impl Backend for Fake {
             Ok(session)
         })
     }
-    fn observe(&self, id: CheckId) -> Fut<'_, Report> {
+    fn observe<'a>(&'a self, id: CheckId, _: How, _: Tell<'a>) -> Fut<'a, Report> {
         Box::pin(async move {
             assert!(!self.panics, "a check that panics");
             self.observed.lock().unwrap().push(id.clone());

@@ -3,12 +3,13 @@
 use midwatch::engine::Severity;
 use midwatch::engine::journal::{Outcome, RunRecord};
 use midwatch::engine::plan::Total;
+use midwatch::engine::progress::Done;
 use midwatch::tui::app::App;
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::theme::{Depth, Theme};
 
 use crate::fake::{connected, id, key, keys, later, offer, session, wrong};
-use crate::made::{broken, detail, journal, live, reviewed, run, with_plan};
+use crate::made::{broken, detail, done, journal, live, reviewed, run, running, with_plan};
 use crate::pictures::draw;
 
 const SMALL: (u16, u16) = (80, 24);
@@ -103,4 +104,19 @@ fn a_run_that_stopped_half_way_has_two_ways() {
     assert!(row("18").contains("a resume · z undo  "), "{screen:#?}");
     assert!(row("17").contains("a resume · z lossy"), "{screen:#?}");
     assert!(row("16").contains("a resume") && !row("16").contains("undo"), "{screen:#?}");
+}
+
+#[test]
+fn an_empty_plan_is_no_run() {
+    let mut app = running(SMALL);
+    let empty = Done { run: None, applied: 0, verified: None, proof: vec![], ..done(Outcome::Applied) };
+    app.update(Msg::RunDone(Ok(Some(Box::new(empty)))));
+    assert_eq!(notice(&app), Some("backfill business_date_ist: there was nothing to do"));
+    let screen = text(&app);
+    assert!(screen[3].starts_with(" RUN  backfill"), "{screen:#?}");
+    assert!(
+        screen[4].starts_with(" ✓ nothing to do") && screen[5].contains("no run was begun"),
+        "{screen:#?}"
+    );
+    assert!(!screen.iter().any(|l| l.contains("none was made")), "{screen:#?}");
 }

@@ -16,7 +16,7 @@ fn observed(effects: &[Effect]) -> Vec<String> {
     effects
         .iter()
         .filter_map(|e| match e {
-            Effect::Observe(id) => Some(id.to_string()),
+            Effect::Observe(id, _) => Some(id.to_string()),
             _ => None,
         })
         .collect()

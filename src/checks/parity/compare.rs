@@ -17,7 +17,7 @@ use crate::engine::profile::Twin;
 use crate::engine::twin::catalog::{self, Columns, SequenceRow};
 use crate::engine::twin::partitions::{self, Layout, Mapping};
 use crate::engine::twin::{Pair, Standing, pair as find_pair};
-use crate::engine::{CheckId, Cx, Error, Report, Result};
+use crate::engine::{CheckId, CheckNews, Cx, Error, Report, Result};
 
 /// Rows that are read before it is looked whether the snapshot is too old, about.
 const CHUNK_ROWS: u64 = 5_000_000;
@@ -96,6 +96,7 @@ impl<'a> Comparison<'a> {
         let mut tally = Tally::default();
         if let Some(piece) = self.seals.open(&self.plan) {
             if !piece.is_empty() {
+                self.tell("reading what is not sealed", (0, 1), &tally, &source);
                 pass::read(&mut *tx, &source, &self.plan, &piece, &mut tally).await?;
             }
             self.seals.add_to(&mut tally);
@@ -147,7 +148,7 @@ impl<'a> Comparison<'a> {
         if let Some(earlier) = unfinished.filter(|u| u.chunks == chunks) {
             done = earlier.done;
             *tally = earlier.tally;
-            self.progress.resume(earlier.readings);
+            self.progress.resume(earlier.readings, tally.rows());
         }
         for (i, (from, to)) in chunks.iter().enumerate().skip(done) {
             if i > done && age(&mut *tx).await? >= limit {
@@ -155,6 +156,7 @@ impl<'a> Comparison<'a> {
                 (tx, source) = Source::hold(self.cx).await?;
                 self.still(&mut *tx).await?;
             }
+            self.tell("reading", (i, chunks.len()), tally, &source);
             let piece = Piece::all(self.plan.cut.between(*from, *to));
             pass::read(&mut *tx, &source, &self.plan, &piece, tally).await?;
             self.progress.read(source.taken(), self.plan.cut, *from, *to);
@@ -165,6 +167,7 @@ impl<'a> Comparison<'a> {
         if chunks.len() > 1 {
             self.cx.proofs.set_unfinished(&self.identity(), self.plan.twin.name(), None)?;
         }
+        self.tell("reading", (chunks.len(), chunks.len()), tally, &source);
         // What differs is looked at again where everything is seen at once.
         if self.progress.readings.len() > 1 {
             drop(tx);
@@ -172,6 +175,12 @@ impl<'a> Comparison<'a> {
             self.still(&mut *tx).await?;
         }
         Ok((tx, source))
+    }
+
+    fn tell(&self, doing: &'static str, (done, pieces): (usize, usize), tally: &Tally, source: &Source<'_>) {
+        let rows = tally.rows().saturating_sub(self.progress.before);
+        let snapshot_at = source.taken().at.clone();
+        (self.cx.tell)(CheckNews { doing, done: done as u64, pieces: pieces as u64, rows, snapshot_at });
     }
 
     fn save(&self, chunks: &[(Option<i64>, Option<i64>)], done: usize, tally: &Tally) -> Result<()> {
@@ -212,6 +221,7 @@ impl<'a> Comparison<'a> {
         if tally.differing.is_empty() {
             return Ok(rows::Samples::default());
         }
+        self.tell("naming the rows that differ", (0, 0), tally, source);
         let samples = rows::compare(source, &self.plan, &tally.differing, facts).await?;
         // In a later snapshot there may be nothing left of what differed.
         if self.progress.readings.len() > 1 && facts.differences() == Some(0) {

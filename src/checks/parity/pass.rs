@@ -234,6 +234,12 @@ impl Tally {
         }
     }
 
+    /// Rows read, of both sides.
+    pub(super) fn rows(&self) -> u64 {
+        let legacy = self.legacy.iter().map(|(_, a)| a.rows);
+        legacy.chain(self.twin.iter().map(|(_, a)| a.rows)).sum()
+    }
+
     fn legacy_mut(&mut self, slot: Slot) -> &mut Aggregate {
         find(&mut self.legacy, slot)
     }

@@ -13,16 +13,18 @@ pub(super) struct Progress {
     pub(super) readings: Vec<Reading>,
     /// The oldest snapshot of this run.
     pub(super) first: Option<Taken>,
+    /// Rows that an earlier run has read.
+    pub(super) before: u64,
     /// Where the last reading began.
     from: Option<i64>,
 }
 
 impl Progress {
-    pub(super) fn resume(&mut self, mut earlier: Vec<Reading>) {
+    pub(super) fn resume(&mut self, mut earlier: Vec<Reading>, rows: u64) {
         for reading in &mut earlier {
             reading.resumed = true;
         }
-        self.readings = earlier;
+        (self.readings, self.before) = (earlier, rows);
     }
 
     /// A piece was read; neighbours in one snapshot are one reading.

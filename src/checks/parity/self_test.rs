@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::compare;
 use super::facts::{Facts, SelfTest};
 use super::planting::{Plant, Planting};
+use crate::engine::check::NOBODY;
 use crate::engine::ports::ReadOptions;
 use crate::engine::profile::Twin;
 use crate::engine::rehearsal::{Copy, Follow, NoRehearsals, Rehearsal, Rows};
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::proof::NoProofs;
 use crate::engine::twin::{pair as find_pair, partitions};
-use crate::engine::{CheckId, Cx, Error, Finding, Report, Result, Severity, Status};
+use crate::engine::{CheckId, CheckNews, Cx, Error, Finding, Report, Result, Severity, Status};
 
 /// Rows of each table that are copied.
 const SAMPLE: u64 = 400;
@@ -68,6 +69,7 @@ fn verdict(test: &SelfTest) -> Option<String> {
 }
 
 async fn run(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
+    (cx.tell)(CheckNews { doing: "planting in a copy", ..CheckNews::default() });
     let mut tx = cx.read().await?;
     let pair = find_pair(&mut *tx, twin).await?;
     drop(tx);
@@ -96,8 +98,10 @@ async fn run(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
         full: false,
         resume: false,
         self_test: false,
+        tell: NOBODY,
     };
     let planting = plant(&inside, twin, &*rehearsal).await?;
+    (cx.tell)(CheckNews { doing: "looking for what was planted", ..CheckNews::default() });
     let report = compare::pair(&inside, id, twin).await?;
     if let Status::Unknown { why } = &report.status {
         return Err(Error::unobserved(format!("the copy could not be compared: {why}")));

@@ -113,6 +113,7 @@ impl App {
             Action::Undo => self.why_not_undo(self.record_here()),
             Action::Confirm | Action::Replan => Some("not here: d makes a plan".into()),
             Action::Room => self.why_not_room(),
+            Action::Full | Action::GoOn | Action::SelfTest => self.why_not_look(action, list),
             Action::EndBlocker | Action::Entries | Action::Whole => {
                 Some("in the switchover room only".into())
             }
@@ -145,8 +146,9 @@ impl App {
     pub(super) fn act(&mut self, action: Action, name: &str) -> Vec<Effect> {
         if let Some(why) = self.why_not(action) {
             let binding = keymap::binding(self.scene(), action);
-            let short = binding.map_or("", |b| if b.short.is_empty() { b.about } else { b.short });
-            self.refuse(format!("{short}: {why}"), Some((action, why)));
+            let short = binding.map(|b| b.short).filter(|s| !s.is_empty());
+            let name = short.map_or_else(|| super::overlay::words(action), str::to_owned);
+            self.refuse(format!("{name}: {why}"), Some((action, why)));
             return vec![];
         }
         let page = isize::from(i16::try_from(self.size.1.saturating_sub(8)).unwrap_or(10)).max(1);
@@ -213,6 +215,7 @@ impl App {
             Action::Cancel => return self.cancel(),
             Action::Room => return self.open_room(),
             Action::Whole => return self.other_set(),
+            Action::Full | Action::GoOn | Action::SelfTest => return self.ask_look(action),
             Action::Entries => return self.entries(),
             Action::EndBlocker => self.ask_to_end(),
             Action::DryRun if self.scene() == Scene::Room => return self.plan_in_room(self.room_verb()),
@@ -233,12 +236,20 @@ impl App {
 
     /// The first press cancels what runs on the server; a second one asks to leave.
     fn cancel(&mut self) -> Vec<Effect> {
+        if self.scene() == Scene::Twin
+            && let Some(ended) = self.cancel_looks()
+        {
+            return ended;
+        }
         if self.run_going().is_some() {
             return self.ask_to_stop();
         }
         let planning = self.cancel_planning();
         if !planning.is_empty() {
             return planning;
+        }
+        if let Some(ended) = self.cancel_looks() {
+            return ended;
         }
         let recent = self.cancelled_at.is_some_and(|t| (self.now - t).num_seconds() < 3);
         let rows = matches!(&self.level().view, View::Rows(r) if r.loading);

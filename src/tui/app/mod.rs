@@ -3,6 +3,7 @@
 mod confirm;
 mod journal;
 mod keys;
+mod look;
 mod navigate;
 mod notice;
 mod offers;
@@ -32,6 +33,7 @@ use crate::engine::{Report, Severity, Status};
 
 pub use confirm::{Confirm, expired, wait};
 pub use journal::{JournalState, Pace, done};
+pub use look::{Cut, Look, look_word};
 pub use notice::{About, Notice};
 pub use offers::{Ask, Choice, Deed, Field};
 pub use overlay::{Kind as OverlayKind, LEAVING, Overlay, PaletteItem, UNFINISHED};
@@ -79,6 +81,8 @@ pub struct Watch {
     pub failure: Option<String>,
     /// Wrong rows at each of the last runs, oldest first.
     pub trend: Vec<u64>,
+    /// Looks asked for, and how far the one under way is.
+    pub look: Look,
 }
 
 /// One view of a pane's stack.
@@ -305,6 +309,7 @@ impl App {
             Msg::RunDone(result) => return self.run_done(result),
             Msg::Runs(result) => return self.seen_runs(result),
             Msg::RunDetail { slot, result } => self.run_detail(slot, result),
+            Msg::CheckNews { id, news } => self.check_news(&id, news),
             Msg::Room { name, result } => self.seen_room(&name, result),
             _ => {}
         }

@@ -88,7 +88,7 @@ pub struct PaletteItem {
 }
 
 /// An action's name as one types it: `HalfDown` is `half down`.
-fn words(action: Action) -> String {
+pub(super) fn words(action: Action) -> String {
     let mut out = String::new();
     for c in format!("{action:?}").chars() {
         if c.is_uppercase() && !out.is_empty() {
@@ -401,10 +401,10 @@ impl App {
         let offers = self.session.iter().flat_map(|s| &s.operations).map(|o| PaletteItem {
             name: format!("{} {}", o.verb, o.name),
             about: match &o.disabled {
-                Some(why) => format!("plan: {} (not now: {why})", o.about),
-                None => format!("plan: {}", o.about),
+                Some(why) => format!("{} (not now: {why})", o.about),
+                None => o.about.clone(),
             },
-            key: String::new(),
+            key: "plan".into(),
             leads: Leads::Offer(Box::new(o.clone())),
         });
         let actions = keymap::here(self.scene()).filter(|b| !movement(b.action)).map(|b| PaletteItem {

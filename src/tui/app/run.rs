@@ -172,6 +172,7 @@ impl App {
 
     fn run_ended(&mut self, run: OurRun, done: Done) -> Vec<Effect> {
         let text = match done.outcome {
+            Outcome::Applied if done.had_nothing_to_do() => "there was nothing to do",
             Outcome::Applied => "applied and proved",
             Outcome::Partial => "part of it was done",
             Outcome::Failed => "failed, nothing was changed",
@@ -387,7 +388,7 @@ impl App {
                     "{} of {} {} are changed and stay changed; the rest is not touched.",
                     count(applied),
                     count(total),
-                    run.plan.as_ref().map(|p| p.unit).unwrap_or_default().word()
+                    run.plan.as_ref().map(|p| p.unit).unwrap_or_default().of(total)
                 )
             }
             _ => "Nothing has been changed yet.".into(),
@@ -448,9 +449,11 @@ impl App {
 
 /// What abort leaves of a switch, or of its way back.
 fn left_of_switch(run: &OurRun) -> &'static str {
-    let back = run.progress.as_ref().is_some_and(|p| p.stages.iter().any(|s| s == "swap-back"));
-    match (run.has_swapped(), back) {
-        (false, _) => {
+    match (run.has_swapped(), run.goes_back()) {
+        (false, true) => {
+            "The tables have not changed places: applications go on with the partitioned ones, and the retired ones are kept complete."
+        }
+        (false, false) => {
             "The tables have not changed places: applications go on as before. Write markers and idle triggers that were made ready stay."
         }
         (true, false) => "The tables have changed places and stay so: only looking on ends.",
@@ -459,6 +462,11 @@ fn left_of_switch(run: &OurRun) -> &'static str {
 }
 
 impl OurRun {
+    /// Is it the way back of a switch?
+    pub fn goes_back(&self) -> bool {
+        self.progress.as_ref().is_some_and(|p| p.stages.iter().any(|s| s == "swap-back"))
+    }
+
     fn new(slot: Slot, title: String, began: DateTime<Utc>) -> Self {
         Self {
             slot,

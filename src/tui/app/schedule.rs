@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{App, Level, Link, Watch};
+use super::{App, Cut, Level, Link, Watch};
 use crate::engine::report::CheckId;
 use crate::engine::vitals::Vitals;
-use crate::engine::{Report, Severity};
+use crate::engine::{How, Report, Severity};
 use crate::tui::backend::Session;
 use crate::tui::msg::{Effect, Failure, Key};
 use crate::tui::pane;
@@ -56,21 +56,16 @@ impl App {
             out.extend(self.poll_runs());
             out.extend(self.poll_room());
         }
-        if self.paused {
-            return out;
-        }
         let running = self.watches.iter().filter(|w| w.running.is_some()).count();
         let kind = pane::ALL.get(self.pane).and_then(|p| p.kind());
         let now = self.now;
         // A comparison of ours would hold the very tables that a switch of ours waits for.
         let aside = self.run_going().is_some_and(super::OurRun::is_switch);
-        let due = |w: &&mut Watch| w.running.is_none() && w.due <= now && !(aside && w.id.kind == "parity");
+        let paused = self.paused;
+        let due = |w: &&mut Watch| w.is_due(now, paused) && !(aside && w.id.kind == "parity");
         let mut waiting: Vec<&mut Watch> = self.watches.iter_mut().filter(due).collect();
-        waiting.sort_by_key(|w| (w.report.is_some(), Some(w.id.kind) != kind, w.due));
-        for watch in waiting.into_iter().take(AT_ONCE.saturating_sub(running)) {
-            watch.running = Some(now);
-            out.push(Effect::Observe(watch.id.clone()));
-        }
+        waiting.sort_by_key(|w| (w.look.asked.is_none(), w.report.is_some(), Some(w.id.kind) != kind, w.due));
+        out.extend(waiting.into_iter().take(AT_ONCE.saturating_sub(running)).map(|w| w.begin(now)));
         out
     }
 
@@ -87,16 +82,13 @@ impl App {
             .checks
             .iter()
             .map(|(id, every)| {
-                let old = kept.iter().find(|w| &w.id == id);
-                Watch {
-                    id: id.clone(),
-                    every: *every,
-                    report: old.and_then(|w| w.report.clone()),
-                    running: None,
-                    due: self.now,
-                    failure: old.and_then(|w| w.failure.clone()),
-                    trend: old.map(|w| w.trend.clone()).unwrap_or_default(),
+                let fresh = || Watch::new(id.clone(), *every, self.now);
+                let old = kept.iter().find(|w| &w.id == id).cloned();
+                let mut watch = Watch { due: self.now, ..old.unwrap_or_else(fresh) };
+                if watch.look.cut.is_none() && session.unfinished.contains(id) {
+                    watch.look.cut = Some(Cut { at: None, done: None, held: true });
                 }
+                watch
             })
             .collect();
         if !same {
@@ -129,9 +121,8 @@ impl App {
         self.vitals_running = false;
         self.journal.reading = false;
         self.room.reading = false;
-        for watch in &mut self.watches {
-            watch.running = None;
-        }
+        let now = self.now;
+        self.watches.iter_mut().filter(|w| w.running.is_some()).for_each(|w| w.cut_off(now, false));
         self.link = Link::Down { since, failure, attempts, retry_at };
     }
 
@@ -153,26 +144,33 @@ impl App {
         }
     }
 
-    pub(super) fn observed(&mut self, report: Report) -> Vec<Effect> {
+    pub(super) fn observed(&mut self, mut report: Report) -> Vec<Effect> {
         let now = self.now;
         let Some(watch) = self.watches.iter_mut().find(|w| w.id == report.id) else { return vec![] };
-        watch.running = None;
+        let how = watch.look.how;
         let pause =
             (report.elapsed_ms * COST).max(u64::try_from(watch.every.as_millis()).unwrap_or(u64::MAX));
         watch.due = now + TimeDelta::milliseconds(i64::try_from(pause).unwrap_or(i64::MAX / 4));
         // A look that told nothing does not wipe out what the one before told.
-        let told_nothing = report.status.why().filter(|_| report.findings.is_empty());
+        let told_nothing = report.status.why().filter(|_| report.findings.is_empty()).map(str::to_owned);
         let knew = watch.report.as_ref().is_some_and(|r| r.status.why().is_none() || !r.findings.is_empty());
-        if let (Some(why), true) = (told_nothing, knew) {
-            watch.failure = Some(why.to_owned());
+        match told_nothing {
+            Some(_) => watch.cut_off(now, false),
+            None => watch.looked(now),
+        }
+        if let (Some(why), true) = (&told_nothing, knew) {
+            watch.failure = Some(why.clone());
+            self.tell_look(how, &report);
         } else {
             watch.failure = None;
+            watch.keep_self_test(&mut report);
             if told_nothing.is_none() {
                 watch.trend.push(report.rows());
                 let surplus = watch.trend.len().saturating_sub(TREND);
                 watch.trend.drain(..surplus);
             }
             self.note_baseline(&report);
+            self.tell_look(how, &report);
             if let Some(watch) = self.watches.iter_mut().find(|w| w.id == report.id) {
                 watch.report = Some(report);
             }
@@ -216,7 +214,7 @@ impl App {
             Key::Check(id) => {
                 let now = self.now;
                 if let Some(watch) = self.watches.iter_mut().find(|w| w.id == id) {
-                    watch.running = None;
+                    watch.cut_off(now, false);
                     watch.due = now + TimeDelta::from_std(watch.every).unwrap_or(TimeDelta::minutes(1));
                     watch.failure = Some(failure.message.clone());
                 }
@@ -248,6 +246,10 @@ impl App {
         let now = self.now;
         for watch in self.watches.iter_mut().filter(|w| ids.contains(&w.id)) {
             watch.due = now;
+            // Asked for, it begins anew though one that was cut off is kept.
+            if watch.look.cut.is_some() && watch.running.is_none() && watch.look.asked.is_none() {
+                watch.look.asked = Some(How::default());
+            }
         }
         if self.link != Link::Up {
             return vec![];

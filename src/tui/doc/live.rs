@@ -74,7 +74,7 @@ pub fn head(app: &App, view: &RunView) -> Vec<Spans> {
     let title = ours.map(|r| r.title.clone()).or_else(|| record.map(app::title_of)).unwrap_or_default();
     let target = app.session.as_ref().map_or("", |s| s.target.name.as_str());
     let mut first = vec![
-        cell(format!(" RUN {number} "), Tone::Strong),
+        cell(format!(" {} ", format!("RUN {number}").trim_end()), Tone::Strong),
         cell(format!(" {title}"), Tone::Strong),
         cell(format!("   on {target}"), Tone::Plain),
     ];
@@ -176,7 +176,7 @@ fn bar(app: &App, m: &Moment) -> Spans {
         plain(" "),
         cell(repeat(g.full, full), Tone::Accent),
         cell(repeat(g.rest, width - full), Tone::Dim),
-        cell(format!("  {} of {} {}", count(m.done), count(m.total), m.unit.word()), Tone::Strong),
+        cell(format!("  {} of {} {}", count(m.done), count(m.total), m.unit.of(m.total)), Tone::Strong),
         plain(percent),
     ]
 }
@@ -221,6 +221,10 @@ fn reason(app: &App, m: &Moment) -> Cell {
 fn ended(app: &App, ours: Option<&OurRun>, record: Option<&RunRecord>) -> Vec<Spans> {
     let mut line = vec![plain(" ")];
     let meant = match (ours.and_then(|r| r.done.as_ref()), record) {
+        (Some(done), _) if done.had_nothing_to_do() => {
+            line.push(cell(format!("{} nothing to do", app.theme.glyphs.ok), Tone::Good));
+            "the plan was empty: no run was begun, the journal has none"
+        }
         (Some(done), _) => {
             line.extend(done_cells(app, done.outcome, (done.applied, done.drifted), done.verified));
             meaning(done.outcome)

@@ -2,6 +2,7 @@
 //! is drawn come from the same lines.
 
 pub mod live;
+pub mod look;
 pub mod plan;
 pub mod room;
 pub mod run;
@@ -19,6 +20,19 @@ const LABEL: usize = 13;
 struct Lines {
     out: Vec<Spans>,
     width: usize,
+}
+
+/// A part that is longer than a line takes several; its first cell is a mark, its last one the text.
+fn pieces(part: &Spans, width: usize) -> Vec<Spans> {
+    let mark: usize = part.iter().rev().skip(1).map(|c| c.text.width()).sum();
+    let Some(text) = part.last().filter(|t| mark + t.text.width() > width) else { return vec![part.clone()] };
+    let lines = wrap(&text.text, width.saturating_sub(mark)).into_iter().enumerate();
+    lines
+        .map(|(i, line)| match i {
+            0 => [&part[..part.len() - 1], &[cell(line, text.tone)]].concat(),
+            _ => vec![cell(format!("{}{line}", " ".repeat(mark)), text.tone)],
+        })
+        .collect()
 }
 
 impl Lines {
@@ -39,7 +53,7 @@ impl Lines {
     fn flow(&mut self, label: &str, parts: &[Spans]) {
         let mut line: Spans = vec![cell(format!("{label:<LABEL$}"), Tone::Dim)];
         let mut used = 0;
-        for part in parts {
+        for part in parts.iter().flat_map(|p| pieces(p, self.width)) {
             let width: usize = part.iter().map(|c| c.text.width()).sum();
             if used > 0 && used + 2 + width > self.width {
                 self.out.push(std::mem::replace(&mut line, vec![cell(" ".repeat(LABEL), Tone::Dim)]));
@@ -50,7 +64,7 @@ impl Lines {
                 used += 2;
             }
             used += width;
-            line.extend(part.iter().cloned());
+            line.extend(part);
         }
         if used > 0 {
             self.out.push(line);

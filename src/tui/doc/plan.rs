@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::Lines;
-use crate::engine::plan::{Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Values, text_of};
+use crate::engine::plan::{
+    Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Unit, Values, text_of,
+};
 use crate::engine::rowset::CUT;
 use crate::tui::app::{App, PlanView, Stage};
 use crate::tui::format::counted;
@@ -62,7 +64,12 @@ pub fn lines(app: &App, view: &PlanView) -> PlanText {
 /// typed, the rest is a key away.
 fn change(plan: &Plan, out: &mut Lines) {
     out.text("why", &plan.why, Tone::Strong);
-    out.text("changes", &plan.change_lines().join(" · "), Tone::Plain);
+    // Each of several tables that change places is a sentence of its own.
+    let lines = plan.change_lines();
+    let lines = if plan.unit == Unit::Twins { lines } else { vec![lines.join(" · ")] };
+    for (i, line) in lines.iter().enumerate() {
+        out.text(if i == 0 { "changes" } else { "" }, line, Tone::Plain);
+    }
     let (word, tone) = match plan.reversible {
         Reversible::Full => ("full", Tone::Good),
         Reversible::Lossy => ("LOSSY", Tone::Warn),
@@ -140,6 +147,9 @@ fn step_text(number: usize, step: &Step) -> String {
         (_, true) => "one transaction",
         (_, false) => "no transaction",
     };
+    if step.statements.is_empty() {
+        return format!("{}. {}", number + 1, step.title);
+    }
     let statements = counted(step.statements.len() as u64, "statement");
     format!("{}. {} · {how} · {statements} (x)", number + 1, step.title)
 }

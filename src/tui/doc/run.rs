@@ -101,7 +101,7 @@ fn proof(app: &App, done: &Done, out: &mut Lines) {
         out.text(if i == 0 { "proof" } else { "" }, &format!("{symbol} {question}: {text}"), tone);
     }
     let begun = matches!(done.outcome, Outcome::Applied | Outcome::Partial | Outcome::Ambiguous);
-    if begun && done.proof.is_empty() && done.verified.is_none() {
+    if begun && done.proof.is_empty() && done.verified.is_none() && !done.had_nothing_to_do() {
         out.text("proof", "none was made", Tone::Dim);
     }
 }
@@ -250,7 +250,10 @@ fn body(event: &Event) -> String {
 fn body_text(event: &Event) -> String {
     match serde_json::from_str::<Value>(&event.body) {
         Ok(Value::Object(fields)) => {
-            let said = fields.iter().filter(|(_, v)| !v.is_null());
+            // What only a program compares is in the journal.
+            let said = fields
+                .iter()
+                .filter(|(k, v)| !v.is_null() && !matches!(k.as_str(), "planned" | "rows_sha256"));
             said.map(|(name, v)| format!("{name} {}", brief(v))).collect::<Vec<_>>().join(" · ")
         }
         _ => event.body.clone(),

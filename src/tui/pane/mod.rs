@@ -112,6 +112,9 @@ pub(super) fn state_cell(app: &App, watch: &Watch) -> Cell {
         Some(_) if watch.failure.is_some() => {
             cell(format!("{} unknown", app.theme.glyphs.unknown), Tone::Unknown)
         }
+        Some(_) if watch.untrusted().is_some() => {
+            cell(format!("{} UNTRUSTED", app.theme.glyphs.fail), Tone::Bad)
+        }
         Some(_) if app.is_stale(watch) => cell(format!("{} stale", app.theme.glyphs.unknown), Tone::Unknown),
         Some(report) => {
             let (tone, symbol, word) = app.theme.status(&report.status);

@@ -227,7 +227,7 @@ fn server_line(app: &App) -> Spans {
     let Some((v, seen)) = &app.vitals else {
         return vec![cell("   the server has not been looked at yet", Tone::Dim)];
     };
-    let label = |t: &str| cell(format!("   {t} "), Tone::Dim);
+    let label = |t: &str| cell(format!("  {t} "), Tone::Dim);
     let lag = match (&v.lag_unknown, v.replica_lag_ms) {
         (Some(why), _) => cell(format!("unknown ({why})"), Tone::Unknown),
         (None, None) => plain("no replica"),
@@ -237,9 +237,10 @@ fn server_line(app: &App) -> Spans {
         if v.blocked == 0 { plain("none") } else { cell(format!("{} wait (L)", v.blocked), Tone::Bad) };
     let long = v.longest_tx_s.unwrap_or(0.0);
     let mut line = vec![
+        plain(" "),
         label("blocked"),
         blocked,
-        label("longest transaction"),
+        label("oldest tx"),
         cell(
             v.longest_tx_s.map_or("none".into(), seconds),
             if long > 60.0 { Tone::Warn } else { Tone::Plain },
@@ -247,7 +248,7 @@ fn server_line(app: &App) -> Spans {
         label("replica lag"),
         lag,
         label("sessions"),
-        plain(format!("{}, ours active {}", v.sessions, v.own_sessions)),
+        plain(format!("{} ({} ours)", v.sessions, v.own_sessions)),
     ];
     if (app.now - *seen).num_seconds() > 10 {
         line.push(cell(format!("   stale, {}", ago(*seen, app.now)), Tone::Unknown));

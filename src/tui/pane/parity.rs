@@ -9,6 +9,7 @@ use crate::engine::report::{CheckId, Sample};
 use crate::engine::twin::Standing;
 use crate::engine::{Finding, Severity};
 use crate::tui::app::{App, Light, Readiness, Watch, about_rows, parity_facts};
+use crate::tui::doc::look;
 use crate::tui::doc::room::light_words;
 use crate::tui::format::{ago, count, counted};
 use crate::tui::keymap::Scene;
@@ -30,8 +31,10 @@ impl Pane for Parity {
         Scene::Twin
     }
 
-    fn picture(&self, _app: &App, _width: u16) -> Vec<Spans> {
-        vec![]
+    fn picture(&self, app: &App, width: u16) -> Vec<Spans> {
+        let here = app.check_here().and_then(|id| app.watch(&id));
+        let watch = here.or_else(|| app.of_kind("parity").next());
+        watch.filter(|_| app.session.is_some()).map(|w| look::line(app, w, true, width)).into_iter().collect()
     }
 
     fn list(&self, app: &App) -> List {
@@ -63,11 +66,8 @@ impl Pane for Parity {
                 number(f.as_ref().and_then(|f| f.partitioned_rows)),
                 cell(differences.map_or_else(String::new, count), tone),
                 cell(if others == 0 { String::new() } else { others.to_string() }, Tone::Warn),
-                cell(
-                    f.as_ref().map(|f| strip(&f.partitions, app.theme.glyphs)).unwrap_or_default(),
-                    Tone::Plain,
-                ),
-                super::age_cell(app, watch),
+                plain(f.as_ref().map(|f| strip(app, &f.partitions)).unwrap_or_default()),
+                look::share(app, watch).unwrap_or_else(|| super::age_cell(app, watch)),
             ];
             if switched {
                 cells.insert(
@@ -154,12 +154,29 @@ fn mark<'g>(p: &Partition, g: &'g Glyphs) -> (&'g str, Tone) {
 
 /// At most this many symbols in a table; a twin's own page has all.
 const STRIP: usize = 36;
+/// The same where there is little room: else how many of them are what the worst of them is.
+const SHORT: usize = 8;
+/// Columns of a screen with little room.
+const NARROW: u16 = 100;
 
-fn strip(partitions: &[Partition], g: &Glyphs) -> String {
-    let all: String = partitions.iter().take(STRIP).map(|p| mark(p, g).0).collect();
-    match partitions.len().checked_sub(STRIP) {
-        Some(more) if more > 0 => format!("{all} +{more}"),
-        _ => all,
+fn strip(app: &App, partitions: &[Partition]) -> String {
+    let g = app.theme.glyphs;
+    let symbols = |n: usize| partitions.iter().take(n).map(|p| mark(p, g).0).collect::<String>();
+    let all = partitions.len();
+    if app.size.0 < NARROW && all > SHORT {
+        let worst =
+            ["missing", "differs"].into_iter().find_map(|w| partitions.iter().find(|p| p.status == w));
+        return match worst {
+            Some(p) => {
+                let such = partitions.iter().filter(|x| x.status == p.status).count();
+                format!("{} {such}/{all}", mark(p, g).0)
+            }
+            None => format!("{} {all}", partitions.first().map_or("", |p| mark(p, g).0)),
+        };
+    }
+    match all.checked_sub(STRIP) {
+        Some(more) if more > 0 => format!("{} +{more}", symbols(STRIP)),
+        _ => symbols(all),
     }
 }
 
@@ -171,9 +188,9 @@ fn is_rows(f: &Finding) -> bool {
 pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
     let Some(watch) = app.watch(id) else { return vec![] };
     let mut head = vec![cell(format!(" {}  ", id.name), Tone::Strong), super::state_cell(app, watch)];
-    let Some(f) = facts(watch) else { return vec![head] };
+    let Some(f) = facts(watch) else { return vec![head, look::line(app, watch, false, width)] };
     let mut fact = |label: &str, value: Cell| {
-        head.push(cell(format!("   {label} "), Tone::Dim));
+        head.push(cell(format!("  {label} "), Tone::Dim));
         head.push(value);
     };
     if let Some(rows) = f.legacy_rows {
@@ -190,7 +207,7 @@ pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
     if f.duplicate > Some(0) {
         fact("duplicate", bad(f.duplicate));
     }
-    let mut out = vec![head];
+    let mut out = vec![head, look::line(app, watch, false, width)];
     out.extend(switch_line(app, &id.name, f.standing));
     let oldest = oldest_proof(&f).map(|at| ago(at, app.now));
     out.extend(heat(&f.partitions, width, app.theme.glyphs, oldest.as_deref()));
@@ -273,6 +290,9 @@ fn label<'p>(name: &str, p: &'p Partition) -> (String, String, &'p Partition) {
     }
 }
 
+/// What a self-test did not find: so many are named.
+const MISSED: usize = 2;
+
 fn state_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
     let g = app.theme.glyphs;
     let mut out = Vec::new();
@@ -291,7 +311,10 @@ fn state_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
         }
         out.push(line);
     }
-    let findings = watch.report.iter().flat_map(|r| &r.findings);
+    for missed in f.self_test.iter().flat_map(|t| &t.missed).take(MISSED) {
+        out.push(vec![cell(format!(" {} {missed}", g.fail), Tone::Bad)]);
+    }
+    let findings = watch.report.iter().flat_map(|r| &r.findings).filter(|x| x.what() != "self_test");
     for x in findings.filter(|x| !is_rows(x) && !x.what().starts_with("trigger/")) {
         let (tone, symbol, _) = app.theme.severity(x.severity);
         out.push(vec![cell(format!(" {symbol} "), tone), plain(x.message.clone())]);
@@ -331,15 +354,6 @@ fn proof_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
         out.push(vec![cell(text, Tone::Dim)]);
     } else if let Some(why) = &f.unsealed {
         out.push(vec![cell(format!(" nothing sealed: {why}"), Tone::Dim)]);
-    }
-    if let Some(test) = f.self_test.as_ref().filter(|t| t.missed.is_empty()) {
-        out.push(vec![cell(
-            format!(
-                " {} self-test: {} of {} planted differences found",
-                app.theme.glyphs.ok, test.found, test.planted
-            ),
-            Tone::Good,
-        )]);
     }
     out
 }

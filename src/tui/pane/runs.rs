@@ -142,7 +142,7 @@ fn row(app: &App, run: &RunRecord) -> Row {
     };
     // The column's own heading says rows.
     if run.unit != Unit::Rows {
-        rows = format!("{rows} {}", run.unit.word());
+        rows = format!("{rows} {}", run.unit.of(run.rows));
     }
     let proof = match run.verified {
         Some(true) => cell(format!("{} verified", g.ok), Tone::Good),

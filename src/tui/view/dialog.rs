@@ -107,7 +107,7 @@ fn stopped(app: &App, run: &RunRecord, width: usize) -> Vec<Spans> {
                 "stands at {} of {} {} ({} changed) since {}.",
                 count(done(run)),
                 count(run.rows),
-                run.unit.word(),
+                run.unit.of(run.rows),
                 count(run.rows_applied),
                 ago(when, app.server_now())
             ),
@@ -212,8 +212,9 @@ pub(super) fn end(app: &App, b: &Blocker, typed: &str, width: usize) -> Sheet {
 fn abort(app: &App, width: usize) -> Sheet {
     let again = "It can be gone on with later (a on the run): everything is compared again then.";
     let text = format!("{} {again}", app.left_behind());
+    let what = if app.run_going().is_some_and(OurRun::goes_back) { "rollback" } else { "switch" };
     Sheet {
-        title: "Abort the switch?".into(),
+        title: format!("Abort the {what}?"),
         lines: wrap(&text, width).into_iter().map(|l| vec![plain(l)]).collect(),
         hint: "Enter aborts it; Esc lets it go on; ctrl-c asks to leave".into(),
         ..Sheet::default()

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::widgets::{Block, Clear, Widget as _};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{dialog, fit, lossless, put};
 use crate::report::table::Format;
@@ -143,12 +144,18 @@ fn help(app: &App, typed: &str) -> Sheet {
     }
 }
 
+/// Columns of the palette's names, at least and at most, and of its keys.
+const NAMES: (usize, usize) = (30, 36);
+const KEYS: usize = 6;
+
 fn palette(app: &App, typed: &str, width: usize) -> Sheet {
-    let lines = app.palette().into_iter().map(|item| {
-        let about = fit(&item.about, width.saturating_sub(43));
+    let items = app.palette();
+    let names = items.iter().map(|i| i.name.width()).max().unwrap_or(0).clamp(NAMES.0, NAMES.1);
+    let lines = items.into_iter().map(|item| {
+        let about = fit(&item.about, width.saturating_sub(names + KEYS + 4));
         vec![
-            plain(format!("  {:<30}", fit(&item.name, 30))),
-            cell(format!("{:<8}", item.key), Tone::Accent),
+            plain(format!("  {:<names$} ", fit(&item.name, names))),
+            cell(format!("{:<KEYS$} ", item.key), Tone::Accent),
             cell(about, Tone::Dim),
         ]
     });

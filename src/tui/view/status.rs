@@ -9,15 +9,19 @@ use super::{fit, put};
 use crate::tui::app::{App, Link, PlanView, View};
 use crate::tui::doc::live::percent;
 use crate::tui::format::{ago, count, whole};
-use crate::tui::keymap::{self, Scene, shown};
+use crate::tui::keymap::{self, Action, Binding, Scene, shown};
 use crate::tui::list::List;
 use crate::tui::theme::Tone;
 
 pub(super) fn status(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
-    let right = format!("{} ", right_text(app, list));
+    let (text, tone) = left_text(app);
+    let mut right = format!("{} ", right_text(app, list, true));
+    // What is looked at by itself is worth less than what just happened.
+    if text.width() + 1 + right.width() > usize::from(area.width) {
+        right = format!("{} ", right_text(app, list, false));
+    }
     let right_x = area.right().saturating_sub(u16::try_from(right.width()).unwrap_or(0));
     put(buffer, right_x, area.y, area.right(), &right, app.theme.tone(Tone::Dim));
-    let (text, tone) = left_text(app);
     let text = fit(&text, usize::from(right_x.saturating_sub(area.x + 1)));
     let x = put(buffer, area.x, area.y, right_x, &text, app.theme.tone(tone));
     if app.filter_input.is_some() {
@@ -51,10 +55,10 @@ fn left_text(app: &App) -> (String, Tone) {
     }
 }
 
-fn right_text(app: &App, list: &List) -> String {
+fn right_text(app: &App, list: &List, looking: bool) -> String {
     let mut parts: Vec<String> = run_elsewhere(app).into_iter().collect();
     let running: Vec<&str> =
-        app.watches.iter().filter(|w| w.running.is_some()).map(|w| w.id.name.as_str()).collect();
+        app.watches.iter().filter(|w| looking && w.running.is_some()).map(|w| w.id.name.as_str()).collect();
     match running.as_slice() {
         [] => {}
         [one] => parts.push(format!("looking: {one}")),
@@ -76,7 +80,11 @@ fn right_text(app: &App, list: &List) -> String {
             let total = rows.total.map_or("?".into(), count);
             parts.push(format!("{loading}{} of {total}", count(rows.number(level.state.cursor))));
         }
-        View::Plan(slot) => parts.extend(app.plans.get(slot).map(|v| rows_of_plan(app, v))),
+        View::Plan(slot) => {
+            parts.extend(app.plans.get(slot).map(|v| rows_of_plan(app, v)).filter(|t| !t.is_empty()));
+            parts.extend(line_of_text(app, app.plans.get(slot).map_or(0, PlanView::total), AROUND.0));
+        }
+        View::Run(view) if !app.is_switch(view) || view.log => parts.extend(line_of_text(app, 0, AROUND.1)),
         View::Rows(_) | View::Detail { .. } | View::Run(_) | View::Room(_) => {}
         View::Pane | View::Twin(_) => {
             let rows = list.rows.len();
@@ -98,6 +106,18 @@ fn typing(app: &App, buffer: &mut Buffer, area: Rect) {
         x = put(buffer, x, area.y, area.right(), &key, app.theme.tone(Tone::Accent));
         x = put(buffer, x, area.y, area.right(), &format!("{what} "), app.theme.tone(Tone::Plain));
     }
+}
+
+/// Lines of the screen that are not the text of a plan, and of a run.
+const AROUND: (u16, u16) = (13, 9);
+
+/// Where in a text one is that goes on below; rows of a plan have their own number.
+fn line_of_text(app: &App, rows: u64, around: u16) -> Option<String> {
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+    let lines = app.text_lines()?.checked_sub(rows + usize::from(rows > 0))?;
+    let here = app.level().state.cursor + 1;
+    let fits = lines <= usize::from(app.size.1.saturating_sub(around));
+    (here <= lines && !fits).then(|| format!("line {here} of {lines}"))
 }
 
 /// Where in a plan's rows one is.
@@ -124,27 +144,35 @@ fn run_elsewhere(app: &App) -> Option<String> {
     Some(format!("{} run {}: {phase}{percent}{eta}", app.theme.glyphs.running, run.number().unwrap_or("")))
 }
 
-/// The keys that matter here; one that cannot be used now is dim, and says why when it is pressed.
+/// The keys that matter here; one that cannot be used now is dim, and says why when it is pressed. Where there is
+/// no room for all, help stays, which has the rest.
 pub(super) fn footer(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
-    let mut x = area.x;
     if app.typing_phrase() {
         return typing(app, buffer, area);
     }
     let scene = app.scene();
-    for b in keymap::here(scene).filter(|b| !b.short.is_empty()) {
-        let disabled = app.why_not_in(b.action, list).is_some();
+    let keys: Vec<(&Binding, bool)> = keymap::here(scene)
+        .filter(|b| !b.short.is_empty())
+        .map(|b| (b, app.why_not_in(b.action, list).is_some()))
         // On a plan or a run, keys of tables are no more than noise; help has them, with their reason.
-        if disabled && !matches!(scene, Scene::Any | Scene::Twin) && b.scene == Scene::Any {
-            continue;
-        }
-        let key = shown(b.keys.first().copied().unwrap_or_default(), app.theme.glyphs.enter);
-        let text = format!(" {key} {} ", b.short);
-        if usize::from(area.right().saturating_sub(x)) < text.width() {
-            break;
+        .filter(|(b, disabled)| {
+            !disabled || matches!(scene, Scene::Any | Scene::Twin) || b.scene != Scene::Any
+        })
+        .collect();
+    let need = |b: &Binding| key(app, b).width() + b.short.width() + 3;
+    let is_help = |b: &Binding| b.action == Action::Help;
+    let mut room = usize::from(area.width);
+    room = room.saturating_sub(keys.iter().filter(|(b, _)| is_help(b)).map(|(b, _)| need(b)).sum());
+    let mut x = area.x;
+    for (b, disabled) in keys {
+        match room.checked_sub(need(b)) {
+            _ if is_help(b) => {}
+            Some(rest) => room = rest,
+            None => continue,
         }
         let (key_tone, word_tone) =
             if disabled { (Tone::Dim, Tone::Dim) } else { (Tone::Accent, Tone::Plain) };
-        x = put(buffer, x, area.y, area.right(), &format!(" {key}"), app.theme.tone(key_tone));
+        x = put(buffer, x, area.y, area.right(), &format!(" {}", key(app, b)), app.theme.tone(key_tone));
         let mut style = app.theme.tone(word_tone);
         if disabled {
             style = style.add_modifier(Modifier::CROSSED_OUT);
@@ -153,4 +181,8 @@ pub(super) fn footer(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
         x = put(buffer, x, area.y, area.right(), b.short, style);
         x = put(buffer, x, area.y, area.right(), " ", app.theme.tone(Tone::Plain));
     }
+}
+
+fn key(app: &App, b: &Binding) -> String {
+    shown(b.keys.first().copied().unwrap_or_default(), app.theme.glyphs.enter)
 }

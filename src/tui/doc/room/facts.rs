@@ -143,7 +143,7 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 
 /// What the locks are wanted on, in their order.
 pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
-    if sight.quiet() && !sight.app.blockers().0.is_empty() {
+    if sight.going().is_none() && !sight.app.blockers().0.is_empty() {
         return vec![vec![
             plain(" in the way of "),
             cell("ACCESS EXCLUSIVE", Tone::Strong),
@@ -153,13 +153,16 @@ pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
     let told = sight.going().and_then(|r| r.progress.as_ref());
     let waits = |p: &&Progress| is_swap(&p.stage) && p.room.held_ms.is_none();
     let (Some(_), Some(swap)) = (told.filter(waits), sight.swap()) else { return vec![] };
-    let first = usize::try_from(swap.twins).unwrap_or(usize::MAX).min(swap.tables.len());
-    let then = match (sight.back(), swap.tables.len() > first) {
+    let twins = usize::try_from(swap.twins).unwrap_or(usize::MAX).min(swap.tables.len());
+    let then = match (sight.back(), swap.tables.len() > twins) {
         (_, false) => "",
         (false, true) => ", then their twins",
         (true, true) => ", then the legacy ones",
     };
-    let names: Vec<&str> = swap.tables[..first].iter().map(|t| t.trim_start_matches(PUBLIC)).collect();
+    // Views of them come first, their twins last.
+    let first = swap.tables.len().saturating_sub(2 * twins);
+    let names: Vec<&str> =
+        swap.tables[first..][..twins].iter().map(|t| t.trim_start_matches(PUBLIC)).collect();
     let text = format!("waiting for ACCESS EXCLUSIVE on {}{then}", names.join(", "));
     let lines = wrap(&text, width.saturating_sub(3)).into_iter().enumerate();
     lines.map(|(i, l)| vec![plain(if i == 0 { " " } else { "   " }), cell(l, Tone::Strong)]).collect()
