@@ -89,7 +89,8 @@ async fn observe(cx: &Cx<'_>, id: &CheckId, folder: &MigrationFolder, with_index
     let mut tx = cx.read_with(options).await?;
     let mut findings = if with_indexes { indexes::findings(&mut *tx, id).await? } else { vec![] };
     let history = history::read(&mut *tx, folder, cx.files).await?;
-    let presence = probe::presence(&mut *tx, &files, folder).await?;
+    let renamed = probe::renamed(&mut *tx, &cx.profile.twins).await?;
+    let presence = probe::presence(&mut *tx, &files, folder, &renamed).await?;
     drop(tx);
     let mut judged = judge::judge(id, folder, &files, &history, &presence);
     if let Some(why) = &unread

@@ -181,7 +181,8 @@ select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at,
        (select max(u.id)::text from midwatch.runs u where u.undoes = r.id and u.applied > 0) as undone_by,
        coalesce(r.plan ->> 'unit', 'rows') as unit, r.planned as rows, r.applied as rows_applied, r.drifted as rows_drifted, r.batch as batches, r.verified,
        (r.resumable or (r.outcome = 'running' and l.pid is null))
-         and not exists (select from midwatch.runs u where u.undoes = r.id and u.applied > 0) as resumable,
+         and not exists (select from midwatch.runs u where u.applied > 0
+           and (u.undoes = r.id or u.undoes = r.undoes and u.id > r.id)) as resumable,
        r.outcome = 'running' and l.pid is not null as live,
        r.message, case when r.outcome <> 'running' then (
          select e.body::json ->> 'code' from midwatch.events e
@@ -261,10 +262,8 @@ pub(super) struct Swapping {
 /// Runs that broke off and can be gone on with, however long ago.
 pub async fn unfinished(facts: &dyn Facts) -> Result<Vec<RunRecord>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let sql = format!(
-        "{RUNS}\nwhere (r.outcome = 'running' and l.pid is null or r.resumable) and not exists \
-         (select from midwatch.runs u where u.undoes = r.id and u.applied > 0) order by r.id desc limit {UNFINISHED}"
-    );
+    let sql =
+        format!("select * from ({RUNS}) q where q.resumable order by q.id::bigint desc limit {UNFINISHED}");
     tx.fetch(&sql, &[]).await
 }
 

@@ -49,6 +49,9 @@ async fn the_demo_is_mended_switched_over_written_to_and_taken_back() {
     );
     let (code, value) = world.json(&["check", "parity"]);
     assert_eq!((code, &value["checks"][1]["facts"]["standing"]), (0, &Value::from("switched")), "{value:#}");
+    // What the files made is there under its new names.
+    let (code, value) = world.json(&["check", "migrations"]);
+    assert!(code < 2 && !value.to_string().contains("recorded_but_absent"), "{value:#}");
     write(&world).await;
     let plan = world.plan("r.json", &["rollback", "--set", "monitor=1s"]);
     assert_eq!(blocking(&plan), Vec::<String>::new());

@@ -3,9 +3,11 @@
 use serde::Deserialize;
 
 use super::files::Migration;
+use crate::engine::ident::Relation;
 use crate::engine::ports::{Param, ReadTx};
-use crate::engine::profile::MigrationFolder;
+use crate::engine::profile::{MigrationFolder, Twin};
 use crate::engine::script::Object;
+use crate::engine::twin::{Standing, retired_name, standing};
 use crate::engine::{Error, Result};
 
 /// What the catalog shows of one file's work.
@@ -28,18 +30,76 @@ struct Answer {
     present: bool,
 }
 
-/// One answer per file.
+/// What a table is called since a switchover: the name that a file gave it, and the one that it has.
+pub(super) type Renamed = (Relation, Relation);
+
+/// The tables of twins that are switched over.
+pub(super) async fn renamed(tx: &mut dyn ReadTx, twins: &[Twin]) -> Result<Vec<Renamed>> {
+    let mut out = Vec::new();
+    for twin in twins {
+        let (live, partitioned) = (Relation::parse(&twin.legacy), Relation::parse(&twin.partitioned));
+        match standing(tx, twin).await? {
+            Standing::Before => continue,
+            Standing::Switched => out.push((live.clone(), retired_name(twin))),
+            // What the file made of it is the backup's.
+            Standing::Cleaned => {}
+        }
+        out.push((partitioned, live));
+    }
+    Ok(out)
+}
+
+/// The object where it is now.
+fn moved(o: &Object, renamed: &[Renamed]) -> Object {
+    let now = |name: &str| {
+        let written = Relation::parse(name);
+        let to = renamed.iter().find(|(from, _)| {
+            from.name == written.name
+                && (written.schema.is_none() || from.schema.is_none() || from.schema == written.schema)
+        });
+        to.map_or_else(
+            || name.to_owned(),
+            |(_, to)| {
+                Relation { schema: written.schema.or_else(|| to.schema.clone()), name: to.name.clone() }
+                    .to_string()
+            },
+        )
+    };
+    match o.kind {
+        "relation" => Object { name: now(&o.name), ..o.clone() },
+        "trigger" | "column" | "constraint" => Object { of: now(&o.of), ..o.clone() },
+        "grant" => match o.name.split_once('|') {
+            Some((privilege, table)) => Object { name: format!("{privilege}|{}", now(table)), ..o.clone() },
+            None => o.clone(),
+        },
+        _ => o.clone(),
+    }
+}
+
+async fn present(tx: &mut dyn ReadTx, all: &[Object]) -> Result<Vec<bool>> {
+    let column = |f: &dyn Fn(&Object) -> String| Param::Texts(all.iter().map(f).collect());
+    let params = [column(&|o| o.kind.to_owned()), column(&|o| o.name.clone()), column(&|o| o.of.clone())];
+    let answers: Vec<Answer> = tx.fetch(CATALOG, &params).await?;
+    Ok(answers.into_iter().map(|a| a.present).collect())
+}
+
+/// One answer per file. A file from before a switchover means tables that have other names by now, a later one those that
+/// have taken them: either will do.
 pub(super) async fn presence(
     tx: &mut dyn ReadTx,
     files: &[Migration],
     folder: &MigrationFolder,
+    renamed: &[Renamed],
 ) -> Result<Vec<Presence>> {
     let wanted: Vec<Vec<Object>> = (0..files.len()).map(|i| evidence(files, i)).collect();
-    let all: Vec<&Object> = wanted.iter().flatten().collect();
-    let column = |f: &dyn Fn(&Object) -> String| Param::Texts(all.iter().map(|o| f(o)).collect());
-    let params = [column(&|o| o.kind.to_owned()), column(&|o| o.name.clone()), column(&|o| o.of.clone())];
-    let answers: Vec<Answer> = tx.fetch(CATALOG, &params).await?;
-    let mut answers = answers.into_iter().map(|a| a.present);
+    let all: Vec<Object> = wanted.iter().flatten().cloned().collect();
+    let mut answers = present(tx, &all).await?;
+    if !renamed.is_empty() {
+        let elsewhere: Vec<Object> = all.iter().map(|o| moved(o, renamed)).collect();
+        let there = present(tx, &elsewhere).await?;
+        answers.iter_mut().zip(there).for_each(|(a, b)| *a |= b);
+    }
+    let mut answers = answers.into_iter();
     let mut out = Vec::with_capacity(files.len());
     for (file, objects) in files.iter().zip(&wanted) {
         let absent: Vec<String> =

@@ -253,7 +253,7 @@ impl PgWriter {
         } else {
             self.untouched(run).await?;
             "(r.outcome = 'running' or r.resumable) and not exists (select from midwatch.runs u \
-             where u.undoes = r.id and u.applied > 0)"
+             where u.applied > 0 and (u.undoes = r.id or u.undoes = r.undoes and u.id > r.id))"
                 .to_owned()
         };
         let me = session::name(&mut self.work).await?;

@@ -124,7 +124,11 @@ impl App {
         if let Some(why) = &offer.disabled {
             return Some(why.clone());
         }
-        (self.link != Link::Up).then(|| "there is no connection".into())
+        if self.link != Link::Up {
+            return Some("there is no connection".into());
+        }
+        let twin = offer.mends.as_ref().is_none_or(|id| id.kind == "parity");
+        twin.then(|| self.why_not_stands(offer.verb, &offer.name)).flatten()
     }
 
     /// `d`: the plan of the one operation that mends this, or the choice among several.

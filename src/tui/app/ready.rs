@@ -156,6 +156,37 @@ impl App {
         }
     }
 
+    /// Why an operation has nothing to do with twins that stand as these did when they were last looked at.
+    pub(super) fn why_not_stands(&self, verb: &str, name: &str) -> Option<String> {
+        let standing =
+            |t: &str| self.parity_watch(t).and_then(|w| parity_facts(w.report.as_ref()?)).map(|f| f.standing);
+        let twins: Vec<(&str, Standing)> =
+            self.twins_of(name).into_iter().filter_map(|t| Some((t, standing(t)?))).collect();
+        let find = |wanted: &[Standing]| twins.iter().find(|(_, s)| wanted.contains(s)).map(|(t, _)| *t);
+        match verb {
+            "switchover" | "rehearse" | "repair-triggers" => {
+                if let Some(twin) = find(&[Standing::Switched, Standing::Cleaned]) {
+                    return Some(format!("{twin} is switched over already"));
+                }
+                match self.readiness_of(name) {
+                    Readiness::Not(why) if verb == "switchover" => {
+                        Some(format!("not ready: {}", why.join("; ")))
+                    }
+                    _ => None,
+                }
+            }
+            "rollback" if find(&[Standing::Cleaned]).is_some() => {
+                Some("the legacy table is gone: only its backup brings it back".into())
+            }
+            "rollback" | "cleanup"
+                if !twins.is_empty() && find(&[Standing::Switched, Standing::Cleaned]).is_none() =>
+            {
+                Some(format!("{} is not switched over", twins.first().map_or(name, |(t, _)| *t)))
+            }
+            _ => None,
+        }
+    }
+
     /// Would taking this twin's switch back lose anything? `seen`: the room, where it was looked at.
     pub fn light(&self, twin: &str, seen: Option<&RoomFacts>) -> Light {
         let now = seen.and_then(|f| f.twins.iter().find(|t| t.name == twin));

@@ -44,7 +44,6 @@ impl PgWriter {
                 w.hurry(attempt, &locked).await?;
                 let statements = attempt.step.statements.join(";\n");
                 w.raw("swap the tables", &statements).await.map_err(|e| late(e, attempt))?;
-                w.checkpoint_alone(begun, attempt, run).await?;
                 let took = Times { compared, ..locked };
                 let held = millis(took.locked);
                 let body = json!({
@@ -53,6 +52,7 @@ impl PgWriter {
                     "snapshot": attempt.snapshot,
                 });
                 let event = w.event(run, "step", &body).await?;
+                w.checkpoint_alone(begun, attempt, run).await?;
                 let held = millis(took.locked);
                 if held > attempt.swap.budget_ms {
                     let what = format!("the locks would have been held for {held} ms, the budget is {} ms", attempt.swap.budget_ms);
