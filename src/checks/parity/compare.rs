@@ -21,6 +21,10 @@ use crate::engine::{CheckId, CheckNews, Cx, Error, Report, Result};
 
 /// Rows that are read before it is looked whether the snapshot is too old, about.
 const CHUNK_ROWS: u64 = 5_000_000;
+/// Where others are at work: small pieces, with rests between them.
+const GENTLE_ROWS: u64 = 250_000;
+/// How many times as long as it reads it rests.
+const RESTS: u32 = 2;
 /// A snapshot keeps the server from cleaning up: older than this it is let go.
 const SNAPSHOT_LIMIT: Duration = Duration::from_mins(10);
 
@@ -141,12 +145,13 @@ impl<'a> Comparison<'a> {
         unfinished: Option<Unfinished>,
         tally: &mut Tally,
     ) -> Result<(Box<dyn ReadTx>, Source<'a>)> {
-        let each = i64::try_from(self.plan.twin.chunk_rows.unwrap_or(CHUNK_ROWS)).unwrap_or(i64::MAX);
+        let most = if source.busy() { GENTLE_ROWS } else { CHUNK_ROWS };
+        let each = i64::try_from(self.plan.twin.chunk_rows.unwrap_or(most)).unwrap_or(i64::MAX);
         let limit = self.plan.twin.snapshot_limit_s.map_or(SNAPSHOT_LIMIT, Duration::from_secs);
-        let chunks = self.plan.cut.chunks(self.rows, each);
+        let mut chunks = self.plan.cut.chunks(self.rows, each);
         let mut done = 0;
-        if let Some(earlier) = unfinished.filter(|u| u.chunks == chunks) {
-            done = earlier.done;
+        if let Some(earlier) = unfinished {
+            (chunks, done) = (earlier.chunks, earlier.done);
             *tally = earlier.tally;
             self.progress.resume(earlier.readings, tally.rows());
         }
@@ -158,7 +163,12 @@ impl<'a> Comparison<'a> {
             }
             self.tell("reading", (i, chunks.len()), tally, &source);
             let piece = Piece::all(self.plan.cut.between(*from, *to));
+            let began = age(&mut *tx).await?;
             pass::read(&mut *tx, &source, &self.plan, &piece, tally).await?;
+            if source.busy() && i + 1 < chunks.len() {
+                let took = age(&mut *tx).await?.saturating_sub(began);
+                source.rest(&mut *tx, took * RESTS).await?;
+            }
             self.progress.read(source.taken(), self.plan.cut, *from, *to);
             if chunks.len() > 1 {
                 self.save(&chunks, i + 1, tally)?;

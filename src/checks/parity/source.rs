@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::engine::ports::{ReadOptions, ReadTx, Snapshot};
+use crate::engine::ports::{Param, ReadOptions, ReadTx, Snapshot};
 use crate::engine::{Cx, Result};
 
 /// A full scan of two large tables may take this long.
@@ -77,6 +77,17 @@ impl<'a> Source<'a> {
     /// Both sides at once?
     pub(super) fn both(&self) -> bool {
         self.taken.name.is_some() && !self.busy
+    }
+
+    /// Were others at work when the snapshot was taken?
+    pub(super) fn busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Leaves the server to them for a while; a cancellation ends that as well.
+    pub(super) async fn rest(&self, tx: &mut dyn ReadTx, time: Duration) -> Result<()> {
+        let seconds = time.as_secs_f64().to_string();
+        tx.texts("select pg_sleep($1::float8)::text", &[Param::from(seconds.as_str())]).await.map(drop)
     }
 
     pub(super) fn taken(&self) -> &Taken {
