@@ -44,6 +44,8 @@ pub struct Stored {
     pub name: String,
     /// As a cast takes it.
     pub type_name: String,
+    /// The same, wherever it is read: with its schema, where that is not the server's own.
+    pub qualified: String,
     /// Computed by the table itself.
     pub generated: bool,
     /// Numbered by the table itself, and never by an UPDATE.
@@ -94,6 +96,9 @@ pub struct Constraint {
 const TABLE: &str = "
 select c.oid::int8 as oid,
        coalesce((select json_agg(json_build_object('name', a.attname, 'type_name', format_type(a.atttypid, a.atttypmod),
+                          'qualified', (select case when n.nspname = 'pg_catalog' then format_type(a.atttypid, a.atttypmod)
+                                                    else format('%I.%I', n.nspname, y.typname) end
+                                        from pg_type y join pg_namespace n on n.oid = y.typnamespace where y.oid = a.atttypid),
                           'generated', a.attgenerated <> '', 'numbered', a.attidentity = 'a',
                           'may_update', has_column_privilege(c.oid, a.attnum, 'update'),
                           'may_insert', has_column_privilege(c.oid, a.attnum, 'insert')) order by a.attnum)

@@ -12,7 +12,8 @@ use crate::engine::profile::Profile;
 use crate::engine::rehearsal::Rehearsal;
 use crate::engine::tables::Table;
 use crate::engine::twin::Standing;
-use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored, closed};
+use crate::engine::twin::function::closed;
+use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};
 use crate::engine::{Class, Error, Result};
 
 pub(super) struct RepairTriggers;
@@ -281,7 +282,7 @@ async fn mirror(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Mirror> {
     let columns = couple.columns.common.iter().filter_map(|c| {
         let own = stored(&c.name)?;
         let retyped = couple.columns.retyped.iter().any(|(n, ..)| n == &c.name);
-        Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.type_name.clone()) })
+        Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.qualified.clone()) })
     });
     Ok(Mirror {
         from: Relation::parse(&couple.legacy.relation),
@@ -327,7 +328,7 @@ fn rewrite(
         written.push(function.to_owned());
         out.statements.push(mirror.forward(function, attributes));
         if attributes.contains("SECURITY DEFINER") {
-            out.statements.push(closed(function));
+            out.statements.extend(closed(function, &[&couple.legacy.owner]));
             if was.is_some() {
                 out.back.insert(0, format!("grant execute on function {function}() to public"));
             }

@@ -154,7 +154,7 @@ impl Watched<'_> {
 
     fn step(&self, off: bool) -> Step {
         let install = marker::install(&self.pair, &self.columns, &self.layout);
-        let remove = marker::remove(&self.pair, &self.layout);
+        let remove = marker::remove(&self.pair);
         let (statements, back) = if off { (remove, install) } else { (install, remove) };
         let mode =
             if off { "ACCESS EXCLUSIVE" } else { "SHARE ROW EXCLUSIVE, ACCESS EXCLUSIVE for a moment" };

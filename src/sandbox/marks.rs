@@ -72,6 +72,6 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     assert!(
         keys(&mut owner, &marker::changed_keys(&pair, &layout, &since)).await.contains(&"all".to_owned())
     );
-    owner.execute_script(&marker::remove(&pair, &layout).join(";")).await.unwrap();
+    owner.execute_script(&marker::remove(&pair).join(";")).await.unwrap();
     server.stop().await.unwrap();
 }

@@ -21,6 +21,7 @@ mod journal;
 mod operators;
 mod owners;
 mod requeue;
+mod reverse;
 mod roundtrips;
 mod stale;
 mod stops;

@@ -200,7 +200,7 @@ mod tests {
     fn only_written_lists_of_this_table_are_judged() {
         let column = |name: &str| Column { name: name.into(), ..Column::default() };
         let columns = vec![column("id"), column("Mixed")];
-        let twin = Table { relation: "\"public\".\"p\"".into(), oid: 1, columns };
+        let twin = Table { relation: "\"public\".\"p\"".into(), oid: 1, owner: String::new(), columns };
         let unknown = |source: &str| unknown_columns(source, &twin);
         assert_eq!(unknown("begin insert INTO P (ID, \"Mixed\", mixed) values (1); end"), ["mixed"]);
         assert_eq!(

@@ -94,6 +94,8 @@ fn common(one: &str, other: &str) -> Option<&'static str> {
 pub(crate) struct Table {
     pub(crate) relation: String,
     pub(crate) oid: i64,
+    /// Its owner.
+    pub(crate) owner: String,
     pub(crate) columns: Vec<Column>,
 }
 
@@ -101,10 +103,11 @@ pub(crate) struct Table {
 struct Resolved {
     oid: i64,
     relation: String,
+    owner: String,
 }
 
 const RESOLVE: &str = "
-select c.oid::bigint as oid, format('%I.%I', n.nspname, c.relname) as relation
+select c.oid::bigint as oid, format('%I.%I', n.nspname, c.relname) as relation, pg_get_userbyid(c.relowner)::text as owner
 from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)";
 
 // Only types whose hash says equal exactly where the text would are hashed as they are: not numeric
@@ -128,7 +131,7 @@ pub(crate) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<Table> {
             .hint("the profile names it: is it the right profile, database and search_path?"));
     };
     let columns = tx.fetch(COLUMNS, &[Param::Int(resolved.oid)]).await?;
-    Ok(Table { relation: resolved.relation, oid: resolved.oid, columns })
+    Ok(Table { relation: resolved.relation, oid: resolved.oid, owner: resolved.owner, columns })
 }
 
 const UNIQUE: &str = "
@@ -258,7 +261,7 @@ mod tests {
     fn columns_are_matched_by_name() {
         let column =
             |name: &str, kind: &str| Column { name: name.into(), kind: kind.into(), ..Column::default() };
-        let table = |columns| Table { relation: "t".into(), oid: 1, columns };
+        let table = |columns| Table { relation: "t".into(), oid: 1, owner: String::new(), columns };
         let legacy = table(vec![column("id", "integer"), column("a", "text"), column("old", "text")]);
         let twin =
             table(vec![column("a", "character varying(9)"), column("id", "integer"), column("new", "text")]);

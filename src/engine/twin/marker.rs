@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::Pair;
 use super::catalog::{Column, Columns, Table};
+use super::function::{closed, dropped};
 use super::partitions::Layout;
 use super::proof::{Fingerprint, Print};
 use crate::engine::Result;
@@ -104,7 +105,8 @@ fn truncated(side: &Side<'_>, layout: &Layout) -> Vec<String> {
 
 /// The statements that have marks written, from the beginning: half of it may be there.
 pub(crate) fn install(pair: &Pair, columns: &Columns, layout: &Layout) -> Vec<String> {
-    let mut out = remove(pair, layout);
+    let mut out = remove(pair);
+    let owners: Vec<&str> = sides(pair).iter().map(|s| s.table.owner.as_str()).collect();
     let set: String = settings(columns, layout).iter().fold(String::new(), |mut out, (name, value)| {
         let _ = write!(out, " SET {name} = {value}");
         out
@@ -115,7 +117,7 @@ pub(crate) fn install(pair: &Pair, columns: &Columns, layout: &Layout) -> Vec<St
             "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER{set} AS $midwatch${}$midwatch$",
             body(columns, layout)
         ));
-        out.push(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC"));
+        out.extend(closed(&function, &owners));
         out.push(row_trigger(&side));
         out.push(format!("ALTER TABLE {} ENABLE ALWAYS TRIGGER {ROW}", side.table.relation));
         for relation in truncated(&side, layout) {
@@ -135,16 +137,8 @@ pub(crate) fn install(pair: &Pair, columns: &Columns, layout: &Layout) -> Vec<St
 }
 
 /// The statements that take it back.
-pub(crate) fn remove(pair: &Pair, layout: &Layout) -> Vec<String> {
-    let mut out = Vec::new();
-    for side in sides(pair) {
-        out.push(format!("DROP TRIGGER IF EXISTS {ROW} ON {}", side.table.relation));
-        for relation in truncated(&side, layout) {
-            out.push(format!("DROP TRIGGER IF EXISTS {TRUNCATE} ON {relation}"));
-        }
-        out.push(format!("DROP FUNCTION IF EXISTS {}()", side.function()));
-    }
-    out
+pub(crate) fn remove(pair: &Pair) -> Vec<String> {
+    sides(pair).iter().flat_map(|side| dropped(&side.function())).collect()
 }
 
 #[derive(Deserialize)]
@@ -182,7 +176,9 @@ select c.relname as name, c.oid::bigint as oid, coalesce(m.row, 0) as row, coale
               then 'has inheriting tables' end as why,
        md5(concat_ws(' ', c.relfilenode, c.relkind, c.reltablespace, pg_get_expr(c.relpartbound, c.oid), m.text,
          (select string_agg(format('%s %s %s %s', a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated), ',' order by a.attnum)
-          from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped))) as what
+          from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
+         (select string_agg(e.oid || ' ' || e.enumlabel, ',' order by e.oid) from pg_attribute a join pg_enum e on e.enumtypid = a.atttypid
+          where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped))) as what
 from side s join pg_class c on c.oid = s.oid left join marks m on m.tgrelid = c.oid";
 
 /// One text as long as every write on both sides is marked by the same triggers and functions, else NULL. Of what

@@ -42,9 +42,9 @@ impl Mirror {
         self.key.iter().chain(more).collect()
     }
 
-    /// The row that was, on the written side.
-    fn old_row(&self) -> String {
-        let one = |k: &&String| format!("{} = {}", Ident(k), self.value("OLD", k));
+    /// The row that was, or that is, on the written side.
+    fn row(&self, side: &str) -> String {
+        let one = |k: &&String| format!("{} = {}", Ident(k), self.value(side, k));
         self.identity().iter().map(one).collect::<Vec<_>>().join(" AND ")
     }
 
@@ -56,34 +56,50 @@ impl Mirror {
         format!("({}) IS DISTINCT FROM ({})", of("OLD"), of("NEW"))
     }
 
-    /// A row of the same key elsewhere is another row: its like was refused by the table that had the key unique.
-    fn unique(&self) -> String {
-        let same: Vec<_> = self
-            .moves_by
+    /// The row as it is now, on the written side. A plain UPDATE locks no more of it than the application's own would have:
+    /// ON CONFLICT DO UPDATE would lock out whoever writes children of it. A row of the same key elsewhere is another row:
+    /// its like was refused by the table that had the key unique.
+    fn kept(&self) -> String {
+        let others = |c: &&Mirrored| !self.identity().contains(&&c.name);
+        let sets: Vec<_> = self
+            .columns
             .iter()
-            .map(|m| format!("r.{0} IS NOT DISTINCT FROM EXCLUDED.{0}", Ident(m)))
+            .filter(others)
+            .map(|c| format!("{} = {}", Ident(&c.name), self.value("NEW", &c.name)))
             .collect();
-        if same.is_empty() || self.columns.iter().all(|c| self.key.contains(&c.name)) {
-            return self.upsert();
-        }
-        let upsert = self.upsert().replacen(&self.onto.to_string(), &format!("{} AS r", self.onto), 1);
+        let row = self.row("NEW");
+        let update = if sets.is_empty() {
+            format!("PERFORM 1 FROM {} WHERE {row}", self.onto)
+        } else {
+            format!("UPDATE {} SET {} WHERE {row}", self.onto, sets.join(", "))
+        };
         let message = format!(
             "duplicate key value violates the unique key ({}) of {}",
             self.key.join(", "),
             self.onto.brief()
         );
         format!(
-            "{} WHERE {};\n  IF NOT FOUND THEN\n    RAISE unique_violation USING MESSAGE = {};\n  END IF;",
-            upsert.trim_end_matches(';'),
-            same.join(" AND "),
+            "IF TG_OP = 'UPDATE' THEN\n    {update};\n    IF FOUND THEN\n      RETURN NULL;\n    END IF;\n  END IF;\n  \
+             {}\n    ON CONFLICT ({}) DO NOTHING;\n  IF NOT FOUND THEN\n    {update};\n    IF NOT FOUND THEN\n      \
+             RAISE unique_violation USING MESSAGE = {};\n    END IF;\n  END IF;",
+            self.insert(),
+            self.conflict(),
             literal(&message)
         )
     }
 
-    fn upsert(&self) -> String {
+    fn insert(&self) -> String {
         let names: Vec<_> = self.columns.iter().map(|c| Ident(&c.name).to_string()).collect();
         let values: Vec<_> = self.columns.iter().map(|c| self.value("NEW", &c.name)).collect();
-        let key: Vec<_> = self.key.iter().map(|k| Ident(k).to_string()).collect();
+        let overriding = if self.numbered { " OVERRIDING SYSTEM VALUE" } else { "" };
+        format!("INSERT INTO {} ({}){overriding} VALUES ({})", self.onto, names.join(", "), values.join(", "))
+    }
+
+    fn conflict(&self) -> String {
+        self.key.iter().map(|k| Ident(k).to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn upsert(&self) -> String {
         let sets: Vec<_> = self
             .columns
             .iter()
@@ -92,14 +108,7 @@ impl Mirror {
             .collect();
         let then =
             if sets.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", sets.join(", ")) };
-        let overriding = if self.numbered { " OVERRIDING SYSTEM VALUE" } else { "" };
-        format!(
-            "INSERT INTO {} ({}){overriding} VALUES ({})\n    ON CONFLICT ({}) DO {then};",
-            self.onto,
-            names.join(", "),
-            values.join(", "),
-            key.join(", ")
-        )
+        format!("{}\n    ON CONFLICT ({}) DO {then};", self.insert(), self.conflict())
     }
 
     /// From the legacy table onto its twin: a row whose key or partition key changes leaves nothing behind.
@@ -109,10 +118,15 @@ impl Mirror {
              IF TG_OP <> 'DELETE' THEN\n    {}\n  END IF;\n  RETURN NULL;\nEND",
             self.moved(),
             self.onto,
-            self.old_row(),
+            self.row("OLD"),
             self.upsert()
         );
-        create(function, attributes, &body)
+        create(function, &self.pinned(attributes), &body)
+    }
+
+    fn pinned(&self, attributes: &str) -> String {
+        let casts = self.columns.iter().any(|c| c.cast.is_some());
+        format!("{attributes}{}", if casts { PINNED } else { "" })
     }
 
     /// From the partitioned table back onto the retired one. That has children, which a delete would take along: a row
@@ -124,21 +138,38 @@ impl Mirror {
             .iter()
             .map(|c| format!("{} = {}", Ident(&c.name), self.value("NEW", &c.name)))
             .collect();
-        let same: Vec<_> = self.identity().iter().map(|k| format!("t.{0} = r.{0}", Ident(k))).collect();
         let body = format!(
-            "BEGIN\n  IF TG_OP = 'TRUNCATE' THEN\n    DELETE FROM {onto} r WHERE NOT EXISTS (SELECT FROM {from} t WHERE {same});\n    \
-             RETURN NULL;\n  END IF;\n  \
+            "DECLARE\n  child text;\n  filled bool;\nBEGIN\n  IF TG_OP = 'TRUNCATE' THEN\n    {truncate}\n    RETURN NULL;\n  END IF;\n  \
              IF TG_WHEN = 'BEFORE' THEN\n    UPDATE {onto} SET {sets} WHERE {old};\n    RETURN NEW;\n  END IF;\n  \
              IF TG_OP = 'DELETE' THEN\n    DELETE FROM {onto} WHERE {old};\n    RETURN NULL;\n  END IF;\n  \
-             {upsert}\n  RETURN NULL;\nEND",
+             {kept}\n  RETURN NULL;\nEND",
+            truncate = self.truncated(),
             onto = self.onto,
-            from = self.from,
-            same = same.join(" AND "),
             sets = sets.join(", "),
-            old = self.old_row(),
-            upsert = self.unique(),
+            old = self.row("OLD"),
+            kept = self.kept(),
         );
-        create(function, attributes, &body)
+        create(function, &self.pinned(attributes), &body)
+    }
+
+    /// TRUNCATE is refused where rows of other tables would go with it, as it was of the table that they refer to; of a
+    /// partition that was detached it means nothing any more.
+    fn truncated(&self) -> String {
+        let same: Vec<_> = self.identity().iter().map(|k| format!("t.{0} = r.{0}", Ident(k))).collect();
+        let (from, onto) = (literal(&self.from.to_string()), literal(&self.onto.to_string()));
+        format!(
+            "IF NOT EXISTS (SELECT FROM pg_partition_ancestors(TG_RELID) a WHERE a.relid = to_regclass({from})) THEN\n      \
+             RETURN NULL;\n    END IF;\n    \
+             FOR child IN SELECT k.conrelid::regclass::text FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0\n        \
+             AND k.confrelid = to_regclass({onto}) AND k.conrelid <> k.confrelid AND k.confdeltype IN ('c', 'n', 'd') LOOP\n      \
+             EXECUTE format('SELECT EXISTS (SELECT FROM %s)', child) INTO filled;\n      IF filled THEN\n        \
+             RAISE feature_not_supported USING MESSAGE = 'cannot truncate a table referenced in a foreign key constraint', \
+             DETAIL = format('Rows of %s would go with those of %s.', child, {onto});\n      END IF;\n    END LOOP;\n    \
+             DELETE FROM {} r WHERE NOT EXISTS (SELECT FROM {} t WHERE {});",
+            self.onto,
+            self.from,
+            same.join(" AND ")
+        )
     }
 
     /// The same function before its time: it does nothing, so that its triggers can be made without haste.
@@ -180,6 +211,9 @@ pub(crate) fn truncate_triggers(function: &str, name: &str, table: &str) -> [Str
     ]
 }
 
+/// How values of other types are written must not depend on who writes the row; parity reads them so.
+const PINNED: &str = " SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres'";
+
 fn create(function: &str, attributes: &str, body: &str) -> String {
     format!(
         "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{attributes} AS {}",
@@ -192,11 +226,6 @@ pub(crate) const REVERSE: &str = "midwatch_reverse";
 /// Of the BEFORE triggers the last: what it sees is what will be written.
 pub(crate) fn moves(name: &str) -> String {
     format!("zz_{name}_moves")
-}
-
-/// Whoever may attach a function to a table of their own could have it write for them.
-pub(crate) fn closed(function: &str) -> String {
-    format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")
 }
 
 /// Of functions that write where the caller may not.

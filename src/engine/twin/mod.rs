@@ -5,6 +5,7 @@
 pub(crate) mod catalog;
 pub(crate) mod coming;
 pub(crate) mod digest;
+pub(crate) mod function;
 pub(crate) mod marker;
 pub(crate) mod mirror;
 pub(crate) mod partitions;

@@ -10,9 +10,10 @@ use super::{Couple, named};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::journal::{self, RunRecord};
 use crate::engine::operation::{Draft, Params, PlanCx};
-use crate::engine::plan::{Action, Plan, Preflight, Ready, Reversible, Unit};
+use crate::engine::plan::{Action, Preflight, Ready, Reversible, Unit};
 use crate::engine::profile::Twin;
 use crate::engine::tables::Table;
+use crate::engine::twin::function::dropped;
 use crate::engine::twin::{Standing, marker, standing};
 use crate::engine::{Class, Error, Result};
 
@@ -77,12 +78,6 @@ pub(super) fn part(couple: &Couple<'_>) -> Part {
     }
 }
 
-/// What the switch had prepared, taken away as its plan says.
-fn unprepared(couple: &Couple<'_>, plan: &Plan) -> Vec<String> {
-    let id = format!("prepare/{}", couple.twin.name());
-    plan.steps.iter().find(|s| s.id == id).map(|s| s.back.clone()).unwrap_or_default()
-}
-
 /// The plan of the way back.
 pub(in crate::ops) async fn rollback_draft(
     cx: &PlanCx<'_>,
@@ -101,7 +96,7 @@ pub(in crate::ops) async fn rollback_draft(
     }
     let mut switch = Switch { parts: couples.iter().map(part).collect() };
     for (couple, p) in couples.iter().zip(&mut switch.parts) {
-        p.unprepare = unprepared(couple, &plan);
+        p.unprepare = dropped(&couple.reverse_function().to_string());
         p.views.push(p.names.twin.brief());
     }
     // Those that the switch made again are made again.

@@ -14,7 +14,8 @@ use crate::engine::operation::{Draft, Offer, OpSpec, Params, PlanCx, lock};
 use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::Param;
 use crate::engine::profile::{Profile, Twin};
-use crate::engine::twin::mirror::{DEFINER, REVERSE, closed};
+use crate::engine::twin::function::{closed, dropped};
+use crate::engine::twin::mirror::{DEFINER, REVERSE};
 use crate::engine::twin::{Standing, marker, retired_name, standing};
 use crate::engine::{Class, Error, Result};
 
@@ -175,11 +176,12 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
     let function = couple.reverse_function().to_string();
     let leaves: Vec<String> = couple.layout.leaves.iter().map(|l| l.relation.clone()).collect();
     let mirror = reverse(cx, couple, &part.names).await?;
-    let triggers = super::switch::unprepared(live, &leaves, &function);
+    let owners = [couple.legacy.owner.as_str(), couple.partitioned.owner.as_str()];
     // Taken back, it runs again, and lacks what was written meanwhile.
-    let mut again = vec![mirror.reverse(&function, DEFINER), closed(&function)];
+    let mut again = vec![mirror.reverse(&function, DEFINER)];
+    again.extend(closed(&function, &owners));
     again.extend(mirror.reverse_triggers(&function, REVERSE, &leaves));
-    out.carried.statements.extend(triggers);
+    out.carried.statements.extend(dropped(&function));
     out.carried.back.extend(again);
     for k in &hangs.referrers {
         out.carried.statements.push(format!("alter table {} drop constraint {}", k.table, k.name));
@@ -198,9 +200,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
     }
     out.carried.statements.push(format!("alter table {retired} rename to {}", Ident(&to.name)));
     out.carried.back.insert(0, format!("alter table {to} rename to {}", Ident(&retired.name)));
-    out.carried
-        .statements
-        .extend(marker::remove(&couple.pair_as(&to.to_string(), &live.to_string()), &couple.layout));
+    out.carried.statements.extend(marker::remove(&couple.pair_as(&to.to_string(), &live.to_string())));
     for view in &hangs.views {
         out.preflight.push(Preflight::new(
             "view",

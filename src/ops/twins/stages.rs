@@ -294,7 +294,7 @@ impl<'a> Stages<'a> {
                 preflight.push(Preflight::new("marker", Ready::Ok, text));
                 let pair = couple.pair();
                 let statements = marker::install(&pair, &couple.columns, &couple.layout);
-                let back = marker::remove(&pair, &couple.layout);
+                let back = marker::remove(&pair);
                 let title = format!("{name}: mark every write on both sides");
                 let locks = vec![
                     lock(&couple.legacy.relation, "SHARE ROW EXCLUSIVE"),

@@ -3,10 +3,11 @@
 
 use super::Couple;
 use super::carry::{Belongings, Carried, Names, belongings};
-use crate::engine::ident::{Ident, Relation};
+use crate::engine::ident::Relation;
 use crate::engine::operation::PlanCx;
 use crate::engine::tables::Table;
-use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored, REVERSE as TRIGGER, closed, moves};
+use crate::engine::twin::function::{closed, dropped};
+use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored, REVERSE as TRIGGER};
 use crate::engine::twin::retired_name;
 use crate::engine::{Class, Error, Result};
 
@@ -77,9 +78,10 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     let function = function.to_string();
     let before = Mirror { from: names.twin.clone(), ..mirror.clone() };
     let leaves: Vec<String> = couple.layout.leaves.iter().map(|l| l.relation.clone()).collect();
-    let mut prepare = vec![Mirror::idle(&function, DEFINER), closed(&function)];
+    let mut prepare = vec![Mirror::idle(&function, DEFINER)];
+    prepare.extend(closed(&function, &[&couple.legacy.owner, &couple.partitioned.owner]));
     prepare.extend(before.reverse_triggers(&function, TRIGGER, &leaves));
-    let unprepare = unprepared(&names.twin, &leaves, &function);
+    let unprepare = dropped(&function);
     let mut carried = Carried::default();
     let columns: Vec<String> = couple.partitioned.columns.iter().map(|c| c.name.clone()).collect();
     let invoker =
@@ -92,19 +94,6 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     // Who reads one that reads another has the outer one first.
     let views = belongings.views.iter().rev().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
     Ok(Part { names, belongings, prepare, unprepare, carried, views })
-}
-
-/// The reverse triggers of a table and its leaves go, and their function.
-pub(in crate::ops) fn unprepared(table: &Relation, leaves: &[String], function: &str) -> Vec<String> {
-    let mut out = vec![
-        format!("drop trigger if exists {} on {table}", Ident(&moves(TRIGGER))),
-        format!("drop trigger if exists {} on {table}", Ident(TRIGGER)),
-    ];
-    for table in std::iter::once(table.to_string()).chain(leaves.iter().cloned()) {
-        out.push(format!("drop trigger if exists {} on {table}", Ident(&format!("{TRIGGER}_truncate"))));
-    }
-    out.push(format!("drop function if exists {function}()"));
-    out
 }
 
 /// Nothing else may have the name that the legacy table is to get.
@@ -129,7 +118,7 @@ pub(in crate::ops) async fn reverse(cx: &PlanCx<'_>, couple: &Couple<'_>, names:
     let columns = couple.columns.common.iter().filter_map(|c| {
         let own = onto.columns.iter().find(|o| o.name == c.name && !o.generated)?;
         let retyped = couple.columns.retyped.iter().any(|(n, ..)| n == &c.name);
-        Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.type_name.clone()) })
+        Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.qualified.clone()) })
     });
     Ok(Mirror {
         from: names.live.clone(),
