@@ -26,7 +26,11 @@ impl World {
     /// A copy of the demo's hospitality, as target `main`, its journal there.
     pub(crate) async fn hospitality() -> Self {
         let (database, _) = demo_database("hospitality", 2_000).await;
-        Self::on(database, "profile = \"hospitality\"\nenvironment = \"demo\"")
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/hospitality");
+        Self::on(
+            database,
+            &format!("profile = \"hospitality\"\nenvironment = \"demo\"\nmigrations = \"{folder}\""),
+        )
     }
 
     pub(crate) fn on(database: Database, target: &str) -> Self {

@@ -278,7 +278,8 @@ pub(in crate::ops) fn comparison(couple: &Couple<'_>, legacy: &str, twin: &str) 
             None => format!("{} = {}", plain("t", c), plain("l", c)),
         })
         .collect();
-    let rest = || couple.columns.common.iter().filter(|c| !key.iter().any(|k| k.name == c.name));
+    // A key that its own equality takes for the same may still be written otherwise.
+    let rest = || couple.columns.common.iter().filter(|c| c.as_text || !key.iter().any(|k| k.name == c.name));
     let own: Vec<_> = rest().map(|c| c.compared("t")).collect();
     let copies: Vec<_> = rest().map(|c| c.compared("l")).collect();
     let differ = if own.is_empty() {

@@ -9,7 +9,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
 use super::super::error::{LOST, write_error};
 use super::{PgWriter, int, lock};
-use crate::engine::ident::Relation;
+use crate::engine::ident::{Relation, literal};
 use crate::engine::switch::{EndSession, Proof};
 use crate::engine::writer::{Attempt, Begun, OVER_BUDGET, Swapped, UNEQUAL};
 use crate::engine::{Class, Error, Result};
@@ -26,13 +26,18 @@ struct Times {
 }
 
 /// `$1`: the relations. LOCK of a view locks its tables along with it, before other views: whoever reads one of those
-/// would be met half-way. A view gets the owner that it has, which locks it alone. The tables are one statement, which
-/// the budget bounds as a whole.
+/// would be met half-way. A view gets the owner that it has, which locks it alone.
 const LOCKS: &str = "
-select concat_ws('; ',
-  string_agg(format('alter view %s owner to %I', t.name, pg_get_userbyid(c.relowner)), '; ' order by t.place) filter (where c.relkind = 'v'),
-  'lock table ' || string_agg(t.name, ', ' order by t.place) filter (where c.relkind is distinct from 'v') || ' in access exclusive mode')
+select array_remove(array_agg(format('alter view %s owner to %I', t.name, pg_get_userbyid(c.relowner)) order by t.place)
+    filter (where c.relkind = 'v')
+  || ('lock table ' || string_agg(t.name, ', ' order by t.place) filter (where c.relkind is distinct from 'v') || ' in access exclusive mode'), null)
 from unnest($1::text[]) with ordinality t(name, place) left join pg_class c on c.oid = to_regclass(t.name)";
+
+/// The server's limit is one statement's: what others wait for must be one.
+fn as_one(statements: &[String]) -> String {
+    let all: Vec<_> = statements.iter().map(|s| format!("execute {};", literal(s))).collect();
+    format!("do {}", literal(&format!("begin {} end", all.join(" "))))
+}
 
 impl PgWriter {
     pub(super) async fn swap_tables(&mut self, begun: &Begun, attempt: &Attempt<'_>) -> Result<Swapped> {
@@ -42,7 +47,7 @@ impl PgWriter {
                 let locked = w.lock_tables(attempt).await?;
                 let compared = w.compare_inside(attempt, &locked).await?;
                 w.hurry(attempt, &locked).await?;
-                let statements = attempt.step.statements.join(";\n");
+                let statements = as_one(&attempt.step.statements);
                 w.raw("swap the tables", &statements).await.map_err(|e| late(e, attempt))?;
                 let took = Times { compared, ..locked };
                 let held = millis(took.locked);
@@ -92,7 +97,7 @@ impl PgWriter {
     /// All relations in the plan's order; whoever is in the way is given up on soon.
     async fn lock_tables(&mut self, attempt: &Attempt<'_>) -> Result<Times> {
         let tables: Vec<_> = attempt.swap.tables.iter().map(|t| Relation::parse(t).to_string()).collect();
-        let locks: Option<String> = sqlx::query_scalar(LOCKS)
+        let locks: Vec<String> = sqlx::query_scalar(LOCKS)
             .bind(&tables)
             .fetch_one(&mut self.work)
             .await
@@ -103,7 +108,7 @@ impl PgWriter {
             "set local lock_timeout = {}; set local statement_timeout = {}; {}",
             attempt.swap.lock_timeout_ms,
             attempt.swap.budget_ms,
-            locks.unwrap_or_default()
+            as_one(&locks)
         );
         self.raw("lock the tables", &sql).await.map_err(|e| late(e, attempt))?;
         // Whoever comes after a waiting lock waits as well: the budget begins with the wait.
