@@ -5,6 +5,7 @@ mod back;
 pub(super) mod carry;
 pub(super) mod cleanup;
 pub(super) mod firing;
+mod lost;
 pub(super) mod mend;
 pub(super) mod ready;
 pub(super) mod stages;
