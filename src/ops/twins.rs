@@ -2,6 +2,7 @@
 
 pub(super) mod around;
 mod back;
+pub(super) mod body;
 pub(super) mod carry;
 pub(super) mod cleanup;
 pub(super) mod firing;

@@ -78,3 +78,56 @@ async fn an_identity_that_takes_no_number_is_refused_and_what_tells_the_table_is
     told(&plan, "trigger_table", "trigger named asks for its table's name");
     assert_eq!(failed(&planned(&world, "identity")), Vec::<&str>::new());
 }
+
+#[tokio::test]
+async fn what_a_mirroring_function_does_besides_is_not_lost_in_silence() {
+    let world = shop().await;
+    let function = "public.midwatch_sync_orders";
+    let with = |rest: &str| {
+        format!(
+            "do $do$ begin execute replace(replace(pg_get_functiondef('{function}'::regproc),
+               'BEGIN', 'begin'), 'begin', 'begin {rest}'); end $do$;
+             alter function {function}() set timezone = 'Asia/Kolkata'; alter function {function}() set search_path = '';"
+        )
+    };
+    world.sql(&with("insert into public.audit (what) values (''mirrored'');")).await;
+    let plan = planned(&world, "");
+    assert_eq!(failed(&plan), ["trigger_body"], "{:#}", plan["preflight"]);
+    told(&plan, "trigger_body", "does more, which ends with the switch: writes audit");
+    assert_eq!(failed(&planned(&world, "trigger_body")), Vec::<&str>::new());
+    // Incomplete besides: its text would be replaced.
+    world.sql("drop trigger sync_to_partitioned_orders on orders;
+               create trigger sync_to_partitioned_orders after insert or update on orders for each row execute function midwatch_sync_orders()").await;
+    let (_, value) = world.json(&["plan", "repair-triggers"]);
+    assert_eq!(failed(&value["plan"]), ["trigger_body"], "{:#}", value["plan"]["preflight"]);
+    let plan = world.plan("p.json", &["repair-triggers", "--set", "accept=trigger_body"]);
+    world.applied("p.json", &plan);
+    let settings =
+        "select array_to_string(proconfig, ' ') from pg_proc where proname = 'midwatch_sync_orders'";
+    assert!(world.value(settings).await.contains("Asia/Kolkata"));
+}
+
+#[tokio::test]
+async fn a_function_that_is_anothers_is_not_planned_to_be_replaced() {
+    let world = shop().await;
+    world
+        .sql(
+            "do $$ begin create role lost_fitter login; exception when duplicate_object or unique_violation then null; end $$;
+             grant usage, create on schema public to lost_fitter; grant usage on schema midwatch to lost_fitter;
+             grant select on all tables in schema public, midwatch to lost_fitter; alter table orders owner to lost_fitter;
+             drop trigger sync_to_partitioned_orders on orders;
+             create trigger sync_to_partitioned_orders after insert or update on orders for each row execute function midwatch_sync_orders()",
+        )
+        .await;
+    let url = world.database.url().replace("keeper@", "lost_fitter@");
+    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ops/shop.toml");
+    world.configure(&format!(
+        "[targets.main]\nurl = \"{url}\"\nprofile = \"{profile}\"\nenvironment = \"demo\"\n[policy]\nallow_unknown_load = true\n"
+    ));
+    let (_, value) = world.json(&["plan", "repair-triggers"]);
+    told(
+        &value["plan"],
+        "privilege",
+        "role lost_fitter may not replace function public.midwatch_sync_orders: it belongs to keeper",
+    );
+}

@@ -66,6 +66,7 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
             join pg_class v on v.oid = d.ev_class join pg_namespace n on n.oid = v.relnamespace where v.relkind in ('v', 'm')), '[]') as views,
   coalesce((select json_agg(json_build_object('name', t.tgname, 'state', t.tgenabled::text, 'definition', pg_get_triggerdef(t.oid),
                      'constraint', t.tgconstraint <> 0,
+                     'body', f.prosrc, 'before', t.tgtype::int & 2 > 0,
                      'by_name', t.tgtype::int & 1 > 0 and f.prosrc ~* '\mtg_(table_name|relname|relid)\M',
                      'mirrors', t.tgname = any ($3) or f.proname like 'midwatch\_%'
                        or f.prosrc ~* ('(\minto|\mupdate|\mdelete\s+from)\s+(only\s+)?("?[\w$]+"?\.)?"?' || regexp_replace($4, '\W', '\\\&', 'g') || '\M'),

@@ -136,6 +136,9 @@ pub(in crate::ops) struct OwnTrigger {
     pub(in crate::ops) state: String,
     pub(in crate::ops) definition: String,
     pub(in crate::ops) constraint: bool,
+    /// Its function's text.
+    pub(in crate::ops) body: String,
+    pub(in crate::ops) before: bool,
     /// Its function asks for the name or the number of its table.
     pub(in crate::ops) by_name: bool,
     pub(in crate::ops) mirrors: bool,

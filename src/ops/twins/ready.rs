@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Couple;
+use super::body::besides;
 use super::carry::{Belongings, Publication};
 use super::lost::lost;
 use crate::engine::Result;
@@ -144,7 +145,7 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
             out.push(warn("view", text));
         }
     }
-    out.extend(reached(name, b, accepted));
+    out.extend(reached(name, &couple.partitioned.relation, b, accepted));
     for t in b.triggers.iter().filter(|t| t.constraint && !t.mirrors) {
         out.push(accepted.unless(
             "constraint_trigger",
@@ -192,7 +193,7 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
 }
 
 /// Who else uses one of the names, and what for: nothing of it may change unseen.
-fn reached(name: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
+fn reached(name: &str, twin: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
     let mut out = Vec::new();
     let mut stops = |id: &str, text: String| out.push(accepted.unless(id, &format!("{name}: {text}")));
     for c in &b.named {
@@ -207,6 +208,17 @@ fn reached(name: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
         let text =
             format!("trigger {} is not carried over: another of that name is on {}", t.name, on.join(", "));
         stops("trigger_name", text);
+    }
+    for t in b.triggers.iter().filter(|t| t.mirrors && !t.ours && t.state != "D") {
+        let more = besides(&t.body, twin, t.before);
+        if !more.is_empty() {
+            let text = format!(
+                "trigger {} keeps the twin in step and does more, which ends with the switch: {}",
+                t.name,
+                more.join(", ")
+            );
+            stops("trigger_body", text);
+        }
     }
     let widened = b.widened();
     if !widened.is_empty() {
