@@ -26,6 +26,8 @@ pub struct Table {
     pub checks: Vec<Constraint>,
     /// Columns of each unique index that holds for all rows.
     pub unique_keys: Vec<Vec<String>>,
+    /// Columns that any unique or excluding index reads, be it of some rows only or in an expression.
+    pub unique_columns: Vec<String>,
     /// We own it, or may do as its owner.
     pub owned: bool,
     /// We may read it.
@@ -134,6 +136,11 @@ select c.oid::int8 as oid,
                    where a.attrelid = c.oid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])) k
                  where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null
                    and i.indexprs is null and k.filled), '[]') as unique_keys,
+       array(select distinct a.attname::text from pg_index i join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+             where i.indrelid = c.oid and (i.indisunique or i.indisexclusion)
+               and (a.attnum = any (i.indkey::int2[]) or exists (
+                 select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid
+                   and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum))) as unique_columns,
        pg_has_role(current_user, c.relowner, 'usage') as owned,
        has_table_privilege(c.oid, 'select') or has_any_column_privilege(c.oid, 'select') as may_select,
        has_table_privilege(c.oid, 'delete') as may_delete,

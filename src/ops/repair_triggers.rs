@@ -2,9 +2,11 @@
 
 use serde::Deserialize;
 
+use super::twins::body::besides;
 use super::twins::firing::{Fired, Sides, fire};
+use super::twins::ready::Accepted;
 use super::twins::{Couple, offers};
-use crate::engine::ident::{Ident, Relation};
+use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
 use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::{Fut, Param};
@@ -22,10 +24,13 @@ static SPEC: OpSpec = OpSpec {
     verb: "repair-triggers",
     about: "make the dual-write triggers complete and enable them, proved in a copy first",
     risk: Risk::Reversible,
-    params: &[ParamSpec {
-        name: "unproved",
-        about: "accept: go on where no copy could be made to prove them in",
-    }],
+    params: &[
+        ParamSpec { name: "unproved", about: "accept: go on where no copy could be made to prove them in" },
+        ParamSpec {
+            name: "accept",
+            about: "what the preflight names and you accept openly, comma separated",
+        },
+    ],
     bootstraps: false,
     many: true,
 };
@@ -56,7 +61,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
             format!("{} is switched over: its reverse triggers are the switchover's", switched.twin.name());
         return Err(Error::new(Class::Refused, what));
     }
-    let mut out = Parts::default();
+    let mut out = Parts { accepted: Accepted::of(params.get("accept")), ..Parts::default() };
     let copy = super::twins::copy(cx, &couples).await;
     if let Err(e) = &copy {
         let ready = if accepted { Ready::Warn } else { Ready::Unknown };
@@ -101,6 +106,11 @@ struct Found {
     definition: String,
     function: String,
     function_definition: String,
+    /// Its text.
+    body: String,
+    /// We may replace it.
+    owned: bool,
+    owner: String,
     definer: bool,
     settings: Vec<String>,
     /// Triggers elsewhere that run the same function.
@@ -111,6 +121,7 @@ const FOUND: &str = r"
 select t.tgname as name, t.tgenabled::text as state, t.tgtype::int as kind,
        t.tgqual is not null or cardinality(t.tgattr::int2[]) > 0 as partial, pg_get_triggerdef(t.oid) as definition,
        format('%I.%I', n.nspname, p.proname) as function, pg_get_functiondef(p.oid) as function_definition,
+       p.prosrc as body, pg_has_role(current_user, p.proowner, 'usage') as owned, pg_get_userbyid(p.proowner)::text as owner,
        p.prosecdef as definer, coalesce(p.proconfig, '{}') as settings,
        (select count(*) from pg_trigger o where o.tgfoid = p.oid and o.tgrelid <> t.tgrelid and o.tgparentid = 0) as others
 from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace
@@ -126,6 +137,11 @@ impl Found {
         !self.partial && self.kind & 1 == 1 && self.kind & (2 | 64) == 0
     }
 
+    /// A function that other tables use is left to them.
+    fn usable(&self) -> bool {
+        self.whole() && self.others == 0
+    }
+
     fn fires(&self) -> bool {
         matches!(self.state.as_str(), "O" | "A")
     }
@@ -136,9 +152,28 @@ impl Found {
             .settings
             .iter()
             .filter_map(|s| s.split_once('='))
-            .map(|(name, value)| format!(" SET {name} = {}", if value.is_empty() { "''" } else { value }))
+            .map(|(name, value)| format!(" SET {name} = {}", setting(name, value)))
             .collect();
         format!("{definer}{}", settings.concat())
+    }
+}
+
+/// Settings that are lists of names: the catalog keeps those quoted one by one.
+const LISTS: [&str; 5] = [
+    "search_path",
+    "temp_tablespaces",
+    "local_preload_libraries",
+    "session_preload_libraries",
+    "shared_preload_libraries",
+];
+
+/// A setting's value, as a function's definition takes it.
+fn setting(name: &str, value: &str) -> String {
+    let list = LISTS.iter().any(|l| l.eq_ignore_ascii_case(name));
+    match value {
+        "" | "\"\"" if list => "''".to_owned(),
+        _ if list => value.to_owned(),
+        _ => literal(value),
     }
 }
 
@@ -165,6 +200,7 @@ impl Change {
 
 #[derive(Default)]
 struct Parts {
+    accepted: Accepted,
     steps: Vec<Step>,
     changes: Vec<String>,
     preflight: Vec<Preflight>,
@@ -208,6 +244,7 @@ impl Parts {
             Ready::Ok,
             format!("{name}: functions are written anew, since {}", wrong.join("; ")),
         ));
+        self.replaced(cx, couple, &found);
         if let Some(copy) = copy {
             let fired = tried(copy, couple, &legacy, &change).await?;
             if fired.faults.is_empty() {
@@ -220,6 +257,30 @@ impl Parts {
         self.step(couple, &change);
         self.privilege(cx, couple, &legacy, &change);
         Ok(())
+    }
+
+    /// What the functions did besides is gone with their text, and only their owner may replace it.
+    fn replaced(&mut self, cx: &PlanCx<'_>, couple: &Couple<'_>, found: &[Found]) {
+        for f in found {
+            let more = besides(&f.body, &couple.partitioned.relation, f.kind & 2 != 0);
+            if !more.is_empty() {
+                let text = format!(
+                    "{}: {} of trigger {} does more than keep the twin in step, which would be gone: {}",
+                    couple.twin.name(),
+                    f.function,
+                    f.name,
+                    more.join(", ")
+                );
+                self.preflight.push(self.accepted.unless("trigger_body", &text));
+            }
+        }
+        for f in found.iter().filter(|f| f.usable() && !f.owned) {
+            let text = format!(
+                "role {} may not replace function {}: it belongs to {}",
+                cx.cx.server.role, f.function, f.owner
+            );
+            self.preflight.push(Preflight::new("privilege", Ready::Fail, text));
+        }
     }
 
     fn proved(&mut self, name: &str, how: &str, fired: &Fired) {
@@ -336,22 +397,20 @@ fn rewrite(
         out.back.insert(0, was.map_or_else(|| format!("drop function {function}()"), str::to_owned));
         out.said.push(format!("function {function} written"));
     };
-    // A function that other tables use is left to them.
-    let usable = |f: &Found| f.whole() && f.others == 0;
     let mut covered = 0;
-    for f in found.iter().filter(|f| usable(f)) {
+    for f in found.iter().filter(|f| f.usable()) {
         let attributes = if definer && !f.definer { DEFINER.to_owned() } else { f.attributes() };
         write(&mut out, &f.function, &attributes, Some(&f.function_definition));
         out.enable(table, f);
         covered |= f.kind;
     }
-    for f in found.iter().filter(|f| !usable(f)) {
+    for f in found.iter().filter(|f| !f.usable()) {
         out.statements.push(format!("drop trigger {} on {table}", Ident(&f.name)));
         out.back.insert(0, f.definition.clone());
         out.said.push(format!("trigger {} replaced", f.name));
     }
     let free: Vec<&String> =
-        declared.iter().filter(|d| !found.iter().any(|f| usable(f) && &f.name == *d)).collect();
+        declared.iter().filter(|d| !found.iter().any(|f| f.usable() && &f.name == *d)).collect();
     let deletes = |name: &str| name.to_lowercase().contains("delete");
     let mut missing: Vec<(&str, i32)> = vec![("INSERT", INSERT), ("UPDATE", UPDATE), ("DELETE", DELETE)];
     missing.retain(|(_, bit)| covered & bit == 0);

@@ -2,9 +2,11 @@
 
 pub(super) mod around;
 mod back;
+pub(super) mod body;
 pub(super) mod carry;
 pub(super) mod cleanup;
 pub(super) mod firing;
+mod lost;
 pub(super) mod mend;
 pub(super) mod ready;
 pub(super) mod stages;

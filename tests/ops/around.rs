@@ -103,6 +103,12 @@ async fn prepared_transactions_stop_it_where_they_hold_a_table() {
     assert!(text.contains("in_a_leaf since") && !text.contains("elsewhere"), "{text}");
     let sent = is(&plan, "fail", "on_conflict");
     assert!(sent.contains("applications send ON CONFLICT ON CONSTRAINT orders_number_key"), "{sent}");
+    owner
+        .execute_script("insert into orders (number, customer) values (1002, 1) on conflict do nothing")
+        .await
+        .unwrap();
+    let failed = told(&planned(&world), "fail");
+    assert!(failed.iter().any(|t| t.contains("applications send ON CONFLICT DO NOTHING")), "{failed:?}");
     for gid in ["elsewhere", "in_a_leaf"] {
         owner.execute_script(&format!("rollback prepared '{gid}'")).await.unwrap();
     }

@@ -7,14 +7,14 @@ use crate::world::World;
 
 const SKIP: [&str; 3] = ["switchover", "--set", "backup=skip"];
 
-fn planned(world: &World, accept: &str) -> Value {
+pub(crate) fn planned(world: &World, accept: &str) -> Value {
     let accept = format!("accept={accept}");
     let (code, value) = world.json(&[&["plan"], &SKIP[..], &["--set", &accept]].concat());
     assert_eq!(code, 0, "{value:#}");
     value["plan"].clone()
 }
 
-fn failed(plan: &Value) -> Vec<&str> {
+pub(crate) fn failed(plan: &Value) -> Vec<&str> {
     let all = plan["preflight"].as_array().unwrap().iter().filter(|p| p["status"] == "fail");
     all.map(|p| p["id"].as_str().unwrap()).collect()
 }

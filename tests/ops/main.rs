@@ -18,6 +18,7 @@ mod dependants;
 mod effects;
 mod guards;
 mod journal;
+mod lost;
 mod operators;
 mod owners;
 mod requeue;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::carry::Belongings;
-use super::ready::{Accepted, ok, same, warn};
+use super::ready::{Accepted, ok, warn};
 use super::{Couple, named};
 use crate::engine::Result;
 use crate::engine::ident::Relation;
@@ -154,8 +154,8 @@ pub(in crate::ops) async fn last_backup(cx: &PlanCx<'_>, couples: &[Couple<'_>])
 
 /// `$1`: the legacy table's bare name. What was sent to it, and asks for a conflict.
 const SENT: &str = r#"
-select left(regexp_replace(s.query, '\s+', ' ', 'g'), 160) as query, lower(m.found[1]) as columns, lower(m.found[2]) as arbiter
-from STATEMENTS s cross join lateral regexp_matches(s.query, '\mon\s+conflict\s*(?:\(([^)]*)\)|on\s+constraint\s+"?([^\s"]+))', 'gi') m(found)
+select left(regexp_replace(s.query, '\s+', ' ', 'g'), 160) as query, m.found[1] as columns, m.found[2] as arbiter
+from STATEMENTS s cross join lateral regexp_matches(s.query, '\mon\s+conflict\s*(?:\(((?:[^()]|\([^()]*\))*)\)|on\s+constraint\s+"?([^\s"]+)|do\s+nothing)', 'gi') m(found)
 where s.query ~* ('\minto\s+("?\w+"?\.)?"?' || regexp_replace($1, '\W', '\\\&', 'g') || '"?\M') limit 100"#;
 
 #[derive(Deserialize)]
@@ -213,22 +213,21 @@ pub(in crate::ops) async fn sent(
         Ok(found) => found,
         Err(e) => return vec![unknown(&e.message)],
     };
-    let misses = |s: &&Sent| {
-        let lost = |c: &String| b.lost_keys.iter().any(|k| same(c, &k.join(", ")));
-        let named = |a: &String| b.arbiters.iter().any(|k| k.eq_ignore_ascii_case(a));
-        s.columns.as_ref().is_some_and(lost) || s.arbiter.as_ref().is_some_and(named)
-    };
+    let held = b.held().join(" or ");
     let text = |s: &Sent| {
-        let what = s.columns.as_ref().map_or_else(
-            || format!("ON CONSTRAINT {}", s.arbiter.as_deref().unwrap_or_default()),
-            |c| format!("({c})"),
-        );
-        accepted.unless(
-            "on_conflict",
-            &format!("{name}: applications send ON CONFLICT {what}, which would fail: {}", s.query),
-        )
+        let what = match (&s.columns, &s.arbiter) {
+            (Some(target), _) => b.misses(target).then(|| format!("({target}), which would fail")),
+            (_, Some(a)) => {
+                let named = b.arbiters.iter().any(|k| k.eq_ignore_ascii_case(a));
+                named.then(|| format!("ON CONSTRAINT {a}, which would fail"))
+            }
+            _ => (!held.is_empty())
+                .then(|| format!("DO NOTHING, which would fail where a row has the same {held}")),
+        };
+        let text = format!("{name}: applications send ON CONFLICT {}: {}", what?, s.query);
+        Some(accepted.unless("on_conflict", &text))
     };
-    let mut out: Vec<Preflight> = found.iter().filter(misses).map(text).collect();
+    let mut out: Vec<Preflight> = found.iter().filter_map(text).collect();
     out.dedup();
     out
 }

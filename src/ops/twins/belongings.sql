@@ -34,7 +34,7 @@ own as (
       from pg_policy p where p.polrelid = c.oid), '[]'),
     'columns', coalesce((
       select json_agg(json_build_object('name', a.attname, 'default', case when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end,
-               'identity', a.attidentity <> '', 'generated', a.attgenerated <> '',
+               'identity', a.attidentity <> '', 'always', a.attidentity = 'a', 'generated', a.attgenerated <> '',
                'sequence', s.name, 'owns', coalesce(s.owns, false), 'usable_by', coalesce(s.usable_by, '[]'), 'comment', col_description(c.oid, a.attnum)) order by a.attnum)
       from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
       left join lateral (
@@ -53,7 +53,7 @@ own as (
 keys as (
   select i.indrelid, i.indexrelid, (select array_agg(a.attname::text order by a.attname) from pg_attribute a
           where a.attrelid = i.indrelid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])) as columns,
-         i.indisunique, i.indexprs is null and i.indpred is null as plain
+         i.indisunique, pg_get_indexdef(i.indexrelid) as definition, i.indexprs is null and i.indpred is null as plain
   from pg_index i where i.indrelid in ($1::oid, $2::oid) and i.indisvalid)
 select (select facts from own where oid = $1::oid) as legacy, (select facts from own where oid = $2::oid) as twin,
   coalesce((select json_agg(json_build_object('name', format('%I.%I', n.nspname, v.relname), 'materialized', v.relkind = 'm',
@@ -66,6 +66,8 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
             join pg_class v on v.oid = d.ev_class join pg_namespace n on n.oid = v.relnamespace where v.relkind in ('v', 'm')), '[]') as views,
   coalesce((select json_agg(json_build_object('name', t.tgname, 'state', t.tgenabled::text, 'definition', pg_get_triggerdef(t.oid),
                      'constraint', t.tgconstraint <> 0,
+                     'body', f.prosrc, 'before', t.tgtype::int & 2 > 0,
+                     'by_name', t.tgtype::int & 1 > 0 and f.prosrc ~* '\mtg_(table_name|relname|relid)\M',
                      'mirrors', t.tgname = any ($3) or f.proname like 'midwatch\_%'
                        or f.prosrc ~* ('(\minto|\mupdate|\mdelete\s+from)\s+(only\s+)?("?[\w$]+"?\.)?"?' || regexp_replace($4, '\W', '\\\&', 'g') || '\M'),
                      'namesakes', coalesce((
@@ -84,7 +86,12 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
                               and pg_get_constraintdef(o.oid) = pg_get_constraintdef(k.oid))), '[]') as constraints,
   coalesce((select json_agg(k.columns) from keys k where k.indrelid = $1::oid and k.indisunique and k.plain
               and not exists (select from keys o where o.indrelid = $2::oid and o.indisunique and o.plain and o.columns = k.columns)), '[]') as lost_keys,
-  coalesce((select json_agg(pg_get_indexdef(k.indexrelid)) from keys k where k.indrelid = $1::oid and not k.indisunique
+  coalesce((select json_agg(json_build_object('columns', coalesce(k.columns, '{}'), 'definition', k.definition,
+                     'expression', (select i.indexprs is not null from pg_index i where i.indexrelid = k.indexrelid)) order by k.definition)
+            from keys k where k.indrelid = $1::oid and k.indisunique and not k.plain
+              and not exists (select from keys o where o.indrelid = $2::oid and o.indisunique
+                              and substring(o.definition from ' USING .*') = substring(k.definition from ' USING .*'))), '[]') as lost_indexes,
+  coalesce((select json_agg(k.definition) from keys k where k.indrelid = $1::oid and not k.indisunique
               and not exists (select from keys o where o.indrelid = $2::oid and o.columns @> k.columns)), '[]') as indexes,
   coalesce((select json_agg(json_build_object('name', p.pubname, 'owner', pg_get_userbyid(p.pubowner), 'all_tables', p.puballtables, 'via_root', p.pubviaroot,
                      'columns', to_jsonb(r) ->> 'columns', 'filter', to_jsonb(r) ->> 'filter') order by p.pubname)
@@ -105,9 +112,9 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
               and (d.classid = 'pg_proc'::regclass
                    or d.classid = 'pg_policy'::regclass and not exists (select from pg_policy p where p.oid = d.objid and p.polrelid = $1::oid))), '[]') as bound,
   coalesce((select json_agg(w.rulename::text) from pg_rewrite w where w.ev_class = $1::oid), '[]') as rules,
-  coalesce((select json_agg(json_build_object('function', p.oid::regprocedure::text, 'columns', lower(m.found[1])))
+  coalesce((select json_agg(json_build_object('function', p.oid::regprocedure::text, 'columns', coalesce(m.found[1], '')))
             from pg_proc p join pg_namespace n on n.oid = p.pronamespace and n.nspname not in ('pg_catalog', 'information_schema', 'midwatch')
-            cross join lateral regexp_matches(p.prosrc, '\mon\s+conflict\s*\(([^)]*)\)', 'gi') m(found)
+            cross join lateral regexp_matches(p.prosrc, '\mon\s+conflict\s*(?:\(((?:[^()]|\([^()]*\))*)\)|do\s+nothing)', 'gi') m(found)
             where p.prosrc ~* ('\minto\s+("?\w+"?\.)?"?' || regexp_replace($5, '\W', '\\\&', 'g') || '"?\M')), '[]') as conflicts,
   coalesce((select json_agg(json_build_object('function', p.oid::regprocedure::text, 'columns', k.conname))
             from pg_proc p join pg_namespace n on n.oid = p.pronamespace and n.nspname not in ('pg_catalog', 'information_schema', 'midwatch')

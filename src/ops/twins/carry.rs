@@ -23,6 +23,8 @@ pub(in crate::ops) struct Belongings {
     pub(in crate::ops) constraints: Vec<Key>,
     /// Unique keys of the legacy table that the twin lacks.
     pub(in crate::ops) lost_keys: Vec<Vec<String>>,
+    /// Its unique indexes of some rows or of expressions, likewise.
+    pub(in crate::ops) lost_indexes: Vec<LostIndex>,
     /// Indexes of the legacy table without a like on the twin.
     pub(in crate::ops) indexes: Vec<String>,
     pub(in crate::ops) publications: Vec<Publication>,
@@ -32,7 +34,7 @@ pub(in crate::ops) struct Belongings {
     pub(in crate::ops) bound: Vec<String>,
     /// Rewrite rules of the legacy table.
     pub(in crate::ops) rules: Vec<String>,
-    /// Functions whose text names the table and asks for a conflict on some columns.
+    /// Functions whose text names the table and asks for a conflict, on some columns or on any key.
     pub(in crate::ops) conflicts: Vec<Conflict>,
     /// Functions whose text asks for a conflict on one of the legacy table's constraints by its name.
     pub(in crate::ops) named: Vec<Conflict>,
@@ -97,6 +99,8 @@ pub(in crate::ops) struct OwnColumn {
     pub(in crate::ops) name: String,
     pub(in crate::ops) default: Option<String>,
     pub(in crate::ops) identity: bool,
+    /// GENERATED ALWAYS: it takes no number from outside.
+    pub(in crate::ops) always: bool,
     pub(in crate::ops) generated: bool,
     /// The sequence that its default reads, or that its identity is.
     pub(in crate::ops) sequence: Option<String>,
@@ -132,10 +136,22 @@ pub(in crate::ops) struct OwnTrigger {
     pub(in crate::ops) state: String,
     pub(in crate::ops) definition: String,
     pub(in crate::ops) constraint: bool,
+    /// Its function's text.
+    pub(in crate::ops) body: String,
+    pub(in crate::ops) before: bool,
+    /// Its function asks for the name or the number of its table.
+    pub(in crate::ops) by_name: bool,
     pub(in crate::ops) mirrors: bool,
     pub(in crate::ops) ours: bool,
     /// Triggers of its name on the other side.
     pub(in crate::ops) namesakes: Vec<Namesake>,
+}
+
+impl OwnTrigger {
+    /// It goes with the name.
+    pub(in crate::ops) fn carried(&self) -> bool {
+        !self.ours && !self.mirrors && !self.constraint && self.namesakes.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -153,6 +169,13 @@ pub(in crate::ops) struct Key {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+pub(in crate::ops) struct LostIndex {
+    pub(in crate::ops) columns: Vec<String>,
+    pub(in crate::ops) definition: String,
+    pub(in crate::ops) expression: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 pub(in crate::ops) struct Publication {
     pub(in crate::ops) name: String,
     pub(in crate::ops) owner: String,
@@ -165,6 +188,7 @@ pub(in crate::ops) struct Publication {
 #[derive(Debug, Clone, Deserialize)]
 pub(in crate::ops) struct Conflict {
     pub(in crate::ops) function: String,
+    /// As they are written; empty: whatever key it is.
     pub(in crate::ops) columns: String,
 }
 
@@ -494,7 +518,7 @@ impl Belongings {
                     format!("alter table {} {} trigger {name}", names.retired, word(&t.state)),
                 );
             }
-            if t.mirrors || t.constraint || !t.namesakes.is_empty() {
+            if !t.carried() {
                 continue;
             }
             out.both(t.definition.clone(), format!("drop trigger {name} on {}", names.live));

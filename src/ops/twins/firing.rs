@@ -254,7 +254,7 @@ impl Scene<'_> {
 
     fn to_null(&self, key: &Key) -> String {
         let sets: Vec<_> = self
-            .columns(|c| !self.couple.layout.key.iter().any(|k| k == c))
+            .columns(|c| !self.couple.layout.key.iter().chain(&self.sides.unique).any(|k| k == c))
             .iter()
             .filter(|c| nullable(&self.couple.legacy, c) && nullable(&self.couple.partitioned, c))
             .map(|c| format!("{} = null", Ident(c)))
@@ -270,8 +270,7 @@ impl Scene<'_> {
     }
 
     fn like_another(&self, key: &Key, other: &Key) -> String {
-        let unique =
-            |c: &str| self.table.unique_keys.iter().flatten().chain(&self.sides.unique).any(|k| k == c);
+        let unique = |c: &str| self.table.unique_columns.iter().chain(&self.sides.unique).any(|k| k == c);
         let columns = self.columns(|c| !unique(c) && !self.couple.layout.key.iter().any(|k| k == c));
         self.update(&self.of_other(&columns, other), key)
     }

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::Couple;
+use super::body::besides;
 use super::carry::{Belongings, Publication};
+use super::lost::lost;
 use crate::engine::Result;
 use crate::engine::check::Cx;
 use crate::engine::operation::PlanCx;
@@ -129,22 +131,7 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
         );
         out.push(warn("constraint", text));
     }
-    for key in &b.lost_keys {
-        let key = key.join(", ");
-        let users: Vec<_> =
-            b.conflicts.iter().filter(|c| same(&c.columns, &key)).map(|c| c.function.as_str()).collect();
-        let text = format!(
-            "{name}: unique ({key}) is not on the twin; it holds through reverse sync, and ends with cleanup"
-        );
-        out.push(if users.is_empty() {
-            warn("unique_key", text)
-        } else {
-            accepted.unless(
-                "on_conflict",
-                &format!("{text}; ON CONFLICT ({key}) in {} would fail", users.join(", ")),
-            )
-        });
-    }
+    out.extend(lost(name, b, accepted));
     for view in b.views.iter().filter(|v| v.materialized) {
         out.push(warn("materialized_view", format!("{name}: {} keeps reading the retired table", view.name)));
     }
@@ -158,7 +145,7 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
             out.push(warn("view", text));
         }
     }
-    out.extend(reached(name, b, accepted));
+    out.extend(reached(name, &couple.partitioned.relation, b, accepted));
     for t in b.triggers.iter().filter(|t| t.constraint && !t.mirrors) {
         out.push(accepted.unless(
             "constraint_trigger",
@@ -206,7 +193,7 @@ pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: 
 }
 
 /// Who else uses one of the names, and what for: nothing of it may change unseen.
-fn reached(name: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
+fn reached(name: &str, twin: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
     let mut out = Vec::new();
     let mut stops = |id: &str, text: String| out.push(accepted.unless(id, &format!("{name}: {text}")));
     for c in &b.named {
@@ -222,6 +209,17 @@ fn reached(name: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
             format!("trigger {} is not carried over: another of that name is on {}", t.name, on.join(", "));
         stops("trigger_name", text);
     }
+    for t in b.triggers.iter().filter(|t| t.mirrors && !t.ours && t.state != "D") {
+        let more = besides(&t.body, twin, t.before);
+        if !more.is_empty() {
+            let text = format!(
+                "trigger {} keeps the twin in step and does more, which ends with the switch: {}",
+                t.name,
+                more.join(", ")
+            );
+            stops("trigger_body", text);
+        }
+    }
     let widened = b.widened();
     if !widened.is_empty() {
         stops("privileges", format!("the live name lets in whom only the twin did: {}", widened.join(", ")));
@@ -230,6 +228,16 @@ fn reached(name: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
     if !unlike.is_empty() {
         stops("policy", format!("the live name shows other rows than it did: {}", unlike.join(", ")));
     }
+    for c in b.legacy.columns.iter().filter(|c| !c.always) {
+        if b.twin.columns.iter().any(|t| t.name == c.name && t.always) {
+            let text = format!(
+                "column {} of the twin is GENERATED ALWAYS AS IDENTITY, the legacy table's is not: INSERT and UPDATE that give it a value would fail",
+                c.name
+            );
+            stops("identity", text);
+        }
+    }
+    out.extend(seen(name, b));
     if !b.leaf_owners.is_empty() {
         let text = format!(
             "{name}: partitions belong to {}, the table to {}",
@@ -247,6 +255,27 @@ fn reached(name: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
     out
 }
 
+/// What is carried over and still tells that the table is another.
+fn seen(name: &str, b: &Belongings) -> Vec<Preflight> {
+    let mut out = Vec::new();
+    let numbered = |c: &str| b.twin.columns.iter().any(|t| t.name == c && t.sequence.is_some());
+    for c in b.legacy.columns.iter().filter(|c| c.identity && !numbered(&c.name)) {
+        let text = format!(
+            "{name}: the identity of column {} becomes a default: pg_get_serial_sequence of it is NULL after the switch",
+            c.name
+        );
+        out.push(warn("serial_sequence", text));
+    }
+    for t in b.triggers.iter().filter(|t| t.by_name && t.carried()) {
+        let text = format!(
+            "{name}: trigger {} asks for its table's name or number: after the switch that is the partition's",
+            t.name
+        );
+        out.push(warn("trigger_table", text));
+    }
+    out
+}
+
 /// How a publication goes on.
 fn published(name: &str, p: &Publication) -> Preflight {
     let text = if p.all_tables {
@@ -257,15 +286,6 @@ fn published(name: &str, p: &Publication) -> Preflight {
         format!("{name}: publication {} gets publish_via_partition_root for all its tables", p.name)
     };
     warn("publication", text)
-}
-
-pub(super) fn same(columns: &str, key: &str) -> bool {
-    let set = |t: &str| {
-        let mut all: Vec<_> = t.split(',').map(|c| c.trim().trim_matches('"').to_owned()).collect();
-        all.sort();
-        all
-    };
-    set(columns) == set(key)
 }
 
 /// We must own what we rename.

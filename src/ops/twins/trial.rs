@@ -102,7 +102,7 @@ async fn all(
             legacy: part.names.retired.to_string(),
             twin: part.names.live.to_string(),
             forward: false,
-            unique: Table::find(cx, &couple.legacy.relation).await?.unique_keys.concat(),
+            unique: Table::find(cx, &couple.legacy.relation).await?.unique_columns,
         };
         let fired = fire(copy, couple, &table, &sides).await?;
         out.preflight.push(said("reverse_sync", "after the switch", couple, &fired));
