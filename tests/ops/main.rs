@@ -22,6 +22,7 @@ mod operators;
 mod owners;
 mod requeue;
 mod roundtrips;
+mod stages;
 mod stale;
 mod stops;
 mod switchover;

@@ -144,6 +144,7 @@ impl Run<'_> {
         let (mut attempt, mut waited_from) = (0, None);
         loop {
             self.wishes().await?;
+            self.within_window().await?;
             if !self.may_try(swap).await? {
                 let since = *waited_from.get_or_insert(self.millis());
                 self.waits_too_long(swap, since)?;
@@ -155,6 +156,8 @@ impl Run<'_> {
                     break;
                 }
             }
+            // Catching up may have taken longer than the window was open.
+            self.within_window().await?;
             attempt += 1;
             self.progress.room.attempt = Some((attempt, swap.attempts));
             self.tell(Phase::Working);
