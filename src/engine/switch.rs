@@ -83,6 +83,13 @@ pub struct Monitor {
     pub proofs: Vec<Proof>,
 }
 
+impl Monitor {
+    /// Does a marker tell what is written meanwhile?
+    pub fn is_marked(&self) -> bool {
+        self.proofs.iter().all(|p| p.since.is_some())
+    }
+}
+
 /// A command on the operator's machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {

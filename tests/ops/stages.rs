@@ -68,3 +68,62 @@ async fn no_stage_begins_after_the_window() {
     assert_eq!((code, value["run"]["outcome"].as_str()), (3, Some("failed")), "{value:#}");
     closed(&value, to);
 }
+
+/// What the journal keeps of a run, as text.
+fn journal(world: &World, run: &Value) -> String {
+    world.json(&["runs", run["id"].as_str().unwrap()]).1.to_string()
+}
+
+#[tokio::test]
+async fn without_markers_everything_is_compared_at_the_end_of_looking_on() {
+    let world = ready().await;
+    let args = [&PLAIN[..], &["--set", "marker=no", "--set", "budget=60000"]].concat();
+    let plan = world.plan("p.json", &args);
+    let titles = plan["steps"].to_string();
+    assert!(titles.contains("then compare everything: no marker tells"), "{titles}");
+    // Something that the mirrors do not see, between the switch and the end of looking on.
+    world
+        .sql(
+            "create function public.strike() returns trigger language plpgsql security definer as $$ begin
+               set local session_replication_role = replica; delete from public.revenues_legacy where id = 3;
+               set local session_replication_role = origin; return new; end $$;
+             create trigger zzz_strike after insert on midwatch.events for each row
+               when (new.body like '%\"id\": \"enable\"%' or new.body like '%\"id\":\"enable\"%') execute function public.strike()",
+        )
+        .await;
+    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+    assert_eq!((code, value["run"]["outcome"].as_str()), (7, Some("partial")), "{value:#}");
+    assert!(
+        value["error"]["message"].as_str().unwrap().starts_with("1 rows of revenues differ"),
+        "{value:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_command_that_leaves_something_running_is_done_when_it_ends() {
+    let world = ready().await;
+    let args = [&PLAIN[..], &["--set", "before=sleep 5 & echo started", "--set", "hook_timeout=3s"]].concat();
+    let plan = world.plan("p.json", &args);
+    let run = world.applied("p.json", &plan);
+    let text = journal(&world, &run);
+    assert!(text.contains("started\\\\n") && text.contains("\\\"code\\\":0"), "{text}");
+}
+
+#[tokio::test]
+async fn passwords_of_commands_stay_out_of_plan_and_journal() {
+    let world = ready().await;
+    let args = |command| [&["plan"], &PLAIN[..], &["--set", command]].concat();
+    for command in ["before=psql postgres://u:s3cr3t@h/db", "after=PGPASSWORD=s3cr3t psql"] {
+        let (code, value) = world.json(&args(command));
+        let text = value.to_string();
+        assert!(code == 2 && text.contains("holds a password") && !text.contains("s3cr3t"), "{code} {text}");
+    }
+    std::fs::write(world.file("secret"), "postgres://u:s3cr3t@h/db\n").unwrap();
+    let before = format!("before=cat {}; exit 3", world.file("secret").display());
+    let plan = world.plan("p.json", &args(&before)[1..]);
+    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+    let text = value.to_string();
+    assert!(code == 7 && text.contains("postgres://u:***@h/db") && !text.contains("s3cr3t"), "{text}");
+    let text = journal(&world, &value["run"]);
+    assert!(text.contains("postgres://u:***@h/db") && !text.contains("s3cr3t"), "{text}");
+}

@@ -1,13 +1,15 @@
 //! Stages of a switchover that change no table: counts for the record, a backup, commands, looking on.
 
+use futures_util::future::{Either, select};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{LOOK_AGAIN, Run, Stopped};
 use crate::engine::error::{Class, Error};
 use crate::engine::ports::{ReadOptions, Snapshot};
-use crate::engine::progress::Phase;
-use crate::engine::switch::{Dump, Hook, Measure, Monitor, Play};
+use crate::engine::progress::{Phase, Wish};
+use crate::engine::secret::without_passwords;
+use crate::engine::switch::{Dump, Hook, Measure, Monitor, Play, Ran};
 
 /// Counting whole tables may take this long.
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
@@ -107,30 +109,55 @@ impl Run<'_> {
 
     pub(super) async fn hook(&mut self, hook: &Hook) -> Result<(), Stopped> {
         self.tell(Phase::Working);
-        let ran = self.engine.means.hooks.run(hook).await.map_err(Stopped::known)?;
-        let body = json!({ "command": hook.command, "code": ran.code, "output": ran.output });
+        let Some(ran) = self.command(hook).await? else { return Err(self.cancelled_in(hook)) };
+        let output = without_passwords(&ran.output);
+        let body = json!({ "command": without_passwords(&hook.command), "code": ran.code, "output": output });
         self.record("hook", &body).await?;
         let how = match ran.code {
             Some(0) => return Ok(()),
             Some(code) => format!("ended with {code}"),
             None => format!("was ended after {} s", hook.timeout_s),
         };
-        let said = ran.output.lines().last().unwrap_or_default().to_owned();
-        let e = Error::new(Class::Failed, format!("the command {:?} {how}: {said}", hook.command));
-        Err(Stopped::known(e))
+        let said = output.lines().last().unwrap_or_default();
+        let command = without_passwords(&hook.command);
+        Err(Stopped::known(Error::new(Class::Failed, format!("the command {command:?} {how}: {said}"))))
     }
 
-    /// What was equal at the switch must stay equal: rows written since are compared every second.
+    /// Runs it, unless the operator ends it: nobody waits for a command that hangs.
+    async fn command(&mut self, hook: &Hook) -> Result<Option<Ran>, Stopped> {
+        let hooks = self.engine.means.hooks.clone();
+        let mut running = hooks.run(hook);
+        loop {
+            match select(running, (self.engine.means.sleep)(LOOK_AGAIN)).await {
+                Either::Left((ran, _)) => return ran.map(Some).map_err(Stopped::known),
+                Either::Right(((), still)) => running = still,
+            }
+            if self.control.wish() == Wish::Cancel {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn cancelled_in(&self, hook: &Hook) -> Stopped {
+        let command = without_passwords(&hook.command);
+        let by = self.control.stopped_by();
+        let message = format!("stopped by {by} while the command {command:?} ran; it was ended");
+        Stopped::known(Error::new(Class::Cancelled, message))
+    }
+
+    /// What was equal at the switch must stay equal: rows written since are compared every second; where nothing marks
+    /// them, everything is compared at the end.
     pub(super) async fn monitor(&mut self, monitor: &Monitor) -> Result<(), Stopped> {
         self.tell(Phase::Working);
-        if self.proved.is_none() {
+        let marked = monitor.is_marked();
+        if marked && self.proved.is_none() {
             self.compare_all(&monitor.proofs).await?;
         }
         let until = self.millis() + i64::try_from(monitor.seconds).unwrap_or(0) * 1_000;
         let mut next = self.millis();
         loop {
             self.wishes().await?;
-            if self.millis() >= next {
+            if marked && self.millis() >= next {
                 next = self.millis() + LOOK_EVERY_MS;
                 self.catch_up(&monitor.proofs).await?;
             }
@@ -144,8 +171,12 @@ impl Run<'_> {
             self.still_locked().await?;
         }
         self.progress.eta_s = None;
+        if !marked {
+            self.compare_all(&monitor.proofs).await?;
+        }
+        let how = if marked { "rows written since, every second" } else { "all rows, once at the end" };
         let room = &self.progress.room;
-        let body = json!({ "stage": "MONITOR", "seconds": monitor.seconds, "compared": room.compared, "differ": room.differing });
+        let body = json!({ "stage": "MONITOR", "seconds": monitor.seconds, "how": how, "compared": room.compared, "differ": room.differing });
         self.record("stage", &body).await
     }
 }
