@@ -41,6 +41,8 @@ pub(super) struct Run<'a> {
     marks: Vec<(i64, u64)>,
     /// Both sides were equal, and in which snapshot.
     proved: Option<swap::Proved>,
+    /// A command was run.
+    hooked: bool,
 }
 
 /// Why the steps ended before their end.
@@ -122,6 +124,7 @@ pub(super) async fn run(
         progress,
         marks: vec![],
         proved: None,
+        hooked: false,
     };
     run.finish().await
 }
@@ -147,6 +150,7 @@ impl Run<'_> {
             Some(stopped) => self.stopped(stopped),
         };
         done.run = Some(self.begun.run.clone());
+        self.in_vain(&mut done).await;
         self.notes().await;
         if done.outcome != Outcome::Ambiguous {
             let message = done.failure.as_ref().map(|f| f.message.clone());

@@ -97,6 +97,9 @@ pub struct Hook {
     pub command: String,
     /// Ended after so many seconds.
     pub timeout_s: u64,
+    /// Takes back what it has done where nothing is switched in the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// Who ends a prepared transaction.

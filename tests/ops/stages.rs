@@ -127,3 +127,25 @@ async fn passwords_of_commands_stay_out_of_plan_and_journal() {
     let text = journal(&world, &value["run"]);
     assert!(text.contains("postgres://u:***@h/db") && !text.contains("s3cr3t"), "{text}");
 }
+
+#[tokio::test]
+async fn what_ran_before_a_switch_that_was_not_made_is_taken_back_and_done_again() {
+    let world = ready().await;
+    let flag = world.file("flag");
+    let (before, failed) =
+        (format!("before=echo off >> {}", flag.display()), format!("failed=echo on >> {}", flag.display()));
+    let args = [&PLAIN[..], &["--set", "patience=1s", "--set", &before, "--set", &failed]].concat();
+    let plan = world.plan("p.json", &args);
+    let mut session = world.owner().await;
+    session.execute_script("begin; lock table revenues in access share mode").await.unwrap();
+    let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+    drop(session);
+    assert_eq!((code, value["run"]["outcome"].as_str()), (7, Some("partial")), "{value:#}");
+    let hint = value["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains("has run before the switch") && hint.contains("took it back"), "{hint}");
+    assert_eq!(std::fs::read_to_string(&flag).unwrap(), "off\non\n");
+    assert!(journal(&world, &value["run"]).contains("echo on"), "{value:#}");
+    let (code, value) = world.json(&["resume", value["run"]["id"].as_str().unwrap()]);
+    assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
+    assert_eq!(std::fs::read_to_string(&flag).unwrap(), "off\non\noff\n");
+}

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::{LOOK_AGAIN, Run, Stopped};
 use crate::engine::error::{Class, Error};
+use crate::engine::journal::Outcome;
+use crate::engine::plan::Action;
 use crate::engine::ports::{ReadOptions, Snapshot};
-use crate::engine::progress::{Phase, Wish};
+use crate::engine::progress::{Done, Phase, Wish};
 use crate::engine::secret::without_passwords;
 use crate::engine::switch::{Dump, Hook, Measure, Monitor, Play, Ran};
 
@@ -109,6 +111,7 @@ impl Run<'_> {
 
     pub(super) async fn hook(&mut self, hook: &Hook) -> Result<(), Stopped> {
         self.tell(Phase::Working);
+        self.hooked = true;
         let Some(ran) = self.command(hook).await? else { return Err(self.cancelled_in(hook)) };
         let output = without_passwords(&ran.output);
         let body = json!({ "command": without_passwords(&hook.command), "code": ran.code, "output": output });
@@ -134,6 +137,52 @@ impl Run<'_> {
             }
             if self.control.wish() == Wish::Cancel {
                 return Ok(None);
+            }
+        }
+    }
+
+    /// The command before the switch has run, and nothing is switched: what it did is taken back, or said. A resumption
+    /// then begins with it again.
+    pub(super) async fn in_vain(&mut self, done: &mut Done) {
+        let stands = done.outcome != Outcome::Ambiguous && self.begun.applied == 0;
+        let Some(failure) = done.failure.as_mut().filter(|_| stands) else { return };
+        let before = self.plan.steps.iter().enumerate().find_map(|(at, s)| match &s.action {
+            Action::Hook(hook) if at < self.begun.step || at == self.begun.step && self.hooked => {
+                Some((at, hook))
+            }
+            _ => None,
+        });
+        let Some((at, hook)) = before else { return };
+        let said = match &hook.failed {
+            None => "nobody has taken back what it did (--set failed=COMMAND does)".to_owned(),
+            Some(command) => self.take_back(command, hook.timeout_s).await,
+        };
+        if self.begun.step > at {
+            match self.writer.next_step(&self.begun, at).await {
+                Ok(()) => self.begun.step = at,
+                Err(e) => tracing::warn!("the run will not begin with its command again: {e}"),
+            }
+        }
+        let hint = failure.hint.take().map_or_else(String::new, |h| format!("; {h}"));
+        failure.hint =
+            Some(format!("the command {:?} has run before the switch: {said}{hint}", hook.command));
+    }
+
+    async fn take_back(&mut self, command: &str, timeout_s: u64) -> String {
+        let hook = Hook { command: command.to_owned(), timeout_s, failed: None };
+        let ran = match self.engine.means.hooks.run(&hook).await {
+            Ok(ran) => ran,
+            Err(e) => return without_passwords(&e.message),
+        };
+        let output = without_passwords(&ran.output);
+        let body = json!({ "command": command, "code": ran.code, "output": output });
+        let unwritten = self.record("hook", &body).await.err();
+        let unwritten = unwritten.map_or("", |_| ", which is not in the journal");
+        match ran.code {
+            Some(0) => format!("{command:?} took it back{unwritten}"),
+            code => {
+                let code = code.map_or_else(|| "was ended".to_owned(), |c| format!("ended with {c}"));
+                format!("{command:?}, which should take it back, {code}{unwritten}: {}", output.trim_end())
             }
         }
     }

@@ -39,7 +39,10 @@ pub(in crate::ops) const BEFORE: ParamSpec =
 /// A command right after it.
 pub(in crate::ops) const AFTER: ParamSpec =
     ParamSpec { name: "after", about: "a command to run right after it" };
-/// How long either may take.
+/// A command where the first has run in vain.
+pub(in crate::ops) const FAILED: ParamSpec =
+    ParamSpec { name: "failed", about: "a command to run when before= has run and nothing was switched" };
+/// How long each may take.
 pub(in crate::ops) const HOOK_TIMEOUT: ParamSpec =
     ParamSpec { name: "hook_timeout", about: "how long such a command may take: 30s, 10m (60s)" };
 
@@ -54,6 +57,7 @@ pub(in crate::ops) struct Asked {
     attempts: u32,
     before: Option<String>,
     after: Option<String>,
+    failed: Option<String>,
     hook_timeout_s: u64,
     patience_s: u64,
 }
@@ -125,6 +129,7 @@ impl Asked {
             attempts: u32::try_from(within("attempts", 12, 1, 1_000)?).unwrap_or(12),
             before: command("before")?,
             after: command("after")?,
+            failed: command("failed")?,
             hook_timeout_s: duration("hook_timeout", params.get("hook_timeout"), 60)?,
             patience_s: duration("patience", params.get("patience"), 600)?,
         })
@@ -374,7 +379,11 @@ impl<'a> Stages<'a> {
     pub(in crate::ops) fn hook(&mut self, when: &str) {
         let command = if when == "before" { &self.asked.before } else { &self.asked.after };
         let Some(command) = command.clone() else { return };
-        let hook = Hook { command: command.clone(), timeout_s: self.asked.hook_timeout_s };
+        let hook = Hook {
+            command: command.clone(),
+            timeout_s: self.asked.hook_timeout_s,
+            failed: self.asked.failed.clone().filter(|_| when == "before"),
+        };
         let title = format!("{when} the switch: {command}");
         self.push(&format!("hook-{when}"), title, vec![], vec![], Action::Hook(hook));
     }
