@@ -41,6 +41,8 @@ pub(super) struct Run<'a> {
     marks: Vec<(i64, u64)>,
     /// Both sides were equal, and in which snapshot.
     proved: Option<swap::Proved>,
+    /// A command was run.
+    hooked: bool,
 }
 
 /// Why the steps ended before their end.
@@ -122,6 +124,7 @@ pub(super) async fn run(
         progress,
         marks: vec![],
         proved: None,
+        hooked: false,
     };
     run.finish().await
 }
@@ -147,6 +150,7 @@ impl Run<'_> {
             Some(stopped) => self.stopped(stopped),
         };
         done.run = Some(self.begun.run.clone());
+        self.in_vain(&mut done).await;
         self.notes().await;
         if done.outcome != Outcome::Ambiguous {
             let message = done.failure.as_ref().map(|f| f.message.clone());
@@ -195,6 +199,9 @@ impl Run<'_> {
         while let Some(step) = self.plan.steps.get(self.begun.step) {
             self.progress.step.clone_from(&step.title);
             self.progress.stage.clone_from(&step.id);
+            if !matches!(step.action, Action::Rows(_)) {
+                self.within_window().await?;
+            }
             match &step.action {
                 Action::Bootstrap => {}
                 Action::Statements => self.statements(step).await?,
@@ -408,6 +415,19 @@ impl Run<'_> {
                 self.still_locked().await?;
                 Ok(false)
             }
+        }
+    }
+
+    /// Nothing begins outside the window. What is switched is followed through: its command and the look on it change
+    /// no table, and an application would be left waiting for them.
+    async fn within_window(&mut self) -> Result<(), Stopped> {
+        if self.plan.unit == Unit::Twins && self.begun.applied > 0 {
+            return Ok(());
+        }
+        match self.engine.window_now().await {
+            Ok(Window::Closed(_)) => Err(Stopped::known(self.closed())),
+            Ok(_) => Ok(()),
+            Err(e) => Err(self.recovered(e).await),
         }
     }
 

@@ -111,6 +111,34 @@ pub fn redact(url: &str) -> String {
     format!("{head}?{}", shown.join("&"))
 }
 
+/// A text of any kind (a command, what it said) without the passwords that can be told: in urls, and where a name says
+/// that a value is one. `$NAME` is where one is to be found, not what it is.
+pub fn without_passwords(text: &str) -> String {
+    text.split_inclusive(char::is_whitespace).map(concealed).collect()
+}
+
+/// One word of it.
+fn concealed(word: &str) -> String {
+    let bare = word.trim_end().trim_matches(['"', '\'', ';', ',', ')', '}']);
+    if let Some((scheme, rest)) = bare.split_once("://")
+        && let Some(password) =
+            rest.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).map(|(_, p)| p)
+        && is_plain(password)
+    {
+        return word.replace(&format!("{scheme}://{rest}"), &redact(bare));
+    }
+    let Some(at) = bare.find(['=', ':']) else { return word.to_owned() };
+    let (name, value) = (&bare[..at], bare[at + 1..].trim_matches(['"', '\'']));
+    // A url's parameters come after its name.
+    let name = name.rsplit(['?', '&']).next().unwrap_or(name).to_lowercase();
+    let tells = ["password", "passwd", "pwd", "secret", "token"].iter().any(|n| name.ends_with(n));
+    if tells && is_plain(value) { word.replace(value, "***") } else { word.to_owned() }
+}
+
+fn is_plain(value: &str) -> bool {
+    !value.is_empty() && value != "***" && !value.starts_with('$')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +166,19 @@ mod tests {
             ["postgres://u:s3/cret@h/d", "postgres://u:s3?cret@h/d", "postgres://u:s3cret", "u:s3@cret@h"]
         {
             assert!(!redact(url).contains("cret"), "{}", redact(url));
+        }
+        for (text, shown) in [
+            ("psql postgres://u:s3cr3t@h/db -c 'select 1'", "psql postgres://u:***@h/db -c 'select 1'"),
+            ("PGPASSWORD=s3cr3t psql", "PGPASSWORD=*** psql"),
+            ("PGPASSWORD='s3cr3t' psql", "PGPASSWORD='***' psql"),
+            ("url=\"postgres://u:s3cr3t@h/db\"\nnext", "url=\"postgres://u:***@h/db\"\nnext"),
+            ("psql 'host=h password=s3cr3t'", "psql 'host=h password=***'"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
+        for text in ["PGPASSWORD=$P psql postgres://u@h:5432/d", "psql postgres://u:$P@h/d", "echo a=b c://d"]
+        {
+            assert_eq!(without_passwords(text), text);
         }
         assert_eq!(scrub("not s3 cret", "postgres://u:s3%20cret@h/d"), "not ***");
     }

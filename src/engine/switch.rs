@@ -83,6 +83,13 @@ pub struct Monitor {
     pub proofs: Vec<Proof>,
 }
 
+impl Monitor {
+    /// Does a marker tell what is written meanwhile?
+    pub fn is_marked(&self) -> bool {
+        self.proofs.iter().all(|p| p.since.is_some())
+    }
+}
+
 /// A command on the operator's machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
@@ -90,6 +97,9 @@ pub struct Hook {
     pub command: String,
     /// Ended after so many seconds.
     pub timeout_s: u64,
+    /// Takes back what it has done where nothing is switched in the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// Who ends a prepared transaction.

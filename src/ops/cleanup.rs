@@ -21,7 +21,7 @@ static SPEC: OpSpec = OpSpec {
         },
         ParamSpec {
             name: "accept",
-            about: "foreign_key: constraints of other tables that go with them; cascade: what else does",
+            about: "foreign_key: constraints of other tables that go with them; cascade: what else does; quiet: less than 24h",
         },
         stages::LOCK_TIMEOUT,
         stages::BUDGET,

@@ -26,6 +26,7 @@ static SPEC: OpSpec = OpSpec {
         },
         stages::BEFORE,
         stages::AFTER,
+        stages::FAILED,
         stages::HOOK_TIMEOUT,
     ],
     bootstraps: false,

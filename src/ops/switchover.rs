@@ -40,6 +40,7 @@ static SPEC: OpSpec = OpSpec {
         },
         stages::BEFORE,
         stages::AFTER,
+        stages::FAILED,
         stages::HOOK_TIMEOUT,
     ],
     bootstraps: false,

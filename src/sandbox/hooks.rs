@@ -3,15 +3,40 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
 use crate::engine::ports::Fut;
 use crate::engine::switch::{Hook, Hooks, Ran};
 use crate::engine::{Class, Error, Result};
 
-/// Of what a command says, the end is kept.
+/// Of what a command says, the end is kept (bytes).
 const KEPT: usize = 4_000;
+/// What it has started may keep its output open: it is read for so long after the command's own end.
+const DRAIN: Duration = Duration::from_millis(500);
 
 /// By `sh -c`, in the directory and environment of this process.
 pub struct Shell;
+
+/// The command and whatever it has started; ended when it is given up.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// Reads until nobody can say anything any more; `kept` is right at any time.
+async fn listen(mut from: impl AsyncRead + Unpin, kept: &mut Vec<u8>) {
+    let mut piece = [0; 4_096];
+    while let Ok(n @ 1..) = from.read(&mut piece).await {
+        kept.extend_from_slice(&piece[..n]);
+        kept.drain(..kept.len().saturating_sub(KEPT));
+    }
+}
 
 impl Hooks for Shell {
     fn run<'a>(&'a self, hook: &'a Hook) -> Fut<'a, Result<Ran>> {
@@ -19,24 +44,42 @@ impl Hooks for Shell {
             let mut command = tokio::process::Command::new("sh");
             command.arg("-c").arg(format!("{{ {}\n}} 2>&1", hook.command));
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-            // Ended with whatever it has started.
             command.process_group(0);
             let failed = |e: std::io::Error| {
                 Error::new(Class::Failed, format!("failed to run the command {:?}: {e}", hook.command))
             };
-            let child = command.spawn().map_err(failed)?;
-            let group = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
-            let limit = Duration::from_secs(hook.timeout_s);
-            let Ok(output) = tokio::time::timeout(limit, child.wait_with_output()).await else {
-                if let Some(group) = group {
-                    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            let mut child = command.spawn().map_err(failed)?;
+            let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+            let mut kept = Vec::new();
+            let said = child.stdout.take();
+            let ended = {
+                let listening = async {
+                    if let Some(said) = said {
+                        listen(said, &mut kept).await;
+                    }
+                };
+                tokio::pin!(listening);
+                let limit = tokio::time::sleep(Duration::from_secs(hook.timeout_s));
+                tokio::pin!(limit);
+                let mut silent = false;
+                let ended = loop {
+                    tokio::select! {
+                        status = child.wait() => break Some(status.map_err(failed)?),
+                        () = &mut limit => break None,
+                        () = &mut listening, if !silent => silent = true,
+                    }
+                };
+                if ended.is_some() && !silent {
+                    let _ = tokio::time::timeout(DRAIN, listening).await;
                 }
-                return Ok(Ran { code: None, output: String::new() });
+                ended
             };
-            let output = output.map_err(failed)?;
-            let text = String::from_utf8_lossy(&output.stdout);
-            let skip = text.chars().count().saturating_sub(KEPT);
-            Ok(Ran { code: output.status.code(), output: text.chars().skip(skip).collect() })
+            if ended.is_some() {
+                // What it left running was meant to go on.
+                group.0 = None;
+            }
+            let output = String::from_utf8_lossy(&kept).into_owned();
+            Ok(Ran { code: ended.and_then(|status| status.code()), output })
         })
     }
 }

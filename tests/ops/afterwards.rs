@@ -73,7 +73,7 @@ async fn nothing_of_ours_is_left_when_the_retired_table_is_dropped() {
     applied(&world, &QUIET);
     let accepted = ["cleanup", "--set", "backup=make", "--set", "accept=foreign_key,constraint,cascade"];
     applied(&world, &accepted);
-    let plan = world.plan("p.json", &["cleanup", "--set", "quiet=0", "--set", "accept=cascade"]);
+    let plan = world.plan("p.json", &["cleanup", "--set", "quiet=0", "--set", "accept=cascade,quiet"]);
     assert_eq!(world.applied("p.json", &plan)["rows_applied"], plan["rows"], "{plan:#}");
     assert_eq!(world.value(ours).await, "0");
 }

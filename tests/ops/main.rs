@@ -24,6 +24,7 @@ mod owners;
 mod requeue;
 mod reverse;
 mod roundtrips;
+mod stages;
 mod stale;
 mod stops;
 mod switchover;

@@ -132,6 +132,10 @@ async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
     let why = refused(&world, &accept);
     assert!(why.contains("1 of 1999 rows are in the twin only"), "{why}");
     world.sql("update revenues set status = status where id = 3").await;
+    world.sql("create table revenues_to_drop ()").await;
+    let why = refused(&world, &accept);
+    assert!(why.contains("revenues_to_drop is taken already"), "{why}");
+    world.sql("drop table revenues_to_drop").await;
     let plan = world.plan("c.json", &accept);
     assert_eq!((blocking(&plan), plan["reversible"].as_str()), (vec![], Some("lossy")));
     let away = world.applied("c.json", &plan);
@@ -164,7 +168,16 @@ async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
     }
     assert!(!why.contains("revenues_pkey") && why.contains("accept=cascade"), "{why}");
     world.sql("drop table elsewhere; drop view first_of cascade").await;
-    let plan = world.plan("d.json", &["cleanup", "--set", "quiet=0"]);
+    assert!(refused(&world, &["cleanup", "--set", "quiet=0"]).contains("accept=quiet goes on with it"));
+    let last = ["cleanup", "--set", "quiet=0", "--set", "accept=quiet"];
+    // A table that only has the name was never put away.
+    world
+        .sql("alter table revenues_to_drop rename to aside; create table revenues_to_drop (like aside including all)")
+        .await;
+    let why = refused(&world, &last);
+    assert!(why.contains("revenues_to_drop is not the table that run"), "{why}");
+    world.sql("drop table revenues_to_drop; alter table aside rename to revenues_to_drop").await;
+    let plan = world.plan("d.json", &last);
     assert_eq!((blocking(&plan), plan["reversible"].as_str()), (vec![], Some("no")));
     world.applied("d.json", &plan);
     assert_eq!(world.value("select count(*)::text from pg_class where relname like '%_to_drop' or relname like '%_legacy'").await, "0");

@@ -1,13 +1,17 @@
 //! Stages of a switchover that change no table: counts for the record, a backup, commands, looking on.
 
+use futures_util::future::{Either, select};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{LOOK_AGAIN, Run, Stopped};
 use crate::engine::error::{Class, Error};
+use crate::engine::journal::Outcome;
+use crate::engine::plan::Action;
 use crate::engine::ports::{ReadOptions, Snapshot};
-use crate::engine::progress::Phase;
-use crate::engine::switch::{Dump, Hook, Measure, Monitor, Play};
+use crate::engine::progress::{Done, Phase, Wish};
+use crate::engine::secret::without_passwords;
+use crate::engine::switch::{Dump, Hook, Measure, Monitor, Play, Ran};
 
 /// Counting whole tables may take this long.
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
@@ -107,30 +111,102 @@ impl Run<'_> {
 
     pub(super) async fn hook(&mut self, hook: &Hook) -> Result<(), Stopped> {
         self.tell(Phase::Working);
-        let ran = self.engine.means.hooks.run(hook).await.map_err(Stopped::known)?;
-        let body = json!({ "command": hook.command, "code": ran.code, "output": ran.output });
+        self.hooked = true;
+        let Some(ran) = self.command(hook).await? else { return Err(self.cancelled_in(hook)) };
+        let output = without_passwords(&ran.output);
+        let body = json!({ "command": without_passwords(&hook.command), "code": ran.code, "output": output });
         self.record("hook", &body).await?;
         let how = match ran.code {
             Some(0) => return Ok(()),
             Some(code) => format!("ended with {code}"),
             None => format!("was ended after {} s", hook.timeout_s),
         };
-        let said = ran.output.lines().last().unwrap_or_default().to_owned();
-        let e = Error::new(Class::Failed, format!("the command {:?} {how}: {said}", hook.command));
-        Err(Stopped::known(e))
+        let said = output.lines().last().unwrap_or_default();
+        let command = without_passwords(&hook.command);
+        Err(Stopped::known(Error::new(Class::Failed, format!("the command {command:?} {how}: {said}"))))
     }
 
-    /// What was equal at the switch must stay equal: rows written since are compared every second.
+    /// Runs it, unless the operator ends it: nobody waits for a command that hangs.
+    async fn command(&mut self, hook: &Hook) -> Result<Option<Ran>, Stopped> {
+        let hooks = self.engine.means.hooks.clone();
+        let mut running = hooks.run(hook);
+        loop {
+            match select(running, (self.engine.means.sleep)(LOOK_AGAIN)).await {
+                Either::Left((ran, _)) => return ran.map(Some).map_err(Stopped::known),
+                Either::Right(((), still)) => running = still,
+            }
+            if self.control.wish() == Wish::Cancel {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The command before the switch has run, and nothing is switched: what it did is taken back, or said. A resumption
+    /// then begins with it again.
+    pub(super) async fn in_vain(&mut self, done: &mut Done) {
+        let stands = done.outcome != Outcome::Ambiguous && self.begun.applied == 0;
+        let Some(failure) = done.failure.as_mut().filter(|_| stands) else { return };
+        let before = self.plan.steps.iter().enumerate().find_map(|(at, s)| match &s.action {
+            Action::Hook(hook) if at < self.begun.step || at == self.begun.step && self.hooked => {
+                Some((at, hook))
+            }
+            _ => None,
+        });
+        let Some((at, hook)) = before else { return };
+        let said = match &hook.failed {
+            None => "nobody has taken back what it did (--set failed=COMMAND does)".to_owned(),
+            Some(command) => self.take_back(command, hook.timeout_s).await,
+        };
+        if self.begun.step > at {
+            match self.writer.next_step(&self.begun, at).await {
+                Ok(()) => self.begun.step = at,
+                Err(e) => tracing::warn!("the run will not begin with its command again: {e}"),
+            }
+        }
+        let hint = failure.hint.take().map_or_else(String::new, |h| format!("; {h}"));
+        failure.hint =
+            Some(format!("the command {:?} has run before the switch: {said}{hint}", hook.command));
+    }
+
+    async fn take_back(&mut self, command: &str, timeout_s: u64) -> String {
+        let hook = Hook { command: command.to_owned(), timeout_s, failed: None };
+        let ran = match self.engine.means.hooks.run(&hook).await {
+            Ok(ran) => ran,
+            Err(e) => return without_passwords(&e.message),
+        };
+        let output = without_passwords(&ran.output);
+        let body = json!({ "command": command, "code": ran.code, "output": output });
+        let unwritten = self.record("hook", &body).await.err();
+        let unwritten = unwritten.map_or("", |_| ", which is not in the journal");
+        match ran.code {
+            Some(0) => format!("{command:?} took it back{unwritten}"),
+            code => {
+                let code = code.map_or_else(|| "was ended".to_owned(), |c| format!("ended with {c}"));
+                format!("{command:?}, which should take it back, {code}{unwritten}: {}", output.trim_end())
+            }
+        }
+    }
+
+    fn cancelled_in(&self, hook: &Hook) -> Stopped {
+        let command = without_passwords(&hook.command);
+        let by = self.control.stopped_by();
+        let message = format!("stopped by {by} while the command {command:?} ran; it was ended");
+        Stopped::known(Error::new(Class::Cancelled, message))
+    }
+
+    /// What was equal at the switch must stay equal: rows written since are compared every second; where nothing marks
+    /// them, everything is compared at the end.
     pub(super) async fn monitor(&mut self, monitor: &Monitor) -> Result<(), Stopped> {
         self.tell(Phase::Working);
-        if self.proved.is_none() {
+        let marked = monitor.is_marked();
+        if marked && self.proved.is_none() {
             self.compare_all(&monitor.proofs).await?;
         }
         let until = self.millis() + i64::try_from(monitor.seconds).unwrap_or(0) * 1_000;
         let mut next = self.millis();
         loop {
             self.wishes().await?;
-            if self.millis() >= next {
+            if marked && self.millis() >= next {
                 next = self.millis() + LOOK_EVERY_MS;
                 self.catch_up(&monitor.proofs).await?;
             }
@@ -144,8 +220,12 @@ impl Run<'_> {
             self.still_locked().await?;
         }
         self.progress.eta_s = None;
+        if !marked {
+            self.compare_all(&monitor.proofs).await?;
+        }
+        let how = if marked { "rows written since, every second" } else { "all rows, once at the end" };
         let room = &self.progress.room;
-        let body = json!({ "stage": "MONITOR", "seconds": monitor.seconds, "compared": room.compared, "differ": room.differing });
+        let body = json!({ "stage": "MONITOR", "seconds": monitor.seconds, "how": how, "compared": room.compared, "differ": room.differing });
         self.record("stage", &body).await
     }
 }

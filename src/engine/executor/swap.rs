@@ -85,7 +85,7 @@ impl Run<'_> {
             }
             Ok(Proved { snapshot, fingerprints })
         };
-        let proved = compared.await.map_err(Stopped::known)?;
+        let proved = compared.await.map_err(|e| self.differs(e))?;
         let names: Vec<_> = proofs.iter().map(|p| p.name.as_str()).collect();
         let body = json!({ "stage": "COMPARED", "twins": names, "snapshot": proved.snapshot, "differ": 0 });
         self.progress.room.equal_at = Some(self.millis());
@@ -96,6 +96,10 @@ impl Run<'_> {
     /// What was written since the last proof, in a snapshot of its own: how many rows that was.
     pub(super) async fn catch_up(&mut self, proofs: &[Proof]) -> Result<u64, Stopped> {
         let Some(proved) = self.proved.clone() else { return Ok(0) };
+        // Nothing tells what was written since: only comparing everything would, and its caller does that.
+        if proofs.iter().any(|p| p.since.is_none()) {
+            return Ok(0);
+        }
         let facts = self.engine.facts.clone();
         let looked = async {
             let (mut tx, snapshot) = one_snapshot(&*facts).await?;
@@ -127,13 +131,16 @@ impl Run<'_> {
                 self.progress.room.compared += marked;
                 Ok(marked)
             }
-            Err(e) => {
-                if e.code.as_deref() == Some(UNEQUAL) {
-                    self.progress.room.differing += 1;
-                }
-                Err(Stopped::known(e))
-            }
+            Err(e) => Err(self.differs(e)),
         }
+    }
+
+    /// A comparison that failed; the room shows where it found rows that differ.
+    fn differs(&mut self, e: Error) -> Stopped {
+        if e.code.as_deref() == Some(UNEQUAL) {
+            self.progress.room.differing += 1;
+        }
+        Stopped::known(e)
     }
 
     pub(super) async fn swap(&mut self, step: &Step, swap: &Swap) -> Result<(), Stopped> {
@@ -144,6 +151,7 @@ impl Run<'_> {
         let (mut attempt, mut waited_from) = (0, None);
         loop {
             self.wishes().await?;
+            self.within_window().await?;
             if !self.may_try(swap).await? {
                 let since = *waited_from.get_or_insert(self.millis());
                 self.waits_too_long(swap, since)?;
@@ -155,6 +163,8 @@ impl Run<'_> {
                     break;
                 }
             }
+            // Catching up may have taken longer than the window was open.
+            self.within_window().await?;
             attempt += 1;
             self.progress.room.attempt = Some((attempt, swap.attempts));
             self.tell(Phase::Working);

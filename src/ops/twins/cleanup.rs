@@ -31,6 +31,26 @@ fn away(twin: &Twin, schema: Option<String>) -> Relation {
     Relation { schema, name: format!("{}_to_drop", Relation::parse(&twin.legacy).name) }
 }
 
+fn away_name(couple: &Couple<'_>) -> Relation {
+    away(couple.twin, retired_name(couple.twin).schema)
+}
+
+/// No row as long as the name belongs to this very table; the plan that put it away keeps it as a proof.
+fn stranger(table: &Relation, oid: i64) -> String {
+    format!("select 1 where to_regclass({})::oid is distinct from {oid}::oid", literal(&table.to_string()))
+}
+
+/// Can the table have the name that it shall wait under?
+async fn free(cx: &PlanCx<'_>, name: &str, to: &Relation) -> Result<Option<Preflight>> {
+    let sql = "select to_regclass($1)::oid::text";
+    let taken = cx.cx.read().await?.texts(sql, &[Param::Text(Some(to.to_string()))]).await?;
+    let taken = taken.into_iter().flatten().next();
+    Ok(taken.map(|_| {
+        let text = format!("{name}: the name {} is taken already: rename or drop what has it", to.brief());
+        Preflight::new("name", Ready::Fail, text)
+    }))
+}
+
 pub(in crate::ops) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let mut switched = Vec::new();
     let mut cleaned = Vec::new();
@@ -146,7 +166,7 @@ struct Away {
 async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &Accepted) -> Result<Away> {
     let name = couple.twin.name();
     let (live, retired) = (&part.names.live, &part.names.retired);
-    let to = away(couple.twin, retired.schema.clone());
+    let to = away_name(couple);
     let hangs = hangs(cx, couple.legacy.oid).await?;
     let mut out = Away { carried: Carried::default(), said: vec![], preflight: vec![], children: vec![] };
     for n in numbers(cx, couple).await? {
@@ -238,6 +258,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
         preflight.extend(super::ready::ownership(cx, couple).await?);
         let away = away_of(cx, couple, part, &accepted).await?;
         preflight.extend(away.preflight);
+        preflight.extend(free(cx, couple.twin.name(), &away_name(couple)).await?);
         said.extend(away.said);
         children.extend(away.children);
         part.carried = away.carried;
@@ -264,12 +285,17 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     changes.push(
         "rollback is lossy from then on: what is written afterwards is in the partitioned tables only".into(),
     );
-    let gone = couples.iter().map(|c| {
-        let retired = retired_name(c.twin);
-        Verification {
+    let gone = couples.iter().flat_map(|c| {
+        let (retired, to) = (retired_name(c.twin), away_name(c));
+        let gone = Verification {
             title: format!("{} has gone away", retired.brief()),
             sql: format!("select 1 where to_regclass({}) is not null", literal(&retired.to_string())),
-        }
+        };
+        let kept = Verification {
+            title: format!("{} is the table that was {}", to.brief(), retired.brief()),
+            sql: stranger(&to, c.legacy.oid),
+        };
+        [gone, kept]
     });
     Ok(Draft {
         why: format!("{} have proved themselves: their retired tables are no longer needed", names.join(", ")),
@@ -299,12 +325,18 @@ struct Waiting {
 struct PutAway {
     run: String,
     seconds: f64,
+    /// It is the table that was put away.
+    same: bool,
 }
 
 async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Result<Draft> {
     let quiet = duration("quiet", params.get("quiet"), QUIET_S)?;
     let accepted = Accepted::of(params.get("accept"));
     let mut preflight = Vec::new();
+    if quiet < QUIET_S {
+        let text = format!("{quiet} s of quiet are asked for instead of {} h", QUIET_S / 3_600);
+        preflight.push(accepted.unless("quiet", &text));
+    }
     let (mut statements, mut locks, mut changes, mut verify) = (vec![], vec![], vec![], vec![]);
     for twin in twins {
         let name = twin.name();
@@ -318,7 +350,7 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
                 format!("{name} is cleaned up: there is no {} any more", table.brief()),
             ));
         };
-        preflight.push(rested(cx, name, quiet).await?);
+        preflight.push(rested(cx, name, quiet, &table, oid).await?);
         let hangs = hangs(cx, oid).await?;
         let reached = cx.cx.read().await?.texts(REACHED, &[Param::Int(oid)]).await?;
         let reached: Vec<String> = reached.into_iter().flatten().collect();
@@ -396,17 +428,23 @@ async fn idle(cx: &PlanCx<'_>, oid: i64) -> Result<(Vec<String>, Vec<String>)> {
     Ok((names(ours), names(theirs)))
 }
 
-/// Has it been away for long enough, by the server's clock?
-async fn rested(cx: &PlanCx<'_>, name: &str, quiet_s: u64) -> Result<Preflight> {
-    let sql = "select r.id::text as run, extract(epoch from clock_timestamp() - coalesce(r.ended_at, r.beat_at))::float8 as seconds \
+/// Has this very table been away for long enough, by the server's clock?
+async fn rested(cx: &PlanCx<'_>, name: &str, quiet_s: u64, table: &Relation, oid: i64) -> Result<Preflight> {
+    let sql = "select r.id::text as run, coalesce(r.plan -> 'verify' @> jsonb_build_array(jsonb_build_object('sql', $2::text)), false) as same, \
+               extract(epoch from clock_timestamp() - coalesce(r.ended_at, r.beat_at))::float8 as seconds \
                from midwatch.events e join midwatch.runs r on r.id = e.run \
                where r.operation = 'cleanup' and e.kind = 'step' and e.body::json ->> 'id' = 'put-away' \
                and (r.name = 'all' or $1 = any (string_to_array(r.name, ','))) order by e.seq desc limit 1";
-    let found: Vec<PutAway> = cx.cx.read().await?.fetch(sql, &[Param::from(name)]).await?;
+    let params = [Param::from(name), Param::Text(Some(stranger(table, oid)))];
+    let found: Vec<PutAway> = cx.cx.read().await?.fetch(sql, &params).await?;
     let Some(put) = found.into_iter().next() else {
         let text = format!("{name}: the journal does not say when its table was put away");
         return Ok(Preflight::new("quiet", Ready::Fail, text));
     };
+    if !put.same {
+        let text = format!("{name}: {} is not the table that run {} put away", table.brief(), put.run);
+        return Ok(Preflight::new("quiet", Ready::Fail, text));
+    }
     #[expect(clippy::cast_precision_loss, reason = "seconds")]
     let long = put.seconds >= quiet_s as f64;
     let hours = put.seconds / 3_600.0;

@@ -8,6 +8,7 @@ use super::switch::Switch;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::{ParamSpec, Params, PlanCx, lock};
 use crate::engine::plan::{Action, Lock, Preflight, Ready, Step, Verification};
+use crate::engine::secret::without_passwords;
 use crate::engine::switch::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
 use crate::engine::twin::marker::{self, Watch};
 use crate::engine::{Error, Result};
@@ -38,7 +39,10 @@ pub(in crate::ops) const BEFORE: ParamSpec =
 /// A command right after it.
 pub(in crate::ops) const AFTER: ParamSpec =
     ParamSpec { name: "after", about: "a command to run right after it" };
-/// How long either may take.
+/// A command where the first has run in vain.
+pub(in crate::ops) const FAILED: ParamSpec =
+    ParamSpec { name: "failed", about: "a command to run when before= has run and nothing was switched" };
+/// How long each may take.
 pub(in crate::ops) const HOOK_TIMEOUT: ParamSpec =
     ParamSpec { name: "hook_timeout", about: "how long such a command may take: 30s, 10m (60s)" };
 
@@ -53,6 +57,7 @@ pub(in crate::ops) struct Asked {
     attempts: u32,
     before: Option<String>,
     after: Option<String>,
+    failed: Option<String>,
     hook_timeout_s: u64,
     patience_s: u64,
 }
@@ -80,6 +85,16 @@ pub(in crate::ops) fn duration(name: &str, text: Option<&str>, default: u64) -> 
     digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).ok_or_else(wrong)
 }
 
+/// A command that may be read by everybody who reads the plan or the journal.
+fn openly(command: &str) -> Result<String> {
+    if without_passwords(command) == command {
+        return Ok(command.to_owned());
+    }
+    let what = "the command holds a password, which plan and journal would keep";
+    Err(Error::usage(what)
+        .hint("put it into a file (~/.pgpass) or the environment: \"$NAME\" is looked up there"))
+}
+
 impl Asked {
     pub(in crate::ops) fn of(params: &Params) -> Result<Self> {
         let backup = match params.get("backup") {
@@ -95,7 +110,8 @@ impl Asked {
             Some("no") => false,
             Some(other) => return Err(Error::usage(format!("marker={other}: yes or no"))),
         };
-        let command = |name: &str| params.get(name).filter(|c| !c.trim().is_empty()).map(str::to_owned);
+        let command = |name: &str| params.get(name).filter(|c| !c.trim().is_empty()).map(openly).transpose();
+        let command = |name: &str| command(name).map_err(|e| e.context(format!("failed to take {name}")));
         let within = |name: &str, default: u64, least: u64, most: u64| -> Result<u64> {
             let n = params.number(name)?.unwrap_or(default);
             if (least..=most).contains(&n) {
@@ -111,8 +127,9 @@ impl Asked {
             lock_timeout_ms: within("lock_timeout", 60, 1, 10_000)?,
             budget_ms: within("budget", 250, 1, 3_600_000)?,
             attempts: u32::try_from(within("attempts", 12, 1, 1_000)?).unwrap_or(12),
-            before: command("before"),
-            after: command("after"),
+            before: command("before")?,
+            after: command("after")?,
+            failed: command("failed")?,
             hook_timeout_s: duration("hook_timeout", params.get("hook_timeout"), 60)?,
             patience_s: duration("patience", params.get("patience"), 600)?,
         })
@@ -362,7 +379,11 @@ impl<'a> Stages<'a> {
     pub(in crate::ops) fn hook(&mut self, when: &str) {
         let command = if when == "before" { &self.asked.before } else { &self.asked.after };
         let Some(command) = command.clone() else { return };
-        let hook = Hook { command: command.clone(), timeout_s: self.asked.hook_timeout_s };
+        let hook = Hook {
+            command: command.clone(),
+            timeout_s: self.asked.hook_timeout_s,
+            failed: self.asked.failed.clone().filter(|_| when == "before"),
+        };
         let title = format!("{when} the switch: {command}");
         self.push(&format!("hook-{when}"), title, vec![], vec![], Action::Hook(hook));
     }
@@ -431,7 +452,11 @@ impl<'a> Stages<'a> {
     pub(in crate::ops) fn monitor_as(&mut self, switched: bool) {
         let proofs = self.proofs(switched);
         let seconds = self.asked.monitor_s;
-        let title = format!("look on for {seconds} s: what is written is compared every second");
+        let title = if self.asked.marker {
+            format!("look on for {seconds} s: what is written is compared every second")
+        } else {
+            format!("look on for {seconds} s, then compare everything: no marker tells what was written")
+        };
         self.push(
             "monitor",
             title,
