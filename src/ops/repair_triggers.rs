@@ -381,12 +381,13 @@ fn rewrite(
     let schema = Relation::parse(table).schema;
     let own = Relation { schema, name: format!("midwatch_sync_{}", Relation::parse(table).name) }.to_string();
     let mut out = Change::default();
-    let mut written: Vec<String> = vec![];
+    let mut written: Vec<Relation> = vec![];
     let mut write = |out: &mut Change, function: &str, attributes: &str, was: Option<&str>| {
-        if written.iter().any(|w| w == function) {
+        let name = Relation::parse(function);
+        if written.contains(&name) {
             return;
         }
-        written.push(function.to_owned());
+        written.push(name);
         out.statements.push(mirror.forward(function, attributes));
         if attributes.contains("SECURITY DEFINER") {
             out.statements.extend(closed(function, &[&couple.legacy.owner]));
