@@ -20,7 +20,7 @@ A cell says: ✓ or ✗, the exit code of the hurt run (*killed*: it could not s
 places, and what came then. Exit codes: 0 all done · 3 refused · 6 nothing changed · 7 part applied · 8 ambiguous, settled
 by `resume`. With two operators the code is the first one's; the second left with 3. *not run* has its reason below.
 
-*Lock kept*: by a prepared transaction, through all attempts. *Lock given late*: after the second. *Long transaction*:
+*Lock kept*: by a prepared transaction, on a function, through all attempts. *Lock given late*: after the second. *Long transaction*:
 waited for without standing in line. *A row differs*: written on one side only, after the comparison; for *locked* it is
 committed while midwatch waits for the locks. *Marker passed by*: disabled, a row written, enabled again.
 ";

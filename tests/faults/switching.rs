@@ -161,10 +161,11 @@ impl Scene {
         name
     }
 
-    /// Stands between comparison and switch; others get a lock that the switch needs.
+    /// Stands between comparison and switch; others get a lock that the switch needs, and which nobody sees beforehand: it
+    /// is on no table.
     async fn lock_taken(&self) -> (Program, String) {
         let (program, held) = self.held_at(Place::Between).await;
-        let name = self.prepare("lock table expenses in row exclusive mode").await;
+        let name = self.prepare("alter function midwatch_reverse_expenses() cost 101").await;
         held.release(&self.world).await;
         (program, name)
     }
@@ -191,7 +192,6 @@ impl Scene {
     async fn long_transaction(&self) -> Run {
         let (mut program, held) = self.held_at(Place::Between).await;
         let mut other = self.world.owner().await;
-        // As applications are called: midwatch's own sessions are no blockers.
         let begin = "set application_name = 'books'; begin; lock table expenses in row exclusive mode";
         other.execute_script(begin).await.unwrap();
         let pid = other.fetch_value("select pg_backend_pid()::text", &[]).await.unwrap().unwrap();
