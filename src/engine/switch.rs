@@ -230,7 +230,7 @@ from held h join pg_stat_activity a on a.pid = h.pid
 where a.pid <> pg_backend_pid()
   and (a.xact_start is null and $2 = 0 or a.xact_start < clock_timestamp() - make_interval(secs => $2 / 1000.0))
 union all
-select 0, p.owner::text, p.gid, 'prepared', (extract(epoch from clock_timestamp() - p.prepared) * 1000)::bigint, 0, '', h.table,
+select 0, cast(p.owner as text), p.gid, 'prepared', (extract(epoch from clock_timestamp() - p.prepared) * 1000)::bigint, 0, '', h.table,
        true, p.prepared::text, null
 from held h join pg_locks x on h.pid is null and x.pid is null and x.virtualtransaction = h.virtualtransaction and x.locktype = 'transactionid'
 join pg_prepared_xacts p on p.transaction = x.transactionid

@@ -44,12 +44,12 @@ async fn a_truncate_of_a_partition_that_came_since_is_mirrored_or_said_not_to_be
     let leaf = world
         .value("select max(inhrelid::regclass::text) from pg_inherits where inhparent = 'orders'::regclass")
         .await;
-    assert!(leaf > "orders_2027".to_owned(), "{leaf}");
+    assert!(leaf.as_str() > "orders_2027", "{leaf}");
     let counts = "select ((select count(*) from orders) = (select count(*) from orders_legacy))::text";
     world.sql(&format!("insert into orders (placed, customer) select lower::timestamptz, 1 from \
         (select (regexp_match(pg_get_expr(relpartbound, oid), 'FROM \\(''([^'']+)'))[1] as lower from pg_class where oid = '{leaf}'::regclass) b")).await;
     assert_eq!(world.value(&format!("select count(*)::text from {leaf}")).await, "1");
-    world.sql(&format!("truncate {leaf}")).await;
+    world.sql(&format!("truncate lines; truncate {leaf}")).await;
     assert_eq!(world.value(counts).await, "true");
 }
 

@@ -43,8 +43,7 @@ fn word(token: Option<&Token>) -> String {
 fn deed(rest: &[Token], prior: Option<&Token>, before: bool) -> Option<Deed> {
     let (one, two) = (word(rest.first()), word(rest.get(1)));
     match (one.as_str(), two.as_str()) {
-        ("insert" | "merge", "into") | ("delete", "from") => target(&rest[2..]),
-        ("truncate", "table") => target(&rest[2..]),
+        ("insert" | "merge", "into") | ("delete", "from") | ("truncate", "table") => target(&rest[2..]),
         ("truncate", _) => target(&rest[1..]),
         // ON CONFLICT DO UPDATE SET, FOR UPDATE, FOR NO KEY UPDATE.
         ("update", next) if next != "set" && !matches!(word(prior).as_str(), "for" | "key") => {

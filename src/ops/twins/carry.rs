@@ -94,6 +94,7 @@ pub(in crate::ops) struct Policy {
     pub(in crate::ops) clauses: String,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Deserialize)]
 pub(in crate::ops) struct OwnColumn {
     pub(in crate::ops) name: String,
@@ -130,6 +131,7 @@ impl View {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Deserialize)]
 pub(in crate::ops) struct OwnTrigger {
     pub(in crate::ops) name: String,
