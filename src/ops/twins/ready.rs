@@ -13,8 +13,8 @@ use crate::engine::plan::{Preflight, Ready};
 use crate::engine::ports::Param;
 use crate::engine::report::{CheckId, Severity, Status};
 use crate::engine::tables::Table;
-use crate::engine::twin::Standing;
 use crate::engine::twin::mirror::{REVERSE, moves};
+use crate::engine::twin::{Standing, about_rows};
 
 /// What an operator may accept openly: `--set accept=…`.
 #[derive(Debug, Clone, Default)]
@@ -65,19 +65,7 @@ pub(in crate::ops) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<
     }
     let mut out = Vec::new();
     let rows = report.facts["legacy_rows"].as_u64().unwrap_or_default();
-    let differs = |what: &str| {
-        matches!(
-            what,
-            "different"
-                | "missing_in_partitioned"
-                | "missing_in_legacy"
-                | "stale"
-                | "duplicate"
-                | "not_classified"
-                | "partitions_not_read"
-        )
-    };
-    let wrong: Vec<_> = report.findings.iter().filter(|f| differs(f.what())).collect();
+    let wrong: Vec<_> = report.findings.iter().filter(|f| about_rows(f.what())).collect();
     out.push(if wrong.is_empty() {
         ok("parity", format!("{name}: {rows} rows equal ({})", text(&report.facts["compared"])))
     } else {
@@ -85,7 +73,7 @@ pub(in crate::ops) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<
         let text = format!("{name}: {}; midwatch plan repair {name}", said.join("; "));
         Preflight::new("parity", Ready::Fail, text)
     });
-    for f in report.findings.iter().filter(|f| !differs(f.what())) {
+    for f in report.findings.iter().filter(|f| !about_rows(f.what())) {
         let message = format!("{name}: {}", f.message);
         let what = f.what().split('/').next().unwrap_or_default();
         out.push(match what {

@@ -38,7 +38,7 @@ pub use notice::{About, Notice};
 pub use offers::{Ask, Choice, Deed, Field};
 pub use overlay::{Kind as OverlayKind, LEAVING, Overlay, PaletteItem, UNFINISHED};
 pub use plan::{PlanView, Stage};
-pub use ready::{Light, Readiness, about_rows, parity_facts};
+pub use ready::{Light, Readiness, parity_facts};
 pub use room::{RoomState, RoomView, is_swap, swap_of};
 pub use rows::RowsView;
 pub use run::{OurRun, RunView, title_of};

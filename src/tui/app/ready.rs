@@ -6,7 +6,7 @@ use super::{App, Watch};
 use crate::checks::ParityFacts;
 use crate::engine::report::CheckId;
 use crate::engine::room::{Reverse, RoomFacts};
-use crate::engine::twin::Standing;
+use crate::engine::twin::{Standing, about_rows};
 use crate::engine::{Report, Severity};
 
 /// One twin, or all of a set at its worst.
@@ -54,20 +54,6 @@ impl Light {
 /// The facts of a parity report.
 pub fn parity_facts(report: &Report) -> Option<ParityFacts> {
     serde_json::from_value(report.facts.clone()).ok()
-}
-
-/// Findings about rows are told by their number.
-pub fn about_rows(what: &str) -> bool {
-    matches!(
-        what,
-        "different"
-            | "missing_in_partitioned"
-            | "missing_in_legacy"
-            | "stale"
-            | "duplicate"
-            | "not_classified"
-            | "partitions_not_read"
-    )
 }
 
 impl App {
