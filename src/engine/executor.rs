@@ -234,10 +234,14 @@ impl Run<'_> {
             self.tell(Phase::Working);
             match self.writer.statements(&self.begun, step, counted).await {
                 Ok(c) => {
+                    attempt = 0;
                     self.progress.waiting = None;
                     self.begun.applied += c.applied;
+                    self.begun.checkpoint = c.checkpoint;
                     c.event.iter().for_each(|e| self.mirror(e));
-                    return Ok(());
+                    if c.end {
+                        return Ok(());
+                    }
                 }
                 Err(e) if is_busy(&e) && attempt < attempts => {
                     attempt += 1;

@@ -160,6 +160,9 @@ pub struct Step {
     pub locks: Vec<Lock>,
     /// All of it, or each batch of it, is one transaction.
     pub in_transaction: bool,
+    /// So many statements at a time in a transaction of their own; absent: all of them in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portion: Option<usize>,
     /// Rows that it changes, where the plan has several steps that do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,

@@ -10,6 +10,8 @@ left join lateral (select e.body::jsonb as body from midwatch.events e
                    where e.run = r.id and e.kind = 'batch' order by e.seq desc limit 1) l on true
 left join lateral (select sum((e.body::jsonb ->> 'statements')::bigint) as statements
                    from midwatch.events e where e.run = r.id and e.kind = 'step') s on true
+left join lateral (select e.body::jsonb ->> 'to' as upto from midwatch.events e
+                   where e.run = r.id and e.kind in ('batch', 'step') order by e.seq desc limit 1) p on true
 -- What comes after an outcome has taken it back.
 left join lateral (select e.kind, e.body::jsonb as body from midwatch.events e
                    where e.run = r.id and e.kind in ('outcome', 'resumed', 'reconnected')
@@ -30,8 +32,9 @@ cross join lateral (values
   ('rows changed', r.applied::text,
    (coalesce(b.applied, 0) + coalesce(s.statements, 0)
     + case when r.plan #>> '{steps,0,action,do}' = 'bootstrap' then jsonb_array_length(r.plan #> '{steps,0,statements}') else 0 end)::text),
+  -- A step that is done with begins at 0 again; batches and portions of statements say how far they came.
   ('position', case when r.checkpoint = 0 and r.step > coalesce((l.body ->> 'step')::int, -1) then 'after ' || coalesce(l.body ->> 'to', '0')
-                    else 'after ' || r.checkpoint end, 'after ' || coalesce(l.body ->> 'to', '0')),
+                    else 'after ' || r.checkpoint end, 'after ' || coalesce(p.upto, l.body ->> 'to', '0')),
   ('outcome', r.outcome, case when o.kind = 'outcome' then o.body ->> 'outcome' else 'running' end),
   ('proof', case when r.outcome <> 'running' then r.verified::text end,
    case when r.outcome <> 'running' and o.kind = 'outcome' then o.body ->> 'verified' end),

@@ -38,7 +38,7 @@ pub struct Begun {
     pub fence: i64,
     /// The step it is at.
     pub step: usize,
-    /// The last planned row of the step that is done with.
+    /// The last planned row, or statement, of the step that is done with.
     pub checkpoint: u64,
     /// Batches committed.
     pub batch: u64,
@@ -103,7 +103,7 @@ pub const UNEQUAL: &str = "MW002";
 /// A batch that is committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Committed {
-    /// The last planned row that is done with.
+    /// The last planned row, or statement, that is done with.
     pub checkpoint: u64,
     /// Rows changed.
     pub applied: u64,
@@ -111,7 +111,7 @@ pub struct Committed {
     pub drifted: u64,
     /// Derived rows written.
     pub derived: u64,
-    /// No planned row was left: nothing was done.
+    /// No planned row was left, nothing was done; or no statement is left.
     pub end: bool,
     /// What was written into the journal.
     pub event: Option<Event>,

@@ -316,6 +316,7 @@ fn step(cx: &PlanCx<'_>, change: &RowChange, title: &str, locks: Vec<Lock>) -> S
         statements: shown(change),
         locks,
         in_transaction: true,
+        portion: None,
         back: vec![],
         rows: None,
         action: Action::Rows(Box::new(change.clone())),

@@ -192,6 +192,7 @@ fn step(change: &RowChange, title: String) -> Step {
         statements: shown(change),
         locks: vec![lock(&change.table, "ROW EXCLUSIVE")],
         in_transaction: true,
+        portion: None,
         back: vec![],
         rows: None,
         action: Action::Rows(Box::new(change.clone())),

@@ -121,6 +121,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
                 .map(|c| crate::engine::operation::lock(&c.legacy.relation, "ACCESS SHARE"))
                 .collect(),
             in_transaction: false,
+            portion: None,
             back: vec![],
             rows: None,
             action: Action::Rehearse(Box::new(play)),

@@ -304,6 +304,7 @@ impl Parts {
             statements: change.statements.clone(),
             locks: vec![lock(legacy, "SHARE ROW EXCLUSIVE")],
             in_transaction: true,
+            portion: None,
             back: change.back.clone(),
             rows: None,
             action: Action::Statements,

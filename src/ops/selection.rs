@@ -172,6 +172,7 @@ pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
             statements: shown(&change),
             locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
             in_transaction: true,
+            portion: None,
             back: vec![],
             rows: None,
             action: Action::Rows(Box::new(change.clone())),

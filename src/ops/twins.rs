@@ -8,6 +8,7 @@ pub(super) mod cleanup;
 pub(super) mod firing;
 mod lost;
 pub(super) mod mend;
+pub(super) mod portions;
 pub(super) mod ready;
 pub(super) mod stages;
 pub(super) mod switch;
@@ -89,6 +90,10 @@ impl<'p> Couple<'p> {
     pub(super) fn reverse_function(&self) -> Relation {
         let schema = Relation::parse(&self.partitioned.relation).schema;
         Relation { schema, name: format!("midwatch_reverse_{}", Relation::parse(&self.twin.legacy).name) }
+    }
+
+    pub(super) fn leaves(&self) -> Vec<String> {
+        self.layout.leaves.iter().map(|l| l.relation.clone()).collect()
     }
 
     /// As the engine's modules take it.

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use super::twins::portions::About;
 use crate::engine::ident::literal;
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
-use crate::engine::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::{Fut, Param, ReadTx};
 use crate::engine::profile::{Profile, Twin};
 use crate::engine::twin::catalog::Columns;
-use crate::engine::twin::marker::{self, Watch as Marks};
+use crate::engine::twin::marker::{self, Lacks, Watch as Marks};
 use crate::engine::twin::partitions::{self, Layout};
 use crate::engine::twin::{self, Pair};
 use crate::engine::{Class, Error, Result};
@@ -34,7 +35,7 @@ impl Operation for Watch {
             &SPEC,
             profile,
             "mark the writes",
-            "SHARE ROW EXCLUSIVE on both tables and every partition",
+            "SHARE ROW EXCLUSIVE on both tables and their partitions, some at a time",
         )
     }
 
@@ -101,7 +102,7 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], off: bool) -> Result<Draft> {
         };
         return Err(Error::new(Class::Refused, what));
     }
-    let steps: Vec<Step> = todo.iter().map(|w| w.step(off)).collect();
+    let steps: Vec<Step> = todo.iter().flat_map(|w| w.steps(off)).collect();
     let names = todo.iter().map(|w| w.twin.name()).collect::<Vec<_>>().join(", ");
     Ok(Draft {
         why: why(&todo, off),
@@ -128,7 +129,7 @@ fn why(todo: &[Watched<'_>], off: bool) -> String {
     let reasons: Vec<_> = todo
         .iter()
         .map(|w| match &w.marks {
-            Marks::Incomplete(why) if !off => format!("{}: {why}", w.twin.name()),
+            Marks::Incomplete(l) if !off => format!("{}: {}", w.twin.name(), l.why),
             _ => format!("{}: writes are marked", w.twin.name()),
         })
         .collect();
@@ -152,24 +153,16 @@ impl Watched<'_> {
         legacy.chain(std::iter::once(self.pair.partitioned.relation.as_str())).collect()
     }
 
-    fn step(&self, off: bool) -> Step {
-        let install = marker::install(&self.pair, &self.columns, &self.layout);
-        let remove = marker::remove(&self.pair);
-        let (statements, back) = if off { (remove, install) } else { (install, remove) };
-        let mode =
-            if off { "ACCESS EXCLUSIVE" } else { "SHARE ROW EXCLUSIVE, ACCESS EXCLUSIVE for a moment" };
-        let mut locks: Vec<Lock> = self.tables().iter().map(|t| lock(t, mode)).collect();
-        locks.push(lock(&format!("{} partitions", self.layout.nodes.len()), mode));
-        Step {
-            id: format!("{}-{}", if off { "unwatch" } else { "watch" }, self.twin.name()),
-            title: format!("{} writes to {}", if off { "stop marking" } else { "mark" }, self.twin.name()),
-            statements,
-            locks,
-            in_transaction: true,
-            back,
-            rows: None,
-            action: Action::Statements,
-        }
+    fn steps(&self, off: bool) -> Vec<Step> {
+        let lacks = match &self.marks {
+            Marks::Incomplete(lacking) if !off => &lacking.lacks,
+            _ => &Lacks::All,
+        };
+        let triggers = marker::install(&self.pair, &self.columns, &self.layout, lacks);
+        let id = format!("{}-{}", if off { "unwatch" } else { "watch" }, self.twin.name());
+        let title = format!("{} writes to {}", if off { "stop marking" } else { "mark" }, self.twin.name());
+        let about = About { id: &id, title: &title, tables: &self.tables() };
+        if off { about.take(&triggers) } else { about.make(&triggers) }
     }
 
     /// Relations that are not as they should be: one row each.
@@ -230,6 +223,14 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], off: bool) -> Resu
     // One transaction locks a pair and all its partitions.
     let needed = todo.iter().map(|w| w.layout.nodes.len() + 10).max().unwrap_or(0);
     out.push(super::twins::around::locks(tx, needed).await?);
+    for w in todo.iter().filter(|_| !off) {
+        if let Marks::Incomplete(l) = &w.marks
+            && l.lacks == Lacks::Never
+        {
+            let text = format!("{}: {}: marks cannot tell what is written there", w.twin.name(), l.why);
+            out.push(Preflight::new("marks", Ready::Fail, text));
+        }
+    }
     if !off {
         out.push(Preflight::new(
             "writers",

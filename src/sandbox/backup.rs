@@ -1,18 +1,21 @@
-//! Dumps of tables, each restored into a private server and compared before it is called a backup.
+//! Dumps of tables with all definitions of their database, restored from nothing into a private server and compared
+//! before they are called backups.
 
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::rehearsal::{self, Copies};
+use super::definitions::Omitted;
+use super::rehearsal::{self, Copies, DATABASE};
 use super::server::blocking;
 use crate::db::postgres::{Connection, Reader};
 use crate::engine::ident::Relation;
-use crate::engine::ports::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
-use crate::engine::rehearsal::{Copy, Rehearsal as _};
+use crate::engine::ports::{Facts as _, Fut, Param, ReadOptions, ReadTx, Snapshot};
 use crate::engine::switch::{Backups, Dump, Dumped};
 use crate::engine::{Class, Error, Result};
 
@@ -20,6 +23,8 @@ use crate::engine::{Class, Error, Result};
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(6);
 /// What is larger is not restored in memory.
 const IN_MEMORY: u64 = 64 << 20;
+/// So many lines of what a program said are told.
+const TOLD: usize = 4;
 
 /// Backups of one target.
 pub struct Dumps {
@@ -29,9 +34,6 @@ pub struct Dumps {
     place: Option<PathBuf>,
     database: String,
 }
-
-/// Rows and their sum, the same on any server.
-type Content = (u64, String);
 
 impl Dumps {
     /// `place`: where they go; absent: nothing on this machine says where.
@@ -62,62 +64,126 @@ impl Dumps {
             .map_err(|e| failed(&dir, "make", &e))?;
         let stamp = Utc::now().format("%Y%m%d_%H%M%S");
         let file = dir.join(format!("{}_run{run}_{stamp}.dump", self.database));
-        let (contents, ()) = self.consistent(dump, &file).await?;
+        let (contents, omitted) = self.consistent(dump, &file).await?;
         let (bytes, sha256) = sum(file.clone()).await?;
-        let verified =
-            if dump.verify { Some(self.restored(dump, &file, bytes, &contents).await?) } else { None };
-        let rows = dump.tables.iter().cloned().zip(contents.iter().map(|c| c.0)).collect();
+        let verified = if dump.verify {
+            Some(self.restored(dump, (&file, bytes), &contents, &omitted).await?)
+        } else {
+            None
+        };
+        let rows = dump.tables.iter().cloned().zip(contents.iter().map(|c| c.rows)).collect();
         Ok(Dumped { file: file.display().to_string(), bytes, sha256, rows, verified })
     }
 
-    /// Dumps the tables in the snapshot in which they are summed.
-    async fn consistent(&self, dump: &Dump, file: &Path) -> Result<(Vec<Content>, ())> {
+    /// Dumps the tables' rows in the snapshot in which they are summed, with all that they need to be made again.
+    async fn consistent(&self, dump: &Dump, file: &Path) -> Result<(Vec<Content>, Omitted)> {
         let reader = Reader::new(self.target.clone());
         reader.set_search_path(&self.search_path);
+        let omitted = self.copies.omitted(&dump.tables, true).await?;
         let mut tx = reader.begin(whole()).await?;
         let id = tx.texts("select pg_export_snapshot()", &[]).await?.pop().flatten();
         let id = id.ok_or_else(|| Error::unobserved("failed to export a snapshot for the backup"))?;
         let contents = contents(&mut *tx, &dump.tables).await?;
         let part = file.with_extension("partial");
         let mut command = self.copies.reaching(&self.copies.binaries()?, "pg_dump");
-        command.args(["--format=custom", "--no-owner", "--lock-wait-timeout=5s"]);
+        command.args(["--format=custom", "--no-subscriptions", "--lock-wait-timeout=5s"]);
         command.arg(format!("--snapshot={id}"));
-        for table in &dump.tables {
-            command.arg(format!("--table={}", Relation::parse(table)));
-        }
+        command.args(omitted.patterns.iter().map(|p| format!("--exclude-table={p}")));
+        command.args(omitted.others.iter().map(|p| format!("--exclude-table-data={p}")));
         command.arg("--file").arg(&part);
         let done = rehearsal::run_for(command, "dump the tables with pg_dump", PATIENCE).await;
         let kept = done.and_then(|_| keep(&part, file));
         if kept.is_err() {
             let _ = std::fs::remove_file(&part);
         }
-        Ok((contents, kept?))
+        kept?;
+        Ok((contents, omitted))
     }
 
-    /// Restores it beside definitions of now, and compares.
-    async fn restored(&self, dump: &Dump, file: &Path, bytes: u64, dumped: &[Content]) -> Result<String> {
-        let wanted = Copy { relations: dump.tables.clone(), ..Copy::default() };
-        let made = self.copies.make(&wanted, bytes < IN_MEMORY).await?;
-        let mut restore = made.server().binaries().command("pg_restore");
-        restore.args(["--data-only", "--disable-triggers", "--exit-on-error", "--no-owner", "--dbname"]);
-        restore.arg(made.url()).arg(file);
-        rehearsal::run_for(restore, "restore the backup into a private server", PATIENCE).await?;
-        let facts = made.facts();
+    /// Restores it from nothing, and compares.
+    async fn restored(
+        &self,
+        dump: &Dump,
+        (file, bytes): (&Path, u64),
+        dumped: &[Content],
+        omitted: &Omitted,
+    ) -> Result<String> {
+        let server = self.copies.empty(bytes < IN_MEMORY).await?;
+        let mut restore = server.binaries().command("pg_restore");
+        restore.args(["--no-tablespaces", "--dbname"]).arg(server.url(DATABASE)).arg(file);
+        let what = "restore the backup into a private server";
+        let (done, said) = rehearsal::ran(restore, what, PATIENCE).await?;
+        let trouble = Trouble::of(&said);
+        if !done && trouble.all == 0 {
+            let said: Vec<&str> = said.lines().take(TOLD).collect();
+            return Err(Error::new(Class::Failed, format!("failed to {what}: {}", said.join(" · "))));
+        }
+        let facts = Reader::new(Connection::new(Some(&server.url(DATABASE)))?);
+        facts.set_search_path(&self.search_path);
         let mut tx = facts.begin(whole()).await?;
-        let restored = contents(&mut *tx, &dump.tables).await?;
+        let restored = contents(&mut *tx, &dump.tables).await.map_err(|e| trouble.context(file, e))?;
         for ((table, was), is) in dump.tables.iter().zip(dumped).zip(&restored) {
-            if was != is {
-                let what = format!(
-                    "the backup {} is not what was dumped: {table} had {} rows, restored {}, or they differ",
-                    file.display(),
-                    was.0,
-                    is.0
-                );
-                return Err(Error::new(Class::Failed, what));
+            if let Some(how) = was.differs(is) {
+                let what = format!("the backup {} is not what was dumped: {table} {how}", file.display());
+                return Err(trouble.context(file, Error::new(Class::Failed, what)));
             }
         }
-        let server = made.server().version();
-        Ok(format!("restored into a private PostgreSQL {server}: rows and sums equal"))
+        let parts = restored.iter().map(|c| c.parts.len()).sum::<usize>();
+        let mut proof = format!(
+            "restored from nothing into a private PostgreSQL {}: rows, sums and {parts} columns, indexes, constraints and triggers equal",
+            server.version()
+        );
+        if trouble.orphans > 0 {
+            let _ = write!(proof, "; {} foreign keys to rows that are not in it not tried", trouble.orphans);
+        }
+        if let Some(first) = &trouble.first {
+            let others = trouble.all - trouble.orphans;
+            let _ = write!(proof, "; {others} other objects could not be made there ({first})");
+        }
+        if !omitted.said.is_empty() {
+            let _ = write!(proof, "; without {}", omitted.said.join(" and "));
+        }
+        Ok(proof)
+    }
+}
+
+/// What `pg_restore` could not make.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Trouble {
+    all: usize,
+    /// Of these, foreign keys whose rows are elsewhere.
+    orphans: usize,
+    first: Option<String>,
+}
+
+impl Trouble {
+    fn of(said: &str) -> Self {
+        let mut out = Self::default();
+        for what in said.lines().filter_map(|line| line.split_once("ERROR:").map(|(_, what)| what.trim())) {
+            if what == r#"schema "public" already exists"# {
+                continue;
+            }
+            out.all += 1;
+            if what.contains("violates foreign key constraint") {
+                out.orphans += 1;
+            } else if out.first.is_none() {
+                out.first = Some(what.to_owned());
+            }
+        }
+        out
+    }
+
+    fn context(&self, file: &Path, e: Error) -> Error {
+        match &self.first {
+            Some(first) => {
+                let more = self.all - self.orphans - 1;
+                let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+                Error::new(Class::Failed, format!("{}; restoring it said: {first}{more}", e.message)).hint(
+                    format!("{} is kept; --set backup=unverified goes on with it as it is", file.display()),
+                )
+            }
+            None => e,
+        }
     }
 }
 
@@ -125,16 +191,45 @@ fn whole() -> ReadOptions {
     ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(PATIENCE), ..ReadOptions::default() }
 }
 
-/// By the rows' text: hashes of values differ from one major version to another.
+/// What tells a table from another, the same on any server: by the rows' text, since hashes of values differ from one
+/// major version to another, and by name, since definitions are written differently.
+const CONTENT: &str = "
+select json_build_object(
+  'rows', (select count(*) from TABLE),
+  'sum', (select coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint), 0)::text from TABLE t),
+  'parts', array(
+    select format('column %s %s', a.attname, format_type(a.atttypid, a.atttypmod)) from pg_attribute a
+    where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+    union select format('index %s', i.indexrelid::regclass) from pg_index i where i.indrelid = r.oid
+    union select format('constraint %s', k.conname) from pg_constraint k where k.conrelid = r.oid and k.contype in ('p', 'u', 'c', 'x')
+    union select format('trigger %s', g.tgname) from pg_trigger g where g.tgrelid = r.oid and not g.tgisinternal
+    order by 1))::text
+from (select to_regclass($1)::oid as oid) r";
+
+#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
+struct Content {
+    rows: u64,
+    sum: String,
+    parts: Vec<String>,
+}
+
+impl Content {
+    fn differs(&self, other: &Self) -> Option<String> {
+        if (self.rows, &self.sum) != (other.rows, &other.sum) {
+            return Some(format!("had {} rows, restored {}, or they differ", self.rows, other.rows));
+        }
+        let lacking: Vec<_> = self.parts.iter().filter(|p| !other.parts.contains(p)).cloned().collect();
+        (!lacking.is_empty()).then(|| format!("lacks {}", lacking.join(", ")))
+    }
+}
+
 async fn contents(tx: &mut dyn ReadTx, tables: &[String]) -> Result<Vec<Content>> {
     let mut out = Vec::new();
     for table in tables {
-        let sql = format!(
-            "select json_build_array(count(*), coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint), 0)::text)::text \
-             from {} t",
-            Relation::parse(table)
-        );
-        let text = tx.texts(&sql, &[]).await?.pop().flatten().unwrap_or_default();
+        let relation = Relation::parse(table).to_string();
+        let sql = CONTENT.replace("TABLE", &relation);
+        let text =
+            tx.texts(&sql, &[Param::from(relation.as_str())]).await?.pop().flatten().unwrap_or_default();
         out.push(
             serde_json::from_str(&text)
                 .map_err(|e| Error::unobserved(format!("failed to sum {table}: {e}")))?,

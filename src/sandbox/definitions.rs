@@ -10,7 +10,6 @@ use crate::db::postgres::Reader;
 use crate::engine::Result;
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::ports::{Facts, Param, ReadOptions};
-use crate::engine::rehearsal::Copy;
 
 /// `$1`: the private server's superuser. Roles with what decides whether they may, who is a member of whom, and to
 /// whom the database belongs: schema `public` is that role's.
@@ -29,7 +28,8 @@ select s from (
   select 3, format('alter database %I owner to %I', $2, pg_get_userbyid(d.datdba)) from pg_database d
   where d.datname = current_database()) q order by place, s";
 
-/// `$1`: what is wanted. Other tables that `pg_dump` could not lock, and how many locks the server has room for.
+/// `$1`: what is wanted; `$2`: 1 with our own schema and with what a view keeps. Other tables, which of them `pg_dump`
+/// could not lock, and how many locks the server has room for.
 const OTHERS: &str = "
 with recursive wanted as (
   select to_regclass(n)::oid as oid from unnest($1::text[]) n
@@ -41,7 +41,8 @@ select coalesce((select json_agg(json_build_object(
            'hidden', not (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')))
          order by n.nspname, c.relname)
          from pg_class c join pg_namespace n on n.oid = c.relnamespace
-         where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'midwatch')
+         where (c.relkind in ('r', 'p') or c.relkind = 'm' and $2 = 1) and n.nspname !~ '^pg_'
+           and n.nspname <> 'information_schema' and (n.nspname <> 'midwatch' or $2 = 1)
            and c.oid not in (select w.oid from wanted w where w.oid is not null)), '[]') as tables,
        (select count(*) from wanted) as wanted,
        current_setting('max_locks_per_transaction')::int8
@@ -86,7 +87,9 @@ impl Other {
 /// Tables that the copy does without.
 #[derive(Debug, Default)]
 pub(super) struct Omitted {
-    patterns: Vec<String>,
+    pub(super) patterns: Vec<String>,
+    /// The other tables that it has, without their rows.
+    pub(super) others: Vec<String>,
     parents: Vec<String>,
     /// Which, and why, in words.
     pub(super) said: Vec<String>,
@@ -98,7 +101,7 @@ impl Omitted {
         let tight = found.tables.len() + found.wanted > found.room / 2;
         let mut out = Self::default();
         let (hidden, seen): (Vec<_>, Vec<_>) = found.tables.into_iter().partition(|o| o.hidden);
-        let leaves: Vec<_> = seen.into_iter().filter(|o| tight && o.leaf).collect();
+        let (leaves, kept): (Vec<_>, Vec<_>) = seen.into_iter().partition(|o| tight && o.leaf);
         if !hidden.is_empty() {
             out.said.push(format!("{}, which this role may not read", told(&hidden)));
         }
@@ -108,6 +111,7 @@ impl Omitted {
         }
         out.parents = leaves.iter().filter_map(|l| l.parent.clone()).collect();
         out.patterns = patterns(hidden.iter().chain(&leaves));
+        out.others = patterns(kept.iter());
         out
     }
 
@@ -147,13 +151,13 @@ impl Copies {
         server.owner(DATABASE).await?.execute_script(&make.join(";\n")).await
     }
 
-    /// What must be left out, so that the rest can be copied.
-    pub(super) async fn omitted(&self, copy: &Copy) -> Result<Omitted> {
+    /// What must be left out, so that the rest can be copied; `whole`: our own schema is copied too.
+    pub(super) async fn omitted(&self, relations: &[String], whole: bool) -> Result<Omitted> {
         let target = Reader::new(self.target.clone());
         target.set_search_path(&self.search_path);
-        let wanted = copy.relations.iter().map(|r| Relation::parse(r).to_string()).collect();
+        let wanted = relations.iter().map(|r| Relation::parse(r).to_string()).collect();
         let mut tx = target.begin(ReadOptions::default()).await?;
-        Ok(Omitted::of(tx.one(OTHERS, &[Param::Texts(wanted)]).await?))
+        Ok(Omitted::of(tx.one(OTHERS, &[Param::Texts(wanted), Param::Int(i64::from(whole))]).await?))
     }
 
     /// What could not be made of a section of the dump, as the server says it.

@@ -37,7 +37,8 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     let pair = pair(&mut *tx, &twin).await.unwrap();
     let columns = Columns::of(pair.legacy.as_ref().unwrap(), &pair.partitioned, &twin.key).unwrap();
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await.unwrap();
-    owner.execute_script(&marker::install(&pair, &columns, &layout).join(";")).await.unwrap();
+    let triggers = marker::install(&pair, &columns, &layout, &marker::Lacks::All);
+    owner.execute_script(&triggers.made().join(";")).await.unwrap();
     assert!(matches!(
         marker::installed(&mut *tx, &pair, &columns, &layout).await.unwrap(),
         marker::Watch::Complete(_)
@@ -72,6 +73,6 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     assert!(
         keys(&mut owner, &marker::changed_keys(&pair, &layout, &since)).await.contains(&"all".to_owned())
     );
-    owner.execute_script(&marker::remove(&pair).join(";")).await.unwrap();
+    owner.execute_script(&triggers.taken().join(";")).await.unwrap();
     server.stop().await.unwrap();
 }

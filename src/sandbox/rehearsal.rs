@@ -61,18 +61,23 @@ impl Copies {
         }
     }
 
-    pub(super) async fn make(&self, copy: &Copy, memory: bool) -> Result<Made> {
-        let binaries = self.binaries()?;
+    /// A server with the target's roles and nothing in it.
+    pub(super) async fn empty(&self, memory: bool) -> Result<Server> {
         let settings = vec![("max_locks_per_transaction".to_owned(), "1024".to_owned())];
-        let options = Options { memory, binaries: Some(binaries), settings, ..Options::default() };
+        let options = Options { memory, binaries: Some(self.binaries()?), settings, ..Options::default() };
         let server = Server::start(options).await?;
         server.create_database(DATABASE, None).await?;
-        let omitted = self.omitted(copy).await?;
+        self.roles(&server).await?;
+        Ok(server)
+    }
+
+    pub(super) async fn make(&self, copy: &Copy, memory: bool) -> Result<Made> {
+        let server = self.empty(memory).await?;
+        let omitted = self.omitted(&copy.relations, false).await?;
         let mut said = format!("definitions by pg_dump {}", server.version());
         if !omitted.said.is_empty() {
             let _ = write!(said, " without {}", omitted.said.join(" and "));
         }
-        self.roles(&server).await?;
         let mut errors = self.definitions(&server, "pre-data", &omitted).await?;
         let mut owner = server.owner(DATABASE).await?;
         if let Some(instead) = omitted.instead() {
@@ -217,7 +222,17 @@ pub(super) async fn run(command: Command, what: &str) -> Result<String> {
     run_for(command, what, PATIENCE).await
 }
 
-pub(super) async fn run_for(mut command: Command, what: &str, patience: Duration) -> Result<String> {
+pub(super) async fn run_for(command: Command, what: &str, patience: Duration) -> Result<String> {
+    let (done, said) = ran(command, what, patience).await?;
+    if done {
+        return Ok(said);
+    }
+    let told: Vec<&str> = said.lines().filter(|l| !l.trim().is_empty()).take(4).collect();
+    Err(Error::unobserved(format!("failed to {what}: {}", told.join(" · "))))
+}
+
+/// Whether it ended well, and what it said on stderr.
+pub(super) async fn ran(mut command: Command, what: &str, patience: Duration) -> Result<(bool, String)> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut command = tokio::process::Command::from(command);
     let output = tokio::time::timeout(patience, command.kill_on_drop(true).output()).await;
@@ -226,12 +241,7 @@ pub(super) async fn run_for(mut command: Command, what: &str, patience: Duration
             Error::unobserved(format!("failed to {what}: not done within {} s", patience.as_secs()))
         })?
         .map_err(|e| Error::unobserved(format!("failed to {what}: {e}")))?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.success() {
-        return Ok(said);
-    }
-    let told: Vec<&str> = said.lines().filter(|l| !l.trim().is_empty()).take(4).collect();
-    Err(Error::unobserved(format!("failed to {what}: {}", told.join(" · "))))
+    Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
 /// Without these the copy is of no use.
@@ -276,10 +286,6 @@ pub(super) struct Made {
 }
 
 impl Made {
-    pub(super) fn server(&self) -> &Server {
-        &self.server
-    }
-
     pub(super) fn url(&self) -> String {
         self.server.url(DATABASE)
     }

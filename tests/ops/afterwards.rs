@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::carried::{applied, said, shop};
+use crate::common::{Database, shared_server, tool};
 use crate::world::World;
 
 const QUIET: [&str; 5] = ["switchover", "--set", "monitor=0", "--set", "backup=skip"];
@@ -62,6 +63,33 @@ async fn a_finished_run_that_is_resumed_says_what_it_had_done() {
     let id = value["runs"][0]["id"].as_str().unwrap();
     let (code, value) = world.json(&["resume", id]);
     assert_eq!((code, &value["run"]["rows_applied"]), (0, &Value::from(1)), "{value:#}");
+}
+
+#[tokio::test]
+async fn a_verified_backup_needs_nothing_but_itself() {
+    let world = shop().await;
+    applied(&world, &["switchover", "--set", "monitor=0"]);
+    let (_, value) = world.json(&["runs"]);
+    let (_, value) = world.json(&["runs", value["runs"][0]["id"].as_str().unwrap()]);
+    let made = value["runs"][0]["events"].as_array().unwrap().iter().find(|e| e["kind"] == "backup").unwrap();
+    let (file, proof) = (made["body"]["file"].as_str().unwrap(), made["body"]["verified"].as_str().unwrap());
+    assert!(proof.contains("1 foreign keys to rows that are not in it not tried"), "{proof}");
+    let there = Database::empty().await;
+    let out = tool(shared_server(), "pg_restore", &["--no-owner", "--dbname", &there.url(), file]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(
+        said.matches("ERROR:").count(),
+        said.matches("violates foreign key constraint").count(),
+        "{said}"
+    );
+    let mut owner = there.owner().await;
+    let mut value = async |sql: &str| owner.fetch_value(sql, &[]).await.unwrap().unwrap();
+    let rows = "select count(*) || ' ' || sum(doubled) || ' ' || max(state) from ";
+    assert_eq!(value(&format!("{rows} orders")).await, world.value(&format!("{rows} orders_legacy")).await);
+    // Rows of others are not in it, and what the table does is.
+    assert_eq!(value("select count(*)::text from customers").await, "0");
+    value("insert into orders (customer) values (1) returning note").await;
+    assert_eq!(value("select count(*)::text from audit").await, "1");
 }
 
 #[tokio::test]

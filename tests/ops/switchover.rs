@@ -211,7 +211,7 @@ async fn stages_are_kept_with_their_counts_and_exported_as_two_logs() {
     for said in [
         "PRE-FLIGHT public.daily_cash_balances=",
         "BACKUP ",
-        "restored into a private PostgreSQL",
+        "restored from nothing into a private PostgreSQL",
         "COMPARED",
         "HOOK ",
         "command=echo off",

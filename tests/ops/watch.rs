@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::common::demo_database;
+use crate::owners::sales;
 use crate::world::World;
 
 async fn hospitality() -> World {
@@ -26,7 +27,7 @@ async fn marks_of_all_twins_are_planned_applied_and_taken_away() {
     let plan = world.plan("watch.json", &["watch", "all"]);
     assert_eq!(
         (&plan["reversible"], plan["steps"].as_array().unwrap().len()),
-        (&json!("full"), 3),
+        (&json!("full"), 6),
         "{plan:#}"
     );
     let done = world.applied("watch.json", &plan);
@@ -47,6 +48,74 @@ async fn marks_of_all_twins_are_planned_applied_and_taken_away() {
     let left = "select count(*)::text from pg_trigger where tgname like 'midwatch_mark%'";
     assert_eq!(world.value(left).await, "0");
     assert_eq!(facts(&world, "parity/expenses")["sealed"], 0);
+}
+
+#[tokio::test]
+async fn a_partition_that_lost_its_marks_gets_them_alone() {
+    let world = hospitality().await;
+    let plan = world.plan("watch.json", &["watch", "expenses"]);
+    world.applied("watch.json", &plan);
+    facts(&world, "parity/expenses");
+    let sealed = facts(&world, "parity/expenses")["sealed"].as_u64().unwrap();
+    assert!(sealed > 2, "{sealed}");
+    let leaf = world
+        .value("select min(inhrelid::regclass::text) from pg_inherits where inhparent = 'expenses_partitioned'::regclass")
+        .await;
+    world
+        .sql(&format!(
+            "drop trigger midwatch_mark_truncate on {leaf}; alter table only {leaf} disable trigger midwatch_mark"
+        ))
+        .await;
+    assert_eq!(facts(&world, "parity/expenses")["sealed"], 0);
+    let plan = world.plan("watch.json", &["watch", "expenses"]);
+    assert!(plan["why"].as_str().unwrap().contains(&format!("changes of rows of {leaf}")), "{plan:#}");
+    let steps = plan["steps"].as_array().unwrap();
+    assert_eq!((steps.len(), steps[0]["statements"].as_array().unwrap().len()), (1, 3), "{steps:#?}");
+    world.applied("watch.json", &plan);
+    // Nobody knows what was written meanwhile: everything is read once more.
+    assert_eq!(facts(&world, "parity/expenses")["sealed"], 0);
+    assert_eq!(facts(&world, "parity/expenses")["sealed"].as_u64(), Some(sealed));
+}
+
+#[tokio::test]
+async fn partitions_are_marked_some_at_a_time_and_a_run_that_stopped_half_way_goes_on() {
+    let world = sales().await;
+    let stop = "create function public.stop() returns event_trigger language plpgsql as $$ begin
+                if current_query() like '%orders_day_50%' then raise 'not this one'; end if; end $$;
+                create event trigger stop on ddl_command_start when tag in ('CREATE TRIGGER') execute function public.stop()";
+    world
+        .sql(&format!(
+            "set role sales_owner; do $$ begin for i in 1..70 loop execute format(
+             'create table sales.orders_day_%s partition of sales.orders_twin for values from (%L) to (%L)', i, date '2028-01-01' + i, date '2028-01-02' + i);
+             end loop; end $$; reset role; {stop}"
+        ))
+        .await;
+    let plan = world.plan("watch.json", &["watch"]);
+    assert_eq!(plan["steps"][1]["portion"], 40, "{:#}", plan["steps"]);
+    let all = plan["rows"].as_u64().unwrap();
+    let (code, value) = world.apply("watch.json", plan["phrase"].as_str().unwrap());
+    let run = &value["run"];
+    assert_eq!(
+        (code, run["outcome"].as_str(), run["resumable"].as_bool()),
+        (7, Some("partial"), Some(true)),
+        "{value:#}"
+    );
+    let id = run["id"].as_str().unwrap().to_owned();
+    let done = run["rows_applied"].as_u64().unwrap();
+    let made = "select count(*)::text from pg_trigger where tgname = 'midwatch_mark_truncate'";
+    let there: u64 = world.value(made).await.parse().unwrap();
+    // What is there is what was committed: whole portions.
+    let first = plan["steps"][0]["statements"].as_array().unwrap().len() as u64;
+    assert_eq!(((done - first) % 40, there), (0, 2 + (done - first) / 2), "{done} of {all}");
+    assert_eq!(world.json(&["journal", "verify"]).0, 0);
+    world.sql("drop event trigger stop").await;
+    let (code, value) = world.json(&["resume", &id]);
+    assert_eq!((code, value["run"]["rows_applied"].as_u64()), (0, Some(all)), "{value:#}");
+    assert_eq!(world.json(&["journal", "verify"]).0, 0);
+    assert_eq!(world.value(made).await, "74");
+    let undo = world.undo("undo.json", &id);
+    world.applied("undo.json", &undo);
+    assert_eq!(world.value(made).await, "0");
 }
 
 #[tokio::test]

@@ -87,6 +87,7 @@ fn step() -> Step {
             lock("attendance_events", "SHARE ROW EXCLUSIVE", Some(4)),
         ],
         in_transaction: true,
+        portion: None,
         back: vec![],
         rows: None,
         action: Action::Rows(Box::new(change())),

@@ -57,7 +57,7 @@ impl Seals {
         }
         let print = match marker::installed(tx, pair, plan.columns, plan.layout).await? {
             Watch::Complete(print) => print,
-            Watch::Incomplete(why) => return Ok(nothing(None, why)),
+            Watch::Incomplete(lacking) => return Ok(nothing(None, lacking.why)),
         };
         let Some(proof) = cx.proofs.proof(&Identity::of(cx.server), plan.twin.name()) else {
             return Ok(nothing(Some(print), "no proof is kept here yet"));

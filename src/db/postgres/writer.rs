@@ -386,33 +386,42 @@ impl Writer for PgWriter {
         counted: bool,
     ) -> Fut<'a, Result<Committed>> {
         Box::pin(async move {
-            let Step { statements, in_transaction, .. } = step;
+            let Step { statements, in_transaction, portion, .. } = step;
             if !in_transaction {
                 for sql in statements {
                     // What went before stays: say so.
                     self.raw("run a statement", sql).await.map_err(Error::durable)?;
                 }
             }
-            let inside: &[String] = if *in_transaction { statements } else { &[] };
-            let applied = if counted { statements.len() as u64 } else { 0 };
+            let from = usize::try_from(begun.checkpoint).unwrap_or(usize::MAX).min(statements.len());
+            let upto = portion.map_or(statements.len(), |n| statements.len().min(from + n));
+            let inside: &[String] = if *in_transaction { &statements[from..upto] } else { &[] };
+            let ran = if *in_transaction { upto - from } else { statements.len() };
+            let end = upto == statements.len();
+            let applied = if counted { ran as u64 } else { 0 };
+            let (next, checkpoint) = if end { (begun.step + 1, 0) } else { (begun.step, upto as u64) };
             let event = self
                 .fenced(begun, "run the step's statements", async |w, run| {
                     for sql in inside {
                         w.raw("run a statement", sql).await?;
                     }
-                    let sql = "update midwatch.runs set step = $2, applied = applied + $3, beat_at = clock_timestamp() where id = $1";
+                    let sql = "update midwatch.runs set step = $2, applied = applied + $3, checkpoint = $4, beat_at = clock_timestamp() where id = $1";
                     sqlx::query(sql)
                         .bind(run)
-                        .bind(i32::try_from(begun.step + 1).unwrap_or(i32::MAX))
+                        .bind(i32::try_from(next).unwrap_or(i32::MAX))
                         .bind(int(applied))
+                        .bind(int(checkpoint))
                         .execute(&mut w.work)
                         .await
                         .map_err(|e| write_error(&e, "write the checkpoint"))?;
-                    let body = json!({ "step": begun.step, "id": step.id, "statements": applied, "ran": statements.len() });
+                    let mut body = json!({ "step": begun.step, "id": step.id, "statements": applied, "ran": ran });
+                    if !end {
+                        body["to"] = json!(checkpoint);
+                    }
                     w.event(run, "step", &body).await
                 })
                 .await?;
-            Ok(Committed { applied, end: true, event: Some(event), ..Committed::default() })
+            Ok(Committed { checkpoint, applied, end, event: Some(event), ..Committed::default() })
         })
     }
 

@@ -4,7 +4,7 @@ use super::{LOOK_AGAIN, Run, Stopped};
 use crate::engine::beginning::MANY;
 use crate::engine::error::{Class, Error, Result};
 use crate::engine::journal::Outcome;
-use crate::engine::plan::{Action, Reversible, Unit};
+use crate::engine::plan::{Action, Reversible, Step, Unit};
 use crate::engine::progress::{Done, Phase, Wish};
 use crate::engine::proof;
 
@@ -121,12 +121,14 @@ impl Run<'_> {
     /// Statements of finished steps, where the run counts rows.
     fn ran(&self) -> u64 {
         let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();
-        let statements = done.iter().filter(|s| matches!(s.action, Action::Statements));
+        let statements = |s: &&Step| matches!(s.action, Action::Statements);
         if self.plan.unit == Unit::Statements {
-            0
-        } else {
-            statements.map(|s| s.statements.len() as u64).sum()
+            return 0;
         }
+        let whole: u64 = done.iter().filter(statements).map(|s| s.statements.len() as u64).sum();
+        let part =
+            self.plan.steps.get(self.begun.step).filter(statements).map_or(0, |_| self.begun.checkpoint);
+        whole + part
     }
 
     /// Every planned row was changed or left alone; else something has told this run a wrong position.

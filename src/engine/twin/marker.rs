@@ -13,6 +13,7 @@ use super::catalog::{Column, Columns, Table};
 use super::function::{closed, dropped};
 use super::partitions::Layout;
 use super::proof::{Fingerprint, Print};
+use super::triggers::Triggers;
 use crate::engine::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::ports::{Param, ReadTx};
@@ -25,8 +26,30 @@ const TRUNCATE: &str = "midwatch_mark_truncate";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Watch {
     Complete(Fingerprint),
-    /// Why not.
-    Incomplete(String),
+    Incomplete(Lacking),
+}
+
+/// Why marks are not written of everything, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lacking {
+    pub(crate) why: String,
+    pub(crate) lacks: Lacks,
+}
+
+impl Lacking {
+    fn all(why: impl Into<String>) -> Watch {
+        Watch::Incomplete(Self { why: why.into(), lacks: Lacks::All })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lacks {
+    /// Functions, or triggers of the tables themselves.
+    All,
+    /// These partitions' triggers only.
+    Partitions(Vec<i64>),
+    /// Something that no trigger can see.
+    Never,
 }
 
 /// One side of a pair.
@@ -86,59 +109,63 @@ fn settings(columns: &Columns, layout: &Layout) -> Vec<(&'static str, &'static s
     out
 }
 
-fn row_trigger(side: &Side<'_>) -> String {
-    format!(
-        "CREATE TRIGGER {ROW} AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION {}()",
-        side.table.relation,
-        side.function()
-    )
-}
-
-/// Every relation of a side that can be truncated by itself.
-fn truncated(side: &Side<'_>, layout: &Layout) -> Vec<String> {
-    let mut out = vec![side.table.relation.clone()];
-    if side.role == "twin" {
-        out.extend(layout.nodes.iter().filter(|n| **n != side.table.relation).cloned());
-    }
-    out
-}
-
-/// The statements that have marks written, from the beginning: half of it may be there.
-pub(crate) fn install(pair: &Pair, columns: &Columns, layout: &Layout) -> Vec<String> {
-    let mut out = remove(pair);
-    let owners: Vec<&str> = sides(pair).iter().map(|s| s.table.owner.as_str()).collect();
-    let set: String = settings(columns, layout).iter().fold(String::new(), |mut out, (name, value)| {
-        let _ = write!(out, " SET {name} = {value}");
-        out
-    });
-    for side in sides(pair) {
-        let function = side.function();
+impl Side<'_> {
+    /// On the table itself: on a partitioned one the rows' trigger is cloned onto every partition.
+    fn on_table(&self, columns: &Columns, layout: &Layout, owners: &[&str]) -> Vec<String> {
+        let (function, relation) = (self.function(), &self.table.relation);
+        let set: String = settings(columns, layout).iter().fold(String::new(), |mut out, (name, value)| {
+            let _ = write!(out, " SET {name} = {value}");
+            out
+        });
+        let body = body(columns, layout);
+        let mut out = vec![format!(
+            "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER{set} AS $midwatch${body}$midwatch$"
+        )];
+        out.extend(closed(&function, owners));
         out.push(format!(
-            "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER{set} AS $midwatch${}$midwatch$",
-            body(columns, layout)
+            "CREATE OR REPLACE TRIGGER {ROW} AFTER INSERT OR UPDATE OR DELETE ON {relation} FOR EACH ROW EXECUTE FUNCTION {function}()"
         ));
-        out.extend(closed(&function, &owners));
-        out.push(row_trigger(&side));
-        out.push(format!("ALTER TABLE {} ENABLE ALWAYS TRIGGER {ROW}", side.table.relation));
-        for relation in truncated(&side, layout) {
-            out.push(format!(
-                "CREATE TRIGGER {TRUNCATE} AFTER TRUNCATE ON {relation} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
-            ));
-            out.push(format!("ALTER TABLE ONLY {relation} ENABLE ALWAYS TRIGGER {TRUNCATE}"));
-        }
-        if side.role == "twin" {
-            // A copy on a partition keeps its own state.
-            for relation in truncated(&side, layout).iter().skip(1) {
-                out.push(format!("ALTER TABLE ONLY {relation} ENABLE ALWAYS TRIGGER {ROW}"));
-            }
-        }
+        out.push(format!("ALTER TABLE {relation} ENABLE ALWAYS TRIGGER {ROW}"));
+        out.extend(self.on_truncate(relation));
+        out
     }
-    out
+
+    fn on_truncate(&self, relation: &str) -> [String; 2] {
+        let function = self.function();
+        [
+            format!(
+                "CREATE OR REPLACE TRIGGER {TRUNCATE} AFTER TRUNCATE ON {relation} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+            ),
+            format!("ALTER TABLE ONLY {relation} ENABLE ALWAYS TRIGGER {TRUNCATE}"),
+        ]
+    }
 }
 
-/// The statements that take it back.
-pub(crate) fn remove(pair: &Pair) -> Vec<String> {
-    sides(pair).iter().flat_map(|side| dropped(&side.function())).collect()
+/// What has marks written where they are lacking. Half of it may be there: what is stays, and so do its proofs.
+pub(crate) fn install(pair: &Pair, columns: &Columns, layout: &Layout, lacks: &Lacks) -> Triggers {
+    let sides = sides(pair);
+    let Some(twin) = sides.last() else { return Triggers::default() };
+    let among = |oid: &i64| match lacks {
+        Lacks::Partitions(some) => some.contains(oid),
+        Lacks::All | Lacks::Never => true,
+    };
+    let whole = !matches!(lacks, Lacks::Partitions(_));
+    let mut out = Triggers::default();
+    if whole {
+        let owners: Vec<&str> = sides.iter().map(|s| s.table.owner.as_str()).collect();
+        out.make.tables = sides.iter().flat_map(|s| s.on_table(columns, layout, &owners)).collect();
+        out.take.tables = sides.iter().flat_map(|s| dropped(&s.function())).collect();
+    }
+    // TRUNCATE fires those of the very table that it names: each partition has its own.
+    for (relation, _) in layout.nodes.iter().zip(&layout.node_oids).filter(|(_, oid)| among(oid)) {
+        if !whole {
+            // A clone on a partition keeps its own state.
+            out.make.partitions.push(format!("ALTER TABLE ONLY {relation} ENABLE ALWAYS TRIGGER {ROW}"));
+        }
+        out.make.partitions.extend(twin.on_truncate(relation));
+        out.take.partitions.push(format!("DROP TRIGGER IF EXISTS {TRUNCATE} ON {relation}"));
+    }
+    out
 }
 
 #[derive(Deserialize)]
@@ -235,39 +262,51 @@ pub(crate) async fn installed(
     columns: &Columns,
     layout: &Layout,
 ) -> Result<Watch> {
-    let Some(legacy) = &pair.legacy else { return Ok(Watch::Incomplete("the legacy table is gone".into())) };
+    let Some(legacy) = &pair.legacy else { return Ok(Lacking::all("the legacy table is gone")) };
     let functions =
         vec![format!("mark_legacy_{}", legacy.oid), format!("mark_twin_{}", pair.partitioned.oid)];
     let ours: Vec<Ours> = tx.fetch(OURS, &[Param::Texts(functions.clone())]).await?;
     let find = |name: &str| ours.iter().find(|o| o.name == name);
     if find("marks").is_none() {
-        return Ok(Watch::Incomplete("midwatch.marks is not there or not readable".into()));
+        return Ok(Lacking::all("midwatch.marks is not there or not readable"));
     }
     let expected = body(columns, layout);
-    let mut params = vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)];
+    let (mut params, mut wrong) = (vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)], None);
     for name in &functions {
-        match find(name) {
-            None => return Ok(Watch::Incomplete("nothing marks writes (see watch)".into())),
+        let found = find(name);
+        params.push(Param::Int(found.map_or(0, |f| f.oid)));
+        wrong = wrong.or(match found {
+            None => Some("nothing marks writes (see watch)".to_owned()),
             Some(f) if f.source.as_deref() != Some(expected.as_str()) || !f.definer => {
-                return Ok(Watch::Incomplete(format!("function midwatch.{name} is not as watch made it")));
+                Some(format!("function midwatch.{name} is not as watch made it"))
             }
-            Some(f) => params.push(Param::Int(f.oid)),
-        }
+            Some(_) => None,
+        });
     }
     let states: Vec<State> = tx.fetch(&format!("{MARKS}{STATE}"), &params).await?;
-    let mut print = BTreeMap::new();
-    for s in states {
-        let why = match (s.why, s.row, s.truncate) {
-            (Some(why), ..) => Some(format!("{} is {why}", s.name)),
-            (None, 1, 1) => None,
-            (None, 0, _) => Some(format!("changes of rows of {} are not marked", s.name)),
-            (None, ..) => Some(format!("TRUNCATE of {} is not marked", s.name)),
-        };
-        if let Some(why) = why {
-            return Ok(Watch::Incomplete(why));
-        }
-        print.insert(s.oid, Print { name: s.name, how: s.what });
+    if let Some(s) = states.iter().find(|s| s.why.is_some()) {
+        let why = format!("{} is {}", s.name, s.why.as_deref().unwrap_or_default());
+        return Ok(Watch::Incomplete(Lacking { why, lacks: Lacks::Never }));
     }
+    if let Some(why) = wrong {
+        return Ok(Lacking::all(why));
+    }
+    let lacking: Vec<&State> = states.iter().filter(|s| (s.row, s.truncate) != (1, 1)).collect();
+    if let Some(first) = lacking.first() {
+        let what = if first.row == 1 { "TRUNCATE" } else { "changes of rows" };
+        let is = if first.row == 1 { "is" } else { "are" };
+        let more = match lacking.len() - 1 {
+            0 => String::new(),
+            more => format!("; {more} more relations lack marks"),
+        };
+        let why = format!("{what} of {} {is} not marked{more}", first.name);
+        let tables = lacking.iter().any(|s| s.oid == legacy.oid || s.oid == pair.partitioned.oid);
+        let lacks =
+            if tables { Lacks::All } else { Lacks::Partitions(lacking.iter().map(|s| s.oid).collect()) };
+        return Ok(Watch::Incomplete(Lacking { why, lacks }));
+    }
+    let mut print: BTreeMap<i64, Print> =
+        states.into_iter().map(|s| (s.oid, Print { name: s.name, how: s.what })).collect();
     print.extend(
         ours.into_iter().map(|o| (o.oid, Print { name: format!("midwatch.{}", o.name), how: o.what })),
     );

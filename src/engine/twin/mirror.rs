@@ -1,5 +1,7 @@
 //! The functions and triggers that keep one side of a twin as the other: written by column name, from the catalog.
 
+use super::function::dropped;
+use super::triggers::{Statements, Triggers};
 use crate::engine::ident::{Ident, Relation, literal};
 
 /// A column that is mirrored.
@@ -178,12 +180,12 @@ impl Mirror {
         create(function, attributes, body)
     }
 
-    /// The triggers of [`Mirror::reverse`] on the partitioned table and its leaves.
-    pub(crate) fn reverse_triggers(&self, function: &str, name: &str, leaves: &[String]) -> Vec<String> {
-        let from = &self.from;
-        let before = Ident(&moves(name)).to_string();
-        let after = Ident(name).to_string();
-        let mut out = vec![
+    /// The triggers of [`Mirror::reverse`] on the partitioned table and its leaves, around a function that is made first.
+    pub(crate) fn reverse_triggers(&self, made: Vec<String>, function: &str, leaves: &[String]) -> Triggers {
+        let from = self.from.to_string();
+        let (before, after) = (Ident(&moves(REVERSE)).to_string(), Ident(REVERSE));
+        let mut tables = made;
+        tables.extend([
             format!(
                 "CREATE OR REPLACE TRIGGER {before} BEFORE UPDATE ON {from} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
                 self.moved()
@@ -193,22 +195,32 @@ impl Mirror {
             ),
             format!("ALTER TABLE {from} ENABLE ALWAYS TRIGGER {before}"),
             format!("ALTER TABLE {from} ENABLE ALWAYS TRIGGER {after}"),
-        ];
-        let tables = std::iter::once(from.to_string()).chain(leaves.iter().cloned());
-        out.extend(tables.flat_map(|table| truncate_triggers(function, name, &table)));
-        out
+        ]);
+        tables.extend(truncate_triggers(function, &from));
+        let partitions = leaves.iter().flat_map(|leaf| truncate_triggers(function, leaf)).collect();
+        Triggers { make: Statements { tables, partitions }, take: reverse_taken(function, leaves) }
     }
 }
 
 /// TRUNCATE fires those of the very table that it names: each partition has its own.
-pub(crate) fn truncate_triggers(function: &str, name: &str, table: &str) -> [String; 2] {
-    let truncate = Ident(&format!("{name}_truncate"));
+pub(crate) fn truncate_triggers(function: &str, table: &str) -> [String; 2] {
+    let truncate = truncate_name();
     [
         format!(
             "CREATE OR REPLACE TRIGGER {truncate} AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
         ),
         format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {truncate}"),
     ]
+}
+
+fn truncate_name() -> String {
+    Ident(&format!("{REVERSE}_truncate")).to_string()
+}
+
+/// The reverse triggers and their function go.
+pub(crate) fn reverse_taken(function: &str, leaves: &[String]) -> Statements {
+    let gone = |leaf: &String| format!("DROP TRIGGER IF EXISTS {} ON {leaf}", truncate_name());
+    Statements { tables: dropped(function), partitions: leaves.iter().map(gone).collect() }
 }
 
 /// How values of other types are written must not depend on who writes the row; parity reads them so.

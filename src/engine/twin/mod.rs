@@ -10,6 +10,7 @@ pub(crate) mod marker;
 pub(crate) mod mirror;
 pub(crate) mod partitions;
 pub mod proof;
+pub(crate) mod triggers;
 
 use serde::{Deserialize, Serialize};
 

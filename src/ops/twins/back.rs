@@ -13,7 +13,8 @@ use crate::engine::operation::{Draft, Params, PlanCx};
 use crate::engine::plan::{Action, Preflight, Ready, Reversible, Unit};
 use crate::engine::profile::Twin;
 use crate::engine::tables::Table;
-use crate::engine::twin::function::dropped;
+use crate::engine::twin::mirror::reverse_taken;
+use crate::engine::twin::triggers::Triggers;
 use crate::engine::twin::{Standing, marker, standing};
 use crate::engine::{Class, Error, Result};
 
@@ -71,8 +72,7 @@ pub(super) fn part(couple: &Couple<'_>) -> Part {
             retired: Relation::parse(&couple.legacy.relation),
         },
         belongings: Belongings::default(),
-        prepare: vec![],
-        unprepare: vec![],
+        reverse: Triggers::default(),
         carried: Carried::default(),
         views: vec![],
     }
@@ -96,7 +96,7 @@ pub(in crate::ops) async fn rollback_draft(
     }
     let mut switch = Switch { parts: couples.iter().map(part).collect() };
     for (couple, p) in couples.iter().zip(&mut switch.parts) {
-        p.unprepare = dropped(&couple.reverse_function().to_string());
+        p.reverse.take = reverse_taken(&couple.reverse_function().to_string(), &couple.leaves());
         p.views.push(p.names.twin.brief());
     }
     // Those that the switch made again are made again.
@@ -131,7 +131,7 @@ pub(in crate::ops) async fn rollback_draft(
     let statements = (swapped.back.clone(), swapped.statements.clone());
     out.swap(("swap-back", "all tables back at once"), statements, true, None);
     out.hook("after");
-    out.unprepare();
+    out.tidy();
     out.monitor_as(false);
     out.measure("ROLLED-BACK", false);
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
@@ -244,7 +244,7 @@ async fn tried(
         as_ours(cx, &*copy, back).await?;
         let mut said = Vec::new();
         for (couple, part) in couples.iter().zip(&switch.parts) {
-            as_ours(cx, &*copy, &part.unprepare).await?;
+            as_ours(cx, &*copy, &part.reverse.taken()).await?;
             let table = Table::find(cx, &couple.legacy.relation).await?;
             let sides = Sides {
                 legacy: part.names.live.to_string(),

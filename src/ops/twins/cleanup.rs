@@ -7,16 +7,17 @@ use super::back::part;
 use super::carry::{Carried, Key};
 use super::ready::Accepted;
 use super::stages::{Asked, Stages, duration};
-use super::switch::{Part, Switch, reverse};
+use super::switch::{Part, Switch, idle_reverse, reverse};
 use super::{Couple, named};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Offer, OpSpec, Params, PlanCx, lock};
 use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::Param;
 use crate::engine::profile::{Profile, Twin};
-use crate::engine::twin::function::{closed, dropped};
-use crate::engine::twin::mirror::{DEFINER, REVERSE};
-use crate::engine::twin::{Standing, marker, retired_name, standing};
+use crate::engine::twin::marker::{self, Lacks};
+use crate::engine::twin::mirror::{DEFINER, Mirror};
+use crate::engine::twin::triggers::Triggers;
+use crate::engine::twin::{Standing, retired_name, standing};
 use crate::engine::{Class, Error, Result};
 
 /// A table that is away must have been so for a day.
@@ -155,12 +156,16 @@ async fn numbers(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<Number>> {
 }
 
 /// Statements of a twin, and what they mean.
+#[derive(Default)]
 struct Away {
     carried: Carried,
     said: Vec<String>,
     preflight: Vec<Preflight>,
     /// Tables of others that are altered.
     children: Vec<String>,
+    /// What is left idle by the swap, and goes after it.
+    reverse: Triggers,
+    marks: Triggers,
 }
 
 async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &Accepted) -> Result<Away> {
@@ -168,7 +173,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
     let (live, retired) = (&part.names.live, &part.names.retired);
     let to = away_name(couple);
     let hangs = hangs(cx, couple.legacy.oid).await?;
-    let mut out = Away { carried: Carried::default(), said: vec![], preflight: vec![], children: vec![] };
+    let mut out = Away::default();
     for n in numbers(cx, couple).await? {
         let column = Ident(&n.column);
         let set = format!("alter table {live} alter column {column}");
@@ -194,15 +199,11 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
         out.said.push(format!("{} numbers its {} itself", live.brief(), n.column));
     }
     let function = couple.reverse_function().to_string();
-    let leaves: Vec<String> = couple.layout.leaves.iter().map(|l| l.relation.clone()).collect();
     let mirror = reverse(cx, couple, &part.names).await?;
-    let owners = [couple.legacy.owner.as_str(), couple.partitioned.owner.as_str()];
     // Taken back, it runs again, and lacks what was written meanwhile.
-    let mut again = vec![mirror.reverse(&function, DEFINER)];
-    again.extend(closed(&function, &owners));
-    again.extend(mirror.reverse_triggers(&function, REVERSE, &leaves));
-    out.carried.statements.extend(dropped(&function));
-    out.carried.back.extend(again);
+    out.carried.statements.push(Mirror::idle(&function, DEFINER));
+    out.carried.back.push(mirror.reverse(&function, DEFINER));
+    out.reverse = idle_reverse(couple, &mirror);
     for k in &hangs.referrers {
         out.carried.statements.push(format!("alter table {} drop constraint {}", k.table, k.name));
         out.carried
@@ -220,7 +221,12 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
     }
     out.carried.statements.push(format!("alter table {retired} rename to {}", Ident(&to.name)));
     out.carried.back.insert(0, format!("alter table {to} rename to {}", Ident(&retired.name)));
-    out.carried.statements.extend(marker::remove(&couple.pair_as(&to.to_string(), &live.to_string())));
+    out.marks = marker::install(
+        &couple.pair_as(&to.to_string(), &live.to_string()),
+        &couple.columns,
+        &couple.layout,
+        &Lacks::All,
+    );
     for view in &hangs.views {
         out.preflight.push(Preflight::new(
             "view",
@@ -252,7 +258,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     let couples = Couple::all(cx, name).await?;
     let mut switch = Switch { parts: couples.iter().map(part).collect() };
     let mut preflight = Vec::new();
-    let (mut said, mut children) = (Vec::new(), Vec::new());
+    let (mut said, mut children, mut marks) = (Vec::new(), Vec::new(), Vec::new());
     for (couple, part) in couples.iter().zip(&mut switch.parts) {
         preflight.extend(super::ready::parity(cx, couple).await);
         preflight.extend(super::ready::ownership(cx, couple).await?);
@@ -261,7 +267,9 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
         preflight.extend(free(cx, couple.twin.name(), &away_name(couple)).await?);
         said.extend(away.said);
         children.extend(away.children);
+        marks.push(away.marks);
         part.carried = away.carried;
+        part.reverse = away.reverse;
     }
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     if !make {
@@ -281,6 +289,8 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     let statements = (switch.statements(), switch.back());
     out.swap(("put-away", "reverse sync ends, the retired tables go away"), statements, true, None);
     out.also_lock(&children);
+    out.tidy();
+    out.unwatch(&marks);
     let mut changes = said;
     changes.push(
         "rollback is lossy from then on: what is written afterwards is in the partitioned tables only".into(),
@@ -399,6 +409,7 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
             statements,
             locks,
             in_transaction: true,
+            portion: None,
             back: vec![],
             rows: None,
             action: Action::Statements,

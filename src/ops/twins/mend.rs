@@ -12,7 +12,7 @@ use crate::engine::tables::{Table, Trigger};
 use crate::engine::twin::Standing;
 use crate::engine::twin::catalog::{self, Column, sequences};
 use crate::engine::twin::coming::{Coming, coming};
-use crate::engine::twin::mirror::{REVERSE, truncate_triggers};
+use crate::engine::twin::mirror::truncate_triggers;
 use crate::engine::{Error, Result};
 
 /// How a row of the written side comes to be as its copy says.
@@ -187,6 +187,7 @@ impl<'c> Mend<'c> {
                 lock(&self.from.relation, "ROW SHARE, rows of the batch"),
             ],
             in_transaction: true,
+            portion: None,
             back: vec![],
             rows: None,
             action: Action::Rows(Box::new(change)),
@@ -431,6 +432,7 @@ impl Parts {
             statements,
             locks,
             in_transaction: true,
+            portion: None,
             back,
             rows: None,
             action: Action::Statements,
@@ -463,7 +465,7 @@ impl Parts {
             let mut out = c.statements(parent);
             if couple.standing == Standing::Switched {
                 let function = couple.reverse_function().to_string();
-                out.extend(truncate_triggers(&function, REVERSE, &c.relation(parent)));
+                out.extend(truncate_triggers(&function, &c.relation(parent)));
             }
             out
         };
@@ -523,6 +525,7 @@ impl Parts {
             statements,
             locks: vec![],
             in_transaction: true,
+            portion: None,
             back: vec![],
             rows: None,
             action: Action::Statements,

@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 
 use super::Couple;
 use super::mend::comparison;
+use super::portions::About;
 use super::switch::Switch;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::{ParamSpec, Params, PlanCx, lock};
 use crate::engine::plan::{Action, Lock, Preflight, Ready, Step, Verification};
 use crate::engine::secret::without_passwords;
 use crate::engine::switch::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
-use crate::engine::twin::marker::{self, Watch};
+use crate::engine::twin::marker::{self, Lacking, Lacks, Watch};
+use crate::engine::twin::triggers::Triggers;
 use crate::engine::{Error, Result};
 
 /// How long to look on.
@@ -208,6 +210,7 @@ impl<'a> Stages<'a> {
             statements,
             locks,
             in_transaction: true,
+            portion: None,
             back: vec![],
             rows: None,
             action,
@@ -270,9 +273,10 @@ impl<'a> Stages<'a> {
     /// A dump of the legacy tables, whatever they are called at present.
     pub(in crate::ops) fn dump(&mut self, verify: bool) {
         let tables: Vec<String> = self.couples.iter().map(|c| c.legacy.relation.clone()).collect();
-        let locks = tables.iter().map(|t| lock(t, "ACCESS SHARE")).collect();
+        let mut locks: Vec<Lock> = tables.iter().map(|t| lock(t, "ACCESS SHARE")).collect();
+        locks.push(lock("every other table of the database", "ACCESS SHARE, for its definition"));
         let dump = Dump { tables: tables.clone(), verify };
-        let title = format!("pg_dump of {}", tables.join(", "));
+        let title = format!("pg_dump of {}, with all definitions", tables.join(", "));
         self.push("backup", title, vec![], locks, Action::Dump(dump));
     }
 
@@ -306,21 +310,20 @@ impl<'a> Stages<'a> {
             Watch::Complete(_) => {
                 preflight.push(Preflight::new("marker", Ready::Ok, format!("{name}: every write is marked")));
             }
-            Watch::Incomplete(why) => {
+            Watch::Incomplete(Lacking { why, lacks: Lacks::Never }) => {
+                let text = format!(
+                    "{name}: {why}: marks cannot tell what is written there; --set marker=no compares everything inside the locks"
+                );
+                preflight.push(Preflight::new("marker", Ready::Fail, text));
+            }
+            Watch::Incomplete(Lacking { why, lacks }) => {
                 let text = format!("{name}: {why}: the write marker is installed as a stage of its own");
                 preflight.push(Preflight::new("marker", Ready::Ok, text));
-                let pair = couple.pair();
-                let statements = marker::install(&pair, &couple.columns, &couple.layout);
-                let back = marker::remove(&pair);
-                let title = format!("{name}: mark every write on both sides");
-                let locks = vec![
-                    lock(&couple.legacy.relation, "SHARE ROW EXCLUSIVE"),
-                    lock(&couple.partitioned.relation, "SHARE ROW EXCLUSIVE, partitions too"),
-                ];
-                self.push(&format!("watch/{name}"), title, statements, locks, Action::Statements);
-                if let Some(step) = self.steps.last_mut() {
-                    step.back = back;
-                }
+                let triggers = marker::install(&couple.pair(), &couple.columns, &couple.layout, lacks);
+                let (id, title) =
+                    (format!("watch/{name}"), format!("{name}: mark every write on both sides"));
+                let tables = [couple.legacy.relation.as_str(), &couple.partitioned.relation];
+                self.steps.extend(About { id: &id, title: &title, tables: &tables }.make(&triggers));
             }
         }
     }
@@ -350,29 +353,30 @@ impl<'a> Stages<'a> {
     pub(in crate::ops) fn prepare(&mut self) {
         for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
             let name = couple.twin.name();
-            let locks = vec![lock(&couple.partitioned.relation, "SHARE ROW EXCLUSIVE, partitions too")];
-            let title = format!("{name}: reverse triggers, idle until the switch");
-            let step = Step {
-                id: format!("prepare/{name}"),
-                title,
-                statements: part.prepare.clone(),
-                locks,
-                in_transaction: true,
-                back: part.unprepare.clone(),
-                rows: None,
-                action: Action::Statements,
-            };
-            self.steps.push(step);
+            let (id, title) =
+                (format!("prepare/{name}"), format!("{name}: reverse triggers, idle until the switch"));
+            let about = About { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            self.steps.extend(about.make(&part.reverse));
         }
     }
 
-    pub(in crate::ops) fn unprepare(&mut self) {
+    /// Reverse triggers that do nothing any more.
+    pub(in crate::ops) fn tidy(&mut self) {
         for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
             let name = couple.twin.name();
-            let locks =
-                vec![lock(&couple.partitioned.relation, "ACCESS EXCLUSIVE, partitions too, for a moment")];
-            let title = format!("{name}: the reverse triggers go");
-            self.push(&format!("tidy/{name}"), title, part.unprepare.clone(), locks, Action::Statements);
+            let (id, title) = (format!("tidy/{name}"), format!("{name}: the reverse triggers go"));
+            let about = About { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            self.steps.extend(about.take(&part.reverse));
+        }
+    }
+
+    /// Marks of retired tables that are put away.
+    pub(in crate::ops) fn unwatch(&mut self, marks: &[Triggers]) {
+        for (couple, marks) in self.couples.iter().zip(marks) {
+            let name = couple.twin.name();
+            let (id, title) = (format!("unwatch/{name}"), format!("{name}: writes are not marked any more"));
+            let about = About { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            self.steps.extend(about.take(marks));
         }
     }
 

@@ -6,9 +6,10 @@ use super::carry::{Belongings, Carried, Names, belongings};
 use crate::engine::ident::Relation;
 use crate::engine::operation::PlanCx;
 use crate::engine::tables::Table;
-use crate::engine::twin::function::{closed, dropped};
-use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored, REVERSE as TRIGGER};
+use crate::engine::twin::function::closed;
+use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};
 use crate::engine::twin::retired_name;
+use crate::engine::twin::triggers::Triggers;
 use crate::engine::{Class, Error, Result};
 
 /// The longest name that the server keeps whole.
@@ -19,8 +20,7 @@ pub(in crate::ops) struct Part {
     pub(in crate::ops) names: Names,
     pub(in crate::ops) belongings: Belongings,
     /// Before the locks: the reverse triggers, idle.
-    pub(in crate::ops) prepare: Vec<String>,
-    pub(in crate::ops) unprepare: Vec<String>,
+    pub(in crate::ops) reverse: Triggers,
     /// Inside the locks.
     pub(in crate::ops) carried: Carried,
     /// Views that are made again, or go.
@@ -77,11 +77,7 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     let mirror = reverse(cx, couple, &names).await?;
     let function = function.to_string();
     let before = Mirror { from: names.twin.clone(), ..mirror.clone() };
-    let leaves: Vec<String> = couple.layout.leaves.iter().map(|l| l.relation.clone()).collect();
-    let mut prepare = vec![Mirror::idle(&function, DEFINER)];
-    prepare.extend(closed(&function, &[&couple.legacy.owner, &couple.partitioned.owner]));
-    prepare.extend(before.reverse_triggers(&function, TRIGGER, &leaves));
-    let unprepare = dropped(&function);
+    let reverse = idle_reverse(couple, &before);
     let mut carried = Carried::default();
     let columns: Vec<String> = couple.partitioned.columns.iter().map(|c| c.name.clone()).collect();
     let invoker =
@@ -93,7 +89,15 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     carried.back.insert(0, Mirror::idle(&function, DEFINER));
     // Who reads one that reads another has the outer one first.
     let views = belongings.views.iter().rev().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
-    Ok(Part { names, belongings, prepare, unprepare, carried, views })
+    Ok(Part { names, belongings, reverse, carried, views })
+}
+
+/// The reverse triggers with a function that does nothing.
+pub(in crate::ops) fn idle_reverse(couple: &Couple<'_>, mirror: &Mirror) -> Triggers {
+    let function = couple.reverse_function().to_string();
+    let mut made = vec![Mirror::idle(&function, DEFINER)];
+    made.extend(closed(&function, &[&couple.legacy.owner, &couple.partitioned.owner]));
+    mirror.reverse_triggers(made, &function, &couple.leaves())
 }
 
 /// Nothing else may have the name that the legacy table is to get.

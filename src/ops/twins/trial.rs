@@ -90,7 +90,7 @@ async fn all(
     }
     let failed = |what: &str, e: Error| e.context(format!("{what} fails in a copy"));
     for part in &switch.parts {
-        let made = as_ours(cx, copy, &part.prepare).await;
+        let made = as_ours(cx, copy, &part.reverse.made()).await;
         made.map_err(|e| failed("the preparation of the reverse sync", e))?;
     }
     let began = millis(copy).await?;
@@ -112,7 +112,7 @@ async fn all(
     }
     as_ours(cx, copy, &switch.back()).await.map_err(|e| failed("the way back", e))?;
     for part in switch.parts.iter().rev() {
-        as_ours(cx, copy, &part.unprepare).await.map_err(|e| failed("the way back", e))?;
+        as_ours(cx, copy, &part.reverse.taken()).await.map_err(|e| failed("the way back", e))?;
     }
     let tables: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     let text = format!(

@@ -1,0 +1,53 @@
+//! Triggers on a pair as steps: those of the tables at once, those of the partitions some at a time, so that writers
+//! wait for a portion and not for thousands of statements.
+
+use crate::engine::operation::lock;
+use crate::engine::plan::{Action, Step};
+use crate::engine::twin::triggers::{Statements, Triggers};
+
+/// Statements in one transaction: a few milliseconds' worth.
+const PORTION: usize = 40;
+
+/// What the steps are about.
+pub(in crate::ops) struct About<'a> {
+    pub(in crate::ops) id: &'a str,
+    pub(in crate::ops) title: &'a str,
+    /// The tables whose triggers they are, the partitioned one last.
+    pub(in crate::ops) tables: &'a [&'a str],
+}
+
+impl About<'_> {
+    pub(in crate::ops) fn make(&self, triggers: &Triggers) -> Vec<Step> {
+        self.steps("SHARE ROW EXCLUSIVE", &triggers.make, &triggers.take)
+    }
+
+    /// The partitions' first.
+    pub(in crate::ops) fn take(&self, triggers: &Triggers) -> Vec<Step> {
+        let mut steps = self.steps("ACCESS EXCLUSIVE", &triggers.take, &triggers.make);
+        steps.reverse();
+        steps
+    }
+
+    fn steps(&self, mode: &str, statements: &Statements, back: &Statements) -> Vec<Step> {
+        let twin = self.tables.last().copied().unwrap_or_default();
+        let moment = format!("{mode}, partitions too, for a moment");
+        let tables = self.tables.iter().map(|t| lock(t, if *t == twin { &moment } else { mode }));
+        let few = lock(&format!("partitions of {twin}"), &format!("{mode}, a few at a time"));
+        let step = |id: &str, title: &str, locks, statements: &[String], back: &[String], portion| Step {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            statements: statements.to_vec(),
+            locks,
+            in_transaction: true,
+            portion,
+            rows: None,
+            back: back.to_vec(),
+            action: Action::Statements,
+        };
+        let whole = step(self.id, self.title, tables.collect(), &statements.tables, &back.tables, None);
+        let (id, title) =
+            (format!("{}/partitions", self.id), format!("{}, TRUNCATE of each partition", self.title));
+        let parts = step(&id, &title, vec![few], &statements.partitions, &back.partitions, Some(PORTION));
+        [whole, parts].into_iter().filter(|s| !s.statements.is_empty()).collect()
+    }
+}
