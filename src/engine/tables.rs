@@ -110,12 +110,13 @@ select c.oid::int8 as oid,
                           'on_update', t.tgtype::int & 16 > 0, 'on_delete', t.tgtype::int & 8 > 0,
                           'columns', (select coalesce(json_agg(a.attname), '[]') from pg_attribute a
                                       where a.attrelid = t.tgrelid and a.attnum = any (t.tgattr::int2[]))) order by t.tgname)
-                 from pg_trigger t where not t.tgisinternal and (t.tgrelid = c.oid or t.tgparentid = 0 and t.tgrelid in (
-                   with recursive leaf as (
-                     select i.inhrelid from pg_inherits i where i.inhparent = c.oid
-                     union all
-                     select i.inhrelid from pg_inherits i join leaf l on i.inhparent = l.inhrelid)
-                   select inhrelid from leaf))), '[]') as triggers,
+                 from (with recursive tree as (
+                         select c.oid as relation
+                         union all
+                         select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.relation)
+                       select relation from tree) r
+                 join pg_trigger t on t.tgrelid = r.relation
+                 where not t.tgisinternal and (t.tgrelid = c.oid or t.tgparentid = 0)), '[]') as triggers,
        coalesce((select json_agg(json_build_object('table', k.conrelid::regclass::text,
                           'on_delete', k.confdeltype in ('c', 'n', 'd'), 'on_update', k.confupdtype in ('c', 'n', 'd'),
                           'columns', (select json_agg(json_build_array(a.attname, b.attname) order by x.n)

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::twins::portions::About;
 use crate::engine::ident::literal;
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
-use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
+use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::{Fut, Param, ReadTx};
 use crate::engine::profile::{Profile, Twin};
 use crate::engine::twin::catalog::Columns;
@@ -20,7 +20,13 @@ static SPEC: OpSpec = OpSpec {
     verb: "watch",
     about: "have writes to a twin marked, so that partitions found equal are sealed until they are written",
     risk: Risk::Reversible,
-    params: &[ParamSpec { name: "off", about: "yes: take the marks' triggers away again" }],
+    params: &[
+        ParamSpec { name: "off", about: "yes: take the marks' triggers away again" },
+        ParamSpec {
+            name: "forget",
+            about: "yes: empty midwatch.marks, which grows with every write; proofs begin anew",
+        },
+    ],
     bootstraps: false,
     many: true,
 };
@@ -44,16 +50,24 @@ impl Operation for Watch {
     }
 }
 
-fn off(params: &Params) -> Result<bool> {
-    match params.get("off") {
+fn yes(params: &Params, name: &str) -> Result<bool> {
+    match params.get(name) {
         None | Some("no") => Ok(false),
         Some("yes") => Ok(true),
-        Some(other) => Err(Error::usage(format!("off={other}: yes or no"))),
+        Some(other) => Err(Error::usage(format!("{name}={other}: yes or no"))),
     }
 }
 
+/// What is wanted besides that writes are marked.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    off: bool,
+    forget: bool,
+}
+
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
-    plan(cx, &super::twins::named(cx.profile(), name), off(params)?).await
+    let asked = Asked { off: yes(params, "off")?, forget: yes(params, "forget")? };
+    plan(cx, &super::twins::named(cx.profile(), name), asked).await
 }
 
 /// A twin as the catalog has it.
@@ -83,7 +97,8 @@ async fn look<'p>(tx: &mut dyn ReadTx, twin: &'p Twin) -> Result<Watched<'p>> {
     Ok(Watched { twin, pair, columns, layout, marks })
 }
 
-async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], off: bool) -> Result<Draft> {
+async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: Asked) -> Result<Draft> {
+    let off = asked.off;
     let mut todo = Vec::new();
     let mut tx = cx.cx.read().await?;
     for twin in twins {
@@ -94,7 +109,7 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], off: bool) -> Result<Draft> {
             todo.push(watched);
         }
     }
-    if todo.is_empty() {
+    if todo.is_empty() && !asked.forget {
         let what = if off {
             "writes are not marked: nothing to take away"
         } else {
@@ -102,30 +117,86 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], off: bool) -> Result<Draft> {
         };
         return Err(Error::new(Class::Refused, what));
     }
-    let steps: Vec<Step> = todo.iter().flat_map(|w| w.steps(off)).collect();
+    let mut steps: Vec<Step> = todo.iter().flat_map(|w| w.steps(off)).collect();
+    let mut changes = if todo.is_empty() { vec![] } else { changes(off) };
+    let size = size(&mut *tx).await?;
+    if asked.forget {
+        steps.push(forget());
+        changes
+            .push(format!("what was marked so far ({size}) is forgotten: every partition is read once more"));
+    } else {
+        changes.push(format!("midwatch.marks has {size} now; --set forget=yes empties it"));
+    }
     let names = todo.iter().map(|w| w.twin.name()).collect::<Vec<_>>().join(", ");
+    let undo = if off {
+        "the triggers and functions are made again; proofs begin anew"
+    } else {
+        "the triggers and functions are dropped; marks written so far stay"
+    };
+    let undo = if asked.forget {
+        "proofs begin anew: what was marked does not come back".into()
+    } else {
+        undo.into()
+    };
+    let mut verify: Vec<Verification> = todo.iter().map(|w| w.verification(off, &names)).collect();
+    if verify.is_empty() {
+        verify.push(guarded());
+    }
     Ok(Draft {
         why: why(&todo, off),
-        changes: changes(off),
+        changes,
         obstacle: None,
         reversible: Reversible::Full,
-        undo: if off {
-            "the triggers and functions are made again; proofs begin anew".into()
-        } else {
-            "the triggers and functions are dropped; marks written so far stay".into()
-        },
+        undo,
         frozen: false,
         count: steps.iter().map(|s| s.statements.len() as u64).sum(),
         steps,
-        preflight: preflight(&mut *tx, &todo, off).await?,
-        verify: todo.iter().map(|w| w.verification(off, &names)).collect(),
+        preflight: preflight(&mut *tx, &todo, asked).await?,
+        verify,
         rows: vec![],
         unit: Unit::Statements,
         undoes: None,
     })
 }
 
+async fn size(tx: &mut dyn ReadTx) -> Result<String> {
+    let sql = "select pg_size_pretty(pg_total_relation_size(to_regclass('midwatch.marks')))";
+    Ok(tx.texts(sql, &[] as &[Param]).await?.pop().flatten().unwrap_or_else(|| "nothing".into()))
+}
+
+/// The table gets another file, which every proof that is kept anywhere knows it by.
+fn forget() -> Step {
+    let guard = |how: &str| format!("ALTER TABLE midwatch.marks {how} TRIGGER marks_append_only");
+    Step {
+        id: "forget".into(),
+        title: "forget what was marked so far".into(),
+        statements: vec![guard("DISABLE"), "TRUNCATE midwatch.marks".into(), guard("ENABLE")],
+        locks: vec![lock(
+            "midwatch.marks",
+            "ACCESS EXCLUSIVE, for a moment: who writes a watched table waits",
+        )],
+        in_transaction: true,
+        portion: None,
+        rows: None,
+        back: vec![],
+        action: Action::Statements,
+    }
+}
+
+/// Nobody can alter marks again.
+fn guarded() -> Verification {
+    Verification {
+        title: "midwatch.marks takes no change but new rows".into(),
+        sql: "select 1 where not exists (select from pg_trigger where tgrelid = 'midwatch.marks'::regclass \
+              and tgname = 'marks_append_only' and tgenabled = 'O')"
+            .into(),
+    }
+}
+
 fn why(todo: &[Watched<'_>], off: bool) -> String {
+    if todo.is_empty() {
+        return "midwatch.marks grows with every write".into();
+    }
     let reasons: Vec<_> = todo
         .iter()
         .map(|w| match &w.marks {
@@ -195,22 +266,36 @@ async fn any_left(tx: &mut dyn ReadTx, watched: &Watched<'_>) -> Result<bool> {
     Ok(said.first().and_then(|t| t.as_deref()) == Some("true"))
 }
 
-async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], off: bool) -> Result<Vec<Preflight>> {
+async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: Asked) -> Result<Vec<Preflight>> {
     let tables: Vec<_> = todo.iter().flat_map(Watched::tables).map(literal).collect();
+    let off = asked.off;
     let mut conditions = String::new();
-    for (what, condition) in [
-        ("CREATE on schema midwatch", "not has_schema_privilege('midwatch', 'create')"),
-        ("INSERT on midwatch.marks", "not has_table_privilege('midwatch.marks', 'insert')"),
+    let of_marks =
+        "not (select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('midwatch.marks'))";
+    for (what, condition, needed) in [
+        (
+            "CREATE on schema midwatch",
+            "not has_schema_privilege('midwatch', 'create')",
+            !off && !todo.is_empty(),
+        ),
+        (
+            "INSERT on midwatch.marks",
+            "not has_table_privilege('midwatch.marks', 'insert')",
+            !off && !todo.is_empty(),
+        ),
+        ("ownership of midwatch.marks", of_marks, asked.forget),
     ] {
+        if !needed {
+            continue;
+        }
         let _ = write!(conditions, " union all select {} where {condition}", literal(what));
     }
     let owned = format!(
         "select 'ownership of ' || c.oid::regclass from pg_class c \
-         where c.oid in (select t::regclass from unnest(array[{}]) t) and not pg_has_role(c.relowner, 'usage')",
+         where c.oid in (select t::regclass from unnest(array[{}]::text[]) t) and not pg_has_role(c.relowner, 'usage')",
         tables.join(", ")
     );
-    let lacks =
-        tx.texts(&format!("{owned}{}", if off { String::new() } else { conditions }), &[] as &[Param]).await;
+    let lacks = tx.texts(&format!("{owned}{conditions}"), &[] as &[Param]).await;
     let mut out = Vec::new();
     out.push(match lacks {
         Err(e) => Preflight::new("privileges", Ready::Unknown, e.message),
@@ -231,7 +316,7 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], off: bool) -> Resu
             out.push(Preflight::new("marks", Ready::Fail, text));
         }
     }
-    if !off {
+    if !off && !todo.is_empty() {
         out.push(Preflight::new(
             "writers",
             Ready::Warn,

@@ -63,7 +63,9 @@ impl Copies {
 
     /// A server with the target's roles and nothing in it.
     pub(super) async fn empty(&self, memory: bool) -> Result<Server> {
-        let settings = vec![("max_locks_per_transaction".to_owned(), "1024".to_owned())];
+        // There are few rows: compiling a statement over thousands of partitions takes longer than running it.
+        let settings = [("max_locks_per_transaction", "1024"), ("jit", "off")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let options = Options { memory, binaries: Some(self.binaries()?), settings, ..Options::default() };
         let server = Server::start(options).await?;
         server.create_database(DATABASE, None).await?;

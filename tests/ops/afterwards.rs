@@ -72,7 +72,8 @@ async fn a_verified_backup_needs_nothing_but_itself() {
     let (_, value) = world.json(&["runs"]);
     let (_, value) = world.json(&["runs", value["runs"][0]["id"].as_str().unwrap()]);
     let made = value["runs"][0]["events"].as_array().unwrap().iter().find(|e| e["kind"] == "backup").unwrap();
-    let (file, proof) = (made["body"]["file"].as_str().unwrap(), made["body"]["verified"].as_str().unwrap());
+    let (file, proof) =
+        (made["content"]["file"].as_str().unwrap(), made["content"]["verified"].as_str().unwrap());
     assert!(proof.contains("1 foreign keys to rows that are not in it not tried"), "{proof}");
     let there = Database::empty().await;
     let out = tool(shared_server(), "pg_restore", &["--no-owner", "--dbname", &there.url(), file]);

@@ -119,6 +119,32 @@ async fn partitions_are_marked_some_at_a_time_and_a_run_that_stopped_half_way_go
 }
 
 #[tokio::test]
+async fn what_was_marked_can_be_forgotten_and_then_nothing_is_sealed_by_it() {
+    let world = hospitality().await;
+    let plan = world.plan("watch.json", &["watch", "expenses"]);
+    world.applied("watch.json", &plan);
+    facts(&world, "parity/expenses");
+    assert!(facts(&world, "parity/expenses")["sealed"].as_u64().unwrap() > 0);
+    world
+        .sql("update expenses set amount_cents = amount_cents + 1 where id = (select min(id) from expenses)")
+        .await;
+    // A proof made in a snapshot from before it was forgotten does not see that the marks are gone.
+    let mut early = world.owner().await;
+    early.execute_script("begin isolation level repeatable read; select 1").await.unwrap();
+    let plan = world.plan("forget.json", &["watch", "expenses", "--set", "forget=yes"]);
+    assert_eq!(plan["steps"].as_array().unwrap().len(), 1, "{:#}", plan["steps"]);
+    assert_eq!(world.applied("forget.json", &plan)["verified"], true);
+    let seen = early.fetch_value("select pg_relation_filenode('midwatch.marks')::text", &[]).await.unwrap();
+    assert_eq!(seen, Some(world.value("select pg_relation_filenode('midwatch.marks')::text").await));
+    assert_eq!(world.value("select count(*)::text from midwatch.marks").await, "0");
+    let again = facts(&world, "parity/expenses");
+    assert_eq!(again["sealed"], 0, "{again}");
+    assert!(again["unsealed"].as_str().unwrap().contains("midwatch.marks is not as it was"), "{again}");
+    let denied = world.owner().await.execute_script("delete from midwatch.marks").await.unwrap_err();
+    assert!(denied.message.contains("append"), "{denied}");
+}
+
+#[tokio::test]
 async fn who_does_not_own_the_tables_is_told_before() {
     let world = hospitality().await;
     world.sql("do $$ begin create role marker login; exception when duplicate_object then null; end $$;

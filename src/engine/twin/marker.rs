@@ -230,7 +230,7 @@ pub(crate) fn fingerprint(pair: &Pair, columns: &Columns, layout: &Layout) -> St
         "{marks} select case when bool_and(m.row = 1 and m.truncate = 1) then md5(concat_ws(';', \
          string_agg(format('%s %s %s', c.oid, c.relfilenode, m.text), ';' order by c.oid), \
          (select string_agg(p.oid || ' ' || p.xmin, ' ' order by p.oid) from pg_proc p where p.oid in (select fn from side)), \
-         (select relfilenode from pg_class where oid = to_regclass('midwatch.marks')))) end \
+         pg_relation_filenode(to_regclass('midwatch.marks')))) end \
          from side s join pg_class c on c.oid = s.oid left join marks m on m.tgrelid = c.oid"
     )
 }
@@ -249,7 +249,7 @@ select p.proname as name, p.oid::bigint as oid, format('%s %s', p.oid, p.xmin) a
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 where n.nspname = 'midwatch' and (p.proname = any($1) or p.proname = 'append_only')
 union all
-select c.relname, c.oid::bigint, format('%s %s %s', c.oid, c.relfilenode,
+select c.relname, c.oid::bigint, format('%s %s %s', c.oid, pg_relation_filenode(c.oid),
        (select string_agg(format('%s %s %s', t.oid, t.xmin, t.tgenabled), ',' order by t.oid) from pg_trigger t where t.tgrelid = c.oid)), null, true
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = 'midwatch' and c.relname = 'marks' and has_table_privilege(c.oid, 'select')
@@ -265,11 +265,16 @@ pub(crate) async fn installed(
     let Some(legacy) = &pair.legacy else { return Ok(Lacking::all("the legacy table is gone")) };
     let functions =
         vec![format!("mark_legacy_{}", legacy.oid), format!("mark_twin_{}", pair.partitioned.oid)];
-    let ours: Vec<Ours> = tx.fetch(OURS, &[Param::Texts(functions.clone())]).await?;
-    let find = |name: &str| ours.iter().find(|o| o.name == name);
-    if find("marks").is_none() {
+    let params = [Param::Texts(functions.clone())];
+    let readable: Vec<Ours> = tx.fetch(OURS, &params).await?;
+    if readable.iter().all(|o| o.name != "marks") {
         return Ok(Lacking::all("midwatch.marks is not there or not readable"));
     }
+    // Marks that are forgotten are gone for older snapshots too: which file the table has is asked once nobody can give
+    // it another.
+    tx.texts("select 1::text from midwatch.marks limit 0", &[]).await?;
+    let ours: Vec<Ours> = tx.fetch(OURS, &params).await?;
+    let find = |name: &str| ours.iter().find(|o| o.name == name);
     let expected = body(columns, layout);
     let (mut params, mut wrong) = (vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)], None);
     for name in &functions {

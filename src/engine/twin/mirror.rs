@@ -155,12 +155,13 @@ impl Mirror {
     }
 
     /// TRUNCATE is refused where rows of other tables would go with it, as it was of the table that they refer to; of a
-    /// partition that was detached it means nothing any more.
+    /// partition that was detached it means nothing any more. That of the whole table fires for each of its partitions
+    /// too: where the first has left nothing, the others have nothing to look for.
     fn truncated(&self) -> String {
         let same: Vec<_> = self.identity().iter().map(|k| format!("t.{0} = r.{0}", Ident(k))).collect();
         let (from, onto) = (literal(&self.from.to_string()), literal(&self.onto.to_string()));
         format!(
-            "IF NOT EXISTS (SELECT FROM pg_partition_ancestors(TG_RELID) a WHERE a.relid = to_regclass({from})) THEN\n      \
+            "IF NOT EXISTS (SELECT FROM {}) OR NOT EXISTS (SELECT FROM pg_partition_ancestors(TG_RELID) a WHERE a.relid = to_regclass({from})) THEN\n      \
              RETURN NULL;\n    END IF;\n    \
              FOR child IN SELECT k.conrelid::regclass::text FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0\n        \
              AND k.confrelid = to_regclass({onto}) AND k.conrelid <> k.confrelid AND k.confdeltype IN ('c', 'n', 'd') LOOP\n      \
@@ -168,6 +169,7 @@ impl Mirror {
              RAISE feature_not_supported USING MESSAGE = 'cannot truncate a table referenced in a foreign key constraint', \
              DETAIL = format('Rows of %s would go with those of %s.', child, {onto});\n      END IF;\n    END LOOP;\n    \
              DELETE FROM {} r WHERE NOT EXISTS (SELECT FROM {} t WHERE {});",
+            self.onto,
             self.onto,
             self.from,
             same.join(" AND ")

@@ -30,6 +30,9 @@ struct Key {
 
 /// Rows that are written, one for each kind of write.
 const ROWS: usize = 5;
+/// TRUNCATE fires the trigger of each partition: of more than these it would take minutes.
+const TRUNCATED: usize = 1_000;
+const WHOLE: &str = "TRUNCATE";
 /// Holds a row while it is away.
 const KEPT: &str = "midwatch_fired";
 
@@ -71,6 +74,10 @@ pub(in crate::ops) async fn fire(
         return Ok(out);
     };
     scene.level().await?;
+    if !sides.forward && couple.layout.leaves.len() > TRUNCATED {
+        out.untried
+            .push(format!("{WHOLE}: it would fire in each of {} partitions", couple.layout.leaves.len()));
+    }
     for (what, sql) in scene.writes(&|i| keys.get(i % keys.len()).unwrap_or(last)) {
         if sql.is_empty() {
             out.untried.push(format!("{what}: nothing there to change"));
@@ -120,7 +127,9 @@ impl Scene<'_> {
         if !self.sides.forward {
             out.push(("DELETE in a partition", self.in_leaf(of(0), "delete from %s t where ")));
             out.push(("TRUNCATE of a partition", self.in_leaf(of(1), "truncate %s")));
-            out.push(("TRUNCATE", format!("truncate {}", self.written())));
+            if self.couple.layout.leaves.len() <= TRUNCATED {
+                out.push((WHOLE, format!("truncate {}", self.written())));
+            }
         }
         out
     }
