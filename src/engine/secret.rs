@@ -114,7 +114,14 @@ pub fn redact(url: &str) -> String {
 /// A text of any kind (a command, what it said) without the passwords that can be told: in urls, and where a name says
 /// that a value is one. `$NAME` is where one is to be found, not what it is.
 pub fn without_passwords(text: &str) -> String {
-    text.split_inclusive(char::is_whitespace).map(concealed).collect()
+    let mut follows = false;
+    let mut one = |word: &str| {
+        let bare = word.trim();
+        let hidden = follows && is_plain(bare) && !bare.starts_with('-');
+        follows = bare == "--password" || follows && bare.is_empty();
+        if hidden { word.replace(bare, "***") } else { concealed(word) }
+    };
+    text.split_inclusive(char::is_whitespace).map(&mut one).collect()
 }
 
 /// One word of it.
@@ -173,11 +180,17 @@ mod tests {
             ("PGPASSWORD='s3cr3t' psql", "PGPASSWORD='***' psql"),
             ("url=\"postgres://u:s3cr3t@h/db\"\nnext", "url=\"postgres://u:***@h/db\"\nnext"),
             ("psql 'host=h password=s3cr3t'", "psql 'host=h password=***'"),
+            ("flag --password  s3cr3t on", "flag --password  *** on"),
+            ("flag --password=s3cr3t on", "flag --password=*** on"),
         ] {
             assert_eq!(without_passwords(text), shown);
         }
-        for text in ["PGPASSWORD=$P psql postgres://u@h:5432/d", "psql postgres://u:$P@h/d", "echo a=b c://d"]
-        {
+        for text in [
+            "PGPASSWORD=$P psql postgres://u@h:5432/d",
+            "psql postgres://u:$P@h/d",
+            "echo a=b c://d",
+            "psql --password -h h",
+        ] {
             assert_eq!(without_passwords(text), text);
         }
         assert_eq!(scrub("not s3 cret", "postgres://u:s3%20cret@h/d"), "not ***");

@@ -83,3 +83,54 @@ impl Hooks for Shell {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hook(command: &str, timeout_s: u64) -> Hook {
+        Hook { command: command.to_owned(), timeout_s, failed: None }
+    }
+
+    /// A process that was ended is gone, or waits to be buried: soon.
+    async fn gone(pid: &str) -> bool {
+        for _ in 0..500 {
+            let out =
+                std::process::Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().unwrap();
+            let state = String::from_utf8_lossy(&out.stdout).trim().to_owned();
+            if state.is_empty() || state.starts_with('Z') {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    #[tokio::test]
+    async fn a_command_that_takes_too_long_ends_with_all_that_it_started() {
+        let ran = Shell.run(&hook("sleep 600 & echo $!; wait", 1)).await.unwrap();
+        assert_eq!(ran.code, None);
+        assert!(gone(&ran.output).await, "{}", ran.output);
+    }
+
+    #[tokio::test]
+    async fn a_command_that_is_given_up_ends_with_all_that_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pid, said) = (dir.path().join("pid"), dir.path().join("said"));
+        let command = format!("sleep 600 & echo $! > {0}; mv {0} {1}; wait", pid.display(), said.display());
+        let hook = hook(&command, 600);
+        let running = Shell.run(&hook);
+        tokio::select! {
+            _ = running => panic!("it has ended by itself"),
+            () = async { while !said.exists() { tokio::task::yield_now().await } } => {}
+        }
+        assert!(gone(&std::fs::read_to_string(&said).unwrap()).await);
+    }
+
+    #[tokio::test]
+    async fn of_what_a_command_says_the_end_is_kept() {
+        let ran = Shell.run(&hook("seq 1 20000; echo out; echo err >&2; exit 3", 60)).await.unwrap();
+        assert_eq!((ran.code, ran.output.len()), (Some(3), KEPT));
+        assert!(ran.output.ends_with("20000\nout\nerr\n"), "{}", ran.output);
+    }
+}

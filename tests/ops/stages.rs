@@ -124,6 +124,8 @@ async fn passwords_of_commands_stay_out_of_plan_and_journal() {
     let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
     let text = value.to_string();
     assert!(code == 7 && text.contains("postgres://u:***@h/db") && !text.contains("s3cr3t"), "{text}");
+    let hint = value["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains("nobody has taken back what it did (--set failed=COMMAND does)"), "{hint}");
     let text = journal(&world, &value["run"]);
     assert!(text.contains("postgres://u:***@h/db") && !text.contains("s3cr3t"), "{text}");
 }
