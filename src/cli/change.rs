@@ -37,10 +37,10 @@ pub(super) async fn undo(engine: &Engine, args: &UndoArgs, out: &Output) -> Resu
 }
 
 async fn show(engine: &Engine, request: &Request, file: Option<&Path>, out: &Output) -> Result<u8> {
-    let news = |n: PlanNews| {
-        if let PlanNews::Counted(rows) = n {
-            Output::progress(&format!("planning: {rows} rows"));
-        }
+    let news = |n: PlanNews| match n {
+        PlanNews::Counted(rows) => Output::progress(&format!("planning: {rows} rows")),
+        PlanNews::Doing(what) => Output::progress(&format!("planning: {what}")),
+        PlanNews::First(_) => {}
     };
     let Planned { plan, rows } = engine.plan(request, &news).await?;
     Output::end_progress();

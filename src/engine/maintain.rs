@@ -78,6 +78,8 @@ pub enum PlanNews {
     First(Vec<PlannedRow>),
     /// Rows read so far.
     Counted(u64),
+    /// What takes its time.
+    Doing(String),
 }
 
 /// Signed, but with another installation's key: the first part of a signature names the key.

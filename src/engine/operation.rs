@@ -136,6 +136,8 @@ pub struct PlanCx<'a> {
     pub policy: &'a super::guard::Policy,
     /// Where backups go.
     pub backups: &'a dyn super::switch::Backups,
+    /// Says what takes its time.
+    pub doing: &'a (dyn Fn(String) + Send + Sync),
 }
 
 impl PlanCx<'_> {

@@ -49,6 +49,7 @@ pub(super) async fn plan(
     news: News<'_>,
 ) -> Result<Planned> {
     let server = engine.facts.server().await?;
+    let doing = |what| news(PlanNews::Doing(what));
     let cx = PlanCx {
         cx: Cx {
             facts: &*engine.facts,
@@ -67,6 +68,7 @@ pub(super) async fn plan(
         target: &engine.name,
         policy: &engine.guard.policy,
         backups: &*engine.means.backups,
+        doing: &doing,
     };
     let mut asked = ask(engine, &cx, request).await?;
     // An operation with a way back of its own says so by what that way loses.

@@ -224,6 +224,7 @@ impl Parts {
         let shut_out = shut_out(cx, couple).await?;
         let mut wrong = vec!["they do not cover INSERT, UPDATE and DELETE of every row".to_owned()];
         if let (Some(enabling), Some(copy)) = (&enabling, copy) {
+            (cx.doing)(format!("firing the triggers of {name} in the copy"));
             let mut fired = tried(copy, couple, &legacy, enabling).await?;
             // In the copy nobody lacks a privilege.
             if !shut_out.is_empty() && found.iter().any(|f| !f.definer) {

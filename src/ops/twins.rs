@@ -135,6 +135,7 @@ pub(super) async fn copy(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Box<
         like: c.legacy.relation.clone(),
         key: c.twin.key.clone(),
     });
+    (cx.doing)("copying all definitions and a few rows into a private server".into());
     let wanted = Copy { relations, rows: Rows::Sample(SAMPLE), follow: follow.collect(), ..Copy::default() };
     cx.cx.rehearsals.open(&wanted).await
 }

@@ -241,6 +241,7 @@ async fn tried(
             let hangs = super::carry::of(cx, live, retired, vec![]).await?;
             super::trial::publish(&*copy, &live.relation, &hangs.publications).await?;
         }
+        (cx.doing)("going back in the copy".into());
         as_ours(cx, &*copy, back).await?;
         let mut said = Vec::new();
         for (couple, part) in couples.iter().zip(&switch.parts) {

@@ -7,7 +7,7 @@ use super::body::besides;
 use super::carry::{Belongings, Publication};
 use super::lost::lost;
 use crate::engine::Result;
-use crate::engine::check::Cx;
+use crate::engine::check::{CheckNews, Cx};
 use crate::engine::operation::PlanCx;
 use crate::engine::plan::{Preflight, Ready};
 use crate::engine::ports::Param;
@@ -55,7 +55,10 @@ pub(in crate::ops) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<
         )];
     };
     let id = CheckId { kind: "parity", name: name.to_owned() };
-    let look = Cx { quick: false, ..cx.cx };
+    let tell =
+        |news: CheckNews| (cx.doing)(format!("comparing {name}: {}, {} rows so far", news.doing, news.rows));
+    (cx.doing)(format!("comparing {name}"));
+    let look = Cx { quick: false, tell: &tell, ..cx.cx };
     let report = match check.observe(&look, &id).await {
         Ok(report) => report,
         Err(e) => return vec![Preflight::new("parity", Ready::Unknown, format!("{name}: {}", e.message))],

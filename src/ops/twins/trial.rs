@@ -80,6 +80,7 @@ async fn all(
     }
     let mut broken = false;
     for couple in couples {
+        (cx.doing)(format!("firing the dual writes of {} in the copy", couple.twin.name()));
         let table = Table::find(cx, &couple.legacy.relation).await?;
         let fired = fire(copy, couple, &table, &Sides::before(couple)).await?;
         broken |= !fired.faults.is_empty();
@@ -93,6 +94,7 @@ async fn all(
         let made = as_ours(cx, copy, &part.reverse.made()).await;
         made.map_err(|e| failed("the preparation of the reverse sync", e))?;
     }
+    (cx.doing)("switching in the copy, and back".into());
     let began = millis(copy).await?;
     as_ours(cx, copy, &switch.statements()).await.map_err(|e| failed("the switch", e))?;
     out.swap_ms = Some(u64::try_from(millis(copy).await? - began).unwrap_or(0));

@@ -42,6 +42,8 @@ pub struct PlanView {
     pub began: DateTime<Utc>,
     /// Rows read so far.
     pub counted: u64,
+    /// What takes its time while it is made.
+    pub doing: Option<String>,
     /// Rows held.
     pub rows: Vec<PlannedRow>,
     /// The number of the first row held.
@@ -65,6 +67,7 @@ impl PlanView {
             stage: Stage::Planning,
             began,
             counted: 0,
+            doing: None,
             rows: vec![],
             from: 0,
             reading: None,
@@ -190,6 +193,7 @@ impl App {
         match news {
             PlanNews::First(rows) => view.rows = rows,
             PlanNews::Counted(n) => view.counted = n,
+            PlanNews::Doing(what) => view.doing = Some(what),
         }
     }
 

@@ -34,7 +34,8 @@ pub fn lines(app: &App, view: &PlanView) -> PlanText {
     match &view.stage {
         Stage::Planning => {
             out.text("asked", &view.title, Tone::Plain);
-            out.text("now", "reading the rows and what stands in their way; nothing is written", Tone::Dim);
+            let doing = view.doing.as_deref().unwrap_or("reading the rows and what stands in their way");
+            out.text("now", &format!("{doing}; nothing is written"), Tone::Dim);
         }
         Stage::Failed(failure) => {
             out.text("asked", &view.title, Tone::Plain);
@@ -83,7 +84,9 @@ fn how(app: &App, plan: &Plan, out: &mut Lines) {
     if let Some(obstacle) = &plan.obstacle {
         out.text("guard", obstacle, Tone::Warn);
     }
-    out.text("locks", &locks(plan), Tone::Plain);
+    for (i, kind) in locks(plan).iter().enumerate() {
+        out.text(if i == 0 { "locks" } else { "" }, kind, Tone::Plain);
+    }
     out.flow("preflight", &plan.preflight.iter().map(|p| verdict(app, p)).collect::<Vec<_>>());
     let questions: Vec<&str> = plan.verify.iter().map(|v| v.title.as_str()).collect();
     match questions.as_slice() {
@@ -122,23 +125,28 @@ fn server(plan: &Plan) -> String {
     )
 }
 
-/// Every lock once, with how long it is held where that was measured.
-fn locks(plan: &Plan) -> String {
-    let text = |l: &Lock| {
-        let held = match (l.held_ms, &l.measured_on) {
-            (Some(ms), Some(place)) => format!(" ({ms} ms, measured on {place})"),
-            (Some(ms), None) => format!(" ({ms} ms)"),
-            (None, _) => String::new(),
-        };
-        format!("{}: {}{held}", l.object, l.mode)
+/// Every lock once, those of a kind in one line, with how long they are held where that was measured.
+fn locks(plan: &Plan) -> Vec<String> {
+    let kind = |l: &Lock| match (l.held_ms, &l.measured_on) {
+        (Some(ms), Some(place)) => format!("{} for {ms} ms (measured on {place})", l.mode),
+        (Some(ms), None) => format!("{} for {ms} ms", l.mode),
+        (None, _) => l.mode.clone(),
     };
-    let mut out: Vec<String> = Vec::new();
-    for lock in plan.steps.iter().flat_map(|s| &s.locks).map(text) {
-        if !out.contains(&lock) {
-            out.push(lock);
+    let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
+    for lock in plan.steps.iter().flat_map(|s| &s.locks) {
+        let kind = kind(lock);
+        let at = kinds.iter().position(|(k, _)| *k == kind).unwrap_or_else(|| {
+            kinds.push((kind, vec![]));
+            kinds.len() - 1
+        });
+        if !kinds[at].1.contains(&lock.object.as_str()) {
+            kinds[at].1.push(&lock.object);
         }
     }
-    if out.is_empty() { "none is named".into() } else { out.join(" · ") }
+    if kinds.is_empty() {
+        return vec!["none is named".into()];
+    }
+    kinds.into_iter().map(|(kind, objects)| format!("{kind}: {}", objects.join(", "))).collect()
 }
 
 fn step_text(number: usize, step: &Step) -> String {
