@@ -22,11 +22,14 @@ fn main() {
         std::fs::write(Path::new(&folder).join(format!("{name}.svg")), svg::render(screen))
             .expect("a writable folder");
     };
+    // A place that says nothing of the machine: pictures show it.
+    let demo = std::path::PathBuf::from("/tmp/midwatch-demo");
+    assert!(!demo.exists(), "{} is in the way", demo.display());
     let mut console = Console::start(
         &binary.to_string_lossy(),
         (120, 34),
-        &["demo", "--rows", "20000", "--target", "hithonix"],
-        &[],
+        &["demo", "--rows", "20000", "--target", "hithonix", "--dir", &demo.to_string_lossy()],
+        &[("USER", "dana")],
     );
     console.shows("anomalies/status_mismatch");
     console.wait("all checks", |s| !s.contents().contains("looking"));
@@ -49,10 +52,10 @@ fn main() {
     console.press("/date_mismatch\rd");
     let plan = console.shows("rows below");
     keep("plan", &plan);
-    let phrase = phrase(&plan);
+    let typed = phrase(&plan);
     console.press("c");
     console.shows("if it is the phrase");
-    console.press(&phrase);
+    console.press(&typed);
     console.press("\r");
     console.shows("verified");
     keep("run", &console.shows("outcome applied"));
@@ -67,11 +70,45 @@ fn main() {
     console.wait("one twin", |s| !s.contents().contains("expenses"));
     console.press("\r");
     keep("parity", &console.wait("its rows", |s| s.contents().matches("revenues_20").count() > 12));
-    console.press("qq");
+    console.press("q");
+    for operation in ["repair-triggers", "repair", "copy-missing"] {
+        done(&binary, &demo.join("midwatch.toml"), operation);
+    }
+    console.press("s");
+    console.shows("ready   d plans it");
+    console.press("d");
+    let plan = console.shows("c opens the line");
+    console.press("c");
+    console.shows("if it is the phrase");
+    console.press(&phrase(&plan));
+    console.press("\r");
+    console.wait("the switch", |s| {
+        s.contents().contains("enable ✓") && s.contents().contains("rows written since")
+    });
+    keep("room", &console.shows("lossless: yes"));
+    console.shows("all of it was done");
+    console.press("qqq");
     console.shows("Leave midwatch?");
     console.press("\r");
     let (code, _) = console.end();
     assert_eq!(code, 0);
+    std::fs::remove_dir_all(demo).expect("the demo's directory goes");
+}
+
+/// Plans and applies without the console.
+fn done(binary: &Path, config: &Path, operation: &str) {
+    let plan = config.with_file_name("plan.json");
+    let midwatch = |args: &[&str]| {
+        let mut command = std::process::Command::new(binary);
+        command.arg("--config").arg(config).args(["--target", "hospitality"]).args(args);
+        command.output().expect("the program runs")
+    };
+    let file = plan.to_string_lossy();
+    midwatch(&["plan", operation, "--out", &file]);
+    let text = std::fs::read_to_string(&plan).expect("a plan");
+    let made: serde_json::Value = serde_json::from_str(&text).expect("a plan in JSON");
+    let out = midwatch(&["apply", &file, "--confirm", made["plan"]["phrase"].as_str().expect("a phrase")]);
+    assert!(out.status.success(), "{operation}: {}", String::from_utf8_lossy(&out.stderr));
 }
 
 /// What the plan screen asks to be typed.

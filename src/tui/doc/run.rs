@@ -49,6 +49,9 @@ pub fn lines(app: &App, view: &RunView) -> Vec<Spans> {
 pub fn log(app: &App, view: &RunView) -> Vec<Spans> {
     let mut out = Lines::new(app.size.0);
     match &view.detail {
+        None if app.ours(view).is_some_and(|run| run.number().is_none()) => {
+            out.text("", "the run has not begun: nothing is in the journal yet", Tone::Dim);
+        }
         None => out.text("", "reading the journal…", Tone::Dim),
         Some(Err(failure)) => {
             out.text("journal", &format!("unknown: {}", failure.message), Tone::Unknown);
