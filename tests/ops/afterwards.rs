@@ -94,6 +94,16 @@ async fn a_verified_backup_needs_nothing_but_itself() {
 }
 
 #[tokio::test]
+async fn the_comparison_proves_itself_after_a_switch_as_before() {
+    let world = shop().await;
+    applied(&world, &QUIET);
+    let (code, value) = world.json(&["check", "parity/orders", "--self-test"]);
+    let test = &value["checks"][0]["facts"]["self_test"];
+    assert!(code < 2 && test["planted"].as_u64() > Some(20), "{code} {:#}", value["checks"][0]);
+    assert_eq!((&test["found"], &test["missed"]), (&test["planted"], &serde_json::json!([])), "{test}");
+}
+
+#[tokio::test]
 async fn nothing_of_ours_is_left_when_the_retired_table_is_dropped() {
     let world = shop().await;
     let ours = "select count(*)::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace \

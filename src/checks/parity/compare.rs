@@ -285,6 +285,10 @@ impl<'a> Comparison<'a> {
             ok = format!("{ok}, in {} snapshots", facts.readings.len());
         }
         let mut report = Report::of(id.clone(), facts, found, &ok);
+        // What else is found does not take the place of the verdict.
+        if facts.differences() == Some(0) && !self.cx.quick && report.summary != ok {
+            report.summary = format!("{ok} · {}", report.summary);
+        }
         if self.cx.quick && !report.summary.contains("not compared") {
             report.summary.push_str("; rows were not compared (--quick)");
         }

@@ -3,6 +3,7 @@
 use super::facts::{Facts, Trigger};
 use super::rows::{Class, Samples};
 use crate::engine::report::Sample;
+use crate::engine::twin::Standing;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::partitions::{Coverage, Layout};
 use crate::engine::{CheckId, Finding, Severity};
@@ -237,8 +238,15 @@ impl Findings<'_> {
         for (i, sequence) in facts.sequences.iter().enumerate() {
             let Some(max) = sequence.max.filter(|_| sequence.readable) else { continue };
             if sequence.last.unwrap_or(0) < max {
+                // Dual writes never move it.
+                let then = match facts.standing {
+                    Standing::Before => {
+                        "the first insert that it numbers fails; midwatch's switchover hands the legacy table's over instead"
+                    }
+                    Standing::Switched | Standing::Cleaned => "the next inserts that it numbers fail",
+                };
                 let message = format!(
-                    "sequence {} is at {}, behind {max}: the first insert after a switchover fails",
+                    "sequence {} is at {}, behind {max}: {then}",
                     sequence.name,
                     sequence.last.map_or("its start".into(), |l| l.to_string())
                 );

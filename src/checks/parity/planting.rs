@@ -83,7 +83,7 @@ fn names(columns: &[Column]) -> Vec<String> {
     columns.iter().map(|c| c.name.clone()).collect()
 }
 
-/// What would refuse planted rows goes: constraints, generated columns. The indexes on the key are made again, since the
+/// What would refuse planted rows goes: constraints, generated columns, defaults. The indexes on the key are made again, since the
 /// comparison reads by them.
 fn loosen(relation: &str, index: &[String]) -> String {
     let name = literal(relation);
@@ -93,14 +93,30 @@ fn loosen(relation: &str, index: &[String]) -> String {
              execute format('alter table %s drop constraint if exists %I cascade', {name}, c.conname); end loop;
            for c in select i.indexrelid::regclass as i from pg_index i where i.indrelid = {name}::regclass and i.indisunique loop
              execute format('drop index %s cascade', c.i); end loop;
-           for c in select attname, attnotnull, attgenerated, attidentity from pg_attribute
+           for c in select attname, attnotnull, attgenerated, attidentity, atthasdef from pg_attribute
                     where attrelid = {name}::regclass and attnum > 0 and not attisdropped loop
-             if c.attgenerated = 's' then execute format('alter table %s alter %I drop expression', {name}, c.attname); end if;
+             if c.attgenerated = 's' then execute format('alter table %s alter %I drop expression', {name}, c.attname);
+             elsif c.atthasdef then execute format('alter table %s alter %I drop default', {name}, c.attname); end if;
              if c.attidentity <> '' then execute format('alter table %s alter %I drop identity', {name}, c.attname); end if;
              if c.attnotnull then execute format('alter table %s alter %I drop not null', {name}, c.attname); end if;
            end loop;
          end $midwatch$; create index on {relation} ({})",
         list(index)
+    )
+}
+
+/// What would write one side as the other, or note it; since a switch some of it fires for replicas as well.
+fn silence(tables: [&str; 2]) -> String {
+    let [legacy, twin] = tables.map(literal);
+    format!(
+        "do $midwatch$ declare t record; begin
+           for t in with recursive tree as (
+                      select r::oid as oid from unnest(array[{legacy}, {twin}]::text[]::regclass[]) r
+                      union all select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.oid)
+                    select g.tgname, g.tgrelid::regclass as relation from pg_trigger g join tree on g.tgrelid = tree.oid
+                    where not g.tgisinternal and g.tgparentid = 0 loop
+             execute format('drop trigger %I on %s', t.tgname, t.relation); end loop;
+         end $midwatch$"
     )
 }
 
@@ -111,9 +127,11 @@ fn level(legacy: &str, twin: &str, columns: &Columns, layout: &Layout, wanted: u
     index.extend(layout.key.iter().filter(|k| !key.contains(k)).cloned());
     let mut out = vec![
         "set session_replication_role = replica".to_owned(),
+        silence([legacy, twin]),
         format!("truncate {twin}"),
-        loosen(legacy, &key),
+        // Since a switch its defaults take their numbers from the other's sequences.
         loosen(twin, &index),
+        loosen(legacy, &key),
     ];
     // Every value has a partition then.
     if layout.default.is_none() && !layout.bounds.iter().any(|b| b.contains("modulus")) {
