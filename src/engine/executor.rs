@@ -43,6 +43,8 @@ pub(super) struct Run<'a> {
     proved: Option<swap::Proved>,
     /// A command was run.
     hooked: bool,
+    /// What is told at the end besides.
+    said: Vec<String>,
 }
 
 /// Why the steps ended before their end.
@@ -125,6 +127,7 @@ pub(super) async fn run(
         marks: vec![],
         proved: None,
         hooked: false,
+        said: vec![],
     };
     run.finish().await
 }
@@ -150,6 +153,7 @@ impl Run<'_> {
             Some(stopped) => self.stopped(stopped),
         };
         done.run = Some(self.begun.run.clone());
+        done.said = std::mem::take(&mut self.said);
         self.in_vain(&mut done).await;
         self.notes().await;
         if done.outcome != Outcome::Ambiguous {

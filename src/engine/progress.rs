@@ -204,6 +204,8 @@ pub struct Done {
     pub verified: Option<bool>,
     /// Each question and how many rows answer it wrongly.
     pub proof: Vec<(String, Option<u64>)>,
+    /// What else came of it, in words.
+    pub said: Vec<String>,
     /// Why it stopped, where it did.
     pub failure: Option<super::Error>,
     /// Rows (or parts of the plan) that had moved, where that is why it was refused.
@@ -250,6 +252,7 @@ impl Default for Done {
             drifted: 0,
             verified: None,
             proof: vec![],
+            said: vec![],
             failure: None,
             moved: None,
             resumable: false,

@@ -338,6 +338,28 @@ pub struct Played {
     pub failures: Vec<String>,
 }
 
+impl Played {
+    /// What is worth knowing of it at once.
+    pub fn told(&self) -> Vec<String> {
+        let (median, p99, longest) = self.latency_ms;
+        vec![
+            format!(
+                "locks held {} ms by the switch ({} attempts), {} ms by the way back",
+                self.held_ms, self.attempts, self.back_ms
+            ),
+            format!(
+                "{} writes committed beside it: median {median:.1} ms, p99 {p99:.1} ms, longest {longest:.1} ms; across the switch {:.1} ms at most",
+                self.writes, self.stall_ms
+            ),
+            format!(
+                "{} writes of the generator were refused by the tables' own constraints, before the switch as after it",
+                self.refused
+            ),
+            self.copied.clone(),
+        ]
+    }
+}
+
 /// Plays switchovers through in copies.
 pub trait Stage: Send + Sync {
     /// Copies, switches, writes, takes back.

@@ -90,7 +90,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     }
     let copied = rows.map_or_else(
         || "all rows".to_owned(),
-        |n| format!("a sample of {n} rows of each legacy table, and the twins' rows of the same keys"),
+        |n| format!("at most {n} rows of each legacy table, and the twins' rows of the same keys"),
     );
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     let statements = vec![

@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::twins::around::{around, last_backup, sent};
 use super::twins::ready::{Accepted, dependants, late_triggers, ownership, parity};
+use super::twins::rehearsed::{compared, measured, rehearsal};
 use super::twins::stages::{self, Stages};
 use super::twins::switch::Switch;
 use super::twins::trial::trial;
-use super::twins::{Couple, carry, named, own_before, rollback_draft};
+use super::twins::{Couple, carry, own_before, rollback_draft};
 use crate::engine::journal::RunRecord;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
 use crate::engine::plan::{Preflight, Ready, Reversible, Unit};
 use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
-use crate::engine::switch::Played;
 use crate::engine::twin::Standing;
 use crate::engine::twin::marker::{self, Watch};
 use crate::engine::{Class, Error, Result};
@@ -158,103 +156,4 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
 async fn watched(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Watch> {
     let mut tx = cx.cx.read().await?;
     marker::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await
-}
-
-#[derive(Deserialize)]
-struct Rehearsal {
-    run: String,
-    name: String,
-    age_h: f64,
-    body: Played,
-}
-
-/// The latest rehearsal of these very twins, however they were named.
-async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Rehearsal>> {
-    let sql = "select r.id::text as run, r.name, e.body::json as body, \
-               (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
-               from midwatch.events e join midwatch.runs r on r.id = e.run \
-               where e.kind = 'rehearsal' and r.operation = 'rehearse' order by e.seq desc limit 100";
-    let found: Vec<Rehearsal> = match cx.cx.read().await?.fetch(sql, &[]).await {
-        // No journal yet.
-        Err(e) if e.code.as_deref() == Some("42P01") => return Ok(None),
-        found => found?,
-    };
-    let set = |name: &str| named(cx.profile(), name).iter().map(|t| t.name()).collect::<Vec<_>>();
-    let wanted = set(name);
-    Ok(found.into_iter().find(|r| set(&r.name) == wanted))
-}
-
-/// How long locks were held, and where that was seen.
-fn measured(rehearsed: Option<&Rehearsal>, trial_ms: Option<u64>) -> Option<(u64, String)> {
-    if let Some(r) = rehearsed.filter(|r| r.body.failures.is_empty()) {
-        let p = &r.body;
-        let place = format!(
-            "rehearsal run {}: {} writes beside it, the longest wait {:.0} ms, back in {} ms; {}",
-            r.run, p.writes, p.stall_ms, p.back_ms, p.copied
-        );
-        return Some((p.held_ms, place));
-    }
-    trial_ms.map(|ms| (ms, "a copy of the definitions with a few rows, on this machine".to_owned()))
-}
-
-/// What the rehearsal met, and this plan does not, or the other way round.
-fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight]) -> Preflight {
-    let Some(r) = rehearsed else {
-        return Preflight::new("rehearsal", Ready::Warn, "never rehearsed from here: midwatch plan rehearse");
-    };
-    if let Some(failure) = r.body.failures.first() {
-        let text = format!("rehearsal run {} failed: {failure}", r.run);
-        return Preflight::new("rehearsal", Ready::Warn, text);
-    }
-    // What differs between a copy and its original by nature.
-    let elsewhere = |id: &str| {
-        matches!(
-            id,
-            "rehearsal"
-                | "connection"
-                | "journal"
-                | "operator"
-                | "replicas"
-                | "load"
-                | "disk"
-                | "backup"
-                | "last_backup"
-                | "locks"
-                | "marker"
-                | "long_transaction"
-                | "replication_slot"
-                | "sequence"
-                | "parity"
-                | "trial"
-                | "untried"
-                | "publication"
-                | "statements"
-        )
-    };
-    let there: Vec<(&str, &str)> = r
-        .body
-        .preflight
-        .iter()
-        .filter(|(id, status, _)| !elsewhere(id) && status != "ok")
-        .map(|(id, _, text)| (id.as_str(), text.as_str()))
-        .collect();
-    let here: Vec<(&str, &str)> = now
-        .iter()
-        .filter(|p| !elsewhere(&p.id) && p.status != Ready::Ok)
-        .map(|p| (p.id.as_str(), p.message.as_str()))
-        .collect();
-    let new: Vec<_> = here.iter().filter(|h| !there.contains(h)).map(|(_, text)| *text).collect();
-    let gone: Vec<_> = there.iter().filter(|t| !here.contains(t)).map(|(_, text)| *text).collect();
-    let when = format!("rehearsal run {}, {:.1} h ago", r.run, r.age_h);
-    if new.is_empty() && gone.is_empty() {
-        return Preflight::new("rehearsal", Ready::Ok, format!("{when}: met the same"));
-    }
-    let mut text = format!("this preflight differs from {when}");
-    if !new.is_empty() {
-        text = format!("{text}; not met there: {}", new.join("; "));
-    }
-    if !gone.is_empty() {
-        text = format!("{text}; met there only: {}", gone.join("; "));
-    }
-    Preflight::new("rehearsal", Ready::Warn, text)
 }

@@ -10,6 +10,7 @@ mod lost;
 pub(super) mod mend;
 pub(super) mod portions;
 pub(super) mod ready;
+pub(super) mod rehearsed;
 pub(super) mod stages;
 pub(super) mod switch;
 pub(super) mod trial;

@@ -308,6 +308,8 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: Asked) -> R
     // One transaction locks a pair and all its partitions.
     let needed = todo.iter().map(|w| w.layout.nodes.len() + 10).max().unwrap_or(0);
     out.push(super::twins::around::locks(tx, needed).await?);
+    let then = if asked.forget { "" } else { "; --set forget=yes empties it" };
+    out.push(Preflight::new("size", Ready::Ok, format!("midwatch.marks has {} now{then}", size(tx).await?)));
     for w in todo.iter().filter(|_| !off) {
         if let Marks::Incomplete(l) = &w.marks
             && l.lacks == Lacks::Never

@@ -105,13 +105,16 @@ fn row_line(row: &PlannedRow) -> String {
 pub fn done(done: &Done, style: Style) -> String {
     let mut out = String::new();
     let run = done.run.as_ref().map_or_else(String::new, |r| format!("run {r}  "));
-    let _ = writeln!(
-        out,
-        "{run}{}  {} applied, {} drifted",
-        outcome(done.outcome, style),
-        done.applied,
-        done.drifted
-    );
+    let _ = write!(out, "{run}{}", outcome(done.outcome, style));
+    // What tells of itself has changed nothing that could be counted.
+    let _ = if done.said.is_empty() {
+        writeln!(out, "  {} applied, {} drifted", done.applied, done.drifted)
+    } else {
+        writeln!(out)
+    };
+    for said in &done.said {
+        let _ = writeln!(out, "  {}", clean(said));
+    }
     for (title, wrong) in &done.proof {
         let _ = match wrong {
             Some(0) => writeln!(out, "  {} {}", style.paint("32", "✓ proved "), clean(title)),

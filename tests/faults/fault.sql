@@ -61,8 +61,11 @@ BEGIN
   PERFORM fault.watch('midwatch.images', 'image', 'BEFORE INSERT ON %s FOR EACH ROW');
   PERFORM fault.watch('midwatch.runs', 'checkpoint',
                       'BEFORE UPDATE ON %s FOR EACH ROW WHEN (NEW.checkpoint > OLD.checkpoint)');
+  -- Statements go on by themselves, inside their own transaction; what holds nothing comes after it.
   PERFORM fault.watch('midwatch.runs', 'next', $t$BEFORE UPDATE ON %s FOR EACH ROW
-                      WHEN (NEW.step > OLD.step AND NEW.step = jsonb_array_length(NEW.plan -> 'steps'))$t$);
+                      WHEN (NEW.step = jsonb_array_length(NEW.plan -> 'steps') AND NEW.outcome = OLD.outcome
+                            AND CASE NEW.plan #>> '{steps,-1,action,do}' WHEN 'statements' THEN NEW.step = OLD.step
+                                ELSE NEW.step > OLD.step END)$t$);
   PERFORM fault.watch('midwatch.events', 'entry', $t$BEFORE INSERT ON %s FOR EACH ROW WHEN (NEW.kind = 'batch')$t$);
   PERFORM fault.watch('midwatch.events', 'outcome', $t$BEFORE INSERT ON %s FOR EACH ROW WHEN (NEW.kind = 'outcome')$t$);
   -- These strike inside COMMIT.

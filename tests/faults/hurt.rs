@@ -338,7 +338,8 @@ impl Scene {
         let all = applied == self.planned.rows;
         let recorded = found.outcome == "applied";
         let (code, word) = match (applied, all && recorded) {
-            (0, _) => (6, "failed"),
+            // Partitions that were made stand, whatever became of the rows.
+            (0, _) if found.ran == 0 => (6, "failed"),
             (_, true) => (0, "applied"),
             (_, false) => (7, "partial"),
         };

@@ -25,6 +25,8 @@ pub(crate) struct Found {
     pub(crate) planned: u64,
     pub(crate) verified: bool,
     pub(crate) sizes: Vec<u64>,
+    /// Steps of statements that are done.
+    pub(crate) ran: u64,
 }
 
 const TABLES: &str = "
@@ -167,6 +169,11 @@ pub(crate) async fn agrees(
     );
     let sizes: Vec<u64> =
         world.rows(&sql).await.into_iter().map(|mut r| r.remove(0).unwrap().parse().unwrap()).collect();
+    let ran = world
+        .value(&format!("select count(*)::text from midwatch.events where run = {run} and kind = 'step'"))
+        .await
+        .parse()
+        .unwrap();
     let found = Found {
         outcome: get(0),
         applied: number(1),
@@ -174,6 +181,7 @@ pub(crate) async fn agrees(
         planned: number(3),
         verified: get(4) == "true",
         sizes,
+        ran,
     };
     if op.is_init() {
         now.assert_same(before, "init");

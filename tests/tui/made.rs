@@ -230,6 +230,7 @@ pub(crate) fn done(outcome: Outcome) -> Done {
         } else {
             vec![]
         },
+        said: vec![],
         failure: None,
         moved: None,
         resumable: false,

@@ -97,6 +97,7 @@ impl Run<'_> {
         self.tell(Phase::Working);
         let played = self.engine.means.stage.rehearse(play).await.map_err(Stopped::known)?;
         self.record("rehearsal", &serde_json::to_value(&played).unwrap_or_default()).await?;
+        self.said.extend(played.told());
         match played.failures.first() {
             None => Ok(()),
             Some(first) => {

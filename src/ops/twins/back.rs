@@ -3,6 +3,7 @@
 use super::carry::{Belongings, Carried, Names};
 use super::firing::{Sides, fire};
 use super::ready::Accepted;
+use super::rehearsed::{back, rehearsal};
 use super::stages::{Asked, Stages};
 use super::switch::{Part, Switch};
 use super::trial::{UNTRIED, as_ours, lacks};
@@ -129,7 +130,10 @@ pub(in crate::ops) async fn rollback_draft(
     out.compare_as(true);
     out.hook("before");
     let statements = (swapped.back.clone(), swapped.statements.clone());
-    out.swap(("swap-back", "all tables back at once"), statements, true, None);
+    // What was never rehearsed is not measured: that alone hinders nobody on the way back.
+    let rehearsed = rehearsal(cx, &run.name).await.ok().flatten();
+    let held = rehearsed.as_ref().and_then(back);
+    out.swap(("swap-back", "all tables back at once"), statements, true, held.as_ref());
     out.hook("after");
     out.tidy();
     out.monitor_as(false);

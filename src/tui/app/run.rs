@@ -220,6 +220,7 @@ impl App {
             drifted: run.progress.as_ref().map_or(0, |p| p.drifted),
             verified: None,
             proof: vec![],
+            said: vec![],
             failure: Some(why),
             moved: None,
             resumable: false,

@@ -1,0 +1,122 @@
+//! What rehearsals have shown of a set of twins.
+
+use serde::Deserialize;
+
+use super::named;
+use crate::engine::Result;
+use crate::engine::operation::PlanCx;
+use crate::engine::plan::{Preflight, Ready};
+use crate::engine::switch::Played;
+
+#[derive(Deserialize)]
+pub(in crate::ops) struct Rehearsal {
+    run: String,
+    name: String,
+    age_h: f64,
+    body: Played,
+}
+
+/// The latest rehearsal of these very twins, however they were named.
+pub(in crate::ops) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Rehearsal>> {
+    let sql = "select r.id::text as run, r.name, e.body::json as body, \
+               (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
+               from midwatch.events e join midwatch.runs r on r.id = e.run \
+               where e.kind = 'rehearsal' and r.operation = 'rehearse' order by e.seq desc limit 100";
+    let found: Vec<Rehearsal> = match cx.cx.read().await?.fetch(sql, &[]).await {
+        // No journal yet.
+        Err(e) if e.code.as_deref() == Some("42P01") => return Ok(None),
+        found => found?,
+    };
+    let set = |name: &str| named(cx.profile(), name).iter().map(|t| t.name()).collect::<Vec<_>>();
+    let wanted = set(name);
+    Ok(found.into_iter().find(|r| set(&r.name) == wanted))
+}
+
+/// How long locks were held, and where that was seen.
+pub(in crate::ops) fn measured(
+    rehearsed: Option<&Rehearsal>,
+    trial_ms: Option<u64>,
+) -> Option<(u64, String)> {
+    if let Some(r) = rehearsed.filter(|r| r.body.failures.is_empty()) {
+        let p = &r.body;
+        let place = format!(
+            "rehearsal run {}: {} writes beside it, the longest wait {:.0} ms, back in {} ms; {}",
+            r.run, p.writes, p.stall_ms, p.back_ms, p.copied
+        );
+        return Some((p.held_ms, place));
+    }
+    trial_ms.map(|ms| (ms, "a copy of the definitions with a few rows, on this machine".to_owned()))
+}
+
+/// How long the way back held its locks there.
+pub(in crate::ops) fn back(rehearsed: &Rehearsal) -> Option<(u64, String)> {
+    let p = &rehearsed.body;
+    let place = || format!("rehearsal run {}: {} writes beside it; {}", rehearsed.run, p.writes, p.copied);
+    p.failures.is_empty().then(|| (p.back_ms, place()))
+}
+
+/// What the rehearsal met, and this plan does not, or the other way round.
+pub(in crate::ops) fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight]) -> Preflight {
+    let Some(r) = rehearsed else {
+        return Preflight::new(
+            "rehearsal",
+            Ready::Warn,
+            "this set was never rehearsed from here: midwatch plan rehearse",
+        );
+    };
+    if let Some(failure) = r.body.failures.first() {
+        let text = format!("rehearsal run {} failed: {failure}", r.run);
+        return Preflight::new("rehearsal", Ready::Warn, text);
+    }
+    // What differs between a copy and its original by nature.
+    let elsewhere = |id: &str| {
+        matches!(
+            id,
+            "rehearsal"
+                | "connection"
+                | "journal"
+                | "operator"
+                | "replicas"
+                | "load"
+                | "disk"
+                | "backup"
+                | "last_backup"
+                | "locks"
+                | "marker"
+                | "long_transaction"
+                | "replication_slot"
+                | "sequence"
+                | "parity"
+                | "trial"
+                | "untried"
+                | "publication"
+                | "statements"
+        )
+    };
+    let there: Vec<(&str, &str)> = r
+        .body
+        .preflight
+        .iter()
+        .filter(|(id, status, _)| !elsewhere(id) && status != "ok")
+        .map(|(id, _, text)| (id.as_str(), text.as_str()))
+        .collect();
+    let here: Vec<(&str, &str)> = now
+        .iter()
+        .filter(|p| !elsewhere(&p.id) && p.status != Ready::Ok)
+        .map(|p| (p.id.as_str(), p.message.as_str()))
+        .collect();
+    let new: Vec<_> = here.iter().filter(|h| !there.contains(h)).map(|(_, text)| *text).collect();
+    let gone: Vec<_> = there.iter().filter(|t| !here.contains(t)).map(|(_, text)| *text).collect();
+    let when = format!("rehearsal run {}, {:.1} h ago", r.run, r.age_h);
+    if new.is_empty() && gone.is_empty() {
+        return Preflight::new("rehearsal", Ready::Ok, format!("{when}: met the same"));
+    }
+    let mut text = format!("this preflight differs from {when}");
+    if !new.is_empty() {
+        text = format!("{text}; not met there: {}", new.join("; "));
+    }
+    if !gone.is_empty() {
+        text = format!("{text}; met there only: {}", gone.join("; "));
+    }
+    Preflight::new("rehearsal", Ready::Warn, text)
+}
