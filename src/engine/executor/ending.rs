@@ -107,7 +107,13 @@ impl Run<'_> {
     fn stands(&self) -> String {
         let (applied, all) = (self.begun.applied, self.plan.rows);
         match self.plan.unit {
-            Unit::Rows => format!("{applied} of {all} rows are changed, in {} batches", self.begun.batch),
+            Unit::Rows => {
+                let beside = match self.ran() {
+                    0 => String::new(),
+                    n => format!("; {n} statements of its other steps are done"),
+                };
+                format!("{applied} of {all} rows are changed, in {} batches{beside}", self.begun.batch)
+            }
             Unit::Statements => format!("{applied} of {all} statements are done"),
             Unit::Twins if applied > 0 => format!("{applied} of {all} twins are switched"),
             Unit::Twins => {
