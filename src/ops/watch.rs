@@ -119,13 +119,9 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: Asked) -> Result<Draft> {
     }
     let mut steps: Vec<Step> = todo.iter().flat_map(|w| w.steps(off)).collect();
     let mut changes = if todo.is_empty() { vec![] } else { changes(off) };
-    let size = size(&mut *tx).await?;
     if asked.forget {
         steps.push(forget());
-        changes
-            .push(format!("what was marked so far ({size}) is forgotten: every partition is read once more"));
-    } else {
-        changes.push(format!("midwatch.marks has {size} now; --set forget=yes empties it"));
+        changes.push("what was marked so far is forgotten: every partition is read once more".into());
     }
     let names = todo.iter().map(|w| w.twin.name()).collect::<Vec<_>>().join(", ");
     let undo = if off {
