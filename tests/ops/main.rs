@@ -21,6 +21,7 @@ mod journal;
 mod lost;
 mod operators;
 mod owners;
+mod parts;
 mod requeue;
 mod reverse;
 mod roundtrips;
