@@ -11,6 +11,7 @@ pub(super) mod mend;
 mod numbers;
 pub(super) mod portions;
 pub(super) mod ready;
+pub(super) mod reversed;
 pub(super) mod stages;
 pub(super) mod switch;
 pub(super) mod trial;

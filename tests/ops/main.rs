@@ -19,6 +19,7 @@ mod effects;
 mod guards;
 mod journal;
 mod lost;
+mod mirrors;
 mod operators;
 mod owners;
 mod parts;
