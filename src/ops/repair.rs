@@ -13,7 +13,7 @@ pub(super) struct Repair;
 static SPEC: OpSpec = OpSpec {
     verb: "repair",
     about: "make one side of a twin as the other says: rows that differ, are missing, or are left over",
-    risk: Risk::Lossy,
+    risk: Risk::Reversible,
     params: &[
         ParamSpec {
             name: "from",
