@@ -117,6 +117,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         let watch = watched(cx, couple).await?;
         out.watch(couple, &watch, &mut preflight);
     }
+    preflight.extend(out.stall(cx, false, &accepted).await);
     out.measure("PRE-MIGRATION", false);
     out.compare();
     out.measure("POST-MIGRATION", false);
@@ -220,6 +221,7 @@ fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight]) -> Preflight {
                 | "backup"
                 | "last_backup"
                 | "locks"
+                | "stall"
                 | "marker"
                 | "long_transaction"
                 | "replication_slot"
