@@ -5,6 +5,7 @@ mod canary;
 mod ending;
 mod stages;
 mod swap;
+mod waiting;
 
 use std::time::Duration;
 
@@ -240,6 +241,7 @@ impl Run<'_> {
                 Ok(c) => {
                     attempt = 0;
                     self.progress.waiting = None;
+                    self.progress.room.blockers.clear();
                     self.begun.applied += c.applied;
                     self.begun.checkpoint = c.checkpoint;
                     c.event.iter().for_each(|e| self.mirror(e));
@@ -247,22 +249,19 @@ impl Run<'_> {
                         return Ok(());
                     }
                 }
-                Err(e) if is_busy(&e) && attempt < attempts => {
+                Err(e) if is_busy(&e) => {
                     attempt += 1;
-                    self.held_back(attempt, attempts, &e, 0).await;
+                    let by = self.kept_from(step, (attempt, attempts + 1), &e).await;
+                    if attempt > attempts {
+                        let message = format!("{} in {attempt} attempts{by}", e.message);
+                        return Err(self.recovered(Error { message, ..e }).await);
+                    }
+                    let why = format!("attempt {attempt} of {}: {}{by}", attempts + 1, e.message);
+                    self.held_back(attempt, why, 0).await;
                 }
                 Err(e) => return Err(self.recovered(e).await),
             }
         }
-    }
-
-    /// Another session is in the way: says so, and lets time pass.
-    async fn held_back(&mut self, attempt: u32, attempts: u32, e: &Error, batch_rows: u64) {
-        let why = format!("attempt {attempt} of {attempts}: {}", e.message);
-        self.progress.waiting = Some(why.clone());
-        self.tell(Phase::Waiting);
-        let _ = self.writer.say(&self.begun, Some(&why), batch_rows).await;
-        (self.engine.means.sleep)(back_off(attempt, self.millis())).await;
     }
 
     /// Batch after batch, as fast as the server's other users allow.
@@ -321,7 +320,8 @@ impl Run<'_> {
                 Err(e) if is_busy(&e) && attempts < policy.lock_attempts => {
                     attempts += 1;
                     pace.shrink();
-                    self.held_back(attempts, policy.lock_attempts, &e, pace.rows()).await;
+                    let why = format!("attempt {attempts} of {}: {}", policy.lock_attempts, e.message);
+                    self.held_back(attempts, why, pace.rows()).await;
                 }
                 Err(e) => return Err(self.recovered(e).await),
             }

@@ -428,11 +428,12 @@ impl Plan {
             .steps
             .iter()
             .filter_map(|s| match &s.action {
-                Action::Rows(change) => Some(change.line(s.rows.unwrap_or(self.rows))),
+                Action::Rows(change) if s.rows != Some(0) => Some(change.line(s.rows.unwrap_or(self.rows))),
                 _ => None,
             })
             .collect();
         match self.unit {
+            Unit::Rows if self.rows == 0 => out.push("nothing".into()),
             Unit::Rows => {}
             unit => out.push(format!("{} {}", self.rows, unit.of(self.rows))),
         }

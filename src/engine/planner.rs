@@ -91,12 +91,16 @@ pub(super) async fn plan(
         .filter(|s| matches!(s.action, Action::Statements))
         .map(|s| s.statements.len())
         .sum();
-    if !draft.rows.is_empty() && rows.is_empty() && statements > 0 {
+    let rowless = !draft.rows.is_empty() && rows.is_empty();
+    if rowless {
+        draft.why = without_rows(&draft);
+    }
+    if rowless && statements > 0 {
         // Nothing but statements is left to be done.
         (draft.unit, draft.count) = (Unit::Statements, statements as u64);
     }
     let counted = if draft.unit == Unit::Rows { rows.len() } else { draft.count };
-    if draft.rows.len() > 1 {
+    if draft.rows.len() > 1 || rowless {
         for (at, step) in draft.steps.iter_mut().enumerate() {
             step.rows = matches!(step.action, Action::Rows(_)).then(|| summary.of_step(at));
         }
@@ -145,6 +149,15 @@ pub(super) async fn plan(
     plan.seal();
     plan.signature = engine.means.signer.sign(&plan.digest)?;
     Ok(Planned { plan, rows })
+}
+
+/// Why what was drafted for rows is planned although none of them needs it.
+fn without_rows(draft: &Draft) -> String {
+    let left = draft.steps.iter().filter(|s| matches!(s.action, Action::Statements));
+    match left.map(|s| s.title.as_str()).collect::<Vec<_>>().as_slice() {
+        [] => "no row needs it: nothing to do".into(),
+        left => format!("no row needs it; what is left to do: {}", left.join("; ")),
+    }
 }
 
 /// Everything that is looked at beforehand.

@@ -237,6 +237,21 @@ join pg_prepared_xacts p on p.transaction = x.transactionid
 where p.prepared < clock_timestamp() - make_interval(secs => $2 / 1000.0)
 order by age_ms desc limit 20";
 
+/// Of those only who holds what a weaker lock waits for: a reader does not keep out what only wants writers away.
+#[must_use]
+pub fn blockers_of(mode: &str) -> String {
+    let weaker: &[&str] = if mode.starts_with("ACCESS EXCLUSIVE") {
+        &[]
+    } else if mode.starts_with("SHARE UPDATE EXCLUSIVE") {
+        &["AccessShareLock", "RowShareLock", "RowExclusiveLock"]
+    } else {
+        &["AccessShareLock", "RowShareLock"]
+    };
+    let weaker: Vec<_> = weaker.iter().map(|m| literal(m)).collect();
+    let granted = format!("l.granted and l.mode <> all (array[{}]::text[])", weaker.join(", "));
+    BLOCKERS.replace("l.granted", &granted)
+}
+
 /// A backup that was made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dumped {

@@ -29,6 +29,9 @@ pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo
     if plan.reversible == Reversible::No {
         return impossible(&plan.undo);
     }
+    if let Some(why) = switched_since(cx, run, &plan).await? {
+        return impossible(&why);
+    }
     let mut way = Way::default();
     for (at, step) in plan.steps.iter().enumerate().rev() {
         match &step.action {
@@ -57,6 +60,47 @@ pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo
         ));
     }
     Ok(Undo::Draft(Box::new(way.draft(run, &plan))))
+}
+
+/// A switchover that has given a table's name to another since: what was done to one would be taken back from the other.
+async fn switched_since(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Result<Option<String>> {
+    let number = |r: &RunRecord| r.id.parse::<u64>().unwrap_or_default();
+    let touched: Vec<&str> = plan.steps.iter().flat_map(touched).collect();
+    let standing = journal::standing_runs(cx.cx.facts, "switchover").await?;
+    for switch in standing.iter().filter(|s| number(s) > number(run)) {
+        let switched = journal::plan_of(cx.cx.facts, &switch.id).await?;
+        let swapped = switched.steps.iter().filter_map(|s| match &s.action {
+            Action::Swap(swap) => Some(&swap.tables),
+            _ => None,
+        });
+        let swapped: Vec<_> = swapped.flatten().collect();
+        if let Some(table) = touched.iter().find(|t| swapped.iter().any(|s| same(t, s))) {
+            let (id, name) = (&switch.id, &switch.name);
+            return Ok(Some(format!(
+                "run {id} (switchover {name}) has switched tables since, and {table} is not the one that it was: midwatch plan rollback {name} first"
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// Tables that the way back of a step is bound to: rows copied from one side to the other, statements on a table itself.
+fn touched(step: &Step) -> Vec<&str> {
+    match &step.action {
+        Action::Rows(change) => {
+            change.source.iter().flat_map(|s| [change.table.as_str(), &s.table]).collect()
+        }
+        _ if step.back.is_empty() => vec![],
+        _ => {
+            step.locks.iter().map(|l| l.object.strip_prefix("partitions of ").unwrap_or(&l.object)).collect()
+        }
+    }
+}
+
+/// The same name, with its schema or without.
+fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (Relation::parse(a), Relation::parse(b));
+    a.name == b.name && (a.schema == b.schema || a.schema.is_none() || b.schema.is_none())
 }
 
 /// Steps whose statements were run.

@@ -1,7 +1,9 @@
-//! `copy-missing`: rows of the legacy table that its twin lacks are copied; nothing that is there is touched.
+//! `copy-missing`: rows that applications have written and the other side lacks are copied there; nothing that is there
+//! is touched.
 
 use super::twins::mend::{Kind, Wanted, draft};
-use super::twins::{Onto, offers};
+use super::twins::offers;
+use super::twins::ready::Accepted;
 use crate::engine::Result;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
 use crate::engine::ports::Fut;
@@ -11,7 +13,7 @@ pub(super) struct CopyMissing;
 
 static SPEC: OpSpec = OpSpec {
     verb: "copy-missing",
-    about: "copy rows that a twin lacks, and make the partitions that it will need",
+    about: "copy rows that a twin (after a switch the retired table) lacks, and make the partitions to come",
     risk: Risk::Reversible,
     params: &[ParamSpec { name: "ahead", about: "partitions after the present one (3)" }],
     bootstraps: false,
@@ -29,7 +31,12 @@ impl Operation for CopyMissing {
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
         Box::pin(async move {
-            let wanted = Wanted { kinds: &[Kind::Missing], onto: Onto::Twin, verb: SPEC.verb };
+            let wanted = Wanted {
+                kinds: &[Kind::Missing],
+                onto: None,
+                partitions: true,
+                accepted: Accepted::default(),
+            };
             draft(cx, name, params, &wanted).await
         })
     }

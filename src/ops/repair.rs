@@ -1,7 +1,8 @@
 //! `repair`: one side of a twin becomes as the other says, row by row.
 
 use super::twins::mend::{Kind, Wanted, draft};
-use super::twins::{Onto, any_switched, offers};
+use super::twins::ready::Accepted;
+use super::twins::{Onto, offers};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
 use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
@@ -12,11 +13,15 @@ pub(super) struct Repair;
 static SPEC: OpSpec = OpSpec {
     verb: "repair",
     about: "make one side of a twin as the other says: rows that differ, are missing, or are left over",
-    risk: Risk::Lossy,
+    risk: Risk::Reversible,
     params: &[
         ParamSpec {
             name: "from",
-            about: "which side is right: legacy or twin (the one that applications write)",
+            about: "which side is right: legacy or twin (of each twin the one that applications write)",
+        },
+        ParamSpec {
+            name: "accept",
+            about: "live_table: from= says that the side which applications write is wrong",
         },
         ParamSpec { name: "ahead", about: "partitions after the present one (3)" },
     ],
@@ -36,16 +41,19 @@ impl Operation for Repair {
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
         Box::pin(async move {
             let onto = match params.get("from") {
-                // What applications write is right: the legacy table, or after a switchover the twin.
-                None if any_switched(cx, name).await? => Onto::Legacy,
-                None | Some("legacy") => Onto::Twin,
-                Some("twin") => Onto::Legacy,
+                None => None,
+                Some("legacy") => Some(Onto::Twin),
+                Some("twin") => Some(Onto::Legacy),
                 Some(other) => {
                     return Err(Error::usage(format!("from={other}: which side is right is legacy or twin")));
                 }
             };
-            let wanted =
-                Wanted { kinds: &[Kind::Extra, Kind::Differs, Kind::Missing], onto, verb: SPEC.verb };
+            let wanted = Wanted {
+                kinds: &[Kind::Extra, Kind::Differs, Kind::Missing],
+                onto,
+                partitions: false,
+                accepted: Accepted::of(params.get("accept")),
+            };
             draft(cx, name, params, &wanted).await
         })
     }

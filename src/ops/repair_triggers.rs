@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::twins::body::besides;
 use super::twins::firing::{Fired, Sides, fire};
 use super::twins::ready::Accepted;
+use super::twins::reversed::reversed;
 use super::twins::{Couple, offers};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
@@ -16,13 +17,13 @@ use crate::engine::tables::Table;
 use crate::engine::twin::Standing;
 use crate::engine::twin::function::closed;
 use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};
-use crate::engine::{Class, Error, Result};
+use crate::engine::{Error, Result};
 
 pub(super) struct RepairTriggers;
 
 static SPEC: OpSpec = OpSpec {
     verb: "repair-triggers",
-    about: "make the dual-write triggers complete and enable them, proved in a copy first",
+    about: "make the dual-write triggers (after a switch the reverse ones) complete and enable them, proved in a copy first",
     risk: Risk::Reversible,
     params: &[
         ParamSpec { name: "unproved", about: "accept: go on where no copy could be made to prove them in" },
@@ -56,11 +57,6 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         Some(other) => return Err(Error::usage(format!("unproved={other}: only accept is understood"))),
     };
     let couples = Couple::all(cx, name).await?;
-    if let Some(switched) = couples.iter().find(|c| c.standing != Standing::Before) {
-        let what =
-            format!("{} is switched over: its reverse triggers are the switchover's", switched.twin.name());
-        return Err(Error::new(Class::Refused, what));
-    }
     let mut out = Parts { accepted: Accepted::of(params.get("accept")), ..Parts::default() };
     let copy = super::twins::copy(cx, &couples).await;
     if let Err(e) = &copy {
@@ -70,7 +66,10 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         out.preflight.push(Preflight::new("proof", ready, text));
     }
     for couple in &couples {
-        out.twin(cx, couple, copy.as_deref().ok()).await?;
+        match couple.standing {
+            Standing::Before => out.twin(cx, couple, copy.as_deref().ok()).await?,
+            _ => out.reverse(cx, couple, copy.as_deref().ok()).await?,
+        }
     }
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     let nothing = out.steps.is_empty();
@@ -257,6 +256,29 @@ impl Parts {
         }
         self.step(couple, &change);
         self.privilege(cx, couple, &legacy, &change);
+        Ok(())
+    }
+
+    /// After its switch: the retired table is to follow.
+    async fn reverse(
+        &mut self,
+        cx: &PlanCx<'_>,
+        couple: &Couple<'_>,
+        copy: Option<&dyn Rehearsal>,
+    ) -> Result<()> {
+        let found = reversed(cx, couple, copy).await?;
+        self.preflight.extend(found.preflight);
+        match &found.fired {
+            Some((how, fired)) if fired.faults.is_empty() => self.proved(couple.twin.name(), how, fired),
+            Some((how, fired)) => {
+                let text = format!("{}: in a copy, {how}: {}", couple.twin.name(), fired.faults.join("; "));
+                self.preflight.push(Preflight::new("proof", Ready::Fail, text));
+            }
+            None => {}
+        }
+        self.steps.extend(found.steps);
+        self.changes.extend(found.changes);
+        self.verify.extend(found.verify);
         Ok(())
     }
 

@@ -115,6 +115,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         let watch = watched(cx, couple).await?;
         out.watch(couple, &watch, &mut preflight);
     }
+    preflight.extend(out.stall(cx, false, &accepted).await);
     out.measure("PRE-MIGRATION", false);
     out.compare();
     out.measure("POST-MIGRATION", false);

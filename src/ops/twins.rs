@@ -8,9 +8,11 @@ pub(super) mod cleanup;
 pub(super) mod firing;
 mod lost;
 pub(super) mod mend;
+mod numbers;
 pub(super) mod portions;
 pub(super) mod ready;
 pub(super) mod rehearsed;
+pub(super) mod reversed;
 pub(super) mod stages;
 pub(super) mod switch;
 pub(super) mod trial;
@@ -24,7 +26,7 @@ use crate::engine::rehearsal::{Copy, Follow, Rehearsal, Rows};
 use crate::engine::report::CheckId;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::partitions::{Layout, layout};
-use crate::engine::twin::{Pair, Standing, catalog, pair, standing};
+use crate::engine::twin::{Pair, Standing, catalog, pair};
 use crate::engine::{Class, Error, Result};
 
 /// A twin, looked up.
@@ -139,17 +141,6 @@ pub(super) async fn copy(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Box<
     (cx.doing)("copying all definitions and a few rows into a private server".into());
     let wanted = Copy { relations, rows: Rows::Sample(SAMPLE), follow: follow.collect(), ..Copy::default() };
     cx.cx.rehearsals.open(&wanted).await
-}
-
-/// Is one of these switched over?
-pub(super) async fn any_switched(cx: &PlanCx<'_>, name: &str) -> Result<bool> {
-    for twin in named(cx.profile(), name) {
-        let mut tx = cx.cx.read().await?;
-        if standing(&mut *tx, twin).await? == Standing::Switched {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Which side is written.

@@ -88,3 +88,33 @@ async fn a_lock_lost_inside_the_swap_is_noticed_before_the_commit() {
     let (code, value) = world.json(&["resume", value["run"]["id"].as_str().unwrap()]);
     assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
 }
+
+#[tokio::test]
+async fn who_keeps_a_step_from_its_locks_is_named_and_every_attempt_is_in_the_journal() {
+    let world = ready().await;
+    world.configure(&format!(
+        "[targets.main]\nurl = \"{}\"\nprofile = \"hospitality\"\nenvironment = \"demo\"\n\
+         [policy]\nlock_timeout_ms = 20\nlock_attempts = 2\n",
+        world.database.url()
+    ));
+    let plan = world.plan("s.json", &["switchover", "--set", "backup=skip", "--set", "monitor=0s"]);
+    // A reader, there for longer, is not what a trigger waits for.
+    let reader = holding(&world, "select from expenses limit 1").await;
+    let writer = holding(&world, "update expenses set status = status where id = 1").await;
+    let message = postponed(&world, &plan);
+    assert!(message.contains("lock timeout in 3 attempts; pid "), "{message}");
+    assert!(message.contains("holds expenses") && message.contains("update expenses"), "{message}");
+    drop((reader, writer));
+    let (_, value) = world.json(&["runs"]);
+    let id = value["runs"][0]["id"].as_str().unwrap();
+    let (_, value) = world.json(&["runs", id]);
+    let events = value["runs"][0]["events"].as_array().unwrap();
+    let attempts: Vec<_> = events.iter().filter(|e| e["kind"] == "attempt").map(|e| &e["content"]).collect();
+    assert_eq!(attempts.len(), 3, "{attempts:#?}");
+    for attempt in attempts {
+        assert_eq!(attempt["blockers"][0]["role"], "keeper", "{attempt:#}");
+        assert!(attempt["stage"].as_str().unwrap().ends_with("/expenses"), "{attempt:#}");
+    }
+    let (code, value) = world.json(&["resume", id]);
+    assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
+}

@@ -304,7 +304,12 @@ async fn over_the_budget_nothing_happens_and_nobody_waits_longer() {
         "--set",
         "attempts=2",
     ];
+    // Planning has measured it, and does not let it pass unseen.
+    let told = refused(&world, &args);
+    assert!(told.contains("comparing all rows took ") && told.contains("accept=stall"), "{told}");
+    let args = [&args[..], &["--set", "accept=stall"]].concat();
     let plan = world.plan("p.json", &args);
+    assert!(plan["obstacle"].as_str().unwrap().contains("all rows of 3 twins are compared"), "{plan:#}");
     let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
     assert_eq!((code, value["run"]["outcome"].as_str()), (7, Some("partial")), "{value:#}");
     assert_eq!(kinds(&world).await, before);

@@ -131,3 +131,26 @@ async fn triggers_that_are_broken_in_every_way_are_made_complete_and_put_back() 
     world.applied("u.json", &undo);
     assert_eq!(mirrors(&world).await, before);
 }
+
+#[tokio::test]
+async fn a_plan_without_anything_to_do_says_so_and_names_what_is_behind_once() {
+    let world = crate::switchover::ready().await;
+    for operation in ["copy-missing", "repair"] {
+        let plan = world.plan("p.json", &[operation]);
+        assert_eq!((plan["rows"].as_u64(), plan["unit"].as_str()), (Some(0), Some("rows")), "{plan:#}");
+        assert_eq!(plan["why"], "no row needs it: nothing to do");
+        let text = world.run(&["plan", operation]).stdout;
+        assert!(text.contains("changes    nothing\n") && !text.contains("0 rows"), "{text}");
+    }
+    // One that both sides take their numbers from is put forward once.
+    let shared = "alter table expenses_partitioned alter id set default nextval('expenses_id_seq')";
+    world.sql(&format!("{shared}; select setval('expenses_id_seq', 5)")).await;
+    let plan = world.plan("p.json", &["repair"]);
+    assert_eq!((plan["rows"].as_u64(), plan["unit"].as_str()), (Some(1), Some("statements")), "{plan:#}");
+    let left = "no row needs it; what is left to do: sequences past the rows of both sides: expenses_id_seq";
+    assert_eq!(plan["why"], left);
+    world.applied("p.json", &plan);
+    let past = "select (nextval('expenses_id_seq') > (select max(id) from expenses))::text";
+    assert_eq!(world.value(past).await, "true");
+    assert_eq!(world.plan("p.json", &["repair"])["why"], "no row needs it: nothing to do");
+}

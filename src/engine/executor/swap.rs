@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::ending::is_lost;
-use super::{LOOK_AGAIN, Run, Stopped, back_off, is_busy};
+use super::waiting::blockers;
+use super::{LOOK_AGAIN, Run, Stopped, is_busy};
 use crate::engine::error::{Class, Error, Result};
 use crate::engine::plan::Step;
 use crate::engine::ports::{Facts, Param, ReadOptions, ReadTx, Snapshot};
@@ -174,7 +175,7 @@ impl Run<'_> {
                 Err(e)
                     if (is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET)) && attempt < swap.attempts =>
                 {
-                    self.let_go(swap, attempt, &e).await;
+                    self.let_go(step, swap, attempt, &e).await;
                 }
                 Err(e) if is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET) => {
                     let e = e.context(format!("postponed after {attempt} attempts"));
@@ -235,7 +236,9 @@ impl Run<'_> {
     /// Whoever stands in a queue for a lock holds up all who come after: a transaction that has been there for a while
     /// is waited for outside.
     async fn may_try(&mut self, swap: &Swap) -> Result<bool, Stopped> {
-        let blockers = blockers(&*self.engine.facts, swap, swap.patience_ms).await.map_err(Stopped::known)?;
+        let blockers = blockers(&*self.engine.facts, BLOCKERS, &swap.tables, swap.patience_ms)
+            .await
+            .map_err(Stopped::known)?;
         self.progress.room.blockers = blockers;
         self.progress.room.looked_at = Some(self.millis());
         let Some(first) = self.progress.room.blockers.first() else {
@@ -253,29 +256,11 @@ impl Run<'_> {
         Ok(false)
     }
 
-    async fn let_go(&mut self, swap: &Swap, attempt: u32, e: &Error) {
-        // Who was there, at once: a moment later they may be gone.
-        let blockers = blockers(&*self.engine.facts, swap, 0).await.unwrap_or_default();
-        self.progress.room.blockers = blockers;
-        self.progress.room.looked_at = Some(self.millis());
+    async fn let_go(&mut self, step: &Step, swap: &Swap, attempt: u32, e: &Error) {
+        let by = self.swap_kept_from(step, (attempt, swap.attempts), &swap.tables, e).await;
         self.progress.room.last =
             Some(format!("attempt {attempt}: {}; released, nothing changed", e.message));
-        let by = self.progress.room.blockers.first().map_or_else(String::new, |b| format!("; {}", b.text()));
         let why = format!("attempt {attempt} of {}: {}{by}", swap.attempts, e.message);
-        self.progress.waiting = Some(why.clone());
-        self.tell(Phase::Waiting);
-        let body = json!({ "attempt": attempt, "of": swap.attempts, "failed": e.message, "blockers": self.progress.room.blockers });
-        match self.writer.note(&self.begun, "attempt", &body).await {
-            Ok(event) => self.mirror(&event),
-            Err(e) => tracing::warn!("the attempt is not in the journal: {e}"),
-        }
-        let _ = self.writer.say(&self.begun, Some(&why), 0).await;
-        (self.engine.means.sleep)(back_off(attempt, self.millis())).await;
+        self.held_back(attempt, why, 0).await;
     }
-}
-
-async fn blockers(facts: &dyn Facts, swap: &Swap, older_ms: u64) -> Result<Vec<Blocker>> {
-    let mut tx = facts.begin(ReadOptions::default()).await?;
-    let older = i64::try_from(older_ms).unwrap_or(i64::MAX);
-    tx.fetch(BLOCKERS, &[Param::Texts(swap.tables.clone()), Param::Int(older)]).await
 }

@@ -206,7 +206,7 @@ impl Mirror {
 
 /// TRUNCATE fires those of the very table that it names: each partition has its own.
 pub(crate) fn truncate_triggers(function: &str, table: &str) -> [String; 2] {
-    let truncate = truncate_name();
+    let truncate = Ident(&truncate_name()).to_string();
     [
         format!(
             "CREATE OR REPLACE TRIGGER {truncate} AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
@@ -215,13 +215,14 @@ pub(crate) fn truncate_triggers(function: &str, table: &str) -> [String; 2] {
     ]
 }
 
-fn truncate_name() -> String {
-    Ident(&format!("{REVERSE}_truncate")).to_string()
+/// What those are called.
+pub(crate) fn truncate_name() -> String {
+    format!("{REVERSE}_truncate")
 }
 
 /// The reverse triggers and their function go.
 pub(crate) fn reverse_taken(function: &str, leaves: &[String]) -> Statements {
-    let gone = |leaf: &String| format!("DROP TRIGGER IF EXISTS {} ON {leaf}", truncate_name());
+    let gone = |leaf: &String| format!("DROP TRIGGER IF EXISTS {} ON {leaf}", Ident(&truncate_name()));
     Statements { tables: dropped(function), partitions: leaves.iter().map(gone).collect() }
 }
 

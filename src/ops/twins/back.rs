@@ -127,6 +127,7 @@ pub(in crate::ops) async fn rollback_draft(
         let watch = marker::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await?;
         out.watch(couple, &watch, &mut preflight);
     }
+    preflight.extend(out.stall(cx, true, &accepted).await);
     out.compare_as(true);
     out.hook("before");
     let statements = (swapped.back.clone(), swapped.statements.clone());

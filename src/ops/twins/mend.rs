@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use super::numbers;
+use super::ready::Accepted;
 use super::{Couple, Onto};
 use crate::engine::change::{RowChange, RowKind, Source, TypedColumn, shown, verification};
-use crate::engine::ident::{Ident, literal};
+use crate::engine::ident::Ident;
 use crate::engine::operation::{Draft, Params, PlanCx, RowQuery, lock};
 use crate::engine::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::ReadOptions;
 use crate::engine::tables::{Table, Trigger};
 use crate::engine::twin::Standing;
-use crate::engine::twin::catalog::{self, Column, sequences};
+use crate::engine::twin::catalog::{self, Column};
 use crate::engine::twin::coming::{Coming, coming};
-use crate::engine::twin::mirror::truncate_triggers;
+use crate::engine::twin::mirror::{REVERSE, truncate_triggers};
 use crate::engine::{Error, Result};
 
 /// How a row of the written side comes to be as its copy says.
@@ -201,7 +203,11 @@ impl<'c> Mend<'c> {
             let q = self.query(*kind);
             format!("select 1 {} where {}", q.from, q.filter)
         };
-        let title = format!("no row of {} differs from {}", self.onto.relation, self.from.relation);
+        let (from, onto) = (&self.from.relation, &self.onto.relation);
+        let title = match kinds {
+            [Kind::Missing] => format!("no row of {from} is missing in {onto}"),
+            _ => format!("no row of {onto} differs from {from}, none is missing or left over"),
+        };
         Verification { title, sql: kinds.iter().map(one).collect::<Vec<_>>().join("\nunion all ") }
     }
 
@@ -297,14 +303,45 @@ pub(in crate::ops) fn comparison(couple: &Couple<'_>, legacy: &str, twin: &str) 
 /// What an operation wants mended.
 pub(in crate::ops) struct Wanted {
     pub(in crate::ops) kinds: &'static [Kind],
-    pub(in crate::ops) onto: Onto,
-    pub(in crate::ops) verb: &'static str,
+    /// The side to be written, where somebody said which; else each twin's own standing does.
+    pub(in crate::ops) onto: Option<Onto>,
+    /// Partitions to come are made, whichever side is written.
+    pub(in crate::ops) partitions: bool,
+    pub(in crate::ops) accepted: Accepted,
+}
+
+impl Wanted {
+    fn onto(&self, couple: &Couple<'_>) -> Onto {
+        self.onto.unwrap_or(follows(couple))
+    }
+
+    fn why(&self, couples: &[Couple<'_>]) -> String {
+        let of = |onto: Onto| {
+            let names: Vec<_> =
+                couples.iter().filter(|c| self.onto(c) == onto).map(|c| c.twin.name()).collect();
+            let (right, written) = match onto {
+                Onto::Twin => ("the legacy table", "the twin"),
+                Onto::Legacy => ("the twin", "the legacy table"),
+            };
+            let names = (!names.is_empty()).then(|| names.join(", "))?;
+            Some(match self.kinds {
+                [Kind::Missing] => format!("{written} of {names} lacks rows that {right} has"),
+                _ => format!("{written} of {names} shall hold what {right} holds"),
+            })
+        };
+        [Onto::Twin, Onto::Legacy].into_iter().filter_map(of).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// The side that applications do not write: before a switchover the twin, after it the retired table.
+fn follows(couple: &Couple<'_>) -> Onto {
+    if couple.standing == Standing::Before { Onto::Twin } else { Onto::Legacy }
 }
 
 /// Partitions made ahead, unless asked otherwise.
 const AHEAD: u64 = 3;
 /// A plan may read both tables.
-const PATIENCE: Duration = Duration::from_hours(1);
+pub(super) const PATIENCE: Duration = Duration::from_hours(1);
 
 /// Partitions first, then rows, sequences last: whatever a row needs is there before it.
 pub(in crate::ops) async fn draft(
@@ -320,14 +357,15 @@ pub(in crate::ops) async fn draft(
     }
     let mut out = Parts::default();
     for couple in &couples {
-        out.preflight.extend(standing(couple, wanted));
+        let onto = wanted.onto(couple);
+        out.preflight.extend(direction(couple, onto, &wanted.accepted));
         out.preflight.extend(mirrored(cx, couple).await?);
-        if wanted.onto == Onto::Twin {
-            out.partitions(cx, couple, ahead).await?;
+        if onto == Onto::Twin || wanted.partitions {
+            out.partitions(cx, couple, onto, ahead).await?;
         }
-        let mend = Mend::of(cx, couple, wanted.onto).await?;
+        let mend = Mend::of(cx, couple, onto).await?;
         out.preflight.extend(mend.preflight(cx, wanted.kinds));
-        if wanted.onto == Onto::Legacy {
+        if onto == Onto::Legacy {
             out.preflight.extend(mend.several(cx).await?);
         }
         for kind in wanted.kinds {
@@ -338,7 +376,10 @@ pub(in crate::ops) async fn draft(
         out.verify.push(mend.verification(wanted.kinds));
     }
     for couple in &couples {
-        out.sequences(cx, couple).await?;
+        if let Some(step) = numbers::past(cx, couple).await? {
+            out.changes.push(step.title.clone());
+            out.steps.push(step);
+        }
     }
     let verify = out.verify;
     let rows_verified = out.steps.iter().enumerate().filter_map(|(at, s)| match &s.action {
@@ -346,16 +387,8 @@ pub(in crate::ops) async fn draft(
         _ => None,
     });
     let verify = rows_verified.chain(verify).collect();
-    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
-    let (right, written) = match wanted.onto {
-        Onto::Twin => ("the legacy table", "the twin"),
-        Onto::Legacy => ("the twin", "the legacy table"),
-    };
     Ok(Draft {
-        why: match wanted.verb {
-            "copy-missing" => format!("{written} of {} lacks rows that {right} has", names.join(", ")),
-            _ => format!("{written} of {} shall hold what {right} holds", names.join(", ")),
-        },
+        why: wanted.why(&couples),
         changes: out.changes,
         obstacle: None,
         reversible: Reversible::Full,
@@ -371,15 +404,13 @@ pub(in crate::ops) async fn draft(
     })
 }
 
-/// Before a switchover applications write the legacy table, after it the other.
-fn standing(couple: &Couple<'_>, wanted: &Wanted) -> Option<Preflight> {
-    let onto_live = match couple.standing {
-        Standing::Before => wanted.onto == Onto::Legacy,
-        Standing::Switched | Standing::Cleaned => wanted.onto == Onto::Twin,
-    };
-    onto_live.then(|| {
-        let text = format!("{}: the side that applications write is changed", couple.twin.name());
-        Preflight::new("direction", Ready::Warn, text)
+/// The side that applications write is never the one to be mended, unless somebody says so openly.
+fn direction(couple: &Couple<'_>, onto: Onto, accepted: &Accepted) -> Option<Preflight> {
+    let live = if couple.standing == Standing::Before { &couple.legacy } else { &couple.partitioned };
+    (onto != follows(couple)).then(|| {
+        let name = couple.twin.name();
+        let text = format!("{name}: {} is what applications write, and would be changed", live.relation);
+        accepted.unless("live_table", &text)
     })
 }
 
@@ -389,7 +420,10 @@ async fn mirrored(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<Preflig
     let table = Table::find(cx, &from.relation).await?;
     let declared = couple.declared();
     let fires = |on: &dyn Fn(&Trigger) -> bool| {
-        let mirrors = |t: &&Trigger| declared.contains(&t.name) || couple.standing != Standing::Before;
+        let mirrors = |t: &&Trigger| match couple.standing {
+            Standing::Before => declared.contains(&t.name),
+            _ => t.name == REVERSE,
+        };
         table.triggers.iter().filter(mirrors).any(|t| matches!(t.state.as_str(), "O" | "A") && on(t))
     };
     let events: [(&str, bool); 3] = [
@@ -439,7 +473,13 @@ impl Parts {
         });
     }
 
-    async fn partitions(&mut self, cx: &PlanCx<'_>, couple: &Couple<'_>, ahead: u32) -> Result<()> {
+    async fn partitions(
+        &mut self,
+        cx: &PlanCx<'_>,
+        couple: &Couple<'_>,
+        onto: Onto,
+        ahead: u32,
+    ) -> Result<()> {
         let parent = &couple.partitioned;
         let (Some(kind), [column], None) =
             (&couple.layout.time_key, couple.layout.key.as_slice(), couple.layout.default)
@@ -448,7 +488,8 @@ impl Parts {
         };
         let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
         let mut tx = cx.cx.read_with(options).await?;
-        let rows = (couple.legacy.columns.iter().any(|c| &c.name == column)).then_some(&couple.legacy);
+        let rows = onto == Onto::Twin && couple.legacy.columns.iter().any(|c| &c.name == column);
+        let rows = rows.then_some(&couple.legacy);
         let coming = coming(&mut *tx, parent, (column, kind), ahead, rows).await?;
         if let Some(taken) = coming.iter().find(|c| c.taken) {
             let text = format!(
@@ -485,51 +526,6 @@ impl Parts {
                 coming.iter().rev().map(|c| c.back(parent)).collect(),
             ),
         );
-        Ok(())
-    }
-
-    /// A sequence that is behind gives out numbers that are taken. It never goes back.
-    async fn sequences(&mut self, cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<()> {
-        let mut statements = Vec::new();
-        let mut names = Vec::new();
-        for (table, other) in [(&couple.partitioned, &couple.legacy), (&couple.legacy, &couple.partitioned)] {
-            let mut tx = cx.cx.read().await?;
-            for sequence in sequences(&mut *tx, table, &couple.twin.key).await? {
-                let whole = table.columns.iter().any(|c| c.name == sequence.column && c.number);
-                let both = other.columns.iter().any(|c| c.name == sequence.column);
-                if !whole || !both || !sequence.readable {
-                    continue;
-                }
-                let column = Ident(&sequence.column);
-                // No number is told, since it is another a moment later; nor whether it is behind.
-                self.changes.push(format!("sequence {} past the rows of both sides", sequence.name));
-                statements.push(format!(
-                    "select setval({}, greatest((select max({column})::bigint from {}), (select max({column})::bigint from {}), \
-                     (select last_value from {})))",
-                    literal(&sequence.name),
-                    table.relation,
-                    other.relation,
-                    sequence.name
-                ));
-                names.push(sequence.name);
-            }
-        }
-        if statements.is_empty() {
-            return Ok(());
-        }
-        let step = format!("{}/sequences", couple.twin.name());
-        let title = format!("sequences past the rows: {}", names.join(", "));
-        self.steps.push(Step {
-            id: step,
-            title,
-            statements,
-            locks: vec![],
-            in_transaction: true,
-            portion: None,
-            back: vec![],
-            rows: None,
-            action: Action::Statements,
-        });
         Ok(())
     }
 }

@@ -85,7 +85,10 @@ pub(in crate::ops) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<
                 ok("sequence", format!("{message} (handed over in the switch)"))
             }
             // Fired in a copy, which says more.
-            "trigger" | "trigger_columns" | "unmirrored" => continue,
+            "trigger" | "trigger_columns" | "unmirrored" if couple.standing == Standing::Before => continue,
+            "trigger" | "unmirrored" => {
+                warn(what, format!("{message}; midwatch plan repair-triggers {name}"))
+            }
             "coverage" | "columns_missing" | "sums" => Preflight::new(
                 what,
                 Ready::Fail,

@@ -82,6 +82,7 @@ pub(in crate::ops) fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight])
                 | "backup"
                 | "last_backup"
                 | "locks"
+                | "stall"
                 | "marker"
                 | "long_transaction"
                 | "replication_slot"

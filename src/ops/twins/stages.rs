@@ -3,12 +3,15 @@
 use std::fmt::Write as _;
 
 use super::Couple;
-use super::mend::comparison;
+use super::mend::{self, comparison};
 use super::portions::About;
+use super::ready::Accepted;
 use super::switch::Switch;
+use super::trial::millis;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::{ParamSpec, Params, PlanCx, lock};
-use crate::engine::plan::{Action, Lock, Preflight, Ready, Step, Verification};
+use crate::engine::plan::{Action, Lock, Preflight, Ready, Step, Unit, Verification};
+use crate::engine::ports::ReadOptions;
 use crate::engine::secret::without_passwords;
 use crate::engine::switch::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
 use crate::engine::twin::marker::{self, Lacking, Lacks, Watch};
@@ -198,6 +201,18 @@ pub(in crate::ops) fn proof(couple: &Couple<'_>, legacy: &str, twin: &str, marke
     Proof { name: couple.twin.name().to_owned(), sql: comparison(couple, legacy, twin), since }
 }
 
+/// Milliseconds that the comparison inside the locks takes, outside of them.
+async fn took(cx: &PlanCx<'_>, proofs: &[Proof]) -> Result<u64> {
+    (cx.doing)("comparing all rows as it would be done while writers wait".into());
+    let options = ReadOptions { timeout: Some(mend::PATIENCE), ..ReadOptions::default() };
+    let mut tx = cx.cx.read_with(options).await?;
+    let began = millis(&mut *tx).await?;
+    for proof in proofs {
+        tx.texts(&format!("select count(*)::text from ({}\n) q", proof.sql), &[]).await?;
+    }
+    Ok(u64::try_from(millis(&mut *tx).await? - began).unwrap_or(0))
+}
+
 impl<'a> Stages<'a> {
     pub(in crate::ops) fn new(couples: &'a [Couple<'a>], switch: &'a Switch, asked: &'a Asked) -> Self {
         Self { couples, switch, asked, steps: vec![], verify: vec![] }
@@ -336,6 +351,38 @@ impl<'a> Stages<'a> {
                 proof(c, &legacy, &twin, self.asked.marker)
             })
             .collect()
+    }
+
+    /// Without markers writers wait while everything is compared: what that took just now, by the server's clock.
+    pub(in crate::ops) async fn stall(
+        &self,
+        cx: &PlanCx<'_>,
+        switched: bool,
+        accepted: &Accepted,
+    ) -> Option<Preflight> {
+        if self.asked.marker {
+            return None;
+        }
+        let budget = self.asked.budget_ms;
+        Some(match took(cx, &self.proofs(switched)).await {
+            Err(e) => {
+                let text = format!("how long writers would wait is unknown: {}", e.message);
+                Preflight::new("stall", Ready::Unknown, text)
+            }
+            Ok(ms) if ms <= budget => {
+                let text = format!(
+                    "comparing all rows took {ms} ms just now, the locks may be held for {budget} ms"
+                );
+                Preflight::new("stall", Ready::Ok, text)
+            }
+            Ok(ms) => {
+                let text = format!(
+                    "comparing all rows took {ms} ms just now, the locks may be held for {budget} ms: writers would wait, and it would be taken back; leave marker=no out, or --set budget={}",
+                    ms.saturating_mul(2)
+                );
+                accepted.unless("stall", &text)
+            }
+        })
     }
 
     pub(in crate::ops) fn compare(&mut self) {
@@ -503,9 +550,10 @@ impl<'a> Stages<'a> {
         let inside = if a.marker {
             "rows written since the comparison are compared inside the locks".to_owned()
         } else {
-            let rows: i64 = switch.parts.len().try_into().unwrap_or(0);
+            let twins = switch.parts.len() as u64;
             format!(
-                "without markers all rows of {rows} twins are compared inside the locks: writers wait for as long as that takes, or the budget is spent and it is taken back"
+                "without markers all rows of {twins} {} are compared inside the locks: writers wait for as long as that takes (stall, in the preflight), or the budget is spent and it is taken back",
+                Unit::Twins.of(twins)
             )
         };
         format!(

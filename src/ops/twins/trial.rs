@@ -9,7 +9,7 @@ use super::switch::Switch;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::PlanCx;
 use crate::engine::plan::{Preflight, Ready};
-use crate::engine::ports::ReadOptions;
+use crate::engine::ports::{ReadOptions, ReadTx};
 use crate::engine::rehearsal::Rehearsal;
 use crate::engine::tables::Table;
 use crate::engine::{Error, Result};
@@ -95,9 +95,9 @@ async fn all(
         made.map_err(|e| failed("the preparation of the reverse sync", e))?;
     }
     (cx.doing)("switching in the copy, and back".into());
-    let began = millis(copy).await?;
+    let began = now(copy).await?;
     as_ours(cx, copy, &switch.statements()).await.map_err(|e| failed("the switch", e))?;
-    out.swap_ms = Some(u64::try_from(millis(copy).await? - began).unwrap_or(0));
+    out.swap_ms = Some(u64::try_from(now(copy).await? - began).unwrap_or(0));
     for (couple, part) in couples.iter().zip(&switch.parts) {
         let table = Table::find(cx, &couple.partitioned.relation).await?;
         let sides = Sides {
@@ -152,10 +152,16 @@ fn said(id: &str, what: &str, couple: &Couple<'_>, fired: &Fired) -> Preflight {
     )
 }
 
-async fn millis(copy: &dyn Rehearsal) -> Result<i64> {
+/// The server's clock.
+pub(super) async fn millis(tx: &mut dyn ReadTx) -> Result<i64> {
     let sql = "select (extract(epoch from clock_timestamp()) * 1000)::bigint::text";
-    let text = copy.facts().begin(ReadOptions::default()).await?.texts(sql, &[]).await?.pop().flatten();
+    let text = tx.texts(sql, &[]).await?.pop().flatten();
     Ok(text.and_then(|t| t.parse().ok()).unwrap_or(0))
+}
+
+/// That of the copy.
+async fn now(copy: &dyn Rehearsal) -> Result<i64> {
+    millis(&mut *copy.facts().begin(ReadOptions::default()).await?).await
 }
 
 /// Publications are no part of a copy's definitions: those of a table are made for it.
