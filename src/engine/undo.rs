@@ -62,22 +62,33 @@ pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo
     Ok(Undo::Draft(Box::new(way.draft(run, &plan))))
 }
 
-/// A switchover that has given a table's name to another since: what was done to one would be taken back from the other.
+/// A switchover, or its way back, that has given a table's name to another since: what was done to one would be taken
+/// back from the other.
 async fn switched_since(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Result<Option<String>> {
-    let number = |r: &RunRecord| r.id.parse::<u64>().unwrap_or_default();
+    let number = |id: &str| id.parse::<u64>().unwrap_or_default();
+    let ours = number(&run.id);
+    let over = journal::standing_runs(cx.cx.facts, "switchover").await?;
+    let mut back = journal::standing_runs(cx.cx.facts, "rollback").await?;
+    // What was done before both finds its tables as they were.
+    back.retain(|r| r.undoes.as_deref().is_some_and(|s| number(s) < ours));
     let touched: Vec<&str> = plan.steps.iter().flat_map(touched).collect();
-    let standing = journal::standing_runs(cx.cx.facts, "switchover").await?;
-    for switch in standing.iter().filter(|s| number(s) > number(run)) {
-        let switched = journal::plan_of(cx.cx.facts, &switch.id).await?;
-        let swapped = switched.steps.iter().filter_map(|s| match &s.action {
+    for since in over.iter().chain(&back).filter(|s| number(&s.id) > ours) {
+        let swapped = journal::plan_of(cx.cx.facts, &since.id).await?;
+        let swaps = swapped.steps.iter().filter_map(|s| match &s.action {
             Action::Swap(swap) => Some(&swap.tables),
             _ => None,
         });
-        let swapped: Vec<_> = swapped.flatten().collect();
-        if let Some(table) = touched.iter().find(|t| swapped.iter().any(|s| same(t, s))) {
-            let (id, name) = (&switch.id, &switch.name);
+        let tables: Vec<_> = swaps.flatten().collect();
+        if let Some(table) = touched.iter().find(|t| tables.iter().any(|s| same(t, s))) {
+            let RunRecord { id, operation, name, .. } = since;
+            // Who went back does not go over again for the sake of an undo.
+            let way = if operation == "switchover" {
+                format!(": midwatch plan rollback {name} first")
+            } else {
+                String::new()
+            };
             return Ok(Some(format!(
-                "run {id} (switchover {name}) has switched tables since, and {table} is not the one that it was: midwatch plan rollback {name} first"
+                "run {id} ({operation} {name}) has switched tables since, and {table} is not the one that it was{way}"
             )));
         }
     }

@@ -94,6 +94,13 @@ async fn what_was_done_before_a_switch_is_not_taken_back_from_another_table() {
     assert!(code == 3 && said.contains(&why) && said.contains("plan rollback expenses first"), "{said}");
     // Those triggers were another twin's, whose tables are what they were.
     assert_eq!(world.json(&["undo", &of("repair-triggers")]).0, 0);
+    world.sql("alter table expenses disable trigger midwatch_reverse").await;
+    done(&world, &["repair-triggers"]);
     done(&world, &["rollback", "--set", "monitor=0"]);
     assert_eq!(world.json(&["undo", &of("repair")]).0, 0);
+    // And the other way round: what was done to a switched table has gone back with it.
+    let (_, value) = world.json(&["runs"]);
+    let (code, value) = world.json(&["undo", value["runs"][1]["id"].as_str().unwrap()]);
+    let said = value["error"]["message"].as_str().unwrap();
+    assert!(code == 3 && said.contains("(rollback all) has switched tables since"), "{said}");
 }

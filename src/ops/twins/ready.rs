@@ -86,7 +86,7 @@ pub(in crate::ops) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<
             }
             // Fired in a copy, which says more.
             "trigger" | "trigger_columns" | "unmirrored" if couple.standing == Standing::Before => continue,
-            "trigger" | "unmirrored" => {
+            "trigger" | "trigger_columns" | "unmirrored" => {
                 warn(what, format!("{message}; midwatch plan repair-triggers {name}"))
             }
             "coverage" | "columns_missing" | "sums" => Preflight::new(
