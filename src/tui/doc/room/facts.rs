@@ -238,6 +238,9 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
             None => cell("not seen yet", Tone::Dim),
             Some(Standing::Before) => cell("legacy", Tone::Plain),
             Some(Standing::Switched) => cell("switched", Tone::Accent),
+            Some(Standing::Cleaned) if now.is_some_and(|t| t.away.is_some()) => {
+                cell("put away", Tone::Accent)
+            }
             Some(Standing::Cleaned) => cell("cleaned up", Tone::Accent),
         };
         let (symbol, text, tone) = match sight.app.readiness(name) {
@@ -348,6 +351,10 @@ pub fn light_words(app: &App, light: &Light) -> (String, Tone) {
         }
         Light::Lossy(n, at) => {
             (format!("lossy: {} differ, compared {}", counted(*n, "row"), ago(*at, now)), Tone::Bad)
+        }
+        Light::Away(away) => {
+            let since = away.since.map(|at| format!(", {}", ago(at, app.server_now()))).unwrap_or_default();
+            (format!("put away as {}{since}; {}", away.table, away.way_back()), Tone::Bad)
         }
         Light::Leaking(why) => (format!("lossy from the next write on: {why}"), Tone::Bad),
         Light::Impossible(why) => (format!("not possible: {why}"), Tone::Bad),

@@ -1,0 +1,42 @@
+//! The room where its twins do not all stand alike, or where others are at work.
+
+use midwatch::engine::room::{Reverse, RoomFacts};
+use midwatch::engine::twin::{Away, Standing};
+
+use crate::fake::{key, keys, start};
+use crate::pictures::draw;
+use crate::room::{LARGE, SMALL, in_room, looked, parity, room_of};
+
+fn picture(name: &str, app: &midwatch::tui::app::App, size: (u16, u16)) {
+    insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), draw(app, size));
+}
+
+fn away(twin: &str) -> Away {
+    let table = format!("{twin}_to_drop");
+    Away { table, run: Some("18".into()), since: Some(start() - chrono::TimeDelta::minutes(3)), unread: None }
+}
+
+/// All were cleaned up by run 18.
+fn put_away() -> RoomFacts {
+    let mut out = room_of(Standing::Cleaned, Reverse::Missing);
+    for twin in &mut out.twins {
+        twin.away = Some(away(&twin.name));
+    }
+    out
+}
+
+#[test]
+fn what_is_put_away_is_not_said_to_be_gone() {
+    for size in [SMALL, LARGE] {
+        picture("room-put-away", &in_room(size, 0, put_away()), size);
+    }
+    let mut app = looked(SMALL, 0, Standing::Cleaned);
+    let mut report = parity("revenues", 0, Standing::Cleaned);
+    report.facts["away"] = serde_json::to_value(away("revenues")).unwrap();
+    app.update(midwatch::tui::msg::Msg::Observed(Box::new(report)));
+    keys(&mut app, &["3"]);
+    let listed = draw(&app, SMALL);
+    assert!(listed.contains("put away") && listed.contains("none"), "{listed}");
+    key(&mut app, "enter");
+    picture("twin-put-away", &app, SMALL);
+}
