@@ -1,11 +1,12 @@
 //! The room where its twins do not all stand alike, or where others are at work.
 
+use midwatch::engine::journal::Outcome;
 use midwatch::engine::room::{Reverse, RoomFacts};
 use midwatch::engine::twin::{Away, Standing};
 
 use crate::fake::{key, keys, start};
 use crate::pictures::draw;
-use crate::room::{LARGE, SMALL, in_room, looked, parity, room_of};
+use crate::room::{LARGE, SMALL, in_room, looked, parity, room_of, told, twin};
 
 fn picture(name: &str, app: &midwatch::tui::app::App, size: (u16, u16)) {
     insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), draw(app, size));
@@ -39,4 +40,26 @@ fn what_is_put_away_is_not_said_to_be_gone() {
     assert!(listed.contains("put away") && listed.contains("none"), "{listed}");
     key(&mut app, "enter");
     picture("twin-put-away", &app, SMALL);
+}
+
+/// Of three only `expenses` is switched, by run 17.
+fn in_part() -> RoomFacts {
+    let mut out = room_of(Standing::Before, Reverse::Missing);
+    out.twins[1] = twin("expenses", Standing::Switched, Reverse::On);
+    let mut told = told(Outcome::Applied, None);
+    told.record.name = "expenses".into();
+    RoomFacts { last: Some(told.clone()), switched: Some(told), ..out }
+}
+
+#[test]
+fn a_twin_that_is_not_switched_is_not_missed_by_reverse_sync() {
+    for size in [SMALL, LARGE] {
+        picture("room-in-part", &in_room(size, 0, in_part()), size);
+    }
+    let shown = |facts| draw(&in_room(SMALL, 0, facts), SMALL);
+    assert!(shown(in_part()).contains("on for expenses: the retired side"), "{}", shown(in_part()));
+    let mut silent = in_part();
+    silent.twins[1].reverse = Reverse::Missing;
+    assert!(shown(silent.clone()).contains("missing: expenses\n"), "{}", shown(silent));
+    assert!(shown(put_away()).contains("ended by the cleanup"), "{}", shown(put_away()));
 }

@@ -3,7 +3,7 @@
 use super::{LABEL, Sight, labelled};
 use crate::engine::journal::Outcome;
 use crate::engine::progress::{Phase, Progress, Room as Told};
-use crate::engine::room::Reverse;
+use crate::engine::room::{Reverse, RoomFacts, TwinNow};
 use crate::engine::switch::Blocker;
 use crate::engine::twin::Standing;
 use crate::tui::app::{App, Light, Readiness, View, is_swap};
@@ -268,35 +268,44 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let Some((f, _)) = sight.facts else { return };
     let known = |tone| if sight.stale() { Tone::Unknown } else { tone };
-    let of = |wanted: &[Reverse]| -> Vec<&str> {
-        let such = f.twins.iter().filter(|t| t.standing != Standing::Cleaned && wanted.contains(&t.reverse));
-        such.map(|t| t.name.as_str()).collect()
-    };
-    let switched = f.twins.iter().any(|t| t.standing == Standing::Switched);
-    let (off, missing) = (of(&[Reverse::Off]), of(&[Reverse::Missing]));
-    let silent = of(&[Reverse::Missing, Reverse::Idle]);
-    let (text, tone) = if !off.is_empty() {
-        (format!("not all of its triggers fire: {}", off.join(", ")), Tone::Bad)
-    } else if !switched && missing.is_empty() {
-        ("ready, idle until the switch".into(), Tone::Plain)
-    } else if !switched {
-        ("made by the switchover, idle until the switch".into(), Tone::Dim)
-    } else if silent.is_empty() {
-        ("on: the retired tables are kept complete".into(), Tone::Plain)
-    } else {
-        (format!("missing: {}", silent.join(", ")), Tone::Bad)
-    };
-    let marked = f.twins.iter().filter(|t| t.marked).count();
+    let (text, tone) = reversing(f);
     labelled(out, width, "reverse sync", &text, known(tone));
-    if !sight.quiet() {
+    let pairs: Vec<&TwinNow> = f.twins.iter().filter(|t| t.standing != Standing::Cleaned).collect();
+    if !sight.quiet() || pairs.is_empty() {
         return;
     }
+    let marked = pairs.iter().filter(|t| t.marked).count();
     let (text, tone) = match marked {
         0 => ("not there: the switchover installs it".to_owned(), Tone::Dim),
-        n if n == f.twins.len() => ("every write on both sides is marked".into(), Tone::Plain),
-        n => (format!("on {n} of {} twins", f.twins.len()), Tone::Warn),
+        n if n == pairs.len() => ("every write on both sides is marked".into(), Tone::Plain),
+        n => (format!("on {n} of {} twins", pairs.len()), Tone::Warn),
     };
     labelled(out, width, "write marker", &text, known(tone));
+}
+
+/// Only of a twin that is switched is it expected to be at work.
+fn reversing(f: &RoomFacts) -> (String, Tone) {
+    let of = |standing: Standing| f.twins.iter().filter(move |t| t.standing == standing);
+    let names = |twins: Vec<&TwinNow>| twins.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+    let pairs = || of(Standing::Before).chain(of(Standing::Switched));
+    let off: Vec<_> = pairs().filter(|t| t.reverse == Reverse::Off).collect();
+    let silent: Vec<_> = of(Standing::Switched).filter(|t| t.reverse != Reverse::On).collect();
+    let switched: Vec<_> = of(Standing::Switched).collect();
+    if !off.is_empty() {
+        (format!("not all of its triggers fire: {}", names(off)), Tone::Bad)
+    } else if !silent.is_empty() {
+        (format!("missing: {}", names(silent)), Tone::Bad)
+    } else if !switched.is_empty() && switched.len() == f.twins.len() {
+        ("on: the retired tables are kept complete".into(), Tone::Plain)
+    } else if !switched.is_empty() {
+        (format!("on for {}: the retired side is kept complete", names(switched)), Tone::Plain)
+    } else if pairs().next().is_none() {
+        ("ended by the cleanup".into(), Tone::Dim)
+    } else if of(Standing::Before).all(|t| t.reverse != Reverse::Missing) {
+        ("ready, idle until the switch".into(), Tone::Plain)
+    } else {
+        ("not made yet: the switchover makes it".into(), Tone::Dim)
+    }
 }
 
 /// The light: what a rollback would lose.
