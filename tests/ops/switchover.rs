@@ -65,6 +65,20 @@ async fn the_demo_is_mended_switched_over_written_to_and_taken_back() {
     }
 }
 
+#[tokio::test]
+async fn of_a_set_switched_in_part_the_rest_can_follow() {
+    let world = ready().await;
+    done(&world, &["switchover", "expenses", "--set", "monitor=0", "--set", "backup=skip"]);
+    let (code, value) = world.json(&["plan", "switchover"]);
+    assert_eq!((code, value["error"]["message"].as_str()), (3, Some("expenses is switched over already")));
+    let hint = value["error"]["hint"].as_str().unwrap();
+    let rest = "daily_cash_balances,revenues";
+    assert!(hint.contains(&format!("midwatch plan switchover {rest} switches the rest")), "{hint}");
+    assert!(hint.contains("midwatch plan rollback expenses"), "{hint}");
+    done(&world, &["switchover", rest, "--set", "monitor=0", "--set", "backup=skip"]);
+    assert!(!kinds(&world).await.contains("partitioned=p"), "{}", kinds(&world).await);
+}
+
 /// What applications do, whichever table has the name.
 async fn write(world: &World) {
     world

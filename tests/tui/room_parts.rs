@@ -6,7 +6,7 @@ use midwatch::engine::twin::{Away, Standing};
 
 use crate::fake::{key, keys, start};
 use crate::pictures::draw;
-use crate::room::{LARGE, SMALL, in_room, looked, parity, room_of, told, twin};
+use crate::room::{LARGE, SMALL, asked, in_room, looked, notice, parity, room_of, told, twin};
 
 fn picture(name: &str, app: &midwatch::tui::app::App, size: (u16, u16)) {
     insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), draw(app, size));
@@ -62,4 +62,28 @@ fn a_twin_that_is_not_switched_is_not_missed_by_reverse_sync() {
     silent.twins[1].reverse = Reverse::Missing;
     assert!(shown(silent.clone()).contains("missing: expenses\n"), "{}", shown(silent));
     assert!(shown(put_away()).contains("ended by the cleanup"), "{}", shown(put_away()));
+}
+
+#[test]
+fn of_a_set_switched_in_part_d_plans_the_rest_and_z_takes_back_what_is_switched() {
+    let mut app = in_room(SMALL, 0, in_part());
+    assert_eq!(asked(&key(&mut app, "d")), ("switchover".into(), "revenues,daily_cash_balances".into()));
+    let mut app = in_room(SMALL, 0, in_part());
+    assert_eq!(asked(&key(&mut app, "z")), ("rollback".into(), "expenses".into()));
+    key(&mut app, "esc");
+    let mut app = in_room(SMALL, 0, in_part());
+    key(&mut app, "a");
+    let names: Vec<String> = app.choices().into_iter().take(2).map(|c| c.name).collect();
+    assert_eq!(names, ["revenues,daily_cash_balances", "expenses"]);
+    // What is not equal stops the rest, not the way back; and the other way round.
+    let mut app = in_room(SMALL, 3, in_part());
+    assert_eq!(key(&mut app, "d"), []);
+    assert!(notice(&app).contains("not ready: revenues: 3 rows differ"), "{}", notice(&app));
+    for verb in ["d", "z"] {
+        let mut app = in_room(SMALL, 0, put_away());
+        assert_eq!(key(&mut app, verb), []);
+        let said =
+            if verb == "d" { "switched over and cleaned up" } else { "midwatch undo 18 brings it back" };
+        assert!(notice(&app).contains(said), "{}", notice(&app));
+    }
 }

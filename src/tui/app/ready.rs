@@ -146,7 +146,7 @@ impl App {
 
     /// Why the switchover of the room shown is not planned: what is unknown its plan looks at itself.
     pub(super) fn why_not_ready(&self) -> Option<String> {
-        match self.readiness_of(&self.room_name()?) {
+        match self.readiness_of(&self.room_set("switchover")?) {
             Readiness::Not(why) => Some(format!("not ready: {}", why.join("; "))),
             Readiness::Ready(_) | Readiness::Unknown(_) => None,
         }

@@ -248,12 +248,24 @@ fn quiet(sight: &Sight<'_>, tables: &str) -> Vec<Spans> {
             let when = ago(run.record.ended_at.unwrap_or(run.record.started_at), sight.app.server_now());
             out.push(vec![cell(format!("run {}, {when}, by {}", run.record.id, run.record.by()), Tone::Dim)]);
         }
+        if switched + cleaned < facts.twins.len() {
+            out.push(to_come(sight, "the rest ", "d plans the rest"));
+        }
     } else {
-        out.push(match sight.app.readiness_of(&sight.name) {
-            Readiness::Ready(_) => vec![cell(format!("{} ready", g.ok), Tone::Good), plain("   d plans it")],
-            Readiness::Not(_) => vec![cell(format!("{} not ready", g.fail), Tone::Bad)],
-            Readiness::Unknown(_) => vec![cell(format!("{} unknown", g.unknown), Tone::Unknown)],
-        });
+        out.push(to_come(sight, "", "d plans it"));
     }
     out
+}
+
+/// May what is not switched yet be switched?
+fn to_come(sight: &Sight<'_>, what: &str, key: &str) -> Spans {
+    let g = sight.app.theme.glyphs;
+    let set = sight.app.room_set("switchover").unwrap_or_default();
+    match sight.app.readiness_of(&set) {
+        Readiness::Ready(_) => {
+            vec![cell(format!("{} {what}ready", g.ok), Tone::Good), plain(format!("   {key}"))]
+        }
+        Readiness::Not(_) => vec![cell(format!("{} {what}not ready", g.fail), Tone::Bad)],
+        Readiness::Unknown(_) => vec![cell(format!("{} {what}unknown", g.unknown), Tone::Unknown)],
+    }
 }
