@@ -1,12 +1,15 @@
 //! The room where its twins do not all stand alike, or where others are at work.
 
 use midwatch::engine::journal::Outcome;
+use midwatch::engine::progress::{Phase, Room};
 use midwatch::engine::room::{Reverse, RoomFacts};
 use midwatch::engine::twin::{Away, Standing};
 
 use crate::fake::{key, keys, start};
 use crate::pictures::draw;
-use crate::room::{LARGE, SMALL, asked, in_room, looked, notice, parity, room_of, told, twin};
+use crate::room::{
+    LARGE, SMALL, asked, begun, in_room, looked, moment, notice, parity, room_of, seen, told, twin, waiting,
+};
 
 fn picture(name: &str, app: &midwatch::tui::app::App, size: (u16, u16)) {
     insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), draw(app, size));
@@ -86,4 +89,28 @@ fn of_a_set_switched_in_part_d_plans_the_rest_and_z_takes_back_what_is_switched(
             if verb == "d" { "switched over and cleaned up" } else { "midwatch undo 18 brings it back" };
         assert!(notice(&app).contains(said), "{}", notice(&app));
     }
+}
+
+#[test]
+fn only_what_is_done_is_said_while_it_waits() {
+    let mut app = waiting(SMALL, vec![], Room::default());
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("nothing written since was compared yet"), "{shown}");
+    assert!(!shown.contains("0 rows written since"), "{shown}");
+    let room = Room { compared: 12, differing: 1, ..Room::default() };
+    app.update(moment("enable", Phase::Waiting, room));
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("12 rows written since and compared, 1 differs"), "{shown}");
+    key(&mut app, "p");
+    app.update(moment("enable", Phase::Paused, Room::default()));
+    picture("room-postponed", &app, SMALL);
+    let shown = draw(&app, SMALL);
+    assert!(!shown.contains("waiting for ACCESS"), "{shown}");
+    let mut app = begun(SMALL);
+    app.update(moment("prepare/revenues", Phase::Working, Room::default()));
+    seen(&mut app, room_of(Standing::Before, Reverse::Missing));
+    picture("room-preparing", &app, SMALL);
+    assert!(draw(&app, SMALL).contains("PREPARE"), "{}", draw(&app, SMALL));
+    let lossy = draw(&in_room(SMALL, 1, crate::room::switched()), SMALL);
+    assert!(lossy.contains("lossy: 1 row differs"), "{lossy}");
 }

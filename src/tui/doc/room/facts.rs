@@ -154,16 +154,22 @@ pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
     let waits = |p: &&Progress| is_swap(&p.stage) && p.room.held_ms.is_none();
     let (Some(_), Some(swap)) = (told.filter(waits), sight.swap()) else { return vec![] };
     let twins = usize::try_from(swap.twins).unwrap_or(usize::MAX).min(swap.tables.len());
-    let then = match (sight.back(), swap.tables.len() > twins) {
-        (_, false) => "",
-        (false, true) => ", then their twins",
-        (true, true) => ", then the legacy ones",
+    let then = match (sight.back(), swap.tables.len() > twins, twins) {
+        (_, false, _) => "",
+        (false, true, 1) => ", then its twin",
+        (false, true, _) => ", then their twins",
+        (true, true, 1) => ", then the legacy one",
+        (true, true, _) => ", then the legacy ones",
     };
     // Views of them come first, their twins last.
     let first = swap.tables.len().saturating_sub(2 * twins);
     let names: Vec<&str> =
         swap.tables[first..][..twins].iter().map(|t| t.trim_start_matches(PUBLIC)).collect();
-    let text = format!("waiting for ACCESS EXCLUSIVE on {}{then}", names.join(", "));
+    let doing = match told.map(|p| p.phase) {
+        Some(Phase::Paused) => "postponed, nothing is tried; it will want",
+        _ => "waiting for",
+    };
+    let text = format!("{doing} ACCESS EXCLUSIVE on {}{then}", names.join(", "));
     let lines = wrap(&text, width.saturating_sub(3)).into_iter().enumerate();
     lines.map(|(i, l)| vec![plain(if i == 0 { " " } else { "   " }), cell(l, Tone::Strong)]).collect()
 }
@@ -218,13 +224,16 @@ fn equal(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         return;
     };
     let Told { compared, differing, .. } = room;
-    let tone = if *differing > 0 { Tone::Bad } else { Tone::Plain };
-    out.push(vec![
-        label("equal"),
-        plain(format!("{age}   ")),
-        cell(format!("{} written since and compared, ", counted(*compared, "row")), Tone::Dim),
-        cell(format!("{differing} differ"), tone),
-    ]);
+    let mut line = vec![label("equal"), plain(format!("{age}   "))];
+    // No attempt has come so far: of what is written meanwhile nothing is known.
+    if *compared == 0 && *differing == 0 && room.held_ms.is_none() {
+        line.push(cell("nothing written since was compared yet", Tone::Dim));
+    } else {
+        let tone = if *differing > 0 { Tone::Bad } else { Tone::Plain };
+        line.push(cell(format!("{} written since and compared, ", counted(*compared, "row")), Tone::Dim));
+        line.push(cell(differ(*differing, &count(*differing)), tone));
+    }
+    out.push(line);
 }
 
 /// Each twin: where it stands, whether it is equal.
@@ -281,6 +290,11 @@ fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         n => (format!("on {n} of {} twins", pairs.len()), Tone::Warn),
     };
     labelled(out, width, "write marker", &text, known(tone));
+}
+
+/// `1 row differs`, `2 rows differ`.
+fn differ(n: u64, what: &str) -> String {
+    format!("{what} {}", if n == 1 { "differs" } else { "differ" })
 }
 
 /// Only of a twin that is switched is it expected to be at work.
@@ -359,7 +373,7 @@ pub fn light_words(app: &App, light: &Light) -> (String, Tone) {
             (format!("lossless: yes, 0 rows at risk, equal {}", ago(*at, now)), Tone::Good)
         }
         Light::Lossy(n, at) => {
-            (format!("lossy: {} differ, compared {}", counted(*n, "row"), ago(*at, now)), Tone::Bad)
+            (format!("lossy: {}, compared {}", differ(*n, &counted(*n, "row")), ago(*at, now)), Tone::Bad)
         }
         Light::Away(away) => {
             let since = away.since.map(|at| format!(", {}", ago(at, app.server_now()))).unwrap_or_default();
