@@ -4,6 +4,7 @@ use midwatch::engine::journal::Outcome;
 use midwatch::engine::progress::{Phase, Room};
 use midwatch::engine::room::{Reverse, RoomFacts};
 use midwatch::engine::twin::{Away, Standing};
+use midwatch::tui::msg::Effect;
 
 use crate::fake::{key, keys, start};
 use crate::pictures::draw;
@@ -113,4 +114,21 @@ fn only_what_is_done_is_said_while_it_waits() {
     assert!(draw(&app, SMALL).contains("PREPARE"), "{}", draw(&app, SMALL));
     let lossy = draw(&in_room(SMALL, 1, crate::room::switched()), SMALL);
     assert!(lossy.contains("lossy: 1 row differs"), "{lossy}");
+}
+
+#[test]
+fn marked_twins_are_the_set_of_the_room() {
+    let mut app = looked(SMALL, 0, Standing::Before);
+    let effects = keys(&mut app, &["3", "space", "space", "s"]);
+    assert_eq!(effects.last(), Some(&Effect::Room("revenues,expenses".into())));
+    let mut set = room_of(Standing::Before, Reverse::Missing);
+    set.name = "revenues,expenses".into();
+    set.twins.truncate(2);
+    seen(&mut app, set);
+    picture("room-marked", &app, SMALL);
+    assert_eq!(asked(&key(&mut app, "d")), ("switchover".into(), "revenues,expenses".into()));
+    // All of them are the set that has a name.
+    let mut app = looked(SMALL, 0, Standing::Before);
+    let effects = keys(&mut app, &["3", "*", "s"]);
+    assert_eq!(effects.last(), Some(&Effect::Room("all".into())));
 }

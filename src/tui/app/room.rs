@@ -15,6 +15,7 @@ use crate::engine::switch::{Blocker, Swap};
 use crate::engine::twin::Standing;
 use crate::tui::doc::room::light_words;
 use crate::tui::keymap::Action;
+use crate::tui::list::List;
 use crate::tui::msg::{Effect, Failure};
 
 /// Looked at so often.
@@ -202,7 +203,7 @@ impl App {
         self.twins().is_empty().then(|| "the profile declares no twin that could be switched over".into())
     }
 
-    /// Opens the room of all twins; a switch of ours that goes on is the room.
+    /// Opens the room of the marked twins, else of all; a switch of ours that goes on is the room.
     pub(super) fn open_room(&mut self) -> Vec<Effect> {
         if let Some(run) = self.run_going().filter(|r| r.is_switch()) {
             let number = run.number().unwrap_or_default().to_owned();
@@ -211,12 +212,24 @@ impl App {
         let list = self.list();
         let known = |id: &CheckId| self.twins().contains(&id.name.as_str());
         let twin = self.check_in(&list).filter(known);
-        let name = match self.twins().as_slice() {
+        let name = self.marked_set(&list).unwrap_or_else(|| match self.twins().as_slice() {
             [one] => (*one).to_owned(),
             _ => ALL.to_owned(),
-        };
+        });
         self.push(View::Room(RoomView { name, twin }));
         self.poll_room()
+    }
+
+    /// The marked twins as one set, where they are not all.
+    fn marked_set(&self, list: &List) -> Option<String> {
+        if self.level().state.marks.is_empty() {
+            return None;
+        }
+        let chosen = self.twins_chosen(list);
+        let mut twins = self.twins();
+        let all = twins.len();
+        twins.retain(|t| chosen.iter().any(|id| id.name == *t));
+        (!twins.is_empty() && twins.len() < all).then(|| twins.join(","))
     }
 
     /// `w`: only the twin it was opened from, or all of them.
