@@ -132,3 +132,24 @@ fn marked_twins_are_the_set_of_the_room() {
     let effects = keys(&mut app, &["3", "*", "s"]);
     assert_eq!(effects.last(), Some(&Effect::Room("all".into())));
 }
+
+#[test]
+fn a_set_that_others_are_switching_is_not_called_ready() {
+    let mut told = told(Outcome::Running, Some("prepare/expenses"));
+    (told.record.name, told.record.live, told.record.ended_at) = ("expenses".into(), true, None);
+    let facts = RoomFacts { last: Some(told), ..room_of(Standing::Before, Reverse::Idle) };
+    for size in [SMALL, LARGE] {
+        picture("room-elsewhere", &in_room(size, 0, facts.clone()), size);
+    }
+    let mut app = in_room(SMALL, 0, facts.clone());
+    for verb in ["d", "z"] {
+        assert_eq!(key(&mut app, verb), []);
+        let said = "run 17 (switchover expenses) is going on, by dana@ops1, at prepare/expenses";
+        assert!(notice(&app).contains(said), "{}", notice(&app));
+    }
+    // Over: it counts no longer.
+    let mut over = facts;
+    over.last.as_mut().unwrap().record.live = false;
+    seen(&mut app, over);
+    assert_eq!(asked(&key(&mut app, "d")), ("switchover".into(), "all".into()));
+}

@@ -10,7 +10,7 @@ use crate::engine::operation::{ALL, Offer, Params};
 use crate::engine::plan::{Action as Step, Plan};
 use crate::engine::progress::Wish;
 use crate::engine::report::CheckId;
-use crate::engine::room::RoomFacts;
+use crate::engine::room::{RoomFacts, RoomRun};
 use crate::engine::switch::{Blocker, Swap};
 use crate::engine::twin::Standing;
 use crate::tui::doc::room::light_words;
@@ -243,6 +243,13 @@ impl App {
         self.poll_room()
     }
 
+    /// A switch of these twins, or its way back, that others are at.
+    pub fn run_elsewhere(&self) -> Option<&RoomRun> {
+        let (facts, _) = self.room_facts()?;
+        let ours = self.run_going().and_then(OurRun::number);
+        facts.last.as_ref().filter(|r| r.record.live && ours != Some(r.record.id.as_str()))
+    }
+
     /// Does one of the room's twins stand so? `None`: not known.
     fn stands(&self, standing: Standing) -> Option<bool> {
         let (facts, _) = self.room_facts()?;
@@ -283,6 +290,11 @@ impl App {
     fn why_not_planned(&self, verb: &str) -> Option<String> {
         if let Some(run) = self.run_in_room().filter(|r| r.done.is_none()) {
             return Some(format!("it is going on ({})", run.title));
+        }
+        if let Some(run) = self.run_elsewhere() {
+            let (r, at) = (&run.record, run.stage.as_deref().unwrap_or("its end"));
+            let title = super::run::title_of(r);
+            return Some(format!("run {} ({title}) is going on, by {}, at {at}: l shows it", r.id, r.by()));
         }
         let Some(offer) = self.room_offer(verb) else { return Some(format!("there is no {verb} here")) };
         if let Some(why) = offer.disabled {
