@@ -1,12 +1,13 @@
 //! The room where its twins do not all stand alike, or where others are at work.
 
-use midwatch::engine::journal::Outcome;
+use midwatch::engine::journal::{Outcome, RunRecord};
 use midwatch::engine::progress::{Phase, Room};
 use midwatch::engine::room::{Reverse, RoomFacts};
 use midwatch::engine::twin::{Away, Standing};
 use midwatch::tui::msg::Effect;
 
 use crate::fake::{key, keys, start};
+use crate::made::journal;
 use crate::pictures::draw;
 use crate::room::{
     LARGE, SMALL, asked, begun, in_room, looked, moment, notice, parity, room_of, seen, told, twin, waiting,
@@ -152,4 +153,24 @@ fn a_set_that_others_are_switching_is_not_called_ready() {
     over.last.as_mut().unwrap().record.live = false;
     seen(&mut app, over);
     assert_eq!(asked(&key(&mut app, "d")), ("switchover".into(), "all".into()));
+}
+
+#[test]
+fn a_rehearsal_offers_no_way_back() {
+    let rehearsal = |operation: &str| RunRecord {
+        operation: operation.into(),
+        reversible: "full".into(),
+        ..told(Outcome::Applied, None).record
+    };
+    for (operation, offered) in [("rehearse", false), ("switchover", true)] {
+        let mut app = looked(SMALL, 0, Standing::Before);
+        app.journal.offered = true;
+        app.update(journal(vec![rehearsal(operation)]));
+        key(&mut app, "6");
+        // The line of keys has it always, the run's own line where it is offered.
+        let said = draw(&app, SMALL).matches("z undo").count();
+        assert_eq!(said, 1 + usize::from(offered), "{}", draw(&app, SMALL));
+        assert_eq!(key(&mut app, "z").is_empty(), !offered);
+        assert_eq!(notice(&app).contains("a copy only"), !offered, "{}", notice(&app));
+    }
 }
