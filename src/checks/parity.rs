@@ -26,7 +26,6 @@ pub use facts::{Facts, Partition, Reading, SelfTest, Sequence, Sums, Trigger};
 use crate::engine::ident::Relation;
 use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
-use crate::engine::twin::Standing;
 use crate::engine::{Check, CheckId, CheckSpec, Cx, Error, Report, Result};
 
 pub(super) struct Parity;
@@ -59,7 +58,7 @@ impl Check for Parity {
                 return Ok(if cx.self_test { self_test::add_to(cx, id, twin, report).await } else { report });
             }
             match cx.profile.partitioned.iter().find(|p| plain(p) == id.name) {
-                Some(table) => compare::alone(cx, id, table, Standing::Before).await,
+                Some(table) => compare::alone(cx, id, table, None).await,
                 None => Err(Error::usage(format!("no twin {}", id.name))),
             }
         })

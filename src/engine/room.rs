@@ -10,7 +10,7 @@ use super::ports::{Param, ReadOptions, ReadTx};
 use super::profile::Twin;
 use super::switch::{BLOCKERS, Blocker, Dumped};
 use super::twin::mirror::REVERSE;
-use super::twin::{Standing, retired_name, standing};
+use super::twin::{Away, Standing, away, retired_name, standing};
 use super::{Engine, Error, Result};
 
 /// A transaction that has held a table for less is no obstacle: it is over before anybody has read its name.
@@ -54,6 +54,8 @@ pub struct TwinNow {
     pub reverse: Reverse,
     /// Every write on both sides is marked.
     pub marked: bool,
+    /// Where the retired table is once it was cleaned up; absent when it is gone.
+    pub away: Option<Away>,
 }
 
 /// The triggers that write back what is written into the partitioned table.
@@ -148,7 +150,11 @@ impl Engine {
         for twin in &twins {
             let standing = standing(&mut *tx, twin).await?;
             let (legacy, partitioned) = sides(twin, standing);
-            out.twins.push(now(&mut *tx, twin, standing, (legacy.as_ref(), &partitioned)).await?);
+            let mut now = now(&mut *tx, twin, standing, (legacy.as_ref(), &partitioned)).await?;
+            if standing == Standing::Cleaned {
+                now.away = away::away(&*self.facts, twin).await?;
+            }
+            out.twins.push(now);
             tables.extend(legacy.into_iter().chain([partitioned]));
         }
         let params = [Param::Texts(tables), Param::Int(PATIENCE_MS)];
@@ -216,7 +222,7 @@ async fn now(
         (.., Some(true)) => Reverse::On,
         _ => Reverse::Idle,
     };
-    Ok(TwinNow { name: twin.name().to_owned(), standing, reverse, marked: t.marks >= 2 })
+    Ok(TwinNow { name: twin.name().to_owned(), standing, reverse, marked: t.marks >= 2, away: None })
 }
 
 fn room_run(run: journal::Swapping, events: &[Event]) -> RoomRun {

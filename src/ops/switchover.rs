@@ -78,10 +78,7 @@ impl Operation for Switchover {
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let asked = stages::Asked::of(params)?;
     let couples = Couple::all(cx, name).await?;
-    if let Some(done) = couples.iter().find(|c| c.standing != Standing::Before) {
-        let what = format!("{} is switched over already", done.twin.name());
-        return Err(Error::new(Class::Refused, what).hint("midwatch plan rollback takes it back"));
-    }
+    untouched(&couples)?;
     let accepted = Accepted::of(params.get("accept"));
     let switch = Switch::of(cx, &couples).await?;
     let mut preflight = Vec::new();
@@ -151,6 +148,25 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         count: couples.len() as u64,
         undoes: None,
     })
+}
+
+/// None of them is switched yet; else what is left to be switched, and how.
+fn untouched(couples: &[Couple<'_>]) -> Result<()> {
+    let names = |before: bool| -> Vec<&str> {
+        let such = couples.iter().filter(|c| (c.standing == Standing::Before) == before);
+        such.map(|c| c.twin.name()).collect()
+    };
+    let (rest, done) = (names(true), names(false));
+    if done.is_empty() {
+        return Ok(());
+    }
+    let verb = if done.len() == 1 { "is" } else { "are" };
+    let back = format!("midwatch plan rollback {} takes back what is switched", done.join(","));
+    let hint = match rest.is_empty() {
+        true => back,
+        false => format!("midwatch plan switchover {} switches the rest; {back}", rest.join(",")),
+    };
+    Err(Error::new(Class::Refused, format!("{} {verb} switched over already", done.join(", "))).hint(hint))
 }
 
 /// Is everything marked that is written?

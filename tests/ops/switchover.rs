@@ -65,6 +65,20 @@ async fn the_demo_is_mended_switched_over_written_to_and_taken_back() {
     }
 }
 
+#[tokio::test]
+async fn of_a_set_switched_in_part_the_rest_can_follow() {
+    let world = ready().await;
+    done(&world, &["switchover", "expenses", "--set", "monitor=0", "--set", "backup=skip"]);
+    let (code, value) = world.json(&["plan", "switchover"]);
+    assert_eq!((code, value["error"]["message"].as_str()), (3, Some("expenses is switched over already")));
+    let hint = value["error"]["hint"].as_str().unwrap();
+    let rest = "daily_cash_balances,revenues";
+    assert!(hint.contains(&format!("midwatch plan switchover {rest} switches the rest")), "{hint}");
+    assert!(hint.contains("midwatch plan rollback expenses"), "{hint}");
+    done(&world, &["switchover", rest, "--set", "monitor=0", "--set", "backup=skip"]);
+    assert!(!kinds(&world).await.contains("partitioned=p"), "{}", kinds(&world).await);
+}
+
 /// What applications do, whichever table has the name.
 async fn write(world: &World) {
     world
@@ -139,6 +153,18 @@ async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
     let plan = world.plan("c.json", &accept);
     assert_eq!((blocking(&plan), plan["reversible"].as_str()), (vec![], Some("lossy")));
     let away = world.applied("c.json", &plan);
+    let way_back = format!("midwatch undo {} brings it back", away["id"].as_str().unwrap());
+    let (_, value) = world.json(&["check", "parity/revenues"]);
+    let check = &value["checks"][0];
+    assert_eq!(
+        (&check["facts"]["standing"], &check["facts"]["away"]["run"]),
+        (&"cleaned".into(), &away["id"])
+    );
+    assert!(check["summary"].as_str().unwrap().contains(&way_back), "{check:#}");
+    let (code, value) = world.json(&["plan", "rollback", "revenues"]);
+    assert_eq!(code, 3);
+    assert!(value.to_string().contains("put away as revenues_to_drop since"), "{value:#}");
+    assert!(value.to_string().contains(&way_back), "{value:#}");
     world.sql("update revenues set amount_cents = 1 where id = 5; insert into revenue_deletion_requests (revenue_id, requested_by_user_id) values (5, 1)").await;
     let why = refused(&world, &["cleanup"]);
     assert!(why.contains("put away by run") && why.contains("24 h are asked for"), "{why}");
@@ -181,8 +207,9 @@ async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
     assert_eq!((blocking(&plan), plan["reversible"].as_str()), (vec![], Some("no")));
     world.applied("d.json", &plan);
     assert_eq!(world.value("select count(*)::text from pg_class where relname like '%_to_drop' or relname like '%_legacy'").await, "0");
-    assert!(refused(&world, &["rollback", "revenues"]).contains("cleaned up"));
+    assert!(refused(&world, &["rollback", "revenues"]).contains("the legacy table is gone"));
     let (_, value) = world.json(&["check", "parity/revenues"]);
+    assert!(value["checks"][0]["facts"]["away"].is_null(), "{value:#}");
     assert_eq!(value["checks"][0]["facts"]["standing"], "cleaned");
 }
 

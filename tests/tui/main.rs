@@ -15,6 +15,7 @@ mod real;
 mod real_looks;
 mod real_room;
 mod room;
+mod room_parts;
 mod runs;
 mod sight;
 #[path = "../../examples/screens/svg.rs"]

@@ -19,12 +19,12 @@ use crate::fake::{failure, id, key, keys, later, offer, report, session, start, 
 use crate::made::{detail, done, journal, plan as some_plan, progress, reviewed, run};
 use crate::pictures::draw;
 
-const SMALL: (u16, u16) = (80, 24);
-const LARGE: (u16, u16) = (160, 45);
-const TWINS: [&str; 3] = ["revenues", "expenses", "daily_cash_balances"];
+pub(crate) const SMALL: (u16, u16) = (80, 24);
+pub(crate) const LARGE: (u16, u16) = (160, 45);
+pub(crate) const TWINS: [&str; 3] = ["revenues", "expenses", "daily_cash_balances"];
 const PHRASE: &str = "switchover hospitality 3 a3f9";
 
-fn hospitality() -> Session {
+pub(crate) fn hospitality() -> Session {
     let mut out = session();
     out.target.name = "hospitality".into();
     out.profile = "hospitality".into();
@@ -43,7 +43,7 @@ fn hospitality() -> Session {
 }
 
 /// A twin's report: these many rows differ.
-fn parity(twin: &str, differ: u64, standing: Standing) -> Report {
+pub(crate) fn parity(twin: &str, differ: u64, standing: Standing) -> Report {
     let check = id("parity", twin);
     let finding = || Finding {
         id: format!("parity/{twin}/different"),
@@ -60,16 +60,17 @@ fn parity(twin: &str, differ: u64, standing: Standing) -> Report {
     out
 }
 
-fn twin(name: &str, standing: Standing, reverse: Reverse) -> TwinNow {
+pub(crate) fn twin(name: &str, standing: Standing, reverse: Reverse) -> TwinNow {
     TwinNow {
         name: name.into(),
         standing,
         reverse,
         marked: standing != Standing::Before || reverse == Reverse::Idle,
+        away: None,
     }
 }
 
-fn room_of(standing: Standing, reverse: Reverse) -> RoomFacts {
+pub(crate) fn room_of(standing: Standing, reverse: Reverse) -> RoomFacts {
     RoomFacts {
         name: "all".into(),
         twins: TWINS.iter().map(|t| twin(t, standing, reverse)).collect(),
@@ -84,12 +85,12 @@ pub(crate) fn facts() -> RoomFacts {
 }
 
 /// Switched by run 17.
-fn switched() -> RoomFacts {
+pub(crate) fn switched() -> RoomFacts {
     let told = told(Outcome::Applied, None);
     RoomFacts { last: Some(told.clone()), switched: Some(told), ..room_of(Standing::Switched, Reverse::On) }
 }
 
-fn record(outcome: Outcome) -> RunRecord {
+pub(crate) fn record(outcome: Outcome) -> RunRecord {
     RunRecord {
         operation: "switchover".into(),
         name: "all".into(),
@@ -102,7 +103,7 @@ fn record(outcome: Outcome) -> RunRecord {
     }
 }
 
-fn told(outcome: Outcome, stage: Option<&str>) -> RoomRun {
+pub(crate) fn told(outcome: Outcome, stage: Option<&str>) -> RoomRun {
     RoomRun {
         record: record(outcome),
         stage: stage.map(str::to_owned),
@@ -119,7 +120,7 @@ fn told(outcome: Outcome, stage: Option<&str>) -> RoomRun {
     }
 }
 
-const STEPS: [&str; 10] = [
+pub(crate) const STEPS: [&str; 10] = [
     "pre-flight",
     "backup",
     "post-backup",
@@ -132,7 +133,7 @@ const STEPS: [&str; 10] = [
     "done",
 ];
 
-fn blocker() -> Blocker {
+pub(crate) fn blocker() -> Blocker {
     Blocker {
         pid: 4711,
         role: "report_ro".into(),
@@ -164,7 +165,7 @@ fn writer() -> Blocker {
     }
 }
 
-fn swap() -> Swap {
+pub(crate) fn swap() -> Swap {
     let tables = TWINS.iter().map(|t| format!("public.{t}"));
     Swap {
         twins: 3,
@@ -178,7 +179,7 @@ fn swap() -> Swap {
     }
 }
 
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     let step = |step_id: &str| {
         let action = match step_id {
             "backup" => Action::Dump(Dump { tables: vec![], verify: true }),
@@ -214,7 +215,7 @@ fn plan() -> Plan {
 }
 
 /// Connected, its twins looked at.
-fn looked(size: (u16, u16), differ: u64, standing: Standing) -> App {
+pub(crate) fn looked(size: (u16, u16), differ: u64, standing: Standing) -> App {
     let mut app = crate::fake::app(size);
     app.start();
     app.update(Msg::Connected(Box::new(hospitality())));
@@ -225,13 +226,13 @@ fn looked(size: (u16, u16), differ: u64, standing: Standing) -> App {
     app
 }
 
-fn seen(app: &mut App, facts: RoomFacts) {
+pub(crate) fn seen(app: &mut App, facts: RoomFacts) {
     let name = facts.name.clone();
     app.update(Msg::Room { name, result: Ok(Box::new(facts)) });
 }
 
 /// The room, looked at.
-fn in_room(size: (u16, u16), differ: u64, facts: RoomFacts) -> App {
+pub(crate) fn in_room(size: (u16, u16), differ: u64, facts: RoomFacts) -> App {
     let standing = facts.twins[0].standing;
     let mut app = looked(size, differ, standing);
     let effects = keys(&mut app, &["3", "s"]);
@@ -241,7 +242,7 @@ fn in_room(size: (u16, u16), differ: u64, facts: RoomFacts) -> App {
 }
 
 /// Our switchover, just begun.
-fn begun(size: (u16, u16)) -> App {
+pub(crate) fn begun(size: (u16, u16)) -> App {
     let mut app = in_room(size, 0, facts());
     let effects = key(&mut app, "d");
     let Some(Effect::Plan { slot, .. }) = effects.last() else { panic!("{effects:?}") };
@@ -253,7 +254,7 @@ fn begun(size: (u16, u16)) -> App {
     app
 }
 
-fn moment(stage: &str, phase: Phase, room: Room) -> Msg {
+pub(crate) fn moment(stage: &str, phase: Phase, room: Room) -> Msg {
     let millis = later(10).timestamp_millis();
     let room = Room { budget_ms: Some(250), equal_at: Some(millis - 2_000), ..room };
     Msg::Progress(Box::new(Progress {
@@ -269,7 +270,7 @@ fn moment(stage: &str, phase: Phase, room: Room) -> Msg {
 }
 
 /// Our switchover, with this in its way, ten seconds later.
-fn waiting(size: (u16, u16), blockers: Vec<Blocker>, room: Room) -> App {
+pub(crate) fn waiting(size: (u16, u16), blockers: Vec<Blocker>, room: Room) -> App {
     let mut app = begun(size);
     app.update(Msg::Tick(later(10)));
     let looked_at = Some(later(9).timestamp_millis());
@@ -286,11 +287,11 @@ fn waiting(size: (u16, u16), blockers: Vec<Blocker>, room: Room) -> App {
     app
 }
 
-fn notice(app: &App) -> String {
+pub(crate) fn notice(app: &App) -> String {
     app.notice.as_ref().map(|n| n.text.clone()).unwrap_or_default()
 }
 
-fn asked(effects: &[Effect]) -> (String, String) {
+pub(crate) fn asked(effects: &[Effect]) -> (String, String) {
     let Some(Effect::Plan { request, .. }) = effects.last() else { panic!("{effects:?}") };
     let Request::Operation { verb, name, .. } = &**request else { panic!("{request:?}") };
     (verb.clone(), name.clone().unwrap_or_default())
@@ -417,7 +418,7 @@ fn the_newer_look_tells_who_is_in_the_way() {
     assert_eq!(app.blockers().0, [writer()]);
 }
 
-fn picture(name: &str, app: &App, size: (u16, u16)) {
+pub(crate) fn picture(name: &str, app: &App, size: (u16, u16)) {
     insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), draw(app, size));
 }
 

@@ -16,7 +16,7 @@ use crate::engine::ports::ReadTx;
 use crate::engine::profile::Twin;
 use crate::engine::twin::catalog::{self, Columns, SequenceRow};
 use crate::engine::twin::partitions::{self, Layout, Mapping};
-use crate::engine::twin::{Pair, Standing, pair as find_pair};
+use crate::engine::twin::{Pair, Standing, away, pair as find_pair};
 use crate::engine::{CheckId, CheckNews, Cx, Error, Report, Result};
 
 /// Rows that are read before it is looked whether the snapshot is too old, about.
@@ -33,7 +33,7 @@ pub(super) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Repor
     let pair = find_pair(&mut *tx, twin).await?;
     let Some(legacy) = &pair.legacy else {
         drop(tx);
-        return alone(cx, id, &twin.legacy, Standing::Cleaned).await;
+        return alone(cx, id, &twin.legacy, Some(twin)).await;
     };
     // A key that only one side has names no row on both: what is left is counts and digests.
     let keyless = || Columns::of(legacy, &pair.partitioned, &[]);
@@ -380,8 +380,9 @@ fn sequences(rows: &[SequenceRow], tally: &Tally) -> Vec<Sequence> {
         .collect()
 }
 
-/// A partitioned table of its own: what can be said without knowing what it should hold.
-pub(super) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, standing: Standing) -> Result<Report> {
+/// A partitioned table of its own: what can be said without knowing what it should hold. `cleaned`: the twin that it
+/// was once.
+pub(super) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, cleaned: Option<&Twin>) -> Result<Report> {
     let (mut tx, source) = Source::hold(cx).await?;
     let partitioned = catalog::table(&mut *tx, table).await?;
     let layout: Layout = partitions::layout(&mut *tx, &partitioned).await?;
@@ -401,11 +402,15 @@ pub(super) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, standing: Stan
     pass::read(&mut *tx, &source, &plan, &Piece::all("true".into()), &mut tally).await?;
     let mut facts = facts(&plan, &tally);
     facts.snapshot = source.taken().name.clone();
-    let without = match standing {
-        Standing::Cleaned => "the legacy table is gone",
-        Standing::Before | Standing::Switched => "no legacy table is declared",
-    };
-    facts.standing = standing;
+    let mut without = "no legacy table is declared".to_owned();
+    if let Some(twin) = cleaned {
+        facts.standing = Standing::Cleaned;
+        facts.away = away::away(cx.facts, twin).await?;
+        without = match &facts.away {
+            Some(away) => format!("the legacy table is put away as {}; {}", away.table, away.way_back()),
+            None => "the legacy table is gone".into(),
+        };
+    }
     facts.compared = format!("row counts only: {without}");
     let coverage = layout.coverage(&mut *tx).await?;
     let found = findings::of(id, &facts, &columns, &layout, &coverage, rows::Samples::default());

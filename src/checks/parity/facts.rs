@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::twin::Standing;
+use crate::engine::twin::{Away, Standing};
 
 /// A partition of the twin and the legacy rows that belong there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +124,9 @@ pub struct Facts {
     /// Who answers to the legacy table's name.
     #[serde(default)]
     pub standing: Standing,
+    /// Where the retired table is once it was cleaned up; absent when it is gone.
+    #[serde(default)]
+    pub away: Option<Away>,
     /// The snapshot that everything was compared in.
     pub snapshot: Option<String>,
     /// What was compared, in words.

@@ -2,6 +2,7 @@
 //!
 //! Checks look at the pair, operations change it; neither knows the other, both know this.
 
+pub(crate) mod away;
 pub(crate) mod catalog;
 pub(crate) mod coming;
 pub(crate) mod digest;
@@ -18,6 +19,7 @@ use super::ident::Relation;
 use super::ports::{Param, ReadTx};
 use super::profile::Twin;
 use super::{Error, Result};
+pub use away::Away;
 use catalog::Table;
 
 /// Who answers to the legacy table's name.
@@ -29,7 +31,7 @@ pub enum Standing {
     Before,
     /// The partitioned table; the legacy table is kept, retired, under another name.
     Switched,
-    /// The partitioned table; the legacy table is gone.
+    /// The partitioned table; the legacy table is put away to be dropped, or gone.
     Cleaned,
 }
 

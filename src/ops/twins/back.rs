@@ -1,5 +1,7 @@
 //! The way back of a switchover: the very statements that its plan kept for it, after both sides were compared.
 
+use chrono::SecondsFormat;
+
 use super::carry::{Belongings, Carried, Names};
 use super::firing::{Sides, fire};
 use super::ready::Accepted;
@@ -16,7 +18,7 @@ use crate::engine::profile::Twin;
 use crate::engine::tables::Table;
 use crate::engine::twin::mirror::reverse_taken;
 use crate::engine::twin::triggers::Triggers;
-use crate::engine::twin::{Standing, marker, standing};
+use crate::engine::twin::{Standing, away, marker, standing};
 use crate::engine::{Class, Error, Result};
 
 /// The run that switched these twins.
@@ -31,8 +33,8 @@ pub(in crate::ops) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<R
                 return Err(refused(format!("{} is not switched over", twin.name())));
             }
             Standing::Cleaned => {
-                return Err(refused(format!("{} was cleaned up: the legacy table is gone", twin.name()))
-                    .hint("only its backup brings it back"));
+                drop(tx);
+                return Err(cleaned(cx, twin).await?);
             }
         }
     }
@@ -56,6 +58,18 @@ pub(in crate::ops) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<R
 
 fn refused(what: String) -> Error {
     Error::new(Class::Refused, what)
+}
+
+/// Why a twin that was cleaned up is not swapped back, and what can be done.
+async fn cleaned(cx: &PlanCx<'_>, twin: &Twin) -> Result<Error> {
+    let name = twin.name();
+    let Some(away) = away::away(cx.cx.facts, twin).await? else {
+        return Ok(refused(format!("{name} was cleaned up: the legacy table is gone"))
+            .hint("only its backup brings it back"));
+    };
+    let since = away.since.map(|at| format!(" since {}", at.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    let what = format!("{name} was cleaned up: the legacy table is put away as {}", away.table);
+    Ok(refused(format!("{what}{}", since.unwrap_or_default())).hint(away.way_back()))
 }
 
 /// The view that answers to the twin's old name.

@@ -190,6 +190,9 @@ impl App {
         if let Some(by) = run.undone_by.as_ref().filter(whole) {
             return Some(format!("run {by} has taken it back"));
         }
+        if run.operation == "rehearse" {
+            return Some("a rehearsal changes a copy only: there is nothing to take back".into());
+        }
         if run.reversible == "no" {
             return Some(format!("it cannot be taken back: {}", run.undo));
         }

@@ -139,7 +139,7 @@ impl Watch {
 
 impl App {
     /// The marked twins, or the one under the cursor.
-    fn twins_chosen(&self, list: &List) -> Vec<CheckId> {
+    pub(super) fn twins_chosen(&self, list: &List) -> Vec<CheckId> {
         let marks = &self.level().state.marks;
         let at_pane = matches!(self.level().view, View::Pane) && !marks.is_empty();
         if !at_pane {

@@ -6,7 +6,7 @@ use super::{App, Watch};
 use crate::checks::ParityFacts;
 use crate::engine::report::CheckId;
 use crate::engine::room::{Reverse, RoomFacts};
-use crate::engine::twin::{Standing, about_rows};
+use crate::engine::twin::{Away, Standing, about_rows};
 use crate::engine::{Report, Severity};
 
 /// One twin, or all of a set at its worst.
@@ -31,6 +31,8 @@ pub enum Light {
     Lossy(u64, DateTime<Utc>),
     /// What is written now is not kept on the other side.
     Leaking(String),
+    /// The retired table is put away: only undoing that brings it back.
+    Away(Away),
     /// It cannot be taken back at all.
     Impossible(String),
     /// Not known.
@@ -42,13 +44,21 @@ impl Light {
     fn rank(&self) -> u8 {
         match self {
             Self::Impossible(_) => 0,
-            Self::Lossy(..) => 1,
-            Self::Leaking(_) => 2,
-            Self::Unknown(_) => 3,
-            Self::Lossless(_) => 4,
-            Self::Before => 5,
+            Self::Away(_) => 1,
+            Self::Lossy(..) => 2,
+            Self::Leaking(_) => 3,
+            Self::Unknown(_) => 4,
+            Self::Lossless(_) => 5,
+            Self::Before => 6,
         }
     }
+}
+
+/// What is left of a table that was dropped.
+const GONE: &str = "the legacy table is gone: only its backup brings it back";
+
+fn said_of(away: &Away) -> String {
+    format!("put away as {}; {}", away.table, away.way_back())
 }
 
 /// The facts of a parity report.
@@ -136,7 +146,7 @@ impl App {
 
     /// Why the switchover of the room shown is not planned: what is unknown its plan looks at itself.
     pub(super) fn why_not_ready(&self) -> Option<String> {
-        match self.readiness_of(&self.room_name()?) {
+        match self.readiness_of(&self.room_set("switchover")?) {
             Readiness::Not(why) => Some(format!("not ready: {}", why.join("; "))),
             Readiness::Ready(_) | Readiness::Unknown(_) => None,
         }
@@ -161,15 +171,22 @@ impl App {
                     _ => None,
                 }
             }
-            "rollback" if find(&[Standing::Cleaned]).is_some() => {
-                Some("the legacy table is gone: only its backup brings it back".into())
-            }
+            "rollback" if find(&[Standing::Cleaned]).is_some() => find(&[Standing::Cleaned])
+                .map(|twin| self.away_of(twin, None).map_or(GONE.into(), |away| said_of(&away))),
             "rollback" | "cleanup"
                 if !twins.is_empty() && find(&[Standing::Switched, Standing::Cleaned]).is_none() =>
             {
                 Some(format!("{} is not switched over", twins.first().map_or(name, |(t, _)| *t)))
             }
             _ => None,
+        }
+    }
+
+    /// Where the retired table of a twin is that was cleaned up, while it is still there.
+    fn away_of(&self, twin: &str, seen: Option<&RoomFacts>) -> Option<Away> {
+        match seen.and_then(|f| f.twins.iter().find(|t| t.name == twin)) {
+            Some(now) => now.away.clone(),
+            None => self.parity_watch(twin).and_then(|w| parity_facts(w.report.as_ref()?))?.away,
         }
     }
 
@@ -182,7 +199,7 @@ impl App {
             None => return Light::Unknown("not looked at yet".into()),
             Some(Standing::Before) => return Light::Before,
             Some(Standing::Cleaned) => {
-                return Light::Impossible("the legacy table is gone: only its backup brings it back".into());
+                return self.away_of(twin, seen).map_or(Light::Impossible(GONE.into()), Light::Away);
             }
             Some(Standing::Switched) => {}
         }

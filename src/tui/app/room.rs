@@ -10,10 +10,12 @@ use crate::engine::operation::{ALL, Offer, Params};
 use crate::engine::plan::{Action as Step, Plan};
 use crate::engine::progress::Wish;
 use crate::engine::report::CheckId;
-use crate::engine::room::RoomFacts;
+use crate::engine::room::{RoomFacts, RoomRun};
 use crate::engine::switch::{Blocker, Swap};
 use crate::engine::twin::Standing;
+use crate::tui::doc::room::light_words;
 use crate::tui::keymap::Action;
+use crate::tui::list::List;
 use crate::tui::msg::{Effect, Failure};
 
 /// Looked at so often.
@@ -201,7 +203,7 @@ impl App {
         self.twins().is_empty().then(|| "the profile declares no twin that could be switched over".into())
     }
 
-    /// Opens the room of all twins; a switch of ours that goes on is the room.
+    /// Opens the room of the marked twins, else of all; a switch of ours that goes on is the room.
     pub(super) fn open_room(&mut self) -> Vec<Effect> {
         if let Some(run) = self.run_going().filter(|r| r.is_switch()) {
             let number = run.number().unwrap_or_default().to_owned();
@@ -210,12 +212,24 @@ impl App {
         let list = self.list();
         let known = |id: &CheckId| self.twins().contains(&id.name.as_str());
         let twin = self.check_in(&list).filter(known);
-        let name = match self.twins().as_slice() {
+        let name = self.marked_set(&list).unwrap_or_else(|| match self.twins().as_slice() {
             [one] => (*one).to_owned(),
             _ => ALL.to_owned(),
-        };
+        });
         self.push(View::Room(RoomView { name, twin }));
         self.poll_room()
+    }
+
+    /// The marked twins as one set, where they are not all.
+    fn marked_set(&self, list: &List) -> Option<String> {
+        if self.level().state.marks.is_empty() {
+            return None;
+        }
+        let chosen = self.twins_chosen(list);
+        let mut twins = self.twins();
+        let all = twins.len();
+        twins.retain(|t| chosen.iter().any(|id| id.name == *t));
+        (!twins.is_empty() && twins.len() < all).then(|| twins.join(","))
     }
 
     /// `w`: only the twin it was opened from, or all of them.
@@ -229,20 +243,39 @@ impl App {
         self.poll_room()
     }
 
-    /// Are these twins switched? `None`: not known. Some of them are not all of them.
-    fn switched(&self) -> Option<bool> {
+    /// A switch of these twins, or its way back, that others are at.
+    pub fn run_elsewhere(&self) -> Option<&RoomRun> {
         let (facts, _) = self.room_facts()?;
-        Some(facts.twins.iter().any(|t| t.standing == Standing::Switched))
+        let ours = self.run_going().and_then(OurRun::number);
+        facts.last.as_ref().filter(|r| r.record.live && ours != Some(r.record.id.as_str()))
     }
 
-    /// What the room leads to: over, or back.
+    /// Does one of the room's twins stand so? `None`: not known.
+    fn stands(&self, standing: Standing) -> Option<bool> {
+        let (facts, _) = self.room_facts()?;
+        Some(facts.twins.iter().any(|t| t.standing == standing))
+    }
+
+    /// What the room leads to: over as long as a twin is not, else back.
     pub fn room_verb(&self) -> &'static str {
-        SWITCHES[usize::from(self.switched() == Some(true))]
+        let over = self.stands(Standing::Before) == Some(false);
+        SWITCHES[usize::from(over && self.stands(Standing::Switched) == Some(true))]
+    }
+
+    /// The twins of the room that it is about: those still to be switched, or those that are.
+    pub fn room_set(&self, verb: &str) -> Option<String> {
+        let name = self.room_name()?;
+        let wanted = if verb == SWITCHES[0] { Standing::Before } else { Standing::Switched };
+        let Some((facts, _)) = self.room_facts() else { return Some(name) };
+        let such: Vec<&str> =
+            facts.twins.iter().filter(|t| t.standing == wanted).map(|t| t.name.as_str()).collect();
+        let all = such.is_empty() || such.len() == facts.twins.len();
+        Some(if all { name } else { such.join(",") })
     }
 
     /// The operation as it would be planned for the set of the room.
     pub(super) fn room_offer(&self, verb: &str) -> Option<Offer> {
-        let name = self.room_name()?;
+        let name = self.room_set(verb)?;
         let offers = || self.session.iter().flat_map(|s| &s.operations).filter(|o| o.verb == verb);
         let twins = self.twins_of(&name);
         let disabled = offers().filter(|o| twins.contains(&o.name.as_str())).find_map(|o| o.disabled.clone());
@@ -258,6 +291,11 @@ impl App {
         if let Some(run) = self.run_in_room().filter(|r| r.done.is_none()) {
             return Some(format!("it is going on ({})", run.title));
         }
+        if let Some(run) = self.run_elsewhere() {
+            let (r, at) = (&run.record, run.stage.as_deref().unwrap_or("its end"));
+            let title = super::run::title_of(r);
+            return Some(format!("run {} ({title}) is going on, by {}, at {at}: l shows it", r.id, r.by()));
+        }
         let Some(offer) = self.room_offer(verb) else { return Some(format!("there is no {verb} here")) };
         if let Some(why) = offer.disabled {
             return Some(why);
@@ -265,12 +303,21 @@ impl App {
         if self.link != Link::Up {
             return Some("there is no connection".into());
         }
-        match (verb == SWITCHES[0], self.switched()) {
-            (_, None) => Some("the room has not been looked at yet".into()),
-            (true, Some(true)) => Some("it is switched over already: z plans the way back".into()),
-            (false, Some(false)) => Some("nothing is switched over".into()),
-            (true, Some(false)) => self.why_not_ready(),
-            (false, Some(true)) => None,
+        let (Some(before), Some(over)) = (self.stands(Standing::Before), self.stands(Standing::Switched))
+        else {
+            return Some("the room has not been looked at yet".into());
+        };
+        match (verb == SWITCHES[0], before, over) {
+            (true, true, _) => self.why_not_ready(),
+            (true, false, true) => Some("it is switched over already: z plans the way back".into()),
+            (true, false, false) => Some("it is switched over and cleaned up".into()),
+            (false, _, true) => None,
+            (false, true, false) => Some("nothing is switched over".into()),
+            (false, false, false) => {
+                let name = self.room_name().unwrap_or_default();
+                let (why, _) = light_words(self, &self.light_of(&name, self.room_facts().map(|(f, _)| f)));
+                Some(why)
+            }
         }
     }
 
@@ -361,7 +408,7 @@ impl App {
 
     /// `d`: the plan of what comes next; `z`: of the way back.
     pub(super) fn plan_in_room(&mut self, verb: &'static str) -> Vec<Effect> {
-        let Some(name) = self.room_name() else { return vec![] };
+        let Some(name) = self.room_set(verb) else { return vec![] };
         let title = format!("{verb} {name}");
         let request =
             Request::Operation { verb: verb.to_owned(), name: Some(name), params: Params::default() };

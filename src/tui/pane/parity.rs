@@ -10,8 +10,8 @@ use crate::engine::twin::Standing;
 use crate::engine::twin::about_rows;
 use crate::engine::{Finding, Severity};
 use crate::tui::app::{App, Light, Readiness, Watch, parity_facts};
-use crate::tui::doc::look;
 use crate::tui::doc::room::light_words;
+use crate::tui::doc::{look, wrap};
 use crate::tui::format::{ago, count, counted};
 use crate::tui::keymap::Scene;
 use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, cell, plain};
@@ -110,6 +110,7 @@ fn stands(app: &App, name: &str, standing: Standing) -> Cell {
     }
     match app.light(name, None) {
         Light::Lossless(_) => cell(format!("{} lossless", g.mark), Tone::Good),
+        Light::Away(_) => cell(format!("{} put away", g.mark), Tone::Bad),
         Light::Lossy(n, _) => cell(format!("{} lossy: {}", g.mark, count(n)), Tone::Bad),
         Light::Leaking(_) => cell(format!("{} leaking", g.mark), Tone::Bad),
         Light::Impossible(_) => cell(format!("{} none", g.mark), Tone::Bad),
@@ -118,25 +119,30 @@ fn stands(app: &App, name: &str, standing: Standing) -> Cell {
 }
 
 /// May it be switched over, or could that be taken back?
-fn switch_line(app: &App, name: &str, standing: Standing) -> Option<Spans> {
+fn switch_lines(app: &App, name: &str, standing: Standing, width: u16) -> Vec<Spans> {
     if !app.twins().contains(&name) {
-        return None;
+        return vec![];
     }
     let g = app.theme.glyphs;
     if standing != Standing::Before {
         let word = if standing == Standing::Cleaned { "cleaned up" } else { "switched" };
         let (text, tone) = light_words(app, &app.light(name, None));
-        return Some(vec![
-            cell(format!(" {word}  rollback "), Tone::Dim),
-            cell(format!("{} {text}", g.mark), tone),
-        ]);
+        return said(&format!(" {word}  rollback {} ", g.mark), &text, tone, width);
     }
     let (text, tone) = match app.readiness(name) {
         Readiness::Ready(_) => (format!("{} ready", g.ok), Tone::Good),
         Readiness::Not(why) => (format!("{} not ready: {}", g.fail, why.join(", ")), Tone::Bad),
         Readiness::Unknown(why) => (format!("{} unknown: {why}", g.unknown), Tone::Unknown),
     };
-    Some(vec![cell(" switchover  ", Tone::Dim), cell(text, tone)])
+    said(" switchover  ", &text, tone, width)
+}
+
+/// A label and all that there is to say, below itself where it is long.
+fn said(label: &str, text: &str, tone: Tone, width: u16) -> Vec<Spans> {
+    let from = label.chars().count();
+    let lines = wrap(text, usize::from(width).saturating_sub(from + 1).max(20)).into_iter().enumerate();
+    let before = |i| if i == 0 { label.to_owned() } else { " ".repeat(from) };
+    lines.map(|(i, line)| vec![cell(before(i), Tone::Dim), cell(line, tone)]).collect()
 }
 
 fn facts(watch: &Watch) -> Option<ParityFacts> {
@@ -209,7 +215,7 @@ pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
         fact("duplicate", bad(f.duplicate));
     }
     let mut out = vec![head, look::line(app, watch, false, width)];
-    out.extend(switch_line(app, &id.name, f.standing));
+    out.extend(switch_lines(app, &id.name, f.standing, width));
     let oldest = oldest_proof(&f).map(|at| ago(at, app.now));
     out.extend(heat(&f.partitions, width, app.theme.glyphs, oldest.as_deref()));
     out.extend(state_lines(app, watch, &f));

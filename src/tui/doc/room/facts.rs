@@ -3,7 +3,7 @@
 use super::{LABEL, Sight, labelled};
 use crate::engine::journal::Outcome;
 use crate::engine::progress::{Phase, Progress, Room as Told};
-use crate::engine::room::Reverse;
+use crate::engine::room::{Reverse, RoomFacts, TwinNow};
 use crate::engine::switch::Blocker;
 use crate::engine::twin::Standing;
 use crate::tui::app::{App, Light, Readiness, View, is_swap};
@@ -154,16 +154,22 @@ pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
     let waits = |p: &&Progress| is_swap(&p.stage) && p.room.held_ms.is_none();
     let (Some(_), Some(swap)) = (told.filter(waits), sight.swap()) else { return vec![] };
     let twins = usize::try_from(swap.twins).unwrap_or(usize::MAX).min(swap.tables.len());
-    let then = match (sight.back(), swap.tables.len() > twins) {
-        (_, false) => "",
-        (false, true) => ", then their twins",
-        (true, true) => ", then the legacy ones",
+    let then = match (sight.back(), swap.tables.len() > twins, twins) {
+        (_, false, _) => "",
+        (false, true, 1) => ", then its twin",
+        (false, true, _) => ", then their twins",
+        (true, true, 1) => ", then the legacy one",
+        (true, true, _) => ", then the legacy ones",
     };
     // Views of them come first, their twins last.
     let first = swap.tables.len().saturating_sub(2 * twins);
     let names: Vec<&str> =
         swap.tables[first..][..twins].iter().map(|t| t.trim_start_matches(PUBLIC)).collect();
-    let text = format!("waiting for ACCESS EXCLUSIVE on {}{then}", names.join(", "));
+    let doing = match told.map(|p| p.phase) {
+        Some(Phase::Paused) => "postponed, nothing is tried; it will want",
+        _ => "waiting for",
+    };
+    let text = format!("{doing} ACCESS EXCLUSIVE on {}{then}", names.join(", "));
     let lines = wrap(&text, width.saturating_sub(3)).into_iter().enumerate();
     lines.map(|(i, l)| vec![plain(if i == 0 { " " } else { "   " }), cell(l, Tone::Strong)]).collect()
 }
@@ -218,13 +224,16 @@ fn equal(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         return;
     };
     let Told { compared, differing, .. } = room;
-    let tone = if *differing > 0 { Tone::Bad } else { Tone::Plain };
-    out.push(vec![
-        label("equal"),
-        plain(format!("{age}   ")),
-        cell(format!("{} written since and compared, ", counted(*compared, "row")), Tone::Dim),
-        cell(format!("{differing} differ"), tone),
-    ]);
+    let mut line = vec![label("equal"), plain(format!("{age}   "))];
+    // No attempt has come so far: of what is written meanwhile nothing is known.
+    if *compared == 0 && *differing == 0 && room.held_ms.is_none() {
+        line.push(cell("nothing written since was compared yet", Tone::Dim));
+    } else {
+        let tone = if *differing > 0 { Tone::Bad } else { Tone::Plain };
+        line.push(cell(format!("{} written since and compared, ", counted(*compared, "row")), Tone::Dim));
+        line.push(cell(differ(*differing, &count(*differing)), tone));
+    }
+    out.push(line);
 }
 
 /// Each twin: where it stands, whether it is equal.
@@ -238,6 +247,9 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
             None => cell("not seen yet", Tone::Dim),
             Some(Standing::Before) => cell("legacy", Tone::Plain),
             Some(Standing::Switched) => cell("switched", Tone::Accent),
+            Some(Standing::Cleaned) if now.is_some_and(|t| t.away.is_some()) => {
+                cell("put away", Tone::Accent)
+            }
             Some(Standing::Cleaned) => cell("cleaned up", Tone::Accent),
         };
         let (symbol, text, tone) = match sight.app.readiness(name) {
@@ -265,35 +277,49 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let Some((f, _)) = sight.facts else { return };
     let known = |tone| if sight.stale() { Tone::Unknown } else { tone };
-    let of = |wanted: &[Reverse]| -> Vec<&str> {
-        let such = f.twins.iter().filter(|t| t.standing != Standing::Cleaned && wanted.contains(&t.reverse));
-        such.map(|t| t.name.as_str()).collect()
-    };
-    let switched = f.twins.iter().any(|t| t.standing == Standing::Switched);
-    let (off, missing) = (of(&[Reverse::Off]), of(&[Reverse::Missing]));
-    let silent = of(&[Reverse::Missing, Reverse::Idle]);
-    let (text, tone) = if !off.is_empty() {
-        (format!("not all of its triggers fire: {}", off.join(", ")), Tone::Bad)
-    } else if !switched && missing.is_empty() {
-        ("ready, idle until the switch".into(), Tone::Plain)
-    } else if !switched {
-        ("made by the switchover, idle until the switch".into(), Tone::Dim)
-    } else if silent.is_empty() {
-        ("on: the retired tables are kept complete".into(), Tone::Plain)
-    } else {
-        (format!("missing: {}", silent.join(", ")), Tone::Bad)
-    };
-    let marked = f.twins.iter().filter(|t| t.marked).count();
+    let (text, tone) = reversing(f);
     labelled(out, width, "reverse sync", &text, known(tone));
-    if !sight.quiet() {
+    let pairs: Vec<&TwinNow> = f.twins.iter().filter(|t| t.standing != Standing::Cleaned).collect();
+    if !sight.quiet() || pairs.is_empty() {
         return;
     }
+    let marked = pairs.iter().filter(|t| t.marked).count();
     let (text, tone) = match marked {
         0 => ("not there: the switchover installs it".to_owned(), Tone::Dim),
-        n if n == f.twins.len() => ("every write on both sides is marked".into(), Tone::Plain),
-        n => (format!("on {n} of {} twins", f.twins.len()), Tone::Warn),
+        n if n == pairs.len() => ("every write on both sides is marked".into(), Tone::Plain),
+        n => (format!("on {n} of {} twins", pairs.len()), Tone::Warn),
     };
     labelled(out, width, "write marker", &text, known(tone));
+}
+
+/// `1 row differs`, `2 rows differ`.
+fn differ(n: u64, what: &str) -> String {
+    format!("{what} {}", if n == 1 { "differs" } else { "differ" })
+}
+
+/// Only of a twin that is switched is it expected to be at work.
+fn reversing(f: &RoomFacts) -> (String, Tone) {
+    let of = |standing: Standing| f.twins.iter().filter(move |t| t.standing == standing);
+    let names = |twins: Vec<&TwinNow>| twins.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+    let pairs = || of(Standing::Before).chain(of(Standing::Switched));
+    let off: Vec<_> = pairs().filter(|t| t.reverse == Reverse::Off).collect();
+    let silent: Vec<_> = of(Standing::Switched).filter(|t| t.reverse != Reverse::On).collect();
+    let switched: Vec<_> = of(Standing::Switched).collect();
+    if !off.is_empty() {
+        (format!("not all of its triggers fire: {}", names(off)), Tone::Bad)
+    } else if !silent.is_empty() {
+        (format!("missing: {}", names(silent)), Tone::Bad)
+    } else if !switched.is_empty() && switched.len() == f.twins.len() {
+        ("on: the retired tables are kept complete".into(), Tone::Plain)
+    } else if !switched.is_empty() {
+        (format!("on for {}: the retired side is kept complete", names(switched)), Tone::Plain)
+    } else if pairs().next().is_none() {
+        ("ended by the cleanup".into(), Tone::Dim)
+    } else if of(Standing::Before).all(|t| t.reverse != Reverse::Missing) {
+        ("ready, idle until the switch".into(), Tone::Plain)
+    } else {
+        ("not made yet: the switchover makes it".into(), Tone::Dim)
+    }
 }
 
 /// The light: what a rollback would lose.
@@ -347,7 +373,11 @@ pub fn light_words(app: &App, light: &Light) -> (String, Tone) {
             (format!("lossless: yes, 0 rows at risk, equal {}", ago(*at, now)), Tone::Good)
         }
         Light::Lossy(n, at) => {
-            (format!("lossy: {} differ, compared {}", counted(*n, "row"), ago(*at, now)), Tone::Bad)
+            (format!("lossy: {}, compared {}", differ(*n, &counted(*n, "row")), ago(*at, now)), Tone::Bad)
+        }
+        Light::Away(away) => {
+            let since = away.since.map(|at| format!(", {}", ago(at, app.server_now()))).unwrap_or_default();
+            (format!("put away as {}{since}; {}", away.table, away.way_back()), Tone::Bad)
         }
         Light::Leaking(why) => (format!("lossy from the next write on: {why}"), Tone::Bad),
         Light::Impossible(why) => (format!("not possible: {why}"), Tone::Bad),

@@ -13,7 +13,7 @@ use crate::engine::progress::{Phase, Wish};
 use crate::engine::room::{RoomFacts, RoomRun};
 use crate::engine::switch::Swap;
 use crate::engine::twin::Standing;
-use crate::tui::app::{App, Link, OurRun, Readiness, View, swap_of};
+use crate::tui::app::{App, Link, OurRun, Readiness, View, swap_of, title_of};
 use crate::tui::format::{ago, counted, whole};
 use crate::tui::list::{cell, plain};
 use crate::tui::pane::Spans;
@@ -243,17 +243,40 @@ fn quiet(sight: &Sight<'_>, tables: &str) -> Vec<Spans> {
     };
     if sight.stale() {
         out.push(vec![cell(format!("{} unknown", g.unknown), Tone::Unknown)]);
+    } else if let Some(run) = sight.app.run_elsewhere() {
+        out.extend(elsewhere(sight, run));
     } else if switched + cleaned > 0 {
         if let Some(run) = &facts.switched {
             let when = ago(run.record.ended_at.unwrap_or(run.record.started_at), sight.app.server_now());
             out.push(vec![cell(format!("run {}, {when}, by {}", run.record.id, run.record.by()), Tone::Dim)]);
         }
+        if switched + cleaned < facts.twins.len() {
+            out.push(to_come(sight, "the rest ", "d plans the rest"));
+        }
     } else {
-        out.push(match sight.app.readiness_of(&sight.name) {
-            Readiness::Ready(_) => vec![cell(format!("{} ready", g.ok), Tone::Good), plain("   d plans it")],
-            Readiness::Not(_) => vec![cell(format!("{} not ready", g.fail), Tone::Bad)],
-            Readiness::Unknown(_) => vec![cell(format!("{} unknown", g.unknown), Tone::Unknown)],
-        });
+        out.push(to_come(sight, "", "d plans it"));
     }
     out
+}
+
+/// Somebody else is at these twins: what it is, by whom, how far.
+fn elsewhere(sight: &Sight<'_>, run: &RoomRun) -> Vec<Spans> {
+    let r = &run.record;
+    let what = format!("{} run {} {}", sight.app.theme.glyphs.running, r.id, title_of(r));
+    let mut out = vec![vec![cell(what, Tone::Accent), plain(format!("   by {}   l shows it", r.by()))]];
+    out.extend(Stages::of(&run.stages, run.stage.as_deref(), false, false).place());
+    out
+}
+
+/// May what is not switched yet be switched?
+fn to_come(sight: &Sight<'_>, what: &str, key: &str) -> Spans {
+    let g = sight.app.theme.glyphs;
+    let set = sight.app.room_set("switchover").unwrap_or_default();
+    match sight.app.readiness_of(&set) {
+        Readiness::Ready(_) => {
+            vec![cell(format!("{} {what}ready", g.ok), Tone::Good), plain(format!("   {key}"))]
+        }
+        Readiness::Not(_) => vec![cell(format!("{} {what}not ready", g.fail), Tone::Bad)],
+        Readiness::Unknown(_) => vec![cell(format!("{} {what}unknown", g.unknown), Tone::Unknown)],
+    }
 }

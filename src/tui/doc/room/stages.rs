@@ -9,8 +9,11 @@ use crate::tui::list::{cell, plain};
 use crate::tui::pane::Spans;
 use crate::tui::theme::Tone;
 
-const OVER: [&str; 6] = ["preflight", "backup", "copy", "parity", "enable", "monitor"];
+const OVER: [&str; 7] = ["preflight", "backup", "copy", "parity", PREPARE, "enable", "monitor"];
 const BACK: [&str; 6] = ["preflight", "marker", "parity", "swap back", "tidy", "monitor"];
+
+/// Reverse triggers are made and `before` is run: nothing is locked yet.
+const PREPARE: &str = "prepare";
 
 /// The stage that a step belongs to.
 fn of_step(id: &str, back: bool) -> &'static str {
@@ -28,6 +31,7 @@ fn of_step(id: &str, back: bool) -> &'static str {
             }
         }
         id if id.starts_with("tidy/") => "tidy",
+        id if !back && (id.starts_with("prepare/") || id == "hook-before") => PREPARE,
         _ if back => "swap back",
         _ => "enable",
     }
@@ -56,9 +60,10 @@ impl Stages {
     pub(super) fn of(ids: &[String], stage: Option<&str>, over: bool, failed: bool) -> Self {
         let back = ids.iter().any(|id| id == "swap-back");
         let there: Vec<&'static str> = ids.iter().map(|id| of_step(id, back)).collect();
-        let all = if back { &BACK } else { &OVER };
-        // A stage of a switchover that was left out is said; a way back has only what it needs.
-        let names: Vec<&'static str> = all.iter().copied().filter(|n| !back || there.contains(n)).collect();
+        let all: &[&'static str] = if back { &BACK } else { &OVER };
+        // What one can ask a switchover to leave out is said; a way back has only what it needs.
+        let shown = |n: &&str| !back && *n != PREPARE || there.contains(n);
+        let names: Vec<&'static str> = all.iter().copied().filter(shown).collect();
         let skipped = names.iter().copied().filter(|n| !there.contains(n) && !ids.is_empty()).collect();
         let here = stage.map(|id| of_step(id, back)).and_then(|s| names.iter().position(|n| *n == s));
         let at = if over && !failed { names.len() } else { here.unwrap_or(0) };
@@ -189,9 +194,13 @@ mod tests {
             "done",
         ]);
         let stages = Stages::of(&over, Some("enable"), false, false);
-        assert_eq!((stages.at, stages.names.len(), stages.skipped.len()), (4, 6, 0));
+        assert_eq!((stages.at, stages.names.len(), stages.skipped.len()), (5, 7, 0));
+        for before_the_locks in ["prepare/a", "hook-before"] {
+            let stages = Stages::of(&over, Some(before_the_locks), false, false);
+            assert_eq!(stages.names[stages.at], PREPARE);
+        }
         assert_eq!(Stages::of(&over, Some("post-backup"), false, false).at, 1);
-        assert_eq!(Stages::of(&over, None, true, false).at, 6);
+        assert_eq!(Stages::of(&over, None, true, false).at, 7);
         let back = ids(&["pre-rollback", "compare", "swap-back", "tidy/a", "monitor", "rolled-back"]);
         let stages = Stages::of(&back, Some("tidy/a"), false, false);
         assert_eq!(

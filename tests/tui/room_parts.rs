@@ -1,0 +1,176 @@
+//! The room where its twins do not all stand alike, or where others are at work.
+
+use midwatch::engine::journal::{Outcome, RunRecord};
+use midwatch::engine::progress::{Phase, Room};
+use midwatch::engine::room::{Reverse, RoomFacts};
+use midwatch::engine::twin::{Away, Standing};
+use midwatch::tui::msg::Effect;
+
+use crate::fake::{key, keys, start};
+use crate::made::journal;
+use crate::pictures::draw;
+use crate::room::{
+    LARGE, SMALL, asked, begun, in_room, looked, moment, notice, parity, room_of, seen, told, twin, waiting,
+};
+
+fn picture(name: &str, app: &midwatch::tui::app::App, size: (u16, u16)) {
+    insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), draw(app, size));
+}
+
+fn away(twin: &str) -> Away {
+    let table = format!("{twin}_to_drop");
+    Away { table, run: Some("18".into()), since: Some(start() - chrono::TimeDelta::minutes(3)), unread: None }
+}
+
+/// All were cleaned up by run 18.
+fn put_away() -> RoomFacts {
+    let mut out = room_of(Standing::Cleaned, Reverse::Missing);
+    for twin in &mut out.twins {
+        twin.away = Some(away(&twin.name));
+    }
+    out
+}
+
+#[test]
+fn what_is_put_away_is_not_said_to_be_gone() {
+    for size in [SMALL, LARGE] {
+        picture("room-put-away", &in_room(size, 0, put_away()), size);
+    }
+    let mut app = looked(SMALL, 0, Standing::Cleaned);
+    let mut report = parity("revenues", 0, Standing::Cleaned);
+    report.facts["away"] = serde_json::to_value(away("revenues")).unwrap();
+    app.update(midwatch::tui::msg::Msg::Observed(Box::new(report)));
+    keys(&mut app, &["3"]);
+    let listed = draw(&app, SMALL);
+    assert!(listed.contains("put away") && listed.contains("none"), "{listed}");
+    key(&mut app, "enter");
+    picture("twin-put-away", &app, SMALL);
+}
+
+/// Of three only `expenses` is switched, by run 17.
+fn in_part() -> RoomFacts {
+    let mut out = room_of(Standing::Before, Reverse::Missing);
+    out.twins[1] = twin("expenses", Standing::Switched, Reverse::On);
+    let mut told = told(Outcome::Applied, None);
+    told.record.name = "expenses".into();
+    RoomFacts { last: Some(told.clone()), switched: Some(told), ..out }
+}
+
+#[test]
+fn a_twin_that_is_not_switched_is_not_missed_by_reverse_sync() {
+    for size in [SMALL, LARGE] {
+        picture("room-in-part", &in_room(size, 0, in_part()), size);
+    }
+    let shown = |facts| draw(&in_room(SMALL, 0, facts), SMALL);
+    assert!(shown(in_part()).contains("on for expenses: the retired side"), "{}", shown(in_part()));
+    let mut silent = in_part();
+    silent.twins[1].reverse = Reverse::Missing;
+    assert!(shown(silent.clone()).contains("missing: expenses\n"), "{}", shown(silent));
+    assert!(shown(put_away()).contains("ended by the cleanup"), "{}", shown(put_away()));
+}
+
+#[test]
+fn of_a_set_switched_in_part_d_plans_the_rest_and_z_takes_back_what_is_switched() {
+    let mut app = in_room(SMALL, 0, in_part());
+    assert_eq!(asked(&key(&mut app, "d")), ("switchover".into(), "revenues,daily_cash_balances".into()));
+    let mut app = in_room(SMALL, 0, in_part());
+    assert_eq!(asked(&key(&mut app, "z")), ("rollback".into(), "expenses".into()));
+    key(&mut app, "esc");
+    let mut app = in_room(SMALL, 0, in_part());
+    key(&mut app, "a");
+    let names: Vec<String> = app.choices().into_iter().take(2).map(|c| c.name).collect();
+    assert_eq!(names, ["revenues,daily_cash_balances", "expenses"]);
+    // What is not equal stops the rest, not the way back; and the other way round.
+    let mut app = in_room(SMALL, 3, in_part());
+    assert_eq!(key(&mut app, "d"), []);
+    assert!(notice(&app).contains("not ready: revenues: 3 rows differ"), "{}", notice(&app));
+    for verb in ["d", "z"] {
+        let mut app = in_room(SMALL, 0, put_away());
+        assert_eq!(key(&mut app, verb), []);
+        let said =
+            if verb == "d" { "switched over and cleaned up" } else { "midwatch undo 18 brings it back" };
+        assert!(notice(&app).contains(said), "{}", notice(&app));
+    }
+}
+
+#[test]
+fn only_what_is_done_is_said_while_it_waits() {
+    let mut app = waiting(SMALL, vec![], Room::default());
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("nothing written since was compared yet"), "{shown}");
+    assert!(!shown.contains("0 rows written since"), "{shown}");
+    let room = Room { compared: 12, differing: 1, ..Room::default() };
+    app.update(moment("enable", Phase::Waiting, room));
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("12 rows written since and compared, 1 differs"), "{shown}");
+    key(&mut app, "p");
+    app.update(moment("enable", Phase::Paused, Room::default()));
+    picture("room-postponed", &app, SMALL);
+    let shown = draw(&app, SMALL);
+    assert!(!shown.contains("waiting for ACCESS"), "{shown}");
+    let mut app = begun(SMALL);
+    app.update(moment("prepare/revenues", Phase::Working, Room::default()));
+    seen(&mut app, room_of(Standing::Before, Reverse::Missing));
+    picture("room-preparing", &app, SMALL);
+    assert!(draw(&app, SMALL).contains("PREPARE"), "{}", draw(&app, SMALL));
+    let lossy = draw(&in_room(SMALL, 1, crate::room::switched()), SMALL);
+    assert!(lossy.contains("lossy: 1 row differs"), "{lossy}");
+}
+
+#[test]
+fn marked_twins_are_the_set_of_the_room() {
+    let mut app = looked(SMALL, 0, Standing::Before);
+    let effects = keys(&mut app, &["3", "space", "space", "s"]);
+    assert_eq!(effects.last(), Some(&Effect::Room("revenues,expenses".into())));
+    let mut set = room_of(Standing::Before, Reverse::Missing);
+    set.name = "revenues,expenses".into();
+    set.twins.truncate(2);
+    seen(&mut app, set);
+    picture("room-marked", &app, SMALL);
+    assert_eq!(asked(&key(&mut app, "d")), ("switchover".into(), "revenues,expenses".into()));
+    // All of them are the set that has a name.
+    let mut app = looked(SMALL, 0, Standing::Before);
+    let effects = keys(&mut app, &["3", "*", "s"]);
+    assert_eq!(effects.last(), Some(&Effect::Room("all".into())));
+}
+
+#[test]
+fn a_set_that_others_are_switching_is_not_called_ready() {
+    let mut told = told(Outcome::Running, Some("prepare/expenses"));
+    (told.record.name, told.record.live, told.record.ended_at) = ("expenses".into(), true, None);
+    let facts = RoomFacts { last: Some(told), ..room_of(Standing::Before, Reverse::Idle) };
+    for size in [SMALL, LARGE] {
+        picture("room-elsewhere", &in_room(size, 0, facts.clone()), size);
+    }
+    let mut app = in_room(SMALL, 0, facts.clone());
+    for verb in ["d", "z"] {
+        assert_eq!(key(&mut app, verb), []);
+        let said = "run 17 (switchover expenses) is going on, by dana@ops1, at prepare/expenses";
+        assert!(notice(&app).contains(said), "{}", notice(&app));
+    }
+    // Over: it counts no longer.
+    let mut over = facts;
+    over.last.as_mut().unwrap().record.live = false;
+    seen(&mut app, over);
+    assert_eq!(asked(&key(&mut app, "d")), ("switchover".into(), "all".into()));
+}
+
+#[test]
+fn a_rehearsal_offers_no_way_back() {
+    let rehearsal = |operation: &str| RunRecord {
+        operation: operation.into(),
+        reversible: "full".into(),
+        ..told(Outcome::Applied, None).record
+    };
+    for (operation, offered) in [("rehearse", false), ("switchover", true)] {
+        let mut app = looked(SMALL, 0, Standing::Before);
+        app.journal.offered = true;
+        app.update(journal(vec![rehearsal(operation)]));
+        key(&mut app, "6");
+        // The line of keys has it always, the run's own line where it is offered.
+        let said = draw(&app, SMALL).matches("z undo").count();
+        assert_eq!(said, 1 + usize::from(offered), "{}", draw(&app, SMALL));
+        assert_eq!(key(&mut app, "z").is_empty(), !offered);
+        assert_eq!(notice(&app).contains("a copy only"), !offered, "{}", notice(&app));
+    }
+}
