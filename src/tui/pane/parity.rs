@@ -214,7 +214,7 @@ pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
     if f.duplicate > Some(0) {
         fact("duplicate", bad(f.duplicate));
     }
-    let mut out = whole_parts(head, width);
+    let mut out = whole_parts(&head, width);
     out.push(look::line(app, watch, false, width));
     out.extend(switch_lines(app, &id.name, f.standing, width));
     let oldest = oldest_proof(&f).map(|(at, _)| ago(at, app.now));
@@ -224,7 +224,7 @@ pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
 }
 
 /// Labels stay with their values: what does not fit stands on a second line.
-fn whole_parts(head: Spans, width: u16) -> Vec<Spans> {
+fn whole_parts(head: &[Cell], width: u16) -> Vec<Spans> {
     let long = |cells: &[Cell]| cells.iter().map(|c| c.text.chars().count()).sum::<usize>();
     let mut out: Vec<Spans> = vec![vec![]];
     for part in head.chunks(2) {
