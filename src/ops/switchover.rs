@@ -162,9 +162,10 @@ fn untouched(couples: &[Couple<'_>]) -> Result<()> {
     }
     let verb = if done.len() == 1 { "is" } else { "are" };
     let back = format!("midwatch plan rollback {} takes back what is switched", done.join(","));
-    let hint = match rest.is_empty() {
-        true => back,
-        false => format!("midwatch plan switchover {} switches the rest; {back}", rest.join(",")),
+    let hint = if rest.is_empty() {
+        back
+    } else {
+        format!("midwatch plan switchover {} switches the rest; {back}", rest.join(","))
     };
     Err(Error::new(Class::Refused, format!("{} {verb} switched over already", done.join(", "))).hint(hint))
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use chrono::{DateTime, Utc};
+
 use crate::engine::target::TargetInfo;
 use crate::engine::{Report, Severity, Status};
 
@@ -52,6 +54,9 @@ pub fn checks(target: &TargetInfo, reports: &[Report], style: Style) -> String {
             short(&r.summary),
             r.elapsed_ms
         );
+        if let Some(text) = sealed(r) {
+            let _ = writeln!(out, "           · {}", short(&text));
+        }
         for f in &r.findings {
             let sign = match f.severity {
                 Severity::Critical => style.paint("31", "✖"),
@@ -68,6 +73,19 @@ pub fn checks(target: &TargetInfo, reports: &[Report], style: Style) -> String {
     }
     let _ = writeln!(out, "\n{}", tally(reports));
     out
+}
+
+/// What stands on an earlier proof: how much, how old the oldest is, and its snapshot.
+fn sealed(r: &Report) -> Option<String> {
+    let partitions = r.facts.get("partitions")?.as_array()?;
+    let sealed: Vec<_> = partitions.iter().filter(|p| p["sealed"] == true).collect();
+    let dated =
+        sealed.iter().filter_map(|p| Some((p["proved_at"].as_str()?.parse::<DateTime<Utc>>().ok()?, p)));
+    let (at, oldest) = dated.min_by_key(|(at, _)| *at)?;
+    let age = (r.observed_at - at).num_minutes().max(0);
+    let snapshot = oldest["proof_snapshot"].as_str().unwrap_or("unknown");
+    let n = (sealed.len(), partitions.len());
+    Some(format!("{} of {} partitions sealed, oldest proof {age} min ago, snapshot {snapshot}", n.0, n.1))
 }
 
 /// `2 fail · 1 warn · 5 ok`.

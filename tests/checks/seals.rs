@@ -8,6 +8,7 @@ use midwatch::engine::maintain::Request;
 use midwatch::engine::operation::Params;
 use midwatch::engine::{Engine, How, Report, bootstrap};
 use midwatch::profile::{Secret, Selected, TargetConfig};
+use midwatch::report::text::{self, Style};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -144,9 +145,18 @@ async fn a_seal_names_its_proof_and_reads_no_row() {
     assert!(first["proved_at"].is_string() && first["proof_snapshot"].is_string(), "{first}");
     assert_ne!(first["proof_snapshot"], report.facts["snapshot"]);
     assert_eq!((&report.facts["legacy_rows"], &report.facts["sealed"]), (&Value::from(600), &Value::from(6)));
+    let plain = Style { colour: false };
+    let text = text::checks(&world.engine().await.target(), std::slice::from_ref(&report), plain);
+    let proof = format!("snapshot {}", first["proof_snapshot"].as_str().unwrap());
+    assert!(
+        text.contains("6 of 6 partitions sealed, oldest proof 0 min ago, ") && text.contains(&proof),
+        "{text}"
+    );
     let full = world.look_as(How { full: true, ..How::default() }).await;
     assert_eq!(open_ones(&full), ALL);
     assert!(why(&full).contains("--full"));
+    let text = text::checks(&world.engine().await.target(), &[full], plain);
+    assert!(!text.contains("sealed, oldest"), "{text}");
 }
 
 #[tokio::test]

@@ -174,3 +174,24 @@ fn a_rehearsal_offers_no_way_back() {
         assert_eq!(notice(&app).contains("a copy only"), !offered, "{}", notice(&app));
     }
 }
+
+#[test]
+fn a_small_window_cuts_nothing_off_without_a_word() {
+    let mut app = looked(SMALL, 7, Standing::Switched);
+    keys(&mut app, &["3", "enter"]);
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("snapshot 00000A30-1") && shown.contains("stale 0"), "{shown}");
+    let small = (80, 14);
+    app.update(midwatch::tui::msg::Msg::Resize(small.0, small.1));
+    let shown = draw(&app, small);
+    assert!(shown.contains("more: a larger window shows them"), "{shown}");
+    let shown = draw(&in_room(SMALL, 0, in_part()), SMALL);
+    assert!(
+        shown.contains("hospitality_run17_20261121_004812.dump") && shown.contains("ago by dana"),
+        "{shown}"
+    );
+    let mut app = in_room(SMALL, 0, in_part());
+    key(&mut app, "c");
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("ends a session: none is going on"), "{shown}");
+}

@@ -368,9 +368,7 @@ impl App {
     /// Why nobody's session is ended: only a run of ours does that, and writes it down first.
     pub(super) fn why_not_end(&self) -> Option<String> {
         let Some(run) = self.run_in_room().filter(|r| r.done.is_none() && r.is_switch()) else {
-            return Some(
-                "only a switchover of ours ends a session, and writes it down: none is going on".into(),
-            );
+            return Some("only a switchover of ours ends a session: none is going on".into());
         };
         if run.wish == Wish::Cancel {
             return Some("it is being stopped".into());

@@ -214,11 +214,28 @@ pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
     if f.duplicate > Some(0) {
         fact("duplicate", bad(f.duplicate));
     }
-    let mut out = vec![head, look::line(app, watch, false, width)];
+    let mut out = whole_parts(&head, width);
+    out.push(look::line(app, watch, false, width));
     out.extend(switch_lines(app, &id.name, f.standing, width));
-    let oldest = oldest_proof(&f).map(|at| ago(at, app.now));
+    let oldest = oldest_proof(&f).map(|(at, _)| ago(at, app.now));
     out.extend(heat(&f.partitions, width, app.theme.glyphs, oldest.as_deref()));
-    out.extend(state_lines(app, watch, &f));
+    out.extend(state_lines(app, watch, &f, width));
+    out
+}
+
+/// Labels stay with their values: what does not fit stands on a second line.
+fn whole_parts(head: &[Cell], width: u16) -> Vec<Spans> {
+    let long = |cells: &[Cell]| cells.iter().map(|c| c.text.chars().count()).sum::<usize>();
+    let mut out: Vec<Spans> = vec![vec![]];
+    for part in head.chunks(2) {
+        let line = out.last().map_or(0, |l| long(l));
+        if line > 0 && line + long(part) > usize::from(width) {
+            out.push(vec![]);
+        }
+        if let Some(line) = out.last_mut() {
+            line.extend(part.iter().cloned());
+        }
+    }
     out
 }
 
@@ -279,9 +296,10 @@ fn heat(partitions: &[Partition], width: u16, g: &Glyphs, oldest: Option<&str>) 
 }
 
 /// When the oldest of the proofs that seals stand on was made.
-fn oldest_proof(f: &ParityFacts) -> Option<DateTime<Utc>> {
-    let sealed = f.partitions.iter().filter(|p| p.sealed).filter_map(|p| p.proved_at.as_deref());
-    sealed.filter_map(|at| at.parse().ok()).min()
+fn oldest_proof(f: &ParityFacts) -> Option<(DateTime<Utc>, &Partition)> {
+    let sealed = f.partitions.iter().filter(|p| p.sealed);
+    let dated = sealed.filter_map(|p| Some((p.proved_at.as_deref()?.parse().ok()?, p)));
+    dated.min_by_key(|(at, _)| *at)
 }
 
 /// `revenues_2025_04` → `2025`, `04`; `balances_7` → nothing, `7`.
@@ -300,7 +318,7 @@ fn label<'p>(name: &str, p: &'p Partition) -> (String, String, &'p Partition) {
 /// What a self-test did not find: so many are named.
 const MISSED: usize = 2;
 
-fn state_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
+fn state_lines(app: &App, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spans> {
     let g = app.theme.glyphs;
     let mut out = Vec::new();
     if !f.triggers.is_empty() {
@@ -338,27 +356,38 @@ fn state_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
         );
         out.push(vec![cell(text, Tone::Warn)]);
     }
-    out.extend(proof_lines(app, watch, f));
+    out.extend(proof_lines(app, watch, f, width));
     out
 }
 
 /// What was compared, in which snapshots, and what stands on an earlier proof.
-fn proof_lines(app: &App, watch: &Watch, f: &ParityFacts) -> Vec<Spans> {
+fn proof_lines(app: &App, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spans> {
     let snapshot = match (f.readings.len(), &f.snapshot) {
         (0 | 1, Some(s)) => format!("; snapshot {s}"),
         (0 | 1, None) => String::new(),
         (n, _) => format!("; {n} snapshots, each of its own keys"),
     };
-    let mut out =
-        vec![vec![cell(format!(" {}{snapshot}   ", f.compared), Tone::Dim), super::age_cell(app, watch)]];
+    let mut out = said(" ", &format!("{}{snapshot}", f.compared), Tone::Dim, width);
+    let age = super::age_cell(app, watch);
+    let used: usize = out.last().map_or(0, |l| l.iter().map(|c| c.text.chars().count()).sum());
+    match out.last_mut() {
+        Some(line) if used + 3 + age.text.chars().count() <= usize::from(width) => {
+            line.extend([plain("   "), age]);
+        }
+        _ => out.push(vec![plain(" "), age]),
+    }
     if f.sealed > 0 {
         let all = f.partitions.len();
-        let text = format!(
-            " {} of {} not read again: not written since they were found equal",
+        let mut text = format!(
+            "{} of {} not read again: not written since they were found equal",
             f.sealed,
             counted(all as u64, "partition")
         );
-        out.push(vec![cell(text, Tone::Dim)]);
+        if let Some((at, p)) = oldest_proof(f) {
+            let snapshot = p.proof_snapshot.as_deref().unwrap_or("unknown");
+            text = format!("{text}; oldest proof {}, snapshot {snapshot}", ago(at, app.now));
+        }
+        out.extend(said(" ", &text, Tone::Dim, width));
     } else if let Some(why) = &f.unsealed {
         out.push(vec![cell(format!(" nothing sealed: {why}"), Tone::Dim)]);
     }

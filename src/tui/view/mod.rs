@@ -91,26 +91,37 @@ pub fn hit(app: &App, (x, y): (u16, u16)) -> Option<Hit> {
         return None;
     }
     let body = body(area);
-    let above = picture_lines(app, body).len();
+    let list = app.list();
+    let above = picture_lines(app, body, &list).len();
     let top = body.y + u16::try_from(above + usize::from(above > 0)).unwrap_or(u16::MAX);
     let rest = Rect { y: top, height: body.bottom().saturating_sub(top), ..body };
-    table::row_at(rest, &app.list(), &app.level().state, y).map(Hit::Row)
+    table::row_at(rest, &list, &app.level().state, y).map(Hit::Row)
 }
 
 fn body(area: Rect) -> Rect {
     Rect { y: area.y + 3, height: area.height - 5, ..area }
 }
 
-/// The table keeps at least half of the room.
-fn picture_lines(app: &App, body: Rect) -> Vec<Spans> {
+/// The table keeps at least half of the room where it needs that; what is left out is said.
+fn picture_lines(app: &App, body: Rect, list: &List) -> Vec<Spans> {
     let mut picture = picture(app, app.level(), body.width);
-    picture.truncate(usize::from(body.height / 2));
+    // Rows have a heading, the picture a rule below it.
+    let table = list.rows.len().max(1) + 2;
+    let height = usize::from(body.height);
+    let room = (height / 2).max(height.saturating_sub(table));
+    if picture.len() > room {
+        let more = picture.len() - room + 1;
+        picture.truncate(room.saturating_sub(1));
+        let text =
+            format!(" {} more: a larger window shows them", super::format::counted(more as u64, "line"));
+        picture.extend((room > 0).then(|| vec![super::list::cell(text, Tone::Dim)]));
+    }
     picture
 }
 
 fn draw_body(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
     let level = app.level();
-    let picture = picture_lines(app, area);
+    let picture = picture_lines(app, area, list);
     let mut y = area.y;
     for line in &picture {
         spans(app, buffer, Rect { y, height: 1, ..area }, line);

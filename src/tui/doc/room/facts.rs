@@ -400,14 +400,15 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
             format!("{} kB", count(made.bytes.div_ceil(1_000)))
         };
         let text = format!("{size}, {proof}: ");
-        // The end of its name tells it from others.
         let room = width.saturating_sub(LABEL + 3 + text.chars().count());
         let long = made.file.chars().count();
-        let file = match long.checked_sub(room) {
-            Some(cut @ 1..) => format!("…{}", made.file.chars().skip(cut + 1).collect::<String>()),
-            _ => made.file.clone(),
-        };
-        out.push(vec![label("backup"), cell(text, tone), cell(file, Tone::Plain)]);
+        // Beside a run's own lines there is no room for a second one.
+        if long > room && sight.quiet() {
+            out.push(vec![label("backup"), cell(text, tone)]);
+            out.push(vec![label(""), cell(tail(&made.file, width.saturating_sub(LABEL + 3)), Tone::Plain)]);
+        } else {
+            out.push(vec![label("backup"), cell(text, tone), plain(tail(&made.file, room))]);
+        }
     }
     if let Some(why) = &f.journal {
         labelled(out, width, "journal", &format!("unknown: {why}"), Tone::Unknown);
@@ -430,7 +431,20 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
             line.push(plain(format!("   held {held} ms, attempt {n}")));
         }
         let who = r.by().split('@').next().unwrap_or_default();
-        line.push(cell(format!("   {} by {who}", ago(when, sight.app.server_now())), Tone::Dim));
+        let age = cell(format!("   {} by {who}", ago(when, sight.app.server_now())), Tone::Dim);
+        let used: usize = line.iter().chain([&age]).map(|c| c.text.chars().count()).sum();
+        if used > width {
+            out.push(std::mem::replace(&mut line, vec![cell(" ".repeat(LABEL - 1), Tone::Dim)]));
+        }
+        line.push(age);
     }
     out.push(line);
+}
+
+/// The end of a name, which tells it from others.
+fn tail(name: &str, room: usize) -> String {
+    match name.chars().count().checked_sub(room) {
+        Some(cut @ 1..) => format!("…{}", name.chars().skip(cut + 1).collect::<String>()),
+        _ => name.to_owned(),
+    }
 }
