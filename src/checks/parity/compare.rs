@@ -21,10 +21,8 @@ use crate::engine::{CheckId, CheckNews, Cx, Error, Report, Result};
 
 /// Rows that are read before it is looked whether the snapshot is too old, about.
 const CHUNK_ROWS: u64 = 5_000_000;
-/// Where others are at work: small pieces, with rests between them.
-const GENTLE_ROWS: u64 = 250_000;
-/// How many times as long as it reads it rests.
-const RESTS: u32 = 2;
+/// Where others are at work, since that takes longer.
+const GENTLE_ROWS: u64 = 1_000_000;
 /// A snapshot keeps the server from cleaning up: older than this it is let go.
 const SNAPSHOT_LIMIT: Duration = Duration::from_mins(10);
 
@@ -161,14 +159,12 @@ impl<'a> Comparison<'a> {
                 (tx, source) = Source::hold(self.cx).await?;
                 self.still(&mut *tx).await?;
             }
+            if i > done {
+                source.look_around(&mut *tx).await?;
+            }
             self.tell("reading", (i, chunks.len()), tally, &source);
             let piece = Piece::all(self.plan.cut.between(*from, *to));
-            let began = age(&mut *tx).await?;
             pass::read(&mut *tx, &source, &self.plan, &piece, tally).await?;
-            if source.busy() && i + 1 < chunks.len() {
-                let took = age(&mut *tx).await?.saturating_sub(began);
-                source.rest(&mut *tx, took * RESTS).await?;
-            }
             self.progress.read(source.taken(), self.plan.cut, *from, *to);
             if chunks.len() > 1 {
                 self.save(&chunks, i + 1, tally)?;

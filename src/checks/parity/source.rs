@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::engine::ports::{Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::ports::{ReadOptions, ReadTx, Snapshot};
 use crate::engine::{Cx, Result};
 
 /// A full scan of two large tables may take this long.
@@ -16,6 +16,11 @@ const SETTINGS: &str = "
 select set_config('jit', 'off', true) || set_config('enable_sort', 'off', true)
     || set_config('max_parallel_workers_per_gather', '0', true) || set_config('work_mem', '32MB', true)
     || set_config('idle_in_transaction_session_timeout', '1800000', true)";
+
+/// Where others are at work, a reading sleeps a millisecond about every 512 rows: it never holds a processor long enough
+/// for a writer to notice, and one statement that pauses costs the server less than many. By the row's place, which every
+/// table has; keys may be all odd.
+const PAUSES: &str = "(hashtid(ctid) & 511 <> 0 or pg_sleep(0.001) is not null)";
 
 /// Where further transactions of the same snapshot come from.
 pub(super) struct Source<'a> {
@@ -66,8 +71,22 @@ impl<'a> Source<'a> {
         };
         tx.texts(SETTINGS, &[]).await?;
         let taken: Taken = tx.one(TAKEN, &[]).await?;
-        let busy = tx.texts(BUSY, &[]).await?.first().and_then(|t| t.as_deref()) != Some("false");
-        Ok((tx, Self { cx, taken: Taken { name, ..taken }, busy }))
+        let mut source = Self { cx, taken: Taken { name, ..taken }, busy: true };
+        source.look_around(&mut *tx).await?;
+        Ok((tx, source))
+    }
+
+    /// Are others at work now?
+    pub(super) async fn look_around(&mut self, tx: &mut dyn ReadTx) -> Result<()> {
+        // A transaction keeps what it once saw of the sessions.
+        tx.texts("select pg_stat_clear_snapshot()::text", &[]).await?;
+        self.busy = tx.texts(BUSY, &[]).await?.first().and_then(|t| t.as_deref()) != Some("false");
+        Ok(())
+    }
+
+    /// A condition on rows, as it is read beside others.
+    pub(super) fn paced(&self, keys: String) -> String {
+        if self.busy { format!("{keys} and {PAUSES}") } else { keys }
     }
 
     pub(super) fn snapshot(&self) -> Option<&str> {
@@ -79,15 +98,9 @@ impl<'a> Source<'a> {
         self.taken.name.is_some() && !self.busy
     }
 
-    /// Were others at work when the snapshot was taken?
+    /// Were others at work when it was last looked?
     pub(super) fn busy(&self) -> bool {
         self.busy
-    }
-
-    /// Leaves the server to them for a while; a cancellation ends that as well.
-    pub(super) async fn rest(&self, tx: &mut dyn ReadTx, time: Duration) -> Result<()> {
-        let seconds = time.as_secs_f64().to_string();
-        tx.texts("select pg_sleep($1::float8)::text", &[Param::from(seconds.as_str())]).await.map(drop)
     }
 
     pub(super) fn taken(&self) -> &Taken {
