@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::error::{Class, Error, Result};
@@ -165,9 +166,59 @@ fn content(row: &PlannedRow) -> u128 {
     digest(&(&row.before, &row.after, row.unit))
 }
 
+/// Which parts, other than rows, differ from a plan of the same thing made now.
+fn parts(plan: &Plan, now: &Plan) -> Vec<String> {
+    let (a, b) = (plan.essence(), now.essence());
+    let (Value::Object(a), Value::Object(b)) = (a, b) else { return vec![] };
+    let short = |v: Option<&Value>| {
+        let text = v.map_or_else(|| "nothing".to_owned(), Value::to_string);
+        if text.chars().count() > 160 { text.chars().take(160).chain(['…']).collect() } else { text }
+    };
+    let part = |(key, value): (&String, &Value)| match (key.as_str(), value, b.get(key)) {
+        ("steps", Value::Array(planned), Some(Value::Array(now))) => steps_differ(planned, now, short),
+        (_, value, now) => vec![format!("{key}: planned {}, now {}", short(Some(value)), short(now))],
+    };
+    a.iter()
+        .filter(|(key, value)| b.get(*key) != Some(value))
+        .flat_map(part)
+        .chain(b.keys().filter(|k| !a.contains_key(*k)).map(|k| format!("{k}: not in the plan")))
+        .collect()
+}
+
+/// Steps that came, went or are others, by their titles; of another one the first thing that differs.
+fn steps_differ(planned: &[Value], now: &[Value], short: impl Fn(Option<&Value>) -> String) -> Vec<String> {
+    let title = |step: &Value| step["title"].as_str().unwrap_or_default().to_owned();
+    let find = |steps: &[Value], id: &Value| steps.iter().find(|s| &s["id"] == id).cloned();
+    let other = |old: &Value, new: &Value| {
+        let lists = (old["statements"].as_array(), new["statements"].as_array());
+        let (Value::Object(fields), (Some(was), Some(is))) = (old, lists) else { return None };
+        if let Some(at) = (0..was.len().max(is.len())).find(|i| was.get(*i) != is.get(*i)) {
+            return Some(format!("statement planned {}, now {}", short(was.get(at)), short(is.get(at))));
+        }
+        let (key, value) = fields.iter().find(|(key, value)| new.get(*key) != Some(value))?;
+        Some(format!("{key} planned {}, now {}", short(Some(value)), short(new.get(key))))
+    };
+    let mut out: Vec<String> = vec![];
+    for old in planned {
+        out.push(match find(now, &old["id"]) {
+            None => format!("no longer to be done: {}", title(old)),
+            Some(new) if &new != old => {
+                format!("{}: {}", title(old), other(old, &new).unwrap_or_else(|| "differs".into()))
+            }
+            Some(_) => continue,
+        });
+    }
+    let fresh = now.iter().filter(|new| find(planned, &new["id"]).is_none());
+    out.extend(fresh.map(|new| format!("not planned, now to be done: {}", title(new))));
+    if out.is_empty() {
+        out.push("its steps come in another order".into());
+    }
+    out
+}
+
 /// Compares; equal sums of the lines need no second look.
 pub fn compare(plan: &Plan, rows: &dyn RowSet, fresh: &Plan, now: &dyn RowSet) -> Result<Moved> {
-    let mut moved = Moved { parts: plan.differences(fresh), ..Moved::default() };
+    let mut moved = Moved { parts: parts(plan, fresh), ..Moved::default() };
     if rows.sha256() != now.sha256() {
         walk(rows, now, &mut moved)?;
         // What the count and the texts say follows from the rows.
@@ -321,6 +372,25 @@ mod tests {
             moved(&planned, &made(5_000, |i| row(4_999 - i, 4_999 - i))).total,
             0,
             "order is no difference"
+        );
+    }
+
+    #[test]
+    fn steps_are_told_apart_by_their_titles() {
+        let step = |id: &str, sql: &str| json!({"id": id, "title": format!("the {id}"), "statements": [sql]});
+        let told =
+            |a: &[Value], b: &[Value]| steps_differ(a, b, |v| v.map_or_else(String::new, Value::to_string));
+        assert_eq!(
+            told(&[step("a", "x"), step("b", "y")], &[step("b", "z"), step("c", "w")]),
+            [
+                "no longer to be done: the a",
+                "the b: statement planned \"y\", now \"z\"",
+                "not planned, now to be done: the c"
+            ]
+        );
+        assert_eq!(
+            told(&[step("a", "x"), step("b", "y")], &[step("b", "y"), step("a", "x")]),
+            ["its steps come in another order"]
         );
     }
 }

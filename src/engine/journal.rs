@@ -129,6 +129,11 @@ impl RunRecord {
         self.resumed_by.as_deref().unwrap_or(&self.operator)
     }
 
+    /// It was played in a copy, and was to change nothing here.
+    pub fn in_a_copy(&self) -> bool {
+        self.unit == Unit::Twins && self.outcome == Outcome::Applied && self.rows_applied == 0
+    }
+
     /// Gone on with as it is, it would fail again.
     pub fn mend_first(&self) -> bool {
         self.resumable && self.code.as_deref().is_some_and(super::error::recurs)

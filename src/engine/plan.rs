@@ -169,8 +169,30 @@ pub struct Step {
     /// Statements that take it back, in their order; of rows the images say it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub back: Vec<String>,
+    /// What it looks after moves by itself, and it is right whenever it is carried out: a plan is not stale because a
+    /// moment later such a step is needed, or no longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moving: bool,
     /// How it is carried out.
     pub action: Action,
+}
+
+impl Step {
+    /// Statements in one transaction; the rest is said by `Step { …, ..Step::new(…) }`.
+    pub fn new(id: impl Into<String>, title: impl Into<String>, statements: Vec<String>) -> Self {
+        Self {
+            id: id.into(),
+            title: title.into(),
+            statements,
+            locks: vec![],
+            in_transaction: true,
+            portion: None,
+            rows: None,
+            back: vec![],
+            moving: false,
+            action: Action::Statements,
+        }
+    }
 }
 
 /// A verdict of the preflight.
@@ -384,7 +406,7 @@ impl Plan {
     }
 
     /// Without what may differ between two plans of the same thing: names, times, measured and observed values.
-    fn essence(&self) -> Value {
+    pub(super) fn essence(&self) -> Value {
         let mut plain = self.clone();
         plain.id.clear();
         plain.digest.clear();
@@ -397,6 +419,7 @@ impl Plan {
             lock.held_ms = None;
             lock.measured_on = None;
         }
+        plain.steps.retain(|s| !s.moving);
         plain.steps.iter_mut().for_each(|s| s.rows = None);
         // Rows are compared one by one, not as a part of this.
         plain.diff.clear();
@@ -405,21 +428,6 @@ impl Plan {
         plain.follow.clear();
         plain.rows_sha256.clear();
         serde_json::to_value(plain).unwrap_or_default()
-    }
-
-    /// Which parts, other than rows, differ from a plan of the same thing made now.
-    pub fn differences(&self, now: &Self) -> Vec<String> {
-        let (a, b) = (self.essence(), now.essence());
-        let (Value::Object(a), Value::Object(b)) = (a, b) else { return vec![] };
-        let short = |v: Option<&Value>| {
-            let text = v.map_or_else(|| "nothing".to_owned(), Value::to_string);
-            if text.chars().count() > 160 { text.chars().take(160).chain(['…']).collect() } else { text }
-        };
-        a.iter()
-            .filter(|(key, value)| b.get(*key) != Some(value))
-            .map(|(key, value)| format!("{key}: planned {}, now {}", short(Some(value)), short(b.get(key))))
-            .chain(b.keys().filter(|k| !a.contains_key(*k)).map(|k| format!("{k}: not in the plan")))
-            .collect()
     }
 
     /// What changes, with its numbers: for people.
@@ -446,6 +454,7 @@ impl Plan {
             ),
         }));
         out.extend(self.changes.iter().cloned());
+        out.extend(self.steps.iter().filter(|s| s.moving).map(|s| s.title.clone()));
         out
     }
 

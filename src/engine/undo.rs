@@ -164,32 +164,24 @@ impl Way {
         let several = plan.row_changes().nth(1).is_some();
         self.verify.extend(super::change::verification(&inverse, self.steps.len()));
         self.rows.push(query(run, &inverse, &source));
-        self.steps.push(Step {
-            id: if several { format!("undo {}", step.id) } else { "undo".into() },
-            title: format!("put rows of {} back, last batch first", change.table),
-            statements: super::change::shown(&inverse),
-            locks: locks(step, &inverse),
-            in_transaction: true,
-            portion: None,
-            back: vec![],
-            rows: None,
-            action: Action::Rows(Box::new(inverse)),
-        });
+        let undo = Step::new(
+            if several { format!("undo {}", step.id) } else { "undo".into() },
+            format!("put rows of {} back, last batch first", change.table),
+            super::change::shown(&inverse),
+        );
+        let locks = locks(step, &inverse);
+        self.steps.push(Step { locks, action: Action::Rows(Box::new(inverse)), ..undo });
         Ok(())
     }
 
     fn statements(&mut self, step: &Step) {
         self.statements += step.back.len() as u64;
         self.steps.push(Step {
-            id: format!("undo {}", step.id),
-            title: format!("take back: {}", step.title),
-            statements: step.back.clone(),
             locks: step.locks.iter().map(unmeasured).collect(),
             in_transaction: step.in_transaction,
             portion: step.portion,
             back: step.statements.clone(),
-            rows: None,
-            action: Action::Statements,
+            ..Step::new(format!("undo {}", step.id), format!("take back: {}", step.title), step.back.clone())
         });
     }
 

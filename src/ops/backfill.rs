@@ -308,18 +308,13 @@ fn changes(rows: String, audit: Option<&str>) -> Vec<String> {
 fn step(cx: &PlanCx<'_>, change: &RowChange, title: &str, locks: Vec<Lock>) -> Step {
     let p = cx.policy;
     Step {
-        id: "rows".into(),
-        title: format!(
-            "{title}, at most {} rows a batch, lock_timeout {} ms",
-            p.batch_rows, p.lock_timeout_ms
-        ),
-        statements: shown(change),
         locks,
-        in_transaction: true,
-        portion: None,
-        back: vec![],
-        rows: None,
         action: Action::Rows(Box::new(change.clone())),
+        ..Step::new(
+            "rows",
+            format!("{title}, at most {} rows a batch, lock_timeout {} ms", p.batch_rows, p.lock_timeout_ms),
+            shown(change),
+        )
     }
 }
 

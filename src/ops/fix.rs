@@ -187,15 +187,9 @@ async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<R
 
 fn step(change: &RowChange, title: String) -> Step {
     Step {
-        id: "rows".into(),
-        title,
-        statements: shown(change),
         locks: vec![lock(&change.table, "ROW EXCLUSIVE")],
-        in_transaction: true,
-        portion: None,
-        back: vec![],
-        rows: None,
         action: Action::Rows(Box::new(change.clone())),
+        ..Step::new("rows", title, shown(change))
     }
 }
 

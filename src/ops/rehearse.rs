@@ -113,18 +113,13 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         undo: "full: there is nothing to take back; the private server goes when it is over".into(),
         frozen: false,
         steps: vec![Step {
-            id: "rehearse".into(),
-            title: format!("play it through in a copy with {copied}"),
-            statements,
             locks: couples
                 .iter()
                 .map(|c| crate::engine::operation::lock(&c.legacy.relation, "ACCESS SHARE"))
                 .collect(),
             in_transaction: false,
-            portion: None,
-            back: vec![],
-            rows: None,
             action: Action::Rehearse(Box::new(play)),
+            ..Step::new("rehearse", format!("play it through in a copy with {copied}"), statements)
         }],
         preflight: vec![Preflight::new(
             "copy",

@@ -9,7 +9,7 @@ use super::twins::reversed::reversed;
 use super::twins::{Couple, offers};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
-use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::{Fut, Param};
 use crate::engine::profile::Profile;
 use crate::engine::rehearsal::Rehearsal;
@@ -322,15 +322,13 @@ impl Parts {
         let legacy = &couple.legacy.relation;
         self.changes.extend(change.said.iter().map(|s| format!("{legacy}: {s}")));
         self.steps.push(Step {
-            id: couple.twin.name().to_owned(),
-            title: format!("{legacy}: {}", change.said.join(", ")),
-            statements: change.statements.clone(),
             locks: vec![lock(legacy, "SHARE ROW EXCLUSIVE")],
-            in_transaction: true,
-            portion: None,
             back: change.back.clone(),
-            rows: None,
-            action: Action::Statements,
+            ..Step::new(
+                couple.twin.name(),
+                format!("{legacy}: {}", change.said.join(", ")),
+                change.statements.clone(),
+            )
         });
         self.verify.push(verification(couple));
     }

@@ -167,15 +167,9 @@ pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         undo: "full, from before-images, while rows are not changed again".into(),
         frozen: true,
         steps: vec![Step {
-            id: "rows".into(),
-            title: turn.title,
-            statements: shown(&change),
             locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
-            in_transaction: true,
-            portion: None,
-            back: vec![],
-            rows: None,
             action: Action::Rows(Box::new(change.clone())),
+            ..Step::new("rows", turn.title, shown(&change))
         }],
         preflight: vec![table.privilege(
             &q.table,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::twins::portions::About;
 use crate::engine::ident::literal;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
-use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::{Fut, Param, ReadTx};
 use crate::engine::profile::{Profile, Twin};
 use crate::engine::twin::catalog::Columns;
@@ -164,18 +164,15 @@ async fn size(tx: &mut dyn ReadTx) -> Result<String> {
 fn forget() -> Step {
     let guard = |how: &str| format!("ALTER TABLE midwatch.marks {how} TRIGGER marks_append_only");
     Step {
-        id: "forget".into(),
-        title: "forget what was marked so far".into(),
-        statements: vec![guard("DISABLE"), "TRUNCATE midwatch.marks".into(), guard("ENABLE")],
         locks: vec![lock(
             "midwatch.marks",
             "ACCESS EXCLUSIVE, for a moment: who writes a watched table waits",
         )],
-        in_transaction: true,
-        portion: None,
-        rows: None,
-        back: vec![],
-        action: Action::Statements,
+        ..Step::new(
+            "forget",
+            "forget what was marked so far",
+            vec![guard("DISABLE"), "TRUNCATE midwatch.marks".into(), guard("ENABLE")],
+        )
     }
 }
 

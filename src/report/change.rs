@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::entry;
 use super::text::{Style, clean};
 use crate::engine::journal::{JournalShown, Listed, Outcome, RunRecord};
 use crate::engine::plan::{Plan, PlannedRow, Ready, Unit, text_of};
@@ -57,6 +58,20 @@ pub fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
         let _ = writeln!(out, "  {:<10} {mark} {}: {}", "preflight", p.id, clean(&p.message));
     }
     diff(&mut out, plan);
+    let blocking: Vec<_> =
+        plan.preflight.iter().filter(|p| p.status.blocks()).map(|p| p.id.as_str()).collect();
+    if !blocking.is_empty() {
+        let (n, s) = (blocking.len(), if blocking.len() == 1 { "" } else { "s" });
+        let mut ids = blocking;
+        ids.dedup();
+        let said = style.paint("31", "✖ blocked");
+        let _ = writeln!(
+            out,
+            "\n{said}  apply refuses this plan: {n} verdict{s} of its preflight ({})",
+            ids.join(", ")
+        );
+        return out;
+    }
     let _ = writeln!(out, "\nphrase  {}", plan.phrase);
     if let Some(file) = file {
         let _ = writeln!(out, "apply   midwatch apply {} --confirm \"{}\"", file.display(), plan.phrase);
@@ -170,17 +185,19 @@ pub fn runs(listed: &Listed, style: Style) -> String {
 fn lines(runs: &[RunRecord], style: Style) -> String {
     let mut out = String::new();
     for r in runs {
+        let amount = if r.in_a_copy() {
+            format!("{} {} in a copy", r.rows, r.unit.of(r.rows))
+        } else {
+            format!("{} of {} {}", r.rows_applied, r.rows, r.unit.of(r.rows))
+        };
         let _ = writeln!(
             out,
-            "{:>5}  {}  {}  {} {}  {} of {} {}{}  by {}  {}",
+            "{:>5}  {}  {}  {} {}  {amount}{}  by {}  {}",
             r.id,
             r.started_at.format("%Y-%m-%d %H:%M:%SZ"),
             outcome(r.outcome, style),
             r.operation,
             clean(&r.name),
-            r.rows_applied,
-            r.rows,
-            r.unit.of(r.rows),
             if r.rows_drifted > 0 { format!(", {} drifted", r.rows_drifted) } else { String::new() },
             clean(r.by()),
             state(r)
@@ -201,7 +218,8 @@ pub fn run(shown: &JournalShown, style: Style) -> String {
         let _ = writeln!(out, "       taken back by run {by}");
     }
     for e in &shown.events {
-        let _ = writeln!(out, "  {:>6}  {}  {:<10}  {}", e.seq, e.at, e.kind, clean(&e.body));
+        let at = e.at.get(..19).unwrap_or(&e.at).replace('T', " ");
+        let _ = writeln!(out, "  {:>6}  {at}Z  {:<10}  {}", e.seq, e.kind, clean(&entry::body(e)));
     }
     for row in &shown.drifted {
         let _ = writeln!(out, "  drifted  {}  planned {}", clean(&row.key_text()), clean(&row.change_text()));

@@ -154,3 +154,40 @@ async fn a_plan_without_anything_to_do_says_so_and_names_what_is_behind_once() {
     assert_eq!(world.value(past).await, "true");
     assert_eq!(world.plan("p.json", &["repair"])["why"], "no row needs it: nothing to do");
 }
+
+#[tokio::test]
+async fn a_sequence_that_writers_leave_behind_makes_no_plan_stale() {
+    let world = crate::switchover::ready().await;
+    let insert = "insert into revenues (org_id, property_id, amount_cents, occurred_at, created_by_user_id) values (1, 1, 1, now(), 1)";
+    let level = world.plan("p.json", &["repair"]);
+    world.applied("p.json", &level);
+    let behind = "revenues: sequences past the rows of both sides: revenues_partitioned_id_seq";
+    let steps = |plan: &Value| -> Vec<String> {
+        let moving = plan["steps"].as_array().unwrap().iter().filter(|s| s["moving"] == true);
+        moving
+            .map(|s| {
+                format!(
+                    "{}: {}",
+                    s["id"].as_str().unwrap().trim_end_matches("/sequences"),
+                    s["title"].as_str().unwrap()
+                )
+            })
+            .collect()
+    };
+    world.sql("delete from revenues_partitioned where id = 5").await;
+    let plan = world.plan("p.json", &["repair"]);
+    assert_eq!(steps(&plan), [""; 0]);
+    world.sql(insert).await;
+    world.applied("p.json", &plan);
+    assert_eq!(differences(&world), 0);
+    world.sql("delete from revenues_partitioned where id = 5").await;
+    let plan = world.plan("p.json", &["repair"]);
+    assert_eq!(steps(&plan), [behind]);
+    world.sql("select setval('revenues_partitioned_id_seq', 90000000)").await;
+    world.applied("p.json", &plan);
+    assert_eq!(
+        world.value("select last_value::text from revenues_partitioned_id_seq").await,
+        "90000000",
+        "never back"
+    );
+}

@@ -75,22 +75,17 @@ fn step() -> Step {
         held_ms,
         measured_on: Some("a rehearsal".to_owned()).filter(|_| held_ms.is_some()),
     };
+    let statements = vec![
+        "alter table attendance_events disable trigger attendance_events_guard".into(),
+        "update attendance_events t set business_date_ist = b.new_business_date_ist from batch b where t.id = b.id".into(),
+    ];
     Step {
-        id: "rows".into(),
-        title: "set business_date_ist of attendance_events".into(),
-        statements: vec![
-            "alter table attendance_events disable trigger attendance_events_guard".into(),
-            "update attendance_events t set business_date_ist = b.new_business_date_ist from batch b where t.id = b.id".into(),
-        ],
         locks: vec![
             lock("attendance_events", "ROW EXCLUSIVE", None),
             lock("attendance_events", "SHARE ROW EXCLUSIVE", Some(4)),
         ],
-        in_transaction: true,
-        portion: None,
-        back: vec![],
-        rows: None,
         action: Action::Rows(Box::new(change())),
+        ..Step::new("rows", "set business_date_ist of attendance_events", statements)
     }
 }
 

@@ -11,7 +11,7 @@ use super::switch::{Part, Switch, idle_reverse, reverse};
 use super::{Couple, named};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Offer, OpSpec, Params, PlanCx, lock};
-use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::Param;
 use crate::engine::profile::{Profile, Twin};
 use crate::engine::twin::marker::{self, Lacks};
@@ -403,17 +403,7 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
         reversible: Reversible::No,
         undo: "impossible: only the backup has them then".into(),
         frozen: false,
-        steps: vec![Step {
-            id: "drop".into(),
-            title: "drop what was put away".into(),
-            statements,
-            locks,
-            in_transaction: true,
-            portion: None,
-            back: vec![],
-            rows: None,
-            action: Action::Statements,
-        }],
+        steps: vec![Step { locks, ..Step::new("drop", "drop what was put away", statements) }],
         preflight,
         verify,
         rows: vec![],

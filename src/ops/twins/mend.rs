@@ -180,20 +180,10 @@ impl<'c> Mend<'c> {
                 ("missing", format!("{relation}: rows of {} that it lacks come", self.from.relation))
             }
         };
-        let step = Step {
-            id: format!("{name}/{what}"),
-            title,
-            statements: shown(&change),
-            locks: vec![
-                lock(relation, "ROW EXCLUSIVE"),
-                lock(&self.from.relation, "ROW SHARE, rows of the batch"),
-            ],
-            in_transaction: true,
-            portion: None,
-            back: vec![],
-            rows: None,
-            action: Action::Rows(Box::new(change)),
-        };
+        let step = Step::new(format!("{name}/{what}"), title, shown(&change));
+        let locks =
+            vec![lock(relation, "ROW EXCLUSIVE"), lock(&self.from.relation, "ROW SHARE, rows of the batch")];
+        let step = Step { locks, action: Action::Rows(Box::new(change)), ..step };
         Ok((step, self.query(kind)))
     }
 
@@ -376,10 +366,7 @@ pub(in crate::ops) async fn draft(
         out.verify.push(mend.verification(wanted.kinds));
     }
     for couple in &couples {
-        if let Some(step) = numbers::past(cx, couple).await? {
-            out.changes.push(step.title.clone());
-            out.steps.push(step);
-        }
+        out.steps.extend(numbers::past(cx, couple).await?);
     }
     let verify = out.verify;
     let rows_verified = out.steps.iter().enumerate().filter_map(|(at, s)| match &s.action {
@@ -460,17 +447,7 @@ impl Parts {
         (statements, back): (Vec<String>, Vec<String>),
     ) {
         self.changes.push(title.clone());
-        self.steps.push(Step {
-            id,
-            title,
-            statements,
-            locks,
-            in_transaction: true,
-            portion: None,
-            back,
-            rows: None,
-            action: Action::Statements,
-        });
+        self.steps.push(Step { locks, back, ..Step::new(id, title, statements) });
     }
 
     async fn partitions(

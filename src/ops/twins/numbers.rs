@@ -7,7 +7,7 @@ use super::mend::PATIENCE;
 use crate::engine::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::PlanCx;
-use crate::engine::plan::{Action, Step};
+use crate::engine::plan::Step;
 use crate::engine::ports::ReadOptions;
 use crate::engine::twin::catalog::sequences;
 
@@ -45,15 +45,9 @@ pub(super) async fn past(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<
         }
     }
     let names = names.into_iter().collect::<Vec<_>>().join(", ");
-    Ok((!statements.is_empty()).then(|| Step {
-        id: format!("{}/sequences", couple.twin.name()),
-        title: format!("sequences past the rows of both sides: {names}"),
-        statements,
-        locks: vec![],
-        in_transaction: true,
-        portion: None,
-        back: vec![],
-        rows: None,
-        action: Action::Statements,
-    }))
+    let (id, title) = (
+        format!("{}/sequences", couple.twin.name()),
+        format!("sequences past the rows of both sides: {names}"),
+    );
+    Ok((!statements.is_empty()).then(|| Step { moving: true, ..Step::new(id, title, statements) }))
 }

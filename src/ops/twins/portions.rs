@@ -2,7 +2,7 @@
 //! wait for a portion and not for thousands of statements.
 
 use crate::engine::operation::lock;
-use crate::engine::plan::{Action, Step};
+use crate::engine::plan::Step;
 use crate::engine::twin::triggers::{Statements, Triggers};
 
 /// Statements in one transaction: a few milliseconds' worth.
@@ -34,15 +34,10 @@ impl About<'_> {
         let tables = self.tables.iter().map(|t| lock(t, if *t == twin { &moment } else { mode }));
         let few = lock(&format!("partitions of {twin}"), &format!("{mode}, a few at a time"));
         let step = |id: &str, title: &str, locks, statements: &[String], back: &[String], portion| Step {
-            id: id.to_owned(),
-            title: title.to_owned(),
-            statements: statements.to_vec(),
             locks,
-            in_transaction: true,
             portion,
-            rows: None,
             back: back.to_vec(),
-            action: Action::Statements,
+            ..Step::new(id, title, statements.to_vec())
         };
         let whole = step(self.id, self.title, tables.collect(), &statements.tables, &back.tables, None);
         let (id, title) =

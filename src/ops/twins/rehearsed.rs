@@ -14,9 +14,12 @@ pub(in crate::ops) struct Rehearsal {
     name: String,
     age_h: f64,
     body: Played,
+    /// Twins that it played besides those asked for.
+    #[serde(skip)]
+    others: Vec<String>,
 }
 
-/// The latest rehearsal of these very twins, however they were named.
+/// The latest rehearsal that had all of these twins in it, however they were named.
 pub(in crate::ops) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Rehearsal>> {
     let sql = "select r.id::text as run, r.name, e.body::json as body, \
                (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
@@ -27,9 +30,27 @@ pub(in crate::ops) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Opt
         Err(e) if e.code.as_deref() == Some("42P01") => return Ok(None),
         found => found?,
     };
-    let set = |name: &str| named(cx.profile(), name).iter().map(|t| t.name()).collect::<Vec<_>>();
+    let set = |name: &str| named(cx.profile(), name).iter().map(|t| t.name().to_owned()).collect::<Vec<_>>();
     let wanted = set(name);
-    Ok(found.into_iter().find(|r| set(&r.name) == wanted))
+    Ok(found.into_iter().find_map(|mut r| {
+        let played = set(&r.name);
+        let whole = wanted.iter().all(|w| played.contains(w));
+        r.others = played.into_iter().filter(|p| !wanted.contains(p)).collect();
+        whole.then_some(r)
+    }))
+}
+
+impl Rehearsal {
+    /// By its run, and what else it played.
+    fn place(&self) -> String {
+        let others = (!self.others.is_empty()).then(|| format!(" with {} as well", self.others.join(", ")));
+        format!("rehearsal run {}{}", self.run, others.unwrap_or_default())
+    }
+
+    /// Said of a twin that is not asked for now.
+    fn of_others(&self, text: &str) -> bool {
+        self.others.iter().any(|o| text.strip_prefix(o.as_str()).is_some_and(|rest| rest.starts_with(':')))
+    }
 }
 
 /// How long locks were held, and where that was seen.
@@ -40,8 +61,12 @@ pub(in crate::ops) fn measured(
     if let Some(r) = rehearsed.filter(|r| r.body.failures.is_empty()) {
         let p = &r.body;
         let place = format!(
-            "rehearsal run {}: {} writes beside it, the longest wait {:.0} ms, back in {} ms; {}",
-            r.run, p.writes, p.stall_ms, p.back_ms, p.copied
+            "{}: {} writes beside it, the longest wait {:.0} ms, back in {} ms; {}",
+            r.place(),
+            p.writes,
+            p.stall_ms,
+            p.back_ms,
+            p.copied
         );
         return Some((p.held_ms, place));
     }
@@ -51,7 +76,7 @@ pub(in crate::ops) fn measured(
 /// How long the way back held its locks there.
 pub(in crate::ops) fn back(rehearsed: &Rehearsal) -> Option<(u64, String)> {
     let p = &rehearsed.body;
-    let place = || format!("rehearsal run {}: {} writes beside it; {}", rehearsed.run, p.writes, p.copied);
+    let place = || format!("{}: {} writes beside it; {}", rehearsed.place(), p.writes, p.copied);
     p.failures.is_empty().then(|| (p.back_ms, place()))
 }
 
@@ -65,7 +90,7 @@ pub(in crate::ops) fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight])
         );
     };
     if let Some(failure) = r.body.failures.first() {
-        let text = format!("rehearsal run {} failed: {failure}", r.run);
+        let text = format!("{} failed: {failure}", r.place());
         return Preflight::new("rehearsal", Ready::Warn, text);
     }
     // What differs between a copy and its original by nature.
@@ -98,7 +123,7 @@ pub(in crate::ops) fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight])
         .body
         .preflight
         .iter()
-        .filter(|(id, status, _)| !elsewhere(id) && status != "ok")
+        .filter(|(id, status, text)| !elsewhere(id) && status != "ok" && !r.of_others(text))
         .map(|(id, _, text)| (id.as_str(), text.as_str()))
         .collect();
     let here: Vec<(&str, &str)> = now
@@ -108,7 +133,7 @@ pub(in crate::ops) fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight])
         .collect();
     let new: Vec<_> = here.iter().filter(|h| !there.contains(h)).map(|(_, text)| *text).collect();
     let gone: Vec<_> = there.iter().filter(|t| !here.contains(t)).map(|(_, text)| *text).collect();
-    let when = format!("rehearsal run {}, {:.1} h ago", r.run, r.age_h);
+    let when = format!("{}, {:.1} h ago", r.place(), r.age_h);
     if new.is_empty() && gone.is_empty() {
         return Preflight::new("rehearsal", Ready::Ok, format!("{when}: met the same"));
     }

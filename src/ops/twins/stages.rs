@@ -219,17 +219,7 @@ impl<'a> Stages<'a> {
     }
 
     fn push(&mut self, id: &str, title: String, statements: Vec<String>, locks: Vec<Lock>, action: Action) {
-        self.steps.push(Step {
-            id: id.to_owned(),
-            title,
-            statements,
-            locks,
-            in_transaction: true,
-            portion: None,
-            back: vec![],
-            rows: None,
-            action,
-        });
+        self.steps.push(Step { locks, action, ..Step::new(id, title, statements) });
     }
 
     /// `switched`: by the names that the tables have afterwards.

@@ -1,12 +1,11 @@
 //! A run as a text: how it goes or went, what it proved, what it left, its entries in the journal.
 
-use serde_json::Value;
-
 use super::Lines;
 use crate::engine::compare::Moved;
 use crate::engine::journal::{Event, Outcome, RunRecord};
-use crate::engine::plan::{PlannedRow, Unit, text_of};
+use crate::engine::plan::{PlannedRow, Unit};
 use crate::engine::progress::Done;
+use crate::report::entry;
 use crate::tui::app::{App, OurRun, RunView};
 use crate::tui::backend::RunDetail;
 use crate::tui::format::{count, counted, seconds};
@@ -148,6 +147,8 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
             count(run.rows_drifted),
             batches(run.batches)
         )
+    } else if run.in_a_copy() {
+        format!("{} in a copy, nothing was changed here · {verified}", count(run.rows))
     } else {
         format!("{} planned, {} done · {verified}", count(run.rows), count(run.rows_applied))
     };
@@ -242,50 +243,9 @@ fn entries_of(n: usize) -> String {
 const BODY: usize = 600;
 
 fn body(event: &Event) -> String {
-    let text = body_text(event);
+    let text = entry::body(event);
     match text.char_indices().nth(BODY) {
         Some((at, _)) => format!("{}… (midwatch runs --json has all of it)", &text[..at]),
         None => text,
-    }
-}
-
-/// An entry's rest as names and values; what is no object stays as it is.
-fn body_text(event: &Event) -> String {
-    match serde_json::from_str::<Value>(&event.body) {
-        Ok(Value::Object(fields)) => {
-            // What only a program compares is in the journal.
-            let said = fields
-                .iter()
-                .filter(|(k, v)| !v.is_null() && !matches!(k.as_str(), "planned" | "rows_sha256"));
-            said.map(|(name, v)| format!("{name} {}", brief(v))).collect::<Vec<_>>().join(" · ")
-        }
-        _ => event.body.clone(),
-    }
-}
-
-/// Characters of a sum that a person compares.
-const SUM: usize = 12;
-
-fn brief(value: &Value) -> String {
-    match value {
-        Value::String(s) if s.len() == 64 && s.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            format!("{}…", &s[..SUM])
-        }
-        // Counts of a stage; its sums are in the journal.
-        Value::Object(o) if o.contains_key("table") && o.contains_key("rows") => {
-            let table = text_of(&o["table"]);
-            format!("{} {}", table.trim_start_matches("public."), text_of(&o["rows"]))
-        }
-        Value::Array(all) => all.iter().map(brief_answer).collect::<Vec<_>>().join("; "),
-        other => text_of(other),
-    }
-}
-
-/// A question of the proof and its answer.
-fn brief_answer(value: &Value) -> String {
-    match value.as_array().map(Vec::as_slice) {
-        Some([Value::String(question), Value::Null]) => format!("{question}: unknown"),
-        Some([Value::String(question), answer]) => format!("{question}: {}", text_of(answer)),
-        _ => brief(value),
     }
 }

@@ -135,7 +135,7 @@ fn row(app: &App, run: &RunRecord) -> Row {
         Some(percent) => cell(format!("{} live {percent} %", g.running), Tone::Accent),
         None => live::stand(&app.theme, run),
     };
-    let mut rows = if run.rows_applied == run.rows {
+    let mut rows = if run.rows_applied == run.rows || run.in_a_copy() {
         count(run.rows)
     } else {
         format!("{} of {}", count(run.rows_applied), count(run.rows))
