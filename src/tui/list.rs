@@ -70,6 +70,8 @@ pub enum Goto {
     Stay,
     /// A twin's page.
     Twin(CheckId),
+    /// Its partitions.
+    Partitions(CheckId),
     /// Rows behind a finding.
     Rows {
         /// Of which check.

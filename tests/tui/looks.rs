@@ -2,7 +2,7 @@
 
 use midwatch::engine::report::CheckId;
 use midwatch::engine::{CheckNews, Finding, How, Report, Severity, Status};
-use midwatch::tui::app::{App, Light, Readiness};
+use midwatch::tui::app::{App, Light, Readiness, View};
 use midwatch::tui::keymap::Action;
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::theme::{Depth, Theme};
@@ -293,6 +293,9 @@ fn pictures() {
         key(&mut app, "ctrl-c");
         app.update(Msg::Tick(later(26)));
         insta::assert_snapshot!(name("twin-cut-off"), draw(&app, size));
+        key(&mut app, "enter");
+        assert!(matches!(app.level().view, View::Partitions(_)), "{:?}", app.level().view);
+        insta::assert_snapshot!(name("twin-partitions"), draw(&app, size));
         let mut app = at_parity(size);
         app.update(Msg::Observed(Box::new(wrong(&revenues(), Severity::Critical))));
         key(&mut app, "T");

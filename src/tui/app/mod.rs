@@ -101,6 +101,8 @@ pub enum View {
     Pane,
     /// A twin.
     Twin(CheckId),
+    /// Its partitions.
+    Partitions(CheckId),
     /// Rows of the database, paged.
     Rows(Box<RowsView>),
     /// Everything about one row.
@@ -347,7 +349,7 @@ impl App {
             View::Room(_) => Scene::Room,
             View::Run(view) if self.is_switch(view) => Scene::Room,
             View::Run(_) => Scene::Run,
-            View::Twin(_) => Scene::Twin,
+            View::Twin(_) | View::Partitions(_) => Scene::Twin,
             View::Pane => pane::ALL.get(self.pane).map_or(Scene::Any, |p| p.scene()),
             _ => Scene::Any,
         }
@@ -395,6 +397,7 @@ impl App {
                 pane::ALL.get(self.pane).map(|p| p.list(self)).unwrap_or_default().arranged(&level.state)
             }
             View::Twin(id) => pane::twin_list(self, id).arranged(&level.state),
+            View::Partitions(id) => pane::partition_list(self, id).arranged(&level.state),
             // The server filters and sorts these.
             View::Rows(rows) => rows.list(),
             View::Detail { detail, context } => {

@@ -113,6 +113,10 @@ impl App {
                 self.push(View::Twin(id));
                 vec![]
             }
+            Goto::Partitions(id) => {
+                self.push(View::Partitions(id));
+                vec![]
+            }
             Goto::Rows { id, finding } => self.open_rows(id, finding),
             Goto::Detail(detail) => self.open_detail(detail),
             Goto::Run(id) => self.open_run(id),
@@ -207,7 +211,7 @@ impl App {
 
     pub(super) fn check_in(&self, list: &List) -> Option<CheckId> {
         match &self.level().view {
-            View::Twin(id) => Some(id.clone()),
+            View::Twin(id) | View::Partitions(id) => Some(id.clone()),
             View::Rows(rows) => Some(rows.id.clone()),
             View::Pane => list.rows.get(self.level().state.cursor).and_then(|r| r.check.clone()),
             View::Detail { .. } => {

@@ -437,7 +437,7 @@ impl App {
             view => {
                 let name = match view {
                     View::Rows(r) => format!("{}-{}", r.id.kind, r.id.name),
-                    View::Twin(id) => format!("{}-{}", id.kind, id.name),
+                    View::Twin(id) | View::Partitions(id) => format!("{}-{}", id.kind, id.name),
                     _ => pane::ALL.get(self.pane).map_or("midwatch", |p| p.title()).to_lowercase(),
                 };
                 // The columns' own names, as an export of all rows has them.

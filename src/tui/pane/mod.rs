@@ -4,6 +4,7 @@ mod anomalies;
 mod migrations;
 mod overview;
 mod parity;
+mod partitions;
 mod queue;
 mod runs;
 
@@ -54,6 +55,16 @@ pub const ALL: &[&dyn Pane] = &[
 /// The page of a twin.
 pub fn twin_list(app: &App, id: &CheckId) -> List {
     parity::rows_of(app, id)
+}
+
+/// A twin's partitions.
+pub fn partition_list(app: &App, id: &CheckId) -> List {
+    partitions::list(app, id)
+}
+
+/// What stands above them.
+pub fn partition_picture(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
+    parity::head_of(app, id, width)
 }
 
 /// What stands above a twin's rows.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Pane, Spans};
+use super::{Pane, Spans, partitions};
 use crate::checks::{ParityFacts, Partition};
 use crate::engine::report::{CheckId, Sample};
 use crate::engine::twin::Standing;
@@ -145,11 +145,11 @@ fn said(label: &str, text: &str, tone: Tone, width: u16) -> Vec<Spans> {
     lines.map(|(i, line)| vec![cell(before(i), Tone::Dim), cell(line, tone)]).collect()
 }
 
-fn facts(watch: &Watch) -> Option<ParityFacts> {
+pub(super) fn facts(watch: &Watch) -> Option<ParityFacts> {
     parity_facts(watch.report.as_ref()?)
 }
 
-fn mark<'g>(p: &Partition, g: &'g Glyphs) -> (&'g str, Tone) {
+pub(super) fn mark<'g>(p: &Partition, g: &'g Glyphs) -> (&'g str, Tone) {
     match p.status.as_str() {
         "equal" if p.sealed => (g.sealed, Tone::Good),
         "equal" => (g.equal, Tone::Good),
@@ -193,6 +193,17 @@ fn is_rows(f: &Finding) -> bool {
 
 /// The twin's page above its rows.
 pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
+    let mut out = head_of(app, id, width);
+    let Some((watch, f)) = app.watch(id).and_then(|w| Some((w, facts(w)?))) else { return out };
+    out.extend(switch_lines(app, &id.name, f.standing, width));
+    let oldest = oldest_proof(&f).map(|(at, _)| ago(at, app.now));
+    out.extend(heat(&f.partitions, width, app.theme.glyphs, oldest.as_deref()));
+    out.extend(state_lines(app, watch, &f, width));
+    out
+}
+
+/// Its counts, and when they were made: above its partitions as well.
+pub(super) fn head_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
     let Some(watch) = app.watch(id) else { return vec![] };
     let mut head = vec![cell(format!(" {}  ", id.name), Tone::Strong), super::state_cell(app, watch)];
     let Some(f) = facts(watch) else { return vec![head, look::line(app, watch, false, width)] };
@@ -216,10 +227,6 @@ pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
     }
     let mut out = whole_parts(&head, width);
     out.push(look::line(app, watch, false, width));
-    out.extend(switch_lines(app, &id.name, f.standing, width));
-    let oldest = oldest_proof(&f).map(|(at, _)| ago(at, app.now));
-    out.extend(heat(&f.partitions, width, app.theme.glyphs, oldest.as_deref()));
-    out.extend(state_lines(app, watch, &f, width));
     out
 }
 
@@ -419,12 +426,15 @@ pub(super) fn rows_of(app: &App, id: &CheckId) -> List {
         }
     }
     let facts = app.watch(id).and_then(facts);
-    let compared = facts.as_ref().map(|f| (f.differences().is_some(), f.compared.clone()));
-    let (empty, empty_tone) = match compared {
+    let (empty, empty_tone) = match &facts {
         None => ("looking…".to_owned(), Tone::Dim),
-        Some((true, _)) => ("no row differs".into(), Tone::Good),
-        Some((false, how)) => (format!("rows were not compared: {how}"), Tone::Unknown),
+        Some(f) if f.differences().is_some() => ("no row differs".into(), Tone::Good),
+        Some(f) => (format!("rows were not compared: {}", f.compared), Tone::Unknown),
     };
+    if let Some(f) = facts.as_ref().filter(|f| !f.partitions.is_empty()) {
+        let first = if rows.is_empty() { cell(empty.clone(), empty_tone) } else { plain("") };
+        rows.push(partitions::below(id, f, first));
+    }
     List {
         cols: vec![
             Col::left("key"),

@@ -142,6 +142,7 @@ fn picture(app: &App, level: &Level, width: u16) -> Vec<Spans> {
     match &level.view {
         View::Pane => pane::ALL.get(app.pane).map(|p| p.picture(app, width)).unwrap_or_default(),
         View::Twin(id) => pane::twin_picture(app, id, width),
+        View::Partitions(id) => pane::partition_picture(app, id, width),
         View::Rows(rows) => {
             let title = rows.source.as_ref().map_or("reading…", |s| s.title.as_str());
             let count = match rows.total {

@@ -86,7 +86,7 @@ fn right_text(app: &App, list: &List, looking: bool) -> String {
         }
         View::Run(view) if !app.is_switch(view) || view.log => parts.extend(line_of_text(app, 0, AROUND.1)),
         View::Rows(_) | View::Detail { .. } | View::Run(_) | View::Room(_) => {}
-        View::Pane | View::Twin(_) => {
+        View::Pane | View::Twin(_) | View::Partitions(_) => {
             let rows = list.rows.len();
             if rows > 0 {
                 parts.push(format!("{} of {rows}", level.state.cursor.min(rows - 1) + 1));

@@ -1,0 +1,72 @@
+//! A twin's partitions: rows of both sides, whether they are equal, since when that is known and in which snapshot.
+
+use super::parity::{facts, mark};
+use crate::checks::{ParityFacts, Partition};
+use crate::engine::report::CheckId;
+use crate::tui::app::{App, Watch};
+use crate::tui::format::{ago, count, counted};
+use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
+use crate::tui::theme::Tone;
+
+/// One line for each.
+pub(super) fn list(app: &App, id: &CheckId) -> List {
+    let watch = app.watch(id);
+    let rows = watch
+        .and_then(|w| Some((w, facts(w)?)))
+        .map(|(w, f)| f.partitions.iter().map(|p| row(app, w, &f, p)).collect())
+        .unwrap_or_default();
+    List {
+        cols: vec![
+            Col::left("partition"),
+            Col::right("legacy"),
+            Col::right("twin"),
+            Col::left("state"),
+            Col::right("proved"),
+            Col::grow("snapshot"),
+        ],
+        rows,
+        empty: "looking…".into(),
+        empty_tone: Tone::Dim,
+    }
+}
+
+/// Where to, below rows that differ.
+pub(super) fn below(id: &CheckId, f: &ParityFacts, first: Cell) -> Row {
+    let all = format!("{}: counts, proofs", counted(f.partitions.len() as u64, "partition"));
+    let mut cells = vec![first];
+    cells.extend((0..4).map(|_| plain("")));
+    cells.push(cell(all, Tone::Accent));
+    Row {
+        key: format!("{id}/partitions"),
+        cells,
+        goto: Goto::Partitions(id.clone()),
+        check: Some(id.clone()),
+    }
+}
+
+fn row(app: &App, watch: &Watch, f: &ParityFacts, p: &Partition) -> Row {
+    let (symbol, tone) = mark(p, app.theme.glyphs);
+    let word = if p.sealed { "sealed" } else { p.status.as_str() };
+    let number = |n: Option<u64>| plain(n.map_or_else(|| "?".into(), count));
+    // What was read just now was proved just now; what differs, never.
+    let (at, snapshot) = match p.status.as_str() {
+        "equal" if p.sealed => {
+            (p.proved_at.as_deref().and_then(|t| t.parse().ok()), p.proof_snapshot.as_deref())
+        }
+        "equal" => (watch.report.as_ref().map(|r| r.observed_at), f.snapshot.as_deref()),
+        _ => (None, None),
+    };
+    Row {
+        key: p.partition.clone(),
+        cells: vec![
+            cell(p.partition.clone(), Tone::Strong),
+            number(p.legacy_rows),
+            number(p.partitioned_rows),
+            cell(format!("{symbol} {word}"), tone),
+            cell(at.map_or_else(String::new, |at| ago(at, app.now)), Tone::Dim),
+            cell(snapshot.unwrap_or_default(), Tone::Dim),
+        ],
+        goto: Goto::Stay,
+        check: Some(watch.id.clone()),
+    }
+}
