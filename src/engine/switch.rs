@@ -359,8 +359,11 @@ impl Played {
         let (median, p99, longest) = self.latency_ms;
         vec![
             format!(
-                "locks held {} ms by the switch ({} attempts), {} ms by the way back",
-                self.held_ms, self.attempts, self.back_ms
+                "locks held {} ms by the switch ({} attempt{}), {} ms by the way back",
+                self.held_ms,
+                self.attempts,
+                if self.attempts == 1 { "" } else { "s" },
+                self.back_ms
             ),
             format!(
                 "{} writes committed beside it: median {median:.1} ms, p99 {p99:.1} ms, longest {longest:.1} ms; across the switch {:.1} ms at most",

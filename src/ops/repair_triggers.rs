@@ -74,7 +74,12 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     let nothing = out.steps.is_empty();
     Ok(Draft {
-        why: if nothing {
+        why: if nothing && out.preflight.iter().any(|p| p.status.blocks()) {
+            format!(
+                "nothing is seen to be missing from the triggers of {}; they are not proved",
+                names.join(", ")
+            )
+        } else if nothing {
             format!("the triggers of {} are complete, enabled and proved: nothing to do", names.join(", "))
         } else {
             format!("writes of {} are not all mirrored, or would not be", names.join(", "))

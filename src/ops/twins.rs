@@ -126,6 +126,18 @@ impl<'p> Couple<'p> {
     }
 }
 
+/// An age in hours, for people.
+fn age(hours: f64) -> String {
+    let minutes = (hours * 60.0).max(0.0);
+    if minutes < 120.0 {
+        format!("{minutes:.0} min")
+    } else if hours < 48.0 {
+        format!("{hours:.0} h")
+    } else {
+        format!("{:.0} d", hours / 24.0)
+    }
+}
+
 /// Rows of a copy that things are tried with.
 const SAMPLE: u64 = 40;
 

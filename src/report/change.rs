@@ -6,7 +6,7 @@ use std::path::Path;
 use super::entry;
 use super::text::{Style, clean};
 use crate::engine::journal::{JournalShown, Listed, Outcome, RunRecord};
-use crate::engine::plan::{Plan, PlannedRow, Ready, Unit, text_of};
+use crate::engine::plan::{Action, Plan, PlannedRow, Ready, Unit, text_of};
 use crate::engine::progress::Done;
 use crate::engine::rowset::CUT;
 
@@ -40,7 +40,10 @@ pub fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
         line("step", &step.title);
         for lock in &step.locks {
             let held = match (lock.held_ms, &lock.measured_on) {
-                (Some(ms), Some(on)) => format!("{ms} ms a batch ({on})"),
+                (Some(ms), Some(on)) if matches!(step.action, Action::Rows(_)) => {
+                    format!("{ms} ms a batch ({on})")
+                }
+                (Some(ms), Some(on)) => format!("held {ms} ms ({on})"),
                 _ => "not measured yet".into(),
             };
             line("", &format!("lock {} on {}: {held}", lock.mode, lock.object));

@@ -138,7 +138,7 @@ async fn the_age_of_the_last_verified_backup_is_shown() {
     done(&world, &SWITCH[..3]);
     done(&world, &["rollback", "--set", "monitor=0"]);
     let text = is(&planned(&world), "ok", "last_backup");
-    assert!(text.contains(" 0.0 h old, verified and intact"), "{text}");
+    assert!(text.contains(" 0 min old, verified and intact"), "{text}");
     let file = text.split(" of run ").next().unwrap();
     std::fs::write(file, "not what it was").unwrap();
     assert!(is(&planned(&world), "warn", "last_backup").contains("is not as it was made"));

@@ -26,6 +26,7 @@ mod parts;
 mod requeue;
 mod reverse;
 mod roundtrips;
+mod sessions;
 mod stages;
 mod stale;
 mod stops;

@@ -398,6 +398,9 @@ pub(super) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, cleaned: Optio
     pass::read(&mut *tx, &source, &plan, &Piece::all("true".into()), &mut tally).await?;
     let mut facts = facts(&plan, &tally);
     facts.snapshot = source.taken().name.clone();
+    let coverage = layout.coverage(&mut *tx).await?;
+    // Who waits for a second session while holding one waits for ever once all do.
+    drop(tx);
     let mut without = "no legacy table is declared".to_owned();
     if let Some(twin) = cleaned {
         facts.standing = Standing::Cleaned;
@@ -408,7 +411,6 @@ pub(super) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, cleaned: Optio
         };
     }
     facts.compared = format!("row counts only: {without}");
-    let coverage = layout.coverage(&mut *tx).await?;
     let found = findings::of(id, &facts, &columns, &layout, &coverage, rows::Samples::default());
     let ok = format!(
         "{} partitions, {} rows; {without}",

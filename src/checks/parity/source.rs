@@ -66,6 +66,7 @@ impl<'a> Source<'a> {
             id.into_iter().next().flatten()
         } else {
             // A refusal ends the transaction; one transaction alone still is one snapshot.
+            drop(tx);
             tx = cx.read_with(options).await?;
             None
         };

@@ -178,7 +178,8 @@ impl Run<'_> {
                     self.let_go(step, swap, attempt, &e).await;
                 }
                 Err(e) if is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET) => {
-                    let e = e.context(format!("postponed after {attempt} attempts"));
+                    let by = self.swap_kept_from(step, (attempt, swap.attempts), &swap.tables, &e).await;
+                    let e = e.context(format!("postponed after {attempt} attempts{by}"));
                     return Err(Stopped::known(
                         e.hint("every attempt was taken back: writers went on as before"),
                     ));

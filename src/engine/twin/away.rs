@@ -37,10 +37,17 @@ impl Away {
     }
 }
 
+/// What a retired table is called while it waits to be dropped.
+pub(crate) fn away_name(twin: &Twin) -> Relation {
+    Relation {
+        schema: retired_name(twin).schema,
+        name: format!("{}_to_drop", Relation::parse(&twin.legacy).name),
+    }
+}
+
 /// The retired table of a twin that was cleaned up, while it is still there.
 pub(crate) async fn away(facts: &dyn Facts, twin: &Twin) -> Result<Option<Away>> {
-    let name = format!("{}_to_drop", Relation::parse(&twin.legacy).name);
-    let table = Relation { schema: retired_name(twin).schema, name };
+    let table = away_name(twin);
     let there = "select to_regclass($1)::text";
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let found = tx.texts(there, &[Param::Text(Some(table.to_string()))]).await?;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::carry::Belongings;
 use super::ready::{Accepted, ok, warn};
-use super::{Couple, named};
+use super::{Couple, age, named};
 use crate::engine::Result;
 use crate::engine::ident::Relation;
 use crate::engine::operation::PlanCx;
@@ -145,9 +145,9 @@ pub(in crate::ops) async fn last_backup(cx: &PlanCx<'_>, couples: &[Couple<'_>])
         Some(f) => match cx.backups.intact(&f.body).await {
             Ok(()) => ok(
                 "last_backup",
-                format!("{} of run {}, {:.1} h old, verified and intact", f.body.file, f.run, f.age_h),
+                format!("{} of run {}, {} old, verified and intact", f.body.file, f.run, age(f.age_h)),
             ),
-            Err(e) => warn("last_backup", format!("of run {}, {:.1} h old: {}", f.run, f.age_h, e.message)),
+            Err(e) => warn("last_backup", format!("of run {}, {} old: {}", f.run, age(f.age_h), e.message)),
         },
     }
 }

@@ -8,12 +8,13 @@ use super::carry::{Carried, Key};
 use super::ready::Accepted;
 use super::stages::{Asked, Stages, duration};
 use super::switch::{Part, Switch, idle_reverse, reverse};
-use super::{Couple, named};
+use super::{Couple, age, named};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Offer, OpSpec, Params, PlanCx, lock};
 use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::Param;
 use crate::engine::profile::{Profile, Twin};
+use crate::engine::twin::away::away_name;
 use crate::engine::twin::marker::{self, Lacks};
 use crate::engine::twin::mirror::{DEFINER, Mirror};
 use crate::engine::twin::triggers::Triggers;
@@ -25,15 +26,6 @@ const QUIET_S: u64 = 86_400;
 
 pub(in crate::ops) fn offers(spec: &'static OpSpec, profile: &Profile) -> Vec<Offer> {
     super::offers(spec, profile, "put away or drop the retired table", "ACCESS EXCLUSIVE within a budget")
-}
-
-/// What a retired table is called while it waits to be dropped.
-fn away(twin: &Twin, schema: Option<String>) -> Relation {
-    Relation { schema, name: format!("{}_to_drop", Relation::parse(&twin.legacy).name) }
-}
-
-fn away_name(couple: &Couple<'_>) -> Relation {
-    away(couple.twin, retired_name(couple.twin).schema)
 }
 
 /// No row as long as the name belongs to this very table; the plan that put it away keeps it as a proof.
@@ -92,7 +84,7 @@ async fn backup(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Preflight> {
     if let Err(e) = cx.backups.intact(&f.body).await {
         return fail(e.message);
     }
-    let text = format!("{} of run {}, {:.1} h old, intact; {proof}", f.body.file, f.run, f.age_h);
+    let text = format!("{} of run {}, {} old, intact; {proof}", f.body.file, f.run, age(f.age_h));
     Ok(Preflight::new("backup", Ready::Ok, text))
 }
 
@@ -171,7 +163,7 @@ struct Away {
 async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &Accepted) -> Result<Away> {
     let name = couple.twin.name();
     let (live, retired) = (&part.names.live, &part.names.retired);
-    let to = away_name(couple);
+    let to = away_name(couple.twin);
     let hangs = hangs(cx, couple.legacy.oid).await?;
     let mut out = Away::default();
     for n in numbers(cx, couple).await? {
@@ -264,7 +256,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
         preflight.extend(super::ready::ownership(cx, couple).await?);
         let away = away_of(cx, couple, part, &accepted).await?;
         preflight.extend(away.preflight);
-        preflight.extend(free(cx, couple.twin.name(), &away_name(couple)).await?);
+        preflight.extend(free(cx, couple.twin.name(), &away_name(couple.twin)).await?);
         said.extend(away.said);
         children.extend(away.children);
         marks.push(away.marks);
@@ -296,7 +288,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
         "rollback is lossy from then on: what is written afterwards is in the partitioned tables only".into(),
     );
     let gone = couples.iter().flat_map(|c| {
-        let (retired, to) = (retired_name(c.twin), away_name(c));
+        let (retired, to) = (retired_name(c.twin), away_name(c.twin));
         let gone = Verification {
             title: format!("{} has gone away", retired.brief()),
             sql: format!("select 1 where to_regclass({}) is not null", literal(&retired.to_string())),
@@ -350,7 +342,7 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
     let (mut statements, mut locks, mut changes, mut verify) = (vec![], vec![], vec![], vec![]);
     for twin in twins {
         let name = twin.name();
-        let table = away(twin, Relation::parse(&twin.legacy).schema);
+        let table = away_name(twin);
         let sql = "select to_regclass($1)::oid::bigint as oid, (select reltuples::bigint from pg_class where oid = to_regclass($1)) as rows, \
                    pg_size_pretty(pg_total_relation_size(to_regclass($1))) as size";
         let waiting: Waiting = cx.cx.read().await?.one(sql, &[Param::Text(Some(table.to_string()))]).await?;

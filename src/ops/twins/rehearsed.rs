@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::named;
+use super::{age, named};
 use crate::engine::Result;
 use crate::engine::operation::PlanCx;
 use crate::engine::plan::{Preflight, Ready};
@@ -133,7 +133,7 @@ pub(in crate::ops) fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight])
         .collect();
     let new: Vec<_> = here.iter().filter(|h| !there.contains(h)).map(|(_, text)| *text).collect();
     let gone: Vec<_> = there.iter().filter(|t| !here.contains(t)).map(|(_, text)| *text).collect();
-    let when = format!("{}, {:.1} h ago", r.place(), r.age_h);
+    let when = format!("{}, {} ago", r.place(), age(r.age_h));
     if new.is_empty() && gone.is_empty() {
         return Preflight::new("rehearsal", Ready::Ok, format!("{when}: met the same"));
     }

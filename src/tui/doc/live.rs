@@ -220,17 +220,18 @@ fn reason(app: &App, m: &Moment) -> Cell {
 /// What came of it, and what that means.
 fn ended(app: &App, ours: Option<&OurRun>, record: Option<&RunRecord>) -> Vec<Spans> {
     let mut line = vec![plain(" ")];
+    let unit = record.map(|r| r.unit).or_else(|| Some(ours?.plan.as_ref()?.unit)).unwrap_or(Unit::Rows);
     let meant = match (ours.and_then(|r| r.done.as_ref()), record) {
         (Some(done), _) if done.had_nothing_to_do() => {
             line.push(cell(format!("{} nothing to do", app.theme.glyphs.ok), Tone::Good));
             "the plan was empty: no run was begun, the journal has none"
         }
         (Some(done), _) => {
-            line.extend(done_cells(app, done.outcome, (done.applied, done.drifted), done.verified));
+            line.extend(done_cells(app, done.outcome, (unit, done.applied, done.drifted), done.verified));
             meaning(done.outcome)
         }
         (None, Some(r)) => {
-            line.extend(done_cells(app, r.outcome, (r.rows_applied, r.rows_drifted), r.verified));
+            line.extend(done_cells(app, r.outcome, (unit, r.rows_applied, r.rows_drifted), r.verified));
             line[1] = stand(&app.theme, r);
             match r.outcome {
                 Outcome::Running => "its console is gone; what it committed stays",
@@ -251,11 +252,13 @@ fn ended(app: &App, ours: Option<&OurRun>, record: Option<&RunRecord>) -> Vec<Sp
 fn done_cells(
     app: &App,
     outcome: Outcome,
-    (applied, drifted): (u64, u64),
+    (unit, applied, drifted): (Unit, u64, u64),
     verified: Option<bool>,
 ) -> Vec<Cell> {
     let mut out = vec![verdict(&app.theme, outcome)];
-    if applied + drifted > 0 {
+    if unit != Unit::Rows && applied > 0 {
+        out.push(plain(format!("   {} {} done", count(applied), unit.of(applied))));
+    } else if applied + drifted > 0 {
         out.push(plain(format!("   {} changed", count(applied))));
         let tone = if drifted > 0 { Tone::Warn } else { Tone::Plain };
         out.push(cell(format!("   {} left alone", count(drifted)), tone));

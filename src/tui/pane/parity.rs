@@ -322,6 +322,8 @@ fn label<'p>(name: &str, p: &'p Partition) -> (String, String, &'p Partition) {
     }
 }
 
+/// Sums that differ: so many with their values, the others by name.
+const SUMS: usize = 2;
 /// What a self-test did not find: so many are named.
 const MISSED: usize = 2;
 
@@ -351,9 +353,9 @@ fn state_lines(app: &App, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spa
         let (tone, symbol, _) = app.theme.severity(x.severity);
         out.push(vec![cell(format!(" {symbol} "), tone), plain(x.message.clone())]);
     }
-    for (column, sums) in
-        f.sums.iter().filter(|(_, s)| s.legacy.is_some() && s.legacy != s.partitioned).take(2)
-    {
+    let apart: Vec<_> =
+        f.sums.iter().filter(|(_, s)| s.legacy.is_some() && s.legacy != s.partitioned).collect();
+    for (column, sums) in apart.iter().take(SUMS) {
         let none = || "none".to_owned();
         let text = format!(
             " {} sum of {column}: legacy {}, twin {}",
@@ -361,6 +363,11 @@ fn state_lines(app: &App, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spa
             sums.legacy.as_deref().map_or_else(none, grouped),
             sums.partitioned.as_deref().map_or_else(none, grouped)
         );
+        out.push(vec![cell(text, Tone::Warn)]);
+    }
+    if let Some(more) = apart.len().checked_sub(SUMS).filter(|more| *more > 0) {
+        let names: Vec<_> = apart.iter().skip(SUMS).map(|(column, _)| column.as_str()).collect();
+        let text = format!(" {} {more} more sums differ: {}", g.warn, names.join(", "));
         out.push(vec![cell(text, Tone::Warn)]);
     }
     out.extend(proof_lines(app, watch, f, width));
