@@ -7,6 +7,7 @@ use super::ident::Ident;
 use super::operation::{Draft, PlanCx};
 use super::plan::{Action, Preflight, Ready, Reversible};
 use super::tables::{Table, Trigger};
+use super::twin::mirror::REVERSE;
 
 /// What a statement on a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +61,11 @@ fn fired(
     unknown.map(|t| tell(t, &change.table, preflight)).collect()
 }
 
-/// What the profile knows, and our own markers, which write in the journal's schema only.
+/// What the profile knows, our own markers, which write in the journal's schema only, and our own reverse triggers.
 fn known(cx: &PlanCx<'_>, table: &str, trigger: &Trigger) -> bool {
-    trigger.function.starts_with("midwatch.") || cx.profile().knows_trigger(table, &trigger.name)
+    let ours = trigger.function.starts_with("midwatch.")
+        || trigger.name.contains(REVERSE) && trigger.function.contains(REVERSE);
+    ours || cx.profile().knows_trigger(table, &trigger.name)
 }
 
 fn fires(trigger: &Trigger, event: Event, change: &RowChange, passed: &str) -> bool {

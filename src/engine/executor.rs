@@ -44,6 +44,8 @@ pub(super) struct Run<'a> {
     proved: Option<swap::Proved>,
     /// A command was run.
     hooked: bool,
+    /// Whose transaction the switch waits for, by process and the beginning of its session: each is journaled once.
+    waits_for: Option<(i64, String)>,
     /// What is told at the end besides.
     said: Vec<String>,
 }
@@ -77,9 +79,15 @@ pub(super) async fn run(
     if let Err(e) = same_server(engine, approved.plan()).await {
         return refused(e);
     }
+    // Whoever waits behind a step that prepares a switch waits no longer than behind the switch itself.
+    let swap = approved.plan().steps.iter().find_map(|s| match &s.action {
+        Action::Swap(swap) => Some(swap.lock_timeout_ms),
+        _ => None,
+    });
+    let policy = engine.guard.policy.lock_timeout_ms;
     let terms = Terms {
         operator: engine.operator.clone(),
-        lock_timeout_ms: engine.guard.policy.lock_timeout_ms,
+        lock_timeout_ms: swap.map_or(policy, |ms| ms.min(policy)),
         statement_timeout_ms: engine.guard.policy.statement_timeout_ms,
         search_path: engine.profile.search_path.clone(),
     };
@@ -128,6 +136,7 @@ pub(super) async fn run(
         marks: vec![],
         proved: None,
         hooked: false,
+        waits_for: None,
         said: vec![],
     };
     run.finish().await

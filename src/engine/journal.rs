@@ -87,6 +87,9 @@ pub struct RunRecord {
     pub undoes: Option<String>,
     /// The run that has taken this one back.
     pub undone_by: Option<String>,
+    /// It broke off, and this run has given its tables' names to others since: nobody goes on with it.
+    #[serde(default)]
+    pub overtaken_by: Option<String>,
     /// What is counted.
     #[serde(default)]
     pub unit: Unit,
@@ -185,9 +188,8 @@ select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at,
        r.undoes::text as undoes,
        (select max(u.id)::text from midwatch.runs u where u.undoes = r.id and u.applied > 0) as undone_by,
        coalesce(r.plan ->> 'unit', 'rows') as unit, r.planned as rows, r.applied as rows_applied, r.drifted as rows_drifted, r.batch as batches, r.verified,
-       (r.resumable or (r.outcome = 'running' and l.pid is null))
-         and not exists (select from midwatch.runs u where u.applied > 0
-           and (u.undoes = r.id or u.undoes = r.undoes and u.id > r.id)) as resumable,
+       case when broke.off then s.id::text end as overtaken_by,
+       broke.off and s.id is null as resumable,
        r.outcome = 'running' and l.pid is not null as live,
        r.message, case when r.outcome <> 'running' then (
          select e.body::json ->> 'code' from midwatch.events e
@@ -198,7 +200,16 @@ from midwatch.runs r
 left join lateral (select k.pid from pg_locks k
                    where k.locktype = 'advisory' and k.classid = 1835300719 and k.objid = 0 and k.objsubid = 2 and k.granted
                      and k.database = (select oid from pg_database where datname = current_database())
-                     and k.pid = r.lock_pid limit 1) l on true";
+                     and k.pid = r.lock_pid limit 1) l on true
+cross join lateral (select (r.resumable or (r.outcome = 'running' and l.pid is null))
+         and not exists (select from midwatch.runs u where u.applied > 0
+           and (u.undoes = r.id or u.undoes = r.undoes and u.id > r.id)) as off) broke
+left join lateral (select max(o.id) as id from midwatch.runs o
+                   where broke.off and o.id > r.id and o.applied > 0
+                     and r.operation in ('repair-triggers', 'copy-missing', 'repair', 'watch', 'switchover', 'rollback', 'cleanup')
+                     and exists (select from midwatch.runs w where w.id in (o.id, o.undoes)
+                                 and w.operation in ('switchover', 'rollback', 'cleanup'))
+                     and ('all' in (r.name, o.name) or string_to_array(r.name, ',') && string_to_array(o.name, ','))) s on true";
 
 /// Some runs, newest first, and how many there are besides.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

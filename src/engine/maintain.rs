@@ -238,6 +238,17 @@ impl Engine {
             return Err(Error::new(Class::Refused, format!("run {run} was taken back by run {by}"))
                 .hint("plan it again"));
         }
+        if let Some(by) = record.overtaken_by {
+            let other = journal::run(&*self.facts, &by).await?;
+            let what = format!(
+                "run {run} broke off, and run {by} ({} {}) has switched its tables since: what is left of it is not what it was",
+                other.operation, other.name
+            );
+            return Err(Error::new(Class::Stale, what).hint(format!(
+                "nothing was done; midwatch plan {} plans anew what is still wanted",
+                record.operation
+            )));
+        }
         if !record.resumable {
             return Ok(None);
         }

@@ -419,7 +419,15 @@ impl Plan {
             lock.held_ms = None;
             lock.measured_on = None;
         }
+        let moving: u64 = plain.steps.iter().filter(|s| s.moving).map(|s| s.statements.len() as u64).sum();
         plain.steps.retain(|s| !s.moving);
+        if moving > 0 && plain.unit == Unit::Statements {
+            // Counted and named because there was nothing else to do.
+            plain.rows = plain.rows.saturating_sub(moving);
+        }
+        if plain.rows == 0 {
+            (plain.unit, plain.why) = (Unit::Rows, String::new());
+        }
         plain.steps.iter_mut().for_each(|s| s.rows = None);
         // Rows are compared one by one, not as a part of this.
         plain.diff.clear();

@@ -446,6 +446,15 @@ async fn touched(engine: &Engine, query: &RowQuery, change: &RowChange, derived:
 }
 
 /// What is looked at before every change.
+/// Runs that broke off and are still to be gone on with, or taken back.
+async fn broken_off(engine: &Engine) -> Option<Preflight> {
+    let runs = journal::unfinished(&*engine.facts).await.ok()?;
+    let named: Vec<_> = runs.iter().map(|r| format!("{} ({} {})", r.id, r.operation, r.name)).collect();
+    let (first, s) = (runs.first()?, if runs.len() == 1 { "" } else { "s" });
+    let what = format!("run{s} {} broke off: midwatch resume {} goes on with it", named.join(", "), first.id);
+    Some(Preflight::new("broken_off", Ready::Warn, what))
+}
+
 async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Server) -> Vec<Preflight> {
     let bootstraps = asked.operation.is_some_and(|o| o.spec().bootstraps);
     let mut out = vec![];
@@ -481,6 +490,10 @@ async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Ser
             Ok(None) => Preflight::new("operator", Ready::Ok, "no other run"),
             Err(e) => Preflight::new("operator", Ready::Unknown, e.message),
         });
+        // An undo is one of the two ways on from there.
+        if asked.undoes.is_none() {
+            out.extend(broken_off(engine).await);
+        }
     }
     out.push(replicas(engine).await);
     if let Ok(p) = engine.facts.pressure().await

@@ -56,12 +56,12 @@ pub struct Swap {
     pub wait_s: u64,
 }
 
-/// Counts and sums at a stage, for the record.
+/// Counts, sums and checksums at a stage, for the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measure {
     /// `PRE-FLIGHT`, …
     pub stage: String,
-    /// Gives `table`, `rows` and `sums` (an object).
+    /// Gives `table`, `rows`, `sums` (an object) and `checksum` (the sum of the 64-bit digests of all rows).
     pub sql: String,
 }
 

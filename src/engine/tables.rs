@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::change::{Derived, Referrer, TypedColumn};
-use super::error::{Error, Result};
+use super::error::{Class, Error, Result};
 use super::ident::Relation;
 use super::operation::PlanCx;
 use super::plan::{Preflight, Ready};
@@ -229,10 +229,10 @@ impl Table {
         if self.unique_keys.iter().any(same) {
             return Ok(());
         }
-        Err(Error::unobserved(format!("failed to plan: {table} has no unique index on ({})", key.join(", ")))
-            .hint(
-                "rows are changed by their key, one row each: name columns of a unique index in the profile",
-            ))
+        let what = format!("failed to plan: {table} has no unique index on ({})", key.join(", "));
+        Err(Error::new(Class::Refused, what).hint(
+            "rows are changed by their key, one row each: name columns of a unique index in the profile",
+        ))
     }
 
     /// May we do this to it?

@@ -1,9 +1,10 @@
 //! `cleanup`: after a switchover has proved itself, the retired tables go: first away, later for good.
 
-use super::twins::cleanup::{draft, offers};
+use super::twins::cleanup::{draft, offers, undo};
 use super::twins::stages;
 use crate::engine::Result;
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::journal::RunRecord;
+use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
 use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
 
@@ -21,7 +22,8 @@ static SPEC: OpSpec = OpSpec {
         },
         ParamSpec {
             name: "accept",
-            about: "foreign_key: constraints of other tables that go with them; cascade: what else does; quiet: less than 24h",
+            about: "foreign_key: constraints of other tables that go with them; cascade: what else does; quiet: less than 24h; \
+                    set: others that were switched with them lose their way back",
         },
         stages::LOCK_TIMEOUT,
         stages::BUDGET,
@@ -43,5 +45,9 @@ impl Operation for Cleanup {
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
         Box::pin(draft(cx, name, params))
+    }
+
+    fn undo<'a>(&'a self, cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
+        Box::pin(undo(cx, run))
     }
 }

@@ -8,8 +8,8 @@ use super::twins::rehearsed::{compared, measured, rehearsal};
 use super::twins::stages::{self, Stages};
 use super::twins::switch::Switch;
 use super::twins::trial::trial;
-use super::twins::{Couple, carry, own_before, rollback_draft};
-use crate::engine::journal::RunRecord;
+use super::twins::{Couple, carry, named, own_before, rollback_draft};
+use crate::engine::journal::{self, RunRecord};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
 use crate::engine::plan::{Preflight, Ready, Reversible, Unit};
 use crate::engine::ports::Fut;
@@ -78,7 +78,7 @@ impl Operation for Switchover {
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let asked = stages::Asked::of(params)?;
     let couples = Couple::all(cx, name).await?;
-    untouched(&couples)?;
+    untouched(cx, &couples).await?;
     let accepted = Accepted::of(params.get("accept"));
     let switch = Switch::of(cx, &couples).await?;
     let mut preflight = Vec::new();
@@ -151,7 +151,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
 }
 
 /// None of them is switched yet; else what is left to be switched, and how.
-fn untouched(couples: &[Couple<'_>]) -> Result<()> {
+async fn untouched(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<()> {
     let names = |before: bool| -> Vec<&str> {
         let such = couples.iter().filter(|c| (c.standing == Standing::Before) == before);
         such.map(|c| c.twin.name()).collect()
@@ -161,7 +161,11 @@ fn untouched(couples: &[Couple<'_>]) -> Result<()> {
         return Ok(());
     }
     let verb = if done.len() == 1 { "is" } else { "are" };
-    let back = format!("midwatch plan rollback {} takes back what is switched", done.join(","));
+    // What was switched together goes back together.
+    let runs = journal::standing_runs(cx.cx.facts, "switchover").await.unwrap_or_default();
+    let sets = runs.iter().map(|r| named(cx.profile(), &r.name).iter().map(|t| t.name()).collect::<Vec<_>>());
+    let set = sets.into_iter().find(|s| done.iter().any(|d| s.contains(d))).unwrap_or_else(|| done.clone());
+    let back = format!("midwatch plan rollback {} takes back what is switched", set.join(","));
     let hint = if rest.is_empty() {
         back
     } else {

@@ -26,7 +26,7 @@ use crate::engine::rehearsal::{Copy, Follow, Rehearsal, Rows};
 use crate::engine::report::CheckId;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::partitions::{Layout, layout};
-use crate::engine::twin::{Pair, Standing, catalog, pair};
+use crate::engine::twin::{Pair, Standing, away, catalog, pair};
 use crate::engine::{Class, Error, Result};
 
 /// A twin, looked up.
@@ -71,10 +71,15 @@ impl<'p> Couple<'p> {
         let mut tx = cx.cx.read().await?;
         let found = pair(&mut *tx, twin).await?;
         let Some(legacy) = found.legacy else {
-            return Err(Error::new(
-                Class::Refused,
-                format!("{}: the switchover is over and the legacy table is gone", twin.name()),
-            ));
+            drop(tx);
+            let (name, over) = (twin.name(), "the switchover is over and the legacy table is");
+            return Err(match away::away(cx.cx.facts, twin).await? {
+                Some(away) => {
+                    Error::new(Class::Refused, format!("{name}: {over} put away as {}", away.table))
+                        .hint(away.way_back())
+                }
+                None => Error::new(Class::Refused, format!("{name}: {over} gone")),
+            });
         };
         let columns = Columns::of(&legacy, &found.partitioned, &twin.key)?;
         let layout = layout(&mut *tx, &found.partitioned).await?;

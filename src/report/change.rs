@@ -158,6 +158,9 @@ fn outcome(outcome: Outcome, style: Style) -> String {
 }
 
 fn state(r: &RunRecord) -> &'static str {
+    if r.overtaken_by.is_some() {
+        return "it broke off; its tables were switched since";
+    }
     match (r.outcome, r.live, r.resumable) {
         (Outcome::Running, true, _) => "going on",
         (Outcome::Running, false, _) => "its client is gone: resume finishes it",

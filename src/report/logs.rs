@@ -97,6 +97,9 @@ fn counts(shown: &JournalShown) -> String {
                     width = 50_usize.saturating_sub(column.len())
                 );
             }
+            if let Some(checksum) = c["checksum"].as_str() {
+                let _ = writeln!(out, "  checksum{checksum:>46}");
+            }
         }
         out.push('\n');
     }

@@ -36,6 +36,13 @@ async fn whoever_holds_a_partition_or_a_sequence_is_named_and_so_is_a_prepared_t
         let session = holding(&world, &sql).await;
         let message = postponed(&world, &plan);
         assert!(message.contains("idle in transaction") && message.contains(said), "{sql}: {message}");
+        // Who was waited for stays in the journal, once.
+        let (_, value) = world.json(&["runs"]);
+        let (_, value) = world.json(&["runs", value["runs"][0]["id"].as_str().unwrap()]);
+        let events = value["runs"][0]["events"].as_array().unwrap();
+        let waited: Vec<_> = events.iter().filter(|e| e["kind"] == "waiting").collect();
+        assert_eq!(waited.len(), 1, "{events:#?}");
+        assert_eq!(waited[0]["content"]["blockers"][0]["role"], "keeper", "{waited:#?}");
         drop(session);
     }
 }

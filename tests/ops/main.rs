@@ -21,6 +21,7 @@ mod journal;
 mod lost;
 mod mirrors;
 mod operators;
+mod overtaken;
 mod owners;
 mod parts;
 mod requeue;

@@ -255,6 +255,10 @@ async fn stages_are_kept_with_their_counts_and_exported_as_two_logs() {
     let stages: Vec<_> = counts.lines().filter_map(|l| l.strip_prefix("=== ")?.split(' ').next()).collect();
     assert_eq!(stages, ["PRE-FLIGHT", "POST-BACKUP", "PRE-MIGRATION", "POST-MIGRATION", "DONE"]);
     assert!(counts.contains("sum(amount_cents)"), "{counts}");
+    let sums: Vec<&str> =
+        counts.lines().filter_map(|l| l.trim().strip_prefix("checksum")).map(str::trim).collect();
+    assert_eq!(sums.len(), 30, "{counts}");
+    assert!(sums.chunks(2).all(|pair| pair[0] == pair[1] && pair[0] != "0"), "{counts}");
 }
 
 #[tokio::test]

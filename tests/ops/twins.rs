@@ -183,6 +183,16 @@ async fn a_sequence_that_writers_leave_behind_makes_no_plan_stale() {
     world.sql("delete from revenues_partitioned where id = 5").await;
     let plan = world.plan("p.json", &["repair"]);
     assert_eq!(steps(&plan), [behind]);
+    // Where nothing else is to be done, what is behind is all that a plan is about.
+    world.applied("p.json", &plan);
+    world.sql(insert).await;
+    let plan = world.plan("p.json", &["copy-missing"]);
+    assert_eq!(plan["unit"], "statements", "{plan:#}");
+    world.sql(&insert.replace("revenues", "expenses")).await;
+    world.applied("p.json", &plan);
+    world.sql("delete from revenues_partitioned where id = 5").await;
+    world.sql(insert).await;
+    let plan = world.plan("p.json", &["repair"]);
     world.sql("select setval('revenues_partitioned_id_seq', 90000000)").await;
     world.applied("p.json", &plan);
     assert_eq!(

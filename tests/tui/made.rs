@@ -245,6 +245,7 @@ pub(crate) fn run(number: &str, outcome: Outcome) -> RunRecord {
         operator: "dana@ops1".into(),
         undoes: None,
         undone_by: None,
+        overtaken_by: None,
         unit: Unit::Rows,
         rows: 812,
         rows_applied: if whole { 812 } else { 400 },

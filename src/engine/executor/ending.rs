@@ -115,6 +115,12 @@ impl Run<'_> {
                 format!("{applied} of {all} rows are changed, in {} batches{beside}", self.begun.batch)
             }
             Unit::Statements => format!("{applied} of {all} statements are done"),
+            Unit::Twins if applied > 0 && self.plan.operation == "rollback" => {
+                format!("{applied} of {all} twins are switched back")
+            }
+            Unit::Twins if applied > 0 && self.plan.operation == "cleanup" => {
+                format!("the retired tables of {applied} of {all} twins are put away")
+            }
             Unit::Twins if applied > 0 => format!("{applied} of {all} twins are switched"),
             Unit::Twins => {
                 let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();

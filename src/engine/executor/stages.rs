@@ -23,6 +23,9 @@ struct Counted {
     table: String,
     rows: u64,
     sums: Value,
+    /// Plans of earlier versions do not ask for it.
+    #[serde(default)]
+    checksum: Option<String>,
 }
 
 impl Run<'_> {
@@ -75,7 +78,7 @@ impl Run<'_> {
         let counted = counted.map_err(Stopped::known)?;
         let counts: Vec<_> = counted
             .into_iter()
-            .map(|c| json!({ "table": c.table, "rows": c.rows, "sums": c.sums }))
+            .map(|c| json!({ "table": c.table, "rows": c.rows, "sums": c.sums, "checksum": c.checksum }))
             .collect();
         self.record("stage", &json!({ "stage": measure.stage, "counts": counts })).await
     }
@@ -122,9 +125,10 @@ impl Run<'_> {
             Some(code) => format!("ended with {code}"),
             None => format!("was ended after {} s", hook.timeout_s),
         };
-        let said = output.lines().last().unwrap_or_default();
+        let said =
+            output.lines().last().filter(|l| !l.is_empty()).map(|l| format!(": {l}")).unwrap_or_default();
         let command = without_passwords(&hook.command);
-        Err(Stopped::known(Error::new(Class::Failed, format!("the command {command:?} {how}: {said}"))))
+        Err(Stopped::known(Error::new(Class::Failed, format!("the command {command:?} {how}{said}"))))
     }
 
     /// Runs it, unless the operator ends it: nobody waits for a command that hangs.

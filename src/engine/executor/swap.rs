@@ -247,6 +247,15 @@ impl Run<'_> {
             return Ok(true);
         };
         let why = format!("not tried yet: {}", first.text());
+        let whom = (first.pid, first.since.clone());
+        if self.waits_for.as_ref() != Some(&whom) {
+            let body = json!({ "stage": "enable", "blockers": self.progress.room.blockers });
+            match self.writer.note(&self.begun, "waiting", &body).await {
+                Ok(event) => self.mirror(&event),
+                Err(e) => tracing::warn!("what is waited for is not in the journal: {e}"),
+            }
+            self.waits_for = Some(whom);
+        }
         if self.progress.waiting.as_deref() != Some(&why) {
             let _ = self.writer.say(&self.begun, Some(&why), 0).await;
         }

@@ -48,6 +48,24 @@ pub(in crate::ops) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<R
         }
         if set.iter().any(|t| wanted.contains(t)) {
             let what = format!("run {} switched {} together: they go back together", run.id, set.join(", "));
+            for twin in named(cx.profile(), &run.name) {
+                let mut tx = cx.cx.read().await?;
+                let standing = standing(&mut *tx, twin).await?;
+                drop(tx);
+                if standing == Standing::Cleaned {
+                    let away = away::away(cx.cx.facts, twin).await?;
+                    let hint = match away.and_then(|a| a.run) {
+                        Some(put) => format!(
+                            "midwatch undo {put} brings the retired table of {} back first",
+                            twin.name()
+                        ),
+                        None => format!("the retired table of {} is gone: no way back is left", twin.name()),
+                    };
+                    return Err(
+                        refused(format!("{what}, and {} was cleaned up since", twin.name())).hint(hint)
+                    );
+                }
+            }
             return Err(refused(what).hint(format!("midwatch plan rollback {}", set.join(","))));
         }
     }

@@ -10,11 +10,12 @@ use super::stages::{Asked, Stages, duration};
 use super::switch::{Part, Switch, idle_reverse, reverse};
 use super::{Couple, age, named};
 use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::operation::{Draft, Offer, OpSpec, Params, PlanCx, lock};
+use crate::engine::journal::{self, RunRecord};
+use crate::engine::operation::{Draft, Offer, OpSpec, Params, PlanCx, Undo, lock};
 use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::Param;
 use crate::engine::profile::{Profile, Twin};
-use crate::engine::twin::away::away_name;
+use crate::engine::twin::away::{away, away_name};
 use crate::engine::twin::marker::{self, Lacks};
 use crate::engine::twin::mirror::{DEFINER, Mirror};
 use crate::engine::twin::triggers::Triggers;
@@ -235,6 +236,42 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
     Ok(out)
 }
 
+/// Twins that were switched together go back together: once one is put away, the others have no way back either.
+async fn stranded(cx: &PlanCx<'_>, names: &[&str], accepted: &Accepted) -> Result<Vec<Preflight>> {
+    let mut out = vec![];
+    for run in journal::standing_runs(cx.cx.facts, "switchover").await? {
+        let set: Vec<_> = named(cx.profile(), &run.name).iter().map(|t| t.name()).collect();
+        let (away, rest): (Vec<&str>, Vec<&str>) = set.into_iter().partition(|t| names.contains(t));
+        if !away.is_empty() && !rest.is_empty() {
+            let text = format!(
+                "run {} switched {} together with {}: without {} they cannot be rolled back any more",
+                run.id,
+                rest.join(", "),
+                away.join(", "),
+                away.join(", ")
+            );
+            out.push(accepted.unless("set", &text));
+        }
+    }
+    Ok(out)
+}
+
+/// Once a retired table is dropped, putting it away cannot be taken back.
+pub(in crate::ops) async fn undo(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Option<Undo>> {
+    if run.unit != Unit::Twins || run.rows_applied == 0 {
+        return Ok(None);
+    }
+    let mut gone = vec![];
+    for twin in named(cx.profile(), &run.name) {
+        if away(cx.cx.facts, twin).await?.is_none() {
+            gone.push(away_name(twin).brief());
+        }
+    }
+    Ok((!gone.is_empty()).then(|| Undo::Impossible {
+        why: format!("{} is not there any more: only the backup has it", gone.join(", ")),
+    }))
+}
+
 async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let make = match params.get("backup") {
         None => false,
@@ -264,6 +301,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
         part.reverse = away.reverse;
     }
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    preflight.extend(stranded(cx, &names, &accepted).await?);
     if !make {
         preflight.push(backup(cx, &names).await?);
     }
@@ -439,9 +477,12 @@ async fn rested(cx: &PlanCx<'_>, name: &str, quiet_s: u64, table: &Relation, oid
         return Ok(Preflight::new("quiet", Ready::Fail, text));
     }
     #[expect(clippy::cast_precision_loss, reason = "seconds")]
-    let long = put.seconds >= quiet_s as f64;
-    let hours = put.seconds / 3_600.0;
-    let text =
-        format!("{name}: put away by run {}, {hours:.1} h ago; {} h are asked for", put.run, quiet_s / 3_600);
+    let asked = quiet_s as f64;
+    let (long, since) = (put.seconds >= asked, age(put.seconds / 3_600.0));
+    let wanted = if quiet_s < 60 { format!("{quiet_s} s") } else { age(asked / 3_600.0) };
+    let mut text = format!("{name}: put away by run {}, {since} ago; {wanted} are asked for", put.run);
+    if !long {
+        text.push_str("; --set quiet=… with accept=quiet asks for less");
+    }
     Ok(Preflight::new("quiet", if long { Ready::Ok } else { Ready::Fail }, text))
 }

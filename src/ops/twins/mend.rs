@@ -89,7 +89,10 @@ impl<'c> Mend<'c> {
     fn differs(&self) -> String {
         let pairs = self.written.iter().filter(|c| !self.key.contains(&c.name)).map(|c| {
             let (own, copy) = (format!("t.{}", Ident(&c.name)), self.copied(&c.name));
-            if c.as_text { (format!("{own}::text"), format!("({copy})::text")) } else { (own, copy) }
+            // A column's own collation may take different texts for equal.
+            let text = c.as_text || matches!(c.base.as_str(), "text" | "varchar");
+            let exact = |value: String| format!("({value})::text collate \"C\"");
+            if text { (exact(own), exact(copy)) } else { (own, copy) }
         });
         let (own, copies): (Vec<_>, Vec<_>) = pairs.unzip();
         if own.is_empty() {

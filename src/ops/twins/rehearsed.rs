@@ -101,6 +101,7 @@ pub(in crate::ops) fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight])
                 | "connection"
                 | "journal"
                 | "operator"
+                | "broken_off"
                 | "replicas"
                 | "load"
                 | "disk"

@@ -239,18 +239,20 @@ impl<'a> Stages<'a> {
                 let union = if sql.is_empty() { "" } else { " union all " };
                 let _ = write!(
                     sql,
-                    "{union}select {place} as place, {} as table, count(*) as rows, json_build_object({}) as sums from {table}",
+                    "{union}select {place} as place, {} as table, count(*) as rows, json_build_object({}) as sums, \
+                     coalesce(sum({}), 0)::text as checksum from {table}",
                     literal(&table),
-                    sums.join(", ")
+                    sums.join(", "),
+                    couple.columns.digest()
                 );
             }
         }
-        let sql = format!("select m.table, m.rows, m.sums from ({sql}) m order by m.place");
+        let sql = format!("select m.table, m.rows, m.sums, m.checksum from ({sql}) m order by m.place");
         let measure = Measure { stage: stage.to_owned(), sql: sql.clone() };
         let id = stage.to_lowercase();
         self.push(
             &id,
-            format!("{stage}: counts and sums of both sides"),
+            format!("{stage}: counts, sums and checksums of both sides"),
             vec![sql],
             vec![],
             Action::Measure(measure),

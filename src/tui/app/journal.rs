@@ -214,6 +214,9 @@ impl App {
         if run.live {
             return Some(format!("it is going on: {} is at it", run.by()));
         }
+        if let Some(by) = &run.overtaken_by {
+            return Some(format!("run {by} has switched its tables since"));
+        }
         if !run.resumable {
             return Some("nothing of it is left to do".into());
         }

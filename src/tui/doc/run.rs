@@ -173,6 +173,11 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
         }
         Some(why) => out.text("way back", &format!("not now: {why}"), Tone::Dim),
     }
+    if let Some(by) = &run.overtaken_by {
+        let text =
+            format!("it broke off, and run {by} has switched its tables since: nobody goes on with it");
+        out.text("unfinished", &text, Tone::Warn);
+    }
     if run.resumable && !run.live {
         let text = if run.mend_first() {
             "it broke off: mend what stopped it first, then it can be gone on with (a)"
