@@ -201,3 +201,30 @@ async fn a_sequence_that_writers_leave_behind_makes_no_plan_stale() {
         "never back"
     );
 }
+
+#[tokio::test]
+async fn what_only_its_collation_takes_for_equal_is_mended() {
+    let database = crate::common::Database::empty().await;
+    let tables = "create collation lax (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+        create table a (id int primary key, t text collate lax, d date not null default '2026-01-01');
+        create table a_part (id int, t text collate lax, d date not null, primary key (id, d)) partition by range (d);
+        create table a_1 partition of a_part for values from ('2026-01-01') to ('2027-01-01');
+        insert into a select i, 'Foo' from generate_series(1, 5) i; insert into a_part select id, case id when 3 then 'foo' else t end, d from a";
+    database.owner().await.execute_script(tables).await.unwrap();
+    let world = World::on(database, "profile = \"p.toml\"\nenvironment = \"demo\"");
+    std::fs::write(
+        world.file("p.toml"),
+        "name = \"p\"\n[[twins]]\nlegacy = \"a\"\npartitioned = \"a_part\"\nkey = [\"id\"]\n",
+    )
+    .unwrap();
+    for operation in ["init", "repair-triggers"] {
+        let plan = world.plan("p.json", &[operation]);
+        world.applied("p.json", &plan);
+    }
+    assert_eq!(differences(&world), 1);
+    let plan = world.plan("p.json", &["repair"]);
+    assert_eq!(plan["rows"].as_u64(), Some(1), "{plan:#}");
+    world.applied("p.json", &plan);
+    assert_eq!(differences(&world), 0);
+    assert_eq!(world.value("select t from a_part where id = 3").await, "Foo");
+}
