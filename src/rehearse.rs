@@ -148,12 +148,27 @@ async fn apply(
 /// When the locks were held, by our clock, and what is noted of it.
 async fn held(engine: &Engine, done: &Done, step: &str, out: &mut Played) -> Option<(Instant, Duration)> {
     out.held_ms = held_ms(engine, done, step).await;
+    out.steps = steps(engine, done).await;
     let body = entry(engine, done, step).await?;
     out.attempts = body["attempt"].as_u64().unwrap_or(0);
     let ago = body["ago_ms"].as_f64()?;
     let ended = Instant::now().checked_sub(Duration::from_secs_f64(ago.max(0.0) / 1_000.0))?;
     let held = Duration::from_millis(out.held_ms);
     Some((ended.checked_sub(held)?, held))
+}
+
+/// How long each step's transactions took.
+async fn steps(engine: &Engine, done: &Done) -> BTreeMap<String, u64> {
+    let mut out = BTreeMap::new();
+    let Some(run) = &done.run else { return out };
+    for event in journal::events(&*engine.facts, run).await.unwrap_or_default() {
+        let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
+        if let ("step", Some(id), Some(ms)) = (&*event.kind, body["id"].as_str(), body["held_ms"].as_u64()) {
+            let longest: &mut u64 = out.entry(id.to_owned()).or_default();
+            *longest = ms.max(*longest);
+        }
+    }
+    out
 }
 
 async fn held_ms(engine: &Engine, done: &Done, step: &str) -> u64 {

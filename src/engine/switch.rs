@@ -1,6 +1,8 @@
 //! What a switchover does besides statements: proofs, the swap itself inside its locks, a backup, watching, hooks.
 //! Plain data; the executor carries it out.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use sha2::{Digest as _, Sha256};
@@ -349,6 +351,9 @@ pub struct Played {
     pub latency_ms: (f64, f64, f64),
     /// The longest of those that began before the switch and ended after it had begun.
     pub stall_ms: f64,
+    /// How long a transaction of each of the switch's other steps took (milliseconds), the longest of its portions.
+    #[serde(default)]
+    pub steps: BTreeMap<String, u64>,
     /// What went wrong, in words; none: it would do.
     pub failures: Vec<String>,
 }

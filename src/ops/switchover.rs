@@ -132,6 +132,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
             changes.push(format!("{}{}", own_before(couple), own.join("; ")));
         }
     }
+    if let Some(r) = &rehearsed {
+        r.times(&mut out.steps);
+    }
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     Ok(Draft {
         why: format!("{} shall be the partitioned tables from now on", names.join(", ")),

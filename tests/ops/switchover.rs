@@ -303,6 +303,14 @@ async fn a_rehearsal_measures_what_the_plan_then_shows() {
     let plan = world.plan("s.json", &["switchover", "--set", "backup=skip"]);
     let step = plan["steps"].as_array().unwrap().iter().find(|s| s["id"] == "enable").unwrap();
     assert_eq!(step["locks"][0]["held_ms"], played["held_ms"]);
+    // What makes ready for it was measured as well, the dump was not made there.
+    for step in
+        plan["steps"].as_array().unwrap().iter().filter(|s| s["id"].as_str().unwrap().starts_with("prepare/"))
+    {
+        let id = step["id"].as_str().unwrap();
+        assert!(step["locks"][0]["held_ms"].is_u64(), "{id}: {:#}", step["locks"]);
+        assert_eq!(step["locks"][0]["held_ms"], played["steps"][id], "{id}");
+    }
     let on = step["locks"][0]["measured_on"].as_str().unwrap();
     assert!(on.starts_with(&format!("rehearsal run {}", run["id"].as_str().unwrap())), "{on}");
     let said = |plan: &Value| {

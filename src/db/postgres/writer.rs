@@ -7,12 +7,13 @@ mod batching;
 mod swapping;
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
+use self::swapping::millis;
 use super::connect::Connection;
 use super::error::{LOST, is_disconnect, write_error};
 use super::journal::append;
@@ -402,6 +403,7 @@ impl Writer for PgWriter {
             let (next, checkpoint) = if end { (begun.step + 1, 0) } else { (begun.step, upto as u64) };
             let event = self
                 .fenced(begun, "run the step's statements", async |w, run| {
+                    let began = Instant::now();
                     for sql in inside {
                         w.raw("run a statement", sql).await?;
                     }
@@ -418,6 +420,7 @@ impl Writer for PgWriter {
                     if !end {
                         body["to"] = json!(checkpoint);
                     }
+                    body["held_ms"] = json!(millis(began));
                     w.event(run, "step", &body).await
                 })
                 .await?;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{age, named};
 use crate::engine::Result;
 use crate::engine::operation::PlanCx;
-use crate::engine::plan::{Preflight, Ready};
+use crate::engine::plan::{Preflight, Ready, Step};
 use crate::engine::switch::Played;
 
 #[derive(Deserialize)]
@@ -45,6 +45,17 @@ impl Rehearsal {
     fn place(&self) -> String {
         let others = (!self.others.is_empty()).then(|| format!(" with {} as well", self.others.join(", ")));
         format!("rehearsal run {}{}", self.run, others.unwrap_or_default())
+    }
+
+    /// What its other steps took there, onto those of a plan.
+    pub(in crate::ops) fn times(&self, steps: &mut [Step]) {
+        for step in steps {
+            let Some(ms) = self.body.steps.get(&step.id) else { continue };
+            for lock in step.locks.iter_mut().filter(|l| l.held_ms.is_none()) {
+                lock.held_ms = Some(*ms);
+                lock.measured_on = Some(format!("{}; {}", self.place(), self.body.copied));
+            }
+        }
     }
 
     /// Said of a twin that is not asked for now.

@@ -14,7 +14,7 @@ use crate::engine::switch::{EndSession, Proof};
 use crate::engine::writer::{Attempt, Begun, OVER_BUDGET, Swapped, UNEQUAL};
 use crate::engine::{Class, Error, Result};
 
-fn millis(since: Instant) -> u64 {
+pub(super) fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
