@@ -89,11 +89,17 @@ pub(in crate::ops) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<
             "trigger" | "trigger_columns" | "unmirrored" => {
                 warn(what, format!("{message}; midwatch plan repair-triggers {name}"))
             }
-            "coverage" | "columns_missing" | "sums" => Preflight::new(
+            "coverage" => Preflight::new(
                 what,
                 Ready::Fail,
                 format!("{message}; midwatch plan copy-missing {name} makes partitions"),
             ),
+            "columns_missing" => Preflight::new(
+                what,
+                Ready::Fail,
+                format!("{message}; add them, then midwatch plan repair-triggers {name} and repair {name}"),
+            ),
+            "sums" => Preflight::new(what, Ready::Fail, message),
             _ if f.severity == Severity::Critical => Preflight::new(what, Ready::Fail, message),
             _ => warn(what, message),
         });
