@@ -43,3 +43,18 @@ async fn an_empty_table_is_tested_with_rows_made_for_it() {
     let not = report.facts["self_test"]["not_planted"].to_string();
     assert!(not.contains("point"), "{not}");
 }
+
+#[tokio::test]
+async fn rows_of_one_key_do_not_blind_the_test_of_the_comparison() {
+    let database = Database::empty().await;
+    let sql = "create table t (id int, v int, d date not null);
+               create table p (id int, v int, d date not null) partition by range (d);
+               create table p1 partition of p for values from ('2026-01-01') to ('2027-01-01');
+               insert into t select i % 10, i, '2026-02-01' from generate_series(1, 30) i; insert into p select * from t;";
+    database.owner().await.execute_script(sql).await.unwrap();
+    let profile = "name = \"p\"\n[[twins]]\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [\"id\"]\n";
+    let engine = engine(&database.url(), profile).await;
+    let report = engine.observe_as(&engine.ids()[0], HOW).await;
+    all_found(&report, 6);
+    assert_eq!(report.facts["key_not_unique"], "id", "{report:?}");
+}

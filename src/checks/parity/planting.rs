@@ -152,6 +152,12 @@ fn level(legacy: &str, twin: &str, columns: &Columns, layout: &Layout, wanted: u
     let (into, values): (Vec<String>, Vec<String>) = cells.into_iter().unzip();
     let common = list(&names(&columns.common));
     out.extend([
+        // Where no index makes the key unique, what is planted is told apart by it all the same.
+        format!(
+            "delete from {legacy} l using (select tableoid as part, ctid as place, row_number() over (partition by {}) as n from {legacy}) d \
+             where l.tableoid = d.part and l.ctid = d.place and d.n > 1",
+            list(&key)
+        ),
         format!(
             "insert into {legacy} ({}) select {} from generate_series(1, {wanted} - (select count(*) from {legacy})::int) i",
             list(&into),
