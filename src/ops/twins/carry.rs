@@ -445,10 +445,12 @@ impl Belongings {
         if self.legacy.row_security && !self.twin.row_security {
             let set = |word: &str| format!("alter table {live} {word} row level security");
             out.both(set("enable"), set("disable"));
+            out.said.push("row level security".into());
         }
         if self.legacy.forced && !self.twin.forced {
             let set = |word: &str| format!("alter table {live} {word} row level security");
             out.both(set("force"), set("no force"));
+            out.said.push("row level security of its owner as well".into());
         }
     }
 
@@ -479,7 +481,9 @@ impl Belongings {
         if self.legacy.comment.is_some() && self.legacy.comment != self.twin.comment {
             let set = |c: &Option<String>| format!("comment on table {} is {}", names.live, text(c));
             out.both(set(&self.legacy.comment), set(&self.twin.comment));
+            out.said.push("its comment".into());
         }
+        let mut columns = vec![];
         for own in self.legacy.columns.iter().filter(|c| c.comment.is_some()) {
             let Some(twin) = self.twin.columns.iter().find(|c| c.name == own.name) else { continue };
             if own.comment != twin.comment {
@@ -487,7 +491,11 @@ impl Belongings {
                     format!("comment on column {}.{} is {}", names.live, Ident(&own.name), text(c))
                 };
                 out.both(set(&own.comment), set(&twin.comment));
+                columns.push(own.name.as_str());
             }
+        }
+        if !columns.is_empty() {
+            out.said.push(format!("comments on {}", columns.join(", ")));
         }
     }
 
