@@ -153,7 +153,7 @@ impl Run<'_> {
         loop {
             self.wishes().await?;
             self.within_window().await?;
-            if !self.may_try(swap).await? {
+            if !self.may_try(step, swap).await? {
                 let since = *waited_from.get_or_insert(self.millis());
                 self.waits_too_long(swap, since)?;
                 continue;
@@ -236,7 +236,7 @@ impl Run<'_> {
 
     /// Whoever stands in a queue for a lock holds up all who come after: a transaction that has been there for a while
     /// is waited for outside.
-    async fn may_try(&mut self, swap: &Swap) -> Result<bool, Stopped> {
+    async fn may_try(&mut self, step: &Step, swap: &Swap) -> Result<bool, Stopped> {
         let blockers = blockers(&*self.engine.facts, BLOCKERS, &swap.tables, swap.patience_ms)
             .await
             .map_err(Stopped::known)?;
@@ -249,7 +249,7 @@ impl Run<'_> {
         let why = format!("not tried yet: {}", first.text());
         let whom = (first.pid, first.since.clone());
         if self.waits_for.as_ref() != Some(&whom) {
-            let body = json!({ "stage": "enable", "blockers": self.progress.room.blockers });
+            let body = json!({ "stage": step.id, "blockers": self.progress.room.blockers });
             match self.writer.note(&self.begun, "waiting", &body).await {
                 Ok(event) => self.mirror(&event),
                 Err(e) => tracing::warn!("what is waited for is not in the journal: {e}"),
