@@ -7,15 +7,15 @@ use serde::Deserialize;
 use crate::engine::ports::{ReadOptions, ReadTx, Snapshot};
 use crate::engine::{Cx, Result};
 
-/// A full scan of two large tables may take this long.
-const TIMEOUT: Duration = Duration::from_mins(30);
+/// A full scan of a large table may take this long: paced, and of a key that no index cuts into pieces, a billion rows.
+const TIMEOUT: Duration = Duration::from_hours(3);
 
 // Gentle: no parallel workers. Groups are hashed: sorted they spill. Statements are many and short where there are many
 // partitions, so compiling each costs more than it saves. The holder waits for those that share its snapshot.
 const SETTINGS: &str = "
 select set_config('jit', 'off', true) || set_config('enable_sort', 'off', true)
     || set_config('max_parallel_workers_per_gather', '0', true) || set_config('work_mem', '32MB', true)
-    || set_config('idle_in_transaction_session_timeout', '1800000', true)";
+    || set_config('idle_in_transaction_session_timeout', '10800000', true)";
 
 /// Where others are at work, a reading sleeps a millisecond about every 512 rows: it never holds a processor long enough
 /// for a writer to notice, and one statement that pauses costs the server less than many. By the row's place, which every
