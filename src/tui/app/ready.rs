@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{App, Watch};
 use crate::checks::ParityFacts;
+use crate::engine::journal::RunRecord;
 use crate::engine::report::CheckId;
 use crate::engine::room::{Reverse, RoomFacts};
 use crate::engine::twin::{Away, Standing, about_rows};
@@ -160,7 +161,10 @@ impl App {
             self.twins_of(name).into_iter().filter_map(|t| Some((t, standing(t)?))).collect();
         let find = |wanted: &[Standing]| twins.iter().find(|(_, s)| wanted.contains(s)).map(|(t, _)| *t);
         match verb {
-            "switchover" | "rehearse" | "repair-triggers" => {
+            // After a switch it makes the reverse ones complete.
+            "repair-triggers" => find(&[Standing::Cleaned])
+                .map(|twin| format!("{twin} is cleaned up: nothing is mirrored any more")),
+            "switchover" | "rehearse" => {
                 if let Some(twin) = find(&[Standing::Switched, Standing::Cleaned]) {
                     return Some(format!("{twin} is switched over already"));
                 }
@@ -178,8 +182,27 @@ impl App {
             {
                 Some(format!("{} is not switched over", twins.first().map_or(name, |(t, _)| *t)))
             }
+            "rollback" => {
+                let switched = twins.iter().filter(|(_, s)| *s == Standing::Switched);
+                self.together(&switched.map(|(t, _)| *t).collect::<Vec<_>>())
+            }
             _ => None,
         }
+    }
+
+    /// Twins that were switched in one run with others go back with them only.
+    fn together(&self, wanted: &[&str]) -> Option<String> {
+        let standing = |r: &&RunRecord| {
+            let names = self.twins_of(&r.name);
+            r.operation == "switchover"
+                && r.rows_applied > 0
+                && r.undone_by.is_none()
+                && names.iter().any(|t| wanted.contains(t))
+        };
+        let run = self.journal.runs().iter().find(standing)?;
+        let set = self.twins_of(&run.name);
+        (set != wanted)
+            .then(|| format!("run {} switched {} together: they go back together", run.id, set.join(", ")))
     }
 
     /// Where the retired table of a twin is that was cleaned up, while it is still there.
