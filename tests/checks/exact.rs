@@ -91,7 +91,8 @@ async fn a_key_without_a_unique_index_is_said() {
     assert_eq!(keys(&look(&database, "\"id\"").await), 0);
 }
 
-/// New partitions come without the grants of the old ones.
+/// New partitions come without the grants of the old ones. Such a role does not see who is at work either, so that it
+/// reads with pauses.
 #[tokio::test]
 async fn whoever_may_read_the_table_but_not_its_partitions_sees_the_same() {
     let sql = format!(

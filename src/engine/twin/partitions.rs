@@ -81,7 +81,7 @@ impl Node {
         match &self.within {
             None => format!("only {}", self.relation),
             Some(within) => {
-                format!("(select * from {whole} where tableoid = {}::oid and ({within}))", self.oid)
+                format!("(select ctid, * from {whole} where tableoid = {}::oid and ({within}))", self.oid)
             }
         }
     }
