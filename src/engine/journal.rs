@@ -129,6 +129,11 @@ impl RunRecord {
         self.resumed_by.as_deref().unwrap_or(&self.operator)
     }
 
+    /// When it ended; of one that did not, when it last said anything.
+    pub fn last_heard(&self) -> DateTime<Utc> {
+        self.ended_at.or(self.beat_at).unwrap_or(self.started_at)
+    }
+
     /// It was played in a copy, and was to change nothing here.
     pub fn in_a_copy(&self) -> bool {
         self.unit == Unit::Twins && self.outcome == Outcome::Applied && self.rows_applied == 0

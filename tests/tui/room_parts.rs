@@ -191,6 +191,22 @@ fn a_run_of_others_is_shown_as_one_of_ours() {
     assert!(shown.contains("ROLLBACK  ") && !shown.contains("partitioned twins"), "{shown}");
 }
 
+#[test]
+fn a_switch_that_broke_off_comes_before_a_new_one() {
+    let mut run = told(Outcome::Running, Some("enable"));
+    (run.record.resumable, run.record.ended_at, run.held_ms, run.attempt) = (true, None, None, None);
+    run.record.started_at = start() - chrono::TimeDelta::seconds(74);
+    run.record.beat_at = Some(start() - chrono::TimeDelta::seconds(20));
+    let facts = RoomFacts { last: Some(run), ..room_of(Standing::Before, Reverse::Idle) };
+    let mut app = in_room(SMALL, 0, facts);
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("run 17 broke off at ENABLE, 20 s ago") && !shown.contains("74 s"), "{shown}");
+    assert!(shown.contains("a goes on with it") && !shown.contains("✓ ready"), "{shown}");
+    keys(&mut app, &["a", "enter"]);
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("Go on with run 17?"), "{shown}");
+}
+
 /// Read from the Runs pane, long after others came: nothing of it is in the room's look any more.
 #[test]
 fn of_a_run_that_failed_in_a_hook_the_swap_is_done() {

@@ -448,7 +448,7 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     if r.outcome == Outcome::Running && r.live {
         line.push(cell(format!("   by {} (l shows it)", r.by()), Tone::Accent));
     } else {
-        let when = r.ended_at.unwrap_or(r.started_at);
+        let when = r.last_heard();
         if let (Some(held), Some(n)) = (last.held_ms, last.attempt) {
             line.push(plain(format!("   held {held} ms, attempt {n}")));
         }

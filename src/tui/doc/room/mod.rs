@@ -288,16 +288,36 @@ fn quiet(sight: &Sight<'_>, tables: &str) -> Vec<Spans> {
         out.push(vec![cell(format!("{} unknown", g.unknown), Tone::Unknown)]);
     } else if switched + cleaned > 0 {
         if let Some(run) = &facts.switched {
-            let when = ago(run.record.ended_at.unwrap_or(run.record.started_at), sight.app.server_now());
+            let when = ago(run.record.last_heard(), sight.app.server_now());
             out.push(vec![cell(format!("run {}, {when}, by {}", run.record.id, run.record.by()), Tone::Dim)]);
         }
-        if switched + cleaned < facts.twins.len() {
+        if let Some(run) = sight.app.broken_off_here() {
+            out.extend(broken_off(sight, run));
+        } else if switched + cleaned < facts.twins.len() {
             out.push(to_come(sight, "the rest ", "d plans the rest"));
         }
+    } else if let Some(run) = sight.app.broken_off_here() {
+        out.extend(broken_off(sight, run));
     } else {
         out.push(to_come(sight, "", "d plans it"));
     }
     out
+}
+
+/// What stopped half-way comes before anything new.
+fn broken_off(sight: &Sight<'_>, run: &RoomRun) -> Vec<Spans> {
+    let r = &run.record;
+    let place = run.stage.as_ref().and_then(|stage| {
+        let at = At::Step(stage.clone());
+        Stages::of(&run.stages, &at, false, false).name().map(|n| format!(" at {}", n.to_uppercase()))
+    });
+    let how = if r.outcome == Outcome::Running { "broke off" } else { "stopped" };
+    let when = ago(r.last_heard(), sight.app.server_now());
+    let g = sight.app.theme.glyphs;
+    let text = format!("{} run {} {how}{}, {when}", g.warn, r.id, place.unwrap_or_default());
+    let key =
+        if r.mend_first() { "mend what stopped it, then a goes on with it" } else { "a goes on with it" };
+    vec![vec![cell(text, Tone::Warn)], vec![plain(key)]]
 }
 
 /// May what is not switched yet be switched?

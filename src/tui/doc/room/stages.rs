@@ -92,9 +92,14 @@ impl Stages {
         Self { names, skipped, at, failed, known }
     }
 
+    /// The one it is at.
+    pub(super) fn name(&self) -> Option<&'static str> {
+        self.names.get(self.at).copied()
+    }
+
     /// `stage 4 of 6  ENABLE`.
     pub(super) fn place(&self) -> Option<Spans> {
-        let name = self.names.get(self.at)?;
+        let name = self.name()?;
         Some(vec![
             cell(format!("stage {} of {} ", self.at + 1, self.names.len()), Tone::Dim),
             cell(name.to_uppercase(), Tone::Accent),
