@@ -6,7 +6,8 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::args::CheckArgs;
 use super::output::{Output, save};
-use crate::engine::{CheckId, CheckNews, Engine, How, Report, Result, Status};
+use super::stop::Stop;
+use crate::engine::{CheckId, CheckNews, Class, Engine, Error, How, Report, Result, Status};
 use crate::report::{json, text};
 
 /// As many as the reader has sessions.
@@ -31,7 +32,17 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
     let look = |id| async move { engine.observe_telling(id, how, &|news| tell(id, &news)).await };
     let mut running = stream::iter(ids.iter().map(look)).buffered(AT_ONCE);
     Output::progress(&format!("checking 1 of {total}"));
-    while let Some(report) = running.next().await {
+    let mut stop = Stop::new()?;
+    loop {
+        let next = tokio::select! {
+            next = running.next() => next,
+            told = stop.wait() => {
+                // What is let go is cancelled on the server.
+                drop(running);
+                return Err(cancelled(engine, (&ids, &reports), told.by(), args));
+            }
+        };
+        let Some(report) = next else { break };
         reports.push(report);
         done.store(reports.len(), Ordering::Relaxed);
         Output::progress(&format!("checked {} of {total}", reports.len()));
@@ -49,6 +60,25 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
         out.text(&text::checks(&target, &reports, out.style()))?;
     }
     Ok(exit_code(&reports))
+}
+
+/// Cut off: what was found so far is not the whole of it and is not given out as such.
+fn cancelled(engine: &Engine, (ids, done): (&[CheckId], &[Report]), by: &str, args: &CheckArgs) -> Error {
+    let open = ids.iter().filter(|id| !done.iter().any(|r| r.id == **id));
+    let kept: Vec<String> = open
+        .filter(|id| id.kind == "parity" && engine.is_cut_off(&id.name))
+        .map(ToString::to_string)
+        .collect();
+    let mut message =
+        format!("cancelled by {by}: {} of {} checks were done, nothing was changed", done.len(), ids.len());
+    if let Some(path) = &args.out {
+        message.push_str(&format!("; {} was not written", path.display()));
+    }
+    let error = Error::new(Class::Cancelled, message);
+    if kept.is_empty() {
+        return error.hint("no comparison was kept half-way: the next check begins anew");
+    }
+    error.hint(format!("what was compared is kept: midwatch check {} --resume goes on", kept.join(" ")))
 }
 
 fn how_far(id: &CheckId, news: &CheckNews) -> String {

@@ -132,6 +132,11 @@ impl RunRecord {
         self.resumed_by.as_deref().unwrap_or(&self.operator)
     }
 
+    /// When it ended; of one that did not, when it last said anything.
+    pub fn last_heard(&self) -> DateTime<Utc> {
+        self.ended_at.or(self.beat_at).unwrap_or(self.started_at)
+    }
+
     /// It was played in a copy, and was to change nothing here.
     pub fn in_a_copy(&self) -> bool {
         self.unit == Unit::Twins && self.outcome == Outcome::Applied && self.rows_applied == 0
@@ -256,7 +261,10 @@ pub(super) async fn swaps(facts: &dyn Facts, limit: u32) -> Result<Vec<Swapping>
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql = format!(
         "select q.*, s.step as at, \
-         (select json_agg(e.value ->> 'id' order by e.ordinality) from json_array_elements(s.plan::json -> 'steps') with ordinality e) as stages \
+         (select json_agg(e.value ->> 'id' order by e.ordinality) from json_array_elements(s.plan::json -> 'steps') with ordinality e) as stages, \
+         (select json_build_object('budget_ms', e.value #> '{{action,budget_ms}}', 'attempts', e.value #> '{{action,attempts}}', \
+            'preflight', (select json_agg(p.value -> 'status') from json_array_elements(s.plan::json -> 'preflight') p)) \
+          from json_array_elements(s.plan::json -> 'steps') e where e.value #>> '{{action,do}}' = 'swap' limit 1) as asked \
          from ({RUNS}\nwhere r.operation in ('switchover', 'rollback') \
            or r.undoes in (select u.id from midwatch.runs u where u.operation in ('switchover', 'rollback')) \
          order by r.id desc limit {limit}) q join midwatch.runs s on s.id = q.id::bigint order by s.id desc"
@@ -273,6 +281,15 @@ pub(super) struct Swapping {
     pub(super) at: usize,
     /// All of them.
     pub(super) stages: Vec<String>,
+    /// What its plan says of it.
+    pub(super) asked: Option<super::room::Asked>,
+}
+
+/// The step that a run is at; past the last one: all are done.
+pub async fn step_of(facts: &dyn Facts, run: &str) -> Result<Option<usize>> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let sql = "select step::text from midwatch.runs where id = $1::bigint";
+    Ok(tx.texts(sql, &[Param::from(run)]).await?.pop().flatten().and_then(|n| n.parse().ok()))
 }
 
 /// Runs that broke off and can be gone on with, however long ago.

@@ -1,11 +1,13 @@
 //! The switchover room: how a set of twins stands right now, looked at with a reader's session only.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::ident::Relation;
 use super::journal::{self, Event, RunRecord};
 use super::operation::ALL;
+use super::plan::{Action, Plan, Ready, text_of};
 use super::ports::{Param, ReadOptions, ReadTx};
 use super::profile::Twin;
 use super::switch::{BLOCKERS, Blocker, Dumped};
@@ -89,6 +91,26 @@ pub struct RoomRun {
     pub compared: Option<u64>,
     /// The backup it made.
     pub backup: Option<Dumped>,
+    /// What its plan says of it.
+    pub asked: Asked,
+    /// Attempts at the swap that were taken back since it was begun, or gone on with.
+    pub tried: u64,
+    /// How the last attempt at the step it is at ended.
+    pub last: Option<String>,
+    /// When all rows of both sides were last found equal.
+    pub equal_at: Option<DateTime<Utc>>,
+}
+
+/// Of a run's plan, what tells how far the run is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Asked {
+    /// How long the locks may be held (milliseconds).
+    pub budget_ms: Option<u64>,
+    /// How many attempts there may be.
+    pub attempts: Option<u64>,
+    /// The preflight's verdicts.
+    #[serde(default)]
+    pub preflight: Option<Vec<Ready>>,
 }
 
 #[derive(Deserialize)]
@@ -225,24 +247,65 @@ async fn now(
     Ok(TwinNow { name: twin.name().to_owned(), standing, reverse, marked: t.marks >= 2, away: None })
 }
 
+impl Asked {
+    fn of(plan: &Plan) -> Self {
+        let swap = plan
+            .steps
+            .iter()
+            .find_map(|s| if let Action::Swap(swap) = &s.action { Some(swap) } else { None });
+        Self {
+            budget_ms: swap.map(|s| s.budget_ms),
+            attempts: swap.map(|s| u64::from(s.attempts)),
+            preflight: Some(plan.preflight.iter().map(|p| p.status).collect()),
+        }
+    }
+}
+
+impl RoomRun {
+    /// A run as its plan and its entries have it; `at`: the step it is at.
+    pub fn of_plan(record: RunRecord, plan: &Plan, at: usize, events: &[Event]) -> Self {
+        let stages = plan.steps.iter().map(|s| s.id.clone()).collect();
+        room_run(journal::Swapping { record, at, stages, asked: Some(Asked::of(plan)) }, events)
+    }
+}
+
 fn room_run(run: journal::Swapping, events: &[Event]) -> RoomRun {
     let body = |e: &Event| serde_json::from_str::<Value>(&e.body).ok();
     let of = |kind: &str| events.iter().rev().filter(|e| e.kind == kind).filter_map(body).collect::<Vec<_>>();
     let swapped = of("step").into_iter().find(|b| !b["held_ms"].is_null());
     let number = |name: &str| swapped.as_ref().and_then(|b| b[name].as_u64());
+    let stage = run.stages.get(run.at).cloned();
+    // Whoever goes on with a run counts anew.
+    let resumed = events.iter().rposition(|e| e.kind == "resumed").unwrap_or(0);
+    let tries = events[resumed..].iter().filter(|e| e.kind == "attempt").filter_map(body);
+    let tries: Vec<Value> = tries.filter(|b| b["stage"].as_str() == stage.as_deref()).collect();
+    let equal = |e: &&Event| e.kind == "stage" && body(e).is_some_and(|b| b["stage"] == "COMPARED");
+    let at = |e: &Event| DateTime::parse_from_rfc3339(&e.at).ok().map(|t| t.with_timezone(&Utc));
     RoomRun {
-        stage: run.stages.get(run.at).cloned(),
+        stage,
         stages: run.stages,
         attempt: number("attempt"),
         held_ms: number("held_ms"),
         compared: number("compared"),
         backup: of("backup").into_iter().find_map(|b| serde_json::from_value(b).ok()),
+        asked: run.asked.unwrap_or_default(),
+        tried: tries.last().and_then(|b| b["attempt"].as_u64()).unwrap_or(0),
+        last: tries.last().map(|b| {
+            format!(
+                "attempt {}: {}; released, nothing changed",
+                text_of(&b["attempt"]),
+                text_of(&b["failed"])
+            )
+        }),
+        equal_at: events.iter().rev().find(equal).and_then(at),
         record: run.record,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -253,5 +316,47 @@ mod tests {
         assert_eq!(names(Standing::Before), (Some("\"revenues\"".into()), "\"revenues_partitioned\"".into()));
         assert_eq!(names(Standing::Switched), (Some("\"revenues_legacy\"".into()), "\"revenues\"".into()));
         assert_eq!(names(Standing::Cleaned), (None, "\"revenues\"".into()));
+    }
+
+    #[test]
+    fn a_run_is_told_by_its_entries() {
+        let event = |kind: &str, body: Value| Event {
+            seq: 1,
+            at: "2026-11-21T00:58:00.000Z".into(),
+            run: None,
+            kind: kind.into(),
+            body: body.to_string(),
+            prev: String::new(),
+            hash: String::new(),
+        };
+        let tried = |n: u64| {
+            let body =
+                json!({ "stage": "enable", "attempt": n, "of": 12, "failed": "over budget", "blockers": [] });
+            event("attempt", body)
+        };
+        let entries = [
+            tried(4),
+            event("resumed", json!({ "by": "kim@ops2" })),
+            event("stage", json!({ "stage": "COMPARED", "differ": 0 })),
+            tried(1),
+            tried(2),
+        ];
+        let record: RunRecord = serde_json::from_value(json!({
+            "id": "1", "operation": "switchover", "name": "all", "target": "t", "outcome": "running",
+            "started_at": "2026-11-21T00:57:00Z", "ended_at": null, "operator": "kim@ops2", "undoes": null,
+            "undone_by": null, "rows": 3, "rows_applied": 0, "rows_drifted": 0, "batches": 0, "verified": null,
+            "resumable": false, "live": true, "message": null, "batch_rows": null, "beat_at": null, "params": {},
+            "undo": "", "reversible": "full", "digest": "",
+        }))
+        .unwrap();
+        let run = |events: &[Event]| {
+            let stages = vec!["compare".to_owned(), "enable".to_owned()];
+            room_run(journal::Swapping { record: record.clone(), at: 1, stages, asked: None }, events)
+        };
+        let told = run(&entries);
+        assert_eq!(told.tried, 2);
+        assert_eq!(told.last.as_deref(), Some("attempt 2: over budget; released, nothing changed"));
+        assert_eq!(told.equal_at.map(|t| t.to_rfc3339()).as_deref(), Some("2026-11-21T00:58:00+00:00"));
+        assert_eq!(run(&entries[..2]).tried, 0);
     }
 }

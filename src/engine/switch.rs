@@ -189,8 +189,11 @@ impl Blocker {
                 BY_NAME
             );
         }
-        let query: String =
-            self.query.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
+        let mut query = self.query.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some((at, _)) = query.char_indices().nth(60) {
+            query.truncate(at);
+            query.push('…');
+        }
         let loses =
             if self.wrote { "would lose what it has written" } else { "would lose nothing (read only)" };
         format!(

@@ -157,17 +157,29 @@ fn outcome(outcome: Outcome, style: Style) -> String {
     style.paint(code, &format!("{symbol} {}", outcome.word()))
 }
 
-fn state(r: &RunRecord) -> &'static str {
-    if r.overtaken_by.is_some() {
-        return "it broke off; its tables were switched since";
+fn state(r: &RunRecord) -> String {
+    if let Some(by) = &r.overtaken_by {
+        return format!("it broke off, and run {by} has switched its tables since");
     }
     match (r.outcome, r.live, r.resumable) {
-        (Outcome::Running, true, _) => "going on",
-        (Outcome::Running, false, _) => "its client is gone: resume finishes it",
-        (_, _, true) if r.mend_first() => "mend what stopped it, then resume goes on with the rest",
-        (_, _, true) => "resume goes on with the rest",
-        _ => "",
+        (Outcome::Running, true, _) => "going on".into(),
+        (Outcome::Running, false, true) => {
+            let heard = r.last_heard().format("%H:%M:%SZ");
+            format!("its client is gone, last heard of at {heard}: midwatch resume {} goes on with it", r.id)
+        }
+        (Outcome::Running, false, false) => "its client is gone".into(),
+        (_, _, true) if r.mend_first() => "mend what stopped it, then resume goes on with the rest".into(),
+        (_, _, true) => "resume goes on with the rest".into(),
+        _ => String::new(),
     }
+}
+
+/// One that says it goes on while nobody is at it broke off.
+fn stand(r: &RunRecord, style: Style) -> String {
+    if r.outcome == Outcome::Running && !r.live {
+        return style.paint("35", "? broken off");
+    }
+    outcome(r.outcome, style)
 }
 
 /// Runs, newest first.
@@ -201,7 +213,7 @@ fn lines(runs: &[RunRecord], style: Style) -> String {
             "{:>5}  {}  {}  {} {}  {amount}{}  by {}  {}",
             r.id,
             r.started_at.format("%Y-%m-%d %H:%M:%SZ"),
-            outcome(r.outcome, style),
+            stand(r, style),
             r.operation,
             clean(&r.name),
             if r.rows_drifted > 0 { format!(", {} drifted", r.rows_drifted) } else { String::new() },

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::engine::journal::Event;
 use crate::engine::plan::text_of;
+use crate::engine::switch::Blocker;
 
 /// An entry's rest as names and values; what is no object stays as it is.
 pub fn body(event: &Event) -> String {
@@ -13,10 +14,27 @@ pub fn body(event: &Event) -> String {
             let said = fields
                 .iter()
                 .filter(|(k, v)| !v.is_null() && !matches!(k.as_str(), "planned" | "rows_sha256"));
-            said.map(|(name, v)| format!("{name} {}", brief(v))).collect::<Vec<_>>().join(" · ")
+            said.map(|(name, v)| named(name, v)).filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" · ")
         }
         _ => event.body.clone(),
     }
+}
+
+fn named(name: &str, value: &Value) -> String {
+    match (name, value) {
+        (_, Value::Array(none)) if none.is_empty() => String::new(),
+        ("blockers", Value::Array(all)) => {
+            format!("in the way: {}", all.iter().map(blocker).collect::<Vec<_>>().join("; "))
+        }
+        // It says itself that something failed.
+        ("failed", Value::String(why)) if why.starts_with("failed") => why.clone(),
+        _ => format!("{name} {}", brief(value)),
+    }
+}
+
+/// Whoever stood in the way, in words.
+pub(super) fn blocker(value: &Value) -> String {
+    serde_json::from_value::<Blocker>(value.clone()).map_or_else(|_| text_of(value), |b| b.text())
 }
 
 /// Characters of a sum that a person compares.
@@ -32,6 +50,7 @@ fn brief(value: &Value) -> String {
             let table = text_of(&o["table"]);
             format!("{} {}", table.trim_start_matches("public."), text_of(&o["rows"]))
         }
+        Value::Object(o) => o.iter().map(|(name, v)| named(name, v)).collect::<Vec<_>>().join(", "),
         Value::Array(all) => all.iter().map(brief_answer).collect::<Vec<_>>().join("; "),
         other => text_of(other),
     }
@@ -43,5 +62,36 @@ fn brief_answer(value: &Value) -> String {
         Some([Value::String(question), Value::Null]) => format!("{question}: unknown"),
         Some([Value::String(question), answer]) => format!("{question}: {}", text_of(answer)),
         _ => brief(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_is_words() {
+        let event = |body: Value| Event {
+            seq: 1,
+            at: String::new(),
+            run: None,
+            kind: "attempt".into(),
+            body: body.to_string(),
+            prev: String::new(),
+            hash: String::new(),
+        };
+        let blocker = json!({
+            "pid": 4711, "role": "report_ro", "application": "", "state": "idle in transaction", "age_ms": 3_100,
+            "statement_ms": 10, "query": "select a_long_name ".repeat(5), "table": "revenues", "wrote": false,
+            "since": "2026-11-21", "query_at": null,
+        });
+        let said = body(&event(json!({
+            "attempt": 2, "of": 12, "failed": "failed to run a statement", "blockers": [blocker],
+        })));
+        assert!(said.contains("in the way: pid 4711 report_ro idle in transaction for 3.1 s"), "{said}");
+        assert!(said.contains('…') && !said.contains('{') && !said.contains("failed failed"), "{said}");
+        assert_eq!(body(&event(json!({ "attempt": 2, "blockers": [] }))), "attempt 2");
     }
 }

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::entry::blocker;
 use crate::engine::journal::{Event, JournalShown};
-use crate::engine::plan::text_of;
+use crate::engine::plan::{Unit, text_of};
 
 /// A file's name and its text.
 pub type Log = (String, String);
@@ -21,7 +22,7 @@ pub fn of(shown: &JournalShown) -> Vec<Log> {
         run.id, run.operation, run.name, run.target, run.operator
     );
     for event in &shown.events {
-        let _ = writeln!(main, "[{}] {}", time(event), line(event));
+        let _ = writeln!(main, "[{}] {}", time(event), line(event, run.unit));
     }
     let ended =
         run.ended_at.map_or_else(|| "not ended".to_owned(), |t| t.format("%Y-%m-%d %H:%M:%SZ").to_string());
@@ -48,11 +49,14 @@ fn body(event: &Event) -> Value {
     serde_json::from_str(&event.body).unwrap_or_default()
 }
 
-fn line(event: &Event) -> String {
+fn line(event: &Event, unit: Unit) -> String {
     let b = body(event);
     let text = |name: &str| text_of(&b[name]);
     match event.kind.as_str() {
-        "intent" => format!("BEGIN plan {} ({} rows) digest {}", text("plan"), text("rows"), text("digest")),
+        "intent" => {
+            let of = unit.of(b["rows"].as_u64().unwrap_or_default());
+            format!("BEGIN plan {} ({} {of}) digest {}", text("plan"), text("rows"), text("digest"))
+        }
         "stage" if b["counts"].is_array() => {
             let all = b["counts"].as_array().map(Vec::as_slice).unwrap_or_default();
             let tables: Vec<_> =
@@ -67,7 +71,12 @@ fn line(event: &Event) -> String {
             text("sha256"),
             text("verified")
         ),
-        "attempt" => format!("ATTEMPT {} of {} {}", text("attempt"), text("of"), text("failed")),
+        "attempt" => {
+            let all = b["blockers"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let by: Vec<_> = all.iter().map(blocker).collect();
+            let by = if by.is_empty() { String::new() } else { format!("; in the way: {}", by.join("; ")) };
+            format!("ATTEMPT {} of {} {}{by}", text("attempt"), text("of"), text("failed"))
+        }
         "step" => format!("STEP {} {}", text("id"), rest(&b, &["id", "step"])),
         "outcome" => format!("END {} {}", text("outcome"), rest(&b, &["outcome", "proof"])),
         kind => format!("{} {}", kind.to_uppercase(), rest(&b, &[])),

@@ -83,6 +83,8 @@ pub struct RunDetail {
     pub record: RunRecord,
     /// What was approved, where it can be read.
     pub plan: Option<Plan>,
+    /// The step of it that the run is at; past the last one: all are done.
+    pub at: Option<usize>,
     /// Its entries, oldest first.
     pub events: Vec<Event>,
     /// Rows left alone, the first [`DRIFTED`] of them.

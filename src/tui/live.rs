@@ -274,6 +274,7 @@ impl Backend for Live {
             Ok(RunDetail {
                 record: journal::run(facts, &run).await?,
                 plan: journal::plan_of(facts, &run).await.ok(),
+                at: journal::step_of(facts, &run).await?,
                 events: journal::events(facts, &run).await?,
                 drifted: journal::drifted(facts, &run, DRIFTED).await?,
             })

@@ -144,7 +144,7 @@ async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
     let accept = ["cleanup", "--set", "accept=foreign_key", "--set", "backup=make"];
     world.sql("delete from revenues_legacy where id = 3").await;
     let why = refused(&world, &accept);
-    assert!(why.contains("1 of 1999 rows are in the twin only"), "{why}");
+    assert!(why.contains("1 of 2000 rows are in the twin only"), "{why}");
     world.sql("update revenues set status = status where id = 3").await;
     world.sql("create table revenues_to_drop ()").await;
     let why = refused(&world, &accept);

@@ -307,5 +307,5 @@ pub(crate) fn detail(record: RunRecord) -> RunDetail {
         event(3, "outcome", json!({"outcome": record.outcome.word()})),
     ];
     let drifted = planned(0, record.rows_drifted.min(3));
-    RunDetail { record, plan: Some(plan()), events, drifted }
+    RunDetail { record, plan: Some(plan()), at: Some(1), events, drifted }
 }

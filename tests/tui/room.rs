@@ -4,9 +4,9 @@ use chrono::TimeDelta;
 use midwatch::engine::journal::{Outcome, RunRecord};
 use midwatch::engine::maintain::Request;
 use midwatch::engine::operation::Risk;
-use midwatch::engine::plan::{Action, Plan, Reversible, Step, Unit};
+use midwatch::engine::plan::{Action, Plan, Ready, Reversible, Step, Unit};
 use midwatch::engine::progress::{Phase, Progress, Room, Wish};
-use midwatch::engine::room::{Reverse, RoomFacts, RoomRun, TwinNow};
+use midwatch::engine::room::{Asked, Reverse, RoomFacts, RoomRun, TwinNow};
 use midwatch::engine::switch::{Blocker, Dump, Dumped, Monitor, Proof, Swap};
 use midwatch::engine::twin::Standing;
 use midwatch::engine::{Finding, Report, Severity};
@@ -117,6 +117,14 @@ pub(crate) fn told(outcome: Outcome, stage: Option<&str>) -> RoomRun {
             verified: Some("restored".into()),
             ..Dumped::default()
         }),
+        asked: Asked {
+            budget_ms: Some(250),
+            attempts: Some(12),
+            preflight: Some(vec![Ready::Ok, Ready::Ok, Ready::Warn]),
+        },
+        tried: 0,
+        last: None,
+        equal_at: None,
     }
 }
 

@@ -4,10 +4,10 @@ use midwatch::engine::journal::{Outcome, RunRecord};
 use midwatch::engine::progress::{Phase, Room};
 use midwatch::engine::room::{Reverse, RoomFacts};
 use midwatch::engine::twin::{Away, Standing};
-use midwatch::tui::msg::Effect;
+use midwatch::tui::msg::{Effect, Msg};
 
 use crate::fake::{key, keys, start};
-use crate::made::journal;
+use crate::made::{detail, journal};
 use crate::pictures::draw;
 use crate::room::{
     LARGE, SMALL, asked, begun, in_room, looked, moment, notice, parity, room_of, seen, told, twin, waiting,
@@ -138,6 +138,7 @@ fn marked_twins_are_the_set_of_the_room() {
 fn a_set_that_others_are_switching_is_not_called_ready() {
     let mut told = told(Outcome::Running, Some("prepare/expenses"));
     (told.record.name, told.record.live, told.record.ended_at) = ("expenses".into(), true, None);
+    (told.held_ms, told.attempt) = (None, None);
     let facts = RoomFacts { last: Some(told), ..room_of(Standing::Before, Reverse::Idle) };
     for size in [SMALL, LARGE] {
         picture("room-elsewhere", &in_room(size, 0, facts.clone()), size);
@@ -153,6 +154,77 @@ fn a_set_that_others_are_switching_is_not_called_ready() {
     over.last.as_mut().unwrap().record.live = false;
     seen(&mut app, over);
     assert_eq!(asked(&key(&mut app, "d")), ("switchover".into(), "all".into()));
+}
+
+/// What a headless run of others has come to, seen from the room: as of one of ours.
+#[test]
+fn a_run_of_others_is_shown_as_one_of_ours() {
+    let mut run = told(Outcome::Running, Some("enable"));
+    (run.record.live, run.record.ended_at, run.held_ms, run.attempt) = (true, None, None, None);
+    run.record.message = Some("not tried yet: pid 4711 report_ro idle in transaction for 192.3 s".into());
+    (run.tried, run.equal_at) = (2, Some(start() - chrono::TimeDelta::seconds(4)));
+    run.last = Some("attempt 2: locks not free within 60 ms; released, nothing changed".into());
+    let facts = |run| RoomFacts {
+        blockers: vec![crate::room::blocker()],
+        last: Some(run),
+        ..room_of(Standing::Before, Reverse::Idle)
+    };
+    for size in [SMALL, LARGE] {
+        picture("room-headless", &in_room(size, 0, facts(run.clone())), size);
+    }
+    let shown = draw(&in_room(SMALL, 0, facts(run.clone())), SMALL);
+    for said in [
+        "budget 250 ms",
+        "attempt 3 of 12",
+        "not tried while they are there",
+        "attempt 2: locks",
+        "preflight",
+    ] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+    let mut back = run;
+    (back.record.operation, back.record.undoes) = ("undo".into(), Some("16".into()));
+    let steps = ["pre-rollback", "compare", "swap-back", "hook-after", "monitor", "rolled-back"];
+    back.stages = steps.iter().map(|s| (*s).to_owned()).collect();
+    back.stage = Some("compare".into());
+    let shown = draw(&in_room(SMALL, 0, facts(back)), SMALL);
+    assert!(shown.contains("ROLLBACK  ") && !shown.contains("partitioned twins"), "{shown}");
+}
+
+#[test]
+fn a_switch_that_broke_off_comes_before_a_new_one() {
+    let mut run = told(Outcome::Running, Some("enable"));
+    (run.record.resumable, run.record.ended_at, run.held_ms, run.attempt) = (true, None, None, None);
+    run.record.started_at = start() - chrono::TimeDelta::seconds(74);
+    run.record.beat_at = Some(start() - chrono::TimeDelta::seconds(20));
+    let facts = RoomFacts { last: Some(run), ..room_of(Standing::Before, Reverse::Idle) };
+    let mut app = in_room(SMALL, 0, facts);
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("run 17 broke off at ENABLE, 20 s ago") && !shown.contains("74 s"), "{shown}");
+    assert!(shown.contains("a goes on with it") && !shown.contains("✓ ready"), "{shown}");
+    keys(&mut app, &["a", "enter"]);
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("Go on with run 17?"), "{shown}");
+}
+
+/// Read from the Runs pane, long after others came: nothing of it is in the room's look any more.
+#[test]
+fn of_a_run_that_failed_in_a_hook_the_swap_is_done() {
+    let mut app = looked(SMALL, 0, Standing::Before);
+    app.journal.offered = true;
+    let mut record = told(Outcome::Partial, None).record;
+    record.rows_applied = 3;
+    app.update(journal(vec![record.clone()]));
+    let effects = keys(&mut app, &["6", "enter"]);
+    let slot =
+        effects.iter().find_map(|e| if let Effect::RunDetail { slot, .. } = e { Some(*slot) } else { None });
+    let mut read = detail(record);
+    (read.plan, read.at) = (Some(crate::room::plan()), Some(7));
+    app.update(Msg::RunDetail { slot: slot.unwrap(), result: Ok(Box::new(read)) });
+    seen(&mut app, room_of(Standing::Switched, Reverse::On));
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("enable ✓") && shown.contains("hook ✖"), "{shown}");
+    assert!(!shown.contains("preflight ✖"), "{shown}");
 }
 
 #[test]

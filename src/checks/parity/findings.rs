@@ -19,10 +19,13 @@ pub(super) fn of(
     let mut out = Findings { id, list: vec![] };
     let mut counted = facts.clone();
     let total = facts.legacy_rows.unwrap_or_default();
+    let twin = facts.partitioned_rows.unwrap_or_default();
     for class in Class::ALL {
         let rows = class.count(&mut counted).unwrap_or(0);
         if rows > 0 {
             let sample = samples.take(class);
+            // Of the side that has them.
+            let total = if class == Class::MissingInLegacy { twin } else { total };
             let message = format!("{rows} of {total} rows {}{}", describe(class), differing_columns(&sample));
             out.push(class.word(), Severity::Critical, message, Some(rows), sample);
         }
@@ -271,8 +274,9 @@ impl Findings<'_> {
         }
         let default = layout.default.and_then(|d| facts.partitions.get(d));
         if let Some(rows) = default.and_then(|p| p.partitioned_rows).filter(|r| *r > 0) {
+            let lie = if rows == 1 { "row lies" } else { "rows lie" };
             let message =
-                format!("{rows} rows lie in the default partition: a partition for them cannot be added");
+                format!("{rows} {lie} in the default partition: a partition for them cannot be added");
             self.push("default_partition", Severity::Warning, message, Some(rows), vec![]);
         }
     }

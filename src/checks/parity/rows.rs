@@ -1,5 +1,6 @@
 //! Which rows differ, and how. Only key ranges whose digests differ are read.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
 
@@ -12,6 +13,7 @@ use super::plan::Plan;
 use super::source::Source;
 use crate::engine::Result;
 use crate::engine::ident::{Ident, literal};
+use crate::engine::plan::text_of;
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::report::Sample;
 use crate::engine::twin::catalog::Column;
@@ -69,7 +71,36 @@ pub(super) struct Samples(BTreeMap<Class, Vec<Sample>>);
 
 impl Samples {
     pub(super) fn take(&mut self, class: Class) -> Vec<Sample> {
-        self.0.remove(&class).unwrap_or_default()
+        let mut out = self.0.remove(&class).unwrap_or_default();
+        let key = |s: &Sample| s.get("key").map(text_of).unwrap_or_default();
+        out.sort_by(|a, b| natural(&key(a), &key(b)));
+        out
+    }
+}
+
+/// Numbers by value, whatever stands between them as text.
+fn natural(a: &str, b: &str) -> Ordering {
+    let digits = |s: &str| s.bytes().take_while(u8::is_ascii_digit).count();
+    let (mut a, mut b) = (a, b);
+    loop {
+        let (x, y) = (digits(a), digits(b));
+        let order = if x > 0 && y > 0 {
+            let (n, m) = (a[..x].trim_start_matches('0'), b[..y].trim_start_matches('0'));
+            let order = n.len().cmp(&m.len()).then_with(|| n.cmp(m));
+            (a, b) = (&a[x..], &b[y..]);
+            order
+        } else {
+            let (mut left, mut right) = (a.chars(), b.chars());
+            let (c, d) = (left.next(), right.next());
+            if c.is_none() && d.is_none() {
+                return Ordering::Equal;
+            }
+            (a, b) = (left.as_str(), right.as_str());
+            c.cmp(&d)
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
     }
 }
 
@@ -209,7 +240,10 @@ impl Reading<'_> {
         }
         self.listed += keys.len();
         // NULL equals nothing: such a row cannot be looked up.
-        let (keys, nulls): (Vec<_>, Vec<_>) = keys.into_iter().partition(|k| k.iter().all(Option::is_some));
+        let (mut keys, nulls): (Vec<_>, Vec<_>) =
+            keys.into_iter().partition(|k| k.iter().all(Option::is_some));
+        let parts = |k: &[Option<String>]| k.iter().flatten().cloned().collect::<Vec<_>>();
+        keys.sort_by(|a, b| natural(&parts(a).join("\0"), &parts(b).join("\0")));
         facts.not_classified += nulls.len() as u64;
         for chunk in keys.chunks(CHUNK) {
             self.look_up(unit, chunk, facts).await?;
@@ -464,4 +498,16 @@ fn pairs(plan: &Plan<'_>, columns: &[String], legacy: &Found, twin: &Found) -> M
             .into()
     };
     Map::from_iter([("legacy".to_owned(), pick(legacy)), ("partitioned".to_owned(), pick(twin))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stand_in_the_order_of_their_numbers() {
+        let mut keys = ["1008", "95", "1190", "473", "id=9 x", "id=10 a", "007", "b", ""];
+        keys.sort_by(|a, b| natural(a, b));
+        assert_eq!(keys, ["", "007", "95", "473", "1008", "1190", "b", "id=9 x", "id=10 a"]);
+    }
 }

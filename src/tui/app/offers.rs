@@ -168,8 +168,9 @@ impl App {
     }
 
     fn run_choices(&self) -> Vec<Choice> {
-        let at_runs = matches!(self.scene(), Scene::Runs | Scene::Run);
-        let Some(run) = self.record_here().filter(|_| at_runs) else { return vec![] };
+        let at_runs = matches!(self.scene(), Scene::Runs | Scene::Run | Scene::Room);
+        let here = self.record_here().or_else(|| self.broken_off_here().map(|r| &r.record));
+        let Some(run) = here.filter(|_| at_runs) else { return vec![] };
         let choice = |deed, verb: &str, about: String, disabled| Choice {
             deed,
             verb: verb.into(),
@@ -181,7 +182,8 @@ impl App {
             here: true,
         };
         let rest = run.rows.saturating_sub(super::journal::done(run));
-        let resume = format!("go on with the {rest} rows that are left of it, after a question");
+        let resume =
+            format!("go on with the {rest} {} that are left of it, after a question", run.unit.of(rest));
         vec![
             choice(Deed::Resume(run.id.clone()), "resume", resume, self.why_not_resume(run)),
             choice(Deed::Undo(run.id.clone()), "undo", run.undo.clone(), self.why_not_undo(Some(run))),

@@ -250,6 +250,15 @@ impl App {
         facts.last.as_ref().filter(|r| r.record.live && ours != Some(r.record.id.as_str()))
     }
 
+    /// The latest run of these twins, where it stopped half-way and nobody is at it.
+    pub fn broken_off_here(&self) -> Option<&RoomRun> {
+        if !matches!(self.level().view, View::Room(_)) || self.run_in_room().is_some() {
+            return None;
+        }
+        let (facts, _) = self.room_facts()?;
+        facts.last.as_ref().filter(|r| r.record.resumable && !r.record.live)
+    }
+
     /// Does one of the room's twins stand so? `None`: not known.
     fn stands(&self, standing: Standing) -> Option<bool> {
         let (facts, _) = self.room_facts()?;

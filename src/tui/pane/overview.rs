@@ -219,7 +219,8 @@ fn last_run(app: &App) -> Option<Spans> {
         line.push(cell("   z undo", Tone::Accent));
     }
     let who = run.operator.split('@').next().unwrap_or_default();
-    line.push(cell(format!("   {} by {who}", ago(run.started_at, app.server_now())), Tone::Dim));
+    let when = if run.live { run.started_at } else { run.last_heard() };
+    line.push(cell(format!("   {} by {who}", ago(when, app.server_now())), Tone::Dim));
     Some(line)
 }
 

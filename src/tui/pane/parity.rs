@@ -90,7 +90,7 @@ impl Pane for Parity {
             Col::left("table"),
             Col::right("legacy"),
             Col::right("twin"),
-            Col::right("differ"),
+            Col::right("rows apart"),
             Col::right("other"),
             Col::grow("partitions"),
             Col::right("seen"),
@@ -324,6 +324,8 @@ fn label<'p>(name: &str, p: &'p Partition) -> (String, String, &'p Partition) {
 
 /// Sums that differ: so many with their values, the others by name.
 const SUMS: usize = 2;
+/// From so many lines on there is room for all of a finding's text.
+const TALL: u16 = 36;
 /// What a self-test did not find: so many are named.
 const MISSED: usize = 2;
 
@@ -351,7 +353,13 @@ fn state_lines(app: &App, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spa
     let findings = watch.report.iter().flat_map(|r| &r.findings).filter(|x| x.what() != "self_test");
     for x in findings.filter(|x| !is_rows(x) && !x.what().starts_with("trigger/")) {
         let (tone, symbol, _) = app.theme.severity(x.severity);
-        out.push(vec![cell(format!(" {symbol} "), tone), plain(x.message.clone())]);
+        if app.size.1 < TALL {
+            out.push(vec![cell(format!(" {symbol} "), tone), plain(x.message.clone())]);
+            continue;
+        }
+        let lines = wrap(&x.message, usize::from(width).saturating_sub(4).max(20)).into_iter().enumerate();
+        let mark = |i| cell(if i == 0 { format!(" {symbol} ") } else { "   ".into() }, tone);
+        out.extend(lines.map(|(i, text)| vec![mark(i), plain(text)]));
     }
     let apart: Vec<_> =
         f.sums.iter().filter(|(_, s)| s.legacy.is_some() && s.legacy != s.partitioned).collect();

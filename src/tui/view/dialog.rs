@@ -100,7 +100,7 @@ pub(super) fn ask(app: &App, ask: &Ask, typed: &str) -> Sheet {
 
 /// A run and how far it came.
 fn stopped(app: &App, run: &RunRecord, width: usize) -> Vec<Spans> {
-    let when = run.ended_at.or(run.beat_at).unwrap_or(run.started_at);
+    let when = run.last_heard();
     let mut text = vec![
         format!("Run {}, {}, begun by {}, ", run.id, title_of(run), run.operator)
             + &format!(
@@ -158,8 +158,9 @@ pub(super) fn resume(app: &App, id: &str, typed: &str, width: usize) -> Sheet {
         lines.extend(stopped(app, run, width));
         let rest = run.rows.saturating_sub(done(run));
         let text = format!(
-            "It goes on with the {} rows that are left of its plan, as that was approved; rows that have changed meanwhile are left alone.",
-            count(rest)
+            "It goes on with the {} {} that are left of its plan, as that was approved; rows that have changed meanwhile are left alone.",
+            count(rest),
+            run.unit.of(rest)
         );
         lines.extend(wrap(&text, width).into_iter().map(|l| vec![plain(l)]));
         if run.mend_first() {

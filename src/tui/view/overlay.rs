@@ -30,7 +30,9 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
     let Some(overlay) = &app.overlay else { return };
     let sheet = sheet(app, &overlay.kind, overlay.input.value(), usize::from(area.width.saturating_sub(8)));
     let wide = matches!(overlay.kind, Kind::Locks | Kind::Log | Kind::Sql(_) | Kind::Actions);
-    let width = if wide { area.width.saturating_sub(4) } else { area.width.saturating_sub(4).min(86) };
+    // Reasons of keys that cannot be used stand behind them.
+    let most = if matches!(overlay.kind, Kind::Help) { 140 } else { 86 };
+    let width = if wide { area.width.saturating_sub(4) } else { area.width.saturating_sub(4).min(most) };
     let foot = lossless(sheet.foot.len() + usize::from(!sheet.foot.is_empty()));
     let wanted = lossless(sheet.lines.len()).saturating_add(4 + foot);
     let height = wanted.min(area.height.saturating_sub(2)).max(6);

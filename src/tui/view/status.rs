@@ -13,16 +13,19 @@ use crate::tui::keymap::{self, Action, Binding, Scene, shown};
 use crate::tui::list::List;
 use crate::tui::theme::Tone;
 
+/// Between what has happened and what goes on.
+const GAP: usize = 2;
+
 pub(super) fn status(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
     let (text, tone) = left_text(app);
     let mut right = format!("{} ", right_text(app, list, true));
     // What is looked at by itself is worth less than what just happened.
-    if text.width() + 1 + right.width() > usize::from(area.width) {
+    if text.width() + GAP + right.width() > usize::from(area.width) {
         right = format!("{} ", right_text(app, list, false));
     }
     let right_x = area.right().saturating_sub(u16::try_from(right.width()).unwrap_or(0));
     put(buffer, right_x, area.y, area.right(), &right, app.theme.tone(Tone::Dim));
-    let text = fit(&text, usize::from(right_x.saturating_sub(area.x + 1)));
+    let text = fit(&text, usize::from(right_x.saturating_sub(area.x)).saturating_sub(GAP));
     let x = put(buffer, area.x, area.y, right_x, &text, app.theme.tone(tone));
     if app.filter_input.is_some() {
         put(buffer, x, area.y, right_x, " ", app.theme.tone(Tone::Plain).add_modifier(Modifier::REVERSED));
@@ -62,7 +65,7 @@ fn right_text(app: &App, list: &List, looking: bool) -> String {
     match running.as_slice() {
         [] => {}
         [one] => parts.push(format!("looking: {one}")),
-        several => parts.push(format!("looking: {}", several.len())),
+        several => parts.push(format!("looking at {} checks", several.len())),
     }
     let level = app.level();
     if app.filter_input.is_none() && !level.state.filter.is_empty() {

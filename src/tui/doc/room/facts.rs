@@ -18,6 +18,9 @@ const WIDE: usize = 100;
 /// What every name begins with unless it is said.
 const PUBLIC: &str = "public.";
 
+/// Of a swap that waits for those who hold its tables.
+const NOT_TRIED: &str = "not tried while they are there: others would wait with it";
+
 /// An age in milliseconds as one says it.
 fn long(ms: i64) -> String {
     let s = ms.max(0) / 1_000;
@@ -115,16 +118,12 @@ pub(super) fn abort(sight: &Sight<'_>) -> &'static str {
 /// The locks wanted, and how the last attempt ended.
 fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let Some(told) = sight.ours.and_then(|r| r.progress.as_ref()) else {
-        if let Some(message) = sight.record.and_then(|r| r.message.as_ref()) {
-            labelled(out, width, "says", message, Tone::Warn);
-        }
-        return;
+        return attempt_of_others(sight, out, width);
     };
     let at_swap = is_swap(&told.stage);
     let blocked = !sight.app.blockers().0.is_empty();
     if at_swap && told.phase == Phase::Waiting && blocked {
-        let text = "not tried while they are there: others would wait with it";
-        labelled(out, width, "", text, Tone::Dim);
+        labelled(out, width, "", NOT_TRIED, Tone::Dim);
     } else if let (false, Some(why)) = (at_swap, &told.waiting) {
         labelled(out, width, "held back", why, Tone::Warn);
     }
@@ -138,6 +137,29 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     }
     if !told.step.is_empty() && !at_swap {
         labelled(out, width, "step", &told.step, Tone::Plain);
+    }
+}
+
+/// The same as far as its journal has it.
+fn attempt_of_others(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+    let at_swap = sight.told().and_then(|r| r.stage.as_deref()).is_some_and(is_swap);
+    let message = sight.record.and_then(|r| r.message.as_deref()).filter(|_| !sight.swapped());
+    let blocked = !sight.app.blockers().0.is_empty();
+    match message {
+        // Who they are stands above, as they are now.
+        Some(why) if at_swap && blocked && why.starts_with("not tried yet") => {
+            labelled(out, width, "", NOT_TRIED, Tone::Dim);
+        }
+        // The attempt's own entry says it below.
+        Some(why) if at_swap && why.starts_with("attempt ") => {}
+        Some(why) => labelled(out, width, "says", why, Tone::Warn),
+        None => {}
+    }
+    let Some(run) = sight.told() else { return };
+    if let Some(held) = run.held_ms {
+        labelled(out, width, "swapped", &format!("locks held {held} ms"), Tone::Good);
+    } else if let Some(last) = &run.last {
+        labelled(out, width, "last attempt", last, Tone::Warn);
     }
 }
 
@@ -426,7 +448,7 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     if r.outcome == Outcome::Running && r.live {
         line.push(cell(format!("   by {} (l shows it)", r.by()), Tone::Accent));
     } else {
-        let when = r.ended_at.unwrap_or(r.started_at);
+        let when = r.last_heard();
         if let (Some(held), Some(n)) = (last.held_ms, last.attempt) {
             line.push(plain(format!("   held {held} ms, attempt {n}")));
         }

@@ -13,13 +13,13 @@ use crate::engine::progress::{Phase, Wish};
 use crate::engine::room::{RoomFacts, RoomRun};
 use crate::engine::switch::Swap;
 use crate::engine::twin::Standing;
-use crate::tui::app::{App, Link, OurRun, Readiness, View, swap_of, title_of};
+use crate::tui::app::{App, Link, OurRun, Readiness, View, is_swap, swap_of};
 use crate::tui::format::{ago, counted, whole};
 use crate::tui::list::{cell, plain};
 use crate::tui::pane::Spans;
 use crate::tui::theme::Tone;
 pub use facts::light_words;
-use stages::Stages;
+use stages::{At, Stages};
 
 /// Columns of the labels, the first one free.
 const LABEL: usize = 15;
@@ -35,6 +35,8 @@ pub(super) struct Sight<'a> {
     /// What the journal says of the run shown.
     record: Option<&'a RunRecord>,
     plan: Option<&'a Plan>,
+    /// The run shown as its entries have it, where the room's look does not tell of it.
+    read: Option<RoomRun>,
 }
 
 impl<'a> Sight<'a> {
@@ -44,20 +46,39 @@ impl<'a> Sight<'a> {
         let ours = app.run_in_room();
         let (record, plan) = match &app.level().view {
             View::Run(view) => (app.record(view), app.run_plan(view)),
-            _ => (None, ours.and_then(|r| r.plan.as_ref())),
+            // A run of others at these twins is the room, as one of ours is.
+            _ => match (ours, app.run_elsewhere()) {
+                (None, Some(run)) if app.link == Link::Up && app.room.failure.is_none() => {
+                    (Some(&run.record), None)
+                }
+                _ => (None, ours.and_then(|r| r.plan.as_ref())),
+            },
         };
-        Some(Self { app, name, facts, ours, record, plan })
+        let mut sight = Self { app, name, facts, ours, record, plan, read: None };
+        if let (View::Run(view), Some(record), Some(plan), None) =
+            (&app.level().view, record, plan, sight.told())
+            && let Some(Ok(detail)) = &view.detail
+            && let Some(at) = detail.at
+        {
+            sight.read = Some(RoomRun::of_plan(record.clone(), plan, at, &detail.events));
+        }
+        Some(sight)
     }
 
     fn going(&self) -> Option<&'a OurRun> {
         self.ours.filter(|r| r.done.is_none())
     }
 
-    /// What the room's look says of the run shown.
-    fn told(&self) -> Option<&'a RoomRun> {
-        let (facts, _) = self.facts?;
+    /// What the room's look says of the run shown, or else its own entries.
+    fn told(&self) -> Option<&RoomRun> {
         let id = self.ours.and_then(OurRun::number).or_else(|| self.record.map(|r| r.id.as_str()))?;
-        [&facts.last, &facts.switched].into_iter().flatten().find(|r| r.record.id == id)
+        let seen = self.facts.into_iter().flat_map(|(f, _)| [&f.last, &f.switched]);
+        seen.flatten().find(|r| r.record.id == id).or(self.read.as_ref())
+    }
+
+    /// Others are at it right now: what is known of it is what the journal says.
+    fn theirs(&self) -> Option<&RoomRun> {
+        (self.ours.is_none() && self.live()).then(|| self.told()).flatten()
     }
 
     /// Somebody is at it right now.
@@ -75,29 +96,29 @@ impl<'a> Sight<'a> {
     }
 
     /// The steps of the run shown, and the one it is at.
-    fn steps(&self) -> (Vec<String>, Option<String>) {
+    fn steps(&self) -> (Vec<String>, At) {
         let progress = self.ours.and_then(|r| r.progress.as_ref()).filter(|p| !p.stages.is_empty());
         let planned =
             || self.plan.map(|p| p.steps.iter().map(|s| s.id.clone()).collect()).unwrap_or_default();
         match (progress, self.told()) {
-            (Some(p), _) => (p.stages.clone(), Some(p.stage.clone())),
-            (None, Some(run)) => (run.stages.clone(), run.stage.clone()),
-            (None, None) => (planned(), None),
+            (Some(p), _) => (p.stages.clone(), At::Step(p.stage.clone())),
+            (None, Some(run)) => (run.stages.clone(), run.stage.clone().map_or(At::End, At::Step)),
+            (None, None) => (planned(), At::Unknown),
         }
     }
 
     /// The tables have changed places in the run shown.
     fn swapped(&self) -> bool {
-        let (ids, stage) = self.steps();
+        let (ids, at) = self.steps();
         let by_run = self.ours.is_some_and(OurRun::has_swapped);
-        by_run || self.told().is_some_and(|r| r.held_ms.is_some()) || {
-            let begun = self.ours.is_none() || stage.is_some();
-            begun && !ids.is_empty() && stages::past_swap(&ids, stage.as_deref())
-        }
+        by_run || self.told().is_some_and(|r| r.held_ms.is_some()) || stages::past_swap(&ids, &at)
     }
 
     /// When both sides were last found equal by the run.
     fn equal(&self) -> Option<String> {
+        if let Some(run) = self.theirs() {
+            return Some(ago(run.equal_at?, self.app.server_now()));
+        }
         let at = self.ours?.progress.as_ref()?.room.equal_at?;
         Some(ago(DateTime::from_timestamp_millis(at)?, self.app.now))
     }
@@ -105,16 +126,20 @@ impl<'a> Sight<'a> {
     /// It is the way back.
     fn back(&self) -> bool {
         let of_plan = self.plan.is_some_and(|p| p.steps.iter().any(|s| s.id == "swap-back"));
-        of_plan || self.record.is_some_and(|r| r.operation != "switchover")
+        let told = self.told().filter(|r| !r.stages.is_empty());
+        match told {
+            Some(run) => run.stages.iter().any(|s| s == "swap-back"),
+            None => of_plan || self.record.is_some_and(|r| r.operation != "switchover"),
+        }
     }
 
     fn stages(&self) -> Stages {
-        let (ids, stage) = self.steps();
+        let (ids, at) = self.steps();
         let outcome = self.ours.and_then(|r| r.done.as_ref()).map(|d| d.outcome);
         let outcome = outcome.or_else(|| self.record.filter(|r| !r.live).map(|r| r.outcome));
         let over = outcome.is_some() && !self.live();
         let failed = over && outcome != Some(Outcome::Applied);
-        Stages::of(&ids, stage.as_deref(), over, failed)
+        Stages::of(&ids, &at, over, failed)
     }
 
     /// What is shown is no longer looked at.
@@ -187,6 +212,12 @@ fn title(sight: &Sight<'_>) -> Vec<Spans> {
     if !sight.live() {
         return quiet(sight, &tables);
     }
+    // A run may be about a part of the room.
+    let of = sight.ours.and_then(|r| r.plan.as_ref()).map(|p| &p.name).or(sight.record.map(|r| &r.name));
+    let tables = match of.filter(|n| **n != sight.name).map(|n| sight.app.twins_of(n)) {
+        Some(part) if !part.is_empty() => part.join(", "),
+        _ => tables,
+    };
     let back = sight.back();
     let mut out = if back {
         vec![vec![cell("ROLLBACK  ", Tone::Strong), plain(format!("{tables} → legacy again"))]]
@@ -194,13 +225,23 @@ fn title(sight: &Sight<'_>) -> Vec<Spans> {
         vec![vec![cell("SWITCHOVER  ", Tone::Strong), plain(format!("{tables} → partitioned twins"))]]
     };
     out.extend(sight.stages().place());
-    if let Some(swap) = sight.swap() {
-        out.push(vec![cell("budget ", Tone::Dim), plain(format!("{} ms", swap.budget_ms))]);
+    let theirs = sight.theirs();
+    let budget = sight.swap().map(|s| s.budget_ms).or_else(|| theirs?.asked.budget_ms);
+    if let Some(ms) = budget {
+        out.push(vec![cell("budget ", Tone::Dim), plain(format!("{ms} ms"))]);
     }
-    match (sight.ours.and_then(|r| r.progress.as_ref()?.room.attempt), sight.told().and_then(|r| r.attempt)) {
-        (Some((n, of)), _) => out.push(vec![cell("attempt ", Tone::Dim), plain(format!("{n} of {of}"))]),
-        (None, Some(n)) => out.push(vec![cell("attempt ", Tone::Dim), plain(n.to_string())]),
-        (None, None) => {}
+    let ours = sight.ours.and_then(|r| r.progress.as_ref()?.room.attempt);
+    let ours = ours.map(|(n, of)| (u64::from(n), Some(u64::from(of))));
+    // An attempt of others is in the journal once it is over; the one after it is at hand or to come.
+    let attempt = ours.or_else(|| {
+        let run = theirs?;
+        let at_hand = || run.stage.as_deref().is_some_and(is_swap).then_some(run.tried + 1);
+        let n = run.attempt.or_else(at_hand)?;
+        Some((n, run.asked.attempts))
+    });
+    if let Some((n, of)) = attempt.or_else(|| Some((sight.told()?.attempt?, None))) {
+        let of = of.map_or_else(String::new, |of| format!(" of {of}"));
+        out.push(vec![cell("attempt ", Tone::Dim), plain(format!("{n}{of}"))]);
     }
     out.push(phase(sight));
     out
@@ -210,8 +251,10 @@ fn title(sight: &Sight<'_>) -> Vec<Spans> {
 fn phase(sight: &Sight<'_>) -> Spans {
     let g = sight.app.theme.glyphs;
     let Some(run) = sight.going() else {
-        let by = sight.record.map_or("", RunRecord::by);
-        return vec![cell(format!("{} run by {by}", g.running), Tone::Accent)];
+        let Some(record) = sight.record else { return vec![] };
+        let shown = if matches!(sight.app.level().view, View::Room(_)) { "   l shows it" } else { "" };
+        let text = format!("{} run {} by {}", g.running, record.id, record.by());
+        return vec![cell(text, Tone::Accent), plain(shown)];
     };
     let phase = run.progress.as_ref().map_or(Phase::Locking, |p| p.phase);
     match (run.wish, phase) {
@@ -243,29 +286,38 @@ fn quiet(sight: &Sight<'_>, tables: &str) -> Vec<Spans> {
     };
     if sight.stale() {
         out.push(vec![cell(format!("{} unknown", g.unknown), Tone::Unknown)]);
-    } else if let Some(run) = sight.app.run_elsewhere() {
-        out.extend(elsewhere(sight, run));
     } else if switched + cleaned > 0 {
         if let Some(run) = &facts.switched {
-            let when = ago(run.record.ended_at.unwrap_or(run.record.started_at), sight.app.server_now());
+            let when = ago(run.record.last_heard(), sight.app.server_now());
             out.push(vec![cell(format!("run {}, {when}, by {}", run.record.id, run.record.by()), Tone::Dim)]);
         }
-        if switched + cleaned < facts.twins.len() {
+        if let Some(run) = sight.app.broken_off_here() {
+            out.extend(broken_off(sight, run));
+        } else if switched + cleaned < facts.twins.len() {
             out.push(to_come(sight, "the rest ", "d plans the rest"));
         }
+    } else if let Some(run) = sight.app.broken_off_here() {
+        out.extend(broken_off(sight, run));
     } else {
         out.push(to_come(sight, "", "d plans it"));
     }
     out
 }
 
-/// Somebody else is at these twins: what it is, by whom, how far.
-fn elsewhere(sight: &Sight<'_>, run: &RoomRun) -> Vec<Spans> {
+/// What stopped half-way comes before anything new.
+fn broken_off(sight: &Sight<'_>, run: &RoomRun) -> Vec<Spans> {
     let r = &run.record;
-    let what = format!("{} run {} {}", sight.app.theme.glyphs.running, r.id, title_of(r));
-    let mut out = vec![vec![cell(what, Tone::Accent), plain(format!("   by {}   l shows it", r.by()))]];
-    out.extend(Stages::of(&run.stages, run.stage.as_deref(), false, false).place());
-    out
+    let place = run.stage.as_ref().and_then(|stage| {
+        let at = At::Step(stage.clone());
+        Stages::of(&run.stages, &at, false, false).name().map(|n| format!(" at {}", n.to_uppercase()))
+    });
+    let how = if r.outcome == Outcome::Running { "broke off" } else { "stopped" };
+    let when = ago(r.last_heard(), sight.app.server_now());
+    let g = sight.app.theme.glyphs;
+    let text = format!("{} run {} {how}{}, {when}", g.warn, r.id, place.unwrap_or_default());
+    let key =
+        if r.mend_first() { "mend what stopped it, then a goes on with it" } else { "a goes on with it" };
+    vec![vec![cell(text, Tone::Warn)], vec![plain(key)]]
 }
 
 /// May what is not switched yet be switched?

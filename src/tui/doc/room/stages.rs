@@ -9,11 +9,14 @@ use crate::tui::list::{cell, plain};
 use crate::tui::pane::Spans;
 use crate::tui::theme::Tone;
 
-const OVER: [&str; 7] = ["preflight", "backup", "copy", "parity", PREPARE, "enable", "monitor"];
-const BACK: [&str; 6] = ["preflight", "marker", "parity", "swap back", "tidy", "monitor"];
+const OVER: [&str; 8] = ["preflight", "backup", "copy", "parity", PREPARE, "enable", AFTER, "monitor"];
+const BACK: [&str; 7] = ["preflight", "marker", "parity", "swap back", AFTER, "tidy", "monitor"];
 
 /// Reverse triggers are made and `before` is run: nothing is locked yet.
 const PREPARE: &str = "prepare";
+
+/// The operator's own command: what fails there is not the swap.
+const AFTER: &str = "hook";
 
 /// The stage that a step belongs to.
 fn of_step(id: &str, back: bool) -> &'static str {
@@ -32,6 +35,7 @@ fn of_step(id: &str, back: bool) -> &'static str {
         }
         id if id.starts_with("tidy/") => "tidy",
         id if !back && (id.starts_with("prepare/") || id == "hook-before") => PREPARE,
+        "hook-after" => AFTER,
         _ if back => "swap back",
         _ => "enable",
     }
@@ -54,25 +58,48 @@ pub(super) struct Stages {
     /// The stage it is at; past the last one: all are done.
     at: usize,
     failed: bool,
+    /// What was done is known: of a run that is over nothing is guessed.
+    known: bool,
+}
+
+/// The step that a run is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum At {
+    /// Its plan is all that is known.
+    Unknown,
+    Step(String),
+    /// All are done.
+    End,
 }
 
 impl Stages {
-    pub(super) fn of(ids: &[String], stage: Option<&str>, over: bool, failed: bool) -> Self {
+    pub(super) fn of(ids: &[String], at: &At, over: bool, failed: bool) -> Self {
         let back = ids.iter().any(|id| id == "swap-back");
         let there: Vec<&'static str> = ids.iter().map(|id| of_step(id, back)).collect();
         let all: &[&'static str] = if back { &BACK } else { &OVER };
         // What one can ask a switchover to leave out is said; a way back has only what it needs.
-        let shown = |n: &&str| !back && *n != PREPARE || there.contains(n);
+        let shown = |n: &&str| !back && *n != PREPARE && *n != AFTER || there.contains(n);
         let names: Vec<&'static str> = all.iter().copied().filter(shown).collect();
         let skipped = names.iter().copied().filter(|n| !there.contains(n) && !ids.is_empty()).collect();
-        let here = stage.map(|id| of_step(id, back)).and_then(|s| names.iter().position(|n| *n == s));
-        let at = if over && !failed { names.len() } else { here.unwrap_or(0) };
-        Self { names, skipped, at, failed }
+        let here = |id: &str| names.iter().position(|n| *n == of_step(id, back)).unwrap_or(0);
+        let (at, known) = match at {
+            // All of it was done, also where the proof of it failed.
+            _ if over && !failed => (names.len(), true),
+            At::End => (names.len(), true),
+            At::Step(id) => (here(id), true),
+            At::Unknown => (0, !over),
+        };
+        Self { names, skipped, at, failed, known }
+    }
+
+    /// The one it is at.
+    pub(super) fn name(&self) -> Option<&'static str> {
+        self.names.get(self.at).copied()
     }
 
     /// `stage 4 of 6  ENABLE`.
     pub(super) fn place(&self) -> Option<Spans> {
-        let name = self.names.get(self.at)?;
+        let name = self.name()?;
         Some(vec![
             cell(format!("stage {} of {} ", self.at + 1, self.names.len()), Tone::Dim),
             cell(name.to_uppercase(), Tone::Accent),
@@ -83,6 +110,7 @@ impl Stages {
         let skipped = self.names.get(at).is_some_and(|n| self.skipped.contains(n));
         match at.cmp(&self.at) {
             _ if skipped => How::Skipped,
+            _ if !self.known => How::ToCome,
             std::cmp::Ordering::Less => How::Done,
             std::cmp::Ordering::Equal if self.failed => How::Failed,
             std::cmp::Ordering::Equal => How::Here,
@@ -127,8 +155,9 @@ fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
     let progress = sight.ours.and_then(|r| r.progress.as_ref());
     match name {
         "preflight" => {
-            let all = &sight.plan?.preflight;
-            let of = |status| all.iter().filter(|p| p.status == status).count();
+            let planned = || sight.plan.map(|p| p.preflight.iter().map(|p| p.status).collect::<Vec<_>>());
+            let all = planned().or_else(|| sight.told()?.asked.preflight.clone())?;
+            let of = |status| all.iter().filter(|s| **s == status).count();
             let g = sight.app.theme.glyphs;
             let others = [(Ready::Warn, g.warn), (Ready::Unknown, g.unknown), (Ready::Fail, g.fail)];
             let others = others.into_iter().map(|(status, mark)| (of(status), mark)).filter(|(n, _)| *n > 0);
@@ -136,10 +165,13 @@ fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
             (!all.is_empty()).then(|| format!("{}{}", of(Ready::Ok), said.concat()))
         }
         "backup" => {
-            let verified = sight.plan?.steps.iter().find_map(|s| match &s.action {
-                Action::Dump(dump) => Some(dump.verify),
-                _ => None,
-            })?;
+            let planned = || {
+                sight.plan?.steps.iter().find_map(|s| match &s.action {
+                    Action::Dump(dump) => Some(dump.verify),
+                    _ => None,
+                })
+            };
+            let verified = planned().or_else(|| Some(sight.told()?.backup.as_ref()?.verified.is_some()))?;
             done.then(|| if verified { "verified" } else { "not verified" }.to_owned())
         }
         "copy" => done.then(|| "0 left".to_owned()),
@@ -160,11 +192,12 @@ fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
 }
 
 /// Has a run swapped its tables, by the step it is at?
-pub(super) fn past_swap(ids: &[String], stage: Option<&str>) -> bool {
+pub(super) fn past_swap(ids: &[String], at: &At) -> bool {
     let Some(swap) = ids.iter().position(|s| is_swap(s)) else { return false };
-    match stage {
-        None => true,
-        Some(stage) => ids.iter().position(|s| s == stage).is_some_and(|at| at > swap),
+    match at {
+        At::Unknown => false,
+        At::End => true,
+        At::Step(stage) => ids.iter().position(|s| s == stage).is_some_and(|at| at > swap),
     }
 }
 
@@ -193,16 +226,17 @@ mod tests {
             "monitor",
             "done",
         ]);
-        let stages = Stages::of(&over, Some("enable"), false, false);
-        assert_eq!((stages.at, stages.names.len(), stages.skipped.len()), (5, 7, 0));
+        let at = |id: &str| At::Step(id.to_owned());
+        let stages = Stages::of(&over, &at("enable"), false, false);
+        assert_eq!((stages.at, stages.names.len(), stages.skipped.len()), (5, 8, 0));
         for before_the_locks in ["prepare/a", "hook-before"] {
-            let stages = Stages::of(&over, Some(before_the_locks), false, false);
+            let stages = Stages::of(&over, &at(before_the_locks), false, false);
             assert_eq!(stages.names[stages.at], PREPARE);
         }
-        assert_eq!(Stages::of(&over, Some("post-backup"), false, false).at, 1);
-        assert_eq!(Stages::of(&over, None, true, false).at, 7);
+        assert_eq!(Stages::of(&over, &at("post-backup"), false, false).at, 1);
+        assert_eq!(Stages::of(&over, &At::Unknown, true, false).at, 8);
         let back = ids(&["pre-rollback", "compare", "swap-back", "tidy/a", "monitor", "rolled-back"]);
-        let stages = Stages::of(&back, Some("tidy/a"), false, false);
+        let stages = Stages::of(&back, &at("tidy/a"), false, false);
         assert_eq!(
             (stages.at, stages.names.clone()),
             (3, vec!["preflight", "parity", "swap back", "tidy", "monitor"])
@@ -211,8 +245,12 @@ mod tests {
 
     #[test]
     fn what_was_left_out_is_said() {
-        let stages =
-            Stages::of(&ids(&["pre-flight", "compare", "enable", "monitor"]), Some("compare"), false, false);
+        let stages = Stages::of(
+            &ids(&["pre-flight", "compare", "enable", "monitor"]),
+            &At::Step("compare".into()),
+            false,
+            false,
+        );
         assert_eq!(stages.skipped, ["backup", "copy"]);
         assert_eq!(stages.how(1), How::Skipped);
     }
@@ -220,8 +258,21 @@ mod tests {
     #[test]
     fn past_the_swap_or_not() {
         let all = ids(&["compare", "enable", "monitor"]);
-        assert!(
-            !past_swap(&all, Some("enable")) && past_swap(&all, Some("monitor")) && past_swap(&all, None)
-        );
+        let at = |id: &str| At::Step(id.to_owned());
+        assert!(!past_swap(&all, &at("enable")) && past_swap(&all, &at("monitor")));
+        assert!(past_swap(&all, &At::End) && !past_swap(&all, &At::Unknown));
+    }
+
+    #[test]
+    fn what_failed_is_marked_and_nothing_is_guessed() {
+        let back = ids(&["pre-rollback", "compare", "swap-back", "hook-after", "tidy/a", "monitor"]);
+        let how = |at: &At| {
+            let stages = Stages::of(&back, at, true, true);
+            (0..stages.names.len()).map(|i| stages.how(i)).collect::<Vec<_>>()
+        };
+        let hook = how(&At::Step("hook-after".into()));
+        assert_eq!(hook, [How::Done, How::Done, How::Done, How::Failed, How::ToCome, How::ToCome]);
+        assert_eq!(how(&At::Unknown), [How::ToCome; 6]);
+        assert_eq!(how(&At::End), [How::Done; 6]);
     }
 }
