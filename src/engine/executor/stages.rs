@@ -122,9 +122,9 @@ impl Run<'_> {
             Some(code) => format!("ended with {code}"),
             None => format!("was ended after {} s", hook.timeout_s),
         };
-        let said = output.lines().last().unwrap_or_default();
+        let said = output.lines().last().map_or_else(String::new, |said| format!(": {said}"));
         let command = without_passwords(&hook.command);
-        Err(Stopped::known(Error::new(Class::Failed, format!("the command {command:?} {how}: {said}"))))
+        Err(Stopped::known(Error::new(Class::Failed, format!("the command {command:?} {how}{said}"))))
     }
 
     /// Runs it, unless the operator ends it: nobody waits for a command that hangs.
