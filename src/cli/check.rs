@@ -69,11 +69,9 @@ fn cancelled(engine: &Engine, (ids, done): (&[CheckId], &[Report]), by: &str, ar
         .filter(|id| id.kind == "parity" && engine.is_cut_off(&id.name))
         .map(ToString::to_string)
         .collect();
-    let mut message =
-        format!("cancelled by {by}: {} of {} checks were done, nothing was changed", done.len(), ids.len());
-    if let Some(path) = &args.out {
-        message.push_str(&format!("; {} was not written", path.display()));
-    }
+    let file = args.out.as_ref().map_or_else(String::new, |p| format!("; {} was not written", p.display()));
+    let (done, all) = (done.len(), ids.len());
+    let message = format!("cancelled by {by}: {done} of {all} checks were done, nothing was changed{file}");
     let error = Error::new(Class::Cancelled, message);
     if kept.is_empty() {
         return error.hint("no comparison was kept half-way: the next check begins anew");

@@ -181,7 +181,7 @@ impl Way {
             in_transaction: step.in_transaction,
             portion: step.portion,
             back: step.statements.clone(),
-            ..Step::new(format!("undo {}", step.id), format!("take back: {}", step.title), step.back.clone())
+            ..Step::new(format!("undo {}", step.id), taken_back(&step.title), step.back.clone())
         });
     }
 
@@ -420,4 +420,12 @@ async fn since(cx: &PlanCx<'_>, run: &RunRecord, source: &Source) -> Result<Opti
         let text = format!("{} rows were changed since by others, or are referred to by rows that would go with them, and are left alone: {named}{more}", s.rows);
         Preflight::new("since", Ready::Warn, text)
     }))
+}
+
+/// Of a step that took something back itself only what it took back is named.
+fn taken_back(title: &str) -> String {
+    match title.strip_prefix("take back: ") {
+        Some(again) => format!("again: {again}"),
+        None => format!("take back: {title}"),
+    }
 }

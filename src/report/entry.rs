@@ -23,6 +23,7 @@ pub fn body(event: &Event) -> String {
 fn named(name: &str, value: &Value) -> String {
     match (name, value) {
         (_, Value::Array(none)) if none.is_empty() => String::new(),
+        (_, Value::String(none)) if none.is_empty() => String::new(),
         ("blockers", Value::Array(all)) => {
             format!("in the way: {}", all.iter().map(blocker).collect::<Vec<_>>().join("; "))
         }

@@ -149,7 +149,9 @@ async fn a_seal_names_its_proof_and_reads_no_row() {
     let text = text::checks(&world.engine().await.target(), std::slice::from_ref(&report), plain);
     let proof = format!("snapshot {}", first["proof_snapshot"].as_str().unwrap());
     assert!(
-        text.contains("6 of 6 partitions sealed, oldest proof 0 min ago, ") && text.contains(&proof),
+        text.contains("6 of 6 partitions sealed, oldest proof ")
+            && text.contains(" s ago, snapshot ")
+            && text.contains(&proof),
         "{text}"
     );
     let full = world.look_as(How { full: true, ..How::default() }).await;
@@ -222,7 +224,7 @@ async fn what_takes_the_evidence_away_takes_the_seals() {
         ("create table p7 partition of p for values from ('2025-07-01') to ('2025-08-01')", "p7"),
         ("alter table t add column extra int", "t is not as it was"),
         ("vacuum full p1", "p1 is not as it was"),
-        ("create table child () inherits (t)", "has inheriting tables"),
+        ("create table child () inherits (t)", "a table that others inherit from"),
         (
             "do $$ declare f text; begin select proname into f from pg_proc where proname like 'mark_legacy%'; \
           execute format('create or replace function midwatch.%I() returns trigger language plpgsql security definer as $f$begin return null; end$f$', f); end $$",

@@ -18,7 +18,7 @@ use crate::switchover::{done, ready};
 use crate::world::World;
 
 /// Longer than any of it takes.
-const NEVER: Duration = Duration::from_secs(60);
+const NEVER: Duration = Duration::from_mins(1);
 
 /// One session at a time.
 struct Single {
@@ -87,7 +87,7 @@ async fn single(world: &World) -> Engine {
 async fn gets_by(world: &World, state: &str) {
     let engine = single(world).await;
     let told = |what: &str, why: &str| {
-        assert!(!why.contains("a second session is waited for"), "{state}: {what}: {why}")
+        assert!(!why.contains("a second session is waited for"), "{state}: {what}: {why}");
     };
     for id in engine.ids() {
         told(&id.to_string(), &format!("{:?}", engine.observe(&id, false).await));

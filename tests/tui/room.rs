@@ -104,6 +104,7 @@ pub(crate) fn record(outcome: Outcome) -> RunRecord {
 }
 
 pub(crate) fn told(outcome: Outcome, stage: Option<&str>) -> RoomRun {
+    let preflight = Some(vec![Ready::Ok, Ready::Ok, Ready::Warn]);
     RoomRun {
         record: record(outcome),
         stage: stage.map(str::to_owned),
@@ -117,11 +118,7 @@ pub(crate) fn told(outcome: Outcome, stage: Option<&str>) -> RoomRun {
             verified: Some("restored".into()),
             ..Dumped::default()
         }),
-        asked: Asked {
-            budget_ms: Some(250),
-            attempts: Some(12),
-            preflight: Some(vec![Ready::Ok, Ready::Ok, Ready::Warn]),
-        },
+        asked: Asked { budget_ms: Some(250), attempts: Some(12), preflight },
         tried: 0,
         last: None,
         equal_at: None,

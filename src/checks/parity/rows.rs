@@ -79,24 +79,24 @@ impl Samples {
 }
 
 /// Numbers by value, whatever stands between them as text.
-fn natural(a: &str, b: &str) -> Ordering {
+fn natural(left: &str, right: &str) -> Ordering {
     let digits = |s: &str| s.bytes().take_while(u8::is_ascii_digit).count();
-    let (mut a, mut b) = (a, b);
+    let (mut left, mut right) = (left, right);
     loop {
-        let (x, y) = (digits(a), digits(b));
-        let order = if x > 0 && y > 0 {
-            let (n, m) = (a[..x].trim_start_matches('0'), b[..y].trim_start_matches('0'));
-            let order = n.len().cmp(&m.len()).then_with(|| n.cmp(m));
-            (a, b) = (&a[x..], &b[y..]);
-            order
+        let (ours, theirs) = (digits(left), digits(right));
+        let order = if ours > 0 && theirs > 0 {
+            let value = |s: &str, long: usize| s[..long].trim_start_matches('0').to_owned();
+            let (one, other) = (value(left, ours), value(right, theirs));
+            (left, right) = (&left[ours..], &right[theirs..]);
+            one.len().cmp(&other.len()).then_with(|| one.cmp(&other))
         } else {
-            let (mut left, mut right) = (a.chars(), b.chars());
-            let (c, d) = (left.next(), right.next());
-            if c.is_none() && d.is_none() {
+            let (mut rest, mut others) = (left.chars(), right.chars());
+            let (one, other) = (rest.next(), others.next());
+            if one.is_none() && other.is_none() {
                 return Ordering::Equal;
             }
-            (a, b) = (left.as_str(), right.as_str());
-            c.cmp(&d)
+            (left, right) = (rest.as_str(), others.as_str());
+            one.cmp(&other)
         };
         if order != Ordering::Equal {
             return order;

@@ -200,7 +200,7 @@ select c.relname as name, c.oid::bigint as oid, coalesce(m.row, 0) as row, coale
        case when c.relkind = 'f' then 'a foreign table, whose writes nobody here sees'
             when c.relpersistence = 'u' then 'unlogged: a crash empties it'
             when c.relkind = 'r' and c.relhassubclass and exists (select from pg_inherits i where i.inhparent = c.oid)
-              then 'has inheriting tables' end as why,
+              then 'a table that others inherit from' end as why,
        md5(concat_ws(' ', c.relfilenode, c.relkind, c.reltablespace, pg_get_expr(c.relpartbound, c.oid), m.text,
          (select string_agg(format('%s %s %s %s', a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated), ',' order by a.attnum)
           from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),

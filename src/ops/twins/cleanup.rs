@@ -338,7 +338,10 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
         [gone, kept]
     });
     Ok(Draft {
-        why: format!("{} have proved themselves: their retired tables are no longer needed", names.join(", ")),
+        why: match names.as_slice() {
+            [one] => format!("{one} has proved itself: its retired table is no longer needed"),
+            _ => format!("{} have proved themselves: their retired tables are no longer needed", names.join(", ")),
+        },
         changes,
         obstacle: Some(out.price(&switch)),
         reversible: Reversible::Lossy,

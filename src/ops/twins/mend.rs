@@ -373,7 +373,10 @@ pub(in crate::ops) async fn draft(
     }
     let verify = out.verify;
     let rows_verified = out.steps.iter().enumerate().filter_map(|(at, s)| match &s.action {
-        Action::Rows(change) => verification(change, at),
+        // Several steps write to the same table.
+        Action::Rows(change) => {
+            verification(change, at).map(|v| Verification { title: format!("{} ({})", v.title, s.id), ..v })
+        }
         _ => None,
     });
     let verify = rows_verified.chain(verify).collect();

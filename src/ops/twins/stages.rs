@@ -118,11 +118,16 @@ impl Asked {
         let command = |name: &str| params.get(name).filter(|c| !c.trim().is_empty()).map(openly).transpose();
         let command = |name: &str| command(name).map_err(|e| e.context(format!("failed to take {name}")));
         let within = |name: &str, default: u64, least: u64, most: u64| -> Result<u64> {
-            let n = params.number(name)?.unwrap_or(default);
+            let of = if matches!(name, "budget" | "lock_timeout") { " milliseconds" } else { "" };
+            let n = params.number(name).map_err(|e| match of {
+                "" => e,
+                of => Error::usage(format!("{} of{of}", e.message)),
+            })?;
+            let n = n.unwrap_or(default);
             if (least..=most).contains(&n) {
                 Ok(n)
             } else {
-                Err(Error::usage(format!("{name}={n}: between {least} and {most}")))
+                Err(Error::usage(format!("{name}={n}: between {least} and {most}{of}")))
             }
         };
         Ok(Self {
@@ -427,7 +432,7 @@ impl<'a> Stages<'a> {
             timeout_s: self.asked.hook_timeout_s,
             failed: self.asked.failed.clone().filter(|_| when == "before"),
         };
-        let title = format!("{when} the switch: {command}");
+        let title = format!("{when} the switch, {} s at most: {command}", hook.timeout_s);
         self.push(&format!("hook-{when}"), title, vec![], vec![], Action::Hook(hook));
     }
 

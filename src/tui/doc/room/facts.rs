@@ -416,11 +416,7 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
             Some(_) => ("restored and compared", Tone::Plain),
             None => ("NOT verified", Tone::Warn),
         };
-        let size = if made.bytes >= 1_000_000 {
-            format!("{} MB", count(made.bytes / 1_000_000))
-        } else {
-            format!("{} kB", count(made.bytes.div_ceil(1_000)))
-        };
+        let size = size(made.bytes);
         let text = format!("{size}, {proof}: ");
         let room = width.saturating_sub(LABEL + 3 + text.chars().count());
         let long = made.file.chars().count();
@@ -463,10 +459,29 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     out.push(line);
 }
 
+/// `312 kB`, `1.9 MB`, `48 MB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..=999_999 => format!("{} kB", bytes.div_ceil(1_000)),
+        1_000_000..=9_999_999 => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+        _ => format!("{} MB", count(bytes / 1_000_000)),
+    }
+}
+
 /// The end of a name, which tells it from others.
 fn tail(name: &str, room: usize) -> String {
     match name.chars().count().checked_sub(room) {
         Some(cut @ 1..) => format!("…{}", name.chars().skip(cut + 1).collect::<String>()),
         _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_keeps_what_tells() {
+        assert_eq!([1, 1_915_270, 48_211_007].map(size), ["1 kB", "1.9 MB", "48 MB"]);
     }
 }
