@@ -245,8 +245,10 @@ impl App {
 
     /// A switch of these twins, or its way back, that others are at.
     pub fn run_elsewhere(&self) -> Option<&RoomRun> {
-        let (facts, _) = self.room_facts()?;
-        let ours = self.run_going().and_then(OurRun::number);
+        let (facts, at) = self.room_facts()?;
+        // A look from before its end still tells of ours as going on.
+        let ours = self.run.as_ref().filter(|r| r.ended.is_none_or(|ended| at <= ended));
+        let ours = ours.and_then(OurRun::number);
         facts.last.as_ref().filter(|r| r.record.live && ours != Some(r.record.id.as_str()))
     }
 
