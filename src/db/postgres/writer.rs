@@ -403,7 +403,7 @@ impl Writer for PgWriter {
             let (next, checkpoint) = if end { (begun.step + 1, 0) } else { (begun.step, upto as u64) };
             let event = self
                 .fenced(begun, "run the step's statements", async |w, run| {
-                    let began = Instant::now();
+                    let since = Instant::now();
                     for sql in inside {
                         w.raw("run a statement", sql).await?;
                     }
@@ -420,7 +420,7 @@ impl Writer for PgWriter {
                     if !end {
                         body["to"] = json!(checkpoint);
                     }
-                    body["held_ms"] = json!(millis(began));
+                    body["held_ms"] = json!(millis(since));
                     w.event(run, "step", &body).await
                 })
                 .await?;
