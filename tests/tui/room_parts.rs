@@ -113,6 +113,10 @@ fn only_what_is_done_is_said_while_it_waits() {
     seen(&mut app, room_of(Standing::Before, Reverse::Missing));
     picture("room-preparing", &app, SMALL);
     assert!(draw(&app, SMALL).contains("PREPARE"), "{}", draw(&app, SMALL));
+    // What was seen before the swap is not said after it.
+    app.update(moment("monitor", Phase::Working, Room { held_ms: Some(30), ..Room::default() }));
+    let shown = draw(&app, SMALL);
+    assert!(shown.contains("just switched") && !shown.contains("not made yet"), "{shown}");
     let lossy = draw(&in_room(SMALL, 1, crate::room::switched()), SMALL);
     assert!(lossy.contains("lossy: 1 row differs"), "{lossy}");
 }

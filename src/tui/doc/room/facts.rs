@@ -299,7 +299,13 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let Some((f, _)) = sight.facts else { return };
     let known = |tone| if sight.stale() { Tone::Unknown } else { tone };
-    let (text, tone) = reversing(f);
+    // Nothing of before the swap is said after it.
+    let before = sight.swapped() && !sight.back() && f.twins.iter().all(|t| t.standing == Standing::Before);
+    let (text, tone) = if before {
+        ("just switched: looked at again in a moment".to_owned(), Tone::Dim)
+    } else {
+        reversing(f)
+    };
     labelled(out, width, "reverse sync", &text, known(tone));
     let pairs: Vec<&TwinNow> = f.twins.iter().filter(|t| t.standing != Standing::Cleaned).collect();
     if !sight.quiet() || pairs.is_empty() {
