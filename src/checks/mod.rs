@@ -6,7 +6,7 @@ mod parity;
 mod queue;
 
 pub use migrations::Facts as MigrationFacts;
-pub use parity::{Facts as ParityFacts, Partition, Reading, SelfTest, Sequence, Sums, Trigger};
+pub use parity::{Apart, Facts as ParityFacts, Partition, Reading, SelfTest, Sequence, Sums, Trigger};
 pub use queue::{Cause, Facts as QueueFacts};
 
 use crate::engine::Check;

@@ -21,7 +21,7 @@ mod triggers;
 
 use std::time::Duration;
 
-pub use facts::{Facts, Partition, Reading, SelfTest, Sequence, Sums, Trigger};
+pub use facts::{Apart, Facts, Partition, Reading, SelfTest, Sequence, Sums, Trigger};
 
 use crate::engine::ident::Relation;
 use crate::engine::ports::Fut;

@@ -74,21 +74,50 @@ async fn each_class_is_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_key_without_a_unique_index_is_said() {
-    let sql = "create table t (id int, v int); create table p (id int, v int) partition by range (id);
-               create table p1 partition of p for values from (0) to (10);
-               insert into t values (1, 1), (1, 2); insert into p values (1, 2), (1, 1);";
-    let database = database(sql).await;
-    let keys = |report: &Report| report.findings.iter().filter(|f| f.what() == "key").count();
+async fn without_a_unique_index_on_the_key_no_row_is_named() {
+    let make = "create table t (id int, v int); create table p (id int, v int) partition by range (id);
+        create table p1 partition of p for values from (0) to (5); create table p2 partition of p for values from (5) to (20);
+        create index on t (id); create index on p (id);
+        insert into t select i % 10, i from generate_series(1, 30) i; insert into p select * from t; analyze t;";
+    let change = "insert into p select i % 4 + 5, i from generate_series(1, 20) i;";
+    for (change, rows) in [("", None), (change, Some([15, 35]))] {
+        let database = database(&format!("{make}{change}")).await;
+        let report = look(&database, "\"id\"").await;
+        let said = |what: &str| report.findings.iter().find(|f| f.what() == what);
+        assert!(CLASSES.iter().all(|c| report.facts[*c].is_null()), "{report:?}");
+        assert!(said("key").unwrap().message.contains("count and digest only"), "{report:?}");
+        assert!(report.facts["compared"].as_str().unwrap().contains("no unique key"), "{report:?}");
+        let differ = report.facts["digests_differ"].as_array().unwrap();
+        if let Some([legacy, twin]) = rows {
+            assert!(differ[0]["keys"].as_str().unwrap().contains("id"), "{report:?}");
+            assert_eq!((differ[0]["partition"].as_str(), differ.len()), (Some("p2"), 1), "{report:?}");
+            assert_eq!(
+                (&differ[0]["legacy_rows"], &differ[0]["partitioned_rows"]),
+                (&legacy.into(), &twin.into())
+            );
+            assert!(
+                said("digests").unwrap().message.contains("15 legacy rows there, 35 in the twin"),
+                "{report:?}"
+            );
+        } else {
+            assert!(differ.is_empty() && said("digests").is_none(), "{report:?}");
+            assert!(
+                report.summary.starts_with("30 rows equal by count and 64-bit digests"),
+                "{}",
+                report.summary
+            );
+        }
+    }
+    // A unique index, and rows are told apart again.
+    let database = database(make).await;
+    let unique = "delete from t where v > 10; delete from p where v > 10; create unique index on t (id); delete from p where v = 7";
+    database.owner().await.execute_script(unique).await.unwrap();
     let report = look(&database, "\"id\"").await;
-    assert_eq!((counts(&report), keys(&report)), ([0; 5], 1), "{report:?}");
-    database
-        .owner()
-        .await
-        .execute_script("delete from t where v = 2; delete from p where v = 2; create unique index on t (id)")
-        .await
-        .unwrap();
-    assert_eq!(keys(&look(&database, "\"id\"").await), 0);
+    assert_eq!(counts(&report), [0, 1, 0, 0, 0], "{report:?}");
+    assert!(
+        report.facts["digests_differ"].is_null() && report.facts["key_not_unique"].is_null(),
+        "{report:?}"
+    );
 }
 
 /// New partitions come without the grants of the old ones. Such a role does not see who is at work either, so that it
@@ -200,7 +229,7 @@ async fn keys_of_any_kind_and_rows_without_one() {
             "create extension if not exists citext; create table t (id {kind}, d int, v int); create table p (id {kind}, d int, v int) partition by list (d);
              create table p0 partition of p for values in (0, 1); create table p1 partition of p default;
              insert into t select {make}, i % 4, i from generate_series(1, 1000) i; insert into p select * from t;
-             create index on t (id); create index on p (id); analyze t;
+             create unique index on t (id); create index on p (id); analyze t;
              update p set v = -1 where v = 500; delete from p where v = 900;"
         );
         let report = look(&database(&sql).await, "\"id\"").await;

@@ -42,7 +42,7 @@ fn sample<'r>(report: &'r Report, what: &str) -> &'r [serde_json::Map<String, Va
 async fn odd_names_are_quoted_everywhere() {
     let sql = "
         create schema \"Ö dd\";
-        create table \"Ö dd\".\"Le\"\"gacy.T\" (\"Id \"\"x\" int, \"größe\nzwei\" text, \"SELECT\" numeric(8,2), \"$1\" date);
+        create table \"Ö dd\".\"Le\"\"gacy.T\" (\"Id \"\"x\" int unique, \"größe\nzwei\" text, \"SELECT\" numeric(8,2), \"$1\" date);
         create table \"Ö dd\".\"twin';--\" (\"$1\" date, \"SELECT\" numeric(8,2), \"größe\nzwei\" text, \"Id \"\"x\" int)
           partition by list (\"größe\nzwei\");
         create table \"Ö dd\".\"p a\" partition of \"Ö dd\".\"twin';--\" for values in ('it''s, \\ \"a\"', null);
@@ -113,7 +113,7 @@ async fn every_type_is_compared_as_it_is_written() {
 #[tokio::test]
 async fn rows_without_a_key_are_not_taken_for_equal() {
     let sql = "
-        create table t (id int, v text);
+        create table t (id int unique, v text);
         create table p (id int, v text) partition by list (v);
         create table p1 partition of p default;
         insert into t values (1, 'x'), (null, 'legacy only'); insert into p values (1, 'x');";

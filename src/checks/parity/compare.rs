@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::cut::{self, Cut};
-use super::facts::{Facts, Partition, Sequence, Sums};
+use super::facts::{Apart, Facts, Partition, Sequence, Sums};
 use super::pass::{self, Piece, Tally};
 use super::plan::Plan;
 use super::progress::{Progress, Unfinished};
@@ -23,6 +23,8 @@ use crate::engine::{CheckId, CheckNews, Cx, Error, Report, Result};
 const CHUNK_ROWS: u64 = 5_000_000;
 /// Where others are at work, since that takes longer.
 const GENTLE_ROWS: u64 = 1_000_000;
+/// Where rows are that no partition takes.
+const NOWHERE: &str = "no partition";
 /// A snapshot keeps the server from cleaning up: older than this it is let go.
 const SNAPSHOT_LIMIT: Duration = Duration::from_mins(10);
 
@@ -218,7 +220,12 @@ impl<'a> Comparison<'a> {
 
     /// Which rows differ, and how.
     async fn rows(&self, source: &Source<'_>, tally: &mut Tally, facts: &mut Facts) -> Result<rows::Samples> {
-        if self.cx.quick || self.plan.columns.key.is_empty() {
+        if self.cx.quick {
+            return Ok(rows::Samples::default());
+        }
+        // What two rows may share names neither.
+        if self.plan.columns.key.is_empty() || facts.key_not_unique.is_some() {
+            facts.digests_differ = Some(self.apart(tally));
             return Ok(rows::Samples::default());
         }
         for class in rows::Class::ALL {
@@ -238,6 +245,24 @@ impl<'a> Comparison<'a> {
         Ok(samples)
     }
 
+    fn apart(&self, tally: &Tally) -> Vec<Apart> {
+        let told = self.plan.layout.mapping != Mapping::Whole;
+        let apart = |slot: pass::Slot| {
+            let ranges = || tally.differing.iter().filter(|g| g.slot == slot).map(|g| g.range);
+            let keys = matches!(self.plan.cut, Cut::Bits { .. })
+                .then(|| self.plan.cut.named(ranges().min(), ranges().max()));
+            let all = || {
+                (tally.legacy.iter().map(|(_, a)| a.rows).sum(), tally.twin.iter().map(|(_, a)| a.rows).sum())
+            };
+            let here = || (tally.legacy_of(slot).rows, slot.map_or(0, |s| tally.twin_of(s).rows));
+            let (legacy_rows, partitioned_rows) = if told { here() } else { all() };
+            let name = slot.and_then(|s| self.plan.layout.slots.get(s)).map_or(NOWHERE, String::as_str);
+            let partition = told.then(|| name.to_owned());
+            Apart { partition, keys, legacy_rows, partitioned_rows }
+        };
+        tally.differing_slots().into_iter().map(apart).collect()
+    }
+
     fn finish(&mut self, taken: &Taken, facts: &mut Facts, triggers: Vec<super::Trigger>) {
         facts.snapshot = Some(taken.name.clone().unwrap_or_else(|| taken.sees.clone()));
         facts.readings = std::mem::take(&mut self.progress.readings);
@@ -254,6 +279,9 @@ impl<'a> Comparison<'a> {
             () if self.plan.columns.key.is_empty() => format!(
                 "count and 64-bit digests of {columns} columns by partition; no key names a row on both sides"
             ),
+            () if facts.key_not_unique.is_some() => {
+                format!("count and 64-bit digests of {columns} columns; no unique key names a row")
+            }
             () => format!("count and 64-bit digests of {columns} columns, rows read where they differ"),
         };
     }
@@ -282,7 +310,7 @@ impl<'a> Comparison<'a> {
         }
         let mut report = Report::of(id.clone(), facts, found, &ok);
         // What else is found does not take the place of the verdict.
-        if facts.differences() == Some(0) && !self.cx.quick && report.summary != ok {
+        if facts.equal() == Some(true) && report.summary != ok {
             report.summary = format!("{ok} · {}", report.summary);
         }
         if self.cx.quick && !report.summary.contains("not compared") {
@@ -353,7 +381,7 @@ fn strip(plan: &Plan<'_>, tally: &Tally) -> Vec<Partition> {
     let homeless = tally.legacy_of(None).rows;
     if told && homeless > 0 {
         out.push(Partition {
-            partition: "no partition".into(),
+            partition: NOWHERE.into(),
             legacy_rows: Some(homeless),
             partitioned_rows: Some(0),
             status: "missing".into(),

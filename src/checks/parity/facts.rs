@@ -28,6 +28,19 @@ pub struct Partition {
     pub proved_at: Option<String>,
 }
 
+/// Rows that differ by count or digest, where no key tells one from another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apart {
+    /// The partition where they are or belong; null: the partitioning cannot be computed, all are compared as one.
+    pub partition: Option<String>,
+    /// Keys that they are among; null: of any.
+    pub keys: Option<String>,
+    /// Legacy rows that belong there, whatever their key.
+    pub legacy_rows: u64,
+    /// The twin's rows there.
+    pub partitioned_rows: u64,
+}
+
 /// A trigger that keeps the twin in step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
@@ -158,7 +171,10 @@ pub struct Facts {
     pub not_classified: u64,
     /// Partitions that differ and whose rows were not read one by one.
     pub partitions_not_read: u64,
-    /// The key, where no unique index of the legacy table is behind it.
+    /// What differs by count or digest, where no key names a row; null where rows were told apart or not compared.
+    #[serde(default)]
+    pub digests_differ: Option<Vec<Apart>>,
+    /// The key, where no unique index of the legacy table is behind it: rows are not told apart then.
     #[serde(default)]
     pub key_not_unique: Option<String>,
 }
@@ -172,5 +188,10 @@ impl Facts {
             + self.stale?
             + self.duplicate?;
         Some(by_class + self.not_classified + self.partitions_not_read)
+    }
+
+    /// Are both sides the same, by whatever was compared? `None` where rows were not.
+    pub fn equal(&self) -> Option<bool> {
+        self.differences().map(|n| n == 0).or_else(|| Some(self.digests_differ.as_ref()?.is_empty()))
     }
 }

@@ -1,12 +1,17 @@
 //! What the facts of a pair of tables mean.
 
-use super::facts::{Facts, Trigger};
+use serde_json::{Value, json};
+
+use super::facts::{Apart, Facts, Trigger};
 use super::rows::{Class, Samples};
 use crate::engine::report::Sample;
 use crate::engine::twin::Standing;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::partitions::{Coverage, Layout};
 use crate::engine::{CheckId, Finding, Severity};
+
+/// Partitions that differ and are shown, where rows cannot be.
+const APART: usize = 200;
 
 pub(super) fn of(
     id: &CheckId,
@@ -42,12 +47,6 @@ pub(super) fn of(
     if facts.legacy_rows.is_some() {
         out.counts(facts, facts.compared.contains("not compared"));
         out.sums(facts);
-        if let Some(key) = &facts.key_not_unique {
-            let message = format!(
-                "no unique index on ({key}) of the legacy table: rows of one key are told apart by what they hold only"
-            );
-            out.push("key", Severity::Warning, message, None, vec![]);
-        }
         out.columns(columns);
         out.triggers(&facts.triggers);
         out.sequences(facts);
@@ -71,7 +70,7 @@ fn differing_columns(sample: &[Sample]) -> String {
         .iter()
         .filter_map(|s| s.get("columns")?.as_array())
         .flatten()
-        .filter_map(serde_json::Value::as_str)
+        .filter_map(Value::as_str)
         .collect();
     names.sort_unstable();
     names.dedup();
@@ -139,17 +138,44 @@ impl Findings<'_> {
 
     /// Compared, but no row can be named.
     fn digests(&mut self, facts: &Facts) {
-        let differ: Vec<&str> =
-            facts.partitions.iter().filter(|p| p.status != "equal").map(|p| p.partition.as_str()).collect();
-        if !differ.is_empty() {
-            let shown = differ.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-            let more =
-                if differ.len() > 3 { format!(" and {} more", differ.len() - 3) } else { String::new() };
-            let message = format!("rows differ in {shown}{more}, by count and digest");
-            self.push("digests", Severity::Critical, message, None, vec![]);
+        let apart = facts.digests_differ.as_deref().unwrap_or_default();
+        if !apart.is_empty() {
+            let place = |a: &Apart| {
+                let keys = a.keys.as_ref().map(|k| format!(" ({k})")).unwrap_or_default();
+                a.partition.as_ref().map(|p| format!("{p}{keys}"))
+            };
+            let shown = apart.iter().filter_map(place).take(3).collect::<Vec<_>>().join(", ");
+            let place = match apart.len() {
+                n @ 4.. => format!(" in {shown} and {} more partitions", n - 3),
+                _ if shown.is_empty() => shown,
+                _ => format!(" in {shown}"),
+            };
+            let message = format!(
+                "rows differ{place} by count and digest: {} legacy rows there, {} in the twin",
+                apart.iter().map(|a| a.legacy_rows).sum::<u64>(),
+                apart.iter().map(|a| a.partitioned_rows).sum::<u64>()
+            );
+            let sample = apart.iter().take(APART).map(|a| {
+                let value = serde_json::to_value(a).unwrap_or_default();
+                let mut sample = value.as_object().cloned().unwrap_or_default();
+                sample.extend([("key".to_owned(), Value::Null), ("columns".to_owned(), json!([]))]);
+                sample
+            });
+            self.push("digests", Severity::Critical, message, None, sample.collect());
         }
-        let message = "no common key names a row on both sides: compared by count and digest only";
-        self.push("no_key", Severity::Warning, message.into(), None, vec![]);
+        let (what, message) = match &facts.key_not_unique {
+            Some(key) => (
+                "key",
+                format!(
+                    "no unique index on ({key}) of the legacy table: compared by count and digest only, rows are not told apart"
+                ),
+            ),
+            None => (
+                "no_key",
+                "no common key names a row on both sides: compared by count and digest only".into(),
+            ),
+        };
+        self.push(what, Severity::Warning, message, None, vec![]);
     }
 
     /// Rows were compared by digest; sums are the windows' own habit and must agree when the rows do.
@@ -159,7 +185,7 @@ impl Findings<'_> {
                 let message = format!("{column} was not summed: it is not a number on both sides");
                 self.push(&format!("not_summed/{column}"), Severity::Info, message, None, vec![]);
             }
-            if sums.legacy != sums.partitioned && facts.differences().unwrap_or(0) == 0 {
+            if sums.legacy != sums.partitioned && facts.equal() != Some(false) {
                 let message = format!(
                     "the sums of {column} differ: {} and {}",
                     sums.legacy.as_deref().unwrap_or("none"),

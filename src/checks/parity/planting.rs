@@ -83,9 +83,8 @@ fn names(columns: &[Column]) -> Vec<String> {
     columns.iter().map(|c| c.name.clone()).collect()
 }
 
-/// What would refuse planted rows goes: constraints, generated columns, defaults. The indexes on the key are made again, since the
-/// comparison reads by them.
-fn loosen(relation: &str, index: &[String]) -> String {
+/// What would refuse planted rows goes: constraints, unique indexes, generated columns, defaults.
+fn loosen(relation: &str) -> String {
     let name = literal(relation);
     format!(
         "do $midwatch$ declare c record; begin
@@ -100,8 +99,7 @@ fn loosen(relation: &str, index: &[String]) -> String {
              if c.attidentity <> '' then execute format('alter table %s alter %I drop identity', {name}, c.attname); end if;
              if c.attnotnull then execute format('alter table %s alter %I drop not null', {name}, c.attname); end if;
            end loop;
-         end $midwatch$; create index on {relation} ({})",
-        list(index)
+         end $midwatch$"
     )
 }
 
@@ -130,8 +128,10 @@ fn level(legacy: &str, twin: &str, columns: &Columns, layout: &Layout, wanted: u
         silence([legacy, twin]),
         format!("truncate {twin}"),
         // Since a switch its defaults take their numbers from the other's sequences.
-        loosen(twin, &index),
-        loosen(legacy, &key),
+        loosen(twin),
+        loosen(legacy),
+        // The comparison reads by it.
+        format!("create index on {twin} ({})", list(&index)),
     ];
     // Every value has a partition then.
     if layout.default.is_none() && !layout.bounds.iter().any(|b| b.contains("modulus")) {
@@ -152,14 +152,16 @@ fn level(legacy: &str, twin: &str, columns: &Columns, layout: &Layout, wanted: u
     let (into, values): (Vec<String>, Vec<String>) = cells.into_iter().unzip();
     let common = list(&names(&columns.common));
     out.extend([
-        // Where no index makes the key unique, what is planted is told apart by it all the same.
+        // Where no index makes the key unique, what is planted is told apart by one in the copy.
         format!(
             "delete from {legacy} l using (select tableoid as part, ctid as place, row_number() over (partition by {}) as n from {legacy}) d \
              where l.tableoid = d.part and l.ctid = d.place and d.n > 1",
             list(&key)
         ),
+        format!("create unique index on {legacy} ({})", list(&key)),
         format!(
-            "insert into {legacy} ({}) select {} from generate_series(1, {wanted} - (select count(*) from {legacy})::int) i",
+            "insert into {legacy} ({}) select {} from generate_series(1, {wanted} - (select count(*) from {legacy})::int) i \
+             on conflict do nothing",
             list(&into),
             values.join(", ")
         ),

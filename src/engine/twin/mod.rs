@@ -113,6 +113,7 @@ pub fn about_rows(what: &str) -> bool {
             | "missing_in_legacy"
             | "stale"
             | "duplicate"
+            | "digests"
             | "not_classified"
             | "partitions_not_read"
     )

@@ -101,6 +101,7 @@ impl App {
             Some(0) => {}
             Some(1) => why.push("1 row differs".into()),
             Some(n) => why.push(format!("{} rows differ", crate::tui::format::count(n))),
+            None if facts.digests_differ.is_some() => why.push("no unique key names its rows".into()),
             None => return Readiness::Unknown(format!("rows were not compared: {}", facts.compared)),
         }
         let deaf =
@@ -247,7 +248,7 @@ impl App {
             return Light::Unknown("UNTRUSTED: planted differences were not found".into());
         }
         match facts.differences() {
-            None => return Light::Unknown(format!("rows were not compared: {}", facts.compared)),
+            None => return Light::Unknown(format!("no row was told apart: {}", facts.compared)),
             Some(n @ 1..) => return Light::Lossy(n, report.observed_at),
             Some(0) => {}
         }

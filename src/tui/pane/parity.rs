@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Pane, Spans, partitions};
-use crate::checks::{ParityFacts, Partition};
+use crate::checks::{Apart, ParityFacts, Partition};
 use crate::engine::report::{CheckId, Sample};
 use crate::engine::twin::Standing;
 use crate::engine::twin::about_rows;
@@ -425,8 +425,14 @@ fn grouped(text: &str) -> String {
 pub(super) fn rows_of(app: &App, id: &CheckId) -> List {
     let findings =
         app.watch(id).and_then(|w| w.report.as_ref()).map(|r| r.findings.as_slice()).unwrap_or_default();
+    let facts = app.watch(id).and_then(facts);
     let mut rows = Vec::new();
     for f in findings.iter().filter(|f| is_rows(f)) {
+        if f.what() == "digests" {
+            let apart = facts.iter().filter_map(|x| x.digests_differ.as_ref()).flatten();
+            rows.extend(apart.map(|a| unnamed(id, f, a)));
+            continue;
+        }
         for sample in &f.sample {
             rows.extend(difference(id, f, sample));
         }
@@ -440,10 +446,10 @@ pub(super) fn rows_of(app: &App, id: &CheckId) -> List {
             });
         }
     }
-    let facts = app.watch(id).and_then(facts);
     let (empty, empty_tone) = match &facts {
         None => ("looking…".to_owned(), Tone::Dim),
         Some(f) if f.differences().is_some() => ("no row differs".into(), Tone::Good),
+        Some(f) if f.equal() == Some(true) => ("equal by count and digest".into(), Tone::Good),
         Some(f) => (format!("rows were not compared: {}", f.compared), Tone::Unknown),
     };
     if let Some(f) = facts.as_ref().filter(|f| !f.partitions.is_empty()) {
@@ -488,6 +494,34 @@ fn whole_row(
         (one, other) => {
             one.or(other).into_iter().flatten().map(|(n, v)| (n.clone(), plain(text(Some(v))))).collect()
         }
+    }
+}
+
+/// What differs without a key that names it.
+fn unnamed(id: &CheckId, f: &Finding, a: &Apart) -> Row {
+    let keys = a.keys.clone().unwrap_or_else(|| "any".into());
+    let partition = a.partition.clone().unwrap_or_else(|| "all".into());
+    let rows = [count(a.legacy_rows), count(a.partitioned_rows)];
+    let pairs = vec![
+        ("keys".to_owned(), plain(keys.clone())),
+        ("partition".to_owned(), plain(partition.clone())),
+        ("legacy rows".to_owned(), plain(rows[0].clone())),
+        ("twin's rows".to_owned(), plain(rows[1].clone())),
+        ("why".to_owned(), plain(f.message.clone())),
+    ];
+    let [legacy, twin] = rows;
+    Row {
+        key: format!("{}/{partition}", f.id),
+        cells: vec![
+            cell(keys, Tone::Strong),
+            cell("digests", Tone::Bad),
+            cell("rows there", Tone::Dim),
+            plain(legacy),
+            plain(twin),
+            cell(partition.clone(), Tone::Dim),
+        ],
+        goto: Goto::Detail(Detail { title: format!("{} {partition}", id.name), pairs }),
+        check: Some(id.clone()),
     }
 }
 
