@@ -262,18 +262,19 @@ async fn any_left(tx: &mut dyn ReadTx, watched: &Watched<'_>) -> Result<bool> {
 async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: Asked) -> Result<Vec<Preflight>> {
     let tables: Vec<_> = todo.iter().flat_map(Watched::tables).map(literal).collect();
     let off = asked.off;
+    // What is not there yet is the journal's verdict.
     let mut conditions = String::new();
     let of_marks =
         "not (select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('midwatch.marks'))";
     for (what, condition, needed) in [
         (
             "CREATE on schema midwatch",
-            "not has_schema_privilege('midwatch', 'create')",
+            "not has_schema_privilege(to_regnamespace('midwatch')::oid, 'create')",
             !off && !todo.is_empty(),
         ),
         (
             "INSERT on midwatch.marks",
-            "not has_table_privilege('midwatch.marks', 'insert')",
+            "not has_table_privilege(to_regclass('midwatch.marks'), 'insert')",
             !off && !todo.is_empty(),
         ),
         ("ownership of midwatch.marks", of_marks, asked.forget),

@@ -159,3 +159,24 @@ async fn a_key_that_is_not_unique_is_refused() {
     assert_eq!(code, 3, "{value:#}");
     assert!(value["error"]["message"].as_str().unwrap().contains("unique index"));
 }
+
+/// What is missing is said, by whatever is planned first.
+#[tokio::test]
+async fn without_a_journal_every_operation_says_that_it_lacks_one() {
+    let world = World::hospitality().await;
+    world.sql("drop schema midwatch cascade").await;
+    for what in [
+        &["watch", "revenues"][..],
+        &["watch", "--set", "forget=yes"],
+        &["repair-triggers"],
+        &["repair"],
+        &["copy-missing"],
+        &["rehearse"],
+        &["switchover"],
+    ] {
+        let (code, value) = world.json(&[&["plan"], what].concat());
+        let preflight = value["plan"]["preflight"].as_array().cloned().unwrap_or_default();
+        let journal = preflight.iter().find(|p| p["id"] == "journal");
+        assert!(code == 0 && journal.is_some_and(|p| p["status"] == "fail"), "{what:?}: {value:#}");
+    }
+}

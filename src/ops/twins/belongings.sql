@@ -75,7 +75,7 @@ select (select facts from own where oid = $1::oid) as legacy, (select facts from
                                 'same', x.tgrelid = $2::oid and x.tgenabled = t.tgenabled and e.effect = o.effect) order by x.tgrelid::regclass::text)
                        from pg_trigger x join fired e on e.oid = x.oid join fired o on o.oid = t.oid
                        where x.tgname = t.tgname and x.tgrelid <> $1::oid and x.tgparentid = 0), '[]'),
-                     'ours', f.pronamespace = (select oid from pg_namespace where nspname = 'midwatch')) order by t.tgname)
+                     'ours', f.pronamespace is not distinct from (select oid from pg_namespace where nspname = 'midwatch')) order by t.tgname)
             from pg_trigger t join pg_proc f on f.oid = t.tgfoid where t.tgrelid = $1::oid and not t.tgisinternal), '[]') as triggers,
   coalesce((select json_agg(json_build_object('name', k.conname, 'table', k.conrelid::regclass::text, 'definition', pg_get_constraintdef(k.oid))
                             order by k.conrelid::regclass::text, k.conname)
