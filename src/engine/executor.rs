@@ -19,6 +19,7 @@ use super::journal::{Event, Outcome};
 use super::plan::{Action, Plan, Step, Unit};
 use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
 use super::proof::Fate;
+use super::switch::tries;
 use super::throttle::{Pace, Verdict};
 use super::writer::{Batch, Begun, Ending, Terms, Writer};
 use super::{Engine, unbegun};
@@ -241,7 +242,7 @@ impl Run<'_> {
     /// What waits for a lock lets go soon and comes again, so that nobody queues up behind it for long.
     async fn statements(&mut self, step: &Step) -> Result<(), Stopped> {
         let counted = self.plan.unit == Unit::Statements;
-        let attempts = if step.in_transaction { self.engine.guard.policy.lock_attempts } else { 0 };
+        let attempts = if step.in_transaction { self.engine.guard.policy.lock_attempts } else { 1 };
         let mut attempt = 0;
         loop {
             self.wishes().await?;
@@ -260,12 +261,12 @@ impl Run<'_> {
                 }
                 Err(e) if is_busy(&e) => {
                     attempt += 1;
-                    let by = self.kept_from(step, (attempt, attempts + 1), &e).await;
-                    if attempt > attempts {
-                        let message = format!("{} in {attempt} attempts{by}", e.message);
+                    let by = self.kept_from(step, (attempt, attempts), &e).await;
+                    if attempt >= attempts {
+                        let message = format!("{} in {}{by}", e.message, tries(attempt));
                         return Err(self.recovered(Error { message, ..e }).await);
                     }
-                    let why = format!("attempt {attempt} of {}: {}{by}", attempts + 1, e.message);
+                    let why = format!("attempt {attempt} of {attempts}: {}{by}", e.message);
                     self.held_back(attempt, why, 0).await;
                 }
                 Err(e) => return Err(self.recovered(e).await),
@@ -326,11 +327,15 @@ impl Run<'_> {
                         fates = self.watch_canary(canary, self.begun.batch, fates).await?;
                     }
                 }
-                Err(e) if is_busy(&e) && attempts < policy.lock_attempts => {
+                Err(e) if is_busy(&e) && attempts + 1 < policy.lock_attempts => {
                     attempts += 1;
                     pace.shrink();
                     let why = format!("attempt {attempts} of {}: {}", policy.lock_attempts, e.message);
                     self.held_back(attempts, why, pace.rows()).await;
+                }
+                Err(e) if is_busy(&e) => {
+                    let message = format!("{} in {}", e.message, tries(attempts + 1));
+                    return Err(self.recovered(Error { message, ..e }).await);
                 }
                 Err(e) => return Err(self.recovered(e).await),
             }

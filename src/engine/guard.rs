@@ -42,7 +42,7 @@ pub struct Policy {
     pub batch_rows: u64,
     /// How long a batch waits for a lock before it lets go and tries again (milliseconds).
     pub lock_timeout_ms: u64,
-    /// Attempts for one batch.
+    /// Attempts for one batch, or for the statements of one step.
     pub lock_attempts: u32,
     /// A statement of a batch that takes longer is cancelled (milliseconds).
     pub statement_timeout_ms: u64,

@@ -272,7 +272,8 @@ impl RoomRun {
 fn room_run(run: journal::Swapping, events: &[Event]) -> RoomRun {
     let body = |e: &Event| serde_json::from_str::<Value>(&e.body).ok();
     let of = |kind: &str| events.iter().rev().filter(|e| e.kind == kind).filter_map(body).collect::<Vec<_>>();
-    let swapped = of("step").into_iter().find(|b| !b["held_ms"].is_null());
+    // Every step tells how long it held its locks; only a swap takes attempts for it.
+    let swapped = of("step").into_iter().find(|b| !b["attempt"].is_null());
     let number = |name: &str| swapped.as_ref().and_then(|b| b[name].as_u64());
     let stage = run.stages.get(run.at).cloned();
     // Whoever goes on with a run counts anew.
@@ -358,5 +359,14 @@ mod tests {
         assert_eq!(told.last.as_deref(), Some("attempt 2: over budget; released, nothing changed"));
         assert_eq!(told.equal_at.map(|t| t.to_rfc3339()).as_deref(), Some("2026-11-21T00:58:00+00:00"));
         assert_eq!(run(&entries[..2]).tried, 0);
+        let prepared =
+            event("step", json!({ "step": 0, "id": "prepare/t", "statements": 0, "ran": 9, "held_ms": 6 }));
+        assert_eq!(run(&[prepared.clone(), tried(1)]).held_ms, None);
+        let swapped = event(
+            "step",
+            json!({ "step": 1, "id": "enable", "statements": 3, "ran": 27, "attempt": 2, "held_ms": 41, "compared": 7 }),
+        );
+        let told = run(&[prepared, tried(1), swapped]);
+        assert_eq!((told.held_ms, told.attempt, told.compared), (Some(41), Some(2), Some(7)));
     }
 }

@@ -367,10 +367,9 @@ impl Played {
         let (median, p99, longest) = self.latency_ms;
         vec![
             format!(
-                "locks held {} ms by the switch ({} attempt{}), {} ms by the way back",
+                "locks held {} ms by the switch ({}), {} ms by the way back",
                 self.held_ms,
-                self.attempts,
-                if self.attempts == 1 { "" } else { "s" },
+                tries(self.attempts),
                 self.back_ms
             ),
             format!(
@@ -390,6 +389,13 @@ impl Played {
 pub trait Stage: Send + Sync {
     /// Copies, switches, writes, takes back.
     fn rehearse<'a>(&'a self, play: &'a Play) -> Fut<'a, Result<Played>>;
+}
+
+pub(crate) fn tries(attempts: impl Into<u64>) -> String {
+    match attempts.into() {
+        1 => "1 attempt".into(),
+        n => format!("{n} attempts"),
+    }
 }
 
 #[cfg(test)]

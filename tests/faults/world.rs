@@ -10,7 +10,7 @@ use crate::program::{Program, until};
 use crate::servers::{Rig, Template};
 
 /// A policy under which two dozen rows are several batches, and waits are short.
-pub(crate) const POLICY: &str = "batch_rows = 7\nlock_timeout_ms = 150\nlock_attempts = 2\nreconnect_s = 0";
+pub(crate) const POLICY: &str = "batch_rows = 7\nlock_timeout_ms = 150\nlock_attempts = 3\nreconnect_s = 0";
 
 /// One target.
 pub(crate) struct World {

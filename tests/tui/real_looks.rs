@@ -103,3 +103,20 @@ async fn a_self_test_is_made_in_a_copy_and_cancelled_with_it() {
     let screen = console.shows("✓ self-test").contents();
     assert!(screen.contains("planted found") && !screen.contains("UNTRUSTED"), "{screen}");
 }
+
+/// The same without a unique index: nothing pretends to know which rows they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_no_unique_key_names_are_told_by_partition() {
+    let world = World::new().await;
+    let sql = "alter table t drop constraint t_pkey; create index on t (id); delete from p where id = 12345;";
+    world.database.owner().await.execute_script(sql).await.unwrap();
+    let mut console = world.console();
+    console.press("3");
+    console.shows("✖ fail");
+    console.press("\r");
+    let screen = console.shows("digests  rows there").contents();
+    assert!(screen.contains("not ready: no unique key names its rows"), "{screen}");
+    assert!(screen.contains("compared by count and digest only"), "{screen}");
+    let row = screen.lines().find(|l| l.contains("digests  rows there")).unwrap_or_default();
+    assert!(row.contains("10,000") && row.contains("9,999") && row.contains("p1"), "{screen}");
+}

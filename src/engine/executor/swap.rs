@@ -10,7 +10,7 @@ use crate::engine::error::{Class, Error, Result};
 use crate::engine::plan::Step;
 use crate::engine::ports::{Facts, Param, ReadOptions, ReadTx, Snapshot};
 use crate::engine::progress::Phase;
-use crate::engine::switch::{BLOCKERS, Blocker, Proof, Swap};
+use crate::engine::switch::{BLOCKERS, Blocker, Proof, Swap, tries};
 use crate::engine::writer::{Attempt, OVER_BUDGET, UNEQUAL};
 
 /// A comparison of whole tables may take this long.
@@ -179,7 +179,7 @@ impl Run<'_> {
                 }
                 Err(e) if is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET) => {
                     let by = self.swap_kept_from(step, (attempt, swap.attempts), &swap.tables, &e).await;
-                    let e = e.context(format!("postponed after {attempt} attempts{by}"));
+                    let e = e.context(format!("postponed after {}{by}", tries(attempt)));
                     return Err(Stopped::known(
                         e.hint("every attempt was taken back: writers went on as before"),
                     ));
