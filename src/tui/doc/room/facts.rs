@@ -142,7 +142,8 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 
 /// The same as far as its journal has it.
 fn attempt_of_others(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let at_swap = sight.told().and_then(|r| r.stage.as_deref()).is_some_and(is_swap);
+    let told = sight.told();
+    let at_swap = told.and_then(|r| r.stage.as_deref()).is_some_and(is_swap);
     let message = sight.record.and_then(|r| r.message.as_deref()).filter(|_| !sight.swapped());
     let blocked = !sight.app.blockers().0.is_empty();
     match message {
@@ -150,12 +151,13 @@ fn attempt_of_others(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         Some(why) if at_swap && blocked && why.starts_with("not tried yet") => {
             labelled(out, width, "", NOT_TRIED, Tone::Dim);
         }
-        // The attempt's own entry says it below.
+        // The attempt's own entry says it below, and who they are stands above.
+        Some(why) if blocked && told.is_some_and(|r| r.last.is_some()) && why.starts_with("attempt ") => {}
         Some(why) if at_swap && why.starts_with("attempt ") => {}
         Some(why) => labelled(out, width, "says", why, Tone::Warn),
         None => {}
     }
-    let Some(run) = sight.told() else { return };
+    let Some(run) = told else { return };
     if let Some(held) = run.held_ms {
         labelled(out, width, "swapped", &format!("locks held {held} ms"), Tone::Good);
     } else if let Some(last) = &run.last {
