@@ -73,7 +73,7 @@ pub(super) async fn run(
     control: &Control,
     watcher: Watcher<'_>,
 ) -> Done {
-    let mut progress = Progress::new(approved.plan().rows);
+    let mut progress = Progress::new(approved.plan().rows, approved.plan().unit);
     progress.phase = Phase::Locking;
     watcher(progress.clone());
     let refused = |failure: Error| Done::refused(failure);

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::error::{Class, Error};
 use super::journal::Outcome;
+use super::plan::Unit;
 use super::switch::{Blocker, EndSession};
 
 /// What a run is doing.
@@ -63,6 +64,8 @@ pub struct Progress {
     pub done: u64,
     /// Rows in all; 0: not known yet.
     pub total: u64,
+    /// What is counted.
+    pub unit: Unit,
     /// Rows changed.
     pub applied: u64,
     /// Rows left alone because they had changed.
@@ -196,6 +199,8 @@ pub struct Done {
     pub run: Option<String>,
     /// The verdict.
     pub outcome: super::journal::Outcome,
+    /// What is counted.
+    pub unit: Unit,
     /// Rows changed.
     pub applied: u64,
     /// Rows left alone.
@@ -223,13 +228,14 @@ impl Done {
 
 impl Progress {
     /// Nothing is done yet.
-    pub(super) fn new(total: u64) -> Self {
+    pub(super) fn new(total: u64, unit: Unit) -> Self {
         Self {
             run: None,
             phase: Phase::Locking,
             step: String::new(),
             done: 0,
             total,
+            unit,
             applied: 0,
             drifted: 0,
             batch_rows: 0,
@@ -248,6 +254,7 @@ impl Default for Done {
         Self {
             run: None,
             outcome: Outcome::Failed,
+            unit: Unit::Rows,
             applied: 0,
             drifted: 0,
             verified: None,

@@ -124,11 +124,13 @@ pub fn done(done: &Done, style: Style) -> String {
     let mut out = String::new();
     let run = done.run.as_ref().map_or_else(String::new, |r| format!("run {r}  "));
     let _ = write!(out, "{run}{}", outcome(done.outcome, style));
-    // What tells of itself has changed nothing that could be counted.
-    let _ = if done.said.is_empty() {
-        writeln!(out, "  {} applied, {} drifted", done.applied, done.drifted)
-    } else {
-        writeln!(out)
+    let counted = format!("{} {}", done.applied, done.unit.of(done.applied));
+    let _ = match done.unit {
+        _ if done.had_nothing_to_do() => writeln!(out, "  there was nothing to do"),
+        // What tells of itself has changed nothing that could be counted.
+        _ if !done.said.is_empty() => writeln!(out),
+        Unit::Rows => writeln!(out, "  {counted} applied, {} drifted", done.drifted),
+        Unit::Statements | Unit::Twins => writeln!(out, "  {counted}"),
     };
     for said in &done.said {
         let _ = writeln!(out, "  {}", clean(said));

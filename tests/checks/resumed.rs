@@ -1,10 +1,12 @@
 //! A comparison in several snapshots: each range names its own, and what was cancelled goes on.
 
+use std::process::Stdio;
 use std::sync::Mutex;
 
 use midwatch::engine::How;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::Database;
+use crate::common::{Database, midwatch, run};
 use crate::seals::open;
 
 const TWIN: &str = "
@@ -85,6 +87,47 @@ async fn a_cancelled_comparison_goes_on_and_names_both_snapshots() {
         "{report:?}"
     );
     assert_eq!(unfinished(), 0);
+}
+
+#[tokio::test]
+async fn a_check_that_a_signal_cut_off_says_how_it_goes_on() {
+    let (database, home) = (database().await, tempfile::tempdir().unwrap());
+    let more = "create table p10 partition of p for values from (20000) to (1000000);
+                insert into t select i, 'v' from generate_series(20000, 199999) i; insert into p select * from t where id >= 20000; analyze";
+    database.owner().await.execute_script(more).await.unwrap();
+    std::fs::write(home.path().join("p.toml"), profile(600).replace("5000", "1000")).unwrap();
+    let config = format!(
+        "state_dir = \"state\"\n[targets.main]\nurl = \"{}\"\nprofile = \"p.toml\"\nenvironment = \"demo\"\n",
+        database.url()
+    );
+    std::fs::write(home.path().join("midwatch.toml"), config).unwrap();
+    let kept = || {
+        std::fs::read_dir(home.path().join("state/parity")).is_ok_and(|mut d| {
+            d.any(|f| f.unwrap().file_name().to_string_lossy().ends_with("unfinished.json"))
+        })
+    };
+    let cut_off = || {
+        let mut command = midwatch(home.path());
+        let mut child = command.args(["check", "parity", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+        while !kept() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        // It may be over by now.
+        let _ = kill_process(Pid::from_child(&child), Signal::INT);
+        let output = child.wait_with_output().unwrap();
+        (output.status.code() == Some(5))
+            .then(|| serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap())
+    };
+    let value = (0..20).find_map(|_| cut_off()).expect("it was never stopped between two pieces");
+    let (message, hint) =
+        (value["error"]["message"].as_str().unwrap(), value["error"]["hint"].as_str().unwrap());
+    assert!(message.starts_with("cancelled by SIGINT (^C): 0 of 1 checks were done"), "{value:#}");
+    assert_eq!(hint, "what was compared is kept: midwatch check parity/t --resume goes on", "{value:#}");
+    let resumed = run(midwatch(home.path()).args(["check", "parity/t", "--resume", "--json"])).json();
+    let facts = &resumed["checks"][0]["facts"];
+    assert_eq!((&facts["different"], &facts["legacy_rows"]), (&0.into(), &200_000.into()), "{resumed:#}");
+    assert_eq!(facts["readings"][0]["resumed"], true, "{resumed:#}");
+    assert!(!kept());
 }
 
 #[tokio::test]

@@ -47,8 +47,12 @@ async fn jobs() -> (World, Value) {
 }
 
 fn start(world: &World, args: &[&str]) -> Child {
-    let mut command = midwatch(world.home.path());
-    command.env("USER", "dana").args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    // Whoever starts the tests may ignore hangups, and a child inherits that.
+    let plain = midwatch(world.home.path());
+    let mut command = std::process::Command::new("env");
+    command.arg("--default-signal=HUP").arg(plain.get_program()).args(args).env_clear();
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("USER", "dana");
+    command.current_dir(world.home.path()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 fn ended(child: Child) -> (i32, Value) {

@@ -197,6 +197,7 @@ pub(crate) fn progress(phase: Phase, done: u64) -> Progress {
         step: "set business_date_ist of attendance_events".into(),
         done,
         total: 812,
+        unit: Unit::Rows,
         applied: done.saturating_sub(12),
         drifted: done.min(12),
         batch_rows: 200,
@@ -214,6 +215,7 @@ pub(crate) fn done(outcome: Outcome) -> Done {
     Done {
         run: Some("17".into()),
         outcome,
+        unit: Unit::Rows,
         applied: if applied { 812 } else { 400 },
         drifted: if applied { 0 } else { 12 },
         verified: applied.then_some(true),

@@ -267,6 +267,7 @@ pub(crate) fn moment(stage: &str, phase: Phase, room: Room) -> Msg {
         stages: STEPS.iter().map(|s| (*s).to_owned()).collect(),
         step: format!("the step {stage}"),
         total: 3,
+        unit: Unit::Twins,
         batch_rows: 0,
         eta_s: None,
         room,

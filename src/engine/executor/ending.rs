@@ -94,6 +94,7 @@ impl Run<'_> {
         }
         Done {
             outcome,
+            unit: self.plan.unit,
             applied,
             drifted: self.begun.drifted,
             resumable,
@@ -187,6 +188,7 @@ impl Run<'_> {
         });
         Done {
             outcome: if failure.is_none() { Outcome::Applied } else { Outcome::Partial },
+            unit: self.plan.unit,
             applied: self.begun.applied,
             drifted,
             // What could not be asked can be asked again.

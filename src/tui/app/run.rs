@@ -6,7 +6,7 @@ use super::overlay::Kind;
 use super::{App, Overlay, View};
 use crate::engine::journal::{Outcome, RunRecord};
 use crate::engine::maintain::Request;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, Unit};
 use crate::engine::progress::{Done, Phase, Progress, Wish};
 use crate::engine::report::CheckId;
 use crate::engine::{Class, Error};
@@ -216,6 +216,7 @@ impl App {
         let done = Done {
             run: run.number().map(str::to_owned),
             outcome: Outcome::Ambiguous,
+            unit: run.plan.as_ref().map_or(Unit::Rows, |p| p.unit),
             applied: run.applied(),
             drifted: run.progress.as_ref().map_or(0, |p| p.drifted),
             verified: None,
