@@ -149,9 +149,10 @@ async fn apply(
 async fn held(engine: &Engine, done: &Done, step: &str, out: &mut Played) -> Option<(Instant, Duration)> {
     out.held_ms = held_ms(engine, done, step).await;
     out.steps = steps(engine, done).await;
-    let body = entry(engine, done, step).await?;
+    let body = entry(engine, done, ("step", "id", step)).await?;
     out.attempts = body["attempt"].as_u64().unwrap_or(0);
-    let ago = body["ago_ms"].as_f64()?;
+    let released = entry(engine, done, ("released", "stage", step)).await;
+    let ago = released.unwrap_or(body)["ago_ms"].as_f64()?;
     let ended = Instant::now().checked_sub(Duration::from_secs_f64(ago.max(0.0) / 1_000.0))?;
     let held = Duration::from_millis(out.held_ms);
     Some((ended.checked_sub(held)?, held))
@@ -172,15 +173,25 @@ async fn steps(engine: &Engine, done: &Done) -> BTreeMap<String, u64> {
 }
 
 async fn held_ms(engine: &Engine, done: &Done, step: &str) -> u64 {
-    entry(engine, done, step).await.and_then(|b| b["held_ms"].as_u64()).unwrap_or(0)
+    let released = entry(engine, done, ("released", "stage", step)).await.and_then(|b| b["held_ms"].as_u64());
+    match released {
+        Some(ms) => ms,
+        None => {
+            entry(engine, done, ("step", "id", step)).await.and_then(|b| b["held_ms"].as_u64()).unwrap_or(0)
+        }
+    }
 }
 
-async fn entry(engine: &Engine, done: &Done, step: &str) -> Option<serde_json::Value> {
+async fn entry(
+    engine: &Engine,
+    done: &Done,
+    (kind, named, step): (&str, &str, &str),
+) -> Option<serde_json::Value> {
     let events = journal::events(&*engine.facts, done.run.as_deref()?).await.ok()?;
     let now = engine.server_time().await.ok()?;
     events.iter().find_map(|e| {
         let mut body: serde_json::Value = serde_json::from_str(&e.body).ok()?;
-        if e.kind != "step" || body["id"] != step {
+        if e.kind != kind || body[named] != step {
             return None;
         }
         let at = chrono::DateTime::parse_from_rfc3339(&e.at.replace(' ', "T")).ok();

@@ -392,10 +392,7 @@ impl Run<'_> {
     async fn notes(&mut self) {
         for text in self.control.notes() {
             let body = json!({ "by": self.engine.operator.to_string(), "text": text });
-            match self.writer.note(&self.begun, "note", &body).await {
-                Ok(event) => self.mirror(&event),
-                Err(e) => tracing::warn!("the note {text:?} is not in the journal: {e}"),
-            }
+            self.jot("note", &body).await;
         }
     }
 

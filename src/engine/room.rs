@@ -85,7 +85,7 @@ pub struct RoomRun {
     pub stages: Vec<String>,
     /// The attempt that succeeded.
     pub attempt: Option<u64>,
-    /// How long the locks were held (milliseconds).
+    /// How long the locks were held, with the commit where that is known (milliseconds).
     pub held_ms: Option<u64>,
     /// Rows compared inside the locks.
     pub compared: Option<u64>,
@@ -275,6 +275,7 @@ fn room_run(run: journal::Swapping, events: &[Event]) -> RoomRun {
     // Every step tells how long it held its locks; only a swap takes attempts for it.
     let swapped = of("step").into_iter().find(|b| !b["attempt"].is_null());
     let number = |name: &str| swapped.as_ref().and_then(|b| b[name].as_u64());
+    let released = of("released").into_iter().find_map(|b| b["held_ms"].as_u64());
     let stage = run.stages.get(run.at).cloned();
     // Whoever goes on with a run counts anew.
     let resumed = events.iter().rposition(|e| e.kind == "resumed").unwrap_or(0);
@@ -286,7 +287,7 @@ fn room_run(run: journal::Swapping, events: &[Event]) -> RoomRun {
         stage,
         stages: run.stages,
         attempt: number("attempt"),
-        held_ms: number("held_ms"),
+        held_ms: swapped.as_ref().and(released).or_else(|| number("held_ms")),
         compared: number("compared"),
         backup: of("backup").into_iter().find_map(|b| serde_json::from_value(b).ok()),
         asked: run.asked.unwrap_or_default(),
@@ -366,7 +367,9 @@ mod tests {
             "step",
             json!({ "step": 1, "id": "enable", "statements": 3, "ran": 27, "attempt": 2, "held_ms": 41, "compared": 7 }),
         );
-        let told = run(&[prepared, tried(1), swapped]);
+        let told = run(&[prepared.clone(), tried(1), swapped.clone()]);
         assert_eq!((told.held_ms, told.attempt, told.compared), (Some(41), Some(2), Some(7)));
+        let released = event("released", json!({ "stage": "enable", "held_ms": 44 }));
+        assert_eq!(run(&[prepared, swapped, released]).held_ms, Some(44));
     }
 }

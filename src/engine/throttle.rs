@@ -21,6 +21,40 @@ pub struct Pressure {
     pub lock_waits: u32,
     /// Our role sees the sessions of all others.
     pub sees_all: bool,
+    /// `synchronous_standby_names`.
+    #[serde(default)]
+    pub sync_names: String,
+    /// Standbys there that commits wait for.
+    #[serde(default)]
+    pub sync: u32,
+}
+
+impl Pressure {
+    /// So many standbys a commit waits for.
+    fn needed(&self) -> u32 {
+        let names = self.sync_names.trim();
+        let upper = names.to_ascii_uppercase();
+        let rest = ["FIRST", "ANY"].iter().find_map(|w| upper.strip_prefix(w)).unwrap_or(&upper).trim_start();
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        match (names.is_empty(), rest[digits.len()..].trim_start().starts_with('('), digits.parse()) {
+            (true, ..) => 0,
+            (_, true, Ok(n)) => n,
+            _ => 1,
+        }
+    }
+
+    /// Why no commit would end: it would hold its locks until somebody mends that.
+    pub fn endless(&self) -> Option<String> {
+        let needed = self.needed();
+        (self.unreadable == 0 && self.sync < needed).then(|| {
+            format!(
+                "no commit ends: each waits for {needed} synchronous standby{} (synchronous_standby_names = {}), {} there",
+                if needed == 1 { "" } else { "s" },
+                self.sync_names,
+                self.sync
+            )
+        })
+    }
 }
 
 /// What the next batch does.
@@ -69,6 +103,9 @@ impl Pace {
             return Verdict::Hold(
                 "the sessions of other roles cannot be seen (grant pg_read_all_stats)".into(),
             );
+        }
+        if let Some(why) = p.endless() {
+            return Verdict::Hold(why);
         }
         let megabytes = |b: f64| b / 1_048_576.0;
         #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
@@ -192,5 +229,33 @@ mod tests {
         assert_eq!(pace.rows(), policy().batch_rows);
         (0..20).for_each(|_| pace.shrink());
         assert_eq!(pace.rows(), 3);
+    }
+
+    #[test]
+    fn a_commit_that_waits_for_a_standby_that_is_not_there_is_not_begun() {
+        let p = |names: &str, sync| Pressure {
+            sync_names: names.into(),
+            sync,
+            sees_all: true,
+            ..Pressure::default()
+        };
+        for (names, needed) in [
+            ("", 0),
+            ("a", 1),
+            ("*", 1),
+            ("a, b", 1),
+            ("FIRST 2 (a, b, c)", 2),
+            ("any 3 (*)", 3),
+            ("2 (a, b)", 2),
+            ("2fast", 1),
+            ("firstborn", 1),
+        ] {
+            assert_eq!(p(names, 0).needed(), needed, "{names}");
+            assert_eq!(p(names, needed).endless(), None, "{names}");
+        }
+        let mut pace = Pace::new(&policy(), None);
+        assert!(
+            matches!(pace.judge(&p("a", 0), &policy()), Verdict::Hold(why) if why.contains("no commit ends"))
+        );
     }
 }

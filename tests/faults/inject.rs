@@ -108,7 +108,7 @@ pub(crate) async fn no_answer(world: &World) {
 }
 
 /// As before.
-async fn answer(world: &World) {
+pub(crate) async fn answer(world: &World) {
     let mut owner = world.owner().await;
     owner.execute("alter system reset synchronous_standby_names", &[]).await.unwrap();
     owner.execute_script("select pg_reload_conf()").await.unwrap();

@@ -4,6 +4,7 @@ use midwatch::db::postgres::owner::Owner;
 use tokio::task::JoinHandle;
 
 use crate::common::pty::Console;
+use crate::inject::{answer, no_answer};
 use crate::program::until;
 use crate::servers::{Template, throttled};
 use crate::standby::Standby;
@@ -290,4 +291,37 @@ async fn a_replica_whose_lag_cannot_be_read_is_a_refusal_unless_policy_allows() 
     let db = world.db.clone();
     world.drop().await;
     rig.owner("postgres").await.execute_script(&format!("drop role op_{db}")).await.unwrap();
+}
+
+/// A commit that waits for a standby that is not there would hold every lock of the switch for ever.
+#[tokio::test]
+async fn what_no_commit_would_end_is_not_begun() {
+    let (rig, _alone) = throttled().await;
+    let world = World::new(rig, Template::Twins).await;
+    let switchover = ["plan", "switchover", "--set", "backup=skip", "--set", "monitor=0"];
+    let planned = world.plan(&switchover, "plan.json").await;
+
+    no_answer(&world).await;
+    let refused = world.midwatch(&planned.apply()).await;
+    assert_eq!(refused.code, 3, "{refused:?}");
+    assert!(refused.stdout.contains("no commit ends: each waits for 1 synchronous standby"), "{refused:?}");
+    answer(&world).await;
+
+    // It is gone while the switch waits for a table.
+    let planned = world.plan(&switchover, "plan.json").await;
+    let mut other = world.owner().await;
+    other.execute_script("begin; lock table expenses in access share mode").await.unwrap();
+    let program = world.start(&planned.apply());
+    let says = async |like: &str| {
+        let sql = format!("select (message like '{like}')::text from midwatch.runs order by id desc limit 1");
+        until(&format!("the run says {like}"), async || world.value(&sql).await == "true").await;
+    };
+    says("not tried yet: pid %").await;
+    no_answer(&world).await;
+    other.execute_script("commit").await.unwrap();
+    says("not tried yet: no commit ends%").await;
+    answer(&world).await;
+    let end = program.end().await;
+    assert_eq!(end.code, 0, "{end:?}");
+    world.drop().await;
 }

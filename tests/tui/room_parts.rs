@@ -271,3 +271,14 @@ fn a_small_window_cuts_nothing_off_without_a_word() {
     let shown = draw(&app, SMALL);
     assert!(shown.contains("ends a session: none is going on"), "{shown}");
 }
+
+/// It is no session that keeps it: nobody stands above to be named.
+#[test]
+fn a_switch_that_no_commit_would_end_says_why_it_waits() {
+    let mut app = begun(SMALL);
+    let Msg::Progress(mut now) = moment("enable", Phase::Waiting, Room::default()) else { unreachable!() };
+    now.waiting = Some("not tried yet: no commit ends: each waits for 1 synchronous standby".into());
+    app.update(Msg::Progress(now));
+    let screen = draw(&app, SMALL);
+    assert!(screen.contains("held back") && screen.contains("no commit ends"), "{screen}");
+}

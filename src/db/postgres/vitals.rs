@@ -25,11 +25,13 @@ from pg_stat_activity";
 
 /// Lag in time as well as in log: a replica that has stopped replaying reports no time.
 const PRESSURE: &str = "
-select r.replicas, r.lag_ms, r.lag_bytes, r.unreadable, a.active, a.lock_waits,
+select r.replicas, r.lag_ms, r.lag_bytes, r.unreadable, r.sync, a.active, a.lock_waits,
+       current_setting('synchronous_standby_names') as sync_names,
        pg_has_role(current_user, 'pg_read_all_stats', 'usage') as sees_all
 from (select count(*) as replicas, (extract(epoch from max(replay_lag)) * 1000)::float8 as lag_ms,
              max(pg_wal_lsn_diff(case when pg_is_in_recovery() then null else pg_current_wal_lsn() end, replay_lsn))::float8 as lag_bytes,
-             count(*) filter (where state is null) as unreadable
+             count(*) filter (where state is null) as unreadable,
+             count(*) filter (where sync_state in ('sync', 'quorum')) as sync
       from pg_stat_replication where state is distinct from 'backup') r,
      (select count(*) filter (where state = 'active') as active,
              count(*) filter (where wait_event_type = 'Lock') as lock_waits

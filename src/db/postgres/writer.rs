@@ -475,6 +475,8 @@ impl Writer for PgWriter {
     ) -> Fut<'a, Result<()>> {
         Box::pin(async move {
             self.fenced(begun, "say what the run is doing", async |w, run| {
+                // It may be that no commit ends: worth saying, not worth waiting for.
+                w.raw("say what the run is doing", "set local synchronous_commit = local").await?;
                 sqlx::query("update midwatch.runs set message = $2, batch_rows = $3, beat_at = clock_timestamp() where id = $1")
                     .bind(run)
                     .bind(message.map(str::to_owned))

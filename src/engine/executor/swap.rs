@@ -10,7 +10,7 @@ use crate::engine::error::{Class, Error, Result};
 use crate::engine::plan::Step;
 use crate::engine::ports::{Facts, Param, ReadOptions, ReadTx, Snapshot};
 use crate::engine::progress::Phase;
-use crate::engine::switch::{BLOCKERS, Blocker, Proof, Swap, tries};
+use crate::engine::switch::{BLOCKERS, Proof, Swap, tries};
 use crate::engine::writer::{Attempt, OVER_BUDGET, UNEQUAL};
 
 /// A comparison of whole tables may take this long.
@@ -196,8 +196,9 @@ impl Run<'_> {
         if self.millis() - since < limit {
             return Ok(());
         }
-        let by = self.progress.room.blockers.first().map_or_else(String::new, Blocker::text);
-        let what = format!("postponed: a table was not free for {} s: {by}", swap.wait_s);
+        let by = self.progress.room.blockers.first().map(|b| format!("a table was not free: {}", b.text()));
+        let why = by.or_else(|| self.progress.waiting.clone()).unwrap_or_default();
+        let what = format!("postponed after {} s: {why}", swap.wait_s);
         let e = Error::new(Class::Failed, what).code("55P03");
         Err(Stopped::known(
             e.hint("nothing was tried, nobody was kept waiting; --set patience=… waits longer"),
@@ -231,12 +232,19 @@ impl Run<'_> {
         room.blockers.clear();
         room.looked_at = None;
         self.progress.waiting = None;
+        // The swap's own entry cannot know how long its commit takes.
+        self.jot("released", &json!({ "stage": step.id, "held_ms": done.held_ms })).await;
         Ok(())
     }
 
     /// Whoever stands in a queue for a lock holds up all who come after: a transaction that has been there for a while
     /// is waited for outside.
     async fn may_try(&mut self, step: &Step, swap: &Swap) -> Result<bool, Stopped> {
+        let pressure = self.engine.facts.pressure().await.map_err(Stopped::known)?;
+        if let Some(why) = pressure.endless() {
+            self.progress.room.blockers.clear();
+            return self.not_yet(format!("not tried yet: {why}")).await;
+        }
         let blockers = blockers(&*self.engine.facts, BLOCKERS, &swap.tables, swap.patience_ms)
             .await
             .map_err(Stopped::known)?;
@@ -250,12 +258,13 @@ impl Run<'_> {
         let whom = (first.pid, first.since.clone());
         if self.waits_for.as_ref() != Some(&whom) {
             let body = json!({ "stage": step.id, "blockers": self.progress.room.blockers });
-            match self.writer.note(&self.begun, "waiting", &body).await {
-                Ok(event) => self.mirror(&event),
-                Err(e) => tracing::warn!("what is waited for is not in the journal: {e}"),
-            }
+            self.jot("waiting", &body).await;
             self.waits_for = Some(whom);
         }
+        self.not_yet(why).await
+    }
+
+    async fn not_yet(&mut self, why: String) -> Result<bool, Stopped> {
         if self.progress.waiting.as_deref() != Some(&why) {
             let _ = self.writer.say(&self.begun, Some(&why), 0).await;
         }

@@ -69,10 +69,15 @@ impl Run<'_> {
             json!({ "stage": stage, "attempt": attempt, "of": of, "failed": e.message, "blockers": found });
         self.progress.room.blockers = found;
         self.progress.room.looked_at = Some(self.millis());
-        match self.writer.note(&self.begun, "attempt", &body).await {
-            Ok(event) => self.mirror(&event),
-            Err(e) => tracing::warn!("the attempt is not in the journal: {e}"),
-        }
+        self.jot("attempt", &body).await;
         by
+    }
+
+    /// An entry that the run goes on without.
+    pub(super) async fn jot(&mut self, kind: &str, body: &serde_json::Value) {
+        match self.writer.note(&self.begun, kind, body).await {
+            Ok(event) => self.mirror(&event),
+            Err(e) => tracing::warn!("an entry ({kind} {body}) is not in the journal: {e}"),
+        }
     }
 }

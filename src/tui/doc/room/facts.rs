@@ -124,7 +124,7 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let blocked = !sight.app.blockers().0.is_empty();
     if at_swap && told.phase == Phase::Waiting && blocked {
         labelled(out, width, "", NOT_TRIED, Tone::Dim);
-    } else if let (false, Some(why)) = (at_swap, &told.waiting) {
+    } else if let Some(why) = told.waiting.as_ref().filter(|w| !at_swap || w.starts_with("not tried yet")) {
         labelled(out, width, "held back", why, Tone::Warn);
     }
     if let Some(ended) = &told.room.ended {
