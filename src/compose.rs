@@ -6,7 +6,9 @@ use chrono::Utc;
 
 use crate::checks;
 use crate::db::postgres::{Connection, PgWriters, Reader};
+use crate::engine::Engine;
 use crate::engine::bootstrap;
+use crate::engine::error::{Error, Result};
 use crate::engine::guard::Guard;
 use crate::engine::ident::Relation;
 use crate::engine::journal::Operator;
@@ -14,7 +16,6 @@ use crate::engine::maintain::Means;
 use crate::engine::ports::{Facts, Param, ReadOptions};
 use crate::engine::profile::{EnvironmentMarker, Profile};
 use crate::engine::target::Environment;
-use crate::engine::{Engine, Error, Result};
 use crate::ops;
 use crate::profile::{Disk, Library, Selected, detect, generic};
 use crate::rehearse::Theatre;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::compose;
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::guard::Typed;
 use crate::engine::maintain::Request;
 use crate::engine::operation::Params;
@@ -14,7 +15,7 @@ use crate::engine::progress::{Control, Done};
 use crate::engine::rehearsal::{Copy, Follow, Rows};
 use crate::engine::switch::{Play, Played, Stage};
 use crate::engine::target::Environment;
-use crate::engine::{Class, Engine, Error, Result, journal};
+use crate::engine::{Engine, journal};
 use crate::profile::{Secret, Selected, TargetConfig};
 use crate::sandbox::{Copies, Private, Writers, Written};
 

@@ -5,13 +5,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::engine::check::{Check, CheckSpec, Cx};
+use crate::engine::error::{Error, Result};
 use crate::engine::paging::{self, Page, PageRequest, RowSource};
 use crate::engine::ports::{Fut, ReadOptions, Snapshot};
 use crate::engine::profile::{AnomalyRule, Profile};
 use crate::engine::report::Sample;
-use crate::engine::{Check, CheckId, CheckSpec, Cx, Error, Finding, Report, Result};
+use crate::engine::report::{CheckId, Finding, Report};
 
-pub(super) struct Anomalies;
+pub(crate) struct Anomalies;
 
 static SPEC: CheckSpec = CheckSpec {
     kind: "anomalies",
@@ -21,7 +23,7 @@ static SPEC: CheckSpec = CheckSpec {
 };
 
 /// Rows of a finding that reports carry.
-pub(super) const SAMPLE: usize = 20;
+pub(crate) const SAMPLE: usize = 20;
 /// A rule may read a whole ledger.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
@@ -89,7 +91,7 @@ fn finding(id: &CheckId, rule: &AnomalyRule, rows: u64, page: &Page) -> Finding 
 }
 
 /// The rows of a page as values by column.
-pub(super) fn samples(page: &Page) -> Vec<Sample> {
+pub(crate) fn samples(page: &Page) -> Vec<Sample> {
     let value = |cell: &Option<String>| cell.clone().map_or(Value::Null, Value::String);
     page.rows
         .iter()

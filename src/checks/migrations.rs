@@ -13,11 +13,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::check::{Check, CheckSpec, Cx};
+use crate::engine::error::{Error, Result};
 use crate::engine::ports::{Fut, ReadOptions, Snapshot};
 use crate::engine::profile::{HistoryKind, MigrationFolder, Profile};
-use crate::engine::{Check, CheckId, CheckSpec, Cx, Error, Report, Result};
+use crate::engine::report::{CheckId, Report};
 
-pub(super) struct Migrations;
+pub(crate) struct Migrations;
 
 static SPEC: CheckSpec = CheckSpec {
     kind: "migrations",

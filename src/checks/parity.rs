@@ -23,12 +23,14 @@ use std::time::Duration;
 
 pub use facts::{Apart, Facts, Partition, Reading, SelfTest, Sequence, Sums, Trigger};
 
+use crate::engine::check::{Check, CheckSpec, Cx};
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::Relation;
 use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
-use crate::engine::{Check, CheckId, CheckSpec, Cx, Error, Report, Result};
+use crate::engine::report::{CheckId, Report};
 
-pub(super) struct Parity;
+pub(crate) struct Parity;
 
 static SPEC: CheckSpec = CheckSpec {
     kind: "parity",

@@ -8,13 +8,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::anomalies::{SAMPLE, samples};
+use crate::checks::anomalies::{SAMPLE, samples};
+use crate::engine::check::{Check, CheckSpec, Cx};
+use crate::engine::error::{Error, Result};
 use crate::engine::paging::{self, PageRequest, RowSource};
 use crate::engine::ports::{Fut, Param, ReadOptions, ReadTx, Snapshot};
 use crate::engine::profile::{Profile, Queue};
-use crate::engine::{Check, CheckId, CheckSpec, Cx, Error, Finding, Report, Result, Severity};
+use crate::engine::report::{CheckId, Finding, Report, Severity};
 
-pub(super) struct Queues;
+pub(crate) struct Queues;
 
 static SPEC: CheckSpec = CheckSpec {
     kind: "queue",

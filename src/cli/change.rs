@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use super::args::{ApplyArgs, PlanArgs, RunArgs, UndoArgs};
 use super::output::{Output, save};
 use super::stop::Stop;
+use crate::engine::Engine;
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::guard::{Approved, Typed};
 use crate::engine::journal;
 use crate::engine::maintain::{PlanNews, Planned, Request};
 use crate::engine::operation::Params;
 use crate::engine::plan::Plan;
 use crate::engine::progress::{Control, Done, Phase, Progress};
-use crate::engine::{Class, Engine, Error, Result};
 use crate::report::{json, text};
 
 pub(super) async fn plan(engine: &Engine, args: &PlanArgs, out: &Output) -> Result<u8> {

@@ -7,7 +7,10 @@ use futures_util::stream::{self, StreamExt as _};
 use super::args::CheckArgs;
 use super::output::{Output, save};
 use super::stop::Stop;
-use crate::engine::{CheckId, CheckNews, Class, Engine, Error, How, Report, Result, Status};
+use crate::engine::Engine;
+use crate::engine::check::{CheckNews, How};
+use crate::engine::error::{Class, Error, Result};
+use crate::engine::report::{CheckId, Report, Status};
 use crate::report::{json, text};
 
 /// As many as the reader has sessions.

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::args::RunsArgs;
 use super::output::Output;
+use crate::engine::Engine;
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::journal::{self, JournalShown};
-use crate::engine::{Class, Engine, Error, Result};
 use crate::report::{json, logs, text};
 
 /// Drifted rows listed with a run.

@@ -3,22 +3,22 @@
 use futures_util::future::join;
 use serde_json::json;
 
-use super::error::{Class, Error, Result};
-use super::guard::Approved;
-use super::journal::{Event, Outcome};
-use super::plan::{Action, Identity, Plan};
-use super::progress::{Done, Phase, Progress, Watcher};
-use super::rowset::RawRow;
-use super::writer::{Begun, Writer};
-use super::{Engine, compare, maintain, planner};
+use crate::engine::error::{Class, Error, Result};
+use crate::engine::guard::Approved;
+use crate::engine::journal::{Event, Outcome};
+use crate::engine::plan::{Action, Identity, Plan};
+use crate::engine::progress::{Done, Phase, Progress, Watcher};
+use crate::engine::rowset::RawRow;
+use crate::engine::writer::{Begun, Writer};
+use crate::engine::{Engine, compare, maintain, planner};
 
 /// Planned rows written into the journal at a time.
 const STAGE: usize = 2_000;
 /// From here on the journal's tables change so much that the server should look at them again.
-pub(super) const MANY: u64 = 10_000;
+pub(in crate::engine) const MANY: u64 = 10_000;
 
 /// A plan for one server is refused on another.
-pub(super) async fn same_server(engine: &Engine, plan: &Plan) -> Result<()> {
+pub(in crate::engine) async fn same_server(engine: &Engine, plan: &Plan) -> Result<()> {
     let server = engine.facts.server().await?;
     let differences = plan.identity.differences(&Identity::of(&server));
     if differences.is_empty() {
@@ -29,11 +29,11 @@ pub(super) async fn same_server(engine: &Engine, plan: &Plan) -> Result<()> {
 }
 
 /// Plans the same thing again and compares.
-pub(super) async fn still_true(engine: &Engine, approved: &Approved) -> Result<(), Box<Done>> {
+pub(in crate::engine) async fn still_true(engine: &Engine, approved: &Approved) -> Result<(), Box<Done>> {
     let refuse = |e: Error| Box::new(Done::refused(e));
     let plan = approved.plan();
     let Some(rows) = approved.rows() else { return Ok(()) };
-    if let Ok(Some(run)) = super::journal::run_of_plan(&*engine.facts, &plan.id).await {
+    if let Ok(Some(run)) = crate::engine::journal::run_of_plan(&*engine.facts, &plan.id).await {
         let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
         return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
     }
@@ -57,7 +57,7 @@ pub(super) async fn still_true(engine: &Engine, approved: &Approved) -> Result<(
 }
 
 /// Writes the intent and all planned rows into the journal, as one.
-pub(super) async fn intent(
+pub(in crate::engine) async fn intent(
     engine: &Engine,
     writer: &mut dyn Writer,
     approved: &Approved,
@@ -119,7 +119,7 @@ async fn stage(
 }
 
 /// The journal has it; a mirror that cannot be written is behind, which is said and no reason to stop.
-pub(super) fn mirror(engine: &Engine, target: &Identity, event: &Event) {
+pub(in crate::engine) fn mirror(engine: &Engine, target: &Identity, event: &Event) {
     if let Err(e) = engine.means.mirror.append(target, event) {
         tracing::warn!("{e}");
     }

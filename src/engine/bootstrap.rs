@@ -5,17 +5,26 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::error::{Class, Error, Result};
-use super::guard::JournalState;
-use super::ident::{Ident, literal};
-use super::ports::{Facts, ReadOptions};
-use super::script;
+use crate::engine::error::{Class, Error, Result};
+use crate::engine::guard::JournalState;
+use crate::engine::ident::{Ident, literal};
+use crate::engine::ports::{Facts, ReadOptions};
+use crate::engine::script;
 
 /// In order; each is applied once, by the planned operation `init` and by nothing else.
 pub const FILES: &[(&str, &str)] = &[
-    ("001_migrations.sql", include_str!("../../migrations/midwatch/001_migrations.sql")),
-    ("002_journal.sql", include_str!("../../migrations/midwatch/002_journal.sql")),
-    ("003_marks.sql", include_str!("../../migrations/midwatch/003_marks.sql")),
+    (
+        "001_migrations.sql",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/001_migrations.sql")),
+    ),
+    (
+        "002_journal.sql",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/002_journal.sql")),
+    ),
+    (
+        "003_marks.sql",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/003_marks.sql")),
+    ),
 ];
 
 /// What an operator does with the journal. Entries, images and planned rows are never changed or removed.

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::error::Result;
-use super::paging::RowSource;
-use super::ports::{Facts, Files, Fut, ReadOptions, ReadTx};
-use super::profile::Profile;
-use super::rehearsal::Rehearsals;
-use super::report::{CheckId, Report};
-use super::target::Server;
-use super::twin::proof::Proofs;
+use crate::engine::error::Result;
+use crate::engine::paging::RowSource;
+use crate::engine::ports::{Facts, Files, Fut, ReadOptions, ReadTx};
+use crate::engine::profile::Profile;
+use crate::engine::rehearsal::Rehearsals;
+use crate::engine::report::{CheckId, Report};
+use crate::engine::target::Server;
+use crate::engine::twin::proof::Proofs;
 
 /// What is fixed about a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::error::{Class, Error, Result};
-use super::plan::{Plan, PlannedRow};
-use super::rowset::RowSet;
+use crate::engine::error::{Class, Error, Result};
+use crate::engine::plan::{Plan, PlannedRow};
+use crate::engine::rowset::RowSet;
 
 /// Differences that are told one by one; the total is always told.
 pub const TOLD: usize = 1_000;

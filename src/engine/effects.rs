@@ -1,13 +1,13 @@
 //! What a change sets off besides itself: triggers that write elsewhere, rows that go with the ones they refer to,
 //! values that no image may hold. A plan says it beforehand, and is as reversible as that leaves it.
 
-use super::Result;
-use super::change::{Derived, Referrer, RowChange, RowKind, shown};
-use super::ident::Ident;
-use super::operation::{Draft, PlanCx};
-use super::plan::{Action, Preflight, Ready, Reversible};
-use super::tables::{Table, Trigger};
-use super::twin::mirror::REVERSE;
+use crate::engine::change::{Derived, Referrer, RowChange, RowKind, shown};
+use crate::engine::error::Result;
+use crate::engine::ident::Ident;
+use crate::engine::operation::{Draft, PlanCx};
+use crate::engine::plan::{Action, Preflight, Ready, Reversible};
+use crate::engine::tables::{Table, Trigger};
+use crate::engine::twin::mirror::REVERSE;
 
 /// What a statement on a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ enum Event {
 }
 
 /// The draft with all of it declared.
-pub(super) async fn declare(cx: &PlanCx<'_>, mut draft: Draft) -> Result<Draft> {
+pub(in crate::engine) async fn declare(cx: &PlanCx<'_>, mut draft: Draft) -> Result<Draft> {
     let mut lost = Vec::new();
     for step in &mut draft.steps {
         let Action::Rows(change) = &mut step.action else { continue };

@@ -11,48 +11,48 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::beginning::{intent, mirror, same_server, still_true};
-use super::change::RowChange;
-use super::error::{Class, Error, Result};
-use super::guard::{Approved, Window};
-use super::journal::{Event, Outcome};
-use super::plan::{Action, Plan, Step, Unit};
-use super::progress::{Control, Done, Phase, Progress, Watcher, Wish};
-use super::proof::Fate;
-use super::switch::tries;
-use super::throttle::{Pace, Verdict};
-use super::writer::{Batch, Begun, Ending, Terms, Writer};
-use super::{Engine, unbegun};
+use crate::engine::beginning::{intent, mirror, same_server, still_true};
+use crate::engine::change::RowChange;
+use crate::engine::error::{Class, Error, Result};
+use crate::engine::guard::{Approved, Window};
+use crate::engine::journal::{Event, Outcome};
+use crate::engine::plan::{Action, Plan, Step, Unit};
+use crate::engine::progress::{Control, Done, Phase, Progress, Watcher, Wish};
+use crate::engine::proof::Fate;
+use crate::engine::switch::tries;
+use crate::engine::throttle::{Pace, Verdict};
+use crate::engine::writer::{Batch, Begun, Ending, Terms, Writer};
+use crate::engine::{Engine, unbegun};
 use ending::is_lost;
 
 /// How often a held or paused run looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(300);
+pub(in crate::engine) const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// How often the server's other work is looked at between batches.
-const PRESSURE_EVERY_MS: i64 = 200;
+pub(in crate::engine) const PRESSURE_EVERY_MS: i64 = 200;
 
 /// One run under way.
-pub(super) struct Run<'a> {
-    engine: &'a Engine,
-    plan: &'a Plan,
-    control: &'a Control,
-    watcher: Watcher<'a>,
-    writer: Box<dyn Writer>,
-    begun: Begun,
-    progress: Progress,
+pub(in crate::engine) struct Run<'a> {
+    pub(in crate::engine) engine: &'a Engine,
+    pub(in crate::engine) plan: &'a Plan,
+    pub(in crate::engine) control: &'a Control,
+    pub(in crate::engine) watcher: Watcher<'a>,
+    pub(in crate::engine) writer: Box<dyn Writer>,
+    pub(in crate::engine) begun: Begun,
+    pub(in crate::engine) progress: Progress,
     /// When the last batches ended and how many rows they had, for the rate.
-    marks: Vec<(i64, u64)>,
+    pub(in crate::engine) marks: Vec<(i64, u64)>,
     /// Both sides were equal, and in which snapshot.
-    proved: Option<swap::Proved>,
+    pub(in crate::engine) proved: Option<swap::Proved>,
     /// A command was run.
-    hooked: bool,
+    pub(in crate::engine) hooked: bool,
     /// Whose transaction the switch waits for, by process and the beginning of its session: each is journaled once.
-    waits_for: Option<(i64, String)>,
+    pub(in crate::engine) waits_for: Option<(i64, String)>,
     /// What is told at the end besides.
-    said: Vec<String>,
+    pub(in crate::engine) said: Vec<String>,
 }
 
 /// Why the steps ended before their end.
-struct Stopped {
+pub(in crate::engine) struct Stopped {
     failure: Error,
     /// Known to be the end: nothing is in doubt.
     known: bool,
@@ -61,13 +61,13 @@ struct Stopped {
 }
 
 impl Stopped {
-    fn known(failure: Error) -> Self {
+    pub(in crate::engine) fn known(failure: Error) -> Self {
         Self { failure, known: true, resumable: true }
     }
 }
 
 /// Does what was approved.
-pub(super) async fn run(
+pub(in crate::engine) async fn run(
     engine: &Engine,
     approved: Approved,
     control: &Control,
@@ -144,7 +144,7 @@ pub(super) async fn run(
 }
 
 impl Run<'_> {
-    fn tell(&mut self, phase: Phase) {
+    pub(in crate::engine) fn tell(&mut self, phase: Phase) {
         self.progress.phase = phase;
         self.progress.run = Some(self.begun.run.clone());
         self.progress.applied = self.begun.applied;
@@ -153,11 +153,11 @@ impl Run<'_> {
         (self.watcher)(self.progress.clone());
     }
 
-    fn mirror(&self, event: &Event) {
+    pub(in crate::engine) fn mirror(&self, event: &Event) {
         mirror(self.engine, &self.plan.identity, event);
     }
 
-    async fn finish(mut self) -> Done {
+    pub(in crate::engine) async fn finish(mut self) -> Done {
         let stopped = self.steps().await.err();
         let mut done = match stopped {
             None => self.prove().await,
@@ -199,7 +199,7 @@ impl Run<'_> {
         done
     }
 
-    async fn end(&mut self, ending: &Ending) -> Result<Event> {
+    pub(in crate::engine) async fn end(&mut self, ending: &Ending) -> Result<Event> {
         match self.writer.end(&self.begun, ending).await {
             // Our session is gone: the run is still ours if nobody took it over.
             Err(e) if is_lost(&e) => {
@@ -210,7 +210,7 @@ impl Run<'_> {
         }
     }
 
-    async fn steps(&mut self) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn steps(&mut self) -> Result<(), Stopped> {
         while let Some(step) = self.plan.steps.get(self.begun.step) {
             self.progress.step.clone_from(&step.title);
             self.progress.stage.clone_from(&step.id);
@@ -240,7 +240,7 @@ impl Run<'_> {
     }
 
     /// What waits for a lock lets go soon and comes again, so that nobody queues up behind it for long.
-    async fn statements(&mut self, step: &Step) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn statements(&mut self, step: &Step) -> Result<(), Stopped> {
         let counted = self.plan.unit == Unit::Statements;
         let attempts = if step.in_transaction { self.engine.guard.policy.lock_attempts } else { 1 };
         let mut attempt = 0;
@@ -275,7 +275,7 @@ impl Run<'_> {
     }
 
     /// Batch after batch, as fast as the server's other users allow.
-    async fn rows(&mut self, change: &RowChange) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn rows(&mut self, change: &RowChange) -> Result<(), Stopped> {
         let policy = self.engine.guard.policy.clone();
         let mut pace = Pace::new(&policy, change.canary.as_ref().map(|c| c.rows));
         let (mut attempts, mut looked, mut fates) = (0, 0_i64, Fate::default());
@@ -343,7 +343,7 @@ impl Run<'_> {
     }
 
     /// Holds while the operator wants it, ends when they do.
-    async fn wishes(&mut self) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn wishes(&mut self) -> Result<(), Stopped> {
         let mut said = false;
         loop {
             self.notes().await;
@@ -378,7 +378,7 @@ impl Run<'_> {
     }
 
     /// Between which two commits it is.
-    fn whereabouts(&self) -> String {
+    pub(in crate::engine) fn whereabouts(&self) -> String {
         let rows = |s: &Step| matches!(s.action, Action::Rows(_));
         match self.plan.steps.get(self.begun.step) {
             Some(step) if rows(step) && self.begun.batch > 0 => "after a batch".to_owned(),
@@ -389,7 +389,7 @@ impl Run<'_> {
     }
 
     /// What the operator wants remembered of this run. Not worth stopping for, but said where it is lost.
-    async fn notes(&mut self) {
+    pub(in crate::engine) async fn notes(&mut self) {
         for text in self.control.notes() {
             let body = json!({ "by": self.engine.operator.to_string(), "text": text });
             self.jot("note", &body).await;
@@ -397,12 +397,12 @@ impl Run<'_> {
     }
 
     /// Nobody else may come in while this run waits.
-    async fn still_locked(&mut self) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn still_locked(&mut self) -> Result<(), Stopped> {
         self.writer.holds_lock().await.map_err(Stopped::known)
     }
 
     /// Looks at the window and at the server's other work; false: not now.
-    async fn may_go_on(&mut self, pace: &mut Pace) -> Result<bool, Stopped> {
+    pub(in crate::engine) async fn may_go_on(&mut self, pace: &mut Pace) -> Result<bool, Stopped> {
         let policy = &self.engine.guard.policy;
         let verdict = match (self.engine.window_now().await, self.engine.facts.pressure().await) {
             (Ok(Window::Closed(_)), _) => return Err(Stopped::known(self.closed())),
@@ -439,7 +439,7 @@ impl Run<'_> {
 
     /// Nothing begins outside the window. What is switched is followed through: its command and the look on it change
     /// no table, and an application would be left waiting for them.
-    async fn within_window(&mut self) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn within_window(&mut self) -> Result<(), Stopped> {
         if self.plan.unit == Unit::Twins && self.begun.applied > 0 {
             return Ok(());
         }
@@ -451,19 +451,19 @@ impl Run<'_> {
     }
 
     /// The window that was open when the run began is not any more.
-    fn closed(&self) -> Error {
+    pub(in crate::engine) fn closed(&self) -> Error {
         let end = self.engine.window.map_or(0, |(_, end)| end);
         let message = format!("the maintenance window closed at {:02}:{:02}Z", end / 60, end % 60);
         Error::new(Class::Refused, message)
             .hint(format!("midwatch resume {} goes on with the rest when it is open again", self.begun.run))
     }
 
-    fn millis(&self) -> i64 {
+    pub(in crate::engine) fn millis(&self) -> i64 {
         (self.engine.clock)().timestamp_millis()
     }
 
     /// Rows a second over the last batches, and what is left at that rate.
-    fn rate(&mut self) {
+    pub(in crate::engine) fn rate(&mut self) {
         let done = self.begun.applied + self.begun.drifted;
         self.marks.push((self.millis(), done));
         if self.marks.len() > 20 {
@@ -489,12 +489,12 @@ impl Run<'_> {
 }
 
 /// Another session was in the way: trying again can help.
-fn is_busy(e: &Error) -> bool {
+pub(in crate::engine) fn is_busy(e: &Error) -> bool {
     matches!(e.code.as_deref(), Some("55P03" | "40P01" | "40001"))
 }
 
 /// Longer each time, never twice the same.
-fn back_off(attempt: u32, seed: i64) -> Duration {
+pub(in crate::engine) fn back_off(attempt: u32, seed: i64) -> Duration {
     let base = 50_u64.saturating_mul(1 << attempt.min(6));
     let jitter = u64::try_from(seed.rem_euclid(97)).unwrap_or(0);
     Duration::from_millis(base + jitter)

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
-use super::error::{Class, Error};
-use super::operation::Risk;
-use super::plan::{Plan, Reversible};
-use super::rowset::RowSet;
-use super::target::{Environment, Server};
+use crate::engine::error::{Class, Error};
+use crate::engine::operation::Risk;
+use crate::engine::plan::{Plan, Reversible};
+use crate::engine::rowset::RowSet;
+use crate::engine::target::{Environment, Server};
 
 /// What is allowed, and how gently. `[policy]` and `[targets.NAME.policy]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::error::{Class, Error, Result};
-use super::plan::{Identity, Plan, PlannedRow, Unit, Values};
-use super::ports::{Facts, Param, ReadOptions, ReadTx};
+use crate::engine::error::{Class, Error, Result};
+use crate::engine::plan::{Identity, Plan, PlannedRow, Unit, Values};
+use crate::engine::ports::{Facts, Param, ReadOptions, ReadTx};
 
 /// Who acts, from where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,7 +144,7 @@ impl RunRecord {
 
     /// Gone on with as it is, it would fail again.
     pub fn mend_first(&self) -> bool {
-        self.resumable && self.code.as_deref().is_some_and(super::error::recurs)
+        self.resumable && self.code.as_deref().is_some_and(crate::engine::error::recurs)
     }
 }
 
@@ -237,7 +237,8 @@ pub async fn runs(facts: &dyn Facts, limit: u32, before: Option<&str>) -> Result
     let number =
         |id: &str| id.parse::<i64>().map_err(|_| Error::usage(format!("{id} is no number of a run")));
     let before = before.map(number).transpose()?.unwrap_or(i64::MAX);
-    let options = ReadOptions { snapshot: super::ports::Snapshot::Transaction, ..ReadOptions::default() };
+    let options =
+        ReadOptions { snapshot: crate::engine::ports::Snapshot::Transaction, ..ReadOptions::default() };
     let mut tx = facts.begin(options).await?;
     let sql = format!("{RUNS}\nwhere r.id < $1 order by r.id desc limit {limit}");
     let runs: Vec<RunRecord> = tx.fetch(&sql, &[Param::Int(before)]).await?;
@@ -257,7 +258,7 @@ pub async fn standing_runs(facts: &dyn Facts, operation: &str) -> Result<Vec<Run
 }
 
 /// The latest runs that swap tables, newest first: `(which, the step it is at, all its steps' ids)`.
-pub(super) async fn swaps(facts: &dyn Facts, limit: u32) -> Result<Vec<Swapping>> {
+pub(in crate::engine) async fn swaps(facts: &dyn Facts, limit: u32) -> Result<Vec<Swapping>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql = format!(
         "select q.*, s.step as at, \
@@ -274,15 +275,15 @@ pub(super) async fn swaps(facts: &dyn Facts, limit: u32) -> Result<Vec<Swapping>
 
 /// A run that swaps tables.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct Swapping {
+pub(in crate::engine) struct Swapping {
     #[serde(flatten)]
-    pub(super) record: RunRecord,
+    pub(in crate::engine) record: RunRecord,
     /// The step it is at.
-    pub(super) at: usize,
+    pub(in crate::engine) at: usize,
     /// All of them.
-    pub(super) stages: Vec<String>,
+    pub(in crate::engine) stages: Vec<String>,
     /// What its plan says of it.
-    pub(super) asked: Option<super::room::Asked>,
+    pub(in crate::engine) asked: Option<crate::engine::room::Asked>,
 }
 
 /// The step that a run is at; past the last one: all are done.
@@ -423,7 +424,7 @@ pub struct Verified {
 pub async fn verify(facts: &dyn Facts, mirror: &dyn Mirror, target: &Identity) -> Result<Verified> {
     let mut tx = facts
         .begin(ReadOptions {
-            snapshot: super::ports::Snapshot::Transaction,
+            snapshot: crate::engine::ports::Snapshot::Transaction,
             timeout: Some(std::time::Duration::from_hours(1)),
             ..ReadOptions::default()
         })

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Timelike as _};
 
-use super::error::{Class, Error, Result};
-use super::guard::{Approved, Circumstances, Gate, JournalState, Window};
-use super::journal::{self, Listed, Mirror};
-use super::operation::{Offer, Params, Risk};
-use super::plan::{Identity, Plan, PlannedRow};
-use super::ports::Fut;
-use super::progress::{Control, Done, Watcher};
-use super::rowset::{RowSet, Spools};
-use super::switch::{Backups, Hooks, Stage};
-use super::target::Server;
-use super::writer::Writers;
-use super::{Engine, bootstrap, executor, planner};
+use crate::engine::error::{Class, Error, Result};
+use crate::engine::guard::{Approved, Circumstances, Gate, JournalState, Window};
+use crate::engine::journal;
+use crate::engine::journal::{Listed, Mirror};
+use crate::engine::operation::{Offer, Params, Risk};
+use crate::engine::plan::{Identity, Plan, PlannedRow};
+use crate::engine::ports::Fut;
+use crate::engine::progress::{Control, Done, Watcher};
+use crate::engine::rowset::{RowSet, Spools};
+use crate::engine::switch::{Backups, Hooks, Stage};
+use crate::engine::target::Server;
+use crate::engine::writer::Writers;
+use crate::engine::{Engine, bootstrap, executor, planner};
 
 /// What changing needs from the outside.
 pub struct Means {
@@ -92,7 +93,7 @@ fn made_elsewhere(plan: &Plan, own: Option<&str>) -> bool {
 pub const UNDO: &str = "undo";
 
 /// What a plan was an answer to.
-pub(super) fn request_of(plan: &Plan) -> Request {
+pub(in crate::engine) fn request_of(plan: &Plan) -> Request {
     match &plan.undoes {
         Some(run) if plan.operation == UNDO => Request::Undo { run: run.clone() },
         _ => Request::Operation {
@@ -193,7 +194,7 @@ impl Engine {
     }
 
     /// Is maintenance allowed by the server's clock?
-    pub(super) async fn window_now(&self) -> Result<Window> {
+    pub(in crate::engine) async fn window_now(&self) -> Result<Window> {
         match self.window {
             None => Ok(Window::Always),
             Some(_) => Ok(self.window_at(planner::server_time(self).await?)),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{Check, Cx};
-use super::error::{Error, Result};
-use super::journal::RunRecord;
-use super::paging::RowSource;
-use super::plan::{Lock, Preflight, Reversible, Step, Unit, Verification};
-use super::ports::{Fut, Param};
-use super::profile::Profile;
-use super::report::CheckId;
+use crate::engine::check::{Check, Cx};
+use crate::engine::error::{Error, Result};
+use crate::engine::journal::RunRecord;
+use crate::engine::paging::RowSource;
+use crate::engine::plan::{Lock, Preflight, Reversible, Step, Unit, Verification};
+use crate::engine::ports::{Fut, Param};
+use crate::engine::profile::Profile;
+use crate::engine::report::CheckId;
 
 /// What a mistake would cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,9 +133,9 @@ pub struct PlanCx<'a> {
     /// The target's name.
     pub target: &'a str,
     /// The maintenance policy in force.
-    pub policy: &'a super::guard::Policy,
+    pub policy: &'a crate::engine::guard::Policy,
     /// Where backups go.
-    pub backups: &'a dyn super::switch::Backups,
+    pub backups: &'a dyn crate::engine::switch::Backups,
     /// Says what takes its time.
     pub doing: &'a (dyn Fn(String) + Send + Sync),
 }

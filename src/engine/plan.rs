@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::change::RowChange;
-use super::switch::{Dump, Hook, Measure, Monitor, Play, Proof, Swap};
-use super::target::{Environment, Server};
+use crate::engine::change::RowChange;
+use crate::engine::switch::{Dump, Hook, Measure, Monitor, Play, Proof, Swap};
+use crate::engine::target::{Environment, Server};
 
-/// Rows that the plan itself carries; all of them are in its [`super::rowset::RowSet`].
+/// Rows that the plan itself carries; all of them are in its [`crate::engine::rowset::RowSet`].
 pub const DIFF_ROWS: usize = 1_000;
 
 /// Values by column; every value travels as the server's text of it.
@@ -406,7 +406,7 @@ impl Plan {
     }
 
     /// Without what may differ between two plans of the same thing: names, times, measured and observed values.
-    pub(super) fn essence(&self) -> Value {
+    pub(in crate::engine) fn essence(&self) -> Value {
         let mut plain = self.clone();
         plain.id.clear();
         plain.digest.clear();

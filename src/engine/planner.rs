@@ -8,18 +8,20 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::change::{Derived, RowChange};
-use super::check::NOBODY;
-use super::guard::JournalState;
-use super::ident::Ident;
-use super::journal;
-use super::maintain::{PlanNews, Planned, Request};
-use super::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
-use super::paging::cast_name;
-use super::plan::{Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready, Reversible, Unit};
-use super::ports::{Param, ReadOptions, ReadTx, Snapshot};
-use super::rowset::{LineSum, RowSet, Summary};
-use super::{Cx, Engine, Error, Result, effects, rights, undo};
+use crate::engine::change::{Derived, RowChange};
+use crate::engine::check::Cx;
+use crate::engine::check::NOBODY;
+use crate::engine::error::{Error, Result};
+use crate::engine::guard::JournalState;
+use crate::engine::ident::Ident;
+use crate::engine::journal;
+use crate::engine::maintain::{PlanNews, Planned, Request};
+use crate::engine::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
+use crate::engine::paging::cast_name;
+use crate::engine::plan::{Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready, Reversible, Unit};
+use crate::engine::ports::{Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::rowset::{LineSum, RowSet, Summary};
+use crate::engine::{Engine, effects, rights, undo};
 
 /// A plan may read a whole table.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -42,7 +44,7 @@ struct Asked<'e> {
 }
 
 /// Plans. `again`: the rows of a plan of the same, to be compared with it; a frozen selection is read by their keys.
-pub(super) async fn plan(
+pub(in crate::engine) async fn plan(
     engine: &Engine,
     request: &Request,
     again: Option<&Arc<dyn RowSet>>,
@@ -164,7 +166,7 @@ fn without_rows(draft: &Draft) -> String {
 async fn looked_at(
     engine: &Engine,
     asked: &Asked<'_>,
-    server: &super::target::Server,
+    server: &crate::engine::target::Server,
     rows: u64,
     by_images: bool,
 ) -> Vec<Preflight> {
@@ -222,9 +224,10 @@ async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Resu
                     undoes: Some(record.id),
                     draft: *draft,
                 }),
-                Undo::Impossible { why } => {
-                    Err(Error::new(super::Class::Refused, format!("run {run} cannot be taken back: {why}")))
-                }
+                Undo::Impossible { why } => Err(Error::new(
+                    crate::engine::error::Class::Refused,
+                    format!("run {run} cannot be taken back: {why}"),
+                )),
             }
         }
     }
@@ -278,7 +281,7 @@ fn named(engine: &Engine, operation: &dyn Operation, name: Option<&str>) -> Resu
             Error::usage(format!("{verb}: profile {} has no {name}", engine.profile.name)).hint(known)
         })?;
         if let Some(why) = &offer.disabled {
-            return Err(Error::new(super::Class::Refused, format!("{verb} {name}: {why}")));
+            return Err(Error::new(crate::engine::error::Class::Refused, format!("{verb} {name}: {why}")));
         }
     }
     // In the profile's order, however they were named.
@@ -287,7 +290,7 @@ fn named(engine: &Engine, operation: &dyn Operation, name: Option<&str>) -> Resu
 }
 
 /// The server's clock is the only one that counts.
-pub(super) async fn server_time(engine: &Engine) -> Result<DateTime<Utc>> {
+pub(in crate::engine) async fn server_time(engine: &Engine) -> Result<DateTime<Utc>> {
     #[derive(Deserialize)]
     struct Now {
         now: DateTime<Utc>,
@@ -455,7 +458,11 @@ async fn broken_off(engine: &Engine) -> Option<Preflight> {
     Some(Preflight::new("broken_off", Ready::Warn, what))
 }
 
-async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Server) -> Vec<Preflight> {
+async fn general(
+    engine: &Engine,
+    asked: &Asked<'_>,
+    server: &crate::engine::target::Server,
+) -> Vec<Preflight> {
     let bootstraps = asked.operation.is_some_and(|o| o.spec().bootstraps);
     let mut out = vec![];
     out.push(if server.pooled {
@@ -475,7 +482,7 @@ async fn general(engine: &Engine, asked: &Asked<'_>, server: &super::target::Ser
         ));
     }
     if !bootstraps {
-        let state = super::bootstrap::state(&*engine.facts).await;
+        let state = crate::engine::bootstrap::state(&*engine.facts).await;
         out.push(match (&state, state.refusal()) {
             (JournalState::Unknown { why }, _) => Preflight::new("journal", Ready::Unknown, why),
             (_, None) => Preflight::new("journal", Ready::Ok, "journal present"),

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::error::{Class, Error, Result};
-use super::target::Server;
-use super::throttle::Pressure;
-use super::vitals::Vitals;
+use crate::engine::error::{Class, Error, Result};
+use crate::engine::target::Server;
+use crate::engine::throttle::Pressure;
+use crate::engine::vitals::Vitals;
 
 /// A boxed future: the ports are used as trait objects.
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

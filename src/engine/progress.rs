@@ -5,10 +5,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::Serialize;
 
-use super::error::{Class, Error};
-use super::journal::Outcome;
-use super::plan::Unit;
-use super::switch::{Blocker, EndSession};
+use crate::engine::error::{Class, Error};
+use crate::engine::journal::Outcome;
+use crate::engine::plan::Unit;
+use crate::engine::switch::{Blocker, EndSession};
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -158,7 +158,7 @@ impl Control {
     }
 
     /// Who or what wanted it to stop.
-    pub(super) fn stopped_by(&self) -> &'static str {
+    pub(in crate::engine) fn stopped_by(&self) -> &'static str {
         self.stopped_by.get().copied().unwrap_or("the operator")
     }
 
@@ -168,7 +168,7 @@ impl Control {
     }
 
     /// What was said since.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(in crate::engine) fn notes(&self) -> Vec<String> {
         std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -178,7 +178,7 @@ impl Control {
     }
 
     /// Sessions that are to be ended.
-    pub(super) fn endings(&self) -> Vec<EndSession> {
+    pub(in crate::engine) fn endings(&self) -> Vec<EndSession> {
         std::mem::take(&mut self.endings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -198,7 +198,7 @@ pub struct Done {
     /// Its number; none: it did not begin.
     pub run: Option<String>,
     /// The verdict.
-    pub outcome: super::journal::Outcome,
+    pub outcome: crate::engine::journal::Outcome,
     /// What is counted.
     pub unit: Unit,
     /// Rows changed.
@@ -212,9 +212,9 @@ pub struct Done {
     /// What else came of it, in words.
     pub said: Vec<String>,
     /// Why it stopped, where it did.
-    pub failure: Option<super::Error>,
+    pub failure: Option<crate::engine::error::Error>,
     /// Rows (or parts of the plan) that had moved, where that is why it was refused.
-    pub moved: Option<super::compare::Moved>,
+    pub moved: Option<crate::engine::compare::Moved>,
     /// Something is left, and can be gone on with.
     pub resumable: bool,
 }
@@ -222,13 +222,13 @@ pub struct Done {
 impl Done {
     /// An empty plan: no run was begun for it.
     pub fn had_nothing_to_do(&self) -> bool {
-        self.outcome == super::journal::Outcome::Applied && self.run.is_none()
+        self.outcome == crate::engine::journal::Outcome::Applied && self.run.is_none()
     }
 }
 
 impl Progress {
     /// Nothing is done yet.
-    pub(super) fn new(total: u64, unit: Unit) -> Self {
+    pub(in crate::engine) fn new(total: u64, unit: Unit) -> Self {
         Self {
             run: None,
             phase: Phase::Locking,

@@ -3,17 +3,18 @@
 use futures_util::future::join_all;
 use serde::Deserialize;
 
-use super::change::Canary;
-use super::plan::Plan;
-use super::ports::{Facts, Param, ReadOptions};
-use super::{Engine, Error, Result};
+use crate::engine::Engine;
+use crate::engine::change::Canary;
+use crate::engine::error::{Error, Result};
+use crate::engine::plan::Plan;
+use crate::engine::ports::{Facts, Param, ReadOptions};
 
 /// The images of a run, as the plan's questions read them.
 const RUN_ROWS: &str = "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, i.before, i.after \
                         from midwatch.images i where i.run = $1::bigint";
 
 /// Each question, all at once, and how many rows answer it wrongly.
-pub(super) async fn ask(engine: &Engine, plan: &Plan, run: &str) -> Vec<(String, Result<u64>)> {
+pub(in crate::engine) async fn ask(engine: &Engine, plan: &Plan, run: &str) -> Vec<(String, Result<u64>)> {
     let answers = plan.verify.iter().map(async |question| {
         let sql = format!("{RUN_ROWS}) select count(*)::text from ({}\n) q", question.sql);
         (question.title.clone(), count(engine, &sql, run).await)
@@ -30,21 +31,21 @@ async fn count(engine: &Engine, sql: &str, run: &str) -> Result<u64> {
 
 /// What became of rows so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Fate {
+pub(in crate::engine) struct Fate {
     /// Nobody has taken them yet.
-    pub(super) waiting: u64,
+    pub(in crate::engine) waiting: u64,
     /// They have failed again.
-    pub(super) failed: u64,
+    pub(in crate::engine) failed: u64,
     /// They are done, or being done.
-    pub(super) done: u64,
+    pub(in crate::engine) done: u64,
     /// They are in a state that says none of these. A plan of before this was asked has no such number.
     #[serde(default)]
-    pub(super) unknown: u64,
+    pub(in crate::engine) unknown: u64,
 }
 
 impl Fate {
     /// With what became of earlier batches.
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(in crate::engine) fn and(self, other: Self) -> Self {
         Self {
             waiting: self.waiting + other.waiting,
             failed: self.failed + other.failed,
@@ -55,7 +56,12 @@ impl Fate {
 }
 
 /// Asks what became of the rows of a batch.
-pub(super) async fn fate(facts: &dyn Facts, run: &str, batch: u64, canary: &Canary) -> Result<Fate> {
+pub(in crate::engine) async fn fate(
+    facts: &dyn Facts,
+    run: &str,
+    batch: u64,
+    canary: &Canary,
+) -> Result<Fate> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let batch = i64::try_from(batch).unwrap_or(i64::MAX);
     let sql = format!("{RUN_ROWS} and i.batch = $2) {}", canary.sql);

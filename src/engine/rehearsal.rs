@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::error::{Error, Result};
-use super::ports::{Facts, Fut};
+use crate::engine::error::{Error, Result};
+use crate::engine::ports::{Facts, Fut};
 
 /// Which rows a copy gets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

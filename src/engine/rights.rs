@@ -1,18 +1,19 @@
 //! What a change's statements need, asked of the server beforehand: EXPLAIN plans each of them, with an empty batch,
 //! and the server checks names, types and privileges while it does. Nothing is executed.
 
-use super::change::{RowChange, RowKind, TypedColumn};
-use super::ident::{Ident, Relation};
-use super::plan::{Preflight, Ready};
-use super::ports::ReadOptions;
-use super::{Engine, Error, Result};
+use crate::engine::Engine;
+use crate::engine::change::{RowChange, RowKind, TypedColumn};
+use crate::engine::error::{Error, Result};
+use crate::engine::ident::{Ident, Relation};
+use crate::engine::plan::{Preflight, Ready};
+use crate::engine::ports::ReadOptions;
 
 /// What a statement of a profile reads besides its batch.
 const RUN: &str = "run as (select null::bigint as id, null::text as operation, null::text as name, null::text as operator, \
                    null::bool as undo, null::text as reason where false)";
 
 /// One line for all that is in order, and one for each statement that is not.
-pub(super) async fn of(engine: &Engine, change: &RowChange) -> Vec<Preflight> {
+pub(in crate::engine) async fn of(engine: &Engine, change: &RowChange) -> Vec<Preflight> {
     let (fine, wrong) = planned(engine, change).await;
     let mut out = vec![temporary(engine).await];
     if wrong.is_empty() {
@@ -23,7 +24,7 @@ pub(super) async fn of(engine: &Engine, change: &RowChange) -> Vec<Preflight> {
 }
 
 /// What would keep this role from taking the change back. It does not stop the change: somebody else may take it back.
-pub(super) async fn back(engine: &Engine, inverse: &RowChange) -> Vec<Preflight> {
+pub(in crate::engine) async fn back(engine: &Engine, inverse: &RowChange) -> Vec<Preflight> {
     let (_, wrong) = planned(engine, inverse).await;
     let warn = |(_, text)| Preflight::new("undo", Ready::Warn, format!("to take it back: {text}"));
     wrong.into_iter().map(warn).collect()

@@ -4,16 +4,18 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::ident::Relation;
-use super::journal::{self, Event, RunRecord};
-use super::operation::ALL;
-use super::plan::{Action, Plan, Ready, text_of};
-use super::ports::{Param, ReadOptions, ReadTx};
-use super::profile::Twin;
-use super::switch::{BLOCKERS, Blocker, Dumped};
-use super::twin::mirror::REVERSE;
-use super::twin::{Away, Standing, away, retired_name, standing};
-use super::{Engine, Error, Result};
+use crate::engine::Engine;
+use crate::engine::error::{Error, Result};
+use crate::engine::ident::Relation;
+use crate::engine::journal;
+use crate::engine::journal::{Event, RunRecord};
+use crate::engine::operation::ALL;
+use crate::engine::plan::{Action, Plan, Ready, text_of};
+use crate::engine::ports::{Param, ReadOptions, ReadTx};
+use crate::engine::profile::Twin;
+use crate::engine::switch::{BLOCKERS, Blocker, Dumped};
+use crate::engine::twin::mirror::REVERSE;
+use crate::engine::twin::{Away, Standing, away, retired_name, standing};
 
 /// A transaction that has held a table for less is no obstacle: it is over before anybody has read its name.
 const PATIENCE_MS: i64 = 500;

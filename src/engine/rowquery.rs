@@ -1,12 +1,12 @@
 //! The statements behind a plan's rows.
 
-use super::change::{Derived, Origin, RowChange};
-use super::ident::Ident;
-use super::operation::RowQuery;
+use crate::engine::change::{Derived, Origin, RowChange};
+use crate::engine::ident::Ident;
+use crate::engine::operation::RowQuery;
 
 impl RowQuery {
     /// Counts the rows of a derived table that these rows touch.
-    pub(super) fn touches(&self, change: &RowChange, derived: &Derived) -> String {
+    pub(in crate::engine) fn touches(&self, change: &RowChange, derived: &Derived) -> String {
         let of = |pairs: &[(String, String)], name: &str| {
             pairs.iter().find(|(n, _)| n == name).map_or_else(|| "null".to_owned(), |(_, e)| e.clone())
         };
@@ -42,7 +42,7 @@ impl RowQuery {
     }
 
     /// The query whose rows are [`PlannedRow`]s. `among`: only these keys, given as arrays of texts.
-    pub(super) fn sql(
+    pub(in crate::engine) fn sql(
         &self,
         limit: Option<u64>,
         among: Option<&[(usize, String)]>,
@@ -51,7 +51,7 @@ impl RowQuery {
         let object = |pairs: &[(String, String)]| {
             let parts: Vec<_> = pairs
                 .iter()
-                .map(|(name, expr)| format!("{}, ({expr})::text", super::ident::literal(name)))
+                .map(|(name, expr)| format!("{}, ({expr})::text", crate::engine::ident::literal(name)))
                 .collect();
             if parts.is_empty() {
                 "null".to_owned()

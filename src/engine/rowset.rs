@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use super::error::Result;
-use super::plan::{DIFF_ROWS, PlannedRow, Total};
+use crate::engine::error::Result;
+use crate::engine::plan::{DIFF_ROWS, PlannedRow, Total};
 
 /// Kinds of change that are told apart; beyond, rows are counted together.
 const KINDS: usize = 10_000;

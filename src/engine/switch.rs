@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use sha2::{Digest as _, Sha256};
 
-use super::error::Result;
-use super::guard::differs;
-use super::ident::literal;
-use super::ports::Fut;
+use crate::engine::error::Result;
+use crate::engine::guard::differs;
+use crate::engine::ident::literal;
+use crate::engine::ports::Fut;
 
 /// Are both sides of a twin equal? Every row of its queries is one that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
-use super::change::{Derived, Referrer, TypedColumn};
-use super::error::{Class, Error, Result};
-use super::ident::Relation;
-use super::operation::PlanCx;
-use super::plan::{Preflight, Ready};
-use super::ports::Param;
-use super::profile::DerivedTable;
+use crate::engine::change::{Derived, Referrer, TypedColumn};
+use crate::engine::error::{Class, Error, Result};
+use crate::engine::ident::Relation;
+use crate::engine::operation::PlanCx;
+use crate::engine::plan::{Preflight, Ready};
+use crate::engine::ports::Param;
+use crate::engine::profile::DerivedTable;
 
 /// A table as the catalog has it.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::guard::Policy;
+use crate::engine::guard::Policy;
 
 /// What else the server has to do.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

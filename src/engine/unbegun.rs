@@ -1,14 +1,15 @@
 //! What is known of a run whose intent could not be written.
 
-use super::Engine;
-use super::error::Error;
-use super::journal::{self, Outcome};
-use super::plan::{Action, Plan};
-use super::progress::Done;
+use crate::engine::Engine;
+use crate::engine::error::Error;
+use crate::engine::journal;
+use crate::engine::journal::Outcome;
+use crate::engine::plan::{Action, Plan};
+use crate::engine::progress::Done;
 
 /// No step was taken. Where nobody answered the COMMIT the intent may be in the journal all the same; and with it,
 /// where the plan makes the journal, all that was planned.
-pub(super) async fn done(engine: &Engine, plan: &Plan, e: Error) -> Done {
+pub(in crate::engine) async fn done(engine: &Engine, plan: &Plan, e: Error) -> Done {
     let failed =
         |failure: Error| Done { outcome: Outcome::Failed, failure: Some(failure), ..Done::default() };
     if !e.ambiguous {

@@ -2,21 +2,22 @@
 
 use serde::Deserialize;
 
-use super::Result;
-use super::change::{RowChange, RowKind, TypedColumn};
-use super::effects;
-use super::ident::{Ident, Relation, literal};
-use super::journal::{self, Outcome, RunRecord};
-use super::operation::{Draft, PlanCx, RowQuery, Undo};
-use super::plan::{Action, Lock, Plan, Preflight, Ready, Reversible, Step, Unit, Verification};
-use super::ports::Param;
-use super::tables::Table;
+use crate::engine::change::{RowChange, RowKind, TypedColumn};
+use crate::engine::effects;
+use crate::engine::error::Result;
+use crate::engine::ident::{Ident, Relation, literal};
+use crate::engine::journal;
+use crate::engine::journal::{Outcome, RunRecord};
+use crate::engine::operation::{Draft, PlanCx, RowQuery, Undo};
+use crate::engine::plan::{Action, Lock, Plan, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::ports::Param;
+use crate::engine::tables::Table;
 
 /// Rows named that others have changed since.
 const NAMED: usize = 10;
 
 /// What the images of a run make of it, and what its statements said of their way back.
-pub(super) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo> {
+pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Undo> {
     let impossible = |why: &str| Ok(Undo::Impossible { why: why.to_owned() });
     if run.live {
         return impossible("it is still going on");
@@ -162,12 +163,12 @@ impl Way {
             self.changes.push("the system's own audit rows, written for this way too".into());
         }
         let several = plan.row_changes().nth(1).is_some();
-        self.verify.extend(super::change::verification(&inverse, self.steps.len()));
+        self.verify.extend(crate::engine::change::verification(&inverse, self.steps.len()));
         self.rows.push(query(run, &inverse, &source));
         let undo = Step::new(
             if several { format!("undo {}", step.id) } else { "undo".into() },
             format!("put rows of {} back, last batch first", change.table),
-            super::change::shown(&inverse),
+            crate::engine::change::shown(&inverse),
         );
         let locks = locks(step, &inverse);
         self.steps.push(Step { locks, action: Action::Rows(Box::new(inverse)), ..undo });
@@ -254,14 +255,14 @@ fn unmeasured(lock: &Lock) -> Lock {
 fn locks(step: &Step, change: &RowChange) -> Vec<Lock> {
     let mut out: Vec<Lock> = step.locks.iter().map(unmeasured).collect();
     if change.before_batch.iter().any(|s| s.contains("drop constraint")) {
-        out.push(super::operation::lock(&change.table, "ACCESS EXCLUSIVE while a CHECK is away"));
+        out.push(crate::engine::operation::lock(&change.table, "ACCESS EXCLUSIVE while a CHECK is away"));
     }
-    out.extend(change.derived.iter().map(|d| super::operation::lock(&d.table, "ROW EXCLUSIVE")));
+    out.extend(change.derived.iter().map(|d| crate::engine::operation::lock(&d.table, "ROW EXCLUSIVE")));
     out
 }
 
 /// What takes a change back; `run`: the one that did it.
-pub(super) fn inverse(change: &RowChange, run: &str) -> RowChange {
+pub(in crate::engine) fn inverse(change: &RowChange, run: &str) -> RowChange {
     let kind = change.kind.inverse();
     let columns = match kind {
         // What is compared, and what comes back, is the whole row.
@@ -408,7 +409,7 @@ async fn since(cx: &PlanCx<'_>, run: &RunRecord, source: &Source) -> Result<Opti
          select i.key::text as key, row_number() over (order by i.batch, i.seq) as n {} where {}) x",
         source.from, source.changed,
     );
-    let options = super::ports::ReadOptions {
+    let options = crate::engine::ports::ReadOptions {
         timeout: Some(std::time::Duration::from_mins(10)),
         ..super::ports::ReadOptions::default()
     };

@@ -1,13 +1,13 @@
 //! The way to change something: opened by an approval only, and able to do what a plan says, nothing else.
 
-use super::change::RowChange;
-use super::error::Result;
-use super::guard::Approved;
-use super::journal::{Event, Operator, Outcome};
-use super::plan::{Plan, Step};
-use super::ports::Fut;
-use super::rowset::RawRow;
-use super::switch::{EndSession, Swap};
+use crate::engine::change::RowChange;
+use crate::engine::error::Result;
+use crate::engine::guard::Approved;
+use crate::engine::journal::{Event, Operator, Outcome};
+use crate::engine::plan::{Plan, Step};
+use crate::engine::ports::Fut;
+use crate::engine::rowset::RawRow;
+use crate::engine::switch::{EndSession, Swap};
 
 /// Opens writers on one target.
 pub trait Writers: Send + Sync {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::change::{RowChange, RowKind, shown};
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::operation::{
     Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, lock,
@@ -12,11 +13,11 @@ use crate::engine::ports::Fut;
 use crate::engine::profile::{Backfill as Declared, DerivedTable, Instead, Profile, Question};
 use crate::engine::report::CheckId;
 use crate::engine::tables::{Table, Trigger, derived};
-use crate::engine::{Error, Result};
 
-use super::selection::{self, Filter};
+use crate::ops::selection;
+use crate::ops::selection::Filter;
 
-pub(super) struct Backfill;
+pub(crate) struct Backfill;
 
 const IN_PLACE: &str = "in_place";
 const REPLICA_ROLE: &str = "replica_role";

@@ -1,14 +1,14 @@
 //! `cleanup`: after a switchover has proved itself, the retired tables go: first away, later for good.
 
-use super::twins::cleanup::{draft, offers, undo};
-use super::twins::stages;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::journal::RunRecord;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
 use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
+use crate::ops::twins::cleanup::{draft, offers, undo};
+use crate::ops::twins::stages;
 
-pub(super) struct Cleanup;
+pub(crate) struct Cleanup;
 
 static SPEC: OpSpec = OpSpec {
     verb: "cleanup",

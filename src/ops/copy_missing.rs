@@ -1,15 +1,15 @@
 //! `copy-missing`: rows that applications have written and the other side lacks are copied there; nothing that is there
 //! is touched.
 
-use super::twins::mend::{Kind, Wanted, draft};
-use super::twins::offers;
-use super::twins::ready::Accepted;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
 use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
+use crate::ops::twins::mend::{Kind, Wanted, draft};
+use crate::ops::twins::offers;
+use crate::ops::twins::ready::Accepted;
 
-pub(super) struct CopyMissing;
+pub(crate) struct CopyMissing;
 
 static SPEC: OpSpec = OpSpec {
     verb: "copy-missing",

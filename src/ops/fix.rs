@@ -2,6 +2,7 @@
 //! again what is derived.
 
 use crate::engine::change::{RowChange, RowKind, shown, verification};
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::{Ident, literal};
 use crate::engine::journal::{self, RunRecord};
 use crate::engine::operation::{
@@ -12,11 +13,10 @@ use crate::engine::ports::{Fut, Param};
 use crate::engine::profile::{AnomalyRule, Fix as Declared, Profile};
 use crate::engine::report::CheckId;
 use crate::engine::tables::{Table, derived};
-use crate::engine::{Error, Result};
 
-use super::selection;
+use crate::ops::selection;
 
-pub(super) struct Fix;
+pub(crate) struct Fix;
 
 static SPEC: OpSpec = OpSpec {
     verb: "fix",

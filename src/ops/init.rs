@@ -1,16 +1,16 @@
 //! `init`: the journal's own tables. Nothing else creates them.
 
-use crate::engine::Result;
 use crate::engine::bootstrap;
+use crate::engine::error::Result;
+use crate::engine::error::{Class, Error};
 use crate::engine::guard::JournalState;
 use crate::engine::ident::literal;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
 use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
 use crate::engine::ports::{Fut, Param};
 use crate::engine::profile::Profile;
-use crate::engine::{Class, Error};
 
-pub(super) struct Init;
+pub(crate) struct Init;
 
 static SPEC: OpSpec = OpSpec {
     verb: "init",

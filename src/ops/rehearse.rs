@@ -1,7 +1,6 @@
 //! `rehearse`: a whole switchover and its way back in a copy, with writers at work, for its times and its troubles.
 
-use super::twins::stages::duration;
-use super::twins::{Couple, switched_offers};
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::journal::RunRecord;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
 use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit};
@@ -10,9 +9,10 @@ use crate::engine::profile::Profile;
 use crate::engine::switch::{Play, PlayTwin};
 use crate::engine::tables::Table;
 use crate::engine::twin::Standing;
-use crate::engine::{Class, Error, Result};
+use crate::ops::twins::stages::duration;
+use crate::ops::twins::{Couple, switched_offers};
 
-pub(super) struct Rehearse;
+pub(crate) struct Rehearse;
 
 static SPEC: OpSpec = OpSpec {
     verb: "rehearse",

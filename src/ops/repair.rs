@@ -1,14 +1,14 @@
 //! `repair`: one side of a twin becomes as the other says, row by row.
 
-use super::twins::mend::{Kind, Wanted, draft};
-use super::twins::ready::Accepted;
-use super::twins::{Onto, offers};
+use crate::engine::error::{Error, Result};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
 use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
-use crate::engine::{Error, Result};
+use crate::ops::twins::mend::{Kind, Wanted, draft};
+use crate::ops::twins::ready::Accepted;
+use crate::ops::twins::{Onto, offers};
 
-pub(super) struct Repair;
+pub(crate) struct Repair;
 
 static SPEC: OpSpec = OpSpec {
     verb: "repair",

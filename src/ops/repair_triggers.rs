@@ -2,11 +2,7 @@
 
 use serde::Deserialize;
 
-use super::twins::body::besides;
-use super::twins::firing::{Fired, Sides, fire};
-use super::twins::ready::Accepted;
-use super::twins::reversed::reversed;
-use super::twins::{Couple, offers};
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
 use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
@@ -17,9 +13,13 @@ use crate::engine::tables::Table;
 use crate::engine::twin::Standing;
 use crate::engine::twin::function::closed;
 use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};
-use crate::engine::{Error, Result};
+use crate::ops::twins::body::besides;
+use crate::ops::twins::firing::{Fired, Sides, fire};
+use crate::ops::twins::ready::Accepted;
+use crate::ops::twins::reversed::reversed;
+use crate::ops::twins::{Couple, offers};
 
-pub(super) struct RepairTriggers;
+pub(crate) struct RepairTriggers;
 
 static SPEC: OpSpec = OpSpec {
     verb: "repair-triggers",
@@ -58,7 +58,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     };
     let couples = Couple::all(cx, name).await?;
     let mut out = Parts { accepted: Accepted::of(params.get("accept")), ..Parts::default() };
-    let copy = super::twins::copy(cx, &couples).await;
+    let copy = crate::ops::twins::copy(cx, &couples).await;
     if let Err(e) = &copy {
         let ready = if accepted { Ready::Warn } else { Ready::Unknown };
         let text =

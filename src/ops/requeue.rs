@@ -1,8 +1,8 @@
 //! `requeue`: failed work items tried again: a frozen selection, a canary first, then slowly more, and an end when
 //! they fail again.
 
-use crate::engine::Result;
 use crate::engine::change::{Canary, TypedColumn};
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
 use crate::engine::plan::Reversible;
@@ -11,9 +11,10 @@ use crate::engine::profile::{Profile, Queue, QueueChanges};
 use crate::engine::report::CheckId;
 use crate::engine::tables::Table;
 
-use super::selection::{self, Turn};
+use crate::ops::selection;
+use crate::ops::selection::Turn;
 
-pub(super) struct Requeue;
+pub(crate) struct Requeue;
 
 const NEEDS_QUEUE: &str = "needs the queue (step 6): a row without a job would be a lost one";
 

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::Relation;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery};
 use crate::engine::plan::{Preflight, Ready};
 use crate::engine::ports::Fut;
 use crate::engine::profile::{Profile, Queue};
 use crate::engine::report::CheckId;
-use crate::engine::{Error, Result};
 
-use super::selection::{self, Turn};
+use crate::ops::selection;
+use crate::ops::selection::Turn;
 
-pub(super) struct Resolve;
+pub(crate) struct Resolve;
 
 static SPEC: OpSpec = OpSpec {
     verb: "resolve",

@@ -1,13 +1,13 @@
 //! `rollback`: a switchover taken back, with everything that was written since.
 
-use super::twins::{rollback_draft, rollback_of, stages, switched_offers};
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::journal::RunRecord;
 use crate::engine::operation::{ALL, Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
 use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
+use crate::ops::twins::{rollback_draft, rollback_of, stages, switched_offers};
 
-pub(super) struct Rollback;
+pub(crate) struct Rollback;
 
 static SPEC: OpSpec = OpSpec {
     verb: "rollback",

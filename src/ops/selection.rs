@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::engine::change::{Canary, RowChange, RowKind, shown, verification};
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::{Draft, Params, PlanCx, RowQuery, lock};
 use crate::engine::paging::cast_name;
@@ -12,18 +13,17 @@ use crate::engine::plan::{Action, Reversible, Step, Unit, Verification};
 use crate::engine::ports::Param;
 use crate::engine::profile::{Profile, Question, Queue};
 use crate::engine::tables::{Table, derived};
-use crate::engine::{Class, Error, Result};
 
 /// A condition and its values.
-pub(super) struct Filter {
-    pub(super) sql: String,
-    pub(super) params: Vec<Param>,
+pub(crate) struct Filter {
+    pub(crate) sql: String,
+    pub(crate) params: Vec<Param>,
     /// By exact keys.
-    pub(super) frozen: bool,
+    pub(crate) frozen: bool,
 }
 
 /// The condition, and `ids` where they are given: keys of `from`, which `alias` names.
-pub(super) async fn and_ids(
+pub(crate) async fn and_ids(
     cx: &PlanCx<'_>,
     params: &Params,
     key: &[String],
@@ -65,7 +65,7 @@ async fn as_keys(cx: &PlanCx<'_>, ids: Vec<String>, key: &str) -> Result<Vec<Str
 }
 
 /// A queue of the profile.
-pub(super) fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
+pub(crate) fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
     profile.queues.iter().find(|q| q.name == name).ok_or_else(|| Error::usage(format!("no queue {name}")))
 }
 
@@ -93,7 +93,7 @@ async fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Filter>
 }
 
 /// Is the row in one of these states?
-pub(super) fn in_states(q: &Queue, states: &[String]) -> String {
+pub(crate) fn in_states(q: &Queue, states: &[String]) -> String {
     let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
     if list.is_empty() {
         "false".into()
@@ -103,25 +103,25 @@ pub(super) fn in_states(q: &Queue, states: &[String]) -> String {
 }
 
 /// Rows of a queue that get another state.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     /// The state.
-    pub(super) to: String,
+    pub(crate) to: String,
     /// Other columns that go with it, as expressions over `t`.
-    pub(super) with: BTreeMap<String, String>,
+    pub(crate) with: BTreeMap<String, String>,
     /// Rows in these states are left alone; named one by one they are refused.
-    pub(super) not_from: Vec<String>,
+    pub(crate) not_from: Vec<String>,
     /// What is not done to those: `resolved`.
-    pub(super) word: &'static str,
+    pub(crate) word: &'static str,
     /// What the step is called.
-    pub(super) title: String,
+    pub(crate) title: String,
     /// Few first.
-    pub(super) canary: Option<Canary>,
+    pub(crate) canary: Option<Canary>,
     /// For the audit rows.
-    pub(super) reason: String,
+    pub(crate) reason: String,
 }
 
 /// A selection frozen by its keys, one update of it; what else is to be said of it its operation adds.
-pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Turn) -> Result<Draft> {
+pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Turn) -> Result<Draft> {
     let table = Table::find(cx, &q.table).await?;
     table.keyed(&q.table, std::slice::from_ref(&q.key))?;
     let chosen = of_queue(cx, q, params).await?;
@@ -186,7 +186,7 @@ pub(super) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
 }
 
 /// Rows of the selection by their state, of these states: what a worker may take at any time.
-pub(super) async fn by_state(
+pub(crate) async fn by_state(
     cx: &PlanCx<'_>,
     q: &Queue,
     rows: &RowQuery,
@@ -241,7 +241,7 @@ fn rows(q: &Queue, chosen: Filter, also: &str, after: Vec<(String, String)>, lim
 }
 
 /// What is asked after every change of rows, and what the profile asks besides.
-pub(super) fn verify(profile: &Profile, change: &RowChange, questions: &[Question]) -> Vec<Verification> {
+pub(crate) fn verify(profile: &Profile, change: &RowChange, questions: &[Question]) -> Vec<Verification> {
     let mut out: Vec<_> = verification(change, 0).into_iter().collect();
     out.extend(
         questions.iter().map(|q| Verification { title: q.title.clone(), sql: profile.with_sources(&q.sql) }),

@@ -2,13 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::twins::around::{around, last_backup, sent};
-use super::twins::ready::{Accepted, dependants, late_triggers, ownership, parity};
-use super::twins::rehearsed::{compared, measured, rehearsal};
-use super::twins::stages::{self, Stages};
-use super::twins::switch::Switch;
-use super::twins::trial::trial;
-use super::twins::{Couple, carry, named, own_before, rollback_draft};
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::journal::{self, RunRecord};
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
 use crate::engine::plan::{Preflight, Ready, Reversible, Unit};
@@ -16,9 +10,16 @@ use crate::engine::ports::Fut;
 use crate::engine::profile::Profile;
 use crate::engine::twin::Standing;
 use crate::engine::twin::marker::{self, Watch};
-use crate::engine::{Class, Error, Result};
+use crate::ops::twins::around::{around, last_backup, sent};
+use crate::ops::twins::ready::{Accepted, dependants, late_triggers, ownership, parity};
+use crate::ops::twins::rehearsed::{compared, measured, rehearsal};
+use crate::ops::twins::stages;
+use crate::ops::twins::stages::Stages;
+use crate::ops::twins::switch::Switch;
+use crate::ops::twins::trial::trial;
+use crate::ops::twins::{Couple, carry, named, own_before, rollback_draft};
 
-pub(super) struct Switchover;
+pub(crate) struct Switchover;
 
 static SPEC: OpSpec = OpSpec {
     verb: "switchover",
@@ -51,7 +52,7 @@ impl Operation for Switchover {
     }
 
     fn offers(&self, profile: &Profile) -> Vec<Offer> {
-        super::twins::offers(
+        crate::ops::twins::offers(
             &SPEC,
             profile,
             "switch applications to the twin",

@@ -1,24 +1,25 @@
 //! What the operations on twins share: the pair as it is, how its rows compare, and which partitions are to come.
 
-pub(super) mod around;
+pub(crate) mod around;
 mod back;
-pub(super) mod body;
-pub(super) mod carry;
-pub(super) mod cleanup;
-pub(super) mod firing;
+pub(crate) mod body;
+pub(crate) mod carry;
+pub(crate) mod cleanup;
+pub(crate) mod firing;
 mod lost;
-pub(super) mod mend;
+pub(crate) mod mend;
 mod numbers;
-pub(super) mod portions;
-pub(super) mod ready;
-pub(super) mod rehearsed;
-pub(super) mod reversed;
-pub(super) mod stages;
-pub(super) mod switch;
-pub(super) mod trial;
+pub(crate) mod portions;
+pub(crate) mod ready;
+pub(crate) mod rehearsed;
+pub(crate) mod reversed;
+pub(crate) mod stages;
+pub(crate) mod switch;
+pub(crate) mod trial;
 
-pub(super) use back::{own_before, rollback_draft, rollback_of};
+pub(crate) use back::{own_before, rollback_draft, rollback_of};
 
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::ident::Relation;
 use crate::engine::operation::{ALL, Offer, OpSpec, PlanCx};
 use crate::engine::profile::{Profile, Twin};
@@ -27,20 +28,19 @@ use crate::engine::report::CheckId;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::partitions::{Layout, layout};
 use crate::engine::twin::{Pair, Standing, away, catalog, pair};
-use crate::engine::{Class, Error, Result};
 
 /// A twin, looked up.
-pub(super) struct Couple<'p> {
-    pub(super) twin: &'p Twin,
-    pub(super) standing: Standing,
-    pub(super) legacy: catalog::Table,
-    pub(super) partitioned: catalog::Table,
-    pub(super) columns: Columns,
-    pub(super) layout: Layout,
+pub(crate) struct Couple<'p> {
+    pub(crate) twin: &'p Twin,
+    pub(crate) standing: Standing,
+    pub(crate) legacy: catalog::Table,
+    pub(crate) partitioned: catalog::Table,
+    pub(crate) columns: Columns,
+    pub(crate) layout: Layout,
 }
 
 /// An offer for each twin.
-pub(super) fn offers(spec: &'static OpSpec, profile: &Profile, about: &str, locks: &str) -> Vec<Offer> {
+pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile, about: &str, locks: &str) -> Vec<Offer> {
     let offer = |twin: &Twin| Offer {
         verb: spec.verb,
         name: twin.name().to_owned(),
@@ -56,18 +56,18 @@ pub(super) fn offers(spec: &'static OpSpec, profile: &Profile, about: &str, lock
 }
 
 /// The same for what is done to both sides of a switchover.
-pub(super) fn switched_offers(spec: &'static OpSpec, profile: &Profile, about: &str) -> Vec<Offer> {
+pub(crate) fn switched_offers(spec: &'static OpSpec, profile: &Profile, about: &str) -> Vec<Offer> {
     offers(spec, profile, about, "ACCESS EXCLUSIVE within a budget")
 }
 
 /// The twins that a name stands for, in the profile's order.
-pub(super) fn named<'p>(profile: &'p Profile, name: &str) -> Vec<&'p Twin> {
+pub(crate) fn named<'p>(profile: &'p Profile, name: &str) -> Vec<&'p Twin> {
     let wanted: Vec<&str> = name.split(',').collect();
     profile.twins.iter().filter(|t| name == ALL || wanted.contains(&t.name())).collect()
 }
 
 impl<'p> Couple<'p> {
-    pub(super) async fn find(cx: &'p PlanCx<'_>, twin: &'p Twin) -> Result<Self> {
+    pub(crate) async fn find(cx: &'p PlanCx<'_>, twin: &'p Twin) -> Result<Self> {
         let mut tx = cx.cx.read().await?;
         let found = pair(&mut *tx, twin).await?;
         let Some(legacy) = found.legacy else {
@@ -87,7 +87,7 @@ impl<'p> Couple<'p> {
     }
 
     /// Triggers that the profile names, or one that we name.
-    pub(super) fn declared(&self) -> Vec<String> {
+    pub(crate) fn declared(&self) -> Vec<String> {
         if !self.twin.triggers.is_empty() {
             return self.twin.triggers.clone();
         }
@@ -95,22 +95,22 @@ impl<'p> Couple<'p> {
     }
 
     /// The function that keeps the retired table complete, whatever its table is called.
-    pub(super) fn reverse_function(&self) -> Relation {
+    pub(crate) fn reverse_function(&self) -> Relation {
         let schema = Relation::parse(&self.partitioned.relation).schema;
         Relation { schema, name: format!("midwatch_reverse_{}", Relation::parse(&self.twin.legacy).name) }
     }
 
-    pub(super) fn leaves(&self) -> Vec<String> {
+    pub(crate) fn leaves(&self) -> Vec<String> {
         self.layout.leaves.iter().map(|l| l.relation.clone()).collect()
     }
 
     /// As the engine's modules take it.
-    pub(super) fn pair(&self) -> Pair {
+    pub(crate) fn pair(&self) -> Pair {
         self.pair_as(&self.legacy.relation, &self.partitioned.relation)
     }
 
     /// The pair under the names that its tables have at the time.
-    pub(super) fn pair_as(&self, legacy: &str, twin: &str) -> Pair {
+    pub(crate) fn pair_as(&self, legacy: &str, twin: &str) -> Pair {
         let renamed = |table: &catalog::Table, relation: &str| catalog::Table {
             relation: relation.to_owned(),
             ..table.clone()
@@ -122,7 +122,7 @@ impl<'p> Couple<'p> {
         }
     }
 
-    pub(super) async fn all(cx: &'p PlanCx<'_>, name: &str) -> Result<Vec<Self>> {
+    pub(crate) async fn all(cx: &'p PlanCx<'_>, name: &str) -> Result<Vec<Self>> {
         let mut out = Vec::new();
         for twin in named(cx.profile(), name) {
             out.push(Self::find(cx, twin).await?);
@@ -147,7 +147,7 @@ fn age(hours: f64) -> String {
 const SAMPLE: u64 = 40;
 
 /// A copy with a few rows of both sides, to try things in.
-pub(super) async fn copy(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Box<dyn Rehearsal>> {
+pub(crate) async fn copy(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Box<dyn Rehearsal>> {
     let relations =
         couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
     let follow = couples.iter().map(|c| Follow {
@@ -162,7 +162,7 @@ pub(super) async fn copy(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Box<
 
 /// Which side is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Onto {
+pub(crate) enum Onto {
     Twin,
     Legacy,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::twins::portions::About;
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::ident::literal;
 use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
 use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
@@ -12,9 +12,9 @@ use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::marker::{self, Lacks, Watch as Marks};
 use crate::engine::twin::partitions::{self, Layout};
 use crate::engine::twin::{self, Pair};
-use crate::engine::{Class, Error, Result};
+use crate::ops::twins::portions::About;
 
-pub(super) struct Watch;
+pub(crate) struct Watch;
 
 static SPEC: OpSpec = OpSpec {
     verb: "watch",
@@ -37,7 +37,7 @@ impl Operation for Watch {
     }
 
     fn offers(&self, profile: &Profile) -> Vec<Offer> {
-        super::twins::offers(
+        crate::ops::twins::offers(
             &SPEC,
             profile,
             "mark the writes",
@@ -67,7 +67,7 @@ struct Asked {
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let asked = Asked { off: yes(params, "off")?, forget: yes(params, "forget")? };
-    plan(cx, &super::twins::named(cx.profile(), name), asked).await
+    plan(cx, &crate::ops::twins::named(cx.profile(), name), asked).await
 }
 
 /// A twin as the catalog has it.
@@ -301,7 +301,7 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: Asked) -> R
     });
     // One transaction locks a pair and all its partitions.
     let needed = todo.iter().map(|w| w.layout.nodes.len() + 10).max().unwrap_or(0);
-    out.push(super::twins::around::locks(tx, needed).await?);
+    out.push(crate::ops::twins::around::locks(tx, needed).await?);
     let then = if asked.forget { "" } else { "; --set forget=yes empties it" };
     out.push(Preflight::new("size", Ready::Ok, format!("midwatch.marks has {} now{then}", size(tx).await?)));
     for w in todo.iter().filter(|_| !off) {

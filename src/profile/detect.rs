@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::load::Library;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::Relation;
 use crate::engine::ports::{Facts, Param, ReadOptions};
 use crate::engine::profile::{HistoryKind, MigrationFolder, Profile};

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::engine::{Error, Result};
+use crate::engine::error::{Error, Result};
 
 /// Reads `text`, which came from `file`.
 pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {

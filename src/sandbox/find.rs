@@ -8,8 +8,8 @@ use std::{
     process::Command,
 };
 
-use super::fetch;
-use crate::engine::{Error, Result};
+use crate::engine::error::{Error, Result};
+use crate::sandbox::fetch;
 
 /// What one directory must hold, all of it: a PATH may mix two installations.
 pub const TOOLS: [&str; 5] = ["postgres", "initdb", "pg_dump", "pg_restore", "psql"];
@@ -192,7 +192,7 @@ fn expand(pattern: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Class;
+    use crate::engine::error::Class;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn install(dir: &Path, version: &str, tools: &[&str]) {

@@ -1,12 +1,12 @@
 //! What the engine's marks tell a switchover, on a real server.
 
-use super::{Options, Server};
 use crate::db::postgres::owner::Owner;
 use crate::db::postgres::{Connection, Reader};
 use crate::engine::ports::{Facts as _, Param, ReadOptions};
 use crate::engine::profile::Twin;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::{marker, pair, partitions};
+use crate::sandbox::{Options, Server};
 
 const TABLES: &str = "
     create table t (id int primary key, d date not null, v citext);

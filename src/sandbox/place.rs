@@ -18,8 +18,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use super::account::Account;
-use crate::engine::{Class, Error, Result};
+use crate::engine::error::{Class, Error, Result};
+use crate::sandbox::account::Account;
 
 /// The file that says "made by midwatch, may be deleted".
 pub const MARKER: &str = ".midwatch-sandbox";

@@ -14,8 +14,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{account::Account, find::Binaries, place::Place};
-use crate::engine::{Class, Error, Result};
+use crate::engine::error::{Class, Error, Result};
+use crate::sandbox::account::Account;
+use crate::sandbox::find::Binaries;
+use crate::sandbox::place::Place;
 
 const READY: &str = "database system is ready to accept connections";
 /// Recovery after a kill may have a whole bulk load to replay.

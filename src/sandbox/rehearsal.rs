@@ -9,14 +9,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::find::Version;
-use super::{Binaries, Options, Server};
 use crate::db::postgres::owner::Owner;
 use crate::db::postgres::{Connection, Reader};
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::ports::{Facts, Fut, Param, ReadOptions};
 use crate::engine::rehearsal::{Copy, Rehearsal, Rehearsals, Rows};
-use crate::engine::{Error, Result};
+use crate::sandbox::find::Version;
+use crate::sandbox::{Binaries, Options, Server};
 
 /// The copy's database.
 pub(super) const DATABASE: &str = "rehearsal";
@@ -55,7 +55,7 @@ impl Copies {
             .hint(format!(
                 "install PostgreSQL {0} here, or set {1} to the directory of its binaries",
                 server.major,
-                super::find::VARIABLE
+                crate::sandbox::find::VARIABLE
             ))),
             _ => Ok(binaries),
         }

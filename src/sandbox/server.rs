@@ -6,14 +6,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{
-    account::Account, find::Binaries, find::Version, place::Place, process, process::Process,
-    watcher::Watcher,
-};
-use crate::{
-    db::postgres::owner::{Owner, quote},
-    engine::{Error, Result},
-};
+use crate::db::postgres::owner::{Owner, quote};
+use crate::engine::error::{Error, Result};
+use crate::sandbox::account::Account;
+use crate::sandbox::find::{Binaries, Version};
+use crate::sandbox::place::Place;
+use crate::sandbox::process;
+use crate::sandbox::process::Process;
+use crate::sandbox::watcher::Watcher;
 
 /// How to start a server; the default is a throwaway in a directory of its own.
 #[derive(Debug, Clone)]

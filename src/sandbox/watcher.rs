@@ -9,8 +9,8 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
 };
 
-use super::place::Place;
-use crate::engine::{Error, Result};
+use crate::engine::error::{Error, Result};
+use crate::sandbox::place::Place;
 
 const SCRIPT: &str = include_str!("watcher.sh");
 

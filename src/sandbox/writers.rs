@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use super::rehearsal::Private;
 use crate::db::postgres::owner::Owner;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::switch::PlayTwin;
+use crate::sandbox::rehearsal::Private;
 
 /// A statement of a writer: when it began, and how long it took.
 pub type Timed = (Instant, Duration);

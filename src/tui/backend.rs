@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::msg::Failure;
+use crate::engine::check::How;
 use crate::engine::check::Tell;
+use crate::engine::error::Result;
 use crate::engine::guard::Ladder;
 use crate::engine::journal::{Event, Listed, RunRecord};
 use crate::engine::maintain::{PlanNews, Request};
@@ -13,11 +15,11 @@ use crate::engine::plan::{Plan, PlannedRow};
 use crate::engine::ports::{Column, Fut};
 use crate::engine::progress::{Done, Watcher, Wish};
 use crate::engine::report::CheckId;
+use crate::engine::report::Report;
 use crate::engine::room::RoomFacts;
 use crate::engine::switch::Blocker;
 use crate::engine::target::{Server, TargetInfo};
 use crate::engine::vitals::Vitals;
-use crate::engine::{How, Report, Result};
 use crate::profile::Window;
 use crate::report::table::Cell;
 

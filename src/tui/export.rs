@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use super::backend::Backend;
 use super::msg::{Export, ExportRows, PlanColumns};
+use crate::engine::error::{Error, Result};
 use crate::engine::paging::PageRequest;
 use crate::engine::plan::{PlannedRow, Values, text_of};
-use crate::engine::{Error, Result};
 use crate::report::table::{self, Cell, Format};
 
 /// Rows of a page; cells are read in full.

@@ -17,7 +17,7 @@ pub mod view;
 
 use std::sync::Arc;
 
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ports::Fut;
 use crate::launch::Launch;
 

@@ -4,16 +4,18 @@ use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::cli::LogLine;
+use crate::engine::check::{CheckNews, How};
+use crate::engine::error::Error;
 use crate::engine::maintain::{PlanNews, Request};
 use crate::engine::paging::{Page, PageRequest};
 use crate::engine::plan::PlannedRow;
 use crate::engine::ports::Column;
 use crate::engine::progress::{Done, Progress, Wish};
 use crate::engine::report::CheckId;
+use crate::engine::report::Report;
 use crate::engine::room::RoomFacts;
 use crate::engine::switch::Blocker;
 use crate::engine::vitals::Vitals;
-use crate::engine::{CheckNews, Error, How, Report};
 use crate::report::table::{Cell, Format};
 
 use super::backend::{Journal, Reviewed, RunDetail, Session, Typed};
@@ -142,7 +144,7 @@ pub struct Failure {
 
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
-        use crate::engine::Class;
+        use crate::engine::error::Class;
         Self {
             cancelled: e.class == Class::Cancelled,
             fatal: e.class == Class::Usage,

@@ -2,21 +2,21 @@
 
 use sha2::{Digest, Sha256, Sha384};
 
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ports::{Files, SourceFile};
 use crate::engine::profile::MigrationFolder;
 use crate::engine::script::{self, Script};
 
 #[derive(Debug, Clone)]
-pub(super) struct Migration {
-    pub(super) name: String,
+pub(crate) struct Migration {
+    pub(crate) name: String,
     /// The number that its name begins with.
-    pub(super) number: Option<u64>,
-    pub(super) bytes: Vec<u8>,
-    pub(super) script: std::result::Result<Script, String>,
+    pub(crate) number: Option<u64>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) script: std::result::Result<Script, String>,
 }
 
-pub(super) fn read(files: &dyn Files, folder: &MigrationFolder) -> Result<Vec<Migration>> {
+pub(crate) fn read(files: &dyn Files, folder: &MigrationFolder) -> Result<Vec<Migration>> {
     let Some(path) = &folder.folder else { return Ok(vec![]) };
     let mut list: Vec<Migration> = files
         .list(path, &[".sql"])?
@@ -30,7 +30,7 @@ pub(super) fn read(files: &dyn Files, folder: &MigrationFolder) -> Result<Vec<Mi
 }
 
 impl Migration {
-    pub(super) fn new(file: SourceFile) -> Self {
+    pub(crate) fn new(file: SourceFile) -> Self {
         let digits: String = file.name.chars().take_while(char::is_ascii_digit).collect();
         let script = std::str::from_utf8(&file.bytes)
             .map_err(|e| format!("not UTF-8: {e}"))
@@ -39,31 +39,31 @@ impl Migration {
     }
 
     /// The name without its extensions.
-    pub(super) fn stem(&self) -> &str {
+    pub(crate) fn stem(&self) -> &str {
         self.name.trim_end_matches(".sql").trim_end_matches(".up")
     }
 
     /// Numbers that are dates or times have holes by nature.
-    pub(super) fn is_dated(&self) -> bool {
+    pub(crate) fn is_dated(&self) -> bool {
         self.name.chars().take_while(char::is_ascii_digit).count() >= 8
     }
 
-    pub(super) fn sha256(&self) -> String {
+    pub(crate) fn sha256(&self) -> String {
         hex(&Sha256::digest(&self.bytes))
     }
 
-    pub(super) fn normalised(&self) -> Option<String> {
+    pub(crate) fn normalised(&self) -> Option<String> {
         self.script.as_ref().ok().map(|s| s.fingerprint.clone())
     }
 
     /// Is `recorded` the checksum of these bytes but for line ends, a byte order mark or blanks at the end?
-    pub(super) fn cosmetically_is(&self, recorded: &str) -> bool {
+    pub(crate) fn cosmetically_is(&self, recorded: &str) -> bool {
         variants(&self.bytes)
             .iter()
             .any(|v| hex(&Sha256::digest(v)) == recorded || hex(&Sha384::digest(v)) == recorded)
     }
 
-    pub(super) fn is(&self, recorded: &str) -> bool {
+    pub(crate) fn is(&self, recorded: &str) -> bool {
         self.sha256() == recorded || hex(&Sha384::digest(&self.bytes)) == recorded
     }
 }
@@ -83,7 +83,7 @@ fn variants(bytes: &[u8]) -> Vec<Vec<u8>> {
     out
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
         let _ = write!(out, "{b:02x}");

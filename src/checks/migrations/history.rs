@@ -2,37 +2,37 @@
 
 use serde::Deserialize;
 
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::ports::{Files, Param, ReadTx};
 use crate::engine::profile::{HistoryKind, MigrationFolder};
 
 /// One line of a history.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// A file name, a version or a tag, as the tool wrote it.
-    pub(super) version: String,
+    pub(crate) version: String,
     /// Checksum of the file, in hex.
-    pub(super) checksum: Option<String>,
+    pub(crate) checksum: Option<String>,
     /// Checksum of its tokens (midwatch's own history only).
     #[serde(default)]
-    pub(super) normalised: Option<String>,
-    pub(super) applied_at: Option<String>,
+    pub(crate) normalised: Option<String>,
+    pub(crate) applied_at: Option<String>,
     /// The tool says that it failed half-way.
     #[serde(default)]
-    pub(super) failed: bool,
+    pub(crate) failed: bool,
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct History {
-    pub(super) entries: Vec<Entry>,
+pub(crate) struct History {
+    pub(crate) entries: Vec<Entry>,
     /// Everything up to this number is applied; single entries are not kept (golang-migrate).
-    pub(super) up_to: Option<u64>,
+    pub(crate) up_to: Option<u64>,
     /// File stems in the tool's own order with their time in ms (drizzle's journal).
-    pub(super) journal: Vec<(String, i64)>,
+    pub(crate) journal: Vec<(String, i64)>,
     /// The table was not there, or could not be read.
-    pub(super) unknown: Option<String>,
-    pub(super) sql: Option<String>,
+    pub(crate) unknown: Option<String>,
+    pub(crate) sql: Option<String>,
 }
 
 /// The history table where it is not named.
@@ -46,7 +46,7 @@ fn default_table(kind: HistoryKind) -> &'static str {
     }
 }
 
-pub(super) async fn read(
+pub(crate) async fn read(
     tx: &mut dyn ReadTx,
     folder: &MigrationFolder,
     files: &dyn Files,

@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::engine::error::Result;
 use crate::engine::ports::ReadTx;
-use crate::engine::{CheckId, Finding, Result, Severity};
+use crate::engine::report::{CheckId, Finding, Severity};
 
-pub(super) const SQL: &str = "
+pub(crate) const SQL: &str = "
 select i.indexrelid::regclass::text as index, i.indrelid::regclass::text as \"table\",
        pg_get_indexdef(i.indexrelid) as definition,
        exists (select from pg_stat_progress_create_index p where p.index_relid = i.indexrelid) as building
@@ -24,7 +25,7 @@ struct Index {
     building: bool,
 }
 
-pub(super) async fn findings(tx: &mut dyn ReadTx, id: &CheckId) -> Result<Vec<Finding>> {
+pub(crate) async fn findings(tx: &mut dyn ReadTx, id: &CheckId) -> Result<Vec<Finding>> {
     let found: Vec<Index> = tx.fetch(SQL, &[]).await?;
     let finding = |i: Index| {
         let (severity, message) = if i.building {

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::files::Migration;
-use super::history::{Entry, History};
-use super::probe::Presence;
-use super::{Facts, File};
+use crate::checks::migrations::files::Migration;
+use crate::checks::migrations::history::{Entry, History};
+use crate::checks::migrations::probe::Presence;
+use crate::checks::migrations::{Facts, File};
 use crate::engine::profile::{HistoryKind, MigrationFolder};
-use crate::engine::{CheckId, Finding, Severity};
+use crate::engine::report::{CheckId, Finding, Severity};
 
-pub(super) struct Judged {
-    pub(super) facts: Facts,
-    pub(super) findings: Vec<Finding>,
-    pub(super) unknown: Option<String>,
+pub(crate) struct Judged {
+    pub(crate) facts: Facts,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) unknown: Option<String>,
 }
 
 struct Judge<'a> {
@@ -27,7 +27,7 @@ struct Judge<'a> {
     unknown: Option<String>,
 }
 
-pub(super) fn judge(
+pub(crate) fn judge(
     id: &CheckId,
     folder: &MigrationFolder,
     files: &[Migration],

@@ -2,17 +2,17 @@
 
 use serde::Deserialize;
 
-use super::files::Migration;
+use crate::checks::migrations::files::Migration;
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::Relation;
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::profile::{MigrationFolder, Twin};
 use crate::engine::script::Object;
 use crate::engine::twin::{Standing, retired_name, standing};
-use crate::engine::{Error, Result};
 
 /// What the catalog shows of one file's work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Presence {
+pub(crate) enum Presence {
     /// All of it.
     All,
     /// None of it.
@@ -31,10 +31,10 @@ struct Answer {
 }
 
 /// What a table is called since a switchover: the name that a file gave it, and the one that it has.
-pub(super) type Renamed = (Relation, Relation);
+pub(crate) type Renamed = (Relation, Relation);
 
 /// The tables of twins that are switched over.
-pub(super) async fn renamed(tx: &mut dyn ReadTx, twins: &[Twin]) -> Result<Vec<Renamed>> {
+pub(crate) async fn renamed(tx: &mut dyn ReadTx, twins: &[Twin]) -> Result<Vec<Renamed>> {
     let mut out = Vec::new();
     for twin in twins {
         let (live, partitioned) = (Relation::parse(&twin.legacy), Relation::parse(&twin.partitioned));
@@ -85,7 +85,7 @@ async fn present(tx: &mut dyn ReadTx, all: &[Object]) -> Result<Vec<bool>> {
 
 /// One answer per file. A file from before a switchover means tables that have other names by now, a later one those that
 /// have taken them: either will do.
-pub(super) async fn presence(
+pub(crate) async fn presence(
     tx: &mut dyn ReadTx,
     files: &[Migration],
     folder: &MigrationFolder,

@@ -2,22 +2,26 @@
 
 use std::time::Duration;
 
-use super::cut::{self, Cut};
-use super::facts::{Apart, Facts, Partition, Sequence, Sums};
-use super::pass::{self, Piece, Tally};
-use super::plan::Plan;
-use super::progress::{Progress, Unfinished};
-use super::seals::Seals;
-use super::source::{Source, Taken, age};
-use super::sum::Sum;
-use super::{findings, rows, triggers};
+use crate::checks::parity::cut;
+use crate::checks::parity::cut::Cut;
+use crate::checks::parity::facts::{Apart, Facts, Partition, Sequence, Sums};
+use crate::checks::parity::pass;
+use crate::checks::parity::pass::{Piece, Tally};
+use crate::checks::parity::plan::Plan;
+use crate::checks::parity::progress::{Progress, Unfinished};
+use crate::checks::parity::seals::Seals;
+use crate::checks::parity::source::{Source, Taken, age};
+use crate::checks::parity::sum::Sum;
+use crate::checks::parity::{findings, rows, triggers};
+use crate::engine::check::{CheckNews, Cx};
+use crate::engine::error::{Error, Result};
 use crate::engine::plan::Identity;
 use crate::engine::ports::ReadTx;
 use crate::engine::profile::Twin;
+use crate::engine::report::{CheckId, Report};
 use crate::engine::twin::catalog::{self, Columns, SequenceRow};
 use crate::engine::twin::partitions::{self, Layout, Mapping};
 use crate::engine::twin::{Pair, Standing, away, pair as find_pair};
-use crate::engine::{CheckId, CheckNews, Cx, Error, Report, Result};
 
 /// Rows that are read before it is looked whether the snapshot is too old, about.
 const CHUNK_ROWS: u64 = 5_000_000;
@@ -28,7 +32,7 @@ const NOWHERE: &str = "no partition";
 /// A snapshot keeps the server from cleaning up: older than this it is let go.
 const SNAPSHOT_LIMIT: Duration = Duration::from_mins(10);
 
-pub(super) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
+pub(crate) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     let (mut tx, source) = Source::hold(cx).await?;
     let pair = find_pair(&mut *tx, twin).await?;
     let Some(legacy) = &pair.legacy else {
@@ -263,7 +267,7 @@ impl<'a> Comparison<'a> {
         tally.differing_slots().into_iter().map(apart).collect()
     }
 
-    fn finish(&mut self, taken: &Taken, facts: &mut Facts, triggers: Vec<super::Trigger>) {
+    fn finish(&mut self, taken: &Taken, facts: &mut Facts, triggers: Vec<crate::checks::parity::Trigger>) {
         facts.snapshot = Some(taken.name.clone().unwrap_or_else(|| taken.sees.clone()));
         facts.readings = std::mem::take(&mut self.progress.readings);
         if facts.readings.len() < 2 {
@@ -406,7 +410,7 @@ fn sequences(rows: &[SequenceRow], tally: &Tally) -> Vec<Sequence> {
 
 /// A partitioned table of its own: what can be said without knowing what it should hold. `cleaned`: the twin that it
 /// was once.
-pub(super) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, cleaned: Option<&Twin>) -> Result<Report> {
+pub(crate) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, cleaned: Option<&Twin>) -> Result<Report> {
     let (mut tx, source) = Source::hold(cx).await?;
     let partitioned = catalog::table(&mut *tx, table).await?;
     let layout: Layout = partitions::layout(&mut *tx, &partitioned).await?;

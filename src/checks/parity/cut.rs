@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
-use crate::engine::Result;
+use crate::checks::parity::plan::Plan;
+use crate::engine::error::Result;
 use crate::engine::ident::Ident;
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::twin::catalog::Column;
@@ -15,7 +15,7 @@ const GROUPS: i64 = 65_536;
 
 /// How keys are cut into ranges.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Cut {
+pub(crate) enum Cut {
     /// All keys are one range.
     #[default]
     None,
@@ -64,7 +64,7 @@ struct Ends {
 }
 
 /// Chooses for this pair; also how many rows it has, about.
-pub(super) async fn choose(tx: &mut dyn ReadTx, plan: &Plan<'_>) -> Result<(Cut, i64)> {
+pub(crate) async fn choose(tx: &mut dyn ReadTx, plan: &Plan<'_>) -> Result<(Cut, i64)> {
     let (Some(legacy), Some(first)) = (plan.legacy, plan.columns.key.first()) else {
         return Ok((Cut::None, 0));
     };
@@ -92,7 +92,7 @@ pub(super) async fn choose(tx: &mut dyn ReadTx, plan: &Plan<'_>) -> Result<(Cut,
 
 impl Cut {
     /// The number of a row's range.
-    pub(super) fn number(&self) -> String {
+    pub(crate) fn number(&self) -> String {
         match self {
             Self::None | Self::Hash { mask: 0, .. } => "0::bigint".into(),
             Self::Bits { column, bits, .. } => format!("({}::bigint >> {bits})", Ident(column)),
@@ -101,12 +101,12 @@ impl Cut {
     }
 
     /// Can a range be read without reading all?
-    pub(super) fn indexed(&self) -> bool {
+    pub(crate) fn indexed(&self) -> bool {
         matches!(self, Self::Bits { .. })
     }
 
     /// Rows of these ranges, which are sorted.
-    pub(super) fn within(&self, ranges: &[i64]) -> String {
+    pub(crate) fn within(&self, ranges: &[i64]) -> String {
         match self {
             Self::None | Self::Hash { mask: 0, .. } => "true".into(),
             Self::Bits { .. } => {
@@ -128,7 +128,7 @@ impl Cut {
     }
 
     /// Rows from the first of some ranges to the last; open where there is none.
-    pub(super) fn between(&self, from: Option<i64>, to: Option<i64>) -> String {
+    pub(crate) fn between(&self, from: Option<i64>, to: Option<i64>) -> String {
         let Self::Bits { column, bits, .. } = self else { return "true".into() };
         let column = Ident(column);
         let mut parts = Vec::new();
@@ -142,7 +142,7 @@ impl Cut {
     }
 
     /// The same, for people.
-    pub(super) fn named(&self, from: Option<i64>, to: Option<i64>) -> String {
+    pub(crate) fn named(&self, from: Option<i64>, to: Option<i64>) -> String {
         let Self::Bits { column, bits, .. } = self else { return "all rows".into() };
         let low = |r: i64| literal(i128::from(r) << bits);
         let high = |r: i64| literal(((i128::from(r) + 1) << bits) - 1);
@@ -155,7 +155,7 @@ impl Cut {
     }
 
     /// Pieces of so many ranges that each holds about as many rows as asked, of all of them about `rows`.
-    pub(super) fn chunks(&self, rows: i64, each: i64) -> Vec<(Option<i64>, Option<i64>)> {
+    pub(crate) fn chunks(&self, rows: i64, each: i64) -> Vec<(Option<i64>, Option<i64>)> {
         let Self::Bits { span: (low, high), .. } = self else { return vec![(None, None)] };
         let ranges = high.saturating_sub(*low).saturating_add(1);
         let count = ((rows + each / 2) / each.max(1)).clamp(1, ranges);

@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::facts::{Apart, Facts, Trigger};
-use super::rows::{Class, Samples};
+use crate::checks::parity::facts::{Apart, Facts, Trigger};
+use crate::checks::parity::rows::{Class, Samples};
 use crate::engine::report::Sample;
+use crate::engine::report::{CheckId, Finding, Severity};
 use crate::engine::twin::Standing;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::partitions::{Coverage, Layout};
-use crate::engine::{CheckId, Finding, Severity};
 
 /// Partitions that differ and are shown, where rows cannot be.
 const APART: usize = 200;
 
-pub(super) fn of(
+pub(crate) fn of(
     id: &CheckId,
     facts: &Facts,
     columns: &Columns,

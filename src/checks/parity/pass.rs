@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
-use super::source::Source;
-use super::sum::Sum;
+use crate::checks::parity::plan::Plan;
+use crate::checks::parity::source::Source;
+use crate::checks::parity::sum::Sum;
+use crate::engine::error::{Error, Result};
 use crate::engine::ports::ReadTx;
 use crate::engine::twin::partitions::{Leaf, Mapping};
-use crate::engine::{Error, Result};
 
 /// Leaves in one statement.
-pub(super) const STATEMENT_LEAVES: usize = 40;
+pub(crate) const STATEMENT_LEAVES: usize = 40;
 /// Leaves in one transaction: each holds locks on the leaf and its indexes, and a default server has
 /// room for some 6,400 locks in all.
-pub(super) const TRANSACTION_LEAVES: usize = 400;
+pub(crate) const TRANSACTION_LEAVES: usize = 400;
 
 /// A scan of one large table is a third quicker compiled, where telling its partitions apart is a short expression. The
 /// leaves are not: each would be compiled for itself.
@@ -24,14 +24,14 @@ const COMPILED_SLOTS: usize = 100;
 
 /// Rows of one side that belong together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Aggregate {
-    pub(super) rows: u64,
+pub(crate) struct Aggregate {
+    pub(crate) rows: u64,
     #[serde(with = "super::sum::as_text")]
-    pub(super) digest: i128,
-    pub(super) sums: Vec<Sum>,
+    pub(crate) digest: i128,
+    pub(crate) sums: Vec<Sum>,
     /// Largest number of each sequence's column; of a twin only.
     #[serde(default)]
-    pub(super) maxes: Vec<Option<i64>>,
+    pub(crate) maxes: Vec<Option<i64>>,
 }
 
 impl Aggregate {
@@ -50,23 +50,23 @@ impl Aggregate {
 }
 
 /// A slot's or, where slots cannot be told for legacy rows, everything's.
-pub(super) type Slot = Option<usize>;
+pub(crate) type Slot = Option<usize>;
 
 /// A slot and range whose sides are not equal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Group {
-    pub(super) range: i64,
-    pub(super) slot: Slot,
+pub(crate) struct Group {
+    pub(crate) range: i64,
+    pub(crate) slot: Slot,
     /// On both sides.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
 }
 
 /// What was read so far.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Tally {
-    pub(super) legacy: Vec<(Slot, Aggregate)>,
-    pub(super) twin: Vec<(usize, Aggregate)>,
-    pub(super) differing: Vec<Group>,
+pub(crate) struct Tally {
+    pub(crate) legacy: Vec<(Slot, Aggregate)>,
+    pub(crate) twin: Vec<(usize, Aggregate)>,
+    pub(crate) differing: Vec<Group>,
 }
 
 #[derive(Deserialize)]
@@ -113,22 +113,22 @@ impl Half {
 
 /// Which rows are read: all, or those of some partitions, or of some keys.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Piece {
+pub(crate) struct Piece {
     /// Over both sides' rows.
-    pub(super) keys: String,
+    pub(crate) keys: String,
     /// `None`: all.
-    pub(super) slots: Option<BTreeSet<usize>>,
+    pub(crate) slots: Option<BTreeSet<usize>>,
     /// Of a piece of some partitions: legacy rows that have none.
-    pub(super) homeless: bool,
+    pub(crate) homeless: bool,
 }
 
 impl Piece {
     /// Nothing.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         !self.homeless && self.slots.as_ref().is_some_and(BTreeSet::is_empty)
     }
 
-    pub(super) fn all(keys: String) -> Self {
+    pub(crate) fn all(keys: String) -> Self {
         Self { keys, slots: None, homeless: true }
     }
 
@@ -149,7 +149,7 @@ impl Piece {
 }
 
 /// Reads a piece into the tally.
-pub(super) async fn read(
+pub(crate) async fn read(
     tx: &mut dyn ReadTx,
     source: &Source<'_>,
     plan: &Plan<'_>,
@@ -249,7 +249,7 @@ impl Tally {
     }
 
     /// Rows read, of both sides.
-    pub(super) fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         let legacy = self.legacy.iter().map(|(_, a)| a.rows);
         legacy.chain(self.twin.iter().map(|(_, a)| a.rows)).sum()
     }
@@ -262,27 +262,27 @@ impl Tally {
         find(&mut self.twin, slot)
     }
 
-    pub(super) fn legacy_of(&self, slot: Slot) -> Aggregate {
+    pub(crate) fn legacy_of(&self, slot: Slot) -> Aggregate {
         self.legacy.iter().find(|(s, _)| *s == slot).map(|(_, a)| a.clone()).unwrap_or_default()
     }
 
-    pub(super) fn twin_of(&self, slot: usize) -> Aggregate {
+    pub(crate) fn twin_of(&self, slot: usize) -> Aggregate {
         self.twin.iter().find(|(s, _)| *s == slot).map(|(_, a)| a.clone()).unwrap_or_default()
     }
 
     /// The largest number of a sequence's column.
-    pub(super) fn max(&self, sequence: usize) -> Option<i64> {
+    pub(crate) fn max(&self, sequence: usize) -> Option<i64> {
         self.twin.iter().filter_map(|(_, a)| a.maxes.get(sequence).copied().flatten()).max()
     }
 
     /// Takes what another tally says of slots that this one did not read.
-    pub(super) fn put(&mut self, slot: usize, legacy: &Aggregate, twin: &Aggregate) {
+    pub(crate) fn put(&mut self, slot: usize, legacy: &Aggregate, twin: &Aggregate) {
         self.legacy_mut(Some(slot)).add(legacy);
         self.twin_mut(slot).add(twin);
     }
 
     /// Slots of which some range differs.
-    pub(super) fn differing_slots(&self) -> BTreeSet<Slot> {
+    pub(crate) fn differing_slots(&self) -> BTreeSet<Slot> {
         self.differing.iter().map(|g| g.slot).collect()
     }
 }

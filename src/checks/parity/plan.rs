@@ -1,6 +1,6 @@
 //! What is compared, and the statements that read it.
 
-use super::cut::Cut;
+use crate::checks::parity::cut::Cut;
 use crate::engine::ident::Ident;
 use crate::engine::profile::Twin;
 use crate::engine::twin::catalog::{Columns, SequenceRow, Table};
@@ -8,26 +8,26 @@ use crate::engine::twin::partitions::{Layout, Leaf};
 
 /// What is compared.
 #[derive(Clone, Copy)]
-pub(super) struct Plan<'a> {
-    pub(super) twin: &'a Twin,
-    pub(super) legacy: Option<&'a Table>,
-    pub(super) partitioned: &'a Table,
-    pub(super) columns: &'a Columns,
-    pub(super) layout: &'a Layout,
-    pub(super) sequences: &'a [SequenceRow],
-    pub(super) cut: &'a Cut,
+pub(crate) struct Plan<'a> {
+    pub(crate) twin: &'a Twin,
+    pub(crate) legacy: Option<&'a Table>,
+    pub(crate) partitioned: &'a Table,
+    pub(crate) columns: &'a Columns,
+    pub(crate) layout: &'a Layout,
+    pub(crate) sequences: &'a [SequenceRow],
+    pub(crate) cut: &'a Cut,
     /// Counts and sums only.
-    pub(super) quick: bool,
+    pub(crate) quick: bool,
 }
 
 impl Plan<'_> {
     /// Only numbers on both sides can be summed.
-    pub(super) fn summed(&self, column: &str) -> bool {
+    pub(crate) fn summed(&self, column: &str) -> bool {
         self.columns.common.iter().any(|c| c.name == column && c.number)
     }
 
     /// A whole number on both sides.
-    pub(super) fn whole_number(&self, column: &str) -> bool {
+    pub(crate) fn whole_number(&self, column: &str) -> bool {
         let whole = |kind: &str| matches!(kind, "smallint" | "integer" | "bigint");
         let legacy = self.columns.common.iter().any(|c| c.name == column && whole(&c.kind));
         legacy && !self.columns.retyped.iter().any(|(name, _, twin)| name == column && !whole(twin))
@@ -63,7 +63,7 @@ impl Plan<'_> {
     }
 
     /// The legacy side, by bucket and range.
-    pub(super) fn legacy_sql(&self, filter: &str) -> String {
+    pub(crate) fn legacy_sql(&self, filter: &str) -> String {
         let Some(legacy) = self.legacy else { return String::new() };
         format!(
             "select ({})::bigint as bucket, {} as range, {}, array[]::bigint[] as maxes\nfrom {} where {filter} group by 1, 2",
@@ -75,7 +75,7 @@ impl Plan<'_> {
     }
 
     /// One leaf, by range; its bucket is its slot.
-    pub(super) fn leaf_sql(&self, leaf: &Leaf, filter: &str) -> String {
+    pub(crate) fn leaf_sql(&self, leaf: &Leaf, filter: &str) -> String {
         let maxes: Vec<_> = self.sequences.iter().map(SequenceRow::max).collect();
         format!(
             "select {}::bigint as bucket, {} as range, {}, array[{}]::bigint[] as maxes from {} l where {filter} group by 2",

@@ -2,28 +2,29 @@
 
 use serde::Deserialize;
 
+use crate::engine::check::Cx;
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::{Ident, literal};
 use crate::engine::ports::{Param, ReadOptions};
 use crate::engine::rehearsal::Rehearsal;
 use crate::engine::twin::Pair;
 use crate::engine::twin::catalog::{Column, Columns};
 use crate::engine::twin::partitions::Layout;
-use crate::engine::{Cx, Error, Result};
 
 /// A difference that must be found.
 #[derive(Debug)]
-pub(super) struct Plant {
-    pub(super) class: &'static str,
+pub(crate) struct Plant {
+    pub(crate) class: &'static str,
     /// As text; several columns joined by `|`.
-    pub(super) key: String,
-    pub(super) columns: Vec<String>,
+    pub(crate) key: String,
+    pub(crate) columns: Vec<String>,
 }
 
 /// What was planted, and what could not be.
 #[derive(Debug, Default)]
-pub(super) struct Planting {
-    pub(super) plants: Vec<Plant>,
-    pub(super) not_planted: Vec<String>,
+pub(crate) struct Planting {
+    pub(crate) plants: Vec<Plant>,
+    pub(crate) not_planted: Vec<String>,
 }
 
 struct Garden<'a> {
@@ -36,7 +37,7 @@ struct Garden<'a> {
     out: Planting,
 }
 
-pub(super) async fn plant(
+pub(crate) async fn plant(
     cx: &Cx<'_>,
     copy: &dyn Rehearsal,
     pair: &Pair,

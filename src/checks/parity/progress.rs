@@ -2,25 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cut::Cut;
-use super::facts::Reading;
-use super::pass::Tally;
-use super::source::Taken;
+use crate::checks::parity::cut::Cut;
+use crate::checks::parity::facts::Reading;
+use crate::checks::parity::pass::Tally;
+use crate::checks::parity::source::Taken;
 
 /// Which snapshots were read, with their keys.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
-    pub(super) readings: Vec<Reading>,
+pub(crate) struct Progress {
+    pub(crate) readings: Vec<Reading>,
     /// The oldest snapshot of this run.
-    pub(super) first: Option<Taken>,
+    pub(crate) first: Option<Taken>,
     /// Rows that an earlier run has read.
-    pub(super) before: u64,
+    pub(crate) before: u64,
     /// Where the last reading began.
     from: Option<i64>,
 }
 
 impl Progress {
-    pub(super) fn resume(&mut self, mut earlier: Vec<Reading>, rows: u64) {
+    pub(crate) fn resume(&mut self, mut earlier: Vec<Reading>, rows: u64) {
         for reading in &mut earlier {
             reading.resumed = true;
         }
@@ -28,7 +28,7 @@ impl Progress {
     }
 
     /// A piece was read; neighbours in one snapshot are one reading.
-    pub(super) fn read(&mut self, taken: &Taken, cut: &Cut, from: Option<i64>, to: Option<i64>) {
+    pub(crate) fn read(&mut self, taken: &Taken, cut: &Cut, from: Option<i64>, to: Option<i64>) {
         self.first.get_or_insert_with(|| taken.clone());
         let snapshot = taken.name.clone().unwrap_or_else(|| taken.sees.clone());
         if let Some(last) = self.readings.last_mut().filter(|r| r.snapshot == snapshot && !r.resumed) {
@@ -43,11 +43,11 @@ impl Progress {
 
 /// A comparison that was cancelled or failed after some of its pieces.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Unfinished {
-    pub(super) shape: String,
-    pub(super) cut: Cut,
-    pub(super) chunks: Vec<(Option<i64>, Option<i64>)>,
-    pub(super) done: usize,
-    pub(super) readings: Vec<Reading>,
-    pub(super) tally: Tally,
+pub(crate) struct Unfinished {
+    pub(crate) shape: String,
+    pub(crate) cut: Cut,
+    pub(crate) chunks: Vec<(Option<i64>, Option<i64>)>,
+    pub(crate) done: usize,
+    pub(crate) readings: Vec<Reading>,
+    pub(crate) tally: Tally,
 }

@@ -7,11 +7,11 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::facts::Facts;
-use super::pass::{Group, STATEMENT_LEAVES, Slot, TRANSACTION_LEAVES};
-use super::plan::Plan;
-use super::source::Source;
-use crate::engine::Result;
+use crate::checks::parity::facts::Facts;
+use crate::checks::parity::pass::{Group, STATEMENT_LEAVES, Slot, TRANSACTION_LEAVES};
+use crate::checks::parity::plan::Plan;
+use crate::checks::parity::source::Source;
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::plan::text_of;
 use crate::engine::ports::{Param, ReadTx};
@@ -32,7 +32,7 @@ const CELL: usize = 256;
 
 /// How a row differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Class {
+pub(crate) enum Class {
     MissingInPartitioned,
     MissingInLegacy,
     Different,
@@ -41,10 +41,10 @@ pub(super) enum Class {
 }
 
 impl Class {
-    pub(super) const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::Different, Self::MissingInPartitioned, Self::MissingInLegacy, Self::Stale, Self::Duplicate];
 
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::MissingInPartitioned => "missing_in_partitioned",
             Self::MissingInLegacy => "missing_in_legacy",
@@ -54,7 +54,7 @@ impl Class {
         }
     }
 
-    pub(super) fn count(self, facts: &mut Facts) -> &mut Option<u64> {
+    pub(crate) fn count(self, facts: &mut Facts) -> &mut Option<u64> {
         match self {
             Self::MissingInPartitioned => &mut facts.missing_in_partitioned,
             Self::MissingInLegacy => &mut facts.missing_in_legacy,
@@ -67,10 +67,10 @@ impl Class {
 
 /// The first rows of each class.
 #[derive(Debug, Default)]
-pub(super) struct Samples(BTreeMap<Class, Vec<Sample>>);
+pub(crate) struct Samples(BTreeMap<Class, Vec<Sample>>);
 
 impl Samples {
-    pub(super) fn take(&mut self, class: Class) -> Vec<Sample> {
+    pub(crate) fn take(&mut self, class: Class) -> Vec<Sample> {
         let mut out = self.0.remove(&class).unwrap_or_default();
         let key = |s: &Sample| s.get("key").map(text_of).unwrap_or_default();
         out.sort_by(|a, b| natural(&key(a), &key(b)));
@@ -166,7 +166,7 @@ fn units<'a>(plan: &Plan<'a>, differing: &[Group]) -> Vec<Unit<'a>> {
 }
 
 /// Reads what differs, counts it into `facts`, and returns the first rows of each class.
-pub(super) async fn compare(
+pub(crate) async fn compare(
     source: &Source<'_>,
     plan: &Plan<'_>,
     differing: &[Group],

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::Facts;
-use super::pass::{Aggregate, Piece, Tally};
-use super::plan::Plan;
-use super::source::Taken;
+use crate::checks::parity::facts::Facts;
+use crate::checks::parity::pass::{Aggregate, Piece, Tally};
+use crate::checks::parity::plan::Plan;
+use crate::checks::parity::source::Taken;
+use crate::engine::check::Cx;
+use crate::engine::error::Result;
 use crate::engine::plan::Identity;
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::twin::Pair;
 use crate::engine::twin::marker::{self, Touched, Watch};
 use crate::engine::twin::partitions::Mapping;
 use crate::engine::twin::proof::{Fingerprint, Proof, Sealed};
-use crate::engine::{Cx, Result};
 
 /// What a proof keeps of a partition.
 #[derive(Serialize, Deserialize)]
@@ -25,7 +26,7 @@ struct Sides {
 
 /// What is known before anything is read.
 #[derive(Default)]
-pub(super) struct Seals {
+pub(crate) struct Seals {
     /// Marks are written of everything.
     fingerprint: Option<Fingerprint>,
     /// Sealed partitions by slot.
@@ -33,7 +34,7 @@ pub(super) struct Seals {
     /// Legacy rows may have no partition.
     homeless: bool,
     /// Why nothing is sealed.
-    pub(super) why: Option<String>,
+    pub(crate) why: Option<String>,
 }
 
 fn nothing(fingerprint: Option<Fingerprint>, why: impl Into<String>) -> Seals {
@@ -51,7 +52,7 @@ const AFTER: &str =
 
 impl Seals {
     /// In the snapshot that everything else is read in.
-    pub(super) async fn read(tx: &mut dyn ReadTx, cx: &Cx<'_>, plan: &Plan<'_>, pair: &Pair) -> Result<Self> {
+    pub(crate) async fn read(tx: &mut dyn ReadTx, cx: &Cx<'_>, plan: &Plan<'_>, pair: &Pair) -> Result<Self> {
         if plan.quick {
             return Ok(Self::default());
         }
@@ -85,7 +86,7 @@ impl Seals {
     }
 
     /// What is to be read; `None`: all.
-    pub(super) fn open(&self, plan: &Plan<'_>) -> Option<Piece> {
+    pub(crate) fn open(&self, plan: &Plan<'_>) -> Option<Piece> {
         if self.sealed.is_empty() {
             return None;
         }
@@ -94,7 +95,7 @@ impl Seals {
     }
 
     /// Adds what is sealed to what was read.
-    pub(super) fn add_to(&self, tally: &mut Tally) {
+    pub(crate) fn add_to(&self, tally: &mut Tally) {
         for (slot, sealed) in &self.sealed {
             if let Ok(sides) = serde_json::from_value::<Sides>(sealed.sides.clone()) {
                 tally.put(*slot, &sides.legacy, &sides.twin);
@@ -103,7 +104,7 @@ impl Seals {
     }
 
     /// Says of each partition which proof it has.
-    pub(super) fn tell(&self, plan: &Plan<'_>, taken: &Taken, facts: &mut Facts) {
+    pub(crate) fn tell(&self, plan: &Plan<'_>, taken: &Taken, facts: &mut Facts) {
         facts.unsealed.clone_from(&self.why);
         facts.sealed = self.sealed.len() as u64;
         for (slot, partition) in facts.partitions.iter_mut().enumerate().take(plan.layout.slots.len()) {
@@ -119,7 +120,7 @@ impl Seals {
     }
 
     /// The proof to keep; `None` where nothing tells later writes.
-    pub(super) fn proof(&self, plan: &Plan<'_>, taken: &Taken, tally: &Tally) -> Option<Proof> {
+    pub(crate) fn proof(&self, plan: &Plan<'_>, taken: &Taken, tally: &Tally) -> Option<Proof> {
         let fingerprint = self.fingerprint.clone()?;
         if plan.layout.mapping == Mapping::Whole {
             return None;

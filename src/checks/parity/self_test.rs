@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compare;
-use super::facts::{Facts, SelfTest};
-use super::planting::{Plant, Planting};
+use crate::checks::parity::compare;
+use crate::checks::parity::facts::{Facts, SelfTest};
+use crate::checks::parity::planting::{Plant, Planting};
 use crate::engine::check::NOBODY;
+use crate::engine::check::{CheckNews, Cx};
+use crate::engine::error::{Error, Result};
 use crate::engine::ports::ReadOptions;
 use crate::engine::profile::Twin;
 use crate::engine::rehearsal::{Copy, Follow, NoRehearsals, Rehearsal, Rows};
+use crate::engine::report::{CheckId, Finding, Report, Severity, Status};
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::proof::NoProofs;
 use crate::engine::twin::{pair as find_pair, partitions};
-use crate::engine::{CheckId, CheckNews, Cx, Error, Finding, Report, Result, Severity, Status};
 
 /// Rows of each table that are copied.
 const SAMPLE: u64 = 400;
@@ -21,7 +23,7 @@ const SAMPLE: u64 = 400;
 type Found = BTreeMap<(String, String), BTreeSet<String>>;
 
 /// Adds the outcome to the report of the target: a comparison that is blind is worth nothing.
-pub(super) async fn add_to(cx: &Cx<'_>, id: &CheckId, twin: &Twin, report: Report) -> Report {
+pub(crate) async fn add_to(cx: &Cx<'_>, id: &CheckId, twin: &Twin, report: Report) -> Report {
     let outcome = run(cx, id, twin).await;
     let mut report = report;
     let test = match outcome {
@@ -119,7 +121,7 @@ async fn plant(cx: &Cx<'_>, twin: &Twin, copy: &dyn Rehearsal) -> Result<Plantin
     let columns = Columns::of(legacy, &pair.partitioned, &twin.key)?;
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await?;
     drop(tx);
-    super::planting::plant(cx, copy, &pair, &columns, &layout).await
+    crate::checks::parity::planting::plant(cx, copy, &pair, &columns, &layout).await
 }
 
 fn expected(plants: &[Plant]) -> Found {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::engine::check::Cx;
+use crate::engine::error::Result;
 use crate::engine::ports::{ReadOptions, ReadTx, Snapshot};
-use crate::engine::{Cx, Result};
 
 /// A full scan of a large table may take this long: paced, and of a key that no index cuts into pieces, a billion rows.
 const TIMEOUT: Duration = Duration::from_hours(3);
@@ -23,7 +24,7 @@ select set_config('jit', 'off', true) || set_config('enable_sort', 'off', true)
 const PAUSES: &str = "(hashtid(ctid) & 511 <> 0 or pg_sleep(0.001) is not null)";
 
 /// Where further transactions of the same snapshot come from.
-pub(super) struct Source<'a> {
+pub(crate) struct Source<'a> {
     cx: &'a Cx<'a>,
     taken: Taken,
     /// Others are at work: one side is read after the other.
@@ -32,14 +33,14 @@ pub(super) struct Source<'a> {
 
 /// A snapshot, by name.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     /// As exported; `None`: it cannot be shared.
     #[serde(default)]
-    pub(super) name: Option<String>,
+    pub(crate) name: Option<String>,
     /// `pg_current_snapshot()`: which transactions it sees.
-    pub(super) sees: String,
+    pub(crate) sees: String,
     /// When, by the server's clock.
-    pub(super) at: String,
+    pub(crate) at: String,
 }
 
 const TAKEN: &str = "select pg_current_snapshot()::text as sees, \
@@ -58,7 +59,7 @@ struct Age {
 
 impl<'a> Source<'a> {
     /// The transaction whose snapshot everything is compared in, exported so that others can share it.
-    pub(super) async fn hold(cx: &'a Cx<'a>) -> Result<(Box<dyn ReadTx>, Self)> {
+    pub(crate) async fn hold(cx: &'a Cx<'a>) -> Result<(Box<dyn ReadTx>, Self)> {
         let options =
             ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT), ..ReadOptions::default() };
         let mut tx = cx.read_with(options.clone()).await?;
@@ -78,7 +79,7 @@ impl<'a> Source<'a> {
     }
 
     /// Are others at work now?
-    pub(super) async fn look_around(&mut self, tx: &mut dyn ReadTx) -> Result<()> {
+    pub(crate) async fn look_around(&mut self, tx: &mut dyn ReadTx) -> Result<()> {
         // A transaction keeps what it once saw of the sessions.
         tx.texts("select pg_stat_clear_snapshot()::text", &[]).await?;
         self.busy = tx.texts(BUSY, &[]).await?.first().and_then(|t| t.as_deref()) != Some("false");
@@ -86,30 +87,30 @@ impl<'a> Source<'a> {
     }
 
     /// A condition on rows, as it is read beside others.
-    pub(super) fn paced(&self, keys: String) -> String {
+    pub(crate) fn paced(&self, keys: String) -> String {
         if self.busy { format!("{keys} and {PAUSES}") } else { keys }
     }
 
-    pub(super) fn snapshot(&self) -> Option<&str> {
+    pub(crate) fn snapshot(&self) -> Option<&str> {
         self.taken.name.as_deref()
     }
 
     /// Both sides at once?
-    pub(super) fn both(&self) -> bool {
+    pub(crate) fn both(&self) -> bool {
         self.taken.name.is_some() && !self.busy
     }
 
     /// Were others at work when it was last looked?
-    pub(super) fn busy(&self) -> bool {
+    pub(crate) fn busy(&self) -> bool {
         self.busy
     }
 
-    pub(super) fn taken(&self) -> &Taken {
+    pub(crate) fn taken(&self) -> &Taken {
         &self.taken
     }
 
     /// Another transaction on the same snapshot.
-    pub(super) async fn follow(&self) -> Result<Box<dyn ReadTx>> {
+    pub(crate) async fn follow(&self) -> Result<Box<dyn ReadTx>> {
         let snapshot = self.taken.name.clone().map_or(Snapshot::Transaction, Snapshot::Import);
         let options = ReadOptions { snapshot, timeout: Some(TIMEOUT), ..ReadOptions::default() };
         let mut tx = self.cx.read_with(options).await?;
@@ -119,7 +120,7 @@ impl<'a> Source<'a> {
 }
 
 /// How long a transaction has been open, by the server's clock.
-pub(super) async fn age(tx: &mut dyn ReadTx) -> Result<Duration> {
+pub(crate) async fn age(tx: &mut dyn ReadTx) -> Result<Duration> {
     let sql = "select extract(epoch from clock_timestamp() - now())::float8 as seconds";
     let Age { seconds } = tx.one(sql, &[]).await?;
     Ok(Duration::from_secs_f64(seconds.max(0.0)))

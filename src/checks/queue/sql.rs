@@ -47,15 +47,15 @@ fn state_in(q: &Queue, states: &[String]) -> String {
     format!("{} in ({})", Ident(&q.state), one_of(states))
 }
 
-pub(super) fn states(q: &Queue) -> String {
+pub(crate) fn states(q: &Queue) -> String {
     format!("select {} as state, count(*) as rows from {} group by 1 order by 1", state(q), table(q))
 }
 
-pub(super) fn is_state(q: &Queue) -> String {
+pub(crate) fn is_state(q: &Queue) -> String {
     format!("{} = $1", state(q))
 }
 
-pub(super) fn is_exhausted(q: &Queue) -> String {
+pub(crate) fn is_exhausted(q: &Queue) -> String {
     match &q.attempts {
         Some(attempts) => {
             let made = format!("coalesce({}, 0)", Ident(attempts));
@@ -65,12 +65,12 @@ pub(super) fn is_exhausted(q: &Queue) -> String {
     }
 }
 
-pub(super) fn is_stuck(q: &Queue) -> String {
+pub(crate) fn is_stuck(q: &Queue) -> String {
     let since = tried(q);
     format!("{} and {since} < now() - interval '{} s'", state_in(q, &q.states.processing), q.stuck_after_s)
 }
 
-pub(super) fn is_late(q: &Queue) -> String {
+pub(crate) fn is_late(q: &Queue) -> String {
     format!(
         "{} and {} < now() - interval '{} s'",
         state_in(q, &q.states.pending),
@@ -84,7 +84,7 @@ fn is_failure(q: &Queue) -> String {
     state_in(q, &states)
 }
 
-pub(super) fn ages(q: &Queue) -> String {
+pub(crate) fn ages(q: &Queue) -> String {
     let age = format!("extract(epoch from now() - {})::float8", Ident(&q.created));
     let pending = state_in(q, &q.states.pending);
     let open: Vec<_> =
@@ -133,11 +133,11 @@ fn cause_id(code: &str, message: &str, class: &str) -> String {
     format!("left(md5(concat_ws('|', coalesce({code}, ''), {message}, {class})), 8)")
 }
 
-pub(super) fn is_cause(q: &Queue) -> String {
+pub(crate) fn is_cause(q: &Queue) -> String {
     format!("{} and {} = $1", is_failure(q), cause_id(&code(q), &message(q), &class(q)))
 }
 
-pub(super) fn causes(q: &Queue, limit: usize) -> String {
+pub(crate) fn causes(q: &Queue, limit: usize) -> String {
     let (tried, class, id) = (tried(q), class(q), cause_id("code", "message", "class"));
     let mut recent = String::from("array[");
     for tenth in (0..10).rev() {
@@ -168,7 +168,7 @@ pub(super) fn causes(q: &Queue, limit: usize) -> String {
 
 /// Per minute of the last half hour. Only rows that came within a day are looked at: they are found by
 /// the index on the creation time that such tables have, where the time of finishing has none.
-pub(super) fn throughput(q: &Queue) -> String {
+pub(crate) fn throughput(q: &Queue) -> String {
     let created = Ident(&q.created);
     let finished = tried(q);
     format!(
@@ -184,17 +184,17 @@ pub(super) fn throughput(q: &Queue) -> String {
     )
 }
 
-pub(super) fn flagged_days(days: &FlaggedDays) -> String {
+pub(crate) fn flagged_days(days: &FlaggedDays) -> String {
     format!("select * from {} where {}", Relation::parse(&days.table), Ident(&days.flag))
 }
 
 /// States that the profile gives no meaning.
-pub(super) fn is_unknown(q: &Queue) -> String {
+pub(crate) fn is_unknown(q: &Queue) -> String {
     let known: Vec<_> = q.states.all().cloned().collect();
     format!("{} not in ({})", state(q), one_of(&known))
 }
 
-pub(super) fn rows(q: &Queue, filter: &str) -> String {
+pub(crate) fn rows(q: &Queue, filter: &str) -> String {
     let mut columns = vec![format!("{} as state", state(q))];
     columns.extend(q.attempts.iter().map(|a| format!("{} as attempts", Ident(a))));
     columns.push(format!("{} as created", Ident(&q.created)));

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::error::read_error;
 use super::reader::Shared;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::literal;
 use crate::engine::ports::{Facts, ReadOptions};
 use crate::engine::target::{Environment, Server};

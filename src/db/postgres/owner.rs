@@ -11,10 +11,8 @@ use sqlx::{
     query::Query,
 };
 
-use crate::{
-    engine::{Class, Error, Result},
-    sandbox::MARKER,
-};
+use crate::engine::error::{Class, Error, Result};
+use crate::sandbox::MARKER;
 
 /// One row, every value as the text it was selected as.
 pub type TextRow = Vec<Option<String>>;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ports::{Facts, ReadOptions};
 use crate::engine::throttle::Pressure;
 use crate::engine::vitals::{Session, Vitals};

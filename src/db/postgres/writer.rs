@@ -19,6 +19,7 @@ use super::error::{LOST, is_disconnect, write_error};
 use super::journal::append;
 use super::lock::{self, Held};
 use super::session;
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::guard::Approved;
 use crate::engine::journal::{self, Event};
 use crate::engine::plan::{Plan, Step};
@@ -26,7 +27,6 @@ use crate::engine::ports::Fut;
 use crate::engine::rowset::RawRow;
 use crate::engine::switch::EndSession;
 use crate::engine::writer::{Attempt, Batch, Begun, Committed, Ending, Swapped, Terms, Writer, Writers};
-use crate::engine::{Class, Error, Result};
 
 /// How long a resumed run waits for the sessions of the one that died.
 const GONE: Duration = Duration::from_secs(30);

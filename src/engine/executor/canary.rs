@@ -1,14 +1,14 @@
 //! Few rows first: what becomes of them decides whether more follow.
 
-use super::{LOOK_AGAIN, Run, Stopped};
 use crate::engine::change::Canary;
 use crate::engine::error::{Class, Error};
+use crate::engine::executor::{LOOK_AGAIN, Run, Stopped};
 use crate::engine::progress::Phase;
 use crate::engine::proof::{self, Fate};
 
 impl Run<'_> {
     /// What becomes of the rows that were requeued decides whether more follow.
-    pub(super) async fn watch_canary(
+    pub(in crate::engine) async fn watch_canary(
         &mut self,
         canary: &Canary,
         batch: u64,

@@ -1,8 +1,8 @@
 //! How a run ends: what is known after a failure, and the proof after success.
 
-use super::{LOOK_AGAIN, Run, Stopped};
 use crate::engine::beginning::MANY;
 use crate::engine::error::{Class, Error, Result};
+use crate::engine::executor::{LOOK_AGAIN, Run, Stopped};
 use crate::engine::journal::Outcome;
 use crate::engine::plan::{Action, Reversible, Step, Unit};
 use crate::engine::progress::{Done, Phase, Wish};
@@ -10,7 +10,7 @@ use crate::engine::proof;
 
 impl Run<'_> {
     /// After a failure: reads how far the run really came, where the failure leaves that open.
-    pub(super) async fn recovered(&mut self, e: Error) -> Stopped {
+    pub(in crate::engine) async fn recovered(&mut self, e: Error) -> Stopped {
         if !is_lost(&e) && !e.ambiguous {
             return Stopped::known(e);
         }
@@ -26,7 +26,7 @@ impl Run<'_> {
 
     /// New sessions on the same run, and what the server knows of it. A server that starts again is waited for: only it
     /// can say what became of the last batch.
-    pub(super) async fn regain(&mut self) -> Result<()> {
+    pub(in crate::engine) async fn regain(&mut self) -> Result<()> {
         let patience = i64::from(self.engine.guard.policy.reconnect_s) * 1_000;
         let until = self.millis() + patience;
         loop {
@@ -52,7 +52,7 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn stopped(&self, stopped: Stopped) -> Done {
+    pub(in crate::engine) fn stopped(&self, stopped: Stopped) -> Done {
         let Stopped { mut failure, known, mut resumable } = stopped;
         let applied = self.begun.applied;
         // Statements that are not counted have done something as well.
@@ -156,7 +156,7 @@ impl Run<'_> {
     }
 
     /// Asks the plan's questions; what cannot be answered is not proved.
-    pub(super) async fn prove(&mut self) -> Done {
+    pub(in crate::engine) async fn prove(&mut self) -> Done {
         self.tell(Phase::Verifying);
         if self.begun.applied > MANY {
             self.writer.analyse().await;
@@ -202,6 +202,6 @@ impl Run<'_> {
 }
 
 /// The server did not answer, or ended our session.
-pub(super) fn is_lost(e: &Error) -> bool {
+pub(in crate::engine) fn is_lost(e: &Error) -> bool {
     matches!(e.code.as_deref(), Some("08006" | "08003" | "57P01" | "57P02" | "57P03"))
 }

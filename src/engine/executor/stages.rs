@@ -4,8 +4,8 @@ use futures_util::future::{Either, select};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{LOOK_AGAIN, Run, Stopped};
 use crate::engine::error::{Class, Error};
+use crate::engine::executor::{LOOK_AGAIN, Run, Stopped};
 use crate::engine::journal::Outcome;
 use crate::engine::plan::Action;
 use crate::engine::ports::{ReadOptions, Snapshot};
@@ -30,7 +30,7 @@ struct Counted {
 
 impl Run<'_> {
     /// An entry of the run, or the reason to stop: what is not written down has not happened.
-    pub(super) async fn record(&mut self, kind: &str, body: &Value) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn record(&mut self, kind: &str, body: &Value) -> Result<(), Stopped> {
         match self.writer.note(&self.begun, kind, body).await {
             Ok(event) => {
                 self.mirror(&event);
@@ -41,7 +41,7 @@ impl Run<'_> {
     }
 
     /// Sessions that the operator has asked by their phrase to be ended: said first, then done, then what came of it.
-    pub(super) async fn endings(&mut self) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn endings(&mut self) -> Result<(), Stopped> {
         for session in self.control.endings() {
             let b = session.blocker().clone();
             let body = json!({
@@ -55,7 +55,7 @@ impl Run<'_> {
                     self.mirror(&event);
                     if ended { "was ended".to_owned() } else { "was gone already".into() }
                 }
-                Err(e) if super::is_lost(&e) => return Err(self.recovered(e).await),
+                Err(e) if crate::engine::executor::is_lost(&e) => return Err(self.recovered(e).await),
                 Err(e) => format!("was not ended: {}", e.message),
             };
             self.progress.room.ended = Some(format!("pid {} {} {said}", b.pid, b.role));
@@ -63,7 +63,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(super) async fn measure(&mut self, measure: &Measure) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn measure(&mut self, measure: &Measure) -> Result<(), Stopped> {
         self.tell(Phase::Working);
         let options = ReadOptions {
             snapshot: Snapshot::Transaction,
@@ -83,7 +83,7 @@ impl Run<'_> {
         self.record("stage", &json!({ "stage": measure.stage, "counts": counts })).await
     }
 
-    pub(super) async fn dump(&mut self, dump: &Dump) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn dump(&mut self, dump: &Dump) -> Result<(), Stopped> {
         self.tell(Phase::Working);
         let run = self.begun.run.clone();
         let made = self.engine.means.backups.dump(dump, &run).await.map_err(Stopped::known)?;
@@ -96,7 +96,7 @@ impl Run<'_> {
     }
 
     /// Nothing of the target is touched: what came of it goes into its journal.
-    pub(super) async fn rehearse(&mut self, play: &Play) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn rehearse(&mut self, play: &Play) -> Result<(), Stopped> {
         self.tell(Phase::Working);
         let played = self.engine.means.stage.rehearse(play).await.map_err(Stopped::known)?;
         self.record("rehearsal", &serde_json::to_value(&played).unwrap_or_default()).await?;
@@ -113,7 +113,7 @@ impl Run<'_> {
         }
     }
 
-    pub(super) async fn hook(&mut self, hook: &Hook) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn hook(&mut self, hook: &Hook) -> Result<(), Stopped> {
         self.tell(Phase::Working);
         self.hooked = true;
         let Some(ran) = self.command(hook).await? else { return Err(self.cancelled_in(hook)) };
@@ -148,7 +148,7 @@ impl Run<'_> {
 
     /// The command before the switch has run, and nothing is switched: what it did is taken back, or said. A resumption
     /// then begins with it again.
-    pub(super) async fn in_vain(&mut self, done: &mut Done) {
+    pub(in crate::engine) async fn in_vain(&mut self, done: &mut Done) {
         let stands = done.outcome != Outcome::Ambiguous && self.begun.applied == 0;
         let Some(failure) = done.failure.as_mut().filter(|_| stands) else { return };
         let before = self.plan.steps.iter().enumerate().find_map(|(at, s)| match &s.action {
@@ -201,7 +201,7 @@ impl Run<'_> {
 
     /// What was equal at the switch must stay equal: rows written since are compared every second; where nothing marks
     /// them, everything is compared at the end.
-    pub(super) async fn monitor(&mut self, monitor: &Monitor) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn monitor(&mut self, monitor: &Monitor) -> Result<(), Stopped> {
         self.tell(Phase::Working);
         let marked = monitor.is_marked();
         if marked && self.proved.is_none() {

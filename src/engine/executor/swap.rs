@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::ending::is_lost;
-use super::waiting::blockers;
-use super::{LOOK_AGAIN, Run, Stopped, is_busy};
 use crate::engine::error::{Class, Error, Result};
+use crate::engine::executor::ending::is_lost;
+use crate::engine::executor::waiting::blockers;
+use crate::engine::executor::{LOOK_AGAIN, Run, Stopped, is_busy};
 use crate::engine::plan::Step;
 use crate::engine::ports::{Facts, Param, ReadOptions, ReadTx, Snapshot};
 use crate::engine::progress::Phase;
@@ -22,7 +22,7 @@ const ROUNDS: usize = 5;
 
 /// Equal, and when.
 #[derive(Debug, Clone)]
-pub(super) struct Proved {
+pub(in crate::engine) struct Proved {
     snapshot: String,
     fingerprints: Vec<Option<String>>,
 }
@@ -70,7 +70,7 @@ fn unequal(name: &str, rows: u64) -> Error {
 
 impl Run<'_> {
     /// All rows of each twin, in one snapshot.
-    pub(super) async fn compare_all(&mut self, proofs: &[Proof]) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn compare_all(&mut self, proofs: &[Proof]) -> Result<(), Stopped> {
         self.proved = None;
         self.tell(Phase::Verifying);
         let facts = self.engine.facts.clone();
@@ -95,7 +95,7 @@ impl Run<'_> {
     }
 
     /// What was written since the last proof, in a snapshot of its own: how many rows that was.
-    pub(super) async fn catch_up(&mut self, proofs: &[Proof]) -> Result<u64, Stopped> {
+    pub(in crate::engine) async fn catch_up(&mut self, proofs: &[Proof]) -> Result<u64, Stopped> {
         let Some(proved) = self.proved.clone() else { return Ok(0) };
         // Nothing tells what was written since: only comparing everything would, and its caller does that.
         if proofs.iter().any(|p| p.since.is_none()) {
@@ -144,7 +144,7 @@ impl Run<'_> {
         Stopped::known(e)
     }
 
-    pub(super) async fn swap(&mut self, step: &Step, swap: &Swap) -> Result<(), Stopped> {
+    pub(in crate::engine) async fn swap(&mut self, step: &Step, swap: &Swap) -> Result<(), Stopped> {
         self.progress.room.budget_ms = Some(swap.budget_ms);
         if self.proved.is_none() {
             self.compare_all(&swap.proofs).await?;

@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use super::{Run, back_off};
 use crate::engine::error::{Error, Result};
+use crate::engine::executor::{Run, back_off};
 use crate::engine::plan::Step;
 use crate::engine::ports::{Facts, Param, ReadOptions};
 use crate::engine::progress::Phase;
 use crate::engine::switch::{BLOCKERS, Blocker, blockers_of};
 
 /// Those who hold one of the tables for longer than that.
-pub(super) async fn blockers(
+pub(in crate::engine) async fn blockers(
     facts: &dyn Facts,
     sql: &str,
     tables: &[String],
@@ -31,7 +31,7 @@ fn wanted(step: &Step) -> (Vec<String>, String) {
 
 impl Run<'_> {
     /// Another session is in the way: says so, and lets time pass.
-    pub(super) async fn held_back(&mut self, attempt: u32, why: String, batch_rows: u64) {
+    pub(in crate::engine) async fn held_back(&mut self, attempt: u32, why: String, batch_rows: u64) {
         self.progress.waiting = Some(why.clone());
         self.tell(Phase::Waiting);
         let _ = self.writer.say(&self.begun, Some(&why), batch_rows).await;
@@ -39,13 +39,18 @@ impl Run<'_> {
     }
 
     /// Who kept a step from its locks, in words; nobody: they are gone by now.
-    pub(super) async fn kept_from(&mut self, step: &Step, attempt: (u32, u32), e: &Error) -> String {
+    pub(in crate::engine) async fn kept_from(
+        &mut self,
+        step: &Step,
+        attempt: (u32, u32),
+        e: &Error,
+    ) -> String {
         let (tables, sql) = wanted(step);
         self.attempted(&step.id, attempt, (&sql, &tables), e).await
     }
 
     /// An attempt at the swap that was taken back.
-    pub(super) async fn swap_kept_from(
+    pub(in crate::engine) async fn swap_kept_from(
         &mut self,
         step: &Step,
         attempt: (u32, u32),
@@ -74,7 +79,7 @@ impl Run<'_> {
     }
 
     /// An entry that the run goes on without.
-    pub(super) async fn jot(&mut self, kind: &str, body: &serde_json::Value) {
+    pub(in crate::engine) async fn jot(&mut self, kind: &str, body: &serde_json::Value) {
         match self.writer.note(&self.begun, kind, body).await {
             Ok(event) => self.mirror(&event),
             Err(e) => tracing::warn!("an entry ({kind} {body}) is not in the journal: {e}"),

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::retired_name;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::Relation;
 use crate::engine::journal;
 use crate::engine::operation::ALL;
 use crate::engine::ports::{Facts, Param, ReadOptions};
 use crate::engine::profile::Twin;
+use crate::engine::twin::retired_name;
 
 /// Where it is, and what brings it back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::ports::{Param, ReadTx};
-use crate::engine::{Error, Result};
 
 #[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -196,7 +196,7 @@ impl Columns {
 
     /// The digest of a row.
     pub(crate) fn digest(&self) -> String {
-        super::digest::row(&self.common)
+        crate::engine::twin::digest::row(&self.common)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::catalog::Table;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::ports::{Param, ReadTx};
+use crate::engine::twin::catalog::Table;
 
 /// A partition to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -8,15 +8,15 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use super::Pair;
-use super::catalog::{Column, Columns, Table};
-use super::function::{closed, dropped};
-use super::partitions::Layout;
-use super::proof::{Fingerprint, Print};
-use super::triggers::Triggers;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::ports::{Param, ReadTx};
+use crate::engine::twin::Pair;
+use crate::engine::twin::catalog::{Column, Columns, Table};
+use crate::engine::twin::function::{closed, dropped};
+use crate::engine::twin::partitions::Layout;
+use crate::engine::twin::proof::{Fingerprint, Print};
+use crate::engine::twin::triggers::Triggers;
 
 /// The triggers' names.
 const ROW: &str = "midwatch_mark";
@@ -423,7 +423,7 @@ pub(crate) async fn touched(
     let marks: Vec<Mark> = tx.fetch(&sql, &[]).await?;
     let mut out = Touched::default();
     for mark in marks {
-        if mark.all || matches!(layout.mapping, super::partitions::Mapping::Whole) {
+        if mark.all || matches!(layout.mapping, crate::engine::twin::partitions::Mapping::Whole) {
             out.all = true;
         } else if mark.relation == legacy {
             match layout.slot_of(mark.bucket) {

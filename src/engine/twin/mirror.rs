@@ -1,8 +1,8 @@
 //! The functions and triggers that keep one side of a twin as the other: written by column name, from the catalog.
 
-use super::function::dropped;
-use super::triggers::{Statements, Triggers};
 use crate::engine::ident::{Ident, Relation, literal};
+use crate::engine::twin::function::dropped;
+use crate::engine::twin::triggers::{Statements, Triggers};
 
 /// A column that is mirrored.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,10 +15,10 @@ pub(crate) mod triggers;
 
 use serde::{Deserialize, Serialize};
 
-use super::ident::Relation;
-use super::ports::{Param, ReadTx};
-use super::profile::Twin;
-use super::{Error, Result};
+use crate::engine::error::{Error, Result};
+use crate::engine::ident::Relation;
+use crate::engine::ports::{Param, ReadTx};
+use crate::engine::profile::Twin;
 pub use away::Away;
 use catalog::Table;
 

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use super::catalog::Table;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::ports::{Param, ReadTx};
+use crate::engine::twin::catalog::Table;
 
 /// A partition that holds rows, under the partition of the first level that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]

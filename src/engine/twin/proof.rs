@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::plan::Identity;
 
 /// The state of everything that the evidence hangs on: relations, their columns and bounds, the triggers that write

@@ -2,15 +2,15 @@
 
 use serde::Deserialize;
 
-use super::carry::Belongings;
-use super::ready::{Accepted, ok, warn};
-use super::{Couple, age, named};
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::Relation;
 use crate::engine::operation::PlanCx;
 use crate::engine::plan::{Preflight, Ready};
 use crate::engine::ports::{Param, ReadTx};
 use crate::engine::switch::{BLOCKERS, Blocker, Dumped};
+use crate::ops::twins::carry::Belongings;
+use crate::ops::twins::ready::{Accepted, ok, warn};
+use crate::ops::twins::{Couple, age, named};
 
 #[derive(Deserialize)]
 struct Around {
@@ -51,7 +51,7 @@ select array(select p.what from prepared p where p.holds) as prepared,
        (select count(*) from tree) + (select count(*) from pg_index i where i.indrelid in (select oid from tree)) as locks";
 
 /// What else the server has to do, and how many bytes the legacy tables have.
-pub(in crate::ops) async fn around(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<(Vec<Preflight>, u64)> {
+pub(crate) async fn around(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<(Vec<Preflight>, u64)> {
     let tables: Vec<String> =
         couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
     let legacy: Vec<String> = couples.iter().map(|c| c.legacy.relation.clone()).collect();
@@ -95,7 +95,7 @@ fn transactions(a: &Around, free: bool, role: &str) -> Vec<Preflight> {
 }
 
 /// Has the server room for so many locks of one transaction, beside those of others?
-pub(in crate::ops) async fn locks(tx: &mut dyn ReadTx, needed: usize) -> Result<Preflight> {
+pub(crate) async fn locks(tx: &mut dyn ReadTx, needed: usize) -> Result<Preflight> {
     let sql = "select (current_setting('max_locks_per_transaction')::int8 * \
                (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8))::text";
     let said = tx.texts(sql, &[]).await?;
@@ -112,15 +112,15 @@ pub(in crate::ops) async fn locks(tx: &mut dyn ReadTx, needed: usize) -> Result<
 
 /// A backup that the journal knows.
 #[derive(Debug, Deserialize)]
-pub(in crate::ops) struct Kept {
-    pub(in crate::ops) run: String,
-    pub(in crate::ops) age_h: f64,
-    pub(in crate::ops) body: Dumped,
+pub(crate) struct Kept {
+    pub(crate) run: String,
+    pub(crate) age_h: f64,
+    pub(crate) body: Dumped,
     name: String,
 }
 
 /// Backups that hold all of these twins' legacy tables, the newest first.
-pub(in crate::ops) async fn backups_of(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Vec<Kept>> {
+pub(crate) async fn backups_of(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Vec<Kept>> {
     let sql = "select r.id::text as run, r.name, e.body::json as body, \
                (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
                from midwatch.events e join midwatch.runs r on r.id = e.run \
@@ -134,7 +134,7 @@ pub(in crate::ops) async fn backups_of(cx: &PlanCx<'_>, twins: &[&str]) -> Resul
 }
 
 /// How old the last backup is that was restored and compared.
-pub(in crate::ops) async fn last_backup(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Preflight {
+pub(crate) async fn last_backup(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Preflight {
     let twins: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     let found = match backups_of(cx, &twins).await {
         Ok(found) => found,
@@ -187,7 +187,7 @@ async fn statements(cx: &PlanCx<'_>) -> Result<Result<String, String>> {
 }
 
 /// Statements seen by the server that would miss a unique key.
-pub(in crate::ops) async fn sent(
+pub(crate) async fn sent(
     cx: &PlanCx<'_>,
     couple: &Couple<'_>,
     b: &Belongings,

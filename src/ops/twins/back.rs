@@ -2,14 +2,7 @@
 
 use chrono::SecondsFormat;
 
-use super::carry::{Belongings, Carried, Names};
-use super::firing::{Sides, fire};
-use super::ready::Accepted;
-use super::rehearsed::{back, rehearsal};
-use super::stages::{Asked, Stages};
-use super::switch::{Part, Switch};
-use super::trial::{UNTRIED, as_ours, lacks};
-use super::{Couple, named};
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::ident::{Ident, Relation};
 use crate::engine::journal::{self, RunRecord};
 use crate::engine::operation::{Draft, Params, PlanCx};
@@ -19,10 +12,17 @@ use crate::engine::tables::Table;
 use crate::engine::twin::mirror::reverse_taken;
 use crate::engine::twin::triggers::Triggers;
 use crate::engine::twin::{Standing, away, marker, standing};
-use crate::engine::{Class, Error, Result};
+use crate::ops::twins::carry::{Belongings, Carried, Names};
+use crate::ops::twins::firing::{Sides, fire};
+use crate::ops::twins::ready::Accepted;
+use crate::ops::twins::rehearsed::{back, rehearsal};
+use crate::ops::twins::stages::{Asked, Stages};
+use crate::ops::twins::switch::{Part, Switch};
+use crate::ops::twins::trial::{UNTRIED, as_ours, lacks};
+use crate::ops::twins::{Couple, named};
 
 /// The run that switched these twins.
-pub(in crate::ops) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord> {
+pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord> {
     let mut wanted = Vec::new();
     for twin in named(cx.profile(), name) {
         let mut tx = cx.cx.read().await?;
@@ -97,7 +97,7 @@ fn answering(couple: &Couple<'_>) -> Relation {
 }
 
 /// A twin after its switch.
-pub(super) fn part(couple: &Couple<'_>) -> Part {
+pub(crate) fn part(couple: &Couple<'_>) -> Part {
     Part {
         names: Names {
             live: Relation::parse(&couple.partitioned.relation),
@@ -112,11 +112,7 @@ pub(super) fn part(couple: &Couple<'_>) -> Part {
 }
 
 /// The plan of the way back.
-pub(in crate::ops) async fn rollback_draft(
-    cx: &PlanCx<'_>,
-    run: &RunRecord,
-    params: &Params,
-) -> Result<Draft> {
+pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Params) -> Result<Draft> {
     let asked = Asked::of(params)?;
     let accepted = Accepted::of(params.get("accept"));
     let plan = journal::plan_of(cx.cx.facts, &run.id).await?;
@@ -144,13 +140,13 @@ pub(in crate::ops) async fn rollback_draft(
     }
     let mut preflight = Vec::new();
     for couple in &couples {
-        preflight.extend(super::ready::parity(cx, couple).await);
-        preflight.extend(super::ready::ownership(cx, couple).await?);
+        preflight.extend(crate::ops::twins::ready::parity(cx, couple).await);
+        preflight.extend(crate::ops::twins::ready::ownership(cx, couple).await?);
     }
     for couple in &couples {
         preflight.extend(since(cx, couple, (&plan.changes, &swapped.statements), &accepted).await?);
     }
-    preflight.extend(super::around::around(cx, &couples).await?.0);
+    preflight.extend(crate::ops::twins::around::around(cx, &couples).await?.0);
     preflight.push(tried(cx, &couples, &switch, &swapped.back, &accepted).await);
     let mut out = Stages::new(&couples, &switch, &asked);
     out.measure("PRE-ROLLBACK", true);
@@ -206,7 +202,7 @@ pub(in crate::ops) async fn rollback_draft(
 }
 
 /// How a switchover's plan begins to tell what the twin had before.
-pub(in crate::ops) fn own_before(couple: &Couple<'_>) -> String {
+pub(crate) fn own_before(couple: &Couple<'_>) -> String {
     format!("{}: the partitioned table keeps ", couple.twin.name())
 }
 
@@ -217,7 +213,7 @@ async fn since(
     (changes, switched): (&[String], &[String]),
     accepted: &Accepted,
 ) -> Result<Vec<Preflight>> {
-    let now = super::carry::of(cx, &couple.partitioned, &couple.legacy, vec![]).await?;
+    let now = crate::ops::twins::carry::of(cx, &couple.partitioned, &couple.legacy, vec![]).await?;
     let begun = |start: String| switched.iter().any(|s| s.to_lowercase().starts_with(&start.to_lowercase()));
     let mut new: Vec<String> = Vec::new();
     // The view that answers to the twin's old name has the columns of then.
@@ -266,7 +262,7 @@ async fn tried(
     back: &[String],
     accepted: &Accepted,
 ) -> Preflight {
-    let copy = match super::copy(cx, couples).await {
+    let copy = match crate::ops::twins::copy(cx, couples).await {
         Ok(copy) => copy,
         Err(e) => {
             return accepted.unless(UNTRIED, &format!("no copy to try the way back in: {}", e.told()));
@@ -275,8 +271,8 @@ async fn tried(
     let outcome = async {
         for couple in couples {
             let (live, retired) = (&couple.partitioned, &couple.legacy);
-            let hangs = super::carry::of(cx, live, retired, vec![]).await?;
-            super::trial::publish(&*copy, &live.relation, &hangs.publications).await?;
+            let hangs = crate::ops::twins::carry::of(cx, live, retired, vec![]).await?;
+            crate::ops::twins::trial::publish(&*copy, &live.relation, &hangs.publications).await?;
         }
         (cx.doing)("going back in the copy".into());
         as_ours(cx, &*copy, back).await?;

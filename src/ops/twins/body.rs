@@ -6,7 +6,7 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 use crate::engine::ident::Relation;
 
 /// Everything else that it may do: what cannot be read is named, too.
-pub(in crate::ops) fn besides(text: &str, twin: &str, before: bool) -> Vec<String> {
+pub(crate) fn besides(text: &str, twin: &str, before: bool) -> Vec<String> {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize() else {
         return vec!["what cannot be read".into()];
     };

@@ -2,70 +2,70 @@
 
 use serde::Deserialize;
 
-use super::Couple;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::operation::PlanCx;
 use crate::engine::ports::Param;
 use crate::engine::twin::catalog::Table;
+use crate::ops::twins::Couple;
 
 /// Everything of both tables that is not rows.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(in crate::ops) struct Belongings {
-    pub(in crate::ops) legacy: Own,
-    pub(in crate::ops) twin: Own,
+pub(crate) struct Belongings {
+    pub(crate) legacy: Own,
+    pub(crate) twin: Own,
     /// Views that read the legacy table, the ones that others read first.
-    pub(in crate::ops) views: Vec<View>,
-    pub(in crate::ops) triggers: Vec<OwnTrigger>,
+    pub(crate) views: Vec<View>,
+    pub(crate) triggers: Vec<OwnTrigger>,
     /// Foreign keys of other tables onto the legacy table.
-    pub(in crate::ops) referrers: Vec<Key>,
+    pub(crate) referrers: Vec<Key>,
     /// Constraints of the legacy table that the twin lacks, as the server writes them.
-    pub(in crate::ops) constraints: Vec<Key>,
+    pub(crate) constraints: Vec<Key>,
     /// Unique keys of the legacy table that the twin lacks.
-    pub(in crate::ops) lost_keys: Vec<Vec<String>>,
+    pub(crate) lost_keys: Vec<Vec<String>>,
     /// Its unique indexes of some rows or of expressions, likewise.
-    pub(in crate::ops) lost_indexes: Vec<LostIndex>,
+    pub(crate) lost_indexes: Vec<LostIndex>,
     /// Indexes of the legacy table without a like on the twin.
-    pub(in crate::ops) indexes: Vec<String>,
-    pub(in crate::ops) publications: Vec<Publication>,
+    pub(crate) indexes: Vec<String>,
+    pub(crate) publications: Vec<Publication>,
     /// Functions, and columns of tables, of the legacy table's row type.
-    pub(in crate::ops) row_type: Vec<String>,
+    pub(crate) row_type: Vec<String>,
     /// Functions with a body of SQL and policies of other tables: they stay with the table, whatever it is called.
-    pub(in crate::ops) bound: Vec<String>,
+    pub(crate) bound: Vec<String>,
     /// Rewrite rules of the legacy table.
-    pub(in crate::ops) rules: Vec<String>,
+    pub(crate) rules: Vec<String>,
     /// Functions whose text names the table and asks for a conflict, on some columns or on any key.
-    pub(in crate::ops) conflicts: Vec<Conflict>,
+    pub(crate) conflicts: Vec<Conflict>,
     /// Functions whose text asks for a conflict on one of the legacy table's constraints by its name.
-    pub(in crate::ops) named: Vec<Conflict>,
+    pub(crate) named: Vec<Conflict>,
     /// Those constraints.
-    pub(in crate::ops) arbiters: Vec<String>,
+    pub(crate) arbiters: Vec<String>,
     /// Views that read both tables, be it through others.
-    pub(in crate::ops) readers_of_both: Vec<String>,
+    pub(crate) readers_of_both: Vec<String>,
     /// Owners of partitions, where they are others than the legacy table's.
-    pub(in crate::ops) leaf_owners: Vec<String>,
+    pub(crate) leaf_owners: Vec<String>,
     /// Properties of the legacy table that nothing carries over.
-    pub(in crate::ops) unlike: Vec<String>,
+    pub(crate) unlike: Vec<String>,
 }
 
 /// Of one table.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(in crate::ops) struct Own {
-    pub(in crate::ops) owner: String,
-    pub(in crate::ops) row_security: bool,
-    pub(in crate::ops) forced: bool,
-    pub(in crate::ops) grants: Vec<Grant>,
-    pub(in crate::ops) policies: Vec<Policy>,
-    pub(in crate::ops) comment: Option<String>,
-    pub(in crate::ops) columns: Vec<OwnColumn>,
+pub(crate) struct Own {
+    pub(crate) owner: String,
+    pub(crate) row_security: bool,
+    pub(crate) forced: bool,
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) comment: Option<String>,
+    pub(crate) columns: Vec<OwnColumn>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(in crate::ops) struct Grant {
-    pub(in crate::ops) grantee: String,
-    pub(in crate::ops) privilege: String,
-    pub(in crate::ops) column: Option<String>,
-    pub(in crate::ops) grantable: bool,
+pub(crate) struct Grant {
+    pub(crate) grantee: String,
+    pub(crate) privilege: String,
+    pub(crate) column: Option<String>,
+    pub(crate) grantable: bool,
 }
 
 impl Grant {
@@ -74,11 +74,11 @@ impl Grant {
         (&self.grantee, &self.privilege, &self.column) == (&other.grantee, &other.privilege, &other.column)
     }
 
-    pub(in crate::ops) fn whom(&self) -> String {
+    pub(crate) fn whom(&self) -> String {
         if self.grantee == "public" { "public".to_owned() } else { Ident(&self.grantee).to_string() }
     }
 
-    pub(in crate::ops) fn what(&self) -> String {
+    pub(crate) fn what(&self) -> String {
         let column = self.column.as_ref().map_or_else(String::new, |c| format!(" ({})", Ident(c)));
         format!("{}{column}", self.privilege)
     }
@@ -89,37 +89,37 @@ impl Grant {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(in crate::ops) struct Policy {
-    pub(in crate::ops) name: String,
-    pub(in crate::ops) clauses: String,
+pub(crate) struct Policy {
+    pub(crate) name: String,
+    pub(crate) clauses: String,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Deserialize)]
-pub(in crate::ops) struct OwnColumn {
-    pub(in crate::ops) name: String,
-    pub(in crate::ops) default: Option<String>,
-    pub(in crate::ops) identity: bool,
+pub(crate) struct OwnColumn {
+    pub(crate) name: String,
+    pub(crate) default: Option<String>,
+    pub(crate) identity: bool,
     /// GENERATED ALWAYS: it takes no number from outside.
-    pub(in crate::ops) always: bool,
-    pub(in crate::ops) generated: bool,
+    pub(crate) always: bool,
+    pub(crate) generated: bool,
     /// The sequence that its default reads, or that its identity is.
-    pub(in crate::ops) sequence: Option<String>,
+    pub(crate) sequence: Option<String>,
     /// That sequence belongs to this column.
-    pub(in crate::ops) owns: bool,
+    pub(crate) owns: bool,
     /// Who may take numbers of it.
-    pub(in crate::ops) usable_by: Vec<String>,
-    pub(in crate::ops) comment: Option<String>,
+    pub(crate) usable_by: Vec<String>,
+    pub(crate) comment: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(in crate::ops) struct View {
-    pub(in crate::ops) name: String,
-    pub(in crate::ops) materialized: bool,
-    pub(in crate::ops) options: Option<String>,
-    pub(in crate::ops) definition: String,
+pub(crate) struct View {
+    pub(crate) name: String,
+    pub(crate) materialized: bool,
+    pub(crate) options: Option<String>,
+    pub(crate) definition: String,
     /// Names and types.
-    pub(in crate::ops) columns: Vec<(String, String)>,
+    pub(crate) columns: Vec<(String, String)>,
 }
 
 impl View {
@@ -133,75 +133,75 @@ impl View {
 
 #[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Deserialize)]
-pub(in crate::ops) struct OwnTrigger {
-    pub(in crate::ops) name: String,
-    pub(in crate::ops) state: String,
-    pub(in crate::ops) definition: String,
-    pub(in crate::ops) constraint: bool,
+pub(crate) struct OwnTrigger {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) definition: String,
+    pub(crate) constraint: bool,
     /// Its function's text.
-    pub(in crate::ops) body: String,
-    pub(in crate::ops) before: bool,
+    pub(crate) body: String,
+    pub(crate) before: bool,
     /// Its function asks for the name or the number of its table.
-    pub(in crate::ops) by_name: bool,
-    pub(in crate::ops) mirrors: bool,
-    pub(in crate::ops) ours: bool,
+    pub(crate) by_name: bool,
+    pub(crate) mirrors: bool,
+    pub(crate) ours: bool,
     /// Triggers of its name on the other side.
-    pub(in crate::ops) namesakes: Vec<Namesake>,
+    pub(crate) namesakes: Vec<Namesake>,
 }
 
 impl OwnTrigger {
     /// It goes with the name.
-    pub(in crate::ops) fn carried(&self) -> bool {
+    pub(crate) fn carried(&self) -> bool {
         !self.ours && !self.mirrors && !self.constraint && self.namesakes.is_empty()
     }
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(in crate::ops) struct Namesake {
-    pub(in crate::ops) table: String,
+pub(crate) struct Namesake {
+    pub(crate) table: String,
     /// It does the same, to the same rows, at the same moment.
-    pub(in crate::ops) same: bool,
+    pub(crate) same: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(in crate::ops) struct Key {
-    pub(in crate::ops) name: String,
-    pub(in crate::ops) table: String,
-    pub(in crate::ops) definition: String,
+pub(crate) struct Key {
+    pub(crate) name: String,
+    pub(crate) table: String,
+    pub(crate) definition: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(in crate::ops) struct LostIndex {
-    pub(in crate::ops) columns: Vec<String>,
-    pub(in crate::ops) definition: String,
-    pub(in crate::ops) expression: bool,
+pub(crate) struct LostIndex {
+    pub(crate) columns: Vec<String>,
+    pub(crate) definition: String,
+    pub(crate) expression: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(in crate::ops) struct Publication {
-    pub(in crate::ops) name: String,
-    pub(in crate::ops) owner: String,
-    pub(in crate::ops) all_tables: bool,
-    pub(in crate::ops) via_root: bool,
-    pub(in crate::ops) columns: Option<String>,
-    pub(in crate::ops) filter: Option<String>,
+pub(crate) struct Publication {
+    pub(crate) name: String,
+    pub(crate) owner: String,
+    pub(crate) all_tables: bool,
+    pub(crate) via_root: bool,
+    pub(crate) columns: Option<String>,
+    pub(crate) filter: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(in crate::ops) struct Conflict {
-    pub(in crate::ops) function: String,
+pub(crate) struct Conflict {
+    pub(crate) function: String,
     /// As they are written; empty: whatever key it is.
-    pub(in crate::ops) columns: String,
+    pub(crate) columns: String,
 }
 
 const BELONGINGS: &str = include_str!("belongings.sql");
 
-pub(in crate::ops) async fn belongings(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Belongings> {
+pub(crate) async fn belongings(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Belongings> {
     of(cx, &couple.legacy, &couple.partitioned, couple.declared()).await
 }
 
 /// What hangs on a table, next to another that is to take its place.
-pub(in crate::ops) async fn of(
+pub(crate) async fn of(
     cx: &PlanCx<'_>,
     table: &Table,
     other: &Table,
@@ -220,22 +220,22 @@ pub(in crate::ops) async fn of(
 
 /// Names of the tables, before and after.
 #[derive(Debug, Clone)]
-pub(in crate::ops) struct Names {
+pub(crate) struct Names {
     /// What applications call it: the legacy table's before, the partitioned one's after.
-    pub(in crate::ops) live: Relation,
+    pub(crate) live: Relation,
     /// The twin's before; a view's after.
-    pub(in crate::ops) twin: Relation,
+    pub(crate) twin: Relation,
     /// The legacy table's after.
-    pub(in crate::ops) retired: Relation,
+    pub(crate) retired: Relation,
 }
 
 /// Statements done inside the locks, and those that undo them in their own order.
 #[derive(Debug, Default)]
-pub(in crate::ops) struct Carried {
-    pub(in crate::ops) statements: Vec<String>,
-    pub(in crate::ops) back: Vec<String>,
+pub(crate) struct Carried {
+    pub(crate) statements: Vec<String>,
+    pub(crate) back: Vec<String>,
     /// What is carried, in words.
-    pub(in crate::ops) said: Vec<String>,
+    pub(crate) said: Vec<String>,
 }
 
 impl Carried {
@@ -257,7 +257,7 @@ fn rename(from: &Relation, to: &Relation) -> String {
 
 impl Names {
     /// Renames, and the view that answers to the twin's old name.
-    pub(in crate::ops) fn swap(&self, out: &mut Carried, columns: &[String], invoker: bool) {
+    pub(crate) fn swap(&self, out: &mut Carried, columns: &[String], invoker: bool) {
         out.both(rename(&self.live, &self.retired), rename(&self.retired, &self.live));
         out.both(rename(&self.twin, &self.live), rename(&self.live, &self.twin));
         let list: Vec<_> = columns.iter().map(|c| Ident(c).to_string()).collect();
@@ -271,7 +271,7 @@ impl Names {
 
 impl Belongings {
     /// All that can be carried, for tables that have their new names already.
-    pub(in crate::ops) fn carry(&self, names: &Names, retyped: bool, out: &mut Carried) {
+    pub(crate) fn carry(&self, names: &Names, retyped: bool, out: &mut Carried) {
         self.owner(names, out);
         self.columns(names, out);
         self.grants(names, out);
@@ -397,7 +397,7 @@ impl Belongings {
     }
 
     /// Who may do with the live name only because the twin let them: not so before the switch.
-    pub(in crate::ops) fn widened(&self) -> Vec<String> {
+    pub(crate) fn widened(&self) -> Vec<String> {
         let owners = [&self.legacy.owner, &self.twin.owner];
         let has = |g: &Grant| {
             let whole = Grant { column: None, ..g.clone() };
@@ -408,7 +408,7 @@ impl Belongings {
     }
 
     /// What the table has of its own, in words: a rollback must not take it for something that came later.
-    pub(in crate::ops) fn own(&self) -> Vec<String> {
+    pub(crate) fn own(&self) -> Vec<String> {
         let views = self.views.iter().map(|v| format!("view {}", v.name));
         let triggers = self.triggers.iter().filter(|t| !t.ours).map(|t| format!("trigger {}", t.name));
         let grants = self.legacy.grants.iter().filter(|g| g.grantee != self.legacy.owner);
@@ -417,7 +417,7 @@ impl Belongings {
     }
 
     /// Policies of the twin's own, and those that go by a name of the legacy table's.
-    pub(in crate::ops) fn policies_unlike(&self) -> Vec<String> {
+    pub(crate) fn policies_unlike(&self) -> Vec<String> {
         let own = self.twin.policies.iter().filter(|p| !self.legacy.policies.contains(p));
         let mut out: Vec<String> =
             own.map(|p| format!("policy {} of the twin ({})", p.name, p.clauses)).collect();

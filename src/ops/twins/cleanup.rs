@@ -2,13 +2,7 @@
 
 use serde::Deserialize;
 
-use super::around::backups_of;
-use super::back::part;
-use super::carry::{Carried, Key};
-use super::ready::Accepted;
-use super::stages::{Asked, Stages, duration};
-use super::switch::{Part, Switch, idle_reverse, reverse};
-use super::{Couple, age, named};
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::journal::{self, RunRecord};
 use crate::engine::operation::{Draft, Offer, OpSpec, Params, PlanCx, Undo, lock};
@@ -20,13 +14,24 @@ use crate::engine::twin::marker::{self, Lacks};
 use crate::engine::twin::mirror::{DEFINER, Mirror};
 use crate::engine::twin::triggers::Triggers;
 use crate::engine::twin::{Standing, retired_name, standing};
-use crate::engine::{Class, Error, Result};
+use crate::ops::twins::around::backups_of;
+use crate::ops::twins::back::part;
+use crate::ops::twins::carry::{Carried, Key};
+use crate::ops::twins::ready::Accepted;
+use crate::ops::twins::stages::{Asked, Stages, duration};
+use crate::ops::twins::switch::{Part, Switch, idle_reverse, reverse};
+use crate::ops::twins::{Couple, age, named};
 
 /// A table that is away must have been so for a day.
 const QUIET_S: u64 = 86_400;
 
-pub(in crate::ops) fn offers(spec: &'static OpSpec, profile: &Profile) -> Vec<Offer> {
-    super::offers(spec, profile, "put away or drop the retired table", "ACCESS EXCLUSIVE within a budget")
+pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile) -> Vec<Offer> {
+    crate::ops::twins::offers(
+        spec,
+        profile,
+        "put away or drop the retired table",
+        "ACCESS EXCLUSIVE within a budget",
+    )
 }
 
 /// No row as long as the name belongs to this very table; the plan that put it away keeps it as a proof.
@@ -45,7 +50,7 @@ async fn free(cx: &PlanCx<'_>, name: &str, to: &Relation) -> Result<Option<Prefl
     }))
 }
 
-pub(in crate::ops) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
+pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let mut switched = Vec::new();
     let mut cleaned = Vec::new();
     for twin in named(cx.profile(), name) {
@@ -257,7 +262,7 @@ async fn stranded(cx: &PlanCx<'_>, names: &[&str], accepted: &Accepted) -> Resul
 }
 
 /// Once a retired table is dropped, putting it away cannot be taken back.
-pub(in crate::ops) async fn undo(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Option<Undo>> {
+pub(crate) async fn undo(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Option<Undo>> {
     if run.unit != Unit::Twins || run.rows_applied == 0 {
         return Ok(None);
     }
@@ -289,8 +294,8 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     let mut preflight = Vec::new();
     let (mut said, mut children, mut marks) = (Vec::new(), Vec::new(), Vec::new());
     for (couple, part) in couples.iter().zip(&mut switch.parts) {
-        preflight.extend(super::ready::parity(cx, couple).await);
-        preflight.extend(super::ready::ownership(cx, couple).await?);
+        preflight.extend(crate::ops::twins::ready::parity(cx, couple).await);
+        preflight.extend(crate::ops::twins::ready::ownership(cx, couple).await?);
         let away = away_of(cx, couple, part, &accepted).await?;
         preflight.extend(away.preflight);
         preflight.extend(free(cx, couple.twin.name(), &away_name(couple.twin)).await?);

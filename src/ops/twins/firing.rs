@@ -2,22 +2,22 @@
 
 use serde::Deserialize;
 
-use super::Couple;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::ports::ReadOptions;
 use crate::engine::rehearsal::Rehearsal;
 use crate::engine::tables::Table;
+use crate::ops::twins::Couple;
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(in crate::ops) struct Fired {
+pub(crate) struct Fired {
     /// Writes after which both sides were equal.
-    pub(in crate::ops) fine: Vec<&'static str>,
+    pub(crate) fine: Vec<&'static str>,
     /// Writes that failed, or left the sides different, and how.
-    pub(in crate::ops) faults: Vec<String>,
+    pub(crate) faults: Vec<String>,
     /// Writes that the table itself does not take.
-    pub(in crate::ops) untried: Vec<String>,
+    pub(crate) untried: Vec<String>,
 }
 
 /// A write: what it is, and its statement.
@@ -38,18 +38,18 @@ const KEPT: &str = "midwatch_fired";
 
 /// Which side is written, and what both are called at the time.
 #[derive(Debug, Clone)]
-pub(in crate::ops) struct Sides {
-    pub(in crate::ops) legacy: String,
-    pub(in crate::ops) twin: String,
+pub(crate) struct Sides {
+    pub(crate) legacy: String,
+    pub(crate) twin: String,
     /// The legacy table is written, and its twin follows.
-    pub(in crate::ops) forward: bool,
+    pub(crate) forward: bool,
     /// Columns of unique keys on the side that follows: what is written must not be refused there by right.
-    pub(in crate::ops) unique: Vec<String>,
+    pub(crate) unique: Vec<String>,
 }
 
 impl Sides {
     /// As they are before a switchover.
-    pub(in crate::ops) fn before(couple: &Couple<'_>) -> Self {
+    pub(crate) fn before(couple: &Couple<'_>) -> Self {
         Self {
             legacy: couple.legacy.relation.clone(),
             twin: couple.partitioned.relation.clone(),
@@ -60,7 +60,7 @@ impl Sides {
 }
 
 /// Fires every kind of write. `table`: what the catalog says of the written one.
-pub(in crate::ops) async fn fire(
+pub(crate) async fn fire(
     copy: &dyn Rehearsal,
     couple: &Couple<'_>,
     table: &Table,

@@ -1,8 +1,8 @@
 //! Unique keys that a switchover takes from the live name, and who depends on them.
 
-use super::carry::{Belongings, LostIndex};
-use super::ready::{Accepted, warn};
 use crate::engine::plan::Preflight;
+use crate::ops::twins::carry::{Belongings, LostIndex};
+use crate::ops::twins::ready::{Accepted, warn};
 
 /// An identifier as the server reads it, without what follows it (an operator class, a collation).
 fn folded(item: &str) -> String {
@@ -31,18 +31,18 @@ impl LostIndex {
 
 impl Belongings {
     /// Would `ON CONFLICT (target)` find no key after the switch?
-    pub(super) fn misses(&self, target: &str) -> bool {
+    pub(crate) fn misses(&self, target: &str) -> bool {
         self.lost_keys.iter().any(|k| same(target, k)) || self.lost_indexes.iter().any(|i| i.may_be(target))
     }
 
     /// Keys that hold through reverse sync only, whose violation no `ON CONFLICT DO NOTHING` keeps back.
-    pub(super) fn held(&self) -> Vec<String> {
+    pub(crate) fn held(&self) -> Vec<String> {
         let keys = self.lost_keys.iter().map(|k| format!("({})", k.join(", ")));
         keys.chain(self.lost_indexes.iter().map(|i| i.definition.clone())).collect()
     }
 }
 
-pub(super) fn lost(name: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
+pub(crate) fn lost(name: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
     let mut out = Vec::new();
     let users = |is: &dyn Fn(&str) -> bool| {
         let all = b.conflicts.iter().filter(|c| is(&c.columns));

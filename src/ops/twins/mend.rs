@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::numbers;
-use super::ready::Accepted;
-use super::{Couple, Onto};
 use crate::engine::change::{RowChange, RowKind, Source, TypedColumn, shown, verification};
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::Ident;
 use crate::engine::operation::{Draft, Params, PlanCx, RowQuery, lock};
 use crate::engine::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit, Verification};
@@ -15,11 +13,13 @@ use crate::engine::twin::Standing;
 use crate::engine::twin::catalog::{self, Column};
 use crate::engine::twin::coming::{Coming, coming};
 use crate::engine::twin::mirror::{REVERSE, truncate_triggers};
-use crate::engine::{Error, Result};
+use crate::ops::twins::numbers;
+use crate::ops::twins::ready::Accepted;
+use crate::ops::twins::{Couple, Onto};
 
 /// How a row of the written side comes to be as its copy says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ops) enum Kind {
+pub(crate) enum Kind {
     /// It has no copy: it goes.
     Extra,
     /// It differs.
@@ -261,7 +261,7 @@ impl<'c> Mend<'c> {
 }
 
 /// Rows that differ, whichever way, of tables that go by these names; in the statement's own snapshot.
-pub(in crate::ops) fn comparison(couple: &Couple<'_>, legacy: &str, twin: &str) -> String {
+pub(crate) fn comparison(couple: &Couple<'_>, legacy: &str, twin: &str) -> String {
     let key: Vec<_> = couple
         .columns
         .key
@@ -294,13 +294,13 @@ pub(in crate::ops) fn comparison(couple: &Couple<'_>, legacy: &str, twin: &str) 
 }
 
 /// What an operation wants mended.
-pub(in crate::ops) struct Wanted {
-    pub(in crate::ops) kinds: &'static [Kind],
+pub(crate) struct Wanted {
+    pub(crate) kinds: &'static [Kind],
     /// The side to be written, where somebody said which; else each twin's own standing does.
-    pub(in crate::ops) onto: Option<Onto>,
+    pub(crate) onto: Option<Onto>,
     /// Partitions to come are made, whichever side is written.
-    pub(in crate::ops) partitions: bool,
-    pub(in crate::ops) accepted: Accepted,
+    pub(crate) partitions: bool,
+    pub(crate) accepted: Accepted,
 }
 
 impl Wanted {
@@ -334,15 +334,10 @@ fn follows(couple: &Couple<'_>) -> Onto {
 /// Partitions made ahead, unless asked otherwise.
 const AHEAD: u64 = 3;
 /// A plan may read both tables.
-pub(super) const PATIENCE: Duration = Duration::from_hours(1);
+pub(crate) const PATIENCE: Duration = Duration::from_hours(1);
 
 /// Partitions first, then rows, sequences last: whatever a row needs is there before it.
-pub(in crate::ops) async fn draft(
-    cx: &PlanCx<'_>,
-    name: &str,
-    params: &Params,
-    wanted: &Wanted,
-) -> Result<Draft> {
+pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params, wanted: &Wanted) -> Result<Draft> {
     let couples = Couple::all(cx, name).await?;
     let ahead = u32::try_from(params.number("ahead")?.unwrap_or(AHEAD)).unwrap_or(u32::MAX);
     if ahead > 120 {

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::Couple;
-use super::mend::PATIENCE;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::PlanCx;
 use crate::engine::plan::Step;
 use crate::engine::ports::ReadOptions;
 use crate::engine::twin::catalog::sequences;
+use crate::ops::twins::Couple;
+use crate::ops::twins::mend::PATIENCE;
 
 /// What puts those past the rows of both sides that are behind them; none ever goes back.
-pub(super) async fn past(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<Step>> {
+pub(crate) async fn past(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<Step>> {
     let (mut names, mut statements) = (BTreeSet::new(), Vec::new());
     for (table, other) in [(&couple.partitioned, &couple.legacy), (&couple.legacy, &couple.partitioned)] {
         let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };

@@ -9,20 +9,20 @@ use crate::engine::twin::triggers::{Statements, Triggers};
 const PORTION: usize = 40;
 
 /// What the steps are about.
-pub(in crate::ops) struct About<'a> {
-    pub(in crate::ops) id: &'a str,
-    pub(in crate::ops) title: &'a str,
+pub(crate) struct About<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) title: &'a str,
     /// The tables whose triggers they are, the partitioned one last.
-    pub(in crate::ops) tables: &'a [&'a str],
+    pub(crate) tables: &'a [&'a str],
 }
 
 impl About<'_> {
-    pub(in crate::ops) fn make(&self, triggers: &Triggers) -> Vec<Step> {
+    pub(crate) fn make(&self, triggers: &Triggers) -> Vec<Step> {
         self.steps("SHARE ROW EXCLUSIVE", &triggers.make, &triggers.take)
     }
 
     /// The partitions' first.
-    pub(in crate::ops) fn take(&self, triggers: &Triggers) -> Vec<Step> {
+    pub(crate) fn take(&self, triggers: &Triggers) -> Vec<Step> {
         let mut steps = self.steps("ACCESS EXCLUSIVE", &triggers.take, &triggers.make);
         steps.reverse();
         steps

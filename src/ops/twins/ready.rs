@@ -2,12 +2,8 @@
 
 use serde_json::Value;
 
-use super::Couple;
-use super::body::besides;
-use super::carry::{Belongings, Publication};
-use super::lost::lost;
-use crate::engine::Result;
 use crate::engine::check::{CheckNews, Cx};
+use crate::engine::error::Result;
 use crate::engine::operation::PlanCx;
 use crate::engine::plan::{Preflight, Ready};
 use crate::engine::ports::Param;
@@ -15,19 +11,23 @@ use crate::engine::report::{CheckId, Severity, Status};
 use crate::engine::tables::Table;
 use crate::engine::twin::mirror::{REVERSE, moves};
 use crate::engine::twin::{Standing, about_rows};
+use crate::ops::twins::Couple;
+use crate::ops::twins::body::besides;
+use crate::ops::twins::carry::{Belongings, Publication};
+use crate::ops::twins::lost::lost;
 
 /// What an operator may accept openly: `--set accept=…`.
 #[derive(Debug, Clone, Default)]
-pub(in crate::ops) struct Accepted(pub(in crate::ops) Vec<String>);
+pub(crate) struct Accepted(pub(crate) Vec<String>);
 
 impl Accepted {
-    pub(in crate::ops) fn of(text: Option<&str>) -> Self {
+    pub(crate) fn of(text: Option<&str>) -> Self {
         let list = text.unwrap_or_default().split(',').map(str::trim).filter(|t| !t.is_empty());
         Self(list.map(str::to_owned).collect())
     }
 
     /// What would stop the switch, unless it is accepted.
-    pub(in crate::ops) fn unless(&self, id: &str, text: &str) -> Preflight {
+    pub(crate) fn unless(&self, id: &str, text: &str) -> Preflight {
         if self.0.iter().any(|a| a == id) {
             Preflight::new(id, Ready::Warn, format!("{text} (accepted)"))
         } else {
@@ -36,16 +36,16 @@ impl Accepted {
     }
 }
 
-pub(super) fn warn(id: &str, text: String) -> Preflight {
+pub(crate) fn warn(id: &str, text: String) -> Preflight {
     Preflight::new(id, Ready::Warn, text)
 }
 
-pub(super) fn ok(id: &str, text: String) -> Preflight {
+pub(crate) fn ok(id: &str, text: String) -> Preflight {
     Preflight::new(id, Ready::Ok, text)
 }
 
 /// What the parity check says of the twin: rows, columns, partitions, sequences.
-pub(in crate::ops) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<Preflight> {
+pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<Preflight> {
     let name = couple.twin.name();
     let Some(check) = cx.checks.iter().find(|c| c.spec().kind == "parity") else {
         return vec![Preflight::new(
@@ -112,7 +112,7 @@ fn text(value: &Value) -> String {
 }
 
 /// What cannot be carried, or changes for whoever uses the name.
-pub(in crate::ops) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
+pub(crate) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
     let name = couple.twin.name();
     let mut out = Vec::new();
     for k in &b.referrers {
@@ -289,7 +289,7 @@ fn published(name: &str, p: &Publication) -> Preflight {
 }
 
 /// We must own what we rename.
-pub(in crate::ops) async fn ownership(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<Preflight>> {
+pub(crate) async fn ownership(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<Preflight>> {
     let mut out = Vec::new();
     for table in [&couple.legacy, &couple.partitioned] {
         let found = Table::find(cx, &table.relation).await?;
@@ -309,7 +309,7 @@ where t.tgrelid in (select oid from tree union all select $1::oid) and not t.tgi
   and t.tgtype & 19 = 19 and t.tgname::text collate \"C\" > $3 order by 1";
 
 /// BEFORE triggers that would come after ours: what they change in a key our reverse sync has not seen.
-pub(in crate::ops) async fn late_triggers(
+pub(crate) async fn late_triggers(
     cx: &PlanCx<'_>,
     couple: &Couple<'_>,
     accepted: &Accepted,

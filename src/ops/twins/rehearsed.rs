@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-use super::{age, named};
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::operation::PlanCx;
 use crate::engine::plan::{Preflight, Ready, Step};
 use crate::engine::switch::Played;
+use crate::ops::twins::{age, named};
 
 #[derive(Deserialize)]
-pub(in crate::ops) struct Rehearsal {
+pub(crate) struct Rehearsal {
     run: String,
     name: String,
     age_h: f64,
@@ -20,7 +20,7 @@ pub(in crate::ops) struct Rehearsal {
 }
 
 /// The latest rehearsal that had all of these twins in it, however they were named.
-pub(in crate::ops) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Rehearsal>> {
+pub(crate) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Rehearsal>> {
     let sql = "select r.id::text as run, r.name, e.body::json as body, \
                (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
                from midwatch.events e join midwatch.runs r on r.id = e.run \
@@ -48,7 +48,7 @@ impl Rehearsal {
     }
 
     /// What its other steps took there, onto those of a plan.
-    pub(in crate::ops) fn times(&self, steps: &mut [Step]) {
+    pub(crate) fn times(&self, steps: &mut [Step]) {
         for step in steps {
             let Some(ms) = self.body.steps.get(&step.id) else { continue };
             for lock in step.locks.iter_mut().filter(|l| l.held_ms.is_none()) {
@@ -65,10 +65,7 @@ impl Rehearsal {
 }
 
 /// How long locks were held, and where that was seen.
-pub(in crate::ops) fn measured(
-    rehearsed: Option<&Rehearsal>,
-    trial_ms: Option<u64>,
-) -> Option<(u64, String)> {
+pub(crate) fn measured(rehearsed: Option<&Rehearsal>, trial_ms: Option<u64>) -> Option<(u64, String)> {
     if let Some(r) = rehearsed.filter(|r| r.body.failures.is_empty()) {
         let p = &r.body;
         let place = format!(
@@ -85,14 +82,14 @@ pub(in crate::ops) fn measured(
 }
 
 /// How long the way back held its locks there.
-pub(in crate::ops) fn back(rehearsed: &Rehearsal) -> Option<(u64, String)> {
+pub(crate) fn back(rehearsed: &Rehearsal) -> Option<(u64, String)> {
     let p = &rehearsed.body;
     let place = || format!("{}: {} writes beside it; {}", rehearsed.place(), p.writes, p.copied);
     p.failures.is_empty().then(|| (p.back_ms, place()))
 }
 
 /// What the rehearsal met, and this plan does not, or the other way round.
-pub(in crate::ops) fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight]) -> Preflight {
+pub(crate) fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight]) -> Preflight {
     let Some(r) = rehearsed else {
         return Preflight::new(
             "rehearsal",

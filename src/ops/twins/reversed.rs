@@ -2,13 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Couple;
-use super::back::part;
-use super::firing::{Fired, Sides, fire};
-use super::portions::About;
-use super::switch::reverse;
-use super::trial::as_ours;
-use crate::engine::Result;
+use crate::engine::error::Result;
 use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::PlanCx;
 use crate::engine::plan::{Preflight, Ready, Step, Verification};
@@ -18,16 +12,22 @@ use crate::engine::tables::Table;
 use crate::engine::twin::function::closed;
 use crate::engine::twin::mirror::{DEFINER, Mirror, REVERSE, moves, truncate_name, truncate_triggers};
 use crate::engine::twin::triggers::{Statements, Triggers};
+use crate::ops::twins::Couple;
+use crate::ops::twins::back::part;
+use crate::ops::twins::firing::{Fired, Sides, fire};
+use crate::ops::twins::portions::About;
+use crate::ops::twins::switch::reverse;
+use crate::ops::twins::trial::as_ours;
 
 /// What came of it.
 #[derive(Default)]
-pub(in crate::ops) struct Reversed {
-    pub(in crate::ops) steps: Vec<Step>,
-    pub(in crate::ops) changes: Vec<String>,
-    pub(in crate::ops) preflight: Vec<Preflight>,
-    pub(in crate::ops) verify: Vec<Verification>,
+pub(crate) struct Reversed {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) changes: Vec<String>,
+    pub(crate) preflight: Vec<Preflight>,
+    pub(crate) verify: Vec<Verification>,
     /// As they are, or as planned, in the copy.
-    pub(in crate::ops) fired: Option<(&'static str, Fired)>,
+    pub(crate) fired: Option<(&'static str, Fired)>,
 }
 
 /// A trigger that does not fire always, or is not there.
@@ -137,7 +137,7 @@ async fn fired(cx: &PlanCx<'_>, couple: &Couple<'_>, copy: &dyn Rehearsal) -> Re
 }
 
 /// Looks at them, fires them, and makes them anew where that is wanted.
-pub(in crate::ops) async fn reversed(
+pub(crate) async fn reversed(
     cx: &PlanCx<'_>,
     couple: &Couple<'_>,
     copy: Option<&dyn Rehearsal>,

@@ -2,12 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Couple;
-use super::mend::{self, comparison};
-use super::portions::About;
-use super::ready::Accepted;
-use super::switch::Switch;
-use super::trial::millis;
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::{ParamSpec, Params, PlanCx, lock};
 use crate::engine::plan::{Action, Lock, Preflight, Ready, Step, Unit, Verification};
@@ -16,44 +11,49 @@ use crate::engine::secret::without_passwords;
 use crate::engine::switch::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
 use crate::engine::twin::marker::{self, Lacking, Lacks, Watch};
 use crate::engine::twin::triggers::Triggers;
-use crate::engine::{Error, Result};
+use crate::ops::twins::Couple;
+use crate::ops::twins::mend;
+use crate::ops::twins::mend::comparison;
+use crate::ops::twins::portions::About;
+use crate::ops::twins::ready::Accepted;
+use crate::ops::twins::switch::Switch;
+use crate::ops::twins::trial::millis;
 
 /// How long to look on.
-pub(in crate::ops) const MONITOR: ParamSpec =
+pub(crate) const MONITOR: ParamSpec =
     ParamSpec { name: "monitor", about: "how long to look on afterwards: 30s, 10m, 2h (10s)" };
 /// What is compared inside the locks.
-pub(in crate::ops) const MARKER: ParamSpec =
+pub(crate) const MARKER: ParamSpec =
     ParamSpec { name: "marker", about: "no: without write markers, compare everything while writers wait" };
 /// How long one attempt waits for a lock.
-pub(in crate::ops) const LOCK_TIMEOUT: ParamSpec =
+pub(crate) const LOCK_TIMEOUT: ParamSpec =
     ParamSpec { name: "lock_timeout", about: "milliseconds that one attempt waits for its locks (60)" };
 /// How long the locks may be held.
-pub(in crate::ops) const BUDGET: ParamSpec =
+pub(crate) const BUDGET: ParamSpec =
     ParamSpec { name: "budget", about: "milliseconds that the locks may be held (250)" };
 /// How often.
-pub(in crate::ops) const ATTEMPTS: ParamSpec =
+pub(crate) const ATTEMPTS: ParamSpec =
     ParamSpec { name: "attempts", about: "attempts before it is postponed (12)" };
 /// How long somebody in the way is waited for.
-pub(in crate::ops) const PATIENCE: ParamSpec = ParamSpec {
+pub(crate) const PATIENCE: ParamSpec = ParamSpec {
     name: "patience",
     about: "how long to wait for whoever holds a table for long: 30s, 10m (10m)",
 };
 /// A command right before the swap.
-pub(in crate::ops) const BEFORE: ParamSpec =
+pub(crate) const BEFORE: ParamSpec =
     ParamSpec { name: "before", about: "a command to run right before the swap" };
 /// A command right after it.
-pub(in crate::ops) const AFTER: ParamSpec =
-    ParamSpec { name: "after", about: "a command to run right after it" };
+pub(crate) const AFTER: ParamSpec = ParamSpec { name: "after", about: "a command to run right after it" };
 /// A command where the first has run in vain.
-pub(in crate::ops) const FAILED: ParamSpec =
+pub(crate) const FAILED: ParamSpec =
     ParamSpec { name: "failed", about: "a command to run when before= has run and nothing was switched" };
 /// How long each may take.
-pub(in crate::ops) const HOOK_TIMEOUT: ParamSpec =
+pub(crate) const HOOK_TIMEOUT: ParamSpec =
     ParamSpec { name: "hook_timeout", about: "how long such a command may take: 30s, 10m (60s)" };
 
 /// How it was asked for.
 #[derive(Debug, Clone)]
-pub(in crate::ops) struct Asked {
+pub(crate) struct Asked {
     monitor_s: u64,
     backup: Backup,
     marker: bool,
@@ -75,7 +75,7 @@ enum Backup {
 }
 
 /// `90`, `90s`, `10m`, `2h` in seconds.
-pub(in crate::ops) fn duration(name: &str, text: Option<&str>, default: u64) -> Result<u64> {
+pub(crate) fn duration(name: &str, text: Option<&str>, default: u64) -> Result<u64> {
     let Some(text) = text else { return Ok(default) };
     let (digits, factor) = match text.trim_end_matches(char::is_alphabetic) {
         digits if text.len() == digits.len() => (digits, 1),
@@ -101,7 +101,7 @@ fn openly(command: &str) -> Result<String> {
 }
 
 impl Asked {
-    pub(in crate::ops) fn of(params: &Params) -> Result<Self> {
+    pub(crate) fn of(params: &Params) -> Result<Self> {
         let backup = match params.get("backup") {
             None | Some("verified") => Backup::Verified,
             Some("unverified") => Backup::Unverified,
@@ -147,13 +147,13 @@ impl Asked {
 }
 
 impl Asked {
-    pub(in crate::ops) fn look_on(&mut self, seconds: u64) {
+    pub(crate) fn look_on(&mut self, seconds: u64) {
         self.monitor_s = seconds;
     }
 }
 
 /// Where the backup goes, and whether there is room.
-pub(in crate::ops) fn backups(cx: &PlanCx<'_>, asked: &Asked, bytes: u64) -> Vec<Preflight> {
+pub(crate) fn backups(cx: &PlanCx<'_>, asked: &Asked, bytes: u64) -> Vec<Preflight> {
     if asked.backup == Backup::Skip {
         return vec![Preflight::new("backup", Ready::Warn, "no backup is made (asked for)")];
     }
@@ -183,16 +183,16 @@ pub(in crate::ops) fn backups(cx: &PlanCx<'_>, asked: &Asked, bytes: u64) -> Vec
 }
 
 /// Steps in their order.
-pub(in crate::ops) struct Stages<'a> {
+pub(crate) struct Stages<'a> {
     couples: &'a [Couple<'a>],
     switch: &'a Switch,
     asked: &'a Asked,
-    pub(in crate::ops) steps: Vec<Step>,
-    pub(in crate::ops) verify: Vec<Verification>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) verify: Vec<Verification>,
 }
 
 /// Are both sides equal, all of them and what was written since?
-pub(in crate::ops) fn proof(couple: &Couple<'_>, legacy: &str, twin: &str, marker: bool) -> Proof {
+pub(crate) fn proof(couple: &Couple<'_>, legacy: &str, twin: &str, marker: bool) -> Proof {
     let pair = couple.pair_as(legacy, twin);
     let changed = marker::changed_keys(&pair, &couple.layout, "$1");
     let since = marker.then(|| Since {
@@ -219,7 +219,7 @@ async fn took(cx: &PlanCx<'_>, proofs: &[Proof]) -> Result<u64> {
 }
 
 impl<'a> Stages<'a> {
-    pub(in crate::ops) fn new(couples: &'a [Couple<'a>], switch: &'a Switch, asked: &'a Asked) -> Self {
+    pub(crate) fn new(couples: &'a [Couple<'a>], switch: &'a Switch, asked: &'a Asked) -> Self {
         Self { couples, switch, asked, steps: vec![], verify: vec![] }
     }
 
@@ -228,7 +228,7 @@ impl<'a> Stages<'a> {
     }
 
     /// `switched`: by the names that the tables have afterwards.
-    pub(in crate::ops) fn measure(&mut self, stage: &str, switched: bool) {
+    pub(crate) fn measure(&mut self, stage: &str, switched: bool) {
         let (mut sql, mut place) = (String::new(), 0);
         for couple in self.couples {
             let (legacy, twin) = self.names(couple, switched);
@@ -274,7 +274,7 @@ impl<'a> Stages<'a> {
         }
     }
 
-    pub(in crate::ops) fn backup(&mut self) -> bool {
+    pub(crate) fn backup(&mut self) -> bool {
         if self.asked.backup == Backup::Skip {
             return false;
         }
@@ -283,7 +283,7 @@ impl<'a> Stages<'a> {
     }
 
     /// A dump of the legacy tables, whatever they are called at present.
-    pub(in crate::ops) fn dump(&mut self, verify: bool) {
+    pub(crate) fn dump(&mut self, verify: bool) {
         let tables: Vec<String> = self.couples.iter().map(|c| c.legacy.relation.clone()).collect();
         let mut locks: Vec<Lock> = tables.iter().map(|t| lock(t, "ACCESS SHARE")).collect();
         locks.push(lock("every other table of the database", "ACCESS SHARE, for its definition"));
@@ -293,7 +293,7 @@ impl<'a> Stages<'a> {
     }
 
     /// More tables that the last swap alters.
-    pub(in crate::ops) fn also_lock(&mut self, tables: &[String]) {
+    pub(crate) fn also_lock(&mut self, tables: &[String]) {
         let Some(step) = self.steps.last_mut() else { return };
         let Action::Swap(swap) = &mut step.action else { return };
         for table in tables {
@@ -305,12 +305,7 @@ impl<'a> Stages<'a> {
     }
 
     /// The write marker, where it is not there yet.
-    pub(in crate::ops) fn watch(
-        &mut self,
-        couple: &Couple<'_>,
-        watch: &Watch,
-        preflight: &mut Vec<Preflight>,
-    ) {
+    pub(crate) fn watch(&mut self, couple: &Couple<'_>, watch: &Watch, preflight: &mut Vec<Preflight>) {
         let name = couple.twin.name();
         if !self.asked.marker {
             let text =
@@ -351,7 +346,7 @@ impl<'a> Stages<'a> {
     }
 
     /// Without markers writers wait while everything is compared: what that took just now, by the server's clock.
-    pub(in crate::ops) async fn stall(
+    pub(crate) async fn stall(
         &self,
         cx: &PlanCx<'_>,
         switched: bool,
@@ -382,11 +377,11 @@ impl<'a> Stages<'a> {
         })
     }
 
-    pub(in crate::ops) fn compare(&mut self) {
+    pub(crate) fn compare(&mut self) {
         self.compare_as(false);
     }
 
-    pub(in crate::ops) fn compare_as(&mut self, switched: bool) {
+    pub(crate) fn compare_as(&mut self, switched: bool) {
         let proofs = self.proofs(switched);
         let statements = proofs.iter().map(|p| p.sql.clone()).collect();
         let title = "0 rows left to copy: every row of both sides compared, in one snapshot".to_owned();
@@ -394,7 +389,7 @@ impl<'a> Stages<'a> {
     }
 
     /// Reverse triggers, idle until the switch.
-    pub(in crate::ops) fn prepare(&mut self) {
+    pub(crate) fn prepare(&mut self) {
         for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
             let name = couple.twin.name();
             let (id, title) =
@@ -405,7 +400,7 @@ impl<'a> Stages<'a> {
     }
 
     /// Reverse triggers that do nothing any more.
-    pub(in crate::ops) fn tidy(&mut self) {
+    pub(crate) fn tidy(&mut self) {
         for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
             let name = couple.twin.name();
             let (id, title) = (format!("tidy/{name}"), format!("{name}: the reverse triggers go"));
@@ -415,7 +410,7 @@ impl<'a> Stages<'a> {
     }
 
     /// Marks of retired tables that are put away.
-    pub(in crate::ops) fn unwatch(&mut self, marks: &[Triggers]) {
+    pub(crate) fn unwatch(&mut self, marks: &[Triggers]) {
         for (couple, marks) in self.couples.iter().zip(marks) {
             let name = couple.twin.name();
             let (id, title) = (format!("unwatch/{name}"), format!("{name}: writes are not marked any more"));
@@ -424,7 +419,7 @@ impl<'a> Stages<'a> {
         }
     }
 
-    pub(in crate::ops) fn hook(&mut self, when: &str) {
+    pub(crate) fn hook(&mut self, when: &str) {
         let command = if when == "before" { &self.asked.before } else { &self.asked.after };
         let Some(command) = command.clone() else { return };
         let hook = Hook {
@@ -436,14 +431,14 @@ impl<'a> Stages<'a> {
         self.push(&format!("hook-{when}"), title, vec![], vec![], Action::Hook(hook));
     }
 
-    pub(in crate::ops) fn enable(&mut self, measured: Option<&(u64, String)>) {
+    pub(crate) fn enable(&mut self, measured: Option<&(u64, String)>) {
         let statements = self.switch.statements();
         let back = self.switch.back();
         self.swap(("enable", "the switch: all tables at once"), (statements, back), false, measured);
     }
 
     /// In one transaction; `switched`: from the names after the switch back to those before.
-    pub(in crate::ops) fn swap(
+    pub(crate) fn swap(
         &mut self,
         (id, title): (&str, &str),
         (statements, back): (Vec<String>, Vec<String>),
@@ -493,11 +488,11 @@ impl<'a> Stages<'a> {
         }
     }
 
-    pub(in crate::ops) fn monitor(&mut self) {
+    pub(crate) fn monitor(&mut self) {
         self.monitor_as(true);
     }
 
-    pub(in crate::ops) fn monitor_as(&mut self, switched: bool) {
+    pub(crate) fn monitor_as(&mut self, switched: bool) {
         let proofs = self.proofs(switched);
         let seconds = self.asked.monitor_s;
         let title = if self.asked.marker {
@@ -519,7 +514,7 @@ impl<'a> Stages<'a> {
     }
 
     /// What is called what afterwards, and what is carried over.
-    pub(in crate::ops) fn changes(&self) -> Vec<String> {
+    pub(crate) fn changes(&self) -> Vec<String> {
         let mut out = Vec::new();
         for part in &self.switch.parts {
             let n = &part.names;
@@ -542,7 +537,7 @@ impl<'a> Stages<'a> {
     }
 
     /// How long writers wait.
-    pub(in crate::ops) fn price(&self, switch: &Switch) -> String {
+    pub(crate) fn price(&self, switch: &Switch) -> String {
         let a = self.asked;
         let inside = if a.marker {
             "rows written since the comparison are compared inside the locks".to_owned()

@@ -1,8 +1,7 @@
 //! The statements of a switch, for each twin: what is made ready before, what happens inside the locks, what takes
 //! it back.
 
-use super::Couple;
-use super::carry::{Belongings, Carried, Names, belongings};
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::ident::Relation;
 use crate::engine::operation::PlanCx;
 use crate::engine::tables::Table;
@@ -10,30 +9,31 @@ use crate::engine::twin::function::closed;
 use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};
 use crate::engine::twin::retired_name;
 use crate::engine::twin::triggers::Triggers;
-use crate::engine::{Class, Error, Result};
+use crate::ops::twins::Couple;
+use crate::ops::twins::carry::{Belongings, Carried, Names, belongings};
 
 /// The longest name that the server keeps whole.
 const NAME: usize = 63;
 
 /// One twin's part.
-pub(in crate::ops) struct Part {
-    pub(in crate::ops) names: Names,
-    pub(in crate::ops) belongings: Belongings,
+pub(crate) struct Part {
+    pub(crate) names: Names,
+    pub(crate) belongings: Belongings,
     /// Before the locks: the reverse triggers, idle.
-    pub(in crate::ops) reverse: Triggers,
+    pub(crate) reverse: Triggers,
     /// Inside the locks.
-    pub(in crate::ops) carried: Carried,
+    pub(crate) carried: Carried,
     /// Views that are made again, or go.
-    pub(in crate::ops) views: Vec<String>,
+    pub(crate) views: Vec<String>,
 }
 
 /// All twins of a set.
-pub(in crate::ops) struct Switch {
-    pub(in crate::ops) parts: Vec<Part>,
+pub(crate) struct Switch {
+    pub(crate) parts: Vec<Part>,
 }
 
 impl Switch {
-    pub(in crate::ops) async fn of(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Self> {
+    pub(crate) async fn of(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Self> {
         let mut parts = Vec::new();
         for couple in couples {
             parts.push(part(cx, couple).await?);
@@ -41,11 +41,11 @@ impl Switch {
         Ok(Self { parts })
     }
 
-    pub(in crate::ops) fn statements(&self) -> Vec<String> {
+    pub(crate) fn statements(&self) -> Vec<String> {
         self.parts.iter().flat_map(|p| p.carried.statements.clone()).collect()
     }
 
-    pub(in crate::ops) fn back(&self) -> Vec<String> {
+    pub(crate) fn back(&self) -> Vec<String> {
         self.parts.iter().rev().flat_map(|p| p.carried.back.clone()).collect()
     }
 }
@@ -93,7 +93,7 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
 }
 
 /// The reverse triggers with a function that does nothing.
-pub(in crate::ops) fn idle_reverse(couple: &Couple<'_>, mirror: &Mirror) -> Triggers {
+pub(crate) fn idle_reverse(couple: &Couple<'_>, mirror: &Mirror) -> Triggers {
     let function = couple.reverse_function().to_string();
     let mut made = vec![Mirror::idle(&function, DEFINER)];
     made.extend(closed(&function, &[&couple.legacy.owner, &couple.partitioned.owner]));
@@ -116,7 +116,7 @@ async fn taken(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
 }
 
 /// From the partitioned table, by its new name, onto the retired one.
-pub(in crate::ops) async fn reverse(cx: &PlanCx<'_>, couple: &Couple<'_>, names: &Names) -> Result<Mirror> {
+pub(crate) async fn reverse(cx: &PlanCx<'_>, couple: &Couple<'_>, names: &Names) -> Result<Mirror> {
     let onto = Table::find(cx, &couple.legacy.relation).await?;
     onto.keyed(&couple.legacy.relation, &couple.twin.key)?;
     let columns = couple.columns.common.iter().filter_map(|c| {

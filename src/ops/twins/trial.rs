@@ -1,36 +1,36 @@
 //! The switch, the reverse sync and the way back, tried in a copy before they are planned: what fails there would
 //! have failed with production in its hands.
 
-use super::Couple;
-use super::carry::{Names, Publication};
-use super::firing::{Fired, Sides, fire};
-use super::ready::Accepted;
-use super::switch::Switch;
+use crate::engine::error::{Error, Result};
 use crate::engine::ident::{Ident, literal};
 use crate::engine::operation::PlanCx;
 use crate::engine::plan::{Preflight, Ready};
 use crate::engine::ports::{ReadOptions, ReadTx};
 use crate::engine::rehearsal::Rehearsal;
 use crate::engine::tables::Table;
-use crate::engine::{Error, Result};
+use crate::ops::twins::Couple;
+use crate::ops::twins::carry::{Names, Publication};
+use crate::ops::twins::firing::{Fired, Sides, fire};
+use crate::ops::twins::ready::Accepted;
+use crate::ops::twins::switch::Switch;
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(in crate::ops) struct Tried {
-    pub(in crate::ops) preflight: Vec<Preflight>,
+pub(crate) struct Tried {
+    pub(crate) preflight: Vec<Preflight>,
     /// How long the statements of the swap took there (milliseconds).
-    pub(in crate::ops) swap_ms: Option<u64>,
+    pub(crate) swap_ms: Option<u64>,
 }
 
 /// Tries everything, in the order in which it would be done.
-pub(in crate::ops) async fn trial(
+pub(crate) async fn trial(
     cx: &PlanCx<'_>,
     couples: &[Couple<'_>],
     switch: &Switch,
     accepted: &Accepted,
 ) -> Tried {
     let mut out = Tried::default();
-    match super::copy(cx, couples).await {
+    match crate::ops::twins::copy(cx, couples).await {
         Err(e) => {
             let text = format!("no copy to try the switch in: {}", e.told());
             out.preflight.push(accepted.unless(UNTRIED, &text));
@@ -50,20 +50,16 @@ pub(in crate::ops) async fn trial(
 }
 
 /// What could not be tried is accepted by this name.
-pub(in crate::ops) const UNTRIED: &str = "untried";
+pub(crate) const UNTRIED: &str = "untried";
 
 /// What fails for want of a table says nothing of the target.
-pub(in crate::ops) fn lacks(copy: &dyn Rehearsal) -> Option<String> {
+pub(crate) fn lacks(copy: &dyn Rehearsal) -> Option<String> {
     let lacks = copy.lacks();
     (!lacks.is_empty()).then(|| format!("the copy is without {}", lacks.join(" and ")))
 }
 
 /// With the privileges of the role that will do it.
-pub(in crate::ops) async fn as_ours(
-    cx: &PlanCx<'_>,
-    copy: &dyn Rehearsal,
-    statements: &[String],
-) -> Result<()> {
+pub(crate) async fn as_ours(cx: &PlanCx<'_>, copy: &dyn Rehearsal, statements: &[String]) -> Result<()> {
     let sql = statements.join(";\n");
     copy.execute(&format!("set role {};\n{sql};\nreset role", Ident(&cx.cx.server.role))).await
 }
@@ -153,7 +149,7 @@ fn said(id: &str, what: &str, couple: &Couple<'_>, fired: &Fired) -> Preflight {
 }
 
 /// The server's clock.
-pub(super) async fn millis(tx: &mut dyn ReadTx) -> Result<i64> {
+pub(crate) async fn millis(tx: &mut dyn ReadTx) -> Result<i64> {
     let sql = "select (extract(epoch from clock_timestamp()) * 1000)::bigint::text";
     let text = tx.texts(sql, &[]).await?.pop().flatten();
     Ok(text.and_then(|t| t.parse().ok()).unwrap_or(0))
@@ -165,11 +161,7 @@ async fn now(copy: &dyn Rehearsal) -> Result<i64> {
 }
 
 /// Publications are no part of a copy's definitions: those of a table are made for it.
-pub(in crate::ops) async fn publish(
-    copy: &dyn Rehearsal,
-    table: &str,
-    publications: &[Publication],
-) -> Result<()> {
+pub(crate) async fn publish(copy: &dyn Rehearsal, table: &str, publications: &[Publication]) -> Result<()> {
     for p in publications.iter().filter(|p| !p.all_tables) {
         let (name, via) =
             (Ident(&p.name), if p.via_root { " with (publish_via_partition_root = true)" } else { "" });

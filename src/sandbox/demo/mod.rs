@@ -15,8 +15,8 @@ use serde::Serialize;
 pub use system::{ALL, LEAST_ROWS, Manifest, System, load_system};
 pub use traffic::Traffic;
 
-use super::{Binaries, Options, Server};
-use crate::engine::{Class, Error, Result};
+use crate::engine::error::{Class, Error, Result};
+use crate::sandbox::{Binaries, Options, Server};
 
 /// What to start.
 #[derive(Debug, Clone)]

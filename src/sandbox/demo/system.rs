@@ -4,13 +4,12 @@ use std::fmt::Write;
 
 use include_dir::{Dir, include_dir};
 
-use super::traffic::Traffic;
+use crate::sandbox::demo::traffic::Traffic;
 
-use crate::{
-    db::postgres::owner::Owner,
-    engine::{Error, Result, bootstrap},
-    sandbox::Server,
-};
+use crate::db::postgres::owner::Owner;
+use crate::engine::bootstrap;
+use crate::engine::error::{Error, Result};
+use crate::sandbox::Server;
 
 static MIGRATIONS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
 

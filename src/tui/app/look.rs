@@ -3,8 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{App, Link, OurRun, View, Watch, parity_facts};
+use crate::engine::check::{CheckNews, How};
 use crate::engine::report::CheckId;
-use crate::engine::{CheckNews, Finding, How, Report, Status};
+use crate::engine::report::{Finding, Report, Status};
 use crate::tui::format::counted;
 use crate::tui::keymap::Action;
 use crate::tui::list::List;

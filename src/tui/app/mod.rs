@@ -28,8 +28,8 @@ use super::pane;
 use super::theme::Theme;
 use crate::cli::LogLine;
 use crate::engine::report::CheckId;
+use crate::engine::report::{Report, Severity, Status};
 use crate::engine::vitals::Vitals;
-use crate::engine::{Report, Severity, Status};
 
 pub use confirm::{Confirm, expired, wait};
 pub use journal::{JournalState, Pace, done};

@@ -6,9 +6,9 @@ use super::{App, Watch};
 use crate::checks::ParityFacts;
 use crate::engine::journal::RunRecord;
 use crate::engine::report::CheckId;
+use crate::engine::report::{Report, Severity};
 use crate::engine::room::{Reverse, RoomFacts};
 use crate::engine::twin::{Away, Standing, about_rows};
-use crate::engine::{Report, Severity};
 
 /// One twin, or all of a set at its worst.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{App, Cut, Level, Link, Watch};
+use crate::engine::check::How;
 use crate::engine::report::CheckId;
+use crate::engine::report::{Report, Severity};
 use crate::engine::vitals::Vitals;
-use crate::engine::{How, Report, Severity};
 use crate::tui::backend::Session;
 use crate::tui::msg::{Effect, Failure, Key};
 use crate::tui::pane;

@@ -15,7 +15,7 @@ use super::list::{Cell, Col, Detail, List, ListState, Row, cell, plain, value};
 use super::theme::Tone;
 use crate::engine::paging::Page;
 use crate::engine::report::CheckId;
-use crate::engine::{Finding, Severity, Status};
+use crate::engine::report::{Finding, Severity, Status};
 
 /// A line of a picture.
 pub type Spans = Vec<Cell>;

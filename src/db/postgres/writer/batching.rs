@@ -11,9 +11,9 @@ use super::super::batch;
 use super::super::error::write_error;
 use super::{PgWriter, int, number, unsigned};
 use crate::engine::change::RowKind;
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::journal::Event;
 use crate::engine::writer::{Batch, Committed};
-use crate::engine::{Class, Error, Result};
 
 #[derive(Deserialize)]
 struct Range {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{App, Dice};
-use crate::{db::postgres::owner::Owner, engine::Result};
+use crate::db::postgres::owner::Owner;
+use crate::engine::error::Result;
+use crate::sandbox::demo::traffic::{App, Dice};
 
 /// An employee's last event, against the office's clock. Near midnight nothing new begins: a break open
 /// over midnight would be a finding of yesterday until somebody closed it.

@@ -11,7 +11,9 @@ use std::{future::Future, path::PathBuf, time::Duration};
 
 use tokio::{task::JoinSet, time::sleep};
 
-use crate::{db::postgres::owner::Owner, engine::Result, sandbox::Server};
+use crate::db::postgres::owner::Owner;
+use crate::engine::error::Result;
+use crate::sandbox::Server;
 
 /// One application's behaviour.
 trait App: Send + 'static {

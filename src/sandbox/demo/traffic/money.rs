@@ -2,8 +2,9 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{App, Dice};
-use crate::{db::postgres::owner::Owner, engine::Result};
+use crate::db::postgres::owner::Owner;
+use crate::engine::error::Result;
+use crate::sandbox::demo::traffic::{App, Dice};
 
 /// An organisation the load does not use.
 const ORGANISATION: &str = "9001";

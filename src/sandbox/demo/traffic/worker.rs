@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{App, Dice};
-use crate::{db::postgres::owner::Owner, engine::Result};
+use crate::db::postgres::owner::Owner;
+use crate::engine::error::Result;
+use crate::sandbox::demo::traffic::{App, Dice};
 
 /// `$1` is the state looked for, `$2` the least age of its last attempt in seconds.
 const TAKE: &str = "

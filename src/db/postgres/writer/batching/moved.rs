@@ -5,9 +5,9 @@ use serde::Deserialize;
 use super::{PgWriter, Place, add, numbers};
 use crate::engine::change::{RowChange, TypedColumn};
 use crate::engine::compare::{Moved, MovedRow, TOLD};
+use crate::engine::error::{Class, Error, Result};
 use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::plan::{PlannedRow, Values};
-use crate::engine::{Class, Error, Result};
 
 #[derive(Deserialize)]
 struct Found {
