@@ -19,7 +19,8 @@
 pub mod checks;
 pub mod cli;
 pub mod compose;
-pub mod db;
+pub mod dialect;
+pub use crate::dialect as db;
 pub mod engine;
 pub mod launch;
 pub mod ops;

@@ -1,42 +1,49 @@
 //! The pure core: shapes and rules. No database driver, no terminal, no clock, no environment.
 
-mod beginning;
-pub mod bootstrap;
-pub mod change;
+pub mod changes;
 pub mod check;
-pub mod compare;
-pub mod effects;
-pub mod error;
-mod executor;
-pub mod guard;
-pub mod ident;
+pub mod gate;
 pub mod journal;
-pub mod maintain;
-pub mod operation;
-pub mod paging;
+pub mod model;
 pub mod plan;
-mod planner;
-pub mod ports;
-pub mod profile;
-pub mod progress;
-mod proof;
-pub mod rehearsal;
-pub mod report;
-mod rights;
+pub mod port;
+pub mod run;
+pub use crate::engine::journal::state as bootstrap;
+pub use crate::engine::model::change;
+pub(crate) use crate::engine::run::start as beginning;
+
+pub use crate::engine::gate::guard;
+pub use crate::engine::model::error;
+pub use crate::engine::model::name as ident;
+pub use crate::engine::plan::side_effects as effects;
+pub use crate::engine::plan::staleness as compare;
+pub(crate) use crate::engine::run::executor;
+
+pub use crate::engine::changes as maintain;
+pub use crate::engine::check::paging;
+pub use crate::engine::plan::operation;
+
+pub use crate::engine::model::profile;
+pub use crate::engine::model::progress;
+pub use crate::engine::model::report;
+pub(crate) use crate::engine::plan::planner;
+pub(crate) use crate::engine::plan::privileges as rights;
+pub use crate::engine::port::copies as rehearsal;
+pub use crate::engine::port::reader as ports;
+pub(crate) use crate::engine::run::verify as proof;
 pub mod room;
-mod rowquery;
-pub mod rowset;
+pub use crate::engine::model::row_store as rowset;
 pub mod script;
-pub mod secret;
-pub mod switch;
-pub mod tables;
-pub mod target;
-pub mod throttle;
+pub use crate::engine::model::secret;
+pub use crate::engine::model::target;
+pub use crate::engine::model::task as switch;
+pub use crate::engine::plan::tables;
+pub use crate::engine::run::throttle;
 pub mod twin;
-mod unbegun;
-mod undo;
-pub mod vitals;
-pub mod writer;
+pub use crate::engine::model::vitals;
+pub(crate) use crate::engine::plan::undo;
+pub use crate::engine::port::writer;
+pub(crate) use crate::engine::run::unstarted as unbegun;
 
 use std::sync::Arc;
 

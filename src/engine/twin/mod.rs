@@ -10,7 +10,7 @@ pub(crate) mod function;
 pub(crate) mod marker;
 pub(crate) mod mirror;
 pub(crate) mod partitions;
-pub mod proof;
+pub use crate::engine::port::evidence as proof;
 pub(crate) mod triggers;
 
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,9 @@
 //! Runs an approved plan: lock, compare with the world, intent, steps, proof, outcome. It runs the plan's steps and
 //! nothing else.
 
-mod canary;
-mod ending;
-mod stages;
-mod swap;
-mod waiting;
+pub(crate) use crate::engine::run::finish as ending;
+pub(crate) use crate::engine::run::lock_wait as waiting;
+pub(crate) use crate::engine::run::swap;
 
 use std::time::Duration;
 
@@ -23,7 +21,7 @@ use crate::engine::switch::tries;
 use crate::engine::throttle::{Pace, Verdict};
 use crate::engine::writer::{Batch, Begun, Ending, Terms, Writer};
 use crate::engine::{Engine, unbegun};
-use ending::is_lost;
+pub(in crate::engine) use ending::is_lost;
 
 /// How often a held or paused run looks again.
 pub(in crate::engine) const LOOK_AGAIN: Duration = Duration::from_millis(300);
@@ -53,11 +51,11 @@ pub(in crate::engine) struct Run<'a> {
 
 /// Why the steps ended before their end.
 pub(in crate::engine) struct Stopped {
-    failure: Error,
+    pub(in crate::engine) failure: Error,
     /// Known to be the end: nothing is in doubt.
-    known: bool,
+    pub(in crate::engine) known: bool,
     /// Going on with the rest would be right.
-    resumable: bool,
+    pub(in crate::engine) resumable: bool,
 }
 
 impl Stopped {

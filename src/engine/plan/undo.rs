@@ -411,7 +411,7 @@ async fn since(cx: &PlanCx<'_>, run: &RunRecord, source: &Source) -> Result<Opti
     );
     let options = crate::engine::ports::ReadOptions {
         timeout: Some(std::time::Duration::from_mins(10)),
-        ..super::ports::ReadOptions::default()
+        ..crate::engine::ports::ReadOptions::default()
     };
     let mut tx = cx.cx.read_with(options).await?;
     let s: Since = tx.one(&sql, &[Param::from(run.id.as_str())]).await?;

@@ -1,0 +1,6 @@
+//! Kinds of checks, and the pages of rows behind their findings.
+
+pub mod kind;
+pub mod paging;
+
+pub use crate::engine::check::kind::*;

@@ -1,0 +1,6 @@
+//! Runs and their entries as the target keeps them: reading, verifying, the state of the journal itself.
+
+pub mod record;
+pub mod state;
+
+pub use crate::engine::journal::record::*;

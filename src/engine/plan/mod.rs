@@ -1,0 +1,12 @@
+//! From a request to a plan: planning, staleness, privileges, side effects, undo.
+
+pub mod operation;
+pub(crate) mod planner;
+pub(crate) mod privileges;
+pub(crate) mod row_query;
+pub mod side_effects;
+pub mod staleness;
+pub mod tables;
+pub(crate) mod undo;
+
+pub use crate::engine::model::plan::*;

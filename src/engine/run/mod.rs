@@ -1,0 +1,12 @@
+//! Carrying out an approved plan: locks, batches, verification, the outcome.
+
+pub(crate) mod canary;
+pub(crate) mod executor;
+pub(crate) mod finish;
+pub(crate) mod lock_wait;
+pub(crate) mod stages;
+pub(crate) mod start;
+pub(crate) mod swap;
+pub mod throttle;
+pub(crate) mod unstarted;
+pub(crate) mod verify;
