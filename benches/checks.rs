@@ -9,8 +9,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use midwatch::compose;
-use midwatch::engine::paging::{At, PageRequest};
-use midwatch::engine::{CheckId, Engine};
+use midwatch::engine::Engine;
+use midwatch::engine::check::paging::{At, PageRequest};
+use midwatch::engine::model::report::CheckId;
 use midwatch::profile::{Secret, Selected, TargetConfig};
 use midwatch::sandbox::demo::{System, load_system};
 use midwatch::sandbox::{Options, Server};
@@ -34,7 +35,7 @@ async fn open(url: String, profile: Option<String>) -> Engine {
         config,
         url: Some(Secret::new(url)),
         base: Path::new(".").to_owned(),
-        policy: midwatch::engine::guard::Policy::default(),
+        policy: midwatch::engine::gate::guard::Policy::default(),
         state_dir: None,
     };
     compose::connect(selected).await.unwrap()

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use midwatch::engine::Severity;
+use midwatch::engine::model::report::Severity;
 use midwatch::sandbox::demo::{Demo, DemoOptions};
 use midwatch::tui::msg::Msg;
 use midwatch::tui::view;

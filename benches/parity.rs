@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use midwatch::compose;
-use midwatch::engine::{CheckId, Engine, Report};
+use midwatch::engine::Engine;
+use midwatch::engine::model::report::{CheckId, Report};
 use midwatch::profile::{Secret, Selected, TargetConfig};
 use midwatch::sandbox::{Options, Server};
 
@@ -54,7 +55,7 @@ async fn open(server: &Server, state: &Path) -> Engine {
         config: TargetConfig { profile: Some("p.toml".into()), ..TargetConfig::default() },
         url: Some(Secret::new(server.url("bench"))),
         base: state.to_owned(),
-        policy: midwatch::engine::guard::Policy::default(),
+        policy: midwatch::engine::gate::guard::Policy::default(),
         state_dir: Some(state.to_owned()),
     };
     compose::connect(selected).await.unwrap()
@@ -84,8 +85,9 @@ async fn run() {
     let mut owner = server.owner("bench").await.unwrap();
     owner.execute_script(&tables(rows())).await.unwrap();
     owner.execute_script("create table sl (id int primary key, v int); create table sp (id int, v int) partition by range (id)").await.unwrap();
-    let files = midwatch::engine::bootstrap::FILES.iter().map(|(n, _)| (*n).to_owned()).collect::<Vec<_>>();
-    let journal = midwatch::engine::bootstrap::statements(&files).unwrap().join(";\n");
+    let files =
+        midwatch::engine::journal::state::FILES.iter().map(|(n, _)| (*n).to_owned()).collect::<Vec<_>>();
+    let journal = midwatch::engine::journal::state::statements(&files).unwrap().join(";\n");
     owner.execute_script(&journal).await.unwrap();
     for table in ["l", "p"] {
         owner.execute_script(&format!("vacuum analyze {table}")).await.unwrap();
@@ -172,10 +174,10 @@ async fn sealed(server: &Server, engine: &Engine) {
         )
         .await
         .unwrap();
-    let request = midwatch::engine::maintain::Request::Operation {
+    let request = midwatch::engine::changes::Request::Operation {
         verb: "watch".into(),
         name: Some("sl".into()),
-        params: midwatch::engine::operation::Params::default(),
+        params: midwatch::engine::plan::operation::Params::default(),
     };
     let planned = engine.plan(&request, &|_| ()).await.unwrap();
     for step in &planned.plan.steps {

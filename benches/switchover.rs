@@ -14,10 +14,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use midwatch::compose;
-use midwatch::engine::guard::Typed;
-use midwatch::engine::maintain::Request;
-use midwatch::engine::operation::Params;
-use midwatch::engine::progress::Control;
+use midwatch::engine::changes::Request;
+use midwatch::engine::gate::guard::Typed;
+use midwatch::engine::model::progress::Control;
+use midwatch::engine::plan::operation::Params;
 use midwatch::engine::{Engine, journal};
 use midwatch::profile::{Secret, Selected, TargetConfig};
 use midwatch::sandbox::demo::{System, load_system};
@@ -103,12 +103,12 @@ async fn open(url: String, home: &Path) -> Engine {
     let selected = Selected {
         name: "bench".into(),
         config: TargetConfig {
-            environment: Some(midwatch::engine::target::Environment::Development),
+            environment: Some(midwatch::engine::model::target::Environment::Development),
             ..TargetConfig::default()
         },
         url: Some(Secret::new(url)),
         base: Path::new(".").to_owned(),
-        policy: midwatch::engine::guard::Policy::default(),
+        policy: midwatch::engine::gate::guard::Policy::default(),
         state_dir: Some(home.to_owned()),
     };
     compose::connect(selected).await.unwrap()
@@ -136,7 +136,7 @@ async fn apply(engine: &Engine, verb: &str, params: &[(&str, &str)]) -> String {
 
 /// When the locks were held: from and to, in milliseconds of the day's clock.
 async fn held(engine: &Engine, run: &str, step: &str) -> (f64, f64) {
-    let events = journal::events(&*engine.facts, run).await.unwrap();
+    let events = journal::record::events(&*engine.facts, run).await.unwrap();
     let found = events.iter().find_map(|e| {
         let body: serde_json::Value = serde_json::from_str(&e.body).ok()?;
         (e.kind == "step" && body["id"] == step).then(|| (e.at.clone(), body["held_ms"].as_f64().unwrap()))

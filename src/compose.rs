@@ -4,23 +4,22 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use crate::checks;
-use crate::db::postgres::{Connection, PgWriters, Reader};
+use crate::dialect::postgres::{Connection, PgWriters, Reader};
 use crate::engine::Engine;
-use crate::engine::bootstrap;
-use crate::engine::error::{Error, Result};
-use crate::engine::guard::Guard;
-use crate::engine::ident::Relation;
-use crate::engine::journal::Operator;
-use crate::engine::maintain::Means;
-use crate::engine::ports::{Facts, Param, ReadOptions};
-use crate::engine::profile::{EnvironmentMarker, Profile};
-use crate::engine::target::Environment;
-use crate::ops;
+use crate::engine::changes::Means;
+use crate::engine::gate::guard::Guard;
+use crate::engine::journal::record::Operator;
+use crate::engine::journal::state;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::profile::{EnvironmentMarker, Profile};
+use crate::engine::model::target::Environment;
+use crate::engine::port::reader::{Facts, Param, ReadOptions};
 use crate::profile::{Disk, Library, Selected, detect, generic};
 use crate::rehearse::Theatre;
 use crate::sandbox::{Copies, Dumps, Shell};
 use crate::store::{Scratch, StateKey, StateMirror, StateProofs, state_dir};
+use crate::{checks, ops};
 
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
@@ -59,7 +58,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         selected.config.profile.clone().unwrap_or_else(|| profile.name.clone()),
     );
     let rehearsals = Copies::new(connection, server.version.clone(), profile.search_path.clone());
-    let journal = bootstrap::state(&*reader).await;
+    let journal = state::state(&*reader).await;
     Ok(Engine {
         journal,
         name: if selected.name.is_empty() { server.database.clone() } else { selected.name.clone() },

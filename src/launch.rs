@@ -1,8 +1,8 @@
 //! What `main` hands to the command line and the console, so that neither needs to know the database.
 
 use crate::engine::Engine;
-use crate::engine::error::Result;
-use crate::engine::ports::Fut;
+use crate::engine::model::error::Result;
+use crate::engine::port::reader::Fut;
 use crate::profile::{Config, Selected};
 
 /// Opens a target.

@@ -20,7 +20,6 @@ pub mod checks;
 pub mod cli;
 pub mod compose;
 pub mod dialect;
-pub use crate::dialect as db;
 pub mod engine;
 pub mod launch;
 pub mod ops;

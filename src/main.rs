@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use midwatch::cli::{self, Parts};
-use midwatch::compose;
+use midwatch::cli::Parts;
+use midwatch::{cli, compose};
 
 fn main() -> ExitCode {
     let parts = Parts {

@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::compose;
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::guard::Typed;
-use crate::engine::maintain::Request;
-use crate::engine::operation::Params;
-use crate::engine::ports::Fut;
-use crate::engine::progress::{Control, Done};
-use crate::engine::rehearsal::{Copy, Follow, Rows};
-use crate::engine::switch::{Play, Played, Stage};
-use crate::engine::target::Environment;
+use crate::engine::changes::Request;
+use crate::engine::gate::guard::Typed;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::progress::{Control, Done};
+use crate::engine::model::target::Environment;
+use crate::engine::model::task::{Play, Played, Stage};
+use crate::engine::plan::operation::Params;
+use crate::engine::port::copies::{Copy, Follow, Rows};
+use crate::engine::port::reader::Fut;
 use crate::engine::{Engine, journal};
 use crate::profile::{Secret, Selected, TargetConfig};
 use crate::sandbox::{Copies, Private, Writers, Written};
@@ -129,7 +129,7 @@ async fn apply(
     let request =
         Request::Operation { verb: verb.to_owned(), name: name.map(str::to_owned), params: Params(params) };
     let planned = engine.plan(&request, &|_| ()).await?;
-    let word = |s: &crate::engine::plan::Ready| format!("{s:?}").to_lowercase();
+    let word = |s: &crate::engine::model::plan::Ready| format!("{s:?}").to_lowercase();
     let preflight: Preflight =
         planned.plan.preflight.iter().map(|p| (p.id.clone(), word(&p.status), p.message.clone())).collect();
     let blocked: Vec<_> =
@@ -163,7 +163,7 @@ async fn held(engine: &Engine, done: &Done, step: &str, out: &mut Played) -> Opt
 async fn steps(engine: &Engine, done: &Done) -> BTreeMap<String, u64> {
     let mut out = BTreeMap::new();
     let Some(run) = &done.run else { return out };
-    for event in journal::events(&*engine.facts, run).await.unwrap_or_default() {
+    for event in journal::record::events(&*engine.facts, run).await.unwrap_or_default() {
         let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
         if let ("step", Some(id), Some(ms)) = (&*event.kind, body["id"].as_str(), body["held_ms"].as_u64()) {
             let longest: &mut u64 = out.entry(id.to_owned()).or_default();
@@ -188,7 +188,7 @@ async fn entry(
     done: &Done,
     (kind, named, step): (&str, &str, &str),
 ) -> Option<serde_json::Value> {
-    let events = journal::events(&*engine.facts, done.run.as_deref()?).await.ok()?;
+    let events = journal::record::events(&*engine.facts, done.run.as_deref()?).await.ok()?;
     let now = engine.server_time().await.ok()?;
     events.iter().find_map(|e| {
         let mut body: serde_json::Value = serde_json::from_str(&e.body).ok()?;

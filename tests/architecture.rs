@@ -181,7 +181,7 @@ fn every_kind_of_operation_is_registered() {
 #[test]
 fn every_file_of_the_journal_is_listed() {
     let on_disk = std::fs::read_dir(root().join("migrations/midwatch")).unwrap().count();
-    assert_eq!(on_disk, midwatch::engine::bootstrap::FILES.len());
+    assert_eq!(on_disk, midwatch::engine::journal::state::FILES.len());
 }
 
 #[test]

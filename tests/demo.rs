@@ -12,11 +12,9 @@ use std::{
 };
 
 use common::{demo_database, tool};
-use midwatch::{
-    db::postgres::owner::Owner,
-    engine::Class,
-    sandbox::demo::{Demo, DemoOptions, Manifest},
-};
+use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::model::error::Class;
+use midwatch::sandbox::demo::{Demo, DemoOptions, Manifest};
 
 /// The ledger as the rules read it: dates through the repairs, compensated events marked.
 const EVENTS: &str = "

@@ -5,9 +5,10 @@
 mod common;
 
 use common::{Database, all_rows, demo_database, engine, on, open};
-use midwatch::db::postgres::owner::Owner;
-use midwatch::engine::paging::{At, Filter, PageRequest, Sort};
-use midwatch::engine::{CheckId, Engine};
+use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::Engine;
+use midwatch::engine::check::paging::{At, Filter, PageRequest, Sort};
+use midwatch::engine::model::report::CheckId;
 use midwatch::sandbox::demo::{System, load_system};
 use midwatch::sandbox::{Options, Server};
 

@@ -16,11 +16,9 @@ use std::{
 use sqlx::Connection;
 
 use common::{Database, eventually, shared_server, this_test, tool, wait_for_end};
-use midwatch::{
-    db::postgres::owner::Owner,
-    engine::Class,
-    sandbox::{Options, Server},
-};
+use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::model::error::Class;
+use midwatch::sandbox::{Options, Server};
 
 const LIMIT: Duration = Duration::from_secs(30);
 

@@ -5,7 +5,9 @@
 mod common;
 
 use common::{Database, demo_database, shared_server};
-use midwatch::{db::postgres::owner::Owner, engine::Error, sandbox::demo::System};
+use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::model::error::Error;
+use midwatch::sandbox::demo::System;
 
 const PERSON: &str = "00000000-0000-0000-0000-00000000000a";
 const DAY: &str = "2026-03-10";

@@ -5,13 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::engine::check::{Check, CheckSpec, Cx};
-use crate::engine::error::{Error, Result};
-use crate::engine::paging::{self, Page, PageRequest, RowSource};
-use crate::engine::ports::{Fut, ReadOptions, Snapshot};
-use crate::engine::profile::{AnomalyRule, Profile};
-use crate::engine::report::Sample;
-use crate::engine::report::{CheckId, Finding, Report};
+use crate::engine::check::kind::{Check, CheckSpec, Cx};
+use crate::engine::check::paging::{self, Page, PageRequest, RowSource};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::profile::{AnomalyRule, Profile};
+use crate::engine::model::report::{CheckId, Finding, Report, Sample};
+use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
 
 pub(crate) struct Anomalies;
 

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::check::{Check, CheckSpec, Cx};
-use crate::engine::error::{Error, Result};
-use crate::engine::ports::{Fut, ReadOptions, Snapshot};
-use crate::engine::profile::{HistoryKind, MigrationFolder, Profile};
-use crate::engine::report::{CheckId, Report};
+use crate::engine::check::kind::{Check, CheckSpec, Cx};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::profile::{HistoryKind, MigrationFolder, Profile};
+use crate::engine::model::report::{CheckId, Report};
+use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
 
 pub(crate) struct Migrations;
 

@@ -9,7 +9,7 @@ pub use migrations::Facts as MigrationFacts;
 pub use parity::{Apart, Facts as ParityFacts, Partition, Reading, SelfTest, Sequence, Sums, Trigger};
 pub use queue::{Cause, Facts as QueueFacts};
 
-use crate::engine::check::Check;
+use crate::engine::check::kind::Check;
 
 /// Every kind, in the order of the panes.
 pub const ALL: &[&dyn Check] =

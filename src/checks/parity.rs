@@ -23,12 +23,12 @@ use std::time::Duration;
 
 pub use facts::{Apart, Facts, Partition, Reading, SelfTest, Sequence, Sums, Trigger};
 
-use crate::engine::check::{Check, CheckSpec, Cx};
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::Relation;
-use crate::engine::ports::Fut;
-use crate::engine::profile::Profile;
-use crate::engine::report::{CheckId, Report};
+use crate::engine::check::kind::{Check, CheckSpec, Cx};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::profile::Profile;
+use crate::engine::model::report::{CheckId, Report};
+use crate::engine::port::reader::Fut;
 
 pub(crate) struct Parity;
 

@@ -9,12 +9,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::anomalies::{SAMPLE, samples};
-use crate::engine::check::{Check, CheckSpec, Cx};
-use crate::engine::error::{Error, Result};
-use crate::engine::paging::{self, PageRequest, RowSource};
-use crate::engine::ports::{Fut, Param, ReadOptions, ReadTx, Snapshot};
-use crate::engine::profile::{Profile, Queue};
-use crate::engine::report::{CheckId, Finding, Report, Severity};
+use crate::engine::check::kind::{Check, CheckSpec, Cx};
+use crate::engine::check::paging::{self, PageRequest, RowSource};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::profile::{Profile, Queue};
+use crate::engine::model::report::{CheckId, Finding, Report, Severity};
+use crate::engine::port::reader::{Fut, Param, ReadOptions, ReadTx, Snapshot};
 
 pub(crate) struct Queues;
 

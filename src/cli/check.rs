@@ -8,9 +8,9 @@ use super::args::CheckArgs;
 use super::output::{Output, save};
 use super::stop::Stop;
 use crate::engine::Engine;
-use crate::engine::check::{CheckNews, How};
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::report::{CheckId, Report, Status};
+use crate::engine::check::kind::{CheckNews, How};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::report::{CheckId, Report, Status};
 use crate::report::{json, text};
 
 /// As many as the reader has sessions.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::{Cli, ConfigArgs, ConfigCommand, ExampleOf};
 use super::output::Output;
-use crate::engine::error::Result;
+use crate::engine::model::error::Result;
 use crate::profile::{Config, EXAMPLE, EXAMPLE_PROFILE, Library, Secret};
 use crate::report::json;
 

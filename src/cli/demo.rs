@@ -6,7 +6,7 @@ use super::args::{Cli, DemoArgs};
 use super::output::Output;
 use super::stop::Stop;
 use super::{Parts, open_console, output, overrides};
-use crate::engine::error::{Error, Result};
+use crate::engine::model::error::{Error, Result};
 use crate::profile::Config;
 use crate::sandbox::demo::{Demo, DemoOptions};
 use crate::sandbox::{Binaries, fetch};

@@ -9,7 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::engine::error::{Error, Result};
+use crate::engine::model::error::{Error, Result};
 
 /// Lines kept for the console.
 const KEPT: usize = 500;

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 
 use clap::Parser as _;
 
-use crate::engine::error::{Error, Result};
+use crate::engine::model::error::{Error, Result};
 use crate::launch::{Connect, Console, Launch, Overrides};
 use crate::profile::{Config, Selected};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::engine::error::{Error, Result};
+use crate::engine::model::error::{Error, Result};
 use crate::report::json;
 use crate::report::text::Style;
 

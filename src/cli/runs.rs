@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::args::RunsArgs;
 use super::output::Output;
-use crate::engine::Engine;
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::journal::{self, JournalShown};
+use crate::engine::journal::record::JournalShown;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::{Engine, journal};
 use crate::report::{json, logs, text};
 
 /// Drifted rows listed with a run.
@@ -26,9 +26,9 @@ pub(super) async fn list(engine: &Engine, args: &RunsArgs, out: &Output) -> Resu
         }
         return Ok(0);
     };
-    let record = journal::run(&*engine.facts, id).await?;
-    let events = journal::events(&*engine.facts, id).await?;
-    let drifted = journal::drifted(&*engine.facts, id, DRIFTED).await?;
+    let record = journal::record::run(&*engine.facts, id).await?;
+    let events = journal::record::events(&*engine.facts, id).await?;
+    let drifted = journal::record::drifted(&*engine.facts, id, DRIFTED).await?;
     let shown = JournalShown { record, events, drifted };
     if let Some(dir) = &args.logs {
         return write_logs(dir, &shown, out);

@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::engine::error::{Error, Result};
+use crate::engine::model::error::{Error, Result};
 
 /// Ctrl-C, being told to end, or a terminal that is gone.
 pub struct Stop {

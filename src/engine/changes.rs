@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Timelike as _};
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::guard::{Approved, Circumstances, Gate, JournalState, Window};
-use crate::engine::journal;
-use crate::engine::journal::{Listed, Mirror};
-use crate::engine::operation::{Offer, Params, Risk};
-use crate::engine::plan::{Identity, Plan, PlannedRow};
-use crate::engine::ports::Fut;
-use crate::engine::progress::{Control, Done, Watcher};
-use crate::engine::rowset::{RowSet, Spools};
-use crate::engine::switch::{Backups, Hooks, Stage};
-use crate::engine::target::Server;
-use crate::engine::writer::Writers;
-use crate::engine::{Engine, bootstrap, executor, planner};
+use crate::engine::Engine;
+use crate::engine::gate::guard::{Approved, Circumstances, Gate, JournalState, Window};
+use crate::engine::journal::record::{Listed, Mirror};
+use crate::engine::journal::{self, state};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::{Identity, Plan, PlannedRow};
+use crate::engine::model::progress::{Control, Done, Watcher};
+use crate::engine::model::row_store::{RowSet, Spools};
+use crate::engine::model::target::Server;
+use crate::engine::model::task::{Backups, Hooks, Stage};
+use crate::engine::plan::operation::{Offer, Params, Risk};
+use crate::engine::plan::planner;
+use crate::engine::port::reader::Fut;
+use crate::engine::port::writer::Writers;
+use crate::engine::run::executor;
 
 /// What changing needs from the outside.
 pub struct Means {
@@ -213,7 +215,7 @@ impl Engine {
             window: self.window_at(now),
             server,
             now,
-            journal: bootstrap::state(&*self.facts).await,
+            journal: state::state(&*self.facts).await,
             headless,
         })
     }
@@ -223,7 +225,7 @@ impl Engine {
         let server = self.facts.server().await?;
         let now = self.circumstances(&server, false).await?;
         self.guard.circumstances(false, &now)?;
-        let record = journal::run(&*self.facts, run).await?;
+        let record = journal::record::run(&*self.facts, run).await?;
         if record.live {
             return Err(Error::new(
                 Class::Refused,
@@ -240,7 +242,7 @@ impl Engine {
                 .hint("plan it again"));
         }
         if let Some(by) = record.overtaken_by {
-            let other = journal::run(&*self.facts, &by).await?;
+            let other = journal::record::run(&*self.facts, &by).await?;
             let what = format!(
                 "run {run} broke off, and run {by} ({} {}) has switched its tables since: what is left of it is not what it was",
                 other.operation, other.name
@@ -253,7 +255,7 @@ impl Engine {
         if !record.resumable {
             return Ok(None);
         }
-        let plan = journal::plan_of(&*self.facts, run).await?;
+        let plan = journal::record::plan_of(&*self.facts, run).await?;
         self.guard.resume(run, plan, &now).map(Some)
     }
 
@@ -264,7 +266,7 @@ impl Engine {
 
     /// The latest runs, newest first, or the latest of those before a run.
     pub async fn runs(&self, limit: u32, before: Option<&str>) -> Result<Listed> {
-        journal::runs(&*self.facts, limit, before).await
+        journal::record::runs(&*self.facts, limit, before).await
     }
 
     /// The server's time: the only one that counts for what expires.
@@ -288,12 +290,12 @@ impl Engine {
 
     /// How the journal stands now.
     pub async fn journal_now(&self) -> JournalState {
-        bootstrap::state(&*self.facts).await
+        state::state(&*self.facts).await
     }
 
     /// Looks whether anybody has altered the journal.
-    pub async fn verify_journal(&self) -> Result<journal::Verified> {
+    pub async fn verify_journal(&self) -> Result<journal::record::Verified> {
         let server = self.facts.server().await?;
-        journal::verify(&*self.facts, &*self.means.mirror, &Identity::of(&server)).await
+        journal::record::verify(&*self.facts, &*self.means.mirror, &Identity::of(&server)).await
     }
 }

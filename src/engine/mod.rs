@@ -8,60 +8,28 @@ pub mod model;
 pub mod plan;
 pub mod port;
 pub mod run;
-pub use crate::engine::journal::state as bootstrap;
-pub use crate::engine::model::change;
-pub(crate) use crate::engine::run::start as beginning;
 
-pub use crate::engine::gate::guard;
-pub use crate::engine::model::error;
-pub use crate::engine::model::name as ident;
-pub use crate::engine::plan::side_effects as effects;
-pub use crate::engine::plan::staleness as compare;
-pub(crate) use crate::engine::run::executor;
-
-pub use crate::engine::changes as maintain;
-pub use crate::engine::check::paging;
-pub use crate::engine::plan::operation;
-
-pub use crate::engine::model::profile;
-pub use crate::engine::model::progress;
-pub use crate::engine::model::report;
-pub(crate) use crate::engine::plan::planner;
-pub(crate) use crate::engine::plan::privileges as rights;
-pub use crate::engine::port::copies as rehearsal;
-pub use crate::engine::port::reader as ports;
-pub(crate) use crate::engine::run::verify as proof;
 pub mod room;
-pub use crate::engine::model::row_store as rowset;
 pub mod script;
-pub use crate::engine::model::secret;
-pub use crate::engine::model::target;
-pub use crate::engine::model::task as switch;
-pub use crate::engine::plan::tables;
-pub use crate::engine::run::throttle;
 pub mod twin;
-pub use crate::engine::model::vitals;
-pub(crate) use crate::engine::plan::undo;
-pub use crate::engine::port::writer;
-pub(crate) use crate::engine::run::unstarted as unbegun;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-pub use check::{Check, CheckNews, CheckSpec, Cx, How};
-pub use error::{Class, Error, Result};
-pub use report::{CheckId, Finding, Report, Severity, Status};
-
-use guard::Guard;
-use journal::Operator;
-use operation::Operation;
-use paging::{At, Page, PageRequest, RowSource};
-use ports::{Column, Facts, Files, ReadOptions, Snapshot};
-use profile::Profile;
-use rehearsal::Rehearsals;
-use target::{Environment, Server, TargetInfo};
-use twin::proof::Proofs;
+use crate::engine::check::kind::{Check, Cx, How, NOBODY, Tell};
+use crate::engine::check::paging::{self, At, Page, PageRequest, RowSource};
+use crate::engine::gate::guard::{Guard, JournalState};
+use crate::engine::journal::record::Operator;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::plan::Identity;
+use crate::engine::model::profile::Profile;
+use crate::engine::model::report::{CheckId, Report};
+use crate::engine::model::target::{Environment, Server, TargetInfo};
+use crate::engine::plan::operation::Operation;
+use crate::engine::port::copies::Rehearsals;
+use crate::engine::port::evidence::Proofs;
+use crate::engine::port::reader::{Column, Facts, Files, ReadOptions, Snapshot};
 
 /// The time, as a port.
 pub type Clock = fn() -> DateTime<Utc>;
@@ -100,9 +68,9 @@ pub struct Engine {
     /// Who is at the keys.
     pub operator: Operator,
     /// The journal, as it was when the target was opened.
-    pub journal: guard::JournalState,
+    pub journal: JournalState,
     /// What changing needs.
-    pub means: maintain::Means,
+    pub means: changes::Means,
     /// The time.
     pub clock: Clock,
 }
@@ -186,11 +154,11 @@ impl Engine {
 
     /// Runs one check in a way of its own.
     pub async fn observe_as(&self, id: &CheckId, how: How) -> Report {
-        self.observe_telling(id, how, check::NOBODY).await
+        self.observe_telling(id, how, NOBODY).await
     }
 
     /// The same, saying how far it is.
-    pub async fn observe_telling(&self, id: &CheckId, how: How, tell: check::Tell<'_>) -> Report {
+    pub async fn observe_telling(&self, id: &CheckId, how: How, tell: Tell<'_>) -> Report {
         let started = (self.clock)();
         let cx = Cx {
             facts: &*self.facts,
@@ -218,7 +186,7 @@ impl Engine {
 
     /// Is a comparison of these twins kept that was cut off?
     pub fn is_cut_off(&self, twin: &str) -> bool {
-        self.proofs.unfinished(&plan::Identity::of(&self.server), twin).is_some()
+        self.proofs.unfinished(&Identity::of(&self.server), twin).is_some()
     }
 
     /// The rows behind a finding.

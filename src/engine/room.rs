@@ -4,18 +4,17 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::engine::Engine;
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::Relation;
-use crate::engine::journal;
-use crate::engine::journal::{Event, RunRecord};
-use crate::engine::operation::ALL;
-use crate::engine::plan::{Action, Plan, Ready, text_of};
-use crate::engine::ports::{Param, ReadOptions, ReadTx};
-use crate::engine::profile::Twin;
-use crate::engine::switch::{BLOCKERS, Blocker, Dumped};
+use crate::engine::journal::record::{Event, RunRecord};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::plan::{Action, Plan, Ready, text_of};
+use crate::engine::model::profile::Twin;
+use crate::engine::model::task::{BLOCKERS, Blocker, Dumped};
+use crate::engine::plan::operation::ALL;
+use crate::engine::port::reader::{Param, ReadOptions, ReadTx};
 use crate::engine::twin::mirror::REVERSE;
 use crate::engine::twin::{Away, Standing, away, retired_name, standing};
+use crate::engine::{Engine, journal};
 
 /// A transaction that has held a table for less is no obstacle: it is over before anybody has read its name.
 const PATIENCE_MS: i64 = 500;
@@ -197,7 +196,7 @@ impl Engine {
     /// The latest run of the set, and the one that has switched it.
     async fn runs_of(&self, names: &[&str], out: &mut RoomFacts) -> Result<()> {
         let about = |name: &str| name == ALL || name.split(',').any(|n| names.contains(&n));
-        let mut runs = journal::swaps(&*self.facts, RUNS).await?;
+        let mut runs = journal::record::swaps(&*self.facts, RUNS).await?;
         runs.retain(|r| about(&r.record.name));
         let switched = runs.iter().position(|r| {
             let r = &r.record;
@@ -209,7 +208,7 @@ impl Engine {
             if at > 0 && !is_switched {
                 continue;
             }
-            let events = journal::events(&*self.facts, &run.record.id).await?;
+            let events = journal::record::events(&*self.facts, &run.record.id).await?;
             let told = room_run(run, &events);
             if is_switched {
                 out.switched = Some(told.clone());
@@ -267,11 +266,11 @@ impl RoomRun {
     /// A run as its plan and its entries have it; `at`: the step it is at.
     pub fn of_plan(record: RunRecord, plan: &Plan, at: usize, events: &[Event]) -> Self {
         let stages = plan.steps.iter().map(|s| s.id.clone()).collect();
-        room_run(journal::Swapping { record, at, stages, asked: Some(Asked::of(plan)) }, events)
+        room_run(journal::record::Swapping { record, at, stages, asked: Some(Asked::of(plan)) }, events)
     }
 }
 
-fn room_run(run: journal::Swapping, events: &[Event]) -> RoomRun {
+fn room_run(run: journal::record::Swapping, events: &[Event]) -> RoomRun {
     let body = |e: &Event| serde_json::from_str::<Value>(&e.body).ok();
     let of = |kind: &str| events.iter().rev().filter(|e| e.kind == kind).filter_map(body).collect::<Vec<_>>();
     // Every step tells how long it held its locks; only a swap takes attempts for it.
@@ -355,7 +354,7 @@ mod tests {
         .unwrap();
         let run = |events: &[Event]| {
             let stages = vec!["compare".to_owned(), "enable".to_owned()];
-            room_run(journal::Swapping { record: record.clone(), at: 1, stages, asked: None }, events)
+            room_run(journal::record::Swapping { record: record.clone(), at: 1, stages, asked: None }, events)
         };
         let told = run(&entries);
         assert_eq!(told.tried, 2);

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::change::{RowChange, RowKind, shown};
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::{Ident, Relation};
-use crate::engine::operation::{
+use crate::engine::model::change::{RowChange, RowKind, shown};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, Relation};
+use crate::engine::model::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit};
+use crate::engine::model::profile::{Backfill as Declared, DerivedTable, Instead, Profile, Question};
+use crate::engine::model::report::CheckId;
+use crate::engine::plan::operation::{
     Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, lock,
 };
-use crate::engine::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit};
-use crate::engine::ports::Fut;
-use crate::engine::profile::{Backfill as Declared, DerivedTable, Instead, Profile, Question};
-use crate::engine::report::CheckId;
-use crate::engine::tables::{Table, Trigger, derived};
+use crate::engine::plan::tables::{Table, Trigger, derived};
+use crate::engine::port::reader::Fut;
 
-use crate::ops::selection;
-use crate::ops::selection::Filter;
+use crate::ops::selection::{self, Filter};
 
 pub(crate) struct Backfill;
 

@@ -1,10 +1,12 @@
 //! `cleanup`: after a switchover has proved itself, the retired tables go: first away, later for good.
 
-use crate::engine::error::Result;
-use crate::engine::journal::RunRecord;
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
-use crate::engine::ports::Fut;
-use crate::engine::profile::Profile;
+use crate::engine::journal::record::RunRecord;
+use crate::engine::model::error::Result;
+use crate::engine::model::profile::Profile;
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo,
+};
+use crate::engine::port::reader::Fut;
 use crate::ops::twins::cleanup::{draft, offers, undo};
 use crate::ops::twins::stages;
 

@@ -1,10 +1,10 @@
 //! `copy-missing`: rows that applications have written and the other side lacks are copied there; nothing that is there
 //! is touched.
 
-use crate::engine::error::Result;
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
-use crate::engine::ports::Fut;
-use crate::engine::profile::Profile;
+use crate::engine::model::error::Result;
+use crate::engine::model::profile::Profile;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::port::reader::Fut;
 use crate::ops::twins::mend::{Kind, Wanted, draft};
 use crate::ops::twins::offers;
 use crate::ops::twins::ready::Accepted;

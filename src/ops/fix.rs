@@ -1,18 +1,19 @@
 //! `fix`: mends the rows of an anomaly rule, as the profile declares it: by a row that compensates, or by computing
 //! again what is derived.
 
-use crate::engine::change::{RowChange, RowKind, shown, verification};
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::{Ident, literal};
-use crate::engine::journal::{self, RunRecord};
-use crate::engine::operation::{
+use crate::engine::journal;
+use crate::engine::journal::record::RunRecord;
+use crate::engine::model::change::{RowChange, RowKind, shown, verification};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::plan::{Action, Reversible, Step, Unit};
+use crate::engine::model::profile::{AnomalyRule, Fix as Declared, Profile};
+use crate::engine::model::report::CheckId;
+use crate::engine::plan::operation::{
     Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, Undo, lock,
 };
-use crate::engine::plan::{Action, Reversible, Step, Unit};
-use crate::engine::ports::{Fut, Param};
-use crate::engine::profile::{AnomalyRule, Fix as Declared, Profile};
-use crate::engine::report::CheckId;
-use crate::engine::tables::{Table, derived};
+use crate::engine::plan::tables::{Table, derived};
+use crate::engine::port::reader::{Fut, Param};
 
 use crate::ops::selection;
 
@@ -200,7 +201,7 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
     let mut change = change(cx, fix, rule).await?;
     change.columns = table.typed(&fix.table, revoke.keys())?;
     change.reason = format!("undo of run {}", run.id);
-    let applied = journal::plan_of(cx.cx.facts, &run.id).await?;
+    let applied = journal::record::plan_of(cx.cx.facts, &run.id).await?;
     let columns: Vec<_> = change
         .kept
         .iter()
@@ -220,7 +221,7 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         ),
         filter: format!(
             "not exists (select from {} x where {})",
-            crate::engine::ident::Relation::parse(&fix.table),
+            crate::engine::model::name::Relation::parse(&fix.table),
             taken.join(" and ")
         ),
         params: vec![Param::from(run.id.as_str())],

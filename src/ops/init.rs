@@ -1,14 +1,15 @@
 //! `init`: the journal's own tables. Nothing else creates them.
 
-use crate::engine::bootstrap;
-use crate::engine::error::Result;
-use crate::engine::error::{Class, Error};
-use crate::engine::guard::JournalState;
-use crate::engine::ident::literal;
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
-use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
-use crate::engine::ports::{Fut, Param};
-use crate::engine::profile::Profile;
+use crate::engine::gate::guard::JournalState;
+use crate::engine::journal::state;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::literal;
+use crate::engine::model::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::model::profile::Profile;
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock,
+};
+use crate::engine::port::reader::{Fut, Param};
 
 pub(crate) struct Init;
 
@@ -50,7 +51,7 @@ impl Operation for Init {
 
 async fn draft(cx: &PlanCx<'_>, params: &Params) -> Result<Draft> {
     let roles = roles(cx, params).await?;
-    let state = bootstrap::state(cx.cx.facts).await;
+    let state = state::state(cx.cx.facts).await;
     match (&state, state.refusal()) {
         (JournalState::Missing { pending }, _) => create(cx, pending, &roles).await,
         (JournalState::Ready | JournalState::Denied { .. }, _) if !roles.is_empty() => {
@@ -102,7 +103,7 @@ fn admitted(roles: &[String]) -> Verification {
 
 /// The journal is there: other roles are let in.
 async fn admit(cx: &PlanCx<'_>, roles: &[String]) -> Result<Draft> {
-    let statements = bootstrap::grants(roles);
+    let statements = state::grants(roles);
     let role = &cx.cx.server.role;
     let owns = "select pg_has_role(n.nspowner, 'usage') from pg_namespace n where n.nspname = 'midwatch'";
     let privilege = if may(cx, owns).await? {
@@ -130,9 +131,9 @@ async fn admit(cx: &PlanCx<'_>, roles: &[String]) -> Result<Draft> {
 }
 
 async fn create(cx: &PlanCx<'_>, pending: &[String], roles: &[String]) -> Result<Draft> {
-    let mut statements = bootstrap::statements(pending)?;
+    let mut statements = state::statements(pending)?;
     if !roles.is_empty() {
-        statements.extend(bootstrap::grants(roles));
+        statements.extend(state::grants(roles));
     }
     let role = &cx.cx.server.role;
     let privilege = if may(cx, "has_database_privilege(current_database(), 'create')").await? {

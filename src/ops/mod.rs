@@ -16,7 +16,7 @@ mod switchover;
 mod twins;
 mod watch;
 
-use crate::engine::operation::Operation;
+use crate::engine::plan::operation::Operation;
 
 /// Every kind, in the order they are listed.
 pub const ALL: &[&dyn Operation] = &[

@@ -1,13 +1,15 @@
 //! `rehearse`: a whole switchover and its way back in a copy, with writers at work, for its times and its troubles.
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::journal::RunRecord;
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
-use crate::engine::plan::{Action, Preflight, Ready, Reversible, Step, Unit};
-use crate::engine::ports::Fut;
-use crate::engine::profile::Profile;
-use crate::engine::switch::{Play, PlayTwin};
-use crate::engine::tables::Table;
+use crate::engine::journal::record::RunRecord;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::{Action, Preflight, Ready, Reversible, Step, Unit};
+use crate::engine::model::profile::Profile;
+use crate::engine::model::task::{Play, PlayTwin};
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo,
+};
+use crate::engine::plan::tables::Table;
+use crate::engine::port::reader::Fut;
 use crate::engine::twin::Standing;
 use crate::ops::twins::stages::duration;
 use crate::ops::twins::{Couple, switched_offers};
@@ -115,7 +117,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         steps: vec![Step {
             locks: couples
                 .iter()
-                .map(|c| crate::engine::operation::lock(&c.legacy.relation, "ACCESS SHARE"))
+                .map(|c| crate::engine::plan::operation::lock(&c.legacy.relation, "ACCESS SHARE"))
                 .collect(),
             in_transaction: false,
             action: Action::Rehearse(Box::new(play)),
@@ -137,7 +139,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
 async fn twin(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<PlayTwin> {
     let table = Table::find(cx, &couple.legacy.relation).await?;
     let key = &couple.twin.key;
-    let plain = |c: &&crate::engine::tables::Stored| !c.generated && !key.contains(&c.name);
+    let plain = |c: &&crate::engine::plan::tables::Stored| !c.generated && !key.contains(&c.name);
     let unique: Vec<&String> = table.unique_keys.iter().flatten().collect();
     let free = table.columns.iter().filter(plain).filter(|c| !unique.contains(&&c.name));
     let part = &couple.layout.key;

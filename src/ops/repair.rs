@@ -1,9 +1,9 @@
 //! `repair`: one side of a twin becomes as the other says, row by row.
 
-use crate::engine::error::{Error, Result};
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
-use crate::engine::ports::Fut;
-use crate::engine::profile::Profile;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::profile::Profile;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::port::reader::Fut;
 use crate::ops::twins::mend::{Kind, Wanted, draft};
 use crate::ops::twins::ready::Accepted;
 use crate::ops::twins::{Onto, offers};

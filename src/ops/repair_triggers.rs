@@ -2,14 +2,16 @@
 
 use serde::Deserialize;
 
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
-use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
-use crate::engine::ports::{Fut, Param};
-use crate::engine::profile::Profile;
-use crate::engine::rehearsal::Rehearsal;
-use crate::engine::tables::Table;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::model::profile::Profile;
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock,
+};
+use crate::engine::plan::tables::Table;
+use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::reader::{Fut, Param};
 use crate::engine::twin::Standing;
 use crate::engine::twin::function::closed;
 use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};
@@ -480,7 +482,7 @@ async fn tried(copy: &dyn Rehearsal, couple: &Couple<'_>, legacy: &Table, change
 
 /// Nothing of what is to be mirrored is left out.
 fn verification(couple: &Couple<'_>) -> Verification {
-    let among: Vec<_> = couple.declared().iter().map(|d| crate::engine::ident::literal(d)).collect();
+    let among: Vec<_> = couple.declared().iter().map(|d| crate::engine::model::name::literal(d)).collect();
     let sql = format!(
         "select e.event from (values ('INSERT', {INSERT}), ('UPDATE', {UPDATE}), ('DELETE', {DELETE})) e(event, bit) \
          where not exists (select from pg_trigger t where t.tgrelid = {}::oid and t.tgenabled in ('O', 'A') \

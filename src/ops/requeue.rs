@@ -1,18 +1,17 @@
 //! `requeue`: failed work items tried again: a frozen selection, a canary first, then slowly more, and an end when
 //! they fail again.
 
-use crate::engine::change::{Canary, TypedColumn};
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
-use crate::engine::plan::Reversible;
-use crate::engine::ports::Fut;
-use crate::engine::profile::{Profile, Queue, QueueChanges};
-use crate::engine::report::CheckId;
-use crate::engine::tables::Table;
+use crate::engine::model::change::{Canary, TypedColumn};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::plan::Reversible;
+use crate::engine::model::profile::{Profile, Queue, QueueChanges};
+use crate::engine::model::report::CheckId;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::plan::tables::Table;
+use crate::engine::port::reader::Fut;
 
-use crate::ops::selection;
-use crate::ops::selection::Turn;
+use crate::ops::selection::{self, Turn};
 
 pub(crate) struct Requeue;
 

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::Relation;
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery};
-use crate::engine::plan::{Preflight, Ready};
-use crate::engine::ports::Fut;
-use crate::engine::profile::{Profile, Queue};
-use crate::engine::report::CheckId;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::plan::{Preflight, Ready};
+use crate::engine::model::profile::{Profile, Queue};
+use crate::engine::model::report::CheckId;
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery,
+};
+use crate::engine::port::reader::Fut;
 
-use crate::ops::selection;
-use crate::ops::selection::Turn;
+use crate::ops::selection::{self, Turn};
 
 pub(crate) struct Resolve;
 

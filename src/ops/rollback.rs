@@ -1,10 +1,12 @@
 //! `rollback`: a switchover taken back, with everything that was written since.
 
-use crate::engine::error::Result;
-use crate::engine::journal::RunRecord;
-use crate::engine::operation::{ALL, Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
-use crate::engine::ports::Fut;
-use crate::engine::profile::Profile;
+use crate::engine::journal::record::RunRecord;
+use crate::engine::model::error::Result;
+use crate::engine::model::profile::Profile;
+use crate::engine::plan::operation::{
+    ALL, Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo,
+};
+use crate::engine::port::reader::Fut;
 use crate::ops::twins::{rollback_draft, rollback_of, stages, switched_offers};
 
 pub(crate) struct Rollback;

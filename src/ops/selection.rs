@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::engine::change::{Canary, RowChange, RowKind, shown, verification};
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::operation::{Draft, Params, PlanCx, RowQuery, lock};
-use crate::engine::paging::cast_name;
-use crate::engine::plan::{Action, Reversible, Step, Unit, Verification};
-use crate::engine::ports::Param;
-use crate::engine::profile::{Profile, Question, Queue};
-use crate::engine::tables::{Table, derived};
+use crate::engine::check::paging::cast_name;
+use crate::engine::model::change::{Canary, RowChange, RowKind, shown, verification};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::plan::{Action, Reversible, Step, Unit, Verification};
+use crate::engine::model::profile::{Profile, Question, Queue};
+use crate::engine::plan::operation::{Draft, Params, PlanCx, RowQuery, lock};
+use crate::engine::plan::tables::{Table, derived};
+use crate::engine::port::reader::Param;
 
 /// A condition and its values.
 pub(crate) struct Filter {

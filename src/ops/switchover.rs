@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::journal::{self, RunRecord};
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo};
-use crate::engine::plan::{Preflight, Ready, Reversible, Unit};
-use crate::engine::ports::Fut;
-use crate::engine::profile::Profile;
+use crate::engine::journal;
+use crate::engine::journal::record::RunRecord;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::{Preflight, Ready, Reversible, Unit};
+use crate::engine::model::profile::Profile;
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo,
+};
+use crate::engine::port::reader::Fut;
 use crate::engine::twin::Standing;
 use crate::engine::twin::marker::{self, Watch};
 use crate::ops::twins::around::{around, last_backup, sent};
 use crate::ops::twins::ready::{Accepted, dependants, late_triggers, ownership, parity};
 use crate::ops::twins::rehearsed::{compared, measured, rehearsal};
-use crate::ops::twins::stages;
-use crate::ops::twins::stages::Stages;
+use crate::ops::twins::stages::{self, Stages};
 use crate::ops::twins::switch::Switch;
 use crate::ops::twins::trial::trial;
 use crate::ops::twins::{Couple, carry, named, own_before, rollback_draft};
@@ -166,7 +168,7 @@ async fn untouched(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<()> {
     }
     let verb = if done.len() == 1 { "is" } else { "are" };
     // What was switched together goes back together.
-    let runs = journal::standing_runs(cx.cx.facts, "switchover").await.unwrap_or_default();
+    let runs = journal::record::standing_runs(cx.cx.facts, "switchover").await.unwrap_or_default();
     let sets = runs.iter().map(|r| named(cx.profile(), &r.name).iter().map(|t| t.name()).collect::<Vec<_>>());
     let set = sets.into_iter().find(|s| done.iter().any(|d| s.contains(d))).unwrap_or_else(|| done.clone());
     let back = format!("midwatch plan rollback {} takes back what is switched", set.join(","));

@@ -19,15 +19,15 @@ pub(crate) mod trial;
 
 pub(crate) use back::{own_before, rollback_draft, rollback_of};
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ident::Relation;
-use crate::engine::operation::{ALL, Offer, OpSpec, PlanCx};
-use crate::engine::profile::{Profile, Twin};
-use crate::engine::rehearsal::{Copy, Follow, Rehearsal, Rows};
-use crate::engine::report::CheckId;
-use crate::engine::twin::catalog::Columns;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::profile::{Profile, Twin};
+use crate::engine::model::report::CheckId;
+use crate::engine::plan::operation::{ALL, Offer, OpSpec, PlanCx};
+use crate::engine::port::copies::{Copy, Follow, Rehearsal, Rows};
+use crate::engine::twin::catalog::{self, Columns};
 use crate::engine::twin::partitions::{Layout, layout};
-use crate::engine::twin::{Pair, Standing, away, catalog, pair};
+use crate::engine::twin::{Pair, Standing, away, pair};
 
 /// A twin, looked up.
 pub(crate) struct Couple<'p> {

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ident::literal;
-use crate::engine::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock};
-use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
-use crate::engine::ports::{Fut, Param, ReadTx};
-use crate::engine::profile::{Profile, Twin};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::literal;
+use crate::engine::model::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::model::profile::{Profile, Twin};
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock,
+};
+use crate::engine::port::reader::{Fut, Param, ReadTx};
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::marker::{self, Lacks, Watch as Marks};
 use crate::engine::twin::partitions::{self, Layout};

@@ -7,10 +7,10 @@ use serde::Deserialize;
 
 use super::parse::{at, parse};
 use super::service;
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::guard::Policy;
-use crate::engine::secret::Secret;
-use crate::engine::target::Environment;
+use crate::engine::gate::guard::Policy;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::secret::Secret;
+use crate::engine::model::target::Environment;
 
 /// The configuration file as it stands.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

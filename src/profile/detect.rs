@@ -3,10 +3,10 @@
 use serde::Deserialize;
 
 use super::load::Library;
-use crate::engine::error::Result;
-use crate::engine::ident::Relation;
-use crate::engine::ports::{Facts, Param, ReadOptions};
-use crate::engine::profile::{HistoryKind, MigrationFolder, Profile};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::Relation;
+use crate::engine::model::profile::{HistoryKind, MigrationFolder, Profile};
+use crate::engine::port::reader::{Facts, Param, ReadOptions};
 
 /// The profile with the most tables to be found here, all of them present.
 pub async fn detect(facts: &dyn Facts, library: &Library) -> Result<Option<Profile>> {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::error::{Error, Result};
-use crate::engine::ports::{Files, SourceFile};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::port::reader::{Files, SourceFile};
 
 /// Largest migration file that is read: more is a dump, not a migration.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;

@@ -8,8 +8,8 @@ use toml::{Table, Value};
 use super::config::user_dir;
 use super::parse::{at, describe, parse};
 use super::validate::validate;
-use crate::engine::error::{Error, Result};
-use crate::engine::profile::Profile;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::profile::Profile;
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/profiles");
 

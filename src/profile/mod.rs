@@ -8,7 +8,7 @@ mod parse;
 mod service;
 mod validate;
 
-pub use crate::engine::secret::Secret;
+pub use crate::engine::model::secret::Secret;
 pub use config::{Config, Console, Selected, TargetConfig, Window};
 pub use detect::{detect, generic};
 pub use files::Disk;

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::engine::error::{Error, Result};
+use crate::engine::model::error::{Error, Result};
 
 /// Reads `text`, which came from `file`.
 pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
@@ -51,7 +51,7 @@ fn hint(message: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::profile::Profile;
+    use crate::engine::model::profile::Profile;
 
     #[test]
     fn unknown_keys_are_refused_with_line_and_hint() {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::engine::error::{Error, Result};
-use crate::engine::secret::Secret;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::secret::Secret;
 
 /// The connection of a service, as a url.
 pub(super) fn url(name: &str) -> Result<Secret> {

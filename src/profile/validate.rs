@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::parse::at;
-use crate::engine::error::{Error, Result};
-use crate::engine::profile::{DerivedTable, Profile, Question};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::profile::{DerivedTable, Profile, Question};
 
 /// Refuses what would only fail later, at three in the morning.
 pub(super) fn validate(file: &str, text: &str, p: &Profile) -> Result<()> {
@@ -13,7 +13,7 @@ pub(super) fn validate(file: &str, text: &str, p: &Profile) -> Result<()> {
         return Err(v.error("name", "a profile's name is one word without slashes"));
     }
     v.unique("migrations", p.migrations.iter().map(|m| m.name.as_str()))?;
-    v.unique("twins", p.twins.iter().map(crate::engine::profile::Twin::name))?;
+    v.unique("twins", p.twins.iter().map(crate::engine::model::profile::Twin::name))?;
     v.unique("queues", p.queues.iter().map(|q| q.name.as_str()))?;
     v.unique("anomalies", p.anomalies.iter().map(|a| a.name.as_str()))?;
     if let Some(marker) = &p.environment {

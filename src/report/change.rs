@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::entry;
 use super::text::{Style, clean};
-use crate::engine::journal::{JournalShown, Listed, Outcome, RunRecord};
-use crate::engine::plan::{Action, Plan, PlannedRow, Ready, Unit, text_of};
-use crate::engine::progress::Done;
-use crate::engine::rowset::CUT;
+use crate::engine::journal::record::{JournalShown, Listed, Outcome, RunRecord};
+use crate::engine::model::plan::{Action, Plan, PlannedRow, Ready, Unit, text_of};
+use crate::engine::model::progress::Done;
+use crate::engine::model::row_store::CUT;
 
 /// Rows of a diff that are printed; the rest is in the file.
 const SHOWN: usize = 20;

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::engine::journal::Event;
-use crate::engine::plan::text_of;
-use crate::engine::switch::Blocker;
+use crate::engine::journal::record::Event;
+use crate::engine::model::plan::text_of;
+use crate::engine::model::task::Blocker;
 
 /// An entry's rest as names and values; what is no object stays as it is.
 pub fn body(event: &Event) -> String {

@@ -3,12 +3,12 @@
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use crate::engine::error::Error;
-use crate::engine::journal::{JournalShown, Listed};
-use crate::engine::plan::Plan;
-use crate::engine::progress::Done;
-use crate::engine::report::Report;
-use crate::engine::target::TargetInfo;
+use crate::engine::journal::record::{JournalShown, Listed};
+use crate::engine::model::error::Error;
+use crate::engine::model::plan::Plan;
+use crate::engine::model::progress::Done;
+use crate::engine::model::report::Report;
+use crate::engine::model::target::TargetInfo;
 
 /// Of the envelope.
 pub const SCHEMA_VERSION: u32 = 1;

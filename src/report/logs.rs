@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::entry::blocker;
-use crate::engine::journal::{Event, JournalShown};
-use crate::engine::plan::{Unit, text_of};
+use crate::engine::journal::record::{Event, JournalShown};
+use crate::engine::model::plan::{Unit, text_of};
 
 /// A file's name and its text.
 pub type Log = (String, String);

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
-use crate::engine::report::{Report, Severity, Status};
-use crate::engine::target::TargetInfo;
+use crate::engine::model::report::{Report, Severity, Status};
+use crate::engine::model::target::TargetInfo;
 
 pub use super::change::{done, plan, run, runs};
 
@@ -155,7 +155,7 @@ pub fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::report::CheckId;
+    use crate::engine::model::report::CheckId;
 
     #[test]
     fn long_lines_are_cut_and_show_it() {

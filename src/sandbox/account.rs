@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::process::CommandExt, process::Command};
 
-use crate::engine::error::{Error, Result};
+use crate::engine::model::error::{Error, Result};
 
 /// An unprivileged user of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

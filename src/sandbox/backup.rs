@@ -10,14 +10,13 @@ use chrono::Utc;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::db::postgres::{Connection, Reader};
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ident::Relation;
-use crate::engine::ports::{Facts as _, Fut, Param, ReadOptions, ReadTx, Snapshot};
-use crate::engine::switch::{Backups, Dump, Dumped};
+use crate::dialect::postgres::{Connection, Reader};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::task::{Backups, Dump, Dumped};
+use crate::engine::port::reader::{Facts as _, Fut, Param, ReadOptions, ReadTx, Snapshot};
 use crate::sandbox::definitions::Omitted;
-use crate::sandbox::rehearsal;
-use crate::sandbox::rehearsal::{Copies, DATABASE};
+use crate::sandbox::rehearsal::{self, Copies, DATABASE};
 use crate::sandbox::server::blocking;
 
 /// A table may take long to read.

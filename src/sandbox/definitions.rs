@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::db::postgres::Reader;
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, Relation};
-use crate::engine::ports::{Facts, Param, ReadOptions};
+use crate::dialect::postgres::Reader;
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, Relation};
+use crate::engine::port::reader::{Facts, Param, ReadOptions};
 use crate::sandbox::Server;
 use crate::sandbox::rehearsal::{Copies, DATABASE, inside, run};
 
@@ -117,7 +117,7 @@ impl Omitted {
 
     /// Makes up for what was left out, as far as it takes rows.
     pub(super) fn instead(&self) -> Option<String> {
-        let parents: Vec<_> = self.parents.iter().map(|p| crate::engine::ident::literal(p)).collect();
+        let parents: Vec<_> = self.parents.iter().map(|p| crate::engine::model::name::literal(p)).collect();
         (!parents.is_empty()).then(|| CATCH_ALL.replace("PARENTS", &parents.join(", ")))
     }
 }

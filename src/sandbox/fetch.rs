@@ -10,7 +10,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::engine::error::{Class, Error, Result};
+use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::find::Binaries;
 
 /// The exact build.

@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use crate::engine::error::{Error, Result};
+use crate::engine::model::error::{Error, Result};
 use crate::sandbox::fetch;
 
 /// What one directory must hold, all of it: a PATH may mix two installations.
@@ -192,7 +192,7 @@ fn expand(pattern: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::error::Class;
+    use crate::engine::model::error::Class;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn install(dir: &Path, version: &str, tools: &[&str]) {

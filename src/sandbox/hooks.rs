@@ -6,9 +6,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ports::Fut;
-use crate::engine::switch::{Hook, Hooks, Ran};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::task::{Hook, Hooks, Ran};
+use crate::engine::port::reader::Fut;
 
 /// Of what a command says, the end is kept (bytes).
 const KEPT: usize = 4_000;

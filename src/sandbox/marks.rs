@@ -1,9 +1,9 @@
 //! What the engine's marks tell a switchover, on a real server.
 
-use crate::db::postgres::owner::Owner;
-use crate::db::postgres::{Connection, Reader};
-use crate::engine::ports::{Facts as _, Param, ReadOptions};
-use crate::engine::profile::Twin;
+use crate::dialect::postgres::owner::Owner;
+use crate::dialect::postgres::{Connection, Reader};
+use crate::engine::model::profile::Twin;
+use crate::engine::port::reader::{Facts as _, Param, ReadOptions};
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::{marker, pair, partitions};
 use crate::sandbox::{Options, Server};
@@ -28,8 +28,12 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     let mut owner = server.owner("m").await.unwrap();
     owner.execute_script("create extension citext").await.unwrap();
     owner.execute_script(TABLES).await.unwrap();
-    let files: Vec<String> = crate::engine::bootstrap::FILES.iter().map(|(n, _)| (*n).to_owned()).collect();
-    owner.execute_script(&crate::engine::bootstrap::statements(&files).unwrap().join(";")).await.unwrap();
+    let files: Vec<String> =
+        crate::engine::journal::state::FILES.iter().map(|(n, _)| (*n).to_owned()).collect();
+    owner
+        .execute_script(&crate::engine::journal::state::statements(&files).unwrap().join(";"))
+        .await
+        .unwrap();
     let twin =
         Twin { legacy: "t".into(), partitioned: "p".into(), key: vec!["id".into()], ..Twin::default() };
     let reader = Reader::new(Connection::new(Some(&server.url("m"))).unwrap());
@@ -54,7 +58,7 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
         )
         .await
         .unwrap();
-    let since = crate::engine::ident::literal(&snapshot);
+    let since = crate::engine::model::name::literal(&snapshot);
     let changed = keys(&mut owner, &marker::changed_keys(&pair, &layout, &since)).await;
     assert_eq!(changed, ["{1}", "{2}", "{5}", "{60}", "{70}", "{7}"]);
     let unequal = marker::unequal(&pair, &columns, &layout, &since);

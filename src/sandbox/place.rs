@@ -18,7 +18,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use crate::engine::error::{Class, Error, Result};
+use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::account::Account;
 
 /// The file that says "made by midwatch, may be deleted".

@@ -14,7 +14,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::engine::error::{Class, Error, Result};
+use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::account::Account;
 use crate::sandbox::find::Binaries;
 use crate::sandbox::place::Place;

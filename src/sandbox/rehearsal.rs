@@ -9,12 +9,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use crate::db::postgres::owner::Owner;
-use crate::db::postgres::{Connection, Reader};
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::{Ident, Relation};
-use crate::engine::ports::{Facts, Fut, Param, ReadOptions};
-use crate::engine::rehearsal::{Copy, Rehearsal, Rehearsals, Rows};
+use crate::dialect::postgres::owner::Owner;
+use crate::dialect::postgres::{Connection, Reader};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, Relation};
+use crate::engine::port::copies::{Copy, Rehearsal, Rehearsals, Rows};
+use crate::engine::port::reader::{Facts, Fut, Param, ReadOptions};
 use crate::sandbox::find::Version;
 use crate::sandbox::{Binaries, Options, Server};
 

@@ -6,13 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::db::postgres::owner::{Owner, quote};
-use crate::engine::error::{Error, Result};
+use crate::dialect::postgres::owner::{Owner, quote};
+use crate::engine::model::error::{Error, Result};
 use crate::sandbox::account::Account;
 use crate::sandbox::find::{Binaries, Version};
 use crate::sandbox::place::Place;
-use crate::sandbox::process;
-use crate::sandbox::process::Process;
+use crate::sandbox::process::{self, Process};
 use crate::sandbox::watcher::Watcher;
 
 /// How to start a server; the default is a throwaway in a directory of its own.

@@ -9,7 +9,7 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
 };
 
-use crate::engine::error::{Error, Result};
+use crate::engine::model::error::{Error, Result};
 use crate::sandbox::place::Place;
 
 const SCRIPT: &str = include_str!("watcher.sh");

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use crate::db::postgres::owner::Owner;
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, literal};
-use crate::engine::switch::PlayTwin;
+use crate::dialect::postgres::owner::Owner;
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::task::PlayTwin;
 use crate::sandbox::rehearsal::Private;
 
 /// A statement of a writer: when it began, and how long it took.

@@ -5,9 +5,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
-use crate::engine::error::{Error, Result};
-use crate::engine::journal::{Event, Mirror};
-use crate::engine::plan::Identity;
+use crate::engine::journal::record::{Event, Mirror};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::plan::Identity;
 
 /// Below the user's state directory; without one nothing is kept.
 #[derive(Debug, Clone)]

@@ -14,9 +14,9 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::de::DeserializeOwned;
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::plan::PlannedRow;
-use crate::engine::rowset::{LineSum, RawRow, RowSet, Spool, Spools};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::PlannedRow;
+use crate::engine::model::row_store::{LineSum, RawRow, RowSet, Spool, Spools};
 
 /// Rows of a block: what a page costs at most to find.
 const BLOCK: u64 = 1_000;

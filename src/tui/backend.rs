@@ -3,23 +3,21 @@
 use std::time::Duration;
 
 use super::msg::Failure;
-use crate::engine::check::How;
-use crate::engine::check::Tell;
-use crate::engine::error::Result;
-use crate::engine::guard::Ladder;
-use crate::engine::journal::{Event, Listed, RunRecord};
-use crate::engine::maintain::{PlanNews, Request};
-use crate::engine::operation::Offer;
-use crate::engine::paging::{Page, PageRequest, RowSource};
-use crate::engine::plan::{Plan, PlannedRow};
-use crate::engine::ports::{Column, Fut};
-use crate::engine::progress::{Done, Watcher, Wish};
-use crate::engine::report::CheckId;
-use crate::engine::report::Report;
+use crate::engine::changes::{PlanNews, Request};
+use crate::engine::check::kind::{How, Tell};
+use crate::engine::check::paging::{Page, PageRequest, RowSource};
+use crate::engine::gate::guard::Ladder;
+use crate::engine::journal::record::{Event, Listed, RunRecord};
+use crate::engine::model::error::Result;
+use crate::engine::model::plan::{Plan, PlannedRow};
+use crate::engine::model::progress::{Done, Watcher, Wish};
+use crate::engine::model::report::{CheckId, Report};
+use crate::engine::model::target::{Server, TargetInfo};
+use crate::engine::model::task::Blocker;
+use crate::engine::model::vitals::Vitals;
+use crate::engine::plan::operation::Offer;
+use crate::engine::port::reader::{Column, Fut};
 use crate::engine::room::RoomFacts;
-use crate::engine::switch::Blocker;
-use crate::engine::target::{Server, TargetInfo};
-use crate::engine::vitals::Vitals;
 use crate::profile::Window;
 use crate::report::table::Cell;
 

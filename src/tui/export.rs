@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use super::backend::Backend;
 use super::msg::{Export, ExportRows, PlanColumns};
-use crate::engine::error::{Error, Result};
-use crate::engine::paging::PageRequest;
-use crate::engine::plan::{PlannedRow, Values, text_of};
+use crate::engine::check::paging::PageRequest;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::plan::{PlannedRow, Values, text_of};
 use crate::report::table::{self, Cell, Format};
 
 /// Rows of a page; cells are read in full.
@@ -53,7 +53,7 @@ pub(super) async fn export(
         ExportRows::Paged(request) => {
             let request = PageRequest { limit: PAGE, count: false, whole: true, ..*request };
             let mut columns: Vec<String> = Vec::new();
-            let mut take = |page: crate::engine::paging::Page| {
+            let mut take = |page: crate::engine::check::paging::Page| {
                 if columns.is_empty() {
                     columns = page.columns.iter().map(|c| c.name.clone()).collect();
                     part.text(&table::head(export.format, &columns)).map_err(fail)?;

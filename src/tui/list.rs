@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::theme::Tone;
-use crate::engine::report::CheckId;
+use crate::engine::model::report::CheckId;
 
 /// A cell.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

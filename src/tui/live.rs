@@ -7,23 +7,20 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 
 use super::backend::{Backend, DRIFTED, Journal, RUNS, Reviewed, RunDetail, Session, Typed};
-use crate::engine::Engine;
-use crate::engine::check::How;
-use crate::engine::check::{CheckSpec, Tell};
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::guard::{Approved, Gate, JournalState, Typed as TypedWords};
-use crate::engine::journal;
-use crate::engine::maintain::{PlanNews, Planned, Request};
-use crate::engine::paging::{Page, PageRequest, RowSource};
-use crate::engine::plan::PlannedRow;
-use crate::engine::ports::{Column, Fut};
-use crate::engine::progress::{Control, Done, Watcher, Wish};
-use crate::engine::report::CheckId;
-use crate::engine::report::Report;
+use crate::engine::changes::{PlanNews, Planned, Request};
+use crate::engine::check::kind::{CheckSpec, How, Tell};
+use crate::engine::check::paging::{Page, PageRequest, RowSource};
+use crate::engine::gate::guard::{Approved, Gate, JournalState, Typed as TypedWords};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::PlannedRow;
+use crate::engine::model::progress::{Control, Done, Watcher, Wish};
+use crate::engine::model::report::{CheckId, Report};
+use crate::engine::model::row_store::RowSet;
+use crate::engine::model::task::Blocker;
+use crate::engine::model::vitals::Vitals;
+use crate::engine::port::reader::{Column, Fut};
 use crate::engine::room::RoomFacts;
-use crate::engine::rowset::RowSet;
-use crate::engine::switch::Blocker;
-use crate::engine::vitals::Vitals;
+use crate::engine::{Engine, journal};
 use crate::launch::{Connect, Overrides};
 use crate::profile::{Config, Selected};
 use crate::report::table::Cell;
@@ -254,7 +251,7 @@ impl Backend for Live {
             match engine.runs(RUNS, None).await {
                 Ok(mut listed) => {
                     // What broke off long ago still waits for somebody.
-                    for run in journal::unfinished(&*engine.facts).await? {
+                    for run in journal::record::unfinished(&*engine.facts).await? {
                         if listed.older > 0 && listed.runs.iter().all(|r| r.id != run.id) {
                             listed.runs.push(run);
                             listed.older -= 1;
@@ -275,11 +272,11 @@ impl Backend for Live {
             let engine = self.engine()?;
             let facts = &*engine.facts;
             Ok(RunDetail {
-                record: journal::run(facts, &run).await?,
-                plan: journal::plan_of(facts, &run).await.ok(),
-                at: journal::step_of(facts, &run).await?,
-                events: journal::events(facts, &run).await?,
-                drifted: journal::drifted(facts, &run, DRIFTED).await?,
+                record: journal::record::run(facts, &run).await?,
+                plan: journal::record::plan_of(facts, &run).await.ok(),
+                at: journal::record::step_of(facts, &run).await?,
+                events: journal::record::events(facts, &run).await?,
+                drifted: journal::record::drifted(facts, &run, DRIFTED).await?,
             })
         })
     }

@@ -17,8 +17,8 @@ pub mod view;
 
 use std::sync::Arc;
 
-use crate::engine::error::Result;
-use crate::engine::ports::Fut;
+use crate::engine::model::error::Result;
+use crate::engine::port::reader::Fut;
 use crate::launch::Launch;
 
 /// Runs the console until it is left.

@@ -4,18 +4,17 @@ use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::cli::LogLine;
-use crate::engine::check::{CheckNews, How};
-use crate::engine::error::Error;
-use crate::engine::maintain::{PlanNews, Request};
-use crate::engine::paging::{Page, PageRequest};
-use crate::engine::plan::PlannedRow;
-use crate::engine::ports::Column;
-use crate::engine::progress::{Done, Progress, Wish};
-use crate::engine::report::CheckId;
-use crate::engine::report::Report;
+use crate::engine::changes::{PlanNews, Request};
+use crate::engine::check::kind::{CheckNews, How};
+use crate::engine::check::paging::{Page, PageRequest};
+use crate::engine::model::error::Error;
+use crate::engine::model::plan::PlannedRow;
+use crate::engine::model::progress::{Done, Progress, Wish};
+use crate::engine::model::report::{CheckId, Report};
+use crate::engine::model::task::Blocker;
+use crate::engine::model::vitals::Vitals;
+use crate::engine::port::reader::Column;
 use crate::engine::room::RoomFacts;
-use crate::engine::switch::Blocker;
-use crate::engine::vitals::Vitals;
 use crate::report::table::{Cell, Format};
 
 use super::backend::{Journal, Reviewed, RunDetail, Session, Typed};
@@ -144,7 +143,7 @@ pub struct Failure {
 
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
-        use crate::engine::error::Class;
+        use crate::engine::model::error::Class;
         Self {
             cancelled: e.class == Class::Cancelled,
             fatal: e.class == Class::Usage,

@@ -15,7 +15,7 @@ use super::export::export;
 use super::msg::{Effect, Failure, Key, Msg};
 use super::view;
 use crate::cli::LogRing;
-use crate::engine::paging::PageRequest;
+use crate::engine::check::paging::PageRequest;
 
 /// Messages taken at most before the picture is drawn again.
 const BATCH: usize = 256;
@@ -262,7 +262,7 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 async fn perform(backend: &dyn Backend, effect: Effect, tell: &(dyn Fn(Msg) + Send + Sync)) -> Option<Msg> {
-    let failure = |e: crate::engine::error::Error| Box::new(Failure::from(e));
+    let failure = |e: crate::engine::model::error::Error| Box::new(Failure::from(e));
     Some(match effect {
         Effect::Connect(target) => match backend.connect(target).await {
             Ok(session) => Msg::Connected(Box::new(session)),
@@ -308,7 +308,7 @@ async fn maintain(
     effect: Effect,
     tell: &(dyn Fn(Msg) + Send + Sync),
 ) -> Result<Option<Msg>, Effect> {
-    let failure = |e: crate::engine::error::Error| Box::new(Failure::from(e));
+    let failure = |e: crate::engine::model::error::Error| Box::new(Failure::from(e));
     let watcher = |progress| tell(Msg::Progress(Box::new(progress)));
     Ok(Some(match effect {
         Effect::Plan { slot, request } => {

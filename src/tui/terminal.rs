@@ -22,7 +22,7 @@ use super::msg::Msg;
 use super::runtime::{Event as LoopEvent, Runtime};
 use super::theme::{Depth, Theme};
 use crate::cli::{Stop, Told};
-use crate::engine::error::{Error, Result};
+use crate::engine::model::error::{Error, Result};
 
 /// What the terminal can show.
 pub(super) fn theme(no_color: bool, ascii: bool) -> Theme {

@@ -2,8 +2,8 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::engine::report::{Severity, Status};
-use crate::engine::target::Environment;
+use crate::engine::model::report::{Severity, Status};
+use crate::engine::model::target::Environment;
 
 /// What a piece of text means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

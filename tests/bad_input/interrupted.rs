@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use midwatch::db::postgres::owner::Owner;
-use midwatch::engine::{CheckId, Engine};
+use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::Engine;
+use midwatch::engine::model::report::CheckId;
 use midwatch::sandbox::{Options, Server};
 
 use crate::common::{Database, engine};

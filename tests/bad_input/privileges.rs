@@ -1,6 +1,6 @@
 //! What the role may not see is unknown, never fewer rows.
 
-use midwatch::db::postgres::owner::Owner;
+use midwatch::dialect::postgres::owner::Owner;
 use serde_json::Value;
 
 use crate::common::{Database, demo_database, engine, observe, on, shared_server};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use midwatch::engine::Report;
+use midwatch::engine::model::report::Report;
 use serde_json::Value;
 
 use crate::common::{Database, engine};

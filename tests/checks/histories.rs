@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use midwatch::db::postgres::owner::Owner;
-use midwatch::engine::{Report, Severity};
+use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::model::report::{Report, Severity};
 use sha2::{Digest, Sha256};
 use sqlx::Connection as _;
 
@@ -86,7 +86,8 @@ impl Look {
 
     /// Exactly these findings.
     fn assert_finds(&self, expected: &[&str]) {
-        let found: BTreeSet<_> = self.0.findings.iter().map(midwatch::engine::Finding::what).collect();
+        let found: BTreeSet<_> =
+            self.0.findings.iter().map(midwatch::engine::model::report::Finding::what).collect();
         assert_eq!(found, expected.iter().copied().collect(), "{:?}", self.0);
     }
 

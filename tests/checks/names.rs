@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use midwatch::engine::Report;
+use midwatch::engine::model::report::Report;
 use serde_json::{Value, json};
 
 use crate::common::{Database, engine, observe};

@@ -1,7 +1,8 @@
 //! Paging any way round: the same rows, each once, in the asked order.
 
-use midwatch::engine::paging::{At, Filter, PageRequest, Row, RowSource, Sort};
-use midwatch::engine::{CheckId, Engine};
+use midwatch::engine::Engine;
+use midwatch::engine::check::paging::{At, Filter, PageRequest, Row, RowSource, Sort};
+use midwatch::engine::model::report::CheckId;
 
 use crate::common::{Database, engine};
 
@@ -168,7 +169,7 @@ async fn a_page_of_huge_cells_is_small() {
     assert_eq!(page.rows.len(), 8);
     let longest = page.rows.iter().flat_map(|r| &r.cells).flatten().map(|c| c.chars().count()).max();
     let mark = "… (1048576 characters)";
-    assert_eq!(longest, Some(midwatch::engine::paging::CELL_CHARS + mark.chars().count()));
+    assert_eq!(longest, Some(midwatch::engine::check::paging::CELL_CHARS + mark.chars().count()));
     let cut = page.rows[0].cells.iter().flatten().find(|c| c.starts_with('é')).unwrap();
     assert!(cut.ends_with(mark), "what was cut is told");
     let whole = engine.page(&PageRequest { whole: true, limit: 1, ..request(&source) }).await.unwrap();

@@ -1,6 +1,6 @@
 //! Parity where rows were not compared, sums are not plain numbers, and what keeps the twin in step does so in part.
 
-use midwatch::engine::{Report, Severity};
+use midwatch::engine::model::report::{Report, Severity};
 use serde_json::{Value, json};
 
 use crate::common::{Database, engine};
@@ -23,7 +23,7 @@ fn found(report: &Report) -> Vec<&str> {
     report
         .findings
         .iter()
-        .map(midwatch::engine::Finding::what)
+        .map(midwatch::engine::model::report::Finding::what)
         .filter(|w| !w.starts_with("unmirrored"))
         .collect()
 }

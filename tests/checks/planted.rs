@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use midwatch::engine::report::Sample;
-use midwatch::engine::{CheckId, Engine, Report};
+use midwatch::engine::Engine;
+use midwatch::engine::model::report::{CheckId, Report, Sample};
 use midwatch::sandbox::demo::{Demo, DemoOptions, Manifest, System, load_system};
 use midwatch::sandbox::{Options, Server};
 use serde_json::Value;
@@ -74,7 +74,8 @@ async fn problems_as_planted(engine: &Engine, manifest: &Manifest) {
     let id = id("anomalies", "status_mismatch");
     let source = engine.rows(&id, "rows").unwrap();
     let columns: Vec<String> = {
-        let mut tx = engine.facts.begin(midwatch::engine::ports::ReadOptions::default()).await.unwrap();
+        let mut tx =
+            engine.facts.begin(midwatch::engine::port::reader::ReadOptions::default()).await.unwrap();
         tx.describe(&source.sql).await.unwrap().into_iter().map(|c| c.name).collect()
     };
     let problem = columns.iter().position(|c| c == "problem").unwrap();
@@ -205,11 +206,11 @@ async fn contexts_answer(engine: &Engine) {
     for rule in RULES {
         let source = engine.rows(&id("anomalies", rule), "rows").unwrap();
         let (_, sql) = source.context.clone().unwrap();
-        let request = midwatch::engine::paging::PageRequest {
+        let request = midwatch::engine::check::paging::PageRequest {
             source,
             filter: None,
             sort: None,
-            at: midwatch::engine::paging::At::First,
+            at: midwatch::engine::check::paging::At::First,
             limit: 500,
             count: false,
             whole: false,

@@ -40,8 +40,9 @@ async fn queue(rows: &str) -> (Database, Engine) {
 
 async fn ids(engine: &Engine, finding: &str) -> Vec<String> {
     let source = engine.rows(&engine.ids()[0], finding).unwrap_or_else(|| panic!("{finding} has no rows"));
-    let key =
-        |r: midwatch::engine::paging::Row| r.position.into_iter().flatten().collect::<Vec<_>>().join("|");
+    let key = |r: midwatch::engine::check::paging::Row| {
+        r.position.into_iter().flatten().collect::<Vec<_>>().join("|")
+    };
     all_rows(engine, source).await.into_iter().map(key).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Throwaway copies of a target.
 
-use midwatch::engine::ports::ReadOptions;
-use midwatch::engine::rehearsal::{Copy, Follow, Rows};
+use midwatch::engine::port::copies::{Copy, Follow, Rows};
+use midwatch::engine::port::reader::ReadOptions;
 
 use crate::common::{Database, demo_database, engine, open};
 

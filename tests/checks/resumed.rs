@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::sync::Mutex;
 
-use midwatch::engine::How;
+use midwatch::engine::check::kind::How;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{Database, midwatch, run};

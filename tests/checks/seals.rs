@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use midwatch::compose;
-use midwatch::db::postgres::owner::Owner;
-use midwatch::engine::maintain::Request;
-use midwatch::engine::operation::Params;
-use midwatch::engine::{Engine, How, Report, bootstrap};
+use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::Engine;
+use midwatch::engine::changes::Request;
+use midwatch::engine::check::kind::How;
+use midwatch::engine::journal::state;
+use midwatch::engine::model::report::Report;
+use midwatch::engine::plan::operation::Params;
 use midwatch::profile::{Secret, Selected, TargetConfig};
 use midwatch::report::text::{self, Style};
 use serde_json::Value;
@@ -42,7 +45,7 @@ pub(super) async fn open(url: &str, profile: &str, dir: &Path) -> Engine {
         config: TargetConfig { profile: Some("p.toml".into()), ..TargetConfig::default() },
         url: Some(Secret::new(url)),
         base: dir.to_owned(),
-        policy: midwatch::engine::guard::Policy::default(),
+        policy: midwatch::engine::gate::guard::Policy::default(),
         state_dir: Some(dir.to_owned()),
     };
     compose::connect(selected).await.unwrap()
@@ -51,8 +54,8 @@ pub(super) async fn open(url: &str, profile: &str, dir: &Path) -> Engine {
 impl World {
     pub(super) async fn new(sql: &str) -> Self {
         let world = Self { database: Database::empty().await, state: tempfile::tempdir().unwrap() };
-        let files: Vec<String> = bootstrap::FILES.iter().map(|(n, _)| (*n).to_owned()).collect();
-        world.run(&bootstrap::statements(&files).unwrap().join(";\n")).await;
+        let files: Vec<String> = state::FILES.iter().map(|(n, _)| (*n).to_owned()).collect();
+        world.run(&state::statements(&files).unwrap().join(";\n")).await;
         world.run(sql).await;
         world
     }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use midwatch::engine::{How, Report};
+use midwatch::engine::check::kind::How;
+use midwatch::engine::model::report::Report;
 
 use crate::common::{Database, demo_database, engine, open};
 

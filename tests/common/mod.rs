@@ -16,17 +16,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use midwatch::{
-    compose,
-    db::postgres::owner::Owner,
-    engine::{Engine, Result, paging},
-    profile::{Secret, Selected, TargetConfig},
-    sandbox::{
-        Binaries, Options, Server,
-        demo::{Manifest, System, load_system},
-        fetch,
-    },
-};
+use midwatch::compose;
+use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::Engine;
+use midwatch::engine::check::paging;
+use midwatch::engine::model::error::Result;
+use midwatch::profile::{Secret, Selected, TargetConfig};
+use midwatch::sandbox::demo::{Manifest, System, load_system};
+use midwatch::sandbox::{Binaries, Options, Server, fetch};
 use tokio::sync::Mutex;
 
 /// Statics are never dropped: the watcher ends it with the process.
@@ -164,7 +161,7 @@ pub(crate) async fn open(url: &str, profile: Option<&str>, base: &Path) -> Resul
         config,
         url,
         base: base.to_owned(),
-        policy: midwatch::engine::guard::Policy::default(),
+        policy: midwatch::engine::gate::guard::Policy::default(),
         state_dir: None,
     })
     .await
@@ -178,7 +175,7 @@ pub(crate) async fn engine(url: &str, profile: &str) -> Engine {
 }
 
 /// One check's report.
-pub(crate) async fn observe(engine: &Engine, id: &str) -> midwatch::engine::Report {
+pub(crate) async fn observe(engine: &Engine, id: &str) -> midwatch::engine::model::report::Report {
     let ids = engine.select(&[id.to_owned()]).unwrap();
     assert_eq!(ids.len(), 1, "{id}");
     engine.observe(&ids[0], false).await

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use midwatch::db::postgres::owner::Owner;
-use midwatch::engine::Error;
+use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::model::error::Error;
 use tokio::task::JoinHandle;
 
 use crate::program::until;

@@ -1,9 +1,9 @@
 //! One operation, hurt at one step in one way; and which of these there are.
 
-use crate::hurt;
 use crate::matrix::Cell;
-use crate::ops::{self, Op};
+use crate::ops::Op;
 use crate::servers::Rig;
+use crate::{hurt, ops};
 
 /// Where it is hurt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,14 +6,14 @@ use tokio::task::JoinHandle;
 use crate::case::{Case, Fault, Step};
 use crate::common::Run;
 use crate::disk::Tiny;
-use crate::inject::{self, Held};
+use crate::inject::Held;
 use crate::ops::{Way, filled};
 use crate::program::Program;
 use crate::servers::Rig;
 use crate::state::{End, Exact, Found, agrees, guard_state};
-use crate::undisturbed;
 use crate::worker::Worker;
 use crate::world::{Planned, World};
+use crate::{inject, undisturbed};
 
 /// A case under way.
 pub(crate) struct Scene {

@@ -1,6 +1,6 @@
 //! Holds a run at a step and hurts it there. Nothing here waits for luck: each state is seen before the next is made.
 
-use midwatch::db::postgres::owner::Owner;
+use midwatch::dialect::postgres::owner::Owner;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 

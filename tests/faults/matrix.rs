@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
-use crate::case::{self, Case, FAULTS};
+use crate::case;
+use crate::case::{Case, FAULTS};
 use crate::servers::{Rig, lasting, mortal};
 
 /// Cases at a time: most of their time is waiting.

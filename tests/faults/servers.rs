@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use midwatch::db::postgres::owner::Owner;
+use midwatch::dialect::postgres::owner::Owner;
 use midwatch::sandbox::demo::{System, load_system};
 use midwatch::sandbox::{Options, Server};
 use tokio::sync::{Mutex, MutexGuard};

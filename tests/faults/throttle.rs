@@ -1,6 +1,6 @@
 //! What slows a run down: each signal is real, makes batches stop or shrink, and is named here and on other consoles.
 
-use midwatch::db::postgres::owner::Owner;
+use midwatch::dialect::postgres::owner::Owner;
 use tokio::task::JoinHandle;
 
 use crate::common::pty::Console;

@@ -1,6 +1,6 @@
 //! A database of its own, an operator's home, and the program on it.
 
-use midwatch::db::postgres::owner::{Owner, TextRow};
+use midwatch::dialect::postgres::owner::{Owner, TextRow};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Mutex;

@@ -1,6 +1,6 @@
 //! What else goes on around the tables of a switchover: looked at, and said where it cannot be.
 
-use midwatch::db::postgres::owner::Owner;
+use midwatch::dialect::postgres::owner::Owner;
 use midwatch::sandbox::{Options, Server};
 use serde_json::Value;
 

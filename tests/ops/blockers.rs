@@ -1,7 +1,7 @@
 //! Who stands in a switch's way: on a partition, on a sequence, or nobody at all any more.
 
-use midwatch::db::postgres::owner::Owner;
-use midwatch::engine::switch::{BLOCKERS, Blocker};
+use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::model::task::{BLOCKERS, Blocker};
 use serde_json::Value;
 
 use crate::switchover::ready;

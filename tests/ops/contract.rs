@@ -17,7 +17,7 @@ fn edit(world: &World, name: &str, change: impl FnOnce(&mut Value)) {
 
 /// As somebody would who knows how the digest is made.
 fn seal(plan: &mut Value) {
-    let mut typed: midwatch::engine::plan::Plan = serde_json::from_value(plan.clone()).unwrap();
+    let mut typed: midwatch::engine::model::plan::Plan = serde_json::from_value(plan.clone()).unwrap();
     typed.seal();
     *plan = serde_json::to_value(typed).unwrap();
 }

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use midwatch::engine::maintain::Request;
-use midwatch::engine::operation::Params;
-use midwatch::engine::ports::{Column, Facts, Fut, Param, ReadOptions, ReadTx, Snapshot};
-use midwatch::engine::target::Server;
-use midwatch::engine::throttle::Pressure;
-use midwatch::engine::vitals::Vitals;
-use midwatch::engine::{Engine, Error, Result};
+use midwatch::engine::Engine;
+use midwatch::engine::changes::Request;
+use midwatch::engine::model::error::{Error, Result};
+use midwatch::engine::model::target::Server;
+use midwatch::engine::model::vitals::Vitals;
+use midwatch::engine::plan::operation::Params;
+use midwatch::engine::port::reader::{Column, Facts, Fut, Param, ReadOptions, ReadTx, Snapshot};
+use midwatch::engine::run::throttle::Pressure;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::common;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use midwatch::db::postgres::owner::Owner;
+use midwatch::dialect::postgres::owner::Owner;
 use serde_json::Value;
 
 use crate::common::{Database, Run, demo_database, midwatch, run};

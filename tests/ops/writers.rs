@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use midwatch::db::postgres::owner::Owner;
+use midwatch::dialect::postgres::owner::Owner;
 use tokio::task::JoinHandle;
 
 use crate::common::Database;
@@ -69,7 +69,12 @@ async fn work(mut owner: Owner, seed: u64, stop: Arc<AtomicBool>) -> Ledger {
     out
 }
 
-async fn step(owner: &mut Owner, out: &mut Ledger, roll: u64, pick: usize) -> midwatch::engine::Result<()> {
+async fn step(
+    owner: &mut Owner,
+    out: &mut Ledger,
+    roll: u64,
+    pick: usize,
+) -> midwatch::engine::model::error::Result<()> {
     let own = out.rows.keys().nth(pick % out.rows.len().max(1)).cloned();
     let Some(id) = own.filter(|_| roll >= 4) else {
         let days = i64::try_from(pick % 300).unwrap();

@@ -1,7 +1,7 @@
 //! Comparisons that somebody asks for: in full, gone on with, proving themselves; how they are shown, and what ends them.
 
-use midwatch::engine::report::CheckId;
-use midwatch::engine::{CheckNews, Finding, How, Report, Severity, Status};
+use midwatch::engine::check::kind::{CheckNews, How};
+use midwatch::engine::model::report::{CheckId, Finding, Report, Severity, Status};
 use midwatch::tui::app::{App, Light, Readiness, View};
 use midwatch::tui::keymap::Action;
 use midwatch::tui::msg::{Effect, Msg};

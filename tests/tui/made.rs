@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{TimeDelta, Utc};
-use midwatch::engine::change::{RowChange, RowKind, TypedColumn};
-use midwatch::engine::guard::Ladder;
-use midwatch::engine::journal::{Event, Listed, Outcome, RunRecord};
-use midwatch::engine::plan::{
+use midwatch::engine::gate::guard::Ladder;
+use midwatch::engine::journal::record::{Event, Listed, Outcome, RunRecord};
+use midwatch::engine::model::change::{RowChange, RowKind, TypedColumn};
+use midwatch::engine::model::plan::{
     Action, Follow, Identity, Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Total, Unit,
     Values, Verification,
 };
-use midwatch::engine::progress::{Done, Phase, Progress, Room};
-use midwatch::engine::target::Environment;
+use midwatch::engine::model::progress::{Done, Phase, Progress, Room};
+use midwatch::engine::model::target::Environment;
 use midwatch::tui::app::App;
 use midwatch::tui::backend::{Journal, Reviewed, RunDetail};
 use midwatch::tui::msg::{Effect, Msg, Slot};
@@ -166,7 +166,7 @@ pub(crate) fn planning(size: (u16, u16)) -> (App, Slot) {
     let mut app = connected(size);
     app.update(Msg::Observed(Box::new(wrong(
         &id("anomalies", "date_mismatch"),
-        midwatch::engine::Severity::Critical,
+        midwatch::engine::model::report::Severity::Critical,
     ))));
     let effects = keys(&mut app, &["5", "d"]);
     let Some(Effect::Plan { slot, .. }) = effects.last() else { panic!("{effects:?}") };

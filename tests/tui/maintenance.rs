@@ -1,10 +1,11 @@
 //! Changing something: what plans, what applies, and above all what does not.
 
-use midwatch::engine::journal::Outcome;
-use midwatch::engine::maintain::{PlanNews, Request};
-use midwatch::engine::operation::Params;
-use midwatch::engine::progress::{Phase, Wish};
-use midwatch::engine::{Class, Error, Severity};
+use midwatch::engine::changes::{PlanNews, Request};
+use midwatch::engine::journal::record::Outcome;
+use midwatch::engine::model::error::{Class, Error};
+use midwatch::engine::model::progress::{Phase, Wish};
+use midwatch::engine::model::report::Severity;
+use midwatch::engine::plan::operation::Params;
 use midwatch::tui::app::{App, OverlayKind, Stage, View};
 use midwatch::tui::backend::{Journal, Typed};
 use midwatch::tui::msg::{Effect, ExportRows, Key, Msg};
@@ -102,11 +103,11 @@ fn marked_rows_are_planned_by_their_keys() {
     let mut app = with_queue();
     let opened = keys(&mut app, &["4", "enter"]);
     let Some(Effect::Open { slot, .. }) = opened.last() else { panic!("{opened:?}") };
-    let request_of_rows = midwatch::engine::paging::PageRequest {
+    let request_of_rows = midwatch::engine::check::paging::PageRequest {
         source: source(),
         filter: None,
         sort: None,
-        at: midwatch::engine::paging::At::First,
+        at: midwatch::engine::check::paging::At::First,
         limit: 200,
         count: true,
         whole: false,
@@ -134,11 +135,11 @@ fn an_operation_that_takes_no_single_rows_says_so() {
         let slot = *slot;
         (app, slot)
     };
-    let at_first = midwatch::engine::paging::PageRequest {
+    let at_first = midwatch::engine::check::paging::PageRequest {
         source: source(),
         filter: None,
         sort: None,
-        at: midwatch::engine::paging::At::First,
+        at: midwatch::engine::check::paging::At::First,
         limit: 200,
         count: true,
         whole: false,

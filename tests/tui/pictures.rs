@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use midwatch::engine::Severity;
-use midwatch::engine::paging::{At, PageRequest};
+use midwatch::engine::check::paging::{At, PageRequest};
+use midwatch::engine::model::report::Severity;
 use midwatch::tui::app::App;
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::theme::{Depth, Theme};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use midwatch::compose;
-use midwatch::engine::guard::Policy;
+use midwatch::engine::gate::guard::Policy;
 use midwatch::profile::{Secret, Selected, TargetConfig};
 
 use crate::common::Database;

@@ -1,15 +1,15 @@
 //! The switchover room: its keys, what ends a session and what does not, and its pictures in every state.
 
 use chrono::TimeDelta;
-use midwatch::engine::journal::{Outcome, RunRecord};
-use midwatch::engine::maintain::Request;
-use midwatch::engine::operation::Risk;
-use midwatch::engine::plan::{Action, Plan, Ready, Reversible, Step, Unit};
-use midwatch::engine::progress::{Phase, Progress, Room, Wish};
+use midwatch::engine::changes::Request;
+use midwatch::engine::journal::record::{Outcome, RunRecord};
+use midwatch::engine::model::plan::{Action, Plan, Ready, Reversible, Step, Unit};
+use midwatch::engine::model::progress::{Phase, Progress, Room, Wish};
+use midwatch::engine::model::report::{Finding, Report, Severity};
+use midwatch::engine::model::task::{Blocker, Dump, Dumped, Monitor, Proof, Swap};
+use midwatch::engine::plan::operation::Risk;
 use midwatch::engine::room::{Asked, Reverse, RoomFacts, RoomRun, TwinNow};
-use midwatch::engine::switch::{Blocker, Dump, Dumped, Monitor, Proof, Swap};
 use midwatch::engine::twin::Standing;
-use midwatch::engine::{Finding, Report, Severity};
 use midwatch::tui::app::{App, OverlayKind, View};
 use midwatch::tui::backend::{Reviewed, Session};
 use midwatch::tui::msg::{Effect, Msg};
@@ -32,7 +32,7 @@ pub(crate) fn hospitality() -> Session {
     out.operations = ["switchover", "rollback"]
         .iter()
         .flat_map(|verb| {
-            TWINS.map(|t| midwatch::engine::operation::Offer {
+            TWINS.map(|t| midwatch::engine::plan::operation::Offer {
                 risk: Risk::Reversible,
                 takes_rows: false,
                 ..offer(verb, t, Some(id("parity", t)))

@@ -4,18 +4,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use midwatch::engine::check::Tell;
-use midwatch::engine::journal::{Listed, Outcome};
-use midwatch::engine::maintain::{PlanNews, Request};
-use midwatch::engine::paging::{Page, PageRequest, RowSource};
-use midwatch::engine::plan::PlannedRow;
-use midwatch::engine::ports::{Column, Fut};
-use midwatch::engine::progress::{Done, Phase, Watcher, Wish};
-use midwatch::engine::report::CheckId;
+use midwatch::engine::changes::{PlanNews, Request};
+use midwatch::engine::check::kind::{How, Tell};
+use midwatch::engine::check::paging::{Page, PageRequest, RowSource};
+use midwatch::engine::journal::record::{Listed, Outcome};
+use midwatch::engine::model::error::{Error, Result};
+use midwatch::engine::model::plan::PlannedRow;
+use midwatch::engine::model::progress::{Done, Phase, Watcher, Wish};
+use midwatch::engine::model::report::{CheckId, Report};
+use midwatch::engine::model::task::Blocker;
+use midwatch::engine::model::vitals::Vitals;
+use midwatch::engine::port::reader::{Column, Fut};
 use midwatch::engine::room::RoomFacts;
-use midwatch::engine::switch::Blocker;
-use midwatch::engine::vitals::Vitals;
-use midwatch::engine::{Error, How, Report, Result};
 use midwatch::report::table::Cell;
 use midwatch::tui::backend::{Backend, Journal, Reviewed, RunDetail, Session, Typed};
 use midwatch::tui::msg::Msg;
@@ -135,7 +135,7 @@ impl Backend for Fake {
     fn apply<'a>(&'a self, _: String, typed: Typed, watcher: Watcher<'a>) -> Fut<'a, Result<Done>> {
         Box::pin(async move {
             if typed.phrase != reviewed().plan.phrase {
-                return Err(Error::new(midwatch::engine::Class::Refused, "the phrase differs"));
+                return Err(Error::new(midwatch::engine::model::error::Class::Refused, "the phrase differs"));
             }
             self.applied.fetch_add(1, Ordering::SeqCst);
             watcher(progress(Phase::Working, 400));

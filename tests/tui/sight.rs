@@ -1,9 +1,9 @@
 //! What is seen at the first look, and not longer than it is true.
 
-use midwatch::engine::Severity;
-use midwatch::engine::journal::{Outcome, RunRecord};
-use midwatch::engine::plan::Total;
-use midwatch::engine::progress::Done;
+use midwatch::engine::journal::record::{Outcome, RunRecord};
+use midwatch::engine::model::plan::Total;
+use midwatch::engine::model::progress::Done;
+use midwatch::engine::model::report::Severity;
 use midwatch::tui::app::App;
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::theme::{Depth, Theme};

@@ -1,7 +1,7 @@
 //! Keys and messages in, effects and state out.
 
-use midwatch::engine::Severity;
-use midwatch::engine::paging::At;
+use midwatch::engine::check::paging::At;
+use midwatch::engine::model::report::Severity;
 use midwatch::tui::app::{Link, OverlayKind, View};
 use midwatch::tui::keymap::{Action, KEYMAP};
 use midwatch::tui::msg::{Effect, ExportRows, Key, Msg};
@@ -208,8 +208,8 @@ fn rows(total: u64) -> (midwatch::tui::app::App, u64) {
     (app, slot)
 }
 
-fn answer(app: &mut midwatch::tui::app::App, slot: u64, at: At, page: midwatch::engine::paging::Page) {
-    let request = midwatch::engine::paging::PageRequest {
+fn answer(app: &mut midwatch::tui::app::App, slot: u64, at: At, page: midwatch::engine::check::paging::Page) {
+    let request = midwatch::engine::check::paging::PageRequest {
         source: source(),
         filter: None,
         sort: None,

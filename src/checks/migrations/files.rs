@@ -2,9 +2,9 @@
 
 use sha2::{Digest, Sha256, Sha384};
 
-use crate::engine::error::Result;
-use crate::engine::ports::{Files, SourceFile};
-use crate::engine::profile::MigrationFolder;
+use crate::engine::model::error::Result;
+use crate::engine::model::profile::MigrationFolder;
+use crate::engine::port::reader::{Files, SourceFile};
 use crate::engine::script::{self, Script};
 
 #[derive(Debug, Clone)]

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, Relation};
-use crate::engine::ports::{Files, Param, ReadTx};
-use crate::engine::profile::{HistoryKind, MigrationFolder};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, Relation};
+use crate::engine::model::profile::{HistoryKind, MigrationFolder};
+use crate::engine::port::reader::{Files, Param, ReadTx};
 
 /// One line of a history.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::engine::error::Result;
-use crate::engine::ports::ReadTx;
-use crate::engine::report::{CheckId, Finding, Severity};
+use crate::engine::model::error::Result;
+use crate::engine::model::report::{CheckId, Finding, Severity};
+use crate::engine::port::reader::ReadTx;
 
 pub(crate) const SQL: &str = "
 select i.indexrelid::regclass::text as index, i.indrelid::regclass::text as \"table\",

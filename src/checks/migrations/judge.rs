@@ -8,8 +8,8 @@ use crate::checks::migrations::files::Migration;
 use crate::checks::migrations::history::{Entry, History};
 use crate::checks::migrations::probe::Presence;
 use crate::checks::migrations::{Facts, File};
-use crate::engine::profile::{HistoryKind, MigrationFolder};
-use crate::engine::report::{CheckId, Finding, Severity};
+use crate::engine::model::profile::{HistoryKind, MigrationFolder};
+use crate::engine::model::report::{CheckId, Finding, Severity};
 
 pub(crate) struct Judged {
     pub(crate) facts: Facts,

@@ -2,23 +2,21 @@
 
 use std::time::Duration;
 
-use crate::checks::parity::cut;
-use crate::checks::parity::cut::Cut;
+use crate::checks::parity::cut::{self, Cut};
 use crate::checks::parity::facts::{Apart, Facts, Partition, Sequence, Sums};
-use crate::checks::parity::pass;
-use crate::checks::parity::pass::{Piece, Tally};
+use crate::checks::parity::pass::{self, Piece, Tally};
 use crate::checks::parity::plan::Plan;
 use crate::checks::parity::progress::{Progress, Unfinished};
 use crate::checks::parity::seals::Seals;
 use crate::checks::parity::source::{Source, Taken, age};
 use crate::checks::parity::sum::Sum;
 use crate::checks::parity::{findings, rows, triggers};
-use crate::engine::check::{CheckNews, Cx};
-use crate::engine::error::{Error, Result};
-use crate::engine::plan::Identity;
-use crate::engine::ports::ReadTx;
-use crate::engine::profile::Twin;
-use crate::engine::report::{CheckId, Report};
+use crate::engine::check::kind::{CheckNews, Cx};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::plan::Identity;
+use crate::engine::model::profile::Twin;
+use crate::engine::model::report::{CheckId, Report};
+use crate::engine::port::reader::ReadTx;
 use crate::engine::twin::catalog::{self, Columns, SequenceRow};
 use crate::engine::twin::partitions::{self, Layout, Mapping};
 use crate::engine::twin::{Pair, Standing, away, pair as find_pair};
@@ -135,7 +133,7 @@ impl<'a> Comparison<'a> {
         Ok(loose.then(|| names.join(", ")))
     }
 
-    fn keep(&self, facts: &mut Facts, proof: &crate::engine::twin::proof::Proof) {
+    fn keep(&self, facts: &mut Facts, proof: &crate::engine::port::evidence::Proof) {
         if let Err(e) = self.cx.proofs.keep(&self.identity(), self.plan.twin.name(), proof) {
             facts.unsealed = Some(e.message);
         }

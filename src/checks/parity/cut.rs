@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::checks::parity::plan::Plan;
-use crate::engine::error::Result;
-use crate::engine::ident::Ident;
-use crate::engine::ports::{Param, ReadTx};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::Ident;
+use crate::engine::port::reader::{Param, ReadTx};
 use crate::engine::twin::catalog::Column;
 
 /// Rows of a range, about.

@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use crate::checks::parity::facts::{Apart, Facts, Trigger};
 use crate::checks::parity::rows::{Class, Samples};
-use crate::engine::report::Sample;
-use crate::engine::report::{CheckId, Finding, Severity};
+use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
 use crate::engine::twin::Standing;
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::partitions::{Coverage, Layout};

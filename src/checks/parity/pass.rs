@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::checks::parity::plan::Plan;
 use crate::checks::parity::source::Source;
 use crate::checks::parity::sum::Sum;
-use crate::engine::error::{Error, Result};
-use crate::engine::ports::ReadTx;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::port::reader::ReadTx;
 use crate::engine::twin::partitions::{Leaf, Mapping};
 
 /// Leaves in one statement.

@@ -1,8 +1,8 @@
 //! What is compared, and the statements that read it.
 
 use crate::checks::parity::cut::Cut;
-use crate::engine::ident::Ident;
-use crate::engine::profile::Twin;
+use crate::engine::model::name::Ident;
+use crate::engine::model::profile::Twin;
 use crate::engine::twin::catalog::{Columns, SequenceRow, Table};
 use crate::engine::twin::partitions::{Layout, Leaf};
 

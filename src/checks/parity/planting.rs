@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use crate::engine::check::Cx;
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::{Ident, literal};
-use crate::engine::ports::{Param, ReadOptions};
-use crate::engine::rehearsal::Rehearsal;
+use crate::engine::check::kind::Cx;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::reader::{Param, ReadOptions};
 use crate::engine::twin::Pair;
 use crate::engine::twin::catalog::{Column, Columns};
 use crate::engine::twin::partitions::Layout;

@@ -8,14 +8,14 @@ use crate::checks::parity::facts::Facts;
 use crate::checks::parity::pass::{Aggregate, Piece, Tally};
 use crate::checks::parity::plan::Plan;
 use crate::checks::parity::source::Taken;
-use crate::engine::check::Cx;
-use crate::engine::error::Result;
-use crate::engine::plan::Identity;
-use crate::engine::ports::{Param, ReadTx};
+use crate::engine::check::kind::Cx;
+use crate::engine::model::error::Result;
+use crate::engine::model::plan::Identity;
+use crate::engine::port::evidence::{Fingerprint, Proof, Sealed};
+use crate::engine::port::reader::{Param, ReadTx};
 use crate::engine::twin::Pair;
 use crate::engine::twin::marker::{self, Touched, Watch};
 use crate::engine::twin::partitions::Mapping;
-use crate::engine::twin::proof::{Fingerprint, Proof, Sealed};
 
 /// What a proof keeps of a partition.
 #[derive(Serialize, Deserialize)]

@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::checks::parity::compare;
 use crate::checks::parity::facts::{Facts, SelfTest};
 use crate::checks::parity::planting::{Plant, Planting};
-use crate::engine::check::NOBODY;
-use crate::engine::check::{CheckNews, Cx};
-use crate::engine::error::{Error, Result};
-use crate::engine::ports::ReadOptions;
-use crate::engine::profile::Twin;
-use crate::engine::rehearsal::{Copy, Follow, NoRehearsals, Rehearsal, Rows};
-use crate::engine::report::{CheckId, Finding, Report, Severity, Status};
+use crate::engine::check::kind::{CheckNews, Cx, NOBODY};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::profile::Twin;
+use crate::engine::model::report::{CheckId, Finding, Report, Severity, Status};
+use crate::engine::port::copies::{Copy, Follow, NoRehearsals, Rehearsal, Rows};
+use crate::engine::port::evidence::NoProofs;
+use crate::engine::port::reader::ReadOptions;
 use crate::engine::twin::catalog::Columns;
-use crate::engine::twin::proof::NoProofs;
 use crate::engine::twin::{pair as find_pair, partitions};
 
 /// Rows of each table that are copied.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::engine::check::Cx;
-use crate::engine::error::Result;
-use crate::engine::ports::{ReadOptions, ReadTx, Snapshot};
+use crate::engine::check::kind::Cx;
+use crate::engine::model::error::Result;
+use crate::engine::port::reader::{ReadOptions, ReadTx, Snapshot};
 
 /// A full scan of a large table may take this long: paced, and of a key that no index cuts into pieces, a billion rows.
 const TIMEOUT: Duration = Duration::from_hours(3);

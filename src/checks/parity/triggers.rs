@@ -5,10 +5,10 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::checks::parity::facts::Trigger;
-use crate::engine::error::Result;
-use crate::engine::ident::Relation;
-use crate::engine::ports::{Param, ReadTx};
-use crate::engine::profile::Twin;
+use crate::engine::model::error::Result;
+use crate::engine::model::name::Relation;
+use crate::engine::model::profile::Twin;
+use crate::engine::port::reader::{Param, ReadTx};
 use crate::engine::twin::catalog::Table;
 use crate::engine::twin::mirror::{REVERSE, moves};
 use crate::engine::twin::{Pair, Standing};

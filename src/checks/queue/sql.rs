@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::profile::{FlaggedDays, Queue};
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::profile::{FlaggedDays, Queue};
 
 /// What varies from one failure to the next of the same cause, most specific first.
 const VARIABLE: [(&str, &str); 7] = [

@@ -4,9 +4,9 @@
 //! text; everything else reads it, typed. What begins with `midwatch_` in it is ours, the rest is what a profile's
 //! statements read as `batch`.
 
-use crate::engine::change::{Derived, Origin, RowChange, RowKind, TypedColumn};
-use crate::engine::effects;
-use crate::engine::ident::{Ident, Relation, literal};
+use crate::engine::model::change::{Derived, Origin, RowChange, RowKind, TypedColumn};
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::plan::side_effects;
 
 /// The planned rows of the batch.
 const PLANNED: &str = "select seq, key, before, after from midwatch.planned_rows \
@@ -234,7 +234,7 @@ pub(super) const UNCHANGED: &str = "delete from pg_temp.midwatch_batch b where n
 /// A row that others refer to, and whose rows would go with it, is no part of the batch: they are locked, so nobody
 /// else comes to refer to them.
 pub(super) fn referred(change: &RowChange) -> Option<String> {
-    let by = effects::referred(&change.referrers)?;
+    let by = side_effects::referred(&change.referrers)?;
     let key = same_key("t", &change.key, "b");
     Some(format!("delete from {BATCH} b using {} t where {key} and ({by})", relation(&change.table)))
 }

@@ -7,8 +7,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _};
 
 use super::error::{connect_error, unsupported_startup};
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::secret::{redact, scrub};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::secret::{redact, scrub};
 
 /// Longest wait for a connection: an unreachable host must not look like a slow query.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

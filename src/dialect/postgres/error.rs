@@ -2,7 +2,7 @@
 
 use sqlx::postgres::PgDatabaseError;
 
-use crate::engine::error::{Class, Error};
+use crate::engine::model::error::{Class, Error};
 
 /// A pooler that does not pass settings through.
 pub(super) fn unsupported_startup(e: &sqlx::Error) -> bool {

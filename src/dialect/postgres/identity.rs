@@ -7,10 +7,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::error::read_error;
 use super::reader::Shared;
-use crate::engine::error::Result;
-use crate::engine::ident::literal;
-use crate::engine::ports::{Facts, ReadOptions};
-use crate::engine::target::{Environment, Server};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::literal;
+use crate::engine::model::target::{Environment, Server};
+use crate::engine::port::reader::{Facts, ReadOptions};
 
 #[derive(Deserialize)]
 struct Identity {

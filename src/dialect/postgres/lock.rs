@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use super::connect::Connection;
 use super::error::write_error;
 use super::session;
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::writer::Terms;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::port::writer::Terms;
 
 /// `mdwo`, as a number: the class of our advisory locks. `engine::journal` looks for it as well.
 const CLASS: i32 = 1_835_300_719;

@@ -11,7 +11,7 @@ use sqlx::{
     query::Query,
 };
 
-use crate::engine::error::{Class, Error, Result};
+use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::MARKER;
 
 /// One row, every value as the text it was selected as.

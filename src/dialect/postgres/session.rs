@@ -5,10 +5,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::connect::Connection;
 use super::error::write_error;
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ident::Ident;
-use crate::engine::plan::Identity;
-use crate::engine::writer::Terms;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::Ident;
+use crate::engine::model::plan::Identity;
+use crate::engine::port::writer::Terms;
 
 /// Sums over all rows of a plan take this long at most.
 const BETWEEN: std::time::Duration = std::time::Duration::from_hours(1);

@@ -14,9 +14,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::read_error;
 use super::reader::Shared;
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::{Ident, literal};
-use crate::engine::ports::{Column, Fut, Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::port::reader::{Column, Fut, Param, ReadOptions, ReadTx, Snapshot};
 
 /// A profile's query may have taken a session lock, which a rollback leaves.
 const END: &str = "rollback; select pg_advisory_unlock_all()";

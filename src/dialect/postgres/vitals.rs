@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::engine::error::Result;
-use crate::engine::ports::{Facts, ReadOptions};
-use crate::engine::throttle::Pressure;
-use crate::engine::vitals::{Session, Vitals};
+use crate::engine::model::error::Result;
+use crate::engine::model::vitals::{Session, Vitals};
+use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::run::throttle::Pressure;
 
 /// Sessions shown at most; the count of all is always given.
 const SHOWN: usize = 200;

@@ -17,16 +17,19 @@ use self::swapping::millis;
 use super::connect::Connection;
 use super::error::{LOST, is_disconnect, write_error};
 use super::journal::append;
-use super::lock::{self, Held};
-use super::session;
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::guard::Approved;
-use crate::engine::journal::{self, Event};
-use crate::engine::plan::{Plan, Step};
-use crate::engine::ports::Fut;
-use crate::engine::rowset::RawRow;
-use crate::engine::switch::EndSession;
-use crate::engine::writer::{Attempt, Batch, Begun, Committed, Ending, Swapped, Terms, Writer, Writers};
+use super::lock::Held;
+use super::{lock, session};
+use crate::engine::gate::guard::Approved;
+use crate::engine::journal;
+use crate::engine::journal::record::Event;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::{Plan, Step};
+use crate::engine::model::row_store::RawRow;
+use crate::engine::model::task::EndSession;
+use crate::engine::port::reader::Fut;
+use crate::engine::port::writer::{
+    Attempt, Batch, Begun, Committed, Ending, Swapped, Terms, Writer, Writers,
+};
 
 /// How long a resumed run waits for the sessions of the one that died.
 const GONE: Duration = Duration::from_secs(30);
@@ -228,14 +231,14 @@ impl PgWriter {
             ));
         }
         let what = "compare the run with its entries";
-        let altered = sqlx::query(journal::ROWS_OF_RUNS)
+        let altered = sqlx::query(journal::record::ROWS_OF_RUNS)
             .bind(run.to_string())
             .fetch_all(&mut self.work)
             .await
             .map_err(|e| write_error(&e, what))?;
         let Some(row) = altered.first() else { return Ok(()) };
         let get = |name: &str| row.try_get::<Option<String>, _>(name).ok().flatten();
-        let altered = journal::Altered {
+        let altered = journal::record::Altered {
             run: run.to_string(),
             what: get("what").unwrap_or_default(),
             found: get("found"),

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::engine::error::Result;
-use crate::engine::paging::RowSource;
-use crate::engine::ports::{Facts, Files, Fut, ReadOptions, ReadTx};
-use crate::engine::profile::Profile;
-use crate::engine::rehearsal::Rehearsals;
-use crate::engine::report::{CheckId, Report};
-use crate::engine::target::Server;
-use crate::engine::twin::proof::Proofs;
+use crate::engine::check::paging::RowSource;
+use crate::engine::model::error::Result;
+use crate::engine::model::profile::Profile;
+use crate::engine::model::report::{CheckId, Report};
+use crate::engine::model::target::Server;
+use crate::engine::port::copies::Rehearsals;
+use crate::engine::port::evidence::Proofs;
+use crate::engine::port::reader::{Facts, Files, Fut, ReadOptions, ReadTx};
 
 /// What is fixed about a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

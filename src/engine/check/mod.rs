@@ -2,5 +2,3 @@
 
 pub mod kind;
 pub mod paging;
-
-pub use crate::engine::check::kind::*;

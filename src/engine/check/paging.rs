@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::Ident;
-use crate::engine::ports::{Column, Param, ReadTx};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Ident;
+use crate::engine::port::reader::{Column, Param, ReadTx};
 
 /// Longest text of a cell that leaves the server; keys are exempt.
 pub const CELL_CHARS: usize = 512;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
-use crate::engine::error::{Class, Error};
-use crate::engine::operation::Risk;
-use crate::engine::plan::{Plan, Reversible};
-use crate::engine::rowset::RowSet;
-use crate::engine::target::{Environment, Server};
+use crate::engine::model::error::{Class, Error};
+use crate::engine::model::plan::{Plan, Reversible};
+use crate::engine::model::row_store::RowSet;
+use crate::engine::model::target::{Environment, Server};
+use crate::engine::plan::operation::Risk;
 
 /// What is allowed, and how gently. `[policy]` and `[targets.NAME.policy]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -186,20 +186,20 @@ pub struct Denied {
 /// A confirmed plan, good for one run. Only a [`Gate`] and the guard's review of a resumption make one:
 ///
 /// ```compile_fail,E0451
-/// use midwatch::engine::guard::Approved;
+/// use midwatch::engine::gate::guard::Approved;
 /// let forged = Approved { work: unimplemented!() };
 /// ```
 ///
 /// It cannot be copied, and whoever runs it gives it away:
 ///
 /// ```compile_fail,E0599
-/// fn twice(approved: midwatch::engine::guard::Approved) {
+/// fn twice(approved: midwatch::engine::gate::guard::Approved) {
 ///     let _copy = approved.clone();
 /// }
 /// ```
 ///
 /// ```compile_fail,E0382
-/// use midwatch::engine::guard::Approved;
+/// use midwatch::engine::gate::guard::Approved;
 /// fn run(_: Approved) {}
 /// fn twice(approved: Approved) {
 ///     run(approved);

@@ -2,5 +2,3 @@
 
 pub mod record;
 pub mod state;
-
-pub use crate::engine::journal::record::*;

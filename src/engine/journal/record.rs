@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::plan::{Identity, Plan, PlannedRow, Unit, Values};
-use crate::engine::ports::{Facts, Param, ReadOptions, ReadTx};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::{Identity, Plan, PlannedRow, Unit, Values};
+use crate::engine::port::reader::{Facts, Param, ReadOptions, ReadTx};
 
 /// Who acts, from where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,7 +144,7 @@ impl RunRecord {
 
     /// Gone on with as it is, it would fail again.
     pub fn mend_first(&self) -> bool {
-        self.resumable && self.code.as_deref().is_some_and(crate::engine::error::recurs)
+        self.resumable && self.code.as_deref().is_some_and(crate::engine::model::error::recurs)
     }
 }
 
@@ -237,8 +237,10 @@ pub async fn runs(facts: &dyn Facts, limit: u32, before: Option<&str>) -> Result
     let number =
         |id: &str| id.parse::<i64>().map_err(|_| Error::usage(format!("{id} is no number of a run")));
     let before = before.map(number).transpose()?.unwrap_or(i64::MAX);
-    let options =
-        ReadOptions { snapshot: crate::engine::ports::Snapshot::Transaction, ..ReadOptions::default() };
+    let options = ReadOptions {
+        snapshot: crate::engine::port::reader::Snapshot::Transaction,
+        ..ReadOptions::default()
+    };
     let mut tx = facts.begin(options).await?;
     let sql = format!("{RUNS}\nwhere r.id < $1 order by r.id desc limit {limit}");
     let runs: Vec<RunRecord> = tx.fetch(&sql, &[Param::Int(before)]).await?;
@@ -424,7 +426,7 @@ pub struct Verified {
 pub async fn verify(facts: &dyn Facts, mirror: &dyn Mirror, target: &Identity) -> Result<Verified> {
     let mut tx = facts
         .begin(ReadOptions {
-            snapshot: crate::engine::ports::Snapshot::Transaction,
+            snapshot: crate::engine::port::reader::Snapshot::Transaction,
             timeout: Some(std::time::Duration::from_hours(1)),
             ..ReadOptions::default()
         })

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::guard::JournalState;
-use crate::engine::ident::{Ident, literal};
-use crate::engine::ports::{Facts, ReadOptions};
+use crate::engine::gate::guard::JournalState;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::port::reader::{Facts, ReadOptions};
 use crate::engine::script;
 
 /// In order; each is applied once, by the planned operation `init` and by nothing else.

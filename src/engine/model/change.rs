@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::plan::Verification;
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::plan::Verification;
 
 /// A column that is written or kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::engine::compare::Moved;
+use crate::engine::plan::staleness::Moved;
 
 /// What kind of failure this is. [`Error::exit_code`] is the contract with other programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::change::RowChange;
-use crate::engine::switch::{Dump, Hook, Measure, Monitor, Play, Proof, Swap};
-use crate::engine::target::{Environment, Server};
+use crate::engine::model::change::RowChange;
+use crate::engine::model::target::{Environment, Server};
+use crate::engine::model::task::{Dump, Hook, Measure, Monitor, Play, Proof, Swap};
 
-/// Rows that the plan itself carries; all of them are in its [`crate::engine::rowset::RowSet`].
+/// Rows that the plan itself carries; all of them are in its [`crate::engine::model::row_store::RowSet`].
 pub const DIFF_ROWS: usize = 1_000;
 
 /// Values by column; every value travels as the server's text of it.

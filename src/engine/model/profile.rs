@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::ident::{Ident, Relation};
-use crate::engine::report::Severity;
+use crate::engine::model::name::{Ident, Relation};
+use crate::engine::model::report::Severity;
 
 /// Everything one kind of system wants watched. A new system is a new file of this shape: no code.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

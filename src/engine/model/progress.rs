@@ -5,10 +5,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::Serialize;
 
-use crate::engine::error::{Class, Error};
-use crate::engine::journal::Outcome;
-use crate::engine::plan::Unit;
-use crate::engine::switch::{Blocker, EndSession};
+use crate::engine::journal::record::Outcome;
+use crate::engine::model::error::{Class, Error};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::task::{Blocker, EndSession};
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -198,7 +198,7 @@ pub struct Done {
     /// Its number; none: it did not begin.
     pub run: Option<String>,
     /// The verdict.
-    pub outcome: crate::engine::journal::Outcome,
+    pub outcome: crate::engine::journal::record::Outcome,
     /// What is counted.
     pub unit: Unit,
     /// Rows changed.
@@ -212,9 +212,9 @@ pub struct Done {
     /// What else came of it, in words.
     pub said: Vec<String>,
     /// Why it stopped, where it did.
-    pub failure: Option<crate::engine::error::Error>,
+    pub failure: Option<crate::engine::model::error::Error>,
     /// Rows (or parts of the plan) that had moved, where that is why it was refused.
-    pub moved: Option<crate::engine::compare::Moved>,
+    pub moved: Option<crate::engine::plan::staleness::Moved>,
     /// Something is left, and can be gone on with.
     pub resumable: bool,
 }
@@ -222,7 +222,7 @@ pub struct Done {
 impl Done {
     /// An empty plan: no run was begun for it.
     pub fn had_nothing_to_do(&self) -> bool {
-        self.outcome == crate::engine::journal::Outcome::Applied && self.run.is_none()
+        self.outcome == crate::engine::journal::record::Outcome::Applied && self.run.is_none()
     }
 }
 

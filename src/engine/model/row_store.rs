@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::error::Result;
-use crate::engine::plan::{DIFF_ROWS, PlannedRow, Total};
+use crate::engine::model::error::Result;
+use crate::engine::model::plan::{DIFF_ROWS, PlannedRow, Total};
 
 /// Kinds of change that are told apart; beyond, rows are counted together.
 const KINDS: usize = 10_000;
@@ -167,7 +167,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::plan::Values;
+    use crate::engine::model::plan::Values;
 
     fn row(after: &str) -> PlannedRow {
         let values = |v: &str| Some(Values::from_iter([("c".to_owned(), json!(v))]));

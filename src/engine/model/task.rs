@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::error::Result;
-use crate::engine::guard::differs;
-use crate::engine::ident::literal;
-use crate::engine::ports::Fut;
+use crate::engine::gate::guard::differs;
+use crate::engine::model::error::Result;
+use crate::engine::model::name::literal;
+use crate::engine::port::reader::Fut;
 
 /// Are both sides of a twin equal? Every row of its queries is one that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

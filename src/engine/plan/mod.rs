@@ -8,5 +8,3 @@ pub mod side_effects;
 pub mod staleness;
 pub mod tables;
 pub(crate) mod undo;
-
-pub use crate::engine::model::plan::*;

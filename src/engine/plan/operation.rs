@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::check::{Check, Cx};
-use crate::engine::error::{Error, Result};
-use crate::engine::journal::RunRecord;
-use crate::engine::paging::RowSource;
-use crate::engine::plan::{Lock, Preflight, Reversible, Step, Unit, Verification};
-use crate::engine::ports::{Fut, Param};
-use crate::engine::profile::Profile;
-use crate::engine::report::CheckId;
+use crate::engine::check::kind::{Check, Cx};
+use crate::engine::check::paging::RowSource;
+use crate::engine::journal::record::RunRecord;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::plan::{Lock, Preflight, Reversible, Step, Unit, Verification};
+use crate::engine::model::profile::Profile;
+use crate::engine::model::report::CheckId;
+use crate::engine::port::reader::{Fut, Param};
 
 /// What a mistake would cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,9 +133,9 @@ pub struct PlanCx<'a> {
     /// The target's name.
     pub target: &'a str,
     /// The maintenance policy in force.
-    pub policy: &'a crate::engine::guard::Policy,
+    pub policy: &'a crate::engine::gate::guard::Policy,
     /// Where backups go.
-    pub backups: &'a dyn crate::engine::switch::Backups,
+    pub backups: &'a dyn crate::engine::model::task::Backups,
     /// Says what takes its time.
     pub doing: &'a (dyn Fn(String) + Send + Sync),
 }
@@ -225,7 +225,7 @@ pub enum Undo {
 /// It has no `apply`: the executor runs the plan's steps, nothing else. And a plan cannot write:
 ///
 /// ```compile_fail,E0599
-/// async fn plan(cx: &midwatch::engine::operation::PlanCx<'_>) {
+/// async fn plan(cx: &midwatch::engine::plan::operation::PlanCx<'_>) {
 ///     let mut tx = cx.cx.read().await.unwrap();
 ///     tx.execute("delete from t", &[]).await;
 /// }

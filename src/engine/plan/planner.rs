@@ -8,20 +8,21 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::change::{Derived, RowChange};
-use crate::engine::check::Cx;
-use crate::engine::check::NOBODY;
-use crate::engine::error::{Error, Result};
-use crate::engine::guard::JournalState;
-use crate::engine::ident::Ident;
-use crate::engine::journal;
-use crate::engine::maintain::{PlanNews, Planned, Request};
-use crate::engine::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
-use crate::engine::paging::cast_name;
-use crate::engine::plan::{Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready, Reversible, Unit};
-use crate::engine::ports::{Param, ReadOptions, ReadTx, Snapshot};
-use crate::engine::rowset::{LineSum, RowSet, Summary};
-use crate::engine::{Engine, effects, rights, undo};
+use crate::engine::changes::{PlanNews, Planned, Request};
+use crate::engine::check::kind::{Cx, NOBODY};
+use crate::engine::check::paging::cast_name;
+use crate::engine::gate::guard::JournalState;
+use crate::engine::model::change::{Derived, RowChange};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Ident;
+use crate::engine::model::plan::{
+    Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready, Reversible, Unit,
+};
+use crate::engine::model::row_store::{LineSum, RowSet, Summary};
+use crate::engine::plan::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
+use crate::engine::plan::{privileges, side_effects, undo};
+use crate::engine::port::reader::{Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::{Engine, journal};
 
 /// A plan may read a whole table.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -75,7 +76,7 @@ pub(in crate::engine) async fn plan(
     let mut asked = ask(engine, &cx, request).await?;
     // An operation with a way back of its own says so by what that way loses.
     let by_images = asked.draft.reversible == Reversible::Full && asked.undoes.is_none();
-    asked.draft = effects::declare(&cx, asked.draft).await?;
+    asked.draft = side_effects::declare(&cx, asked.draft).await?;
     let queries = queries(&asked.draft);
     let only = again.filter(|_| asked.draft.frozen).map(|rows| &**rows);
     let (rows, summary) = match again {
@@ -166,7 +167,7 @@ fn without_rows(draft: &Draft) -> String {
 async fn looked_at(
     engine: &Engine,
     asked: &Asked<'_>,
-    server: &crate::engine::target::Server,
+    server: &crate::engine::model::target::Server,
     rows: u64,
     by_images: bool,
 ) -> Vec<Preflight> {
@@ -174,9 +175,9 @@ async fn looked_at(
     preflight.extend(asked.draft.preflight.iter().cloned());
     for step in &asked.draft.steps {
         if let Action::Rows(change) = &step.action {
-            preflight.extend(rights::of(engine, change).await);
+            preflight.extend(privileges::of(engine, change).await);
             if by_images {
-                preflight.extend(rights::back(engine, &undo::inverse(change, "")).await);
+                preflight.extend(privileges::back(engine, &undo::inverse(change, "")).await);
             }
         }
     }
@@ -205,7 +206,7 @@ async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Resu
             })
         }
         Request::Undo { run } => {
-            let record = journal::run(&*engine.facts, run).await?;
+            let record = journal::record::run(&*engine.facts, run).await?;
             let operation = engine.operations.iter().copied().find(|o| o.spec().verb == record.operation);
             let own = match operation {
                 Some(operation) => operation.undo(cx, &record).await?,
@@ -225,7 +226,7 @@ async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Resu
                     draft: *draft,
                 }),
                 Undo::Impossible { why } => Err(Error::new(
-                    crate::engine::error::Class::Refused,
+                    crate::engine::model::error::Class::Refused,
                     format!("run {run} cannot be taken back: {why}"),
                 )),
             }
@@ -281,7 +282,10 @@ fn named(engine: &Engine, operation: &dyn Operation, name: Option<&str>) -> Resu
             Error::usage(format!("{verb}: profile {} has no {name}", engine.profile.name)).hint(known)
         })?;
         if let Some(why) = &offer.disabled {
-            return Err(Error::new(crate::engine::error::Class::Refused, format!("{verb} {name}: {why}")));
+            return Err(Error::new(
+                crate::engine::model::error::Class::Refused,
+                format!("{verb} {name}: {why}"),
+            ));
         }
     }
     // In the profile's order, however they were named.
@@ -451,7 +455,7 @@ async fn touched(engine: &Engine, query: &RowQuery, change: &RowChange, derived:
 /// What is looked at before every change.
 /// Runs that broke off and are still to be gone on with, or taken back.
 async fn broken_off(engine: &Engine) -> Option<Preflight> {
-    let runs = journal::unfinished(&*engine.facts).await.ok()?;
+    let runs = journal::record::unfinished(&*engine.facts).await.ok()?;
     let named: Vec<_> = runs.iter().map(|r| format!("{} ({} {})", r.id, r.operation, r.name)).collect();
     let (first, s) = (runs.first()?, if runs.len() == 1 { "" } else { "s" });
     let what = format!("run{s} {} broke off: midwatch resume {} goes on with it", named.join(", "), first.id);
@@ -461,7 +465,7 @@ async fn broken_off(engine: &Engine) -> Option<Preflight> {
 async fn general(
     engine: &Engine,
     asked: &Asked<'_>,
-    server: &crate::engine::target::Server,
+    server: &crate::engine::model::target::Server,
 ) -> Vec<Preflight> {
     let bootstraps = asked.operation.is_some_and(|o| o.spec().bootstraps);
     let mut out = vec![];
@@ -482,13 +486,13 @@ async fn general(
         ));
     }
     if !bootstraps {
-        let state = crate::engine::bootstrap::state(&*engine.facts).await;
+        let state = crate::engine::journal::state::state(&*engine.facts).await;
         out.push(match (&state, state.refusal()) {
             (JournalState::Unknown { why }, _) => Preflight::new("journal", Ready::Unknown, why),
             (_, None) => Preflight::new("journal", Ready::Ok, "journal present"),
             (_, Some(e)) => Preflight::new("journal", Ready::Fail, e.told()),
         });
-        out.push(match journal::live(&*engine.facts).await {
+        out.push(match journal::record::live(&*engine.facts).await {
             Ok(Some(r)) => {
                 let since = r.started_at.format("%H:%M:%SZ");
                 let what = format!("run {} of {} is going on since {since}", r.id, r.by());

@@ -2,11 +2,11 @@
 //! and the server checks names, types and privileges while it does. Nothing is executed.
 
 use crate::engine::Engine;
-use crate::engine::change::{RowChange, RowKind, TypedColumn};
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::{Ident, Relation};
-use crate::engine::plan::{Preflight, Ready};
-use crate::engine::ports::ReadOptions;
+use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, Relation};
+use crate::engine::model::plan::{Preflight, Ready};
+use crate::engine::port::reader::ReadOptions;
 
 /// What a statement of a profile reads besides its batch.
 const RUN: &str = "run as (select null::bigint as id, null::text as operation, null::text as name, null::text as operator, \

@@ -1,8 +1,8 @@
 //! The statements behind a plan's rows.
 
-use crate::engine::change::{Derived, Origin, RowChange};
-use crate::engine::ident::Ident;
-use crate::engine::operation::RowQuery;
+use crate::engine::model::change::{Derived, Origin, RowChange};
+use crate::engine::model::name::Ident;
+use crate::engine::plan::operation::RowQuery;
 
 impl RowQuery {
     /// Counts the rows of a derived table that these rows touch.
@@ -51,7 +51,7 @@ impl RowQuery {
         let object = |pairs: &[(String, String)]| {
             let parts: Vec<_> = pairs
                 .iter()
-                .map(|(name, expr)| format!("{}, ({expr})::text", crate::engine::ident::literal(name)))
+                .map(|(name, expr)| format!("{}, ({expr})::text", crate::engine::model::name::literal(name)))
                 .collect();
             if parts.is_empty() {
                 "null".to_owned()

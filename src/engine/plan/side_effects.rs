@@ -1,12 +1,12 @@
 //! What a change sets off besides itself: triggers that write elsewhere, rows that go with the ones they refer to,
 //! values that no image may hold. A plan says it beforehand, and is as reversible as that leaves it.
 
-use crate::engine::change::{Derived, Referrer, RowChange, RowKind, shown};
-use crate::engine::error::Result;
-use crate::engine::ident::Ident;
-use crate::engine::operation::{Draft, PlanCx};
-use crate::engine::plan::{Action, Preflight, Ready, Reversible};
-use crate::engine::tables::{Table, Trigger};
+use crate::engine::model::change::{Derived, Referrer, RowChange, RowKind, shown};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::Ident;
+use crate::engine::model::plan::{Action, Preflight, Ready, Reversible};
+use crate::engine::plan::operation::{Draft, PlanCx};
+use crate::engine::plan::tables::{Table, Trigger};
 use crate::engine::twin::mirror::REVERSE;
 
 /// What a statement on a table is.

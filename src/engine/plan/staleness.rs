@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::plan::{Plan, PlannedRow};
-use crate::engine::rowset::RowSet;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::{Plan, PlannedRow};
+use crate::engine::model::row_store::RowSet;
 
 /// Differences that are told one by one; the total is always told.
 pub const TOLD: usize = 1_000;
@@ -298,8 +298,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::engine::plan::Values;
-    use crate::engine::rowset::RawRow;
+    use crate::engine::model::plan::Values;
+    use crate::engine::model::row_store::RawRow;
 
     /// Rows made as they are asked for: none of them is anywhere else in memory.
     struct Made<F> {

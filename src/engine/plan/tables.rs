@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
-use crate::engine::change::{Derived, Referrer, TypedColumn};
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ident::Relation;
-use crate::engine::operation::PlanCx;
-use crate::engine::plan::{Preflight, Ready};
-use crate::engine::ports::Param;
-use crate::engine::profile::DerivedTable;
+use crate::engine::model::change::{Derived, Referrer, TypedColumn};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::plan::{Preflight, Ready};
+use crate::engine::model::profile::DerivedTable;
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::port::reader::Param;
 
 /// A table as the catalog has it.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -2,16 +2,18 @@
 
 use serde::Deserialize;
 
-use crate::engine::change::{RowChange, RowKind, TypedColumn};
-use crate::engine::effects;
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, Relation, literal};
 use crate::engine::journal;
-use crate::engine::journal::{Outcome, RunRecord};
-use crate::engine::operation::{Draft, PlanCx, RowQuery, Undo};
-use crate::engine::plan::{Action, Lock, Plan, Preflight, Ready, Reversible, Step, Unit, Verification};
-use crate::engine::ports::Param;
-use crate::engine::tables::Table;
+use crate::engine::journal::record::{Outcome, RunRecord};
+use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::plan::{
+    Action, Lock, Plan, Preflight, Ready, Reversible, Step, Unit, Verification,
+};
+use crate::engine::plan::operation::{Draft, PlanCx, RowQuery, Undo};
+use crate::engine::plan::side_effects;
+use crate::engine::plan::tables::Table;
+use crate::engine::port::reader::Param;
 
 /// Rows named that others have changed since.
 const NAMED: usize = 10;
@@ -26,7 +28,7 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
     if run.rows_applied == 0 && ran.is_empty() {
         return impossible("it has changed nothing");
     }
-    let plan = journal::plan_of(cx.cx.facts, &run.id).await?;
+    let plan = journal::record::plan_of(cx.cx.facts, &run.id).await?;
     if plan.reversible == Reversible::No {
         return impossible(&plan.undo);
     }
@@ -68,13 +70,13 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
 async fn switched_since(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Result<Option<String>> {
     let number = |id: &str| id.parse::<u64>().unwrap_or_default();
     let ours = number(&run.id);
-    let over = journal::standing_runs(cx.cx.facts, "switchover").await?;
-    let mut back = journal::standing_runs(cx.cx.facts, "rollback").await?;
+    let over = journal::record::standing_runs(cx.cx.facts, "switchover").await?;
+    let mut back = journal::record::standing_runs(cx.cx.facts, "rollback").await?;
     // What was done before both finds its tables as they were.
     back.retain(|r| r.undoes.as_deref().is_some_and(|s| number(s) < ours));
     let touched: Vec<&str> = plan.steps.iter().flat_map(touched).collect();
     for since in over.iter().chain(&back).filter(|s| number(&s.id) > ours) {
-        let swapped = journal::plan_of(cx.cx.facts, &since.id).await?;
+        let swapped = journal::record::plan_of(cx.cx.facts, &since.id).await?;
         let swaps = swapped.steps.iter().filter_map(|s| match &s.action {
             Action::Swap(swap) => Some(&swap.tables),
             _ => None,
@@ -163,12 +165,12 @@ impl Way {
             self.changes.push("the system's own audit rows, written for this way too".into());
         }
         let several = plan.row_changes().nth(1).is_some();
-        self.verify.extend(crate::engine::change::verification(&inverse, self.steps.len()));
+        self.verify.extend(crate::engine::model::change::verification(&inverse, self.steps.len()));
         self.rows.push(query(run, &inverse, &source));
         let undo = Step::new(
             if several { format!("undo {}", step.id) } else { "undo".into() },
             format!("put rows of {} back, last batch first", change.table),
-            crate::engine::change::shown(&inverse),
+            crate::engine::model::change::shown(&inverse),
         );
         let locks = locks(step, &inverse);
         self.steps.push(Step { locks, action: Action::Rows(Box::new(inverse)), ..undo });
@@ -255,9 +257,14 @@ fn unmeasured(lock: &Lock) -> Lock {
 fn locks(step: &Step, change: &RowChange) -> Vec<Lock> {
     let mut out: Vec<Lock> = step.locks.iter().map(unmeasured).collect();
     if change.before_batch.iter().any(|s| s.contains("drop constraint")) {
-        out.push(crate::engine::operation::lock(&change.table, "ACCESS EXCLUSIVE while a CHECK is away"));
+        out.push(crate::engine::plan::operation::lock(
+            &change.table,
+            "ACCESS EXCLUSIVE while a CHECK is away",
+        ));
     }
-    out.extend(change.derived.iter().map(|d| crate::engine::operation::lock(&d.table, "ROW EXCLUSIVE")));
+    out.extend(
+        change.derived.iter().map(|d| crate::engine::plan::operation::lock(&d.table, "ROW EXCLUSIVE")),
+    );
     out
 }
 
@@ -384,7 +391,7 @@ fn source(change: &RowChange, inverse: &RowChange, step: usize) -> Source {
             still: "(t.tableoid is not null or i.after is null)".into(),
             changed: "t.tableoid is null and i.after is not null".into(),
         },
-        _ => match effects::referred(&inverse.referrers) {
+        _ => match side_effects::referred(&inverse.referrers) {
             Some(by) => Source {
                 from,
                 still: format!("t.tableoid is not null and not ({by})"),
@@ -409,9 +416,9 @@ async fn since(cx: &PlanCx<'_>, run: &RunRecord, source: &Source) -> Result<Opti
          select i.key::text as key, row_number() over (order by i.batch, i.seq) as n {} where {}) x",
         source.from, source.changed,
     );
-    let options = crate::engine::ports::ReadOptions {
+    let options = crate::engine::port::reader::ReadOptions {
         timeout: Some(std::time::Duration::from_mins(10)),
-        ..crate::engine::ports::ReadOptions::default()
+        ..crate::engine::port::reader::ReadOptions::default()
     };
     let mut tx = cx.cx.read_with(options).await?;
     let s: Since = tx.one(&sql, &[Param::from(run.id.as_str())]).await?;

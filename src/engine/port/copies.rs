@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::error::{Error, Result};
-use crate::engine::ports::{Facts, Fut};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::port::reader::{Facts, Fut};
 
 /// Which rows a copy gets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::error::Result;
-use crate::engine::plan::Identity;
+use crate::engine::model::error::Result;
+use crate::engine::model::plan::Identity;
 
 /// The state of everything that the evidence hangs on: relations, their columns and bounds, the triggers that write
 /// marks, their functions, the marks' own table. By oid, with a name for people.

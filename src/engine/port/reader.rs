@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::target::Server;
-use crate::engine::throttle::Pressure;
-use crate::engine::vitals::Vitals;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::target::Server;
+use crate::engine::model::vitals::Vitals;
+use crate::engine::run::throttle::Pressure;
 
 /// A boxed future: the ports are used as trait objects.
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,13 +1,13 @@
 //! The way to change something: opened by an approval only, and able to do what a plan says, nothing else.
 
-use crate::engine::change::RowChange;
-use crate::engine::error::Result;
-use crate::engine::guard::Approved;
-use crate::engine::journal::{Event, Operator, Outcome};
-use crate::engine::plan::{Plan, Step};
-use crate::engine::ports::Fut;
-use crate::engine::rowset::RawRow;
-use crate::engine::switch::{EndSession, Swap};
+use crate::engine::gate::guard::Approved;
+use crate::engine::journal::record::{Event, Operator, Outcome};
+use crate::engine::model::change::RowChange;
+use crate::engine::model::error::Result;
+use crate::engine::model::plan::{Plan, Step};
+use crate::engine::model::row_store::RawRow;
+use crate::engine::model::task::{EndSession, Swap};
+use crate::engine::port::reader::Fut;
 
 /// Opens writers on one target.
 pub trait Writers: Send + Sync {

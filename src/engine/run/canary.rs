@@ -1,10 +1,10 @@
 //! Few rows first: what becomes of them decides whether more follow.
 
-use crate::engine::change::Canary;
-use crate::engine::error::{Class, Error};
-use crate::engine::executor::{LOOK_AGAIN, Run, Stopped};
-use crate::engine::progress::Phase;
-use crate::engine::proof::{self, Fate};
+use crate::engine::model::change::Canary;
+use crate::engine::model::error::{Class, Error};
+use crate::engine::model::progress::Phase;
+use crate::engine::run::executor::{LOOK_AGAIN, Run, Stopped};
+use crate::engine::run::verify::{self, Fate};
 
 impl Run<'_> {
     /// What becomes of the rows that were requeued decides whether more follow.
@@ -16,7 +16,7 @@ impl Run<'_> {
     ) -> Result<Fate, Stopped> {
         let until = self.millis() + i64::try_from(canary.wait_s).unwrap_or(0) * 1_000;
         loop {
-            let fate = match proof::fate(&*self.engine.facts, &self.begun.run, batch, canary).await {
+            let fate = match verify::fate(&*self.engine.facts, &self.begun.run, batch, canary).await {
                 Ok(fate) => earlier.and(fate),
                 Err(failure) => return Err(Stopped::known(failure)),
             };

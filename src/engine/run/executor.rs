@@ -1,27 +1,24 @@
 //! Runs an approved plan: lock, compare with the world, intent, steps, proof, outcome. It runs the plan's steps and
 //! nothing else.
 
-pub(crate) use crate::engine::run::finish as ending;
-pub(crate) use crate::engine::run::lock_wait as waiting;
-pub(crate) use crate::engine::run::swap;
-
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::engine::beginning::{intent, mirror, same_server, still_true};
-use crate::engine::change::RowChange;
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::guard::{Approved, Window};
-use crate::engine::journal::{Event, Outcome};
-use crate::engine::plan::{Action, Plan, Step, Unit};
-use crate::engine::progress::{Control, Done, Phase, Progress, Watcher, Wish};
-use crate::engine::proof::Fate;
-use crate::engine::switch::tries;
-use crate::engine::throttle::{Pace, Verdict};
-use crate::engine::writer::{Batch, Begun, Ending, Terms, Writer};
-use crate::engine::{Engine, unbegun};
-pub(in crate::engine) use ending::is_lost;
+use crate::engine::Engine;
+use crate::engine::gate::guard::{Approved, Window};
+use crate::engine::journal::record::{Event, Outcome};
+use crate::engine::model::change::RowChange;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::{Action, Plan, Step, Unit};
+use crate::engine::model::progress::{Control, Done, Phase, Progress, Watcher, Wish};
+use crate::engine::model::task::tries;
+use crate::engine::port::writer::{Batch, Begun, Ending, Terms, Writer};
+use crate::engine::run::finish::is_lost;
+use crate::engine::run::start::{intent, mirror, same_server, still_true};
+use crate::engine::run::throttle::{Pace, Verdict};
+use crate::engine::run::unstarted;
+use crate::engine::run::verify::Fate;
 
 /// How often a held or paused run looks again.
 pub(in crate::engine) const LOOK_AGAIN: Duration = Duration::from_millis(300);
@@ -40,7 +37,7 @@ pub(in crate::engine) struct Run<'a> {
     /// When the last batches ended and how many rows they had, for the rate.
     pub(in crate::engine) marks: Vec<(i64, u64)>,
     /// Both sides were equal, and in which snapshot.
-    pub(in crate::engine) proved: Option<swap::Proved>,
+    pub(in crate::engine) proved: Option<crate::engine::run::swap::Proved>,
     /// A command was run.
     pub(in crate::engine) hooked: bool,
     /// Whose transaction the switch waits for, by process and the beginning of its session: each is journaled once.
@@ -118,7 +115,7 @@ pub(in crate::engine) async fn run(
                 Err(e) => {
                     writer.abandon().await;
                     writer.close().await;
-                    return unbegun::done(engine, approved.plan(), e).await;
+                    return unstarted::done(engine, approved.plan(), e).await;
                 }
             },
         }

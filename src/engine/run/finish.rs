@@ -1,12 +1,12 @@
 //! How a run ends: what is known after a failure, and the proof after success.
 
-use crate::engine::beginning::MANY;
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::executor::{LOOK_AGAIN, Run, Stopped};
-use crate::engine::journal::Outcome;
-use crate::engine::plan::{Action, Reversible, Step, Unit};
-use crate::engine::progress::{Done, Phase, Wish};
-use crate::engine::proof;
+use crate::engine::journal::record::Outcome;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::{Action, Reversible, Step, Unit};
+use crate::engine::model::progress::{Done, Phase, Wish};
+use crate::engine::run::executor::{LOOK_AGAIN, Run, Stopped};
+use crate::engine::run::start::MANY;
+use crate::engine::run::verify;
 
 impl Run<'_> {
     /// After a failure: reads how far the run really came, where the failure leaves that open.
@@ -161,7 +161,7 @@ impl Run<'_> {
         if self.begun.applied > MANY {
             self.writer.analyse().await;
         }
-        let proof = proof::ask(self.engine, self.plan, &self.begun.run).await;
+        let proof = verify::ask(self.engine, self.plan, &self.begun.run).await;
         let wrong: Vec<_> = proof.iter().filter(|(_, n)| *n != Ok(0)).collect();
         let verified = match () {
             () if proof.iter().any(|(_, n)| matches!(n, Ok(n) if *n > 0)) => Some(false),

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::engine::error::{Error, Result};
-use crate::engine::executor::{Run, back_off};
-use crate::engine::plan::Step;
-use crate::engine::ports::{Facts, Param, ReadOptions};
-use crate::engine::progress::Phase;
-use crate::engine::switch::{BLOCKERS, Blocker, blockers_of};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::plan::Step;
+use crate::engine::model::progress::Phase;
+use crate::engine::model::task::{BLOCKERS, Blocker, blockers_of};
+use crate::engine::port::reader::{Facts, Param, ReadOptions};
+use crate::engine::run::executor::{Run, back_off};
 
 /// Those who hold one of the tables for longer than that.
 pub(in crate::engine) async fn blockers(

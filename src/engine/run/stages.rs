@@ -4,14 +4,14 @@ use futures_util::future::{Either, select};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::engine::error::{Class, Error};
-use crate::engine::executor::{LOOK_AGAIN, Run, Stopped};
-use crate::engine::journal::Outcome;
-use crate::engine::plan::Action;
-use crate::engine::ports::{ReadOptions, Snapshot};
-use crate::engine::progress::{Done, Phase, Wish};
-use crate::engine::secret::without_passwords;
-use crate::engine::switch::{Dump, Hook, Measure, Monitor, Play, Ran};
+use crate::engine::journal::record::Outcome;
+use crate::engine::model::error::{Class, Error};
+use crate::engine::model::plan::Action;
+use crate::engine::model::progress::{Done, Phase, Wish};
+use crate::engine::model::secret::without_passwords;
+use crate::engine::model::task::{Dump, Hook, Measure, Monitor, Play, Ran};
+use crate::engine::port::reader::{ReadOptions, Snapshot};
+use crate::engine::run::executor::{LOOK_AGAIN, Run, Stopped};
 
 /// Counting whole tables may take this long.
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
@@ -55,7 +55,7 @@ impl Run<'_> {
                     self.mirror(&event);
                     if ended { "was ended".to_owned() } else { "was gone already".into() }
                 }
-                Err(e) if crate::engine::executor::is_lost(&e) => return Err(self.recovered(e).await),
+                Err(e) if crate::engine::run::finish::is_lost(&e) => return Err(self.recovered(e).await),
                 Err(e) => format!("was not ended: {}", e.message),
             };
             self.progress.room.ended = Some(format!("pid {} {} {said}", b.pid, b.role));

@@ -3,14 +3,15 @@
 use futures_util::future::join;
 use serde_json::json;
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::guard::Approved;
-use crate::engine::journal::{Event, Outcome};
-use crate::engine::plan::{Action, Identity, Plan};
-use crate::engine::progress::{Done, Phase, Progress, Watcher};
-use crate::engine::rowset::RawRow;
-use crate::engine::writer::{Begun, Writer};
-use crate::engine::{Engine, compare, maintain, planner};
+use crate::engine::gate::guard::Approved;
+use crate::engine::journal::record::{Event, Outcome};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::{Action, Identity, Plan};
+use crate::engine::model::progress::{Done, Phase, Progress, Watcher};
+use crate::engine::model::row_store::RawRow;
+use crate::engine::plan::{planner, staleness};
+use crate::engine::port::writer::{Begun, Writer};
+use crate::engine::{Engine, changes};
 
 /// Planned rows written into the journal at a time.
 const STAGE: usize = 2_000;
@@ -33,19 +34,19 @@ pub(in crate::engine) async fn still_true(engine: &Engine, approved: &Approved) 
     let refuse = |e: Error| Box::new(Done::refused(e));
     let plan = approved.plan();
     let Some(rows) = approved.rows() else { return Ok(()) };
-    if let Ok(Some(run)) = crate::engine::journal::run_of_plan(&*engine.facts, &plan.id).await {
+    if let Ok(Some(run)) = crate::engine::journal::record::run_of_plan(&*engine.facts, &plan.id).await {
         let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
         return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
     }
     let fresh =
-        planner::plan(engine, &maintain::request_of(plan), Some(rows), &|_| ()).await.map_err(|e| {
+        planner::plan(engine, &changes::request_of(plan), Some(rows), &|_| ()).await.map_err(|e| {
             // What could be planned and cannot any more has moved.
             refuse(if e.class == Class::Usage { Error { class: Class::Stale, ..e } } else { e })
         })?;
     if let Some(bad) = fresh.plan.preflight.iter().find(|p| p.status.blocks()) {
         return Err(refuse(Error::new(Class::Refused, format!("preflight {}: {}", bad.id, bad.message))));
     }
-    let moved = compare::compare(plan, &**rows, &fresh.plan, &*fresh.rows).map_err(refuse)?;
+    let moved = staleness::compare(plan, &**rows, &fresh.plan, &*fresh.rows).map_err(refuse)?;
     if moved.is_empty() && plan.rows == 0 {
         // Nothing to do leaves nothing behind.
         return Err(Box::new(Done { outcome: Outcome::Applied, ..Done::default() }));

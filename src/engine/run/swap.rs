@@ -3,15 +3,15 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::executor::ending::is_lost;
-use crate::engine::executor::waiting::blockers;
-use crate::engine::executor::{LOOK_AGAIN, Run, Stopped, is_busy};
-use crate::engine::plan::Step;
-use crate::engine::ports::{Facts, Param, ReadOptions, ReadTx, Snapshot};
-use crate::engine::progress::Phase;
-use crate::engine::switch::{BLOCKERS, Proof, Swap, tries};
-use crate::engine::writer::{Attempt, OVER_BUDGET, UNEQUAL};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::Step;
+use crate::engine::model::progress::Phase;
+use crate::engine::model::task::{BLOCKERS, Proof, Swap, tries};
+use crate::engine::port::reader::{Facts, Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::port::writer::{Attempt, OVER_BUDGET, UNEQUAL};
+use crate::engine::run::executor::{LOOK_AGAIN, Run, Stopped, is_busy};
+use crate::engine::run::finish::is_lost;
+use crate::engine::run::lock_wait::blockers;
 
 /// A comparison of whole tables may take this long.
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::engine::guard::Policy;
+use crate::engine::gate::guard::Policy;
 
 /// What else the server has to do.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -1,11 +1,10 @@
 //! What is known of a run whose intent could not be written.
 
-use crate::engine::Engine;
-use crate::engine::error::Error;
-use crate::engine::journal;
-use crate::engine::journal::Outcome;
-use crate::engine::plan::{Action, Plan};
-use crate::engine::progress::Done;
+use crate::engine::journal::record::Outcome;
+use crate::engine::model::error::Error;
+use crate::engine::model::plan::{Action, Plan};
+use crate::engine::model::progress::Done;
+use crate::engine::{Engine, journal};
 
 /// No step was taken. Where nobody answered the COMMIT the intent may be in the journal all the same; and with it,
 /// where the plan makes the journal, all that was planned.
@@ -21,7 +20,7 @@ pub(in crate::engine) async fn done(engine: &Engine, plan: &Plan, e: Error) -> D
         _ => 0,
     };
     // Not found is no proof: what was cut off may still be committing.
-    let found = journal::run_of_digest(&*engine.facts, &plan.digest).await.ok().flatten();
+    let found = journal::record::run_of_digest(&*engine.facts, &plan.digest).await.ok().flatten();
     match found {
         Some(run) => {
             let failure = known

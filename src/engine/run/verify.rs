@@ -4,10 +4,10 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 
 use crate::engine::Engine;
-use crate::engine::change::Canary;
-use crate::engine::error::{Error, Result};
-use crate::engine::plan::Plan;
-use crate::engine::ports::{Facts, Param, ReadOptions};
+use crate::engine::model::change::Canary;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::plan::Plan;
+use crate::engine::port::reader::{Facts, Param, ReadOptions};
 
 /// The images of a run, as the plan's questions read them.
 const RUN_ROWS: &str = "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, i.before, i.after \

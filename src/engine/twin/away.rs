@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::error::Result;
-use crate::engine::ident::Relation;
 use crate::engine::journal;
-use crate::engine::operation::ALL;
-use crate::engine::ports::{Facts, Param, ReadOptions};
-use crate::engine::profile::Twin;
+use crate::engine::model::error::Result;
+use crate::engine::model::name::Relation;
+use crate::engine::model::profile::Twin;
+use crate::engine::plan::operation::ALL;
+use crate::engine::port::reader::{Facts, Param, ReadOptions};
 use crate::engine::twin::retired_name;
 
 /// Where it is, and what brings it back.
@@ -56,7 +56,7 @@ pub(crate) async fn away(facts: &dyn Facts, twin: &Twin) -> Result<Option<Away>>
         return Ok(None);
     }
     let covers = |name: &str| name == ALL || name.split(',').any(|n| n == twin.name());
-    let (run, unread) = match journal::standing_runs(facts, "cleanup").await {
+    let (run, unread) = match journal::record::standing_runs(facts, "cleanup").await {
         Ok(runs) => (runs.into_iter().find(|r| covers(&r.name)), None),
         Err(e) => (None, Some(e.message)),
     };

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::{Ident, Relation};
-use crate::engine::ports::{Param, ReadTx};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, Relation};
+use crate::engine::port::reader::{Param, ReadTx};
 
 #[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::ports::{Param, ReadTx};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::port::reader::{Param, ReadTx};
 use crate::engine::twin::catalog::Table;
 
 /// A partition to be made.

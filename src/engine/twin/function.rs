@@ -1,6 +1,6 @@
 //! Trigger functions of ours: who may use them, how they go.
 
-use crate::engine::ident::{Ident, literal};
+use crate::engine::model::name::{Ident, literal};
 
 /// Whoever may attach a function to a table of their own could have it write for them. The owners of the tables may: a
 /// partition that they make gets their triggers.

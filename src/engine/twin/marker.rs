@@ -8,14 +8,14 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, literal};
-use crate::engine::ports::{Param, ReadTx};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::port::evidence::{Fingerprint, Print};
+use crate::engine::port::reader::{Param, ReadTx};
 use crate::engine::twin::Pair;
 use crate::engine::twin::catalog::{Column, Columns, Table};
 use crate::engine::twin::function::{closed, dropped};
 use crate::engine::twin::partitions::Layout;
-use crate::engine::twin::proof::{Fingerprint, Print};
 use crate::engine::twin::triggers::Triggers;
 
 /// The triggers' names.

@@ -1,6 +1,6 @@
 //! The functions and triggers that keep one side of a twin as the other: written by column name, from the catalog.
 
-use crate::engine::ident::{Ident, Relation, literal};
+use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::twin::function::dropped;
 use crate::engine::twin::triggers::{Statements, Triggers};
 

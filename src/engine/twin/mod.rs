@@ -10,15 +10,14 @@ pub(crate) mod function;
 pub(crate) mod marker;
 pub(crate) mod mirror;
 pub(crate) mod partitions;
-pub use crate::engine::port::evidence as proof;
 pub(crate) mod triggers;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::Relation;
-use crate::engine::ports::{Param, ReadTx};
-use crate::engine::profile::Twin;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::profile::Twin;
+use crate::engine::port::reader::{Param, ReadTx};
 pub use away::Away;
 use catalog::Table;
 

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, literal};
-use crate::engine::ports::{Param, ReadTx};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::port::reader::{Param, ReadTx};
 use crate::engine::twin::catalog::Table;
 
 /// A partition that holds rows, under the partition of the first level that it belongs to.

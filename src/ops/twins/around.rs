@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use crate::engine::error::Result;
-use crate::engine::ident::Relation;
-use crate::engine::operation::PlanCx;
-use crate::engine::plan::{Preflight, Ready};
-use crate::engine::ports::{Param, ReadTx};
-use crate::engine::switch::{BLOCKERS, Blocker, Dumped};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::Relation;
+use crate::engine::model::plan::{Preflight, Ready};
+use crate::engine::model::task::{BLOCKERS, Blocker, Dumped};
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::port::reader::{Param, ReadTx};
 use crate::ops::twins::carry::Belongings;
 use crate::ops::twins::ready::{Accepted, ok, warn};
 use crate::ops::twins::{Couple, age, named};

@@ -2,13 +2,14 @@
 
 use chrono::SecondsFormat;
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ident::{Ident, Relation};
-use crate::engine::journal::{self, RunRecord};
-use crate::engine::operation::{Draft, Params, PlanCx};
-use crate::engine::plan::{Action, Preflight, Ready, Reversible, Unit};
-use crate::engine::profile::Twin;
-use crate::engine::tables::Table;
+use crate::engine::journal;
+use crate::engine::journal::record::RunRecord;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::{Ident, Relation};
+use crate::engine::model::plan::{Action, Preflight, Ready, Reversible, Unit};
+use crate::engine::model::profile::Twin;
+use crate::engine::plan::operation::{Draft, Params, PlanCx};
+use crate::engine::plan::tables::Table;
 use crate::engine::twin::mirror::reverse_taken;
 use crate::engine::twin::triggers::Triggers;
 use crate::engine::twin::{Standing, away, marker, standing};
@@ -28,7 +29,7 @@ pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord
         let mut tx = cx.cx.read().await?;
         match standing(&mut *tx, twin).await? {
             Standing::Switched => wanted.push(twin.name()),
-            Standing::Before if name == crate::engine::operation::ALL => {}
+            Standing::Before if name == crate::engine::plan::operation::ALL => {}
             Standing::Before => {
                 return Err(refused(format!("{} is not switched over", twin.name())));
             }
@@ -41,7 +42,7 @@ pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord
     if wanted.is_empty() {
         return Err(refused("nothing is switched over here".into()));
     }
-    for run in journal::standing_runs(cx.cx.facts, "switchover").await? {
+    for run in journal::record::standing_runs(cx.cx.facts, "switchover").await? {
         let set: Vec<_> = named(cx.profile(), &run.name).into_iter().map(Twin::name).collect();
         if set == wanted {
             return Ok(run);
@@ -115,7 +116,7 @@ pub(crate) fn part(couple: &Couple<'_>) -> Part {
 pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Params) -> Result<Draft> {
     let asked = Asked::of(params)?;
     let accepted = Accepted::of(params.get("accept"));
-    let plan = journal::plan_of(cx.cx.facts, &run.id).await?;
+    let plan = journal::record::plan_of(cx.cx.facts, &run.id).await?;
     let Some(swapped) = plan.steps.iter().find(|s| matches!(s.action, Action::Swap(_))) else {
         return Err(refused(format!("run {} has switched nothing", run.id)));
     };

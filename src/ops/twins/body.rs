@@ -3,7 +3,7 @@
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
-use crate::engine::ident::Relation;
+use crate::engine::model::name::Relation;
 
 /// Everything else that it may do: what cannot be read is named, too.
 pub(crate) fn besides(text: &str, twin: &str, before: bool) -> Vec<String> {

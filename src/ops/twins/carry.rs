@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::operation::PlanCx;
-use crate::engine::ports::Param;
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::port::reader::Param;
 use crate::engine::twin::catalog::Table;
 use crate::ops::twins::Couple;
 

@@ -2,13 +2,14 @@
 
 use serde::Deserialize;
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::journal::{self, RunRecord};
-use crate::engine::operation::{Draft, Offer, OpSpec, Params, PlanCx, Undo, lock};
-use crate::engine::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
-use crate::engine::ports::Param;
-use crate::engine::profile::{Profile, Twin};
+use crate::engine::journal;
+use crate::engine::journal::record::RunRecord;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::model::profile::{Profile, Twin};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Params, PlanCx, Undo, lock};
+use crate::engine::port::reader::Param;
 use crate::engine::twin::away::{away, away_name};
 use crate::engine::twin::marker::{self, Lacks};
 use crate::engine::twin::mirror::{DEFINER, Mirror};
@@ -244,7 +245,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
 /// Twins that were switched together go back together: once one is put away, the others have no way back either.
 async fn stranded(cx: &PlanCx<'_>, names: &[&str], accepted: &Accepted) -> Result<Vec<Preflight>> {
     let mut out = vec![];
-    for run in journal::standing_runs(cx.cx.facts, "switchover").await? {
+    for run in journal::record::standing_runs(cx.cx.facts, "switchover").await? {
         let set: Vec<_> = named(cx.profile(), &run.name).iter().map(|t| t.name()).collect();
         let (away, rest): (Vec<&str>, Vec<&str>) = set.into_iter().partition(|t| names.contains(t));
         if !away.is_empty() && !rest.is_empty() {

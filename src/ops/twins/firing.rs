@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, literal};
-use crate::engine::ports::ReadOptions;
-use crate::engine::rehearsal::Rehearsal;
-use crate::engine::tables::Table;
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::plan::tables::Table;
+use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::reader::ReadOptions;
 use crate::ops::twins::Couple;
 
 /// What came of it.
@@ -254,7 +254,7 @@ impl Scene<'_> {
     }
 
     fn columns(&self, which: impl Fn(&str) -> bool) -> Vec<String> {
-        let free = |c: &&crate::engine::tables::Stored| {
+        let free = |c: &&crate::engine::plan::tables::Stored| {
             !c.generated && !c.numbered && !self.couple.twin.key.contains(&c.name) && which(&c.name)
         };
         let common = |name: &str| self.couple.columns.common.iter().any(|c| c.name == name);

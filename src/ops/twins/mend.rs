@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use crate::engine::change::{RowChange, RowKind, Source, TypedColumn, shown, verification};
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::Ident;
-use crate::engine::operation::{Draft, Params, PlanCx, RowQuery, lock};
-use crate::engine::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit, Verification};
-use crate::engine::ports::ReadOptions;
-use crate::engine::tables::{Table, Trigger};
+use crate::engine::model::change::{RowChange, RowKind, Source, TypedColumn, shown, verification};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Ident;
+use crate::engine::model::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::plan::operation::{Draft, Params, PlanCx, RowQuery, lock};
+use crate::engine::plan::tables::{Table, Trigger};
+use crate::engine::port::reader::ReadOptions;
 use crate::engine::twin::Standing;
 use crate::engine::twin::catalog::{self, Column};
 use crate::engine::twin::coming::{Coming, coming};
 use crate::engine::twin::mirror::{REVERSE, truncate_triggers};
-use crate::ops::twins::numbers;
 use crate::ops::twins::ready::Accepted;
-use crate::ops::twins::{Couple, Onto};
+use crate::ops::twins::{Couple, Onto, numbers};
 
 /// How a row of the written side comes to be as its copy says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

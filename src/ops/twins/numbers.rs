@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, literal};
-use crate::engine::operation::PlanCx;
-use crate::engine::plan::Step;
-use crate::engine::ports::ReadOptions;
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::plan::Step;
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::port::reader::ReadOptions;
 use crate::engine::twin::catalog::sequences;
 use crate::ops::twins::Couple;
 use crate::ops::twins::mend::PATIENCE;

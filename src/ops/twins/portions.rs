@@ -1,8 +1,8 @@
 //! Triggers on a pair as steps: those of the tables at once, those of the partitions some at a time, so that writers
 //! wait for a portion and not for thousands of statements.
 
-use crate::engine::operation::lock;
-use crate::engine::plan::Step;
+use crate::engine::model::plan::Step;
+use crate::engine::plan::operation::lock;
 use crate::engine::twin::triggers::{Statements, Triggers};
 
 /// Statements in one transaction: a few milliseconds' worth.

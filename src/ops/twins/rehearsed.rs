@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::engine::error::Result;
-use crate::engine::operation::PlanCx;
-use crate::engine::plan::{Preflight, Ready, Step};
-use crate::engine::switch::Played;
+use crate::engine::model::error::Result;
+use crate::engine::model::plan::{Preflight, Ready, Step};
+use crate::engine::model::task::Played;
+use crate::engine::plan::operation::PlanCx;
 use crate::ops::twins::{age, named};
 
 #[derive(Deserialize)]

@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
-use crate::engine::error::Result;
-use crate::engine::ident::{Ident, literal};
-use crate::engine::operation::PlanCx;
-use crate::engine::plan::{Preflight, Ready, Step, Verification};
-use crate::engine::ports::Param;
-use crate::engine::rehearsal::Rehearsal;
-use crate::engine::tables::Table;
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::plan::{Preflight, Ready, Step, Verification};
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::plan::tables::Table;
+use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::reader::Param;
 use crate::engine::twin::function::closed;
 use crate::engine::twin::mirror::{DEFINER, Mirror, REVERSE, moves, truncate_name, truncate_triggers};
 use crate::engine::twin::triggers::{Statements, Triggers};

@@ -2,18 +2,17 @@
 
 use std::fmt::Write as _;
 
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::{Ident, literal};
-use crate::engine::operation::{ParamSpec, Params, PlanCx, lock};
-use crate::engine::plan::{Action, Lock, Preflight, Ready, Step, Unit, Verification};
-use crate::engine::ports::ReadOptions;
-use crate::engine::secret::without_passwords;
-use crate::engine::switch::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::plan::{Action, Lock, Preflight, Ready, Step, Unit, Verification};
+use crate::engine::model::secret::without_passwords;
+use crate::engine::model::task::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
+use crate::engine::plan::operation::{ParamSpec, Params, PlanCx, lock};
+use crate::engine::port::reader::ReadOptions;
 use crate::engine::twin::marker::{self, Lacking, Lacks, Watch};
 use crate::engine::twin::triggers::Triggers;
 use crate::ops::twins::Couple;
-use crate::ops::twins::mend;
-use crate::ops::twins::mend::comparison;
+use crate::ops::twins::mend::{self, comparison};
 use crate::ops::twins::portions::About;
 use crate::ops::twins::ready::Accepted;
 use crate::ops::twins::switch::Switch;

@@ -1,10 +1,10 @@
 //! The statements of a switch, for each twin: what is made ready before, what happens inside the locks, what takes
 //! it back.
 
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ident::Relation;
-use crate::engine::operation::PlanCx;
-use crate::engine::tables::Table;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::plan::tables::Table;
 use crate::engine::twin::function::closed;
 use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};
 use crate::engine::twin::retired_name;
@@ -103,7 +103,7 @@ pub(crate) fn idle_reverse(couple: &Couple<'_>, mirror: &Mirror) -> Triggers {
 /// Nothing else may have the name that the legacy table is to get.
 async fn taken(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
     let sql = "select (to_regclass($1) is not null)::text";
-    let params = [crate::engine::ports::Param::Text(Some(names.retired.to_string()))];
+    let params = [crate::engine::port::reader::Param::Text(Some(names.retired.to_string()))];
     let there = cx.cx.read().await?.texts(sql, &params).await?;
     if there.into_iter().flatten().next().as_deref() != Some("true") {
         return Ok(());

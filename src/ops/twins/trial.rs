@@ -1,13 +1,13 @@
 //! The switch, the reverse sync and the way back, tried in a copy before they are planned: what fails there would
 //! have failed with production in its hands.
 
-use crate::engine::error::{Error, Result};
-use crate::engine::ident::{Ident, literal};
-use crate::engine::operation::PlanCx;
-use crate::engine::plan::{Preflight, Ready};
-use crate::engine::ports::{ReadOptions, ReadTx};
-use crate::engine::rehearsal::Rehearsal;
-use crate::engine::tables::Table;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::plan::{Preflight, Ready};
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::plan::tables::Table;
+use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::reader::{ReadOptions, ReadTx};
 use crate::ops::twins::Couple;
 use crate::ops::twins::carry::{Names, Publication};
 use crate::ops::twins::firing::{Fired, Sides, fire};

@@ -15,7 +15,7 @@ use serde::Serialize;
 pub use system::{ALL, LEAST_ROWS, Manifest, System, load_system};
 pub use traffic::Traffic;
 
-use crate::engine::error::{Class, Error, Result};
+use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::{Binaries, Options, Server};
 
 /// What to start.

@@ -6,9 +6,9 @@ use include_dir::{Dir, include_dir};
 
 use crate::sandbox::demo::traffic::Traffic;
 
-use crate::db::postgres::owner::Owner;
-use crate::engine::bootstrap;
-use crate::engine::error::{Error, Result};
+use crate::dialect::postgres::owner::Owner;
+use crate::engine::journal::state;
+use crate::engine::model::error::{Error, Result};
 use crate::sandbox::Server;
 
 static MIGRATIONS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
@@ -127,7 +127,7 @@ async fn load(owner: &mut Owner, database: &str, system: &System, rows: u64) -> 
         owner.execute_script(&sql).await?;
     }
     let text = owner.fetch_value("SELECT body::text FROM demo_load.manifest", &[]).await?.unwrap_or_default();
-    let quoted = crate::db::postgres::owner::quote(database);
+    let quoted = crate::dialect::postgres::owner::quote(database);
     owner
         .execute_script(&format!(
             "DROP SCHEMA demo_load CASCADE; ALTER DATABASE {quoted} SET midwatch.environment = 'demo';"
@@ -138,13 +138,13 @@ async fn load(owner: &mut Owner, database: &str, system: &System, rows: u64) -> 
 
 /// The statements of `init`: a demo's operator would have run it.
 fn journal() -> Result<Vec<String>> {
-    let files: Vec<String> = bootstrap::FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    bootstrap::statements(&files)
+    let files: Vec<String> = state::FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    state::statements(&files)
 }
 
 /// Roles belong to the whole server: the same system may be loaded twice on it, even at once.
 async fn ensure_role(owner: &mut Owner, role: &str) -> Result<()> {
-    let quoted = crate::db::postgres::owner::quote(role);
+    let quoted = crate::dialect::postgres::owner::quote(role);
     owner
         .execute_script(&format!(
             "DO $$ BEGIN CREATE ROLE {quoted} LOGIN; \

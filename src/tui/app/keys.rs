@@ -6,15 +6,14 @@ use tui_input::backend::crossterm::EventHandler as _;
 
 use super::overlay::Kind;
 use super::{App, Link, Overlay, View};
-use crate::engine::paging::{At, Sort};
-use crate::engine::report::CheckId;
-use crate::tui::doc;
+use crate::engine::check::paging::{At, Sort};
+use crate::engine::model::report::CheckId;
 use crate::tui::format::counted;
 use crate::tui::keymap::{self, Action, Lookup, Scene};
 use crate::tui::list::{List, matches};
 use crate::tui::msg::Effect;
-use crate::tui::pane;
 use crate::tui::view::{self, Hit};
+use crate::tui::{doc, pane};
 
 impl App {
     pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Effect> {

@@ -3,9 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{App, Link, OurRun, View, Watch, parity_facts};
-use crate::engine::check::{CheckNews, How};
-use crate::engine::report::CheckId;
-use crate::engine::report::{Finding, Report, Status};
+use crate::engine::check::kind::{CheckNews, How};
+use crate::engine::model::report::{CheckId, Finding, Report, Status};
 use crate::tui::format::counted;
 use crate::tui::keymap::Action;
 use crate::tui::list::List;

@@ -20,16 +20,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 
 use super::backend::Session;
-use super::doc;
 use super::keymap::{Action, Scene};
 use super::list::{Detail, List, ListState};
 use super::msg::{Effect, Failure, Msg, Slot};
-use super::pane;
 use super::theme::Theme;
+use super::{doc, pane};
 use crate::cli::LogLine;
-use crate::engine::report::CheckId;
-use crate::engine::report::{Report, Severity, Status};
-use crate::engine::vitals::Vitals;
+use crate::engine::model::report::{CheckId, Report, Severity, Status};
+use crate::engine::model::vitals::Vitals;
 
 pub use confirm::{Confirm, expired, wait};
 pub use journal::{JournalState, Pace, done};
@@ -128,7 +126,7 @@ pub struct Surroundings {
     /// One line for people.
     pub title: String,
     /// The rows, or why not, or not yet.
-    pub page: Option<Result<crate::engine::paging::Page, Failure>>,
+    pub page: Option<Result<crate::engine::check::paging::Page, Failure>>,
 }
 
 /// A place in the view history: a pane and the way down in it.

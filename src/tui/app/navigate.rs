@@ -1,7 +1,7 @@
 //! Moving about: panes, levels, view history.
 
 use super::{App, Level, Place, Surroundings, View};
-use crate::engine::report::CheckId;
+use crate::engine::model::report::CheckId;
 use crate::tui::list::{Detail, Goto, List, Row};
 use crate::tui::msg::{Effect, Failure, Slot};
 use crate::tui::pane;
@@ -192,7 +192,7 @@ impl App {
     pub(super) fn context(
         &mut self,
         slot: Slot,
-        result: Result<Box<crate::engine::paging::Page>, Box<Failure>>,
+        result: Result<Box<crate::engine::check::paging::Page>, Box<Failure>>,
     ) {
         for level in self.stacks.iter_mut().flatten() {
             if let View::Detail { context: Some(c), .. } = &mut level.view

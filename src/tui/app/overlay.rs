@@ -8,9 +8,9 @@ use tui_input::backend::crossterm::EventHandler as _;
 
 use super::offers::Ask;
 use super::{App, View};
-use crate::engine::operation::Offer;
-use crate::engine::report::CheckId;
-use crate::engine::switch::Blocker;
+use crate::engine::model::report::CheckId;
+use crate::engine::model::task::Blocker;
+use crate::engine::plan::operation::Offer;
 use crate::report::table::Format;
 use crate::tui::keymap::{self, Action, DIALOG, DialogAction};
 use crate::tui::msg::{Effect, Export, ExportRows};
@@ -269,7 +269,7 @@ impl App {
         }
         let words = Self::resume_words(&id);
         if overlay.input.value() != words {
-            let text = crate::engine::guard::differs(&words, overlay.input.value());
+            let text = crate::engine::gate::guard::differs(&words, overlay.input.value());
             self.complain(text.replacen("the phrase", "it", 1));
             self.overlay = Some(overlay);
             return vec![];
@@ -431,7 +431,7 @@ impl App {
                 (name, ExportRows::Planned { plan: plan.id.clone(), columns })
             }
             View::Rows(rows) if !marked => {
-                let request = rows.request(crate::engine::paging::At::First, false)?;
+                let request = rows.request(crate::engine::check::paging::At::First, false)?;
                 (format!("{}-{}", rows.id.kind, rows.id.name), ExportRows::Paged(Box::new(request)))
             }
             view => {

@@ -4,9 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{App, Watch};
 use crate::checks::ParityFacts;
-use crate::engine::journal::RunRecord;
-use crate::engine::report::CheckId;
-use crate::engine::report::{Report, Severity};
+use crate::engine::journal::record::RunRecord;
+use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::engine::room::{Reverse, RoomFacts};
 use crate::engine::twin::{Away, Standing, about_rows};
 

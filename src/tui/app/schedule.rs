@@ -3,10 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{App, Cut, Level, Link, Watch};
-use crate::engine::check::How;
-use crate::engine::report::CheckId;
-use crate::engine::report::{Report, Severity};
-use crate::engine::vitals::Vitals;
+use crate::engine::check::kind::How;
+use crate::engine::model::report::{CheckId, Report, Severity};
+use crate::engine::model::vitals::Vitals;
 use crate::tui::backend::Session;
 use crate::tui::msg::{Effect, Failure, Key};
 use crate::tui::pane;

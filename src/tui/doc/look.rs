@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::live::percent;
-use crate::engine::check::{CheckNews, How};
+use crate::engine::check::kind::{CheckNews, How};
 use crate::tui::app::{App, Cut, Watch, look_word, parity_facts};
 use crate::tui::format::{ago, count, seconds, whole};
 use crate::tui::list::{Cell, cell, plain};

@@ -1,10 +1,10 @@
 //! A run as a text: how it goes or went, what it proved, what it left, its entries in the journal.
 
 use super::Lines;
-use crate::engine::compare::Moved;
-use crate::engine::journal::{Event, Outcome, RunRecord};
-use crate::engine::plan::{PlannedRow, Unit};
-use crate::engine::progress::Done;
+use crate::engine::journal::record::{Event, Outcome, RunRecord};
+use crate::engine::model::plan::{PlannedRow, Unit};
+use crate::engine::model::progress::Done;
+use crate::engine::plan::staleness::Moved;
 use crate::report::entry;
 use crate::tui::app::{App, OurRun, RunView};
 use crate::tui::backend::RunDetail;

@@ -1,7 +1,7 @@
 //! Rules and how many rows break each; Enter pages through them.
 
 use super::{Pane, Spans};
-use crate::engine::report::Status;
+use crate::engine::model::report::Status;
 use crate::tui::app::App;
 use crate::tui::format::{count, seconds, spark};
 use crate::tui::list::{Col, Goto, List, Row, cell, plain};

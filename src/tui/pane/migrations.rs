@@ -2,7 +2,7 @@
 
 use super::{Pane, Spans};
 use crate::checks::MigrationFacts;
-use crate::engine::report::Severity;
+use crate::engine::model::report::Severity;
 use crate::tui::app::{App, Watch};
 use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, cell, plain};
 use crate::tui::theme::Tone;

@@ -13,9 +13,8 @@ use super::format::ago;
 use super::keymap::Scene;
 use super::list::{Cell, Col, Detail, List, ListState, Row, cell, plain, value};
 use super::theme::Tone;
-use crate::engine::paging::Page;
-use crate::engine::report::CheckId;
-use crate::engine::report::{Finding, Severity, Status};
+use crate::engine::check::paging::Page;
+use crate::engine::model::report::{CheckId, Finding, Severity, Status};
 
 /// A line of a picture.
 pub type Spans = Vec<Cell>;

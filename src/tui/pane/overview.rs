@@ -2,8 +2,7 @@
 
 use super::{Pane, Spans};
 use crate::checks::QueueFacts;
-use crate::engine::report::Severity;
-use crate::engine::report::Status;
+use crate::engine::model::report::{Severity, Status};
 use crate::tui::app::{App, Link, Watch, title_of};
 use crate::tui::backend::Journal;
 use crate::tui::doc::live;

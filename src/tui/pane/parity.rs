@@ -5,10 +5,8 @@ use serde_json::Value;
 
 use super::{Pane, Spans, partitions};
 use crate::checks::{Apart, ParityFacts, Partition};
-use crate::engine::report::{CheckId, Sample};
-use crate::engine::report::{Finding, Severity};
-use crate::engine::twin::Standing;
-use crate::engine::twin::about_rows;
+use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
+use crate::engine::twin::{Standing, about_rows};
 use crate::tui::app::{App, Light, Readiness, Watch, parity_facts};
 use crate::tui::doc::room::light_words;
 use crate::tui::doc::{look, wrap};

@@ -2,7 +2,7 @@
 
 use super::parity::{facts, mark};
 use crate::checks::{ParityFacts, Partition};
-use crate::engine::report::CheckId;
+use crate::engine::model::report::CheckId;
 use crate::tui::app::{App, Watch};
 use crate::tui::format::{ago, count, counted};
 use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};

@@ -2,7 +2,7 @@
 
 use super::{Pane, Spans};
 use crate::checks::{Cause, QueueFacts};
-use crate::engine::report::CheckId;
+use crate::engine::model::report::CheckId;
 use crate::tui::app::{App, Watch};
 use crate::tui::format::{ago, count, seconds, spark};
 use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};

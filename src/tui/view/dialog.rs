@@ -2,9 +2,9 @@
 
 use super::fit;
 use super::overlay::Sheet;
-use crate::engine::guard::differs;
-use crate::engine::journal::RunRecord;
-use crate::engine::switch::Blocker;
+use crate::engine::gate::guard::differs;
+use crate::engine::journal::record::RunRecord;
+use crate::engine::model::task::Blocker;
 use crate::tui::app::{App, Ask, Choice, Deed, LEAVING, OurRun, UNFINISHED, done, title_of};
 use crate::tui::doc::wrap;
 use crate::tui::format::{ago, count};

@@ -10,10 +10,10 @@ use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 use super::super::batch;
 use super::super::error::write_error;
 use super::{PgWriter, int, number, unsigned};
-use crate::engine::change::RowKind;
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::journal::Event;
-use crate::engine::writer::{Batch, Committed};
+use crate::engine::journal::record::Event;
+use crate::engine::model::change::RowKind;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::port::writer::{Batch, Committed};
 
 #[derive(Deserialize)]
 struct Range {

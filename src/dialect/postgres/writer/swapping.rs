@@ -9,10 +9,10 @@ use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
 use super::super::error::{LOST, write_error};
 use super::{PgWriter, int, lock};
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ident::{Relation, literal};
-use crate::engine::switch::{EndSession, Proof};
-use crate::engine::writer::{Attempt, Begun, OVER_BUDGET, Swapped, UNEQUAL};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::{Relation, literal};
+use crate::engine::model::task::{EndSession, Proof};
+use crate::engine::port::writer::{Attempt, Begun, OVER_BUDGET, Swapped, UNEQUAL};
 
 pub(super) fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)

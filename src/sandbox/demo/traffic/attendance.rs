@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::db::postgres::owner::Owner;
-use crate::engine::error::Result;
+use crate::dialect::postgres::owner::Owner;
+use crate::engine::model::error::Result;
 use crate::sandbox::demo::traffic::{App, Dice};
 
 /// An employee's last event, against the office's clock. Near midnight nothing new begins: a break open

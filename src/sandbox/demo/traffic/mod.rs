@@ -11,8 +11,8 @@ use std::{future::Future, path::PathBuf, time::Duration};
 
 use tokio::{task::JoinSet, time::sleep};
 
-use crate::db::postgres::owner::Owner;
-use crate::engine::error::Result;
+use crate::dialect::postgres::owner::Owner;
+use crate::engine::model::error::Result;
 use crate::sandbox::Server;
 
 /// One application's behaviour.

@@ -2,8 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::db::postgres::owner::Owner;
-use crate::engine::error::Result;
+use crate::dialect::postgres::owner::Owner;
+use crate::engine::model::error::Result;
 use crate::sandbox::demo::traffic::{App, Dice};
 
 /// An organisation the load does not use.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::db::postgres::owner::Owner;
-use crate::engine::error::Result;
+use crate::dialect::postgres::owner::Owner;
+use crate::engine::model::error::Result;
 use crate::sandbox::demo::traffic::{App, Dice};
 
 /// `$1` is the state looked for, `$2` the least age of its last attempt in seconds.

@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::wrap;
-use crate::engine::journal::{Outcome, RunRecord};
-use crate::engine::plan::Plan;
-use crate::engine::progress::{Phase, Wish};
+use crate::engine::journal::record::{Outcome, RunRecord};
+use crate::engine::model::plan::Plan;
+use crate::engine::model::progress::{Phase, Wish};
+use crate::engine::model::task::Swap;
 use crate::engine::room::{RoomFacts, RoomRun};
-use crate::engine::switch::Swap;
 use crate::engine::twin::Standing;
 use crate::tui::app::{App, Link, OurRun, Readiness, View, is_swap, swap_of};
 use crate::tui::format::{ago, counted, whole};

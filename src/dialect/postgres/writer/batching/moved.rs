@@ -3,11 +3,11 @@
 use serde::Deserialize;
 
 use super::{PgWriter, Place, add, numbers};
-use crate::engine::change::{RowChange, TypedColumn};
-use crate::engine::compare::{Moved, MovedRow, TOLD};
-use crate::engine::error::{Class, Error, Result};
-use crate::engine::ident::{Ident, Relation, literal};
-use crate::engine::plan::{PlannedRow, Values};
+use crate::engine::model::change::{RowChange, TypedColumn};
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::plan::{PlannedRow, Values};
+use crate::engine::plan::staleness::{Moved, MovedRow, TOLD};
 
 #[derive(Deserialize)]
 struct Found {
