@@ -16,10 +16,10 @@ use std::time::Instant;
 
 use midwatch::compose;
 use midwatch::engine::Engine;
-use midwatch::engine::changes::{PlanNews, Request};
 use midwatch::engine::gate::guard::Typed;
 use midwatch::engine::model::progress::{Control, Phase, Progress};
 use midwatch::engine::plan::operation::Params;
+use midwatch::engine::plan::request::{PlanNews, Request};
 use midwatch::profile::{Secret, Selected, TargetConfig};
 use midwatch::sandbox::demo::{System, load_system};
 use midwatch::sandbox::{Options, Server};
@@ -201,7 +201,7 @@ async fn open(server: &Server, database: &str) -> Engine {
         config: TargetConfig { profile: Some("hithonix".into()), ..TargetConfig::default() },
         url: Some(Secret::new(server.url(database))),
         base: Path::new(".").to_owned(),
-        policy: midwatch::engine::gate::guard::Policy::default(),
+        policy: midwatch::engine::model::policy::Policy::default(),
         state_dir: None,
     };
     compose::connect(selected).await.unwrap()

@@ -35,7 +35,7 @@ async fn open(url: String, profile: Option<String>) -> Engine {
         config,
         url: Some(Secret::new(url)),
         base: Path::new(".").to_owned(),
-        policy: midwatch::engine::gate::guard::Policy::default(),
+        policy: midwatch::engine::model::policy::Policy::default(),
         state_dir: None,
     };
     compose::connect(selected).await.unwrap()

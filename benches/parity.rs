@@ -55,7 +55,7 @@ async fn open(server: &Server, state: &Path) -> Engine {
         config: TargetConfig { profile: Some("p.toml".into()), ..TargetConfig::default() },
         url: Some(Secret::new(server.url("bench"))),
         base: state.to_owned(),
-        policy: midwatch::engine::gate::guard::Policy::default(),
+        policy: midwatch::engine::model::policy::Policy::default(),
         state_dir: Some(state.to_owned()),
     };
     compose::connect(selected).await.unwrap()
@@ -174,7 +174,7 @@ async fn sealed(server: &Server, engine: &Engine) {
         )
         .await
         .unwrap();
-    let request = midwatch::engine::changes::Request::Operation {
+    let request = midwatch::engine::plan::request::Request::Operation {
         verb: "watch".into(),
         name: Some("sl".into()),
         params: midwatch::engine::plan::operation::Params::default(),

@@ -14,10 +14,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use midwatch::compose;
-use midwatch::engine::changes::Request;
 use midwatch::engine::gate::guard::Typed;
 use midwatch::engine::model::progress::Control;
 use midwatch::engine::plan::operation::Params;
+use midwatch::engine::plan::request::Request;
 use midwatch::engine::{Engine, journal};
 use midwatch::profile::{Secret, Selected, TargetConfig};
 use midwatch::sandbox::demo::{System, load_system};
@@ -108,7 +108,7 @@ async fn open(url: String, home: &Path) -> Engine {
         },
         url: Some(Secret::new(url)),
         base: Path::new(".").to_owned(),
-        policy: midwatch::engine::gate::guard::Policy::default(),
+        policy: midwatch::engine::model::policy::Policy::default(),
         state_dir: Some(home.to_owned()),
     };
     compose::connect(selected).await.unwrap()

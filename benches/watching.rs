@@ -37,7 +37,7 @@ async fn open(url: String) -> Arc<Engine> {
         config,
         url: Some(Secret::new(url)),
         base: Path::new(".").to_owned(),
-        policy: midwatch::engine::gate::guard::Policy::default(),
+        policy: midwatch::engine::model::policy::Policy::default(),
         state_dir: None,
     };
     Arc::new(compose::connect(selected).await.unwrap())

@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::compose;
-use crate::engine::changes::Request;
 use crate::engine::gate::guard::Typed;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::progress::{Control, Done};
 use crate::engine::model::target::Environment;
-use crate::engine::model::task::{Play, Played, Stage};
+use crate::engine::model::task::{Play, Played};
 use crate::engine::plan::operation::Params;
+use crate::engine::plan::request::Request;
 use crate::engine::port::copies::{Copy, Follow, Rows};
 use crate::engine::port::reader::Fut;
+use crate::engine::port::stage::Stage;
 use crate::engine::{Engine, journal};
 use crate::profile::{Secret, Selected, TargetConfig};
 use crate::sandbox::{Copies, Private, Writers, Written};
@@ -129,7 +130,7 @@ async fn apply(
     let request =
         Request::Operation { verb: verb.to_owned(), name: name.map(str::to_owned), params: Params(params) };
     let planned = engine.plan(&request, &|_| ()).await?;
-    let word = |s: &crate::engine::model::plan::Ready| format!("{s:?}").to_lowercase();
+    let word = |s: &crate::engine::model::preflight::Ready| format!("{s:?}").to_lowercase();
     let preflight: Preflight =
         planned.plan.preflight.iter().map(|p| (p.id.clone(), word(&p.status), p.message.clone())).collect();
     let blocked: Vec<_> =

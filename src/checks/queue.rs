@@ -13,8 +13,9 @@ use crate::engine::check::kind::{Check, CheckSpec, Cx};
 use crate::engine::check::paging::{self, PageRequest, RowSource};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{Profile, Queue};
+use crate::engine::model::query::Param;
 use crate::engine::model::report::{CheckId, Finding, Report, Severity};
-use crate::engine::port::reader::{Fut, Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
 
 pub(crate) struct Queues;
 

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::args::RunsArgs;
 use super::output::Output;
-use crate::engine::journal::record::JournalShown;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::record::JournalShown;
 use crate::engine::{Engine, journal};
 use crate::report::{json, logs, text};
 

@@ -1,23 +1,32 @@
 //! What console and command line ask of the engine to change something: the one door.
 
+use crate::engine::plan::request::{PlanNews, Planned, Request};
+use crate::engine::port::signer::Signer;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Timelike as _};
 
 use crate::engine::Engine;
-use crate::engine::gate::guard::{Approved, Circumstances, Gate, JournalState, Window};
-use crate::engine::journal::record::{Listed, Mirror};
+use crate::engine::gate::guard::{Approved, Circumstances, Gate};
 use crate::engine::journal::{self, state};
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::{Identity, Plan, PlannedRow};
+use crate::engine::model::identity::Identity;
+use crate::engine::model::plan::Plan;
+use crate::engine::model::preflight::Risk;
 use crate::engine::model::progress::{Control, Done, Watcher};
-use crate::engine::model::row_store::{RowSet, Spools};
+use crate::engine::model::record::{JournalState, Listed};
+use crate::engine::model::row_store::RowSet;
 use crate::engine::model::target::Server;
-use crate::engine::model::task::{Backups, Hooks, Stage};
-use crate::engine::plan::operation::{Offer, Params, Risk};
+use crate::engine::model::window::Window;
+use crate::engine::plan::operation::Offer;
 use crate::engine::plan::planner;
+use crate::engine::port::backups::Backups;
+use crate::engine::port::hooks::Hooks;
+use crate::engine::port::journal_copy::Mirror;
 use crate::engine::port::reader::Fut;
+use crate::engine::port::spools::Spools;
+use crate::engine::port::stage::Stage;
 use crate::engine::port::writer::Writers;
 use crate::engine::run::executor;
 
@@ -41,69 +50,10 @@ pub struct Means {
     pub sleep: fn(Duration) -> Fut<'static, ()>,
 }
 
-/// Knows plans that were made here.
-pub trait Signer: Send + Sync {
-    /// A digest, signed; `None`: nothing can be signed here.
-    fn sign(&self, digest: &str) -> Result<Option<String>>;
-}
-
-/// What is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// An operation on something.
-    Operation {
-        /// The verb.
-        verb: String,
-        /// On what; absent: the only one there is.
-        name: Option<String>,
-        /// How.
-        params: Params,
-    },
-    /// The inverse of a run.
-    Undo {
-        /// Its number.
-        run: String,
-    },
-}
-
-/// A plan and all its rows.
-pub struct Planned {
-    /// The plan.
-    pub plan: Plan,
-    /// Its rows.
-    pub rows: Arc<dyn RowSet>,
-}
-
-/// What is known while a plan is made.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PlanNews {
-    /// The first rows.
-    First(Vec<PlannedRow>),
-    /// Rows read so far.
-    Counted(u64),
-    /// What takes its time.
-    Doing(String),
-}
-
 /// Signed, but with another installation's key: the first part of a signature names the key.
 fn made_elsewhere(plan: &Plan, own: Option<&str>) -> bool {
     let key = |signature: Option<&str>| signature.and_then(|s| s.split(':').next().map(str::to_owned));
     key(plan.signature.as_deref()) != key(own)
-}
-
-/// The verb of an inverse plan.
-pub const UNDO: &str = "undo";
-
-/// What a plan was an answer to.
-pub(in crate::engine) fn request_of(plan: &Plan) -> Request {
-    match &plan.undoes {
-        Some(run) if plan.operation == UNDO => Request::Undo { run: run.clone() },
-        _ => Request::Operation {
-            verb: plan.operation.clone(),
-            name: Some(plan.name.clone()),
-            params: Params(plan.params.clone()),
-        },
-    }
 }
 
 impl Engine {

@@ -19,17 +19,19 @@ use chrono::{DateTime, Utc};
 
 use crate::engine::check::kind::{Check, Cx, How, NOBODY, Tell};
 use crate::engine::check::paging::{self, At, Page, PageRequest, RowSource};
-use crate::engine::gate::guard::{Guard, JournalState};
-use crate::engine::journal::record::Operator;
+use crate::engine::gate::guard::Guard;
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::plan::Identity;
+use crate::engine::model::identity::Identity;
 use crate::engine::model::profile::Profile;
+use crate::engine::model::query::Column;
+use crate::engine::model::record::{JournalState, Operator};
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::target::{Environment, Server, TargetInfo};
 use crate::engine::plan::operation::Operation;
 use crate::engine::port::copies::Rehearsals;
 use crate::engine::port::evidence::Proofs;
-use crate::engine::port::reader::{Column, Facts, Files, ReadOptions, Snapshot};
+use crate::engine::port::files::Files;
+use crate::engine::port::reader::{Facts, ReadOptions, Snapshot};
 
 /// The time, as a port.
 pub type Clock = fn() -> DateTime<Utc>;

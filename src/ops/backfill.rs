@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use crate::engine::model::change::{RowChange, RowKind, shown};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation};
-use crate::engine::model::plan::{Action, Lock, Preflight, Ready, Reversible, Step, Unit};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::{Backfill as Declared, DerivedTable, Instead, Profile, Question};
 use crate::engine::model::report::CheckId;
+use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, lock,
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, lock,
 };
 use crate::engine::plan::tables::{Table, Trigger, derived};
 use crate::engine::port::reader::Fut;

@@ -1,11 +1,10 @@
 //! `cleanup`: after a switchover has proved itself, the retired tables go: first away, later for good.
 
-use crate::engine::journal::record::RunRecord;
 use crate::engine::model::error::Result;
+use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo,
-};
+use crate::engine::model::record::RunRecord;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
 use crate::engine::port::reader::Fut;
 use crate::ops::twins::cleanup::{draft, offers, undo};
 use crate::ops::twins::stages;

@@ -2,8 +2,9 @@
 //! is touched.
 
 use crate::engine::model::error::Result;
+use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
 use crate::engine::port::reader::Fut;
 use crate::ops::twins::mend::{Kind, Wanted, draft};
 use crate::ops::twins::offers;

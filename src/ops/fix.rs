@@ -2,18 +2,21 @@
 //! again what is derived.
 
 use crate::engine::journal;
-use crate::engine::journal::record::RunRecord;
 use crate::engine::model::change::{RowChange, RowKind, shown, verification};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::model::plan::{Action, Reversible, Step, Unit};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Reversible, Risk};
 use crate::engine::model::profile::{AnomalyRule, Fix as Declared, Profile};
+use crate::engine::model::query::Param;
+use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
+use crate::engine::model::step::{Action, Step};
 use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, RowQuery, Undo, lock,
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, Undo, lock,
 };
 use crate::engine::plan::tables::{Table, derived};
-use crate::engine::port::reader::{Fut, Param};
+use crate::engine::port::reader::Fut;
 
 use crate::ops::selection;
 

@@ -1,15 +1,16 @@
 //! `init`: the journal's own tables. Nothing else creates them.
 
-use crate::engine::gate::guard::JournalState;
 use crate::engine::journal::state;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::literal;
-use crate::engine::model::plan::{Action, Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
 use crate::engine::model::profile::Profile;
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock,
-};
-use crate::engine::port::reader::{Fut, Param};
+use crate::engine::model::query::Param;
+use crate::engine::model::record::JournalState;
+use crate::engine::model::step::{Action, Step};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
+use crate::engine::port::reader::Fut;
 
 pub(crate) struct Init;
 

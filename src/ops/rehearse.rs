@@ -1,13 +1,13 @@
 //! `rehearse`: a whole switchover and its way back in a copy, with writers at work, for its times and its troubles.
 
-use crate::engine::journal::record::RunRecord;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::{Action, Preflight, Ready, Reversible, Step, Unit};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::Profile;
+use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::{Action, Step};
 use crate::engine::model::task::{Play, PlayTwin};
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo,
-};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
 use crate::engine::twin::Standing;

@@ -4,14 +4,15 @@ use serde::Deserialize;
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation, literal};
-use crate::engine::model::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
 use crate::engine::model::profile::Profile;
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock,
-};
+use crate::engine::model::query::Param;
+use crate::engine::model::step::Step;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::Rehearsal;
-use crate::engine::port::reader::{Fut, Param};
+use crate::engine::port::reader::Fut;
 use crate::engine::twin::Standing;
 use crate::engine::twin::function::closed;
 use crate::engine::twin::mirror::{DEFINER, Mirror, Mirrored};

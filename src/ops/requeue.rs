@@ -4,10 +4,10 @@
 use crate::engine::model::change::{Canary, TypedColumn};
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
-use crate::engine::model::plan::Reversible;
+use crate::engine::model::preflight::{Reversible, Risk};
 use crate::engine::model::profile::{Profile, Queue, QueueChanges};
 use crate::engine::model::report::CheckId;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
 

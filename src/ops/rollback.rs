@@ -1,11 +1,10 @@
 //! `rollback`: a switchover taken back, with everything that was written since.
 
-use crate::engine::journal::record::RunRecord;
 use crate::engine::model::error::Result;
+use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
-use crate::engine::plan::operation::{
-    ALL, Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo,
-};
+use crate::engine::model::record::RunRecord;
+use crate::engine::plan::operation::{ALL, Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
 use crate::engine::port::reader::Fut;
 use crate::ops::twins::{rollback_draft, rollback_of, stages, switched_offers};
 

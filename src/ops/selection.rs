@@ -8,11 +8,13 @@ use crate::engine::check::paging::cast_name;
 use crate::engine::model::change::{Canary, RowChange, RowKind, shown, verification};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Ident, Relation, literal};
-use crate::engine::model::plan::{Action, Reversible, Step, Unit, Verification};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Reversible, Verification};
 use crate::engine::model::profile::{Profile, Question, Queue};
+use crate::engine::model::query::Param;
+use crate::engine::model::step::{Action, Step};
 use crate::engine::plan::operation::{Draft, Params, PlanCx, RowQuery, lock};
 use crate::engine::plan::tables::{Table, derived};
-use crate::engine::port::reader::Param;
 
 /// A condition and its values.
 pub(crate) struct Filter {

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::engine::journal;
-use crate::engine::journal::record::RunRecord;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::{Preflight, Ready, Reversible, Unit};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::Profile;
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, Undo,
-};
+use crate::engine::model::record::RunRecord;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
 use crate::engine::port::reader::Fut;
 use crate::engine::twin::Standing;
 use crate::engine::twin::marker::{self, Watch};

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::literal;
-use crate::engine::model::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
 use crate::engine::model::profile::{Profile, Twin};
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Risk, lock,
-};
-use crate::engine::port::reader::{Fut, Param, ReadTx};
+use crate::engine::model::query::Param;
+use crate::engine::model::step::Step;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
+use crate::engine::port::reader::{Fut, ReadTx};
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::marker::{self, Lacks, Watch as Marks};
 use crate::engine::twin::partitions::{self, Layout};

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::parse::{at, parse};
 use super::service;
-use crate::engine::gate::guard::Policy;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::policy::Policy;
 use crate::engine::model::secret::Secret;
 use crate::engine::model::target::Environment;
 

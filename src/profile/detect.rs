@@ -6,7 +6,8 @@ use super::load::Library;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::{HistoryKind, MigrationFolder, Profile};
-use crate::engine::port::reader::{Facts, Param, ReadOptions};
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::{Facts, ReadOptions};
 
 /// The profile with the most tables to be found here, all of them present.
 pub async fn detect(facts: &dyn Facts, library: &Library) -> Result<Option<Profile>> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::model::error::{Error, Result};
-use crate::engine::port::reader::{Files, SourceFile};
+use crate::engine::port::files::{Files, SourceFile};
 
 /// Largest migration file that is read: more is a dump, not a migration.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;

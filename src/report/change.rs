@@ -5,10 +5,13 @@ use std::path::Path;
 
 use super::entry;
 use super::text::{Style, clean};
-use crate::engine::journal::record::{JournalShown, Listed, Outcome, RunRecord};
-use crate::engine::model::plan::{Action, Plan, PlannedRow, Ready, Unit, text_of};
+use crate::engine::model::diff::{PlannedRow, text_of};
+use crate::engine::model::plan::{Plan, Unit};
+use crate::engine::model::preflight::Ready;
 use crate::engine::model::progress::Done;
+use crate::engine::model::record::{JournalShown, Listed, Outcome, RunRecord};
 use crate::engine::model::row_store::CUT;
+use crate::engine::model::step::Action;
 
 /// Rows of a diff that are printed; the rest is in the file.
 const SHOWN: usize = 20;

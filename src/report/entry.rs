@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::engine::journal::record::Event;
-use crate::engine::model::plan::text_of;
+use crate::engine::model::diff::text_of;
+use crate::engine::model::event::Event;
 use crate::engine::model::task::Blocker;
 
 /// An entry's rest as names and values; what is no object stays as it is.

@@ -3,10 +3,10 @@
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use crate::engine::journal::record::{JournalShown, Listed};
 use crate::engine::model::error::Error;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Done;
+use crate::engine::model::record::{JournalShown, Listed};
 use crate::engine::model::report::Report;
 use crate::engine::model::target::TargetInfo;
 

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::entry::blocker;
-use crate::engine::journal::record::{Event, JournalShown};
-use crate::engine::model::plan::{Unit, text_of};
+use crate::engine::model::diff::text_of;
+use crate::engine::model::event::Event;
+use crate::engine::model::plan::Unit;
+use crate::engine::model::record::JournalShown;
 
 /// A file's name and its text.
 pub type Log = (String, String);

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use crate::dialect::postgres::Reader;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation};
-use crate::engine::port::reader::{Facts, Param, ReadOptions};
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::{Facts, ReadOptions};
 use crate::sandbox::Server;
 use crate::sandbox::rehearsal::{Copies, DATABASE, inside, run};
 

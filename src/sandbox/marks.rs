@@ -3,7 +3,8 @@
 use crate::dialect::postgres::owner::Owner;
 use crate::dialect::postgres::{Connection, Reader};
 use crate::engine::model::profile::Twin;
-use crate::engine::port::reader::{Facts as _, Param, ReadOptions};
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::{Facts as _, ReadOptions};
 use crate::engine::twin::catalog::Columns;
 use crate::engine::twin::{marker, pair, partitions};
 use crate::sandbox::{Options, Server};

@@ -13,8 +13,9 @@ use crate::dialect::postgres::owner::Owner;
 use crate::dialect::postgres::{Connection, Reader};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation};
+use crate::engine::model::query::Param;
 use crate::engine::port::copies::{Copy, Rehearsal, Rehearsals, Rows};
-use crate::engine::port::reader::{Facts, Fut, Param, ReadOptions};
+use crate::engine::port::reader::{Facts, Fut, ReadOptions};
 use crate::sandbox::find::Version;
 use crate::sandbox::{Binaries, Options, Server};
 

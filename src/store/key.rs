@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::changes::Signer;
 use crate::engine::model::error::{Error, Result};
+use crate::engine::port::signer::Signer;
 
 /// Length of the key, and of what the hash makes.
 const BYTES: usize = 32;

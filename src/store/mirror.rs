@@ -5,9 +5,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
-use crate::engine::journal::record::{Event, Mirror};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::plan::Identity;
+use crate::engine::model::event::Event;
+use crate::engine::model::identity::Identity;
+use crate::engine::port::journal_copy::Mirror;
 
 /// Below the user's state directory; without one nothing is kept.
 #[derive(Debug, Clone)]

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::StateKey;
-use crate::engine::changes::Signer as _;
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::plan::Identity;
+use crate::engine::model::identity::Identity;
 use crate::engine::port::evidence::{Proof, Proofs};
+use crate::engine::port::signer::Signer as _;
 
 /// In `dir/parity`; without a directory nothing is kept.
 #[derive(Debug, Clone)]

@@ -14,9 +14,10 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::de::DeserializeOwned;
 
+use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::PlannedRow;
-use crate::engine::model::row_store::{LineSum, RawRow, RowSet, Spool, Spools};
+use crate::engine::model::row_store::{LineSum, RawRow, RowSet};
+use crate::engine::port::spools::{Spool, Spools};
 
 /// Rows of a block: what a page costs at most to find.
 const BLOCK: u64 = 1_000;

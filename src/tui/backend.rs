@@ -3,20 +3,23 @@
 use std::time::Duration;
 
 use super::msg::Failure;
-use crate::engine::changes::{PlanNews, Request};
 use crate::engine::check::kind::{How, Tell};
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
 use crate::engine::gate::guard::Ladder;
-use crate::engine::journal::record::{Event, Listed, RunRecord};
+use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Result;
-use crate::engine::model::plan::{Plan, PlannedRow};
+use crate::engine::model::event::Event;
+use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Done, Watcher, Wish};
+use crate::engine::model::query::Column;
+use crate::engine::model::record::{Listed, RunRecord};
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::target::{Server, TargetInfo};
 use crate::engine::model::task::Blocker;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::plan::operation::Offer;
-use crate::engine::port::reader::{Column, Fut};
+use crate::engine::plan::request::{PlanNews, Request};
+use crate::engine::port::reader::Fut;
 use crate::engine::room::RoomFacts;
 use crate::profile::Window;
 use crate::report::table::Cell;

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use super::backend::Backend;
 use super::msg::{Export, ExportRows, PlanColumns};
 use crate::engine::check::paging::PageRequest;
+use crate::engine::model::diff::{PlannedRow, Values, text_of};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::plan::{PlannedRow, Values, text_of};
 use crate::report::table::{self, Cell, Format};
 
 /// Rows of a page; cells are read in full.

@@ -4,16 +4,16 @@ use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::cli::LogLine;
-use crate::engine::changes::{PlanNews, Request};
 use crate::engine::check::kind::{CheckNews, How};
 use crate::engine::check::paging::{Page, PageRequest};
+use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Error;
-use crate::engine::model::plan::PlannedRow;
 use crate::engine::model::progress::{Done, Progress, Wish};
+use crate::engine::model::query::Column;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::task::Blocker;
 use crate::engine::model::vitals::Vitals;
-use crate::engine::port::reader::Column;
+use crate::engine::plan::request::{PlanNews, Request};
 use crate::engine::room::RoomFacts;
 use crate::report::table::{Cell, Format};
 

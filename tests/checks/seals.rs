@@ -5,11 +5,11 @@ use std::path::Path;
 use midwatch::compose;
 use midwatch::dialect::postgres::owner::Owner;
 use midwatch::engine::Engine;
-use midwatch::engine::changes::Request;
 use midwatch::engine::check::kind::How;
 use midwatch::engine::journal::state;
 use midwatch::engine::model::report::Report;
 use midwatch::engine::plan::operation::Params;
+use midwatch::engine::plan::request::Request;
 use midwatch::profile::{Secret, Selected, TargetConfig};
 use midwatch::report::text::{self, Style};
 use serde_json::Value;
@@ -45,7 +45,7 @@ pub(super) async fn open(url: &str, profile: &str, dir: &Path) -> Engine {
         config: TargetConfig { profile: Some("p.toml".into()), ..TargetConfig::default() },
         url: Some(Secret::new(url)),
         base: dir.to_owned(),
-        policy: midwatch::engine::gate::guard::Policy::default(),
+        policy: midwatch::engine::model::policy::Policy::default(),
         state_dir: Some(dir.to_owned()),
     };
     compose::connect(selected).await.unwrap()

@@ -161,7 +161,7 @@ pub(crate) async fn open(url: &str, profile: Option<&str>, base: &Path) -> Resul
         config,
         url,
         base: base.to_owned(),
-        policy: midwatch::engine::gate::guard::Policy::default(),
+        policy: midwatch::engine::model::policy::Policy::default(),
         state_dir: None,
     })
     .await

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use midwatch::engine::Engine;
-use midwatch::engine::changes::Request;
 use midwatch::engine::model::error::{Error, Result};
+use midwatch::engine::model::load::Pressure;
+use midwatch::engine::model::query::{Column, Param};
 use midwatch::engine::model::target::Server;
 use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::plan::operation::Params;
-use midwatch::engine::port::reader::{Column, Facts, Fut, Param, ReadOptions, ReadTx, Snapshot};
-use midwatch::engine::run::throttle::Pressure;
+use midwatch::engine::plan::request::Request;
+use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::common;

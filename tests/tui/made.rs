@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use chrono::{TimeDelta, Utc};
 use midwatch::engine::gate::guard::Ladder;
-use midwatch::engine::journal::record::{Event, Listed, Outcome, RunRecord};
 use midwatch::engine::model::change::{RowChange, RowKind, TypedColumn};
-use midwatch::engine::model::plan::{
-    Action, Follow, Identity, Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Total, Unit,
-    Values, Verification,
-};
+use midwatch::engine::model::diff::{PlannedRow, Total, Values};
+use midwatch::engine::model::event::Event;
+use midwatch::engine::model::identity::Identity;
+use midwatch::engine::model::plan::{Follow, Plan, Unit};
+use midwatch::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
 use midwatch::engine::model::progress::{Done, Phase, Progress, Room};
+use midwatch::engine::model::record::{Listed, Outcome, RunRecord};
+use midwatch::engine::model::step::{Action, Lock, Step};
 use midwatch::engine::model::target::Environment;
 use midwatch::tui::app::App;
 use midwatch::tui::backend::{Journal, Reviewed, RunDetail};

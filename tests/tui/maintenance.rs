@@ -1,11 +1,11 @@
 //! Changing something: what plans, what applies, and above all what does not.
 
-use midwatch::engine::changes::{PlanNews, Request};
-use midwatch::engine::journal::record::Outcome;
 use midwatch::engine::model::error::{Class, Error};
 use midwatch::engine::model::progress::{Phase, Wish};
+use midwatch::engine::model::record::Outcome;
 use midwatch::engine::model::report::Severity;
 use midwatch::engine::plan::operation::Params;
+use midwatch::engine::plan::request::{PlanNews, Request};
 use midwatch::tui::app::{App, OverlayKind, Stage, View};
 use midwatch::tui::backend::{Journal, Typed};
 use midwatch::tui::msg::{Effect, ExportRows, Key, Msg};

@@ -1,11 +1,11 @@
 //! Plans and runs in all their states.
 
-use midwatch::engine::changes::PlanNews;
-use midwatch::engine::journal::record::{Listed, Outcome};
+use midwatch::engine::model::diff::Total;
+use midwatch::engine::model::drift::{Moved, MovedRow};
 use midwatch::engine::model::error::{Class, Error};
-use midwatch::engine::model::plan::Total;
 use midwatch::engine::model::progress::{Phase, Wish};
-use midwatch::engine::plan::staleness::{Moved, MovedRow};
+use midwatch::engine::model::record::{Listed, Outcome};
+use midwatch::engine::plan::request::PlanNews;
 use midwatch::tui::app::App;
 use midwatch::tui::backend::Journal;
 use midwatch::tui::msg::{Effect, Msg};
@@ -215,7 +215,7 @@ fn a_long_runs_entries_are_told_from_both_ends() {
     let mut long = detail(run("17", Outcome::Applied));
     let one = long.events[1].clone();
     long.events =
-        (1..=5_000).map(|seq| midwatch::engine::journal::record::Event { seq, ..one.clone() }).collect();
+        (1..=5_000).map(|seq| midwatch::engine::model::event::Event { seq, ..one.clone() }).collect();
     app.update(Msg::RunDetail { slot: *slot, result: Ok(Box::new(long)) });
     let lines = midwatch::tui::doc::run::lines(&app, app.run_here().unwrap());
     let text: Vec<String> = lines.iter().flatten().map(|c| c.text.clone()).collect();
@@ -254,7 +254,7 @@ fn dialogs_before_something_is_changed() {
         vec![("reason", "why are they given up?".into()), ("to", "to what state? [SKIPPED]".into())];
     let mut drop = offer("cleanup", "revenues", None);
     drop.disabled = Some("revenues has 3 rows that its twin lacks: copy-missing first".into());
-    drop.risk = midwatch::engine::plan::operation::Risk::Irreversible;
+    drop.risk = midwatch::engine::model::preflight::Risk::Irreversible;
     with.operations.extend([resolve, drop]);
     app.update(Msg::Connected(Box::new(with)));
     app.update(Msg::Observed(Box::new(wrong(

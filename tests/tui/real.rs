@@ -1,7 +1,7 @@
 //! Runs begun in the real console on a real server, and what ends them.
 
-use midwatch::engine::journal::record::Outcome;
 use midwatch::engine::model::progress::Phase;
+use midwatch::engine::model::record::Outcome;
 use midwatch::tui::msg::{Effect, Msg};
 use rustix::process::{Signal, kill_process};
 

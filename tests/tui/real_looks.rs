@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use midwatch::compose;
-use midwatch::engine::gate::guard::Policy;
+use midwatch::engine::model::policy::Policy;
 use midwatch::profile::{Secret, Selected, TargetConfig};
 
 use crate::common::Database;

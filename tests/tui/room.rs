@@ -1,13 +1,15 @@
 //! The switchover room: its keys, what ends a session and what does not, and its pictures in every state.
 
 use chrono::TimeDelta;
-use midwatch::engine::changes::Request;
-use midwatch::engine::journal::record::{Outcome, RunRecord};
-use midwatch::engine::model::plan::{Action, Plan, Ready, Reversible, Step, Unit};
+use midwatch::engine::model::plan::{Plan, Unit};
+use midwatch::engine::model::preflight::{Ready, Reversible, Risk};
 use midwatch::engine::model::progress::{Phase, Progress, Room, Wish};
+use midwatch::engine::model::record::{Outcome, RunRecord};
 use midwatch::engine::model::report::{Finding, Report, Severity};
-use midwatch::engine::model::task::{Blocker, Dump, Dumped, Monitor, Proof, Swap};
-use midwatch::engine::plan::operation::Risk;
+use midwatch::engine::model::step::{Action, Step};
+use midwatch::engine::model::task::{Blocker, Dump, Monitor, Proof, Swap};
+use midwatch::engine::plan::request::Request;
+use midwatch::engine::port::backups::Dumped;
 use midwatch::engine::room::{Asked, Reverse, RoomFacts, RoomRun, TwinNow};
 use midwatch::engine::twin::Standing;
 use midwatch::tui::app::{App, OverlayKind, View};

@@ -1,7 +1,7 @@
 //! The room where its twins do not all stand alike, or where others are at work.
 
-use midwatch::engine::journal::record::{Outcome, RunRecord};
 use midwatch::engine::model::progress::{Phase, Room};
+use midwatch::engine::model::record::{Outcome, RunRecord};
 use midwatch::engine::room::{Reverse, RoomFacts};
 use midwatch::engine::twin::{Away, Standing};
 use midwatch::tui::msg::{Effect, Msg};

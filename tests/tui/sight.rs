@@ -1,8 +1,8 @@
 //! What is seen at the first look, and not longer than it is true.
 
-use midwatch::engine::journal::record::{Outcome, RunRecord};
-use midwatch::engine::model::plan::Total;
+use midwatch::engine::model::diff::Total;
 use midwatch::engine::model::progress::Done;
+use midwatch::engine::model::record::{Outcome, RunRecord};
 use midwatch::engine::model::report::Severity;
 use midwatch::tui::app::App;
 use midwatch::tui::msg::{Effect, Msg};

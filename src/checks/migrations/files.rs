@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256, Sha384};
 
 use crate::engine::model::error::Result;
 use crate::engine::model::profile::MigrationFolder;
-use crate::engine::port::reader::{Files, SourceFile};
+use crate::engine::port::files::{Files, SourceFile};
 use crate::engine::script::{self, Script};
 
 #[derive(Debug, Clone)]

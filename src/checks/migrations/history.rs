@@ -5,7 +5,9 @@ use serde::Deserialize;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::profile::{HistoryKind, MigrationFolder};
-use crate::engine::port::reader::{Files, Param, ReadTx};
+use crate::engine::model::query::Param;
+use crate::engine::port::files::Files;
+use crate::engine::port::reader::ReadTx;
 
 /// One line of a history.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

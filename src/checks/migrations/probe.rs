@@ -6,7 +6,8 @@ use crate::checks::migrations::files::Migration;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::{MigrationFolder, Twin};
-use crate::engine::port::reader::{Param, ReadTx};
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::ReadTx;
 use crate::engine::script::Object;
 use crate::engine::twin::{Standing, retired_name, standing};
 
@@ -184,7 +185,7 @@ async fn declared_presence(tx: &mut dyn ReadTx, sql: &str) -> Result<Presence> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::port::reader::SourceFile;
+    use crate::engine::port::files::SourceFile;
 
     fn files(texts: &[&str]) -> Vec<Migration> {
         let make = |(i, t): (usize, &&str)| {

@@ -13,7 +13,7 @@ use crate::checks::parity::sum::Sum;
 use crate::checks::parity::{findings, rows, triggers};
 use crate::engine::check::kind::{CheckNews, Cx};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::plan::Identity;
+use crate::engine::model::identity::Identity;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::ReadTx;

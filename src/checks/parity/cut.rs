@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::checks::parity::plan::Plan;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Ident;
-use crate::engine::port::reader::{Param, ReadTx};
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::ReadTx;
 use crate::engine::twin::catalog::Column;
 
 /// Rows of a range, about.

@@ -11,11 +11,12 @@ use crate::checks::parity::facts::Facts;
 use crate::checks::parity::pass::{Group, STATEMENT_LEAVES, Slot, TRANSACTION_LEAVES};
 use crate::checks::parity::plan::Plan;
 use crate::checks::parity::source::Source;
+use crate::engine::model::diff::text_of;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::model::plan::text_of;
+use crate::engine::model::query::Param;
 use crate::engine::model::report::Sample;
-use crate::engine::port::reader::{Param, ReadTx};
+use crate::engine::port::reader::ReadTx;
 use crate::engine::twin::catalog::Column;
 use crate::engine::twin::partitions::{Leaf, Mapping};
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::engine::journal::record::Event;
+use crate::engine::model::event::Event;
 
 /// Adds an entry in the transaction that is open; the head's row is locked until its end.
 pub(super) async fn append(

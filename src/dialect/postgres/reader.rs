@@ -13,11 +13,11 @@ use super::error::{is_disconnect, read_error};
 use super::tx::{Backend, Tx, begin, begin_text};
 use super::{identity, vitals};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::load::Pressure;
 use crate::engine::model::name::literal;
 use crate::engine::model::target::Server;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
-use crate::engine::run::throttle::Pressure;
 
 /// Sessions at most at a time; one more shares a snapshot, one is the heartbeat's, and one may be opened for a
 /// moment to cancel.

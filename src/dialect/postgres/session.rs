@@ -6,8 +6,8 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::connect::Connection;
 use super::error::write_error;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::identity::Identity;
 use crate::engine::model::name::Ident;
-use crate::engine::model::plan::Identity;
 use crate::engine::port::writer::Terms;
 
 /// Sums over all rows of a plan take this long at most.

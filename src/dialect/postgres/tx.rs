@@ -16,7 +16,8 @@ use super::error::read_error;
 use super::reader::Shared;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::port::reader::{Column, Fut, Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::model::query::{Column, Param};
+use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
 
 /// A profile's query may have taken a session lock, which a rollback leaves.
 const END: &str = "rollback; select pg_advisory_unlock_all()";

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
+use crate::engine::model::load::Pressure;
 use crate::engine::model::vitals::{Session, Vitals};
 use crate::engine::port::reader::{Facts, ReadOptions};
-use crate::engine::run::throttle::Pressure;
 
 /// Sessions shown at most; the count of all is always given.
 const SHOWN: usize = 200;

@@ -21,10 +21,12 @@ use super::lock::Held;
 use super::{lock, session};
 use crate::engine::gate::guard::Approved;
 use crate::engine::journal;
-use crate::engine::journal::record::Event;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::{Plan, Step};
+use crate::engine::model::event::Event;
+use crate::engine::model::plan::Plan;
+use crate::engine::model::record;
 use crate::engine::model::row_store::RawRow;
+use crate::engine::model::step::Step;
 use crate::engine::model::task::EndSession;
 use crate::engine::port::reader::Fut;
 use crate::engine::port::writer::{
@@ -238,7 +240,7 @@ impl PgWriter {
             .map_err(|e| write_error(&e, what))?;
         let Some(row) = altered.first() else { return Ok(()) };
         let get = |name: &str| row.try_get::<Option<String>, _>(name).ok().flatten();
-        let altered = journal::record::Altered {
+        let altered = record::Altered {
             run: run.to_string(),
             what: get("what").unwrap_or_default(),
             found: get("found"),

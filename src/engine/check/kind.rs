@@ -9,7 +9,8 @@ use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::target::Server;
 use crate::engine::port::copies::Rehearsals;
 use crate::engine::port::evidence::Proofs;
-use crate::engine::port::reader::{Facts, Files, Fut, ReadOptions, ReadTx};
+use crate::engine::port::files::Files;
+use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx};
 
 /// What is fixed about a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Ident;
-use crate::engine::port::reader::{Column, Param, ReadTx};
+use crate::engine::model::query::{Column, Param};
+use crate::engine::port::reader::ReadTx;
 
 /// Longest text of a cell that leaves the server; keys are exempt.
 pub const CELL_CHARS: usize = 512;

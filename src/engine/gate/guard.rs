@@ -1,134 +1,18 @@
 //! Who may do what, where, when. The only place where an approval is made.
 
+use crate::engine::model::phrase::differs;
+use crate::engine::model::policy::Policy;
+use crate::engine::model::record::JournalState;
+use crate::engine::model::window::Window;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Deserialize;
 
 use crate::engine::model::error::{Class, Error};
-use crate::engine::model::plan::{Plan, Reversible};
+use crate::engine::model::plan::Plan;
+use crate::engine::model::preflight::{Reversible, Risk};
 use crate::engine::model::row_store::RowSet;
 use crate::engine::model::target::{Environment, Server};
-use crate::engine::plan::operation::Risk;
-
-/// What is allowed, and how gently. `[policy]` and `[targets.NAME.policy]` of the configuration.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
-pub struct Policy {
-    /// Minutes after which a plan is applied no more.
-    pub plan_ttl_min: u32,
-    /// Apply plans that another installation has made? Ours cannot tell whether those were edited.
-    pub accept_foreign_plans: bool,
-    /// May irreversible work on production be done without the console?
-    pub headless_irreversible: bool,
-    /// Seconds that irreversible work on production must be read before it can be confirmed.
-    pub reading_delay_s: u32,
-    /// Go on although a replica's lag cannot be read?
-    pub allow_unknown_lag: bool,
-    /// Go on although the sessions of other roles cannot be seen?
-    pub allow_unknown_load: bool,
-    /// Batches wait while a replica is further behind (milliseconds).
-    pub max_replica_lag_ms: u64,
-    /// Batches wait while a replica is further behind (megabytes of log).
-    pub max_replica_lag_mb: u64,
-    /// Batches wait while more sessions than this are at work.
-    pub max_active_sessions: u32,
-    /// Batches wait while more sessions than this wait for a lock.
-    pub max_lock_waits: u32,
-    /// A batch that takes longer is followed by a smaller one (milliseconds).
-    pub batch_ms: u64,
-    /// Rows of a batch at most.
-    pub batch_rows: u64,
-    /// How long a batch waits for a lock before it lets go and tries again (milliseconds).
-    pub lock_timeout_ms: u64,
-    /// Attempts for one batch, or for the statements of one step.
-    pub lock_attempts: u32,
-    /// A statement of a batch that takes longer is cancelled (milliseconds).
-    pub statement_timeout_ms: u64,
-    /// How long a run waits for a server that is gone to come back (seconds).
-    pub reconnect_s: u32,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            plan_ttl_min: 15,
-            accept_foreign_plans: false,
-            headless_irreversible: false,
-            reading_delay_s: 10,
-            allow_unknown_lag: false,
-            allow_unknown_load: false,
-            max_replica_lag_ms: 1_000,
-            max_replica_lag_mb: 64,
-            max_active_sessions: 64,
-            max_lock_waits: 5,
-            batch_ms: 250,
-            batch_rows: 5_000,
-            lock_timeout_ms: 200,
-            lock_attempts: 12,
-            statement_timeout_ms: 60_000,
-            reconnect_s: 30,
-        }
-    }
-}
-
-/// Is the journal there?
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JournalState {
-    /// With all its tables.
-    Ready,
-    /// Not there, or of an older version.
-    Missing {
-        /// Migration files that `init` would apply.
-        pending: Vec<String>,
-    },
-    /// Made by a later version: what it keeps there is not known to this one.
-    Newer {
-        /// Migration files that this version does not have.
-        files: Vec<String>,
-    },
-    /// Part of it was taken away.
-    Damaged {
-        /// What is missing, in words.
-        missing: Vec<String>,
-    },
-    /// All there, but not for this role.
-    Denied {
-        /// The role.
-        role: String,
-        /// The privileges that it lacks.
-        lacks: Vec<String>,
-        /// It may read it at least.
-        readable: bool,
-    },
-    /// Cannot tell.
-    Unknown {
-        /// The reason.
-        why: String,
-    },
-}
-
-/// Maintenance is allowed now, or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Window {
-    /// None is declared.
-    Always,
-    /// Open for so many minutes.
-    Open(u32),
-    /// Closed for so many minutes.
-    Closed(u32),
-}
-
-impl Window {
-    /// At a minute of the UTC day; from and to, which may run over midnight.
-    pub fn at(span: Option<(u32, u32)>, minute: u32) -> Self {
-        let Some((start, end)) = span else { return Self::Always };
-        let until = |to: u32| (to + 1440 - minute) % 1440;
-        let (length, since) = ((end + 1440 - start) % 1440, (minute + 1440 - start) % 1440);
-        if since < length { Self::Open(until(end)) } else { Self::Closed(until(start)) }
-    }
-}
 
 /// Everything a verdict depends on besides the plan.
 pub struct Circumstances<'a> {
@@ -288,21 +172,6 @@ impl Gate {
             return deny(self, why);
         }
         Ok(Approved { work: Work::Apply { plan: Box::new(self.plan), rows: self.rows } })
-    }
-}
-
-/// Says where a wrong phrase differs.
-pub fn differs(phrase: &str, typed: &str) -> String {
-    if typed.is_empty() {
-        return "the phrase is missing: the plan says what must be typed".to_owned();
-    }
-    let same = phrase.chars().zip(typed.chars()).take_while(|(a, b)| a == b).count();
-    let here: String = typed.chars().skip(same).take(12).collect();
-    let there: String = phrase.chars().skip(same).take(12).collect();
-    match (here.is_empty(), there.is_empty()) {
-        (true, _) => format!("the phrase ends too early: {there:?} is missing"),
-        (_, true) => format!("the phrase goes on too long: {here:?} is too much"),
-        _ => format!("the phrase differs at character {}: {here:?} instead of {there:?}", same + 1),
     }
 }
 

@@ -1,190 +1,19 @@
 //! The journal: what was done, by whom, from what to what; and whether somebody has altered it.
 
+use crate::engine::model::event::Event;
+use crate::engine::model::record::{Altered, Listed, RunRecord};
+use crate::engine::port::journal_copy::Mirror;
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
+use crate::engine::model::diff::{PlannedRow, Values};
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::{Identity, Plan, PlannedRow, Unit, Values};
-use crate::engine::port::reader::{Facts, Param, ReadOptions, ReadTx};
-
-/// Who acts, from where.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Operator {
-    /// The user's name on their own machine.
-    pub user: String,
-    /// That machine.
-    pub host: String,
-}
-
-impl std::fmt::Display for Operator {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}@{}", self.user, self.host)
-    }
-}
-
-/// How a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// It is going on, or its client died.
-    Running,
-    /// All of it was done and proved.
-    Applied,
-    /// Nothing of it was done.
-    Failed,
-    /// Some of it was done: stopped, or rows had drifted, or the proof failed.
-    Partial,
-    /// Nobody can tell.
-    Ambiguous,
-    /// A guard said no.
-    Refused,
-    /// The world had moved.
-    Stale,
-}
-
-impl Outcome {
-    /// The word in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Applied => "applied",
-            Self::Failed => "failed",
-            Self::Partial => "partial",
-            Self::Ambiguous => "ambiguous",
-            Self::Refused => "refused",
-            Self::Stale => "stale",
-        }
-    }
-}
-
-/// A run, as the journal has it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunRecord {
-    /// Its number.
-    pub id: String,
-    /// The verb.
-    pub operation: String,
-    /// On what.
-    pub name: String,
-    /// The target's name.
-    pub target: String,
-    /// How it stands.
-    pub outcome: Outcome,
-    /// When it began.
-    pub started_at: DateTime<Utc>,
-    /// When it ended; also when it stopped half-way.
-    pub ended_at: Option<DateTime<Utc>>,
-    /// Who, from where.
-    pub operator: String,
-    /// Who went on with it last, where that was done.
-    #[serde(default)]
-    pub resumed_by: Option<String>,
-    /// The run that this one takes back.
-    pub undoes: Option<String>,
-    /// The run that has taken this one back.
-    pub undone_by: Option<String>,
-    /// It broke off, and this run has given its tables' names to others since: nobody goes on with it.
-    #[serde(default)]
-    pub overtaken_by: Option<String>,
-    /// What is counted.
-    #[serde(default)]
-    pub unit: Unit,
-    /// Rows planned.
-    pub rows: u64,
-    /// Rows changed.
-    pub rows_applied: u64,
-    /// Rows left alone because they had changed.
-    pub rows_drifted: u64,
-    /// Batches committed.
-    pub batches: u64,
-    /// The proof, where it was made.
-    pub verified: Option<bool>,
-    /// Something is left to do, and `resume` can do it.
-    pub resumable: bool,
-    /// Its executor holds the target's lock right now.
-    pub live: bool,
-    /// What it waits for, or why it stopped.
-    pub message: Option<String>,
-    /// The `SQLSTATE` that stopped it, where the server said one.
-    #[serde(default)]
-    pub code: Option<String>,
-    /// Rows of the batch it is at.
-    pub batch_rows: Option<u64>,
-    /// When it last said anything.
-    pub beat_at: Option<DateTime<Utc>>,
-    /// As it was asked for.
-    pub params: BTreeMap<String, String>,
-    /// How it is taken back, as its plan said.
-    pub undo: String,
-    /// `full`, `lossy`, `no`.
-    pub reversible: String,
-    /// The plan's digest.
-    pub digest: String,
-}
-
-impl RunRecord {
-    /// Who works on it, or did last: not always who began it.
-    pub fn by(&self) -> &str {
-        self.resumed_by.as_deref().unwrap_or(&self.operator)
-    }
-
-    /// When it ended; of one that did not, when it last said anything.
-    pub fn last_heard(&self) -> DateTime<Utc> {
-        self.ended_at.or(self.beat_at).unwrap_or(self.started_at)
-    }
-
-    /// It was played in a copy, and was to change nothing here.
-    pub fn in_a_copy(&self) -> bool {
-        self.unit == Unit::Twins && self.outcome == Outcome::Applied && self.rows_applied == 0
-    }
-
-    /// Gone on with as it is, it would fail again.
-    pub fn mend_first(&self) -> bool {
-        self.resumable && self.code.as_deref().is_some_and(crate::engine::model::error::recurs)
-    }
-}
-
-/// An entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// Its number in the chain.
-    pub seq: i64,
-    /// When, as written down (part of what is hashed).
-    pub at: String,
-    /// Of which run.
-    pub run: Option<String>,
-    /// What kind.
-    pub kind: String,
-    /// The rest, as JSON text (part of what is hashed).
-    pub body: String,
-    /// The hash of the entry before.
-    pub prev: String,
-    /// The hash of this entry.
-    pub hash: String,
-}
-
-impl Event {
-    /// The hash that this entry must have.
-    pub fn computed_hash(&self) -> String {
-        let run = self.run.as_deref().unwrap_or_default();
-        let text = format!("{}\n{}\n{}\n{run}\n{}\n{}", self.prev, self.seq, self.at, self.kind, self.body);
-        format!("{:x}", Sha256::digest(text.as_bytes()))
-    }
-}
-
-/// The copy on the operator's side.
-pub trait Mirror: Send + Sync {
-    /// One more entry, after its commit.
-    fn append(&self, target: &Identity, event: &Event) -> Result<()>;
-    /// All entries kept for a target; `None`: there is no mirror.
-    fn read(&self, target: &Identity) -> Result<Option<Vec<Event>>>;
-    /// Where it is kept.
-    fn place(&self, target: &Identity) -> String;
-}
+use crate::engine::model::identity::Identity;
+use crate::engine::model::plan::Plan;
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::{Facts, ReadOptions, ReadTx};
 
 const RUNS: &str = "
 select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at, r.ended_at, r.operator,
@@ -215,17 +44,6 @@ left join lateral (select max(o.id) as id from midwatch.runs o
                      and exists (select from midwatch.runs w where w.id in (o.id, o.undoes)
                                  and w.operation in ('switchover', 'rollback', 'cleanup'))
                      and ('all' in (r.name, o.name) or string_to_array(r.name, ',') && string_to_array(o.name, ','))) s on true";
-
-/// Some runs, newest first, and how many there are besides.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Listed {
-    /// They.
-    pub runs: Vec<RunRecord>,
-    /// All runs of the journal.
-    pub total: u64,
-    /// Runs older than those listed.
-    pub older: u64,
-}
 
 /// The latest runs, or the latest of those before a run.
 pub async fn runs(facts: &dyn Facts, limit: u32, before: Option<&str>) -> Result<Listed> {
@@ -394,17 +212,6 @@ pub async fn drifted(facts: &dyn Facts, run: &str, limit: u32) -> Result<Vec<Pla
         .collect())
 }
 
-/// A run with all that is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct JournalShown {
-    /// The run.
-    pub record: RunRecord,
-    /// Its entries, oldest first.
-    pub events: Vec<Event>,
-    /// Rows it left alone, the first of them.
-    pub drifted: Vec<PlannedRow>,
-}
-
 /// What a look at the whole journal found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
@@ -541,30 +348,3 @@ async fn images(tx: &mut dyn ReadTx, out: &mut Verified) -> Result<()> {
 
 /// A run's row against its entries; `$1`: the run, null: all. What goes on is in both, in one transaction.
 pub const ROWS_OF_RUNS: &str = include_str!("rows_of_runs.sql");
-
-/// A part of a run's row that its entries do not bear out.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Altered {
-    /// The run.
-    pub run: String,
-    /// The part.
-    pub what: String,
-    /// What the row says.
-    pub found: Option<String>,
-    /// What the entries say.
-    pub said: Option<String>,
-}
-
-impl Altered {
-    /// For people.
-    pub fn text(&self) -> String {
-        let or = |t: &Option<String>| t.clone().unwrap_or_else(|| "nothing".into());
-        format!(
-            "{} of run {} is {}, its entries say {}",
-            self.what,
-            self.run,
-            or(&self.found),
-            or(&self.said)
-        )
-    }
-}

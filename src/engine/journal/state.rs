@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::gate::guard::JournalState;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::record::JournalState;
 use crate::engine::port::reader::{Facts, ReadOptions};
 use crate::engine::script;
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::model::name::{Ident, Relation, literal};
-use crate::engine::model::plan::Verification;
+use crate::engine::model::preflight::Verification;
 
 /// A column that is written or kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::engine::plan::staleness::Moved;
+use crate::engine::model::drift::Moved;
 
 /// What kind of failure this is. [`Error::exit_code`] is the contract with other programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -5,9 +5,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::Serialize;
 
-use crate::engine::journal::record::Outcome;
 use crate::engine::model::error::{Class, Error};
 use crate::engine::model::plan::Unit;
+use crate::engine::model::record::Outcome;
 use crate::engine::model::task::{Blocker, EndSession};
 
 /// What a run is doing.
@@ -198,7 +198,7 @@ pub struct Done {
     /// Its number; none: it did not begin.
     pub run: Option<String>,
     /// The verdict.
-    pub outcome: crate::engine::journal::record::Outcome,
+    pub outcome: crate::engine::model::record::Outcome,
     /// What is counted.
     pub unit: Unit,
     /// Rows changed.
@@ -214,7 +214,7 @@ pub struct Done {
     /// Why it stopped, where it did.
     pub failure: Option<crate::engine::model::error::Error>,
     /// Rows (or parts of the plan) that had moved, where that is why it was refused.
-    pub moved: Option<crate::engine::plan::staleness::Moved>,
+    pub moved: Option<crate::engine::model::drift::Moved>,
     /// Something is left, and can be gone on with.
     pub resumable: bool,
 }
@@ -222,7 +222,7 @@ pub struct Done {
 impl Done {
     /// An empty plan: no run was begun for it.
     pub fn had_nothing_to_do(&self) -> bool {
-        self.outcome == crate::engine::journal::record::Outcome::Applied && self.run.is_none()
+        self.outcome == crate::engine::model::record::Outcome::Applied && self.run.is_none()
     }
 }
 

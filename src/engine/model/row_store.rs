@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
+use crate::engine::model::diff::{DIFF_ROWS, PlannedRow, Total};
 use crate::engine::model::error::Result;
-use crate::engine::model::plan::{DIFF_ROWS, PlannedRow, Total};
 
 /// Kinds of change that are told apart; beyond, rows are counted together.
 const KINDS: usize = 10_000;
@@ -45,22 +44,6 @@ pub trait RowSet: Send + Sync {
     fn raw(&self, from: u64, limit: usize) -> Result<Vec<RawRow>>;
     /// A copy beside the plan's file.
     fn save(&self, path: &Path) -> Result<()>;
-}
-
-/// Where rows are written while a plan is made.
-pub trait Spool: Send {
-    /// One more row, as the server wrote it: a line of JSON.
-    fn push(&mut self, line: &str) -> Result<()>;
-    /// No more rows.
-    fn finish(self: Box<Self>) -> Result<Arc<dyn RowSet>>;
-}
-
-/// Makes and finds row sets.
-pub trait Spools: Send + Sync {
-    /// An empty one.
-    fn create(&self) -> Result<Box<dyn Spool>>;
-    /// One that was saved.
-    fn open(&self, path: &Path) -> Result<Arc<dyn RowSet>>;
 }
 
 /// A planned row on its way into the journal.
@@ -167,7 +150,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::model::plan::Values;
+    use crate::engine::model::diff::Values;
 
     fn row(after: &str) -> PlannedRow {
         let values = |v: &str| Some(Values::from_iter([("c".to_owned(), json!(v))]));

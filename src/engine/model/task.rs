@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::gate::guard::differs;
-use crate::engine::model::error::Result;
 use crate::engine::model::name::literal;
-use crate::engine::port::reader::Fut;
+use crate::engine::model::phrase::differs;
 
 /// Are both sides of a twin equal? Every row of its queries is one that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,48 +255,6 @@ pub fn blockers_of(mode: &str) -> String {
     BLOCKERS.replace("l.granted", &granted)
 }
 
-/// A backup that was made.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dumped {
-    /// Where it lies.
-    pub file: String,
-    /// Its size.
-    pub bytes: u64,
-    /// Its digest.
-    pub sha256: String,
-    /// Rows by table.
-    pub rows: Vec<(String, u64)>,
-    /// How it was proved that it can be restored; absent: it was not.
-    pub verified: Option<String>,
-}
-
-/// Makes backups.
-pub trait Backups: Send + Sync {
-    /// Dumps these tables of the target.
-    fn dump<'a>(&'a self, dump: &'a Dump, run: &'a str) -> Fut<'a, Result<Dumped>>;
-    /// Where backups go, or why none can be made.
-    fn place(&self) -> Result<String>;
-    /// Bytes free there, where that can be known.
-    fn free(&self) -> Option<u64>;
-    /// Is a file still as it was made?
-    fn intact<'a>(&'a self, made: &'a Dumped) -> Fut<'a, Result<()>>;
-}
-
-/// How a command ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ran {
-    /// Its exit code; absent: it was ended.
-    pub code: Option<i32>,
-    /// The end of what it said.
-    pub output: String,
-}
-
-/// Runs commands on the operator's machine.
-pub trait Hooks: Send + Sync {
-    /// Runs one, and ends it when its time is over.
-    fn run<'a>(&'a self, hook: &'a Hook) -> Fut<'a, Result<Ran>>;
-}
-
 /// A switchover to be played through in a copy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Play {
@@ -383,12 +339,6 @@ impl Played {
             self.copied.clone(),
         ]
     }
-}
-
-/// Plays switchovers through in copies.
-pub trait Stage: Send + Sync {
-    /// Copies, switches, writes, takes back.
-    fn rehearse<'a>(&'a self, play: &'a Play) -> Fut<'a, Result<Played>>;
 }
 
 pub(crate) fn tries(attempts: impl Into<u64>) -> String {

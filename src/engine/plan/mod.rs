@@ -3,6 +3,7 @@
 pub mod operation;
 pub(crate) mod planner;
 pub(crate) mod privileges;
+pub mod request;
 pub(crate) mod row_query;
 pub mod side_effects;
 pub mod staleness;

@@ -1,40 +1,19 @@
 //! A kind of operation: it plans and says what it would mean; it never acts.
 
+use crate::engine::model::preflight::Risk;
 use std::collections::BTreeMap;
 
 use crate::engine::check::kind::{Check, Cx};
 use crate::engine::check::paging::RowSource;
-use crate::engine::journal::record::RunRecord;
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::plan::{Lock, Preflight, Reversible, Step, Unit, Verification};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Reversible, Verification};
 use crate::engine::model::profile::Profile;
+use crate::engine::model::query::Param;
+use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
-use crate::engine::port::reader::{Fut, Param};
-
-/// What a mistake would cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Risk {
-    /// Something comes, nothing goes or changes.
-    Additive,
-    /// Can be taken back.
-    Reversible,
-    /// Can be taken back with a loss.
-    Lossy,
-    /// Cannot be taken back.
-    Irreversible,
-}
-
-impl Risk {
-    /// The word shown.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Additive => "additive",
-            Self::Reversible => "reversible",
-            Self::Lossy => "lossy",
-            Self::Irreversible => "irreversible",
-        }
-    }
-}
+use crate::engine::model::step::{Lock, Step};
+use crate::engine::port::reader::Fut;
 
 /// Stands for all names that an operation has, where it takes many.
 pub const ALL: &str = "all";
@@ -133,9 +112,9 @@ pub struct PlanCx<'a> {
     /// The target's name.
     pub target: &'a str,
     /// The maintenance policy in force.
-    pub policy: &'a crate::engine::gate::guard::Policy,
+    pub policy: &'a crate::engine::model::policy::Policy,
     /// Where backups go.
-    pub backups: &'a dyn crate::engine::model::task::Backups,
+    pub backups: &'a dyn crate::engine::port::backups::Backups,
     /// Says what takes its time.
     pub doing: &'a (dyn Fn(String) + Send + Sync),
 }

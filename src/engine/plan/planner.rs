@@ -8,20 +8,23 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::changes::{PlanNews, Planned, Request};
 use crate::engine::check::kind::{Cx, NOBODY};
 use crate::engine::check::paging::cast_name;
-use crate::engine::gate::guard::JournalState;
 use crate::engine::model::change::{Derived, RowChange};
+use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::identity::Identity;
 use crate::engine::model::name::Ident;
-use crate::engine::model::plan::{
-    Action, Follow, Identity, Plan, PlannedRow, Preflight, Ready, Reversible, Unit,
-};
+use crate::engine::model::plan::{Follow, Plan, Unit};
+use crate::engine::model::preflight::{Preflight, Ready, Reversible};
+use crate::engine::model::query::Param;
+use crate::engine::model::record::JournalState;
 use crate::engine::model::row_store::{LineSum, RowSet, Summary};
+use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
+use crate::engine::plan::request::{PlanNews, Planned, Request};
 use crate::engine::plan::{privileges, side_effects, undo};
-use crate::engine::port::reader::{Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::port::reader::{ReadOptions, ReadTx, Snapshot};
 use crate::engine::{Engine, journal};
 
 /// A plan may read a whole table.

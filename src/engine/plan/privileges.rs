@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation};
-use crate::engine::model::plan::{Preflight, Ready};
+use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::port::reader::ReadOptions;
 
 /// What a statement of a profile reads besides its batch.

@@ -4,7 +4,8 @@
 use crate::engine::model::change::{Derived, Referrer, RowChange, RowKind, shown};
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Ident;
-use crate::engine::model::plan::{Action, Preflight, Ready, Reversible};
+use crate::engine::model::preflight::{Preflight, Ready, Reversible};
+use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{Draft, PlanCx};
 use crate::engine::plan::tables::{Table, Trigger};
 use crate::engine::twin::mirror::REVERSE;

@@ -1,79 +1,19 @@
 //! A plan against the same plan made now: which rows have moved, from what to what.
 
+use crate::engine::model::drift::Moved;
+use crate::engine::model::drift::Pair;
 use std::collections::HashMap;
 
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::{Plan, PlannedRow};
+use crate::engine::model::diff::PlannedRow;
+use crate::engine::model::error::Result;
+use crate::engine::model::plan::Plan;
 use crate::engine::model::row_store::RowSet;
 
-/// Differences that are told one by one; the total is always told.
-pub const TOLD: usize = 1_000;
 const PAGE: usize = 2_000;
-
-/// A row that is not as planned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MovedRow {
-    /// `gone`, `new` or `changed`.
-    pub what: &'static str,
-    /// As planned.
-    pub planned: Option<PlannedRow>,
-    /// As a plan made now would have it.
-    pub now: Option<PlannedRow>,
-}
-
-/// Everything that has moved.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Moved {
-    /// Rows, the first of them.
-    pub rows: Vec<MovedRow>,
-    /// All rows that have moved.
-    pub total: u64,
-    /// Other parts of the plan.
-    pub parts: Vec<String>,
-}
-
-impl Moved {
-    /// Nothing has.
-    pub fn is_empty(&self) -> bool {
-        self.total == 0 && self.parts.is_empty()
-    }
-
-    /// As an error (exit 4).
-    pub fn error(&self) -> Error {
-        let mut lines: Vec<String> = self.parts.clone();
-        lines.extend(self.rows.iter().take(5).map(MovedRow::text));
-        if self.total > 5 {
-            lines.push(format!("… {} rows in all", self.total));
-        }
-        let what = match (self.total, self.parts.len()) {
-            (0, n) => format!("{n} parts of the plan differ from what would be planned now"),
-            (1, _) => "1 row has moved since it was planned".to_owned(),
-            (n, _) => format!("{n} rows have moved since they were planned"),
-        };
-        Error::new(Class::Stale, format!("{what}: {}", lines.join("; ")))
-            .hint("nothing was changed; plan again and read the new diff")
-    }
-}
-
-impl MovedRow {
-    /// In one line.
-    pub fn text(&self) -> String {
-        match (&self.planned, &self.now) {
-            (Some(p), None) => {
-                format!("{}: planned {}, no longer to be changed", p.key_text(), p.change_text())
-            }
-            (None, Some(n)) => format!("{}: not planned, now {}", n.key_text(), n.change_text()),
-            (Some(p), Some(n)) => {
-                format!("{}: planned {}, now {}", p.key_text(), p.change_text(), n.change_text())
-            }
-            (None, None) => String::new(),
-        }
-    }
-}
 
 /// Reads a row set in order, and says which row it is.
 struct Walk<'a> {
@@ -147,9 +87,6 @@ impl<'a> Held<'a> {
         Ok(())
     }
 }
-
-/// As planned, and as it would be planned now.
-type Pair = (Option<PlannedRow>, Option<PlannedRow>);
 
 fn digest(value: &impl Serialize) -> u128 {
     let sum = Sha256::digest(serde_json::to_vec(value).unwrap_or_default());
@@ -274,23 +211,6 @@ fn same(a: &PlannedRow, b: &PlannedRow) -> bool {
     a.before == b.before && a.after == b.after && a.unit == b.unit
 }
 
-impl Moved {
-    /// One more; it is only looked up where it is told.
-    fn add(&mut self, pair: impl FnOnce() -> Result<Pair>) -> Result<()> {
-        self.total += 1;
-        if self.rows.len() < TOLD {
-            let (planned, now) = pair()?;
-            let what = match (&planned, &now) {
-                (Some(_), None) => "gone",
-                (None, _) => "new",
-                _ => "changed",
-            };
-            self.rows.push(MovedRow { what, planned, now });
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -298,7 +218,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::engine::model::plan::Values;
+    use crate::engine::model::diff::Values;
+    use crate::engine::model::drift::TOLD;
     use crate::engine::model::row_store::RawRow;
 
     /// Rows made as they are asked for: none of them is anywhere else in memory.

@@ -5,10 +5,10 @@ use serde::Deserialize;
 use crate::engine::model::change::{Derived, Referrer, TypedColumn};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::Relation;
-use crate::engine::model::plan::{Preflight, Ready};
+use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::profile::DerivedTable;
+use crate::engine::model::query::Param;
 use crate::engine::plan::operation::PlanCx;
-use crate::engine::port::reader::Param;
 
 /// A table as the catalog has it.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -3,17 +3,17 @@
 use serde::Deserialize;
 
 use crate::engine::journal;
-use crate::engine::journal::record::{Outcome, RunRecord};
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
-use crate::engine::model::plan::{
-    Action, Lock, Plan, Preflight, Ready, Reversible, Step, Unit, Verification,
-};
+use crate::engine::model::plan::{Plan, Unit};
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
+use crate::engine::model::query::Param;
+use crate::engine::model::record::{Outcome, RunRecord};
+use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, RowQuery, Undo};
 use crate::engine::plan::side_effects;
 use crate::engine::plan::tables::Table;
-use crate::engine::port::reader::Param;
 
 /// Rows named that others have changed since.
 const NAMED: usize = 10;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::model::error::Result;
-use crate::engine::model::plan::Identity;
+use crate::engine::model::identity::Identity;
 
 /// The state of everything that the evidence hangs on: relations, their columns and bounds, the triggers that write
 /// marks, their functions, the marks' own table. By oid, with a name for people.

@@ -1,6 +1,13 @@
 //! What the engine needs from outside, as traits.
 
+pub mod backups;
 pub mod copies;
 pub mod evidence;
+pub mod files;
+pub mod hooks;
+pub mod journal_copy;
 pub mod reader;
+pub mod signer;
+pub mod spools;
+pub mod stage;
 pub mod writer;

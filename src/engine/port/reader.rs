@@ -1,5 +1,6 @@
 //! What the engine needs from the outside, as traits: a way to look that cannot write, and files.
 
+use crate::engine::model::query::{Column, Param};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -7,48 +8,12 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::load::Pressure;
 use crate::engine::model::target::Server;
 use crate::engine::model::vitals::Vitals;
-use crate::engine::run::throttle::Pressure;
 
 /// A boxed future: the ports are used as trait objects.
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// A bound value. Everything travels as text and is cast in the statement, so one shape serves all types.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Param {
-    /// A text, or NULL.
-    Text(Option<String>),
-    /// A 64-bit integer.
-    Int(i64),
-    /// A `text[]`.
-    Texts(Vec<String>),
-}
-
-impl From<&str> for Param {
-    fn from(s: &str) -> Self {
-        Self::Text(Some(s.to_owned()))
-    }
-}
-
-/// A column of a result.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Column {
-    /// Its name in the result.
-    pub name: String,
-    /// The server's name of its type.
-    pub type_name: String,
-}
-
-impl Column {
-    /// Numbers are right-aligned.
-    pub fn is_numeric(&self) -> bool {
-        matches!(
-            self.type_name.to_ascii_uppercase().as_str(),
-            "INT2" | "INT4" | "INT8" | "FLOAT4" | "FLOAT8" | "NUMERIC" | "OID" | "MONEY"
-        )
-    }
-}
 
 /// Which snapshot a read transaction sees.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -122,21 +87,4 @@ impl dyn ReadTx + '_ {
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|e| Error::new(Class::Unobserved, format!("failed to understand a row of the server: {e}")))
-}
-
-/// A file of a migration folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    /// Name without its folder.
-    pub name: String,
-    /// Its bytes as they are.
-    pub bytes: Vec<u8>,
-}
-
-/// Access to files named by profiles.
-pub trait Files: Send + Sync {
-    /// The files directly in `folder` whose name ends in one of `extensions`, sorted by name.
-    fn list(&self, folder: &str, extensions: &[&str]) -> Result<Vec<SourceFile>>;
-    /// One file.
-    fn read(&self, path: &str) -> Result<Vec<u8>>;
 }

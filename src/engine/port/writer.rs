@@ -1,11 +1,13 @@
 //! The way to change something: opened by an approval only, and able to do what a plan says, nothing else.
 
 use crate::engine::gate::guard::Approved;
-use crate::engine::journal::record::{Event, Operator, Outcome};
 use crate::engine::model::change::RowChange;
 use crate::engine::model::error::Result;
-use crate::engine::model::plan::{Plan, Step};
+use crate::engine::model::event::Event;
+use crate::engine::model::plan::Plan;
+use crate::engine::model::record::{Operator, Outcome};
 use crate::engine::model::row_store::RawRow;
+use crate::engine::model::step::Step;
 use crate::engine::model::task::{EndSession, Swap};
 use crate::engine::port::reader::Fut;
 

@@ -3,7 +3,8 @@
 use crate::engine::model::change::Canary;
 use crate::engine::model::error::{Class, Error};
 use crate::engine::model::progress::Phase;
-use crate::engine::run::executor::{LOOK_AGAIN, Run, Stopped};
+use crate::engine::run::executor::{Run, Stopped};
+use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::verify::{self, Fate};
 
 impl Run<'_> {

@@ -1,18 +1,22 @@
 //! Runs an approved plan: lock, compare with the world, intent, steps, proof, outcome. It runs the plan's steps and
 //! nothing else.
 
+use crate::engine::run::limits::LOOK_AGAIN;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::engine::Engine;
-use crate::engine::gate::guard::{Approved, Window};
-use crate::engine::journal::record::{Event, Outcome};
+use crate::engine::gate::guard::Approved;
 use crate::engine::model::change::RowChange;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::{Action, Plan, Step, Unit};
+use crate::engine::model::event::Event;
+use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::progress::{Control, Done, Phase, Progress, Watcher, Wish};
+use crate::engine::model::record::Outcome;
+use crate::engine::model::step::{Action, Step};
 use crate::engine::model::task::tries;
+use crate::engine::model::window::Window;
 use crate::engine::port::writer::{Batch, Begun, Ending, Terms, Writer};
 use crate::engine::run::finish::is_lost;
 use crate::engine::run::start::{intent, mirror, same_server, still_true};
@@ -20,8 +24,6 @@ use crate::engine::run::throttle::{Pace, Verdict};
 use crate::engine::run::unstarted;
 use crate::engine::run::verify::Fate;
 
-/// How often a held or paused run looks again.
-pub(in crate::engine) const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// How often the server's other work is looked at between batches.
 pub(in crate::engine) const PRESSURE_EVERY_MS: i64 = 200;
 

@@ -1,11 +1,13 @@
 //! How a run ends: what is known after a failure, and the proof after success.
 
-use crate::engine::journal::record::Outcome;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::{Action, Reversible, Step, Unit};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::Reversible;
 use crate::engine::model::progress::{Done, Phase, Wish};
-use crate::engine::run::executor::{LOOK_AGAIN, Run, Stopped};
-use crate::engine::run::start::MANY;
+use crate::engine::model::record::Outcome;
+use crate::engine::model::step::{Action, Step};
+use crate::engine::run::executor::{Run, Stopped};
+use crate::engine::run::limits::{LOOK_AGAIN, MANY};
 use crate::engine::run::verify;
 
 impl Run<'_> {

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::plan::Step;
 use crate::engine::model::progress::Phase;
+use crate::engine::model::query::Param;
+use crate::engine::model::step::Step;
 use crate::engine::model::task::{BLOCKERS, Blocker, blockers_of};
-use crate::engine::port::reader::{Facts, Param, ReadOptions};
+use crate::engine::port::reader::{Facts, ReadOptions};
 use crate::engine::run::executor::{Run, back_off};
 
 /// Those who hold one of the tables for longer than that.

@@ -3,6 +3,7 @@
 pub(crate) mod canary;
 pub(crate) mod executor;
 pub(crate) mod finish;
+pub mod limits;
 pub(crate) mod lock_wait;
 pub(crate) mod stages;
 pub(crate) mod start;

@@ -4,14 +4,16 @@ use futures_util::future::{Either, select};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::engine::journal::record::Outcome;
 use crate::engine::model::error::{Class, Error};
-use crate::engine::model::plan::Action;
 use crate::engine::model::progress::{Done, Phase, Wish};
+use crate::engine::model::record::Outcome;
 use crate::engine::model::secret::without_passwords;
-use crate::engine::model::task::{Dump, Hook, Measure, Monitor, Play, Ran};
+use crate::engine::model::step::Action;
+use crate::engine::model::task::{Dump, Hook, Measure, Monitor, Play};
+use crate::engine::port::hooks::Ran;
 use crate::engine::port::reader::{ReadOptions, Snapshot};
-use crate::engine::run::executor::{LOOK_AGAIN, Run, Stopped};
+use crate::engine::run::executor::{Run, Stopped};
+use crate::engine::run::limits::LOOK_AGAIN;
 
 /// Counting whole tables may take this long.
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);

@@ -1,22 +1,24 @@
 //! What comes before the first step: is it this server, is the plan still true, and the intent in the journal.
 
+use crate::engine::run::limits::MANY;
 use futures_util::future::join;
 use serde_json::json;
 
+use crate::engine::Engine;
 use crate::engine::gate::guard::Approved;
-use crate::engine::journal::record::{Event, Outcome};
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::{Action, Identity, Plan};
+use crate::engine::model::event::Event;
+use crate::engine::model::identity::Identity;
+use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Done, Phase, Progress, Watcher};
+use crate::engine::model::record::Outcome;
 use crate::engine::model::row_store::RawRow;
-use crate::engine::plan::{planner, staleness};
+use crate::engine::model::step::Action;
+use crate::engine::plan::{planner, request, staleness};
 use crate::engine::port::writer::{Begun, Writer};
-use crate::engine::{Engine, changes};
 
 /// Planned rows written into the journal at a time.
 const STAGE: usize = 2_000;
-/// From here on the journal's tables change so much that the server should look at them again.
-pub(in crate::engine) const MANY: u64 = 10_000;
 
 /// A plan for one server is refused on another.
 pub(in crate::engine) async fn same_server(engine: &Engine, plan: &Plan) -> Result<()> {
@@ -39,7 +41,7 @@ pub(in crate::engine) async fn still_true(engine: &Engine, approved: &Approved) 
         return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
     }
     let fresh =
-        planner::plan(engine, &changes::request_of(plan), Some(rows), &|_| ()).await.map_err(|e| {
+        planner::plan(engine, &request::request_of(plan), Some(rows), &|_| ()).await.map_err(|e| {
             // What could be planned and cannot any more has moved.
             refuse(if e.class == Class::Usage { Error { class: Class::Stale, ..e } } else { e })
         })?;

@@ -4,13 +4,15 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::Step;
 use crate::engine::model::progress::Phase;
+use crate::engine::model::query::Param;
+use crate::engine::model::step::Step;
 use crate::engine::model::task::{BLOCKERS, Proof, Swap, tries};
-use crate::engine::port::reader::{Facts, Param, ReadOptions, ReadTx, Snapshot};
+use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
 use crate::engine::port::writer::{Attempt, OVER_BUDGET, UNEQUAL};
-use crate::engine::run::executor::{LOOK_AGAIN, Run, Stopped, is_busy};
+use crate::engine::run::executor::{Run, Stopped, is_busy};
 use crate::engine::run::finish::is_lost;
+use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::lock_wait::blockers;
 
 /// A comparison of whole tables may take this long.

@@ -1,9 +1,10 @@
 //! What is known of a run whose intent could not be written.
 
-use crate::engine::journal::record::Outcome;
 use crate::engine::model::error::Error;
-use crate::engine::model::plan::{Action, Plan};
+use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Done;
+use crate::engine::model::record::Outcome;
+use crate::engine::model::step::Action;
 use crate::engine::{Engine, journal};
 
 /// No step was taken. Where nobody answered the COMMIT the intent may be in the journal all the same; and with it,

@@ -7,7 +7,8 @@ use crate::engine::Engine;
 use crate::engine::model::change::Canary;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::plan::Plan;
-use crate::engine::port::reader::{Facts, Param, ReadOptions};
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::{Facts, ReadOptions};
 
 /// The images of a run, as the plan's questions read them.
 const RUN_ROWS: &str = "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, i.before, i.after \

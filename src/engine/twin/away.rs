@@ -7,8 +7,9 @@ use crate::engine::journal;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Twin;
+use crate::engine::model::query::Param;
 use crate::engine::plan::operation::ALL;
-use crate::engine::port::reader::{Facts, Param, ReadOptions};
+use crate::engine::port::reader::{Facts, ReadOptions};
 use crate::engine::twin::retired_name;
 
 /// Where it is, and what brings it back.

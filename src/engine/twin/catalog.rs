@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation};
-use crate::engine::port::reader::{Param, ReadTx};
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::ReadTx;
 
 #[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

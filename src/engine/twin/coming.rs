@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
-use crate::engine::port::reader::{Param, ReadTx};
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::ReadTx;
 use crate::engine::twin::catalog::Table;
 
 /// A partition to be made.

@@ -10,8 +10,9 @@ use serde::Deserialize;
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::query::Param;
 use crate::engine::port::evidence::{Fingerprint, Print};
-use crate::engine::port::reader::{Param, ReadTx};
+use crate::engine::port::reader::ReadTx;
 use crate::engine::twin::Pair;
 use crate::engine::twin::catalog::{Column, Columns, Table};
 use crate::engine::twin::function::{closed, dropped};

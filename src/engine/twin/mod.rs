@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Twin;
-use crate::engine::port::reader::{Param, ReadTx};
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::ReadTx;
 pub use away::Away;
 use catalog::Table;
 

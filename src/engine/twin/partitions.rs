@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::port::reader::{Param, ReadTx};
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::ReadTx;
 use crate::engine::twin::catalog::Table;
 
 /// A partition that holds rows, under the partition of the first level that it belongs to.

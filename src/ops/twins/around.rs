@@ -4,10 +4,12 @@ use serde::Deserialize;
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
-use crate::engine::model::plan::{Preflight, Ready};
-use crate::engine::model::task::{BLOCKERS, Blocker, Dumped};
+use crate::engine::model::preflight::{Preflight, Ready};
+use crate::engine::model::query::Param;
+use crate::engine::model::task::{BLOCKERS, Blocker};
 use crate::engine::plan::operation::PlanCx;
-use crate::engine::port::reader::{Param, ReadTx};
+use crate::engine::port::backups::Dumped;
+use crate::engine::port::reader::ReadTx;
 use crate::ops::twins::carry::Belongings;
 use crate::ops::twins::ready::{Accepted, ok, warn};
 use crate::ops::twins::{Couple, age, named};

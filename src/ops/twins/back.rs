@@ -3,11 +3,13 @@
 use chrono::SecondsFormat;
 
 use crate::engine::journal;
-use crate::engine::journal::record::RunRecord;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Ident, Relation};
-use crate::engine::model::plan::{Action, Preflight, Ready, Reversible, Unit};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::profile::Twin;
+use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{Draft, Params, PlanCx};
 use crate::engine::plan::tables::Table;
 use crate::engine::twin::mirror::reverse_taken;

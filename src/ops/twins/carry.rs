@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::query::Param;
 use crate::engine::plan::operation::PlanCx;
-use crate::engine::port::reader::Param;
 use crate::engine::twin::catalog::Table;
 use crate::ops::twins::Couple;
 

@@ -3,13 +3,15 @@
 use serde::Deserialize;
 
 use crate::engine::journal;
-use crate::engine::journal::record::RunRecord;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Ident, Relation, literal};
-use crate::engine::model::plan::{Preflight, Ready, Reversible, Step, Unit, Verification};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
 use crate::engine::model::profile::{Profile, Twin};
+use crate::engine::model::query::Param;
+use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Params, PlanCx, Undo, lock};
-use crate::engine::port::reader::Param;
 use crate::engine::twin::away::{away, away_name};
 use crate::engine::twin::marker::{self, Lacks};
 use crate::engine::twin::mirror::{DEFINER, Mirror};

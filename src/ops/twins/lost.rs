@@ -1,6 +1,6 @@
 //! Unique keys that a switchover takes from the live name, and who depends on them.
 
-use crate::engine::model::plan::Preflight;
+use crate::engine::model::preflight::Preflight;
 use crate::ops::twins::carry::{Belongings, LostIndex};
 use crate::ops::twins::ready::{Accepted, warn};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::model::plan::Step;
+use crate::engine::model::step::Step;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::port::reader::ReadOptions;
 use crate::engine::twin::catalog::sequences;

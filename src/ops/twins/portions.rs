@@ -1,7 +1,7 @@
 //! Triggers on a pair as steps: those of the tables at once, those of the partitions some at a time, so that writers
 //! wait for a portion and not for thousands of statements.
 
-use crate::engine::model::plan::Step;
+use crate::engine::model::step::Step;
 use crate::engine::plan::operation::lock;
 use crate::engine::twin::triggers::{Statements, Triggers};
 

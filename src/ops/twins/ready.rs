@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use crate::engine::check::kind::{CheckNews, Cx};
 use crate::engine::model::error::Result;
-use crate::engine::model::plan::{Preflight, Ready};
+use crate::engine::model::preflight::{Preflight, Ready};
+use crate::engine::model::query::Param;
 use crate::engine::model::report::{CheckId, Severity, Status};
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
-use crate::engine::port::reader::Param;
 use crate::engine::twin::mirror::{REVERSE, moves};
 use crate::engine::twin::{Standing, about_rows};
 use crate::ops::twins::Couple;

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
-use crate::engine::model::plan::{Preflight, Ready, Step};
+use crate::engine::model::preflight::{Preflight, Ready};
+use crate::engine::model::step::Step;
 use crate::engine::model::task::Played;
 use crate::engine::plan::operation::PlanCx;
 use crate::ops::twins::{age, named};

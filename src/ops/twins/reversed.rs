@@ -4,11 +4,12 @@ use serde::Deserialize;
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::model::plan::{Preflight, Ready, Step, Verification};
+use crate::engine::model::preflight::{Preflight, Ready, Verification};
+use crate::engine::model::query::Param;
+use crate::engine::model::step::Step;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::Rehearsal;
-use crate::engine::port::reader::Param;
 use crate::engine::twin::function::closed;
 use crate::engine::twin::mirror::{DEFINER, Mirror, REVERSE, moves, truncate_name, truncate_triggers};
 use crate::engine::twin::triggers::{Statements, Triggers};

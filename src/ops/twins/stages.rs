@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::model::plan::{Action, Lock, Preflight, Ready, Step, Unit, Verification};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Verification};
 use crate::engine::model::secret::without_passwords;
+use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::model::task::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
 use crate::engine::plan::operation::{ParamSpec, Params, PlanCx, lock};
 use crate::engine::port::reader::ReadOptions;

@@ -103,7 +103,7 @@ pub(crate) fn idle_reverse(couple: &Couple<'_>, mirror: &Mirror) -> Triggers {
 /// Nothing else may have the name that the legacy table is to get.
 async fn taken(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
     let sql = "select (to_regclass($1) is not null)::text";
-    let params = [crate::engine::port::reader::Param::Text(Some(names.retired.to_string()))];
+    let params = [crate::engine::model::query::Param::Text(Some(names.retired.to_string()))];
     let there = cx.cx.read().await?.texts(sql, &params).await?;
     if there.into_iter().flatten().next().as_deref() != Some("true") {
         return Ok(());

@@ -3,7 +3,7 @@
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::model::plan::{Preflight, Ready};
+use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::Rehearsal;

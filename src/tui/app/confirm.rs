@@ -7,7 +7,8 @@ use tui_input::backend::crossterm::EventHandler as _;
 
 use super::App;
 use super::plan::{PlanView, Stage};
-use crate::engine::gate::guard::{Ladder, differs};
+use crate::engine::gate::guard::Ladder;
+use crate::engine::model::phrase::differs;
 use crate::tui::backend::Typed;
 use crate::tui::keymap::{self, DialogAction};
 use crate::tui::msg::Effect;

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::overlay::Kind;
 use super::{App, Overlay, View};
-use crate::engine::changes::Request;
-use crate::engine::journal::record::{Outcome, RunRecord};
+use crate::engine::model::record::{Outcome, RunRecord};
+use crate::engine::plan::request::Request;
 use crate::tui::backend::Journal;
 use crate::tui::keymap::Scene;
 use crate::tui::msg::{Effect, Failure};

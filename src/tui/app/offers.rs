@@ -6,8 +6,8 @@ use tui_input::Input;
 
 use super::overlay::Kind;
 use super::{App, Link, Overlay, View};
-use crate::engine::changes::Request;
 use crate::engine::plan::operation::{Offer, Params};
+use crate::engine::plan::request::Request;
 use crate::tui::backend::Journal;
 use crate::tui::keymap::Scene;
 use crate::tui::list::{Goto, List};

@@ -269,7 +269,7 @@ impl App {
         }
         let words = Self::resume_words(&id);
         if overlay.input.value() != words {
-            let text = crate::engine::gate::guard::differs(&words, overlay.input.value());
+            let text = crate::engine::model::phrase::differs(&words, overlay.input.value());
             self.complain(text.replacen("the phrase", "it", 1));
             self.overlay = Some(overlay);
             return vec![];

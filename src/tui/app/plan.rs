@@ -4,8 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::confirm::Confirm;
 use super::{App, View};
-use crate::engine::changes::{PlanNews, Request};
-use crate::engine::model::plan::{Plan, PlannedRow};
+use crate::engine::model::diff::PlannedRow;
+use crate::engine::model::plan::Plan;
+use crate::engine::plan::request::{PlanNews, Request};
 use crate::tui::backend::Reviewed;
 use crate::tui::doc;
 use crate::tui::keymap::Action;
@@ -323,9 +324,9 @@ impl App {
 
 /// A planned row in full.
 fn detail(row: &PlannedRow, number: u64) -> Detail {
-    let text = |v: &serde_json::Value| (!v.is_null()).then(|| crate::engine::model::plan::text_of(v));
+    let text = |v: &serde_json::Value| (!v.is_null()).then(|| crate::engine::model::diff::text_of(v));
     let mut pairs = vec![("row".to_owned(), cell(number.to_string(), Tone::Dim))];
-    let mut part = |prefix: &str, values: Option<&crate::engine::model::plan::Values>, tone: Tone| {
+    let mut part = |prefix: &str, values: Option<&crate::engine::model::diff::Values>, tone: Tone| {
         for (name, v) in values.into_iter().flatten() {
             pairs.push((format!("{prefix}{name}"), value(text(v).as_ref(), tone)));
         }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{App, Watch};
 use crate::checks::ParityFacts;
-use crate::engine::journal::record::RunRecord;
+use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::engine::room::{Reverse, RoomFacts};
 use crate::engine::twin::{Away, Standing, about_rows};

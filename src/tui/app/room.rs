@@ -4,13 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::overlay::Kind;
 use super::{App, Link, OurRun, Overlay, RunView, View};
-use crate::engine::changes::Request;
-use crate::engine::journal::record::RunRecord;
-use crate::engine::model::plan::{Action as Step, Plan};
+use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Wish;
+use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
+use crate::engine::model::step::Action as Step;
 use crate::engine::model::task::{Blocker, Swap};
 use crate::engine::plan::operation::{ALL, Offer, Params};
+use crate::engine::plan::request::Request;
 use crate::engine::room::{RoomFacts, RoomRun};
 use crate::engine::twin::Standing;
 use crate::tui::doc::room::light_words;
@@ -402,7 +403,7 @@ impl App {
         let Kind::End(blocker) = &overlay.kind else { return vec![] };
         let typed = overlay.input.value();
         if typed != blocker.phrase() {
-            self.complain(crate::engine::gate::guard::differs(&blocker.phrase(), typed));
+            self.complain(crate::engine::model::phrase::differs(&blocker.phrase(), typed));
             self.overlay = Some(overlay);
             return vec![];
         }

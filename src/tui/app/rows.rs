@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{App, View};
 use crate::engine::check::paging::{At, Filter, Page, PageRequest, Row as PageRow, RowSource, Sort};
+use crate::engine::model::query::Column;
 use crate::engine::model::report::CheckId;
-use crate::engine::port::reader::Column;
 use crate::tui::list::{Col, Detail, Goto, List, Row, value};
 use crate::tui::msg::{Effect, Failure, Slot};
 use crate::tui::theme::Tone;

@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 
 use super::overlay::Kind;
 use super::{App, Overlay, View};
-use crate::engine::changes::Request;
-use crate::engine::journal::record::{Outcome, RunRecord};
 use crate::engine::model::error::{Class, Error};
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::progress::{Done, Phase, Progress, Wish};
+use crate::engine::model::record::{Outcome, RunRecord};
 use crate::engine::model::report::CheckId;
+use crate::engine::plan::request::Request;
 use crate::tui::backend::RunDetail;
 use crate::tui::keymap::Action;
 use crate::tui::msg::{Effect, Failure, Slot};

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::engine::journal::record::{Outcome, RunRecord};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::progress::{Phase, Wish};
+use crate::engine::model::record::{Outcome, RunRecord};
 use crate::tui::app::{self, App, OurRun, RunView};
 use crate::tui::format::{ago, count, whole};
 use crate::tui::list::{Cell, cell, plain};

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::Lines;
-use crate::engine::model::plan::{
-    Lock, Plan, PlannedRow, Preflight, Ready, Reversible, Step, Unit, Values, text_of,
-};
+use crate::engine::model::diff::{PlannedRow, Values, text_of};
+use crate::engine::model::plan::{Plan, Unit};
+use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::row_store::CUT;
+use crate::engine::model::step::{Lock, Step};
 use crate::tui::app::{App, PlanView, Stage};
 use crate::tui::format::counted;
 use crate::tui::list::{Cell, Col, List, Row, cell, plain, value};
@@ -151,7 +152,7 @@ fn locks(plan: &Plan) -> Vec<String> {
 
 fn step_text(number: usize, step: &Step) -> String {
     let how = match (&step.action, step.in_transaction) {
-        (crate::engine::model::plan::Action::Rows(_), _) => "a transaction a batch",
+        (crate::engine::model::step::Action::Rows(_), _) => "a transaction a batch",
         (_, true) => "one transaction",
         (_, false) => "no transaction",
     };

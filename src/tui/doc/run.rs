@@ -1,10 +1,12 @@
 //! A run as a text: how it goes or went, what it proved, what it left, its entries in the journal.
 
 use super::Lines;
-use crate::engine::journal::record::{Event, Outcome, RunRecord};
-use crate::engine::model::plan::{PlannedRow, Unit};
+use crate::engine::model::diff::PlannedRow;
+use crate::engine::model::drift::Moved;
+use crate::engine::model::event::Event;
+use crate::engine::model::plan::Unit;
 use crate::engine::model::progress::Done;
-use crate::engine::plan::staleness::Moved;
+use crate::engine::model::record::{Outcome, RunRecord};
 use crate::report::entry;
 use crate::tui::app::{App, OurRun, RunView};
 use crate::tui::backend::RunDetail;

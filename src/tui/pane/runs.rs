@@ -1,8 +1,8 @@
 //! The journal: who did what, when, how it ended, and the way back.
 
 use super::{Pane, Spans};
-use crate::engine::journal::record::{Outcome, RunRecord};
 use crate::engine::model::plan::Unit;
+use crate::engine::model::record::{Outcome, RunRecord};
 use crate::tui::app::{App, OurRun, done, title_of};
 use crate::tui::backend::Journal;
 use crate::tui::doc::live;

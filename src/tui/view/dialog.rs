@@ -2,8 +2,8 @@
 
 use super::fit;
 use super::overlay::Sheet;
-use crate::engine::gate::guard::differs;
-use crate::engine::journal::record::RunRecord;
+use crate::engine::model::phrase::differs;
+use crate::engine::model::record::RunRecord;
 use crate::engine::model::task::Blocker;
 use crate::tui::app::{App, Ask, Choice, Deed, LEAVING, OurRun, UNFINISHED, done, title_of};
 use crate::tui::doc::wrap;

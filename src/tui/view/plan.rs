@@ -7,7 +7,8 @@ use tui_input::Input;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{first_line, fit, lossless, put, rule, spans, table, text_line};
-use crate::engine::gate::guard::{Ladder, differs};
+use crate::engine::gate::guard::Ladder;
+use crate::engine::model::phrase::differs;
 use crate::engine::model::plan::Plan;
 use crate::tui::app::{App, Confirm, PlanView, Stage, expired, wait};
 use crate::tui::doc;

@@ -10,9 +10,9 @@ use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 use super::super::batch;
 use super::super::error::write_error;
 use super::{PgWriter, int, number, unsigned};
-use crate::engine::journal::record::Event;
 use crate::engine::model::change::RowKind;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::event::Event;
 use crate::engine::port::writer::{Batch, Committed};
 
 #[derive(Deserialize)]

@@ -1,8 +1,8 @@
 //! What is known of a switch: who is in the way, what waits, what is equal, what could be taken back.
 
 use super::{LABEL, Sight, labelled};
-use crate::engine::journal::record::Outcome;
 use crate::engine::model::progress::{Phase, Progress, Room as Told};
+use crate::engine::model::record::Outcome;
 use crate::engine::model::task::Blocker;
 use crate::engine::room::{Reverse, RoomFacts, TwinNow};
 use crate::engine::twin::Standing;

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::wrap;
-use crate::engine::journal::record::{Outcome, RunRecord};
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Phase, Wish};
+use crate::engine::model::record::{Outcome, RunRecord};
 use crate::engine::model::task::Swap;
 use crate::engine::room::{RoomFacts, RoomRun};
 use crate::engine::twin::Standing;

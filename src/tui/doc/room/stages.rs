@@ -1,8 +1,9 @@
 //! The stages of a switchover and of its way back, as people count them: several steps of a plan make one.
 
 use super::Sight;
-use crate::engine::model::plan::{Action, Ready};
+use crate::engine::model::preflight::Ready;
 use crate::engine::model::progress::Phase;
+use crate::engine::model::step::Action;
 use crate::tui::app::is_swap;
 use crate::tui::format::{count, whole};
 use crate::tui::list::{cell, plain};

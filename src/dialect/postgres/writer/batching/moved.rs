@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use super::{PgWriter, Place, add, numbers};
 use crate::engine::model::change::{RowChange, TypedColumn};
+use crate::engine::model::diff::{PlannedRow, Values};
+use crate::engine::model::drift::{Moved, MovedRow, TOLD};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Ident, Relation, literal};
-use crate::engine::model::plan::{PlannedRow, Values};
-use crate::engine::plan::staleness::{Moved, MovedRow, TOLD};
 
 #[derive(Deserialize)]
 struct Found {

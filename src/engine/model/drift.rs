@@ -1,0 +1,92 @@
+//! Rows that changed after planning.
+
+use crate::engine::model::diff::PlannedRow;
+use crate::engine::model::error::Class;
+use crate::engine::model::error::Error;
+use crate::engine::model::error::Result;
+
+use serde::Serialize;
+
+/// Differences that are told one by one; the total is always told.
+pub const TOLD: usize = 1_000;
+
+/// A row that is not as planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MovedRow {
+    /// `gone`, `new` or `changed`.
+    pub what: &'static str,
+    /// As planned.
+    pub planned: Option<PlannedRow>,
+    /// As a plan made now would have it.
+    pub now: Option<PlannedRow>,
+}
+
+/// Everything that has moved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// Rows, the first of them.
+    pub rows: Vec<MovedRow>,
+    /// All rows that have moved.
+    pub total: u64,
+    /// Other parts of the plan.
+    pub parts: Vec<String>,
+}
+
+impl Moved {
+    /// Nothing has.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0 && self.parts.is_empty()
+    }
+
+    /// As an error (exit 4).
+    pub fn error(&self) -> Error {
+        let mut lines: Vec<String> = self.parts.clone();
+        lines.extend(self.rows.iter().take(5).map(MovedRow::text));
+        if self.total > 5 {
+            lines.push(format!("… {} rows in all", self.total));
+        }
+        let what = match (self.total, self.parts.len()) {
+            (0, n) => format!("{n} parts of the plan differ from what would be planned now"),
+            (1, _) => "1 row has moved since it was planned".to_owned(),
+            (n, _) => format!("{n} rows have moved since they were planned"),
+        };
+        Error::new(Class::Stale, format!("{what}: {}", lines.join("; ")))
+            .hint("nothing was changed; plan again and read the new diff")
+    }
+}
+
+impl MovedRow {
+    /// In one line.
+    pub fn text(&self) -> String {
+        match (&self.planned, &self.now) {
+            (Some(p), None) => {
+                format!("{}: planned {}, no longer to be changed", p.key_text(), p.change_text())
+            }
+            (None, Some(n)) => format!("{}: not planned, now {}", n.key_text(), n.change_text()),
+            (Some(p), Some(n)) => {
+                format!("{}: planned {}, now {}", p.key_text(), p.change_text(), n.change_text())
+            }
+            (None, None) => String::new(),
+        }
+    }
+}
+
+impl Moved {
+    /// One more; it is only looked up where it is told.
+    pub(in crate::engine) fn add(&mut self, pair: impl FnOnce() -> Result<Pair>) -> Result<()> {
+        self.total += 1;
+        if self.rows.len() < TOLD {
+            let (planned, now) = pair()?;
+            let what = match (&planned, &now) {
+                (Some(_), None) => "gone",
+                (None, _) => "new",
+                _ => "changed",
+            };
+            self.rows.push(MovedRow { what, planned, now });
+        }
+        Ok(())
+    }
+}
+
+/// As planned, and as it would be planned now.
+pub(in crate::engine) type Pair = (Option<PlannedRow>, Option<PlannedRow>);

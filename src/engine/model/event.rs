@@ -1,0 +1,33 @@
+//! An entry of the journal's chain.
+
+use serde::Deserialize;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+/// An entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number in the chain.
+    pub seq: i64,
+    /// When, as written down (part of what is hashed).
+    pub at: String,
+    /// Of which run.
+    pub run: Option<String>,
+    /// What kind.
+    pub kind: String,
+    /// The rest, as JSON text (part of what is hashed).
+    pub body: String,
+    /// The hash of the entry before.
+    pub prev: String,
+    /// The hash of this entry.
+    pub hash: String,
+}
+
+impl Event {
+    /// The hash that this entry must have.
+    pub fn computed_hash(&self) -> String {
+        let run = self.run.as_deref().unwrap_or_default();
+        let text = format!("{}\n{}\n{}\n{run}\n{}\n{}", self.prev, self.seq, self.at, self.kind, self.body);
+        format!("{:x}", Sha256::digest(text.as_bytes()))
+    }
+}

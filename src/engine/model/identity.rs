@@ -1,0 +1,73 @@
+//! Which database a plan is for, and what tells it from another.
+
+use crate::engine::model::target::Server;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// Which database the plan is for. All of it must agree: a copied cluster keeps its system identifier.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `pg_control_system()`, where it may be read.
+    pub system_identifier: Option<String>,
+    /// The database's oid.
+    pub database_oid: u32,
+    /// The database's name.
+    pub database: String,
+    /// `host:port/database`, or `local socket/database`.
+    pub address: String,
+    /// Where the data lies: two copies of one cluster on one host differ in it.
+    pub data_directory: Option<String>,
+    /// The history of the server's write-ahead log: a promoted copy has another.
+    pub timeline: Option<u32>,
+}
+
+impl Identity {
+    /// Of a server as it described itself.
+    pub fn of(server: &Server) -> Self {
+        Self {
+            system_identifier: server.system_identifier.clone(),
+            database_oid: server.database_oid,
+            database: server.database.clone(),
+            address: server.address.clone(),
+            data_directory: server.data_directory.clone(),
+            timeline: server.timeline,
+        }
+    }
+
+    /// What tells this server from another, in words; empty: the same. What one of two roles may not see tells nothing
+    /// while both came to the same address.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let hidden = |a: bool, b: bool| a != b && self.address == other.address;
+        let text = |v: &Option<String>| v.clone().unwrap_or_else(|| "unknown".into());
+        let number = |v: Option<u32>| v.map_or_else(|| "unknown".into(), |v| v.to_string());
+        [
+            if hidden(self.system_identifier.is_some(), other.system_identifier.is_some()) {
+                ("system identifier", String::new(), String::new())
+            } else {
+                ("system identifier", text(&self.system_identifier), text(&other.system_identifier))
+            },
+            ("database", self.database.clone(), other.database.clone()),
+            ("database oid", self.database_oid.to_string(), other.database_oid.to_string()),
+            // Which way it is reached says nothing where the server names itself.
+            if self.system_identifier.is_some() && self.system_identifier == other.system_identifier {
+                ("address", String::new(), String::new())
+            } else {
+                ("address", self.address.clone(), other.address.clone())
+            },
+            if hidden(self.data_directory.is_some(), other.data_directory.is_some()) {
+                ("data directory", String::new(), String::new())
+            } else {
+                ("data directory", text(&self.data_directory), text(&other.data_directory))
+            },
+            if hidden(self.timeline.is_some(), other.timeline.is_some()) {
+                ("timeline", String::new(), String::new())
+            } else {
+                ("timeline", number(self.timeline), number(other.timeline))
+            },
+        ]
+        .into_iter()
+        .filter(|(_, a, b)| a != b)
+        .map(|(what, a, b)| format!("{what}: planned for {a}, this is {b}"))
+        .collect()
+    }
+}

@@ -1,0 +1,65 @@
+//! What a target allows: limits of runs and the confirmations that it asks for.
+
+use serde::Deserialize;
+
+/// What is allowed, and how gently. `[policy]` and `[targets.NAME.policy]` of the configuration.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
+pub struct Policy {
+    /// Minutes after which a plan is applied no more.
+    pub plan_ttl_min: u32,
+    /// Apply plans that another installation has made? Ours cannot tell whether those were edited.
+    pub accept_foreign_plans: bool,
+    /// May irreversible work on production be done without the console?
+    pub headless_irreversible: bool,
+    /// Seconds that irreversible work on production must be read before it can be confirmed.
+    pub reading_delay_s: u32,
+    /// Go on although a replica's lag cannot be read?
+    pub allow_unknown_lag: bool,
+    /// Go on although the sessions of other roles cannot be seen?
+    pub allow_unknown_load: bool,
+    /// Batches wait while a replica is further behind (milliseconds).
+    pub max_replica_lag_ms: u64,
+    /// Batches wait while a replica is further behind (megabytes of log).
+    pub max_replica_lag_mb: u64,
+    /// Batches wait while more sessions than this are at work.
+    pub max_active_sessions: u32,
+    /// Batches wait while more sessions than this wait for a lock.
+    pub max_lock_waits: u32,
+    /// A batch that takes longer is followed by a smaller one (milliseconds).
+    pub batch_ms: u64,
+    /// Rows of a batch at most.
+    pub batch_rows: u64,
+    /// How long a batch waits for a lock before it lets go and tries again (milliseconds).
+    pub lock_timeout_ms: u64,
+    /// Attempts for one batch, or for the statements of one step.
+    pub lock_attempts: u32,
+    /// A statement of a batch that takes longer is cancelled (milliseconds).
+    pub statement_timeout_ms: u64,
+    /// How long a run waits for a server that is gone to come back (seconds).
+    pub reconnect_s: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            plan_ttl_min: 15,
+            accept_foreign_plans: false,
+            headless_irreversible: false,
+            reading_delay_s: 10,
+            allow_unknown_lag: false,
+            allow_unknown_load: false,
+            max_replica_lag_ms: 1_000,
+            max_replica_lag_mb: 64,
+            max_active_sessions: 64,
+            max_lock_waits: 5,
+            batch_ms: 250,
+            batch_rows: 5_000,
+            lock_timeout_ms: 200,
+            lock_attempts: 12,
+            statement_timeout_ms: 60_000,
+            reconnect_s: 30,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Backups that a run makes.
+
+use crate::engine::model::error::Result;
+use crate::engine::model::task::Dump;
+use crate::engine::port::reader::Fut;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// A backup that was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dumped {
+    /// Where it lies.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its digest.
+    pub sha256: String,
+    /// Rows by table.
+    pub rows: Vec<(String, u64)>,
+    /// How it was proved that it can be restored; absent: it was not.
+    pub verified: Option<String>,
+}
+
+/// Makes backups.
+pub trait Backups: Send + Sync {
+    /// Dumps these tables of the target.
+    fn dump<'a>(&'a self, dump: &'a Dump, run: &'a str) -> Fut<'a, Result<Dumped>>;
+    /// Where backups go, or why none can be made.
+    fn place(&self) -> Result<String>;
+    /// Bytes free there, where that can be known.
+    fn free(&self) -> Option<u64>;
+    /// Is a file still as it was made?
+    fn intact<'a>(&'a self, made: &'a Dumped) -> Fut<'a, Result<()>>;
+}

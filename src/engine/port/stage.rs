@@ -1,0 +1,12 @@
+//! Where a switchover is rehearsed.
+
+use crate::engine::model::error::Result;
+use crate::engine::model::task::Play;
+use crate::engine::model::task::Played;
+use crate::engine::port::reader::Fut;
+
+/// Plays switchovers through in copies.
+pub trait Stage: Send + Sync {
+    /// Copies, switches, writes, takes back.
+    fn rehearse<'a>(&'a self, play: &'a Play) -> Fut<'a, Result<Played>>;
+}
