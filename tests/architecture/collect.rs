@@ -254,7 +254,9 @@ impl<'ast> Visit<'ast> for Collector {
         };
         let outer = std::mem::replace(&mut self.module, module.clone());
         self.out.scopes.entry(module).or_default();
-        items.iter().for_each(|i| self.visit_item(i));
+        for item in items {
+            self.visit_item(item);
+        }
         self.module = outer;
     }
 

@@ -1,7 +1,8 @@
 //! Lists of what broke a fence when it was made. A list may only shrink: a breach that is not listed fails, and so does a
 //! listed one that is gone.
 //!
-//! `MIDWATCH_FENCES=write` writes the lists anew, for renames; a list that would become longer is refused.
+//! `MIDWATCH_FENCES=write` writes the lists anew, for renames; a list that would become longer is refused, unless its file
+//! is deleted first. `MIDWATCH_FENCES=show` with `--nocapture` prints every breach with its line.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -77,7 +78,13 @@ pub(crate) fn hold(fence: &str, rule: &str, breaches: &[Breach]) {
     let path = file(fence);
     let before = std::fs::read_to_string(&path).ok();
     let listed = parse(before.as_deref().unwrap_or_default());
-    if std::env::var("MIDWATCH_FENCES").is_ok_and(|v| v == "write") {
+    let mode = std::env::var("MIDWATCH_FENCES").unwrap_or_default();
+    if mode == "show" {
+        for breach in breaches {
+            println!("{fence}: {}: {}", breach.key, breach.shown);
+        }
+    }
+    if mode == "write" {
         let found = count(breaches);
         let (was, is) = (listed.values().sum::<usize>(), found.values().sum::<usize>());
         assert!(
