@@ -5,19 +5,12 @@ use crate::{
     sources::Tree,
 };
 
-/// Words of SQL that look like one.
-const WORDS: [&str; 2] = ["FLOAT", "CHAR2"];
-
-/// Five capital letters and digits, a digit among them: 42P01, 0A000, MW001. Or a class of them, 08 or 2B.
+/// Five capital letters and digits, two digits among them: 42P01, 0A000, MW001. Or a class of them, 08 or 2B.
 fn is_code(text: &str) -> bool {
     let code = |c: char| c.is_ascii_digit() || c.is_ascii_uppercase();
     let digit = |c: char| c.is_ascii_digit();
     match text.len() {
-        5 => {
-            text.chars().all(code)
-                && text.chars().filter(|c| digit(*c)).count() >= 2
-                && !WORDS.contains(&text)
-        }
+        5 => text.chars().all(code) && text.chars().filter(|c| digit(*c)).count() >= 2,
         2 => {
             text.chars().all(code)
                 && (text.starts_with(|c: char| matches!(c, '0' | '2'..='5')) || text == "P0" || text == "XX")

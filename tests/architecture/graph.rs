@@ -201,24 +201,18 @@ mod tests {
     use super::*;
 
     fn uses(files: &[(&str, &str)]) -> Vec<String> {
-        let graph = Graph::of(&Tree::of(files));
+        let graph = Graph::of(&Tree::declared(files));
         assert!(graph.unresolved.is_empty(), "{:?}", graph.unresolved);
         graph.uses().into_iter().map(|(from, to)| format!("{from} {to}")).collect()
     }
 
-    const FACADE: (&str, &str) =
-        ("engine/mod.rs", "mod error; mod plan; pub use error::Error; pub struct Engine;");
+    const FACADE: (&str, &str) = ("engine/mod.rs", "pub use error::Error; pub struct Engine;");
 
     #[test]
     fn a_name_from_a_facade_is_its_files() {
-        let files = [
-            ("lib.rs", "mod engine;"),
-            FACADE,
-            ("engine/error.rs", "pub struct Error;"),
-            ("engine/plan.rs", "use super::Error;"),
-        ];
+        let files =
+            [FACADE, ("engine/error.rs", "pub struct Error;"), ("engine/plan.rs", "use super::Error;")];
         assert_eq!(uses(&files), ["engine/plan.rs engine/error.rs"]);
-        // The façade itself uses nothing of it.
     }
 
     #[test]
@@ -233,12 +227,7 @@ mod tests {
             "fn f() { use super::Error; }",
             "impl From<super::Error> for u8 {}",
         ] {
-            let files = [
-                ("lib.rs", "mod engine;"),
-                FACADE,
-                ("engine/error.rs", "pub struct Error;"),
-                ("engine/plan.rs", code),
-            ];
+            let files = [FACADE, ("engine/error.rs", "pub struct Error;"), ("engine/plan.rs", code)];
             assert_eq!(uses(&files), ["engine/plan.rs engine/error.rs"], "{code}");
         }
     }
@@ -246,7 +235,6 @@ mod tests {
     #[test]
     fn the_program_knows_the_library_by_its_name() {
         let files = [
-            ("lib.rs", "pub mod engine;"),
             FACADE,
             ("engine/error.rs", "pub struct Error;"),
             ("engine/plan.rs", ""),
@@ -258,7 +246,6 @@ mod tests {
     #[test]
     fn tests_and_visibilities_tie_nothing() {
         let files = [
-            ("lib.rs", "mod engine;"),
             FACADE,
             ("engine/error.rs", "pub struct Error; #[cfg(test)] mod tests { use crate::engine::Engine; }"),
             ("engine/plan.rs", "pub(in crate::engine) struct Plan;"),

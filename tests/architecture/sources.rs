@@ -169,6 +169,30 @@ impl Tree {
         Self { files: sources }
     }
 
+    /// A tree of texts to which the `mod` lines are added.
+    pub(crate) fn declared(files: &[(&str, &str)]) -> Self {
+        let mut texts: BTreeMap<String, String> =
+            files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+        texts.entry("lib.rs".to_owned()).or_default();
+        for (path, _) in files {
+            let module = module_of(path);
+            let mut folder = String::new();
+            for name in module.split("::").filter(|n| !n.is_empty() && *n != "(main)") {
+                let parent = match folder.as_str() {
+                    "" => "lib.rs".to_owned(),
+                    _ if texts.contains_key(&format!("{folder}.rs")) => format!("{folder}.rs"),
+                    _ => format!("{folder}/mod.rs"),
+                };
+                let text = texts.entry(parent).or_default();
+                if !text.contains(&format!("mod {name};")) {
+                    text.extend(["\npub mod ", name, ";"]);
+                }
+                folder = join(&folder, name);
+            }
+        }
+        Self::of(&texts.into_iter().collect::<Vec<_>>())
+    }
+
     /// The file of a path.
     pub(crate) fn file(&self, path: &str) -> Option<&Source> {
         self.files.iter().find(|f| f.path == path)
