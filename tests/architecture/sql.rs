@@ -1,0 +1,387 @@
+//! SQL text stands only where a dialect's text belongs.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    exceptions::{Breach, hold},
+    sources::{Literal, Tree, root, within},
+};
+
+/// Places that are a dialect's as a whole.
+const PLACES: [&str; 5] = ["dialect", "db", "sandbox", "features/parity/pair", "features/switchover"];
+/// Folders with a folder for each dialect.
+const DIALECTS: [&str; 2] = ["dialect", "db"];
+/// What SQL dialects share stands beside them.
+const SHARED: &str = "sql";
+/// Words that begin like a catalog and are a program or a role.
+const NO_CATALOGS: [&str; 15] = [
+    "pg_basebackup",
+    "pg_checkpoint",
+    "pg_config",
+    "pg_ctl",
+    "pg_dump",
+    "pg_dumpall",
+    "pg_hba",
+    "pg_isready",
+    "pg_monitor",
+    "pg_read_all_data",
+    "pg_read_all_settings",
+    "pg_read_all_stats",
+    "pg_restore",
+    "pg_service",
+    "pg_signal_backend",
+];
+/// What can be created, altered and dropped.
+const OBJECTS: &[&str] = &[
+    "aggregate",
+    "cast",
+    "collation",
+    "constraint",
+    "database",
+    "default",
+    "domain",
+    "event",
+    "extension",
+    "foreign",
+    "function",
+    "global",
+    "group",
+    "index",
+    "local",
+    "materialized",
+    "operator",
+    "or",
+    "owned",
+    "policy",
+    "procedure",
+    "publication",
+    "role",
+    "rule",
+    "schema",
+    "sequence",
+    "server",
+    "statistics",
+    "subscription",
+    "system",
+    "table",
+    "tablespace",
+    "temp",
+    "temporary",
+    "trigger",
+    "type",
+    "unique",
+    "unlogged",
+    "user",
+    "view",
+];
+
+/// A word as it is compared: small, without what clings to it.
+fn plain(word: &str) -> String {
+    word.trim_end_matches([';', ',']).to_lowercase()
+}
+
+/// Is it more than an English word: a placeholder, a quoted or qualified name, a list?
+fn technical(word: &str) -> bool {
+    word.contains(['{', '"', '$', '(', '_', '*', '\'']) || word.trim_end_matches('.').contains('.')
+}
+
+/// Does a text begin like a statement?
+fn is_statement(text: &str) -> bool {
+    let words: Vec<&str> =
+        text.trim_start_matches(|c: char| c.is_whitespace() || c == '(').split_whitespace().collect();
+    let word = |at: usize| words.get(at).map(|w| plain(w)).unwrap_or_default();
+    let raw = |at: usize| words.get(at).copied().unwrap_or_default();
+    let has = |wanted: &str| words.iter().skip(1).any(|w| plain(w) == wanted);
+    let ended = words.first().is_some_and(|w| w.ends_with(';'));
+    let (first, second, third) = (word(0), word(1), word(2));
+    let is = |word: &str, among: &[&str]| among.contains(&word);
+    match first.as_str() {
+        "select" => {
+            has("from")
+                || has("as")
+                || technical(raw(1))
+                || raw(1).ends_with(',')
+                || second.parse::<i64>().is_ok()
+                || is(
+                    &second,
+                    &["exists", "distinct", "count", "case", "not", "null", "true", "false", "current_user"],
+                )
+        }
+        "insert" => second == "into",
+        "delete" => second == "from",
+        "update" => has("set") || raw(1).contains('{') || raw(1).contains('"'),
+        "with" => second == "recursive" || has("as") && text.contains('('),
+        "create" | "drop" => is(&second, OBJECTS) && (words.len() > 2),
+        "alter" => is(&second, OBJECTS),
+        "lock" => second == "table" || raw(1).contains('{') && (has("in") || words.len() == 2),
+        "set" => {
+            is(&second, &["local", "session", "constraints", "transaction", "role"]) && !third.is_empty()
+                || is(&third, &["=", "to"]) && (words.len() <= 4 || raw(3).starts_with(['{', '\'']))
+        }
+        "reset" => is(&second, &["all", "role"]) || technical(raw(1)),
+        "begin" => {
+            words.len() == 1
+                || text.contains(';') && has("end")
+                || is(&second, &["transaction", "isolation", "read", "work"])
+        }
+        "start" => second == "transaction",
+        "commit" => words.len() == 1 || ended || second == "prepared",
+        "rollback" => ended || is(&second, &["to", "prepared"]),
+        "savepoint" => words.len() == 2,
+        "release" => second == "savepoint",
+        "copy" => (has("from") || has("to")) && (technical(raw(1)) || has("stdin") || has("stdout")),
+        "truncate" => second == "table" || words.len() > 1 && technical(raw(1)),
+        "grant" | "revoke" => {
+            has("on") && (has("to") || has("from"))
+                || raw(1).contains('{')
+                || is(&second, &["select", "all", "usage", "execute"])
+        }
+        "analyze" | "vacuum" | "reindex" | "cluster" => {
+            words.len() > 1 && (technical(raw(1)) || second == "table" || second == "index")
+        }
+        "explain" => {
+            words.len() > 1
+                && (technical(raw(1))
+                    || is(&second, &["select", "analyze", "insert", "update", "delete", "verbose"]))
+        }
+        "comment" => second == "on" && is(&third, OBJECTS),
+        "refresh" => second == "materialized",
+        "reassign" => second == "owned",
+        "values" => raw(1).starts_with('(') || raw(0).contains('('),
+        "declare" => has("cursor") || text.contains(';'),
+        "union" => is(&second, &["all", "select"]),
+        "perform" => has("from"),
+        "fetch" => technical(raw(1)) || is(&second, &["forward", "next", "all"]),
+        "do" => raw(1).starts_with('$'),
+        "call" => raw(1).contains('('),
+        "discard" => second == "all",
+        "show" => words.len() == 2 && technical(raw(1)),
+        _ => first.starts_with("select(") || first.starts_with("values("),
+    }
+}
+
+/// Does a text name a catalog, or a table of the journal?
+fn names_catalog(text: &str, journal: &BTreeSet<String>) -> bool {
+    let lower = text.to_lowercase();
+    lower.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).any(|word| {
+        let mut parts = word.split('.');
+        parts.clone().any(|part| {
+            part == "information_schema"
+                || part.strip_prefix("to_").unwrap_or(part).strip_prefix("reg").is_some_and(|kind| {
+                    ["class", "proc", "procedure", "type", "namespace", "role", "operator"].contains(&kind)
+                })
+                || part.len() > 3 && part.starts_with("pg_") && !NO_CATALOGS.contains(&part)
+        }) || parts.next() == Some("midwatch") && parts.next().is_some_and(|table| journal.contains(table))
+    })
+}
+
+/// Is a text a piece of SQL: a cast, a subquery, a comparison that only SQL has?
+fn is_fragment(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let cast = lower.match_indices("::").any(|(at, _)| {
+        let before = lower.get(..at).and_then(|b| b.chars().next_back());
+        let after = lower.get(at + 2..).unwrap_or_default();
+        before.is_some_and(|c| matches!(c, ')' | '}' | '\'' | ']'))
+            || ["text", "bigint", "int", "oid", "json", "numeric", "float8", "bool"]
+                .iter()
+                .any(|t| after.starts_with(t))
+    });
+    let marks = [
+        "(select ",
+        "is distinct from",
+        "is not distinct from",
+        "} where ",
+        " order by ",
+        "for values from",
+        " share update exclusive",
+    ];
+    cast || lower.starts_with("order by ") || marks.iter().any(|m| lower.contains(m))
+}
+
+fn is_sql(literal: &Literal, journal: &BTreeSet<String>) -> bool {
+    if literal.included {
+        return std::path::Path::new(&literal.text).extension().is_some_and(|e| e == "sql");
+    }
+    is_statement(&literal.text) || names_catalog(&literal.text, journal)
+}
+
+/// The journal's tables, by its own files.
+fn journal_tables() -> BTreeSet<String> {
+    let mut files = Vec::new();
+    crate::sources::walk(&root().join("migrations/midwatch"), &mut files);
+    let mut tables = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap().to_lowercase();
+        for rest in text.split("create table ").skip(1) {
+            let name = rest.trim_start_matches("if not exists ").split([' ', '(']).next().unwrap_or_default();
+            tables.extend(name.strip_prefix("midwatch.").map(str::to_owned));
+        }
+    }
+    tables
+}
+
+/// The dialects that have a folder.
+fn dialects(tree: &Tree) -> BTreeSet<&str> {
+    let below = |path: &'_ str| -> Option<String> {
+        let rest = DIALECTS.iter().find_map(|d| path.strip_prefix(d)?.strip_prefix('/'))?;
+        Some(rest.split_once('/')?.0.to_owned())
+    };
+    tree.files
+        .iter()
+        .filter_map(|f| {
+            let name = below(&f.path)?;
+            f.path.split('/').find(|part| *part == name && name != SHARED)
+        })
+        .collect()
+}
+
+/// May SQL stand in a file?
+fn allowed(path: &str, dialects: &BTreeSet<&str>) -> bool {
+    // features/<feature>/<dialect>, a file or a folder.
+    let own = path.strip_prefix("features/").and_then(|rest| rest.split('/').nth(1));
+    PLACES.iter().any(|p| within(path, p))
+        || own.is_some_and(|d| dialects.contains(d.trim_end_matches(".rs")))
+}
+
+fn breaches(tree: &Tree, wanted: &dyn Fn(&Literal) -> bool) -> Vec<Breach> {
+    let dialects = dialects(tree);
+    let mut found = Vec::new();
+    for file in tree.files.iter().filter(|f| !allowed(&f.path, &dialects)) {
+        for literal in file.literals.iter().filter(|l| wanted(l)) {
+            let text: String =
+                literal.text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
+            found.push(Breach::new(file.path.clone(), format!("src/{}:{} {text}", file.path, literal.line)));
+        }
+    }
+    found
+}
+
+#[test]
+fn sql_stands_with_its_dialect() {
+    let journal = journal_tables();
+    assert!(journal.contains("runs"), "{journal:?}");
+    let found = breaches(Tree::src(), &|l| is_sql(l, &journal));
+    hold("sql", "SQL text only with its dialect", &found);
+}
+
+/// Pieces have a list of their own: a statement is easier to see, and goes first.
+#[test]
+fn pieces_of_sql_stand_with_their_dialect() {
+    let journal = journal_tables();
+    let pieces = |l: &Literal| !l.included && !is_sql(l, &journal) && is_fragment(&l.text);
+    hold("sql_fragments", "pieces of SQL only with their dialect", &breaches(Tree::src(), &pieces));
+}
+
+#[test]
+fn pieces_are_told_from_sentences() {
+    for piece in [
+        "{}::{}",
+        "({m})::text as message",
+        "exists (select from {} x)",
+        "{RUNS} where r.id < $1",
+        "order by {} limit 1",
+    ] {
+        assert!(is_fragment(piece), "{piece}");
+    }
+    for text in ["std::fs", "rows where {}", "in order", "from {} to {}"] {
+        assert!(!is_fragment(text), "{text}");
+    }
+}
+
+#[test]
+fn statements_are_told_from_sentences() {
+    for sql in [
+        "select 1",
+        "  (select count(*) from x",
+        "select a, b from t",
+        "insert into {} values ($1)",
+        "DELETE FROM {table}",
+        "update \"a\" set b = 1",
+        "with x as (select 1) select * from x",
+        "with recursive tree(oid) as (",
+        "create unique index on t (a)",
+        "alter table {} rename to {}",
+        "drop function if exists x",
+        "lock table {} in share mode",
+        "set local lock_timeout = 5",
+        "set search_path to pg_temp",
+        "begin",
+        "commit;",
+        "copy {t} from stdin",
+        "truncate {t}",
+        "grant select on t to r",
+        "explain (format json) {sql}",
+        "values (1)",
+        "show server_version",
+    ] {
+        assert!(is_statement(sql), "{sql}");
+    }
+    for sentence in [
+        "select rows with space",
+        "update failed",
+        "with a reason",
+        "with it as ever",
+        "create the journal first",
+        "drop it",
+        "lock wait timeout",
+        "set a password first",
+        "begin again",
+        "begin a range; again: mark it",
+        "commit lost",
+        "rollback",
+        "copy the file",
+        "lock {} on {}: {held}",
+        "set migrations = \"FOLDER\" for this target",
+        "grant pg_monitor",
+        "delete",
+        "explain",
+        "values differ",
+        "show all rows",
+    ] {
+        assert!(!is_statement(sentence), "{sentence}");
+    }
+}
+
+#[test]
+fn catalogs_are_known() {
+    let journal = BTreeSet::from(["runs".to_owned()]);
+    for sql in [
+        "join pg_class c",
+        "to_regclass($1)",
+        "$1::regclass",
+        "pg_catalog.now()",
+        "x from midwatch.runs",
+        "information_schema.tables",
+    ] {
+        assert!(names_catalog(sql, &journal), "{sql}");
+    }
+    for text in ["pg_dump is missing", "grant pg_monitor", "midwatch.toml", "midwatch runs", "regular"] {
+        assert!(!names_catalog(text, &journal), "{text}");
+    }
+}
+
+#[test]
+fn sql_in_a_macro_is_found() {
+    let journal = BTreeSet::new();
+    let count = |path: &str, code: &str| {
+        let tree = Tree::of(&[(path, code), ("dialect/postgres/mod.rs", ""), ("dialect/sql/mod.rs", "")]);
+        breaches(&tree, &|l| is_sql(l, &journal)).len()
+    };
+    let code = r#"fn f() { let a = format!("select {} from t", 1); let b = concat!("lock table ", "t"); let c = include_str!("x.sql"); }
+        #[cfg(test)] mod tests { const A: &str = "select 1"; }
+        /// select 1 from t
+        #[doc = "select 1 from t"] struct S;"#;
+    assert_eq!(count("engine/a.rs", code), 3);
+    assert_eq!(count("features/queue/texts.rs", code), 3);
+    assert_eq!(count("features/queue/check/postgres.rs", code), 3);
+    for place in [
+        "dialect/postgres/a.rs",
+        "features/queue/postgres.rs",
+        "features/queue/postgres/rows.rs",
+        "features/parity/pair/catalog.rs",
+        "features/switchover/plan/swap.rs",
+        "sandbox/a.rs",
+    ] {
+        assert_eq!(count(place, code), 0, "{place}");
+    }
+}
