@@ -16,11 +16,11 @@ use crate::engine::model::query::Param;
 use crate::engine::model::record::Operator;
 use crate::engine::model::target::Environment;
 use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::features;
 use crate::profile::{Disk, Library, Selected, detect, generic};
 use crate::rehearse::Theatre;
 use crate::sandbox::{Copies, Dumps, Shell};
 use crate::store::{Scratch, StateKey, StateMirror, StateProofs, state_dir};
-use crate::{checks, ops};
 
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
@@ -71,8 +71,8 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         proofs: Arc::new(StateProofs::new(selected.state_dir.clone().or_else(state_dir))),
         profile,
         server,
-        checks: checks::ALL,
-        operations: ops::ALL,
+        checks: features::CHECKS,
+        operations: features::OPERATIONS,
         guard: Guard { policy: selected.policy.clone() },
         window: selected.config.window.as_ref().map(|w| (w.start, w.end)),
         operator: operator(),

@@ -9,9 +9,7 @@ pub mod plan;
 pub mod port;
 pub mod run;
 
-pub mod room;
 pub mod script;
-pub mod twin;
 
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@ use crate::dialect::postgres::{Connection, Reader};
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Param;
 use crate::engine::port::reader::{Facts as _, ReadOptions};
-use crate::engine::twin::catalog::Columns;
-use crate::engine::twin::{marker, pair, partitions};
+use crate::features::parity::pair::catalog::Columns;
+use crate::features::parity::pair::{change_capture, pair, partitions};
 use crate::sandbox::{Options, Server};
 
 const TABLES: &str = "
@@ -42,11 +42,11 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     let pair = pair(&mut *tx, &twin).await.unwrap();
     let columns = Columns::of(pair.legacy.as_ref().unwrap(), &pair.partitioned, &twin.key).unwrap();
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await.unwrap();
-    let triggers = marker::install(&pair, &columns, &layout, &marker::Lacks::All);
+    let triggers = change_capture::install(&pair, &columns, &layout, &change_capture::Lacks::All);
     owner.execute_script(&triggers.made().join(";")).await.unwrap();
     assert!(matches!(
-        marker::installed(&mut *tx, &pair, &columns, &layout).await.unwrap(),
-        marker::Watch::Complete(_)
+        change_capture::installed(&mut *tx, &pair, &columns, &layout).await.unwrap(),
+        change_capture::Watch::Complete(_)
     ));
     // Older than the marks: nobody noted it.
     let snapshot = owner.fetch_value("select pg_current_snapshot()::text", &[]).await.unwrap().unwrap();
@@ -60,12 +60,12 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
         .await
         .unwrap();
     let since = crate::engine::model::name::literal(&snapshot);
-    let changed = keys(&mut owner, &marker::changed_keys(&pair, &layout, &since)).await;
+    let changed = keys(&mut owner, &change_capture::changed_keys(&pair, &layout, &since)).await;
     assert_eq!(changed, ["{1}", "{2}", "{5}", "{60}", "{70}", "{7}"]);
-    let unequal = marker::unequal(&pair, &columns, &layout, &since);
+    let unequal = change_capture::unequal(&pair, &columns, &layout, &since);
     assert_eq!(keys(&mut owner, &unequal).await, ["{1}", "{2}", "{5}"]);
     // As a parameter too, and while both tables are locked.
-    let bound = marker::unequal(&pair, &columns, &layout, "$1");
+    let bound = change_capture::unequal(&pair, &columns, &layout, "$1");
     let rows =
         tx.texts(&format!("select q.key::text from ({bound}) q"), &[Param::from(snapshot.as_str())]).await;
     assert_eq!(rows.unwrap().len(), 3);
@@ -76,7 +76,9 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     owner.execute_script("rollback").await.unwrap();
     owner.execute_script("truncate p1").await.unwrap();
     assert!(
-        keys(&mut owner, &marker::changed_keys(&pair, &layout, &since)).await.contains(&"all".to_owned())
+        keys(&mut owner, &change_capture::changed_keys(&pair, &layout, &since))
+            .await
+            .contains(&"all".to_owned())
     );
     owner.execute_script(&triggers.taken().join(";")).await.unwrap();
     server.stop().await.unwrap();

@@ -20,7 +20,7 @@ use crate::engine::model::vitals::Vitals;
 use crate::engine::plan::operation::Offer;
 use crate::engine::plan::request::{PlanNews, Request};
 use crate::engine::port::reader::Fut;
-use crate::engine::room::RoomFacts;
+use crate::features::switchover::status::RoomFacts;
 use crate::profile::Window;
 use crate::report::table::Cell;
 

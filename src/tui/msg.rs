@@ -14,7 +14,7 @@ use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::task::Blocker;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::plan::request::{PlanNews, Request};
-use crate::engine::room::RoomFacts;
+use crate::features::switchover::status::RoomFacts;
 use crate::report::table::{Cell, Format};
 
 use super::backend::{Journal, Reviewed, RunDetail, Session, Typed};

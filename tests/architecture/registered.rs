@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use midwatch::engine::{Check, operation::Operation};
+use midwatch::engine::{check::kind::Check, plan::operation::Operation};
 
 use crate::{
     graph::Graph,
     sources::{Tree, join, root, within},
 };
 
-const CHECKS: &[&dyn Check] = midwatch::checks::ALL;
-const OPERATIONS: &[&dyn Operation] = midwatch::ops::ALL;
+const CHECKS: &[&dyn Check] = midwatch::features::CHECKS;
+const OPERATIONS: &[&dyn Operation] = midwatch::features::OPERATIONS;
 /// The journal's files.
-const JOURNAL: usize = midwatch::engine::bootstrap::FILES.len();
+const JOURNAL: usize = midwatch::engine::journal::state::FILES.len();
 
 /// Where checks and operations stand; each folder's `mod.rs` is their list.
 pub(crate) const FEATURES: [&str; 3] = ["features", "checks", "ops"];

@@ -2,8 +2,9 @@
 
 use midwatch::engine::model::progress::{Phase, Room};
 use midwatch::engine::model::record::{Outcome, RunRecord};
-use midwatch::engine::room::{Reverse, RoomFacts};
-use midwatch::engine::twin::{Away, Standing};
+use midwatch::features::parity::pair::Standing;
+use midwatch::features::parity::pair::retired::Away;
+use midwatch::features::switchover::status::{Reverse, RoomFacts};
 use midwatch::tui::msg::{Effect, Msg};
 
 use crate::fake::{key, keys, start};

@@ -16,7 +16,7 @@ use midwatch::engine::model::task::Blocker;
 use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::plan::request::{PlanNews, Request};
 use midwatch::engine::port::reader::Fut;
-use midwatch::engine::room::RoomFacts;
+use midwatch::features::switchover::status::RoomFacts;
 use midwatch::report::table::Cell;
 use midwatch::tui::backend::{Backend, Journal, Reviewed, RunDetail, Session, Typed};
 use midwatch::tui::msg::Msg;

@@ -6,6 +6,7 @@ mod error;
 mod identity;
 mod journal;
 mod lock;
+mod numbers;
 pub mod owner;
 mod reader;
 mod session;

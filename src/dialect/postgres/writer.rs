@@ -3,6 +3,7 @@
 //! One session holds the target's advisory lock, the other writes. Every transaction that writes first locks the
 //! run's row and looks at its fencing number, so that a run that was taken over cannot go on.
 
+use crate::dialect::postgres::numbers::{int, number, unsigned};
 mod batching;
 mod swapping;
 
@@ -83,19 +84,6 @@ struct PgWriter {
     committing: bool,
     /// The step whose batches' tables the session has.
     tables: Option<usize>,
-}
-
-/// A run's number, as the journal counts.
-fn number(run: &str) -> Result<i64> {
-    run.parse().map_err(|_| Error::usage(format!("{run} is no number of a run")))
-}
-
-fn int(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-fn unsigned(n: i64) -> u64 {
-    u64::try_from(n).unwrap_or(0)
 }
 
 impl PgWriter {

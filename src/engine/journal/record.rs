@@ -78,7 +78,7 @@ pub async fn standing_runs(facts: &dyn Facts, operation: &str) -> Result<Vec<Run
 }
 
 /// The latest runs that swap tables, newest first: `(which, the step it is at, all its steps' ids)`.
-pub(in crate::engine) async fn swaps(facts: &dyn Facts, limit: u32) -> Result<Vec<Swapping>> {
+pub(crate) async fn swaps(facts: &dyn Facts, limit: u32) -> Result<Vec<Swapping>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql = format!(
         "select q.*, s.step as at, \
@@ -95,15 +95,15 @@ pub(in crate::engine) async fn swaps(facts: &dyn Facts, limit: u32) -> Result<Ve
 
 /// A run that swaps tables.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(in crate::engine) struct Swapping {
+pub(crate) struct Swapping {
     #[serde(flatten)]
-    pub(in crate::engine) record: RunRecord,
+    pub(crate) record: RunRecord,
     /// The step it is at.
-    pub(in crate::engine) at: usize,
+    pub(crate) at: usize,
     /// All of them.
-    pub(in crate::engine) stages: Vec<String>,
+    pub(crate) stages: Vec<String>,
     /// What its plan says of it.
-    pub(in crate::engine) asked: Option<crate::engine::room::Asked>,
+    pub(crate) asked: Option<crate::features::switchover::status::Asked>,
 }
 
 /// The step that a run is at; past the last one: all are done.

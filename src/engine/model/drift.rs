@@ -1,9 +1,7 @@
 //! Rows that changed after planning.
 
 use crate::engine::model::diff::PlannedRow;
-use crate::engine::model::error::Class;
-use crate::engine::model::error::Error;
-use crate::engine::model::error::Result;
+use crate::engine::model::error::{Class, Error, Result};
 
 use serde::Serialize;
 

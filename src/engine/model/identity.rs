@@ -1,8 +1,7 @@
 //! Which database a plan is for, and what tells it from another.
 
 use crate::engine::model::target::Server;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Which database the plan is for. All of it must agree: a copied cluster keeps its system identifier.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

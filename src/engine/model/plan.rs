@@ -1,7 +1,6 @@
 //! A plan: what would be done, on which server, to which rows. Plain data; exactly this is executed.
 
-use crate::engine::model::diff::PlannedRow;
-use crate::engine::model::diff::Total;
+use crate::engine::model::diff::{PlannedRow, Total};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::preflight::{Preflight, Reversible, Verification};
 use crate::engine::model::step::{Action, Step};

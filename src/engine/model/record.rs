@@ -3,10 +3,8 @@
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Unit;
-use chrono::DateTime;
-use chrono::Utc;
-use serde::Deserialize;
-use serde::Serialize;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Who acts, from where.

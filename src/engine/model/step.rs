@@ -1,15 +1,8 @@
 //! Steps of a plan and what each does.
 
 use crate::engine::model::change::RowChange;
-use crate::engine::model::task::Dump;
-use crate::engine::model::task::Hook;
-use crate::engine::model::task::Measure;
-use crate::engine::model::task::Monitor;
-use crate::engine::model::task::Play;
-use crate::engine::model::task::Proof;
-use crate::engine::model::task::Swap;
-use serde::Deserialize;
-use serde::Serialize;
+use crate::engine::model::task::{Dump, Hook, Measure, Monitor, Play, Proof, Swap};
+use serde::{Deserialize, Serialize};
 
 /// A lock that a step takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,12 @@
 //! From a request to a plan: planning, staleness, privileges, side effects, undo.
 
+pub(crate) mod init;
 pub mod operation;
 pub(crate) mod planner;
 pub(crate) mod privileges;
 pub mod request;
 pub(crate) mod row_query;
+pub(crate) mod selection;
 pub mod side_effects;
 pub mod staleness;
 pub mod tables;

@@ -8,7 +8,7 @@ use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{Draft, PlanCx};
 use crate::engine::plan::tables::{Table, Trigger};
-use crate::engine::twin::mirror::REVERSE;
+use crate::features::parity::pair::sync_triggers::REVERSE;
 
 /// What a statement on a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! A plan against the same plan made now: which rows have moved, from what to what.
 
-use crate::engine::model::drift::Moved;
-use crate::engine::model::drift::Pair;
+use crate::engine::model::drift::{Moved, Pair};
 use std::collections::HashMap;
 
 use serde::Serialize;

@@ -3,8 +3,7 @@
 use crate::engine::model::error::Result;
 use crate::engine::model::task::Dump;
 use crate::engine::port::reader::Fut;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A backup that was made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

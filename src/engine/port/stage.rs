@@ -1,8 +1,7 @@
 //! Where a switchover is rehearsed.
 
 use crate::engine::model::error::Result;
-use crate::engine::model::task::Play;
-use crate::engine::model::task::Played;
+use crate::engine::model::task::{Play, Played};
 use crate::engine::port::reader::Fut;
 
 /// Plays switchovers through in copies.

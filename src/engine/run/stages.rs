@@ -32,7 +32,7 @@ struct Counted {
 
 impl Run<'_> {
     /// An entry of the run, or the reason to stop: what is not written down has not happened.
-    pub(in crate::engine) async fn record(&mut self, kind: &str, body: &Value) -> Result<(), Stopped> {
+    pub(crate) async fn record(&mut self, kind: &str, body: &Value) -> Result<(), Stopped> {
         match self.writer.note(&self.begun, kind, body).await {
             Ok(event) => {
                 self.mirror(&event);
@@ -43,7 +43,7 @@ impl Run<'_> {
     }
 
     /// Sessions that the operator has asked by their phrase to be ended: said first, then done, then what came of it.
-    pub(in crate::engine) async fn endings(&mut self) -> Result<(), Stopped> {
+    pub(crate) async fn endings(&mut self) -> Result<(), Stopped> {
         for session in self.control.endings() {
             let b = session.blocker().clone();
             let body = json!({
@@ -65,7 +65,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(in crate::engine) async fn measure(&mut self, measure: &Measure) -> Result<(), Stopped> {
+    pub(crate) async fn measure(&mut self, measure: &Measure) -> Result<(), Stopped> {
         self.tell(Phase::Working);
         let options = ReadOptions {
             snapshot: Snapshot::Transaction,
@@ -85,7 +85,7 @@ impl Run<'_> {
         self.record("stage", &json!({ "stage": measure.stage, "counts": counts })).await
     }
 
-    pub(in crate::engine) async fn dump(&mut self, dump: &Dump) -> Result<(), Stopped> {
+    pub(crate) async fn dump(&mut self, dump: &Dump) -> Result<(), Stopped> {
         self.tell(Phase::Working);
         let run = self.begun.run.clone();
         let made = self.engine.means.backups.dump(dump, &run).await.map_err(Stopped::known)?;
@@ -98,7 +98,7 @@ impl Run<'_> {
     }
 
     /// Nothing of the target is touched: what came of it goes into its journal.
-    pub(in crate::engine) async fn rehearse(&mut self, play: &Play) -> Result<(), Stopped> {
+    pub(crate) async fn rehearse(&mut self, play: &Play) -> Result<(), Stopped> {
         self.tell(Phase::Working);
         let played = self.engine.means.stage.rehearse(play).await.map_err(Stopped::known)?;
         self.record("rehearsal", &serde_json::to_value(&played).unwrap_or_default()).await?;
@@ -115,7 +115,7 @@ impl Run<'_> {
         }
     }
 
-    pub(in crate::engine) async fn hook(&mut self, hook: &Hook) -> Result<(), Stopped> {
+    pub(crate) async fn hook(&mut self, hook: &Hook) -> Result<(), Stopped> {
         self.tell(Phase::Working);
         self.hooked = true;
         let Some(ran) = self.command(hook).await? else { return Err(self.cancelled_in(hook)) };
@@ -150,7 +150,7 @@ impl Run<'_> {
 
     /// The command before the switch has run, and nothing is switched: what it did is taken back, or said. A resumption
     /// then begins with it again.
-    pub(in crate::engine) async fn in_vain(&mut self, done: &mut Done) {
+    pub(crate) async fn in_vain(&mut self, done: &mut Done) {
         let stands = done.outcome != Outcome::Ambiguous && self.begun.applied == 0;
         let Some(failure) = done.failure.as_mut().filter(|_| stands) else { return };
         let before = self.plan.steps.iter().enumerate().find_map(|(at, s)| match &s.action {
@@ -203,7 +203,7 @@ impl Run<'_> {
 
     /// What was equal at the switch must stay equal: rows written since are compared every second; where nothing marks
     /// them, everything is compared at the end.
-    pub(in crate::engine) async fn monitor(&mut self, monitor: &Monitor) -> Result<(), Stopped> {
+    pub(crate) async fn monitor(&mut self, monitor: &Monitor) -> Result<(), Stopped> {
         self.tell(Phase::Working);
         let marked = monitor.is_marked();
         if marked && self.proved.is_none() {

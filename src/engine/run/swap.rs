@@ -24,7 +24,7 @@ const ROUNDS: usize = 5;
 
 /// Equal, and when.
 #[derive(Debug, Clone)]
-pub(in crate::engine) struct Proved {
+pub(crate) struct Proved {
     snapshot: String,
     fingerprints: Vec<Option<String>>,
 }
@@ -72,7 +72,7 @@ fn unequal(name: &str, rows: u64) -> Error {
 
 impl Run<'_> {
     /// All rows of each twin, in one snapshot.
-    pub(in crate::engine) async fn compare_all(&mut self, proofs: &[Proof]) -> Result<(), Stopped> {
+    pub(crate) async fn compare_all(&mut self, proofs: &[Proof]) -> Result<(), Stopped> {
         self.proved = None;
         self.tell(Phase::Verifying);
         let facts = self.engine.facts.clone();
@@ -97,7 +97,7 @@ impl Run<'_> {
     }
 
     /// What was written since the last proof, in a snapshot of its own: how many rows that was.
-    pub(in crate::engine) async fn catch_up(&mut self, proofs: &[Proof]) -> Result<u64, Stopped> {
+    pub(crate) async fn catch_up(&mut self, proofs: &[Proof]) -> Result<u64, Stopped> {
         let Some(proved) = self.proved.clone() else { return Ok(0) };
         // Nothing tells what was written since: only comparing everything would, and its caller does that.
         if proofs.iter().any(|p| p.since.is_none()) {
@@ -146,7 +146,7 @@ impl Run<'_> {
         Stopped::known(e)
     }
 
-    pub(in crate::engine) async fn swap(&mut self, step: &Step, swap: &Swap) -> Result<(), Stopped> {
+    pub(crate) async fn swap(&mut self, step: &Step, swap: &Swap) -> Result<(), Stopped> {
         self.progress.room.budget_ms = Some(swap.budget_ms);
         if self.proved.is_none() {
             self.compare_all(&swap.proofs).await?;

@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 
 use super::{App, Watch};
-use crate::checks::ParityFacts;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::{CheckId, Report, Severity};
-use crate::engine::room::{Reverse, RoomFacts};
-use crate::engine::twin::{Away, Standing, about_rows};
+use crate::features::parity::facts::ParityFacts;
+use crate::features::parity::pair::retired::Away;
+use crate::features::parity::pair::{Standing, about_rows};
+use crate::features::switchover::status::{Reverse, RoomFacts};
 
 /// One twin, or all of a set at its worst.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! What each migration file's state is.
 
 use super::{Pane, Spans};
-use crate::checks::MigrationFacts;
 use crate::engine::model::report::Severity;
+use crate::features::migrations::check::MigrationFacts;
 use crate::tui::app::{App, Watch};
 use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, cell, plain};
 use crate::tui::theme::Tone;

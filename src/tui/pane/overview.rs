@@ -1,8 +1,8 @@
 //! Is anything wrong, and what do I do next? All findings of all kinds, worst first.
 
 use super::{Pane, Spans};
-use crate::checks::QueueFacts;
 use crate::engine::model::report::{Severity, Status};
+use crate::features::queue::check::QueueFacts;
 use crate::tui::app::{App, Link, Watch, title_of};
 use crate::tui::backend::Journal;
 use crate::tui::doc::live;

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Pane, Spans, partitions};
-use crate::checks::{Apart, ParityFacts, Partition};
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
-use crate::engine::twin::{Standing, about_rows};
+use crate::features::parity::facts::{Apart, ParityFacts, Partition};
+use crate::features::parity::pair::{Standing, about_rows};
 use crate::tui::app::{App, Light, Readiness, Watch, parity_facts};
 use crate::tui::doc::room::light_words;
 use crate::tui::doc::{look, wrap};

@@ -1,8 +1,8 @@
 //! A twin's partitions: rows of both sides, whether they are equal, since when that is known and in which snapshot.
 
 use super::parity::{facts, mark};
-use crate::checks::{ParityFacts, Partition};
 use crate::engine::model::report::CheckId;
+use crate::features::parity::facts::{ParityFacts, Partition};
 use crate::tui::app::{App, Watch};
 use crate::tui::format::{ago, count, counted};
 use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};

@@ -1,8 +1,8 @@
 //! Causes, not jobs: what fails, since when, and whether trying again can help.
 
 use super::{Pane, Spans};
-use crate::checks::{Cause, QueueFacts};
 use crate::engine::model::report::CheckId;
+use crate::features::queue::check::{FailureGroup, QueueFacts};
 use crate::tui::app::{App, Watch};
 use crate::tui::format::{ago, count, seconds, spark};
 use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
@@ -174,7 +174,7 @@ fn unnamed(app: &App, watch: &Watch) -> Option<Row> {
     })
 }
 
-fn cause(app: &App, id: &CheckId, c: &Cause) -> Row {
+fn cause(app: &App, id: &CheckId, c: &FailureGroup) -> Row {
     let permanent = c.class == "permanent";
     let verdict = match (permanent, c.exhausted > 0) {
         (true, _) => "fix the data first".to_owned(),

@@ -9,7 +9,8 @@ use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
 use super::super::batch;
 use super::super::error::write_error;
-use super::{PgWriter, int, number, unsigned};
+use crate::dialect::postgres::numbers::{int, number, unsigned};
+use crate::dialect::postgres::writer::PgWriter;
 use crate::engine::model::change::RowKind;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;

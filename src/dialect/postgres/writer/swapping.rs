@@ -8,7 +8,8 @@ use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
 use super::super::error::{LOST, write_error};
-use super::{PgWriter, int, lock};
+use crate::dialect::postgres::numbers::int;
+use crate::dialect::postgres::writer::{PgWriter, lock};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Relation, literal};
 use crate::engine::model::task::{EndSession, Proof};

@@ -1,0 +1,111 @@
+//! Rules of the profile whose every row is something wrong: exact totals, rows paged by key.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::engine::check::kind::{Check, CheckSpec, Cx};
+use crate::engine::check::paging::{self, Page, PageRequest, RowSource};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::profile::{AnomalyRule, Profile};
+use crate::engine::model::report::{CheckId, Finding, Report, Sample};
+use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
+
+pub(crate) struct Anomalies;
+
+static SPEC: CheckSpec = CheckSpec {
+    kind: "anomalies",
+    title: "Anomalies",
+    about: "rows that break a rule of the profile",
+    every: Duration::from_secs(30),
+};
+
+/// Rows of a finding that reports carry.
+pub(crate) const SAMPLE: usize = 20;
+/// A rule may read a whole ledger.
+const TIMEOUT: Duration = Duration::from_mins(5);
+
+#[derive(Serialize, Deserialize)]
+struct AnomalyFacts {
+    rows: u64,
+}
+
+impl Check for Anomalies {
+    fn spec(&self) -> &'static CheckSpec {
+        &SPEC
+    }
+
+    fn names(&self, profile: &Profile) -> Vec<String> {
+        profile.anomalies.iter().map(|a| a.name.clone()).collect()
+    }
+
+    fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
+        Box::pin(async move {
+            let rule = rule(cx.profile, &id.name)
+                .ok_or_else(|| Error::usage(format!("no anomaly rule {}", id.name)))?;
+            let source = source(cx.profile, rule);
+            let sql = source.sql.clone();
+            let options = ReadOptions {
+                snapshot: Snapshot::Transaction,
+                timeout: Some(TIMEOUT),
+                ..ReadOptions::default()
+            };
+            let mut tx = cx.read_with(options).await?;
+            let request = PageRequest { count: true, ..PageRequest::first(source, SAMPLE) };
+            let page = paging::read(&mut *tx, &request).await?;
+            if !paging::key_is_unique(&mut *tx, &request.source).await? {
+                let key = rule.key.join(", ");
+                return Err(Error::unobserved(format!(
+                    "rule {}: its key ({key}) does not name every row once",
+                    rule.name
+                ))
+                .hint(
+                    "name columns in key that are never NULL and together unique: rows are paged by them",
+                ));
+            }
+            let rows = page.total.unwrap_or_default();
+            let findings = if rows == 0 { vec![] } else { vec![finding(id, rule, rows, &page)] };
+            Ok(Report::of(id.clone(), &AnomalyFacts { rows }, findings, "no rows").evidence(&rule.title, sql))
+        })
+    }
+
+    fn rows(&self, profile: &Profile, name: &str, _finding: &str) -> Option<RowSource> {
+        Some(source(profile, rule(profile, name)?))
+    }
+}
+
+fn rule<'p>(profile: &'p Profile, name: &str) -> Option<&'p AnomalyRule> {
+    profile.anomalies.iter().find(|a| a.name == name)
+}
+
+fn finding(id: &CheckId, rule: &AnomalyRule, rows: u64, page: &Page) -> Finding {
+    Finding {
+        id: format!("{id}/rows"),
+        severity: rule.severity,
+        message: format!("{rows} × {}", rule.title),
+        rows: Some(rows),
+        sample: samples(page),
+    }
+}
+
+/// The rows of a page as values by column.
+pub(crate) fn samples(page: &Page) -> Vec<Sample> {
+    let value = |cell: &Option<String>| cell.clone().map_or(Value::Null, Value::String);
+    page.rows
+        .iter()
+        .map(|r| page.columns.iter().map(|c| c.name.clone()).zip(r.cells.iter().map(value)).collect())
+        .collect()
+}
+
+fn source(profile: &Profile, rule: &AnomalyRule) -> RowSource {
+    RowSource {
+        id: format!("anomalies/{}", rule.name),
+        title: rule.title.clone(),
+        sql: profile.with_sources(&rule.sql),
+        params: vec![],
+        key: rule.key.clone(),
+        labels: rule.labels.clone(),
+        context: rule.context.as_ref().map(|c| (c.title.clone(), c.sql.clone())),
+    }
+}

@@ -1,0 +1,250 @@
+//! `fix`: mends the rows of an anomaly rule, as the profile declares it: by a row that compensates, or by computing
+//! again what is derived.
+
+use crate::engine::journal;
+use crate::engine::model::change::{RowChange, RowKind, shown, verification};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Reversible, Risk};
+use crate::engine::model::profile::{AnomalyRule, Fix as Declared, Profile};
+use crate::engine::model::query::Param;
+use crate::engine::model::record::RunRecord;
+use crate::engine::model::report::CheckId;
+use crate::engine::model::step::{Action, Step};
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, Undo, lock,
+};
+use crate::engine::plan::tables::{Table, derived};
+use crate::engine::port::reader::Fut;
+
+use crate::engine::plan::selection;
+
+pub(crate) struct Fix;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "fix",
+    about: "mend the rows of an anomaly rule",
+    risk: Risk::Lossy,
+    params: &[
+        ParamSpec { name: "limit", about: "at most so many rows, in the key's order" },
+        ParamSpec { name: "ids", about: "only these rows of the rule, by key, comma separated" },
+    ],
+    bootstraps: false,
+    many: false,
+};
+
+impl Operation for Fix {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        let fixed = profile.anomalies.iter().filter_map(|a| Some((a, a.fix.as_ref()?)));
+        fixed
+            .map(|(rule, fix)| Offer {
+                verb: SPEC.verb,
+                name: rule.name.clone(),
+                about: fix.title.clone(),
+                mends: Some(CheckId { kind: "anomalies", name: rule.name.clone() }),
+                risk: if fix.revoke.is_some() { Risk::Lossy } else { Risk::Reversible },
+                locks: "rows of each batch".into(),
+                disabled: None,
+                asks: vec![],
+                takes_rows: rule.key.len() == 1,
+            })
+            .collect()
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(async move {
+            let (rule, fix) = declared(cx.profile(), name)?;
+            draft(cx, rule, fix, params).await
+        })
+    }
+
+    fn undo<'a>(&'a self, cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
+        Box::pin(async move {
+            let (rule, fix) = declared(cx.profile(), &run.name)?;
+            match &fix.revoke {
+                Some(_) if run.rows_applied > 0 && !run.live => {
+                    Ok(Some(revocation(cx, rule, fix, run).await?))
+                }
+                _ => Ok(None),
+            }
+        })
+    }
+}
+
+fn declared<'p>(profile: &'p Profile, name: &str) -> Result<(&'p AnomalyRule, &'p Declared)> {
+    profile
+        .anomalies
+        .iter()
+        .filter(|a| a.name == name)
+        .find_map(|a| Some((a, a.fix.as_ref()?)))
+        .ok_or_else(|| Error::usage(format!("rule {name} declares no fix")))
+}
+
+async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Params) -> Result<Draft> {
+    let change = change(cx, fix, rule).await?;
+    let table = Table::find(cx, &fix.table).await?;
+    let source = cx
+        .rows("anomalies", &rule.name, "rows")
+        .ok_or_else(|| Error::usage(format!("rule {} has no rows to fix", rule.name)))?;
+    let rows = format!("({}\n)", source.sql);
+    let filter = selection::and_ids(cx, params, &rule.key, (&rows, "r"), "true").await?;
+    let compute = fix.compute.is_some();
+    let expressions = |map: &std::collections::BTreeMap<String, String>| {
+        map.iter().map(|(c, e)| (c.clone(), e.clone())).collect::<Vec<_>>()
+    };
+    let key = if compute {
+        fix.key
+            .iter()
+            .map(|k| (k.clone(), fix.set.get(k).cloned().unwrap_or_else(|| format!("r.{}", Ident(k)))))
+            .collect()
+    } else {
+        fix.key
+            .iter()
+            .map(|k| (k.clone(), fix.set.get(k).cloned().unwrap_or_else(|| "null".into())))
+            .collect()
+    };
+    let shown =
+        |map| expressions(map).into_iter().filter(|(c, _)| !compute || !fix.key.contains(c)).collect();
+    let rows = RowQuery {
+        from: format!("from ({}\n) r {}", source.sql, fix.join.as_deref().unwrap_or_default()),
+        filter: filter.sql,
+        params: filter.params,
+        key,
+        before: shown(&fix.was),
+        after: if compute { shown(&fix.set) } else { table.stored(&fix.set) },
+        show: expressions(&fix.show),
+        limit: params.limit()?,
+        ..RowQuery::default()
+    };
+    let (reversible, undo) = match (&fix.revoke, compute) {
+        (Some(_), _) => (
+            Reversible::Lossy,
+            "by a row that revokes the compensation: both stay in the table, and the anomaly is back"
+                .to_owned(),
+        ),
+        (None, true) => (Reversible::Full, "full: the rows are put back as they were".to_owned()),
+        (None, false) => (Reversible::Full, "full: the inserted rows are deleted again".to_owned()),
+    };
+    let mut changes = vec![fix.title.clone()];
+    if fix.audit.is_some() {
+        changes.push("an audit row for each".into());
+    }
+    let (what, may) = if compute {
+        ("update", fix.derived.iter().all(|_| table.columns.iter().any(|c| c.may_update)))
+    } else {
+        ("insert into", table.may_insert_all(&change.columns))
+    };
+    Ok(Draft {
+        why: rule.title.clone(),
+        changes,
+        obstacle: None,
+        reversible,
+        undo,
+        frozen: filter.frozen,
+        steps: vec![step(&change, fix.title.clone())],
+        preflight: vec![table.privilege(&fix.table, what, may, &cx.cx.server.role)],
+        verify: selection::verify(cx.profile(), &change, &fix.verify),
+        rows: vec![rows],
+        unit: Unit::Rows,
+        count: 0,
+        undoes: None,
+    })
+}
+
+async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<RowChange> {
+    let table = Table::find(cx, &fix.table).await?;
+    table.keyed(&fix.table, &fix.key)?;
+    let compute = fix.compute.is_some();
+    let change = RowChange {
+        table: fix.table.clone(),
+        kind: if compute { RowKind::Compute } else { RowKind::Insert },
+        key: table.typed(&fix.table, &fix.key)?,
+        columns: if compute { vec![] } else { table.typed(&fix.table, fix.set.keys())? },
+        kept: table.kept(&cx.profile().secrets_of(&fix.table)),
+        before_batch: vec![],
+        after_change: vec![],
+        excludes_writers: false,
+        audit: fix.audit.clone(),
+        after_batch: fix.compute.clone(),
+        derived: derived(cx, &fix.derived).await?,
+        referrers: vec![],
+        source: None,
+        rewritten: false,
+        restores: None,
+        canary: None,
+        reason: rule.title.clone(),
+    };
+    if compute && change.computed().is_none() {
+        return Err(Error::unobserved(format!(
+            "failed to plan: the fix of {} computes rows of {} again, which must be its first derived table, with the same key",
+            rule.name, fix.table
+        ))
+        .hint("the profile says so wrongly: without it nobody could compare those rows with the plan"));
+    }
+    Ok(change)
+}
+
+fn step(change: &RowChange, title: String) -> Step {
+    Step {
+        locks: vec![lock(&change.table, "ROW EXCLUSIVE")],
+        action: Action::Rows(Box::new(change.clone())),
+        ..Step::new("rows", title, shown(change))
+    }
+}
+
+/// An inserted row that must stay is taken back by another.
+async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &RunRecord) -> Result<Undo> {
+    let Some(revoke) = &fix.revoke else { return Ok(Undo::Impossible { why: "nothing revokes it".into() }) };
+    let table = Table::find(cx, &fix.table).await?;
+    let mut change = change(cx, fix, rule).await?;
+    change.columns = table.typed(&fix.table, revoke.keys())?;
+    change.reason = format!("undo of run {}", run.id);
+    let applied = journal::record::plan_of(cx.cx.facts, &run.id).await?;
+    let columns: Vec<_> = change
+        .kept
+        .iter()
+        .map(|c| format!("(i.after->>{})::{} as {}", literal(&c.name), c.type_name, Ident(&c.name)))
+        .collect();
+    // A row that a revocation names already is not revoked twice: its key is taken.
+    let key: Vec<(String, String)> = fix
+        .key
+        .iter()
+        .map(|k| (k.clone(), revoke.get(k).cloned().unwrap_or_else(|| "null".into())))
+        .collect();
+    let taken: Vec<_> = key.iter().map(|(k, e)| format!("x.{} = ({e})", Ident(k))).collect();
+    let rows = RowQuery {
+        from: format!(
+            "from (select {} from midwatch.images i where i.run = $1::bigint and i.seq is not null) r",
+            columns.join(", ")
+        ),
+        filter: format!(
+            "not exists (select from {} x where {})",
+            crate::engine::model::name::Relation::parse(&fix.table),
+            taken.join(" and ")
+        ),
+        params: vec![Param::from(run.id.as_str())],
+        key,
+        after: table.stored(revoke),
+        ..RowQuery::default()
+    };
+    Ok(Undo::Draft(Box::new(Draft {
+        why: format!("takes back run {} ({} {})", run.id, run.operation, run.name),
+        changes: vec![format!("a row in {} that revokes each compensation; both stay", fix.table)],
+        obstacle: applied.obstacle,
+        reversible: Reversible::No,
+        undo: "impossible: apply the fix again instead".into(),
+        frozen: false,
+        steps: vec![step(&change, "revoke the compensations".into())],
+        preflight: vec![],
+        verify: verification(&change, 0).into_iter().collect(),
+        rows: vec![rows],
+        unit: Unit::Rows,
+        count: 0,
+        undoes: None,
+    })))
+}

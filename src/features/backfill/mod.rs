@@ -1,0 +1,3 @@
+//! Columns that are filled for rows that were written before they existed.
+
+pub(crate) mod operation;

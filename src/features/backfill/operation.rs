@@ -1,0 +1,408 @@
+//! `backfill`: columns that can be computed again, as a profile declares them; in place, or by corrective rows.
+
+use std::collections::BTreeMap;
+
+use crate::engine::model::change::{RowChange, RowKind, shown};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, Relation};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
+use crate::engine::model::profile::{Backfill as Declared, DerivedTable, Instead, Profile, Question};
+use crate::engine::model::report::CheckId;
+use crate::engine::model::step::{Action, Lock, Step};
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, lock,
+};
+use crate::engine::plan::tables::{Table, Trigger, derived};
+use crate::engine::port::reader::Fut;
+
+use crate::engine::plan::selection::{self, Filter};
+
+pub(crate) struct Backfill;
+
+const IN_PLACE: &str = "in_place";
+const REPLICA_ROLE: &str = "replica_role";
+
+static SPEC: OpSpec = OpSpec {
+    verb: "backfill",
+    about: "compute columns again, as the profile declares them",
+    risk: Risk::Reversible,
+    params: &[
+        ParamSpec { name: "limit", about: "at most so many rows, in the key's order" },
+        ParamSpec { name: "ids", about: "only these keys, comma separated" },
+        ParamSpec {
+            name: "strategy",
+            about: "in_place (the guard trigger is off for each batch), replica_role (all triggers silent), or the profile's other way",
+        },
+    ],
+    bootstraps: false,
+    many: false,
+};
+
+impl Operation for Backfill {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        profile.backfills.iter().map(offer).collect()
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(async move {
+            let declared = cx
+                .profile()
+                .backfills
+                .iter()
+                .find(|b| b.name == name)
+                .ok_or_else(|| Error::usage(format!("no backfill {name}")))?;
+            match (params.get("strategy").unwrap_or(IN_PLACE), &declared.instead) {
+                (IN_PLACE, _) => in_place(cx, declared, params, false).await,
+                (REPLICA_ROLE, _) => in_place(cx, declared, params, true).await,
+                (other, Some(instead)) if other == instead.strategy => {
+                    corrective(cx, declared, instead, params).await
+                }
+                (other, instead) => {
+                    let third = instead.as_ref().map_or(String::new(), |i| format!(", {}", i.strategy));
+                    Err(Error::usage(format!("backfill {name} has no strategy {other}"))
+                        .hint(format!("strategies: {IN_PLACE}, {REPLICA_ROLE}{third}")))
+                }
+            }
+        })
+    }
+}
+
+fn offer(b: &Declared) -> Offer {
+    let columns = b.set.keys().cloned().collect::<Vec<_>>().join(", ");
+    Offer {
+        verb: SPEC.verb,
+        name: b.name.clone(),
+        about: format!("compute {columns} of {} again", b.table),
+        mends: b.mends.as_ref().map(|m| CheckId { kind: "anomalies", name: m.clone() }),
+        risk: SPEC.risk,
+        locks: match &b.guard {
+            Some(_) => "SHARE ROW EXCLUSIVE for each batch: writers wait".into(),
+            None => "rows of each batch".into(),
+        },
+        disabled: None,
+        asks: vec![],
+        takes_rows: b.key.len() == 1,
+    }
+}
+
+/// What is written, and what goes with it: the backfill itself, or its other way.
+struct Way<'p> {
+    kind: RowKind,
+    table: &'p str,
+    key: &'p [String],
+    set: &'p BTreeMap<String, String>,
+    audit: Option<&'p str>,
+    after_batch: Option<&'p str>,
+    derived: &'p [DerivedTable],
+    verify: &'p [Question],
+}
+
+impl<'p> Way<'p> {
+    fn in_place(b: &'p Declared) -> Self {
+        Self {
+            kind: RowKind::Update,
+            table: &b.table,
+            key: &b.key,
+            set: &b.set,
+            audit: b.audit.as_deref(),
+            after_batch: b.after_batch.as_deref(),
+            derived: &b.derived,
+            verify: &b.verify,
+        }
+    }
+
+    fn instead(i: &'p Instead) -> Self {
+        Self {
+            kind: RowKind::Insert,
+            table: &i.table,
+            key: &i.key,
+            set: &i.set,
+            audit: i.audit.as_deref(),
+            after_batch: i.after_batch.as_deref(),
+            derived: &i.derived,
+            verify: &i.verify,
+        }
+    }
+
+    async fn table(&self, cx: &PlanCx<'_>) -> Result<Table> {
+        let table = Table::find(cx, self.table).await?;
+        table.keyed(self.table, self.key)?;
+        Ok(table)
+    }
+
+    async fn change(&self, cx: &PlanCx<'_>, b: &Declared, table: &Table) -> Result<RowChange> {
+        Ok(RowChange {
+            table: self.table.to_owned(),
+            kind: self.kind,
+            key: table.typed(self.table, self.key)?,
+            columns: table.typed(self.table, self.set.keys())?,
+            kept: table.kept(&cx.profile().secrets_of(self.table)),
+            before_batch: vec![],
+            after_change: vec![],
+            excludes_writers: false,
+            audit: self.audit.map(str::to_owned),
+            after_batch: self.after_batch.map(str::to_owned),
+            derived: derived(cx, self.derived).await?,
+            referrers: vec![],
+            source: None,
+            rewritten: false,
+            restores: None,
+            canary: None,
+            reason: reason(b),
+        })
+    }
+
+    /// The rows that need it, with what they get; the table they are read from is the backfill's either way.
+    fn rows(&self, b: &Declared, table: &Table, filter: Filter, params: &Params) -> Result<RowQuery> {
+        Ok(RowQuery {
+            from: format!("from {} t", Relation::parse(&b.table)),
+            filter: filter.sql,
+            params: filter.params,
+            after: table.stored(self.set),
+            show: b.show.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
+            order: order(b),
+            limit: params.limit()?,
+            ..RowQuery::default()
+        })
+    }
+
+    fn draft(&self, cx: &PlanCx<'_>, b: &Declared, change: &RowChange, rows: RowQuery, said: Said) -> Draft {
+        Draft {
+            why: format!("{}: {}", b.table, reason(b)),
+            changes: changes(said.rows, self.audit),
+            obstacle: said.obstacle,
+            reversible: Reversible::Full,
+            undo: said.undo,
+            frozen: said.frozen,
+            steps: vec![step(cx, change, &said.title, said.locks)],
+            preflight: said.preflight,
+            verify: selection::verify(cx.profile(), change, self.verify),
+            rows: vec![rows],
+            unit: Unit::Rows,
+            count: 0,
+            undoes: None,
+        }
+    }
+}
+
+/// What the two ways say of themselves.
+struct Said {
+    title: String,
+    rows: String,
+    undo: String,
+    obstacle: Option<String>,
+    frozen: bool,
+    locks: Vec<Lock>,
+    preflight: Vec<Preflight>,
+}
+
+/// The rows of the table, changed where they are.
+async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool) -> Result<Draft> {
+    let way = Way::in_place(b);
+    let table = way.table(cx).await?;
+    let guard = guard(b, &table, replica)?;
+    let change = RowChange {
+        before_batch: guard.off,
+        after_change: guard.on,
+        excludes_writers: guard.excludes_writers,
+        ..way.change(cx, b, &table).await?
+    };
+    let role = &cx.cx.server.role;
+    let mut preflight =
+        vec![table.privilege(&b.table, "update", table.may_update_all(&change.columns), role)];
+    preflight.extend(guard.preflight);
+    let checks: Vec<_> = table.checks_on(&change.columns).collect();
+    let mut undo = "full, from before-images, while rows are not changed again".to_owned();
+    if !checks.is_empty() {
+        let names: Vec<_> = checks.iter().map(|k| k.name.as_str()).collect();
+        let list = names.join(", ");
+        undo = format!(
+            "full, from before-images; CHECK {list} would refuse the old values, so it must be dropped for the undo and added again as NOT VALID"
+        );
+        preflight.push(Preflight::new(
+            "check",
+            Ready::Warn,
+            format!("CHECK {list} of {} judges every later update of an old row", b.table),
+        ));
+    }
+    let columns: Vec<_> = b.set.keys().map(String::as_str).collect();
+    let columns = columns.join(", ");
+    let mut locks = guard.locks;
+    locks.insert(0, lock(&b.table, "ROW EXCLUSIVE"));
+    let source = Relation::parse(&b.table).to_string();
+    let filter = selection::and_ids(cx, params, &b.key, (&source, "t"), &b.filter).await?;
+    let said = Said {
+        title: format!("compute {columns} of {} again", b.table),
+        rows: format!("column {columns}"),
+        undo,
+        obstacle: guard.obstacle,
+        frozen: filter.frozen,
+        locks,
+        preflight,
+    };
+    let rows = RowQuery {
+        key: plain("t", &b.key),
+        before: plain("t", b.set.keys()),
+        ..way.rows(b, &table, filter, params)?
+    };
+    Ok(way.draft(cx, b, &change, rows, said))
+}
+
+/// Corrective rows beside a table that stays as it is.
+async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params) -> Result<Draft> {
+    let way = Way::instead(i);
+    let table = way.table(cx).await?;
+    let change = way.change(cx, b, &table).await?;
+    let role = &cx.cx.server.role;
+    let both = i.filter.as_ref().map_or_else(|| b.filter.clone(), |f| format!("({}) and ({f})", b.filter));
+    let source = Relation::parse(&b.table).to_string();
+    let filter = selection::and_ids(cx, params, &b.key, (&source, "t"), &both).await?;
+    let said = Said {
+        title: format!("write corrective rows into {}", i.table),
+        rows: format!("corrective rows in {}; {} stays as it is", i.table, b.table),
+        undo: "full: the corrective rows are deleted again, while nobody has changed them".into(),
+        obstacle: None,
+        frozen: filter.frozen,
+        locks: vec![lock(&i.table, "ROW EXCLUSIVE")],
+        preflight: vec![
+            table.privilege(&i.table, "insert into", table.may_insert_all(&change.columns), role),
+            table.privilege(&i.table, "delete from (for the undo)", table.may_delete, role),
+        ],
+    };
+    let expression = |name: &String| i.set.get(name).cloned().unwrap_or_else(|| "null".into());
+    let rows = way.rows(b, &table, filter, params)?;
+    let rows = RowQuery {
+        from: format!("{} {}", rows.from, i.join.as_deref().unwrap_or_default()),
+        key: i.key.iter().map(|k| (k.clone(), expression(k))).collect(),
+        ..rows
+    };
+    Ok(way.draft(cx, b, &change, rows, said))
+}
+
+/// Rows whose derived rows are the same belong into the same batch, or those are computed again and again.
+fn order(b: &Declared) -> Option<String> {
+    let key: Vec<_> = b.key.iter().map(|k| format!("t.{}", Ident(k))).collect();
+    b.order.as_ref().map(|o| format!("{o}, {}", key.join(", ")))
+}
+
+fn reason(b: &Declared) -> String {
+    b.reason.clone().unwrap_or_else(|| format!("rows where {}", b.filter))
+}
+
+fn plain<'n>(alias: &str, names: impl IntoIterator<Item = &'n String>) -> Vec<(String, String)> {
+    names.into_iter().map(|n| (n.clone(), format!("{alias}.{}", Ident(n)))).collect()
+}
+
+/// What changes besides the rows, for people.
+fn changes(rows: String, audit: Option<&str>) -> Vec<String> {
+    let mut out = vec![rows];
+    if audit.is_some() {
+        out.push("an audit row for each, with the old and the new value".into());
+    }
+    out
+}
+
+fn step(cx: &PlanCx<'_>, change: &RowChange, title: &str, locks: Vec<Lock>) -> Step {
+    let p = cx.policy;
+    Step {
+        locks,
+        action: Action::Rows(Box::new(change.clone())),
+        ..Step::new(
+            "rows",
+            format!("{title}, at most {} rows a batch, lock_timeout {} ms", p.batch_rows, p.lock_timeout_ms),
+            shown(change),
+        )
+    }
+}
+
+/// How the trigger that forbids the change is passed.
+#[derive(Default)]
+struct Passage {
+    off: Vec<String>,
+    on: Vec<String>,
+    excludes_writers: bool,
+    obstacle: Option<String>,
+    locks: Vec<Lock>,
+    preflight: Vec<Preflight>,
+}
+
+fn guard(b: &Declared, table: &Table, replica: bool) -> Result<Passage> {
+    let Some(name) = &b.guard else {
+        return if replica {
+            Err(Error::usage(format!("backfill {} has no guard to pass: strategy=in_place", b.name)))
+        } else {
+            Ok(Passage::default())
+        };
+    };
+    let Some(trigger) = table.triggers.iter().find(|t| &t.name == name) else {
+        let preflight = vec![Preflight::new(
+            "guard",
+            Ready::Warn,
+            format!("trigger {name} is not on {}: nothing stands in the way", b.table),
+        )];
+        return Ok(Passage { preflight, ..Passage::default() });
+    };
+    if trigger.state == "D" {
+        let preflight = vec![Preflight::new(
+            "guard",
+            Ready::Warn,
+            format!("trigger {name} is disabled already; it stays so"),
+        )];
+        return Ok(Passage { preflight, ..Passage::default() });
+    }
+    Ok(if replica { silenced(name, trigger, table) } else { switched_off(b, name, trigger, table) })
+}
+
+fn silenced(name: &str, trigger: &Trigger, table: &Table) -> Passage {
+    let allowed = table.may_replicate && trigger.state == "O";
+    let why = match (table.may_replicate, trigger.state.as_str()) {
+        (false, _) => "only a superuser may set session_replication_role".to_owned(),
+        (_, "O") => "we may set session_replication_role".to_owned(),
+        _ => format!("trigger {name} fires for replicas as well: this strategy does not pass it"),
+    };
+    Passage {
+        off: vec!["set local session_replication_role = replica".into()],
+        on: vec!["set local session_replication_role = origin".into()],
+        obstacle: Some(format!(
+            "trigger {name} forbids this: session_replication_role = replica for each batch, which silences ALL ordinary \
+             triggers and foreign keys of our session; other writers do not wait"
+        )),
+        preflight: vec![Preflight::new("guard", if allowed { Ready::Ok } else { Ready::Fail }, why)],
+        ..Passage::default()
+    }
+}
+
+fn switched_off(b: &Declared, name: &str, trigger: &Trigger, table: &Table) -> Passage {
+    let again = match trigger.state.as_str() {
+        "A" => "enable always",
+        "R" => "enable replica",
+        _ => "enable",
+    };
+    let relation = Relation::parse(&b.table);
+    let owner = if table.owned {
+        Preflight::new("guard", Ready::Ok, format!("we may switch trigger {name} off"))
+    } else {
+        Preflight::new(
+            "guard",
+            Ready::Fail,
+            format!("only the owner of {} may switch trigger {name} off", b.table),
+        )
+    };
+    Passage {
+        off: vec![format!("alter table {relation} disable trigger {}", Ident(name))],
+        on: vec![format!("alter table {relation} {again} trigger {}", Ident(name))],
+        excludes_writers: true,
+        obstacle: Some(format!(
+            "trigger {name} forbids this: disabled and enabled again in each batch's transaction; writers of {} wait \
+             for the length of a batch",
+            b.table
+        )),
+        locks: vec![lock(&b.table, "SHARE ROW EXCLUSIVE while the guard is off")],
+        preflight: vec![owner],
+    }
+}

@@ -1,0 +1,340 @@
+//! Files, history and catalog together: each file's state, and what is wrong.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::engine::model::profile::{HistoryKind, MigrationFolder};
+use crate::engine::model::report::{CheckId, Finding, Severity};
+use crate::features::migrations::check::{File, MigrationFacts};
+use crate::features::migrations::files::Migration;
+use crate::features::migrations::history::{Entry, History};
+use crate::features::migrations::postgres::probe::Presence;
+
+pub(crate) struct Judged {
+    pub(crate) facts: MigrationFacts,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) unknown: Option<String>,
+}
+
+struct Judge<'a> {
+    id: &'a CheckId,
+    folder: &'a MigrationFolder,
+    history: &'a History,
+    facts: MigrationFacts,
+    /// Kind → severity, text, files.
+    found: BTreeMap<&'static str, (Severity, &'static str, Vec<String>)>,
+    unknown: Option<String>,
+}
+
+pub(crate) fn judge(
+    id: &CheckId,
+    folder: &MigrationFolder,
+    files: &[Migration],
+    history: &History,
+    presence: &[Presence],
+) -> Judged {
+    let mut judge = Judge {
+        id,
+        folder,
+        history,
+        facts: MigrationFacts::default(),
+        found: BTreeMap::new(),
+        unknown: None,
+    };
+    judge.facts.history = describe(folder.history).into();
+    judge.limits();
+    let newest = files.iter().filter(|f| judge.entry(f).is_some()).filter_map(|f| judge.order(f)).max();
+    for (file, presence) in files.iter().zip(presence) {
+        judge.file(file, presence, newest);
+    }
+    judge.recorded_without_file(files);
+    judge.numbering(files);
+    judge.copies(files);
+    judge.finish()
+}
+
+fn describe(kind: HistoryKind) -> &'static str {
+    match kind {
+        HistoryKind::None => "none: the catalog is probed",
+        HistoryKind::Midwatch => "midwatch.migrations",
+        HistoryKind::Sqlx => "sqlx",
+        HistoryKind::Drizzle => "drizzle",
+        HistoryKind::Versions => "schema_migrations(version)",
+    }
+}
+
+impl Judge<'_> {
+    fn limits(&mut self) {
+        let limits: &[&str] = match self.folder.history {
+            HistoryKind::None => &["when a file was applied", "whether a file was edited since"],
+            HistoryKind::Versions => &["whether a file was edited since"],
+            HistoryKind::Drizzle => &["when a file was applied (its time is the file's own)"],
+            HistoryKind::Midwatch | HistoryKind::Sqlx => &[],
+        };
+        self.facts.cannot_tell = limits.iter().map(|l| (*l).to_owned()).collect();
+    }
+
+    fn find(&mut self, kind: &'static str, severity: Severity, text: &'static str, what: String) {
+        self.found.entry(kind).or_insert((severity, text, vec![])).2.push(what);
+    }
+
+    /// The history's line for a file.
+    fn entry(&self, file: &Migration) -> Option<&Entry> {
+        let entries = &self.history.entries;
+        match self.folder.history {
+            HistoryKind::None => None,
+            HistoryKind::Midwatch => entries.iter().find(|e| e.version == file.name),
+            HistoryKind::Sqlx => {
+                entries.iter().find(|e| e.version.parse().ok() == file.number && file.number.is_some())
+            }
+            HistoryKind::Drizzle => {
+                let when = self.history.journal.iter().find(|(tag, _)| tag == file.stem())?.1.to_string();
+                entries
+                    .iter()
+                    .find(|e| e.version == when)
+                    .or_else(|| entries.iter().find(|e| e.checksum.as_deref().is_some_and(|c| file.is(c))))
+            }
+            HistoryKind::Versions => match self.history.up_to {
+                Some(up_to) => entries.last().filter(|_| file.number.is_some_and(|n| n <= up_to)),
+                None => entries.iter().find(|e| version_names(&e.version, file)),
+            },
+        }
+    }
+
+    /// Where a file stands among the others, by its tool's rule.
+    fn order(&self, file: &Migration) -> Option<i64> {
+        match self.folder.history {
+            HistoryKind::Drizzle => {
+                self.history.journal.iter().find(|(t, _)| t == file.stem()).map(|(_, when)| *when)
+            }
+            _ => file.number.and_then(|n| i64::try_from(n).ok()),
+        }
+    }
+
+    fn file(&mut self, file: &Migration, presence: &Presence, newest: Option<i64>) {
+        let entry = self.entry(file).cloned();
+        let recorded = self.folder.history != HistoryKind::None && self.history.unknown.is_none();
+        let (state, note) = match (&entry, recorded) {
+            (Some(e), _) => self.recorded(file, e, presence),
+            (None, true) => self.unrecorded(file, presence, newest),
+            (None, false) => self.probed(file, presence),
+        };
+        match state {
+            "applied" | "edited" | "cosmetic" => self.facts.applied += 1,
+            "pending" => self.facts.pending += 1,
+            _ => {}
+        }
+        let applied_at = entry.and_then(|e| e.applied_at);
+        self.facts.files.push(File { name: file.name.clone(), state: state.into(), applied_at, note });
+    }
+
+    fn recorded(
+        &mut self,
+        file: &Migration,
+        entry: &Entry,
+        presence: &Presence,
+    ) -> (&'static str, Option<String>) {
+        if entry.failed && (self.history.up_to.is_none() || file.number == self.history.up_to) {
+            self.find("failed", Severity::Critical, "recorded as failed half-way", file.name.clone());
+            return ("failed", Some("its tool recorded a failure".into()));
+        }
+        if *presence == Presence::Nothing {
+            let text = "recorded as applied, but nothing of it is in the database";
+            self.find("recorded_but_absent", Severity::Critical, text, file.name.clone());
+        } else if let Presence::Some(absent) = presence {
+            let what = format!("{} (lacks {})", file.name, shorten(absent));
+            self.find(
+                "recorded_but_absent",
+                Severity::Critical,
+                "recorded as applied, but part of it is absent",
+                what,
+            );
+        }
+        match &entry.checksum {
+            None => ("applied", None),
+            Some(recorded) if file.is(recorded) => ("applied", None),
+            Some(recorded) => {
+                if file.cosmetically_is(recorded)
+                    || entry.normalised.as_deref() == file.normalised().as_deref()
+                        && entry.normalised.is_some()
+                {
+                    self.find(
+                        "cosmetic",
+                        Severity::Info,
+                        "edited in blanks or comments only since it was applied",
+                        file.name.clone(),
+                    );
+                    return ("cosmetic", Some("blanks, line ends or comments changed".into()));
+                }
+                self.find("edited", Severity::Warning, "edited since it was applied", file.name.clone());
+                ("edited", Some("its checksum is not the recorded one".into()))
+            }
+        }
+    }
+
+    fn unrecorded(
+        &mut self,
+        file: &Migration,
+        presence: &Presence,
+        newest: Option<i64>,
+    ) -> (&'static str, Option<String>) {
+        if *presence == Presence::All {
+            let text = "in the database, but not recorded: applied by hand?";
+            self.find("present_but_unrecorded", Severity::Warning, text, file.name.clone());
+            self.find("pending", Severity::Warning, "pending", file.name.clone());
+            return ("pending", Some("all it creates is present already".into()));
+        }
+        if let Presence::Some(absent) = presence {
+            let what = format!("{} (lacks {})", file.name, shorten(absent));
+            self.find("partial", Severity::Critical, "in part in the database, not recorded", what);
+        }
+        let skipped = self.order(file).zip(newest).is_some_and(|(own, newest)| own < newest);
+        self.find("pending", Severity::Warning, "pending", file.name.clone());
+        if skipped {
+            let text = match self.folder.history {
+                HistoryKind::Drizzle => "older than the newest applied: drizzle will skip it without a word",
+                _ => "pending, though later ones are applied (out of order)",
+            };
+            self.find("out_of_order", Severity::Warning, text, file.name.clone());
+            return ("pending", Some("later ones are applied".into()));
+        }
+        ("pending", None)
+    }
+
+    fn probed(&mut self, file: &Migration, presence: &Presence) -> (&'static str, Option<String>) {
+        match presence {
+            Presence::All => ("applied", Some("by the catalog".into())),
+            Presence::Nothing => {
+                self.find("pending", Severity::Warning, "pending", file.name.clone());
+                ("pending", Some("by the catalog".into()))
+            }
+            Presence::Some(absent) => {
+                let what = format!("{} (lacks {})", file.name, shorten(absent));
+                self.find("partial", Severity::Critical, "in part in the database", what);
+                ("partial", Some(format!("lacks {}", shorten(absent))))
+            }
+            Presence::Unknown(why) => {
+                self.unknown.get_or_insert_with(|| format!("whether {} was applied: {why}", file.name));
+                ("unknown", Some(why.clone()))
+            }
+        }
+    }
+
+    fn recorded_without_file(&mut self, files: &[Migration]) {
+        if self.history.up_to.is_some() || self.folder.folder.is_none() {
+            self.history_only();
+            return;
+        }
+        let matched: Vec<Entry> = files.iter().filter_map(|f| self.entry(f).cloned()).collect();
+        for entry in &self.history.entries {
+            if !matched.contains(entry) {
+                let name = self.name_of(entry);
+                self.find(
+                    "missing_file",
+                    Severity::Warning,
+                    "recorded as applied, but its file is gone",
+                    name.clone(),
+                );
+                let note = Some("recorded, no such file".into());
+                self.facts.files.push(File {
+                    name,
+                    state: "missing".into(),
+                    applied_at: entry.applied_at.clone(),
+                    note,
+                });
+            }
+        }
+    }
+
+    /// No folder is known: the history is shown as it is.
+    fn history_only(&mut self) {
+        if self.folder.folder.is_some() {
+            return;
+        }
+        for entry in &self.history.entries {
+            let name = self.name_of(entry);
+            let state = if entry.failed { "failed" } else { "applied" };
+            if entry.failed {
+                self.find("failed", Severity::Critical, "recorded as failed half-way", name.clone());
+            }
+            self.facts.applied += u64::from(!entry.failed);
+            self.facts.files.push(File {
+                name,
+                state: state.into(),
+                applied_at: entry.applied_at.clone(),
+                note: None,
+            });
+        }
+    }
+
+    fn name_of(&self, entry: &Entry) -> String {
+        let tag = self.history.journal.iter().find(|(_, when)| when.to_string() == entry.version);
+        tag.map_or_else(|| entry.version.clone(), |(tag, _)| format!("{tag}.sql"))
+    }
+
+    fn numbering(&mut self, files: &[Migration]) {
+        for pair in files.windows(2) {
+            let [a, b] = pair else { continue };
+            let (Some(x), Some(y)) = (a.number, b.number) else { continue };
+            // A day may have several files; a serial number may not.
+            if x == y && !(a.is_dated() && a.name.chars().take_while(char::is_ascii_digit).count() == 8) {
+                let what = format!("{} and {}", a.name, b.name);
+                self.find("duplicate_number", Severity::Warning, "two files with one number", what);
+            }
+            if y > x + 1 && !a.is_dated() {
+                let what = format!("between {} and {}", a.name, b.name);
+                self.find("gap", Severity::Warning, "numbers missing", what);
+            }
+        }
+    }
+
+    fn copies(&mut self, files: &[Migration]) {
+        for (i, file) in files.iter().enumerate() {
+            let same = |f: &&Migration| f.normalised().is_some() && f.normalised() == file.normalised();
+            let empty = file.script.as_ref().is_ok_and(|s| s.creates.is_empty() && s.drops.is_empty());
+            if let Some(first) = files.iter().take(i).find(same).filter(|_| !empty) {
+                let what = format!("{} of {}", file.name, first.name);
+                self.find("duplicate_copy", Severity::Warning, "a copy of another file", what);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Judged {
+        let mut findings = Vec::new();
+        for (kind, (severity, text, files)) in std::mem::take(&mut self.found) {
+            self.facts.counts.entry(kind.to_owned()).or_insert(files.len() as u64);
+            let message = match files.as_slice() {
+                [one] => format!("{one}: {text}"),
+                many => format!("{} files {text}: {}", many.len(), shorten(many)),
+            };
+            let sample =
+                files.iter().map(|f| json!({ "file": f }).as_object().cloned().unwrap_or_default()).collect();
+            findings.push(Finding {
+                id: format!("{}/{kind}", self.id),
+                severity,
+                message,
+                rows: Some(files.len() as u64),
+                sample,
+            });
+        }
+        // `pending` is a fact of its own already.
+        self.facts.counts.remove("pending");
+        findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+        Judged { facts: self.facts, findings, unknown: self.unknown }
+    }
+}
+
+/// `17`, `017`, `017_name`, `017_name.sql` all name the file `017_name.sql`.
+fn version_names(version: &str, file: &Migration) -> bool {
+    version == file.name
+        || version == file.stem()
+        || (version.parse::<u64>().ok() == file.number && file.number.is_some())
+}
+
+fn shorten(list: &[String]) -> String {
+    match list {
+        [a, b, c, rest @ ..] if !rest.is_empty() => format!("{a}, {b}, {c} and {} more", rest.len()),
+        all => all.join(", "),
+    }
+}

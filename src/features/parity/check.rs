@@ -1,0 +1,61 @@
+//! Is the partitioned twin equal to its legacy table? All common columns, by name, NULL-safe, in one snapshot.
+//!
+//! Both sides are counted and digested once, side by side, by partition and key range; only ranges that differ are
+//! read again, down to rows and columns. The verdict is "equal by count and 64-bit digests", not "proved". A
+//! partition that was equal and, by its write marks, not written since is not read again.
+
+use crate::features::parity::{compare, self_test};
+use std::time::Duration;
+
+use crate::engine::check::kind::{Check, CheckSpec, Cx};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::profile::Profile;
+use crate::engine::model::report::{CheckId, Report};
+use crate::engine::port::reader::Fut;
+
+pub(crate) struct Parity;
+
+static SPEC: CheckSpec = CheckSpec {
+    kind: "parity",
+    title: "Parity",
+    about: "legacy tables against their partitioned twins, row by row, in one snapshot",
+    every: Duration::from_secs(15),
+};
+
+impl Check for Parity {
+    fn spec(&self) -> &'static CheckSpec {
+        &SPEC
+    }
+
+    fn names(&self, profile: &Profile) -> Vec<String> {
+        profile
+            .twins
+            .iter()
+            .map(|t| t.name().to_owned())
+            .chain(profile.partitioned.iter().map(|p| plain(p)))
+            .collect()
+    }
+
+    fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
+        Box::pin(async move {
+            if let Some(twin) = cx.profile.twins.iter().find(|t| t.name() == id.name) {
+                let report = compare::pair(cx, id, twin).await?;
+                return Ok(if cx.self_test { self_test::add_to(cx, id, twin, report).await } else { report });
+            }
+            match cx.profile.partitioned.iter().find(|p| plain(p) == id.name) {
+                Some(table) => compare::alone(cx, id, table, None).await,
+                None => Err(Error::usage(format!("no twin {}", id.name))),
+            }
+        })
+    }
+}
+
+/// `"public"."t"` → `t`; other schemas stay.
+fn plain(relation: &str) -> String {
+    let r = Relation::parse(relation);
+    match r.schema.as_deref() {
+        None | Some("public") => r.name,
+        Some(schema) => format!("{schema}.{}", r.name),
+    }
+}

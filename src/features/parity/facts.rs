@@ -1,0 +1,198 @@
+//! What is reported of a pair of tables.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::retired::Away;
+
+/// A partition of the twin and the legacy rows that belong there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partition {
+    /// Its name.
+    pub partition: String,
+    /// Legacy rows that belong there; null where the partitioning cannot be computed for them.
+    pub legacy_rows: Option<u64>,
+    /// Rows it holds.
+    pub partitioned_rows: Option<u64>,
+    /// `equal`, `counts equal` (rows not compared), `differs`, `missing` (rows without a partition), `not compared`.
+    pub status: String,
+    /// Found equal before and not written since: not read again.
+    #[serde(default)]
+    pub sealed: bool,
+    /// The snapshot in which it was found equal.
+    #[serde(default)]
+    pub proof_snapshot: Option<String>,
+    /// When, by the server's clock.
+    #[serde(default)]
+    pub proved_at: Option<String>,
+}
+
+/// Rows that differ by count or digest, where no key tells one from another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apart {
+    /// The partition where they are or belong; null: the partitioning cannot be computed, all are compared as one.
+    pub partition: Option<String>,
+    /// Keys that they are among; null: of any.
+    pub keys: Option<String>,
+    /// Legacy rows that belong there, whatever their key.
+    pub legacy_rows: u64,
+    /// The twin's rows there.
+    pub partitioned_rows: u64,
+}
+
+/// A trigger that keeps the twin in step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Its name.
+    pub name: String,
+    /// `enabled`, `always`, `conditional` (fires for some rows or columns only), `replica`, `disabled`, `missing`.
+    pub state: String,
+    /// `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`.
+    pub events: Vec<String>,
+    /// Of these, the ones that it fires for in part.
+    #[serde(default)]
+    pub partial: Vec<String>,
+    /// `when …` or `for updates of …`.
+    #[serde(default)]
+    pub only: Option<String>,
+    /// Columns that its function writes to the twin and the twin lacks.
+    #[serde(default)]
+    pub unknown_columns: Vec<String>,
+}
+
+/// A column's sum on both sides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Of the legacy table.
+    pub legacy: Option<String>,
+    /// Of the twin.
+    pub partitioned: Option<String>,
+}
+
+/// A sequence that numbers a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// The twin's column.
+    #[serde(default)]
+    pub column: String,
+    /// Its name.
+    pub name: String,
+    /// Last number given out; null: none yet, or not readable.
+    pub last: Option<i64>,
+    /// The role may see its position.
+    pub readable: bool,
+    /// Largest number in the twin; null: none, or not a number.
+    pub max: Option<i64>,
+}
+
+/// A part of a comparison that took several snapshots.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Its keys.
+    pub range: String,
+    /// Its snapshot.
+    pub snapshot: String,
+    /// When that was taken, by the server's clock.
+    pub at: String,
+    /// It was read by an earlier run, which this one went on with.
+    #[serde(default)]
+    pub resumed: bool,
+}
+
+/// Differences planted in a copy, and whether the comparison finds them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfTest {
+    /// So many were planted.
+    pub planted: u64,
+    /// So many of them were found, and as what they are.
+    pub found: u64,
+    /// What was not found, or was found though it was not planted.
+    pub missed: Vec<String>,
+    /// What could not be planted, and why.
+    pub not_planted: Vec<String>,
+    /// What was copied.
+    pub copy: String,
+}
+
+/// The facts of a pair of tables.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ParityFacts {
+    /// Rows of the legacy table; null: no legacy table is declared.
+    pub legacy_rows: Option<u64>,
+    /// Rows of the twin.
+    pub partitioned_rows: Option<u64>,
+    /// Legacy rows that the twin lacks; this and the next four are null where rows were not compared.
+    pub missing_in_partitioned: Option<u64>,
+    /// Twin rows that the legacy table lacks.
+    pub missing_in_legacy: Option<u64>,
+    /// Rows on both sides with different values.
+    pub different: Option<u64>,
+    /// Old copies of rows that have moved to another partition key.
+    pub stale: Option<u64>,
+    /// Second rows with the same key.
+    pub duplicate: Option<u64>,
+    /// Sums by column.
+    pub sums: BTreeMap<String, Sums>,
+    /// Who answers to the legacy table's name.
+    #[serde(default)]
+    pub standing: Standing,
+    /// Where the retired table is once it was cleaned up; absent when it is gone.
+    #[serde(default)]
+    pub away: Option<Away>,
+    /// The snapshot that everything was compared in.
+    pub snapshot: Option<String>,
+    /// What was compared, in words.
+    pub compared: String,
+    /// The snapshots, where there were several: each with its keys.
+    #[serde(default)]
+    pub readings: Vec<Reading>,
+    /// Partitions that were not read, because nothing was written there since they were found equal.
+    #[serde(default)]
+    pub sealed: u64,
+    /// Why no partition can be sealed.
+    #[serde(default)]
+    pub unsealed: Option<String>,
+    /// Whether planted differences are found; absent unless asked for.
+    #[serde(default)]
+    pub self_test: Option<SelfTest>,
+    /// Columns compared.
+    pub columns: Vec<String>,
+    /// Partitions in order.
+    pub partitions: Vec<Partition>,
+    /// Triggers that mirror.
+    pub triggers: Vec<Trigger>,
+    /// The twin's sequence: the first of all, that of the key where it has one.
+    pub sequence: Option<Sequence>,
+    /// All sequences of the twin.
+    #[serde(default)]
+    pub sequences: Vec<Sequence>,
+    /// Keys that differ, or hold NULL, and were not looked at one by one.
+    pub not_classified: u64,
+    /// Partitions that differ and whose rows were not read one by one.
+    pub partitions_not_read: u64,
+    /// What differs by count or digest, where no key names a row; null where rows were told apart or not compared.
+    #[serde(default)]
+    pub digests_differ: Option<Vec<Apart>>,
+    /// The key, where no unique index of the legacy table is behind it: rows are not told apart then.
+    #[serde(default)]
+    pub key_not_unique: Option<String>,
+}
+
+impl ParityFacts {
+    /// Rows that are not equal; `None` where rows were not compared.
+    pub fn differences(&self) -> Option<u64> {
+        let by_class = self.missing_in_partitioned?
+            + self.missing_in_legacy?
+            + self.different?
+            + self.stale?
+            + self.duplicate?;
+        Some(by_class + self.not_classified + self.partitions_not_read)
+    }
+
+    /// Are both sides the same, by whatever was compared? `None` where rows were not.
+    pub fn equal(&self) -> Option<bool> {
+        self.differences().map(|n| n == 0).or_else(|| Some(self.digests_differ.as_ref()?.is_empty()))
+    }
+}

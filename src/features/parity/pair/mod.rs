@@ -1,0 +1,132 @@
+//! A legacy table and its partitioned twin: what the catalog says of them, and which of them answers to which name.
+//!
+//! Checks look at the pair, operations change it; neither knows the other, both know this.
+
+pub(crate) mod catalog;
+pub(crate) mod change_capture;
+pub(crate) mod digest;
+pub(crate) mod partition_gaps;
+pub(crate) mod partitions;
+pub mod retired;
+pub(crate) mod sync_triggers;
+pub(crate) mod trigger_ddl;
+pub(crate) mod trigger_function;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::profile::Twin;
+use crate::engine::model::query::Param;
+use crate::engine::port::reader::ReadTx;
+use crate::features::parity::pair::catalog::Table;
+
+/// Who answers to the legacy table's name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// The legacy table, as ever.
+    #[default]
+    Before,
+    /// The partitioned table; the legacy table is kept, retired, under another name.
+    Switched,
+    /// The partitioned table; the legacy table is put away to be dropped, or gone.
+    Cleaned,
+}
+
+/// Both tables, whatever they are called at present.
+#[derive(Debug, Clone)]
+pub(crate) struct Pair {
+    pub(crate) standing: Standing,
+    /// `None` once it is gone.
+    pub(crate) legacy: Option<Table>,
+    pub(crate) partitioned: Table,
+}
+
+#[derive(Deserialize)]
+struct Names {
+    legacy: Option<String>,
+    retired: bool,
+    partitioned: Option<String>,
+}
+
+const NAMES: &str = "select (select relkind::text from pg_class where oid = to_regclass($1)) as legacy, \
+                     to_regclass($2) is not null as retired, \
+                     (select relkind::text from pg_class where oid = to_regclass($3)) as partitioned";
+
+/// What the legacy table is called after a switchover.
+pub(crate) fn retired_name(twin: &Twin) -> Relation {
+    let legacy = Relation::parse(&twin.legacy);
+    let named = twin.retired.as_deref().map(Relation::parse);
+    let name = named.as_ref().map_or_else(|| format!("{}_legacy", legacy.name), |r| r.name.clone());
+    Relation { schema: named.and_then(|r| r.schema).or(legacy.schema), name }
+}
+
+/// Where the switchover of this twin stands.
+pub(crate) async fn standing(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Standing> {
+    let params: Vec<Param> =
+        [Relation::parse(&twin.legacy), retired_name(twin), Relation::parse(&twin.partitioned)]
+            .iter()
+            .map(|r| Param::Text(Some(r.to_string())))
+            .collect();
+    let names: Names = tx.one(NAMES, &params).await?;
+    // Before a switch both names are tables; after it the legacy name is the partitioned table's.
+    let switched =
+        names.legacy.as_deref() == Some("p") && names.partitioned.as_deref().is_none_or(|k| k == "v");
+    Ok(match (switched, names.retired) {
+        (false, _) => Standing::Before,
+        (true, true) => Standing::Switched,
+        (true, false) => Standing::Cleaned,
+    })
+}
+
+/// Finds both tables.
+pub(crate) async fn pair(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Pair> {
+    let standing = standing(tx, twin).await?;
+    let (legacy, partitioned) = match standing {
+        Standing::Before => (Some(twin.legacy.clone()), &twin.partitioned),
+        Standing::Switched => (Some(retired_name(twin).to_string()), &twin.legacy),
+        Standing::Cleaned => (None, &twin.legacy),
+    };
+    let legacy = match legacy {
+        Some(name) => Some(catalog::table(tx, &name).await?),
+        None => None,
+    };
+    let partitioned = catalog::table(tx, partitioned).await?;
+    if legacy.as_ref().is_some_and(|l| l.oid == partitioned.oid) {
+        return Err(Error::unobserved(format!(
+            "{} is both sides of the twin {}",
+            partitioned.relation,
+            twin.name()
+        )));
+    }
+    Ok(Pair { standing, legacy, partitioned })
+}
+
+/// Is a finding of a twin's comparison about its rows, not about what keeps them equal?
+pub fn about_rows(what: &str) -> bool {
+    matches!(
+        what,
+        "different"
+            | "missing_in_partitioned"
+            | "missing_in_legacy"
+            | "stale"
+            | "duplicate"
+            | "digests"
+            | "not_classified"
+            | "partitions_not_read"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retired_table_stays_in_its_schema() {
+        let mut twin = Twin { legacy: "app.orders".into(), ..Twin::default() };
+        assert_eq!(retired_name(&twin).to_string(), r#""app"."orders_legacy""#);
+        twin.retired = Some("old_orders".into());
+        assert_eq!(retired_name(&twin).to_string(), r#""app"."old_orders""#);
+    }
+}

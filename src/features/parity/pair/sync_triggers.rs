@@ -1,0 +1,271 @@
+//! The functions and triggers that keep one side of a twin as the other: written by column name, from the catalog.
+
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::features::parity::pair::trigger_ddl::{Statements, Triggers};
+use crate::features::parity::pair::trigger_function::dropped;
+
+/// A column that is mirrored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mirrored {
+    pub(crate) name: String,
+    /// Its type on the written side, where that is another one.
+    pub(crate) cast: Option<String>,
+}
+
+/// What is written from what.
+#[derive(Debug, Clone)]
+pub(crate) struct Mirror {
+    /// The table that applications write.
+    pub(crate) from: Relation,
+    /// The table that is kept as it.
+    pub(crate) onto: Relation,
+    /// Columns of a unique index of the written table.
+    pub(crate) key: Vec<String>,
+    /// What else tells a row of the first table from another: its partition key.
+    pub(crate) moves_by: Vec<String>,
+    /// Common columns that can be written, the key's too.
+    pub(crate) columns: Vec<Mirrored>,
+    /// A column of the written table numbers itself.
+    pub(crate) numbered: bool,
+}
+
+impl Mirror {
+    /// A column of `NEW` or `OLD`, as the written side holds it.
+    fn value(&self, side: &str, name: &str) -> String {
+        let value = format!("{side}.{}", Ident(name));
+        match self.columns.iter().find(|c| c.name == name).and_then(|c| c.cast.as_deref()) {
+            Some(cast) => format!("({value})::{cast}"),
+            None => value,
+        }
+    }
+
+    fn identity(&self) -> Vec<&String> {
+        let more = self.moves_by.iter().filter(|m| !self.key.contains(m));
+        self.key.iter().chain(more).collect()
+    }
+
+    /// The row that was, or that is, on the written side.
+    fn row(&self, side: &str) -> String {
+        let one = |k: &&String| format!("{} = {}", Ident(k), self.value(side, k));
+        self.identity().iter().map(one).collect::<Vec<_>>().join(" AND ")
+    }
+
+    fn moved(&self) -> String {
+        let of = |side: &str| {
+            let one = |k: &&String| format!("{side}.{}", Ident(k));
+            self.identity().iter().map(one).collect::<Vec<_>>().join(", ")
+        };
+        format!("({}) IS DISTINCT FROM ({})", of("OLD"), of("NEW"))
+    }
+
+    /// The row as it is now, on the written side. A plain UPDATE locks no more of it than the application's own would have:
+    /// ON CONFLICT DO UPDATE would lock out whoever writes children of it. A row of the same key elsewhere is another row:
+    /// its like was refused by the table that had the key unique.
+    fn kept(&self) -> String {
+        let others = |c: &&Mirrored| !self.identity().contains(&&c.name);
+        let sets: Vec<_> = self
+            .columns
+            .iter()
+            .filter(others)
+            .map(|c| format!("{} = {}", Ident(&c.name), self.value("NEW", &c.name)))
+            .collect();
+        let row = self.row("NEW");
+        let update = if sets.is_empty() {
+            format!("PERFORM 1 FROM {} WHERE {row}", self.onto)
+        } else {
+            format!("UPDATE {} SET {} WHERE {row}", self.onto, sets.join(", "))
+        };
+        let message = format!(
+            "duplicate key value violates the unique key ({}) of {}",
+            self.key.join(", "),
+            self.onto.brief()
+        );
+        format!(
+            "IF TG_OP = 'UPDATE' THEN\n    {update};\n    IF FOUND THEN\n      RETURN NULL;\n    END IF;\n  END IF;\n  \
+             {}\n    ON CONFLICT ({}) DO NOTHING;\n  IF NOT FOUND THEN\n    {update};\n    IF NOT FOUND THEN\n      \
+             RAISE unique_violation USING MESSAGE = {};\n    END IF;\n  END IF;",
+            self.insert(),
+            self.conflict(),
+            literal(&message)
+        )
+    }
+
+    fn insert(&self) -> String {
+        let names: Vec<_> = self.columns.iter().map(|c| Ident(&c.name).to_string()).collect();
+        let values: Vec<_> = self.columns.iter().map(|c| self.value("NEW", &c.name)).collect();
+        let overriding = if self.numbered { " OVERRIDING SYSTEM VALUE" } else { "" };
+        format!("INSERT INTO {} ({}){overriding} VALUES ({})", self.onto, names.join(", "), values.join(", "))
+    }
+
+    fn conflict(&self) -> String {
+        self.key.iter().map(|k| Ident(k).to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn upsert(&self) -> String {
+        let sets: Vec<_> = self
+            .columns
+            .iter()
+            .filter(|c| !self.key.contains(&c.name))
+            .map(|c| format!("{0} = EXCLUDED.{0}", Ident(&c.name)))
+            .collect();
+        let then =
+            if sets.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", sets.join(", ")) };
+        format!("{}\n    ON CONFLICT ({}) DO {then};", self.insert(), self.conflict())
+    }
+
+    /// From the legacy table onto its twin: a row whose key or partition key changes leaves nothing behind.
+    pub(crate) fn forward(&self, function: &str, attributes: &str) -> String {
+        let body = format!(
+            "BEGIN\n  IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND {} THEN\n    DELETE FROM {} WHERE {};\n  END IF;\n  \
+             IF TG_OP <> 'DELETE' THEN\n    {}\n  END IF;\n  RETURN NULL;\nEND",
+            self.moved(),
+            self.onto,
+            self.row("OLD"),
+            self.upsert()
+        );
+        create(function, &self.pinned(attributes), &body)
+    }
+
+    fn pinned(&self, attributes: &str) -> String {
+        let casts = self.columns.iter().any(|c| c.cast.is_some());
+        format!("{attributes}{}", if casts { PINNED } else { "" })
+    }
+
+    /// From the partitioned table back onto the retired one. That has children, which a delete would take along: a row
+    /// that moves between partitions (for row triggers a DELETE and an INSERT) is changed in place before it moves, so
+    /// that the DELETE finds nothing under its old key.
+    pub(crate) fn reverse(&self, function: &str, attributes: &str) -> String {
+        let sets: Vec<_> = self
+            .columns
+            .iter()
+            .map(|c| format!("{} = {}", Ident(&c.name), self.value("NEW", &c.name)))
+            .collect();
+        let body = format!(
+            "DECLARE\n  child text;\n  filled bool;\nBEGIN\n  IF TG_OP = 'TRUNCATE' THEN\n    {truncate}\n    RETURN NULL;\n  END IF;\n  \
+             IF TG_WHEN = 'BEFORE' THEN\n    UPDATE {onto} SET {sets} WHERE {old};\n    RETURN NEW;\n  END IF;\n  \
+             IF TG_OP = 'DELETE' THEN\n    DELETE FROM {onto} WHERE {old};\n    RETURN NULL;\n  END IF;\n  \
+             {kept}\n  RETURN NULL;\nEND",
+            truncate = self.truncated(),
+            onto = self.onto,
+            sets = sets.join(", "),
+            old = self.row("OLD"),
+            kept = self.kept(),
+        );
+        create(function, &self.pinned(attributes), &body)
+    }
+
+    /// TRUNCATE is refused where rows of other tables would go with it, as it was of the table that they refer to; of a
+    /// partition that was detached it means nothing any more. That of the whole table fires for each of its partitions
+    /// too: where the first has left nothing, the others have nothing to look for.
+    fn truncated(&self) -> String {
+        let same: Vec<_> = self.identity().iter().map(|k| format!("t.{0} = r.{0}", Ident(k))).collect();
+        let (from, onto) = (literal(&self.from.to_string()), literal(&self.onto.to_string()));
+        format!(
+            "IF NOT EXISTS (SELECT FROM {}) OR NOT EXISTS (SELECT FROM pg_partition_ancestors(TG_RELID) a WHERE a.relid = to_regclass({from})) THEN\n      \
+             RETURN NULL;\n    END IF;\n    \
+             FOR child IN SELECT k.conrelid::regclass::text FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0\n        \
+             AND k.confrelid = to_regclass({onto}) AND k.conrelid <> k.confrelid AND k.confdeltype IN ('c', 'n', 'd') LOOP\n      \
+             EXECUTE format('SELECT EXISTS (SELECT FROM %s)', child) INTO filled;\n      IF filled THEN\n        \
+             RAISE feature_not_supported USING MESSAGE = 'cannot truncate a table referenced in a foreign key constraint', \
+             DETAIL = format('Rows of %s would go with those of %s.', child, {onto});\n      END IF;\n    END LOOP;\n    \
+             DELETE FROM {} r WHERE NOT EXISTS (SELECT FROM {} t WHERE {});",
+            self.onto,
+            self.onto,
+            self.from,
+            same.join(" AND ")
+        )
+    }
+
+    /// The same function before its time: it does nothing, so that its triggers can be made without haste.
+    pub(crate) fn idle(function: &str, attributes: &str) -> String {
+        let body = "BEGIN\n  IF TG_WHEN = 'BEFORE' THEN\n    RETURN NEW;\n  END IF;\n  RETURN NULL;\nEND";
+        create(function, attributes, body)
+    }
+
+    /// The triggers of [`Mirror::reverse`] on the partitioned table and its leaves, around a function that is made first.
+    pub(crate) fn reverse_triggers(&self, made: Vec<String>, function: &str, leaves: &[String]) -> Triggers {
+        let from = self.from.to_string();
+        let (before, after) = (Ident(&moves(REVERSE)).to_string(), Ident(REVERSE));
+        let mut tables = made;
+        tables.extend([
+            format!(
+                "CREATE OR REPLACE TRIGGER {before} BEFORE UPDATE ON {from} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
+                self.moved()
+            ),
+            format!(
+                "CREATE OR REPLACE TRIGGER {after} AFTER INSERT OR UPDATE OR DELETE ON {from} FOR EACH ROW EXECUTE FUNCTION {function}()"
+            ),
+            format!("ALTER TABLE {from} ENABLE ALWAYS TRIGGER {before}"),
+            format!("ALTER TABLE {from} ENABLE ALWAYS TRIGGER {after}"),
+        ]);
+        tables.extend(truncate_triggers(function, &from));
+        let partitions = leaves.iter().flat_map(|leaf| truncate_triggers(function, leaf)).collect();
+        Triggers { make: Statements { tables, partitions }, take: reverse_taken(function, leaves) }
+    }
+}
+
+/// TRUNCATE fires those of the very table that it names: each partition has its own.
+pub(crate) fn truncate_triggers(function: &str, table: &str) -> [String; 2] {
+    let truncate = Ident(&truncate_name()).to_string();
+    [
+        format!(
+            "CREATE OR REPLACE TRIGGER {truncate} AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+        ),
+        format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {truncate}"),
+    ]
+}
+
+/// What those are called.
+pub(crate) fn truncate_name() -> String {
+    format!("{REVERSE}_truncate")
+}
+
+/// The reverse triggers and their function go.
+pub(crate) fn reverse_taken(function: &str, leaves: &[String]) -> Statements {
+    let gone = |leaf: &String| format!("DROP TRIGGER IF EXISTS {} ON {leaf}", Ident(&truncate_name()));
+    Statements { tables: dropped(function), partitions: leaves.iter().map(gone).collect() }
+}
+
+/// How values of other types are written must not depend on who writes the row; parity reads them so.
+const PINNED: &str = " SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres'";
+
+fn create(function: &str, attributes: &str, body: &str) -> String {
+    format!(
+        "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql{attributes} AS {}",
+        literal(body)
+    )
+}
+
+/// What the reverse triggers are called.
+pub(crate) const REVERSE: &str = "midwatch_reverse";
+/// Of the BEFORE triggers the last: what it sees is what will be written.
+pub(crate) fn moves(name: &str) -> String {
+    format!("zz_{name}_moves")
+}
+
+/// Of functions that write where the caller may not.
+pub(crate) const DEFINER: &str = " SECURITY DEFINER SET search_path = pg_catalog, pg_temp";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_of_another_type_is_cast_on_its_way() {
+        let mirror = Mirror {
+            from: Relation::parse("a.t"),
+            onto: Relation::parse("a.p"),
+            key: vec!["id".into(), "at".into()],
+            moves_by: vec![],
+            columns: vec![
+                Mirrored { name: "id".into(), cast: None },
+                Mirrored { name: "at".into(), cast: Some("timestamptz".into()) },
+            ],
+            numbered: false,
+        };
+        let forward = mirror.forward("f", "");
+        assert!(forward.contains(r#"VALUES (NEW."id", (NEW."at")::timestamptz)"#), "{forward}");
+        assert!(forward.contains(r#"WHERE "id" = OLD."id" AND "at" = (OLD."at")::timestamptz"#), "{forward}");
+        assert!(forward.contains("DO NOTHING"), "{forward}");
+    }
+}

@@ -1,0 +1,134 @@
+//! `requeue`: failed work items tried again: a frozen selection, a canary first, then slowly more, and an end when
+//! they fail again.
+
+use crate::engine::model::change::{Canary, TypedColumn};
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::preflight::{Reversible, Risk};
+use crate::engine::model::profile::{Profile, Queue, QueueChanges};
+use crate::engine::model::report::CheckId;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
+use crate::engine::plan::tables::Table;
+use crate::engine::port::reader::Fut;
+
+use crate::engine::plan::selection::{self, Turn};
+
+pub(crate) struct Requeue;
+
+const NEEDS_QUEUE: &str = "needs the queue (step 6): a row without a job would be a lost one";
+
+static SPEC: OpSpec = OpSpec {
+    verb: "requeue",
+    about: "try failed rows of a queue again, a canary first",
+    risk: Risk::Lossy,
+    params: &[
+        ParamSpec { name: "finding", about: "which rows: exhausted, stuck, failed/CAUSE, state/STATE" },
+        ParamSpec { name: "ids", about: "which rows: their keys, comma separated" },
+        ParamSpec { name: "canary", about: "rows that go first" },
+        ParamSpec { name: "wait", about: "seconds to wait for what becomes of a batch" },
+        ParamSpec { name: "limit", about: "at most so many rows, in the key's order" },
+    ],
+    bootstraps: false,
+    many: false,
+};
+
+impl Operation for Requeue {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        let offer = |q: &Queue| Offer {
+            verb: SPEC.verb,
+            name: q.name.clone(),
+            about: "try failed rows again, a canary first".into(),
+            mends: Some(CheckId { kind: "queue", name: q.name.clone() }),
+            risk: SPEC.risk,
+            locks: "rows of each batch".into(),
+            disabled: match (&q.jobs, q.states.pending.is_empty()) {
+                (Some(_), _) => Some(NEEDS_QUEUE.into()),
+                (None, true) => Some("the profile names no state of waiting".into()),
+                (None, false) => None,
+            },
+            asks: vec![],
+            takes_rows: true,
+        };
+        profile.queues.iter().map(offer).collect()
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(async move {
+            let queue = selection::queue(cx.profile(), name)?;
+            draft(cx, queue, params).await
+        })
+    }
+}
+
+async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
+    let own = q.changes.clone().unwrap_or_default();
+    let to = q.states.pending.first().cloned().unwrap_or_default();
+    let table = Table::find(cx, &q.table).await?;
+    let key = table.typed(&q.table, [&q.key])?.remove(0);
+    let canary = canary(q, &key, &own, params)?;
+    let first = canary.rows;
+    let mut not_from = q.states.done.clone();
+    // Work that is stuck belongs to nobody: it may be tried again although its state says it is being done.
+    if params.get("finding") != Some("stuck") {
+        not_from.extend(q.states.pending.iter().chain(&q.states.processing).cloned());
+    }
+    let turn = Turn {
+        title: format!("put rows of {} back to {to}", Relation::parse(&q.table).name),
+        to,
+        with: own.requeue,
+        not_from,
+        word: "requeued",
+        canary: Some(canary),
+        reason: "requeued".into(),
+    };
+    let mut draft = selection::turned(cx, q, params, turn).await?;
+    draft.changes.push(format!(
+        "{first} rows first; more only when none of them has failed again, then in growing batches"
+    ));
+    Ok(Draft {
+        why: "failed work is tried again".into(),
+        reversible: Reversible::Lossy,
+        undo: "rows that no worker has taken yet are put back; what a worker has done stays done".into(),
+        // Workers change the rows as soon as they are back: their fate was watched batch by batch.
+        verify: vec![],
+        ..draft
+    })
+}
+
+fn canary(q: &Queue, key: &TypedColumn, own: &QueueChanges, params: &Params) -> Result<Canary> {
+    let state = Ident(&q.state);
+    let in_states = |states: &[&String]| {
+        let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
+        let list = if list.is_empty() { "null".to_owned() } else { list.join(", ") };
+        format!("coalesce(t.{state}::text in ({list}), false)")
+    };
+    let failed: Vec<&String> = q.states.failed.iter().chain(&q.states.permanent).collect();
+    let done: Vec<&String> = q.states.done.iter().chain(&q.states.skipped).collect();
+    let waiting: Vec<&String> = q.states.pending.iter().chain(&q.states.processing).collect();
+    let named: Vec<&String> = q.states.all().collect();
+    let sql = format!(
+        "select count(*) filter (where {}) as waiting, count(*) filter (where {}) as failed, \
+         count(*) filter (where {}) as done, count(*) filter (where not {}) as unknown \
+         from run_rows i join {} t on t.{} = (i.key->>{})::{} where i.seq is not null",
+        in_states(&waiting),
+        in_states(&failed),
+        in_states(&done),
+        in_states(&named),
+        Relation::parse(&q.table),
+        Ident(&key.name),
+        literal(&key.name),
+        key.type_name,
+    );
+    let defaults =
+        if own.canary == 0 { (5, 60, 10) } else { (own.canary, own.canary_wait_s, own.max_failed_percent) };
+    Ok(Canary {
+        rows: params.number("canary")?.unwrap_or(defaults.0).max(1),
+        wait_s: params.number("wait")?.unwrap_or(defaults.1),
+        max_failed_percent: defaults.2,
+        sql,
+    })
+}

@@ -1,0 +1,119 @@
+//! `resolve`: work items that nobody will do any more, marked as failed for good or left out, with a reason.
+
+use std::collections::BTreeMap;
+
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::preflight::{Preflight, Ready, Risk};
+use crate::engine::model::profile::{Profile, Queue};
+use crate::engine::model::report::CheckId;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery};
+use crate::engine::port::reader::Fut;
+
+use crate::engine::plan::selection::{self, Turn};
+
+pub(crate) struct Resolve;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "resolve",
+    about: "mark rows of a queue as failed for good or skipped, with a reason",
+    risk: Risk::Reversible,
+    params: &[
+        ParamSpec { name: "to", about: "the state to give them" },
+        ParamSpec { name: "reason", about: "why, for the audit rows" },
+        ParamSpec { name: "finding", about: "which rows: exhausted, stuck, late, failed/CAUSE, state/STATE" },
+        ParamSpec { name: "ids", about: "which rows: their keys, comma separated" },
+        ParamSpec { name: "limit", about: "at most so many rows, in the key's order" },
+    ],
+    bootstraps: false,
+    many: false,
+};
+
+impl Operation for Resolve {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        profile.queues.iter().map(offer).collect()
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(async move {
+            let queue = selection::queue(cx.profile(), name)?;
+            let ends = ends(queue);
+            let to =
+                params.get("to").map_or_else(|| ends.first().cloned().unwrap_or_default(), str::to_owned);
+            if !ends.contains(&to) {
+                return Err(Error::usage(format!("resolve to={to}: that is no end for queue {name}"))
+                    .hint(format!("to={}", ends.join(" or "))));
+            }
+            let Some(reason) = params.get("reason").filter(|r| !r.trim().is_empty()) else {
+                return Err(Error::usage("resolve needs a reason: it goes into the audit rows")
+                    .hint("--set reason=\"the vendor will not accept these\""));
+            };
+            draft(cx, queue, &to, reason, params).await
+        })
+    }
+}
+
+/// States that end a row's life without success.
+fn ends(q: &Queue) -> Vec<String> {
+    q.states.permanent.iter().chain(&q.states.skipped).cloned().collect()
+}
+
+fn offer(q: &Queue) -> Offer {
+    let ends = ends(q);
+    Offer {
+        verb: SPEC.verb,
+        name: q.name.clone(),
+        about: format!("mark rows {}, with a reason", ends.join(" or ")),
+        mends: Some(CheckId { kind: "queue", name: q.name.clone() }),
+        risk: SPEC.risk,
+        locks: "rows of each batch".into(),
+        disabled: ends.is_empty().then(|| "the profile names no state for it".into()),
+        asks: vec![
+            ("to", format!("state: {}", ends.join(" or "))),
+            ("reason", "reason, for the audit rows".into()),
+        ],
+        takes_rows: true,
+    }
+}
+
+async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Params) -> Result<Draft> {
+    let turn = Turn {
+        to: to.to_owned(),
+        with: BTreeMap::new(),
+        not_from: q.states.done.clone(),
+        word: "resolved",
+        title: format!("mark rows of {} {to}", Relation::parse(&q.table).name),
+        canary: None,
+        reason: reason.to_owned(),
+    };
+    let mut draft = selection::turned(cx, q, params, turn).await?;
+    let audited = q.changes.as_ref().is_some_and(|c| c.audit.is_some());
+    draft.changes.push(if audited {
+        "an audit row for each, with the reason".into()
+    } else {
+        "no audit rows: the profile declares none; the journal keeps the reason".into()
+    });
+    draft.preflight.extend(at_work(cx, q, draft.rows.first()).await?);
+    Ok(draft)
+}
+
+/// Rows that are not given up by anybody yet.
+async fn at_work(cx: &PlanCx<'_>, q: &Queue, rows: Option<&RowQuery>) -> Result<Option<Preflight>> {
+    let Some(rows) = rows else { return Ok(None) };
+    let open: Vec<String> = q.states.pending.iter().chain(&q.states.processing).cloned().collect();
+    let counted = selection::by_state(cx, q, rows, &open).await?;
+    if counted.is_empty() {
+        return Ok(None);
+    }
+    let counts: Vec<_> = counted.iter().map(|(state, rows)| format!("{rows} {state}")).collect();
+    let what = format!(
+        "{} of the rows chosen: a worker may take or finish them meanwhile; those are left alone, those taken at the same \
+         moment may be done although they are resolved. Stop the workers first, or choose rows that have failed",
+        counts.join(" and ")
+    );
+    Ok(Some(Preflight::new("workers", Ready::Warn, what)))
+}

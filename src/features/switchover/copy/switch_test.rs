@@ -1,0 +1,205 @@
+//! The switch, the reverse sync and the way back, tried in a copy before they are planned: what fails there would
+//! have failed with production in its hands.
+
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::preflight::{Preflight, Ready};
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::plan::tables::Table;
+use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::reader::{ReadOptions, ReadTx};
+use crate::features::switchover::copy::trigger_test::{Fired, Sides, fire};
+use crate::features::switchover::plan::dependents::{Names, Publication};
+use crate::features::switchover::plan::swap_ddl::Switch;
+use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::twins::Couple;
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    pub(crate) preflight: Vec<Preflight>,
+    /// How long the statements of the swap took there (milliseconds).
+    pub(crate) swap_ms: Option<u64>,
+}
+
+/// Tries everything, in the order in which it would be done.
+pub(crate) async fn trial(
+    cx: &PlanCx<'_>,
+    couples: &[Couple<'_>],
+    switch: &Switch,
+    accepted: &Accepted,
+) -> Tried {
+    let mut out = Tried::default();
+    match crate::features::switchover::twins::copy(cx, couples).await {
+        Err(e) => {
+            let text = format!("no copy to try the switch in: {}", e.told());
+            out.preflight.push(accepted.unless(UNTRIED, &text));
+        }
+        Ok(copy) => {
+            if let Err(e) = all(cx, couples, switch, &*copy, &mut out).await {
+                out.preflight.push(Preflight::new("trial", Ready::Fail, e.message));
+            }
+            if let Some(lacks) = lacks(&*copy) {
+                for failed in out.preflight.iter_mut().filter(|p| p.status == Ready::Fail) {
+                    *failed = accepted.unless(UNTRIED, &format!("{}; {lacks}", failed.message));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// What could not be tried is accepted by this name.
+pub(crate) const UNTRIED: &str = "untried";
+
+/// What fails for want of a table says nothing of the target.
+pub(crate) fn lacks(copy: &dyn Rehearsal) -> Option<String> {
+    let lacks = copy.lacks();
+    (!lacks.is_empty()).then(|| format!("the copy is without {}", lacks.join(" and ")))
+}
+
+/// With the privileges of the role that will do it.
+pub(crate) async fn as_ours(cx: &PlanCx<'_>, copy: &dyn Rehearsal, statements: &[String]) -> Result<()> {
+    let sql = statements.join(";\n");
+    copy.execute(&format!("set role {};\n{sql};\nreset role", Ident(&cx.cx.server.role))).await
+}
+
+async fn all(
+    cx: &PlanCx<'_>,
+    couples: &[Couple<'_>],
+    switch: &Switch,
+    copy: &dyn Rehearsal,
+    out: &mut Tried,
+) -> Result<()> {
+    for (couple, part) in couples.iter().zip(&switch.parts) {
+        publish(copy, &couple.legacy.relation, &part.belongings.publications).await?;
+    }
+    let mut broken = false;
+    for couple in couples {
+        (cx.doing)(format!("firing the dual writes of {} in the copy", couple.twin.name()));
+        let table = Table::find(cx, &couple.legacy.relation).await?;
+        let fired = fire(copy, couple, &table, &Sides::before(couple)).await?;
+        broken |= !fired.faults.is_empty();
+        out.preflight.push(said("triggers", "dual writes", couple, &fired));
+    }
+    if broken {
+        return Ok(());
+    }
+    let failed = |what: &str, e: Error| e.context(format!("{what} fails in a copy"));
+    for part in &switch.parts {
+        let made = as_ours(cx, copy, &part.reverse.made()).await;
+        made.map_err(|e| failed("the preparation of the reverse sync", e))?;
+    }
+    (cx.doing)("switching in the copy, and back".into());
+    let began = now(copy).await?;
+    as_ours(cx, copy, &switch.statements()).await.map_err(|e| failed("the switch", e))?;
+    out.swap_ms = Some(u64::try_from(now(copy).await? - began).unwrap_or(0));
+    for (couple, part) in couples.iter().zip(&switch.parts) {
+        let table = Table::find(cx, &couple.partitioned.relation).await?;
+        let sides = Sides {
+            legacy: part.names.retired.to_string(),
+            twin: part.names.live.to_string(),
+            forward: false,
+            unique: Table::find(cx, &couple.legacy.relation).await?.unique_columns,
+        };
+        let fired = fire(copy, couple, &table, &sides).await?;
+        out.preflight.push(said("reverse_sync", "after the switch", couple, &fired));
+        view(copy, couple, &part.names)
+            .await
+            .map_err(|e| failed("a write through the twin's old name", e))?;
+    }
+    as_ours(cx, copy, &switch.back()).await.map_err(|e| failed("the way back", e))?;
+    for part in switch.parts.iter().rev() {
+        as_ours(cx, copy, &part.reverse.taken()).await.map_err(|e| failed("the way back", e))?;
+    }
+    let tables: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let text = format!(
+        "switched and taken back in a copy ({}): {}",
+        copy.said().split(';').next().unwrap_or_default(),
+        tables.join(", ")
+    );
+    out.preflight.push(Preflight::new("trial", Ready::Ok, text));
+    Ok(())
+}
+
+fn said(id: &str, what: &str, couple: &Couple<'_>, fired: &Fired) -> Preflight {
+    let name = couple.twin.name();
+    if !fired.faults.is_empty() {
+        let hint =
+            if id == "triggers" { format!("; midwatch plan repair-triggers {name}") } else { String::new() };
+        return Preflight::new(
+            id,
+            Ready::Fail,
+            format!("{name}: {what}, fired in a copy: {}{hint}", fired.faults.join("; ")),
+        );
+    }
+    let untried = if fired.untried.is_empty() {
+        String::new()
+    } else {
+        format!("; not tried: {}", fired.untried.join("; "))
+    };
+    if fired.fine.is_empty() {
+        return Preflight::new(id, Ready::Warn, format!("{name}: {what} could not be fired{untried}"));
+    }
+    Preflight::new(
+        id,
+        Ready::Ok,
+        format!("{name}: {what}, fired in a copy, mirrored: {}{untried}", fired.fine.join(", ")),
+    )
+}
+
+/// The server's clock.
+pub(crate) async fn millis(tx: &mut dyn ReadTx) -> Result<i64> {
+    let sql = "select (extract(epoch from clock_timestamp()) * 1000)::bigint::text";
+    let text = tx.texts(sql, &[]).await?.pop().flatten();
+    Ok(text.and_then(|t| t.parse().ok()).unwrap_or(0))
+}
+
+/// That of the copy.
+async fn now(copy: &dyn Rehearsal) -> Result<i64> {
+    millis(&mut *copy.facts().begin(ReadOptions::default()).await?).await
+}
+
+/// Publications are no part of a copy's definitions: those of a table are made for it.
+pub(crate) async fn publish(copy: &dyn Rehearsal, table: &str, publications: &[Publication]) -> Result<()> {
+    for p in publications.iter().filter(|p| !p.all_tables) {
+        let (name, via) =
+            (Ident(&p.name), if p.via_root { " with (publish_via_partition_root = true)" } else { "" });
+        let create =
+            format!("begin create publication {name}{via}; exception when duplicate_object then null; end");
+        copy.execute(&format!("do {}", literal(&create))).await?;
+        let columns = p.columns.as_ref().map_or_else(String::new, |c| format!(" ({c})"));
+        let filter = p.filter.as_ref().map_or_else(String::new, |f| format!(" where ({f})"));
+        copy.execute(&format!(
+            "alter publication {name} add table {table}{columns}{filter}; alter publication {name} owner to {}",
+            Ident(&p.owner)
+        ))
+        .await?;
+    }
+    Ok(())
+}
+
+/// The view under the twin's old name takes what the twin took.
+async fn view(copy: &dyn Rehearsal, couple: &Couple<'_>, names: &Names) -> Result<()> {
+    let (view, live) = (&names.twin, &names.live);
+    let columns: Vec<_> = couple.partitioned.columns.iter().filter(|c| !c.generated).collect();
+    let Some(any) =
+        columns.iter().find(|c| !couple.twin.key.contains(&c.name) && !couple.layout.key.contains(&c.name))
+    else {
+        return Ok(());
+    };
+    let mut key = couple.twin.key.clone();
+    key.extend(couple.layout.key.iter().filter(|k| !couple.twin.key.contains(k)).cloned());
+    let key: Vec<_> = key.iter().map(|k| Ident(k).to_string()).collect();
+    let list: Vec<_> = columns.iter().map(|c| Ident(&c.name).to_string()).collect();
+    let (list, key, any) = (list.join(", "), key.join(", "), Ident(&any.name));
+    copy.execute(&format!(
+        "update {view} set {any} = {any}; \
+         create table midwatch_view as select {list} from {live} limit 1; \
+         insert into {view} ({list}) overriding system value select {list} from midwatch_view \
+         on conflict ({key}) do update set {any} = excluded.{any}; \
+         delete from {view} where ({key}) in (select {key} from midwatch_view); \
+         insert into {view} ({list}) overriding system value select {list} from midwatch_view; drop table midwatch_view"
+    ))
+    .await
+}

@@ -1,0 +1,8 @@
+//! A legacy table and its partitioned twin change places, and back.
+
+pub mod copy;
+pub mod ops;
+pub mod plan;
+pub mod preflight;
+pub mod status;
+pub(crate) mod twins;

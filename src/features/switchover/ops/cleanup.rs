@@ -1,0 +1,54 @@
+//! `cleanup`: after a switchover has proved itself, the retired tables go: first away, later for good.
+
+use crate::engine::model::error::Result;
+use crate::engine::model::preflight::Risk;
+use crate::engine::model::profile::Profile;
+use crate::engine::model::record::RunRecord;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
+use crate::engine::port::reader::Fut;
+use crate::features::switchover::plan::cleanup::{draft, offers, undo};
+use crate::features::switchover::plan::steps;
+
+pub(crate) struct Cleanup;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "cleanup",
+    about: "end reverse sync and put the retired tables away; planned again after a quiet time, drop them",
+    risk: Risk::Irreversible,
+    params: &[
+        ParamSpec { name: "quiet", about: "how long they must have been away before they are dropped (24h)" },
+        ParamSpec {
+            name: "backup",
+            about: "make: dump the retired tables anew instead of trusting the switchover's backup",
+        },
+        ParamSpec {
+            name: "accept",
+            about: "foreign_key: constraints of other tables that go with them; cascade: what else does; quiet: less than 24h; \
+                    set: others that were switched with them lose their way back",
+        },
+        steps::LOCK_TIMEOUT,
+        steps::BUDGET,
+        steps::ATTEMPTS,
+        steps::PATIENCE,
+    ],
+    bootstraps: false,
+    many: true,
+};
+
+impl Operation for Cleanup {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        offers(&SPEC, profile)
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(draft(cx, name, params))
+    }
+
+    fn undo<'a>(&'a self, cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
+        Box::pin(undo(cx, run))
+    }
+}

@@ -1,0 +1,44 @@
+//! `copy-missing`: rows that applications have written and the other side lacks are copied there; nothing that is there
+//! is touched.
+
+use crate::engine::model::error::Result;
+use crate::engine::model::preflight::Risk;
+use crate::engine::model::profile::Profile;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
+use crate::engine::port::reader::Fut;
+use crate::features::switchover::plan::row_sync::{Kind, Wanted, draft};
+use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::twins::offers;
+
+pub(crate) struct CopyMissing;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "copy-missing",
+    about: "copy rows that a twin (after a switch the retired table) lacks, and make the partitions to come",
+    risk: Risk::Reversible,
+    params: &[ParamSpec { name: "ahead", about: "partitions after the present one (3)" }],
+    bootstraps: false,
+    many: true,
+};
+
+impl Operation for CopyMissing {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        offers(&SPEC, profile, "copy what the twin lacks: rows", "rows of each batch, on both sides")
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(async move {
+            let wanted = Wanted {
+                kinds: &[Kind::Missing],
+                onto: None,
+                partitions: true,
+                accepted: Accepted::default(),
+            };
+            draft(cx, name, params, &wanted).await
+        })
+    }
+}

@@ -1,0 +1,10 @@
+//! The operations on twin pairs, one per file.
+
+pub(crate) mod cleanup;
+pub(crate) mod copy_missing;
+pub(crate) mod rehearse;
+pub(crate) mod repair;
+pub(crate) mod repair_triggers;
+pub(crate) mod rollback;
+pub(crate) mod switchover;
+pub(crate) mod watch;

@@ -1,0 +1,154 @@
+//! `rehearse`: a whole switchover and its way back in a copy, with writers at work, for its times and its troubles.
+
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
+use crate::engine::model::profile::Profile;
+use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::{Action, Step};
+use crate::engine::model::task::{Play, PlayTwin};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
+use crate::engine::plan::tables::Table;
+use crate::engine::port::reader::Fut;
+use crate::features::parity::pair::Standing;
+use crate::features::switchover::plan::steps::duration;
+use crate::features::switchover::twins::{Couple, switched_offers};
+
+pub(crate) struct Rehearse;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "rehearse",
+    about: "play a switchover and its way back through in a copy, with writers at work",
+    risk: Risk::Additive,
+    params: &[
+        ParamSpec { name: "rows", about: "rows of each legacy table in the copy, or all (100000)" },
+        ParamSpec { name: "writers", about: "sessions that write meanwhile (4)" },
+        ParamSpec { name: "seconds", about: "how long they write before, between and after (3s)" },
+        ParamSpec { name: "budget", about: "as for the switchover" },
+        ParamSpec { name: "lock_timeout", about: "as for the switchover" },
+        ParamSpec { name: "accept", about: "as for the switchover" },
+    ],
+    bootstraps: false,
+    many: true,
+};
+
+/// Rows copied of each legacy table, unless asked otherwise.
+const ROWS: u64 = 100_000;
+
+impl Operation for Rehearse {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        let mut offers = switched_offers(&SPEC, profile, "rehearse the switchover");
+        for offer in &mut offers {
+            offer.locks = "ACCESS SHARE, while it is copied".into();
+        }
+        offers
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(draft(cx, name, params))
+    }
+
+    fn undo<'a>(&'a self, _cx: &'a PlanCx<'a>, _run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
+        Box::pin(async { Ok(Some(Undo::Impossible { why: "a rehearsal changes nothing".into() })) })
+    }
+}
+
+async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
+    let couples = Couple::all(cx, name).await?;
+    if let Some(c) = couples.iter().find(|c| c.standing != Standing::Before) {
+        return Err(Error::new(Class::Refused, format!("{} is switched over already", c.twin.name())));
+    }
+    let rows = match params.get("rows") {
+        Some("all") => None,
+        _ => Some(params.number("rows")?.unwrap_or(ROWS)),
+    };
+    let writers = params.number("writers")?.unwrap_or(4);
+    let seconds = duration("seconds", params.get("seconds"), 3)?;
+    if !(1..=64).contains(&writers) || !(1..=600).contains(&seconds) {
+        return Err(Error::usage("writers: 1 to 64; seconds: 1 to 600"));
+    }
+    let passed = ["budget", "lock_timeout", "accept"];
+    let mut play = Play {
+        name: name.to_owned(),
+        params: params
+            .0
+            .iter()
+            .filter(|(k, _)| passed.contains(&k.as_str()))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
+        twins: vec![],
+        rows,
+        writers: u32::try_from(writers).unwrap_or(4),
+        seconds,
+    };
+    play.params.insert("monitor".into(), "2s".into());
+    play.params.insert("backup".into(), "skip".into());
+    for couple in &couples {
+        play.twins.push(twin(cx, couple).await?);
+    }
+    let copied = rows.map_or_else(
+        || "all rows".to_owned(),
+        |n| format!("at most {n} rows of each legacy table, and the twins' rows of the same keys"),
+    );
+    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let statements = vec![
+        format!("pg_dump --schema-only; copy of {copied}"),
+        format!("{writers} sessions write: inserts, updates, deletes, updates of the partition key"),
+        "switchover, as planned there".into(),
+        "rollback, as planned there".into(),
+    ];
+    Ok(Draft {
+        why: format!(
+            "how long a switchover of {} takes, and what it meets, is not known before it was played through",
+            names.join(", ")
+        ),
+        changes: vec![
+            "nothing of this target but its journal".into(),
+            format!("a private server on this machine gets the definitions and {copied}"),
+        ],
+        obstacle: None,
+        reversible: Reversible::Full,
+        undo: "full: there is nothing to take back; the private server goes when it is over".into(),
+        frozen: false,
+        steps: vec![Step {
+            locks: couples
+                .iter()
+                .map(|c| crate::engine::plan::operation::lock(&c.legacy.relation, "ACCESS SHARE"))
+                .collect(),
+            in_transaction: false,
+            action: Action::Rehearse(Box::new(play)),
+            ..Step::new("rehearse", format!("play it through in a copy with {copied}"), statements)
+        }],
+        preflight: vec![Preflight::new(
+            "copy",
+            Ready::Ok,
+            format!("the copy holds the definitions and {copied}"),
+        )],
+        verify: vec![],
+        rows: vec![],
+        unit: Unit::Twins,
+        count: couples.len() as u64,
+        undoes: None,
+    })
+}
+
+async fn twin(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<PlayTwin> {
+    let table = Table::find(cx, &couple.legacy.relation).await?;
+    let key = &couple.twin.key;
+    let plain = |c: &&crate::engine::plan::tables::Stored| !c.generated && !key.contains(&c.name);
+    let unique: Vec<&String> = table.unique_keys.iter().flatten().collect();
+    let free = table.columns.iter().filter(plain).filter(|c| !unique.contains(&&c.name));
+    let part = &couple.layout.key;
+    Ok(PlayTwin {
+        legacy: couple.legacy.relation.clone(),
+        twin: couple.partitioned.relation.clone(),
+        key: table.typed(&couple.legacy.relation, key)?.into_iter().map(|c| (c.name, c.type_name)).collect(),
+        time: couple.layout.time_key.as_ref().and_then(|_| part.first().cloned()),
+        columns: table.columns.iter().filter(plain).map(|c| c.name.clone()).collect(),
+        column: free.map(|c| c.name.clone()).find(|c| !part.contains(c)),
+    })
+}

@@ -1,0 +1,499 @@
+//! `repair-triggers`: what keeps the twins in step, made complete: proved in a copy before it is planned.
+
+use serde::Deserialize;
+
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
+use crate::engine::model::profile::Profile;
+use crate::engine::model::query::Param;
+use crate::engine::model::step::Step;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
+use crate::engine::plan::tables::Table;
+use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::reader::Fut;
+use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::sync_triggers::{DEFINER, Mirror, Mirrored};
+use crate::features::parity::pair::trigger_function::closed;
+use crate::features::switchover::copy::trigger_body::besides;
+use crate::features::switchover::copy::trigger_test::{Fired, Sides, fire};
+use crate::features::switchover::plan::reverse_sync::reversed;
+use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::twins::{Couple, offers};
+
+pub(crate) struct RepairTriggers;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "repair-triggers",
+    about: "make the dual-write triggers (after a switch the reverse ones) complete and enable them, proved in a copy first",
+    risk: Risk::Reversible,
+    params: &[
+        ParamSpec { name: "unproved", about: "accept: go on where no copy could be made to prove them in" },
+        ParamSpec {
+            name: "accept",
+            about: "what the preflight names and you accept openly, comma separated",
+        },
+    ],
+    bootstraps: false,
+    many: true,
+};
+
+impl Operation for RepairTriggers {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        offers(&SPEC, profile, "make complete the triggers", "SHARE ROW EXCLUSIVE, for a moment")
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(draft(cx, name, params))
+    }
+}
+
+async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
+    let accepted = match params.get("unproved") {
+        None => false,
+        Some("accept") => true,
+        Some(other) => return Err(Error::usage(format!("unproved={other}: only accept is understood"))),
+    };
+    let couples = Couple::all(cx, name).await?;
+    let mut out = Parts { accepted: Accepted::of(params.get("accept")), ..Parts::default() };
+    let copy = crate::features::switchover::twins::copy(cx, &couples).await;
+    if let Err(e) = &copy {
+        let ready = if accepted { Ready::Warn } else { Ready::Unknown };
+        let text =
+            format!("no copy to prove the triggers in: {}; --set unproved=accept goes on without", e.message);
+        out.preflight.push(Preflight::new("proof", ready, text));
+    }
+    for couple in &couples {
+        match couple.standing {
+            Standing::Before => out.twin(cx, couple, copy.as_deref().ok()).await?,
+            _ => out.reverse(cx, couple, copy.as_deref().ok()).await?,
+        }
+    }
+    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let nothing = out.steps.is_empty();
+    Ok(Draft {
+        why: if nothing && out.preflight.iter().any(|p| p.status.blocks()) {
+            format!(
+                "nothing is seen to be missing from the triggers of {}; they are not proved",
+                names.join(", ")
+            )
+        } else if nothing {
+            format!("the triggers of {} are complete, enabled and proved: nothing to do", names.join(", "))
+        } else {
+            format!("writes of {} are not all mirrored, or would not be", names.join(", "))
+        },
+        changes: out.changes,
+        obstacle: None,
+        reversible: Reversible::Full,
+        undo: "full: functions and triggers as they were".into(),
+        frozen: false,
+        count: out.steps.iter().map(|s| s.statements.len() as u64).sum(),
+        undoes: None,
+        steps: out.steps,
+        preflight: out.preflight,
+        verify: out.verify,
+        rows: vec![],
+        unit: Unit::Statements,
+    })
+}
+
+/// A trigger as it is.
+#[derive(Debug, Clone, Deserialize)]
+struct Found {
+    name: String,
+    state: String,
+    kind: i32,
+    /// WHEN or UPDATE OF: it fires in part.
+    partial: bool,
+    definition: String,
+    function: String,
+    function_definition: String,
+    /// Its text.
+    body: String,
+    /// We may replace it.
+    owned: bool,
+    owner: String,
+    definer: bool,
+    settings: Vec<String>,
+    /// Triggers elsewhere that run the same function.
+    others: i64,
+}
+
+const FOUND: &str = r"
+select t.tgname as name, t.tgenabled::text as state, t.tgtype::int as kind,
+       t.tgqual is not null or cardinality(t.tgattr::int2[]) > 0 as partial, pg_get_triggerdef(t.oid) as definition,
+       format('%I.%I', n.nspname, p.proname) as function, pg_get_functiondef(p.oid) as function_definition,
+       p.prosrc as body, pg_has_role(current_user, p.proowner, 'usage') as owned, pg_get_userbyid(p.proowner)::text as owner,
+       p.prosecdef as definer, coalesce(p.proconfig, '{}') as settings,
+       (select count(*) from pg_trigger o where o.tgfoid = p.oid and o.tgrelid <> t.tgrelid and o.tgparentid = 0) as others
+from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace
+where t.tgrelid = $1::oid and not t.tgisinternal and t.tgname = any ($2) order by t.tgname";
+
+const INSERT: i32 = 4;
+const DELETE: i32 = 8;
+const UPDATE: i32 = 16;
+
+impl Found {
+    /// After each row, of all columns, without a condition.
+    fn whole(&self) -> bool {
+        !self.partial && self.kind & 1 == 1 && self.kind & (2 | 64) == 0
+    }
+
+    /// A function that other tables use is left to them.
+    fn usable(&self) -> bool {
+        self.whole() && self.others == 0
+    }
+
+    fn fires(&self) -> bool {
+        matches!(self.state.as_str(), "O" | "A")
+    }
+
+    fn attributes(&self) -> String {
+        let definer = if self.definer { " SECURITY DEFINER" } else { "" };
+        let settings: Vec<_> = self
+            .settings
+            .iter()
+            .filter_map(|s| s.split_once('='))
+            .map(|(name, value)| format!(" SET {name} = {}", setting(name, value)))
+            .collect();
+        format!("{definer}{}", settings.concat())
+    }
+}
+
+/// Settings that are lists of names: the catalog keeps those quoted one by one.
+const LISTS: [&str; 5] = [
+    "search_path",
+    "temp_tablespaces",
+    "local_preload_libraries",
+    "session_preload_libraries",
+    "shared_preload_libraries",
+];
+
+/// A setting's value, as a function's definition takes it.
+fn setting(name: &str, value: &str) -> String {
+    let list = LISTS.iter().any(|l| l.eq_ignore_ascii_case(name));
+    match value {
+        "" | "\"\"" if list => "''".to_owned(),
+        _ if list => value.to_owned(),
+        _ => literal(value),
+    }
+}
+
+/// Statements, and those that take them back.
+#[derive(Debug, Default)]
+struct Change {
+    statements: Vec<String>,
+    back: Vec<String>,
+    said: Vec<String>,
+}
+
+impl Change {
+    fn enable(&mut self, table: &str, found: &Found) {
+        if found.fires() {
+            return;
+        }
+        let name = Ident(&found.name);
+        let was = if found.state == "R" { "enable replica" } else { "disable" };
+        self.statements.push(format!("alter table {table} enable trigger {name}"));
+        self.back.push(format!("alter table {table} {was} trigger {name}"));
+        self.said.push(format!("trigger {} enabled", found.name));
+    }
+}
+
+#[derive(Default)]
+struct Parts {
+    accepted: Accepted,
+    steps: Vec<Step>,
+    changes: Vec<String>,
+    preflight: Vec<Preflight>,
+    verify: Vec<Verification>,
+}
+
+impl Parts {
+    async fn twin(
+        &mut self,
+        cx: &PlanCx<'_>,
+        couple: &Couple<'_>,
+        copy: Option<&dyn Rehearsal>,
+    ) -> Result<()> {
+        let name = couple.twin.name();
+        let legacy = Table::find(cx, &couple.legacy.relation).await?;
+        let declared = couple.declared();
+        let params = [Param::Int(couple.legacy.oid), Param::Texts(declared.clone())];
+        let found: Vec<Found> = cx.cx.read().await?.fetch(FOUND, &params).await?;
+        let mirror = mirror(cx, couple).await?;
+        let enabling = enabling(couple, &found, &declared);
+        let shut_out = shut_out(cx, couple).await?;
+        let mut wrong = vec!["they do not cover INSERT, UPDATE and DELETE of every row".to_owned()];
+        if let (Some(enabling), Some(copy)) = (&enabling, copy) {
+            (cx.doing)(format!("firing the triggers of {name} in the copy"));
+            let mut fired = tried(copy, couple, &legacy, enabling).await?;
+            // In the copy nobody lacks a privilege.
+            if !shut_out.is_empty() && found.iter().any(|f| !f.definer) {
+                let whom = shut_out.join(", ");
+                fired.faults.push(format!("{whom} may write {} but not its twin", couple.legacy.relation));
+            }
+            if fired.faults.is_empty() && !fired.fine.is_empty() {
+                self.proved(name, "as they are", &fired);
+                self.step(couple, enabling);
+                self.privilege(cx, couple, &legacy, enabling);
+                return Ok(());
+            }
+            wrong = fired.faults;
+        }
+        let change = rewrite(couple, &mirror, &found, &declared, !shut_out.is_empty());
+        self.preflight.push(Preflight::new(
+            "found",
+            Ready::Ok,
+            format!("{name}: functions are written anew, since {}", wrong.join("; ")),
+        ));
+        self.replaced(cx, couple, &found);
+        if let Some(copy) = copy {
+            let fired = tried(copy, couple, &legacy, &change).await?;
+            if fired.faults.is_empty() {
+                self.proved(name, "as planned", &fired);
+            } else {
+                let text = format!("{name}: in a copy, even as planned: {}", fired.faults.join("; "));
+                self.preflight.push(Preflight::new("proof", Ready::Fail, text));
+            }
+        }
+        self.step(couple, &change);
+        self.privilege(cx, couple, &legacy, &change);
+        Ok(())
+    }
+
+    /// After its switch: the retired table is to follow.
+    async fn reverse(
+        &mut self,
+        cx: &PlanCx<'_>,
+        couple: &Couple<'_>,
+        copy: Option<&dyn Rehearsal>,
+    ) -> Result<()> {
+        let found = reversed(cx, couple, copy).await?;
+        self.preflight.extend(found.preflight);
+        match &found.fired {
+            Some((how, fired)) if fired.faults.is_empty() => self.proved(couple.twin.name(), how, fired),
+            Some((how, fired)) => {
+                let text = format!("{}: in a copy, {how}: {}", couple.twin.name(), fired.faults.join("; "));
+                self.preflight.push(Preflight::new("proof", Ready::Fail, text));
+            }
+            None => {}
+        }
+        self.steps.extend(found.steps);
+        self.changes.extend(found.changes);
+        self.verify.extend(found.verify);
+        Ok(())
+    }
+
+    /// What the functions did besides is gone with their text, and only their owner may replace it.
+    fn replaced(&mut self, cx: &PlanCx<'_>, couple: &Couple<'_>, found: &[Found]) {
+        for f in found {
+            let more = besides(&f.body, &couple.partitioned.relation, f.kind & 2 != 0);
+            if !more.is_empty() {
+                let text = format!(
+                    "{}: {} of trigger {} does more than keep the twin in step, which would be gone: {}",
+                    couple.twin.name(),
+                    f.function,
+                    f.name,
+                    more.join(", ")
+                );
+                self.preflight.push(self.accepted.unless("trigger_body", &text));
+            }
+        }
+        for f in found.iter().filter(|f| f.usable() && !f.owned) {
+            let text = format!(
+                "role {} may not replace function {}: it belongs to {}",
+                cx.cx.server.role, f.function, f.owner
+            );
+            self.preflight.push(Preflight::new("privilege", Ready::Fail, text));
+        }
+    }
+
+    fn proved(&mut self, name: &str, how: &str, fired: &Fired) {
+        let mut text = format!("{name}: fired in a copy {how}, mirrored: {}", fired.fine.join(", "));
+        if !fired.untried.is_empty() {
+            text = format!("{text}; not tried: {}", fired.untried.join("; "));
+        }
+        let ready = if fired.fine.is_empty() { Ready::Unknown } else { Ready::Ok };
+        self.preflight.push(Preflight::new("proof", ready, text));
+    }
+
+    fn step(&mut self, couple: &Couple<'_>, change: &Change) {
+        if change.statements.is_empty() {
+            return;
+        }
+        let legacy = &couple.legacy.relation;
+        self.changes.extend(change.said.iter().map(|s| format!("{legacy}: {s}")));
+        self.steps.push(Step {
+            locks: vec![lock(legacy, "SHARE ROW EXCLUSIVE")],
+            back: change.back.clone(),
+            ..Step::new(
+                couple.twin.name(),
+                format!("{legacy}: {}", change.said.join(", ")),
+                change.statements.clone(),
+            )
+        });
+        self.verify.push(verification(couple));
+    }
+
+    fn privilege(&mut self, cx: &PlanCx<'_>, couple: &Couple<'_>, table: &Table, change: &Change) {
+        if !change.statements.is_empty() {
+            let role = &cx.cx.server.role;
+            self.preflight.push(table.privilege(
+                &couple.legacy.relation,
+                "change triggers of",
+                table.owned,
+                role,
+            ));
+        }
+    }
+}
+
+/// Roles that may write the legacy table but not its twin: a function that runs with their rights fails.
+async fn shut_out(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<String>> {
+    let sql = "select distinct pg_get_userbyid(x.grantee)::text as role from pg_class c cross join lateral aclexplode(c.relacl) x \
+               where c.oid = $1::oid and x.grantee <> 0 and x.privilege_type in ('INSERT', 'UPDATE', 'DELETE') \
+               and not (has_table_privilege(x.grantee, $2::oid, 'insert') and has_table_privilege(x.grantee, $2::oid, 'update') \
+                        and has_table_privilege(x.grantee, $2::oid, 'delete') and has_table_privilege(x.grantee, $2::oid, 'select')) order by 1";
+    let params = [Param::Int(couple.legacy.oid), Param::Int(couple.partitioned.oid)];
+    Ok(cx.cx.read().await?.texts(sql, &params).await?.into_iter().flatten().collect())
+}
+
+async fn mirror(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Mirror> {
+    let onto = Table::find(cx, &couple.partitioned.relation).await?;
+    let mut key = couple.twin.key.clone();
+    key.extend(couple.layout.key.iter().filter(|k| !couple.twin.key.contains(k)).cloned());
+    onto.keyed(&couple.partitioned.relation, &key)?;
+    let stored = |name: &str| onto.columns.iter().find(|c| c.name == name && !c.generated);
+    let columns = couple.columns.common.iter().filter_map(|c| {
+        let own = stored(&c.name)?;
+        let retyped = couple.columns.retyped.iter().any(|(n, ..)| n == &c.name);
+        Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.qualified.clone()) })
+    });
+    Ok(Mirror {
+        from: Relation::parse(&couple.legacy.relation),
+        onto: Relation::parse(&couple.partitioned.relation),
+        key,
+        moves_by: vec![],
+        columns: columns.collect(),
+        numbered: onto.columns.iter().any(|c| c.numbered),
+    })
+}
+
+/// All there, and whole: they only need to be on. `None`: that would not do.
+fn enabling(couple: &Couple<'_>, found: &[Found], declared: &[String]) -> Option<Change> {
+    let all = declared.iter().all(|d| found.iter().any(|f| &f.name == d));
+    let covers = |bit: i32| found.iter().any(|f| f.whole() && f.kind & bit != 0);
+    if !all || ![INSERT, UPDATE, DELETE].into_iter().all(covers) {
+        return None;
+    }
+    let mut out = Change::default();
+    for f in found {
+        out.enable(&couple.legacy.relation, f);
+    }
+    Some(out)
+}
+
+/// The functions by column name, and triggers for whatever none of them fires on.
+fn rewrite(
+    couple: &Couple<'_>,
+    mirror: &Mirror,
+    found: &[Found],
+    declared: &[String],
+    definer: bool,
+) -> Change {
+    let table = &couple.legacy.relation;
+    let schema = Relation::parse(table).schema;
+    let own = Relation { schema, name: format!("midwatch_sync_{}", Relation::parse(table).name) }.to_string();
+    let mut out = Change::default();
+    let mut written: Vec<Relation> = vec![];
+    let mut write = |out: &mut Change, function: &str, attributes: &str, was: Option<&str>| {
+        let name = Relation::parse(function);
+        if written.contains(&name) {
+            return;
+        }
+        written.push(name);
+        out.statements.push(mirror.forward(function, attributes));
+        if attributes.contains("SECURITY DEFINER") {
+            out.statements.extend(closed(function, &[&couple.legacy.owner]));
+            if was.is_some() {
+                out.back.insert(0, format!("grant execute on function {function}() to public"));
+            }
+        }
+        out.back.insert(0, was.map_or_else(|| format!("drop function {function}()"), str::to_owned));
+        out.said.push(format!("function {function} written"));
+    };
+    let mut covered = 0;
+    for f in found.iter().filter(|f| f.usable()) {
+        let attributes = if definer && !f.definer { DEFINER.to_owned() } else { f.attributes() };
+        write(&mut out, &f.function, &attributes, Some(&f.function_definition));
+        out.enable(table, f);
+        covered |= f.kind;
+    }
+    for f in found.iter().filter(|f| !f.usable()) {
+        out.statements.push(format!("drop trigger {} on {table}", Ident(&f.name)));
+        out.back.insert(0, f.definition.clone());
+        out.said.push(format!("trigger {} replaced", f.name));
+    }
+    let free: Vec<&String> =
+        declared.iter().filter(|d| !found.iter().any(|f| f.usable() && &f.name == *d)).collect();
+    let deletes = |name: &str| name.to_lowercase().contains("delete");
+    let mut missing: Vec<(&str, i32)> = vec![("INSERT", INSERT), ("UPDATE", UPDATE), ("DELETE", DELETE)];
+    missing.retain(|(_, bit)| covered & bit == 0);
+    if missing.is_empty() {
+        return out;
+    }
+    write(&mut out, &own, DEFINER, None);
+    let (apart, rest): (Vec<_>, Vec<_>) = missing
+        .into_iter()
+        .partition(|(_, bit)| *bit == DELETE && free.len() > 1 && free.iter().any(|n| deletes(n)));
+    for (events, deleting) in [(rest, false), (apart, true)] {
+        if events.is_empty() {
+            continue;
+        }
+        let named = free.iter().find(|n| free.len() < 2 || deletes(n) == deleting).map(|n| n.as_str());
+        let name =
+            named.map_or_else(|| format!("{}_rest", declared.first().map_or("sync", |d| d)), str::to_owned);
+        let events: Vec<_> = events.iter().map(|(e, _)| *e).collect();
+        let name = Ident(&name).to_string();
+        out.statements.push(format!(
+            "create trigger {name} after {} on {table} for each row execute function {own}()",
+            events.join(" or ")
+        ));
+        out.back.insert(0, format!("drop trigger {name} on {table}"));
+        out.said.push(format!("trigger {} for {}", name.trim_matches('"'), events.join(", ")));
+    }
+    out
+}
+
+/// Fires in the copy what would be there.
+async fn tried(copy: &dyn Rehearsal, couple: &Couple<'_>, legacy: &Table, change: &Change) -> Result<Fired> {
+    if !change.statements.is_empty()
+        && let Err(e) = copy.execute(&change.statements.join(";\n")).await
+    {
+        return Ok(Fired { faults: vec![e.message], ..Fired::default() });
+    }
+    fire(copy, couple, legacy, &Sides::before(couple)).await
+}
+
+/// Nothing of what is to be mirrored is left out.
+fn verification(couple: &Couple<'_>) -> Verification {
+    let among: Vec<_> = couple.declared().iter().map(|d| crate::engine::model::name::literal(d)).collect();
+    let sql = format!(
+        "select e.event from (values ('INSERT', {INSERT}), ('UPDATE', {UPDATE}), ('DELETE', {DELETE})) e(event, bit) \
+         where not exists (select from pg_trigger t where t.tgrelid = {}::oid and t.tgenabled in ('O', 'A') \
+         and t.tgtype::int & e.bit > 0 and t.tgtype::int & 1 = 1 and t.tgqual is null \
+         and (t.tgname in ({}) or t.tgname like '%\\_rest'))",
+        couple.legacy.oid,
+        among.join(", ")
+    );
+    Verification {
+        title: format!("INSERT, UPDATE and DELETE of {} are mirrored", couple.legacy.relation),
+        sql,
+    }
+}

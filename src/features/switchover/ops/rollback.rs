@@ -1,0 +1,65 @@
+//! `rollback`: a switchover taken back, with everything that was written since.
+
+use crate::engine::model::error::Result;
+use crate::engine::model::preflight::Risk;
+use crate::engine::model::profile::Profile;
+use crate::engine::model::record::RunRecord;
+use crate::engine::plan::operation::{ALL, Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
+use crate::engine::port::reader::Fut;
+use crate::features::switchover::plan::rollback::{rollback_draft, rollback_of};
+use crate::features::switchover::plan::steps;
+use crate::features::switchover::twins::switched_offers;
+
+pub(crate) struct Rollback;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "rollback",
+    about: "take a switchover back, with everything that was written since",
+    risk: Risk::Reversible,
+    params: &[
+        steps::MONITOR,
+        steps::MARKER,
+        steps::LOCK_TIMEOUT,
+        steps::BUDGET,
+        steps::ATTEMPTS,
+        steps::PATIENCE,
+        ParamSpec {
+            name: "accept",
+            about: "since: what hangs on the live table only since the switch; untried: a way back that no copy could try",
+        },
+        steps::BEFORE,
+        steps::AFTER,
+        steps::FAILED,
+        steps::HOOK_TIMEOUT,
+    ],
+    bootstraps: false,
+    many: true,
+};
+
+impl Operation for Rollback {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        switched_offers(&SPEC, profile, "take the switchover back")
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(async move {
+            let run = rollback_of(cx, name).await?;
+            rollback_draft(cx, &run, params).await
+        })
+    }
+
+    fn undo<'a>(&'a self, _cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
+        Box::pin(async move {
+            let name = if run.name == ALL { String::new() } else { format!(" {}", run.name) };
+            Ok((run.rows_applied > 0).then(|| Undo::Impossible {
+                why: format!(
+                    "it needs a switchover of its own, with its proofs: midwatch plan switchover{name}"
+                ),
+            }))
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! `switchover`: partitioned twins take the legacy tables' names, all of a set in one transaction.
+
+use std::collections::BTreeMap;
+
+use crate::engine::journal;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
+use crate::engine::model::profile::Profile;
+use crate::engine::model::record::RunRecord;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
+use crate::engine::port::reader::Fut;
+use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::change_capture::{self, Watch};
+use crate::features::switchover::copy::switch_test::trial;
+use crate::features::switchover::plan::dependents;
+use crate::features::switchover::plan::rollback::{own_before, rollback_draft};
+use crate::features::switchover::plan::steps::{self, Stages};
+use crate::features::switchover::plan::swap_ddl::Switch;
+use crate::features::switchover::preflight::ready::{Accepted, dependants, late_triggers, ownership, parity};
+use crate::features::switchover::preflight::rehearsals::{compared, measured, rehearsal};
+use crate::features::switchover::preflight::server::{around, last_backup, sent};
+use crate::features::switchover::twins::{Couple, named};
+
+pub(crate) struct Switchover;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "switchover",
+    about: "let partitioned twins take the legacy tables' names, all of a set at once",
+    risk: Risk::Reversible,
+    params: &[
+        steps::MONITOR,
+        ParamSpec { name: "backup", about: "verified (the default), unverified, or skip" },
+        steps::MARKER,
+        steps::LOCK_TIMEOUT,
+        steps::BUDGET,
+        steps::ATTEMPTS,
+        steps::PATIENCE,
+        ParamSpec {
+            name: "accept",
+            about: "what the preflight names and you accept openly, comma separated",
+        },
+        steps::BEFORE,
+        steps::AFTER,
+        steps::FAILED,
+        steps::HOOK_TIMEOUT,
+    ],
+    bootstraps: false,
+    many: true,
+};
+
+impl Operation for Switchover {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        crate::features::switchover::twins::offers(
+            &SPEC,
+            profile,
+            "switch applications to the twin",
+            "ACCESS EXCLUSIVE within a budget",
+        )
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(draft(cx, name, params))
+    }
+
+    fn undo<'a>(&'a self, cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
+        Box::pin(async move {
+            // Before the tables have changed places, what was made ready is taken away step by step.
+            if run.rows_applied == 0 || run.live {
+                return Ok(None);
+            }
+            let params = Params(BTreeMap::new());
+            Ok(Some(Undo::Draft(Box::new(rollback_draft(cx, run, &params).await?))))
+        })
+    }
+}
+
+async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
+    let asked = steps::Asked::of(params)?;
+    let couples = Couple::all(cx, name).await?;
+    untouched(cx, &couples).await?;
+    let accepted = Accepted::of(params.get("accept"));
+    let switch = Switch::of(cx, &couples).await?;
+    let mut preflight = Vec::new();
+    for (couple, part) in couples.iter().zip(&switch.parts) {
+        preflight.extend(ownership(cx, couple).await?);
+        preflight.extend(parity(cx, couple).await);
+        preflight.extend(dependants(couple, &part.belongings, &accepted));
+        preflight.extend(sent(cx, couple, &part.belongings, &accepted).await);
+        preflight.extend(late_triggers(cx, couple, &accepted).await?);
+    }
+    let (more, bytes) = around(cx, &couples).await?;
+    preflight.extend(more);
+    preflight.push(last_backup(cx, &couples).await);
+    preflight.extend(steps::backups(cx, &asked, bytes));
+    let tried = trial(cx, &couples, &switch, &accepted).await;
+    preflight.extend(tried.preflight);
+    let rehearsed = match rehearsal(cx, name).await {
+        Ok(found) => found,
+        Err(e) => {
+            let text = format!("whether it was rehearsed is unknown: {}", e.message);
+            preflight.push(Preflight::new("rehearsal", Ready::Warn, text));
+            None
+        }
+    };
+    let mut out = Stages::new(&couples, &switch, &asked);
+    out.measure("PRE-FLIGHT", false);
+    if out.backup() {
+        out.measure("POST-BACKUP", false);
+    }
+    for couple in &couples {
+        let watch = watched(cx, couple).await?;
+        out.watch(couple, &watch, &mut preflight);
+    }
+    preflight.extend(out.stall(cx, false, &accepted).await);
+    out.measure("PRE-MIGRATION", false);
+    out.compare();
+    out.measure("POST-MIGRATION", false);
+    out.prepare();
+    out.hook("before");
+    out.enable(measured(rehearsed.as_ref(), tried.swap_ms).as_ref());
+    out.hook("after");
+    out.monitor();
+    out.measure("DONE", true);
+    if !preflight.iter().any(|p| p.id == "rehearsal") {
+        preflight.push(compared(rehearsed.as_ref(), &preflight));
+    }
+    let mut changes = out.changes();
+    for couple in &couples {
+        let own = dependents::of(cx, &couple.partitioned, &couple.legacy, vec![]).await?.own();
+        if !own.is_empty() {
+            changes.push(format!("{}{}", own_before(couple), own.join("; ")));
+        }
+    }
+    if let Some(r) = &rehearsed {
+        r.times(&mut out.steps);
+    }
+    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    Ok(Draft {
+        why: format!("{} shall be the partitioned tables from now on", names.join(", ")),
+        changes,
+        obstacle: Some(out.price(&switch)),
+        reversible: Reversible::Full,
+        undo: "full: rollback swaps back, with all that was written since; reverse sync keeps the retired tables complete until cleanup".into(),
+        frozen: false,
+        steps: out.steps,
+        preflight,
+        verify: out.verify,
+        rows: vec![],
+        unit: Unit::Twins,
+        count: couples.len() as u64,
+        undoes: None,
+    })
+}
+
+/// None of them is switched yet; else what is left to be switched, and how.
+async fn untouched(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<()> {
+    let names = |before: bool| -> Vec<&str> {
+        let such = couples.iter().filter(|c| (c.standing == Standing::Before) == before);
+        such.map(|c| c.twin.name()).collect()
+    };
+    let (rest, done) = (names(true), names(false));
+    if done.is_empty() {
+        return Ok(());
+    }
+    let verb = if done.len() == 1 { "is" } else { "are" };
+    // What was switched together goes back together.
+    let runs = journal::record::standing_runs(cx.cx.facts, "switchover").await.unwrap_or_default();
+    let sets = runs.iter().map(|r| named(cx.profile(), &r.name).iter().map(|t| t.name()).collect::<Vec<_>>());
+    let set = sets.into_iter().find(|s| done.iter().any(|d| s.contains(d))).unwrap_or_else(|| done.clone());
+    let back = format!("midwatch plan rollback {} takes back what is switched", set.join(","));
+    let hint = if rest.is_empty() {
+        back
+    } else {
+        format!("midwatch plan switchover {} switches the rest; {back}", rest.join(","))
+    };
+    Err(Error::new(Class::Refused, format!("{} {verb} switched over already", done.join(", "))).hint(hint))
+}
+
+/// Is everything marked that is written?
+async fn watched(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Watch> {
+    let mut tx = cx.cx.read().await?;
+    change_capture::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await
+}

@@ -1,0 +1,326 @@
+//! `watch`: triggers that mark what is written to a pair of tables, so that what was found equal need not be read again.
+
+use std::fmt::Write as _;
+
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::literal;
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
+use crate::engine::model::profile::{Profile, Twin};
+use crate::engine::model::query::Param;
+use crate::engine::model::step::Step;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
+use crate::engine::port::reader::{Fut, ReadTx};
+use crate::features::parity::pair::catalog::Columns;
+use crate::features::parity::pair::change_capture::{self, Lacks, Watch as Marks};
+use crate::features::parity::pair::partitions::{self, Layout};
+use crate::features::parity::pair::{self, Pair};
+use crate::features::switchover::plan::chunks::About;
+
+pub(crate) struct Watch;
+
+static SPEC: OpSpec = OpSpec {
+    verb: "watch",
+    about: "have writes to a twin marked, so that partitions found equal are sealed until they are written",
+    risk: Risk::Reversible,
+    params: &[
+        ParamSpec { name: "off", about: "yes: take the marks' triggers away again" },
+        ParamSpec {
+            name: "forget",
+            about: "yes: empty midwatch.marks, which grows with every write; proofs begin anew",
+        },
+    ],
+    bootstraps: false,
+    many: true,
+};
+
+impl Operation for Watch {
+    fn spec(&self) -> &'static OpSpec {
+        &SPEC
+    }
+
+    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+        crate::features::switchover::twins::offers(
+            &SPEC,
+            profile,
+            "mark the writes",
+            "SHARE ROW EXCLUSIVE on both tables and their partitions, some at a time",
+        )
+    }
+
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
+        Box::pin(draft(cx, name, params))
+    }
+}
+
+fn yes(params: &Params, name: &str) -> Result<bool> {
+    match params.get(name) {
+        None | Some("no") => Ok(false),
+        Some("yes") => Ok(true),
+        Some(other) => Err(Error::usage(format!("{name}={other}: yes or no"))),
+    }
+}
+
+/// What is wanted besides that writes are marked.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    off: bool,
+    forget: bool,
+}
+
+async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
+    let asked = Asked { off: yes(params, "off")?, forget: yes(params, "forget")? };
+    plan(cx, &crate::features::switchover::twins::named(cx.profile(), name), asked).await
+}
+
+/// A twin as the catalog has it.
+struct Watched<'p> {
+    twin: &'p Twin,
+    pair: Pair,
+    columns: Columns,
+    layout: Layout,
+    marks: Marks,
+}
+
+async fn look<'p>(tx: &mut dyn ReadTx, twin: &'p Twin) -> Result<Watched<'p>> {
+    let pair = pair::pair(tx, twin).await?;
+    let Some(legacy) = &pair.legacy else {
+        return Err(Error::new(
+            Class::Refused,
+            format!("{}: its legacy table is gone, nothing is compared", twin.name()),
+        ));
+    };
+    let columns = Columns::of(legacy, &pair.partitioned, &twin.key)?;
+    let layout = partitions::layout(tx, &pair.partitioned).await?;
+    if let Some(lost) = layout.key.iter().find(|k| !columns.common.iter().any(|c| &c.name == *k)) {
+        let what = format!("{}: the partition key {lost} is not a column of both tables", twin.name());
+        return Err(Error::new(Class::Refused, what));
+    }
+    let marks = change_capture::installed(tx, &pair, &columns, &layout).await?;
+    Ok(Watched { twin, pair, columns, layout, marks })
+}
+
+async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: Asked) -> Result<Draft> {
+    let off = asked.off;
+    let mut todo = Vec::new();
+    let mut tx = cx.cx.read().await?;
+    for twin in twins {
+        let watched = look(&mut *tx, twin).await?;
+        let complete = matches!(watched.marks, Marks::Complete(_));
+        let there = complete || (off && any_left(&mut *tx, &watched).await?);
+        if off == there {
+            todo.push(watched);
+        }
+    }
+    if todo.is_empty() && !asked.forget {
+        let what = if off {
+            "writes are not marked: nothing to take away"
+        } else {
+            "all writes are marked already: nothing to do"
+        };
+        return Err(Error::new(Class::Refused, what));
+    }
+    let mut steps: Vec<Step> = todo.iter().flat_map(|w| w.steps(off)).collect();
+    let mut changes = if todo.is_empty() { vec![] } else { changes(off) };
+    if asked.forget {
+        steps.push(forget());
+        changes.push("what was marked so far is forgotten: every partition is read once more".into());
+    }
+    let names = todo.iter().map(|w| w.twin.name()).collect::<Vec<_>>().join(", ");
+    let undo = if off {
+        "the triggers and functions are made again; proofs begin anew"
+    } else {
+        "the triggers and functions are dropped; marks written so far stay"
+    };
+    let undo = if asked.forget {
+        "proofs begin anew: what was marked does not come back".into()
+    } else {
+        undo.into()
+    };
+    let mut verify: Vec<Verification> = todo.iter().map(|w| w.verification(off, &names)).collect();
+    if verify.is_empty() {
+        verify.push(guarded());
+    }
+    Ok(Draft {
+        why: why(&todo, off),
+        changes,
+        obstacle: None,
+        reversible: Reversible::Full,
+        undo,
+        frozen: false,
+        count: steps.iter().map(|s| s.statements.len() as u64).sum(),
+        steps,
+        preflight: preflight(&mut *tx, &todo, asked).await?,
+        verify,
+        rows: vec![],
+        unit: Unit::Statements,
+        undoes: None,
+    })
+}
+
+async fn size(tx: &mut dyn ReadTx) -> Result<String> {
+    let sql = "select pg_size_pretty(pg_total_relation_size(to_regclass('midwatch.marks')))";
+    Ok(tx.texts(sql, &[] as &[Param]).await?.pop().flatten().unwrap_or_else(|| "nothing".into()))
+}
+
+/// The table gets another file, which every proof that is kept anywhere knows it by.
+fn forget() -> Step {
+    let guard = |how: &str| format!("ALTER TABLE midwatch.marks {how} TRIGGER marks_append_only");
+    Step {
+        locks: vec![lock(
+            "midwatch.marks",
+            "ACCESS EXCLUSIVE, for a moment: who writes a watched table waits",
+        )],
+        ..Step::new(
+            "forget",
+            "forget what was marked so far",
+            vec![guard("DISABLE"), "TRUNCATE midwatch.marks".into(), guard("ENABLE")],
+        )
+    }
+}
+
+/// Nobody can alter marks again.
+fn guarded() -> Verification {
+    Verification {
+        title: "midwatch.marks takes no change but new rows".into(),
+        sql: "select 1 where not exists (select from pg_trigger where tgrelid = 'midwatch.marks'::regclass \
+              and tgname = 'marks_append_only' and tgenabled = 'O')"
+            .into(),
+    }
+}
+
+fn why(todo: &[Watched<'_>], off: bool) -> String {
+    if todo.is_empty() {
+        return "midwatch.marks grows with every write".into();
+    }
+    let reasons: Vec<_> = todo
+        .iter()
+        .map(|w| match &w.marks {
+            Marks::Incomplete(l) if !off => format!("{}: {}", w.twin.name(), l.why),
+            _ => format!("{}: writes are marked", w.twin.name()),
+        })
+        .collect();
+    reasons.join("; ")
+}
+
+fn changes(off: bool) -> Vec<String> {
+    if off {
+        return vec!["nothing is marked any more: no partition stays sealed".into()];
+    }
+    vec![
+        "each written row costs one short insert into midwatch.marks, a changed key two; on both tables while both are written".into(),
+        "midwatch.marks grows by about 100 bytes with each".into(),
+        "a partition attached later is marked by itself, but not its TRUNCATE: plan watch again".into(),
+    ]
+}
+
+impl Watched<'_> {
+    fn tables(&self) -> Vec<&str> {
+        let legacy = self.pair.legacy.iter().map(|l| l.relation.as_str());
+        legacy.chain(std::iter::once(self.pair.partitioned.relation.as_str())).collect()
+    }
+
+    fn steps(&self, off: bool) -> Vec<Step> {
+        let lacks = match &self.marks {
+            Marks::Incomplete(lacking) if !off => &lacking.lacks,
+            _ => &Lacks::All,
+        };
+        let triggers = change_capture::install(&self.pair, &self.columns, &self.layout, lacks);
+        let id = format!("{}-{}", if off { "unwatch" } else { "watch" }, self.twin.name());
+        let title = format!("{} writes to {}", if off { "stop marking" } else { "mark" }, self.twin.name());
+        let about = About { id: &id, title: &title, tables: &self.tables() };
+        if off { about.take(&triggers) } else { about.make(&triggers) }
+    }
+
+    /// Relations that are not as they should be: one row each.
+    fn verification(&self, off: bool, names: &str) -> Verification {
+        let among = change_capture::relations(&self.pair, &self.layout);
+        let marked = "select from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace \
+                      where t.tgrelid = c.oid and n.nspname = 'midwatch' and t.tgname = w.name";
+        let (not, enabled) = if off { ("", "") } else { ("not ", " and t.tgenabled = 'A'") };
+        let sql = format!(
+            "select c.oid::regclass::text, w.name from pg_class c, (values ('midwatch_mark'), ('midwatch_mark_truncate')) w(name) \
+             where c.oid = any({among}) and {not}exists ({marked}{enabled})"
+        );
+        let title = if off {
+            format!("nothing of {names} is marked")
+        } else {
+            format!("every write to {} is marked", self.twin.name())
+        };
+        Verification { title, sql }
+    }
+}
+
+/// Part of it may be there.
+async fn any_left(tx: &mut dyn ReadTx, watched: &Watched<'_>) -> Result<bool> {
+    let sql = format!(
+        "select exists (select from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace \
+         where n.nspname = 'midwatch' and t.tgrelid = any({}))::text",
+        change_capture::relations(&watched.pair, &watched.layout)
+    );
+    let said = tx.texts(&sql, &[] as &[Param]).await?;
+    Ok(said.first().and_then(|t| t.as_deref()) == Some("true"))
+}
+
+async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: Asked) -> Result<Vec<Preflight>> {
+    let tables: Vec<_> = todo.iter().flat_map(Watched::tables).map(literal).collect();
+    let off = asked.off;
+    // What is not there yet is the journal's verdict.
+    let mut conditions = String::new();
+    let of_marks =
+        "not (select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('midwatch.marks'))";
+    for (what, condition, needed) in [
+        (
+            "CREATE on schema midwatch",
+            "not has_schema_privilege(to_regnamespace('midwatch')::oid, 'create')",
+            !off && !todo.is_empty(),
+        ),
+        (
+            "INSERT on midwatch.marks",
+            "not has_table_privilege(to_regclass('midwatch.marks'), 'insert')",
+            !off && !todo.is_empty(),
+        ),
+        ("ownership of midwatch.marks", of_marks, asked.forget),
+    ] {
+        if !needed {
+            continue;
+        }
+        let _ = write!(conditions, " union all select {} where {condition}", literal(what));
+    }
+    let owned = format!(
+        "select 'ownership of ' || c.oid::regclass from pg_class c \
+         where c.oid in (select t::regclass from unnest(array[{}]::text[]) t) and not pg_has_role(c.relowner, 'usage')",
+        tables.join(", ")
+    );
+    let lacks = tx.texts(&format!("{owned}{conditions}"), &[] as &[Param]).await;
+    let mut out = Vec::new();
+    out.push(match lacks {
+        Err(e) => Preflight::new("privileges", Ready::Unknown, e.message),
+        Ok(lacks) if lacks.is_empty() => Preflight::new("privileges", Ready::Ok, "may make these triggers"),
+        Ok(lacks) => {
+            let list: Vec<_> = lacks.into_iter().flatten().collect();
+            Preflight::new("privileges", Ready::Fail, format!("this role lacks {}", list.join(", ")))
+        }
+    });
+    // One transaction locks a pair and all its partitions.
+    let needed = todo.iter().map(|w| w.layout.nodes.len() + 10).max().unwrap_or(0);
+    out.push(crate::features::switchover::preflight::server::locks(tx, needed).await?);
+    let then = if asked.forget { "" } else { "; --set forget=yes empties it" };
+    out.push(Preflight::new("size", Ready::Ok, format!("midwatch.marks has {} now{then}", size(tx).await?)));
+    for w in todo.iter().filter(|_| !off) {
+        if let Marks::Incomplete(l) = &w.marks
+            && l.lacks == Lacks::Never
+        {
+            let text = format!("{}: {}: marks cannot tell what is written there", w.twin.name(), l.why);
+            out.push(Preflight::new("marks", Ready::Fail, text));
+        }
+    }
+    if !off && !todo.is_empty() {
+        out.push(Preflight::new(
+            "writers",
+            Ready::Warn,
+            "from then on each row written costs one more insert on each side; COPY and bulk updates feel it most",
+        ));
+    }
+    Ok(out)
+}

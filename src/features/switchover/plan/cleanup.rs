@@ -1,0 +1,500 @@
+//! The retired tables: put away while the way back is still a lossy one, dropped when nobody has missed them.
+
+use serde::Deserialize;
+
+use crate::engine::journal;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
+use crate::engine::model::profile::{Profile, Twin};
+use crate::engine::model::query::Param;
+use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::Step;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Params, PlanCx, Undo, lock};
+use crate::features::parity::pair::change_capture::{self, Lacks};
+use crate::features::parity::pair::retired::{away, away_name};
+use crate::features::parity::pair::sync_triggers::{DEFINER, Mirror};
+use crate::features::parity::pair::trigger_ddl::Triggers;
+use crate::features::parity::pair::{Standing, retired_name, standing};
+use crate::features::switchover::plan::dependents::{Carried, Key};
+use crate::features::switchover::plan::rollback::part;
+use crate::features::switchover::plan::steps::{Asked, Stages, duration};
+use crate::features::switchover::plan::swap_ddl::{Part, Switch, idle_reverse, reverse};
+use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::preflight::server::backups_of;
+use crate::features::switchover::twins::{Couple, age, named};
+
+/// A table that is away must have been so for a day.
+const QUIET_S: u64 = 86_400;
+
+pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile) -> Vec<Offer> {
+    crate::features::switchover::twins::offers(
+        spec,
+        profile,
+        "put away or drop the retired table",
+        "ACCESS EXCLUSIVE within a budget",
+    )
+}
+
+/// No row as long as the name belongs to this very table; the plan that put it away keeps it as a proof.
+fn stranger(table: &Relation, oid: i64) -> String {
+    format!("select 1 where to_regclass({})::oid is distinct from {oid}::oid", literal(&table.to_string()))
+}
+
+/// Can the table have the name that it shall wait under?
+async fn free(cx: &PlanCx<'_>, name: &str, to: &Relation) -> Result<Option<Preflight>> {
+    let sql = "select to_regclass($1)::oid::text";
+    let taken = cx.cx.read().await?.texts(sql, &[Param::Text(Some(to.to_string()))]).await?;
+    let taken = taken.into_iter().flatten().next();
+    Ok(taken.map(|_| {
+        let text = format!("{name}: the name {} is taken already: rename or drop what has it", to.brief());
+        Preflight::new("name", Ready::Fail, text)
+    }))
+}
+
+pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
+    let mut switched = Vec::new();
+    let mut cleaned = Vec::new();
+    for twin in named(cx.profile(), name) {
+        let mut tx = cx.cx.read().await?;
+        match standing(&mut *tx, twin).await? {
+            Standing::Before => {
+                let what = format!("{} is not switched over: its legacy table is in use", twin.name());
+                return Err(Error::new(Class::Refused, what));
+            }
+            Standing::Switched => switched.push(twin),
+            Standing::Cleaned => cleaned.push(twin),
+        }
+    }
+    match (switched.is_empty(), cleaned.is_empty()) {
+        (false, true) => put_away(cx, name, params).await,
+        (true, false) => drop_for_good(cx, &cleaned, params).await,
+        _ => {
+            let names = |twins: &[&Twin]| twins.iter().map(|t| t.name()).collect::<Vec<_>>().join(",");
+            let what = format!("{} are switched, {} are put away already", names(&switched), names(&cleaned));
+            Err(Error::new(Class::Refused, what).hint(format!("midwatch plan cleanup {}", names(&switched))))
+        }
+    }
+}
+
+/// The backup that a switchover made of these tables, if it is still what it was.
+async fn backup(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Preflight> {
+    let fail = |text: String| {
+        Ok(Preflight::new("backup", Ready::Fail, format!("{text}; --set backup=make makes one")))
+    };
+    let found = backups_of(cx, twins).await?;
+    let Some(f) = found.first() else {
+        return fail(format!("no backup of {} is in the journal", twins.join(", ")));
+    };
+    let Some(proof) = &f.body.verified else {
+        return fail(format!("the backup of run {} was never restored and compared", f.run));
+    };
+    if let Err(e) = cx.backups.intact(&f.body).await {
+        return fail(e.message);
+    }
+    let text = format!("{} of run {}, {} old, intact; {proof}", f.body.file, f.run, age(f.age_h));
+    Ok(Preflight::new("backup", Ready::Ok, text))
+}
+
+#[derive(Deserialize)]
+struct Hangs {
+    referrers: Vec<Key>,
+    views: Vec<String>,
+    used: String,
+}
+
+const HANGS: &str = "
+select coalesce((select json_agg(json_build_object('name', quote_ident(k.conname), 'table', k.conrelid::regclass::text,
+                                                   'definition', pg_get_constraintdef(k.oid)) order by k.conrelid::regclass::text, k.conname)
+                 from pg_constraint k where k.contype = 'f' and k.confrelid = $1::oid and k.conrelid <> $1::oid and k.conparentid = 0), '[]') as referrers,
+       coalesce((select json_agg(distinct v.oid::regclass::text)
+                 from pg_depend p join pg_rewrite w on w.oid = p.objid join pg_class v on v.oid = w.ev_class
+                 where p.classid = 'pg_rewrite'::regclass and p.refclassid = 'pg_class'::regclass and p.refobjid = $1::oid and v.oid <> $1::oid), '[]') as views,
+       (select format('read by %s scans, %s rows written since statistics were reset (statistics, no proof)',
+                      coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0), s.n_tup_ins + s.n_tup_upd + s.n_tup_del)
+        from pg_stat_all_tables s where s.relid = $1::oid) as used";
+
+// Whatever CASCADE would reach: what depends on the table, and on what depends on it. Parts of the table itself go with it.
+const REACHED: &str = "
+with recursive part as (
+  select 'pg_class'::regclass::oid as classid, $1::oid as objid
+  union
+  select d.classid, d.objid from pg_depend d join part p on d.refclassid = p.classid and d.refobjid = p.objid
+  where d.deptype in ('a', 'i', 'P', 'S')),
+reached as (
+  select d.classid, d.objid from pg_depend d join part p on d.refclassid = p.classid and d.refobjid = p.objid
+  where d.deptype = 'n' and not exists (select from part o where o.classid = d.classid and o.objid = d.objid)
+  union
+  select x.classid, x.objid from reached r cross join lateral (
+    select d.classid, d.objid from pg_depend d where d.refclassid = r.classid and d.refobjid = r.objid
+    union all
+    select d.refclassid, d.refobjid from pg_depend d where d.classid = r.classid and d.objid = r.objid and d.deptype = 'i') x)
+select distinct pg_describe_object(r.classid, r.objid, 0) from reached r
+where r.classid <> 'pg_rewrite'::regclass and r.classid <> 'pg_type'::regclass
+  and not exists (select from part o where o.classid = r.classid and o.objid = r.objid) order by 1";
+
+async fn hangs(cx: &PlanCx<'_>, oid: i64) -> Result<Hangs> {
+    cx.cx.read().await?.one(HANGS, &[Param::Int(oid)]).await
+}
+
+#[derive(Deserialize)]
+struct Number {
+    column: String,
+    sequence: String,
+}
+
+/// Columns of the partitioned table whose numbers come from an identity of the retired one: it would take them along.
+async fn numbers(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<Number>> {
+    let sql = "select a.attname as column, format('%I.%I', n.nspname, s.relname) as sequence \
+               from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum \
+               join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass \
+               join pg_class s on s.oid = p.refobjid and s.relkind = 'S' join pg_namespace n on n.oid = s.relnamespace \
+               join pg_depend i on i.classid = 'pg_class'::regclass and i.objid = s.oid and i.deptype = 'i' and i.refobjid = $2::oid \
+               where d.adrelid = $1::oid";
+    let params = [Param::Int(couple.partitioned.oid), Param::Int(couple.legacy.oid)];
+    cx.cx.read().await?.fetch(sql, &params).await
+}
+
+/// Statements of a twin, and what they mean.
+#[derive(Default)]
+struct Away {
+    carried: Carried,
+    said: Vec<String>,
+    preflight: Vec<Preflight>,
+    /// Tables of others that are altered.
+    children: Vec<String>,
+    /// What is left idle by the swap, and goes after it.
+    reverse: Triggers,
+    marks: Triggers,
+}
+
+async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &Accepted) -> Result<Away> {
+    let name = couple.twin.name();
+    let (live, retired) = (&part.names.live, &part.names.retired);
+    let to = away_name(couple.twin);
+    let hangs = hangs(cx, couple.legacy.oid).await?;
+    let mut out = Away::default();
+    for n in numbers(cx, couple).await? {
+        let column = Ident(&n.column);
+        let set = format!("alter table {live} alter column {column}");
+        out.carried.statements.extend([
+            format!("{set} drop default"),
+            format!("{set} add generated by default as identity"),
+            format!(
+                "select setval(pg_get_serial_sequence({}, {}), last_value, is_called) from {}",
+                literal(&live.to_string()),
+                literal(&n.column),
+                n.sequence
+            ),
+        ]);
+        out.carried.back.extend([
+            format!(
+                "select setval({}, (select max(x) from (select max({column})::bigint as x from {live} union all select last_value from {}) m))",
+                literal(&n.sequence),
+                n.sequence
+            ),
+            format!("{set} drop identity"),
+            format!("{set} set default nextval({})", literal(&n.sequence)),
+        ]);
+        out.said.push(format!("{} numbers its {} itself", live.brief(), n.column));
+    }
+    let function = couple.reverse_function().to_string();
+    let mirror = reverse(cx, couple, &part.names).await?;
+    // Taken back, it runs again, and lacks what was written meanwhile.
+    out.carried.statements.push(Mirror::idle(&function, DEFINER));
+    out.carried.back.push(mirror.reverse(&function, DEFINER));
+    out.reverse = idle_reverse(couple, &mirror);
+    for k in &hangs.referrers {
+        out.carried.statements.push(format!("alter table {} drop constraint {}", k.table, k.name));
+        out.carried
+            .back
+            .push(format!("alter table {} add constraint {} {} not valid", k.table, k.name, k.definition));
+        out.children.push(k.table.clone());
+        let text = format!(
+            "{name}: {} of {} ({}) goes: it can refer neither to a table without its rows nor to {}",
+            k.name,
+            k.table,
+            k.definition,
+            live.brief()
+        );
+        out.preflight.push(accepted.unless("foreign_key", &text));
+    }
+    out.carried.statements.push(format!("alter table {retired} rename to {}", Ident(&to.name)));
+    out.carried.back.insert(0, format!("alter table {to} rename to {}", Ident(&retired.name)));
+    out.marks = change_capture::install(
+        &couple.pair_as(&to.to_string(), &live.to_string()),
+        &couple.columns,
+        &couple.layout,
+        &Lacks::All,
+    );
+    for view in &hangs.views {
+        out.preflight.push(Preflight::new(
+            "view",
+            Ready::Warn,
+            format!("{name}: {view} reads {}", retired.brief()),
+        ));
+    }
+    out.preflight.push(Preflight::new(
+        "use",
+        Ready::Ok,
+        format!("{name}: {} was {}", retired.brief(), hangs.used),
+    ));
+    out.said.push(format!("{} becomes {}, no longer kept complete", retired.brief(), to.brief()));
+    Ok(out)
+}
+
+/// Twins that were switched together go back together: once one is put away, the others have no way back either.
+async fn stranded(cx: &PlanCx<'_>, names: &[&str], accepted: &Accepted) -> Result<Vec<Preflight>> {
+    let mut out = vec![];
+    for run in journal::record::standing_runs(cx.cx.facts, "switchover").await? {
+        let set: Vec<_> = named(cx.profile(), &run.name).iter().map(|t| t.name()).collect();
+        let (away, rest): (Vec<&str>, Vec<&str>) = set.into_iter().partition(|t| names.contains(t));
+        if !away.is_empty() && !rest.is_empty() {
+            let text = format!(
+                "run {} switched {} together with {}: without {} they cannot be rolled back any more",
+                run.id,
+                rest.join(", "),
+                away.join(", "),
+                away.join(", ")
+            );
+            out.push(accepted.unless("set", &text));
+        }
+    }
+    Ok(out)
+}
+
+/// Once a retired table is dropped, putting it away cannot be taken back.
+pub(crate) async fn undo(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Option<Undo>> {
+    if run.unit != Unit::Twins || run.rows_applied == 0 {
+        return Ok(None);
+    }
+    let mut gone = vec![];
+    for twin in named(cx.profile(), &run.name) {
+        if away(cx.cx.facts, twin).await?.is_none() {
+            gone.push(away_name(twin).brief());
+        }
+    }
+    Ok((!gone.is_empty()).then(|| Undo::Impossible {
+        why: format!("{} is not there any more: only the backup has it", gone.join(", ")),
+    }))
+}
+
+async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
+    let make = match params.get("backup") {
+        None => false,
+        Some("make") => true,
+        Some(other) => return Err(Error::usage(format!("backup={other}: only make is understood"))),
+    };
+    let plain = Params(
+        params.0.iter().filter(|(k, _)| *k != "backup").map(|(k, v)| (k.clone(), v.clone())).collect(),
+    );
+    let mut asked = Asked::of(&plain)?;
+    asked.look_on(0);
+    let accepted = Accepted::of(params.get("accept"));
+    let couples = Couple::all(cx, name).await?;
+    let mut switch = Switch { parts: couples.iter().map(part).collect() };
+    let mut preflight = Vec::new();
+    let (mut said, mut children, mut marks) = (Vec::new(), Vec::new(), Vec::new());
+    for (couple, part) in couples.iter().zip(&mut switch.parts) {
+        preflight.extend(crate::features::switchover::preflight::ready::parity(cx, couple).await);
+        preflight.extend(crate::features::switchover::preflight::ready::ownership(cx, couple).await?);
+        let away = away_of(cx, couple, part, &accepted).await?;
+        preflight.extend(away.preflight);
+        preflight.extend(free(cx, couple.twin.name(), &away_name(couple.twin)).await?);
+        said.extend(away.said);
+        children.extend(away.children);
+        marks.push(away.marks);
+        part.carried = away.carried;
+        part.reverse = away.reverse;
+    }
+    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    preflight.extend(stranded(cx, &names, &accepted).await?);
+    if !make {
+        preflight.push(backup(cx, &names).await?);
+    }
+    let mut out = Stages::new(&couples, &switch, &asked);
+    out.measure("PRE-CLEANUP", true);
+    if make {
+        out.dump(true);
+    }
+    for couple in &couples {
+        let mut tx = cx.cx.read().await?;
+        let watch =
+            change_capture::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await?;
+        out.watch(couple, &watch, &mut preflight);
+    }
+    out.compare_as(true);
+    let statements = (switch.statements(), switch.back());
+    out.swap(("put-away", "reverse sync ends, the retired tables go away"), statements, true, None);
+    out.also_lock(&children);
+    out.tidy();
+    out.unwatch(&marks);
+    let mut changes = said;
+    changes.push(
+        "rollback is lossy from then on: what is written afterwards is in the partitioned tables only".into(),
+    );
+    let gone = couples.iter().flat_map(|c| {
+        let (retired, to) = (retired_name(c.twin), away_name(c.twin));
+        let gone = Verification {
+            title: format!("{} has gone away", retired.brief()),
+            sql: format!("select 1 where to_regclass({}) is not null", literal(&retired.to_string())),
+        };
+        let kept = Verification {
+            title: format!("{} is the table that was {}", to.brief(), retired.brief()),
+            sql: stranger(&to, c.legacy.oid),
+        };
+        [gone, kept]
+    });
+    Ok(Draft {
+        why: match names.as_slice() {
+            [one] => format!("{one} has proved itself: its retired table is no longer needed"),
+            _ => format!("{} have proved themselves: their retired tables are no longer needed", names.join(", ")),
+        },
+        changes,
+        obstacle: Some(out.price(&switch)),
+        reversible: Reversible::Lossy,
+        undo: "lossy: the tables come back under their retired names and reverse sync begins again; rows written in between differ until repair NAME --set from=twin; foreign keys come back NOT VALID".into(),
+        frozen: false,
+        verify: gone.collect(),
+        steps: out.steps,
+        preflight,
+        rows: vec![],
+        unit: Unit::Twins,
+        count: couples.len() as u64,
+        undoes: None,
+    })
+}
+
+#[derive(Deserialize)]
+struct Waiting {
+    oid: Option<i64>,
+    rows: Option<i64>,
+    size: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PutAway {
+    run: String,
+    seconds: f64,
+    /// It is the table that was put away.
+    same: bool,
+}
+
+async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Result<Draft> {
+    let quiet = duration("quiet", params.get("quiet"), QUIET_S)?;
+    let accepted = Accepted::of(params.get("accept"));
+    let mut preflight = Vec::new();
+    if quiet < QUIET_S {
+        let text = format!("{quiet} s of quiet are asked for instead of {} h", QUIET_S / 3_600);
+        preflight.push(accepted.unless("quiet", &text));
+    }
+    let (mut statements, mut locks, mut changes, mut verify) = (vec![], vec![], vec![], vec![]);
+    for twin in twins {
+        let name = twin.name();
+        let table = away_name(twin);
+        let sql = "select to_regclass($1)::oid::bigint as oid, (select reltuples::bigint from pg_class where oid = to_regclass($1)) as rows, \
+                   pg_size_pretty(pg_total_relation_size(to_regclass($1))) as size";
+        let waiting: Waiting = cx.cx.read().await?.one(sql, &[Param::Text(Some(table.to_string()))]).await?;
+        let Some(oid) = waiting.oid else {
+            return Err(Error::new(
+                Class::Refused,
+                format!("{name} is cleaned up: there is no {} any more", table.brief()),
+            ));
+        };
+        preflight.push(rested(cx, name, quiet, &table, oid).await?);
+        let hangs = hangs(cx, oid).await?;
+        let reached = cx.cx.read().await?.texts(REACHED, &[Param::Int(oid)]).await?;
+        let reached: Vec<String> = reached.into_iter().flatten().collect();
+        if !reached.is_empty() {
+            let text = format!("{name}: only CASCADE drops it, and takes {}", reached.join(", "));
+            preflight.push(accepted.unless("cascade", &text));
+        }
+        preflight.push(Preflight::new(
+            "use",
+            Ready::Ok,
+            format!("{name}: {} was {}", table.brief(), hangs.used),
+        ));
+        let cascade = if reached.is_empty() { "" } else { " cascade" };
+        statements.push(format!("drop table {table}{cascade}"));
+        let (ours, theirs) = idle(cx, oid).await?;
+        statements.extend(ours.iter().map(|f| format!("drop function {f}")));
+        if !theirs.is_empty() {
+            let text = format!("{name}: nothing fires {} any more; they stay", theirs.join(", "));
+            preflight.push(Preflight::new("functions", Ready::Ok, text));
+        }
+        locks.push(lock(&table.brief(), "ACCESS EXCLUSIVE"));
+        changes.push(format!(
+            "{} goes for good: about {} rows, {}",
+            table.brief(),
+            waiting.rows.unwrap_or(0).max(0),
+            waiting.size.unwrap_or_default()
+        ));
+        verify.push(Verification {
+            title: format!("{} is gone", table.brief()),
+            sql: format!("select 1 where to_regclass({}) is not null", literal(&table.to_string())),
+        });
+    }
+    let names: Vec<_> = twins.iter().map(|t| t.name()).collect();
+    preflight.push(backup(cx, &names).await?);
+    let count = statements.len() as u64;
+    Ok(Draft {
+        why: format!("nobody has missed the tables of {} since they were put away", names.join(", ")),
+        changes,
+        obstacle: None,
+        reversible: Reversible::No,
+        undo: "impossible: only the backup has them then".into(),
+        frozen: false,
+        steps: vec![Step { locks, ..Step::new("drop", "drop what was put away", statements) }],
+        preflight,
+        verify,
+        rows: vec![],
+        unit: Unit::Statements,
+        count,
+        undoes: None,
+    })
+}
+
+/// Trigger functions that this table alone uses: those that we made, and others.
+async fn idle(cx: &PlanCx<'_>, oid: i64) -> Result<(Vec<String>, Vec<String>)> {
+    #[derive(Deserialize)]
+    struct Function {
+        name: String,
+        ours: bool,
+    }
+    let sql = "select distinct p.oid::regprocedure::text as name, p.proname like 'midwatch\\_sync\\_%' as ours \
+               from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = $1::oid and not t.tgisinternal \
+               and not exists (select from pg_trigger o where o.tgfoid = p.oid and o.tgrelid <> t.tgrelid) order by 1";
+    let found: Vec<Function> = cx.cx.read().await?.fetch(sql, &[Param::Int(oid)]).await?;
+    let (ours, theirs): (Vec<_>, Vec<_>) = found.into_iter().partition(|f| f.ours);
+    let names = |list: Vec<Function>| list.into_iter().map(|f| f.name).collect();
+    Ok((names(ours), names(theirs)))
+}
+
+/// Has this very table been away for long enough, by the server's clock?
+async fn rested(cx: &PlanCx<'_>, name: &str, quiet_s: u64, table: &Relation, oid: i64) -> Result<Preflight> {
+    let sql = "select r.id::text as run, coalesce(r.plan -> 'verify' @> jsonb_build_array(jsonb_build_object('sql', $2::text)), false) as same, \
+               extract(epoch from clock_timestamp() - coalesce(r.ended_at, r.beat_at))::float8 as seconds \
+               from midwatch.events e join midwatch.runs r on r.id = e.run \
+               where r.operation = 'cleanup' and e.kind = 'step' and e.body::json ->> 'id' = 'put-away' \
+               and (r.name = 'all' or $1 = any (string_to_array(r.name, ','))) order by e.seq desc limit 1";
+    let params = [Param::from(name), Param::Text(Some(stranger(table, oid)))];
+    let found: Vec<PutAway> = cx.cx.read().await?.fetch(sql, &params).await?;
+    let Some(put) = found.into_iter().next() else {
+        let text = format!("{name}: the journal does not say when its table was put away");
+        return Ok(Preflight::new("quiet", Ready::Fail, text));
+    };
+    if !put.same {
+        let text = format!("{name}: {} is not the table that run {} put away", table.brief(), put.run);
+        return Ok(Preflight::new("quiet", Ready::Fail, text));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "seconds")]
+    let asked = quiet_s as f64;
+    let (long, since) = (put.seconds >= asked, age(put.seconds / 3_600.0));
+    let wanted = if quiet_s < 60 { format!("{quiet_s} s") } else { age(asked / 3_600.0) };
+    let mut text = format!("{name}: put away by run {}, {since} ago; {wanted} are asked for", put.run);
+    if !long {
+        text.push_str("; --set quiet=… with accept=quiet asks for less");
+    }
+    Ok(Preflight::new("quiet", if long { Ready::Ok } else { Ready::Fail }, text))
+}

@@ -1,0 +1,11 @@
+//! What a switchover's steps are made of.
+
+pub(crate) mod chunks;
+pub(crate) mod cleanup;
+pub(crate) mod dependents;
+pub(crate) mod reverse_sync;
+pub(crate) mod rollback;
+pub(crate) mod row_sync;
+pub(crate) mod sequences;
+pub(crate) mod steps;
+pub(crate) mod swap_ddl;

@@ -1,0 +1,220 @@
+//! The reverse triggers of a switched twin, made anew where they do not all fire: proved in a copy first.
+
+use serde::Deserialize;
+
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::preflight::{Preflight, Ready, Verification};
+use crate::engine::model::query::Param;
+use crate::engine::model::step::Step;
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::plan::tables::Table;
+use crate::engine::port::copies::Rehearsal;
+use crate::features::parity::pair::sync_triggers::{
+    DEFINER, Mirror, REVERSE, moves, truncate_name, truncate_triggers,
+};
+use crate::features::parity::pair::trigger_ddl::{Statements, Triggers};
+use crate::features::parity::pair::trigger_function::closed;
+use crate::features::switchover::copy::switch_test::as_ours;
+use crate::features::switchover::copy::trigger_test::{Fired, Sides, fire};
+use crate::features::switchover::plan::chunks::About;
+use crate::features::switchover::plan::rollback::part;
+use crate::features::switchover::plan::swap_ddl::reverse;
+use crate::features::switchover::twins::Couple;
+
+/// What came of it.
+#[derive(Default)]
+pub(crate) struct Reversed {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) changes: Vec<String>,
+    pub(crate) preflight: Vec<Preflight>,
+    pub(crate) verify: Vec<Verification>,
+    /// As they are, or as planned, in the copy.
+    pub(crate) fired: Option<(&'static str, Fired)>,
+}
+
+/// A trigger that does not fire always, or is not there.
+#[derive(Debug, Deserialize)]
+struct Silent {
+    relation: String,
+    name: String,
+    root: bool,
+    state: Option<String>,
+    /// Where it runs something else.
+    definition: Option<String>,
+}
+
+/// The function that they run, as it is.
+#[derive(Debug, Deserialize)]
+struct Function {
+    definition: String,
+    body: String,
+    owned: bool,
+    owner: String,
+}
+
+// Row triggers are on the table and cloned on each partition; TRUNCATE has its own on each table that holds rows.
+const SILENT: &str = "
+select t.relid::regclass::text as relation, w.name, t.level = 0 as root, g.tgenabled::text as state,
+       case when g.tgparentid = 0 and g.tgfoid is distinct from to_regprocedure($4) then pg_get_triggerdef(g.oid) end as definition
+from pg_partition_tree($1::oid::regclass) t cross join unnest($2::text[]) with ordinality w(name, place)
+left join pg_trigger g on g.tgrelid = t.relid and g.tgname = w.name
+where (w.name <> $3 or t.isleaf or t.level = 0)
+  and not (g.oid is not null and g.tgenabled = 'A' and g.tgfoid is not distinct from to_regprocedure($4))
+order by t.level, t.relid::regclass::text, w.place";
+
+const FUNCTION: &str = "
+select pg_get_functiondef(p.oid) as definition, p.prosrc as body, pg_has_role(current_user, p.proowner, 'usage') as owned,
+       pg_get_userbyid(p.proowner)::text as owner
+from pg_proc p where p.oid = to_regprocedure($1)";
+
+impl Silent {
+    /// As it was: the clones follow that of the table, each in its own state.
+    fn back(&self) -> Vec<String> {
+        let (relation, name) = (&self.relation, Ident(&self.name));
+        let Some(state) = &self.state else {
+            let gone = format!("drop trigger if exists {name} on {relation}");
+            return if self.root || self.name == truncate_name() { vec![gone] } else { vec![] };
+        };
+        let state = match state.as_str() {
+            "A" => "enable always",
+            "R" => "enable replica",
+            "D" => "disable",
+            _ => "enable",
+        };
+        let definition =
+            self.definition.as_ref().map(|d| d.replacen("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1));
+        let state = format!("alter table only {relation} {state} trigger {name}");
+        definition.into_iter().chain([state]).collect()
+    }
+
+    fn of_partition(&self) -> bool {
+        !self.root && self.name == truncate_name()
+    }
+}
+
+fn names() -> Vec<String> {
+    vec![moves(REVERSE), REVERSE.to_owned(), truncate_name()]
+}
+
+/// Nothing of the retired table's keeping is left out.
+fn verification(couple: &Couple<'_>, function: &str) -> Verification {
+    let all: Vec<_> = names().iter().map(|n| literal(n)).collect();
+    let sql = SILENT
+        .replace("$1", &couple.partitioned.oid.to_string())
+        .replace("$2", &format!("array[{}]", all.join(", ")))
+        .replace("$3", &literal(&truncate_name()))
+        .replace("$4", &literal(function));
+    let title = format!("the reverse triggers of {} fire always", couple.partitioned.relation);
+    Verification { title, sql }
+}
+
+/// The statements, and those that bring what is there now.
+fn made(couple: &Couple<'_>, mirror: &Mirror, silent: &[Silent], function: Option<&Function>) -> Triggers {
+    let name = couple.reverse_function().to_string();
+    let mut first = vec![mirror.reverse(&name, DEFINER)];
+    first.extend(closed(&name, &[&couple.legacy.owner, &couple.partitioned.owner]));
+    let leaves: Vec<_> = silent.iter().filter(|s| s.of_partition()).map(|s| s.relation.clone()).collect();
+    let partitions = leaves.iter().flat_map(|l| truncate_triggers(&name, l)).collect();
+    let of = |partitions: bool| -> Vec<String> {
+        silent.iter().filter(|s| s.of_partition() == partitions).flat_map(Silent::back).collect()
+    };
+    let mut tables = of(false);
+    tables.push(function.map_or_else(|| format!("drop function {name}()"), |f| f.definition.clone()));
+    Triggers {
+        make: Statements { tables: mirror.reverse_triggers(first, &name, &[]).make.tables, partitions },
+        take: Statements { tables, partitions: of(true) },
+    }
+}
+
+async fn fired(cx: &PlanCx<'_>, couple: &Couple<'_>, copy: &dyn Rehearsal) -> Result<Fired> {
+    (cx.doing)(format!("firing the reverse triggers of {} in the copy", couple.twin.name()));
+    let sides = Sides {
+        legacy: couple.legacy.relation.clone(),
+        twin: couple.partitioned.relation.clone(),
+        forward: false,
+        unique: Table::find(cx, &couple.legacy.relation).await?.unique_columns,
+    };
+    let table = Table::find(cx, &couple.partitioned.relation).await?;
+    fire(copy, couple, &table, &sides).await
+}
+
+/// Looks at them, fires them, and makes them anew where that is wanted.
+pub(crate) async fn reversed(
+    cx: &PlanCx<'_>,
+    couple: &Couple<'_>,
+    copy: Option<&dyn Rehearsal>,
+) -> Result<Reversed> {
+    let name = couple.twin.name();
+    let (live, function) = (&couple.partitioned.relation, format!("{}()", couple.reverse_function()));
+    let params = [
+        Param::Int(couple.partitioned.oid),
+        Param::Texts(names()),
+        Param::Text(Some(truncate_name())),
+        Param::from(function.as_str()),
+    ];
+    let silent: Vec<Silent> = cx.cx.read().await?.fetch(SILENT, &params).await?;
+    let there: Vec<Function> = cx.cx.read().await?.fetch(FUNCTION, &[Param::from(function.as_str())]).await?;
+    let there = there.into_iter().next();
+    let mirror = reverse(cx, couple, &part(couple).names).await?;
+    let whole = mirror.reverse(&couple.reverse_function().to_string(), DEFINER);
+    let mut out = Reversed::default();
+    let mut wrong: Vec<String> =
+        silent.iter().map(|s| format!("{} of {} does not fire", s.name, s.relation)).collect();
+    if !there.as_ref().is_some_and(|f| whole.ends_with(&literal(&f.body))) {
+        wrong.push(format!("{function} is not as it is to be"));
+    }
+    if let (true, Some(copy)) = (wrong.is_empty(), copy) {
+        let fired = fired(cx, couple, copy).await?;
+        wrong.clone_from(&fired.faults);
+        out.fired = Some(("as they are", fired));
+    }
+    if wrong.is_empty() {
+        return Ok(out);
+    }
+    let few = wrong.iter().take(3).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let more =
+        wrong.len().checked_sub(3).filter(|n| *n > 0).map_or_else(String::new, |n| format!("; {n} more"));
+    let text = format!("{name}: the reverse triggers are made anew, since {few}{more}");
+    out.preflight.push(Preflight::new("found", Ready::Ok, text));
+    let text = format!(
+        "{name}: what was written while they did not fire {} lacks: midwatch plan repair {name} afterwards",
+        couple.legacy.relation
+    );
+    out.preflight.push(Preflight::new("missed", Ready::Warn, text));
+    out.preflight.extend(allowed(cx, couple, there.as_ref()).await?);
+    let triggers = made(couple, &mirror, &silent, there.as_ref());
+    if let Some(copy) = copy {
+        let fired = match as_ours(cx, copy, &triggers.made()).await {
+            Ok(()) => fired(cx, couple, copy).await?,
+            Err(e) => Fired { faults: vec![e.message], ..Fired::default() },
+        };
+        out.fired = Some(("as planned", fired));
+    }
+    let title = format!("{live}: reverse triggers made anew, firing always");
+    out.changes.push(title.clone());
+    out.steps.extend(About { id: name, title: &title, tables: &[live] }.make(&triggers));
+    out.verify.push(verification(couple, &function));
+    Ok(out)
+}
+
+/// Triggers are the table's owner's, the function its own owner's.
+async fn allowed(
+    cx: &PlanCx<'_>,
+    couple: &Couple<'_>,
+    function: Option<&Function>,
+) -> Result<Vec<Preflight>> {
+    let role = &cx.cx.server.role;
+    let live = &couple.partitioned.relation;
+    let owned = Table::find(cx, live).await?;
+    let mut out = vec![owned.privilege(live, "change triggers of", owned.owned, role)];
+    if let Some(f) = function.filter(|f| !f.owned) {
+        let text = format!(
+            "role {role} may not replace function {}: it belongs to {}",
+            couple.reverse_function(),
+            f.owner
+        );
+        out.push(Preflight::new("privilege", Ready::Fail, text));
+    }
+    Ok(out)
+}

@@ -1,0 +1,323 @@
+//! The way back of a switchover: the very statements that its plan kept for it, after both sides were compared.
+
+use chrono::SecondsFormat;
+
+use crate::engine::journal;
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::{Ident, Relation};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible};
+use crate::engine::model::profile::Twin;
+use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::Action;
+use crate::engine::plan::operation::{Draft, Params, PlanCx};
+use crate::engine::plan::tables::Table;
+use crate::features::parity::pair::sync_triggers::reverse_taken;
+use crate::features::parity::pair::trigger_ddl::Triggers;
+use crate::features::parity::pair::{Standing, change_capture, retired, standing};
+use crate::features::switchover::copy::switch_test::{UNTRIED, as_ours, lacks};
+use crate::features::switchover::copy::trigger_test::{Sides, fire};
+use crate::features::switchover::plan::dependents::{Belongings, Carried, Names};
+use crate::features::switchover::plan::steps::{Asked, Stages};
+use crate::features::switchover::plan::swap_ddl::{Part, Switch};
+use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::preflight::rehearsals::{back, rehearsal};
+use crate::features::switchover::twins::{Couple, named};
+
+/// The run that switched these twins.
+pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord> {
+    let mut wanted = Vec::new();
+    for twin in named(cx.profile(), name) {
+        let mut tx = cx.cx.read().await?;
+        match standing(&mut *tx, twin).await? {
+            Standing::Switched => wanted.push(twin.name()),
+            Standing::Before if name == crate::engine::plan::operation::ALL => {}
+            Standing::Before => {
+                return Err(refused(format!("{} is not switched over", twin.name())));
+            }
+            Standing::Cleaned => {
+                drop(tx);
+                return Err(cleaned(cx, twin).await?);
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return Err(refused("nothing is switched over here".into()));
+    }
+    for run in journal::record::standing_runs(cx.cx.facts, "switchover").await? {
+        let set: Vec<_> = named(cx.profile(), &run.name).into_iter().map(Twin::name).collect();
+        if set == wanted {
+            return Ok(run);
+        }
+        if set.iter().any(|t| wanted.contains(t)) {
+            let what = format!("run {} switched {} together: they go back together", run.id, set.join(", "));
+            for twin in named(cx.profile(), &run.name) {
+                let mut tx = cx.cx.read().await?;
+                let standing = standing(&mut *tx, twin).await?;
+                drop(tx);
+                if standing == Standing::Cleaned {
+                    let away = retired::away(cx.cx.facts, twin).await?;
+                    let hint = match away.and_then(|a| a.run) {
+                        Some(put) => format!(
+                            "midwatch undo {put} brings the retired table of {} back first",
+                            twin.name()
+                        ),
+                        None => format!("the retired table of {} is gone: no way back is left", twin.name()),
+                    };
+                    return Err(
+                        refused(format!("{what}, and {} was cleaned up since", twin.name())).hint(hint)
+                    );
+                }
+            }
+            return Err(refused(what).hint(format!("midwatch plan rollback {}", set.join(","))));
+        }
+    }
+    Err(refused(format!("the journal has no switchover of {}", wanted.join(", "))).hint(
+        "it was not done from here: what hung on the legacy table is not known, so it is not taken back",
+    ))
+}
+
+fn refused(what: String) -> Error {
+    Error::new(Class::Refused, what)
+}
+
+/// Why a twin that was cleaned up is not swapped back, and what can be done.
+async fn cleaned(cx: &PlanCx<'_>, twin: &Twin) -> Result<Error> {
+    let name = twin.name();
+    let Some(away) = retired::away(cx.cx.facts, twin).await? else {
+        return Ok(refused(format!("{name} was cleaned up: the legacy table is gone"))
+            .hint("only its backup brings it back"));
+    };
+    let since = away.since.map(|at| format!(" since {}", at.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    let what = format!("{name} was cleaned up: the legacy table is put away as {}", away.table);
+    Ok(refused(format!("{what}{}", since.unwrap_or_default())).hint(away.way_back()))
+}
+
+/// The view that answers to the twin's old name.
+fn answering(couple: &Couple<'_>) -> Relation {
+    let schema = Relation::parse(&couple.partitioned.relation).schema;
+    Relation { schema, name: Relation::parse(&couple.twin.partitioned).name }
+}
+
+/// A twin after its switch.
+pub(crate) fn part(couple: &Couple<'_>) -> Part {
+    Part {
+        names: Names {
+            live: Relation::parse(&couple.partitioned.relation),
+            twin: answering(couple),
+            retired: Relation::parse(&couple.legacy.relation),
+        },
+        belongings: Belongings::default(),
+        reverse: Triggers::default(),
+        carried: Carried::default(),
+        views: vec![],
+    }
+}
+
+/// The plan of the way back.
+pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Params) -> Result<Draft> {
+    let asked = Asked::of(params)?;
+    let accepted = Accepted::of(params.get("accept"));
+    let plan = journal::record::plan_of(cx.cx.facts, &run.id).await?;
+    let Some(swapped) = plan.steps.iter().find(|s| matches!(s.action, Action::Swap(_))) else {
+        return Err(refused(format!("run {} has switched nothing", run.id)));
+    };
+    let couples = Couple::all(cx, &run.name).await?;
+    if let Some(other) = couples.iter().find(|c| c.standing != Standing::Switched) {
+        return Err(refused(format!("{} is not switched over any more", other.twin.name())));
+    }
+    let mut switch = Switch { parts: couples.iter().map(part).collect() };
+    for (couple, p) in couples.iter().zip(&mut switch.parts) {
+        p.reverse.take = reverse_taken(&couple.reverse_function().to_string(), &couple.leaves());
+        p.views.push(p.names.twin.brief());
+    }
+    // Those that the switch made again are made again.
+    let made = |v: &str| {
+        swapped.back.iter().any(|s| {
+            s.starts_with(&format!("create or replace view {v} "))
+                || s.starts_with(&format!("create or replace view {v} with"))
+        })
+    };
+    if let (Action::Swap(swap), Some(first)) = (&swapped.action, switch.parts.first_mut()) {
+        first.views.extend(swap.tables.iter().filter(|t| made(t)).cloned());
+    }
+    let mut preflight = Vec::new();
+    for couple in &couples {
+        preflight.extend(crate::features::switchover::preflight::ready::parity(cx, couple).await);
+        preflight.extend(crate::features::switchover::preflight::ready::ownership(cx, couple).await?);
+    }
+    for couple in &couples {
+        preflight.extend(since(cx, couple, (&plan.changes, &swapped.statements), &accepted).await?);
+    }
+    preflight.extend(crate::features::switchover::preflight::server::around(cx, &couples).await?.0);
+    preflight.push(tried(cx, &couples, &switch, &swapped.back, &accepted).await);
+    let mut out = Stages::new(&couples, &switch, &asked);
+    out.measure("PRE-ROLLBACK", true);
+    for couple in &couples {
+        let mut tx = cx.cx.read().await?;
+        let watch =
+            change_capture::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await?;
+        out.watch(couple, &watch, &mut preflight);
+    }
+    preflight.extend(out.stall(cx, true, &accepted).await);
+    out.compare_as(true);
+    out.hook("before");
+    let statements = (swapped.back.clone(), swapped.statements.clone());
+    // What was never rehearsed is not measured: that alone hinders nobody on the way back.
+    let rehearsed = rehearsal(cx, &run.name).await.ok().flatten();
+    let held = rehearsed.as_ref().and_then(back);
+    out.swap(("swap-back", "all tables back at once"), statements, true, held.as_ref());
+    out.hook("after");
+    out.tidy();
+    out.monitor_as(false);
+    out.measure("ROLLED-BACK", false);
+    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let mut changes: Vec<String> = switch
+        .parts
+        .iter()
+        .map(|p| {
+            format!(
+                "{} becomes {} again; {} becomes {}",
+                p.names.live.brief(),
+                p.names.twin.brief(),
+                p.names.retired.brief(),
+                p.names.live.brief()
+            )
+        })
+        .collect();
+    changes.push(
+        "what was carried over goes back; dual writes run forward again, the reverse triggers go".into(),
+    );
+    Ok(Draft {
+        why: format!("takes the switchover of {} (run {}) back", names.join(", "), run.id),
+        changes,
+        obstacle: Some(out.price(&switch)),
+        reversible: Reversible::Full,
+        undo: "full: by switching over again (plan switchover)".into(),
+        frozen: false,
+        steps: out.steps,
+        preflight,
+        verify: out.verify,
+        rows: vec![],
+        unit: Unit::Twins,
+        count: couples.len() as u64,
+        undoes: Some(run.id.clone()),
+    })
+}
+
+/// How a switchover's plan begins to tell what the twin had before.
+pub(crate) fn own_before(couple: &Couple<'_>) -> String {
+    format!("{}: the partitioned table keeps ", couple.twin.name())
+}
+
+/// What hangs on the live table and was not there when it was switched: it would stay with the twin.
+async fn since(
+    cx: &PlanCx<'_>,
+    couple: &Couple<'_>,
+    (changes, switched): (&[String], &[String]),
+    accepted: &Accepted,
+) -> Result<Vec<Preflight>> {
+    let now =
+        crate::features::switchover::plan::dependents::of(cx, &couple.partitioned, &couple.legacy, vec![])
+            .await?;
+    let begun = |start: String| switched.iter().any(|s| s.to_lowercase().starts_with(&start.to_lowercase()));
+    let mut new: Vec<String> = Vec::new();
+    // The view that answers to the twin's old name has the columns of then.
+    let answering = answering(couple);
+    let view = switched.iter().find(|s| s.starts_with(&format!("create view {answering} ")));
+    let view = view.map_or("", String::as_str);
+    let came = |c: &&String| !view.contains(&Ident(c).to_string());
+    new.extend(couple.columns.missing_in_legacy.iter().filter(came).map(|c| format!("column {c}")));
+    let views = now.views.iter().filter(|v| {
+        Relation::parse(&v.name).name != answering.name
+            && !begun(format!("create or replace view {} ", v.name))
+    });
+    new.extend(views.map(|v| format!("view {}", v.name)));
+    new.extend(now.referrers.iter().map(|k| format!("{} of {}", k.name, k.table)));
+    let triggers = now.triggers.iter().filter(|t| {
+        !t.ours && !t.name.contains("midwatch_reverse") && !begun(format!("create trigger {} ", t.name))
+    });
+    new.extend(triggers.map(|t| format!("trigger {}", t.name)));
+    new.extend(now.bound.iter().cloned());
+    let grants = now.legacy.grants.iter().filter(|g| g.grantee != now.legacy.owner);
+    let lost = grants.filter(|g| {
+        let (given, whom) = (format!("grant {} on ", g.what()), format!(" to {}", g.whom()));
+        !now.twin.grants.contains(g) && !switched.iter().any(|s| s.starts_with(&given) && s.contains(&whom))
+    });
+    new.extend(lost.map(|g| format!("{} for {}", g.what(), g.grantee)));
+    let before = own_before(couple);
+    let own: Vec<&str> =
+        changes.iter().filter_map(|c| c.strip_prefix(&before)).flat_map(|c| c.split("; ")).collect();
+    new.retain(|n| !own.contains(&n.as_str()));
+    if new.is_empty() {
+        return Ok(vec![]);
+    }
+    let text = format!(
+        "{}: what came since the switch stays with the partitioned table, under its twin's name: {}",
+        couple.twin.name(),
+        new.join(", ")
+    );
+    Ok(vec![accepted.unless("since", &text)])
+}
+
+/// The way back, gone in a copy, and the forward sync fired after it.
+async fn tried(
+    cx: &PlanCx<'_>,
+    couples: &[Couple<'_>],
+    switch: &Switch,
+    back: &[String],
+    accepted: &Accepted,
+) -> Preflight {
+    let copy = match crate::features::switchover::twins::copy(cx, couples).await {
+        Ok(copy) => copy,
+        Err(e) => {
+            return accepted.unless(UNTRIED, &format!("no copy to try the way back in: {}", e.told()));
+        }
+    };
+    let outcome = async {
+        for couple in couples {
+            let (live, retired) = (&couple.partitioned, &couple.legacy);
+            let hangs = crate::features::switchover::plan::dependents::of(cx, live, retired, vec![]).await?;
+            crate::features::switchover::copy::switch_test::publish(
+                &*copy,
+                &live.relation,
+                &hangs.publications,
+            )
+            .await?;
+        }
+        (cx.doing)("going back in the copy".into());
+        as_ours(cx, &*copy, back).await?;
+        let mut said = Vec::new();
+        for (couple, part) in couples.iter().zip(&switch.parts) {
+            as_ours(cx, &*copy, &part.reverse.taken()).await?;
+            let table = Table::find(cx, &couple.legacy.relation).await?;
+            let sides = Sides {
+                legacy: part.names.live.to_string(),
+                twin: part.names.twin.to_string(),
+                forward: true,
+                unique: vec![],
+            };
+            let fired = fire(&*copy, couple, &table, &sides).await?;
+            if !fired.faults.is_empty() {
+                let what = format!("{}: afterwards, {}", couple.twin.name(), fired.faults.join("; "));
+                return Err(Error::new(Class::Failed, what));
+            }
+            said.push(couple.twin.name());
+        }
+        Ok(said.join(", "))
+    };
+    match outcome.await {
+        Ok(said) => Preflight::new(
+            "trial",
+            Ready::Ok,
+            format!("gone back in a copy, dual writes fired there: {said}"),
+        ),
+        Err(e) => {
+            let text = format!("in a copy, the way back fails: {}", e.message);
+            match lacks(&*copy) {
+                Some(lacks) => accepted.unless(UNTRIED, &format!("{text}; {lacks}")),
+                None => Preflight::new("trial", Ready::Fail, text),
+            }
+        }
+    }
+}

@@ -1,0 +1,511 @@
+//! Rows of one side as the other has them, and what they need: partitions, sequences.
+
+use std::time::Duration;
+
+use crate::engine::model::change::{RowChange, RowKind, Source, TypedColumn, shown, verification};
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Ident;
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
+use crate::engine::model::step::{Action, Lock, Step};
+use crate::engine::plan::operation::{Draft, Params, PlanCx, RowQuery, lock};
+use crate::engine::plan::tables::{Table, Trigger};
+use crate::engine::port::reader::ReadOptions;
+use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::catalog::{self, Column};
+use crate::features::parity::pair::partition_gaps::{Coming, coming};
+use crate::features::parity::pair::sync_triggers::{REVERSE, truncate_triggers};
+use crate::features::switchover::plan::sequences;
+use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::twins::{Couple, Onto};
+
+/// How a row of the written side comes to be as its copy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It has no copy: it goes.
+    Extra,
+    /// It differs.
+    Differs,
+    /// It is not there.
+    Missing,
+}
+
+/// One side written from the other.
+struct Mend<'c> {
+    couple: &'c Couple<'c>,
+    from: &'c catalog::Table,
+    onto: &'c catalog::Table,
+    /// The written table.
+    table: Table,
+    key: Vec<String>,
+    /// Common columns that can be written.
+    written: Vec<&'c Column>,
+    secrets: Vec<String>,
+}
+
+impl<'c> Mend<'c> {
+    async fn of(cx: &PlanCx<'_>, couple: &'c Couple<'c>, onto: Onto) -> Result<Self> {
+        let (from, target) = match onto {
+            Onto::Twin => (&couple.legacy, &couple.partitioned),
+            Onto::Legacy => (&couple.partitioned, &couple.legacy),
+        };
+        let table = Table::find(cx, &target.relation).await?;
+        let mut key = couple.twin.key.clone();
+        if onto == Onto::Twin {
+            // A row of another partition key is another row.
+            key.extend(couple.layout.key.iter().filter(|k| !couple.twin.key.contains(k)).cloned());
+        }
+        table.keyed(&target.relation, &key)?;
+        let stored = |name: &str| table.columns.iter().any(|c| c.name == name && !c.generated);
+        let written = couple.columns.common.iter().filter(|c| stored(&c.name)).collect();
+        if let Some(lost) = key.iter().find(|k| !couple.columns.common.iter().any(|c| &c.name == *k)) {
+            return Err(Error::unobserved(format!(
+                "failed to plan: the key column {lost} of {} is not in {}",
+                target.relation, from.relation
+            )));
+        }
+        let secrets = cx.profile().secrets_of(&target.relation).into_iter().map(str::to_owned).collect();
+        Ok(Self { couple, from, onto: target, table, key, written, secrets })
+    }
+
+    fn type_of(&self, column: &str) -> &str {
+        self.table.columns.iter().find(|c| c.name == column).map_or("text", |c| &c.type_name)
+    }
+
+    fn retyped(&self, column: &str) -> bool {
+        self.couple.columns.retyped.iter().any(|(name, ..)| name == column)
+    }
+
+    /// The copy's value, as the written side would hold it.
+    fn copied(&self, column: &str) -> String {
+        let plain = format!("s.{}", Ident(column));
+        if self.retyped(column) { format!("({plain})::{}", self.type_of(column)) } else { plain }
+    }
+
+    fn same_key(&self) -> String {
+        let one = |k: &String| format!("t.{} = {}", Ident(k), self.copied(k));
+        self.key.iter().map(one).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Rows with a copy of the same key that says something else.
+    fn differs(&self) -> String {
+        let pairs = self.written.iter().filter(|c| !self.key.contains(&c.name)).map(|c| {
+            let (own, copy) = (format!("t.{}", Ident(&c.name)), self.copied(&c.name));
+            // A column's own collation may take different texts for equal.
+            let text = c.as_text || matches!(c.base.as_str(), "text" | "varchar");
+            let exact = |value: String| format!("({value})::text collate \"C\"");
+            if text { (exact(own), exact(copy)) } else { (own, copy) }
+        });
+        let (own, copies): (Vec<_>, Vec<_>) = pairs.unzip();
+        if own.is_empty() {
+            return "false".into();
+        }
+        format!("row({}) is distinct from row({})", own.join(", "), copies.join(", "))
+    }
+
+    fn query(&self, kind: Kind) -> RowQuery {
+        let (onto, from) = (&self.onto.relation, &self.from.relation);
+        let of = |alias: &str, names: &mut dyn Iterator<Item = &String>| -> Vec<(String, String)> {
+            names.map(|n| (n.clone(), format!("{alias}.{}", Ident(n)))).collect()
+        };
+        let copies = |names: &mut dyn Iterator<Item = &String>| -> Vec<(String, String)> {
+            names.map(|n| (n.clone(), self.copied(n))).collect()
+        };
+        let others = || self.written.iter().map(|c| &c.name).filter(|n| !self.key.contains(n));
+        match kind {
+            Kind::Extra => RowQuery {
+                from: format!("from {onto} t"),
+                filter: format!("not exists (select from {from} s where {})", self.same_key()),
+                key: of("t", &mut self.key.iter()),
+                before: of("t", &mut self.kept().iter().map(|c| &c.name)),
+                ..RowQuery::default()
+            },
+            Kind::Differs => RowQuery {
+                from: format!("from {onto} t join {from} s on {}", self.same_key()),
+                filter: self.differs(),
+                key: of("t", &mut self.key.iter()),
+                before: of("t", &mut others()),
+                after: copies(&mut others()),
+                ..RowQuery::default()
+            },
+            Kind::Missing => RowQuery {
+                from: format!("from {from} s"),
+                filter: format!("not exists (select from {onto} t where {})", self.same_key()),
+                key: copies(&mut self.key.iter()),
+                after: copies(&mut self.written.iter().map(|c| &c.name)),
+                ..RowQuery::default()
+            },
+        }
+    }
+
+    fn kept(&self) -> Vec<TypedColumn> {
+        self.table.kept(&self.secrets.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The step and its rows.
+    fn step(&self, kind: Kind) -> Result<(Step, RowQuery)> {
+        let (relation, name) = (&self.onto.relation, self.couple.twin.name());
+        let columns = match kind {
+            Kind::Extra => self.kept(),
+            Kind::Differs => {
+                let others = self.written.iter().map(|c| &c.name).filter(|n| !self.key.contains(n));
+                self.table.typed(relation, others)?
+            }
+            Kind::Missing => self.table.typed(relation, self.written.iter().map(|c| &c.name))?,
+        };
+        let change = RowChange {
+            table: relation.clone(),
+            kind: match kind {
+                Kind::Extra => RowKind::Delete,
+                Kind::Differs => RowKind::Update,
+                Kind::Missing => RowKind::Insert,
+            },
+            key: self.table.typed(relation, &self.key)?,
+            columns,
+            kept: self.kept(),
+            before_batch: vec![],
+            after_change: vec![],
+            excludes_writers: false,
+            audit: None,
+            after_batch: None,
+            derived: vec![],
+            referrers: vec![],
+            source: Some(Source { table: self.from.relation.clone(), present: kind != Kind::Extra }),
+            rewritten: false,
+            restores: None,
+            canary: None,
+            reason: format!("rows of {relation} as {} has them", self.from.relation),
+        };
+        let (what, title) = match kind {
+            Kind::Extra => ("extra", format!("{relation}: rows without a row of {} go", self.from.relation)),
+            Kind::Differs => {
+                ("differs", format!("{relation}: rows become as {} has them", self.from.relation))
+            }
+            Kind::Missing => {
+                ("missing", format!("{relation}: rows of {} that it lacks come", self.from.relation))
+            }
+        };
+        let step = Step::new(format!("{name}/{what}"), title, shown(&change));
+        let locks =
+            vec![lock(relation, "ROW EXCLUSIVE"), lock(&self.from.relation, "ROW SHARE, rows of the batch")];
+        let step = Step { locks, action: Action::Rows(Box::new(change)), ..step };
+        Ok((step, self.query(kind)))
+    }
+
+    /// Nothing of these kinds is left, in one snapshot.
+    fn verification(&self, kinds: &[Kind]) -> Verification {
+        let one = |kind: &Kind| {
+            let q = self.query(*kind);
+            format!("select 1 {} where {}", q.from, q.filter)
+        };
+        let (from, onto) = (&self.from.relation, &self.onto.relation);
+        let title = match kinds {
+            [Kind::Missing] => format!("no row of {from} is missing in {onto}"),
+            _ => format!("no row of {onto} differs from {from}, none is missing or left over"),
+        };
+        Verification { title, sql: kinds.iter().map(one).collect::<Vec<_>>().join("\nunion all ") }
+    }
+
+    fn preflight(&self, cx: &PlanCx<'_>, kinds: &[Kind]) -> Vec<Preflight> {
+        let role = &cx.cx.server.role;
+        let relation = &self.onto.relation;
+        let columns = self.table.typed(relation, self.written.iter().map(|c| &c.name)).unwrap_or_default();
+        let mut out: Vec<Preflight> = kinds
+            .iter()
+            .map(|kind| match kind {
+                Kind::Extra => self.table.privilege(relation, "delete from", self.table.may_delete, role),
+                Kind::Differs => {
+                    self.table.privilege(relation, "update", self.table.may_update_all(&columns), role)
+                }
+                Kind::Missing => {
+                    self.table.privilege(relation, "insert into", self.table.may_insert_all(&columns), role)
+                }
+            })
+            .collect();
+        // A legacy table may well lack what its successor has got; a twin must not lack what it is to take over.
+        let (lacks, ready) = if self.onto.oid == self.couple.partitioned.oid {
+            (&self.couple.columns.missing_in_partitioned, Ready::Fail)
+        } else {
+            (&self.couple.columns.missing_in_legacy, Ready::Warn)
+        };
+        if !lacks.is_empty() {
+            let text = format!("{relation} lacks columns, which are not copied: {}", lacks.join(", "));
+            out.push(Preflight::new("columns", ready, text));
+        }
+        let secret: Vec<_> =
+            columns.iter().filter(|c| self.secrets.contains(&c.name)).map(|c| &c.name[..]).collect();
+        if !secret.is_empty() {
+            let text = format!("{} of {relation} is secret: no plan may carry its values", secret.join(", "));
+            out.push(Preflight::new("secrets", Ready::Fail, text));
+        }
+        out
+    }
+
+    /// A row that could be copied from several.
+    async fn several(&self, cx: &PlanCx<'_>) -> Result<Option<Preflight>> {
+        let key: Vec<_> = self.key.iter().map(|k| self.copied(k)).collect();
+        let key = key.join(", ");
+        let sql = format!(
+            "select count(*)::text from (select 1 from {} s group by {key} having count(*) > 1) d",
+            self.from.relation
+        );
+        let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
+        let count =
+            cx.cx.read_with(options).await?.texts(&sql, &[]).await?.pop().flatten().unwrap_or_default();
+        Ok((count != "0").then(|| {
+            let text = format!(
+                "{count} keys of {} have several rows: which of them is right cannot be told; repair it from the other side first",
+                self.from.relation
+            );
+            Preflight::new("duplicates", Ready::Fail, text)
+        }))
+    }
+}
+
+/// Rows that differ, whichever way, of tables that go by these names; in the statement's own snapshot.
+pub(crate) fn comparison(couple: &Couple<'_>, legacy: &str, twin: &str) -> String {
+    let key: Vec<_> = couple
+        .columns
+        .key
+        .iter()
+        .chain(couple.columns.common.iter().filter(|c| {
+            couple.layout.key.contains(&c.name) && !couple.columns.key.iter().any(|k| k.name == c.name)
+        }))
+        .collect();
+    let plain = |alias: &str, c: &Column| format!("{alias}.{}", Ident(&c.name));
+    let on: Vec<_> = key
+        .iter()
+        .map(|c| match couple.columns.retyped.iter().find(|(n, ..)| n == &c.name) {
+            Some((_, _, twin)) => format!("{} = {}::{twin}", plain("t", c), plain("l", c)),
+            None => format!("{} = {}", plain("t", c), plain("l", c)),
+        })
+        .collect();
+    // A key that its own equality takes for the same may still be written otherwise.
+    let rest = || couple.columns.common.iter().filter(|c| c.as_text || !key.iter().any(|k| k.name == c.name));
+    let own: Vec<_> = rest().map(|c| c.compared("t")).collect();
+    let copies: Vec<_> = rest().map(|c| c.compared("l")).collect();
+    let differ = if own.is_empty() {
+        "false".to_owned()
+    } else {
+        format!("row({}) is distinct from row({})", own.join(", "), copies.join(", "))
+    };
+    format!(
+        "select 1 from {legacy} l full join {twin} t on {} where l.tableoid is null or t.tableoid is null or {differ}",
+        on.join(" and ")
+    )
+}
+
+/// What an operation wants mended.
+pub(crate) struct Wanted {
+    pub(crate) kinds: &'static [Kind],
+    /// The side to be written, where somebody said which; else each twin's own standing does.
+    pub(crate) onto: Option<Onto>,
+    /// Partitions to come are made, whichever side is written.
+    pub(crate) partitions: bool,
+    pub(crate) accepted: Accepted,
+}
+
+impl Wanted {
+    fn onto(&self, couple: &Couple<'_>) -> Onto {
+        self.onto.unwrap_or(follows(couple))
+    }
+
+    fn why(&self, couples: &[Couple<'_>]) -> String {
+        let of = |onto: Onto| {
+            let names: Vec<_> =
+                couples.iter().filter(|c| self.onto(c) == onto).map(|c| c.twin.name()).collect();
+            let (right, written) = match onto {
+                Onto::Twin => ("the legacy table", "the twin"),
+                Onto::Legacy => ("the twin", "the legacy table"),
+            };
+            let names = (!names.is_empty()).then(|| names.join(", "))?;
+            Some(match self.kinds {
+                [Kind::Missing] => format!("{written} of {names} lacks rows that {right} has"),
+                _ => format!("{written} of {names} shall hold what {right} holds"),
+            })
+        };
+        [Onto::Twin, Onto::Legacy].into_iter().filter_map(of).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// The side that applications do not write: before a switchover the twin, after it the retired table.
+fn follows(couple: &Couple<'_>) -> Onto {
+    if couple.standing == Standing::Before { Onto::Twin } else { Onto::Legacy }
+}
+
+/// Partitions made ahead, unless asked otherwise.
+const AHEAD: u64 = 3;
+/// A plan may read both tables.
+pub(crate) const PATIENCE: Duration = Duration::from_hours(1);
+
+/// Partitions first, then rows, sequences last: whatever a row needs is there before it.
+pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params, wanted: &Wanted) -> Result<Draft> {
+    let couples = Couple::all(cx, name).await?;
+    let ahead = u32::try_from(params.number("ahead")?.unwrap_or(AHEAD)).unwrap_or(u32::MAX);
+    if ahead > 120 {
+        return Err(Error::usage(format!("ahead={ahead}: at most 120 partitions are made ahead")));
+    }
+    let mut out = Parts::default();
+    for couple in &couples {
+        let onto = wanted.onto(couple);
+        out.preflight.extend(direction(couple, onto, &wanted.accepted));
+        out.preflight.extend(mirrored(cx, couple).await?);
+        if onto == Onto::Twin || wanted.partitions {
+            out.partitions(cx, couple, onto, ahead).await?;
+        }
+        let mend = Mend::of(cx, couple, onto).await?;
+        out.preflight.extend(mend.preflight(cx, wanted.kinds));
+        if onto == Onto::Legacy {
+            out.preflight.extend(mend.several(cx).await?);
+        }
+        for kind in wanted.kinds {
+            let (step, rows) = mend.step(*kind)?;
+            out.steps.push(step);
+            out.rows.push(rows);
+        }
+        out.verify.push(mend.verification(wanted.kinds));
+    }
+    for couple in &couples {
+        out.steps.extend(sequences::past(cx, couple).await?);
+    }
+    let verify = out.verify;
+    let rows_verified = out.steps.iter().enumerate().filter_map(|(at, s)| match &s.action {
+        // Several steps write to the same table.
+        Action::Rows(change) => {
+            verification(change, at).map(|v| Verification { title: format!("{} ({})", v.title, s.id), ..v })
+        }
+        _ => None,
+    });
+    let verify = rows_verified.chain(verify).collect();
+    Ok(Draft {
+        why: wanted.why(&couples),
+        changes: out.changes,
+        obstacle: None,
+        reversible: Reversible::Full,
+        undo: "full, from before-images, while rows are not changed again; partitions go again where they are empty, sequences stay where they are".into(),
+        frozen: false,
+        steps: out.steps,
+        preflight: out.preflight,
+        verify,
+        rows: out.rows,
+        unit: Unit::Rows,
+        count: 0,
+        undoes: None,
+    })
+}
+
+/// The side that applications write is never the one to be mended, unless somebody says so openly.
+fn direction(couple: &Couple<'_>, onto: Onto, accepted: &Accepted) -> Option<Preflight> {
+    let live = if couple.standing == Standing::Before { &couple.legacy } else { &couple.partitioned };
+    (onto != follows(couple)).then(|| {
+        let name = couple.twin.name();
+        let text = format!("{name}: {} is what applications write, and would be changed", live.relation);
+        accepted.unless("live_table", &text)
+    })
+}
+
+/// Rows mended under a broken mirror differ again soon.
+async fn mirrored(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<Preflight>> {
+    let from = if couple.standing == Standing::Before { &couple.legacy } else { &couple.partitioned };
+    let table = Table::find(cx, &from.relation).await?;
+    let declared = couple.declared();
+    let fires = |on: &dyn Fn(&Trigger) -> bool| {
+        let mirrors = |t: &&Trigger| match couple.standing {
+            Standing::Before => declared.contains(&t.name),
+            _ => t.name == REVERSE,
+        };
+        table.triggers.iter().filter(mirrors).any(|t| matches!(t.state.as_str(), "O" | "A") && on(t))
+    };
+    let events: [(&str, bool); 3] = [
+        ("INSERT", fires(&|t| t.on_insert)),
+        ("UPDATE", fires(&|t| t.on_update)),
+        ("DELETE", fires(&|t| t.on_delete)),
+    ];
+    let lost: Vec<_> = events.iter().filter(|(_, fires)| !fires).map(|(event, _)| *event).collect();
+    Ok((!lost.is_empty()).then(|| {
+        let text = format!(
+            "{} of {} is not mirrored: what is mended will differ again; repair-triggers first",
+            lost.join(" and "),
+            couple.twin.name()
+        );
+        Preflight::new("mirror", Ready::Warn, text)
+    }))
+}
+
+#[derive(Default)]
+struct Parts {
+    steps: Vec<Step>,
+    rows: Vec<RowQuery>,
+    changes: Vec<String>,
+    verify: Vec<Verification>,
+    preflight: Vec<Preflight>,
+}
+
+impl Parts {
+    fn statements(
+        &mut self,
+        id: String,
+        title: String,
+        locks: Vec<Lock>,
+        (statements, back): (Vec<String>, Vec<String>),
+    ) {
+        self.changes.push(title.clone());
+        self.steps.push(Step { locks, back, ..Step::new(id, title, statements) });
+    }
+
+    async fn partitions(
+        &mut self,
+        cx: &PlanCx<'_>,
+        couple: &Couple<'_>,
+        onto: Onto,
+        ahead: u32,
+    ) -> Result<()> {
+        let parent = &couple.partitioned;
+        let (Some(kind), [column], None) =
+            (&couple.layout.time_key, couple.layout.key.as_slice(), couple.layout.default)
+        else {
+            return Ok(());
+        };
+        let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
+        let mut tx = cx.cx.read_with(options).await?;
+        let rows = onto == Onto::Twin && couple.legacy.columns.iter().any(|c| &c.name == column);
+        let rows = rows.then_some(&couple.legacy);
+        let coming = coming(&mut *tx, parent, (column, kind), ahead, rows).await?;
+        if let Some(taken) = coming.iter().find(|c| c.taken) {
+            let text = format!(
+                "{} is needed as a partition of {}, but something else has that name",
+                taken.name, parent.relation
+            );
+            self.preflight.push(Preflight::new("partitions", Ready::Fail, text));
+        }
+        if coming.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = coming.iter().map(|c| c.name.as_str()).collect();
+        let statements = |c: &Coming| {
+            let mut out = c.statements(parent);
+            if couple.standing == Standing::Switched {
+                let function = couple.reverse_function().to_string();
+                out.extend(truncate_triggers(&function, &c.relation(parent)));
+            }
+            out
+        };
+        let table = Table::find(cx, &parent.relation).await?;
+        self.preflight.push(table.privilege(
+            &parent.relation,
+            "add partitions to",
+            table.owned,
+            &cx.cx.server.role,
+        ));
+        self.statements(
+            format!("{}/partitions", couple.twin.name()),
+            format!("{}: partitions {}", parent.relation, names.join(", ")),
+            vec![lock(&parent.relation, "SHARE UPDATE EXCLUSIVE")],
+            (
+                coming.iter().flat_map(statements).collect(),
+                coming.iter().rev().map(|c| c.back(parent)).collect(),
+            ),
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! Sequences of both sides: one that is behind the rows gives out numbers that are taken.
+
+use std::collections::BTreeSet;
+
+use crate::engine::model::error::Result;
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::step::Step;
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::port::reader::ReadOptions;
+use crate::features::parity::pair::catalog::sequences;
+use crate::features::switchover::plan::row_sync::PATIENCE;
+use crate::features::switchover::twins::Couple;
+
+/// What puts those past the rows of both sides that are behind them; none ever goes back.
+pub(crate) async fn past(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<Step>> {
+    let (mut names, mut statements) = (BTreeSet::new(), Vec::new());
+    for (table, other) in [(&couple.partitioned, &couple.legacy), (&couple.legacy, &couple.partitioned)] {
+        let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
+        let mut tx = cx.cx.read_with(options).await?;
+        for sequence in sequences(&mut *tx, table, &couple.twin.key).await? {
+            let whole = table.columns.iter().any(|c| c.name == sequence.column && c.number);
+            let both = other.columns.iter().any(|c| c.name == sequence.column);
+            if !whole || !both || !sequence.readable || names.contains(&sequence.name) {
+                continue;
+            }
+            let column = Ident(&sequence.column);
+            let largest = |table: &str| format!("(select max({column})::bigint from {table})");
+            let rows = format!("{}, {}", largest(&table.relation), largest(&other.relation));
+            let name = &sequence.name;
+            // Rows are seen as of the statement's beginning, numbers as of now: who counts on meanwhile is not behind.
+            let behind = format!(
+                "select (coalesce(pg_sequence_last_value(s.seqrelid), s.seqstart - 1) < greatest({rows}))::text \
+                 from pg_sequence s where s.seqrelid = {}::regclass",
+                literal(name)
+            );
+            if tx.texts(&behind, &[]).await?.into_iter().flatten().next().as_deref() != Some("true") {
+                continue;
+            }
+            // No number is told, since it is another a moment later.
+            statements.push(format!(
+                "select setval({}, greatest({rows}, (select last_value from {name})))",
+                literal(name)
+            ));
+            names.insert(sequence.name);
+        }
+    }
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    let (id, title) = (
+        format!("{}/sequences", couple.twin.name()),
+        format!("sequences past the rows of both sides: {names}"),
+    );
+    Ok((!statements.is_empty()).then(|| Step { moving: true, ..Step::new(id, title, statements) }))
+}

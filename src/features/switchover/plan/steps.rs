@@ -1,0 +1,574 @@
+//! The stages of a switchover and of its rollback as steps of a plan.
+
+use std::fmt::Write as _;
+
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready, Verification};
+use crate::engine::model::secret::without_passwords;
+use crate::engine::model::step::{Action, Lock, Step};
+use crate::engine::model::task::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
+use crate::engine::plan::operation::{ParamSpec, Params, PlanCx, lock};
+use crate::engine::port::reader::ReadOptions;
+use crate::features::parity::pair::change_capture::{self, Lacking, Lacks, Watch};
+use crate::features::parity::pair::trigger_ddl::Triggers;
+use crate::features::switchover::copy::switch_test::millis;
+use crate::features::switchover::plan::chunks::About;
+use crate::features::switchover::plan::row_sync::{self, comparison};
+use crate::features::switchover::plan::swap_ddl::Switch;
+use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::twins::Couple;
+
+/// How long to look on.
+pub(crate) const MONITOR: ParamSpec =
+    ParamSpec { name: "monitor", about: "how long to look on afterwards: 30s, 10m, 2h (10s)" };
+/// What is compared inside the locks.
+pub(crate) const MARKER: ParamSpec =
+    ParamSpec { name: "marker", about: "no: without write markers, compare everything while writers wait" };
+/// How long one attempt waits for a lock.
+pub(crate) const LOCK_TIMEOUT: ParamSpec =
+    ParamSpec { name: "lock_timeout", about: "milliseconds that one attempt waits for its locks (60)" };
+/// How long the locks may be held.
+pub(crate) const BUDGET: ParamSpec =
+    ParamSpec { name: "budget", about: "milliseconds that the locks may be held (250)" };
+/// How often.
+pub(crate) const ATTEMPTS: ParamSpec =
+    ParamSpec { name: "attempts", about: "attempts before it is postponed (12)" };
+/// How long somebody in the way is waited for.
+pub(crate) const PATIENCE: ParamSpec = ParamSpec {
+    name: "patience",
+    about: "how long to wait for whoever holds a table for long: 30s, 10m (10m)",
+};
+/// A command right before the swap.
+pub(crate) const BEFORE: ParamSpec =
+    ParamSpec { name: "before", about: "a command to run right before the swap" };
+/// A command right after it.
+pub(crate) const AFTER: ParamSpec = ParamSpec { name: "after", about: "a command to run right after it" };
+/// A command where the first has run in vain.
+pub(crate) const FAILED: ParamSpec =
+    ParamSpec { name: "failed", about: "a command to run when before= has run and nothing was switched" };
+/// How long each may take.
+pub(crate) const HOOK_TIMEOUT: ParamSpec =
+    ParamSpec { name: "hook_timeout", about: "how long such a command may take: 30s, 10m (60s)" };
+
+/// How it was asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    monitor_s: u64,
+    backup: Backup,
+    marker: bool,
+    lock_timeout_ms: u64,
+    budget_ms: u64,
+    attempts: u32,
+    before: Option<String>,
+    after: Option<String>,
+    failed: Option<String>,
+    hook_timeout_s: u64,
+    patience_s: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backup {
+    Verified,
+    Unverified,
+    Skip,
+}
+
+/// `90`, `90s`, `10m`, `2h` in seconds.
+pub(crate) fn duration(name: &str, text: Option<&str>, default: u64) -> Result<u64> {
+    let Some(text) = text else { return Ok(default) };
+    let (digits, factor) = match text.trim_end_matches(char::is_alphabetic) {
+        digits if text.len() == digits.len() => (digits, 1),
+        digits => match &text[digits.len()..] {
+            "s" => (digits, 1),
+            "m" | "min" => (digits, 60),
+            "h" => (digits, 3_600),
+            _ => ("", 0),
+        },
+    };
+    let wrong = || Error::usage(format!("{name}={text}: a duration is written 30s, 10m or 2h"));
+    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).ok_or_else(wrong)
+}
+
+/// A command that may be read by everybody who reads the plan or the journal.
+fn openly(command: &str) -> Result<String> {
+    if without_passwords(command) == command {
+        return Ok(command.to_owned());
+    }
+    let what = "the command holds a password, which plan and journal would keep";
+    Err(Error::usage(what)
+        .hint("put it into a file (~/.pgpass) or the environment: \"$NAME\" is looked up there"))
+}
+
+impl Asked {
+    pub(crate) fn of(params: &Params) -> Result<Self> {
+        let backup = match params.get("backup") {
+            None | Some("verified") => Backup::Verified,
+            Some("unverified") => Backup::Unverified,
+            Some("skip") => Backup::Skip,
+            Some(other) => {
+                return Err(Error::usage(format!("backup={other}: verified, unverified or skip")));
+            }
+        };
+        let marker = match params.get("marker") {
+            None | Some("yes") => true,
+            Some("no") => false,
+            Some(other) => return Err(Error::usage(format!("marker={other}: yes or no"))),
+        };
+        let command = |name: &str| params.get(name).filter(|c| !c.trim().is_empty()).map(openly).transpose();
+        let command = |name: &str| command(name).map_err(|e| e.context(format!("failed to take {name}")));
+        let within = |name: &str, default: u64, least: u64, most: u64| -> Result<u64> {
+            let of = if matches!(name, "budget" | "lock_timeout") { " milliseconds" } else { "" };
+            let n = params.number(name).map_err(|e| match of {
+                "" => e,
+                of => Error::usage(format!("{} of{of}", e.message)),
+            })?;
+            let n = n.unwrap_or(default);
+            if (least..=most).contains(&n) {
+                Ok(n)
+            } else {
+                Err(Error::usage(format!("{name}={n}: between {least} and {most}{of}")))
+            }
+        };
+        Ok(Self {
+            monitor_s: duration("monitor", params.get("monitor"), 10)?,
+            backup,
+            marker,
+            lock_timeout_ms: within("lock_timeout", 60, 1, 10_000)?,
+            budget_ms: within("budget", 250, 1, 3_600_000)?,
+            attempts: u32::try_from(within("attempts", 12, 1, 1_000)?).unwrap_or(12),
+            before: command("before")?,
+            after: command("after")?,
+            failed: command("failed")?,
+            hook_timeout_s: duration("hook_timeout", params.get("hook_timeout"), 60)?,
+            patience_s: duration("patience", params.get("patience"), 600)?,
+        })
+    }
+}
+
+impl Asked {
+    pub(crate) fn look_on(&mut self, seconds: u64) {
+        self.monitor_s = seconds;
+    }
+}
+
+/// Where the backup goes, and whether there is room.
+pub(crate) fn backups(cx: &PlanCx<'_>, asked: &Asked, bytes: u64) -> Vec<Preflight> {
+    if asked.backup == Backup::Skip {
+        return vec![Preflight::new("backup", Ready::Warn, "no backup is made (asked for)")];
+    }
+    let place = match cx.backups.place() {
+        Err(e) => return vec![Preflight::new("backup", Ready::Fail, e.told())],
+        Ok(place) => place,
+    };
+    let needed = bytes / 1_000_000;
+    let proof = if asked.backup == Backup::Verified {
+        "restored into a private server and compared"
+    } else {
+        "not restored"
+    };
+    let mut out =
+        vec![Preflight::new("backup", Ready::Ok, format!("a dump of the legacy tables in {place}, {proof}"))];
+    out.push(match cx.backups.free() {
+        None => Preflight::new("disk", Ready::Warn, format!("how much room {place} has is unknown")),
+        Some(free) if free < bytes => {
+            Preflight::new("disk", Ready::Fail, format!("{place} has {} MB free, the tables have {needed} MB", free / 1_000_000))
+        }
+        Some(free) => {
+            let text = format!("{place} has {} MB free, the tables have {needed} MB; room on the server's own disks is not known from here", free / 1_000_000);
+            Preflight::new("disk", Ready::Ok, text)
+        }
+    });
+    out
+}
+
+/// Steps in their order.
+pub(crate) struct Stages<'a> {
+    couples: &'a [Couple<'a>],
+    switch: &'a Switch,
+    asked: &'a Asked,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) verify: Vec<Verification>,
+}
+
+/// Are both sides equal, all of them and what was written since?
+pub(crate) fn proof(couple: &Couple<'_>, legacy: &str, twin: &str, marker: bool) -> Proof {
+    let pair = couple.pair_as(legacy, twin);
+    let changed = change_capture::changed_keys(&pair, &couple.layout, "$1");
+    let since = marker.then(|| Since {
+        differ: format!(
+            "select key from ({}) u union all select c.key from ({changed}) c where c.key is null",
+            change_capture::unequal(&pair, &couple.columns, &couple.layout, "$1")
+        ),
+        marked: format!("select count(*)::text from ({changed}) c"),
+        fingerprint: change_capture::fingerprint(&couple.pair(), &couple.columns, &couple.layout),
+    });
+    Proof { name: couple.twin.name().to_owned(), sql: comparison(couple, legacy, twin), since }
+}
+
+/// Milliseconds that the comparison inside the locks takes, outside of them.
+async fn took(cx: &PlanCx<'_>, proofs: &[Proof]) -> Result<u64> {
+    (cx.doing)("comparing all rows as it would be done while writers wait".into());
+    let options = ReadOptions { timeout: Some(row_sync::PATIENCE), ..ReadOptions::default() };
+    let mut tx = cx.cx.read_with(options).await?;
+    let began = millis(&mut *tx).await?;
+    for proof in proofs {
+        tx.texts(&format!("select count(*)::text from ({}\n) q", proof.sql), &[]).await?;
+    }
+    Ok(u64::try_from(millis(&mut *tx).await? - began).unwrap_or(0))
+}
+
+impl<'a> Stages<'a> {
+    pub(crate) fn new(couples: &'a [Couple<'a>], switch: &'a Switch, asked: &'a Asked) -> Self {
+        Self { couples, switch, asked, steps: vec![], verify: vec![] }
+    }
+
+    fn push(&mut self, id: &str, title: String, statements: Vec<String>, locks: Vec<Lock>, action: Action) {
+        self.steps.push(Step { locks, action, ..Step::new(id, title, statements) });
+    }
+
+    /// `switched`: by the names that the tables have afterwards.
+    pub(crate) fn measure(&mut self, stage: &str, switched: bool) {
+        let (mut sql, mut place) = (String::new(), 0);
+        for couple in self.couples {
+            let (legacy, twin) = self.names(couple, switched);
+            for (table, columns) in [(legacy, &couple.legacy), (twin, &couple.partitioned)] {
+                place += 1;
+                let sums: Vec<_> = couple
+                    .twin
+                    .sums
+                    .iter()
+                    .filter(|s| columns.columns.iter().any(|c| &c.name == *s && c.number))
+                    .map(|s| format!("{}, sum({})::text", literal(s), Ident(s)))
+                    .collect();
+                let union = if sql.is_empty() { "" } else { " union all " };
+                let _ = write!(
+                    sql,
+                    "{union}select {place} as place, {} as table, count(*) as rows, json_build_object({}) as sums, \
+                     coalesce(sum({}), 0)::text as checksum from {table}",
+                    literal(&table),
+                    sums.join(", "),
+                    couple.columns.digest()
+                );
+            }
+        }
+        let sql = format!("select m.table, m.rows, m.sums, m.checksum from ({sql}) m order by m.place");
+        let measure = Measure { stage: stage.to_owned(), sql: sql.clone() };
+        let id = stage.to_lowercase();
+        self.push(
+            &id,
+            format!("{stage}: counts, sums and checksums of both sides"),
+            vec![sql],
+            vec![],
+            Action::Measure(measure),
+        );
+    }
+
+    /// What legacy table and twin are called, before or after.
+    fn names(&self, couple: &Couple<'_>, switched: bool) -> (String, String) {
+        let part = self.couples.iter().zip(&self.switch.parts).find(|(c, _)| c.twin == couple.twin);
+        match part {
+            Some((_, part)) if switched => (part.names.retired.brief(), part.names.live.brief()),
+            Some((_, part)) => (part.names.live.brief(), part.names.twin.brief()),
+            None => (couple.legacy.relation.clone(), couple.partitioned.relation.clone()),
+        }
+    }
+
+    pub(crate) fn backup(&mut self) -> bool {
+        if self.asked.backup == Backup::Skip {
+            return false;
+        }
+        self.dump(self.asked.backup == Backup::Verified);
+        true
+    }
+
+    /// A dump of the legacy tables, whatever they are called at present.
+    pub(crate) fn dump(&mut self, verify: bool) {
+        let tables: Vec<String> = self.couples.iter().map(|c| c.legacy.relation.clone()).collect();
+        let mut locks: Vec<Lock> = tables.iter().map(|t| lock(t, "ACCESS SHARE")).collect();
+        locks.push(lock("every other table of the database", "ACCESS SHARE, for its definition"));
+        let dump = Dump { tables: tables.clone(), verify };
+        let title = format!("pg_dump of {}, with all definitions", tables.join(", "));
+        self.push("backup", title, vec![], locks, Action::Dump(dump));
+    }
+
+    /// More tables that the last swap alters.
+    pub(crate) fn also_lock(&mut self, tables: &[String]) {
+        let Some(step) = self.steps.last_mut() else { return };
+        let Action::Swap(swap) = &mut step.action else { return };
+        for table in tables {
+            if !swap.tables.contains(table) {
+                swap.tables.push(table.clone());
+                step.locks.push(lock(table, "ACCESS EXCLUSIVE"));
+            }
+        }
+    }
+
+    /// The write marker, where it is not there yet.
+    pub(crate) fn watch(&mut self, couple: &Couple<'_>, watch: &Watch, preflight: &mut Vec<Preflight>) {
+        let name = couple.twin.name();
+        if !self.asked.marker {
+            let text =
+                format!("{name}: no write marker (asked for): everything is compared while writers wait");
+            preflight.push(Preflight::new("marker", Ready::Warn, text));
+            return;
+        }
+        match watch {
+            Watch::Complete(_) => {
+                preflight.push(Preflight::new("marker", Ready::Ok, format!("{name}: every write is marked")));
+            }
+            Watch::Incomplete(Lacking { why, lacks: Lacks::Never }) => {
+                let text = format!(
+                    "{name}: {why}: marks cannot tell what is written there; --set marker=no compares everything inside the locks"
+                );
+                preflight.push(Preflight::new("marker", Ready::Fail, text));
+            }
+            Watch::Incomplete(Lacking { why, lacks }) => {
+                let text = format!("{name}: {why}: the write marker is installed as a stage of its own");
+                preflight.push(Preflight::new("marker", Ready::Ok, text));
+                let triggers =
+                    change_capture::install(&couple.pair(), &couple.columns, &couple.layout, lacks);
+                let (id, title) =
+                    (format!("watch/{name}"), format!("{name}: mark every write on both sides"));
+                let tables = [couple.legacy.relation.as_str(), &couple.partitioned.relation];
+                self.steps.extend(About { id: &id, title: &title, tables: &tables }.make(&triggers));
+            }
+        }
+    }
+
+    fn proofs(&self, switched: bool) -> Vec<Proof> {
+        self.couples
+            .iter()
+            .map(|c| {
+                let (legacy, twin) = self.names(c, switched);
+                proof(c, &legacy, &twin, self.asked.marker)
+            })
+            .collect()
+    }
+
+    /// Without markers writers wait while everything is compared: what that took just now, by the server's clock.
+    pub(crate) async fn stall(
+        &self,
+        cx: &PlanCx<'_>,
+        switched: bool,
+        accepted: &Accepted,
+    ) -> Option<Preflight> {
+        if self.asked.marker {
+            return None;
+        }
+        let budget = self.asked.budget_ms;
+        Some(match took(cx, &self.proofs(switched)).await {
+            Err(e) => {
+                let text = format!("how long writers would wait is unknown: {}", e.message);
+                Preflight::new("stall", Ready::Unknown, text)
+            }
+            Ok(ms) if ms <= budget => {
+                let text = format!(
+                    "comparing all rows took {ms} ms just now, the locks may be held for {budget} ms"
+                );
+                Preflight::new("stall", Ready::Ok, text)
+            }
+            Ok(ms) => {
+                let text = format!(
+                    "comparing all rows took {ms} ms just now, the locks may be held for {budget} ms: writers would wait, and it would be taken back; leave marker=no out, or --set budget={}",
+                    ms.saturating_mul(2)
+                );
+                accepted.unless("stall", &text)
+            }
+        })
+    }
+
+    pub(crate) fn compare(&mut self) {
+        self.compare_as(false);
+    }
+
+    pub(crate) fn compare_as(&mut self, switched: bool) {
+        let proofs = self.proofs(switched);
+        let statements = proofs.iter().map(|p| p.sql.clone()).collect();
+        let title = "0 rows left to copy: every row of both sides compared, in one snapshot".to_owned();
+        self.push("compare", title, statements, vec![], Action::Prove { proofs });
+    }
+
+    /// Reverse triggers, idle until the switch.
+    pub(crate) fn prepare(&mut self) {
+        for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
+            let name = couple.twin.name();
+            let (id, title) =
+                (format!("prepare/{name}"), format!("{name}: reverse triggers, idle until the switch"));
+            let about = About { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            self.steps.extend(about.make(&part.reverse));
+        }
+    }
+
+    /// Reverse triggers that do nothing any more.
+    pub(crate) fn tidy(&mut self) {
+        for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
+            let name = couple.twin.name();
+            let (id, title) = (format!("tidy/{name}"), format!("{name}: the reverse triggers go"));
+            let about = About { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            self.steps.extend(about.take(&part.reverse));
+        }
+    }
+
+    /// Marks of retired tables that are put away.
+    pub(crate) fn unwatch(&mut self, marks: &[Triggers]) {
+        for (couple, marks) in self.couples.iter().zip(marks) {
+            let name = couple.twin.name();
+            let (id, title) = (format!("unwatch/{name}"), format!("{name}: writes are not marked any more"));
+            let about = About { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            self.steps.extend(about.take(marks));
+        }
+    }
+
+    pub(crate) fn hook(&mut self, when: &str) {
+        let command = if when == "before" { &self.asked.before } else { &self.asked.after };
+        let Some(command) = command.clone() else { return };
+        let hook = Hook {
+            command: command.clone(),
+            timeout_s: self.asked.hook_timeout_s,
+            failed: self.asked.failed.clone().filter(|_| when == "before"),
+        };
+        let title = format!("{when} the switch, {} s at most: {command}", hook.timeout_s);
+        self.push(&format!("hook-{when}"), title, vec![], vec![], Action::Hook(hook));
+    }
+
+    pub(crate) fn enable(&mut self, measured: Option<&(u64, String)>) {
+        let statements = self.switch.statements();
+        let back = self.switch.back();
+        self.swap(("enable", "the switch: all tables at once"), (statements, back), false, measured);
+    }
+
+    /// In one transaction; `switched`: from the names after the switch back to those before.
+    pub(crate) fn swap(
+        &mut self,
+        (id, title): (&str, &str),
+        (statements, back): (Vec<String>, Vec<String>),
+        switched: bool,
+        measured: Option<&(u64, String)>,
+    ) {
+        let names: Vec<_> = self.couples.iter().map(|c| self.names(c, switched)).collect();
+        // What applications write first: from then on nobody begins anything that would wait for us half-way.
+        let tables: Vec<String> = if switched {
+            names
+                .iter()
+                .map(|(_, twin)| twin.clone())
+                .chain(names.iter().map(|(legacy, _)| legacy.clone()))
+                .collect()
+        } else {
+            names
+                .iter()
+                .map(|(legacy, _)| legacy.clone())
+                .chain(names.iter().map(|(_, twin)| twin.clone()))
+                .collect()
+        };
+        // Who reads a view has it first, and then its tables.
+        let views = self.switch.parts.iter().flat_map(|p| p.views.iter().cloned());
+        let tables: Vec<String> = views.chain(tables).collect();
+        let swap = Swap {
+            twins: self.couples.len() as u64,
+            tables: tables.clone(),
+            proofs: self.proofs(switched),
+            lock_timeout_ms: self.asked.lock_timeout_ms,
+            budget_ms: self.asked.budget_ms,
+            attempts: self.asked.attempts,
+            patience_ms: 500,
+            wait_s: self.asked.patience_s,
+        };
+        let locks = tables
+            .iter()
+            .map(|t| Lock {
+                object: t.clone(),
+                mode: "ACCESS EXCLUSIVE".into(),
+                held_ms: measured.map(|m| m.0),
+                measured_on: measured.map(|m| m.1.clone()),
+            })
+            .collect();
+        self.push(id, title.to_owned(), statements, locks, Action::Swap(Box::new(swap)));
+        if let Some(step) = self.steps.last_mut() {
+            step.back = back;
+        }
+    }
+
+    pub(crate) fn monitor(&mut self) {
+        self.monitor_as(true);
+    }
+
+    pub(crate) fn monitor_as(&mut self, switched: bool) {
+        let proofs = self.proofs(switched);
+        let seconds = self.asked.monitor_s;
+        let title = if self.asked.marker {
+            format!("look on for {seconds} s: what is written is compared every second")
+        } else {
+            format!("look on for {seconds} s, then compare everything: no marker tells what was written")
+        };
+        self.push(
+            "monitor",
+            title,
+            vec![],
+            vec![],
+            Action::Monitor(Monitor { seconds, proofs: proofs.clone() }),
+        );
+        for proof in proofs {
+            let title = format!("both sides of {} are equal", proof.name);
+            self.verify.push(Verification { title, sql: proof.sql });
+        }
+    }
+
+    /// What is called what afterwards, and what is carried over.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for part in &self.switch.parts {
+            let n = &part.names;
+            out.push(format!(
+                "{} becomes {}; {} becomes {}; the name {} answers as an updatable view",
+                n.live.brief(),
+                n.retired.brief(),
+                n.twin.brief(),
+                n.live.brief(),
+                n.twin.brief()
+            ));
+            if !part.carried.said.is_empty() {
+                out.push(format!("carried over to {}: {}", n.live.brief(), part.carried.said.join(", ")));
+            }
+        }
+        out.push(
+            "reverse triggers keep the retired tables complete from then on; the forward ones are off".into(),
+        );
+        out
+    }
+
+    /// How long writers wait.
+    pub(crate) fn price(&self, switch: &Switch) -> String {
+        let a = self.asked;
+        let inside = if a.marker {
+            "rows written since the comparison are compared inside the locks".to_owned()
+        } else {
+            let twins = switch.parts.len() as u64;
+            format!(
+                "without markers all rows of {twins} {} are compared inside the locks: writers wait for as long as that takes (stall, in the preflight), or the budget is spent and it is taken back",
+                Unit::Twins.of(twins)
+            )
+        };
+        format!(
+            "ACCESS EXCLUSIVE on all tables in one transaction: an attempt waits {} ms at most for each lock, {} ms in all with what is done inside, up to {} times; {inside}",
+            a.lock_timeout_ms, a.budget_ms, a.attempts
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_people_do() {
+        for (text, seconds) in [("90", 90), ("30s", 30), ("10m", 600), ("2h", 7_200), ("0", 0)] {
+            assert_eq!(duration("d", Some(text), 1).unwrap(), seconds, "{text}");
+        }
+        assert_eq!(duration("d", None, 7).unwrap(), 7);
+        for wrong in ["", "s", "10 m", "1d", "-3", "99999999999999999999h"] {
+            assert!(duration("d", Some(wrong), 1).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The statements of a switch, for each twin: what is made ready before, what happens inside the locks, what takes
+//! it back.
+
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::plan::tables::Table;
+use crate::features::parity::pair::retired_name;
+use crate::features::parity::pair::sync_triggers::{DEFINER, Mirror, Mirrored};
+use crate::features::parity::pair::trigger_ddl::Triggers;
+use crate::features::parity::pair::trigger_function::closed;
+use crate::features::switchover::plan::dependents::{Belongings, Carried, Names, belongings};
+use crate::features::switchover::twins::Couple;
+
+/// The longest name that the server keeps whole.
+const NAME: usize = 63;
+
+/// One twin's part.
+pub(crate) struct Part {
+    pub(crate) names: Names,
+    pub(crate) belongings: Belongings,
+    /// Before the locks: the reverse triggers, idle.
+    pub(crate) reverse: Triggers,
+    /// Inside the locks.
+    pub(crate) carried: Carried,
+    /// Views that are made again, or go.
+    pub(crate) views: Vec<String>,
+}
+
+/// All twins of a set.
+pub(crate) struct Switch {
+    pub(crate) parts: Vec<Part>,
+}
+
+impl Switch {
+    pub(crate) async fn of(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Self> {
+        let mut parts = Vec::new();
+        for couple in couples {
+            parts.push(part(cx, couple).await?);
+        }
+        Ok(Self { parts })
+    }
+
+    pub(crate) fn statements(&self) -> Vec<String> {
+        self.parts.iter().flat_map(|p| p.carried.statements.clone()).collect()
+    }
+
+    pub(crate) fn back(&self) -> Vec<String> {
+        self.parts.iter().rev().flat_map(|p| p.carried.back.clone()).collect()
+    }
+}
+
+async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
+    let live = Relation::parse(&couple.legacy.relation);
+    let twin = Relation::parse(&couple.partitioned.relation);
+    let retired = Relation { schema: live.schema.clone(), name: retired_name(couple.twin).name };
+    if live.schema != twin.schema {
+        let what = format!(
+            "{live} and {twin} are in different schemas: a table that takes a name stays in its schema"
+        );
+        return Err(
+            Error::new(Class::Refused, what).hint("move the twin into the legacy table's schema first")
+        );
+    }
+    let function = couple.reverse_function();
+    for name in [&retired.name, &function.name] {
+        if name.len() > NAME {
+            let what = format!("the name {name} is too long for the server");
+            return Err(
+                Error::new(Class::Refused, what).hint("retired in the profile's twin gives another one")
+            );
+        }
+    }
+    let names = Names { live, twin, retired };
+    taken(cx, &names).await?;
+    let belongings = belongings(cx, couple).await?;
+    let mirror = reverse(cx, couple, &names).await?;
+    let function = function.to_string();
+    let before = Mirror { from: names.twin.clone(), ..mirror.clone() };
+    let reverse = idle_reverse(couple, &before);
+    let mut carried = Carried::default();
+    let columns: Vec<String> = couple.partitioned.columns.iter().map(|c| c.name.clone()).collect();
+    let invoker =
+        cx.cx.server.version.split('.').next().and_then(|v| v.parse::<u32>().ok()).is_some_and(|v| v >= 15);
+    names.swap(&mut carried, &columns, invoker);
+    belongings.carry(&names, !couple.columns.retyped.is_empty(), &mut carried);
+    // Reverse sync begins where the forward one ends, in the same transaction.
+    carried.statements.push(mirror.reverse(&function, DEFINER));
+    carried.back.insert(0, Mirror::idle(&function, DEFINER));
+    // Who reads one that reads another has the outer one first.
+    let views = belongings.views.iter().rev().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
+    Ok(Part { names, belongings, reverse, carried, views })
+}
+
+/// The reverse triggers with a function that does nothing.
+pub(crate) fn idle_reverse(couple: &Couple<'_>, mirror: &Mirror) -> Triggers {
+    let function = couple.reverse_function().to_string();
+    let mut made = vec![Mirror::idle(&function, DEFINER)];
+    made.extend(closed(&function, &[&couple.legacy.owner, &couple.partitioned.owner]));
+    mirror.reverse_triggers(made, &function, &couple.leaves())
+}
+
+/// Nothing else may have the name that the legacy table is to get.
+async fn taken(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
+    let sql = "select (to_regclass($1) is not null)::text";
+    let params = [crate::engine::model::query::Param::Text(Some(names.retired.to_string()))];
+    let there = cx.cx.read().await?.texts(sql, &params).await?;
+    if there.into_iter().flatten().next().as_deref() != Some("true") {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Refused,
+        format!("there is a relation {} already: the legacy table is to get that name", names.retired),
+    )
+    .hint("an earlier switchover's? retired in the profile's twin gives another name"))
+}
+
+/// From the partitioned table, by its new name, onto the retired one.
+pub(crate) async fn reverse(cx: &PlanCx<'_>, couple: &Couple<'_>, names: &Names) -> Result<Mirror> {
+    let onto = Table::find(cx, &couple.legacy.relation).await?;
+    onto.keyed(&couple.legacy.relation, &couple.twin.key)?;
+    let columns = couple.columns.common.iter().filter_map(|c| {
+        let own = onto.columns.iter().find(|o| o.name == c.name && !o.generated)?;
+        let retyped = couple.columns.retyped.iter().any(|(n, ..)| n == &c.name);
+        Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.qualified.clone()) })
+    });
+    Ok(Mirror {
+        from: names.live.clone(),
+        onto: names.retired.clone(),
+        key: couple.twin.key.clone(),
+        moves_by: couple.layout.key.clone(),
+        columns: columns.collect(),
+        numbered: onto.columns.iter().any(|c| c.numbered),
+    })
+}

@@ -1,0 +1,158 @@
+//! What rehearsals have shown of a set of twins.
+
+use serde::Deserialize;
+
+use crate::engine::model::error::Result;
+use crate::engine::model::preflight::{Preflight, Ready};
+use crate::engine::model::step::Step;
+use crate::engine::model::task::Played;
+use crate::engine::plan::operation::PlanCx;
+use crate::features::switchover::twins::{age, named};
+
+#[derive(Deserialize)]
+pub(crate) struct Rehearsal {
+    run: String,
+    name: String,
+    age_h: f64,
+    body: Played,
+    /// Twins that it played besides those asked for.
+    #[serde(skip)]
+    others: Vec<String>,
+}
+
+/// The latest rehearsal that had all of these twins in it, however they were named.
+pub(crate) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Rehearsal>> {
+    let sql = "select r.id::text as run, r.name, e.body::json as body, \
+               (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
+               from midwatch.events e join midwatch.runs r on r.id = e.run \
+               where e.kind = 'rehearsal' and r.operation = 'rehearse' order by e.seq desc limit 100";
+    let found: Vec<Rehearsal> = match cx.cx.read().await?.fetch(sql, &[]).await {
+        // No journal yet.
+        Err(e) if e.code.as_deref() == Some("42P01") => return Ok(None),
+        found => found?,
+    };
+    let set = |name: &str| named(cx.profile(), name).iter().map(|t| t.name().to_owned()).collect::<Vec<_>>();
+    let wanted = set(name);
+    Ok(found.into_iter().find_map(|mut r| {
+        let played = set(&r.name);
+        let whole = wanted.iter().all(|w| played.contains(w));
+        r.others = played.into_iter().filter(|p| !wanted.contains(p)).collect();
+        whole.then_some(r)
+    }))
+}
+
+impl Rehearsal {
+    /// By its run, and what else it played.
+    fn place(&self) -> String {
+        let others = (!self.others.is_empty()).then(|| format!(" with {} as well", self.others.join(", ")));
+        format!("rehearsal run {}{}", self.run, others.unwrap_or_default())
+    }
+
+    /// What its other steps took there, onto those of a plan.
+    pub(crate) fn times(&self, steps: &mut [Step]) {
+        for step in steps {
+            let Some(ms) = self.body.steps.get(&step.id) else { continue };
+            for lock in step.locks.iter_mut().filter(|l| l.held_ms.is_none()) {
+                lock.held_ms = Some(*ms);
+                lock.measured_on = Some(format!("{}; {}", self.place(), self.body.copied));
+            }
+        }
+    }
+
+    /// Said of a twin that is not asked for now.
+    fn of_others(&self, text: &str) -> bool {
+        self.others.iter().any(|o| text.strip_prefix(o.as_str()).is_some_and(|rest| rest.starts_with(':')))
+    }
+}
+
+/// How long locks were held, and where that was seen.
+pub(crate) fn measured(rehearsed: Option<&Rehearsal>, trial_ms: Option<u64>) -> Option<(u64, String)> {
+    if let Some(r) = rehearsed.filter(|r| r.body.failures.is_empty()) {
+        let p = &r.body;
+        let place = format!(
+            "{}: {} writes beside it, the longest wait {:.0} ms, back in {} ms; {}",
+            r.place(),
+            p.writes,
+            p.stall_ms,
+            p.back_ms,
+            p.copied
+        );
+        return Some((p.held_ms, place));
+    }
+    trial_ms.map(|ms| (ms, "a copy of the definitions with a few rows, on this machine".to_owned()))
+}
+
+/// How long the way back held its locks there.
+pub(crate) fn back(rehearsed: &Rehearsal) -> Option<(u64, String)> {
+    let p = &rehearsed.body;
+    let place = || format!("{}: {} writes beside it; {}", rehearsed.place(), p.writes, p.copied);
+    p.failures.is_empty().then(|| (p.back_ms, place()))
+}
+
+/// What the rehearsal met, and this plan does not, or the other way round.
+pub(crate) fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight]) -> Preflight {
+    let Some(r) = rehearsed else {
+        return Preflight::new(
+            "rehearsal",
+            Ready::Warn,
+            "this set was never rehearsed from here: midwatch plan rehearse",
+        );
+    };
+    if let Some(failure) = r.body.failures.first() {
+        let text = format!("{} failed: {failure}", r.place());
+        return Preflight::new("rehearsal", Ready::Warn, text);
+    }
+    // What differs between a copy and its original by nature.
+    let elsewhere = |id: &str| {
+        matches!(
+            id,
+            "rehearsal"
+                | "connection"
+                | "journal"
+                | "operator"
+                | "broken_off"
+                | "replicas"
+                | "load"
+                | "disk"
+                | "backup"
+                | "last_backup"
+                | "locks"
+                | "stall"
+                | "marker"
+                | "long_transaction"
+                | "replication_slot"
+                | "sequence"
+                | "parity"
+                | "trial"
+                | "untried"
+                | "publication"
+                | "statements"
+        )
+    };
+    let there: Vec<(&str, &str)> = r
+        .body
+        .preflight
+        .iter()
+        .filter(|(id, status, text)| !elsewhere(id) && status != "ok" && !r.of_others(text))
+        .map(|(id, _, text)| (id.as_str(), text.as_str()))
+        .collect();
+    let here: Vec<(&str, &str)> = now
+        .iter()
+        .filter(|p| !elsewhere(&p.id) && p.status != Ready::Ok)
+        .map(|p| (p.id.as_str(), p.message.as_str()))
+        .collect();
+    let new: Vec<_> = here.iter().filter(|h| !there.contains(h)).map(|(_, text)| *text).collect();
+    let gone: Vec<_> = there.iter().filter(|t| !here.contains(t)).map(|(_, text)| *text).collect();
+    let when = format!("{}, {} ago", r.place(), age(r.age_h));
+    if new.is_empty() && gone.is_empty() {
+        return Preflight::new("rehearsal", Ready::Ok, format!("{when}: met the same"));
+    }
+    let mut text = format!("this preflight differs from {when}");
+    if !new.is_empty() {
+        text = format!("{text}; not met there: {}", new.join("; "));
+    }
+    if !gone.is_empty() {
+        text = format!("{text}; met there only: {}", gone.join("; "));
+    }
+    Preflight::new("rehearsal", Ready::Warn, text)
+}

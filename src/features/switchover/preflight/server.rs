@@ -1,0 +1,235 @@
+//! What goes on around the tables of a set: sessions, locks, other statements, the backups that there are.
+
+use serde::Deserialize;
+
+use crate::engine::model::error::Result;
+use crate::engine::model::name::Relation;
+use crate::engine::model::preflight::{Preflight, Ready};
+use crate::engine::model::query::Param;
+use crate::engine::model::task::{BLOCKERS, Blocker};
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::port::backups::Dumped;
+use crate::engine::port::reader::ReadTx;
+use crate::features::switchover::plan::dependents::Belongings;
+use crate::features::switchover::preflight::ready::{Accepted, ok, warn};
+use crate::features::switchover::twins::{Couple, age, named};
+
+#[derive(Deserialize)]
+struct Around {
+    prepared: Vec<String>,
+    elsewhere: u64,
+    hidden: u64,
+    wraparound: Vec<String>,
+    slots: Vec<String>,
+    sizes: i64,
+    locks: usize,
+}
+
+/// `$1`: all tables, `$2`: the legacy ones. A prepared transaction has no process; the lock on its number
+/// tells which locks are its own.
+const AROUND: &str = "
+with recursive tree as (
+  select t::regclass::oid as oid from unnest($1::text[]) t union select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.oid),
+held as (
+  select l.pid, l.virtualtransaction, l.mode, l.relation from pg_locks l
+  where l.locktype = 'relation' and l.granted and l.relation in (select oid from tree)
+    and l.database = (select oid from pg_database where datname = current_database())),
+prepared as (
+  select p.gid || ' since ' || p.prepared::text as what,
+         exists (select from pg_locks x join held h using (virtualtransaction)
+                 where x.locktype = 'transactionid' and x.transactionid = p.transaction and x.pid is null and h.pid is null) as holds
+  from pg_prepared_xacts p where p.database = current_database())
+select array(select p.what from prepared p where p.holds) as prepared,
+       (select count(*) from prepared p where not p.holds) as elsewhere,
+       (select count(distinct h.pid) from held h join pg_stat_activity a on a.pid = h.pid
+        where a.state is null and a.backend_type is null and a.pid <> pg_backend_pid()) as hidden,
+       array(select distinct a.query from pg_stat_activity a join held h on h.pid = a.pid and h.mode = 'ShareUpdateExclusiveLock'
+             where a.backend_type = 'autovacuum worker' and a.query like '%to prevent wraparound%') as wraparound,
+       array(select s.slot_name || case when s.active then ' is ' else ' (inactive) is ' end
+                    || pg_size_pretty(pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end, s.restart_lsn)) || ' behind'
+             from pg_replication_slots s
+             where not s.active or pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end, s.restart_lsn) > 1e9) as slots,
+       (select coalesce(sum(pg_table_size(t::regclass)), 0)::bigint from unnest($2::text[]) t) as sizes,
+       (select count(*) from tree) + (select count(*) from pg_index i where i.indrelid in (select oid from tree)) as locks";
+
+/// What else the server has to do, and how many bytes the legacy tables have.
+pub(crate) async fn around(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<(Vec<Preflight>, u64)> {
+    let tables: Vec<String> =
+        couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
+    let legacy: Vec<String> = couples.iter().map(|c| c.legacy.relation.clone()).collect();
+    let mut tx = cx.cx.read().await?;
+    let a: Around = tx.one(AROUND, &[Param::Texts(tables.clone()), Param::Texts(legacy)]).await?;
+    let mut out = Vec::new();
+    let blockers: Vec<Blocker> = tx.fetch(BLOCKERS, &[Param::Texts(tables), Param::Int(5_000)]).await?;
+    out.extend(blockers.iter().map(|b| warn("long_transaction", format!("in the way now: {}", b.text()))));
+    out.extend(transactions(&a, blockers.is_empty(), &cx.cx.server.role));
+    if !a.wraparound.is_empty() {
+        let text = format!("a vacuum that must not be cancelled is at work: {}", a.wraparound.join("; "));
+        out.push(Preflight::new("wraparound", Ready::Fail, text));
+    }
+    if !a.slots.is_empty() {
+        out.push(warn("replication_slot", a.slots.join("; ")));
+    }
+    out.push(locks(&mut *tx, a.locks).await?);
+    Ok((out, u64::try_from(a.sizes).unwrap_or(0)))
+}
+
+fn transactions(a: &Around, free: bool, role: &str) -> Vec<Preflight> {
+    let mut out = Vec::new();
+    if a.hidden > 0 {
+        let text = format!(
+            "unknown since when {} sessions have held one of the tables: role {role} is not shown it (grant pg_read_all_stats)",
+            a.hidden
+        );
+        out.push(warn("long_transaction", text));
+    } else if free {
+        out.push(ok("long_transaction", "no transaction has held one of the tables for 5 s".into()));
+    }
+    if !a.prepared.is_empty() {
+        let text =
+            format!("prepared transactions hold the tables until they are ended: {}", a.prepared.join("; "));
+        out.push(Preflight::new("prepared_transaction", Ready::Fail, text));
+    } else if a.elsewhere > 0 {
+        let text = format!("{} prepared transactions hold none of the tables", a.elsewhere);
+        out.push(ok("prepared_transaction", text));
+    }
+    out
+}
+
+/// Has the server room for so many locks of one transaction, beside those of others?
+pub(crate) async fn locks(tx: &mut dyn ReadTx, needed: usize) -> Result<Preflight> {
+    let sql = "select (current_setting('max_locks_per_transaction')::int8 * \
+               (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8))::text";
+    let said = tx.texts(sql, &[]).await?;
+    let room: usize = said.into_iter().flatten().next().and_then(|t| t.parse().ok()).unwrap_or(0);
+    let what = format!("one transaction takes up to {needed} locks, this server has room for {room}");
+    Ok(if needed > room {
+        Preflight::new("locks", Ready::Fail, format!("{what}: raise max_locks_per_transaction"))
+    } else if needed > room / 2 {
+        warn("locks", what)
+    } else {
+        ok("locks", what)
+    })
+}
+
+/// A backup that the journal knows.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) run: String,
+    pub(crate) age_h: f64,
+    pub(crate) body: Dumped,
+    name: String,
+}
+
+/// Backups that hold all of these twins' legacy tables, the newest first.
+pub(crate) async fn backups_of(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Vec<Kept>> {
+    let sql = "select r.id::text as run, r.name, e.body::json as body, \
+               (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
+               from midwatch.events e join midwatch.runs r on r.id = e.run \
+               where e.kind = 'backup' and r.operation in ('switchover', 'cleanup') order by e.seq desc limit 50";
+    let mut found: Vec<Kept> = cx.cx.read().await?.fetch(sql, &[]).await?;
+    found.retain(|f| {
+        let set = named(cx.profile(), &f.name);
+        twins.iter().all(|t| set.iter().any(|s| s.name() == *t))
+    });
+    Ok(found)
+}
+
+/// How old the last backup is that was restored and compared.
+pub(crate) async fn last_backup(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Preflight {
+    let twins: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let found = match backups_of(cx, &twins).await {
+        Ok(found) => found,
+        Err(e) => return warn("last_backup", format!("unknown when one was made: {}", e.message)),
+    };
+    match found.iter().find(|f| f.body.verified.is_some()) {
+        None => warn("last_backup", format!("there is no verified backup of {} yet", twins.join(", "))),
+        Some(f) => match cx.backups.intact(&f.body).await {
+            Ok(()) => ok(
+                "last_backup",
+                format!("{} of run {}, {} old, verified and intact", f.body.file, f.run, age(f.age_h)),
+            ),
+            Err(e) => warn("last_backup", format!("of run {}, {} old: {}", f.run, age(f.age_h), e.message)),
+        },
+    }
+}
+
+/// `$1`: the legacy table's bare name. What was sent to it, and asks for a conflict.
+const SENT: &str = r#"
+select left(regexp_replace(s.query, '\s+', ' ', 'g'), 160) as query, m.found[1] as columns, m.found[2] as arbiter
+from STATEMENTS s cross join lateral regexp_matches(s.query, '\mon\s+conflict\s*(?:\(((?:[^()]|\([^()]*\))*)\)|on\s+constraint\s+"?([^\s"]+)|do\s+nothing)', 'gi') m(found)
+where s.query ~* ('\minto\s+("?\w+"?\.)?"?' || regexp_replace($1, '\W', '\\\&', 'g') || '"?\M') limit 100"#;
+
+#[derive(Deserialize)]
+struct Sent {
+    query: String,
+    columns: Option<String>,
+    arbiter: Option<String>,
+}
+
+/// Where the statistics of statements are, or why nobody can search them.
+async fn statements(cx: &PlanCx<'_>) -> Result<Result<String, String>> {
+    let mut tx = cx.cx.read().await?;
+    let place = "select format('%I.pg_stat_statements', n.nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace \
+                 where e.extname = 'pg_stat_statements'";
+    let Some(place) = tx.texts(place, &[]).await?.into_iter().flatten().next() else {
+        return Ok(Err("pg_stat_statements is not here".into()));
+    };
+    let hidden = format!("select count(*)::text from {place} s where s.query = '<insufficient privilege>'");
+    Ok(match tx.texts(&hidden, &[]).await {
+        Err(e) => Err(e.message),
+        Ok(n) => match n.into_iter().flatten().next().as_deref() {
+            None | Some("0") => Ok(place),
+            Some(n) => Err(format!(
+                "{n} statements of others are not shown to role {} (grant pg_read_all_stats)",
+                cx.cx.server.role
+            )),
+        },
+    })
+}
+
+/// Statements seen by the server that would miss a unique key.
+pub(crate) async fn sent(
+    cx: &PlanCx<'_>,
+    couple: &Couple<'_>,
+    b: &Belongings,
+    accepted: &Accepted,
+) -> Vec<Preflight> {
+    let name = couple.twin.name();
+    let unknown = |why: &str| {
+        warn(
+            "statements",
+            format!("{name}: unknown whether applications send ON CONFLICT that would fail: {why}"),
+        )
+    };
+    let place = match statements(cx).await {
+        Ok(Ok(place)) => place,
+        Ok(Err(why)) => return vec![unknown(&why)],
+        Err(e) => return vec![unknown(&e.message)],
+    };
+    let table = Relation::parse(&couple.legacy.relation).name;
+    let sql = SENT.replace("STATEMENTS", &place);
+    let found: Result<Vec<Sent>> =
+        async { cx.cx.read().await?.fetch(&sql, &[Param::from(table.as_str())]).await }.await;
+    let found = match found {
+        Ok(found) => found,
+        Err(e) => return vec![unknown(&e.message)],
+    };
+    let held = b.held().join(" or ");
+    let text = |s: &Sent| {
+        let what = match (&s.columns, &s.arbiter) {
+            (Some(target), _) => b.misses(target).then(|| format!("({target}), which would fail")),
+            (_, Some(a)) => {
+                let named = b.arbiters.iter().any(|k| k.eq_ignore_ascii_case(a));
+                named.then(|| format!("ON CONSTRAINT {a}, which would fail"))
+            }
+            _ => (!held.is_empty())
+                .then(|| format!("DO NOTHING, which would fail where a row has the same {held}")),
+        };
+        let text = format!("{name}: applications send ON CONFLICT {}: {}", what?, s.query);
+        Some(accepted.unless("on_conflict", &text))
+    };
+    let mut out: Vec<Preflight> = found.iter().filter_map(text).collect();
+    out.dedup();
+    out
+}

@@ -1,0 +1,383 @@
+//! The switchover room: how a set of twins stands right now, looked at with a reader's session only.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::engine::model::diff::text_of;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::event::Event;
+use crate::engine::model::name::Relation;
+use crate::engine::model::plan::Plan;
+use crate::engine::model::preflight::Ready;
+use crate::engine::model::profile::Twin;
+use crate::engine::model::query::Param;
+use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::Action;
+use crate::engine::model::task::{BLOCKERS, Blocker};
+use crate::engine::plan::operation::ALL;
+use crate::engine::port::backups::Dumped;
+use crate::engine::port::reader::{ReadOptions, ReadTx};
+use crate::engine::{Engine, journal};
+use crate::features::parity::pair::retired::{self, Away};
+use crate::features::parity::pair::sync_triggers::REVERSE;
+use crate::features::parity::pair::{Standing, retired_name, standing};
+
+/// A transaction that has held a table for less is no obstacle: it is over before anybody has read its name.
+const PATIENCE_MS: i64 = 500;
+/// Runs looked through for those of the set.
+const RUNS: u32 = 20;
+
+/// A set of twins, now.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RoomFacts {
+    /// The set, as plans name it.
+    pub name: String,
+    /// Its twins, in the profile's order.
+    pub twins: Vec<TwinNow>,
+    /// Who has held one of the tables for a while.
+    pub blockers: Vec<Blocker>,
+    /// Sessions that hold one of the tables and whose doings are not shown to this role.
+    pub hidden: u64,
+    /// Prepared transactions that hold one of the tables: they belong to no session.
+    pub prepared: u64,
+    /// Sessions of others that wait for a lock on one of the tables.
+    pub stalled: u64,
+    /// How long the longest transaction of the database has been open (milliseconds).
+    pub longest_ms: Option<i64>,
+    /// The latest run that swapped one of these twins, or tried to.
+    pub last: Option<RoomRun>,
+    /// The run that has switched them, where none has taken that back.
+    pub switched: Option<RoomRun>,
+    /// Why the journal could not be read.
+    pub journal: Option<String>,
+}
+
+/// A twin, now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TwinNow {
+    /// Its name.
+    pub name: String,
+    /// Who answers to the legacy table's name.
+    pub standing: Standing,
+    /// Triggers that keep the retired table complete.
+    pub reverse: Reverse,
+    /// Every write on both sides is marked.
+    pub marked: bool,
+    /// Where the retired table is once it was cleaned up; absent when it is gone.
+    pub away: Option<Away>,
+}
+
+/// The triggers that write back what is written into the partitioned table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reverse {
+    /// There are none.
+    #[default]
+    Missing,
+    /// Made, and idle until the switch.
+    Idle,
+    /// Working, whatever the session's role.
+    On,
+    /// There, but not all of them fire.
+    Off,
+}
+
+/// A run that swaps tables, as the journal has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoomRun {
+    /// The run.
+    pub record: RunRecord,
+    /// The step it is at; absent once all are done.
+    pub stage: Option<String>,
+    /// All steps' ids, in order.
+    pub stages: Vec<String>,
+    /// The attempt that succeeded.
+    pub attempt: Option<u64>,
+    /// How long the locks were held, with the commit where that is known (milliseconds).
+    pub held_ms: Option<u64>,
+    /// Rows compared inside the locks.
+    pub compared: Option<u64>,
+    /// The backup it made.
+    pub backup: Option<Dumped>,
+    /// What its plan says of it.
+    pub asked: Asked,
+    /// Attempts at the swap that were taken back since it was begun, or gone on with.
+    pub tried: u64,
+    /// How the last attempt at the step it is at ended.
+    pub last: Option<String>,
+    /// When all rows of both sides were last found equal.
+    pub equal_at: Option<DateTime<Utc>>,
+}
+
+/// Of a run's plan, what tells how far the run is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Asked {
+    /// How long the locks may be held (milliseconds).
+    pub budget_ms: Option<u64>,
+    /// How many attempts there may be.
+    pub attempts: Option<u64>,
+    /// The preflight's verdicts.
+    #[serde(default)]
+    pub preflight: Option<Vec<Ready>>,
+}
+
+#[derive(Deserialize)]
+struct Locks {
+    hidden: u64,
+    prepared: u64,
+    stalled: u64,
+    longest_ms: Option<i64>,
+}
+
+/// `$1`: the tables.
+const LOCKS: &str = "
+with held as (
+  select l.pid, l.granted from pg_locks l
+  where l.locktype = 'relation' and l.relation = any ($1::text[]::regclass[]::oid[])
+    and l.database = (select oid from pg_database where datname = current_database())),
+others as (
+  select a.pid, a.state, a.xact_start, a.datname, a.backend_type from pg_stat_activity a
+  where coalesce(a.application_name, '') not like 'midwatch/%' and a.pid <> pg_backend_pid())
+select (select count(distinct h.pid) from held h join others o on o.pid = h.pid where h.granted and o.state is null) as hidden,
+       (select count(*) from pg_prepared_xacts p where p.database = current_database()
+          and exists (select from held h where h.pid is null)) as prepared,
+       (select count(distinct h.pid) from held h join others o on o.pid = h.pid where not h.granted) as stalled,
+       (select (extract(epoch from clock_timestamp() - min(o.xact_start)) * 1000)::bigint from others o
+        where o.datname = current_database() and o.backend_type = 'client backend') as longest_ms";
+
+#[derive(Deserialize)]
+struct Triggers {
+    there: u64,
+    always: u64,
+    active: Option<bool>,
+    marks: u64,
+}
+
+/// `$1`: what reverse triggers are called, `$2`: the partitioned table, `$3`: the legacy one. A function that only
+/// returns is one that is not at work yet.
+const TRIGGERS: &str = "
+select count(*) as there, count(*) filter (where t.tgenabled = 'A') as always,
+       bool_or(p.prosrc ~* 'insert into') as active,
+       (select count(*) from pg_trigger m where m.tgname = 'midwatch_mark' and m.tgenabled = 'A'
+          and m.tgrelid in (to_regclass($2)::oid, to_regclass($3)::oid)) as marks
+from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+where t.tgrelid = to_regclass($2)::oid and t.tgname in ($1, $1 || '_truncate', 'zz_' || $1 || '_moves')";
+/// Of them there are so many on the partitioned table itself.
+const REVERSING: u64 = 3;
+
+impl Engine {
+    /// How a set of twins stands: every twin of the profile, or those named.
+    pub async fn room(&self, name: &str) -> Result<RoomFacts> {
+        let wanted: Vec<&str> = name.split(',').collect();
+        let member = |t: &&Twin| name == ALL || wanted.contains(&t.name());
+        let twins: Vec<&Twin> = self.profile.twins.iter().filter(member).collect();
+        if twins.is_empty() {
+            return Err(Error::usage(format!("profile {} has no twin {name}", self.profile.name)));
+        }
+        let mut out = RoomFacts { name: name.to_owned(), ..RoomFacts::default() };
+        let mut tx = self.facts.begin(ReadOptions::default()).await?;
+        let mut tables = Vec::new();
+        for twin in &twins {
+            let standing = standing(&mut *tx, twin).await?;
+            let (legacy, partitioned) = sides(twin, standing);
+            let mut now = now(&mut *tx, twin, standing, (legacy.as_ref(), &partitioned)).await?;
+            if standing == Standing::Cleaned {
+                now.away = retired::away(&*self.facts, twin).await?;
+            }
+            out.twins.push(now);
+            tables.extend(legacy.into_iter().chain([partitioned]));
+        }
+        let params = [Param::Texts(tables), Param::Int(PATIENCE_MS)];
+        out.blockers = tx.fetch(BLOCKERS, &params).await?;
+        let locks: Locks = tx.one(LOCKS, &params[..1]).await?;
+        (out.hidden, out.prepared, out.stalled) = (locks.hidden, locks.prepared, locks.stalled);
+        out.longest_ms = locks.longest_ms;
+        drop(tx);
+        let names: Vec<&str> = twins.iter().map(|t| t.name()).collect();
+        if let Err(e) = self.runs_of(&names, &mut out).await {
+            out.journal = Some(e.message);
+        }
+        Ok(out)
+    }
+
+    /// The latest run of the set, and the one that has switched it.
+    async fn runs_of(&self, names: &[&str], out: &mut RoomFacts) -> Result<()> {
+        let about = |name: &str| name == ALL || name.split(',').any(|n| names.contains(&n));
+        let mut runs = journal::record::swaps(&*self.facts, RUNS).await?;
+        runs.retain(|r| about(&r.record.name));
+        let switched = runs.iter().position(|r| {
+            let r = &r.record;
+            r.operation == "switchover" && r.rows_applied > 0 && r.undone_by.is_none()
+        });
+        let any_over = out.twins.iter().any(|t| t.standing != Standing::Before);
+        for (at, run) in runs.into_iter().enumerate() {
+            let is_switched = any_over && switched == Some(at);
+            if at > 0 && !is_switched {
+                continue;
+            }
+            let events = journal::record::events(&*self.facts, &run.record.id).await?;
+            let told = room_run(run, &events);
+            if is_switched {
+                out.switched = Some(told.clone());
+            }
+            if at == 0 {
+                out.last = Some(told);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What both tables are called now.
+fn sides(twin: &Twin, standing: Standing) -> (Option<String>, String) {
+    let (live, other) = (Relation::parse(&twin.legacy), Relation::parse(&twin.partitioned));
+    match standing {
+        Standing::Before => (Some(live.to_string()), other.to_string()),
+        Standing::Switched => (Some(retired_name(twin).to_string()), live.to_string()),
+        Standing::Cleaned => (None, live.to_string()),
+    }
+}
+
+async fn now(
+    tx: &mut dyn ReadTx,
+    twin: &Twin,
+    standing: Standing,
+    (legacy, partitioned): (Option<&String>, &str),
+) -> Result<TwinNow> {
+    let params = [REVERSE.into(), partitioned.into(), Param::Text(legacy.cloned())];
+    let t: Triggers = tx.one(TRIGGERS, &params).await?;
+    let reverse = match (t.there, t.always, t.active) {
+        (0, ..) => Reverse::Missing,
+        (_, always, _) if always < REVERSING => Reverse::Off,
+        (.., Some(true)) => Reverse::On,
+        _ => Reverse::Idle,
+    };
+    Ok(TwinNow { name: twin.name().to_owned(), standing, reverse, marked: t.marks >= 2, away: None })
+}
+
+impl Asked {
+    fn of(plan: &Plan) -> Self {
+        let swap = plan
+            .steps
+            .iter()
+            .find_map(|s| if let Action::Swap(swap) = &s.action { Some(swap) } else { None });
+        Self {
+            budget_ms: swap.map(|s| s.budget_ms),
+            attempts: swap.map(|s| u64::from(s.attempts)),
+            preflight: Some(plan.preflight.iter().map(|p| p.status).collect()),
+        }
+    }
+}
+
+impl RoomRun {
+    /// A run as its plan and its entries have it; `at`: the step it is at.
+    pub fn of_plan(record: RunRecord, plan: &Plan, at: usize, events: &[Event]) -> Self {
+        let stages = plan.steps.iter().map(|s| s.id.clone()).collect();
+        room_run(journal::record::Swapping { record, at, stages, asked: Some(Asked::of(plan)) }, events)
+    }
+}
+
+fn room_run(run: journal::record::Swapping, events: &[Event]) -> RoomRun {
+    let body = |e: &Event| serde_json::from_str::<Value>(&e.body).ok();
+    let of = |kind: &str| events.iter().rev().filter(|e| e.kind == kind).filter_map(body).collect::<Vec<_>>();
+    // Every step tells how long it held its locks; only a swap takes attempts for it.
+    let swapped = of("step").into_iter().find(|b| !b["attempt"].is_null());
+    let number = |name: &str| swapped.as_ref().and_then(|b| b[name].as_u64());
+    let released = of("released").into_iter().find_map(|b| b["held_ms"].as_u64());
+    let stage = run.stages.get(run.at).cloned();
+    // Whoever goes on with a run counts anew.
+    let resumed = events.iter().rposition(|e| e.kind == "resumed").unwrap_or(0);
+    let tries = events[resumed..].iter().filter(|e| e.kind == "attempt").filter_map(body);
+    let tries: Vec<Value> = tries.filter(|b| b["stage"].as_str() == stage.as_deref()).collect();
+    let equal = |e: &&Event| e.kind == "stage" && body(e).is_some_and(|b| b["stage"] == "COMPARED");
+    let at = |e: &Event| DateTime::parse_from_rfc3339(&e.at).ok().map(|t| t.with_timezone(&Utc));
+    RoomRun {
+        stage,
+        stages: run.stages,
+        attempt: number("attempt"),
+        held_ms: swapped.as_ref().and(released).or_else(|| number("held_ms")),
+        compared: number("compared"),
+        backup: of("backup").into_iter().find_map(|b| serde_json::from_value(b).ok()),
+        asked: run.asked.unwrap_or_default(),
+        tried: tries.last().and_then(|b| b["attempt"].as_u64()).unwrap_or(0),
+        last: tries.last().map(|b| {
+            format!(
+                "attempt {}: {}; released, nothing changed",
+                text_of(&b["attempt"]),
+                text_of(&b["failed"])
+            )
+        }),
+        equal_at: events.iter().rev().find(equal).and_then(at),
+        record: run.record,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn tables_go_by_the_names_they_have() {
+        let twin =
+            Twin { legacy: "revenues".into(), partitioned: "revenues_partitioned".into(), ..Twin::default() };
+        let names = |standing| sides(&twin, standing);
+        assert_eq!(names(Standing::Before), (Some("\"revenues\"".into()), "\"revenues_partitioned\"".into()));
+        assert_eq!(names(Standing::Switched), (Some("\"revenues_legacy\"".into()), "\"revenues\"".into()));
+        assert_eq!(names(Standing::Cleaned), (None, "\"revenues\"".into()));
+    }
+
+    #[test]
+    fn a_run_is_told_by_its_entries() {
+        let event = |kind: &str, body: Value| Event {
+            seq: 1,
+            at: "2026-11-21T00:58:00.000Z".into(),
+            run: None,
+            kind: kind.into(),
+            body: body.to_string(),
+            prev: String::new(),
+            hash: String::new(),
+        };
+        let tried = |n: u64| {
+            let body =
+                json!({ "stage": "enable", "attempt": n, "of": 12, "failed": "over budget", "blockers": [] });
+            event("attempt", body)
+        };
+        let entries = [
+            tried(4),
+            event("resumed", json!({ "by": "kim@ops2" })),
+            event("stage", json!({ "stage": "COMPARED", "differ": 0 })),
+            tried(1),
+            tried(2),
+        ];
+        let record: RunRecord = serde_json::from_value(json!({
+            "id": "1", "operation": "switchover", "name": "all", "target": "t", "outcome": "running",
+            "started_at": "2026-11-21T00:57:00Z", "ended_at": null, "operator": "kim@ops2", "undoes": null,
+            "undone_by": null, "rows": 3, "rows_applied": 0, "rows_drifted": 0, "batches": 0, "verified": null,
+            "resumable": false, "live": true, "message": null, "batch_rows": null, "beat_at": null, "params": {},
+            "undo": "", "reversible": "full", "digest": "",
+        }))
+        .unwrap();
+        let run = |events: &[Event]| {
+            let stages = vec!["compare".to_owned(), "enable".to_owned()];
+            room_run(journal::record::Swapping { record: record.clone(), at: 1, stages, asked: None }, events)
+        };
+        let told = run(&entries);
+        assert_eq!(told.tried, 2);
+        assert_eq!(told.last.as_deref(), Some("attempt 2: over budget; released, nothing changed"));
+        assert_eq!(told.equal_at.map(|t| t.to_rfc3339()).as_deref(), Some("2026-11-21T00:58:00+00:00"));
+        assert_eq!(run(&entries[..2]).tried, 0);
+        let prepared =
+            event("step", json!({ "step": 0, "id": "prepare/t", "statements": 0, "ran": 9, "held_ms": 6 }));
+        assert_eq!(run(&[prepared.clone(), tried(1)]).held_ms, None);
+        let swapped = event(
+            "step",
+            json!({ "step": 1, "id": "enable", "statements": 3, "ran": 27, "attempt": 2, "held_ms": 41, "compared": 7 }),
+        );
+        let told = run(&[prepared.clone(), tried(1), swapped.clone()]);
+        assert_eq!((told.held_ms, told.attempt, told.compared), (Some(41), Some(2), Some(7)));
+        let released = event("released", json!({ "stage": "enable", "held_ms": 44 }));
+        assert_eq!(run(&[prepared, swapped, released]).held_ms, Some(44));
+    }
+}
