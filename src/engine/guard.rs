@@ -206,6 +206,17 @@ pub struct Denied {
 ///     run(approved);
 /// }
 /// ```
+///
+/// The same without the forbidden lines compiles, so it is those lines that fail and not a wrong path:
+///
+/// ```
+/// use midwatch::engine::guard::Approved;
+/// fn run(_: Approved) {}
+/// fn once(approved: midwatch::engine::guard::Approved) {
+///     let _plan = approved.plan();
+///     run(approved);
+/// }
+/// ```
 pub struct Approved {
     work: Work,
 }

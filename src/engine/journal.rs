@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::{Class, Error, Result};
 use super::plan::{Identity, Plan, PlannedRow, Unit, Values};
 use super::ports::{Facts, Param, ReadOptions, ReadTx};
+use super::stored::StoredPlan;
 
 /// Who acts, from where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -330,6 +331,11 @@ pub async fn run(facts: &dyn Facts, id: &str) -> Result<RunRecord> {
 
 /// The plan of a run, as it was approved.
 pub async fn plan_of(facts: &dyn Facts, id: &str) -> Result<Plan> {
+    Ok(stored_plan_of(facts, id).await?.into_plan())
+}
+
+/// The same, with what its text says of its version.
+pub async fn stored_plan_of(facts: &dyn Facts, id: &str) -> Result<StoredPlan> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let text = tx
         .texts("select plan_text from midwatch.runs where id = $1::bigint", &[Param::from(id)])
@@ -338,8 +344,9 @@ pub async fn plan_of(facts: &dyn Facts, id: &str) -> Result<Plan> {
         .flatten()
         .next()
         .ok_or_else(|| Error::usage(format!("there is no run {id} in this target's journal")))?;
-    let plan: Plan = serde_json::from_str(&text)
-        .map_err(|e| Error::unobserved(format!("failed to understand the plan of run {id}: {e}")))?;
+    let plan = StoredPlan::parse(&text).map_err(|e| {
+        Error { class: Class::Unobserved, ..e }.context(format!("failed to understand the plan of run {id}"))
+    })?;
     let said = tx
         .texts(
             "select body::json ->> 'digest' from midwatch.events where run = $1::bigint and kind = 'intent' order by seq limit 1",
@@ -347,7 +354,7 @@ pub async fn plan_of(facts: &dyn Facts, id: &str) -> Result<Plan> {
         )
         .await?;
     let said = said.into_iter().flatten().next();
-    if plan.digest != plan.computed_digest() || said.as_deref() != Some(&plan.digest) {
+    if !plan.is_unaltered() || said.as_deref() != Some(&plan.digest) {
         return Err(Error::new(
             Class::Refused,
             format!("the plan of run {id} is not the one of its intent: the journal was altered"),

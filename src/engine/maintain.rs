@@ -13,6 +13,7 @@ use super::plan::{Identity, Plan, PlannedRow};
 use super::ports::Fut;
 use super::progress::{Control, Done, Watcher};
 use super::rowset::{RowSet, Spools};
+use super::stored::StoredPlan;
 use super::switch::{Backups, Hooks, Stage};
 use super::target::Server;
 use super::writer::Writers;
@@ -137,14 +138,15 @@ impl Engine {
     }
 
     /// A plan that was written to a file, and its rows; refused when either was edited.
-    pub fn open_plan(&self, plan: Plan, rows: Arc<dyn RowSet>) -> Result<Planned> {
+    pub fn open_plan(&self, stored: StoredPlan, rows: Arc<dyn RowSet>) -> Result<Planned> {
         let edited = |what: &str| {
             Err(Error::new(Class::Stale, format!("the plan was edited: {what}"))
                 .hint("plan again; a plan is applied as it was made"))
         };
-        if plan.digest != plan.computed_digest() {
+        if !stored.is_unaltered() {
             return edited("its digest is not that of its content");
         }
+        let plan = stored.into_known_plan()?;
         if plan.phrase != plan.computed_phrase() {
             return edited("its phrase is not that of its content");
         }
@@ -252,7 +254,8 @@ impl Engine {
         if !record.resumable {
             return Ok(None);
         }
-        let plan = journal::plan_of(&*self.facts, run).await?;
+        // Steps that this version does not know in full are not continued by it.
+        let plan = journal::stored_plan_of(&*self.facts, run).await?.into_known_plan()?;
         self.guard.resume(run, plan, &now).map(Some)
     }
 

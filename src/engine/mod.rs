@@ -28,6 +28,7 @@ mod rowquery;
 pub mod rowset;
 pub mod script;
 pub mod secret;
+pub mod stored;
 pub mod switch;
 pub mod tables;
 pub mod target;

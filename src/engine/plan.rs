@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use super::change::RowChange;
 use super::switch::{Dump, Hook, Measure, Monitor, Play, Proof, Swap};
@@ -383,14 +382,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The digest of the plan as it stands.
+    /// The digest of the plan as this version writes it.
     pub fn computed_digest(&self) -> String {
-        let mut plain = self.clone();
-        plain.digest.clear();
-        plain.phrase.clear();
-        plain.signature = None;
-        let text = serde_json::to_string(&plain).unwrap_or_default();
-        format!("{:x}", Sha256::digest(text.as_bytes()))
+        super::stored::digest_of(serde_json::to_value(self).unwrap_or_default())
     }
 
     /// The phrase that the plan's own facts and digest make.

@@ -1,5 +1,6 @@
 //! An operator's home: configuration, state directory, plan files; and the program.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,7 +34,8 @@ impl<'s> Home<'s> {
         let mut text = format!("[policy]\n{POLICY}");
         for (name, database, profile) in TARGETS {
             let url = server.url(database).replace("keeper@", &format!("{OPERATOR}@"));
-            text += &format!(
+            let _ = write!(
+                text,
                 "[targets.{name}]\nurl = \"{url}\"\nprofile = \"{profile}\"\nenvironment = \"demo\"\n"
             );
         }

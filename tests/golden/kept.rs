@@ -1,7 +1,11 @@
 //! The fixture, read by this build, five years later by the server's clock.
 
+use std::io::Read as _;
 use std::path::Path;
 
+use midwatch::engine::journal::Event;
+use midwatch::engine::plan::PlannedRow;
+use midwatch::engine::stored::{StoredPlan, digest_of};
 use midwatch::sandbox::Server;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -101,6 +105,48 @@ impl Golden {
         }
     }
 
+    /// A plan of another version is told apart from an edited one, before its phrase is asked for.
+    fn plans_of_another_version_are_refused(&self) {
+        let saved = &self.expected["saved"][0]["file"];
+        let file = self.home.plan_file(saved.as_str().unwrap());
+        let then: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let sealed = |change: fn(&mut Value)| {
+            let mut envelope = then.clone();
+            change(&mut envelope["plan"]);
+            envelope["plan"]["digest"] = digest_of(envelope["plan"].clone()).into();
+            envelope
+        };
+        let field = sealed(|plan| plan["steps"][0]["later"] = true.into());
+        let step = sealed(|plan| plan["steps"][0]["action"]["do"] = "teleport".into());
+        let mut version = then.clone();
+        version["schema_version"] = 2.into();
+        version["plan"]["undo"] = "edited as well".into();
+        for (what, envelope) in [("field", field), ("step", step), ("version", version)] {
+            let other = Path::new(&file).with_file_name("other.json");
+            std::fs::write(&other, envelope.to_string()).unwrap();
+            std::fs::copy(format!("{file}.rows"), other.with_file_name("other.json.rows")).unwrap();
+            let (code, value) = self.home.json(&["apply", other.to_str().unwrap(), "--confirm", "none"]);
+            let said = value["error"]["message"].as_str().unwrap();
+            assert!(code == 2 && said.contains("made by another version of midwatch"), "{what}: {value:#}");
+        }
+    }
+
+    /// One byte of a stored plan is enough.
+    async fn an_altered_plan_is_found(&self) {
+        self.home
+            .sql("update midwatch.runs set plan_text = replace(plan_text, '\"rows\":', '\"rows\": ') where id = 1")
+            .await;
+        let (code, value) = self.home.json(&["journal", "verify"]);
+        assert_eq!(code, 0, "a blank between fields is no part of what is digested: {value:#}");
+        self.home
+            .sql("update midwatch.runs set plan_text = replace(plan_text, '\"frozen\":false', '\"frozen\":true') where id = 1")
+            .await;
+        let (code, value) = self.home.json(&["journal", "verify"]);
+        let found = "the plan of run 1 is not the one of its intent: the journal was altered";
+        let findings = value["journal"]["findings"].as_array().unwrap();
+        assert!(code == 1 && findings.iter().any(|f| f == found), "{value:#}");
+    }
+
     fn interrupted_runs_resume(&self) {
         let mut resumed = 0;
         for (run, home) in
@@ -148,9 +194,11 @@ impl Golden {
         self.lists_the_same();
         self.plans_are_unaltered().await;
         self.saved_plans_are_expired();
+        self.plans_of_another_version_are_refused();
         self.interrupted_runs_resume();
         self.runs_are_undone().await;
         self.verifies(self.expected["entries"].as_u64().unwrap() + 1);
+        self.an_altered_plan_is_found().await;
     }
 }
 
@@ -173,6 +221,49 @@ async fn runs_of_then_verify_resume_and_are_undone() {
 #[tokio::test]
 async fn switchovers_of_then_verify_resume_and_are_undone() {
     Golden::open("hospitality").await.all().await;
+}
+
+/// Fields may be added if they are left out when empty; then what is read is written as it was.
+#[test]
+fn what_is_parsed_is_printed_as_it_was() {
+    let dir = unpacked();
+    let files = |folder: &str, end: &str| -> Vec<_> {
+        let all = std::fs::read_dir(dir.path().join(folder)).unwrap().map(|e| e.unwrap().path());
+        let found: Vec<_> = all.filter(|p| p.to_str().unwrap().ends_with(end)).collect();
+        assert!(!found.is_empty(), "{folder} {end}");
+        found
+    };
+    for path in files("plans", ".json") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let plan = serde_json::from_str::<Value>(&text).unwrap()["plan"].take();
+        let stored = StoredPlan::parse(&plan.to_string()).unwrap();
+        assert!(stored.is_unaltered(), "{}", path.display());
+        let known = stored.into_known_plan().unwrap();
+        assert_eq!(serde_json::to_string(&known).unwrap(), plan.to_string(), "{}", path.display());
+        let envelope = midwatch::report::json::plan(&known);
+        assert_eq!(format!("{envelope:#}\n"), text, "{}", path.display());
+    }
+    let mut rows = 0;
+    for path in files("plans", ".rows") {
+        let mut text = String::new();
+        let file = std::fs::File::open(&path).unwrap();
+        flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
+        for line in text.lines() {
+            let row: PlannedRow = serde_json::from_str(line).unwrap();
+            // The server laid these lines out.
+            let then: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&row).unwrap(), then.to_string(), "{}", path.display());
+            rows += 1;
+        }
+    }
+    assert!(rows > 100, "{rows}");
+    for path in files(".local/state/midwatch/journal", ".jsonl") {
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let event: Event = serde_json::from_str(line).unwrap();
+            assert_eq!(event.computed_hash(), event.hash);
+            assert_eq!(serde_json::to_string(&event).unwrap(), line, "{}", path.display());
+        }
+    }
 }
 
 #[test]
