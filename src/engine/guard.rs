@@ -190,11 +190,24 @@ pub struct Denied {
 /// let forged = Approved { work: unimplemented!() };
 /// ```
 ///
+/// (Each example that must not compile has a twin without the forbidden line, which shows that no path is wrong.)
+///
+/// ```
+/// use midwatch::engine::guard::Approved;
+/// let given: Option<Approved> = None;
+/// ```
+///
 /// It cannot be copied, and whoever runs it gives it away:
 ///
 /// ```compile_fail,E0599
 /// fn twice(approved: midwatch::engine::guard::Approved) {
 ///     let _copy = approved.clone();
+/// }
+/// ```
+///
+/// ```
+/// fn once(approved: midwatch::engine::guard::Approved) {
+///     let _plan = approved.plan();
 /// }
 /// ```
 ///
@@ -207,13 +220,10 @@ pub struct Denied {
 /// }
 /// ```
 ///
-/// The same without the forbidden lines compiles, so it is those lines that fail and not a wrong path:
-///
 /// ```
 /// use midwatch::engine::guard::Approved;
 /// fn run(_: Approved) {}
-/// fn once(approved: midwatch::engine::guard::Approved) {
-///     let _plan = approved.plan();
+/// fn once(approved: Approved) {
 ///     run(approved);
 /// }
 /// ```

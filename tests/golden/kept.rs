@@ -149,9 +149,7 @@ impl Golden {
 
     fn interrupted_runs_resume(&self) {
         let mut resumed = 0;
-        for (run, home) in
-            self.runs().filter(|(run, _)| run["record"]["resumable"] == true && run["resume"] != false)
-        {
+        for (run, home) in self.runs().filter(|(run, _)| run["record"]["resumable"] == true) {
             let (code, value) = home.json(&["resume", run["record"]["id"].as_str().unwrap()]);
             assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
             assert_eq!(value["run"]["verified"], true, "{value:#}");
@@ -247,6 +245,9 @@ fn what_is_parsed_is_printed_as_it_was() {
     for path in files("plans", ".rows") {
         let mut text = String::new();
         let file = std::fs::File::open(&path).unwrap();
+        if file.metadata().unwrap().len() == 0 {
+            continue;
+        }
         flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
         for line in text.lines() {
             let row: PlannedRow = serde_json::from_str(line).unwrap();
