@@ -21,6 +21,7 @@ pub mod report;
 pub mod row_store;
 pub mod secret;
 pub mod step;
+pub mod stored;
 pub mod target;
 pub mod vitals;
 pub mod window;
