@@ -74,10 +74,10 @@ impl Engine {
             return edited("its digest is not that of its content");
         }
         let plan = stored.into_known_plan()?;
+        executor::check_steps(self.runners, &plan)?;
         if plan.phrase != plan.computed_phrase() {
             return edited("its phrase is not that of its content");
         }
-        executor::check_steps(self.runners, &plan)?;
         if plan.rows_sha256 != rows.sha256() || plan.diff_total != rows.len() {
             return edited("its rows are not those it was made with");
         }
