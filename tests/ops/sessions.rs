@@ -12,6 +12,7 @@ use midwatch::engine::model::target::Server;
 use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
+use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -34,6 +35,9 @@ struct Held {
 }
 
 impl Facts for Single {
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.facts.dialect()
+    }
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
         Box::pin(async move {
             // Those that share a snapshot have sessions of their own.

@@ -17,3 +17,24 @@ mod writer;
 pub use connect::Connection;
 pub use reader::Reader;
 pub use writer::PgWriters;
+
+use crate::engine::model::cause::Cause;
+use crate::engine::port::dialect::Dialect;
+
+/// PostgreSQL, as far as no connection is needed.
+#[derive(Debug, Clone, Copy)]
+pub struct Postgres;
+
+impl Dialect for Postgres {
+    fn id(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn cause(&self, code: &str) -> (Cause, bool) {
+        error::cause(code)
+    }
+
+    fn code(&self, cause: Cause) -> Option<&'static str> {
+        error::code(cause)
+    }
+}

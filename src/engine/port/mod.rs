@@ -2,6 +2,7 @@
 
 pub mod backups;
 pub mod copies;
+pub mod dialect;
 pub mod evidence;
 pub mod files;
 pub mod hooks;

@@ -11,6 +11,7 @@ use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::load::Pressure;
 use crate::engine::model::target::Server;
 use crate::engine::model::vitals::Vitals;
+use crate::engine::port::dialect::Dialect;
 
 /// A boxed future: the ports are used as trait objects.
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -40,6 +41,8 @@ pub struct ReadOptions {
 
 /// A source of read-only transactions on one target.
 pub trait Facts: Send + Sync {
+    /// Of which product.
+    fn dialect(&self) -> &'static dyn Dialect;
     /// Opens a transaction that the server holds read-only.
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>>;
     /// Who the server is.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::engine::Engine;
 use crate::engine::gate::guard::Approved;
+use crate::engine::model::cause::Cause;
 use crate::engine::model::change::RowChange;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
@@ -18,7 +19,6 @@ use crate::engine::model::step::{Action, Step};
 use crate::engine::model::task::tries;
 use crate::engine::model::window::Window;
 use crate::engine::port::writer::{Batch, Begun, Ending, Terms, Writer};
-use crate::engine::run::finish::is_lost;
 use crate::engine::run::start::{intent, mirror, same_server, still_true};
 use crate::engine::run::throttle::{Pace, Verdict};
 use crate::engine::run::unstarted;
@@ -199,7 +199,7 @@ impl Run<'_> {
     pub(in crate::engine) async fn end(&mut self, ending: &Ending) -> Result<Event> {
         match self.writer.end(&self.begun, ending).await {
             // Our session is gone: the run is still ours if nobody took it over.
-            Err(e) if is_lost(&e) => {
+            Err(e) if e.cause == Cause::ConnectionLost => {
                 self.regain().await?;
                 self.writer.end(&self.begun, ending).await
             }
@@ -256,7 +256,7 @@ impl Run<'_> {
                         return Ok(());
                     }
                 }
-                Err(e) if is_busy(&e) => {
+                Err(e) if e.cause == Cause::Busy => {
                     attempt += 1;
                     let by = self.kept_from(step, (attempt, attempts), &e).await;
                     if attempt >= attempts {
@@ -324,13 +324,13 @@ impl Run<'_> {
                         fates = self.watch_canary(canary, self.begun.batch, fates).await?;
                     }
                 }
-                Err(e) if is_busy(&e) && attempts + 1 < policy.lock_attempts => {
+                Err(e) if e.cause == Cause::Busy && attempts + 1 < policy.lock_attempts => {
                     attempts += 1;
                     pace.shrink();
                     let why = format!("attempt {attempts} of {}: {}", policy.lock_attempts, e.message);
                     self.held_back(attempts, why, pace.rows()).await;
                 }
-                Err(e) if is_busy(&e) => {
+                Err(e) if e.cause == Cause::Busy => {
                     let message = format!("{} in {}", e.message, tries(attempts + 1));
                     return Err(self.recovered(Error { message, ..e }).await);
                 }
@@ -483,11 +483,6 @@ impl Run<'_> {
         let eta = (self.plan.rows.saturating_sub(done) as f64 / rate.max(0.001)).ceil() as u64;
         self.progress.eta_s = (rate > 0.0).then_some(eta);
     }
-}
-
-/// Another session was in the way: trying again can help.
-pub(in crate::engine) fn is_busy(e: &Error) -> bool {
-    matches!(e.code.as_deref(), Some("55P03" | "40P01" | "40001"))
 }
 
 /// Longer each time, never twice the same.

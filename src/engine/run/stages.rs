@@ -4,6 +4,7 @@ use futures_util::future::{Either, select};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error};
 use crate::engine::model::progress::{Done, Phase, Wish};
 use crate::engine::model::record::Outcome;
@@ -57,7 +58,7 @@ impl Run<'_> {
                     self.mirror(&event);
                     if ended { "was ended".to_owned() } else { "was gone already".into() }
                 }
-                Err(e) if crate::engine::run::finish::is_lost(&e) => return Err(self.recovered(e).await),
+                Err(e) if e.cause == Cause::ConnectionLost => return Err(self.recovered(e).await),
                 Err(e) => format!("was not ended: {}", e.message),
             };
             self.progress.room.ended = Some(format!("pid {} {} {said}", b.pid, b.role));

@@ -3,15 +3,15 @@
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::progress::Phase;
 use crate::engine::model::query::Param;
 use crate::engine::model::step::Step;
 use crate::engine::model::task::{BLOCKERS, Proof, Swap, tries};
 use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
-use crate::engine::port::writer::{Attempt, OVER_BUDGET, UNEQUAL};
-use crate::engine::run::executor::{Run, Stopped, is_busy};
-use crate::engine::run::finish::is_lost;
+use crate::engine::port::writer::Attempt;
+use crate::engine::run::executor::{Run, Stopped};
 use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::lock_wait::blockers;
 
@@ -66,7 +66,7 @@ async fn fingerprints(tx: &mut dyn ReadTx, proofs: &[Proof]) -> Result<Vec<Optio
 
 fn unequal(name: &str, rows: u64) -> Error {
     Error::new(Class::Failed, format!("{rows} rows of {name} differ"))
-        .code(UNEQUAL)
+        .cause(Cause::Unequal)
         .hint(format!("midwatch check parity/{name} shows them; midwatch plan repair {name}"))
 }
 
@@ -140,7 +140,7 @@ impl Run<'_> {
 
     /// A comparison that failed; the room shows where it found rows that differ.
     fn differs(&mut self, e: Error) -> Stopped {
-        if e.code.as_deref() == Some(UNEQUAL) {
+        if e.cause == Cause::Unequal {
             self.progress.room.differing += 1;
         }
         Stopped::known(e)
@@ -174,19 +174,17 @@ impl Run<'_> {
             self.still_locked().await?;
             match self.attempt(step, swap, attempt).await {
                 Ok(()) => return Ok(()),
-                Err(e)
-                    if (is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET)) && attempt < swap.attempts =>
-                {
+                Err(e) if matches!(e.cause, Cause::Busy | Cause::OverBudget) && attempt < swap.attempts => {
                     self.let_go(step, swap, attempt, &e).await;
                 }
-                Err(e) if is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET) => {
+                Err(e) if matches!(e.cause, Cause::Busy | Cause::OverBudget) => {
                     let by = self.swap_kept_from(step, (attempt, swap.attempts), &swap.tables, &e).await;
                     let e = e.context(format!("postponed after {}{by}", tries(attempt)));
                     return Err(Stopped::known(
                         e.hint("every attempt was taken back: writers went on as before"),
                     ));
                 }
-                Err(e) if is_lost(&e) || e.ambiguous => return self.found_out(e).await,
+                Err(e) if e.cause == Cause::ConnectionLost || e.ambiguous => return self.found_out(e).await,
                 Err(e) => return Err(Stopped::known(e)),
             }
         }
@@ -201,7 +199,7 @@ impl Run<'_> {
         let by = self.progress.room.blockers.first().map(|b| format!("a table was not free: {}", b.text()));
         let why = by.or_else(|| self.progress.waiting.clone()).unwrap_or_default();
         let what = format!("postponed after {} s: {why}", swap.wait_s);
-        let e = Error::new(Class::Failed, what).code("55P03");
+        let e = Error::new(Class::Failed, what).cause(Cause::Busy);
         Err(Stopped::known(
             e.hint("nothing was tried, nobody was kept waiting; --set patience=… waits longer"),
         ))

@@ -7,13 +7,14 @@ use serde_json::json;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
-use super::super::error::{LOST, write_error};
+use super::super::error::{Coded as _, LOST, OVER_BUDGET, UNEQUAL, write_error};
 use crate::dialect::postgres::numbers::int;
 use crate::dialect::postgres::writer::{PgWriter, lock};
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Relation, literal};
 use crate::engine::model::task::{EndSession, Proof};
-use crate::engine::port::writer::{Attempt, Begun, OVER_BUDGET, Swapped, UNEQUAL};
+use crate::engine::port::writer::{Attempt, Begun, Swapped};
 
 pub(super) fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -62,7 +63,7 @@ impl PgWriter {
                 let held = millis(took.locked);
                 if held > attempt.swap.budget_ms {
                     let what = format!("the locks would have been held for {held} ms, the budget is {} ms", attempt.swap.budget_ms);
-                    return Err(Error::new(Class::Failed, what).code(OVER_BUDGET));
+                    return Err(Error::new(Class::Failed, what).sqlstate(OVER_BUDGET));
                 }
                 times = Some(took);
                 Ok(event)
@@ -92,7 +93,7 @@ impl PgWriter {
         if done.rows_affected() == 1 {
             return Ok(());
         }
-        Err(Error::new(Class::Failed, "the session that held this target's lock is gone").code(LOST))
+        Err(Error::new(Class::Failed, "the session that held this target's lock is gone").sqlstate(LOST))
     }
 
     /// All relations in the plan's order; whoever is in the way is given up on soon.
@@ -129,7 +130,7 @@ impl PgWriter {
             if now.is_none() || now != *planned {
                 let what =
                     format!("the write marker of {} was changed since both sides were compared", proof.name);
-                return Err(Error::new(Class::Failed, what).code(UNEQUAL));
+                return Err(Error::new(Class::Failed, what).sqlstate(UNEQUAL));
             }
             let marked = self.single(attempt, &since.marked, Some(attempt.snapshot)).await?;
             compared += marked.and_then(|m| m.parse().ok()).unwrap_or(0);
@@ -154,7 +155,7 @@ impl PgWriter {
         let what =
             format!("{rows} rows of {} differ, compared inside the locks; nothing was changed", proof.name);
         Err(Error::new(Class::Failed, what)
-            .code(UNEQUAL)
+            .sqlstate(UNEQUAL)
             .hint(format!("midwatch check parity/{0} shows them; midwatch plan repair {0}", proof.name)))
     }
 
@@ -201,10 +202,10 @@ impl PgWriter {
 
 /// A statement that was cancelled has spent the budget.
 fn late(e: Error, attempt: &Attempt<'_>) -> Error {
-    if e.code.as_deref() == Some("57014") { spent(attempt) } else { e }
+    if e.cause == Cause::Cancelled { spent(attempt) } else { e }
 }
 
 fn spent(attempt: &Attempt<'_>) -> Error {
     let what = format!("it took longer than the budget is: the budget is {} ms", attempt.swap.budget_ms);
-    Error::new(Class::Failed, what).code(OVER_BUDGET)
+    Error::new(Class::Failed, what).sqlstate(OVER_BUDGET)
 }
