@@ -1,14 +1,17 @@
 //! PostgreSQL: read-only sessions for looking, an owner's session for our own throwaway servers.
 
 mod batch;
+mod catalog;
 mod connect;
 mod error;
 mod identity;
 mod journal;
+mod journal_sql;
 mod lock;
 mod numbers;
 pub mod owner;
 mod reader;
+mod row_sql;
 mod session;
 mod tx;
 mod vitals;
@@ -21,7 +24,7 @@ pub use writer::PgWriters;
 use crate::engine::model::cause::Cause;
 use crate::engine::port::dialect::Dialect;
 
-/// PostgreSQL, as far as no connection is needed.
+/// The dialect.
 #[derive(Debug, Clone, Copy)]
 pub struct Postgres;
 

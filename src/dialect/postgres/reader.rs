@@ -8,7 +8,6 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 use tokio::sync::Semaphore;
 
-use super::Postgres;
 use super::connect::Connection;
 use super::error::{is_disconnect, read_error};
 use super::tx::{Backend, Tx, begin, begin_text};
@@ -174,7 +173,7 @@ impl Shared {
 
 impl Facts for Reader {
     fn dialect(&self) -> &'static dyn Dialect {
-        &Postgres
+        &super::Postgres
     }
 
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {

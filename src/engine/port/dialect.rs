@@ -1,13 +1,18 @@
-//! A database dialect: what depends on the product and not on a connection.
+//! What a dialect of SQL is to the engine: stateless verbs over a transaction that the caller owns.
+//!
+//! Each part is a trait in a file of its own, implemented in a file of the same name for one unit struct. What a
+//! server cannot do its dialect says; it is never imitated.
 
 use crate::engine::model::cause::Cause;
+use crate::engine::port::catalog::Catalog;
+use crate::engine::port::journal_sql::JournalSql;
+use crate::engine::port::row_sql::RowSql;
 
-/// One product's answers. Stateless: one unit struct, used as `&'static dyn Dialect`.
-pub trait Dialect: Sync {
-    /// Its word in plans and profiles.
+/// A dialect.
+pub trait Dialect: Catalog + RowSql + JournalSql {
+    /// Its name in plans, reports and folders: `postgres`.
     fn id(&self) -> &'static str;
-    /// What the engine decides by, and whether a retry is pointless until the reason is gone; also for codes of old
-    /// journals.
+    /// What the engine decides by, and whether a retry fails until the reason is gone; also for codes of old journals.
     fn cause(&self, code: &str) -> (Cause, bool);
     /// The code under which an error that the engine raises itself is recorded.
     fn code(&self, cause: Cause) -> Option<&'static str>;
