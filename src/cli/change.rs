@@ -16,7 +16,7 @@ use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Control, Done, Phase, Progress};
 use crate::engine::plan::operation::Params;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
-use crate::engine::{Engine, journal};
+use crate::engine::Engine;
 use crate::report::{json, text};
 
 pub(super) async fn plan(engine: &Engine, args: &PlanArgs, out: &Output) -> Result<u8> {
@@ -115,7 +115,7 @@ pub(super) async fn resume(engine: &Engine, args: &RunArgs, out: &Output) -> Res
     } else {
         let message = format!("run {} is finished: nothing to do", args.run);
         // Finished is not the same as applied: rows may have drifted, the proof may have failed.
-        let was = journal::record::run(&*engine.facts, &args.run).await?;
+        let was = engine.run_record(&args.run).await?;
         if out.json {
             let run = json!({
                 "id": args.run, "outcome": was.outcome, "message": message, "rows_applied": was.rows_applied,

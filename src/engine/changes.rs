@@ -15,7 +15,7 @@ use crate::engine::model::identity::Identity;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::progress::{Control, Done, Watcher};
-use crate::engine::model::record::{JournalState, Listed};
+use crate::engine::model::record::{JournalState, Listed, RunRecord};
 use crate::engine::model::row_store::RowSet;
 use crate::engine::model::target::Server;
 use crate::engine::model::window::Window;
@@ -175,7 +175,7 @@ impl Engine {
         let server = self.facts.server().await?;
         let now = self.circumstances(&server, false).await?;
         self.guard.circumstances(false, &now)?;
-        let record = journal::record::run(&*self.facts, run).await?;
+        let record = self.run_record(run).await?;
         if record.live {
             return Err(Error::new(
                 Class::Refused,
@@ -192,7 +192,7 @@ impl Engine {
                 .hint("plan it again"));
         }
         if let Some(by) = record.overtaken_by {
-            let other = journal::record::run(&*self.facts, &by).await?;
+            let other = self.run_record(&by).await?;
             let what = format!(
                 "run {run} broke off, and run {by} ({} {}) has switched its tables since: what is left of it is not what it was",
                 other.operation, other.name
@@ -205,7 +205,7 @@ impl Engine {
         if !record.resumable {
             return Ok(None);
         }
-        let plan = journal::record::plan_of(&*self.facts, run).await?;
+        let plan = journal::runs::plan_of(&*self.facts, run).await?;
         self.guard.resume(run, plan, &now).map(Some)
     }
 
@@ -216,7 +216,17 @@ impl Engine {
 
     /// The latest runs, newest first, or the latest of those before a run.
     pub async fn runs(&self, limit: u32, before: Option<&str>) -> Result<Listed> {
-        journal::record::runs(&*self.facts, limit, before).await
+        journal::runs::runs(&*self.facts, &self.operations, limit, before).await
+    }
+
+    /// One run.
+    pub async fn run_record(&self, id: &str) -> Result<RunRecord> {
+        journal::runs::run(&*self.facts, &self.operations, id).await
+    }
+
+    /// Runs that were interrupted and can be resumed.
+    pub async fn interrupted_runs(&self) -> Result<Vec<RunRecord>> {
+        journal::runs::interrupted(&*self.facts, &self.operations).await
     }
 
     /// The server's time: the only one that counts for what expires.
@@ -244,8 +254,8 @@ impl Engine {
     }
 
     /// Looks whether anybody has altered the journal.
-    pub async fn verify_journal(&self) -> Result<journal::record::Verified> {
+    pub async fn verify_journal(&self) -> Result<journal::verify::Verified> {
         let server = self.facts.server().await?;
-        journal::record::verify(&*self.facts, &*self.means.mirror, &Identity::of(&server)).await
+        journal::verify::verify(&*self.facts, &*self.means.mirror, &Identity::of(&server)).await
     }
 }

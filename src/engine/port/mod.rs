@@ -9,6 +9,7 @@ pub mod files;
 pub mod hooks;
 pub mod journal_copy;
 pub mod journal_sql;
+pub mod name_changes;
 pub mod reader;
 pub mod row_sql;
 pub mod signer;

@@ -109,6 +109,10 @@ impl Run<'_> {
     /// How far it has come, in words.
     fn stands(&self) -> String {
         let (applied, all) = (self.begun.applied, self.plan.rows);
+        let operation = self.engine.operations.iter().find(|o| o.spec().verb == self.plan.operation);
+        if let Some(text) = operation.and_then(|o| o.done_text(applied, all)) {
+            return text;
+        }
         match self.plan.unit {
             Unit::Rows => {
                 let beside = match self.ran() {
@@ -118,12 +122,6 @@ impl Run<'_> {
                 format!("{applied} of {all} rows are changed, in {} batches{beside}", self.begun.batch)
             }
             Unit::Statements => format!("{applied} of {all} statements are done"),
-            Unit::Twins if applied > 0 && self.plan.operation == "rollback" => {
-                format!("{applied} of {all} twins are switched back")
-            }
-            Unit::Twins if applied > 0 && self.plan.operation == "cleanup" => {
-                format!("the retired tables of {applied} of {all} twins are put away")
-            }
             Unit::Twins if applied > 0 => format!("{applied} of {all} twins are switched"),
             Unit::Twins => {
                 let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();

@@ -36,7 +36,7 @@ pub(in crate::engine) async fn still_true(engine: &Engine, approved: &Approved) 
     let refuse = |e: Error| Box::new(Done::refused(e));
     let plan = approved.plan();
     let Some(rows) = approved.rows() else { return Ok(()) };
-    if let Ok(Some(run)) = crate::engine::journal::record::run_of_plan(&*engine.facts, &plan.id).await {
+    if let Ok(Some(run)) = crate::engine::journal::runs::run_of_plan(&*engine.facts, &plan.id).await {
         let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
         return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
     }

@@ -1,11 +1,12 @@
 //! What is known of a run whose intent could not be written.
 
+use crate::engine::Engine;
+use crate::engine::journal;
 use crate::engine::model::error::Error;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Done;
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::Action;
-use crate::engine::{Engine, journal};
 
 /// No step was taken. Where nobody answered the COMMIT the intent may be in the journal all the same; and with it,
 /// where the plan makes the journal, all that was planned.
@@ -21,14 +22,14 @@ pub(in crate::engine) async fn done(engine: &Engine, plan: &Plan, e: Error) -> D
         _ => 0,
     };
     // Not found is no proof: what was cut off may still be committing.
-    let found = journal::record::run_of_digest(&*engine.facts, &plan.digest).await.ok().flatten();
+    let found = journal::runs::run_of_digest(&*engine.facts, &plan.digest).await.ok().flatten();
     match found {
         Some(run) => {
-            let failure = known
-                .hint(format!("the intent is in the journal: midwatch resume {} goes on with it", run.id));
+            let failure =
+                known.hint(format!("the intent is in the journal: midwatch resume {run} goes on with it"));
             let (outcome, failure) =
                 if made > 0 { (Outcome::Partial, failure.durable()) } else { (Outcome::Failed, failure) };
-            Done { run: Some(run.id), outcome, applied: made, resumable: true, ..failed(failure) }
+            Done { run: Some(run), outcome, applied: made, resumable: true, ..failed(failure) }
         }
         None if made > 0 => {
             let message =

@@ -4,5 +4,7 @@ pub mod copy;
 pub mod ops;
 pub mod plan;
 pub mod preflight;
+pub(crate) mod renames;
 pub mod status;
+pub mod swaps;
 pub(crate) mod twins;

@@ -248,7 +248,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
 /// Twins that were switched together go back together: once one is put away, the others have no way back either.
 async fn stranded(cx: &PlanCx<'_>, names: &[&str], accepted: &Accepted) -> Result<Vec<Preflight>> {
     let mut out = vec![];
-    for run in journal::record::standing_runs(cx.cx.facts, "switchover").await? {
+    for run in journal::runs::standing(cx.cx.facts, "switchover").await? {
         let set: Vec<_> = named(cx.profile(), &run.name).iter().map(|t| t.name()).collect();
         let (away, rest): (Vec<&str>, Vec<&str>) = set.into_iter().partition(|t| names.contains(t));
         if !away.is_empty() && !rest.is_empty() {

@@ -44,7 +44,7 @@ pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord
     if wanted.is_empty() {
         return Err(refused("nothing is switched over here".into()));
     }
-    for run in journal::record::standing_runs(cx.cx.facts, "switchover").await? {
+    for run in journal::runs::standing(cx.cx.facts, "switchover").await? {
         let set: Vec<_> = named(cx.profile(), &run.name).into_iter().map(Twin::name).collect();
         if set == wanted {
             return Ok(run);
@@ -118,7 +118,7 @@ pub(crate) fn part(couple: &Couple<'_>) -> Part {
 pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Params) -> Result<Draft> {
     let asked = Asked::of(params)?;
     let accepted = Accepted::of(params.get("accept"));
-    let plan = journal::record::plan_of(cx.cx.facts, &run.id).await?;
+    let plan = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
     let Some(swapped) = plan.steps.iter().find(|s| matches!(s.action, Action::Swap(_))) else {
         return Err(refused(format!("run {} has switched nothing", run.id)));
     };
