@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use super::args::{ApplyArgs, PlanArgs, RunArgs, UndoArgs};
 use super::output::{Output, save};
 use super::stop::Stop;
+use crate::engine::Engine;
 use crate::engine::gate::guard::{Approved, Typed};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Control, Done, Phase, Progress};
 use crate::engine::plan::operation::Params;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
-use crate::engine::Engine;
 use crate::report::{json, text};
 
 pub(super) async fn plan(engine: &Engine, args: &PlanArgs, out: &Output) -> Result<u8> {

@@ -11,7 +11,7 @@ use midwatch::engine::model::task::{Blocker, Dump, Monitor, Proof, Swap};
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::backups::Dumped;
 use midwatch::features::parity::pair::Standing;
-use midwatch::features::switchover::status::{Asked, Reverse, RoomFacts, RoomRun, TwinNow};
+use midwatch::features::switchover::status::{Reverse, RoomFacts, RoomRun, SwapParams, TwinNow};
 use midwatch::tui::app::{App, OverlayKind, View};
 use midwatch::tui::backend::{Reviewed, Session};
 use midwatch::tui::msg::{Effect, Msg};
@@ -120,7 +120,7 @@ pub(crate) fn told(outcome: Outcome, stage: Option<&str>) -> RoomRun {
             verified: Some("restored".into()),
             ..Dumped::default()
         }),
-        asked: Asked { budget_ms: Some(250), attempts: Some(12), preflight },
+        asked: SwapParams { budget_ms: Some(250), attempts: Some(12), preflight },
         tried: 0,
         last: None,
         equal_at: None,

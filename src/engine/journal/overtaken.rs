@@ -2,11 +2,10 @@
 
 use serde_json::Value;
 
-use crate::engine::journal::runs::number;
 use crate::engine::model::error::Result;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::plan::Plan;
-use crate::engine::model::record::RunRecord;
+use crate::engine::model::record::{RunRecord, number};
 use crate::engine::model::step::{Action, Step};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::RunFilter;

@@ -5,7 +5,7 @@ use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Plan;
-use crate::engine::model::record::{Listed, RunRecord};
+use crate::engine::model::record::{Listed, RunRecord, number};
 use crate::engine::port::journal_sql::{EventFilter, RunFilter};
 use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
@@ -14,11 +14,6 @@ use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
 const INTERRUPTED: usize = 20;
 /// Interrupted runs that are read for it: those that later runs have overtaken are among them.
 const READ: u32 = 200;
-
-/// A run's number.
-pub(in crate::engine::journal) fn number(run: &str) -> Result<i64> {
-    run.parse().map_err(|_| Error::usage(format!("{run} is no number of a run")))
-}
 
 async fn begin(facts: &dyn Facts) -> Result<Box<dyn ReadTx>> {
     facts.begin(ReadOptions::default()).await

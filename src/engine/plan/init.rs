@@ -77,7 +77,7 @@ async fn roles(cx: &PlanCx<'_>, params: &Params) -> Result<Vec<String>> {
         return Ok(roles);
     }
     Err(Error::usage(format!("no role {} on this server", unknown.join(", ")))
-        .hint("roles as pg_roles spells them; CREATE ROLE is not midwatch's to do"))
+        .hint("names as the server spells them; midwatch creates no roles"))
 }
 
 /// May this role do it?

@@ -96,12 +96,7 @@ pub(in crate::engine) async fn plan(
     let preflight = looked_at(engine, &asked, &server, rows.len(), by_images).await;
     let (totals, other_totals) = summary.totals();
     let mut draft = asked.draft;
-    let statements: usize = draft
-        .steps
-        .iter()
-        .filter(|s| matches!(s.action, Action::Statements))
-        .map(|s| s.statements.len())
-        .sum();
+    let statements = statements(&draft);
     let rowless = !draft.rows.is_empty() && rows.is_empty();
     if rowless {
         draft.why = without_rows(&draft);
@@ -116,7 +111,6 @@ pub(in crate::engine) async fn plan(
             step.rows = matches!(step.action, Action::Rows(_)).then(|| summary.of_step(at));
         }
     }
-    let renames = asked.of.map(|o| o.name_changes(&draft.steps)).unwrap_or_default();
     let mut plan = Plan {
         id: String::new(),
         operation: asked.verb,
@@ -137,7 +131,7 @@ pub(in crate::engine) async fn plan(
         reversible: draft.reversible,
         undo: draft.undo,
         frozen: draft.frozen,
-        renames,
+        renames: asked.of.map(|o| o.name_changes(&draft.steps)).unwrap_or_default(),
         steps: draft.steps,
         preflight,
         verify: draft.verify,
@@ -162,6 +156,12 @@ pub(in crate::engine) async fn plan(
     plan.seal();
     plan.signature = engine.means.signer.sign(&plan.digest)?;
     Ok(Planned { plan, rows })
+}
+
+/// Statements of the steps that do nothing else.
+fn statements(draft: &Draft) -> usize {
+    let steps = draft.steps.iter().filter(|s| matches!(s.action, Action::Statements));
+    steps.map(|s| s.statements.len()).sum()
 }
 
 /// Why what was drafted for rows is planned although none of them needs it.

@@ -9,7 +9,7 @@ use crate::engine::model::event::Event;
 use crate::engine::model::preflight::{Preflight, Verification};
 use crate::engine::model::record::{Altered, JournalState, RunRecord};
 use crate::engine::model::step::Lock;
-use crate::engine::port::reader::{Fut, ReadTx};
+use crate::engine::port::read_tx::{Fut, ReadTx};
 
 /// Makes and reads the journal.
 pub trait JournalSql: Sync {

@@ -10,6 +10,7 @@ pub mod hooks;
 pub mod journal_copy;
 pub mod journal_sql;
 pub mod name_changes;
+pub mod read_tx;
 pub mod reader;
 pub mod row_sql;
 pub mod signer;

@@ -21,8 +21,8 @@ use crate::engine::{Engine, journal};
 use crate::features::parity::pair::retired::{self, Away};
 use crate::features::parity::pair::sync_triggers::REVERSE;
 use crate::features::parity::pair::{Standing, retired_name, standing};
-pub use crate::features::switchover::swaps::Asked;
 use crate::features::switchover::swaps::Position;
+pub use crate::features::switchover::swaps::SwapParams;
 
 /// A transaction that has held a table for less is no obstacle: it is over before anybody has read its name.
 const PATIENCE_MS: i64 = 500;
@@ -103,7 +103,7 @@ pub struct RoomRun {
     /// The backup it made.
     pub backup: Option<Dumped>,
     /// What its plan says of it.
-    pub asked: Asked,
+    pub asked: SwapParams,
     /// Attempts at the swap that were taken back since it was begun, or gone on with.
     pub tried: u64,
     /// How the last attempt at the step it is at ended.

@@ -17,12 +17,12 @@ pub(crate) struct Position {
     /// The ids of all its steps.
     pub(crate) stages: Vec<String>,
     /// What its plan asks for.
-    pub(crate) asked: Option<Asked>,
+    pub(crate) asked: Option<SwapParams>,
 }
 
 /// Of a run's plan, what tells how far the run is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct Asked {
+pub struct SwapParams {
     /// How long the locks may be held (milliseconds).
     pub budget_ms: Option<u64>,
     /// How many attempts there may be.
@@ -51,11 +51,11 @@ impl Position {
     /// Of a run at a step, by its plan.
     pub(crate) fn of(plan: &Plan, at: usize) -> Self {
         let stages = plan.steps.iter().map(|s| s.id.clone()).collect();
-        Self { at, stages, asked: Some(Asked::of(plan)) }
+        Self { at, stages, asked: Some(SwapParams::of(plan)) }
     }
 }
 
-impl Asked {
+impl SwapParams {
     fn of(plan: &Plan) -> Self {
         let swap = plan
             .steps
