@@ -91,7 +91,10 @@ async fn it_is_newer_damaged_denied_or_unknown(side: &Side) {
     assert!(matches!(state::state(&side.nowhere()).await, JournalState::Unknown { .. }));
     side.alter(Alteration::TableDropped).await;
     let damaged = state::state(&side.reader()).await;
-    assert!(matches!(&damaged, JournalState::Damaged { missing } if missing[0].starts_with("table ")), "{damaged:?}");
+    assert!(
+        matches!(&damaged, JournalState::Damaged { missing } if missing[0].starts_with("table ")),
+        "{damaged:?}"
+    );
     side.alter(Alteration::NewerFile).await;
     let newer = JournalState::Newer { files: vec!["099_later.sql".into()] };
     assert_eq!(state::state(&side.reader()).await, newer);

@@ -141,6 +141,8 @@ fn nothing_yet() -> Draft {
         preflight: vec![],
         verify: vec![],
         rows: vec![],
-        unit: Unit::Statements,
+        unit: Unit::STATEMENTS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
     }
 }

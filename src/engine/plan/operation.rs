@@ -186,6 +186,10 @@ pub struct Draft {
     pub rows: Vec<RowQuery>,
     /// What the count counts.
     pub unit: Unit,
+    /// A lock is waited for no longer than this in any step (milliseconds), where the policy allows longer.
+    pub lock_timeout_ms: Option<u64>,
+    /// Once something is changed the rest is carried out after the window's end as well.
+    pub continues_after_window: bool,
     /// The count, where there are no rows.
     pub count: u64,
     /// The run that it takes back, where it is not an undo by name.
@@ -238,11 +242,6 @@ pub trait Operation: Sync {
     /// What has to be undone first where a later run of its has changed a name, as a command.
     fn first(&self, run: &RunRecord) -> Option<String> {
         let _ = run;
-        None
-    }
-    /// What a run that counts neither rows nor statements has done so far, if anything.
-    fn done_text(&self, done: u64, all: u64) -> Option<String> {
-        let _ = (done, all);
         None
     }
 }

@@ -40,7 +40,7 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
     for (at, step) in plan.steps.iter().enumerate().rev() {
         match &step.action {
             Action::Rows(change) => way.rows(cx, run, &plan, (at, step), change).await?,
-            Action::Statements | Action::Swap(_) if ran.contains(&at) && !step.back.is_empty() => {
+            Action::Statements | Action::Task(_) if ran.contains(&at) && !step.back.is_empty() => {
                 way.statements(step);
             }
             _ => {}
@@ -175,7 +175,9 @@ impl Way {
             preflight: self.preflight,
             verify: self.verify,
             rows: self.rows,
-            unit: if rows { Unit::Rows } else { Unit::Statements },
+            unit: if rows { Unit::ROWS } else { Unit::STATEMENTS },
+            lock_timeout_ms: None,
+            continues_after_window: false,
             count: self.statements,
             undoes: None,
         }

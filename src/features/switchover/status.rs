@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::text_of;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
@@ -13,9 +14,9 @@ use crate::engine::model::plan::Plan;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Param;
 use crate::engine::model::record::RunRecord;
-use crate::engine::model::task::{BLOCKERS, Blocker};
 use crate::engine::plan::operation::ALL;
 use crate::engine::port::backups::Dumped;
+use crate::engine::port::catalog::{EXCLUSIVE, WantedLocks};
 use crate::engine::port::reader::{ReadOptions, ReadTx};
 use crate::engine::{Engine, journal};
 use crate::features::parity::pair::retired::{self, Away};
@@ -25,7 +26,7 @@ use crate::features::switchover::swaps::Position;
 pub use crate::features::switchover::swaps::SwapParams;
 
 /// A transaction that has held a table for less is no obstacle: it is over before anybody has read its name.
-const PATIENCE_MS: i64 = 500;
+const PATIENCE_MS: u64 = 500;
 /// Runs looked through for those of the set.
 const RUNS: u32 = 20;
 /// Operations that swap the tables of a set.
@@ -178,9 +179,9 @@ impl Engine {
             out.twins.push(now);
             tables.extend(legacy.into_iter().chain([partitioned]));
         }
-        let params = [Param::Texts(tables), Param::Int(PATIENCE_MS)];
-        out.blockers = tx.fetch(&Sql::new(BLOCKERS).bind(params.clone())).await?;
-        let locks: Locks = tx.one(&Sql::new(LOCKS).bind(&params[..1])).await?;
+        let wanted = WantedLocks { tables: &tables, mode: EXCLUSIVE, older_ms: PATIENCE_MS };
+        out.blockers = self.facts.dialect().blockers(&mut *tx, &wanted).await?;
+        let locks: Locks = tx.one(&Sql::new(LOCKS).bind([Param::Texts(tables)])).await?;
         (out.hidden, out.prepared, out.stalled) = (locks.hidden, locks.prepared, locks.stalled);
         out.longest_ms = locks.longest_ms;
         drop(tx);

@@ -6,8 +6,8 @@ use crate::engine::model::error::Result;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::preflight::Ready;
 use crate::engine::model::query::{Param, Sql};
-use crate::engine::model::step::Action;
 use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::features::switchover::task::Swap;
 
 /// How far a run is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -57,13 +57,10 @@ impl Position {
 
 impl SwapParams {
     fn of(plan: &Plan) -> Self {
-        let swap = plan
-            .steps
-            .iter()
-            .find_map(|s| if let Action::Swap(swap) = &s.action { Some(swap) } else { None });
+        let swap = plan.steps.iter().find_map(|s| s.task::<Swap>(Swap::TASK));
         Self {
-            budget_ms: swap.map(|s| s.budget_ms),
-            attempts: swap.map(|s| u64::from(s.attempts)),
+            budget_ms: swap.as_ref().map(|s| s.budget_ms),
+            attempts: swap.as_ref().map(|s| u64::from(s.attempts)),
             preflight: Some(plan.preflight.iter().map(|p| p.status).collect()),
         }
     }

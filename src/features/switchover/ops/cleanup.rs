@@ -62,8 +62,4 @@ impl Operation for Cleanup {
     fn name_changes(&self, steps: &[Step]) -> Vec<NameChange> {
         name_changes(steps)
     }
-
-    fn done_text(&self, done: u64, all: u64) -> Option<String> {
-        (done > 0).then(|| format!("the retired tables of {done} of {all} twins are put away"))
-    }
 }

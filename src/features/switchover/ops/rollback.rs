@@ -73,8 +73,4 @@ impl Operation for Rollback {
     fn name_changes(&self, steps: &[Step]) -> Vec<NameChange> {
         name_changes(steps)
     }
-
-    fn done_text(&self, done: u64, all: u64) -> Option<String> {
-        (done > 0).then(|| format!("{done} of {all} twins are switched back"))
-    }
 }

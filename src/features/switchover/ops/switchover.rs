@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::engine::journal;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name_change::NameChange;
-use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
@@ -23,6 +22,7 @@ use crate::features::switchover::preflight::ready::{Accepted, dependants, late_t
 use crate::features::switchover::preflight::rehearsals::{compared, measured, rehearsal};
 use crate::features::switchover::preflight::server::{around, last_backup, sent};
 use crate::features::switchover::renames::name_changes;
+use crate::features::switchover::task::TWINS;
 use crate::features::switchover::twins::{Couple, named};
 
 pub(crate) struct Switchover;
@@ -91,10 +91,6 @@ impl Operation for Switchover {
 
     fn first(&self, run: &RunRecord) -> Option<String> {
         Some(format!("midwatch plan rollback {}", run.name))
-    }
-
-    fn done_text(&self, done: u64, all: u64) -> Option<String> {
-        (done > 0).then(|| format!("{done} of {all} twins are switched"))
     }
 }
 
@@ -170,7 +166,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         preflight,
         verify: out.verify,
         rows: vec![],
-        unit: Unit::Twins,
+        unit: TWINS,
+        lock_timeout_ms: Some(asked.lock_timeout_ms),
+        continues_after_window: true,
         count: couples.len() as u64,
         undoes: None,
     })
