@@ -77,9 +77,7 @@ async fn run() {
     let mut owner = server.owner("bench").await.unwrap();
     owner.execute_script(&tables(rows())).await.unwrap();
     owner.execute_script("create table sl (id int primary key, v int); create table sp (id int, v int) partition by range (id)").await.unwrap();
-    let files =
-        midwatch::engine::journal::state::FILES.iter().map(|(n, _)| (*n).to_owned()).collect::<Vec<_>>();
-    let journal = midwatch::engine::journal::state::statements(&files).unwrap().join(";\n");
+    let journal = midwatch::dialect::postgres::journal::install::script().unwrap();
     owner.execute_script(&journal).await.unwrap();
     for table in ["l", "p"] {
         owner.execute_script(&format!("vacuum analyze {table}")).await.unwrap();

@@ -171,7 +171,7 @@ async fn held(engine: &Engine, done: &Done, step: &str, out: &mut Played) -> Opt
 async fn steps(engine: &Engine, done: &Done) -> BTreeMap<String, u64> {
     let mut out = BTreeMap::new();
     let Some(run) = &done.run else { return out };
-    for event in journal::record::events(&*engine.facts, run).await.unwrap_or_default() {
+    for event in journal::runs::events(&*engine.facts, run).await.unwrap_or_default() {
         let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
         if let ("step", Some(id), Some(ms)) = (&*event.kind, body["id"].as_str(), body["held_ms"].as_u64()) {
             let longest: &mut u64 = out.entry(id.to_owned()).or_default();
@@ -196,7 +196,7 @@ async fn entry(
     done: &Done,
     (kind, named, step): (&str, &str, &str),
 ) -> Option<serde_json::Value> {
-    let events = journal::record::events(&*engine.facts, done.run.as_deref()?).await.ok()?;
+    let events = journal::runs::events(&*engine.facts, done.run.as_deref()?).await.ok()?;
     let now = engine.server_time().await.ok()?;
     events.iter().find_map(|e| {
         let mut body: serde_json::Value = serde_json::from_str(&e.body).ok()?;

@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use super::args::{ApplyArgs, PlanArgs, RunArgs, UndoArgs};
 use super::output::{Output, save};
 use super::stop::Stop;
+use crate::engine::Engine;
 use crate::engine::gate::guard::{Approved, Typed};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::progress::{Control, Done, Phase, Progress};
 use crate::engine::model::stored::StoredPlan;
 use crate::engine::plan::operation::Params;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
-use crate::engine::{Engine, journal};
 use crate::report::{json, text};
 
 pub(super) async fn plan(engine: &Engine, args: &PlanArgs, out: &Output) -> Result<u8> {
@@ -119,7 +119,7 @@ pub(super) async fn resume(engine: &Engine, args: &RunArgs, out: &Output) -> Res
     } else {
         let message = format!("run {} is finished: nothing to do", args.run);
         // Finished is not the same as applied: rows may have drifted, the proof may have failed.
-        let was = journal::record::run(&*engine.facts, &args.run).await?;
+        let was = engine.run_record(&args.run).await?;
         if out.json {
             let run = json!({
                 "id": args.run, "outcome": was.outcome, "message": message, "rows_applied": was.rows_applied,

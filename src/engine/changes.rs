@@ -15,7 +15,7 @@ use crate::engine::model::identity::Identity;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::progress::{Control, Done, Watcher};
-use crate::engine::model::record::{JournalState, Listed};
+use crate::engine::model::record::{JournalState, Listed, RunRecord};
 use crate::engine::model::row_store::RowSet;
 use crate::engine::model::stored::StoredPlan;
 use crate::engine::model::target::Server;
@@ -145,7 +145,7 @@ impl Engine {
         let server = self.facts.server().await?;
         let now = self.circumstances(&server, false).await?;
         self.guard.circumstances(false, &now)?;
-        let record = journal::record::run(&*self.facts, run).await?;
+        let record = self.run_record(run).await?;
         if record.live {
             return Err(Error::new(
                 Class::Refused,
@@ -162,7 +162,7 @@ impl Engine {
                 .hint("plan it again"));
         }
         if let Some(by) = record.overtaken_by {
-            let other = journal::record::run(&*self.facts, &by).await?;
+            let other = self.run_record(&by).await?;
             let what = format!(
                 "run {run} broke off, and run {by} ({} {}) has switched its tables since: what is left of it is not what it was",
                 other.operation, other.name
@@ -176,7 +176,7 @@ impl Engine {
             return Ok(None);
         }
         // Steps that this version does not know in full are not continued by it.
-        let plan = journal::record::stored_plan_of(&*self.facts, run).await?.into_known_plan()?;
+        let plan = journal::runs::stored_plan_of(&*self.facts, run).await?.into_known_plan()?;
         executor::check_steps(self.runners, &plan)?;
         self.guard.resume(run, plan, &now).map(Some)
     }
@@ -199,7 +199,17 @@ impl Engine {
 
     /// The latest runs, newest first, or the latest of those before a run.
     pub async fn runs(&self, limit: u32, before: Option<&str>) -> Result<Listed> {
-        journal::record::runs(&*self.facts, limit, before).await
+        journal::runs::runs(&*self.facts, &self.operations, limit, before).await
+    }
+
+    /// One run.
+    pub async fn run_record(&self, id: &str) -> Result<RunRecord> {
+        journal::runs::run(&*self.facts, &self.operations, id).await
+    }
+
+    /// Runs that were interrupted and can be resumed.
+    pub async fn interrupted_runs(&self) -> Result<Vec<RunRecord>> {
+        journal::runs::interrupted(&*self.facts, &self.operations).await
     }
 
     /// The server's time: the only one that counts for what expires.
@@ -227,9 +237,9 @@ impl Engine {
     }
 
     /// Looks whether anybody has altered the journal.
-    pub async fn verify_journal(&self) -> Result<journal::record::Verified> {
+    pub async fn verify_journal(&self) -> Result<journal::verify::Verified> {
         let server = self.facts.server().await?;
-        journal::record::verify(&*self.facts, &*self.adapters.mirror, &Identity::of(&server)).await
+        journal::verify::verify(&*self.facts, &*self.adapters.mirror, &Identity::of(&server)).await
     }
 }
 
@@ -245,7 +255,7 @@ impl Engine {
         let refuse = |e: Error| Box::new(Done::refused(e));
         let plan = approved.plan();
         let Some(rows) = approved.rows() else { return Ok(()) };
-        if let Ok(Some(run)) = crate::engine::journal::record::run_of_plan(&*self.facts, &plan.id).await {
+        if let Ok(Some(run)) = journal::runs::run_of_plan(&*self.facts, &plan.id).await {
             let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
             return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
         }

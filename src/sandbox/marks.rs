@@ -29,12 +29,7 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     let mut owner = server.owner("m").await.unwrap();
     owner.execute_script("create extension citext").await.unwrap();
     owner.execute_script(TABLES).await.unwrap();
-    let files: Vec<String> =
-        crate::engine::journal::state::FILES.iter().map(|(n, _)| (*n).to_owned()).collect();
-    owner
-        .execute_script(&crate::engine::journal::state::statements(&files).unwrap().join(";"))
-        .await
-        .unwrap();
+    owner.execute_script(&crate::dialect::postgres::journal::install::script().unwrap()).await.unwrap();
     let twin =
         Twin { legacy: "t".into(), partitioned: "p".into(), key: vec!["id".into()], ..Twin::default() };
     let reader = Reader::new(Connection::new(Some(&server.url("m"))).unwrap());

@@ -253,7 +253,7 @@ impl Backend for Live {
             match engine.runs(RUNS, None).await {
                 Ok(mut listed) => {
                     // What broke off long ago still waits for somebody.
-                    for run in journal::record::unfinished(&*engine.facts).await? {
+                    for run in engine.interrupted_runs().await? {
                         if listed.older > 0 && listed.runs.iter().all(|r| r.id != run.id) {
                             listed.runs.push(run);
                             listed.older -= 1;
@@ -274,11 +274,11 @@ impl Backend for Live {
             let engine = self.engine()?;
             let facts = &*engine.facts;
             Ok(RunDetail {
-                record: journal::record::run(facts, &run).await?,
-                plan: journal::record::plan_of(facts, &run).await.ok(),
-                at: journal::record::step_of(facts, &run).await?,
-                events: journal::record::events(facts, &run).await?,
-                drifted: journal::record::drifted(facts, &run, DRIFTED).await?,
+                record: engine.run_record(&run).await?,
+                plan: journal::runs::plan_of(facts, &run).await.ok(),
+                at: journal::runs::step_of(facts, &run).await?,
+                events: journal::runs::events(facts, &run).await?,
+                drifted: journal::runs::drifted(facts, &run, DRIFTED).await?,
             })
         })
     }

@@ -12,7 +12,7 @@ use crate::{
 const CHECKS: &[&dyn Check] = midwatch::features::CHECKS;
 const OPERATIONS: &[&dyn Operation] = midwatch::features::OPERATIONS;
 /// The journal's files.
-const JOURNAL: usize = midwatch::engine::journal::state::FILES.len();
+const JOURNAL: usize = midwatch::dialect::postgres::journal::install::FILES.len();
 
 /// Where checks and operations stand; each folder's `mod.rs` is their list.
 pub(crate) const FEATURES: [&str; 3] = ["features", "checks", "ops"];

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use midwatch::compose;
+use midwatch::dialect::postgres::journal::install;
 use midwatch::dialect::postgres::owner::Owner;
 use midwatch::engine::Engine;
 use midwatch::engine::check::kind::How;
-use midwatch::engine::journal::state;
 use midwatch::engine::model::report::Report;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
@@ -54,8 +54,7 @@ pub(super) async fn open(url: &str, profile: &str, dir: &Path) -> Engine {
 impl World {
     pub(super) async fn new(sql: &str) -> Self {
         let world = Self { database: Database::empty().await, state: tempfile::tempdir().unwrap() };
-        let files: Vec<String> = state::FILES.iter().map(|(n, _)| (*n).to_owned()).collect();
-        world.run(&state::statements(&files).unwrap().join(";\n")).await;
+        world.run(&install::script().unwrap()).await;
         world.run(sql).await;
         world
     }

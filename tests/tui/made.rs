@@ -127,6 +127,7 @@ pub(crate) fn plan() -> Plan {
         reversible: Reversible::Full,
         undo: "from before-images, while rows are not changed again".into(),
         frozen: false,
+        renames: vec![],
         steps: vec![step()],
         preflight: vec![
             Preflight::new("connection", Ready::Ok, "direct connection"),

@@ -11,7 +11,7 @@ use midwatch::engine::model::step::{Action, Step, Task};
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::backups::{Dump, Dumped};
 use midwatch::features::parity::pair::Standing;
-use midwatch::features::switchover::status::{Asked, Reverse, RoomFacts, RoomRun, TwinNow};
+use midwatch::features::switchover::status::{Reverse, RoomFacts, RoomRun, SwapParams, TwinNow};
 use midwatch::features::switchover::task::{Monitor, Proof, Swap, TWINS as UNIT};
 use midwatch::tui::app::{App, OverlayKind, View};
 use midwatch::tui::backend::{Reviewed, Session};
@@ -122,7 +122,7 @@ pub(crate) fn told(outcome: Outcome, stage: Option<&str>) -> RoomRun {
             verified: Some("restored".into()),
             ..Dumped::default()
         }),
-        asked: Asked { budget_ms: Some(250), attempts: Some(12), preflight },
+        asked: SwapParams { budget_ms: Some(250), attempts: Some(12), preflight },
         tried: 0,
         last: None,
         equal_at: None,

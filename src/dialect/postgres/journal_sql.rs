@@ -1,6 +1,89 @@
-//! The journal's tables in PostgreSQL.
+//! The journal's tables in PostgreSQL: each method is a function of `journal/`.
 
+use super::journal::{entries, install, runs, state};
 use crate::dialect::postgres::Postgres;
-use crate::engine::port::journal_sql::JournalSql;
+use crate::engine::model::diff::PlannedRow;
+use crate::engine::model::error::Result;
+use crate::engine::model::event::Event;
+use crate::engine::model::preflight::Preflight;
+use crate::engine::model::record::{Altered, JournalState, RunRecord};
+use crate::engine::port::journal_sql::{
+    AlteredRows, EventFilter, Install, JournalSql, Measured, RunFilter, SameRequest,
+};
+use crate::engine::port::reader::{Fut, ReadTx};
 
-impl JournalSql for Postgres {}
+impl JournalSql for Postgres {
+    fn install(&self, pending: &[String], operators: &[String]) -> Result<Install> {
+        install::install(pending, operators)
+    }
+
+    fn may_install<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        role: &'a str,
+        pending: &'a [String],
+    ) -> Fut<'a, Result<Preflight>> {
+        Box::pin(install::may_install(tx, role, pending))
+    }
+
+    fn unknown_roles<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        roles: &'a [String],
+    ) -> Fut<'a, Result<Vec<String>>> {
+        Box::pin(install::unknown_roles(tx, roles))
+    }
+
+    fn state<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<JournalState>> {
+        Box::pin(state::state(tx))
+    }
+
+    fn runs<'a>(&'a self, tx: &'a mut dyn ReadTx, filter: &'a RunFilter) -> Fut<'a, Result<Vec<RunRecord>>> {
+        Box::pin(runs::runs(tx, filter))
+    }
+
+    fn count<'a>(&'a self, tx: &'a mut dyn ReadTx, before: i64) -> Fut<'a, Result<(u64, u64)>> {
+        Box::pin(runs::count(tx, before))
+    }
+
+    fn step<'a>(&'a self, tx: &'a mut dyn ReadTx, run: &'a str) -> Fut<'a, Result<Option<usize>>> {
+        Box::pin(runs::step(tx, run))
+    }
+
+    fn plan_text<'a>(&'a self, tx: &'a mut dyn ReadTx, run: &'a str) -> Fut<'a, Result<Option<String>>> {
+        Box::pin(runs::plan_text(tx, run))
+    }
+
+    fn drifted<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        run: &'a str,
+        limit: u32,
+    ) -> Fut<'a, Result<Vec<PlannedRow>>> {
+        Box::pin(runs::drifted(tx, run, limit))
+    }
+
+    fn measured<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        same: &'a SameRequest,
+    ) -> Fut<'a, Result<Option<Measured>>> {
+        Box::pin(runs::measured(tx, same))
+    }
+
+    fn events<'a>(&'a self, tx: &'a mut dyn ReadTx, filter: &'a EventFilter) -> Fut<'a, Result<Vec<Event>>> {
+        Box::pin(entries::events(tx, filter))
+    }
+
+    fn head<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Option<(i64, String)>>> {
+        Box::pin(entries::head(tx))
+    }
+
+    fn altered<'a>(&'a self, tx: &'a mut dyn ReadTx, run: Option<&'a str>) -> Fut<'a, Result<Vec<Altered>>> {
+        Box::pin(entries::altered(tx, run))
+    }
+
+    fn altered_rows<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<AlteredRows>> {
+        Box::pin(entries::altered_rows(tx))
+    }
+}

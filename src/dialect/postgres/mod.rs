@@ -6,7 +6,7 @@ mod catalog;
 mod connect;
 mod error;
 mod identity;
-mod journal;
+pub mod journal;
 mod journal_sql;
 mod lock;
 mod numbers;

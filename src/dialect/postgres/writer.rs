@@ -17,11 +17,11 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use self::locked::millis;
 use super::connect::Connection;
 use super::error::{Coded as _, LOST, is_disconnect, write_error};
-use super::journal::append;
+use super::journal::append::append;
+use super::journal::entries::ALTERED_RUNS;
 use super::lock::Held;
 use super::{lock, session};
 use crate::engine::gate::guard::Approved;
-use crate::engine::journal;
 use crate::engine::model::blocker::EndSession;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
@@ -221,7 +221,7 @@ impl PgWriter {
             ));
         }
         let what = "compare the run with its entries";
-        let altered = sqlx::query(journal::record::ROWS_OF_RUNS)
+        let altered = sqlx::query(ALTERED_RUNS)
             .bind(run.to_string())
             .fetch_all(&mut self.work)
             .await

@@ -1,4 +1,7 @@
 //! Runs and their entries as the target keeps them: reading, verifying, the state of the journal itself.
+//! The statements are the dialect's.
 
-pub mod record;
+pub mod overtaken;
+pub mod runs;
 pub mod state;
+pub mod verify;

@@ -24,6 +24,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// Its body; null where that is no JSON.
+    pub fn parsed(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
     /// The hash that this entry must have.
     pub fn computed_hash(&self) -> String {
         let run = self.run.as_deref().unwrap_or_default();

@@ -10,6 +10,7 @@ pub mod event;
 pub mod identity;
 pub mod load;
 pub mod name;
+pub mod name_change;
 pub mod phrase;
 pub mod plan;
 pub mod policy;

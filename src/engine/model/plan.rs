@@ -2,6 +2,7 @@
 
 use crate::engine::model::diff::{PlannedRow, Total};
 use crate::engine::model::identity::Identity;
+use crate::engine::model::name_change::NameChange;
 use crate::engine::model::preflight::{Preflight, Reversible, Verification};
 use crate::engine::model::step::{Action, Step};
 use crate::engine::model::stored::digest_of;
@@ -105,6 +106,9 @@ pub struct Plan {
     pub undo: String,
     /// The selection is frozen: rows that come to match later are not part of it and do not make it stale.
     pub frozen: bool,
+    /// Names that mean something else afterwards. Plans of older versions have none: their steps tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renames: Vec<NameChange>,
     /// A lock is waited for no longer than this in any of its steps (milliseconds), where the policy allows longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock_timeout_ms: Option<u64>,
@@ -163,6 +167,8 @@ impl Plan {
         plain.digest.clear();
         plain.phrase.clear();
         plain.signature = None;
+        // They follow from the steps, and plans of older versions declare none.
+        plain.renames.clear();
         plain.preflight.clear();
         plain.created_at = DateTime::UNIX_EPOCH;
         plain.expires_at = DateTime::UNIX_EPOCH;

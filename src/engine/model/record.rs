@@ -1,6 +1,7 @@
 //! Runs as the journal lists them, and the journal's own state.
 
 use crate::engine::model::diff::PlannedRow;
+use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Unit;
 use chrono::{DateTime, Utc};
@@ -123,6 +124,11 @@ pub struct RunRecord {
     pub reversible: String,
     /// The plan's digest.
     pub digest: String,
+}
+
+/// A run's number, of its name.
+pub fn number(run: &str) -> Result<i64> {
+    run.parse().map_err(|_| Error::usage(format!("{run} is no number of a run")))
 }
 
 impl RunRecord {

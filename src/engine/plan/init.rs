@@ -2,14 +2,12 @@
 
 use crate::engine::journal::state;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::name::literal;
 use crate::engine::model::plan::Unit;
-use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
+use crate::engine::model::preflight::{Preflight, Reversible, Risk};
 use crate::engine::model::profile::Profile;
-use crate::engine::model::query::{Param, Sql};
 use crate::engine::model::record::JournalState;
 use crate::engine::model::step::{Action, Step};
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
 use crate::engine::port::reader::Fut;
 
 pub(crate) struct Init;
@@ -73,83 +71,41 @@ async fn roles(cx: &PlanCx<'_>, params: &Params) -> Result<Vec<String>> {
     if roles.is_empty() {
         return Err(Error::usage("operators names no role").hint("--set operators=ROLE,ROLE"));
     }
-    let sql =
-        "select r from unnest($1::text[]) r where not exists (select from pg_roles p where p.rolname = r)";
-    let unknown = cx.cx.read().await?.texts(&Sql::new(sql).bind([Param::Texts(roles.clone())])).await?;
-    let unknown: Vec<String> = unknown.into_iter().flatten().collect();
+    let facts = cx.cx.facts;
+    let unknown = facts.dialect().unknown_roles(&mut *cx.cx.read().await?, &roles).await?;
     if unknown.is_empty() {
         return Ok(roles);
     }
     Err(Error::usage(format!("no role {} on this server", unknown.join(", ")))
-        .hint("roles as pg_roles spells them; CREATE ROLE is not midwatch's to do"))
+        .hint("names as the server spells them; midwatch creates no roles"))
 }
 
-async fn may(cx: &PlanCx<'_>, condition: &str) -> Result<bool> {
-    let sql = format!("select ({condition})::text");
-    let said = cx.cx.read().await?.texts(&Sql::new(&sql)).await?;
-    Ok(said.first().and_then(|t| t.as_deref()) == Some("true"))
-}
-
-/// Roles that lack what an operator needs: one row each.
-fn admitted(roles: &[String]) -> Verification {
-    let among: Vec<_> = roles.iter().map(|r| literal(r)).collect();
-    let sql = format!(
-        "select r.rolname from pg_roles r where r.rolname in ({}) and not (\
-         has_schema_privilege(r.oid, 'midwatch', 'usage') and has_table_privilege(r.oid, 'midwatch.runs', 'update') \
-         and has_table_privilege(r.oid, 'midwatch.head', 'update') and has_table_privilege(r.oid, 'midwatch.events', 'insert'))",
-        among.join(", ")
-    );
-    Verification { title: format!("{} may work with the journal", roles.join(", ")), sql }
+/// May this role do it?
+async fn privilege(cx: &PlanCx<'_>, pending: &[String]) -> Result<Preflight> {
+    let mut tx = cx.cx.read().await?;
+    cx.cx.facts.dialect().may_install(&mut *tx, &cx.cx.server.role, pending).await
 }
 
 /// The journal is there: other roles are let in.
 async fn admit(cx: &PlanCx<'_>, roles: &[String]) -> Result<Draft> {
-    let statements = state::grants(roles);
-    let role = &cx.cx.server.role;
-    let owns = "select pg_has_role(n.nspowner, 'usage') from pg_namespace n where n.nspname = 'midwatch'";
-    let privilege = if may(cx, owns).await? {
-        Preflight::new("privilege", Ready::Ok, format!("{role} owns schema midwatch"))
-    } else {
-        let what = format!("role {role} does not own schema midwatch: let its owner run this");
-        Preflight::new("privilege", Ready::Fail, what)
-    };
+    let install = cx.cx.facts.dialect().install(&[], roles)?;
+    let statements = install.statements();
     let names = roles.join(", ");
     Ok(Draft {
         why: format!("{names} shall work with the journal"),
         changes: vec![format!("privileges of {names} on schema midwatch")],
-        obstacle: None,
-        reversible: Reversible::No,
-        undo: format!("by hand: REVOKE ALL ON ALL TABLES IN SCHEMA midwatch FROM {names}"),
-        frozen: false,
+        undo: install.revoke.map_or_else(String::new, |by| format!("by hand: {by}")),
         count: statements.len() as u64,
-        undoes: None,
         steps: vec![Step::new("admit", format!("let {names} work with the journal"), statements)],
-        preflight: vec![privilege],
-        verify: vec![admitted(roles)],
-        rows: vec![],
-        unit: Unit::STATEMENTS,
-        lock_timeout_ms: None,
-        continues_after_window: false,
+        preflight: vec![privilege(cx, &[]).await?],
+        verify: install.verify,
+        ..nothing_yet()
     })
 }
 
 async fn create(cx: &PlanCx<'_>, pending: &[String], roles: &[String]) -> Result<Draft> {
-    let mut statements = state::statements(pending)?;
-    if !roles.is_empty() {
-        statements.extend(state::grants(roles));
-    }
-    let role = &cx.cx.server.role;
-    let privilege = if may(cx, "has_database_privilege(current_database(), 'create')").await? {
-        Preflight::new("privilege", Ready::Ok, format!("{role} may create schemas here"))
-    } else {
-        Preflight::new(
-            "privilege",
-            Ready::Fail,
-            format!(
-                "role {role} may not create a schema: GRANT CREATE ON DATABASE, or let the owner run init"
-            ),
-        )
-    };
+    let install = cx.cx.facts.dialect().install(pending, roles)?;
+    let statements = install.statements();
     Ok(Draft {
         why: format!("the journal lacks {}", pending.join(", ")),
         changes: std::iter::once(
@@ -157,32 +113,36 @@ async fn create(cx: &PlanCx<'_>, pending: &[String], roles: &[String]) -> Result
         )
         .chain((!roles.is_empty()).then(|| format!("privileges of {} on it", roles.join(", "))))
         .collect(),
-        obstacle: None,
-        reversible: Reversible::No,
         undo: "impossible: taking the journal away would take the record of everything done with it away"
             .into(),
-        frozen: false,
         count: statements.len() as u64,
-        undoes: None,
         steps: vec![Step {
-            locks: vec![lock("schema midwatch", "ACCESS EXCLUSIVE on its new tables")],
+            locks: install.locks,
             action: Action::Bootstrap,
             ..Step::new("init", "create the journal", statements)
         }],
-        preflight: vec![privilege],
-        verify: std::iter::once(Verification {
-            title: "every file of the journal is recorded as applied".into(),
-            sql: format!(
-                "select f.name from (values {}) f(name) where not exists (select from midwatch.migrations m \
-                 where m.folder = 'midwatch' and m.file = f.name)",
-                pending.iter().map(|p| format!("({})", literal(p))).collect::<Vec<_>>().join(", ")
-            ),
-        })
-        .chain((!roles.is_empty()).then(|| admitted(roles)))
-        .collect(),
+        preflight: vec![privilege(cx, pending).await?],
+        verify: install.verify,
+        ..nothing_yet()
+    })
+}
+
+fn nothing_yet() -> Draft {
+    Draft {
+        why: String::new(),
+        changes: vec![],
+        obstacle: None,
+        reversible: Reversible::No,
+        undo: String::new(),
+        frozen: false,
+        count: 0,
+        undoes: None,
+        steps: vec![],
+        preflight: vec![],
+        verify: vec![],
         rows: vec![],
         unit: Unit::STATEMENTS,
         lock_timeout_ms: None,
         continues_after_window: false,
-    })
+    }
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use crate::engine::check::kind::{Check, Cx};
 use crate::engine::check::paging::RowSource;
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name_change::NameChange;
+use crate::engine::model::plan::Plan;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Reversible, Verification};
 use crate::engine::model::profile::Profile;
@@ -13,6 +15,7 @@ use crate::engine::model::query::Param;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
 use crate::engine::model::step::{Lock, Step};
+use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::Fut;
 
 /// Stands for all names that an operation has, where it takes many.
@@ -111,6 +114,8 @@ pub struct PlanCx<'a> {
     pub checks: &'static [&'static dyn Check],
     /// The target's name.
     pub target: &'a str,
+    /// The kinds of operations, for the runs that others have left.
+    pub operations: &'static [&'static dyn Operation],
     /// The maintenance policy in force.
     pub policy: &'a crate::engine::model::policy::Policy,
     /// Where backups go.
@@ -233,6 +238,39 @@ pub trait Operation: Sync {
     fn undo<'a>(&'a self, cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
         let _ = (cx, run);
         Box::pin(async { Ok(None) })
+    }
+    /// Its runs, and their inverses, may give a name to another object.
+    fn changes_names(&self) -> bool {
+        false
+    }
+    /// The names that these steps change, of a plan of its own or of the inverse of one.
+    fn name_changes(&self, steps: &[Step]) -> Vec<NameChange> {
+        let _ = steps;
+        vec![]
+    }
+    /// What has to be undone first where a later run of its has changed a name, as a command.
+    fn first(&self, run: &RunRecord) -> Option<String> {
+        let _ = run;
+        None
+    }
+}
+
+impl NameChanges for &'static [&'static dyn Operation] {
+    fn verbs(&self) -> Vec<String> {
+        self.iter().filter(|o| o.changes_names()).map(|o| o.spec().verb.to_owned()).collect()
+    }
+
+    fn of(&self, plan: &Plan) -> Vec<NameChange> {
+        if !plan.renames.is_empty() {
+            return plan.renames.clone();
+        }
+        let mut out: Vec<NameChange> = Vec::new();
+        for change in self.iter().filter(|o| o.changes_names()).flat_map(|o| o.name_changes(&plan.steps)) {
+            if !out.contains(&change) {
+                out.push(change);
+            }
+        }
+        out
     }
 }
 

@@ -25,6 +25,7 @@ use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
 use crate::engine::plan::request::{PlanNews, Planned, Request};
 use crate::engine::plan::{privileges, side_effects, undo};
+use crate::engine::port::journal_sql::SameRequest;
 use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
 use crate::engine::{Engine, journal};
 
@@ -41,6 +42,8 @@ type News<'a> = &'a (dyn Fn(PlanNews) + Send + Sync);
 /// What is asked, resolved: which operation, on what, with what, or which run is taken back.
 struct Asked<'e> {
     operation: Option<&'e dyn Operation>,
+    /// The operation, or the one whose run is undone.
+    of: Option<&'e dyn Operation>,
     verb: String,
     name: String,
     params: Params,
@@ -72,6 +75,7 @@ pub(in crate::engine) async fn plan(
             tell: NOBODY,
         },
         checks: engine.checks,
+        operations: engine.operations,
         target: &engine.name,
         policy: &engine.guard.policy,
         backups: &*engine.adapters.backups,
@@ -92,12 +96,7 @@ pub(in crate::engine) async fn plan(
     let preflight = looked_at(engine, &asked, &server, rows.len(), by_images).await;
     let (totals, other_totals) = summary.totals();
     let mut draft = asked.draft;
-    let statements: usize = draft
-        .steps
-        .iter()
-        .filter(|s| matches!(s.action, Action::Statements))
-        .map(|s| s.statements.len())
-        .sum();
+    let statements = statements(&draft);
     let rowless = !draft.rows.is_empty() && rows.is_empty();
     if rowless {
         draft.why = without_rows(&draft);
@@ -132,6 +131,7 @@ pub(in crate::engine) async fn plan(
         reversible: draft.reversible,
         undo: draft.undo,
         frozen: draft.frozen,
+        renames: asked.of.map(|o| o.name_changes(&draft.steps)).unwrap_or_default(),
         lock_timeout_ms: draft.lock_timeout_ms,
         continues_after_window: draft.continues_after_window,
         steps: draft.steps,
@@ -158,6 +158,12 @@ pub(in crate::engine) async fn plan(
     plan.seal();
     plan.signature = engine.adapters.signer.sign(&plan.digest)?;
     Ok(Planned { plan, rows })
+}
+
+/// Statements of the steps that do nothing else.
+fn statements(draft: &Draft) -> usize {
+    let steps = draft.steps.iter().filter(|s| matches!(s.action, Action::Statements));
+    steps.map(|s| s.statements.len()).sum()
 }
 
 /// Why what was drafted for rows is planned although none of them needs it.
@@ -204,6 +210,7 @@ async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Resu
             let draft = operation.plan(cx, &name, params).await?;
             Ok(Asked {
                 operation: Some(operation),
+                of: Some(operation),
                 verb: verb.clone(),
                 name,
                 params: params.clone(),
@@ -212,7 +219,7 @@ async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Resu
             })
         }
         Request::Undo { run } => {
-            let record = journal::record::run(&*engine.facts, run).await?;
+            let record = journal::runs::run(&*engine.facts, &engine.operations, run).await?;
             let operation = engine.operations.iter().copied().find(|o| o.spec().verb == record.operation);
             let own = match operation {
                 Some(operation) => operation.undo(cx, &record).await?,
@@ -225,6 +232,7 @@ async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Resu
             match inverse {
                 Undo::Draft(draft) => Ok(Asked {
                     operation: None,
+                    of: operation,
                     verb: "undo".into(),
                     name: record.name.clone(),
                     params: Params::default(),
@@ -470,7 +478,7 @@ async fn touched(engine: &Engine, query: &RowQuery, change: &RowChange, derived:
 /// What is looked at before every change.
 /// Runs that broke off and are still to be gone on with, or taken back.
 async fn broken_off(engine: &Engine) -> Option<Preflight> {
-    let runs = journal::record::unfinished(&*engine.facts).await.ok()?;
+    let runs = journal::runs::interrupted(&*engine.facts, &engine.operations).await.ok()?;
     let named: Vec<_> = runs.iter().map(|r| format!("{} ({} {})", r.id, r.operation, r.name)).collect();
     let (first, s) = (runs.first()?, if runs.len() == 1 { "" } else { "s" });
     let what = format!("run{s} {} broke off: midwatch resume {} goes on with it", named.join(", "), first.id);
@@ -501,13 +509,13 @@ async fn general(
         ));
     }
     if !bootstraps {
-        let state = crate::engine::journal::state::state(&*engine.facts).await;
+        let state = journal::state::state(&*engine.facts).await;
         out.push(match (&state, state.refusal()) {
             (JournalState::Unknown { why }, _) => Preflight::new("journal", Ready::Unknown, why),
             (_, None) => Preflight::new("journal", Ready::Ok, "journal present"),
             (_, Some(e)) => Preflight::new("journal", Ready::Fail, e.told()),
         });
-        out.push(match journal::record::live(&*engine.facts).await {
+        out.push(match journal::runs::live(&*engine.facts).await {
             Ok(Some(r)) => {
                 let since = r.started_at.format("%H:%M:%SZ");
                 let what = format!("run {} of {} is going on since {since}", r.id, r.by());
@@ -565,27 +573,18 @@ async fn replicas(engine: &Engine) -> Preflight {
 
 /// How long its locks were held when the same was done here last.
 async fn measure(engine: &Engine, plan: &mut Plan) {
-    #[derive(Deserialize)]
-    struct Measured {
-        run: String,
-        day: String,
-        ms: Option<f64>,
-    }
     // Inverses of different runs have nothing in common but the verb.
     if plan.undoes.is_some() {
         return;
     }
-    let sql = "select r.id::text as run, to_char(r.started_at at time zone 'UTC', 'YYYY-MM-DD') as day, \
-               (select avg((e.body::json ->> 'ms')::float8) from midwatch.events e where e.run = r.id and e.kind = 'batch') as ms \
-               from midwatch.runs r where r.operation = $1 and r.name = $2 and r.plan -> 'params' = $3::jsonb \
-               and r.applied > 0 order by r.id desc limit 1";
-    let params = serde_json::to_string(&plan.params).unwrap_or_default();
+    let same = SameRequest {
+        operation: plan.operation.clone(),
+        name: plan.name.clone(),
+        params: serde_json::to_string(&plan.params).unwrap_or_default(),
+    };
     let Ok(mut tx) = engine.facts.begin(ReadOptions::default()).await else { return };
-    let params =
-        [Param::from(plan.operation.as_str()), Param::from(plan.name.as_str()), Param::from(params.as_str())];
     // Without a journal there is nothing to know.
-    let Ok(found) = tx.fetch::<Measured>(&Sql::new(sql).bind(params.clone())).await else { return };
-    let Some(m) = found.into_iter().next() else { return };
+    let Ok(Some(m)) = engine.facts.dialect().measured(&mut *tx, &same).await else { return };
     let Some(ms) = m.ms else { return };
     for lock in plan.steps.iter_mut().flat_map(|s| &mut s.locks) {
         #[expect(

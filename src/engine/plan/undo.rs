@@ -3,7 +3,7 @@
 use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
-use crate::engine::journal;
+use crate::engine::journal::{self, overtaken};
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
@@ -15,7 +15,6 @@ use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, RowQuery, Undo};
 use crate::engine::plan::side_effects;
 use crate::engine::plan::tables::Table;
-use crate::engine::port::catalog::EXCLUSIVE;
 
 /// Rows named that others have changed since.
 const NAMED: usize = 10;
@@ -26,15 +25,15 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
     if run.live {
         return impossible("it is still going on");
     }
-    let ran = ran(cx, run).await?;
+    let ran = journal::runs::steps_done(cx.cx.facts, &run.id).await?;
     if run.rows_applied == 0 && ran.is_empty() {
         return impossible("it has changed nothing");
     }
-    let plan = journal::record::plan_of(cx.cx.facts, &run.id).await?;
+    let plan = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
     if plan.reversible == Reversible::No {
         return impossible(&plan.undo);
     }
-    if let Some(why) = switched_since(cx, run, &plan).await? {
+    if let Some(why) = renamed_since(cx, run, &plan).await? {
         return impossible(&why);
     }
     let mut way = Way::default();
@@ -67,68 +66,30 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
     Ok(Undo::Draft(Box::new(way.draft(run, &plan))))
 }
 
-/// A switchover, or its way back, that has given a table's name to another since: what was done to one would be taken
-/// back from the other.
-async fn switched_since(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Result<Option<String>> {
+/// A later run that has given a table's name to another since: what was done to one would be undone on the other.
+async fn renamed_since(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Result<Option<String>> {
     let number = |id: &str| id.parse::<u64>().unwrap_or_default();
-    let ours = number(&run.id);
-    let over = journal::record::standing_runs(cx.cx.facts, "switchover").await?;
-    let mut back = journal::record::standing_runs(cx.cx.facts, "rollback").await?;
-    // What was done before both finds its tables as they were.
-    back.retain(|r| r.undoes.as_deref().is_some_and(|s| number(s) < ours));
-    let touched: Vec<&str> = plan.steps.iter().flat_map(touched).collect();
-    for since in over.iter().chain(&back).filter(|s| number(&s.id) > ours) {
-        let swapped = journal::record::plan_of(cx.cx.facts, &since.id).await?;
-        // What a task locks against readers as well is what it gives another name.
-        let tasks = swapped.steps.iter().filter(|s| matches!(s.action, Action::Task(_)));
-        let locks = tasks.flat_map(|s| &s.locks).filter(|l| l.mode == EXCLUSIVE);
-        let tables: Vec<_> = locks.map(|l| &l.object).collect();
-        if let Some(table) = touched.iter().find(|t| tables.iter().any(|s| same(t, s))) {
-            let RunRecord { id, operation, name, .. } = since;
-            // Who went back does not go over again for the sake of an undo.
-            let way = if operation == "switchover" {
-                format!(": midwatch plan rollback {name} first")
-            } else {
-                String::new()
-            };
+    let tables: Vec<String> = plan.steps.iter().flat_map(|s| overtaken::bound(s, true)).collect();
+    for later in overtaken::later(cx.cx.facts, &cx.operations, &run.id).await? {
+        let since = &later.record;
+        // What was done before both a change of names and its inverse finds its tables as they were.
+        let reverted = since.undoes.as_deref().is_some_and(|s| number(s) >= number(&run.id));
+        if since.undone_by.is_some() || reverted {
+            continue;
+        }
+        if let Some(table) = later.concerns(&tables) {
+            let operation = cx.operations.iter().find(|o| o.spec().verb == since.operation);
+            let first = operation.and_then(|o| o.first(since)).map(|c| format!(": {c} first"));
             return Ok(Some(format!(
-                "run {id} ({operation} {name}) has switched tables since, and {table} is not the one that it was{way}"
+                "run {} ({} {}) has switched tables since, and {table} is not the one that it was{}",
+                since.id,
+                since.operation,
+                since.name,
+                first.unwrap_or_default()
             )));
         }
     }
     Ok(None)
-}
-
-/// Tables that the way back of a step is bound to: rows copied from one side to the other, statements on a table itself.
-fn touched(step: &Step) -> Vec<&str> {
-    match &step.action {
-        Action::Rows(change) => {
-            change.source.iter().flat_map(|s| [change.table.as_str(), &s.table]).collect()
-        }
-        _ if step.back.is_empty() => vec![],
-        _ => {
-            step.locks.iter().map(|l| l.object.strip_prefix("partitions of ").unwrap_or(&l.object)).collect()
-        }
-    }
-}
-
-/// The same name, with its schema or without.
-fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (Relation::parse(a), Relation::parse(b));
-    a.name == b.name && (a.schema == b.schema || a.schema.is_none() || b.schema.is_none())
-}
-
-/// Steps whose statements were run.
-async fn ran(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Vec<usize>> {
-    #[derive(Deserialize)]
-    struct Ran {
-        step: usize,
-    }
-    let sql = "select (e.body::json ->> 'step')::int as step from midwatch.events e \
-               where e.run = $1::bigint and e.kind = 'step' order by e.seq";
-    let rows: Vec<Ran> =
-        cx.cx.read().await?.fetch(&Sql::new(sql).bind([Param::from(run.id.as_str())])).await?;
-    Ok(rows.into_iter().map(|r| r.step).collect())
 }
 
 /// The way back so far, last step first.

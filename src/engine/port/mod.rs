@@ -11,6 +11,8 @@ pub mod files;
 pub mod hooks;
 pub mod journal_copy;
 pub mod journal_sql;
+pub mod name_changes;
+pub mod read_tx;
 pub mod reader;
 pub mod row_sql;
 pub mod runner;

@@ -24,6 +24,10 @@ pub trait Runner: Sync {
     fn limits(&self, _task: &Task) -> TaskLimits {
         TaskLimits::default()
     }
+    /// What a run that counts neither rows nor statements has done so far, by its step of this task.
+    fn done_text(&self, _step: &Step, _done: u64, _all: u64) -> Option<String> {
+        None
+    }
 }
 
 /// How a task binds its whole run. Times are milliseconds.

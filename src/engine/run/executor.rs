@@ -184,7 +184,7 @@ impl RunCx<'_> {
         let stopped = self.steps(runners, &mut started).await.err();
         let mut done = match stopped {
             None => self.prove().await,
-            Some(stopped) => self.stopped(stopped),
+            Some(stopped) => self.stopped(runners, stopped),
         };
         done.run = Some(self.begun.run.clone());
         done.said = std::mem::take(&mut self.said);

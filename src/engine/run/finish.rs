@@ -7,7 +7,7 @@ use crate::engine::model::preflight::Reversible;
 use crate::engine::model::progress::{Done, Phase, Wish};
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::{Action, Step};
-use crate::engine::port::runner::{RunCx, RunStop};
+use crate::engine::port::runner::{RunCx, RunStop, Runner};
 use crate::engine::run::limits::{LOOK_AGAIN, MANY};
 use crate::engine::run::verify;
 
@@ -55,7 +55,7 @@ impl RunCx<'_> {
         }
     }
 
-    pub(crate) fn stopped(&self, stopped: RunStop) -> Done {
+    pub(crate) fn stopped(&self, runners: &[&dyn Runner], stopped: RunStop) -> Done {
         let RunStop { mut failure, known, mut resumable } = stopped;
         let applied = self.begun.applied;
         // Statements that are not counted have done something as well.
@@ -83,7 +83,7 @@ impl RunCx<'_> {
                 self.begun.run
             ),
             Outcome::Failed | Outcome::Stale => "nothing was changed".to_owned(),
-            _ => self.stands(),
+            _ => self.done_text(runners),
         };
         failure.message = format!("{}; {stands}", failure.message);
         let next = format!("midwatch resume {}", self.begun.run);
@@ -111,7 +111,7 @@ impl RunCx<'_> {
     }
 
     /// How far it has come, in words.
-    fn stands(&self) -> String {
+    fn done_text(&self, runners: &[&dyn Runner]) -> String {
         let (applied, all) = (self.begun.applied, self.plan.rows);
         let unit = &self.plan.unit;
         if *unit == Unit::ROWS {
@@ -124,21 +124,21 @@ impl RunCx<'_> {
         if *unit == Unit::STATEMENTS {
             return format!("{applied} of {all} statements are done");
         }
+        // The step knows what it is, also in plans of older versions.
+        let of_task = |step: &Step| match &step.action {
+            Action::Task(task) => {
+                runners.iter().find(|r| r.task() == task.word)?.done_text(step, applied, all)
+            }
+            _ => None,
+        };
+        let text = self.plan.steps.iter().find_map(of_task);
         if applied > 0 {
-            return match self.plan.operation.as_str() {
-                "rollback" => format!("{applied} of {all} {unit} are switched back", unit = unit.word()),
-                "cleanup" => {
-                    format!(
-                        "the retired tables of {applied} of {all} {unit} are put away",
-                        unit = unit.word()
-                    )
-                }
-                _ => format!("{applied} of {all} {} are switched", unit.word()),
-            };
+            return text.unwrap_or_else(|| format!("{applied} of {all} {} are done", unit.word()));
         }
         let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();
         let done: Vec<_> = done.iter().map(|s| s.id.as_str()).collect();
-        format!("nothing is switched; done so far: {}", done.join(", "))
+        let text = text.unwrap_or_else(|| "nothing is changed".into());
+        format!("{text}; done so far: {}", done.join(", "))
     }
 
     /// Statements of finished steps, where the run counts rows.

@@ -22,14 +22,14 @@ pub(in crate::engine) async fn done(facts: &dyn Facts, plan: &Plan, e: Error) ->
         _ => 0,
     };
     // Not found is no proof: what was cut off may still be committing.
-    let found = journal::record::run_of_digest(facts, &plan.digest).await.ok().flatten();
+    let found = journal::runs::run_of_digest(facts, &plan.digest).await.ok().flatten();
     match found {
         Some(run) => {
-            let failure = known
-                .hint(format!("the intent is in the journal: midwatch resume {} goes on with it", run.id));
+            let failure =
+                known.hint(format!("the intent is in the journal: midwatch resume {run} goes on with it"));
             let (outcome, failure) =
                 if made > 0 { (Outcome::Partial, failure.durable()) } else { (Outcome::Failed, failure) };
-            Done { run: Some(run.id), outcome, applied: made, resumable: true, ..failed(failure) }
+            Done { run: Some(run), outcome, applied: made, resumable: true, ..failed(failure) }
         }
         None if made > 0 => {
             let message =

@@ -206,7 +206,7 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
     let mut change = change(cx, fix, rule).await?;
     change.columns = table.typed(&fix.table, revoke.keys())?;
     change.reason = format!("undo of run {}", run.id);
-    let applied = journal::record::plan_of(cx.cx.facts, &run.id).await?;
+    let applied = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
     let columns: Vec<_> = change
         .kept
         .iter()

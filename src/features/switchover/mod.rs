@@ -5,8 +5,10 @@ pub mod ops;
 pub mod plan;
 pub mod preflight;
 pub mod progress;
+pub(crate) mod renames;
 pub mod run;
 pub mod status;
+pub mod swaps;
 pub mod task;
 pub(crate) mod twins;
 

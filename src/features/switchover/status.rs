@@ -11,7 +11,6 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::name::Relation;
 use crate::engine::model::plan::Plan;
-use crate::engine::model::preflight::Ready;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Param;
 use crate::engine::model::record::RunRecord;
@@ -23,12 +22,15 @@ use crate::engine::{Engine, journal};
 use crate::features::parity::pair::retired::{self, Away};
 use crate::features::parity::pair::sync_triggers::REVERSE;
 use crate::features::parity::pair::{Standing, retired_name, standing};
-use crate::features::switchover::task::Swap;
+use crate::features::switchover::swaps::Position;
+pub use crate::features::switchover::swaps::SwapParams;
 
 /// A transaction that has held a table for less is no obstacle: it is over before anybody has read its name.
 const PATIENCE_MS: u64 = 500;
 /// Runs looked through for those of the set.
 const RUNS: u32 = 20;
+/// Operations that swap the tables of a set.
+const SWAPS: &[&str] = &["switchover", "rollback"];
 
 /// A set of twins, now.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -102,25 +104,13 @@ pub struct RoomRun {
     /// The backup it made.
     pub backup: Option<Dumped>,
     /// What its plan says of it.
-    pub asked: Asked,
+    pub asked: SwapParams,
     /// Attempts at the swap that were taken back since it was begun, or gone on with.
     pub tried: u64,
     /// How the last attempt at the step it is at ended.
     pub last: Option<String>,
     /// When all rows of both sides were last found equal.
     pub equal_at: Option<DateTime<Utc>>,
-}
-
-/// Of a run's plan, what tells how far the run is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct Asked {
-    /// How long the locks may be held (milliseconds).
-    pub budget_ms: Option<u64>,
-    /// How many attempts there may be.
-    pub attempts: Option<u64>,
-    /// The preflight's verdicts.
-    #[serde(default)]
-    pub preflight: Option<Vec<Ready>>,
 }
 
 #[derive(Deserialize)]
@@ -205,20 +195,20 @@ impl Engine {
     /// The latest run of the set, and the one that has switched it.
     async fn runs_of(&self, names: &[&str], out: &mut RoomFacts) -> Result<()> {
         let about = |name: &str| name == ALL || name.split(',').any(|n| names.contains(&n));
-        let mut runs = journal::record::swaps(&*self.facts, RUNS).await?;
-        runs.retain(|r| about(&r.record.name));
-        let switched = runs.iter().position(|r| {
-            let r = &r.record;
-            r.operation == "switchover" && r.rows_applied > 0 && r.undone_by.is_none()
-        });
+        let mut runs = journal::runs::of(&*self.facts, &self.operations, SWAPS, RUNS).await?;
+        runs.retain(|r| about(&r.name));
+        let switched = runs
+            .iter()
+            .position(|r| r.operation == "switchover" && r.rows_applied > 0 && r.undone_by.is_none());
         let any_over = out.twins.iter().any(|t| t.standing != Standing::Before);
         for (at, run) in runs.into_iter().enumerate() {
             let is_switched = any_over && switched == Some(at);
             if at > 0 && !is_switched {
                 continue;
             }
-            let events = journal::record::events(&*self.facts, &run.record.id).await?;
-            let told = room_run(run, &events);
+            let events = journal::runs::events(&*self.facts, &run.id).await?;
+            let position = Position::read(&*self.facts, &run.id).await?;
+            let told = room_run(run, position, &events);
             if is_switched {
                 out.switched = Some(told.clone());
             }
@@ -257,33 +247,21 @@ async fn now(
     Ok(TwinNow { name: twin.name().to_owned(), standing, reverse, marked: t.marks >= 2, away: None })
 }
 
-impl Asked {
-    fn of(plan: &Plan) -> Self {
-        let swap = plan.steps.iter().find_map(|s| s.task::<Swap>(Swap::TASK));
-        Self {
-            budget_ms: swap.as_ref().map(|s| s.budget_ms),
-            attempts: swap.as_ref().map(|s| u64::from(s.attempts)),
-            preflight: Some(plan.preflight.iter().map(|p| p.status).collect()),
-        }
-    }
-}
-
 impl RoomRun {
     /// A run as its plan and its entries have it; `at`: the step it is at.
     pub fn of_plan(record: RunRecord, plan: &Plan, at: usize, events: &[Event]) -> Self {
-        let stages = plan.steps.iter().map(|s| s.id.clone()).collect();
-        room_run(journal::record::Swapping { record, at, stages, asked: Some(Asked::of(plan)) }, events)
+        room_run(record, Position::of(plan, at), events)
     }
 }
 
-fn room_run(run: journal::record::Swapping, events: &[Event]) -> RoomRun {
+fn room_run(record: RunRecord, position: Position, events: &[Event]) -> RoomRun {
     let body = |e: &Event| serde_json::from_str::<Value>(&e.body).ok();
     let of = |kind: &str| events.iter().rev().filter(|e| e.kind == kind).filter_map(body).collect::<Vec<_>>();
     // Every step tells how long it held its locks; only a swap takes attempts for it.
     let swapped = of("step").into_iter().find(|b| !b["attempt"].is_null());
     let number = |name: &str| swapped.as_ref().and_then(|b| b[name].as_u64());
     let released = of("released").into_iter().find_map(|b| b["held_ms"].as_u64());
-    let stage = run.stages.get(run.at).cloned();
+    let stage = position.stages.get(position.at).cloned();
     // Whoever goes on with a run counts anew.
     let resumed = events.iter().rposition(|e| e.kind == "resumed").unwrap_or(0);
     let tries = events[resumed..].iter().filter(|e| e.kind == "attempt").filter_map(body);
@@ -292,12 +270,12 @@ fn room_run(run: journal::record::Swapping, events: &[Event]) -> RoomRun {
     let at = |e: &Event| DateTime::parse_from_rfc3339(&e.at).ok().map(|t| t.with_timezone(&Utc));
     RoomRun {
         stage,
-        stages: run.stages,
+        stages: position.stages,
         attempt: number("attempt"),
         held_ms: swapped.as_ref().and(released).or_else(|| number("held_ms")),
         compared: number("compared"),
         backup: of("backup").into_iter().find_map(|b| serde_json::from_value(b).ok()),
-        asked: run.asked.unwrap_or_default(),
+        asked: position.asked.unwrap_or_default(),
         tried: tries.last().and_then(|b| b["attempt"].as_u64()).unwrap_or(0),
         last: tries.last().map(|b| {
             format!(
@@ -307,7 +285,7 @@ fn room_run(run: journal::record::Swapping, events: &[Event]) -> RoomRun {
             )
         }),
         equal_at: events.iter().rev().find(equal).and_then(at),
-        record: run.record,
+        record,
     }
 }
 
@@ -360,7 +338,7 @@ mod tests {
         .unwrap();
         let run = |events: &[Event]| {
             let stages = vec!["compare".to_owned(), "enable".to_owned()];
-            room_run(journal::record::Swapping { record: record.clone(), at: 1, stages, asked: None }, events)
+            room_run(record.clone(), Position { at: 1, stages, asked: None }, events)
         };
         let told = run(&entries);
         assert_eq!(told.tried, 2);

@@ -6,8 +6,8 @@ use include_dir::{Dir, include_dir};
 
 use crate::sandbox::demo::traffic::Traffic;
 
+use crate::dialect::postgres::journal::install;
 use crate::dialect::postgres::owner::Owner;
-use crate::engine::journal::state;
 use crate::engine::model::error::{Error, Result};
 use crate::sandbox::Server;
 
@@ -138,8 +138,7 @@ async fn load(owner: &mut Owner, database: &str, system: &System, rows: u64) -> 
 
 /// The statements of `init`: a demo's operator would have run it.
 fn journal() -> Result<Vec<String>> {
-    let files: Vec<String> = state::FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    state::statements(&files)
+    install::statements()
 }
 
 /// Roles belong to the whole server: the same system may be loaded twice on it, even at once.

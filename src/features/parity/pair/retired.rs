@@ -58,7 +58,7 @@ pub(crate) async fn away(facts: &dyn Facts, twin: &Twin) -> Result<Option<Away>>
         return Ok(None);
     }
     let covers = |name: &str| name == ALL || name.split(',').any(|n| n == twin.name());
-    let (run, unread) = match journal::record::standing_runs(facts, "cleanup").await {
+    let (run, unread) = match journal::runs::standing(facts, "cleanup").await {
         Ok(runs) => (runs.into_iter().find(|r| covers(&r.name)), None),
         Err(e) => (None, Some(e.message)),
     };

@@ -1,13 +1,16 @@
 //! `cleanup`: after a switchover has proved itself, the retired tables go: first away, later for good.
 
 use crate::engine::model::error::Result;
+use crate::engine::model::name_change::NameChange;
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::cleanup::{draft, offers, undo};
 use crate::features::switchover::plan::steps;
+use crate::features::switchover::renames::name_changes;
 
 pub(crate) struct Cleanup;
 
@@ -50,5 +53,13 @@ impl Operation for Cleanup {
 
     fn undo<'a>(&'a self, cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
         Box::pin(undo(cx, run))
+    }
+
+    fn changes_names(&self) -> bool {
+        true
+    }
+
+    fn name_changes(&self, steps: &[Step]) -> Vec<NameChange> {
+        name_changes(steps)
     }
 }

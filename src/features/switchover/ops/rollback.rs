@@ -1,13 +1,16 @@
 //! `rollback`: a switchover taken back, with everything that was written since.
 
 use crate::engine::model::error::Result;
+use crate::engine::model::name_change::NameChange;
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{ALL, Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::rollback::{rollback_draft, rollback_of};
 use crate::features::switchover::plan::steps;
+use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::twins::switched_offers;
 
 pub(crate) struct Rollback;
@@ -61,5 +64,13 @@ impl Operation for Rollback {
                 ),
             }))
         })
+    }
+
+    fn changes_names(&self) -> bool {
+        true
+    }
+
+    fn name_changes(&self, steps: &[Step]) -> Vec<NameChange> {
+        name_changes(steps)
     }
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::engine::journal;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::name_change::NameChange;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::Standing;
@@ -19,6 +21,7 @@ use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::preflight::ready::{Accepted, dependants, late_triggers, ownership, parity};
 use crate::features::switchover::preflight::rehearsals::{compared, measured, rehearsal};
 use crate::features::switchover::preflight::server::{around, last_backup, sent};
+use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::task::TWINS;
 use crate::features::switchover::twins::{Couple, named};
 
@@ -76,6 +79,18 @@ impl Operation for Switchover {
             let params = Params(BTreeMap::new());
             Ok(Some(Undo::Draft(Box::new(rollback_draft(cx, run, &params).await?))))
         })
+    }
+
+    fn changes_names(&self) -> bool {
+        true
+    }
+
+    fn name_changes(&self, steps: &[Step]) -> Vec<NameChange> {
+        name_changes(steps)
+    }
+
+    fn first(&self, run: &RunRecord) -> Option<String> {
+        Some(format!("midwatch plan rollback {}", run.name))
     }
 }
 
@@ -171,7 +186,7 @@ async fn untouched(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<()> {
     }
     let verb = if done.len() == 1 { "is" } else { "are" };
     // What was switched together goes back together.
-    let runs = journal::record::standing_runs(cx.cx.facts, "switchover").await.unwrap_or_default();
+    let runs = journal::runs::standing(cx.cx.facts, "switchover").await.unwrap_or_default();
     let sets = runs.iter().map(|r| named(cx.profile(), &r.name).iter().map(|t| t.name()).collect::<Vec<_>>());
     let set = sets.into_iter().find(|s| done.iter().any(|d| s.contains(d))).unwrap_or_else(|| done.clone());
     let back = format!("midwatch plan rollback {} takes back what is switched", set.join(","));

@@ -29,6 +29,8 @@ use crate::features::switchover::twins::{Couple, age, named};
 
 /// A table that is away must have been so for a day.
 const QUIET_S: u64 = 86_400;
+/// The step that renames the retired tables.
+pub(crate) const STEP: &str = "put-away";
 
 pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile) -> Vec<Offer> {
     crate::features::switchover::twins::offers(
@@ -249,7 +251,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
 /// Twins that were switched together go back together: once one is put away, the others have no way back either.
 async fn stranded(cx: &PlanCx<'_>, names: &[&str], accepted: &Accepted) -> Result<Vec<Preflight>> {
     let mut out = vec![];
-    for run in journal::record::standing_runs(cx.cx.facts, "switchover").await? {
+    for run in journal::runs::standing(cx.cx.facts, "switchover").await? {
         let set: Vec<_> = named(cx.profile(), &run.name).iter().map(|t| t.name()).collect();
         let (away, rest): (Vec<&str>, Vec<&str>) = set.into_iter().partition(|t| names.contains(t));
         if !away.is_empty() && !rest.is_empty() {
@@ -328,7 +330,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     }
     out.compare_as(true);
     let statements = (switch.statements(), switch.back());
-    out.swap(("put-away", "reverse sync ends, the retired tables go away"), statements, true, None);
+    out.swap((STEP, "reverse sync ends, the retired tables go away"), statements, true, None);
     out.also_lock(&children);
     out.tidy();
     out.unwatch(&marks);

@@ -24,6 +24,9 @@ use crate::features::switchover::preflight::rehearsals::{back, rehearsal};
 use crate::features::switchover::task::{Swap, TWINS};
 use crate::features::switchover::twins::{Couple, named};
 
+/// The step that swaps.
+pub(crate) const STEP: &str = "swap-back";
+
 /// The run that switched these twins.
 pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord> {
     let mut wanted = Vec::new();
@@ -44,7 +47,7 @@ pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord
     if wanted.is_empty() {
         return Err(refused("nothing is switched over here".into()));
     }
-    for run in journal::record::standing_runs(cx.cx.facts, "switchover").await? {
+    for run in journal::runs::standing(cx.cx.facts, "switchover").await? {
         let set: Vec<_> = named(cx.profile(), &run.name).into_iter().map(Twin::name).collect();
         if set == wanted {
             return Ok(run);
@@ -118,7 +121,7 @@ pub(crate) fn part(couple: &Couple<'_>) -> Part {
 pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Params) -> Result<Draft> {
     let asked = Asked::of(params)?;
     let accepted = Accepted::of(params.get("accept"));
-    let plan = journal::record::plan_of(cx.cx.facts, &run.id).await?;
+    let plan = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
     let swap_of = |s: &'_ Step| s.task::<Swap>(Swap::TASK);
     let Some((swapped, swap)) = plan.steps.iter().find_map(|s| Some((s, swap_of(s)?))) else {
         return Err(refused(format!("run {} has switched nothing", run.id)));
@@ -167,7 +170,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     // What was never rehearsed is not measured: that alone hinders nobody on the way back.
     let rehearsed = rehearsal(cx, &run.name).await.ok().flatten();
     let held = rehearsed.as_ref().and_then(back);
-    out.swap(("swap-back", "all tables back at once"), statements, true, held.as_ref());
+    out.swap((STEP, "all tables back at once"), statements, true, held.as_ref());
     out.hook("after");
     out.tidy();
     out.monitor_as(false);

@@ -14,6 +14,7 @@ use crate::engine::port::runner::{RunCx, RunStop, Runner, Running, TaskLimits};
 use crate::engine::port::writer::{Locked, Question, Wanted};
 use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::lock_wait::blockers;
+use crate::features::switchover::plan::{cleanup, rollback};
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::run::arguments;
 use crate::features::switchover::run::compare::{Proved, catch_up, compare_all};
@@ -43,6 +44,14 @@ impl Runner for SwapTables {
     fn limits(&self, task: &Task) -> TaskLimits {
         let Ok(swap) = arguments::<Swap>(task) else { return TaskLimits::default() };
         TaskLimits { lock_timeout_ms: Some(swap.lock_timeout_ms), continues_after_window: true }
+    }
+    fn done_text(&self, step: &Step, done: u64, all: u64) -> Option<String> {
+        Some(match (done, step.id.as_str()) {
+            (0, _) => "nothing is switched".into(),
+            (_, rollback::STEP) => format!("{done} of {all} twins are switched back"),
+            (_, cleanup::STEP) => format!("the retired tables of {done} of {all} twins are put away"),
+            _ => format!("{done} of {all} twins are switched"),
+        })
     }
 }
 

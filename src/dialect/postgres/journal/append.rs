@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use crate::engine::model::event::Event;
 
 /// Adds an entry in the transaction that is open; the head's row is locked until its end.
-pub(super) async fn append(
+pub(in crate::dialect::postgres) async fn append(
     connection: &mut PgConnection,
     run: Option<i64>,
     kind: &str,

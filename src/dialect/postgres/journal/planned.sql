@@ -5,4 +5,4 @@ with said as (
            + jsonb_hash_extended(coalesce(before, 'null'), 0) + jsonb_hash_extended(coalesce(after, 'null'), 1)) as planned
   from midwatch.planned_rows group by run
 )
-select run from said left join found using (run) where said.planned is distinct from coalesce(found.planned, '0:') order by 1
+select run::text from said left join found using (run) where said.planned is distinct from coalesce(found.planned, '0:') order by said.run

@@ -1,0 +1,185 @@
+//! What makes the journal: its files, and the privileges of the roles that work with it.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::preflight::{Preflight, Ready, Verification};
+use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::step::Lock;
+use crate::engine::port::journal_sql::{Install, InstallStep};
+use crate::engine::port::reader::ReadTx;
+use crate::engine::script;
+
+/// In order; each is applied once, by the planned operation `init` and by nothing else.
+pub const FILES: &[(&str, &str)] = &[
+    (
+        "001_migrations.sql",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/postgres/001_migrations.sql")),
+    ),
+    (
+        "002_journal.sql",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/postgres/002_journal.sql")),
+    ),
+    (
+        "003_marks.sql",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/midwatch/postgres/003_marks.sql")),
+    ),
+];
+
+/// What an operator does with the journal. Entries, images and planned rows are never changed or removed.
+pub(super) const CHANGED: [&str; 2] = ["head", "runs"];
+
+pub(super) fn broken(name: &str, e: &str) -> Error {
+    Error::usage(format!("failed to read our own {name}: {e}"))
+}
+
+/// What makes the whole journal.
+pub fn statements() -> Result<Vec<String>> {
+    let all: Vec<String> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    Ok(install(&all, &[])?.statements())
+}
+
+/// The same as one script.
+pub fn script() -> Result<String> {
+    Ok(statements()?.join(";\n"))
+}
+
+pub(in crate::dialect::postgres) fn install(pending: &[String], operators: &[String]) -> Result<Install> {
+    let mut out = Install::default();
+    for (name, text) in FILES.iter().filter(|(name, _)| pending.iter().any(|p| p == name)) {
+        out.steps.push(InstallStep {
+            title: (*name).into(),
+            statements: file(name, text)?,
+            probe: recorded(&[(*name).to_owned()]),
+        });
+    }
+    if !pending.is_empty() {
+        out.locks.push(Lock {
+            object: "schema midwatch".into(),
+            mode: "ACCESS EXCLUSIVE on its new tables".into(),
+            held_ms: None,
+            measured_on: None,
+        });
+        out.verify.push(recorded(pending));
+    }
+    if !operators.is_empty() {
+        let names = operators.join(", ");
+        out.steps.push(InstallStep {
+            title: format!("privileges of {names}"),
+            statements: grants(operators),
+            probe: admitted(operators),
+        });
+        out.verify.push(admitted(operators));
+        if pending.is_empty() {
+            out.revoke = Some(format!("REVOKE ALL ON ALL TABLES IN SCHEMA midwatch FROM {names}"));
+        }
+    }
+    Ok(out)
+}
+
+/// The statements that apply a file and write that down. A table of migrations alone may be there already, for a system
+/// whose files midwatch applies.
+fn file(name: &str, text: &str) -> Result<Vec<String>> {
+    let mut out = script::statements(text).map_err(|e| broken(name, &e))?;
+    let mut insert =
+        String::from("INSERT INTO midwatch.migrations (folder, file, checksum, normalised) VALUES ");
+    let fingerprint = script::parse(text).map_err(|e| broken(name, &e))?.fingerprint;
+    let checksum = format!("{:x}", Sha256::digest(text.as_bytes()));
+    let _ =
+        write!(insert, "('midwatch', {}, {}, {})", literal(name), literal(&checksum), literal(&fingerprint));
+    out.push(insert);
+    Ok(out)
+}
+
+/// The statements that let other roles work with the journal.
+fn grants(roles: &[String]) -> Vec<String> {
+    let to = roles.iter().map(|r| Ident(r).to_string()).collect::<Vec<_>>().join(", ");
+    let changed = CHANGED.map(|t| format!("midwatch.{t}")).join(", ");
+    vec![
+        format!("GRANT USAGE ON SCHEMA midwatch TO {to}"),
+        format!("GRANT USAGE ON ALL SEQUENCES IN SCHEMA midwatch TO {to}"),
+        format!("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA midwatch TO {to}"),
+        format!("GRANT UPDATE ON {changed} TO {to}"),
+    ]
+}
+
+/// Files that are not recorded: one row each.
+fn recorded(files: &[String]) -> Verification {
+    let values: Vec<_> = files.iter().map(|f| format!("({})", literal(f))).collect();
+    Verification {
+        title: "every file of the journal is recorded as applied".into(),
+        sql: format!(
+            "select f.name from (values {}) f(name) where not exists (select from midwatch.migrations m \
+             where m.folder = 'midwatch' and m.file = f.name)",
+            values.join(", ")
+        ),
+    }
+}
+
+/// Roles that lack what an operator needs: one row each.
+fn admitted(roles: &[String]) -> Verification {
+    let among: Vec<_> = roles.iter().map(|r| literal(r)).collect();
+    let sql = format!(
+        "select r.rolname from pg_roles r where r.rolname in ({}) and not (\
+         has_schema_privilege(r.oid, 'midwatch', 'usage') and has_table_privilege(r.oid, 'midwatch.runs', 'update') \
+         and has_table_privilege(r.oid, 'midwatch.head', 'update') and has_table_privilege(r.oid, 'midwatch.events', 'insert'))",
+        among.join(", ")
+    );
+    Verification { title: format!("{} may work with the journal", roles.join(", ")), sql }
+}
+
+pub(in crate::dialect::postgres) async fn may_install(
+    tx: &mut dyn ReadTx,
+    role: &str,
+    pending: &[String],
+) -> Result<Preflight> {
+    let (question, yes, no) = if pending.is_empty() {
+        (
+            "select pg_has_role(n.nspowner, 'usage')::text from pg_namespace n where n.nspname = 'midwatch'",
+            format!("{role} owns schema midwatch"),
+            format!("role {role} does not own schema midwatch: let its owner run this"),
+        )
+    } else {
+        (
+            "select has_database_privilege(current_database(), 'create')::text",
+            format!("{role} may create schemas here"),
+            format!(
+                "role {role} may not create a schema: GRANT CREATE ON DATABASE, or let the owner run init"
+            ),
+        )
+    };
+    let said = tx.texts(&Sql::new(question)).await?;
+    let may = said.first().and_then(|t| t.as_deref()) == Some("true");
+    let (ready, text) = if may { (Ready::Ok, yes) } else { (Ready::Fail, no) };
+    Ok(Preflight::new("privilege", ready, text))
+}
+
+pub(in crate::dialect::postgres) async fn unknown_roles(
+    tx: &mut dyn ReadTx,
+    roles: &[String],
+) -> Result<Vec<String>> {
+    let sql =
+        "select r from unnest($1::text[]) r where not exists (select from pg_roles p where p.rolname = r)";
+    let unknown = tx.texts(&Sql::new(sql).bind([Param::Texts(roles.to_vec())])).await?;
+    Ok(unknown.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_listed_and_ends_with_its_own_record() {
+        let all: Vec<String> = FILES.iter().map(|(n, _)| (*n).to_owned()).collect();
+        let install = install(&all, &[]).unwrap();
+        assert!(install.statements()[0].starts_with("CREATE SCHEMA midwatch"));
+        assert_eq!(install.steps.len(), FILES.len());
+        for (step, (name, _)) in install.steps.iter().zip(FILES) {
+            let last = step.statements.last().unwrap();
+            assert!(last.starts_with("INSERT INTO midwatch.migrations") && last.contains(name), "{last}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Runs as the journal has them.
+
+use serde::Deserialize;
+
+use crate::dialect::postgres::error::cause;
+use crate::engine::model::diff::{PlannedRow, Values};
+use crate::engine::model::error::Result;
+use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::record::RunRecord;
+use crate::engine::port::journal_sql::{Measured, RunFilter, SameRequest};
+use crate::engine::port::reader::ReadTx;
+
+/// A run was interrupted and is not undone: `broke.off`.
+const RUNS: &str = "
+select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at, r.ended_at, r.operator,
+       (select e.body::json ->> 'by' from midwatch.events e
+        where e.run = r.id and e.kind = 'resumed' order by e.seq desc limit 1) as resumed_by,
+       r.undoes::text as undoes,
+       (select max(u.id)::text from midwatch.runs u where u.undoes = r.id and u.applied > 0) as undone_by,
+       coalesce(r.plan ->> 'unit', 'rows') as unit, r.planned as rows, r.applied as rows_applied, r.drifted as rows_drifted, r.batch as batches, r.verified,
+       broke.off as resumable,
+       r.outcome = 'running' and l.pid is not null as live,
+       r.message, case when r.outcome <> 'running' then (
+         select e.body::json ->> 'code' from midwatch.events e
+         where e.run = r.id and e.kind = 'outcome' order by e.seq desc limit 1) end as code,
+       r.batch_rows, r.beat_at, r.plan -> 'params' as params, r.plan ->> 'undo' as undo,
+       r.plan ->> 'reversible' as reversible, r.digest
+from midwatch.runs r
+left join lateral (select k.pid from pg_locks k
+                   where k.locktype = 'advisory' and k.classid = 1835300719 and k.objid = 0 and k.objsubid = 2 and k.granted
+                     and k.database = (select oid from pg_database where datname = current_database())
+                     and k.pid = r.lock_pid limit 1) l on true
+cross join lateral (select (r.resumable or (r.outcome = 'running' and l.pid is null))
+         and not exists (select from midwatch.runs u where u.applied > 0
+           and (u.undoes = r.id or u.undoes = r.undoes and u.id > r.id)) as off) broke";
+
+/// `$1`: the run that they are later than, `$2`: the operations.
+const RENAMING: &str = "where r.id > $1 and r.applied > 0
+  and (r.plan ? 'renames' or exists (select from midwatch.runs w where w.id in (r.id, r.undoes) and w.operation = any ($2::text[])))
+order by r.id desc";
+
+fn query(filter: &RunFilter) -> (String, Vec<Param>) {
+    match filter {
+        RunFilter::Latest { before, limit } => (
+            format!("where r.id < $1 order by r.id desc limit {limit}"),
+            vec![Param::Int(before.unwrap_or(i64::MAX))],
+        ),
+        RunFilter::Id(id) => ("where r.id = $1".into(), vec![Param::Int(*id)]),
+        RunFilter::Digest(digest) => {
+            ("where r.digest = $1 order by r.id desc limit 1".into(), vec![digest.as_str().into()])
+        }
+        RunFilter::Plan(plan) => {
+            ("where r.plan ->> 'id' = $1 order by r.id limit 1".into(), vec![plan.as_str().into()])
+        }
+        RunFilter::Live => {
+            ("where r.outcome = 'running' and l.pid is not null order by r.id desc limit 1".into(), vec![])
+        }
+        RunFilter::Interrupted { limit } => {
+            (format!("where broke.off order by r.id desc limit {limit}"), vec![])
+        }
+        RunFilter::Of { verbs, limit } => (
+            format!(
+                "where r.operation = any ($1::text[]) or r.undoes in (\
+                 select u.id from midwatch.runs u where u.operation = any ($1::text[])) order by r.id desc limit {limit}"
+            ),
+            vec![Param::Texts(verbs.clone())],
+        ),
+        RunFilter::Standing { verb } => (
+            "where r.operation = $1 and r.applied > 0 \
+             and not exists (select from midwatch.runs u where u.undoes = r.id and u.applied > 0) order by r.id desc"
+                .into(),
+            vec![verb.as_str().into()],
+        ),
+        RunFilter::Renaming { after, verbs } => {
+            (RENAMING.into(), vec![Param::Int(*after), Param::Texts(verbs.clone())])
+        }
+    }
+}
+
+pub(in crate::dialect::postgres) async fn runs(
+    tx: &mut dyn ReadTx,
+    filter: &RunFilter,
+) -> Result<Vec<RunRecord>> {
+    let (condition, params) = query(filter);
+    let mut runs: Vec<RunRecord> = tx.fetch(&Sql::new(format!("{RUNS}\n{condition}")).bind(params)).await?;
+    for run in &mut runs {
+        // Of the code that the run wrote down; one of an earlier version knew no causes.
+        run.permanent = run.code.as_deref().is_some_and(|code| cause(code).1);
+    }
+    Ok(runs)
+}
+
+pub(in crate::dialect::postgres) async fn count(tx: &mut dyn ReadTx, before: i64) -> Result<(u64, u64)> {
+    #[derive(Deserialize)]
+    struct Count {
+        total: u64,
+        older: u64,
+    }
+    let sql = "select count(*) as total, count(*) filter (where id < $1) as older from midwatch.runs";
+    let count: Count = tx.one(&Sql::new(sql).bind([Param::Int(before)])).await?;
+    Ok((count.total, count.older))
+}
+
+pub(in crate::dialect::postgres) async fn step(tx: &mut dyn ReadTx, run: &str) -> Result<Option<usize>> {
+    let step = text(tx, "select step::text from midwatch.runs where id = $1::bigint", run).await?;
+    Ok(step.and_then(|n| n.parse().ok()))
+}
+
+pub(in crate::dialect::postgres) async fn plan_text(
+    tx: &mut dyn ReadTx,
+    run: &str,
+) -> Result<Option<String>> {
+    text(tx, "select plan_text from midwatch.runs where id = $1::bigint", run).await
+}
+
+async fn text(tx: &mut dyn ReadTx, sql: &str, run: &str) -> Result<Option<String>> {
+    Ok(tx.texts(&Sql::new(sql).bind([Param::from(run)])).await?.into_iter().flatten().next())
+}
+
+pub(in crate::dialect::postgres) async fn drifted(
+    tx: &mut dyn ReadTx,
+    run: &str,
+    limit: u32,
+) -> Result<Vec<PlannedRow>> {
+    #[derive(Deserialize)]
+    struct Row {
+        key: Values,
+        before: Option<Values>,
+        after: Option<Values>,
+    }
+    let sql = format!(
+        "select d.key, d.before, d.after from midwatch.drifted d where d.run = $1::bigint order by d.step, d.seq limit {limit}"
+    );
+    let rows: Vec<Row> = tx.fetch(&Sql::new(&sql).bind([Param::from(run)])).await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| PlannedRow { key: r.key, before: r.before, after: r.after, ..PlannedRow::default() })
+        .collect())
+}
+
+pub(in crate::dialect::postgres) async fn measured(
+    tx: &mut dyn ReadTx,
+    same: &SameRequest,
+) -> Result<Option<Measured>> {
+    let sql = "select r.id::text as run, to_char(r.started_at at time zone 'UTC', 'YYYY-MM-DD') as day, \
+               (select avg((e.body::json ->> 'ms')::float8) from midwatch.events e where e.run = r.id and e.kind = 'batch') as ms \
+               from midwatch.runs r where r.operation = $1 and r.name = $2 and r.plan -> 'params' = $3::jsonb \
+               and r.applied > 0 order by r.id desc limit 1";
+    let params = [same.operation.as_str().into(), same.name.as_str().into(), same.params.as_str().into()];
+    Ok(tx.fetch(&Sql::new(sql).bind(params)).await?.into_iter().next())
+}

@@ -1,0 +1,29 @@
+//! One suite for every dialect, on a real server of each: what the seam promises, through the seam alone.
+//!
+//! The suite is in terms of the traits of `engine/port`; what a server needs to be prepared is in its own file.
+#![cfg(test)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod journal;
+mod postgres;
+
+/// Calls a test of the suite for each server.
+macro_rules! on_each_server {
+    ($($(#[$about:meta])* $test:ident,)*) => {
+        mod on_postgres_15 {
+            $($(#[$about])* #[tokio::test]
+            async fn $test() {
+                super::$test(&crate::postgres::Side::fifteen().await).await;
+            })*
+        }
+        mod on_postgres_18 {
+            $($(#[$about])* #[tokio::test]
+            async fn $test() {
+                super::$test(&crate::postgres::Side::eighteen().await).await;
+            })*
+        }
+    };
+}
+
+pub(crate) use on_each_server;
