@@ -15,6 +15,13 @@ pub fn differs(phrase: &str, typed: &str) -> String {
     }
 }
 
+pub(crate) fn tries(attempts: impl Into<u64>) -> String {
+    match attempts.into() {
+        1 => "1 attempt".into(),
+        n => format!("{n} attempts"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
