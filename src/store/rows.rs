@@ -236,6 +236,8 @@ impl RowSet for Stored {
 
 #[cfg(test)]
 mod tests {
+    use flate2::read::MultiGzDecoder;
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -292,5 +294,38 @@ mod tests {
         bytes[last] ^= 1;
         std::fs::write(&path, bytes).unwrap();
         assert!(Scratch.open(&path).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn blocks_give_every_page_back(
+            count in prop_oneof![0_u64..20, 990_u64..1_010, 1_990_u64..2_010],
+            text in ".{0,12}", from in 0_u64..2_100, limit in 0_usize..1_200,
+        ) {
+            let row = |n: u64| {
+                let mut row = row(n);
+                row.show.insert("text".into(), json!(format!("{text}\n{n}")));
+                row
+            };
+            let lines: Vec<String> = (0..count).map(|n| serde_json::to_string(&row(n)).unwrap()).collect();
+            let mut spool = Scratch.create().unwrap();
+            lines.iter().for_each(|line| spool.push(line).unwrap());
+            let rows = spool.finish().unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("p.json.rows");
+            rows.save(&path).unwrap();
+            let saved = Scratch.open(&path).unwrap();
+            prop_assert_eq!((rows.len(), rows.sha256()), (count, saved.sha256()));
+            let expected: Vec<_> = (from..count).take(limit).map(row).collect();
+            prop_assert_eq!(&rows.page(from, limit).unwrap(), &expected);
+            prop_assert_eq!(&saved.page(from, limit).unwrap(), &expected);
+            // And for every other program it is one file of lines; without rows it has no block.
+            let mut whole = String::new();
+            if count > 0 {
+                MultiGzDecoder::new(File::open(&path).unwrap()).read_to_string(&mut whole).unwrap();
+            }
+            prop_assert_eq!(whole.lines().collect::<Vec<_>>(), lines);
+        }
     }
 }

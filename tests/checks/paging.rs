@@ -1,8 +1,16 @@
 //! Paging any way round: the same rows, each once, in the asked order.
 
+use std::collections::BTreeMap;
+
 use midwatch::engine::Engine;
 use midwatch::engine::check::paging::{At, Filter, PageRequest, Row, RowSource, Sort};
 use midwatch::engine::model::report::CheckId;
+use proptest::collection::btree_map;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 use crate::common::{Database, engine};
 
@@ -174,4 +182,56 @@ async fn a_page_of_huge_cells_is_small() {
     assert!(cut.ends_with(mark), "what was cut is told");
     let whole = engine.page(&PageRequest { whole: true, limit: 1, ..request(&source) }).await.unwrap();
     assert!(whole.rows[0].cells.iter().flatten().any(|c| c.chars().count() == 1_048_576));
+}
+
+/// A table as drawn: keys are unique, sort values repeat and may be NULL.
+fn drawn() -> impl Strategy<Value = BTreeMap<(String, i32), (Option<i32>, Option<String>)>> {
+    let text = || "[abC'\\\\é %_]{0,3}";
+    btree_map((text(), -3..3_i32), (option::of(-2..2_i32), option::of(text())), 0..60)
+}
+
+/// Of any rows, in any order, by pages of any size: each once, both ways, and a page back is the page before.
+#[tokio::test]
+async fn pages_of_any_rows_lead_forward_and_back() {
+    let (database, engine, source) = things().await;
+    let mut owner = database.owner().await;
+    let sorts = prop_oneof![Just(None), (select(vec!["n", "c", "a", "b"]), any::<bool>()).prop_map(Some)];
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..24 {
+        let (rows, sort, limit) =
+            (drawn(), sorts.clone(), 1..9_usize).new_tree(&mut runner).unwrap().current();
+        owner.execute_script("truncate things").await.unwrap();
+        for ((a, b), (n, c)) in &rows {
+            let (b, n) = (b.to_string(), n.map_or_else(String::new, |n| n.to_string()));
+            // `\u{1}` is no text of the draw.
+            let c = c.as_deref().unwrap_or("\u{1}");
+            let sql = "insert into things (a, b, n, c) values ($1, $2::int, nullif($3, '')::int, nullif($4, e'\\x01'))";
+            owner.execute(sql, &[a, &b, &n, c]).await.unwrap();
+        }
+        let order = sort.map_or_else(
+            || "a, b".to_owned(),
+            |(column, descending)| {
+                format!("{column} {} nulls last, a, b", if descending { "desc" } else { "asc" })
+            },
+        );
+        let sort = sort.map(|(column, descending)| Sort { column: column.into(), descending });
+        let request = PageRequest { sort, limit, ..request(&source) };
+        let expected = expected(&database, &order, "true").await;
+        let there = walk(&engine, &request, false).await;
+        assert_eq!(keys(&there), expected, "{order}, {limit} of {rows:?}");
+        assert_eq!(
+            keys(&walk(&engine, &request, true).await),
+            expected,
+            "{order}, back, {limit} of {rows:?}"
+        );
+        for (at, row) in there.iter().enumerate() {
+            let back = PageRequest { at: At::Before(row.position.clone()), ..request.clone() };
+            let before = keys(&engine.page(&back).await.unwrap().rows);
+            assert_eq!(
+                before,
+                expected[at.saturating_sub(limit)..at],
+                "before {at}: {order}, {limit} of {rows:?}"
+            );
+        }
+    }
 }

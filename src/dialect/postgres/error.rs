@@ -12,7 +12,7 @@ const LOCKED: &str = "55P03";
 /// The code of a swap that took longer than its budget.
 pub(super) const OVER_BUDGET: &str = "MW001";
 /// The code of rows that differ where they must be equal.
-pub(super) const UNEQUAL: &str = "MW002";
+const UNEQUAL: &str = "MW002";
 /// Raised by a test block of ours (`raise sqlstate`) that ran to its end, so that nothing of it stays.
 const TEST_ENDED: &str = "MW000";
 

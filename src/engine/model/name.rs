@@ -171,6 +171,8 @@ pub fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -190,5 +192,38 @@ mod tests {
     fn literals_are_closed() {
         assert_eq!(literal("o'b"), "'o''b'");
         assert_eq!(literal(r"a\'"), r"E'a\\'''");
+    }
+
+    /// A quoted text as a reader of SQL takes it; `None`: it ends before its end.
+    fn unquoted(text: &str, quote: char) -> Option<String> {
+        let inner = text.strip_prefix(quote)?.strip_suffix(quote)?;
+        let pairs = inner.replace(&format!("{quote}{quote}"), "\0");
+        (!pairs.contains(quote)).then(|| pairs.replace('\0', &quote.to_string()))
+    }
+
+    proptest! {
+        #[test]
+        fn quote_and_parse_give_the_name_back(
+            schema in proptest::option::of("[^\\x00]{0,12}"), name in "[^\\x00]{0,12}",
+        ) {
+            let relation = Relation { schema, name };
+            prop_assert_eq!(&Relation::parse(&relation.to_string()), &relation);
+            prop_assert_eq!(&Relation::parse(&relation.brief()), &relation);
+        }
+
+        #[test]
+        fn a_name_ends_where_its_quotes_end(name in "[^\\x00]{0,20}") {
+            prop_assert_eq!(unquoted(&Ident(&name).to_string(), '"'), Some(name));
+        }
+
+        #[test]
+        fn a_literal_is_read_as_the_text(text in "[^\\x00]{0,20}") {
+            let sql = literal(&text);
+            let read = match sql.strip_prefix('E') {
+                Some(escaped) => unquoted(escaped, '\'').map(|t| t.replace("\\\\", "\\")),
+                None => unquoted(&sql, '\'').filter(|t| !t.contains('\\')),
+            };
+            prop_assert_eq!(read, Some(text));
+        }
     }
 }

@@ -21,3 +21,30 @@ pub(crate) fn tries(attempts: impl Into<u64>) -> String {
         n => format!("{n} attempts"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_beginning_ends_too_early_and_more_is_too_much(phrase in ".{1,30}", more in ".{1,10}") {
+            let whole = format!("{phrase}{more}");
+            let short = differs(&whole, &phrase);
+            prop_assert!(short.starts_with("the phrase ends too early"), "{}", short);
+            let long = differs(&phrase, &whole);
+            prop_assert!(long.starts_with("the phrase goes on too long"), "{}", long);
+        }
+
+        #[test]
+        fn the_first_character_that_differs_is_told(phrase in "[a-z ]{1,30}", place in 0_usize..30) {
+            let place = place % phrase.len();
+            let typed: String =
+                phrase.chars().enumerate().map(|(i, c)| if i == place { 'É' } else { c }).collect();
+            let text = differs(&phrase, &typed);
+            prop_assert!(text.starts_with(&format!("the phrase differs at character {}:", place + 1)), "{}", text);
+        }
+    }
+}

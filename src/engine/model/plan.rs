@@ -167,6 +167,9 @@ impl Plan {
         plain.digest.clear();
         plain.phrase.clear();
         plain.signature = None;
+        // A plan file of an earlier version does not say it; its tasks do.
+        plain.lock_timeout_ms = None;
+        plain.continues_after_window = false;
         // They follow from the steps, and plans of older versions declare none.
         plain.renames.clear();
         plain.preflight.clear();

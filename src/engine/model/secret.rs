@@ -148,6 +148,8 @@ fn is_plain(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -194,5 +196,40 @@ mod tests {
             assert_eq!(without_passwords(text), text);
         }
         assert_eq!(scrub("not s3 cret", "postgres://u:s3%20cret@h/d"), "not ***");
+    }
+
+    /// As the url has it, each byte in hexadecimal where it has a meaning there.
+    fn encoded(password: &str) -> String {
+        let one = |byte: u8| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        };
+        password.bytes().map(one).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_password_is_scrubbed_as_written_and_as_understood(
+            password in "[a-zA-Z0-9!@#$%^&/?:=+é ]{8,20}", before in "[a-z :@]{0,10}", after in "[a-z :@]{0,10}",
+        ) {
+            let written = encoded(&password);
+            for url in [
+                format!("postgres://u:{written}@h:5432/d"),
+                format!("postgres://u@h/d?host=/x&password={written}&sslmode=require"),
+            ] {
+                for text in [&password, &written, &url] {
+                    let shown = scrub(&format!("{before}{text}{after}"), &url);
+                    prop_assert!(!shown.contains(&password) && !shown.contains(&written), "{}", shown);
+                }
+                let shown = redact(&url);
+                prop_assert!(!shown.contains(&password) && !shown.contains(&written), "{}", shown);
+            }
+        }
+
+        #[test]
+        fn a_password_that_was_not_encoded_is_not_shown_either(password in "[a-zA-Z0-9!@#$%^&/?:=+]{8,20}") {
+            let shown = redact(&format!("postgres://u:{password}@h:5432/d"));
+            prop_assert!(!shown.contains(&password), "{}", shown);
+        }
     }
 }

@@ -212,8 +212,11 @@ fn same(a: &PlannedRow, b: &PlannedRow) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -312,5 +315,47 @@ mod tests {
             told(&[step("a", "x"), step("b", "y")], &[step("b", "y"), step("a", "x")]),
             ["its steps come in another order"]
         );
+    }
+
+    /// Rows as drawn, each key once, in the order of `order`.
+    fn drawn(values: &BTreeMap<u64, u64>, order: &[u64]) -> Vec<PlannedRow> {
+        let mut keys: Vec<u64> = values.keys().copied().collect();
+        keys.sort_by_key(|k| (order[usize::try_from(*k).unwrap() % order.len()], *k));
+        keys.into_iter().map(|k| row(k, values[&k])).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_order_each_row_that_differs_is_told_once(
+            planned in btree_map(0_u64..40, 0_u64..3, 0..40),
+            now in btree_map(0_u64..40, 0_u64..3, 0..40),
+            orders in (vec(0_u64..100, 7), vec(0_u64..100, 11)),
+        ) {
+            let (a, b) = (drawn(&planned, &orders.0), drawn(&now, &orders.1));
+            let (left, right) =
+                (made(a.len() as u64, |i| a[usize::try_from(i).unwrap()].clone()),
+                 made(b.len() as u64, |i| b[usize::try_from(i).unwrap()].clone()));
+            let found = moved(&left, &right);
+            let keys: BTreeSet<u64> = planned.keys().chain(now.keys()).copied().collect();
+            let mut expected: Vec<_> = keys
+                .into_iter()
+                .filter(|k| planned.get(k) != now.get(k))
+                .map(|k| {
+                    let side = |values: &BTreeMap<u64, u64>| values.get(&k).map(|v| row(k, *v));
+                    let what = match (planned.contains_key(&k), now.contains_key(&k)) {
+                        (true, true) => "changed",
+                        (true, false) => "gone",
+                        _ => "new",
+                    };
+                    (what, side(&planned), side(&now))
+                })
+                .collect();
+            let mut told: Vec<_> = found.rows.into_iter().map(|r| (r.what, r.planned, r.now)).collect();
+            let by_text = |r: &(&str, Option<PlannedRow>, Option<PlannedRow>)| format!("{r:?}");
+            told.sort_by_key(by_text);
+            expected.sort_by_key(by_text);
+            prop_assert_eq!(found.total, expected.len() as u64);
+            prop_assert_eq!(told, expected);
+        }
     }
 }

@@ -177,6 +177,8 @@ fn literal(value: i128) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn bits(bits: u32, span: (i64, i64)) -> Cut {
@@ -202,6 +204,48 @@ mod tests {
             for pair in chunks.windows(2) {
                 assert_eq!(pair[0].1.unwrap() + 1, pair[1].0.unwrap(), "{rows} {each}");
             }
+        }
+    }
+
+    /// Is a condition that [`Cut`] wrote true of this key?
+    fn holds(condition: &str, key: i64) -> bool {
+        let smallest = i64::MIN.to_string();
+        let condition = condition.replace("(-9223372036854775807 - 1)", &smallest).replace(['(', ')'], "");
+        let one = |text: &str| match text.split(' ').collect::<Vec<_>>()[..] {
+            ["true"] => true,
+            ["\"id\"", ">=", value] => key >= value.parse().unwrap(),
+            ["\"id\"", "<=", value] => key <= value.parse().unwrap(),
+            _ => panic!("{text}"),
+        };
+        condition.split(" or ").any(|all| all.split(" and ").all(one))
+    }
+
+    /// Any number, and those at the ends.
+    fn number() -> impl Strategy<Value = i64> {
+        prop_oneof![any::<i64>(), -1_000_i64..1_000, Just(i64::MIN), Just(i64::MAX), Just(i64::MIN + 1)]
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_is_in_exactly_one_chunk(
+            (a, b, key) in (number(), number(), number()), bits in 0_u32..64, rows in 0_i64..100_000, each in 50_i64..10_000,
+        ) {
+            let cut = self::bits(bits, (a.min(b) >> bits, a.max(b) >> bits));
+            let chunks = cut.chunks(rows, each);
+            let within = chunks.iter().filter(|(from, to)| holds(&cut.between(*from, *to), key)).count();
+            prop_assert_eq!(within, 1, "{:?}", chunks);
+        }
+
+        #[test]
+        fn ranges_hold_their_own_keys_and_no_others(
+            seen in proptest::collection::btree_set(number(), 1..12), key in number(), bits in 0_u32..64,
+        ) {
+            let cut = self::bits(bits, (0, 0));
+            let mut ranges: Vec<i64> = seen.iter().map(|k| k >> bits).collect();
+            ranges.dedup();
+            let condition = cut.within(&ranges);
+            prop_assert!(seen.iter().all(|k| holds(&condition, *k)), "{}", condition);
+            prop_assert_eq!(holds(&condition, key), ranges.contains(&(key >> bits)), "{}", condition);
         }
     }
 }
