@@ -180,7 +180,7 @@ async fn what_is_altered_is_found(side: &Side) {
     let sql = engine.facts.dialect();
     let mut tx = begin(&*engine.facts).await;
     assert_eq!(sql.altered(&mut *tx, None).await.unwrap(), []);
-    assert_eq!(sql.altered_rows(&mut *tx).await.unwrap(), Default::default());
+    assert_eq!(sql.altered_rows(&mut *tx).await.unwrap().images, []);
     assert_eq!(engine.verify_journal().await.unwrap().findings, Vec::<String>::new());
     side.alter(Alteration::RowOfRun).await;
     let altered = sql.altered(&mut *tx, Some("1")).await.unwrap();
@@ -251,13 +251,13 @@ async fn interrupted_runs_are_overtaken_by_changes_of_names(side: &Side) {
         undoes: None,
     };
     let renamed = side.plant(&done("anything", &declared)).await;
-    assert_eq!(interrupted().await, [second.clone()]);
+    assert_eq!(interrupted().await, std::slice::from_ref(&second));
     let record = runs::run(&reader, &Renames, &first).await.unwrap();
     assert_eq!((record.resumable, record.overtaken_by), (false, Some(renamed.clone())));
     // An older plan does not: its feature knows.
     let older = of(json!([step("rename other", "z")]), None);
     side.plant(&done("change", &older)).await;
-    assert_eq!(interrupted().await, [second.clone()], "another operation's");
+    assert_eq!(interrupted().await, std::slice::from_ref(&second), "another operation's");
     let moved = side.plant(&done("move", &older)).await;
     assert_eq!(interrupted().await, Vec::<String>::new());
     // What undoes a run that changes names changes them as well.
