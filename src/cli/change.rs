@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::args::{ApplyArgs, PlanArgs, RunArgs, UndoArgs};
 use super::output::{Output, save};
-use super::stop::Stop;
 use crate::engine::gate::guard::{Approved, Typed};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::plan::Plan;
@@ -18,6 +17,7 @@ use crate::engine::plan::operation::Params;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
 use crate::engine::{Engine, journal};
 use crate::report::{json, text};
+use crate::stop::Stop;
 
 pub(super) async fn plan(engine: &Engine, args: &PlanArgs, out: &Output) -> Result<u8> {
     let mut params = BTreeMap::new();

@@ -6,12 +6,12 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::args::CheckArgs;
 use super::output::{Output, save};
-use super::stop::Stop;
 use crate::engine::Engine;
 use crate::engine::check::kind::{CheckNews, How};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::report::{CheckId, Report, Status};
 use crate::report::{json, text};
+use crate::stop::Stop;
 
 /// As many as the reader has sessions.
 const AT_ONCE: usize = 3;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::Cli;
 use super::output::Output;
-use super::{Parts, overrides};
+use super::parts::{Parts, overrides};
 use crate::engine::Engine;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;

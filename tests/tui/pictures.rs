@@ -188,7 +188,7 @@ fn without_colour_every_status_is_still_told_apart() {
     let mut words = Vec::new();
     for state in ["ok", "warn", "fail", "unknown"] {
         let mut app = in_state(state, (80, 24));
-        app.theme = Theme::new(Depth::Mono, true);
+        app.model.theme = Theme::new(Depth::Mono, true);
         keys(&mut app, &["5"]);
         let picture = draw(&app, (80, 24));
         assert!(!picture.contains('#'), "colour without colours:\n{picture}");

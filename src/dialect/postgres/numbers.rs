@@ -1,7 +1,6 @@
 //! Numbers as the protocol carries them: 64 bits with a sign.
 
-use crate::engine::model::error::Error;
-use crate::engine::model::error::Result;
+use crate::engine::model::error::{Error, Result};
 
 /// A run's number, as the journal counts.
 pub(super) fn number(run: &str) -> Result<i64> {
