@@ -1,5 +1,6 @@
 //! Joins the parts: from a selected target to an engine that can look at it.
 
+use crate::engine::model::query::Sql;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -108,7 +109,7 @@ async fn marker(facts: &dyn Facts, profile: &Profile) -> std::result::Result<Opt
     let mut found = None;
     for (sql, params) in setting.into_iter().chain(sql) {
         let words = match facts.begin(ReadOptions::default()).await {
-            Ok(mut tx) => tx.texts(&sql, &params).await,
+            Ok(mut tx) => tx.texts(&Sql::of_profile(&sql).bind(params.clone())).await,
             Err(e) => Err(e),
         };
         let words = words.map_err(|e| format!("the profile's environment marker: {}", e.message))?;
@@ -151,7 +152,7 @@ async fn settle_sources(facts: &dyn Facts, profile: &mut Profile) -> Result<()> 
         let (Some(relation), Some(sql)) = (&source.when_exists, &source.sql_when_exists) else { continue };
         let mut tx = facts.begin(ReadOptions::default()).await?;
         let Relation { schema, name } = Relation::parse(relation);
-        let there = tx.texts(EXISTS, &[Param::Text(schema), Param::Text(Some(name))]).await?;
+        let there = tx.texts(&Sql::new(EXISTS).bind([Param::Text(schema), Param::Text(Some(name))])).await?;
         if there.first().and_then(|t| t.as_deref()) == Some("true") {
             source.sql.clone_from(sql);
         }

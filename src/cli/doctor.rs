@@ -1,5 +1,6 @@
 //! `midwatch doctor`: what works here and what does not, with what to do about it.
 
+use crate::engine::model::query::Sql;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -222,7 +223,7 @@ async fn unreadable(engine: &Engine) -> Result<Vec<String>> {
     let mut tx = engine.facts.begin(ReadOptions::default()).await?;
     let sql = "select t from unnest($1::text[]) t where to_regclass(t) is not null
                and not has_table_privilege(to_regclass(t)::oid, 'select')";
-    let rows = tx.texts(sql, &[Param::Texts(tables(&engine.profile))]).await?;
+    let rows = tx.texts(&Sql::new(sql).bind([Param::Texts(tables(&engine.profile))])).await?;
     Ok(rows.into_iter().flatten().collect())
 }
 

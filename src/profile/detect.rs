@@ -1,5 +1,6 @@
 //! Which profile fits a database; and one made from the catalog where none does.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use super::load::Library;
@@ -31,7 +32,7 @@ async fn present(facts: &dyn Facts, tables: &[String]) -> Result<bool> {
     let names = tables.iter().map(|t| Relation::parse(t).to_string()).collect();
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql = "select (bool_and(to_regclass(t) is not null))::text from unnest($1::text[]) t";
-    Ok(tx.texts(sql, &[Param::Texts(names)]).await?.pop().flatten().as_deref() == Some("true"))
+    Ok(tx.texts(&Sql::new(sql).bind([Param::Texts(names)])).await?.pop().flatten().as_deref() == Some("true"))
 }
 
 #[derive(Deserialize)]
@@ -54,7 +55,7 @@ order by 3, 1, 2";
 /// Nobody wrote a profile for this database: its migration histories and partitioned tables are watched.
 pub async fn generic(facts: &dyn Facts) -> Result<Profile> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let found: Vec<Found> = tx.fetch(CATALOG, &[]).await?;
+    let found: Vec<Found> = tx.fetch(&Sql::new(CATALOG)).await?;
     let mut profile = Profile {
         name: "generic".into(),
         title: "no profile fits: what any PostgreSQL can tell".into(),

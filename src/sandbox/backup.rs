@@ -1,6 +1,7 @@
 //! Dumps of tables with all definitions of their database, restored from nothing into a private server and compared
 //! before they are called backups.
 
+use crate::engine::model::query::Sql;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -83,7 +84,7 @@ impl Dumps {
         reader.set_search_path(&self.search_path);
         let omitted = self.copies.omitted(&dump.tables, true).await?;
         let mut tx = reader.begin(whole()).await?;
-        let id = tx.texts("select pg_export_snapshot()", &[]).await?.pop().flatten();
+        let id = tx.texts(&Sql::new("select pg_export_snapshot()")).await?.pop().flatten();
         let id = id.ok_or_else(|| Error::unobserved("failed to export a snapshot for the backup"))?;
         let contents = contents(&mut *tx, &dump.tables).await?;
         let part = file.with_extension("partial");
@@ -230,8 +231,12 @@ async fn contents(tx: &mut dyn ReadTx, tables: &[String]) -> Result<Vec<Content>
     for table in tables {
         let relation = Relation::parse(table).to_string();
         let sql = CONTENT.replace("TABLE", &relation);
-        let text =
-            tx.texts(&sql, &[Param::from(relation.as_str())]).await?.pop().flatten().unwrap_or_default();
+        let text = tx
+            .texts(&Sql::new(&sql).bind([Param::from(relation.as_str())]))
+            .await?
+            .pop()
+            .flatten()
+            .unwrap_or_default();
         out.push(
             serde_json::from_str(&text)
                 .map_err(|e| Error::unobserved(format!("failed to sum {table}: {e}")))?,

@@ -1,5 +1,6 @@
 //! A target's definitions in a copy: those of `pg_dump`, with the roles, owners and privileges that decide what runs.
 
+use crate::engine::model::query::Sql;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -147,7 +148,8 @@ impl Copies {
     /// The target's roles, and what they are to each other; nobody can log in as one of them.
     pub(super) async fn roles(&self, server: &Server) -> Result<()> {
         let mut tx = Reader::new(self.target.clone()).begin(ReadOptions::default()).await?;
-        let make = tx.texts(ROLES, &[Param::from(server.user()), Param::from(DATABASE)]).await?;
+        let make =
+            tx.texts(&Sql::new(ROLES).bind([Param::from(server.user()), Param::from(DATABASE)])).await?;
         let make: Vec<String> = make.into_iter().flatten().collect();
         server.owner(DATABASE).await?.execute_script(&make.join(";\n")).await
     }
@@ -158,7 +160,9 @@ impl Copies {
         target.set_search_path(&self.search_path);
         let wanted = relations.iter().map(|r| Relation::parse(r).to_string()).collect();
         let mut tx = target.begin(ReadOptions::default()).await?;
-        Ok(Omitted::of(tx.one(OTHERS, &[Param::Texts(wanted), Param::Int(i64::from(whole))]).await?))
+        Ok(Omitted::of(
+            tx.one(&Sql::new(OTHERS).bind([Param::Texts(wanted), Param::Int(i64::from(whole))])).await?,
+        ))
     }
 
     /// What could not be made of a section of the dump, as the server says it.

@@ -3,7 +3,7 @@
 use crate::dialect::postgres::owner::Owner;
 use crate::dialect::postgres::{Connection, Reader};
 use crate::engine::model::profile::Twin;
-use crate::engine::model::query::Param;
+use crate::engine::model::query::{Param, Sql};
 use crate::engine::port::reader::{Facts as _, ReadOptions};
 use crate::features::parity::pair::catalog::Columns;
 use crate::features::parity::pair::{change_capture, pair, partitions};
@@ -66,8 +66,11 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     assert_eq!(keys(&mut owner, &unequal).await, ["{1}", "{2}", "{5}"]);
     // As a parameter too, and while both tables are locked.
     let bound = change_capture::unequal(&pair, &columns, &layout, "$1");
-    let rows =
-        tx.texts(&format!("select q.key::text from ({bound}) q"), &[Param::from(snapshot.as_str())]).await;
+    let rows = tx
+        .texts(
+            &Sql::new(format!("select q.key::text from ({bound}) q")).bind([Param::from(snapshot.as_str())]),
+        )
+        .await;
     assert_eq!(rows.unwrap().len(), 3);
     drop(tx);
     owner.execute_script("begin").await.unwrap();

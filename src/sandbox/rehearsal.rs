@@ -1,5 +1,6 @@
 //! Copies of a target on a server of our own: its definitions by `pg_dump`, rows where they are wanted.
 
+use crate::engine::model::query::Sql;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -133,7 +134,7 @@ impl Copies {
         for relation in &copy.relations {
             let mut tx = target.begin(ReadOptions::default()).await?;
             let name = Relation::parse(relation).to_string();
-            let shape: Shape = tx.one(SHAPE, &[Param::from(name.as_str())]).await?;
+            let shape: Shape = tx.one(&Sql::new(SHAPE).bind([Param::from(name.as_str())])).await?;
             shapes.push((name, shape));
         }
         let (patience, statement) = if limit > MANY { (LONG, LONG) } else { (PATIENCE, STATEMENT) };

@@ -1,5 +1,6 @@
 //! Throwaway copies of a target.
 
+use midwatch::engine::model::query::Sql;
 use midwatch::engine::port::copies::{Copy, Follow, Rows};
 use midwatch::engine::port::reader::ReadOptions;
 
@@ -25,12 +26,12 @@ async fn a_copy_has_the_definitions_and_the_rows_of_the_same_keys() {
     made.execute("delete from revenues where id = (select max(id) from revenues)").await.unwrap();
     let mut tx = made.facts().begin(ReadOptions::default()).await.unwrap();
     let count = "select count(*)::text from revenues";
-    assert_eq!(tx.texts(count, &[]).await.unwrap(), [Some("49".to_owned())]);
+    assert_eq!(tx.texts(&Sql::new(count)).await.unwrap(), [Some("49".to_owned())]);
     let keys = "select count(*)::text from revenues_partitioned p where not exists (select from revenues r where r.id = p.id)";
-    let orphans: u32 = tx.texts(keys, &[]).await.unwrap()[0].clone().unwrap().parse().unwrap();
+    let orphans: u32 = tx.texts(&Sql::new(keys)).await.unwrap()[0].clone().unwrap().parse().unwrap();
     assert!(orphans <= 2, "{orphans}");
     let mut tx = engine.facts.begin(ReadOptions::default()).await.unwrap();
-    assert_ne!(tx.texts(count, &[]).await.unwrap(), [Some("49".to_owned())]);
+    assert_ne!(tx.texts(&Sql::new(count)).await.unwrap(), [Some("49".to_owned())]);
 }
 
 #[tokio::test]

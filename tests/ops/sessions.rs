@@ -7,12 +7,13 @@ use std::time::Duration;
 use midwatch::engine::Engine;
 use midwatch::engine::model::error::{Error, Result};
 use midwatch::engine::model::load::Pressure;
-use midwatch::engine::model::query::{Column, Param};
+use midwatch::engine::model::query::{Column, Sql};
 use midwatch::engine::model::target::Server;
 use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
-use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
+use midwatch::engine::port::dialect::Dialect;
+use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot, Take};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::common;
@@ -34,6 +35,9 @@ struct Held {
 }
 
 impl Facts for Single {
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.facts.dialect()
+    }
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
         Box::pin(async move {
             // Those that share a snapshot have sessions of their own.
@@ -62,19 +66,14 @@ impl Facts for Single {
 }
 
 impl ReadTx for Held {
-    fn describe<'a>(&'a mut self, sql: &'a str) -> Fut<'a, Result<Vec<Column>>> {
+    fn describe<'a>(&'a mut self, sql: &'a Sql) -> Fut<'a, Result<Vec<Column>>> {
         self.tx.describe(sql)
     }
-    fn texts<'a>(&'a mut self, sql: &'a str, params: &'a [Param]) -> Fut<'a, Result<Vec<Option<String>>>> {
-        self.tx.texts(sql, params)
+    fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
+        self.tx.each(sql, take)
     }
-    fn each<'a>(
-        &'a mut self,
-        sql: &'a str,
-        params: &'a [Param],
-        take: &'a mut (dyn FnMut(Option<String>) -> Result<()> + Send),
-    ) -> Fut<'a, Result<()>> {
-        self.tx.each(sql, params, take)
+    fn objects<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
+        self.tx.objects(sql, take)
     }
 }
 

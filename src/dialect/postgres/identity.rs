@@ -1,5 +1,6 @@
 //! Who the server is.
 
+use crate::engine::model::query::Sql;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use sqlx::postgres::PgRow;
@@ -38,7 +39,7 @@ select split_part(current_setting('server_version'), ' ', 1) as version,
 pub(super) async fn read(facts: &dyn Facts) -> Result<Server> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let before = Utc::now();
-    let id: Identity = tx.one(IDENTITY, &[]).await?;
+    let id: Identity = tx.one(&Sql::new(IDENTITY)).await?;
     // The server read its clock somewhere between our two.
     let middle = before + (Utc::now() - before) / 2;
     drop(tx);
@@ -66,7 +67,7 @@ pub(super) async fn read(facts: &dyn Facts) -> Result<Server> {
 /// Absent where the role may not read it; its own transaction, since a refusal ends one.
 async fn privileged(facts: &dyn Facts, sql: &str) -> Option<String> {
     let mut tx = facts.begin(ReadOptions::default()).await.ok()?;
-    tx.texts(sql, &[]).await.ok()?.pop().flatten()
+    tx.texts(&Sql::new(sql)).await.ok()?.pop().flatten()
 }
 
 /// Looks for a setting that leaks.

@@ -1,14 +1,17 @@
 //! PostgreSQL: read-only sessions for looking, an owner's session for our own throwaway servers.
 
 mod batch;
+mod catalog;
 mod connect;
 mod error;
 mod identity;
 mod journal;
+mod journal_sql;
 mod lock;
 mod numbers;
 pub mod owner;
 mod reader;
+mod row_sql;
 mod session;
 mod tx;
 mod vitals;
@@ -17,3 +20,15 @@ mod writer;
 pub use connect::Connection;
 pub use reader::Reader;
 pub use writer::PgWriters;
+
+use crate::engine::port::dialect::Dialect;
+
+/// The dialect.
+#[derive(Debug, Clone, Copy)]
+pub struct Postgres;
+
+impl Dialect for Postgres {
+    fn id(&self) -> &'static str {
+        "postgres"
+    }
+}

@@ -17,6 +17,7 @@ use crate::engine::model::load::Pressure;
 use crate::engine::model::name::literal;
 use crate::engine::model::target::Server;
 use crate::engine::model::vitals::Vitals;
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
 
 /// Sessions at most at a time; one more shares a snapshot, one is the heartbeat's, and one may be opened for a
@@ -171,6 +172,10 @@ impl Shared {
 }
 
 impl Facts for Reader {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &super::Postgres
+    }
+
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
         Box::pin(async move { Ok(Box::new(self.open(options).await?) as Box<dyn ReadTx>) })
     }

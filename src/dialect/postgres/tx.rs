@@ -16,8 +16,8 @@ use super::error::read_error;
 use super::reader::Shared;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::model::query::{Column, Param};
-use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
+use crate::engine::model::query::{Column, Param, Sql};
+use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot, Take};
 
 /// A profile's query may have taken a session lock, which a rollback leaves.
 const END: &str = "rollback; select pg_advisory_unlock_all()";
@@ -109,12 +109,34 @@ impl Tx {
     }
 }
 
+impl Tx {
+    async fn stream(&mut self, text: String, params: &[Param], take: Take<'_>) -> Result<()> {
+        let persistent = self.shared.direct();
+        let mut refused = None;
+        self.guarded(async |connection| {
+            let query: Query<'_, Postgres, PgArguments> =
+                sqlx::query_with(AssertSqlSafe(text), bind(params)?).persistent(persistent);
+            let mut rows = query.fetch(connection);
+            while let Some(row) = rows.try_next().await? {
+                // What is still to come is read and dropped: the connection stays usable.
+                if refused.is_none() {
+                    refused = take(row.try_get(0)?).err();
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        refused.map_or(Ok(()), Err)
+    }
+}
+
 impl ReadTx for Tx {
-    fn describe<'a>(&'a mut self, sql: &'a str) -> Fut<'a, Result<Vec<Column>>> {
+    fn describe<'a>(&'a mut self, sql: &'a Sql) -> Fut<'a, Result<Vec<Column>>> {
         Box::pin(async move {
             let direct = self.shared.direct();
             self.guarded(async |connection| {
-                let statement = connection.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await?;
+                let statement =
+                    connection.prepare(AssertSqlSafe(sql.text().to_owned()).into_sql_str()).await?;
                 let columns = statement
                     .columns()
                     .iter()
@@ -130,44 +152,13 @@ impl ReadTx for Tx {
         })
     }
 
-    fn texts<'a>(&'a mut self, sql: &'a str, params: &'a [Param]) -> Fut<'a, Result<Vec<Option<String>>>> {
-        Box::pin(async move {
-            let persistent = self.shared.direct();
-            self.guarded(async |connection| {
-                let arguments = bind(params)?;
-                let query: Query<'_, Postgres, PgArguments> =
-                    sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments).persistent(persistent);
-                let rows = query.fetch_all(connection).await?;
-                rows.iter().map(|r| r.try_get::<Option<String>, _>(0)).collect()
-            })
-            .await
-        })
+    fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
+        Box::pin(self.stream(sql.text().to_owned(), sql.params(), take))
     }
 
-    fn each<'a>(
-        &'a mut self,
-        sql: &'a str,
-        params: &'a [Param],
-        take: &'a mut (dyn FnMut(Option<String>) -> Result<()> + Send),
-    ) -> Fut<'a, Result<()>> {
-        Box::pin(async move {
-            let persistent = self.shared.direct();
-            let mut refused = None;
-            self.guarded(async |connection| {
-                let query: Query<'_, Postgres, PgArguments> =
-                    sqlx::query_with(AssertSqlSafe(sql.to_owned()), bind(params)?).persistent(persistent);
-                let mut rows = query.fetch(connection);
-                while let Some(row) = rows.try_next().await? {
-                    // What is still to come is read and dropped: the connection stays usable.
-                    if refused.is_none() {
-                        refused = take(row.try_get(0)?).err();
-                    }
-                }
-                Ok(())
-            })
-            .await?;
-            refused.map_or(Ok(()), Err)
-        })
+    fn objects<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
+        let wrapped = format!("select row_to_json(q)::text from ({}\n) q", sql.text());
+        Box::pin(self.stream(wrapped, sql.params(), take))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the server is doing right now.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
@@ -43,7 +44,7 @@ pub(super) async fn pressure(facts: &dyn Facts) -> Result<Pressure> {
         heartbeat: true,
         ..ReadOptions::default()
     };
-    facts.begin(options).await?.one(PRESSURE, &[]).await
+    facts.begin(options).await?.one(&Sql::new(PRESSURE)).await
 }
 
 #[derive(Deserialize)]
@@ -64,9 +65,9 @@ pub(super) async fn read(facts: &dyn Facts) -> Result<Vitals> {
         ..ReadOptions::default()
     };
     let mut tx = facts.begin(options).await?;
-    let summary: Summary = tx.one(SUMMARY, &[]).await?;
+    let summary: Summary = tx.one(&Sql::new(SUMMARY)).await?;
     let sql = format!("{SESSIONS}\nlimit {SHOWN}");
-    let activity: Vec<Session> = tx.fetch(&sql, &[]).await?;
+    let activity: Vec<Session> = tx.fetch(&Sql::new(&sql)).await?;
     let lag_unknown = (summary.standbys > 0 && summary.lag_ms.is_none() && !summary.sees_all)
         .then(|| "no privilege: grant pg_monitor".to_owned());
     Ok(Vitals {

@@ -1,5 +1,6 @@
 //! Pages of a query by key: any page costs the same, nothing is held but what is shown.
 
+use crate::engine::model::query::Sql;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -111,7 +112,7 @@ pub struct Row {
 
 /// Reads a page in a read-only transaction.
 pub async fn read(tx: &mut dyn ReadTx, request: &PageRequest) -> Result<Page> {
-    let columns = tx.describe(&request.source.sql).await?;
+    let columns = tx.describe(&Sql::of_profile(&request.source.sql)).await?;
     for name in request.source.key.iter().chain(request.sort.as_ref().map(|s| &s.column)) {
         if !columns.iter().any(|c| &c.name == name) {
             return Err(Error::usage(format!("failed to page {}: no column {name}", request.source.title)));
@@ -121,14 +122,19 @@ pub async fn read(tx: &mut dyn ReadTx, request: &PageRequest) -> Result<Page> {
         let mut q = Query::new(request);
         let clause = q.filter(request, &columns);
         let sql = format!("select count(*)::text from ({}\n) q{clause}", request.source.sql);
-        let text = tx.texts(&sql, &q.params).await?.pop().flatten().unwrap_or_default();
+        let text = tx
+            .texts(&Sql::of_profile(&sql).bind(q.params.clone()))
+            .await?
+            .pop()
+            .flatten()
+            .unwrap_or_default();
         Some(text.parse().map_err(|_| Error::unobserved("failed to count rows: not a number"))?)
     } else {
         None
     };
     let (sql, params) = statement(request, &columns);
     let mut rows = tx
-        .texts(&sql, &params)
+        .texts(&Sql::of_profile(&sql).bind(params.clone()))
         .await?
         .into_iter()
         .flatten()
@@ -151,19 +157,20 @@ pub async fn key_is_unique(tx: &mut dyn ReadTx, source: &RowSource) -> Result<bo
         keys.join(", "),
         nulls.join(" or "),
     );
-    Ok(tx.texts(&sql, &source.params).await?.pop().flatten().as_deref() == Some("true"))
+    Ok(tx.texts(&Sql::of_profile(&sql).bind(source.params.clone())).await?.pop().flatten().as_deref()
+        == Some("true"))
 }
 
 /// A small result in the query's own order, at most `limit` rows; `end` says whether that was all.
 pub async fn all(tx: &mut dyn ReadTx, sql: &str, params: &[Param], limit: usize) -> Result<Page> {
-    let columns = tx.describe(sql).await?;
+    let columns = tx.describe(&Sql::of_profile(sql)).await?;
     let cells: Vec<_> = columns.iter().map(|c| cell(&c.name)).collect();
     let statement = format!(
         "select json_build_array(json_build_array({}), json_build_array())::text\nfrom ({sql}\n) q\nlimit {}",
         cells.join(", "),
         limit + 1,
     );
-    let texts = tx.texts(&statement, params).await?;
+    let texts = tx.texts(&Sql::of_profile(&statement).bind(params)).await?;
     let end = texts.len() <= limit;
     let rows =
         texts.iter().flatten().take(limit).map(|t| decode(t, columns.len())).collect::<Result<Vec<_>>>()?;

@@ -1,6 +1,7 @@
 //! The journal: what was done, by whom, from what to what; and whether somebody has altered it.
 
 use crate::engine::model::event::Event;
+use crate::engine::model::query::Sql;
 use crate::engine::model::record::{Altered, Listed, RunRecord};
 use crate::engine::port::journal_copy::Mirror;
 use std::collections::BTreeMap;
@@ -61,10 +62,10 @@ pub async fn runs(facts: &dyn Facts, limit: u32, before: Option<&str>) -> Result
     };
     let mut tx = facts.begin(options).await?;
     let sql = format!("{RUNS}\nwhere r.id < $1 order by r.id desc limit {limit}");
-    let runs: Vec<RunRecord> = tx.fetch(&sql, &[Param::Int(before)]).await?;
+    let runs: Vec<RunRecord> = tx.fetch(&Sql::new(&sql).bind([Param::Int(before)])).await?;
     let last = runs.last().map(|r| number(&r.id)).transpose()?.unwrap_or(before);
     let sql = "select count(*) as total, count(*) filter (where id < $1) as older from midwatch.runs";
-    let count: Count = tx.one(sql, &[Param::Int(last)]).await?;
+    let count: Count = tx.one(&Sql::new(sql).bind([Param::Int(last)])).await?;
     Ok(Listed { runs, total: count.total, older: count.older })
 }
 
@@ -74,7 +75,7 @@ pub async fn standing_runs(facts: &dyn Facts, operation: &str) -> Result<Vec<Run
     let sql = format!(
         "select * from ({RUNS}\nwhere r.operation = $1 and r.applied > 0) q where q.undone_by is null order by q.id::bigint desc"
     );
-    tx.fetch(&sql, &[Param::from(operation)]).await
+    tx.fetch(&Sql::new(&sql).bind([Param::from(operation)])).await
 }
 
 /// The latest runs that swap tables, newest first: `(which, the step it is at, all its steps' ids)`.
@@ -90,7 +91,7 @@ pub(crate) async fn swaps(facts: &dyn Facts, limit: u32) -> Result<Vec<Swapping>
            or r.undoes in (select u.id from midwatch.runs u where u.operation in ('switchover', 'rollback')) \
          order by r.id desc limit {limit}) q join midwatch.runs s on s.id = q.id::bigint order by s.id desc"
     );
-    tx.fetch(&sql, &[]).await
+    tx.fetch(&Sql::new(&sql)).await
 }
 
 /// A run that swaps tables.
@@ -110,7 +111,7 @@ pub(crate) struct Swapping {
 pub async fn step_of(facts: &dyn Facts, run: &str) -> Result<Option<usize>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql = "select step::text from midwatch.runs where id = $1::bigint";
-    Ok(tx.texts(sql, &[Param::from(run)]).await?.pop().flatten().and_then(|n| n.parse().ok()))
+    Ok(tx.texts(&Sql::new(sql).bind([Param::from(run)])).await?.pop().flatten().and_then(|n| n.parse().ok()))
 }
 
 /// Runs that broke off and can be gone on with, however long ago.
@@ -118,7 +119,7 @@ pub async fn unfinished(facts: &dyn Facts) -> Result<Vec<RunRecord>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql =
         format!("select * from ({RUNS}) q where q.resumable order by q.id::bigint desc limit {UNFINISHED}");
-    tx.fetch(&sql, &[]).await
+    tx.fetch(&Sql::new(&sql)).await
 }
 
 /// Unfinished runs that are told.
@@ -128,21 +129,22 @@ const UNFINISHED: u32 = 20;
 pub async fn live(facts: &dyn Facts) -> Result<Option<RunRecord>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql = format!("{RUNS}\nwhere r.outcome = 'running' and l.pid is not null order by r.id desc limit 1");
-    Ok(tx.fetch(&sql, &[]).await?.into_iter().next())
+    Ok(tx.fetch(&Sql::new(&sql)).await?.into_iter().next())
 }
 
 /// The run that a plan with this digest has become.
 pub async fn run_of_digest(facts: &dyn Facts, digest: &str) -> Result<Option<RunRecord>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql = format!("{RUNS}\nwhere r.digest = $1 order by r.id desc limit 1");
-    Ok(tx.fetch(&sql, &[Param::from(digest)]).await?.into_iter().next())
+    Ok(tx.fetch(&Sql::new(&sql).bind([Param::from(digest)])).await?.into_iter().next())
 }
 
 /// One run.
 pub async fn run(facts: &dyn Facts, id: &str) -> Result<RunRecord> {
     let number: i64 = id.parse().map_err(|_| Error::usage(format!("{id} is no number of a run")))?;
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let found: Vec<RunRecord> = tx.fetch(&format!("{RUNS}\nwhere r.id = $1"), &[Param::Int(number)]).await?;
+    let found: Vec<RunRecord> =
+        tx.fetch(&Sql::new(format!("{RUNS}\nwhere r.id = $1")).bind([Param::Int(number)])).await?;
     found.into_iter().next().ok_or_else(|| {
         Error::usage(format!("there is no run {id} in this target's journal"))
             .hint("midwatch runs lists them")
@@ -153,7 +155,7 @@ pub async fn run(facts: &dyn Facts, id: &str) -> Result<RunRecord> {
 pub async fn plan_of(facts: &dyn Facts, id: &str) -> Result<Plan> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let text = tx
-        .texts("select plan_text from midwatch.runs where id = $1::bigint", &[Param::from(id)])
+        .texts(&Sql::new("select plan_text from midwatch.runs where id = $1::bigint").bind([Param::from(id)]))
         .await?
         .into_iter()
         .flatten()
@@ -162,10 +164,7 @@ pub async fn plan_of(facts: &dyn Facts, id: &str) -> Result<Plan> {
     let plan: Plan = serde_json::from_str(&text)
         .map_err(|e| Error::unobserved(format!("failed to understand the plan of run {id}: {e}")))?;
     let said = tx
-        .texts(
-            "select body::json ->> 'digest' from midwatch.events where run = $1::bigint and kind = 'intent' order by seq limit 1",
-            &[Param::from(id)],
-        )
+        .texts(&Sql::new("select body::json ->> 'digest' from midwatch.events where run = $1::bigint and kind = 'intent' order by seq limit 1").bind([Param::from(id)]))
         .await?;
     let said = said.into_iter().flatten().next();
     if plan.digest != plan.computed_digest() || said.as_deref() != Some(&plan.digest) {
@@ -182,13 +181,14 @@ pub async fn plan_of(facts: &dyn Facts, id: &str) -> Result<Plan> {
 pub async fn run_of_plan(facts: &dyn Facts, plan: &str) -> Result<Option<String>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql = "select id::text from midwatch.runs where plan ->> 'id' = $1 order by id limit 1";
-    Ok(tx.texts(sql, &[Param::from(plan)]).await?.into_iter().flatten().next())
+    Ok(tx.texts(&Sql::new(sql).bind([Param::from(plan)])).await?.into_iter().flatten().next())
 }
 
 /// The entries of a run, oldest first.
 pub async fn events(facts: &dyn Facts, run: &str) -> Result<Vec<Event>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    tx.fetch(&format!("{EVENTS} where run = $1::bigint order by seq"), &[Param::from(run)]).await
+    tx.fetch(&Sql::new(format!("{EVENTS} where run = $1::bigint order by seq")).bind([Param::from(run)]))
+        .await
 }
 
 const EVENTS: &str = "select seq, at, run::text as run, kind, body, prev, hash from midwatch.events";
@@ -205,7 +205,7 @@ pub async fn drifted(facts: &dyn Facts, run: &str, limit: u32) -> Result<Vec<Pla
     let sql = format!(
         "select d.key, d.before, d.after from midwatch.drifted d where d.run = $1::bigint order by d.step, d.seq limit {limit}"
     );
-    let rows: Vec<Row> = tx.fetch(&sql, &[Param::from(run)]).await?;
+    let rows: Vec<Row> = tx.fetch(&Sql::new(&sql).bind([Param::from(run)])).await?;
     Ok(rows
         .into_iter()
         .map(|r| PlannedRow { key: r.key, before: r.before, after: r.after, ..PlannedRow::default() })
@@ -267,7 +267,7 @@ async fn chain(tx: &mut dyn ReadTx, out: &mut Verified, mirrored: &mut BTreeMap<
     let (mut prev, mut last) = (String::new(), 0_i64);
     loop {
         let sql = format!("{EVENTS} where seq > $1 order by seq limit {PAGE}");
-        let events: Vec<Event> = tx.fetch(&sql, &[Param::Int(last)]).await?;
+        let events: Vec<Event> = tx.fetch(&Sql::new(&sql).bind([Param::Int(last)])).await?;
         for event in &events {
             if event.seq != last + 1 {
                 out.findings.push(format!("entries {} to {} are missing", last + 1, event.seq - 1));
@@ -293,7 +293,7 @@ async fn chain(tx: &mut dyn ReadTx, out: &mut Verified, mirrored: &mut BTreeMap<
             break;
         }
     }
-    let head = tx.texts("select seq::text || ' ' || hash from midwatch.head", &[]).await?;
+    let head = tx.texts(&Sql::new("select seq::text || ' ' || hash from midwatch.head")).await?;
     if head.first().and_then(|h| h.as_deref()) != Some(&format!("{last} {prev}")) {
         out.findings
             .push(format!("the journal's head does not name entry {last}: the tail was cut or altered"));
@@ -304,7 +304,7 @@ async fn chain(tx: &mut dyn ReadTx, out: &mut Verified, mirrored: &mut BTreeMap<
 /// What was approved is what the chained intents say.
 async fn plans(facts: &dyn Facts, out: &mut Verified) -> Result<()> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let ids = tx.texts("select id::text from midwatch.runs order by id", &[]).await?;
+    let ids = tx.texts(&Sql::new("select id::text from midwatch.runs order by id")).await?;
     drop(tx);
     for run in ids.into_iter().flatten() {
         if let Err(e) = plan_of(facts, &run).await {
@@ -323,10 +323,11 @@ async fn images(tx: &mut dyn ReadTx, out: &mut Verified) -> Result<()> {
         said: Option<String>,
         found: Option<String>,
     }
-    let count =
-        tx.texts("select count(distinct run)::text from midwatch.events where kind = 'batch'", &[]).await?;
+    let count = tx
+        .texts(&Sql::new("select count(distinct run)::text from midwatch.events where kind = 'batch'"))
+        .await?;
     out.runs = count.into_iter().flatten().next().and_then(|t| t.parse().ok()).unwrap_or(0);
-    let wrong: Vec<Wrong> = tx.fetch(include_str!("images.sql"), &[]).await?;
+    let wrong: Vec<Wrong> = tx.fetch(&Sql::new(include_str!("images.sql"))).await?;
     out.findings.extend(wrong.into_iter().map(|w| {
         let or = |t: Option<String>| t.unwrap_or_else(|| "nothing".into());
         format!(
@@ -337,11 +338,11 @@ async fn images(tx: &mut dyn ReadTx, out: &mut Verified) -> Result<()> {
             or(w.found)
         )
     }));
-    let altered: Vec<Value> = tx.fetch(include_str!("planned.sql"), &[]).await?;
+    let altered: Vec<Value> = tx.fetch(&Sql::new(include_str!("planned.sql"))).await?;
     out.findings.extend(
         altered.iter().map(|a| format!("the planned rows of run {} are not those of its intent", a["run"])),
     );
-    let altered: Vec<Altered> = tx.fetch(ROWS_OF_RUNS, &[Param::Text(None)]).await?;
+    let altered: Vec<Altered> = tx.fetch(&Sql::new(ROWS_OF_RUNS).bind([Param::Text(None)])).await?;
     out.findings.extend(altered.iter().map(Altered::text));
     Ok(())
 }

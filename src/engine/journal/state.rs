@@ -1,5 +1,6 @@
 //! The journal's own tables: which are there, and the statements that create the rest.
 
+use crate::engine::model::query::Sql;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
@@ -105,17 +106,16 @@ where n.nspname = 'midwatch' and not t.tgisinternal";
 async fn look(facts: &dyn Facts) -> Result<JournalState> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let here: Here = tx
-        .one(
+        .one(&Sql::new(
             "select current_user::text as role, to_regnamespace('midwatch') is not null as schema, \
              coalesce(has_schema_privilege(to_regnamespace('midwatch')::oid, 'usage'), false) as usage",
-            &[],
-        )
+        ))
         .await?;
     if !here.schema {
         let pending = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
         return Ok(JournalState::Missing { pending });
     }
-    let objects: Vec<Object> = tx.fetch(OBJECTS, &[]).await?;
+    let objects: Vec<Object> = tx.fetch(&Sql::new(OBJECTS)).await?;
     let Some(history) = objects.iter().find(|o| o.name == "migrations" && o.kind == "r") else {
         return Ok(JournalState::Damaged { missing: vec!["table midwatch.migrations".into()] });
     };
@@ -123,7 +123,7 @@ async fn look(facts: &dyn Facts) -> Result<JournalState> {
         let lacks = if here.usage { "SELECT on midwatch.migrations" } else { "USAGE on schema midwatch" };
         return Ok(JournalState::Denied { role: here.role, lacks: vec![lacks.into()], readable: false });
     }
-    let rows = tx.texts("select file from midwatch.migrations where folder = 'midwatch'", &[]).await?;
+    let rows = tx.texts(&Sql::new("select file from midwatch.migrations where folder = 'midwatch'")).await?;
     let applied: Vec<String> = rows.into_iter().flatten().collect();
     judge(here.role, &applied, &objects)
 }

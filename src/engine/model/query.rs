@@ -1,4 +1,54 @@
-//! Values bound to a query, and the columns of its result.
+//! A statement, the values bound to it, and the columns of its result.
+
+/// Whose text a statement is. It decides the search path: ours is the server's own schemas, the profile's its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Written here; names of user objects stand with their schema.
+    Ours,
+    /// Written in a profile, or around text of a profile.
+    Profile,
+}
+
+/// One statement and the values bound to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sql {
+    text: String,
+    params: Vec<Param>,
+    whose: Whose,
+}
+
+impl Sql {
+    /// A statement of ours. Only a dialect, or a feature's file for one, calls this.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), params: vec![], whose: Whose::Ours }
+    }
+
+    /// A statement of the profile's, or one around it.
+    pub fn of_profile(text: impl Into<String>) -> Self {
+        Self { whose: Whose::Profile, ..Self::new(text) }
+    }
+
+    /// With values for `$1`, `$2`, ….
+    #[must_use]
+    pub fn bind(self, params: impl Into<Vec<Param>>) -> Self {
+        Self { params: params.into(), ..self }
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Its values, in order.
+    pub fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    /// Whose text it is.
+    pub fn whose(&self) -> Whose {
+        self.whose
+    }
+}
 
 /// A bound value. Everything travels as text and is cast in the statement, so one shape serves all types.
 #[derive(Debug, Clone, PartialEq, Eq)]

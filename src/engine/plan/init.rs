@@ -6,7 +6,7 @@ use crate::engine::model::name::literal;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
 use crate::engine::model::profile::Profile;
-use crate::engine::model::query::Param;
+use crate::engine::model::query::{Param, Sql};
 use crate::engine::model::record::JournalState;
 use crate::engine::model::step::{Action, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
@@ -75,7 +75,7 @@ async fn roles(cx: &PlanCx<'_>, params: &Params) -> Result<Vec<String>> {
     }
     let sql =
         "select r from unnest($1::text[]) r where not exists (select from pg_roles p where p.rolname = r)";
-    let unknown = cx.cx.read().await?.texts(sql, &[Param::Texts(roles.clone())]).await?;
+    let unknown = cx.cx.read().await?.texts(&Sql::new(sql).bind([Param::Texts(roles.clone())])).await?;
     let unknown: Vec<String> = unknown.into_iter().flatten().collect();
     if unknown.is_empty() {
         return Ok(roles);
@@ -86,7 +86,7 @@ async fn roles(cx: &PlanCx<'_>, params: &Params) -> Result<Vec<String>> {
 
 async fn may(cx: &PlanCx<'_>, condition: &str) -> Result<bool> {
     let sql = format!("select ({condition})::text");
-    let said = cx.cx.read().await?.texts(&sql, &[] as &[Param]).await?;
+    let said = cx.cx.read().await?.texts(&Sql::new(&sql)).await?;
     Ok(said.first().and_then(|t| t.as_deref()) == Some("true"))
 }
 

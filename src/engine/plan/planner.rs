@@ -1,5 +1,6 @@
 //! From a request to a plan: the operation's draft, its rows read in one snapshot, and what the server is.
 
+use crate::engine::model::query::Sql;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -303,7 +304,7 @@ pub(in crate::engine) async fn server_time(engine: &Engine) -> Result<DateTime<U
         now: DateTime<Utc>,
     }
     let mut tx = engine.facts.begin(ReadOptions::default()).await?;
-    let now: Now = tx.one("select clock_timestamp() as now", &[]).await?;
+    let now: Now = tx.one(&Sql::new("select clock_timestamp() as now")).await?;
     Ok(now.now)
 }
 
@@ -364,7 +365,9 @@ async fn read_rows(
         };
         let mut all = false;
         if only.is_none() && at == 0 {
-            let page = tx.texts(&query.sql(Some(FIRST), None, *step), &query.params).await?;
+            let page = tx
+                .texts(&Sql::of_profile(query.sql(Some(FIRST), None, *step)).bind(query.params.clone()))
+                .await?;
             let page: Vec<String> = page.into_iter().flatten().collect();
             news(PlanNews::First(page.iter().map(|t| parse(t)).collect::<Result<_>>()?));
             all = (page.len() as u64) < FIRST.min(query.limit.unwrap_or(FIRST));
@@ -391,7 +394,7 @@ async fn lines(
         return by_keys(tx, query, only, take).await;
     }
     let mut each = |text: Option<String>| text.map_or(Ok(()), &mut *take);
-    tx.each(&query.sql(query.limit, None, step), &query.params, &mut each).await
+    tx.each(&Sql::of_profile(query.sql(query.limit, None, step)).bind(query.params.clone()), &mut each).await
 }
 
 fn parse(text: &str) -> Result<PlannedRow> {
@@ -407,7 +410,9 @@ async fn by_keys(
     take: &mut (dyn FnMut(String) -> Result<()> + Send),
 ) -> Result<()> {
     let key_sql: Vec<_> = query.key.iter().map(|(n, e)| format!("{e} as {}", Ident(n))).collect();
-    let types = tx.describe(&format!("select {} {} limit 0", key_sql.join(", "), query.from)).await?;
+    let types = tx
+        .describe(&Sql::of_profile(format!("select {} {} limit 0", key_sql.join(", "), query.from)))
+        .await?;
     let mut at = 0;
     while at < only.len() {
         let page = only.page(at, KEYS)?;
@@ -420,7 +425,12 @@ async fn by_keys(
             params.push(Param::Texts(values.collect()));
             arrays.push((params.len(), cast_name(&column.type_name)));
         }
-        for text in tx.texts(&query.sql(None, Some(&arrays), None), &params).await?.into_iter().flatten() {
+        for text in tx
+            .texts(&Sql::of_profile(query.sql(None, Some(&arrays), None)).bind(params.clone()))
+            .await?
+            .into_iter()
+            .flatten()
+        {
             take(text)?;
         }
     }
@@ -450,7 +460,7 @@ async fn follow(engine: &Engine, draft: &Draft) -> Vec<Follow> {
 async fn touched(engine: &Engine, query: &RowQuery, change: &RowChange, derived: &Derived) -> Result<u64> {
     let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
     let mut tx = engine.facts.begin(options).await?;
-    let rows = tx.texts(&query.touches(change, derived), &query.params).await?;
+    let rows = tx.texts(&Sql::of_profile(query.touches(change, derived)).bind(query.params.clone())).await?;
     let count = rows.into_iter().flatten().next().and_then(|n| n.parse().ok());
     count.ok_or_else(|| Error::unobserved("the server gave no number"))
 }
@@ -570,7 +580,7 @@ async fn measure(engine: &Engine, plan: &mut Plan) {
     let params =
         [Param::from(plan.operation.as_str()), Param::from(plan.name.as_str()), Param::from(params.as_str())];
     // Without a journal there is nothing to know.
-    let Ok(found) = tx.fetch::<Measured>(sql, &params).await else { return };
+    let Ok(found) = tx.fetch::<Measured>(&Sql::new(sql).bind(params.clone())).await else { return };
     let Some(m) = found.into_iter().next() else { return };
     let Some(ms) = m.ms else { return };
     for lock in plan.steps.iter_mut().flat_map(|s| &mut s.locks) {

@@ -6,6 +6,7 @@ use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::preflight::{Preflight, Ready};
+use crate::engine::model::query::Sql;
 use crate::engine::port::reader::ReadOptions;
 
 /// What a statement of a profile reads besides its batch.
@@ -58,13 +59,13 @@ async fn temporary(engine: &Engine) -> Preflight {
 
 async fn text(engine: &Engine, sql: &str) -> Result<String> {
     let mut tx = engine.facts.begin(ReadOptions::default()).await?;
-    let found = tx.texts(sql, &[]).await?.pop().flatten();
+    let found = tx.texts(&Sql::new(sql)).await?.pop().flatten();
     found.ok_or_else(|| Error::unobserved("the server gave no answer"))
 }
 
 async fn explain(engine: &Engine, sql: &str) -> Result<()> {
     let mut tx = engine.facts.begin(ReadOptions::default()).await?;
-    tx.texts(&format!("explain {sql}"), &[]).await.map(drop)
+    tx.texts(&Sql::of_profile(format!("explain {sql}"))).await.map(drop)
 }
 
 /// All that a batch does, each with a name for people.

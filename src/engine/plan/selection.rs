@@ -1,5 +1,6 @@
 //! Which rows an operation is for, and how its statements are shown.
 
+use crate::engine::model::query::Sql;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -49,12 +50,13 @@ pub(crate) async fn and_ids(
 /// The ids as the server writes the key's values; what can be none of them is refused by name.
 async fn as_keys(cx: &PlanCx<'_>, ids: Vec<String>, key: &str) -> Result<Vec<String>> {
     let mut tx = cx.cx.read().await?;
-    let Some(type_name) = tx.describe(key).await?.pop().map(|c| cast_name(&c.type_name)) else {
+    let Some(type_name) = tx.describe(&Sql::of_profile(key)).await?.pop().map(|c| cast_name(&c.type_name))
+    else {
         return Ok(ids);
     };
     let sql =
         format!("select (i::{type_name})::text from unnest($1::text[]) with ordinality u(i, n) order by n");
-    match tx.texts(&sql, &[Param::Texts(ids.clone())]).await {
+    match tx.texts(&Sql::of_profile(&sql).bind([Param::Texts(ids.clone())])).await {
         Ok(keys) => Ok(keys.into_iter().flatten().collect()),
         // It speaks of the value; of anything else the query of the rows speaks better.
         Err(e) if e.code.as_deref().is_some_and(|code| code.starts_with("22") || code.starts_with("23")) => {
@@ -210,7 +212,8 @@ pub(crate) async fn by_state(
     );
     let mut params = rows.params.clone();
     params.push(Param::Texts(states.to_vec()));
-    let counted: Vec<Counted> = cx.cx.read().await?.fetch(&sql, &params).await?;
+    let counted: Vec<Counted> =
+        cx.cx.read().await?.fetch(&Sql::of_profile(&sql).bind(params.clone())).await?;
     Ok(counted.into_iter().map(|c| (c.state, c.rows)).collect())
 }
 
@@ -221,7 +224,15 @@ async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &Filter, also: &str) -> Resul
         Relation::parse(&q.table),
         chosen.sql
     );
-    let text = cx.cx.read().await?.texts(&sql, &chosen.params).await?.pop().flatten().unwrap_or_default();
+    let text = cx
+        .cx
+        .read()
+        .await?
+        .texts(&Sql::of_profile(&sql).bind(chosen.params.clone()))
+        .await?
+        .pop()
+        .flatten()
+        .unwrap_or_default();
     text.parse().map_err(|_| Error::unobserved("failed to count the chosen rows"))
 }
 

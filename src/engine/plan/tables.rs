@@ -1,5 +1,6 @@
 //! What a plan must know of a table: its columns, triggers, constraints and our rights on it.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::change::{Derived, Referrer, TypedColumn};
@@ -184,7 +185,7 @@ impl Table {
         let relation = Relation::parse(name);
         let mut tx = cx.cx.read().await?;
         let params = [Param::Text(relation.schema), Param::Text(Some(relation.name))];
-        let found: Vec<Self> = tx.fetch(TABLE, &params).await?;
+        let found: Vec<Self> = tx.fetch(&Sql::new(TABLE).bind(params.clone())).await?;
         found.into_iter().next().ok_or_else(|| {
             Error::unobserved(format!("failed to plan: there is no table {name}"))
                 .hint("is it the right profile and search_path?")

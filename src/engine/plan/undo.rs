@@ -1,5 +1,6 @@
 //! The inverse of a run, from the images it kept: last batch first, each batch whole.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::journal;
@@ -125,7 +126,8 @@ async fn ran(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Vec<usize>> {
     }
     let sql = "select (e.body::json ->> 'step')::int as step from midwatch.events e \
                where e.run = $1::bigint and e.kind = 'step' order by e.seq";
-    let rows: Vec<Ran> = cx.cx.read().await?.fetch(sql, &[Param::from(run.id.as_str())]).await?;
+    let rows: Vec<Ran> =
+        cx.cx.read().await?.fetch(&Sql::new(sql).bind([Param::from(run.id.as_str())])).await?;
     Ok(rows.into_iter().map(|r| r.step).collect())
 }
 
@@ -333,7 +335,7 @@ async fn checks(
             kept.join(", "),
             check.expression
         );
-        let count = cx.cx.read().await?.texts(&sql, &[Param::from(run.id.as_str())]).await?;
+        let count = cx.cx.read().await?.texts(&Sql::new(&sql).bind([Param::from(run.id.as_str())])).await?;
         let refused = count.into_iter().flatten().next().unwrap_or_default();
         if refused == "0" {
             continue;
@@ -421,7 +423,7 @@ async fn since(cx: &PlanCx<'_>, run: &RunRecord, source: &Source) -> Result<Opti
         ..crate::engine::port::reader::ReadOptions::default()
     };
     let mut tx = cx.cx.read_with(options).await?;
-    let s: Since = tx.one(&sql, &[Param::from(run.id.as_str())]).await?;
+    let s: Since = tx.one(&Sql::new(&sql).bind([Param::from(run.id.as_str())])).await?;
     Ok((s.rows > 0).then(|| {
         let named = s.named.unwrap_or_default();
         let more = if s.rows > NAMED as u64 { format!("; … {} in all", s.rows) } else { String::new() };

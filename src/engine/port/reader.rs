@@ -1,6 +1,6 @@
 //! What the engine needs from the outside, as traits: a way to look that cannot write, and files.
 
-use crate::engine::model::query::{Column, Param};
+use crate::engine::model::query::{Column, Sql};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::load::Pressure;
 use crate::engine::model::target::Server;
 use crate::engine::model::vitals::Vitals;
+use crate::engine::port::dialect::Dialect;
 
 /// A boxed future: the ports are used as trait objects.
 pub type Fut<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -40,6 +41,8 @@ pub struct ReadOptions {
 
 /// A source of read-only transactions on one target.
 pub trait Facts: Send + Sync {
+    /// Which SQL the target speaks.
+    fn dialect(&self) -> &'static dyn Dialect;
     /// Opens a transaction that the server holds read-only.
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>>;
     /// Who the server is.
@@ -52,32 +55,47 @@ pub trait Facts: Send + Sync {
     fn cancel_all(&self) -> Fut<'_, ()>;
 }
 
+/// Takes the rows of a query, one text each, as they come.
+pub type Take<'a> = &'a mut (dyn FnMut(Option<String>) -> Result<()> + Send);
+
 /// One read-only transaction. It ends when dropped; a statement still running is cancelled on the server.
 pub trait ReadTx: Send {
     /// The columns of a query, without running it.
-    fn describe<'a>(&'a mut self, sql: &'a str) -> Fut<'a, Result<Vec<Column>>>;
-    /// The rows of a query with a single text column.
-    fn texts<'a>(&'a mut self, sql: &'a str, params: &'a [Param]) -> Fut<'a, Result<Vec<Option<String>>>>;
-    /// The same rows one by one as they come: nothing is held but the one at hand.
-    fn each<'a>(
-        &'a mut self,
-        sql: &'a str,
-        params: &'a [Param],
-        take: &'a mut (dyn FnMut(Option<String>) -> Result<()> + Send),
-    ) -> Fut<'a, Result<()>>;
+    fn describe<'a>(&'a mut self, sql: &'a Sql) -> Fut<'a, Result<Vec<Column>>>;
+    /// A query with a single text column, row by row: nothing is held but the one at hand.
+    fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>>;
+    /// Any query; each row arrives as one JSON object.
+    fn objects<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>>;
 }
 
 impl dyn ReadTx + '_ {
+    /// The rows of a query with a single text column.
+    pub async fn texts(&mut self, sql: &Sql) -> Result<Vec<Option<String>>> {
+        let mut rows = Vec::new();
+        self.each(sql, &mut |text| {
+            rows.push(text);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
     /// Rows as `T`, by column name.
-    pub async fn fetch<T: DeserializeOwned>(&mut self, sql: &str, params: &[Param]) -> Result<Vec<T>> {
-        let wrapped = format!("select row_to_json(q)::text from ({sql}\n) q");
-        let rows = self.texts(&wrapped, params).await?;
-        rows.into_iter().flatten().map(|text| parse(&text)).collect()
+    pub async fn fetch<T: DeserializeOwned + Send>(&mut self, sql: &Sql) -> Result<Vec<T>> {
+        let mut rows = Vec::new();
+        self.objects(sql, &mut |text| {
+            if let Some(text) = text {
+                rows.push(parse(&text)?);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
     }
 
     /// Exactly one row as `T`.
-    pub async fn one<T: DeserializeOwned>(&mut self, sql: &str, params: &[Param]) -> Result<T> {
-        self.fetch(sql, params)
+    pub async fn one<T: DeserializeOwned + Send>(&mut self, sql: &Sql) -> Result<T> {
+        self.fetch(sql)
             .await?
             .pop()
             .ok_or_else(|| Error::new(Class::Unobserved, "failed to read one row: the server sent none"))

@@ -1,5 +1,6 @@
 //! Whoever stands in the way: named where an attempt is let go, in the journal as well, and given time.
 
+use crate::engine::model::query::Sql;
 use serde_json::json;
 
 use crate::engine::model::error::{Error, Result};
@@ -19,7 +20,7 @@ pub(in crate::engine) async fn blockers(
 ) -> Result<Vec<Blocker>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let older = i64::try_from(older_ms).unwrap_or(i64::MAX);
-    tx.fetch(sql, &[Param::Texts(tables.to_vec()), Param::Int(older)]).await
+    tx.fetch(&Sql::new(sql).bind([Param::Texts(tables.to_vec()), Param::Int(older)])).await
 }
 
 /// The tables that a step locks, and who keeps it from that.

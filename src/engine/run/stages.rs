@@ -1,5 +1,6 @@
 //! Stages of a switchover that change no table: counts for the record, a backup, commands, looking on.
 
+use crate::engine::model::query::Sql;
 use futures_util::future::{Either, select};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -74,7 +75,7 @@ impl Run<'_> {
         };
         let counted: Result<Vec<Counted>, Error> = async {
             let mut tx = self.engine.facts.begin(options).await?;
-            tx.fetch(&measure.sql, &[]).await
+            tx.fetch(&Sql::new(&measure.sql)).await
         }
         .await;
         let counted = counted.map_err(Stopped::known)?;

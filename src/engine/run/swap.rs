@@ -1,5 +1,6 @@
 //! The swap: equal in one snapshot, what was written since compared again, then all at once inside the locks.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -38,12 +39,12 @@ async fn one_snapshot(facts: &dyn Facts) -> Result<(Box<dyn ReadTx>, String)> {
     let options =
         ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(PATIENCE), ..ReadOptions::default() };
     let mut tx = facts.begin(options).await?;
-    let now: Now = tx.one("select pg_current_snapshot()::text as snapshot", &[]).await?;
+    let now: Now = tx.one(&Sql::new("select pg_current_snapshot()::text as snapshot")).await?;
     Ok((tx, now.snapshot))
 }
 
 async fn number(tx: &mut dyn ReadTx, sql: &str, params: &[Param]) -> Result<u64> {
-    let text = tx.texts(sql, params).await?.pop().flatten().unwrap_or_default();
+    let text = tx.texts(&Sql::new(sql).bind(params)).await?.pop().flatten().unwrap_or_default();
     text.parse().map_err(|_| Error::unobserved(format!("the server's answer is no number: {text:?}")))
 }
 
@@ -54,7 +55,7 @@ async fn fingerprints(tx: &mut dyn ReadTx, proofs: &[Proof]) -> Result<Vec<Optio
             out.push(None);
             continue;
         };
-        let found = tx.texts(&since.fingerprint, &[]).await?.into_iter().flatten().next();
+        let found = tx.texts(&Sql::new(&since.fingerprint)).await?.into_iter().flatten().next();
         let found = found.ok_or_else(|| {
             Error::new(Class::Failed, format!("the write marker of {} is not complete", proof.name))
                 .hint(format!("midwatch plan watch {} installs it again", proof.name))

@@ -1,5 +1,6 @@
 //! Questions asked after a run, with sessions that can only read.
 
+use crate::engine::model::query::Sql;
 use futures_util::future::join_all;
 use serde::Deserialize;
 
@@ -26,7 +27,8 @@ pub(in crate::engine) async fn ask(engine: &Engine, plan: &Plan, run: &str) -> V
 async fn count(engine: &Engine, sql: &str, run: &str) -> Result<u64> {
     let options = ReadOptions { timeout: Some(std::time::Duration::from_mins(10)), ..ReadOptions::default() };
     let mut tx = engine.facts.begin(options).await?;
-    let text = tx.texts(sql, &[Param::from(run)]).await?.pop().flatten().unwrap_or_default();
+    let text =
+        tx.texts(&Sql::of_profile(sql).bind([Param::from(run)])).await?.pop().flatten().unwrap_or_default();
     text.parse().map_err(|_| Error::unobserved("the answer is not a number"))
 }
 
@@ -66,5 +68,5 @@ pub(in crate::engine) async fn fate(
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let batch = i64::try_from(batch).unwrap_or(i64::MAX);
     let sql = format!("{RUN_ROWS} and i.batch = $2) {}", canary.sql);
-    tx.one(&sql, &[Param::from(run), Param::Int(batch)]).await
+    tx.one(&Sql::new(&sql).bind([Param::from(run), Param::Int(batch)])).await
 }

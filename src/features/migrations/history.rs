@@ -1,5 +1,6 @@
 //! What each tool's history table says was applied.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
@@ -67,8 +68,11 @@ pub(crate) async fn read(
         });
     }
     let (sql, params) = statement(folder, &table, &columns);
-    let mut history =
-        History { entries: tx.fetch(&sql, &params).await?, sql: Some(sql), ..History::default() };
+    let mut history = History {
+        entries: tx.fetch(&Sql::new(&sql).bind(params.clone())).await?,
+        sql: Some(sql),
+        ..History::default()
+    };
     if folder.history == HistoryKind::Drizzle && folder.folder.is_some() {
         journal(folder, files, &mut history);
     }
@@ -81,7 +85,12 @@ pub(crate) async fn read(
 async fn columns(tx: &mut dyn ReadTx, table: &str) -> Result<Vec<String>> {
     let sql = "select attname::text from pg_attribute
                where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by attnum";
-    Ok(tx.texts(sql, &[Param::Text(Some(table.to_owned()))]).await?.into_iter().flatten().collect())
+    Ok(tx
+        .texts(&Sql::new(sql).bind([Param::Text(Some(table.to_owned()))]))
+        .await?
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 fn statement(folder: &MigrationFolder, table: &str, columns: &[String]) -> (String, Vec<Param>) {

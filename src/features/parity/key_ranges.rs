@@ -1,5 +1,6 @@
 //! Ranges of keys: small enough that one which differs is read row by row, few enough that all fit in memory.
 
+use crate::engine::model::query::Sql;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::model::error::Result;
@@ -70,7 +71,7 @@ pub(crate) async fn choose(tx: &mut dyn ReadTx, plan: &Plan<'_>) -> Result<(Cut,
         return Ok((Cut::None, 0));
     };
     let params = [Param::Int(legacy.oid), Param::Int(plan.partitioned.oid), Param::from(first.name.as_str())];
-    let shape: Shape = tx.one(SHAPE, &params).await?;
+    let shape: Shape = tx.one(&Sql::new(SHAPE).bind(params.clone())).await?;
     let slots = i64::try_from(plan.layout.slots.len().max(1)).unwrap_or(GROUPS);
     let ranges = (shape.rows / RANGE_ROWS).clamp(1, (GROUPS / slots).max(1));
     if shape.legacy_index && shape.twin_index && plan.whole_number(&first.name) {
@@ -79,7 +80,7 @@ pub(crate) async fn choose(tx: &mut dyn ReadTx, plan: &Plan<'_>) -> Result<(Cut,
             "select min({column})::bigint as low, max({column})::bigint as high from {}",
             legacy.relation
         );
-        let Ends { low, high } = tx.one(&ends, &[]).await?;
+        let Ends { low, high } = tx.one(&Sql::new(&ends)).await?;
         let (low, high) = (low.unwrap_or(0), high.unwrap_or(0));
         let wide = (i128::from(high) - i128::from(low)) / i128::from(ranges);
         let bits = (128 - wide.leading_zeros()).min(63);

@@ -1,5 +1,6 @@
 //! Which rows differ, and how. Only key ranges whose digests differ are read.
 
+use crate::engine::model::query::Sql;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
@@ -230,10 +231,10 @@ impl Reading<'_> {
             let plan = self.plan;
             let tx = self.tx(leaves).await?;
             let listed = format!("{candidates}\norder by {} limit {}", key_list(plan, "g."), room + 1);
-            let mut found: Vec<Candidate> = tx.fetch(&listed, &[]).await?;
+            let mut found: Vec<Candidate> = tx.fetch(&Sql::new(&listed)).await?;
             if found.len() > room {
                 let count: Count =
-                    tx.one(&format!("select count(*) as keys from ({candidates}) c"), &[]).await?;
+                    tx.one(&Sql::new(format!("select count(*) as keys from ({candidates}) c"))).await?;
                 facts.not_classified += count.keys.saturating_sub(room as u64);
                 found.truncate(room);
             }
@@ -259,11 +260,17 @@ impl Reading<'_> {
         facts: &mut ParityFacts,
     ) -> Result<()> {
         let (plan, params) = (self.plan, arrays(keys, self.plan));
-        let legacy: Vec<Found> = self.tx(&[]).await?.fetch(&lookup(plan, None), &params).await?;
+        let legacy: Vec<Found> =
+            self.tx(&[]).await?.fetch(&Sql::new(lookup(plan, None)).bind(params.clone())).await?;
         let mut twins: Vec<Found> = Vec::new();
         for leaves in unit.leaves.chunks(STATEMENT_LEAVES) {
             let sql: Vec<_> = leaves.iter().map(|l| lookup(plan, Some(l))).collect();
-            twins.extend(self.tx(leaves).await?.fetch::<Found>(&sql.join("\nunion all "), &params).await?);
+            twins.extend(
+                self.tx(leaves)
+                    .await?
+                    .fetch::<Found>(&Sql::new(sql.join("\nunion all ")).bind(params.clone()))
+                    .await?,
+            );
         }
         for n in 1..=keys.len() {
             let l: Vec<&Found> = legacy.iter().filter(|f| f.n == n).collect();

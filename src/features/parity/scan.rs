@@ -1,5 +1,6 @@
 //! One reading of both sides: counts, sums and digests by partition and key range, side by side on one snapshot.
 
+use crate::engine::model::query::Sql;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::future::try_join;
@@ -183,11 +184,11 @@ async fn read_legacy(tx: &mut dyn ReadTx, plan: &Plan<'_>, piece: &Piece) -> Res
     if plan.legacy.is_some() {
         let compiled = plan.layout.slots.len() <= COMPILED_SLOTS;
         if compiled {
-            tx.texts("select set_config('jit', 'on', true)", &[]).await?;
+            tx.texts(&Sql::new("select set_config('jit', 'on', true)")).await?;
         }
-        let rows: Vec<Row> = tx.fetch(&plan.legacy_sql(&piece.legacy(plan)), &[]).await?;
+        let rows: Vec<Row> = tx.fetch(&Sql::new(plan.legacy_sql(&piece.legacy(plan)))).await?;
         if compiled {
-            tx.texts("select set_config('jit', 'off', true)", &[]).await?;
+            tx.texts(&Sql::new("select set_config('jit', 'off', true)")).await?;
         }
         for row in &rows {
             let slot = plan.layout.slot_of(row.bucket);
@@ -214,7 +215,7 @@ async fn read_twin(
         };
         for group in some.chunks(STATEMENT_LEAVES) {
             let statements: Vec<_> = group.iter().map(|l| plan.leaf_sql(l, &piece.keys)).collect();
-            let rows: Vec<Row> = tx.fetch(&statements.join("\nunion all "), &[]).await?;
+            let rows: Vec<Row> = tx.fetch(&Sql::new(statements.join("\nunion all "))).await?;
             for row in &rows {
                 let slot = row.bucket.and_then(|b| usize::try_from(b).ok());
                 half.take(row, slot, if whole { Some(0) } else { slot })?;

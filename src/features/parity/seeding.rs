@@ -1,11 +1,11 @@
 //! Differences of every class, planted in a copy whose sides were made equal first.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::check::kind::Cx;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::model::query::Param;
 use crate::engine::port::copies::Rehearsal;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::pair::Pair;
@@ -58,7 +58,7 @@ pub(crate) async fn plant(
         list(&columns.key.iter().map(|k| k.name.clone()).collect::<Vec<_>>())
     );
     let mut tx = cx.facts.begin(ReadOptions::default()).await?;
-    let found: Vec<Key> = tx.fetch(&sql, &[] as &[Param]).await?;
+    let found: Vec<Key> = tx.fetch(&Sql::new(&sql)).await?;
     drop(tx);
     let keys = found.into_iter().map(|k| k.key).collect::<Vec<_>>().into_iter();
     let mut garden = Garden { legacy, twin, columns, layout, keys, script: vec![], out: Planting::default() };

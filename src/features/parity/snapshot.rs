@@ -1,5 +1,6 @@
 //! The transactions a comparison reads in: one holds the snapshot, others share it.
 
+use crate::engine::model::query::Sql;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -63,7 +64,7 @@ impl<'a> Source<'a> {
         let options =
             ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT), ..ReadOptions::default() };
         let mut tx = cx.read_with(options.clone()).await?;
-        let name = if let Ok(id) = tx.texts("select pg_export_snapshot()", &[]).await {
+        let name = if let Ok(id) = tx.texts(&Sql::new("select pg_export_snapshot()")).await {
             id.into_iter().next().flatten()
         } else {
             // A refusal ends the transaction; one transaction alone still is one snapshot.
@@ -71,8 +72,8 @@ impl<'a> Source<'a> {
             tx = cx.read_with(options).await?;
             None
         };
-        tx.texts(SETTINGS, &[]).await?;
-        let taken: Taken = tx.one(TAKEN, &[]).await?;
+        tx.texts(&Sql::new(SETTINGS)).await?;
+        let taken: Taken = tx.one(&Sql::new(TAKEN)).await?;
         let mut source = Self { cx, taken: Taken { name, ..taken }, busy: true };
         source.look_around(&mut *tx).await?;
         Ok((tx, source))
@@ -81,8 +82,8 @@ impl<'a> Source<'a> {
     /// Are others at work now?
     pub(crate) async fn look_around(&mut self, tx: &mut dyn ReadTx) -> Result<()> {
         // A transaction keeps what it once saw of the sessions.
-        tx.texts("select pg_stat_clear_snapshot()::text", &[]).await?;
-        self.busy = tx.texts(BUSY, &[]).await?.first().and_then(|t| t.as_deref()) != Some("false");
+        tx.texts(&Sql::new("select pg_stat_clear_snapshot()::text")).await?;
+        self.busy = tx.texts(&Sql::new(BUSY)).await?.first().and_then(|t| t.as_deref()) != Some("false");
         Ok(())
     }
 
@@ -114,7 +115,7 @@ impl<'a> Source<'a> {
         let snapshot = self.taken.name.clone().map_or(Snapshot::Transaction, Snapshot::Import);
         let options = ReadOptions { snapshot, timeout: Some(TIMEOUT), ..ReadOptions::default() };
         let mut tx = self.cx.read_with(options).await?;
-        tx.texts(SETTINGS, &[]).await?;
+        tx.texts(&Sql::new(SETTINGS)).await?;
         Ok(tx)
     }
 }
@@ -122,6 +123,6 @@ impl<'a> Source<'a> {
 /// How long a transaction has been open, by the server's clock.
 pub(crate) async fn age(tx: &mut dyn ReadTx) -> Result<Duration> {
     let sql = "select extract(epoch from clock_timestamp() - now())::float8 as seconds";
-    let Age { seconds } = tx.one(sql, &[]).await?;
+    let Age { seconds } = tx.one(&Sql::new(sql)).await?;
     Ok(Duration::from_secs_f64(seconds.max(0.0)))
 }

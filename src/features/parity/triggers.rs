@@ -1,5 +1,6 @@
 //! The triggers that keep the twin in step, and what they leave out.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
@@ -58,7 +59,8 @@ pub(crate) async fn read(tx: &mut dyn ReadTx, pair: &Pair, twin: &Twin) -> Resul
         .chars()
         .flat_map(|c| if c.is_alphanumeric() || c == '_' { vec![c] } else { vec!['\\', c] })
         .collect();
-    let rows: Vec<Row> = tx.fetch(TRIGGERS, &[Param::Int(written.oid), Param::Text(Some(escaped))]).await?;
+    let rows: Vec<Row> =
+        tx.fetch(&Sql::new(TRIGGERS).bind([Param::Int(written.oid), Param::Text(Some(escaped))])).await?;
     let mut out: Vec<Trigger> = rows
         .iter()
         .filter(|r| r.mentions || declared.contains(&r.name))
@@ -72,7 +74,7 @@ pub(crate) async fn read(tx: &mut dyn ReadTx, pair: &Pair, twin: &Twin) -> Resul
     let ours = format!("{REVERSE}_truncate");
     if reversed && rows.iter().any(|r| r.name == ours) {
         let params = [Param::Int(written.oid), Param::from(ours.as_str())];
-        let lacking = tx.texts(LACKING, &params).await?;
+        let lacking = tx.texts(&Sql::new(LACKING).bind(params.clone())).await?;
         out.extend(lacking.into_iter().flatten().map(|leaf| Trigger {
             name: format!("{ours} on {leaf}"),
             state: "missing".into(),

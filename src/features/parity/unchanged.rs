@@ -1,5 +1,6 @@
 //! Partitions that need not be read again: found equal before, and not written since.
 
+use crate::engine::model::query::Sql;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -71,7 +72,7 @@ impl Seals {
         if proof.compared != compared(plan) {
             return Ok(nothing(Some(print), "other columns were compared then"));
         }
-        let after = tx.texts(AFTER, &[Param::from(proof.sees.as_str())]).await?;
+        let after = tx.texts(&Sql::new(AFTER).bind([Param::from(proof.sees.as_str())])).await?;
         if after.first().and_then(|t| t.as_deref()) != Some("true") {
             return Ok(nothing(Some(print), "the proof knows of transactions that this server does not"));
         }

@@ -1,5 +1,6 @@
 //! A work queue kept in a table: states, ages, and failures grouped by cause rather than by job.
 
+use crate::engine::model::query::Sql;
 use crate::features::queue::postgres as sql;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -202,14 +203,14 @@ struct Count {
 }
 
 async fn facts(tx: &mut dyn ReadTx, queue: &Queue) -> Result<QueueFacts> {
-    let states: Vec<StateRow> = tx.fetch(&sql::states(queue), &[]).await?;
-    let ages: Ages = tx.one(&sql::ages(queue), &[]).await?;
-    let causes: Vec<CauseRow> = tx.fetch(&sql::causes(queue, CAUSES), &[]).await?;
-    let minutes: Vec<Minute> = tx.fetch(&sql::throughput(queue), &[]).await?;
+    let states: Vec<StateRow> = tx.fetch(&Sql::of_profile(sql::states(queue))).await?;
+    let ages: Ages = tx.one(&Sql::of_profile(sql::ages(queue))).await?;
+    let causes: Vec<CauseRow> = tx.fetch(&Sql::of_profile(sql::causes(queue, CAUSES))).await?;
+    let minutes: Vec<Minute> = tx.fetch(&Sql::of_profile(sql::throughput(queue))).await?;
     let sync_error_days = match &queue.days {
         Some(days) => {
             let sql = format!("select count(*) as rows from ({}) d", sql::flagged_days(days));
-            Some(tx.one::<Count>(&sql, &[]).await?.rows)
+            Some(tx.one::<Count>(&Sql::of_profile(&sql)).await?.rows)
         }
         None => None,
     };

@@ -1,5 +1,6 @@
 //! The switchover room: how a set of twins stands right now, looked at with a reader's session only.
 
+use crate::engine::model::query::Sql;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
@@ -188,8 +189,8 @@ impl Engine {
             tables.extend(legacy.into_iter().chain([partitioned]));
         }
         let params = [Param::Texts(tables), Param::Int(PATIENCE_MS)];
-        out.blockers = tx.fetch(BLOCKERS, &params).await?;
-        let locks: Locks = tx.one(LOCKS, &params[..1]).await?;
+        out.blockers = tx.fetch(&Sql::new(BLOCKERS).bind(params.clone())).await?;
+        let locks: Locks = tx.one(&Sql::new(LOCKS).bind(&params[..1])).await?;
         (out.hidden, out.prepared, out.stalled) = (locks.hidden, locks.prepared, locks.stalled);
         out.longest_ms = locks.longest_ms;
         drop(tx);
@@ -245,7 +246,7 @@ async fn now(
     (legacy, partitioned): (Option<&String>, &str),
 ) -> Result<TwinNow> {
     let params = [REVERSE.into(), partitioned.into(), Param::Text(legacy.cloned())];
-    let t: Triggers = tx.one(TRIGGERS, &params).await?;
+    let t: Triggers = tx.one(&Sql::new(TRIGGERS).bind(params.clone())).await?;
     let reverse = match (t.there, t.always, t.active) {
         (0, ..) => Reverse::Missing,
         (_, always, _) if always < REVERSING => Reverse::Off,

@@ -1,5 +1,6 @@
 //! Indexes that exist but do not count: an interrupted CREATE INDEX CONCURRENTLY leaves one behind.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -26,7 +27,7 @@ struct Index {
 }
 
 pub(crate) async fn findings(tx: &mut dyn ReadTx, id: &CheckId) -> Result<Vec<Finding>> {
-    let found: Vec<Index> = tx.fetch(SQL, &[]).await?;
+    let found: Vec<Index> = tx.fetch(&Sql::new(SQL)).await?;
     let finding = |i: Index| {
         let (severity, message) = if i.building {
             (Severity::Info, format!("index {} on {} is being built", i.name, i.table))

@@ -1,5 +1,6 @@
 //! Is what a file creates in the catalog?
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::{Error, Result};
@@ -80,7 +81,7 @@ fn moved(o: &Object, renamed: &[Renamed]) -> Object {
 async fn present(tx: &mut dyn ReadTx, all: &[Object]) -> Result<Vec<bool>> {
     let column = |f: &dyn Fn(&Object) -> String| Param::Texts(all.iter().map(f).collect());
     let params = [column(&|o| o.kind.to_owned()), column(&|o| o.name.clone()), column(&|o| o.of.clone())];
-    let answers: Vec<Answer> = tx.fetch(CATALOG, &params).await?;
+    let answers: Vec<Answer> = tx.fetch(&Sql::new(CATALOG).bind(params.clone())).await?;
     Ok(answers.into_iter().map(|a| a.present).collect())
 }
 
@@ -173,7 +174,7 @@ fn declared<'f>(folder: &'f MigrationFolder, file: &Migration) -> Option<&'f str
 }
 
 async fn declared_presence(tx: &mut dyn ReadTx, sql: &str) -> Result<Presence> {
-    let answer = tx.texts(&format!("select (q.*)::text from ({sql}\n) q"), &[]).await?;
+    let answer = tx.texts(&Sql::new(format!("select (q.*)::text from ({sql}\n) q"))).await?;
     match answer.first().and_then(|t| t.as_deref()) {
         Some("(t)") => Ok(Presence::All),
         Some("(f)") => Ok(Presence::Nothing),

@@ -1,5 +1,6 @@
 //! What the catalog says of the two tables: columns, sequences.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::{Error, Result};
@@ -126,12 +127,12 @@ order by a.attnum";
 
 pub(crate) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<Table> {
     let quoted = Relation::parse(name).to_string();
-    let found: Vec<Resolved> = tx.fetch(RESOLVE, &[Param::Text(Some(quoted.clone()))]).await?;
+    let found: Vec<Resolved> = tx.fetch(&Sql::new(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
     let Some(resolved) = found.into_iter().next() else {
         return Err(Error::unobserved(format!("this database has no table {quoted}"))
             .hint("the profile names it: is it the right profile, database and search_path?"));
     };
-    let columns = tx.fetch(COLUMNS, &[Param::Int(resolved.oid)]).await?;
+    let columns = tx.fetch(&Sql::new(COLUMNS).bind([Param::Int(resolved.oid)])).await?;
     Ok(Table { relation: resolved.relation, oid: resolved.oid, owner: resolved.owner, columns })
 }
 
@@ -144,7 +145,7 @@ select exists (select from pg_index i where i.indrelid = $1::oid and i.indisuniq
 /// Does an index see to it that no two rows have the same key?
 pub(crate) async fn unique(tx: &mut dyn ReadTx, table: &Table, key: &[String]) -> Result<bool> {
     let params = [Param::Int(table.oid), Param::Texts(key.to_vec())];
-    Ok(tx.texts(UNIQUE, &params).await?.pop().flatten().as_deref() == Some("true"))
+    Ok(tx.texts(&Sql::new(UNIQUE).bind(params.clone())).await?.pop().flatten().as_deref() == Some("true"))
 }
 
 /// How the two tables' columns relate, by name.
@@ -251,7 +252,7 @@ pub(crate) async fn sequences(
     key: &[String],
 ) -> Result<Vec<SequenceRow>> {
     let params = [Param::Int(table.oid), Param::Text(key.first().cloned())];
-    tx.fetch(SEQUENCES, &params).await
+    tx.fetch(&Sql::new(SEQUENCES).bind(params.clone())).await
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Everything goes by oid, so that renaming a table changes nothing. The functions are built from the columns' names:
 //! a mark costs one insert of a few texts, not the rendering of a row.
 
+use crate::engine::model::query::Sql;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -267,14 +268,14 @@ pub(crate) async fn installed(
     let functions =
         vec![format!("mark_legacy_{}", legacy.oid), format!("mark_twin_{}", pair.partitioned.oid)];
     let params = [Param::Texts(functions.clone())];
-    let readable: Vec<Ours> = tx.fetch(OURS, &params).await?;
+    let readable: Vec<Ours> = tx.fetch(&Sql::new(OURS).bind(params.clone())).await?;
     if readable.iter().all(|o| o.name != "marks") {
         return Ok(Lacking::all("midwatch.marks is not there or not readable"));
     }
     // Marks that are forgotten are gone for older snapshots too: which file the table has is asked once nobody can give
     // it another.
-    tx.texts("select 1::text from midwatch.marks limit 0", &[]).await?;
-    let ours: Vec<Ours> = tx.fetch(OURS, &params).await?;
+    tx.texts(&Sql::new("select 1::text from midwatch.marks limit 0")).await?;
+    let ours: Vec<Ours> = tx.fetch(&Sql::new(OURS).bind(params.clone())).await?;
     let find = |name: &str| ours.iter().find(|o| o.name == name);
     let expected = body(columns, layout);
     let (mut params, mut wrong) = (vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)], None);
@@ -289,7 +290,7 @@ pub(crate) async fn installed(
             Some(_) => None,
         });
     }
-    let states: Vec<State> = tx.fetch(&format!("{MARKS}{STATE}"), &params).await?;
+    let states: Vec<State> = tx.fetch(&Sql::new(format!("{MARKS}{STATE}")).bind(params.clone())).await?;
     if let Some(s) = states.iter().find(|s| s.why.is_some()) {
         let why = format!("{} is {}", s.name, s.why.as_deref().unwrap_or_default());
         return Ok(Watch::Incomplete(Lacking { why, lacks: Lacks::Never }));
@@ -421,7 +422,7 @@ pub(crate) async fn touched(
         layout.bucket(),
         since(&literal(snapshot), &relations(pair, layout))
     );
-    let marks: Vec<Mark> = tx.fetch(&sql, &[]).await?;
+    let marks: Vec<Mark> = tx.fetch(&Sql::new(&sql)).await?;
     let mut out = Touched::default();
     for mark in marks {
         if mark.all || matches!(layout.mapping, crate::features::parity::pair::partitions::Mapping::Whole) {

@@ -1,5 +1,6 @@
 //! Partitions by time that a table will need: for now, for what is to come, and for rows that have none.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
@@ -66,7 +67,7 @@ pub(crate) async fn coming(
         )
     });
     let sql = COMING.replace("{kind}", kind).replace("{homeless}", &homeless);
-    tx.fetch(&sql, &[Param::Int(table.oid), Param::Int(i64::from(ahead))]).await
+    tx.fetch(&Sql::new(&sql).bind([Param::Int(table.oid), Param::Int(i64::from(ahead))])).await
 }
 
 impl Coming {

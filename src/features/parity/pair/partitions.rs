@@ -1,5 +1,6 @@
 //! How a table is partitioned, and in which partition a legacy row belongs.
 
+use crate::engine::model::query::Sql;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -111,8 +112,8 @@ from tree t join pg_class c on c.oid = t.inhrelid join pg_namespace n on n.oid =
 order by length(c.relname), c.relname";
 
 pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout> {
-    let strategy: Vec<Strategy> = tx.fetch(STRATEGY, &[Param::Int(table.oid)]).await?;
-    let nodes: Vec<Node> = tx.fetch(TREE, &[Param::Int(table.oid)]).await?;
+    let strategy: Vec<Strategy> = tx.fetch(&Sql::new(STRATEGY).bind([Param::Int(table.oid)])).await?;
+    let nodes: Vec<Node> = tx.fetch(&Sql::new(TREE).bind([Param::Int(table.oid)])).await?;
     let firsts: Vec<&Node> = nodes.iter().filter(|n| n.parent == table.oid).collect();
     let parents: HashMap<i64, i64> = nodes.iter().map(|n| (n.oid, n.parent)).collect();
     let slots: HashMap<i64, usize> = firsts.iter().enumerate().map(|(slot, f)| (f.oid, slot)).collect();
@@ -207,11 +208,11 @@ async fn range(
     // The server wrote the bounds as expressions; it reads them back best.
     let array = format!("array[{}]::{kind}[]", values.join(", "));
     let sorted = format!("select d.x::text from (select distinct x from unnest({array}) x) d order by d.x");
-    let thresholds: Vec<String> = tx.texts(&sorted, &[]).await?.into_iter().flatten().collect();
+    let thresholds: Vec<String> = tx.texts(&Sql::new(&sorted)).await?.into_iter().flatten().collect();
     let places: HashMap<&str, usize> =
         thresholds.iter().enumerate().map(|(i, t)| (t.as_str(), i + 1)).collect();
     let canonical = format!("select u.x::text from unnest({array}) with ordinality u(x, i) order by u.i");
-    let mut canonical = tx.texts(&canonical, &[]).await?.into_iter().flatten();
+    let mut canonical = tx.texts(&Sql::new(&canonical)).await?.into_iter().flatten();
     // Bucket n lies above n thresholds: between thresholds n-1 and n.
     let mut slots = vec![None; thresholds.len() + 1];
     for (slot, bound) in parsed.iter().enumerate() {
@@ -405,7 +406,7 @@ impl Layout {
              width_bucket((date_trunc('month', now()) + interval '1 month')::{kind}, {array}) as next_bucket,\n\
              to_char(now() + interval '1 month', 'YYYY-MM') as next_month"
         );
-        let t: Times = tx.one(&sql, &[]).await?;
+        let t: Times = tx.one(&Sql::new(&sql)).await?;
         let covered =
             |bucket: usize| self.default.is_some() || slots.get(bucket).copied().flatten().is_some();
         let inner = slots.len().saturating_sub(1);

@@ -4,6 +4,7 @@
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::preflight::{Preflight, Ready};
+use crate::engine::model::query::Sql;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::Rehearsal;
@@ -151,7 +152,7 @@ fn said(id: &str, what: &str, couple: &Couple<'_>, fired: &Fired) -> Preflight {
 /// The server's clock.
 pub(crate) async fn millis(tx: &mut dyn ReadTx) -> Result<i64> {
     let sql = "select (extract(epoch from clock_timestamp()) * 1000)::bigint::text";
-    let text = tx.texts(sql, &[]).await?.pop().flatten();
+    let text = tx.texts(&Sql::new(sql)).await?.pop().flatten();
     Ok(text.and_then(|t| t.parse().ok()).unwrap_or(0))
 }
 

@@ -1,5 +1,6 @@
 //! What keeps one side as the other, fired in a copy: every kind of write on one side, both compared after each.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
@@ -143,7 +144,7 @@ impl Scene<'_> {
             self.written(),
             order.join(", ")
         );
-        self.copy.facts().begin(ReadOptions::default()).await?.fetch(&sql, &[]).await
+        self.copy.facts().begin(ReadOptions::default()).await?.fetch(&Sql::new(&sql)).await
     }
 
     /// Directly in the partition that the row lies in.
@@ -228,7 +229,7 @@ impl Scene<'_> {
             side(&self.sides.legacy, legacy),
             side(&self.sides.twin, twin)
         );
-        let said = self.copy.facts().begin(ReadOptions::default()).await?.texts(&sql, &[]).await?;
+        let said = self.copy.facts().begin(ReadOptions::default()).await?.texts(&Sql::new(&sql)).await?;
         Ok(said.into_iter().flatten().next().as_deref() != Some("false"))
     }
 

@@ -1,5 +1,6 @@
 //! `repair-triggers`: what keeps the twins in step, made complete: proved in a copy before it is planned.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::{Error, Result};
@@ -225,7 +226,7 @@ impl Parts {
         let legacy = Table::find(cx, &couple.legacy.relation).await?;
         let declared = couple.declared();
         let params = [Param::Int(couple.legacy.oid), Param::Texts(declared.clone())];
-        let found: Vec<Found> = cx.cx.read().await?.fetch(FOUND, &params).await?;
+        let found: Vec<Found> = cx.cx.read().await?.fetch(&Sql::new(FOUND).bind(params.clone())).await?;
         let mirror = mirror(cx, couple).await?;
         let enabling = enabling(couple, &found, &declared);
         let shut_out = shut_out(cx, couple).await?;
@@ -361,7 +362,7 @@ async fn shut_out(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<String>> {
                and not (has_table_privilege(x.grantee, $2::oid, 'insert') and has_table_privilege(x.grantee, $2::oid, 'update') \
                         and has_table_privilege(x.grantee, $2::oid, 'delete') and has_table_privilege(x.grantee, $2::oid, 'select')) order by 1";
     let params = [Param::Int(couple.legacy.oid), Param::Int(couple.partitioned.oid)];
-    Ok(cx.cx.read().await?.texts(sql, &params).await?.into_iter().flatten().collect())
+    Ok(cx.cx.read().await?.texts(&Sql::new(sql).bind(params.clone())).await?.into_iter().flatten().collect())
 }
 
 async fn mirror(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Mirror> {

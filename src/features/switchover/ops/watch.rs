@@ -1,5 +1,6 @@
 //! `watch`: triggers that mark what is written to a pair of tables, so that what was found equal need not be read again.
 
+use crate::engine::model::query::Sql;
 use std::fmt::Write as _;
 
 use crate::engine::model::error::{Class, Error, Result};
@@ -7,7 +8,6 @@ use crate::engine::model::name::literal;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
 use crate::engine::model::profile::{Profile, Twin};
-use crate::engine::model::query::Param;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
 use crate::engine::port::reader::{Fut, ReadTx};
@@ -160,7 +160,7 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: Asked) -> Result<Draft> {
 
 async fn size(tx: &mut dyn ReadTx) -> Result<String> {
     let sql = "select pg_size_pretty(pg_total_relation_size(to_regclass('midwatch.marks')))";
-    Ok(tx.texts(sql, &[] as &[Param]).await?.pop().flatten().unwrap_or_else(|| "nothing".into()))
+    Ok(tx.texts(&Sql::new(sql)).await?.pop().flatten().unwrap_or_else(|| "nothing".into()))
 }
 
 /// The table gets another file, which every proof that is kept anywhere knows it by.
@@ -258,7 +258,7 @@ async fn any_left(tx: &mut dyn ReadTx, watched: &Watched<'_>) -> Result<bool> {
          where n.nspname = 'midwatch' and t.tgrelid = any({}))::text",
         change_capture::relations(&watched.pair, &watched.layout)
     );
-    let said = tx.texts(&sql, &[] as &[Param]).await?;
+    let said = tx.texts(&Sql::new(&sql)).await?;
     Ok(said.first().and_then(|t| t.as_deref()) == Some("true"))
 }
 
@@ -292,7 +292,7 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: Asked) -> R
          where c.oid in (select t::regclass from unnest(array[{}]::text[]) t) and not pg_has_role(c.relowner, 'usage')",
         tables.join(", ")
     );
-    let lacks = tx.texts(&format!("{owned}{conditions}"), &[] as &[Param]).await;
+    let lacks = tx.texts(&Sql::new(format!("{owned}{conditions}"))).await;
     let mut out = Vec::new();
     out.push(match lacks {
         Err(e) => Preflight::new("privileges", Ready::Unknown, e.message),

@@ -1,5 +1,6 @@
 //! The retired tables: put away while the way back is still a lossy one, dropped when nobody has missed them.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::journal;
@@ -45,7 +46,7 @@ fn stranger(table: &Relation, oid: i64) -> String {
 /// Can the table have the name that it shall wait under?
 async fn free(cx: &PlanCx<'_>, name: &str, to: &Relation) -> Result<Option<Preflight>> {
     let sql = "select to_regclass($1)::oid::text";
-    let taken = cx.cx.read().await?.texts(sql, &[Param::Text(Some(to.to_string()))]).await?;
+    let taken = cx.cx.read().await?.texts(&Sql::new(sql).bind([Param::Text(Some(to.to_string()))])).await?;
     let taken = taken.into_iter().flatten().next();
     Ok(taken.map(|_| {
         let text = format!("{name}: the name {} is taken already: rename or drop what has it", to.brief());
@@ -135,7 +136,7 @@ where r.classid <> 'pg_rewrite'::regclass and r.classid <> 'pg_type'::regclass
   and not exists (select from part o where o.classid = r.classid and o.objid = r.objid) order by 1";
 
 async fn hangs(cx: &PlanCx<'_>, oid: i64) -> Result<Hangs> {
-    cx.cx.read().await?.one(HANGS, &[Param::Int(oid)]).await
+    cx.cx.read().await?.one(&Sql::new(HANGS).bind([Param::Int(oid)])).await
 }
 
 #[derive(Deserialize)]
@@ -153,7 +154,7 @@ async fn numbers(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<Number>> {
                join pg_depend i on i.classid = 'pg_class'::regclass and i.objid = s.oid and i.deptype = 'i' and i.refobjid = $2::oid \
                where d.adrelid = $1::oid";
     let params = [Param::Int(couple.partitioned.oid), Param::Int(couple.legacy.oid)];
-    cx.cx.read().await?.fetch(sql, &params).await
+    cx.cx.read().await?.fetch(&Sql::new(sql).bind(params.clone())).await
 }
 
 /// Statements of a twin, and what they mean.
@@ -395,7 +396,8 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
         let table = away_name(twin);
         let sql = "select to_regclass($1)::oid::bigint as oid, (select reltuples::bigint from pg_class where oid = to_regclass($1)) as rows, \
                    pg_size_pretty(pg_total_relation_size(to_regclass($1))) as size";
-        let waiting: Waiting = cx.cx.read().await?.one(sql, &[Param::Text(Some(table.to_string()))]).await?;
+        let waiting: Waiting =
+            cx.cx.read().await?.one(&Sql::new(sql).bind([Param::Text(Some(table.to_string()))])).await?;
         let Some(oid) = waiting.oid else {
             return Err(Error::new(
                 Class::Refused,
@@ -404,7 +406,7 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
         };
         preflight.push(rested(cx, name, quiet, &table, oid).await?);
         let hangs = hangs(cx, oid).await?;
-        let reached = cx.cx.read().await?.texts(REACHED, &[Param::Int(oid)]).await?;
+        let reached = cx.cx.read().await?.texts(&Sql::new(REACHED).bind([Param::Int(oid)])).await?;
         let reached: Vec<String> = reached.into_iter().flatten().collect();
         if !reached.is_empty() {
             let text = format!("{name}: only CASCADE drops it, and takes {}", reached.join(", "));
@@ -465,7 +467,7 @@ async fn idle(cx: &PlanCx<'_>, oid: i64) -> Result<(Vec<String>, Vec<String>)> {
     let sql = "select distinct p.oid::regprocedure::text as name, p.proname like 'midwatch\\_sync\\_%' as ours \
                from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = $1::oid and not t.tgisinternal \
                and not exists (select from pg_trigger o where o.tgfoid = p.oid and o.tgrelid <> t.tgrelid) order by 1";
-    let found: Vec<Function> = cx.cx.read().await?.fetch(sql, &[Param::Int(oid)]).await?;
+    let found: Vec<Function> = cx.cx.read().await?.fetch(&Sql::new(sql).bind([Param::Int(oid)])).await?;
     let (ours, theirs): (Vec<_>, Vec<_>) = found.into_iter().partition(|f| f.ours);
     let names = |list: Vec<Function>| list.into_iter().map(|f| f.name).collect();
     Ok((names(ours), names(theirs)))
@@ -479,7 +481,7 @@ async fn rested(cx: &PlanCx<'_>, name: &str, quiet_s: u64, table: &Relation, oid
                where r.operation = 'cleanup' and e.kind = 'step' and e.body::json ->> 'id' = 'put-away' \
                and (r.name = 'all' or $1 = any (string_to_array(r.name, ','))) order by e.seq desc limit 1";
     let params = [Param::from(name), Param::Text(Some(stranger(table, oid)))];
-    let found: Vec<PutAway> = cx.cx.read().await?.fetch(sql, &params).await?;
+    let found: Vec<PutAway> = cx.cx.read().await?.fetch(&Sql::new(sql).bind(params.clone())).await?;
     let Some(put) = found.into_iter().next() else {
         let text = format!("{name}: the journal does not say when its table was put away");
         return Ok(Preflight::new("quiet", Ready::Fail, text));

@@ -1,5 +1,6 @@
 //! What hangs on a legacy table's name, and how it is carried over to the table that takes that name.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
@@ -215,7 +216,7 @@ pub(crate) async fn of(
         Param::Text(Some(Relation::parse(&table.relation).name)),
     ];
     let mut tx = cx.cx.read().await?;
-    tx.one(BELONGINGS, &params).await
+    tx.one(&Sql::new(BELONGINGS).bind(params.clone())).await
 }
 
 /// Names of the tables, before and after.

@@ -1,5 +1,6 @@
 //! The reverse triggers of a switched twin, made anew where they do not all fire: proved in a copy first.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
@@ -153,8 +154,9 @@ pub(crate) async fn reversed(
         Param::Text(Some(truncate_name())),
         Param::from(function.as_str()),
     ];
-    let silent: Vec<Silent> = cx.cx.read().await?.fetch(SILENT, &params).await?;
-    let there: Vec<Function> = cx.cx.read().await?.fetch(FUNCTION, &[Param::from(function.as_str())]).await?;
+    let silent: Vec<Silent> = cx.cx.read().await?.fetch(&Sql::new(SILENT).bind(params.clone())).await?;
+    let there: Vec<Function> =
+        cx.cx.read().await?.fetch(&Sql::new(FUNCTION).bind([Param::from(function.as_str())])).await?;
     let there = there.into_iter().next();
     let mirror = reverse(cx, couple, &part(couple).names).await?;
     let whole = mirror.reverse(&couple.reverse_function().to_string(), DEFINER);

@@ -1,5 +1,6 @@
 //! Rows of one side as the other has them, and what they need: partitions, sequences.
 
+use crate::engine::model::query::Sql;
 use std::time::Duration;
 
 use crate::engine::model::change::{RowChange, RowKind, Source, TypedColumn, shown, verification};
@@ -251,7 +252,7 @@ impl<'c> Mend<'c> {
         );
         let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
         let count =
-            cx.cx.read_with(options).await?.texts(&sql, &[]).await?.pop().flatten().unwrap_or_default();
+            cx.cx.read_with(options).await?.texts(&Sql::new(&sql)).await?.pop().flatten().unwrap_or_default();
         Ok((count != "0").then(|| {
             let text = format!(
                 "{count} keys of {} have several rows: which of them is right cannot be told; repair it from the other side first",

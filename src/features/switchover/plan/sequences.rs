@@ -1,5 +1,6 @@
 //! Sequences of both sides: one that is behind the rows gives out numbers that are taken.
 
+use crate::engine::model::query::Sql;
 use std::collections::BTreeSet;
 
 use crate::engine::model::error::Result;
@@ -33,7 +34,7 @@ pub(crate) async fn past(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<
                  from pg_sequence s where s.seqrelid = {}::regclass",
                 literal(name)
             );
-            if tx.texts(&behind, &[]).await?.into_iter().flatten().next().as_deref() != Some("true") {
+            if tx.texts(&Sql::new(&behind)).await?.into_iter().flatten().next().as_deref() != Some("true") {
                 continue;
             }
             // No number is told, since it is another a moment later.

@@ -1,5 +1,6 @@
 //! The stages of a switchover and of its rollback as steps of a plan.
 
+use crate::engine::model::query::Sql;
 use std::fmt::Write as _;
 
 use crate::engine::model::error::{Error, Result};
@@ -214,7 +215,7 @@ async fn took(cx: &PlanCx<'_>, proofs: &[Proof]) -> Result<u64> {
     let mut tx = cx.cx.read_with(options).await?;
     let began = millis(&mut *tx).await?;
     for proof in proofs {
-        tx.texts(&format!("select count(*)::text from ({}\n) q", proof.sql), &[]).await?;
+        tx.texts(&Sql::new(format!("select count(*)::text from ({}\n) q", proof.sql))).await?;
     }
     Ok(u64::try_from(millis(&mut *tx).await? - began).unwrap_or(0))
 }

@@ -3,6 +3,7 @@
 
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::Relation;
+use crate::engine::model::query::Sql;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
 use crate::features::parity::pair::retired_name;
@@ -104,7 +105,7 @@ pub(crate) fn idle_reverse(couple: &Couple<'_>, mirror: &Mirror) -> Triggers {
 async fn taken(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
     let sql = "select (to_regclass($1) is not null)::text";
     let params = [crate::engine::model::query::Param::Text(Some(names.retired.to_string()))];
-    let there = cx.cx.read().await?.texts(sql, &params).await?;
+    let there = cx.cx.read().await?.texts(&Sql::new(sql).bind(params.clone())).await?;
     if there.into_iter().flatten().next().as_deref() != Some("true") {
         return Ok(());
     }

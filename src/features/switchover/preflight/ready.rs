@@ -1,5 +1,6 @@
 //! Is a set of twins ready to be switched over? What is looked at besides what every change looks at.
 
+use crate::engine::model::query::Sql;
 use serde_json::Value;
 
 use crate::engine::check::kind::{CheckNews, Cx};
@@ -317,7 +318,15 @@ pub(crate) async fn late_triggers(
     let ours = moves(REVERSE);
     let params =
         [Param::Int(couple.legacy.oid), Param::Int(couple.partitioned.oid), Param::from(ours.as_str())];
-    let late: Vec<String> = cx.cx.read().await?.texts(LATE, &params).await?.into_iter().flatten().collect();
+    let late: Vec<String> = cx
+        .cx
+        .read()
+        .await?
+        .texts(&Sql::new(LATE).bind(params.clone()))
+        .await?
+        .into_iter()
+        .flatten()
+        .collect();
     if late.is_empty() {
         return Ok(None);
     }

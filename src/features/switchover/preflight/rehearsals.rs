@@ -1,5 +1,6 @@
 //! What rehearsals have shown of a set of twins.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
@@ -26,7 +27,7 @@ pub(crate) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Rehe
                (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
                from midwatch.events e join midwatch.runs r on r.id = e.run \
                where e.kind = 'rehearsal' and r.operation = 'rehearse' order by e.seq desc limit 100";
-    let found: Vec<Rehearsal> = match cx.cx.read().await?.fetch(sql, &[]).await {
+    let found: Vec<Rehearsal> = match cx.cx.read().await?.fetch(&Sql::new(sql)).await {
         // No journal yet.
         Err(e) if e.code.as_deref() == Some("42P01") => return Ok(None),
         found => found?,

@@ -1,5 +1,6 @@
 //! What goes on around the tables of a set: sessions, locks, other statements, the backups that there are.
 
+use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
@@ -58,9 +59,11 @@ pub(crate) async fn around(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<(V
         couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
     let legacy: Vec<String> = couples.iter().map(|c| c.legacy.relation.clone()).collect();
     let mut tx = cx.cx.read().await?;
-    let a: Around = tx.one(AROUND, &[Param::Texts(tables.clone()), Param::Texts(legacy)]).await?;
+    let a: Around =
+        tx.one(&Sql::new(AROUND).bind([Param::Texts(tables.clone()), Param::Texts(legacy)])).await?;
     let mut out = Vec::new();
-    let blockers: Vec<Blocker> = tx.fetch(BLOCKERS, &[Param::Texts(tables), Param::Int(5_000)]).await?;
+    let blockers: Vec<Blocker> =
+        tx.fetch(&Sql::new(BLOCKERS).bind([Param::Texts(tables), Param::Int(5_000)])).await?;
     out.extend(blockers.iter().map(|b| warn("long_transaction", format!("in the way now: {}", b.text()))));
     out.extend(transactions(&a, blockers.is_empty(), &cx.cx.server.role));
     if !a.wraparound.is_empty() {
@@ -100,7 +103,7 @@ fn transactions(a: &Around, free: bool, role: &str) -> Vec<Preflight> {
 pub(crate) async fn locks(tx: &mut dyn ReadTx, needed: usize) -> Result<Preflight> {
     let sql = "select (current_setting('max_locks_per_transaction')::int8 * \
                (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8))::text";
-    let said = tx.texts(sql, &[]).await?;
+    let said = tx.texts(&Sql::new(sql)).await?;
     let room: usize = said.into_iter().flatten().next().and_then(|t| t.parse().ok()).unwrap_or(0);
     let what = format!("one transaction takes up to {needed} locks, this server has room for {room}");
     Ok(if needed > room {
@@ -127,7 +130,7 @@ pub(crate) async fn backups_of(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Vec<Ke
                (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
                from midwatch.events e join midwatch.runs r on r.id = e.run \
                where e.kind = 'backup' and r.operation in ('switchover', 'cleanup') order by e.seq desc limit 50";
-    let mut found: Vec<Kept> = cx.cx.read().await?.fetch(sql, &[]).await?;
+    let mut found: Vec<Kept> = cx.cx.read().await?.fetch(&Sql::new(sql)).await?;
     found.retain(|f| {
         let set = named(cx.profile(), &f.name);
         twins.iter().all(|t| set.iter().any(|s| s.name() == *t))
@@ -172,11 +175,11 @@ async fn statements(cx: &PlanCx<'_>) -> Result<Result<String, String>> {
     let mut tx = cx.cx.read().await?;
     let place = "select format('%I.pg_stat_statements', n.nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace \
                  where e.extname = 'pg_stat_statements'";
-    let Some(place) = tx.texts(place, &[]).await?.into_iter().flatten().next() else {
+    let Some(place) = tx.texts(&Sql::new(place)).await?.into_iter().flatten().next() else {
         return Ok(Err("pg_stat_statements is not here".into()));
     };
     let hidden = format!("select count(*)::text from {place} s where s.query = '<insufficient privilege>'");
-    Ok(match tx.texts(&hidden, &[]).await {
+    Ok(match tx.texts(&Sql::new(&hidden)).await {
         Err(e) => Err(e.message),
         Ok(n) => match n.into_iter().flatten().next().as_deref() {
             None | Some("0") => Ok(place),
@@ -210,7 +213,7 @@ pub(crate) async fn sent(
     let table = Relation::parse(&couple.legacy.relation).name;
     let sql = SENT.replace("STATEMENTS", &place);
     let found: Result<Vec<Sent>> =
-        async { cx.cx.read().await?.fetch(&sql, &[Param::from(table.as_str())]).await }.await;
+        async { cx.cx.read().await?.fetch(&Sql::new(&sql).bind([Param::from(table.as_str())])).await }.await;
     let found = match found {
         Ok(found) => found,
         Err(e) => return vec![unknown(&e.message)],
