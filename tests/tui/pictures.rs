@@ -120,6 +120,19 @@ fn every_pane_on_a_large_terminal() {
     }
 }
 
+/// What panes draw of a report was read when it arrived: its JSON is not looked at again.
+#[test]
+fn facts_are_read_once() {
+    let (mut read, mut gone) = (in_state("fail", (160, 45)), in_state("fail", (160, 45)));
+    let reports = gone.model.watches.iter_mut().filter_map(|w| w.report.as_mut());
+    reports.for_each(|r| r.facts = serde_json::Value::Null);
+    for pane in ["1", "2", "3", "4", "5"] {
+        keys(&mut read, &[pane]);
+        keys(&mut gone, &[pane]);
+        assert_eq!(draw(&gone, (160, 45)), draw(&read, (160, 45)), "pane {pane}");
+    }
+}
+
 #[test]
 fn every_overlay() {
     for (name, press) in [

@@ -182,7 +182,7 @@ impl App {
             self.note_baseline(&report);
             self.tell_look(how, &report);
             if let Some(watch) = self.model.watches.iter_mut().find(|w| w.id == report.id) {
-                watch.report = Some(report);
+                watch.take(report);
             }
         }
         self.follow_key();

@@ -5,7 +5,6 @@ use crate::tui::doc::live::percent;
 use crate::tui::format::{ago, count, seconds, whole};
 use crate::tui::list::{Cell, Spans, cell, plain};
 use crate::tui::model::look::{Cut, look_word};
-use crate::tui::model::ready::parity_facts;
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
 use crate::tui::theme::Tone;
@@ -110,7 +109,7 @@ fn rounded(n: u64) -> String {
 }
 
 fn at_rest(model: &Model, watch: &Watch) -> Spans {
-    let tested = watch.report.as_ref().and_then(parity_facts).and_then(|f| f.self_test);
+    let tested = watch.parity().and_then(|f| f.self_test.as_ref());
     let when = watch.look.tested.map_or_else(String::new, |at| format!(" {}", ago(at, model.now)));
     if watch.untrusted().is_some() {
         let (found, planted) = tested.map_or((0, 0), |t| (t.found, t.planted));

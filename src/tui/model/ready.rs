@@ -1,7 +1,5 @@
 //! Whether a pair is ready for a switchover, and what a rollback would lose.
 
-use crate::engine::model::report::Report;
-use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::pair::retired::Away;
 use chrono::{DateTime, Utc};
 
@@ -48,9 +46,4 @@ impl Light {
             Self::Before => 6,
         }
     }
-}
-
-/// The facts of a parity report.
-pub fn parity_facts(report: &Report) -> Option<ParityFacts> {
-    serde_json::from_value(report.facts.clone()).ok()
 }

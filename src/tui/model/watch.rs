@@ -2,6 +2,8 @@
 
 use crate::engine::check::kind::How;
 use crate::engine::model::report::{CheckId, Finding, Report, Status};
+use crate::features::parity::facts::ParityFacts;
+use crate::tui::model::facts::Facts;
 use crate::tui::model::look::{Cut, Look, UNTRUSTED};
 use crate::tui::msg::Effect;
 use chrono::{DateTime, Utc};
@@ -13,6 +15,7 @@ impl Watch {
             id,
             every,
             report: None,
+            facts: Facts::default(),
             running: None,
             due,
             failure: None,
@@ -67,6 +70,17 @@ impl Watch {
         }
     }
 
+    /// Takes a report as the latest, and reads its facts.
+    pub(in crate::tui) fn take(&mut self, report: Report) {
+        self.facts = Facts::of(&report);
+        self.report = Some(report);
+    }
+
+    /// The facts of a comparison.
+    pub fn parity(&self) -> Option<&ParityFacts> {
+        self.facts.parity.as_deref()
+    }
+
     /// A comparison that was found blind stays untrusted until a self-test finds everything.
     pub(in crate::tui) fn keep_self_test(&self, new: &mut Report) {
         let test = |r: &Report| r.facts.get("self_test").filter(|t| t.is_object()).cloned();
@@ -91,6 +105,8 @@ pub struct Watch {
     pub every: std::time::Duration,
     /// The latest report.
     pub report: Option<Report>,
+    /// Its facts.
+    pub facts: Facts,
     /// Running since.
     pub running: Option<DateTime<Utc>>,
     /// Run again then.

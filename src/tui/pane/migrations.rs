@@ -1,7 +1,6 @@
 //! What each migration file's state is.
 
 use crate::engine::model::report::Severity;
-use crate::features::migrations::check::MigrationFacts;
 use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, Spans, cell, plain};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
@@ -22,7 +21,7 @@ impl Pane for Migrations {
     fn picture(&self, model: &Model, _width: u16) -> Vec<Spans> {
         let mut out = Vec::new();
         for watch in model.of_kind("migrations") {
-            let Some(facts) = facts(watch) else { continue };
+            let Some(facts) = watch.facts.migrations.as_deref() else { continue };
             out.push(vec![
                 cell(format!(" {:<14}", watch.id.name), Tone::Strong),
                 shared::state_cell(model, watch),
@@ -48,7 +47,7 @@ impl Pane for Migrations {
         let mut rows = Vec::new();
         for watch in model.of_kind("migrations") {
             rows.extend(shared::unknown_row(watch, 4, model.theme.glyphs.unknown));
-            let Some(facts) = facts(watch) else { continue };
+            let Some(facts) = watch.facts.migrations.as_deref() else { continue };
             for file in facts.files.iter().rev() {
                 let cells = vec![
                     state(model, &file.state),
@@ -85,10 +84,6 @@ impl Pane for Migrations {
             empty_tone,
         }
     }
-}
-
-fn facts(watch: &Watch) -> Option<MigrationFacts> {
-    serde_json::from_value(watch.report.as_ref()?.facts.clone()).ok()
 }
 
 /// INVALID indexes stand among the files: they are what a migration left behind.

@@ -6,7 +6,7 @@ pub mod features;
 mod migrations;
 mod overview;
 mod parity;
-mod parity_facts;
+mod partition_mark;
 mod partitions;
 mod queue;
 mod runs;

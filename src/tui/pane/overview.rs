@@ -1,7 +1,6 @@
 //! Is anything wrong, and what do I do next? All findings of all kinds, worst first.
 
 use crate::engine::model::report::{Severity, Status};
-use crate::features::queue::check::QueueFacts;
 use crate::tui::data::Journal;
 use crate::tui::doc::live;
 use crate::tui::format::{ago, count, counted, seconds, spark};
@@ -179,10 +178,7 @@ fn summary(model: &Model, kind: &str, watches: &[&Watch], width: u16) -> Vec<Cel
 }
 
 fn queue(model: &Model, watches: &[&Watch]) -> Vec<Cell> {
-    let facts = watches
-        .iter()
-        .filter_map(|w| w.report.as_ref())
-        .find_map(|r| serde_json::from_value::<QueueFacts>(r.facts.clone()).ok());
+    let facts = watches.iter().find_map(|w| w.facts.queue.as_deref());
     let Some(f) = facts else {
         return vec![plain(
             watches.iter().find_map(|w| w.report.as_ref()).map_or(String::new(), |r| r.summary.clone()),

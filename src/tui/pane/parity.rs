@@ -10,7 +10,7 @@ use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, Spans, cell, plain};
 use crate::tui::model::ready::{Light, Readiness};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
-use crate::tui::pane::parity_facts::{facts, mark};
+use crate::tui::pane::partition_mark::mark;
 use crate::tui::pane::partitions;
 use crate::tui::pane::shared::{self, Pane};
 use crate::tui::theme::{Glyphs, Tone};
@@ -46,7 +46,7 @@ impl Pane for Parity {
     fn list(&self, model: &Model) -> List {
         let mut rows: Vec<Row> = Vec::new();
         let is_switched = |f: &ParityFacts| f.standing != Standing::Before;
-        let switched = model.of_kind("parity").filter_map(facts).any(|f| is_switched(&f));
+        let switched = model.of_kind("parity").filter_map(Watch::parity).any(|f| is_switched(&f));
         for watch in model.of_kind("parity") {
             if let Some(row) = shared::unknown_row(watch, 7, model.theme.glyphs.unknown) {
                 rows.push(row);
@@ -55,9 +55,9 @@ impl Pane for Parity {
                     continue;
                 }
             }
-            let f = facts(watch);
+            let f = watch.parity();
             let number = |n: Option<u64>| plain(n.map_or_else(String::new, count));
-            let differences = f.as_ref().and_then(ParityFacts::differences);
+            let differences = f.and_then(ParityFacts::differences);
             let others = watch
                 .report
                 .iter()
@@ -185,7 +185,7 @@ fn is_rows(f: &Finding) -> bool {
 /// The twin's page above its rows.
 pub fn picture_of(model: &Model, id: &CheckId, width: u16) -> Vec<Spans> {
     let mut out = head_of(model, id, width);
-    let Some((watch, f)) = model.watch(id).and_then(|w| Some((w, facts(w)?))) else { return out };
+    let Some((watch, f)) = model.watch(id).and_then(|w| Some((w, w.parity()?))) else { return out };
     out.extend(switch_lines(model, &id.name, f.standing, width));
     let oldest = oldest_proof(&f).map(|(at, _)| ago(at, model.now));
     out.extend(heat(&f.partitions, width, model.theme.glyphs, oldest.as_deref()));
@@ -197,7 +197,7 @@ pub fn picture_of(model: &Model, id: &CheckId, width: u16) -> Vec<Spans> {
 pub fn head_of(model: &Model, id: &CheckId, width: u16) -> Vec<Spans> {
     let Some(watch) = model.watch(id) else { return vec![] };
     let mut head = vec![cell(format!(" {}  ", id.name), Tone::Strong), shared::state_cell(model, watch)];
-    let Some(f) = facts(watch) else { return vec![head, look::line(model, watch, false, width)] };
+    let Some(f) = watch.parity() else { return vec![head, look::line(model, watch, false, width)] };
     let mut fact = |label: &str, value: Cell| {
         head.push(cell(format!("  {label} "), Tone::Dim));
         head.push(value);
@@ -416,7 +416,7 @@ fn grouped(text: &str) -> String {
 pub fn rows_of(model: &Model, id: &CheckId) -> List {
     let findings =
         model.watch(id).and_then(|w| w.report.as_ref()).map(|r| r.findings.as_slice()).unwrap_or_default();
-    let facts = model.watch(id).and_then(facts);
+    let facts = model.watch(id).and_then(Watch::parity);
     let mut rows = Vec::new();
     for f in findings.iter().filter(|f| is_rows(f)) {
         if f.what() == "digests" {

@@ -6,14 +6,14 @@ use crate::tui::format::{ago, count, counted};
 use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
-use crate::tui::pane::parity_facts::{facts, mark};
+use crate::tui::pane::partition_mark::mark;
 use crate::tui::theme::Tone;
 
 /// One line for each.
 pub fn list(model: &Model, id: &CheckId) -> List {
     let watch = model.watch(id);
     let rows = watch
-        .and_then(|w| Some((w, facts(w)?)))
+        .and_then(|w| Some((w, w.parity()?)))
         .map(|(w, f)| f.partitions.iter().map(|p| row(model, w, &f, p)).collect())
         .unwrap_or_default();
     List {

@@ -28,11 +28,11 @@ impl Pane for Queue {
         let mut rows = Vec::new();
         for watch in model.of_kind("queue") {
             rows.extend(shared::unknown_row(watch, 7, model.theme.glyphs.unknown));
-            let Some(facts) = facts(watch) else { continue };
-            rows.extend(special(model, &watch.id, &facts));
+            let Some(facts) = watch.facts.queue.as_deref() else { continue };
+            rows.extend(special(model, &watch.id, facts));
             rows.extend(unnamed(model, watch));
             rows.extend(facts.failed.iter().map(|c| cause(model, &watch.id, c)));
-            rows.extend(states(&watch.id, &facts));
+            rows.extend(states(&watch.id, facts));
         }
         let (empty, empty_tone) = shared::nothing(model, "queue", "declares no queue");
         List {
@@ -52,13 +52,9 @@ impl Pane for Queue {
     }
 }
 
-fn facts(watch: &Watch) -> Option<QueueFacts> {
-    serde_json::from_value(watch.report.as_ref()?.facts.clone()).ok()
-}
-
 fn picture(model: &Model, watch: &Watch, width: u16) -> Vec<Spans> {
     let name = cell(format!(" {} ", watch.id.name), Tone::Strong);
-    let Some(f) = facts(watch) else {
+    let Some(f) = watch.facts.queue.as_deref() else {
         return vec![vec![name, shared::state_cell(model, watch)]];
     };
     let mut head = vec![name];

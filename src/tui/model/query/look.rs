@@ -4,7 +4,6 @@ use crate::engine::model::report::CheckId;
 use crate::tui::keymap::Action;
 use crate::tui::list::List;
 use crate::tui::model::look::look_word;
-use crate::tui::model::ready::parity_facts;
 use crate::tui::model::run::OurRun;
 use crate::tui::model::state::{Link, Model};
 use crate::tui::model::view::View;
@@ -47,8 +46,8 @@ impl Model {
         if let Some(how) = watch.look.asked {
             return Some(format!("its {} is asked for already", look_word(how)));
         }
-        let facts = watch.report.as_ref().and_then(parity_facts);
-        if facts.as_ref().is_some_and(|f| f.legacy_rows.is_none()) {
+        let facts = watch.parity();
+        if facts.is_some_and(|f| f.legacy_rows.is_none()) {
             return Some("there is no legacy table to compare it with".into());
         }
         match action {

@@ -7,7 +7,7 @@ use crate::features::parity::pair::retired::Away;
 use crate::features::parity::pair::{Standing, about_rows};
 use crate::features::switchover::status::{Reverse, RoomFacts};
 use crate::tui::format::{ago, counted, differ};
-use crate::tui::model::ready::{Light, Readiness, parity_facts};
+use crate::tui::model::ready::{Light, Readiness};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
 use crate::tui::theme::Tone;
@@ -22,7 +22,7 @@ impl Model {
     }
 
     /// What is known of a twin, while that is fresh; or why nothing is.
-    pub(in crate::tui) fn fresh(&self, twin: &str) -> Result<(&Report, ParityFacts), String> {
+    pub(in crate::tui) fn fresh(&self, twin: &str) -> Result<(&Report, &ParityFacts), String> {
         let Some(watch) = self.parity_watch(twin) else { return Err("no check compares it".into()) };
         let Some(report) = &watch.report else { return Err("not compared yet".into()) };
         if let Some(why) = watch.why() {
@@ -32,7 +32,7 @@ impl Model {
             let age = crate::tui::format::ago(report.observed_at, self.now);
             return Err(format!("last compared {age}"));
         }
-        let facts = parity_facts(report).ok_or("its report cannot be read")?;
+        let facts = watch.parity().ok_or("its report cannot be read")?;
         Ok((report, facts))
     }
 
@@ -105,8 +105,7 @@ impl Model {
 
     /// Why an operation has nothing to do with twins that stand as these did when they were last looked at.
     pub(in crate::tui) fn why_not_stands(&self, verb: &str, name: &str) -> Option<String> {
-        let standing =
-            |t: &str| self.parity_watch(t).and_then(|w| parity_facts(w.report.as_ref()?)).map(|f| f.standing);
+        let standing = |t: &str| self.parity_watch(t).and_then(Watch::parity).map(|f| f.standing);
         let twins: Vec<(&str, Standing)> =
             self.twins_of(name).into_iter().filter_map(|t| Some((t, standing(t)?))).collect();
         let find = |wanted: &[Standing]| twins.iter().find(|(_, s)| wanted.contains(s)).map(|(t, _)| *t);
@@ -159,15 +158,15 @@ impl Model {
     fn away_of(&self, twin: &str, seen: Option<&RoomFacts>) -> Option<Away> {
         match seen.and_then(|f| f.twins.iter().find(|t| t.name == twin)) {
             Some(now) => now.away.clone(),
-            None => self.parity_watch(twin).and_then(|w| parity_facts(w.report.as_ref()?))?.away,
+            None => self.parity_watch(twin)?.parity()?.away.clone(),
         }
     }
 
     /// Would taking this twin's switch back lose anything? `seen`: the room, where it was looked at.
     pub fn light(&self, twin: &str, seen: Option<&RoomFacts>) -> Light {
         let now = seen.and_then(|f| f.twins.iter().find(|t| t.name == twin));
-        let reported = self.parity_watch(twin).and_then(|w| parity_facts(w.report.as_ref()?));
-        let standing = now.map(|t| t.standing).or_else(|| reported.as_ref().map(|f| f.standing));
+        let reported = self.parity_watch(twin).and_then(Watch::parity);
+        let standing = now.map(|t| t.standing).or_else(|| reported.map(|f| f.standing));
         match standing {
             None => return Light::Unknown("not looked at yet".into()),
             Some(Standing::Before) => return Light::Before,

@@ -1,13 +1,7 @@
-//! What the page of twins and the page of partitions both show of a comparison.
+//! How a partition's state is drawn.
 
-use crate::features::parity::facts::{ParityFacts, Partition};
-use crate::tui::model::ready::parity_facts;
-use crate::tui::model::watch::Watch;
+use crate::features::parity::facts::Partition;
 use crate::tui::theme::{Glyphs, Tone};
-
-pub(super) fn facts(watch: &Watch) -> Option<ParityFacts> {
-    parity_facts(watch.report.as_ref()?)
-}
 
 pub(super) fn mark<'g>(p: &Partition, g: &'g Glyphs) -> (&'g str, Tone) {
     match p.status.as_str() {
