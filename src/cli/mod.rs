@@ -30,9 +30,9 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
     let cli = match Cli::try_parse_from(&argv) {
         Ok(cli) => cli,
         Err(e) if !e.use_stderr() => return output::help(&e),
-        Err(e) => return output::usage(&e, argv.iter().any(|a| a == "--json")),
+        Err(e) => return output::usage(&e, args::format(argv.iter().any(|a| a == "--json"))),
     };
-    let out = Output::new(cli.global.json, cli.global.no_color);
+    let out = Output::new(args::format(cli.global.json), cli.global.no_color);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
         Ok(runtime) => {

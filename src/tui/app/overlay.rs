@@ -1,6 +1,6 @@
 //! What lies on top: help, palette, targets, actions, export, SQL, locks, log, leaving.
 
-use crate::report::table::Format;
+use crate::report::table::{self, Format};
 use crate::tui::app::App;
 use crate::tui::keymap::{self, DialogAction};
 use crate::tui::model::journal::JournalState;
@@ -77,7 +77,7 @@ impl App {
                 return chosen.map(|name| self.switch(name)).unwrap_or_default();
             }
             Kind::Export => {
-                let format = Format::ALL.get(overlay.cursor).copied();
+                let format = table::ALL.get(overlay.cursor).copied();
                 return format.and_then(|f| self.export(f)).into_iter().collect();
             }
             Kind::Palette => {

@@ -1,6 +1,6 @@
 //! What the open dialog lists: keys, and everything by name.
 
-use crate::report::table::Format;
+use crate::report::table;
 use crate::tui::keymap::{self, Action, DIALOG};
 use crate::tui::model::overlay::{Kind, LEAVING, Leads, PaletteItem, UNFINISHED, words};
 use crate::tui::model::state::Model;
@@ -16,7 +16,7 @@ pub fn overlay_len(model: &Model) -> usize {
         Kind::Palette => screen::palette(model).len(),
         Kind::Targets => model.target_choices().len(),
         Kind::Actions => screen::choices(model).len(),
-        Kind::Export => Format::ALL.len(),
+        Kind::Export => table::ALL.len(),
         Kind::Locks => model.vitals.as_ref().map_or(0, |(v, _)| v.activity.len()),
         Kind::Log => model.log.len(),
         Kind::Sql(list) => list.iter().map(|(_, sql)| sql.lines().count() + 2).sum(),

@@ -1,6 +1,6 @@
 //! What lies on top.
 
-use crate::report::table::Format;
+use crate::report::table as formats;
 use crate::tui::format::{ago, seconds};
 use crate::tui::list::{Cell, cell, plain};
 use crate::tui::model::overlay::Kind;
@@ -113,7 +113,7 @@ fn sheet(model: &Model, kind: &Kind, typed: &str, width: usize) -> Sheet {
         Kind::Stop => dialog::stop(model, width.min(78)),
         Kind::Export => Sheet {
             title: "Export to the working directory".into(),
-            lines: Format::ALL.iter().map(|f| vec![plain(format!("  {f:?}"))]).collect(),
+            lines: formats::ALL.iter().map(|f| vec![plain(format!("  {}", f.name()))]).collect(),
             choose: true,
             hint: "Enter writes, Esc leaves".into(),
             ..Sheet::default()
