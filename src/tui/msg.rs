@@ -6,11 +6,11 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::engine::check::kind::{CheckNews, How};
 use crate::engine::check::paging::{Page, PageRequest};
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::progress::{Done, Progress, Wish};
 use crate::engine::model::query::Column;
 use crate::engine::model::report::{CheckId, Report};
-use crate::engine::model::task::Blocker;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::plan::request::{PlanNews, Request};
 use crate::features::switchover::status::RoomFacts;

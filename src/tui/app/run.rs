@@ -116,7 +116,7 @@ impl App {
         let done = Done {
             run: run.number().map(str::to_owned),
             outcome: Outcome::Ambiguous,
-            unit: run.plan.as_ref().map_or(Unit::Rows, |p| p.unit),
+            unit: run.plan.as_ref().map_or(Unit::ROWS, |p| p.unit.clone()),
             applied: run.applied(),
             drifted: run.progress.as_ref().map_or(0, |p| p.drifted),
             verified: None,

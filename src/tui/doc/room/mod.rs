@@ -94,7 +94,7 @@ fn title(sight: &Sight<'_>) -> Vec<Spans> {
     if let Some(ms) = budget {
         out.push(vec![cell("budget ", Tone::Dim), plain(format!("{ms} ms"))]);
     }
-    let ours = sight.ours.and_then(|r| r.progress.as_ref()?.room.attempt);
+    let ours = sight.ours.and_then(|r| r.progress.as_ref()?.locks.attempt);
     let ours = ours.map(|(n, of)| (u64::from(n), Some(u64::from(of))));
     // An attempt of others is in the journal once it is over; the one after it is at hand or to come.
     let attempt = ours.or_else(|| {
