@@ -4,12 +4,12 @@ use crate::tui::data::{Journal, Reviewed, RunDetail, Session, Typed};
 
 use crate::engine::check::kind::{How, Tell};
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Result;
 use crate::engine::model::progress::{Done, Watcher, Wish};
 use crate::engine::model::query::Column;
 use crate::engine::model::report::{CheckId, Report};
-use crate::engine::model::task::Blocker;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::plan::request::{PlanNews, Request};
 use crate::engine::port::reader::Fut;

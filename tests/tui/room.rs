@@ -12,6 +12,7 @@ use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::backups::{Dump, Dumped};
 use midwatch::features::parity::pair::Standing;
 use midwatch::features::switchover::status::{Asked, Reverse, RoomFacts, RoomRun, TwinNow};
+use midwatch::features::switchover::task::{Monitor, Proof, Swap, TWINS as UNIT};
 use midwatch::tui::app::App;
 use midwatch::tui::data::{Reviewed, Session};
 use midwatch::tui::model::{OverlayKind, View};

@@ -259,7 +259,7 @@ fn done_cells(
     verified: Option<bool>,
 ) -> Vec<Cell> {
     let mut out = vec![verdict(&model.theme, outcome)];
-    if unit != Unit::Rows && applied > 0 {
+    if unit != Unit::ROWS && applied > 0 {
         out.push(plain(format!("   {} {} done", count(applied), unit.of(applied))));
     } else if applied + drifted > 0 {
         out.push(plain(format!("   {} changed", count(applied))));

@@ -1,7 +1,7 @@
 //! What lies on top of the panes: its kind, what is typed in it, its cursor.
 
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::report::CheckId;
-use crate::engine::model::task::Blocker;
 use crate::engine::plan::operation::Offer;
 use crate::tui::keymap::Action;
 use crate::tui::model::offers::Ask;

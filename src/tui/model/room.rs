@@ -2,9 +2,8 @@
 
 use crate::engine::model::plan::Plan;
 use crate::engine::model::report::CheckId;
-use crate::engine::model::step::Action as Step;
-use crate::engine::model::task::Swap;
 use crate::features::switchover::status::RoomFacts;
+use crate::features::switchover::task::{Swap, SwapSummary};
 use crate::tui::failure::Failure;
 use chrono::{DateTime, Utc};
 
@@ -36,9 +35,9 @@ pub struct RoomView {
     pub twin: Option<CheckId>,
 }
 
-/// The swap of a plan.
-pub fn swap_of(plan: &Plan) -> Option<&Swap> {
-    plan.steps.iter().find_map(|s| if let Step::Swap(swap) = &s.action { Some(&**swap) } else { None })
+/// How a plan's swap is bound.
+pub fn swap_of(plan: &Plan) -> Option<SwapSummary> {
+    plan.steps.iter().find_map(|s| s.task(Swap::TASK))
 }
 
 /// The step that swaps.

@@ -22,7 +22,7 @@ impl OurRun {
         let Some(p) = &self.progress else { return false };
         let at = |id: &str| p.stages.iter().position(|s| s == id);
         let swap = p.stages.iter().position(|s| is_swap(s));
-        p.room.held_ms.is_some() || swap.is_some() && at(&p.stage) > swap
+        p.locks.held_ms.is_some() || swap.is_some() && at(&p.stage) > swap
     }
 }
 

@@ -1,8 +1,8 @@
 //! Dialogs about changing something: what can be done, what must be known, whether to go on, stop, or leave.
 
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::phrase::differs;
 use crate::engine::model::record::RunRecord;
-use crate::engine::model::task::Blocker;
 use crate::tui::doc::wrap;
 use crate::tui::format::{ago, count};
 use crate::tui::list::{Spans, cell, plain};

@@ -1,6 +1,7 @@
 //! What is known of a switch: who is in the way, what waits, what is equal, what could be taken back.
 
-use crate::engine::model::progress::{Phase, Progress, Room as Told};
+use crate::engine::model::blocker::Blocker;
+use crate::engine::model::progress::{Phase, Progress};
 use crate::engine::model::record::Outcome;
 use crate::features::parity::pair::Standing;
 use crate::features::switchover::progress::SwitchoverProgress;

@@ -2,8 +2,9 @@
 
 use crate::engine::model::plan::Plan;
 use crate::engine::model::record::RunRecord;
-use crate::engine::model::task::Swap;
+use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::status::{RoomFacts, RoomRun};
+use crate::features::switchover::task::SwapSummary;
 
 use crate::tui::doc::wrap;
 use crate::tui::format::ago;
@@ -85,7 +86,7 @@ impl<'a> Sight<'a> {
         self.record.is_none() && self.ours.is_none()
     }
 
-    pub(in crate::tui) fn swap(&self) -> Option<&'a Swap> {
+    pub(in crate::tui) fn swap(&self) -> Option<SwapSummary> {
         self.plan.and_then(swap_of)
     }
 
@@ -105,9 +106,7 @@ impl<'a> Sight<'a> {
     pub(in crate::tui) fn swapped(&self) -> bool {
         let (ids, at) = self.steps();
         let by_run = self.ours.is_some_and(OurRun::has_swapped);
-        by_run
-            || self.told().is_some_and(|r| r.held_ms.is_some())
-            || crate::tui::doc::room::sight::past_swap(&ids, &at)
+        by_run || self.told().is_some_and(|r| r.held_ms.is_some()) || past_swap(&ids, &at)
     }
 
     /// When both sides were last found equal by the run.
@@ -115,7 +114,7 @@ impl<'a> Sight<'a> {
         if let Some(run) = self.theirs() {
             return Some(ago(run.equal_at?, self.model.server_now()));
         }
-        let at = self.ours?.progress.as_ref()?.room.equal_at?;
+        let at = SwitchoverProgress::of(self.ours?.progress.as_ref()?).equal_at?;
         Some(ago(DateTime::from_timestamp_millis(at)?, self.model.now))
     }
 

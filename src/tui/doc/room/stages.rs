@@ -3,7 +3,7 @@
 use crate::engine::model::preflight::Ready;
 use crate::engine::model::progress::Phase;
 use crate::engine::model::record::Outcome;
-use crate::engine::model::step::Action;
+use crate::engine::port::backups::Dump;
 use crate::tui::doc::room::sight::{At, Sight};
 use crate::tui::format::{count, whole};
 use crate::tui::list::{Spans, cell, plain};

@@ -1,8 +1,8 @@
 //! The switchover room: its pairs, its run, its blockers, and why an action is refused.
 
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::progress::Wish;
 use crate::engine::model::record::RunRecord;
-use crate::engine::model::task::Blocker;
 use crate::engine::plan::operation::{ALL, Offer};
 use crate::features::parity::pair::Standing;
 use crate::features::switchover::status::{RoomFacts, RoomRun};
@@ -75,8 +75,8 @@ impl Model {
     pub fn blockers(&self) -> (&[Blocker], Option<DateTime<Utc>>) {
         let seen = self.room_facts().map(|(f, at)| (f.blockers.as_slice(), at));
         let run = self.run_in_room().and_then(|r| r.progress.as_ref()).and_then(|p| {
-            let at = DateTime::from_timestamp_millis(p.room.looked_at?)?;
-            Some((p.room.blockers.as_slice(), at))
+            let at = DateTime::from_timestamp_millis(p.locks.looked_at?)?;
+            Some((p.locks.blockers.as_slice(), at))
         });
         match (seen, run) {
             (Some((_, at)), Some((told, looked))) if looked > at => (told, Some(looked)),
