@@ -7,7 +7,7 @@ use crate::features::queue::check::QueueFacts;
 
 /// The facts of the kinds whose panes need more than findings; at most one of them is there.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Facts {
+pub struct ReportFacts {
     /// Of a comparison.
     pub parity: Option<Box<ParityFacts>>,
     /// Of a queue.
@@ -16,7 +16,7 @@ pub struct Facts {
     pub migrations: Option<Box<MigrationFacts>>,
 }
 
-impl Facts {
+impl ReportFacts {
     /// Of a report.
     pub fn of(report: &Report) -> Self {
         Self {

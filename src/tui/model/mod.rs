@@ -18,7 +18,7 @@ pub mod view;
 pub mod watch;
 
 pub use confirm::Confirm;
-pub use facts::Facts;
+pub use facts::ReportFacts;
 pub use journal::{JournalState, Pace, done};
 pub use look::{Cut, Look, look_word};
 pub use notice::{About, Notice};

@@ -3,7 +3,7 @@
 use crate::engine::check::kind::How;
 use crate::engine::model::report::{CheckId, Finding, Report, Status};
 use crate::features::parity::facts::ParityFacts;
-use crate::tui::model::facts::Facts;
+use crate::tui::model::facts::ReportFacts;
 use crate::tui::model::look::{Cut, Look, UNTRUSTED};
 use crate::tui::msg::Effect;
 use chrono::{DateTime, Utc};
@@ -15,7 +15,7 @@ impl Watch {
             id,
             every,
             report: None,
-            facts: Facts::default(),
+            facts: ReportFacts::default(),
             running: None,
             due,
             failure: None,
@@ -72,7 +72,7 @@ impl Watch {
 
     /// Takes a report as the latest, and reads its facts.
     pub(in crate::tui) fn take(&mut self, report: Report) {
-        self.facts = Facts::of(&report);
+        self.facts = ReportFacts::of(&report);
         self.report = Some(report);
     }
 
@@ -106,7 +106,7 @@ pub struct Watch {
     /// The latest report.
     pub report: Option<Report>,
     /// Its facts.
-    pub facts: Facts,
+    pub facts: ReportFacts,
     /// Running since.
     pub running: Option<DateTime<Utc>>,
     /// Run again then.
