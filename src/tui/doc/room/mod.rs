@@ -1,6 +1,5 @@
 //! The switchover room as lines: what is going on, who is in the way, what a rollback would lose.
 
-use crate::tui::doc::room::sight::Sight;
 mod facts;
 pub mod sight;
 mod stages;
@@ -9,7 +8,7 @@ use crate::engine::model::progress::{Phase, Wish};
 use crate::engine::model::record::Outcome;
 use crate::features::parity::pair::Standing;
 use crate::features::switchover::status::RoomRun;
-use crate::tui::doc::room::sight::At;
+use crate::tui::doc::room::sight::{At, Sight};
 use crate::tui::doc::room::stages::Stages;
 use crate::tui::format::{ago, counted, whole};
 use crate::tui::list::{Spans, cell, plain};
