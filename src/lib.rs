@@ -23,10 +23,12 @@ pub mod compose;
 pub mod dialect;
 pub mod engine;
 pub mod launch;
+pub mod log;
 pub mod profile;
 pub mod rehearse;
 pub mod report;
 pub mod sandbox;
+pub mod stop;
 pub mod store;
 #[cfg(feature = "tui")]
 pub mod tui;

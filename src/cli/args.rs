@@ -48,6 +48,11 @@ pub(super) struct Global {
     pub(super) verbose: u8,
 }
 
+/// The format of results that the flags ask for.
+pub(super) fn format(json: bool) -> &'static str {
+    if json { "json" } else { "text" }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run checks once

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::args::{ApplyArgs, PlanArgs, RunArgs, UndoArgs};
 use super::output::{Output, save};
-use super::stop::Stop;
 use crate::engine::Engine;
 use crate::engine::gate::guard::{Approved, Typed};
 use crate::engine::model::error::{Class, Error, Result};
@@ -17,7 +16,11 @@ use crate::engine::model::progress::{Control, Done, Phase, Progress};
 use crate::engine::model::stored::StoredPlan;
 use crate::engine::plan::operation::Params;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
-use crate::report::{json, text};
+use crate::report::answer::Answer;
+use crate::report::json::{self, Json};
+use crate::report::renderer::Renderer as _;
+use crate::report::style::Style;
+use crate::stop::Stop;
 
 pub(super) async fn plan(engine: &Engine, args: &PlanArgs, out: &Output) -> Result<u8> {
     let mut params = BTreeMap::new();
@@ -44,16 +47,12 @@ async fn show(engine: &Engine, request: &Request, file: Option<&Path>, out: &Out
     };
     let Planned { plan, rows } = engine.plan(request, &news).await?;
     Output::end_progress();
-    let envelope = json::plan(&plan);
+    let answer = Answer::Plan { plan: &plan, file };
     if let Some(path) = file {
         rows.save(&rows_beside(path))?;
-        save(path, &format!("{envelope:#}\n"), 0o600)?;
+        save(path, &Json.render(&answer, Style { colour: false }), 0o600)?;
     }
-    if out.json {
-        out.value(&envelope)?;
-    } else {
-        out.text(&text::plan(&plan, file, out.style()))?;
-    }
+    out.answer(&answer)?;
     Ok(0)
 }
 
@@ -120,15 +119,7 @@ pub(super) async fn resume(engine: &Engine, args: &RunArgs, out: &Output) -> Res
         let message = format!("run {} is finished: nothing to do", args.run);
         // Finished is not the same as applied: rows may have drifted, the proof may have failed.
         let was = engine.run_record(&args.run).await?;
-        if out.json {
-            let run = json!({
-                "id": args.run, "outcome": was.outcome, "message": message, "rows_applied": was.rows_applied,
-                "rows_drifted": was.rows_drifted, "verified": was.verified,
-            });
-            out.value(&json::named("run", run))?;
-        } else {
-            out.text(&format!("{message}\n"))?;
-        }
+        out.answer(&Answer::Finished { id: &args.run, was: &was, message: &message })?;
         Ok(0)
     }
 }
@@ -168,14 +159,9 @@ fn line(p: &Progress) -> String {
 }
 
 fn finish(done: &Done, out: &Output) -> Result<u8> {
-    if out.json {
-        out.value(&json::done(done))?;
-    } else {
-        out.text(&text::done(done, out.style()))?;
-        if let Some(failure) = &done.failure {
-            Output::end_progress();
-            out.error(failure);
-        }
+    out.answer(&Answer::Done(done))?;
+    if let Some(failure) = &done.failure {
+        out.failure(failure);
     }
     Ok(done.exit_code())
 }

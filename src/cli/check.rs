@@ -6,12 +6,15 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::args::CheckArgs;
 use super::output::{Output, save};
-use super::stop::Stop;
 use crate::engine::Engine;
 use crate::engine::check::kind::{CheckNews, How};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::report::{CheckId, Report, Status};
-use crate::report::{json, text};
+use crate::report::answer::Answer;
+use crate::report::json::Json;
+use crate::report::renderer::Renderer as _;
+use crate::report::style::Style;
+use crate::stop::Stop;
 
 /// As many as the reader has sessions.
 const AT_ONCE: usize = 3;
@@ -53,15 +56,11 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
     drop(running);
     Output::end_progress();
     let target = engine.target();
-    let envelope = json::checks(&target, &reports);
+    let answer = Answer::Checks { target: &target, reports: &reports };
     if let Some(path) = &args.out {
-        save(path, &format!("{envelope:#}\n"), 0o644)?;
+        save(path, &Json.render(&answer, Style { colour: false }), 0o644)?;
     }
-    if out.json {
-        out.value(&envelope)?;
-    } else {
-        out.text(&text::checks(&target, &reports, out.style()))?;
-    }
+    out.answer(&answer)?;
     Ok(exit_code(&reports))
 }
 

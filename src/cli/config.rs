@@ -1,14 +1,12 @@
 //! `midwatch config`.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value, json};
 
 use super::args::{Cli, ConfigArgs, ConfigCommand, ExampleOf};
 use super::output::Output;
 use crate::engine::model::error::Result;
 use crate::profile::{Config, EXAMPLE, EXAMPLE_PROFILE, Library, Secret};
-use crate::report::json;
+use crate::report::answer::{Answer, ConfigChecked, ConfigShown};
 
 pub(super) fn run(cli: &Cli, args: &ConfigArgs, out: &Output) -> Result<u8> {
     match args.command {
@@ -34,17 +32,7 @@ fn check(cli: &Cli, out: &Output) -> Result<()> {
         }
     }
     let file = config.path.as_ref().map_or("no configuration file".into(), |p| p.display().to_string());
-    if out.json {
-        return out.value(&json::named(
-            "config",
-            json!({ "file": file, "targets": config.names(), "profiles": profiles, "status": "ok" }),
-        ));
-    }
-    out.text(&format!(
-        "ok: {file}\ntargets:  {}\nprofiles: {}\n",
-        if config.targets.is_empty() { "none".into() } else { config.names().join(", ") },
-        profiles.join(", ")
-    ))
+    out.answer(&Answer::ConfigChecked(&ConfigChecked { file, targets: config.names(), profiles }))
 }
 
 fn show(cli: &Cli, out: &Output) -> Result<()> {
@@ -64,23 +52,8 @@ fn show(cli: &Cli, out: &Output) -> Result<()> {
         );
     }
     let file = config.path.as_ref().map(|p| p.display().to_string());
-    let value = json!({ "file": file, "default_target": config.default_target, "targets": targets });
-    if out.json {
-        return out.value(&json::named("config", value));
-    }
-    let mut text = format!("file            {}\n", file.as_deref().unwrap_or("none"));
-    let _ = writeln!(text, "default target  {}", config.default_target.as_deref().unwrap_or("none"));
-    for (name, target) in &targets {
-        let _ = writeln!(text, "\n[{name}]");
-        for (key, value) in target.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null()) {
-            let _ = writeln!(
-                text,
-                "{key:15} {}",
-                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-            );
-        }
-    }
-    out.text(&text)
+    let default_target = config.default_target.clone();
+    out.answer(&Answer::ConfigShown(&ConfigShown { file, default_target, targets }))
 }
 
 /// `env:` and `service:` say where a url is and are shown; a url is shown without its password.

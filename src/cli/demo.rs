@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::args::{Cli, DemoArgs};
+use super::output;
 use super::output::Output;
-use super::stop::Stop;
-use super::{Parts, open_console, output, overrides};
+use super::parts::{Parts, open_console, overrides};
 use crate::engine::model::error::{Error, Result};
 use crate::profile::Config;
 use crate::sandbox::demo::{Demo, DemoOptions};
 use crate::sandbox::{Binaries, fetch};
+use crate::stop::Stop;
 
 pub(super) async fn run(cli: &Cli, args: &DemoArgs, parts: &Parts, out: &Output) -> Result<u8> {
     if !args.no_ui && !output::is_terminal() {

@@ -1,41 +1,25 @@
 //! `midwatch doctor`: what works here and what does not, with what to do about it.
 
-use crate::engine::model::query::Sql;
-use std::fmt::Write as _;
-
-use serde::Serialize;
-use serde_json::json;
-
 use super::args::Cli;
 use super::output::Output;
-use super::{Parts, overrides};
+use super::parts::{Parts, overrides};
 use crate::engine::Engine;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::query::Param;
+use crate::engine::model::query::Sql;
 use crate::engine::model::record::JournalState;
 use crate::engine::port::reader::ReadOptions;
 use crate::profile::Config;
-use crate::report::json;
-use crate::report::text::clean;
+use crate::report::answer::{Answer, DoctorLine};
 use crate::sandbox::Binaries;
 
 /// Clocks further apart than this make ages wrong.
 const SKEW_MS: i64 = 2_000;
 
-#[derive(Serialize)]
-struct Line {
-    name: String,
-    /// `ok`, `warn`, `fail`.
-    status: &'static str,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
-
 #[derive(Default)]
-struct Sheet(Vec<Line>);
+struct Sheet(Vec<DoctorLine>);
 
 impl Sheet {
     fn add(
@@ -45,7 +29,7 @@ impl Sheet {
         message: impl Into<String>,
         hint: Option<&str>,
     ) {
-        self.0.push(Line {
+        self.0.push(DoctorLine {
             name: name.into(),
             status,
             message: message.into(),
@@ -69,30 +53,9 @@ pub(super) async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
             targets(cli, parts, &config, &mut sheet).await;
         }
     }
-    if out.json {
-        out.value(&json::named("doctor", json!(sheet.0)))?;
-    } else {
-        out.text(&render(&sheet))?;
-    }
+    out.answer(&Answer::Doctor(&sheet.0))?;
     let worst = |status| sheet.0.iter().any(|l| l.status == status);
     Ok(if worst("fail") { 5 } else { u8::from(worst("warn")) })
-}
-
-fn render(sheet: &Sheet) -> String {
-    let width = sheet.0.iter().map(|l| l.name.chars().count()).max().unwrap_or(0);
-    let mut text = String::new();
-    for l in &sheet.0 {
-        let mark = match l.status {
-            "ok" => "✓ ok  ",
-            "warn" => "▲ warn",
-            _ => "✖ fail",
-        };
-        let _ = writeln!(text, "{mark}  {:width$}  {}", l.name, clean(&l.message));
-        if let Some(hint) = &l.hint {
-            let _ = writeln!(text, "        {:width$}  → {}", "", clean(hint));
-        }
-    }
-    text
 }
 
 fn terminal(sheet: &mut Sheet) {

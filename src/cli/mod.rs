@@ -6,32 +6,23 @@ mod check;
 mod config;
 mod demo;
 mod doctor;
-mod log;
 mod output;
+mod parts;
 mod runs;
-mod stop;
 
 use std::ffi::OsString;
 
 use clap::Parser as _;
 
 use crate::engine::model::error::{Error, Result};
-use crate::launch::{Connect, Console, Launch, Overrides};
-use crate::profile::{Config, Selected};
+use crate::log;
+use crate::profile::Config;
 
 use args::{Cli, Command};
 use output::Output;
+use parts::{open_console, overrides, select};
 
-pub use log::{LogLine, LogRing};
-pub use stop::{Stop, Told};
-
-/// What `main` joins.
-pub struct Parts {
-    /// Opens targets.
-    pub connect: Connect,
-    /// The console, where it is built in.
-    pub console: Option<Console>,
-}
+pub use parts::Parts;
 
 /// Runs a command line; the result is the process's exit code.
 pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
@@ -39,9 +30,9 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
     let cli = match Cli::try_parse_from(&argv) {
         Ok(cli) => cli,
         Err(e) if !e.use_stderr() => return output::help(&e),
-        Err(e) => return output::usage(&e, argv.iter().any(|a| a == "--json")),
+        Err(e) => return output::usage(&e, args::format(argv.iter().any(|a| a == "--json"))),
     };
-    let out = Output::new(cli.global.json, cli.global.no_color);
+    let out = Output::new(args::format(cli.global.json), cli.global.no_color);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
@@ -91,36 +82,8 @@ async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
     }
 }
 
-fn overrides(cli: &Cli) -> Overrides {
-    Overrides { profile: cli.global.profile.clone(), read_only: cli.global.read_only }
-}
-
-fn select(cli: &Cli) -> Result<Selected> {
-    let config = Config::find(cli.global.config.as_deref())?;
-    Ok(overrides(cli).apply(config.select(cli.global.target.as_deref())?))
-}
-
 async fn console(cli: &Cli, parts: &Parts) -> Result<u8> {
     let config = Config::find(cli.global.config.as_deref())?;
     let selected = overrides(cli).apply(config.select(cli.global.target.as_deref())?);
     open_console(cli, parts, config, selected).await
-}
-
-async fn open_console(cli: &Cli, parts: &Parts, config: Config, selected: Selected) -> Result<u8> {
-    let Some(run) = parts.console else {
-        return Err(Error::usage("this build has no console (it was built without the feature tui)")
-            .hint("use midwatch check, or build with default features"));
-    };
-    if !output::is_terminal() {
-        return Err(Error::usage("the console needs a terminal").hint("midwatch check works without one"));
-    }
-    run(Launch {
-        config,
-        selected,
-        connect: parts.connect,
-        no_color: output::no_color(cli.global.no_color),
-        overrides: overrides(cli),
-    })
-    .await?;
-    Ok(0)
 }

@@ -5,25 +5,39 @@ use std::io::{IsTerminal as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::engine::model::error::{Error, Result};
-use crate::report::json;
-use crate::report::text::Style;
+use crate::report;
+use crate::report::answer::Answer;
+use crate::report::renderer::Renderer;
+use crate::report::style::Style;
 
 /// How this run speaks.
 pub(super) struct Output {
-    pub(super) json: bool,
+    format: &'static dyn Renderer,
     colour: bool,
 }
 
 impl Output {
-    pub(super) fn new(json: bool, no_color_flag: bool) -> Self {
-        Self { json, colour: !no_color(no_color_flag) && std::io::stdout().is_terminal() }
+    /// In a format of [`report::ALL`], by its name.
+    pub(super) fn new(format: &str, no_color_flag: bool) -> Self {
+        let colour = !no_color(no_color_flag) && std::io::stdout().is_terminal();
+        Self { format: report::renderer(format), colour }
     }
 
-    pub(super) fn style(&self) -> Style {
-        Style { colour: self.colour }
+    fn rendered(&self, answer: &Answer<'_>) -> String {
+        self.format.render(answer, Style { colour: self.colour })
+    }
+
+    /// What a command answers.
+    pub(super) fn answer(&self, answer: &Answer<'_>) -> Result<()> {
+        self.text(&self.rendered(answer))
+    }
+
+    /// A failure that belongs to an answer, where the answer does not hold it.
+    pub(super) fn failure(&self, e: &Error) {
+        if !self.format.errors_are_data() {
+            self.error(e);
+        }
     }
 
     /// Data. A closed pipe (`| head`) is the reader's choice, not a failure.
@@ -36,10 +50,6 @@ impl Output {
             }
             _ => Ok(()),
         }
-    }
-
-    pub(super) fn value(&self, value: &Value) -> Result<()> {
-        self.text(&format!("{value:#}\n"))
     }
 
     /// Only for somebody who watches.
@@ -57,10 +67,11 @@ impl Output {
 
     pub(super) fn error(&self, e: &Error) {
         Self::end_progress();
-        if self.json {
-            let _ = self.value(&json::error(e));
+        let text = self.rendered(&Answer::Error(e));
+        if self.format.errors_are_data() {
+            let _ = self.text(&text);
         } else {
-            let _ = writeln!(std::io::stderr(), "midwatch: {e}");
+            let _ = std::io::stderr().write_all(text.as_bytes());
         }
     }
 }
@@ -71,13 +82,13 @@ pub(super) fn help(e: &clap::Error) -> u8 {
     0
 }
 
-/// Wrong arguments.
-pub(super) fn usage(e: &clap::Error, json_wanted: bool) -> u8 {
-    if json_wanted {
+/// Wrong arguments. Where a failure is no data, clap says it better, with the usage.
+pub(super) fn usage(e: &clap::Error, format: &str) -> u8 {
+    let out = Output::new(format, true);
+    if out.format.errors_are_data() {
         let text = e.to_string();
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let error = Error::usage(message).hint("midwatch --help");
-        Output::new(true, true).error(&error);
+        out.error(&Error::usage(message).hint("midwatch --help"));
     } else {
         let _ = e.print();
     }

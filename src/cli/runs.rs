@@ -1,16 +1,14 @@
 //! `runs` and `journal verify`.
 
-use std::fmt::Write as _;
 use std::path::Path;
-
-use serde_json::json;
 
 use super::args::RunsArgs;
 use super::output::Output;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::record::JournalShown;
 use crate::engine::{Engine, journal};
-use crate::report::{json, logs, text};
+use crate::report::answer::Answer;
+use crate::report::logs;
 
 /// Drifted rows listed with a run.
 const DRIFTED: u32 = 1_000;
@@ -19,11 +17,7 @@ pub(super) async fn list(engine: &Engine, args: &RunsArgs, out: &Output) -> Resu
     engine.needs_journal().await?;
     let Some(id) = &args.run else {
         let listed = engine.runs(args.limit, args.before.as_deref()).await?;
-        if out.json {
-            out.value(&json::runs(&listed))?;
-        } else {
-            out.text(&text::runs(&listed, out.style()))?;
-        }
+        out.answer(&Answer::Runs(&listed))?;
         return Ok(0);
     };
     let record = engine.run_record(id).await?;
@@ -33,11 +27,7 @@ pub(super) async fn list(engine: &Engine, args: &RunsArgs, out: &Output) -> Resu
     if let Some(dir) = &args.logs {
         return write_logs(dir, &shown, out);
     }
-    if out.json {
-        out.value(&json::run(&shown))?;
-    } else {
-        out.text(&text::run(&shown, out.style()))?;
-    }
+    out.answer(&Answer::Run(&shown))?;
     Ok(0)
 }
 
@@ -53,31 +43,13 @@ fn write_logs(dir: &Path, shown: &JournalShown, out: &Output) -> Result<u8> {
         std::fs::write(&path, text).map_err(|e| failed(&path, &e))?;
         written.push(path.display().to_string());
     }
-    if out.json {
-        out.value(&json::named("logs", json!(written)))?;
-    } else {
-        out.text(&format!("{}\n", written.join("\n")))?;
-    }
+    out.answer(&Answer::Logs(&written))?;
     Ok(0)
 }
 
 pub(super) async fn verify(engine: &Engine, out: &Output) -> Result<u8> {
     engine.needs_journal().await?;
     let verified = engine.verify_journal().await?;
-    if out.json {
-        out.value(&json::named("journal", json!(verified)))?;
-    } else {
-        let mut text = String::new();
-        for line in &verified.compared {
-            let _ = writeln!(text, "compared  {line}");
-        }
-        for finding in &verified.findings {
-            let _ = writeln!(text, "✖ {finding}");
-        }
-        if verified.findings.is_empty() {
-            text.push_str("✓ nothing altered or removed was found\n");
-        }
-        out.text(&text)?;
-    }
+    out.answer(&Answer::Journal(&verified))?;
     Ok(u8::from(!verified.findings.is_empty()))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::entry;
-use super::text::{Style, clean};
+use super::style::{Style, clean};
 use crate::engine::model::diff::{PlannedRow, text_of};
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::Ready;
@@ -17,7 +17,7 @@ use crate::engine::model::step::Action;
 const SHOWN: usize = 20;
 
 /// A plan.
-pub fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
+pub(super) fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
@@ -123,7 +123,7 @@ fn row_line(row: &PlannedRow) -> String {
 }
 
 /// What came of a run.
-pub fn done(done: &Done, style: Style) -> String {
+pub(super) fn done(done: &Done, style: Style) -> String {
     let mut out = String::new();
     let run = done.run.as_ref().map_or_else(String::new, |r| format!("run {r}  "));
     let _ = write!(out, "{run}{}", outcome(done.outcome, style));
@@ -188,7 +188,7 @@ fn stand(r: &RunRecord, style: Style) -> String {
 }
 
 /// Runs, newest first.
-pub fn runs(listed: &Listed, style: Style) -> String {
+pub(super) fn runs(listed: &Listed, style: Style) -> String {
     let mut out = lines(&listed.runs, style);
     match listed.runs.last() {
         None if listed.total == 0 => out.push_str("no runs yet\n"),
@@ -230,7 +230,7 @@ fn lines(runs: &[RunRecord], style: Style) -> String {
 }
 
 /// One run, with its entries.
-pub fn run(shown: &JournalShown, style: Style) -> String {
+pub(super) fn run(shown: &JournalShown, style: Style) -> String {
     let mut out = lines(std::slice::from_ref(&shown.record), style);
     let r = &shown.record;
     if let Some(message) = &r.message {

@@ -3,12 +3,58 @@
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
+use super::answer::Answer;
+use super::renderer::Renderer;
+use super::style::Style;
 use crate::engine::model::error::Error;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Done;
 use crate::engine::model::record::{JournalShown, Listed};
 use crate::engine::model::report::Report;
 use crate::engine::model::target::TargetInfo;
+
+/// The format.
+pub struct Json;
+
+impl Renderer for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn errors_are_data(&self) -> bool {
+        true
+    }
+
+    fn render(&self, answer: &Answer<'_>, _style: Style) -> String {
+        format!("{:#}\n", envelope(answer))
+    }
+}
+
+fn envelope(answer: &Answer<'_>) -> Value {
+    match answer {
+        Answer::Checks { target, reports } => checks(target, reports),
+        Answer::Plan { plan: of, .. } => plan(of),
+        Answer::Done(of) => done(of),
+        Answer::Finished { id, was, message } => named(
+            "run",
+            json!({
+                "id": id, "outcome": was.outcome, "message": message, "rows_applied": was.rows_applied,
+                "rows_drifted": was.rows_drifted, "verified": was.verified,
+            }),
+        ),
+        Answer::Runs(listed) => runs(listed),
+        Answer::Run(shown) => run(shown),
+        Answer::Logs(files) => named("logs", json!(files)),
+        Answer::Journal(verified) => named("journal", json!(verified)),
+        Answer::Doctor(lines) => named("doctor", json!(lines)),
+        Answer::ConfigChecked(c) => named(
+            "config",
+            json!({ "file": c.file, "targets": c.targets, "profiles": c.profiles, "status": "ok" }),
+        ),
+        Answer::ConfigShown(config) => named("config", json!(config)),
+        Answer::Error(e) => error(e),
+    }
+}
 
 /// Of the envelope.
 pub const SCHEMA_VERSION: u32 = 1;

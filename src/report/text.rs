@@ -7,18 +7,39 @@ use chrono::{DateTime, Utc};
 use crate::engine::model::report::{Report, Severity, Status};
 use crate::engine::model::target::TargetInfo;
 
-pub use super::change::{done, plan, run, runs};
+use super::answer::{Answer, ConfigChecked, ConfigShown, DoctorLine};
+use super::renderer::Renderer;
+use super::{change, journal};
 
-/// How to mark things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
-    /// ANSI colours.
-    pub colour: bool,
-}
+pub use super::style::{Style, clean};
 
-impl Style {
-    pub(super) fn paint(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+/// The format.
+pub struct Text;
+
+impl Renderer for Text {
+    fn name(&self) -> &'static str {
+        "text"
+    }
+
+    fn errors_are_data(&self) -> bool {
+        false
+    }
+
+    fn render(&self, answer: &Answer<'_>, style: Style) -> String {
+        match answer {
+            Answer::Checks { target, reports } => checks(target, reports, style),
+            Answer::Plan { plan, file } => change::plan(plan, *file, style),
+            Answer::Done(done) => change::done(done, style),
+            Answer::Finished { message, .. } => format!("{message}\n"),
+            Answer::Runs(listed) => change::runs(listed, style),
+            Answer::Run(shown) => change::run(shown, style),
+            Answer::Logs(files) => format!("{}\n", files.join("\n")),
+            Answer::Journal(verified) => journal::verified(verified),
+            Answer::Doctor(lines) => doctor(lines),
+            Answer::ConfigChecked(config) => config_checked(config),
+            Answer::ConfigShown(config) => config_shown(config),
+            Answer::Error(e) => format!("midwatch: {e}\n"),
+        }
     }
 }
 
@@ -147,9 +168,43 @@ fn short(text: &str) -> String {
     }
 }
 
-/// Text of a database may hold anything; control characters must not reach the terminal.
-pub fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+fn doctor(lines: &[DoctorLine]) -> String {
+    let width = lines.iter().map(|l| l.name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for l in lines {
+        let mark = match l.status {
+            "ok" => "✓ ok  ",
+            "warn" => "▲ warn",
+            _ => "✖ fail",
+        };
+        let _ = writeln!(text, "{mark}  {:width$}  {}", l.name, clean(&l.message));
+        if let Some(hint) = &l.hint {
+            let _ = writeln!(text, "        {:width$}  → {}", "", clean(hint));
+        }
+    }
+    text
+}
+
+fn config_checked(config: &ConfigChecked) -> String {
+    format!(
+        "ok: {}\ntargets:  {}\nprofiles: {}\n",
+        config.file,
+        if config.targets.is_empty() { "none".into() } else { config.targets.join(", ") },
+        config.profiles.join(", ")
+    )
+}
+
+fn config_shown(config: &ConfigShown) -> String {
+    let mut text = format!("file            {}\n", config.file.as_deref().unwrap_or("none"));
+    let _ = writeln!(text, "default target  {}", config.default_target.as_deref().unwrap_or("none"));
+    for (name, target) in &config.targets {
+        let _ = writeln!(text, "\n[{name}]");
+        for (key, value) in target.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null()) {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let _ = writeln!(text, "{key:15} {value}");
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -179,10 +234,5 @@ mod tests {
         assert_eq!(self_test(&report).as_deref(), Some("self-test: 43 of 43 planted differences found"));
         assert_eq!(before_self_test("equal · self-test: 43 of 43 planted found"), "equal");
         assert_eq!([age(0), age(180), age(7_300)], ["0 s", "3 min", "2 h"]);
-    }
-
-    #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(clean("a\x1b[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
     }
 }

@@ -9,7 +9,7 @@ use super::msg::{Export, ExportRows, PlanColumns};
 use crate::engine::check::paging::PageRequest;
 use crate::engine::model::diff::{PlannedRow, Values, text_of};
 use crate::engine::model::error::{Error, Result};
-use crate::report::table::{self, Cell, Format};
+use crate::report::table::{Cell, Format};
 
 /// Rows of a page; cells are read in full.
 const PAGE: usize = 500;
@@ -45,7 +45,7 @@ pub(super) async fn export(
     let mut part = Part { path, out: BufWriter::new(file), rows: 0 };
     match export.rows {
         ExportRows::Given { columns, rows } => {
-            part.text(&table::head(export.format, &columns)).map_err(fail)?;
+            part.text(&export.format.head(&columns)).map_err(fail)?;
             for row in &rows {
                 part.row(export.format, &columns, row).map_err(fail)?;
             }
@@ -56,7 +56,7 @@ pub(super) async fn export(
             let mut take = |page: crate::engine::check::paging::Page| {
                 if columns.is_empty() {
                     columns = page.columns.iter().map(|c| c.name.clone()).collect();
-                    part.text(&table::head(export.format, &columns)).map_err(fail)?;
+                    part.text(&export.format.head(&columns)).map_err(fail)?;
                 }
                 for row in &page.rows {
                     part.row(export.format, &columns, &row.cells).map_err(fail)?;
@@ -68,7 +68,7 @@ pub(super) async fn export(
         }
         ExportRows::Planned { plan, columns } => {
             let names = headings(&columns);
-            part.text(&table::head(export.format, &names)).map_err(fail)?;
+            part.text(&export.format.head(&names)).map_err(fail)?;
             loop {
                 let rows = backend.planned_rows(plan.clone(), part.rows, PLANNED).await?;
                 for row in &rows {
@@ -81,7 +81,7 @@ pub(super) async fn export(
             }
         }
     }
-    part.text(table::tail(export.format)).map_err(fail)?;
+    part.text(export.format.tail()).map_err(fail)?;
     part.out.flush().map_err(fail)?;
     std::fs::rename(&part.path, &name).map_err(fail)?;
     Ok(format!("{name} ({} rows)", part.rows))
@@ -113,7 +113,7 @@ impl Part {
     }
 
     fn row(&mut self, format: Format, columns: &[String], cells: &[Cell]) -> std::io::Result<()> {
-        let text = table::row(format, columns, cells, self.rows == 0);
+        let text = format.row(columns, cells, self.rows == 0);
         self.rows += 1;
         self.text(&text)
     }

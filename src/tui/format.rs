@@ -22,6 +22,11 @@ pub fn counted(n: u64, what: &str) -> String {
     format!("{} {what}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
+/// `1 row differs`, `2 rows differ`.
+pub fn differ(n: u64, what: &str) -> String {
+    format!("{what} {}", if n == 1 { "differs" } else { "differ" })
+}
+
 /// Seconds as the coarsest unit that still tells.
 pub fn seconds(s: f64) -> String {
     let s = s.max(0.0);

@@ -16,6 +16,9 @@ pub struct Cell {
     pub null: bool,
 }
 
+/// A line of cells.
+pub type Spans = Vec<Cell>;
+
 /// A cell of a meaning.
 pub fn cell(text: impl Into<String>, tone: Tone) -> Cell {
     Cell { text: text.into(), tone, null: false }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 
-use super::backend::{Backend, DRIFTED, Journal, RUNS, Reviewed, RunDetail, Session, Typed};
 use crate::engine::check::kind::{CheckSpec, How, Tell};
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
 use crate::engine::gate::guard::{Approved, Gate, Typed as TypedWords};
@@ -26,6 +25,8 @@ use crate::features::switchover::status::RoomFacts;
 use crate::launch::{Connect, Overrides};
 use crate::profile::{Config, Selected};
 use crate::report::table::Cell;
+use crate::tui::backend::Backend;
+use crate::tui::data::{DRIFTED, Journal, RUNS, Reviewed, RunDetail, Session, Typed};
 
 /// A plan, its rows, the engine that made it, and the gate while nobody has passed it.
 struct Held {

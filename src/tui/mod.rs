@@ -2,15 +2,19 @@
 
 pub mod app;
 pub mod backend;
+pub mod data;
 pub mod doc;
 mod export;
+pub mod failure;
 pub mod format;
 pub mod keymap;
 pub mod list;
 mod live;
+pub mod model;
 pub mod msg;
 pub mod pane;
 pub mod runtime;
+pub mod screen;
 mod terminal;
 pub mod theme;
 pub mod view;

@@ -1,23 +1,23 @@
 //! Everything that can happen to the console, and everything it can ask for. Plain data.
 
+use crate::tui::failure::Failure;
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use crate::cli::LogLine;
 use crate::engine::check::kind::{CheckNews, How};
 use crate::engine::check::paging::{Page, PageRequest};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
-use crate::engine::model::error::Error;
 use crate::engine::model::progress::{Done, Progress, Wish};
 use crate::engine::model::query::Column;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::vitals::Vitals;
 use crate::engine::plan::request::{PlanNews, Request};
 use crate::features::switchover::status::RoomFacts;
+use crate::log::LogLine;
 use crate::report::table::{Cell, Format};
 
-use super::backend::{Journal, Reviewed, RunDetail, Session, Typed};
+use crate::tui::data::{Journal, Reviewed, RunDetail, Session, Typed};
 
 /// Which view an answer belongs to.
 pub type Slot = u64;
@@ -126,31 +126,6 @@ pub enum Msg {
     Terminate(&'static str),
     /// The terminal is gone.
     HungUp,
-}
-
-/// An error as data that can be compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What failed.
-    pub message: String,
-    /// What to do.
-    pub hint: Option<String>,
-    /// The statement was cancelled, as asked.
-    pub cancelled: bool,
-    /// Trying again cannot help: configuration.
-    pub fatal: bool,
-}
-
-impl From<Error> for Failure {
-    fn from(e: Error) -> Self {
-        use crate::engine::model::error::Class;
-        Self {
-            cancelled: e.class == Class::Cancelled,
-            fatal: e.class == Class::Usage,
-            message: e.message,
-            hint: e.hint,
-        }
-    }
 }
 
 /// Something is wanted.

@@ -12,10 +12,11 @@ use tokio::task::AbortHandle;
 use super::app::App;
 use super::backend::Backend;
 use super::export::export;
-use super::msg::{Effect, Failure, Key, Msg};
 use super::view;
-use crate::cli::LogRing;
 use crate::engine::check::paging::PageRequest;
+use crate::log::LogRing;
+use crate::tui::failure::Failure;
+use crate::tui::msg::{Effect, Key, Msg};
 
 /// Messages taken at most before the picture is drawn again.
 const BATCH: usize = 256;

@@ -21,8 +21,8 @@ use super::backend::Backend;
 use super::msg::Msg;
 use super::runtime::{Event as LoopEvent, Runtime};
 use super::theme::{Depth, Theme};
-use crate::cli::{Stop, Told};
 use crate::engine::model::error::{Error, Result};
+use crate::stop::{Stop, Told};
 
 /// What the terminal can show.
 pub(super) fn theme(no_color: bool, ascii: bool) -> Theme {

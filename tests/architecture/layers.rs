@@ -29,7 +29,7 @@ const CRATE: &[Layer] = &[
     apart(&["engine"]),
     together(&["dialect", "db"]),
     apart(&["sandbox", "store", "profile", "report", "features", "checks", "ops"]),
-    together(&["launch", "log"]),
+    together(&["launch", "log", "stop"]),
     apart(&["cli", "tui"]),
     together(&["compose", "rehearse", "main.rs", "lib.rs"]),
 ];

@@ -12,8 +12,9 @@ use midwatch::engine::model::target::{Environment, Server, TargetInfo};
 use midwatch::engine::model::vitals::{Session as Backend, Vitals};
 use midwatch::engine::plan::operation::Offer;
 use midwatch::tui::app::App;
-use midwatch::tui::backend::Session;
-use midwatch::tui::msg::{Effect, Failure, Msg};
+use midwatch::tui::data::Session;
+use midwatch::tui::failure::Failure;
+use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::theme::{Depth, Theme};
 use serde_json::{Value, json};
 

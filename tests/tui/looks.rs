@@ -2,9 +2,11 @@
 
 use midwatch::engine::check::kind::{CheckNews, How};
 use midwatch::engine::model::report::{CheckId, Finding, Report, Severity, Status};
-use midwatch::tui::app::{App, Light, Readiness, View};
+use midwatch::tui::app::App;
 use midwatch::tui::keymap::Action;
+use midwatch::tui::model::{Light, Readiness, View};
 use midwatch::tui::msg::{Effect, Msg};
+use midwatch::tui::screen;
 use midwatch::tui::theme::{Depth, Theme};
 use serde_json::json;
 
@@ -112,7 +114,7 @@ fn each_way_of_looking_has_its_key() {
 #[test]
 fn what_makes_no_sense_is_disabled_and_says_why() {
     let mut app = at_parity(SMALL);
-    let why = |app: &App, action| app.why_not(action);
+    let why = |app: &App, action| screen::why_not(app, action);
     assert_eq!(why(&app, Action::GoOn).as_deref(), Some("no comparison of it was cut off"));
     assert_eq!((why(&app, Action::Full), why(&app, Action::SelfTest)), (None, None));
     let mut unsealed = report(&revenues(), vec![]);
@@ -147,7 +149,7 @@ fn one_that_finds_no_session_free_waits_and_comes_first() {
     assert!(running.contains(&revenues()));
     assert_eq!(key(&mut app, "T"), []);
     assert_eq!(
-        app.why_not(Action::Full).as_deref(),
+        screen::why_not(&app, Action::Full).as_deref(),
         Some("its self-test is asked for already"),
         "{:?}",
         app.notice
@@ -174,7 +176,7 @@ fn cancelled_it_can_be_gone_on_with_and_nothing_begins_anew_by_itself() {
     assert_eq!(key(&mut app, "ctrl-c"), [Effect::CancelLook(revenues())]);
     assert_eq!(key(&mut app, "c"), [Effect::Observe(revenues(), RESUME)]);
     app.update(Msg::Observed(Box::new(report(&revenues(), vec![]))));
-    assert_eq!(app.why_not(Action::GoOn).as_deref(), Some("no comparison of it was cut off"));
+    assert_eq!(screen::why_not(&app, Action::GoOn).as_deref(), Some("no comparison of it was cut off"));
 
     let mut app = comparing(SMALL);
     key(&mut app, "ctrl-c");
@@ -191,7 +193,7 @@ fn one_that_an_earlier_console_left_is_offered() {
     assert!(!effects.contains(&Effect::Observe(revenues(), How::default())), "{effects:?}");
     app.update(Msg::Observed(Box::new(report(&id("migrations", "hithonix"), vec![]))));
     key(&mut app, "3");
-    assert_eq!(app.why_not(Action::GoOn), None);
+    assert_eq!(screen::why_not(&app, Action::GoOn), None);
     assert!(screen(&app)[3].contains("cut off earlier: c goes on with it, r begins anew"));
 }
 
@@ -204,7 +206,7 @@ fn a_lost_connection_cuts_it_off_and_the_next_look_begins_by_itself() {
     // A report without a verdict is a cut as well.
     let mut app = comparing(SMALL);
     app.update(Msg::Observed(Box::new(unknown(&revenues()))));
-    assert_eq!(app.why_not(Action::GoOn), None);
+    assert_eq!(screen::why_not(&app, Action::GoOn), None);
 }
 
 #[test]
@@ -239,7 +241,7 @@ fn untrusted_stays_until_a_self_test_finds_everything() {
 #[test]
 fn untrusted_is_told_without_colour() {
     let mut app = at_parity(SMALL);
-    app.theme = Theme::new(Depth::Mono, true);
+    app.model.theme = Theme::new(Depth::Mono, true);
     key(&mut app, "T");
     app.update(Msg::Observed(Box::new(blind())));
     assert!(screen(&app).iter().filter(|l| l.contains("UNTRUSTED")).count() >= 2, "{:#?}", screen(&app));

@@ -15,7 +15,7 @@ use midwatch::engine::model::record::{Listed, Outcome, RunRecord};
 use midwatch::engine::model::step::{Action, Lock, Step};
 use midwatch::engine::model::target::Environment;
 use midwatch::tui::app::App;
-use midwatch::tui::backend::{Journal, Reviewed, RunDetail};
+use midwatch::tui::data::{Journal, Reviewed, RunDetail};
 use midwatch::tui::msg::{Effect, Msg, Slot};
 use serde_json::{Map, Value, json};
 

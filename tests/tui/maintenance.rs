@@ -6,9 +6,10 @@ use midwatch::engine::model::record::Outcome;
 use midwatch::engine::model::report::Severity;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::{PlanNews, Request};
-use midwatch::tui::app::{App, OverlayKind, Stage, View};
-use midwatch::tui::backend::{Journal, Typed};
+use midwatch::tui::data::{Journal, Typed};
+use midwatch::tui::model::{OverlayKind, Stage, View};
 use midwatch::tui::msg::{Effect, ExportRows, Key, Msg};
+use midwatch::tui::{app::App, screen};
 
 use crate::fake::{connected, failure, id, key, keys, later, offer, page, session, source, typed, wrong};
 use crate::made::{
@@ -315,7 +316,7 @@ fn every_row_of_a_million_is_reached() {
     let [Effect::PlannedRows { from, limit, .. }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((*from, *limit), (999_799, 400));
     app.update(Msg::PlannedRows { slot, from: *from, result: Ok(planned(*from, 201)) });
-    assert_eq!(app.plan_row_here(), Some(999_999));
+    assert_eq!(screen::plan_row_here(&app), Some(999_999));
     assert!(app.plan_here().unwrap().row(999_999).is_some());
     key(&mut app, "enter");
     assert!(matches!(&app.level().view, View::Detail { detail, .. } if detail.title.contains("000f423f")));
@@ -434,7 +435,7 @@ fn moving_about_leaves_the_run_alone_and_finds_it_again() {
     let effects = keys(&mut app, &["esc", "1", "2", "[", "[", "q", "3", "5"]);
     assert!(!effects.iter().any(|e| matches!(e, Effect::Wish(_) | Effect::Quit | Effect::Discard(_))));
     assert!(app.run_going().is_some());
-    app.overlay = None;
+    app.model.overlay = None;
     app.update(journal(vec![live("17", 388, later(0))]));
     keys(&mut app, &["6", "enter"]);
     let view = app.run_here().unwrap();
@@ -560,7 +561,7 @@ fn a_run_that_broke_off_is_offered_once_and_goes_on_by_its_words_only() {
     app.update(journal(vec![broken("17")]));
     assert!(app.overlay.is_none());
     assert!(keys(&mut app, &["6", "a"]).is_empty());
-    let first = app.choices().into_iter().next().unwrap();
+    let first = screen::choices(&app).into_iter().next().unwrap();
     assert_eq!((first.verb.as_str(), first.disabled), ("resume", None));
 }
 

@@ -120,6 +120,19 @@ fn every_pane_on_a_large_terminal() {
     }
 }
 
+/// What panes draw of a report was read when it arrived: its JSON is not looked at again.
+#[test]
+fn facts_are_read_once() {
+    let (mut read, mut gone) = (in_state("fail", (160, 45)), in_state("fail", (160, 45)));
+    let reports = gone.model.watches.iter_mut().filter_map(|w| w.report.as_mut());
+    reports.for_each(|r| r.facts = serde_json::Value::Null);
+    for pane in ["1", "2", "3", "4", "5"] {
+        keys(&mut read, &[pane]);
+        keys(&mut gone, &[pane]);
+        assert_eq!(draw(&gone, (160, 45)), draw(&read, (160, 45)), "pane {pane}");
+    }
+}
+
 #[test]
 fn every_overlay() {
     for (name, press) in [
@@ -188,7 +201,7 @@ fn without_colour_every_status_is_still_told_apart() {
     let mut words = Vec::new();
     for state in ["ok", "warn", "fail", "unknown"] {
         let mut app = in_state(state, (80, 24));
-        app.theme = Theme::new(Depth::Mono, true);
+        app.model.theme = Theme::new(Depth::Mono, true);
         keys(&mut app, &["5"]);
         let picture = draw(&app, (80, 24));
         assert!(!picture.contains('#'), "colour without colours:\n{picture}");

@@ -7,7 +7,7 @@ use midwatch::engine::model::progress::{Phase, Wish};
 use midwatch::engine::model::record::{Listed, Outcome};
 use midwatch::engine::plan::request::PlanNews;
 use midwatch::tui::app::App;
-use midwatch::tui::backend::Journal;
+use midwatch::tui::data::Journal;
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::theme::{Depth, Theme};
 
@@ -193,7 +193,7 @@ fn anothers_run_and_the_list_of_runs() {
             runs.extend(others.clone());
             journal(runs)
         };
-        app.journal.offered = true;
+        app.model.journal.offered = true;
         app.update(runs(100, 0));
         app.update(Msg::Tick(later(1)));
         app.update(runs(300, 1));
@@ -265,7 +265,7 @@ fn dialogs_before_something_is_changed() {
     picture("dialog-actions", &app, SMALL);
     keys(&mut app, &["esc", "d"]);
     picture("dialog-ask", &app, SMALL);
-    app.overlay = None;
+    app.model.overlay = None;
     app.update(journal(vec![broken("17")]));
     picture("dialog-unfinished", &app, SMALL);
     keys(&mut app, &["down", "enter"]);
@@ -288,7 +288,7 @@ fn plans_and_runs_at_any_size_and_without_colour() {
             keys(app, &["G"]);
             draw(app, size);
         }
-        app.theme = Theme::new(Depth::Mono, true);
+        app.model.theme = Theme::new(Depth::Mono, true);
         app.update(Msg::Resize(SMALL.0, SMALL.1));
         let picture = draw(app, SMALL);
         let styles = picture.rsplit("---\n").next().unwrap_or_default();

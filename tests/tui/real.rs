@@ -26,7 +26,7 @@ fn a_signal_stops_the_run_first() {
     assert!(left.hint.as_ref().unwrap().contains("midwatch resume 17"), "{left}");
     assert_eq!(left.exit_code(), 7);
     assert!(app.update(Msg::RunDone(Ok(Some(Box::new(done(Outcome::Partial)))))).contains(&Effect::Quit));
-    assert_eq!(app.farewell(), app.run.unwrap().done.unwrap().failure);
+    assert_eq!(app.farewell(), app.model.run.clone().unwrap().done.unwrap().failure);
 
     let mut app = running((80, 24));
     assert_eq!(app.update(Msg::HungUp), [Effect::Stop("a hangup")]);

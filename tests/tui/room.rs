@@ -13,9 +13,11 @@ use midwatch::engine::port::backups::{Dump, Dumped};
 use midwatch::features::parity::pair::Standing;
 use midwatch::features::switchover::status::{Reverse, RoomFacts, RoomRun, SwapParams, TwinNow};
 use midwatch::features::switchover::task::{Monitor, Proof, Swap, TWINS as UNIT};
-use midwatch::tui::app::{App, OverlayKind, View};
-use midwatch::tui::backend::{Reviewed, Session};
+use midwatch::tui::app::App;
+use midwatch::tui::data::{Reviewed, Session};
+use midwatch::tui::model::{OverlayKind, View};
 use midwatch::tui::msg::{Effect, Msg};
+use midwatch::tui::screen;
 use serde_json::json;
 
 use crate::fake::{failure, id, key, keys, later, offer, report, session, start, typed};
@@ -339,7 +341,7 @@ fn what_comes_next_is_planned_and_what_cannot_says_why() {
     // The list of actions has the whole set first.
     let mut app = in_room(SMALL, 0, facts());
     key(&mut app, "a");
-    assert_eq!(app.choices()[0].name, "all");
+    assert_eq!(screen::choices(&app)[0].name, "all");
     assert_eq!(asked(&key(&mut app, "enter")), ("switchover".into(), "all".into()));
 }
 
@@ -370,7 +372,7 @@ fn a_session_is_ended_by_its_phrase_and_by_nothing_less() {
         assert_eq!(key(&mut app, "enter"), [], "{wrong}");
         assert!(asks(&app));
         key(&mut app, "ctrl-u");
-        app.overlay.as_mut().unwrap().input.reset();
+        app.model.overlay.as_mut().unwrap().input.reset();
     }
     app.update(Msg::Paste(writer().phrase()));
     assert!(notice(&app).contains("pasted"), "{}", notice(&app));
@@ -539,7 +541,7 @@ fn what_came_of_a_switch() {
 #[test]
 fn a_switch_of_another_operator() {
     let mut app = looked(SMALL, 0, Standing::Before);
-    app.journal.offered = true;
+    app.model.journal.offered = true;
     let live = RunRecord {
         live: true,
         ended_at: None,
@@ -579,7 +581,7 @@ fn the_room_at_any_size_and_without_colour() {
             app.update(Msg::Resize(size.0, size.1));
             draw(app, size);
         }
-        app.theme = Theme::new(Depth::Mono, true);
+        app.model.theme = Theme::new(Depth::Mono, true);
         app.update(Msg::Resize(SMALL.0, SMALL.1));
         let picture = draw(app, SMALL);
         assert!(!picture.rsplit("---\n").next().unwrap_or_default().contains('#'), "{picture}");

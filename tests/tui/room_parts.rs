@@ -6,6 +6,7 @@ use midwatch::features::parity::pair::Standing;
 use midwatch::features::parity::pair::retired::Away;
 use midwatch::features::switchover::status::{Reverse, RoomFacts};
 use midwatch::tui::msg::{Effect, Msg};
+use midwatch::tui::screen;
 
 use crate::fake::{key, keys, start};
 use crate::made::{detail, journal};
@@ -80,7 +81,7 @@ fn of_a_set_switched_in_part_d_plans_the_rest_and_z_takes_back_what_is_switched(
     key(&mut app, "esc");
     let mut app = in_room(SMALL, 0, in_part());
     key(&mut app, "a");
-    let names: Vec<String> = app.choices().into_iter().take(2).map(|c| c.name).collect();
+    let names: Vec<String> = screen::choices(&app).into_iter().take(2).map(|c| c.name).collect();
     assert_eq!(names, ["revenues,daily_cash_balances", "expenses"]);
     // What is not equal stops the rest, not the way back; and the other way round.
     let mut app = in_room(SMALL, 3, in_part());
@@ -217,7 +218,7 @@ fn a_switch_that_broke_off_comes_before_a_new_one() {
 #[test]
 fn of_a_run_that_failed_in_a_hook_the_swap_is_done() {
     let mut app = looked(SMALL, 0, Standing::Before);
-    app.journal.offered = true;
+    app.model.journal.offered = true;
     let mut record = told(Outcome::Partial, None).record;
     record.rows_applied = 3;
     app.update(journal(vec![record.clone()]));
@@ -242,7 +243,7 @@ fn a_rehearsal_offers_no_way_back() {
     };
     for (operation, offered) in [("rehearse", false), ("switchover", true)] {
         let mut app = looked(SMALL, 0, Standing::Before);
-        app.journal.offered = true;
+        app.model.journal.offered = true;
         app.update(journal(vec![rehearsal(operation)]));
         key(&mut app, "6");
         // The line of keys has it always, the run's own line where it is offered.

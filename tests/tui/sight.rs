@@ -22,7 +22,7 @@ fn text(app: &App) -> Vec<String> {
 #[test]
 fn without_colour_the_chosen_line_is_told_from_those_about_this_row() {
     let mut app = connected(SMALL);
-    app.theme = Theme::new(Depth::Mono, false);
+    app.model.theme = Theme::new(Depth::Mono, false);
     let mut with = session();
     let queue = Some(id("queue", "keka-sync"));
     with.operations =
@@ -59,7 +59,7 @@ fn notice(app: &App) -> Option<&str> {
 /// The run of another console, opened.
 fn opened() -> App {
     let mut app = connected(SMALL);
-    app.journal.offered = true;
+    app.model.journal.offered = true;
     app.update(journal(vec![live("18", 100, later(0)), run("17", Outcome::Applied)]));
     let effects = keys(&mut app, &["6", "enter"]);
     let Some(Effect::RunDetail { slot, .. }) = effects.last() else { panic!("{effects:?}") };
@@ -91,7 +91,7 @@ fn a_refusal_is_forgotten_once_it_is_not_true_any_more() {
 #[test]
 fn a_run_that_stopped_half_way_has_two_ways() {
     let mut app = connected(SMALL);
-    app.journal.offered = true;
+    app.model.journal.offered = true;
     let partial = |id: &str| RunRecord { resumable: true, ..run(id, Outcome::Partial) };
     let mut lossy = partial("17");
     lossy.reversible = "lossy".into();

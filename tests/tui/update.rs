@@ -2,9 +2,10 @@
 
 use midwatch::engine::check::paging::At;
 use midwatch::engine::model::report::Severity;
-use midwatch::tui::app::{Link, OverlayKind, View};
 use midwatch::tui::keymap::{Action, KEYMAP};
+use midwatch::tui::model::{Link, OverlayKind, View};
 use midwatch::tui::msg::{Effect, ExportRows, Key, Msg};
+use midwatch::tui::screen;
 
 use crate::fake::{
     app, connected, failure, id, key, keys, later, page, report, source, start, typed, vitals, wrong,
@@ -174,13 +175,16 @@ fn a_filter_narrows_while_one_types_and_esc_brings_all_back() {
     }
     keys(&mut app, &["5", "/"]);
     typed(&mut app, "unclosed");
-    assert_eq!(app.list().rows.len(), 1);
+    assert_eq!(screen::list_of(&app).rows.len(), 1);
     keys(&mut app, &["enter", "esc"]);
-    assert_eq!(app.list().rows.len(), 2);
+    assert_eq!(screen::list_of(&app).rows.len(), 2);
     keys(&mut app, &["/"]);
     typed(&mut app, "!unclosed");
     key(&mut app, "enter");
-    assert_eq!(app.list().rows[0].check.as_ref().map(|c| c.name.clone()), Some("date_mismatch".into()));
+    assert_eq!(
+        screen::list_of(&app).rows[0].check.as_ref().map(|c| c.name.clone()),
+        Some("date_mismatch".into())
+    );
 }
 
 #[test]
@@ -190,11 +194,11 @@ fn the_cursor_stays_on_its_row_when_the_order_changes() {
         app.update(Msg::Observed(Box::new(report(&id("anomalies", name), vec![]))));
     }
     keys(&mut app, &["5", "down"]);
-    assert_eq!(app.list().rows[app.level().state.cursor].key, "anomalies/unclosed_break");
+    assert_eq!(screen::list_of(&app).rows[app.level().state.cursor].key, "anomalies/unclosed_break");
     app.update(Msg::Observed(Box::new(wrong(&id("anomalies", "unclosed_break"), Severity::Critical))));
-    assert_eq!(app.list().rows[app.level().state.cursor].key, "anomalies/unclosed_break");
+    assert_eq!(screen::list_of(&app).rows[app.level().state.cursor].key, "anomalies/unclosed_break");
     app.update(Msg::Resize(160, 45));
-    assert_eq!(app.list().rows[app.level().state.cursor].key, "anomalies/unclosed_break");
+    assert_eq!(screen::list_of(&app).rows[app.level().state.cursor].key, "anomalies/unclosed_break");
 }
 
 /// A paged view over `total` rows, its first page read.
@@ -443,7 +447,7 @@ fn a_rows_surroundings_are_reached_by_the_cursor() {
     let effects = key(&mut app, "enter");
     let [Effect::Context { slot, .. }] = &effects[..] else { panic!("{effects:?}") };
     app.update(Msg::Context { slot: *slot, result: Ok(Box::new(page(0, 50, None, true))) });
-    assert_eq!(app.list().rows.len(), 3 + 50);
+    assert_eq!(screen::list_of(&app).rows.len(), 3 + 50);
     key(&mut app, "G");
     assert!(crate::pictures::draw(&app, SIZE).contains("▌ 49"), "{}", crate::pictures::draw(&app, SIZE));
 }

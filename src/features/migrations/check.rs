@@ -57,6 +57,16 @@ pub struct MigrationFacts {
     pub files: Vec<File>,
 }
 
+impl MigrationFacts {
+    /// The facts of a report of this check; `None`: it is of another kind, or has none.
+    pub fn of(report: &Report) -> Option<Self> {
+        if report.id.kind != SPEC.kind {
+            return None;
+        }
+        Self::deserialize(&report.facts).ok()
+    }
+}
+
 impl Check for Migrations {
     fn spec(&self) -> &'static CheckSpec {
         &SPEC

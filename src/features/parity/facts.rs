@@ -1,5 +1,6 @@
 //! What is reported of a pair of tables.
 
+use crate::engine::model::report::Report;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -181,6 +182,14 @@ pub struct ParityFacts {
 }
 
 impl ParityFacts {
+    /// The facts of a report of this check; `None`: it is of another kind, or has none.
+    pub fn of(report: &Report) -> Option<Self> {
+        if report.id.kind != "parity" {
+            return None;
+        }
+        Self::deserialize(&report.facts).ok()
+    }
+
     /// Rows that are not equal; `None` where rows were not compared.
     pub fn differences(&self) -> Option<u64> {
         let by_class = self.missing_in_partitioned?

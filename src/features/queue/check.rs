@@ -92,6 +92,16 @@ pub struct QueueFacts {
     pub finished: Vec<u64>,
 }
 
+impl QueueFacts {
+    /// The facts of a report of this check; `None`: it is of another kind, or has none.
+    pub fn of(report: &Report) -> Option<Self> {
+        if report.id.kind != SPEC.kind {
+            return None;
+        }
+        Self::deserialize(&report.facts).ok()
+    }
+}
+
 impl Check for Queues {
     fn spec(&self) -> &'static CheckSpec {
         &SPEC

@@ -1,32 +1,30 @@
 //! Moving about: panes, levels, view history.
 
-use super::{App, Level, Place, Surroundings, View};
 use crate::engine::model::report::CheckId;
-use crate::tui::list::{Detail, Goto, List, Row};
-use crate::tui::msg::{Effect, Failure, Slot};
-use crate::tui::pane;
+use crate::tui::app::App;
+use crate::tui::failure::Failure;
+use crate::tui::list::{Detail, Goto, Row};
+use crate::tui::model::view::{Level, Place, Surroundings, View};
+use crate::tui::msg::{Effect, Slot};
+use crate::tui::{pane, screen};
 
 /// Places remembered.
 const HISTORY: usize = 50;
 
 impl App {
-    fn place(&self) -> Place {
-        Place { pane: self.pane, levels: self.stacks.get(self.pane).cloned().unwrap_or_default() }
-    }
-
     /// Remembers where we are before we leave it.
     fn remember(&mut self) {
-        let place = self.place();
-        if self.history.len() == HISTORY {
-            self.history.remove(0);
+        let place = self.model.place();
+        if self.model.history.len() == HISTORY {
+            self.model.history.remove(0);
         }
-        self.history.push(place);
-        self.future.clear();
+        self.model.history.push(place);
+        self.model.future.clear();
     }
 
     pub(super) fn push(&mut self, view: View) {
         self.remember();
-        if let Some(stack) = self.stacks.get_mut(self.pane) {
+        if let Some(stack) = self.model.stacks.get_mut(self.model.pane) {
             stack.push(Level::of(view));
         }
     }
@@ -40,27 +38,27 @@ impl App {
 
     /// Shows a pane as it was left.
     pub(super) fn go(&mut self, index: usize) {
-        if index < self.stacks.len() && index != self.pane {
+        if index < self.model.stacks.len() && index != self.model.pane {
             self.remember();
-            self.pane = index;
+            self.model.pane = index;
         }
     }
 
     /// One level up; false at the top.
     pub(super) fn pop(&mut self) -> bool {
-        if self.stacks.get(self.pane).is_none_or(|s| s.len() < 2) {
+        if self.model.stacks.get(self.model.pane).is_none_or(|s| s.len() < 2) {
             return false;
         }
         self.remember();
-        self.stacks.get_mut(self.pane).and_then(Vec::pop);
+        self.model.stacks.get_mut(self.model.pane).and_then(Vec::pop);
         true
     }
 
     pub(super) fn back(&mut self) {
-        match self.history.pop() {
+        match self.model.history.pop() {
             Some(place) => {
-                let here = self.place();
-                self.future.push(here);
+                let here = self.model.place();
+                self.model.future.push(here);
                 self.restore(place);
             }
             None => self.say("no view before this one"),
@@ -68,10 +66,10 @@ impl App {
     }
 
     pub(super) fn forward(&mut self) {
-        match self.future.pop() {
+        match self.model.future.pop() {
             Some(place) => {
-                let here = self.place();
-                self.history.push(here);
+                let here = self.model.place();
+                self.model.history.push(here);
                 self.restore(place);
             }
             None => self.say("no view after this one"),
@@ -79,15 +77,15 @@ impl App {
     }
 
     fn restore(&mut self, place: Place) {
-        self.pane = place.pane;
+        self.model.pane = place.pane;
         let mut levels = place.levels;
         // A plan that was left is gone.
-        levels.retain(|l| !matches!(l.view, View::Plan(slot) if !self.plans.contains_key(&slot)));
-        if let Some(stack) = self.stacks.get_mut(place.pane) {
+        levels.retain(|l| !matches!(l.view, View::Plan(slot) if !self.model.plans.contains_key(&slot)));
+        if let Some(stack) = self.model.stacks.get_mut(place.pane) {
             *stack = levels;
         }
         // What was on its way for the view then has been answered or dropped since.
-        for level in self.stacks.iter_mut().flatten() {
+        for level in self.model.stacks.iter_mut().flatten() {
             match &mut level.view {
                 View::Rows(rows) if rows.source.is_some() => rows.loading = false,
                 View::Run(view) => view.loading = false,
@@ -97,11 +95,11 @@ impl App {
     }
 
     pub(super) fn open(&mut self) -> Vec<Effect> {
-        if matches!(self.level().view, View::Plan(_)) {
+        if matches!(self.model.level().view, View::Plan(_)) {
             return self.plan_open();
         }
-        let list = self.list();
-        let cursor = self.level().state.cursor;
+        let list = screen::list_of(&self.model);
+        let cursor = self.model.level().state.cursor;
         let Some(row) = list.rows.into_iter().nth(cursor) else { return vec![] };
         self.enter(row)
     }
@@ -128,12 +126,12 @@ impl App {
     pub(super) fn go_to_check(&mut self, id: &CheckId, row: Option<&str>) -> Vec<Effect> {
         let Some(index) = pane::ALL.iter().position(|p| p.kind() == Some(id.kind)) else { return vec![] };
         self.remember();
-        self.pane = index;
-        if let Some(stack) = self.stacks.get_mut(index) {
+        self.model.pane = index;
+        if let Some(stack) = self.model.stacks.get_mut(index) {
             *stack = vec![Level::pane()];
         }
         let wanted = row.map_or_else(|| id.to_string(), str::to_owned);
-        let list = self.list();
+        let list = screen::list_of(&self.model);
         let position = list
             .rows
             .iter()
@@ -154,7 +152,7 @@ impl App {
 
     /// The cursor onto the first row of a finding, where the view just opened lists it.
     fn seek(&mut self, finding: &str) {
-        let list = self.list();
+        let list = screen::list_of(&self.model);
         let at = list
             .rows
             .iter()
@@ -167,10 +165,10 @@ impl App {
 
     /// Everything about a row; its declared surroundings are read as well.
     fn open_detail(&mut self, detail: Detail) -> Vec<Effect> {
-        let wanted = match &self.level().view {
+        let wanted = match &self.model.level().view {
             View::Rows(rows) => {
                 rows.source.as_ref().and_then(|s| s.context.clone()).and_then(|(title, sql)| {
-                    let row = rows.rows.get(self.level().state.cursor)?;
+                    let row = rows.rows.get(self.model.level().state.cursor)?;
                     Some((title, sql, rows.columns.clone(), row.cells.clone()))
                 })
             }
@@ -194,36 +192,13 @@ impl App {
         slot: Slot,
         result: Result<Box<crate::engine::check::paging::Page>, Box<Failure>>,
     ) {
-        for level in self.stacks.iter_mut().flatten() {
+        for level in self.model.stacks.iter_mut().flatten() {
             if let View::Detail { context: Some(c), .. } = &mut level.view
                 && c.slot == slot
             {
                 c.page = Some(result.map(|p| *p).map_err(|f| *f));
                 return;
             }
-        }
-    }
-
-    /// The check of the row under the cursor, or of the view.
-    pub fn check_here(&self) -> Option<CheckId> {
-        self.check_in(&self.list())
-    }
-
-    pub(super) fn check_in(&self, list: &List) -> Option<CheckId> {
-        match &self.level().view {
-            View::Twin(id) | View::Partitions(id) => Some(id.clone()),
-            View::Rows(rows) => Some(rows.id.clone()),
-            View::Pane => list.rows.get(self.level().state.cursor).and_then(|r| r.check.clone()),
-            View::Detail { .. } => {
-                let below = self.stacks.get(self.pane)?.iter().rev().nth(1)?;
-                match &below.view {
-                    View::Twin(id) => Some(id.clone()),
-                    View::Rows(rows) => Some(rows.id.clone()),
-                    _ => None,
-                }
-            }
-            View::Room(view) => view.twin.clone(),
-            View::Plan(_) | View::Run(_) => None,
         }
     }
 }

@@ -1,236 +1,79 @@
 //! The switchover room: looked at every second while it is open, left without a trace.
 
-use chrono::{DateTime, TimeDelta, Utc};
-
-use super::overlay::Kind;
-use super::{App, Link, OurRun, Overlay, RunView, View};
-use crate::engine::model::blocker::Blocker;
-use crate::engine::model::plan::Plan;
-use crate::engine::model::progress::Wish;
-use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
-use crate::engine::plan::operation::{ALL, Offer, Params};
+use crate::engine::plan::operation::{ALL, Params};
 use crate::engine::plan::request::Request;
-use crate::features::parity::pair::Standing;
-use crate::features::switchover::status::{RoomFacts, RoomRun};
-use crate::features::switchover::task::{Swap, SwapSummary};
-use crate::tui::doc::room::light_words;
-use crate::tui::keymap::Action;
-use crate::tui::list::List;
-use crate::tui::msg::{Effect, Failure};
+use crate::features::switchover::status::RoomFacts;
+use crate::tui::app::App;
+use crate::tui::failure::Failure;
+use crate::tui::model::overlay::{Kind, Overlay};
+use crate::tui::model::room::{RoomState, RoomView, is_swap};
+use crate::tui::model::state::Link;
+use crate::tui::model::view::View;
+use crate::tui::msg::Effect;
+use crate::tui::screen;
+use chrono::TimeDelta;
 
-/// Looked at so often.
-const EVERY_MS: i64 = 1_000;
 /// Ticks come a little early.
 const EARLY_MS: i64 = 100;
-/// What a switch and its way back are called.
-const SWITCHES: [&str; 2] = ["switchover", "rollback"];
-
-/// What is known of the room that is open.
-#[derive(Debug, Clone, Default)]
-pub struct RoomState {
-    /// Of which set.
-    pub name: String,
-    /// As last seen.
-    pub facts: Option<Box<RoomFacts>>,
-    /// When.
-    pub at: Option<DateTime<Utc>>,
-    /// Why the last look told nothing.
-    pub failure: Option<Failure>,
-    /// Being looked at.
-    pub(super) reading: bool,
-    due: Option<DateTime<Utc>>,
-}
-
-/// The room where no run is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoomView {
-    /// The set, as plans name it.
-    pub name: String,
-    /// The twin whose page it was opened from.
-    pub twin: Option<CheckId>,
-}
-
-/// How a plan's swap is bound.
-pub fn swap_of(plan: &Plan) -> Option<SwapSummary> {
-    plan.steps.iter().find_map(|s| s.task(Swap::TASK))
-}
-
-impl OurRun {
-    /// It switches twins over, or back.
-    pub fn is_switch(&self) -> bool {
-        self.plan.as_ref().is_some_and(|p| swap_of(p).is_some())
-            || self.progress.as_ref().is_some_and(|p| p.stages.iter().any(|s| is_swap(s)))
-    }
-
-    /// The tables have changed places.
-    pub fn has_swapped(&self) -> bool {
-        let Some(p) = &self.progress else { return false };
-        let at = |id: &str| p.stages.iter().position(|s| s == id);
-        let swap = p.stages.iter().position(|s| is_swap(s));
-        p.locks.held_ms.is_some() || swap.is_some() && at(&p.stage) > swap
-    }
-}
-
-/// Means something of its own on the run of a switch.
-pub(super) fn is_of_switch(action: Action) -> bool {
-    matches!(action, Action::EndBlocker | Action::DryRun | Action::Entries | Action::Whole)
-}
-
-/// The step that swaps.
-pub fn is_swap(stage: &str) -> bool {
-    matches!(stage, "enable" | "swap-back")
-}
+/// Looked at so often.
+const EVERY_MS: i64 = 1_000;
 
 impl App {
-    /// Twins that can be switched over.
-    pub fn twins(&self) -> Vec<&str> {
-        let offers = self.session.iter().flat_map(|s| &s.operations);
-        offers.filter(|o| o.verb == SWITCHES[0]).map(|o| o.name.as_str()).collect()
-    }
-
-    /// The twins of a set.
-    pub fn twins_of(&self, name: &str) -> Vec<&str> {
-        let mut all = self.twins();
-        all.retain(|t| name == ALL || name.split(',').any(|n| n == *t));
-        all
-    }
-
-    /// Does a run swap tables? By its plan, or where that is not known by its name.
-    pub fn is_switch(&self, view: &RunView) -> bool {
-        if let Some(plan) = self.run_plan(view) {
-            return swap_of(plan).is_some();
-        }
-        if let Some(run) = self.ours(view).filter(|r| r.progress.is_some()) {
-            return run.is_switch();
-        }
-        let undoes = |r: &RunRecord| r.undoes.as_ref().and_then(|id| self.journal.run(id)).cloned();
-        self.record(view).is_some_and(|r| {
-            let of = undoes(r).filter(|_| r.operation == "undo");
-            SWITCHES.contains(&of.as_ref().unwrap_or(r).operation.as_str())
-        })
-    }
-
-    /// The set that the room shown is about.
-    pub fn room_name(&self) -> Option<String> {
-        match &self.level().view {
-            View::Room(view) => Some(view.name.clone()),
-            View::Run(view) if self.is_switch(view) => {
-                let plan = self.run_plan(view).map(|p| &p.name);
-                plan.or_else(|| self.record(view).map(|r| &r.name)).cloned()
-            }
-            _ => None,
-        }
-    }
-
-    /// Our run, where the room shown is about it: also before one has gone to the run itself.
-    pub fn run_in_room(&self) -> Option<&OurRun> {
-        match &self.level().view {
-            View::Run(view) => self.ours(view),
-            View::Room(_) => self.run_going().filter(|r| r.is_switch()),
-            _ => None,
-        }
-    }
-
-    /// What was last seen of the room shown.
-    pub fn room_facts(&self) -> Option<(&RoomFacts, DateTime<Utc>)> {
-        let name = self.room_name()?;
-        let state = Some(&self.room).filter(|r| r.name == name)?;
-        Some((state.facts.as_deref()?, state.at?))
-    }
-
-    /// Who stands in the way, and when that was seen: by the run or by a look of our own, whichever is newer.
-    pub fn blockers(&self) -> (&[Blocker], Option<DateTime<Utc>>) {
-        let seen = self.room_facts().map(|(f, at)| (f.blockers.as_slice(), at));
-        let run = self.run_in_room().and_then(|r| r.progress.as_ref()).and_then(|p| {
-            let at = DateTime::from_timestamp_millis(p.locks.looked_at?)?;
-            Some((p.locks.blockers.as_slice(), at))
-        });
-        match (seen, run) {
-            (Some((_, at)), Some((told, looked))) if looked > at => (told, Some(looked)),
-            (Some((told, at)), _) | (None, Some((told, at))) => (told, Some(at)),
-            (None, None) => (&[], None),
-        }
-    }
-
-    /// The one under the cursor.
-    pub fn blocker_here(&self) -> Option<&Blocker> {
-        let (all, _) = self.blockers();
-        all.get(self.level().state.cursor.min(all.len().saturating_sub(1)))
-    }
-
     /// Looks at the room shown when that is due.
     pub(super) fn poll_room(&mut self) -> Vec<Effect> {
-        let Some(name) = self.room_name().filter(|_| self.link == Link::Up) else { return vec![] };
-        if self.room.name != name {
-            self.room = RoomState { name: name.clone(), ..RoomState::default() };
+        let Some(name) = self.model.room_name().filter(|_| self.model.link == Link::Up) else {
+            return vec![];
+        };
+        if self.model.room.name != name {
+            self.model.room = RoomState { name: name.clone(), ..RoomState::default() };
         }
-        let soon = self.now + TimeDelta::milliseconds(EARLY_MS);
-        if self.room.reading || self.room.due.is_some_and(|due| due > soon) {
+        let soon = self.model.now + TimeDelta::milliseconds(EARLY_MS);
+        if self.model.room.reading || self.model.room.due.is_some_and(|due| due > soon) {
             return vec![];
         }
-        self.room.reading = true;
+        self.model.room.reading = true;
         vec![Effect::Room(name)]
     }
 
     pub(super) fn seen_room(&mut self, name: &str, result: Result<Box<RoomFacts>, Box<Failure>>) {
-        if self.room.name != name {
+        if self.model.room.name != name {
             return;
         }
-        self.room.reading = false;
-        self.room.due = Some(self.now + TimeDelta::milliseconds(EVERY_MS));
+        self.model.room.reading = false;
+        self.model.room.due = Some(self.model.now + TimeDelta::milliseconds(EVERY_MS));
         match result {
             Ok(mut facts) => {
                 // What our own run compares before it swaps stands in nobody's way.
-                let progress = self.run_going().and_then(|r| r.progress.as_ref());
+                let progress = self.model.run_going().and_then(|r| r.progress.as_ref());
                 if progress.is_some_and(|p| !is_swap(&p.stage)) {
                     facts.blockers.retain(|b| !b.application.starts_with("midwatch/"));
                 }
-                self.room.facts = Some(facts);
-                self.room.at = Some(self.now);
-                self.room.failure = None;
+                self.model.room.facts = Some(facts);
+                self.model.room.at = Some(self.model.now);
+                self.model.room.failure = None;
             }
             // Cancelled by ctrl-c: says nothing about the room.
             Err(failure) if failure.cancelled => {}
-            Err(failure) => self.room.failure = Some(*failure),
+            Err(failure) => self.model.room.failure = Some(*failure),
         }
-    }
-
-    /// Why there is no room to open.
-    pub(super) fn why_not_room(&self) -> Option<String> {
-        if self.session.is_none() {
-            return Some("no target is open".into());
-        }
-        self.twins().is_empty().then(|| "the profile declares no twin that could be switched over".into())
     }
 
     /// Opens the room of the marked twins, else of all; a switch of ours that goes on is the room.
     pub(super) fn open_room(&mut self) -> Vec<Effect> {
-        if let Some(run) = self.run_going().filter(|r| r.is_switch()) {
+        if let Some(run) = self.model.run_going().filter(|r| r.is_switch()) {
             let number = run.number().unwrap_or_default().to_owned();
             return self.open_run(number);
         }
-        let list = self.list();
-        let known = |id: &CheckId| self.twins().contains(&id.name.as_str());
-        let twin = self.check_in(&list).filter(known);
-        let name = self.marked_set(&list).unwrap_or_else(|| match self.twins().as_slice() {
+        let list = screen::list_of(&self.model);
+        let known = |id: &CheckId| self.model.twins().contains(&id.name.as_str());
+        let twin = self.model.check_in(&list).filter(known);
+        let name = self.model.marked_set(&list).unwrap_or_else(|| match self.model.twins().as_slice() {
             [one] => (*one).to_owned(),
             _ => ALL.to_owned(),
         });
         self.push(View::Room(RoomView { name, twin }));
         self.poll_room()
-    }
-
-    /// The marked twins as one set, where they are not all.
-    fn marked_set(&self, list: &List) -> Option<String> {
-        if self.level().state.marks.is_empty() {
-            return None;
-        }
-        let chosen = self.twins_chosen(list);
-        let mut twins = self.twins();
-        let all = twins.len();
-        twins.retain(|t| chosen.iter().any(|id| id.name == *t));
-        (!twins.is_empty() && twins.len() < all).then(|| twins.join(","))
     }
 
     /// `w`: only the twin it was opened from, or all of them.
@@ -244,157 +87,10 @@ impl App {
         self.poll_room()
     }
 
-    /// A switch of these twins, or its way back, that others are at.
-    pub fn run_elsewhere(&self) -> Option<&RoomRun> {
-        let (facts, at) = self.room_facts()?;
-        // A look from before its end still tells of ours as going on.
-        let ours = self.run.as_ref().filter(|r| r.ended.is_none_or(|ended| at <= ended));
-        let ours = ours.and_then(OurRun::number);
-        facts.last.as_ref().filter(|r| r.record.live && ours != Some(r.record.id.as_str()))
-    }
-
-    /// The latest run of these twins, where it stopped half-way and nobody is at it.
-    pub fn broken_off_here(&self) -> Option<&RoomRun> {
-        if !matches!(self.level().view, View::Room(_)) || self.run_in_room().is_some() {
-            return None;
-        }
-        let (facts, _) = self.room_facts()?;
-        facts.last.as_ref().filter(|r| r.record.resumable && !r.record.live)
-    }
-
-    /// Does one of the room's twins stand so? `None`: not known.
-    fn stands(&self, standing: Standing) -> Option<bool> {
-        let (facts, _) = self.room_facts()?;
-        Some(facts.twins.iter().any(|t| t.standing == standing))
-    }
-
-    /// What the room leads to: over as long as a twin is not, else back.
-    pub fn room_verb(&self) -> &'static str {
-        let over = self.stands(Standing::Before) == Some(false);
-        SWITCHES[usize::from(over && self.stands(Standing::Switched) == Some(true))]
-    }
-
-    /// The twins of the room that it is about: those still to be switched, or those that are.
-    pub fn room_set(&self, verb: &str) -> Option<String> {
-        let name = self.room_name()?;
-        let wanted = if verb == SWITCHES[0] { Standing::Before } else { Standing::Switched };
-        let Some((facts, _)) = self.room_facts() else { return Some(name) };
-        let such: Vec<&str> =
-            facts.twins.iter().filter(|t| t.standing == wanted).map(|t| t.name.as_str()).collect();
-        let all = such.is_empty() || such.len() == facts.twins.len();
-        Some(if all { name } else { such.join(",") })
-    }
-
-    /// The operation as it would be planned for the set of the room.
-    pub(super) fn room_offer(&self, verb: &str) -> Option<Offer> {
-        let name = self.room_set(verb)?;
-        let offers = || self.session.iter().flat_map(|s| &s.operations).filter(|o| o.verb == verb);
-        let twins = self.twins_of(&name);
-        let disabled = offers().filter(|o| twins.contains(&o.name.as_str())).find_map(|o| o.disabled.clone());
-        let mut offer = offers().next()?.clone();
-        let of = if name == ALL { format!("all {} twins, at once", twins.len()) } else { name.clone() };
-        offer.about = format!("{} {of}", if verb == SWITCHES[0] { "switch over" } else { "take back" });
-        (offer.mends, offer.disabled, offer.name) = (None, disabled, name);
-        Some(offer)
-    }
-
-    /// Why a switch, or its way back, is not planned from the room.
-    fn why_not_planned(&self, verb: &str) -> Option<String> {
-        if let Some(run) = self.run_in_room().filter(|r| r.done.is_none()) {
-            return Some(format!("it is going on ({})", run.title));
-        }
-        if let Some(run) = self.run_elsewhere() {
-            let (r, at) = (&run.record, run.stage.as_deref().unwrap_or("its end"));
-            let title = super::run::title_of(r);
-            return Some(format!("run {} ({title}) is going on, by {}, at {at}: l shows it", r.id, r.by()));
-        }
-        let Some(offer) = self.room_offer(verb) else { return Some(format!("there is no {verb} here")) };
-        if let Some(why) = offer.disabled {
-            return Some(why);
-        }
-        if self.link != Link::Up {
-            return Some("there is no connection".into());
-        }
-        let (Some(before), Some(over)) = (self.stands(Standing::Before), self.stands(Standing::Switched))
-        else {
-            return Some("the room has not been looked at yet".into());
-        };
-        match (verb == SWITCHES[0], before, over) {
-            (true, true, _) => self.why_not_ready(),
-            (true, false, true) => Some("it is switched over already: z plans the way back".into()),
-            (true, false, false) => Some("it is switched over and cleaned up".into()),
-            (false, _, true) => None,
-            (false, true, false) => Some("nothing is switched over".into()),
-            (false, false, false) => {
-                let name = self.room_name().unwrap_or_default();
-                let (why, _) = light_words(self, &self.light_of(&name, self.room_facts().map(|(f, _)| f)));
-                Some(why)
-            }
-        }
-    }
-
-    /// Why an action cannot be done in the room.
-    pub(super) fn why_not_in_room(&self, view: &RoomView, action: Action) -> Option<String> {
-        let going = self.run_in_room();
-        match action {
-            Action::Hold => match going {
-                Some(run) if run.wish == Wish::Cancel => Some("it is being stopped".into()),
-                Some(_) => None,
-                None => Some("no switchover of ours is going on".into()),
-            },
-            Action::Cancel => going.is_none().then(|| "no switchover of ours is going on".into()),
-            Action::EndBlocker => self.why_not_end(),
-            Action::DryRun => self.why_not_planned(self.room_verb()),
-            Action::Undo => self.why_not_planned(SWITCHES[1]),
-            Action::Entries => {
-                let last = self.room_facts().and_then(|(f, _)| f.last.as_ref());
-                (last.is_none() && going.is_none())
-                    .then(|| "the journal has no switchover of these twins".into())
-            }
-            Action::Whole if view.twin.is_none() => Some("it was not opened from a twin's page".into()),
-            Action::Whole if self.twins().len() < 2 => Some("there is one twin only".into()),
-            Action::Replan if self.link != Link::Up => Some("there is no connection".into()),
-            Action::Sql | Action::Export | Action::Copy => Some("not in the room: its runs have them".into()),
-            Action::Open
-            | Action::Mark
-            | Action::MarkAll
-            | Action::Range
-            | Action::Sort
-            | Action::Filter
-            | Action::Next
-            | Action::Previous => Some("not in the room".into()),
-            _ => None,
-        }
-    }
-
-    /// The same on the run of a switch, for what is not as on any run.
-    pub(super) fn why_not_on_switch(&self, action: Action) -> Option<String> {
-        match action {
-            Action::EndBlocker => self.why_not_end(),
-            Action::DryRun => self.why_not_planned(self.room_verb()),
-            Action::Whole => Some("not on a run".into()),
-            _ => None,
-        }
-    }
-
-    /// Why nobody's session is ended: only a run of ours does that, and writes it down first.
-    pub(super) fn why_not_end(&self) -> Option<String> {
-        let Some(run) = self.run_in_room().filter(|r| r.done.is_none() && r.is_switch()) else {
-            return Some("only a switchover of ours ends a session: none is going on".into());
-        };
-        if run.wish == Wish::Cancel {
-            return Some("it is being stopped".into());
-        }
-        if run.has_swapped() {
-            return Some("the tables have changed places: nobody is in the way any more".into());
-        }
-        self.blockers().0.is_empty().then(|| "nobody is in the way".into())
-    }
-
     /// Asks for the phrase that ends the session under the cursor.
     pub(super) fn ask_to_end(&mut self) {
-        if let Some(blocker) = self.blocker_here().cloned() {
-            self.overlay = Some(Overlay::of(Kind::End(Box::new(blocker))));
+        if let Some(blocker) = self.model.blocker_here().cloned() {
+            self.model.overlay = Some(Overlay::of(Kind::End(Box::new(blocker))));
         }
     }
 
@@ -404,11 +100,11 @@ impl App {
         let typed = overlay.input.value();
         if typed != blocker.phrase() {
             self.complain(crate::engine::model::phrase::differs(&blocker.phrase(), typed));
-            self.overlay = Some(overlay);
+            self.model.overlay = Some(overlay);
             return vec![];
         }
         // The run may have ended while it was typed.
-        if self.run_going().is_none_or(|r| !r.is_switch() || r.has_swapped()) {
+        if self.model.run_going().is_none_or(|r| !r.is_switch() || r.has_swapped()) {
             self.complain(format!("pid {} is left alone: no switch waits for it any more", blocker.pid));
             return vec![];
         }
@@ -418,7 +114,7 @@ impl App {
 
     /// `d`: the plan of what comes next; `z`: of the way back.
     pub(super) fn plan_in_room(&mut self, verb: &'static str) -> Vec<Effect> {
-        let Some(name) = self.room_set(verb) else { return vec![] };
+        let Some(name) = self.model.room_set(verb) else { return vec![] };
         let title = format!("{verb} {name}");
         let request =
             Request::Operation { verb: verb.to_owned(), name: Some(name), params: Params::default() };
@@ -427,14 +123,15 @@ impl App {
 
     /// The room's last run, its entries in sight; on a run: its entries, or the room again.
     pub(super) fn entries(&mut self) -> Vec<Effect> {
-        if matches!(self.level().view, View::Room(_)) {
-            let last = self.room_facts().and_then(|(f, _)| f.last.as_ref()).map(|r| r.record.id.clone());
-            let ours = self.run_in_room().map(|r| r.number().unwrap_or_default().to_owned());
+        if matches!(self.model.level().view, View::Room(_)) {
+            let last =
+                self.model.room_facts().and_then(|(f, _)| f.last.as_ref()).map(|r| r.record.id.clone());
+            let ours = self.model.run_in_room().map(|r| r.number().unwrap_or_default().to_owned());
             let effects = ours.or(last).map(|id| self.open_run(id)).unwrap_or_default();
             self.show_entries(true);
             return effects;
         }
-        let shown = self.run_here().is_some_and(|v| v.log);
+        let shown = self.model.run_here().is_some_and(|v| v.log);
         self.show_entries(!shown);
         self.reread_run()
     }
@@ -451,16 +148,18 @@ impl App {
     /// Everything of the room, again.
     pub(super) fn refresh_room(&mut self) -> Vec<Effect> {
         let twins: Vec<String> = self
+            .model
             .room_name()
-            .map(|n| self.twins_of(&n).into_iter().map(str::to_owned).collect())
+            .map(|n| self.model.twins_of(&n).into_iter().map(str::to_owned).collect())
             .unwrap_or_default();
         let ids: Vec<CheckId> = self
+            .model
             .watches
             .iter()
             .filter(|w| w.id.kind == "parity" && twins.contains(&w.id.name))
             .map(|w| w.id.clone())
             .collect();
-        self.room.due = None;
+        self.model.room.due = None;
         let mut effects = self.poll_room();
         effects.extend(self.refresh(&ids));
         effects

@@ -1,15 +1,14 @@
 //! How a run stands right now: the lines above its text, and the words for it everywhere.
 
-use chrono::{DateTime, Utc};
-
 use crate::engine::model::plan::Unit;
 use crate::engine::model::progress::{Phase, Wish};
 use crate::engine::model::record::{Outcome, RunRecord};
-use crate::tui::app::{self, App, OurRun, RunView};
 use crate::tui::format::{ago, count, whole};
-use crate::tui::list::{Cell, cell, plain};
-use crate::tui::pane::Spans;
+use crate::tui::list::{Cell, Spans, cell, plain};
+use crate::tui::model::run::{OurRun, RunView};
+use crate::tui::model::state::Model;
 use crate::tui::theme::{Theme, Tone};
+use chrono::{DateTime, Utc};
 
 /// A run's beat is old after so many seconds.
 const SILENT_S: i64 = 10;
@@ -67,32 +66,35 @@ fn meaning(outcome: Outcome) -> &'static str {
 }
 
 /// The lines above a run's text.
-pub fn head(app: &App, view: &RunView) -> Vec<Spans> {
-    let ours = app.ours(view);
-    let record = app.record(view);
+pub fn head(model: &Model, view: &RunView) -> Vec<Spans> {
+    let ours = model.ours(view);
+    let record = model.record(view);
     let number = view.run.as_deref().or_else(|| ours?.number()).unwrap_or("");
-    let title = ours.map(|r| r.title.clone()).or_else(|| record.map(app::title_of)).unwrap_or_default();
-    let target = app.session.as_ref().map_or("", |s| s.target.name.as_str());
+    let title = ours
+        .map(|r| r.title.clone())
+        .or_else(|| record.map(crate::tui::model::run::title_of))
+        .unwrap_or_default();
+    let target = model.session.as_ref().map_or("", |s| s.target.name.as_str());
     let mut first = vec![
         cell(format!(" {} ", format!("RUN {number}").trim_end()), Tone::Strong),
         cell(format!(" {title}"), Tone::Strong),
         cell(format!("   on {target}"), Tone::Plain),
     ];
     let moment = match (ours, record) {
-        (Some(run), _) if run.done.is_none() => our_moment(app, run),
-        (_, Some(record)) if record.live => their_moment(app, record),
+        (Some(run), _) if run.done.is_none() => our_moment(model, run),
+        (_, Some(record)) if record.live => their_moment(model, record),
         _ => {
             let mut out = vec![first];
-            out.extend(ended(app, ours, record));
+            out.extend(ended(model, ours, record));
             return out;
         }
     };
     first.push(plain("   "));
     first.push(moment.phase.clone());
-    vec![first, bar(app, &moment), numbers(&moment), vec![reason(app, &moment), moment.note]]
+    vec![first, bar(model, &moment), numbers(&moment), vec![reason(model, &moment), moment.note]]
 }
 
-fn our_moment(app: &App, run: &OurRun) -> Moment {
+fn our_moment(model: &Model, run: &OurRun) -> Moment {
     let begun = run.progress.as_ref();
     let phase = begun.map_or(Phase::Locking, |p| p.phase);
     let note = match run.wish {
@@ -104,8 +106,8 @@ fn our_moment(app: &App, run: &OurRun) -> Moment {
         Phase::Waiting | Phase::Paused => Tone::Warn,
         _ => Tone::Accent,
     };
-    let since = took_so_far(app, run.began);
-    let text = format!("{} {} for {since}", app.theme.glyphs.running, phase.word());
+    let since = took_so_far(model, run.began);
+    let text = format!("{} {} for {since}", model.theme.glyphs.running, phase.word());
     let waiting = begun.and_then(|p| p.waiting.clone());
     Moment {
         unit: run.plan.as_ref().map(|p| p.unit.clone()).unwrap_or_default(),
@@ -122,16 +124,16 @@ fn our_moment(app: &App, run: &OurRun) -> Moment {
     }
 }
 
-fn their_moment(app: &App, run: &RunRecord) -> Moment {
-    let done = app::done(run);
-    let rate = app.journal.pace.get(&run.id).map_or(0.0, |p| p.rate);
-    let beat = run.beat_at.map(|at| (ago(at, app.server_now()), (app.server_now() - at).num_seconds()));
+fn their_moment(model: &Model, run: &RunRecord) -> Moment {
+    let done = crate::tui::model::journal::done(run);
+    let rate = model.journal.pace.get(&run.id).map_or(0.0, |p| p.rate);
+    let beat = run.beat_at.map(|at| (ago(at, model.server_now()), (model.server_now() - at).num_seconds()));
     let (heard, silent) = beat.unwrap_or(("never".into(), SILENT_S + 1));
     let note = format!("   run by {}, heard of {heard}; read from the journal", run.by());
     Moment {
         unit: run.unit.clone(),
         phase: cell(
-            format!("{} live for {}", app.theme.glyphs.running, took_so_far(app, run.started_at)),
+            format!("{} live for {}", model.theme.glyphs.running, took_so_far(model, run.started_at)),
             Tone::Accent,
         ),
         done,
@@ -146,8 +148,8 @@ fn their_moment(app: &App, run: &RunRecord) -> Moment {
     }
 }
 
-fn took_so_far(app: &App, since: DateTime<Utc>) -> String {
-    whole(u64::try_from((app.now - since).num_seconds()).unwrap_or(0))
+fn took_so_far(model: &Model, since: DateTime<Utc>) -> String {
+    whole(u64::try_from((model.now - since).num_seconds()).unwrap_or(0))
 }
 
 /// Whole seconds left, rounded up.
@@ -166,10 +168,10 @@ pub fn percent(done: u64, total: u64) -> Option<u64> {
     (done.min(total) * 100).checked_div(total)
 }
 
-fn bar(app: &App, m: &Moment) -> Spans {
-    let width = u64::from(app.size.0.saturating_sub(40).clamp(10, 80));
+fn bar(model: &Model, m: &Moment) -> Spans {
+    let width = u64::from(model.size.0.saturating_sub(40).clamp(10, 80));
     let full = (m.done.min(m.total) * width).checked_div(m.total).unwrap_or(0);
-    let g = app.theme.glyphs;
+    let g = model.theme.glyphs;
     let repeat = |s: &str, n: u64| s.repeat(usize::try_from(n).unwrap_or(0));
     let percent = percent(m.done, m.total).map_or_else(String::new, |p| format!("   {p} %"));
     vec![
@@ -210,30 +212,30 @@ fn rounded(rate: f64) -> u64 {
     format!("{rate:.0}").parse().unwrap_or(0)
 }
 
-fn reason(app: &App, m: &Moment) -> Cell {
+fn reason(model: &Model, m: &Moment) -> Cell {
     match &m.waiting {
-        Some(why) => cell(format!(" {} held back by {why}", app.theme.glyphs.warn), Tone::Warn),
+        Some(why) => cell(format!(" {} held back by {why}", model.theme.glyphs.warn), Tone::Warn),
         None => cell(" nothing holds it back", Tone::Dim),
     }
 }
 
 /// What came of it, and what that means.
-fn ended(app: &App, ours: Option<&OurRun>, record: Option<&RunRecord>) -> Vec<Spans> {
+fn ended(model: &Model, ours: Option<&OurRun>, record: Option<&RunRecord>) -> Vec<Spans> {
     let mut line = vec![plain(" ")];
     let unit =
         record.map(|r| &r.unit).or_else(|| Some(&ours?.plan.as_ref()?.unit)).cloned().unwrap_or_default();
     let meant = match (ours.and_then(|r| r.done.as_ref()), record) {
         (Some(done), _) if done.had_nothing_to_do() => {
-            line.push(cell(format!("{} nothing to do", app.theme.glyphs.ok), Tone::Good));
+            line.push(cell(format!("{} nothing to do", model.theme.glyphs.ok), Tone::Good));
             "the plan was empty: no run was begun, the journal has none"
         }
         (Some(done), _) => {
-            line.extend(done_cells(app, done.outcome, (unit, done.applied, done.drifted), done.verified));
+            line.extend(done_cells(model, done.outcome, (unit, done.applied, done.drifted), done.verified));
             meaning(done.outcome)
         }
         (None, Some(r)) => {
-            line.extend(done_cells(app, r.outcome, (unit, r.rows_applied, r.rows_drifted), r.verified));
-            line[1] = stand(&app.theme, r);
+            line.extend(done_cells(model, r.outcome, (unit, r.rows_applied, r.rows_drifted), r.verified));
+            line[1] = stand(&model.theme, r);
             match r.outcome {
                 Outcome::Running => "its console is gone; what it committed stays",
                 outcome => meaning(outcome),
@@ -251,12 +253,12 @@ fn ended(app: &App, ours: Option<&OurRun>, record: Option<&RunRecord>) -> Vec<Sp
 }
 
 fn done_cells(
-    app: &App,
+    model: &Model,
     outcome: Outcome,
     (unit, applied, drifted): (Unit, u64, u64),
     verified: Option<bool>,
 ) -> Vec<Cell> {
-    let mut out = vec![verdict(&app.theme, outcome)];
+    let mut out = vec![verdict(&model.theme, outcome)];
     if unit != Unit::ROWS && applied > 0 {
         out.push(plain(format!("   {} {} done", count(applied), unit.of(applied))));
     } else if applied + drifted > 0 {
@@ -264,7 +266,7 @@ fn done_cells(
         let tone = if drifted > 0 { Tone::Warn } else { Tone::Plain };
         out.push(cell(format!("   {} left alone", count(drifted)), tone));
     }
-    let g = app.theme.glyphs;
+    let g = model.theme.glyphs;
     out.push(match verified {
         Some(true) => cell(format!("   {} verified", g.ok), Tone::Good),
         Some(false) => cell(format!("   {} the proof failed", g.fail), Tone::Bad),

@@ -1,30 +1,30 @@
 //! How a comparison is going, or how the last one went: always one line, so that nothing below it moves.
 
-use chrono::{DateTime, TimeDelta, Utc};
-
-use super::live::percent;
 use crate::engine::check::kind::{CheckNews, How};
-use crate::tui::app::{App, Cut, Watch, look_word, parity_facts};
+use crate::tui::doc::live::percent;
 use crate::tui::format::{ago, count, seconds, whole};
-use crate::tui::list::{Cell, cell, plain};
-use crate::tui::pane::Spans;
+use crate::tui::list::{Cell, Spans, cell, plain};
+use crate::tui::model::look::{Cut, look_word};
+use crate::tui::model::state::Model;
+use crate::tui::model::watch::Watch;
 use crate::tui::theme::Tone;
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// Between the parts of the line.
 const GAP: &str = "  ";
 
 /// Of a twin; `named`: where its name does not stand beside it.
-pub fn line(app: &App, watch: &Watch, named: bool, width: u16) -> Spans {
+pub fn line(model: &Model, watch: &Watch, named: bool, width: u16) -> Spans {
     let width = usize::from(width);
     let name = cell(format!(" {}", watch.id.name), Tone::Strong);
-    let Some(since) = shown(app, watch) else {
+    let Some(since) = shown(model, watch) else {
         let parts = match watch.look.asked {
-            Some(how) => waiting(app, how),
-            None => at_rest(app, watch),
+            Some(how) => waiting(model, how),
+            None => at_rest(model, watch),
         };
         return fitting(if named { vec![name, plain(GAP)] } else { vec![plain(" ")] }, parts, width);
     };
-    let parts = going(app, watch, since);
+    let parts = going(model, watch, since);
     // The cursor stands on its row: where there is no room for all, its name goes first.
     let need: usize = parts.iter().map(|p| p.text.chars().count() + GAP.len()).sum();
     let named = named && name.text.chars().count() + need <= width;
@@ -33,22 +33,22 @@ pub fn line(app: &App, watch: &Watch, named: bool, width: u16) -> Spans {
 }
 
 /// How far the comparison of a row is; as wide as an age.
-pub fn share(app: &App, watch: &Watch) -> Option<Cell> {
-    let since = shown(app, watch)?;
+pub fn share(model: &Model, watch: &Watch) -> Option<Cell> {
+    let since = shown(model, watch)?;
     let done = watch.look.news.as_ref().and_then(|n| percent(n.done, n.pieces));
-    let text = done.map_or_else(|| whole(elapsed(since, app.now)), |n| format!("{n} %"));
-    Some(cell(format!("{} {text}", app.theme.glyphs.running), Tone::Accent))
+    let text = done.map_or_else(|| whole(elapsed(since, model.now)), |n| format!("{n} %"));
+    Some(cell(format!("{} {text}", model.theme.glyphs.running), Tone::Accent))
 }
 
 /// Since when it is under way; a look by itself that is over at once would only flicker.
-fn shown(app: &App, watch: &Watch) -> Option<DateTime<Utc>> {
-    let long = |since| watch.look.how != How::default() || elapsed(since, app.now) > 1;
+fn shown(model: &Model, watch: &Watch) -> Option<DateTime<Utc>> {
+    let long = |since| watch.look.how != How::default() || elapsed(since, model.now) > 1;
     watch.running.filter(|since| watch.report.is_none() || long(*since))
 }
 
-fn waiting(app: &App, how: How) -> Spans {
+fn waiting(model: &Model, how: How) -> Spans {
     vec![
-        cell(format!("{} {}", app.theme.glyphs.running, look_word(how)), Tone::Accent),
+        cell(format!("{} {}", model.theme.glyphs.running, look_word(how)), Tone::Accent),
         plain("waits for its turn"),
     ]
 }
@@ -73,13 +73,13 @@ fn fitting(mut out: Spans, parts: Spans, width: usize) -> Spans {
     out
 }
 
-fn going(app: &App, watch: &Watch, since: DateTime<Utc>) -> Spans {
+fn going(model: &Model, watch: &Watch, since: DateTime<Utc>) -> Spans {
     let word = match look_word(watch.look.how) {
         "comparison" => "comparing",
         word => word.trim_end_matches(" comparison"),
     };
-    let mut out = vec![cell(format!("{} {word}", app.theme.glyphs.running), Tone::Accent)];
-    let lasting = plain(format!("for {}", whole(elapsed(since, app.now))));
+    let mut out = vec![cell(format!("{} {word}", model.theme.glyphs.running), Tone::Accent)];
+    let lasting = plain(format!("for {}", whole(elapsed(since, model.now))));
     let Some(news) = &watch.look.news else {
         out.extend([plain("opening its snapshot"), lasting]);
         return out;
@@ -91,15 +91,15 @@ fn going(app: &App, watch: &Watch, since: DateTime<Utc>) -> Spans {
     }
     out.extend(watch.look.rate.map(|n| plain(format!("{} rows/s", rounded(n)))));
     out.push(lasting);
-    out.extend(snapshot_age(app, news).map(|s| cell(format!("snapshot {} old", whole(s)), Tone::Dim)));
+    out.extend(snapshot_age(model, news).map(|s| cell(format!("snapshot {} old", whole(s)), Tone::Dim)));
     out
 }
 
 /// By the server's clock.
-fn snapshot_age(app: &App, news: &CheckNews) -> Option<u64> {
+fn snapshot_age(model: &Model, news: &CheckNews) -> Option<u64> {
     let taken: DateTime<Utc> = news.snapshot_at.parse().ok()?;
-    let skew = app.session.as_ref().map_or(0, |s| s.server.skew_ms);
-    Some(elapsed(taken, app.now + TimeDelta::milliseconds(skew)))
+    let skew = model.session.as_ref().map_or(0, |s| s.server.skew_ms);
+    Some(elapsed(taken, model.now + TimeDelta::milliseconds(skew)))
 }
 
 /// Three digits tell enough of a rate, and do not dance.
@@ -108,24 +108,24 @@ fn rounded(n: u64) -> String {
     count(n / step * step)
 }
 
-fn at_rest(app: &App, watch: &Watch) -> Spans {
-    let tested = watch.report.as_ref().and_then(parity_facts).and_then(|f| f.self_test);
-    let when = watch.look.tested.map_or_else(String::new, |at| format!(" {}", ago(at, app.now)));
+fn at_rest(model: &Model, watch: &Watch) -> Spans {
+    let tested = watch.parity().and_then(|f| f.self_test.as_ref());
+    let when = watch.look.tested.map_or_else(String::new, |at| format!(" {}", ago(at, model.now)));
     if watch.untrusted().is_some() {
         let (found, planted) = tested.map_or((0, 0), |t| (t.found, t.planted));
         let text = format!("UNTRUSTED: self-test{when}: {found} of {planted} planted differences found");
-        return vec![cell(format!("{} {text}", app.theme.glyphs.fail), Tone::Bad)];
+        return vec![cell(format!("{} {text}", model.theme.glyphs.fail), Tone::Bad)];
     }
     let mut out = Vec::new();
     if let Some(cut) = &watch.look.cut {
-        out.push(cell(format!("{} {}", app.theme.glyphs.warn, cut_words(cut, app.now)), Tone::Warn));
+        out.push(cell(format!("{} {}", model.theme.glyphs.warn, cut_words(cut, model.now)), Tone::Warn));
     }
     let Some(report) = &watch.report else {
         out.push(cell("not compared yet", Tone::Dim));
         return out;
     };
     out.extend(tested.map(|t| {
-        let text = format!("{} self-test{when}: {} of {} found", app.theme.glyphs.ok, t.found, t.planted);
+        let text = format!("{} self-test{when}: {} of {} found", model.theme.glyphs.ok, t.found, t.planted);
         cell(text, Tone::Good)
     }));
     let took = seconds(f64::from(u32::try_from(report.elapsed_ms).unwrap_or(u32::MAX)) / 1000.0);
@@ -133,9 +133,9 @@ fn at_rest(app: &App, watch: &Watch) -> Spans {
         word if (watch.look.how.full || watch.look.how.resume) && watch.failure.is_none() => word,
         _ => "compared",
     };
-    out.push(cell(format!("{how} {}, took {took}", ago(report.observed_at, app.now)), Tone::Dim));
-    let next = (watch.due - app.now).num_seconds();
-    if !app.paused && next > 0 {
+    out.push(cell(format!("{how} {}, took {took}", ago(report.observed_at, model.now)), Tone::Dim));
+    let next = (watch.due - model.now).num_seconds();
+    if !model.paused && next > 0 {
         out.push(cell(format!("next in {}", whole(u64::try_from(next).unwrap_or(0))), Tone::Dim));
     }
     out

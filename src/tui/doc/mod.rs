@@ -7,11 +7,9 @@ pub mod plan;
 pub mod room;
 pub mod run;
 
+use crate::tui::list::{Spans, cell};
+use crate::tui::theme::Tone;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
-
-use super::list::cell;
-use super::pane::Spans;
-use super::theme::Tone;
 
 /// Columns of the labels.
 const LABEL: usize = 13;

@@ -1,19 +1,18 @@
 //! A plan as a text: what, why it is allowed, how, how it is proved and undone, and what changes.
 
-use serde_json::Value;
-
-use super::Lines;
 use crate::engine::model::diff::{PlannedRow, Values, text_of};
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::row_store::CUT;
 use crate::engine::model::step::{Lock, Step};
-use crate::tui::app::{App, PlanView, Stage};
+use crate::tui::doc::Lines;
 use crate::tui::format::counted;
-use crate::tui::list::{Cell, Col, List, Row, cell, plain, value};
+use crate::tui::list::{Cell, Col, List, Row, Spans, cell, plain, value};
+use crate::tui::model::plan::{PlanView, Stage};
+use crate::tui::model::state::Model;
 use crate::tui::msg::PlanColumns;
-use crate::tui::pane::Spans;
 use crate::tui::theme::Tone;
+use serde_json::Value;
 
 /// Kinds of change that are listed at first, and on a small screen.
 const TOTALS: (usize, usize) = (8, 3);
@@ -29,8 +28,8 @@ pub struct PlanText {
 }
 
 /// The text of a plan, for the width of the screen.
-pub fn lines(app: &App, view: &PlanView) -> PlanText {
-    let mut out = Lines::new(app.size.0);
+pub fn lines(model: &Model, view: &PlanView) -> PlanText {
+    let mut out = Lines::new(model.size.0);
     let mut more_totals = None;
     match &view.stage {
         Stage::Planning => {
@@ -50,9 +49,9 @@ pub fn lines(app: &App, view: &PlanView) -> PlanText {
             }
             let plan = &reviewed.plan;
             change(plan, &mut out);
-            let first = if app.size.1 < LARGE { TOTALS.1 } else { TOTALS.0 };
+            let first = if model.size.1 < LARGE { TOTALS.1 } else { TOTALS.0 };
             more_totals = totals(plan, if view.all_totals { usize::MAX } else { first }, &mut out);
-            how(app, plan, &mut out);
+            how(model, plan, &mut out);
             out.heading("");
         }
     }
@@ -85,14 +84,14 @@ fn change(plan: &Plan, out: &mut Lines) {
 }
 
 /// What is in its way, how it is done and proved, and where.
-fn how(app: &App, plan: &Plan, out: &mut Lines) {
+fn how(model: &Model, plan: &Plan, out: &mut Lines) {
     if let Some(obstacle) = &plan.obstacle {
         out.text("guard", obstacle, Tone::Warn);
     }
     for (i, kind) in locks(plan).iter().enumerate() {
         out.text(if i == 0 { "locks" } else { "" }, kind, Tone::Plain);
     }
-    out.flow("preflight", &plan.preflight.iter().map(|p| verdict(app, p)).collect::<Vec<_>>());
+    out.flow("preflight", &plan.preflight.iter().map(|p| verdict(model, p)).collect::<Vec<_>>());
     let questions: Vec<&str> = plan.verify.iter().map(|v| v.title.as_str()).collect();
     match questions.as_slice() {
         [] => out.text("verify", "nothing is asked afterwards", Tone::Warn),
@@ -167,8 +166,8 @@ fn step_text(number: usize, step: &Step) -> String {
     format!("{}. {} · {how} · {statements} (x)", number + 1, step.title)
 }
 
-fn verdict(app: &App, preflight: &Preflight) -> Spans {
-    let g = app.theme.glyphs;
+fn verdict(model: &Model, preflight: &Preflight) -> Spans {
+    let g = model.theme.glyphs;
     let (tone, symbol, word) = match preflight.status {
         Ready::Ok => (Tone::Good, g.ok, ""),
         Ready::Warn => (Tone::Warn, g.warn, "warn: "),

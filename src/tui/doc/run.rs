@@ -1,6 +1,5 @@
 //! A run as a text: how it goes or went, what it proved, what it left, its entries in the journal.
 
-use super::Lines;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::drift::Moved;
 use crate::engine::model::event::Event;
@@ -8,11 +7,12 @@ use crate::engine::model::plan::Unit;
 use crate::engine::model::progress::Done;
 use crate::engine::model::record::{Outcome, RunRecord};
 use crate::report::entry;
-use crate::tui::app::{App, OurRun, RunView};
-use crate::tui::backend::RunDetail;
+use crate::tui::data::RunDetail;
+use crate::tui::doc::Lines;
 use crate::tui::format::{count, counted, seconds};
-use crate::tui::list::cell;
-use crate::tui::pane::Spans;
+use crate::tui::list::{Spans, cell};
+use crate::tui::model::run::{OurRun, RunView};
+use crate::tui::model::state::Model;
 use crate::tui::theme::Tone;
 
 /// Entries shown from the beginning of a long run, and from its end.
@@ -20,19 +20,19 @@ const FIRST: usize = 20;
 const LAST: usize = 300;
 
 /// The text of a run, for the width of the screen. How it goes right now stands above it and does not scroll.
-pub fn lines(app: &App, view: &RunView) -> Vec<Spans> {
-    let mut out = Lines::new(app.size.0);
-    let ours = app.ours(view);
+pub fn lines(model: &Model, view: &RunView) -> Vec<Spans> {
+    let mut out = Lines::new(model.size.0);
+    let ours = model.ours(view);
     if let Some(run) = ours {
-        our_run(app, run, &mut out);
+        our_run(model, run, &mut out);
         // What the journal said before is old, and what goes on stands above.
         if run.done.is_none() {
             return out.out;
         }
     }
-    if let Some(record) = app.record(view) {
+    if let Some(record) = model.record(view) {
         let told = ours.and_then(|r| r.done.as_ref()).is_some_and(|d| d.failure.is_some());
-        facts(app, record, told, &mut out);
+        facts(model, record, told, &mut out);
     }
     match &view.detail {
         None if view.loading && ours.is_none() => out.text("", "reading the journal…", Tone::Dim),
@@ -41,30 +41,30 @@ pub fn lines(app: &App, view: &RunView) -> Vec<Spans> {
             out.text("journal", &format!("unknown: {}", failure.message), Tone::Unknown);
             out.text("", failure.hint.as_deref().unwrap_or_default(), Tone::Plain);
         }
-        Some(Ok(detail)) => entries(app, detail, &mut out),
+        Some(Ok(detail)) => entries(model, detail, &mut out),
     }
     out.out
 }
 
 /// Its entries alone.
-pub fn log(app: &App, view: &RunView) -> Vec<Spans> {
-    let mut out = Lines::new(app.size.0);
+pub fn log(model: &Model, view: &RunView) -> Vec<Spans> {
+    let mut out = Lines::new(model.size.0);
     match &view.detail {
-        None if app.ours(view).is_some_and(|run| run.number().is_none()) => {
+        None if model.ours(view).is_some_and(|run| run.number().is_none()) => {
             out.text("", "the run has not begun: nothing is in the journal yet", Tone::Dim);
         }
         None => out.text("", "reading the journal…", Tone::Dim),
         Some(Err(failure)) => {
             out.text("journal", &format!("unknown: {}", failure.message), Tone::Unknown);
         }
-        Some(Ok(detail)) => entries(app, detail, &mut out),
+        Some(Ok(detail)) => entries(model, detail, &mut out),
     }
     // Nothing stands above it that a blank line would set apart.
     out.out.drain(..usize::from(out.out.first().is_some_and(Vec::is_empty)));
     out.out
 }
 
-fn our_run(app: &App, run: &OurRun, out: &mut Lines) {
+fn our_run(model: &Model, run: &OurRun, out: &mut Lines) {
     let Some(done) = &run.done else {
         if let Some(p) = run.progress.as_ref().filter(|p| !p.step.is_empty()) {
             out.text("step", &p.step, Tone::Plain);
@@ -83,7 +83,7 @@ fn our_run(app: &App, run: &OurRun, out: &mut Lines) {
         let label = if done.moved.is_none() { "" } else { "refused" };
         out.text(label, failure.hint.as_deref().unwrap_or_default(), Tone::Plain);
     }
-    proof(app, done, out);
+    proof(model, done, out);
     if let Some(moved) = &done.moved {
         moved_rows(moved, out);
     }
@@ -94,8 +94,8 @@ fn our_run(app: &App, run: &OurRun, out: &mut Lines) {
 }
 
 /// Each question that was asked afterwards, and what it counted.
-fn proof(app: &App, done: &Done, out: &mut Lines) {
-    let g = app.theme.glyphs;
+fn proof(model: &Model, done: &Done, out: &mut Lines) {
+    let g = model.theme.glyphs;
     for (i, (question, wrong)) in done.proof.iter().enumerate() {
         let (symbol, text, tone) = match wrong {
             Some(0) => (g.ok, "0, as it must be".to_owned(), Tone::Good),
@@ -132,7 +132,7 @@ fn moved_rows(moved: &Moved, out: &mut Lines) {
 }
 
 /// `told`: why it stopped stands above already.
-fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
+fn facts(model: &Model, run: &RunRecord, told: bool, out: &mut Lines) {
     if let (Some(message), false) = (&run.message, run.live || told) {
         out.text("message", message, Tone::Warn);
     }
@@ -168,7 +168,7 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
     if let Some(undone) = &run.undoes {
         out.text("takes back", &format!("run {undone}"), Tone::Plain);
     }
-    match app.why_not_undo(Some(run)) {
+    match model.why_not_undo(Some(run)) {
         None => {
             let text = super::plan::named(&run.reversible, &run.undo);
             out.text("way back", &format!("{text} (z plans it)"), Tone::Good);
@@ -204,7 +204,7 @@ pub fn took(from: chrono::DateTime<chrono::Utc>, to: chrono::DateTime<chrono::Ut
     seconds(f64::from(i32::try_from(ms).unwrap_or(i32::MAX)) / 1000.0)
 }
 
-fn entries(app: &App, detail: &RunDetail, out: &mut Lines) {
+fn entries(model: &Model, detail: &RunDetail, out: &mut Lines) {
     out.heading(&format!("{} of the journal", entries_of(detail.events.len())));
     // A run of very small batches has thousands: its beginning and its end are what one reads here.
     let all = detail.events.len();
@@ -227,8 +227,11 @@ fn entries(app: &App, detail: &RunDetail, out: &mut Lines) {
     }
     let (told, all) = (detail.drifted.len() as u64, detail.record.rows_drifted);
     let first = if told < all { format!(", the first {}", count(told)) } else { String::new() };
-    let heading =
-        format!("{} {} left alone: no longer as planned{first}", app.theme.glyphs.warn, counted(all, "row"));
+    let heading = format!(
+        "{} {} left alone: no longer as planned{first}",
+        model.theme.glyphs.warn,
+        counted(all, "row")
+    );
     out.heading(&heading);
     for row in &detail.drifted {
         out.out.push(drifted(row));

@@ -1,10 +1,10 @@
 //! Rules and how many rows break each; Enter pages through them.
 
-use super::{Pane, Spans};
 use crate::engine::model::report::Status;
-use crate::tui::app::App;
 use crate::tui::format::{count, seconds, spark};
-use crate::tui::list::{Col, Goto, List, Row, cell, plain};
+use crate::tui::list::{Col, Goto, List, Row, Spans, cell, plain};
+use crate::tui::model::state::Model;
+use crate::tui::pane::shared::{self, Pane};
 use crate::tui::theme::Tone;
 
 pub(super) struct Anomalies;
@@ -18,13 +18,13 @@ impl Pane for Anomalies {
         Some("anomalies")
     }
 
-    fn picture(&self, _app: &App, _width: u16) -> Vec<Spans> {
+    fn picture(&self, _app: &Model, _width: u16) -> Vec<Spans> {
         vec![]
     }
 
-    fn list(&self, app: &App) -> List {
+    fn list(&self, model: &Model) -> List {
         let mut rows: Vec<(u8, Row)> = Vec::new();
-        for watch in app.of_kind("anomalies") {
+        for watch in model.of_kind("anomalies") {
             let report = watch.report.as_ref();
             let finding = report.and_then(|r| r.findings.first());
             let unknown = watch.why();
@@ -37,11 +37,12 @@ impl Pane for Anomalies {
                 (None, None, None) => plain(""),
             };
             let number = finding.and_then(|f| f.rows);
-            let new = finding.and_then(|f| app.growth(&f.id, f.rows)).map(|(n, _)| format!("+{}", count(n)));
+            let new =
+                finding.and_then(|f| model.growth(&f.id, f.rows)).map(|(n, _)| format!("+{}", count(n)));
             let cost =
                 report.map(|r| seconds(f64::from(u32::try_from(r.elapsed_ms).unwrap_or(u32::MAX)) / 1000.0));
             let cells = vec![
-                super::state_cell(app, watch),
+                shared::state_cell(model, watch),
                 plain(watch.id.name.clone()),
                 plain(number.map_or_else(
                     || {
@@ -55,14 +56,14 @@ impl Pane for Anomalies {
                 )),
                 cell(new.unwrap_or_default(), Tone::Warn),
                 text,
-                cell(spark(&watch.trend, 8, app.theme.glyphs), Tone::Accent),
+                cell(spark(&watch.trend, 8, model.theme.glyphs), Tone::Accent),
                 cell(cost.unwrap_or_default(), Tone::Dim),
-                super::age_cell(app, watch),
+                shared::age_cell(model, watch),
             ];
             let goto = match (unknown, finding) {
-                (Some(_), _) => {
-                    super::unknown_row(watch, 3, app.theme.glyphs.unknown).map(|r| r.goto).unwrap_or_default()
-                }
+                (Some(_), _) => shared::unknown_row(watch, 3, model.theme.glyphs.unknown)
+                    .map(|r| r.goto)
+                    .unwrap_or_default(),
                 (None, Some(_)) => Goto::Rows { id: watch.id.clone(), finding: "rows".into() },
                 (None, None) => Goto::Stay,
             };
@@ -70,7 +71,7 @@ impl Pane for Anomalies {
             rows.push((rank, Row { key: watch.id.to_string(), cells, goto, check: Some(watch.id.clone()) }));
         }
         rows.sort_by_key(|(rank, _)| *rank);
-        let (empty, empty_tone) = super::nothing(app, "anomalies", "declares no anomaly rules");
+        let (empty, empty_tone) = shared::nothing(model, "anomalies", "declares no anomaly rules");
         List {
             cols: vec![
                 Col::left("state"),

@@ -1,10 +1,10 @@
 //! What each migration file's state is.
 
-use super::{Pane, Spans};
 use crate::engine::model::report::Severity;
-use crate::features::migrations::check::MigrationFacts;
-use crate::tui::app::{App, Watch};
-use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, cell, plain};
+use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, Spans, cell, plain};
+use crate::tui::model::state::Model;
+use crate::tui::model::watch::Watch;
+use crate::tui::pane::shared::{self, Pane};
 use crate::tui::theme::Tone;
 
 pub(super) struct Migrations;
@@ -18,16 +18,16 @@ impl Pane for Migrations {
         Some("migrations")
     }
 
-    fn picture(&self, app: &App, _width: u16) -> Vec<Spans> {
+    fn picture(&self, model: &Model, _width: u16) -> Vec<Spans> {
         let mut out = Vec::new();
-        for watch in app.of_kind("migrations") {
-            let Some(facts) = facts(watch) else { continue };
+        for watch in model.of_kind("migrations") {
+            let Some(facts) = watch.facts.migrations.as_deref() else { continue };
             out.push(vec![
                 cell(format!(" {:<14}", watch.id.name), Tone::Strong),
-                super::state_cell(app, watch),
+                shared::state_cell(model, watch),
                 plain(format!("   {} applied   {} pending", facts.applied, facts.pending)),
                 cell(format!("   history: {}   ", facts.history), Tone::Dim),
-                super::age_cell(app, watch),
+                shared::age_cell(model, watch),
             ]);
             if !facts.cannot_tell.is_empty() {
                 let text = format!(" {:<14}this history cannot tell: {}", "", facts.cannot_tell.join("; "));
@@ -35,7 +35,7 @@ impl Pane for Migrations {
             }
             let report = watch.report.iter().flat_map(|r| &r.findings);
             for f in report.filter(|f| f.severity > Severity::Info && f.what() != "pending") {
-                let (tone, symbol, _) = app.theme.severity(f.severity);
+                let (tone, symbol, _) = model.theme.severity(f.severity);
                 out.push(vec![cell(format!(" {:<14}{symbol} ", ""), tone), plain(f.message.clone())]);
             }
         }
@@ -43,14 +43,14 @@ impl Pane for Migrations {
         out
     }
 
-    fn list(&self, app: &App) -> List {
+    fn list(&self, model: &Model) -> List {
         let mut rows = Vec::new();
-        for watch in app.of_kind("migrations") {
-            rows.extend(super::unknown_row(watch, 4, app.theme.glyphs.unknown));
-            let Some(facts) = facts(watch) else { continue };
+        for watch in model.of_kind("migrations") {
+            rows.extend(shared::unknown_row(watch, 4, model.theme.glyphs.unknown));
+            let Some(facts) = watch.facts.migrations.as_deref() else { continue };
             for file in facts.files.iter().rev() {
                 let cells = vec![
-                    state(app, &file.state),
+                    state(model, &file.state),
                     plain(file.name.clone()),
                     plain(file.applied_at.as_deref().map(short_time).unwrap_or_default()),
                     cell(file.note.clone().unwrap_or_default(), Tone::Dim),
@@ -74,9 +74,9 @@ impl Pane for Migrations {
                     check: Some(watch.id.clone()),
                 });
             }
-            rows.extend(indexes(app, watch));
+            rows.extend(indexes(model, watch));
         }
-        let (empty, empty_tone) = super::nothing(app, "migrations", "declares no migration folder");
+        let (empty, empty_tone) = shared::nothing(model, "migrations", "declares no migration folder");
         List {
             cols: vec![Col::left("state"), Col::left("file"), Col::left("applied (UTC)"), Col::grow("note")],
             rows,
@@ -86,31 +86,27 @@ impl Pane for Migrations {
     }
 }
 
-fn facts(watch: &Watch) -> Option<MigrationFacts> {
-    serde_json::from_value(watch.report.as_ref()?.facts.clone()).ok()
-}
-
 /// INVALID indexes stand among the files: they are what a migration left behind.
-fn indexes(app: &App, watch: &Watch) -> Vec<Row> {
+fn indexes(model: &Model, watch: &Watch) -> Vec<Row> {
     let findings = watch.report.iter().flat_map(|r| &r.findings);
     findings
         .filter(|f| f.what().starts_with("invalid_index/"))
         .map(|f| Row {
             key: f.id.clone(),
             cells: vec![
-                super::severity_cell(app, f.severity),
+                shared::severity_cell(model, f.severity),
                 plain(f.what().trim_start_matches("invalid_index/")),
                 plain(""),
                 cell(f.message.clone(), Tone::Dim),
             ],
-            goto: Goto::Detail(super::finding_detail("invalid index", f)),
+            goto: Goto::Detail(shared::finding_detail("invalid index", f)),
             check: Some(watch.id.clone()),
         })
         .collect()
 }
 
-fn state(app: &App, state: &str) -> Cell {
-    let g = app.theme.glyphs;
+fn state(model: &Model, state: &str) -> Cell {
+    let g = model.theme.glyphs;
     let (tone, symbol) = match state {
         "applied" => (Tone::Good, g.ok),
         "cosmetic" => (Tone::Dim, g.dot),

@@ -1,13 +1,15 @@
 //! Is anything wrong, and what do I do next? All findings of all kinds, worst first.
 
-use super::{Pane, Spans};
 use crate::engine::model::report::{Severity, Status};
-use crate::features::queue::check::QueueFacts;
-use crate::tui::app::{App, Link, Watch, title_of};
-use crate::tui::backend::Journal;
+use crate::tui::data::Journal;
 use crate::tui::doc::live;
 use crate::tui::format::{ago, count, counted, seconds, spark};
-use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
+use crate::tui::list::{Cell, Col, Goto, List, Row, Spans, cell, plain};
+use crate::tui::model::run::title_of;
+use crate::tui::model::state::{Link, Model};
+use crate::tui::model::watch::Watch;
+use crate::tui::pane::features;
+use crate::tui::pane::shared::{self, Pane};
 use crate::tui::theme::Tone;
 
 pub(super) struct Overview;
@@ -21,19 +23,21 @@ impl Pane for Overview {
         None
     }
 
-    fn picture(&self, app: &App, width: u16) -> Vec<Spans> {
-        let mut out: Vec<Spans> =
-            super::ALL.iter().filter_map(|p| Some(kind_line(app, p.title(), p.kind()?, width))).collect();
-        out.push(server_line(app));
-        out.extend(last_run(app));
+    fn picture(&self, model: &Model, width: u16) -> Vec<Spans> {
+        let mut out: Vec<Spans> = features::FEATURES
+            .iter()
+            .filter_map(|p| Some(kind_line(model, p.title(), p.kind()?, width)))
+            .collect();
+        out.push(server_line(model));
+        out.extend(last_run(model));
         out
     }
 
-    fn list(&self, app: &App) -> List {
-        let mut rows: Vec<(u8, Row)> = app.watches.iter().flat_map(|w| rows_of(app, w)).collect();
+    fn list(&self, model: &Model) -> List {
+        let mut rows: Vec<(u8, Row)> = model.watches.iter().flat_map(|w| rows_of(model, w)).collect();
         rows.sort_by_key(|(rank, _)| *rank);
-        let looking = app.watches.iter().any(|w| w.report.is_none());
-        let (empty, empty_tone) = match (&app.link, app.session.is_some()) {
+        let looking = model.watches.iter().any(|w| w.report.is_none());
+        let (empty, empty_tone) = match (&model.link, model.session.is_some()) {
             (Link::Down { failure, .. }, false) => (
                 format!(
                     "{}{}",
@@ -61,14 +65,14 @@ impl Pane for Overview {
     }
 }
 
-fn rows_of(app: &App, watch: &Watch) -> Vec<(u8, Row)> {
+fn rows_of(model: &Model, watch: &Watch) -> Vec<(u8, Row)> {
     let Some(report) = &watch.report else { return vec![] };
-    let seen = super::age_cell(app, watch);
+    let seen = shared::age_cell(model, watch);
     let mut out = Vec::new();
     if let Some(why) = watch.why() {
         let first = why.lines().next().unwrap_or_default();
         let cells = vec![
-            cell(app.theme.glyphs.unknown, Tone::Unknown),
+            cell(model.theme.glyphs.unknown, Tone::Unknown),
             plain(watch.id.to_string()),
             cell(format!("unknown: {first}"), Tone::Unknown),
             plain(""),
@@ -81,9 +85,9 @@ fn rows_of(app: &App, watch: &Watch) -> Vec<(u8, Row)> {
         ));
     }
     for f in &report.findings {
-        let stale = app.is_stale(watch);
-        let (tone, symbol, _) = app.theme.severity(f.severity);
-        let new = app.growth(&f.id, f.rows).map_or_else(String::new, |(n, _)| format!("+{}", count(n)));
+        let stale = model.is_stale(watch);
+        let (tone, symbol, _) = model.theme.severity(f.severity);
+        let new = model.growth(&f.id, f.rows).map_or_else(String::new, |(n, _)| format!("+{}", count(n)));
         let cells = vec![
             cell(symbol, if stale { Tone::Unknown } else { tone }),
             plain(watch.id.to_string()),
@@ -109,12 +113,12 @@ fn rows_of(app: &App, watch: &Watch) -> Vec<(u8, Row)> {
 }
 
 /// One kind: symbol, name, its worst summary, its age.
-fn kind_line(app: &App, title: &str, kind: &str, width: u16) -> Spans {
-    let mut watches: Vec<&Watch> = app.of_kind(kind).collect();
+fn kind_line(model: &Model, title: &str, kind: &str, width: u16) -> Spans {
+    let mut watches: Vec<&Watch> = model.of_kind(kind).collect();
     watches.sort_by_key(|w| w.report.as_ref().map_or(9, |r| r.status.rank()));
     let name = format!(" {title:<13}");
     let Some(worst) = watches.first() else {
-        if app.session.is_none() {
+        if model.session.is_none() {
             return vec![plain("   "), cell(name, Tone::Dim), cell("not looked at yet", Tone::Dim)];
         }
         return vec![plain("   "), cell(name, Tone::Dim), cell("none in this profile", Tone::Dim)];
@@ -122,24 +126,27 @@ fn kind_line(app: &App, title: &str, kind: &str, width: u16) -> Spans {
     let Some(report) = &worst.report else {
         return vec![plain("   "), cell(name, Tone::Dim), cell("looking…", Tone::Dim)];
     };
-    let stale = app.is_stale(worst);
-    let (tone, symbol, _) =
-        if stale { (Tone::Unknown, app.theme.glyphs.unknown, "") } else { app.theme.status(&report.status) };
+    let stale = model.is_stale(worst);
+    let (tone, symbol, _) = if stale {
+        (Tone::Unknown, model.theme.glyphs.unknown, "")
+    } else {
+        model.theme.status(&report.status)
+    };
     let mut line = vec![cell(format!(" {symbol} "), tone), cell(name, Tone::Strong)];
-    line.extend(summary(app, kind, &watches, width));
+    line.extend(summary(model, kind, &watches, width));
     line.push(cell(
-        format!("   {}{}", if stale { "stale, " } else { "" }, ago(report.observed_at, app.now)),
+        format!("   {}{}", if stale { "stale, " } else { "" }, ago(report.observed_at, model.now)),
         Tone::Dim,
     ));
     line
 }
 
-fn summary(app: &App, kind: &str, watches: &[&Watch], width: u16) -> Vec<Cell> {
+fn summary(model: &Model, kind: &str, watches: &[&Watch], width: u16) -> Vec<Cell> {
     let reports = || watches.iter().filter_map(|w| w.report.as_ref());
     let wrong: Vec<_> = reports().filter(|r| r.status != Status::Ok).collect();
     let rows: u64 = wrong.iter().map(|r| r.rows()).sum();
     match (kind, wrong.as_slice()) {
-        ("queue", _) => queue(app, watches),
+        ("queue", _) => queue(model, watches),
         (_, []) => {
             let first = reports().next().map(|r| r.summary.clone()).unwrap_or_default();
             let more = watches.len().saturating_sub(1);
@@ -170,11 +177,8 @@ fn summary(app: &App, kind: &str, watches: &[&Watch], width: u16) -> Vec<Cell> {
     }
 }
 
-fn queue(app: &App, watches: &[&Watch]) -> Vec<Cell> {
-    let facts = watches
-        .iter()
-        .filter_map(|w| w.report.as_ref())
-        .find_map(|r| serde_json::from_value::<QueueFacts>(r.facts.clone()).ok());
+fn queue(model: &Model, watches: &[&Watch]) -> Vec<Cell> {
+    let facts = watches.iter().find_map(|w| w.facts.queue.as_deref());
     let Some(f) = facts else {
         return vec![plain(
             watches.iter().find_map(|w| w.report.as_ref()).map_or(String::new(), |r| r.summary.clone()),
@@ -183,17 +187,17 @@ fn queue(app: &App, watches: &[&Watch]) -> Vec<Cell> {
     let failed: u64 = f.failed.iter().map(|c| c.rows).sum();
     let oldest = f.oldest_pending_s.map_or("none".into(), seconds);
     vec![
-        plain(format!("{} failed {} oldest waiting {oldest}  ", count(failed), app.theme.glyphs.dot)),
-        cell(spark(&f.finished, 12, app.theme.glyphs), Tone::Accent),
+        plain(format!("{} failed {} oldest waiting {oldest}  ", count(failed), model.theme.glyphs.dot)),
+        cell(spark(&f.finished, 12, model.theme.glyphs), Tone::Accent),
     ]
 }
 
 /// What was last done here; `z` takes it back.
-fn last_run(app: &App) -> Option<Spans> {
+fn last_run(model: &Model) -> Option<Spans> {
     let label = cell("   last run ", Tone::Dim);
-    let run = match &app.journal.seen {
+    let run = match &model.journal.seen {
         None => {
-            let failure = app.journal.failure.as_ref()?;
+            let failure = model.journal.failure.as_ref()?;
             return Some(vec![label, cell(format!("unknown: {}", failure.message), Tone::Unknown)]);
         }
         Some(Journal::Missing) => return Some(vec![label, cell("no journal here yet", Tone::Dim)]),
@@ -202,8 +206,8 @@ fn last_run(app: &App) -> Option<Spans> {
             Some(run) => run,
         },
     };
-    let dot = app.theme.glyphs.dot;
-    let mut line = vec![label, plain(format!("{} {dot} ", title_of(run))), live::stand(&app.theme, run)];
+    let dot = model.theme.glyphs.dot;
+    let mut line = vec![label, plain(format!("{} {dot} ", title_of(run))), live::stand(&model.theme, run)];
     line.push(plain(format!(" {}", count(run.rows_applied))));
     if run.rows_drifted > 0 {
         line.push(cell(format!(", left alone {}", count(run.rows_drifted)), Tone::Warn));
@@ -214,17 +218,17 @@ fn last_run(app: &App) -> Option<Spans> {
         None => cell(format!(" {dot} not verified"), Tone::Warn),
     });
     // The key first: what is cut at the right is who and when.
-    if app.why_not_undo(Some(run)).is_none() {
+    if model.why_not_undo(Some(run)).is_none() {
         line.push(cell("   z undo", Tone::Accent));
     }
     let who = run.operator.split('@').next().unwrap_or_default();
     let when = if run.live { run.started_at } else { run.last_heard() };
-    line.push(cell(format!("   {} by {who}", ago(when, app.server_now())), Tone::Dim));
+    line.push(cell(format!("   {} by {who}", ago(when, model.server_now())), Tone::Dim));
     Some(line)
 }
 
-fn server_line(app: &App) -> Spans {
-    let Some((v, seen)) = &app.vitals else {
+fn server_line(model: &Model) -> Spans {
+    let Some((v, seen)) = &model.vitals else {
         return vec![cell("   the server has not been looked at yet", Tone::Dim)];
     };
     let label = |t: &str| cell(format!("  {t} "), Tone::Dim);
@@ -250,8 +254,8 @@ fn server_line(app: &App) -> Spans {
         label("sessions"),
         plain(format!("{} ({} ours)", v.sessions, v.own_sessions)),
     ];
-    if (app.now - *seen).num_seconds() > 10 {
-        line.push(cell(format!("   stale, {}", ago(*seen, app.now)), Tone::Unknown));
+    if (model.now - *seen).num_seconds() > 10 {
+        line.push(cell(format!("   stale, {}", ago(*seen, model.now)), Tone::Unknown));
     }
     line
 }

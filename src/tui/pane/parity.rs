@@ -1,19 +1,21 @@
 //! Twins: counts, differences, a strip of partitions; Enter shows the rows that differ.
 
-use chrono::{DateTime, Utc};
-use serde_json::Value;
-
-use super::{Pane, Spans, partitions};
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
 use crate::features::parity::facts::{Apart, ParityFacts, Partition};
 use crate::features::parity::pair::{Standing, about_rows};
-use crate::tui::app::{App, Light, Readiness, Watch, parity_facts};
-use crate::tui::doc::room::light_words;
 use crate::tui::doc::{look, wrap};
 use crate::tui::format::{ago, count, counted};
 use crate::tui::keymap::Scene;
-use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, cell, plain};
+use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, Spans, cell, plain};
+use crate::tui::model::ready::{Light, Readiness};
+use crate::tui::model::state::Model;
+use crate::tui::model::watch::Watch;
+use crate::tui::pane::partition_mark::mark;
+use crate::tui::pane::partitions;
+use crate::tui::pane::shared::{self, Pane};
 use crate::tui::theme::{Glyphs, Tone};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 pub(super) struct Parity;
 
@@ -30,27 +32,32 @@ impl Pane for Parity {
         Scene::Twin
     }
 
-    fn picture(&self, app: &App, width: u16) -> Vec<Spans> {
-        let here = app.check_here().and_then(|id| app.watch(&id));
-        let watch = here.or_else(|| app.of_kind("parity").next());
-        watch.filter(|_| app.session.is_some()).map(|w| look::line(app, w, true, width)).into_iter().collect()
+    fn picture(&self, model: &Model, width: u16) -> Vec<Spans> {
+        let list = self.list(model).arranged(&model.level().state);
+        let here = model.check_in(&list).and_then(|id| model.watch(&id));
+        let watch = here.or_else(|| model.of_kind("parity").next());
+        watch
+            .filter(|_| model.session.is_some())
+            .map(|w| look::line(model, w, true, width))
+            .into_iter()
+            .collect()
     }
 
-    fn list(&self, app: &App) -> List {
+    fn list(&self, model: &Model) -> List {
         let mut rows: Vec<Row> = Vec::new();
         let is_switched = |f: &ParityFacts| f.standing != Standing::Before;
-        let switched = app.of_kind("parity").filter_map(facts).any(|f| is_switched(&f));
-        for watch in app.of_kind("parity") {
-            if let Some(row) = super::unknown_row(watch, 7, app.theme.glyphs.unknown) {
+        let switched = model.of_kind("parity").filter_map(Watch::parity).any(|f| is_switched(&f));
+        for watch in model.of_kind("parity") {
+            if let Some(row) = shared::unknown_row(watch, 7, model.theme.glyphs.unknown) {
                 rows.push(row);
                 // What an earlier look told stays below, as old.
                 if watch.failure.is_none() {
                     continue;
                 }
             }
-            let f = facts(watch);
+            let f = watch.parity();
             let number = |n: Option<u64>| plain(n.map_or_else(String::new, count));
-            let differences = f.as_ref().and_then(ParityFacts::differences);
+            let differences = f.and_then(ParityFacts::differences);
             let others = watch
                 .report
                 .iter()
@@ -59,19 +66,19 @@ impl Pane for Parity {
                 .count();
             let tone = if differences.unwrap_or(0) > 0 { Tone::Bad } else { Tone::Plain };
             let mut cells = vec![
-                super::state_cell(app, watch),
+                shared::state_cell(model, watch),
                 plain(watch.id.name.clone()),
                 number(f.as_ref().and_then(|f| f.legacy_rows)),
                 number(f.as_ref().and_then(|f| f.partitioned_rows)),
                 cell(differences.map_or_else(String::new, count), tone),
                 cell(if others == 0 { String::new() } else { others.to_string() }, Tone::Warn),
-                plain(f.as_ref().map(|f| strip(app, &f.partitions)).unwrap_or_default()),
-                look::share(app, watch).unwrap_or_else(|| super::age_cell(app, watch)),
+                plain(f.as_ref().map(|f| strip(model, &f.partitions)).unwrap_or_default()),
+                look::share(model, watch).unwrap_or_else(|| shared::age_cell(model, watch)),
             ];
             if switched {
                 cells.insert(
                     2,
-                    f.as_ref().map_or_else(|| plain(""), |f| stands(app, &watch.id.name, f.standing)),
+                    f.as_ref().map_or_else(|| plain(""), |f| stands(model, &watch.id.name, f.standing)),
                 );
             }
             rows.push(Row {
@@ -82,7 +89,7 @@ impl Pane for Parity {
             });
         }
         let (empty, empty_tone) =
-            super::nothing(app, "parity", "declares no twins, and there are no partitioned tables");
+            shared::nothing(model, "parity", "declares no twins, and there are no partitioned tables");
         let mut cols = vec![
             Col::left("state"),
             Col::left("table"),
@@ -101,12 +108,12 @@ impl Pane for Parity {
 }
 
 /// Where a twin stands, once some are switched; what taking that back would lose.
-fn stands(app: &App, name: &str, standing: Standing) -> Cell {
-    let g = app.theme.glyphs;
+fn stands(model: &Model, name: &str, standing: Standing) -> Cell {
+    let g = model.theme.glyphs;
     if standing == Standing::Before {
         return cell("not switched", Tone::Dim);
     }
-    match app.light(name, None) {
+    match model.light(name, None) {
         Light::Lossless(_) => cell(format!("{} lossless", g.mark), Tone::Good),
         Light::Away(_) => cell(format!("{} put away", g.mark), Tone::Bad),
         Light::Lossy(n, _) => cell(format!("{} lossy: {}", g.mark, count(n)), Tone::Bad),
@@ -117,17 +124,17 @@ fn stands(app: &App, name: &str, standing: Standing) -> Cell {
 }
 
 /// May it be switched over, or could that be taken back?
-fn switch_lines(app: &App, name: &str, standing: Standing, width: u16) -> Vec<Spans> {
-    if !app.twins().contains(&name) {
+fn switch_lines(model: &Model, name: &str, standing: Standing, width: u16) -> Vec<Spans> {
+    if !model.twins().contains(&name) {
         return vec![];
     }
-    let g = app.theme.glyphs;
+    let g = model.theme.glyphs;
     if standing != Standing::Before {
         let word = if standing == Standing::Cleaned { "cleaned up" } else { "switched" };
-        let (text, tone) = light_words(app, &app.light(name, None));
+        let (text, tone) = model.light_words(&model.light(name, None));
         return said(&format!(" {word}  rollback {} ", g.mark), &text, tone, width);
     }
-    let (text, tone) = match app.readiness(name) {
+    let (text, tone) = match model.readiness(name) {
         Readiness::Ready(_) => (format!("{} ready", g.ok), Tone::Good),
         Readiness::Not(why) => (format!("{} not ready: {}", g.fail, why.join(", ")), Tone::Bad),
         Readiness::Unknown(why) => (format!("{} unknown: {why}", g.unknown), Tone::Unknown),
@@ -143,20 +150,6 @@ fn said(label: &str, text: &str, tone: Tone, width: u16) -> Vec<Spans> {
     lines.map(|(i, line)| vec![cell(before(i), Tone::Dim), cell(line, tone)]).collect()
 }
 
-pub(super) fn facts(watch: &Watch) -> Option<ParityFacts> {
-    parity_facts(watch.report.as_ref()?)
-}
-
-pub(super) fn mark<'g>(p: &Partition, g: &'g Glyphs) -> (&'g str, Tone) {
-    match p.status.as_str() {
-        "equal" if p.sealed => (g.sealed, Tone::Good),
-        "equal" => (g.equal, Tone::Good),
-        "differs" => (g.differs, Tone::Bad),
-        "missing" => (g.fail, Tone::Bad),
-        _ => (g.open, Tone::Dim),
-    }
-}
-
 /// At most this many symbols in a table; a twin's own page has all.
 const STRIP: usize = 36;
 /// The same where there is little room: else how many of them are what the worst of them is.
@@ -164,11 +157,11 @@ const SHORT: usize = 8;
 /// Columns of a screen with little room.
 const NARROW: u16 = 100;
 
-fn strip(app: &App, partitions: &[Partition]) -> String {
-    let g = app.theme.glyphs;
+fn strip(model: &Model, partitions: &[Partition]) -> String {
+    let g = model.theme.glyphs;
     let symbols = |n: usize| partitions.iter().take(n).map(|p| mark(p, g).0).collect::<String>();
     let all = partitions.len();
-    if app.size.0 < NARROW && all > SHORT {
+    if model.size.0 < NARROW && all > SHORT {
         let worst =
             ["missing", "differs"].into_iter().find_map(|w| partitions.iter().find(|p| p.status == w));
         return match worst {
@@ -190,21 +183,21 @@ fn is_rows(f: &Finding) -> bool {
 }
 
 /// The twin's page above its rows.
-pub(super) fn picture_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
-    let mut out = head_of(app, id, width);
-    let Some((watch, f)) = app.watch(id).and_then(|w| Some((w, facts(w)?))) else { return out };
-    out.extend(switch_lines(app, &id.name, f.standing, width));
-    let oldest = oldest_proof(&f).map(|(at, _)| ago(at, app.now));
-    out.extend(heat(&f.partitions, width, app.theme.glyphs, oldest.as_deref()));
-    out.extend(state_lines(app, watch, &f, width));
+pub fn picture_of(model: &Model, id: &CheckId, width: u16) -> Vec<Spans> {
+    let mut out = head_of(model, id, width);
+    let Some((watch, f)) = model.watch(id).and_then(|w| Some((w, w.parity()?))) else { return out };
+    out.extend(switch_lines(model, &id.name, f.standing, width));
+    let oldest = oldest_proof(&f).map(|(at, _)| ago(at, model.now));
+    out.extend(heat(&f.partitions, width, model.theme.glyphs, oldest.as_deref()));
+    out.extend(state_lines(model, watch, &f, width));
     out
 }
 
 /// Its counts, and when they were made: above its partitions as well.
-pub(super) fn head_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
-    let Some(watch) = app.watch(id) else { return vec![] };
-    let mut head = vec![cell(format!(" {}  ", id.name), Tone::Strong), super::state_cell(app, watch)];
-    let Some(f) = facts(watch) else { return vec![head, look::line(app, watch, false, width)] };
+pub fn head_of(model: &Model, id: &CheckId, width: u16) -> Vec<Spans> {
+    let Some(watch) = model.watch(id) else { return vec![] };
+    let mut head = vec![cell(format!(" {}  ", id.name), Tone::Strong), shared::state_cell(model, watch)];
+    let Some(f) = watch.parity() else { return vec![head, look::line(model, watch, false, width)] };
     let mut fact = |label: &str, value: Cell| {
         head.push(cell(format!("  {label} "), Tone::Dim));
         head.push(value);
@@ -216,7 +209,7 @@ pub(super) fn head_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
     let bad =
         |n: Option<u64>| cell(n.map_or("?".into(), count), if n > Some(0) { Tone::Bad } else { Tone::Plain });
     fact("differ", bad(f.different));
-    let both = app.theme.glyphs.both;
+    let both = model.theme.glyphs.both;
     fact("missing", bad(f.missing_in_partitioned));
     fact(both, bad(f.missing_in_legacy));
     fact("stale", bad(f.stale));
@@ -224,7 +217,7 @@ pub(super) fn head_of(app: &App, id: &CheckId, width: u16) -> Vec<Spans> {
         fact("duplicate", bad(f.duplicate));
     }
     let mut out = whole_parts(&head, width);
-    out.push(look::line(app, watch, false, width));
+    out.push(look::line(model, watch, false, width));
     out
 }
 
@@ -327,8 +320,8 @@ const TALL: u16 = 36;
 /// What a self-test did not find: so many are named.
 const MISSED: usize = 2;
 
-fn state_lines(app: &App, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spans> {
-    let g = app.theme.glyphs;
+fn state_lines(model: &Model, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spans> {
+    let g = model.theme.glyphs;
     let mut out = Vec::new();
     if !f.triggers.is_empty() {
         let mut line = vec![cell(" triggers ", Tone::Dim)];
@@ -350,8 +343,8 @@ fn state_lines(app: &App, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spa
     }
     let findings = watch.report.iter().flat_map(|r| &r.findings).filter(|x| x.what() != "self_test");
     for x in findings.filter(|x| !is_rows(x) && !x.what().starts_with("trigger/")) {
-        let (tone, symbol, _) = app.theme.severity(x.severity);
-        if app.size.1 < TALL {
+        let (tone, symbol, _) = model.theme.severity(x.severity);
+        if model.size.1 < TALL {
             out.push(vec![cell(format!(" {symbol} "), tone), plain(x.message.clone())]);
             continue;
         }
@@ -376,19 +369,19 @@ fn state_lines(app: &App, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spa
         let text = format!(" {} {more} more sums differ: {}", g.warn, names.join(", "));
         out.push(vec![cell(text, Tone::Warn)]);
     }
-    out.extend(proof_lines(app, watch, f, width));
+    out.extend(proof_lines(model, watch, f, width));
     out
 }
 
 /// What was compared, in which snapshots, and what stands on an earlier proof.
-fn proof_lines(app: &App, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spans> {
+fn proof_lines(model: &Model, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spans> {
     let snapshot = match (f.readings.len(), &f.snapshot) {
         (0 | 1, Some(s)) => format!("; snapshot {s}"),
         (0 | 1, None) => String::new(),
         (n, _) => format!("; {n} snapshots, each of its own keys"),
     };
     let mut out = said(" ", &format!("{}{snapshot}", f.compared), Tone::Dim, width);
-    let age = super::age_cell(app, watch);
+    let age = shared::age_cell(model, watch);
     let used: usize = out.last().map_or(0, |l| l.iter().map(|c| c.text.chars().count()).sum());
     match out.last_mut() {
         Some(line) if used + 3 + age.text.chars().count() <= usize::from(width) => {
@@ -405,7 +398,7 @@ fn proof_lines(app: &App, watch: &Watch, f: &ParityFacts, width: u16) -> Vec<Spa
         );
         if let Some((at, p)) = oldest_proof(f) {
             let snapshot = p.proof_snapshot.as_deref().unwrap_or("unknown");
-            text = format!("{text}; oldest proof {}, snapshot {snapshot}", ago(at, app.now));
+            text = format!("{text}; oldest proof {}, snapshot {snapshot}", ago(at, model.now));
         }
         out.extend(said(" ", &text, Tone::Dim, width));
     } else if let Some(why) = &f.unsealed {
@@ -420,10 +413,10 @@ fn grouped(text: &str) -> String {
 }
 
 /// The rows that differ, one line per column.
-pub(super) fn rows_of(app: &App, id: &CheckId) -> List {
+pub fn rows_of(model: &Model, id: &CheckId) -> List {
     let findings =
-        app.watch(id).and_then(|w| w.report.as_ref()).map(|r| r.findings.as_slice()).unwrap_or_default();
-    let facts = app.watch(id).and_then(facts);
+        model.watch(id).and_then(|w| w.report.as_ref()).map(|r| r.findings.as_slice()).unwrap_or_default();
+    let facts = model.watch(id).and_then(Watch::parity);
     let mut rows = Vec::new();
     for f in findings.iter().filter(|f| is_rows(f)) {
         if f.what() == "digests" {

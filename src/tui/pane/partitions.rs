@@ -1,19 +1,20 @@
 //! A twin's partitions: rows of both sides, whether they are equal, since when that is known and in which snapshot.
 
-use super::parity::{facts, mark};
 use crate::engine::model::report::CheckId;
 use crate::features::parity::facts::{ParityFacts, Partition};
-use crate::tui::app::{App, Watch};
 use crate::tui::format::{ago, count, counted};
 use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
+use crate::tui::model::state::Model;
+use crate::tui::model::watch::Watch;
+use crate::tui::pane::partition_mark::mark;
 use crate::tui::theme::Tone;
 
 /// One line for each.
-pub(super) fn list(app: &App, id: &CheckId) -> List {
-    let watch = app.watch(id);
+pub fn list(model: &Model, id: &CheckId) -> List {
+    let watch = model.watch(id);
     let rows = watch
-        .and_then(|w| Some((w, facts(w)?)))
-        .map(|(w, f)| f.partitions.iter().map(|p| row(app, w, &f, p)).collect())
+        .and_then(|w| Some((w, w.parity()?)))
+        .map(|(w, f)| f.partitions.iter().map(|p| row(model, w, &f, p)).collect())
         .unwrap_or_default();
     List {
         cols: vec![
@@ -44,8 +45,8 @@ pub(super) fn below(id: &CheckId, f: &ParityFacts, first: Cell) -> Row {
     }
 }
 
-fn row(app: &App, watch: &Watch, f: &ParityFacts, p: &Partition) -> Row {
-    let (symbol, tone) = mark(p, app.theme.glyphs);
+fn row(model: &Model, watch: &Watch, f: &ParityFacts, p: &Partition) -> Row {
+    let (symbol, tone) = mark(p, model.theme.glyphs);
     let word = if p.sealed { "sealed" } else { p.status.as_str() };
     let number = |n: Option<u64>| plain(n.map_or_else(|| "?".into(), count));
     // What was read just now was proved just now; what differs, never.
@@ -63,7 +64,7 @@ fn row(app: &App, watch: &Watch, f: &ParityFacts, p: &Partition) -> Row {
             number(p.legacy_rows),
             number(p.partitioned_rows),
             cell(format!("{symbol} {word}"), tone),
-            cell(at.map_or_else(String::new, |at| ago(at, app.now)), Tone::Dim),
+            cell(at.map_or_else(String::new, |at| ago(at, model.now)), Tone::Dim),
             cell(snapshot.unwrap_or_default(), Tone::Dim),
         ],
         goto: Goto::Stay,

@@ -1,11 +1,12 @@
 //! Causes, not jobs: what fails, since when, and whether trying again can help.
 
-use super::{Pane, Spans};
 use crate::engine::model::report::CheckId;
 use crate::features::queue::check::{FailureGroup, QueueFacts};
-use crate::tui::app::{App, Watch};
 use crate::tui::format::{ago, count, seconds, spark};
-use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
+use crate::tui::list::{Cell, Col, Goto, List, Row, Spans, cell, plain};
+use crate::tui::model::state::Model;
+use crate::tui::model::watch::Watch;
+use crate::tui::pane::shared::{self, Pane};
 use crate::tui::theme::Tone;
 
 pub(super) struct Queue;
@@ -19,21 +20,21 @@ impl Pane for Queue {
         Some("queue")
     }
 
-    fn picture(&self, app: &App, width: u16) -> Vec<Spans> {
-        app.of_kind("queue").flat_map(|w| picture(app, w, width)).collect()
+    fn picture(&self, model: &Model, width: u16) -> Vec<Spans> {
+        model.of_kind("queue").flat_map(|w| picture(model, w, width)).collect()
     }
 
-    fn list(&self, app: &App) -> List {
+    fn list(&self, model: &Model) -> List {
         let mut rows = Vec::new();
-        for watch in app.of_kind("queue") {
-            rows.extend(super::unknown_row(watch, 7, app.theme.glyphs.unknown));
-            let Some(facts) = facts(watch) else { continue };
-            rows.extend(special(app, &watch.id, &facts));
-            rows.extend(unnamed(app, watch));
-            rows.extend(facts.failed.iter().map(|c| cause(app, &watch.id, c)));
-            rows.extend(states(&watch.id, &facts));
+        for watch in model.of_kind("queue") {
+            rows.extend(shared::unknown_row(watch, 7, model.theme.glyphs.unknown));
+            let Some(facts) = watch.facts.queue.as_deref() else { continue };
+            rows.extend(special(model, &watch.id, facts));
+            rows.extend(unnamed(model, watch));
+            rows.extend(facts.failed.iter().map(|c| cause(model, &watch.id, c)));
+            rows.extend(states(&watch.id, facts));
         }
-        let (empty, empty_tone) = super::nothing(app, "queue", "declares no queue");
+        let (empty, empty_tone) = shared::nothing(model, "queue", "declares no queue");
         List {
             cols: vec![
                 Col::left("class"),
@@ -51,14 +52,10 @@ impl Pane for Queue {
     }
 }
 
-fn facts(watch: &Watch) -> Option<QueueFacts> {
-    serde_json::from_value(watch.report.as_ref()?.facts.clone()).ok()
-}
-
-fn picture(app: &App, watch: &Watch, width: u16) -> Vec<Spans> {
+fn picture(model: &Model, watch: &Watch, width: u16) -> Vec<Spans> {
     let name = cell(format!(" {} ", watch.id.name), Tone::Strong);
-    let Some(f) = facts(watch) else {
-        return vec![vec![name, super::state_cell(app, watch)]];
+    let Some(f) = watch.facts.queue.as_deref() else {
+        return vec![vec![name, shared::state_cell(model, watch)]];
     };
     let mut head = vec![name];
     let mut used = watch.id.name.chars().count() + 2;
@@ -75,7 +72,7 @@ fn picture(app: &App, watch: &Watch, width: u16) -> Vec<Spans> {
         head.push(plain(number));
     }
     let minute = |values: &[u64]| values.iter().rev().skip(1).take(5).sum::<u64>() / 5;
-    let glyphs = app.theme.glyphs;
+    let glyphs = model.theme.glyphs;
     let points = if width < 100 { 10 } else { 30 };
     let flow = vec![
         cell(" in ", Tone::Dim),
@@ -89,7 +86,7 @@ fn picture(app: &App, watch: &Watch, width: u16) -> Vec<Spans> {
         cell(" p95 ", Tone::Dim),
         plain(f.age_p95_s.map_or("none".into(), seconds)),
         cell("  ", Tone::Dim),
-        super::age_cell(app, watch),
+        shared::age_cell(model, watch),
     ];
     out.extend([head, flow]);
     if let Some(why) = &f.jobs_unknown {
@@ -100,8 +97,8 @@ fn picture(app: &App, watch: &Watch, width: u16) -> Vec<Spans> {
 }
 
 /// What the ledger shows beside failures.
-fn special(app: &App, id: &CheckId, f: &QueueFacts) -> Vec<Row> {
-    let glyphs = app.theme.glyphs;
+fn special(model: &Model, id: &CheckId, f: &QueueFacts) -> Vec<Row> {
+    let glyphs = model.theme.glyphs;
     let row = |what: &str, rows: u64, tone: Tone, symbol: &str, text: String, verdict: &str| {
         (rows > 0).then(|| Row {
             key: format!("{id}/{what}"),
@@ -159,9 +156,9 @@ fn special(app: &App, id: &CheckId, f: &QueueFacts) -> Vec<Row> {
 }
 
 /// States that the profile gives no meaning.
-fn unnamed(app: &App, watch: &Watch) -> Option<Row> {
+fn unnamed(model: &Model, watch: &Watch) -> Option<Row> {
     let finding = watch.report.as_ref()?.findings.iter().find(|f| f.what() == "unknown_states")?;
-    let (tone, symbol, _) = app.theme.severity(finding.severity);
+    let (tone, symbol, _) = model.theme.severity(finding.severity);
     Some(Row {
         key: finding.id.clone(),
         cells: vec![
@@ -174,7 +171,7 @@ fn unnamed(app: &App, watch: &Watch) -> Option<Row> {
     })
 }
 
-fn cause(app: &App, id: &CheckId, c: &FailureGroup) -> Row {
+fn cause(model: &Model, id: &CheckId, c: &FailureGroup) -> Row {
     let permanent = c.class == "permanent";
     let verdict = match (permanent, c.exhausted > 0) {
         (true, _) => "fix the data first".to_owned(),
@@ -182,10 +179,10 @@ fn cause(app: &App, id: &CheckId, c: &FailureGroup) -> Row {
         (false, false) => "wait, it is tried again".to_owned(),
     };
     let when =
-        |t: Option<chrono::DateTime<chrono::Utc>>| plain(t.map(|t| ago(t, app.now)).unwrap_or_default());
+        |t: Option<chrono::DateTime<chrono::Utc>>| plain(t.map(|t| ago(t, model.now)).unwrap_or_default());
     // A quiet hour needs no picture, and leaves its room to the cause.
     let quiet = c.recent.iter().all(|n| *n == 0);
-    let recent = if quiet { String::new() } else { spark(&c.recent, 10, app.theme.glyphs) };
+    let recent = if quiet { String::new() } else { spark(&c.recent, 10, model.theme.glyphs) };
     let class: Cell = cell(c.class.clone(), if permanent { Tone::Bad } else { Tone::Warn });
     Row {
         key: format!("{id}/failed/{}", c.id),

@@ -1,15 +1,17 @@
 //! The journal: who did what, when, how it ended, and the way back.
 
-use super::{Pane, Spans};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::record::{Outcome, RunRecord};
-use crate::tui::app::{App, OurRun, done, title_of};
-use crate::tui::backend::Journal;
+use crate::tui::data::Journal;
 use crate::tui::doc::live;
 use crate::tui::doc::run::took;
 use crate::tui::format::{ago, count};
 use crate::tui::keymap::Scene;
-use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
+use crate::tui::list::{Cell, Col, Goto, List, Row, Spans, cell, plain};
+use crate::tui::model::journal::done;
+use crate::tui::model::run::{OurRun, title_of};
+use crate::tui::model::state::Model;
+use crate::tui::pane::shared::Pane;
 use crate::tui::theme::Tone;
 
 pub(super) struct Runs;
@@ -27,23 +29,23 @@ impl Pane for Runs {
         Scene::Runs
     }
 
-    fn mark(&self, app: &App) -> Option<(Tone, &'static str, usize)> {
-        let g = app.theme.glyphs;
-        let live = app.journal.runs().iter().filter(|r| r.live).count();
-        let live = live.max(usize::from(app.run_going().is_some()));
+    fn mark(&self, model: &Model) -> Option<(Tone, &'static str, usize)> {
+        let g = model.theme.glyphs;
+        let live = model.journal.runs().iter().filter(|r| r.live).count();
+        let live = live.max(usize::from(model.run_going().is_some()));
         if live > 0 {
             return Some((Tone::Accent, g.running, live));
         }
-        let open = app.journal.runs().iter().filter(|r| needs_a_look(r)).count();
+        let open = model.journal.runs().iter().filter(|r| needs_a_look(r)).count();
         (open > 0).then_some((Tone::Unknown, g.unknown, open))
     }
 
-    fn picture(&self, app: &App, _width: u16) -> Vec<Spans> {
-        let journal = &app.journal;
+    fn picture(&self, model: &Model, _width: u16) -> Vec<Spans> {
+        let journal = &model.journal;
         let mut out = Vec::new();
         if let (Some(failure), Some(_)) = (&journal.failure, &journal.seen) {
             let text =
-                format!(" {} the journal cannot be read: {}", app.theme.glyphs.unknown, failure.message);
+                format!(" {} the journal cannot be read: {}", model.theme.glyphs.unknown, failure.message);
             out.push(vec![cell(text, Tone::Unknown)]);
         }
         if let (Some(Journal::Runs(listed)), Some(at)) = (&journal.seen, journal.at) {
@@ -51,11 +53,11 @@ impl Pane for Runs {
                 0 => "all".into(),
                 _ => format!("the latest {} of {}", listed.runs.len(), count(listed.total)),
             };
-            let stale = journal.failure.is_some() || app.link != crate::tui::app::Link::Up;
+            let stale = journal.failure.is_some() || model.link != crate::tui::model::state::Link::Up;
             let (word, tone) = if stale { ("stale, read ", Tone::Unknown) } else { ("read ", Tone::Dim) };
             out.push(vec![
                 cell(format!(" journal   {all}, newest first   "), Tone::Dim),
-                cell(format!("{word}{}", ago(at, app.now)), tone),
+                cell(format!("{word}{}", ago(at, model.now)), tone),
             ]);
             if let (1.., Some(last)) = (listed.older, listed.runs.last()) {
                 let text = format!("           older ones: midwatch runs --before {}", last.id);
@@ -65,10 +67,10 @@ impl Pane for Runs {
         out
     }
 
-    fn list(&self, app: &App) -> List {
-        let unnumbered = app.run_going().filter(|r| r.number().is_none()).map(|r| beginning(app, r));
-        let rows = unnumbered.into_iter().chain(app.journal.runs().iter().map(|r| row(app, r))).collect();
-        let (empty, empty_tone) = nothing(app);
+    fn list(&self, model: &Model) -> List {
+        let unnumbered = model.run_going().filter(|r| r.number().is_none()).map(|r| beginning(model, r));
+        let rows = unnumbered.into_iter().chain(model.journal.runs().iter().map(|r| row(model, r))).collect();
+        let (empty, empty_tone) = nothing(model);
         List {
             cols: vec![
                 Col::left("outcome"),
@@ -94,13 +96,13 @@ fn needs_a_look(run: &RunRecord) -> bool {
     run.resumable || run.outcome == Outcome::Ambiguous && run.undone_by.is_none()
 }
 
-fn nothing(app: &App) -> (String, Tone) {
-    match (&app.journal.seen, &app.journal.failure) {
+fn nothing(model: &Model) -> (String, Tone) {
+    match (&model.journal.seen, &model.journal.failure) {
         (None, Some(f)) => {
             let hint = f.hint.as_ref().map(|h| format!("\n{h}")).unwrap_or_default();
             (format!("unknown: {}{hint}", f.message), Tone::Unknown)
         }
-        (None, None) if app.session.is_none() => ("not connected yet".into(), Tone::Dim),
+        (None, None) if model.session.is_none() => ("not connected yet".into(), Tone::Dim),
         (None, None) => ("reading the journal…".into(), Tone::Dim),
         (Some(Journal::Missing), _) => {
             let text = "no journal here: nothing can be changed before there is one\nd plans init, which creates schema midwatch (headless: midwatch plan init)";
@@ -113,12 +115,12 @@ fn nothing(app: &App) -> (String, Tone) {
 }
 
 /// Ours, before the journal has given it a number.
-fn beginning(app: &App, run: &OurRun) -> Row {
+fn beginning(model: &Model, run: &OurRun) -> Row {
     let phase = run.progress.as_ref().map_or("taking the lock", |p| p.phase.word());
     Row {
         key: String::new(),
         cells: vec![
-            cell(format!("{} {phase}", app.theme.glyphs.running), Tone::Accent),
+            cell(format!("{} {phase}", model.theme.glyphs.running), Tone::Accent),
             plain(""),
             plain(run.title.clone()),
             plain(""),
@@ -129,11 +131,11 @@ fn beginning(app: &App, run: &OurRun) -> Row {
     }
 }
 
-fn row(app: &App, run: &RunRecord) -> Row {
-    let g = app.theme.glyphs;
+fn row(model: &Model, run: &RunRecord) -> Row {
+    let g = model.theme.glyphs;
     let stand = match live::percent(done(run), run.rows).filter(|_| run.live) {
         Some(percent) => cell(format!("{} live {percent} %", g.running), Tone::Accent),
-        None => live::stand(&app.theme, run),
+        None => live::stand(&model.theme, run),
     };
     let mut rows = if run.rows_applied == run.rows || run.in_a_copy() {
         count(run.rows)
@@ -149,7 +151,7 @@ fn row(app: &App, run: &RunRecord) -> Row {
         Some(false) => cell(format!("{} failed", g.fail), Tone::Bad),
         None => cell("none", Tone::Dim),
     };
-    let until = run.ended_at.or_else(|| run.live.then(|| app.server_now()));
+    let until = run.ended_at.or_else(|| run.live.then(|| model.server_now()));
     let drifted = if run.rows_drifted > 0 { count(run.rows_drifted) } else { String::new() };
     Row {
         key: run.id.clone(),
@@ -157,7 +159,7 @@ fn row(app: &App, run: &RunRecord) -> Row {
             stand,
             plain(run.id.clone()),
             plain(title_of(run)),
-            way_back(app, run),
+            way_back(model, run),
             plain(rows),
             proof,
             cell(run.started_at.format("%m-%d %H:%M").to_string(), Tone::Dim),
@@ -170,17 +172,17 @@ fn row(app: &App, run: &RunRecord) -> Row {
     }
 }
 
-fn way_back(app: &App, run: &RunRecord) -> Cell {
+fn way_back(model: &Model, run: &RunRecord) -> Cell {
     if run.resumable && !run.live {
         // Which of the two is right only whoever looks can say.
-        let undo = match app.why_not_undo(Some(run)) {
+        let undo = match model.why_not_undo(Some(run)) {
             Some(_) => String::new(),
-            None if run.reversible == "lossy" => format!(" {} z lossy", app.theme.glyphs.dot),
-            None => format!(" {} z undo", app.theme.glyphs.dot),
+            None if run.reversible == "lossy" => format!(" {} z lossy", model.theme.glyphs.dot),
+            None => format!(" {} z undo", model.theme.glyphs.dot),
         };
         return cell(format!("a resume{undo}"), Tone::Warn);
     }
-    match (&run.undone_by, app.why_not_undo(Some(run))) {
+    match (&run.undone_by, model.why_not_undo(Some(run))) {
         (Some(by), _) => cell(format!("undone by {by}"), Tone::Dim),
         (None, None) if run.reversible == "lossy" => cell("z undo, lossy", Tone::Warn),
         (None, None) => cell("z undo", Tone::Accent),

@@ -1,22 +1,26 @@
 //! Dialogs about changing something: what can be done, what must be known, whether to go on, stop, or leave.
 
-use super::fit;
-use super::overlay::Sheet;
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::phrase::differs;
 use crate::engine::model::record::RunRecord;
-use crate::tui::app::{App, Ask, Choice, Deed, LEAVING, OurRun, UNFINISHED, done, title_of};
 use crate::tui::doc::wrap;
 use crate::tui::format::{ago, count};
-use crate::tui::list::{cell, plain};
-use crate::tui::pane::Spans;
+use crate::tui::list::{Spans, cell, plain};
+use crate::tui::model::journal::done;
+use crate::tui::model::offers::{Ask, Choice, Deed};
+use crate::tui::model::overlay::{LEAVING, UNFINISHED};
+use crate::tui::model::run::{OurRun, title_of};
+use crate::tui::model::state::Model;
+use crate::tui::screen;
 use crate::tui::theme::Tone;
+use crate::tui::view::paint::fit;
+use crate::tui::view::sheet::Sheet;
 
 /// Everything that could be done, with what it would cost and why not.
-pub(super) fn actions(app: &App, width: usize) -> Sheet {
-    let choices = app.choices();
-    let chosen = app.overlay.as_ref().and_then(|o| choices.get(o.cursor));
-    let mut lines: Vec<Spans> = choices.iter().map(|c| line(app, c, width)).collect();
+pub(super) fn actions(model: &Model, width: usize) -> Sheet {
+    let choices = screen::choices(model);
+    let chosen = model.overlay.as_ref().and_then(|o| choices.get(o.cursor));
+    let mut lines: Vec<Spans> = choices.iter().map(|c| line(model, c, width)).collect();
     if lines.is_empty() {
         lines.push(vec![cell("this profile declares nothing that could be done", Tone::Dim)]);
     }
@@ -42,7 +46,10 @@ pub(super) fn actions(app: &App, width: usize) -> Sheet {
     };
     Sheet {
         title: if choices.iter().any(|c| c.here) {
-            format!("What can be done here ({} about this row), and why not the rest", app.theme.glyphs.mark)
+            format!(
+                "What can be done here ({} about this row), and why not the rest",
+                model.theme.glyphs.mark
+            )
         } else {
             "What can be done here, and why not the rest".into()
         },
@@ -54,8 +61,8 @@ pub(super) fn actions(app: &App, width: usize) -> Sheet {
     }
 }
 
-fn line(app: &App, c: &Choice, width: usize) -> Spans {
-    let g = app.theme.glyphs;
+fn line(model: &Model, c: &Choice, width: usize) -> Spans {
+    let g = model.theme.glyphs;
     let tone = if c.disabled.is_some() { Tone::Dim } else { Tone::Plain };
     let (symbol, text) = match &c.disabled {
         Some(why) => (g.fail, why.as_str()),
@@ -77,8 +84,8 @@ fn line(app: &App, c: &Choice, width: usize) -> Spans {
 }
 
 /// What must be known before planning.
-pub(super) fn ask(app: &App, ask: &Ask, typed: &str) -> Sheet {
-    let at = app.overlay.as_ref().map_or(0, |o| o.cursor);
+pub(super) fn ask(model: &Model, ask: &Ask, typed: &str) -> Sheet {
+    let at = model.overlay.as_ref().map_or(0, |o| o.cursor);
     let mut lines: Vec<Spans> = vec![vec![]];
     for (i, field) in ask.fields.iter().enumerate().filter(|(i, _)| *i != at) {
         let answer = if field.answer.is_empty() { "not answered yet" } else { &field.answer };
@@ -99,7 +106,7 @@ pub(super) fn ask(app: &App, ask: &Ask, typed: &str) -> Sheet {
 }
 
 /// A run and how far it came.
-fn stopped(app: &App, run: &RunRecord, width: usize) -> Vec<Spans> {
+fn stopped(model: &Model, run: &RunRecord, width: usize) -> Vec<Spans> {
     let when = run.last_heard();
     let mut text = vec![
         format!("Run {}, {}, begun by {}, ", run.id, title_of(run), run.operator)
@@ -109,7 +116,7 @@ fn stopped(app: &App, run: &RunRecord, width: usize) -> Vec<Spans> {
                 count(run.rows),
                 run.unit.of(run.rows),
                 count(run.rows_applied),
-                ago(when, app.server_now())
+                ago(when, model.server_now())
             ),
     ];
     text.extend(run.message.clone());
@@ -118,9 +125,9 @@ fn stopped(app: &App, run: &RunRecord, width: usize) -> Vec<Spans> {
 }
 
 /// A run that broke off, found when connecting.
-pub(super) fn unfinished(app: &App, id: &str, width: usize) -> Sheet {
-    let mut foot = app.journal.run(id).map(|r| stopped(app, r, width)).unwrap_or_default();
-    let others = app.journal.unfinished().count().saturating_sub(1);
+pub(super) fn unfinished(model: &Model, id: &str, width: usize) -> Sheet {
+    let mut foot = model.journal.run(id).map(|r| stopped(model, r, width)).unwrap_or_default();
+    let others = model.journal.unfinished().count().saturating_sub(1);
     if others > 0 {
         foot.push(vec![cell(format!("{others} more in the Runs pane"), Tone::Warn)]);
     }
@@ -145,17 +152,17 @@ pub(super) fn note(typed: &str, width: usize) -> Sheet {
     }
 }
 
-pub(super) fn resume(app: &App, id: &str, typed: &str, width: usize) -> Sheet {
-    let words = App::resume_words(id);
+pub(super) fn resume(model: &Model, id: &str, typed: &str, width: usize) -> Sheet {
+    let words = Model::resume_words(id);
     let mut lines: Vec<Spans> = vec![vec![plain("type   "), cell(words.clone(), Tone::Accent)]];
     lines.push(if words.starts_with(typed) {
         vec![]
     } else {
         let text = differs(&words, typed).replacen("the phrase", "it", 1);
-        vec![cell(format!("{} {text}", app.theme.glyphs.fail), Tone::Bad)]
+        vec![cell(format!("{} {text}", model.theme.glyphs.fail), Tone::Bad)]
     });
-    if let Some(run) = app.journal.run(id) {
-        lines.extend(stopped(app, run, width));
+    if let Some(run) = model.journal.run(id) {
+        lines.extend(stopped(model, run, width));
         let rest = run.rows.saturating_sub(done(run));
         let text = format!(
             "It goes on with the {} {} that are left of its plan, as that was approved; rows that have changed meanwhile are left alone.",
@@ -178,14 +185,14 @@ pub(super) fn resume(app: &App, id: &str, typed: &str, width: usize) -> Sheet {
 }
 
 /// End a session that is in the way?
-pub(super) fn end(app: &App, b: &Blocker, typed: &str, width: usize) -> Sheet {
+pub(super) fn end(model: &Model, b: &Blocker, typed: &str, width: usize) -> Sheet {
     let words = b.phrase();
-    let now = app.blockers().0.iter().find(|now| now.phrase() == words);
+    let now = model.blockers().0.iter().find(|now| now.phrase() == words);
     let mut lines: Vec<Spans> = vec![vec![plain("type   "), cell(words.clone(), Tone::Accent)]];
     lines.push(if words.starts_with(typed) {
         vec![]
     } else {
-        vec![cell(format!("{} {}", app.theme.glyphs.fail, differs(&words, typed)), Tone::Bad)]
+        vec![cell(format!("{} {}", model.theme.glyphs.fail, differs(&words, typed)), Tone::Bad)]
     });
     let mut text =
         |text: &str, tone| lines.extend(wrap(text, width).into_iter().map(|l| vec![cell(l, tone)]));
@@ -210,10 +217,10 @@ pub(super) fn end(app: &App, b: &Blocker, typed: &str, width: usize) -> Sheet {
 }
 
 /// Abort our switch?
-fn abort(app: &App, width: usize) -> Sheet {
+fn abort(model: &Model, width: usize) -> Sheet {
     let again = "It can be gone on with later (a on the run): everything is compared again then.";
-    let text = format!("{} {again}", app.left_behind());
-    let what = if app.run_going().is_some_and(OurRun::goes_back) { "rollback" } else { "switch" };
+    let text = format!("{} {again}", model.left_behind());
+    let what = if model.run_going().is_some_and(OurRun::goes_back) { "rollback" } else { "switch" };
     Sheet {
         title: format!("Abort the {what}?"),
         lines: wrap(&text, width).into_iter().map(|l| vec![plain(l)]).collect(),
@@ -223,13 +230,13 @@ fn abort(app: &App, width: usize) -> Sheet {
 }
 
 /// Stop our run?
-pub(super) fn stop(app: &App, width: usize) -> Sheet {
-    if app.run_going().is_some_and(OurRun::is_switch) {
-        return abort(app, width);
+pub(super) fn stop(model: &Model, width: usize) -> Sheet {
+    if model.run_going().is_some_and(OurRun::is_switch) {
+        return abort(model, width);
     }
     let text = format!(
         "{} What is left can be gone on with later (a on the run), and what is done can be taken back (z).",
-        app.left_behind()
+        model.left_behind()
     );
     Sheet {
         title: "Stop after the batch under way?".into(),
@@ -240,9 +247,9 @@ pub(super) fn stop(app: &App, width: usize) -> Sheet {
 }
 
 /// Leave?
-pub(super) fn quit(app: &App, width: usize) -> Sheet {
-    let text: Vec<Spans> = wrap(&app.leaving(), width).into_iter().map(|l| vec![plain(l)]).collect();
-    if app.run_going().is_none() {
+pub(super) fn quit(model: &Model, width: usize) -> Sheet {
+    let text: Vec<Spans> = wrap(&model.leaving(), width).into_iter().map(|l| vec![plain(l)]).collect();
+    if model.run_going().is_none() {
         return Sheet {
             title: "Leave midwatch?".into(),
             lines: text,

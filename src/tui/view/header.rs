@@ -1,43 +1,42 @@
 //! The line that is always there, and the tabs.
 
+use crate::tui::model::state::{Link, Model};
+use crate::tui::pane;
+use crate::tui::theme::Tone;
+use crate::tui::view::paint::put;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::put;
-use crate::tui::app::{App, Link};
-use crate::tui::pane;
-use crate::tui::theme::Tone;
-
 /// Environment, target, server, role, limits, time. What matters least is left out first.
-pub(super) fn banner(app: &App, buffer: &mut Buffer, area: Rect) {
-    let clock = format!("{} UTC ", app.now.format("%H:%M:%S"));
+pub(super) fn banner(model: &Model, buffer: &mut Buffer, area: Rect) {
+    let clock = format!("{} UTC ", model.now.format("%H:%M:%S"));
     let clock_x = area.right().saturating_sub(u16::try_from(clock.width()).unwrap_or(0));
-    put(buffer, clock_x, area.y, area.right(), &clock, app.theme.tone(Tone::Dim));
-    let Some(s) = &app.session else {
-        let text = if matches!(app.link, Link::Down { .. }) {
+    put(buffer, clock_x, area.y, area.right(), &clock, model.theme.tone(Tone::Dim));
+    let Some(s) = &model.session else {
+        let text = if matches!(model.link, Link::Down { .. }) {
             " midwatch  no connection"
         } else {
             " midwatch  opening…"
         };
-        put(buffer, area.x, area.y, clock_x, text, app.theme.tone(Tone::Strong));
+        put(buffer, area.x, area.y, clock_x, text, model.theme.tone(Tone::Strong));
         return;
     };
     let environment = s.target.environment;
     let word = format!(" {} ", environment.word().to_uppercase());
-    let mut x = put(buffer, area.x, area.y, clock_x, &word, app.theme.banner(environment));
-    for (text, tone) in parts(app) {
+    let mut x = put(buffer, area.x, area.y, clock_x, &word, model.theme.banner(environment));
+    for (text, tone) in parts(model) {
         let text = format!("  {text}");
         let fits = usize::from(clock_x.saturating_sub(x)) > text.width() + 1;
         if fits {
-            x = put(buffer, x, area.y, clock_x, &text, app.theme.tone(tone));
+            x = put(buffer, x, area.y, clock_x, &text, model.theme.tone(tone));
         }
     }
 }
 
-fn parts(app: &App) -> Vec<(String, Tone)> {
-    let Some(s) = &app.session else { return vec![] };
+fn parts(model: &Model) -> Vec<(String, Tone)> {
+    let Some(s) = &model.session else { return vec![] };
     let place = s.server.address.split('/').next().unwrap_or_default().replace("local socket", "local");
     let mut out = vec![(format!("{}@{place}", s.target.name), Tone::Strong)];
     if s.read_only {
@@ -53,12 +52,12 @@ fn parts(app: &App) -> Vec<(String, Tone)> {
     if skew.abs() >= 2 {
         out.push((format!("CLOCK {skew:+} s"), Tone::Warn));
     }
-    if app.paused {
+    if model.paused {
         out.push(("PAUSED".into(), Tone::Warn));
     }
     if let Some(window) = &s.window {
         use chrono::Timelike as _;
-        let minute = app.now.hour() * 60 + app.now.minute();
+        let minute = model.now.hour() * 60 + model.now.minute();
         let clock = |m: u32| format!("{:02}:{:02}", m / 60, m % 60);
         out.push(match window.at(minute) {
             Ok(left) => {
@@ -79,29 +78,29 @@ fn parts(app: &App) -> Vec<(String, Tone)> {
 }
 
 /// Panes by number, with the number of their findings and the worst of them.
-pub(super) fn tabs(app: &App, buffer: &mut Buffer, area: Rect) {
+pub(super) fn tabs(model: &Model, buffer: &mut Buffer, area: Rect) {
     let mut x = area.x;
     for (i, p) in pane::ALL.iter().enumerate() {
-        let here = i == app.pane;
-        let base = app.theme.tone(if here { Tone::Accent } else { Tone::Plain });
+        let here = i == model.pane;
+        let base = model.theme.tone(if here { Tone::Accent } else { Tone::Plain });
         let style = if here { base.add_modifier(Modifier::BOLD | Modifier::UNDERLINED) } else { base };
-        x = put(buffer, x, area.y, area.right(), " ", app.theme.tone(Tone::Plain));
+        x = put(buffer, x, area.y, area.right(), " ", model.theme.tone(Tone::Plain));
         x = put(buffer, x, area.y, area.right(), &format!("{} {}", i + 1, p.title()), style);
-        if let Some((tone, symbol, count)) = p.mark(app) {
-            let lost = matches!(app.link, Link::Down { .. });
+        if let Some((tone, symbol, count)) = p.mark(model) {
+            let lost = matches!(model.link, Link::Down { .. });
             let (tone, symbol) =
-                if lost { (Tone::Unknown, app.theme.glyphs.unknown) } else { (tone, symbol) };
-            x = put(buffer, x, area.y, area.right(), &format!(" {symbol}{count}"), app.theme.tone(tone));
+                if lost { (Tone::Unknown, model.theme.glyphs.unknown) } else { (tone, symbol) };
+            x = put(buffer, x, area.y, area.right(), &format!(" {symbol}{count}"), model.theme.tone(tone));
         }
-        x = put(buffer, x, area.y, area.right(), " ", app.theme.tone(Tone::Plain));
+        x = put(buffer, x, area.y, area.right(), " ", model.theme.tone(Tone::Plain));
     }
 }
 
 /// The tab at a column of the screen.
-pub(super) fn tab_at(app: &App, column: u16) -> Option<usize> {
+pub(super) fn tab_at(model: &Model, column: u16) -> Option<usize> {
     let mut x = 0;
     for (i, p) in pane::ALL.iter().enumerate() {
-        let mark = p.mark(app).map_or(0, |(_, symbol, n)| 1 + symbol.width() + n.to_string().len());
+        let mark = p.mark(model).map_or(0, |(_, symbol, n)| 1 + symbol.width() + n.to_string().len());
         let width = format!(" {} {} ", i + 1, p.title()).width() + mark;
         x += width;
         if usize::from(column) < x {

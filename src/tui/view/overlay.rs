@@ -1,34 +1,24 @@
 //! What lies on top.
 
+use crate::report::table as formats;
+use crate::tui::format::{ago, seconds};
+use crate::tui::list::{Cell, cell, plain};
+use crate::tui::model::overlay::Kind;
+use crate::tui::model::state::Model;
+use crate::tui::screen;
+use crate::tui::theme::Tone;
+use crate::tui::view::dialog;
+use crate::tui::view::paint::{self, fit, lossless, put};
+use crate::tui::view::sheet::Sheet;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::widgets::{Block, Clear, Widget as _};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{dialog, fit, lossless, put};
-use crate::report::table::Format;
-use crate::tui::app::{App, OverlayKind as Kind};
-use crate::tui::format::{ago, seconds};
-use crate::tui::list::{Cell, cell, plain};
-use crate::tui::pane::Spans;
-use crate::tui::theme::Tone;
-
-/// A title, lines, and whether the cursor chooses one of them.
-#[derive(Default)]
-pub(super) struct Sheet {
-    pub(super) title: String,
-    pub(super) lines: Vec<Spans>,
-    pub(super) choose: bool,
-    pub(super) prompt: Option<String>,
-    pub(super) hint: String,
-    /// Below the lines, always in sight: about the chosen one.
-    pub(super) foot: Vec<Spans>,
-}
-
-pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
-    let Some(overlay) = &app.overlay else { return };
-    let sheet = sheet(app, &overlay.kind, overlay.input.value(), usize::from(area.width.saturating_sub(8)));
+pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
+    let Some(overlay) = &model.overlay else { return };
+    let sheet = sheet(model, &overlay.kind, overlay.input.value(), usize::from(area.width.saturating_sub(8)));
     let wide = matches!(overlay.kind, Kind::Locks | Kind::Log | Kind::Sql(_) | Kind::Actions);
     // Reasons of keys that cannot be used stand behind them.
     let most = if matches!(overlay.kind, Kind::Help) { 140 } else { 86 };
@@ -43,7 +33,7 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
         height: height.min(area.height),
     };
     Clear.render(frame, buffer);
-    Block::bordered().border_style(app.theme.tone(Tone::Accent)).render(frame, buffer);
+    Block::bordered().border_style(model.theme.tone(Tone::Accent)).render(frame, buffer);
     let inner = Rect {
         x: frame.x + 2,
         y: frame.y + 1,
@@ -56,7 +46,7 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
         frame.y,
         frame.right().saturating_sub(1),
         &format!(" {} ", sheet.title),
-        app.theme.tone(Tone::Strong),
+        model.theme.tone(Tone::Strong),
     );
     put(
         buffer,
@@ -64,19 +54,26 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
         frame.bottom() - 1,
         frame.right().saturating_sub(1),
         &format!(" {} ", sheet.hint),
-        app.theme.tone(Tone::Dim),
+        model.theme.tone(Tone::Dim),
     );
     let mut top = inner.y;
     if let Some(prompt) = &sheet.prompt {
         let x =
-            put(buffer, inner.x, top, inner.right(), &format!("› {prompt}"), app.theme.tone(Tone::Accent));
-        put(buffer, x, top, inner.right(), " ", app.theme.tone(Tone::Plain).add_modifier(Modifier::REVERSED));
+            put(buffer, inner.x, top, inner.right(), &format!("› {prompt}"), model.theme.tone(Tone::Accent));
+        put(
+            buffer,
+            x,
+            top,
+            inner.right(),
+            " ",
+            model.theme.tone(Tone::Plain).add_modifier(Modifier::REVERSED),
+        );
         top += 1;
     }
     let foot = foot.min(inner.bottom().saturating_sub(top + 1));
     for (i, line) in sheet.foot.iter().enumerate().take(usize::from(foot.saturating_sub(1))) {
         let y = inner.bottom() - foot + 1 + lossless(i);
-        super::spans(app, buffer, Rect { y, height: 1, ..inner }, line);
+        paint::spans(model, buffer, Rect { y, height: 1, ..inner }, line);
     }
     let room = usize::from(inner.bottom().saturating_sub(top + foot));
     let offset = if sheet.choose {
@@ -86,50 +83,50 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
     };
     for (i, line) in sheet.lines.iter().enumerate().skip(offset).take(room) {
         let y = top + u16::try_from(i - offset).unwrap_or(0);
-        super::spans(app, buffer, Rect { y, height: 1, ..inner }, line);
+        paint::spans(model, buffer, Rect { y, height: 1, ..inner }, line);
         if sheet.choose && i == overlay.cursor {
             // Their first column is free for it: without colour nothing else would say which one.
-            put(buffer, inner.x, y, inner.right(), app.theme.glyphs.cursor, app.theme.tone(Tone::Accent));
-            buffer.set_style(Rect { y, height: 1, ..inner }, app.theme.cursor());
+            put(buffer, inner.x, y, inner.right(), model.theme.glyphs.cursor, model.theme.tone(Tone::Accent));
+            buffer.set_style(Rect { y, height: 1, ..inner }, model.theme.cursor());
         }
     }
 }
 
-fn sheet(app: &App, kind: &Kind, typed: &str, width: usize) -> Sheet {
+fn sheet(model: &Model, kind: &Kind, typed: &str, width: usize) -> Sheet {
     match kind {
-        Kind::Help => help(app, typed),
-        Kind::Palette => palette(app, typed, width.min(78)),
+        Kind::Help => help(model, typed),
+        Kind::Palette => palette(model, typed, width.min(78)),
         Kind::Targets => Sheet {
             title: "Switch target".into(),
-            lines: app.target_choices().into_iter().map(|t| vec![plain(format!("  {t}"))]).collect(),
+            lines: model.target_choices().into_iter().map(|t| vec![plain(format!("  {t}"))]).collect(),
             choose: true,
             prompt: Some(typed.to_owned()),
             hint: "type to narrow, Enter opens, Esc stays".into(),
             ..Sheet::default()
         },
-        Kind::Actions => dialog::actions(app, width),
-        Kind::Ask(ask) => dialog::ask(app, ask, typed),
+        Kind::Actions => dialog::actions(model, width),
+        Kind::Ask(ask) => dialog::ask(model, ask, typed),
         Kind::Note => dialog::note(typed, width.min(78)),
-        Kind::End(blocker) => dialog::end(app, blocker, typed, width.min(78)),
-        Kind::Resume(id) => dialog::resume(app, id, typed, width.min(78)),
-        Kind::Unfinished(id) => dialog::unfinished(app, id, width.min(78)),
-        Kind::Stop => dialog::stop(app, width.min(78)),
+        Kind::End(blocker) => dialog::end(model, blocker, typed, width.min(78)),
+        Kind::Resume(id) => dialog::resume(model, id, typed, width.min(78)),
+        Kind::Unfinished(id) => dialog::unfinished(model, id, width.min(78)),
+        Kind::Stop => dialog::stop(model, width.min(78)),
         Kind::Export => Sheet {
             title: "Export to the working directory".into(),
-            lines: Format::ALL.iter().map(|f| vec![plain(format!("  {f:?}"))]).collect(),
+            lines: formats::ALL.iter().map(|f| vec![plain(format!("  {}", f.name()))]).collect(),
             choose: true,
             hint: "Enter writes, Esc leaves".into(),
             ..Sheet::default()
         },
-        Kind::Locks => locks(app, width),
-        Kind::Log => log(app),
+        Kind::Locks => locks(model, width),
+        Kind::Log => log(model),
         Kind::Sql(statements) => sql(statements, width),
-        Kind::Quit => dialog::quit(app, width.min(78)),
+        Kind::Quit => dialog::quit(model, width.min(78)),
     }
 }
 
-fn help(app: &App, typed: &str) -> Sheet {
-    let lines = app.help_lines().into_iter().map(|(keys, about, why)| {
+fn help(model: &Model, typed: &str) -> Sheet {
+    let lines = screen::help_lines(model).into_iter().map(|(keys, about, why)| {
         let mut line = vec![cell(format!("{keys:<14}"), Tone::Accent), plain(about)];
         if let Some(why) = why {
             line.push(cell(format!("  ({why})"), Tone::Dim));
@@ -150,8 +147,8 @@ fn help(app: &App, typed: &str) -> Sheet {
 const NAMES: (usize, usize) = (30, 36);
 const KEYS: usize = 6;
 
-fn palette(app: &App, typed: &str, width: usize) -> Sheet {
-    let items = app.palette();
+fn palette(model: &Model, typed: &str, width: usize) -> Sheet {
+    let items = screen::palette(model);
     let names = items.iter().map(|i| i.name.width()).max().unwrap_or(0).clamp(NAMES.0, NAMES.1);
     let lines = items.into_iter().map(|item| {
         let about = fit(&item.about, width.saturating_sub(names + KEYS + 4));
@@ -171,17 +168,17 @@ fn palette(app: &App, typed: &str, width: usize) -> Sheet {
     }
 }
 
-fn locks(app: &App, width: usize) -> Sheet {
+fn locks(model: &Model, width: usize) -> Sheet {
     let mut lines: Vec<Vec<Cell>> = Vec::new();
     let mut title = "Sessions".to_owned();
-    if let Some((v, seen)) = &app.vitals {
+    if let Some((v, seen)) = &model.vitals {
         title =
-            format!("Sessions with work or an open transaction, blockers first   {}", ago(*seen, app.now));
+            format!("Sessions with work or an open transaction, blockers first   {}", ago(*seen, model.now));
         for (depth, s) in v.tree() {
             let branch = if depth == 0 {
                 String::new()
             } else {
-                format!("{}{}", "  ".repeat(depth - 1), app.theme.glyphs.branch)
+                format!("{}{}", "  ".repeat(depth - 1), model.theme.glyphs.branch)
             };
             let waits = !s.blocked_by.is_empty();
             let state = s.state.as_deref().unwrap_or("not visible to this role");
@@ -222,8 +219,8 @@ fn locks(app: &App, width: usize) -> Sheet {
     }
 }
 
-fn log(app: &App) -> Sheet {
-    let mut lines: Vec<Vec<Cell>> = app
+fn log(model: &Model) -> Sheet {
+    let mut lines: Vec<Vec<Cell>> = model
         .log
         .iter()
         .rev()

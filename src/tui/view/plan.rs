@@ -1,22 +1,23 @@
 //! The plan screen: a text to read, the rows below it, and the line for the phrase, which is always there.
 
+use crate::engine::gate::guard::Ladder;
+use crate::engine::model::phrase::differs;
+use crate::engine::model::plan::Plan;
+use crate::tui::format::{ago, clock, count};
+use crate::tui::list::{Cell, ListState, Spans, cell, plain};
+use crate::tui::model::confirm::Confirm;
+use crate::tui::model::plan::{PlanView, Stage, expired, wait};
+use crate::tui::model::state::Model;
+use crate::tui::msg::Slot;
+use crate::tui::theme::Tone;
+use crate::tui::view::paint::{first_line, fit, lossless, put, rule, spans, text_line};
+use crate::tui::view::table;
+use crate::tui::{doc, screen};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use tui_input::Input;
 use unicode_width::UnicodeWidthStr as _;
-
-use super::{first_line, fit, lossless, put, rule, spans, table, text_line};
-use crate::engine::gate::guard::Ladder;
-use crate::engine::model::phrase::differs;
-use crate::engine::model::plan::Plan;
-use crate::tui::app::{App, Confirm, PlanView, Stage, expired, wait};
-use crate::tui::doc;
-use crate::tui::format::{ago, clock, count};
-use crate::tui::list::{Cell, ListState, cell, plain};
-use crate::tui::msg::Slot;
-use crate::tui::pane::Spans;
-use crate::tui::theme::Tone;
 
 /// Lines of the confirmation.
 const CONFIRM: u16 = 3;
@@ -25,38 +26,38 @@ const LOW: u16 = 9;
 /// Minutes that are left when the countdown begins to warn.
 const SOON: i64 = 2;
 
-pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect, slot: Slot) {
-    let Some(view) = app.plans.get(&slot) else { return };
+pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect, slot: Slot) {
+    let Some(view) = model.plans.get(&slot) else { return };
     let rules = u16::from(area.height >= LOW);
-    header(app, buffer, Rect { height: 1, ..area }, view);
+    header(model, buffer, Rect { height: 1, ..area }, view);
     let below = area.height.saturating_sub(1 + rules);
     let foot = CONFIRM.min(below);
     let height = below.saturating_sub(foot + rules);
     if rules > 0 {
-        rule(app, buffer, Rect { y: area.y + 1, height: 1, ..area });
-        rule(app, buffer, Rect { y: area.bottom() - foot - 1, height: 1, ..area });
+        rule(model, buffer, Rect { y: area.y + 1, height: 1, ..area });
+        rule(model, buffer, Rect { y: area.bottom() - foot - 1, height: 1, ..area });
     }
-    body(app, buffer, Rect { y: area.y + 1 + rules, height, ..area }, view);
-    let lines = confirm_lines(app, view);
+    body(model, buffer, Rect { y: area.y + 1 + rules, height, ..area }, view);
+    let lines = confirm_lines(model, view);
     for (i, line) in lines.iter().enumerate().take(usize::from(foot)) {
         let y = area.bottom() - foot + lossless(i);
-        spans(app, buffer, Rect { y, height: 1, ..area }, line);
+        spans(model, buffer, Rect { y, height: 1, ..area }, line);
     }
     if let (Some(confirm), true) = (&view.confirm, foot > 1) {
-        input(app, buffer, Rect { y: area.bottom() - foot + 1, height: 1, ..area }, confirm);
+        input(model, buffer, Rect { y: area.bottom() - foot + 1, height: 1, ..area }, confirm);
     }
 }
 
 /// What, on which server, and how long the plan holds.
-fn header(app: &App, buffer: &mut Buffer, area: Rect, view: &PlanView) {
+fn header(model: &Model, buffer: &mut Buffer, area: Rect, view: &PlanView) {
     let (right, tone) = match view.plan() {
-        Some(plan) => countdown(app, plan),
-        None => (format!("asked {}", ago(view.began, app.now)), Tone::Dim),
+        Some(plan) => countdown(model, plan),
+        None => (format!("asked {}", ago(view.began, model.now)), Tone::Dim),
     };
     let right = format!("{right} ");
     let right_x = area.right().saturating_sub(lossless(right.width()));
     let mut line = vec![cell(" PLAN ", Tone::Strong), cell(format!(" {}", view.title), Tone::Strong)];
-    if let Some(session) = &app.session {
+    if let Some(session) = &model.session {
         let (target, address) = (&session.target, &session.server.address);
         let place = address.split('/').next().unwrap_or_default();
         line.push(plain(format!("   on {} @ {place}", target.name)));
@@ -73,14 +74,14 @@ fn header(app: &App, buffer: &mut Buffer, area: Rect, view: &PlanView) {
             line.push(cell(text, Tone::Dim));
         }
     }
-    spans(app, buffer, room, &line);
-    put(buffer, right_x, area.y, area.right(), &right, app.theme.tone(tone));
+    spans(model, buffer, room, &line);
+    put(buffer, right_x, area.y, area.right(), &right, model.theme.tone(tone));
 }
 
-fn countdown(app: &App, plan: &Plan) -> (String, Tone) {
-    let left = (plan.expires_at - app.server_now()).num_seconds();
-    if expired(plan.expires_at, app.server_now()) {
-        return (format!("{} EXPIRED", app.theme.glyphs.fail), Tone::Bad);
+fn countdown(model: &Model, plan: &Plan) -> (String, Tone) {
+    let left = (plan.expires_at - model.server_now()).num_seconds();
+    if expired(plan.expires_at, model.server_now()) {
+        return (format!("{} EXPIRED", model.theme.glyphs.fail), Tone::Bad);
     }
     (format!("expires in {}", clock(left)), if left < SOON * 60 { Tone::Warn } else { Tone::Plain })
 }
@@ -94,28 +95,28 @@ fn short(system: &str) -> String {
 }
 
 /// The text, then the rows, as one page that scrolls; the rows' heading stays in sight.
-fn body(app: &App, buffer: &mut Buffer, area: Rect, view: &PlanView) {
-    let lines = doc::plan::lines(app, view).lines;
-    let state = &app.level().state;
-    let all = app.text_lines().unwrap_or(lines.len());
+fn body(model: &Model, buffer: &mut Buffer, area: Rect, view: &PlanView) {
+    let lines = doc::plan::lines(model, view).lines;
+    let state = &model.level().state;
+    let all = screen::text_lines(model).unwrap_or(lines.len());
     let top = first_line(state.cursor, all, area.height);
     let mut y = area.y;
     for (i, line) in lines.iter().enumerate().skip(top) {
         if y >= area.bottom() {
             return;
         }
-        text_line(app, buffer, Rect { y, height: 1, ..area }, line, i == state.cursor);
+        text_line(model, buffer, Rect { y, height: 1, ..area }, line, i == state.cursor);
         y += 1;
     }
     let rest = Rect { y, height: area.bottom() - y, ..area };
     if view.total() == 0 || rest.height == 0 {
         return;
     }
-    rows(app, buffer, rest, view, (lines.len(), top));
+    rows(model, buffer, rest, view, (lines.len(), top));
 }
 
-fn rows(app: &App, buffer: &mut Buffer, area: Rect, view: &PlanView, (above, top): (usize, usize)) {
-    let state = &app.level().state;
+fn rows(model: &Model, buffer: &mut Buffer, area: Rect, view: &PlanView, (above, top): (usize, usize)) {
+    let state = &model.level().state;
     // The heading is a line of the page, and stays when it has scrolled off.
     let from = top.saturating_sub(above);
     let height = usize::from(area.height).saturating_sub(1);
@@ -123,18 +124,18 @@ fn rows(app: &App, buffer: &mut Buffer, area: Rect, view: &PlanView, (above, top
     let at = state.cursor.checked_sub(above + 1).and_then(|row| row.checked_sub(from));
     let shown = ListState { cursor: at.unwrap_or(0), column: state.column, ..ListState::default() };
     match at.filter(|at| *at < list.rows.len()) {
-        Some(_) => table::draw(app, buffer, area, &list, &shown),
-        None => table::draw_still(app, buffer, area, &list, &shown),
+        Some(_) => table::draw(model, buffer, area, &list, &shown),
+        None => table::draw_still(model, buffer, area, &list, &shown),
     }
     if state.cursor == above {
-        buffer.set_style(Rect { height: 1, ..area }, app.theme.cursor());
+        buffer.set_style(Rect { height: 1, ..area }, model.theme.cursor());
     }
 }
 
 /// What can be done with the plan now.
-fn confirm_lines(app: &App, view: &PlanView) -> Vec<Spans> {
+fn confirm_lines(model: &Model, view: &PlanView) -> Vec<Spans> {
     const LEAVE: &str = " Esc leaves, nothing happens";
-    let g = app.theme.glyphs;
+    let g = model.theme.glyphs;
     let bad = |text: String| vec![cell(format!(" {} {text}", g.fail), Tone::Bad)];
     let note = |text: &str| vec![cell(text, Tone::Dim)];
     let reviewed = match &view.stage {
@@ -164,23 +165,23 @@ fn confirm_lines(app: &App, view: &PlanView) -> Vec<Spans> {
             return vec![first, note(&format!(" {}", why.hint.as_deref().unwrap_or(""))), note(LEAVE)];
         }
     };
-    if expired(plan.expires_at, app.server_now()) {
+    if expired(plan.expires_at, model.server_now()) {
         let text = format!(
             "it has expired {}: the rows may have moved meanwhile",
-            ago(plan.expires_at, app.server_now())
+            ago(plan.expires_at, model.server_now())
         );
         return vec![bad(text), note(" r plans again"), note(LEAVE)];
     }
-    if let Some(why) = app.why_not_confirm(view) {
+    if let Some(why) = model.why_not_confirm(view) {
         return vec![bad(why), vec![], note(LEAVE)];
     }
     match &view.confirm {
         None => vec![
             closed(plan, ladder),
-            early(app, ladder).unwrap_or_else(|| note(" c opens the line to type it in")),
+            early(model, ladder).unwrap_or_else(|| note(" c opens the line to type it in")),
             note(LEAVE),
         ],
-        Some(line) => vec![open(plan, ladder, line), vec![], said(app, plan, ladder, line)],
+        Some(line) => vec![open(plan, ladder, line), vec![], said(model, plan, ladder, line)],
     }
 }
 
@@ -193,8 +194,8 @@ fn closed(plan: &Plan, ladder: &Ladder) -> Spans {
     line
 }
 
-fn early(app: &App, ladder: &Ladder) -> Option<Spans> {
-    let wait = wait(ladder, app.server_now())?;
+fn early(model: &Model, ladder: &Ladder) -> Option<Spans> {
+    let wait = wait(ladder, model.server_now())?;
     let text = format!(" read it first: it cannot be taken back; it can be confirmed in {wait} s");
     Some(vec![cell(text, Tone::Warn)])
 }
@@ -223,9 +224,9 @@ fn compared(wanted: &str, typed: &str) -> Vec<Cell> {
 }
 
 /// Why Enter did nothing, where the text differs while it is typed, or how to leave.
-fn said(app: &App, plan: &Plan, ladder: &Ladder, line: &Confirm) -> Spans {
+fn said(model: &Model, plan: &Plan, ladder: &Ladder, line: &Confirm) -> Spans {
     if let Some(said) = &line.said {
-        return vec![cell(format!(" {} {said}", app.theme.glyphs.warn), Tone::Warn)];
+        return vec![cell(format!(" {} {said}", model.theme.glyphs.warn), Tone::Warn)];
     }
     let (wanted, typed) = match (&ladder.database, line.at_database) {
         (Some(name), true) => (name.as_str(), line.database.value()),
@@ -233,9 +234,9 @@ fn said(app: &App, plan: &Plan, ladder: &Ladder, line: &Confirm) -> Spans {
     };
     if !wanted.starts_with(typed) {
         let text = differs(wanted, typed);
-        return vec![cell(format!(" {} {text}", app.theme.glyphs.fail), Tone::Bad)];
+        return vec![cell(format!(" {} {text}", model.theme.glyphs.fail), Tone::Bad)];
     }
-    if let Some(early) = early(app, ladder) {
+    if let Some(early) = early(model, ladder) {
         return early;
     }
     let text = match (typed == wanted, ladder.database.is_some() && !line.at_database) {
@@ -246,24 +247,29 @@ fn said(app: &App, plan: &Plan, ladder: &Ladder, line: &Confirm) -> Spans {
     vec![cell(text, if typed == wanted { Tone::Strong } else { Tone::Dim })]
 }
 
-fn input(app: &App, buffer: &mut Buffer, area: Rect, line: &Confirm) {
-    let dim = app.theme.tone(Tone::Dim);
+fn input(model: &Model, buffer: &mut Buffer, area: Rect, line: &Confirm) {
+    let dim = model.theme.tone(Tone::Dim);
     let mut x = put(buffer, area.x, area.y, area.right(), "      › ", dim);
     if line.at_database {
-        x = put(buffer, x, area.y, area.right(), line.phrase.value(), app.theme.tone(Tone::Good));
+        x = put(buffer, x, area.y, area.right(), line.phrase.value(), model.theme.tone(Tone::Good));
         x = put(buffer, x, area.y, area.right(), "   › ", dim);
-        return field(app, buffer, Rect { x, width: area.right().saturating_sub(x), ..area }, &line.database);
+        return field(
+            model,
+            buffer,
+            Rect { x, width: area.right().saturating_sub(x), ..area },
+            &line.database,
+        );
     }
-    field(app, buffer, Rect { x, width: area.right().saturating_sub(x), ..area }, &line.phrase);
+    field(model, buffer, Rect { x, width: area.right().saturating_sub(x), ..area }, &line.phrase);
 }
 
 /// A text being typed, with its cursor.
-fn field(app: &App, buffer: &mut Buffer, area: Rect, input: &Input) {
+fn field(model: &Model, buffer: &mut Buffer, area: Rect, input: &Input) {
     let room = usize::from(area.width.saturating_sub(1));
-    put(buffer, area.x, area.y, area.right(), &fit(input.value(), room), app.theme.tone(Tone::Strong));
+    put(buffer, area.x, area.y, area.right(), &fit(input.value(), room), model.theme.tone(Tone::Strong));
     let at = area.x.saturating_add(lossless(input.visual_cursor()));
     if at < area.right() {
         let here = Rect { x: at, width: 1, ..area };
-        buffer.set_style(here, app.theme.tone(Tone::Plain).add_modifier(Modifier::REVERSED));
+        buffer.set_style(here, model.theme.tone(Tone::Plain).add_modifier(Modifier::REVERSED));
     }
 }

@@ -1,45 +1,44 @@
 //! The switchover room: what always stands, who is in the way in what is left of it, the run's text below.
 
+use crate::tui::doc;
+use crate::tui::list::{Spans, cell};
+use crate::tui::model::state::Model;
+use crate::tui::model::view::View;
+use crate::tui::theme::Tone;
+use crate::tui::view::paint::{lossless, rule, spans, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-
-use super::{lossless, rule, spans, text};
-use crate::tui::app::{App, View};
-use crate::tui::doc;
-use crate::tui::list::cell;
-use crate::tui::pane::Spans;
-use crate::tui::theme::Tone;
 
 /// Fewer lines of a text are not worth a rule.
 const LEAST: u16 = 3;
 
-pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect) {
-    let Some(room) = doc::room::room(app) else { return };
-    let mut area = lines(app, buffer, area, &room.head);
-    area = ruled(app, buffer, area);
-    let view = match &app.level().view {
+pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
+    let Some(room) = doc::room::room(model) else { return };
+    let mut area = lines(model, buffer, area, &room.head);
+    area = ruled(model, buffer, area);
+    let view = match &model.level().view {
         View::Run(view) if view.log => {
-            return text(app, buffer, area, &doc::run::log(app, view), app.level().state.cursor);
+            return text(model, buffer, area, &doc::run::log(model, view), model.level().state.cursor);
         }
         View::Run(view) => Some(view),
         _ => None,
     };
-    area = lines(app, buffer, area, &room.wanted);
+    area = lines(model, buffer, area, &room.wanted);
     let room_for = usize::from(area.height).saturating_sub(room.rest.len());
-    area = lines(app, buffer, area, &fitting(&room.blockers, room_for));
-    area = lines(app, buffer, area, &room.rest);
+    area = lines(model, buffer, area, &fitting(&room.blockers, room_for));
+    area = lines(model, buffer, area, &room.rest);
     let Some(view) = view.filter(|_| area.height > LEAST) else { return };
-    area = ruled(app, buffer, area);
-    if app.ours(view).is_some_and(|r| r.done.is_none()) {
-        let log = doc::run::log(app, view);
+    area = ruled(model, buffer, area);
+    if model.ours(view).is_some_and(|r| r.done.is_none()) {
+        let log = doc::run::log(model, view);
         let from = log.len().saturating_sub(usize::from(area.height));
         for (i, line) in log[from..].iter().enumerate() {
             let at = Rect { x: area.x + 1, y: area.y + lossless(i), height: 1, width: area.width - 1 };
-            spans(app, buffer, at, line);
+            spans(model, buffer, at, line);
         }
         return;
     }
-    text(app, buffer, area, &doc::run::lines(app, view), app.level().state.cursor);
+    text(model, buffer, area, &doc::run::lines(model, view), model.level().state.cursor);
 }
 
 /// As many of them as fit, whole; how many there are besides.
@@ -56,17 +55,17 @@ fn fitting(blockers: &[Vec<Spans>], height: usize) -> Vec<Spans> {
     out
 }
 
-fn lines(app: &App, buffer: &mut Buffer, area: Rect, lines: &[Spans]) -> Rect {
+fn lines(model: &Model, buffer: &mut Buffer, area: Rect, lines: &[Spans]) -> Rect {
     let shown = lines.len().min(usize::from(area.height));
     for (i, line) in lines[..shown].iter().enumerate() {
-        spans(app, buffer, Rect { y: area.y + lossless(i), height: 1, ..area }, line);
+        spans(model, buffer, Rect { y: area.y + lossless(i), height: 1, ..area }, line);
     }
     below(area, lossless(shown))
 }
 
-fn ruled(app: &App, buffer: &mut Buffer, area: Rect) -> Rect {
+fn ruled(model: &Model, buffer: &mut Buffer, area: Rect) -> Rect {
     if area.height > 1 {
-        rule(app, buffer, Rect { height: 1, ..area });
+        rule(model, buffer, Rect { height: 1, ..area });
     }
     below(area, 1)
 }

@@ -1,15 +1,15 @@
 //! Tables: columns as wide as what is seen needs, the growing one takes the rest.
 
+use crate::tui::list::{Col, List, ListState, Row};
+use crate::tui::model::state::Model;
+use crate::tui::model::view::Surroundings;
+use crate::tui::pane;
+use crate::tui::theme::Tone;
+use crate::tui::view::paint::{self, fit, put};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthStr as _;
-
-use super::{fit, put};
-use crate::tui::app::{App, Surroundings};
-use crate::tui::list::{Col, List, ListState, Row};
-use crate::tui::pane;
-use crate::tui::theme::Tone;
 
 const GAP: usize = 2;
 /// Where room is short the widest columns give way first, but not below this.
@@ -18,12 +18,12 @@ const NARROW: usize = 18;
 const NARROWEST: usize = 40;
 
 /// Draws a table with its cursor.
-pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState) {
+pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState) {
     if area.height < 2 {
         return;
     }
     if list.rows.is_empty() {
-        return empty(app, buffer, area, list);
+        return empty(model, buffer, area, list);
     }
     let height = usize::from(area.height - 1);
     let cursor = state.cursor.min(list.rows.len() - 1);
@@ -31,12 +31,12 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect, list: &List, stat
     let seen: Vec<&Row> = list.rows.iter().skip(offset).take(height).collect();
     let first = state.column.min(list.cols.len().saturating_sub(1));
     let widths = widths(list, &seen, first, usize::from(area.width).saturating_sub(3));
-    head(app, buffer, area, list, state, &widths);
+    head(model, buffer, area, list, state, &widths);
     for (i, r) in seen.iter().enumerate() {
         let y = area.y + 1 + u16::try_from(i).unwrap_or(u16::MAX);
         let here = offset + i == cursor;
         line(
-            app,
+            model,
             buffer,
             Rect { y, height: 1, ..area },
             list,
@@ -46,7 +46,7 @@ pub(super) fn draw(app: &App, buffer: &mut Buffer, area: Rect, list: &List, stat
         );
         let in_range = state.anchor.is_some_and(|a| (a.min(cursor)..=a.max(cursor)).contains(&(offset + i)));
         if in_range && !here {
-            put(buffer, area.x, y, area.right(), "~", app.theme.tone(Tone::Accent));
+            put(buffer, area.x, y, area.right(), "~", model.theme.tone(Tone::Accent));
         }
     }
 }
@@ -65,7 +65,7 @@ fn offset(list: &List, state: &ListState, height: usize) -> usize {
     cursor.saturating_sub(height / 2).min(list.rows.len().saturating_sub(height))
 }
 
-fn empty(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
+fn empty(model: &Model, buffer: &mut Buffer, area: Rect, list: &List) {
     for (i, text) in list.empty.lines().enumerate().take(usize::from(area.height)) {
         let y = area.y + u16::try_from(i).unwrap_or(0) + u16::from(area.height > 3);
         let tone = if i == 0 { list.empty_tone } else { Tone::Plain };
@@ -75,7 +75,7 @@ fn empty(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
             y,
             area.right(),
             &fit(text, usize::from(area.width.saturating_sub(3))),
-            app.theme.tone(tone),
+            model.theme.tone(tone),
         );
     }
 }
@@ -131,8 +131,8 @@ fn widths(list: &List, seen: &[&Row], first: usize, room: usize) -> Widths {
     Widths { of: out, cut }
 }
 
-fn head(app: &App, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState, widths: &Widths) {
-    let style = app.theme.tone(Tone::Dim).add_modifier(Modifier::BOLD);
+fn head(model: &Model, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState, widths: &Widths) {
+    let style = model.theme.tone(Tone::Dim).add_modifier(Modifier::BOLD);
     let mut x = area.x + 2;
     for (i, (col, width)) in list.cols.iter().zip(&widths.of).enumerate() {
         let Some(width) = width else { continue };
@@ -152,7 +152,7 @@ fn head(app: &App, buffer: &mut Buffer, area: Rect, list: &List, state: &ListSta
     }
     if widths.cut {
         let at = area.right().saturating_sub(1);
-        put(buffer, at, area.y, area.right(), app.theme.glyphs.more, app.theme.tone(Tone::Accent));
+        put(buffer, at, area.y, area.right(), model.theme.glyphs.more, model.theme.tone(Tone::Accent));
     }
 }
 
@@ -163,7 +163,7 @@ fn align(text: &str, width: usize, right: bool) -> String {
 }
 
 fn line(
-    app: &App,
+    model: &Model,
     buffer: &mut Buffer,
     area: Rect,
     list: &List,
@@ -172,86 +172,93 @@ fn line(
     (marked, here): (bool, bool),
 ) {
     let lead = if marked {
-        app.theme.glyphs.mark
+        model.theme.glyphs.mark
     } else if here {
-        app.theme.glyphs.cursor
+        model.theme.glyphs.cursor
     } else {
         " "
     };
-    put(buffer, area.x, area.y, area.right(), lead, app.theme.tone(Tone::Accent));
+    put(buffer, area.x, area.y, area.right(), lead, model.theme.tone(Tone::Accent));
     let mut x = area.x + 2;
     for ((col, width), c) in list.cols.iter().zip(&widths.of).zip(&row.cells) {
         let Some(width) = width else { continue };
-        put(buffer, x, area.y, area.right(), &align(&c.text, *width, col.right), app.theme.tone(c.tone));
+        put(buffer, x, area.y, area.right(), &align(&c.text, *width, col.right), model.theme.tone(c.tone));
         x = x.saturating_add(u16::try_from(width + GAP).unwrap_or(u16::MAX));
     }
     if here {
-        buffer.set_style(area, app.theme.cursor());
+        buffer.set_style(area, model.theme.cursor());
     }
 }
 
 /// Names and values, the chosen value in full, and the row's surroundings below; one cursor for both.
 pub(super) fn detail(
-    app: &App,
+    model: &Model,
     buffer: &mut Buffer,
     area: Rect,
     list: &List,
     context: Option<&Surroundings>,
 ) {
-    let cursor = app.level().state.cursor;
-    let (pairs, around): (Vec<Row>, Vec<Row>) = list.rows.iter().cloned().partition(|r| !pane::is_context(r));
+    let cursor = model.level().state.cursor;
+    let (pairs, around): (Vec<Row>, Vec<Row>) =
+        list.rows.iter().cloned().partition(|r| !pane::detail::is_context(r));
     let upper = List { rows: pairs, ..list.clone() };
     let wanted = u16::try_from(upper.rows.len() + 1).unwrap_or(u16::MAX);
     let height = if context.is_some() { wanted.min(area.height / 2) } else { wanted.min(area.height) };
     let above = Rect { height, ..area };
     let in_pairs = cursor < upper.rows.len() || around.is_empty();
-    part(app, buffer, above, &upper, in_pairs.then_some(cursor));
+    part(model, buffer, above, &upper, in_pairs.then_some(cursor));
     let mut y = area.y + height;
     if in_pairs {
-        y = in_full(app, buffer, Rect { y, height: area.bottom().saturating_sub(y), ..area }, &upper, cursor);
+        y = in_full(
+            model,
+            buffer,
+            Rect { y, height: area.bottom().saturating_sub(y), ..area },
+            &upper,
+            cursor,
+        );
     }
     let Some(context) = context.filter(|_| y + 2 < area.bottom()) else { return };
-    put(buffer, area.x + 1, y + 1, area.right(), &context.title, app.theme.tone(Tone::Strong));
+    put(buffer, area.x + 1, y + 1, area.right(), &context.title, model.theme.tone(Tone::Strong));
     let below = Rect { y: y + 2, height: area.bottom() - y - 2, ..area };
     match &context.page {
         None => {
-            put(buffer, area.x + 2, below.y, area.right(), "reading…", app.theme.tone(Tone::Dim));
+            put(buffer, area.x + 2, below.y, area.right(), "reading…", model.theme.tone(Tone::Dim));
         }
         Some(Err(f)) => {
-            put(buffer, area.x + 2, below.y, area.right(), &f.message, app.theme.tone(Tone::Bad));
+            put(buffer, area.x + 2, below.y, area.right(), &f.message, model.theme.tone(Tone::Bad));
         }
         Some(Ok(page)) => {
-            let lower = List { rows: around, ..pane::context_list(page, &[]) };
-            part(app, buffer, below, &lower, (!in_pairs).then(|| cursor - upper.rows.len()));
+            let lower = List { rows: around, ..pane::detail::context_list(page, &[]) };
+            part(model, buffer, below, &lower, (!in_pairs).then(|| cursor - upper.rows.len()));
         }
     }
 }
 
 /// A part of a view with two tables: with the cursor or, from its top, without; what is hidden is told.
-fn part(app: &App, buffer: &mut Buffer, area: Rect, list: &List, cursor: Option<usize>) {
+fn part(model: &Model, buffer: &mut Buffer, area: Rect, list: &List, cursor: Option<usize>) {
     let hidden = (list.rows.len() + 1).saturating_sub(usize::from(area.height));
     let Some(cursor) = cursor else {
         let cut = hidden > 0 && area.height > 2;
-        still(app, buffer, Rect { height: area.height - u16::from(cut), ..area }, list);
+        still(model, buffer, Rect { height: area.height - u16::from(cut), ..area }, list);
         if cut {
             let text = format!("{} more: the cursor leads there", hidden + 1);
-            put(buffer, area.x + 2, area.bottom() - 1, area.right(), &text, app.theme.tone(Tone::Dim));
+            put(buffer, area.x + 2, area.bottom() - 1, area.right(), &text, model.theme.tone(Tone::Dim));
         }
         return;
     };
-    draw(app, buffer, area, list, &ListState { cursor, ..ListState::default() });
+    draw(model, buffer, area, list, &ListState { cursor, ..ListState::default() });
 }
 
 /// A value too long for its column, below the table; returns where that ended.
-fn in_full(app: &App, buffer: &mut Buffer, area: Rect, list: &List, cursor: usize) -> u16 {
+fn in_full(model: &Model, buffer: &mut Buffer, area: Rect, list: &List, cursor: usize) -> u16 {
     let mut y = area.y;
     let value = list.rows.get(cursor).and_then(|r| r.cells.get(1));
     let Some(c) = value.filter(|c| c.text.width() + 20 > usize::from(area.width)) else { return y };
-    let chars: Vec<char> = super::printable(&c.text).chars().collect();
+    let chars: Vec<char> = paint::printable(&c.text).chars().collect();
     for piece in chars.chunks(usize::from(area.width.saturating_sub(4)).max(1)).take(6) {
         if y < area.bottom() {
             let text: String = piece.iter().collect();
-            put(buffer, area.x + 2, y, area.right(), &text, app.theme.tone(Tone::Accent));
+            put(buffer, area.x + 2, y, area.right(), &text, model.theme.tone(Tone::Accent));
             y += 1;
         }
     }
@@ -259,22 +266,22 @@ fn in_full(app: &App, buffer: &mut Buffer, area: Rect, list: &List, cursor: usiz
 }
 
 /// A table without a cursor, from its top.
-fn still(app: &App, buffer: &mut Buffer, area: Rect, list: &List) {
-    draw_still(app, buffer, area, list, &ListState::default());
+fn still(model: &Model, buffer: &mut Buffer, area: Rect, list: &List) {
+    draw_still(model, buffer, area, list, &ListState::default());
 }
 
 /// A table without a cursor, from its top and from the first column shown.
-pub(super) fn draw_still(app: &App, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState) {
+pub(super) fn draw_still(model: &Model, buffer: &mut Buffer, area: Rect, list: &List, state: &ListState) {
     if list.rows.is_empty() {
-        return empty(app, buffer, area, list);
+        return empty(model, buffer, area, list);
     }
     let height = usize::from(area.height.saturating_sub(1));
     let seen: Vec<&Row> = list.rows.iter().take(height).collect();
     let first = state.column.min(list.cols.len().saturating_sub(1));
     let widths = widths(list, &seen, first, usize::from(area.width).saturating_sub(3));
-    head(app, buffer, area, list, state, &widths);
+    head(model, buffer, area, list, state, &widths);
     for (i, r) in seen.iter().enumerate() {
         let y = area.y + 1 + u16::try_from(i).unwrap_or(u16::MAX);
-        line(app, buffer, Rect { y, height: 1, ..area }, list, r, &widths, (false, false));
+        line(model, buffer, Rect { y, height: 1, ..area }, list, r, &widths, (false, false));
     }
 }

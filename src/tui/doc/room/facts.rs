@@ -1,17 +1,18 @@
 //! What is known of a switch: who is in the way, what waits, what is equal, what could be taken back.
 
-use super::{LABEL, Sight, labelled};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::progress::{Phase, Progress};
 use crate::engine::model::record::Outcome;
 use crate::features::parity::pair::Standing;
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::status::{Reverse, RoomFacts, TwinNow};
-use crate::tui::app::{App, Light, Readiness, View, is_swap};
+use crate::tui::doc::room::sight::{LABEL, Sight, labelled};
 use crate::tui::doc::{live, wrap};
-use crate::tui::format::{ago, count, counted};
-use crate::tui::list::{cell, plain};
-use crate::tui::pane::Spans;
+use crate::tui::format::{ago, count, counted, differ};
+use crate::tui::list::{Spans, cell, plain};
+use crate::tui::model::ready::Readiness;
+use crate::tui::model::room::is_swap;
+use crate::tui::model::view::View;
 use crate::tui::theme::Tone;
 
 /// From here on a blocker needs two lines, below it three.
@@ -39,17 +40,18 @@ fn label(text: &str) -> crate::tui::list::Cell {
 
 /// Who is in the way: a line for who, one for what it ran.
 pub(super) fn blockers(sight: &Sight<'_>, width: usize) -> Vec<Vec<Spans>> {
-    let (all, at) = sight.app.blockers();
-    let passed = at.map_or(0, |at| (sight.app.now - at).num_milliseconds().max(0));
-    let chosen = sight.app.level().state.cursor.min(all.len().saturating_sub(1));
+    let (all, at) = sight.model.blockers();
+    let passed = at.map_or(0, |at| (sight.model.now - at).num_milliseconds().max(0));
+    let chosen = sight.model.level().state.cursor.min(all.len().saturating_sub(1));
     // Only where there is something to choose does one of them stand out.
-    let choose =
-        sight.going().is_some() && all.len() > 1 && !matches!(&sight.app.level().view, View::Run(v) if v.log);
+    let choose = sight.going().is_some()
+        && all.len() > 1
+        && !matches!(&sight.model.level().view, View::Run(v) if v.log);
     all.iter().enumerate().map(|(i, b)| blocker(sight, b, passed, choose && i == chosen, width)).collect()
 }
 
 fn blocker(sight: &Sight<'_>, b: &Blocker, passed: i64, here: bool, width: usize) -> Vec<Spans> {
-    let g = sight.app.theme.glyphs;
+    let g = sight.model.theme.glyphs;
     let mark = if here { g.cursor } else { " " };
     let who =
         if b.application.is_empty() { b.role.clone() } else { format!("{} ({})", b.role, b.application) };
@@ -82,9 +84,9 @@ fn blocker(sight: &Sight<'_>, b: &Blocker, passed: i64, here: bool, width: usize
 /// The lines below the blockers.
 pub(super) fn lines(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
     let mut out = Vec::new();
-    if let Some(failure) = sight.app.room.failure.as_ref().filter(|_| sight.app.room.name == sight.name) {
+    if let Some(failure) = sight.model.room.failure.as_ref().filter(|_| sight.model.room.name == sight.name) {
         let text =
-            format!("{} the room cannot be looked at: {}", sight.app.theme.glyphs.unknown, failure.message);
+            format!("{} the room cannot be looked at: {}", sight.model.theme.glyphs.unknown, failure.message);
         labelled(&mut out, width, "unknown", &text, Tone::Unknown);
     }
     if sight.live() {
@@ -122,7 +124,7 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         return attempt_of_others(sight, out, width);
     };
     let at_swap = is_swap(&told.stage);
-    let blocked = !sight.app.blockers().0.is_empty();
+    let blocked = !sight.model.blockers().0.is_empty();
     if at_swap && told.phase == Phase::Waiting && blocked {
         labelled(out, width, "", NOT_TRIED, Tone::Dim);
     } else if let Some(why) = told.waiting.as_ref().filter(|w| !at_swap || w.starts_with("not tried yet")) {
@@ -146,7 +148,7 @@ fn attempt_of_others(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let told = sight.told();
     let at_swap = told.and_then(|r| r.stage.as_deref()).is_some_and(is_swap);
     let message = sight.record.and_then(|r| r.message.as_deref()).filter(|_| !sight.swapped());
-    let blocked = !sight.app.blockers().0.is_empty();
+    let blocked = !sight.model.blockers().0.is_empty();
     match message {
         // Who they are stands above, as they are now.
         Some(why) if at_swap && blocked && why.starts_with("not tried yet") => {
@@ -168,7 +170,7 @@ fn attempt_of_others(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 
 /// What the locks are wanted on, in their order.
 pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
-    if sight.going().is_none() && !sight.app.blockers().0.is_empty() {
+    if sight.going().is_none() && !sight.model.blockers().0.is_empty() {
         return vec![vec![
             plain(" in the way of "),
             cell("ACCESS EXCLUSIVE", Tone::Strong),
@@ -205,8 +207,8 @@ fn waiting_sessions(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         out.push(vec![label("writers stalled"), cell("not looked at yet", Tone::Unknown)]);
         return;
     };
-    let age = ago(at, sight.app.now);
-    let stale = sight.stale() || (sight.app.now - at).num_seconds() > 5;
+    let age = ago(at, sight.model.now);
+    let stale = sight.stale() || (sight.model.now - at).num_seconds() > 5;
     let tone = |bad: bool| {
         if stale {
             Tone::Unknown
@@ -263,8 +265,8 @@ fn equal(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 
 /// Each twin: where it stands, whether it is equal.
 fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let g = sight.app.theme.glyphs;
-    let names = sight.app.twins_of(&sight.name);
+    let g = sight.model.theme.glyphs;
+    let names = sight.model.twins_of(&sight.name);
     let wide = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).min(width / 3);
     for name in names {
         let now = sight.facts.and_then(|(f, _)| f.twins.iter().find(|t| t.name == name));
@@ -277,8 +279,8 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
             }
             Some(Standing::Cleaned) => cell("cleaned up", Tone::Accent),
         };
-        let (symbol, text, tone) = match sight.app.readiness(name) {
-            Readiness::Ready(at) => (g.ok, format!("equal {}", ago(at, sight.app.now)), Tone::Good),
+        let (symbol, text, tone) = match sight.model.readiness(name) {
+            Readiness::Ready(at) => (g.ok, format!("equal {}", ago(at, sight.model.now)), Tone::Good),
             Readiness::Not(why) => (g.fail, why.join(", "), Tone::Bad),
             Readiness::Unknown(why) => (g.unknown, why, Tone::Unknown),
         };
@@ -323,11 +325,6 @@ fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     labelled(out, width, "write marker", &text, known(tone));
 }
 
-/// `1 row differs`, `2 rows differ`.
-fn differ(n: u64, what: &str) -> String {
-    format!("{what} {}", if n == 1 { "differs" } else { "differ" })
-}
-
 /// Only of a twin that is switched is it expected to be at work.
 fn reversing(f: &RoomFacts) -> (String, Tone) {
     let of = |standing: Standing| f.twins.iter().filter(move |t| t.standing == standing);
@@ -355,11 +352,11 @@ fn reversing(f: &RoomFacts) -> (String, Tone) {
 
 /// The light: what a rollback would lose.
 fn light(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let g = sight.app.theme.glyphs;
+    let g = sight.model.theme.glyphs;
     let (text, tone) = match run_light(sight) {
         _ if sight.stale() => ("unknown: what is shown is old".into(), Tone::Unknown),
         Some(said) => said,
-        None => light_words(sight.app, &sight.app.light_of(&sight.name, sight.facts.map(|(f, _)| f))),
+        None => sight.model.light_words(&sight.model.light_of(&sight.name, sight.facts.map(|(f, _)| f))),
     };
     let wrapped = wrap(&text, width.saturating_sub(LABEL + 5).max(20));
     for (i, line) in wrapped.into_iter().enumerate() {
@@ -390,27 +387,6 @@ fn run_light(sight: &Sight<'_>) -> Option<(String, Tone)> {
         (true, _) => Some((format!("lossless: yes, 0 rows at risk, equal {age}"), Tone::Good)),
         (false, true) => Some(("lossless: yes, 0 rows at risk once it is switched".into(), Tone::Good)),
         (false, false) => None,
-    }
-}
-
-/// The light in words.
-pub fn light_words(app: &App, light: &Light) -> (String, Tone) {
-    let now = app.now;
-    match light {
-        Light::Before => ("nothing to take back: nothing is switched".into(), Tone::Dim),
-        Light::Lossless(at) => {
-            (format!("lossless: yes, 0 rows at risk, equal {}", ago(*at, now)), Tone::Good)
-        }
-        Light::Lossy(n, at) => {
-            (format!("lossy: {}, compared {}", differ(*n, &counted(*n, "row")), ago(*at, now)), Tone::Bad)
-        }
-        Light::Away(away) => {
-            let since = away.since.map(|at| format!(", {}", ago(at, app.server_now()))).unwrap_or_default();
-            (format!("put away as {}{since}; {}", away.table, away.way_back()), Tone::Bad)
-        }
-        Light::Leaking(why) => (format!("lossy from the next write on: {why}"), Tone::Bad),
-        Light::Impossible(why) => (format!("not possible: {why}"), Tone::Bad),
-        Light::Unknown(why) => (format!("unknown: {why}"), Tone::Unknown),
     }
 }
 
@@ -446,8 +422,9 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         return;
     };
     let r = &last.record;
-    let mut line = vec![label("last run"), plain(format!("{} {}  ", r.id, crate::tui::app::title_of(r)))];
-    line.push(live::stand(&sight.app.theme, r));
+    let mut line =
+        vec![label("last run"), plain(format!("{} {}  ", r.id, crate::tui::model::run::title_of(r)))];
+    line.push(live::stand(&sight.model.theme, r));
     if r.outcome == Outcome::Running && r.live {
         line.push(cell(format!("   by {} (l shows it)", r.by()), Tone::Accent));
     } else {
@@ -456,7 +433,7 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
             line.push(plain(format!("   held {held} ms, attempt {n}")));
         }
         let who = r.by().split('@').next().unwrap_or_default();
-        let age = cell(format!("   {} by {who}", ago(when, sight.app.server_now())), Tone::Dim);
+        let age = cell(format!("   {} by {who}", ago(when, sight.model.server_now())), Tone::Dim);
         let used: usize = line.iter().chain([&age]).map(|c| c.text.chars().count()).sum();
         if used > width {
             out.push(std::mem::replace(&mut line, vec![cell(" ".repeat(LABEL - 1), Tone::Dim)]));

@@ -1,13 +1,12 @@
 //! The stages of a switchover and of its way back, as people count them: several steps of a plan make one.
 
-use super::Sight;
 use crate::engine::model::preflight::Ready;
 use crate::engine::model::progress::Phase;
+use crate::engine::model::record::Outcome;
 use crate::engine::port::backups::Dump;
-use crate::tui::app::is_swap;
+use crate::tui::doc::room::sight::{At, Sight};
 use crate::tui::format::{count, whole};
-use crate::tui::list::{cell, plain};
-use crate::tui::pane::Spans;
+use crate::tui::list::{Spans, cell, plain};
 use crate::tui::theme::Tone;
 
 const OVER: [&str; 8] = ["preflight", "backup", "copy", "parity", PREPARE, "enable", AFTER, "monitor"];
@@ -63,17 +62,17 @@ pub(super) struct Stages {
     known: bool,
 }
 
-/// The step that a run is at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum At {
-    /// Its plan is all that is known.
-    Unknown,
-    Step(String),
-    /// All are done.
-    End,
-}
-
 impl Stages {
+    /// The stages of what is shown.
+    pub(super) fn seen(sight: &Sight<'_>) -> Self {
+        let (ids, at) = sight.steps();
+        let outcome = sight.ours.and_then(|r| r.done.as_ref()).map(|d| d.outcome);
+        let outcome = outcome.or_else(|| sight.record.filter(|r| !r.live).map(|r| r.outcome));
+        let over = outcome.is_some() && !sight.live();
+        let failed = over && outcome != Some(Outcome::Applied);
+        Self::of(&ids, &at, over, failed)
+    }
+
     pub(super) fn of(ids: &[String], at: &At, over: bool, failed: bool) -> Self {
         let back = ids.iter().any(|id| id == "swap-back");
         let there: Vec<&'static str> = ids.iter().map(|id| of_step(id, back)).collect();
@@ -122,7 +121,7 @@ impl Stages {
     /// One part for each: its name, how far it is, what there is to say of it.
     pub(super) fn parts(&self, sight: &Sight<'_>) -> Vec<Spans> {
         let part = |(at, name): (usize, &&'static str)| {
-            let g = sight.app.theme.glyphs;
+            let g = sight.model.theme.glyphs;
             let how = self.how(at);
             let (symbol, tone) = match how {
                 How::Done => (format!(" {}", g.ok), Tone::Good),
@@ -159,7 +158,7 @@ fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
             let planned = || sight.plan.map(|p| p.preflight.iter().map(|p| p.status).collect::<Vec<_>>());
             let all = planned().or_else(|| sight.told()?.asked.preflight.clone())?;
             let of = |status| all.iter().filter(|s| **s == status).count();
-            let g = sight.app.theme.glyphs;
+            let g = sight.model.theme.glyphs;
             let others = [(Ready::Warn, g.warn), (Ready::Unknown, g.unknown), (Ready::Fail, g.fail)];
             let others = others.into_iter().map(|(status, mark)| (of(status), mark)).filter(|(n, _)| *n > 0);
             let said: Vec<String> = others.map(|(n, mark)| format!(" {mark} {n}")).collect();
@@ -190,19 +189,10 @@ fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
     }
 }
 
-/// Has a run swapped its tables, by the step it is at?
-pub(super) fn past_swap(ids: &[String], at: &At) -> bool {
-    let Some(swap) = ids.iter().position(|s| is_swap(s)) else { return false };
-    match at {
-        At::Unknown => false,
-        At::End => true,
-        At::Step(stage) => ids.iter().position(|s| s == stage).is_some_and(|at| at > swap),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::doc::room::sight::past_swap;
 
     fn ids(list: &[&str]) -> Vec<String> {
         list.iter().map(|s| (*s).to_owned()).collect()

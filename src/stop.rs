@@ -1,4 +1,4 @@
-//! Being told to end: the same three signals for command line, demo and console.
+//! The three signals that end a command, the demo or the console, and what each means.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

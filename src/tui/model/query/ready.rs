@@ -1,79 +1,28 @@
-//! May twins be switched over, and could that be taken back without losing anything? As far as was looked at.
+//! Readiness for a switchover and what a rollback would lose, from reports and the room.
 
-use chrono::{DateTime, Utc};
-
-use super::{App, Watch};
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::pair::retired::Away;
 use crate::features::parity::pair::{Standing, about_rows};
 use crate::features::switchover::status::{Reverse, RoomFacts};
-
-/// One twin, or all of a set at its worst.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// Equal when looked at.
-    Ready(DateTime<Utc>),
-    /// What must be mended first.
-    Not(Vec<String>),
-    /// What is not known.
-    Unknown(String),
-}
-
-/// Would a rollback lose anything?
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Light {
-    /// There is nothing to take back.
-    Before,
-    /// Nothing: all rows were equal then.
-    Lossless(DateTime<Utc>),
-    /// So many rows were not equal then.
-    Lossy(u64, DateTime<Utc>),
-    /// What is written now is not kept on the other side.
-    Leaking(String),
-    /// The retired table is put away: only undoing that brings it back.
-    Away(Away),
-    /// It cannot be taken back at all.
-    Impossible(String),
-    /// Not known.
-    Unknown(String),
-}
-
-impl Light {
-    /// The worst first.
-    fn rank(&self) -> u8 {
-        match self {
-            Self::Impossible(_) => 0,
-            Self::Away(_) => 1,
-            Self::Lossy(..) => 2,
-            Self::Leaking(_) => 3,
-            Self::Unknown(_) => 4,
-            Self::Lossless(_) => 5,
-            Self::Before => 6,
-        }
-    }
-}
+use crate::tui::format::{ago, counted, differ};
+use crate::tui::model::ready::{Light, Readiness};
+use crate::tui::model::state::Model;
+use crate::tui::model::watch::Watch;
+use crate::tui::theme::Tone;
+use chrono::{DateTime, Utc};
 
 /// What is left of a table that was dropped.
 const GONE: &str = "the legacy table is gone: only its backup brings it back";
 
-fn said_of(away: &Away) -> String {
-    format!("put away as {}; {}", away.table, away.way_back())
-}
-
-/// The facts of a parity report.
-pub fn parity_facts(report: &Report) -> Option<ParityFacts> {
-    serde_json::from_value(report.facts.clone()).ok()
-}
-
-impl App {
+impl Model {
     fn parity_watch(&self, twin: &str) -> Option<&Watch> {
         self.watch(&CheckId { kind: "parity", name: twin.to_owned() })
     }
 
     /// What is known of a twin, while that is fresh; or why nothing is.
-    fn fresh(&self, twin: &str) -> Result<(&Report, ParityFacts), String> {
+    pub(in crate::tui) fn fresh(&self, twin: &str) -> Result<(&Report, &ParityFacts), String> {
         let Some(watch) = self.parity_watch(twin) else { return Err("no check compares it".into()) };
         let Some(report) = &watch.report else { return Err("not compared yet".into()) };
         if let Some(why) = watch.why() {
@@ -83,7 +32,7 @@ impl App {
             let age = crate::tui::format::ago(report.observed_at, self.now);
             return Err(format!("last compared {age}"));
         }
-        let facts = parity_facts(report).ok_or("its report cannot be read")?;
+        let facts = watch.parity().ok_or("its report cannot be read")?;
         Ok((report, facts))
     }
 
@@ -147,7 +96,7 @@ impl App {
     }
 
     /// Why the switchover of the room shown is not planned: what is unknown its plan looks at itself.
-    pub(super) fn why_not_ready(&self) -> Option<String> {
+    pub(in crate::tui) fn why_not_ready(&self) -> Option<String> {
         match self.readiness_of(&self.room_set("switchover")?) {
             Readiness::Not(why) => Some(format!("not ready: {}", why.join("; "))),
             Readiness::Ready(_) | Readiness::Unknown(_) => None,
@@ -155,9 +104,8 @@ impl App {
     }
 
     /// Why an operation has nothing to do with twins that stand as these did when they were last looked at.
-    pub(super) fn why_not_stands(&self, verb: &str, name: &str) -> Option<String> {
-        let standing =
-            |t: &str| self.parity_watch(t).and_then(|w| parity_facts(w.report.as_ref()?)).map(|f| f.standing);
+    pub(in crate::tui) fn why_not_stands(&self, verb: &str, name: &str) -> Option<String> {
+        let standing = |t: &str| self.parity_watch(t).and_then(Watch::parity).map(|f| f.standing);
         let twins: Vec<(&str, Standing)> =
             self.twins_of(name).into_iter().filter_map(|t| Some((t, standing(t)?))).collect();
         let find = |wanted: &[Standing]| twins.iter().find(|(_, s)| wanted.contains(s)).map(|(t, _)| *t);
@@ -210,15 +158,15 @@ impl App {
     fn away_of(&self, twin: &str, seen: Option<&RoomFacts>) -> Option<Away> {
         match seen.and_then(|f| f.twins.iter().find(|t| t.name == twin)) {
             Some(now) => now.away.clone(),
-            None => self.parity_watch(twin).and_then(|w| parity_facts(w.report.as_ref()?))?.away,
+            None => self.parity_watch(twin)?.parity()?.away.clone(),
         }
     }
 
     /// Would taking this twin's switch back lose anything? `seen`: the room, where it was looked at.
     pub fn light(&self, twin: &str, seen: Option<&RoomFacts>) -> Light {
         let now = seen.and_then(|f| f.twins.iter().find(|t| t.name == twin));
-        let reported = self.parity_watch(twin).and_then(|w| parity_facts(w.report.as_ref()?));
-        let standing = now.map(|t| t.standing).or_else(|| reported.as_ref().map(|f| f.standing));
+        let reported = self.parity_watch(twin).and_then(Watch::parity);
+        let standing = now.map(|t| t.standing).or_else(|| reported.map(|f| f.standing));
         match standing {
             None => return Light::Unknown("not looked at yet".into()),
             Some(Standing::Before) => return Light::Before,
@@ -277,4 +225,30 @@ impl App {
             (Some(worst), _) => worst,
         }
     }
+
+    /// The light in words.
+    pub fn light_words(&self, light: &Light) -> (String, Tone) {
+        let now = self.now;
+        match light {
+            Light::Before => ("nothing to take back: nothing is switched".into(), Tone::Dim),
+            Light::Lossless(at) => {
+                (format!("lossless: yes, 0 rows at risk, equal {}", ago(*at, now)), Tone::Good)
+            }
+            Light::Lossy(n, at) => {
+                (format!("lossy: {}, compared {}", differ(*n, &counted(*n, "row")), ago(*at, now)), Tone::Bad)
+            }
+            Light::Away(away) => {
+                let since =
+                    away.since.map(|at| format!(", {}", ago(at, self.server_now()))).unwrap_or_default();
+                (format!("put away as {}{since}; {}", away.table, away.way_back()), Tone::Bad)
+            }
+            Light::Leaking(why) => (format!("lossy from the next write on: {why}"), Tone::Bad),
+            Light::Impossible(why) => (format!("not possible: {why}"), Tone::Bad),
+            Light::Unknown(why) => (format!("unknown: {why}"), Tone::Unknown),
+        }
+    }
+}
+
+fn said_of(away: &Away) -> String {
+    format!("put away as {}; {}", away.table, away.way_back())
 }

@@ -73,7 +73,11 @@ impl Visit for Text {
     }
 }
 
-pub(super) fn start(file: Option<&Path>, verbose: u8, console: bool) -> Result<()> {
+/// Begins to log: to `file`, or to stderr for commands; the ring is fed always.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn start(file: Option<&Path>, verbose: u8, console: bool) -> Result<()> {
     let level = match (verbose, console) {
         (0, false) => "midwatch=warn",
         (0 | 1, _) => "midwatch=info",

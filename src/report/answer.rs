@@ -1,0 +1,95 @@
+//! What a command answers, as data: every format renders each of these.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::engine::journal::verify::Verified;
+use crate::engine::model::error::Error;
+use crate::engine::model::plan::Plan;
+use crate::engine::model::progress::Done;
+use crate::engine::model::record::{JournalShown, Listed, RunRecord};
+use crate::engine::model::report::Report;
+use crate::engine::model::target::TargetInfo;
+
+/// A whole result.
+pub enum Answer<'a> {
+    /// Checks of a target.
+    Checks {
+        /// The target.
+        target: &'a TargetInfo,
+        /// One for each check.
+        reports: &'a [Report],
+    },
+    /// A plan, and the file it was written to.
+    Plan {
+        /// The plan.
+        plan: &'a Plan,
+        /// Where `--out` wrote it.
+        file: Option<&'a Path>,
+    },
+    /// A run that has ended.
+    Done(&'a Done),
+    /// A run that had ended before it was to be resumed.
+    Finished {
+        /// Its number.
+        id: &'a str,
+        /// How it ended.
+        was: &'a RunRecord,
+        /// One line for people.
+        message: &'a str,
+    },
+    /// Runs of the journal, newest first.
+    Runs(&'a Listed),
+    /// One run with its entries.
+    Run(&'a JournalShown),
+    /// Files that the logs of a run were written to.
+    Logs(&'a [String]),
+    /// The verification of the journal.
+    Journal(&'a Verified),
+    /// What works here and what does not.
+    Doctor(&'a [DoctorLine]),
+    /// A configuration that was validated.
+    ConfigChecked(&'a ConfigChecked),
+    /// The configuration in force.
+    ConfigShown(&'a ConfigShown),
+    /// A failure.
+    Error(&'a Error),
+}
+
+/// A line of `doctor`.
+#[derive(Debug, Serialize)]
+pub struct DoctorLine {
+    /// Of what.
+    pub name: String,
+    /// `ok`, `warn`, `fail`.
+    pub status: &'static str,
+    /// What was found.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// A configuration that was validated.
+#[derive(Debug)]
+pub struct ConfigChecked {
+    /// Its file, or that there is none.
+    pub file: String,
+    /// Its targets.
+    pub targets: Vec<String>,
+    /// Profiles that can be used.
+    pub profiles: Vec<String>,
+}
+
+/// The configuration in force, without secrets.
+#[derive(Debug, Serialize)]
+pub struct ConfigShown {
+    /// Its file.
+    pub file: Option<String>,
+    /// The target that is opened when none is named.
+    pub default_target: Option<String>,
+    /// Settings by target.
+    pub targets: Map<String, Value>,
+}

@@ -1,0 +1,33 @@
+//! One array of objects; NULL is null.
+
+use serde_json::{Map, Value};
+
+use super::format::{Cell, RowFormat};
+
+/// The format.
+#[derive(Debug)]
+pub(super) struct JsonRows;
+
+impl RowFormat for JsonRows {
+    fn name(&self) -> &'static str {
+        "Json"
+    }
+
+    fn extension(&self) -> &'static str {
+        "json"
+    }
+
+    fn head(&self, _columns: &[String]) -> String {
+        "[".into()
+    }
+
+    fn row(&self, columns: &[String], cells: &[Cell], first: bool) -> String {
+        let value = |c: &Cell| c.clone().map_or(Value::Null, Value::String);
+        let object: Map<String, Value> = columns.iter().cloned().zip(cells.iter().map(value)).collect();
+        format!("{}\n{}", if first { "" } else { "," }, Value::Object(object))
+    }
+
+    fn tail(&self) -> &'static str {
+        "\n]\n"
+    }
+}

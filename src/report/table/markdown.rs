@@ -1,0 +1,32 @@
+//! A table for an issue or a chat.
+
+use super::format::{Cell, RowFormat};
+
+/// The format.
+#[derive(Debug)]
+pub(super) struct Markdown;
+
+impl RowFormat for Markdown {
+    fn name(&self) -> &'static str {
+        "Markdown"
+    }
+
+    fn extension(&self) -> &'static str {
+        "md"
+    }
+
+    fn head(&self, columns: &[String]) -> String {
+        let cells: Vec<_> = columns.iter().map(|c| escaped(c)).collect();
+        let rule = vec!["---"; columns.len()].join(" | ");
+        format!("| {} |\n| {rule} |\n", cells.join(" | "))
+    }
+
+    fn row(&self, _columns: &[String], cells: &[Cell], _first: bool) -> String {
+        let cells: Vec<_> = cells.iter().map(|c| escaped(c.as_deref().unwrap_or("NULL"))).collect();
+        format!("| {} |\n", cells.join(" | "))
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ")
+}

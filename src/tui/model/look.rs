@@ -1,0 +1,45 @@
+//! A comparison that was asked for, and one that was cut off.
+
+use crate::engine::check::kind::{CheckNews, How};
+use chrono::{DateTime, Utc};
+
+/// The finding of a self-test that did not find what was planted.
+pub(in crate::tui) const UNTRUSTED: &str = "self_test";
+
+/// What is known of the looks of a check, besides their reports.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Look {
+    /// Asked for at the keys, and not begun yet.
+    pub asked: Option<How>,
+    /// How the one under way looks, or the last one did.
+    pub how: How,
+    /// How far the one under way is.
+    pub news: Option<CheckNews>,
+    /// Rows a second that it reads.
+    pub rate: Option<u64>,
+    /// One that was cut off, and can be gone on with.
+    pub cut: Option<Cut>,
+    /// When planted differences were last looked for.
+    pub tested: Option<DateTime<Utc>>,
+}
+
+/// A comparison that was cut off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// When; `None`: before this console was started.
+    pub at: Option<DateTime<Utc>>,
+    /// Pieces read, and pieces in all, where that is known.
+    pub done: Option<(u64, u64)>,
+    /// Somebody wanted it to end: a look by itself would begin anew and lose what is kept, so there is none.
+    pub held: bool,
+}
+
+/// What a way of looking is called.
+pub fn look_word(how: How) -> &'static str {
+    match how {
+        How { self_test: true, .. } => "self-test",
+        How { resume: true, .. } => "resumed comparison",
+        How { full: true, .. } => "full comparison",
+        _ => "comparison",
+    }
+}

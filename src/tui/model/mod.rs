@@ -1,0 +1,34 @@
+//! The state of the console and what can be asked of it. No pane, no drawing, no effects.
+
+pub mod confirm;
+pub mod facts;
+pub mod journal;
+pub mod look;
+pub mod notice;
+pub mod offers;
+pub mod overlay;
+pub mod plan;
+mod query;
+pub mod ready;
+pub mod room;
+pub mod rows;
+pub mod run;
+pub mod state;
+pub mod view;
+pub mod watch;
+
+pub use confirm::Confirm;
+pub use facts::ReportFacts;
+pub use journal::{JournalState, Pace, done};
+pub use look::{Cut, Look, look_word};
+pub use notice::{About, Notice};
+pub use offers::{Ask, Choice, Deed, Field};
+pub use overlay::{Kind as OverlayKind, LEAVING, Overlay, PaletteItem, UNFINISHED};
+pub use plan::{PlanView, Stage, expired, wait};
+pub use ready::{Light, Readiness};
+pub use room::{RoomState, RoomView, is_swap, swap_of};
+pub use rows::RowsView;
+pub use run::{OurRun, RunView, title_of};
+pub use state::{Link, Model};
+pub use view::{Level, Place, Surroundings, View};
+pub use watch::Watch;

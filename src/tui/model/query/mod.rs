@@ -1,0 +1,13 @@
+//! What can be asked of the state, by subject. Each file adds to [`Model`](super::Model).
+
+mod confirm;
+mod journal;
+mod look;
+mod navigate;
+mod offers;
+mod overlay;
+mod plan;
+mod ready;
+mod room;
+mod run;
+mod state;

@@ -1,0 +1,128 @@
+//! Why a key does not work now.
+
+use crate::engine::plan::operation::Offer;
+use crate::tui::data::Journal;
+use crate::tui::keymap::{Action, Scene};
+use crate::tui::list::List;
+use crate::tui::model::plan::{PlanView, Stage};
+use crate::tui::model::state::{Link, Model};
+use crate::tui::model::view::View;
+use crate::tui::screen;
+
+/// Why an action cannot be done here and now; `None`: it can.
+pub fn why_not(model: &Model, action: Action) -> Option<String> {
+    screen::why_not_in(model, action, &screen::list_of(model))
+}
+
+/// The same for a table already at hand: drawing asks for many actions.
+pub fn why_not_in(model: &Model, action: Action, list: &List) -> Option<String> {
+    match (&model.level().view, action) {
+        (_, Action::Target) => return model.why_not_switch(),
+        (_, Action::Note) => return model.why_not_note(),
+        (View::Plan(slot), _) => {
+            return model.plans.get(slot).and_then(|v| why_not_on_plan(model, v, action));
+        }
+        (View::Run(view), _) => return model.why_not_on_run(view, action),
+        (View::Room(view), _) => return model.why_not_in_room(view, action),
+        _ => {}
+    }
+    match action {
+        Action::DryRun => why_not_plan(model, list),
+        Action::Undo => model.why_not_undo(screen::record_here(model)),
+        Action::Confirm | Action::Replan => Some("not here: d makes a plan".into()),
+        Action::Room => model.why_not_room(),
+        Action::Full | Action::GoOn | Action::SelfTest => model.why_not_look(action, list),
+        Action::EndBlocker | Action::Entries | Action::Whole => Some("in the switchover room only".into()),
+        Action::Hold => Some("not here: the Runs pane leads to the run".into()),
+        Action::Open | Action::Copy | Action::Export | Action::Mark | Action::MarkAll | Action::Sort
+            if list.rows.is_empty() =>
+        {
+            Some("there are no rows".into())
+        }
+        Action::Export if model.exporting => Some("an export is running".into()),
+        Action::Refresh | Action::RefreshAll if model.link != Link::Up => {
+            Some("there is no connection".into())
+        }
+        Action::Sql if screen::statements(model).is_empty() => {
+            Some("nothing was asked for this view yet".into())
+        }
+        Action::Next | Action::Previous if model.last_filter.is_empty() => {
+            Some("nothing was searched for: / first".into())
+        }
+        _ => None,
+    }
+}
+
+/// The operations that would mend what is under the cursor.
+pub fn mending<'a>(model: &'a Model, list: &List) -> Vec<&'a Offer> {
+    let offers = || model.session.iter().flat_map(|s| &s.operations);
+    if screen::scene_of(model) == Scene::Runs {
+        let missing = model.journal.seen == Some(Journal::Missing);
+        return offers().filter(|o| missing && o.verb == "init").collect();
+    }
+    let here = model.check_in(list);
+    offers().filter(|o| here.is_some() && o.mends == here).collect()
+}
+
+/// Why nothing can be planned here; several operations open the list, where each has its own reason.
+fn why_not_plan(model: &Model, list: &List) -> Option<String> {
+    match screen::mending(model, list).as_slice() {
+        [] if model.session.is_none() => Some("no target is open".into()),
+        [] => Some("no operation mends this; a lists what there is".into()),
+        [one] => model.why_not_offer(one),
+        _ => None,
+    }
+}
+
+/// Why an action cannot be done on the plan shown.
+fn why_not_on_plan(model: &Model, view: &PlanView, action: Action) -> Option<String> {
+    let not_made = || match &view.stage {
+        Stage::Planning => Some("the plan is still being made".to_owned()),
+        Stage::Failed(_) => Some("there is no plan".into()),
+        Stage::Ready(_) => None,
+    };
+    match action {
+        Action::Confirm => not_made().or_else(|| model.why_not_confirm(view)),
+        Action::Sql => not_made(),
+        Action::Export => not_made()
+            .or_else(|| (view.total() == 0).then(|| "the plan has no rows".into()))
+            .or_else(|| model.exporting.then(|| "an export is running".into())),
+        Action::Replan => (view.stage == Stage::Planning).then(|| "it is being made".into()),
+        Action::Copy => screen::plan_row_here(model).is_none().then(|| "no row is under the cursor".into()),
+        Action::Open
+        | Action::Escape
+        | Action::Close
+        | Action::Down
+        | Action::Up
+        | Action::Top
+        | Action::Bottom
+        | Action::HalfDown
+        | Action::HalfUp
+        | Action::PageDown
+        | Action::PageUp
+        | Action::Left
+        | Action::Right => None,
+        action if everywhere(action) => None,
+        _ => Some("not on a plan".into()),
+    }
+}
+
+/// Actions that are the same wherever one is.
+fn everywhere(action: Action) -> bool {
+    matches!(
+        action,
+        Action::NextPane
+            | Action::PrevPane
+            | Action::Pane
+            | Action::Back
+            | Action::Forward
+            | Action::RefreshAll
+            | Action::Pause
+            | Action::Locks
+            | Action::Log
+            | Action::Target
+            | Action::Palette
+            | Action::Help
+            | Action::Cancel
+    )
+}
