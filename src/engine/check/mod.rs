@@ -2,3 +2,5 @@
 
 pub mod kind;
 pub mod paging;
+pub mod samples;
+pub mod support;

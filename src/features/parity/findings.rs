@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
+use crate::features::parity::classify::{RowDifference, Samples};
 use crate::features::parity::facts::{Apart, ParityFacts, Trigger};
 use crate::features::parity::pair::Standing;
 use crate::features::parity::pair::catalog::Columns;
 use crate::features::parity::pair::partitions::{Coverage, Layout};
-use crate::features::parity::rows::{Class, Samples};
 
 /// Partitions that differ and are shown, where rows cannot be.
 const APART: usize = 200;
@@ -24,12 +24,12 @@ pub(crate) fn of(
     let mut counted = facts.clone();
     let total = facts.legacy_rows.unwrap_or_default();
     let twin = facts.partitioned_rows.unwrap_or_default();
-    for class in Class::ALL {
+    for class in RowDifference::ALL {
         let rows = class.count(&mut counted).unwrap_or(0);
         if rows > 0 {
             let sample = samples.take(class);
             // Of the side that has them.
-            let total = if class == Class::MissingInLegacy { twin } else { total };
+            let total = if class == RowDifference::MissingInLegacy { twin } else { total };
             let message = format!("{rows} of {total} rows {}{}", describe(class), differing_columns(&sample));
             out.push(class.word(), Severity::Critical, message, Some(rows), sample);
         }
@@ -54,13 +54,13 @@ pub(crate) fn of(
     out.list
 }
 
-fn describe(class: Class) -> &'static str {
+fn describe(class: RowDifference) -> &'static str {
     match class {
-        Class::Different => "differ",
-        Class::MissingInPartitioned => "are missing in the twin",
-        Class::MissingInLegacy => "are in the twin only",
-        Class::Stale => "have a stale copy under an old partition key",
-        Class::Duplicate => "have a second row with the same key",
+        RowDifference::Different => "differ",
+        RowDifference::MissingInPartitioned => "are missing in the twin",
+        RowDifference::MissingInLegacy => "are in the twin only",
+        RowDifference::Stale => "have a stale copy under an old partition key",
+        RowDifference::Duplicate => "have a second row with the same key",
     }
 }
 

@@ -13,7 +13,7 @@ use crate::features::parity::compare;
 use crate::features::parity::facts::{ParityFacts, SelfTest};
 use crate::features::parity::pair::catalog::Columns;
 use crate::features::parity::pair::{pair as find_pair, partitions};
-use crate::features::parity::seeding::{Plant, Planting};
+use crate::features::parity::planting::{Plant, Planting};
 
 /// Rows of each table that are copied.
 const SAMPLE: u64 = 400;

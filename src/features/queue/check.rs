@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::check::kind::{Check, CheckSpec, Cx};
 use crate::engine::check::paging::{self, PageRequest, RowSource};
+use crate::engine::check::samples::{SAMPLE, samples};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{Profile, Queue};
 use crate::engine::model::query::Param;
 use crate::engine::model::report::{CheckId, Finding, Report, Severity};
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
-use crate::features::anomalies::check::{SAMPLE, samples};
 
 pub(crate) struct Queues;
 

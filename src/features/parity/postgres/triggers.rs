@@ -48,7 +48,7 @@ where c.relkind <> 'p'
 order by 1";
 
 /// The declared triggers, present or not, and any other whose function names the table that is kept in step.
-pub(crate) async fn read(tx: &mut dyn ReadTx, pair: &Pair, twin: &Twin) -> Result<Vec<Trigger>> {
+pub(super) async fn read(tx: &mut dyn ReadTx, pair: &Pair, twin: &Twin) -> Result<Vec<Trigger>> {
     let Some(legacy) = &pair.legacy else { return Ok(vec![]) };
     // After a switchover the applications write the partitioned table, and what keeps the retired one in step hangs there.
     let reversed = pair.standing == Standing::Switched;

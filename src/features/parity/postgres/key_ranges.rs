@@ -1,0 +1,115 @@
+//! Key ranges as expressions and conditions.
+
+use crate::engine::model::name::Ident;
+use crate::engine::model::query::{Param, Sql};
+use crate::features::parity::compared::Compared;
+use crate::features::parity::key_ranges::{Cut, first, last};
+use crate::features::parity::pair::catalog::{Column, Table};
+use crate::features::parity::piece::KeySpan;
+use crate::features::parity::postgres::snapshot::PAUSES;
+
+// Statistics decide the size of a range, never what is said of it.
+const SHAPE: &str = "
+with sides as (
+  select c.oid, greatest(c.reltuples, 0)::bigint as rows,
+         exists (select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+                 join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
+                 where i.indrelid = c.oid and a.attname = $3 and i.indisvalid and i.indpred is null
+                   and m.amname = 'btree') as indexed
+  from pg_class c where c.oid in ($1::oid, $2::oid))
+select max(rows) as rows, bool_or(indexed) filter (where oid = $1::oid) as legacy_index,
+       bool_or(indexed) filter (where oid = $2::oid) as twin_index
+from sides";
+
+pub(super) fn shape(legacy: &Table, partitioned: &Table, column: &str) -> Sql {
+    Sql::new(SHAPE).bind([Param::Int(legacy.oid), Param::Int(partitioned.oid), Param::from(column)])
+}
+
+pub(super) fn ends(table: &Table, column: &str) -> Sql {
+    let column = Ident(column);
+    Sql::new(format!(
+        "select min({column})::bigint as low, max({column})::bigint as high from {}",
+        table.relation
+    ))
+}
+
+/// The range of every row where keys are not cut.
+pub(super) const NO_RANGE: &str = "0::bigint";
+
+/// Rows whose keys are in a span.
+pub(super) fn condition(cut: &Cut, keys: KeySpan) -> String {
+    let within = between(cut, keys.from, keys.to);
+    if keys.paced { format!("{within} and {PAUSES}") } else { within }
+}
+
+/// The number of a row's range.
+pub(super) fn number(compared: &Compared<'_>) -> String {
+    match compared.cut {
+        Cut::None | Cut::Hash { mask: 0 } => NO_RANGE.into(),
+        Cut::Bits { column, bits, .. } => format!("({}::bigint >> {bits})", Ident(column)),
+        Cut::Hash { mask } => {
+            let cells: Vec<_> = compared.columns.key.iter().map(Column::hashed).collect();
+            format!("(hash_record_extended(row({}), 7) & {mask})", cells.join(", "))
+        }
+    }
+}
+
+/// Rows of these ranges, which are sorted.
+pub(super) fn within(compared: &Compared<'_>, ranges: &[i64]) -> String {
+    match compared.cut {
+        Cut::None | Cut::Hash { mask: 0 } => "true".into(),
+        Cut::Bits { .. } => intervals(compared.cut, ranges),
+        Cut::Hash { .. } => {
+            let list: Vec<_> = ranges.iter().map(i64::to_string).collect();
+            format!("{} in ({})", number(compared), list.join(", "))
+        }
+    }
+}
+
+/// Neighbouring ranges are one interval.
+fn intervals(cut: &Cut, ranges: &[i64]) -> String {
+    let mut parts: Vec<(i64, i64)> = Vec::new();
+    for range in ranges {
+        match parts.last_mut() {
+            Some((_, to)) if *range == to.saturating_add(1) => *to = *range,
+            _ => parts.push((*range, *range)),
+        }
+    }
+    let parts: Vec<_> = parts.iter().map(|(a, b)| between(cut, Some(*a), Some(*b))).collect();
+    format!("({})", parts.join(" or "))
+}
+
+/// Rows from the first of some ranges to the last; open where there is none.
+pub(super) fn between(cut: &Cut, from: Option<i64>, to: Option<i64>) -> String {
+    let Cut::Bits { column, bits, .. } = cut else { return "true".into() };
+    let column = Ident(column);
+    let mut parts = Vec::new();
+    if let Some(from) = from {
+        parts.push(format!("{column} >= {}", literal(first(from, *bits))));
+    }
+    if let Some(to) = to {
+        parts.push(format!("{column} <= {}", literal(last(to, *bits))));
+    }
+    if parts.is_empty() { "true".into() } else { format!("({})", parts.join(" and ")) }
+}
+
+/// As the server reads a 64-bit integer.
+fn literal(value: i64) -> String {
+    if value == i64::MIN { "(-9223372036854775807 - 1)".into() } else { value.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_bits(bits: u32, ranges: &[i64]) -> String {
+        intervals(&Cut::Bits { column: "id".into(), bits, span: (0, 0) }, ranges)
+    }
+
+    #[test]
+    fn neighbours_are_one_interval() {
+        assert_eq!(of_bits(3, &[-1, 0, 2]), r#"(("id" >= -8 and "id" <= 7) or ("id" >= 16 and "id" <= 23))"#);
+        let all = of_bits(63, &[-1, 0]);
+        assert_eq!(all, r#"(("id" >= (-9223372036854775807 - 1) and "id" <= 9223372036854775807))"#);
+    }
+}
