@@ -70,6 +70,7 @@ pub(in crate::engine) async fn plan(
             resume: false,
             self_test: false,
             tell: NOBODY,
+            checks: engine.checks,
         },
         checks: engine.checks,
         target: &engine.name,

@@ -10,6 +10,7 @@ use crate::engine::check::samples::{SAMPLE, samples};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{AnomalyRule, Profile};
 use crate::engine::model::report::{CheckId, Finding, Report};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
 
 pub(crate) struct Anomalies;
@@ -68,7 +69,13 @@ impl Check for Anomalies {
         })
     }
 
-    fn rows(&self, profile: &Profile, name: &str, _finding: &str) -> Option<RowSource> {
+    fn rows(
+        &self,
+        _dialect: &dyn Dialect,
+        profile: &Profile,
+        name: &str,
+        _finding: &str,
+    ) -> Option<RowSource> {
         Some(source(profile, rule(profile, name)?))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::model::report::Report;
 use crate::features::parity::pair::Standing;
 use crate::features::parity::pair::retired::Away;
 
@@ -181,6 +182,11 @@ pub struct ParityFacts {
 }
 
 impl ParityFacts {
+    /// The facts in a report of this check; `None` where nothing was observed.
+    pub fn of(report: &Report) -> Option<Self> {
+        serde_json::from_value(report.facts.clone()).ok()
+    }
+
     /// Rows that are not equal; `None` where rows were not compared.
     pub fn differences(&self) -> Option<u64> {
         let by_class = self.missing_in_partitioned?

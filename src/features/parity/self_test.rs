@@ -100,6 +100,7 @@ async fn run(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
         resume: false,
         self_test: false,
         tell: NOBODY,
+        checks: cx.checks,
     };
     let planting = plant(&inside, twin, &*rehearsal).await?;
     (cx.tell)(CheckNews { doing: "looking for what was planted", ..CheckNews::default() });
@@ -148,8 +149,7 @@ fn found(report: &Report) -> Found {
             out.insert((finding.what().to_owned(), key), columns);
         }
     }
-    let facts: Option<ParityFacts> = serde_json::from_value(report.facts.clone()).ok();
-    if let Some(more) = facts.map(|f| f.not_classified).filter(|n| *n > 0) {
+    if let Some(more) = ParityFacts::of(report).map(|f| f.not_classified).filter(|n| *n > 0) {
         out.insert(("not_classified".into(), more.to_string()), BTreeSet::new());
     }
     out

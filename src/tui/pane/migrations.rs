@@ -2,7 +2,7 @@
 
 use super::{Pane, Spans};
 use crate::engine::model::report::Severity;
-use crate::features::migrations::check::MigrationFacts;
+use crate::features::migrations::facts::MigrationFacts;
 use crate::tui::app::{App, Watch};
 use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, cell, plain};
 use crate::tui::theme::Tone;

@@ -2,7 +2,7 @@
 
 use super::{Pane, Spans};
 use crate::engine::model::report::{Severity, Status};
-use crate::features::queue::check::QueueFacts;
+use crate::features::queue::facts::QueueFacts;
 use crate::tui::app::{App, Link, Watch, title_of};
 use crate::tui::backend::Journal;
 use crate::tui::doc::live;

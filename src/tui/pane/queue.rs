@@ -2,7 +2,7 @@
 
 use super::{Pane, Spans};
 use crate::engine::model::report::CheckId;
-use crate::features::queue::check::{FailureGroup, QueueFacts};
+use crate::features::queue::facts::{FailureGroup, QueueFacts};
 use crate::tui::app::{App, Watch};
 use crate::tui::format::{ago, count, seconds, spark};
 use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};

@@ -127,7 +127,8 @@ order by a.attnum";
 
 pub(crate) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<Table> {
     let quoted = Relation::parse(name).to_string();
-    let found: Vec<Resolved> = tx.fetch(&Sql::new(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
+    let found: Vec<Resolved> =
+        tx.fetch(&Sql::of_profile(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
     let Some(resolved) = found.into_iter().next() else {
         return Err(Error::unobserved(format!("this database has no table {quoted}"))
             .hint("the profile names it: is it the right profile, database and search_path?"));

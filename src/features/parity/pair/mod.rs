@@ -15,6 +15,7 @@ pub(crate) mod trigger_function;
 use crate::engine::model::query::Sql;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::check::kind::Renamed;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Twin;
@@ -70,7 +71,7 @@ pub(crate) async fn standing(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Standin
             .iter()
             .map(|r| Param::Text(Some(r.to_string())))
             .collect();
-    let names: Names = tx.one(&Sql::new(NAMES).bind(params.clone())).await?;
+    let names: Names = tx.one(&Sql::of_profile(NAMES).bind(params.clone())).await?;
     // Before a switch both names are tables; after it the legacy name is the partitioned table's.
     let switched =
         names.legacy.as_deref() == Some("p") && names.partitioned.as_deref().is_none_or(|k| k == "v");
@@ -79,6 +80,22 @@ pub(crate) async fn standing(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Standin
         (true, true) => Standing::Switched,
         (true, false) => Standing::Cleaned,
     })
+}
+
+/// The tables of twins that are switched over: what a migration file called them, and what they are called now.
+pub(crate) async fn renamed(tx: &mut dyn ReadTx, twins: &[Twin]) -> Result<Vec<Renamed>> {
+    let mut out = Vec::new();
+    for twin in twins {
+        let (live, partitioned) = (Relation::parse(&twin.legacy), Relation::parse(&twin.partitioned));
+        match standing(tx, twin).await? {
+            Standing::Before => continue,
+            Standing::Switched => out.push(Renamed { before: live.clone(), now: retired_name(twin) }),
+            // What the file made of it is the backup's.
+            Standing::Cleaned => {}
+        }
+        out.push(Renamed { before: partitioned, now: live });
+    }
+    Ok(out)
 }
 
 /// Finds both tables.

@@ -52,7 +52,7 @@ pub(crate) async fn away(facts: &dyn Facts, twin: &Twin) -> Result<Option<Away>>
     let table = away_name(twin);
     let there = "select to_regclass($1)::text";
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let found = tx.texts(&Sql::new(there).bind([Param::Text(Some(table.to_string()))])).await?;
+    let found = tx.texts(&Sql::of_profile(there).bind([Param::Text(Some(table.to_string()))])).await?;
     drop(tx);
     if found.into_iter().flatten().next().is_none() {
         return Ok(None);
