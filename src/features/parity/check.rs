@@ -13,7 +13,8 @@ use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::{Fut, ReadTx};
-use crate::features::parity::pair::{self, sync_triggers::REVERSE};
+use crate::features::parity::pair;
+use crate::features::parity::pair::sync_triggers::REVERSE;
 
 pub(crate) struct Parity;
 

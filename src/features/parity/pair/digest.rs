@@ -6,7 +6,7 @@
 //! parts, because the server folds them to 32 bits first (1 and 2^32 have one hash, and so have -1 and 2^32-1).
 
 use crate::engine::model::name::Ident;
-use crate::features::parity::pair::catalog::Column;
+use crate::features::parity::pair::column::Column;
 
 /// An expression over a row of either table, by the columns' names alone.
 pub(crate) fn row(columns: &[Column]) -> String {

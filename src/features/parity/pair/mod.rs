@@ -4,6 +4,7 @@
 
 pub(crate) mod catalog;
 pub(crate) mod change_capture;
+pub(crate) mod column;
 pub(crate) mod digest;
 pub(crate) mod partition_gaps;
 pub(crate) mod partitions;

@@ -4,7 +4,8 @@ use crate::engine::model::name::Ident;
 use crate::engine::model::query::{Param, Sql};
 use crate::features::parity::compared::Compared;
 use crate::features::parity::key_ranges::{Cut, first, last};
-use crate::features::parity::pair::catalog::{Column, Table};
+use crate::features::parity::pair::catalog::Table;
+use crate::features::parity::pair::column::Column;
 use crate::features::parity::piece::KeySpan;
 use crate::features::parity::postgres::snapshot::PAUSES;
 

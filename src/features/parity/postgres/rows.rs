@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::{Param, Sql};
 use crate::features::parity::compared::Compared;
-use crate::features::parity::pair::catalog::Column;
+use crate::features::parity::pair::column::Column;
 use crate::features::parity::pair::partitions::Leaf;
 use crate::features::parity::piece::{DifferingPart, KeyText};
 use crate::features::parity::postgres::key_ranges::{number, within};

@@ -3,7 +3,8 @@
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::Sql;
-use crate::features::parity::pair::catalog::{Column, Columns};
+use crate::features::parity::pair::catalog::Columns;
+use crate::features::parity::pair::column::Column;
 use crate::features::parity::pair::partitions::Layout;
 use crate::features::parity::planting::{Plant, Planting, Sides};
 

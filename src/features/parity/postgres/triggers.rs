@@ -191,7 +191,7 @@ fn column_list(tokens: &[Token]) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::parity::pair::catalog::Column;
+    use crate::features::parity::pair::column::Column;
 
     #[test]
     fn trigger_bits_are_events() {

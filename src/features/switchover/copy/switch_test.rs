@@ -4,16 +4,16 @@
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::preflight::{Preflight, Ready};
-use crate::engine::model::query::Sql;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::Rehearsal;
-use crate::engine::port::reader::{ReadOptions, ReadTx};
+use crate::engine::port::reader::ReadOptions;
 use crate::features::switchover::copy::trigger_test::{Fired, Sides, fire};
+use crate::features::switchover::limits::millis;
 use crate::features::switchover::plan::dependents::{Names, Publication};
 use crate::features::switchover::plan::swap_ddl::Switch;
-use crate::features::switchover::preflight::ready::Accepted;
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::preflight::accept::Accepted;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub(crate) async fn trial(
     accepted: &Accepted,
 ) -> Tried {
     let mut out = Tried::default();
-    match crate::features::switchover::twins::copy(cx, couples).await {
+    match crate::features::switchover::copy::sample_copy::copy(cx, couples).await {
         Err(e) => {
             let text = format!("no copy to try the switch in: {}", e.told());
             out.preflight.push(accepted.unless(UNTRIED, &text));
@@ -147,13 +147,6 @@ fn said(id: &str, what: &str, couple: &Couple<'_>, fired: &Fired) -> Preflight {
         Ready::Ok,
         format!("{name}: {what}, fired in a copy, mirrored: {}{untried}", fired.fine.join(", ")),
     )
-}
-
-/// The server's clock.
-pub(crate) async fn millis(tx: &mut dyn ReadTx) -> Result<i64> {
-    let sql = "select (extract(epoch from clock_timestamp()) * 1000)::bigint::text";
-    let text = tx.texts(&Sql::new(sql)).await?.pop().flatten();
-    Ok(text.and_then(|t| t.parse().ok()).unwrap_or(0))
 }
 
 /// That of the copy.

@@ -8,7 +8,7 @@ use crate::engine::model::name::{Ident, literal};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::Rehearsal;
 use crate::engine::port::reader::ReadOptions;
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::plan::twin_pair::Couple;
 
 /// What came of it.
 #[derive(Debug, Default)]

@@ -12,7 +12,8 @@ use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::Standing;
 use crate::features::switchover::plan::steps::duration;
-use crate::features::switchover::twins::{Couple, switched_offers};
+use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::twins::switched_offers;
 
 pub(crate) struct Rehearse;
 

@@ -6,7 +6,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::row_sync::{Kind, Wanted, draft};
-use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::twins::{Onto, offers};
 
 pub(crate) struct Repair;

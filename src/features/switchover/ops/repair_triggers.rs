@@ -20,8 +20,9 @@ use crate::features::parity::pair::trigger_function::closed;
 use crate::features::switchover::copy::trigger_body::besides;
 use crate::features::switchover::copy::trigger_test::{Fired, Sides, fire};
 use crate::features::switchover::plan::reverse_sync::reversed;
-use crate::features::switchover::preflight::ready::Accepted;
-use crate::features::switchover::twins::{Couple, offers};
+use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::twins::offers;
 
 pub(crate) struct RepairTriggers;
 
@@ -62,7 +63,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     };
     let couples = Couple::all(cx, name).await?;
     let mut out = Parts { accepted: Accepted::of(params.get("accept")), ..Parts::default() };
-    let copy = crate::features::switchover::twins::copy(cx, &couples).await;
+    let copy = crate::features::switchover::copy::sample_copy::copy(cx, &couples).await;
     if let Err(e) = &copy {
         let ready = if accepted { Ready::Warn } else { Ready::Unknown };
         let text =

@@ -17,10 +17,14 @@ use crate::features::switchover::plan::dependents;
 use crate::features::switchover::plan::rollback::{own_before, rollback_draft};
 use crate::features::switchover::plan::steps::{self, Stages};
 use crate::features::switchover::plan::swap_ddl::Switch;
-use crate::features::switchover::preflight::ready::{Accepted, dependants, late_triggers, ownership, parity};
+use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::preflight::dependencies::dependants;
+use crate::features::switchover::preflight::ownership::{late_triggers, ownership};
+use crate::features::switchover::preflight::parity::parity;
 use crate::features::switchover::preflight::rehearsals::{compared, measured, rehearsal};
 use crate::features::switchover::preflight::server::{around, last_backup, sent};
-use crate::features::switchover::twins::{Couple, named};
+use crate::features::switchover::twins::named;
 
 pub(crate) struct Switchover;
 

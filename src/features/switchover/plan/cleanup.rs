@@ -22,9 +22,10 @@ use crate::features::switchover::plan::dependents::{Carried, Key};
 use crate::features::switchover::plan::rollback::part;
 use crate::features::switchover::plan::steps::{Asked, Stages, duration};
 use crate::features::switchover::plan::swap_ddl::{Part, Switch, idle_reverse, reverse};
-use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::server::backups_of;
-use crate::features::switchover::twins::{Couple, age, named};
+use crate::features::switchover::twins::{age, named};
 
 /// A table that is away must have been so for a day.
 const QUIET_S: u64 = 86_400;
@@ -298,8 +299,8 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     let mut preflight = Vec::new();
     let (mut said, mut children, mut marks) = (Vec::new(), Vec::new(), Vec::new());
     for (couple, part) in couples.iter().zip(&mut switch.parts) {
-        preflight.extend(crate::features::switchover::preflight::ready::parity(cx, couple).await);
-        preflight.extend(crate::features::switchover::preflight::ready::ownership(cx, couple).await?);
+        preflight.extend(crate::features::switchover::preflight::parity::parity(cx, couple).await);
+        preflight.extend(crate::features::switchover::preflight::ownership::ownership(cx, couple).await?);
         let away = away_of(cx, couple, part, &accepted).await?;
         preflight.extend(away.preflight);
         preflight.extend(free(cx, couple.twin.name(), &away_name(couple.twin)).await?);

@@ -8,7 +8,7 @@ use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::query::Param;
 use crate::engine::plan::operation::PlanCx;
 use crate::features::parity::pair::catalog::Table;
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::plan::twin_pair::Couple;
 
 /// Everything of both tables that is not rows.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -21,7 +21,7 @@ use crate::features::switchover::copy::trigger_test::{Fired, Sides, fire};
 use crate::features::switchover::plan::chunks::About;
 use crate::features::switchover::plan::rollback::part;
 use crate::features::switchover::plan::swap_ddl::reverse;
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::plan::twin_pair::Couple;
 
 /// What came of it.
 #[derive(Default)]

@@ -20,9 +20,10 @@ use crate::features::switchover::copy::trigger_test::{Sides, fire};
 use crate::features::switchover::plan::dependents::{Belongings, Carried, Names};
 use crate::features::switchover::plan::steps::{Asked, Stages};
 use crate::features::switchover::plan::swap_ddl::{Part, Switch};
-use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::rehearsals::{back, rehearsal};
-use crate::features::switchover::twins::{Couple, named};
+use crate::features::switchover::twins::named;
 
 /// The run that switched these twins.
 pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord> {
@@ -143,8 +144,8 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     }
     let mut preflight = Vec::new();
     for couple in &couples {
-        preflight.extend(crate::features::switchover::preflight::ready::parity(cx, couple).await);
-        preflight.extend(crate::features::switchover::preflight::ready::ownership(cx, couple).await?);
+        preflight.extend(crate::features::switchover::preflight::parity::parity(cx, couple).await);
+        preflight.extend(crate::features::switchover::preflight::ownership::ownership(cx, couple).await?);
     }
     for couple in &couples {
         preflight.extend(since(cx, couple, (&plan.changes, &swapped.statements), &accepted).await?);
@@ -268,7 +269,7 @@ async fn tried(
     back: &[String],
     accepted: &Accepted,
 ) -> Preflight {
-    let copy = match crate::features::switchover::twins::copy(cx, couples).await {
+    let copy = match crate::features::switchover::copy::sample_copy::copy(cx, couples).await {
         Ok(copy) => copy,
         Err(e) => {
             return accepted.unless(UNTRIED, &format!("no copy to try the way back in: {}", e.told()));

@@ -1,7 +1,7 @@
 //! Rows of one side as the other has them, and what they need: partitions, sequences.
 
 use crate::engine::model::query::Sql;
-use std::time::Duration;
+use crate::features::switchover::limits::PATIENCE;
 
 use crate::engine::model::change::{RowChange, RowKind, Source, TypedColumn, shown, verification};
 use crate::engine::model::error::{Error, Result};
@@ -12,13 +12,14 @@ use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, Params, PlanCx, RowQuery, lock};
 use crate::engine::plan::tables::{Table, Trigger};
 use crate::engine::port::reader::ReadOptions;
-use crate::features::parity::pair::Standing;
-use crate::features::parity::pair::catalog::{self, Column};
+use crate::features::parity::pair::column::Column;
 use crate::features::parity::pair::partition_gaps::{Coming, coming};
 use crate::features::parity::pair::sync_triggers::{REVERSE, truncate_triggers};
+use crate::features::parity::pair::{Standing, catalog};
 use crate::features::switchover::plan::sequences;
-use crate::features::switchover::preflight::ready::Accepted;
-use crate::features::switchover::twins::{Couple, Onto};
+use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::twins::Onto;
 
 /// How a row of the written side comes to be as its copy says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -336,8 +337,6 @@ fn follows(couple: &Couple<'_>) -> Onto {
 
 /// Partitions made ahead, unless asked otherwise.
 const AHEAD: u64 = 3;
-/// A plan may read both tables.
-pub(crate) const PATIENCE: Duration = Duration::from_hours(1);
 
 /// Partitions first, then rows, sequences last: whatever a row needs is there before it.
 pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params, wanted: &Wanted) -> Result<Draft> {

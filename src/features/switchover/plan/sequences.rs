@@ -9,8 +9,8 @@ use crate::engine::model::step::Step;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::pair::catalog::sequences;
-use crate::features::switchover::plan::row_sync::PATIENCE;
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::limits::PATIENCE;
+use crate::features::switchover::plan::twin_pair::Couple;
 
 /// What puts those past the rows of both sides that are behind them; none ever goes back.
 pub(crate) async fn past(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<Step>> {

@@ -14,12 +14,12 @@ use crate::engine::plan::operation::{ParamSpec, Params, PlanCx, lock};
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::pair::change_capture::{self, Lacking, Lacks, Watch};
 use crate::features::parity::pair::trigger_ddl::Triggers;
-use crate::features::switchover::copy::switch_test::millis;
+use crate::features::switchover::limits::{self, millis};
 use crate::features::switchover::plan::chunks::About;
-use crate::features::switchover::plan::row_sync::{self, comparison};
+use crate::features::switchover::plan::row_sync::comparison;
 use crate::features::switchover::plan::swap_ddl::Switch;
-use crate::features::switchover::preflight::ready::Accepted;
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::preflight::accept::Accepted;
 
 /// How long to look on.
 pub(crate) const MONITOR: ParamSpec =
@@ -211,7 +211,7 @@ pub(crate) fn proof(couple: &Couple<'_>, legacy: &str, twin: &str, marker: bool)
 /// Milliseconds that the comparison inside the locks takes, outside of them.
 async fn took(cx: &PlanCx<'_>, proofs: &[Proof]) -> Result<u64> {
     (cx.doing)("comparing all rows as it would be done while writers wait".into());
-    let options = ReadOptions { timeout: Some(row_sync::PATIENCE), ..ReadOptions::default() };
+    let options = ReadOptions { timeout: Some(limits::PATIENCE), ..ReadOptions::default() };
     let mut tx = cx.cx.read_with(options).await?;
     let began = millis(&mut *tx).await?;
     for proof in proofs {

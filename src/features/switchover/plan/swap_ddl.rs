@@ -11,7 +11,7 @@ use crate::features::parity::pair::sync_triggers::{DEFINER, Mirror, Mirrored};
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::trigger_function::closed;
 use crate::features::switchover::plan::dependents::{Belongings, Carried, Names, belongings};
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::plan::twin_pair::Couple;
 
 /// The longest name that the server keeps whole.
 const NAME: usize = 63;

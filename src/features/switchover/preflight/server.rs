@@ -12,8 +12,9 @@ use crate::engine::plan::operation::PlanCx;
 use crate::engine::port::backups::Dumped;
 use crate::engine::port::reader::ReadTx;
 use crate::features::switchover::plan::dependents::Belongings;
-use crate::features::switchover::preflight::ready::{Accepted, ok, warn};
-use crate::features::switchover::twins::{Couple, age, named};
+use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::preflight::accept::{Accepted, ok, warn};
+use crate::features::switchover::twins::{age, named};
 
 #[derive(Deserialize)]
 struct Around {

@@ -2,7 +2,7 @@
 
 use crate::engine::model::preflight::Preflight;
 use crate::features::switchover::plan::dependents::{Belongings, LostIndex};
-use crate::features::switchover::preflight::ready::{Accepted, warn};
+use crate::features::switchover::preflight::accept::{Accepted, warn};
 
 /// An identifier as the server reads it, without what follows it (an operator class, a collation).
 fn folded(item: &str) -> String {
