@@ -10,6 +10,7 @@ pub mod queue;
 pub mod switchover;
 
 use crate::engine::check::kind::Check;
+use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::plan::operation::Operation;
 
 /// Every kind of check, in the order of the panes.
@@ -19,6 +20,10 @@ pub const CHECKS: &[&dyn Check] = &[
     &queue::check::Queues,
     &anomalies::check::Anomalies,
 ];
+
+/// What features answer about their own reports, a list for each.
+pub const VERDICTS: &[&[VerdictSpec]] =
+    &[migrations::verdicts::VERDICTS, parity::verdicts::VERDICTS, queue::verdicts::VERDICTS];
 
 /// Every kind of operation, in the order they are listed.
 pub const OPERATIONS: &[&dyn Operation] = &[

@@ -4,3 +4,4 @@ pub mod kind;
 pub mod paging;
 pub mod samples;
 pub mod support;
+pub mod verdict;

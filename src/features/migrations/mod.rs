@@ -10,3 +10,4 @@ pub(crate) mod judge;
 mod postgres;
 pub(crate) mod presence;
 mod sql;
+pub mod verdicts;

@@ -18,11 +18,16 @@ const SHOWN: usize = 200;
 
 /// How a row differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum RowDifference {
+pub enum RowDifference {
+    /// Of the legacy table only.
     MissingInPartitioned,
+    /// Of the partitioned table only.
     MissingInLegacy,
+    /// On both sides, with different values.
     Different,
+    /// An old copy under another partition key.
     Stale,
+    /// A second row with the same key.
     Duplicate,
 }
 
@@ -30,7 +35,8 @@ impl RowDifference {
     pub(crate) const ALL: [Self; 5] =
         [Self::Different, Self::MissingInPartitioned, Self::MissingInLegacy, Self::Stale, Self::Duplicate];
 
-    pub(crate) fn word(self) -> &'static str {
+    /// Its word in ids and in JSON.
+    pub fn word(self) -> &'static str {
         match self {
             Self::MissingInPartitioned => "missing_in_partitioned",
             Self::MissingInLegacy => "missing_in_legacy",

@@ -1,12 +1,13 @@
 //! Rows of a table and its partitioned twin, compared.
 
 pub(crate) mod check;
-pub(crate) mod classify;
+pub mod classify;
 pub(crate) mod compare;
 pub(crate) mod compared;
 pub(crate) mod dialects;
 pub(crate) mod exact_sum;
 pub mod facts;
+pub mod finding_kind;
 pub(crate) mod findings;
 pub(crate) mod key_ranges;
 pub mod pair;
@@ -22,3 +23,4 @@ pub(crate) mod self_test;
 pub(crate) mod snapshot;
 pub(crate) mod sql;
 pub(crate) mod unchanged;
+pub mod verdicts;

@@ -7,3 +7,4 @@ mod postgres;
 pub(crate) mod requeue;
 pub(crate) mod resolve;
 mod sql;
+pub mod verdicts;

@@ -6,8 +6,9 @@ use super::{App, Watch};
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::features::parity::facts::ParityFacts;
+use crate::features::parity::finding_kind::FindingKind;
+use crate::features::parity::pair::Standing;
 use crate::features::parity::pair::retired::Away;
-use crate::features::parity::pair::{Standing, about_rows};
 use crate::features::switchover::status::{Reverse, RoomFacts};
 
 /// One twin, or all of a set at its worst.
@@ -64,7 +65,7 @@ fn said_of(away: &Away) -> String {
 
 /// The facts of a parity report.
 pub fn parity_facts(report: &Report) -> Option<ParityFacts> {
-    serde_json::from_value(report.facts.clone()).ok()
+    ParityFacts::of(report)
 }
 
 impl App {
@@ -110,7 +111,9 @@ impl App {
             let what = if deaf == 1 { "trigger does" } else { "triggers do" };
             why.push(format!("{deaf} {what} not mirror all"));
         }
-        for finding in report.findings.iter().filter(|f| !about_rows(f.what())) {
+        for finding in
+            report.findings.iter().filter(|f| !FindingKind::of(f).is_some_and(FindingKind::is_about_rows))
+        {
             let what = finding.what().split('/').next().unwrap_or_default();
             let stops = match what {
                 // What the switch itself hands over, what its plan tries in a copy, what is said already.

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::{Pane, Spans, partitions};
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
 use crate::features::parity::facts::{Apart, ParityFacts, Partition};
-use crate::features::parity::pair::{Standing, about_rows};
+use crate::features::parity::finding_kind::FindingKind;
+use crate::features::parity::pair::Standing;
 use crate::tui::app::{App, Light, Readiness, Watch, parity_facts};
 use crate::tui::doc::room::light_words;
 use crate::tui::doc::{look, wrap};
@@ -186,7 +187,7 @@ fn strip(app: &App, partitions: &[Partition]) -> String {
 }
 
 fn is_rows(f: &Finding) -> bool {
-    about_rows(f.what()) && f.what() != "partitions_not_read"
+    FindingKind::of(f).is_some_and(FindingKind::is_about_rows) && f.what() != "partitions_not_read"
 }
 
 /// The twin's page above its rows.

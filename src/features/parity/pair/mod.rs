@@ -122,21 +122,6 @@ pub(crate) async fn pair(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Pair> {
     Ok(Pair { standing, legacy, partitioned })
 }
 
-/// Is a finding of a twin's comparison about its rows, not about what keeps them equal?
-pub fn about_rows(what: &str) -> bool {
-    matches!(
-        what,
-        "different"
-            | "missing_in_partitioned"
-            | "missing_in_legacy"
-            | "stale"
-            | "duplicate"
-            | "digests"
-            | "not_classified"
-            | "partitions_not_read"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

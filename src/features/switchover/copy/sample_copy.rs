@@ -2,10 +2,7 @@
 
 use crate::engine::model::error::Result;
 use crate::engine::plan::operation::PlanCx;
-use crate::engine::port::copies::Copy;
-use crate::engine::port::copies::Follow;
-use crate::engine::port::copies::Rehearsal;
-use crate::engine::port::copies::Rows;
+use crate::engine::port::copies::{Copy, Follow, Rehearsal, Rows};
 use crate::features::switchover::plan::twin_pair::Couple;
 
 /// Rows of a copy that things are tried with.

@@ -1,19 +1,12 @@
 //! A pair of twins, looked up for a plan.
 
-use crate::engine::model::error::Class;
-use crate::engine::model::error::Error;
-use crate::engine::model::error::Result;
+use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Twin;
 use crate::engine::plan::operation::PlanCx;
-use crate::features::parity::pair::Pair;
-use crate::features::parity::pair::Standing;
-use crate::features::parity::pair::catalog;
-use crate::features::parity::pair::catalog::Columns;
-use crate::features::parity::pair::pair;
-use crate::features::parity::pair::partitions::Layout;
-use crate::features::parity::pair::partitions::layout;
-use crate::features::parity::pair::retired;
+use crate::features::parity::pair::catalog::{self, Columns};
+use crate::features::parity::pair::partitions::{Layout, layout};
+use crate::features::parity::pair::{Pair, Standing, pair, retired};
 use crate::features::switchover::twins::named;
 
 /// A twin, looked up.

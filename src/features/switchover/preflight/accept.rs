@@ -1,7 +1,6 @@
 //! What an operator accepts openly, and lines of a preflight.
 
-use crate::engine::model::preflight::Preflight;
-use crate::engine::model::preflight::Ready;
+use crate::engine::model::preflight::{Preflight, Ready};
 
 /// What an operator may accept openly: `--set accept=…`.
 #[derive(Debug, Clone, Default)]

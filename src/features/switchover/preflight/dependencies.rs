@@ -2,12 +2,9 @@
 
 use crate::engine::model::preflight::Preflight;
 use crate::features::switchover::copy::trigger_body::besides;
-use crate::features::switchover::plan::dependents::Belongings;
-use crate::features::switchover::plan::dependents::Publication;
+use crate::features::switchover::plan::dependents::{Belongings, Publication};
 use crate::features::switchover::plan::twin_pair::Couple;
-use crate::features::switchover::preflight::accept::Accepted;
-use crate::features::switchover::preflight::accept::ok;
-use crate::features::switchover::preflight::accept::warn;
+use crate::features::switchover::preflight::accept::{Accepted, ok, warn};
 use crate::features::switchover::preflight::unique_keys::lost;
 
 /// What cannot be carried, or changes for whoever uses the name.

@@ -2,12 +2,10 @@
 
 use crate::engine::model::error::Result;
 use crate::engine::model::preflight::Preflight;
-use crate::engine::model::query::Param;
-use crate::engine::model::query::Sql;
+use crate::engine::model::query::{Param, Sql};
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
-use crate::features::parity::pair::sync_triggers::REVERSE;
-use crate::features::parity::pair::sync_triggers::moves;
+use crate::features::parity::pair::sync_triggers::{REVERSE, moves};
 use crate::features::switchover::plan::twin_pair::Couple;
 use crate::features::switchover::preflight::accept::Accepted;
 

@@ -1,19 +1,15 @@
 //! What the parity check says of a twin before a switchover.
 
-use crate::engine::check::kind::CheckNews;
-use crate::engine::check::kind::Cx;
-use crate::engine::model::preflight::Preflight;
-use crate::engine::model::preflight::Ready;
-use crate::engine::model::report::CheckId;
-use crate::engine::model::report::Severity;
-use crate::engine::model::report::Status;
+use crate::engine::check::kind::{CheckNews, Cx};
+use crate::engine::check::verdict::Verdict;
+use crate::engine::model::preflight::{Preflight, Ready};
+use crate::engine::model::report::{CheckId, Report, Status};
 use crate::engine::plan::operation::PlanCx;
+use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::Standing;
-use crate::features::parity::pair::about_rows;
+use crate::features::parity::verdicts::{self, besides_rows};
 use crate::features::switchover::plan::twin_pair::Couple;
-use crate::features::switchover::preflight::accept::ok;
-use crate::features::switchover::preflight::accept::warn;
-use serde_json::Value;
+use crate::features::switchover::preflight::accept::{ok, warn};
 
 /// What the parity check says of the twin: rows, columns, partitions, sequences.
 pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<Preflight> {
@@ -37,47 +33,48 @@ pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<Prefligh
     if let Status::Unknown { why } = &report.status {
         return vec![Preflight::new("parity", Ready::Unknown, format!("{name}: {why}"))];
     }
-    let mut out = Vec::new();
-    let rows = report.facts["legacy_rows"].as_u64().unwrap_or_default();
-    let wrong: Vec<_> = report.findings.iter().filter(|f| about_rows(f.what())).collect();
-    out.push(if wrong.is_empty() {
-        ok("parity", format!("{name}: {rows} rows equal ({})", text(&report.facts["compared"])))
-    } else {
-        let said: Vec<_> = wrong.iter().map(|f| f.message.as_str()).collect();
-        let text = format!("{name}: {}; midwatch plan repair {name}", said.join("; "));
-        Preflight::new("parity", Ready::Fail, text)
-    });
-    for f in report.findings.iter().filter(|f| !about_rows(f.what())) {
-        let message = format!("{name}: {}", f.message);
-        let what = f.what().split('/').next().unwrap_or_default();
-        out.push(match what {
-            // The switch hands the legacy table's own over.
-            "sequence" if couple.standing == Standing::Before => {
-                ok("sequence", format!("{message} (handed over in the switch)"))
-            }
-            // Fired in a copy, which says more.
-            "trigger" | "trigger_columns" | "unmirrored" if couple.standing == Standing::Before => continue,
-            "trigger" | "trigger_columns" | "unmirrored" => {
-                warn(what, format!("{message}; midwatch plan repair-triggers {name}"))
-            }
-            "coverage" => Preflight::new(
-                what,
-                Ready::Fail,
-                format!("{message}; midwatch plan copy-missing {name} makes partitions"),
-            ),
-            "columns_missing" => Preflight::new(
-                what,
-                Ready::Fail,
-                format!("{message}; add them, then midwatch plan repair-triggers {name} and repair {name}"),
-            ),
-            "sums" => Preflight::new(what, Ready::Fail, message),
-            _ if f.severity == Severity::Critical => Preflight::new(what, Ready::Fail, message),
-            _ => warn(what, message),
-        });
-    }
+    let before = couple.standing == Standing::Before;
+    let mut out = vec![rows(name, &report)];
+    out.extend(
+        besides_rows(&report).into_iter().filter_map(|(kind, verdict)| besides(name, before, kind, verdict)),
+    );
     out
 }
 
-pub(crate) fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+/// The verdict on rows, with what makes them equal.
+fn rows(name: &str, report: &Report) -> Preflight {
+    let verdict = verdicts::rows(report);
+    let mut text = format!("{name}: {}", verdict.text);
+    if verdict.status == Ready::Fail {
+        text = format!("{text}; midwatch plan repair {name}");
+    }
+    Preflight::new("parity", verdict.status, text)
+}
+
+/// What else the comparison says, as a switchover takes it.
+fn besides(name: &str, before: bool, kind: FindingKind, verdict: Verdict) -> Option<Preflight> {
+    let (what, text) = (kind.word(), format!("{name}: {}", verdict.text));
+    Some(match kind {
+        // The switch hands the legacy table's own over.
+        FindingKind::Sequence if before => ok(what, format!("{text} (handed over in the switch)")),
+        // Fired in a copy, which says more.
+        FindingKind::Trigger | FindingKind::TriggerColumns | FindingKind::Unmirrored if before => {
+            return None;
+        }
+        FindingKind::Trigger | FindingKind::TriggerColumns | FindingKind::Unmirrored => {
+            warn(what, format!("{text}; midwatch plan repair-triggers {name}"))
+        }
+        FindingKind::Coverage => Preflight::new(
+            what,
+            Ready::Fail,
+            format!("{text}; midwatch plan copy-missing {name} makes partitions"),
+        ),
+        FindingKind::ColumnsMissing => Preflight::new(
+            what,
+            Ready::Fail,
+            format!("{text}; add them, then midwatch plan repair-triggers {name} and repair {name}"),
+        ),
+        FindingKind::Sums => Preflight::new(what, Ready::Fail, text),
+        _ => Preflight::new(what, verdict.status, text),
+    })
 }
