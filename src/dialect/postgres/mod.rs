@@ -1,6 +1,7 @@
 //! PostgreSQL: read-only sessions for looking, an owner's session for our own throwaway servers.
 
 mod batch;
+pub mod blockers;
 mod catalog;
 mod connect;
 mod error;

@@ -1,5 +1,6 @@
 //! Plain data that every layer shares. Nothing here reads, writes or decides for others.
 
+pub mod blocker;
 pub mod change;
 pub mod diff;
 pub mod drift;
@@ -21,6 +22,5 @@ pub mod row_store;
 pub mod secret;
 pub mod step;
 pub mod target;
-pub mod task;
 pub mod vitals;
 pub mod window;

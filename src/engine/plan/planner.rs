@@ -25,7 +25,7 @@ use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
 use crate::engine::plan::request::{PlanNews, Planned, Request};
 use crate::engine::plan::{privileges, side_effects, undo};
-use crate::engine::port::reader::{ReadOptions, ReadTx, Snapshot};
+use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
 use crate::engine::{Engine, journal};
 
 /// A plan may read a whole table.
@@ -75,7 +75,7 @@ pub(in crate::engine) async fn plan(
         checks: engine.checks,
         target: &engine.name,
         policy: &engine.guard.policy,
-        backups: &*engine.means.backups,
+        backups: &*engine.adapters.backups,
         doing: &doing,
     };
     let mut asked = ask(engine, &cx, request).await?;
@@ -89,7 +89,7 @@ pub(in crate::engine) async fn plan(
         _ => read_rows(engine, &queries, only, news).await?,
     };
     let follow = if again.is_none() { follow(engine, &asked.draft).await } else { vec![] };
-    let now = server_time(engine).await?;
+    let now = server_time(&*engine.facts).await?;
     let preflight = looked_at(engine, &asked, &server, rows.len(), by_images).await;
     let (totals, other_totals) = summary.totals();
     let mut draft = asked.draft;
@@ -105,9 +105,9 @@ pub(in crate::engine) async fn plan(
     }
     if rowless && statements > 0 {
         // Nothing but statements is left to be done.
-        (draft.unit, draft.count) = (Unit::Statements, statements as u64);
+        (draft.unit, draft.count) = (Unit::STATEMENTS, statements as u64);
     }
-    let counted = if draft.unit == Unit::Rows { rows.len() } else { draft.count };
+    let counted = if draft.unit == Unit::ROWS { rows.len() } else { draft.count };
     if draft.rows.len() > 1 || rowless {
         for (at, step) in draft.steps.iter_mut().enumerate() {
             step.rows = matches!(step.action, Action::Rows(_)).then(|| summary.of_step(at));
@@ -133,6 +133,8 @@ pub(in crate::engine) async fn plan(
         reversible: draft.reversible,
         undo: draft.undo,
         frozen: draft.frozen,
+        lock_timeout_ms: draft.lock_timeout_ms,
+        continues_after_window: draft.continues_after_window,
         steps: draft.steps,
         preflight,
         verify: draft.verify,
@@ -155,7 +157,7 @@ pub(in crate::engine) async fn plan(
     plan.id = format!("{:x}", Sha256::digest(seed.as_bytes())).chars().take(12).collect();
     measure(engine, &mut plan).await;
     plan.seal();
-    plan.signature = engine.means.signer.sign(&plan.digest)?;
+    plan.signature = engine.adapters.signer.sign(&plan.digest)?;
     Ok(Planned { plan, rows })
 }
 
@@ -299,12 +301,12 @@ fn named(engine: &Engine, operation: &dyn Operation, name: Option<&str>) -> Resu
 }
 
 /// The server's clock is the only one that counts.
-pub(in crate::engine) async fn server_time(engine: &Engine) -> Result<DateTime<Utc>> {
+pub(in crate::engine) async fn server_time(facts: &dyn Facts) -> Result<DateTime<Utc>> {
     #[derive(Deserialize)]
     struct Now {
         now: DateTime<Utc>,
     }
-    let mut tx = engine.facts.begin(ReadOptions::default()).await?;
+    let mut tx = facts.begin(ReadOptions::default()).await?;
     let now: Now = tx.one(&Sql::new("select clock_timestamp() as now")).await?;
     Ok(now.now)
 }
@@ -350,7 +352,7 @@ async fn read_rows(
     only: Option<&dyn RowSet>,
     news: News<'_>,
 ) -> Result<(Arc<dyn RowSet>, Summary)> {
-    let mut spool = engine.means.spools.create()?;
+    let mut spool = engine.adapters.spools.create()?;
     let mut summary = Summary::default();
     if queries.is_empty() {
         return Ok((spool.finish()?, summary));

@@ -150,7 +150,9 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         preflight: vec![table.privilege(&fix.table, what, may, &cx.cx.server.role)],
         verify: selection::verify(cx.profile(), &change, &fix.verify),
         rows: vec![rows],
-        unit: Unit::Rows,
+        unit: Unit::ROWS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
         count: 0,
         undoes: None,
     })
@@ -243,7 +245,9 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         preflight: vec![],
         verify: verification(&change, 0).into_iter().collect(),
         rows: vec![rows],
-        unit: Unit::Rows,
+        unit: Unit::ROWS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
         count: 0,
         undoes: None,
     })))
