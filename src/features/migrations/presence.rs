@@ -139,7 +139,7 @@ fn undoes(drop: &Object, o: &Object) -> bool {
 fn describe(o: &Object) -> String {
     match o.kind {
         "grant" => match o.name.split_once('|') {
-            Some((privilege, table)) => format!("grant {privilege} on {table} to {}", o.of),
+            Some((privilege, table)) => format!("{} {privilege} on {table} to {}", o.kind, o.of),
             None => o.name.clone(),
         },
         "column" | "constraint" | "trigger" => format!("{} {} of {}", o.kind, o.name, o.of),
