@@ -12,19 +12,19 @@ pub struct VerdictSpec {
     /// What is so where it is ok.
     pub about: &'static str,
     /// The answer.
-    pub of: fn(&Report) -> Verdict,
+    pub of: fn(&Report) -> CheckVerdict,
 }
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct CheckVerdict {
     /// Ok, warn, or block.
     pub status: Ready,
     /// Why.
     pub text: String,
 }
 
-impl Verdict {
+impl CheckVerdict {
     /// An answer.
     pub fn new(status: Ready, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }

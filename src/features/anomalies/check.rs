@@ -13,7 +13,7 @@ use crate::engine::model::report::{CheckId, Finding, Report};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
 
-pub(crate) struct Anomalies;
+pub(crate) struct AnomaliesCheck;
 
 static SPEC: CheckSpec = CheckSpec {
     kind: "anomalies",
@@ -30,7 +30,7 @@ struct AnomalyFacts {
     rows: u64,
 }
 
-impl Check for Anomalies {
+impl Check for AnomaliesCheck {
     fn spec(&self) -> &'static CheckSpec {
         &SPEC
     }

@@ -12,7 +12,7 @@ use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
 use crate::features::migrations::facts::MigrationFacts;
 use crate::features::migrations::{dialects, files, history, indexes, judge, presence};
 
-pub(crate) struct Migrations;
+pub(crate) struct MigrationsCheck;
 
 static SPEC: CheckSpec = CheckSpec {
     kind: "migrations",
@@ -21,7 +21,7 @@ static SPEC: CheckSpec = CheckSpec {
     every: Duration::from_secs(30),
 };
 
-impl Check for Migrations {
+impl Check for MigrationsCheck {
     fn spec(&self) -> &'static CheckSpec {
         &SPEC
     }

@@ -1,6 +1,6 @@
 //! What plans may ask of a folder of migrations.
 
-use crate::engine::check::verdict::{Verdict, VerdictSpec};
+use crate::engine::check::verdict::{CheckVerdict, VerdictSpec};
 use crate::engine::model::preflight::Ready;
 use crate::engine::model::report::Report;
 use crate::features::migrations::facts::MigrationFacts;
@@ -11,20 +11,20 @@ pub const VERDICTS: &[VerdictSpec] = &[
     VerdictSpec { check: "migrations", name: "applied", about: "no file is pending", of: applied },
 ];
 
-fn whole(report: &Report) -> Verdict {
-    let Some(facts) = MigrationFacts::of(report) else { return Verdict::unread(report) };
+fn whole(report: &Report) -> CheckVerdict {
+    let Some(facts) = MigrationFacts::of(report) else { return CheckVerdict::unread(report) };
     let half = facts.files.iter().filter(|f| matches!(f.state.as_str(), "partial" | "failed"));
     let half: Vec<_> = half.map(|f| f.name.as_str()).collect();
     if half.is_empty() {
-        return Verdict::new(Ready::Ok, "0 files applied in part");
+        return CheckVerdict::new(Ready::Ok, "0 files applied in part");
     }
-    Verdict::new(Ready::Fail, format!("applied in part: {}", half.join(", ")))
+    CheckVerdict::new(Ready::Fail, format!("applied in part: {}", half.join(", ")))
 }
 
-fn applied(report: &Report) -> Verdict {
-    let Some(facts) = MigrationFacts::of(report) else { return Verdict::unread(report) };
+fn applied(report: &Report) -> CheckVerdict {
+    let Some(facts) = MigrationFacts::of(report) else { return CheckVerdict::unread(report) };
     let status = if facts.pending == 0 { Ready::Ok } else { Ready::Warn };
-    Verdict::new(status, format!("{} files pending", facts.pending))
+    CheckVerdict::new(status, format!("{} files pending", facts.pending))
 }
 
 #[cfg(test)]
@@ -42,8 +42,8 @@ mod tests {
             let facts = MigrationFacts { pending: 1, files: vec![file(state)], ..MigrationFacts::default() };
             Report::of(id.clone(), &facts, vec![], "ok")
         };
-        assert_eq!(whole(&report("partial")), Verdict::new(Ready::Fail, "applied in part: 7.sql"));
+        assert_eq!(whole(&report("partial")), CheckVerdict::new(Ready::Fail, "applied in part: 7.sql"));
         assert_eq!(whole(&report("pending")).status, Ready::Ok);
-        assert_eq!(applied(&report("pending")), Verdict::new(Ready::Warn, "1 files pending"));
+        assert_eq!(applied(&report("pending")), CheckVerdict::new(Ready::Warn, "1 files pending"));
     }
 }

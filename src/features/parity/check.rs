@@ -16,7 +16,7 @@ use crate::engine::port::reader::{Fut, ReadTx};
 use crate::features::parity::pair;
 use crate::features::parity::pair::sync_triggers::REVERSE;
 
-pub(crate) struct Parity;
+pub(crate) struct ParityCheck;
 
 static SPEC: CheckSpec = CheckSpec {
     kind: "parity",
@@ -25,7 +25,7 @@ static SPEC: CheckSpec = CheckSpec {
     every: Duration::from_secs(15),
 };
 
-impl Check for Parity {
+impl Check for ParityCheck {
     fn spec(&self) -> &'static CheckSpec {
         &SPEC
     }

@@ -12,14 +12,14 @@ use crate::features::parity::classify::{RowDifference, Samples};
 use crate::features::parity::compared::Compared;
 use crate::features::parity::exact_sum::Sum;
 use crate::features::parity::facts::{Apart, ParityFacts, Partition, Sequence, Sums};
-use crate::features::parity::key_ranges::Cut;
+use crate::features::parity::key_ranges::RangeCut;
 use crate::features::parity::pair::catalog::{self, Columns, SequenceRow};
 use crate::features::parity::pair::partitions::{self, Layout, Mapping};
-use crate::features::parity::pair::{Pair, Standing, pair as find_pair, retired};
+use crate::features::parity::pair::{SwitchState, TwinTables, pair as find_pair, retired};
 use crate::features::parity::piece::{KeySpan, Piece};
-use crate::features::parity::progress::{Progress, Unfinished};
+use crate::features::parity::progress::{ComparisonProgress, Unfinished};
 use crate::features::parity::scan::{self, Tally};
-use crate::features::parity::snapshot::{Source, Taken, age};
+use crate::features::parity::snapshot::{SnapshotSource, Taken, age};
 use crate::features::parity::sql::ParitySql;
 use crate::features::parity::unchanged::Seals;
 use crate::features::parity::{findings, range_choice, rows};
@@ -34,7 +34,7 @@ const NOWHERE: &str = "no partition";
 const SNAPSHOT_LIMIT: Duration = Duration::from_mins(10);
 
 pub(crate) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
-    let (mut tx, source) = Source::hold(cx).await?;
+    let (mut tx, source) = SnapshotSource::hold(cx).await?;
     let pair = find_pair(&mut *tx, twin).await?;
     let Some(legacy) = &pair.legacy else {
         drop(tx);
@@ -52,15 +52,25 @@ pub(crate) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Repor
         columns: &columns,
         layout: &layout,
         sequences: &sequences,
-        cut: &Cut::None,
+        cut: &RangeCut::None,
         quick: cx.quick,
     };
     let seals = Seals::read(&mut *tx, cx, source.sql, &compared, &pair).await?;
     let nothing = cx.quick || seals.open(&compared).is_some_and(|p| p.is_empty());
-    let (cut, rows) =
-        if nothing { (Cut::None, 0) } else { range_choice::choose(&mut *tx, source.sql, &compared).await? };
-    let mut comparison =
-        Comparison { cx, sql: source.sql, compared, pair: &pair, rows, progress: Progress::default(), seals };
+    let (cut, rows) = if nothing {
+        (RangeCut::None, 0)
+    } else {
+        range_choice::choose(&mut *tx, source.sql, &compared).await?
+    };
+    let mut comparison = Comparison {
+        cx,
+        sql: source.sql,
+        compared,
+        pair: &pair,
+        rows,
+        progress: ComparisonProgress::default(),
+        seals,
+    };
     let unfinished = comparison.unfinished();
     let cut = unfinished.as_ref().map_or(cut, |u| u.cut.clone());
     comparison.compared.cut = &cut;
@@ -71,10 +81,10 @@ struct Comparison<'a> {
     cx: &'a Cx<'a>,
     sql: &'static dyn ParitySql,
     compared: Compared<'a>,
-    pair: &'a Pair,
+    pair: &'a TwinTables,
     /// About.
     rows: i64,
-    progress: Progress,
+    progress: ComparisonProgress,
     seals: Seals,
 }
 
@@ -102,7 +112,7 @@ impl<'a> Comparison<'a> {
     async fn run(
         mut self,
         mut tx: Box<dyn ReadTx>,
-        mut source: Source<'a>,
+        mut source: SnapshotSource<'a>,
         id: &CheckId,
         unfinished: Option<Unfinished>,
     ) -> Result<Report> {
@@ -152,10 +162,10 @@ impl<'a> Comparison<'a> {
     async fn chunks(
         &mut self,
         mut tx: Box<dyn ReadTx>,
-        mut source: Source<'a>,
+        mut source: SnapshotSource<'a>,
         unfinished: Option<Unfinished>,
         tally: &mut Tally,
-    ) -> Result<(Box<dyn ReadTx>, Source<'a>)> {
+    ) -> Result<(Box<dyn ReadTx>, SnapshotSource<'a>)> {
         let most = if source.busy() { GENTLE_ROWS } else { CHUNK_ROWS };
         let each = i64::try_from(self.compared.twin.chunk_rows.unwrap_or(most)).unwrap_or(i64::MAX);
         let limit = self.compared.twin.snapshot_limit_s.map_or(SNAPSHOT_LIMIT, Duration::from_secs);
@@ -169,7 +179,7 @@ impl<'a> Comparison<'a> {
         for (i, (from, to)) in chunks.iter().enumerate().skip(done) {
             if i > done && age(&mut *tx, self.sql).await? >= limit {
                 drop(tx);
-                (tx, source) = Source::hold(self.cx).await?;
+                (tx, source) = SnapshotSource::hold(self.cx).await?;
                 self.still(&mut *tx).await?;
             }
             if i > done {
@@ -190,13 +200,19 @@ impl<'a> Comparison<'a> {
         // What differs is looked at again where everything is seen at once.
         if self.progress.readings.len() > 1 {
             drop(tx);
-            (tx, source) = Source::hold(self.cx).await?;
+            (tx, source) = SnapshotSource::hold(self.cx).await?;
             self.still(&mut *tx).await?;
         }
         Ok((tx, source))
     }
 
-    fn tell(&self, doing: &'static str, (done, pieces): (usize, usize), tally: &Tally, source: &Source<'_>) {
+    fn tell(
+        &self,
+        doing: &'static str,
+        (done, pieces): (usize, usize),
+        tally: &Tally,
+        source: &SnapshotSource<'_>,
+    ) {
         let rows = tally.rows().saturating_sub(self.progress.before);
         let snapshot_at = source.taken().at.clone();
         (self.cx.tell)(CheckNews { doing, done: done as u64, pieces: pieces as u64, rows, snapshot_at });
@@ -230,7 +246,12 @@ impl<'a> Comparison<'a> {
     }
 
     /// Which rows differ, and how.
-    async fn rows(&self, source: &Source<'_>, tally: &mut Tally, facts: &mut ParityFacts) -> Result<Samples> {
+    async fn rows(
+        &self,
+        source: &SnapshotSource<'_>,
+        tally: &mut Tally,
+        facts: &mut ParityFacts,
+    ) -> Result<Samples> {
         if self.cx.quick {
             return Ok(Samples::default());
         }
@@ -258,9 +279,9 @@ impl<'a> Comparison<'a> {
 
     fn apart(&self, tally: &Tally) -> Vec<Apart> {
         let told = self.compared.layout.mapping != Mapping::Whole;
-        let apart = |slot: scan::Slot| {
+        let apart = |slot: scan::RowSlot| {
             let ranges = || tally.differing.iter().filter(|g| g.slot == slot).map(|g| g.range);
-            let keys = matches!(self.compared.cut, Cut::Bits { .. })
+            let keys = matches!(self.compared.cut, RangeCut::Bits { .. })
                 .then(|| self.compared.cut.named(ranges().min(), ranges().max()));
             let all = || {
                 (tally.legacy.iter().map(|(_, a)| a.rows).sum(), tally.twin.iter().map(|(_, a)| a.rows).sum())
@@ -278,7 +299,7 @@ impl<'a> Comparison<'a> {
         &mut self,
         taken: &Taken,
         facts: &mut ParityFacts,
-        triggers: Vec<crate::features::parity::facts::Trigger>,
+        triggers: Vec<crate::features::parity::facts::SyncTrigger>,
     ) {
         facts.snapshot = Some(taken.name.clone().unwrap_or_else(|| taken.sees.clone()));
         facts.readings = std::mem::take(&mut self.progress.readings);
@@ -433,7 +454,7 @@ fn sequences(rows: &[SequenceRow], tally: &Tally) -> Vec<Sequence> {
 /// A partitioned table of its own: what can be said without knowing what it should hold. `cleaned`: the twin that it
 /// was once.
 pub(crate) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, cleaned: Option<&Twin>) -> Result<Report> {
-    let (mut tx, source) = Source::hold(cx).await?;
+    let (mut tx, source) = SnapshotSource::hold(cx).await?;
     let partitioned = catalog::table(&mut *tx, table).await?;
     let layout: Layout = partitions::layout(&mut *tx, &partitioned).await?;
     let columns = Columns::default();
@@ -445,7 +466,7 @@ pub(crate) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, cleaned: Optio
         columns: &columns,
         layout: &layout,
         sequences: &[],
-        cut: &Cut::None,
+        cut: &RangeCut::None,
         quick: true,
     };
     let mut tally = Tally::default();
@@ -457,7 +478,7 @@ pub(crate) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, cleaned: Optio
     drop(tx);
     let mut without = "no legacy table is declared".to_owned();
     if let Some(twin) = cleaned {
-        facts.standing = Standing::Cleaned;
+        facts.standing = SwitchState::Cleaned;
         facts.away = retired::away(cx.facts, twin).await?;
         without = match &facts.away {
             Some(away) => format!("the legacy table is put away as {}; {}", away.table, away.way_back()),

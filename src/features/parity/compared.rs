@@ -1,20 +1,20 @@
 //! What is compared: two tables, the columns that both have, and the partitions that tell their rows apart.
 
 use crate::engine::model::profile::Twin;
-use crate::features::parity::key_ranges::Cut;
-use crate::features::parity::pair::catalog::{Columns, SequenceRow, Table};
+use crate::features::parity::key_ranges::RangeCut;
+use crate::features::parity::pair::catalog::{Columns, SequenceRow, TwinTable};
 use crate::features::parity::pair::partitions::Layout;
 
 /// Both sides, and what of them is compared.
 #[derive(Clone, Copy)]
 pub(crate) struct Compared<'a> {
     pub(crate) twin: &'a Twin,
-    pub(crate) legacy: Option<&'a Table>,
-    pub(crate) partitioned: &'a Table,
+    pub(crate) legacy: Option<&'a TwinTable>,
+    pub(crate) partitioned: &'a TwinTable,
     pub(crate) columns: &'a Columns,
     pub(crate) layout: &'a Layout,
     pub(crate) sequences: &'a [SequenceRow],
-    pub(crate) cut: &'a Cut,
+    pub(crate) cut: &'a RangeCut,
     /// Counts and sums only.
     pub(crate) quick: bool,
 }

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
 use crate::features::parity::classify::{RowDifference, Samples};
-use crate::features::parity::facts::{Apart, ParityFacts, Trigger};
+use crate::features::parity::facts::{Apart, ParityFacts, SyncTrigger};
 use crate::features::parity::finding_kind::FindingKind;
-use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::catalog::Columns;
 use crate::features::parity::pair::partitions::{Coverage, Layout};
 
@@ -231,7 +231,7 @@ impl Findings<'_> {
     }
 
     /// A mirror that fires in part, or whose writes the twin refuses.
-    fn limits(&mut self, triggers: &[Trigger]) {
+    fn limits(&mut self, triggers: &[SyncTrigger]) {
         for t in triggers {
             if let Some(only) = t.only.as_ref().filter(|_| t.state == "conditional") {
                 let message = format!("trigger {} fires only {only}", t.name);
@@ -254,7 +254,7 @@ impl Findings<'_> {
         }
     }
 
-    fn triggers(&mut self, triggers: &[Trigger]) {
+    fn triggers(&mut self, triggers: &[SyncTrigger]) {
         self.limits(triggers);
         let mut explained: Vec<&str> = Vec::new();
         for t in triggers.iter().filter(|t| matches!(t.state.as_str(), "disabled" | "missing" | "replica")) {
@@ -291,10 +291,10 @@ impl Findings<'_> {
             if sequence.last.unwrap_or(0) < max {
                 // Dual writes never move it.
                 let then = match facts.standing {
-                    Standing::Before => {
+                    SwitchState::Before => {
                         "the first insert that it numbers fails; midwatch's switchover hands the legacy table's over instead"
                     }
-                    Standing::Switched | Standing::Cleaned => "the next inserts that it numbers fail",
+                    SwitchState::Switched | SwitchState::Cleaned => "the next inserts that it numbers fail",
                 };
                 let message = format!(
                     "sequence {} is at {}, behind {max}: {then}",

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How keys are cut into ranges.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Cut {
+pub(crate) enum RangeCut {
     /// All keys are one range.
     #[default]
     None,
@@ -24,7 +24,7 @@ pub(crate) enum Cut {
     },
 }
 
-impl Cut {
+impl RangeCut {
     /// Can a range be read without reading all?
     pub(crate) fn indexed(&self) -> bool {
         matches!(self, Self::Bits { .. })
@@ -74,8 +74,8 @@ fn clamped(value: i128) -> i64 {
 mod tests {
     use super::*;
 
-    fn bits(bits: u32, span: (i64, i64)) -> Cut {
-        Cut::Bits { column: "id".into(), bits, span }
+    fn bits(bits: u32, span: (i64, i64)) -> RangeCut {
+        RangeCut::Bits { column: "id".into(), bits, span }
     }
 
     #[test]

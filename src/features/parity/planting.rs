@@ -21,7 +21,7 @@ pub(crate) struct Planting {
 
 /// The two tables of a copy.
 #[derive(Clone, Copy)]
-pub(crate) struct Sides<'a> {
+pub(crate) struct CopySides<'a> {
     pub(crate) legacy: &'a str,
     pub(crate) twin: &'a str,
     pub(crate) columns: &'a Columns,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::engine::model::error::Result;
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::compared::Compared;
-use crate::features::parity::key_ranges::Cut;
+use crate::features::parity::key_ranges::RangeCut;
 use crate::features::parity::sql::ParitySql;
 
 /// Rows of a range, about.
@@ -31,9 +31,9 @@ pub(crate) async fn choose(
     tx: &mut dyn ReadTx,
     sql: &dyn ParitySql,
     compared: &Compared<'_>,
-) -> Result<(Cut, i64)> {
+) -> Result<(RangeCut, i64)> {
     let (Some(legacy), Some(first)) = (compared.legacy, compared.columns.key.first()) else {
-        return Ok((Cut::None, 0));
+        return Ok((RangeCut::None, 0));
     };
     let shape: Shape = tx.one(&sql.shape(legacy, compared.partitioned, &first.name)).await?;
     let slots = i64::try_from(compared.layout.slots.len().max(1)).unwrap_or(GROUPS);
@@ -44,8 +44,8 @@ pub(crate) async fn choose(
         let wide = (i128::from(high) - i128::from(low)) / i128::from(ranges);
         let bits = (128 - wide.leading_zeros()).min(63);
         let span = (low >> bits, high >> bits);
-        return Ok((Cut::Bits { column: first.name.clone(), bits, span }, shape.rows));
+        return Ok((RangeCut::Bits { column: first.name.clone(), bits, span }, shape.rows));
     }
     let mask = u64::try_from(ranges).unwrap_or(1).next_power_of_two().cast_signed() - 1;
-    Ok((Cut::Hash { mask }, shape.rows))
+    Ok((RangeCut::Hash { mask }, shape.rows))
 }

@@ -11,8 +11,8 @@ use crate::features::parity::compared::Compared;
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::pair::partitions::{Leaf, Mapping};
 use crate::features::parity::piece::{DifferingPart, KeyText};
-use crate::features::parity::scan::{Group, STATEMENT_LEAVES, Slot, TRANSACTION_LEAVES};
-use crate::features::parity::snapshot::Source;
+use crate::features::parity::scan::{Group, RowSlot, STATEMENT_LEAVES, TRANSACTION_LEAVES};
+use crate::features::parity::snapshot::SnapshotSource;
 
 /// Differing keys looked at one by one; beyond it they are counted and said so.
 const CAP: usize = 20_000;
@@ -42,7 +42,7 @@ struct Unit<'a> {
 fn units<'a>(compared: &Compared<'a>, differing: &[Group]) -> Vec<Unit<'a>> {
     let mut sorted: Vec<&Group> = differing.iter().collect();
     sorted.sort();
-    let mut out: Vec<(BTreeSet<i64>, BTreeSet<Slot>)> = Vec::new();
+    let mut out: Vec<(BTreeSet<i64>, BTreeSet<RowSlot>)> = Vec::new();
     let mut rows = 0;
     for same in sorted.chunk_by(|a, b| a.range == b.range) {
         rows += same.iter().map(|g| g.rows).sum::<u64>();
@@ -57,7 +57,7 @@ fn units<'a>(compared: &Compared<'a>, differing: &[Group]) -> Vec<Unit<'a>> {
         }
     }
     let whole = compared.layout.mapping == Mapping::Whole;
-    let unit = |(ranges, slots): (BTreeSet<i64>, BTreeSet<Slot>)| {
+    let unit = |(ranges, slots): (BTreeSet<i64>, BTreeSet<RowSlot>)| {
         let leaves =
             compared.layout.leaves.iter().filter(|l| whole || slots.contains(&Some(l.slot))).collect();
         let homeless = slots.contains(&None);
@@ -73,7 +73,7 @@ fn units<'a>(compared: &Compared<'a>, differing: &[Group]) -> Vec<Unit<'a>> {
 
 /// Reads what differs, counts it into `facts`, and returns the first rows of each class.
 pub(crate) async fn compare(
-    source: &Source<'_>,
+    source: &SnapshotSource<'_>,
     compared: &Compared<'_>,
     differing: &[Group],
     facts: &mut ParityFacts,
@@ -94,9 +94,9 @@ pub(crate) async fn compare(
 }
 
 struct Reading<'a> {
-    source: &'a Source<'a>,
+    source: &'a SnapshotSource<'a>,
     compared: &'a Compared<'a>,
-    differing: HashSet<(Slot, i64)>,
+    differing: HashSet<(RowSlot, i64)>,
     tx: Option<Box<dyn ReadTx>>,
     /// Locked by the transaction.
     leaves: BTreeSet<i64>,

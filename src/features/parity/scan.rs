@@ -11,7 +11,7 @@ use crate::features::parity::compared::Compared;
 use crate::features::parity::exact_sum::Sum;
 use crate::features::parity::pair::partitions::{Leaf, Mapping};
 use crate::features::parity::piece::Piece;
-use crate::features::parity::snapshot::Source;
+use crate::features::parity::snapshot::SnapshotSource;
 use crate::features::parity::sql::ParitySql;
 
 /// Leaves in one statement.
@@ -52,13 +52,13 @@ impl Aggregate {
 }
 
 /// A slot's or, where slots cannot be told for legacy rows, everything's.
-pub(crate) type Slot = Option<usize>;
+pub(crate) type RowSlot = Option<usize>;
 
 /// A slot and range whose sides are not equal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Group {
     pub(crate) range: i64,
-    pub(crate) slot: Slot,
+    pub(crate) slot: RowSlot,
     /// On both sides.
     pub(crate) rows: u64,
 }
@@ -66,7 +66,7 @@ pub(crate) struct Group {
 /// What was read so far.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    pub(crate) legacy: Vec<(Slot, Aggregate)>,
+    pub(crate) legacy: Vec<(RowSlot, Aggregate)>,
     pub(crate) twin: Vec<(usize, Aggregate)>,
     pub(crate) differing: Vec<Group>,
 }
@@ -98,12 +98,12 @@ impl Row {
 /// One side of one piece.
 #[derive(Default)]
 struct Half {
-    slots: BTreeMap<Slot, Aggregate>,
-    groups: HashMap<(Slot, i64), (u64, i128)>,
+    slots: BTreeMap<RowSlot, Aggregate>,
+    groups: HashMap<(RowSlot, i64), (u64, i128)>,
 }
 
 impl Half {
-    fn take(&mut self, row: &Row, slot: Slot, group: Slot) -> Result<()> {
+    fn take(&mut self, row: &Row, slot: RowSlot, group: RowSlot) -> Result<()> {
         let aggregate = row.aggregate()?;
         let held = self.groups.entry((group, row.range.unwrap_or(i64::MIN))).or_default();
         held.0 += aggregate.rows;
@@ -116,7 +116,7 @@ impl Half {
 /// Reads a piece into the tally.
 pub(crate) async fn read(
     tx: &mut dyn ReadTx,
-    source: &Source<'_>,
+    source: &SnapshotSource<'_>,
     compared: &Compared<'_>,
     piece: &Piece,
     tally: &mut Tally,
@@ -173,7 +173,7 @@ async fn read_legacy(
 
 async fn read_twin(
     mut own: Option<&mut dyn ReadTx>,
-    source: &Source<'_>,
+    source: &SnapshotSource<'_>,
     compared: &Compared<'_>,
     piece: &Piece,
     leaves: &[&Leaf],
@@ -211,7 +211,8 @@ impl Tally {
             return;
         }
         let none = (0, 0);
-        let keys: BTreeSet<(Slot, i64)> = legacy.groups.keys().chain(twin.groups.keys()).copied().collect();
+        let keys: BTreeSet<(RowSlot, i64)> =
+            legacy.groups.keys().chain(twin.groups.keys()).copied().collect();
         for (slot, range) in keys {
             let l = legacy.groups.get(&(slot, range)).unwrap_or(&none);
             let t = twin.groups.get(&(slot, range)).unwrap_or(&none);
@@ -227,7 +228,7 @@ impl Tally {
         legacy.chain(self.twin.iter().map(|(_, a)| a.rows)).sum()
     }
 
-    fn legacy_mut(&mut self, slot: Slot) -> &mut Aggregate {
+    fn legacy_mut(&mut self, slot: RowSlot) -> &mut Aggregate {
         find(&mut self.legacy, slot)
     }
 
@@ -235,7 +236,7 @@ impl Tally {
         find(&mut self.twin, slot)
     }
 
-    pub(crate) fn legacy_of(&self, slot: Slot) -> Aggregate {
+    pub(crate) fn legacy_of(&self, slot: RowSlot) -> Aggregate {
         self.legacy.iter().find(|(s, _)| *s == slot).map(|(_, a)| a.clone()).unwrap_or_default()
     }
 
@@ -255,7 +256,7 @@ impl Tally {
     }
 
     /// Slots of which some range differs.
-    pub(crate) fn differing_slots(&self) -> BTreeSet<Slot> {
+    pub(crate) fn differing_slots(&self) -> BTreeSet<RowSlot> {
         self.differing.iter().map(|g| g.slot).collect()
     }
 }

@@ -7,22 +7,22 @@ use crate::engine::model::error::Result;
 use crate::engine::port::copies::Rehearsal;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::dialects;
-use crate::features::parity::pair::Pair;
+use crate::features::parity::pair::TwinTables;
 use crate::features::parity::pair::catalog::Columns;
 use crate::features::parity::pair::partitions::Layout;
-use crate::features::parity::planting::{Planting, Sides};
+use crate::features::parity::planting::{CopySides, Planting};
 
 /// Makes both sides of a copy equal, then plants differences of every class.
 pub(crate) async fn plant(
     cx: &Cx<'_>,
     copy: &dyn Rehearsal,
-    pair: &Pair,
+    pair: &TwinTables,
     columns: &Columns,
     layout: &Layout,
 ) -> Result<Planting> {
     let sql = dialects::sql(cx.facts.dialect())?;
     let legacy = pair.legacy.as_ref().map(|l| l.relation.as_str()).unwrap_or_default();
-    let sides = Sides { legacy, twin: &pair.partitioned.relation, columns, layout };
+    let sides = CopySides { legacy, twin: &pair.partitioned.relation, columns, layout };
     let wanted = 3 * columns.common.len() + 8;
     for statement in sql.level(&sides, wanted)? {
         copy.execute(statement.text()).await.map_err(|e| e.context("preparing the copy"))?;

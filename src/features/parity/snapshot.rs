@@ -15,7 +15,7 @@ use crate::features::parity::sql::ParitySql;
 const TIMEOUT: Duration = Duration::from_hours(3);
 
 /// Where further transactions of the same snapshot come from.
-pub(crate) struct Source<'a> {
+pub(crate) struct SnapshotSource<'a> {
     cx: &'a Cx<'a>,
     /// The target's statements.
     pub(crate) sql: &'static dyn ParitySql,
@@ -41,7 +41,7 @@ struct Age {
     seconds: f64,
 }
 
-impl<'a> Source<'a> {
+impl<'a> SnapshotSource<'a> {
     /// The transaction whose snapshot everything is compared in, exported so that others can share it.
     pub(crate) async fn hold(cx: &'a Cx<'a>) -> Result<(Box<dyn ReadTx>, Self)> {
         let sql = dialects::sql(cx.facts.dialect())?;

@@ -5,12 +5,12 @@ use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Sql;
 use crate::engine::port::reader::{Fut, ReadTx};
 use crate::features::parity::compared::Compared;
-use crate::features::parity::facts::Trigger;
-use crate::features::parity::pair::Pair;
-use crate::features::parity::pair::catalog::Table;
+use crate::features::parity::facts::SyncTrigger;
+use crate::features::parity::pair::TwinTables;
+use crate::features::parity::pair::catalog::TwinTable;
 use crate::features::parity::pair::partitions::Leaf;
 use crate::features::parity::piece::{DifferingPart, KeySpan, KeyText, Piece};
-use crate::features::parity::planting::{Planting, Sides};
+use crate::features::parity::planting::{CopySides, Planting};
 
 /// The statements of a comparison.
 pub(crate) trait ParitySql: Sync {
@@ -32,14 +32,14 @@ pub(crate) trait ParitySql: Sync {
     /// Turns compilation of large scans on or off.
     fn compile(&self, on: bool) -> Sql;
     /// `bucket`, `range`, `rows`, `digest`, `sums`, `maxes` of the legacy table.
-    fn legacy_totals(&self, compared: &Compared<'_>, legacy: &Table, piece: &Piece) -> Sql;
+    fn legacy_totals(&self, compared: &Compared<'_>, legacy: &TwinTable, piece: &Piece) -> Sql;
     /// The same of some partitions; the bucket is the partition's slot.
     fn leaf_totals(&self, compared: &Compared<'_>, leaves: &[&Leaf], keys: KeySpan) -> Sql;
 
     /// `rows`, `legacy_index`, `twin_index`: what decides how keys are cut into ranges.
-    fn shape(&self, legacy: &Table, partitioned: &Table, column: &str) -> Sql;
+    fn shape(&self, legacy: &TwinTable, partitioned: &TwinTable, column: &str) -> Sql;
     /// `low`, `high` of a column.
-    fn ends(&self, table: &Table, column: &str) -> Sql;
+    fn ends(&self, table: &TwinTable, column: &str) -> Sql;
 
     /// `key` of rows that are on one side only, in order.
     fn differing_keys(&self, compared: &Compared<'_>, part: &DifferingPart<'_>, limit: usize) -> Sql;
@@ -54,16 +54,16 @@ pub(crate) trait ParitySql: Sync {
     fn triggers<'a>(
         &'a self,
         tx: &'a mut dyn ReadTx,
-        pair: &'a Pair,
+        pair: &'a TwinTables,
         twin: &'a Twin,
-    ) -> Fut<'a, Result<Vec<Trigger>>>;
+    ) -> Fut<'a, Result<Vec<SyncTrigger>>>;
 
     /// What makes both sides of a copy equal, with so many rows.
-    fn level(&self, sides: &Sides<'_>, wanted: usize) -> Result<Vec<Sql>>;
+    fn level(&self, sides: &CopySides<'_>, wanted: usize) -> Result<Vec<Sql>>;
     /// `key` of the first rows.
-    fn first_keys(&self, sides: &Sides<'_>, wanted: usize) -> Sql;
+    fn first_keys(&self, sides: &CopySides<'_>, wanted: usize) -> Sql;
     /// Differences of every class, one or more keys each: what writes them, and what is to be found.
-    fn plant(&self, sides: &Sides<'_>, keys: Vec<Vec<String>>) -> (Vec<Sql>, Planting);
+    fn plant(&self, sides: &CopySides<'_>, keys: Vec<Vec<String>>) -> (Vec<Sql>, Planting);
     /// Statistics of both tables.
-    fn analyze(&self, sides: &Sides<'_>) -> Sql;
+    fn analyze(&self, sides: &CopySides<'_>) -> Sql;
 }

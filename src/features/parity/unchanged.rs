@@ -11,8 +11,8 @@ use crate::engine::port::evidence::{Fingerprint, Proof, Sealed};
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::compared::Compared;
 use crate::features::parity::facts::ParityFacts;
-use crate::features::parity::pair::Pair;
-use crate::features::parity::pair::change_capture::{self, Touched, Watch};
+use crate::features::parity::pair::TwinTables;
+use crate::features::parity::pair::change_capture::{self, CaptureState, Touched};
 use crate::features::parity::pair::partitions::Mapping;
 use crate::features::parity::piece::{KeySpan, Piece};
 use crate::features::parity::scan::{Aggregate, Tally};
@@ -55,14 +55,14 @@ impl Seals {
         cx: &Cx<'_>,
         sql: &dyn ParitySql,
         compared: &Compared<'_>,
-        pair: &Pair,
+        pair: &TwinTables,
     ) -> Result<Self> {
         if compared.quick {
             return Ok(Self::default());
         }
         let print = match change_capture::installed(tx, pair, compared.columns, compared.layout).await? {
-            Watch::Complete(print) => print,
-            Watch::Incomplete(lacking) => return Ok(nothing(None, lacking.why)),
+            CaptureState::Complete(print) => print,
+            CaptureState::Incomplete(lacking) => return Ok(nothing(None, lacking.why)),
         };
         let Some(proof) = cx.proofs.proof(&Identity::of(cx.server), compared.twin.name()) else {
             return Ok(nothing(Some(print), "no proof is kept here yet"));

@@ -1,6 +1,6 @@
 //! What other features and plans may ask of a comparison.
 
-use crate::engine::check::verdict::{Verdict, VerdictSpec};
+use crate::engine::check::verdict::{CheckVerdict, VerdictSpec};
 use crate::engine::model::preflight::Ready;
 use crate::engine::model::report::{Report, Severity};
 use crate::features::parity::facts::ParityFacts;
@@ -18,20 +18,20 @@ pub const VERDICTS: &[VerdictSpec] = &[
 ];
 
 /// Are the rows of both sides equal?
-pub fn rows(report: &Report) -> Verdict {
-    let Some(facts) = ParityFacts::of(report) else { return Verdict::unread(report) };
+pub fn rows(report: &Report) -> CheckVerdict {
+    let Some(facts) = ParityFacts::of(report) else { return CheckVerdict::unread(report) };
     let about = |f: &&_| FindingKind::of(f).is_some_and(FindingKind::is_about_rows);
     let wrong: Vec<_> = report.findings.iter().filter(about).map(|f| f.message.as_str()).collect();
     if wrong.is_empty() {
         let rows = facts.legacy_rows.unwrap_or_default();
-        return Verdict::new(Ready::Ok, format!("{rows} rows equal ({})", facts.compared));
+        return CheckVerdict::new(Ready::Ok, format!("{rows} rows equal ({})", facts.compared));
     }
-    Verdict::new(Ready::Fail, wrong.join("; "))
+    CheckVerdict::new(Ready::Fail, wrong.join("; "))
 }
 
 /// Do triggers copy every write?
-fn sync(report: &Report) -> Verdict {
-    let Some(facts) = ParityFacts::of(report) else { return Verdict::unread(report) };
+fn sync(report: &Report) -> CheckVerdict {
+    let Some(facts) = ParityFacts::of(report) else { return CheckVerdict::unread(report) };
     let triggers =
         |kind| matches!(kind, FindingKind::Trigger | FindingKind::TriggerColumns | FindingKind::Unmirrored);
     let wrong: Vec<_> = report
@@ -41,19 +41,19 @@ fn sync(report: &Report) -> Verdict {
         .map(|f| f.message.as_str())
         .collect();
     if wrong.is_empty() {
-        return Verdict::new(Ready::Ok, format!("{} triggers copy every write", facts.triggers.len()));
+        return CheckVerdict::new(Ready::Ok, format!("{} triggers copy every write", facts.triggers.len()));
     }
-    Verdict::new(Ready::Fail, wrong.join("; "))
+    CheckVerdict::new(Ready::Fail, wrong.join("; "))
 }
 
 /// What the comparison says of everything but rows: what it is about, and how bad that is.
-pub(crate) fn besides_rows(report: &Report) -> Vec<(FindingKind, Verdict)> {
+pub(crate) fn besides_rows(report: &Report) -> Vec<(FindingKind, CheckVerdict)> {
     let mut out = Vec::new();
     for finding in &report.findings {
         let Some(kind) = FindingKind::of(finding).filter(|k| !k.is_about_rows()) else { continue };
         let critical = finding.severity == Severity::Critical;
         let status = if critical { Ready::Fail } else { Ready::Warn };
-        out.push((kind, Verdict::new(status, finding.message.clone())));
+        out.push((kind, CheckVerdict::new(status, finding.message.clone())));
     }
     out
 }

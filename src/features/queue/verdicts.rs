@@ -1,6 +1,6 @@
 //! What plans may ask of a queue.
 
-use crate::engine::check::verdict::{Verdict, VerdictSpec};
+use crate::engine::check::verdict::{CheckVerdict, VerdictSpec};
 use crate::engine::model::preflight::Ready;
 use crate::engine::model::report::Report;
 use crate::features::queue::facts::QueueFacts;
@@ -11,18 +11,18 @@ pub const VERDICTS: &[VerdictSpec] = &[
     VerdictSpec { check: "queue", name: "exhausted", about: "no row has used all attempts", of: exhausted },
 ];
 
-fn stuck(report: &Report) -> Verdict {
+fn stuck(report: &Report) -> CheckVerdict {
     count(report, |f| f.stuck, "rows in progress for too long", Ready::Fail)
 }
 
-fn exhausted(report: &Report) -> Verdict {
+fn exhausted(report: &Report) -> CheckVerdict {
     count(report, |f| f.exhausted, "rows failed with all attempts used", Ready::Warn)
 }
 
-fn count(report: &Report, of: fn(&QueueFacts) -> u64, what: &str, bad: Ready) -> Verdict {
-    let Some(facts) = QueueFacts::of(report) else { return Verdict::unread(report) };
+fn count(report: &Report, of: fn(&QueueFacts) -> u64, what: &str, bad: Ready) -> CheckVerdict {
+    let Some(facts) = QueueFacts::of(report) else { return CheckVerdict::unread(report) };
     let rows = of(&facts);
-    Verdict::new(if rows == 0 { Ready::Ok } else { bad }, format!("{rows} {what}"))
+    CheckVerdict::new(if rows == 0 { Ready::Ok } else { bad }, format!("{rows} {what}"))
 }
 
 #[cfg(test)]
@@ -35,11 +35,11 @@ mod tests {
         let id = CheckId { kind: "queue", name: "jobs".into() };
         let facts = QueueFacts { stuck: 2, ..QueueFacts::default() };
         let report = Report::of(id.clone(), &facts, vec![], "ok");
-        assert_eq!(stuck(&report), Verdict::new(Ready::Fail, "2 rows in progress for too long"));
+        assert_eq!(stuck(&report), CheckVerdict::new(Ready::Fail, "2 rows in progress for too long"));
         assert_eq!(exhausted(&report).status, Ready::Ok);
         assert_eq!(
             stuck(&Report::unknown(id, "no connection")),
-            Verdict::new(Ready::Unknown, "no connection")
+            CheckVerdict::new(Ready::Unknown, "no connection")
         );
     }
 }

@@ -7,8 +7,8 @@ use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::finding_kind::FindingKind;
-use crate::features::parity::pair::Standing;
-use crate::features::parity::pair::retired::Away;
+use crate::features::parity::pair::SwitchState;
+use crate::features::parity::pair::retired::RetiredTable;
 use crate::features::switchover::status::{Reverse, RoomFacts};
 
 /// One twin, or all of a set at its worst.
@@ -34,7 +34,7 @@ pub enum Light {
     /// What is written now is not kept on the other side.
     Leaking(String),
     /// The retired table is put away: only undoing that brings it back.
-    Away(Away),
+    Away(RetiredTable),
     /// It cannot be taken back at all.
     Impossible(String),
     /// Not known.
@@ -59,7 +59,7 @@ impl Light {
 /// What is left of a table that was dropped.
 const GONE: &str = "the legacy table is gone: only its backup brings it back";
 
-fn said_of(away: &Away) -> String {
+fn said_of(away: &RetiredTable) -> String {
     format!("put away as {}; {}", away.table, away.way_back())
 }
 
@@ -161,15 +161,15 @@ impl App {
     pub(super) fn why_not_stands(&self, verb: &str, name: &str) -> Option<String> {
         let standing =
             |t: &str| self.parity_watch(t).and_then(|w| parity_facts(w.report.as_ref()?)).map(|f| f.standing);
-        let twins: Vec<(&str, Standing)> =
+        let twins: Vec<(&str, SwitchState)> =
             self.twins_of(name).into_iter().filter_map(|t| Some((t, standing(t)?))).collect();
-        let find = |wanted: &[Standing]| twins.iter().find(|(_, s)| wanted.contains(s)).map(|(t, _)| *t);
+        let find = |wanted: &[SwitchState]| twins.iter().find(|(_, s)| wanted.contains(s)).map(|(t, _)| *t);
         match verb {
             // After a switch it makes the reverse ones complete.
-            "repair-triggers" => find(&[Standing::Cleaned])
+            "repair-triggers" => find(&[SwitchState::Cleaned])
                 .map(|twin| format!("{twin} is cleaned up: nothing is mirrored any more")),
             "switchover" | "rehearse" => {
-                if let Some(twin) = find(&[Standing::Switched, Standing::Cleaned]) {
+                if let Some(twin) = find(&[SwitchState::Switched, SwitchState::Cleaned]) {
                     return Some(format!("{twin} is switched over already"));
                 }
                 match self.readiness_of(name) {
@@ -179,15 +179,15 @@ impl App {
                     _ => None,
                 }
             }
-            "rollback" if find(&[Standing::Cleaned]).is_some() => find(&[Standing::Cleaned])
+            "rollback" if find(&[SwitchState::Cleaned]).is_some() => find(&[SwitchState::Cleaned])
                 .map(|twin| self.away_of(twin, None).map_or(GONE.into(), |away| said_of(&away))),
             "rollback" | "cleanup"
-                if !twins.is_empty() && find(&[Standing::Switched, Standing::Cleaned]).is_none() =>
+                if !twins.is_empty() && find(&[SwitchState::Switched, SwitchState::Cleaned]).is_none() =>
             {
                 Some(format!("{} is not switched over", twins.first().map_or(name, |(t, _)| *t)))
             }
             "rollback" => {
-                let switched = twins.iter().filter(|(_, s)| *s == Standing::Switched);
+                let switched = twins.iter().filter(|(_, s)| *s == SwitchState::Switched);
                 self.together(&switched.map(|(t, _)| *t).collect::<Vec<_>>())
             }
             _ => None,
@@ -210,7 +210,7 @@ impl App {
     }
 
     /// Where the retired table of a twin is that was cleaned up, while it is still there.
-    fn away_of(&self, twin: &str, seen: Option<&RoomFacts>) -> Option<Away> {
+    fn away_of(&self, twin: &str, seen: Option<&RoomFacts>) -> Option<RetiredTable> {
         match seen.and_then(|f| f.twins.iter().find(|t| t.name == twin)) {
             Some(now) => now.away.clone(),
             None => self.parity_watch(twin).and_then(|w| parity_facts(w.report.as_ref()?))?.away,
@@ -224,11 +224,11 @@ impl App {
         let standing = now.map(|t| t.standing).or_else(|| reported.as_ref().map(|f| f.standing));
         match standing {
             None => return Light::Unknown("not looked at yet".into()),
-            Some(Standing::Before) => return Light::Before,
-            Some(Standing::Cleaned) => {
+            Some(SwitchState::Before) => return Light::Before,
+            Some(SwitchState::Cleaned) => {
                 return self.away_of(twin, seen).map_or(Light::Impossible(GONE.into()), Light::Away);
             }
-            Some(Standing::Switched) => {}
+            Some(SwitchState::Switched) => {}
         }
         if let Some(facts) = seen
             && facts.switched.is_none()
@@ -244,7 +244,7 @@ impl App {
             Ok(known) => known,
             Err(why) => return Light::Unknown(why),
         };
-        if facts.standing != Standing::Switched {
+        if facts.standing != SwitchState::Switched {
             return Light::Unknown("not compared since the switch".into());
         }
         if report.findings.iter().any(|f| f.what() == "self_test") {

@@ -7,7 +7,7 @@ use super::{Pane, Spans, partitions};
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
 use crate::features::parity::facts::{Apart, ParityFacts, Partition};
 use crate::features::parity::finding_kind::FindingKind;
-use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::SwitchState;
 use crate::tui::app::{App, Light, Readiness, Watch, parity_facts};
 use crate::tui::doc::room::light_words;
 use crate::tui::doc::{look, wrap};
@@ -39,7 +39,7 @@ impl Pane for Parity {
 
     fn list(&self, app: &App) -> List {
         let mut rows: Vec<Row> = Vec::new();
-        let is_switched = |f: &ParityFacts| f.standing != Standing::Before;
+        let is_switched = |f: &ParityFacts| f.standing != SwitchState::Before;
         let switched = app.of_kind("parity").filter_map(facts).any(|f| is_switched(&f));
         for watch in app.of_kind("parity") {
             if let Some(row) = super::unknown_row(watch, 7, app.theme.glyphs.unknown) {
@@ -102,9 +102,9 @@ impl Pane for Parity {
 }
 
 /// Where a twin stands, once some are switched; what taking that back would lose.
-fn stands(app: &App, name: &str, standing: Standing) -> Cell {
+fn stands(app: &App, name: &str, standing: SwitchState) -> Cell {
     let g = app.theme.glyphs;
-    if standing == Standing::Before {
+    if standing == SwitchState::Before {
         return cell("not switched", Tone::Dim);
     }
     match app.light(name, None) {
@@ -118,13 +118,13 @@ fn stands(app: &App, name: &str, standing: Standing) -> Cell {
 }
 
 /// May it be switched over, or could that be taken back?
-fn switch_lines(app: &App, name: &str, standing: Standing, width: u16) -> Vec<Spans> {
+fn switch_lines(app: &App, name: &str, standing: SwitchState, width: u16) -> Vec<Spans> {
     if !app.twins().contains(&name) {
         return vec![];
     }
     let g = app.theme.glyphs;
-    if standing != Standing::Before {
-        let word = if standing == Standing::Cleaned { "cleaned up" } else { "switched" };
+    if standing != SwitchState::Before {
+        let word = if standing == SwitchState::Cleaned { "cleaned up" } else { "switched" };
         let (text, tone) = light_words(app, &app.light(name, None));
         return said(&format!(" {word}  rollback {} ", g.mark), &text, tone, width);
     }

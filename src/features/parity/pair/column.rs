@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 #[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub(crate) struct Column {
+pub(crate) struct TableColumn {
     pub(crate) name: String,
     /// As `format_type` writes it.
     pub(crate) kind: String,
@@ -33,7 +33,7 @@ pub(crate) struct Column {
     pub(crate) generated: bool,
 }
 
-impl Column {
+impl TableColumn {
     /// As it is compared where its own equality does not do.
     pub(crate) fn text(&self) -> Option<String> {
         self.text_of(&Ident(&self.name).to_string())

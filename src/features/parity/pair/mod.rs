@@ -22,12 +22,12 @@ use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Param;
 use crate::engine::port::reader::ReadTx;
-use crate::features::parity::pair::catalog::Table;
+use crate::features::parity::pair::catalog::TwinTable;
 
 /// Who answers to the legacy table's name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum SwitchState {
     /// The legacy table, as ever.
     #[default]
     Before,
@@ -39,11 +39,11 @@ pub enum Standing {
 
 /// Both tables, whatever they are called at present.
 #[derive(Debug, Clone)]
-pub(crate) struct Pair {
-    pub(crate) standing: Standing,
+pub(crate) struct TwinTables {
+    pub(crate) standing: SwitchState,
     /// `None` once it is gone.
-    pub(crate) legacy: Option<Table>,
-    pub(crate) partitioned: Table,
+    pub(crate) legacy: Option<TwinTable>,
+    pub(crate) partitioned: TwinTable,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +66,7 @@ pub(crate) fn retired_name(twin: &Twin) -> Relation {
 }
 
 /// Where the switchover of this twin stands.
-pub(crate) async fn standing(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Standing> {
+pub(crate) async fn standing(tx: &mut dyn ReadTx, twin: &Twin) -> Result<SwitchState> {
     let params: Vec<Param> =
         [Relation::parse(&twin.legacy), retired_name(twin), Relation::parse(&twin.partitioned)]
             .iter()
@@ -77,9 +77,9 @@ pub(crate) async fn standing(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Standin
     let switched =
         names.legacy.as_deref() == Some("p") && names.partitioned.as_deref().is_none_or(|k| k == "v");
     Ok(match (switched, names.retired) {
-        (false, _) => Standing::Before,
-        (true, true) => Standing::Switched,
-        (true, false) => Standing::Cleaned,
+        (false, _) => SwitchState::Before,
+        (true, true) => SwitchState::Switched,
+        (true, false) => SwitchState::Cleaned,
     })
 }
 
@@ -89,10 +89,10 @@ pub(crate) async fn renamed(tx: &mut dyn ReadTx, twins: &[Twin]) -> Result<Vec<R
     for twin in twins {
         let (live, partitioned) = (Relation::parse(&twin.legacy), Relation::parse(&twin.partitioned));
         match standing(tx, twin).await? {
-            Standing::Before => continue,
-            Standing::Switched => out.push(Renamed { before: live.clone(), now: retired_name(twin) }),
+            SwitchState::Before => continue,
+            SwitchState::Switched => out.push(Renamed { before: live.clone(), now: retired_name(twin) }),
             // What the file made of it is the backup's.
-            Standing::Cleaned => {}
+            SwitchState::Cleaned => {}
         }
         out.push(Renamed { before: partitioned, now: live });
     }
@@ -100,12 +100,12 @@ pub(crate) async fn renamed(tx: &mut dyn ReadTx, twins: &[Twin]) -> Result<Vec<R
 }
 
 /// Finds both tables.
-pub(crate) async fn pair(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Pair> {
+pub(crate) async fn pair(tx: &mut dyn ReadTx, twin: &Twin) -> Result<TwinTables> {
     let standing = standing(tx, twin).await?;
     let (legacy, partitioned) = match standing {
-        Standing::Before => (Some(twin.legacy.clone()), &twin.partitioned),
-        Standing::Switched => (Some(retired_name(twin).to_string()), &twin.legacy),
-        Standing::Cleaned => (None, &twin.legacy),
+        SwitchState::Before => (Some(twin.legacy.clone()), &twin.partitioned),
+        SwitchState::Switched => (Some(retired_name(twin).to_string()), &twin.legacy),
+        SwitchState::Cleaned => (None, &twin.legacy),
     };
     let legacy = match legacy {
         Some(name) => Some(catalog::table(tx, &name).await?),
@@ -119,7 +119,7 @@ pub(crate) async fn pair(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Pair> {
             twin.name()
         )));
     }
-    Ok(Pair { standing, legacy, partitioned })
+    Ok(TwinTables { standing, legacy, partitioned })
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use crate::engine::model::name::Ident;
 use crate::engine::model::query::{Param, Sql};
 use crate::features::parity::compared::Compared;
-use crate::features::parity::key_ranges::{Cut, first, last};
-use crate::features::parity::pair::catalog::Table;
-use crate::features::parity::pair::column::Column;
+use crate::features::parity::key_ranges::{RangeCut, first, last};
+use crate::features::parity::pair::catalog::TwinTable;
+use crate::features::parity::pair::column::TableColumn;
 use crate::features::parity::piece::KeySpan;
 use crate::features::parity::postgres::snapshot::PAUSES;
 
@@ -22,11 +22,11 @@ select max(rows) as rows, bool_or(indexed) filter (where oid = $1::oid) as legac
        bool_or(indexed) filter (where oid = $2::oid) as twin_index
 from sides";
 
-pub(super) fn shape(legacy: &Table, partitioned: &Table, column: &str) -> Sql {
+pub(super) fn shape(legacy: &TwinTable, partitioned: &TwinTable, column: &str) -> Sql {
     Sql::new(SHAPE).bind([Param::Int(legacy.oid), Param::Int(partitioned.oid), Param::from(column)])
 }
 
-pub(super) fn ends(table: &Table, column: &str) -> Sql {
+pub(super) fn ends(table: &TwinTable, column: &str) -> Sql {
     let column = Ident(column);
     Sql::new(format!(
         "select min({column})::bigint as low, max({column})::bigint as high from {}",
@@ -38,7 +38,7 @@ pub(super) fn ends(table: &Table, column: &str) -> Sql {
 pub(super) const NO_RANGE: &str = "0::bigint";
 
 /// Rows whose keys are in a span.
-pub(super) fn condition(cut: &Cut, keys: KeySpan) -> String {
+pub(super) fn condition(cut: &RangeCut, keys: KeySpan) -> String {
     let within = between(cut, keys.from, keys.to);
     if keys.paced { format!("{within} and {PAUSES}") } else { within }
 }
@@ -46,10 +46,10 @@ pub(super) fn condition(cut: &Cut, keys: KeySpan) -> String {
 /// The number of a row's range.
 pub(super) fn number(compared: &Compared<'_>) -> String {
     match compared.cut {
-        Cut::None | Cut::Hash { mask: 0 } => NO_RANGE.into(),
-        Cut::Bits { column, bits, .. } => format!("({}::bigint >> {bits})", Ident(column)),
-        Cut::Hash { mask } => {
-            let cells: Vec<_> = compared.columns.key.iter().map(Column::hashed).collect();
+        RangeCut::None | RangeCut::Hash { mask: 0 } => NO_RANGE.into(),
+        RangeCut::Bits { column, bits, .. } => format!("({}::bigint >> {bits})", Ident(column)),
+        RangeCut::Hash { mask } => {
+            let cells: Vec<_> = compared.columns.key.iter().map(TableColumn::hashed).collect();
             format!("(hash_record_extended(row({}), 7) & {mask})", cells.join(", "))
         }
     }
@@ -58,9 +58,9 @@ pub(super) fn number(compared: &Compared<'_>) -> String {
 /// Rows of these ranges, which are sorted.
 pub(super) fn within(compared: &Compared<'_>, ranges: &[i64]) -> String {
     match compared.cut {
-        Cut::None | Cut::Hash { mask: 0 } => "true".into(),
-        Cut::Bits { .. } => intervals(compared.cut, ranges),
-        Cut::Hash { .. } => {
+        RangeCut::None | RangeCut::Hash { mask: 0 } => "true".into(),
+        RangeCut::Bits { .. } => intervals(compared.cut, ranges),
+        RangeCut::Hash { .. } => {
             let list: Vec<_> = ranges.iter().map(i64::to_string).collect();
             format!("{} in ({})", number(compared), list.join(", "))
         }
@@ -68,7 +68,7 @@ pub(super) fn within(compared: &Compared<'_>, ranges: &[i64]) -> String {
 }
 
 /// Neighbouring ranges are one interval.
-fn intervals(cut: &Cut, ranges: &[i64]) -> String {
+fn intervals(cut: &RangeCut, ranges: &[i64]) -> String {
     let mut parts: Vec<(i64, i64)> = Vec::new();
     for range in ranges {
         match parts.last_mut() {
@@ -81,8 +81,8 @@ fn intervals(cut: &Cut, ranges: &[i64]) -> String {
 }
 
 /// Rows from the first of some ranges to the last; open where there is none.
-pub(super) fn between(cut: &Cut, from: Option<i64>, to: Option<i64>) -> String {
-    let Cut::Bits { column, bits, .. } = cut else { return "true".into() };
+pub(super) fn between(cut: &RangeCut, from: Option<i64>, to: Option<i64>) -> String {
+    let RangeCut::Bits { column, bits, .. } = cut else { return "true".into() };
     let column = Ident(column);
     let mut parts = Vec::new();
     if let Some(from) = from {
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn of_bits(bits: u32, ranges: &[i64]) -> String {
-        intervals(&Cut::Bits { column: "id".into(), bits, span: (0, 0) }, ranges)
+        intervals(&RangeCut::Bits { column: "id".into(), bits, span: (0, 0) }, ranges)
     }
 
     #[test]

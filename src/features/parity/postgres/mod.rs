@@ -12,12 +12,12 @@ use crate::engine::model::profile::Twin;
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::port::reader::{Fut, ReadTx};
 use crate::features::parity::compared::Compared;
-use crate::features::parity::facts::Trigger;
-use crate::features::parity::pair::Pair;
-use crate::features::parity::pair::catalog::Table;
+use crate::features::parity::facts::SyncTrigger;
+use crate::features::parity::pair::TwinTables;
+use crate::features::parity::pair::catalog::TwinTable;
 use crate::features::parity::pair::partitions::Leaf;
 use crate::features::parity::piece::{DifferingPart, KeySpan, KeyText, Piece};
-use crate::features::parity::planting::{Planting, Sides};
+use crate::features::parity::planting::{CopySides, Planting};
 use crate::features::parity::sql::ParitySql;
 
 /// PostgreSQL's statements.
@@ -56,7 +56,7 @@ impl ParitySql for PostgresParity {
         totals::compile(on)
     }
 
-    fn legacy_totals(&self, compared: &Compared<'_>, legacy: &Table, piece: &Piece) -> Sql {
+    fn legacy_totals(&self, compared: &Compared<'_>, legacy: &TwinTable, piece: &Piece) -> Sql {
         totals::legacy(compared, legacy, piece)
     }
 
@@ -64,11 +64,11 @@ impl ParitySql for PostgresParity {
         totals::leaves(compared, leaves, keys)
     }
 
-    fn shape(&self, legacy: &Table, partitioned: &Table, column: &str) -> Sql {
+    fn shape(&self, legacy: &TwinTable, partitioned: &TwinTable, column: &str) -> Sql {
         key_ranges::shape(legacy, partitioned, column)
     }
 
-    fn ends(&self, table: &Table, column: &str) -> Sql {
+    fn ends(&self, table: &TwinTable, column: &str) -> Sql {
         key_ranges::ends(table, column)
     }
 
@@ -91,25 +91,25 @@ impl ParitySql for PostgresParity {
     fn triggers<'a>(
         &'a self,
         tx: &'a mut dyn ReadTx,
-        pair: &'a Pair,
+        pair: &'a TwinTables,
         twin: &'a Twin,
-    ) -> Fut<'a, Result<Vec<Trigger>>> {
+    ) -> Fut<'a, Result<Vec<SyncTrigger>>> {
         Box::pin(triggers::read(tx, pair, twin))
     }
 
-    fn level(&self, sides: &Sides<'_>, wanted: usize) -> Result<Vec<Sql>> {
+    fn level(&self, sides: &CopySides<'_>, wanted: usize) -> Result<Vec<Sql>> {
         seeding::level(sides, wanted)
     }
 
-    fn first_keys(&self, sides: &Sides<'_>, wanted: usize) -> Sql {
+    fn first_keys(&self, sides: &CopySides<'_>, wanted: usize) -> Sql {
         seeding::first_keys(sides, wanted)
     }
 
-    fn plant(&self, sides: &Sides<'_>, keys: Vec<Vec<String>>) -> (Vec<Sql>, Planting) {
+    fn plant(&self, sides: &CopySides<'_>, keys: Vec<Vec<String>>) -> (Vec<Sql>, Planting) {
         seeding::plant(sides, keys)
     }
 
-    fn analyze(&self, sides: &Sides<'_>) -> Sql {
+    fn analyze(&self, sides: &CopySides<'_>) -> Sql {
         seeding::analyze(sides)
     }
 }

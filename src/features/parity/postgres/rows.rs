@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::{Param, Sql};
 use crate::features::parity::compared::Compared;
-use crate::features::parity::pair::column::Column;
+use crate::features::parity::pair::column::TableColumn;
 use crate::features::parity::pair::partitions::Leaf;
 use crate::features::parity::piece::{DifferingPart, KeyText};
 use crate::features::parity::postgres::key_ranges::{number, within};
@@ -82,7 +82,7 @@ fn lookup(compared: &Compared<'_>, leaf: Option<&Leaf>) -> String {
     // Names that no column of theirs is likely to have.
     let names: Vec<_> = (0..compared.columns.key.len()).map(|i| format!("\"mw:k{i}\"")).collect();
     let arrays: Vec<_> = (1..=names.len()).map(|i| format!("${i}::text[]")).collect();
-    let on = |(k, n): (&Column, &String)| {
+    let on = |(k, n): (&TableColumn, &String)| {
         if k.foreign {
             format!("{} = u.{n}", k.hashed())
         } else {
@@ -102,7 +102,7 @@ fn lookup(compared: &Compared<'_>, leaf: Option<&Leaf>) -> String {
     )
 }
 
-fn cell(column: &Column) -> String {
+fn cell(column: &TableColumn) -> String {
     let c = format!("({})::text", column.compared("r"));
     format!("case when length({c}) > {CELL} then left({c}, {CELL}) || '… md5 ' || md5({c}) else {c} end")
 }

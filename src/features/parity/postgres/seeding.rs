@@ -4,9 +4,9 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::Sql;
 use crate::features::parity::pair::catalog::Columns;
-use crate::features::parity::pair::column::Column;
+use crate::features::parity::pair::column::TableColumn;
 use crate::features::parity::pair::partitions::Layout;
-use crate::features::parity::planting::{Plant, Planting, Sides};
+use crate::features::parity::planting::{CopySides, Plant, Planting};
 
 /// The script under way, and what it plants.
 struct Garden<'a> {
@@ -23,7 +23,7 @@ fn list(names: &[String]) -> String {
     names.iter().map(|n| Ident(n).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn names(columns: &[Column]) -> Vec<String> {
+fn names(columns: &[TableColumn]) -> Vec<String> {
     columns.iter().map(|c| c.name.clone()).collect()
 }
 
@@ -63,8 +63,8 @@ fn silence(tables: [&str; 2]) -> String {
 }
 
 /// Both sides with the same rows, enough of them.
-pub(super) fn level(sides: &Sides<'_>, wanted: usize) -> Result<Vec<Sql>> {
-    let Sides { legacy, twin, columns, layout } = *sides;
+pub(super) fn level(sides: &CopySides<'_>, wanted: usize) -> Result<Vec<Sql>> {
+    let CopySides { legacy, twin, columns, layout } = *sides;
     let key = names(&columns.key);
     let mut index = key.clone();
     index.extend(layout.key.iter().filter(|k| !key.contains(k)).cloned());
@@ -116,8 +116,8 @@ pub(super) fn level(sides: &Sides<'_>, wanted: usize) -> Result<Vec<Sql>> {
     Ok(out.into_iter().map(Sql::new).collect())
 }
 
-pub(super) fn first_keys(sides: &Sides<'_>, wanted: usize) -> Sql {
-    let Sides { legacy, columns, .. } = *sides;
+pub(super) fn first_keys(sides: &CopySides<'_>, wanted: usize) -> Sql {
+    let CopySides { legacy, columns, .. } = *sides;
     let keys: Vec<_> = columns.key.iter().map(|k| format!("{}::text", Ident(&k.name))).collect();
     Sql::new(format!(
         "select array[{}] as key from {legacy} order by {} limit {wanted}",
@@ -126,8 +126,8 @@ pub(super) fn first_keys(sides: &Sides<'_>, wanted: usize) -> Sql {
     ))
 }
 
-pub(super) fn plant(sides: &Sides<'_>, keys: Vec<Vec<String>>) -> (Vec<Sql>, Planting) {
-    let Sides { legacy, twin, columns, layout } = *sides;
+pub(super) fn plant(sides: &CopySides<'_>, keys: Vec<Vec<String>>) -> (Vec<Sql>, Planting) {
+    let CopySides { legacy, twin, columns, layout } = *sides;
     let keys = keys.into_iter();
     let mut garden = Garden { legacy, twin, columns, layout, keys, script: vec![], out: Planting::default() };
     garden.rows();
@@ -136,12 +136,12 @@ pub(super) fn plant(sides: &Sides<'_>, keys: Vec<Vec<String>>) -> (Vec<Sql>, Pla
     (garden.script.into_iter().map(Sql::new).collect(), garden.out)
 }
 
-pub(super) fn analyze(sides: &Sides<'_>) -> Sql {
+pub(super) fn analyze(sides: &CopySides<'_>) -> Sql {
     Sql::new(format!("analyze {}; analyze {}", sides.legacy, sides.twin))
 }
 
 /// A value of the column's type, another for each number; `None`: nothing is known of the type.
-fn value(column: &Column, number: &str) -> Option<String> {
+fn value(column: &TableColumn, number: &str) -> Option<String> {
     let n = format!("({number})::int");
     let kind = &column.kind;
     let text = match column.base.as_str() {
@@ -229,7 +229,7 @@ impl Garden<'_> {
             ));
             self.plant("duplicate", at, &[]);
         }
-        let moved: Vec<&Column> =
+        let moved: Vec<&TableColumn> =
             self.columns.common.iter().filter(|c| self.layout.key.contains(&c.name)).collect();
         if moved.is_empty()
             || moved.len() != self.layout.key.len()

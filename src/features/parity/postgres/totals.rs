@@ -3,7 +3,7 @@
 use crate::engine::model::name::Ident;
 use crate::engine::model::query::Sql;
 use crate::features::parity::compared::Compared;
-use crate::features::parity::pair::catalog::{SequenceRow, Table};
+use crate::features::parity::pair::catalog::{SequenceRow, TwinTable};
 use crate::features::parity::pair::partitions::Leaf;
 use crate::features::parity::piece::{KeySpan, Piece};
 use crate::features::parity::postgres::key_ranges::{NO_RANGE, condition, number};
@@ -49,7 +49,7 @@ fn range(compared: &Compared<'_>) -> String {
 }
 
 /// The legacy side, by bucket and range.
-pub(super) fn legacy(compared: &Compared<'_>, legacy: &Table, piece: &Piece) -> Sql {
+pub(super) fn legacy(compared: &Compared<'_>, legacy: &TwinTable, piece: &Piece) -> Sql {
     let keys = condition(compared.cut, piece.keys);
     let filter = match &piece.slots {
         None => keys,

@@ -3,13 +3,13 @@
 use crate::engine::model::error::Result;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::port::copies::{Copy, Follow, Rehearsal, Rows};
-use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::plan::twin_pair::TwinPair;
 
 /// Rows of a copy that things are tried with.
 pub(crate) const SAMPLE: u64 = 40;
 
 /// A copy with a few rows of both sides, to try things in.
-pub(crate) async fn copy(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Box<dyn Rehearsal>> {
+pub(crate) async fn copy(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<Box<dyn Rehearsal>> {
     let relations =
         couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
     let follow = couples.iter().map(|c| Follow {

@@ -9,14 +9,14 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
 use crate::engine::port::reader::Fut;
-use crate::features::parity::pair::Standing;
-use crate::features::parity::pair::change_capture::{self, Watch};
+use crate::features::parity::pair::SwitchState;
+use crate::features::parity::pair::change_capture::{self, CaptureState};
 use crate::features::switchover::copy::switch_test::trial;
 use crate::features::switchover::plan::dependents;
 use crate::features::switchover::plan::rollback::{own_before, rollback_draft};
-use crate::features::switchover::plan::steps::{self, Stages};
+use crate::features::switchover::plan::steps::{self, StepsInOrder};
 use crate::features::switchover::plan::swap_ddl::Switch;
-use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::dependencies::dependants;
 use crate::features::switchover::preflight::ownership::{late_triggers, ownership};
@@ -84,8 +84,8 @@ impl Operation for Switchover {
 }
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
-    let asked = steps::Asked::of(params)?;
-    let couples = Couple::all(cx, name).await?;
+    let asked = steps::SwitchOptions::of(params)?;
+    let couples = TwinPair::all(cx, name).await?;
     untouched(cx, &couples).await?;
     let accepted = Accepted::of(params.get("accept"));
     let switch = Switch::of(cx, &couples).await?;
@@ -111,7 +111,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
             None
         }
     };
-    let mut out = Stages::new(&couples, &switch, &asked);
+    let mut out = StepsInOrder::new(&couples, &switch, &asked);
     out.measure("PRE-FLIGHT", false);
     if out.backup() {
         out.measure("POST-BACKUP", false);
@@ -164,9 +164,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
 }
 
 /// None of them is switched yet; else what is left to be switched, and how.
-async fn untouched(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<()> {
+async fn untouched(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<()> {
     let names = |before: bool| -> Vec<&str> {
-        let such = couples.iter().filter(|c| (c.standing == Standing::Before) == before);
+        let such = couples.iter().filter(|c| (c.standing == SwitchState::Before) == before);
         such.map(|c| c.twin.name()).collect()
     };
     let (rest, done) = (names(true), names(false));
@@ -188,7 +188,7 @@ async fn untouched(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<()> {
 }
 
 /// Is everything marked that is written?
-async fn watched(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Watch> {
+async fn watched(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<CaptureState> {
     let mut tx = cx.cx.read().await?;
     change_capture::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await
 }

@@ -6,20 +6,20 @@ use crate::engine::model::profile::Twin;
 use crate::engine::plan::operation::PlanCx;
 use crate::features::parity::pair::catalog::{self, Columns};
 use crate::features::parity::pair::partitions::{Layout, layout};
-use crate::features::parity::pair::{Pair, Standing, pair, retired};
+use crate::features::parity::pair::{SwitchState, TwinTables, pair, retired};
 use crate::features::switchover::twins::named;
 
 /// A twin, looked up.
-pub(crate) struct Couple<'p> {
+pub(crate) struct TwinPair<'p> {
     pub(crate) twin: &'p Twin,
-    pub(crate) standing: Standing,
-    pub(crate) legacy: catalog::Table,
-    pub(crate) partitioned: catalog::Table,
+    pub(crate) standing: SwitchState,
+    pub(crate) legacy: catalog::TwinTable,
+    pub(crate) partitioned: catalog::TwinTable,
     pub(crate) columns: Columns,
     pub(crate) layout: Layout,
 }
 
-impl<'p> Couple<'p> {
+impl<'p> TwinPair<'p> {
     pub(crate) async fn find(cx: &'p PlanCx<'_>, twin: &'p Twin) -> Result<Self> {
         let mut tx = cx.cx.read().await?;
         let found = pair(&mut *tx, twin).await?;
@@ -58,17 +58,17 @@ impl<'p> Couple<'p> {
     }
 
     /// As the engine's modules take it.
-    pub(crate) fn pair(&self) -> Pair {
+    pub(crate) fn pair(&self) -> TwinTables {
         self.pair_as(&self.legacy.relation, &self.partitioned.relation)
     }
 
     /// The pair under the names that its tables have at the time.
-    pub(crate) fn pair_as(&self, legacy: &str, twin: &str) -> Pair {
-        let renamed = |table: &catalog::Table, relation: &str| catalog::Table {
+    pub(crate) fn pair_as(&self, legacy: &str, twin: &str) -> TwinTables {
+        let renamed = |table: &catalog::TwinTable, relation: &str| catalog::TwinTable {
             relation: relation.to_owned(),
             ..table.clone()
         };
-        Pair {
+        TwinTables {
             standing: self.standing,
             legacy: Some(renamed(&self.legacy, legacy)),
             partitioned: renamed(&self.partitioned, twin),

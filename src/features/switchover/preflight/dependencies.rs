@@ -1,14 +1,14 @@
 //! Objects that depend on the table, and what a switchover changes for them.
 
 use crate::engine::model::preflight::Preflight;
-use crate::features::switchover::copy::trigger_body::besides;
-use crate::features::switchover::plan::dependents::{Belongings, Publication};
-use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::copy::trigger_body::other_side_effects;
+use crate::features::switchover::plan::dependents::{DependentObjects, Publication};
+use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::{Accepted, ok, warn};
-use crate::features::switchover::preflight::unique_keys::lost;
+use crate::features::switchover::preflight::unique_keys::lost_unique_keys;
 
 /// What cannot be carried, or changes for whoever uses the name.
-pub(crate) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
+pub(crate) fn dependants(couple: &TwinPair<'_>, b: &DependentObjects, accepted: &Accepted) -> Vec<Preflight> {
     let name = couple.twin.name();
     let mut out = Vec::new();
     for k in &b.referrers {
@@ -27,7 +27,7 @@ pub(crate) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: &Accepte
         );
         out.push(warn("constraint", text));
     }
-    out.extend(lost(name, b, accepted));
+    out.extend(lost_unique_keys(name, b, accepted));
     for view in b.views.iter().filter(|v| v.materialized) {
         out.push(warn("materialized_view", format!("{name}: {} keeps reading the retired table", view.name)));
     }
@@ -41,7 +41,7 @@ pub(crate) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: &Accepte
             out.push(warn("view", text));
         }
     }
-    out.extend(reached(name, &couple.partitioned.relation, b, accepted));
+    out.extend(name_conflicts(name, &couple.partitioned.relation, b, accepted));
     for t in b.triggers.iter().filter(|t| t.constraint && !t.mirrors) {
         out.push(accepted.unless(
             "constraint_trigger",
@@ -71,7 +71,7 @@ pub(crate) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: &Accepte
         out.push(warn("indexes", format!("{name}: no like on the twin of {}", b.indexes.join("; "))));
     }
     out.extend(b.publications.iter().map(|p| published(name, p)));
-    let order = |t: &crate::features::parity::pair::catalog::Table| {
+    let order = |t: &crate::features::parity::pair::catalog::TwinTable| {
         t.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>()
     };
     if order(&couple.legacy) != order(&couple.partitioned) {
@@ -89,7 +89,12 @@ pub(crate) fn dependants(couple: &Couple<'_>, b: &Belongings, accepted: &Accepte
 }
 
 /// Who else uses one of the names, and what for: nothing of it may change unseen.
-pub(crate) fn reached(name: &str, twin: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
+pub(crate) fn name_conflicts(
+    name: &str,
+    twin: &str,
+    b: &DependentObjects,
+    accepted: &Accepted,
+) -> Vec<Preflight> {
     let mut out = Vec::new();
     let mut stops = |id: &str, text: String| out.push(accepted.unless(id, &format!("{name}: {text}")));
     for c in &b.named {
@@ -106,7 +111,7 @@ pub(crate) fn reached(name: &str, twin: &str, b: &Belongings, accepted: &Accepte
         stops("trigger_name", text);
     }
     for t in b.triggers.iter().filter(|t| t.mirrors && !t.ours && t.state != "D") {
-        let more = besides(&t.body, twin, t.before);
+        let more = other_side_effects(&t.body, twin, t.before);
         if !more.is_empty() {
             let text = format!(
                 "trigger {} keeps the twin in step and does more, which ends with the switch: {}",
@@ -133,7 +138,7 @@ pub(crate) fn reached(name: &str, twin: &str, b: &Belongings, accepted: &Accepte
             stops("identity", text);
         }
     }
-    out.extend(seen(name, b));
+    out.extend(visible_changes(name, b));
     if !b.leaf_owners.is_empty() {
         let text = format!(
             "{name}: partitions belong to {}, the table to {}",
@@ -152,7 +157,7 @@ pub(crate) fn reached(name: &str, twin: &str, b: &Belongings, accepted: &Accepte
 }
 
 /// What is carried over and still tells that the table is another.
-pub(crate) fn seen(name: &str, b: &Belongings) -> Vec<Preflight> {
+pub(crate) fn visible_changes(name: &str, b: &DependentObjects) -> Vec<Preflight> {
     let mut out = Vec::new();
     let numbered = |c: &str| b.twin.columns.iter().any(|t| t.name == c && t.sequence.is_some());
     for c in b.legacy.columns.iter().filter(|c| c.identity && !numbered(&c.name)) {

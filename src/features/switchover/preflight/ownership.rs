@@ -6,11 +6,11 @@ use crate::engine::model::query::{Param, Sql};
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
 use crate::features::parity::pair::sync_triggers::{REVERSE, moves};
-use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 
 /// We must own what we rename.
-pub(crate) async fn ownership(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<Preflight>> {
+pub(crate) async fn ownership(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Vec<Preflight>> {
     let mut out = Vec::new();
     for table in [&couple.legacy, &couple.partitioned] {
         let found = Table::find(cx, &table.relation).await?;
@@ -32,7 +32,7 @@ where t.tgrelid in (select oid from tree union all select $1::oid) and not t.tgi
 /// BEFORE triggers that would come after ours: what they change in a key our reverse sync has not seen.
 pub(crate) async fn late_triggers(
     cx: &PlanCx<'_>,
-    couple: &Couple<'_>,
+    couple: &TwinPair<'_>,
     accepted: &Accepted,
 ) -> Result<Option<Preflight>> {
     let ours = moves(REVERSE);

@@ -1,18 +1,18 @@
 //! What the parity check says of a twin before a switchover.
 
 use crate::engine::check::kind::{CheckNews, Cx};
-use crate::engine::check::verdict::Verdict;
+use crate::engine::check::verdict::CheckVerdict;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::report::{CheckId, Report, Status};
 use crate::engine::plan::operation::PlanCx;
 use crate::features::parity::finding_kind::FindingKind;
-use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::SwitchState;
 use crate::features::parity::verdicts::{self, besides_rows};
-use crate::features::switchover::plan::twin_pair::Couple;
+use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::{ok, warn};
 
 /// What the parity check says of the twin: rows, columns, partitions, sequences.
-pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<Preflight> {
+pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Vec<Preflight> {
     let name = couple.twin.name();
     let Some(check) = cx.checks.iter().find(|c| c.spec().kind == "parity") else {
         return vec![Preflight::new(
@@ -33,7 +33,7 @@ pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Vec<Prefligh
     if let Status::Unknown { why } = &report.status {
         return vec![Preflight::new("parity", Ready::Unknown, format!("{name}: {why}"))];
     }
-    let before = couple.standing == Standing::Before;
+    let before = couple.standing == SwitchState::Before;
     let mut out = vec![rows(name, &report)];
     out.extend(
         besides_rows(&report).into_iter().filter_map(|(kind, verdict)| besides(name, before, kind, verdict)),
@@ -52,7 +52,7 @@ fn rows(name: &str, report: &Report) -> Preflight {
 }
 
 /// What else the comparison says, as a switchover takes it.
-fn besides(name: &str, before: bool, kind: FindingKind, verdict: Verdict) -> Option<Preflight> {
+fn besides(name: &str, before: bool, kind: FindingKind, verdict: CheckVerdict) -> Option<Preflight> {
     let (what, text) = (kind.word(), format!("{name}: {}", verdict.text));
     Some(match kind {
         // The switch hands the legacy table's own over.

@@ -10,7 +10,7 @@ use super::wrap;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Phase, Wish};
 use crate::engine::model::record::{Outcome, RunRecord};
-use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::status::{RoomFacts, RoomRun};
 use crate::features::switchover::task::SwapSummary;
@@ -279,7 +279,7 @@ fn quiet(sight: &Sight<'_>, tables: &str) -> Vec<Spans> {
         return out.into_iter().chain([vec![cell("looking…", Tone::Dim)]]).collect();
     };
     let of = |standing| facts.twins.iter().filter(|t| t.standing == standing).count();
-    let (switched, cleaned) = (of(Standing::Switched), of(Standing::Cleaned));
+    let (switched, cleaned) = (of(SwitchState::Switched), of(SwitchState::Cleaned));
     let mut out = match (switched + cleaned, facts.twins.len()) {
         (0, _) => vec![title("SWITCHOVER", format!("{tables} → partitioned twins"))],
         (n, all) if n == all => vec![title("SWITCHED", format!("{tables} answered by partitioned twins"))],
