@@ -22,6 +22,7 @@ pub use connect::Connection;
 pub use reader::Reader;
 pub use writer::PgWriters;
 
+use crate::engine::model::cause::Cause;
 use crate::engine::port::dialect::Dialect;
 
 /// The dialect.
@@ -31,5 +32,13 @@ pub struct Postgres;
 impl Dialect for Postgres {
     fn id(&self) -> &'static str {
         "postgres"
+    }
+
+    fn cause(&self, code: &str) -> (Cause, bool) {
+        error::cause(code)
+    }
+
+    fn code(&self, cause: Cause) -> Option<&'static str> {
+        error::code(cause)
     }
 }

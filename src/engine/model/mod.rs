@@ -1,6 +1,7 @@
 //! Plain data that every layer shares. Nothing here reads, writes or decides for others.
 
 pub mod blocker;
+pub mod cause;
 pub mod change;
 pub mod diff;
 pub mod drift;
@@ -21,6 +22,7 @@ pub mod report;
 pub mod row_store;
 pub mod secret;
 pub mod step;
+pub mod stored;
 pub mod target;
 pub mod vitals;
 pub mod window;

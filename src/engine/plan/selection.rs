@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::engine::check::paging::cast_name;
+use crate::engine::model::cause::Cause;
 use crate::engine::model::change::{Canary, RowChange, RowKind, shown, verification};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Ident, Relation, literal};
@@ -59,7 +60,7 @@ async fn as_keys(cx: &PlanCx<'_>, ids: Vec<String>, key: &str) -> Result<Vec<Str
     match tx.texts(&Sql::of_profile(&sql).bind([Param::Texts(ids.clone())])).await {
         Ok(keys) => Ok(keys.into_iter().flatten().collect()),
         // It speaks of the value; of anything else the query of the rows speaks better.
-        Err(e) if e.code.as_deref().is_some_and(|code| code.starts_with("22") || code.starts_with("23")) => {
+        Err(e) if matches!(e.cause, Cause::InvalidValue | Cause::Constraint) => {
             let said = e.message.strip_prefix("failed to read: ").unwrap_or(&e.message);
             Err(Error::usage(format!("ids: {said}"))
                 .hint(format!("the key is a {type_name}: give its values, comma separated")))

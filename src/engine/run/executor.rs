@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::engine::gate::guard::Approved;
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Plan;
@@ -13,12 +14,12 @@ use crate::engine::model::policy::Policy;
 use crate::engine::model::progress::{Control, Done, Phase, Progress, Watcher};
 use crate::engine::model::record::{Operator, Outcome};
 use crate::engine::model::step::{Action, Step, Task};
+use crate::engine::model::stored::another_version;
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::clock::Clock;
 use crate::engine::port::reader::{Facts, Fut};
 use crate::engine::port::runner::{Kept, RunCx, RunStop, Runner, Running, TaskLimits};
 use crate::engine::port::writer::{Begun, Ending, Terms, Writer};
-use crate::engine::run::finish::is_lost;
 use crate::engine::run::start::{intent, mirror, same_server};
 use crate::engine::run::unstarted;
 
@@ -47,9 +48,10 @@ type Tasks = BTreeMap<usize, Box<dyn Running>>;
 /// The runner of a task, with its arguments.
 pub(in crate::engine) fn started(runners: &[&dyn Runner], task: &Task) -> Result<Box<dyn Running>> {
     let Some(runner) = runners.iter().find(|r| r.task() == task.word) else {
-        let message =
-            format!("the plan has a step {:?}, which this version of midwatch does not know", task.word);
-        return Err(Error::new(Class::Stale, message).hint("it was made by another version; plan again"));
+        return Err(another_version(&format!(
+            "it has a step {:?}, which this version does not know",
+            task.word
+        )));
     };
     runner.start(task)
 }
@@ -225,7 +227,7 @@ impl RunCx<'_> {
     async fn end(&mut self, ending: &Ending) -> Result<Event> {
         match self.writer.end(&self.begun, ending).await {
             // Our session is gone: the run is still ours if nobody took it over.
-            Err(e) if is_lost(&e) => {
+            Err(e) if e.cause == Cause::ConnectionLost => {
                 self.regain().await?;
                 self.writer.end(&self.begun, ending).await
             }
