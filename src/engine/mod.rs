@@ -172,6 +172,7 @@ impl Engine {
             resume: how.resume,
             self_test: how.self_test,
             tell,
+            checks: self.checks,
         };
         let result = match self.check(id.kind) {
             Some(check) => check.observe(&cx, id).await,
@@ -191,7 +192,7 @@ impl Engine {
 
     /// The rows behind a finding.
     pub fn rows(&self, id: &CheckId, finding: &str) -> Option<RowSource> {
-        self.check(id.kind)?.rows(&self.profile, &id.name, finding)
+        self.check(id.kind)?.rows(self.facts.dialect(), &self.profile, &id.name, finding)
     }
 
     /// One page of rows.

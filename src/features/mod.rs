@@ -10,16 +10,21 @@ pub mod queue;
 pub mod switchover;
 
 use crate::engine::check::kind::Check;
+use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::plan::operation::Operation;
 use crate::engine::port::runner::Runner;
 
 /// Every kind of check, in the order of the panes.
 pub const CHECKS: &[&dyn Check] = &[
-    &migrations::check::Migrations,
-    &parity::check::Parity,
+    &migrations::check::MigrationsCheck,
+    &parity::check::ParityCheck,
     &queue::check::Queues,
-    &anomalies::check::Anomalies,
+    &anomalies::check::AnomaliesCheck,
 ];
+
+/// What features answer about their own reports, a list for each.
+pub const VERDICTS: &[&[VerdictSpec]] =
+    &[migrations::verdicts::VERDICTS, parity::verdicts::VERDICTS, queue::verdicts::VERDICTS];
 
 /// Every kind of operation, in the order they are listed.
 pub const OPERATIONS: &[&dyn Operation] = &[
@@ -28,11 +33,11 @@ pub const OPERATIONS: &[&dyn Operation] = &[
     &anomalies::fix::Fix,
     &queue::resolve::Resolve,
     &queue::requeue::Requeue,
-    &switchover::ops::watch::Watch,
+    &switchover::ops::watch::WatchOperation,
     &switchover::ops::copy_missing::CopyMissing,
     &switchover::ops::repair_triggers::RepairTriggers,
     &switchover::ops::repair::Repair,
-    &switchover::ops::rehearse::Rehearse,
+    &switchover::ops::rehearse::RehearseOperation,
     &switchover::ops::switchover::Switchover,
     &switchover::ops::rollback::Rollback,
     &switchover::ops::cleanup::Cleanup,

@@ -37,11 +37,11 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     let pair = pair(&mut *tx, &twin).await.unwrap();
     let columns = Columns::of(pair.legacy.as_ref().unwrap(), &pair.partitioned, &twin.key).unwrap();
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await.unwrap();
-    let triggers = change_capture::install(&pair, &columns, &layout, &change_capture::Lacks::All);
+    let triggers = change_capture::install(&pair, &columns, &layout, &change_capture::GapScope::All);
     owner.execute_script(&triggers.made().join(";")).await.unwrap();
     assert!(matches!(
         change_capture::installed(&mut *tx, &pair, &columns, &layout).await.unwrap(),
-        change_capture::Watch::Complete(_)
+        change_capture::CaptureState::Complete(_)
     ));
     // Older than the marks: nobody noted it.
     let snapshot = owner.fetch_value("select pg_current_snapshot()::text", &[]).await.unwrap().unwrap();

@@ -10,7 +10,7 @@ use midwatch::engine::model::report::{Finding, Report, Severity};
 use midwatch::engine::model::step::{Action, Step, Task};
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::backups::{Dump, Dumped};
-use midwatch::features::parity::pair::Standing;
+use midwatch::features::parity::pair::SwitchState;
 use midwatch::features::switchover::status::{Reverse, RoomFacts, RoomRun, SwapParams, TwinNow};
 use midwatch::features::switchover::task::{Monitor, Proof, Swap, TWINS as UNIT};
 use midwatch::tui::app::App;
@@ -49,7 +49,7 @@ pub(crate) fn hospitality() -> Session {
 }
 
 /// A twin's report: these many rows differ.
-pub(crate) fn parity(twin: &str, differ: u64, standing: Standing) -> Report {
+pub(crate) fn parity(twin: &str, differ: u64, standing: SwitchState) -> Report {
     let check = id("parity", twin);
     let finding = || Finding {
         id: format!("parity/{twin}/different"),
@@ -66,17 +66,17 @@ pub(crate) fn parity(twin: &str, differ: u64, standing: Standing) -> Report {
     out
 }
 
-pub(crate) fn twin(name: &str, standing: Standing, reverse: Reverse) -> TwinNow {
+pub(crate) fn twin(name: &str, standing: SwitchState, reverse: Reverse) -> TwinNow {
     TwinNow {
         name: name.into(),
         standing,
         reverse,
-        marked: standing != Standing::Before || reverse == Reverse::Idle,
+        marked: standing != SwitchState::Before || reverse == Reverse::Idle,
         away: None,
     }
 }
 
-pub(crate) fn room_of(standing: Standing, reverse: Reverse) -> RoomFacts {
+pub(crate) fn room_of(standing: SwitchState, reverse: Reverse) -> RoomFacts {
     RoomFacts {
         name: "all".into(),
         twins: TWINS.iter().map(|t| twin(t, standing, reverse)).collect(),
@@ -87,13 +87,17 @@ pub(crate) fn room_of(standing: Standing, reverse: Reverse) -> RoomFacts {
 
 /// Nothing is switched, nobody is in the way.
 pub(crate) fn facts() -> RoomFacts {
-    room_of(Standing::Before, Reverse::Missing)
+    room_of(SwitchState::Before, Reverse::Missing)
 }
 
 /// Switched by run 17.
 pub(crate) fn switched() -> RoomFacts {
     let told = told(Outcome::Applied, None);
-    RoomFacts { last: Some(told.clone()), switched: Some(told), ..room_of(Standing::Switched, Reverse::On) }
+    RoomFacts {
+        last: Some(told.clone()),
+        switched: Some(told),
+        ..room_of(SwitchState::Switched, Reverse::On)
+    }
 }
 
 pub(crate) fn record(outcome: Outcome) -> RunRecord {
@@ -226,7 +230,7 @@ pub(crate) fn plan() -> Plan {
 }
 
 /// Connected, its twins looked at.
-pub(crate) fn looked(size: (u16, u16), differ: u64, standing: Standing) -> App {
+pub(crate) fn looked(size: (u16, u16), differ: u64, standing: SwitchState) -> App {
     let mut app = crate::fake::app(size);
     app.start();
     app.update(Msg::Connected(Box::new(hospitality())));
@@ -277,7 +281,7 @@ pub(crate) fn waiting(size: (u16, u16), blockers: Vec<Blocker>, room: Room) -> A
             blockers,
             longest_ms: Some(192_300),
             stalled: 2,
-            ..room_of(Standing::Before, Reverse::Idle)
+            ..room_of(SwitchState::Before, Reverse::Idle)
         },
     );
     app
@@ -295,7 +299,7 @@ pub(crate) fn asked(effects: &[Effect]) -> (String, String) {
 
 #[test]
 fn s_leads_to_the_room_of_all_twins_and_w_to_one_of_them() {
-    let mut app = looked(SMALL, 0, Standing::Before);
+    let mut app = looked(SMALL, 0, SwitchState::Before);
     assert_eq!(keys(&mut app, &["3", "enter", "s"]), [Effect::Room("all".into())]);
     assert!(matches!(&app.level().view, View::Room(v) if v.name == "all"));
     seen(&mut app, facts());
@@ -420,7 +424,7 @@ pub(crate) fn picture(name: &str, app: &App, size: (u16, u16)) {
 
 #[test]
 fn the_room_before_a_switch() {
-    let mut app = looked(SMALL, 0, Standing::Before);
+    let mut app = looked(SMALL, 0, SwitchState::Before);
     keys(&mut app, &["3", "s"]);
     picture("room-looking", &app, SMALL);
     picture("room-ready", &in_room(SMALL, 0, facts()), SMALL);
@@ -469,7 +473,7 @@ fn the_room_at_work() {
     let mut app = begun(SMALL);
     picture("room-begun", &app, SMALL);
     app.update(Msg::Tick(later(10)));
-    seen(&mut app, room_of(Standing::Before, Reverse::Idle));
+    seen(&mut app, room_of(SwitchState::Before, Reverse::Idle));
     app.update(moment("backup", Phase::Working, Room::default()));
     picture("room-backup", &app, SMALL);
     app.update(moment(
@@ -512,7 +516,7 @@ fn the_room_after_a_switch() {
     app.update(Msg::Tick(later(400)));
     seen(&mut app, switched());
     picture("room-stale-report", &app, SMALL);
-    let mut app = looked(SMALL, 7, Standing::Switched);
+    let mut app = looked(SMALL, 7, SwitchState::Switched);
     key(&mut app, "3");
     picture("parity-switched", &app, SMALL);
     keys(&mut app, &["j", "enter"]);
@@ -529,7 +533,7 @@ fn what_came_of_a_switch() {
         Room { held_ms: Some(38), attempt: Some((2, 12)), ..Room::default() },
     ));
     for twin in TWINS {
-        app.update(Msg::Observed(Box::new(parity(twin, 0, Standing::Switched))));
+        app.update(Msg::Observed(Box::new(parity(twin, 0, SwitchState::Switched))));
     }
     seen(&mut app, switched());
     let mut over = done(Outcome::Applied);
@@ -540,7 +544,7 @@ fn what_came_of_a_switch() {
 
 #[test]
 fn a_switch_of_another_operator() {
-    let mut app = looked(SMALL, 0, Standing::Before);
+    let mut app = looked(SMALL, 0, SwitchState::Before);
     app.model.journal.offered = true;
     let live = RunRecord {
         live: true,
@@ -565,7 +569,11 @@ fn a_switch_of_another_operator() {
         RoomRun { record: live, held_ms: None, attempt: None, ..told(Outcome::Running, Some("enable")) };
     seen(
         &mut app,
-        RoomFacts { blockers: vec![blocker()], last: Some(last), ..room_of(Standing::Before, Reverse::Idle) },
+        RoomFacts {
+            blockers: vec![blocker()],
+            last: Some(last),
+            ..room_of(SwitchState::Before, Reverse::Idle)
+        },
     );
     picture("room-of-another", &app, SMALL);
     assert_eq!(keys(&mut app, &["p", "x", "c"]), []);

@@ -2,8 +2,8 @@
 
 use midwatch::engine::model::progress::Phase;
 use midwatch::engine::model::record::{Outcome, RunRecord};
-use midwatch::features::parity::pair::Standing;
-use midwatch::features::parity::pair::retired::Away;
+use midwatch::features::parity::pair::SwitchState;
+use midwatch::features::parity::pair::retired::RetiredTable;
 use midwatch::features::switchover::status::{Reverse, RoomFacts};
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::screen;
@@ -20,14 +20,19 @@ fn picture(name: &str, app: &midwatch::tui::app::App, size: (u16, u16)) {
     insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), draw(app, size));
 }
 
-fn away(twin: &str) -> Away {
+fn away(twin: &str) -> RetiredTable {
     let table = format!("{twin}_to_drop");
-    Away { table, run: Some("18".into()), since: Some(start() - chrono::TimeDelta::minutes(3)), unread: None }
+    RetiredTable {
+        table,
+        run: Some("18".into()),
+        since: Some(start() - chrono::TimeDelta::minutes(3)),
+        unread: None,
+    }
 }
 
 /// All were cleaned up by run 18.
 fn put_away() -> RoomFacts {
-    let mut out = room_of(Standing::Cleaned, Reverse::Missing);
+    let mut out = room_of(SwitchState::Cleaned, Reverse::Missing);
     for twin in &mut out.twins {
         twin.away = Some(away(&twin.name));
     }
@@ -39,8 +44,8 @@ fn what_is_put_away_is_not_said_to_be_gone() {
     for size in [SMALL, LARGE] {
         picture("room-put-away", &in_room(size, 0, put_away()), size);
     }
-    let mut app = looked(SMALL, 0, Standing::Cleaned);
-    let mut report = parity("revenues", 0, Standing::Cleaned);
+    let mut app = looked(SMALL, 0, SwitchState::Cleaned);
+    let mut report = parity("revenues", 0, SwitchState::Cleaned);
     report.facts["away"] = serde_json::to_value(away("revenues")).unwrap();
     app.update(midwatch::tui::msg::Msg::Observed(Box::new(report)));
     keys(&mut app, &["3"]);
@@ -52,8 +57,8 @@ fn what_is_put_away_is_not_said_to_be_gone() {
 
 /// Of three only `expenses` is switched, by run 17.
 fn in_part() -> RoomFacts {
-    let mut out = room_of(Standing::Before, Reverse::Missing);
-    out.twins[1] = twin("expenses", Standing::Switched, Reverse::On);
+    let mut out = room_of(SwitchState::Before, Reverse::Missing);
+    out.twins[1] = twin("expenses", SwitchState::Switched, Reverse::On);
     let mut told = told(Outcome::Applied, None);
     told.record.name = "expenses".into();
     RoomFacts { last: Some(told.clone()), switched: Some(told), ..out }
@@ -113,7 +118,7 @@ fn only_what_is_done_is_said_while_it_waits() {
     assert!(!shown.contains("waiting for ACCESS"), "{shown}");
     let mut app = begun(SMALL);
     app.update(moment("prepare/revenues", Phase::Working, Room::default()));
-    seen(&mut app, room_of(Standing::Before, Reverse::Missing));
+    seen(&mut app, room_of(SwitchState::Before, Reverse::Missing));
     picture("room-preparing", &app, SMALL);
     assert!(draw(&app, SMALL).contains("PREPARE"), "{}", draw(&app, SMALL));
     // What was seen before the swap is not said after it.
@@ -126,17 +131,17 @@ fn only_what_is_done_is_said_while_it_waits() {
 
 #[test]
 fn marked_twins_are_the_set_of_the_room() {
-    let mut app = looked(SMALL, 0, Standing::Before);
+    let mut app = looked(SMALL, 0, SwitchState::Before);
     let effects = keys(&mut app, &["3", "space", "space", "s"]);
     assert_eq!(effects.last(), Some(&Effect::Room("revenues,expenses".into())));
-    let mut set = room_of(Standing::Before, Reverse::Missing);
+    let mut set = room_of(SwitchState::Before, Reverse::Missing);
     set.name = "revenues,expenses".into();
     set.twins.truncate(2);
     seen(&mut app, set);
     picture("room-marked", &app, SMALL);
     assert_eq!(asked(&key(&mut app, "d")), ("switchover".into(), "revenues,expenses".into()));
     // All of them are the set that has a name.
-    let mut app = looked(SMALL, 0, Standing::Before);
+    let mut app = looked(SMALL, 0, SwitchState::Before);
     let effects = keys(&mut app, &["3", "*", "s"]);
     assert_eq!(effects.last(), Some(&Effect::Room("all".into())));
 }
@@ -146,7 +151,7 @@ fn a_set_that_others_are_switching_is_not_called_ready() {
     let mut told = told(Outcome::Running, Some("prepare/expenses"));
     (told.record.name, told.record.live, told.record.ended_at) = ("expenses".into(), true, None);
     (told.held_ms, told.attempt) = (None, None);
-    let facts = RoomFacts { last: Some(told), ..room_of(Standing::Before, Reverse::Idle) };
+    let facts = RoomFacts { last: Some(told), ..room_of(SwitchState::Before, Reverse::Idle) };
     for size in [SMALL, LARGE] {
         picture("room-elsewhere", &in_room(size, 0, facts.clone()), size);
     }
@@ -174,7 +179,7 @@ fn a_run_of_others_is_shown_as_one_of_ours() {
     let facts = |run| RoomFacts {
         blockers: vec![crate::room::blocker()],
         last: Some(run),
-        ..room_of(Standing::Before, Reverse::Idle)
+        ..room_of(SwitchState::Before, Reverse::Idle)
     };
     for size in [SMALL, LARGE] {
         picture("room-headless", &in_room(size, 0, facts(run.clone())), size);
@@ -204,7 +209,7 @@ fn a_switch_that_broke_off_comes_before_a_new_one() {
     (run.record.resumable, run.record.ended_at, run.held_ms, run.attempt) = (true, None, None, None);
     run.record.started_at = start() - chrono::TimeDelta::seconds(74);
     run.record.beat_at = Some(start() - chrono::TimeDelta::seconds(20));
-    let facts = RoomFacts { last: Some(run), ..room_of(Standing::Before, Reverse::Idle) };
+    let facts = RoomFacts { last: Some(run), ..room_of(SwitchState::Before, Reverse::Idle) };
     let mut app = in_room(SMALL, 0, facts);
     let shown = draw(&app, SMALL);
     assert!(shown.contains("run 17 broke off at ENABLE, 20 s ago") && !shown.contains("74 s"), "{shown}");
@@ -217,7 +222,7 @@ fn a_switch_that_broke_off_comes_before_a_new_one() {
 /// Read from the Runs pane, long after others came: nothing of it is in the room's look any more.
 #[test]
 fn of_a_run_that_failed_in_a_hook_the_swap_is_done() {
-    let mut app = looked(SMALL, 0, Standing::Before);
+    let mut app = looked(SMALL, 0, SwitchState::Before);
     app.model.journal.offered = true;
     let mut record = told(Outcome::Partial, None).record;
     record.rows_applied = 3;
@@ -228,7 +233,7 @@ fn of_a_run_that_failed_in_a_hook_the_swap_is_done() {
     let mut read = detail(record);
     (read.plan, read.at) = (Some(crate::room::plan()), Some(7));
     app.update(Msg::RunDetail { slot: slot.unwrap(), result: Ok(Box::new(read)) });
-    seen(&mut app, room_of(Standing::Switched, Reverse::On));
+    seen(&mut app, room_of(SwitchState::Switched, Reverse::On));
     let shown = draw(&app, SMALL);
     assert!(shown.contains("enable ✓") && shown.contains("hook ✖"), "{shown}");
     assert!(!shown.contains("preflight ✖"), "{shown}");
@@ -242,7 +247,7 @@ fn a_rehearsal_offers_no_way_back() {
         ..told(Outcome::Applied, None).record
     };
     for (operation, offered) in [("rehearse", false), ("switchover", true)] {
-        let mut app = looked(SMALL, 0, Standing::Before);
+        let mut app = looked(SMALL, 0, SwitchState::Before);
         app.model.journal.offered = true;
         app.update(journal(vec![rehearsal(operation)]));
         key(&mut app, "6");
@@ -256,7 +261,7 @@ fn a_rehearsal_offers_no_way_back() {
 
 #[test]
 fn a_small_window_cuts_nothing_off_without_a_word() {
-    let mut app = looked(SMALL, 7, Standing::Switched);
+    let mut app = looked(SMALL, 7, SwitchState::Switched);
     keys(&mut app, &["3", "enter"]);
     let shown = draw(&app, SMALL);
     assert!(shown.contains("snapshot 00000A30-1") && shown.contains("stale 0"), "{shown}");

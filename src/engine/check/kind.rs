@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use crate::engine::check::paging::RowSource;
 use crate::engine::model::error::Result;
+use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::target::Server;
 use crate::engine::port::copies::Rehearsals;
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::evidence::Proofs;
 use crate::engine::port::files::Files;
 use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx};
@@ -60,6 +62,15 @@ pub type Tell<'a> = &'a (dyn Fn(CheckNews) + Send + Sync);
 /// Nobody listens.
 pub const NOBODY: Tell<'static> = &|_| {};
 
+/// A table whose name means another one since a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// What it was called.
+    pub before: Relation,
+    /// What it is called now.
+    pub now: Relation,
+}
+
 /// What a check may use: nothing here can write.
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Cx<'a> {
@@ -85,12 +96,23 @@ pub struct Cx<'a> {
     pub self_test: bool,
     /// How far it is.
     pub tell: Tell<'a>,
+    /// The kinds of checks: what other features know.
+    pub checks: &'static [&'static dyn Check],
 }
 
 impl Cx<'_> {
     /// A transaction whose statements each see the present.
     pub async fn read(&self) -> Result<Box<dyn ReadTx>> {
         self.facts.begin(ReadOptions::default()).await
+    }
+
+    /// Tables whose names mean others since a run, as the catalog itself shows.
+    pub async fn renamed(&self, tx: &mut dyn ReadTx) -> Result<Vec<Renamed>> {
+        let mut out = Vec::new();
+        for check in self.checks {
+            out.extend(check.renamed(tx, self.profile).await?);
+        }
+        Ok(out)
     }
 
     /// A transaction opened as asked.
@@ -108,8 +130,18 @@ pub trait Check: Sync {
     /// Looks.
     fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>>;
     /// The rows behind a finding, where they can be paged.
-    fn rows(&self, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
-        let _ = (profile, name, finding);
+    fn rows(&self, dialect: &dyn Dialect, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
+        let _ = (dialect, profile, name, finding);
         None
+    }
+    /// Tables whose names this feature's runs have given to others, as the catalog itself shows: without a journal.
+    fn renamed<'a>(&'a self, tx: &'a mut dyn ReadTx, profile: &'a Profile) -> Fut<'a, Result<Vec<Renamed>>> {
+        let _ = (tx, profile);
+        Box::pin(async { Ok(vec![]) })
+    }
+    /// Is a trigger this feature's own, by its name and its function's? What it writes is known.
+    fn owns_trigger(&self, name: &str, function: &str) -> bool {
+        let _ = (name, function);
+        false
     }
 }

@@ -2,3 +2,6 @@
 
 pub mod kind;
 pub mod paging;
+pub mod samples;
+pub mod support;
+pub mod verdict;

@@ -132,7 +132,8 @@ impl PlanCx<'_> {
 
     /// The rows behind a finding.
     pub fn rows(&self, kind: &str, name: &str, finding: &str) -> Option<RowSource> {
-        self.checks.iter().find(|c| c.spec().kind == kind)?.rows(self.cx.profile, name, finding)
+        let check = self.checks.iter().find(|c| c.spec().kind == kind)?;
+        check.rows(self.cx.facts.dialect(), self.cx.profile, name, finding)
     }
 }
 

@@ -1,13 +1,12 @@
 //! From a request to a plan: the operation's draft, its rows read in one snapshot, and what the server is.
 
 use crate::engine::model::query::Sql;
-use std::sync::Arc;
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::check::kind::{Cx, NOBODY};
 use crate::engine::check::paging::cast_name;
@@ -73,6 +72,7 @@ pub(in crate::engine) async fn plan(
             resume: false,
             self_test: false,
             tell: NOBODY,
+            checks: engine.checks,
         },
         checks: engine.checks,
         operations: engine.operations,

@@ -8,7 +8,6 @@ use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{Draft, PlanCx};
 use crate::engine::plan::tables::{Table, Trigger};
-use crate::features::parity::pair::sync_triggers::REVERSE;
 
 /// What a statement on a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +61,10 @@ fn fired(
     unknown.map(|t| tell(t, &change.table, preflight)).collect()
 }
 
-/// What the profile knows, our own markers, which write in the journal's schema only, and our own reverse triggers.
+/// What the profile knows, our own markers, which write in the journal's schema only, and triggers that a feature made.
 fn known(cx: &PlanCx<'_>, table: &str, trigger: &Trigger) -> bool {
     let ours = trigger.function.starts_with("midwatch.")
-        || trigger.name.contains(REVERSE) && trigger.function.contains(REVERSE);
+        || cx.checks.iter().any(|c| c.owns_trigger(&trigger.name, &trigger.function));
     ours || cx.profile().knows_trigger(table, &trigger.name)
 }
 

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::engine::check::kind::{Check, CheckSpec, Cx};
 use crate::engine::check::paging::{self, Page, PageRequest, RowSource};
+use crate::engine::check::samples::{SAMPLE, samples};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{AnomalyRule, Profile};
-use crate::engine::model::report::{CheckId, Finding, Report, Sample};
+use crate::engine::model::report::{CheckId, Finding, Report};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
 
-pub(crate) struct Anomalies;
+pub(crate) struct AnomaliesCheck;
 
 static SPEC: CheckSpec = CheckSpec {
     kind: "anomalies",
@@ -21,8 +22,6 @@ static SPEC: CheckSpec = CheckSpec {
     every: Duration::from_secs(30),
 };
 
-/// Rows of a finding that reports carry.
-pub(crate) const SAMPLE: usize = 20;
 /// A rule may read a whole ledger.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
@@ -31,7 +30,7 @@ struct AnomalyFacts {
     rows: u64,
 }
 
-impl Check for Anomalies {
+impl Check for AnomaliesCheck {
     fn spec(&self) -> &'static CheckSpec {
         &SPEC
     }
@@ -70,7 +69,13 @@ impl Check for Anomalies {
         })
     }
 
-    fn rows(&self, profile: &Profile, name: &str, _finding: &str) -> Option<RowSource> {
+    fn rows(
+        &self,
+        _dialect: &dyn Dialect,
+        profile: &Profile,
+        name: &str,
+        _finding: &str,
+    ) -> Option<RowSource> {
         Some(source(profile, rule(profile, name)?))
     }
 }
@@ -87,15 +92,6 @@ fn finding(id: &CheckId, rule: &AnomalyRule, rows: u64, page: &Page) -> Finding 
         rows: Some(rows),
         sample: samples(page),
     }
-}
-
-/// The rows of a page as values by column.
-pub(crate) fn samples(page: &Page) -> Vec<Sample> {
-    let value = |cell: &Option<String>| cell.clone().map_or(Value::Null, Value::String);
-    page.rows
-        .iter()
-        .map(|r| page.columns.iter().map(|c| c.name.clone()).zip(r.cells.iter().map(value)).collect())
-        .collect()
 }
 
 fn source(profile: &Profile, rule: &AnomalyRule) -> RowSource {

@@ -2,20 +2,17 @@
 //!
 //! What a history cannot tell is said to be unknown, never guessed.
 
-use crate::features::migrations::postgres::{indexes, probe};
-use crate::features::migrations::{files, history, judge};
-use std::collections::BTreeMap;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use crate::engine::check::kind::{Check, CheckSpec, Cx};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{HistoryKind, MigrationFolder, Profile};
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
+use crate::features::migrations::facts::MigrationFacts;
+use crate::features::migrations::{dialects, files, history, indexes, judge, presence};
 
-pub(crate) struct Migrations;
+pub(crate) struct MigrationsCheck;
 
 static SPEC: CheckSpec = CheckSpec {
     kind: "migrations",
@@ -24,50 +21,7 @@ static SPEC: CheckSpec = CheckSpec {
     every: Duration::from_secs(30),
 };
 
-/// A migration file, or a history entry without one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct File {
-    /// Its name.
-    #[serde(rename = "file")]
-    pub name: String,
-    /// `applied`, `pending`, `edited`, `cosmetic`, `partial`, `failed`, `missing`, `unknown`.
-    pub state: String,
-    /// When it was applied, where the history knows.
-    pub applied_at: Option<String>,
-    /// What else is to be said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
-
-/// The facts of a folder.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MigrationFacts {
-    /// Files whose work is in the database.
-    pub applied: u64,
-    /// Files whose work is not.
-    pub pending: u64,
-    /// Who wrote down what was applied.
-    pub history: String,
-    /// What this history cannot tell.
-    pub cannot_tell: Vec<String>,
-    /// Findings by kind.
-    #[serde(flatten)]
-    pub counts: BTreeMap<String, u64>,
-    /// Every file in order.
-    pub files: Vec<File>,
-}
-
-impl MigrationFacts {
-    /// The facts of a report of this check; `None`: it is of another kind, or has none.
-    pub fn of(report: &Report) -> Option<Self> {
-        if report.id.kind != SPEC.kind {
-            return None;
-        }
-        Self::deserialize(&report.facts).ok()
-    }
-}
-
-impl Check for Migrations {
+impl Check for MigrationsCheck {
     fn spec(&self) -> &'static CheckSpec {
         &SPEC
     }
@@ -89,16 +43,17 @@ impl Check for Migrations {
 }
 
 async fn observe(cx: &Cx<'_>, id: &CheckId, folder: &MigrationFolder, with_indexes: bool) -> Result<Report> {
+    let sql = dialects::sql(cx.facts.dialect())?;
     let (files, unread) = match files::read(cx.files, folder) {
         Ok(files) => (files, None),
         Err(e) => (Vec::new(), Some(e.to_string())),
     };
     let options = ReadOptions { snapshot: Snapshot::Transaction, timeout: None, ..ReadOptions::default() };
     let mut tx = cx.read_with(options).await?;
-    let mut findings = if with_indexes { indexes::findings(&mut *tx, id).await? } else { vec![] };
-    let history = history::read(&mut *tx, folder, cx.files).await?;
-    let renamed = probe::renamed(&mut *tx, &cx.profile.twins).await?;
-    let presence = probe::presence(&mut *tx, &files, folder, &renamed).await?;
+    let mut findings = if with_indexes { indexes::findings(&mut *tx, sql, id).await? } else { vec![] };
+    let history = history::read(&mut *tx, sql, folder, cx.files).await?;
+    let renamed = cx.renamed(&mut *tx).await?;
+    let presence = presence::read(&mut *tx, sql, &files, folder, &renamed).await?;
     drop(tx);
     let mut judged = judge::judge(id, folder, &files, &history, &presence);
     if let Some(why) = &unread
@@ -109,7 +64,7 @@ async fn observe(cx: &Cx<'_>, id: &CheckId, folder: &MigrationFolder, with_index
         judged.facts.cannot_tell.push(why.lines().next().unwrap_or_default().to_owned());
     }
     findings.append(&mut judged.findings);
-    let facts = judged.facts;
+    let facts = MigrationFacts { history: history::recorded_by(sql, folder.history).into(), ..judged.facts };
     let ok = match (folder.history, files.is_empty()) {
         (HistoryKind::None, true) => "no migration folder is known; no index is invalid".to_owned(),
         (HistoryKind::None, false) => format!("{} applied, as the catalog shows", facts.applied),
@@ -117,8 +72,8 @@ async fn observe(cx: &Cx<'_>, id: &CheckId, folder: &MigrationFolder, with_index
     };
     let why = unread.filter(|_| folder.folder.is_some()).or(judged.unknown).or(history.unknown.clone());
     let mut report = Report::of(id.clone(), &facts, findings, &ok).partly_unknown(why);
-    if let Some(sql) = history.sql {
-        report = report.evidence("history", sql);
+    if let Some(read) = history.sql {
+        report = report.evidence("history", read.text());
     }
-    Ok(report.evidence("invalid indexes", indexes::SQL))
+    Ok(report.evidence("invalid indexes", sql.invalid_indexes().text()))
 }

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::engine::model::profile::{HistoryKind, MigrationFolder};
 use crate::engine::model::report::{CheckId, Finding, Severity};
-use crate::features::migrations::check::{File, MigrationFacts};
+use crate::features::migrations::facts::{File, MigrationFacts};
 use crate::features::migrations::files::Migration;
 use crate::features::migrations::history::{Entry, History};
-use crate::features::migrations::postgres::probe::Presence;
+use crate::features::migrations::presence::Presence;
 
 pub(crate) struct Judged {
     pub(crate) facts: MigrationFacts,
@@ -42,7 +42,6 @@ pub(crate) fn judge(
         found: BTreeMap::new(),
         unknown: None,
     };
-    judge.facts.history = describe(folder.history).into();
     judge.limits();
     let newest = files.iter().filter(|f| judge.entry(f).is_some()).filter_map(|f| judge.order(f)).max();
     for (file, presence) in files.iter().zip(presence) {
@@ -52,16 +51,6 @@ pub(crate) fn judge(
     judge.numbering(files);
     judge.copies(files);
     judge.finish()
-}
-
-fn describe(kind: HistoryKind) -> &'static str {
-    match kind {
-        HistoryKind::None => "none: the catalog is probed",
-        HistoryKind::Midwatch => "midwatch.migrations",
-        HistoryKind::Sqlx => "sqlx",
-        HistoryKind::Drizzle => "drizzle",
-        HistoryKind::Versions => "schema_migrations(version)",
-    }
 }
 
 impl Judge<'_> {

@@ -7,14 +7,16 @@
 use crate::features::parity::{compare, self_test};
 use std::time::Duration;
 
-use crate::engine::check::kind::{Check, CheckSpec, Cx};
+use crate::engine::check::kind::{Check, CheckSpec, Cx, Renamed};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Report};
-use crate::engine::port::reader::Fut;
+use crate::engine::port::reader::{Fut, ReadTx};
+use crate::features::parity::pair;
+use crate::features::parity::pair::sync_triggers::REVERSE;
 
-pub(crate) struct Parity;
+pub(crate) struct ParityCheck;
 
 static SPEC: CheckSpec = CheckSpec {
     kind: "parity",
@@ -23,7 +25,7 @@ static SPEC: CheckSpec = CheckSpec {
     every: Duration::from_secs(15),
 };
 
-impl Check for Parity {
+impl Check for ParityCheck {
     fn spec(&self) -> &'static CheckSpec {
         &SPEC
     }
@@ -48,6 +50,14 @@ impl Check for Parity {
                 None => Err(Error::usage(format!("no twin {}", id.name))),
             }
         })
+    }
+
+    fn renamed<'a>(&'a self, tx: &'a mut dyn ReadTx, profile: &'a Profile) -> Fut<'a, Result<Vec<Renamed>>> {
+        Box::pin(pair::renamed(tx, &profile.twins))
+    }
+
+    fn owns_trigger(&self, name: &str, function: &str) -> bool {
+        name.contains(REVERSE) && function.contains(REVERSE)
     }
 }
 

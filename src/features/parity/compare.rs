@@ -8,18 +8,21 @@ use crate::engine::model::identity::Identity;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::ReadTx;
+use crate::features::parity::classify::{RowDifference, Samples};
+use crate::features::parity::compared::Compared;
 use crate::features::parity::exact_sum::Sum;
 use crate::features::parity::facts::{Apart, ParityFacts, Partition, Sequence, Sums};
-use crate::features::parity::key_ranges::{self, Cut};
+use crate::features::parity::key_ranges::RangeCut;
 use crate::features::parity::pair::catalog::{self, Columns, SequenceRow};
 use crate::features::parity::pair::partitions::{self, Layout, Mapping};
-use crate::features::parity::pair::{Pair, Standing, pair as find_pair, retired};
-use crate::features::parity::progress::{Progress, Unfinished};
-use crate::features::parity::queries::Plan;
-use crate::features::parity::scan::{self, Piece, Tally};
-use crate::features::parity::snapshot::{Source, Taken, age};
+use crate::features::parity::pair::{SwitchState, TwinTables, pair as find_pair, retired};
+use crate::features::parity::piece::{KeySpan, Piece};
+use crate::features::parity::progress::{ComparisonProgress, Unfinished};
+use crate::features::parity::scan::{self, Tally};
+use crate::features::parity::snapshot::{SnapshotSource, Taken, age};
+use crate::features::parity::sql::ParitySql;
 use crate::features::parity::unchanged::Seals;
-use crate::features::parity::{findings, rows, triggers};
+use crate::features::parity::{findings, range_choice, rows};
 
 /// Rows that are read before it is looked whether the snapshot is too old, about.
 const CHUNK_ROWS: u64 = 5_000_000;
@@ -31,7 +34,7 @@ const NOWHERE: &str = "no partition";
 const SNAPSHOT_LIMIT: Duration = Duration::from_mins(10);
 
 pub(crate) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
-    let (mut tx, source) = Source::hold(cx).await?;
+    let (mut tx, source) = SnapshotSource::hold(cx).await?;
     let pair = find_pair(&mut *tx, twin).await?;
     let Some(legacy) = &pair.legacy else {
         drop(tx);
@@ -42,33 +45,46 @@ pub(crate) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Repor
     let columns = Columns::of(legacy, &pair.partitioned, &twin.key).or_else(|_| keyless())?;
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await?;
     let sequences = catalog::sequences(&mut *tx, &pair.partitioned, &twin.key).await?;
-    let plan = Plan {
+    let compared = Compared {
         twin,
         legacy: Some(legacy),
         partitioned: &pair.partitioned,
         columns: &columns,
         layout: &layout,
         sequences: &sequences,
-        cut: &Cut::None,
+        cut: &RangeCut::None,
         quick: cx.quick,
     };
-    let seals = Seals::read(&mut *tx, cx, &plan, &pair).await?;
-    let nothing = cx.quick || seals.open(&plan).is_some_and(|p| p.is_empty());
-    let (cut, rows) = if nothing { (Cut::None, 0) } else { key_ranges::choose(&mut *tx, &plan).await? };
-    let mut comparison = Comparison { cx, plan, pair: &pair, rows, progress: Progress::default(), seals };
+    let seals = Seals::read(&mut *tx, cx, source.sql, &compared, &pair).await?;
+    let nothing = cx.quick || seals.open(&compared).is_some_and(|p| p.is_empty());
+    let (cut, rows) = if nothing {
+        (RangeCut::None, 0)
+    } else {
+        range_choice::choose(&mut *tx, source.sql, &compared).await?
+    };
+    let mut comparison = Comparison {
+        cx,
+        sql: source.sql,
+        compared,
+        pair: &pair,
+        rows,
+        progress: ComparisonProgress::default(),
+        seals,
+    };
     let unfinished = comparison.unfinished();
     let cut = unfinished.as_ref().map_or(cut, |u| u.cut.clone());
-    comparison.plan.cut = &cut;
+    comparison.compared.cut = &cut;
     comparison.run(tx, source, id, unfinished).await
 }
 
 struct Comparison<'a> {
     cx: &'a Cx<'a>,
-    plan: Plan<'a>,
-    pair: &'a Pair,
+    sql: &'static dyn ParitySql,
+    compared: Compared<'a>,
+    pair: &'a TwinTables,
     /// About.
     rows: i64,
-    progress: Progress,
+    progress: ComparisonProgress,
     seals: Seals,
 }
 
@@ -79,13 +95,16 @@ impl<'a> Comparison<'a> {
 
     /// What decides whether another run can go on with this one.
     fn shape(&self) -> String {
-        let p = &self.plan;
+        let p = &self.compared;
         format!("{} {:?} {:?} {:?}", p.columns.digest(), p.twin.sums, p.layout.oids, p.layout.bounds)
     }
 
     fn unfinished(&self) -> Option<Unfinished> {
-        let kept =
-            self.cx.proofs.unfinished(&self.identity(), self.plan.twin.name()).filter(|_| self.cx.resume)?;
+        let kept = self
+            .cx
+            .proofs
+            .unfinished(&self.identity(), self.compared.twin.name())
+            .filter(|_| self.cx.resume)?;
         let unfinished: Unfinished = serde_json::from_value(kept).ok()?;
         (unfinished.shape == self.shape()).then_some(unfinished)
     }
@@ -93,17 +112,17 @@ impl<'a> Comparison<'a> {
     async fn run(
         mut self,
         mut tx: Box<dyn ReadTx>,
-        mut source: Source<'a>,
+        mut source: SnapshotSource<'a>,
         id: &CheckId,
         unfinished: Option<Unfinished>,
     ) -> Result<Report> {
-        let triggers = triggers::read(&mut *tx, self.pair, self.plan.twin).await?;
+        let triggers = self.sql.triggers(&mut *tx, self.pair, self.compared.twin).await?;
         let key_not_unique = self.loose_key(&mut *tx).await?;
         let mut tally = Tally::default();
-        if let Some(piece) = self.seals.open(&self.plan) {
+        if let Some(piece) = self.seals.open(&self.compared) {
             if !piece.is_empty() {
                 self.tell("reading what is not sealed", (0, 1), &tally, &source);
-                scan::read(&mut *tx, &source, &self.plan, &piece, &mut tally).await?;
+                scan::read(&mut *tx, &source, &self.compared, &piece, &mut tally).await?;
             }
             self.seals.add_to(&mut tally);
         } else {
@@ -115,26 +134,26 @@ impl<'a> Comparison<'a> {
         if !self.cx.quick && !self.progress.readings.iter().any(|r| r.resumed) {
             // Of several snapshots the oldest counts: whatever was written since then is marked as written.
             let oldest = self.progress.first.clone().unwrap_or_else(|| taken.clone());
-            self.seals.tell(&self.plan, &oldest, &mut facts);
-            if let Some(proof) = self.seals.proof(&self.plan, &oldest, &tally) {
+            self.seals.tell(&self.compared, &oldest, &mut facts);
+            if let Some(proof) = self.seals.proof(&self.compared, &oldest, &tally) {
                 self.keep(&mut facts, &proof);
             }
         }
         self.finish(&taken, &mut facts, triggers);
-        let coverage = self.plan.layout.coverage(&mut *tx).await?;
+        let coverage = self.compared.layout.coverage(&mut *tx).await?;
         drop(tx);
         Ok(self.report(id, &facts, &coverage, samples))
     }
 
     async fn loose_key(&self, tx: &mut dyn ReadTx) -> Result<Option<String>> {
-        let (Some(legacy), key) = (self.plan.legacy, &self.plan.columns.key) else { return Ok(None) };
+        let (Some(legacy), key) = (self.compared.legacy, &self.compared.columns.key) else { return Ok(None) };
         let names: Vec<String> = key.iter().map(|k| k.name.clone()).collect();
         let loose = !key.is_empty() && !catalog::unique(tx, legacy, &names).await?;
         Ok(loose.then(|| names.join(", ")))
     }
 
     fn keep(&self, facts: &mut ParityFacts, proof: &crate::engine::port::evidence::Proof) {
-        if let Err(e) = self.cx.proofs.keep(&self.identity(), self.plan.twin.name(), proof) {
+        if let Err(e) = self.cx.proofs.keep(&self.identity(), self.compared.twin.name(), proof) {
             facts.unsealed = Some(e.message);
         }
     }
@@ -143,14 +162,14 @@ impl<'a> Comparison<'a> {
     async fn chunks(
         &mut self,
         mut tx: Box<dyn ReadTx>,
-        mut source: Source<'a>,
+        mut source: SnapshotSource<'a>,
         unfinished: Option<Unfinished>,
         tally: &mut Tally,
-    ) -> Result<(Box<dyn ReadTx>, Source<'a>)> {
+    ) -> Result<(Box<dyn ReadTx>, SnapshotSource<'a>)> {
         let most = if source.busy() { GENTLE_ROWS } else { CHUNK_ROWS };
-        let each = i64::try_from(self.plan.twin.chunk_rows.unwrap_or(most)).unwrap_or(i64::MAX);
-        let limit = self.plan.twin.snapshot_limit_s.map_or(SNAPSHOT_LIMIT, Duration::from_secs);
-        let mut chunks = self.plan.cut.chunks(self.rows, each);
+        let each = i64::try_from(self.compared.twin.chunk_rows.unwrap_or(most)).unwrap_or(i64::MAX);
+        let limit = self.compared.twin.snapshot_limit_s.map_or(SNAPSHOT_LIMIT, Duration::from_secs);
+        let mut chunks = self.compared.cut.chunks(self.rows, each);
         let mut done = 0;
         if let Some(earlier) = unfinished {
             (chunks, done) = (earlier.chunks, earlier.done);
@@ -158,36 +177,42 @@ impl<'a> Comparison<'a> {
             self.progress.resume(earlier.readings, tally.rows());
         }
         for (i, (from, to)) in chunks.iter().enumerate().skip(done) {
-            if i > done && age(&mut *tx).await? >= limit {
+            if i > done && age(&mut *tx, self.sql).await? >= limit {
                 drop(tx);
-                (tx, source) = Source::hold(self.cx).await?;
+                (tx, source) = SnapshotSource::hold(self.cx).await?;
                 self.still(&mut *tx).await?;
             }
             if i > done {
                 source.look_around(&mut *tx).await?;
             }
             self.tell("reading", (i, chunks.len()), tally, &source);
-            let piece = Piece::all(self.plan.cut.between(*from, *to));
-            scan::read(&mut *tx, &source, &self.plan, &piece, tally).await?;
-            self.progress.read(source.taken(), self.plan.cut, *from, *to);
+            let piece = Piece::all(KeySpan { from: *from, to: *to, paced: false });
+            scan::read(&mut *tx, &source, &self.compared, &piece, tally).await?;
+            self.progress.read(source.taken(), self.compared.cut, *from, *to);
             if chunks.len() > 1 {
                 self.save(&chunks, i + 1, tally)?;
             }
         }
         if chunks.len() > 1 {
-            self.cx.proofs.set_unfinished(&self.identity(), self.plan.twin.name(), None)?;
+            self.cx.proofs.set_unfinished(&self.identity(), self.compared.twin.name(), None)?;
         }
         self.tell("reading", (chunks.len(), chunks.len()), tally, &source);
         // What differs is looked at again where everything is seen at once.
         if self.progress.readings.len() > 1 {
             drop(tx);
-            (tx, source) = Source::hold(self.cx).await?;
+            (tx, source) = SnapshotSource::hold(self.cx).await?;
             self.still(&mut *tx).await?;
         }
         Ok((tx, source))
     }
 
-    fn tell(&self, doing: &'static str, (done, pieces): (usize, usize), tally: &Tally, source: &Source<'_>) {
+    fn tell(
+        &self,
+        doing: &'static str,
+        (done, pieces): (usize, usize),
+        tally: &Tally,
+        source: &SnapshotSource<'_>,
+    ) {
         let rows = tally.rows().saturating_sub(self.progress.before);
         let snapshot_at = source.taken().at.clone();
         (self.cx.tell)(CheckNews { doing, done: done as u64, pieces: pieces as u64, rows, snapshot_at });
@@ -196,7 +221,7 @@ impl<'a> Comparison<'a> {
     fn save(&self, chunks: &[(Option<i64>, Option<i64>)], done: usize, tally: &Tally) -> Result<()> {
         let state = Unfinished {
             shape: self.shape(),
-            cut: self.plan.cut.clone(),
+            cut: self.compared.cut.clone(),
             chunks: chunks.to_vec(),
             done: if done < chunks.len() { done } else { return Ok(()) },
             readings: self.progress.readings.clone(),
@@ -204,18 +229,18 @@ impl<'a> Comparison<'a> {
         };
         let state = serde_json::to_value(&state)
             .map_err(|e| Error::unobserved(format!("failed to keep an unfinished comparison: {e}")))?;
-        self.cx.proofs.set_unfinished(&self.identity(), self.plan.twin.name(), Some(&state))
+        self.cx.proofs.set_unfinished(&self.identity(), self.compared.twin.name(), Some(&state))
     }
 
     /// Partitions that came or went between two snapshots make the parts incomparable.
     async fn still(&self, tx: &mut dyn ReadTx) -> Result<()> {
-        let now = partitions::layout(tx, self.plan.partitioned).await?;
-        if now.oids == self.plan.layout.oids && now.bounds == self.plan.layout.bounds {
+        let now = partitions::layout(tx, self.compared.partitioned).await?;
+        if now.oids == self.compared.layout.oids && now.bounds == self.compared.layout.bounds {
             return Ok(());
         }
         Err(Error::unobserved(format!(
             "failed to compare {}: its partitions changed between two snapshots",
-            self.plan.partitioned.relation
+            self.compared.partitioned.relation
         ))
         .hint("look again"))
     }
@@ -223,26 +248,26 @@ impl<'a> Comparison<'a> {
     /// Which rows differ, and how.
     async fn rows(
         &self,
-        source: &Source<'_>,
+        source: &SnapshotSource<'_>,
         tally: &mut Tally,
         facts: &mut ParityFacts,
-    ) -> Result<rows::Samples> {
+    ) -> Result<Samples> {
         if self.cx.quick {
-            return Ok(rows::Samples::default());
+            return Ok(Samples::default());
         }
         // What two rows may share names neither.
-        if self.plan.columns.key.is_empty() || facts.key_not_unique.is_some() {
+        if self.compared.columns.key.is_empty() || facts.key_not_unique.is_some() {
             facts.digests_differ = Some(self.apart(tally));
-            return Ok(rows::Samples::default());
+            return Ok(Samples::default());
         }
-        for class in rows::Class::ALL {
+        for class in RowDifference::ALL {
             *class.count(facts) = Some(0);
         }
         if tally.differing.is_empty() {
-            return Ok(rows::Samples::default());
+            return Ok(Samples::default());
         }
         self.tell("naming the rows that differ", (0, 0), tally, source);
-        let samples = rows::compare(source, &self.plan, &tally.differing, facts).await?;
+        let samples = rows::compare(source, &self.compared, &tally.differing, facts).await?;
         // In a later snapshot there may be nothing left of what differed.
         if self.progress.readings.len() > 1 && facts.differences() == Some(0) {
             tally.differing.clear();
@@ -253,17 +278,17 @@ impl<'a> Comparison<'a> {
     }
 
     fn apart(&self, tally: &Tally) -> Vec<Apart> {
-        let told = self.plan.layout.mapping != Mapping::Whole;
-        let apart = |slot: scan::Slot| {
+        let told = self.compared.layout.mapping != Mapping::Whole;
+        let apart = |slot: scan::RowSlot| {
             let ranges = || tally.differing.iter().filter(|g| g.slot == slot).map(|g| g.range);
-            let keys = matches!(self.plan.cut, Cut::Bits { .. })
-                .then(|| self.plan.cut.named(ranges().min(), ranges().max()));
+            let keys = matches!(self.compared.cut, RangeCut::Bits { .. })
+                .then(|| self.compared.cut.named(ranges().min(), ranges().max()));
             let all = || {
                 (tally.legacy.iter().map(|(_, a)| a.rows).sum(), tally.twin.iter().map(|(_, a)| a.rows).sum())
             };
             let here = || (tally.legacy_of(slot).rows, slot.map_or(0, |s| tally.twin_of(s).rows));
             let (legacy_rows, partitioned_rows) = if told { here() } else { all() };
-            let name = slot.and_then(|s| self.plan.layout.slots.get(s)).map_or(NOWHERE, String::as_str);
+            let name = slot.and_then(|s| self.compared.layout.slots.get(s)).map_or(NOWHERE, String::as_str);
             let partition = told.then(|| name.to_owned());
             Apart { partition, keys, legacy_rows, partitioned_rows }
         };
@@ -274,7 +299,7 @@ impl<'a> Comparison<'a> {
         &mut self,
         taken: &Taken,
         facts: &mut ParityFacts,
-        triggers: Vec<crate::features::parity::facts::Trigger>,
+        triggers: Vec<crate::features::parity::facts::SyncTrigger>,
     ) {
         facts.snapshot = Some(taken.name.clone().unwrap_or_else(|| taken.sees.clone()));
         facts.readings = std::mem::take(&mut self.progress.readings);
@@ -284,11 +309,11 @@ impl<'a> Comparison<'a> {
         facts.standing = self.pair.standing;
         facts.triggers = triggers;
         facts.sequence = facts.sequences.first().cloned();
-        facts.columns = self.plan.columns.common.iter().map(|c| c.name.clone()).collect();
-        let columns = self.plan.columns.common.len();
+        facts.columns = self.compared.columns.common.iter().map(|c| c.name.clone()).collect();
+        let columns = self.compared.columns.common.len();
         facts.compared = match () {
             () if self.cx.quick => "counts and sums only: rows were not compared".into(),
-            () if self.plan.columns.key.is_empty() => format!(
+            () if self.compared.columns.key.is_empty() => format!(
                 "count and 64-bit digests of {columns} columns by partition; no key names a row on both sides"
             ),
             () if facts.key_not_unique.is_some() => {
@@ -303,19 +328,19 @@ impl<'a> Comparison<'a> {
         id: &CheckId,
         facts: &ParityFacts,
         coverage: &partitions::Coverage,
-        samples: rows::Samples,
+        samples: Samples,
     ) -> Report {
-        let unseen = self.plan.sequences.iter().find(|s| !s.readable).map(|s| {
+        let unseen = self.compared.sequences.iter().find(|s| !s.readable).map(|s| {
             format!(
                 "where sequence {0} stands: permission denied\nhint: GRANT SELECT ON SEQUENCE {0} to this role",
                 s.name
             )
         });
-        let found = findings::of(id, facts, self.plan.columns, self.plan.layout, coverage, samples);
+        let found = findings::of(id, facts, self.compared.columns, self.compared.layout, coverage, samples);
         let mut ok =
             format!("{} rows equal by count and 64-bit digests", facts.legacy_rows.unwrap_or_default());
         if facts.sealed > 0 {
-            ok = format!("{ok}; {} of {} partitions sealed", facts.sealed, self.plan.layout.slots.len());
+            ok = format!("{ok}; {} of {} partitions sealed", facts.sealed, self.compared.layout.slots.len());
         }
         if facts.readings.len() > 1 {
             ok = format!("{ok}, in {} snapshots", facts.readings.len());
@@ -328,28 +353,38 @@ impl<'a> Comparison<'a> {
         if self.cx.quick && !report.summary.contains("not compared") {
             report.summary.push_str("; rows were not compared (--quick)");
         }
-        let leaf = self.plan.layout.leaves.first().map(|l| self.plan.leaf_sql(l, "true"));
+        let (legacy, leaf) = self.statements();
         report
             .partly_unknown(unseen)
-            .evidence("legacy rows by partition and key range", self.plan.legacy_sql("true"))
-            .evidence("rows of one partition", leaf.unwrap_or_default())
+            .evidence("legacy rows by partition and key range", legacy)
+            .evidence("rows of one partition", leaf)
+    }
+
+    /// What reads the legacy table and what reads a partition, for the evidence.
+    fn statements(&self) -> (String, String) {
+        let all = Piece::all(KeySpan::default());
+        let legacy =
+            self.compared.legacy.map(|l| self.sql.legacy_totals(&self.compared, l, &all).text().to_owned());
+        let leaf = self.compared.layout.leaves.first();
+        let leaf = leaf.map(|l| self.sql.leaf_totals(&self.compared, &[l], all.keys).text().to_owned());
+        (legacy.unwrap_or_default(), leaf.unwrap_or_default())
     }
 
     fn facts(&self, tally: &Tally) -> ParityFacts {
-        facts(&self.plan, tally)
+        facts(&self.compared, tally)
     }
 }
 
 /// Counts, sums and a word for each partition.
-fn facts(plan: &Plan<'_>, tally: &Tally) -> ParityFacts {
-    let has_legacy = plan.legacy.is_some();
+fn facts(compared: &Compared<'_>, tally: &Tally) -> ParityFacts {
+    let has_legacy = compared.legacy.is_some();
     let mut facts = ParityFacts {
         legacy_rows: has_legacy.then(|| tally.legacy.iter().map(|(_, a)| a.rows).sum()),
         partitioned_rows: Some(tally.twin.iter().map(|(_, a)| a.rows).sum()),
         ..ParityFacts::default()
     };
-    for (i, column) in plan.twin.sums.iter().enumerate() {
-        let sums = if plan.summed(column) {
+    for (i, column) in compared.twin.sums.iter().enumerate() {
+        let sums = if compared.summed(column) {
             let total = |all: &mut dyn Iterator<Item = &scan::Aggregate>| {
                 let mut total = Sum::default();
                 all.filter_map(|a| a.sums.get(i)).for_each(|s| total.add(s));
@@ -364,21 +399,21 @@ fn facts(plan: &Plan<'_>, tally: &Tally) -> ParityFacts {
         };
         facts.sums.insert(column.clone(), sums);
     }
-    facts.partitions = strip(plan, tally);
-    facts.sequences = sequences(plan.sequences, tally);
+    facts.partitions = strip(compared, tally);
+    facts.sequences = sequences(compared.sequences, tally);
     facts
 }
 
-fn strip(plan: &Plan<'_>, tally: &Tally) -> Vec<Partition> {
+fn strip(compared: &Compared<'_>, tally: &Tally) -> Vec<Partition> {
     let differing = tally.differing_slots();
-    let told = plan.legacy.is_some() && plan.layout.mapping != Mapping::Whole;
+    let told = compared.legacy.is_some() && compared.layout.mapping != Mapping::Whole;
     let mut out = Vec::new();
-    for (slot, name) in plan.layout.slots.iter().enumerate() {
+    for (slot, name) in compared.layout.slots.iter().enumerate() {
         let legacy = told.then(|| tally.legacy_of(Some(slot)).rows);
         let twin = tally.twin_of(slot).rows;
         let status = match legacy {
             None => "not compared",
-            Some(rows) if plan.quick && rows == twin => "counts equal",
+            Some(rows) if compared.quick && rows == twin => "counts equal",
             Some(rows) if rows != twin || differing.contains(&Some(slot)) => "differs",
             Some(_) => "equal",
         };
@@ -419,31 +454,31 @@ fn sequences(rows: &[SequenceRow], tally: &Tally) -> Vec<Sequence> {
 /// A partitioned table of its own: what can be said without knowing what it should hold. `cleaned`: the twin that it
 /// was once.
 pub(crate) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, cleaned: Option<&Twin>) -> Result<Report> {
-    let (mut tx, source) = Source::hold(cx).await?;
+    let (mut tx, source) = SnapshotSource::hold(cx).await?;
     let partitioned = catalog::table(&mut *tx, table).await?;
     let layout: Layout = partitions::layout(&mut *tx, &partitioned).await?;
     let columns = Columns::default();
     let twin = Twin { partitioned: table.to_owned(), ..Twin::default() };
-    let plan = Plan {
+    let compared = Compared {
         twin: &twin,
         legacy: None,
         partitioned: &partitioned,
         columns: &columns,
         layout: &layout,
         sequences: &[],
-        cut: &Cut::None,
+        cut: &RangeCut::None,
         quick: true,
     };
     let mut tally = Tally::default();
-    scan::read(&mut *tx, &source, &plan, &Piece::all("true".into()), &mut tally).await?;
-    let mut facts = facts(&plan, &tally);
+    scan::read(&mut *tx, &source, &compared, &Piece::all(KeySpan::default()), &mut tally).await?;
+    let mut facts = facts(&compared, &tally);
     facts.snapshot = source.taken().name.clone();
     let coverage = layout.coverage(&mut *tx).await?;
     // Who waits for a second session while holding one waits for ever once all do.
     drop(tx);
     let mut without = "no legacy table is declared".to_owned();
     if let Some(twin) = cleaned {
-        facts.standing = Standing::Cleaned;
+        facts.standing = SwitchState::Cleaned;
         facts.away = retired::away(cx.facts, twin).await?;
         without = match &facts.away {
             Some(away) => format!("the legacy table is put away as {}; {}", away.table, away.way_back()),
@@ -451,7 +486,7 @@ pub(crate) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, cleaned: Optio
         };
     }
     facts.compared = format!("row counts only: {without}");
-    let found = findings::of(id, &facts, &columns, &layout, &coverage, rows::Samples::default());
+    let found = findings::of(id, &facts, &columns, &layout, &coverage, Samples::default());
     let ok = format!(
         "{} partitions, {} rows; {without}",
         layout.leaves.len(),

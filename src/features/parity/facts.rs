@@ -1,12 +1,12 @@
 //! What is reported of a pair of tables.
 
-use crate::engine::model::report::Report;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::features::parity::pair::Standing;
-use crate::features::parity::pair::retired::Away;
+use crate::engine::model::report::Report;
+use crate::features::parity::pair::SwitchState;
+use crate::features::parity::pair::retired::RetiredTable;
 
 /// A partition of the twin and the legacy rows that belong there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Apart {
 
 /// A trigger that keeps the twin in step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trigger {
+pub struct SyncTrigger {
     /// Its name.
     pub name: String,
     /// `enabled`, `always`, `conditional` (fires for some rows or columns only), `replica`, `disabled`, `missing`.
@@ -138,10 +138,10 @@ pub struct ParityFacts {
     pub sums: BTreeMap<String, Sums>,
     /// Who answers to the legacy table's name.
     #[serde(default)]
-    pub standing: Standing,
+    pub standing: SwitchState,
     /// Where the retired table is once it was cleaned up; absent when it is gone.
     #[serde(default)]
-    pub away: Option<Away>,
+    pub away: Option<RetiredTable>,
     /// The snapshot that everything was compared in.
     pub snapshot: Option<String>,
     /// What was compared, in words.
@@ -163,7 +163,7 @@ pub struct ParityFacts {
     /// Partitions in order.
     pub partitions: Vec<Partition>,
     /// Triggers that mirror.
-    pub triggers: Vec<Trigger>,
+    pub triggers: Vec<SyncTrigger>,
     /// The twin's sequence: the first of all, that of the key where it has one.
     pub sequence: Option<Sequence>,
     /// All sequences of the twin.

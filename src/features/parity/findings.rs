@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
-use crate::features::parity::facts::{Apart, ParityFacts, Trigger};
-use crate::features::parity::pair::Standing;
+use crate::features::parity::classify::{RowDifference, Samples};
+use crate::features::parity::facts::{Apart, ParityFacts, SyncTrigger};
+use crate::features::parity::finding_kind::FindingKind;
+use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::catalog::Columns;
 use crate::features::parity::pair::partitions::{Coverage, Layout};
-use crate::features::parity::rows::{Class, Samples};
 
 /// Partitions that differ and are shown, where rows cannot be.
 const APART: usize = 200;
@@ -24,24 +25,30 @@ pub(crate) fn of(
     let mut counted = facts.clone();
     let total = facts.legacy_rows.unwrap_or_default();
     let twin = facts.partitioned_rows.unwrap_or_default();
-    for class in Class::ALL {
+    for class in RowDifference::ALL {
         let rows = class.count(&mut counted).unwrap_or(0);
         if rows > 0 {
             let sample = samples.take(class);
             // Of the side that has them.
-            let total = if class == Class::MissingInLegacy { twin } else { total };
+            let total = if class == RowDifference::MissingInLegacy { twin } else { total };
             let message = format!("{rows} of {total} rows {}{}", describe(class), differing_columns(&sample));
-            out.push(class.word(), Severity::Critical, message, Some(rows), sample);
+            out.push(FindingKind::Rows(class).word(), Severity::Critical, message, Some(rows), sample);
         }
     }
     if facts.not_classified > 0 {
         let message =
             format!("{} more keys differ or hold NULL, not looked at one by one", facts.not_classified);
-        out.push("not_classified", Severity::Critical, message, Some(facts.not_classified), vec![]);
+        out.push(
+            FindingKind::NotClassified.word(),
+            Severity::Critical,
+            message,
+            Some(facts.not_classified),
+            vec![],
+        );
     }
     if facts.partitions_not_read > 0 {
         let message = format!("{} more partitions differ, their rows not read", facts.partitions_not_read);
-        out.push("partitions_not_read", Severity::Critical, message, None, vec![]);
+        out.push(FindingKind::PartitionsNotRead.word(), Severity::Critical, message, None, vec![]);
     }
     if facts.legacy_rows.is_some() {
         out.counts(facts, facts.compared.contains("not compared"));
@@ -54,13 +61,13 @@ pub(crate) fn of(
     out.list
 }
 
-fn describe(class: Class) -> &'static str {
+fn describe(class: RowDifference) -> &'static str {
     match class {
-        Class::Different => "differ",
-        Class::MissingInPartitioned => "are missing in the twin",
-        Class::MissingInLegacy => "are in the twin only",
-        Class::Stale => "have a stale copy under an old partition key",
-        Class::Duplicate => "have a second row with the same key",
+        RowDifference::Different => "differ",
+        RowDifference::MissingInPartitioned => "are missing in the twin",
+        RowDifference::MissingInLegacy => "are in the twin only",
+        RowDifference::Stale => "have a stale copy under an old partition key",
+        RowDifference::Duplicate => "have a second row with the same key",
     }
 }
 
@@ -125,14 +132,14 @@ impl Findings<'_> {
                 rows(facts.legacy_rows),
                 rows(facts.partitioned_rows)
             );
-            self.push("counts", Severity::Critical, message, None, vec![]);
+            self.push(FindingKind::Counts.word(), Severity::Critical, message, None, vec![]);
         }
         let sums = facts.sums.values().all(|s| s.legacy == s.partitioned);
         let message = match (agree, sums) {
             (true, true) => "counts and sums agree; rows were not compared (--quick)",
             _ => "rows were not compared (--quick)",
         };
-        self.push("not_compared", Severity::Warning, message.into(), None, vec![]);
+        self.push(FindingKind::NotCompared.word(), Severity::Warning, message.into(), None, vec![]);
     }
 
     /// Compared, but no row can be named.
@@ -160,21 +167,21 @@ impl Findings<'_> {
                 sample.extend([("key".to_owned(), Value::Null), ("columns".to_owned(), json!([]))]);
                 sample
             });
-            self.push("digests", Severity::Critical, message, None, sample.collect());
+            self.push(FindingKind::Digests.word(), Severity::Critical, message, None, sample.collect());
         }
         let (what, message) = match &facts.key_not_unique {
             Some(key) => (
-                "key",
+                FindingKind::Key,
                 format!(
                     "no unique index on ({key}) of the legacy table: compared by count and digest only, rows are not told apart"
                 ),
             ),
             None => (
-                "no_key",
+                FindingKind::NoKey,
                 "no common key names a row on both sides: compared by count and digest only".into(),
             ),
         };
-        self.push(what, Severity::Warning, message, None, vec![]);
+        self.push(what.word(), Severity::Warning, message, None, vec![]);
     }
 
     /// Rows were compared by digest; sums are the windows' own habit and must agree when the rows do.
@@ -182,7 +189,7 @@ impl Findings<'_> {
         for (column, sums) in &facts.sums {
             if sums.legacy.is_none() && sums.partitioned.is_none() {
                 let message = format!("{column} was not summed: it is not a number on both sides");
-                self.push(&format!("not_summed/{column}"), Severity::Info, message, None, vec![]);
+                self.push(&FindingKind::NotSummed.with(column), Severity::Info, message, None, vec![]);
             }
             if sums.legacy != sums.partitioned && facts.equal() != Some(false) {
                 let message = format!(
@@ -190,23 +197,33 @@ impl Findings<'_> {
                     sums.legacy.as_deref().unwrap_or("none"),
                     sums.partitioned.as_deref().unwrap_or("none")
                 );
-                self.push(&format!("sums/{column}"), Severity::Critical, message, None, vec![]);
+                self.push(&FindingKind::Sums.with(column), Severity::Critical, message, None, vec![]);
             }
         }
     }
 
     fn columns(&mut self, columns: &Columns) {
-        let mut say = |what: &str, severity, list: Vec<String>, text: &str| {
+        let mut say = |what: FindingKind, severity, list: Vec<String>, text: &str| {
             if !list.is_empty() {
-                self.push(what, severity, format!("{text}: {}", list.join(", ")), None, vec![]);
+                self.push(what.word(), severity, format!("{text}: {}", list.join(", ")), None, vec![]);
             }
         };
         let Columns { missing_in_partitioned, missing_in_legacy, retyped, .. } = columns;
-        say("columns_missing", Severity::Critical, missing_in_partitioned.clone(), "the twin lacks columns");
-        say("columns_extra", Severity::Warning, missing_in_legacy.clone(), "the twin has columns of its own");
+        say(
+            FindingKind::ColumnsMissing,
+            Severity::Critical,
+            missing_in_partitioned.clone(),
+            "the twin lacks columns",
+        );
+        say(
+            FindingKind::ColumnsExtra,
+            Severity::Warning,
+            missing_in_legacy.clone(),
+            "the twin has columns of its own",
+        );
         let types = retyped.iter().map(|(n, l, t)| format!("{n} ({l}, in the twin {t})")).collect();
         say(
-            "columns_type",
+            FindingKind::ColumnsType,
             Severity::Warning,
             types,
             "columns of another type, compared after a cast or as text",
@@ -214,11 +231,11 @@ impl Findings<'_> {
     }
 
     /// A mirror that fires in part, or whose writes the twin refuses.
-    fn limits(&mut self, triggers: &[Trigger]) {
+    fn limits(&mut self, triggers: &[SyncTrigger]) {
         for t in triggers {
             if let Some(only) = t.only.as_ref().filter(|_| t.state == "conditional") {
                 let message = format!("trigger {} fires only {only}", t.name);
-                self.push(&format!("trigger/{}", t.name), Severity::Warning, message, None, vec![]);
+                self.push(&FindingKind::Trigger.with(&t.name), Severity::Warning, message, None, vec![]);
             }
             if !t.unknown_columns.is_empty() && !matches!(t.state.as_str(), "disabled" | "replica") {
                 let message = format!(
@@ -226,18 +243,24 @@ impl Findings<'_> {
                     t.name,
                     t.unknown_columns.join(", ")
                 );
-                self.push(&format!("trigger_columns/{}", t.name), Severity::Critical, message, None, vec![]);
+                self.push(
+                    &FindingKind::TriggerColumns.with(&t.name),
+                    Severity::Critical,
+                    message,
+                    None,
+                    vec![],
+                );
             }
         }
     }
 
-    fn triggers(&mut self, triggers: &[Trigger]) {
+    fn triggers(&mut self, triggers: &[SyncTrigger]) {
         self.limits(triggers);
         let mut explained: Vec<&str> = Vec::new();
         for t in triggers.iter().filter(|t| matches!(t.state.as_str(), "disabled" | "missing" | "replica")) {
             let lost = if t.events.is_empty() { "its events".into() } else { t.events.join(" and ") };
             let message = format!("trigger {} is {}: {lost} not mirrored", t.name, t.state);
-            self.push(&format!("trigger/{}", t.name), Severity::Critical, message, None, vec![]);
+            self.push(&FindingKind::Trigger.with(&t.name), Severity::Critical, message, None, vec![]);
             explained.extend(t.events.iter().map(String::as_str));
             if t.state == "missing" && t.events.is_empty() {
                 explained.extend(["INSERT", "UPDATE", "DELETE"]);
@@ -257,7 +280,7 @@ impl Findings<'_> {
             if !fires(event) && !explained.contains(&event) {
                 let every = if in_part(event) { "every " } else { "" };
                 let message = format!("no trigger mirrors {every}{event}");
-                self.push(&format!("unmirrored/{event}"), Severity::Critical, message, None, vec![]);
+                self.push(&FindingKind::Unmirrored.with(event), Severity::Critical, message, None, vec![]);
             }
         }
     }
@@ -268,17 +291,20 @@ impl Findings<'_> {
             if sequence.last.unwrap_or(0) < max {
                 // Dual writes never move it.
                 let then = match facts.standing {
-                    Standing::Before => {
+                    SwitchState::Before => {
                         "the first insert that it numbers fails; midwatch's switchover hands the legacy table's over instead"
                     }
-                    Standing::Switched | Standing::Cleaned => "the next inserts that it numbers fail",
+                    SwitchState::Switched | SwitchState::Cleaned => "the next inserts that it numbers fail",
                 };
                 let message = format!(
                     "sequence {} is at {}, behind {max}: {then}",
                     sequence.name,
                     sequence.last.map_or("its start".into(), |l| l.to_string())
                 );
-                let what = if i == 0 { "sequence".into() } else { format!("sequence/{}", sequence.column) };
+                let what = match i {
+                    0 => FindingKind::Sequence.word().to_owned(),
+                    _ => FindingKind::Sequence.with(&sequence.column),
+                };
                 self.push(&what, Severity::Warning, message, None, vec![]);
             }
         }
@@ -287,22 +313,22 @@ impl Findings<'_> {
     fn coverage(&mut self, coverage: &Coverage, layout: &Layout, facts: &ParityFacts) {
         if let Some(month) = &coverage.now {
             let message = format!("no partition takes rows of now ({month}): writes fail");
-            self.push("coverage", Severity::Critical, message, None, vec![]);
+            self.push(FindingKind::Coverage.word(), Severity::Critical, message, None, vec![]);
         }
         if let Some(month) = &coverage.next {
             let message = format!("no partition for the coming month {month}: writes will fail then");
-            self.push("coverage", Severity::Warning, message, None, vec![]);
+            self.push(FindingKind::Coverage.word(), Severity::Warning, message, None, vec![]);
         }
         if !coverage.gaps.is_empty() {
             let message = format!("no partition between {}", coverage.gaps.join("; "));
-            self.push("gap", Severity::Warning, message, None, vec![]);
+            self.push(FindingKind::Gap.word(), Severity::Warning, message, None, vec![]);
         }
         let default = layout.default.and_then(|d| facts.partitions.get(d));
         if let Some(rows) = default.and_then(|p| p.partitioned_rows).filter(|r| *r > 0) {
             let lie = if rows == 1 { "row lies" } else { "rows lie" };
             let message =
                 format!("{rows} {lie} in the default partition: a partition for them cannot be added");
-            self.push("default_partition", Severity::Warning, message, Some(rows), vec![]);
+            self.push(FindingKind::DefaultPartition.word(), Severity::Warning, message, Some(rows), vec![]);
         }
     }
 }

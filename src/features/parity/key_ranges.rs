@@ -1,23 +1,10 @@
 //! Ranges of keys: small enough that one which differs is read row by row, few enough that all fit in memory.
 
-use crate::engine::model::query::Sql;
 use serde::{Deserialize, Serialize};
-
-use crate::engine::model::error::Result;
-use crate::engine::model::name::Ident;
-use crate::engine::model::query::Param;
-use crate::engine::port::reader::ReadTx;
-use crate::features::parity::pair::catalog::Column;
-use crate::features::parity::queries::Plan;
-
-/// Rows of a range, about.
-const RANGE_ROWS: i64 = 2048;
-/// Ranges times partitions at most.
-const GROUPS: i64 = 65_536;
 
 /// How keys are cut into ranges.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Cut {
+pub(crate) enum RangeCut {
     /// All keys are one range.
     #[default]
     None,
@@ -32,122 +19,21 @@ pub(crate) enum Cut {
     },
     /// By a hash of the key: no index knows it.
     Hash {
-        /// The key as it is hashed.
-        key: String,
         /// Ranges, a power of two, less one.
         mask: i64,
     },
 }
 
-#[derive(Deserialize)]
-struct Shape {
-    rows: i64,
-    legacy_index: bool,
-    twin_index: bool,
-}
-
-// Statistics decide the size of a range, never what is said of it.
-const SHAPE: &str = "
-with sides as (
-  select c.oid, greatest(c.reltuples, 0)::bigint as rows,
-         exists (select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-                 join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
-                 where i.indrelid = c.oid and a.attname = $3 and i.indisvalid and i.indpred is null
-                   and m.amname = 'btree') as indexed
-  from pg_class c where c.oid in ($1::oid, $2::oid))
-select max(rows) as rows, bool_or(indexed) filter (where oid = $1::oid) as legacy_index,
-       bool_or(indexed) filter (where oid = $2::oid) as twin_index
-from sides";
-
-#[derive(Deserialize)]
-struct Ends {
-    low: Option<i64>,
-    high: Option<i64>,
-}
-
-/// Chooses for this pair; also how many rows it has, about.
-pub(crate) async fn choose(tx: &mut dyn ReadTx, plan: &Plan<'_>) -> Result<(Cut, i64)> {
-    let (Some(legacy), Some(first)) = (plan.legacy, plan.columns.key.first()) else {
-        return Ok((Cut::None, 0));
-    };
-    let params = [Param::Int(legacy.oid), Param::Int(plan.partitioned.oid), Param::from(first.name.as_str())];
-    let shape: Shape = tx.one(&Sql::new(SHAPE).bind(params.clone())).await?;
-    let slots = i64::try_from(plan.layout.slots.len().max(1)).unwrap_or(GROUPS);
-    let ranges = (shape.rows / RANGE_ROWS).clamp(1, (GROUPS / slots).max(1));
-    if shape.legacy_index && shape.twin_index && plan.whole_number(&first.name) {
-        let column = Ident(&first.name);
-        let ends = format!(
-            "select min({column})::bigint as low, max({column})::bigint as high from {}",
-            legacy.relation
-        );
-        let Ends { low, high } = tx.one(&Sql::new(&ends)).await?;
-        let (low, high) = (low.unwrap_or(0), high.unwrap_or(0));
-        let wide = (i128::from(high) - i128::from(low)) / i128::from(ranges);
-        let bits = (128 - wide.leading_zeros()).min(63);
-        let span = (low >> bits, high >> bits);
-        return Ok((Cut::Bits { column: first.name.clone(), bits, span }, shape.rows));
-    }
-    let cells: Vec<_> = plan.columns.key.iter().map(Column::hashed).collect();
-    let mask = u64::try_from(ranges).unwrap_or(1).next_power_of_two().cast_signed() - 1;
-    Ok((Cut::Hash { key: format!("row({})", cells.join(", ")), mask }, shape.rows))
-}
-
-impl Cut {
-    /// The number of a row's range.
-    pub(crate) fn number(&self) -> String {
-        match self {
-            Self::None | Self::Hash { mask: 0, .. } => "0::bigint".into(),
-            Self::Bits { column, bits, .. } => format!("({}::bigint >> {bits})", Ident(column)),
-            Self::Hash { key, mask } => format!("(hash_record_extended({key}, 7) & {mask})"),
-        }
-    }
-
+impl RangeCut {
     /// Can a range be read without reading all?
     pub(crate) fn indexed(&self) -> bool {
         matches!(self, Self::Bits { .. })
     }
 
-    /// Rows of these ranges, which are sorted.
-    pub(crate) fn within(&self, ranges: &[i64]) -> String {
-        match self {
-            Self::None | Self::Hash { mask: 0, .. } => "true".into(),
-            Self::Bits { .. } => {
-                let mut parts: Vec<(i64, i64)> = Vec::new();
-                for range in ranges {
-                    match parts.last_mut() {
-                        Some((_, to)) if *range == to.saturating_add(1) => *to = *range,
-                        _ => parts.push((*range, *range)),
-                    }
-                }
-                let parts: Vec<_> = parts.iter().map(|(a, b)| self.between(Some(*a), Some(*b))).collect();
-                format!("({})", parts.join(" or "))
-            }
-            Self::Hash { .. } => {
-                let list: Vec<_> = ranges.iter().map(i64::to_string).collect();
-                format!("{} in ({})", self.number(), list.join(", "))
-            }
-        }
-    }
-
-    /// Rows from the first of some ranges to the last; open where there is none.
-    pub(crate) fn between(&self, from: Option<i64>, to: Option<i64>) -> String {
-        let Self::Bits { column, bits, .. } = self else { return "true".into() };
-        let column = Ident(column);
-        let mut parts = Vec::new();
-        if let Some(from) = from {
-            parts.push(format!("{column} >= {}", literal(i128::from(from) << bits)));
-        }
-        if let Some(to) = to {
-            parts.push(format!("{column} <= {}", literal(((i128::from(to) + 1) << bits) - 1)));
-        }
-        if parts.is_empty() { "true".into() } else { format!("({})", parts.join(" and ")) }
-    }
-
-    /// The same, for people.
+    /// Keys from the first of some ranges to the last, for people.
     pub(crate) fn named(&self, from: Option<i64>, to: Option<i64>) -> String {
         let Self::Bits { column, bits, .. } = self else { return "all rows".into() };
-        let low = |r: i64| literal(i128::from(r) << bits);
-        let high = |r: i64| literal(((i128::from(r) + 1) << bits) - 1);
+        let (low, high) = (|r| first(r, *bits), |r| last(r, *bits));
         match (from, to) {
             (None, None) => "all rows".into(),
             (None, Some(to)) => format!("{column} up to {}", high(to)),
@@ -169,30 +55,27 @@ impl Cut {
     }
 }
 
-/// As the server reads a 64-bit integer.
-fn literal(value: i128) -> String {
-    let value = value.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
-    if value == i128::from(i64::MIN) { "(-9223372036854775807 - 1)".into() } else { value.to_string() }
+/// The smallest number of a range.
+pub(crate) fn first(range: i64, bits: u32) -> i64 {
+    clamped(i128::from(range) << bits)
+}
+
+/// The largest number of a range.
+pub(crate) fn last(range: i64, bits: u32) -> i64 {
+    clamped(((i128::from(range) + 1) << bits) - 1)
+}
+
+/// The nearest 64-bit integer.
+fn clamped(value: i128) -> i64 {
+    i64::try_from(value.clamp(i128::from(i64::MIN), i128::from(i64::MAX))).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    fn bits(bits: u32, span: (i64, i64)) -> Cut {
-        Cut::Bits { column: "id".into(), bits, span }
-    }
-
-    #[test]
-    fn neighbours_are_one_interval() {
-        assert_eq!(
-            bits(3, (0, 9)).within(&[-1, 0, 2]),
-            r#"(("id" >= -8 and "id" <= 7) or ("id" >= 16 and "id" <= 23))"#
-        );
-        let all = bits(63, (0, 0)).within(&[-1, 0]);
-        assert_eq!(all, r#"(("id" >= (-9223372036854775807 - 1) and "id" <= 9223372036854775807))"#);
+    fn bits(bits: u32, span: (i64, i64)) -> RangeCut {
+        RangeCut::Bits { column: "id".into(), bits, span }
     }
 
     #[test]
@@ -204,48 +87,6 @@ mod tests {
             for pair in chunks.windows(2) {
                 assert_eq!(pair[0].1.unwrap() + 1, pair[1].0.unwrap(), "{rows} {each}");
             }
-        }
-    }
-
-    /// Is a condition that [`Cut`] wrote true of this key?
-    fn holds(condition: &str, key: i64) -> bool {
-        let smallest = i64::MIN.to_string();
-        let condition = condition.replace("(-9223372036854775807 - 1)", &smallest).replace(['(', ')'], "");
-        let one = |text: &str| match text.split(' ').collect::<Vec<_>>()[..] {
-            ["true"] => true,
-            ["\"id\"", ">=", value] => key >= value.parse().unwrap(),
-            ["\"id\"", "<=", value] => key <= value.parse().unwrap(),
-            _ => panic!("{text}"),
-        };
-        condition.split(" or ").any(|all| all.split(" and ").all(one))
-    }
-
-    /// Any number, and those at the ends.
-    fn number() -> impl Strategy<Value = i64> {
-        prop_oneof![any::<i64>(), -1_000_i64..1_000, Just(i64::MIN), Just(i64::MAX), Just(i64::MIN + 1)]
-    }
-
-    proptest! {
-        #[test]
-        fn every_key_is_in_exactly_one_chunk(
-            (a, b, key) in (number(), number(), number()), bits in 0_u32..64, rows in 0_i64..100_000, each in 50_i64..10_000,
-        ) {
-            let cut = self::bits(bits, (a.min(b) >> bits, a.max(b) >> bits));
-            let chunks = cut.chunks(rows, each);
-            let within = chunks.iter().filter(|(from, to)| holds(&cut.between(*from, *to), key)).count();
-            prop_assert_eq!(within, 1, "{:?}", chunks);
-        }
-
-        #[test]
-        fn ranges_hold_their_own_keys_and_no_others(
-            seen in proptest::collection::btree_set(number(), 1..12), key in number(), bits in 0_u32..64,
-        ) {
-            let cut = self::bits(bits, (0, 0));
-            let mut ranges: Vec<i64> = seen.iter().map(|k| k >> bits).collect();
-            ranges.dedup();
-            let condition = cut.within(&ranges);
-            prop_assert!(seen.iter().all(|k| holds(&condition, *k)), "{}", condition);
-            prop_assert_eq!(holds(&condition, key), ranges.contains(&(key >> bits)), "{}", condition);
         }
     }
 }

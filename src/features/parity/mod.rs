@@ -1,18 +1,26 @@
 //! Rows of a table and its partitioned twin, compared.
 
 pub(crate) mod check;
+pub mod classify;
 pub(crate) mod compare;
+pub(crate) mod compared;
+pub(crate) mod dialects;
 pub(crate) mod exact_sum;
 pub mod facts;
+pub mod finding_kind;
 pub(crate) mod findings;
 pub(crate) mod key_ranges;
 pub mod pair;
+pub(crate) mod piece;
+pub(crate) mod planting;
+mod postgres;
 pub(crate) mod progress;
-pub(crate) mod queries;
+pub(crate) mod range_choice;
 pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod seeding;
 pub(crate) mod self_test;
 pub(crate) mod snapshot;
-pub(crate) mod triggers;
+pub(crate) mod sql;
 pub(crate) mod unchanged;
+pub mod verdicts;

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::features::parity::facts::Reading;
-use crate::features::parity::key_ranges::Cut;
+use crate::features::parity::key_ranges::RangeCut;
 use crate::features::parity::scan::Tally;
 use crate::features::parity::snapshot::Taken;
 
 /// Which snapshots were read, with their keys.
 #[derive(Debug, Default)]
-pub(crate) struct Progress {
+pub(crate) struct ComparisonProgress {
     pub(crate) readings: Vec<Reading>,
     /// The oldest snapshot of this run.
     pub(crate) first: Option<Taken>,
@@ -19,7 +19,7 @@ pub(crate) struct Progress {
     from: Option<i64>,
 }
 
-impl Progress {
+impl ComparisonProgress {
     pub(crate) fn resume(&mut self, mut earlier: Vec<Reading>, rows: u64) {
         for reading in &mut earlier {
             reading.resumed = true;
@@ -28,7 +28,7 @@ impl Progress {
     }
 
     /// A piece was read; neighbours in one snapshot are one reading.
-    pub(crate) fn read(&mut self, taken: &Taken, cut: &Cut, from: Option<i64>, to: Option<i64>) {
+    pub(crate) fn read(&mut self, taken: &Taken, cut: &RangeCut, from: Option<i64>, to: Option<i64>) {
         self.first.get_or_insert_with(|| taken.clone());
         let snapshot = taken.name.clone().unwrap_or_else(|| taken.sees.clone());
         if let Some(last) = self.readings.last_mut().filter(|r| r.snapshot == snapshot && !r.resumed) {
@@ -45,7 +45,7 @@ impl Progress {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Unfinished {
     pub(crate) shape: String,
-    pub(crate) cut: Cut,
+    pub(crate) cut: RangeCut,
     pub(crate) chunks: Vec<(Option<i64>, Option<i64>)>,
     pub(crate) done: usize,
     pub(crate) readings: Vec<Reading>,

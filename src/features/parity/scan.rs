@@ -1,6 +1,5 @@
 //! One reading of both sides: counts, sums and digests by partition and key range, side by side on one snapshot.
 
-use crate::engine::model::query::Sql;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::future::try_join;
@@ -8,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::port::reader::ReadTx;
+use crate::features::parity::compared::Compared;
 use crate::features::parity::exact_sum::Sum;
 use crate::features::parity::pair::partitions::{Leaf, Mapping};
-use crate::features::parity::queries::Plan;
-use crate::features::parity::snapshot::Source;
+use crate::features::parity::piece::Piece;
+use crate::features::parity::snapshot::SnapshotSource;
+use crate::features::parity::sql::ParitySql;
 
 /// Leaves in one statement.
 pub(crate) const STATEMENT_LEAVES: usize = 40;
@@ -51,13 +52,13 @@ impl Aggregate {
 }
 
 /// A slot's or, where slots cannot be told for legacy rows, everything's.
-pub(crate) type Slot = Option<usize>;
+pub(crate) type RowSlot = Option<usize>;
 
 /// A slot and range whose sides are not equal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Group {
     pub(crate) range: i64,
-    pub(crate) slot: Slot,
+    pub(crate) slot: RowSlot,
     /// On both sides.
     pub(crate) rows: u64,
 }
@@ -65,7 +66,7 @@ pub(crate) struct Group {
 /// What was read so far.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    pub(crate) legacy: Vec<(Slot, Aggregate)>,
+    pub(crate) legacy: Vec<(RowSlot, Aggregate)>,
     pub(crate) twin: Vec<(usize, Aggregate)>,
     pub(crate) differing: Vec<Group>,
 }
@@ -97,12 +98,12 @@ impl Row {
 /// One side of one piece.
 #[derive(Default)]
 struct Half {
-    slots: BTreeMap<Slot, Aggregate>,
-    groups: HashMap<(Slot, i64), (u64, i128)>,
+    slots: BTreeMap<RowSlot, Aggregate>,
+    groups: HashMap<(RowSlot, i64), (u64, i128)>,
 }
 
 impl Half {
-    fn take(&mut self, row: &Row, slot: Slot, group: Slot) -> Result<()> {
+    fn take(&mut self, row: &Row, slot: RowSlot, group: RowSlot) -> Result<()> {
         let aggregate = row.aggregate()?;
         let held = self.groups.entry((group, row.range.unwrap_or(i64::MIN))).or_default();
         held.0 += aggregate.rows;
@@ -112,86 +113,58 @@ impl Half {
     }
 }
 
-/// Which rows are read: all, or those of some partitions, or of some keys.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Piece {
-    /// Over both sides' rows.
-    pub(crate) keys: String,
-    /// `None`: all.
-    pub(crate) slots: Option<BTreeSet<usize>>,
-    /// Of a piece of some partitions: legacy rows that have none.
-    pub(crate) homeless: bool,
-}
-
-impl Piece {
-    /// Nothing.
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.homeless && self.slots.as_ref().is_some_and(BTreeSet::is_empty)
-    }
-
-    pub(crate) fn all(keys: String) -> Self {
-        Self { keys, slots: None, homeless: true }
-    }
-
-    fn legacy(&self, plan: &Plan<'_>) -> String {
-        match &self.slots {
-            None => self.keys.clone(),
-            Some(slots) => {
-                let slots: Vec<usize> = slots.iter().copied().collect();
-                format!("{} and {}", self.keys, plan.layout.belongs(&slots, self.homeless))
-            }
-        }
-    }
-
-    fn leaves<'a>(&self, plan: &Plan<'a>) -> Vec<&'a Leaf> {
-        let has = |l: &&Leaf| self.slots.as_ref().is_none_or(|s| s.contains(&l.slot));
-        plan.layout.leaves.iter().filter(has).collect()
-    }
-}
-
 /// Reads a piece into the tally.
 pub(crate) async fn read(
     tx: &mut dyn ReadTx,
-    source: &Source<'_>,
-    plan: &Plan<'_>,
+    source: &SnapshotSource<'_>,
+    compared: &Compared<'_>,
     piece: &Piece,
     tally: &mut Tally,
 ) -> Result<()> {
-    let leaves = piece.leaves(plan);
+    let leaves = piece.leaves(compared);
     // Counts and sums are soon read.
-    let keys = if plan.quick { piece.keys.clone() } else { source.paced(piece.keys.clone()) };
+    let keys = if compared.quick { piece.keys } else { source.paced(piece.keys) };
     let piece = &Piece { keys, ..piece.clone() };
     let (legacy, twin) = match source.snapshot() {
         Some(_) if source.both() => {
-            try_join(read_legacy(tx, plan, piece), read_twin(None, source, plan, piece, &leaves)).await?
+            try_join(
+                read_legacy(tx, source.sql, compared, piece),
+                read_twin(None, source, compared, piece, &leaves),
+            )
+            .await?
         }
         Some(_) => {
-            let legacy = read_legacy(tx, plan, piece).await?;
-            (legacy, read_twin(None, source, plan, piece, &leaves).await?)
+            let legacy = read_legacy(tx, source.sql, compared, piece).await?;
+            (legacy, read_twin(None, source, compared, piece, &leaves).await?)
         }
         // Nobody else can see this snapshot.
         None => {
-            let legacy = read_legacy(tx, plan, piece).await?;
-            (legacy, read_twin(Some(tx), source, plan, piece, &leaves).await?)
+            let legacy = read_legacy(tx, source.sql, compared, piece).await?;
+            (legacy, read_twin(Some(tx), source, compared, piece, &leaves).await?)
         }
     };
-    tally.add(plan, &legacy, &twin);
+    tally.add(compared, &legacy, &twin);
     Ok(())
 }
 
-async fn read_legacy(tx: &mut dyn ReadTx, plan: &Plan<'_>, piece: &Piece) -> Result<Half> {
+async fn read_legacy(
+    tx: &mut dyn ReadTx,
+    sql: &dyn ParitySql,
+    compared: &Compared<'_>,
+    piece: &Piece,
+) -> Result<Half> {
     let mut half = Half::default();
-    if plan.legacy.is_some() {
-        let compiled = plan.layout.slots.len() <= COMPILED_SLOTS;
+    if let Some(legacy) = compared.legacy {
+        let compiled = compared.layout.slots.len() <= COMPILED_SLOTS;
         if compiled {
-            tx.texts(&Sql::new("select set_config('jit', 'on', true)")).await?;
+            tx.texts(&sql.compile(true)).await?;
         }
-        let rows: Vec<Row> = tx.fetch(&Sql::new(plan.legacy_sql(&piece.legacy(plan)))).await?;
+        let rows: Vec<Row> = tx.fetch(&sql.legacy_totals(compared, legacy, piece)).await?;
         if compiled {
-            tx.texts(&Sql::new("select set_config('jit', 'off', true)")).await?;
+            tx.texts(&sql.compile(false)).await?;
         }
         for row in &rows {
-            let slot = plan.layout.slot_of(row.bucket);
+            let slot = compared.layout.slot_of(row.bucket);
             half.take(row, slot, slot)?;
         }
     }
@@ -200,12 +173,12 @@ async fn read_legacy(tx: &mut dyn ReadTx, plan: &Plan<'_>, piece: &Piece) -> Res
 
 async fn read_twin(
     mut own: Option<&mut dyn ReadTx>,
-    source: &Source<'_>,
-    plan: &Plan<'_>,
+    source: &SnapshotSource<'_>,
+    compared: &Compared<'_>,
     piece: &Piece,
     leaves: &[&Leaf],
 ) -> Result<Half> {
-    let whole = plan.layout.mapping == Mapping::Whole;
+    let whole = compared.layout.mapping == Mapping::Whole;
     let mut half = Half::default();
     for some in leaves.chunks(TRANSACTION_LEAVES) {
         let mut follower = None;
@@ -214,8 +187,7 @@ async fn read_twin(
             None => &mut **follower.insert(source.follow().await?),
         };
         for group in some.chunks(STATEMENT_LEAVES) {
-            let statements: Vec<_> = group.iter().map(|l| plan.leaf_sql(l, &piece.keys)).collect();
-            let rows: Vec<Row> = tx.fetch(&Sql::new(statements.join("\nunion all "))).await?;
+            let rows: Vec<Row> = tx.fetch(&source.sql.leaf_totals(compared, group, piece.keys)).await?;
             for row in &rows {
                 let slot = row.bucket.and_then(|b| usize::try_from(b).ok());
                 half.take(row, slot, if whole { Some(0) } else { slot })?;
@@ -226,7 +198,7 @@ async fn read_twin(
 }
 
 impl Tally {
-    fn add(&mut self, plan: &Plan<'_>, legacy: &Half, twin: &Half) {
+    fn add(&mut self, compared: &Compared<'_>, legacy: &Half, twin: &Half) {
         for (slot, aggregate) in &legacy.slots {
             self.legacy_mut(*slot).add(aggregate);
         }
@@ -235,11 +207,12 @@ impl Tally {
                 self.twin_mut(*slot).add(aggregate);
             }
         }
-        if plan.legacy.is_none() || plan.quick {
+        if compared.legacy.is_none() || compared.quick {
             return;
         }
         let none = (0, 0);
-        let keys: BTreeSet<(Slot, i64)> = legacy.groups.keys().chain(twin.groups.keys()).copied().collect();
+        let keys: BTreeSet<(RowSlot, i64)> =
+            legacy.groups.keys().chain(twin.groups.keys()).copied().collect();
         for (slot, range) in keys {
             let l = legacy.groups.get(&(slot, range)).unwrap_or(&none);
             let t = twin.groups.get(&(slot, range)).unwrap_or(&none);
@@ -255,7 +228,7 @@ impl Tally {
         legacy.chain(self.twin.iter().map(|(_, a)| a.rows)).sum()
     }
 
-    fn legacy_mut(&mut self, slot: Slot) -> &mut Aggregate {
+    fn legacy_mut(&mut self, slot: RowSlot) -> &mut Aggregate {
         find(&mut self.legacy, slot)
     }
 
@@ -263,7 +236,7 @@ impl Tally {
         find(&mut self.twin, slot)
     }
 
-    pub(crate) fn legacy_of(&self, slot: Slot) -> Aggregate {
+    pub(crate) fn legacy_of(&self, slot: RowSlot) -> Aggregate {
         self.legacy.iter().find(|(s, _)| *s == slot).map(|(_, a)| a.clone()).unwrap_or_default()
     }
 
@@ -283,7 +256,7 @@ impl Tally {
     }
 
     /// Slots of which some range differs.
-    pub(crate) fn differing_slots(&self) -> BTreeSet<Slot> {
+    pub(crate) fn differing_slots(&self) -> BTreeSet<RowSlot> {
         self.differing.iter().map(|g| g.slot).collect()
     }
 }

@@ -11,9 +11,10 @@ use crate::engine::port::evidence::NoProofs;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::compare;
 use crate::features::parity::facts::{ParityFacts, SelfTest};
+use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::catalog::Columns;
 use crate::features::parity::pair::{pair as find_pair, partitions};
-use crate::features::parity::seeding::{Plant, Planting};
+use crate::features::parity::planting::{Plant, Planting};
 
 /// Rows of each table that are copied.
 const SAMPLE: u64 = 400;
@@ -46,7 +47,7 @@ pub(crate) async fn add_to(cx: &Cx<'_>, id: &CheckId, twin: &Twin, report: Repor
     report.findings.insert(
         0,
         Finding {
-            id: format!("{id}/self_test"),
+            id: format!("{id}/{}", FindingKind::SelfTest.word()),
             severity: Severity::Critical,
             message,
             rows: None,
@@ -100,6 +101,7 @@ async fn run(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
         resume: false,
         self_test: false,
         tell: NOBODY,
+        checks: cx.checks,
     };
     let planting = plant(&inside, twin, &*rehearsal).await?;
     (cx.tell)(CheckNews { doing: "looking for what was planted", ..CheckNews::default() });
@@ -131,9 +133,9 @@ fn expected(plants: &[Plant]) -> Found {
 }
 
 fn found(report: &Report) -> Found {
-    let classes = ["different", "missing_in_partitioned", "missing_in_legacy", "stale", "duplicate"];
     let mut out = Found::new();
-    for finding in report.findings.iter().filter(|f| classes.contains(&f.what())) {
+    for finding in &report.findings {
+        let Some(FindingKind::Rows(class)) = FindingKind::of(finding) else { continue };
         for sample in &finding.sample {
             let text = |v: &serde_json::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
             let key = match sample.get("key") {
@@ -145,11 +147,10 @@ fn found(report: &Report) -> Found {
             };
             let columns = sample.get("columns").and_then(serde_json::Value::as_array).into_iter().flatten();
             let columns = columns.filter_map(|c| c.as_str().map(str::to_owned)).collect();
-            out.insert((finding.what().to_owned(), key), columns);
+            out.insert((class.word().to_owned(), key), columns);
         }
     }
-    let facts: Option<ParityFacts> = serde_json::from_value(report.facts.clone()).ok();
-    if let Some(more) = facts.map(|f| f.not_classified).filter(|n| *n > 0) {
+    if let Some(more) = ParityFacts::of(report).map(|f| f.not_classified).filter(|n| *n > 0) {
         out.insert(("not_classified".into(), more.to_string()), BTreeSet::new());
     }
     out

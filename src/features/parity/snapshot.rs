@@ -1,6 +1,5 @@
 //! The transactions a comparison reads in: one holds the snapshot, others share it.
 
-use crate::engine::model::query::Sql;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,25 +7,18 @@ use serde::Deserialize;
 use crate::engine::check::kind::Cx;
 use crate::engine::model::error::Result;
 use crate::engine::port::reader::{ReadOptions, ReadTx, Snapshot};
+use crate::features::parity::dialects;
+use crate::features::parity::piece::KeySpan;
+use crate::features::parity::sql::ParitySql;
 
 /// A full scan of a large table may take this long: paced, and of a key that no index cuts into pieces, a billion rows.
 const TIMEOUT: Duration = Duration::from_hours(3);
 
-// Gentle: no parallel workers. Groups are hashed: sorted they spill. Statements are many and short where there are many
-// partitions, so compiling each costs more than it saves. The holder waits for those that share its snapshot.
-const SETTINGS: &str = "
-select set_config('jit', 'off', true) || set_config('enable_sort', 'off', true)
-    || set_config('max_parallel_workers_per_gather', '0', true) || set_config('work_mem', '32MB', true)
-    || set_config('idle_in_transaction_session_timeout', '10800000', true)";
-
-/// Where others are at work, a reading sleeps a millisecond about every 512 rows: it never holds a processor long enough
-/// for a writer to notice, and one statement that pauses costs the server less than many. By the row's place, which every
-/// table has; keys may be all odd.
-const PAUSES: &str = "(hashtid(ctid) & 511 <> 0 or pg_sleep(0.001) is not null)";
-
 /// Where further transactions of the same snapshot come from.
-pub(crate) struct Source<'a> {
+pub(crate) struct SnapshotSource<'a> {
     cx: &'a Cx<'a>,
+    /// The target's statements.
+    pub(crate) sql: &'static dyn ParitySql,
     taken: Taken,
     /// Others are at work: one side is read after the other.
     busy: bool,
@@ -38,33 +30,25 @@ pub(crate) struct Taken {
     /// As exported; `None`: it cannot be shared.
     #[serde(default)]
     pub(crate) name: Option<String>,
-    /// `pg_current_snapshot()`: which transactions it sees.
+    /// Which transactions it sees.
     pub(crate) sees: String,
     /// When, by the server's clock.
     pub(crate) at: String,
 }
-
-const TAKEN: &str = "select pg_current_snapshot()::text as sees, \
-                     to_char(now() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') as at";
-
-// Whose activity may not be seen counts as active.
-const BUSY: &str = "
-select (count(*) > 0)::text from pg_stat_activity
-where backend_type = 'client backend' and pid <> pg_backend_pid() and application_name not like 'midwatch/%'
-  and (state_change is null or state_change > clock_timestamp() - interval '1 second' or state = 'active')";
 
 #[derive(Deserialize)]
 struct Age {
     seconds: f64,
 }
 
-impl<'a> Source<'a> {
+impl<'a> SnapshotSource<'a> {
     /// The transaction whose snapshot everything is compared in, exported so that others can share it.
     pub(crate) async fn hold(cx: &'a Cx<'a>) -> Result<(Box<dyn ReadTx>, Self)> {
+        let sql = dialects::sql(cx.facts.dialect())?;
         let options =
             ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT), ..ReadOptions::default() };
         let mut tx = cx.read_with(options.clone()).await?;
-        let name = if let Ok(id) = tx.texts(&Sql::new("select pg_export_snapshot()")).await {
+        let name = if let Ok(id) = tx.texts(&sql.export_snapshot()).await {
             id.into_iter().next().flatten()
         } else {
             // A refusal ends the transaction; one transaction alone still is one snapshot.
@@ -72,9 +56,9 @@ impl<'a> Source<'a> {
             tx = cx.read_with(options).await?;
             None
         };
-        tx.texts(&Sql::new(SETTINGS)).await?;
-        let taken: Taken = tx.one(&Sql::new(TAKEN)).await?;
-        let mut source = Self { cx, taken: Taken { name, ..taken }, busy: true };
+        tx.texts(&sql.settings()).await?;
+        let taken: Taken = tx.one(&sql.taken()).await?;
+        let mut source = Self { cx, sql, taken: Taken { name, ..taken }, busy: true };
         source.look_around(&mut *tx).await?;
         Ok((tx, source))
     }
@@ -82,14 +66,14 @@ impl<'a> Source<'a> {
     /// Are others at work now?
     pub(crate) async fn look_around(&mut self, tx: &mut dyn ReadTx) -> Result<()> {
         // A transaction keeps what it once saw of the sessions.
-        tx.texts(&Sql::new("select pg_stat_clear_snapshot()::text")).await?;
-        self.busy = tx.texts(&Sql::new(BUSY)).await?.first().and_then(|t| t.as_deref()) != Some("false");
+        tx.texts(&self.sql.refresh_sessions()).await?;
+        self.busy = tx.texts(&self.sql.busy()).await?.first().and_then(|t| t.as_deref()) != Some("false");
         Ok(())
     }
 
-    /// A condition on rows, as it is read beside others.
-    pub(crate) fn paced(&self, keys: String) -> String {
-        if self.busy { format!("{keys} and {PAUSES}") } else { keys }
+    /// Keys as they are read beside others.
+    pub(crate) fn paced(&self, keys: KeySpan) -> KeySpan {
+        KeySpan { paced: self.busy, ..keys }
     }
 
     pub(crate) fn snapshot(&self) -> Option<&str> {
@@ -115,14 +99,13 @@ impl<'a> Source<'a> {
         let snapshot = self.taken.name.clone().map_or(Snapshot::Transaction, Snapshot::Import);
         let options = ReadOptions { snapshot, timeout: Some(TIMEOUT), ..ReadOptions::default() };
         let mut tx = self.cx.read_with(options).await?;
-        tx.texts(&Sql::new(SETTINGS)).await?;
+        tx.texts(&self.sql.settings()).await?;
         Ok(tx)
     }
 }
 
 /// How long a transaction has been open, by the server's clock.
-pub(crate) async fn age(tx: &mut dyn ReadTx) -> Result<Duration> {
-    let sql = "select extract(epoch from clock_timestamp() - now())::float8 as seconds";
-    let Age { seconds } = tx.one(&Sql::new(sql)).await?;
+pub(crate) async fn age(tx: &mut dyn ReadTx, sql: &dyn ParitySql) -> Result<Duration> {
+    let Age { seconds } = tx.one(&sql.age()).await?;
     Ok(Duration::from_secs_f64(seconds.max(0.0)))
 }

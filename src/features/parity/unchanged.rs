@@ -1,6 +1,5 @@
 //! Partitions that need not be read again: found equal before, and not written since.
 
-use crate::engine::model::query::Sql;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -8,16 +7,17 @@ use serde::{Deserialize, Serialize};
 use crate::engine::check::kind::Cx;
 use crate::engine::model::error::Result;
 use crate::engine::model::identity::Identity;
-use crate::engine::model::query::Param;
 use crate::engine::port::evidence::{Fingerprint, Proof, Sealed};
 use crate::engine::port::reader::ReadTx;
+use crate::features::parity::compared::Compared;
 use crate::features::parity::facts::ParityFacts;
-use crate::features::parity::pair::Pair;
-use crate::features::parity::pair::change_capture::{self, Touched, Watch};
+use crate::features::parity::pair::TwinTables;
+use crate::features::parity::pair::change_capture::{self, CaptureState, Touched};
 use crate::features::parity::pair::partitions::Mapping;
-use crate::features::parity::queries::Plan;
-use crate::features::parity::scan::{Aggregate, Piece, Tally};
+use crate::features::parity::piece::{KeySpan, Piece};
+use crate::features::parity::scan::{Aggregate, Tally};
 use crate::features::parity::snapshot::Taken;
+use crate::features::parity::sql::ParitySql;
 
 /// What a proof keeps of a partition.
 #[derive(Serialize, Deserialize)]
@@ -44,56 +44,58 @@ fn nothing(fingerprint: Option<Fingerprint>, why: impl Into<String>) -> Seals {
 }
 
 /// What was compared, as far as it decides what an aggregate means.
-fn compared(plan: &Plan<'_>) -> String {
-    format!("1 {} {:?} {}", plan.columns.digest(), plan.twin.sums, plan.layout.bucket())
+fn meaning(compared: &Compared<'_>) -> String {
+    format!("1 {} {:?} {}", compared.columns.digest(), compared.twin.sums, compared.layout.bucket())
 }
-
-/// A snapshot that this one cannot have come after is of another history.
-const AFTER: &str =
-    "select (pg_snapshot_xmax(pg_current_snapshot()) >= pg_snapshot_xmax($1::pg_snapshot))::text";
 
 impl Seals {
     /// In the snapshot that everything else is read in.
-    pub(crate) async fn read(tx: &mut dyn ReadTx, cx: &Cx<'_>, plan: &Plan<'_>, pair: &Pair) -> Result<Self> {
-        if plan.quick {
+    pub(crate) async fn read(
+        tx: &mut dyn ReadTx,
+        cx: &Cx<'_>,
+        sql: &dyn ParitySql,
+        compared: &Compared<'_>,
+        pair: &TwinTables,
+    ) -> Result<Self> {
+        if compared.quick {
             return Ok(Self::default());
         }
-        let print = match change_capture::installed(tx, pair, plan.columns, plan.layout).await? {
-            Watch::Complete(print) => print,
-            Watch::Incomplete(lacking) => return Ok(nothing(None, lacking.why)),
+        let print = match change_capture::installed(tx, pair, compared.columns, compared.layout).await? {
+            CaptureState::Complete(print) => print,
+            CaptureState::Incomplete(lacking) => return Ok(nothing(None, lacking.why)),
         };
-        let Some(proof) = cx.proofs.proof(&Identity::of(cx.server), plan.twin.name()) else {
+        let Some(proof) = cx.proofs.proof(&Identity::of(cx.server), compared.twin.name()) else {
             return Ok(nothing(Some(print), "no proof is kept here yet"));
         };
         if let Some(what) = print.difference(&proof.fingerprint) {
             let why = format!("{what} is not as it was when the proof was made");
             return Ok(nothing(Some(print), why));
         }
-        if proof.compared != compared(plan) {
+        if proof.compared != meaning(compared) {
             return Ok(nothing(Some(print), "other columns were compared then"));
         }
-        let after = tx.texts(&Sql::new(AFTER).bind([Param::from(proof.sees.as_str())])).await?;
+        let after = tx.texts(&sql.is_after(&proof.sees)).await?;
         if after.first().and_then(|t| t.as_deref()) != Some("true") {
             return Ok(nothing(Some(print), "the proof knows of transactions that this server does not"));
         }
         if cx.full {
             return Ok(nothing(Some(print), "everything was asked to be read again (--full)"));
         }
-        let touched = change_capture::touched(tx, pair, plan.layout, &proof.sees).await?;
+        let touched = change_capture::touched(tx, pair, compared.layout, &proof.sees).await?;
         if touched.all {
             return Ok(nothing(Some(print), "all rows of a table were written at once since (TRUNCATE)"));
         }
         let homeless = proof.homeless || touched.homeless;
-        Ok(Self { fingerprint: Some(print), sealed: still(plan, &proof, &touched), homeless, why: None })
+        Ok(Self { fingerprint: Some(print), sealed: still(compared, &proof, &touched), homeless, why: None })
     }
 
     /// What is to be read; `None`: all.
-    pub(crate) fn open(&self, plan: &Plan<'_>) -> Option<Piece> {
+    pub(crate) fn open(&self, compared: &Compared<'_>) -> Option<Piece> {
         if self.sealed.is_empty() {
             return None;
         }
-        let slots = (0..plan.layout.slots.len()).filter(|s| !self.sealed.contains_key(s)).collect();
-        Some(Piece { keys: "true".into(), slots: Some(slots), homeless: self.homeless })
+        let slots = (0..compared.layout.slots.len()).filter(|s| !self.sealed.contains_key(s)).collect();
+        Some(Piece { keys: KeySpan::default(), slots: Some(slots), homeless: self.homeless })
     }
 
     /// Adds what is sealed to what was read.
@@ -106,10 +108,10 @@ impl Seals {
     }
 
     /// Says of each partition which proof it has.
-    pub(crate) fn tell(&self, plan: &Plan<'_>, taken: &Taken, facts: &mut ParityFacts) {
+    pub(crate) fn tell(&self, compared: &Compared<'_>, taken: &Taken, facts: &mut ParityFacts) {
         facts.unsealed.clone_from(&self.why);
         facts.sealed = self.sealed.len() as u64;
-        for (slot, partition) in facts.partitions.iter_mut().enumerate().take(plan.layout.slots.len()) {
+        for (slot, partition) in facts.partitions.iter_mut().enumerate().take(compared.layout.slots.len()) {
             if let Some(sealed) = self.sealed.get(&slot) {
                 partition.sealed = true;
                 partition.proof_snapshot = Some(sealed.snapshot.clone());
@@ -122,15 +124,15 @@ impl Seals {
     }
 
     /// The proof to keep; `None` where nothing tells later writes.
-    pub(crate) fn proof(&self, plan: &Plan<'_>, taken: &Taken, tally: &Tally) -> Option<Proof> {
+    pub(crate) fn proof(&self, compared: &Compared<'_>, taken: &Taken, tally: &Tally) -> Option<Proof> {
         let fingerprint = self.fingerprint.clone()?;
-        if plan.layout.mapping == Mapping::Whole {
+        if compared.layout.mapping == Mapping::Whole {
             return None;
         }
         let differing = tally.differing_slots();
         let homeless = tally.legacy_of(None).rows > 0;
         let mut partitions = BTreeMap::new();
-        for (slot, oid) in plan.layout.oids.iter().enumerate() {
+        for (slot, oid) in compared.layout.oids.iter().enumerate() {
             if let Some(sealed) = self.sealed.get(&slot) {
                 partitions.insert(*oid, sealed.clone());
             } else if !differing.contains(&Some(slot)) {
@@ -143,13 +145,19 @@ impl Seals {
                 partitions.insert(*oid, Sealed { snapshot, at: taken.at.clone(), sides });
             }
         }
-        Some(Proof { sees: taken.sees.clone(), fingerprint, compared: compared(plan), homeless, partitions })
+        Some(Proof {
+            sees: taken.sees.clone(),
+            fingerprint,
+            compared: meaning(compared),
+            homeless,
+            partitions,
+        })
     }
 }
 
 /// The proof's partitions that were not written since.
-fn still(plan: &Plan<'_>, proof: &Proof, touched: &Touched) -> BTreeMap<usize, Sealed> {
-    let slots = plan.layout.oids.iter().enumerate();
+fn still(compared: &Compared<'_>, proof: &Proof, touched: &Touched) -> BTreeMap<usize, Sealed> {
+    let slots = compared.layout.oids.iter().enumerate();
     slots
         .filter(|(slot, _)| !touched.slots.contains(slot))
         .filter_map(|(slot, oid)| Some((slot, proof.partitions.get(oid)?.clone())))

@@ -1,21 +1,22 @@
 //! A work queue kept in a table: states, ages, and failures grouped by cause rather than by job.
 
-use crate::engine::model::query::Sql;
-use crate::features::queue::postgres as sql;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::engine::check::kind::{Check, CheckSpec, Cx};
 use crate::engine::check::paging::{self, PageRequest, RowSource};
+use crate::engine::check::samples::{SAMPLE, samples};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{Profile, Queue};
-use crate::engine::model::query::Param;
+use crate::engine::model::query::Sql;
 use crate::engine::model::report::{CheckId, Finding, Report, Severity};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
-use crate::features::anomalies::check::{SAMPLE, samples};
+use crate::features::queue::dialects;
+use crate::features::queue::facts::{FailureGroup, QueueFacts};
+use crate::features::queue::sql::{QueueRows, QueueSql};
 
 pub(crate) struct Queues;
 
@@ -29,79 +30,6 @@ static SPEC: CheckSpec = CheckSpec {
 /// Causes listed at most; the number of all is in the facts.
 const CAUSES: usize = 50;
 
-/// A group of failures with one normalised message.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FailureGroup {
-    /// Short digest of code, normalised message and class: identifies the group.
-    pub id: String,
-    /// Code and normalised message.
-    pub fingerprint: String,
-    /// `permanent` (trying again is pointless) or `retryable`.
-    pub class: String,
-    /// The error's code.
-    pub code: Option<String>,
-    /// How many.
-    pub rows: u64,
-    /// Of these, how many have used all attempts.
-    pub exhausted: u64,
-    /// First tried.
-    pub first: Option<DateTime<Utc>>,
-    /// Last tried.
-    pub last: Option<DateTime<Utc>>,
-    /// Failures per tenth of the last hour, oldest first.
-    pub recent: Vec<u64>,
-}
-
-/// The facts of a queue.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct QueueFacts {
-    /// Rows by state.
-    pub states: BTreeMap<String, u64>,
-    /// Failures by cause, most rows first.
-    pub failed: Vec<FailureGroup>,
-    /// Number of causes, of which `failed` lists the first.
-    pub causes: u64,
-    /// Rows that wait without a job; null: not known.
-    pub lost: Option<u64>,
-    /// Jobs whose row does not exist; null: not known.
-    pub ghost: Option<u64>,
-    /// Rows with several live jobs; null: not known.
-    pub duplicate: Option<u64>,
-    /// Failed rows without any job; null: not known.
-    pub silent: Option<u64>,
-    /// Why the four are null.
-    pub jobs_unknown: Option<String>,
-    /// Age of the oldest waiting row.
-    pub oldest_pending_s: Option<f64>,
-    /// Median age of waiting rows.
-    pub age_p50_s: Option<f64>,
-    /// 95th percentile of the age of waiting rows.
-    pub age_p95_s: Option<f64>,
-    /// Rows that wait longer than the profile's `late_after_s`.
-    pub late: u64,
-    /// In progress for longer than the profile's `stuck_after_s`.
-    pub stuck: u64,
-    /// Failed with all attempts used.
-    pub exhausted: u64,
-    /// Days flagged with an error.
-    pub sync_error_days: Option<u64>,
-    /// Rows that came per minute of the last half hour, oldest first.
-    pub arrived: Vec<u64>,
-    /// Rows finished per minute of the last half hour; only of those that came within a day, so one that
-    /// waited for longer is not in it.
-    pub finished: Vec<u64>,
-}
-
-impl QueueFacts {
-    /// The facts of a report of this check; `None`: it is of another kind, or has none.
-    pub fn of(report: &Report) -> Option<Self> {
-        if report.id.kind != SPEC.kind {
-            return None;
-        }
-        Self::deserialize(&report.facts).ok()
-    }
-}
-
 impl Check for Queues {
     fn spec(&self) -> &'static CheckSpec {
         &SPEC
@@ -114,64 +42,59 @@ impl Check for Queues {
     fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
             let queue = queue(cx.profile, &id.name)?;
+            let sql = dialects::sql(cx.facts.dialect())?;
             let options =
                 ReadOptions { snapshot: Snapshot::Transaction, timeout: None, ..ReadOptions::default() };
             let mut tx = cx.read_with(options).await?;
-            let facts = facts(&mut *tx, queue).await?;
-            let findings = findings(&mut *tx, id, queue, &facts).await?;
+            let facts = facts(&mut *tx, sql, queue).await?;
+            let findings = findings(&mut *tx, sql, id, queue, &facts).await?;
             let summary = format!(
                 "{} waiting, oldest {}",
                 queue.states.pending.iter().filter_map(|s| facts.states.get(s)).sum::<u64>(),
                 facts.oldest_pending_s.map_or("none".into(), |s| format!("{s:.0} s"))
             );
             Ok(Report::of(id.clone(), &facts, findings, &summary)
-                .evidence("rows by state", sql::states(queue))
-                .evidence("waiting, in progress, exhausted", sql::ages(queue))
-                .evidence("failures by cause", sql::causes(queue, CAUSES))
+                .evidence("rows by state", sql.states(queue).text())
+                .evidence("waiting, in progress, exhausted", sql.ages(queue).text())
+                .evidence("failures by cause", sql.causes(queue, CAUSES).text())
                 .evidence(
                     "per minute: came; finished, of rows that came within a day",
-                    sql::throughput(queue),
+                    sql.throughput(queue).text(),
                 ))
         })
     }
 
-    fn rows(&self, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
-        rows_of(profile.queues.iter().find(|q| q.name == name)?, finding)
+    fn rows(&self, dialect: &dyn Dialect, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
+        rows_of(dialects::sql(dialect).ok()?, profile.queues.iter().find(|q| q.name == name)?, finding)
     }
 }
 
-fn rows_of(queue: &Queue, finding: &str) -> Option<RowSource> {
-    let source = |title: &str, sql: String, params: Vec<Param>, key: Vec<String>| RowSource {
+fn rows_of(sql: &dyn QueueSql, queue: &Queue, finding: &str) -> Option<RowSource> {
+    let source = |title: &str, rows: &Sql, key: Vec<String>| RowSource {
         id: format!("queue/{}/{finding}", queue.name),
         title: title.to_owned(),
-        sql,
-        params,
+        sql: rows.text().to_owned(),
+        params: rows.params().to_vec(),
         key,
         labels: BTreeMap::new(),
         context: None,
     };
     if finding == "sync_error_days" {
         let days = queue.days.as_ref()?;
-        return Some(source("days with an error flag", sql::flagged_days(days), vec![], days.key.clone()));
+        return Some(source("days with an error flag", &sql.flagged_days(days), days.key.clone()));
     }
-    let (title, filter, params) = match finding.split_once('/') {
-        Some(("failed", cause)) => {
-            ("failures of one cause".into(), sql::is_cause(queue), vec![Param::from(cause)])
-        }
-        Some(("state", state)) => {
-            (format!("rows in state {state}"), sql::is_state(queue), vec![Param::from(state)])
-        }
+    let (title, which) = match finding.split_once('/') {
+        Some(("failed", cause)) => ("failures of one cause".into(), QueueRows::Cause(cause)),
+        Some(("state", state)) => (format!("rows in state {state}"), QueueRows::State(state)),
         _ => match finding {
-            "exhausted" => ("all attempts used".into(), sql::is_exhausted(queue), vec![]),
-            "stuck" => ("in progress for too long".into(), sql::is_stuck(queue), vec![]),
-            "late" => ("waiting for too long".into(), sql::is_late(queue), vec![]),
-            "unknown_states" => {
-                ("in states the profile does not name".into(), sql::is_unknown(queue), vec![])
-            }
+            "exhausted" => ("all attempts used".into(), QueueRows::Exhausted),
+            "stuck" => ("in progress for too long".into(), QueueRows::Stuck),
+            "late" => ("waiting for too long".into(), QueueRows::Late),
+            "unknown_states" => ("in states the profile does not name".into(), QueueRows::UnknownStates),
             _ => return None,
         },
     };
-    Some(source(&title, sql::rows(queue, &filter), params, vec![queue.key.clone()]))
+    Some(source(&title, &sql.rows(queue, which), vec![queue.key.clone()]))
 }
 
 fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
@@ -212,16 +135,13 @@ struct Count {
     rows: u64,
 }
 
-async fn facts(tx: &mut dyn ReadTx, queue: &Queue) -> Result<QueueFacts> {
-    let states: Vec<StateRow> = tx.fetch(&Sql::of_profile(sql::states(queue))).await?;
-    let ages: Ages = tx.one(&Sql::of_profile(sql::ages(queue))).await?;
-    let causes: Vec<CauseRow> = tx.fetch(&Sql::of_profile(sql::causes(queue, CAUSES))).await?;
-    let minutes: Vec<Minute> = tx.fetch(&Sql::of_profile(sql::throughput(queue))).await?;
+async fn facts(tx: &mut dyn ReadTx, sql: &dyn QueueSql, queue: &Queue) -> Result<QueueFacts> {
+    let states: Vec<StateRow> = tx.fetch(&sql.states(queue)).await?;
+    let ages: Ages = tx.one(&sql.ages(queue)).await?;
+    let causes: Vec<CauseRow> = tx.fetch(&sql.causes(queue, CAUSES)).await?;
+    let minutes: Vec<Minute> = tx.fetch(&sql.throughput(queue)).await?;
     let sync_error_days = match &queue.days {
-        Some(days) => {
-            let sql = format!("select count(*) as rows from ({}) d", sql::flagged_days(days));
-            Some(tx.one::<Count>(&Sql::of_profile(&sql)).await?.rows)
-        }
+        Some(days) => Some(tx.one::<Count>(&sql.count_flagged_days(days)).await?.rows),
         None => None,
     };
     Ok(QueueFacts {
@@ -244,6 +164,7 @@ async fn facts(tx: &mut dyn ReadTx, queue: &Queue) -> Result<QueueFacts> {
 
 async fn findings(
     tx: &mut dyn ReadTx,
+    sql: &dyn QueueSql,
     id: &CheckId,
     queue: &Queue,
     facts: &QueueFacts,
@@ -298,7 +219,7 @@ async fn findings(
     }
     for finding in &mut out {
         let what = finding.what().to_owned();
-        if let Some(source) = rows_of(queue, &what) {
+        if let Some(source) = rows_of(sql, queue, &what) {
             let page = paging::read(tx, &PageRequest::first(source, SAMPLE)).await?;
             finding.sample = samples(&page);
         }

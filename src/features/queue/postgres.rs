@@ -4,6 +4,11 @@ use std::fmt::Write as _;
 
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::profile::{FlaggedDays, Queue};
+use crate::engine::model::query::{Param, Sql};
+use crate::features::queue::sql::{QueueRows, QueueSql};
+
+/// PostgreSQL's statements.
+pub(crate) struct PostgresQueue;
 
 /// What varies from one failure to the next of the same cause, most specific first.
 const VARIABLE: [(&str, &str); 7] = [
@@ -47,15 +52,15 @@ fn state_in(q: &Queue, states: &[String]) -> String {
     format!("{} in ({})", Ident(&q.state), one_of(states))
 }
 
-pub(crate) fn states(q: &Queue) -> String {
+fn states(q: &Queue) -> String {
     format!("select {} as state, count(*) as rows from {} group by 1 order by 1", state(q), table(q))
 }
 
-pub(crate) fn is_state(q: &Queue) -> String {
+fn is_state(q: &Queue) -> String {
     format!("{} = $1", state(q))
 }
 
-pub(crate) fn is_exhausted(q: &Queue) -> String {
+fn is_exhausted(q: &Queue) -> String {
     match &q.attempts {
         Some(attempts) => {
             let made = format!("coalesce({}, 0)", Ident(attempts));
@@ -65,12 +70,12 @@ pub(crate) fn is_exhausted(q: &Queue) -> String {
     }
 }
 
-pub(crate) fn is_stuck(q: &Queue) -> String {
+fn is_stuck(q: &Queue) -> String {
     let since = tried(q);
     format!("{} and {since} < now() - interval '{} s'", state_in(q, &q.states.processing), q.stuck_after_s)
 }
 
-pub(crate) fn is_late(q: &Queue) -> String {
+fn is_late(q: &Queue) -> String {
     format!(
         "{} and {} < now() - interval '{} s'",
         state_in(q, &q.states.pending),
@@ -84,7 +89,7 @@ fn is_failure(q: &Queue) -> String {
     state_in(q, &states)
 }
 
-pub(crate) fn ages(q: &Queue) -> String {
+fn ages(q: &Queue) -> String {
     let age = format!("extract(epoch from now() - {})::float8", Ident(&q.created));
     let pending = state_in(q, &q.states.pending);
     let open: Vec<_> =
@@ -133,11 +138,11 @@ fn cause_id(code: &str, message: &str, class: &str) -> String {
     format!("left(md5(concat_ws('|', coalesce({code}, ''), {message}, {class})), 8)")
 }
 
-pub(crate) fn is_cause(q: &Queue) -> String {
+fn is_cause(q: &Queue) -> String {
     format!("{} and {} = $1", is_failure(q), cause_id(&code(q), &message(q), &class(q)))
 }
 
-pub(crate) fn causes(q: &Queue, limit: usize) -> String {
+fn causes(q: &Queue, limit: usize) -> String {
     let (tried, class, id) = (tried(q), class(q), cause_id("code", "message", "class"));
     let mut recent = String::from("array[");
     for tenth in (0..10).rev() {
@@ -168,7 +173,7 @@ pub(crate) fn causes(q: &Queue, limit: usize) -> String {
 
 /// Per minute of the last half hour. Only rows that came within a day are looked at: they are found by
 /// the index on the creation time that such tables have, where the time of finishing has none.
-pub(crate) fn throughput(q: &Queue) -> String {
+fn throughput(q: &Queue) -> String {
     let created = Ident(&q.created);
     let finished = tried(q);
     format!(
@@ -184,17 +189,17 @@ pub(crate) fn throughput(q: &Queue) -> String {
     )
 }
 
-pub(crate) fn flagged_days(days: &FlaggedDays) -> String {
+fn flagged_days(days: &FlaggedDays) -> String {
     format!("select * from {} where {}", Relation::parse(&days.table), Ident(&days.flag))
 }
 
 /// States that the profile gives no meaning.
-pub(crate) fn is_unknown(q: &Queue) -> String {
+fn is_unknown(q: &Queue) -> String {
     let known: Vec<_> = q.states.all().cloned().collect();
     format!("{} not in ({})", state(q), one_of(&known))
 }
 
-pub(crate) fn rows(q: &Queue, filter: &str) -> String {
+fn rows(q: &Queue, filter: &str) -> String {
     let mut columns = vec![format!("{} as state", state(q))];
     columns.extend(q.attempts.iter().map(|a| format!("{} as attempts", Ident(a))));
     columns.push(format!("{} as created", Ident(&q.created)));
@@ -203,4 +208,43 @@ pub(crate) fn rows(q: &Queue, filter: &str) -> String {
     columns.extend(q.message.iter().map(|m| format!("({m})::text as message")));
     columns.push(Ident(&q.key).to_string());
     format!("select {}\nfrom {} where {filter}", columns.join(", "), table(q))
+}
+
+/// The table is the profile's, and so are the expressions over its columns.
+impl QueueSql for PostgresQueue {
+    fn states(&self, queue: &Queue) -> Sql {
+        Sql::of_profile(states(queue))
+    }
+
+    fn ages(&self, queue: &Queue) -> Sql {
+        Sql::of_profile(ages(queue))
+    }
+
+    fn causes(&self, queue: &Queue, limit: usize) -> Sql {
+        Sql::of_profile(causes(queue, limit))
+    }
+
+    fn throughput(&self, queue: &Queue) -> Sql {
+        Sql::of_profile(throughput(queue))
+    }
+
+    fn flagged_days(&self, days: &FlaggedDays) -> Sql {
+        Sql::of_profile(flagged_days(days))
+    }
+
+    fn count_flagged_days(&self, days: &FlaggedDays) -> Sql {
+        Sql::of_profile(format!("select count(*) as rows from ({}) d", flagged_days(days)))
+    }
+
+    fn rows(&self, queue: &Queue, which: QueueRows<'_>) -> Sql {
+        let (filter, params) = match which {
+            QueueRows::Cause(cause) => (is_cause(queue), vec![Param::from(cause)]),
+            QueueRows::State(state) => (is_state(queue), vec![Param::from(state)]),
+            QueueRows::Exhausted => (is_exhausted(queue), vec![]),
+            QueueRows::Stuck => (is_stuck(queue), vec![]),
+            QueueRows::Late => (is_late(queue), vec![]),
+            QueueRows::UnknownStates => (is_unknown(queue), vec![]),
+        };
+        Sql::of_profile(rows(queue, &filter)).bind(params)
+    }
 }

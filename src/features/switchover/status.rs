@@ -19,9 +19,9 @@ use crate::engine::port::backups::Dumped;
 use crate::engine::port::catalog::{EXCLUSIVE, WantedLocks};
 use crate::engine::port::reader::{ReadOptions, ReadTx};
 use crate::engine::{Engine, journal};
-use crate::features::parity::pair::retired::{self, Away};
+use crate::features::parity::pair::retired::{self, RetiredTable};
 use crate::features::parity::pair::sync_triggers::REVERSE;
-use crate::features::parity::pair::{Standing, retired_name, standing};
+use crate::features::parity::pair::{SwitchState, retired_name, standing};
 use crate::features::switchover::swaps::Position;
 pub use crate::features::switchover::swaps::SwapParams;
 
@@ -63,13 +63,13 @@ pub struct TwinNow {
     /// Its name.
     pub name: String,
     /// Who answers to the legacy table's name.
-    pub standing: Standing,
+    pub standing: SwitchState,
     /// Triggers that keep the retired table complete.
     pub reverse: Reverse,
     /// Every write on both sides is marked.
     pub marked: bool,
     /// Where the retired table is once it was cleaned up; absent when it is gone.
-    pub away: Option<Away>,
+    pub away: Option<RetiredTable>,
 }
 
 /// The triggers that write back what is written into the partitioned table.
@@ -173,7 +173,7 @@ impl Engine {
             let standing = standing(&mut *tx, twin).await?;
             let (legacy, partitioned) = sides(twin, standing);
             let mut now = now(&mut *tx, twin, standing, (legacy.as_ref(), &partitioned)).await?;
-            if standing == Standing::Cleaned {
+            if standing == SwitchState::Cleaned {
                 now.away = retired::away(&*self.facts, twin).await?;
             }
             out.twins.push(now);
@@ -200,7 +200,7 @@ impl Engine {
         let switched = runs
             .iter()
             .position(|r| r.operation == "switchover" && r.rows_applied > 0 && r.undone_by.is_none());
-        let any_over = out.twins.iter().any(|t| t.standing != Standing::Before);
+        let any_over = out.twins.iter().any(|t| t.standing != SwitchState::Before);
         for (at, run) in runs.into_iter().enumerate() {
             let is_switched = any_over && switched == Some(at);
             if at > 0 && !is_switched {
@@ -221,19 +221,19 @@ impl Engine {
 }
 
 /// What both tables are called now.
-fn sides(twin: &Twin, standing: Standing) -> (Option<String>, String) {
+fn sides(twin: &Twin, standing: SwitchState) -> (Option<String>, String) {
     let (live, other) = (Relation::parse(&twin.legacy), Relation::parse(&twin.partitioned));
     match standing {
-        Standing::Before => (Some(live.to_string()), other.to_string()),
-        Standing::Switched => (Some(retired_name(twin).to_string()), live.to_string()),
-        Standing::Cleaned => (None, live.to_string()),
+        SwitchState::Before => (Some(live.to_string()), other.to_string()),
+        SwitchState::Switched => (Some(retired_name(twin).to_string()), live.to_string()),
+        SwitchState::Cleaned => (None, live.to_string()),
     }
 }
 
 async fn now(
     tx: &mut dyn ReadTx,
     twin: &Twin,
-    standing: Standing,
+    standing: SwitchState,
     (legacy, partitioned): (Option<&String>, &str),
 ) -> Result<TwinNow> {
     let params = [REVERSE.into(), partitioned.into(), Param::Text(legacy.cloned())];
@@ -300,9 +300,12 @@ mod tests {
         let twin =
             Twin { legacy: "revenues".into(), partitioned: "revenues_partitioned".into(), ..Twin::default() };
         let names = |standing| sides(&twin, standing);
-        assert_eq!(names(Standing::Before), (Some("\"revenues\"".into()), "\"revenues_partitioned\"".into()));
-        assert_eq!(names(Standing::Switched), (Some("\"revenues_legacy\"".into()), "\"revenues\"".into()));
-        assert_eq!(names(Standing::Cleaned), (None, "\"revenues\"".into()));
+        assert_eq!(
+            names(SwitchState::Before),
+            (Some("\"revenues\"".into()), "\"revenues_partitioned\"".into())
+        );
+        assert_eq!(names(SwitchState::Switched), (Some("\"revenues_legacy\"".into()), "\"revenues\"".into()));
+        assert_eq!(names(SwitchState::Cleaned), (None, "\"revenues\"".into()));
     }
 
     #[test]

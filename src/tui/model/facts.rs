@@ -1,9 +1,9 @@
 //! What a report says, typed: read once, when the report arrives, never while a frame is drawn.
 
 use crate::engine::model::report::Report;
-use crate::features::migrations::check::MigrationFacts;
+use crate::features::migrations::facts::MigrationFacts;
 use crate::features::parity::facts::ParityFacts;
-use crate::features::queue::check::QueueFacts;
+use crate::features::queue::facts::QueueFacts;
 
 /// The facts of the kinds whose panes need more than findings; at most one of them is there.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -1,6 +1,6 @@
 //! Whether a pair is ready for a switchover, and what a rollback would lose.
 
-use crate::features::parity::pair::retired::Away;
+use crate::features::parity::pair::retired::RetiredTable;
 use chrono::{DateTime, Utc};
 
 /// One twin, or all of a set at its worst.
@@ -26,7 +26,7 @@ pub enum Light {
     /// What is written now is not kept on the other side.
     Leaking(String),
     /// The retired table is put away: only undoing that brings it back.
-    Away(Away),
+    RetiredTable(RetiredTable),
     /// It cannot be taken back at all.
     Impossible(String),
     /// Not known.
@@ -38,7 +38,7 @@ impl Light {
     pub(in crate::tui) fn rank(&self) -> u8 {
         match self {
             Self::Impossible(_) => 0,
-            Self::Away(_) => 1,
+            Self::RetiredTable(_) => 1,
             Self::Lossy(..) => 2,
             Self::Leaking(_) => 3,
             Self::Unknown(_) => 4,

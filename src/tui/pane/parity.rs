@@ -2,7 +2,8 @@
 
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
 use crate::features::parity::facts::{Apart, ParityFacts, Partition};
-use crate::features::parity::pair::{Standing, about_rows};
+use crate::features::parity::finding_kind::FindingKind;
+use crate::features::parity::pair::SwitchState;
 use crate::tui::doc::{look, wrap};
 use crate::tui::format::{ago, count, counted};
 use crate::tui::keymap::Scene;
@@ -45,7 +46,7 @@ impl Pane for Parity {
 
     fn list(&self, model: &Model) -> List {
         let mut rows: Vec<Row> = Vec::new();
-        let is_switched = |f: &ParityFacts| f.standing != Standing::Before;
+        let is_switched = |f: &ParityFacts| f.standing != SwitchState::Before;
         let switched = model.of_kind("parity").filter_map(Watch::parity).any(|f| is_switched(&f));
         for watch in model.of_kind("parity") {
             if let Some(row) = shared::unknown_row(watch, 7, model.theme.glyphs.unknown) {
@@ -108,14 +109,14 @@ impl Pane for Parity {
 }
 
 /// Where a twin stands, once some are switched; what taking that back would lose.
-fn stands(model: &Model, name: &str, standing: Standing) -> Cell {
+fn stands(model: &Model, name: &str, standing: SwitchState) -> Cell {
     let g = model.theme.glyphs;
-    if standing == Standing::Before {
+    if standing == SwitchState::Before {
         return cell("not switched", Tone::Dim);
     }
     match model.light(name, None) {
         Light::Lossless(_) => cell(format!("{} lossless", g.mark), Tone::Good),
-        Light::Away(_) => cell(format!("{} put away", g.mark), Tone::Bad),
+        Light::RetiredTable(_) => cell(format!("{} put away", g.mark), Tone::Bad),
         Light::Lossy(n, _) => cell(format!("{} lossy: {}", g.mark, count(n)), Tone::Bad),
         Light::Leaking(_) => cell(format!("{} leaking", g.mark), Tone::Bad),
         Light::Impossible(_) => cell(format!("{} none", g.mark), Tone::Bad),
@@ -124,13 +125,13 @@ fn stands(model: &Model, name: &str, standing: Standing) -> Cell {
 }
 
 /// May it be switched over, or could that be taken back?
-fn switch_lines(model: &Model, name: &str, standing: Standing, width: u16) -> Vec<Spans> {
+fn switch_lines(model: &Model, name: &str, standing: SwitchState, width: u16) -> Vec<Spans> {
     if !model.twins().contains(&name) {
         return vec![];
     }
     let g = model.theme.glyphs;
-    if standing != Standing::Before {
-        let word = if standing == Standing::Cleaned { "cleaned up" } else { "switched" };
+    if standing != SwitchState::Before {
+        let word = if standing == SwitchState::Cleaned { "cleaned up" } else { "switched" };
         let (text, tone) = model.light_words(&model.light(name, None));
         return said(&format!(" {word}  rollback {} ", g.mark), &text, tone, width);
     }
@@ -179,7 +180,7 @@ fn strip(model: &Model, partitions: &[Partition]) -> String {
 }
 
 fn is_rows(f: &Finding) -> bool {
-    about_rows(f.what()) && f.what() != "partitions_not_read"
+    FindingKind::of(f).is_some_and(FindingKind::is_about_rows) && f.what() != "partitions_not_read"
 }
 
 /// The twin's page above its rows.

@@ -1,7 +1,7 @@
 //! Causes, not jobs: what fails, since when, and whether trying again can help.
 
 use crate::engine::model::report::CheckId;
-use crate::features::queue::check::{FailureGroup, QueueFacts};
+use crate::features::queue::facts::{FailureGroup, QueueFacts};
 use crate::tui::format::{ago, count, seconds, spark};
 use crate::tui::list::{Cell, Col, Goto, List, Row, Spans, cell, plain};
 use crate::tui::model::state::Model;

@@ -1,78 +1,13 @@
 //! What the catalog says of the two tables: columns, sequences.
 
 use crate::engine::model::query::Sql;
+use crate::features::parity::pair::column::TableColumn;
 use serde::Deserialize;
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::Param;
 use crate::engine::port::reader::ReadTx;
-
-#[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub(crate) struct Column {
-    pub(crate) name: String,
-    /// As `format_type` writes it.
-    pub(crate) kind: String,
-    /// The type's own name, without its modifiers.
-    #[serde(default)]
-    pub(crate) base: String,
-    /// Holds no NULL.
-    #[serde(default)]
-    pub(crate) not_null: bool,
-    /// Of a type on the other side that has no equality with this one.
-    #[serde(skip)]
-    pub(crate) foreign: bool,
-    /// Of another type on the other side: what both are cast to before they are compared.
-    #[serde(skip)]
-    pub(crate) cast: Option<&'static str>,
-    /// The type's own equality is looser than identity, or it has no hash: compared as text.
-    pub(crate) as_text: bool,
-    /// Can be summed as a numeric.
-    pub(crate) number: bool,
-    /// May hold NULL.
-    #[serde(default)]
-    pub(crate) nullable: bool,
-    /// Computed by the table itself.
-    #[serde(default)]
-    pub(crate) generated: bool,
-}
-
-impl Column {
-    /// As it is compared where its own equality does not do.
-    pub(crate) fn text(&self) -> Option<String> {
-        self.text_of(&Ident(&self.name).to_string())
-    }
-
-    fn text_of(&self, name: &str) -> Option<String> {
-        let value = match self.cast {
-            Some("numeric") => format!("trim_scale({name}::numeric)"),
-            Some(kind) => format!("{name}::{kind}"),
-            None => name.to_owned(),
-        };
-        // A column's own collation may take different texts for equal.
-        self.as_text.then(|| format!("{value}::text collate \"C\""))
-    }
-
-    /// As part of a key: what its own equality takes for one is one.
-    pub(crate) fn hashed(&self) -> String {
-        match self.text().filter(|_| self.foreign) {
-            Some(text) => text,
-            None => Ident(&self.name).to_string(),
-        }
-    }
-
-    /// As it is compared, of a row that goes by this name.
-    pub(crate) fn compared(&self, row: &str) -> String {
-        let name = format!("{row}.{}", Ident(&self.name));
-        let plain = if matches!(self.base.as_str(), "text" | "varchar") {
-            format!("{name}::text collate \"C\"")
-        } else {
-            name.clone()
-        };
-        self.text_of(&name).unwrap_or(plain)
-    }
-}
 
 /// Types of one family, whose values compare and hash as each other's.
 fn alike(one: &str, other: &str) -> bool {
@@ -93,12 +28,12 @@ fn common(one: &str, other: &str) -> Option<&'static str> {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Table {
+pub(crate) struct TwinTable {
     pub(crate) relation: String,
     pub(crate) oid: i64,
     /// Its owner.
     pub(crate) owner: String,
-    pub(crate) columns: Vec<Column>,
+    pub(crate) columns: Vec<TableColumn>,
 }
 
 #[derive(Deserialize)]
@@ -125,15 +60,16 @@ from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation 
 where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum";
 
-pub(crate) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<Table> {
+pub(crate) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<TwinTable> {
     let quoted = Relation::parse(name).to_string();
-    let found: Vec<Resolved> = tx.fetch(&Sql::new(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
+    let found: Vec<Resolved> =
+        tx.fetch(&Sql::of_profile(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
     let Some(resolved) = found.into_iter().next() else {
         return Err(Error::unobserved(format!("this database has no table {quoted}"))
             .hint("the profile names it: is it the right profile, database and search_path?"));
     };
     let columns = tx.fetch(&Sql::new(COLUMNS).bind([Param::Int(resolved.oid)])).await?;
-    Ok(Table { relation: resolved.relation, oid: resolved.oid, owner: resolved.owner, columns })
+    Ok(TwinTable { relation: resolved.relation, oid: resolved.oid, owner: resolved.owner, columns })
 }
 
 const UNIQUE: &str = "
@@ -143,7 +79,7 @@ select exists (select from pg_index i where i.indrelid = $1::oid and i.indisuniq
     <@ $2::text[])::text";
 
 /// Does an index see to it that no two rows have the same key?
-pub(crate) async fn unique(tx: &mut dyn ReadTx, table: &Table, key: &[String]) -> Result<bool> {
+pub(crate) async fn unique(tx: &mut dyn ReadTx, table: &TwinTable, key: &[String]) -> Result<bool> {
     let params = [Param::Int(table.oid), Param::Texts(key.to_vec())];
     Ok(tx.texts(&Sql::new(UNIQUE).bind(params.clone())).await?.pop().flatten().as_deref() == Some("true"))
 }
@@ -152,16 +88,16 @@ pub(crate) async fn unique(tx: &mut dyn ReadTx, table: &Table, key: &[String]) -
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Columns {
     /// On both sides, in the legacy table's order.
-    pub(crate) common: Vec<Column>,
+    pub(crate) common: Vec<TableColumn>,
     pub(crate) missing_in_partitioned: Vec<String>,
     pub(crate) missing_in_legacy: Vec<String>,
     /// Name, legacy type, twin type.
     pub(crate) retyped: Vec<(String, String, String)>,
-    pub(crate) key: Vec<Column>,
+    pub(crate) key: Vec<TableColumn>,
 }
 
 impl Columns {
-    pub(crate) fn of(legacy: &Table, partitioned: &Table, key: &[String]) -> Result<Self> {
+    pub(crate) fn of(legacy: &TwinTable, partitioned: &TwinTable, key: &[String]) -> Result<Self> {
         let mut out = Self::default();
         for column in &legacy.columns {
             match partitioned.columns.iter().find(|p| p.name == column.name) {
@@ -171,7 +107,7 @@ impl Columns {
                     if retyped {
                         out.retyped.push((column.name.clone(), column.kind.clone(), other.kind.clone()));
                     }
-                    out.common.push(Column {
+                    out.common.push(TableColumn {
                         as_text: column.as_text || other.as_text || retyped,
                         number: column.number && other.number,
                         not_null: column.not_null && other.not_null,
@@ -248,7 +184,7 @@ order by a.attname is distinct from $2, a.attnum, s.oid";
 /// column first.
 pub(crate) async fn sequences(
     tx: &mut dyn ReadTx,
-    table: &Table,
+    table: &TwinTable,
     key: &[String],
 ) -> Result<Vec<SequenceRow>> {
     let params = [Param::Int(table.oid), Param::Text(key.first().cloned())];
@@ -261,9 +197,12 @@ mod tests {
 
     #[test]
     fn columns_are_matched_by_name() {
-        let column =
-            |name: &str, kind: &str| Column { name: name.into(), kind: kind.into(), ..Column::default() };
-        let table = |columns| Table { relation: "t".into(), oid: 1, owner: String::new(), columns };
+        let column = |name: &str, kind: &str| TableColumn {
+            name: name.into(),
+            kind: kind.into(),
+            ..TableColumn::default()
+        };
+        let table = |columns| TwinTable { relation: "t".into(), oid: 1, owner: String::new(), columns };
         let legacy = table(vec![column("id", "integer"), column("a", "text"), column("old", "text")]);
         let twin =
             table(vec![column("a", "character varying(9)"), column("id", "integer"), column("new", "text")]);
@@ -271,7 +210,7 @@ mod tests {
         assert_eq!(c.missing_in_partitioned, ["old"]);
         assert_eq!(c.missing_in_legacy, ["new"]);
         assert_eq!(c.retyped.len(), 1);
-        let texts: Vec<_> = c.common.iter().map(Column::text).collect();
+        let texts: Vec<_> = c.common.iter().map(TableColumn::text).collect();
         assert_eq!(texts, [None, Some("\"a\"::text collate \"C\"".into())]);
         assert_eq!(common("int4", "numeric"), Some("numeric"));
         assert_eq!(common("timestamp", "timestamptz"), Some("timestamptz"));

@@ -14,8 +14,9 @@ use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::Param;
 use crate::engine::port::evidence::{Fingerprint, Print};
 use crate::engine::port::reader::ReadTx;
-use crate::features::parity::pair::Pair;
-use crate::features::parity::pair::catalog::{Column, Columns, Table};
+use crate::features::parity::pair::TwinTables;
+use crate::features::parity::pair::catalog::{Columns, TwinTable};
+use crate::features::parity::pair::column::TableColumn;
 use crate::features::parity::pair::partitions::Layout;
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::trigger_function::{closed, dropped};
@@ -26,26 +27,26 @@ const TRUNCATE: &str = "midwatch_mark_truncate";
 
 /// Are marks written of everything?
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Watch {
+pub(crate) enum CaptureState {
     Complete(Fingerprint),
-    Incomplete(Lacking),
+    Incomplete(Gap),
 }
 
 /// Why marks are not written of everything, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lacking {
+pub(crate) struct Gap {
     pub(crate) why: String,
-    pub(crate) lacks: Lacks,
+    pub(crate) lacks: GapScope,
 }
 
-impl Lacking {
-    fn all(why: impl Into<String>) -> Watch {
-        Watch::Incomplete(Self { why: why.into(), lacks: Lacks::All })
+impl Gap {
+    fn all(why: impl Into<String>) -> CaptureState {
+        CaptureState::Incomplete(Self { why: why.into(), lacks: GapScope::All })
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Lacks {
+pub(crate) enum GapScope {
     /// Functions, or triggers of the tables themselves.
     All,
     /// These partitions' triggers only.
@@ -56,7 +57,7 @@ pub(crate) enum Lacks {
 
 /// One side of a pair.
 struct Side<'a> {
-    table: &'a Table,
+    table: &'a TwinTable,
     /// `legacy` or `twin`.
     role: &'static str,
 }
@@ -67,7 +68,7 @@ impl Side<'_> {
     }
 }
 
-fn sides(pair: &Pair) -> Vec<Side<'_>> {
+fn sides(pair: &TwinTables) -> Vec<Side<'_>> {
     let legacy = pair.legacy.iter().map(|table| Side { table, role: "legacy" });
     legacy.chain(std::iter::once(Side { table: &pair.partitioned, role: "twin" })).collect()
 }
@@ -93,7 +94,7 @@ fn body(columns: &Columns, layout: &Layout) -> String {
 
 /// How texts are written must not depend on who writes the row.
 fn settings(columns: &Columns, layout: &Layout) -> Vec<(&'static str, &'static str)> {
-    let used: Vec<&Column> =
+    let used: Vec<&TableColumn> =
         columns.common.iter().filter(|c| layout.key.contains(&c.name) || columns.key.contains(c)).collect();
     let any = |bases: &[&str]| used.iter().any(|c| bases.contains(&c.base.as_str()));
     let plain = ["int2", "int4", "int8", "text", "varchar", "uuid", "bool", "numeric"];
@@ -144,14 +145,14 @@ impl Side<'_> {
 }
 
 /// What has marks written where they are lacking. Half of it may be there: what is stays, and so do its proofs.
-pub(crate) fn install(pair: &Pair, columns: &Columns, layout: &Layout, lacks: &Lacks) -> Triggers {
+pub(crate) fn install(pair: &TwinTables, columns: &Columns, layout: &Layout, lacks: &GapScope) -> Triggers {
     let sides = sides(pair);
     let Some(twin) = sides.last() else { return Triggers::default() };
     let among = |oid: &i64| match lacks {
-        Lacks::Partitions(some) => some.contains(oid),
-        Lacks::All | Lacks::Never => true,
+        GapScope::Partitions(some) => some.contains(oid),
+        GapScope::All | GapScope::Never => true,
     };
-    let whole = !matches!(lacks, Lacks::Partitions(_));
+    let whole = !matches!(lacks, GapScope::Partitions(_));
     let mut out = Triggers::default();
     if whole {
         let owners: Vec<&str> = sides.iter().map(|s| s.table.owner.as_str()).collect();
@@ -212,7 +213,7 @@ from side s join pg_class c on c.oid = s.oid left join marks m on m.tgrelid = c.
 
 /// One text as long as every write on both sides is marked by the same triggers and functions, else NULL. Of what
 /// [`installed`] looks at only that which can change between a comparison and a lock: others wait while it is asked.
-pub(crate) fn fingerprint(pair: &Pair, columns: &Columns, layout: &Layout) -> String {
+pub(crate) fn fingerprint(pair: &TwinTables, columns: &Columns, layout: &Layout) -> String {
     let legacy = pair.legacy.as_ref().map_or(0, |l| l.oid);
     let twin = pair.partitioned.oid;
     let expected = literal(&body(columns, layout));
@@ -260,17 +261,17 @@ where n.nspname = 'midwatch' and c.relname = 'marks' and has_table_privilege(c.o
 /// Are marks written of everything, and how are things? In the snapshot of the transaction.
 pub(crate) async fn installed(
     tx: &mut dyn ReadTx,
-    pair: &Pair,
+    pair: &TwinTables,
     columns: &Columns,
     layout: &Layout,
-) -> Result<Watch> {
-    let Some(legacy) = &pair.legacy else { return Ok(Lacking::all("the legacy table is gone")) };
+) -> Result<CaptureState> {
+    let Some(legacy) = &pair.legacy else { return Ok(Gap::all("the legacy table is gone")) };
     let functions =
         vec![format!("mark_legacy_{}", legacy.oid), format!("mark_twin_{}", pair.partitioned.oid)];
     let params = [Param::Texts(functions.clone())];
     let readable: Vec<Ours> = tx.fetch(&Sql::new(OURS).bind(params.clone())).await?;
     if readable.iter().all(|o| o.name != "marks") {
-        return Ok(Lacking::all("midwatch.marks is not there or not readable"));
+        return Ok(Gap::all("midwatch.marks is not there or not readable"));
     }
     // Marks that are forgotten are gone for older snapshots too: which file the table has is asked once nobody can give
     // it another.
@@ -293,10 +294,10 @@ pub(crate) async fn installed(
     let states: Vec<State> = tx.fetch(&Sql::new(format!("{MARKS}{STATE}")).bind(params.clone())).await?;
     if let Some(s) = states.iter().find(|s| s.why.is_some()) {
         let why = format!("{} is {}", s.name, s.why.as_deref().unwrap_or_default());
-        return Ok(Watch::Incomplete(Lacking { why, lacks: Lacks::Never }));
+        return Ok(CaptureState::Incomplete(Gap { why, lacks: GapScope::Never }));
     }
     if let Some(why) = wrong {
-        return Ok(Lacking::all(why));
+        return Ok(Gap::all(why));
     }
     let lacking: Vec<&State> = states.iter().filter(|s| (s.row, s.truncate) != (1, 1)).collect();
     if let Some(first) = lacking.first() {
@@ -308,16 +309,19 @@ pub(crate) async fn installed(
         };
         let why = format!("{what} of {} {is} not marked{more}", first.name);
         let tables = lacking.iter().any(|s| s.oid == legacy.oid || s.oid == pair.partitioned.oid);
-        let lacks =
-            if tables { Lacks::All } else { Lacks::Partitions(lacking.iter().map(|s| s.oid).collect()) };
-        return Ok(Watch::Incomplete(Lacking { why, lacks }));
+        let lacks = if tables {
+            GapScope::All
+        } else {
+            GapScope::Partitions(lacking.iter().map(|s| s.oid).collect())
+        };
+        return Ok(CaptureState::Incomplete(Gap { why, lacks }));
     }
     let mut print: BTreeMap<i64, Print> =
         states.into_iter().map(|s| (s.oid, Print { name: s.name, how: s.what })).collect();
     print.extend(
         ours.into_iter().map(|o| (o.oid, Print { name: format!("midwatch.{}", o.name), how: o.what })),
     );
-    Ok(Watch::Complete(Fingerprint(print)))
+    Ok(CaptureState::Complete(Fingerprint(print)))
 }
 
 /// Marks that a snapshot (given as SQL) does not know of, of relations (given as SQL of an `oid[]`).
@@ -331,7 +335,7 @@ pub(crate) fn since(snapshot: &str, relations: &str) -> String {
 }
 
 /// All relations of a pair that marks name.
-pub(crate) fn relations(pair: &Pair, layout: &Layout) -> String {
+pub(crate) fn relations(pair: &TwinTables, layout: &Layout) -> String {
     let mut oids: Vec<i64> = layout.leaves.iter().map(|l| l.oid).collect();
     oids.extend(layout.node_oids.iter().copied());
     oids.extend(pair.legacy.iter().map(|l| l.oid));
@@ -344,14 +348,14 @@ pub(crate) fn relations(pair: &Pair, layout: &Layout) -> String {
 
 /// The keys changed since a snapshot (given as SQL, `$1` or a literal), each once: `key text[]`. A TRUNCATE is a row
 /// whose key is NULL.
-pub(crate) fn changed_keys(pair: &Pair, layout: &Layout, snapshot: &str) -> String {
+pub(crate) fn changed_keys(pair: &TwinTables, layout: &Layout, snapshot: &str) -> String {
     format!("select distinct s.key from ({}) s", since(snapshot, &relations(pair, layout)))
 }
 
 /// The keys changed since a snapshot whose rows are not the same on both sides: all common columns, both directions,
 /// stale and second copies included: `key text[]`. No rows: whatever was written since is equal. Usable while both tables
 /// are locked; a TRUNCATE since then must be looked for in [`changed_keys`].
-pub(crate) fn unequal(pair: &Pair, columns: &Columns, layout: &Layout, snapshot: &str) -> String {
+pub(crate) fn unequal(pair: &TwinTables, columns: &Columns, layout: &Layout, snapshot: &str) -> String {
     let cells: Vec<_> = columns.common.iter().map(|c| c.compared("r")).collect();
     let keys: Vec<_> = columns.key.iter().map(|c| format!("r.{}::text", Ident(&c.name))).collect();
     let on: Vec<_> = (1..)
@@ -400,7 +404,7 @@ struct Mark {
 /// Which slots were written since a snapshot, as far as the transaction's own snapshot knows.
 pub(crate) async fn touched(
     tx: &mut dyn ReadTx,
-    pair: &Pair,
+    pair: &TwinTables,
     layout: &Layout,
     snapshot: &str,
 ) -> Result<Touched> {

@@ -6,10 +6,10 @@
 //! parts, because the server folds them to 32 bits first (1 and 2^32 have one hash, and so have -1 and 2^32-1).
 
 use crate::engine::model::name::Ident;
-use crate::features::parity::pair::catalog::Column;
+use crate::features::parity::pair::column::TableColumn;
 
 /// An expression over a row of either table, by the columns' names alone.
-pub(crate) fn row(columns: &[Column]) -> String {
+pub(crate) fn row(columns: &[TableColumn]) -> String {
     let mut parts = Vec::new();
     let mut rest = Vec::new();
     for (i, column) in columns.iter().enumerate() {
@@ -55,7 +55,7 @@ pub(crate) fn row(columns: &[Column]) -> String {
 }
 
 /// A hash of NULL is NULL, which would swallow the row; an infinite time has no time of day.
-fn nullable(column: &Column, hash: &str, seed: usize) -> String {
+fn nullable(column: &TableColumn, hash: &str, seed: usize) -> String {
     let always = column.not_null && !column.base.starts_with("time");
     if always { hash.to_owned() } else { format!("coalesce({hash}, {seed})") }
 }
@@ -66,11 +66,11 @@ mod tests {
 
     #[test]
     fn each_column_has_a_seed_of_its_own() {
-        let column = |name: &str, base: &str, as_text| Column {
+        let column = |name: &str, base: &str, as_text| TableColumn {
             name: name.into(),
             base: base.into(),
             as_text,
-            ..Column::default()
+            ..TableColumn::default()
         };
         let columns = [column("a", "int4", false), column("b", "citext", true), column("c", "date", false)];
         assert_eq!(

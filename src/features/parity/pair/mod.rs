@@ -4,6 +4,7 @@
 
 pub(crate) mod catalog;
 pub(crate) mod change_capture;
+pub(crate) mod column;
 pub(crate) mod digest;
 pub(crate) mod partition_gaps;
 pub(crate) mod partitions;
@@ -15,17 +16,18 @@ pub(crate) mod trigger_function;
 use crate::engine::model::query::Sql;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::check::kind::Renamed;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Param;
 use crate::engine::port::reader::ReadTx;
-use crate::features::parity::pair::catalog::Table;
+use crate::features::parity::pair::catalog::TwinTable;
 
 /// Who answers to the legacy table's name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum SwitchState {
     /// The legacy table, as ever.
     #[default]
     Before,
@@ -37,11 +39,11 @@ pub enum Standing {
 
 /// Both tables, whatever they are called at present.
 #[derive(Debug, Clone)]
-pub(crate) struct Pair {
-    pub(crate) standing: Standing,
+pub(crate) struct TwinTables {
+    pub(crate) standing: SwitchState,
     /// `None` once it is gone.
-    pub(crate) legacy: Option<Table>,
-    pub(crate) partitioned: Table,
+    pub(crate) legacy: Option<TwinTable>,
+    pub(crate) partitioned: TwinTable,
 }
 
 #[derive(Deserialize)]
@@ -64,30 +66,46 @@ pub(crate) fn retired_name(twin: &Twin) -> Relation {
 }
 
 /// Where the switchover of this twin stands.
-pub(crate) async fn standing(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Standing> {
+pub(crate) async fn standing(tx: &mut dyn ReadTx, twin: &Twin) -> Result<SwitchState> {
     let params: Vec<Param> =
         [Relation::parse(&twin.legacy), retired_name(twin), Relation::parse(&twin.partitioned)]
             .iter()
             .map(|r| Param::Text(Some(r.to_string())))
             .collect();
-    let names: Names = tx.one(&Sql::new(NAMES).bind(params.clone())).await?;
+    let names: Names = tx.one(&Sql::of_profile(NAMES).bind(params.clone())).await?;
     // Before a switch both names are tables; after it the legacy name is the partitioned table's.
     let switched =
         names.legacy.as_deref() == Some("p") && names.partitioned.as_deref().is_none_or(|k| k == "v");
     Ok(match (switched, names.retired) {
-        (false, _) => Standing::Before,
-        (true, true) => Standing::Switched,
-        (true, false) => Standing::Cleaned,
+        (false, _) => SwitchState::Before,
+        (true, true) => SwitchState::Switched,
+        (true, false) => SwitchState::Cleaned,
     })
 }
 
+/// The tables of twins that are switched over: what a migration file called them, and what they are called now.
+pub(crate) async fn renamed(tx: &mut dyn ReadTx, twins: &[Twin]) -> Result<Vec<Renamed>> {
+    let mut out = Vec::new();
+    for twin in twins {
+        let (live, partitioned) = (Relation::parse(&twin.legacy), Relation::parse(&twin.partitioned));
+        match standing(tx, twin).await? {
+            SwitchState::Before => continue,
+            SwitchState::Switched => out.push(Renamed { before: live.clone(), now: retired_name(twin) }),
+            // What the file made of it is the backup's.
+            SwitchState::Cleaned => {}
+        }
+        out.push(Renamed { before: partitioned, now: live });
+    }
+    Ok(out)
+}
+
 /// Finds both tables.
-pub(crate) async fn pair(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Pair> {
+pub(crate) async fn pair(tx: &mut dyn ReadTx, twin: &Twin) -> Result<TwinTables> {
     let standing = standing(tx, twin).await?;
     let (legacy, partitioned) = match standing {
-        Standing::Before => (Some(twin.legacy.clone()), &twin.partitioned),
-        Standing::Switched => (Some(retired_name(twin).to_string()), &twin.legacy),
-        Standing::Cleaned => (None, &twin.legacy),
+        SwitchState::Before => (Some(twin.legacy.clone()), &twin.partitioned),
+        SwitchState::Switched => (Some(retired_name(twin).to_string()), &twin.legacy),
+        SwitchState::Cleaned => (None, &twin.legacy),
     };
     let legacy = match legacy {
         Some(name) => Some(catalog::table(tx, &name).await?),
@@ -101,22 +119,7 @@ pub(crate) async fn pair(tx: &mut dyn ReadTx, twin: &Twin) -> Result<Pair> {
             twin.name()
         )));
     }
-    Ok(Pair { standing, legacy, partitioned })
-}
-
-/// Is a finding of a twin's comparison about its rows, not about what keeps them equal?
-pub fn about_rows(what: &str) -> bool {
-    matches!(
-        what,
-        "different"
-            | "missing_in_partitioned"
-            | "missing_in_legacy"
-            | "stale"
-            | "duplicate"
-            | "digests"
-            | "not_classified"
-            | "partitions_not_read"
-    )
+    Ok(TwinTables { standing, legacy, partitioned })
 }
 
 #[cfg(test)]

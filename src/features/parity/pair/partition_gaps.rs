@@ -7,7 +7,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::query::Param;
 use crate::engine::port::reader::ReadTx;
-use crate::features::parity::pair::catalog::Table;
+use crate::features::parity::pair::catalog::TwinTable;
 
 /// A partition to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -54,10 +54,10 @@ from named n order by n.lo";
 /// after the present one. `rows`: a table whose rows are to find a place, too.
 pub(crate) async fn coming(
     tx: &mut dyn ReadTx,
-    table: &Table,
+    table: &TwinTable,
     (column, kind): (&str, &str),
     ahead: u32,
-    rows: Option<&Table>,
+    rows: Option<&TwinTable>,
 ) -> Result<Vec<Coming>> {
     let homeless = rows.map_or_else(String::new, |rows| {
         format!(
@@ -72,7 +72,7 @@ pub(crate) async fn coming(
 
 impl Coming {
     /// Made apart and attached: the parent's readers and writers go on meanwhile.
-    pub(crate) fn statements(&self, parent: &Table) -> Vec<String> {
+    pub(crate) fn statements(&self, parent: &TwinTable) -> Vec<String> {
         let own = self.relation(parent);
         vec![
             format!(
@@ -89,7 +89,7 @@ impl Coming {
     }
 
     /// Taken away again where nothing has come into it since.
-    pub(crate) fn back(&self, parent: &Table) -> String {
+    pub(crate) fn back(&self, parent: &TwinTable) -> String {
         let own = self.relation(parent);
         let block = format!(
             "begin lock table {own} in access exclusive mode; if not exists (select from {own}) then drop table {own}; end if; end"
@@ -97,7 +97,7 @@ impl Coming {
         format!("do {}", literal(&block))
     }
 
-    pub(crate) fn relation(&self, parent: &Table) -> String {
+    pub(crate) fn relation(&self, parent: &TwinTable) -> String {
         let schema = Relation::parse(&parent.relation).schema;
         Relation { schema, name: self.name.clone() }.to_string()
     }

@@ -10,7 +10,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::Param;
 use crate::engine::port::reader::ReadTx;
-use crate::features::parity::pair::catalog::Table;
+use crate::features::parity::pair::catalog::TwinTable;
 
 /// A partition that holds rows, under the partition of the first level that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,7 @@ select c.oid::bigint as oid, t.inhparent::bigint as parent, format('%I.%I', n.ns
 from tree t join pg_class c on c.oid = t.inhrelid join pg_namespace n on n.oid = c.relnamespace
 order by length(c.relname), c.relname";
 
-pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout> {
+pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &TwinTable) -> Result<Layout> {
     let strategy: Vec<Strategy> = tx.fetch(&Sql::new(STRATEGY).bind([Param::Int(table.oid)])).await?;
     let nodes: Vec<Node> = tx.fetch(&Sql::new(TREE).bind([Param::Int(table.oid)])).await?;
     let firsts: Vec<&Node> = nodes.iter().filter(|n| n.parent == table.oid).collect();
@@ -178,7 +178,7 @@ pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &Table) -> Result<Layout>
 async fn map(
     tx: &mut dyn ReadTx,
     out: &mut Layout,
-    table: &Table,
+    table: &TwinTable,
     s: &Strategy,
     bounds: &[&str],
 ) -> Result<()> {
@@ -254,7 +254,7 @@ fn list(default: Option<usize>, column: &str, bounds: &[&str]) -> Mapping {
     buckets_of_cases(&cases, bounds.len(), default)
 }
 
-fn hash(table: &Table, columns: &[(&String, &String)], bounds: &[&str]) -> Mapping {
+fn hash(table: &TwinTable, columns: &[(&String, &String)], bounds: &[&str]) -> Mapping {
     let values: Vec<_> = columns.iter().map(|(c, k)| format!("{}::{k}", Ident(c))).collect();
     let mut cases = Vec::new();
     for (slot, bound) in bounds.iter().enumerate() {

@@ -15,7 +15,7 @@ use crate::features::parity::pair::retired_name;
 
 /// Where it is, and what brings it back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Away {
+pub struct RetiredTable {
     /// What it is called.
     pub table: String,
     /// The run that put it away, where the journal has it.
@@ -26,7 +26,7 @@ pub struct Away {
     pub unread: Option<String>,
 }
 
-impl Away {
+impl RetiredTable {
     /// What brings it back, and what is lost by that.
     pub fn way_back(&self) -> String {
         match (&self.run, &self.unread) {
@@ -48,11 +48,11 @@ pub(crate) fn away_name(twin: &Twin) -> Relation {
 }
 
 /// The retired table of a twin that was cleaned up, while it is still there.
-pub(crate) async fn away(facts: &dyn Facts, twin: &Twin) -> Result<Option<Away>> {
+pub(crate) async fn away(facts: &dyn Facts, twin: &Twin) -> Result<Option<RetiredTable>> {
     let table = away_name(twin);
     let there = "select to_regclass($1)::text";
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let found = tx.texts(&Sql::new(there).bind([Param::Text(Some(table.to_string()))])).await?;
+    let found = tx.texts(&Sql::of_profile(there).bind([Param::Text(Some(table.to_string()))])).await?;
     drop(tx);
     if found.into_iter().flatten().next().is_none() {
         return Ok(None);
@@ -63,5 +63,5 @@ pub(crate) async fn away(facts: &dyn Facts, twin: &Twin) -> Result<Option<Away>>
         Err(e) => (None, Some(e.message)),
     };
     let since = run.as_ref().and_then(|r| r.ended_at);
-    Ok(Some(Away { table: table.brief(), run: run.map(|r| r.id), since, unread }))
+    Ok(Some(RetiredTable { table: table.brief(), run: run.map(|r| r.id), since, unread }))
 }

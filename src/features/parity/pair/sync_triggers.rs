@@ -14,7 +14,7 @@ pub(crate) struct Mirrored {
 
 /// What is written from what.
 #[derive(Debug, Clone)]
-pub(crate) struct Mirror {
+pub(crate) struct RowSync {
     /// The table that applications write.
     pub(crate) from: Relation,
     /// The table that is kept as it.
@@ -29,7 +29,7 @@ pub(crate) struct Mirror {
     pub(crate) numbered: bool,
 }
 
-impl Mirror {
+impl RowSync {
     /// A column of `NEW` or `OLD`, as the written side holds it.
     fn value(&self, side: &str, name: &str) -> String {
         let value = format!("{side}.{}", Ident(name));
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_column_of_another_type_is_cast_on_its_way() {
-        let mirror = Mirror {
+        let mirror = RowSync {
             from: Relation::parse("a.t"),
             onto: Relation::parse("a.p"),
             key: vec!["id".into(), "at".into()],

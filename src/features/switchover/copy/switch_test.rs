@@ -4,16 +4,16 @@
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::preflight::{Preflight, Ready};
-use crate::engine::model::query::Sql;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::Rehearsal;
-use crate::engine::port::reader::{ReadOptions, ReadTx};
-use crate::features::switchover::copy::trigger_test::{Fired, Sides, fire};
+use crate::engine::port::reader::ReadOptions;
+use crate::features::switchover::copy::trigger_test::{Sides, TriggerTest, exercise_triggers};
+use crate::features::switchover::limits::millis;
 use crate::features::switchover::plan::dependents::{Names, Publication};
 use crate::features::switchover::plan::swap_ddl::Switch;
-use crate::features::switchover::preflight::ready::Accepted;
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::preflight::accept::Accepted;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -26,12 +26,12 @@ pub(crate) struct Tried {
 /// Tries everything, in the order in which it would be done.
 pub(crate) async fn trial(
     cx: &PlanCx<'_>,
-    couples: &[Couple<'_>],
+    couples: &[TwinPair<'_>],
     switch: &Switch,
     accepted: &Accepted,
 ) -> Tried {
     let mut out = Tried::default();
-    match crate::features::switchover::twins::copy(cx, couples).await {
+    match crate::features::switchover::copy::sample_copy::copy(cx, couples).await {
         Err(e) => {
             let text = format!("no copy to try the switch in: {}", e.told());
             out.preflight.push(accepted.unless(UNTRIED, &text));
@@ -67,7 +67,7 @@ pub(crate) async fn as_ours(cx: &PlanCx<'_>, copy: &dyn Rehearsal, statements: &
 
 async fn all(
     cx: &PlanCx<'_>,
-    couples: &[Couple<'_>],
+    couples: &[TwinPair<'_>],
     switch: &Switch,
     copy: &dyn Rehearsal,
     out: &mut Tried,
@@ -79,7 +79,7 @@ async fn all(
     for couple in couples {
         (cx.doing)(format!("firing the dual writes of {} in the copy", couple.twin.name()));
         let table = Table::find(cx, &couple.legacy.relation).await?;
-        let fired = fire(copy, couple, &table, &Sides::before(couple)).await?;
+        let fired = exercise_triggers(copy, couple, &table, &Sides::before(couple)).await?;
         broken |= !fired.faults.is_empty();
         out.preflight.push(said("triggers", "dual writes", couple, &fired));
     }
@@ -103,7 +103,7 @@ async fn all(
             forward: false,
             unique: Table::find(cx, &couple.legacy.relation).await?.unique_columns,
         };
-        let fired = fire(copy, couple, &table, &sides).await?;
+        let fired = exercise_triggers(copy, couple, &table, &sides).await?;
         out.preflight.push(said("reverse_sync", "after the switch", couple, &fired));
         view(copy, couple, &part.names)
             .await
@@ -123,7 +123,7 @@ async fn all(
     Ok(())
 }
 
-fn said(id: &str, what: &str, couple: &Couple<'_>, fired: &Fired) -> Preflight {
+fn said(id: &str, what: &str, couple: &TwinPair<'_>, fired: &TriggerTest) -> Preflight {
     let name = couple.twin.name();
     if !fired.faults.is_empty() {
         let hint =
@@ -147,13 +147,6 @@ fn said(id: &str, what: &str, couple: &Couple<'_>, fired: &Fired) -> Preflight {
         Ready::Ok,
         format!("{name}: {what}, fired in a copy, mirrored: {}{untried}", fired.fine.join(", ")),
     )
-}
-
-/// The server's clock.
-pub(crate) async fn millis(tx: &mut dyn ReadTx) -> Result<i64> {
-    let sql = "select (extract(epoch from clock_timestamp()) * 1000)::bigint::text";
-    let text = tx.texts(&Sql::new(sql)).await?.pop().flatten();
-    Ok(text.and_then(|t| t.parse().ok()).unwrap_or(0))
 }
 
 /// That of the copy.
@@ -181,7 +174,7 @@ pub(crate) async fn publish(copy: &dyn Rehearsal, table: &str, publications: &[P
 }
 
 /// The view under the twin's old name takes what the twin took.
-async fn view(copy: &dyn Rehearsal, couple: &Couple<'_>, names: &Names) -> Result<()> {
+async fn view(copy: &dyn Rehearsal, couple: &TwinPair<'_>, names: &Names) -> Result<()> {
     let (view, live) = (&names.twin, &names.live);
     let columns: Vec<_> = couple.partitioned.columns.iter().filter(|c| !c.generated).collect();
     let Some(any) =

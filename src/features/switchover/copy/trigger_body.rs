@@ -6,7 +6,7 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 use crate::engine::model::name::Relation;
 
 /// Everything else that it may do: what cannot be read is named, too.
-pub(crate) fn besides(text: &str, twin: &str, before: bool) -> Vec<String> {
+pub(crate) fn other_side_effects(text: &str, twin: &str, before: bool) -> Vec<String> {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize() else {
         return vec!["what cannot be read".into()];
     };
@@ -16,9 +16,9 @@ pub(crate) fn besides(text: &str, twin: &str, before: bool) -> Vec<String> {
     for at in 0..tokens.len() {
         let Some(what) = deed(&tokens[at..], at.checked_sub(1).map(|b| &tokens[b]), before) else { continue };
         let what = match what {
-            Deed::Writes(table) if table == twin => continue,
-            Deed::Writes(table) => format!("writes {table}"),
-            Deed::Other(what) => what.to_owned(),
+            BodyEffect::Writes(table) if table == twin => continue,
+            BodyEffect::Writes(table) => format!("writes {table}"),
+            BodyEffect::Other(what) => what.to_owned(),
         };
         if !out.contains(&what) {
             out.push(what);
@@ -27,7 +27,7 @@ pub(crate) fn besides(text: &str, twin: &str, before: bool) -> Vec<String> {
     out
 }
 
-enum Deed {
+enum BodyEffect {
     Writes(String),
     Other(&'static str),
 }
@@ -40,7 +40,7 @@ fn word(token: Option<&Token>) -> String {
 }
 
 /// What begins here.
-fn deed(rest: &[Token], prior: Option<&Token>, before: bool) -> Option<Deed> {
+fn deed(rest: &[Token], prior: Option<&Token>, before: bool) -> Option<BodyEffect> {
     let (one, two) = (word(rest.first()), word(rest.get(1)));
     match (one.as_str(), two.as_str()) {
         ("insert" | "merge", "into") | ("delete", "from") | ("truncate", "table") => target(&rest[2..]),
@@ -49,20 +49,20 @@ fn deed(rest: &[Token], prior: Option<&Token>, before: bool) -> Option<Deed> {
         ("update", next) if next != "set" && !matches!(word(prior).as_str(), "for" | "key") => {
             target(&rest[1..])
         }
-        ("execute", _) => Some(Deed::Other("runs statements that are made up at run time")),
-        ("perform" | "call", _) => Some(Deed::Other("calls other functions")),
-        ("notify", _) => Some(Deed::Other("notifies")),
+        ("execute", _) => Some(BodyEffect::Other("runs statements that are made up at run time")),
+        ("perform" | "call", _) => Some(BodyEffect::Other("calls other functions")),
+        ("notify", _) => Some(BodyEffect::Other("notifies")),
         ("new", _)
             if before && rest.get(1) == Some(&Token::Period) && rest.get(3) == Some(&Token::Assignment) =>
         {
-            Some(Deed::Other("changes the row"))
+            Some(BodyEffect::Other("changes the row"))
         }
         _ => None,
     }
 }
 
 /// The bare name of the table that follows.
-fn target(rest: &[Token]) -> Option<Deed> {
+fn target(rest: &[Token]) -> Option<BodyEffect> {
     let rest = if word(rest.first()) == "only" { &rest[1..] } else { rest };
     let named = |token: Option<&Token>| match token {
         Some(Token::Word(w)) if w.quote_style.is_some() => Some(w.value.clone()),
@@ -70,7 +70,7 @@ fn target(rest: &[Token]) -> Option<Deed> {
         _ => None,
     };
     let qualified = rest.get(1) == Some(&Token::Period);
-    named(rest.get(if qualified { 2 } else { 0 })).map(Deed::Writes)
+    named(rest.get(if qualified { 2 } else { 0 })).map(BodyEffect::Writes)
 }
 
 #[cfg(test)]
@@ -82,11 +82,11 @@ mod tests {
         let mirror = "begin insert into p.\"T\" (id) values (new.id) on conflict (id) do update set a = 1; \
                       -- insert into audit\n perform 1 from x for update; update only \"T\" set a = 'delete from x'; \
                       if tg_op = 'UPDATE' then delete from p.\"T\"; end if; return new; end";
-        assert_eq!(besides(mirror, "p.\"T\"", true), ["calls other functions"]);
+        assert_eq!(other_side_effects(mirror, "p.\"T\"", true), ["calls other functions"]);
         let more =
             "begin new.a := 1; INSERT INTO Log values (1); truncate table t; execute 'x'; return new; end";
         let told = ["changes the row", "writes log", "runs statements that are made up at run time"];
-        assert_eq!(besides(more, "t", true), told);
-        assert_eq!(besides("insert into 'a", "t", true), ["what cannot be read"]);
+        assert_eq!(other_side_effects(more, "t", true), told);
+        assert_eq!(other_side_effects("insert into 'a", "t", true), ["what cannot be read"]);
     }
 }

@@ -9,11 +9,11 @@ use crate::engine::model::name::{Ident, literal};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::Rehearsal;
 use crate::engine::port::reader::ReadOptions;
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::plan::twin_pair::TwinPair;
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(crate) struct Fired {
+pub(crate) struct TriggerTest {
     /// Writes after which both sides were equal.
     pub(crate) fine: Vec<&'static str>,
     /// Writes that failed, or left the sides different, and how.
@@ -51,7 +51,7 @@ pub(crate) struct Sides {
 
 impl Sides {
     /// As they are before a switchover.
-    pub(crate) fn before(couple: &Couple<'_>) -> Self {
+    pub(crate) fn before(couple: &TwinPair<'_>) -> Self {
         Self {
             legacy: couple.legacy.relation.clone(),
             twin: couple.partitioned.relation.clone(),
@@ -62,15 +62,15 @@ impl Sides {
 }
 
 /// Fires every kind of write. `table`: what the catalog says of the written one.
-pub(crate) async fn fire(
+pub(crate) async fn exercise_triggers(
     copy: &dyn Rehearsal,
-    couple: &Couple<'_>,
+    couple: &TwinPair<'_>,
     table: &Table,
     sides: &Sides,
-) -> Result<Fired> {
+) -> Result<TriggerTest> {
     let scene = Scene { copy, couple, table, sides };
     let keys = scene.keys().await?;
-    let mut out = Fired::default();
+    let mut out = TriggerTest::default();
     let Some(last) = keys.last() else {
         out.untried.push("the table has no row to write to".into());
         return Ok(out);
@@ -107,7 +107,7 @@ pub(crate) async fn fire(
 
 struct Scene<'c> {
     copy: &'c dyn Rehearsal,
-    couple: &'c Couple<'c>,
+    couple: &'c TwinPair<'c>,
     table: &'c Table,
     sides: &'c Sides,
 }
@@ -335,6 +335,6 @@ impl Scene<'_> {
     }
 }
 
-fn nullable(table: &crate::features::parity::pair::catalog::Table, column: &str) -> bool {
+fn nullable(table: &crate::features::parity::pair::catalog::TwinTable, column: &str) -> bool {
     table.columns.iter().any(|c| c.name == column && c.nullable)
 }

@@ -6,8 +6,8 @@ use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
 use crate::engine::port::reader::Fut;
-use crate::features::switchover::plan::row_sync::{Kind, Wanted, draft};
-use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::plan::row_sync::{RowFix, WantedRows, draft};
+use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::twins::offers;
 
 pub(crate) struct CopyMissing;
@@ -32,8 +32,8 @@ impl Operation for CopyMissing {
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
         Box::pin(async move {
-            let wanted = Wanted {
-                kinds: &[Kind::Missing],
+            let wanted = WantedRows {
+                kinds: &[RowFix::Missing],
                 onto: None,
                 partitions: true,
                 accepted: Accepted::default(),

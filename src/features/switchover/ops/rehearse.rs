@@ -8,12 +8,13 @@ use crate::engine::model::step::{Action, Step, Task};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
-use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::plan::steps::duration;
+use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::task::{Play, PlayTwin, TWINS};
-use crate::features::switchover::twins::{Couple, switched_offers};
+use crate::features::switchover::twins::switched_offers;
 
-pub(crate) struct Rehearse;
+pub(crate) struct RehearseOperation;
 
 static SPEC: OpSpec = OpSpec {
     verb: "rehearse",
@@ -34,7 +35,7 @@ static SPEC: OpSpec = OpSpec {
 /// Rows copied of each legacy table, unless asked otherwise.
 const ROWS: u64 = 100_000;
 
-impl Operation for Rehearse {
+impl Operation for RehearseOperation {
     fn spec(&self) -> &'static OpSpec {
         &SPEC
     }
@@ -57,8 +58,8 @@ impl Operation for Rehearse {
 }
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
-    let couples = Couple::all(cx, name).await?;
-    if let Some(c) = couples.iter().find(|c| c.standing != Standing::Before) {
+    let couples = TwinPair::all(cx, name).await?;
+    if let Some(c) = couples.iter().find(|c| c.standing != SwitchState::Before) {
         return Err(Error::new(Class::Refused, format!("{} is switched over already", c.twin.name())));
     }
     let rows = match params.get("rows") {
@@ -137,7 +138,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     })
 }
 
-async fn twin(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<PlayTwin> {
+async fn twin(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<PlayTwin> {
     let table = Table::find(cx, &couple.legacy.relation).await?;
     let key = &couple.twin.key;
     let plain = |c: &&crate::engine::plan::tables::Stored| !c.generated && !key.contains(&c.name);

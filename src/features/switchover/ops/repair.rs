@@ -5,8 +5,8 @@ use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
 use crate::engine::port::reader::Fut;
-use crate::features::switchover::plan::row_sync::{Kind, Wanted, draft};
-use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::plan::row_sync::{RowFix, WantedRows, draft};
+use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::twins::{Onto, offers};
 
 pub(crate) struct Repair;
@@ -49,8 +49,8 @@ impl Operation for Repair {
                     return Err(Error::usage(format!("from={other}: which side is right is legacy or twin")));
                 }
             };
-            let wanted = Wanted {
-                kinds: &[Kind::Extra, Kind::Differs, Kind::Missing],
+            let wanted = WantedRows {
+                kinds: &[RowFix::Extra, RowFix::Differs, RowFix::Missing],
                 onto,
                 partitions: false,
                 accepted: Accepted::of(params.get("accept")),

@@ -14,14 +14,15 @@ use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec,
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::Rehearsal;
 use crate::engine::port::reader::Fut;
-use crate::features::parity::pair::Standing;
-use crate::features::parity::pair::sync_triggers::{DEFINER, Mirror, Mirrored};
+use crate::features::parity::pair::SwitchState;
+use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
 use crate::features::parity::pair::trigger_function::closed;
-use crate::features::switchover::copy::trigger_body::besides;
-use crate::features::switchover::copy::trigger_test::{Fired, Sides, fire};
+use crate::features::switchover::copy::trigger_body::other_side_effects;
+use crate::features::switchover::copy::trigger_test::{Sides, TriggerTest, exercise_triggers};
 use crate::features::switchover::plan::reverse_sync::reversed;
-use crate::features::switchover::preflight::ready::Accepted;
-use crate::features::switchover::twins::{Couple, offers};
+use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::twins::offers;
 
 pub(crate) struct RepairTriggers;
 
@@ -60,9 +61,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         Some("accept") => true,
         Some(other) => return Err(Error::usage(format!("unproved={other}: only accept is understood"))),
     };
-    let couples = Couple::all(cx, name).await?;
+    let couples = TwinPair::all(cx, name).await?;
     let mut out = Parts { accepted: Accepted::of(params.get("accept")), ..Parts::default() };
-    let copy = crate::features::switchover::twins::copy(cx, &couples).await;
+    let copy = crate::features::switchover::copy::sample_copy::copy(cx, &couples).await;
     if let Err(e) = &copy {
         let ready = if accepted { Ready::Warn } else { Ready::Unknown };
         let text =
@@ -71,7 +72,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     }
     for couple in &couples {
         match couple.standing {
-            Standing::Before => out.twin(cx, couple, copy.as_deref().ok()).await?,
+            SwitchState::Before => out.twin(cx, couple, copy.as_deref().ok()).await?,
             _ => out.reverse(cx, couple, copy.as_deref().ok()).await?,
         }
     }
@@ -221,7 +222,7 @@ impl Parts {
     async fn twin(
         &mut self,
         cx: &PlanCx<'_>,
-        couple: &Couple<'_>,
+        couple: &TwinPair<'_>,
         copy: Option<&dyn Rehearsal>,
     ) -> Result<()> {
         let name = couple.twin.name();
@@ -274,7 +275,7 @@ impl Parts {
     async fn reverse(
         &mut self,
         cx: &PlanCx<'_>,
-        couple: &Couple<'_>,
+        couple: &TwinPair<'_>,
         copy: Option<&dyn Rehearsal>,
     ) -> Result<()> {
         let found = reversed(cx, couple, copy).await?;
@@ -294,9 +295,9 @@ impl Parts {
     }
 
     /// What the functions did besides is gone with their text, and only their owner may replace it.
-    fn replaced(&mut self, cx: &PlanCx<'_>, couple: &Couple<'_>, found: &[Found]) {
+    fn replaced(&mut self, cx: &PlanCx<'_>, couple: &TwinPair<'_>, found: &[Found]) {
         for f in found {
-            let more = besides(&f.body, &couple.partitioned.relation, f.kind & 2 != 0);
+            let more = other_side_effects(&f.body, &couple.partitioned.relation, f.kind & 2 != 0);
             if !more.is_empty() {
                 let text = format!(
                     "{}: {} of trigger {} does more than keep the twin in step, which would be gone: {}",
@@ -317,7 +318,7 @@ impl Parts {
         }
     }
 
-    fn proved(&mut self, name: &str, how: &str, fired: &Fired) {
+    fn proved(&mut self, name: &str, how: &str, fired: &TriggerTest) {
         let mut text = format!("{name}: fired in a copy {how}, mirrored: {}", fired.fine.join(", "));
         if !fired.untried.is_empty() {
             text = format!("{text}; not tried: {}", fired.untried.join("; "));
@@ -326,7 +327,7 @@ impl Parts {
         self.preflight.push(Preflight::new("proof", ready, text));
     }
 
-    fn step(&mut self, couple: &Couple<'_>, change: &Change) {
+    fn step(&mut self, couple: &TwinPair<'_>, change: &Change) {
         if change.statements.is_empty() {
             return;
         }
@@ -344,7 +345,7 @@ impl Parts {
         self.verify.push(verification(couple));
     }
 
-    fn privilege(&mut self, cx: &PlanCx<'_>, couple: &Couple<'_>, table: &Table, change: &Change) {
+    fn privilege(&mut self, cx: &PlanCx<'_>, couple: &TwinPair<'_>, table: &Table, change: &Change) {
         if !change.statements.is_empty() {
             let role = &cx.cx.server.role;
             self.preflight.push(table.privilege(
@@ -358,7 +359,7 @@ impl Parts {
 }
 
 /// Roles that may write the legacy table but not its twin: a function that runs with their rights fails.
-async fn shut_out(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<String>> {
+async fn shut_out(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Vec<String>> {
     let sql = "select distinct pg_get_userbyid(x.grantee)::text as role from pg_class c cross join lateral aclexplode(c.relacl) x \
                where c.oid = $1::oid and x.grantee <> 0 and x.privilege_type in ('INSERT', 'UPDATE', 'DELETE') \
                and not (has_table_privilege(x.grantee, $2::oid, 'insert') and has_table_privilege(x.grantee, $2::oid, 'update') \
@@ -367,7 +368,7 @@ async fn shut_out(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<String>> {
     Ok(cx.cx.read().await?.texts(&Sql::new(sql).bind(params.clone())).await?.into_iter().flatten().collect())
 }
 
-async fn mirror(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Mirror> {
+async fn mirror(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<RowSync> {
     let onto = Table::find(cx, &couple.partitioned.relation).await?;
     let mut key = couple.twin.key.clone();
     key.extend(couple.layout.key.iter().filter(|k| !couple.twin.key.contains(k)).cloned());
@@ -378,7 +379,7 @@ async fn mirror(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Mirror> {
         let retyped = couple.columns.retyped.iter().any(|(n, ..)| n == &c.name);
         Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.qualified.clone()) })
     });
-    Ok(Mirror {
+    Ok(RowSync {
         from: Relation::parse(&couple.legacy.relation),
         onto: Relation::parse(&couple.partitioned.relation),
         key,
@@ -389,7 +390,7 @@ async fn mirror(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Mirror> {
 }
 
 /// All there, and whole: they only need to be on. `None`: that would not do.
-fn enabling(couple: &Couple<'_>, found: &[Found], declared: &[String]) -> Option<Change> {
+fn enabling(couple: &TwinPair<'_>, found: &[Found], declared: &[String]) -> Option<Change> {
     let all = declared.iter().all(|d| found.iter().any(|f| &f.name == d));
     let covers = |bit: i32| found.iter().any(|f| f.whole() && f.kind & bit != 0);
     if !all || ![INSERT, UPDATE, DELETE].into_iter().all(covers) {
@@ -404,8 +405,8 @@ fn enabling(couple: &Couple<'_>, found: &[Found], declared: &[String]) -> Option
 
 /// The functions by column name, and triggers for whatever none of them fires on.
 fn rewrite(
-    couple: &Couple<'_>,
-    mirror: &Mirror,
+    couple: &TwinPair<'_>,
+    mirror: &RowSync,
     found: &[Found],
     declared: &[String],
     definer: bool,
@@ -475,17 +476,22 @@ fn rewrite(
 }
 
 /// Fires in the copy what would be there.
-async fn tried(copy: &dyn Rehearsal, couple: &Couple<'_>, legacy: &Table, change: &Change) -> Result<Fired> {
+async fn tried(
+    copy: &dyn Rehearsal,
+    couple: &TwinPair<'_>,
+    legacy: &Table,
+    change: &Change,
+) -> Result<TriggerTest> {
     if !change.statements.is_empty()
         && let Err(e) = copy.execute(&change.statements.join(";\n")).await
     {
-        return Ok(Fired { faults: vec![e.message], ..Fired::default() });
+        return Ok(TriggerTest { faults: vec![e.message], ..TriggerTest::default() });
     }
-    fire(copy, couple, legacy, &Sides::before(couple)).await
+    exercise_triggers(copy, couple, legacy, &Sides::before(couple)).await
 }
 
 /// Nothing of what is to be mirrored is left out.
-fn verification(couple: &Couple<'_>) -> Verification {
+fn verification(couple: &TwinPair<'_>) -> Verification {
     let among: Vec<_> = couple.declared().iter().map(|d| crate::engine::model::name::literal(d)).collect();
     let sql = format!(
         "select e.event from (values ('INSERT', {INSERT}), ('UPDATE', {UPDATE}), ('DELETE', {DELETE})) e(event, bit) \

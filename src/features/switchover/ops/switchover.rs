@@ -11,19 +11,23 @@ use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
 use crate::engine::port::reader::Fut;
-use crate::features::parity::pair::Standing;
-use crate::features::parity::pair::change_capture::{self, Watch};
+use crate::features::parity::pair::SwitchState;
+use crate::features::parity::pair::change_capture::{self, CaptureState};
 use crate::features::switchover::copy::switch_test::trial;
 use crate::features::switchover::plan::dependents;
 use crate::features::switchover::plan::rollback::{own_before, rollback_draft};
-use crate::features::switchover::plan::steps::{self, Stages};
+use crate::features::switchover::plan::steps::{self, StepsInOrder};
 use crate::features::switchover::plan::swap_ddl::Switch;
-use crate::features::switchover::preflight::ready::{Accepted, dependants, late_triggers, ownership, parity};
+use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::preflight::dependencies::dependants;
+use crate::features::switchover::preflight::ownership::{late_triggers, ownership};
+use crate::features::switchover::preflight::parity::parity;
 use crate::features::switchover::preflight::rehearsals::{compared, measured, rehearsal};
 use crate::features::switchover::preflight::server::{around, last_backup, sent};
 use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::task::TWINS;
-use crate::features::switchover::twins::{Couple, named};
+use crate::features::switchover::twins::named;
 
 pub(crate) struct Switchover;
 
@@ -95,8 +99,8 @@ impl Operation for Switchover {
 }
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
-    let asked = steps::Asked::of(params)?;
-    let couples = Couple::all(cx, name).await?;
+    let asked = steps::SwitchOptions::of(params)?;
+    let couples = TwinPair::all(cx, name).await?;
     untouched(cx, &couples).await?;
     let accepted = Accepted::of(params.get("accept"));
     let switch = Switch::of(cx, &couples).await?;
@@ -122,7 +126,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
             None
         }
     };
-    let mut out = Stages::new(&couples, &switch, &asked);
+    let mut out = StepsInOrder::new(&couples, &switch, &asked);
     out.measure("PRE-FLIGHT", false);
     if out.backup() {
         out.measure("POST-BACKUP", false);
@@ -175,9 +179,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
 }
 
 /// None of them is switched yet; else what is left to be switched, and how.
-async fn untouched(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<()> {
+async fn untouched(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<()> {
     let names = |before: bool| -> Vec<&str> {
-        let such = couples.iter().filter(|c| (c.standing == Standing::Before) == before);
+        let such = couples.iter().filter(|c| (c.standing == SwitchState::Before) == before);
         such.map(|c| c.twin.name()).collect()
     };
     let (rest, done) = (names(true), names(false));
@@ -199,7 +203,7 @@ async fn untouched(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<()> {
 }
 
 /// Is everything marked that is written?
-async fn watched(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Watch> {
+async fn watched(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<CaptureState> {
     let mut tx = cx.cx.read().await?;
     change_capture::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await
 }

@@ -12,12 +12,12 @@ use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
 use crate::engine::port::reader::{Fut, ReadTx};
 use crate::features::parity::pair::catalog::Columns;
-use crate::features::parity::pair::change_capture::{self, Lacks, Watch as Marks};
+use crate::features::parity::pair::change_capture::{self, CaptureState, GapScope};
 use crate::features::parity::pair::partitions::{self, Layout};
-use crate::features::parity::pair::{self, Pair};
-use crate::features::switchover::plan::chunks::About;
+use crate::features::parity::pair::{self, TwinTables};
+use crate::features::switchover::plan::chunks::TriggerSteps;
 
-pub(crate) struct Watch;
+pub(crate) struct WatchOperation;
 
 static SPEC: OpSpec = OpSpec {
     verb: "watch",
@@ -34,7 +34,7 @@ static SPEC: OpSpec = OpSpec {
     many: true,
 };
 
-impl Operation for Watch {
+impl Operation for WatchOperation {
     fn spec(&self) -> &'static OpSpec {
         &SPEC
     }
@@ -63,23 +63,23 @@ fn yes(params: &Params, name: &str) -> Result<bool> {
 
 /// What is wanted besides that writes are marked.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct WatchOptions {
     off: bool,
     forget: bool,
 }
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
-    let asked = Asked { off: yes(params, "off")?, forget: yes(params, "forget")? };
+    let asked = WatchOptions { off: yes(params, "off")?, forget: yes(params, "forget")? };
     plan(cx, &crate::features::switchover::twins::named(cx.profile(), name), asked).await
 }
 
 /// A twin as the catalog has it.
 struct Watched<'p> {
     twin: &'p Twin,
-    pair: Pair,
+    pair: TwinTables,
     columns: Columns,
     layout: Layout,
-    marks: Marks,
+    marks: CaptureState,
 }
 
 async fn look<'p>(tx: &mut dyn ReadTx, twin: &'p Twin) -> Result<Watched<'p>> {
@@ -100,13 +100,13 @@ async fn look<'p>(tx: &mut dyn ReadTx, twin: &'p Twin) -> Result<Watched<'p>> {
     Ok(Watched { twin, pair, columns, layout, marks })
 }
 
-async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: Asked) -> Result<Draft> {
+async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<Draft> {
     let off = asked.off;
     let mut todo = Vec::new();
     let mut tx = cx.cx.read().await?;
     for twin in twins {
         let watched = look(&mut *tx, twin).await?;
-        let complete = matches!(watched.marks, Marks::Complete(_));
+        let complete = matches!(watched.marks, CaptureState::Complete(_));
         let there = complete || (off && any_left(&mut *tx, &watched).await?);
         if off == there {
             todo.push(watched);
@@ -198,7 +198,7 @@ fn why(todo: &[Watched<'_>], off: bool) -> String {
     let reasons: Vec<_> = todo
         .iter()
         .map(|w| match &w.marks {
-            Marks::Incomplete(l) if !off => format!("{}: {}", w.twin.name(), l.why),
+            CaptureState::Incomplete(l) if !off => format!("{}: {}", w.twin.name(), l.why),
             _ => format!("{}: writes are marked", w.twin.name()),
         })
         .collect();
@@ -224,13 +224,13 @@ impl Watched<'_> {
 
     fn steps(&self, off: bool) -> Vec<Step> {
         let lacks = match &self.marks {
-            Marks::Incomplete(lacking) if !off => &lacking.lacks,
-            _ => &Lacks::All,
+            CaptureState::Incomplete(lacking) if !off => &lacking.lacks,
+            _ => &GapScope::All,
         };
         let triggers = change_capture::install(&self.pair, &self.columns, &self.layout, lacks);
         let id = format!("{}-{}", if off { "unwatch" } else { "watch" }, self.twin.name());
         let title = format!("{} writes to {}", if off { "stop marking" } else { "mark" }, self.twin.name());
-        let about = About { id: &id, title: &title, tables: &self.tables() };
+        let about = TriggerSteps { id: &id, title: &title, tables: &self.tables() };
         if off { about.take(&triggers) } else { about.make(&triggers) }
     }
 
@@ -264,7 +264,7 @@ async fn any_left(tx: &mut dyn ReadTx, watched: &Watched<'_>) -> Result<bool> {
     Ok(said.first().and_then(|t| t.as_deref()) == Some("true"))
 }
 
-async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: Asked) -> Result<Vec<Preflight>> {
+async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: WatchOptions) -> Result<Vec<Preflight>> {
     let tables: Vec<_> = todo.iter().flat_map(Watched::tables).map(literal).collect();
     let off = asked.off;
     // What is not there yet is the journal's verdict.
@@ -310,8 +310,8 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: Asked) -> R
     let then = if asked.forget { "" } else { "; --set forget=yes empties it" };
     out.push(Preflight::new("size", Ready::Ok, format!("midwatch.marks has {} now{then}", size(tx).await?)));
     for w in todo.iter().filter(|_| !off) {
-        if let Marks::Incomplete(l) = &w.marks
-            && l.lacks == Lacks::Never
+        if let CaptureState::Incomplete(l) = &w.marks
+            && l.lacks == GapScope::Never
         {
             let text = format!("{}: {}: marks cannot tell what is written there", w.twin.name(), l.why);
             out.push(Preflight::new("marks", Ready::Fail, text));

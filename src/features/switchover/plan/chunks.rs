@@ -9,14 +9,14 @@ use crate::features::parity::pair::trigger_ddl::{Statements, Triggers};
 const PORTION: usize = 40;
 
 /// What the steps are about.
-pub(crate) struct About<'a> {
+pub(crate) struct TriggerSteps<'a> {
     pub(crate) id: &'a str,
     pub(crate) title: &'a str,
     /// The tables whose triggers they are, the partitioned one last.
     pub(crate) tables: &'a [&'a str],
 }
 
-impl About<'_> {
+impl TriggerSteps<'_> {
     pub(crate) fn make(&self, triggers: &Triggers) -> Vec<Step> {
         self.steps("SHARE ROW EXCLUSIVE", &triggers.make, &triggers.take)
     }

@@ -14,18 +14,19 @@ use crate::engine::model::query::Param;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Params, PlanCx, Undo, lock};
-use crate::features::parity::pair::change_capture::{self, Lacks};
+use crate::features::parity::pair::change_capture::{self, GapScope};
 use crate::features::parity::pair::retired::{away, away_name};
-use crate::features::parity::pair::sync_triggers::{DEFINER, Mirror};
+use crate::features::parity::pair::sync_triggers::{DEFINER, RowSync};
 use crate::features::parity::pair::trigger_ddl::Triggers;
-use crate::features::parity::pair::{Standing, retired_name, standing};
-use crate::features::switchover::plan::dependents::{Carried, Key};
+use crate::features::parity::pair::{SwitchState, retired_name, standing};
+use crate::features::switchover::plan::dependents::{Carried, DependentKey};
 use crate::features::switchover::plan::rollback::part;
-use crate::features::switchover::plan::steps::{Asked, Stages, duration};
+use crate::features::switchover::plan::steps::{StepsInOrder, SwitchOptions, duration};
 use crate::features::switchover::plan::swap_ddl::{Part, Switch, idle_reverse, reverse};
-use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::server::backups_of;
-use crate::features::switchover::twins::{Couple, age, named};
+use crate::features::switchover::twins::{age, named};
 
 /// A table that is away must have been so for a day.
 const QUIET_S: u64 = 86_400;
@@ -63,12 +64,12 @@ pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Resul
     for twin in named(cx.profile(), name) {
         let mut tx = cx.cx.read().await?;
         match standing(&mut *tx, twin).await? {
-            Standing::Before => {
+            SwitchState::Before => {
                 let what = format!("{} is not switched over: its legacy table is in use", twin.name());
                 return Err(Error::new(Class::Refused, what));
             }
-            Standing::Switched => switched.push(twin),
-            Standing::Cleaned => cleaned.push(twin),
+            SwitchState::Switched => switched.push(twin),
+            SwitchState::Cleaned => cleaned.push(twin),
         }
     }
     match (switched.is_empty(), cleaned.is_empty()) {
@@ -103,7 +104,7 @@ async fn backup(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Preflight> {
 
 #[derive(Deserialize)]
 struct Hangs {
-    referrers: Vec<Key>,
+    referrers: Vec<DependentKey>,
     views: Vec<String>,
     used: String,
 }
@@ -149,7 +150,7 @@ struct Number {
 }
 
 /// Columns of the partitioned table whose numbers come from an identity of the retired one: it would take them along.
-async fn numbers(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Vec<Number>> {
+async fn numbers(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Vec<Number>> {
     let sql = "select a.attname as column, format('%I.%I', n.nspname, s.relname) as sequence \
                from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum \
                join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass \
@@ -173,7 +174,7 @@ struct Away {
     marks: Triggers,
 }
 
-async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &Accepted) -> Result<Away> {
+async fn away_of(cx: &PlanCx<'_>, couple: &TwinPair<'_>, part: &Part, accepted: &Accepted) -> Result<Away> {
     let name = couple.twin.name();
     let (live, retired) = (&part.names.live, &part.names.retired);
     let to = away_name(couple.twin);
@@ -206,7 +207,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
     let function = couple.reverse_function().to_string();
     let mirror = reverse(cx, couple, &part.names).await?;
     // Taken back, it runs again, and lacks what was written meanwhile.
-    out.carried.statements.push(Mirror::idle(&function, DEFINER));
+    out.carried.statements.push(RowSync::idle(&function, DEFINER));
     out.carried.back.push(mirror.reverse(&function, DEFINER));
     out.reverse = idle_reverse(couple, &mirror);
     for k in &hangs.referrers {
@@ -230,7 +231,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &Couple<'_>, part: &Part, accepted: &A
         &couple.pair_as(&to.to_string(), &live.to_string()),
         &couple.columns,
         &couple.layout,
-        &Lacks::All,
+        &GapScope::All,
     );
     for view in &hangs.views {
         out.preflight.push(Preflight::new(
@@ -293,16 +294,16 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     let plain = Params(
         params.0.iter().filter(|(k, _)| *k != "backup").map(|(k, v)| (k.clone(), v.clone())).collect(),
     );
-    let mut asked = Asked::of(&plain)?;
+    let mut asked = SwitchOptions::of(&plain)?;
     asked.look_on(0);
     let accepted = Accepted::of(params.get("accept"));
-    let couples = Couple::all(cx, name).await?;
+    let couples = TwinPair::all(cx, name).await?;
     let mut switch = Switch { parts: couples.iter().map(part).collect() };
     let mut preflight = Vec::new();
     let (mut said, mut children, mut marks) = (Vec::new(), Vec::new(), Vec::new());
     for (couple, part) in couples.iter().zip(&mut switch.parts) {
-        preflight.extend(crate::features::switchover::preflight::ready::parity(cx, couple).await);
-        preflight.extend(crate::features::switchover::preflight::ready::ownership(cx, couple).await?);
+        preflight.extend(crate::features::switchover::preflight::parity::parity(cx, couple).await);
+        preflight.extend(crate::features::switchover::preflight::ownership::ownership(cx, couple).await?);
         let away = away_of(cx, couple, part, &accepted).await?;
         preflight.extend(away.preflight);
         preflight.extend(free(cx, couple.twin.name(), &away_name(couple.twin)).await?);
@@ -317,7 +318,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     if !make {
         preflight.push(backup(cx, &names).await?);
     }
-    let mut out = Stages::new(&couples, &switch, &asked);
+    let mut out = StepsInOrder::new(&couples, &switch, &asked);
     out.measure("PRE-CLEANUP", true);
     if make {
         out.dump(true);

@@ -7,21 +7,21 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::query::Param;
 use crate::engine::plan::operation::PlanCx;
-use crate::features::parity::pair::catalog::Table;
-use crate::features::switchover::twins::Couple;
+use crate::features::parity::pair::catalog::TwinTable;
+use crate::features::switchover::plan::twin_pair::TwinPair;
 
 /// Everything of both tables that is not rows.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct Belongings {
+pub(crate) struct DependentObjects {
     pub(crate) legacy: Own,
     pub(crate) twin: Own,
     /// Views that read the legacy table, the ones that others read first.
-    pub(crate) views: Vec<View>,
+    pub(crate) views: Vec<DependentView>,
     pub(crate) triggers: Vec<OwnTrigger>,
     /// Foreign keys of other tables onto the legacy table.
-    pub(crate) referrers: Vec<Key>,
+    pub(crate) referrers: Vec<DependentKey>,
     /// Constraints of the legacy table that the twin lacks, as the server writes them.
-    pub(crate) constraints: Vec<Key>,
+    pub(crate) constraints: Vec<DependentKey>,
     /// Unique keys of the legacy table that the twin lacks.
     pub(crate) lost_keys: Vec<Vec<String>>,
     /// Its unique indexes of some rows or of expressions, likewise.
@@ -56,7 +56,7 @@ pub(crate) struct Own {
     pub(crate) row_security: bool,
     pub(crate) forced: bool,
     pub(crate) grants: Vec<Grant>,
-    pub(crate) policies: Vec<Policy>,
+    pub(crate) policies: Vec<RowPolicy>,
     pub(crate) comment: Option<String>,
     pub(crate) columns: Vec<OwnColumn>,
 }
@@ -90,7 +90,7 @@ impl Grant {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Policy {
+pub(crate) struct RowPolicy {
     pub(crate) name: String,
     pub(crate) clauses: String,
 }
@@ -114,7 +114,7 @@ pub(crate) struct OwnColumn {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct View {
+pub(crate) struct DependentView {
     pub(crate) name: String,
     pub(crate) materialized: bool,
     pub(crate) options: Option<String>,
@@ -123,7 +123,7 @@ pub(crate) struct View {
     pub(crate) columns: Vec<(String, String)>,
 }
 
-impl View {
+impl DependentView {
     /// The types that it has, whatever those of the table are.
     fn cast(&self, definition: &str) -> String {
         let columns: Vec<_> =
@@ -165,7 +165,7 @@ pub(crate) struct Namesake {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Key {
+pub(crate) struct DependentKey {
     pub(crate) name: String,
     pub(crate) table: String,
     pub(crate) definition: String,
@@ -197,17 +197,17 @@ pub(crate) struct Conflict {
 
 const BELONGINGS: &str = include_str!("belongings.sql");
 
-pub(crate) async fn belongings(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Belongings> {
+pub(crate) async fn belongings(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<DependentObjects> {
     of(cx, &couple.legacy, &couple.partitioned, couple.declared()).await
 }
 
 /// What hangs on a table, next to another that is to take its place.
 pub(crate) async fn of(
     cx: &PlanCx<'_>,
-    table: &Table,
-    other: &Table,
+    table: &TwinTable,
+    other: &TwinTable,
     mirrors: Vec<String>,
-) -> Result<Belongings> {
+) -> Result<DependentObjects> {
     let params = [
         Param::Int(table.oid),
         Param::Int(other.oid),
@@ -270,7 +270,7 @@ impl Names {
     }
 }
 
-impl Belongings {
+impl DependentObjects {
     /// All that can be carried, for tables that have their new names already.
     pub(crate) fn carry(&self, names: &Names, retyped: bool, out: &mut Carried) {
         self.owner(names, out);

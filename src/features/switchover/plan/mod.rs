@@ -9,3 +9,4 @@ pub(crate) mod row_sync;
 pub(crate) mod sequences;
 pub(crate) mod steps;
 pub(crate) mod swap_ddl;
+pub(crate) mod twin_pair;

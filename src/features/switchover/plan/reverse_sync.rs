@@ -12,16 +12,16 @@ use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::Rehearsal;
 use crate::features::parity::pair::sync_triggers::{
-    DEFINER, Mirror, REVERSE, moves, truncate_name, truncate_triggers,
+    DEFINER, REVERSE, RowSync, moves, truncate_name, truncate_triggers,
 };
 use crate::features::parity::pair::trigger_ddl::{Statements, Triggers};
 use crate::features::parity::pair::trigger_function::closed;
 use crate::features::switchover::copy::switch_test::as_ours;
-use crate::features::switchover::copy::trigger_test::{Fired, Sides, fire};
-use crate::features::switchover::plan::chunks::About;
+use crate::features::switchover::copy::trigger_test::{Sides, TriggerTest, exercise_triggers};
+use crate::features::switchover::plan::chunks::TriggerSteps;
 use crate::features::switchover::plan::rollback::part;
 use crate::features::switchover::plan::swap_ddl::reverse;
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::plan::twin_pair::TwinPair;
 
 /// What came of it.
 #[derive(Default)]
@@ -31,7 +31,7 @@ pub(crate) struct Reversed {
     pub(crate) preflight: Vec<Preflight>,
     pub(crate) verify: Vec<Verification>,
     /// As they are, or as planned, in the copy.
-    pub(crate) fired: Option<(&'static str, Fired)>,
+    pub(crate) fired: Option<(&'static str, TriggerTest)>,
 }
 
 /// A trigger that does not fire always, or is not there.
@@ -99,7 +99,7 @@ fn names() -> Vec<String> {
 }
 
 /// Nothing of the retired table's keeping is left out.
-fn verification(couple: &Couple<'_>, function: &str) -> Verification {
+fn verification(couple: &TwinPair<'_>, function: &str) -> Verification {
     let all: Vec<_> = names().iter().map(|n| literal(n)).collect();
     let sql = SILENT
         .replace("$1", &couple.partitioned.oid.to_string())
@@ -111,7 +111,7 @@ fn verification(couple: &Couple<'_>, function: &str) -> Verification {
 }
 
 /// The statements, and those that bring what is there now.
-fn made(couple: &Couple<'_>, mirror: &Mirror, silent: &[Silent], function: Option<&Function>) -> Triggers {
+fn made(couple: &TwinPair<'_>, mirror: &RowSync, silent: &[Silent], function: Option<&Function>) -> Triggers {
     let name = couple.reverse_function().to_string();
     let mut first = vec![mirror.reverse(&name, DEFINER)];
     first.extend(closed(&name, &[&couple.legacy.owner, &couple.partitioned.owner]));
@@ -128,7 +128,7 @@ fn made(couple: &Couple<'_>, mirror: &Mirror, silent: &[Silent], function: Optio
     }
 }
 
-async fn fired(cx: &PlanCx<'_>, couple: &Couple<'_>, copy: &dyn Rehearsal) -> Result<Fired> {
+async fn fired(cx: &PlanCx<'_>, couple: &TwinPair<'_>, copy: &dyn Rehearsal) -> Result<TriggerTest> {
     (cx.doing)(format!("firing the reverse triggers of {} in the copy", couple.twin.name()));
     let sides = Sides {
         legacy: couple.legacy.relation.clone(),
@@ -137,13 +137,13 @@ async fn fired(cx: &PlanCx<'_>, couple: &Couple<'_>, copy: &dyn Rehearsal) -> Re
         unique: Table::find(cx, &couple.legacy.relation).await?.unique_columns,
     };
     let table = Table::find(cx, &couple.partitioned.relation).await?;
-    fire(copy, couple, &table, &sides).await
+    exercise_triggers(copy, couple, &table, &sides).await
 }
 
 /// Looks at them, fires them, and makes them anew where that is wanted.
 pub(crate) async fn reversed(
     cx: &PlanCx<'_>,
-    couple: &Couple<'_>,
+    couple: &TwinPair<'_>,
     copy: Option<&dyn Rehearsal>,
 ) -> Result<Reversed> {
     let name = couple.twin.name();
@@ -189,13 +189,13 @@ pub(crate) async fn reversed(
     if let Some(copy) = copy {
         let fired = match as_ours(cx, copy, &triggers.made()).await {
             Ok(()) => fired(cx, couple, copy).await?,
-            Err(e) => Fired { faults: vec![e.message], ..Fired::default() },
+            Err(e) => TriggerTest { faults: vec![e.message], ..TriggerTest::default() },
         };
         out.fired = Some(("as planned", fired));
     }
     let title = format!("{live}: reverse triggers made anew, firing always");
     out.changes.push(title.clone());
-    out.steps.extend(About { id: name, title: &title, tables: &[live] }.make(&triggers));
+    out.steps.extend(TriggerSteps { id: name, title: &title, tables: &[live] }.make(&triggers));
     out.verify.push(verification(couple, &function));
     Ok(out)
 }
@@ -203,7 +203,7 @@ pub(crate) async fn reversed(
 /// Triggers are the table's owner's, the function its own owner's.
 async fn allowed(
     cx: &PlanCx<'_>,
-    couple: &Couple<'_>,
+    couple: &TwinPair<'_>,
     function: Option<&Function>,
 ) -> Result<Vec<Preflight>> {
     let role = &cx.cx.server.role;

@@ -13,16 +13,17 @@ use crate::engine::plan::operation::{Draft, Params, PlanCx};
 use crate::engine::plan::tables::Table;
 use crate::features::parity::pair::sync_triggers::reverse_taken;
 use crate::features::parity::pair::trigger_ddl::Triggers;
-use crate::features::parity::pair::{Standing, change_capture, retired, standing};
+use crate::features::parity::pair::{SwitchState, change_capture, retired, standing};
 use crate::features::switchover::copy::switch_test::{UNTRIED, as_ours, lacks};
-use crate::features::switchover::copy::trigger_test::{Sides, fire};
-use crate::features::switchover::plan::dependents::{Belongings, Carried, Names};
-use crate::features::switchover::plan::steps::{Asked, Stages};
+use crate::features::switchover::copy::trigger_test::{Sides, exercise_triggers};
+use crate::features::switchover::plan::dependents::{Carried, DependentObjects, Names};
+use crate::features::switchover::plan::steps::{StepsInOrder, SwitchOptions};
 use crate::features::switchover::plan::swap_ddl::{Part, Switch};
-use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::rehearsals::{back, rehearsal};
 use crate::features::switchover::task::{Swap, TWINS};
-use crate::features::switchover::twins::{Couple, named};
+use crate::features::switchover::twins::named;
 
 /// The step that swaps.
 pub(crate) const STEP: &str = "swap-back";
@@ -33,12 +34,12 @@ pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord
     for twin in named(cx.profile(), name) {
         let mut tx = cx.cx.read().await?;
         match standing(&mut *tx, twin).await? {
-            Standing::Switched => wanted.push(twin.name()),
-            Standing::Before if name == crate::engine::plan::operation::ALL => {}
-            Standing::Before => {
+            SwitchState::Switched => wanted.push(twin.name()),
+            SwitchState::Before if name == crate::engine::plan::operation::ALL => {}
+            SwitchState::Before => {
                 return Err(refused(format!("{} is not switched over", twin.name())));
             }
-            Standing::Cleaned => {
+            SwitchState::Cleaned => {
                 drop(tx);
                 return Err(cleaned(cx, twin).await?);
             }
@@ -58,7 +59,7 @@ pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord
                 let mut tx = cx.cx.read().await?;
                 let standing = standing(&mut *tx, twin).await?;
                 drop(tx);
-                if standing == Standing::Cleaned {
+                if standing == SwitchState::Cleaned {
                     let away = retired::away(cx.cx.facts, twin).await?;
                     let hint = match away.and_then(|a| a.run) {
                         Some(put) => format!(
@@ -97,20 +98,20 @@ async fn cleaned(cx: &PlanCx<'_>, twin: &Twin) -> Result<Error> {
 }
 
 /// The view that answers to the twin's old name.
-fn answering(couple: &Couple<'_>) -> Relation {
+fn answering(couple: &TwinPair<'_>) -> Relation {
     let schema = Relation::parse(&couple.partitioned.relation).schema;
     Relation { schema, name: Relation::parse(&couple.twin.partitioned).name }
 }
 
 /// A twin after its switch.
-pub(crate) fn part(couple: &Couple<'_>) -> Part {
+pub(crate) fn part(couple: &TwinPair<'_>) -> Part {
     Part {
         names: Names {
             live: Relation::parse(&couple.partitioned.relation),
             twin: answering(couple),
             retired: Relation::parse(&couple.legacy.relation),
         },
-        belongings: Belongings::default(),
+        belongings: DependentObjects::default(),
         reverse: Triggers::default(),
         carried: Carried::default(),
         views: vec![],
@@ -119,15 +120,15 @@ pub(crate) fn part(couple: &Couple<'_>) -> Part {
 
 /// The plan of the way back.
 pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Params) -> Result<Draft> {
-    let asked = Asked::of(params)?;
+    let asked = SwitchOptions::of(params)?;
     let accepted = Accepted::of(params.get("accept"));
     let plan = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
     let swap_of = |s: &'_ Step| s.task::<Swap>(Swap::TASK);
     let Some((swapped, swap)) = plan.steps.iter().find_map(|s| Some((s, swap_of(s)?))) else {
         return Err(refused(format!("run {} has switched nothing", run.id)));
     };
-    let couples = Couple::all(cx, &run.name).await?;
-    if let Some(other) = couples.iter().find(|c| c.standing != Standing::Switched) {
+    let couples = TwinPair::all(cx, &run.name).await?;
+    if let Some(other) = couples.iter().find(|c| c.standing != SwitchState::Switched) {
         return Err(refused(format!("{} is not switched over any more", other.twin.name())));
     }
     let mut switch = Switch { parts: couples.iter().map(part).collect() };
@@ -147,15 +148,15 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     }
     let mut preflight = Vec::new();
     for couple in &couples {
-        preflight.extend(crate::features::switchover::preflight::ready::parity(cx, couple).await);
-        preflight.extend(crate::features::switchover::preflight::ready::ownership(cx, couple).await?);
+        preflight.extend(crate::features::switchover::preflight::parity::parity(cx, couple).await);
+        preflight.extend(crate::features::switchover::preflight::ownership::ownership(cx, couple).await?);
     }
     for couple in &couples {
         preflight.extend(since(cx, couple, (&plan.changes, &swapped.statements), &accepted).await?);
     }
     preflight.extend(crate::features::switchover::preflight::server::around(cx, &couples).await?.0);
     preflight.push(tried(cx, &couples, &switch, &swapped.back, &accepted).await);
-    let mut out = Stages::new(&couples, &switch, &asked);
+    let mut out = StepsInOrder::new(&couples, &switch, &asked);
     out.measure("PRE-ROLLBACK", true);
     for couple in &couples {
         let mut tx = cx.cx.read().await?;
@@ -212,14 +213,14 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
 }
 
 /// How a switchover's plan begins to tell what the twin had before.
-pub(crate) fn own_before(couple: &Couple<'_>) -> String {
+pub(crate) fn own_before(couple: &TwinPair<'_>) -> String {
     format!("{}: the partitioned table keeps ", couple.twin.name())
 }
 
 /// What hangs on the live table and was not there when it was switched: it would stay with the twin.
 async fn since(
     cx: &PlanCx<'_>,
-    couple: &Couple<'_>,
+    couple: &TwinPair<'_>,
     (changes, switched): (&[String], &[String]),
     accepted: &Accepted,
 ) -> Result<Vec<Preflight>> {
@@ -269,12 +270,12 @@ async fn since(
 /// The way back, gone in a copy, and the forward sync fired after it.
 async fn tried(
     cx: &PlanCx<'_>,
-    couples: &[Couple<'_>],
+    couples: &[TwinPair<'_>],
     switch: &Switch,
     back: &[String],
     accepted: &Accepted,
 ) -> Preflight {
-    let copy = match crate::features::switchover::twins::copy(cx, couples).await {
+    let copy = match crate::features::switchover::copy::sample_copy::copy(cx, couples).await {
         Ok(copy) => copy,
         Err(e) => {
             return accepted.unless(UNTRIED, &format!("no copy to try the way back in: {}", e.told()));
@@ -303,7 +304,7 @@ async fn tried(
                 forward: true,
                 unique: vec![],
             };
-            let fired = fire(&*copy, couple, &table, &sides).await?;
+            let fired = exercise_triggers(&*copy, couple, &table, &sides).await?;
             if !fired.faults.is_empty() {
                 let what = format!("{}: afterwards, {}", couple.twin.name(), fired.faults.join("; "));
                 return Err(Error::new(Class::Failed, what));

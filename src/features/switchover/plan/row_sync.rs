@@ -1,7 +1,7 @@
 //! Rows of one side as the other has them, and what they need: partitions, sequences.
 
 use crate::engine::model::query::Sql;
-use std::time::Duration;
+use crate::features::switchover::limits::PATIENCE;
 
 use crate::engine::model::change::{RowChange, RowKind, Source, TypedColumn, shown, verification};
 use crate::engine::model::error::{Error, Result};
@@ -12,17 +12,18 @@ use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, Params, PlanCx, RowQuery, lock};
 use crate::engine::plan::tables::{Table, Trigger};
 use crate::engine::port::reader::ReadOptions;
-use crate::features::parity::pair::Standing;
-use crate::features::parity::pair::catalog::{self, Column};
+use crate::features::parity::pair::column::TableColumn;
 use crate::features::parity::pair::partition_gaps::{Coming, coming};
 use crate::features::parity::pair::sync_triggers::{REVERSE, truncate_triggers};
+use crate::features::parity::pair::{SwitchState, catalog};
 use crate::features::switchover::plan::sequences;
-use crate::features::switchover::preflight::ready::Accepted;
-use crate::features::switchover::twins::{Couple, Onto};
+use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::twins::Onto;
 
 /// How a row of the written side comes to be as its copy says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum RowFix {
     /// It has no copy: it goes.
     Extra,
     /// It differs.
@@ -33,19 +34,19 @@ pub(crate) enum Kind {
 
 /// One side written from the other.
 struct Mend<'c> {
-    couple: &'c Couple<'c>,
-    from: &'c catalog::Table,
-    onto: &'c catalog::Table,
+    couple: &'c TwinPair<'c>,
+    from: &'c catalog::TwinTable,
+    onto: &'c catalog::TwinTable,
     /// The written table.
     table: Table,
     key: Vec<String>,
     /// Common columns that can be written.
-    written: Vec<&'c Column>,
+    written: Vec<&'c TableColumn>,
     secrets: Vec<String>,
 }
 
 impl<'c> Mend<'c> {
-    async fn of(cx: &PlanCx<'_>, couple: &'c Couple<'c>, onto: Onto) -> Result<Self> {
+    async fn of(cx: &PlanCx<'_>, couple: &'c TwinPair<'c>, onto: Onto) -> Result<Self> {
         let (from, target) = match onto {
             Onto::Twin => (&couple.legacy, &couple.partitioned),
             Onto::Legacy => (&couple.partitioned, &couple.legacy),
@@ -104,7 +105,7 @@ impl<'c> Mend<'c> {
         format!("row({}) is distinct from row({})", own.join(", "), copies.join(", "))
     }
 
-    fn query(&self, kind: Kind) -> RowQuery {
+    fn query(&self, kind: RowFix) -> RowQuery {
         let (onto, from) = (&self.onto.relation, &self.from.relation);
         let of = |alias: &str, names: &mut dyn Iterator<Item = &String>| -> Vec<(String, String)> {
             names.map(|n| (n.clone(), format!("{alias}.{}", Ident(n)))).collect()
@@ -114,14 +115,14 @@ impl<'c> Mend<'c> {
         };
         let others = || self.written.iter().map(|c| &c.name).filter(|n| !self.key.contains(n));
         match kind {
-            Kind::Extra => RowQuery {
+            RowFix::Extra => RowQuery {
                 from: format!("from {onto} t"),
                 filter: format!("not exists (select from {from} s where {})", self.same_key()),
                 key: of("t", &mut self.key.iter()),
                 before: of("t", &mut self.kept().iter().map(|c| &c.name)),
                 ..RowQuery::default()
             },
-            Kind::Differs => RowQuery {
+            RowFix::Differs => RowQuery {
                 from: format!("from {onto} t join {from} s on {}", self.same_key()),
                 filter: self.differs(),
                 key: of("t", &mut self.key.iter()),
@@ -129,7 +130,7 @@ impl<'c> Mend<'c> {
                 after: copies(&mut others()),
                 ..RowQuery::default()
             },
-            Kind::Missing => RowQuery {
+            RowFix::Missing => RowQuery {
                 from: format!("from {from} s"),
                 filter: format!("not exists (select from {onto} t where {})", self.same_key()),
                 key: copies(&mut self.key.iter()),
@@ -144,22 +145,22 @@ impl<'c> Mend<'c> {
     }
 
     /// The step and its rows.
-    fn step(&self, kind: Kind) -> Result<(Step, RowQuery)> {
+    fn step(&self, kind: RowFix) -> Result<(Step, RowQuery)> {
         let (relation, name) = (&self.onto.relation, self.couple.twin.name());
         let columns = match kind {
-            Kind::Extra => self.kept(),
-            Kind::Differs => {
+            RowFix::Extra => self.kept(),
+            RowFix::Differs => {
                 let others = self.written.iter().map(|c| &c.name).filter(|n| !self.key.contains(n));
                 self.table.typed(relation, others)?
             }
-            Kind::Missing => self.table.typed(relation, self.written.iter().map(|c| &c.name))?,
+            RowFix::Missing => self.table.typed(relation, self.written.iter().map(|c| &c.name))?,
         };
         let change = RowChange {
             table: relation.clone(),
             kind: match kind {
-                Kind::Extra => RowKind::Delete,
-                Kind::Differs => RowKind::Update,
-                Kind::Missing => RowKind::Insert,
+                RowFix::Extra => RowKind::Delete,
+                RowFix::Differs => RowKind::Update,
+                RowFix::Missing => RowKind::Insert,
             },
             key: self.table.typed(relation, &self.key)?,
             columns,
@@ -171,18 +172,20 @@ impl<'c> Mend<'c> {
             after_batch: None,
             derived: vec![],
             referrers: vec![],
-            source: Some(Source { table: self.from.relation.clone(), present: kind != Kind::Extra }),
+            source: Some(Source { table: self.from.relation.clone(), present: kind != RowFix::Extra }),
             rewritten: false,
             restores: None,
             canary: None,
             reason: format!("rows of {relation} as {} has them", self.from.relation),
         };
         let (what, title) = match kind {
-            Kind::Extra => ("extra", format!("{relation}: rows without a row of {} go", self.from.relation)),
-            Kind::Differs => {
+            RowFix::Extra => {
+                ("extra", format!("{relation}: rows without a row of {} go", self.from.relation))
+            }
+            RowFix::Differs => {
                 ("differs", format!("{relation}: rows become as {} has them", self.from.relation))
             }
-            Kind::Missing => {
+            RowFix::Missing => {
                 ("missing", format!("{relation}: rows of {} that it lacks come", self.from.relation))
             }
         };
@@ -194,31 +197,31 @@ impl<'c> Mend<'c> {
     }
 
     /// Nothing of these kinds is left, in one snapshot.
-    fn verification(&self, kinds: &[Kind]) -> Verification {
-        let one = |kind: &Kind| {
+    fn verification(&self, kinds: &[RowFix]) -> Verification {
+        let one = |kind: &RowFix| {
             let q = self.query(*kind);
             format!("select 1 {} where {}", q.from, q.filter)
         };
         let (from, onto) = (&self.from.relation, &self.onto.relation);
         let title = match kinds {
-            [Kind::Missing] => format!("no row of {from} is missing in {onto}"),
+            [RowFix::Missing] => format!("no row of {from} is missing in {onto}"),
             _ => format!("no row of {onto} differs from {from}, none is missing or left over"),
         };
         Verification { title, sql: kinds.iter().map(one).collect::<Vec<_>>().join("\nunion all ") }
     }
 
-    fn preflight(&self, cx: &PlanCx<'_>, kinds: &[Kind]) -> Vec<Preflight> {
+    fn preflight(&self, cx: &PlanCx<'_>, kinds: &[RowFix]) -> Vec<Preflight> {
         let role = &cx.cx.server.role;
         let relation = &self.onto.relation;
         let columns = self.table.typed(relation, self.written.iter().map(|c| &c.name)).unwrap_or_default();
         let mut out: Vec<Preflight> = kinds
             .iter()
             .map(|kind| match kind {
-                Kind::Extra => self.table.privilege(relation, "delete from", self.table.may_delete, role),
-                Kind::Differs => {
+                RowFix::Extra => self.table.privilege(relation, "delete from", self.table.may_delete, role),
+                RowFix::Differs => {
                     self.table.privilege(relation, "update", self.table.may_update_all(&columns), role)
                 }
-                Kind::Missing => {
+                RowFix::Missing => {
                     self.table.privilege(relation, "insert into", self.table.may_insert_all(&columns), role)
                 }
             })
@@ -264,7 +267,7 @@ impl<'c> Mend<'c> {
 }
 
 /// Rows that differ, whichever way, of tables that go by these names; in the statement's own snapshot.
-pub(crate) fn comparison(couple: &Couple<'_>, legacy: &str, twin: &str) -> String {
+pub(crate) fn comparison(couple: &TwinPair<'_>, legacy: &str, twin: &str) -> String {
     let key: Vec<_> = couple
         .columns
         .key
@@ -273,7 +276,7 @@ pub(crate) fn comparison(couple: &Couple<'_>, legacy: &str, twin: &str) -> Strin
             couple.layout.key.contains(&c.name) && !couple.columns.key.iter().any(|k| k.name == c.name)
         }))
         .collect();
-    let plain = |alias: &str, c: &Column| format!("{alias}.{}", Ident(&c.name));
+    let plain = |alias: &str, c: &TableColumn| format!("{alias}.{}", Ident(&c.name));
     let on: Vec<_> = key
         .iter()
         .map(|c| match couple.columns.retyped.iter().find(|(n, ..)| n == &c.name) {
@@ -297,8 +300,8 @@ pub(crate) fn comparison(couple: &Couple<'_>, legacy: &str, twin: &str) -> Strin
 }
 
 /// What an operation wants mended.
-pub(crate) struct Wanted {
-    pub(crate) kinds: &'static [Kind],
+pub(crate) struct WantedRows {
+    pub(crate) kinds: &'static [RowFix],
     /// The side to be written, where somebody said which; else each twin's own standing does.
     pub(crate) onto: Option<Onto>,
     /// Partitions to come are made, whichever side is written.
@@ -306,12 +309,12 @@ pub(crate) struct Wanted {
     pub(crate) accepted: Accepted,
 }
 
-impl Wanted {
-    fn onto(&self, couple: &Couple<'_>) -> Onto {
+impl WantedRows {
+    fn onto(&self, couple: &TwinPair<'_>) -> Onto {
         self.onto.unwrap_or(follows(couple))
     }
 
-    fn why(&self, couples: &[Couple<'_>]) -> String {
+    fn why(&self, couples: &[TwinPair<'_>]) -> String {
         let of = |onto: Onto| {
             let names: Vec<_> =
                 couples.iter().filter(|c| self.onto(c) == onto).map(|c| c.twin.name()).collect();
@@ -321,7 +324,7 @@ impl Wanted {
             };
             let names = (!names.is_empty()).then(|| names.join(", "))?;
             Some(match self.kinds {
-                [Kind::Missing] => format!("{written} of {names} lacks rows that {right} has"),
+                [RowFix::Missing] => format!("{written} of {names} lacks rows that {right} has"),
                 _ => format!("{written} of {names} shall hold what {right} holds"),
             })
         };
@@ -330,18 +333,21 @@ impl Wanted {
 }
 
 /// The side that applications do not write: before a switchover the twin, after it the retired table.
-fn follows(couple: &Couple<'_>) -> Onto {
-    if couple.standing == Standing::Before { Onto::Twin } else { Onto::Legacy }
+fn follows(couple: &TwinPair<'_>) -> Onto {
+    if couple.standing == SwitchState::Before { Onto::Twin } else { Onto::Legacy }
 }
 
 /// Partitions made ahead, unless asked otherwise.
 const AHEAD: u64 = 3;
-/// A plan may read both tables.
-pub(crate) const PATIENCE: Duration = Duration::from_hours(1);
 
 /// Partitions first, then rows, sequences last: whatever a row needs is there before it.
-pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params, wanted: &Wanted) -> Result<Draft> {
-    let couples = Couple::all(cx, name).await?;
+pub(crate) async fn draft(
+    cx: &PlanCx<'_>,
+    name: &str,
+    params: &Params,
+    wanted: &WantedRows,
+) -> Result<Draft> {
+    let couples = TwinPair::all(cx, name).await?;
     let ahead = u32::try_from(params.number("ahead")?.unwrap_or(AHEAD)).unwrap_or(u32::MAX);
     if ahead > 120 {
         return Err(Error::usage(format!("ahead={ahead}: at most 120 partitions are made ahead")));
@@ -367,7 +373,7 @@ pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params, wanted: 
         out.verify.push(mend.verification(wanted.kinds));
     }
     for couple in &couples {
-        out.steps.extend(sequences::past(cx, couple).await?);
+        out.steps.extend(sequences::advance_sequences(cx, couple).await?);
     }
     let verify = out.verify;
     let rows_verified = out.steps.iter().enumerate().filter_map(|(at, s)| match &s.action {
@@ -398,8 +404,8 @@ pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params, wanted: 
 }
 
 /// The side that applications write is never the one to be mended, unless somebody says so openly.
-fn direction(couple: &Couple<'_>, onto: Onto, accepted: &Accepted) -> Option<Preflight> {
-    let live = if couple.standing == Standing::Before { &couple.legacy } else { &couple.partitioned };
+fn direction(couple: &TwinPair<'_>, onto: Onto, accepted: &Accepted) -> Option<Preflight> {
+    let live = if couple.standing == SwitchState::Before { &couple.legacy } else { &couple.partitioned };
     (onto != follows(couple)).then(|| {
         let name = couple.twin.name();
         let text = format!("{name}: {} is what applications write, and would be changed", live.relation);
@@ -408,13 +414,13 @@ fn direction(couple: &Couple<'_>, onto: Onto, accepted: &Accepted) -> Option<Pre
 }
 
 /// Rows mended under a broken mirror differ again soon.
-async fn mirrored(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<Preflight>> {
-    let from = if couple.standing == Standing::Before { &couple.legacy } else { &couple.partitioned };
+async fn mirrored(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Option<Preflight>> {
+    let from = if couple.standing == SwitchState::Before { &couple.legacy } else { &couple.partitioned };
     let table = Table::find(cx, &from.relation).await?;
     let declared = couple.declared();
     let fires = |on: &dyn Fn(&Trigger) -> bool| {
         let mirrors = |t: &&Trigger| match couple.standing {
-            Standing::Before => declared.contains(&t.name),
+            SwitchState::Before => declared.contains(&t.name),
             _ => t.name == REVERSE,
         };
         table.triggers.iter().filter(mirrors).any(|t| matches!(t.state.as_str(), "O" | "A") && on(t))
@@ -459,7 +465,7 @@ impl Parts {
     async fn partitions(
         &mut self,
         cx: &PlanCx<'_>,
-        couple: &Couple<'_>,
+        couple: &TwinPair<'_>,
         onto: Onto,
         ahead: u32,
     ) -> Result<()> {
@@ -487,7 +493,7 @@ impl Parts {
         let names: Vec<_> = coming.iter().map(|c| c.name.as_str()).collect();
         let statements = |c: &Coming| {
             let mut out = c.statements(parent);
-            if couple.standing == Standing::Switched {
+            if couple.standing == SwitchState::Switched {
                 let function = couple.reverse_function().to_string();
                 out.extend(truncate_triggers(&function, &c.relation(parent)));
             }

@@ -9,11 +9,11 @@ use crate::engine::model::step::Step;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::pair::catalog::sequences;
-use crate::features::switchover::plan::row_sync::PATIENCE;
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::limits::PATIENCE;
+use crate::features::switchover::plan::twin_pair::TwinPair;
 
 /// What puts those past the rows of both sides that are behind them; none ever goes back.
-pub(crate) async fn past(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Option<Step>> {
+pub(crate) async fn advance_sequences(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Option<Step>> {
     let (mut names, mut statements) = (BTreeSet::new(), Vec::new());
     for (table, other) in [(&couple.partitioned, &couple.legacy), (&couple.legacy, &couple.partitioned)] {
         let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };

@@ -13,15 +13,15 @@ use crate::engine::plan::operation::{ParamSpec, Params, PlanCx, lock};
 use crate::engine::port::backups::Dump;
 use crate::engine::port::hooks::Hook;
 use crate::engine::port::reader::ReadOptions;
-use crate::features::parity::pair::change_capture::{self, Lacking, Lacks, Watch};
+use crate::features::parity::pair::change_capture::{self, CaptureState, Gap, GapScope};
 use crate::features::parity::pair::trigger_ddl::Triggers;
-use crate::features::switchover::copy::switch_test::millis;
-use crate::features::switchover::plan::chunks::About;
-use crate::features::switchover::plan::row_sync::{self, comparison};
+use crate::features::switchover::limits::{self, millis};
+use crate::features::switchover::plan::chunks::TriggerSteps;
+use crate::features::switchover::plan::row_sync::comparison;
 use crate::features::switchover::plan::swap_ddl::Switch;
-use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::task::{Measure, Monitor, Proof, Proofs, Since, Swap};
-use crate::features::switchover::twins::Couple;
 
 /// How long to look on.
 pub(crate) const MONITOR: ParamSpec =
@@ -57,7 +57,7 @@ pub(crate) const HOOK_TIMEOUT: ParamSpec =
 
 /// How it was asked for.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct SwitchOptions {
     monitor_s: u64,
     backup: Backup,
     marker: bool,
@@ -104,7 +104,7 @@ fn openly(command: &str) -> Result<String> {
         .hint("put it into a file (~/.pgpass) or the environment: \"$NAME\" is looked up there"))
 }
 
-impl Asked {
+impl SwitchOptions {
     pub(crate) fn of(params: &Params) -> Result<Self> {
         let backup = match params.get("backup") {
             None | Some("verified") => Backup::Verified,
@@ -150,14 +150,14 @@ impl Asked {
     }
 }
 
-impl Asked {
+impl SwitchOptions {
     pub(crate) fn look_on(&mut self, seconds: u64) {
         self.monitor_s = seconds;
     }
 }
 
 /// Where the backup goes, and whether there is room.
-pub(crate) fn backups(cx: &PlanCx<'_>, asked: &Asked, bytes: u64) -> Vec<Preflight> {
+pub(crate) fn backups(cx: &PlanCx<'_>, asked: &SwitchOptions, bytes: u64) -> Vec<Preflight> {
     if asked.backup == Backup::Skip {
         return vec![Preflight::new("backup", Ready::Warn, "no backup is made (asked for)")];
     }
@@ -187,16 +187,16 @@ pub(crate) fn backups(cx: &PlanCx<'_>, asked: &Asked, bytes: u64) -> Vec<Preflig
 }
 
 /// Steps in their order.
-pub(crate) struct Stages<'a> {
-    couples: &'a [Couple<'a>],
+pub(crate) struct StepsInOrder<'a> {
+    couples: &'a [TwinPair<'a>],
     switch: &'a Switch,
-    asked: &'a Asked,
+    asked: &'a SwitchOptions,
     pub(crate) steps: Vec<Step>,
     pub(crate) verify: Vec<Verification>,
 }
 
 /// Are both sides equal, all of them and what was written since?
-pub(crate) fn proof(couple: &Couple<'_>, legacy: &str, twin: &str, marker: bool) -> Proof {
+pub(crate) fn proof(couple: &TwinPair<'_>, legacy: &str, twin: &str, marker: bool) -> Proof {
     let pair = couple.pair_as(legacy, twin);
     let changed = change_capture::changed_keys(&pair, &couple.layout, "$1");
     let since = marker.then(|| Since {
@@ -213,7 +213,7 @@ pub(crate) fn proof(couple: &Couple<'_>, legacy: &str, twin: &str, marker: bool)
 /// Milliseconds that the comparison inside the locks takes, outside of them.
 async fn took(cx: &PlanCx<'_>, proofs: &[Proof]) -> Result<u64> {
     (cx.doing)("comparing all rows as it would be done while writers wait".into());
-    let options = ReadOptions { timeout: Some(row_sync::PATIENCE), ..ReadOptions::default() };
+    let options = ReadOptions { timeout: Some(limits::PATIENCE), ..ReadOptions::default() };
     let mut tx = cx.cx.read_with(options).await?;
     let began = millis(&mut *tx).await?;
     for proof in proofs {
@@ -222,8 +222,8 @@ async fn took(cx: &PlanCx<'_>, proofs: &[Proof]) -> Result<u64> {
     Ok(u64::try_from(millis(&mut *tx).await? - began).unwrap_or(0))
 }
 
-impl<'a> Stages<'a> {
-    pub(crate) fn new(couples: &'a [Couple<'a>], switch: &'a Switch, asked: &'a Asked) -> Self {
+impl<'a> StepsInOrder<'a> {
+    pub(crate) fn new(couples: &'a [TwinPair<'a>], switch: &'a Switch, asked: &'a SwitchOptions) -> Self {
         Self { couples, switch, asked, steps: vec![], verify: vec![] }
     }
 
@@ -269,7 +269,7 @@ impl<'a> Stages<'a> {
     }
 
     /// What legacy table and twin are called, before or after.
-    fn names(&self, couple: &Couple<'_>, switched: bool) -> (String, String) {
+    fn names(&self, couple: &TwinPair<'_>, switched: bool) -> (String, String) {
         let part = self.couples.iter().zip(&self.switch.parts).find(|(c, _)| c.twin == couple.twin);
         match part {
             Some((_, part)) if switched => (part.names.retired.brief(), part.names.live.brief()),
@@ -310,7 +310,12 @@ impl<'a> Stages<'a> {
     }
 
     /// The write marker, where it is not there yet.
-    pub(crate) fn watch(&mut self, couple: &Couple<'_>, watch: &Watch, preflight: &mut Vec<Preflight>) {
+    pub(crate) fn watch(
+        &mut self,
+        couple: &TwinPair<'_>,
+        watch: &CaptureState,
+        preflight: &mut Vec<Preflight>,
+    ) {
         let name = couple.twin.name();
         if !self.asked.marker {
             let text =
@@ -319,16 +324,16 @@ impl<'a> Stages<'a> {
             return;
         }
         match watch {
-            Watch::Complete(_) => {
+            CaptureState::Complete(_) => {
                 preflight.push(Preflight::new("marker", Ready::Ok, format!("{name}: every write is marked")));
             }
-            Watch::Incomplete(Lacking { why, lacks: Lacks::Never }) => {
+            CaptureState::Incomplete(Gap { why, lacks: GapScope::Never }) => {
                 let text = format!(
                     "{name}: {why}: marks cannot tell what is written there; --set marker=no compares everything inside the locks"
                 );
                 preflight.push(Preflight::new("marker", Ready::Fail, text));
             }
-            Watch::Incomplete(Lacking { why, lacks }) => {
+            CaptureState::Incomplete(Gap { why, lacks }) => {
                 let text = format!("{name}: {why}: the write marker is installed as a stage of its own");
                 preflight.push(Preflight::new("marker", Ready::Ok, text));
                 let triggers =
@@ -336,7 +341,7 @@ impl<'a> Stages<'a> {
                 let (id, title) =
                     (format!("watch/{name}"), format!("{name}: mark every write on both sides"));
                 let tables = [couple.legacy.relation.as_str(), &couple.partitioned.relation];
-                self.steps.extend(About { id: &id, title: &title, tables: &tables }.make(&triggers));
+                self.steps.extend(TriggerSteps { id: &id, title: &title, tables: &tables }.make(&triggers));
             }
         }
     }
@@ -406,7 +411,7 @@ impl<'a> Stages<'a> {
             let name = couple.twin.name();
             let (id, title) =
                 (format!("prepare/{name}"), format!("{name}: reverse triggers, idle until the switch"));
-            let about = About { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            let about = TriggerSteps { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
             self.steps.extend(about.make(&part.reverse));
         }
     }
@@ -416,7 +421,7 @@ impl<'a> Stages<'a> {
         for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
             let name = couple.twin.name();
             let (id, title) = (format!("tidy/{name}"), format!("{name}: the reverse triggers go"));
-            let about = About { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            let about = TriggerSteps { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
             self.steps.extend(about.take(&part.reverse));
         }
     }
@@ -426,7 +431,7 @@ impl<'a> Stages<'a> {
         for (couple, marks) in self.couples.iter().zip(marks) {
             let name = couple.twin.name();
             let (id, title) = (format!("unwatch/{name}"), format!("{name}: writes are not marked any more"));
-            let about = About { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            let about = TriggerSteps { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
             self.steps.extend(about.take(marks));
         }
     }

@@ -7,11 +7,11 @@ use crate::engine::model::query::Sql;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
 use crate::features::parity::pair::retired_name;
-use crate::features::parity::pair::sync_triggers::{DEFINER, Mirror, Mirrored};
+use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::trigger_function::closed;
-use crate::features::switchover::plan::dependents::{Belongings, Carried, Names, belongings};
-use crate::features::switchover::twins::Couple;
+use crate::features::switchover::plan::dependents::{Carried, DependentObjects, Names, belongings};
+use crate::features::switchover::plan::twin_pair::TwinPair;
 
 /// The longest name that the server keeps whole.
 const NAME: usize = 63;
@@ -19,7 +19,7 @@ const NAME: usize = 63;
 /// One twin's part.
 pub(crate) struct Part {
     pub(crate) names: Names,
-    pub(crate) belongings: Belongings,
+    pub(crate) belongings: DependentObjects,
     /// Before the locks: the reverse triggers, idle.
     pub(crate) reverse: Triggers,
     /// Inside the locks.
@@ -34,7 +34,7 @@ pub(crate) struct Switch {
 }
 
 impl Switch {
-    pub(crate) async fn of(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<Self> {
+    pub(crate) async fn of(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<Self> {
         let mut parts = Vec::new();
         for couple in couples {
             parts.push(part(cx, couple).await?);
@@ -51,7 +51,7 @@ impl Switch {
     }
 }
 
-async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
+async fn part(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Part> {
     let live = Relation::parse(&couple.legacy.relation);
     let twin = Relation::parse(&couple.partitioned.relation);
     let retired = Relation { schema: live.schema.clone(), name: retired_name(couple.twin).name };
@@ -77,7 +77,7 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     let belongings = belongings(cx, couple).await?;
     let mirror = reverse(cx, couple, &names).await?;
     let function = function.to_string();
-    let before = Mirror { from: names.twin.clone(), ..mirror.clone() };
+    let before = RowSync { from: names.twin.clone(), ..mirror.clone() };
     let reverse = idle_reverse(couple, &before);
     let mut carried = Carried::default();
     let columns: Vec<String> = couple.partitioned.columns.iter().map(|c| c.name.clone()).collect();
@@ -87,16 +87,16 @@ async fn part(cx: &PlanCx<'_>, couple: &Couple<'_>) -> Result<Part> {
     belongings.carry(&names, !couple.columns.retyped.is_empty(), &mut carried);
     // Reverse sync begins where the forward one ends, in the same transaction.
     carried.statements.push(mirror.reverse(&function, DEFINER));
-    carried.back.insert(0, Mirror::idle(&function, DEFINER));
+    carried.back.insert(0, RowSync::idle(&function, DEFINER));
     // Who reads one that reads another has the outer one first.
     let views = belongings.views.iter().rev().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
     Ok(Part { names, belongings, reverse, carried, views })
 }
 
 /// The reverse triggers with a function that does nothing.
-pub(crate) fn idle_reverse(couple: &Couple<'_>, mirror: &Mirror) -> Triggers {
+pub(crate) fn idle_reverse(couple: &TwinPair<'_>, mirror: &RowSync) -> Triggers {
     let function = couple.reverse_function().to_string();
-    let mut made = vec![Mirror::idle(&function, DEFINER)];
+    let mut made = vec![RowSync::idle(&function, DEFINER)];
     made.extend(closed(&function, &[&couple.legacy.owner, &couple.partitioned.owner]));
     mirror.reverse_triggers(made, &function, &couple.leaves())
 }
@@ -117,7 +117,7 @@ async fn taken(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
 }
 
 /// From the partitioned table, by its new name, onto the retired one.
-pub(crate) async fn reverse(cx: &PlanCx<'_>, couple: &Couple<'_>, names: &Names) -> Result<Mirror> {
+pub(crate) async fn reverse(cx: &PlanCx<'_>, couple: &TwinPair<'_>, names: &Names) -> Result<RowSync> {
     let onto = Table::find(cx, &couple.legacy.relation).await?;
     onto.keyed(&couple.legacy.relation, &couple.twin.key)?;
     let columns = couple.columns.common.iter().filter_map(|c| {
@@ -125,7 +125,7 @@ pub(crate) async fn reverse(cx: &PlanCx<'_>, couple: &Couple<'_>, names: &Names)
         let retyped = couple.columns.retyped.iter().any(|(n, ..)| n == &c.name);
         Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.qualified.clone()) })
     });
-    Ok(Mirror {
+    Ok(RowSync {
         from: names.live.clone(),
         onto: names.retired.clone(),
         key: couple.twin.key.clone(),

@@ -1,6 +1,9 @@
 //! What is checked before a switchover.
 
-pub(crate) mod ready;
+pub(crate) mod accept;
+pub(crate) mod dependencies;
+pub(crate) mod ownership;
+pub(crate) mod parity;
 pub(crate) mod rehearsals;
 pub(crate) mod server;
 pub(crate) mod unique_keys;

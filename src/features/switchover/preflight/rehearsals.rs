@@ -12,7 +12,7 @@ use crate::features::switchover::task::Played;
 use crate::features::switchover::twins::{age, named};
 
 #[derive(Deserialize)]
-pub(crate) struct Rehearsal {
+pub(crate) struct JournalledRehearsal {
     run: String,
     name: String,
     age_h: f64,
@@ -23,12 +23,12 @@ pub(crate) struct Rehearsal {
 }
 
 /// The latest rehearsal that had all of these twins in it, however they were named.
-pub(crate) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Rehearsal>> {
+pub(crate) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<JournalledRehearsal>> {
     let sql = "select r.id::text as run, r.name, e.body::json as body, \
                (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
                from midwatch.events e join midwatch.runs r on r.id = e.run \
                where e.kind = 'rehearsal' and r.operation = 'rehearse' order by e.seq desc limit 100";
-    let found: Vec<Rehearsal> = match cx.cx.read().await?.fetch(&Sql::new(sql)).await {
+    let found: Vec<JournalledRehearsal> = match cx.cx.read().await?.fetch(&Sql::new(sql)).await {
         // No journal yet.
         Err(e) if e.cause == Cause::NoSuchObject => return Ok(None),
         found => found?,
@@ -43,7 +43,7 @@ pub(crate) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Rehe
     }))
 }
 
-impl Rehearsal {
+impl JournalledRehearsal {
     /// By its run, and what else it played.
     fn place(&self) -> String {
         let others = (!self.others.is_empty()).then(|| format!(" with {} as well", self.others.join(", ")));
@@ -68,7 +68,10 @@ impl Rehearsal {
 }
 
 /// How long locks were held, and where that was seen.
-pub(crate) fn measured(rehearsed: Option<&Rehearsal>, trial_ms: Option<u64>) -> Option<(u64, String)> {
+pub(crate) fn measured(
+    rehearsed: Option<&JournalledRehearsal>,
+    trial_ms: Option<u64>,
+) -> Option<(u64, String)> {
     if let Some(r) = rehearsed.filter(|r| r.body.failures.is_empty()) {
         let p = &r.body;
         let place = format!(
@@ -85,14 +88,14 @@ pub(crate) fn measured(rehearsed: Option<&Rehearsal>, trial_ms: Option<u64>) -> 
 }
 
 /// How long the way back held its locks there.
-pub(crate) fn back(rehearsed: &Rehearsal) -> Option<(u64, String)> {
+pub(crate) fn back(rehearsed: &JournalledRehearsal) -> Option<(u64, String)> {
     let p = &rehearsed.body;
     let place = || format!("{}: {} writes beside it; {}", rehearsed.place(), p.writes, p.copied);
     p.failures.is_empty().then(|| (p.back_ms, place()))
 }
 
 /// What the rehearsal met, and this plan does not, or the other way round.
-pub(crate) fn compared(rehearsed: Option<&Rehearsal>, now: &[Preflight]) -> Preflight {
+pub(crate) fn compared(rehearsed: Option<&JournalledRehearsal>, now: &[Preflight]) -> Preflight {
     let Some(r) = rehearsed else {
         return Preflight::new(
             "rehearsal",

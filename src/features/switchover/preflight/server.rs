@@ -11,12 +11,13 @@ use crate::engine::plan::operation::PlanCx;
 use crate::engine::port::backups::Dumped;
 use crate::engine::port::catalog::{EXCLUSIVE, WantedLocks};
 use crate::engine::port::reader::ReadTx;
-use crate::features::switchover::plan::dependents::Belongings;
-use crate::features::switchover::preflight::ready::{Accepted, ok, warn};
-use crate::features::switchover::twins::{Couple, age, named};
+use crate::features::switchover::plan::dependents::DependentObjects;
+use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::preflight::accept::{Accepted, ok, warn};
+use crate::features::switchover::twins::{age, named};
 
 #[derive(Deserialize)]
-struct Around {
+struct ServerActivity {
     prepared: Vec<String>,
     elsewhere: u64,
     hidden: u64,
@@ -54,12 +55,12 @@ select array(select p.what from prepared p where p.holds) as prepared,
        (select count(*) from tree) + (select count(*) from pg_index i where i.indrelid in (select oid from tree)) as locks";
 
 /// What else the server has to do, and how many bytes the legacy tables have.
-pub(crate) async fn around(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<(Vec<Preflight>, u64)> {
+pub(crate) async fn around(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<(Vec<Preflight>, u64)> {
     let tables: Vec<String> =
         couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
     let legacy: Vec<String> = couples.iter().map(|c| c.legacy.relation.clone()).collect();
     let mut tx = cx.cx.read().await?;
-    let a: Around =
+    let a: ServerActivity =
         tx.one(&Sql::new(AROUND).bind([Param::Texts(tables.clone()), Param::Texts(legacy)])).await?;
     let mut out = Vec::new();
     let wanted = WantedLocks { tables: &tables, mode: EXCLUSIVE, older_ms: 5_000 };
@@ -77,7 +78,7 @@ pub(crate) async fn around(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<(V
     Ok((out, u64::try_from(a.sizes).unwrap_or(0)))
 }
 
-fn transactions(a: &Around, free: bool, role: &str) -> Vec<Preflight> {
+fn transactions(a: &ServerActivity, free: bool, role: &str) -> Vec<Preflight> {
     let mut out = Vec::new();
     if a.hidden > 0 {
         let text = format!(
@@ -117,7 +118,7 @@ pub(crate) async fn locks(tx: &mut dyn ReadTx, needed: usize) -> Result<Prefligh
 
 /// A backup that the journal knows.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct JournalledBackup {
     pub(crate) run: String,
     pub(crate) age_h: f64,
     pub(crate) body: Dumped,
@@ -125,12 +126,12 @@ pub(crate) struct Kept {
 }
 
 /// Backups that hold all of these twins' legacy tables, the newest first.
-pub(crate) async fn backups_of(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Vec<Kept>> {
+pub(crate) async fn backups_of(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Vec<JournalledBackup>> {
     let sql = "select r.id::text as run, r.name, e.body::json as body, \
                (extract(epoch from clock_timestamp() - e.at::timestamptz) / 3600)::float8 as age_h \
                from midwatch.events e join midwatch.runs r on r.id = e.run \
                where e.kind = 'backup' and r.operation in ('switchover', 'cleanup') order by e.seq desc limit 50";
-    let mut found: Vec<Kept> = cx.cx.read().await?.fetch(&Sql::new(sql)).await?;
+    let mut found: Vec<JournalledBackup> = cx.cx.read().await?.fetch(&Sql::new(sql)).await?;
     found.retain(|f| {
         let set = named(cx.profile(), &f.name);
         twins.iter().all(|t| set.iter().any(|s| s.name() == *t))
@@ -139,7 +140,7 @@ pub(crate) async fn backups_of(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Vec<Ke
 }
 
 /// How old the last backup is that was restored and compared.
-pub(crate) async fn last_backup(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Preflight {
+pub(crate) async fn last_backup(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Preflight {
     let twins: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
     let found = match backups_of(cx, &twins).await {
         Ok(found) => found,
@@ -194,8 +195,8 @@ async fn statements(cx: &PlanCx<'_>) -> Result<Result<String, String>> {
 /// Statements seen by the server that would miss a unique key.
 pub(crate) async fn sent(
     cx: &PlanCx<'_>,
-    couple: &Couple<'_>,
-    b: &Belongings,
+    couple: &TwinPair<'_>,
+    b: &DependentObjects,
     accepted: &Accepted,
 ) -> Vec<Preflight> {
     let name = couple.twin.name();

@@ -1,8 +1,8 @@
 //! Unique keys that a switchover takes from the live name, and who depends on them.
 
 use crate::engine::model::preflight::Preflight;
-use crate::features::switchover::plan::dependents::{Belongings, LostIndex};
-use crate::features::switchover::preflight::ready::{Accepted, warn};
+use crate::features::switchover::plan::dependents::{DependentObjects, LostIndex};
+use crate::features::switchover::preflight::accept::{Accepted, warn};
 
 /// An identifier as the server reads it, without what follows it (an operator class, a collation).
 fn folded(item: &str) -> String {
@@ -29,7 +29,7 @@ impl LostIndex {
     }
 }
 
-impl Belongings {
+impl DependentObjects {
     /// Would `ON CONFLICT (target)` find no key after the switch?
     pub(crate) fn misses(&self, target: &str) -> bool {
         self.lost_keys.iter().any(|k| same(target, k)) || self.lost_indexes.iter().any(|i| i.may_be(target))
@@ -42,7 +42,7 @@ impl Belongings {
     }
 }
 
-pub(crate) fn lost(name: &str, b: &Belongings, accepted: &Accepted) -> Vec<Preflight> {
+pub(crate) fn lost_unique_keys(name: &str, b: &DependentObjects, accepted: &Accepted) -> Vec<Preflight> {
     let mut out = Vec::new();
     let users = |is: &dyn Fn(&str) -> bool| {
         let all = b.conflicts.iter().filter(|c| is(&c.columns));

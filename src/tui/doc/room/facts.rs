@@ -3,7 +3,7 @@
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::progress::{Phase, Progress};
 use crate::engine::model::record::Outcome;
-use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::status::{Reverse, RoomFacts, TwinNow};
 use crate::tui::doc::room::sight::{LABEL, Sight, labelled};
@@ -272,12 +272,12 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         let now = sight.facts.and_then(|(f, _)| f.twins.iter().find(|t| t.name == name));
         let standing = match now.map(|t| t.standing) {
             None => cell("not seen yet", Tone::Dim),
-            Some(Standing::Before) => cell("legacy", Tone::Plain),
-            Some(Standing::Switched) => cell("switched", Tone::Accent),
-            Some(Standing::Cleaned) if now.is_some_and(|t| t.away.is_some()) => {
+            Some(SwitchState::Before) => cell("legacy", Tone::Plain),
+            Some(SwitchState::Switched) => cell("switched", Tone::Accent),
+            Some(SwitchState::Cleaned) if now.is_some_and(|t| t.away.is_some()) => {
                 cell("put away", Tone::Accent)
             }
-            Some(Standing::Cleaned) => cell("cleaned up", Tone::Accent),
+            Some(SwitchState::Cleaned) => cell("cleaned up", Tone::Accent),
         };
         let (symbol, text, tone) = match sight.model.readiness(name) {
             Readiness::Ready(at) => (g.ok, format!("equal {}", ago(at, sight.model.now)), Tone::Good),
@@ -305,14 +305,15 @@ fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let Some((f, _)) = sight.facts else { return };
     let known = |tone| if sight.stale() { Tone::Unknown } else { tone };
     // Nothing of before the swap is said after it.
-    let before = sight.swapped() && !sight.back() && f.twins.iter().all(|t| t.standing == Standing::Before);
+    let before =
+        sight.swapped() && !sight.back() && f.twins.iter().all(|t| t.standing == SwitchState::Before);
     let (text, tone) = if before {
         ("just switched: looked at again in a moment".to_owned(), Tone::Dim)
     } else {
         reversing(f)
     };
     labelled(out, width, "reverse sync", &text, known(tone));
-    let pairs: Vec<&TwinNow> = f.twins.iter().filter(|t| t.standing != Standing::Cleaned).collect();
+    let pairs: Vec<&TwinNow> = f.twins.iter().filter(|t| t.standing != SwitchState::Cleaned).collect();
     if !sight.quiet() || pairs.is_empty() {
         return;
     }
@@ -327,12 +328,12 @@ fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 
 /// Only of a twin that is switched is it expected to be at work.
 fn reversing(f: &RoomFacts) -> (String, Tone) {
-    let of = |standing: Standing| f.twins.iter().filter(move |t| t.standing == standing);
+    let of = |standing: SwitchState| f.twins.iter().filter(move |t| t.standing == standing);
     let names = |twins: Vec<&TwinNow>| twins.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
-    let pairs = || of(Standing::Before).chain(of(Standing::Switched));
+    let pairs = || of(SwitchState::Before).chain(of(SwitchState::Switched));
     let off: Vec<_> = pairs().filter(|t| t.reverse == Reverse::Off).collect();
-    let silent: Vec<_> = of(Standing::Switched).filter(|t| t.reverse != Reverse::On).collect();
-    let switched: Vec<_> = of(Standing::Switched).collect();
+    let silent: Vec<_> = of(SwitchState::Switched).filter(|t| t.reverse != Reverse::On).collect();
+    let switched: Vec<_> = of(SwitchState::Switched).collect();
     if !off.is_empty() {
         (format!("not all of its triggers fire: {}", names(off)), Tone::Bad)
     } else if !silent.is_empty() {
@@ -343,7 +344,7 @@ fn reversing(f: &RoomFacts) -> (String, Tone) {
         (format!("on for {}: the retired side is kept complete", names(switched)), Tone::Plain)
     } else if pairs().next().is_none() {
         ("ended by the cleanup".into(), Tone::Dim)
-    } else if of(Standing::Before).all(|t| t.reverse != Reverse::Missing) {
+    } else if of(SwitchState::Before).all(|t| t.reverse != Reverse::Missing) {
         ("ready, idle until the switch".into(), Tone::Plain)
     } else {
         ("not made yet: the switchover makes it".into(), Tone::Dim)

@@ -6,7 +6,7 @@ mod stages;
 
 use crate::engine::model::progress::{Phase, Wish};
 use crate::engine::model::record::Outcome;
-use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::status::RoomRun;
 use crate::tui::doc::room::sight::{At, Sight};
 use crate::tui::doc::room::stages::Stages;
@@ -141,7 +141,7 @@ fn quiet(sight: &Sight<'_>, tables: &str) -> Vec<Spans> {
         return out.into_iter().chain([vec![cell("looking…", Tone::Dim)]]).collect();
     };
     let of = |standing| facts.twins.iter().filter(|t| t.standing == standing).count();
-    let (switched, cleaned) = (of(Standing::Switched), of(Standing::Cleaned));
+    let (switched, cleaned) = (of(SwitchState::Switched), of(SwitchState::Cleaned));
     let mut out = match (switched + cleaned, facts.twins.len()) {
         (0, _) => vec![title("SWITCHOVER", format!("{tables} → partitioned twins"))],
         (n, all) if n == all => vec![title("SWITCHED", format!("{tables} answered by partitioned twins"))],

@@ -3,8 +3,9 @@
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::features::parity::facts::ParityFacts;
-use crate::features::parity::pair::retired::Away;
-use crate::features::parity::pair::{Standing, about_rows};
+use crate::features::parity::finding_kind::FindingKind;
+use crate::features::parity::pair::SwitchState;
+use crate::features::parity::pair::retired::RetiredTable;
 use crate::features::switchover::status::{Reverse, RoomFacts};
 use crate::tui::format::{ago, counted, differ};
 use crate::tui::model::ready::{Light, Readiness};
@@ -59,7 +60,9 @@ impl Model {
             let what = if deaf == 1 { "trigger does" } else { "triggers do" };
             why.push(format!("{deaf} {what} not mirror all"));
         }
-        for finding in report.findings.iter().filter(|f| !about_rows(f.what())) {
+        for finding in
+            report.findings.iter().filter(|f| !FindingKind::of(f).is_some_and(FindingKind::is_about_rows))
+        {
             let what = finding.what().split('/').next().unwrap_or_default();
             let stops = match what {
                 // What the switch itself hands over, what its plan tries in a copy, what is said already.
@@ -106,15 +109,15 @@ impl Model {
     /// Why an operation has nothing to do with twins that stand as these did when they were last looked at.
     pub(in crate::tui) fn why_not_stands(&self, verb: &str, name: &str) -> Option<String> {
         let standing = |t: &str| self.parity_watch(t).and_then(Watch::parity).map(|f| f.standing);
-        let twins: Vec<(&str, Standing)> =
+        let twins: Vec<(&str, SwitchState)> =
             self.twins_of(name).into_iter().filter_map(|t| Some((t, standing(t)?))).collect();
-        let find = |wanted: &[Standing]| twins.iter().find(|(_, s)| wanted.contains(s)).map(|(t, _)| *t);
+        let find = |wanted: &[SwitchState]| twins.iter().find(|(_, s)| wanted.contains(s)).map(|(t, _)| *t);
         match verb {
             // After a switch it makes the reverse ones complete.
-            "repair-triggers" => find(&[Standing::Cleaned])
+            "repair-triggers" => find(&[SwitchState::Cleaned])
                 .map(|twin| format!("{twin} is cleaned up: nothing is mirrored any more")),
             "switchover" | "rehearse" => {
-                if let Some(twin) = find(&[Standing::Switched, Standing::Cleaned]) {
+                if let Some(twin) = find(&[SwitchState::Switched, SwitchState::Cleaned]) {
                     return Some(format!("{twin} is switched over already"));
                 }
                 match self.readiness_of(name) {
@@ -124,15 +127,15 @@ impl Model {
                     _ => None,
                 }
             }
-            "rollback" if find(&[Standing::Cleaned]).is_some() => find(&[Standing::Cleaned])
+            "rollback" if find(&[SwitchState::Cleaned]).is_some() => find(&[SwitchState::Cleaned])
                 .map(|twin| self.away_of(twin, None).map_or(GONE.into(), |away| said_of(&away))),
             "rollback" | "cleanup"
-                if !twins.is_empty() && find(&[Standing::Switched, Standing::Cleaned]).is_none() =>
+                if !twins.is_empty() && find(&[SwitchState::Switched, SwitchState::Cleaned]).is_none() =>
             {
                 Some(format!("{} is not switched over", twins.first().map_or(name, |(t, _)| *t)))
             }
             "rollback" => {
-                let switched = twins.iter().filter(|(_, s)| *s == Standing::Switched);
+                let switched = twins.iter().filter(|(_, s)| *s == SwitchState::Switched);
                 self.together(&switched.map(|(t, _)| *t).collect::<Vec<_>>())
             }
             _ => None,
@@ -155,7 +158,7 @@ impl Model {
     }
 
     /// Where the retired table of a twin is that was cleaned up, while it is still there.
-    fn away_of(&self, twin: &str, seen: Option<&RoomFacts>) -> Option<Away> {
+    fn away_of(&self, twin: &str, seen: Option<&RoomFacts>) -> Option<RetiredTable> {
         match seen.and_then(|f| f.twins.iter().find(|t| t.name == twin)) {
             Some(now) => now.away.clone(),
             None => self.parity_watch(twin)?.parity()?.away.clone(),
@@ -169,11 +172,11 @@ impl Model {
         let standing = now.map(|t| t.standing).or_else(|| reported.map(|f| f.standing));
         match standing {
             None => return Light::Unknown("not looked at yet".into()),
-            Some(Standing::Before) => return Light::Before,
-            Some(Standing::Cleaned) => {
-                return self.away_of(twin, seen).map_or(Light::Impossible(GONE.into()), Light::Away);
+            Some(SwitchState::Before) => return Light::Before,
+            Some(SwitchState::Cleaned) => {
+                return self.away_of(twin, seen).map_or(Light::Impossible(GONE.into()), Light::RetiredTable);
             }
-            Some(Standing::Switched) => {}
+            Some(SwitchState::Switched) => {}
         }
         if let Some(facts) = seen
             && facts.switched.is_none()
@@ -189,7 +192,7 @@ impl Model {
             Ok(known) => known,
             Err(why) => return Light::Unknown(why),
         };
-        if facts.standing != Standing::Switched {
+        if facts.standing != SwitchState::Switched {
             return Light::Unknown("not compared since the switch".into());
         }
         if report.findings.iter().any(|f| f.what() == "self_test") {
@@ -237,7 +240,7 @@ impl Model {
             Light::Lossy(n, at) => {
                 (format!("lossy: {}, compared {}", differ(*n, &counted(*n, "row")), ago(*at, now)), Tone::Bad)
             }
-            Light::Away(away) => {
+            Light::RetiredTable(away) => {
                 let since =
                     away.since.map(|at| format!(", {}", ago(at, self.server_now()))).unwrap_or_default();
                 (format!("put away as {}{since}; {}", away.table, away.way_back()), Tone::Bad)
@@ -249,6 +252,6 @@ impl Model {
     }
 }
 
-fn said_of(away: &Away) -> String {
+fn said_of(away: &RetiredTable) -> String {
     format!("put away as {}; {}", away.table, away.way_back())
 }

@@ -4,7 +4,7 @@ use crate::engine::model::blocker::Blocker;
 use crate::engine::model::progress::Wish;
 use crate::engine::model::record::RunRecord;
 use crate::engine::plan::operation::{ALL, Offer};
-use crate::features::parity::pair::Standing;
+use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::status::{RoomFacts, RoomRun};
 use crate::tui::keymap::Action;
 use crate::tui::list::List;
@@ -130,21 +130,21 @@ impl Model {
     }
 
     /// Does one of the room's twins stand so? `None`: not known.
-    pub(in crate::tui) fn stands(&self, standing: Standing) -> Option<bool> {
+    pub(in crate::tui) fn stands(&self, standing: SwitchState) -> Option<bool> {
         let (facts, _) = self.room_facts()?;
         Some(facts.twins.iter().any(|t| t.standing == standing))
     }
 
     /// What the room leads to: over as long as a twin is not, else back.
     pub fn room_verb(&self) -> &'static str {
-        let over = self.stands(Standing::Before) == Some(false);
-        SWITCHES[usize::from(over && self.stands(Standing::Switched) == Some(true))]
+        let over = self.stands(SwitchState::Before) == Some(false);
+        SWITCHES[usize::from(over && self.stands(SwitchState::Switched) == Some(true))]
     }
 
     /// The twins of the room that it is about: those still to be switched, or those that are.
     pub fn room_set(&self, verb: &str) -> Option<String> {
         let name = self.room_name()?;
-        let wanted = if verb == SWITCHES[0] { Standing::Before } else { Standing::Switched };
+        let wanted = if verb == SWITCHES[0] { SwitchState::Before } else { SwitchState::Switched };
         let Some((facts, _)) = self.room_facts() else { return Some(name) };
         let such: Vec<&str> =
             facts.twins.iter().filter(|t| t.standing == wanted).map(|t| t.name.as_str()).collect();
@@ -182,7 +182,8 @@ impl Model {
         if self.link != Link::Up {
             return Some("there is no connection".into());
         }
-        let (Some(before), Some(over)) = (self.stands(Standing::Before), self.stands(Standing::Switched))
+        let (Some(before), Some(over)) =
+            (self.stands(SwitchState::Before), self.stands(SwitchState::Switched))
         else {
             return Some("the room has not been looked at yet".into());
         };

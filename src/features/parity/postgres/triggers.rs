@@ -10,10 +10,10 @@ use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Param;
 use crate::engine::port::reader::ReadTx;
-use crate::features::parity::facts::Trigger;
-use crate::features::parity::pair::catalog::Table;
+use crate::features::parity::facts::SyncTrigger;
+use crate::features::parity::pair::catalog::TwinTable;
 use crate::features::parity::pair::sync_triggers::{REVERSE, moves};
-use crate::features::parity::pair::{Pair, Standing};
+use crate::features::parity::pair::{SwitchState, TwinTables};
 
 #[derive(Deserialize)]
 struct Row {
@@ -48,10 +48,10 @@ where c.relkind <> 'p'
 order by 1";
 
 /// The declared triggers, present or not, and any other whose function names the table that is kept in step.
-pub(crate) async fn read(tx: &mut dyn ReadTx, pair: &Pair, twin: &Twin) -> Result<Vec<Trigger>> {
+pub(super) async fn read(tx: &mut dyn ReadTx, pair: &TwinTables, twin: &Twin) -> Result<Vec<SyncTrigger>> {
     let Some(legacy) = &pair.legacy else { return Ok(vec![]) };
     // After a switchover the applications write the partitioned table, and what keeps the retired one in step hangs there.
-    let reversed = pair.standing == Standing::Switched;
+    let reversed = pair.standing == SwitchState::Switched;
     let (written, kept) = if reversed { (&pair.partitioned, legacy) } else { (legacy, &pair.partitioned) };
     let declared = if reversed { &[][..] } else { twin.triggers.as_slice() };
     let name = Relation::parse(&kept.relation).name;
@@ -61,38 +61,42 @@ pub(crate) async fn read(tx: &mut dyn ReadTx, pair: &Pair, twin: &Twin) -> Resul
         .collect();
     let rows: Vec<Row> =
         tx.fetch(&Sql::new(TRIGGERS).bind([Param::Int(written.oid), Param::Text(Some(escaped))])).await?;
-    let mut out: Vec<Trigger> = rows
+    let mut out: Vec<SyncTrigger> = rows
         .iter()
         .filter(|r| r.mentions || declared.contains(&r.name))
         .map(|r| r.judge(written, kept))
         .collect();
     for declared in declared {
         if !out.iter().any(|t| &t.name == declared) {
-            out.push(Trigger { name: declared.clone(), state: "missing".into(), ..Trigger::default() });
+            out.push(SyncTrigger {
+                name: declared.clone(),
+                state: "missing".into(),
+                ..SyncTrigger::default()
+            });
         }
     }
     let ours = format!("{REVERSE}_truncate");
     if reversed && rows.iter().any(|r| r.name == ours) {
         let params = [Param::Int(written.oid), Param::from(ours.as_str())];
         let lacking = tx.texts(&Sql::new(LACKING).bind(params.clone())).await?;
-        out.extend(lacking.into_iter().flatten().map(|leaf| Trigger {
+        out.extend(lacking.into_iter().flatten().map(|leaf| SyncTrigger {
             name: format!("{ours} on {leaf}"),
             state: "missing".into(),
             events: vec!["TRUNCATE".into()],
-            ..Trigger::default()
+            ..SyncTrigger::default()
         }));
     }
     Ok(out)
 }
 
 impl Row {
-    fn judge(&self, written: &Table, kept: &Table) -> Trigger {
-        let mut out = Trigger {
+    fn judge(&self, written: &TwinTable, kept: &TwinTable) -> SyncTrigger {
+        let mut out = SyncTrigger {
             name: self.name.clone(),
             state: state(&self.enabled).into(),
             events: events(self.kind),
             unknown_columns: unknown_columns(&self.source, kept),
-            ..Trigger::default()
+            ..SyncTrigger::default()
         };
         // Leaves out only what changes nothing.
         let harmless = |c: &str| c.trim_matches(['(', ')']).to_lowercase() == "old.* is distinct from new.*";
@@ -133,7 +137,7 @@ fn events(kind: i32) -> Vec<String> {
 
 /// Columns that the function's text inserts into the twin, or names as its conflict's, and the twin lacks.
 /// Nothing where no such list is written out.
-fn unknown_columns(source: &str, twin: &Table) -> Vec<String> {
+fn unknown_columns(source: &str, twin: &TwinTable) -> Vec<String> {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, source).tokenize() else { return vec![] };
     let tokens: Vec<Token> = tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();
     let relation = Relation::parse(&twin.relation);
@@ -191,7 +195,7 @@ fn column_list(tokens: &[Token]) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::parity::pair::catalog::Column;
+    use crate::features::parity::pair::column::TableColumn;
 
     #[test]
     fn trigger_bits_are_events() {
@@ -201,9 +205,9 @@ mod tests {
 
     #[test]
     fn only_written_lists_of_this_table_are_judged() {
-        let column = |name: &str| Column { name: name.into(), ..Column::default() };
+        let column = |name: &str| TableColumn { name: name.into(), ..TableColumn::default() };
         let columns = vec![column("id"), column("Mixed")];
-        let twin = Table { relation: "\"public\".\"p\"".into(), oid: 1, owner: String::new(), columns };
+        let twin = TwinTable { relation: "\"public\".\"p\"".into(), oid: 1, owner: String::new(), columns };
         let unknown = |source: &str| unknown_columns(source, &twin);
         assert_eq!(unknown("begin insert INTO P (ID, \"Mixed\", mixed) values (1); end"), ["mixed"]);
         assert_eq!(

@@ -1,16 +1,15 @@
 //! Is what a file creates in the catalog?
 
-use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
-use crate::engine::model::error::{Error, Result};
+use crate::engine::check::kind::Renamed;
+use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
-use crate::engine::model::profile::{MigrationFolder, Twin};
-use crate::engine::model::query::Param;
+use crate::engine::model::profile::MigrationFolder;
 use crate::engine::port::reader::ReadTx;
 use crate::engine::script::Object;
 use crate::features::migrations::files::Migration;
-use crate::features::parity::pair::{Standing, retired_name, standing};
+use crate::features::migrations::sql::MigrationSql;
 
 /// What the catalog shows of one file's work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,44 +24,20 @@ pub(crate) enum Presence {
     Unknown(String),
 }
 
-const CATALOG: &str = include_str!("probe.sql");
-
-#[derive(Deserialize)]
-struct Answer {
-    present: bool,
-}
-
-/// What a table is called since a switchover: the name that a file gave it, and the one that it has.
-pub(crate) type Renamed = (Relation, Relation);
-
-/// The tables of twins that are switched over.
-pub(crate) async fn renamed(tx: &mut dyn ReadTx, twins: &[Twin]) -> Result<Vec<Renamed>> {
-    let mut out = Vec::new();
-    for twin in twins {
-        let (live, partitioned) = (Relation::parse(&twin.legacy), Relation::parse(&twin.partitioned));
-        match standing(tx, twin).await? {
-            Standing::Before => continue,
-            Standing::Switched => out.push((live.clone(), retired_name(twin))),
-            // What the file made of it is the backup's.
-            Standing::Cleaned => {}
-        }
-        out.push((partitioned, live));
-    }
-    Ok(out)
-}
-
 /// The object where it is now.
 fn moved(o: &Object, renamed: &[Renamed]) -> Object {
     let now = |name: &str| {
         let written = Relation::parse(name);
-        let to = renamed.iter().find(|(from, _)| {
-            from.name == written.name
-                && (written.schema.is_none() || from.schema.is_none() || from.schema == written.schema)
+        let to = renamed.iter().find(|r| {
+            r.before.name == written.name
+                && (written.schema.is_none()
+                    || r.before.schema.is_none()
+                    || r.before.schema == written.schema)
         });
         to.map_or_else(
             || name.to_owned(),
-            |(_, to)| {
-                Relation { schema: written.schema.or_else(|| to.schema.clone()), name: to.name.clone() }
+            |Renamed { now, .. }| {
+                Relation { schema: written.schema.or_else(|| now.schema.clone()), name: now.name.clone() }
                     .to_string()
             },
         )
@@ -78,27 +53,31 @@ fn moved(o: &Object, renamed: &[Renamed]) -> Object {
     }
 }
 
-async fn present(tx: &mut dyn ReadTx, all: &[Object]) -> Result<Vec<bool>> {
-    let column = |f: &dyn Fn(&Object) -> String| Param::Texts(all.iter().map(f).collect());
-    let params = [column(&|o| o.kind.to_owned()), column(&|o| o.name.clone()), column(&|o| o.of.clone())];
-    let answers: Vec<Answer> = tx.fetch(&Sql::new(CATALOG).bind(params.clone())).await?;
+#[derive(Deserialize)]
+struct Answer {
+    present: bool,
+}
+
+async fn present(tx: &mut dyn ReadTx, sql: &dyn MigrationSql, all: &[Object]) -> Result<Vec<bool>> {
+    let answers: Vec<Answer> = tx.fetch(&sql.present(all)).await?;
     Ok(answers.into_iter().map(|a| a.present).collect())
 }
 
 /// One answer per file. A file from before a switchover means tables that have other names by now, a later one those that
 /// have taken them: either will do.
-pub(crate) async fn presence(
+pub(crate) async fn read(
     tx: &mut dyn ReadTx,
+    sql: &dyn MigrationSql,
     files: &[Migration],
     folder: &MigrationFolder,
     renamed: &[Renamed],
 ) -> Result<Vec<Presence>> {
     let wanted: Vec<Vec<Object>> = (0..files.len()).map(|i| evidence(files, i)).collect();
     let all: Vec<Object> = wanted.iter().flatten().cloned().collect();
-    let mut answers = present(tx, &all).await?;
+    let mut answers = present(tx, sql, &all).await?;
     if !renamed.is_empty() {
         let elsewhere: Vec<Object> = all.iter().map(|o| moved(o, renamed)).collect();
-        let there = present(tx, &elsewhere).await?;
+        let there = present(tx, sql, &elsewhere).await?;
         answers.iter_mut().zip(there).for_each(|(a, b)| *a |= b);
     }
     let mut answers = answers.into_iter();
@@ -107,7 +86,8 @@ pub(crate) async fn presence(
         let absent: Vec<String> =
             objects.iter().filter(|_| !answers.next().unwrap_or(false)).map(describe).collect();
         out.push(match (&file.script, declared(folder, file)) {
-            (_, Some(sql)) => declared_presence(tx, sql).await?,
+            (_, Some(probe)) if sql.probed(tx, probe).await? => Presence::All,
+            (_, Some(_)) => Presence::Nothing,
             (Err(why), None) => Presence::Unknown(format!("the file cannot be read as SQL: {why}")),
             (Ok(_), None) if objects.is_empty() => {
                 Presence::Unknown("it creates nothing of its own that the catalog could show".into())
@@ -159,7 +139,7 @@ fn undoes(drop: &Object, o: &Object) -> bool {
 fn describe(o: &Object) -> String {
     match o.kind {
         "grant" => match o.name.split_once('|') {
-            Some((privilege, table)) => format!("grant {privilege} on {table} to {}", o.of),
+            Some((privilege, table)) => format!("{} {privilege} on {table} to {}", o.kind, o.of),
             None => o.name.clone(),
         },
         "column" | "constraint" | "trigger" => format!("{} {} of {}", o.kind, o.name, o.of),
@@ -171,16 +151,6 @@ fn describe(o: &Object) -> String {
 fn declared<'f>(folder: &'f MigrationFolder, file: &Migration) -> Option<&'f str> {
     let digits: String = file.name.chars().take_while(char::is_ascii_digit).collect();
     folder.probes.get(&file.name).or_else(|| folder.probes.get(&digits)).map(String::as_str)
-}
-
-async fn declared_presence(tx: &mut dyn ReadTx, sql: &str) -> Result<Presence> {
-    let answer = tx.texts(&Sql::new(format!("select (q.*)::text from ({sql}\n) q"))).await?;
-    match answer.first().and_then(|t| t.as_deref()) {
-        Some("(t)") => Ok(Presence::All),
-        Some("(f)") => Ok(Presence::Nothing),
-        other => Err(Error::usage(format!("a migration probe must give one boolean, not {other:?}"))
-            .hint("write it as: select exists (…)")),
-    }
 }
 
 #[cfg(test)]

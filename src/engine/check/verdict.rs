@@ -1,0 +1,37 @@
+//! What a feature says of its own reports to whoever asks: plans and other features match no text of findings.
+
+use crate::engine::model::preflight::Ready;
+use crate::engine::model::report::Report;
+
+/// A question that a feature answers from the facts of a report.
+pub struct VerdictSpec {
+    /// The kind of check whose reports it reads.
+    pub check: &'static str,
+    /// Its name among that check's verdicts.
+    pub name: &'static str,
+    /// What is so where it is ok.
+    pub about: &'static str,
+    /// The answer.
+    pub of: fn(&Report) -> CheckVerdict,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckVerdict {
+    /// Ok, warn, or block.
+    pub status: Ready,
+    /// Why.
+    pub text: String,
+}
+
+impl CheckVerdict {
+    /// An answer.
+    pub fn new(status: Ready, text: impl Into<String>) -> Self {
+        Self { status, text: text.into() }
+    }
+
+    /// The report holds no facts: nothing was observed.
+    pub fn unread(report: &Report) -> Self {
+        Self::new(Ready::Unknown, report.status.why().unwrap_or("its report holds no facts"))
+    }
+}

@@ -1,0 +1,39 @@
+//! What the queue check asks of a server, as its dialect writes it.
+
+use crate::engine::model::profile::{FlaggedDays, Queue};
+use crate::engine::model::query::Sql;
+
+/// Which rows of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QueueRows<'a> {
+    /// Failures with this cause, by its id.
+    Cause(&'a str),
+    /// Rows in this state.
+    State(&'a str),
+    /// Failed with all attempts used.
+    Exhausted,
+    /// In progress for longer than the profile allows.
+    Stuck,
+    /// Waiting for longer than the profile allows.
+    Late,
+    /// In states that the profile gives no meaning.
+    UnknownStates,
+}
+
+/// The statements of a queue, from the columns that its profile names.
+pub(crate) trait QueueSql: Sync {
+    /// `state`, `rows`.
+    fn states(&self, queue: &Queue) -> Sql;
+    /// `oldest_s`, `p50_s`, `p95_s`, `late`, `stuck`, `exhausted`.
+    fn ages(&self, queue: &Queue) -> Sql;
+    /// A line for each cause of failure, with the number of all causes as `causes`.
+    fn causes(&self, queue: &Queue, limit: usize) -> Sql;
+    /// `arrived`, `finished` for each minute of the last half hour.
+    fn throughput(&self, queue: &Queue) -> Sql;
+    /// Days flagged with an error.
+    fn flagged_days(&self, days: &FlaggedDays) -> Sql;
+    /// `rows`: how many there are.
+    fn count_flagged_days(&self, days: &FlaggedDays) -> Sql;
+    /// The rows themselves, to be paged.
+    fn rows(&self, queue: &Queue, which: QueueRows<'_>) -> Sql;
+}

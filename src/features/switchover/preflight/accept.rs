@@ -1,0 +1,31 @@
+//! What an operator accepts openly, and lines of a preflight.
+
+use crate::engine::model::preflight::{Preflight, Ready};
+
+/// What an operator may accept openly: `--set accept=…`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Accepted(pub(crate) Vec<String>);
+
+impl Accepted {
+    pub(crate) fn of(text: Option<&str>) -> Self {
+        let list = text.unwrap_or_default().split(',').map(str::trim).filter(|t| !t.is_empty());
+        Self(list.map(str::to_owned).collect())
+    }
+
+    /// What would stop the switch, unless it is accepted.
+    pub(crate) fn unless(&self, id: &str, text: &str) -> Preflight {
+        if self.0.iter().any(|a| a == id) {
+            Preflight::new(id, Ready::Warn, format!("{text} (accepted)"))
+        } else {
+            Preflight::new(id, Ready::Fail, format!("{text}; --set accept={id} goes on with it"))
+        }
+    }
+}
+
+pub(crate) fn warn(id: &str, text: String) -> Preflight {
+    Preflight::new(id, Ready::Warn, text)
+}
+
+pub(crate) fn ok(id: &str, text: String) -> Preflight {
+    Preflight::new(id, Ready::Ok, text)
+}

@@ -1,0 +1,59 @@
+//! Ownership of what is renamed, and triggers that would fire after ours.
+
+use crate::engine::model::error::Result;
+use crate::engine::model::preflight::Preflight;
+use crate::engine::model::query::{Param, Sql};
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::plan::tables::Table;
+use crate::features::parity::pair::sync_triggers::{REVERSE, moves};
+use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::preflight::accept::Accepted;
+
+/// We must own what we rename.
+pub(crate) async fn ownership(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Vec<Preflight>> {
+    let mut out = Vec::new();
+    for table in [&couple.legacy, &couple.partitioned] {
+        let found = Table::find(cx, &table.relation).await?;
+        out.push(found.privilege(&table.relation, "rename", found.owned, &cx.cx.server.role));
+    }
+    Ok(out)
+}
+
+// BEFORE, of rows, of UPDATE: 2, 1 and 16 of tgtype.
+pub(crate) const LATE: &str = "
+with recursive tree as (
+  select $2::oid as oid
+  union all
+  select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.oid)
+select distinct format('%s of %s', t.tgname, t.tgrelid::regclass) from pg_trigger t
+where t.tgrelid in (select oid from tree union all select $1::oid) and not t.tgisinternal and t.tgparentid = 0
+  and t.tgtype & 19 = 19 and t.tgname::text collate \"C\" > $3 order by 1";
+
+/// BEFORE triggers that would come after ours: what they change in a key our reverse sync has not seen.
+pub(crate) async fn late_triggers(
+    cx: &PlanCx<'_>,
+    couple: &TwinPair<'_>,
+    accepted: &Accepted,
+) -> Result<Option<Preflight>> {
+    let ours = moves(REVERSE);
+    let params =
+        [Param::Int(couple.legacy.oid), Param::Int(couple.partitioned.oid), Param::from(ours.as_str())];
+    let late: Vec<String> = cx
+        .cx
+        .read()
+        .await?
+        .texts(&Sql::new(LATE).bind(params.clone()))
+        .await?
+        .into_iter()
+        .flatten()
+        .collect();
+    if late.is_empty() {
+        return Ok(None);
+    }
+    let text = format!(
+        "{}: triggers fire in the order of their names, and {} would come after {ours}: a key that they change reverse sync learns too late; rename them",
+        couple.twin.name(),
+        late.join(", ")
+    );
+    Ok(Some(accepted.unless("trigger_order", &text)))
+}
