@@ -1,0 +1,11 @@
+//! One suite for every dialect: what the engine asks of it, tried on real servers.
+#![cfg(test)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod pinned;
+mod recorder;
+#[path = "../cli/schema.rs"]
+mod schema;
+#[path = "../ops/world.rs"]
+mod world;
