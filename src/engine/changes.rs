@@ -21,6 +21,7 @@ use crate::engine::model::target::Server;
 use crate::engine::model::window::Window;
 use crate::engine::plan::operation::Offer;
 use crate::engine::plan::planner;
+use crate::engine::plan::planning::Planning;
 use crate::engine::port::backups::Backups;
 use crate::engine::port::hooks::Hooks;
 use crate::engine::port::journal_copy::Mirror;
@@ -84,9 +85,29 @@ impl Engine {
         out
     }
 
+    /// The target as planning sees it.
+    pub(in crate::engine) fn planning(&self) -> Planning<'_> {
+        Planning {
+            name: &self.name,
+            environment: self.environment.0,
+            facts: &*self.facts,
+            files: &*self.files,
+            profile: &self.profile,
+            policy: &self.guard.policy,
+            checks: self.checks,
+            operations: self.operations,
+            proofs: &*self.proofs,
+            rehearsals: &*self.rehearsals,
+            backups: &*self.means.backups,
+            spools: &*self.means.spools,
+            signer: &*self.means.signer,
+            clock: self.clock,
+        }
+    }
+
     /// Plans; nothing is written anywhere but into a file of ours.
     pub async fn plan(&self, request: &Request, news: &(dyn Fn(PlanNews) + Send + Sync)) -> Result<Planned> {
-        planner::plan(self, request, None, news).await
+        planner::plan(&self.planning(), request, None, news).await
     }
 
     /// A plan that was written to a file, and its rows; refused when either was edited.
@@ -149,7 +170,7 @@ impl Engine {
     pub(in crate::engine) async fn window_now(&self) -> Result<Window> {
         match self.window {
             None => Ok(Window::Always),
-            Some(_) => Ok(self.window_at(planner::server_time(self).await?)),
+            Some(_) => Ok(self.window_at(planner::server_time(&*self.facts).await?)),
         }
     }
 
@@ -158,7 +179,7 @@ impl Engine {
     }
 
     async fn circumstances<'s>(&self, server: &'s Server, headless: bool) -> Result<Circumstances<'s>> {
-        let now = planner::server_time(self).await?;
+        let now = planner::server_time(&*self.facts).await?;
         Ok(Circumstances {
             environment: self.environment.0,
             read_only: self.read_only,
@@ -221,7 +242,7 @@ impl Engine {
 
     /// The server's time: the only one that counts for what expires.
     pub async fn server_time(&self) -> Result<chrono::DateTime<chrono::Utc>> {
-        planner::server_time(self).await
+        planner::server_time(&*self.facts).await
     }
 
     /// Refuses where there is no journal to read.

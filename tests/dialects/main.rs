@@ -8,4 +8,5 @@ mod recorder;
 #[path = "../cli/schema.rs"]
 mod schema;
 #[path = "../ops/world.rs"]
+#[expect(dead_code, reason = "every test binary uses its own part")]
 mod world;

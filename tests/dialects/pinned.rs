@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use midwatch::engine::Engine;
 use midwatch::engine::check::paging::{At, Filter, PageRequest, RowSource, Sort};
-use midwatch::engine::model::query::{Param, Sql};
+use midwatch::engine::model::query::{Param, Sql, Whose};
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
 
@@ -20,6 +20,7 @@ struct Pin {
     engine: Engine,
     notes: Notes,
     text: String,
+    seen: BTreeSet<String>,
 }
 
 impl Pin {
@@ -27,36 +28,21 @@ impl Pin {
         let mut engine = common::open(&world.database.url(), Some(profile), world.home.path()).await.unwrap();
         let notes = Notes::default();
         engine.facts = Arc::new(Recorder { facts: Arc::clone(&engine.facts), notes: Arc::clone(&notes) });
-        Self { engine, notes, text: String::new() }
+        Self { engine, notes, text: String::new(), seen: BTreeSet::new() }
     }
 
-    /// What was sent since the last time, each once; the catalog and the journal are pinned elsewhere.
+    /// What was sent since the last time: the catalog, the journal and what features ask are pinned elsewhere.
     fn sent(&mut self, label: &str) {
-        let elsewhere = |sql: &&Sql| {
-            let text = sql.text();
-            let catalog = [
-                "pg_",
-                "to_reg",
-                "::reg",
-                "midwatch.runs",
-                "midwatch.events",
-                "midwatch.head",
-                "clock_timestamp",
-            ];
-            !catalog.iter().any(|c| text.contains(c))
-        };
-        let sent: BTreeSet<String> = self
-            .notes
-            .lock()
-            .unwrap()
-            .drain(..)
-            .collect::<Vec<_>>()
-            .iter()
-            .filter(elsewhere)
-            .map(line)
-            .collect();
-        for text in sent {
-            write!(self.text, "== {label}\n{text}\n").unwrap();
+        let here = |sql: &&Sql| sql.whose() == Whose::Profile || sql.text().contains("midwatch.images");
+        let sent: Vec<Sql> = self.notes.lock().unwrap().drain(..).collect();
+        let sent: BTreeSet<String> = sent.iter().filter(here).map(line).collect();
+        sent.iter().for_each(|text| self.add(label, text));
+    }
+
+    /// Each text once.
+    fn add(&mut self, label: &str, text: &str) {
+        if self.seen.insert(text.to_owned()) {
+            writeln!(self.text, "== {label}\n{text}").unwrap();
         }
     }
 
@@ -70,17 +56,23 @@ impl Pin {
         let planned = self.engine.plan(&request, &|_| ()).await.unwrap();
         self.sent(label);
         for step in &planned.plan.steps {
-            for statement in &step.statements {
-                write!(self.text, "== {label}: shown\n{statement}\n").unwrap();
+            let action = serde_json::to_value(&step.action).unwrap();
+            let text = |v: &serde_json::Value| v.as_str().map(str::to_owned);
+            let texts = |field: &str| -> Vec<String> {
+                action[field].as_array().into_iter().flatten().filter_map(text).collect()
+            };
+            for (what, statements) in [
+                ("shown", step.statements.clone()),
+                ("before_batch", texts("before_batch")),
+                ("after_change", texts("after_change")),
+                ("canary", text(&action["canary"]["sql"]).into_iter().collect()),
+                ("back", step.back.clone()),
+            ] {
+                statements.iter().for_each(|s| self.add(&format!("{label}: {what}"), s));
             }
-            let mut action = serde_json::to_value(&step.action).unwrap();
-            for (at, statement) in step.back.iter().enumerate() {
-                action[format!("back {at}")] = statement.clone().into();
-            }
-            write!(self.text, "== {label}: action\n{action:#}\n").unwrap();
         }
         for question in &planned.plan.verify {
-            write!(self.text, "== {label}: verify: {}\n{}\n", question.title, question.sql).unwrap();
+            self.add(&format!("{label}: verify"), &question.sql);
         }
     }
 

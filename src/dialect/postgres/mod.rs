@@ -1,6 +1,5 @@
 //! PostgreSQL: read-only sessions for looking, an owner's session for our own throwaway servers.
 
-mod batch;
 mod catalog;
 mod connect;
 mod error;

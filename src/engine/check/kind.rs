@@ -8,6 +8,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::target::Server;
 use crate::engine::port::copies::Rehearsals;
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::evidence::Proofs;
 use crate::engine::port::files::Files;
 use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx};
@@ -88,6 +89,11 @@ pub struct Cx<'a> {
 }
 
 impl Cx<'_> {
+    /// The target's dialect.
+    pub fn dialect(&self) -> &'static dyn Dialect {
+        self.facts.dialect()
+    }
+
     /// A transaction whose statements each see the present.
     pub async fn read(&self) -> Result<Box<dyn ReadTx>> {
         self.facts.begin(ReadOptions::default()).await
@@ -108,8 +114,8 @@ pub trait Check: Sync {
     /// Looks.
     fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>>;
     /// The rows behind a finding, where they can be paged.
-    fn rows(&self, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
-        let _ = (profile, name, finding);
+    fn rows(&self, dialect: &dyn Dialect, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
+        let _ = (dialect, profile, name, finding);
         None
     }
 }

@@ -163,7 +163,7 @@ impl Run<'_> {
         if self.begun.applied > MANY {
             self.writer.analyse().await;
         }
-        let proof = verify::ask(self.engine, self.plan, &self.begun.run).await;
+        let proof = verify::ask(&*self.engine.facts, self.plan, &self.begun.run).await;
         let wrong: Vec<_> = proof.iter().filter(|(_, n)| *n != Ok(0)).collect();
         let verified = match () {
             () if proof.iter().any(|(_, n)| matches!(n, Ok(n) if *n > 0)) => Some(false),

@@ -40,8 +40,9 @@ pub(in crate::engine) async fn still_true(engine: &Engine, approved: &Approved) 
         let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
         return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
     }
-    let fresh =
-        planner::plan(engine, &request::request_of(plan), Some(rows), &|_| ()).await.map_err(|e| {
+    let fresh = planner::plan(&engine.planning(), &request::request_of(plan), Some(rows), &|_| ())
+        .await
+        .map_err(|e| {
             // What could be planned and cannot any more has moved.
             refuse(if e.class == Class::Usage { Error { class: Class::Stale, ..e } } else { e })
         })?;

@@ -10,6 +10,7 @@ use crate::engine::check::paging::{self, Page, PageRequest, RowSource};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{AnomalyRule, Profile};
 use crate::engine::model::report::{CheckId, Finding, Report, Sample};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
 
 pub(crate) struct Anomalies;
@@ -44,7 +45,7 @@ impl Check for Anomalies {
         Box::pin(async move {
             let rule = rule(cx.profile, &id.name)
                 .ok_or_else(|| Error::usage(format!("no anomaly rule {}", id.name)))?;
-            let source = source(cx.profile, rule);
+            let source = source(cx.dialect(), cx.profile, rule);
             let sql = source.sql.clone();
             let options = ReadOptions {
                 snapshot: Snapshot::Transaction,
@@ -53,8 +54,8 @@ impl Check for Anomalies {
             };
             let mut tx = cx.read_with(options).await?;
             let request = PageRequest { count: true, ..PageRequest::first(source, SAMPLE) };
-            let page = paging::read(&mut *tx, &request).await?;
-            if !paging::key_is_unique(&mut *tx, &request.source).await? {
+            let page = paging::read(&mut *tx, cx.dialect(), &request).await?;
+            if !paging::key_is_unique(&mut *tx, cx.dialect(), &request.source).await? {
                 let key = rule.key.join(", ");
                 return Err(Error::unobserved(format!(
                     "rule {}: its key ({key}) does not name every row once",
@@ -70,8 +71,14 @@ impl Check for Anomalies {
         })
     }
 
-    fn rows(&self, profile: &Profile, name: &str, _finding: &str) -> Option<RowSource> {
-        Some(source(profile, rule(profile, name)?))
+    fn rows(
+        &self,
+        dialect: &dyn Dialect,
+        profile: &Profile,
+        name: &str,
+        _finding: &str,
+    ) -> Option<RowSource> {
+        Some(source(dialect, profile, rule(profile, name)?))
     }
 }
 
@@ -98,11 +105,11 @@ pub(crate) fn samples(page: &Page) -> Vec<Sample> {
         .collect()
 }
 
-fn source(profile: &Profile, rule: &AnomalyRule) -> RowSource {
+fn source(dialect: &dyn Dialect, profile: &Profile, rule: &AnomalyRule) -> RowSource {
     RowSource {
         id: format!("anomalies/{}", rule.name),
         title: rule.title.clone(),
-        sql: profile.with_sources(&rule.sql),
+        sql: dialect.with_sources(&profile.sources, &rule.sql),
         params: vec![],
         key: rule.key.clone(),
         labels: rule.labels.clone(),

@@ -14,6 +14,7 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{Profile, Queue};
 use crate::engine::model::query::Param;
 use crate::engine::model::report::{CheckId, Finding, Report, Severity};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
 use crate::features::anomalies::check::{SAMPLE, samples};
 
@@ -108,7 +109,7 @@ impl Check for Queues {
                 ReadOptions { snapshot: Snapshot::Transaction, timeout: None, ..ReadOptions::default() };
             let mut tx = cx.read_with(options).await?;
             let facts = facts(&mut *tx, queue).await?;
-            let findings = findings(&mut *tx, id, queue, &facts).await?;
+            let findings = findings(&mut *tx, cx.dialect(), id, queue, &facts).await?;
             let summary = format!(
                 "{} waiting, oldest {}",
                 queue.states.pending.iter().filter_map(|s| facts.states.get(s)).sum::<u64>(),
@@ -125,7 +126,13 @@ impl Check for Queues {
         })
     }
 
-    fn rows(&self, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
+    fn rows(
+        &self,
+        _dialect: &dyn Dialect,
+        profile: &Profile,
+        name: &str,
+        finding: &str,
+    ) -> Option<RowSource> {
         rows_of(profile.queues.iter().find(|q| q.name == name)?, finding)
     }
 }
@@ -234,6 +241,7 @@ async fn facts(tx: &mut dyn ReadTx, queue: &Queue) -> Result<QueueFacts> {
 
 async fn findings(
     tx: &mut dyn ReadTx,
+    dialect: &dyn Dialect,
     id: &CheckId,
     queue: &Queue,
     facts: &QueueFacts,
@@ -289,7 +297,7 @@ async fn findings(
     for finding in &mut out {
         let what = finding.what().to_owned();
         if let Some(source) = rows_of(queue, &what) {
-            let page = paging::read(tx, &PageRequest::first(source, SAMPLE)).await?;
+            let page = paging::read(tx, dialect, &PageRequest::first(source, SAMPLE)).await?;
             finding.sample = samples(&page);
         }
     }
