@@ -14,6 +14,7 @@ mod graph;
 mod habits;
 mod layers;
 mod names;
+mod quoting;
 mod registered;
 mod sources;
 mod sql;

@@ -20,6 +20,7 @@ pub use connect::Connection;
 pub use reader::Reader;
 pub use writer::PgWriters;
 
+use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::port::dialect::Dialect;
 
 /// The dialect.
@@ -29,5 +30,17 @@ pub struct Postgres;
 impl Dialect for Postgres {
     fn id(&self) -> &'static str {
         "postgres"
+    }
+    fn quote(&self, name: &str) -> String {
+        Ident(name).to_string()
+    }
+    fn literal(&self, text: &str) -> String {
+        literal(text)
+    }
+    fn parse(&self, text: &str) -> Relation {
+        Relation::parse(text)
+    }
+    fn relation(&self, relation: &Relation) -> String {
+        relation.to_string()
     }
 }

@@ -133,7 +133,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     let (what, may) = if compute {
         ("update", fix.derived.iter().all(|_| table.columns.iter().any(|c| c.may_update)))
     } else {
-        ("insert into", table.may_insert_all(&change.columns))
+        ("insert rows into", table.may_insert_all(&change.columns))
     };
     Ok(Draft {
         why: rule.title.clone(),

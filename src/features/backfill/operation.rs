@@ -273,8 +273,8 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
         frozen: filter.frozen,
         locks: vec![lock(&i.table, "ROW EXCLUSIVE")],
         preflight: vec![
-            table.privilege(&i.table, "insert into", table.may_insert_all(&change.columns), role),
-            table.privilege(&i.table, "delete from (for the undo)", table.may_delete, role),
+            table.privilege(&i.table, "insert rows into", table.may_insert_all(&change.columns), role),
+            table.privilege(&i.table, "delete rows from (for the undo)", table.may_delete, role),
         ],
     };
     let expression = |name: &String| i.set.get(name).cloned().map_or(Expr::Null, Expr::Text);
