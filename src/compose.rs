@@ -7,7 +7,6 @@ use chrono::Utc;
 
 use crate::dialect::postgres::{Connection, PgWriters, Reader};
 use crate::engine::Engine;
-use crate::engine::changes::Means;
 use crate::engine::gate::guard::Guard;
 use crate::engine::journal::state;
 use crate::engine::model::error::{Error, Result};
@@ -16,8 +15,10 @@ use crate::engine::model::profile::{EnvironmentMarker, Profile};
 use crate::engine::model::query::Param;
 use crate::engine::model::record::Operator;
 use crate::engine::model::target::Environment;
+use crate::engine::port::adapters::{Adapters, FeatureAdapters};
 use crate::engine::port::reader::{Facts, ReadOptions};
 use crate::features;
+use crate::features::switchover::task::Rehearser;
 use crate::profile::{Disk, Library, Selected, detect, generic};
 use crate::rehearse::Theatre;
 use crate::sandbox::{Copies, Dumps, Shell};
@@ -74,18 +75,19 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         server,
         checks: features::CHECKS,
         operations: features::OPERATIONS,
+        runners: features::RUNNERS,
         guard: Guard { policy: selected.policy.clone() },
         window: selected.config.window.as_ref().map(|w| (w.start, w.end)),
         operator: operator(),
-        means: Means {
+        adapters: Adapters {
             writers,
             spools: Arc::new(Scratch),
             mirror: Arc::new(StateMirror::new(selected.state_dir.clone().or_else(state_dir))),
             signer: Arc::new(StateKey::new(selected.state_dir.clone().or_else(state_dir))),
             backups: Arc::new(dumps),
             hooks: Arc::new(Shell),
-            stage: Arc::new(stage),
             sleep: |time| Box::pin(tokio::time::sleep(time)),
+            of_features: FeatureAdapters::default().with::<Rehearser>(Arc::new(stage)),
         },
         clock: Utc::now,
     })

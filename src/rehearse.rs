@@ -10,15 +10,14 @@ use crate::engine::gate::guard::Typed;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::progress::{Control, Done};
 use crate::engine::model::target::Environment;
-use crate::engine::model::task::{Play, Played};
 use crate::engine::plan::operation::Params;
 use crate::engine::plan::request::Request;
 use crate::engine::port::copies::{Copy, Follow, Rows};
 use crate::engine::port::reader::Fut;
-use crate::engine::port::stage::Stage;
 use crate::engine::{Engine, journal};
+use crate::features::switchover::task::{Play, PlayTwin, Played, Rehearse};
 use crate::profile::{Secret, Selected, TargetConfig};
-use crate::sandbox::{Copies, Private, Writers, Written};
+use crate::sandbox::{Copies, Private, Writers, Written, WrittenPair};
 
 /// Plays what is asked on copies of one target.
 pub struct Theatre {
@@ -34,10 +33,18 @@ impl Theatre {
     }
 }
 
-impl Stage for Theatre {
+impl Rehearse for Theatre {
     fn rehearse<'a>(&'a self, play: &'a Play) -> Fut<'a, Result<Played>> {
         Box::pin(self.play(play))
     }
+}
+
+fn written(play: &Play) -> Vec<WrittenPair> {
+    let pair = |t: &PlayTwin| {
+        let PlayTwin { legacy, twin, key, time, columns, column } = t.clone();
+        WrittenPair { legacy, twin, key, time, columns, column }
+    };
+    play.twins.iter().map(pair).collect()
 }
 
 impl Theatre {
@@ -53,7 +60,7 @@ impl Theatre {
         // Many rows do not belong in memory.
         let small = play.rows.is_some_and(|n| n <= 200_000);
         let copy = self.copies.private(&wanted, small).await?;
-        copy.settle(&play.twins).await?;
+        copy.settle(&written(play)).await?;
         let engine = self.engine(&copy, &copy.scratch()).await?;
         apply(&engine, "init", None, BTreeMap::new()).await?;
         let mut out = Played { copied: copy.copied(), ..Played::default() };
@@ -62,7 +69,7 @@ impl Theatre {
     }
 
     async fn acts(&self, play: &Play, engine: &Engine, copy: &Private, out: &mut Played) -> Result<()> {
-        let writers = Writers::start(copy, &play.twins, play.writers).await?;
+        let writers = Writers::start(copy, &written(play), play.writers).await?;
         let pause = Duration::from_secs(play.seconds);
         tokio::time::sleep(pause).await;
         let switched = apply(engine, "switchover", Some(&play.name), play.params.clone()).await;

@@ -82,7 +82,7 @@ pub(super) fn read(path: &Path) -> Result<Plan> {
 }
 
 pub(super) async fn apply(engine: &Engine, plan: Plan, args: &ApplyArgs, out: &Output) -> Result<u8> {
-    let rows = engine.means.spools.open(&rows_beside(&args.plan))?;
+    let rows = engine.adapters.spools.open(&rows_beside(&args.plan))?;
     let planned = match engine.open_plan(plan, rows) {
         Ok(planned) => planned,
         Err(e) => return finish(&Done::refused(e), out),

@@ -1,9 +1,9 @@
 //! What console and command line ask of the engine to change something: the one door.
 
-use crate::engine::plan::request::{PlanNews, Planned, Request};
-use crate::engine::port::signer::Signer;
+use crate::engine::model::record::Outcome;
+use crate::engine::plan::request::{self, PlanNews, Planned, Request};
+use crate::engine::plan::staleness;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{TimeDelta, Timelike as _};
 
@@ -22,34 +22,8 @@ use crate::engine::model::window::Window;
 use crate::engine::plan::operation::Offer;
 use crate::engine::plan::planner;
 use crate::engine::plan::planning::Planning;
-use crate::engine::port::backups::Backups;
-use crate::engine::port::hooks::Hooks;
-use crate::engine::port::journal_copy::Mirror;
 use crate::engine::port::reader::Fut;
-use crate::engine::port::spools::Spools;
-use crate::engine::port::stage::Stage;
-use crate::engine::port::writer::Writers;
-use crate::engine::run::executor;
-
-/// What changing needs from the outside.
-pub struct Means {
-    /// The writing side; only an approval opens it.
-    pub writers: Arc<dyn Writers>,
-    /// Where planned rows are kept.
-    pub spools: Arc<dyn Spools>,
-    /// The journal's copy.
-    pub mirror: Arc<dyn Mirror>,
-    /// Signs plans.
-    pub signer: Arc<dyn Signer>,
-    /// Makes backups.
-    pub backups: Arc<dyn Backups>,
-    /// Runs the operator's commands.
-    pub hooks: Arc<dyn Hooks>,
-    /// Plays switchovers through.
-    pub stage: Arc<dyn Stage>,
-    /// Lets time pass.
-    pub sleep: fn(Duration) -> Fut<'static, ()>,
-}
+use crate::engine::run::executor::{self, Setup, Staleness};
 
 /// Signed, but with another installation's key: the first part of a signature names the key.
 fn made_elsewhere(plan: &Plan, own: Option<&str>) -> bool {
@@ -98,9 +72,9 @@ impl Engine {
             operations: self.operations,
             proofs: &*self.proofs,
             rehearsals: &*self.rehearsals,
-            backups: &*self.means.backups,
-            spools: &*self.means.spools,
-            signer: &*self.means.signer,
+            backups: &*self.adapters.backups,
+            spools: &*self.adapters.spools,
+            signer: &*self.adapters.signer,
             clock: self.clock,
         }
     }
@@ -122,10 +96,11 @@ impl Engine {
         if plan.phrase != plan.computed_phrase() {
             return edited("its phrase is not that of its content");
         }
+        executor::check_steps(self.runners, &plan)?;
         if plan.rows_sha256 != rows.sha256() || plan.diff_total != rows.len() {
             return edited("its rows are not those it was made with");
         }
-        let signature = self.means.signer.sign(&plan.digest)?;
+        let signature = self.adapters.signer.sign(&plan.digest)?;
         if signature != plan.signature
             && !(self.guard.policy.accept_foreign_plans && made_elsewhere(&plan, signature.as_deref()))
         {
@@ -163,15 +138,8 @@ impl Engine {
                 "the plan was made in this server's future: it was edited, or made elsewhere",
             ));
         }
+        executor::check_steps(self.runners, &planned.plan)?;
         self.guard.review(planned.plan, planned.rows, risk, bootstraps, &now)
-    }
-
-    /// Is maintenance allowed by the server's clock?
-    pub(in crate::engine) async fn window_now(&self) -> Result<Window> {
-        match self.window {
-            None => Ok(Window::Always),
-            Some(_) => Ok(self.window_at(planner::server_time(&*self.facts).await?)),
-        }
     }
 
     fn window_at(&self, now: chrono::DateTime<chrono::Utc>) -> Window {
@@ -227,12 +195,24 @@ impl Engine {
             return Ok(None);
         }
         let plan = journal::record::plan_of(&*self.facts, run).await?;
+        executor::check_steps(self.runners, &plan)?;
         self.guard.resume(run, plan, &now).map(Some)
     }
 
     /// Does what was approved: once, as planned, or says how far it came.
     pub async fn run(&self, approved: Approved, control: &Control, watcher: Watcher<'_>) -> Done {
-        executor::run(self, approved, control, watcher).await
+        let setup = Setup {
+            facts: &*self.facts,
+            adapters: &self.adapters,
+            policy: &self.guard.policy,
+            operator: &self.operator,
+            window: self.window,
+            clock: self.clock,
+            search_path: &self.profile.search_path,
+            runners: self.runners,
+            staleness: self,
+        };
+        executor::run(&setup, approved, control, watcher).await
     }
 
     /// The latest runs, newest first, or the latest of those before a run.
@@ -267,6 +247,43 @@ impl Engine {
     /// Looks whether anybody has altered the journal.
     pub async fn verify_journal(&self) -> Result<journal::record::Verified> {
         let server = self.facts.server().await?;
-        journal::record::verify(&*self.facts, &*self.means.mirror, &Identity::of(&server)).await
+        journal::record::verify(&*self.facts, &*self.adapters.mirror, &Identity::of(&server)).await
+    }
+}
+
+impl Staleness for Engine {
+    fn check<'a>(&'a self, approved: &'a Approved) -> Fut<'a, Result<(), Box<Done>>> {
+        Box::pin(self.check_not_stale(approved))
+    }
+}
+
+impl Engine {
+    /// Plans the same thing again and compares.
+    async fn check_not_stale(&self, approved: &Approved) -> Result<(), Box<Done>> {
+        let refuse = |e: Error| Box::new(Done::refused(e));
+        let plan = approved.plan();
+        let Some(rows) = approved.rows() else { return Ok(()) };
+        if let Ok(Some(run)) = crate::engine::journal::record::run_of_plan(&*self.facts, &plan.id).await {
+            let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
+            return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
+        }
+        let fresh = planner::plan(&self.planning(), &request::request_of(plan), Some(rows), &|_| ())
+            .await
+            .map_err(|e| {
+                // What could be planned and cannot any more has moved.
+                refuse(if e.class == Class::Usage { Error { class: Class::Stale, ..e } } else { e })
+            })?;
+        if let Some(bad) = fresh.plan.preflight.iter().find(|p| p.status.blocks()) {
+            return Err(refuse(Error::new(Class::Refused, format!("preflight {}: {}", bad.id, bad.message))));
+        }
+        let moved = staleness::compare(plan, &**rows, &fresh.plan, &*fresh.rows).map_err(refuse)?;
+        if moved.is_empty() && plan.rows == 0 {
+            // Nothing to do leaves nothing behind.
+            return Err(Box::new(Done { outcome: Outcome::Applied, ..Done::default() }));
+        }
+        if moved.is_empty() {
+            return Ok(());
+        }
+        Err(Box::new(Done { moved: Some(moved.clone()), ..Done::refused(moved.error()) }))
     }
 }

@@ -13,8 +13,6 @@ pub mod script;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use crate::engine::check::kind::{Check, Cx, How, NOBODY, Tell};
 use crate::engine::check::paging::{self, At, Page, PageRequest, RowSource};
 use crate::engine::gate::guard::Guard;
@@ -26,13 +24,13 @@ use crate::engine::model::record::{JournalState, Operator};
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::target::{Environment, Server, TargetInfo};
 use crate::engine::plan::operation::Operation;
+use crate::engine::port::adapters::Adapters;
+use crate::engine::port::clock::Clock;
 use crate::engine::port::copies::Rehearsals;
 use crate::engine::port::evidence::Proofs;
 use crate::engine::port::files::Files;
 use crate::engine::port::reader::{Facts, ReadOptions, Snapshot};
-
-/// The time, as a port.
-pub type Clock = fn() -> DateTime<Utc>;
+use crate::engine::port::runner::Runner;
 
 /// Kinds of checks that later versions bring.
 const LATER: [&str; 3] = ["roles", "drift", "backups"];
@@ -57,6 +55,8 @@ pub struct Engine {
     pub checks: &'static [&'static dyn Check],
     /// All kinds of operations.
     pub operations: &'static [&'static dyn Operation],
+    /// Who carries out the tasks of plans.
+    pub runners: &'static [&'static dyn Runner],
     /// What was found equal before.
     pub proofs: Arc<dyn Proofs>,
     /// Throwaway copies of the target.
@@ -70,7 +70,7 @@ pub struct Engine {
     /// The journal, as it was when the target was opened.
     pub journal: JournalState,
     /// What changing needs.
-    pub means: changes::Means,
+    pub adapters: Adapters,
     /// The time.
     pub clock: Clock,
 }

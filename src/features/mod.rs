@@ -11,6 +11,7 @@ pub mod switchover;
 
 use crate::engine::check::kind::Check;
 use crate::engine::plan::operation::Operation;
+use crate::engine::port::runner::Runner;
 
 /// Every kind of check, in the order of the panes.
 pub const CHECKS: &[&dyn Check] = &[
@@ -36,3 +37,6 @@ pub const OPERATIONS: &[&dyn Operation] = &[
     &switchover::ops::rollback::Rollback,
     &switchover::ops::cleanup::Cleanup,
 ];
+
+/// Every task that a plan's step may name.
+pub const RUNNERS: &[&dyn Runner] = switchover::RUNNERS;

@@ -86,7 +86,7 @@ pub fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
 }
 
 fn diff(out: &mut String, plan: &Plan) {
-    if plan.unit == Unit::Statements {
+    if plan.unit == Unit::STATEMENTS {
         let _ = writeln!(out);
         plan.steps.iter().flat_map(|s| &s.statements).for_each(|s| {
             let _ = writeln!(out, "  {};", s.replace('\n', "\n  "));
@@ -128,12 +128,12 @@ pub fn done(done: &Done, style: Style) -> String {
     let run = done.run.as_ref().map_or_else(String::new, |r| format!("run {r}  "));
     let _ = write!(out, "{run}{}", outcome(done.outcome, style));
     let counted = format!("{} {}", done.applied, done.unit.of(done.applied));
-    let _ = match done.unit {
-        _ if done.had_nothing_to_do() => writeln!(out, "  there was nothing to do"),
+    let _ = match () {
+        () if done.had_nothing_to_do() => writeln!(out, "  there was nothing to do"),
         // What tells of itself has changed nothing that could be counted.
-        _ if !done.said.is_empty() => writeln!(out),
-        Unit::Rows => writeln!(out, "  {counted} applied, {} drifted", done.drifted),
-        Unit::Statements | Unit::Twins => writeln!(out, "  {counted}"),
+        () if !done.said.is_empty() => writeln!(out),
+        () if done.unit == Unit::ROWS => writeln!(out, "  {counted} applied, {} drifted", done.drifted),
+        () => writeln!(out, "  {counted}"),
     };
     for said in &done.said {
         let _ = writeln!(out, "  {}", clean(said));

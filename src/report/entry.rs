@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::text_of;
 use crate::engine::model::event::Event;
-use crate::engine::model::task::Blocker;
 
 /// An entry's rest as names and values; what is no object stays as it is.
 pub fn body(event: &Event) -> String {

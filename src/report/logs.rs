@@ -24,7 +24,7 @@ pub fn of(shown: &JournalShown) -> Vec<Log> {
         run.id, run.operation, run.name, run.target, run.operator
     );
     for event in &shown.events {
-        let _ = writeln!(main, "[{}] {}", time(event), line(event, run.unit));
+        let _ = writeln!(main, "[{}] {}", time(event), line(event, &run.unit));
     }
     let ended =
         run.ended_at.map_or_else(|| "not ended".to_owned(), |t| t.format("%Y-%m-%d %H:%M:%SZ").to_string());
@@ -51,7 +51,7 @@ fn body(event: &Event) -> Value {
     serde_json::from_str(&event.body).unwrap_or_default()
 }
 
-fn line(event: &Event, unit: Unit) -> String {
+fn line(event: &Event, unit: &Unit) -> String {
     let b = body(event);
     let text = |name: &str| text_of(&b[name]);
     match event.kind.as_str() {

@@ -7,8 +7,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::task::Hook;
-use crate::engine::port::hooks::{Hooks, Ran};
+use crate::engine::port::hooks::{Hook, Hooks, Ran};
 use crate::engine::port::reader::Fut;
 
 /// Of what a command says, the end is kept (bytes).

@@ -25,4 +25,4 @@ pub use hooks::Shell;
 pub use place::MARKER;
 pub use rehearsal::{Copies, Private};
 pub use server::{Options, Server};
-pub use writers::{Timed, Writers, Written};
+pub use writers::{Timed, Writers, Written, WrittenPair};

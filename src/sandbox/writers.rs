@@ -10,8 +10,24 @@ use tokio::task::JoinHandle;
 use crate::dialect::postgres::owner::Owner;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::model::task::PlayTwin;
 use crate::sandbox::rehearsal::Private;
+
+/// Two tables that are kept in step, and what of their rows is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WrittenPair {
+    /// The table that applications write.
+    pub legacy: String,
+    /// The other one.
+    pub twin: String,
+    /// The key of a row, with its types.
+    pub key: Vec<(String, String)>,
+    /// A column of the partition key that is a time.
+    pub time: Option<String>,
+    /// Columns that an inserted copy of a row takes over; the others come from their defaults.
+    pub columns: Vec<String>,
+    /// A column that is written over and over.
+    pub column: Option<String>,
+}
 
 /// A statement of a writer: when it began, and how long it took.
 pub type Timed = (Instant, Duration);
@@ -35,7 +51,7 @@ pub struct Writers {
 
 impl Writers {
     /// So many, on the legacy tables by their names.
-    pub async fn start(copy: &Private, twins: &[PlayTwin], n: u32) -> Result<Self> {
+    pub async fn start(copy: &Private, twins: &[WrittenPair], n: u32) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
         for seed in 0..n {
@@ -65,7 +81,7 @@ impl Writers {
 
 impl Private {
     /// Sequences past the copied rows, statistics of them.
-    pub async fn settle(&self, twins: &[PlayTwin]) -> Result<()> {
+    pub async fn settle(&self, twins: &[WrittenPair]) -> Result<()> {
         let mut owner = self.owner().await?;
         for twin in twins {
             owner.execute_script(&numbers(twin)).await?;
@@ -75,7 +91,7 @@ impl Private {
 }
 
 /// Sequences of a copy stand at their start; its rows do not.
-fn numbers(twin: &PlayTwin) -> String {
+fn numbers(twin: &WrittenPair) -> String {
     let block = format!(
         "declare c record; begin for c in select a.attname, pg_get_serial_sequence({0}, a.attname) as s from pg_attribute a \
          where a.attrelid = {0}::regclass and a.attnum > 0 and not a.attisdropped loop if c.s is not null then \
@@ -87,7 +103,7 @@ fn numbers(twin: &PlayTwin) -> String {
 }
 
 /// One application: rows of its own, and rows that are there.
-async fn write(mut owner: Owner, twins: Vec<PlayTwin>, seed: u64, stop: Arc<AtomicBool>) -> Written {
+async fn write(mut owner: Owner, twins: Vec<WrittenPair>, seed: u64, stop: Arc<AtomicBool>) -> Written {
     let mut out = Written::default();
     let mut own: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut dice = seed * 7_919 + 1;
@@ -116,7 +132,7 @@ async fn write(mut owner: Owner, twins: Vec<PlayTwin>, seed: u64, stop: Arc<Atom
 }
 
 /// A write of one kind or another; what it inserts tells its key, by which it is found again.
-fn statement(twin: &PlayTwin, roll: u64, own: &mut Vec<String>) -> (String, Option<String>) {
+fn statement(twin: &WrittenPair, roll: u64, own: &mut Vec<String>) -> (String, Option<String>) {
     let table = &twin.legacy;
     let told: Vec<_> = twin.key.iter().map(|(k, _)| format!("{}::text", Ident(k))).collect();
     let names: Vec<_> = twin.columns.iter().map(|c| Ident(c).to_string()).collect();

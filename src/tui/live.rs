@@ -10,6 +10,7 @@ use super::backend::{Backend, DRIFTED, Journal, RUNS, Reviewed, RunDetail, Sessi
 use crate::engine::check::kind::{CheckSpec, How, Tell};
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
 use crate::engine::gate::guard::{Approved, Gate, Typed as TypedWords};
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::progress::{Control, Done, Watcher, Wish};
@@ -17,7 +18,6 @@ use crate::engine::model::query::Column;
 use crate::engine::model::record::JournalState;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::row_store::RowSet;
-use crate::engine::model::task::Blocker;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
 use crate::engine::port::reader::Fut;

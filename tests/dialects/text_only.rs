@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
+use midwatch::engine::model::blocker::Blocker;
 use midwatch::engine::model::change::{Canary, Derived, RowChange, RowKind, TypedColumn};
 use midwatch::engine::model::error::{Error, Result};
 use midwatch::engine::model::name::Relation;
@@ -15,11 +16,11 @@ use midwatch::engine::model::profile::Source;
 use midwatch::engine::model::query::{Column, Param, Sql};
 use midwatch::engine::model::row_query::{Condition, Expr, ImagesOf, Of, Portion, RowQuery, RowsFrom, Side};
 use midwatch::engine::model::table::{Constraint, Firing, Seen, Stored, Table, Trigger};
-use midwatch::engine::port::catalog::Catalog;
+use midwatch::engine::port::catalog::{Catalog, WantedLocks};
 use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::journal_sql::JournalSql;
 use midwatch::engine::port::reader::{Fut, ReadTx};
-use midwatch::engine::port::row_sql::{Bypassed, Need, Obstacle, Passage, RowSql, Tried};
+use midwatch::engine::port::row_sql::{Bypassed, Need, Obstacle, Passage, RowSql, TriedStatement};
 
 pub(crate) struct TextOnly;
 
@@ -93,6 +94,13 @@ impl Catalog for TextOnly {
         };
         let found = names.iter().map(table).collect();
         Box::pin(async move { Ok(found) })
+    }
+    fn blockers<'a>(
+        &'a self,
+        _: &'a mut dyn ReadTx,
+        _: &'a WantedLocks<'a>,
+    ) -> Fut<'a, Result<Vec<Blocker>>> {
+        Box::pin(async { Err(Error::unobserved("who holds locks is not visible")) })
     }
     fn now<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<DateTime<Utc>>> {
         Box::pin(async { Ok(DateTime::UNIX_EPOCH) })
@@ -317,9 +325,9 @@ impl RowSql for TextOnly {
         };
         vec!["START TRANSACTION".into(), change, "COMMIT".into()]
     }
-    fn tried(&self, change: &RowChange) -> Vec<Tried> {
+    fn tried(&self, change: &RowChange) -> Vec<TriedStatement> {
         let sql = Sql::of_profile(format!("PREPARE s FROM {}", literal(&self.shown(change).swap_remove(1))));
-        vec![Tried { what: format!("the change of {}", change.table), sql }]
+        vec![TriedStatement { what: format!("the change of {}", change.table), sql }]
     }
     fn batch_need(&self) -> Option<Need> {
         None

@@ -1,9 +1,11 @@
 //! Who stands in a switch's way: on a partition, on a sequence, or nobody at all any more.
 
 use midwatch::dialect::postgres::owner::Owner;
-use midwatch::engine::model::task::{BLOCKERS, Blocker};
+use midwatch::engine::port::catalog::{EXCLUSIVE, WantedLocks};
+use midwatch::engine::port::reader::ReadOptions;
 use serde_json::Value;
 
+use crate::common::open;
 use crate::switchover::ready;
 use crate::world::World;
 
@@ -52,9 +54,10 @@ async fn a_prepared_transaction_is_told_from_a_session_and_cannot_be_ended_as_on
     let world = World::hospitality().await;
     let held = "lock table only revenues in access share mode; prepare transaction 'of the bank'";
     holding(&world, held).await;
-    let sql = BLOCKERS.replace("$1", "array['revenues']").replace("$2", "0");
-    let found = world.value(&format!("select json_agg(b)::text from ({sql}) b")).await;
-    let found: Vec<Blocker> = serde_json::from_str(&found).unwrap();
+    let engine = open(&world.database.url(), Some("hospitality"), world.home.path()).await.unwrap();
+    let mut tx = engine.facts.begin(ReadOptions::default()).await.unwrap();
+    let wanted = WantedLocks { tables: &["revenues".to_owned()], mode: EXCLUSIVE, older_ms: 0 };
+    let found = engine.facts.dialect().blockers(&mut *tx, &wanted).await.unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     let text = found[0].text();
     assert!(

@@ -10,14 +10,14 @@ use midwatch::engine::model::event::Event;
 use midwatch::engine::model::identity::Identity;
 use midwatch::engine::model::plan::{Follow, Plan, Unit};
 use midwatch::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
-use midwatch::engine::model::progress::{Done, Phase, Progress, Room};
+use midwatch::engine::model::progress::{Done, LockProgress, Phase, Progress};
 use midwatch::engine::model::record::{Listed, Outcome, RunRecord};
 use midwatch::engine::model::step::{Action, Lock, Step};
 use midwatch::engine::model::target::Environment;
 use midwatch::tui::app::App;
 use midwatch::tui::backend::{Journal, Reviewed, RunDetail};
 use midwatch::tui::msg::{Effect, Msg, Slot};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::fake::{connected, id, keys, start, wrong};
 
@@ -111,7 +111,9 @@ pub(crate) fn plan() -> Plan {
         created_at: start(),
         expires_at: start() + TimeDelta::minutes(15),
         rows: 812,
-        unit: Unit::Rows,
+        lock_timeout_ms: None,
+        continues_after_window: false,
+        unit: Unit::ROWS,
         why: "812 events carry a business date that is not their India date".into(),
         changes: vec![
             "column business_date_ist".into(),
@@ -199,7 +201,7 @@ pub(crate) fn progress(phase: Phase, done: u64) -> Progress {
         step: "set business_date_ist of attendance_events".into(),
         done,
         total: 812,
-        unit: Unit::Rows,
+        unit: Unit::ROWS,
         applied: done.saturating_sub(12),
         drifted: done.min(12),
         batch_rows: 200,
@@ -208,7 +210,8 @@ pub(crate) fn progress(phase: Phase, done: u64) -> Progress {
         waiting: None,
         stage: "rows".into(),
         stages: vec!["rows".into()],
-        room: Room::default(),
+        locks: LockProgress::default(),
+        detail: Map::new(),
     }
 }
 
@@ -217,7 +220,7 @@ pub(crate) fn done(outcome: Outcome) -> Done {
     Done {
         run: Some("17".into()),
         outcome,
-        unit: Unit::Rows,
+        unit: Unit::ROWS,
         applied: if applied { 812 } else { 400 },
         drifted: if applied { 0 } else { 12 },
         verified: applied.then_some(true),
@@ -250,7 +253,7 @@ pub(crate) fn run(number: &str, outcome: Outcome) -> RunRecord {
         undoes: None,
         undone_by: None,
         overtaken_by: None,
-        unit: Unit::Rows,
+        unit: Unit::ROWS,
         rows: 812,
         rows_applied: if whole { 812 } else { 400 },
         rows_drifted: if whole { 0 } else { 12 },

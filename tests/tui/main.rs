@@ -8,6 +8,7 @@ mod fake;
 mod looks;
 mod made;
 mod maintenance;
+mod moments;
 mod pictures;
 mod pictures_of_runs;
 mod pty;

@@ -1,24 +1,26 @@
 //! The switchover room: its keys, what ends a session and what does not, and its pictures in every state.
 
 use chrono::TimeDelta;
-use midwatch::engine::model::plan::{Plan, Unit};
+use midwatch::engine::model::blocker::Blocker;
+use midwatch::engine::model::plan::Plan;
 use midwatch::engine::model::preflight::{Ready, Reversible, Risk};
-use midwatch::engine::model::progress::{Phase, Progress, Room, Wish};
+use midwatch::engine::model::progress::{Phase, Wish};
 use midwatch::engine::model::record::{Outcome, RunRecord};
 use midwatch::engine::model::report::{Finding, Report, Severity};
-use midwatch::engine::model::step::{Action, Step};
-use midwatch::engine::model::task::{Blocker, Dump, Monitor, Proof, Swap};
+use midwatch::engine::model::step::{Action, Step, Task};
 use midwatch::engine::plan::request::Request;
-use midwatch::engine::port::backups::Dumped;
+use midwatch::engine::port::backups::{Dump, Dumped};
 use midwatch::features::parity::pair::Standing;
 use midwatch::features::switchover::status::{Asked, Reverse, RoomFacts, RoomRun, TwinNow};
+use midwatch::features::switchover::task::{Monitor, Proof, Swap, TWINS as UNIT};
 use midwatch::tui::app::{App, OverlayKind, View};
 use midwatch::tui::backend::{Reviewed, Session};
 use midwatch::tui::msg::{Effect, Msg};
 use serde_json::json;
 
 use crate::fake::{failure, id, key, keys, later, offer, report, session, start, typed};
-use crate::made::{detail, done, journal, plan as some_plan, progress, reviewed, run};
+use crate::made::{detail, done, journal, plan as some_plan, reviewed, run};
+use crate::moments::{Room, moment};
 use crate::pictures::draw;
 
 pub(crate) const SMALL: (u16, u16) = (80, 24);
@@ -96,7 +98,7 @@ pub(crate) fn record(outcome: Outcome) -> RunRecord {
     RunRecord {
         operation: "switchover".into(),
         name: "all".into(),
-        unit: Unit::Twins,
+        unit: UNIT,
         rows: 3,
         rows_applied: if outcome == Outcome::Applied { 3 } else { 0 },
         rows_drifted: 0,
@@ -189,9 +191,9 @@ pub(crate) fn swap() -> Swap {
 pub(crate) fn plan() -> Plan {
     let step = |step_id: &str| {
         let action = match step_id {
-            "backup" => Action::Dump(Dump { tables: vec![], verify: true }),
-            "enable" => Action::Swap(Box::new(swap())),
-            "monitor" => Action::Monitor(Monitor { seconds: 10, proofs: vec![] }),
+            "backup" => Action::Task(Task::new(Dump::TASK, Dump { tables: vec![], verify: true })),
+            "enable" => Action::Task(Task::new(Swap::TASK, swap())),
+            "monitor" => Action::Task(Task::new(Monitor::TASK, Monitor { seconds: 10, proofs: vec![] })),
             _ => Action::Statements,
         };
         Step {
@@ -207,7 +209,7 @@ pub(crate) fn plan() -> Plan {
         operation: "switchover".into(),
         name: "all".into(),
         target: "hospitality".into(),
-        unit: Unit::Twins,
+        unit: UNIT,
         rows: 3,
         diff: vec![],
         diff_total: 0,
@@ -259,22 +261,6 @@ pub(crate) fn begun(size: (u16, u16)) -> App {
     let effects = key(&mut app, "enter");
     assert!(matches!(&effects[..], [Effect::Apply { .. }]), "{effects:?}");
     app
-}
-
-pub(crate) fn moment(stage: &str, phase: Phase, room: Room) -> Msg {
-    let millis = later(10).timestamp_millis();
-    let room = Room { budget_ms: Some(250), equal_at: Some(millis - 2_000), ..room };
-    Msg::Progress(Box::new(Progress {
-        stage: stage.into(),
-        stages: STEPS.iter().map(|s| (*s).to_owned()).collect(),
-        step: format!("the step {stage}"),
-        total: 3,
-        unit: Unit::Twins,
-        batch_rows: 0,
-        eta_s: None,
-        room,
-        ..progress(phase, 0)
-    }))
 }
 
 /// Our switchover, with this in its way, ten seconds later.

@@ -1,6 +1,6 @@
 //! The room where its twins do not all stand alike, or where others are at work.
 
-use midwatch::engine::model::progress::{Phase, Room};
+use midwatch::engine::model::progress::Phase;
 use midwatch::engine::model::record::{Outcome, RunRecord};
 use midwatch::features::parity::pair::Standing;
 use midwatch::features::parity::pair::retired::Away;
@@ -9,9 +9,10 @@ use midwatch::tui::msg::{Effect, Msg};
 
 use crate::fake::{key, keys, start};
 use crate::made::{detail, journal};
+use crate::moments::{Room, moment};
 use crate::pictures::draw;
 use crate::room::{
-    LARGE, SMALL, asked, begun, in_room, looked, moment, notice, parity, room_of, seen, told, twin, waiting,
+    LARGE, SMALL, asked, begun, in_room, looked, notice, parity, room_of, seen, told, twin, waiting,
 };
 
 fn picture(name: &str, app: &midwatch::tui::app::App, size: (u16, u16)) {

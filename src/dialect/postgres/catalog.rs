@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use crate::dialect::postgres::Postgres;
+use crate::dialect::postgres::{Postgres, blockers};
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::model::table::Table;
-use crate::engine::port::catalog::Catalog;
+use crate::engine::port::catalog::{Catalog, WantedLocks};
 use crate::engine::port::reader::{Fut, ReadTx};
 
 const TABLE: &str = "
@@ -89,5 +90,13 @@ impl Catalog for Postgres {
             let now: Now = tx.one(&Sql::new("select clock_timestamp() as now")).await?;
             Ok(now.now)
         })
+    }
+
+    fn blockers<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        wanted: &'a WantedLocks<'a>,
+    ) -> Fut<'a, Result<Vec<Blocker>>> {
+        Box::pin(async move { tx.fetch(&blockers::query(wanted)).await })
     }
 }

@@ -1,5 +1,6 @@
 //! PostgreSQL: read-only sessions for looking, an owner's session for our own throwaway servers.
 
+pub mod blockers;
 mod catalog;
 mod connect;
 mod error;

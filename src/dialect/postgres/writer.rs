@@ -5,7 +5,7 @@
 
 use crate::dialect::postgres::numbers::{int, number, unsigned};
 mod batching;
-mod swapping;
+mod locked;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use self::swapping::millis;
+use self::locked::millis;
 use super::connect::Connection;
 use super::error::{LOST, is_disconnect, write_error};
 use super::journal::append;
@@ -22,16 +22,16 @@ use super::lock::Held;
 use super::{lock, session};
 use crate::engine::gate::guard::Approved;
 use crate::engine::journal;
+use crate::engine::model::blocker::EndSession;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::record;
 use crate::engine::model::row_store::RawRow;
 use crate::engine::model::step::Step;
-use crate::engine::model::task::EndSession;
 use crate::engine::port::reader::Fut;
 use crate::engine::port::writer::{
-    Attempt, Batch, Begun, Committed, Ending, Swapped, Terms, Writer, Writers,
+    Batch, Begun, Committed, Ending, Locked, Released, Terms, Writer, Writers,
 };
 
 /// How long a resumed run waits for the sessions of the one that died.
@@ -380,17 +380,14 @@ impl Writer for PgWriter {
         counted: bool,
     ) -> Fut<'a, Result<Committed>> {
         Box::pin(async move {
-            let Step { statements, in_transaction, portion, .. } = step;
-            if !in_transaction {
-                for sql in statements {
-                    // What went before stays: say so.
-                    self.raw("run a statement", sql).await.map_err(Error::durable)?;
-                }
+            let Step { statements, portion, .. } = step;
+            if !step.in_transaction {
+                return Err(Error::new(Class::Refused, format!("step {} is not one transaction", step.id)));
             }
             let from = usize::try_from(begun.checkpoint).unwrap_or(usize::MAX).min(statements.len());
             let upto = portion.map_or(statements.len(), |n| statements.len().min(from + n));
-            let inside: &[String] = if *in_transaction { &statements[from..upto] } else { &[] };
-            let ran = if *in_transaction { upto - from } else { statements.len() };
+            let inside = statements.get(from..upto).unwrap_or_default();
+            let ran = inside.len();
             let end = upto == statements.len();
             let applied = if counted { ran as u64 } else { 0 };
             let (next, checkpoint) = if end { (begun.step + 1, 0) } else { (begun.step, upto as u64) };
@@ -421,8 +418,8 @@ impl Writer for PgWriter {
         })
     }
 
-    fn swap<'a>(&'a mut self, begun: &'a Begun, attempt: &'a Attempt<'a>) -> Fut<'a, Result<Swapped>> {
-        Box::pin(self.swap_tables(begun, attempt))
+    fn locked<'a>(&'a mut self, begun: &'a Begun, what: &'a Locked<'a>) -> Fut<'a, Result<Released>> {
+        Box::pin(self.work_locked(begun, what))
     }
 
     fn batch<'a>(&'a mut self, b: &'a Batch<'a>) -> Fut<'a, Result<Committed>> {

@@ -1,5 +1,6 @@
 //! Plain data that every layer shares. Nothing here reads, writes or decides for others.
 
+pub mod blocker;
 pub mod change;
 pub mod diff;
 pub mod drift;
@@ -24,6 +25,5 @@ pub mod secret;
 pub mod step;
 pub mod table;
 pub mod target;
-pub mod task;
 pub mod vitals;
 pub mod window;

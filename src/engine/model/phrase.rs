@@ -14,3 +14,10 @@ pub fn differs(phrase: &str, typed: &str) -> String {
         _ => format!("the phrase differs at character {}: {here:?} instead of {there:?}", same + 1),
     }
 }
+
+pub(crate) fn tries(attempts: impl Into<u64>) -> String {
+    match attempts.into() {
+        1 => "1 attempt".into(),
+        n => format!("{n} attempts"),
+    }
+}

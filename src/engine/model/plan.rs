@@ -4,6 +4,7 @@ use crate::engine::model::diff::{PlannedRow, Total};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::preflight::{Preflight, Reversible, Verification};
 use crate::engine::model::step::{Action, Step};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -27,37 +28,36 @@ pub struct Follow {
     pub unknown: Option<String>,
 }
 
-/// What the count of the phrase counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unit {
-    /// Rows of tables.
-    #[default]
-    Rows,
-    /// DDL statements.
-    Statements,
-    /// Twins.
-    Twins,
-}
+/// What the count of the phrase counts: the plural of a word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Unit(Cow<'static, str>);
 
 impl Unit {
+    /// Rows of tables.
+    pub const ROWS: Self = Self::new("rows");
+    /// DDL statements.
+    pub const STATEMENTS: Self = Self::new("statements");
+
+    /// A unit of a feature's.
+    pub const fn new(plural: &'static str) -> Self {
+        Self(Cow::Borrowed(plural))
+    }
+
     /// For people.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Rows => "rows",
-            Self::Statements => "statements",
-            Self::Twins => "twins",
-        }
+    pub fn word(&self) -> &str {
+        &self.0
     }
 
     /// The same of so many.
-    pub fn of(self, n: u64) -> &'static str {
-        match (self, n) {
-            (Self::Rows, 1) => "row",
-            (Self::Statements, 1) => "statement",
-            (Self::Twins, 1) => "twin",
-            _ => self.word(),
-        }
+    pub fn of(&self, n: u64) -> &str {
+        if n == 1 { self.0.strip_suffix('s').unwrap_or(&self.0) } else { &self.0 }
+    }
+}
+
+impl Default for Unit {
+    fn default() -> Self {
+        Self::ROWS
     }
 }
 
@@ -105,6 +105,13 @@ pub struct Plan {
     pub undo: String,
     /// The selection is frozen: rows that come to match later are not part of it and do not make it stale.
     pub frozen: bool,
+    /// A lock is waited for no longer than this in any of its steps (milliseconds), where the policy allows longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock_timeout_ms: Option<u64>,
+    /// Once something is changed the rest is carried out after the window's end as well: stopping half-way would leave
+    /// an application waiting.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues_after_window: bool,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// What was looked at.
@@ -170,12 +177,12 @@ impl Plan {
         }
         let moving: u64 = plain.steps.iter().filter(|s| s.moving).map(|s| s.statements.len() as u64).sum();
         plain.steps.retain(|s| !s.moving);
-        if moving > 0 && plain.unit == Unit::Statements {
+        if moving > 0 && plain.unit == Unit::STATEMENTS {
             // Counted and named because there was nothing else to do.
             plain.rows = plain.rows.saturating_sub(moving);
         }
         if plain.rows == 0 {
-            (plain.unit, plain.why) = (Unit::Rows, String::new());
+            (plain.unit, plain.why) = (Unit::ROWS, String::new());
         }
         plain.steps.iter_mut().for_each(|s| s.rows = None);
         // Rows are compared one by one, not as a part of this.
@@ -197,10 +204,10 @@ impl Plan {
                 _ => None,
             })
             .collect();
-        match self.unit {
-            Unit::Rows if self.rows == 0 => out.push("nothing".into()),
-            Unit::Rows => {}
-            unit => out.push(format!("{} {}", self.rows, unit.of(self.rows))),
+        if self.unit != Unit::ROWS {
+            out.push(format!("{} {}", self.rows, self.unit.of(self.rows)));
+        } else if self.rows == 0 {
+            out.push("nothing".into());
         }
         out.extend(self.follow.iter().map(|f| match (f.rows, &f.unknown) {
             (Some(rows), _) => format!("{rows} rows of {} that follow", f.table),

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
+use crate::engine::model::blocker::{Blocker, EndSession};
 use crate::engine::model::error::{Class, Error};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::record::Outcome;
-use crate::engine::model::task::{Blocker, EndSession};
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -82,13 +83,16 @@ pub struct Progress {
     pub stage: String,
     /// The steps' ids, in order.
     pub stages: Vec<String>,
-    /// What the switchover room shows besides.
-    pub room: Room,
+    /// Locks that the step takes, and who holds them back.
+    pub locks: LockProgress,
+    /// What the step's task says besides; its feature knows the keys.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub detail: Map<String, Value>,
 }
 
-/// A switchover under way.
+/// Statements under locks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Room {
+pub struct LockProgress {
     /// The attempt at hand, and how many there may be.
     pub attempt: Option<(u32, u32)>,
     /// How long the locks may be held (milliseconds).
@@ -99,16 +103,8 @@ pub struct Room {
     pub looked_at: Option<i64>,
     /// What became of a session that was to be ended.
     pub ended: Option<String>,
-    /// Sessions that wait for a lock right now.
-    pub stalled: Option<u64>,
     /// How the last attempt ended.
     pub last: Option<String>,
-    /// When both sides were last found equal, by the operator's clock (milliseconds).
-    pub equal_at: Option<i64>,
-    /// Rows written since then, and compared again.
-    pub compared: u64,
-    /// Rows that differ.
-    pub differing: u64,
     /// Locks held, when it was done (milliseconds).
     pub held_ms: Option<u64>,
 }
@@ -158,7 +154,7 @@ impl Control {
     }
 
     /// Who or what wanted it to stop.
-    pub(in crate::engine) fn stopped_by(&self) -> &'static str {
+    pub(crate) fn stopped_by(&self) -> &'static str {
         self.stopped_by.get().copied().unwrap_or("the operator")
     }
 
@@ -168,7 +164,7 @@ impl Control {
     }
 
     /// What was said since.
-    pub(in crate::engine) fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -178,7 +174,7 @@ impl Control {
     }
 
     /// Sessions that are to be ended.
-    pub(in crate::engine) fn endings(&self) -> Vec<EndSession> {
+    pub(crate) fn endings(&self) -> Vec<EndSession> {
         std::mem::take(&mut self.endings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -228,7 +224,7 @@ impl Done {
 
 impl Progress {
     /// Nothing is done yet.
-    pub(in crate::engine) fn new(total: u64, unit: Unit) -> Self {
+    pub(crate) fn new(total: u64, unit: Unit) -> Self {
         Self {
             run: None,
             phase: Phase::Locking,
@@ -244,7 +240,8 @@ impl Progress {
             waiting: None,
             stage: String::new(),
             stages: vec![],
-            room: Room::default(),
+            locks: LockProgress::default(),
+            detail: Map::new(),
         }
     }
 }
@@ -254,7 +251,7 @@ impl Default for Done {
         Self {
             run: None,
             outcome: Outcome::Failed,
-            unit: Unit::Rows,
+            unit: Unit::ROWS,
             applied: 0,
             drifted: 0,
             verified: None,

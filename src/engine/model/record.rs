@@ -135,7 +135,8 @@ impl RunRecord {
 
     /// It was played in a copy, and was to change nothing here.
     pub fn in_a_copy(&self) -> bool {
-        self.unit == Unit::Twins && self.outcome == Outcome::Applied && self.rows_applied == 0
+        let of_a_feature = self.unit != Unit::ROWS && self.unit != Unit::STATEMENTS;
+        of_a_feature && self.outcome == Outcome::Applied && self.rows_applied == 0
     }
 
     /// Gone on with as it is, it would fail again.

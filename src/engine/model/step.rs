@@ -1,8 +1,10 @@
 //! Steps of a plan and what each does.
 
-use crate::engine::model::change::RowChange;
-use crate::engine::model::task::{Dump, Hook, Measure, Monitor, Play, Proof, Swap};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::engine::model::change::RowChange;
 
 /// A lock that a step takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +19,9 @@ pub struct Lock {
     pub measured_on: Option<String>,
 }
 
-/// What a step does. The executor knows these and nothing else.
+/// What a step does. The executor knows three of them; any other word is a task, which a feature's runner carries out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
+#[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
 pub enum Action {
     /// The journal's own tables; the run that creates them is its first entry.
     Bootstrap,
@@ -27,23 +29,71 @@ pub enum Action {
     Statements,
     /// The plan's rows, in batches.
     Rows(Box<RowChange>),
-    /// Counts and sums, for the record.
-    Measure(Measure),
-    /// A backup.
-    Dump(Dump),
-    /// A command of the operator's.
-    Hook(Hook),
-    /// Both sides of each twin are compared.
-    Prove {
-        /// Each twin's.
-        proofs: Vec<Proof>,
-    },
-    /// The step's statements inside the locks of a swap.
-    Swap(Box<Swap>),
-    /// Looks on.
-    Monitor(Monitor),
-    /// A switchover, played through in a copy.
-    Rehearse(Box<Play>),
+    /// Something else.
+    Task(Task),
+}
+
+/// A word and what its runner is given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Under `do` in the plan.
+    pub word: String,
+    /// Everything beside it.
+    pub args: Map<String, Value>,
+}
+
+impl Task {
+    /// Arguments that are not an object are none: the runner then refuses them.
+    pub fn new(word: &str, args: impl Serialize) -> Self {
+        let args = match serde_json::to_value(args) {
+            Ok(Value::Object(args)) => args,
+            _ => Map::new(),
+        };
+        Self { word: word.to_owned(), args }
+    }
+
+    /// The arguments, as its runner knows them.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        T::deserialize(&self.args)
+    }
+}
+
+/// The key of an action's word.
+const DO: &str = "do";
+
+impl TryFrom<Map<String, Value>> for Action {
+    type Error = String;
+
+    fn try_from(mut map: Map<String, Value>) -> Result<Self, String> {
+        let word = match map.shift_remove(DO) {
+            Some(Value::String(word)) => word,
+            _ => return Err(format!("an action without a word under {DO:?}")),
+        };
+        Ok(match word.as_str() {
+            "bootstrap" => Self::Bootstrap,
+            "statements" => Self::Statements,
+            "rows" => Self::Rows(serde_json::from_value(Value::Object(map)).map_err(|e| e.to_string())?),
+            _ => Self::Task(Task { word, args: map }),
+        })
+    }
+}
+
+impl From<Action> for Map<String, Value> {
+    fn from(action: Action) -> Self {
+        let (word, args) = match action {
+            Action::Bootstrap => ("bootstrap".to_owned(), Self::new()),
+            Action::Statements => ("statements".to_owned(), Self::new()),
+            Action::Rows(change) => {
+                let Task { word, args } = Task::new("rows", change);
+                (word, args)
+            }
+            Action::Task(Task { word, args }) => (word, args),
+        };
+        let mut map = Self::with_capacity(args.len() + 1);
+        map.insert(DO.to_owned(), Value::String(word));
+        map.extend(args);
+        map
+    }
 }
 
 /// A step.
@@ -90,6 +140,41 @@ impl Step {
             back: vec![],
             moving: false,
             action: Action::Statements,
+        }
+    }
+
+    /// Its task, if its word is this one.
+    pub fn task<T: DeserializeOwned>(&self, word: &str) -> Option<T> {
+        match &self.action {
+            Action::Task(task) if task.word == word => task.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_reads_and_prints_the_same_text() {
+        for text in [
+            r#"{"do":"bootstrap"}"#,
+            r#"{"do":"statements"}"#,
+            r#"{"do":"hook","command":"true","timeout_s":60}"#,
+            r#"{"do":"prove","proofs":[{"name":"t","sql":"select 1"}]}"#,
+            r#"{"do":"a task of another version","deep":{"b":1,"a":[1.5,null]}}"#,
+        ] {
+            let action: Action = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&action).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn broken_rows_are_no_task() {
+        for text in [r#"{"do":"rows"}"#, r#"{"do":"rows","table":1}"#, r#"{"command":"true"}"#, r#"{"do":1}"#]
+        {
+            assert!(serde_json::from_str::<Action>(text).is_err(), "{text}");
         }
     }
 }

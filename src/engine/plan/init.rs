@@ -127,7 +127,9 @@ async fn admit(cx: &PlanCx<'_>, roles: &[String]) -> Result<Draft> {
         preflight: vec![privilege],
         verify: vec![admitted(roles)],
         rows: vec![],
-        unit: Unit::Statements,
+        unit: Unit::STATEMENTS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
     })
 }
 
@@ -179,6 +181,8 @@ async fn create(cx: &PlanCx<'_>, pending: &[String], roles: &[String]) -> Result
         .chain((!roles.is_empty()).then(|| admitted(roles)))
         .collect(),
         rows: vec![],
-        unit: Unit::Statements,
+        unit: Unit::STATEMENTS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
     })
 }

@@ -163,6 +163,10 @@ pub struct Draft {
     pub rows: Vec<RowQuery>,
     /// What the count counts.
     pub unit: Unit,
+    /// A lock is waited for no longer than this in any step (milliseconds), where the policy allows longer.
+    pub lock_timeout_ms: Option<u64>,
+    /// Once something is changed the rest is carried out after the window's end as well.
+    pub continues_after_window: bool,
     /// The count, where there are no rows.
     pub count: u64,
     /// The run that it takes back, where it is not an undo by name.

@@ -87,9 +87,9 @@ pub(in crate::engine) async fn plan(
     }
     if rowless && statements > 0 {
         // Nothing but statements is left to be done.
-        (draft.unit, draft.count) = (Unit::Statements, statements as u64);
+        (draft.unit, draft.count) = (Unit::STATEMENTS, statements as u64);
     }
-    let counted = if draft.unit == Unit::Rows { rows.len() } else { draft.count };
+    let counted = if draft.unit == Unit::ROWS { rows.len() } else { draft.count };
     if draft.rows.len() > 1 || rowless {
         for (at, step) in draft.steps.iter_mut().enumerate() {
             step.rows = matches!(step.action, Action::Rows(_)).then(|| summary.of_step(at));
@@ -115,6 +115,8 @@ pub(in crate::engine) async fn plan(
         reversible: draft.reversible,
         undo: draft.undo,
         frozen: draft.frozen,
+        lock_timeout_ms: draft.lock_timeout_ms,
+        continues_after_window: draft.continues_after_window,
         steps: draft.steps,
         preflight,
         verify: draft.verify,

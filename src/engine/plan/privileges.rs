@@ -6,7 +6,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::query::Sql;
 use crate::engine::port::reader::{Facts, ReadOptions};
-use crate::engine::port::row_sql::Tried;
+use crate::engine::port::row_sql::TriedStatement;
 
 /// One line for all that is in order, and one for each statement that is not.
 pub(in crate::engine) async fn of(facts: &dyn Facts, change: &RowChange) -> Vec<Preflight> {
@@ -28,7 +28,7 @@ pub(in crate::engine) async fn back(facts: &dyn Facts, inverse: &RowChange) -> V
 
 async fn planned(facts: &dyn Facts, change: &RowChange) -> (usize, Vec<(Ready, String)>) {
     let (mut fine, mut wrong) = (0, Vec::new());
-    for Tried { what, sql } in facts.dialect().tried(change) {
+    for TriedStatement { what, sql } in facts.dialect().tried(change) {
         match ask(facts, &sql).await {
             Ok(_) => fine += 1,
             Err(e) if e.code.is_some() => wrong.push((Ready::Fail, format!("{what}: {}", e.message))),

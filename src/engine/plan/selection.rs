@@ -167,7 +167,9 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         )],
         verify: cx.dialect().verification(&change, 0).into_iter().collect(),
         rows: vec![rows(q, chosen, which, after, params.limit()?)],
-        unit: Unit::Rows,
+        unit: Unit::ROWS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
         count: 0,
         undoes: None,
     })

@@ -15,6 +15,7 @@ use crate::engine::model::row_query::{Expr, ImagesOf, RowsFrom, Side};
 use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, RowQuery, Undo};
 use crate::engine::plan::tables::Table;
+use crate::engine::port::catalog::EXCLUSIVE;
 use crate::engine::port::row_sql::{Bypassed, Obstacle};
 
 /// Rows named that others have changed since.
@@ -41,7 +42,7 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
     for (at, step) in plan.steps.iter().enumerate().rev() {
         match &step.action {
             Action::Rows(change) => way.rows(cx, run, &plan, (at, step), change).await?,
-            Action::Statements | Action::Swap(_) if ran.contains(&at) && !step.back.is_empty() => {
+            Action::Statements | Action::Task(_) if ran.contains(&at) && !step.back.is_empty() => {
                 way.statements(step);
             }
             _ => {}
@@ -79,11 +80,10 @@ async fn switched_since(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Result
     let touched: Vec<&str> = plan.steps.iter().flat_map(touched).collect();
     for since in over.iter().chain(&back).filter(|s| number(&s.id) > ours) {
         let swapped = journal::record::plan_of(cx.cx.facts, &since.id).await?;
-        let swaps = swapped.steps.iter().filter_map(|s| match &s.action {
-            Action::Swap(swap) => Some(&swap.tables),
-            _ => None,
-        });
-        let tables: Vec<_> = swaps.flatten().collect();
+        // What a task locks against readers as well is what it gives another name.
+        let tasks = swapped.steps.iter().filter(|s| matches!(s.action, Action::Task(_)));
+        let locks = tasks.flat_map(|s| &s.locks).filter(|l| l.mode == EXCLUSIVE);
+        let tables: Vec<_> = locks.map(|l| &l.object).collect();
         if let Some(table) = touched.iter().find(|t| tables.iter().any(|s| same(t, s))) {
             let RunRecord { id, operation, name, .. } = since;
             // Who went back does not go over again for the sake of an undo.
@@ -222,7 +222,9 @@ impl Way {
             preflight: self.preflight,
             verify: self.verify,
             rows: self.rows,
-            unit: if rows { Unit::Rows } else { Unit::Statements },
+            unit: if rows { Unit::ROWS } else { Unit::STATEMENTS },
+            lock_timeout_ms: None,
+            continues_after_window: false,
             count: self.statements,
             undoes: None,
         }

@@ -1,7 +1,7 @@
 //! Backups that a run makes.
 
 use crate::engine::model::error::Result;
-use crate::engine::model::task::Dump;
+
 use crate::engine::port::reader::Fut;
 use serde::{Deserialize, Serialize};
 
@@ -30,4 +30,18 @@ pub trait Backups: Send + Sync {
     fn free(&self) -> Option<u64>;
     /// Is a file still as it was made?
     fn intact<'a>(&'a self, made: &'a Dumped) -> Fut<'a, Result<()>>;
+}
+
+/// A dump of some tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dump {
+    /// The tables.
+    pub tables: Vec<String>,
+    /// It counts only when it was restored in a sandbox and compared.
+    pub verify: bool,
+}
+
+impl Dump {
+    /// The task's word.
+    pub const TASK: &str = "dump";
 }

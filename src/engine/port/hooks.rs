@@ -1,7 +1,8 @@
 //! Commands of the operator's that a run starts.
 
 use crate::engine::model::error::Result;
-use crate::engine::model::task::Hook;
+use serde::{Deserialize, Serialize};
+
 use crate::engine::port::reader::Fut;
 
 /// How a command ended.
@@ -17,4 +18,21 @@ pub struct Ran {
 pub trait Hooks: Send + Sync {
     /// Runs one, and ends it when its time is over.
     fn run<'a>(&'a self, hook: &'a Hook) -> Fut<'a, Result<Ran>>;
+}
+
+/// A command on the operator's machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// For `sh -c`.
+    pub command: String,
+    /// Ended after so many seconds.
+    pub timeout_s: u64,
+    /// Takes back what it has done where nothing is switched in the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+impl Hook {
+    /// The task's word.
+    pub const TASK: &str = "hook";
 }

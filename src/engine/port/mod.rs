@@ -1,7 +1,9 @@
 //! What the engine needs from outside, as traits.
 
+pub mod adapters;
 pub mod backups;
 pub mod catalog;
+pub mod clock;
 pub mod copies;
 pub mod dialect;
 pub mod evidence;
@@ -11,7 +13,7 @@ pub mod journal_copy;
 pub mod journal_sql;
 pub mod reader;
 pub mod row_sql;
+pub mod runner;
 pub mod signer;
 pub mod spools;
-pub mod stage;
 pub mod writer;

@@ -52,7 +52,7 @@ pub trait RowSql: Sync {
     /// The statements of a batch as a person reads them; the journal's own bookkeeping in words.
     fn shown(&self, change: &RowChange) -> Vec<String>;
     /// Every statement of a batch, each as what makes the server check names, types and privileges and executes nothing.
-    fn tried(&self, change: &RowChange) -> Vec<Tried>;
+    fn tried(&self, change: &RowChange) -> Vec<TriedStatement>;
     /// What batches need besides the statements.
     fn batch_need(&self) -> Option<Need>;
     /// Do the rows that a run wrote hold what it wrote? `step`: its place among the plan's steps.
@@ -73,7 +73,7 @@ pub trait RowSql: Sync {
 
 /// A statement that is tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tried {
+pub struct TriedStatement {
     /// Which, for people.
     pub what: String,
     /// What is sent.

@@ -1,14 +1,15 @@
 //! The way to change something: opened by an approval only, and able to do what a plan says, nothing else.
 
 use crate::engine::gate::guard::Approved;
+use crate::engine::model::blocker::EndSession;
 use crate::engine::model::change::RowChange;
-use crate::engine::model::error::Result;
+use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Plan;
+use crate::engine::model::query::Sql;
 use crate::engine::model::record::{Operator, Outcome};
 use crate::engine::model::row_store::RawRow;
 use crate::engine::model::step::Step;
-use crate::engine::model::task::{EndSession, Swap};
 use crate::engine::port::reader::Fut;
 
 /// Opens writers on one target.
@@ -69,24 +70,48 @@ pub struct Batch<'a> {
     pub message: Option<&'a str>,
 }
 
-/// An attempt to swap tables.
-#[derive(Debug)]
-pub struct Attempt<'a> {
-    /// What is done.
+/// Statements inside locks that others wait for. All of it is one transaction within a budget that the server keeps.
+pub struct Locked<'a> {
+    /// The step whose statements they are.
     pub step: &'a Step,
-    /// How.
-    pub swap: &'a Swap,
-    /// The snapshot in which both sides were equal.
-    pub snapshot: &'a str,
-    /// The markers' fingerprints then.
-    pub fingerprints: &'a [Option<String>],
+    /// What is locked, in this order.
+    pub objects: &'a [String],
+    /// How long each lock is waited for (milliseconds).
+    pub lock_timeout_ms: u64,
+    /// How long the locks may be held, the waiting included (milliseconds).
+    pub budget_ms: u64,
+    /// Asked inside the locks before the statements. Before each group the statements' limit is set to what is left.
+    pub questions: Vec<Vec<Question<'a>>>,
+    /// What the run's count grows by.
+    pub counts: u64,
     /// Which attempt it is.
-    pub number: u32,
+    pub attempt: u32,
+    /// What its entry says besides.
+    pub entry: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Tables that were swapped.
+/// A question whose answer is one text.
+pub struct Question<'a> {
+    /// The query.
+    pub sql: Sql,
+    /// What the answer is for.
+    pub wanted: Wanted<'a>,
+}
+
+/// What an answer is for.
+pub enum Wanted<'a> {
+    /// It must be this one; else all of it is rolled back for the reason that is made of the answer.
+    Answer(Option<String>, Refusal<'a>),
+    /// A number of rows that are compared, for the entry.
+    Compared,
+}
+
+/// The reason to roll back, made of an answer.
+pub type Refusal<'a> = Box<dyn Fn(Option<&str>) -> Error + Send + Sync + 'a>;
+
+/// Locks that were held, and let go by the commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Swapped {
+pub struct Released {
     /// What was written into the journal.
     pub event: Option<Event>,
     /// How long it waited for the locks, in milliseconds.
@@ -160,9 +185,9 @@ pub trait Writer: Send {
         step: &'a Step,
         counted: bool,
     ) -> Fut<'a, Result<Committed>>;
-    /// Locks the tables, asks the proofs again, runs the step's statements and commits; takes all of it back where a
-    /// row differs or the budget is spent.
-    fn swap<'a>(&'a mut self, begun: &'a Begun, attempt: &'a Attempt<'a>) -> Fut<'a, Result<Swapped>>;
+    /// Locks in order, questions asked inside them, statements, commit; rolls all of it back where an answer is not as
+    /// wanted or the budget is spent.
+    fn locked<'a>(&'a mut self, begun: &'a Begun, what: &'a Locked<'a>) -> Fut<'a, Result<Released>>;
     /// Does one batch.
     fn batch<'a>(&'a mut self, batch: &'a Batch<'a>) -> Fut<'a, Result<Committed>>;
     /// Lets the server look at what was written, so that what is asked next is planned well. Never a failure.

@@ -3,28 +3,28 @@
 use crate::engine::model::change::Canary;
 use crate::engine::model::error::{Class, Error};
 use crate::engine::model::progress::Phase;
-use crate::engine::run::executor::{Run, Stopped};
+use crate::engine::port::runner::{RunCx, RunStop};
 use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::verify::{self, Fate};
 
-impl Run<'_> {
+impl RunCx<'_> {
     /// What becomes of the rows that were requeued decides whether more follow.
     pub(in crate::engine) async fn watch_canary(
         &mut self,
         canary: &Canary,
         batch: u64,
         earlier: Fate,
-    ) -> Result<Fate, Stopped> {
+    ) -> Result<Fate, RunStop> {
         let until = self.millis() + i64::try_from(canary.wait_s).unwrap_or(0) * 1_000;
         loop {
-            let fate = match verify::fate(&*self.engine.facts, &self.begun.run, batch, canary).await {
+            let fate = match verify::fate(self.facts, &self.begun.run, batch, canary).await {
                 Ok(fate) => earlier.and(fate),
-                Err(failure) => return Err(Stopped::known(failure)),
+                Err(failure) => return Err(RunStop::known(failure)),
             };
             let stop = |message: String| {
                 let failure = Error::new(Class::Failed, message)
                     .hint("the rest was not touched; find out why first, then plan again");
-                Err(Stopped { failure, known: true, resumable: false })
+                Err(RunStop { failure, known: true, resumable: false })
             };
             let limit = if batch == 1 { 0 } else { u64::from(canary.max_failed_percent) };
             let settled = fate.failed + fate.done;
@@ -50,7 +50,7 @@ impl Run<'_> {
             self.progress.waiting = Some(format!("{} requeued rows are waiting for a worker", fate.waiting));
             self.tell(Phase::Waiting);
             self.wishes().await?;
-            (self.engine.means.sleep)(LOOK_AGAIN).await;
+            (self.adapters.sleep)(LOOK_AGAIN).await;
             self.still_locked().await?;
         }
     }

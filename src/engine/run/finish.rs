@@ -6,30 +6,30 @@ use crate::engine::model::preflight::Reversible;
 use crate::engine::model::progress::{Done, Phase, Wish};
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::{Action, Step};
-use crate::engine::run::executor::{Run, Stopped};
+use crate::engine::port::runner::{RunCx, RunStop};
 use crate::engine::run::limits::{LOOK_AGAIN, MANY};
 use crate::engine::run::verify;
 
-impl Run<'_> {
+impl RunCx<'_> {
     /// After a failure: reads how far the run really came, where the failure leaves that open.
-    pub(in crate::engine) async fn recovered(&mut self, e: Error) -> Stopped {
+    pub(crate) async fn recovered(&mut self, e: Error) -> RunStop {
         if !is_lost(&e) && !e.ambiguous {
-            return Stopped::known(e);
+            return RunStop::known(e);
         }
         match self.regain().await {
-            Ok(()) => Stopped::known(Error { ambiguous: false, ..e }),
+            Ok(()) => RunStop::known(Error { ambiguous: false, ..e }),
             Err(lost) => {
                 let known = !e.ambiguous;
                 let message = format!("{}; and afterwards: {}", e.message, lost.message);
-                Stopped { failure: Error { message, ..e }, known, resumable: true }
+                RunStop { failure: Error { message, ..e }, known, resumable: true }
             }
         }
     }
 
     /// New sessions on the same run, and what the server knows of it. A server that starts again is waited for: only it
     /// can say what became of the last batch.
-    pub(in crate::engine) async fn regain(&mut self) -> Result<()> {
-        let patience = i64::from(self.engine.guard.policy.reconnect_s) * 1_000;
+    pub(crate) async fn regain(&mut self) -> Result<()> {
+        let patience = i64::from(self.policy.reconnect_s) * 1_000;
         let until = self.millis() + patience;
         loop {
             match self.writer.recover(&self.begun).await {
@@ -48,14 +48,14 @@ impl Run<'_> {
                 Err(e) => {
                     self.progress.waiting = Some(format!("the server is gone ({})", e.message));
                     self.tell(Phase::Waiting);
-                    (self.engine.means.sleep)(LOOK_AGAIN).await;
+                    (self.adapters.sleep)(LOOK_AGAIN).await;
                 }
             }
         }
     }
 
-    pub(in crate::engine) fn stopped(&self, stopped: Stopped) -> Done {
-        let Stopped { mut failure, known, mut resumable } = stopped;
+    pub(crate) fn stopped(&self, stopped: RunStop) -> Done {
+        let RunStop { mut failure, known, mut resumable } = stopped;
         let applied = self.begun.applied;
         // Statements that are not counted have done something as well.
         let changed = applied + self.ran();
@@ -96,7 +96,7 @@ impl Run<'_> {
         }
         Done {
             outcome,
-            unit: self.plan.unit,
+            unit: self.plan.unit.clone(),
             applied,
             drifted: self.begun.drifted,
             resumable,
@@ -109,35 +109,39 @@ impl Run<'_> {
     /// How far it has come, in words.
     fn stands(&self) -> String {
         let (applied, all) = (self.begun.applied, self.plan.rows);
-        match self.plan.unit {
-            Unit::Rows => {
-                let beside = match self.ran() {
-                    0 => String::new(),
-                    n => format!("; {n} statements of its other steps are done"),
-                };
-                format!("{applied} of {all} rows are changed, in {} batches{beside}", self.begun.batch)
-            }
-            Unit::Statements => format!("{applied} of {all} statements are done"),
-            Unit::Twins if applied > 0 && self.plan.operation == "rollback" => {
-                format!("{applied} of {all} twins are switched back")
-            }
-            Unit::Twins if applied > 0 && self.plan.operation == "cleanup" => {
-                format!("the retired tables of {applied} of {all} twins are put away")
-            }
-            Unit::Twins if applied > 0 => format!("{applied} of {all} twins are switched"),
-            Unit::Twins => {
-                let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();
-                let done: Vec<_> = done.iter().map(|s| s.id.as_str()).collect();
-                format!("nothing is switched; done so far: {}", done.join(", "))
-            }
+        let unit = &self.plan.unit;
+        if *unit == Unit::ROWS {
+            let beside = match self.ran() {
+                0 => String::new(),
+                n => format!("; {n} statements of its other steps are done"),
+            };
+            return format!("{applied} of {all} rows are changed, in {} batches{beside}", self.begun.batch);
         }
+        if *unit == Unit::STATEMENTS {
+            return format!("{applied} of {all} statements are done");
+        }
+        if applied > 0 {
+            return match self.plan.operation.as_str() {
+                "rollback" => format!("{applied} of {all} {unit} are switched back", unit = unit.word()),
+                "cleanup" => {
+                    format!(
+                        "the retired tables of {applied} of {all} {unit} are put away",
+                        unit = unit.word()
+                    )
+                }
+                _ => format!("{applied} of {all} {} are switched", unit.word()),
+            };
+        }
+        let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();
+        let done: Vec<_> = done.iter().map(|s| s.id.as_str()).collect();
+        format!("nothing is switched; done so far: {}", done.join(", "))
     }
 
     /// Statements of finished steps, where the run counts rows.
     fn ran(&self) -> u64 {
         let done = self.plan.steps.get(..self.begun.step).unwrap_or_default();
         let statements = |s: &&Step| matches!(s.action, Action::Statements);
-        if self.plan.unit == Unit::Statements {
+        if self.plan.unit == Unit::STATEMENTS {
             return 0;
         }
         let whole: u64 = done.iter().filter(statements).map(|s| s.statements.len() as u64).sum();
@@ -149,7 +153,7 @@ impl Run<'_> {
     /// Every planned row was changed or left alone; else something has told this run a wrong position.
     fn unaccounted(&self) -> Option<Error> {
         let done = self.begun.applied + self.begun.drifted;
-        (self.plan.unit == Unit::Rows && done != self.plan.rows).then(|| {
+        (self.plan.unit == Unit::ROWS && done != self.plan.rows).then(|| {
             let what = format!("{done} of {} planned rows are accounted for", self.plan.rows);
             Error::new(Class::Failed, what)
                 .hint("somebody has altered the journal: midwatch journal verify; plan again for the rest")
@@ -158,12 +162,12 @@ impl Run<'_> {
     }
 
     /// Asks the plan's questions; what cannot be answered is not proved.
-    pub(in crate::engine) async fn prove(&mut self) -> Done {
+    pub(crate) async fn prove(&mut self) -> Done {
         self.tell(Phase::Verifying);
         if self.begun.applied > MANY {
             self.writer.analyse().await;
         }
-        let proof = verify::ask(&*self.engine.facts, self.plan, &self.begun.run).await;
+        let proof = verify::ask(self.facts, self.plan, &self.begun.run).await;
         let wrong: Vec<_> = proof.iter().filter(|(_, n)| *n != Ok(0)).collect();
         let verified = match () {
             () if proof.iter().any(|(_, n)| matches!(n, Ok(n) if *n > 0)) => Some(false),
@@ -190,7 +194,7 @@ impl Run<'_> {
         });
         Done {
             outcome: if failure.is_none() { Outcome::Applied } else { Outcome::Partial },
-            unit: self.plan.unit,
+            unit: self.plan.unit.clone(),
             applied: self.begun.applied,
             drifted,
             // What could not be asked can be asked again.
@@ -204,6 +208,6 @@ impl Run<'_> {
 }
 
 /// The server did not answer, or ended our session.
-pub(in crate::engine) fn is_lost(e: &Error) -> bool {
+pub(crate) fn is_lost(e: &Error) -> bool {
     matches!(e.code.as_deref(), Some("08006" | "08003" | "57P01" | "57P02" | "57P03"))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// From here on the journal's tables change so much that the server should look at them again.
-pub(in crate::engine) const MANY: u64 = 10_000;
+pub const MANY: u64 = 10_000;
 
 /// How often a held or paused run looks again.
-pub(in crate::engine) const LOOK_AGAIN: Duration = Duration::from_millis(300);
+pub const LOOK_AGAIN: Duration = Duration::from_millis(300);

@@ -1,13 +1,14 @@
 //! Carrying out an approved plan: locks, batches, verification, the outcome.
 
+pub(crate) mod batches;
 pub(crate) mod canary;
+pub(crate) mod control;
 pub(crate) mod executor;
 pub(crate) mod finish;
 pub mod limits;
 pub(crate) mod lock_wait;
-pub(crate) mod stages;
 pub(crate) mod start;
-pub(crate) mod swap;
+pub(crate) mod statements;
 pub mod throttle;
 pub(crate) mod unstarted;
 pub(crate) mod verify;

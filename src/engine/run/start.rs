@@ -4,25 +4,25 @@ use crate::engine::run::limits::MANY;
 use futures_util::future::join;
 use serde_json::json;
 
-use crate::engine::Engine;
 use crate::engine::gate::guard::Approved;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
 use crate::engine::model::plan::Plan;
-use crate::engine::model::progress::{Done, Phase, Progress, Watcher};
-use crate::engine::model::record::Outcome;
+use crate::engine::model::progress::{Phase, Progress, Watcher};
 use crate::engine::model::row_store::RawRow;
 use crate::engine::model::step::Action;
-use crate::engine::plan::{planner, request, staleness};
+use crate::engine::port::adapters::Adapters;
+use crate::engine::port::reader::Facts;
 use crate::engine::port::writer::{Begun, Writer};
+use crate::engine::run::executor::Setup;
 
 /// Planned rows written into the journal at a time.
 const STAGE: usize = 2_000;
 
 /// A plan for one server is refused on another.
-pub(in crate::engine) async fn same_server(engine: &Engine, plan: &Plan) -> Result<()> {
-    let server = engine.facts.server().await?;
+pub(in crate::engine) async fn same_server(facts: &dyn Facts, plan: &Plan) -> Result<()> {
+    let server = facts.server().await?;
     let differences = plan.identity.differences(&Identity::of(&server));
     if differences.is_empty() {
         return Ok(());
@@ -31,38 +31,9 @@ pub(in crate::engine) async fn same_server(engine: &Engine, plan: &Plan) -> Resu
         .hint("a plan is good for the server it was made on; plan again here"))
 }
 
-/// Plans the same thing again and compares.
-pub(in crate::engine) async fn still_true(engine: &Engine, approved: &Approved) -> Result<(), Box<Done>> {
-    let refuse = |e: Error| Box::new(Done::refused(e));
-    let plan = approved.plan();
-    let Some(rows) = approved.rows() else { return Ok(()) };
-    if let Ok(Some(run)) = crate::engine::journal::record::run_of_plan(&*engine.facts, &plan.id).await {
-        let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
-        return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
-    }
-    let fresh = planner::plan(&engine.planning(), &request::request_of(plan), Some(rows), &|_| ())
-        .await
-        .map_err(|e| {
-            // What could be planned and cannot any more has moved.
-            refuse(if e.class == Class::Usage { Error { class: Class::Stale, ..e } } else { e })
-        })?;
-    if let Some(bad) = fresh.plan.preflight.iter().find(|p| p.status.blocks()) {
-        return Err(refuse(Error::new(Class::Refused, format!("preflight {}: {}", bad.id, bad.message))));
-    }
-    let moved = staleness::compare(plan, &**rows, &fresh.plan, &*fresh.rows).map_err(refuse)?;
-    if moved.is_empty() && plan.rows == 0 {
-        // Nothing to do leaves nothing behind.
-        return Err(Box::new(Done { outcome: Outcome::Applied, ..Done::default() }));
-    }
-    if moved.is_empty() {
-        return Ok(());
-    }
-    Err(Box::new(Done { moved: Some(moved.clone()), ..Done::refused(moved.error()) }))
-}
-
 /// Writes the intent and all planned rows into the journal, as one.
 pub(in crate::engine) async fn intent(
-    engine: &Engine,
+    setup: &Setup<'_>,
     writer: &mut dyn Writer,
     approved: &Approved,
     progress: &mut Progress,
@@ -92,10 +63,10 @@ pub(in crate::engine) async fn intent(
     let body = json!({
         "operation": plan.operation, "name": plan.name, "target": plan.target, "digest": plan.digest,
         "plan": plan.id, "rows": plan.rows, "rows_sha256": plan.rows_sha256, "undoes": plan.undoes,
-        "by": engine.operator.to_string(), "phrase": plan.phrase,
+        "by": setup.operator.to_string(), "phrase": plan.phrase,
     });
     let event = writer.staged(&begun, &body).await?;
-    mirror(engine, &plan.identity, &event);
+    mirror(setup.adapters, &plan.identity, &event);
     if plan.rows > MANY {
         writer.analyse().await;
     }
@@ -123,8 +94,8 @@ async fn stage(
 }
 
 /// The journal has it; a mirror that cannot be written is behind, which is said and no reason to stop.
-pub(in crate::engine) fn mirror(engine: &Engine, target: &Identity, event: &Event) {
-    if let Err(e) = engine.means.mirror.append(target, event) {
+pub(in crate::engine) fn mirror(adapters: &Adapters, target: &Identity, event: &Event) {
+    if let Err(e) = adapters.mirror.append(target, event) {
         tracing::warn!("{e}");
     }
 }

@@ -1,15 +1,16 @@
 //! What is known of a run whose intent could not be written.
 
+use crate::engine::journal;
 use crate::engine::model::error::Error;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Done;
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::Action;
-use crate::engine::{Engine, journal};
+use crate::engine::port::reader::Facts;
 
 /// No step was taken. Where nobody answered the COMMIT the intent may be in the journal all the same; and with it,
 /// where the plan makes the journal, all that was planned.
-pub(in crate::engine) async fn done(engine: &Engine, plan: &Plan, e: Error) -> Done {
+pub(in crate::engine) async fn done(facts: &dyn Facts, plan: &Plan, e: Error) -> Done {
     let failed =
         |failure: Error| Done { outcome: Outcome::Failed, failure: Some(failure), ..Done::default() };
     if !e.ambiguous {
@@ -21,7 +22,7 @@ pub(in crate::engine) async fn done(engine: &Engine, plan: &Plan, e: Error) -> D
         _ => 0,
     };
     // Not found is no proof: what was cut off may still be committing.
-    let found = journal::record::run_of_digest(&*engine.facts, &plan.digest).await.ok().flatten();
+    let found = journal::record::run_of_digest(facts, &plan.digest).await.ok().flatten();
     match found {
         Some(run) => {
             let failure = known

@@ -146,7 +146,9 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         preflight: vec![table.privilege(&fix.table, what, may, &cx.cx.server.role)],
         verify: selection::verify(cx, &change, &fix.verify),
         rows: vec![rows],
-        unit: Unit::Rows,
+        unit: Unit::ROWS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
         count: 0,
         undoes: None,
     })
@@ -222,7 +224,9 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         preflight: vec![],
         verify: cx.dialect().verification(&change, 0).into_iter().collect(),
         rows: vec![rows],
-        unit: Unit::Rows,
+        unit: Unit::ROWS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
         count: 0,
         undoes: None,
     })))

@@ -184,7 +184,9 @@ impl<'p> Way<'p> {
             preflight: said.preflight,
             verify: selection::verify(cx, change, self.verify),
             rows: vec![rows],
-            unit: Unit::Rows,
+            unit: Unit::ROWS,
+            lock_timeout_ms: None,
+            continues_after_window: false,
             count: 0,
             undoes: None,
         }

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::text_of;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
@@ -14,18 +15,18 @@ use crate::engine::model::preflight::Ready;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Param;
 use crate::engine::model::record::RunRecord;
-use crate::engine::model::step::Action;
-use crate::engine::model::task::{BLOCKERS, Blocker};
 use crate::engine::plan::operation::ALL;
 use crate::engine::port::backups::Dumped;
+use crate::engine::port::catalog::{EXCLUSIVE, WantedLocks};
 use crate::engine::port::reader::{ReadOptions, ReadTx};
 use crate::engine::{Engine, journal};
 use crate::features::parity::pair::retired::{self, Away};
 use crate::features::parity::pair::sync_triggers::REVERSE;
 use crate::features::parity::pair::{Standing, retired_name, standing};
+use crate::features::switchover::task::Swap;
 
 /// A transaction that has held a table for less is no obstacle: it is over before anybody has read its name.
-const PATIENCE_MS: i64 = 500;
+const PATIENCE_MS: u64 = 500;
 /// Runs looked through for those of the set.
 const RUNS: u32 = 20;
 
@@ -188,9 +189,9 @@ impl Engine {
             out.twins.push(now);
             tables.extend(legacy.into_iter().chain([partitioned]));
         }
-        let params = [Param::Texts(tables), Param::Int(PATIENCE_MS)];
-        out.blockers = tx.fetch(&Sql::new(BLOCKERS).bind(params.clone())).await?;
-        let locks: Locks = tx.one(&Sql::new(LOCKS).bind(&params[..1])).await?;
+        let wanted = WantedLocks { tables: &tables, mode: EXCLUSIVE, older_ms: PATIENCE_MS };
+        out.blockers = self.facts.dialect().blockers(&mut *tx, &wanted).await?;
+        let locks: Locks = tx.one(&Sql::new(LOCKS).bind([Param::Texts(tables)])).await?;
         (out.hidden, out.prepared, out.stalled) = (locks.hidden, locks.prepared, locks.stalled);
         out.longest_ms = locks.longest_ms;
         drop(tx);
@@ -258,13 +259,10 @@ async fn now(
 
 impl Asked {
     fn of(plan: &Plan) -> Self {
-        let swap = plan
-            .steps
-            .iter()
-            .find_map(|s| if let Action::Swap(swap) = &s.action { Some(swap) } else { None });
+        let swap = plan.steps.iter().find_map(|s| s.task::<Swap>(Swap::TASK));
         Self {
-            budget_ms: swap.map(|s| s.budget_ms),
-            attempts: swap.map(|s| u64::from(s.attempts)),
+            budget_ms: swap.as_ref().map(|s| s.budget_ms),
+            attempts: swap.as_ref().map(|s| u64::from(s.attempts)),
             preflight: Some(plan.preflight.iter().map(|p| p.status).collect()),
         }
     }

@@ -8,8 +8,8 @@ use tui_input::backend::crossterm::EventHandler as _;
 
 use super::offers::Ask;
 use super::{App, View};
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::report::CheckId;
-use crate::engine::model::task::Blocker;
 use crate::engine::plan::operation::Offer;
 use crate::report::table::Format;
 use crate::tui::keymap::{self, Action, DIALOG, DialogAction};

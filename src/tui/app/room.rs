@@ -4,16 +4,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::overlay::Kind;
 use super::{App, Link, OurRun, Overlay, RunView, View};
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Wish;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
-use crate::engine::model::step::Action as Step;
-use crate::engine::model::task::{Blocker, Swap};
 use crate::engine::plan::operation::{ALL, Offer, Params};
 use crate::engine::plan::request::Request;
 use crate::features::parity::pair::Standing;
 use crate::features::switchover::status::{RoomFacts, RoomRun};
+use crate::features::switchover::task::{Swap, SwapSummary};
 use crate::tui::doc::room::light_words;
 use crate::tui::keymap::Action;
 use crate::tui::list::List;
@@ -51,9 +51,9 @@ pub struct RoomView {
     pub twin: Option<CheckId>,
 }
 
-/// The swap of a plan.
-pub fn swap_of(plan: &Plan) -> Option<&Swap> {
-    plan.steps.iter().find_map(|s| if let Step::Swap(swap) = &s.action { Some(&**swap) } else { None })
+/// How a plan's swap is bound.
+pub fn swap_of(plan: &Plan) -> Option<SwapSummary> {
+    plan.steps.iter().find_map(|s| s.task(Swap::TASK))
 }
 
 impl OurRun {
@@ -68,7 +68,7 @@ impl OurRun {
         let Some(p) = &self.progress else { return false };
         let at = |id: &str| p.stages.iter().position(|s| s == id);
         let swap = p.stages.iter().position(|s| is_swap(s));
-        p.room.held_ms.is_some() || swap.is_some() && at(&p.stage) > swap
+        p.locks.held_ms.is_some() || swap.is_some() && at(&p.stage) > swap
     }
 }
 
@@ -143,8 +143,8 @@ impl App {
     pub fn blockers(&self) -> (&[Blocker], Option<DateTime<Utc>>) {
         let seen = self.room_facts().map(|(f, at)| (f.blockers.as_slice(), at));
         let run = self.run_in_room().and_then(|r| r.progress.as_ref()).and_then(|p| {
-            let at = DateTime::from_timestamp_millis(p.room.looked_at?)?;
-            Some((p.room.blockers.as_slice(), at))
+            let at = DateTime::from_timestamp_millis(p.locks.looked_at?)?;
+            Some((p.locks.blockers.as_slice(), at))
         });
         match (seen, run) {
             (Some((_, at)), Some((told, looked))) if looked > at => (told, Some(looked)),

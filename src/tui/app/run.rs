@@ -216,7 +216,7 @@ impl App {
         let done = Done {
             run: run.number().map(str::to_owned),
             outcome: Outcome::Ambiguous,
-            unit: run.plan.as_ref().map_or(Unit::Rows, |p| p.unit),
+            unit: run.plan.as_ref().map_or(Unit::ROWS, |p| p.unit.clone()),
             applied: run.applied(),
             drifted: run.progress.as_ref().map_or(0, |p| p.drifted),
             verified: None,
@@ -390,7 +390,7 @@ impl App {
                     "{} of {} {} are changed and stay changed; the rest is not touched.",
                     count(applied),
                     count(total),
-                    run.plan.as_ref().map(|p| p.unit).unwrap_or_default().of(total)
+                    run.plan.as_ref().map(|p| p.unit.clone()).unwrap_or_default().of(total)
                 )
             }
             _ => "Nothing has been changed yet.".into(),

@@ -108,7 +108,7 @@ fn our_moment(app: &App, run: &OurRun) -> Moment {
     let text = format!("{} {} for {since}", app.theme.glyphs.running, phase.word());
     let waiting = begun.and_then(|p| p.waiting.clone());
     Moment {
-        unit: run.plan.as_ref().map(|p| p.unit).unwrap_or_default(),
+        unit: run.plan.as_ref().map(|p| p.unit.clone()).unwrap_or_default(),
         phase: cell(text, tone),
         done: begun.map_or(0, |p| p.done),
         total: run.total(),
@@ -129,7 +129,7 @@ fn their_moment(app: &App, run: &RunRecord) -> Moment {
     let (heard, silent) = beat.unwrap_or(("never".into(), SILENT_S + 1));
     let note = format!("   run by {}, heard of {heard}; read from the journal", run.by());
     Moment {
-        unit: run.unit,
+        unit: run.unit.clone(),
         phase: cell(
             format!("{} live for {}", app.theme.glyphs.running, took_so_far(app, run.started_at)),
             Tone::Accent,
@@ -220,7 +220,8 @@ fn reason(app: &App, m: &Moment) -> Cell {
 /// What came of it, and what that means.
 fn ended(app: &App, ours: Option<&OurRun>, record: Option<&RunRecord>) -> Vec<Spans> {
     let mut line = vec![plain(" ")];
-    let unit = record.map(|r| r.unit).or_else(|| Some(ours?.plan.as_ref()?.unit)).unwrap_or(Unit::Rows);
+    let unit =
+        record.map(|r| &r.unit).or_else(|| Some(&ours?.plan.as_ref()?.unit)).cloned().unwrap_or_default();
     let meant = match (ours.and_then(|r| r.done.as_ref()), record) {
         (Some(done), _) if done.had_nothing_to_do() => {
             line.push(cell(format!("{} nothing to do", app.theme.glyphs.ok), Tone::Good));
@@ -256,7 +257,7 @@ fn done_cells(
     verified: Option<bool>,
 ) -> Vec<Cell> {
     let mut out = vec![verdict(&app.theme, outcome)];
-    if unit != Unit::Rows && applied > 0 {
+    if unit != Unit::ROWS && applied > 0 {
         out.push(plain(format!("   {} {} done", count(applied), unit.of(applied))));
     } else if applied + drifted > 0 {
         out.push(plain(format!("   {} changed", count(applied))));

@@ -68,7 +68,11 @@ fn change(plan: &Plan, out: &mut Lines) {
     out.text("why", &plan.why, Tone::Strong);
     // Each of several tables that change places is a sentence of its own.
     let lines = plan.change_lines();
-    let lines = if plan.unit == Unit::Twins { lines } else { vec![lines.join(" · ")] };
+    let lines = if plan.unit != Unit::ROWS && plan.unit != Unit::STATEMENTS {
+        lines
+    } else {
+        vec![lines.join(" · ")]
+    };
     for (i, line) in lines.iter().enumerate() {
         out.text(if i == 0 { "changes" } else { "" }, line, Tone::Plain);
     }

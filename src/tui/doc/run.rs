@@ -141,7 +141,7 @@ fn facts(app: &App, run: &RunRecord, told: bool, out: &mut Lines) {
         Some(false) => "the proof FAILED",
         None => "not verified",
     };
-    let counted = if run.unit == Unit::Rows {
+    let counted = if run.unit == Unit::ROWS {
         format!(
             "{} planned, {} changed, {} left alone because they had changed, {} · {verified}",
             count(run.rows),

@@ -141,7 +141,7 @@ fn row(app: &App, run: &RunRecord) -> Row {
         format!("{} of {}", count(run.rows_applied), count(run.rows))
     };
     // The column's own heading says rows.
-    if run.unit != Unit::Rows {
+    if run.unit != Unit::ROWS {
         rows = format!("{rows} {}", run.unit.of(run.rows));
     }
     let proof = match run.verified {

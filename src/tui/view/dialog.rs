@@ -2,9 +2,9 @@
 
 use super::fit;
 use super::overlay::Sheet;
+use crate::engine::model::blocker::Blocker;
 use crate::engine::model::phrase::differs;
 use crate::engine::model::record::RunRecord;
-use crate::engine::model::task::Blocker;
 use crate::tui::app::{App, Ask, Choice, Deed, LEAVING, OurRun, UNFINISHED, done, title_of};
 use crate::tui::doc::wrap;
 use crate::tui::format::{ago, count};

@@ -20,7 +20,7 @@ use crate::engine::model::profile::Source;
 use crate::engine::model::query::{Column, Sql};
 use crate::engine::model::row_query::{Condition, ImagesOf, Portion, RowQuery, RowsFrom};
 use crate::engine::model::table::Constraint;
-use crate::engine::port::row_sql::{Bypassed, Need, Obstacle, Passage, RowSql, Tried};
+use crate::engine::port::row_sql::{Bypassed, Need, Obstacle, Passage, RowSql, TriedStatement};
 
 impl RowSql for Postgres {
     fn with_sources(&self, sources: &BTreeMap<String, Source>, sql: &str) -> String {
@@ -68,7 +68,7 @@ impl RowSql for Postgres {
     fn shown(&self, change: &RowChange) -> Vec<String> {
         change::shown(change)
     }
-    fn tried(&self, change: &RowChange) -> Vec<Tried> {
+    fn tried(&self, change: &RowChange) -> Vec<TriedStatement> {
         tried::tried(change)
     }
     fn batch_need(&self) -> Option<Need> {

@@ -6,7 +6,7 @@ use super::values::names;
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::Sql;
-use crate::engine::port::row_sql::{Need, Tried};
+use crate::engine::port::row_sql::{Need, TriedStatement};
 
 /// What a statement of a profile reads besides its batch.
 const RUN: &str = "run as (select null::bigint as id, null::text as operation, null::text as name, null::text as operator, \
@@ -22,8 +22,8 @@ pub(super) fn temporary() -> Need {
     }
 }
 
-pub(super) fn tried(change: &RowChange) -> Vec<Tried> {
-    let explain = |(what, sql)| Tried { what, sql: Sql::of_profile(format!("explain {sql}")) };
+pub(super) fn tried(change: &RowChange) -> Vec<TriedStatement> {
+    let explain = |(what, sql)| TriedStatement { what, sql: Sql::of_profile(format!("explain {sql}")) };
     statements(change).into_iter().map(explain).collect()
 }
 

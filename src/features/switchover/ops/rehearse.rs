@@ -1,17 +1,16 @@
 //! `rehearse`: a whole switchover and its way back in a copy, with writers at work, for its times and its troubles.
 
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
-use crate::engine::model::step::{Action, Step};
-use crate::engine::model::task::{Play, PlayTwin};
+use crate::engine::model::step::{Action, Step, Task};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::Standing;
 use crate::features::switchover::plan::steps::duration;
+use crate::features::switchover::task::{Play, PlayTwin, TWINS};
 use crate::features::switchover::twins::{Couple, switched_offers};
 
 pub(crate) struct Rehearse;
@@ -120,7 +119,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
                 .map(|c| crate::engine::plan::operation::lock(&c.legacy.relation, "ACCESS SHARE"))
                 .collect(),
             in_transaction: false,
-            action: Action::Rehearse(Box::new(play)),
+            action: Action::Task(Task::new(Play::TASK, play)),
             ..Step::new("rehearse", format!("play it through in a copy with {copied}"), statements)
         }],
         preflight: vec![Preflight::new(
@@ -130,7 +129,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         )],
         verify: vec![],
         rows: vec![],
-        unit: Unit::Twins,
+        unit: TWINS,
+        lock_timeout_ms: None,
+        continues_after_window: true,
         count: couples.len() as u64,
         undoes: None,
     })

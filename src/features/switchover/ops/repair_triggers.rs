@@ -99,7 +99,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         preflight: out.preflight,
         verify: out.verify,
         rows: vec![],
-        unit: Unit::Statements,
+        unit: Unit::STATEMENTS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
     })
 }
 

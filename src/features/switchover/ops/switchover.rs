@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::engine::journal;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
@@ -20,6 +19,7 @@ use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::preflight::ready::{Accepted, dependants, late_triggers, ownership, parity};
 use crate::features::switchover::preflight::rehearsals::{compared, measured, rehearsal};
 use crate::features::switchover::preflight::server::{around, last_backup, sent};
+use crate::features::switchover::task::TWINS;
 use crate::features::switchover::twins::{Couple, named};
 
 pub(crate) struct Switchover;
@@ -151,7 +151,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         preflight,
         verify: out.verify,
         rows: vec![],
-        unit: Unit::Twins,
+        unit: TWINS,
+        lock_timeout_ms: Some(asked.lock_timeout_ms),
+        continues_after_window: true,
         count: couples.len() as u64,
         undoes: None,
     })

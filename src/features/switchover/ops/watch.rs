@@ -153,7 +153,9 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: Asked) -> Result<Draft> {
         preflight: preflight(&mut *tx, &todo, asked).await?,
         verify,
         rows: vec![],
-        unit: Unit::Statements,
+        unit: Unit::STATEMENTS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
         undoes: None,
     })
 }

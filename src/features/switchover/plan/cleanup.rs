@@ -1,6 +1,7 @@
 //! The retired tables: put away while the way back is still a lossy one, dropped when nobody has missed them.
 
 use crate::engine::model::query::Sql;
+use crate::features::switchover::task::TWINS;
 use serde::Deserialize;
 
 use crate::engine::journal;
@@ -267,7 +268,7 @@ async fn stranded(cx: &PlanCx<'_>, names: &[&str], accepted: &Accepted) -> Resul
 
 /// Once a retired table is dropped, putting it away cannot be taken back.
 pub(crate) async fn undo(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Option<Undo>> {
-    if run.unit != Unit::Twins || run.rows_applied == 0 {
+    if run.unit != TWINS || run.rows_applied == 0 {
         return Ok(None);
     }
     let mut gone = vec![];
@@ -361,7 +362,9 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
         steps: out.steps,
         preflight,
         rows: vec![],
-        unit: Unit::Twins,
+        unit: TWINS,
+        lock_timeout_ms: None,
+        continues_after_window: true,
         count: couples.len() as u64,
         undoes: None,
     })
@@ -451,7 +454,9 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
         preflight,
         verify,
         rows: vec![],
-        unit: Unit::Statements,
+        unit: Unit::STATEMENTS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
         count,
         undoes: None,
     })

@@ -5,11 +5,10 @@ use chrono::SecondsFormat;
 use crate::engine::journal;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Ident, Relation};
-use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::profile::Twin;
 use crate::engine::model::record::RunRecord;
-use crate::engine::model::step::Action;
+use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Params, PlanCx};
 use crate::engine::plan::tables::Table;
 use crate::features::parity::pair::sync_triggers::reverse_taken;
@@ -22,6 +21,7 @@ use crate::features::switchover::plan::steps::{Asked, Stages};
 use crate::features::switchover::plan::swap_ddl::{Part, Switch};
 use crate::features::switchover::preflight::ready::Accepted;
 use crate::features::switchover::preflight::rehearsals::{back, rehearsal};
+use crate::features::switchover::task::{Swap, TWINS};
 use crate::features::switchover::twins::{Couple, named};
 
 /// The run that switched these twins.
@@ -119,7 +119,8 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     let asked = Asked::of(params)?;
     let accepted = Accepted::of(params.get("accept"));
     let plan = journal::record::plan_of(cx.cx.facts, &run.id).await?;
-    let Some(swapped) = plan.steps.iter().find(|s| matches!(s.action, Action::Swap(_))) else {
+    let swap_of = |s: &'_ Step| s.task::<Swap>(Swap::TASK);
+    let Some((swapped, swap)) = plan.steps.iter().find_map(|s| Some((s, swap_of(s)?))) else {
         return Err(refused(format!("run {} has switched nothing", run.id)));
     };
     let couples = Couple::all(cx, &run.name).await?;
@@ -138,7 +139,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
                 || s.starts_with(&format!("create or replace view {v} with"))
         })
     };
-    if let (Action::Swap(swap), Some(first)) = (&swapped.action, switch.parts.first_mut()) {
+    if let Some(first) = switch.parts.first_mut() {
         first.views.extend(swap.tables.iter().filter(|t| made(t)).cloned());
     }
     let mut preflight = Vec::new();
@@ -199,7 +200,9 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
         preflight,
         verify: out.verify,
         rows: vec![],
-        unit: Unit::Twins,
+        unit: TWINS,
+        lock_timeout_ms: Some(asked.lock_timeout_ms),
+        continues_after_window: true,
         count: couples.len() as u64,
         undoes: Some(run.id.clone()),
     })

@@ -388,7 +388,9 @@ pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params, wanted: 
         preflight: out.preflight,
         verify,
         rows: out.rows,
-        unit: Unit::Rows,
+        unit: Unit::ROWS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
         count: 0,
         undoes: None,
     })

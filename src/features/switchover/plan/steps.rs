@@ -1,16 +1,17 @@
 //! The stages of a switchover and of its rollback as steps of a plan.
 
 use crate::engine::model::query::Sql;
+use crate::features::switchover::task::TWINS;
 use std::fmt::Write as _;
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Verification};
 use crate::engine::model::secret::without_passwords;
-use crate::engine::model::step::{Action, Lock, Step};
-use crate::engine::model::task::{Dump, Hook, Measure, Monitor, Proof, Since, Swap};
+use crate::engine::model::step::{Action, Lock, Step, Task};
 use crate::engine::plan::operation::{ParamSpec, Params, PlanCx, lock};
+use crate::engine::port::backups::Dump;
+use crate::engine::port::hooks::Hook;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::pair::change_capture::{self, Lacking, Lacks, Watch};
 use crate::features::parity::pair::trigger_ddl::Triggers;
@@ -19,6 +20,7 @@ use crate::features::switchover::plan::chunks::About;
 use crate::features::switchover::plan::row_sync::{self, comparison};
 use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::preflight::ready::Accepted;
+use crate::features::switchover::task::{Measure, Monitor, Proof, Proofs, Since, Swap};
 use crate::features::switchover::twins::Couple;
 
 /// How long to look on.
@@ -59,7 +61,7 @@ pub(crate) struct Asked {
     monitor_s: u64,
     backup: Backup,
     marker: bool,
-    lock_timeout_ms: u64,
+    pub(crate) lock_timeout_ms: u64,
     budget_ms: u64,
     attempts: u32,
     before: Option<String>,
@@ -262,7 +264,7 @@ impl<'a> Stages<'a> {
             format!("{stage}: counts, sums and checksums of both sides"),
             vec![sql],
             vec![],
-            Action::Measure(measure),
+            Action::Task(Task::new(Measure::TASK, measure)),
         );
     }
 
@@ -291,19 +293,20 @@ impl<'a> Stages<'a> {
         locks.push(lock("every other table of the database", "ACCESS SHARE, for its definition"));
         let dump = Dump { tables: tables.clone(), verify };
         let title = format!("pg_dump of {}, with all definitions", tables.join(", "));
-        self.push("backup", title, vec![], locks, Action::Dump(dump));
+        self.push("backup", title, vec![], locks, Action::Task(Task::new(Dump::TASK, dump)));
     }
 
     /// More tables that the last swap alters.
     pub(crate) fn also_lock(&mut self, tables: &[String]) {
         let Some(step) = self.steps.last_mut() else { return };
-        let Action::Swap(swap) = &mut step.action else { return };
+        let Some(mut swap) = step.task::<Swap>(Swap::TASK) else { return };
         for table in tables {
             if !swap.tables.contains(table) {
                 swap.tables.push(table.clone());
                 step.locks.push(lock(table, "ACCESS EXCLUSIVE"));
             }
         }
+        step.action = Action::Task(Task::new(Swap::TASK, swap));
     }
 
     /// The write marker, where it is not there yet.
@@ -388,7 +391,13 @@ impl<'a> Stages<'a> {
         let proofs = self.proofs(switched);
         let statements = proofs.iter().map(|p| p.sql.clone()).collect();
         let title = "0 rows left to copy: every row of both sides compared, in one snapshot".to_owned();
-        self.push("compare", title, statements, vec![], Action::Prove { proofs });
+        self.push(
+            "compare",
+            title,
+            statements,
+            vec![],
+            Action::Task(Task::new(Proofs::TASK, Proofs { proofs })),
+        );
     }
 
     /// Reverse triggers, idle until the switch.
@@ -431,7 +440,7 @@ impl<'a> Stages<'a> {
             failed: self.asked.failed.clone().filter(|_| when == "before"),
         };
         let title = format!("{when} the switch, {} s at most: {command}", hook.timeout_s);
-        self.push(&format!("hook-{when}"), title, vec![], vec![], Action::Hook(hook));
+        self.push(&format!("hook-{when}"), title, vec![], vec![], Action::Task(Task::new(Hook::TASK, hook)));
     }
 
     pub(crate) fn enable(&mut self, measured: Option<&(u64, String)>) {
@@ -485,7 +494,7 @@ impl<'a> Stages<'a> {
                 measured_on: measured.map(|m| m.1.clone()),
             })
             .collect();
-        self.push(id, title.to_owned(), statements, locks, Action::Swap(Box::new(swap)));
+        self.push(id, title.to_owned(), statements, locks, Action::Task(Task::new(Swap::TASK, swap)));
         if let Some(step) = self.steps.last_mut() {
             step.back = back;
         }
@@ -508,7 +517,7 @@ impl<'a> Stages<'a> {
             title,
             vec![],
             vec![],
-            Action::Monitor(Monitor { seconds, proofs: proofs.clone() }),
+            Action::Task(Task::new(Monitor::TASK, Monitor { seconds, proofs: proofs.clone() })),
         );
         for proof in proofs {
             let title = format!("both sides of {} are equal", proof.name);
@@ -548,7 +557,7 @@ impl<'a> Stages<'a> {
             let twins = switch.parts.len() as u64;
             format!(
                 "without markers all rows of {twins} {} are compared inside the locks: writers wait for as long as that takes (stall, in the preflight), or the budget is spent and it is taken back",
-                Unit::Twins.of(twins)
+                TWINS.of(twins)
             )
         };
         format!(

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use crate::engine::model::error::Result;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::step::Step;
-use crate::engine::model::task::Played;
 use crate::engine::plan::operation::PlanCx;
+use crate::features::switchover::task::Played;
 use crate::features::switchover::twins::{age, named};
 
 #[derive(Deserialize)]

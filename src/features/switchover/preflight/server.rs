@@ -7,9 +7,9 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::query::Param;
-use crate::engine::model::task::{BLOCKERS, Blocker};
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::port::backups::Dumped;
+use crate::engine::port::catalog::{EXCLUSIVE, WantedLocks};
 use crate::engine::port::reader::ReadTx;
 use crate::features::switchover::plan::dependents::Belongings;
 use crate::features::switchover::preflight::ready::{Accepted, ok, warn};
@@ -62,8 +62,8 @@ pub(crate) async fn around(cx: &PlanCx<'_>, couples: &[Couple<'_>]) -> Result<(V
     let a: Around =
         tx.one(&Sql::new(AROUND).bind([Param::Texts(tables.clone()), Param::Texts(legacy)])).await?;
     let mut out = Vec::new();
-    let blockers: Vec<Blocker> =
-        tx.fetch(&Sql::new(BLOCKERS).bind([Param::Texts(tables), Param::Int(5_000)])).await?;
+    let wanted = WantedLocks { tables: &tables, mode: EXCLUSIVE, older_ms: 5_000 };
+    let blockers = cx.cx.facts.dialect().blockers(&mut *tx, &wanted).await?;
     out.extend(blockers.iter().map(|b| warn("long_transaction", format!("in the way now: {}", b.text()))));
     out.extend(transactions(&a, blockers.is_empty(), &cx.cx.server.role));
     if !a.wraparound.is_empty() {

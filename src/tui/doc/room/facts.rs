@@ -1,10 +1,11 @@
 //! What is known of a switch: who is in the way, what waits, what is equal, what could be taken back.
 
 use super::{LABEL, Sight, labelled};
-use crate::engine::model::progress::{Phase, Progress, Room as Told};
+use crate::engine::model::blocker::Blocker;
+use crate::engine::model::progress::{Phase, Progress};
 use crate::engine::model::record::Outcome;
-use crate::engine::model::task::Blocker;
 use crate::features::parity::pair::Standing;
+use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::status::{Reverse, RoomFacts, TwinNow};
 use crate::tui::app::{App, Light, Readiness, View, is_swap};
 use crate::tui::doc::{live, wrap};
@@ -127,12 +128,12 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     } else if let Some(why) = told.waiting.as_ref().filter(|w| !at_swap || w.starts_with("not tried yet")) {
         labelled(out, width, "held back", why, Tone::Warn);
     }
-    if let Some(ended) = &told.room.ended {
+    if let Some(ended) = &told.locks.ended {
         labelled(out, width, "ended", ended, Tone::Warn);
     }
-    if let Some(last) = &told.room.last {
-        let tone = if told.room.held_ms.is_some() { Tone::Good } else { Tone::Warn };
-        let name = if told.room.held_ms.is_some() { "swapped" } else { "last attempt" };
+    if let Some(last) = &told.locks.last {
+        let tone = if told.locks.held_ms.is_some() { Tone::Good } else { Tone::Warn };
+        let name = if told.locks.held_ms.is_some() { "swapped" } else { "last attempt" };
         labelled(out, width, name, last, tone);
     }
     if !told.step.is_empty() && !at_swap {
@@ -175,7 +176,7 @@ pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
         ]];
     }
     let told = sight.going().and_then(|r| r.progress.as_ref());
-    let waits = |p: &&Progress| is_swap(&p.stage) && p.room.held_ms.is_none();
+    let waits = |p: &&Progress| is_swap(&p.stage) && p.locks.held_ms.is_none();
     let (Some(_), Some(swap)) = (told.filter(waits), sight.swap()) else { return vec![] };
     let twins = usize::try_from(swap.twins).unwrap_or(usize::MAX).min(swap.tables.len());
     let then = match (sight.back(), swap.tables.len() > twins, twins) {
@@ -242,20 +243,20 @@ fn waiting_sessions(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 
 /// When both sides were last found equal, and how much of that is new.
 fn equal(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let Some(room) = sight.ours.and_then(|r| r.progress.as_ref()).map(|p| &p.room) else { return };
+    let Some(progress) = sight.ours.and_then(|r| r.progress.as_ref()) else { return };
     let Some(age) = sight.equal() else {
         labelled(out, width, "equal", "not compared by this run yet", Tone::Dim);
         return;
     };
-    let Told { compared, differing, .. } = room;
+    let SwitchoverProgress { compared, differing, .. } = SwitchoverProgress::of(progress);
     let mut line = vec![label("equal"), plain(format!("{age}   "))];
     // No attempt has come so far: of what is written meanwhile nothing is known.
-    if *compared == 0 && *differing == 0 && room.held_ms.is_none() {
+    if compared == 0 && differing == 0 && progress.locks.held_ms.is_none() {
         line.push(cell("nothing written since was compared yet", Tone::Dim));
     } else {
-        let tone = if *differing > 0 { Tone::Bad } else { Tone::Plain };
-        line.push(cell(format!("{} written since and compared, ", counted(*compared, "row")), Tone::Dim));
-        line.push(cell(differ(*differing, &count(*differing)), tone));
+        let tone = if differing > 0 { Tone::Bad } else { Tone::Plain };
+        line.push(cell(format!("{} written since and compared, ", counted(compared, "row")), Tone::Dim));
+        line.push(cell(differ(differing, &count(differing)), tone));
     }
     out.push(line);
 }
@@ -380,11 +381,9 @@ fn run_light(sight: &Sight<'_>) -> Option<(String, Tone)> {
     if sight.back() {
         return sight.swapped().then(|| ("done: the legacy tables answer again".into(), Tone::Good));
     }
-    if told.room.differing > 0 {
-        return Some((
-            format!("lossy: {} found different", counted(told.room.differing, "comparison")),
-            Tone::Bad,
-        ));
+    let differing = SwitchoverProgress::of(told).differing;
+    if differing > 0 {
+        return Some((format!("lossy: {} found different", counted(differing, "comparison")), Tone::Bad));
     }
     let reversing = sight.facts.is_some_and(|(f, _)| f.twins.iter().all(|t| t.reverse != Reverse::Missing));
     match (sight.swapped(), reversing) {

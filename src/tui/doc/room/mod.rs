@@ -10,9 +10,10 @@ use super::wrap;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Phase, Wish};
 use crate::engine::model::record::{Outcome, RunRecord};
-use crate::engine::model::task::Swap;
 use crate::features::parity::pair::Standing;
+use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::status::{RoomFacts, RoomRun};
+use crate::features::switchover::task::SwapSummary;
 use crate::tui::app::{App, Link, OurRun, Readiness, View, is_swap, swap_of};
 use crate::tui::format::{ago, counted, whole};
 use crate::tui::list::{cell, plain};
@@ -91,7 +92,7 @@ impl<'a> Sight<'a> {
         self.record.is_none() && self.ours.is_none()
     }
 
-    fn swap(&self) -> Option<&'a Swap> {
+    fn swap(&self) -> Option<SwapSummary> {
         self.plan.and_then(swap_of)
     }
 
@@ -119,7 +120,7 @@ impl<'a> Sight<'a> {
         if let Some(run) = self.theirs() {
             return Some(ago(run.equal_at?, self.app.server_now()));
         }
-        let at = self.ours?.progress.as_ref()?.room.equal_at?;
+        let at = SwitchoverProgress::of(self.ours?.progress.as_ref()?).equal_at?;
         Some(ago(DateTime::from_timestamp_millis(at)?, self.app.now))
     }
 
@@ -230,7 +231,7 @@ fn title(sight: &Sight<'_>) -> Vec<Spans> {
     if let Some(ms) = budget {
         out.push(vec![cell("budget ", Tone::Dim), plain(format!("{ms} ms"))]);
     }
-    let ours = sight.ours.and_then(|r| r.progress.as_ref()?.room.attempt);
+    let ours = sight.ours.and_then(|r| r.progress.as_ref()?.locks.attempt);
     let ours = ours.map(|(n, of)| (u64::from(n), Some(u64::from(of))));
     // An attempt of others is in the journal once it is over; the one after it is at hand or to come.
     let attempt = ours.or_else(|| {

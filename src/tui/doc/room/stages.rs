@@ -3,7 +3,7 @@
 use super::Sight;
 use crate::engine::model::preflight::Ready;
 use crate::engine::model::progress::Phase;
-use crate::engine::model::step::Action;
+use crate::engine::port::backups::Dump;
 use crate::tui::app::is_swap;
 use crate::tui::format::{count, whole};
 use crate::tui::list::{cell, plain};
@@ -167,10 +167,8 @@ fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
         }
         "backup" => {
             let planned = || {
-                sight.plan?.steps.iter().find_map(|s| match &s.action {
-                    Action::Dump(dump) => Some(dump.verify),
-                    _ => None,
-                })
+                let dumps = sight.plan?.steps.iter().filter_map(|s| s.task::<Dump>(Dump::TASK));
+                dumps.map(|dump| dump.verify).next()
             };
             let verified = planned().or_else(|| Some(sight.told()?.backup.as_ref()?.verified.is_some()))?;
             done.then(|| if verified { "verified" } else { "not verified" }.to_owned())
@@ -181,7 +179,7 @@ fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
             None => done.then(|| "equal".to_owned()),
         },
         "enable" | "swap back" => {
-            let held = progress.and_then(|p| p.room.held_ms).or_else(|| sight.told()?.held_ms);
+            let held = progress.and_then(|p| p.locks.held_ms).or_else(|| sight.told()?.held_ms);
             held.map(|ms| format!("{} ms", count(ms)))
         }
         "monitor" => {

@@ -1,0 +1,58 @@
+//! Which sessions hold a lock on a table.
+
+use crate::engine::model::name::literal;
+use crate::engine::model::query::{Param, Sql};
+use crate::engine::port::catalog::WantedLocks;
+
+/// Whoever holds one of the tables `$1`, their partitions or sequences, and began more than `$2` ms ago; when a session's
+/// transaction began is hidden from a role that may not see it: such a one is told only where `$2` is 0.
+const BLOCKERS: &str = "
+with recursive tree as (
+  select t::regclass::oid as oid, t::regclass::oid as root from unnest($1::text[]) t
+  union
+  select i.inhrelid, t.root from pg_inherits i join tree t on i.inhparent = t.oid),
+wanted as (
+  select oid, root from tree
+  union
+  select d.objid, t.root from pg_depend d join tree t on d.refobjid = t.oid join pg_class s on s.oid = d.objid and s.relkind = 'S'
+  where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')),
+held as (
+  select l.pid, l.virtualtransaction, min(w.root::regclass::text) as table
+  from pg_locks l join wanted w on w.oid = l.relation
+  where l.locktype = 'relation' and l.granted and l.database = (select oid from pg_database where datname = current_database())
+  group by l.pid, l.virtualtransaction)
+select a.pid::bigint as pid, coalesce(a.usename, '')::text as role, coalesce(a.application_name, '') as application,
+       coalesce(a.state, a.backend_type, '') as state,
+       coalesce((extract(epoch from clock_timestamp() - a.xact_start) * 1000)::bigint, 0) as age_ms,
+       coalesce((extract(epoch from clock_timestamp() - a.state_change) * 1000)::bigint, 0) as statement_ms,
+       coalesce(left(a.query, 200), '') as query, h.table,
+       a.backend_xid is not null as wrote, a.backend_start::text as since, a.query_start::text as query_at
+from held h join pg_stat_activity a on a.pid = h.pid
+where a.pid <> pg_backend_pid()
+  and (a.xact_start is null and $2 = 0 or a.xact_start < clock_timestamp() - make_interval(secs => $2 / 1000.0))
+union all
+select 0, cast(p.owner as text), p.gid, 'prepared', (extract(epoch from clock_timestamp() - p.prepared) * 1000)::bigint, 0, '', h.table,
+       true, p.prepared::text, null
+from held h join pg_locks x on h.pid is null and x.pid is null and x.virtualtransaction = h.virtualtransaction and x.locktype = 'transactionid'
+join pg_prepared_xacts p on p.transaction = x.transactionid
+where p.prepared < clock_timestamp() - make_interval(secs => $2 / 1000.0)
+order by age_ms desc limit 20";
+
+/// Of those only who holds what a weaker lock waits for: a reader does not keep out what only wants writers away.
+fn blockers_of(mode: &str) -> String {
+    let weaker: &[&str] = if mode.starts_with("ACCESS EXCLUSIVE") {
+        &[]
+    } else if mode.starts_with("SHARE UPDATE EXCLUSIVE") {
+        &["AccessShareLock", "RowShareLock", "RowExclusiveLock"]
+    } else {
+        &["AccessShareLock", "RowShareLock"]
+    };
+    let weaker: Vec<_> = weaker.iter().map(|m| literal(m)).collect();
+    let granted = format!("l.granted and l.mode <> all (array[{}]::text[])", weaker.join(", "));
+    BLOCKERS.replace("l.granted", &granted)
+}
+
+pub(super) fn query(wanted: &WantedLocks<'_>) -> Sql {
+    let older = i64::try_from(wanted.older_ms).unwrap_or(i64::MAX);
+    Sql::new(blockers_of(wanted.mode)).bind([Param::Texts(wanted.tables.to_vec()), Param::Int(older)])
+}

@@ -1,0 +1,120 @@
+//! Who carries out a task: a feature, for a word of its own. The engine knows the word and nothing of its arguments.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::plan::Plan;
+use crate::engine::model::policy::Policy;
+use crate::engine::model::progress::{Control, Done, Progress, Watcher};
+use crate::engine::model::record::Operator;
+use crate::engine::model::step::{Step, Task};
+use crate::engine::port::adapters::Adapters;
+use crate::engine::port::clock::Clock;
+use crate::engine::port::reader::{Facts, Fut};
+use crate::engine::port::writer::{Begun, Writer};
+
+/// Carries out the tasks of one word.
+pub trait Runner: Sync {
+    /// The word under `do` in the plan.
+    fn task(&self) -> &'static str;
+    /// Asked when a plan is opened and again before its first step: arguments that do not parse refuse the plan.
+    fn start(&self, task: &Task) -> Result<Box<dyn Running>>;
+    /// What a plan says of its run since plans have fields for it, of one made before.
+    fn limits(&self, _task: &Task) -> TaskLimits {
+        TaskLimits::default()
+    }
+}
+
+/// How a task binds its whole run. Times are milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskLimits {
+    /// A lock is waited for no longer than this in any step.
+    pub lock_timeout_ms: Option<u64>,
+    /// Once something is changed the rest is carried out after the window's end as well.
+    pub continues_after_window: bool,
+}
+
+/// One task under way, or one that an earlier session of the run has carried out.
+pub trait Running: Send {
+    /// Carries it out.
+    fn step<'a>(&'a mut self, run: &'a mut RunCx<'_>, step: &'a Step) -> Fut<'a, Result<(), RunStop>>;
+    /// The run has ended, and this is what will be told of it. `at`: the step.
+    fn ended<'a>(&'a mut self, _run: &'a mut RunCx<'_>, _at: usize, _done: &'a mut Done) -> Fut<'a, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// Why the steps ended before their end.
+pub struct RunStop {
+    /// What failed.
+    pub failure: Error,
+    /// Known to be the end: nothing is in doubt.
+    pub known: bool,
+    /// Resuming with the rest would be right.
+    pub resumable: bool,
+}
+
+impl RunStop {
+    /// Nothing is in doubt.
+    pub fn known(failure: Error) -> Self {
+        Self { failure, known: true, resumable: true }
+    }
+}
+
+/// One run under way: what the executor works with, and what it lends to tasks.
+pub struct RunCx<'a> {
+    /// What was approved.
+    pub plan: &'a Plan,
+    /// Looks at the target, with sessions of its own.
+    pub facts: &'a dyn Facts,
+    /// The machine.
+    pub adapters: &'a Adapters,
+    /// What is allowed.
+    pub policy: &'a Policy,
+    /// Who is at the keys.
+    pub operator: &'a Operator,
+    /// When maintenance is allowed: minutes of the UTC day, from and to.
+    pub window: Option<(u32, u32)>,
+    /// The time.
+    pub clock: Clock,
+    /// How the plan and its tasks bind the run.
+    pub limits: TaskLimits,
+    /// What the operator wants.
+    pub control: &'a Control,
+    /// Takes the progress.
+    pub watcher: Watcher<'a>,
+    /// The only way to change something.
+    pub writer: Box<dyn Writer>,
+    /// How far it is, as the journal knows it.
+    pub begun: Begun,
+    /// How far it is, for people.
+    pub progress: Progress,
+    /// When the last batches ended and how many rows they had, for the rate.
+    pub marks: Vec<(i64, u64)>,
+    /// What is told at the end besides.
+    pub said: Vec<String>,
+    /// What the tasks of this session hand on to each other.
+    pub kept: Kept,
+}
+
+/// Values of tasks by their type; gone with the session.
+#[derive(Default)]
+pub struct Kept(HashMap<TypeId, Box<dyn Any + Send>>);
+
+impl Kept {
+    /// The value of this type, where a task has put one.
+    pub fn get<T: Any + Send>(&self) -> Option<&T> {
+        self.0.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+
+    /// Puts a value in place of the one of its type.
+    pub fn put<T: Any + Send>(&mut self, value: T) {
+        self.0.insert(TypeId::of::<T>(), Box::new(value));
+    }
+
+    /// Takes the value of this type away.
+    pub fn forget<T: Any + Send>(&mut self) {
+        self.0.remove(&TypeId::of::<T>());
+    }
+}

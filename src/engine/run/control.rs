@@ -1,0 +1,165 @@
+//! What a run says and hears between two commits: progress, entries, the operator's requests, the window.
+
+use chrono::Timelike as _;
+use serde_json::{Value, json};
+
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::event::Event;
+use crate::engine::model::progress::{Phase, Wish};
+use crate::engine::model::step::{Action, Step};
+use crate::engine::model::window::Window;
+use crate::engine::plan::planner;
+use crate::engine::port::reader::Facts;
+use crate::engine::port::runner::{RunCx, RunStop};
+use crate::engine::run::finish::is_lost;
+use crate::engine::run::limits::LOOK_AGAIN;
+use crate::engine::run::start::mirror;
+
+impl RunCx<'_> {
+    pub(crate) fn tell(&mut self, phase: Phase) {
+        self.progress.phase = phase;
+        self.progress.run = Some(self.begun.run.clone());
+        self.progress.applied = self.begun.applied;
+        self.progress.drifted = self.begun.drifted;
+        self.progress.done = self.begun.applied + self.begun.drifted;
+        (self.watcher)(self.progress.clone());
+    }
+
+    pub(crate) fn mirror(&self, event: &Event) {
+        mirror(self.adapters, &self.plan.identity, event);
+    }
+
+    /// An entry of the run, or the reason to stop: what is not written down has not happened.
+    pub(crate) async fn record(&mut self, kind: &str, body: &Value) -> Result<(), RunStop> {
+        match self.writer.note(&self.begun, kind, body).await {
+            Ok(event) => {
+                self.mirror(&event);
+                Ok(())
+            }
+            Err(e) => Err(self.recovered(e).await),
+        }
+    }
+
+    /// Sessions that the operator has asked by their phrase to be ended: said first, then done, then what came of it.
+    pub(crate) async fn endings(&mut self) -> Result<(), RunStop> {
+        for session in self.control.endings() {
+            let b = session.blocker().clone();
+            let body = json!({
+                "by": self.operator.to_string(), "pid": b.pid, "role": b.role, "application": b.application,
+                "session_since": b.since, "query_at": b.query_at, "query": b.query, "state": b.state, "wrote": b.wrote,
+                "holds": b.table,
+            });
+            self.record("ended", &body).await?;
+            let said = match self.writer.end_session(&self.begun, &session).await {
+                Ok((ended, event)) => {
+                    self.mirror(&event);
+                    if ended { "was ended".to_owned() } else { "was gone already".into() }
+                }
+                Err(e) if is_lost(&e) => return Err(self.recovered(e).await),
+                Err(e) => format!("was not ended: {}", e.message),
+            };
+            self.progress.locks.ended = Some(format!("pid {} {} {said}", b.pid, b.role));
+        }
+        Ok(())
+    }
+
+    /// An entry that the run goes on without.
+    pub(crate) async fn jot(&mut self, kind: &str, body: &Value) {
+        match self.writer.note(&self.begun, kind, body).await {
+            Ok(event) => self.mirror(&event),
+            Err(e) => tracing::warn!("an entry ({kind} {body}) is not in the journal: {e}"),
+        }
+    }
+
+    /// Holds while the operator wants it, ends when they do.
+    pub(crate) async fn wishes(&mut self) -> Result<(), RunStop> {
+        let mut said = false;
+        loop {
+            self.notes().await;
+            self.endings().await?;
+            match self.control.wish() {
+                Wish::Go => {
+                    if said {
+                        let _ = self.writer.say(&self.begun, None, self.progress.batch_rows).await;
+                    }
+                    return Ok(());
+                }
+                Wish::Cancel => {
+                    let message = format!("stopped by {} {}", self.control.stopped_by(), self.whereabouts());
+                    let failure = Error::new(Class::Cancelled, message)
+                        .hint(format!("midwatch resume {} goes on with the rest", self.begun.run));
+                    return Err(RunStop::known(failure));
+                }
+                Wish::Pause => {
+                    if !std::mem::replace(&mut said, true) {
+                        let why = Some("paused by the operator");
+                        self.writer
+                            .say(&self.begun, why, self.progress.batch_rows)
+                            .await
+                            .map_err(RunStop::known)?;
+                        self.tell(Phase::Paused);
+                    }
+                    (self.adapters.sleep)(LOOK_AGAIN).await;
+                    self.still_locked().await?;
+                }
+            }
+        }
+    }
+
+    /// Between which two commits it is.
+    pub(crate) fn whereabouts(&self) -> String {
+        let rows = |s: &Step| matches!(s.action, Action::Rows(_));
+        match self.plan.steps.get(self.begun.step) {
+            Some(step) if rows(step) && self.begun.batch > 0 => "after a batch".to_owned(),
+            Some(step) if rows(step) => "before its first batch".to_owned(),
+            Some(step) => format!("before {}", step.id),
+            None => "after its last step".to_owned(),
+        }
+    }
+
+    /// What the operator wants remembered of this run. Not worth stopping for, but said where it is lost.
+    pub(crate) async fn notes(&mut self) {
+        for text in self.control.notes() {
+            let body = json!({ "by": self.operator.to_string(), "text": text });
+            self.jot("note", &body).await;
+        }
+    }
+
+    /// Nobody else may come in while this run waits.
+    pub(crate) async fn still_locked(&mut self) -> Result<(), RunStop> {
+        self.writer.holds_lock().await.map_err(RunStop::known)
+    }
+
+    /// Nothing begins outside the window, except the rest of a run whose plan says that it must not stop half-way.
+    pub(crate) async fn within_window(&mut self) -> Result<(), RunStop> {
+        if self.limits.continues_after_window && self.begun.applied > 0 {
+            return Ok(());
+        }
+        match window_now(self.facts, self.window).await {
+            Ok(Window::Closed(_)) => Err(RunStop::known(self.closed())),
+            Ok(_) => Ok(()),
+            Err(e) => Err(self.recovered(e).await),
+        }
+    }
+
+    /// The window that was open when the run began is not any more.
+    pub(crate) fn closed(&self) -> Error {
+        let end = self.window.map_or(0, |(_, end)| end);
+        let message = format!("the maintenance window closed at {:02}:{:02}Z", end / 60, end % 60);
+        Error::new(Class::Refused, message)
+            .hint(format!("midwatch resume {} goes on with the rest when it is open again", self.begun.run))
+    }
+
+    pub(crate) fn millis(&self) -> i64 {
+        (self.clock)().timestamp_millis()
+    }
+}
+
+/// Is maintenance allowed by the server's clock?
+pub(crate) async fn window_now(facts: &dyn Facts, window: Option<(u32, u32)>) -> Result<Window> {
+    if window.is_none() {
+        return Ok(Window::Always);
+    }
+    let now = planner::server_time(facts).await?;
+    Ok(Window::at(window, now.time().num_seconds_from_midnight() / 60))
+}

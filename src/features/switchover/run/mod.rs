@@ -1,0 +1,22 @@
+//! What the tasks of a switchover do. One file a task; each is a [`Runner`](crate::engine::port::runner::Runner).
+
+pub(crate) mod compare;
+pub(crate) mod dump;
+pub(crate) mod hook;
+pub(crate) mod measure;
+pub(crate) mod monitor;
+pub(crate) mod rehearse;
+pub(crate) mod swap;
+
+use serde::de::DeserializeOwned;
+
+use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::step::Task;
+
+/// The arguments of a task; a plan whose arguments do not parse was made by another version.
+fn arguments<T: DeserializeOwned>(task: &Task) -> Result<T> {
+    task.parse().map_err(|e| {
+        Error::new(Class::Stale, format!("failed to understand the plan's step {:?}: {e}", task.word))
+            .hint("it was made by another version of midwatch; plan again")
+    })
+}

@@ -1,0 +1,225 @@
+//! What the tasks of a switchover are given, as plans keep it.
+
+use crate::engine::model::error::Result;
+use crate::engine::model::phrase::tries;
+use crate::engine::model::plan::Unit;
+use crate::engine::port::reader::Fut;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a plan with twin pairs counts.
+pub const TWINS: Unit = Unit::new("twins");
+
+/// Rehearses switchovers in copies. Compose gives one to [`Adapters`](crate::engine::port::adapters::Adapters).
+pub trait Rehearse: Send + Sync {
+    /// Copies, switches over, writes, rolls back.
+    fn rehearse<'a>(&'a self, play: &'a Play) -> Fut<'a, Result<Played>>;
+}
+
+/// Shared by all runs of a target.
+pub type Rehearser = Arc<dyn Rehearse>;
+
+/// All pairs of a set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proofs {
+    /// Each pair's.
+    pub proofs: Vec<Proof>,
+}
+
+impl Proofs {
+    /// Compares all rows.
+    pub const TASK: &str = "prove";
+}
+
+impl Swap {
+    /// The step's statements inside the locks of a swap.
+    pub const TASK: &str = "swap";
+}
+
+impl Measure {
+    /// Counts, for the record.
+    pub const TASK: &str = "measure";
+}
+
+impl Play {
+    /// A switchover, rehearsed in a copy.
+    pub const TASK: &str = "rehearse";
+}
+
+/// Are both sides of a twin equal? Every row of its queries is one that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The twin.
+    pub name: String,
+    /// All rows, compared in the statement's own snapshot.
+    pub sql: String,
+    /// Only rows that were written since the snapshot `$1`; absent: nothing marks them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
+}
+
+/// Rows written since a snapshot, as a write marker keeps them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Since {
+    /// Those that differ.
+    pub differ: String,
+    /// How many there are, as one number.
+    pub marked: String,
+    /// What tells this marker from another: one text, or NULL where it is not complete. As long as it is the same,
+    /// nothing was written unmarked.
+    pub fingerprint: String,
+}
+
+/// Tables that change places, in one transaction, within a budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swap {
+    /// Twins that are switched.
+    pub twins: u64,
+    /// Locked in this order, so that two who do it cannot block each other for good.
+    pub tables: Vec<String>,
+    /// Asked again inside the locks.
+    pub proofs: Vec<Proof>,
+    /// How long one attempt waits for a lock, and whoever comes after it waits with it (milliseconds).
+    pub lock_timeout_ms: u64,
+    /// How long the locks may be held before it all is taken back (milliseconds).
+    pub budget_ms: u64,
+    /// Attempts.
+    pub attempts: u32,
+    /// A transaction that has held one of the tables for longer is waited for without standing in line (milliseconds).
+    pub patience_ms: u64,
+    /// How long such transactions are waited for in all before it is postponed (seconds).
+    #[serde(default)]
+    pub wait_s: u64,
+}
+
+/// Of a swap what a person is shown while it runs; its proofs are not read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SwapSummary {
+    /// Pairs that change places.
+    pub twins: u64,
+    /// What is locked, in this order.
+    pub tables: Vec<String>,
+    /// How long the locks may be held (milliseconds).
+    pub budget_ms: u64,
+    /// Attempts.
+    pub attempts: u32,
+    /// How long one attempt waits for a lock (milliseconds).
+    pub lock_timeout_ms: u64,
+    /// A transaction that has held one of the tables for longer is waited for outside (milliseconds).
+    pub patience_ms: u64,
+}
+
+/// Counts, sums and checksums at a stage, for the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    /// `PRE-FLIGHT`, …
+    pub stage: String,
+    /// Gives `table`, `rows`, `sums` (an object) and `checksum` (the sum of the 64-bit digests of all rows).
+    pub sql: String,
+}
+
+/// Looking on after the switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Monitor {
+    /// For so long.
+    pub seconds: u64,
+    /// What must stay true.
+    pub proofs: Vec<Proof>,
+}
+
+impl Monitor {
+    /// Compares what is written after the swap.
+    pub const TASK: &str = "monitor";
+
+    /// Does a marker tell what is written meanwhile?
+    pub fn is_marked(&self) -> bool {
+        self.proofs.iter().all(|p| p.since.is_some())
+    }
+}
+
+/// A switchover to be played through in a copy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Play {
+    /// The set, as the switchover would name it.
+    pub name: String,
+    /// Its parameters.
+    pub params: std::collections::BTreeMap<String, String>,
+    /// The twins' tables that get rows.
+    pub twins: Vec<PlayTwin>,
+    /// Rows of each legacy table that are copied at most; absent: all.
+    pub rows: Option<u64>,
+    /// Sessions that write meanwhile.
+    pub writers: u32,
+    /// How long they write before the switch, after it and after the way back.
+    pub seconds: u64,
+}
+
+/// A twin of a [`Play`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayTwin {
+    /// The legacy table.
+    pub legacy: String,
+    /// Its twin.
+    pub twin: String,
+    /// The key of a row, with its types.
+    pub key: Vec<(String, String)>,
+    /// A column of the partition key that is a time.
+    pub time: Option<String>,
+    /// Columns that an inserted copy of a row takes over; the others come from their defaults.
+    pub columns: Vec<String>,
+    /// A column that is written over and over.
+    pub column: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Played {
+    /// What was copied, in words.
+    pub copied: String,
+    /// The switchover's preflight there: id, verdict, message.
+    pub preflight: Vec<(String, String, String)>,
+    /// Locks held by the switch, and by the way back (milliseconds).
+    pub held_ms: u64,
+    /// The way back.
+    pub back_ms: u64,
+    /// Attempts that the switch took.
+    pub attempts: u64,
+    /// Statements that the writers committed.
+    pub writes: u64,
+    /// Writes that the tables themselves refused (a unique key, a CHECK), before the switch as after it.
+    pub refused: u64,
+    /// Their latency, over all: median, 99th percentile, longest (milliseconds).
+    pub latency_ms: (f64, f64, f64),
+    /// The longest of those that began before the switch and ended after it had begun.
+    pub stall_ms: f64,
+    /// How long a transaction of each of the switch's other steps took (milliseconds), the longest of its portions.
+    #[serde(default)]
+    pub steps: BTreeMap<String, u64>,
+    /// What went wrong, in words; none: it would do.
+    pub failures: Vec<String>,
+}
+
+impl Played {
+    /// What is worth knowing of it at once.
+    pub fn told(&self) -> Vec<String> {
+        let (median, p99, longest) = self.latency_ms;
+        vec![
+            format!(
+                "locks held {} ms by the switch ({}), {} ms by the way back",
+                self.held_ms,
+                tries(self.attempts),
+                self.back_ms
+            ),
+            format!(
+                "{} writes committed beside it: median {median:.1} ms, p99 {p99:.1} ms, longest {longest:.1} ms; across the switch {:.1} ms at most",
+                self.writes, self.stall_ms
+            ),
+            format!(
+                "{} writes of the generator were refused by the tables' own constraints, before the switch as after it",
+                self.refused
+            ),
+            self.copied.clone(),
+        ]
+    }
+}
