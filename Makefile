@@ -1,7 +1,7 @@
-# make test | demo | lint | bench | faults | clean. Each sets up what is missing (Debian; sudo where needed).
+# make test | demo | lint | bench | faults | golden | clean. Each sets up what is missing (Debian; sudo where needed).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lint bench faults screens clean
+.PHONY: help setup test demo lint bench faults golden screens clean
 
 help:
 	@echo "make demo    a private PostgreSQL with planted problems and live traffic, and the console on it"
@@ -9,6 +9,7 @@ help:
 	@echo "make lint    formatting, clippy, the build without a terminal, documentation"
 	@echo "make bench   side-by-side measurements, as ratios"
 	@echo "make faults  every operation hurt at every step, and the tables of it (docs/fault-matrix*.md)"
+	@echo "make golden  the golden fixture of this build, into the directory MIDWATCH_GOLDEN (tests/fixtures/golden/README.md)"
 	@echo "make screens the README's pictures, taken anew"
 	@echo "make clean   what was built"
 
@@ -39,6 +40,11 @@ bench: setup
 # Minutes: every operation × step × fault. MIDWATCH_FAULTS="undo,commit" for those whose titles have both words.
 faults: setup
 	MIDWATCH_FAULTS="$${MIDWATCH_FAULTS:-all}" cargo test --test faults -- --ignored the_whole_matrix --test-threads=1 --nocapture
+
+# Never over the fixture that is kept: a fixture of today only proves what today's build wrote.
+golden: setup
+	@[ -n "$$MIDWATCH_GOLDEN" ] || { echo "golden: set MIDWATCH_GOLDEN to an empty directory" >&2; exit 2; }
+	cargo test --test golden -- --ignored the_fixture_is_made --nocapture
 
 # The README's pictures, from the real program on the demo.
 screens: setup

@@ -12,8 +12,8 @@ use super::output::{Output, save};
 use super::stop::Stop;
 use crate::engine::gate::guard::{Approved, Typed};
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Control, Done, Phase, Progress};
+use crate::engine::model::stored::StoredPlan;
 use crate::engine::plan::operation::Params;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
 use crate::engine::{Engine, journal};
@@ -63,8 +63,8 @@ fn rows_beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// A plan's file.
-pub(super) fn read(path: &Path) -> Result<Plan> {
+/// A plan's file. Its version is looked at before anything that another version may have written differently.
+pub(super) fn read(path: &Path) -> Result<StoredPlan> {
     let broken = |what: String| {
         Error::usage(format!("failed to read the plan {}: {what}", path.display()))
             .hint("midwatch plan … --out FILE writes one")
@@ -73,18 +73,22 @@ pub(super) fn read(path: &Path) -> Result<Plan> {
     let mut envelope: Value = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
     if envelope["schema_version"] != json!(json::SCHEMA_VERSION) {
         return Err(broken(format!(
-            "its schema_version is {}, not {}",
+            "it was made by another version of midwatch: its schema_version is {}, this version reads {}",
             envelope["schema_version"],
             json::SCHEMA_VERSION
         )));
     }
-    serde_json::from_value(envelope["plan"].take()).map_err(|e| broken(e.to_string()))
+    StoredPlan::read(envelope["plan"].take()).map_err(|e| {
+        let hint = e.hint.unwrap_or_else(|| "midwatch plan … --out FILE writes one".into());
+        Error::usage(format!("failed to read the plan {}: {}", path.display(), e.message)).hint(hint)
+    })
 }
 
-pub(super) async fn apply(engine: &Engine, plan: Plan, args: &ApplyArgs, out: &Output) -> Result<u8> {
+pub(super) async fn apply(engine: &Engine, plan: StoredPlan, args: &ApplyArgs, out: &Output) -> Result<u8> {
     let rows = engine.adapters.spools.open(&rows_beside(&args.plan))?;
     let planned = match engine.open_plan(plan, rows) {
         Ok(planned) => planned,
+        Err(e) if e.class == Class::Usage => return Err(e),
         Err(e) => return finish(&Done::refused(e), out),
     };
     let gate = match engine.review(planned, true).await {

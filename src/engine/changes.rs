@@ -17,6 +17,7 @@ use crate::engine::model::preflight::Risk;
 use crate::engine::model::progress::{Control, Done, Watcher};
 use crate::engine::model::record::{JournalState, Listed};
 use crate::engine::model::row_store::RowSet;
+use crate::engine::model::stored::StoredPlan;
 use crate::engine::model::target::Server;
 use crate::engine::model::window::Window;
 use crate::engine::plan::operation::Offer;
@@ -85,18 +86,19 @@ impl Engine {
     }
 
     /// A plan that was written to a file, and its rows; refused when either was edited.
-    pub fn open_plan(&self, plan: Plan, rows: Arc<dyn RowSet>) -> Result<Planned> {
+    pub fn open_plan(&self, stored: StoredPlan, rows: Arc<dyn RowSet>) -> Result<Planned> {
         let edited = |what: &str| {
             Err(Error::new(Class::Stale, format!("the plan was edited: {what}"))
                 .hint("plan again; a plan is applied as it was made"))
         };
-        if plan.digest != plan.computed_digest() {
+        if !stored.is_unaltered() {
             return edited("its digest is not that of its content");
         }
+        let plan = stored.into_known_plan()?;
+        executor::check_steps(self.runners, &plan)?;
         if plan.phrase != plan.computed_phrase() {
             return edited("its phrase is not that of its content");
         }
-        executor::check_steps(self.runners, &plan)?;
         if plan.rows_sha256 != rows.sha256() || plan.diff_total != rows.len() {
             return edited("its rows are not those it was made with");
         }
@@ -194,7 +196,8 @@ impl Engine {
         if !record.resumable {
             return Ok(None);
         }
-        let plan = journal::record::plan_of(&*self.facts, run).await?;
+        // Steps that this version does not know in full are not continued by it.
+        let plan = journal::record::stored_plan_of(&*self.facts, run).await?.into_known_plan()?;
         executor::check_steps(self.runners, &plan)?;
         self.guard.resume(run, plan, &now).map(Some)
     }

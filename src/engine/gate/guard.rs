@@ -74,6 +74,13 @@ pub struct Denied {
 /// let forged = Approved { work: unimplemented!() };
 /// ```
 ///
+/// (Each example that must not compile has a twin without the forbidden line, which shows that no path is wrong.)
+///
+/// ```
+/// use midwatch::engine::gate::guard::Approved;
+/// let given: Option<Approved> = None;
+/// ```
+///
 /// It cannot be copied, and whoever runs it gives it away:
 ///
 /// ```compile_fail,E0599
@@ -82,11 +89,25 @@ pub struct Denied {
 /// }
 /// ```
 ///
+/// ```
+/// fn once(approved: midwatch::engine::gate::guard::Approved) {
+///     let _plan = approved.plan();
+/// }
+/// ```
+///
 /// ```compile_fail,E0382
 /// use midwatch::engine::gate::guard::Approved;
 /// fn run(_: Approved) {}
 /// fn twice(approved: Approved) {
 ///     run(approved);
+///     run(approved);
+/// }
+/// ```
+///
+/// ```
+/// use midwatch::engine::gate::guard::Approved;
+/// fn run(_: Approved) {}
+/// fn once(approved: Approved) {
 ///     run(approved);
 /// }
 /// ```

@@ -3,6 +3,7 @@
 use crate::engine::model::event::Event;
 use crate::engine::model::query::Sql;
 use crate::engine::model::record::{Altered, Listed, RunRecord};
+use crate::engine::model::stored::StoredPlan;
 use crate::engine::port::journal_copy::Mirror;
 use std::collections::BTreeMap;
 
@@ -153,6 +154,11 @@ pub async fn run(facts: &dyn Facts, id: &str) -> Result<RunRecord> {
 
 /// The plan of a run, as it was approved.
 pub async fn plan_of(facts: &dyn Facts, id: &str) -> Result<Plan> {
+    Ok(stored_plan_of(facts, id).await?.into_plan())
+}
+
+/// The same, with what its text says of its version.
+pub async fn stored_plan_of(facts: &dyn Facts, id: &str) -> Result<StoredPlan> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let text = tx
         .texts(&Sql::new("select plan_text from midwatch.runs where id = $1::bigint").bind([Param::from(id)]))
@@ -161,13 +167,14 @@ pub async fn plan_of(facts: &dyn Facts, id: &str) -> Result<Plan> {
         .flatten()
         .next()
         .ok_or_else(|| Error::usage(format!("there is no run {id} in this target's journal")))?;
-    let plan: Plan = serde_json::from_str(&text)
-        .map_err(|e| Error::unobserved(format!("failed to understand the plan of run {id}: {e}")))?;
+    let plan = StoredPlan::parse(&text).map_err(|e| {
+        Error { class: Class::Unobserved, ..e }.context(format!("failed to understand the plan of run {id}"))
+    })?;
     let said = tx
         .texts(&Sql::new("select body::json ->> 'digest' from midwatch.events where run = $1::bigint and kind = 'intent' order by seq limit 1").bind([Param::from(id)]))
         .await?;
     let said = said.into_iter().flatten().next();
-    if plan.digest != plan.computed_digest() || said.as_deref() != Some(&plan.digest) {
+    if !plan.is_unaltered() || said.as_deref() != Some(&plan.digest) {
         return Err(Error::new(
             Class::Refused,
             format!("the plan of run {id} is not the one of its intent: the journal was altered"),

@@ -23,6 +23,7 @@ pub mod row_query;
 pub mod row_store;
 pub mod secret;
 pub mod step;
+pub mod stored;
 pub mod table;
 pub mod target;
 pub mod vitals;

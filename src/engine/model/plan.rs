@@ -4,13 +4,13 @@ use crate::engine::model::diff::{PlannedRow, Total};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::preflight::{Preflight, Reversible, Verification};
 use crate::engine::model::step::{Action, Step};
+use crate::engine::model::stored::digest_of;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::engine::model::change::RowChange;
 use crate::engine::model::target::Environment;
@@ -139,14 +139,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The digest of the plan as it stands.
+    /// The digest of the plan as this version writes it.
     pub fn computed_digest(&self) -> String {
-        let mut plain = self.clone();
-        plain.digest.clear();
-        plain.phrase.clear();
-        plain.signature = None;
-        let text = serde_json::to_string(&plain).unwrap_or_default();
-        format!("{:x}", Sha256::digest(text.as_bytes()))
+        digest_of(serde_json::to_value(self).unwrap_or_default())
     }
 
     /// The phrase that the plan's own facts and digest make.

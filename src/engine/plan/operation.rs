@@ -195,6 +195,15 @@ pub enum Undo {
 ///     tx.execute("delete from t", &[]).await;
 /// }
 /// ```
+///
+/// The same with a statement that reads compiles:
+///
+/// ```
+/// async fn plan(cx: &midwatch::engine::plan::operation::PlanCx<'_>) {
+///     let mut tx = cx.cx.read().await.unwrap();
+///     let _rows = tx.texts(&midwatch::engine::model::query::Sql::new("select 1")).await;
+/// }
+/// ```
 pub trait Operation: Sync {
     /// What is fixed about it.
     fn spec(&self) -> &'static OpSpec;

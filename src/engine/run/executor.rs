@@ -13,6 +13,7 @@ use crate::engine::model::policy::Policy;
 use crate::engine::model::progress::{Control, Done, Phase, Progress, Watcher};
 use crate::engine::model::record::{Operator, Outcome};
 use crate::engine::model::step::{Action, Step, Task};
+use crate::engine::model::stored::another_version;
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::clock::Clock;
 use crate::engine::port::reader::{Facts, Fut};
@@ -47,9 +48,10 @@ type Tasks = BTreeMap<usize, Box<dyn Running>>;
 /// The runner of a task, with its arguments.
 pub(in crate::engine) fn started(runners: &[&dyn Runner], task: &Task) -> Result<Box<dyn Running>> {
     let Some(runner) = runners.iter().find(|r| r.task() == task.word) else {
-        let message =
-            format!("the plan has a step {:?}, which this version of midwatch does not know", task.word);
-        return Err(Error::new(Class::Stale, message).hint("it was made by another version; plan again"));
+        return Err(another_version(&format!(
+            "it has a step {:?}, which this version does not know",
+            task.word
+        )));
     };
     runner.start(task)
 }

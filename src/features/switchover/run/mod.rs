@@ -10,13 +10,11 @@ pub(crate) mod swap;
 
 use serde::de::DeserializeOwned;
 
-use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::error::Result;
 use crate::engine::model::step::Task;
+use crate::engine::model::stored::another_version;
 
 /// The arguments of a task; a plan whose arguments do not parse was made by another version.
 fn arguments<T: DeserializeOwned>(task: &Task) -> Result<T> {
-    task.parse().map_err(|e| {
-        Error::new(Class::Stale, format!("failed to understand the plan's step {:?}: {e}", task.word))
-            .hint("it was made by another version of midwatch; plan again")
-    })
+    task.parse().map_err(|e| another_version(&format!("its step {:?} is not understood: {e}", task.word)))
 }
