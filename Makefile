@@ -1,12 +1,14 @@
-# make test | demo | lint | bench | faults | golden | clean. Each sets up what is missing (Debian; sudo where needed).
+# make test | headless | demo | lint | msrv | bench | faults | golden | clean. Each sets up what is missing (Debian; sudo where needed).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lint bench faults golden screens clean
+.PHONY: help setup test headless demo lint style msrv bench faults golden screens clean
 
 help:
 	@echo "make demo    a private PostgreSQL with planted problems and live traffic, and the console on it"
 	@echo "make test    all tests"
-	@echo "make lint    formatting, clippy, the build without a terminal, documentation"
+	@echo "make headless  the tests that need no console, in a build without a terminal"
+	@echo "make lint    formatting, clippy, documentation, licences and advisories of dependencies, spelling"
+	@echo "make msrv    the build with the oldest compiler that Cargo.toml promises"
 	@echo "make bench   side-by-side measurements, as ratios"
 	@echo "make faults  every operation hurt at every step, and the tables of it (docs/fault-matrix*.md)"
 	@echo "make golden  the golden fixture of this build, into the directory MIDWATCH_GOLDEN (tests/fixtures/golden/README.md)"
@@ -25,14 +27,25 @@ demo:
 	cargo build --bin midwatch
 	@cargo run --quiet --bin midwatch -- demo $(ARGS)
 
-# ratatui and crossterm must be absent from a build without the console.
-lint:
+# A build without the console has no terminal crate. Every target must compile there; the tests that also run are those
+# of the library and of the command line.
+headless: setup
+	@tree=$$(cargo tree --no-default-features -e normal) || exit 1; \
+	if grep -E 'ratatui|crossterm' <<<"$$tree"; then echo "headless: this build has a terminal crate" >&2; exit 1; fi
+	cargo check --no-default-features --all-targets
+	cargo test --no-default-features --no-fail-fast --lib --test cli --test bad_input --test readonly
+
+lint: style
+	@./.ci/supply
+
+# Without what comes from outside.
+style:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	cargo check --no-default-features
-	@tree=$$(cargo tree --no-default-features -e normal) || exit 1; \
-	if grep -E 'ratatui|crossterm' <<<"$$tree"; then echo "lint: the headless build has a terminal crate" >&2; exit 1; fi
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
+
+msrv:
+	@./.ci/msrv
 
 bench: setup
 	cargo bench --bench '*'

@@ -10,19 +10,20 @@
 )]
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use midwatch::compose;
 use midwatch::engine::Engine;
 use midwatch::engine::gate::guard::Typed;
 use midwatch::engine::model::progress::{Control, Phase, Progress};
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::{PlanNews, Request};
-use midwatch::profile::{Secret, Selected, TargetConfig};
+use midwatch::profile::TargetConfig;
 use midwatch::sandbox::demo::{System, load_system};
 use midwatch::sandbox::{Options, Server};
+
+#[expect(dead_code, reason = "other benches use the rest")]
+mod common;
 
 /// One-row transactions that are timed.
 const SINGLES: usize = 2_000;
@@ -87,10 +88,12 @@ const IMAGES: &str = "
 create table by_hand_images (id bigint generated always as identity, relation text, key jsonb, before jsonb, after jsonb);
 create index on by_hand_images (id)";
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() {
-    let rows: u64 =
-        std::env::var("MIDWATCH_BENCH_ROWS").ok().and_then(|r| r.parse().ok()).unwrap_or(1_000_000);
+fn main() {
+    common::run(run());
+}
+
+async fn run() {
+    let rows = common::number("MIDWATCH_BENCH_ROWS", 1_000_000);
     let settings =
         [("fsync", "on"), ("synchronous_commit", "on"), ("max_wal_size", "8GB"), ("shared_buffers", "512MB")];
     let settings = settings.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
@@ -196,15 +199,8 @@ async fn open(server: &Server, database: &str) -> Engine {
         .execute_script(&format!("alter database {database} set midwatch.environment = 'demo'"))
         .await
         .unwrap();
-    let selected = Selected {
-        name: "bench".into(),
-        config: TargetConfig { profile: Some("hithonix".into()), ..TargetConfig::default() },
-        url: Some(Secret::new(server.url(database))),
-        base: Path::new(".").to_owned(),
-        policy: midwatch::engine::model::policy::Policy::default(),
-        state_dir: None,
-    };
-    compose::connect(selected).await.unwrap()
+    let config = TargetConfig { profile: Some("hithonix".into()), ..TargetConfig::default() };
+    common::open(server.url(database), config, None).await
 }
 
 fn peak_memory_mb() -> u64 {

@@ -5,40 +5,22 @@
     reason = "a bench prints, and ends on the first surprise"
 )]
 
-use std::path::Path;
 use std::time::Instant;
 
-use midwatch::compose;
-use midwatch::engine::Engine;
 use midwatch::engine::check::paging::{At, PageRequest};
 use midwatch::engine::model::report::CheckId;
-use midwatch::profile::{Secret, Selected, TargetConfig};
+use midwatch::profile::TargetConfig;
 use midwatch::sandbox::demo::{System, load_system};
 use midwatch::sandbox::{Options, Server};
+
+#[expect(dead_code, reason = "other benches use the rest")]
+mod common;
 
 const ROUNDS: usize = 5;
 const ROWS: u64 = 500_000;
 
 fn main() {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(run());
-}
-
-async fn open(url: String, profile: Option<String>) -> Engine {
-    let config = TargetConfig { profile, ..TargetConfig::default() };
-    let selected = Selected {
-        name: "bench".into(),
-        config,
-        url: Some(Secret::new(url)),
-        base: Path::new(".").to_owned(),
-        policy: midwatch::engine::model::policy::Policy::default(),
-        state_dir: None,
-    };
-    compose::connect(selected).await.unwrap()
+    common::run(run());
 }
 
 /// Median milliseconds.
@@ -49,8 +31,7 @@ async fn timed(mut work: impl AsyncFnMut()) -> f64 {
         work().await;
         values.push(begun.elapsed().as_secs_f64() * 1000.0);
     }
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    common::median(values)
 }
 
 fn tell(what: &str, ours: f64, raw: f64, goal: &str) {
@@ -68,7 +49,7 @@ async fn run() {
 }
 
 async fn parity(server: &Server) {
-    let engine = open(server.url("hospitality"), None).await;
+    let engine = common::open(server.url("hospitality"), TargetConfig::default(), None).await;
     let id = CheckId { kind: "parity", name: "revenues".into() };
     let report = engine.observe(&id, false).await;
     let columns: Vec<_> =
@@ -106,7 +87,8 @@ async fn pages(server: &Server) {
         "name = \"p\"\n[[anomalies]]\nname = \"r\"\ntitle = \"r\"\nkey = [\"id\"]\nsql = \"{sql}\"\n"
     );
     std::fs::write(&file, text).unwrap();
-    let engine = open(server.url("hospitality"), Some(file.display().to_string())).await;
+    let config = TargetConfig { profile: Some(file.display().to_string()), ..TargetConfig::default() };
+    let engine = common::open(server.url("hospitality"), config, None).await;
     let source = engine.rows(&CheckId { kind: "anomalies", name: "r".into() }, "rows").unwrap();
     for (name, at, order) in [("first", At::First, "q.id"), ("last", At::Last, "q.id desc")] {
         for count in [false, true] {

@@ -12,11 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use midwatch::compose;
 use midwatch::engine::Engine;
 use midwatch::engine::model::report::{CheckId, Report};
-use midwatch::profile::{Secret, Selected, TargetConfig};
+use midwatch::profile::TargetConfig;
 use midwatch::sandbox::{Options, Server};
+
+mod common;
+
+use common::{median, p99, pgbench};
 
 const ROUNDS: usize = 5;
 const SECONDS: &str = "20";
@@ -24,16 +27,11 @@ const AT_WORK: &str = "select (count(*) > 0)::text from pg_stat_activity where a
 const NAMES: &str = "id, org_id, property_id, amount_cents, occurred_at, description, category, status, created_by, updated_at";
 
 fn main() {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(run());
+    common::run(run());
 }
 
 fn rows() -> u64 {
-    std::env::var("PARITY_ROWS").ok().and_then(|r| r.parse().ok()).unwrap_or(4_000_000)
+    common::number("PARITY_ROWS", 4_000_000)
 }
 
 const PROFILE: &str = "name = \"p\"
@@ -49,16 +47,10 @@ key = [\"id\"]
 ";
 
 async fn open(server: &Server, state: &Path) -> Engine {
-    std::fs::write(state.join("p.toml"), PROFILE).unwrap();
-    let selected = Selected {
-        name: "bench".into(),
-        config: TargetConfig { profile: Some("p.toml".into()), ..TargetConfig::default() },
-        url: Some(Secret::new(server.url("bench"))),
-        base: state.to_owned(),
-        policy: midwatch::engine::model::policy::Policy::default(),
-        state_dir: Some(state.to_owned()),
-    };
-    compose::connect(selected).await.unwrap()
+    let profile = state.join("p.toml");
+    std::fs::write(&profile, PROFILE).unwrap();
+    let config = TargetConfig { profile: Some(profile.display().to_string()), ..TargetConfig::default() };
+    common::open(server.url("bench"), config, Some(state)).await
 }
 
 fn tables(rows: u64) -> String {
@@ -112,11 +104,6 @@ fn differences(report: &Report) -> u64 {
         .iter()
         .map(|c| report.facts[c].as_u64().unwrap())
         .sum()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 async fn digest(server: &Server, table: &str) {
@@ -199,7 +186,7 @@ async fn gentle(server: &Server, engine: &Arc<Engine>) {
     pgbench(server, &["-i", "-q", "-s", "2", &url]);
     let (mut with, mut without) = (vec![], vec![]);
     for _ in 0..ROUNDS {
-        without.push(round(server, &url).await);
+        without.push(p99(server, &url, "200", SECONDS).await);
         let running = Arc::new(AtomicBool::new(true));
         let (flag, theirs) = (Arc::clone(&running), Arc::clone(engine));
         let mut owner = server.owner("bench").await.unwrap();
@@ -215,7 +202,7 @@ async fn gentle(server: &Server, engine: &Arc<Engine>) {
             }
             count
         });
-        with.push(round(server, &url).await);
+        with.push(p99(server, &url, "200", SECONDS).await);
         running.store(false, Ordering::Relaxed);
         assert!(looking.await.unwrap() > 0);
     }
@@ -225,39 +212,4 @@ async fn gentle(server: &Server, engine: &Arc<Engine>) {
         "pgbench p99, beside parity {with:.2} ms, alone {without:.2} ms: {:.2}× (goal 1.3×)",
         with / without
     );
-}
-
-async fn round(server: &Server, url: &str) -> f64 {
-    let dir = tempfile::tempdir().unwrap();
-    let prefix = dir.path().join("log").display().to_string();
-    let mut command = server.binaries().command("pgbench");
-    command.args([
-        "-n",
-        "-c",
-        "2",
-        "-j",
-        "1",
-        "-R",
-        "200",
-        "-T",
-        SECONDS,
-        "-l",
-        "--log-prefix",
-        &prefix,
-        url,
-    ]);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut latencies: Vec<f64> = Vec::new();
-    for file in std::fs::read_dir(dir.path()).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        latencies.extend(text.lines().map(|l| l.split(' ').nth(2).unwrap().parse::<f64>().unwrap() / 1000.0));
-    }
-    latencies.sort_by(f64::total_cmp);
-    latencies[latencies.len() * 99 / 100]
-}
-
-fn pgbench(server: &Server, args: &[&str]) {
-    let output = server.binaries().command("pgbench").args(args).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -13,15 +13,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use midwatch::compose;
 use midwatch::engine::gate::guard::Typed;
 use midwatch::engine::model::progress::Control;
+use midwatch::engine::model::target::Environment;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::{Engine, journal};
-use midwatch::profile::{Secret, Selected, TargetConfig};
+use midwatch::profile::TargetConfig;
 use midwatch::sandbox::demo::{System, load_system};
 use midwatch::sandbox::{Options, Server};
+
+#[expect(dead_code, reason = "other benches use the rest")]
+mod common;
 
 const CLIENTS: &str = "4";
 /// Transactions a second: a server with something to do, not one that is drowned.
@@ -51,26 +54,18 @@ const SCRIPTS: [(&str, &str); 4] = [
 type Seen = (f64, f64);
 
 fn main() {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(run());
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+    common::run(run());
 }
 
 async fn run() {
-    let rows = number("MIDWATCH_BENCH_ROWS", 200_000);
-    let rounds = number("MIDWATCH_BENCH_ROUNDS", 5);
+    let rows = common::number("MIDWATCH_BENCH_ROWS", 200_000);
+    let rounds = common::number("MIDWATCH_BENCH_ROUNDS", 5);
     let server = Server::start(Options { memory: true, ..Options::default() }).await.unwrap();
     server.create_database("hospitality", None).await.unwrap();
     load_system(&server, "hospitality", System::named("hospitality").unwrap(), rows).await.unwrap();
     let home = tempfile::tempdir().unwrap();
-    let engine = open(server.url("hospitality"), home.path()).await;
+    let config = TargetConfig { environment: Some(Environment::Development), ..TargetConfig::default() };
+    let engine = common::open(server.url("hospitality"), config, Some(home.path())).await;
     for operation in ["repair-triggers", "repair"] {
         apply(&engine, operation, &[]).await;
     }
@@ -97,21 +92,6 @@ async fn run() {
 fn interrupt(child: &mut std::process::Child) {
     let pid = child.id().to_string();
     let _ = std::process::Command::new("kill").args(["-INT", &pid]).status();
-}
-
-async fn open(url: String, home: &Path) -> Engine {
-    let selected = Selected {
-        name: "bench".into(),
-        config: TargetConfig {
-            environment: Some(midwatch::engine::model::target::Environment::Development),
-            ..TargetConfig::default()
-        },
-        url: Some(Secret::new(url)),
-        base: Path::new(".").to_owned(),
-        policy: midwatch::engine::model::policy::Policy::default(),
-        state_dir: Some(home.to_owned()),
-    };
-    compose::connect(selected).await.unwrap()
 }
 
 /// Plans, confirms and applies; the run's number.

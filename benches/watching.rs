@@ -6,41 +6,26 @@
     reason = "a bench prints, and ends on the first surprise"
 )]
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use midwatch::compose;
 use midwatch::engine::Engine;
-use midwatch::profile::{Secret, Selected, TargetConfig};
+use midwatch::profile::TargetConfig;
 use midwatch::sandbox::demo::{System, load_system};
 use midwatch::sandbox::{Options, Server};
+
+#[expect(dead_code, reason = "other benches use the rest")]
+mod common;
+
+use common::{median, p99, pgbench};
 
 const ROUNDS: usize = 3;
 // Long enough for the rarest of the checks.
 const SECONDS: &str = "30";
 
 fn main() {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(run());
-}
-
-async fn open(url: String) -> Arc<Engine> {
-    let config = TargetConfig::default();
-    let selected = Selected {
-        name: "bench".into(),
-        config,
-        url: Some(Secret::new(url)),
-        base: Path::new(".").to_owned(),
-        policy: midwatch::engine::model::policy::Policy::default(),
-        state_dir: None,
-    };
-    Arc::new(compose::connect(selected).await.unwrap())
+    common::run(run());
 }
 
 async fn run() {
@@ -49,7 +34,7 @@ async fn run() {
     for system in ["hithonix", "hospitality"] {
         server.create_database(system, None).await.unwrap();
         load_system(&server, system, System::named(system).unwrap(), 50_000).await.unwrap();
-        engines.push(open(server.url(system)).await);
+        engines.push(Arc::new(common::open(server.url(system), TargetConfig::default(), None).await));
     }
     // The console watches the very database that is worked on.
     let target = server.url("hospitality");
@@ -59,9 +44,9 @@ async fn run() {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         watching.store(false, Ordering::Relaxed);
-        without.push(round(&server, &target).await);
+        without.push(p99(&server, &target, "400", SECONDS).await);
         watching.store(true, Ordering::Relaxed);
-        with.push(round(&server, &target).await);
+        with.push(p99(&server, &target, "400", SECONDS).await);
     }
     observer.abort();
     // The spread says whether the machine was quiet enough for the ratio to mean anything.
@@ -92,44 +77,4 @@ async fn observe(engine: Arc<Engine>, watching: Arc<AtomicBool>) {
             engine.facts.vitals().await.unwrap();
         }
     }
-}
-
-async fn round(server: &Server, url: &str) -> f64 {
-    let dir = tempfile::tempdir().unwrap();
-    let prefix = dir.path().join("log").display().to_string();
-    let mut command = server.binaries().command("pgbench");
-    command.args([
-        "-n",
-        "-c",
-        "2",
-        "-j",
-        "1",
-        "-R",
-        "400",
-        "-T",
-        SECONDS,
-        "-l",
-        "--log-prefix",
-        &prefix,
-        url,
-    ]);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut latencies: Vec<f64> = Vec::new();
-    for file in std::fs::read_dir(dir.path()).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        latencies.extend(text.lines().map(|l| l.split(' ').nth(2).unwrap().parse::<f64>().unwrap() / 1000.0));
-    }
-    latencies.sort_by(f64::total_cmp);
-    latencies[latencies.len() * 99 / 100]
-}
-
-fn pgbench(server: &Server, args: &[&str]) {
-    let output = server.binaries().command("pgbench").args(args).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -4,6 +4,7 @@ use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use super::load::Library;
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::{HistoryKind, MigrationFolder, Profile};
@@ -18,7 +19,7 @@ pub async fn detect(facts: &dyn Facts, library: &Library) -> Result<Option<Profi
         let better = best.as_ref().is_none_or(|b| profile.detect.len() > b.detect.len());
         // Where the role may not use a named schema, that profile is not for it to be found.
         let there = match present(facts, &profile.detect).await {
-            Err(e) if e.code.as_deref() == Some("42501") => false,
+            Err(e) if e.cause == Cause::NotAllowed => false,
             other => other?,
         };
         if better && there {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use midwatch::engine::model::blocker::Blocker;
+use midwatch::engine::model::cause::Cause;
 use midwatch::engine::model::change::{Canary, Derived, RowChange, RowKind, TypedColumn};
 use midwatch::engine::model::error::{Error, Result};
 use midwatch::engine::model::name::Relation;
@@ -35,6 +36,12 @@ fn literal(text: &str) -> String {
 impl Dialect for TextOnly {
     fn id(&self) -> &'static str {
         "text"
+    }
+    fn cause(&self, _: &str) -> (Cause, bool) {
+        (Cause::Other, false)
+    }
+    fn code(&self, _: Cause) -> Option<&'static str> {
+        None
     }
     fn quote(&self, name: &str) -> String {
         quote(name)

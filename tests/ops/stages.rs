@@ -97,6 +97,9 @@ async fn without_markers_everything_is_compared_at_the_end_of_looking_on() {
         value["error"]["message"].as_str().unwrap().starts_with("1 rows of revenues differ"),
         "{value:#}"
     );
+    // The engine decides by the cause; what is written down is the dialect's code for it.
+    assert_eq!(value["error"]["code"].as_str(), Some("MW002"), "{value:#}");
+    assert_eq!(world.json(&["runs"]).1["runs"][0]["code"].as_str(), Some("MW002"));
 }
 
 #[tokio::test]
@@ -145,6 +148,7 @@ async fn what_ran_before_a_switch_that_was_not_made_is_taken_back_and_done_again
     assert_eq!((code, value["run"]["outcome"].as_str()), (7, Some("partial")), "{value:#}");
     let hint = value["error"]["hint"].as_str().unwrap();
     assert!(hint.contains("has run before the switch") && hint.contains("took it back"), "{hint}");
+    assert_eq!(value["error"]["code"].as_str(), Some("55P03"), "{value:#}");
     assert_eq!(std::fs::read_to_string(&flag).unwrap(), "off\non\n");
     assert!(journal(&world, &value["run"]).contains("echo on"), "{value:#}");
     let (code, value) = world.json(&["resume", value["run"]["id"].as_str().unwrap()]);

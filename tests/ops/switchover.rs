@@ -364,4 +364,5 @@ async fn over_the_budget_nothing_happens_and_nobody_waits_longer() {
     let text = value.to_string();
     assert!(text.contains("budget") && text.contains("postponed after 2 attempts"), "{value:#}");
     assert_eq!(text.matches("\"kind\":\"attempt\"").count(), 2, "{value:#}");
+    assert_eq!(value["runs"][0]["code"].as_str(), Some("MW001"), "{value:#}");
 }

@@ -263,6 +263,7 @@ pub(crate) fn run(number: &str, outcome: Outcome) -> RunRecord {
         live: false,
         message: None,
         code: None,
+        permanent: false,
         resumed_by: None,
         batch_rows: Some(500),
         beat_at: Some(start() - TimeDelta::minutes(47)),

@@ -1,8 +1,74 @@
-//! The driver's errors as an operator should read them.
+//! The driver's errors as an operator should read them, and what the engine decides by.
 
 use sqlx::postgres::PgDatabaseError;
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error};
+
+/// In place of an `SQLSTATE`: no answer came.
+pub(super) const LOST: &str = "08006";
+/// A lock that was not available in time.
+const LOCKED: &str = "55P03";
+/// The code of a swap that took longer than its budget.
+pub(super) const OVER_BUDGET: &str = "MW001";
+/// The code of rows that differ where they must be equal.
+pub(super) const UNEQUAL: &str = "MW002";
+/// Raised by a test block of ours (`raise sqlstate`) that ran to its end, so that nothing of it stays.
+const TEST_ENDED: &str = "MW000";
+
+/// What an `SQLSTATE` means to the engine, and whether a retry fails again until its reason is gone.
+pub(super) fn cause(code: &str) -> (Cause, bool) {
+    let cause = match code {
+        LOCKED | "40P01" | "40001" => Cause::Busy,
+        LOST | "08003" | "57P01" | "57P02" | "57P03" => Cause::ConnectionLost,
+        "57014" => Cause::Cancelled,
+        "42501" => Cause::NotAllowed,
+        "42P01" | "42704" | "42883" | "3F000" => Cause::NoSuchObject,
+        "25006" => Cause::ReadOnly,
+        OVER_BUDGET => Cause::OverBudget,
+        UNEQUAL => Cause::Unequal,
+        TEST_ENDED => Cause::TestEnded,
+        _ => match code.get(..2) {
+            Some("22") => Cause::InvalidValue,
+            Some("23") => Cause::Constraint,
+            Some("53") => Cause::Full,
+            _ => Cause::Other,
+        },
+    };
+    (cause, permanent(code))
+}
+
+/// The code under which an error that the engine raises itself is recorded.
+pub(super) fn code(cause: Cause) -> Option<&'static str> {
+    match cause {
+        Cause::Busy => Some(LOCKED),
+        Cause::OverBudget => Some(OVER_BUDGET),
+        Cause::Unequal => Some(UNEQUAL),
+        _ => None,
+    }
+}
+
+/// `SQLSTATE`s that speak of the statement, the data, the schema or the role, not of the moment.
+fn permanent(code: &str) -> bool {
+    const CLASSES: [&str; 18] = [
+        "0A", "21", "22", "23", "27", "28", "2B", "2F", "38", "39", "3D", "3F", "42", "44", "54", "P0", "0L",
+        "0P",
+    ];
+    // A server that was made read-only, an object not in the state that is needed.
+    const CODES: [&str; 2] = ["25006", "55000"];
+    CODES.contains(&code) || code.get(..2).is_some_and(|class| CLASSES.contains(&class))
+}
+
+/// With a server's code, and what is decided by it.
+pub(super) trait Coded {
+    fn sqlstate(self, code: &str) -> Self;
+}
+
+impl Coded for Error {
+    fn sqlstate(self, code: &str) -> Self {
+        self.code(code, cause(code))
+    }
+}
 
 /// A pooler that does not pass settings through.
 pub(super) fn unsupported_startup(e: &sqlx::Error) -> bool {
@@ -49,7 +115,7 @@ pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
             "42501" => "the role lacks CONNECT on the database",
             _ => "check the url and the server's log",
         };
-        return wrap(d.message()).code(d.code()).hint(hint);
+        return wrap(d.message()).sqlstate(d.code()).hint(hint);
     }
     match e {
         sqlx::Error::Io(io) => {
@@ -64,7 +130,7 @@ pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
                 }
                 _ => "check host, port and network",
             };
-            wrap(&io.to_string()).hint(hint)
+            wrap(&io.to_string()).cause(Cause::ConnectionLost).hint(hint)
         }
         sqlx::Error::Tls(tls) => wrap(&format!("TLS: {tls}"))
             .hint("check sslmode and sslrootcert in the url; sslmode=require needs a server with TLS"),
@@ -80,9 +146,9 @@ pub(super) fn write_error(e: &sqlx::Error, what: &str) -> Error {
             sqlx::Error::Io(io) => format!("the connection was lost ({io})"),
             other => said(other),
         };
-        return Error::new(Class::Failed, format!("failed to {what}: {said}")).code(LOST);
+        return Error::new(Class::Failed, format!("failed to {what}: {said}")).sqlstate(LOST);
     };
-    let mut out = Error::new(Class::Failed, format!("failed to {what}: {}", d.message())).code(d.code());
+    let mut out = Error::new(Class::Failed, format!("failed to {what}: {}", d.message())).sqlstate(d.code());
     // A whole row may hold secrets; which one it is, its key tells.
     let detail = d.detail().filter(|t| !t.starts_with("Failing row contains"));
     for part in [detail, d.r#where()].into_iter().flatten() {
@@ -106,15 +172,13 @@ pub(super) fn write_error(e: &sqlx::Error, what: &str) -> Error {
     out
 }
 
-/// In place of an `SQLSTATE`: no answer came.
-pub(super) const LOST: &str = "08006";
-
 /// A failure of a statement on a reader session.
 pub(super) fn read_error(e: &sqlx::Error) -> Error {
     let Some(d) = database(e) else {
         return match e {
             sqlx::Error::Io(io) => {
                 Error::unobserved(format!("failed to read: the connection was lost ({io})"))
+                    .cause(Cause::ConnectionLost)
                     .hint("midwatch reconnects by itself")
             }
             other => Error::unobserved(format!("failed to read: {}", said(other))),
@@ -123,9 +187,9 @@ pub(super) fn read_error(e: &sqlx::Error) -> Error {
     let timeout = d.message().contains("statement timeout");
     let class = if d.code() == "57014" && !timeout { Class::Cancelled } else { Class::Unobserved };
     if class == Class::Cancelled {
-        return Error::new(class, "cancelled, as asked").code(d.code());
+        return Error::new(class, "cancelled, as asked").sqlstate(d.code());
     }
-    let mut out = Error::new(class, format!("failed to read: {}", d.message())).code(d.code());
+    let mut out = Error::new(class, format!("failed to read: {}", d.message())).sqlstate(d.code());
     if let Some(detail) = d.detail() {
         out.message = format!("{} ({detail})", out.message);
     }
@@ -152,4 +216,59 @@ pub(super) fn read_error(e: &sqlx::Error) -> Error {
     };
     out.hint = hint.map(str::to_owned).or_else(|| d.hint().map(str::to_owned));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_again_is_known_by_its_class() {
+        let of = |code: &str| Error::new(Class::Failed, "x").sqlstate(code).permanent;
+        for code in [
+            "42601", "42P01", "42501", "22001", "22P02", "23505", "23001", "0A000", "P0001", "54000", "25006",
+        ] {
+            assert!(of(code), "{code}");
+        }
+        let moments = [
+            "08006", "55P03", "53100", "53200", "53300", "57014", "57P01", "40001", "40P01", "XX000", "58030",
+        ];
+        for code in moments {
+            assert!(!of(code), "{code}");
+        }
+        assert!(!Error::new(Class::Cancelled, "stopped").permanent);
+    }
+
+    #[test]
+    fn each_code_has_the_cause_that_is_decided_by() {
+        let all = [
+            (Cause::Busy, &["55P03", "40P01", "40001"][..]),
+            (Cause::ConnectionLost, &["08003", "08006", "57P01", "57P02", "57P03"]),
+            (Cause::Cancelled, &["57014"]),
+            (Cause::OverBudget, &["MW001"]),
+            (Cause::Unequal, &["MW002"]),
+            (Cause::TestEnded, &["MW000"]),
+            (Cause::NotAllowed, &["42501"]),
+            (Cause::NoSuchObject, &["42P01", "42704", "42883", "3F000"]),
+            (Cause::InvalidValue, &["22001", "22P02", "22003"]),
+            (Cause::Constraint, &["23505", "23514", "23001"]),
+            (Cause::ReadOnly, &["25006"]),
+            (Cause::Full, &["53100", "53200", "53300"]),
+            // A column that is missing, a message of a trigger, a role that may not log in, and no code at all.
+            (Cause::Other, &["42703", "P0001", "28P01", "28000", "55000", "XX000", "08P01", "", "é"]),
+        ];
+        for (expected, codes) in all {
+            for code in codes {
+                assert_eq!(cause(code).0, expected, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_engine_is_recorded_under_a_code_with_its_cause() {
+        for made in [Cause::Busy, Cause::OverBudget, Cause::Unequal] {
+            assert_eq!(cause(code(made).unwrap()), (made, false));
+        }
+        assert_eq!(code(Cause::Other), None);
+    }
 }

@@ -21,6 +21,7 @@ pub use connect::Connection;
 pub use reader::Reader;
 pub use writer::PgWriters;
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::port::dialect::Dialect;
 
@@ -43,5 +44,13 @@ impl Dialect for Postgres {
     }
     fn relation(&self, relation: &Relation) -> String {
         relation.to_string()
+    }
+
+    fn cause(&self, code: &str) -> (Cause, bool) {
+        error::cause(code)
+    }
+
+    fn code(&self, cause: Cause) -> Option<&'static str> {
+        error::code(cause)
     }
 }

@@ -11,6 +11,7 @@ use sqlx::{
     query::Query,
 };
 
+use super::error::Coded as _;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::MARKER;
 
@@ -113,7 +114,7 @@ fn explain(error: &sqlx::Error, what: &str) -> Error {
     for part in [server.detail(), server.r#where()].into_iter().flatten() {
         message = format!("{message} ({})", part.replace('\n', " "));
     }
-    let error = Error::new(Class::Failed, message).code(server.code());
+    let error = Error::new(Class::Failed, message).sqlstate(server.code());
     match server.hint() {
         Some(hint) => error.hint(hint),
         None => error,

@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use self::locked::millis;
 use super::connect::Connection;
-use super::error::{LOST, is_disconnect, write_error};
+use super::error::{Coded as _, LOST, is_disconnect, write_error};
 use super::journal::append;
 use super::lock::Held;
 use super::{lock, session};
@@ -158,7 +158,7 @@ impl PgWriter {
         let Ok(outcome) = tokio::time::timeout(limit, transaction).await else {
             self.in_tx = false;
             let silent = format!("failed to {what}: no answer within {} s", limit.as_secs());
-            let error = Error::new(Class::Failed, silent).code(LOST);
+            let error = Error::new(Class::Failed, silent).sqlstate(LOST);
             return Err(if std::mem::take(&mut self.committing) { error.ambiguous() } else { error });
         };
         if outcome.is_err() {
@@ -548,7 +548,7 @@ impl Writer for PgWriter {
                     Class::Failed,
                     format!("the session that held this target's lock is gone: {}", e.message),
                 )
-                .code(LOST)
+                .sqlstate(LOST)
             })
         })
     }

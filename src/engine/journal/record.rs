@@ -47,6 +47,18 @@ left join lateral (select max(o.id) as id from midwatch.runs o
                                  and w.operation in ('switchover', 'rollback', 'cleanup'))
                      and ('all' in (r.name, o.name) or string_to_array(r.name, ',') && string_to_array(o.name, ','))) s on true";
 
+/// Whether what stopped a run is permanent, by its dialect; also for codes that an earlier version wrote.
+fn classify(facts: &dyn Facts, run: &mut RunRecord) {
+    run.permanent = run.code.as_deref().is_some_and(|code| facts.dialect().cause(code).1);
+}
+
+fn classified(facts: &dyn Facts, mut runs: Vec<RunRecord>) -> Vec<RunRecord> {
+    for run in &mut runs {
+        classify(facts, run);
+    }
+    runs
+}
+
 /// The latest runs, or the latest of those before a run.
 pub async fn runs(facts: &dyn Facts, limit: u32, before: Option<&str>) -> Result<Listed> {
     #[derive(Deserialize)]
@@ -63,7 +75,7 @@ pub async fn runs(facts: &dyn Facts, limit: u32, before: Option<&str>) -> Result
     };
     let mut tx = facts.begin(options).await?;
     let sql = format!("{RUNS}\nwhere r.id < $1 order by r.id desc limit {limit}");
-    let runs: Vec<RunRecord> = tx.fetch(&Sql::new(&sql).bind([Param::Int(before)])).await?;
+    let runs = classified(facts, tx.fetch(&Sql::new(&sql).bind([Param::Int(before)])).await?);
     let last = runs.last().map(|r| number(&r.id)).transpose()?.unwrap_or(before);
     let sql = "select count(*) as total, count(*) filter (where id < $1) as older from midwatch.runs";
     let count: Count = tx.one(&Sql::new(sql).bind([Param::Int(last)])).await?;
@@ -76,7 +88,7 @@ pub async fn standing_runs(facts: &dyn Facts, operation: &str) -> Result<Vec<Run
     let sql = format!(
         "select * from ({RUNS}\nwhere r.operation = $1 and r.applied > 0) q where q.undone_by is null order by q.id::bigint desc"
     );
-    tx.fetch(&Sql::new(&sql).bind([Param::from(operation)])).await
+    Ok(classified(facts, tx.fetch(&Sql::new(&sql).bind([Param::from(operation)])).await?))
 }
 
 /// The latest runs that swap tables, newest first: `(which, the step it is at, all its steps' ids)`.
@@ -92,7 +104,11 @@ pub(crate) async fn swaps(facts: &dyn Facts, limit: u32) -> Result<Vec<Swapping>
            or r.undoes in (select u.id from midwatch.runs u where u.operation in ('switchover', 'rollback')) \
          order by r.id desc limit {limit}) q join midwatch.runs s on s.id = q.id::bigint order by s.id desc"
     );
-    tx.fetch(&Sql::new(&sql)).await
+    let mut found: Vec<Swapping> = tx.fetch(&Sql::new(&sql)).await?;
+    for swapping in &mut found {
+        classify(facts, &mut swapping.record);
+    }
+    Ok(found)
 }
 
 /// A run that swaps tables.
@@ -120,7 +136,7 @@ pub async fn unfinished(facts: &dyn Facts) -> Result<Vec<RunRecord>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql =
         format!("select * from ({RUNS}) q where q.resumable order by q.id::bigint desc limit {UNFINISHED}");
-    tx.fetch(&Sql::new(&sql)).await
+    Ok(classified(facts, tx.fetch(&Sql::new(&sql)).await?))
 }
 
 /// Unfinished runs that are told.
@@ -130,23 +146,22 @@ const UNFINISHED: u32 = 20;
 pub async fn live(facts: &dyn Facts) -> Result<Option<RunRecord>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql = format!("{RUNS}\nwhere r.outcome = 'running' and l.pid is not null order by r.id desc limit 1");
-    Ok(tx.fetch(&Sql::new(&sql)).await?.into_iter().next())
+    Ok(classified(facts, tx.fetch(&Sql::new(&sql)).await?).into_iter().next())
 }
 
 /// The run that a plan with this digest has become.
 pub async fn run_of_digest(facts: &dyn Facts, digest: &str) -> Result<Option<RunRecord>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let sql = format!("{RUNS}\nwhere r.digest = $1 order by r.id desc limit 1");
-    Ok(tx.fetch(&Sql::new(&sql).bind([Param::from(digest)])).await?.into_iter().next())
+    Ok(classified(facts, tx.fetch(&Sql::new(&sql).bind([Param::from(digest)])).await?).into_iter().next())
 }
 
 /// One run.
 pub async fn run(facts: &dyn Facts, id: &str) -> Result<RunRecord> {
     let number: i64 = id.parse().map_err(|_| Error::usage(format!("{id} is no number of a run")))?;
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let found: Vec<RunRecord> =
-        tx.fetch(&Sql::new(format!("{RUNS}\nwhere r.id = $1")).bind([Param::Int(number)])).await?;
-    found.into_iter().next().ok_or_else(|| {
+    let found = tx.fetch(&Sql::new(format!("{RUNS}\nwhere r.id = $1")).bind([Param::Int(number)])).await?;
+    classified(facts, found).into_iter().next().ok_or_else(|| {
         Error::usage(format!("there is no run {id} in this target's journal"))
             .hint("midwatch runs lists them")
     })

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::drift::Moved;
 
 /// What kind of failure this is. [`Error::exit_code`] is the contract with other programs.
@@ -33,8 +34,12 @@ pub struct Error {
     pub message: String,
     /// What to do now.
     pub hint: Option<String>,
-    /// `SQLSTATE` where a server said so.
+    /// The server's code (`SQLSTATE`), where it gave one: for people, the journal and JSON.
     pub code: Option<String>,
+    /// What is decided by it.
+    pub cause: Cause,
+    /// A retry fails again until its reason is gone.
+    pub permanent: bool,
     /// Did something change before it failed?
     pub durable: bool,
     /// Is it unknown whether something changed?
@@ -54,6 +59,8 @@ impl Error {
             message: message.into(),
             hint: None,
             code: None,
+            cause: Cause::Other,
+            permanent: false,
             durable: false,
             ambiguous: false,
             moved: None,
@@ -77,10 +84,18 @@ impl Error {
         self
     }
 
-    /// Adds the server's error code.
+    /// Adds the server's error code with what its dialect makes of it.
     #[must_use]
-    pub fn code(mut self, code: impl Into<String>) -> Self {
+    pub fn code(mut self, code: impl Into<String>, (cause, permanent): (Cause, bool)) -> Self {
         self.code = Some(code.into());
+        self.permanent = permanent;
+        self.cause(cause)
+    }
+
+    /// Sets what is decided by it.
+    #[must_use]
+    pub fn cause(mut self, cause: Cause) -> Self {
+        self.cause = cause;
         self
     }
 
@@ -113,11 +128,6 @@ impl Error {
         }
     }
 
-    /// Would the same be refused again unless somebody mends its cause?
-    pub fn recurs(&self) -> bool {
-        self.code.as_deref().is_some_and(recurs)
-    }
-
     /// The process's exit code (CONSOLE.md, "Exit codes").
     pub fn exit_code(&self) -> u8 {
         match (self.ambiguous, self.durable, self.class) {
@@ -130,17 +140,6 @@ impl Error {
             (.., Class::Failed) => 6,
         }
     }
-}
-
-/// `SQLSTATE`s that speak of the statement, the data, the schema or the role, not of the moment.
-pub fn recurs(code: &str) -> bool {
-    const CLASSES: [&str; 18] = [
-        "0A", "21", "22", "23", "27", "28", "2B", "2F", "38", "39", "3D", "3F", "42", "44", "54", "P0", "0L",
-        "0P",
-    ];
-    // A server that was made read-only, an object not in the state that is needed.
-    const CODES: [&str; 2] = ["25006", "55000"];
-    CODES.contains(&code) || code.get(..2).is_some_and(|class| CLASSES.contains(&class))
 }
 
 impl fmt::Display for Error {
@@ -173,22 +172,5 @@ mod tests {
         assert_eq!(of(Class::Failed, false, false), 6);
         assert_eq!(of(Class::Failed, true, false), 7);
         assert_eq!(of(Class::Failed, true, true), 8);
-    }
-
-    #[test]
-    fn what_fails_again_is_known_by_its_class() {
-        let of = |code: &str| Error::new(Class::Failed, "x").code(code).recurs();
-        for code in [
-            "42601", "42P01", "42501", "22001", "22P02", "23505", "23001", "0A000", "P0001", "54000", "25006",
-        ] {
-            assert!(of(code), "{code}");
-        }
-        let moments = [
-            "08006", "55P03", "53100", "53200", "53300", "57014", "57P01", "40001", "40P01", "XX000", "58030",
-        ];
-        for code in moments {
-            assert!(!of(code), "{code}");
-        }
-        assert!(!Error::new(Class::Cancelled, "stopped").recurs());
     }
 }

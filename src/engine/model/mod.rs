@@ -1,6 +1,7 @@
 //! Plain data that every layer shares. Nothing here reads, writes or decides for others.
 
 pub mod blocker;
+pub mod cause;
 pub mod change;
 pub mod diff;
 pub mod drift;

@@ -108,6 +108,9 @@ pub struct RunRecord {
     /// The `SQLSTATE` that stopped it, where the server said one.
     #[serde(default)]
     pub code: Option<String>,
+    /// What stopped it stops it again until its reason is gone, by that code.
+    #[serde(skip)]
+    pub permanent: bool,
     /// Rows of the batch it is at.
     pub batch_rows: Option<u64>,
     /// When it last said anything.
@@ -141,7 +144,7 @@ impl RunRecord {
 
     /// Gone on with as it is, it would fail again.
     pub fn mend_first(&self) -> bool {
-        self.resumable && self.code.as_deref().is_some_and(crate::engine::model::error::recurs)
+        self.resumable && self.permanent
     }
 }
 

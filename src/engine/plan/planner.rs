@@ -523,19 +523,21 @@ async fn replicas(planning: &Planning<'_>) -> Preflight {
         Ok(p) if p.unreadable > 0 => {
             Preflight::new("replicas", Ready::Warn, "the lag of a replica is unknown (allowed)")
         }
-        Ok(p) if let Some(why) = p.endless() => Preflight::new("replicas", Ready::Fail, why),
-        Ok(p) if p.replicas == 0 => Preflight::new("replicas", Ready::Ok, "no replica attached"),
-        Ok(p) => Preflight::new(
-            "replicas",
-            Ready::Ok,
-            format!(
-                "{} attached, lag {:.0} ms, {:.0} kB{}",
-                p.replicas,
-                p.lag_ms.unwrap_or(0.0),
-                p.lag_bytes.unwrap_or(0.0) / 1024.0,
-                if p.sync > 0 { format!("; commits wait for {} of them", p.sync) } else { String::new() }
+        Ok(p) => match p.endless() {
+            Some(why) => Preflight::new("replicas", Ready::Fail, why),
+            None if p.replicas == 0 => Preflight::new("replicas", Ready::Ok, "no replica attached"),
+            None => Preflight::new(
+                "replicas",
+                Ready::Ok,
+                format!(
+                    "{} attached, lag {:.0} ms, {:.0} kB{}",
+                    p.replicas,
+                    p.lag_ms.unwrap_or(0.0),
+                    p.lag_bytes.unwrap_or(0.0) / 1024.0,
+                    if p.sync > 0 { format!("; commits wait for {} of them", p.sync) } else { String::new() }
+                ),
             ),
-        ),
+        },
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::change::{Canary, RowChange, RowKind};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::plan::Unit;
@@ -54,7 +55,7 @@ async fn as_keys(cx: &PlanCx<'_>, ids: Vec<String>, key: &Sql) -> Result<Vec<Str
     match tx.texts(&cx.dialect().as_written(&column, &ids)).await {
         Ok(keys) => Ok(keys.into_iter().flatten().collect()),
         // It speaks of the value; of anything else the query of the rows speaks better.
-        Err(e) if e.code.as_deref().is_some_and(|code| code.starts_with("22") || code.starts_with("23")) => {
+        Err(e) if matches!(e.cause, Cause::InvalidValue | Cause::Constraint) => {
             let said = e.message.strip_prefix("failed to read: ").unwrap_or(&e.message);
             let type_name = cx.dialect().type_word(&column);
             Err(Error::usage(format!("ids: {said}"))

@@ -3,6 +3,7 @@
 //! Each part is a trait in a file of its own, implemented in a file of the same name for one unit struct. What a
 //! server cannot do its dialect says; it is never imitated.
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::name::Relation;
 use crate::engine::port::catalog::Catalog;
 use crate::engine::port::journal_sql::JournalSql;
@@ -20,4 +21,8 @@ pub trait Dialect: Catalog + RowSql + JournalSql {
     fn parse(&self, text: &str) -> Relation;
     /// A relation as it stands in a statement.
     fn relation(&self, relation: &Relation) -> String;
+    /// What the engine decides by, and whether a retry fails until the reason is gone; also for codes of old journals.
+    fn cause(&self, code: &str) -> (Cause, bool);
+    /// The code under which an error that the engine raises itself is recorded.
+    fn code(&self, cause: Cause) -> Option<&'static str>;
 }

@@ -122,11 +122,6 @@ pub struct Released {
     pub compared: u64,
 }
 
-/// The code of an attempt that took longer than its budget.
-pub const OVER_BUDGET: &str = "MW001";
-/// The code of an attempt that found rows that differ.
-pub const UNEQUAL: &str = "MW002";
-
 /// A batch that is committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Committed {

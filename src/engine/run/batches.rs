@@ -1,5 +1,6 @@
 //! A step of rows: batch after batch, as fast as the server's other users allow.
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::change::RowChange;
 use crate::engine::model::error::Error;
 use crate::engine::model::phrase::tries;
@@ -9,7 +10,6 @@ use crate::engine::port::runner::{RunCx, RunStop};
 use crate::engine::port::writer::Batch;
 use crate::engine::run::control::window_now;
 use crate::engine::run::limits::LOOK_AGAIN;
-use crate::engine::run::lock_wait::is_busy;
 use crate::engine::run::throttle::{Pace, Verdict};
 use crate::engine::run::verify::Fate;
 
@@ -70,13 +70,13 @@ impl RunCx<'_> {
                         fates = self.watch_canary(canary, self.begun.batch, fates).await?;
                     }
                 }
-                Err(e) if is_busy(&e) && attempts + 1 < policy.lock_attempts => {
+                Err(e) if e.cause == Cause::Busy && attempts + 1 < policy.lock_attempts => {
                     attempts += 1;
                     pace.shrink();
                     let why = format!("attempt {attempts} of {}: {}", policy.lock_attempts, e.message);
                     self.held_back(attempts, why, pace.rows()).await;
                 }
-                Err(e) if is_busy(&e) => {
+                Err(e) if e.cause == Cause::Busy => {
                     let message = format!("{} in {}", e.message, tries(attempts + 1));
                     return Err(self.recovered(Error { message, ..e }).await);
                 }

@@ -3,6 +3,7 @@
 use chrono::Timelike as _;
 use serde_json::{Value, json};
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::progress::{Phase, Wish};
@@ -11,7 +12,6 @@ use crate::engine::model::window::Window;
 use crate::engine::plan::planner;
 use crate::engine::port::reader::Facts;
 use crate::engine::port::runner::{RunCx, RunStop};
-use crate::engine::run::finish::is_lost;
 use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::start::mirror;
 
@@ -55,7 +55,7 @@ impl RunCx<'_> {
                     self.mirror(&event);
                     if ended { "was ended".to_owned() } else { "was gone already".into() }
                 }
-                Err(e) if is_lost(&e) => return Err(self.recovered(e).await),
+                Err(e) if e.cause == Cause::ConnectionLost => return Err(self.recovered(e).await),
                 Err(e) => format!("was not ended: {}", e.message),
             };
             self.progress.locks.ended = Some(format!("pid {} {} {said}", b.pid, b.role));

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::engine::gate::guard::Approved;
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Plan;
@@ -19,7 +20,6 @@ use crate::engine::port::clock::Clock;
 use crate::engine::port::reader::{Facts, Fut};
 use crate::engine::port::runner::{Kept, RunCx, RunStop, Runner, Running, TaskLimits};
 use crate::engine::port::writer::{Begun, Ending, Terms, Writer};
-use crate::engine::run::finish::is_lost;
 use crate::engine::run::start::{intent, mirror, same_server};
 use crate::engine::run::unstarted;
 
@@ -227,7 +227,7 @@ impl RunCx<'_> {
     async fn end(&mut self, ending: &Ending) -> Result<Event> {
         match self.writer.end(&self.begun, ending).await {
             // Our session is gone: the run is still ours if nobody took it over.
-            Err(e) if is_lost(&e) => {
+            Err(e) if e.cause == Cause::ConnectionLost => {
                 self.regain().await?;
                 self.writer.end(&self.begun, ending).await
             }

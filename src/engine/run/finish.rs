@@ -1,5 +1,6 @@
 //! How a run ends: what is known after a failure, and the proof after success.
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::Reversible;
@@ -13,7 +14,7 @@ use crate::engine::run::verify;
 impl RunCx<'_> {
     /// After a failure: reads how far the run really came, where the failure leaves that open.
     pub(crate) async fn recovered(&mut self, e: Error) -> RunStop {
-        if !is_lost(&e) && !e.ambiguous {
+        if e.cause != Cause::ConnectionLost && !e.ambiguous {
             return RunStop::known(e);
         }
         match self.regain().await {
@@ -71,6 +72,9 @@ impl RunCx<'_> {
         };
         failure.durable = changed > 0 || failure.durable;
         failure.ambiguous = !known;
+        if failure.code.is_none() {
+            failure.code = self.facts.dialect().code(failure.cause).map(str::to_owned);
+        }
         let stands = match outcome {
             Outcome::Ambiguous => format!(
                 "batch {} (after row {}) may or may not be committed: look at midwatch runs {} when the server is back; resume finds out",
@@ -87,7 +91,7 @@ impl RunCx<'_> {
             let hint = failure.hint.take().map_or_else(String::new, |h| format!("{h}; "));
             let back = changed > 0 && self.plan.reversible != Reversible::No;
             let undo = format!(", or midwatch undo {} takes back what was done", self.begun.run);
-            failure.hint = Some(if failure.recurs() {
+            failure.hint = Some(if failure.permanent {
                 let undo = if back { undo.as_str() } else { "" };
                 format!("{hint}mend that first; {next} then goes on with the rest{undo}")
             } else {
@@ -205,9 +209,4 @@ impl RunCx<'_> {
             ..Done::default()
         }
     }
-}
-
-/// The server did not answer, or ended our session.
-pub(crate) fn is_lost(e: &Error) -> bool {
-    matches!(e.code.as_deref(), Some("08006" | "08003" | "57P01" | "57P02" | "57P03"))
 }

@@ -74,11 +74,6 @@ impl RunCx<'_> {
     }
 }
 
-/// Another session was in the way: trying again can help.
-pub(crate) fn is_busy(e: &Error) -> bool {
-    matches!(e.code.as_deref(), Some("55P03" | "40P01" | "40001"))
-}
-
 /// Longer each time, never twice the same.
 pub(crate) fn back_off(attempt: u32, seed: i64) -> Duration {
     let base = 50_u64.saturating_mul(1 << attempt.min(6));

@@ -1,12 +1,12 @@
 //! A step of statements: each in its transaction, tried again while others hold a lock.
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::Error;
 use crate::engine::model::phrase::tries;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::progress::Phase;
 use crate::engine::model::step::Step;
 use crate::engine::port::runner::{RunCx, RunStop};
-use crate::engine::run::lock_wait::is_busy;
 
 impl RunCx<'_> {
     /// What waits for a lock lets go soon and comes again, so that nobody queues up behind it for long.
@@ -29,7 +29,7 @@ impl RunCx<'_> {
                         return Ok(());
                     }
                 }
-                Err(e) if is_busy(&e) => {
+                Err(e) if e.cause == Cause::Busy => {
                     attempt += 1;
                     let by = self.kept_from(step, (attempt, attempts), &e).await;
                     if attempt >= attempts {

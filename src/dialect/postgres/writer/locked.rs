@@ -6,15 +6,16 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::super::error::{LOST, write_error};
+use super::super::error::{Coded as _, LOST, OVER_BUDGET, write_error};
 use crate::dialect::postgres::numbers::int;
 use crate::dialect::postgres::tx::bind;
 use crate::dialect::postgres::writer::{PgWriter, lock};
 use crate::engine::model::blocker::EndSession;
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Relation, literal};
 use crate::engine::model::query::Sql;
-use crate::engine::port::writer::{Begun, Locked, OVER_BUDGET, Released, Wanted};
+use crate::engine::port::writer::{Begun, Locked, Released, Wanted};
 
 pub(super) fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -60,7 +61,7 @@ impl PgWriter {
                         "the locks would have been held for {held} ms, the budget is {} ms",
                         what.budget_ms
                     );
-                    return Err(Error::new(Class::Failed, message).code(OVER_BUDGET));
+                    return Err(Error::new(Class::Failed, message).sqlstate(OVER_BUDGET));
                 }
                 times = Some(took);
                 Ok(event)
@@ -90,7 +91,7 @@ impl PgWriter {
         if done.rows_affected() == 1 {
             return Ok(());
         }
-        Err(Error::new(Class::Failed, "the session that held this target's lock is gone").code(LOST))
+        Err(Error::new(Class::Failed, "the session that held this target's lock is gone").sqlstate(LOST))
     }
 
     /// All relations in the plan's order; whoever is in the way is given up on soon.
@@ -176,10 +177,10 @@ fn entry(begun: &Begun, what: &Locked<'_>, took: &Times) -> Value {
 
 /// A statement that was cancelled has spent the budget.
 fn late(e: Error, what: &Locked<'_>) -> Error {
-    if e.code.as_deref() == Some("57014") { spent(what) } else { e }
+    if e.cause == Cause::Cancelled { spent(what) } else { e }
 }
 
 fn spent(what: &Locked<'_>) -> Error {
     let message = format!("it took longer than the budget is: the budget is {} ms", what.budget_ms);
-    Error::new(Class::Failed, message).code(OVER_BUDGET)
+    Error::new(Class::Failed, message).sqlstate(OVER_BUDGET)
 }

@@ -3,6 +3,7 @@
 use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::plan::tables::Table;
@@ -248,7 +249,7 @@ impl Scene<'_> {
             ))
         );
         match self.copy.execute(&alone).await {
-            Err(e) if e.code.as_deref() == Some("MW000") => None,
+            Err(e) if e.cause == Cause::TestEnded => None,
             Err(e) => Some(e.message),
             Ok(()) => None,
         }

@@ -3,6 +3,7 @@
 use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::Result;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::step::Step;
@@ -29,7 +30,7 @@ pub(crate) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Rehe
                where e.kind = 'rehearsal' and r.operation = 'rehearse' order by e.seq desc limit 100";
     let found: Vec<Rehearsal> = match cx.cx.read().await?.fetch(&Sql::new(sql)).await {
         // No journal yet.
-        Err(e) if e.code.as_deref() == Some("42P01") => return Ok(None),
+        Err(e) if e.cause == Cause::NoSuchObject => return Ok(None),
         found => found?,
     };
     let set = |name: &str| named(cx.profile(), name).iter().map(|t| t.name().to_owned()).collect::<Vec<_>>();

@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::progress::Phase;
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::model::step::{Step, Task};
 use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running};
-use crate::engine::port::writer::UNEQUAL;
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::run::arguments;
 use crate::features::switchover::task::{Proof, Proofs};
@@ -81,7 +81,7 @@ async fn fingerprints(tx: &mut dyn ReadTx, proofs: &[Proof]) -> Result<Vec<Optio
 
 pub(super) fn unequal(name: &str, rows: u64) -> Error {
     Error::new(Class::Failed, format!("{rows} rows of {name} differ"))
-        .code(UNEQUAL)
+        .cause(Cause::Unequal)
         .hint(format!("midwatch check parity/{name} shows them; midwatch plan repair {name}"))
 }
 
@@ -156,7 +156,7 @@ pub(super) async fn catch_up(run: &mut RunCx<'_>, proofs: &[Proof]) -> Result<u6
 
 /// A comparison that failed; the room shows where it found rows that differ.
 pub(super) fn differs(run: &mut RunCx<'_>, e: Error) -> RunStop {
-    if e.code.as_deref() == Some(UNEQUAL) {
+    if e.cause == Cause::Unequal {
         SwitchoverProgress::update(&mut run.progress, |p| p.differing += 1);
     }
     RunStop::known(e)

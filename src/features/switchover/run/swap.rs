@@ -2,6 +2,7 @@
 
 use serde_json::{Map, json};
 
+use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::phrase::tries;
 use crate::engine::model::progress::Phase;
@@ -10,10 +11,9 @@ use crate::engine::model::step::{Step, Task};
 use crate::engine::port::catalog::EXCLUSIVE;
 use crate::engine::port::reader::Fut;
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running, TaskLimits};
-use crate::engine::port::writer::{Locked, OVER_BUDGET, Question, UNEQUAL, Wanted};
-use crate::engine::run::finish::is_lost;
+use crate::engine::port::writer::{Locked, Question, Wanted};
 use crate::engine::run::limits::LOOK_AGAIN;
-use crate::engine::run::lock_wait::{blockers, is_busy};
+use crate::engine::run::lock_wait::blockers;
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::run::arguments;
 use crate::features::switchover::run::compare::{Proved, catch_up, compare_all};
@@ -80,17 +80,17 @@ async fn swap(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<(), RunSt
         run.still_locked().await?;
         match try_once(run, step, swap, attempt).await {
             Ok(()) => return Ok(()),
-            Err(e) if (is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET)) && attempt < swap.attempts => {
+            Err(e) if (e.cause == Cause::Busy || e.cause == Cause::OverBudget) && attempt < swap.attempts => {
                 let_go(run, step, swap, attempt, &e).await;
             }
-            Err(e) if is_busy(&e) || e.code.as_deref() == Some(OVER_BUDGET) => {
+            Err(e) if e.cause == Cause::Busy || e.cause == Cause::OverBudget => {
                 let by = run.kept_from_tables(step, (attempt, swap.attempts), &swap.tables, &e).await;
                 let e = e.context(format!("postponed after {}{by}", tries(attempt)));
                 return Err(RunStop::known(
                     e.hint("every attempt was taken back: writers went on as before"),
                 ));
             }
-            Err(e) if is_lost(&e) || e.ambiguous => return found_out(run, e).await,
+            Err(e) if e.cause == Cause::ConnectionLost || e.ambiguous => return found_out(run, e).await,
             Err(e) => return Err(RunStop::known(e)),
         }
     }
@@ -105,7 +105,7 @@ fn waits_too_long(run: &RunCx<'_>, swap: &Swap, since: i64) -> Result<(), RunSto
     let by = run.progress.locks.blockers.first().map(|b| format!("a table was not free: {}", b.text()));
     let why = by.or_else(|| run.progress.waiting.clone()).unwrap_or_default();
     let what = format!("postponed after {} s: {why}", swap.wait_s);
-    let e = Error::new(Class::Failed, what).code("55P03");
+    let e = Error::new(Class::Failed, what).cause(Cause::Busy);
     Err(RunStop::known(e.hint("nothing was tried, nobody was kept waiting; --set patience=… waits longer")))
 }
 
@@ -149,13 +149,13 @@ fn differ_inside(name: &str, rows: Option<&str>) -> Error {
     let rows = rows.unwrap_or("unknown");
     let what = format!("{rows} rows of {name} differ, compared inside the locks; nothing was changed");
     Error::new(Class::Failed, what)
-        .code(UNEQUAL)
+        .cause(Cause::Unequal)
         .hint(format!("midwatch check parity/{name} shows them; midwatch plan repair {name}"))
 }
 
 fn capture_changed(name: &str) -> Error {
     let what = format!("the write marker of {name} was changed since both sides were compared");
-    Error::new(Class::Failed, what).code(UNEQUAL)
+    Error::new(Class::Failed, what).cause(Cause::Unequal)
 }
 
 async fn try_once(run: &mut RunCx<'_>, step: &Step, swap: &Swap, number: u32) -> Result<()> {
