@@ -36,7 +36,9 @@ impl Pin {
         let here = |sql: &&Sql| sql.whose() == Whose::Profile || sql.text().contains("midwatch.images");
         let sent: Vec<Sql> = self.notes.lock().unwrap().drain(..).collect();
         let sent: BTreeSet<String> = sent.iter().filter(here).map(line).collect();
-        sent.iter().for_each(|text| self.add(label, text));
+        for text in &sent {
+            self.add(label, text);
+        }
     }
 
     /// Each text once.
@@ -68,7 +70,9 @@ impl Pin {
                 ("canary", text(&action["canary"]["sql"]).into_iter().collect()),
                 ("back", step.back.clone()),
             ] {
-                statements.iter().for_each(|s| self.add(&format!("{label}: {what}"), s));
+                for statement in &statements {
+                    self.add(&format!("{label}: {what}"), statement);
+                }
             }
         }
         for question in &planned.plan.verify {

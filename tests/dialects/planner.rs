@@ -92,8 +92,8 @@ async fn planned(name: &str, set: &[(&str, &str)]) -> (Planned, Vec<Sql>) {
     let params = Params(set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
     let request = Request::Operation { verb: "backfill".into(), name: Some(name.into()), params };
     let planned = engine.plan(&request, &|_| ()).await.unwrap();
-    let sent = notes.lock().unwrap().clone();
-    (planned, sent)
+    let statements = notes.lock().unwrap().clone();
+    (planned, statements)
 }
 
 #[tokio::test]
