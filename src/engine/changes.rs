@@ -22,6 +22,7 @@ use crate::engine::model::target::Server;
 use crate::engine::model::window::Window;
 use crate::engine::plan::operation::Offer;
 use crate::engine::plan::planner;
+use crate::engine::plan::planning::Planning;
 use crate::engine::port::reader::Fut;
 use crate::engine::run::executor::{self, Setup, Staleness};
 
@@ -59,9 +60,29 @@ impl Engine {
         out
     }
 
+    /// The target as planning sees it.
+    pub(in crate::engine) fn planning(&self) -> Planning<'_> {
+        Planning {
+            name: &self.name,
+            environment: self.environment.0,
+            facts: &*self.facts,
+            files: &*self.files,
+            profile: &self.profile,
+            policy: &self.guard.policy,
+            checks: self.checks,
+            operations: self.operations,
+            proofs: &*self.proofs,
+            rehearsals: &*self.rehearsals,
+            backups: &*self.adapters.backups,
+            spools: &*self.adapters.spools,
+            signer: &*self.adapters.signer,
+            clock: self.clock,
+        }
+    }
+
     /// Plans; nothing is written anywhere but into a file of ours.
     pub async fn plan(&self, request: &Request, news: &(dyn Fn(PlanNews) + Send + Sync)) -> Result<Planned> {
-        planner::plan(self, request, None, news).await
+        planner::plan(&self.planning(), request, None, news).await
     }
 
     /// A plan that was written to a file, and its rows; refused when either was edited.
@@ -259,8 +280,9 @@ impl Engine {
             let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
             return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
         }
-        let fresh =
-            planner::plan(self, &request::request_of(plan), Some(rows), &|_| ()).await.map_err(|e| {
+        let fresh = planner::plan(&self.planning(), &request::request_of(plan), Some(rows), &|_| ())
+            .await
+            .map_err(|e| {
                 // What could be planned and cannot any more has moved.
                 refuse(if e.class == Class::Usage { Error { class: Class::Stale, ..e } } else { e })
             })?;

@@ -198,7 +198,7 @@ impl Engine {
     /// One page of rows.
     pub async fn page(&self, request: &PageRequest) -> Result<Page> {
         let mut tx = self.facts.begin(ReadOptions::default()).await?;
-        paging::read(&mut *tx, request).await
+        paging::read(&mut *tx, self.facts.dialect(), request).await
     }
 
     /// All rows of a request, page by page, in one snapshot.
@@ -211,7 +211,7 @@ impl Engine {
         let mut tx = self.facts.begin(options).await?;
         request.at = At::First;
         loop {
-            let page = paging::read(&mut *tx, &request).await?;
+            let page = paging::read(&mut *tx, self.facts.dialect(), &request).await?;
             let next = page.rows.last().filter(|_| !page.end).map(|r| At::After(r.position.clone()));
             each(page)?;
             match next {
@@ -225,8 +225,9 @@ impl Engine {
     pub async fn context(&self, sql: &str, columns: &[Column], cells: &[Option<String>]) -> Result<Page> {
         let value_of =
             |name: &str| columns.iter().position(|c| c.name == name).and_then(|i| cells.get(i).cloned());
-        let (sql, params) = paging::bind_context(sql, &value_of)?;
+        let dialect = self.facts.dialect();
+        let sql = paging::bind_context(dialect, sql, &value_of)?;
         let mut tx = self.facts.begin(ReadOptions::default()).await?;
-        paging::all(&mut *tx, &sql, &params, 200).await
+        paging::all(&mut *tx, dialect, &sql, 200).await
     }
 }

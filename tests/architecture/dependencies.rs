@@ -42,7 +42,9 @@ fn files(dir: &Path, out: &mut Vec<PathBuf>) {
 
 fn named_in(folders: &[&str]) -> BTreeSet<String> {
     let (mut paths, mut found) = (Vec::new(), BTreeSet::new());
-    folders.iter().for_each(|folder| files(&root().join(folder), &mut paths));
+    for folder in folders {
+        files(&root().join(folder), &mut paths);
+    }
     for path in paths {
         named(std::fs::read_to_string(&path).unwrap().parse().unwrap(), &mut found);
     }

@@ -15,6 +15,7 @@ mod graph;
 mod habits;
 mod layers;
 mod names;
+mod quoting;
 mod registered;
 mod sources;
 mod sql;

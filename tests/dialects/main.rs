@@ -6,7 +6,18 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod journal;
+mod pinned;
+mod planner;
 mod postgres;
+mod recorder;
+mod rows;
+#[path = "../cli/schema.rs"]
+mod schema;
+mod text_only;
+mod text_only_journal;
+#[path = "../ops/world.rs"]
+#[expect(dead_code, reason = "every test binary uses its own part")]
+mod world;
 
 /// Calls a test of the suite for each server.
 macro_rules! on_each_server {

@@ -16,12 +16,12 @@ const AFTER: &str = "daily_cash_balances=p daily_cash_balances_legacy=r daily_ca
 
 /// All twins, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SwitchState {
+pub(crate) enum Standing {
     Before,
     Switched,
 }
 
-impl SwitchState {
+impl Standing {
     /// Fails where it is half.
     pub(crate) async fn read(world: &World) -> Self {
         let sql = "select string_agg(relname || '=' || relkind::text, ' ' order by relname) from pg_class

@@ -5,7 +5,7 @@ use crate::common::Run;
 use crate::inject::{BLOCKED, Held, SLEEPS, no_answer};
 use crate::program::{Program, until};
 use crate::servers::Rig;
-use crate::standing::{SwitchState, definitions, reverse_triggers};
+use crate::standing::{Standing, definitions, reverse_triggers};
 use crate::switch::{Case, Fault, Op, Place};
 use crate::world::{Planned, World};
 
@@ -18,7 +18,7 @@ struct Scene {
     world: World,
     planned: Planned,
     application: Application,
-    from: SwitchState,
+    from: Standing,
     definitions: String,
     last: i64,
 }
@@ -33,7 +33,7 @@ pub(crate) async fn case(case: Case, rig: &'static Rig) -> String {
     }
     let planned = world.plan(&args, "plan.json").await;
     let scene = Scene {
-        from: SwitchState::read(&world).await,
+        from: Standing::read(&world).await,
         definitions: definitions(&world).await,
         last: world.last_run().await,
         application: Application::start(&world),
@@ -45,7 +45,7 @@ pub(crate) async fn case(case: Case, rig: &'static Rig) -> String {
     scene.application.goes_on().await;
     let end = scene.hurt().await;
     let verdict = scene.afterwards(end.as_ref()).await;
-    let now = SwitchState::read(&scene.world).await;
+    let now = Standing::read(&scene.world).await;
     let names = now.names("revenues");
     scene.application.judge(&scene.world, [&names[0], &names[1]]).await;
     now.is_equal(&scene.world).await;
@@ -221,7 +221,7 @@ impl Scene {
     }
 
     /// A row is written on the other side only, and again as it was.
-    fn apart(standing: SwitchState) -> [String; 2] {
+    fn apart(standing: Standing) -> [String; 2] {
         let [front, back] = standing.names("revenues");
         let sql = |change: &str| {
             format!(
@@ -311,7 +311,7 @@ impl Scene {
         for why in why {
             assert!(end.stdout.contains(why), "it does not say {why:?}: {end:?}");
         }
-        assert_eq!(SwitchState::read(&self.world).await, self.from, "{end:?}");
+        assert_eq!(Standing::read(&self.world).await, self.from, "{end:?}");
     }
 
     /// All that must hold whatever happened; then on to the end, or back.
@@ -319,7 +319,7 @@ impl Scene {
         let world = &self.world;
         world.sessions_end().await;
         let run = self.case_run().await;
-        let now = SwitchState::read(world).await;
+        let now = Standing::read(world).await;
         now.mirrors_one_way(world).await;
         self.application.goes_on().await;
         let code = end.map_or_else(|| "killed".to_owned(), |e| e.code.to_string());
@@ -409,10 +409,10 @@ impl Scene {
         let again = world.midwatch(&resume).await;
         assert!(again.code == 0 && again.stdout.contains("nothing to do"), "{again:?}");
         world.sessions_end().await;
-        let now = SwitchState::read(world).await;
+        let now = Standing::read(world).await;
         assert_eq!(now, self.from.other());
         now.mirrors_one_way(world).await;
-        if now == SwitchState::Before {
+        if now == Standing::Before {
             assert_eq!(reverse_triggers(world).await, 0, "the way back leaves none");
         }
         if resumed.stdout.contains("nothing to do") { "nothing left" } else { "resumed" }
@@ -426,7 +426,7 @@ impl Scene {
         assert_eq!(undo.code, 0, "{undo:?}");
         world.sessions_end().await;
         assert_eq!(definitions(world).await, self.definitions, "definitions before, and after the undo");
-        assert_eq!(SwitchState::read(world).await, self.from);
+        assert_eq!(Standing::read(world).await, self.from);
         self.from.mirrors_one_way(world).await;
         "undone"
     }

@@ -1,6 +1,5 @@
 //! PostgreSQL: read-only sessions for looking, an owner's session for our own throwaway servers.
 
-mod batch;
 pub mod blockers;
 mod catalog;
 mod connect;
@@ -23,6 +22,7 @@ pub use reader::Reader;
 pub use writer::PgWriters;
 
 use crate::engine::model::cause::Cause;
+use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::port::dialect::Dialect;
 
 /// The dialect.
@@ -32,6 +32,18 @@ pub struct Postgres;
 impl Dialect for Postgres {
     fn id(&self) -> &'static str {
         "postgres"
+    }
+    fn quote(&self, name: &str) -> String {
+        Ident(name).to_string()
+    }
+    fn literal(&self, text: &str) -> String {
+        literal(text)
+    }
+    fn parse(&self, text: &str) -> Relation {
+        Relation::parse(text)
+    }
+    fn relation(&self, relation: &Relation) -> String {
+        relation.to_string()
     }
 
     fn cause(&self, code: &str) -> (Cause, bool) {

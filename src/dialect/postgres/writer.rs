@@ -193,7 +193,7 @@ impl PgWriter {
     }
 
     async fn planned_sum(&mut self, run: i64) -> Result<String> {
-        sqlx::query(super::batch::PLANNED_SUM)
+        sqlx::query(super::row_sql::batch::PLANNED_SUM)
             .bind(run)
             .fetch_one(&mut self.work)
             .await
@@ -425,7 +425,8 @@ impl Writer for PgWriter {
     fn batch<'a>(&'a mut self, b: &'a Batch<'a>) -> Fut<'a, Result<Committed>> {
         Box::pin(async move {
             if self.tables != Some(b.begun.step) {
-                self.raw("create the batch's temporary tables", &super::batch::tables(b.change)).await?;
+                self.raw("create the batch's temporary tables", &super::row_sql::batch::tables(b.change))
+                    .await?;
                 self.tables = Some(b.begun.step);
             }
             self.fenced(b.begun, "commit the batch", async |w, run| w.work_batch(b, run).await).await

@@ -101,6 +101,11 @@ pub struct Cx<'a> {
 }
 
 impl Cx<'_> {
+    /// The target's dialect.
+    pub fn dialect(&self) -> &'static dyn Dialect {
+        self.facts.dialect()
+    }
+
     /// A transaction whose statements each see the present.
     pub async fn read(&self) -> Result<Box<dyn ReadTx>> {
         self.facts.begin(ReadOptions::default()).await

@@ -100,7 +100,7 @@ const RESERVED: [&str; 76] = [
 ];
 
 /// A relation, with its schema when `schema.table` was written; quoted parts may hold dots.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
 pub struct Relation {
     /// The schema, if one was given.
     pub schema: Option<String>,

@@ -1,11 +1,10 @@
 //! What a profile says: which things to watch on a kind of system. Plain data; `crate::profile` loads it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::model::name::{Ident, Relation};
+use crate::engine::model::name::Relation;
 use crate::engine::model::report::Severity;
 
 /// Everything one kind of system wants watched. A new system is a new file of this shape: no code.
@@ -487,20 +486,6 @@ pub struct Instead {
 }
 
 impl Profile {
-    /// A query with the profile's sources before it. `recursive` only lets them name each other in any order.
-    pub fn with_sources(&self, sql: &str) -> String {
-        if self.sources.is_empty() {
-            return sql.to_owned();
-        }
-        let mut out = String::from("with recursive ");
-        for (i, (name, source)) in self.sources.iter().enumerate() {
-            let comma = if i == 0 { "" } else { ",\n" };
-            let _ = write!(out, "{comma}{} as not materialized ({}\n)", Ident(name), source.sql);
-        }
-        let _ = write!(out, "\nselect * from ({sql}\n) rule");
-        out
-    }
-
     /// Is what the trigger writes known?
     pub fn knows_trigger(&self, table: &str, trigger: &str) -> bool {
         let bare = Relation::parse(table).name;

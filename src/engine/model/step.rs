@@ -65,9 +65,8 @@ impl TryFrom<Map<String, Value>> for Action {
     type Error = String;
 
     fn try_from(mut map: Map<String, Value>) -> Result<Self, String> {
-        let word = match map.shift_remove(DO) {
-            Some(Value::String(word)) => word,
-            _ => return Err(format!("an action without a word under {DO:?}")),
+        let Some(Value::String(word)) = map.shift_remove(DO) else {
+            return Err(format!("an action without a word under {DO:?}"));
         };
         Ok(match word.as_str() {
             "bootstrap" => Self::Bootstrap,

@@ -3,9 +3,9 @@
 pub(crate) mod init;
 pub mod operation;
 pub(crate) mod planner;
+pub(crate) mod planning;
 pub(crate) mod privileges;
 pub mod request;
-pub(crate) mod row_query;
 pub(crate) mod selection;
 pub mod side_effects;
 pub mod staleness;

@@ -11,10 +11,11 @@ use crate::engine::model::plan::Plan;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Reversible, Verification};
 use crate::engine::model::profile::Profile;
-use crate::engine::model::query::Param;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
+pub use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::step::{Lock, Step};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::Fut;
 
@@ -130,36 +131,16 @@ impl PlanCx<'_> {
         self.cx.profile
     }
 
+    /// The target's dialect.
+    pub fn dialect(&self) -> &'static dyn Dialect {
+        self.cx.dialect()
+    }
+
     /// The rows behind a finding.
     pub fn rows(&self, kind: &str, name: &str, finding: &str) -> Option<RowSource> {
         let check = self.checks.iter().find(|c| c.spec().kind == kind)?;
-        check.rows(self.cx.facts.dialect(), self.cx.profile, name, finding)
+        check.rows(self.dialect(), self.cx.profile, name, finding)
     }
-}
-
-/// Where a plan's rows come from: expressions over one FROM clause.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RowQuery {
-    /// `from …`, with `$1…` for `params`; the rows that are changed, where they are there already, as `t`.
-    pub from: String,
-    /// Which rows; empty: all.
-    pub filter: String,
-    /// Bound values.
-    pub params: Vec<Param>,
-    /// Key columns and their expressions; rows come in this order.
-    pub key: Vec<(String, String)>,
-    /// What a row holds; empty: it does not exist yet.
-    pub before: Vec<(String, String)>,
-    /// What it shall hold; empty: it goes.
-    pub after: Vec<(String, String)>,
-    /// What helps to recognise it.
-    pub show: Vec<(String, String)>,
-    /// Another order than by key: the last change first, for an inverse.
-    pub order: Option<String>,
-    /// The expression of its unit.
-    pub unit: Option<String>,
-    /// At most so many.
-    pub limit: Option<u64>,
 }
 
 /// What an operation makes of a request; the engine adds identity, rows, digest and phrase.

@@ -1,32 +1,29 @@
 //! From a request to a plan: the operation's draft, its rows read in one snapshot, and what the server is.
 
-use crate::engine::model::query::Sql;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::check::kind::{Cx, NOBODY};
-use crate::engine::check::paging::cast_name;
+use crate::engine::journal;
 use crate::engine::model::change::{Derived, RowChange};
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
-use crate::engine::model::name::Ident;
 use crate::engine::model::plan::{Follow, Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
-use crate::engine::model::query::Param;
 use crate::engine::model::record::JournalState;
+use crate::engine::model::row_query::{Keys, Portion};
 use crate::engine::model::row_store::{LineSum, RowSet, Summary};
 use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
+use crate::engine::plan::planning::Planning;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
 use crate::engine::plan::{privileges, side_effects, undo};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::SameRequest;
 use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
-use crate::engine::{Engine, journal};
 
 /// A plan may read a whole table.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -52,48 +49,29 @@ struct Asked<'e> {
 
 /// Plans. `again`: the rows of a plan of the same, to be compared with it; a frozen selection is read by their keys.
 pub(in crate::engine) async fn plan(
-    engine: &Engine,
+    planning: &Planning<'_>,
     request: &Request,
     again: Option<&Arc<dyn RowSet>>,
     news: News<'_>,
 ) -> Result<Planned> {
-    let server = engine.facts.server().await?;
+    let server = planning.facts.server().await?;
     let doing = |what| news(PlanNews::Doing(what));
-    let cx = PlanCx {
-        cx: Cx {
-            facts: &*engine.facts,
-            files: &*engine.files,
-            profile: &engine.profile,
-            server: &server,
-            rehearsals: &*engine.rehearsals,
-            proofs: &*engine.proofs,
-            quick: false,
-            full: false,
-            resume: false,
-            self_test: false,
-            tell: NOBODY,
-            checks: engine.checks,
-        },
-        checks: engine.checks,
-        operations: engine.operations,
-        target: &engine.name,
-        policy: &engine.guard.policy,
-        backups: &*engine.adapters.backups,
-        doing: &doing,
-    };
-    let mut asked = ask(engine, &cx, request).await?;
+    let cx = planning.cx(&server, &doing);
+    let mut asked = ask(planning, &cx, request).await?;
     // An operation with a way back of its own says so by what that way loses.
     let by_images = asked.draft.reversible == Reversible::Full && asked.undoes.is_none();
     asked.draft = side_effects::declare(&cx, asked.draft).await?;
     let queries = queries(&asked.draft);
     let only = again.filter(|_| asked.draft.frozen).map(|rows| &**rows);
     let (rows, summary) = match again {
-        Some(rows) if unchanged(engine, &queries, only, &**rows).await? => (rows.clone(), Summary::default()),
-        _ => read_rows(engine, &queries, only, news).await?,
+        Some(rows) if unchanged(planning, &queries, only, &**rows).await? => {
+            (rows.clone(), Summary::default())
+        }
+        _ => read_rows(planning, &queries, only, news).await?,
     };
-    let follow = if again.is_none() { follow(engine, &asked.draft).await } else { vec![] };
-    let now = server_time(&*engine.facts).await?;
-    let preflight = looked_at(engine, &asked, &server, rows.len(), by_images).await;
+    let follow = if again.is_none() { follow(planning, &asked.draft).await } else { vec![] };
+    let now = server_time(planning.facts).await?;
+    let preflight = looked_at(planning, &asked, &server, rows.len(), by_images).await;
     let (totals, other_totals) = summary.totals();
     let mut draft = asked.draft;
     let statements = statements(&draft);
@@ -117,11 +95,11 @@ pub(in crate::engine) async fn plan(
         name: asked.name,
         params: asked.params.0,
         undoes: asked.undoes.or(draft.undoes),
-        target: engine.name.clone(),
-        environment: engine.environment.0,
+        target: planning.name.to_owned(),
+        environment: planning.environment,
         identity: Identity::of(&server),
         created_at: now,
-        expires_at: now + TimeDelta::minutes(i64::from(engine.guard.policy.plan_ttl_min)),
+        expires_at: now + TimeDelta::minutes(i64::from(planning.policy.plan_ttl_min)),
         rows: counted,
         unit: draft.unit,
         why: draft.why,
@@ -151,12 +129,12 @@ pub(in crate::engine) async fn plan(
         "{} {} {}",
         plan.computed_digest(),
         now.timestamp_micros(),
-        (engine.clock)().timestamp_nanos_opt().unwrap_or(0)
+        (planning.clock)().timestamp_nanos_opt().unwrap_or(0)
     );
     plan.id = format!("{:x}", Sha256::digest(seed.as_bytes())).chars().take(12).collect();
-    measure(engine, &mut plan).await;
+    measure(planning, &mut plan).await;
     plan.seal();
-    plan.signature = engine.adapters.signer.sign(&plan.digest)?;
+    plan.signature = planning.signer.sign(&plan.digest)?;
     Ok(Planned { plan, rows })
 }
 
@@ -177,19 +155,19 @@ fn without_rows(draft: &Draft) -> String {
 
 /// Everything that is looked at beforehand.
 async fn looked_at(
-    engine: &Engine,
+    planning: &Planning<'_>,
     asked: &Asked<'_>,
     server: &crate::engine::model::target::Server,
     rows: u64,
     by_images: bool,
 ) -> Vec<Preflight> {
-    let mut preflight = general(engine, asked, server).await;
+    let mut preflight = general(planning, asked, server).await;
     preflight.extend(asked.draft.preflight.iter().cloned());
     for step in &asked.draft.steps {
         if let Action::Rows(change) = &step.action {
-            preflight.extend(privileges::of(engine, change).await);
+            preflight.extend(privileges::of(planning.facts, change).await);
             if by_images {
-                preflight.extend(privileges::back(engine, &undo::inverse(change, "")).await);
+                preflight.extend(privileges::back(planning.facts, &undo::inverse(change, "")).await);
             }
         }
     }
@@ -201,12 +179,12 @@ async fn looked_at(
     preflight
 }
 
-async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Result<Asked<'e>> {
+async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) -> Result<Asked<'e>> {
     match request {
         Request::Operation { verb, name, params } => {
-            let operation = find(engine, verb)?;
+            let operation = find(planning, verb)?;
             accept(operation.spec(), params)?;
-            let name = named(engine, operation, name.as_deref())?;
+            let name = named(planning, operation, name.as_deref())?;
             let draft = operation.plan(cx, &name, params).await?;
             Ok(Asked {
                 operation: Some(operation),
@@ -219,8 +197,8 @@ async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Resu
             })
         }
         Request::Undo { run } => {
-            let record = journal::runs::run(&*engine.facts, &engine.operations, run).await?;
-            let operation = engine.operations.iter().copied().find(|o| o.spec().verb == record.operation);
+            let record = journal::runs::run(planning.facts, &planning.operations, run).await?;
+            let operation = planning.operations.iter().copied().find(|o| o.spec().verb == record.operation);
             let own = match operation {
                 Some(operation) => operation.undo(cx, &record).await?,
                 None => None,
@@ -248,9 +226,9 @@ async fn ask<'e>(engine: &'e Engine, cx: &PlanCx<'_>, request: &Request) -> Resu
     }
 }
 
-fn find<'e>(engine: &'e Engine, verb: &str) -> Result<&'e dyn Operation> {
-    engine.operations.iter().copied().find(|o| o.spec().verb == verb).ok_or_else(|| {
-        let known: Vec<_> = engine.operations.iter().map(|o| o.spec().verb).collect();
+fn find<'e>(planning: &Planning<'e>, verb: &str) -> Result<&'e dyn Operation> {
+    planning.operations.iter().copied().find(|o| o.spec().verb == verb).ok_or_else(|| {
+        let known: Vec<_> = planning.operations.iter().map(|o| o.spec().verb).collect();
         Error::usage(format!("no operation {verb} in this version"))
             .hint(format!("operations: {}", known.join(" ")))
     })
@@ -271,9 +249,9 @@ fn accept(spec: &OpSpec, params: &Params) -> Result<()> {
 }
 
 /// The name given, or the only one there is, or all where several may be taken; a disabled one says why.
-fn named(engine: &Engine, operation: &dyn Operation, name: Option<&str>) -> Result<String> {
+fn named(planning: &Planning<'_>, operation: &dyn Operation, name: Option<&str>) -> Result<String> {
     let (verb, many) = (operation.spec().verb, operation.spec().many);
-    let offers = operation.offers(&engine.profile);
+    let offers = operation.offers(planning.profile);
     let names: Vec<_> = offers.iter().map(|o| o.name.clone()).collect();
     let chosen: Vec<&str> = match name {
         Some(name) if many && name == ALL => names.iter().map(String::as_str).collect(),
@@ -282,18 +260,18 @@ fn named(engine: &Engine, operation: &dyn Operation, name: Option<&str>) -> Resu
         None if many || names.len() == 1 => names.iter().map(String::as_str).collect(),
         None if names.is_empty() => vec![],
         None => {
-            let what = format!("{verb} what? profile {} has several", engine.profile.name);
+            let what = format!("{verb} what? profile {} has several", planning.profile.name);
             return Err(Error::usage(what).hint(names.join(", ")));
         }
     };
     if chosen.is_empty() {
-        return Err(Error::usage(format!("profile {} declares nothing to {verb}", engine.profile.name)));
+        return Err(Error::usage(format!("profile {} declares nothing to {verb}", planning.profile.name)));
     }
     for name in &chosen {
         let offer = offers.iter().find(|o| o.name == *name).ok_or_else(|| {
             let known =
                 if names.is_empty() { "it has none".into() } else { format!("it has: {}", names.join(", ")) };
-            Error::usage(format!("{verb}: profile {} has no {name}", engine.profile.name)).hint(known)
+            Error::usage(format!("{verb}: profile {} has no {name}", planning.profile.name)).hint(known)
         })?;
         if let Some(why) = &offer.disabled {
             return Err(Error::new(
@@ -309,13 +287,8 @@ fn named(engine: &Engine, operation: &dyn Operation, name: Option<&str>) -> Resu
 
 /// The server's clock is the only one that counts.
 pub(in crate::engine) async fn server_time(facts: &dyn Facts) -> Result<DateTime<Utc>> {
-    #[derive(Deserialize)]
-    struct Now {
-        now: DateTime<Utc>,
-    }
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let now: Now = tx.one(&Sql::new("select clock_timestamp() as now")).await?;
-    Ok(now.now)
+    facts.dialect().now(&mut *tx).await
 }
 
 /// The queries with the steps that they are for; a step is named in its rows where there are several.
@@ -328,7 +301,7 @@ fn queries(draft: &Draft) -> Vec<(RowQuery, Option<usize>)> {
 /// Would a plan made now have the very same rows? Only their lines are summed; where they differ, or there is no
 /// telling, they are read as rows.
 async fn unchanged(
-    engine: &Engine,
+    planning: &Planning<'_>,
     queries: &[(RowQuery, Option<usize>)],
     only: Option<&dyn RowSet>,
     rows: &dyn RowSet,
@@ -337,9 +310,10 @@ async fn unchanged(
         return Ok(false);
     }
     let mut sum = LineSum::default();
-    let mut tx = engine.facts.begin(whole()).await?;
+    let mut tx = planning.facts.begin(whole()).await?;
+    let dialect = planning.facts.dialect();
     for (query, step) in queries {
-        lines(&mut *tx, query, *step, only, &mut |line| {
+        lines(&mut *tx, dialect, query, *step, only, &mut |line| {
             sum.add(&line);
             Ok(())
         })
@@ -354,17 +328,18 @@ fn whole() -> ReadOptions {
 }
 
 async fn read_rows(
-    engine: &Engine,
+    planning: &Planning<'_>,
     queries: &[(RowQuery, Option<usize>)],
     only: Option<&dyn RowSet>,
     news: News<'_>,
 ) -> Result<(Arc<dyn RowSet>, Summary)> {
-    let mut spool = engine.adapters.spools.create()?;
+    let mut spool = planning.spools.create()?;
     let mut summary = Summary::default();
     if queries.is_empty() {
         return Ok((spool.finish()?, summary));
     }
-    let mut tx = engine.facts.begin(whole()).await?;
+    let mut tx = planning.facts.begin(whole()).await?;
+    let dialect = planning.facts.dialect();
     for (at, (query, step)) in queries.iter().enumerate() {
         let mut take = |line: String| {
             summary.add(&parse(&line)?);
@@ -375,9 +350,8 @@ async fn read_rows(
         };
         let mut all = false;
         if only.is_none() && at == 0 {
-            let page = tx
-                .texts(&Sql::of_profile(query.sql(Some(FIRST), None, *step)).bind(query.params.clone()))
-                .await?;
+            let first = Portion { limit: Some(FIRST), among: None, step: *step };
+            let page = tx.texts(&dialect.planned(query, first)).await?;
             let page: Vec<String> = page.into_iter().flatten().collect();
             news(PlanNews::First(page.iter().map(|t| parse(t)).collect::<Result<_>>()?));
             all = (page.len() as u64) < FIRST.min(query.limit.unwrap_or(FIRST));
@@ -386,7 +360,7 @@ async fn read_rows(
             }
         }
         if !all {
-            lines(&mut *tx, query, *step, only, &mut take).await?;
+            lines(&mut *tx, dialect, query, *step, only, &mut take).await?;
         }
     }
     Ok((spool.finish()?, summary))
@@ -395,16 +369,18 @@ async fn read_rows(
 /// Rows as the server writes them.
 async fn lines(
     tx: &mut dyn ReadTx,
+    dialect: &dyn Dialect,
     query: &RowQuery,
     step: Option<usize>,
     only: Option<&dyn RowSet>,
     take: &mut (dyn FnMut(String) -> Result<()> + Send),
 ) -> Result<()> {
     if let Some(only) = only {
-        return by_keys(tx, query, only, take).await;
+        return by_keys(tx, dialect, query, only, take).await;
     }
     let mut each = |text: Option<String>| text.map_or(Ok(()), &mut *take);
-    tx.each(&Sql::of_profile(query.sql(query.limit, None, step)).bind(query.params.clone()), &mut each).await
+    let all = Portion { limit: query.limit, among: None, step };
+    tx.each(&dialect.planned(query, all), &mut each).await
 }
 
 fn parse(text: &str) -> Result<PlannedRow> {
@@ -415,32 +391,24 @@ fn parse(text: &str) -> Result<PlannedRow> {
 /// A frozen selection: its rows as they are now, those that still match.
 async fn by_keys(
     tx: &mut dyn ReadTx,
+    dialect: &dyn Dialect,
     query: &RowQuery,
     only: &dyn RowSet,
     take: &mut (dyn FnMut(String) -> Result<()> + Send),
 ) -> Result<()> {
-    let key_sql: Vec<_> = query.key.iter().map(|(n, e)| format!("{e} as {}", Ident(n))).collect();
-    let types = tx
-        .describe(&Sql::of_profile(format!("select {} {} limit 0", key_sql.join(", "), query.from)))
-        .await?;
+    let columns = tx.describe(&dialect.planned_key(query)).await?;
     let mut at = 0;
     while at < only.len() {
         let page = only.page(at, KEYS)?;
         at += page.len() as u64;
-        let mut params = query.params.clone();
-        let mut arrays = Vec::new();
-        for ((name, _), column) in query.key.iter().zip(&types) {
-            let values =
-                page.iter().map(|r| r.key.get(name).and_then(Value::as_str).unwrap_or_default().to_owned());
-            params.push(Param::Texts(values.collect()));
-            arrays.push((params.len(), cast_name(&column.type_name)));
-        }
-        for text in tx
-            .texts(&Sql::of_profile(query.sql(None, Some(&arrays), None)).bind(params.clone()))
-            .await?
-            .into_iter()
-            .flatten()
-        {
+        let value = |row: &PlannedRow, name: &str| {
+            row.key.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let values =
+            query.key.iter().map(|(name, _)| page.iter().map(|row| value(row, name)).collect()).collect();
+        let keys = Keys { columns: columns.clone(), values };
+        let among = Portion { among: Some(&keys), ..Portion::default() };
+        for text in tx.texts(&dialect.planned(query, among)).await?.into_iter().flatten() {
             take(text)?;
         }
     }
@@ -448,7 +416,7 @@ async fn by_keys(
 }
 
 /// How many rows of derived tables the plan's rows touch. For people: what cannot be counted does not stop the plan.
-async fn follow(engine: &Engine, draft: &Draft) -> Vec<Follow> {
+async fn follow(planning: &Planning<'_>, draft: &Draft) -> Vec<Follow> {
     let changes = draft.steps.iter().filter_map(|s| match &s.action {
         Action::Rows(change) => Some(&**change),
         _ => None,
@@ -456,7 +424,7 @@ async fn follow(engine: &Engine, draft: &Draft) -> Vec<Follow> {
     let mut out = vec![];
     for (change, query) in changes.zip(&draft.rows) {
         for derived in &change.derived {
-            let counted = touched(engine, query, change, derived).await;
+            let counted = touched(planning, query, change, derived).await;
             let (rows, unknown) = match counted {
                 Ok(rows) => (Some(rows), None),
                 Err(e) => (None, Some(e.message)),
@@ -467,18 +435,23 @@ async fn follow(engine: &Engine, draft: &Draft) -> Vec<Follow> {
     out
 }
 
-async fn touched(engine: &Engine, query: &RowQuery, change: &RowChange, derived: &Derived) -> Result<u64> {
+async fn touched(
+    planning: &Planning<'_>,
+    query: &RowQuery,
+    change: &RowChange,
+    derived: &Derived,
+) -> Result<u64> {
     let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
-    let mut tx = engine.facts.begin(options).await?;
-    let rows = tx.texts(&Sql::of_profile(query.touches(change, derived)).bind(query.params.clone())).await?;
+    let mut tx = planning.facts.begin(options).await?;
+    let rows = tx.texts(&planning.facts.dialect().touched(query, change, derived)).await?;
     let count = rows.into_iter().flatten().next().and_then(|n| n.parse().ok());
     count.ok_or_else(|| Error::unobserved("the server gave no number"))
 }
 
 /// What is looked at before every change.
 /// Runs that broke off and are still to be gone on with, or taken back.
-async fn broken_off(engine: &Engine) -> Option<Preflight> {
-    let runs = journal::runs::interrupted(&*engine.facts, &engine.operations).await.ok()?;
+async fn broken_off(planning: &Planning<'_>) -> Option<Preflight> {
+    let runs = journal::runs::interrupted(planning.facts, &planning.operations).await.ok()?;
     let named: Vec<_> = runs.iter().map(|r| format!("{} ({} {})", r.id, r.operation, r.name)).collect();
     let (first, s) = (runs.first()?, if runs.len() == 1 { "" } else { "s" });
     let what = format!("run{s} {} broke off: midwatch resume {} goes on with it", named.join(", "), first.id);
@@ -486,7 +459,7 @@ async fn broken_off(engine: &Engine) -> Option<Preflight> {
 }
 
 async fn general(
-    engine: &Engine,
+    planning: &Planning<'_>,
     asked: &Asked<'_>,
     server: &crate::engine::model::target::Server,
 ) -> Vec<Preflight> {
@@ -509,13 +482,13 @@ async fn general(
         ));
     }
     if !bootstraps {
-        let state = journal::state::state(&*engine.facts).await;
+        let state = journal::state::state(planning.facts).await;
         out.push(match (&state, state.refusal()) {
             (JournalState::Unknown { why }, _) => Preflight::new("journal", Ready::Unknown, why),
             (_, None) => Preflight::new("journal", Ready::Ok, "journal present"),
             (_, Some(e)) => Preflight::new("journal", Ready::Fail, e.told()),
         });
-        out.push(match journal::runs::live(&*engine.facts).await {
+        out.push(match journal::runs::live(planning.facts).await {
             Ok(Some(r)) => {
                 let since = r.started_at.format("%H:%M:%SZ");
                 let what = format!("run {} of {} is going on since {since}", r.id, r.by());
@@ -526,14 +499,14 @@ async fn general(
         });
         // An undo is one of the two ways on from there.
         if asked.undoes.is_none() {
-            out.extend(broken_off(engine).await);
+            out.extend(broken_off(planning).await);
         }
     }
-    out.push(replicas(engine).await);
-    if let Ok(p) = engine.facts.pressure().await
+    out.push(replicas(planning).await);
+    if let Ok(p) = planning.facts.pressure().await
         && !p.sees_all
     {
-        let ready = if engine.guard.policy.allow_unknown_load { Ready::Warn } else { Ready::Fail };
+        let ready = if planning.policy.allow_unknown_load { Ready::Warn } else { Ready::Fail };
         let what = "the sessions of other roles cannot be seen, so the load cannot be judged: grant pg_read_all_stats, \
                     or allow_unknown_load in [policy]";
         out.push(Preflight::new("load", ready, what));
@@ -541,9 +514,9 @@ async fn general(
     out
 }
 
-async fn replicas(engine: &Engine) -> Preflight {
-    let policy = &engine.guard.policy;
-    match engine.facts.pressure().await {
+async fn replicas(planning: &Planning<'_>) -> Preflight {
+    let policy = planning.policy;
+    match planning.facts.pressure().await {
         Err(e) => Preflight::new("replicas", Ready::Unknown, e.message),
         Ok(p) if p.unreadable > 0 && !policy.allow_unknown_lag => Preflight::new(
             "replicas",
@@ -572,7 +545,7 @@ async fn replicas(engine: &Engine) -> Preflight {
 }
 
 /// How long its locks were held when the same was done here last.
-async fn measure(engine: &Engine, plan: &mut Plan) {
+async fn measure(planning: &Planning<'_>, plan: &mut Plan) {
     // Inverses of different runs have nothing in common but the verb.
     if plan.undoes.is_some() {
         return;
@@ -582,9 +555,9 @@ async fn measure(engine: &Engine, plan: &mut Plan) {
         name: plan.name.clone(),
         params: serde_json::to_string(&plan.params).unwrap_or_default(),
     };
-    let Ok(mut tx) = engine.facts.begin(ReadOptions::default()).await else { return };
+    let Ok(mut tx) = planning.facts.begin(ReadOptions::default()).await else { return };
     // Without a journal there is nothing to know.
-    let Ok(Some(m)) = engine.facts.dialect().measured(&mut *tx, &same).await else { return };
+    let Ok(Some(m)) = planning.facts.dialect().measured(&mut *tx, &same).await else { return };
     let Some(ms) = m.ms else { return };
     for lock in plan.steps.iter_mut().flat_map(|s| &mut s.locks) {
         #[expect(

@@ -1,13 +1,13 @@
 //! What a change sets off besides itself: triggers that write elsewhere, rows that go with the ones they refer to,
 //! values that no image may hold. A plan says it beforehand, and is as reversible as that leaves it.
 
-use crate::engine::model::change::{Derived, Referrer, RowChange, RowKind, shown};
+use crate::engine::model::change::{Derived, RowChange, RowKind};
 use crate::engine::model::error::Result;
-use crate::engine::model::name::Ident;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{Draft, PlanCx};
-use crate::engine::plan::tables::{Table, Trigger};
+use crate::engine::plan::tables::{Firing, Table, Trigger};
+use crate::engine::port::row_sql::Bypassed;
 
 /// What a statement on a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +23,14 @@ pub(in crate::engine) async fn declare(cx: &PlanCx<'_>, mut draft: Draft) -> Res
     for step in &mut draft.steps {
         let Action::Rows(change) = &mut step.action else { continue };
         let table = Table::find(cx, &change.table).await?;
+        draft.preflight.extend(hidden(&change.table, &table));
         lost.extend(fired(cx, change, &table, &mut draft.preflight));
         draft.preflight.extend(cascades(change, &table));
         lost.extend(withheld(change, &table));
         for derived in &change.derived {
             lost.extend(of_derived(cx, change, derived, &mut draft.preflight).await?);
         }
-        step.statements = shown(change);
+        step.statements = cx.dialect().shown(change);
     }
     if !lost.is_empty() && draft.reversible != Reversible::No {
         draft.reversible = Reversible::Lossy;
@@ -38,6 +39,22 @@ pub(in crate::engine) async fn declare(cx: &PlanCx<'_>, mut draft: Draft) -> Res
         draft.undo = format!("{undo}; lossy: {}", lost.join("; "));
     }
     Ok(draft)
+}
+
+/// What a role cannot see may be there: without it nothing can be said of what a change sets off.
+fn hidden(name: &str, table: &Table) -> Vec<Preflight> {
+    let parts = [
+        ("trigger", "triggers", table.triggers.hidden()),
+        ("references", "references", table.referrers.hidden()),
+    ];
+    let block = |(id, what, needs): (&'static str, &str, Option<&str>)| {
+        Some(Preflight::new(
+            id,
+            Ready::Fail,
+            format!("{what} of {name} are not visible to this role: needs {}", needs?),
+        ))
+    };
+    parts.into_iter().filter_map(block).collect()
 }
 
 /// Triggers of the changed table that the profile does not know. A row's image holds all of it where a trigger may
@@ -54,8 +71,9 @@ fn fired(
         RowKind::Delete => Event::Delete,
         RowKind::Compute => return vec![],
     };
-    let passed = change.before_batch.join("; ");
-    let fires: Vec<&Trigger> = table.triggers.iter().filter(|t| fires(t, event, change, &passed)).collect();
+    let passed = cx.dialect().bypassed(change);
+    let fires: Vec<&Trigger> =
+        table.triggers.known().iter().filter(|t| fires(t, event, change, &passed)).collect();
     change.rewritten = event == Event::Update && fires.iter().any(|t| t.before && t.row);
     let unknown = fires.into_iter().filter(|t| !known(cx, &change.table, t));
     unknown.map(|t| tell(t, &change.table, preflight)).collect()
@@ -63,18 +81,19 @@ fn fired(
 
 /// What the profile knows, our own markers, which write in the journal's schema only, and triggers that a feature made.
 fn known(cx: &PlanCx<'_>, table: &str, trigger: &Trigger) -> bool {
-    let ours = trigger.function.starts_with("midwatch.")
-        || cx.checks.iter().any(|c| c.owns_trigger(&trigger.name, &trigger.function));
+    let function = trigger.function.as_deref().unwrap_or_default();
+    let ours = function.starts_with("midwatch.")
+        || cx.checks.iter().any(|c| c.owns_trigger(&trigger.name, function));
     ours || cx.profile().knows_trigger(table, &trigger.name)
 }
 
-fn fires(trigger: &Trigger, event: Event, change: &RowChange, passed: &str) -> bool {
-    let silenced = passed.contains("session_replication_role = replica");
-    let state = match trigger.state.as_str() {
-        "A" => true,
-        "R" => silenced,
-        "O" => !silenced,
-        _ => false,
+fn fires(trigger: &Trigger, event: Event, change: &RowChange, passed: &[Bypassed]) -> bool {
+    let silenced = passed.contains(&Bypassed::OrdinaryTriggers);
+    let state = match trigger.state {
+        Firing::Always => true,
+        Firing::Replica => silenced,
+        Firing::Ordinary => !silenced,
+        Firing::Off => false,
     };
     let columns =
         trigger.columns.is_empty() || change.columns.iter().any(|c| trigger.columns.contains(&c.name));
@@ -83,11 +102,12 @@ fn fires(trigger: &Trigger, event: Event, change: &RowChange, passed: &str) -> b
         Event::Update => trigger.on_update && columns,
         Event::Delete => trigger.on_delete,
     };
-    state && of && !passed.contains(&format!("disable trigger {}", Ident(&trigger.name)))
+    state && of && !passed.contains(&Bypassed::Trigger(trigger.name.clone()))
 }
 
 fn tell(trigger: &Trigger, table: &str, preflight: &mut Vec<Preflight>) -> String {
-    let what = format!("trigger {} of {table} ({})", trigger.name, trigger.function);
+    let function = trigger.function.as_ref().map_or_else(String::new, |f| format!(" ({f})"));
+    let what = format!("trigger {} of {table}{function}", trigger.name);
     preflight.push(Preflight::new(
         "trigger",
         Ready::Warn,
@@ -101,7 +121,7 @@ fn tell(trigger: &Trigger, table: &str, preflight: &mut Vec<Preflight>) -> Strin
 /// Rows that a delete would take along, or a changed key would change, without an image of them.
 fn cascades(change: &mut RowChange, table: &Table) -> Vec<Preflight> {
     let mut out = Vec::new();
-    for r in &table.referrers {
+    for r in table.referrers.known() {
         let written = r.columns.iter().any(|(_, c)| change.columns.iter().any(|w| &w.name == c));
         if change.kind == RowKind::Update && written && r.on_update {
             out.push(Preflight::new(
@@ -112,7 +132,7 @@ fn cascades(change: &mut RowChange, table: &Table) -> Vec<Preflight> {
         }
     }
     if change.kind == RowKind::Delete {
-        change.referrers = table.referrers.iter().filter(|r| r.on_delete).cloned().collect();
+        change.referrers = table.referrers.known().iter().filter(|r| r.on_delete).cloned().collect();
         out.extend(change.referrers.iter().map(|r| {
             Preflight::new(
                 "references",
@@ -149,7 +169,8 @@ async fn of_derived(
     preflight: &mut Vec<Preflight>,
 ) -> Result<Vec<String>> {
     let table = Table::find(cx, &derived.table).await?;
-    let passed = change.before_batch.join("; ");
+    preflight.extend(hidden(&derived.table, &table));
+    let passed = cx.dialect().bypassed(change);
     let mut lost = Vec::new();
     if derived.table != change.table {
         let all = [Event::Insert, Event::Update, Event::Delete];
@@ -158,11 +179,11 @@ async fn of_derived(
             let whole = Trigger { columns: vec![], ..t.clone() };
             all.iter().any(|e| fires(&whole, *e, change, &passed))
         };
-        let unknown = table.triggers.iter().filter(|t| any(t));
+        let unknown = table.triggers.known().iter().filter(|t| any(t));
         let unknown = unknown.filter(|t| !known(cx, &derived.table, t));
         lost.extend(unknown.map(|t| tell(t, &derived.table, preflight)));
     }
-    for r in table.referrers.iter().filter(|r| r.on_delete) {
+    for r in table.referrers.known().iter().filter(|r| r.on_delete) {
         preflight.push(Preflight::new(
             "references",
             Ready::Warn,
@@ -181,14 +202,4 @@ async fn of_derived(
         ));
     }
     Ok(lost)
-}
-
-/// As a condition on `t`: some row refers to it, and would go or change with it.
-pub fn referred(referrers: &[Referrer]) -> Option<String> {
-    let one = |r: &Referrer| {
-        let same: Vec<_> =
-            r.columns.iter().map(|(a, b)| format!("x.{} = t.{}", Ident(a), Ident(b))).collect();
-        format!("exists (select from {} x where {})", r.table, same.join(" and "))
-    };
-    (!referrers.is_empty()).then(|| referrers.iter().map(one).collect::<Vec<_>>().join(" or "))
 }

@@ -1,20 +1,18 @@
 //! The inverse of a run, from the images it kept: last batch first, each batch whole.
 
-use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::journal::{self, overtaken};
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::error::Result;
-use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
-use crate::engine::model::query::Param;
 use crate::engine::model::record::{Outcome, RunRecord};
+use crate::engine::model::row_query::{Expr, ImagesOf, RowsFrom, Side};
 use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, RowQuery, Undo};
-use crate::engine::plan::side_effects;
 use crate::engine::plan::tables::Table;
+use crate::engine::port::row_sql::{Bypassed, Obstacle};
 
 /// Rows named that others have changed since.
 const NAMED: usize = 10;
@@ -115,12 +113,19 @@ impl Way {
         let mut inverse = inverse(change, &run.id);
         if inverse.kind == RowKind::Delete {
             let table = Table::find(cx, &change.table).await?;
-            inverse.referrers = table.referrers.into_iter().filter(|r| r.on_delete).collect();
+            if let Some(needs) = table.referrers.hidden() {
+                let what =
+                    format!("references to {} are not visible to this role: needs {needs}", change.table);
+                self.preflight.push(Preflight::new("references", Ready::Fail, what));
+            }
+            inverse.referrers = table.referrers.known().iter().filter(|r| r.on_delete).cloned().collect();
         }
-        let source = source(change, &inverse, at);
-        self.preflight.extend(since(cx, run, &source).await?);
-        self.preflight.extend(guard(cx, &inverse).await?);
-        self.preflight.extend(checks(cx, run, at, change, &mut inverse).await?);
+        let mut images = ImagesOf { run: run.id.clone(), step: at, inverse };
+        self.preflight.extend(since(cx, &images).await?);
+        self.preflight.extend(guard(cx, &images.inverse).await?);
+        self.preflight.extend(checks(cx, &mut images).await?);
+        let rows = query(images.clone());
+        let inverse = images.inverse;
         for derived in &inverse.derived {
             self.changes.push(format!("rows of {} put back as run {} found them", derived.table, run.id));
         }
@@ -128,14 +133,14 @@ impl Way {
             self.changes.push("the system's own audit rows, written for this way too".into());
         }
         let several = plan.row_changes().nth(1).is_some();
-        self.verify.extend(crate::engine::model::change::verification(&inverse, self.steps.len()));
-        self.rows.push(query(run, &inverse, &source));
+        self.verify.extend(cx.dialect().verification(&inverse, self.steps.len()));
+        self.rows.push(rows);
         let undo = Step::new(
             if several { format!("undo {}", step.id) } else { "undo".into() },
             format!("put rows of {} back, last batch first", change.table),
-            crate::engine::model::change::shown(&inverse),
+            cx.dialect().shown(&inverse),
         );
-        let locks = locks(step, &inverse);
+        let locks = locks(cx, step, &inverse);
         self.steps.push(Step { locks, action: Action::Rows(Box::new(inverse)), ..undo });
         Ok(())
     }
@@ -185,33 +190,22 @@ impl Way {
 }
 
 /// Rows to put back, from the images of the run.
-fn query(run: &RunRecord, change: &RowChange, source: &Source) -> RowQuery {
-    let pairs = |columns: &[TypedColumn], side: &str| {
-        columns
-            .iter()
-            .map(|c| (c.name.clone(), format!("i.{side}->>{}", literal(&c.name))))
-            .collect::<Vec<_>>()
+fn query(images: ImagesOf) -> RowQuery {
+    let change = &images.inverse;
+    let pairs = |columns: &[TypedColumn], side: Side| -> Vec<(String, Expr)> {
+        columns.iter().map(|c| (c.name.clone(), Expr::Image { side, name: c.name.clone() })).collect()
     };
     let (before, after) = match change.kind {
-        RowKind::Insert => (vec![], pairs(&change.columns, "before")),
-        RowKind::Delete => (pairs(&change.columns, "after"), vec![]),
-        RowKind::Update => (pairs(&change.columns, "after"), pairs(&change.columns, "before")),
+        RowKind::Insert => (vec![], pairs(&change.columns, Side::Before)),
+        RowKind::Delete => (pairs(&change.columns, Side::After), vec![]),
+        RowKind::Update => (pairs(&change.columns, Side::After), pairs(&change.columns, Side::Before)),
         RowKind::Compute => {
             let columns = change.derived.first().map(|d| d.columns.clone()).unwrap_or_default();
-            (pairs(&columns, "after"), pairs(&columns, "before"))
+            (pairs(&columns, Side::After), pairs(&columns, Side::Before))
         }
     };
-    RowQuery {
-        from: source.from.clone(),
-        filter: source.still.clone(),
-        params: vec![Param::from(run.id.as_str())],
-        key: change.key.iter().map(|c| (c.name.clone(), format!("i.key->>{}", literal(&c.name)))).collect(),
-        before,
-        after,
-        order: Some("i.batch desc, i.seq desc, i.key::text".into()),
-        unit: Some("i.batch".into()),
-        ..RowQuery::default()
-    }
+    let key = pairs(&change.key, Side::Key);
+    RowQuery { from: RowsFrom::Images(Box::new(images)), key, before, after, ..RowQuery::default() }
 }
 
 fn unmeasured(lock: &Lock) -> Lock {
@@ -219,9 +213,9 @@ fn unmeasured(lock: &Lock) -> Lock {
 }
 
 /// Those of the run itself, and what is altered besides.
-fn locks(step: &Step, change: &RowChange) -> Vec<Lock> {
+fn locks(cx: &PlanCx<'_>, step: &Step, change: &RowChange) -> Vec<Lock> {
     let mut out: Vec<Lock> = step.locks.iter().map(unmeasured).collect();
-    if change.before_batch.iter().any(|s| s.contains("drop constraint")) {
+    if cx.dialect().bypassed(change).iter().any(|b| matches!(b, Bypassed::Check(_))) {
         out.push(crate::engine::plan::operation::lock(
             &change.table,
             "ACCESS EXCLUSIVE while a CHECK is away",
@@ -262,7 +256,8 @@ async fn guard(cx: &PlanCx<'_>, inverse: &RowChange) -> Result<Option<Preflight>
     }
     let table = Table::find(cx, &inverse.table).await?;
     let statements = inverse.before_batch.join("; ");
-    let may = if statements.contains("session_replication_role") { table.may_replicate } else { table.owned };
+    let silent = cx.dialect().bypassed(inverse).contains(&Bypassed::OrdinaryTriggers);
+    let may = if silent { table.may_replicate } else { table.owned };
     let role = &cx.cx.server.role;
     Ok(Some(if may {
         Preflight::new("guard", Ready::Ok, format!("{role} may {statements}"))
@@ -273,43 +268,28 @@ async fn guard(cx: &PlanCx<'_>, inverse: &RowChange) -> Result<Option<Preflight>
 
 /// A CHECK that would refuse the old values is away for the length of each batch; it comes back as NOT VALID, since
 /// those rows would not pass it.
-async fn checks(
-    cx: &PlanCx<'_>,
-    run: &RunRecord,
-    step: usize,
-    change: &RowChange,
-    inverse: &mut RowChange,
-) -> Result<Vec<Preflight>> {
+async fn checks(cx: &PlanCx<'_>, images: &mut ImagesOf) -> Result<Vec<Preflight>> {
     let mut out = vec![];
-    if !matches!(inverse.kind, RowKind::Update | RowKind::Insert) {
+    if !matches!(images.inverse.kind, RowKind::Update | RowKind::Insert) {
         return Ok(out);
     }
-    let table = Table::find(cx, &change.table).await?;
-    let kept: Vec<_> = change
-        .kept
-        .iter()
-        .map(|c| format!("(i.before->>{})::{} as {}", literal(&c.name), c.type_name, Ident(&c.name)))
-        .collect();
-    let relation = Relation::parse(&change.table);
-    for check in table.checks_on(&inverse.columns) {
-        let sql = format!(
-            "select count(*)::text from (select {} from midwatch.images i where i.run = $1::bigint and i.step = {step} and i.seq is not null) r \
-             where not ({})",
-            kept.join(", "),
-            check.expression
-        );
-        let count = cx.cx.read().await?.texts(&Sql::new(&sql).bind([Param::from(run.id.as_str())])).await?;
+    let name = images.inverse.table.clone();
+    let table = Table::find(cx, &name).await?;
+    if let Some(needs) = table.checks.hidden() {
+        let what = format!("CHECKs of {name} are not visible to this role: needs {needs}");
+        out.push(Preflight::new("check", Ready::Fail, what));
+    }
+    let written = images.inverse.columns.clone();
+    for check in table.checks_on(&written) {
+        let count = cx.cx.read().await?.texts(&cx.dialect().refused(images, check)).await?;
         let refused = count.into_iter().flatten().next().unwrap_or_default();
         if refused == "0" {
             continue;
         }
-        let name = Ident(&check.name);
-        let definition = check.definition.trim_end_matches(" NOT VALID");
-        inverse.before_batch.push(format!("alter table {relation} drop constraint {name}"));
-        inverse
-            .after_change
-            .push(format!("alter table {relation} add constraint {name} {definition} NOT VALID"));
-        inverse.excludes_writers = true;
+        let passage = cx.dialect().bypass(&name, Obstacle::Check(check))?;
+        images.inverse.before_batch.extend(passage.off);
+        images.inverse.after_change.extend(passage.on);
+        images.inverse.excludes_writers |= passage.excludes_writers;
         let text = format!(
             "CHECK {} refuses {refused} of the old values: dropped for each batch (ACCESS EXCLUSIVE) and added again as NOT VALID",
             check.name
@@ -320,73 +300,19 @@ async fn checks(
     Ok(out)
 }
 
-/// Images of the run, joined with the rows they are of: a FROM, which of them can be put back, which cannot.
-struct Source {
-    from: String,
-    still: String,
-    changed: String,
-}
-
-fn source(change: &RowChange, inverse: &RowChange, step: usize) -> Source {
-    let compute = inverse.kind == RowKind::Compute;
-    let (table, columns, key) = match change.derived.first().filter(|_| compute) {
-        Some(derived) => (&derived.table, &derived.columns, &derived.key),
-        None => (&change.table, &inverse.columns, &change.key),
-    };
-    let key =
-        key.iter().map(|c| format!("t.{} = (i.key->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name));
-    let same = columns
-        .iter()
-        .map(|c| format!("t.{}::text is not distinct from i.after->>{}", Ident(&c.name), literal(&c.name)));
-    let insert = inverse.kind == RowKind::Insert;
-    let on: Vec<String> = if insert { key.collect() } else { key.chain(same).collect() };
-    let which = if compute { "is null and m.before is distinct from m.after" } else { "is not null" };
-    // A row that a batch created and another deleted again is neither.
-    let from = format!(
-        "from (select * from midwatch.images m where m.run = $1::bigint and m.step = {step} and m.seq {which}) i left join {} t on {}",
-        Relation::parse(table),
-        on.join(" and "),
-    );
-    match (insert, compute) {
-        (true, _) => {
-            Source { from, still: "t.tableoid is null".into(), changed: "t.tableoid is not null".into() }
-        }
-        (_, true) => Source {
-            from,
-            still: "(t.tableoid is not null or i.after is null)".into(),
-            changed: "t.tableoid is null and i.after is not null".into(),
-        },
-        _ => match side_effects::referred(&inverse.referrers) {
-            Some(by) => Source {
-                from,
-                still: format!("t.tableoid is not null and not ({by})"),
-                changed: format!("(t.tableoid is null or {by})"),
-            },
-            None => {
-                Source { from, still: "t.tableoid is not null".into(), changed: "t.tableoid is null".into() }
-            }
-        },
-    }
-}
-
 /// Rows that others have changed since: shown, and left alone.
-async fn since(cx: &PlanCx<'_>, run: &RunRecord, source: &Source) -> Result<Option<Preflight>> {
+async fn since(cx: &PlanCx<'_>, images: &ImagesOf) -> Result<Option<Preflight>> {
     #[derive(Deserialize)]
     struct Since {
         rows: u64,
         named: Option<String>,
     }
-    let sql = format!(
-        "select count(*) as rows, string_agg(x.key, '; ') filter (where x.n <= {NAMED}) as named from (\
-         select i.key::text as key, row_number() over (order by i.batch, i.seq) as n {} where {}) x",
-        source.from, source.changed,
-    );
     let options = crate::engine::port::reader::ReadOptions {
         timeout: Some(std::time::Duration::from_mins(10)),
         ..crate::engine::port::reader::ReadOptions::default()
     };
     let mut tx = cx.cx.read_with(options).await?;
-    let s: Since = tx.one(&Sql::new(&sql).bind([Param::from(run.id.as_str())])).await?;
+    let s: Since = tx.one(&cx.dialect().changed_since(images, NAMED)).await?;
     Ok((s.rows > 0).then(|| {
         let named = s.named.unwrap_or_default();
         let more = if s.rows > NAMED as u64 { format!("; … {} in all", s.rows) } else { String::new() };

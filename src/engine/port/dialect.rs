@@ -4,6 +4,7 @@
 //! server cannot do its dialect says; it is never imitated.
 
 use crate::engine::model::cause::Cause;
+use crate::engine::model::name::Relation;
 use crate::engine::port::catalog::Catalog;
 use crate::engine::port::journal_sql::JournalSql;
 use crate::engine::port::row_sql::RowSql;
@@ -12,6 +13,14 @@ use crate::engine::port::row_sql::RowSql;
 pub trait Dialect: Catalog + RowSql + JournalSql {
     /// Its name in plans, reports and folders: `postgres`.
     fn id(&self) -> &'static str;
+    /// A name as it stands in a statement, always quoted: the one way in which names of others get into one.
+    fn quote(&self, name: &str) -> String;
+    /// A text as it stands in a statement that takes no parameters.
+    fn literal(&self, text: &str) -> String;
+    /// The relation that a text names; what [`Dialect::relation`] writes is read back as it was.
+    fn parse(&self, text: &str) -> Relation;
+    /// A relation as it stands in a statement.
+    fn relation(&self, relation: &Relation) -> String;
     /// What the engine decides by, and whether a retry fails until the reason is gone; also for codes of old journals.
     fn cause(&self, code: &str) -> (Cause, bool);
     /// The code under which an error that the engine raises itself is recorded.

@@ -7,27 +7,20 @@ use serde::Deserialize;
 use crate::engine::model::change::Canary;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::plan::Plan;
-use crate::engine::model::query::Param;
 use crate::engine::port::reader::{Facts, ReadOptions};
-
-/// The images of a run, as the plan's questions read them.
-const RUN_ROWS: &str = "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, i.before, i.after \
-                        from midwatch.images i where i.run = $1::bigint";
 
 /// Each question, all at once, and how many rows answer it wrongly.
 pub(in crate::engine) async fn ask(facts: &dyn Facts, plan: &Plan, run: &str) -> Vec<(String, Result<u64>)> {
     let answers = plan.verify.iter().map(async |question| {
-        let sql = format!("{RUN_ROWS}) select count(*)::text from ({}\n) q", question.sql);
-        (question.title.clone(), count(facts, &sql, run).await)
+        (question.title.clone(), count(facts, &facts.dialect().asked(question, run)).await)
     });
     join_all(answers).await
 }
 
-async fn count(facts: &dyn Facts, sql: &str, run: &str) -> Result<u64> {
+async fn count(facts: &dyn Facts, sql: &Sql) -> Result<u64> {
     let options = ReadOptions { timeout: Some(std::time::Duration::from_mins(10)), ..ReadOptions::default() };
     let mut tx = facts.begin(options).await?;
-    let text =
-        tx.texts(&Sql::of_profile(sql).bind([Param::from(run)])).await?.pop().flatten().unwrap_or_default();
+    let text = tx.texts(sql).await?.pop().flatten().unwrap_or_default();
     text.parse().map_err(|_| Error::unobserved("the answer is not a number"))
 }
 
@@ -65,7 +58,5 @@ pub(in crate::engine) async fn fate(
     canary: &Canary,
 ) -> Result<Fate> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let batch = i64::try_from(batch).unwrap_or(i64::MAX);
-    let sql = format!("{RUN_ROWS} and i.batch = $2) {}", canary.sql);
-    tx.one(&Sql::new(&sql).bind([Param::from(run), Param::Int(batch)])).await
+    tx.one(&facts.dialect().fate(canary, run, batch)).await
 }

@@ -43,7 +43,7 @@ impl Check for AnomaliesCheck {
         Box::pin(async move {
             let rule = rule(cx.profile, &id.name)
                 .ok_or_else(|| Error::usage(format!("no anomaly rule {}", id.name)))?;
-            let source = source(cx.profile, rule);
+            let source = source(cx.dialect(), cx.profile, rule);
             let sql = source.sql.clone();
             let options = ReadOptions {
                 snapshot: Snapshot::Transaction,
@@ -52,8 +52,8 @@ impl Check for AnomaliesCheck {
             };
             let mut tx = cx.read_with(options).await?;
             let request = PageRequest { count: true, ..PageRequest::first(source, SAMPLE) };
-            let page = paging::read(&mut *tx, &request).await?;
-            if !paging::key_is_unique(&mut *tx, &request.source).await? {
+            let page = paging::read(&mut *tx, cx.dialect(), &request).await?;
+            if !paging::key_is_unique(&mut *tx, cx.dialect(), &request.source).await? {
                 let key = rule.key.join(", ");
                 return Err(Error::unobserved(format!(
                     "rule {}: its key ({key}) does not name every row once",
@@ -71,12 +71,12 @@ impl Check for AnomaliesCheck {
 
     fn rows(
         &self,
-        _dialect: &dyn Dialect,
+        dialect: &dyn Dialect,
         profile: &Profile,
         name: &str,
         _finding: &str,
     ) -> Option<RowSource> {
-        Some(source(profile, rule(profile, name)?))
+        Some(source(dialect, profile, rule(profile, name)?))
     }
 }
 
@@ -94,11 +94,11 @@ fn finding(id: &CheckId, rule: &AnomalyRule, rows: u64, page: &Page) -> Finding 
     }
 }
 
-fn source(profile: &Profile, rule: &AnomalyRule) -> RowSource {
+fn source(dialect: &dyn Dialect, profile: &Profile, rule: &AnomalyRule) -> RowSource {
     RowSource {
         id: format!("anomalies/{}", rule.name),
         title: rule.title.clone(),
-        sql: profile.with_sources(&rule.sql),
+        sql: dialect.with_sources(&profile.sources, &rule.sql),
         params: vec![],
         key: rule.key.clone(),
         labels: rule.labels.clone(),

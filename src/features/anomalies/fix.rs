@@ -2,15 +2,14 @@
 //! again what is derived.
 
 use crate::engine::journal;
-use crate::engine::model::change::{RowChange, RowKind, shown, verification};
+use crate::engine::model::change::{RowChange, RowKind};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Reversible, Risk};
 use crate::engine::model::profile::{AnomalyRule, Fix as Declared, Profile};
-use crate::engine::model::query::Param;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
+use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, Step};
 use crate::engine::plan::operation::{
     Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, Undo, lock,
@@ -91,28 +90,25 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     let source = cx
         .rows("anomalies", &rule.name, "rows")
         .ok_or_else(|| Error::usage(format!("rule {} has no rows to fix", rule.name)))?;
-    let rows = format!("({}\n)", source.sql);
-    let filter = selection::and_ids(cx, params, &rule.key, (&rows, "r"), "true").await?;
+    let all = RowsFrom::Query { sql: source.sql.clone(), join: None };
+    let filter = selection::and_ids(cx, params, &rule.key, (&all, Of::Row), Condition::Every).await?;
     let compute = fix.compute.is_some();
     let expressions = |map: &std::collections::BTreeMap<String, String>| {
-        map.iter().map(|(c, e)| (c.clone(), e.clone())).collect::<Vec<_>>()
+        map.iter().map(|(c, e)| (c.clone(), Expr::Text(e.clone()))).collect::<Vec<_>>()
     };
     let key = if compute {
         fix.key
             .iter()
-            .map(|k| (k.clone(), fix.set.get(k).cloned().unwrap_or_else(|| format!("r.{}", Ident(k)))))
+            .map(|k| (k.clone(), fix.set.get(k).cloned().map_or_else(|| Expr::of_row(k), Expr::Text)))
             .collect()
     } else {
-        fix.key
-            .iter()
-            .map(|k| (k.clone(), fix.set.get(k).cloned().unwrap_or_else(|| "null".into())))
-            .collect()
+        fix.key.iter().map(|k| (k.clone(), fix.set.get(k).cloned().map_or(Expr::Null, Expr::Text))).collect()
     };
     let shown =
         |map| expressions(map).into_iter().filter(|(c, _)| !compute || !fix.key.contains(c)).collect();
     let rows = RowQuery {
-        from: format!("from ({}\n) r {}", source.sql, fix.join.as_deref().unwrap_or_default()),
-        filter: filter.sql,
+        from: RowsFrom::Query { sql: source.sql, join: Some(fix.join.clone().unwrap_or_default()) },
+        filter: filter.which,
         params: filter.params,
         key,
         before: shown(&fix.was),
@@ -137,7 +133,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     let (what, may) = if compute {
         ("update", fix.derived.iter().all(|_| table.columns.iter().any(|c| c.may_update)))
     } else {
-        ("insert into", table.may_insert_all(&change.columns))
+        ("insert rows into", table.may_insert_all(&change.columns))
     };
     Ok(Draft {
         why: rule.title.clone(),
@@ -146,9 +142,9 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         reversible,
         undo,
         frozen: filter.frozen,
-        steps: vec![step(&change, fix.title.clone())],
+        steps: vec![step(cx, &change, fix.title.clone())],
         preflight: vec![table.privilege(&fix.table, what, may, &cx.cx.server.role)],
-        verify: selection::verify(cx.profile(), &change, &fix.verify),
+        verify: selection::verify(cx, &change, &fix.verify),
         rows: vec![rows],
         unit: Unit::ROWS,
         lock_timeout_ms: None,
@@ -191,11 +187,11 @@ async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<R
     Ok(change)
 }
 
-fn step(change: &RowChange, title: String) -> Step {
+fn step(cx: &PlanCx<'_>, change: &RowChange, title: String) -> Step {
     Step {
         locks: vec![lock(&change.table, "ROW EXCLUSIVE")],
         action: Action::Rows(Box::new(change.clone())),
-        ..Step::new("rows", title, shown(change))
+        ..Step::new("rows", title, cx.dialect().shown(change))
     }
 }
 
@@ -207,29 +203,12 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
     change.columns = table.typed(&fix.table, revoke.keys())?;
     change.reason = format!("undo of run {}", run.id);
     let applied = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
-    let columns: Vec<_> = change
-        .kept
-        .iter()
-        .map(|c| format!("(i.after->>{})::{} as {}", literal(&c.name), c.type_name, Ident(&c.name)))
-        .collect();
     // A row that a revocation names already is not revoked twice: its key is taken.
-    let key: Vec<(String, String)> = fix
-        .key
-        .iter()
-        .map(|k| (k.clone(), revoke.get(k).cloned().unwrap_or_else(|| "null".into())))
-        .collect();
-    let taken: Vec<_> = key.iter().map(|(k, e)| format!("x.{} = ({e})", Ident(k))).collect();
+    let key: Vec<(String, Expr)> =
+        fix.key.iter().map(|k| (k.clone(), revoke.get(k).cloned().map_or(Expr::Null, Expr::Text))).collect();
     let rows = RowQuery {
-        from: format!(
-            "from (select {} from midwatch.images i where i.run = $1::bigint and i.seq is not null) r",
-            columns.join(", ")
-        ),
-        filter: format!(
-            "not exists (select from {} x where {})",
-            crate::engine::model::name::Relation::parse(&fix.table),
-            taken.join(" and ")
-        ),
-        params: vec![Param::from(run.id.as_str())],
+        from: RowsFrom::Written { run: run.id.clone(), columns: change.kept.clone() },
+        filter: Condition::Absent { table: fix.table.clone(), key: key.clone() },
         key,
         after: table.stored(revoke),
         ..RowQuery::default()
@@ -241,9 +220,9 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         reversible: Reversible::No,
         undo: "impossible: apply the fix again instead".into(),
         frozen: false,
-        steps: vec![step(&change, "revoke the compensations".into())],
+        steps: vec![step(cx, &change, "revoke the compensations".into())],
         preflight: vec![],
-        verify: verification(&change, 0).into_iter().collect(),
+        verify: cx.dialect().verification(&change, 0).into_iter().collect(),
         rows: vec![rows],
         unit: Unit::ROWS,
         lock_timeout_ms: None,

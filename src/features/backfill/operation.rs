@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::model::change::{RowChange, RowKind, shown};
+use crate::engine::model::change::{RowChange, RowKind};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::{Backfill as Declared, DerivedTable, Instead, Profile, Question};
 use crate::engine::model::report::CheckId;
+use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{
     Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, lock,
 };
-use crate::engine::plan::tables::{Table, Trigger, derived};
+use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
 use crate::engine::port::reader::Fut;
+use crate::engine::port::row_sql::{Obstacle, Passage};
 
 use crate::engine::plan::selection::{self, Filter};
 
@@ -160,11 +161,11 @@ impl<'p> Way<'p> {
     /// The rows that need it, with what they get; the table they are read from is the backfill's either way.
     fn rows(&self, b: &Declared, table: &Table, filter: Filter, params: &Params) -> Result<RowQuery> {
         Ok(RowQuery {
-            from: format!("from {} t", Relation::parse(&b.table)),
-            filter: filter.sql,
+            from: RowsFrom::Table { table: b.table.clone(), join: None },
+            filter: filter.which,
             params: filter.params,
             after: table.stored(self.set),
-            show: b.show.iter().map(|(c, e)| (c.clone(), e.clone())).collect(),
+            show: b.show.iter().map(|(c, e)| (c.clone(), Expr::Text(e.clone()))).collect(),
             order: order(b),
             limit: params.limit()?,
             ..RowQuery::default()
@@ -181,7 +182,7 @@ impl<'p> Way<'p> {
             frozen: said.frozen,
             steps: vec![step(cx, change, &said.title, said.locks)],
             preflight: said.preflight,
-            verify: selection::verify(cx.profile(), change, self.verify),
+            verify: selection::verify(cx, change, self.verify),
             rows: vec![rows],
             unit: Unit::ROWS,
             lock_timeout_ms: None,
@@ -207,7 +208,7 @@ struct Said {
 async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool) -> Result<Draft> {
     let way = Way::in_place(b);
     let table = way.table(cx).await?;
-    let guard = guard(b, &table, replica)?;
+    let guard = guard(cx, b, &table, replica)?;
     let change = RowChange {
         before_batch: guard.off,
         after_change: guard.on,
@@ -236,8 +237,9 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
     let columns = columns.join(", ");
     let mut locks = guard.locks;
     locks.insert(0, lock(&b.table, "ROW EXCLUSIVE"));
-    let source = Relation::parse(&b.table).to_string();
-    let filter = selection::and_ids(cx, params, &b.key, (&source, "t"), &b.filter).await?;
+    let source = RowsFrom::Table { table: b.table.clone(), join: None };
+    let all = Condition::Text(b.filter.clone());
+    let filter = selection::and_ids(cx, params, &b.key, (&source, Of::Table), all).await?;
     let said = Said {
         title: format!("compute {columns} of {} again", b.table),
         rows: format!("column {columns}"),
@@ -247,11 +249,8 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
         locks,
         preflight,
     };
-    let rows = RowQuery {
-        key: plain("t", &b.key),
-        before: plain("t", b.set.keys()),
-        ..way.rows(b, &table, filter, params)?
-    };
+    let rows =
+        RowQuery { key: plain(&b.key), before: plain(b.set.keys()), ..way.rows(b, &table, filter, params)? };
     Ok(way.draft(cx, b, &change, rows, said))
 }
 
@@ -261,9 +260,13 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
     let table = way.table(cx).await?;
     let change = way.change(cx, b, &table).await?;
     let role = &cx.cx.server.role;
-    let both = i.filter.as_ref().map_or_else(|| b.filter.clone(), |f| format!("({}) and ({f})", b.filter));
-    let source = Relation::parse(&b.table).to_string();
-    let filter = selection::and_ids(cx, params, &b.key, (&source, "t"), &both).await?;
+    let all = Condition::Text(b.filter.clone());
+    let both = match &i.filter {
+        Some(more) => Condition::All(vec![all, Condition::Text(more.clone())]),
+        None => all,
+    };
+    let source = RowsFrom::Table { table: b.table.clone(), join: None };
+    let filter = selection::and_ids(cx, params, &b.key, (&source, Of::Table), both).await?;
     let said = Said {
         title: format!("write corrective rows into {}", i.table),
         rows: format!("corrective rows in {}; {} stays as it is", i.table, b.table),
@@ -272,32 +275,31 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
         frozen: filter.frozen,
         locks: vec![lock(&i.table, "ROW EXCLUSIVE")],
         preflight: vec![
-            table.privilege(&i.table, "insert into", table.may_insert_all(&change.columns), role),
-            table.privilege(&i.table, "delete from (for the undo)", table.may_delete, role),
+            table.privilege(&i.table, "insert rows into", table.may_insert_all(&change.columns), role),
+            table.privilege(&i.table, "delete rows from (for the undo)", table.may_delete, role),
         ],
     };
-    let expression = |name: &String| i.set.get(name).cloned().unwrap_or_else(|| "null".into());
-    let rows = way.rows(b, &table, filter, params)?;
+    let expression = |name: &String| i.set.get(name).cloned().map_or(Expr::Null, Expr::Text);
     let rows = RowQuery {
-        from: format!("{} {}", rows.from, i.join.as_deref().unwrap_or_default()),
+        from: RowsFrom::Table { table: b.table.clone(), join: Some(i.join.clone().unwrap_or_default()) },
         key: i.key.iter().map(|k| (k.clone(), expression(k))).collect(),
-        ..rows
+        ..way.rows(b, &table, filter, params)?
     };
     Ok(way.draft(cx, b, &change, rows, said))
 }
 
 /// Rows whose derived rows are the same belong into the same batch, or those are computed again and again.
-fn order(b: &Declared) -> Option<String> {
-    let key: Vec<_> = b.key.iter().map(|k| format!("t.{}", Ident(k))).collect();
-    b.order.as_ref().map(|o| format!("{o}, {}", key.join(", ")))
+fn order(b: &Declared) -> Vec<Expr> {
+    let key = b.key.iter().map(|k| Expr::of_table(k));
+    b.order.iter().flat_map(|o| std::iter::once(Expr::Text(o.clone())).chain(key.clone())).collect()
 }
 
 fn reason(b: &Declared) -> String {
     b.reason.clone().unwrap_or_else(|| format!("rows where {}", b.filter))
 }
 
-fn plain<'n>(alias: &str, names: impl IntoIterator<Item = &'n String>) -> Vec<(String, String)> {
-    names.into_iter().map(|n| (n.clone(), format!("{alias}.{}", Ident(n)))).collect()
+fn plain<'n>(names: impl IntoIterator<Item = &'n String>) -> Vec<(String, Expr)> {
+    names.into_iter().map(|n| (n.clone(), Expr::of_table(n))).collect()
 }
 
 /// What changes besides the rows, for people.
@@ -317,14 +319,14 @@ fn step(cx: &PlanCx<'_>, change: &RowChange, title: &str, locks: Vec<Lock>) -> S
         ..Step::new(
             "rows",
             format!("{title}, at most {} rows a batch, lock_timeout {} ms", p.batch_rows, p.lock_timeout_ms),
-            shown(change),
+            cx.dialect().shown(change),
         )
     }
 }
 
-/// How the trigger that forbids the change is passed.
+/// How the trigger that forbids the change is passed, and what is said of it.
 #[derive(Default)]
-struct Passage {
+struct Passed {
     off: Vec<String>,
     on: Vec<String>,
     excludes_writers: bool,
@@ -333,59 +335,62 @@ struct Passage {
     preflight: Vec<Preflight>,
 }
 
-fn guard(b: &Declared, table: &Table, replica: bool) -> Result<Passage> {
+fn guard(cx: &PlanCx<'_>, b: &Declared, table: &Table, replica: bool) -> Result<Passed> {
     let Some(name) = &b.guard else {
         return if replica {
             Err(Error::usage(format!("backfill {} has no guard to pass: strategy=in_place", b.name)))
         } else {
-            Ok(Passage::default())
+            Ok(Passed::default())
         };
     };
-    let Some(trigger) = table.triggers.iter().find(|t| &t.name == name) else {
+    let Some(trigger) = table.triggers.known().iter().find(|t| &t.name == name) else {
         let preflight = vec![Preflight::new(
             "guard",
             Ready::Warn,
             format!("trigger {name} is not on {}: nothing stands in the way", b.table),
         )];
-        return Ok(Passage { preflight, ..Passage::default() });
+        return Ok(Passed { preflight, ..Passed::default() });
     };
-    if trigger.state == "D" {
+    if trigger.state == Firing::Off {
         let preflight = vec![Preflight::new(
             "guard",
             Ready::Warn,
             format!("trigger {name} is disabled already; it stays so"),
         )];
-        return Ok(Passage { preflight, ..Passage::default() });
+        return Ok(Passed { preflight, ..Passed::default() });
     }
-    Ok(if replica { silenced(name, trigger, table) } else { switched_off(b, name, trigger, table) })
+    if replica {
+        let passage = cx.dialect().bypass(&b.table, Obstacle::OrdinaryTriggers)?;
+        Ok(silenced(name, trigger, table, passage))
+    } else {
+        let passage = cx.dialect().bypass(&b.table, Obstacle::Trigger(trigger))?;
+        Ok(switched_off(b, name, table, passage))
+    }
 }
 
-fn silenced(name: &str, trigger: &Trigger, table: &Table) -> Passage {
-    let allowed = table.may_replicate && trigger.state == "O";
-    let why = match (table.may_replicate, trigger.state.as_str()) {
-        (false, _) => "only a superuser may set session_replication_role".to_owned(),
-        (_, "O") => "we may set session_replication_role".to_owned(),
+fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: Passage) -> Passed {
+    let ordinary = trigger.state == Firing::Ordinary;
+    let setting = passage.setting.unwrap_or("the setting");
+    let why = match (table.may_replicate, ordinary) {
+        (false, _) => format!("only a superuser may set {setting}"),
+        (_, true) => format!("we may set {setting}"),
         _ => format!("trigger {name} fires for replicas as well: this strategy does not pass it"),
     };
-    Passage {
-        off: vec!["set local session_replication_role = replica".into()],
-        on: vec!["set local session_replication_role = origin".into()],
+    let ready = if table.may_replicate && ordinary { Ready::Ok } else { Ready::Fail };
+    Passed {
+        off: passage.off,
+        on: passage.on,
+        excludes_writers: passage.excludes_writers,
         obstacle: Some(format!(
-            "trigger {name} forbids this: session_replication_role = replica for each batch, which silences ALL ordinary \
+            "trigger {name} forbids this: {setting} = replica for each batch, which silences ALL ordinary \
              triggers and foreign keys of our session; other writers do not wait"
         )),
-        preflight: vec![Preflight::new("guard", if allowed { Ready::Ok } else { Ready::Fail }, why)],
-        ..Passage::default()
+        preflight: vec![Preflight::new("guard", ready, why)],
+        ..Passed::default()
     }
 }
 
-fn switched_off(b: &Declared, name: &str, trigger: &Trigger, table: &Table) -> Passage {
-    let again = match trigger.state.as_str() {
-        "A" => "enable always",
-        "R" => "enable replica",
-        _ => "enable",
-    };
-    let relation = Relation::parse(&b.table);
+fn switched_off(b: &Declared, name: &str, table: &Table, passage: Passage) -> Passed {
     let owner = if table.owned {
         Preflight::new("guard", Ready::Ok, format!("we may switch trigger {name} off"))
     } else {
@@ -395,16 +400,17 @@ fn switched_off(b: &Declared, name: &str, trigger: &Trigger, table: &Table) -> P
             format!("only the owner of {} may switch trigger {name} off", b.table),
         )
     };
-    Passage {
-        off: vec![format!("alter table {relation} disable trigger {}", Ident(name))],
-        on: vec![format!("alter table {relation} {again} trigger {}", Ident(name))],
-        excludes_writers: true,
+    let held = passage.lock.map(|l| lock(&b.table, &format!("{l} while the guard is off")));
+    Passed {
+        off: passage.off,
+        on: passage.on,
+        excludes_writers: passage.excludes_writers,
         obstacle: Some(format!(
             "trigger {name} forbids this: disabled and enabled again in each batch's transaction; writers of {} wait \
              for the length of a batch",
             b.table
         )),
-        locks: vec![lock(&b.table, "SHARE ROW EXCLUSIVE while the guard is off")],
+        locks: held.into_iter().collect(),
         preflight: vec![owner],
     }
 }

@@ -47,7 +47,7 @@ impl Check for Queues {
                 ReadOptions { snapshot: Snapshot::Transaction, timeout: None, ..ReadOptions::default() };
             let mut tx = cx.read_with(options).await?;
             let facts = facts(&mut *tx, sql, queue).await?;
-            let findings = findings(&mut *tx, sql, id, queue, &facts).await?;
+            let findings = findings(&mut *tx, cx.dialect(), id, queue, &facts).await?;
             let summary = format!(
                 "{} waiting, oldest {}",
                 queue.states.pending.iter().filter_map(|s| facts.states.get(s)).sum::<u64>(),
@@ -164,7 +164,7 @@ async fn facts(tx: &mut dyn ReadTx, sql: &dyn QueueSql, queue: &Queue) -> Result
 
 async fn findings(
     tx: &mut dyn ReadTx,
-    sql: &dyn QueueSql,
+    dialect: &dyn Dialect,
     id: &CheckId,
     queue: &Queue,
     facts: &QueueFacts,
@@ -217,10 +217,11 @@ async fn findings(
             None,
         );
     }
+    let sql = dialects::sql(dialect)?;
     for finding in &mut out {
         let what = finding.what().to_owned();
         if let Some(source) = rows_of(sql, queue, &what) {
-            let page = paging::read(tx, &PageRequest::first(source, SAMPLE)).await?;
+            let page = paging::read(tx, dialect, &PageRequest::first(source, SAMPLE)).await?;
             finding.sample = samples(&page);
         }
     }

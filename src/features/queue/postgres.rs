@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::engine::model::change::TypedColumn;
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::profile::{FlaggedDays, Queue};
 use crate::engine::model::query::{Param, Sql};
@@ -247,4 +248,31 @@ impl QueueSql for PostgresQueue {
         };
         Sql::of_profile(rows(queue, &filter)).bind(params)
     }
+}
+
+/// What became of rows that were put back, of those in `run_rows`.
+pub(crate) fn fate(q: &Queue, key: &TypedColumn) -> String {
+    let state = Ident(&q.state);
+    let in_states = |states: &[&String]| {
+        let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
+        let list = if list.is_empty() { "null".to_owned() } else { list.join(", ") };
+        format!("coalesce(t.{state}::text in ({list}), false)")
+    };
+    let failed: Vec<&String> = q.states.failed.iter().chain(&q.states.permanent).collect();
+    let done: Vec<&String> = q.states.done.iter().chain(&q.states.skipped).collect();
+    let waiting: Vec<&String> = q.states.pending.iter().chain(&q.states.processing).collect();
+    let named: Vec<&String> = q.states.all().collect();
+    format!(
+        "select count(*) filter (where {}) as waiting, count(*) filter (where {}) as failed, \
+         count(*) filter (where {}) as done, count(*) filter (where not {}) as unknown \
+         from run_rows i join {} t on t.{} = (i.key->>{})::{} where i.seq is not null",
+        in_states(&waiting),
+        in_states(&failed),
+        in_states(&done),
+        in_states(&named),
+        Relation::parse(&q.table),
+        Ident(&key.name),
+        literal(&key.name),
+        key.type_name,
+    )
 }

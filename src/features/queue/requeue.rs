@@ -3,7 +3,7 @@
 
 use crate::engine::model::change::{Canary, TypedColumn};
 use crate::engine::model::error::Result;
-use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::name::Relation;
 use crate::engine::model::preflight::{Reversible, Risk};
 use crate::engine::model::profile::{Profile, Queue, QueueChanges};
 use crate::engine::model::report::CheckId;
@@ -12,6 +12,7 @@ use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
 
 use crate::engine::plan::selection::{self, Turn};
+use crate::features::queue::postgres as sql;
 
 pub(crate) struct Requeue;
 
@@ -100,35 +101,12 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
 }
 
 fn canary(q: &Queue, key: &TypedColumn, own: &QueueChanges, params: &Params) -> Result<Canary> {
-    let state = Ident(&q.state);
-    let in_states = |states: &[&String]| {
-        let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
-        let list = if list.is_empty() { "null".to_owned() } else { list.join(", ") };
-        format!("coalesce(t.{state}::text in ({list}), false)")
-    };
-    let failed: Vec<&String> = q.states.failed.iter().chain(&q.states.permanent).collect();
-    let done: Vec<&String> = q.states.done.iter().chain(&q.states.skipped).collect();
-    let waiting: Vec<&String> = q.states.pending.iter().chain(&q.states.processing).collect();
-    let named: Vec<&String> = q.states.all().collect();
-    let sql = format!(
-        "select count(*) filter (where {}) as waiting, count(*) filter (where {}) as failed, \
-         count(*) filter (where {}) as done, count(*) filter (where not {}) as unknown \
-         from run_rows i join {} t on t.{} = (i.key->>{})::{} where i.seq is not null",
-        in_states(&waiting),
-        in_states(&failed),
-        in_states(&done),
-        in_states(&named),
-        Relation::parse(&q.table),
-        Ident(&key.name),
-        literal(&key.name),
-        key.type_name,
-    );
     let defaults =
         if own.canary == 0 { (5, 60, 10) } else { (own.canary, own.canary_wait_s, own.max_failed_percent) };
     Ok(Canary {
         rows: params.number("canary")?.unwrap_or(defaults.0).max(1),
         wait_s: params.number("wait")?.unwrap_or(defaults.1),
         max_failed_percent: defaults.2,
-        sql,
+        sql: sql::fate(q, key),
     })
 }

@@ -7,8 +7,8 @@ use serde_json::json;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
-use super::super::batch;
 use super::super::error::write_error;
+use super::super::row_sql::batch;
 use crate::dialect::postgres::numbers::{int, number, unsigned};
 use crate::dialect::postgres::writer::PgWriter;
 use crate::engine::model::change::RowKind;

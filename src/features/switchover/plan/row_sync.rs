@@ -3,14 +3,15 @@
 use crate::engine::model::query::Sql;
 use crate::features::switchover::limits::PATIENCE;
 
-use crate::engine::model::change::{RowChange, RowKind, Source, TypedColumn, shown, verification};
+use crate::engine::model::change::{RowChange, RowKind, Source, TypedColumn};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Ident;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
+use crate::engine::model::row_query::{Condition, Expr, RowsFrom};
 use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, Params, PlanCx, RowQuery, lock};
-use crate::engine::plan::tables::{Table, Trigger};
+use crate::engine::plan::tables::{Firing, Table, Trigger};
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::pair::column::TableColumn;
 use crate::features::parity::pair::partition_gaps::{Coming, coming};
@@ -105,39 +106,40 @@ impl<'c> Mend<'c> {
         format!("row({}) is distinct from row({})", own.join(", "), copies.join(", "))
     }
 
-    fn query(&self, kind: RowFix) -> RowQuery {
+    /// What rows of this kind are read from, and which they are.
+    fn read(&self, kind: RowFix) -> (String, String) {
         let (onto, from) = (&self.onto.relation, &self.from.relation);
-        let of = |alias: &str, names: &mut dyn Iterator<Item = &String>| -> Vec<(String, String)> {
-            names.map(|n| (n.clone(), format!("{alias}.{}", Ident(n)))).collect()
+        let key = self.same_key();
+        match kind {
+            RowFix::Extra => (format!("{onto} t"), format!("not exists (select from {from} s where {key})")),
+            RowFix::Differs => (format!("{onto} t join {from} s on {key}"), self.differs()),
+            RowFix::Missing => {
+                (format!("{from} s"), format!("not exists (select from {onto} t where {key})"))
+            }
+        }
+    }
+
+    fn query(&self, kind: RowFix) -> RowQuery {
+        let own = |names: &mut dyn Iterator<Item = &String>| -> Vec<(String, Expr)> {
+            names.map(|n| (n.clone(), Expr::of_table(n))).collect()
         };
-        let copies = |names: &mut dyn Iterator<Item = &String>| -> Vec<(String, String)> {
-            names.map(|n| (n.clone(), self.copied(n))).collect()
+        let copies = |names: &mut dyn Iterator<Item = &String>| -> Vec<(String, Expr)> {
+            names.map(|n| (n.clone(), Expr::Text(self.copied(n)))).collect()
         };
         let others = || self.written.iter().map(|c| &c.name).filter(|n| !self.key.contains(n));
-        match kind {
-            RowFix::Extra => RowQuery {
-                from: format!("from {onto} t"),
-                filter: format!("not exists (select from {from} s where {})", self.same_key()),
-                key: of("t", &mut self.key.iter()),
-                before: of("t", &mut self.kept().iter().map(|c| &c.name)),
-                ..RowQuery::default()
-            },
-            RowFix::Differs => RowQuery {
-                from: format!("from {onto} t join {from} s on {}", self.same_key()),
-                filter: self.differs(),
-                key: of("t", &mut self.key.iter()),
-                before: of("t", &mut others()),
-                after: copies(&mut others()),
-                ..RowQuery::default()
-            },
-            RowFix::Missing => RowQuery {
-                from: format!("from {from} s"),
-                filter: format!("not exists (select from {onto} t where {})", self.same_key()),
-                key: copies(&mut self.key.iter()),
-                after: copies(&mut self.written.iter().map(|c| &c.name)),
-                ..RowQuery::default()
-            },
-        }
+        let (from, filter) = self.read(kind);
+        let (key, before, after) = match kind {
+            RowFix::Extra => {
+                (own(&mut self.key.iter()), own(&mut self.kept().iter().map(|c| &c.name)), vec![])
+            }
+            RowFix::Differs => (own(&mut self.key.iter()), own(&mut others()), copies(&mut others())),
+            RowFix::Missing => {
+                let written = copies(&mut self.written.iter().map(|c| &c.name));
+                (copies(&mut self.key.iter()), vec![], written)
+            }
+        };
+        let (from, filter) = (RowsFrom::Text(from), Condition::Text(filter));
+        RowQuery { from, filter, key, before, after, ..RowQuery::default() }
     }
 
     fn kept(&self) -> Vec<TypedColumn> {
@@ -145,7 +147,7 @@ impl<'c> Mend<'c> {
     }
 
     /// The step and its rows.
-    fn step(&self, kind: RowFix) -> Result<(Step, RowQuery)> {
+    fn step(&self, cx: &PlanCx<'_>, kind: RowFix) -> Result<(Step, RowQuery)> {
         let (relation, name) = (&self.onto.relation, self.couple.twin.name());
         let columns = match kind {
             RowFix::Extra => self.kept(),
@@ -189,7 +191,7 @@ impl<'c> Mend<'c> {
                 ("missing", format!("{relation}: rows of {} that it lacks come", self.from.relation))
             }
         };
-        let step = Step::new(format!("{name}/{what}"), title, shown(&change));
+        let step = Step::new(format!("{name}/{what}"), title, cx.dialect().shown(&change));
         let locks =
             vec![lock(relation, "ROW EXCLUSIVE"), lock(&self.from.relation, "ROW SHARE, rows of the batch")];
         let step = Step { locks, action: Action::Rows(Box::new(change)), ..step };
@@ -199,8 +201,8 @@ impl<'c> Mend<'c> {
     /// Nothing of these kinds is left, in one snapshot.
     fn verification(&self, kinds: &[RowFix]) -> Verification {
         let one = |kind: &RowFix| {
-            let q = self.query(*kind);
-            format!("select 1 {} where {}", q.from, q.filter)
+            let (from, filter) = self.read(*kind);
+            format!("select 1 from {from} where {filter}")
         };
         let (from, onto) = (&self.from.relation, &self.onto.relation);
         let title = match kinds {
@@ -366,7 +368,7 @@ pub(crate) async fn draft(
             out.preflight.extend(mend.several(cx).await?);
         }
         for kind in wanted.kinds {
-            let (step, rows) = mend.step(*kind)?;
+            let (step, rows) = mend.step(cx, *kind)?;
             out.steps.push(step);
             out.rows.push(rows);
         }
@@ -378,9 +380,10 @@ pub(crate) async fn draft(
     let verify = out.verify;
     let rows_verified = out.steps.iter().enumerate().filter_map(|(at, s)| match &s.action {
         // Several steps write to the same table.
-        Action::Rows(change) => {
-            verification(change, at).map(|v| Verification { title: format!("{} ({})", v.title, s.id), ..v })
-        }
+        Action::Rows(change) => cx
+            .dialect()
+            .verification(change, at)
+            .map(|v| Verification { title: format!("{} ({})", v.title, s.id), ..v }),
         _ => None,
     });
     let verify = rows_verified.chain(verify).collect();
@@ -423,7 +426,8 @@ async fn mirrored(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Option<Prefl
             SwitchState::Before => declared.contains(&t.name),
             _ => t.name == REVERSE,
         };
-        table.triggers.iter().filter(mirrors).any(|t| matches!(t.state.as_str(), "O" | "A") && on(t))
+        let fires = |t: &Trigger| matches!(t.state, Firing::Ordinary | Firing::Always);
+        table.triggers.known().iter().filter(mirrors).any(|t| fires(t) && on(t))
     };
     let events: [(&str, bool); 3] = [
         ("INSERT", fires(&|t| t.on_insert)),

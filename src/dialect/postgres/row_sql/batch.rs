@@ -4,9 +4,10 @@
 //! text; everything else reads it, typed. What begins with `midwatch_` in it is ours, the rest is what a profile's
 //! statements read as `batch`.
 
+use super::change::over;
+use super::values::{self, holds_key as key_is, image, names, write_form as value};
 use crate::engine::model::change::{Derived, Origin, RowChange, RowKind, TypedColumn};
 use crate::engine::model::name::{Ident, Relation, literal};
-use crate::engine::plan::side_effects;
 
 /// The planned rows of the batch.
 const PLANNED: &str = "select seq, key, before, after from midwatch.planned_rows \
@@ -23,44 +24,15 @@ fn relation(table: &str) -> String {
     Relation::parse(table).to_string()
 }
 
-/// `(p.key->>'id')::uuid`
-fn value(from: &str, column: &TypedColumn) -> String {
-    format!("({from}->>{})::{}", literal(&column.name), column.type_name)
-}
-
 /// `t."id" = b."id" and …`
 fn same_key(alias: &str, key: &[TypedColumn], other: &str) -> String {
     let parts: Vec<_> = key.iter().map(|c| format!("{alias}.{0} = {other}.{0}", Ident(&c.name))).collect();
     parts.join(" and ")
 }
 
-/// `t."id" = (p.key->>'id')::uuid and …`
-fn key_is(alias: &str, key: &[TypedColumn], from: &str) -> String {
-    let parts: Vec<_> =
-        key.iter().map(|c| format!("{alias}.{} = {}", Ident(&c.name), value(from, c))).collect();
-    parts.join(" and ")
-}
-
-/// Does the row hold these values? By text: that serves types without equality as well.
+/// What a row holds; every row holds nothing.
 fn holds(alias: &str, columns: &[TypedColumn], from: &str) -> String {
-    let parts: Vec<_> = columns
-        .iter()
-        .map(|c| {
-            format!("{alias}.{}::text is not distinct from {from}->>{}", Ident(&c.name), literal(&c.name))
-        })
-        .collect();
-    if parts.is_empty() { "true".into() } else { parts.join(" and ") }
-}
-
-/// A row as an image: names and texts.
-fn image<'c>(alias: &str, columns: impl IntoIterator<Item = &'c TypedColumn>) -> String {
-    let (names, texts): (Vec<_>, Vec<_>) =
-        columns.into_iter().map(|c| (literal(&c.name), format!("{alias}.{}::text", Ident(&c.name)))).unzip();
-    format!("jsonb_object(array[{}]::text[], array[{}]::text[])", names.join(", "), texts.join(", "))
-}
-
-fn names<'n>(columns: impl IntoIterator<Item = &'n TypedColumn>) -> String {
-    columns.into_iter().map(|c| Ident(&c.name).to_string()).collect::<Vec<_>>().join(", ")
+    if columns.is_empty() { "true".into() } else { values::holds(alias, columns, from) }
 }
 
 /// A temporary table of ours, anew.
@@ -88,7 +60,7 @@ fn found(change: &RowChange) -> String {
 }
 
 /// The tables of a step's batches, anew: a session keeps them from batch to batch, empty in between.
-pub(super) fn tables(change: &RowChange) -> String {
+pub(in crate::dialect::postgres) fn tables(change: &RowChange) -> String {
     let planned = change.batch_columns().into_iter().filter(|b| b.origin != Origin::Row);
     let columns = planned
         .map(|b| (b.name, b.column.type_name.clone()))
@@ -105,7 +77,7 @@ pub(super) fn tables(change: &RowChange) -> String {
 /// Fills the batch. Rows that must be there are locked, in the plan's order, so that what is read of them stays true;
 /// those that no longer hold what was planned are left out. `$1` run, `$2` step, `$3` first planned row (exclusive),
 /// `$4` last.
-pub(super) fn fill(change: &RowChange) -> String {
+pub(in crate::dialect::postgres) fn fill(change: &RowChange) -> String {
     let strength = match change.kind {
         _ if change.excludes_writers => None,
         RowKind::Update => Some("no key update"),
@@ -146,7 +118,7 @@ pub(super) fn fill(change: &RowChange) -> String {
 
 /// Keeps what the rows are copied from as it is until the batch is committed. In the plan's order, before the rows
 /// themselves, as whoever writes there does. Parameters as for [`fill`].
-pub(super) fn hold(change: &RowChange) -> Option<String> {
+pub(in crate::dialect::postgres) fn hold(change: &RowChange) -> Option<String> {
     let source = change.source.as_ref().filter(|s| s.present)?;
     Some(format!(
         "select count(*)::text from (select p.seq from ({PLANNED}) p join {} s on {} order by p.seq for share of s) q",
@@ -156,7 +128,7 @@ pub(super) fn hold(change: &RowChange) -> Option<String> {
 }
 
 /// Rows that the source no longer says (or says again) are no part of the batch.
-pub(super) fn unsourced(change: &RowChange) -> Option<String> {
+pub(in crate::dialect::postgres) fn unsourced(change: &RowChange) -> Option<String> {
     let source = change.source.as_ref()?;
     let key = same_key("s", &change.key, "b");
     let table = relation(&source.table);
@@ -180,7 +152,7 @@ pub(super) fn unsourced(change: &RowChange) -> Option<String> {
 }
 
 /// The change itself; keeps the image of every row it writes. `$1` run, `$2` step, `$3` batch.
-pub(super) fn change(change: &RowChange) -> Option<String> {
+pub(in crate::dialect::postgres) fn change(change: &RowChange) -> Option<String> {
     let table = relation(&change.table);
     let key = same_key("t", &change.key, "b");
     let new = |c: &TypedColumn| Ident(&format!("new_{}", c.name)).to_string();
@@ -228,13 +200,13 @@ pub(super) fn change(change: &RowChange) -> Option<String> {
 }
 
 /// What was not inserted is no part of the batch. `$1` run, `$2` batch.
-pub(super) const UNCHANGED: &str = "delete from pg_temp.midwatch_batch b where not exists \
+pub(in crate::dialect::postgres) const UNCHANGED: &str = "delete from pg_temp.midwatch_batch b where not exists \
     (select from midwatch.images i where i.run = $1 and i.batch = $2 and i.seq = b.midwatch_seq)";
 
 /// A row that others refer to, and whose rows would go with it, is no part of the batch: they are locked, so nobody
 /// else comes to refer to them.
-pub(super) fn referred(change: &RowChange) -> Option<String> {
-    let by = side_effects::referred(&change.referrers)?;
+pub(in crate::dialect::postgres) fn referred(change: &RowChange) -> Option<String> {
+    let by = values::referred(&change.referrers)?;
     let key = same_key("t", &change.key, "b");
     Some(format!("delete from {BATCH} b using {} t where {key} and ({by})", relation(&change.table)))
 }
@@ -256,14 +228,18 @@ const RUN: &str = "run as (select r.id, r.operation, r.name, r.operator, r.undoe
                    $2::text as reason from midwatch.runs r where r.id = $1)";
 
 /// A profile's statement over `batch`. `$1` run, `$2` the reason.
-pub(super) fn over_batch(change: &RowChange, statement: &str) -> String {
-    change.over(&batch(change), RUN, statement)
+pub(in crate::dialect::postgres) fn over_batch(change: &RowChange, statement: &str) -> String {
+    over(&batch(change), RUN, statement)
 }
 
 /// Locks the derived rows of a batch and keeps them as they are. In one order for everybody, so that two who lock them
 /// wait instead of blocking each other. LATERAL, since a batch has few of them and their key is indexed: a join would
 /// often read the whole table.
-pub(super) fn derived_before(change: &RowChange, derived: &Derived, at: usize) -> String {
+pub(in crate::dialect::postgres) fn derived_before(
+    change: &RowChange,
+    derived: &Derived,
+    at: usize,
+) -> String {
     let known: Vec<_> = derived.key.iter().map(|c| format!("q.{} is not null", Ident(&c.name))).collect();
     let order: Vec<_> = (1..=derived.key.len()).map(|n| n.to_string()).collect();
     let typed: Vec<_> =
@@ -288,7 +264,7 @@ pub(super) fn derived_before(change: &RowChange, derived: &Derived, at: usize) -
 
 /// A row to be computed again that no longer holds what was planned is no part of the batch. Where it was not there,
 /// nothing was planned to be in it.
-pub(super) fn moved(derived: &Derived) -> String {
+pub(in crate::dialect::postgres) fn moved(derived: &Derived) -> String {
     let rows = derived_rows(0);
     format!(
         "with moved as (delete from {BATCH} b using {rows} w where {} and b.midwatch_before is not null \
@@ -305,7 +281,7 @@ fn nothing(like: &str) -> String {
 }
 
 /// How many rows of the batch were computed otherwise than planned.
-pub(super) fn otherwise(derived: &Derived) -> String {
+pub(in crate::dialect::postgres) fn otherwise(derived: &Derived) -> String {
     format!(
         "select count(*)::text from {BATCH} b left join {} d on {} where b.midwatch_after is not null \
          and not coalesce(case when d.tableoid is not null then {} end, {}) @> b.midwatch_after",
@@ -319,7 +295,7 @@ pub(super) fn otherwise(derived: &Derived) -> String {
 /// The same rows as they were and as they are. Keeps an image of each, also of one that is as it was: an undo would
 /// compute it again from rows that are back, and only the image says what it held beside them. `$1` run, `$2` step,
 /// `$3` batch.
-pub(super) fn derived_after(derived: &Derived, at: usize) -> String {
+pub(in crate::dialect::postgres) fn derived_after(derived: &Derived, at: usize) -> String {
     format!(
         "insert into midwatch.images (run, step, batch, seq, relation, key, before, after) \
          select $1, $2, $3, null, {}, w.midwatch_key, w.midwatch_image, d.image \
@@ -334,7 +310,7 @@ pub(super) fn derived_after(derived: &Derived, at: usize) -> String {
 
 /// Puts derived rows back as the run `$1` found them in its batch `$2`: where nobody has touched them since, and
 /// where all `$3` rows of that batch come back. What is left was computed again from the rows as they are.
-pub(super) fn restore(derived: &Derived, at: usize) -> [String; 3] {
+pub(in crate::dialect::postgres) fn restore(derived: &Derived, at: usize) -> [String; 3] {
     let table = relation(&derived.table);
     let todo = format!(
         "with todo as materialized (select i.key, i.before from midwatch.images i \
@@ -366,7 +342,7 @@ pub(super) fn restore(derived: &Derived, at: usize) -> [String; 3] {
 }
 
 /// Where the batch ends: after so many rows, or with its unit.
-pub(super) const RANGE: &str = "
+pub(in crate::dialect::postgres) const RANGE: &str = "
 with first as (select seq, unit from midwatch.planned_rows
                where run = $1 and step = $2 and seq > $3 order by seq limit 1)
 select json_build_object('unit', f.unit, 'upto', case when f.unit is null
@@ -379,13 +355,13 @@ select json_build_object('unit', f.unit, 'upto', case when f.unit is null
 from first f";
 
 /// Count and sum of the images of a batch: what its entry says of them.
-pub(super) const IMAGES: &str = "
+pub(in crate::dialect::postgres) const IMAGES: &str = "
 select count(*) || ':' || coalesce(sum(jsonb_hash_extended(coalesce(before, 'null'), 0)::numeric
          + jsonb_hash_extended(coalesce(after, 'null'), 1) + jsonb_hash_extended(key, 2))::text, '')
 from midwatch.images where run = $1 and batch = $2";
 
 /// Sum of the planned rows of a run: what its intent says of them.
-pub(super) const PLANNED_SUM: &str = "
+pub(in crate::dialect::postgres) const PLANNED_SUM: &str = "
 select count(*) || ':' || coalesce(sum(hashint8extended(seq, step) + jsonb_hash_extended(key, 2)::numeric
          + jsonb_hash_extended(coalesce(before, 'null'), 0) + jsonb_hash_extended(coalesce(after, 'null'), 1))::text, '')
 from midwatch.planned_rows where run = $1";

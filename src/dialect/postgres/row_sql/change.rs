@@ -1,0 +1,150 @@
+//! A change as a person reads it, and what is asked after it.
+
+use crate::engine::model::change::{Canary, Derived, RowChange, RowKind, TypedColumn};
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::preflight::Verification;
+use crate::engine::model::query::{Param, Sql};
+
+/// The images of a run, as the plan's questions read them.
+const RUN_ROWS: &str = "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, i.before, i.after \
+                        from midwatch.images i where i.run = $1::bigint";
+
+pub(super) fn asked(question: &Verification, run: &str) -> Sql {
+    let text = format!("{RUN_ROWS}) select count(*)::text from ({}\n) q", question.sql);
+    Sql::of_profile(text).bind([Param::from(run)])
+}
+
+pub(super) fn fate(canary: &Canary, run: &str, batch: u64) -> Sql {
+    let batch = i64::try_from(batch).unwrap_or(i64::MAX);
+    let text = format!("{RUN_ROWS} and i.batch = $2) {}", canary.sql);
+    Sql::new(text).bind([Param::from(run), Param::Int(batch)])
+}
+
+/// A statement of a profile over the given `batch` and `run`, its own WITH going on after ours.
+pub(super) fn over(batch: &str, run: &str, statement: &str) -> String {
+    let text = statement.trim();
+    let is_with = text.get(..4).is_some_and(|w| w.eq_ignore_ascii_case("with"))
+        && text[4..].starts_with(char::is_whitespace);
+    if is_with {
+        format!("with {batch}, {run}, {}", text[4..].trim_start())
+    } else {
+        format!("with {batch}, {run} {text}")
+    }
+}
+
+/// The statements of a batch as a person should read them; the journal's own bookkeeping is said in words.
+pub(super) fn shown(change: &RowChange) -> Vec<String> {
+    let table = Relation::parse(&change.table);
+    let key: Vec<_> =
+        change.key.iter().map(|c| format!("{} = planned.{}", Ident(&c.name), Ident(&c.name))).collect();
+    let names: Vec<_> = change.columns.iter().map(|c| Ident(&c.name).to_string()).collect();
+    let mut out = vec!["begin".to_owned()];
+    out.extend(change.before_batch.iter().cloned());
+    if let Some(source) = &change.source {
+        out.push(if source.present {
+            format!(
+                "select … from {} for share: rows that no longer hold what is copied are left alone",
+                Relation::parse(&source.table)
+            )
+        } else {
+            format!("rows that {} has (again) are left alone", Relation::parse(&source.table))
+        });
+    }
+    let key = key.join(" and ");
+    out.extend(match change.kind {
+        RowKind::Compute => None,
+        RowKind::Update => {
+            let sets: Vec<_> =
+                names.iter().map(|n| format!("{n} = planned.new_{}", n.trim_matches('"'))).collect();
+            let same: Vec<_> = names
+                .iter()
+                .map(|n| format!("{n} is not distinct from planned.old_{}", n.trim_matches('"')))
+                .collect();
+            Some(format!("update {table} set {} where {key} and {}", sets.join(", "), same.join(" and ")))
+        }
+        RowKind::Insert => Some(format!(
+            "insert into {table} ({}) select … from planned on conflict do nothing",
+            names.join(", ")
+        )),
+        RowKind::Delete => Some(format!("delete from {table} where {key} and it is as this run left it")),
+    });
+    out.push("insert into midwatch.images: every row written, before and after".into());
+    out.extend(change.after_batch.iter().cloned());
+    out.extend(change.audit.iter().cloned());
+    if let Some(run) = &change.restores {
+        out.extend(change.derived.iter().map(|d| {
+            format!("update, insert or delete rows of {}: as run {run} found them, where nobody has touched them since", d.table)
+        }));
+    }
+    out.extend(change.after_change.iter().cloned());
+    out.push("update midwatch.runs: the checkpoint; insert into midwatch.events: the batch".into());
+    out.push("commit".into());
+    out
+}
+
+/// Do the rows that a run wrote hold what it wrote?
+/// `step`: its place among the plan's steps.
+pub(super) fn verification(change: &RowChange, step: usize) -> Option<Verification> {
+    let key: Vec<_> = change
+        .key
+        .iter()
+        .map(|c| format!("t.{} = (i.key->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name))
+        .collect();
+    let same: Vec<_> = change
+        .columns
+        .iter()
+        .map(|c| format!("t.{}::text is not distinct from i.after->>{}", Ident(&c.name), literal(&c.name)))
+        .collect();
+    if let Some(derived) = change.computed() {
+        return Some(computed(derived, step));
+    }
+    let (table, key) = (Relation::parse(&change.table), key.join(" and "));
+    let (title, wrong) = match change.kind {
+        RowKind::Compute => return None,
+        RowKind::Delete => {
+            (format!("rows deleted from {} are gone", change.table), "t.tableoid is not null".to_owned())
+        }
+        RowKind::Update | RowKind::Insert => (
+            format!("rows written to {} hold what was planned", change.table),
+            format!("t.tableoid is null or not ({})", same.join(" and ")),
+        ),
+    };
+    let sql = format!(
+        "select i.key from run_rows i left join {table} t on {key} where i.seq is not null and i.step = {step} and ({wrong})"
+    );
+    Some(Verification { title, sql })
+}
+
+/// Do the rows that were computed again hold what came of it?
+fn computed(derived: &Derived, step: usize) -> Verification {
+    let pairs = |columns: &[TypedColumn], side: &str, op: &str| {
+        let one = |c: &TypedColumn| match op {
+            "=" => format!("t.{} = (i.{side}->>{})::{}", Ident(&c.name), literal(&c.name), c.type_name),
+            _ => format!("t.{}::text {op} i.{side}->>{}", Ident(&c.name), literal(&c.name)),
+        };
+        columns.iter().map(one).collect::<Vec<_>>().join(" and ")
+    };
+    let sql = format!(
+        "select i.key from (select distinct on (r.key) r.key, r.after from run_rows r where r.seq is null and r.step = {step} \
+         order by r.key, r.batch desc) i left join {} t on {} \
+         where (i.after is null) <> (t.tableoid is null) or t.tableoid is not null and not ({})",
+        Relation::parse(&derived.table),
+        pairs(&derived.key, "key", "="),
+        pairs(&derived.columns, "after", "is not distinct from"),
+    );
+    Verification { title: format!("rows of {} hold what was computed or put back", derived.table), sql }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_statement_with_its_own_with_goes_on_after_ours() {
+        let over = |sql: &str| super::over("batch as (b)", "run as (r)", sql);
+        assert_eq!(
+            over("  WITH x as (select 1) insert"),
+            "with batch as (b), run as (r), x as (select 1) insert"
+        );
+        assert_eq!(over("without"), "with batch as (b), run as (r) without");
+        assert_eq!(over("insert into t"), "with batch as (b), run as (r) insert into t");
+    }
+}

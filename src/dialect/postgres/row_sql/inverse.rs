@@ -1,0 +1,86 @@
+//! Images of a run, joined with the rows they are of: what can be put back, and what was changed since.
+
+use super::values::{holds, holds_key, referred, write_form};
+use crate::engine::model::change::{RowKind, TypedColumn};
+use crate::engine::model::name::{Ident, Relation};
+use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::row_query::ImagesOf;
+use crate::engine::model::table::Constraint;
+
+/// Last batch first.
+pub(super) const ORDER: &str = "i.batch desc, i.seq desc, i.key::text";
+/// Each batch whole.
+pub(super) const UNIT: &str = "i.batch";
+
+/// A FROM, which of its images can be put back, which cannot. `$1` run.
+pub(super) struct Joined {
+    pub(super) from: String,
+    pub(super) still: String,
+    changed: String,
+}
+
+pub(super) fn joined(images: &ImagesOf) -> Joined {
+    let ImagesOf { inverse, step, .. } = images;
+    let compute = inverse.kind == RowKind::Compute;
+    let (table, columns, key) = match inverse.derived.first().filter(|_| compute) {
+        Some(derived) => (&derived.table, &derived.columns, &derived.key),
+        None => (&inverse.table, &inverse.columns, &inverse.key),
+    };
+    let insert = inverse.kind == RowKind::Insert;
+    let mut on = vec![holds_key("t", key, "i.key")];
+    if !insert && !columns.is_empty() {
+        on.push(holds("t", columns, "i.after"));
+    }
+    let which = if compute { "is null and m.before is distinct from m.after" } else { "is not null" };
+    // A row that a batch created and another deleted again is neither.
+    let from = format!(
+        "from (select * from midwatch.images m where m.run = $1::bigint and m.step = {step} and m.seq {which}) i left join {} t on {}",
+        Relation::parse(table),
+        on.join(" and "),
+    );
+    let (still, changed) = match (insert, compute) {
+        (true, _) => ("t.tableoid is null".into(), "t.tableoid is not null".into()),
+        (_, true) => (
+            "(t.tableoid is not null or i.after is null)".into(),
+            "t.tableoid is null and i.after is not null".into(),
+        ),
+        _ => match referred(&inverse.referrers) {
+            Some(by) => {
+                (format!("t.tableoid is not null and not ({by})"), format!("(t.tableoid is null or {by})"))
+            }
+            None => ("t.tableoid is not null".into(), "t.tableoid is null".into()),
+        },
+    };
+    Joined { from, still, changed }
+}
+
+/// The rows that a run wrote, as they became. `n`: the parameter that is the run.
+pub(super) fn written(columns: &[TypedColumn], n: usize) -> String {
+    let columns = typed("i.after", columns);
+    format!("select {columns} from midwatch.images i where i.run = ${n}::bigint and i.seq is not null")
+}
+
+fn typed(from: &str, columns: &[TypedColumn]) -> String {
+    let one = |c: &TypedColumn| format!("{} as {}", write_form(from, c), Ident(&c.name));
+    columns.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn changed_since(images: &ImagesOf, named: usize) -> Sql {
+    let Joined { from, changed, .. } = joined(images);
+    let text = format!(
+        "select count(*) as rows, string_agg(x.key, '; ') filter (where x.n <= {named}) as named from (\
+         select i.key::text as key, row_number() over (order by i.batch, i.seq) as n {from} where {changed}) x"
+    );
+    Sql::new(text).bind([Param::from(images.run.as_str())])
+}
+
+pub(super) fn refused(images: &ImagesOf, check: &Constraint) -> Sql {
+    let text = format!(
+        "select count(*)::text from (select {} from midwatch.images i where i.run = $1::bigint and i.step = {} and i.seq is not null) r \
+         where not ({})",
+        typed("i.before", &images.inverse.kept),
+        images.step,
+        check.expression,
+    );
+    Sql::new(text).bind([Param::from(images.run.as_str())])
+}

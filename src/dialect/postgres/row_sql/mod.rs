@@ -1,0 +1,98 @@
+//! Statements over rows, for PostgreSQL.
+
+pub(super) mod batch;
+mod bypass;
+mod change;
+mod inverse;
+mod paging;
+mod planned;
+mod tried;
+mod values;
+
+use std::collections::BTreeMap;
+
+use crate::dialect::postgres::Postgres;
+use crate::engine::model::change::{Canary, Derived, RowChange};
+use crate::engine::model::error::Result;
+use crate::engine::model::page::{PageRequest, RowSource};
+use crate::engine::model::preflight::Verification;
+use crate::engine::model::profile::Source;
+use crate::engine::model::query::{Column, Sql};
+use crate::engine::model::row_query::{Condition, ImagesOf, Portion, RowQuery, RowsFrom};
+use crate::engine::model::table::Constraint;
+use crate::engine::port::row_sql::{Bypassed, Need, Obstacle, Passage, RowSql, TriedStatement};
+
+impl RowSql for Postgres {
+    fn with_sources(&self, sources: &BTreeMap<String, Source>, sql: &str) -> String {
+        paging::with_sources(sources, sql)
+    }
+    fn page(&self, request: &PageRequest, columns: &[Column]) -> Sql {
+        paging::page(request, columns)
+    }
+    fn page_total(&self, request: &PageRequest, columns: &[Column]) -> Sql {
+        paging::total(request, columns)
+    }
+    fn is_keyed(&self, source: &RowSource) -> Sql {
+        paging::is_keyed(source)
+    }
+    fn first_rows(&self, sql: &Sql, columns: &[Column], limit: usize) -> Sql {
+        paging::first_rows(sql, columns, limit)
+    }
+    fn placeholder(&self, n: usize) -> String {
+        format!("${n}")
+    }
+    fn planned(&self, rows: &RowQuery, portion: Portion<'_>) -> Sql {
+        planned::planned(rows, portion)
+    }
+    fn planned_key(&self, rows: &RowQuery) -> Sql {
+        planned::key(rows)
+    }
+    fn touched(&self, rows: &RowQuery, change: &RowChange, derived: &Derived) -> Sql {
+        planned::touched(rows, change, derived)
+    }
+    fn counted(&self, rows: &RowQuery, also: &Condition) -> Sql {
+        planned::counted(rows, also)
+    }
+    fn counted_by(&self, rows: &RowQuery, column: &str, among: &[String]) -> Sql {
+        planned::counted_by(rows, column, among)
+    }
+    fn column_of(&self, from: &RowsFrom, column: &str) -> Sql {
+        planned::column_of(from, column)
+    }
+    fn as_written(&self, column: &Column, texts: &[String]) -> Sql {
+        planned::as_written(column, texts)
+    }
+    fn type_word(&self, column: &Column) -> String {
+        values::cast_name(&column.type_name)
+    }
+    fn shown(&self, change: &RowChange) -> Vec<String> {
+        change::shown(change)
+    }
+    fn tried(&self, change: &RowChange) -> Vec<TriedStatement> {
+        tried::tried(change)
+    }
+    fn batch_need(&self) -> Option<Need> {
+        Some(tried::temporary())
+    }
+    fn verification(&self, change: &RowChange, step: usize) -> Option<Verification> {
+        change::verification(change, step)
+    }
+    fn asked(&self, question: &Verification, run: &str) -> Sql {
+        change::asked(question, run)
+    }
+    fn fate(&self, canary: &Canary, run: &str, batch: u64) -> Sql {
+        change::fate(canary, run, batch)
+    }
+    fn changed_since(&self, images: &ImagesOf, named: usize) -> Sql {
+        inverse::changed_since(images, named)
+    }
+    fn refused(&self, images: &ImagesOf, check: &Constraint) -> Sql {
+        inverse::refused(images, check)
+    }
+    fn bypass(&self, table: &str, obstacle: Obstacle<'_>) -> Result<Passage> {
+        Ok(bypass::bypass(table, obstacle))
+    }
+    fn bypassed(&self, change: &RowChange) -> Vec<Bypassed> {
+        bypass::bypassed(change)
+    }
+}

@@ -1,0 +1,237 @@
+//! Planned rows: read, counted, looked up by key.
+
+use super::inverse;
+use super::values::cast_name;
+use crate::engine::model::change::{Derived, Origin, RowChange};
+use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::query::{Column, Param, Sql};
+use crate::engine::model::row_query::{Condition, Expr, Keys, Of, Portion, RowQuery, RowsFrom, Side};
+
+/// Rows, which of them, and the values that both bind.
+struct Clauses {
+    from: String,
+    filter: String,
+    params: Vec<Param>,
+}
+
+impl Clauses {
+    fn of(rows: &RowQuery) -> Self {
+        let mut params = rows.params.clone();
+        let (from, filter) = match &rows.from {
+            RowsFrom::Images(images) => {
+                params.push(Param::from(images.run.as_str()));
+                let joined = inverse::joined(images);
+                (joined.from, joined.still)
+            }
+            other => (from(other, &mut params), condition(&rows.filter, &mut params)),
+        };
+        Self { from, filter, params }
+    }
+}
+
+fn from(from: &RowsFrom, params: &mut Vec<Param>) -> String {
+    let beside = |join: &Option<String>| join.as_ref().map_or_else(String::new, |j| format!(" {j}"));
+    match from {
+        RowsFrom::Table { table, join } => format!("from {} t{}", Relation::parse(table), beside(join)),
+        RowsFrom::Query { sql, join } => format!("from ({sql}\n) r{}", beside(join)),
+        RowsFrom::Written { run, columns } => {
+            params.push(Param::from(run.as_str()));
+            format!("from ({}) r", inverse::written(columns, params.len()))
+        }
+        RowsFrom::Images(images) => {
+            params.push(Param::from(images.run.as_str()));
+            inverse::joined(images).from
+        }
+        RowsFrom::Text(text) => format!("from {text}"),
+    }
+}
+
+fn alias(of: Of) -> &'static str {
+    match of {
+        Of::Table => "t",
+        Of::Row => "r",
+    }
+}
+
+fn side(side: Side) -> &'static str {
+    match side {
+        Side::Key => "key",
+        Side::Before => "before",
+        Side::After => "after",
+    }
+}
+
+fn expr(value: &Expr) -> String {
+    match value {
+        Expr::Null => "null".into(),
+        Expr::Text(text) => text.clone(),
+        Expr::Column { of, name } => format!("{}.{}", alias(*of), Ident(name)),
+        Expr::Stored { text, type_name } => format!("({text})::{type_name}"),
+        Expr::Given { text, type_name } => format!("{}::{type_name}", literal(text)),
+        Expr::Image { side: of, name } => format!("i.{}->>{}", side(*of), literal(name)),
+        Expr::Start(text) => format!("left(({text})::text, 120)"),
+    }
+}
+
+fn condition(of: &Condition, params: &mut Vec<Param>) -> String {
+    match of {
+        Condition::Every => "true".into(),
+        Condition::Text(text) => text.clone(),
+        Condition::All(all) => {
+            let mut parts = Vec::with_capacity(all.len());
+            for (at, one) in all.iter().enumerate() {
+                let text = condition(one, params);
+                // What others wrote may hold an OR.
+                let foreign = matches!(one, Condition::Text(_) | Condition::All(_));
+                parts.push(if at == 0 || foreign { format!("({text})") } else { text });
+            }
+            parts.join(" and ")
+        }
+        Condition::Not(not) => format!("not ({})", condition(not, params)),
+        Condition::KeyIn { key, texts } => {
+            params.push(Param::Texts(texts.clone()));
+            format!("{}::text = any (${})", expr(key), params.len())
+        }
+        Condition::KeyOf { key, sql } => {
+            let key = Ident(key);
+            format!("t.{key} in (select q.{key} from ({sql}\n) q)")
+        }
+        Condition::StateIn { states, .. } if states.is_empty() => "false".into(),
+        Condition::StateIn { column, states } => {
+            let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
+            format!("coalesce(t.{}::text, '(null)') in ({})", Ident(column), list.join(", "))
+        }
+        Condition::Changes { column, to } => format!("t.{} is distinct from {}", Ident(column), expr(to)),
+        Condition::Absent { table, key } => {
+            let taken: Vec<_> = key.iter().map(|(k, e)| format!("x.{} = ({})", Ident(k), expr(e))).collect();
+            format!("not exists (select from {} x where {})", Relation::parse(table), taken.join(" and "))
+        }
+    }
+}
+
+fn order(rows: &RowQuery) -> String {
+    let list = |exprs: &mut dyn Iterator<Item = &Expr>| exprs.map(expr).collect::<Vec<_>>().join(", ");
+    match &rows.from {
+        RowsFrom::Images(_) => inverse::ORDER.into(),
+        _ if rows.order.is_empty() => list(&mut rows.key.iter().map(|(_, e)| e)),
+        _ => list(&mut rows.order.iter()),
+    }
+}
+
+/// Texts by name, in the plan's order.
+fn object(pairs: &[(String, Expr)]) -> String {
+    if pairs.is_empty() {
+        return "null".into();
+    }
+    let one = |(name, e): &(String, Expr)| format!("{}, ({})::text", literal(name), expr(e));
+    format!("json_build_object({})", pairs.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+pub(super) fn planned(rows: &RowQuery, portion: Portion<'_>) -> Sql {
+    let Clauses { from, filter, mut params } = Clauses::of(rows);
+    let mut fields = vec![
+        format!("'key', {}", object(&rows.key)),
+        format!("'before', {}", object(&rows.before)),
+        format!("'after', {}", object(&rows.after)),
+    ];
+    if !rows.show.is_empty() {
+        fields.push(format!("'show', {}", object(&rows.show)));
+    }
+    if matches!(rows.from, RowsFrom::Images(_)) {
+        fields.push(format!("'unit', {}", inverse::UNIT));
+    }
+    fields.extend(portion.step.map(|step| format!("'step', {step}")));
+    let bound = portion.among.map_or_else(String::new, |keys| among(rows, keys, &mut params));
+    let limit = portion.limit.map_or_else(String::new, |n| format!("\nlimit {n}"));
+    let text = format!(
+        "select json_build_object({})::text\n{from}\nwhere ({filter}){bound}\norder by {}{limit}",
+        fields.join(", "),
+        order(rows),
+    );
+    Sql::of_profile(text).bind(params)
+}
+
+fn among(rows: &RowQuery, keys: &Keys, params: &mut Vec<Param>) -> String {
+    let exprs: Vec<_> = rows.key.iter().map(|(_, e)| format!("({})", expr(e))).collect();
+    let (mut texts, mut casts, mut names) = (vec![], vec![], vec![]);
+    for (at, (column, values)) in keys.columns.iter().zip(&keys.values).enumerate() {
+        params.push(Param::Texts(values.clone()));
+        texts.push(format!("${}::text[]", params.len()));
+        casts.push(format!("k{}::{}", at + 1, cast_name(&column.type_name)));
+        names.push(format!("k{}", at + 1));
+    }
+    format!(
+        "\nand ({}) in (select {} from unnest({}) as k({}))",
+        exprs.join(", "),
+        casts.join(", "),
+        texts.join(", "),
+        names.join(", ")
+    )
+}
+
+pub(super) fn key(rows: &RowQuery) -> Sql {
+    let key: Vec<_> = rows.key.iter().map(|(n, e)| format!("{} as {}", expr(e), Ident(n))).collect();
+    Sql::of_profile(format!("select {} {} limit 0", key.join(", "), from(&rows.from, &mut vec![])))
+}
+
+pub(super) fn touched(rows: &RowQuery, change: &RowChange, derived: &Derived) -> Sql {
+    let of = |pairs: &[(String, Expr)], name: &str| {
+        pairs.iter().find(|(n, _)| n == name).map_or_else(|| "null".to_owned(), |(_, e)| expr(e))
+    };
+    let columns: Vec<String> = change
+        .batch_columns()
+        .iter()
+        .map(|b| {
+            let name = &b.column.name;
+            let value = match b.origin {
+                Origin::Key => of(&rows.key, name),
+                Origin::Before => of(&rows.before, name),
+                Origin::After => of(&rows.after, name),
+                Origin::Row => format!("t.{}", Ident(name)),
+            };
+            format!("({value})::{} as {}", b.column.type_name, Ident(&b.name))
+        })
+        .collect();
+    let Clauses { from, filter, params } = Clauses::of(rows);
+    let limit = rows.limit.map_or_else(String::new, |n| format!(" order by {} limit {n}", order(rows)));
+    let key: Vec<_> = derived.key.iter().map(|c| format!("q.{}", Ident(&c.name))).collect();
+    let text = format!(
+        "with batch as materialized (select {} {from} where ({filter}){limit}) \
+         select count(*)::text from (select distinct {} from ({}) q where ({}) is not null) k",
+        columns.join(", "),
+        key.join(", "),
+        derived.rows,
+        key.join(", "),
+    );
+    Sql::of_profile(text).bind(params)
+}
+
+pub(super) fn counted(rows: &RowQuery, also: &Condition) -> Sql {
+    let Clauses { from, filter, mut params } = Clauses::of(rows);
+    let also = condition(also, &mut params);
+    Sql::of_profile(format!("select count(*)::text {from} where ({filter}) and ({also})")).bind(params)
+}
+
+pub(super) fn counted_by(rows: &RowQuery, column: &str, among: &[String]) -> Sql {
+    let Clauses { from, filter, mut params } = Clauses::of(rows);
+    params.push(Param::Texts(among.to_vec()));
+    let state = Ident(column);
+    let limit = rows.limit.map_or_else(String::new, |n| format!(" order by {} limit {n}", order(rows)));
+    let text = format!(
+        "select s.{state}::text as state, count(*) as rows from (select t.{state} {from} where ({filter}){limit}) s \
+         where s.{state}::text = any (${}) group by 1 order by 1",
+        params.len(),
+    );
+    Sql::of_profile(text).bind(params)
+}
+
+pub(super) fn column_of(rows: &RowsFrom, column: &str) -> Sql {
+    let alias = if matches!(rows, RowsFrom::Query { .. } | RowsFrom::Written { .. }) { "r" } else { "t" };
+    Sql::of_profile(format!("select {alias}.{} {}", Ident(column), from(rows, &mut vec![])))
+}
+
+pub(super) fn as_written(column: &Column, texts: &[String]) -> Sql {
+    let of = cast_name(&column.type_name);
+    let text = format!("select (i::{of})::text from unnest($1::text[]) with ordinality u(i, n) order by n");
+    Sql::of_profile(text).bind([Param::Texts(texts.to_vec())])
+}

@@ -1,0 +1,66 @@
+//! What planning needs of a target: who it is, how it is read, what can be done on it, and where rows and copies go.
+
+use chrono::{DateTime, Utc};
+
+use crate::engine::check::kind::{Check, Cx, NOBODY};
+use crate::engine::model::policy::Policy;
+use crate::engine::model::profile::Profile;
+use crate::engine::model::target::{Environment, Server};
+use crate::engine::plan::operation::{Operation, PlanCx};
+use crate::engine::port::backups::Backups;
+use crate::engine::port::copies::Rehearsals;
+use crate::engine::port::evidence::Proofs;
+use crate::engine::port::files::Files;
+use crate::engine::port::reader::Facts;
+use crate::engine::port::signer::Signer;
+use crate::engine::port::spools::Spools;
+
+/// A target as planning sees it.
+pub(in crate::engine) struct Planning<'e> {
+    pub(in crate::engine) name: &'e str,
+    pub(in crate::engine) environment: Environment,
+    pub(in crate::engine) facts: &'e dyn Facts,
+    pub(in crate::engine) files: &'e dyn Files,
+    pub(in crate::engine) profile: &'e Profile,
+    pub(in crate::engine) policy: &'e Policy,
+    pub(in crate::engine) checks: &'static [&'static dyn Check],
+    pub(in crate::engine) operations: &'static [&'static dyn Operation],
+    pub(in crate::engine) proofs: &'e dyn Proofs,
+    pub(in crate::engine) rehearsals: &'e dyn Rehearsals,
+    pub(in crate::engine) backups: &'e dyn Backups,
+    pub(in crate::engine) spools: &'e dyn Spools,
+    pub(in crate::engine) signer: &'e dyn Signer,
+    pub(in crate::engine) clock: fn() -> DateTime<Utc>,
+}
+
+impl<'e> Planning<'e> {
+    /// What operations get to see.
+    pub(in crate::engine) fn cx(
+        &self,
+        server: &'e Server,
+        doing: &'e (dyn Fn(String) + Send + Sync),
+    ) -> PlanCx<'e> {
+        PlanCx {
+            cx: Cx {
+                facts: self.facts,
+                files: self.files,
+                profile: self.profile,
+                server,
+                rehearsals: self.rehearsals,
+                proofs: self.proofs,
+                quick: false,
+                full: false,
+                resume: false,
+                self_test: false,
+                tell: NOBODY,
+                checks: self.checks,
+            },
+            checks: self.checks,
+            operations: self.operations,
+            target: self.name,
+            policy: self.policy,
+            backups: self.backups,
+            doing,
+        }
+    }
+}

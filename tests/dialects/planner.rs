@@ -1,0 +1,195 @@
+//! Planning and paging on a dialect without a server: the engine adds no text of its own.
+
+use std::sync::{Arc, Mutex};
+
+use midwatch::engine::Engine;
+use midwatch::engine::check::paging::{self, At, PageRequest, RowSource};
+use midwatch::engine::model::change::{RowChange, RowKind, TypedColumn};
+use midwatch::engine::model::error::{Error, Result};
+use midwatch::engine::model::load::Pressure;
+use midwatch::engine::model::query::{Column, Param, Sql, Whose};
+use midwatch::engine::model::row_query::ImagesOf;
+use midwatch::engine::model::target::Server;
+use midwatch::engine::model::vitals::Vitals;
+use midwatch::engine::plan::operation::Params;
+use midwatch::engine::plan::request::{Planned, Request};
+use midwatch::engine::port::dialect::Dialect;
+use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Take};
+use midwatch::engine::port::row_sql::RowSql as _;
+
+use crate::common::{self, Database};
+use crate::recorder::Notes;
+use crate::text_only::TextOnly;
+
+/// A server that exists only as far as its answers are here.
+struct Paper {
+    server: Server,
+    notes: Notes,
+}
+
+struct Sheet(Notes);
+
+impl Facts for Paper {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &TextOnly
+    }
+    fn begin(&self, _: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
+        let tx = Box::new(Sheet(Arc::clone(&self.notes))) as Box<dyn ReadTx>;
+        Box::pin(async move { Ok(tx) })
+    }
+    fn server(&self) -> Fut<'_, Result<Server>> {
+        let server = self.server.clone();
+        Box::pin(async move { Ok(server) })
+    }
+    fn vitals(&self) -> Fut<'_, Result<Vitals>> {
+        Box::pin(async { Err(Error::unobserved("paper has no sessions")) })
+    }
+    fn pressure(&self) -> Fut<'_, Result<Pressure>> {
+        Box::pin(async { Err(Error::unobserved("paper has no load")) })
+    }
+    fn cancel_all(&self) -> Fut<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+impl ReadTx for Sheet {
+    fn describe<'a>(&'a mut self, sql: &'a Sql) -> Fut<'a, Result<Vec<Column>>> {
+        self.0.lock().unwrap().push(sql.clone());
+        let column = |name: &str| Column { name: name.into(), type_name: "bigint".into() };
+        Box::pin(async move { Ok(vec![column("id"), column("n")]) })
+    }
+    fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
+        self.0.lock().unwrap().push(sql.clone());
+        Box::pin(async move {
+            match sql.text() {
+                t if t.starts_with("SELECT JSON_OBJECT") => {
+                    take(Some(r#"{"key":{"id":"7"},"before":{"st`ate":"a"},"after":{"st`ate":"b"}}"#.into()))
+                }
+                t if t.starts_with("SELECT JSON_ARRAY") => take(Some(r#"[["7","1"],["7"]]"#.into())),
+                t if t.starts_with("SELECT CAST(CAST(? AS") => take(Some("7".into())),
+                t if t.starts_with("SELECT COUNT(*)") => take(Some("1".into())),
+                t if t.starts_with("PREPARE") => Ok(()),
+                _ => Err(Error::unobserved("not on this sheet")),
+            }
+        })
+    }
+    fn objects<'a>(&'a mut self, _: &'a Sql, _: Take<'a>) -> Fut<'a, Result<()>> {
+        Box::pin(async { Err(Error::unobserved("not on this sheet")) })
+    }
+}
+
+const PROFILE: &str = "name = \"p\"\n[sources.late]\nsql = \"select 1 as id\"\n\
+    [[backfills]]\nname = \"states\"\ntable = \"jo`bs\"\nkey = [\"id\"]\nfilter = \"t.n > 1 or t.n is null\"\n\
+    set = { \"st`ate\" = \"upper(t.n)\" }\n[[backfills.verify]]\ntitle = \"none is late\"\nsql = \"select * from late\"\n\
+    [[backfills]]\nname = \"unseen\"\ntable = \"hidden\"\nkey = [\"id\"]\nfilter = \"true\"\nset = { \"st`ate\" = \"1\" }\n";
+
+/// Everything that the planner sends and says.
+async fn planned(name: &str, set: &[(&str, &str)]) -> (Planned, Vec<Sql>) {
+    let database = Database::empty().await;
+    let mut engine: Engine = common::engine(&database.url(), PROFILE).await;
+    let notes: Notes = Arc::new(Mutex::new(vec![]));
+    engine.facts = Arc::new(Paper { server: engine.server.clone(), notes: Arc::clone(&notes) });
+    let params = Params(set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+    let request = Request::Operation { verb: "backfill".into(), name: Some(name.into()), params };
+    let planned = engine.plan(&request, &|_| ()).await.unwrap();
+    let statements = notes.lock().unwrap().clone();
+    (planned, statements)
+}
+
+#[tokio::test]
+async fn a_plan_is_made_in_the_dialect_s_text_alone() {
+    let (planned, sent) = planned("states", &[("ids", "007"), ("limit", "3")]).await;
+    let plan = &planned.plan;
+    assert_eq!((plan.rows, plan.frozen), (1, true));
+    assert_eq!(
+        plan.steps[0].statements,
+        ["START TRANSACTION", "UPDATE `jo``bs` SET `st``ate` = new.`st``ate`", "COMMIT"]
+    );
+    let rows = sent.iter().find(|s| s.text().starts_with("SELECT JSON_OBJECT")).unwrap();
+    assert_eq!(
+        rows.text(),
+        "SELECT JSON_OBJECT('key', JSON_OBJECT('id', CAST(t.`id` AS CHAR)), \
+         'before', JSON_OBJECT('st`ate', CAST(t.`st``ate` AS CHAR)), \
+         'after', JSON_OBJECT('st`ate', CAST(CAST((upper(t.n)) AS varchar(20)) AS CHAR))) FROM `jo``bs` t  \
+         WHERE (t.n > 1 or t.n is null) AND CAST(t.`id` AS CHAR) IN (?) ORDER BY t.`id` LIMIT 100"
+    );
+    assert_eq!((rows.params(), rows.whose()), (&[Param::from("7")][..], Whose::Profile));
+    assert!(sent.iter().any(|s| s.text().starts_with("PREPARE s FROM 'UPDATE `jo``bs`")), "{sent:#?}");
+    let questions: Vec<_> = plan.verify.iter().map(|v| v.sql.as_str()).collect();
+    assert!(questions[1].starts_with("WITH `late` AS (select 1 as id\n)"), "{questions:#?}");
+    // Neither double quotes nor casts of PostgreSQL are in anything that is for rows.
+    let for_rows = sent.iter().filter(|s| s.whose() == Whose::Profile).map(Sql::text).chain(questions);
+    for text in for_rows {
+        assert!(!(text.contains("::") || text.contains("\"st") || text.contains("$1")), "{text}");
+    }
+    assert!(
+        plan.preflight
+            .iter()
+            .any(|p| p.id == "trigger" && p.message.starts_with("trigger audit of jo`bs fires"))
+    );
+}
+
+#[tokio::test]
+async fn what_a_role_may_not_see_blocks_the_plan() {
+    let (planned, _) = planned("unseen", &[]).await;
+    let block = planned.plan.preflight.iter().find(|p| p.id == "trigger").unwrap();
+    assert!(block.status.blocks(), "{block:?}");
+    assert_eq!(block.message, "triggers of hidden are not visible to this role: needs TRIGGER");
+}
+
+#[tokio::test]
+async fn pages_are_the_dialect_s() {
+    let source = RowSource {
+        id: "x".into(),
+        title: "x".into(),
+        sql: "SELECT id, n FROM t".into(),
+        params: vec![],
+        key: vec!["id".into(), "n".into()],
+        labels: [].into(),
+        context: None,
+    };
+    let notes: Notes = Arc::new(Mutex::new(vec![]));
+    let mut sheet = Sheet(Arc::clone(&notes));
+    let at = At::Before(vec![Some("7".into()), Some("1".into())]);
+    let request = PageRequest { at, count: true, ..PageRequest::first(source, 5) };
+    let page = paging::read(&mut sheet, &TextOnly, &request).await.unwrap();
+    assert_eq!((page.total, page.rows.len()), (Some(1), 1));
+    let sent = notes.lock().unwrap().clone();
+    let text = sent.last().unwrap().text();
+    assert!(text.contains("WHERE (q.`id` <= ? AND (q.`id` < ? OR (q.`id` = ? AND (q.`n` <= ?"), "{text}");
+    assert!(text.ends_with("ORDER BY q.`id` DESC, q.`n` DESC\nLIMIT 5"), "{text}");
+    let context = paging::bind_context(&TextOnly, "SELECT {id}", &|_| Some(Some("7".into()))).unwrap();
+    assert_eq!((context.text(), context.params()), ("SELECT ?", &[Param::from("7")][..]));
+}
+
+#[test]
+fn an_inverse_is_data_until_the_dialect_writes_it() {
+    let column = |name: &str| TypedColumn { name: name.into(), type_name: "bigint".into(), numbered: false };
+    let inverse = RowChange {
+        table: "jo`bs".into(),
+        kind: RowKind::Update,
+        key: vec![column("id")],
+        columns: vec![column("n")],
+        kept: vec![column("id"), column("n")],
+        before_batch: vec![],
+        after_change: vec![],
+        excludes_writers: false,
+        audit: None,
+        after_batch: None,
+        derived: vec![],
+        referrers: vec![],
+        source: None,
+        rewritten: false,
+        restores: Some("5".into()),
+        canary: None,
+        reason: "undo of run 5".into(),
+    };
+    let images = ImagesOf { run: "5".into(), step: 0, inverse };
+    let sql = TextOnly.changed_since(&images, 10);
+    assert_eq!(
+        sql.text(),
+        "SELECT COUNT(*) AS `rows`, NULL AS named FROM midwatch.images i LEFT JOIN `jo``bs` t \
+         ON t.`id` = JSON_VALUE(i.`key`, '$.\"id\"') WHERE i.run = ?"
+    );
+    assert!(TextOnly.bypassed(&images.inverse).is_empty());
+}
