@@ -1,6 +1,6 @@
 //! Joins the parts: from a selected target to an engine that can look at it.
 
-use crate::engine::model::query::Sql;
+use crate::engine::port::reader::Fut;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -12,7 +12,6 @@ use crate::engine::journal::state;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::{EnvironmentMarker, Profile};
-use crate::engine::model::query::Param;
 use crate::engine::model::record::Operator;
 use crate::engine::model::target::Environment;
 use crate::engine::port::adapters::{Adapters, FeatureAdapters};
@@ -23,6 +22,11 @@ use crate::profile::{Disk, Library, Selected, detect, generic};
 use crate::rehearse::Theatre;
 use crate::sandbox::{Copies, Dumps, Shell};
 use crate::store::{Scratch, StateKey, StateMirror, StateProofs, state_dir};
+
+/// The same as a boxed future: a rehearsal opens its copy through it.
+fn connected(selected: Selected) -> Fut<'static, Result<Engine>> {
+    Box::pin(connect(selected))
+}
 
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
@@ -59,6 +63,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         Copies::new(connection.clone(), server.version.clone(), profile.search_path.clone()),
         selected.clone(),
         selected.config.profile.clone().unwrap_or_else(|| profile.name.clone()),
+        connected,
     );
     let rehearsals = Copies::new(connection, server.version.clone(), profile.search_path.clone());
     let journal = state::state(&*reader).await;
@@ -105,13 +110,13 @@ fn operator() -> Operator {
 /// What the profile's own marker says.
 async fn marker(facts: &dyn Facts, profile: &Profile) -> std::result::Result<Option<Environment>, String> {
     let Some(EnvironmentMarker { setting, sql }) = &profile.environment else { return Ok(None) };
-    let setting =
-        setting.as_deref().map(|s| ("select current_setting($1, true)".into(), vec![Param::from(s)]));
-    let sql = sql.as_deref().map(|s| (format!("select q.word::text from ({s}\n) q(word) limit 2"), vec![]));
+    let dialect = facts.dialect();
+    let setting = setting.as_deref().map(|s| dialect.setting(s));
+    let sql = sql.as_deref().map(|s| dialect.words(s, 2));
     let mut found = None;
-    for (sql, params) in setting.into_iter().chain(sql) {
+    for sql in setting.into_iter().chain(sql) {
         let words = match facts.begin(ReadOptions::default()).await {
-            Ok(mut tx) => tx.texts(&Sql::of_profile(&sql).bind(params.clone())).await,
+            Ok(mut tx) => tx.texts(&sql).await,
             Err(e) => Err(e),
         };
         let words = words.map_err(|e| format!("the profile's environment marker: {}", e.message))?;
@@ -143,19 +148,12 @@ async fn profile(facts: &dyn Facts, selected: &Selected) -> Result<Profile> {
     Ok(profile)
 }
 
-// Not to_regclass: it fails where the role may not use the schema. Then the rule says so, and is unknown.
-const EXISTS: &str = "
-select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-               where c.relname = $2 and (n.nspname = $1 or $1 is null and pg_table_is_visible(c.oid)))::text";
-
 /// Chooses each source's form by what is in this database.
 async fn settle_sources(facts: &dyn Facts, profile: &mut Profile) -> Result<()> {
     for source in profile.sources.values_mut() {
         let (Some(relation), Some(sql)) = (&source.when_exists, &source.sql_when_exists) else { continue };
         let mut tx = facts.begin(ReadOptions::default()).await?;
-        let Relation { schema, name } = Relation::parse(relation);
-        let there = tx.texts(&Sql::new(EXISTS).bind([Param::Text(schema), Param::Text(Some(name))])).await?;
-        if there.first().and_then(|t| t.as_deref()) == Some("true") {
+        if facts.dialect().exists(&mut *tx, &Relation::parse(relation)).await? {
             source.sql.clone_from(sql);
         }
     }

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::compose;
 use crate::engine::gate::guard::Typed;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::progress::{Control, Done};
@@ -19,17 +18,21 @@ use crate::features::switchover::task::{Play, PlayTwin, Played, Rehearse};
 use crate::profile::{Secret, Selected, TargetConfig};
 use crate::sandbox::{Copies, Private, Writers, Written, WrittenPair};
 
+/// Opens an engine on a target; compose hands itself in.
+pub type Connect = fn(Selected) -> Fut<'static, Result<Engine>>;
+
 /// Plays what is asked on copies of one target.
 pub struct Theatre {
     copies: Copies,
     selected: Selected,
     profile: String,
+    connect: Connect,
 }
 
 impl Theatre {
     /// `profile`: as the target's own engine has it.
-    pub fn new(copies: Copies, selected: Selected, profile: String) -> Self {
-        Self { copies, selected, profile }
+    pub fn new(copies: Copies, selected: Selected, profile: String, connect: Connect) -> Self {
+        Self { copies, selected, profile, connect }
     }
 }
 
@@ -115,7 +118,7 @@ impl Theatre {
             state_dir: Some(home.to_owned()),
             ..self.selected.clone()
         };
-        compose::connect(selected).await
+        (self.connect)(selected).await
     }
 }
 

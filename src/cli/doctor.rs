@@ -7,13 +7,12 @@ use crate::engine::Engine;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
-use crate::engine::model::query::Param;
-use crate::engine::model::query::Sql;
 use crate::engine::model::record::JournalState;
 use crate::engine::port::reader::ReadOptions;
 use crate::profile::Config;
 use crate::report::answer::{Answer, DoctorLine};
 use crate::sandbox::Binaries;
+use std::collections::BTreeSet;
 
 /// Clocks further apart than this make ages wrong.
 const SKEW_MS: i64 = 2_000;
@@ -184,18 +183,13 @@ async fn target(sheet: &mut Sheet, label: &str, engine: &Engine) {
 /// Tables that the profile names, that are there, and that the role may not read.
 async fn unreadable(engine: &Engine) -> Result<Vec<String>> {
     let mut tx = engine.facts.begin(ReadOptions::default()).await?;
-    let sql = "select t from unnest($1::text[]) t where to_regclass(t) is not null
-               and not has_table_privilege(to_regclass(t)::oid, 'select')";
-    let rows = tx.texts(&Sql::new(sql).bind([Param::Texts(tables(&engine.profile))])).await?;
-    Ok(rows.into_iter().flatten().collect())
+    engine.facts.dialect().unreadable(&mut *tx, &tables(&engine.profile)).await
 }
 
-fn tables(profile: &Profile) -> Vec<String> {
+fn tables(profile: &Profile) -> Vec<Relation> {
     let twins = profile.twins.iter().flat_map(|t| [&t.legacy, &t.partitioned]);
     let queues = profile.queues.iter().map(|q| &q.table);
     let names = twins.chain(queues).chain(&profile.partitioned).chain(&profile.detect);
-    let mut out: Vec<String> = names.map(|n| Relation::parse(n).to_string()).collect();
-    out.sort();
-    out.dedup();
-    out
+    let written: BTreeSet<&String> = names.collect();
+    written.into_iter().map(|n| Relation::parse(n)).collect()
 }

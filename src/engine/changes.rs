@@ -24,7 +24,8 @@ use crate::engine::plan::operation::Offer;
 use crate::engine::plan::planner;
 use crate::engine::plan::planning::Planning;
 use crate::engine::port::reader::Fut;
-use crate::engine::run::executor::{self, Setup, Staleness};
+use crate::engine::run::executor;
+use crate::engine::run::setup::{Setup, Staleness};
 
 /// Signed, but with another installation's key: the first part of a signature names the key.
 fn made_elsewhere(plan: &Plan, own: Option<&str>) -> bool {
@@ -297,6 +298,6 @@ impl Engine {
         if moved.is_empty() {
             return Ok(());
         }
-        Err(Box::new(Done { moved: Some(moved.clone()), ..Done::refused(moved.error()) }))
+        Err(Box::new(Done { moved: Some(moved.clone()), ..Done::refused(Error::stale(&moved)) }))
     }
 }

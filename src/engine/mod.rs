@@ -9,8 +9,6 @@ pub mod plan;
 pub mod port;
 pub mod run;
 
-pub mod script;
-
 use std::sync::Arc;
 
 use crate::engine::check::kind::{Check, Cx, How, NOBODY, Tell};

@@ -1,18 +1,13 @@
 //! Finds a complete PostgreSQL installation on this machine.
 
-use std::{
-    env,
-    ffi::OsString,
-    fmt, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use crate::sandbox::binaries::{Binaries, TOOLS};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
 
 use crate::engine::model::error::{Error, Result};
 use crate::sandbox::fetch;
-
-/// What one directory must hold, all of it: a PATH may mix two installations.
-pub const TOOLS: [&str; 5] = ["postgres", "initdb", "pg_dump", "pg_restore", "psql"];
 
 /// Names a directory of binaries and beats every other place.
 pub const VARIABLE: &str = "MIDWATCH_PG_BIN";
@@ -29,78 +24,10 @@ const KNOWN: [&str; 9] = [
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 ];
 
-/// A server's version; before 10 it would be another scheme, which we do not support.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// The release that decides the format of the data.
-    pub major: u32,
-    /// The bug-fix release.
-    pub minor: u32,
-}
-
-impl Version {
-    /// Reads the output of `postgres --version`; a beta has minor 0.
-    pub fn parse(text: &str) -> Option<Self> {
-        let number = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-        let digits = number.split(|c: char| !c.is_ascii_digit() && c != '.').next()?;
-        let mut parts = digits.split('.');
-        let major = parts.next()?.parse().ok()?;
-        let minor = parts.next().and_then(|part| part.parse().ok()).unwrap_or(0);
-        Some(Self { major, minor })
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
-    }
-}
-
-/// One installation: every tool of [`TOOLS`] from the same directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binaries {
-    /// Canonical.
-    pub dir: PathBuf,
-    /// Of its `postgres`.
-    pub version: Version,
-    /// Libraries that must come before the system's (only for what we fetched ourselves).
-    pub lib: Option<PathBuf>,
-}
-
 impl Binaries {
     /// Looks in the places a PostgreSQL is found in, the explicit one first.
     pub fn find() -> Result<Self> {
         Search::from_environment().run()
-    }
-
-    /// A command for one of the tools, with its libraries found and the operator's `PG*` gone.
-    pub fn command(&self, tool: &str) -> Command {
-        let mut command = Command::new(self.dir.join(tool));
-        command.env_clear().env("LC_ALL", "C").env("TZ", "UTC");
-        let path = env::join_paths([self.dir.as_path(), Path::new("/usr/bin"), Path::new("/bin")]);
-        command.env("PATH", path.unwrap_or_else(|_| OsString::from("/usr/bin:/bin")));
-        if let Some(lib) = &self.lib {
-            command.env("LD_LIBRARY_PATH", lib);
-        }
-        command
-    }
-
-    /// `Err` names what is missing.
-    pub(super) fn at(dir: &Path, lib: Option<PathBuf>) -> Result<Self, String> {
-        let dir = fs::canonicalize(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-        let missing: Vec<_> = TOOLS.into_iter().filter(|tool| !dir.join(tool).is_file()).collect();
-        if !missing.is_empty() {
-            return Err(format!("{} has no {}", dir.display(), missing.join(", ")));
-        }
-        let mut found = Self { dir, version: Version { major: 0, minor: 0 }, lib };
-        let output = found
-            .command("postgres")
-            .arg("--version")
-            .output()
-            .map_err(|e| format!("{}/postgres: {e}", found.dir.display()))?;
-        found.version = Version::parse(&String::from_utf8_lossy(&output.stdout))
-            .ok_or_else(|| format!("{}/postgres does not say its version", found.dir.display()))?;
-        Ok(found)
     }
 }
 
@@ -193,6 +120,7 @@ fn expand(pattern: &Path) -> Vec<PathBuf> {
 mod tests {
     use super::*;
     use crate::engine::model::error::Class;
+    use crate::sandbox::binaries::Version;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn install(dir: &Path, version: &str, tools: &[&str]) {

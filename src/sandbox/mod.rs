@@ -5,6 +5,7 @@
 
 mod account;
 mod backup;
+pub mod binaries;
 mod definitions;
 pub mod demo;
 pub mod fetch;
@@ -19,10 +20,10 @@ pub mod server;
 mod watcher;
 mod writers;
 
+pub use crate::dialect::postgres::owner::MARKER;
+pub use crate::sandbox::binaries::Binaries;
 pub use backup::Dumps;
-pub use find::Binaries;
 pub use hooks::Shell;
-pub use place::MARKER;
 pub use rehearsal::{Copies, Private};
 pub use server::{Options, Server};
 pub use writers::{Timed, Writers, Written, WrittenPair};

@@ -3,26 +3,19 @@
 //! The marker is locked by the process that owns the directory (and by its watcher), so "is it dead?"
 //! is a question to the kernel, not to a process id that may have been reused.
 
-use std::{
-    env,
-    fs::{self, File, Permissions},
-    io::{self, Write},
-    os::unix::{
-        fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown},
-        net::UnixStream,
-    },
-    path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use crate::dialect::postgres::owner::MARKER;
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, fs, io, process};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::account::Account;
-
-/// The file that says "made by midwatch, may be deleted".
-pub const MARKER: &str = ".midwatch-sandbox";
 
 const SOCKET: &str = ".s.PGSQL.5432";
 const PREFIX: &str = "mw-";

@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::account::Account;
-use crate::sandbox::find::Binaries;
+use crate::sandbox::binaries::Binaries;
 use crate::sandbox::place::Place;
 
 const READY: &str = "database system is ready to accept connections";

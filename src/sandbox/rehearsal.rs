@@ -17,7 +17,7 @@ use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::Param;
 use crate::engine::port::copies::{Copy, Rehearsal, Rehearsals, Rows};
 use crate::engine::port::reader::{Facts, Fut, ReadOptions};
-use crate::sandbox::find::Version;
+use crate::sandbox::binaries::Version;
 use crate::sandbox::{Binaries, Options, Server};
 
 /// The copy's database.

@@ -9,7 +9,7 @@ use std::{
 use crate::dialect::postgres::owner::{Owner, quote};
 use crate::engine::model::error::{Error, Result};
 use crate::sandbox::account::Account;
-use crate::sandbox::find::{Binaries, Version};
+use crate::sandbox::binaries::{Binaries, Version};
 use crate::sandbox::place::Place;
 use crate::sandbox::process::{self, Process};
 use crate::sandbox::watcher::Watcher;

@@ -12,7 +12,8 @@ use midwatch::engine::model::query::{Param, Sql, Whose};
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
 
-use crate::common::{self, Database};
+use crate::common;
+use crate::common::Database;
 use crate::recorder::{Notes, Recorder};
 use crate::world::World;
 

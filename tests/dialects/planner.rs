@@ -17,7 +17,8 @@ use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Take};
 use midwatch::engine::port::row_sql::RowSql as _;
 
-use crate::common::{self, Database};
+use crate::common;
+use crate::common::Database;
 use crate::recorder::Notes;
 use crate::text_only::TextOnly;
 

@@ -16,6 +16,7 @@ use midwatch::engine::model::preflight::Verification;
 use midwatch::engine::model::profile::Source;
 use midwatch::engine::model::query::{Column, Param, Sql};
 use midwatch::engine::model::row_query::{Condition, Expr, ImagesOf, Of, Portion, RowQuery, RowsFrom, Side};
+use midwatch::engine::model::script::Script;
 use midwatch::engine::model::table::{Constraint, Firing, Seen, Stored, Table, Trigger};
 use midwatch::engine::port::catalog::{Catalog, WantedLocks};
 use midwatch::engine::port::dialect::Dialect;
@@ -33,6 +34,9 @@ fn literal(text: &str) -> String {
 }
 
 impl Dialect for TextOnly {
+    fn script(&self, _: &str) -> Result<Script, String> {
+        Err("this dialect has no scripts".into())
+    }
     fn id(&self) -> &'static str {
         "text"
     }

@@ -1,13 +1,16 @@
-//! The journal in the text-only dialect: what makes it is text, and there is none of it to read.
+//! The journal and look-ups in the text-only dialect: what makes the journal is text, and nothing is there to read.
 
 use midwatch::engine::model::diff::PlannedRow;
 use midwatch::engine::model::error::Result;
 use midwatch::engine::model::event::Event;
+use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::preflight::{Preflight, Ready, Verification};
+use midwatch::engine::model::query::Sql;
 use midwatch::engine::model::record::{Altered, JournalState, RunRecord};
 use midwatch::engine::port::journal_sql::{
     AlteredRows, EventFilter, Install, InstallStep, JournalSql, Measured, RunFilter, SameRequest,
 };
+use midwatch::engine::port::lookup::{Lookup, Watchable};
 use midwatch::engine::port::reader::{Fut, ReadTx};
 
 use crate::text_only::{TextOnly, quote};
@@ -16,6 +19,27 @@ const FILE: &str = "001_journal.sql";
 
 fn nothing<'a, T: Default + Send + 'a>() -> Fut<'a, Result<T>> {
     Box::pin(async { Ok(T::default()) })
+}
+
+impl Lookup for TextOnly {
+    fn resolve<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a [Relation]) -> Fut<'a, Result<bool>> {
+        nothing()
+    }
+    fn exists<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a Relation) -> Fut<'a, Result<bool>> {
+        nothing()
+    }
+    fn unreadable<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a [Relation]) -> Fut<'a, Result<Vec<String>>> {
+        nothing()
+    }
+    fn watchable<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<Watchable>>> {
+        nothing()
+    }
+    fn setting(&self, name: &str) -> Sql {
+        Sql::new(format!("select @@{}", quote(name)))
+    }
+    fn words(&self, query: &str, limit: u32) -> Sql {
+        Sql::of_profile(format!("select q.* from ({query}) q limit {limit}"))
+    }
 }
 
 impl JournalSql for TextOnly {

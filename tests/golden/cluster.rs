@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use midwatch::sandbox::{Binaries, Options, Server, find::Version};
+use midwatch::sandbox::binaries::Version;
+use midwatch::sandbox::{Binaries, Options, Server};
 
 use crate::common::eventually;
 

@@ -8,7 +8,8 @@ use midwatch::dialect::postgres::owner::Owner;
 use midwatch::sandbox::Server;
 use serde_json::Value;
 
-use crate::cluster::{self, OPERATOR};
+use crate::cluster;
+use crate::cluster::OPERATOR;
 use crate::common::{Run, midwatch, run};
 use crate::program::Program;
 

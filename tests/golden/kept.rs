@@ -4,15 +4,16 @@ use std::io::Read as _;
 use std::path::Path;
 
 use midwatch::engine::model::diff::PlannedRow;
+use midwatch::engine::model::digest::digest_of;
 use midwatch::engine::model::event::Event;
-use midwatch::engine::model::stored::{StoredPlan, digest_of};
+use midwatch::engine::model::stored::StoredPlan;
 use midwatch::sandbox::Server;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::cluster::{self, fixture};
+use crate::cluster::fixture;
 use crate::home::Home;
-use crate::state;
+use crate::{cluster, state};
 
 /// One server for all tests; each has a database and a home of its own.
 async fn server() -> &'static Server {

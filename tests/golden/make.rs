@@ -8,10 +8,10 @@ use midwatch::sandbox::Server;
 use midwatch::sandbox::demo::{System, load_system};
 use serde_json::{Value, json};
 
-use crate::cluster::{self, OPERATOR};
+use crate::cluster::OPERATOR;
 use crate::home::Home;
 use crate::program::until;
-use crate::state;
+use crate::{cluster, state};
 
 /// How the states before and after an undo compare.
 #[derive(Clone, Copy, PartialEq)]

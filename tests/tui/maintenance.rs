@@ -6,10 +6,11 @@ use midwatch::engine::model::record::Outcome;
 use midwatch::engine::model::report::Severity;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::{PlanNews, Request};
+use midwatch::tui::app::App;
 use midwatch::tui::data::{Journal, Typed};
 use midwatch::tui::model::{OverlayKind, Stage, View};
 use midwatch::tui::msg::{Effect, ExportRows, Key, Msg};
-use midwatch::tui::{app::App, screen};
+use midwatch::tui::screen;
 
 use crate::fake::{connected, failure, id, key, keys, later, offer, page, session, source, typed, wrong};
 use crate::made::{

@@ -161,7 +161,7 @@ fn what_came_of_a_run() {
                 let rows = planned(5, 2).into_iter();
                 let rows = rows.map(|r| MovedRow { what: "gone", planned: Some(r), now: None }).collect();
                 let moved = Moved { rows, total: 2, parts: vec![] };
-                what.failure = Some(moved.error());
+                what.failure = Some(Error::stale(&moved));
                 what.moved = Some(moved);
             }
             _ => {}

@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::error::read_error;
-use super::reader::Shared;
+use crate::dialect::postgres::shared::Shared;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::literal;
 use crate::engine::model::target::{Environment, Server};

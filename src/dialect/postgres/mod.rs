@@ -8,11 +8,13 @@ mod identity;
 pub mod journal;
 mod journal_sql;
 mod lock;
+mod lookup;
 mod numbers;
 pub mod owner;
 mod reader;
 mod row_sql;
 mod session;
+mod shared;
 mod tx;
 mod vitals;
 mod writer;
@@ -21,8 +23,10 @@ pub use connect::Connection;
 pub use reader::Reader;
 pub use writer::PgWriters;
 
+use crate::dialect::sql::script;
 use crate::engine::model::cause::Cause;
 use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::script::Script;
 use crate::engine::port::dialect::Dialect;
 
 /// The dialect.
@@ -30,6 +34,10 @@ use crate::engine::port::dialect::Dialect;
 pub struct Postgres;
 
 impl Dialect for Postgres {
+    fn script(&self, text: &str) -> std::result::Result<Script, String> {
+        script::parse(text)
+    }
+
     fn id(&self) -> &'static str {
         "postgres"
     }

@@ -13,7 +13,6 @@ use sqlx::{
 
 use super::error::Coded as _;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::sandbox::MARKER;
 
 /// One row, every value as the text it was selected as.
 pub type TextRow = Vec<Option<String>>;
@@ -120,3 +119,6 @@ fn explain(error: &sqlx::Error, what: &str) -> Error {
         None => error,
     }
 }
+
+/// The file that says "made by midwatch, may be deleted".
+pub const MARKER: &str = ".midwatch-sandbox";

@@ -1,20 +1,18 @@
 //! A small pool of read-only sessions. Small on purpose: the console's own load is bounded by it.
 
+use crate::dialect::postgres::shared::{Shared, lock};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgConnection;
 use tokio::sync::Semaphore;
 
 use super::connect::Connection;
 use super::error::{is_disconnect, read_error};
-use super::tx::{Backend, Tx, begin, begin_text};
 use super::{identity, vitals};
+use crate::dialect::postgres::tx::{Tx, begin, begin_text};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::load::Pressure;
-use crate::engine::model::name::literal;
 use crate::engine::model::target::Server;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::port::dialect::Dialect;
@@ -40,24 +38,6 @@ fn silent(limit: Duration) -> Error {
 pub struct Reader {
     shared: Arc<Shared>,
     search_path: Mutex<Vec<String>>,
-}
-
-pub(super) struct Shared {
-    connection: Connection,
-    pooled: AtomicBool,
-    /// Known to be free of a pooler; until then nothing is prepared under a name, which would outlive us there.
-    direct: AtomicBool,
-    permits: Arc<Semaphore>,
-    /// For transactions that share another's snapshot: their opener holds a permit already, and would wait for
-    /// its like for ever where all are held by such openers.
-    followers: Arc<Semaphore>,
-    heartbeat: Arc<Semaphore>,
-    idle: Mutex<Vec<PgConnection>>,
-    running: Mutex<Vec<Backend>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Reader {
@@ -116,58 +96,6 @@ impl Reader {
                 Err(e) => return Err(read_error(&e)),
             }
         }
-    }
-}
-
-impl Shared {
-    pub(super) fn pooled(&self) -> bool {
-        self.pooled.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn direct(&self) -> bool {
-        self.direct.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set_pooled(&self) {
-        self.pooled.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) async fn open(&self) -> Result<PgConnection> {
-        let (connection, pooled) = self.connection.open().await?;
-        if pooled {
-            self.set_pooled();
-        }
-        Ok(connection)
-    }
-
-    pub(super) fn register(&self, backend: &Backend) {
-        lock(&self.running).push(backend.clone());
-    }
-
-    pub(super) fn unregister(&self, backend: &Backend) {
-        lock(&self.running).retain(|b| b != backend);
-    }
-
-    pub(super) fn put_back(&self, connection: PgConnection) {
-        lock(&self.idle).push(connection);
-    }
-
-    /// Cancels on the server what these transactions are running; a transaction already over is left alone.
-    pub(super) async fn cancel(&self, backends: &[Backend]) {
-        let Ok((mut connection, _)) = self.connection.open().await else { return };
-        for b in backends {
-            // One message: a pooler may send what follows elsewhere.
-            let cancel = format!(
-                "select pg_cancel_backend(pid) from pg_stat_activity where pid = {} and xact_start = {}::timestamptz",
-                b.pid,
-                literal(&b.started)
-            );
-            let outcome = sqlx::raw_sql(AssertSqlSafe(cancel)).execute(&mut connection).await;
-            if let Err(e) = outcome {
-                tracing::warn!(pid = b.pid, error = %read_error(&e), "failed to cancel a statement on the server");
-            }
-        }
-        let _ = sqlx::Connection::close(connection).await;
     }
 }
 

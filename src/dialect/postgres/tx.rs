@@ -1,5 +1,6 @@
 //! One read-only transaction, and what happens when nobody waits for it any more.
 
+use crate::dialect::postgres::shared::Backend;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use sqlx::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::read_error;
-use super::reader::Shared;
+use crate::dialect::postgres::shared::Shared;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::{Column, Param, Sql};
@@ -24,13 +25,6 @@ const END: &str = "rollback; select pg_advisory_unlock_all()";
 
 /// After the server's own timeout, how long until we believe the network is gone.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// Which transaction of which backend: a pid alone may by now belong to somebody else's statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Backend {
-    pub(super) pid: i32,
-    pub(super) started: String,
-}
 
 pub(super) struct Tx {
     shared: Arc<Shared>,

@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use self::locked::millis;
 use super::connect::Connection;
 use super::error::{Coded as _, LOST, is_disconnect, write_error};
 use super::journal::append::append;
 use super::journal::entries::ALTERED_RUNS;
 use super::lock::Held;
 use super::{lock, session};
+use crate::dialect::postgres::numbers::millis;
 use crate::engine::gate::guard::Approved;
 use crate::engine::model::blocker::EndSession;
 use crate::engine::model::error::{Class, Error, Result};

@@ -1,6 +1,5 @@
 //! Sessions and prepared transactions whose locks stand in the way, and the typed confirmation that ends one.
 
-use crate::engine::model::name::literal;
 use crate::engine::model::phrase::differs;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -84,7 +83,7 @@ impl Blocker {
         if self.is_prepared() {
             return format!(
                 "prepared transaction {} of {} for {seconds}.{tenths} s, holds {}: {}",
-                literal(&self.application),
+                format_args!("'{}'", self.application.replace('\'', "''")),
                 self.role,
                 self.table,
                 BY_NAME

@@ -1,7 +1,7 @@
 //! Rows that changed after planning.
 
 use crate::engine::model::diff::PlannedRow;
-use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::error::Result;
 
 use serde::Serialize;
 
@@ -34,22 +34,6 @@ impl Moved {
     /// Nothing has.
     pub fn is_empty(&self) -> bool {
         self.total == 0 && self.parts.is_empty()
-    }
-
-    /// As an error (exit 4).
-    pub fn error(&self) -> Error {
-        let mut lines: Vec<String> = self.parts.clone();
-        lines.extend(self.rows.iter().take(5).map(MovedRow::text));
-        if self.total > 5 {
-            lines.push(format!("… {} rows in all", self.total));
-        }
-        let what = match (self.total, self.parts.len()) {
-            (0, n) => format!("{n} parts of the plan differ from what would be planned now"),
-            (1, _) => "1 row has moved since it was planned".to_owned(),
-            (n, _) => format!("{n} rows have moved since they were planned"),
-        };
-        Error::new(Class::Stale, format!("{what}: {}", lines.join("; ")))
-            .hint("nothing was changed; plan again and read the new diff")
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::engine::model::cause::Cause;
-use crate::engine::model::drift::Moved;
+use crate::engine::model::drift::{Moved, MovedRow};
 
 /// What kind of failure this is. [`Error::exit_code`] is the contract with other programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -75,6 +75,22 @@ impl Error {
     /// Cannot connect or look (exit 5).
     pub fn unobserved(message: impl Into<String>) -> Self {
         Self::new(Class::Unobserved, message)
+    }
+
+    /// The database changed after planning (exit 4).
+    pub fn stale(moved: &Moved) -> Self {
+        let mut lines: Vec<String> = moved.parts.clone();
+        lines.extend(moved.rows.iter().take(5).map(MovedRow::text));
+        if moved.total > 5 {
+            lines.push(format!("… {} rows in all", moved.total));
+        }
+        let what = match (moved.total, moved.parts.len()) {
+            (0, n) => format!("{n} parts of the plan differ from what would be planned now"),
+            (1, _) => "1 row has moved since it was planned".to_owned(),
+            (n, _) => format!("{n} rows have moved since they were planned"),
+        };
+        Self::new(Class::Stale, format!("{what}: {}", lines.join("; ")))
+            .hint("nothing was changed; plan again and read the new diff")
     }
 
     /// Adds what to do.

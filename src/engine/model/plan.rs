@@ -1,11 +1,11 @@
 //! A plan: what would be done, on which server, to which rows. Plain data; exactly this is executed.
 
 use crate::engine::model::diff::{PlannedRow, Total};
+use crate::engine::model::digest::digest_of;
 use crate::engine::model::identity::Identity;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::preflight::{Preflight, Reversible, Verification};
 use crate::engine::model::step::{Action, Step};
-use crate::engine::model::stored::digest_of;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! A plan as it was stored: in the journal or in a plan file. Its digest is taken over the stored text, not over the
 //! text that this version would write, so a plan with a field of another version does not read as altered.
 
+use crate::engine::model::digest::digest_of;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::plan::Plan;
@@ -12,17 +12,6 @@ use crate::engine::model::plan::Plan;
 pub struct StoredPlan {
     plan: Plan,
     digest: String,
-}
-
-/// The digest of a plan's text: all of it except digest, phrase and signature, in the order in which it was written.
-pub fn digest_of(mut plan: Value) -> String {
-    if let Some(fields) = plan.as_object_mut() {
-        for sealed in ["digest", "phrase"] {
-            fields.insert(sealed.into(), Value::String(String::new()));
-        }
-        fields.shift_remove("signature");
-    }
-    format!("{:x}", Sha256::digest(plan.to_string().as_bytes()))
 }
 
 impl StoredPlan {

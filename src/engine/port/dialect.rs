@@ -5,12 +5,16 @@
 
 use crate::engine::model::cause::Cause;
 use crate::engine::model::name::Relation;
+use crate::engine::model::script::Script;
 use crate::engine::port::catalog::Catalog;
 use crate::engine::port::journal_sql::JournalSql;
+use crate::engine::port::lookup::Lookup;
 use crate::engine::port::row_sql::RowSql;
 
 /// A dialect.
-pub trait Dialect: Catalog + RowSql + JournalSql {
+pub trait Dialect: Catalog + Lookup + RowSql + JournalSql {
+    /// What a script creates and drops, and the digest of its tokens; an error says where it is no script.
+    fn script(&self, text: &str) -> std::result::Result<Script, String>;
     /// Its name in plans, reports and folders: `postgres`.
     fn id(&self) -> &'static str;
     /// A name as it stands in a statement, always quoted: the one way in which names of others get into one.

@@ -11,6 +11,7 @@ pub mod files;
 pub mod hooks;
 pub mod journal_copy;
 pub mod journal_sql;
+pub mod lookup;
 pub mod name_changes;
 pub mod read_tx;
 pub mod reader;

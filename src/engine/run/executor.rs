@@ -1,6 +1,7 @@
 //! Runs an approved plan: lock, compare with the database, intent, steps, verification, outcome. It runs the plan's
 //! steps and nothing else.
 
+use crate::engine::run::setup::Setup;
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -10,37 +11,14 @@ use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Plan;
-use crate::engine::model::policy::Policy;
 use crate::engine::model::progress::{Control, Done, Phase, Progress, Watcher};
-use crate::engine::model::record::{Operator, Outcome};
+use crate::engine::model::record::Outcome;
 use crate::engine::model::step::{Action, Step, Task};
 use crate::engine::model::stored::another_version;
-use crate::engine::port::adapters::Adapters;
-use crate::engine::port::clock::Clock;
-use crate::engine::port::reader::{Facts, Fut};
 use crate::engine::port::runner::{Kept, RunCx, RunStop, Runner, Running, TaskLimits};
 use crate::engine::port::writer::{Begun, Ending, Terms, Writer};
 use crate::engine::run::start::{intent, mirror, same_server};
 use crate::engine::run::unstarted;
-
-/// What a run has besides the approval.
-pub(in crate::engine) struct Setup<'a> {
-    pub(in crate::engine) facts: &'a dyn Facts,
-    pub(in crate::engine) adapters: &'a Adapters,
-    pub(in crate::engine) policy: &'a Policy,
-    pub(in crate::engine) operator: &'a Operator,
-    pub(in crate::engine) window: Option<(u32, u32)>,
-    pub(in crate::engine) clock: Clock,
-    pub(in crate::engine) search_path: &'a [String],
-    pub(in crate::engine) runners: &'a [&'a dyn Runner],
-    pub(in crate::engine) staleness: &'a dyn Staleness,
-}
-
-/// Plans the same thing again under the target's lock.
-pub(in crate::engine) trait Staleness: Sync {
-    /// Refuses a plan that the database no longer agrees with.
-    fn check<'a>(&'a self, approved: &'a Approved) -> Fut<'a, Result<(), Box<Done>>>;
-}
 
 /// Tasks that this session has started, by their step.
 type Tasks = BTreeMap<usize, Box<dyn Running>>;

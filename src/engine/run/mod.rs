@@ -7,6 +7,7 @@ pub(crate) mod executor;
 pub(crate) mod finish;
 pub mod limits;
 pub(crate) mod lock_wait;
+pub mod setup;
 pub(crate) mod start;
 pub(crate) mod statements;
 pub mod throttle;

@@ -15,7 +15,7 @@ use crate::engine::model::step::Action;
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::reader::Facts;
 use crate::engine::port::writer::{Begun, Writer};
-use crate::engine::run::executor::Setup;
+use crate::engine::run::setup::Setup;
 
 /// Planned rows written into the journal at a time.
 const STAGE: usize = 2_000;

@@ -44,7 +44,7 @@ impl Check for MigrationsCheck {
 
 async fn observe(cx: &Cx<'_>, id: &CheckId, folder: &MigrationFolder, with_indexes: bool) -> Result<Report> {
     let sql = dialects::sql(cx.facts.dialect())?;
-    let (files, unread) = match files::read(cx.files, folder) {
+    let (files, unread) = match files::read(cx.facts.dialect(), cx.files, folder) {
         Ok(files) => (files, None),
         Err(e) => (Vec::new(), Some(e.to_string())),
     };

@@ -4,8 +4,9 @@ use sha2::{Digest, Sha256, Sha384};
 
 use crate::engine::model::error::Result;
 use crate::engine::model::profile::MigrationFolder;
+use crate::engine::model::script::Script;
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::files::{Files, SourceFile};
-use crate::engine::script::{self, Script};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Migration {
@@ -16,25 +17,29 @@ pub(crate) struct Migration {
     pub(crate) script: std::result::Result<Script, String>,
 }
 
-pub(crate) fn read(files: &dyn Files, folder: &MigrationFolder) -> Result<Vec<Migration>> {
+pub(crate) fn read(
+    dialect: &dyn Dialect,
+    files: &dyn Files,
+    folder: &MigrationFolder,
+) -> Result<Vec<Migration>> {
     let Some(path) = &folder.folder else { return Ok(vec![]) };
     let mut list: Vec<Migration> = files
         .list(path, &[".sql"])?
         .into_iter()
         // The way back of a reversible migration is not a migration.
         .filter(|f| !f.name.ends_with(".down.sql"))
-        .map(Migration::new)
+        .map(|file| Migration::new(dialect, file))
         .collect();
     list.sort_by(|a, b| (a.number, &a.name).cmp(&(b.number, &b.name)));
     Ok(list)
 }
 
 impl Migration {
-    pub(crate) fn new(file: SourceFile) -> Self {
+    pub(crate) fn new(dialect: &dyn Dialect, file: SourceFile) -> Self {
         let digits: String = file.name.chars().take_while(char::is_ascii_digit).collect();
         let script = std::str::from_utf8(&file.bytes)
             .map_err(|e| format!("not UTF-8: {e}"))
-            .and_then(|text| script::parse(text.trim_start_matches('\u{feff}')));
+            .and_then(|text| dialect.script(text.trim_start_matches('\u{feff}')));
         Self { number: digits.parse().ok(), name: file.name, bytes: file.bytes, script }
     }
 
@@ -94,9 +99,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::postgres::Postgres;
 
     fn migration(name: &str, text: &str) -> Migration {
-        Migration::new(SourceFile { name: name.into(), bytes: text.into() })
+        Migration::new(&Postgres, SourceFile { name: name.into(), bytes: text.into() })
     }
 
     #[test]

@@ -6,8 +6,8 @@ use crate::engine::check::kind::Renamed;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::MigrationFolder;
+use crate::engine::model::script::Object;
 use crate::engine::port::reader::ReadTx;
-use crate::engine::script::Object;
 use crate::features::migrations::files::Migration;
 use crate::features::migrations::sql::MigrationSql;
 
@@ -156,11 +156,12 @@ fn declared<'f>(folder: &'f MigrationFolder, file: &Migration) -> Option<&'f str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::postgres::Postgres;
     use crate::engine::port::files::SourceFile;
 
     fn files(texts: &[&str]) -> Vec<Migration> {
         let make = |(i, t): (usize, &&str)| {
-            Migration::new(SourceFile { name: format!("{i}.sql"), bytes: t.as_bytes().to_vec() })
+            Migration::new(&Postgres, SourceFile { name: format!("{i}.sql"), bytes: t.as_bytes().to_vec() })
         };
         texts.iter().enumerate().map(make).collect()
     }

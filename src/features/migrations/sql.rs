@@ -3,8 +3,8 @@
 use crate::engine::model::error::Result;
 use crate::engine::model::profile::{HistoryKind, MigrationFolder};
 use crate::engine::model::query::Sql;
+use crate::engine::model::script::Object;
 use crate::engine::port::reader::{Fut, ReadTx};
-use crate::engine::script::Object;
 
 /// Histories, and what of a file is in the catalog.
 pub(crate) trait MigrationSql: Sync {

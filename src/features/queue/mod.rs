@@ -6,5 +6,6 @@ pub mod facts;
 mod postgres;
 pub(crate) mod requeue;
 pub(crate) mod resolve;
+pub(crate) mod selection;
 mod sql;
 pub mod verdicts;

@@ -11,8 +11,8 @@ use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec,
 use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
 
-use crate::engine::plan::selection::{self, Turn};
 use crate::features::queue::postgres as sql;
+use crate::features::queue::selection::{self, Turn};
 
 pub(crate) struct Requeue;
 

@@ -10,7 +10,7 @@ use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery};
 use crate::engine::port::reader::Fut;
 
-use crate::engine::plan::selection::{self, Turn};
+use crate::features::queue::selection::{self, Turn};
 
 pub(crate) struct Resolve;
 

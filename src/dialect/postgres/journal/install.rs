@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::dialect::sql::script;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::preflight::{Preflight, Ready, Verification};
@@ -11,7 +12,6 @@ use crate::engine::model::query::{Param, Sql};
 use crate::engine::model::step::Lock;
 use crate::engine::port::journal_sql::{Install, InstallStep};
 use crate::engine::port::reader::ReadTx;
-use crate::engine::script;
 
 /// In order; each is applied once, by the planned operation `init` and by nothing else.
 pub const FILES: &[(&str, &str)] = &[

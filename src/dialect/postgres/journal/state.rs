@@ -3,11 +3,11 @@
 use serde::Deserialize;
 
 use super::install::{CHANGED, FILES, broken};
+use crate::dialect::sql::script;
 use crate::engine::model::error::Result;
 use crate::engine::model::query::Sql;
 use crate::engine::model::record::JournalState;
 use crate::engine::port::reader::ReadTx;
-use crate::engine::script;
 
 /// Tables to which no run adds a row: whoever granted less by hand is not refused for them.
 const NOT_ADDED_TO: [&str; 3] = ["head", "migrations", "marks"];
@@ -117,7 +117,7 @@ fn expected(applied: &[String]) -> Result<Vec<(&'static str, String)>> {
     let mut out: Vec<(&'static str, String)> = vec![];
     for (name, text) in FILES.iter().filter(|(name, _)| applied.iter().any(|a| a == name)) {
         let script = script::parse(text).map_err(|e| broken(name, &e))?;
-        let ours = |o: &script::Object| match o.kind {
+        let ours = |o: &crate::engine::model::script::Object| match o.kind {
             // An index that is missing costs time, not truth.
             "relation" if o.of.is_empty() => {
                 o.name.strip_prefix("midwatch.").map(|n| ("table", n.to_owned()))

@@ -5,7 +5,8 @@
 //! statements read as `batch`.
 
 use super::change::over;
-use super::values::{self, holds_key as key_is, image, names, write_form as value};
+use super::values;
+use super::values::{holds_key as key_is, image, names, write_form as value};
 use crate::engine::model::change::{Derived, Origin, RowChange, RowKind, TypedColumn};
 use crate::engine::model::name::{Ident, Relation, literal};
 

@@ -98,7 +98,7 @@ impl PgWriter {
         }
         if b.refuse_drift && applied < planned {
             let moved = self.moved(b.change, place).await?;
-            return Err(Error { moved: Some(Box::new(moved.clone())), ..moved.error() });
+            return Err(Error { moved: Some(Box::new(moved.clone())), ..Error::stale(&moved) });
         }
         if applied < planned && b.change.kind == RowKind::Insert {
             let unchanged = batch::UNCHANGED.to_owned();

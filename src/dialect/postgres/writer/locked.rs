@@ -1,6 +1,7 @@
 //! Statements inside locks, in one transaction. From the first lock to the commit others wait: nothing is done there
 //! that could have been done before.
 
+use crate::dialect::postgres::numbers::millis;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -16,10 +17,6 @@ use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Relation, literal};
 use crate::engine::model::query::Sql;
 use crate::engine::port::writer::{Begun, Locked, Released, Wanted};
-
-pub(super) fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
 
 /// Times of an attempt.
 struct Times {

@@ -5,8 +5,8 @@ mod history;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{HistoryKind, MigrationFolder};
 use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::script::Object;
 use crate::engine::port::reader::{Fut, ReadTx};
-use crate::engine::script::Object;
 use crate::features::migrations::sql::MigrationSql;
 
 /// PostgreSQL's statements.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::dialect::postgres::owner::Owner;
 use crate::engine::model::error::Result;
-use crate::sandbox::demo::traffic::{App, Dice};
+use crate::sandbox::demo::traffic::app::{App, Dice};
 
 /// An employee's last event, against the office's clock. Near midnight nothing new begins: a break open
 /// over midnight would be a finding of yesterday until somebody closed it.

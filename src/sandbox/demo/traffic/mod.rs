@@ -3,26 +3,19 @@
 //! The planted problems must stay exactly findable, so nothing here touches a loaded row, and nothing
 //! here commits a state that would itself be a finding.
 
+use crate::sandbox::demo::traffic::app::App;
+mod app;
 mod attendance;
 mod money;
 mod worker;
 
-use std::{future::Future, path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::dialect::postgres::owner::Owner;
-use crate::engine::model::error::Result;
 use crate::sandbox::Server;
-
-/// One application's behaviour.
-trait App: Send + 'static {
-    const DATABASE: &'static str;
-    const PAUSE: Duration;
-
-    /// One thing it does; an error makes it connect anew.
-    fn step(&mut self, owner: &mut Owner) -> impl Future<Output = Result<()>> + Send;
-}
 
 /// Running applications; they end when this is dropped.
 #[derive(Debug, Default)]
@@ -69,16 +62,5 @@ async fn serve<A: App>(socket_dir: PathBuf, user: String, mut app: A) {
         }
         sleep(wait).await;
         wait = LONGEST.min(wait * 2);
-    }
-}
-
-/// A small repeatable source of choices.
-#[derive(Debug)]
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
     }
 }

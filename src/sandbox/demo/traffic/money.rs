@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::dialect::postgres::owner::Owner;
 use crate::engine::model::error::Result;
-use crate::sandbox::demo::traffic::{App, Dice};
+use crate::sandbox::demo::traffic::app::{App, Dice};
 
 /// An organisation the load does not use.
 const ORGANISATION: &str = "9001";

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::dialect::postgres::owner::Owner;
 use crate::engine::model::error::Result;
-use crate::sandbox::demo::traffic::{App, Dice};
+use crate::sandbox::demo::traffic::app::{App, Dice};
 
 /// `$1` is the state looked for, `$2` the least age of its last attempt in seconds.
 const TAKE: &str = "

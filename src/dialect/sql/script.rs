@@ -1,35 +1,12 @@
 //! What a migration file creates and drops, from its tokens: good enough to ask the catalog whether it ran.
 
+use crate::engine::model::script::{Object, Script};
 use sha2::{Digest, Sha256};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
-/// Something the catalog can be asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
-    /// `relation`, `type`, `function`, `trigger`, `column`, `constraint`, `schema`, `extension`, `role`, `grant`.
-    pub kind: &'static str,
-    /// Its name as written, quoted where it was.
-    pub name: String,
-    /// The table of a trigger, column or index; the role of a grant; the body of a function.
-    pub of: String,
-    /// `OR REPLACE` or `IF NOT EXISTS`: being there proves nothing if something earlier creates it too.
-    pub lenient: bool,
-}
-
-/// What a file does, as far as its tokens tell.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Script {
-    /// What comes.
-    pub creates: Vec<Object>,
-    /// What goes.
-    pub drops: Vec<Object>,
-    /// Digest of the tokens without comments and blanks.
-    pub fingerprint: String,
-}
-
 /// Reads a file.
-pub fn parse(text: &str) -> Result<Script, String> {
+pub(crate) fn parse(text: &str) -> Result<Script, String> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize().map_err(|e| e.to_string())?;
     let mut script = Script { fingerprint: fingerprint(&tokens), ..Script::default() };
     let tokens: Vec<Token> = tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();
@@ -40,7 +17,7 @@ pub fn parse(text: &str) -> Result<Script, String> {
 }
 
 /// The statements of a file, each as it stands there; what is only comment is left out.
-pub fn statements(text: &str) -> Result<Vec<String>, String> {
+pub(crate) fn statements(text: &str) -> Result<Vec<String>, String> {
     let tokens =
         Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().map_err(|e| e.to_string())?;
     let lines: Vec<usize> = std::iter::once(0)

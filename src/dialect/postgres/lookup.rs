@@ -1,0 +1,70 @@
+//! Tables by name, in PostgreSQL's catalog.
+
+use crate::dialect::postgres::Postgres;
+use crate::engine::model::error::Result;
+use crate::engine::model::name::Relation;
+use crate::engine::model::query::{Param, Sql};
+use crate::engine::port::lookup::{Lookup, Watchable};
+use crate::engine::port::read_tx::{Fut, ReadTx};
+
+const RESOLVE: &str = "select (bool_and(to_regclass(t) is not null))::text from unnest($1::text[]) t";
+
+// Not to_regclass: it fails where the role may not use the schema.
+const EXISTS: &str = "
+select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+               where c.relname = $2 and (n.nspname = $1 or $1 is null and pg_table_is_visible(c.oid)))::text";
+
+const UNREADABLE: &str = "select t from unnest($1::text[]) t where to_regclass(t) is not null
+               and not has_table_privilege(to_regclass(t)::oid, 'select')";
+
+const WATCHABLE: &str = "
+select json_build_object('schema', n.nspname, 'name', c.relname) as name,
+       case when c.relkind = 'p' then 'partitioned' else c.relname end as kind
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_(toast|temp)'
+  and ((c.relkind = 'p' and not c.relispartition)
+    or (c.relkind = 'r' and (n.nspname, c.relname) = ('midwatch', 'migrations'))
+    or (c.relkind = 'r' and c.relname in ('_sqlx_migrations', '__drizzle_migrations', 'schema_migrations')))
+order by kind, n.nspname, c.relname";
+
+fn written(names: &[Relation]) -> Param {
+    Param::Texts(names.iter().map(Relation::to_string).collect())
+}
+
+async fn is_true(tx: &mut dyn ReadTx, sql: &Sql) -> Result<bool> {
+    Ok(tx.texts(sql).await?.pop().flatten().as_deref() == Some("true"))
+}
+
+impl Lookup for Postgres {
+    fn resolve<'a>(&'a self, tx: &'a mut dyn ReadTx, names: &'a [Relation]) -> Fut<'a, Result<bool>> {
+        Box::pin(async move { is_true(tx, &Sql::of_profile(RESOLVE).bind([written(names)])).await })
+    }
+
+    fn exists<'a>(&'a self, tx: &'a mut dyn ReadTx, name: &'a Relation) -> Fut<'a, Result<bool>> {
+        let params = [Param::Text(name.schema.clone()), Param::from(name.name.as_str())];
+        Box::pin(async move { is_true(tx, &Sql::of_profile(EXISTS).bind(params)).await })
+    }
+
+    fn unreadable<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        names: &'a [Relation],
+    ) -> Fut<'a, Result<Vec<String>>> {
+        Box::pin(async move {
+            let rows = tx.texts(&Sql::of_profile(UNREADABLE).bind([written(names)])).await?;
+            Ok(rows.into_iter().flatten().collect())
+        })
+    }
+
+    fn watchable<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<Watchable>>> {
+        Box::pin(async move { tx.fetch(&Sql::new(WATCHABLE)).await })
+    }
+
+    fn setting(&self, name: &str) -> Sql {
+        Sql::new("select current_setting($1, true)").bind([Param::from(name)])
+    }
+
+    fn words(&self, query: &str, limit: u32) -> Sql {
+        Sql::of_profile(format!("select q.word::text from ({query}\n) q(word) limit {limit}"))
+    }
+}

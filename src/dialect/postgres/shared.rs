@@ -1,0 +1,92 @@
+//! What the sessions of one reader share: how to connect, what is running, how it is cancelled.
+
+use crate::dialect::postgres::connect::Connection;
+use crate::dialect::postgres::error::read_error;
+use std::sync::PoisonError;
+
+use crate::engine::model::error::Result;
+use crate::engine::model::name::literal;
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use tokio::sync::Semaphore;
+
+/// Which transaction of which backend: a pid alone may by now belong to somebody else's statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Backend {
+    pub(super) pid: i32,
+    pub(super) started: String,
+}
+
+pub(super) struct Shared {
+    pub(super) connection: Connection,
+    pub(super) pooled: AtomicBool,
+    /// Known to be free of a pooler; until then nothing is prepared under a name, which would outlive us there.
+    pub(super) direct: AtomicBool,
+    pub(super) permits: Arc<Semaphore>,
+    /// For transactions that share another's snapshot: their opener holds a permit already, and would wait for
+    /// its like for ever where all are held by such openers.
+    pub(super) followers: Arc<Semaphore>,
+    pub(super) heartbeat: Arc<Semaphore>,
+    pub(super) idle: Mutex<Vec<PgConnection>>,
+    pub(super) running: Mutex<Vec<Backend>>,
+}
+
+impl Shared {
+    pub(super) fn pooled(&self) -> bool {
+        self.pooled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn direct(&self) -> bool {
+        self.direct.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_pooled(&self) {
+        self.pooled.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) async fn open(&self) -> Result<PgConnection> {
+        let (connection, pooled) = self.connection.open().await?;
+        if pooled {
+            self.set_pooled();
+        }
+        Ok(connection)
+    }
+
+    pub(super) fn register(&self, backend: &Backend) {
+        lock(&self.running).push(backend.clone());
+    }
+
+    pub(super) fn unregister(&self, backend: &Backend) {
+        lock(&self.running).retain(|b| b != backend);
+    }
+
+    pub(super) fn put_back(&self, connection: PgConnection) {
+        lock(&self.idle).push(connection);
+    }
+
+    /// Cancels on the server what these transactions are running; a transaction already over is left alone.
+    pub(super) async fn cancel(&self, backends: &[Backend]) {
+        let Ok((mut connection, _)) = self.connection.open().await else { return };
+        for b in backends {
+            // One message: a pooler may send what follows elsewhere.
+            let cancel = format!(
+                "select pg_cancel_backend(pid) from pg_stat_activity where pid = {} and xact_start = {}::timestamptz",
+                b.pid,
+                literal(&b.started)
+            );
+            let outcome = sqlx::raw_sql(AssertSqlSafe(cancel)).execute(&mut connection).await;
+            if let Err(e) = outcome {
+                tracing::warn!(pid = b.pid, error = %read_error(&e), "failed to cancel a statement on the server");
+            }
+        }
+        let _ = sqlx::Connection::close(connection).await;
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

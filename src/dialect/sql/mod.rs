@@ -1,0 +1,3 @@
+//! What dialects of SQL share.
+
+pub(crate) mod script;

@@ -1,0 +1,193 @@
+//! Rows of a queue that a person chose, and the change of their state.
+
+use crate::engine::model::change::Canary;
+use crate::engine::model::change::RowChange;
+use crate::engine::model::change::RowKind;
+use crate::engine::model::error::Class;
+use crate::engine::model::error::Error;
+use crate::engine::model::error::Result;
+use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::Reversible;
+use crate::engine::model::profile::Profile;
+use crate::engine::model::profile::Queue;
+use crate::engine::model::row_query::Condition;
+use crate::engine::model::row_query::Expr;
+use crate::engine::model::row_query::Of;
+use crate::engine::model::row_query::RowsFrom;
+use crate::engine::model::step::Action;
+use crate::engine::model::step::Step;
+use crate::engine::plan::operation::Draft;
+use crate::engine::plan::operation::Params;
+use crate::engine::plan::operation::PlanCx;
+use crate::engine::plan::operation::RowQuery;
+use crate::engine::plan::operation::lock;
+use crate::engine::plan::selection::Filter;
+use crate::engine::plan::selection::and_ids;
+use crate::engine::plan::tables::Table;
+use crate::engine::plan::tables::derived;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A queue of the profile.
+pub(crate) fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
+    profile.queues.iter().find(|q| q.name == name).ok_or_else(|| Error::usage(format!("no queue {name}")))
+}
+
+/// The rows of a queue that were chosen, as a condition on `t`.
+pub(crate) async fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Filter> {
+    if params.get("ids").is_some() {
+        let table = RowsFrom::Table { table: q.table.clone(), join: None };
+        return and_ids(cx, params, std::slice::from_ref(&q.key), (&table, Of::Table), Condition::Every)
+            .await;
+    }
+    let Some(finding) = params.get("finding") else {
+        return Err(Error::usage(format!("which rows of {}?", q.name))
+            .hint("--set finding=exhausted, finding=failed/CAUSE (see midwatch check queue), finding=state/FAILED, or ids=…"));
+    };
+    let source =
+        cx.rows("queue", &q.name, finding).filter(|s| s.key == [q.key.clone()]).ok_or_else(|| {
+            Error::usage(format!("queue {} has no rows {finding}", q.name))
+                .hint("exhausted, stuck, late, failed/CAUSE, state/STATE")
+        })?;
+    let which = Condition::KeyOf { key: q.key.clone(), sql: source.sql };
+    Ok(Filter { which, params: source.params, frozen: true })
+}
+
+/// Rows of a queue that get another state.
+pub(crate) struct Turn {
+    /// The state.
+    pub(crate) to: String,
+    /// Other columns that go with it, as expressions over `t`.
+    pub(crate) with: BTreeMap<String, String>,
+    /// Rows in these states are left alone; named one by one they are refused.
+    pub(crate) not_from: Vec<String>,
+    /// What is not done to those: `resolved`.
+    pub(crate) word: &'static str,
+    /// What the step is called.
+    pub(crate) title: String,
+    /// Few first.
+    pub(crate) canary: Option<Canary>,
+    /// For the audit rows.
+    pub(crate) reason: String,
+}
+
+/// A selection frozen by its keys, one update of it; what else is to be said of it its operation adds.
+pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Turn) -> Result<Draft> {
+    let table = Table::find(cx, &q.table).await?;
+    table.keyed(&q.table, std::slice::from_ref(&q.key))?;
+    let chosen = of_queue(cx, q, params).await?;
+    let left = Condition::StateIn { column: q.state.clone(), states: turn.not_from.clone() };
+    let refused = count(cx, q, &chosen, &left).await?;
+    if refused > 0 && params.get("ids").is_some() {
+        let (states, word) = (turn.not_from.join(", "), turn.word);
+        let what = format!("{refused} of these rows are {states}: they are not {word}");
+        return Err(Error::new(Class::Refused, what).hint("choose rows in other states"));
+    }
+    let own = q.changes.clone().unwrap_or_default();
+    let names: Vec<&String> = std::iter::once(&q.state).chain(turn.with.keys()).collect();
+    let change = RowChange {
+        table: q.table.clone(),
+        kind: RowKind::Update,
+        key: table.typed(&q.table, [&q.key])?,
+        columns: table.typed(&q.table, names.iter().copied())?,
+        kept: table.kept(&cx.profile().secrets_of(&q.table)),
+        before_batch: vec![],
+        after_change: vec![],
+        excludes_writers: false,
+        audit: own.audit,
+        after_batch: None,
+        derived: derived(cx, &own.derived).await?,
+        referrers: vec![],
+        source: None,
+        rewritten: false,
+        restores: None,
+        canary: turn.canary,
+        reason: turn.reason.clone(),
+    };
+    let type_name = change.columns.first().map_or_else(|| "text".to_owned(), |c| c.type_name.clone());
+    let to = Expr::Given { text: turn.to.clone(), type_name };
+    let which =
+        [Condition::Not(Box::new(left)), Condition::Changes { column: q.state.clone(), to: to.clone() }];
+    let mut after = vec![(q.state.clone(), to)];
+    after.extend(table.stored(&turn.with));
+    let names: Vec<&str> = names.iter().map(|n| n.as_str()).collect();
+    Ok(Draft {
+        why: turn.reason,
+        changes: vec![format!("{} of {}", names.join(", "), q.table)],
+        obstacle: None,
+        reversible: Reversible::Full,
+        undo: "full, from before-images, while rows are not changed again".into(),
+        frozen: true,
+        steps: vec![Step {
+            locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
+            action: Action::Rows(Box::new(change.clone())),
+            ..Step::new("rows", turn.title, cx.dialect().shown(&change))
+        }],
+        preflight: vec![table.privilege(
+            &q.table,
+            "update",
+            table.may_update_all(&change.columns),
+            &cx.cx.server.role,
+        )],
+        verify: cx.dialect().verification(&change, 0).into_iter().collect(),
+        rows: vec![rows(q, chosen, which, after, params.limit()?)],
+        unit: Unit::ROWS,
+        lock_timeout_ms: None,
+        continues_after_window: false,
+        count: 0,
+        undoes: None,
+    })
+}
+
+/// Rows of the selection by their state, of these states: what a worker may take at any time.
+pub(crate) async fn by_state(
+    cx: &PlanCx<'_>,
+    q: &Queue,
+    rows: &RowQuery,
+    states: &[String],
+) -> Result<Vec<(String, u64)>> {
+    #[derive(Deserialize)]
+    struct Counted {
+        state: String,
+        rows: u64,
+    }
+    let sql = cx.dialect().counted_by(rows, &q.state, states);
+    let counted: Vec<Counted> = cx.cx.read().await?.fetch(&sql).await?;
+    Ok(counted.into_iter().map(|c| (c.state, c.rows)).collect())
+}
+
+/// How many of the chosen rows also satisfy this.
+pub(crate) async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &Filter, also: &Condition) -> Result<u64> {
+    let rows = RowQuery {
+        from: RowsFrom::Table { table: q.table.clone(), join: None },
+        filter: chosen.which.clone(),
+        params: chosen.params.clone(),
+        ..RowQuery::default()
+    };
+    let sql = cx.dialect().counted(&rows, also);
+    let text = cx.cx.read().await?.texts(&sql).await?.pop().flatten().unwrap_or_default();
+    text.parse().map_err(|_| Error::unobserved("failed to count the chosen rows"))
+}
+
+/// The chosen rows of a queue, from their state to another.
+pub(crate) fn rows(
+    q: &Queue,
+    chosen: Filter,
+    also: [Condition; 2],
+    after: Vec<(String, Expr)>,
+    limit: Option<u64>,
+) -> RowQuery {
+    let mut show = vec![("created".to_owned(), Expr::of_table(&q.created))];
+    show.extend(q.message.iter().map(|m| ("message".to_owned(), Expr::Start(m.clone()))));
+    RowQuery {
+        from: RowsFrom::Table { table: q.table.clone(), join: None },
+        filter: Condition::All(std::iter::once(chosen.which).chain(also).collect()),
+        params: chosen.params,
+        key: vec![(q.key.clone(), Expr::of_table(&q.key))],
+        before: after.iter().map(|(c, _)| (c.clone(), Expr::of_table(c))).collect(),
+        after,
+        show,
+        limit,
+        ..RowQuery::default()
+    }
+}
