@@ -1,4 +1,7 @@
-//! The pure core: shapes and rules. No database driver, no terminal, no clock, no environment.
+//! The engine: what is observed, planned, allowed, run and recorded. It has no SQL text, driver, terminal, clock or
+//! environment, and names no operation and no kind of check: those come from features, the rest through [`port`].
+//!
+//! [`Engine`] is one target; console and command line use it and nothing else. `changes` adds what changes something.
 
 pub mod changes;
 pub mod check;

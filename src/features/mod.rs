@@ -1,6 +1,8 @@
-//! What midwatch watches and changes: a folder per feature, each with its checks, its operations and its own SQL.
+//! What midwatch watches and changes: a folder per feature, each with its checks, operations, runners and SQL.
 //!
-//! A new check or operation is a file in its feature, its `mod` line, and its line in the feature's list.
+//! A new check or operation is a file in its feature, its `mod` line, and its line in a list here; a runner's line is in
+//! the list of its feature. Features do not import each other; only switchover imports parity, which owns the pair of
+//! tables.
 
 pub mod anomalies;
 pub mod backfill;

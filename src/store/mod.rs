@@ -1,4 +1,5 @@
-//! Files on the operator's side: planned rows, the journal's mirror.
+//! Files on the operator's side: planned rows, the signing key, the journal copy, evidence of parity. Nothing here knows a
+//! database.
 
 mod key;
 mod mirror;

@@ -1,4 +1,6 @@
-//! PostgreSQL: read-only sessions for looking, an owner's session for our own throwaway servers.
+//! PostgreSQL: the dialect, its reader and writer, the journal's statements, and how errors of the server are classified.
+//!
+//! [`owner`] is a session that may do anything, for servers that the sandbox started; no other module may use it.
 
 pub mod blockers;
 mod catalog;

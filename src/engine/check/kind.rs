@@ -126,7 +126,7 @@ impl Cx<'_> {
     }
 }
 
-/// A kind of check. Each is one file below `checks/`, registered in its `mod.rs`.
+/// A kind of check. Each is one file of a feature, registered in `features/mod.rs`.
 pub trait Check: Sync {
     /// What is fixed about it.
     fn spec(&self) -> &'static CheckSpec;

@@ -1,4 +1,4 @@
-//! Kinds of checks, and the pages of rows behind their findings.
+//! What a kind of check is, pages of rows behind its findings, and what it answers to others. Features have the checks.
 
 pub mod kind;
 pub mod paging;

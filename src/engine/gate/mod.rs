@@ -1,3 +1,3 @@
-//! What is allowed, and the typed confirmation that lets an approved plan through.
+//! What is allowed, and the typed confirmation that makes an [`guard::Approved`] of a plan: nothing else opens a writer.
 
 pub mod guard;

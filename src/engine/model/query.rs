@@ -1,6 +1,7 @@
 //! A statement, the values bound to it, and the columns of its result.
 
-/// Whose text a statement is. It decides the search path: ours is the server's own schemas, the profile's its own.
+/// Whose text a statement is. It is recorded with the statement; a reader's transaction has the profile's search path
+/// for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     /// Written here; names of user objects stand with their schema.

@@ -1,4 +1,5 @@
-//! From a request to a plan: planning, staleness, privileges, side effects, undo.
+//! From a request to a plan: what an operation is, planning, staleness, privileges, side effects, undo. Nothing here
+//! writes. `init`, which makes the journal, is the one operation of the engine itself.
 
 pub(crate) mod init;
 pub mod operation;

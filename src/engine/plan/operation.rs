@@ -189,7 +189,7 @@ pub enum Undo {
     },
 }
 
-/// A kind of operation. Each is one file below `ops/`, registered in its `mod.rs`.
+/// A kind of operation. Each is one file of a feature, registered in `features/mod.rs`.
 ///
 /// It has no `apply`: the executor runs the plan's steps, nothing else. And a plan cannot write:
 ///

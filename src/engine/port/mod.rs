@@ -1,4 +1,6 @@
-//! What the engine needs from outside, as traits.
+//! What the engine needs from outside, as traits: the dialect of a target, its reader and writer, runners of tasks, and
+//! the operator's machine (files, evidence, journal copy, backups, hooks). They are traits because the engine does no I/O
+//! and tests replace them. Nothing here has a statement of its own.
 
 pub mod adapters;
 pub mod backups;

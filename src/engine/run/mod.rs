@@ -1,4 +1,5 @@
-//! Carrying out an approved plan: locks, batches, verification, the outcome.
+//! Carrying out an approved plan: locks, steps, batches, throttling, verification, the outcome. A step is statements, rows,
+//! or a task, which a feature's runner carries out.
 
 pub(crate) mod batches;
 pub(crate) mod canary;

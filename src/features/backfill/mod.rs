@@ -1,3 +1,3 @@
-//! Columns that are filled for rows that were written before they existed.
+//! Columns that are computed again for rows that have no value or a wrong one, as the profile declares them.
 
 pub(crate) mod operation;

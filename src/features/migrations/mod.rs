@@ -1,4 +1,5 @@
-//! Migration files, what the database has of them, and what it should have.
+//! Migration files against the histories of a database and its catalog: which are applied, pending, edited, half-applied.
+//! Nothing here runs a migration.
 
 pub mod check;
 mod dialects;

@@ -1,4 +1,5 @@
-//! Rows of a table and its partitioned twin, compared.
+//! Rows of a legacy table and its partitioned table, compared in one snapshot: by count and digest, then row by row where
+//! they differ. The pair itself ([`pair`]) is here as well, since switchover uses it too.
 
 pub(crate) mod check;
 pub mod classify;

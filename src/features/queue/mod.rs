@@ -1,4 +1,5 @@
-//! A queue of work in a table: its health, its failures, and what brings rows back to work.
+//! A queue of work in a table: states, ages and failures, and the operations that requeue or resolve failed rows. A job
+//! store beside the table is not read.
 
 pub mod check;
 mod dialects;

@@ -1,4 +1,5 @@
-//! A legacy table and its partitioned twin change places, and back.
+//! A partitioned table takes the name of its legacy table, and gives it back: plans, preflight, runs, and the status that
+//! the console shows. It is for PostgreSQL: SQL stands in these files. The pair of tables is parity's.
 
 pub mod copy;
 pub(crate) mod limits;

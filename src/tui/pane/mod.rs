@@ -1,4 +1,4 @@
-//! The panes, one per file: tables, and above them pictures where people would rather look.
+//! The panes, one per file: a table, and above it a picture of the same rows. They read the model and change nothing.
 
 mod anomalies;
 pub mod detail;

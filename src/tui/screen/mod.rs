@@ -1,5 +1,5 @@
-//! What stands on the screen, by the state: which list, which keys mean something, what can be chosen. Update and
-//! view both ask here; panes and documents do not.
+//! What is on the screen, by the state: which list, which keys mean something, what can be chosen, why a key is disabled.
+//! Update and view both ask here, so that they agree; panes and documents do not.
 
 mod choices;
 mod list;

@@ -1,4 +1,4 @@
-//! The journal in PostgreSQL: schema `midwatch`, its files, and the statements that read it.
+//! The journal in PostgreSQL: schema `midwatch`, the files that make it, and the statements that read and append.
 
 pub(super) mod append;
 pub(super) mod entries;

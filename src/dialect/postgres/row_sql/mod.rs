@@ -1,4 +1,5 @@
-//! Statements over rows, for PostgreSQL.
+//! Statements over rows, for PostgreSQL: pages, planned rows, batches and their inverses. Text only; the reader and the
+//! writer send them. They are pinned byte by byte by `tests/dialects/pinned.rs`.
 
 pub(super) mod batch;
 mod bypass;

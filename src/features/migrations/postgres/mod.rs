@@ -1,4 +1,4 @@
-//! The migrations check on PostgreSQL.
+//! What the migrations check asks of PostgreSQL: histories, objects of the catalog, invalid indexes.
 
 mod history;
 

@@ -1,6 +1,7 @@
-//! A legacy table and its partitioned twin: what the catalog says of them, and which of them answers to which name.
+//! A legacy table and its partitioned table: what the catalog says of them, and which table has which name.
 //!
-//! Checks look at the pair, operations change it; neither knows the other, both know this.
+//! The parity check reads the pair, the operations of switchover change it; both use this. It is for PostgreSQL: SQL stands
+//! in these files.
 
 pub(crate) mod catalog;
 pub(crate) mod change_capture;

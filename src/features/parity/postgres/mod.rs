@@ -1,4 +1,4 @@
-//! The comparison on PostgreSQL.
+//! What the comparison asks of PostgreSQL: totals by partition and key range, rows that differ, triggers, planted rows.
 
 mod key_ranges;
 mod rows;

@@ -1,4 +1,4 @@
-//! What is executed in a copy to be known.
+//! What must be executed to be known is executed in a copy on a private server: triggers, their side effects, the switch.
 
 pub(crate) mod sample_copy;
 pub(crate) mod switch_test;

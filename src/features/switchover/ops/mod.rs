@@ -1,4 +1,5 @@
-//! The operations on twin pairs, one per file.
+//! The operations on twin pairs, one per file: parameters, offers, and the plan. Steps that several of them share are
+//! made in [`plan`](super::plan).
 
 pub(crate) mod cleanup;
 pub(crate) mod copy_missing;

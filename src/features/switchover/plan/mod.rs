@@ -1,4 +1,4 @@
-//! What a switchover's steps are made of.
+//! The steps of a switchover, its rollback and its cleanup, as statements with their inverses. Nothing here is executed.
 
 pub(crate) mod chunks;
 pub(crate) mod cleanup;

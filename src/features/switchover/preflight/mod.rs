@@ -1,4 +1,4 @@
-//! What is checked before a switchover.
+//! What is checked before a switchover, and what must be accepted by name: dependencies, parity, ownership, the server.
 
 pub(crate) mod accept;
 pub(crate) mod dependencies;

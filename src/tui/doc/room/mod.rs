@@ -1,4 +1,4 @@
-//! The switchover room as lines: what is going on, who is in the way, what a rollback would lose.
+//! The switchover room as lines: stages, blockers, what is equal, what a rollback would lose.
 
 mod facts;
 pub mod sight;
