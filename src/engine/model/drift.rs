@@ -1,7 +1,6 @@
 //! Rows that changed after planning.
 
 use crate::engine::model::diff::PlannedRow;
-use crate::engine::model::error::Result;
 
 use serde::Serialize;
 
@@ -55,7 +54,7 @@ impl MovedRow {
 
 impl Moved {
     /// One more; it is only looked up where it is told.
-    pub(in crate::engine) fn add(&mut self, pair: impl FnOnce() -> Result<Pair>) -> Result<()> {
+    pub(in crate::engine) fn add<E>(&mut self, pair: impl FnOnce() -> Result<Pair, E>) -> Result<(), E> {
         self.total += 1;
         if self.rows.len() < TOLD {
             let (planned, now) = pair()?;
