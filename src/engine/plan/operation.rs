@@ -15,6 +15,7 @@ use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
 pub use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::step::{Lock, Step};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::Fut;
@@ -29,6 +30,10 @@ pub struct ParamSpec {
     pub name: &'static str,
     /// One line for people.
     pub about: &'static str,
+    /// What it takes.
+    pub takes: Takes,
+    /// What applies when it is left out.
+    pub default: DefaultValue,
 }
 
 /// What is fixed about an operation.
@@ -42,6 +47,8 @@ pub struct OpSpec {
     pub risk: Risk,
     /// What it takes.
     pub params: &'static [ParamSpec],
+    /// What follows the verb on a command line that a person would type, with a key where it has any.
+    pub example: &'static str,
     /// Works without a journal, because it makes it.
     pub bootstraps: bool,
     /// Takes several names at once, comma separated; none given: all there are.
@@ -92,12 +99,7 @@ impl Params {
 
     /// How many rows at most, if given.
     pub fn limit(&self) -> Result<Option<u64>> {
-        match self.number("limit")? {
-            Some(0) => {
-                Err(Error::usage("limit=0: no row would be planned").hint("leave it out for all rows"))
-            }
-            other => Ok(other),
-        }
+        self.number("limit")
     }
 
     /// Exact keys, comma separated, if given.

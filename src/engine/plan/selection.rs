@@ -14,8 +14,24 @@ use crate::engine::model::profile::{Profile, Question, Queue};
 use crate::engine::model::query::Param;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, Step};
-use crate::engine::plan::operation::{Draft, Params, PlanCx, RowQuery, lock};
+use crate::engine::plan::operation::{Draft, ParamSpec, Params, PlanCx, RowQuery, lock};
+use crate::engine::plan::param::{ANY, DefaultValue, Takes};
 use crate::engine::plan::tables::{Table, derived};
+
+/// How many rows at most.
+pub(crate) const LIMIT: ParamSpec = ParamSpec {
+    name: "limit",
+    about: "at most this many rows, in key order",
+    takes: Takes::Number { unit: "rows", from: 1, to: ANY },
+    default: DefaultValue::Depends("all rows"),
+};
+/// Single rows of a selection.
+pub(crate) const IDS: ParamSpec = ParamSpec {
+    name: "ids",
+    about: "only the rows with these keys",
+    takes: Takes::List("KEY"),
+    default: DefaultValue::Depends("all rows"),
+};
 
 /// Which rows, and the values that the condition reads as parameters.
 pub(crate) struct Filter {
