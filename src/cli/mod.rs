@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod demo;
 mod doctor;
+mod help;
 mod output;
 mod parts;
 mod runs;
@@ -32,6 +33,9 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
         Err(e) if !e.use_stderr() => return output::help(&e),
         Err(e) => return output::usage(&e, args::format(argv.iter().any(|a| a == "--json"))),
     };
+    if let Some(Command::Help(help)) = &cli.command {
+        return help::run(&help.words, cli.global.json);
+    }
     let out = Output::new(args::format(cli.global.json), cli.global.no_color);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
@@ -55,7 +59,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
 async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
     log::start(cli.global.log_file.as_deref(), cli.global.verbose, cli.command.is_none())?;
     match &cli.command {
-        None => console(cli, parts).await,
+        None | Some(Command::Help(_)) => console(cli, parts).await,
         Some(Command::Check(args)) => {
             let engine = (parts.connect)(select(cli)?).await?;
             check::run(&engine, args, out).await

@@ -21,7 +21,7 @@ pub(crate) struct Fix;
 
 static SPEC: OpSpec = OpSpec {
     verb: "fix",
-    about: "mend the rows of an anomaly rule",
+    about: "correct the rows of an anomaly rule, as the profile declares it",
     risk: Risk::Lossy,
     params: &[selection::LIMIT, selection::IDS],
     example: "duplicate_clock_in --set limit=100",

@@ -21,7 +21,7 @@ const NEEDS_QUEUE: &str = "needs the queue (step 6): a row without a job would b
 
 static SPEC: OpSpec = OpSpec {
     verb: "requeue",
-    about: "try failed rows of a queue again, a canary first",
+    about: "retry failed rows of a queue, a canary batch first",
     risk: Risk::Lossy,
     params: &[
         ParamSpec {

@@ -17,7 +17,7 @@ pub(crate) struct Resolve;
 
 static SPEC: OpSpec = OpSpec {
     verb: "resolve",
-    about: "mark rows of a queue as failed for good or skipped, with a reason",
+    about: "set rows of a queue to permanently failed or skipped, with a reason",
     risk: Risk::Reversible,
     params: &[
         ParamSpec {

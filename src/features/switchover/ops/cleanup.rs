@@ -17,7 +17,7 @@ pub(crate) struct Cleanup;
 
 static SPEC: OpSpec = OpSpec {
     verb: "cleanup",
-    about: "end reverse sync and put the retired tables away; planned again after a quiet time, drop them",
+    about: "end reverse sync and rename the retired tables; planned again after a quiet time, drop them",
     risk: Risk::Irreversible,
     params: &[
         QUIET,

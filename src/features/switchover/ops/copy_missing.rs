@@ -14,7 +14,7 @@ pub(crate) struct CopyMissing;
 
 static SPEC: OpSpec = OpSpec {
     verb: "copy-missing",
-    about: "copy rows that a twin (after a switch the retired table) lacks, and make the partitions to come",
+    about: "copy rows missing in the partitioned (after a switchover: the retired) table, create the next partitions",
     risk: Risk::Reversible,
     params: &[AHEAD],
     example: "revenues --set ahead=6",

@@ -34,7 +34,7 @@ const SECONDS: ParamSpec = ParamSpec {
 
 static SPEC: OpSpec = OpSpec {
     verb: "rehearse",
-    about: "play a switchover and its way back through in a copy, with writers at work",
+    about: "run a switchover and its rollback in a private copy, with sessions that write",
     risk: Risk::Additive,
     params: &[
         ParamSpec {

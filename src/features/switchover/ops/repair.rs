@@ -22,7 +22,7 @@ const FROM: ParamSpec = ParamSpec {
 
 static SPEC: OpSpec = OpSpec {
     verb: "repair",
-    about: "make one side of a twin as the other says: rows that differ, are missing, or are left over",
+    about: "make one side of a twin pair equal to the other: rows that differ, are missing or are extra",
     risk: Risk::Reversible,
     params: &[
         FROM,

@@ -38,7 +38,7 @@ const UNPROVED: ParamSpec = ParamSpec {
 
 static SPEC: OpSpec = OpSpec {
     verb: "repair-triggers",
-    about: "make the dual-write triggers (after a switch the reverse ones) complete and enable them, proved in a copy first",
+    about: "complete and enable the sync triggers (after a switchover: reverse sync), tested in a private copy first",
     risk: Risk::Reversible,
     params: &[UNPROVED, options::ACCEPT],
     example: "revenues",

@@ -18,7 +18,7 @@ pub(crate) struct Rollback;
 
 static SPEC: OpSpec = OpSpec {
     verb: "rollback",
-    about: "take a switchover back, with everything that was written since",
+    about: "swap back after a switchover; rows written since are kept",
     risk: Risk::Reversible,
     params: &[
         options::MONITOR,

@@ -34,7 +34,7 @@ pub(crate) struct Switchover;
 
 static SPEC: OpSpec = OpSpec {
     verb: "switchover",
-    about: "let partitioned twins take the legacy tables' names, all of a set at once",
+    about: "swap partitioned tables into the legacy tables' names, all of a set in one transaction",
     risk: Risk::Reversible,
     params: &[
         options::MONITOR,

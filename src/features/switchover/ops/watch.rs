@@ -37,7 +37,7 @@ const FORGET: ParamSpec = ParamSpec {
 
 static SPEC: OpSpec = OpSpec {
     verb: "watch",
-    about: "have writes to a twin marked, so that partitions found equal are sealed until they are written",
+    about: "install change capture on a twin pair: partitions found equal are not compared again until written",
     risk: Risk::Reversible,
     params: &[OFF, FORGET],
     example: "revenues",
