@@ -86,7 +86,8 @@ impl Takes {
         match *self {
             Self::Number { unit, from, to } => format!("{unit}{}", limits(from, to, ANY)),
             Self::RowsOrAll => "rows, or all".into(),
-            Self::Duration { from, to } => format!("30s, 10m, 2h{}", limits(from, to, ANY)),
+            Self::Duration { from: 0, to: ANY } => "30s, 10m, 2h".into(),
+            Self::Duration { from, to } => format!("30s, 10m, 2h{} seconds", limits(from, to, ANY)),
             Self::Choice(_) => "one of these words".into(),
             Self::ChoiceOrProfile(_) => "one of these words or the profile's own".into(),
             Self::Flag => "yes or no".into(),
