@@ -1,13 +1,7 @@
 //! The help of operations: `plan --help` and `help OPERATION`, from the registry.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 
-use clap::Parser as _;
-
-use super::args::{self, Cli};
-use super::output::{self, Output};
-use crate::engine::model::error::{Error, Result};
 use crate::engine::plan::operation::{OpSpec, ParamSpec};
 use crate::engine::plan::param::DefaultValue;
 use crate::features::{CHECKS, OPERATIONS};
@@ -17,29 +11,14 @@ const WIDTH: usize = 80;
 /// Where the text begins beside verbs and keys.
 const TEXT: usize = 22;
 
-/// `midwatch help [COMMAND… | OPERATION]`: clap's own help of a command, else the operation's.
-pub(super) fn run(words: &[String], json: bool) -> u8 {
-    let verb = words.first().filter(|_| words.len() == 1);
-    if let Some(spec) = verb.and_then(|verb| specs().find(|s| s.verb == verb)) {
-        let out = Output::new(args::format(false), true);
-        return out.text(&operation(spec)).map_or_else(|e| e.exit_code(), |()| 0);
-    }
-    let line = std::iter::once("midwatch").chain(words.iter().map(String::as_str)).chain(["--help"]);
-    match Cli::try_parse_from(line.map(OsString::from)) {
-        Err(e) if !e.use_stderr() => output::help(&e),
-        _ => {
-            let out = Output::new(args::format(json), true);
-            let Err(e) = unknown(words) else { return 0 };
-            out.error(&e);
-            e.exit_code()
-        }
-    }
+/// The help of an operation, if there is one of that name.
+pub(super) fn of_operation(verb: &str) -> Option<String> {
+    specs().find(|s| s.verb == verb).map(operation)
 }
 
-fn unknown(words: &[String]) -> Result<()> {
-    let verbs: Vec<_> = specs().map(|s| s.verb).collect();
-    Err(Error::usage(format!("no command or operation {}", words.join(" ")))
-        .hint(format!("midwatch --help lists the commands; operations: {}", verbs.join(" "))))
+/// The verbs of all operations.
+pub(super) fn verbs() -> String {
+    specs().map(|s| s.verb).collect::<Vec<_>>().join(" ")
 }
 
 fn specs() -> impl Iterator<Item = &'static OpSpec> {

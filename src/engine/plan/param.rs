@@ -1,7 +1,52 @@
-//! What the value of a `--set` key is, and the readers that hold to it.
+//! The `--set` keys of operations: their types and defaults, and the readers that hold to both.
+
+use std::collections::BTreeMap;
 
 use crate::engine::model::error::{Error, Result};
-use crate::engine::plan::operation::{ParamSpec, Params};
+
+/// A parameter, given as `--set key=value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParamSpec {
+    /// The key.
+    pub name: &'static str,
+    /// One line for people.
+    pub about: &'static str,
+    /// What it takes.
+    pub takes: Takes,
+    /// What applies when it is left out.
+    pub default: DefaultValue,
+}
+
+/// How it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Params(pub BTreeMap<String, String>);
+
+impl Params {
+    /// A value, if given.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A number, if given.
+    pub fn number(&self, name: &str) -> Result<Option<u64>> {
+        self.get(name)
+            .map(|text| {
+                text.parse().map_err(|_| Error::usage(format!("{name}={text}: {name} takes a whole number")))
+            })
+            .transpose()
+    }
+
+    /// How many rows at most, if given.
+    pub fn limit(&self) -> Result<Option<u64>> {
+        self.number("limit")
+    }
+
+    /// Exact keys, comma separated, if given.
+    pub fn ids(&self) -> Option<Vec<String>> {
+        self.get("ids")
+            .map(|text| text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect())
+    }
+}
 
 /// What a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,8 +29,8 @@ static SPEC: OpSpec = OpSpec {
         options::PATIENCE,
         ParamSpec {
             name: "accept",
-            about: "since: drop dependent objects that the live table got after the switchover; untried: roll back although no \
-                    copy could test it",
+            about: "since: objects added after the switchover stay on the partitioned table; untried: no copy could test the \
+                    rollback; stall: with marker=no the comparison took longer than budget",
             takes: Takes::List("ID"),
             default: DefaultValue::Nothing,
         },
