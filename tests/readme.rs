@@ -148,7 +148,11 @@ fn operations() -> String {
 }
 
 fn checks() -> String {
-    CHECKS.iter().map(|c| format!("| `{}` | {} |\n", c.spec().kind, c.spec().about)).collect()
+    let row = |c: &&dyn midwatch::engine::check::kind::Check| {
+        let spec = c.spec();
+        format!("| `{}` | {} |\n", spec.kind, spec.about)
+    };
+    CHECKS.iter().map(row).collect()
 }
 
 /// `MIDWATCH_README=write cargo test --test readme the_tables` writes them anew.
