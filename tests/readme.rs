@@ -1,4 +1,4 @@
-//! Every command of the README is run.
+//! Every command of the README is run, and its tables are those of the registries.
 #![cfg(test)]
 #![cfg(feature = "tui")]
 
@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::pty::Console;
+use midwatch::features::{CHECKS, OPERATIONS};
 use midwatch::sandbox::demo::{Demo, DemoOptions};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_midwatch");
@@ -122,4 +123,66 @@ fn serve(line: &str, place: &Path) {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(!Path::new(&config).exists(), "the demo left its files");
+}
+
+/// The rows below a head, as the README has them.
+fn table<'t>(text: &'t str, head: &str) -> &'t str {
+    let at = text.find(head).unwrap_or_else(|| panic!("the README has no table {head}"));
+    let rows = &text[at + head.len()..];
+    let end: usize = rows.split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum();
+    &rows[..end]
+}
+
+fn operations() -> String {
+    let row = |o: &&dyn midwatch::engine::plan::operation::Operation| {
+        let spec = o.spec();
+        let name = match (spec.bootstraps, spec.many) {
+            (true, _) => "",
+            (false, true) => " NAME,…",
+            (false, false) => " NAME",
+        };
+        let keys: Vec<String> = spec.params.iter().map(|p| format!("`{}`", p.name)).collect();
+        format!("| `{}{name}` | {} | {} |\n", spec.verb, spec.about, keys.join(" "))
+    };
+    OPERATIONS.iter().map(row).collect()
+}
+
+fn checks() -> String {
+    let row = |c: &&dyn midwatch::engine::check::kind::Check| {
+        let spec = c.spec();
+        format!("| `{}` | {} |\n", spec.kind, spec.about)
+    };
+    CHECKS.iter().map(row).collect()
+}
+
+/// `MIDWATCH_README=write cargo test --test readme the_tables` writes them anew.
+#[test]
+fn the_tables_are_those_of_the_registries() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    for (head, rows) in [
+        ("| operation | what it does | `--set` keys |\n|---|---|---|\n", operations()),
+        ("| check | what it checks |\n|---|---|\n", checks()),
+    ] {
+        let found = table(&text, head).to_owned();
+        if std::env::var("MIDWATCH_README").is_ok_and(|v| v == "write") {
+            text = text.replace(&format!("{head}{found}"), &format!("{head}{rows}"));
+        } else {
+            assert_eq!(
+                found, rows,
+                "MIDWATCH_README=write cargo test --test readme the_tables writes it anew"
+            );
+        }
+    }
+    if std::env::var("MIDWATCH_README").is_ok_and(|v| v == "write") {
+        std::fs::write(&path, text).unwrap();
+    }
+}
+
+/// The overview shows a line for each pane that has a kind, the palette each pane: no kind of check is left out.
+#[test]
+fn every_kind_of_check_has_a_pane() {
+    let panes: Vec<_> = midwatch::tui::pane::ALL.iter().filter_map(|p| p.kind()).collect();
+    let kinds: Vec<_> = CHECKS.iter().map(|c| c.spec().kind).collect();
+    assert_eq!(panes, kinds);
 }

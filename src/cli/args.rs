@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::help;
+
 /// A console for database maintenance windows. Without a command it opens on the target.
 #[derive(Debug, Parser)]
-#[command(name = "midwatch", version, about, long_about = None, after_help = AFTER)]
+#[command(name = "midwatch", version, about, long_about = None, after_help = AFTER, disable_help_subcommand = true)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -75,10 +77,13 @@ pub(super) enum Command {
     Doctor,
     /// The configuration: an example, a check, what is in force
     Config(ConfigArgs),
+    /// Help on a command or an operation
+    Help(HelpArgs),
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
+#[command(after_help = help::checks())]
 pub(super) struct CheckArgs {
     /// What to check: a kind or one check of it; all by default
     #[arg(value_name = "KIND[/NAME]")]
@@ -101,15 +106,22 @@ pub(super) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct HelpArgs {
+    /// A command, or an operation of `plan`
+    #[arg(value_name = "COMMAND|OPERATION")]
+    pub(super) words: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = help::brief(), after_long_help = help::full())]
 pub(super) struct PlanArgs {
-    /// init, backfill, fix, resolve, requeue, watch, copy-missing, repair-triggers, repair, rehearse, switchover, rollback,
-    /// cleanup
+    /// One of the operations below
     #[arg(value_name = "OPERATION")]
     pub(super) operation: String,
     /// On what, as in the profile; left out: the only one it has
     #[arg(value_name = "NAME")]
     pub(super) name: Option<String>,
-    /// A parameter of the operation; may be given several times
+    /// A key of the operation; may be given several times, each key once
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub(super) set: Vec<(String, String)>,
     /// Write the plan to a file, and all its rows to FILE.rows

@@ -174,7 +174,12 @@ async fn target(sheet: &mut Sheet, label: &str, engine: &Engine) {
         Ok(tables) if tables.is_empty() => {}
         Ok(tables) => {
             let message = format!("role {} cannot read {}", s.role, tables.join(", "));
-            sheet.add(label, "warn", message, Some("the role needs GRANT SELECT on them, or GRANT pg_read_all_data"));
+            sheet.add(
+                label,
+                "warn",
+                message,
+                Some("the role needs GRANT SELECT on them, or GRANT pg_read_all_data"),
+            );
         }
         Err(e) => sheet.add(label, "fail", e.message.clone(), e.hint.as_deref()),
     }

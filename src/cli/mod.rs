@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod demo;
 mod doctor;
+mod help;
 mod output;
 mod parts;
 mod runs;
@@ -33,6 +34,9 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
         Err(e) => return output::usage(&e, args::format(argv.iter().any(|a| a == "--json"))),
     };
     let out = Output::new(args::format(cli.global.json), cli.global.no_color);
+    if let Some(Command::Help(asked)) = &cli.command {
+        return help_on(&asked.words, &out);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
@@ -55,7 +59,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
 async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
     log::start(cli.global.log_file.as_deref(), cli.global.verbose, cli.command.is_none())?;
     match &cli.command {
-        None => console(cli, parts).await,
+        None | Some(Command::Help(_)) => console(cli, parts).await,
         Some(Command::Check(args)) => {
             let engine = (parts.connect)(select(cli)?).await?;
             check::run(&engine, args, out).await
@@ -80,6 +84,25 @@ async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
         Some(Command::Doctor) => doctor::run(cli, parts, out).await,
         Some(Command::Demo(args)) => demo::run(cli, args, parts, out).await,
     }
+}
+
+/// `midwatch help [COMMAND… | OPERATION]`: an operation's help, else clap's own of the command.
+fn help_on(words: &[String], out: &Output) -> u8 {
+    let operation = match words {
+        [verb] => help::of_operation(verb),
+        _ => None,
+    };
+    let line = ["midwatch".to_owned()].into_iter().chain(words.iter().cloned()).chain(["--help".to_owned()]);
+    let result = match (operation, Cli::try_parse_from(line)) {
+        (Some(text), _) => out.text(&text),
+        (None, Err(e)) if !e.use_stderr() => return output::help(&e),
+        (None, _) => Err(Error::usage(format!("no command or operation {}", words.join(" ")))
+            .hint(format!("midwatch --help lists the commands; operations: {}", help::verbs()))),
+    };
+    if let Err(e) = &result {
+        out.error(e);
+    }
+    result.map_or_else(|e| e.exit_code(), |()| 0)
 }
 
 async fn console(cli: &Cli, parts: &Parts) -> Result<u8> {

@@ -6,6 +6,7 @@
 mod common;
 
 mod demo;
+mod help;
 mod schema;
 
 use common::{Database, Run, demo_database, midwatch, on, run};

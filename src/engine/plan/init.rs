@@ -8,6 +8,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::record::JournalState;
 use crate::engine::model::step::{Action, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::port::reader::Fut;
 
 pub(crate) struct Init;
@@ -18,8 +19,11 @@ static SPEC: OpSpec = OpSpec {
     risk: Risk::Additive,
     params: &[ParamSpec {
         name: "operators",
-        about: "roles, comma separated, that may work with the journal besides its owner",
+        about: "roles that may work with the journal besides its owner",
+        takes: Takes::List("ROLE"),
+        default: DefaultValue::Nothing,
     }],
+    example: "--set operators=dba,oncall",
     bootstraps: true,
     many: false,
 };

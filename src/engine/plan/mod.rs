@@ -3,6 +3,7 @@
 
 pub(crate) mod init;
 pub mod operation;
+pub mod param;
 pub(crate) mod planner;
 pub(crate) mod planning;
 pub(crate) mod privileges;

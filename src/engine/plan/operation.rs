@@ -1,11 +1,10 @@
 //! A kind of operation: it plans and says what it would mean; it never acts.
 
 use crate::engine::model::preflight::Risk;
-use std::collections::BTreeMap;
 
 use crate::engine::check::kind::{Check, Cx};
 use crate::engine::check::paging::RowSource;
-use crate::engine::model::error::{Error, Result};
+use crate::engine::model::error::Result;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Reversible, Verification};
@@ -14,21 +13,13 @@ use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
 pub use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::step::{Lock, Step};
+pub use crate::engine::plan::param::{ParamSpec, Params};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::Fut;
 
 /// Stands for all names that an operation has, where it takes many.
 pub const ALL: &str = "all";
-
-/// A parameter, given as `--set key=value`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ParamSpec {
-    /// The key.
-    pub name: &'static str,
-    /// One line for people.
-    pub about: &'static str,
-}
 
 /// What is fixed about an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +32,8 @@ pub struct OpSpec {
     pub risk: Risk,
     /// What it takes.
     pub params: &'static [ParamSpec],
+    /// What follows the verb on a command line that a person would type, with a key where it has any.
+    pub example: &'static str,
     /// Works without a journal, because it makes it.
     pub bootstraps: bool,
     /// Takes several names at once, comma separated; none given: all there are.
@@ -68,42 +61,6 @@ pub struct Offer {
     pub asks: Vec<(&'static str, String)>,
     /// Takes `ids`: single rows can be chosen.
     pub takes_rows: bool,
-}
-
-/// How it was asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Params(pub BTreeMap<String, String>);
-
-impl Params {
-    /// A value, if given.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    /// A number, if given.
-    pub fn number(&self, name: &str) -> Result<Option<u64>> {
-        self.get(name)
-            .map(|text| {
-                text.parse().map_err(|_| Error::usage(format!("{name}={text}: {name} takes a whole number")))
-            })
-            .transpose()
-    }
-
-    /// How many rows at most, if given.
-    pub fn limit(&self) -> Result<Option<u64>> {
-        match self.number("limit")? {
-            Some(0) => {
-                Err(Error::usage("limit=0: no row would be planned").hint("leave it out for all rows"))
-            }
-            other => Ok(other),
-        }
-    }
-
-    /// Exact keys, comma separated, if given.
-    pub fn ids(&self) -> Option<Vec<String>> {
-        self.get("ids")
-            .map(|text| text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect())
-    }
 }
 
 /// What planning may use: nothing here can write.

@@ -234,16 +234,16 @@ fn find<'e>(planning: &Planning<'e>, verb: &str) -> Result<&'e dyn Operation> {
     })
 }
 
-/// An unknown key must not be taken for one that was meant.
+/// An unknown key must not be taken for one that was meant; a value is of its key's type.
 fn accept(spec: &OpSpec, params: &Params) -> Result<()> {
-    for key in params.0.keys() {
-        if !spec.params.iter().any(|p| p.name == key) {
+    for (key, value) in &params.0 {
+        let Some(param) = spec.params.iter().find(|p| p.name == key) else {
             let known: Vec<_> = spec.params.iter().map(|p| p.name).collect();
-            return Err(Error::usage(format!("{} takes no {key}", spec.verb)).hint(format!(
-                "--set {}",
-                if known.is_empty() { "nothing".into() } else { known.join(", ") }
-            )));
-        }
+            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+            let what = format!("{} has no key {key}; its keys: {known}", spec.verb);
+            return Err(Error::usage(what).hint(format!("midwatch help {}", spec.verb)));
+        };
+        param.check(value)?;
     }
     Ok(())
 }

@@ -9,7 +9,23 @@ use crate::engine::model::preflight::Verification;
 use crate::engine::model::profile::Question;
 use crate::engine::model::query::Param;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
-use crate::engine::plan::operation::{Params, PlanCx};
+use crate::engine::plan::operation::{ParamSpec, Params, PlanCx};
+use crate::engine::plan::param::{ANY, DefaultValue, Takes};
+
+/// How many rows at most.
+pub(crate) const LIMIT: ParamSpec = ParamSpec {
+    name: "limit",
+    about: "at most this many rows, in key order",
+    takes: Takes::Number { unit: "rows", from: 1, to: ANY },
+    default: DefaultValue::Depends("all rows"),
+};
+/// Single rows of a selection.
+pub(crate) const IDS: ParamSpec = ParamSpec {
+    name: "ids",
+    about: "only the rows with these keys",
+    takes: Takes::List("KEY"),
+    default: DefaultValue::Depends("all rows"),
+};
 
 /// Which rows, and the values that the condition reads as parameters.
 pub(crate) struct Filter {

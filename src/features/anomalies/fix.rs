@@ -11,9 +11,7 @@ use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, Step};
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, Undo, lock,
-};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx, RowQuery, Undo, lock};
 use crate::engine::plan::tables::{Table, derived};
 use crate::engine::port::reader::Fut;
 
@@ -23,12 +21,10 @@ pub(crate) struct Fix;
 
 static SPEC: OpSpec = OpSpec {
     verb: "fix",
-    about: "mend the rows of an anomaly rule",
+    about: "correct the rows of an anomaly rule, as the profile declares it",
     risk: Risk::Lossy,
-    params: &[
-        ParamSpec { name: "limit", about: "at most so many rows, in the key's order" },
-        ParamSpec { name: "ids", about: "only these rows of the rule, by key, comma separated" },
-    ],
+    params: &[selection::LIMIT, selection::IDS],
+    example: "duplicate_clock_in --set limit=100",
     bootstraps: false,
     many: false,
 };

@@ -13,6 +13,7 @@ use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{
     Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, lock,
 };
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
 use crate::engine::port::reader::Fut;
 use crate::engine::port::row_sql::{Obstacle, Passage};
@@ -29,13 +30,17 @@ static SPEC: OpSpec = OpSpec {
     about: "compute columns again, as the profile declares them",
     risk: Risk::Reversible,
     params: &[
-        ParamSpec { name: "limit", about: "at most so many rows, in the key's order" },
-        ParamSpec { name: "ids", about: "only these keys, comma separated" },
+        selection::LIMIT,
+        selection::IDS,
         ParamSpec {
             name: "strategy",
-            about: "in_place (the guard trigger is off for each batch), replica_role (all triggers silent), or the profile's other way",
+            about: "in_place: the guard trigger is disabled during each batch; replica_role: no trigger fires; or the profile's \
+                    strategy of corrective rows",
+            takes: Takes::ChoiceOrProfile(&[IN_PLACE, REPLICA_ROLE]),
+            default: DefaultValue::Word(IN_PLACE),
         },
     ],
+    example: "business_date_ist --set limit=100",
     bootstraps: false,
     many: false,
 };

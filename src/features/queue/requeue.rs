@@ -8,6 +8,7 @@ use crate::engine::model::preflight::{Reversible, Risk};
 use crate::engine::model::profile::{Profile, Queue, QueueChanges};
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
 
@@ -20,15 +21,36 @@ const NEEDS_QUEUE: &str = "needs the queue (step 6): a row without a job would b
 
 static SPEC: OpSpec = OpSpec {
     verb: "requeue",
-    about: "try failed rows of a queue again, a canary first",
+    about: "retry failed rows of a queue, a canary batch first",
     risk: Risk::Lossy,
     params: &[
-        ParamSpec { name: "finding", about: "which rows: exhausted, stuck, failed/CAUSE, state/STATE" },
-        ParamSpec { name: "ids", about: "which rows: their keys, comma separated" },
-        ParamSpec { name: "canary", about: "rows that go first" },
-        ParamSpec { name: "wait", about: "seconds to wait for what becomes of a batch" },
-        ParamSpec { name: "limit", about: "at most so many rows, in the key's order" },
+        ParamSpec {
+            name: "finding",
+            about: "which rows: exhausted, stuck, failed/CAUSE or state/STATE",
+            takes: Takes::Text("FINDING"),
+            default: DefaultValue::Or("ids"),
+        },
+        ParamSpec {
+            name: "ids",
+            about: "which rows, by their keys; finding is then not read",
+            takes: Takes::List("KEY"),
+            default: DefaultValue::Or("finding"),
+        },
+        ParamSpec {
+            name: "canary",
+            about: "rows of the first batch",
+            takes: Takes::any("rows"),
+            default: DefaultValue::Depends("the profile's canary, else 5"),
+        },
+        ParamSpec {
+            name: "wait",
+            about: "how long to wait for the workers' result of a batch",
+            takes: Takes::any("seconds"),
+            default: DefaultValue::Depends("the profile's canary_wait_s, else 60"),
+        },
+        crate::engine::plan::selection::LIMIT,
     ],
+    example: "mail --set finding=exhausted --set canary=10",
     bootstraps: false,
     many: false,
 };

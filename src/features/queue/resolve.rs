@@ -8,6 +8,7 @@ use crate::engine::model::preflight::{Preflight, Ready, Risk};
 use crate::engine::model::profile::{Profile, Queue};
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::port::reader::Fut;
 
 use crate::features::queue::selection::{self, Turn};
@@ -16,15 +17,36 @@ pub(crate) struct Resolve;
 
 static SPEC: OpSpec = OpSpec {
     verb: "resolve",
-    about: "mark rows of a queue as failed for good or skipped, with a reason",
+    about: "set rows of a queue to permanently failed or skipped, with a reason",
     risk: Risk::Reversible,
     params: &[
-        ParamSpec { name: "to", about: "the state to give them" },
-        ParamSpec { name: "reason", about: "why, for the audit rows" },
-        ParamSpec { name: "finding", about: "which rows: exhausted, stuck, late, failed/CAUSE, state/STATE" },
-        ParamSpec { name: "ids", about: "which rows: their keys, comma separated" },
-        ParamSpec { name: "limit", about: "at most so many rows, in the key's order" },
+        ParamSpec {
+            name: "to",
+            about: "the state that the rows get, one that the profile declares as final",
+            takes: Takes::Text("STATE"),
+            default: DefaultValue::Depends("the profile's first permanent or skipped state"),
+        },
+        ParamSpec {
+            name: "reason",
+            about: "the reason, for the audit rows and the journal",
+            takes: Takes::Text("TEXT"),
+            default: DefaultValue::Required,
+        },
+        ParamSpec {
+            name: "finding",
+            about: "which rows: exhausted, stuck, late, failed/CAUSE or state/STATE",
+            takes: Takes::Text("FINDING"),
+            default: DefaultValue::Or("ids"),
+        },
+        ParamSpec {
+            name: "ids",
+            about: "which rows, by their keys; finding is then not read",
+            takes: Takes::List("KEY"),
+            default: DefaultValue::Or("finding"),
+        },
+        crate::engine::plan::selection::LIMIT,
     ],
+    example: "keka-sync --set finding=exhausted --set reason=\"the vendor rejects these\"",
     bootstraps: false,
     many: false,
 };

@@ -7,33 +7,34 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::port::reader::Fut;
-use crate::features::switchover::plan::cleanup::{draft, offers, undo};
-use crate::features::switchover::plan::steps;
+use crate::features::switchover::plan::cleanup::{BACKUP, QUIET, draft, offers, undo};
+use crate::features::switchover::plan::options;
 use crate::features::switchover::renames::name_changes;
 
 pub(crate) struct Cleanup;
 
 static SPEC: OpSpec = OpSpec {
     verb: "cleanup",
-    about: "end reverse sync and put the retired tables away; planned again after a quiet time, drop them",
+    about: "end reverse sync and rename the retired tables; planned again after a quiet time, drop them",
     risk: Risk::Irreversible,
     params: &[
-        ParamSpec { name: "quiet", about: "how long they must have been away before they are dropped (24h)" },
-        ParamSpec {
-            name: "backup",
-            about: "make: dump the retired tables anew instead of trusting the switchover's backup",
-        },
+        QUIET,
+        BACKUP,
         ParamSpec {
             name: "accept",
-            about: "foreign_key: constraints of other tables that go with them; cascade: what else does; quiet: less than 24h; \
-                    set: others that were switched with them lose their way back",
+            about: "foreign_key: foreign keys of other tables are dropped with them; cascade: other dependent objects too; quiet: \
+                    less than 24h; set: twins of the same switchover can no longer be rolled back",
+            takes: Takes::List("ID"),
+            default: DefaultValue::Nothing,
         },
-        steps::LOCK_TIMEOUT,
-        steps::BUDGET,
-        steps::ATTEMPTS,
-        steps::PATIENCE,
+        options::LOCK_TIMEOUT,
+        options::BUDGET,
+        options::ATTEMPTS,
+        options::PATIENCE,
     ],
+    example: "revenues --set backup=make",
     bootstraps: false,
     many: true,
 };

@@ -4,9 +4,9 @@
 use crate::engine::model::error::Result;
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx};
 use crate::engine::port::reader::Fut;
-use crate::features::switchover::plan::row_sync::{RowFix, WantedRows, draft};
+use crate::features::switchover::plan::row_sync::{AHEAD, RowFix, WantedRows, draft};
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::twins::offers;
 
@@ -14,9 +14,10 @@ pub(crate) struct CopyMissing;
 
 static SPEC: OpSpec = OpSpec {
     verb: "copy-missing",
-    about: "copy rows that a twin (after a switch the retired table) lacks, and make the partitions to come",
+    about: "copy rows missing in the partitioned (after a switchover: the retired) table, create the next partitions",
     risk: Risk::Reversible,
-    params: &[ParamSpec { name: "ahead", about: "partitions after the present one (3)" }],
+    params: &[AHEAD],
+    example: "revenues --set ahead=6",
     bootstraps: false,
     many: true,
 };

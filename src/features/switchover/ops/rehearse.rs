@@ -6,28 +6,50 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::{Action, Step, Task};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
-use crate::features::switchover::plan::steps::duration;
+use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::task::{Play, PlayTwin, TWINS};
 use crate::features::switchover::twins::switched_offers;
 
 pub(crate) struct RehearseOperation;
 
+/// Sessions that write.
+const WRITERS: ParamSpec = ParamSpec {
+    name: "writers",
+    about: "sessions that write during the rehearsal",
+    takes: Takes::Number { unit: "sessions", from: 1, to: 64 },
+    default: DefaultValue::Number(4),
+};
+/// How long they write.
+const SECONDS: ParamSpec = ParamSpec {
+    name: "seconds",
+    about: "how long they write before the switchover, between it and the rollback, and after",
+    takes: Takes::Duration { from: 1, to: 600 },
+    default: DefaultValue::Number(3),
+};
+
 static SPEC: OpSpec = OpSpec {
     verb: "rehearse",
-    about: "play a switchover and its way back through in a copy, with writers at work",
+    about: "run a switchover and its rollback in a private copy, with sessions that write",
     risk: Risk::Additive,
     params: &[
-        ParamSpec { name: "rows", about: "rows of each legacy table in the copy, or all (100000)" },
-        ParamSpec { name: "writers", about: "sessions that write meanwhile (4)" },
-        ParamSpec { name: "seconds", about: "how long they write before, between and after (3s)" },
-        ParamSpec { name: "budget", about: "as for the switchover" },
-        ParamSpec { name: "lock_timeout", about: "as for the switchover" },
-        ParamSpec { name: "accept", about: "as for the switchover" },
+        ParamSpec {
+            name: "rows",
+            about: "rows of each legacy table in the copy",
+            takes: Takes::RowsOrAll,
+            default: DefaultValue::Number(ROWS),
+        },
+        WRITERS,
+        SECONDS,
+        options::BUDGET,
+        options::LOCK_TIMEOUT,
+        options::ACCEPT,
     ],
+    example: "revenues --set rows=all --set writers=8",
     bootstraps: false,
     many: true,
 };
@@ -66,11 +88,8 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         Some("all") => None,
         _ => Some(params.number("rows")?.unwrap_or(ROWS)),
     };
-    let writers = params.number("writers")?.unwrap_or(4);
-    let seconds = duration("seconds", params.get("seconds"), 3)?;
-    if !(1..=64).contains(&writers) || !(1..=600).contains(&seconds) {
-        return Err(Error::usage("writers: 1 to 64; seconds: 1 to 600"));
-    }
+    let writers = params.number_of(&WRITERS)?;
+    let seconds = params.seconds_of(&SECONDS)?;
     let passed = ["budget", "lock_timeout", "accept"];
     let mut play = Play {
         name: name.to_owned(),

@@ -1,31 +1,40 @@
 //! `repair`: one side of a twin becomes as the other says, row by row.
 
-use crate::engine::model::error::{Error, Result};
+use crate::engine::model::error::Result;
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::port::reader::Fut;
-use crate::features::switchover::plan::row_sync::{RowFix, WantedRows, draft};
+use crate::features::switchover::plan::row_sync::{AHEAD, RowFix, WantedRows, draft};
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::twins::{Onto, offers};
 
 pub(crate) struct Repair;
 
+/// Which side is right.
+const FROM: ParamSpec = ParamSpec {
+    name: "from",
+    about: "the side whose rows are right",
+    takes: Takes::Choice(&["legacy", "twin"]),
+    default: DefaultValue::Depends("of each pair the side that applications write"),
+};
+
 static SPEC: OpSpec = OpSpec {
     verb: "repair",
-    about: "make one side of a twin as the other says: rows that differ, are missing, or are left over",
+    about: "make one side of a twin pair equal to the other: rows that differ, are missing or are extra",
     risk: Risk::Reversible,
     params: &[
-        ParamSpec {
-            name: "from",
-            about: "which side is right: legacy or twin (of each twin the one that applications write)",
-        },
+        FROM,
         ParamSpec {
             name: "accept",
-            about: "live_table: from= says that the side which applications write is wrong",
+            about: "live_table: overwrite rows of the side that applications write, as from= asks",
+            takes: Takes::List("ID"),
+            default: DefaultValue::Nothing,
         },
-        ParamSpec { name: "ahead", about: "partitions after the present one (3)" },
+        AHEAD,
     ],
+    example: "revenues --set from=legacy",
     bootstraps: false,
     many: true,
 };
@@ -41,14 +50,10 @@ impl Operation for Repair {
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
         Box::pin(async move {
-            let onto = match params.get("from") {
-                None => None,
-                Some("legacy") => Some(Onto::Twin),
-                Some("twin") => Some(Onto::Legacy),
-                Some(other) => {
-                    return Err(Error::usage(format!("from={other}: which side is right is legacy or twin")));
-                }
-            };
+            let onto = params.word_of(&FROM)?.map(|from| match from {
+                "legacy" => Onto::Twin,
+                _ => Onto::Legacy,
+            });
             let wanted = WantedRows {
                 kinds: &[RowFix::Extra, RowFix::Differs, RowFix::Missing],
                 onto,

@@ -3,7 +3,7 @@
 use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
-use crate::engine::model::error::{Error, Result};
+use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
@@ -11,6 +11,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::query::Param;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::Rehearsal;
 use crate::engine::port::reader::Fut;
@@ -19,6 +20,7 @@ use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
 use crate::features::parity::pair::trigger_function::closed;
 use crate::features::switchover::copy::trigger_body::other_side_effects;
 use crate::features::switchover::copy::trigger_test::{Sides, TriggerTest, exercise_triggers};
+use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::reverse_sync::reversed;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
@@ -26,17 +28,20 @@ use crate::features::switchover::twins::offers;
 
 pub(crate) struct RepairTriggers;
 
+/// What to do where there is no copy.
+const UNPROVED: ParamSpec = ParamSpec {
+    name: "unproved",
+    about: "accept: plan the triggers although no private copy could be made to test them in",
+    takes: Takes::Choice(&["accept"]),
+    default: DefaultValue::Nothing,
+};
+
 static SPEC: OpSpec = OpSpec {
     verb: "repair-triggers",
-    about: "make the dual-write triggers (after a switch the reverse ones) complete and enable them, proved in a copy first",
+    about: "complete and enable the sync triggers (after a switchover: reverse sync), tested in a private copy first",
     risk: Risk::Reversible,
-    params: &[
-        ParamSpec { name: "unproved", about: "accept: go on where no copy could be made to prove them in" },
-        ParamSpec {
-            name: "accept",
-            about: "what the preflight names and you accept openly, comma separated",
-        },
-    ],
+    params: &[UNPROVED, options::ACCEPT],
+    example: "revenues",
     bootstraps: false,
     many: true,
 };
@@ -56,11 +61,7 @@ impl Operation for RepairTriggers {
 }
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
-    let accepted = match params.get("unproved") {
-        None => false,
-        Some("accept") => true,
-        Some(other) => return Err(Error::usage(format!("unproved={other}: only accept is understood"))),
-    };
+    let accepted = params.word_of(&UNPROVED)?.is_some();
     let couples = TwinPair::all(cx, name).await?;
     let mut out = Parts { accepted: Accepted::of(params.get("accept")), ..Parts::default() };
     let copy = crate::features::switchover::copy::sample_copy::copy(cx, &couples).await;

@@ -7,9 +7,10 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{ALL, Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::port::reader::Fut;
+use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::rollback::{rollback_draft, rollback_of};
-use crate::features::switchover::plan::steps;
 use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::twins::switched_offers;
 
@@ -17,24 +18,28 @@ pub(crate) struct Rollback;
 
 static SPEC: OpSpec = OpSpec {
     verb: "rollback",
-    about: "take a switchover back, with everything that was written since",
+    about: "swap back after a switchover; rows written since are kept",
     risk: Risk::Reversible,
     params: &[
-        steps::MONITOR,
-        steps::MARKER,
-        steps::LOCK_TIMEOUT,
-        steps::BUDGET,
-        steps::ATTEMPTS,
-        steps::PATIENCE,
+        options::MONITOR,
+        options::MARKER,
+        options::LOCK_TIMEOUT,
+        options::BUDGET,
+        options::ATTEMPTS,
+        options::PATIENCE,
         ParamSpec {
             name: "accept",
-            about: "since: what hangs on the live table only since the switch; untried: a way back that no copy could try",
+            about: "since: objects added after the switchover stay on the partitioned table; untried: no copy could test the \
+                    rollback; stall: with marker=no the comparison took longer than budget",
+            takes: Takes::List("ID"),
+            default: DefaultValue::Nothing,
         },
-        steps::BEFORE,
-        steps::AFTER,
-        steps::FAILED,
-        steps::HOOK_TIMEOUT,
+        options::BEFORE,
+        options::AFTER,
+        options::FAILED,
+        options::HOOK_TIMEOUT,
     ],
+    example: "revenues --set monitor=10m",
     bootstraps: false,
     many: true,
 };

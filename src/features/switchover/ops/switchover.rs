@@ -9,12 +9,13 @@ use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx, Undo};
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::change_capture::{self, CaptureState};
 use crate::features::switchover::copy::switch_test::trial;
 use crate::features::switchover::plan::dependents;
+use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::rollback::{own_before, rollback_draft};
 use crate::features::switchover::plan::steps::{self, StepsInOrder};
 use crate::features::switchover::plan::swap_ddl::Switch;
@@ -33,25 +34,23 @@ pub(crate) struct Switchover;
 
 static SPEC: OpSpec = OpSpec {
     verb: "switchover",
-    about: "let partitioned twins take the legacy tables' names, all of a set at once",
+    about: "swap partitioned tables into the legacy tables' names, all of a set in one transaction",
     risk: Risk::Reversible,
     params: &[
-        steps::MONITOR,
-        ParamSpec { name: "backup", about: "verified (the default), unverified, or skip" },
-        steps::MARKER,
-        steps::LOCK_TIMEOUT,
-        steps::BUDGET,
-        steps::ATTEMPTS,
-        steps::PATIENCE,
-        ParamSpec {
-            name: "accept",
-            about: "what the preflight names and you accept openly, comma separated",
-        },
-        steps::BEFORE,
-        steps::AFTER,
-        steps::FAILED,
-        steps::HOOK_TIMEOUT,
+        options::MONITOR,
+        options::BACKUP,
+        options::MARKER,
+        options::LOCK_TIMEOUT,
+        options::BUDGET,
+        options::ATTEMPTS,
+        options::PATIENCE,
+        options::ACCEPT,
+        options::BEFORE,
+        options::AFTER,
+        options::FAILED,
+        options::HOOK_TIMEOUT,
     ],
+    example: "revenues,expenses --set monitor=10m --out plan.json",
     bootstraps: false,
     many: true,
 };
@@ -99,7 +98,7 @@ impl Operation for Switchover {
 }
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
-    let asked = steps::SwitchOptions::of(params)?;
+    let asked = options::SwitchOptions::of(params)?;
     let couples = TwinPair::all(cx, name).await?;
     untouched(cx, &couples).await?;
     let accepted = Accepted::of(params.get("accept"));

@@ -10,6 +10,7 @@ use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verifi
 use crate::engine::model::profile::{Profile, Twin};
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::port::reader::{Fut, ReadTx};
 use crate::features::parity::pair::catalog::Columns;
 use crate::features::parity::pair::change_capture::{self, CaptureState, GapScope};
@@ -19,17 +20,27 @@ use crate::features::switchover::plan::chunks::TriggerSteps;
 
 pub(crate) struct WatchOperation;
 
+/// The triggers go.
+const OFF: ParamSpec = ParamSpec {
+    name: "off",
+    about: "remove the triggers of change capture",
+    takes: Takes::Flag,
+    default: DefaultValue::Word("no"),
+};
+/// The recorded keys go.
+const FORGET: ParamSpec = ParamSpec {
+    name: "forget",
+    about: "empty midwatch.marks, which grows with every write; all partitions are then compared again",
+    takes: Takes::Flag,
+    default: DefaultValue::Word("no"),
+};
+
 static SPEC: OpSpec = OpSpec {
     verb: "watch",
-    about: "have writes to a twin marked, so that partitions found equal are sealed until they are written",
+    about: "install change capture on a twin pair: partitions found equal are not compared again until written",
     risk: Risk::Reversible,
-    params: &[
-        ParamSpec { name: "off", about: "yes: take the marks' triggers away again" },
-        ParamSpec {
-            name: "forget",
-            about: "yes: empty midwatch.marks, which grows with every write; proofs begin anew",
-        },
-    ],
+    params: &[OFF, FORGET],
+    example: "revenues",
     bootstraps: false,
     many: true,
 };
@@ -53,14 +64,6 @@ impl Operation for WatchOperation {
     }
 }
 
-fn yes(params: &Params, name: &str) -> Result<bool> {
-    match params.get(name) {
-        None | Some("no") => Ok(false),
-        Some("yes") => Ok(true),
-        Some(other) => Err(Error::usage(format!("{name}={other}: yes or no"))),
-    }
-}
-
 /// What is wanted besides that writes are marked.
 #[derive(Debug, Clone, Copy)]
 struct WatchOptions {
@@ -69,7 +72,7 @@ struct WatchOptions {
 }
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
-    let asked = WatchOptions { off: yes(params, "off")?, forget: yes(params, "forget")? };
+    let asked = WatchOptions { off: params.flag_of(&OFF)?, forget: params.flag_of(&FORGET)? };
     plan(cx, &crate::features::switchover::twins::named(cx.profile(), name), asked).await
 }
 

@@ -13,15 +13,17 @@ use crate::engine::model::profile::{Profile, Twin};
 use crate::engine::model::query::Param;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Params, PlanCx, Undo, lock};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, ParamSpec, Params, PlanCx, Undo, lock};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::features::parity::pair::change_capture::{self, GapScope};
 use crate::features::parity::pair::retired::{away, away_name};
 use crate::features::parity::pair::sync_triggers::{DEFINER, RowSync};
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::{SwitchState, retired_name, standing};
 use crate::features::switchover::plan::dependents::{Carried, DependentKey};
+use crate::features::switchover::plan::options::SwitchOptions;
 use crate::features::switchover::plan::rollback::part;
-use crate::features::switchover::plan::steps::{StepsInOrder, SwitchOptions, duration};
+use crate::features::switchover::plan::steps::StepsInOrder;
 use crate::features::switchover::plan::swap_ddl::{Part, Switch, idle_reverse, reverse};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
@@ -30,6 +32,21 @@ use crate::features::switchover::twins::{age, named};
 
 /// A table that is away must have been so for a day.
 const QUIET_S: u64 = 86_400;
+
+/// How long the retired tables must have been unused.
+pub(crate) const QUIET: ParamSpec = ParamSpec {
+    name: "quiet",
+    about: "how long the retired tables must have been unused before they are dropped",
+    takes: Takes::duration(),
+    default: DefaultValue::Number(QUIET_S),
+};
+/// A new backup of them.
+pub(crate) const BACKUP: ParamSpec = ParamSpec {
+    name: "backup",
+    about: "make: dump the retired tables again",
+    takes: Takes::Choice(&["make"]),
+    default: DefaultValue::Depends("the switchover's backup"),
+};
 /// The step that renames the retired tables.
 pub(crate) const STEP: &str = "put-away";
 
@@ -286,11 +303,7 @@ pub(crate) async fn undo(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Option<Undo
 }
 
 async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
-    let make = match params.get("backup") {
-        None => false,
-        Some("make") => true,
-        Some(other) => return Err(Error::usage(format!("backup={other}: only make is understood"))),
-    };
+    let make = params.word_of(&BACKUP)?.is_some();
     let plain = Params(
         params.0.iter().filter(|(k, _)| *k != "backup").map(|(k, v)| (k.clone(), v.clone())).collect(),
     );
@@ -389,7 +402,7 @@ struct PutAway {
 }
 
 async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Result<Draft> {
-    let quiet = duration("quiet", params.get("quiet"), QUIET_S)?;
+    let quiet = params.seconds_of(&QUIET)?;
     let accepted = Accepted::of(params.get("accept"));
     let mut preflight = Vec::new();
     if quiet < QUIET_S {

@@ -3,6 +3,7 @@
 pub(crate) mod chunks;
 pub(crate) mod cleanup;
 pub(crate) mod dependents;
+pub(crate) mod options;
 pub(crate) mod reverse_sync;
 pub(crate) mod rollback;
 pub(crate) mod row_sync;

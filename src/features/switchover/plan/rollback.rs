@@ -17,7 +17,8 @@ use crate::features::parity::pair::{SwitchState, change_capture, retired, standi
 use crate::features::switchover::copy::switch_test::{UNTRIED, as_ours, lacks};
 use crate::features::switchover::copy::trigger_test::{Sides, exercise_triggers};
 use crate::features::switchover::plan::dependents::{Carried, DependentObjects, Names};
-use crate::features::switchover::plan::steps::{StepsInOrder, SwitchOptions};
+use crate::features::switchover::plan::options::SwitchOptions;
+use crate::features::switchover::plan::steps::StepsInOrder;
 use crate::features::switchover::plan::swap_ddl::{Part, Switch};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;

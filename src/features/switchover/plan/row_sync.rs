@@ -10,7 +10,8 @@ use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
 use crate::engine::model::row_query::{Condition, Expr, RowsFrom};
 use crate::engine::model::step::{Action, Lock, Step};
-use crate::engine::plan::operation::{Draft, Params, PlanCx, RowQuery, lock};
+use crate::engine::plan::operation::{Draft, ParamSpec, Params, PlanCx, RowQuery, lock};
+use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::{Firing, Table, Trigger};
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::pair::column::TableColumn;
@@ -339,8 +340,13 @@ fn follows(couple: &TwinPair<'_>) -> Onto {
     if couple.standing == SwitchState::Before { Onto::Twin } else { Onto::Legacy }
 }
 
-/// Partitions made ahead, unless asked otherwise.
-const AHEAD: u64 = 3;
+/// Partitions made ahead.
+pub(crate) const AHEAD: ParamSpec = ParamSpec {
+    name: "ahead",
+    about: "partitions to create after the current one",
+    takes: Takes::Number { unit: "partitions", from: 0, to: 120 },
+    default: DefaultValue::Number(3),
+};
 
 /// Partitions first, then rows, sequences last: whatever a row needs is there before it.
 pub(crate) async fn draft(
@@ -350,10 +356,7 @@ pub(crate) async fn draft(
     wanted: &WantedRows,
 ) -> Result<Draft> {
     let couples = TwinPair::all(cx, name).await?;
-    let ahead = u32::try_from(params.number("ahead")?.unwrap_or(AHEAD)).unwrap_or(u32::MAX);
-    if ahead > 120 {
-        return Err(Error::usage(format!("ahead={ahead}: at most 120 partitions are made ahead")));
-    }
+    let ahead = u32::try_from(params.number_of(&AHEAD)?).unwrap_or(u32::MAX);
     let mut out = Parts::default();
     for couple in &couples {
         let onto = wanted.onto(couple);

@@ -4,12 +4,11 @@ use crate::engine::model::query::Sql;
 use crate::features::switchover::task::TWINS;
 use std::fmt::Write as _;
 
-use crate::engine::model::error::{Error, Result};
+use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::preflight::{Preflight, Ready, Verification};
-use crate::engine::model::secret::without_passwords;
 use crate::engine::model::step::{Action, Lock, Step, Task};
-use crate::engine::plan::operation::{ParamSpec, Params, PlanCx, lock};
+use crate::engine::plan::operation::{PlanCx, lock};
 use crate::engine::port::backups::Dump;
 use crate::engine::port::hooks::Hook;
 use crate::engine::port::reader::ReadOptions;
@@ -17,144 +16,12 @@ use crate::features::parity::pair::change_capture::{self, CaptureState, Gap, Gap
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::switchover::limits::{self, millis};
 use crate::features::switchover::plan::chunks::TriggerSteps;
+use crate::features::switchover::plan::options::{Backup, SwitchOptions};
 use crate::features::switchover::plan::row_sync::comparison;
 use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::task::{Measure, Monitor, Proof, Proofs, Since, Swap};
-
-/// How long to look on.
-pub(crate) const MONITOR: ParamSpec =
-    ParamSpec { name: "monitor", about: "how long to look on afterwards: 30s, 10m, 2h (10s)" };
-/// What is compared inside the locks.
-pub(crate) const MARKER: ParamSpec =
-    ParamSpec { name: "marker", about: "no: without write markers, compare everything while writers wait" };
-/// How long one attempt waits for a lock.
-pub(crate) const LOCK_TIMEOUT: ParamSpec =
-    ParamSpec { name: "lock_timeout", about: "milliseconds that one attempt waits for its locks (60)" };
-/// How long the locks may be held.
-pub(crate) const BUDGET: ParamSpec =
-    ParamSpec { name: "budget", about: "milliseconds that the locks may be held (250)" };
-/// How often.
-pub(crate) const ATTEMPTS: ParamSpec =
-    ParamSpec { name: "attempts", about: "attempts before it is postponed (12)" };
-/// How long somebody in the way is waited for.
-pub(crate) const PATIENCE: ParamSpec = ParamSpec {
-    name: "patience",
-    about: "how long to wait for whoever holds a table for long: 30s, 10m (10m)",
-};
-/// A command right before the swap.
-pub(crate) const BEFORE: ParamSpec =
-    ParamSpec { name: "before", about: "a command to run right before the swap" };
-/// A command right after it.
-pub(crate) const AFTER: ParamSpec = ParamSpec { name: "after", about: "a command to run right after it" };
-/// A command where the first has run in vain.
-pub(crate) const FAILED: ParamSpec =
-    ParamSpec { name: "failed", about: "a command to run when before= has run and nothing was switched" };
-/// How long each may take.
-pub(crate) const HOOK_TIMEOUT: ParamSpec =
-    ParamSpec { name: "hook_timeout", about: "how long such a command may take: 30s, 10m (60s)" };
-
-/// How it was asked for.
-#[derive(Debug, Clone)]
-pub(crate) struct SwitchOptions {
-    monitor_s: u64,
-    backup: Backup,
-    marker: bool,
-    pub(crate) lock_timeout_ms: u64,
-    budget_ms: u64,
-    attempts: u32,
-    before: Option<String>,
-    after: Option<String>,
-    failed: Option<String>,
-    hook_timeout_s: u64,
-    patience_s: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Backup {
-    Verified,
-    Unverified,
-    Skip,
-}
-
-/// `90`, `90s`, `10m`, `2h` in seconds.
-pub(crate) fn duration(name: &str, text: Option<&str>, default: u64) -> Result<u64> {
-    let Some(text) = text else { return Ok(default) };
-    let (digits, factor) = match text.trim_end_matches(char::is_alphabetic) {
-        digits if text.len() == digits.len() => (digits, 1),
-        digits => match &text[digits.len()..] {
-            "s" => (digits, 1),
-            "m" | "min" => (digits, 60),
-            "h" => (digits, 3_600),
-            _ => ("", 0),
-        },
-    };
-    let wrong = || Error::usage(format!("{name}={text}: a duration is written 30s, 10m or 2h"));
-    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).ok_or_else(wrong)
-}
-
-/// A command that may be read by everybody who reads the plan or the journal.
-fn openly(command: &str) -> Result<String> {
-    if without_passwords(command) == command {
-        return Ok(command.to_owned());
-    }
-    let what = "the command holds a password, which plan and journal would keep";
-    Err(Error::usage(what)
-        .hint("put it into a file (~/.pgpass) or the environment: \"$NAME\" is looked up there"))
-}
-
-impl SwitchOptions {
-    pub(crate) fn of(params: &Params) -> Result<Self> {
-        let backup = match params.get("backup") {
-            None | Some("verified") => Backup::Verified,
-            Some("unverified") => Backup::Unverified,
-            Some("skip") => Backup::Skip,
-            Some(other) => {
-                return Err(Error::usage(format!("backup={other}: verified, unverified or skip")));
-            }
-        };
-        let marker = match params.get("marker") {
-            None | Some("yes") => true,
-            Some("no") => false,
-            Some(other) => return Err(Error::usage(format!("marker={other}: yes or no"))),
-        };
-        let command = |name: &str| params.get(name).filter(|c| !c.trim().is_empty()).map(openly).transpose();
-        let command = |name: &str| command(name).map_err(|e| e.context(format!("failed to take {name}")));
-        let within = |name: &str, default: u64, least: u64, most: u64| -> Result<u64> {
-            let of = if matches!(name, "budget" | "lock_timeout") { " milliseconds" } else { "" };
-            let n = params.number(name).map_err(|e| match of {
-                "" => e,
-                of => Error::usage(format!("{} of{of}", e.message)),
-            })?;
-            let n = n.unwrap_or(default);
-            if (least..=most).contains(&n) {
-                Ok(n)
-            } else {
-                Err(Error::usage(format!("{name}={n}: between {least} and {most}{of}")))
-            }
-        };
-        Ok(Self {
-            monitor_s: duration("monitor", params.get("monitor"), 10)?,
-            backup,
-            marker,
-            lock_timeout_ms: within("lock_timeout", 60, 1, 10_000)?,
-            budget_ms: within("budget", 250, 1, 3_600_000)?,
-            attempts: u32::try_from(within("attempts", 12, 1, 1_000)?).unwrap_or(12),
-            before: command("before")?,
-            after: command("after")?,
-            failed: command("failed")?,
-            hook_timeout_s: duration("hook_timeout", params.get("hook_timeout"), 60)?,
-            patience_s: duration("patience", params.get("patience"), 600)?,
-        })
-    }
-}
-
-impl SwitchOptions {
-    pub(crate) fn look_on(&mut self, seconds: u64) {
-        self.monitor_s = seconds;
-    }
-}
 
 /// Where the backup goes, and whether there is room.
 pub(crate) fn backups(cx: &PlanCx<'_>, asked: &SwitchOptions, bytes: u64) -> Vec<Preflight> {
@@ -569,21 +436,5 @@ impl<'a> StepsInOrder<'a> {
             "ACCESS EXCLUSIVE on all tables in one transaction: an attempt waits {} ms at most for each lock, {} ms in all with what is done inside, up to {} times; {inside}",
             a.lock_timeout_ms, a.budget_ms, a.attempts
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_written_as_people_do() {
-        for (text, seconds) in [("90", 90), ("30s", 30), ("10m", 600), ("2h", 7_200), ("0", 0)] {
-            assert_eq!(duration("d", Some(text), 1).unwrap(), seconds, "{text}");
-        }
-        assert_eq!(duration("d", None, 7).unwrap(), 7);
-        for wrong in ["", "s", "10 m", "1d", "-3", "99999999999999999999h"] {
-            assert!(duration("d", Some(wrong), 1).is_err(), "{wrong}");
-        }
     }
 }

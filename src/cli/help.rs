@@ -1,0 +1,134 @@
+//! The help of operations: `plan --help` and `help OPERATION`, from the registry.
+
+use std::fmt::Write as _;
+
+use crate::engine::plan::operation::{OpSpec, ParamSpec};
+use crate::engine::plan::param::DefaultValue;
+use crate::features::{CHECKS, OPERATIONS};
+
+/// Columns of the terminal that help is written for.
+const WIDTH: usize = 80;
+/// Where the text begins beside verbs and keys.
+const TEXT: usize = 22;
+
+/// The help of an operation, if there is one of that name.
+pub(super) fn of_operation(verb: &str) -> Option<String> {
+    specs().find(|s| s.verb == verb).map(operation)
+}
+
+/// The verbs of all operations.
+pub(super) fn verbs() -> String {
+    specs().map(|s| s.verb).collect::<Vec<_>>().join(" ")
+}
+
+fn specs() -> impl Iterator<Item = &'static OpSpec> {
+    OPERATIONS.iter().map(|o| o.spec())
+}
+
+/// All operations, a line for each.
+pub(super) fn brief() -> String {
+    let mut text = String::from("Operations:\n");
+    for spec in specs() {
+        item(&mut text, 2, spec.verb, spec.about);
+    }
+    text + "\n`midwatch help OPERATION` shows the --set keys of one, `midwatch plan --help` of all."
+}
+
+/// All operations with their keys.
+pub(super) fn full() -> String {
+    let mut text = String::from("Operations and their --set keys:\n");
+    for spec in specs() {
+        text.push('\n');
+        item(&mut text, 2, spec.verb, spec.about);
+        keys(&mut text, spec);
+        example(&mut text, spec);
+    }
+    text.trim_end().to_owned()
+}
+
+/// The kinds of checks, a line for each.
+pub(super) fn checks() -> String {
+    let mut text = String::from("Kinds:\n");
+    for check in CHECKS {
+        item(&mut text, 2, check.spec().kind, check.spec().about);
+    }
+    text.trim_end().to_owned()
+}
+
+/// One operation.
+fn operation(spec: &OpSpec) -> String {
+    let mut text = String::new();
+    for line in wrapped(spec.about, WIDTH) {
+        let _ = writeln!(text, "{line}");
+    }
+    let name = match (spec.bootstraps, spec.many) {
+        (true, _) => "",
+        (false, true) => " [NAME,…]",
+        (false, false) => " [NAME]",
+    };
+    let set = if spec.params.is_empty() { "" } else { " [--set KEY=VALUE]…" };
+    let _ = writeln!(text, "\nUsage: midwatch plan {}{name}{set} [--out FILE]", spec.verb);
+    if !spec.params.is_empty() {
+        text.push_str("\nKeys:\n");
+        keys(&mut text, spec);
+    }
+    text.push_str("\nExample:\n");
+    example(&mut text, spec);
+    text
+}
+
+fn example(text: &mut String, spec: &OpSpec) {
+    let line = format!("midwatch plan {} {}", spec.verb, spec.example);
+    let _ = writeln!(text, "    $ {}", line.trim_end());
+}
+
+fn keys(text: &mut String, spec: &OpSpec) {
+    for param in spec.params {
+        let key = format!("{}={}", param.name, param.takes.placeholder());
+        item(text, 4, &key, &format!("{} {}", param.about, notes(param)));
+    }
+}
+
+/// Type and default, in brackets.
+fn notes(param: &ParamSpec) -> String {
+    let kind = param.takes.type_name();
+    match (param.default_text(), param.default) {
+        (Some(default), _) => format!("[{kind}; default: {default}]"),
+        (None, DefaultValue::Required) => format!("[{kind}; required]"),
+        (None, DefaultValue::Or(other)) => format!("[{kind}; this or {other} is required]"),
+        (None, _) => format!("[{kind}]"),
+    }
+}
+
+/// A term and its text beside it, or below where the term is long.
+fn item(text: &mut String, indent: usize, term: &str, about: &str) {
+    let start = TEXT + indent;
+    let head = format!("{:indent$}{term}", "");
+    let mut lines = wrapped(about, WIDTH - start).into_iter();
+    if head.chars().count() + 2 > start {
+        let _ = writeln!(text, "{head}");
+    } else {
+        let _ = writeln!(text, "{head:<start$}{}", lines.next().unwrap_or_default());
+    }
+    for line in lines {
+        let _ = writeln!(text, "{:start$}{line}", "");
+    }
+}
+
+/// Words in lines of at most so many columns.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let Some(line) = lines.last_mut() else { continue };
+        let room = line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width;
+        if room {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
