@@ -361,7 +361,8 @@ impl Layout {
             Some(s) => wanted.contains(&s),
             None => homeless,
         };
-        let list: Vec<usize> = (0..slots.len()).filter(|b| takes(slots[*b])).collect();
+        let list: Vec<usize> =
+            slots.iter().enumerate().filter(|(_, slot)| takes(**slot)).map(|(b, _)| b).collect();
         let nulls = takes(None);
         if list.len() == slots.len() && nulls {
             return "true".into();
@@ -411,7 +412,7 @@ impl Layout {
             |bucket: usize| self.default.is_some() || slots.get(bucket).copied().flatten().is_some();
         let inner = slots.len().saturating_sub(1);
         let gaps = (1..inner)
-            .filter(|b| slots[*b].is_none())
+            .filter(|b| slots.get(*b).is_some_and(Option::is_none))
             .filter_map(|b| Some(format!("{} to {}", self.thresholds.get(b - 1)?, self.thresholds.get(b)?)))
             .collect();
         Ok(Coverage {

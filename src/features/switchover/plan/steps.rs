@@ -81,14 +81,12 @@ enum Backup {
 /// `90`, `90s`, `10m`, `2h` in seconds.
 pub(crate) fn duration(name: &str, text: Option<&str>, default: u64) -> Result<u64> {
     let Some(text) = text else { return Ok(default) };
-    let (digits, factor) = match text.trim_end_matches(char::is_alphabetic) {
-        digits if text.len() == digits.len() => (digits, 1),
-        digits => match &text[digits.len()..] {
-            "s" => (digits, 1),
-            "m" | "min" => (digits, 60),
-            "h" => (digits, 3_600),
-            _ => ("", 0),
-        },
+    let digits = text.trim_end_matches(char::is_alphabetic);
+    let (digits, factor) = match text.strip_prefix(digits).unwrap_or_default() {
+        "" | "s" => (digits, 1),
+        "m" | "min" => (digits, 60),
+        "h" => (digits, 3_600),
+        _ => ("", 0),
     };
     let wrong = || Error::usage(format!("{name}={text}: a duration is written 30s, 10m or 2h"));
     digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).ok_or_else(wrong)
