@@ -157,12 +157,7 @@ pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &TwinTable) -> Result<Lay
             out.slots = vec![table.relation.clone()];
             out.oids = vec![table.oid];
             out.bounds = vec![String::new()];
-            leaves = vec![Leaf {
-                oid: table.oid,
-                relation: table.relation.clone(),
-                rows: format!("only {}", table.relation),
-                slot: 0,
-            }];
+            leaves = vec![only_leaf(table)];
         }
         Some(s) => {
             let bounds: Vec<&str> = firsts.iter().map(|f| f.bound.as_deref().unwrap_or_default()).collect();
@@ -173,6 +168,11 @@ pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &TwinTable) -> Result<Lay
     }
     out.leaves = leaves;
     Ok(out)
+}
+
+fn only_leaf(table: &TwinTable) -> Leaf {
+    let rows = format!("only {}", table.relation);
+    Leaf { oid: table.oid, relation: table.relation.clone(), rows, slot: 0 }
 }
 
 async fn map(

@@ -131,29 +131,8 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     if let Some(other) = couples.iter().find(|c| c.standing != SwitchState::Switched) {
         return Err(refused(format!("{} is not switched over any more", other.twin.name())));
     }
-    let mut switch = Switch { parts: couples.iter().map(part).collect() };
-    for (couple, p) in couples.iter().zip(&mut switch.parts) {
-        p.reverse.take = reverse_taken(&couple.reverse_function().to_string(), &couple.leaves());
-        p.views.push(p.names.twin.brief());
-    }
-    // Those that the switch made again are made again.
-    let made = |v: &str| {
-        swapped.back.iter().any(|s| {
-            s.starts_with(&format!("create or replace view {v} "))
-                || s.starts_with(&format!("create or replace view {v} with"))
-        })
-    };
-    if let Some(first) = switch.parts.first_mut() {
-        first.views.extend(swap.tables.iter().filter(|t| made(t)).cloned());
-    }
-    let mut preflight = Vec::new();
-    for couple in &couples {
-        preflight.extend(crate::features::switchover::preflight::parity::parity(cx, couple).await);
-        preflight.extend(crate::features::switchover::preflight::ownership::ownership(cx, couple).await?);
-    }
-    for couple in &couples {
-        preflight.extend(since(cx, couple, (&plan.changes, &swapped.statements), &accepted).await?);
-    }
+    let switch = switched_back(&couples, swapped, &swap);
+    let mut preflight = tables_of(cx, &couples, (&plan.changes, &swapped.statements), &accepted).await?;
     preflight.extend(crate::features::switchover::preflight::server::around(cx, &couples).await?.0);
     preflight.push(tried(cx, &couples, &switch, &swapped.back, &accepted).await);
     let mut out = StepsInOrder::new(&couples, &switch, &asked);
@@ -177,25 +156,9 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     out.monitor_as(false);
     out.measure("ROLLED-BACK", false);
     let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
-    let mut changes: Vec<String> = switch
-        .parts
-        .iter()
-        .map(|p| {
-            format!(
-                "{} becomes {} again; {} becomes {}",
-                p.names.live.brief(),
-                p.names.twin.brief(),
-                p.names.retired.brief(),
-                p.names.live.brief()
-            )
-        })
-        .collect();
-    changes.push(
-        "what was carried over goes back; dual writes run forward again, the reverse triggers go".into(),
-    );
     Ok(Draft {
         why: format!("takes the switchover of {} (run {}) back", names.join(", "), run.id),
-        changes,
+        changes: changes(&switch),
         obstacle: Some(out.price(&switch)),
         reversible: Reversible::Full,
         undo: "full: by switching over again (plan switchover)".into(),
@@ -210,6 +173,64 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
         count: couples.len() as u64,
         undoes: Some(run.id.clone()),
     })
+}
+
+/// The swap of the way back.
+fn switched_back(couples: &[TwinPair<'_>], swapped: &Step, swap: &Swap) -> Switch {
+    let mut switch = Switch { parts: couples.iter().map(part).collect() };
+    for (couple, p) in couples.iter().zip(&mut switch.parts) {
+        p.reverse.take = reverse_taken(&couple.reverse_function().to_string(), &couple.leaves());
+        p.views.push(p.names.twin.brief());
+    }
+    // Those that the switch made again are made again.
+    let made = |v: &str| {
+        swapped.back.iter().any(|s| {
+            s.starts_with(&format!("create or replace view {v} "))
+                || s.starts_with(&format!("create or replace view {v} with"))
+        })
+    };
+    if let Some(first) = switch.parts.first_mut() {
+        first.views.extend(swap.tables.iter().filter(|t| made(t)).cloned());
+    }
+    switch
+}
+
+/// What each table says of the way back, and what was made on it since.
+async fn tables_of(
+    cx: &PlanCx<'_>,
+    couples: &[TwinPair<'_>],
+    then: (&[String], &[String]),
+    accepted: &Accepted,
+) -> Result<Vec<Preflight>> {
+    let mut out = Vec::new();
+    for couple in couples {
+        out.extend(crate::features::switchover::preflight::parity::parity(cx, couple).await);
+        out.extend(crate::features::switchover::preflight::ownership::ownership(cx, couple).await?);
+    }
+    for couple in couples {
+        out.extend(since(cx, couple, then, accepted).await?);
+    }
+    Ok(out)
+}
+
+fn changes(switch: &Switch) -> Vec<String> {
+    let mut out: Vec<String> = switch
+        .parts
+        .iter()
+        .map(|p| {
+            format!(
+                "{} becomes {} again; {} becomes {}",
+                p.names.live.brief(),
+                p.names.twin.brief(),
+                p.names.retired.brief(),
+                p.names.live.brief()
+            )
+        })
+        .collect();
+    out.push(
+        "what was carried over goes back; dual writes run forward again, the reverse triggers go".into(),
+    );
+    out
 }
 
 /// How a switchover's plan begins to tell what the twin had before.
