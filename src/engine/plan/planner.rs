@@ -63,12 +63,7 @@ pub(in crate::engine) async fn plan(
     asked.draft = side_effects::declare(&cx, asked.draft).await?;
     let queries = queries(&asked.draft);
     let only = again.filter(|_| asked.draft.frozen).map(|rows| &**rows);
-    let (rows, summary) = match again {
-        Some(rows) if unchanged(planning, &queries, only, &**rows).await? => {
-            (rows.clone(), Summary::default())
-        }
-        _ => read_rows(planning, &queries, only, news).await?,
-    };
+    let (rows, summary) = rows_of(planning, &queries, only, again, news).await?;
     let follow = if again.is_none() { follow(planning, &asked.draft).await } else { vec![] };
     let now = server_time(planning.facts).await?;
     let preflight = looked_at(planning, &asked, &server, rows.len(), by_images).await;
@@ -334,6 +329,22 @@ async fn unchanged(
 /// All rows, in one snapshot.
 fn whole() -> ReadOptions {
     ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(PATIENCE), ..ReadOptions::default() }
+}
+
+/// Those of the earlier plan where nothing has changed, else what is read now.
+async fn rows_of(
+    planning: &Planning<'_>,
+    queries: &[(RowQuery, Option<usize>)],
+    only: Option<&dyn RowSet>,
+    again: Option<&Arc<dyn RowSet>>,
+    news: News<'_>,
+) -> Result<(Arc<dyn RowSet>, Summary)> {
+    match again {
+        Some(rows) if unchanged(planning, queries, only, &**rows).await? => {
+            Ok((rows.clone(), Summary::default()))
+        }
+        _ => read_rows(planning, queries, only, news).await,
+    }
 }
 
 async fn read_rows(

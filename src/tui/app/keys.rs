@@ -98,14 +98,15 @@ impl App {
             self.refuse(format!("{name}: {why}"), Some((action, why)));
             return vec![];
         }
+        self.perform(action, name)
+    }
+
+    /// What the key does, which may be used here.
+    fn perform(&mut self, action: Action, name: &str) -> Vec<Effect> {
         match action {
             Action::Open => return self.open(),
             Action::Escape => return self.escape(),
-            Action::Close => {
-                if !self.pop() {
-                    self.model.overlay = Some(Overlay::of(Kind::Quit));
-                }
-            }
+            Action::Close => self.close(),
             Action::Down
             | Action::Up
             | Action::HalfDown
@@ -135,10 +136,7 @@ impl App {
             Action::Copy if matches!(self.model.level().view, View::Plan(_)) => return self.plan_copy(),
             Action::Copy => return self.copy(),
             Action::Refresh => return self.refresh_here(),
-            Action::RefreshAll => {
-                let all: Vec<CheckId> = self.model.watches.iter().map(|w| w.id.clone()).collect();
-                return self.refresh(&all);
-            }
+            Action::RefreshAll => return self.refresh_all(),
             Action::Pause => self.pause(),
             Action::Log => {
                 self.lay(action);
@@ -194,6 +192,18 @@ impl App {
             _ => return,
         };
         self.model.overlay = Some(Overlay::of(kind));
+    }
+
+    /// Leaves the view; the last one is left by leaving the program.
+    fn close(&mut self) {
+        if !self.pop() {
+            self.model.overlay = Some(Overlay::of(Kind::Quit));
+        }
+    }
+
+    fn refresh_all(&mut self) -> Vec<Effect> {
+        let all: Vec<CheckId> = self.model.watches.iter().map(|w| w.id.clone()).collect();
+        self.refresh(&all)
     }
 
     fn pause(&mut self) {

@@ -104,11 +104,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     untouched(cx, &couples).await?;
     let accepted = Accepted::of(params.get("accept"));
     let switch = Switch::of(cx, &couples).await?;
-    let mut preflight = tables_of(cx, &couples, &switch, &accepted).await?;
-    let (more, bytes) = around(cx, &couples).await?;
-    preflight.extend(more);
-    preflight.push(last_backup(cx, &couples).await);
-    preflight.extend(steps::backups(cx, &asked, bytes));
+    let mut preflight = looked_at(cx, &couples, &switch, &accepted, &asked).await?;
     let tried = trial(cx, &couples, &switch, &accepted).await;
     preflight.extend(tried.preflight);
     let rehearsed = rehearsal(cx, name).await.unwrap_or_else(|e| {
@@ -163,12 +159,13 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     })
 }
 
-/// What each table and what depends on it say of the switch.
-async fn tables_of(
+/// What the tables, what depends on them, the server and its backups say of the switch.
+async fn looked_at(
     cx: &PlanCx<'_>,
     couples: &[TwinPair<'_>],
     switch: &Switch,
     accepted: &Accepted,
+    asked: &steps::SwitchOptions,
 ) -> Result<Vec<Preflight>> {
     let mut out = Vec::new();
     for (couple, part) in couples.iter().zip(&switch.parts) {
@@ -178,6 +175,10 @@ async fn tables_of(
         out.extend(sent(cx, couple, &part.belongings, accepted).await);
         out.extend(late_triggers(cx, couple, accepted).await?);
     }
+    let (more, bytes) = around(cx, couples).await?;
+    out.extend(more);
+    out.push(last_backup(cx, couples).await);
+    out.extend(steps::backups(cx, asked, bytes));
     Ok(out)
 }
 

@@ -20,7 +20,7 @@ use crate::features::parity::pair::sync_triggers::{DEFINER, RowSync};
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::{SwitchState, retired_name, standing};
 use crate::features::switchover::plan::dependents::{Carried, DependentKey};
-use crate::features::switchover::plan::rollback::part;
+use crate::features::switchover::plan::rollback::{part, watch_all};
 use crate::features::switchover::plan::steps::{StepsInOrder, SwitchOptions, duration};
 use crate::features::switchover::plan::swap_ddl::{Part, Switch, idle_reverse, reverse};
 use crate::features::switchover::plan::twin_pair::TwinPair;
@@ -359,12 +359,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     if make {
         out.dump(true);
     }
-    for couple in &couples {
-        let mut tx = cx.cx.read().await?;
-        let watch =
-            change_capture::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await?;
-        out.watch(couple, &watch, &mut preflight);
-    }
+    watch_all(cx, &couples, &mut out, &mut preflight).await?;
     out.compare_as(true);
     let statements = (switch.statements(), switch.back());
     out.swap((STEP, "reverse sync ends, the retired tables go away"), statements, true, None);

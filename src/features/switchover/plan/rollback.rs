@@ -137,12 +137,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     preflight.push(tried(cx, &couples, &switch, &swapped.back, &accepted).await);
     let mut out = StepsInOrder::new(&couples, &switch, &asked);
     out.measure("PRE-ROLLBACK", true);
-    for couple in &couples {
-        let mut tx = cx.cx.read().await?;
-        let watch =
-            change_capture::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await?;
-        out.watch(couple, &watch, &mut preflight);
-    }
+    watch_all(cx, &couples, &mut out, &mut preflight).await?;
     preflight.extend(out.stall(cx, true, &accepted).await);
     out.compare_as(true);
     out.hook("before");
@@ -211,6 +206,22 @@ async fn tables_of(
         out.extend(since(cx, couple, then, accepted).await?);
     }
     Ok(out)
+}
+
+/// The steps that watch each couple, whose changes may be captured already.
+pub(crate) async fn watch_all(
+    cx: &PlanCx<'_>,
+    couples: &[TwinPair<'_>],
+    out: &mut StepsInOrder<'_>,
+    preflight: &mut Vec<Preflight>,
+) -> Result<()> {
+    for couple in couples {
+        let mut tx = cx.cx.read().await?;
+        let watch =
+            change_capture::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await?;
+        out.watch(couple, &watch, preflight);
+    }
+    Ok(())
 }
 
 fn changes(switch: &Switch) -> Vec<String> {
