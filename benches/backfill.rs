@@ -4,6 +4,7 @@
 //! `MIDWATCH_BENCH_ROWS` sets the size (1,000,000).
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
     reason = "a bench prints, and ends on the first surprise"

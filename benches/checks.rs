@@ -1,6 +1,7 @@
 //! What the checks cost beside the bare statements they stand on; all in one run, as ratios.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a bench prints, and ends on the first surprise"
 )]

@@ -3,6 +3,7 @@
 //! `make bench` prints the figures beside their goals; they are measured, never asserted.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a bench prints, and ends on the first surprise"
 )]

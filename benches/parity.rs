@@ -2,6 +2,7 @@
 //! run, as ratios. `PARITY_ROWS` makes it smaller.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a bench prints, and ends on the first surprise"
 )]

@@ -5,6 +5,7 @@
 //! `MIDWATCH_BENCH_ROWS` sets the size (200,000), `MIDWATCH_BENCH_ROUNDS` how often it goes there and back (5).
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a bench prints, and ends on the first surprise"
 )]

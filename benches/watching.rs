@@ -2,6 +2,7 @@
 //! its own cadence, against without; turn about, so that a busy machine hits both alike.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a bench prints, and ends on the first surprise"
 )]

@@ -1,6 +1,7 @@
 //! Joins the parts: from a selected target to an engine that can look at it.
 
 use crate::engine::port::reader::Fut;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -31,12 +32,7 @@ fn connected(selected: Selected) -> Fut<'static, Result<Engine>> {
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
     let url = selected.url.as_ref().map(|u| u.expose().to_owned());
-    if let Some(scheme) = url.as_deref().and_then(|u| u.split_once("://")).map(|(s, _)| s)
-        && !matches!(scheme, "postgres" | "postgresql")
-    {
-        return Err(Error::usage(format!("cannot open a {scheme} target in this version"))
-            .hint("PostgreSQL is served now; MySQL and MariaDB come in a later step"));
-    }
+    served(url.as_deref())?;
     let connection = Connection::new(url.as_deref())?;
     let (host, database) = connection.names();
     let writers = Arc::new(PgWriters::new(connection.clone()));
@@ -50,14 +46,12 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         // A marker that cannot be understood is a doubt.
         Err(why) => (Environment::Production, Some(format!("{why}: treated as production"))),
     };
-    let place = std::env::var_os("BACKUP_DIR").filter(|d| !d.is_empty()).map(std::path::PathBuf::from);
-    let place = place.or_else(|| Some(selected.state_dir.clone().or_else(state_dir)?.join("backups")));
     let dumps = Dumps::new(
         connection.clone(),
         server.version.clone(),
         profile.search_path.clone(),
         server.database.clone(),
-        place,
+        backup_dir(&selected),
     );
     let stage = Theatre::new(
         Copies::new(connection.clone(), server.version.clone(), profile.search_path.clone()),
@@ -96,6 +90,21 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         },
         clock: Utc::now,
     })
+}
+
+/// Only some systems can be opened; without a scheme it is PostgreSQL.
+fn served(url: Option<&str>) -> Result<()> {
+    match url.and_then(|u| u.split_once("://")) {
+        None | Some(("postgres" | "postgresql", _)) => Ok(()),
+        Some((scheme, _)) => Err(Error::usage(format!("cannot open a {scheme} target in this version"))
+            .hint("PostgreSQL is served now; MySQL and MariaDB come in a later step")),
+    }
+}
+
+/// Where backups are written: the place that the environment names, else beside the state.
+fn backup_dir(selected: &Selected) -> Option<PathBuf> {
+    let named = std::env::var_os("BACKUP_DIR").filter(|d| !d.is_empty()).map(PathBuf::from);
+    named.or_else(|| Some(selected.state_dir.clone().or_else(state_dir)?.join("backups")))
 }
 
 /// Who is at the keys, as far as the machine knows; a name for the journal, not a proof.

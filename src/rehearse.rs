@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::gate::guard::Typed;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::json::{field, put};
 use crate::engine::model::progress::{Control, Done};
 use crate::engine::model::target::Environment;
 use crate::engine::plan::operation::Params;
@@ -162,9 +163,9 @@ async fn held(engine: &Engine, done: &Done, step: &str, out: &mut Played) -> Opt
     out.held_ms = held_ms(engine, done, step).await;
     out.steps = steps(engine, done).await;
     let body = entry(engine, done, ("step", "id", step)).await?;
-    out.attempts = body["attempt"].as_u64().unwrap_or(0);
+    out.attempts = field(&body, "attempt").as_u64().unwrap_or(0);
     let released = entry(engine, done, ("released", "stage", step)).await;
-    let ago = released.unwrap_or(body)["ago_ms"].as_f64()?;
+    let ago = field(&released.unwrap_or(body), "ago_ms").as_f64()?;
     let ended = Instant::now().checked_sub(Duration::from_secs_f64(ago.max(0.0) / 1_000.0))?;
     let held = Duration::from_millis(out.held_ms);
     Some((ended.checked_sub(held)?, held))
@@ -176,7 +177,8 @@ async fn steps(engine: &Engine, done: &Done) -> BTreeMap<String, u64> {
     let Some(run) = &done.run else { return out };
     for event in journal::runs::events(&*engine.facts, run).await.unwrap_or_default() {
         let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
-        if let ("step", Some(id), Some(ms)) = (&*event.kind, body["id"].as_str(), body["held_ms"].as_u64()) {
+        let (id, ms) = (field(&body, "id").as_str(), field(&body, "held_ms").as_u64());
+        if let ("step", Some(id), Some(ms)) = (&*event.kind, id, ms) {
             let longest: &mut u64 = out.entry(id.to_owned()).or_default();
             *longest = ms.max(*longest);
         }
@@ -185,12 +187,10 @@ async fn steps(engine: &Engine, done: &Done) -> BTreeMap<String, u64> {
 }
 
 async fn held_ms(engine: &Engine, done: &Done, step: &str) -> u64 {
-    let released = entry(engine, done, ("released", "stage", step)).await.and_then(|b| b["held_ms"].as_u64());
-    match released {
+    let held = |entry: Option<serde_json::Value>| field(&entry?, "held_ms").as_u64();
+    match held(entry(engine, done, ("released", "stage", step)).await) {
         Some(ms) => ms,
-        None => {
-            entry(engine, done, ("step", "id", step)).await.and_then(|b| b["held_ms"].as_u64()).unwrap_or(0)
-        }
+        None => held(entry(engine, done, ("step", "id", step)).await).unwrap_or(0),
     }
 }
 
@@ -203,12 +203,12 @@ async fn entry(
     let now = engine.server_time().await.ok()?;
     events.iter().find_map(|e| {
         let mut body: serde_json::Value = serde_json::from_str(&e.body).ok()?;
-        if e.kind != kind || body[named] != step {
+        if e.kind != kind || field(&body, named) != step {
             return None;
         }
         let at = chrono::DateTime::parse_from_rfc3339(&e.at.replace(' ', "T")).ok();
         let ago = at.map(|at| (now - at.with_timezone(&chrono::Utc)).num_milliseconds());
-        body["ago_ms"] = serde_json::json!(ago);
+        put(&mut body, "ago_ms", serde_json::json!(ago));
         Some(body)
     })
 }

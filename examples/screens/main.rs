@@ -1,7 +1,13 @@
 //! Takes the README's pictures: the real program on the demo's servers, in a terminal of its own.
 //!
 //! `cargo run --example screens -- path/to/midwatch assets/screens`
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it ends on the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "it ends on the first surprise"
+)]
 
 use std::path::Path;
 
@@ -12,6 +18,7 @@ mod svg;
 
 use pty::Console;
 
+#[expect(clippy::too_many_lines, reason = "one session at the keys, from its start to its end")]
 fn main() {
     let mut args = std::env::args().skip(1);
     let (Some(binary), Some(folder)) = (args.next(), args.next()) else {

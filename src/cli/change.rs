@@ -12,6 +12,7 @@ use super::output::{Output, save};
 use crate::engine::Engine;
 use crate::engine::gate::guard::{Approved, Typed};
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::json::field;
 use crate::engine::model::progress::{Control, Done, Phase, Progress};
 use crate::engine::model::stored::StoredPlan;
 use crate::engine::plan::operation::Params;
@@ -70,14 +71,14 @@ pub(super) fn read(path: &Path) -> Result<StoredPlan> {
     };
     let text = std::fs::read_to_string(path).map_err(|e| broken(e.to_string()))?;
     let mut envelope: Value = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
-    if envelope["schema_version"] != json!(json::SCHEMA_VERSION) {
+    let version = field(&envelope, "schema_version");
+    if *version != json!(json::SCHEMA_VERSION) {
         return Err(broken(format!(
-            "it was made by another version of midwatch: its schema_version is {}, this version reads {}",
-            envelope["schema_version"],
+            "it was made by another version of midwatch: its schema_version is {version}, this version reads {}",
             json::SCHEMA_VERSION
         )));
     }
-    StoredPlan::read(envelope["plan"].take()).map_err(|e| {
+    StoredPlan::read(envelope.get_mut("plan").map(Value::take).unwrap_or_default()).map_err(|e| {
         let hint = e.hint.unwrap_or_else(|| "midwatch plan … --out FILE writes one".into());
         Error::usage(format!("failed to read the plan {}: {}", path.display(), e.message)).hint(hint)
     })

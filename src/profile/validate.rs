@@ -111,7 +111,8 @@ fn changes(v: &Validator<'_>, p: &Profile) -> Result<()> {
             );
         }
         let computes = fix.compute.is_some();
-        if computes && (fix.revoke.is_some() || fix.derived.len() != 1 || fix.derived[0].key != fix.key) {
+        let one_with_its_key = matches!(&fix.derived[..], [only] if only.key == fix.key);
+        if computes && (fix.revoke.is_some() || !one_with_its_key) {
             return Err(v.error(&rule.name, format!(
                 "rule {}: a fix that computes has one derived table with the fix's own key, and nothing to revoke",
                 rule.name

@@ -64,18 +64,8 @@ pub(super) fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
         let _ = writeln!(out, "  {:<10} {mark} {}: {}", "preflight", p.id, clean(&p.message));
     }
     diff(&mut out, plan);
-    let blocking: Vec<_> =
-        plan.preflight.iter().filter(|p| p.status.blocks()).map(|p| p.id.as_str()).collect();
-    if !blocking.is_empty() {
-        let (n, s) = (blocking.len(), if blocking.len() == 1 { "" } else { "s" });
-        let mut ids = blocking;
-        ids.dedup();
-        let said = style.paint("31", "✖ blocked");
-        let _ = writeln!(
-            out,
-            "\n{said}  apply refuses this plan: {n} verdict{s} of its preflight ({})",
-            ids.join(", ")
-        );
+    if let Some(blocked) = blocked(plan, style) {
+        out.push_str(&blocked);
         return out;
     }
     let _ = writeln!(out, "\nphrase  {}", plan.phrase);
@@ -83,6 +73,16 @@ pub(super) fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
         let _ = writeln!(out, "apply   midwatch apply {} --confirm \"{}\"", file.display(), plan.phrase);
     }
     out
+}
+
+fn blocked(plan: &Plan, style: Style) -> Option<String> {
+    let mut ids: Vec<_> =
+        plan.preflight.iter().filter(|p| p.status.blocks()).map(|p| p.id.as_str()).collect();
+    let n = ids.len();
+    ids.dedup();
+    let (s, said) = (if n == 1 { "" } else { "s" }, style.paint("31", "✖ blocked"));
+    let ids = ids.join(", ");
+    (n > 0).then(|| format!("\n{said}  apply refuses this plan: {n} verdict{s} of its preflight ({ids})\n"))
 }
 
 fn diff(out: &mut String, plan: &Plan) {

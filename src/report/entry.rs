@@ -44,7 +44,7 @@ const SUM: usize = 12;
 fn brief(value: &Value) -> String {
     match value {
         Value::String(s) if s.len() == 64 && s.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            format!("{}…", &s[..SUM])
+            format!("{s:.SUM$}…")
         }
         // Counts of a stage; its sums are in the journal.
         Value::Object(o) if o.contains_key("table") && o.contains_key("rows") => {

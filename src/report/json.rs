@@ -7,6 +7,7 @@ use super::answer::Answer;
 use super::renderer::Renderer;
 use super::style::Style;
 use crate::engine::model::error::Error;
+use crate::engine::model::json::put;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Done;
 use crate::engine::model::record::{JournalShown, Listed};
@@ -87,12 +88,13 @@ fn check(report: &Report) -> Value {
 
 /// A failure.
 pub fn error(e: &Error) -> Value {
+    json!({ "schema_version": SCHEMA_VERSION, "error": failure(e) })
+}
+
+fn failure(e: &Error) -> Value {
     json!({
-        "schema_version": SCHEMA_VERSION,
-        "error": {
-            "class": e.class, "message": e.message, "hint": e.hint, "code": e.code,
-            "durable": e.durable, "ambiguous": e.ambiguous,
-        },
+        "class": e.class, "message": e.message, "hint": e.hint, "code": e.code,
+        "durable": e.durable, "ambiguous": e.ambiguous,
     })
 }
 
@@ -113,8 +115,8 @@ pub fn plan(plan: &Plan) -> Value {
 /// Runs, newest first; `older` ones are on the pages that follow.
 pub fn runs(listed: &Listed) -> Value {
     let mut out = named("runs", json!(listed.runs));
-    out["total"] = json!(listed.total);
-    out["older"] = json!(listed.older);
+    put(&mut out, "total", json!(listed.total));
+    put(&mut out, "older", json!(listed.older));
     out
 }
 
@@ -124,31 +126,29 @@ pub fn run(shown: &JournalShown) -> Value {
     let events = shown.events.iter().map(|e| {
         let mut event = json!(e);
         // Its text is what is hashed; its content is what is read.
-        event["content"] = serde_json::from_str(&e.body).unwrap_or(Value::Null);
+        put(&mut event, "content", serde_json::from_str(&e.body).unwrap_or(Value::Null));
         event
     });
-    run["events"] = events.collect();
-    run["drifted"] = json!(shown.drifted);
+    put(&mut run, "events", events.collect());
+    put(&mut run, "drifted", json!(shown.drifted));
     named("runs", json!([run]))
 }
 
 /// What came of a run; a failure and what moved beside it.
 pub fn done(done: &Done) -> Value {
-    let mut out = named(
-        "run",
-        json!({
-            "id": done.run, "outcome": done.outcome, "rows_applied": done.applied, "rows_drifted": done.drifted,
-            "verified": done.verified, "resumable": done.resumable,
-            "proof": done.proof.iter().map(|(title, wrong)| json!({ "title": title, "wrong": wrong })).collect::<Vec<_>>(),
-        }),
-    );
+    let mut run = json!({
+        "id": done.run, "outcome": done.outcome, "rows_applied": done.applied, "rows_drifted": done.drifted,
+        "verified": done.verified, "resumable": done.resumable,
+        "proof": done.proof.iter().map(|(title, wrong)| json!({ "title": title, "wrong": wrong })).collect::<Vec<_>>(),
+    });
     if let Some(moved) = &done.moved {
-        out["run"]["moved"] = json!(moved.rows);
-        out["run"]["moved_total"] = json!(moved.total);
-        out["run"]["moved_parts"] = json!(moved.parts);
+        put(&mut run, "moved", json!(moved.rows));
+        put(&mut run, "moved_total", json!(moved.total));
+        put(&mut run, "moved_parts", json!(moved.parts));
     }
-    if let Some(failure) = &done.failure {
-        out["error"] = error(failure)["error"].take();
+    let mut out = named("run", run);
+    if let Some(e) = &done.failure {
+        put(&mut out, "error", failure(e));
     }
     out
 }

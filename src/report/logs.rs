@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::entry::blocker;
 use crate::engine::model::diff::text_of;
 use crate::engine::model::event::Event;
+use crate::engine::model::json::field;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::record::JournalShown;
 
@@ -53,16 +54,16 @@ fn body(event: &Event) -> Value {
 
 fn line(event: &Event, unit: &Unit) -> String {
     let b = body(event);
-    let text = |name: &str| text_of(&b[name]);
+    let text = |name: &str| text_of(field(&b, name));
     match event.kind.as_str() {
         "intent" => {
-            let of = unit.of(b["rows"].as_u64().unwrap_or_default());
+            let of = unit.of(field(&b, "rows").as_u64().unwrap_or_default());
             format!("BEGIN plan {} ({} {of}) digest {}", text("plan"), text("rows"), text("digest"))
         }
-        "stage" if b["counts"].is_array() => {
-            let all = b["counts"].as_array().map(Vec::as_slice).unwrap_or_default();
+        "stage" if field(&b, "counts").is_array() => {
+            let all = field(&b, "counts").as_array().map(Vec::as_slice).unwrap_or_default();
             let tables: Vec<_> =
-                all.iter().map(|c| format!("{}={}", text_of(&c["table"]), c["rows"])).collect();
+                all.iter().map(|c| format!("{}={}", text_of(field(c, "table")), field(c, "rows"))).collect();
             format!("{} {}", text("stage"), tables.join(" "))
         }
         "stage" => format!("{} {}", text("stage"), rest(&b, &["stage"])),
@@ -74,7 +75,7 @@ fn line(event: &Event, unit: &Unit) -> String {
             text("verified")
         ),
         "attempt" => {
-            let all = b["blockers"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let all = field(&b, "blockers").as_array().map(Vec::as_slice).unwrap_or_default();
             let by: Vec<_> = all.iter().map(blocker).collect();
             let by = if by.is_empty() { String::new() } else { format!("; in the way: {}", by.join("; ")) };
             format!("ATTEMPT {} of {} {}{by}", text("attempt"), text("of"), text("failed"))
@@ -96,11 +97,11 @@ fn counts(shown: &JournalShown) -> String {
     let mut out = String::new();
     for event in shown.events.iter().filter(|e| e.kind == "stage") {
         let b = body(event);
-        let Some(all) = b["counts"].as_array() else { continue };
-        let _ = writeln!(out, "=== {} === {}", text_of(&b["stage"]), time(event));
+        let Some(all) = field(&b, "counts").as_array() else { continue };
+        let _ = writeln!(out, "=== {} === {}", text_of(field(&b, "stage")), time(event));
         for c in all {
-            let _ = writeln!(out, "{:<40} {:>14}", text_of(&c["table"]), c["rows"].to_string());
-            for (column, sum) in c["sums"].as_object().into_iter().flatten() {
+            let _ = writeln!(out, "{:<40} {:>14}", text_of(field(c, "table")), field(c, "rows").to_string());
+            for (column, sum) in field(c, "sums").as_object().into_iter().flatten() {
                 let _ = writeln!(
                     out,
                     "  sum({column}){:>width$}",
@@ -108,7 +109,7 @@ fn counts(shown: &JournalShown) -> String {
                     width = 50_usize.saturating_sub(column.len())
                 );
             }
-            if let Some(checksum) = c["checksum"].as_str() {
+            if let Some(checksum) = field(c, "checksum").as_str() {
                 let _ = writeln!(out, "  checksum{checksum:>46}");
             }
         }

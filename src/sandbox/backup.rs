@@ -267,7 +267,7 @@ async fn sum(file: PathBuf) -> Result<(u64, String)> {
                 return Ok((bytes, format!("{:x}", sum.finalize())));
             }
             bytes += n as u64;
-            sum.update(&page[..n]);
+            sum.update(page.get(..n).unwrap_or_default());
         }
     })
     .await

@@ -33,7 +33,7 @@ impl Drop for Group {
 async fn listen(mut from: impl AsyncRead + Unpin, kept: &mut Vec<u8>) {
     let mut piece = [0; 4_096];
     while let Ok(n @ 1..) = from.read(&mut piece).await {
-        kept.extend_from_slice(&piece[..n]);
+        kept.extend_from_slice(piece.get(..n).unwrap_or_default());
         kept.drain(..kept.len().saturating_sub(KEPT));
     }
 }

@@ -54,9 +54,9 @@ impl StateKey {
 
 impl Signer for StateKey {
     fn sign(&self, digest: &str) -> Result<Option<String>> {
-        Ok(self.key()?.map(|key| {
-            format!("{}:{}", hex(&Sha256::digest(key))[..8].to_owned(), hex(&hmac(&key, digest.as_bytes())))
-        }))
+        Ok(self
+            .key()?
+            .map(|key| format!("{:.8}:{}", hex(&Sha256::digest(key)), hex(&hmac(&key, digest.as_bytes())))))
     }
 }
 

@@ -40,7 +40,7 @@ impl StateProofs {
             let digest = format!("{:x}", Sha256::digest(text.as_bytes()));
             let safe: String =
                 text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
-            format!("{}-{}", &safe[..safe.len().min(40)], &digest[..12])
+            format!("{safe:.40}-{digest:.12}")
         };
         // Everything that tells one copy of a database from another.
         let id = format!(
@@ -52,7 +52,7 @@ impl StateProofs {
             target.timeline
         );
         let digest = format!("{:x}", Sha256::digest(id.as_bytes()));
-        let name = format!("{}-{}-{}.{what}.json", part(&target.database), &digest[..16], part(twin));
+        let name = format!("{}-{digest:.16}-{}.{what}.json", part(&target.database), part(twin));
         self.dir.as_ref().map(|d| d.join(name))
     }
 

@@ -310,7 +310,9 @@ mod tests {
             };
             let lines: Vec<String> = (0..count).map(|n| serde_json::to_string(&row(n)).unwrap()).collect();
             let mut spool = Scratch.create().unwrap();
-            lines.iter().for_each(|line| spool.push(line).unwrap());
+            for line in &lines {
+                spool.push(line).unwrap();
+            }
             let rows = spool.finish().unwrap();
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("p.json.rows");

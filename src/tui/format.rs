@@ -76,13 +76,13 @@ pub fn ago(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
 
 /// Values as bars, each against the largest; the newest stand right.
 pub fn spark(values: &[u64], width: usize, glyphs: &Glyphs) -> String {
-    let values = &values[values.len().saturating_sub(width)..];
+    let values = values.get(values.len().saturating_sub(width)..).unwrap_or_default();
     let max = values.iter().copied().max().unwrap_or(0);
     values
         .iter()
         .map(|v| {
             let level = if max == 0 { 0 } else { (v * 7).div_ceil(max) };
-            glyphs.spark[usize::try_from(level).unwrap_or(0).min(7)]
+            glyphs.spark.get(usize::try_from(level).unwrap_or(0)).copied().unwrap_or_default()
         })
         .collect()
 }

@@ -299,7 +299,7 @@ pub const KEYMAP: &[Binding] = &[
 /// What a key asks for in a dialog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DialogAction {
-    /// RetiredTable with it.
+    /// Closes the dialog.
     Close,
     /// Take the chosen line.
     Choose,

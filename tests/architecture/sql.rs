@@ -86,6 +86,7 @@ fn technical(word: &str) -> bool {
 }
 
 /// Does a text begin like a statement?
+#[expect(clippy::too_many_lines, reason = "a table, a line for each statement")]
 fn is_statement(text: &str) -> bool {
     let words: Vec<&str> =
         text.trim_start_matches(|c: char| c.is_whitespace() || c == '(').split_whitespace().collect();

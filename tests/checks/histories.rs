@@ -317,8 +317,8 @@ async fn drizzle_as_drizzle_leaves_it() {
     let late =
         r#"{ "idx": 3, "version": "7", "when": 1738400000000, "tag": "0003_late", "breakpoints": true } ]"#;
     let text = std::fs::read_to_string(&journal).unwrap();
-    let cut = text.rfind(']').unwrap();
-    std::fs::write(&journal, format!("{}, {late}{}", text[..cut].trim_end(), &text[cut + 1..])).unwrap();
+    let (entries, rest) = text.rsplit_once(']').unwrap();
+    std::fs::write(&journal, format!("{}, {late}{}", entries.trim_end(), rest)).unwrap();
     case.write("0003_late.sql", "CREATE TABLE late ();\n");
     case.write(
         "0002_index.sql",

@@ -195,11 +195,7 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
     let (program, held) = if let Some(before) = before {
         hold(world, &before, start).await
     } else {
-        // The last thing that is written before the outcome.
-        world.arm("next", None, None).await;
-        let mut program = start();
-        let pid = world.held(&mut program, "midwatch/run", SLEEPS).await;
-        (program, Held { pid, locker: None, unanswered: false })
+        hold_last(world, start).await
     };
     let wanted = if wanted.is_empty() { row(world, case) } else { wanted };
     let (stop, holder) = keep(world, wanted).await;
@@ -208,6 +204,14 @@ pub(crate) async fn contend(world: &World, case: &Case, start: impl FnOnce() -> 
     let _ = stop.send(());
     holder.await.unwrap();
     end
+}
+
+/// Stopped at the last thing that is written before the outcome.
+async fn hold_last(world: &World, start: impl FnOnce() -> Program) -> (Program, Held) {
+    world.arm("next", None, None).await;
+    let mut program = start();
+    let pid = world.held(&mut program, "midwatch/run", SLEEPS).await;
+    (program, Held { pid, locker: None, unanswered: false })
 }
 
 /// A planned row of the batch.

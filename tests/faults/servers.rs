@@ -131,18 +131,23 @@ impl Rig {
         }
     }
 
+    /// Runs scripts in a database, as its owner.
+    async fn run(&self, name: &str, scripts: &[&str]) {
+        let mut owner = self.owner(name).await;
+        for sql in scripts {
+            owner.execute_script(sql).await.unwrap();
+        }
+        owner.close().await;
+    }
+
     async fn make(&'static self, template: Template) {
         let name = template.name();
         match template {
             Template::Bare => {
                 self.server.create_database(name, None).await.unwrap();
                 load_system(&self.server, name, System::named("hithonix").unwrap(), 1_000).await.unwrap();
-                let mut owner = self.owner(name).await;
                 let without = "drop schema midwatch cascade";
-                for sql in [without, include_str!("fault.sql"), include_str!("plants.sql")] {
-                    owner.execute_script(sql).await.unwrap();
-                }
-                owner.close().await;
+                self.run(name, &[without, include_str!("fault.sql"), include_str!("plants.sql")]).await;
             }
             Template::Ready => {
                 self.server.create_database(name, Some("bare")).await.unwrap();
@@ -154,28 +159,18 @@ impl Rig {
             }
             Template::Jobs => {
                 self.server.create_database(name, None).await.unwrap();
-                let mut owner = self.owner(name).await;
-                for sql in [include_str!("fault.sql"), include_str!("jobs.sql")] {
-                    owner.execute_script(sql).await.unwrap();
-                }
-                owner.close().await;
+                self.run(name, &[include_str!("fault.sql"), include_str!("jobs.sql")]).await;
                 World::on(self, name, template).apply_now(&["plan", "init"]).await;
             }
             Template::Planted => {
                 self.server.create_database(name, None).await.unwrap();
                 load_system(&self.server, name, System::named("hospitality").unwrap(), 1_000).await.unwrap();
-                let mut owner = self.owner(name).await;
                 let watch = "select fault.watch_journal()";
-                for sql in [include_str!("fault.sql"), watch, include_str!("switch.sql")] {
-                    owner.execute_script(sql).await.unwrap();
-                }
-                owner.close().await;
+                self.run(name, &[include_str!("fault.sql"), watch, include_str!("switch.sql")]).await;
             }
             Template::Unequal => {
                 self.server.create_database(name, Some("planted")).await.unwrap();
-                let mut owner = self.owner(name).await;
-                owner.execute_script(include_str!("unequal.sql")).await.unwrap();
-                owner.close().await;
+                self.run(name, &[include_str!("unequal.sql")]).await;
             }
             Template::Twins => {
                 self.server.create_database(name, Some("planted")).await.unwrap();

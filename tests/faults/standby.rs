@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use midwatch::dialect::postgres::owner::Owner;
@@ -16,6 +16,23 @@ pub(crate) struct Standby {
     child: Child,
     dir: tempfile::TempDir,
     user: String,
+}
+
+/// The primary's files as they are now, to be followed from there.
+fn copy(primary: &Server, data: &Path, account: &std::fs::Metadata) {
+    let copied = primary
+        .binaries()
+        .command("pg_basebackup")
+        .args(["-R", "-X", "stream", "-c", "fast", "-p", "5432", "-U", primary.user(), "-D"])
+        .arg(data)
+        .arg("-h")
+        .arg(primary.socket_dir())
+        .uid(account.uid())
+        .gid(account.gid())
+        .current_dir("/")
+        .output()
+        .unwrap();
+    assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
 }
 
 impl Standby {
@@ -31,19 +48,7 @@ impl Standby {
         for place in [dir.path(), &run] {
             chown(place, Some(account.uid()), Some(account.gid())).unwrap();
         }
-        let copied = primary
-            .binaries()
-            .command("pg_basebackup")
-            .args(["-R", "-X", "stream", "-c", "fast", "-p", "5432", "-U", primary.user(), "-D"])
-            .arg(&data)
-            .arg("-h")
-            .arg(primary.socket_dir())
-            .uid(account.uid())
-            .gid(account.gid())
-            .current_dir("/")
-            .output()
-            .unwrap();
-        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        copy(primary, &data, &account);
         let plain = primary.binaries().command("postgres");
         // Dies with this thread, should the test be killed.
         let mut command = Command::new("setpriv");

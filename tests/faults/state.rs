@@ -137,6 +137,35 @@ impl End {
     }
 }
 
+/// What the journal says of a run.
+async fn found(world: &World, run: i64) -> Found {
+    let sql = format!(
+        "select outcome, applied::text, drifted::text, planned::text, (verified is true)::text from midwatch.runs where id = {run}"
+    );
+    let row = world.rows(&sql).await.remove(0);
+    let get = |i: usize| row[i].clone().unwrap();
+    let number = |i: usize| get(i).parse::<u64>().unwrap();
+    let sql = format!(
+        "select body::jsonb ->> 'applied' from midwatch.events where run = {run} and kind = 'batch' order by seq"
+    );
+    let sizes: Vec<u64> =
+        world.rows(&sql).await.into_iter().map(|mut r| r.remove(0).unwrap().parse().unwrap()).collect();
+    let ran = world
+        .value(&format!("select count(*)::text from midwatch.events where run = {run} and kind = 'step'"))
+        .await
+        .parse()
+        .unwrap();
+    Found {
+        outcome: get(0),
+        applied: number(1),
+        drifted: number(2),
+        planned: number(3),
+        verified: get(4) == "true",
+        sizes,
+        ran,
+    }
+}
+
 /// Row changed ⇔ before-image ⇔ audit row ⇔ journal.
 pub(crate) async fn agrees(
     world: &World,
@@ -158,31 +187,7 @@ pub(crate) async fn agrees(
         );
         world.rows(&sql).await.into_iter().map(|mut r| r.remove(0).unwrap()).collect()
     };
-    let sql = format!(
-        "select outcome, applied::text, drifted::text, planned::text, (verified is true)::text from midwatch.runs where id = {run}"
-    );
-    let row = world.rows(&sql).await.remove(0);
-    let get = |i: usize| row[i].clone().unwrap();
-    let number = |i: usize| get(i).parse::<u64>().unwrap();
-    let sql = format!(
-        "select body::jsonb ->> 'applied' from midwatch.events where run = {run} and kind = 'batch' order by seq"
-    );
-    let sizes: Vec<u64> =
-        world.rows(&sql).await.into_iter().map(|mut r| r.remove(0).unwrap().parse().unwrap()).collect();
-    let ran = world
-        .value(&format!("select count(*)::text from midwatch.events where run = {run} and kind = 'step'"))
-        .await
-        .parse()
-        .unwrap();
-    let found = Found {
-        outcome: get(0),
-        applied: number(1),
-        drifted: number(2),
-        planned: number(3),
-        verified: get(4) == "true",
-        sizes,
-        ran,
-    };
+    let found = found(world, run).await;
     if op.is_init() {
         now.assert_same(before, "init");
         return Some(found);

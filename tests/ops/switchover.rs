@@ -134,6 +134,7 @@ fn refused(world: &World, args: &[&str]) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, every step of which needs those before it")]
 async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
     let world = ready().await;
     assert!(refused(&world, &["cleanup"]).contains("not switched over"));

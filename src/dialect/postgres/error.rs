@@ -94,8 +94,8 @@ fn database(e: &sqlx::Error) -> Option<&PgDatabaseError> {
 /// What the driver says, without the place in its own source.
 fn said(e: &sqlx::Error) -> String {
     let text = e.to_string();
-    match text.rfind(" (sqlx") {
-        Some(place) => text[..place].to_owned(),
+    match text.rsplit_once(" (sqlx") {
+        Some((said, _)) => said.to_owned(),
         None => text,
     }
 }

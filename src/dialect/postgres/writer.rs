@@ -25,6 +25,7 @@ use crate::engine::gate::guard::Approved;
 use crate::engine::model::blocker::EndSession;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
+use crate::engine::model::json::{field, put};
 use crate::engine::model::plan::Plan;
 use crate::engine::model::record;
 use crate::engine::model::row_store::RawRow;
@@ -211,7 +212,7 @@ impl PgWriter {
             .and_then(|row| row.map(|r| r.try_get(0)).transpose())
             .map_err(|e| write_error(&e, "read the run's intent"))?;
         let intent: Value = body.and_then(|b| serde_json::from_str(&b).ok()).unwrap_or_default();
-        if intent["planned"].as_str() != Some(&self.planned_sum(run).await?) {
+        if field(&intent, "planned").as_str() != Some(&self.planned_sum(run).await?) {
             return Err(Error::new(
                 Class::Refused,
                 format!("the planned rows of run {run} are not those of its intent"),
@@ -357,8 +358,8 @@ impl Writer for PgWriter {
                 .and_then(|row| row.try_get::<String, _>(0))
                 .map_err(|e| write_error(&e, "read when the run began"))?;
             let mut body = body.clone();
-            body["began"] = json!(started);
-            body["planned"] = json!(self.planned_sum(run).await?);
+            put(&mut body, "began", json!(started));
+            put(&mut body, "planned", json!(self.planned_sum(run).await?));
             let event = self.event(run, "intent", &body).await?;
             self.commit("write the intent into the journal").await?;
             Ok(event)
@@ -408,9 +409,9 @@ impl Writer for PgWriter {
                         .map_err(|e| write_error(&e, "write the checkpoint"))?;
                     let mut body = json!({ "step": begun.step, "id": step.id, "statements": applied, "ran": ran });
                     if !end {
-                        body["to"] = json!(checkpoint);
+                        put(&mut body, "to", json!(checkpoint));
                     }
-                    body["held_ms"] = json!(millis(since));
+                    put(&mut body, "held_ms", json!(millis(since)));
                     w.event(run, "step", &body).await
                 })
                 .await?;

@@ -28,22 +28,24 @@ pub(crate) fn statements(text: &str) -> Result<Vec<String>, String> {
         let line = usize::try_from(line).unwrap_or(1).saturating_sub(1);
         let start = lines.get(line).copied().unwrap_or(text.len());
         let skip = usize::try_from(column).unwrap_or(1).saturating_sub(1);
-        text[start..].char_indices().nth(skip).map_or(text.len(), |(at, _)| start + at)
+        let at = text.get(start..).and_then(|line| line.char_indices().nth(skip));
+        at.map_or(text.len(), |(at, _)| start + at)
     };
+    let statement = |start: usize, end: usize| text.get(start..end).map(|s| s.trim_end().to_owned());
     let (mut out, mut begun): (Vec<String>, Option<usize>) = (Vec::new(), None);
     for token in &tokens {
         match &token.token {
             Token::Whitespace(_) => {}
             Token::SemiColon => {
                 let end = offset(token.span.start.line, token.span.start.column);
-                out.extend(begun.take().map(|start| text[start..end].trim_end().to_owned()));
+                out.extend(begun.take().and_then(|start| statement(start, end)));
             }
             _ => {
                 begun.get_or_insert_with(|| offset(token.span.start.line, token.span.start.column));
             }
         }
     }
-    out.extend(begun.map(|start| text[start..].trim_end().to_owned()));
+    out.extend(begun.and_then(|start| statement(start, text.len())));
     Ok(out)
 }
 

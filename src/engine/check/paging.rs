@@ -69,21 +69,19 @@ pub fn bind_context(
     let mut out = String::with_capacity(sql.len());
     let mut params = Vec::new();
     let mut rest = sql;
-    while let Some(open) = rest.find('{') {
-        let (before, after) = rest.split_at(open);
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
-        let name = after[1..].split('}').next().unwrap_or_default();
-        let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-        if is_name && after.len() > name.len() + 1 {
+        if let Some((name, tail)) = after.split_once('}').filter(|(name, _)| is_name(name)) {
             let value = value_of(name).ok_or_else(|| {
                 Error::usage(format!("failed to show the context: the row has no column {name}"))
             })?;
             params.push(Param::Text(value));
             out.push_str(&dialect.placeholder(params.len()));
-            rest = &after[name.len() + 2..];
+            rest = tail;
         } else {
             out.push('{');
-            rest = &after[1..];
+            rest = after;
         }
     }
     out.push_str(rest);

@@ -4,6 +4,7 @@ use crate::engine::journal::overtaken;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
+use crate::engine::model::json::field;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::record::{Listed, RunRecord, number};
 use crate::engine::model::stored::StoredPlan;
@@ -150,7 +151,7 @@ pub async fn steps_done(facts: &dyn Facts, run: &str) -> Result<Vec<usize>> {
     let filter =
         EventFilter { run: Some(run.to_owned()), kind: Some("step".into()), ..EventFilter::default() };
     let events = facts.dialect().events(&mut *begin(facts).await?, &filter).await?;
-    let step = |e: &Event| e.parsed()["step"].as_u64().and_then(|n| usize::try_from(n).ok());
+    let step = |e: &Event| field(&e.parsed(), "step").as_u64().and_then(|n| usize::try_from(n).ok());
     Ok(events.iter().filter_map(step).collect())
 }
 

@@ -54,7 +54,7 @@ impl Blocker {
     pub fn phrase(&self) -> String {
         let text = format!("{}\n{}\n{}", self.pid, self.role, self.since);
         let digest = format!("{:x}", Sha256::digest(text.as_bytes()));
-        format!("end {} {} {}", self.pid, self.role, &digest[..4])
+        format!("end {} {} {digest:.4}", self.pid, self.role)
     }
 
     /// The right words, or how they differ.

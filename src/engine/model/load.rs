@@ -34,7 +34,8 @@ impl Pressure {
         let upper = names.to_ascii_uppercase();
         let rest = ["FIRST", "ANY"].iter().find_map(|w| upper.strip_prefix(w)).unwrap_or(&upper).trim_start();
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        match (names.is_empty(), rest[digits.len()..].trim_start().starts_with('('), digits.parse()) {
+        let after = rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
+        match (names.is_empty(), after.starts_with('('), digits.parse()) {
             (true, ..) => 0,
             (_, true, Ok(n)) => n,
             _ => 1,

@@ -9,6 +9,7 @@ pub mod drift;
 pub mod error;
 pub mod event;
 pub mod identity;
+pub(crate) mod json;
 pub mod load;
 pub mod name;
 pub mod name_change;

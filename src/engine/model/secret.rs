@@ -134,8 +134,8 @@ fn concealed(word: &str) -> String {
     {
         return word.replace(&format!("{scheme}://{rest}"), &redact(bare));
     }
-    let Some(at) = bare.find(['=', ':']) else { return word.to_owned() };
-    let (name, value) = (&bare[..at], bare[at + 1..].trim_matches(['"', '\'']));
+    let Some((name, value)) = bare.split_once(['=', ':']) else { return word.to_owned() };
+    let value = value.trim_matches(['"', '\'']);
     // A url's parameters come after its name.
     let name = name.rsplit(['?', '&']).next().unwrap_or(name).to_lowercase();
     let tells = ["password", "passwd", "pwd", "secret", "token"].iter().any(|n| name.ends_with(n));

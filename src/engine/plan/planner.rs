@@ -63,32 +63,13 @@ pub(in crate::engine) async fn plan(
     asked.draft = side_effects::declare(&cx, asked.draft).await?;
     let queries = queries(&asked.draft);
     let only = again.filter(|_| asked.draft.frozen).map(|rows| &**rows);
-    let (rows, summary) = match again {
-        Some(rows) if unchanged(planning, &queries, only, &**rows).await? => {
-            (rows.clone(), Summary::default())
-        }
-        _ => read_rows(planning, &queries, only, news).await?,
-    };
+    let (rows, summary) = rows_of(planning, &queries, only, again, news).await?;
     let follow = if again.is_none() { follow(planning, &asked.draft).await } else { vec![] };
     let now = server_time(planning.facts).await?;
     let preflight = looked_at(planning, &asked, &server, rows.len(), by_images).await;
     let (totals, other_totals) = summary.totals();
     let mut draft = asked.draft;
-    let statements = statements(&draft);
-    let rowless = !draft.rows.is_empty() && rows.is_empty();
-    if rowless {
-        draft.why = without_rows(&draft);
-    }
-    if rowless && statements > 0 {
-        // Nothing but statements is left to be done.
-        (draft.unit, draft.count) = (Unit::STATEMENTS, statements as u64);
-    }
-    let counted = if draft.unit == Unit::ROWS { rows.len() } else { draft.count };
-    if draft.rows.len() > 1 || rowless {
-        for (at, step) in draft.steps.iter_mut().enumerate() {
-            step.rows = matches!(step.action, Action::Rows(_)).then(|| summary.of_step(at));
-        }
-    }
+    let counted = settle(&mut draft, &*rows, &summary);
     let mut plan = Plan {
         id: String::new(),
         operation: asked.verb,
@@ -124,14 +105,7 @@ pub(in crate::engine) async fn plan(
         phrase: String::new(),
         signature: None,
     };
-    // Different every time, so that a phrase fits one plan only.
-    let seed = format!(
-        "{} {} {}",
-        plan.computed_digest(),
-        now.timestamp_micros(),
-        (planning.clock)().timestamp_nanos_opt().unwrap_or(0)
-    );
-    plan.id = format!("{:x}", Sha256::digest(seed.as_bytes())).chars().take(12).collect();
+    plan.id = new_id(planning, &plan);
     measure(planning, &mut plan).await;
     plan.seal();
     plan.signature = planning.signer.sign(&plan.digest)?;
@@ -139,6 +113,36 @@ pub(in crate::engine) async fn plan(
 }
 
 /// Statements of the steps that do nothing else.
+/// Different every time, so that a phrase fits one plan only.
+fn new_id(planning: &Planning<'_>, plan: &Plan) -> String {
+    let seed = format!(
+        "{} {} {}",
+        plan.computed_digest(),
+        plan.created_at.timestamp_micros(),
+        (planning.clock)().timestamp_nanos_opt().unwrap_or(0)
+    );
+    format!("{:x}", Sha256::digest(seed.as_bytes())).chars().take(12).collect()
+}
+
+/// Counts what is left to be done, in its unit: statements where no row needs it.
+fn settle(draft: &mut Draft, rows: &dyn RowSet, summary: &Summary) -> u64 {
+    let statements = statements(draft);
+    let rowless = !draft.rows.is_empty() && rows.is_empty();
+    if rowless {
+        draft.why = without_rows(draft);
+    }
+    if rowless && statements > 0 {
+        // Nothing but statements is left to be done.
+        (draft.unit, draft.count) = (Unit::STATEMENTS, statements as u64);
+    }
+    if draft.rows.len() > 1 || rowless {
+        for (at, step) in draft.steps.iter_mut().enumerate() {
+            step.rows = matches!(step.action, Action::Rows(_)).then(|| summary.of_step(at));
+        }
+    }
+    if draft.unit == Unit::ROWS { rows.len() } else { draft.count }
+}
+
 fn statements(draft: &Draft) -> usize {
     let steps = draft.steps.iter().filter(|s| matches!(s.action, Action::Statements));
     steps.map(|s| s.statements.len()).sum()
@@ -325,6 +329,22 @@ async fn unchanged(
 /// All rows, in one snapshot.
 fn whole() -> ReadOptions {
     ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(PATIENCE), ..ReadOptions::default() }
+}
+
+/// Those of the earlier plan where nothing has changed, else what is read now.
+async fn rows_of(
+    planning: &Planning<'_>,
+    queries: &[(RowQuery, Option<usize>)],
+    only: Option<&dyn RowSet>,
+    again: Option<&Arc<dyn RowSet>>,
+    news: News<'_>,
+) -> Result<(Arc<dyn RowSet>, Summary)> {
+    match again {
+        Some(rows) if unchanged(planning, queries, only, &**rows).await? => {
+            Ok((rows.clone(), Summary::default()))
+        }
+        _ => read_rows(planning, queries, only, news).await,
+    }
 }
 
 async fn read_rows(

@@ -7,7 +7,7 @@ use crate::engine::model::phrase::tries;
 use crate::engine::model::progress::Phase;
 use crate::engine::model::window::Window;
 use crate::engine::port::runner::{RunCx, RunStop};
-use crate::engine::port::writer::Batch;
+use crate::engine::port::writer::{Batch, Committed};
 use crate::engine::run::control::window_now;
 use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::throttle::{Pace, Verdict};
@@ -58,12 +58,7 @@ impl RunCx<'_> {
                 Ok(c) => {
                     attempts = 0;
                     let took = u64::try_from(self.millis() - began).unwrap_or(0);
-                    self.begun.checkpoint = c.checkpoint;
-                    self.begun.batch += 1;
-                    self.begun.applied += c.applied;
-                    self.begun.drifted += c.drifted;
-                    c.event.iter().for_each(|e| self.mirror(e));
-                    self.progress.waiting = None;
+                    self.committed(&c);
                     pace.took(took, &policy);
                     self.rate();
                     if let Some(canary) = &change.canary {
@@ -83,6 +78,16 @@ impl RunCx<'_> {
                 Err(e) => return Err(self.recovered(e).await),
             }
         }
+    }
+
+    /// A batch is in: the run goes on behind it.
+    fn committed(&mut self, c: &Committed) {
+        self.begun.checkpoint = c.checkpoint;
+        self.begun.batch += 1;
+        self.begun.applied += c.applied;
+        self.begun.drifted += c.drifted;
+        c.event.iter().for_each(|e| self.mirror(e));
+        self.progress.waiting = None;
     }
 
     /// Looks at the window and at the server's other work; false: not now.

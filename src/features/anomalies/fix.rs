@@ -92,14 +92,10 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     let expressions = |map: &std::collections::BTreeMap<String, String>| {
         map.iter().map(|(c, e)| (c.clone(), Expr::Text(e.clone()))).collect::<Vec<_>>()
     };
-    let key = if compute {
-        fix.key
-            .iter()
-            .map(|k| (k.clone(), fix.set.get(k).cloned().map_or_else(|| Expr::of_row(k), Expr::Text)))
-            .collect()
-    } else {
-        fix.key.iter().map(|k| (k.clone(), fix.set.get(k).cloned().map_or(Expr::Null, Expr::Text))).collect()
-    };
+    // A row that is computed anew has its key already.
+    let absent = |k: &String| if compute { Expr::of_row(k) } else { Expr::Null };
+    let value = |k: &String| fix.set.get(k).cloned().map_or_else(|| absent(k), Expr::Text);
+    let key = fix.key.iter().map(|k| (k.clone(), value(k))).collect();
     let shown =
         |map| expressions(map).into_iter().filter(|(c, _)| !compute || !fix.key.contains(c)).collect();
     let rows = RowQuery {
@@ -113,15 +109,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         limit: params.limit()?,
         ..RowQuery::default()
     };
-    let (reversible, undo) = match (&fix.revoke, compute) {
-        (Some(_), _) => (
-            Reversible::Lossy,
-            "by a row that revokes the compensation: both stay in the table, and the anomaly is back"
-                .to_owned(),
-        ),
-        (None, true) => (Reversible::Full, "full: the rows are put back as they were".to_owned()),
-        (None, false) => (Reversible::Full, "full: the inserted rows are deleted again".to_owned()),
-    };
+    let (reversible, undo) = way_back(fix);
     let mut changes = vec![fix.title.clone()];
     if fix.audit.is_some() {
         changes.push("an audit row for each".into());
@@ -136,7 +124,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         changes,
         obstacle: None,
         reversible,
-        undo,
+        undo: undo.into(),
         frozen: filter.frozen,
         steps: vec![step(cx, &change, fix.title.clone())],
         preflight: vec![table.privilege(&fix.table, what, may, &cx.cx.server.role)],
@@ -148,6 +136,17 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         count: 0,
         undoes: None,
     })
+}
+
+fn way_back(fix: &Declared) -> (Reversible, &'static str) {
+    match (&fix.revoke, &fix.compute) {
+        (Some(_), _) => (
+            Reversible::Lossy,
+            "by a row that revokes the compensation: both stay in the table, and the anomaly is back",
+        ),
+        (None, Some(_)) => (Reversible::Full, "full: the rows are put back as they were"),
+        (None, None) => (Reversible::Full, "full: the inserted rows are deleted again"),
+    }
 }
 
 async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<RowChange> {

@@ -78,17 +78,21 @@ impl Samples {
     }
 }
 
+/// The digits that a text begins with, and what follows them.
+fn leading_digits(text: &str) -> (&str, &str) {
+    let count = text.bytes().take_while(u8::is_ascii_digit).count();
+    text.split_at_checked(count).unwrap_or(("", text))
+}
+
 /// Numbers by value, whatever stands between them as text.
 pub(crate) fn natural(left: &str, right: &str) -> Ordering {
-    let digits = |s: &str| s.bytes().take_while(u8::is_ascii_digit).count();
     let (mut left, mut right) = (left, right);
     loop {
-        let (ours, theirs) = (digits(left), digits(right));
-        let order = if ours > 0 && theirs > 0 {
-            let value = |s: &str, long: usize| s[..long].trim_start_matches('0').to_owned();
-            let (one, other) = (value(left, ours), value(right, theirs));
-            (left, right) = (&left[ours..], &right[theirs..]);
-            one.len().cmp(&other.len()).then_with(|| one.cmp(&other))
+        let ((one, ours), (other, theirs)) = (leading_digits(left), leading_digits(right));
+        let order = if !one.is_empty() && !other.is_empty() {
+            (left, right) = (ours, theirs);
+            let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
+            one.len().cmp(&other.len()).then_with(|| one.cmp(other))
         } else {
             let (mut rest, mut others) = (left.chars(), right.chars());
             let (one, other) = (rest.next(), others.next());

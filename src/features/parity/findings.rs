@@ -80,10 +80,10 @@ fn differing_columns(sample: &[Sample]) -> String {
         .collect();
     names.sort_unstable();
     names.dedup();
-    match names.len() {
-        0 => String::new(),
-        1..=4 => format!(" ({})", names.join(", ")),
-        n => format!(" ({} and {} more columns)", names[..3].join(", "), n - 3),
+    match &names[..] {
+        [] => String::new(),
+        [a, b, c, more @ ..] if more.len() > 1 => format!(" ({a}, {b}, {c} and {} more columns)", more.len()),
+        few => format!(" ({})", few.join(", ")),
     }
 }
 
@@ -122,10 +122,12 @@ impl Findings<'_> {
         let agree = differ.is_empty() && facts.legacy_rows == facts.partitioned_rows;
         if !agree {
             let rows = |n: Option<u64>| n.unwrap_or_default();
-            let named = match differ.len() {
-                0 => String::new(),
-                1..=3 => format!(" in {}", differ.join(", ")),
-                n => format!(" in {} and {} more partitions", differ[..2].join(", "), n - 2),
+            let named = match &differ[..] {
+                [] => String::new(),
+                [a, b, more @ ..] if more.len() > 1 => {
+                    format!(" in {a}, {b} and {} more partitions", more.len())
+                }
+                few => format!(" in {}", few.join(", ")),
             };
             let message = format!(
                 "the counts differ{named}: {} legacy rows, {} in the twin",

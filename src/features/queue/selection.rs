@@ -83,36 +83,16 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         let what = format!("{refused} of these rows are {states}: they are not {word}");
         return Err(Error::new(Class::Refused, what).hint("choose rows in other states"));
     }
-    let own = q.changes.clone().unwrap_or_default();
-    let names: Vec<&String> = std::iter::once(&q.state).chain(turn.with.keys()).collect();
-    let change = RowChange {
-        table: q.table.clone(),
-        kind: RowKind::Update,
-        key: table.typed(&q.table, [&q.key])?,
-        columns: table.typed(&q.table, names.iter().copied())?,
-        kept: table.kept(&cx.profile().secrets_of(&q.table)),
-        before_batch: vec![],
-        after_change: vec![],
-        excludes_writers: false,
-        audit: own.audit,
-        after_batch: None,
-        derived: derived(cx, &own.derived).await?,
-        referrers: vec![],
-        source: None,
-        rewritten: false,
-        restores: None,
-        canary: turn.canary,
-        reason: turn.reason.clone(),
-    };
+    let change = change(cx, q, &table, &turn).await?;
     let type_name = change.columns.first().map_or_else(|| "text".to_owned(), |c| c.type_name.clone());
     let to = Expr::Given { text: turn.to.clone(), type_name };
     let which =
         [Condition::Not(Box::new(left)), Condition::Changes { column: q.state.clone(), to: to.clone() }];
     let mut after = vec![(q.state.clone(), to)];
     after.extend(table.stored(&turn.with));
-    let names: Vec<&str> = names.iter().map(|n| n.as_str()).collect();
+    let names: Vec<&str> = columns(q, &turn).map(String::as_str).collect();
     Ok(Draft {
-        why: turn.reason,
+        why: turn.reason.clone(),
         changes: vec![format!("{} of {}", names.join(", "), q.table)],
         obstacle: None,
         reversible: Reversible::Full,
@@ -136,6 +116,34 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         continues_after_window: false,
         count: 0,
         undoes: None,
+    })
+}
+
+/// Columns that are turned, the state first.
+fn columns<'a>(q: &'a Queue, turn: &'a Turn) -> impl Iterator<Item = &'a String> {
+    std::iter::once(&q.state).chain(turn.with.keys())
+}
+
+async fn change(cx: &PlanCx<'_>, q: &Queue, table: &Table, turn: &Turn) -> Result<RowChange> {
+    let own = q.changes.clone().unwrap_or_default();
+    Ok(RowChange {
+        table: q.table.clone(),
+        kind: RowKind::Update,
+        key: table.typed(&q.table, [&q.key])?,
+        columns: table.typed(&q.table, columns(q, turn))?,
+        kept: table.kept(&cx.profile().secrets_of(&q.table)),
+        before_batch: vec![],
+        after_change: vec![],
+        excludes_writers: false,
+        audit: own.audit,
+        after_batch: None,
+        derived: derived(cx, &own.derived).await?,
+        referrers: vec![],
+        source: None,
+        rewritten: false,
+        restores: None,
+        canary: turn.canary.clone(),
+        reason: turn.reason.clone(),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::text_of;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
+use crate::engine::model::json::field;
 use crate::engine::model::name::Relation;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::profile::Twin;
@@ -258,15 +259,15 @@ fn room_run(record: RunRecord, position: Position, events: &[Event]) -> RoomRun 
     let body = |e: &Event| serde_json::from_str::<Value>(&e.body).ok();
     let of = |kind: &str| events.iter().rev().filter(|e| e.kind == kind).filter_map(body).collect::<Vec<_>>();
     // Every step tells how long it held its locks; only a swap takes attempts for it.
-    let swapped = of("step").into_iter().find(|b| !b["attempt"].is_null());
-    let number = |name: &str| swapped.as_ref().and_then(|b| b[name].as_u64());
-    let released = of("released").into_iter().find_map(|b| b["held_ms"].as_u64());
+    let swapped = of("step").into_iter().find(|b| !field(b, "attempt").is_null());
+    let number = |name: &str| swapped.as_ref().and_then(|b| field(b, name).as_u64());
+    let released = of("released").into_iter().find_map(|b| field(&b, "held_ms").as_u64());
     let stage = position.stages.get(position.at).cloned();
     // Whoever goes on with a run counts anew.
     let resumed = events.iter().rposition(|e| e.kind == "resumed").unwrap_or(0);
-    let tries = events[resumed..].iter().filter(|e| e.kind == "attempt").filter_map(body);
-    let tries: Vec<Value> = tries.filter(|b| b["stage"].as_str() == stage.as_deref()).collect();
-    let equal = |e: &&Event| e.kind == "stage" && body(e).is_some_and(|b| b["stage"] == "COMPARED");
+    let tries = events.iter().skip(resumed).filter(|e| e.kind == "attempt").filter_map(body);
+    let tries: Vec<Value> = tries.filter(|b| field(b, "stage").as_str() == stage.as_deref()).collect();
+    let equal = |e: &&Event| e.kind == "stage" && body(e).is_some_and(|b| field(&b, "stage") == "COMPARED");
     let at = |e: &Event| DateTime::parse_from_rfc3339(&e.at).ok().map(|t| t.with_timezone(&Utc));
     RoomRun {
         stage,
@@ -276,12 +277,12 @@ fn room_run(record: RunRecord, position: Position, events: &[Event]) -> RoomRun 
         compared: number("compared"),
         backup: of("backup").into_iter().find_map(|b| serde_json::from_value(b).ok()),
         asked: position.asked.unwrap_or_default(),
-        tried: tries.last().and_then(|b| b["attempt"].as_u64()).unwrap_or(0),
+        tried: tries.last().and_then(|b| field(b, "attempt").as_u64()).unwrap_or(0),
         last: tries.last().map(|b| {
             format!(
                 "attempt {}: {}; released, nothing changed",
-                text_of(&b["attempt"]),
-                text_of(&b["failed"])
+                text_of(field(b, "attempt")),
+                text_of(field(b, "failed"))
             )
         }),
         equal_at: events.iter().rev().find(equal).and_then(at),

@@ -164,7 +164,8 @@ fn write_files(server: &Server, manifest: &Manifest) -> Result<()> {
         let value = toml::Value::try_from(target).map_err(|e| failed(&folder, &e))?;
         targets.insert(system.name.to_owned(), value);
     }
-    let config = Config { default_target: ALL[0].name, state_dir: "state", targets };
+    let default_target = ALL.first().map_or("", |system| system.name);
+    let config = Config { default_target, state_dir: "state", targets };
     let config = toml::to_string(&config).map_err(|e| failed(root, &e))?;
     let manifest = serde_json::to_string_pretty(manifest).map_err(|e| failed(root, &e))?;
     write(&root.join("manifest.json"), &manifest)?;

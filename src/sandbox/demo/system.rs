@@ -85,11 +85,9 @@ impl System {
     }
 
     fn split(&self) -> (Vec<(&'static str, &'static str)>, Vec<&'static str>) {
-        let files = self.migrations();
-        let cut =
-            self.pending_from.map_or(files.len(), |from| files.partition_point(|(name, _)| *name < from));
-        let pending = files[cut..].iter().map(|(name, _)| *name).collect();
-        (files[..cut].to_vec(), pending)
+        let runs = |(name, _): &(&str, &str)| self.pending_from.is_none_or(|from| *name < from);
+        let (run, pending): (Vec<_>, Vec<_>) = self.migrations().into_iter().partition(runs);
+        (run, pending.into_iter().map(|(name, _)| name).collect())
     }
 }
 

@@ -98,21 +98,21 @@ impl App {
             self.refuse(format!("{name}: {why}"), Some((action, why)));
             return vec![];
         }
-        let page = isize::from(i16::try_from(self.model.size.1.saturating_sub(8)).unwrap_or(10)).max(1);
+        self.perform(action, name)
+    }
+
+    /// What the key does, which may be used here.
+    fn perform(&mut self, action: Action, name: &str) -> Vec<Effect> {
         match action {
             Action::Open => return self.open(),
             Action::Escape => return self.escape(),
-            Action::Close => {
-                if !self.pop() {
-                    self.model.overlay = Some(Overlay::of(Kind::Quit));
-                }
-            }
-            Action::Down => return self.move_cursor(1),
-            Action::Up => return self.move_cursor(-1),
-            Action::HalfDown => return self.move_cursor(page / 2),
-            Action::HalfUp => return self.move_cursor(-(page / 2)),
-            Action::PageDown => return self.move_cursor(page),
-            Action::PageUp => return self.move_cursor(-page),
+            Action::Close => self.close(),
+            Action::Down
+            | Action::Up
+            | Action::HalfDown
+            | Action::HalfUp
+            | Action::PageDown
+            | Action::PageUp => return self.move_cursor(self.lines_of(action)),
             Action::Top => return self.jump_to_end(At::First),
             Action::Bottom => return self.jump_to_end(At::Last),
             Action::Left | Action::Right => self.shift_columns(action == Action::Right),
@@ -135,52 +135,101 @@ impl App {
             Action::MarkAll => self.mark_all(),
             Action::Copy if matches!(self.model.level().view, View::Plan(_)) => return self.plan_copy(),
             Action::Copy => return self.copy(),
-            Action::Export => self.model.overlay = Some(Overlay::of(Kind::Export)),
-            Action::Sql => self.model.overlay = Some(Overlay::of(Kind::Sql(screen::statements(&self.model)))),
             Action::Refresh => return self.refresh_here(),
-            Action::RefreshAll => {
-                let all: Vec<CheckId> = self.model.watches.iter().map(|w| w.id.clone()).collect();
-                return self.refresh(&all);
-            }
-            Action::Pause => {
-                self.model.paused = !self.model.paused;
-                self.say(if self.model.paused {
-                    "paused: looking only when asked (r)"
-                } else {
-                    "looking by itself again"
-                });
-            }
-            Action::Locks => self.model.overlay = Some(Overlay::of(Kind::Locks)),
+            Action::RefreshAll => return self.refresh_all(),
+            Action::Pause => self.pause(),
             Action::Log => {
-                self.model.overlay = Some(Overlay::of(Kind::Log));
+                self.lay(action);
                 return vec![Effect::Log];
             }
-            Action::Target => self.model.overlay = Some(Overlay::of(Kind::Targets)),
-            Action::Palette => self.model.overlay = Some(Overlay::of(Kind::Palette)),
-            Action::Help => self.model.overlay = Some(Overlay::of(Kind::Help)),
-            Action::Actions => self.model.overlay = Some(Overlay::of(Kind::Actions)),
+            Action::Export
+            | Action::Sql
+            | Action::Locks
+            | Action::Target
+            | Action::Palette
+            | Action::Help
+            | Action::Actions
+            | Action::Note => self.lay(action),
             Action::Cancel => return self.cancel(),
             Action::Room => return self.open_room(),
             Action::Whole => return self.other_set(),
             Action::Full | Action::GoOn | Action::SelfTest => return self.ask_look(action),
             Action::Entries => return self.entries(),
             Action::EndBlocker => self.ask_to_end(),
-            Action::DryRun if screen::scene_of(&self.model) == Scene::Room => {
-                return self.plan_in_room(self.model.room_verb());
-            }
-            Action::Undo if matches!(self.model.level().view, View::Room(_)) => {
-                return self.plan_in_room("rollback");
-            }
-            Action::Replan if matches!(self.model.level().view, View::Room(_)) => return self.refresh_room(),
-            Action::DryRun => return self.dry_run(),
-            Action::Undo => return self.undo(),
+            Action::DryRun | Action::Undo | Action::Replan => return self.plan_by(action),
             Action::Confirm => self.open_confirm(),
-            Action::Replan if matches!(self.model.level().view, View::Run(_)) => return self.run_again(),
-            Action::Replan => return self.replan(),
             Action::Hold => return self.hold(),
-            Action::Note => self.model.overlay = Some(Overlay::of(Kind::Note)),
         }
         vec![]
+    }
+
+    /// How far these keys move the cursor.
+    fn lines_of(&self, action: Action) -> isize {
+        let page = isize::from(i16::try_from(self.model.size.1.saturating_sub(8)).unwrap_or(10)).max(1);
+        match action {
+            Action::Down => 1,
+            Action::Up => -1,
+            Action::HalfDown => page / 2,
+            Action::HalfUp => -(page / 2),
+            Action::PageDown => page,
+            Action::PageUp => -page,
+            _ => 0,
+        }
+    }
+
+    /// Opens the overlay of a key that has one.
+    fn lay(&mut self, action: Action) {
+        let kind = match action {
+            Action::Export => Kind::Export,
+            Action::Sql => Kind::Sql(screen::statements(&self.model)),
+            Action::Locks => Kind::Locks,
+            Action::Log => Kind::Log,
+            Action::Target => Kind::Targets,
+            Action::Palette => Kind::Palette,
+            Action::Help => Kind::Help,
+            Action::Actions => Kind::Actions,
+            Action::Note => Kind::Note,
+            _ => return,
+        };
+        self.model.overlay = Some(Overlay::of(kind));
+    }
+
+    /// Leaves the view; the last one is left by leaving the program.
+    fn close(&mut self) {
+        if !self.pop() {
+            self.model.overlay = Some(Overlay::of(Kind::Quit));
+        }
+    }
+
+    fn refresh_all(&mut self) -> Vec<Effect> {
+        let all: Vec<CheckId> = self.model.watches.iter().map(|w| w.id.clone()).collect();
+        self.refresh(&all)
+    }
+
+    fn pause(&mut self) {
+        self.model.paused = !self.model.paused;
+        self.say(if self.model.paused {
+            "paused: looking only when asked (r)"
+        } else {
+            "looking by itself again"
+        });
+    }
+
+    /// Plans what the key means in this view: in the room it is of the room's set.
+    fn plan_by(&mut self, action: Action) -> Vec<Effect> {
+        let in_room = matches!(self.model.level().view, View::Room(_));
+        match action {
+            Action::DryRun if screen::scene_of(&self.model) == Scene::Room => {
+                self.plan_in_room(self.model.room_verb())
+            }
+            Action::DryRun => self.dry_run(),
+            Action::Undo if in_room => self.plan_in_room("rollback"),
+            Action::Undo => self.undo(),
+            Action::Replan if in_room => self.refresh_room(),
+            Action::Replan if matches!(self.model.level().view, View::Run(_)) => self.run_again(),
+            Action::Replan => self.replan(),
+            _ => vec![],
+        }
     }
 
     /// The first press cancels what runs on the server; a second one asks to leave.

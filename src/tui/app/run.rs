@@ -133,13 +133,13 @@ impl App {
     fn back_to(&mut self, slot: Slot) -> Vec<Effect> {
         let planned = self.model.plans.contains_key(&slot);
         for stack in &mut self.model.stacks {
-            let at = stack.iter().position(|l| matches!(&l.view, View::Run(v) if v.slot == slot));
-            if let Some(at) = at {
-                if planned {
-                    stack[at] = Level::of(View::Plan(slot));
-                } else {
+            let its = |l: &Level| matches!(&l.view, View::Run(v) if v.slot == slot);
+            if !planned {
+                if let Some(at) = stack.iter().position(its) {
                     stack.remove(at);
                 }
+            } else if let Some(level) = stack.iter_mut().find(|l| its(l)) {
+                *level = Level::of(View::Plan(slot));
             }
         }
         vec![]

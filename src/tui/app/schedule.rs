@@ -22,7 +22,9 @@ const NOTICE_S: i64 = 20;
 /// Points of a trend kept.
 const TREND: usize = 32;
 /// Waits between attempts to reconnect, in seconds.
-const BACK_OFF: [i64; 5] = [1, 2, 4, 8, 15];
+const BACK_OFF: [i64; 4] = [1, 2, 4, 8];
+/// Seconds before every attempt after those.
+const LONGEST_BACK_OFF: i64 = 15;
 /// A check may take at most a twentieth of the time.
 const COST: u64 = 20;
 /// The server is looked at this often; it also tells whether it is there.
@@ -126,8 +128,9 @@ impl App {
             Link::Down { since, attempts, .. } => (*since, attempts + 1),
             Link::Opening | Link::Up => (self.model.now, 1),
         };
-        let step = usize::try_from(attempts).unwrap_or(usize::MAX).saturating_sub(1).min(BACK_OFF.len() - 1);
-        let retry_at = self.model.now + TimeDelta::seconds(BACK_OFF[step]);
+        let step = usize::try_from(attempts).unwrap_or(usize::MAX).saturating_sub(1);
+        let pause = BACK_OFF.get(step).copied().unwrap_or(LONGEST_BACK_OFF);
+        let retry_at = self.model.now + TimeDelta::seconds(pause);
         self.model.vitals_running = false;
         self.model.journal.reading = false;
         self.model.room.reading = false;

@@ -234,8 +234,9 @@ fn ended(model: &Model, ours: Option<&OurRun>, record: Option<&RunRecord>) -> Ve
             meaning(done.outcome)
         }
         (None, Some(r)) => {
-            line.extend(done_cells(model, r.outcome, (unit, r.rows_applied, r.rows_drifted), r.verified));
-            line[1] = stand(&model.theme, r);
+            let cells = done_cells(model, r.outcome, (unit, r.rows_applied, r.rows_drifted), r.verified);
+            line.push(stand(&model.theme, r));
+            line.extend(cells.into_iter().skip(1));
             match r.outcome {
                 Outcome::Running => "its console is gone; what it committed stays",
                 outcome => meaning(outcome),

@@ -23,11 +23,12 @@ struct Lines {
 /// A part that is longer than a line takes several; its first cell is a mark, its last one the text.
 fn pieces(part: &Spans, width: usize) -> Vec<Spans> {
     let mark: usize = part.iter().rev().skip(1).map(|c| c.text.width()).sum();
-    let Some(text) = part.last().filter(|t| mark + t.text.width() > width) else { return vec![part.clone()] };
+    let too_long = part.split_last().filter(|(text, _)| mark + text.text.width() > width);
+    let Some((text, before)) = too_long else { return vec![part.clone()] };
     let lines = wrap(&text.text, width.saturating_sub(mark)).into_iter().enumerate();
     lines
         .map(|(i, line)| match i {
-            0 => [&part[..part.len() - 1], &[cell(line, text.tone)]].concat(),
+            0 => [before, &[cell(line, text.tone)]].concat(),
             _ => vec![cell(format!("{}{line}", " ".repeat(mark)), text.tone)],
         })
         .collect()

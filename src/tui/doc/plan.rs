@@ -139,12 +139,10 @@ fn locks(plan: &Plan) -> Vec<String> {
     let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
     for lock in plan.steps.iter().flat_map(|s| &s.locks) {
         let kind = kind(lock);
-        let at = kinds.iter().position(|(k, _)| *k == kind).unwrap_or_else(|| {
-            kinds.push((kind, vec![]));
-            kinds.len() - 1
-        });
-        if !kinds[at].1.contains(&lock.object.as_str()) {
-            kinds[at].1.push(&lock.object);
+        match kinds.iter_mut().find(|(k, _)| *k == kind) {
+            Some((_, objects)) if objects.contains(&lock.object.as_str()) => {}
+            Some((_, objects)) => objects.push(&lock.object),
+            None => kinds.push((kind, vec![&lock.object])),
         }
     }
     if kinds.is_empty() {
@@ -185,12 +183,14 @@ fn totals(plan: &Plan, first: usize, out: &mut Lines) -> Option<usize> {
         return None;
     }
     // A line that says "one more" would take the place of that one.
-    let shown = if plan.totals.len() <= first.saturating_add(1) { plan.totals.len() } else { first };
-    for (i, total) in plan.totals.iter().take(shown).enumerate() {
+    let (shown, hidden) = match plan.totals.split_at_checked(first) {
+        Some((shown, hidden)) if hidden.len() > 1 => (shown, hidden),
+        _ => (&plan.totals[..], &[][..]),
+    };
+    for (i, total) in shown.iter().enumerate() {
         let text = format!("{}: {}", total.change, counted(total.rows, "row"));
         out.text(if i == 0 { "diff" } else { "" }, &text, Tone::Accent);
     }
-    let hidden = &plan.totals[shown..];
     let mut more = None;
     if !hidden.is_empty() {
         let rows: u64 = hidden.iter().map(|t| t.rows).sum();
@@ -202,7 +202,7 @@ fn totals(plan: &Plan, first: usize, out: &mut Lines) -> Option<usize> {
             Tone::Dim,
         );
     }
-    if plan.totals[..shown].iter().any(|t| t.change.ends_with(CUT)) {
+    if shown.iter().any(|t| t.change.ends_with(CUT)) {
         out.text(
             "",
             "rows whose change is cut are counted by its beginning; the rows below are whole",

@@ -254,8 +254,8 @@ const BODY: usize = 600;
 
 fn body(event: &Event) -> String {
     let text = entry::body(event);
-    match text.char_indices().nth(BODY) {
-        Some((at, _)) => format!("{}… (midwatch runs --json has all of it)", &text[..at]),
+    match text.chars().nth(BODY) {
+        Some(_) => format!("{text:.BODY$}… (midwatch runs --json has all of it)"),
         None => text,
     }
 }

@@ -21,10 +21,7 @@ pub use partitions::list as partition_list;
 /// Every pane, in the order of its number: the overview, then the features.
 pub const ALL: &[&dyn Pane] = &{
     let mut all: [&dyn Pane; FEATURES.len() + 1] = [&overview::Overview; FEATURES.len() + 1];
-    let mut i = 0;
-    while i < FEATURES.len() {
-        all[i + 1] = FEATURES[i];
-        i += 1;
-    }
+    let [_, features @ ..] = &mut all;
+    features.copy_from_slice(FEATURES);
     all
 };

@@ -47,7 +47,7 @@ impl Pane for Parity {
     fn list(&self, model: &Model) -> List {
         let mut rows: Vec<Row> = Vec::new();
         let is_switched = |f: &ParityFacts| f.standing != SwitchState::Before;
-        let switched = model.of_kind("parity").filter_map(Watch::parity).any(|f| is_switched(&f));
+        let switched = model.of_kind("parity").filter_map(Watch::parity).any(is_switched);
         for watch in model.of_kind("parity") {
             if let Some(row) = shared::unknown_row(watch, 7, model.theme.glyphs.unknown) {
                 rows.push(row);
@@ -188,9 +188,9 @@ pub fn picture_of(model: &Model, id: &CheckId, width: u16) -> Vec<Spans> {
     let mut out = head_of(model, id, width);
     let Some((watch, f)) = model.watch(id).and_then(|w| Some((w, w.parity()?))) else { return out };
     out.extend(switch_lines(model, &id.name, f.standing, width));
-    let oldest = oldest_proof(&f).map(|(at, _)| ago(at, model.now));
+    let oldest = oldest_proof(f).map(|(at, _)| ago(at, model.now));
     out.extend(heat(&f.partitions, width, model.theme.glyphs, oldest.as_deref()));
-    out.extend(state_lines(model, watch, &f, width));
+    out.extend(state_lines(model, watch, f, width));
     out
 }
 

@@ -14,7 +14,7 @@ pub fn list(model: &Model, id: &CheckId) -> List {
     let watch = model.watch(id);
     let rows = watch
         .and_then(|w| Some((w, w.parity()?)))
-        .map(|(w, f)| f.partitions.iter().map(|p| row(model, w, &f, p)).collect())
+        .map(|(w, f)| f.partitions.iter().map(|p| row(model, w, f, p)).collect())
         .unwrap_or_default();
     List {
         cols: vec![

@@ -12,7 +12,7 @@ use crate::tui::view::paint::{self, fit, lossless, put};
 use crate::tui::view::sheet::Sheet;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
+use ratatui::style::{Modifier, Style};
 use ratatui::widgets::{Block, Clear, Widget as _};
 use unicode_width::UnicodeWidthStr as _;
 
@@ -40,22 +40,8 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
         width: frame.width.saturating_sub(4),
         height: frame.height.saturating_sub(2),
     };
-    put(
-        buffer,
-        frame.x + 2,
-        frame.y,
-        frame.right().saturating_sub(1),
-        &format!(" {} ", sheet.title),
-        model.theme.tone(Tone::Strong),
-    );
-    put(
-        buffer,
-        frame.x + 2,
-        frame.bottom() - 1,
-        frame.right().saturating_sub(1),
-        &format!(" {} ", sheet.hint),
-        model.theme.tone(Tone::Dim),
-    );
+    on_edge(buffer, frame, frame.y, &sheet.title, model.theme.tone(Tone::Strong));
+    on_edge(buffer, frame, frame.bottom() - 1, &sheet.hint, model.theme.tone(Tone::Dim));
     let mut top = inner.y;
     if let Some(prompt) = &sheet.prompt {
         let x =
@@ -90,6 +76,11 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
             buffer.set_style(Rect { y, height: 1, ..inner }, model.theme.cursor());
         }
     }
+}
+
+/// A text in the frame's line at `y`.
+fn on_edge(buffer: &mut Buffer, frame: Rect, y: u16, text: &str, style: Style) {
+    put(buffer, frame.x + 2, y, frame.right().saturating_sub(1), &format!(" {text} "), style);
 }
 
 fn sheet(model: &Model, kind: &Kind, typed: &str, width: usize) -> Sheet {

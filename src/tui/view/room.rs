@@ -32,7 +32,7 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
     if model.ours(view).is_some_and(|r| r.done.is_none()) {
         let log = doc::run::log(model, view);
         let from = log.len().saturating_sub(usize::from(area.height));
-        for (i, line) in log[from..].iter().enumerate() {
+        for (i, line) in log.iter().skip(from).enumerate() {
             let at = Rect { x: area.x + 1, y: area.y + lossless(i), height: 1, width: area.width - 1 };
             spans(model, buffer, at, line);
         }
@@ -57,7 +57,7 @@ fn fitting(blockers: &[Vec<Spans>], height: usize) -> Vec<Spans> {
 
 fn lines(model: &Model, buffer: &mut Buffer, area: Rect, lines: &[Spans]) -> Rect {
     let shown = lines.len().min(usize::from(area.height));
-    for (i, line) in lines[..shown].iter().enumerate() {
+    for (i, line) in lines.iter().take(shown).enumerate() {
         spans(model, buffer, Rect { y: area.y + lossless(i), height: 1, ..area }, line);
     }
     below(area, lossless(shown))

@@ -106,27 +106,30 @@ fn widths(list: &List, seen: &[&Row], first: usize, room: usize) -> Widths {
     // Both sides of a comparison in part are worth more than one of them in full.
     let least = |i: usize| if Some(i) == grow { NARROWEST } else { NARROW };
     while total(&out) > room {
-        let roomy = |(i, w): (usize, &Option<usize>)| w.filter(|w| *w > least(i)).map(|w| (w, i));
-        let Some((width, at)) = out.iter().enumerate().filter_map(roomy).max() else { break };
-        out[at] = Some(width - 1);
+        let roomy = out.iter_mut().enumerate().filter(|(i, w)| w.is_some_and(|w| w > least(*i)));
+        let Some((_, widest)) = roomy.max_by_key(|(i, w)| (**w, *i)) else { break };
+        *widest = widest.map(|w| w - 1);
     }
-    if let Some(g) = grow {
-        let others = total(&out) - out[g].unwrap_or(0);
-        out[g] = Some(room.saturating_sub(others).max(NARROWEST.min(out[g].unwrap_or(0))));
+    let whole = total(&out);
+    if let Some(growing) = grow.and_then(|g| out.get_mut(g)) {
+        let wide = growing.unwrap_or(0);
+        *growing = Some(room.saturating_sub(whole - wide).max(NARROWEST.min(wide)));
     }
     // What still does not fit goes from the right; the last one that does is cut, not dropped.
     while total(&out) > room {
         let Some(rightmost) = out.iter().rposition(Option::is_some).filter(|l| *l > first) else { break };
+        let Some((before, [width, ..])) = out.split_at_mut_checked(rightmost) else { break };
         cut = true;
-        let rest = room.saturating_sub(total(&out[..rightmost]) + GAP);
-        if rest >= 8 && out[rightmost].is_some_and(|w| w > rest) {
-            out[rightmost] = Some(rest);
+        let rest = room.saturating_sub(total(before) + GAP);
+        if rest >= 8 && width.is_some_and(|w| w > rest) {
+            *width = Some(rest);
             break;
         }
-        out[rightmost] = None;
+        *width = None;
     }
-    if let (Some(g), true) = (grow, total(&out) < room) {
-        out[g] = out[g].map(|w| w + room - total(&out));
+    let whole = total(&out);
+    if let Some(growing) = grow.filter(|_| whole < room).and_then(|g| out.get_mut(g)) {
+        *growing = growing.map(|w| w + room - whole);
     }
     Widths { of: out, cut }
 }

@@ -23,12 +23,12 @@ pub(super) fn fate(canary: &Canary, run: &str, batch: u64) -> Sql {
 /// A statement of a profile over the given `batch` and `run`, its own WITH going on after ours.
 pub(super) fn over(batch: &str, run: &str, statement: &str) -> String {
     let text = statement.trim();
-    let is_with = text.get(..4).is_some_and(|w| w.eq_ignore_ascii_case("with"))
-        && text[4..].starts_with(char::is_whitespace);
-    if is_with {
-        format!("with {batch}, {run}, {}", text[4..].trim_start())
-    } else {
-        format!("with {batch}, {run} {text}")
+    let is_with = |(word, rest): &(&str, &str)| {
+        word.eq_ignore_ascii_case("with") && rest.starts_with(char::is_whitespace)
+    };
+    match text.split_at_checked(4).filter(is_with) {
+        Some((_, rest)) => format!("with {batch}, {run}, {}", rest.trim_start()),
+        None => format!("with {batch}, {run} {text}"),
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::error::write_error;
 use super::super::row_sql::batch;
 use crate::dialect::postgres::numbers::{int, number, unsigned};
 use crate::dialect::postgres::writer::PgWriter;
-use crate::engine::model::change::RowKind;
+use crate::engine::model::change::{RowChange, RowKind};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::port::writer::{Batch, Committed};
@@ -73,22 +73,7 @@ impl PgWriter {
             self.raw("pass the guard", sql).await?;
         }
         let planned = unsigned(range.upto - from);
-        let rows = numbers([place.run, place.step, place.from, place.to])?;
-        if let Some(sql) = batch::hold(b.change) {
-            let same = numbers([place.run, place.step, place.from, place.to])?;
-            self.text("hold what is copied", sql, same).await?;
-        }
-        let mut applied = self.execute("read and lock the rows", batch::fill(b.change), rows).await?;
-        if let Some(sql) = batch::unsourced(b.change) {
-            applied -= self.execute("compare with what is copied", sql, PgArguments::default()).await?;
-        }
-        if let Some(sql) = batch::referred(b.change) {
-            self.execute("leave rows out that others refer to", sql, PgArguments::default()).await?;
-        }
-        for (at, derived) in b.change.derived.iter().enumerate() {
-            let sql = batch::derived_before(b.change, derived, at);
-            self.execute("read derived rows", sql, PgArguments::default()).await?;
-        }
+        let mut applied = self.hold(b.change, place).await?;
         let computed = b.change.computed();
         if let Some(derived) = computed {
             let sql = batch::moved(derived);
@@ -108,17 +93,8 @@ impl PgWriter {
             self.entail(b, place).await?;
         }
         let whole = applied == planned || computed.is_some();
-        let mut derived_rows = 0;
-        for (at, derived) in b.change.derived.iter().enumerate() {
-            if let (Some(origin), Some(unit), true) = (&b.change.restores, range.unit, whole) {
-                for sql in batch::restore(derived, at) {
-                    let origin = numbers([number(origin)?, unit, int(applied)])?;
-                    self.execute("put derived rows back", sql, origin).await?;
-                }
-            }
-            let sql = batch::derived_after(derived, at);
-            derived_rows += self.execute("keep images of derived rows", sql, place.image()?).await?;
-        }
+        let unit = range.unit.filter(|_| whole);
+        let derived_rows = self.derive(b.change, unit, applied, place).await?;
         if let Some(derived) = computed.filter(|_| applied > 0) {
             let sql = batch::otherwise(derived);
             let rows = self.counted("compare what was computed", sql).await?;
@@ -141,6 +117,49 @@ impl PgWriter {
             end: false,
             event: Some(event),
         })
+    }
+
+    /// Reads and locks the rows of a batch, and what is derived from them; how many are left to be changed.
+    async fn hold(&mut self, change: &RowChange, place: Place) -> Result<u64> {
+        let rows = numbers([place.run, place.step, place.from, place.to])?;
+        if let Some(sql) = batch::hold(change) {
+            let same = numbers([place.run, place.step, place.from, place.to])?;
+            self.text("hold what is copied", sql, same).await?;
+        }
+        let mut applied = self.execute("read and lock the rows", batch::fill(change), rows).await?;
+        if let Some(sql) = batch::unsourced(change) {
+            applied -= self.execute("compare with what is copied", sql, PgArguments::default()).await?;
+        }
+        if let Some(sql) = batch::referred(change) {
+            self.execute("leave rows out that others refer to", sql, PgArguments::default()).await?;
+        }
+        for (at, derived) in change.derived.iter().enumerate() {
+            let sql = batch::derived_before(change, derived, at);
+            self.execute("read derived rows", sql, PgArguments::default()).await?;
+        }
+        Ok(applied)
+    }
+
+    /// Puts derived rows back, of a unit that is undone as a whole, and keeps their images; how many there are.
+    async fn derive(
+        &mut self,
+        change: &RowChange,
+        whole_unit: Option<i64>,
+        applied: u64,
+        place: Place,
+    ) -> Result<u64> {
+        let mut rows = 0;
+        for (at, derived) in change.derived.iter().enumerate() {
+            if let (Some(origin), Some(unit)) = (&change.restores, whole_unit) {
+                for sql in batch::restore(derived, at) {
+                    let origin = numbers([number(origin)?, unit, int(applied)])?;
+                    self.execute("put derived rows back", sql, origin).await?;
+                }
+            }
+            let sql = batch::derived_after(derived, at);
+            rows += self.execute("keep images of derived rows", sql, place.image()?).await?;
+        }
+        Ok(rows)
     }
 
     /// Changes the rows; what did not become as planned takes the whole batch back.

@@ -157,12 +157,7 @@ pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &TwinTable) -> Result<Lay
             out.slots = vec![table.relation.clone()];
             out.oids = vec![table.oid];
             out.bounds = vec![String::new()];
-            leaves = vec![Leaf {
-                oid: table.oid,
-                relation: table.relation.clone(),
-                rows: format!("only {}", table.relation),
-                slot: 0,
-            }];
+            leaves = vec![only_leaf(table)];
         }
         Some(s) => {
             let bounds: Vec<&str> = firsts.iter().map(|f| f.bound.as_deref().unwrap_or_default()).collect();
@@ -173,6 +168,11 @@ pub(crate) async fn layout(tx: &mut dyn ReadTx, table: &TwinTable) -> Result<Lay
     }
     out.leaves = leaves;
     Ok(out)
+}
+
+fn only_leaf(table: &TwinTable) -> Leaf {
+    let rows = format!("only {}", table.relation);
+    Leaf { oid: table.oid, relation: table.relation.clone(), rows, slot: 0 }
 }
 
 async fn map(
@@ -361,7 +361,8 @@ impl Layout {
             Some(s) => wanted.contains(&s),
             None => homeless,
         };
-        let list: Vec<usize> = (0..slots.len()).filter(|b| takes(slots[*b])).collect();
+        let list: Vec<usize> =
+            slots.iter().enumerate().filter(|(_, slot)| takes(**slot)).map(|(b, _)| b).collect();
         let nulls = takes(None);
         if list.len() == slots.len() && nulls {
             return "true".into();
@@ -411,7 +412,7 @@ impl Layout {
             |bucket: usize| self.default.is_some() || slots.get(bucket).copied().flatten().is_some();
         let inner = slots.len().saturating_sub(1);
         let gaps = (1..inner)
-            .filter(|b| slots[*b].is_none())
+            .filter(|b| slots.get(*b).is_some_and(Option::is_none))
             .filter_map(|b| Some(format!("{} to {}", self.thresholds.get(b - 1)?, self.thresholds.get(b)?)))
             .collect();
         Ok(Coverage {

@@ -143,10 +143,10 @@ fn unknown_columns(source: &str, twin: &TwinTable) -> Vec<String> {
     let relation = Relation::parse(&twin.relation);
     let mut out: Vec<String> = Vec::new();
     for statement in tokens.split(|t| *t == Token::SemiColon) {
-        for at in 0..statement.len() {
-            let Some(rest) = after(&statement[at..], &["insert", "into"]) else { continue };
+        for rest in suffixes(statement) {
+            let Some(rest) = after(rest, &["insert", "into"]) else { continue };
             let Some(rest) = after_relation(rest, &relation) else { continue };
-            let conflict = (0..rest.len()).find_map(|i| after(&rest[i..], &["on", "conflict"]));
+            let conflict = suffixes(rest).find_map(|rest| after(rest, &["on", "conflict"]));
             let lists = [column_list(rest), conflict.and_then(column_list)];
             for column in lists.into_iter().flatten().flatten() {
                 if !twin.columns.iter().any(|c| c.name == column) && !out.contains(&column) {
@@ -162,6 +162,11 @@ fn unknown_columns(source: &str, twin: &TwinTable) -> Vec<String> {
 fn name(token: &Token) -> Option<String> {
     let Token::Word(w) = token else { return None };
     Some(if w.quote_style.is_some() { w.value.clone() } else { w.value.to_lowercase() })
+}
+
+/// What begins at each token.
+fn suffixes(tokens: &[Token]) -> impl Iterator<Item = &[Token]> {
+    (0..tokens.len()).filter_map(|at| tokens.get(at..))
 }
 
 fn after<'t>(tokens: &'t [Token], words: &[&str]) -> Option<&'t [Token]> {

@@ -13,8 +13,9 @@ pub(crate) fn other_side_effects(text: &str, twin: &str, before: bool) -> Vec<St
     let tokens: Vec<Token> = tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();
     let twin = Relation::parse(twin).name;
     let mut out: Vec<String> = Vec::new();
-    for at in 0..tokens.len() {
-        let Some(what) = deed(&tokens[at..], at.checked_sub(1).map(|b| &tokens[b]), before) else { continue };
+    let prior = std::iter::once(None).chain(tokens.iter().map(Some));
+    for (at, prior) in prior.enumerate() {
+        let Some(what) = tokens.get(at..).and_then(|rest| deed(rest, prior, before)) else { continue };
         let what = match what {
             BodyEffect::Writes(table) if table == twin => continue,
             BodyEffect::Writes(table) => format!("writes {table}"),
@@ -43,11 +44,11 @@ fn word(token: Option<&Token>) -> String {
 fn deed(rest: &[Token], prior: Option<&Token>, before: bool) -> Option<BodyEffect> {
     let (one, two) = (word(rest.first()), word(rest.get(1)));
     match (one.as_str(), two.as_str()) {
-        ("insert" | "merge", "into") | ("delete", "from") | ("truncate", "table") => target(&rest[2..]),
-        ("truncate", _) => target(&rest[1..]),
+        ("insert" | "merge", "into") | ("delete", "from") | ("truncate", "table") => target(rest.get(2..)?),
+        ("truncate", _) => target(rest.get(1..)?),
         // ON CONFLICT DO UPDATE SET, FOR UPDATE, FOR NO KEY UPDATE.
         ("update", next) if next != "set" && !matches!(word(prior).as_str(), "for" | "key") => {
-            target(&rest[1..])
+            target(rest.get(1..)?)
         }
         ("execute", _) => Some(BodyEffect::Other("runs statements that are made up at run time")),
         ("perform" | "call", _) => Some(BodyEffect::Other("calls other functions")),
@@ -63,7 +64,10 @@ fn deed(rest: &[Token], prior: Option<&Token>, before: bool) -> Option<BodyEffec
 
 /// The bare name of the table that follows.
 fn target(rest: &[Token]) -> Option<BodyEffect> {
-    let rest = if word(rest.first()) == "only" { &rest[1..] } else { rest };
+    let rest = match rest {
+        [first, table @ ..] if word(Some(first)) == "only" => table,
+        _ => rest,
+    };
     let named = |token: Option<&Token>| match token {
         Some(Token::Word(w)) if w.quote_style.is_some() => Some(w.value.clone()),
         Some(Token::Word(w)) => Some(w.value.to_lowercase()),

@@ -84,32 +84,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     if let Some(c) = couples.iter().find(|c| c.standing != SwitchState::Before) {
         return Err(Error::new(Class::Refused, format!("{} is switched over already", c.twin.name())));
     }
-    let rows = match params.get("rows") {
-        Some("all") => None,
-        _ => Some(params.number("rows")?.unwrap_or(ROWS)),
-    };
-    let writers = params.number_of(&WRITERS)?;
-    let seconds = params.seconds_of(&SECONDS)?;
-    let passed = ["budget", "lock_timeout", "accept"];
-    let mut play = Play {
-        name: name.to_owned(),
-        params: params
-            .0
-            .iter()
-            .filter(|(k, _)| passed.contains(&k.as_str()))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect(),
-        twins: vec![],
-        rows,
-        writers: u32::try_from(writers).unwrap_or(4),
-        seconds,
-    };
-    play.params.insert("monitor".into(), "2s".into());
-    play.params.insert("backup".into(), "skip".into());
-    for couple in &couples {
-        play.twins.push(twin(cx, couple).await?);
-    }
-    let copied = rows.map_or_else(
+    let play = play(cx, name, params, &couples).await?;
+    let writers = play.writers;
+    let copied = play.rows.map_or_else(
         || "all rows".to_owned(),
         |n| format!("at most {n} rows of each legacy table, and the twins' rows of the same keys"),
     );
@@ -155,6 +132,36 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         count: couples.len() as u64,
         undoes: None,
     })
+}
+
+/// What is played, and how long.
+async fn play(cx: &PlanCx<'_>, name: &str, params: &Params, couples: &[TwinPair<'_>]) -> Result<Play> {
+    let rows = match params.get("rows") {
+        Some("all") => None,
+        _ => Some(params.number("rows")?.unwrap_or(ROWS)),
+    };
+    let writers = params.number_of(&WRITERS)?;
+    let seconds = params.seconds_of(&SECONDS)?;
+    let passed = ["budget", "lock_timeout", "accept"];
+    let mut play = Play {
+        name: name.to_owned(),
+        params: params
+            .0
+            .iter()
+            .filter(|(k, _)| passed.contains(&k.as_str()))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
+        twins: vec![],
+        rows,
+        writers: u32::try_from(writers).unwrap_or(4),
+        seconds,
+    };
+    play.params.insert("monitor".into(), "2s".into());
+    play.params.insert("backup".into(), "skip".into());
+    for couple in couples {
+        play.twins.push(twin(cx, couple).await?);
+    }
+    Ok(play)
 }
 
 async fn twin(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<PlayTwin> {

@@ -208,6 +208,16 @@ impl Change {
         self.back.push(format!("alter table {table} {was} trigger {name}"));
         self.said.push(format!("trigger {} enabled", found.name));
     }
+
+    /// A trigger by its quoted name, for each row of these events.
+    fn create(&mut self, name: &str, table: &str, function: &str, events: &[&str]) {
+        self.statements.push(format!(
+            "create trigger {name} after {} on {table} for each row execute function {function}()",
+            events.join(" or ")
+        ));
+        self.back.insert(0, format!("drop trigger {name} on {table}"));
+        self.said.push(format!("trigger {} for {}", name.trim_matches('"'), events.join(", ")));
+    }
 }
 
 #[derive(Default)]
@@ -465,13 +475,7 @@ fn rewrite(
         let name =
             named.map_or_else(|| format!("{}_rest", declared.first().map_or("sync", |d| d)), str::to_owned);
         let events: Vec<_> = events.iter().map(|(e, _)| *e).collect();
-        let name = Ident(&name).to_string();
-        out.statements.push(format!(
-            "create trigger {name} after {} on {table} for each row execute function {own}()",
-            events.join(" or ")
-        ));
-        out.back.insert(0, format!("drop trigger {name} on {table}"));
-        out.said.push(format!("trigger {} for {}", name.trim_matches('"'), events.join(", ")));
+        out.create(&Ident(&name).to_string(), table, &own, &events);
     }
     out
 }

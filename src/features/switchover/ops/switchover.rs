@@ -103,28 +103,14 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     untouched(cx, &couples).await?;
     let accepted = Accepted::of(params.get("accept"));
     let switch = Switch::of(cx, &couples).await?;
-    let mut preflight = Vec::new();
-    for (couple, part) in couples.iter().zip(&switch.parts) {
-        preflight.extend(ownership(cx, couple).await?);
-        preflight.extend(parity(cx, couple).await);
-        preflight.extend(dependants(couple, &part.belongings, &accepted));
-        preflight.extend(sent(cx, couple, &part.belongings, &accepted).await);
-        preflight.extend(late_triggers(cx, couple, &accepted).await?);
-    }
-    let (more, bytes) = around(cx, &couples).await?;
-    preflight.extend(more);
-    preflight.push(last_backup(cx, &couples).await);
-    preflight.extend(steps::backups(cx, &asked, bytes));
+    let mut preflight = looked_at(cx, &couples, &switch, &accepted, &asked).await?;
     let tried = trial(cx, &couples, &switch, &accepted).await;
     preflight.extend(tried.preflight);
-    let rehearsed = match rehearsal(cx, name).await {
-        Ok(found) => found,
-        Err(e) => {
-            let text = format!("whether it was rehearsed is unknown: {}", e.message);
-            preflight.push(Preflight::new("rehearsal", Ready::Warn, text));
-            None
-        }
-    };
+    let rehearsed = rehearsal(cx, name).await.unwrap_or_else(|e| {
+        let text = format!("whether it was rehearsed is unknown: {}", e.message);
+        preflight.push(Preflight::new("rehearsal", Ready::Warn, text));
+        None
+    });
     let mut out = StepsInOrder::new(&couples, &switch, &asked);
     out.measure("PRE-FLIGHT", false);
     if out.backup() {
@@ -148,12 +134,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         preflight.push(compared(rehearsed.as_ref(), &preflight));
     }
     let mut changes = out.changes();
-    for couple in &couples {
-        let own = dependents::of(cx, &couple.partitioned, &couple.legacy, vec![]).await?.own();
-        if !own.is_empty() {
-            changes.push(format!("{}{}", own_before(couple), own.join("; ")));
-        }
-    }
+    changes.extend(kept(cx, &couples).await?);
     if let Some(r) = &rehearsed {
         r.times(&mut out.steps);
     }
@@ -175,6 +156,41 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         count: couples.len() as u64,
         undoes: None,
     })
+}
+
+/// What the tables, what depends on them, the server and its backups say of the switch.
+async fn looked_at(
+    cx: &PlanCx<'_>,
+    couples: &[TwinPair<'_>],
+    switch: &Switch,
+    accepted: &Accepted,
+    asked: &crate::features::switchover::plan::options::SwitchOptions,
+) -> Result<Vec<Preflight>> {
+    let mut out = Vec::new();
+    for (couple, part) in couples.iter().zip(&switch.parts) {
+        out.extend(ownership(cx, couple).await?);
+        out.extend(parity(cx, couple).await);
+        out.extend(dependants(couple, &part.belongings, accepted));
+        out.extend(sent(cx, couple, &part.belongings, accepted).await);
+        out.extend(late_triggers(cx, couple, accepted).await?);
+    }
+    let (more, bytes) = around(cx, couples).await?;
+    out.extend(more);
+    out.push(last_backup(cx, couples).await);
+    out.extend(steps::backups(cx, asked, bytes));
+    Ok(out)
+}
+
+/// What the partitioned tables have of their own, and keep.
+async fn kept(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<Vec<String>> {
+    let mut out = Vec::new();
+    for couple in couples {
+        let own = dependents::of(cx, &couple.partitioned, &couple.legacy, vec![]).await?.own();
+        if !own.is_empty() {
+            out.push(format!("{}{}", own_before(couple), own.join("; ")));
+        }
+    }
+    Ok(out)
 }
 
 /// None of them is switched yet; else what is left to be switched, and how.

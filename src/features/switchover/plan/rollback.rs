@@ -132,6 +132,47 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     if let Some(other) = couples.iter().find(|c| c.standing != SwitchState::Switched) {
         return Err(refused(format!("{} is not switched over any more", other.twin.name())));
     }
+    let switch = switched_back(&couples, swapped, &swap);
+    let mut preflight = tables_of(cx, &couples, (&plan.changes, &swapped.statements), &accepted).await?;
+    preflight.extend(crate::features::switchover::preflight::server::around(cx, &couples).await?.0);
+    preflight.push(tried(cx, &couples, &switch, &swapped.back, &accepted).await);
+    let mut out = StepsInOrder::new(&couples, &switch, &asked);
+    out.measure("PRE-ROLLBACK", true);
+    watch_all(cx, &couples, &mut out, &mut preflight).await?;
+    preflight.extend(out.stall(cx, true, &accepted).await);
+    out.compare_as(true);
+    out.hook("before");
+    let statements = (swapped.back.clone(), swapped.statements.clone());
+    // What was never rehearsed is not measured: that alone hinders nobody on the way back.
+    let rehearsed = rehearsal(cx, &run.name).await.ok().flatten();
+    let held = rehearsed.as_ref().and_then(back);
+    out.swap((STEP, "all tables back at once"), statements, true, held.as_ref());
+    out.hook("after");
+    out.tidy();
+    out.monitor_as(false);
+    out.measure("ROLLED-BACK", false);
+    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    Ok(Draft {
+        why: format!("takes the switchover of {} (run {}) back", names.join(", "), run.id),
+        changes: changes(&switch),
+        obstacle: Some(out.price(&switch)),
+        reversible: Reversible::Full,
+        undo: "full: by switching over again (plan switchover)".into(),
+        frozen: false,
+        steps: out.steps,
+        preflight,
+        verify: out.verify,
+        rows: vec![],
+        unit: TWINS,
+        lock_timeout_ms: Some(asked.lock_timeout_ms),
+        continues_after_window: true,
+        count: couples.len() as u64,
+        undoes: Some(run.id.clone()),
+    })
+}
+
+/// The swap of the way back.
+fn switched_back(couples: &[TwinPair<'_>], swapped: &Step, swap: &Swap) -> Switch {
     let mut switch = Switch { parts: couples.iter().map(part).collect() };
     for (couple, p) in couples.iter().zip(&mut switch.parts) {
         p.reverse.take = reverse_taken(&couple.reverse_function().to_string(), &couple.leaves());
@@ -147,38 +188,45 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     if let Some(first) = switch.parts.first_mut() {
         first.views.extend(swap.tables.iter().filter(|t| made(t)).cloned());
     }
-    let mut preflight = Vec::new();
-    for couple in &couples {
-        preflight.extend(crate::features::switchover::preflight::parity::parity(cx, couple).await);
-        preflight.extend(crate::features::switchover::preflight::ownership::ownership(cx, couple).await?);
+    switch
+}
+
+/// What each table says of the way back, and what was made on it since.
+async fn tables_of(
+    cx: &PlanCx<'_>,
+    couples: &[TwinPair<'_>],
+    then: (&[String], &[String]),
+    accepted: &Accepted,
+) -> Result<Vec<Preflight>> {
+    let mut out = Vec::new();
+    for couple in couples {
+        out.extend(crate::features::switchover::preflight::parity::parity(cx, couple).await);
+        out.extend(crate::features::switchover::preflight::ownership::ownership(cx, couple).await?);
     }
-    for couple in &couples {
-        preflight.extend(since(cx, couple, (&plan.changes, &swapped.statements), &accepted).await?);
+    for couple in couples {
+        out.extend(since(cx, couple, then, accepted).await?);
     }
-    preflight.extend(crate::features::switchover::preflight::server::around(cx, &couples).await?.0);
-    preflight.push(tried(cx, &couples, &switch, &swapped.back, &accepted).await);
-    let mut out = StepsInOrder::new(&couples, &switch, &asked);
-    out.measure("PRE-ROLLBACK", true);
-    for couple in &couples {
+    Ok(out)
+}
+
+/// The steps that watch each couple, whose changes may be captured already.
+pub(crate) async fn watch_all(
+    cx: &PlanCx<'_>,
+    couples: &[TwinPair<'_>],
+    out: &mut StepsInOrder<'_>,
+    preflight: &mut Vec<Preflight>,
+) -> Result<()> {
+    for couple in couples {
         let mut tx = cx.cx.read().await?;
         let watch =
             change_capture::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await?;
-        out.watch(couple, &watch, &mut preflight);
+        out.watch(couple, &watch, preflight);
     }
-    preflight.extend(out.stall(cx, true, &accepted).await);
-    out.compare_as(true);
-    out.hook("before");
-    let statements = (swapped.back.clone(), swapped.statements.clone());
-    // What was never rehearsed is not measured: that alone hinders nobody on the way back.
-    let rehearsed = rehearsal(cx, &run.name).await.ok().flatten();
-    let held = rehearsed.as_ref().and_then(back);
-    out.swap((STEP, "all tables back at once"), statements, true, held.as_ref());
-    out.hook("after");
-    out.tidy();
-    out.monitor_as(false);
-    out.measure("ROLLED-BACK", false);
-    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
-    let mut changes: Vec<String> = switch
+    Ok(())
+}
+
+fn changes(switch: &Switch) -> Vec<String> {
+    let mut out: Vec<String> = switch
         .parts
         .iter()
         .map(|p| {
@@ -191,26 +239,10 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
             )
         })
         .collect();
-    changes.push(
+    out.push(
         "what was carried over goes back; dual writes run forward again, the reverse triggers go".into(),
     );
-    Ok(Draft {
-        why: format!("takes the switchover of {} (run {}) back", names.join(", "), run.id),
-        changes,
-        obstacle: Some(out.price(&switch)),
-        reversible: Reversible::Full,
-        undo: "full: by switching over again (plan switchover)".into(),
-        frozen: false,
-        steps: out.steps,
-        preflight,
-        verify: out.verify,
-        rows: vec![],
-        unit: TWINS,
-        lock_timeout_ms: Some(asked.lock_timeout_ms),
-        continues_after_window: true,
-        count: couples.len() as u64,
-        undoes: Some(run.id.clone()),
-    })
+    out
 }
 
 /// How a switchover's plan begins to tell what the twin had before.

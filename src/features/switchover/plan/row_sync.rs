@@ -240,7 +240,7 @@ impl<'c> Mend<'c> {
             out.push(Preflight::new("columns", ready, text));
         }
         let secret: Vec<_> =
-            columns.iter().filter(|c| self.secrets.contains(&c.name)).map(|c| &c.name[..]).collect();
+            columns.iter().filter(|c| self.secrets.contains(&c.name)).map(|c| c.name.as_str()).collect();
         if !secret.is_empty() {
             let text = format!("{} of {relation} is secret: no plan may carry its values", secret.join(", "));
             out.push(Preflight::new("secrets", Ready::Fail, text));

@@ -42,6 +42,31 @@ pub(crate) fn dependants(couple: &TwinPair<'_>, b: &DependentObjects, accepted: 
         }
     }
     out.extend(name_conflicts(name, &couple.partitioned.relation, b, accepted));
+    out.extend(not_carried(name, b, accepted));
+    if !b.indexes.is_empty() {
+        out.push(warn("indexes", format!("{name}: no like on the twin of {}", b.indexes.join("; "))));
+    }
+    out.extend(b.publications.iter().map(|p| published(name, p)));
+    let order = |t: &crate::features::parity::pair::catalog::TwinTable| {
+        t.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>()
+    };
+    if order(&couple.legacy) != order(&couple.partitioned) {
+        out.push(warn(
+            "column_order",
+            format!(
+                "{name}: the columns come in another order: a session with a prepared SELECT * gets \"cached plan must not change result type\" once, INSERT without column names writes elsewhere"
+            ),
+        ));
+    }
+    if out.is_empty() {
+        out.push(ok("dependants", format!("{name}: nothing else hangs on the table")));
+    }
+    out
+}
+
+/// What stays with the legacy table, and must be accepted.
+fn not_carried(name: &str, b: &DependentObjects, accepted: &Accepted) -> Vec<Preflight> {
+    let mut out = Vec::new();
     for t in b.triggers.iter().filter(|t| t.constraint && !t.mirrors) {
         out.push(accepted.unless(
             "constraint_trigger",
@@ -66,24 +91,6 @@ pub(crate) fn dependants(couple: &TwinPair<'_>, b: &DependentObjects, accepted: 
         out.push(
             accepted.unless("rules", &format!("{name}: rules are not carried over: {}", b.rules.join(", "))),
         );
-    }
-    if !b.indexes.is_empty() {
-        out.push(warn("indexes", format!("{name}: no like on the twin of {}", b.indexes.join("; "))));
-    }
-    out.extend(b.publications.iter().map(|p| published(name, p)));
-    let order = |t: &crate::features::parity::pair::catalog::TwinTable| {
-        t.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>()
-    };
-    if order(&couple.legacy) != order(&couple.partitioned) {
-        out.push(warn(
-            "column_order",
-            format!(
-                "{name}: the columns come in another order: a session with a prepared SELECT * gets \"cached plan must not change result type\" once, INSERT without column names writes elsewhere"
-            ),
-        ));
-    }
-    if out.is_empty() {
-        out.push(ok("dependants", format!("{name}: nothing else hangs on the table")));
     }
     out
 }

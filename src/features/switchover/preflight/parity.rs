@@ -36,7 +36,7 @@ pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Vec<Prefli
     let before = couple.standing == SwitchState::Before;
     let mut out = vec![rows(name, &report)];
     out.extend(
-        besides_rows(&report).into_iter().filter_map(|(kind, verdict)| besides(name, before, kind, verdict)),
+        besides_rows(&report).into_iter().filter_map(|(kind, verdict)| besides(name, before, kind, &verdict)),
     );
     out
 }
@@ -52,7 +52,7 @@ fn rows(name: &str, report: &Report) -> Preflight {
 }
 
 /// What else the comparison says, as a switchover takes it.
-fn besides(name: &str, before: bool, kind: FindingKind, verdict: CheckVerdict) -> Option<Preflight> {
+fn besides(name: &str, before: bool, kind: FindingKind, verdict: &CheckVerdict) -> Option<Preflight> {
     let (what, text) = (kind.word(), format!("{name}: {}", verdict.text));
     Some(match kind {
         // The switch hands the legacy table's own over.

@@ -94,6 +94,34 @@ pub(crate) fn back(rehearsed: &JournalledRehearsal) -> Option<(u64, String)> {
     p.failures.is_empty().then(|| (p.back_ms, place()))
 }
 
+/// What differs between a copy and its original by nature.
+fn elsewhere(id: &str) -> bool {
+    matches!(
+        id,
+        "rehearsal"
+            | "connection"
+            | "journal"
+            | "operator"
+            | "broken_off"
+            | "replicas"
+            | "load"
+            | "disk"
+            | "backup"
+            | "last_backup"
+            | "locks"
+            | "stall"
+            | "marker"
+            | "long_transaction"
+            | "replication_slot"
+            | "sequence"
+            | "parity"
+            | "trial"
+            | "untried"
+            | "publication"
+            | "statements"
+    )
+}
+
 /// What the rehearsal met, and this plan does not, or the other way round.
 pub(crate) fn compared(rehearsed: Option<&JournalledRehearsal>, now: &[Preflight]) -> Preflight {
     let Some(r) = rehearsed else {
@@ -107,33 +135,6 @@ pub(crate) fn compared(rehearsed: Option<&JournalledRehearsal>, now: &[Preflight
         let text = format!("{} failed: {failure}", r.place());
         return Preflight::new("rehearsal", Ready::Warn, text);
     }
-    // What differs between a copy and its original by nature.
-    let elsewhere = |id: &str| {
-        matches!(
-            id,
-            "rehearsal"
-                | "connection"
-                | "journal"
-                | "operator"
-                | "broken_off"
-                | "replicas"
-                | "load"
-                | "disk"
-                | "backup"
-                | "last_backup"
-                | "locks"
-                | "stall"
-                | "marker"
-                | "long_transaction"
-                | "replication_slot"
-                | "sequence"
-                | "parity"
-                | "trial"
-                | "untried"
-                | "publication"
-                | "statements"
-        )
-    };
     let there: Vec<(&str, &str)> = r
         .body
         .preflight

@@ -190,8 +190,8 @@ pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
     };
     // Views of them come first, their twins last.
     let first = swap.tables.len().saturating_sub(2 * twins);
-    let names: Vec<&str> =
-        swap.tables[first..][..twins].iter().map(|t| t.trim_start_matches(PUBLIC)).collect();
+    let legacy = swap.tables.iter().skip(first).take(twins);
+    let names: Vec<&str> = legacy.map(|t| t.trim_start_matches(PUBLIC)).collect();
     let doing = match told.map(|p| p.phase) {
         Some(Phase::Paused) => "postponed, nothing is tried; it will want",
         _ => "waiting for",

@@ -138,7 +138,7 @@ impl Model {
     /// What the room leads to: over as long as a twin is not, else back.
     pub fn room_verb(&self) -> &'static str {
         let over = self.stands(SwitchState::Before) == Some(false);
-        SWITCHES[usize::from(over && self.stands(SwitchState::Switched) == Some(true))]
+        if over && self.stands(SwitchState::Switched) == Some(true) { SWITCHES[1] } else { SWITCHES[0] }
     }
 
     /// The twins of the room that it is about: those still to be switched, or those that are.
