@@ -109,7 +109,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         limit: params.limit()?,
         ..RowQuery::default()
     };
-    let (reversible, undo) = way_back(fix);
+    let (reversible, undo) = reversal(fix);
     let mut changes = vec![fix.title.clone()];
     if fix.audit.is_some() {
         changes.push("an audit row for each".into());
@@ -138,7 +138,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     })
 }
 
-fn way_back(fix: &Declared) -> (Reversible, &'static str) {
+fn reversal(fix: &Declared) -> (Reversible, &'static str) {
     match (&fix.revoke, &fix.compute) {
         (Some(_), _) => (
             Reversible::Lossy,

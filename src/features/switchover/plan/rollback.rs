@@ -171,7 +171,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     })
 }
 
-/// The swap of the way back.
+/// The swap of a rollback.
 fn switched_back(couples: &[TwinPair<'_>], swapped: &Step, swap: &Swap) -> Switch {
     let mut switch = Switch { parts: couples.iter().map(part).collect() };
     for (couple, p) in couples.iter().zip(&mut switch.parts) {
@@ -191,7 +191,7 @@ fn switched_back(couples: &[TwinPair<'_>], swapped: &Step, swap: &Swap) -> Switc
     switch
 }
 
-/// What each table says of the way back, and what was made on it since.
+/// Parity and ownership of each table, and what was made on it since.
 async fn tables_of(
     cx: &PlanCx<'_>,
     couples: &[TwinPair<'_>],
