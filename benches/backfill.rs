@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use midwatch::engine::Engine;
-use midwatch::engine::gate::guard::Typed;
+use midwatch::engine::gate::guard::TypedPhrase;
 use midwatch::engine::model::progress::{Control, Phase, Progress};
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::{PlanNews, Request};
@@ -145,7 +145,7 @@ async fn midwatch(server: &Server) -> (f64, f64) {
     );
     let gate = engine.review(planned, true).await.unwrap();
     let phrase = gate.phrase().to_owned();
-    let typed = Typed { phrase: &phrase, database: None, at: engine.server_time().await.unwrap() };
+    let typed = TypedPhrase { phrase: &phrase, database: None, at: engine.server_time().await.unwrap() };
     let Ok(approved) = gate.confirm(&typed) else { panic!("not confirmed") };
     let begun = Instant::now();
     let phases = Mutex::new(Vec::<(Phase, f64)>::new());

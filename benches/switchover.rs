@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use midwatch::engine::gate::guard::Typed;
+use midwatch::engine::gate::guard::TypedPhrase;
 use midwatch::engine::model::progress::Control;
 use midwatch::engine::model::target::Environment;
 use midwatch::engine::plan::operation::Params;
@@ -108,7 +108,7 @@ async fn apply(engine: &Engine, verb: &str, params: &[(&str, &str)]) -> String {
     let phrase = planned.plan.phrase.clone();
     let gate = engine.review(planned, true).await.unwrap();
     let at = engine.server_time().await.unwrap();
-    let typed = Typed { phrase: &phrase, database: None, at };
+    let typed = TypedPhrase { phrase: &phrase, database: None, at };
     let approved = gate.confirm(&typed).map_err(|denied| denied.why).unwrap();
     let done = engine.run(approved, &Control::default(), &|_| ()).await;
     assert_eq!((done.outcome.word(), done.failure), ("applied", None), "{verb}");

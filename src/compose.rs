@@ -20,7 +20,7 @@ use crate::engine::port::reader::{Facts, ReadOptions};
 use crate::features;
 use crate::features::switchover::task::Rehearser;
 use crate::profile::{Disk, Library, Selected, detect, generic};
-use crate::rehearse::Theatre;
+use crate::rehearse::SwitchoverRehearsal;
 use crate::sandbox::{Copies, Dumps, Shell};
 use crate::store::{Scratch, StateKey, StateMirror, StateProofs, state_dir};
 
@@ -53,7 +53,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         server.database.clone(),
         backup_dir(&selected),
     );
-    let stage = Theatre::new(
+    let stage = SwitchoverRehearsal::new(
         Copies::new(connection.clone(), server.version.clone(), profile.search_path.clone()),
         selected.clone(),
         selected.config.profile.clone().unwrap_or_else(|| profile.name.clone()),

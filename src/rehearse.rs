@@ -5,75 +5,81 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::engine::gate::guard::Typed;
+use crate::engine::gate::guard::TypedPhrase;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::json::{field, put};
 use crate::engine::model::progress::{Control, Done};
 use crate::engine::model::target::Environment;
 use crate::engine::plan::operation::Params;
 use crate::engine::plan::request::Request;
-use crate::engine::port::copies::{Copy, Follow, Rows};
+use crate::engine::port::copies::{CopyRequest, KeyedSample, Rows};
 use crate::engine::port::reader::Fut;
 use crate::engine::{Engine, journal};
-use crate::features::switchover::task::{Play, PlayTwin, Played, Rehearse};
+use crate::features::switchover::task::{RehearsalPlan, RehearsalResult, RehearsalTwin, Rehearse};
 use crate::profile::{Secret, Selected, TargetConfig};
-use crate::sandbox::{Copies, Private, Writers, Written, WrittenPair};
+use crate::sandbox::{Copies, LoadWriters, Private, Written, WrittenPair};
 
 /// Opens an engine on a target; compose hands itself in.
-pub type Connect = fn(Selected) -> Fut<'static, Result<Engine>>;
+pub type OpenEngine = fn(Selected) -> Fut<'static, Result<Engine>>;
 
 /// Plays what is asked on copies of one target.
-pub struct Theatre {
+pub struct SwitchoverRehearsal {
     copies: Copies,
     selected: Selected,
     profile: String,
-    connect: Connect,
+    connect: OpenEngine,
 }
 
-impl Theatre {
+impl SwitchoverRehearsal {
     /// `profile`: as the target's own engine has it.
-    pub fn new(copies: Copies, selected: Selected, profile: String, connect: Connect) -> Self {
+    pub fn new(copies: Copies, selected: Selected, profile: String, connect: OpenEngine) -> Self {
         Self { copies, selected, profile, connect }
     }
 }
 
-impl Rehearse for Theatre {
-    fn rehearse<'a>(&'a self, play: &'a Play) -> Fut<'a, Result<Played>> {
+impl Rehearse for SwitchoverRehearsal {
+    fn rehearse<'a>(&'a self, play: &'a RehearsalPlan) -> Fut<'a, Result<RehearsalResult>> {
         Box::pin(self.play(play))
     }
 }
 
-fn written(play: &Play) -> Vec<WrittenPair> {
-    let pair = |t: &PlayTwin| {
-        let PlayTwin { legacy, twin, key, time, columns, column } = t.clone();
+fn written(play: &RehearsalPlan) -> Vec<WrittenPair> {
+    let pair = |t: &RehearsalTwin| {
+        let RehearsalTwin { legacy, twin, key, time, columns, column } = t.clone();
         WrittenPair { legacy, twin, key, time, columns, column }
     };
     play.twins.iter().map(pair).collect()
 }
 
-impl Theatre {
-    async fn play(&self, play: &Play) -> Result<Played> {
+impl SwitchoverRehearsal {
+    async fn play(&self, play: &RehearsalPlan) -> Result<RehearsalResult> {
         let relations = play.twins.iter().flat_map(|t| [t.legacy.clone(), t.twin.clone()]).collect();
-        let follow = play.twins.iter().map(|t| Follow {
+        let follow = play.twins.iter().map(|t| KeyedSample {
             relation: t.twin.clone(),
             like: t.legacy.clone(),
             key: t.key.iter().map(|(k, _)| k.clone()).collect(),
         });
         let rows = Rows::Sample(play.rows.unwrap_or(i64::MAX.unsigned_abs()));
-        let wanted = Copy { relations, rows, follow: follow.collect(), ..Copy::default() };
+        let wanted = CopyRequest { relations, rows, follow: follow.collect(), ..CopyRequest::default() };
         // Many rows do not belong in memory.
         let small = play.rows.is_some_and(|n| n <= 200_000);
         let copy = self.copies.private(&wanted, small).await?;
         copy.settle(&written(play)).await?;
         let engine = self.engine(&copy, &copy.scratch()).await?;
         apply(&engine, "init", None, BTreeMap::new()).await?;
-        let mut out = Played { copied: copy.copied(), ..Played::default() };
+        let mut out = RehearsalResult { copied: copy.copied(), ..RehearsalResult::default() };
         self.acts(play, &engine, &copy, &mut out).await?;
         Ok(out)
     }
 
-    async fn acts(&self, play: &Play, engine: &Engine, copy: &Private, out: &mut Played) -> Result<()> {
-        let writers = Writers::start(copy, &written(play), play.writers).await?;
+    async fn acts(
+        &self,
+        play: &RehearsalPlan,
+        engine: &Engine,
+        copy: &Private,
+        out: &mut RehearsalResult,
+    ) -> Result<()> {
+        let writers = LoadWriters::start(copy, &written(play), play.writers).await?;
         let pause = Duration::from_secs(play.seconds);
         tokio::time::sleep(pause).await;
         let switched = apply(engine, "switchover", Some(&play.name), play.params.clone()).await;
@@ -123,7 +129,7 @@ impl Theatre {
     }
 }
 
-fn judge(what: &str, done: &Done, out: &mut Played) {
+fn judge(what: &str, done: &Done, out: &mut RehearsalResult) {
     if let Some(failure) = &done.failure {
         out.failures.push(format!("{what}: {}", failure.message));
     }
@@ -152,14 +158,19 @@ async fn apply(
     let phrase = planned.plan.phrase.clone();
     let at = engine.server_time().await?;
     let gate = engine.review(planned, true).await?;
-    let typed = Typed { phrase: &phrase, database: Some(&engine.server.database), at };
+    let typed = TypedPhrase { phrase: &phrase, database: Some(&engine.server.database), at };
     let approved = gate.confirm(&typed).map_err(|denied| denied.why)?;
     let done = engine.run(approved, &Control::default(), &|_| ()).await;
     Ok((preflight, done))
 }
 
 /// When the locks were held, by our clock, and what is noted of it.
-async fn held(engine: &Engine, done: &Done, step: &str, out: &mut Played) -> Option<(Instant, Duration)> {
+async fn held(
+    engine: &Engine,
+    done: &Done,
+    step: &str,
+    out: &mut RehearsalResult,
+) -> Option<(Instant, Duration)> {
     out.held_ms = held_ms(engine, done, step).await;
     out.steps = steps(engine, done).await;
     let body = entry(engine, done, ("step", "id", step)).await?;
@@ -214,7 +225,7 @@ async fn entry(
 }
 
 /// What the writers met, and how long they waited when it was switched.
-fn finish(written: Written, switch: Option<(Instant, Duration)>, out: &mut Played) {
+fn finish(written: Written, switch: Option<(Instant, Duration)>, out: &mut RehearsalResult) {
     let times = written.times;
     out.refused = written.refused;
     out.failures.extend(written.failures.into_iter().map(|f| format!("a writer failed: {f}")));

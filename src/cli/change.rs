@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::args::{ApplyArgs, PlanArgs, RunArgs, UndoArgs};
 use super::output::{Output, save};
 use crate::engine::Engine;
-use crate::engine::gate::guard::{Approved, Typed};
+use crate::engine::gate::guard::{Approved, TypedPhrase};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::json::field;
 use crate::engine::model::progress::{Control, Done, Phase, Progress};
@@ -96,7 +96,7 @@ pub(super) async fn apply(engine: &Engine, plan: StoredPlan, args: &ApplyArgs, o
         Err(e) if matches!(e.class, Class::Refused | Class::Stale) => return finish(&Done::refused(e), out),
         Err(e) => return Err(e),
     };
-    let typed = Typed {
+    let typed = TypedPhrase {
         phrase: args.confirm.as_deref().unwrap_or_default(),
         database: args.confirm_target.as_deref(),
         at: engine.server_time().await?,

@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::args::CheckArgs;
 use super::output::{Output, save};
 use crate::engine::Engine;
-use crate::engine::check::kind::{CheckNews, How};
+use crate::engine::check::kind::{CheckOptions, CheckProgress};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::report::{CheckId, Report, Status};
 use crate::report::answer::Answer;
@@ -26,9 +26,10 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
     }
     let total = ids.len();
     let mut reports: Vec<Report> = Vec::with_capacity(total);
-    let how = How { quick: args.quick, full: args.full, resume: args.resume, self_test: args.self_test };
+    let how =
+        CheckOptions { quick: args.quick, full: args.full, resume: args.resume, self_test: args.self_test };
     let done = AtomicUsize::new(0);
-    let tell = |id: &CheckId, news: &CheckNews| {
+    let tell = |id: &CheckId, news: &CheckProgress| {
         Output::progress(&format!(
             "checked {} of {total}; {}",
             done.load(Ordering::Relaxed),
@@ -81,8 +82,8 @@ fn cancelled(engine: &Engine, (ids, done): (&[CheckId], &[Report]), by: &str, ar
     error.hint(format!("what was compared is kept: midwatch check {} --resume goes on", kept.join(" ")))
 }
 
-fn how_far(id: &CheckId, news: &CheckNews) -> String {
-    let CheckNews { doing, done, pieces, rows, .. } = news;
+fn how_far(id: &CheckId, news: &CheckProgress) -> String {
+    let CheckProgress { doing, done, pieces, rows, .. } = news;
     if *pieces > 1 {
         format!("{id}: {doing} {done} of {pieces}, {rows} rows")
     } else {

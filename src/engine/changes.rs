@@ -14,11 +14,11 @@ use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::preflight::Risk;
-use crate::engine::model::progress::{Control, Done, Watcher};
+use crate::engine::model::progress::{Control, Done, ProgressSink};
 use crate::engine::model::record::{JournalState, Listed, RunRecord};
 use crate::engine::model::row_store::RowSet;
 use crate::engine::model::stored::StoredPlan;
-use crate::engine::model::target::Server;
+use crate::engine::model::target::ServerInfo;
 use crate::engine::model::window::Window;
 use crate::engine::plan::operation::Offer;
 use crate::engine::plan::planner;
@@ -149,7 +149,7 @@ impl Engine {
         Window::at(self.window, now.time().num_seconds_from_midnight() / 60)
     }
 
-    async fn circumstances<'s>(&self, server: &'s Server, headless: bool) -> Result<Circumstances<'s>> {
+    async fn circumstances<'s>(&self, server: &'s ServerInfo, headless: bool) -> Result<Circumstances<'s>> {
         let now = planner::server_time(&*self.facts).await?;
         Ok(Circumstances {
             environment: self.environment.0,
@@ -204,7 +204,7 @@ impl Engine {
     }
 
     /// Does what was approved: once, as planned, or says how far it came.
-    pub async fn run(&self, approved: Approved, control: &Control, watcher: Watcher<'_>) -> Done {
+    pub async fn run(&self, approved: Approved, control: &Control, watcher: ProgressSink<'_>) -> Done {
         let setup = Setup {
             facts: &*self.facts,
             adapters: &self.adapters,

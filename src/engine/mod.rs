@@ -14,7 +14,7 @@ pub mod run;
 
 use std::sync::Arc;
 
-use crate::engine::check::kind::{Check, Cx, How, NOBODY, Tell};
+use crate::engine::check::kind::{Check, CheckCx, CheckOptions, SILENT, Tell};
 use crate::engine::check::paging::{self, At, Page, PageRequest, RowSource};
 use crate::engine::gate::guard::Guard;
 use crate::engine::model::error::{Error, Result};
@@ -23,12 +23,12 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::query::Column;
 use crate::engine::model::record::{JournalState, Operator};
 use crate::engine::model::report::{CheckId, Report};
-use crate::engine::model::target::{Environment, Server, TargetInfo};
+use crate::engine::model::target::{Environment, ServerInfo, TargetInfo};
 use crate::engine::plan::operation::Operation;
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::clock::Clock;
 use crate::engine::port::copies::Rehearsals;
-use crate::engine::port::evidence::Proofs;
+use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
 use crate::engine::port::reader::{Facts, ReadOptions, Snapshot};
 use crate::engine::port::runner::Runner;
@@ -44,7 +44,7 @@ pub struct Engine {
     /// What to watch.
     pub profile: Profile,
     /// Who the server is.
-    pub server: Server,
+    pub server: ServerInfo,
     /// Resolved environment and, on doubt, why.
     pub environment: (Environment, Option<String>),
     /// Nothing may be changed through this target.
@@ -56,7 +56,7 @@ pub struct Engine {
     /// Who carries out the tasks of plans.
     pub runners: &'static [&'static dyn Runner],
     /// What was found equal before.
-    pub proofs: Arc<dyn Proofs>,
+    pub proofs: Arc<dyn ParityEvidence>,
     /// Throwaway copies of the target.
     pub rehearsals: Arc<dyn Rehearsals>,
     /// What is allowed.
@@ -147,18 +147,18 @@ impl Engine {
 
     /// Runs one check. What cannot be observed is a report too: unknown, with the reason.
     pub async fn observe(&self, id: &CheckId, quick: bool) -> Report {
-        self.observe_as(id, How { quick, ..How::default() }).await
+        self.observe_as(id, CheckOptions { quick, ..CheckOptions::default() }).await
     }
 
     /// Runs one check in a way of its own.
-    pub async fn observe_as(&self, id: &CheckId, how: How) -> Report {
-        self.observe_telling(id, how, NOBODY).await
+    pub async fn observe_as(&self, id: &CheckId, how: CheckOptions) -> Report {
+        self.observe_telling(id, how, SILENT).await
     }
 
     /// The same, saying how far it is.
-    pub async fn observe_telling(&self, id: &CheckId, how: How, tell: Tell<'_>) -> Report {
+    pub async fn observe_telling(&self, id: &CheckId, how: CheckOptions, tell: Tell<'_>) -> Report {
         let started = (self.clock)();
-        let cx = Cx {
+        let cx = CheckCx {
             facts: &*self.facts,
             files: &*self.files,
             profile: &self.profile,

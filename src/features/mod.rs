@@ -31,8 +31,8 @@ pub const VERDICTS: &[&[VerdictSpec]] =
 /// Every kind of operation, in the order they are listed.
 pub const OPERATIONS: &[&dyn Operation] = &[
     &crate::engine::plan::init::Init,
-    &backfill::operation::Backfill,
-    &anomalies::fix::Fix,
+    &backfill::operation::BackfillOperation,
+    &anomalies::fix::FixOperation,
     &queue::resolve::Resolve,
     &queue::requeue::Requeue,
     &switchover::ops::watch::WatchOperation,

@@ -27,7 +27,7 @@ pub struct Config {
     pub targets: BTreeMap<String, TargetConfig>,
     /// The console's looks.
     #[serde(default)]
-    pub console: Console,
+    pub console: ConsoleConfig,
     /// What is allowed and how gently, for all targets.
     #[serde(default)]
     pub policy: Policy,
@@ -39,7 +39,7 @@ pub struct Config {
 /// How the console looks and behaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Console {
+pub struct ConsoleConfig {
     /// React to the mouse; off by default, so that the terminal's own selection works.
     #[serde(default)]
     pub mouse: bool,
@@ -69,7 +69,7 @@ pub struct TargetConfig {
     pub read_only: bool,
     /// When maintenance is allowed.
     #[serde(default)]
-    pub window: Option<Window>,
+    pub window: Option<WindowConfig>,
     /// The migration folder, where it is not the profile's.
     #[serde(default)]
     pub migrations: Option<String>,
@@ -81,7 +81,7 @@ pub struct TargetConfig {
 /// A daily span of UTC time, as `22:00Z`; may run over midnight.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Window {
+pub struct WindowConfig {
     /// From.
     #[serde(deserialize_with = "utc_minutes")]
     pub start: u32,
@@ -90,7 +90,7 @@ pub struct Window {
     pub end: u32,
 }
 
-impl Window {
+impl WindowConfig {
     /// Minutes left when open (`Ok`), minutes until it opens when not (`Err`); `minute` of the UTC day.
     pub fn at(&self, minute: u32) -> std::result::Result<u32, u32> {
         let until = |to: u32| (to + 1440 - minute) % 1440;
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_window_may_run_over_midnight() {
-        let w = Window { start: 22 * 60, end: 2 * 60 };
+        let w = WindowConfig { start: 22 * 60, end: 2 * 60 };
         assert_eq!(w.at(23 * 60), Ok(180));
         assert_eq!(w.at(60), Ok(60));
         assert_eq!(w.at(2 * 60), Err(20 * 60));

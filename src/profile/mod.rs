@@ -9,7 +9,7 @@ mod service;
 mod validate;
 
 pub use crate::engine::model::secret::Secret;
-pub use config::{Config, Console, Selected, TargetConfig, Window};
+pub use config::{Config, ConsoleConfig, Selected, TargetConfig, WindowConfig};
 pub use detect::{detect, generic};
 pub use files::Disk;
 pub use load::Library;

@@ -26,4 +26,4 @@ pub use backup::Dumps;
 pub use hooks::Shell;
 pub use rehearsal::{Copies, Private};
 pub use server::{Options, Server};
-pub use writers::{Timed, Writers, Written, WrittenPair};
+pub use writers::{LoadWriters, Timed, Written, WrittenPair};

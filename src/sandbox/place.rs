@@ -26,14 +26,14 @@ const LONGEST_SOCKET: usize = 107;
 
 /// A directory that is ours until we leave it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ServerDirectory {
     pub(super) root: PathBuf,
     /// A given directory is emptied, one of our own is removed.
     pub(super) given: bool,
     pub(super) lock: File,
 }
 
-impl Place {
+impl ServerDirectory {
     /// A short directory of our own below the system's temporary one, or in memory where there is room.
     pub(super) fn temporary(account: Option<&Account>, memory: bool) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -281,7 +281,7 @@ mod tests {
     fn a_foreign_directory_is_refused_and_kept() {
         let tmp = tempfile::tempdir().unwrap();
         fs::write(tmp.path().join("precious"), b"x").unwrap();
-        let refused = Place::given(tmp.path(), None).unwrap_err();
+        let refused = ServerDirectory::given(tmp.path(), None).unwrap_err();
         assert_eq!(refused.class, Class::Usage);
         assert!(tmp.path().join("precious").exists());
     }
@@ -290,11 +290,11 @@ mod tests {
     fn one_owner_at_a_time_and_leftovers_are_reused() {
         let tmp = tempfile::tempdir().unwrap();
         let dir = tmp.path().join("d");
-        let first = Place::given(&dir, None).unwrap();
-        assert_eq!(Place::given(&dir, None).unwrap_err().class, Class::Refused);
+        let first = ServerDirectory::given(&dir, None).unwrap();
+        assert_eq!(ServerDirectory::given(&dir, None).unwrap_err().class, Class::Refused);
         fs::write(dir.join("rest"), b"x").unwrap();
         drop(first);
-        let second = Place::given(&dir, None).unwrap();
+        let second = ServerDirectory::given(&dir, None).unwrap();
         assert!(!dir.join("rest").exists());
         second.clear();
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
@@ -317,7 +317,7 @@ mod tests {
     fn too_long_a_path_is_said_before_anything_is_made() {
         let tmp = tempfile::tempdir().unwrap();
         let long = tmp.path().join("x".repeat(100));
-        let error = Place::given(&long, None).unwrap_err();
+        let error = ServerDirectory::given(&long, None).unwrap_err();
         assert!(error.message.contains("bytes"), "{error}");
         assert!(!long.exists());
     }

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::account::Account;
 use crate::sandbox::binaries::Binaries;
-use crate::sandbox::place::Place;
+use crate::sandbox::place::ServerDirectory;
 
 const READY: &str = "database system is ready to accept connections";
 /// Recovery after a kill may have a whole bulk load to replay.
@@ -47,7 +47,7 @@ impl std::fmt::Debug for Event {
 pub(super) fn initdb(
     binaries: &Binaries,
     account: Option<&Account>,
-    place: &Place,
+    place: &ServerDirectory,
     user: &str,
 ) -> Result<()> {
     let mut command = binaries.command("initdb");
@@ -73,7 +73,7 @@ impl Process {
     pub(super) fn start(
         binaries: &Binaries,
         account: Option<&Account>,
-        place: &Place,
+        place: &ServerDirectory,
         settings: &[(String, String)],
         started: impl FnOnce(u32) -> Result<()>,
     ) -> Result<Self> {
@@ -149,7 +149,7 @@ impl Process {
 fn command(
     binaries: &Binaries,
     account: Option<&Account>,
-    place: &Place,
+    place: &ServerDirectory,
     settings: &[(String, String)],
 ) -> Command {
     let mut command = binaries.command("postgres");

@@ -15,7 +15,7 @@ use crate::dialect::postgres::{Connection, Reader};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::Param;
-use crate::engine::port::copies::{Copy, Rehearsal, Rehearsals, Rows};
+use crate::engine::port::copies::{CopyRequest, Rehearsal, Rehearsals, Rows};
 use crate::engine::port::reader::{Facts, Fut, ReadOptions};
 use crate::sandbox::binaries::Version;
 use crate::sandbox::{Binaries, Options, Server};
@@ -75,7 +75,7 @@ impl Copies {
         Ok(server)
     }
 
-    pub(super) async fn make(&self, copy: &Copy, memory: bool) -> Result<Made> {
+    pub(super) async fn make(&self, copy: &CopyRequest, memory: bool) -> Result<Made> {
         let server = self.empty(memory).await?;
         let omitted = self.omitted(&copy.relations, false).await?;
         let mut said = format!("definitions by pg_dump {}", server.version());
@@ -127,7 +127,13 @@ impl Copies {
     }
 
     /// Copies the samples, all of one snapshot; how many rows each relation got.
-    async fn rows(&self, server: &Server, owner: &mut Owner, copy: &Copy, limit: u64) -> Result<Vec<String>> {
+    async fn rows(
+        &self,
+        server: &Server,
+        owner: &mut Owner,
+        copy: &CopyRequest,
+        limit: u64,
+    ) -> Result<Vec<String>> {
         let target = Reader::new(self.target.clone());
         target.set_search_path(&self.search_path);
         let mut shapes = Vec::new();
@@ -189,7 +195,7 @@ fn list(columns: &[String]) -> String {
     columns.iter().map(|c| Ident(c).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn sample(copy: &Copy, relation: &str, name: &str, shape: &Shape, limit: u64) -> String {
+fn sample(copy: &CopyRequest, relation: &str, name: &str, shape: &Shape, limit: u64) -> String {
     let columns = list(&shape.columns);
     if let Some(follow) = copy.follow.iter().find(|f| f.relation == relation) {
         let (key, like) = (list(&follow.key), Relation::parse(&follow.like));
@@ -249,7 +255,7 @@ pub(super) async fn ran(mut command: Command, what: &str, patience: Duration) ->
 }
 
 /// Without these the copy is of no use.
-async fn needed(owner: &mut Owner, copy: &Copy, errors: &[String]) -> Result<()> {
+async fn needed(owner: &mut Owner, copy: &CopyRequest, errors: &[String]) -> Result<()> {
     let mut missing = Vec::new();
     for relation in &copy.relations {
         let name = Relation::parse(relation).to_string();
@@ -266,7 +272,7 @@ async fn needed(owner: &mut Owner, copy: &Copy, errors: &[String]) -> Result<()>
         .hint("an extension that this machine lacks? its packages must be installed beside PostgreSQL"))
 }
 
-fn tell(said: &mut String, copy: &Copy, errors: &[String]) {
+fn tell(said: &mut String, copy: &CopyRequest, errors: &[String]) {
     if errors.is_empty() {
         return;
     }
@@ -324,13 +330,13 @@ impl Private {
 
 impl Copies {
     /// A copy with its server; in memory if it is small.
-    pub async fn private(&self, copy: &Copy, memory: bool) -> Result<Private> {
+    pub async fn private(&self, copy: &CopyRequest, memory: bool) -> Result<Private> {
         Ok(Private(self.make(copy, memory).await?))
     }
 }
 
 impl Rehearsals for Copies {
-    fn open<'a>(&'a self, copy: &'a Copy) -> Fut<'a, Result<Box<dyn Rehearsal>>> {
+    fn open<'a>(&'a self, copy: &'a CopyRequest) -> Fut<'a, Result<Box<dyn Rehearsal>>> {
         Box::pin(async move { Ok(Box::new(self.make(copy, true).await?) as Box<dyn Rehearsal>) })
     }
 }

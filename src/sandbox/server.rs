@@ -10,7 +10,7 @@ use crate::dialect::postgres::owner::{Owner, quote};
 use crate::engine::model::error::{Error, Result};
 use crate::sandbox::account::Account;
 use crate::sandbox::binaries::{Binaries, Version};
-use crate::sandbox::place::Place;
+use crate::sandbox::place::ServerDirectory;
 use crate::sandbox::process::{self, Process};
 use crate::sandbox::watcher::Watcher;
 
@@ -42,7 +42,7 @@ pub struct Server(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    place: Place,
+    place: ServerDirectory,
     binaries: Binaries,
     account: Option<Account>,
     user: String,
@@ -68,8 +68,8 @@ impl Server {
         let binaries = options.binaries.map_or_else(Binaries::find, Ok)?;
         let account = Account::for_servers()?;
         let place = match &options.dir {
-            Some(dir) => Place::given(dir, account.as_ref())?,
-            None => Place::temporary(account.as_ref(), options.memory)?,
+            Some(dir) => ServerDirectory::given(dir, account.as_ref())?,
+            None => ServerDirectory::temporary(account.as_ref(), options.memory)?,
         };
         let watcher = Watcher::start(&place).inspect_err(|_| place.clear())?;
         let state = Mutex::new(State { process: None, watcher, gone: false });

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::engine::model::error::{Error, Result};
-use crate::sandbox::place::Place;
+use crate::sandbox::place::ServerDirectory;
 
 const SCRIPT: &str = include_str!("watcher.sh");
 
@@ -22,7 +22,7 @@ pub(super) struct Watcher {
 
 impl Watcher {
     /// Its standard output is the locked marker: the directory is not free while it still cleans up.
-    pub(super) fn start(place: &Place) -> Result<Self> {
+    pub(super) fn start(place: &ServerDirectory) -> Result<Self> {
         let failed = |e| Error::unobserved(format!("failed to start the sandbox's watcher: {e}"));
         let mut child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "midwatch-watcher"])

@@ -45,12 +45,12 @@ pub struct Written {
 }
 
 /// Sessions that write until they are stopped.
-pub struct Writers {
+pub struct LoadWriters {
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<Written>>,
 }
 
-impl Writers {
+impl LoadWriters {
     /// So many, on the legacy tables by their names.
     pub async fn start(copy: &Private, twins: &[WrittenPair], n: u32) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));

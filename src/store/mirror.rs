@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
-use crate::engine::port::journal_copy::Mirror;
+use crate::engine::port::journal_copy::JournalCopy;
 
 /// Below the user's state directory; without one nothing is kept.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ impl StateMirror {
     }
 }
 
-impl Mirror for StateMirror {
+impl JournalCopy for StateMirror {
     fn append(&self, target: &Identity, event: &Event) -> Result<()> {
         let Some(path) = self.path(target) else { return Ok(()) };
         let fail = |e: std::io::Error| {

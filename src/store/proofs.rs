@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::StateKey;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
-use crate::engine::port::evidence::{Proof, Proofs};
+use crate::engine::port::evidence::{ParityEvidence, Proof};
 use crate::engine::port::signer::Signer as _;
 
 /// In `dir/parity`; without a directory nothing is kept.
@@ -90,7 +90,7 @@ impl StateProofs {
     }
 }
 
-impl Proofs for StateProofs {
+impl ParityEvidence for StateProofs {
     fn proof(&self, target: &Identity, twin: &str) -> Option<Proof> {
         self.read(self.path(target, twin, "proof"))
     }

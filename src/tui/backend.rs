@@ -2,26 +2,26 @@
 
 use crate::tui::data::{Journal, Reviewed, RunDetail, Session, Typed};
 
-use crate::engine::check::kind::{How, Tell};
+use crate::engine::check::kind::{CheckOptions, Tell};
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Result;
-use crate::engine::model::progress::{Done, Watcher, Wish};
+use crate::engine::model::progress::{ControlRequest, Done, ProgressSink};
 use crate::engine::model::query::Column;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::vitals::Vitals;
 use crate::engine::plan::request::{PlanNews, Request};
 use crate::engine::port::reader::Fut;
-use crate::features::switchover::status::RoomFacts;
-use crate::report::table::Cell;
+use crate::features::switchover::status::SwitchoverStatus;
+use crate::report::table::RowCell;
 
 /// The engine, seen from the console.
 pub trait Backend: Send + Sync {
     /// Opens a target; the one in use when `None`.
     fn connect(&self, target: Option<String>) -> Fut<'_, Result<Session>>;
     /// Runs a check in a way of its own. Dropping this cancels it.
-    fn observe<'a>(&'a self, id: CheckId, how: How, tell: Tell<'a>) -> Fut<'a, Report>;
+    fn observe<'a>(&'a self, id: CheckId, how: CheckOptions, tell: Tell<'a>) -> Fut<'a, Report>;
     /// Looks at the server.
     fn vitals(&self) -> Fut<'_, Result<Vitals>>;
     /// The rows behind a finding.
@@ -35,7 +35,7 @@ pub trait Backend: Send + Sync {
         each: &'a mut (dyn FnMut(Page) -> Result<()> + Send),
     ) -> Fut<'a, Result<()>>;
     /// A row's surroundings.
-    fn context(&self, sql: String, columns: Vec<Column>, cells: Vec<Cell>) -> Fut<'_, Result<Page>>;
+    fn context(&self, sql: String, columns: Vec<Column>, cells: Vec<RowCell>) -> Fut<'_, Result<Page>>;
     /// Cancels what runs on the server for us.
     fn cancel(&self) -> Fut<'_, ()>;
     /// Plans and has it reviewed. The plan and its rows are kept until [`Backend::discard`]; dropping this
@@ -50,17 +50,17 @@ pub trait Backend: Send + Sync {
     /// Forgets a plan.
     fn discard(&self, plan: &str);
     /// Confirms a kept plan and does it. An error: it was not confirmed, and can still be.
-    fn apply<'a>(&'a self, plan: String, typed: Typed, watcher: Watcher<'a>) -> Fut<'a, Result<Done>>;
+    fn apply<'a>(&'a self, plan: String, typed: Typed, watcher: ProgressSink<'a>) -> Fut<'a, Result<Done>>;
     /// Goes on with an unfinished run; `None`: there was nothing left to do.
-    fn resume<'a>(&'a self, run: String, watcher: Watcher<'a>) -> Fut<'a, Result<Option<Done>>>;
+    fn resume<'a>(&'a self, run: String, watcher: ProgressSink<'a>) -> Fut<'a, Result<Option<Done>>>;
     /// Asks something of the run under way.
-    fn control(&self, wish: Wish);
+    fn control(&self, wish: ControlRequest);
     /// Stops the run under way after its batch, for a signal.
     fn stop(&self, by: &'static str);
     /// Has the run under way write something into its journal.
     fn note(&self, text: String);
     /// How a set of twins stands right now.
-    fn room(&self, name: String) -> Fut<'_, Result<RoomFacts>>;
+    fn room(&self, name: String) -> Fut<'_, Result<SwitchoverStatus>>;
     /// Has the run under way end a session that is in its way, if that is what was typed.
     fn end_session(&self, blocker: Blocker, typed: &str);
     /// The latest runs.

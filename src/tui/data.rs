@@ -6,9 +6,9 @@ use crate::engine::model::event::Event;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::record::{Listed, RunRecord};
 use crate::engine::model::report::CheckId;
-use crate::engine::model::target::{Server, TargetInfo};
+use crate::engine::model::target::{ServerInfo, TargetInfo};
 use crate::engine::plan::operation::Offer;
-use crate::profile::Window;
+use crate::profile::WindowConfig;
 use crate::tui::failure::Failure;
 use std::time::Duration;
 
@@ -24,13 +24,13 @@ pub struct Session {
     /// The target.
     pub target: TargetInfo,
     /// The server.
-    pub server: Server,
+    pub server: ServerInfo,
     /// Why the environment is what it is, on doubt.
     pub environment_note: Option<String>,
     /// Nothing may be changed.
     pub read_only: bool,
     /// When maintenance is allowed.
-    pub window: Option<Window>,
+    pub window: Option<WindowConfig>,
     /// The profile's name.
     pub profile: String,
     /// Every check, with how often to run it.

@@ -9,7 +9,7 @@ use super::msg::{Export, ExportRows, PlanColumns};
 use crate::engine::check::paging::PageRequest;
 use crate::engine::model::diff::{PlannedRow, Values, text_of};
 use crate::engine::model::error::{Error, Result};
-use crate::report::table::{Cell, Format};
+use crate::report::table::{Format, RowCell};
 
 /// Rows of a page; cells are read in full.
 const PAGE: usize = 500;
@@ -94,12 +94,12 @@ fn headings(columns: &PlanColumns) -> Vec<String> {
     out
 }
 
-fn cells(row: &PlannedRow, columns: &PlanColumns) -> Vec<Cell> {
+fn cells(row: &PlannedRow, columns: &PlanColumns) -> Vec<RowCell> {
     let of = |values: Option<&Values>, name: &str| {
         let value = values.and_then(|v| v.get(name)).filter(|v| !v.is_null());
         value.map(text_of)
     };
-    let mut out: Vec<Cell> = columns.key.iter().map(|n| of(Some(&row.key), n)).collect();
+    let mut out: Vec<RowCell> = columns.key.iter().map(|n| of(Some(&row.key), n)).collect();
     out.extend(columns.show.iter().map(|n| of(Some(&row.show), n)));
     for name in &columns.changed {
         out.extend([of(row.before.as_ref(), name), of(row.after.as_ref(), name)]);
@@ -112,7 +112,7 @@ impl Part {
         self.out.write_all(text.as_bytes())
     }
 
-    fn row(&mut self, format: Format, columns: &[String], cells: &[Cell]) -> std::io::Result<()> {
+    fn row(&mut self, format: Format, columns: &[String], cells: &[RowCell]) -> std::io::Result<()> {
         let text = format.row(columns, cells, self.rows == 0);
         self.rows += 1;
         self.text(&text)

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
+pub enum KeyAction {
     /// Open what is under the cursor.
     Open,
     /// One level up.
@@ -132,7 +132,7 @@ pub struct Binding {
     /// Where.
     pub scene: Scene,
     /// What it does.
-    pub action: Action,
+    pub action: KeyAction,
     /// Names of keys, the first one shown.
     pub keys: &'static [&'static str],
     /// One word for the footer; empty: not in the footer.
@@ -142,7 +142,7 @@ pub struct Binding {
 }
 
 const fn bind(
-    action: Action,
+    action: KeyAction,
     keys: &'static [&'static str],
     short: &'static str,
     about: &'static str,
@@ -152,7 +152,7 @@ const fn bind(
 
 const fn on(
     scene: Scene,
-    action: Action,
+    action: KeyAction,
     keys: &'static [&'static str],
     short: &'static str,
     about: &'static str,
@@ -164,136 +164,172 @@ const fn on(
 pub const KEYMAP: &[Binding] = &[
     on(
         Scene::Plan,
-        Action::Confirm,
+        KeyAction::Confirm,
         &["c"],
         "confirm",
         "open the line for the phrase; typing it is what applies the plan",
     ),
     on(
         Scene::Plan,
-        Action::Replan,
+        KeyAction::Replan,
         &["r"],
         "plan again",
         "make this plan anew: rows may have moved, or it has expired",
     ),
-    on(Scene::Plan, Action::Sql, &["x"], "statements", "the statements of this plan, as they will be sent"),
-    on(Scene::Plan, Action::Export, &["e"], "export", "export all rows of this plan: CSV, JSON or Markdown"),
-    on(Scene::Run, Action::Hold, &["p"], "pause", "hold the run after its batch, or let it go on"),
-    on(Scene::Run, Action::Cancel, &["ctrl-c"], "stop", "ask to stop after the batch; says what that leaves"),
-    on(Scene::Run, Action::Undo, &["z"], "undo", "plan the way back of this run"),
+    on(
+        Scene::Plan,
+        KeyAction::Sql,
+        &["x"],
+        "statements",
+        "the statements of this plan, as they will be sent",
+    ),
+    on(
+        Scene::Plan,
+        KeyAction::Export,
+        &["e"],
+        "export",
+        "export all rows of this plan: CSV, JSON or Markdown",
+    ),
+    on(Scene::Run, KeyAction::Hold, &["p"], "pause", "hold the run after its batch, or let it go on"),
     on(
         Scene::Run,
-        Action::Replan,
+        KeyAction::Cancel,
+        &["ctrl-c"],
+        "stop",
+        "ask to stop after the batch; says what that leaves",
+    ),
+    on(Scene::Run, KeyAction::Undo, &["z"], "undo", "plan the way back of this run"),
+    on(
+        Scene::Run,
+        KeyAction::Replan,
         &["r"],
         "again",
         "read it again; where it was refused or stale, plan again",
     ),
-    on(Scene::Run, Action::Sql, &["x"], "statements", "the statements of this run's plan"),
+    on(Scene::Run, KeyAction::Sql, &["x"], "statements", "the statements of this run's plan"),
     on(
         Scene::Twin,
-        Action::Open,
+        KeyAction::Open,
         &["enter"],
         "look",
         "open what is under the cursor; never changes anything",
     ),
     on(
         Scene::Twin,
-        Action::Room,
+        KeyAction::Room,
         &["s"],
         "switch",
         "the switchover room: ready or not, who is in the way, what a rollback would lose",
     ),
     on(
         Scene::Twin,
-        Action::Full,
+        KeyAction::Full,
         &["f"],
         "full",
         "compare it in full: sealed partitions are read again as well",
     ),
-    on(Scene::Twin, Action::GoOn, &["c"], "go on", "go on with a comparison of it that was cut off"),
+    on(Scene::Twin, KeyAction::GoOn, &["c"], "go on", "go on with a comparison of it that was cut off"),
     on(
         Scene::Twin,
-        Action::SelfTest,
+        KeyAction::SelfTest,
         &["T"],
         "self-test",
         "plant differences in a private copy of it: what is not found makes its verdicts untrusted",
     ),
     on(
         Scene::Twin,
-        Action::Sort,
+        KeyAction::Sort,
         &["S"],
         "",
         "sort by the first column shown; again: the other way; again: not",
     ),
     on(
         Scene::Room,
-        Action::DryRun,
+        KeyAction::DryRun,
         &["d"],
         "plan",
         "plan the switchover, or its way back once it is switched",
     ),
-    on(Scene::Room, Action::Hold, &["p"], "postpone", "try nothing until it is let go on, or let it go on"),
     on(
         Scene::Room,
-        Action::Cancel,
+        KeyAction::Hold,
+        &["p"],
+        "postpone",
+        "try nothing until it is let go on, or let it go on",
+    ),
+    on(
+        Scene::Room,
+        KeyAction::Cancel,
         &["x", "ctrl-c"],
         "abort",
         "ask to stop the switch; says what that leaves at this stage",
     ),
     on(
         Scene::Room,
-        Action::EndBlocker,
+        KeyAction::EndBlocker,
         &["c"],
         "unblock",
         "end the session under the cursor, by a phrase that is typed; the journal has it first",
     ),
-    on(Scene::Room, Action::Undo, &["z"], "rollback", "plan the way back, with all that was written since"),
-    on(Scene::Room, Action::Entries, &["l"], "log", "the entries of the run, or the room again"),
-    on(Scene::Room, Action::Replan, &["r"], "", "look again; where a run was refused or stale, plan again"),
-    on(Scene::Room, Action::Whole, &["w"], "", "only the twin it was opened from, or all of them"),
-    on(Scene::Room, Action::Sql, &["S"], "", "the statements of this run's plan"),
-    on(Scene::Runs, Action::Undo, &["z"], "undo", "plan the way back of the run under the cursor"),
-    bind(Action::Open, &["enter"], "look", "open what is under the cursor; never changes anything"),
-    bind(Action::DryRun, &["d"], "dry-run", "plan the action under the cursor and show its diff"),
-    bind(Action::Actions, &["a"], "actions", "everything that could be done here, and why not"),
-    bind(Action::Filter, &["/"], "filter", "keep rows that hold a text; /! those that do not"),
-    bind(Action::Palette, &[":"], "command", "go anywhere, do anything, by name"),
-    bind(Action::Target, &["t"], "target", "switch to another target"),
-    bind(Action::Help, &["?"], "help", "keys of this view"),
-    bind(Action::Escape, &["esc"], "", "one level up; clears filter and marks first"),
-    bind(Action::Close, &["q"], "", "close this view; at the top, ask to leave"),
-    bind(Action::Down, &["j", "down"], "", "next row"),
-    bind(Action::Up, &["k", "up"], "", "previous row"),
-    bind(Action::Top, &["gg", "home"], "", "first row"),
-    bind(Action::Bottom, &["G", "end"], "", "last row"),
-    bind(Action::HalfDown, &["ctrl-d"], "", "half a screen down"),
-    bind(Action::HalfUp, &["ctrl-u"], "", "half a screen up"),
-    bind(Action::PageDown, &["pgdn"], "", "a screen down"),
-    bind(Action::PageUp, &["pgup"], "", "a screen up"),
-    bind(Action::Left, &["h", "left"], "", "columns to the left"),
-    bind(Action::Right, &["l", "right"], "", "columns to the right"),
-    bind(Action::NextPane, &["tab"], "", "next pane"),
-    bind(Action::PrevPane, &["backtab"], "", "previous pane"),
-    bind(Action::Pane, &["1", "2", "3", "4", "5", "6", "7", "8", "9"], "", "pane by its number"),
-    bind(Action::Back, &["["], "", "back to the view before"),
-    bind(Action::Forward, &["]"], "", "forward again"),
-    bind(Action::Next, &["n"], "", "next row that matches the last filter"),
-    bind(Action::Previous, &["N"], "", "previous row that matches the last filter"),
-    bind(Action::Sort, &["s"], "", "sort by the first column shown; again: the other way; again: not"),
-    bind(Action::Mark, &["space"], "", "mark the row"),
-    bind(Action::Range, &["v"], "", "begin a range; again: mark it"),
-    bind(Action::MarkAll, &["*"], "", "mark all rows that match"),
-    bind(Action::Copy, &["y"], "", "copy the marked rows, or this one, to the clipboard"),
-    bind(Action::Export, &["e"], "", "export to a file: CSV, JSON or Markdown"),
-    bind(Action::Sql, &["x"], "", "the SQL behind this view"),
-    bind(Action::Refresh, &["r"], "", "look again at this"),
-    bind(Action::RefreshAll, &["R"], "", "look again at everything"),
-    bind(Action::Pause, &["p"], "", "stop looking by itself, or go on"),
-    bind(Action::Locks, &["L"], "", "sessions and who blocks whom"),
-    bind(Action::Log, &["o"], "", "the console's own log"),
-    bind(Action::Undo, &["z"], "", "open the inverse plan of a run"),
-    bind(Action::Note, &["m"], "", "write a note into the journal of our run"),
-    bind(Action::Cancel, &["ctrl-c"], "", "cancel what is running on the server; again: ask to leave"),
+    on(
+        Scene::Room,
+        KeyAction::Undo,
+        &["z"],
+        "rollback",
+        "plan the way back, with all that was written since",
+    ),
+    on(Scene::Room, KeyAction::Entries, &["l"], "log", "the entries of the run, or the room again"),
+    on(
+        Scene::Room,
+        KeyAction::Replan,
+        &["r"],
+        "",
+        "look again; where a run was refused or stale, plan again",
+    ),
+    on(Scene::Room, KeyAction::Whole, &["w"], "", "only the twin it was opened from, or all of them"),
+    on(Scene::Room, KeyAction::Sql, &["S"], "", "the statements of this run's plan"),
+    on(Scene::Runs, KeyAction::Undo, &["z"], "undo", "plan the way back of the run under the cursor"),
+    bind(KeyAction::Open, &["enter"], "look", "open what is under the cursor; never changes anything"),
+    bind(KeyAction::DryRun, &["d"], "dry-run", "plan the action under the cursor and show its diff"),
+    bind(KeyAction::Actions, &["a"], "actions", "everything that could be done here, and why not"),
+    bind(KeyAction::Filter, &["/"], "filter", "keep rows that hold a text; /! those that do not"),
+    bind(KeyAction::Palette, &[":"], "command", "go anywhere, do anything, by name"),
+    bind(KeyAction::Target, &["t"], "target", "switch to another target"),
+    bind(KeyAction::Help, &["?"], "help", "keys of this view"),
+    bind(KeyAction::Escape, &["esc"], "", "one level up; clears filter and marks first"),
+    bind(KeyAction::Close, &["q"], "", "close this view; at the top, ask to leave"),
+    bind(KeyAction::Down, &["j", "down"], "", "next row"),
+    bind(KeyAction::Up, &["k", "up"], "", "previous row"),
+    bind(KeyAction::Top, &["gg", "home"], "", "first row"),
+    bind(KeyAction::Bottom, &["G", "end"], "", "last row"),
+    bind(KeyAction::HalfDown, &["ctrl-d"], "", "half a screen down"),
+    bind(KeyAction::HalfUp, &["ctrl-u"], "", "half a screen up"),
+    bind(KeyAction::PageDown, &["pgdn"], "", "a screen down"),
+    bind(KeyAction::PageUp, &["pgup"], "", "a screen up"),
+    bind(KeyAction::Left, &["h", "left"], "", "columns to the left"),
+    bind(KeyAction::Right, &["l", "right"], "", "columns to the right"),
+    bind(KeyAction::NextPane, &["tab"], "", "next pane"),
+    bind(KeyAction::PrevPane, &["backtab"], "", "previous pane"),
+    bind(KeyAction::Pane, &["1", "2", "3", "4", "5", "6", "7", "8", "9"], "", "pane by its number"),
+    bind(KeyAction::Back, &["["], "", "back to the view before"),
+    bind(KeyAction::Forward, &["]"], "", "forward again"),
+    bind(KeyAction::Next, &["n"], "", "next row that matches the last filter"),
+    bind(KeyAction::Previous, &["N"], "", "previous row that matches the last filter"),
+    bind(KeyAction::Sort, &["s"], "", "sort by the first column shown; again: the other way; again: not"),
+    bind(KeyAction::Mark, &["space"], "", "mark the row"),
+    bind(KeyAction::Range, &["v"], "", "begin a range; again: mark it"),
+    bind(KeyAction::MarkAll, &["*"], "", "mark all rows that match"),
+    bind(KeyAction::Copy, &["y"], "", "copy the marked rows, or this one, to the clipboard"),
+    bind(KeyAction::Export, &["e"], "", "export to a file: CSV, JSON or Markdown"),
+    bind(KeyAction::Sql, &["x"], "", "the SQL behind this view"),
+    bind(KeyAction::Refresh, &["r"], "", "look again at this"),
+    bind(KeyAction::RefreshAll, &["R"], "", "look again at everything"),
+    bind(KeyAction::Pause, &["p"], "", "stop looking by itself, or go on"),
+    bind(KeyAction::Locks, &["L"], "", "sessions and who blocks whom"),
+    bind(KeyAction::Log, &["o"], "", "the console's own log"),
+    bind(KeyAction::Undo, &["z"], "", "open the inverse plan of a run"),
+    bind(KeyAction::Note, &["m"], "", "write a note into the journal of our run"),
+    bind(KeyAction::Cancel, &["ctrl-c"], "", "cancel what is running on the server; again: ask to leave"),
 ];
 
 /// What a key asks for in a dialog.
@@ -356,7 +392,7 @@ pub fn dialog(name: &str, typing: bool) -> Option<DialogAction> {
 }
 
 /// The table's line of an action, as it is called here.
-pub fn binding(scene: Scene, action: Action) -> Option<&'static Binding> {
+pub fn binding(scene: Scene, action: KeyAction) -> Option<&'static Binding> {
     here(scene).find(|b| b.action == action)
 }
 
@@ -397,26 +433,26 @@ pub fn name(key: KeyEvent) -> String {
 }
 
 /// What a key asks for, after a pending first key of a sequence.
-pub fn lookup(scene: Scene, pending: Option<char>, name: &str) -> Lookup {
+pub fn lookup(scene: Scene, pending: Option<char>, name: &str) -> KeyLookup {
     let full = match pending {
         Some(first) => format!("{first}{name}"),
         None => name.to_owned(),
     };
     if let Some(b) = here(scene).find(|b| b.keys.contains(&full.as_str())) {
-        return Lookup::Action(b.action);
+        return KeyLookup::Action(b.action);
     }
     let begins = |k: &&str| k.len() > full.len() && k.starts_with(&full) && k.chars().all(|c| c == 'g');
     match full.chars().next() {
-        Some(first) if KEYMAP.iter().any(|b| b.keys.iter().any(&begins)) => Lookup::Pending(first),
-        _ => Lookup::Nothing,
+        Some(first) if KEYMAP.iter().any(|b| b.keys.iter().any(&begins)) => KeyLookup::Pending(first),
+        _ => KeyLookup::Nothing,
     }
 }
 
 /// The meaning of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lookup {
+pub enum KeyLookup {
     /// It asks for this.
-    Action(Action),
+    Action(KeyAction),
     /// It begins a sequence.
     Pending(char),
     /// It means nothing.
@@ -453,19 +489,19 @@ mod tests {
     #[test]
     fn sequences() {
         let any = |pending, name| lookup(Scene::Any, pending, name);
-        assert_eq!(any(None, "g"), Lookup::Pending('g'));
-        assert_eq!(any(Some('g'), "g"), Lookup::Action(Action::Top));
-        assert_eq!(any(Some('g'), "x"), Lookup::Nothing);
-        assert_eq!(any(None, "ctrl-d"), Lookup::Action(Action::HalfDown));
-        assert_eq!(any(None, ";"), Lookup::Nothing);
+        assert_eq!(any(None, "g"), KeyLookup::Pending('g'));
+        assert_eq!(any(Some('g'), "g"), KeyLookup::Action(KeyAction::Top));
+        assert_eq!(any(Some('g'), "x"), KeyLookup::Nothing);
+        assert_eq!(any(None, "ctrl-d"), KeyLookup::Action(KeyAction::HalfDown));
+        assert_eq!(any(None, ";"), KeyLookup::Nothing);
     }
 
     #[test]
     fn a_scene_has_its_own_keys_first() {
-        assert_eq!(lookup(Scene::Plan, None, "c"), Lookup::Action(Action::Confirm));
-        assert_eq!(lookup(Scene::Any, None, "c"), Lookup::Nothing);
-        assert_eq!(lookup(Scene::Run, None, "p"), Lookup::Action(Action::Hold));
-        assert_eq!(lookup(Scene::Plan, None, "p"), Lookup::Action(Action::Pause));
+        assert_eq!(lookup(Scene::Plan, None, "c"), KeyLookup::Action(KeyAction::Confirm));
+        assert_eq!(lookup(Scene::Any, None, "c"), KeyLookup::Nothing);
+        assert_eq!(lookup(Scene::Run, None, "p"), KeyLookup::Action(KeyAction::Hold));
+        assert_eq!(lookup(Scene::Plan, None, "p"), KeyLookup::Action(KeyAction::Pause));
     }
 
     #[test]

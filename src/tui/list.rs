@@ -106,7 +106,7 @@ pub struct Detail {
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Row {
+pub struct ListRow {
     /// Identifies it across refreshes.
     pub key: String,
     /// Its cells.
@@ -123,7 +123,7 @@ pub struct List {
     /// Its columns.
     pub cols: Vec<Col>,
     /// Its rows.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ListRow>,
     /// What stands there when there are none: why, and what to do.
     pub empty: String,
     /// Its `empty` is a failure or an unknown.
@@ -158,7 +158,7 @@ pub fn matches(filter: &str, text: &str) -> bool {
     needle.is_empty() || text.to_lowercase().contains(&needle.to_lowercase()) != inverse
 }
 
-impl Row {
+impl ListRow {
     /// Its values, for copying and export.
     pub fn values(&self) -> Vec<Option<String>> {
         self.cells.iter().map(|c| (!c.null).then(|| c.text.clone())).collect()
@@ -183,7 +183,7 @@ impl List {
             }
         }
         if let Some((column, descending)) = state.sort {
-            let text = |r: &Row| r.cells.get(column).map(|c| c.text.clone()).unwrap_or_default();
+            let text = |r: &ListRow| r.cells.get(column).map(|c| c.text.clone()).unwrap_or_default();
             self.rows.sort_by(|a, b| {
                 let order = natural(&text(a), &text(b));
                 if descending { order.reverse() } else { order }
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     fn list(texts: &[&str]) -> List {
-        let row = |t: &&str| Row { key: (*t).into(), cells: vec![plain(*t)], ..Row::default() };
+        let row = |t: &&str| ListRow { key: (*t).into(), cells: vec![plain(*t)], ..ListRow::default() };
         List { rows: texts.iter().map(row).collect(), ..List::default() }
     }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 
-use crate::engine::check::kind::{CheckSpec, How, Tell};
+use crate::engine::check::kind::{CheckOptions, CheckSpec, Tell};
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
-use crate::engine::gate::guard::{Approved, Gate, Typed as TypedWords};
+use crate::engine::gate::guard::{Approved, Gate, TypedPhrase};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::progress::{Control, Done, Watcher, Wish};
+use crate::engine::model::progress::{Control, ControlRequest, Done, ProgressSink};
 use crate::engine::model::query::Column;
 use crate::engine::model::record::JournalState;
 use crate::engine::model::report::{CheckId, Report};
@@ -21,10 +21,10 @@ use crate::engine::model::vitals::Vitals;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
 use crate::engine::port::reader::Fut;
 use crate::engine::{Engine, journal};
-use crate::features::switchover::status::RoomFacts;
+use crate::features::switchover::status::SwitchoverStatus;
 use crate::launch::{Connect, Overrides};
 use crate::profile::{Config, Selected};
-use crate::report::table::Cell;
+use crate::report::table::RowCell;
 use crate::tui::backend::Backend;
 use crate::tui::data::{DRIFTED, Journal, RUNS, Reviewed, RunDetail, Session, Typed};
 
@@ -97,7 +97,7 @@ impl Live {
         let held = plans.get_mut(plan).ok_or_else(gone)?;
         let gate = held.gate.take().ok_or_else(gone)?;
         let at = Utc::now() + TimeDelta::milliseconds(held.engine.server.skew_ms);
-        let words = TypedWords { phrase: &typed.phrase, database: typed.database.as_deref(), at };
+        let words = TypedPhrase { phrase: &typed.phrase, database: typed.database.as_deref(), at };
         match gate.confirm(&words) {
             Ok(approved) => Ok((Arc::clone(&held.engine), approved)),
             Err(denied) => {
@@ -107,7 +107,7 @@ impl Live {
         }
     }
 
-    async fn run(&self, engine: &Engine, approved: Approved, watcher: Watcher<'_>) -> Done {
+    async fn run(&self, engine: &Engine, approved: Approved, watcher: ProgressSink<'_>) -> Done {
         let control = Arc::clone(&lock(&self.control));
         let done = engine.run(approved, &control, watcher).await;
         *lock(&self.control) = Arc::default();
@@ -130,7 +130,7 @@ impl Backend for Live {
         })
     }
 
-    fn observe<'a>(&'a self, id: CheckId, how: How, tell: Tell<'a>) -> Fut<'a, Report> {
+    fn observe<'a>(&'a self, id: CheckId, how: CheckOptions, tell: Tell<'a>) -> Fut<'a, Report> {
         Box::pin(async move {
             match self.engine() {
                 Ok(engine) => engine.observe_telling(&id, how, tell).await,
@@ -159,7 +159,7 @@ impl Backend for Live {
         Box::pin(async move { self.engine()?.pages(request, each).await })
     }
 
-    fn context(&self, sql: String, columns: Vec<Column>, cells: Vec<Cell>) -> Fut<'_, Result<Page>> {
+    fn context(&self, sql: String, columns: Vec<Column>, cells: Vec<RowCell>) -> Fut<'_, Result<Page>> {
         Box::pin(async move { self.engine()?.context(&sql, &columns, &cells).await })
     }
 
@@ -208,14 +208,14 @@ impl Backend for Live {
         lock(&self.plans).remove(plan);
     }
 
-    fn apply<'a>(&'a self, plan: String, typed: Typed, watcher: Watcher<'a>) -> Fut<'a, Result<Done>> {
+    fn apply<'a>(&'a self, plan: String, typed: Typed, watcher: ProgressSink<'a>) -> Fut<'a, Result<Done>> {
         Box::pin(async move {
             let (engine, approved) = self.confirm(&plan, &typed)?;
             Ok(self.run(&engine, approved, watcher).await)
         })
     }
 
-    fn resume<'a>(&'a self, run: String, watcher: Watcher<'a>) -> Fut<'a, Result<Option<Done>>> {
+    fn resume<'a>(&'a self, run: String, watcher: ProgressSink<'a>) -> Fut<'a, Result<Option<Done>>> {
         Box::pin(async move {
             let engine = self.engine()?;
             match engine.review_resume(&run).await? {
@@ -225,7 +225,7 @@ impl Backend for Live {
         })
     }
 
-    fn control(&self, wish: Wish) {
+    fn control(&self, wish: ControlRequest) {
         lock(&self.control).ask(wish);
     }
 
@@ -237,7 +237,7 @@ impl Backend for Live {
         lock(&self.control).note(text);
     }
 
-    fn room(&self, name: String) -> Fut<'_, Result<RoomFacts>> {
+    fn room(&self, name: String) -> Fut<'_, Result<SwitchoverStatus>> {
         Box::pin(async move { self.engine()?.room(&name).await })
     }
 

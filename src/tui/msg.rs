@@ -4,18 +4,18 @@ use crate::tui::failure::Failure;
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use crate::engine::check::kind::{CheckNews, How};
+use crate::engine::check::kind::{CheckOptions, CheckProgress};
 use crate::engine::check::paging::{Page, PageRequest};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
-use crate::engine::model::progress::{Done, Progress, Wish};
+use crate::engine::model::progress::{ControlRequest, Done, Progress};
 use crate::engine::model::query::Column;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::vitals::Vitals;
 use crate::engine::plan::request::{PlanNews, Request};
-use crate::features::switchover::status::RoomFacts;
+use crate::features::switchover::status::SwitchoverStatus;
 use crate::log::LogLine;
-use crate::report::table::{Cell, Format};
+use crate::report::table::{Format, RowCell};
 
 use crate::tui::data::{Journal, Reviewed, RunDetail, Session, Typed};
 
@@ -46,7 +46,7 @@ pub enum Msg {
         /// Of which check.
         id: CheckId,
         /// How far.
-        news: CheckNews,
+        news: CheckProgress,
     },
     /// The server's state.
     Vitals(Result<Box<Vitals>, Box<Failure>>),
@@ -111,7 +111,7 @@ pub enum Msg {
         /// Of which set.
         name: String,
         /// It.
-        result: Result<Box<RoomFacts>, Box<Failure>>,
+        result: Result<Box<SwitchoverStatus>, Box<Failure>>,
     },
     /// The log's latest lines.
     Log(Vec<LogLine>),
@@ -134,7 +134,7 @@ pub enum Effect {
     /// Open a target (the one in use when `None`).
     Connect(Option<String>),
     /// Run a check in a way of its own.
-    Observe(CheckId, How),
+    Observe(CheckId, CheckOptions),
     /// Stop running it.
     CancelLook(CheckId),
     /// Look at the server.
@@ -166,7 +166,7 @@ pub enum Effect {
         /// The row's columns.
         columns: Vec<Column>,
         /// The row.
-        cells: Vec<Cell>,
+        cells: Vec<RowCell>,
     },
     /// Cancel on the server what is running there for us.
     Cancel,
@@ -208,7 +208,7 @@ pub enum Effect {
     /// Go on with an unfinished run.
     Resume(String),
     /// Ask something of our run.
-    Wish(Wish),
+    Wish(ControlRequest),
     /// Stop our run after its batch, for a signal.
     Stop(&'static str),
     /// Have our run write something down.
@@ -254,7 +254,7 @@ pub enum ExportRows {
         /// Headings.
         columns: Vec<String>,
         /// Cells.
-        rows: Vec<Vec<Cell>>,
+        rows: Vec<Vec<RowCell>>,
     },
     /// All rows of a paged view, read page by page.
     Paged(Box<PageRequest>),

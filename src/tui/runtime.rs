@@ -22,7 +22,7 @@ use crate::tui::msg::{Effect, Key, Msg};
 const BATCH: usize = 256;
 
 /// What arrives at the loop.
-pub enum Event {
+pub enum RuntimeEvent {
     /// A message for the state.
     Msg(Msg),
     /// The answer to an effect, of the target that was in use when it was asked for.
@@ -36,8 +36,8 @@ pub struct Runtime {
     app: App,
     backend: Arc<dyn Backend>,
     copy: Box<dyn FnMut(&str) + Send>,
-    sender: UnboundedSender<Event>,
-    receiver: UnboundedReceiver<Event>,
+    sender: UnboundedSender<RuntimeEvent>,
+    receiver: UnboundedReceiver<RuntimeEvent>,
     running: HashMap<Key, (u64, AbortHandle)>,
     waiting: HashMap<Key, Effect>,
     next: u64,
@@ -65,7 +65,7 @@ impl Runtime {
     }
 
     /// Where messages are put in.
-    pub fn sender(&self) -> UnboundedSender<Event> {
+    pub fn sender(&self) -> UnboundedSender<RuntimeEvent> {
         self.sender.clone()
     }
 
@@ -127,14 +127,14 @@ impl Runtime {
         Ok(true)
     }
 
-    fn take(&mut self, event: Event) -> bool {
+    fn take(&mut self, event: RuntimeEvent) -> bool {
         match event {
-            Event::Answer(generation, _) if generation != self.generation => false,
-            Event::Msg(msg) | Event::Answer(_, msg) => {
+            RuntimeEvent::Answer(generation, _) if generation != self.generation => false,
+            RuntimeEvent::Msg(msg) | RuntimeEvent::Answer(_, msg) => {
                 let effects = self.app.update(msg);
                 self.carry_out(effects)
             }
-            Event::Done(key, number) => {
+            RuntimeEvent::Done(key, number) => {
                 if self.running.get(&key).is_some_and(|(n, _)| *n == number) {
                     self.running.remove(&key);
                     if let Some(next) = self.waiting.remove(&key) {
@@ -163,7 +163,7 @@ impl Runtime {
                 Effect::CancelPlan(slot) => self.end(&Key::Plan(slot)),
                 Effect::CancelLook(id) => self.end(&Key::Check(id)),
                 Effect::Log => {
-                    let _ = self.sender.send(Event::Msg(Msg::Log(LogRing::global().lines())));
+                    let _ = self.sender.send(RuntimeEvent::Msg(Msg::Log(LogRing::global().lines())));
                 }
                 other => self.schedule(other),
             }
@@ -202,7 +202,7 @@ impl Runtime {
                 cancelled: true,
                 fatal: false,
             };
-            let _ = self.sender.send(Event::Msg(Msg::Exported(Err(Box::new(cancelled)))));
+            let _ = self.sender.send(RuntimeEvent::Msg(Msg::Exported(Err(Box::new(cancelled)))));
         }
     }
 
@@ -232,7 +232,7 @@ impl Runtime {
         let (generation, panicked) = (self.generation, key.clone());
         let task = tokio::spawn(async move {
             let tell = |msg| {
-                let _ = sender.send(Event::Answer(generation, msg));
+                let _ = sender.send(RuntimeEvent::Answer(generation, msg));
             };
             let work = async {
                 match maintain(&*backend, effect, &tell).await {
@@ -244,9 +244,9 @@ impl Runtime {
             let msg =
                 outcome.unwrap_or_else(|panic| Some(Msg::Panic { text: text_of(&*panic), key: panicked }));
             if let Some(msg) = msg {
-                let _ = sender.send(Event::Answer(generation, msg));
+                let _ = sender.send(RuntimeEvent::Answer(generation, msg));
             }
-            let _ = sender.send(Event::Done(done, number));
+            let _ = sender.send(RuntimeEvent::Done(done, number));
         });
         if key != Key::Once {
             self.running.insert(key, (number, task.abort_handle()));

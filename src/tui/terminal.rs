@@ -19,7 +19,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::app::App;
 use super::backend::Backend;
 use super::msg::Msg;
-use super::runtime::{Event as LoopEvent, Runtime};
+use super::runtime::{Runtime, RuntimeEvent as LoopEvent};
 use super::theme::{Depth, Theme};
 use crate::engine::model::error::{Error, Result};
 use crate::stop::{Stop, Told};

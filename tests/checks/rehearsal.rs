@@ -1,7 +1,7 @@
 //! Throwaway copies of a target.
 
 use midwatch::engine::model::query::Sql;
-use midwatch::engine::port::copies::{Copy, Follow, Rows};
+use midwatch::engine::port::copies::{CopyRequest, KeyedSample, Rows};
 use midwatch::engine::port::reader::ReadOptions;
 
 use crate::common::{Database, demo_database, engine, open};
@@ -10,10 +10,10 @@ use crate::common::{Database, demo_database, engine, open};
 async fn a_copy_has_the_definitions_and_the_rows_of_the_same_keys() {
     let (database, _) = demo_database("hospitality", 1_000).await;
     let engine = open(&database.url(), Some("hospitality"), std::path::Path::new(".")).await.unwrap();
-    let copy = Copy {
+    let copy = CopyRequest {
         relations: vec!["revenues".into(), "public.revenues_partitioned".into()],
         rows: Rows::Sample(50),
-        follow: vec![Follow {
+        follow: vec![KeyedSample {
             relation: "public.revenues_partitioned".into(),
             like: "revenues".into(),
             key: vec!["id".into()],
@@ -39,7 +39,7 @@ async fn what_a_copy_lacks_is_named() {
     let database = Database::empty().await;
     database.owner().await.execute_script("create table t (id int)").await.unwrap();
     let engine = engine(&database.url(), "name = \"p\"\n").await;
-    let copy = Copy { relations: vec!["t".into(), "nowhere".into()], ..Copy::default() };
+    let copy = CopyRequest { relations: vec!["t".into(), "nowhere".into()], ..CopyRequest::default() };
     let error = engine.rehearsals.open(&copy).await.err().unwrap();
     assert!(error.message.contains("failed to copy nowhere into the sandbox"), "{error}");
 }
@@ -50,7 +50,7 @@ async fn copies_leave_no_sessions_behind() {
     let database = Database::empty().await;
     database.owner().await.execute_script("create table t (id int primary key)").await.unwrap();
     let engine = engine(&database.url(), "name = \"p\"\n").await;
-    let copy = Copy { relations: vec!["t".into()], rows: Rows::Sample(1), ..Copy::default() };
+    let copy = CopyRequest { relations: vec!["t".into()], rows: Rows::Sample(1), ..CopyRequest::default() };
     for _ in 0..4 {
         drop(engine.rehearsals.open(&copy).await.unwrap());
         // Asked anew by every plan.

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::sync::Mutex;
 
-use midwatch::engine::check::kind::How;
+use midwatch::engine::check::kind::CheckOptions;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{Database, midwatch, run};
@@ -73,7 +73,7 @@ async fn a_cancelled_comparison_goes_on_and_names_both_snapshots() {
     }
     assert!(done, "it was never stopped between two pieces");
     database.owner().await.execute_script("update p set v = 'x' where id = 19999").await.unwrap();
-    let report = engine.observe_as(&id, How { resume: true, ..How::default() }).await;
+    let report = engine.observe_as(&id, CheckOptions { resume: true, ..CheckOptions::default() }).await;
     let readings = report.facts["readings"].as_array().unwrap();
     assert!(readings.len() >= 2, "{report:?}");
     assert_eq!(
@@ -137,7 +137,7 @@ async fn a_comparison_tells_how_far_it_is() {
     let engine = open(&database.url(), &profile(600), dir.path()).await;
     let told = Mutex::new(Vec::new());
     let tell = |news| told.lock().unwrap().push(news);
-    engine.observe_telling(&engine.ids()[0], How::default(), &tell).await;
+    engine.observe_telling(&engine.ids()[0], CheckOptions::default(), &tell).await;
     let told = told.into_inner().unwrap();
     let (last, reading) = told.split_last().unwrap();
     assert_eq!((last.doing, last.pieces), ("naming the rows that differ", 0));

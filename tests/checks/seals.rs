@@ -6,7 +6,7 @@ use midwatch::compose;
 use midwatch::dialect::postgres::journal::install;
 use midwatch::dialect::postgres::owner::Owner;
 use midwatch::engine::Engine;
-use midwatch::engine::check::kind::How;
+use midwatch::engine::check::kind::CheckOptions;
 use midwatch::engine::model::report::Report;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
@@ -68,10 +68,10 @@ impl World {
     }
 
     pub(super) async fn look(&self) -> Report {
-        self.look_as(How::default()).await
+        self.look_as(CheckOptions::default()).await
     }
 
-    async fn look_as(&self, how: How) -> Report {
+    async fn look_as(&self, how: CheckOptions) -> Report {
         let engine = self.engine().await;
         engine.observe_as(&engine.ids()[0], how).await
     }
@@ -156,7 +156,7 @@ async fn a_seal_names_its_proof_and_reads_no_row() {
             && text.contains(&proof),
         "{text}"
     );
-    let full = world.look_as(How { full: true, ..How::default() }).await;
+    let full = world.look_as(CheckOptions { full: true, ..CheckOptions::default() }).await;
     assert_eq!(open_ones(&full), ALL);
     assert!(why(&full).contains("--full"));
     let text = text::checks(&world.engine().await.target(), &[full], plain);

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use midwatch::engine::check::kind::How;
+use midwatch::engine::check::kind::CheckOptions;
 use midwatch::engine::model::report::Report;
 
 use crate::common::{Database, demo_database, engine, open};
 
-const HOW: How = How { quick: false, full: false, resume: false, self_test: true };
+const HOW: CheckOptions = CheckOptions { quick: false, full: false, resume: false, self_test: true };
 
 fn all_found(report: &Report, at_least: u64) {
     let test = &report.facts["self_test"];

@@ -1,6 +1,6 @@
 //! The journal: made on an empty database, in every state, its runs, entries, plans as stored, and what was altered.
 
-use midwatch::engine::gate::guard::Typed;
+use midwatch::engine::gate::guard::TypedPhrase;
 use midwatch::engine::journal::{overtaken, runs, state};
 use midwatch::engine::model::name_change::{NameChange, NamedObject};
 use midwatch::engine::model::plan::Plan;
@@ -109,7 +109,7 @@ async fn first_run(side: &Side) -> Plan {
     let gate = engine.review(planned, true).await.unwrap();
     let at = engine.server_time().await.unwrap();
     let approved =
-        gate.confirm(&Typed { phrase: &plan.phrase, database: None, at }).map_err(|d| d.why).unwrap();
+        gate.confirm(&TypedPhrase { phrase: &plan.phrase, database: None, at }).map_err(|d| d.why).unwrap();
     let done = engine.run(approved, &Control::default(), &|_| ()).await;
     assert_eq!((done.outcome, done.failure, done.run.as_deref()), (Outcome::Applied, None, Some("1")));
     plan

@@ -6,10 +6,10 @@ use midwatch::engine::Engine;
 use midwatch::engine::check::paging::{self, At, PageRequest, RowSource};
 use midwatch::engine::model::change::{RowChange, RowKind, TypedColumn};
 use midwatch::engine::model::error::{Error, Result};
-use midwatch::engine::model::load::Pressure;
+use midwatch::engine::model::load::ServerLoad;
 use midwatch::engine::model::query::{Column, Param, Sql, Whose};
 use midwatch::engine::model::row_query::ImagesOf;
-use midwatch::engine::model::target::Server;
+use midwatch::engine::model::target::ServerInfo;
 use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::{Planned, Request};
@@ -24,7 +24,7 @@ use crate::text_only::TextOnly;
 
 /// A server that exists only as far as its answers are here.
 struct Paper {
-    server: Server,
+    server: ServerInfo,
     notes: Notes,
 }
 
@@ -38,14 +38,14 @@ impl Facts for Paper {
         let tx = Box::new(Sheet(Arc::clone(&self.notes))) as Box<dyn ReadTx>;
         Box::pin(async move { Ok(tx) })
     }
-    fn server(&self) -> Fut<'_, Result<Server>> {
+    fn server(&self) -> Fut<'_, Result<ServerInfo>> {
         let server = self.server.clone();
         Box::pin(async move { Ok(server) })
     }
     fn vitals(&self) -> Fut<'_, Result<Vitals>> {
         Box::pin(async { Err(Error::unobserved("paper has no sessions")) })
     }
-    fn pressure(&self) -> Fut<'_, Result<Pressure>> {
+    fn pressure(&self) -> Fut<'_, Result<ServerLoad>> {
         Box::pin(async { Err(Error::unobserved("paper has no load")) })
     }
     fn cancel_all(&self) -> Fut<'_, ()> {

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use midwatch::engine::model::error::Result;
-use midwatch::engine::model::load::Pressure;
+use midwatch::engine::model::load::ServerLoad;
 use midwatch::engine::model::query::{Column, Sql};
-use midwatch::engine::model::target::Server;
+use midwatch::engine::model::target::ServerInfo;
 use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Take};
@@ -32,13 +32,13 @@ impl Facts for Recorder {
             Ok(Box::new(Recording { tx, notes: Arc::clone(&self.notes) }) as Box<dyn ReadTx>)
         })
     }
-    fn server(&self) -> Fut<'_, Result<Server>> {
+    fn server(&self) -> Fut<'_, Result<ServerInfo>> {
         self.facts.server()
     }
     fn vitals(&self) -> Fut<'_, Result<Vitals>> {
         self.facts.vitals()
     }
-    fn pressure(&self) -> Fut<'_, Result<Pressure>> {
+    fn pressure(&self) -> Fut<'_, Result<ServerLoad>> {
         self.facts.pressure()
     }
     fn cancel_all(&self) -> Fut<'_, ()> {

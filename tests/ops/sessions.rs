@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use midwatch::engine::Engine;
 use midwatch::engine::model::error::{Error, Result};
-use midwatch::engine::model::load::Pressure;
+use midwatch::engine::model::load::ServerLoad;
 use midwatch::engine::model::query::{Column, Sql};
-use midwatch::engine::model::target::Server;
+use midwatch::engine::model::target::ServerInfo;
 use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
@@ -51,13 +51,13 @@ impl Facts for Single {
             Ok(Box::new(Held { tx: self.facts.begin(options).await?, _permit: permit }) as Box<dyn ReadTx>)
         })
     }
-    fn server(&self) -> Fut<'_, Result<Server>> {
+    fn server(&self) -> Fut<'_, Result<ServerInfo>> {
         self.facts.server()
     }
     fn vitals(&self) -> Fut<'_, Result<Vitals>> {
         self.facts.vitals()
     }
-    fn pressure(&self) -> Fut<'_, Result<Pressure>> {
+    fn pressure(&self) -> Fut<'_, Result<ServerLoad>> {
         self.facts.pressure()
     }
     fn cancel_all(&self) -> Fut<'_, ()> {

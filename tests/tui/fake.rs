@@ -8,8 +8,8 @@ use midwatch::engine::check::paging::{Page, Row, RowSource};
 use midwatch::engine::model::preflight::Risk;
 use midwatch::engine::model::query::Column;
 use midwatch::engine::model::report::{CheckId, Evidence, Finding, Report, Severity};
-use midwatch::engine::model::target::{Environment, Server, TargetInfo};
-use midwatch::engine::model::vitals::{Session as Backend, Vitals};
+use midwatch::engine::model::target::{Environment, ServerInfo, TargetInfo};
+use midwatch::engine::model::vitals::{ServerSession as Backend, Vitals};
 use midwatch::engine::plan::operation::Offer;
 use midwatch::tui::app::App;
 use midwatch::tui::data::Session;
@@ -47,13 +47,13 @@ pub(crate) fn session() -> Session {
             version: "15.18".into(),
             database: "hithonix".into(),
         },
-        server: Server {
+        server: ServerInfo {
             engine: "postgres",
             version: "15.18".into(),
             role: "app_ro".into(),
             address: "db1:5432/hithonix".into(),
             database: "hithonix".into(),
-            ..Server::default()
+            ..ServerInfo::default()
         },
         environment_note: None,
         unfinished: vec![],

@@ -1,9 +1,9 @@
 //! Comparisons that somebody asks for: in full, gone on with, proving themselves; how they are shown, and what ends them.
 
-use midwatch::engine::check::kind::{CheckNews, How};
+use midwatch::engine::check::kind::{CheckOptions, CheckProgress};
 use midwatch::engine::model::report::{CheckId, Finding, Report, Severity, Status};
 use midwatch::tui::app::App;
-use midwatch::tui::keymap::Action;
+use midwatch::tui::keymap::KeyAction;
 use midwatch::tui::model::{Light, Readiness, View};
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::screen;
@@ -16,9 +16,9 @@ use crate::pictures::draw;
 const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (160, 45);
 
-const FULL: How = How { quick: false, full: true, resume: false, self_test: false };
-const RESUME: How = How { full: false, resume: true, ..FULL };
-const SELF_TEST: How = How { full: false, self_test: true, ..FULL };
+const FULL: CheckOptions = CheckOptions { quick: false, full: true, resume: false, self_test: false };
+const RESUME: CheckOptions = CheckOptions { full: false, resume: true, ..FULL };
+const SELF_TEST: CheckOptions = CheckOptions { full: false, self_test: true, ..FULL };
 
 fn revenues() -> CheckId {
     id("parity", "revenues")
@@ -41,12 +41,17 @@ fn at_parity(size: (u16, u16)) -> App {
 }
 
 fn news(done: u64, rows: u64) -> Msg {
-    let news =
-        CheckNews { doing: "reading", done, pieces: 12, rows, snapshot_at: "2026-11-21T01:46:14Z".into() };
+    let news = CheckProgress {
+        doing: "reading",
+        done,
+        pieces: 12,
+        rows,
+        snapshot_at: "2026-11-21T01:46:14Z".into(),
+    };
     Msg::CheckNews { id: revenues(), news }
 }
 
-fn asked(effects: &[Effect]) -> Vec<How> {
+fn asked(effects: &[Effect]) -> Vec<CheckOptions> {
     effects.iter().filter_map(|e| if let Effect::Observe(_, how) = e { Some(*how) } else { None }).collect()
 }
 
@@ -115,16 +120,16 @@ fn each_way_of_looking_has_its_key() {
 fn what_makes_no_sense_is_disabled_and_says_why() {
     let mut app = at_parity(SMALL);
     let why = |app: &App, action| screen::why_not(app, action);
-    assert_eq!(why(&app, Action::GoOn).as_deref(), Some("no comparison of it was cut off"));
-    assert_eq!((why(&app, Action::Full), why(&app, Action::SelfTest)), (None, None));
+    assert_eq!(why(&app, KeyAction::GoOn).as_deref(), Some("no comparison of it was cut off"));
+    assert_eq!((why(&app, KeyAction::Full), why(&app, KeyAction::SelfTest)), (None, None));
     let mut unsealed = report(&revenues(), vec![]);
     unsealed.facts["unsealed"] = json!("no write marker");
     app.update(Msg::Observed(Box::new(unsealed)));
-    assert_eq!(why(&app, Action::Full).as_deref(), Some("nothing of it is sealed: r reads all of it"));
+    assert_eq!(why(&app, KeyAction::Full).as_deref(), Some("nothing of it is sealed: r reads all of it"));
     let mut alone = report(&revenues(), vec![]);
     alone.facts["legacy_rows"] = json!(null);
     app.update(Msg::Observed(Box::new(alone)));
-    for action in [Action::Full, Action::GoOn, Action::SelfTest] {
+    for action in [KeyAction::Full, KeyAction::GoOn, KeyAction::SelfTest] {
         assert_eq!(
             why(&app, action).as_deref(),
             Some("there is no legacy table to compare it with"),
@@ -132,7 +137,7 @@ fn what_makes_no_sense_is_disabled_and_says_why() {
         );
     }
     app.update(Msg::Vitals(Err(failure("lost"))));
-    assert_eq!(why(&app, Action::SelfTest).as_deref(), Some("there is no connection"));
+    assert_eq!(why(&app, KeyAction::SelfTest).as_deref(), Some("there is no connection"));
     // Elsewhere these keys mean nothing.
     key(&mut app, "4");
     assert_eq!(keys(&mut app, &["f", "T"]), []);
@@ -149,7 +154,7 @@ fn one_that_finds_no_session_free_waits_and_comes_first() {
     assert!(running.contains(&revenues()));
     assert_eq!(key(&mut app, "T"), []);
     assert_eq!(
-        screen::why_not(&app, Action::Full).as_deref(),
+        screen::why_not(&app, KeyAction::Full).as_deref(),
         Some("its self-test is asked for already"),
         "{:?}",
         app.notice
@@ -176,11 +181,15 @@ fn cancelled_it_can_be_gone_on_with_and_nothing_begins_anew_by_itself() {
     assert_eq!(key(&mut app, "ctrl-c"), [Effect::CancelLook(revenues())]);
     assert_eq!(key(&mut app, "c"), [Effect::Observe(revenues(), RESUME)]);
     app.update(Msg::Observed(Box::new(report(&revenues(), vec![]))));
-    assert_eq!(screen::why_not(&app, Action::GoOn).as_deref(), Some("no comparison of it was cut off"));
+    assert_eq!(screen::why_not(&app, KeyAction::GoOn).as_deref(), Some("no comparison of it was cut off"));
 
     let mut app = comparing(SMALL);
     key(&mut app, "ctrl-c");
-    assert_eq!(asked(&key(&mut app, "r")), [How::default()], "it begins anew where that is asked for");
+    assert_eq!(
+        asked(&key(&mut app, "r")),
+        [CheckOptions::default()],
+        "it begins anew where that is asked for"
+    );
 }
 
 #[test]
@@ -190,10 +199,10 @@ fn one_that_an_earlier_console_left_is_offered() {
     let mut with = session();
     with.unfinished = vec![revenues()];
     let effects = app.update(Msg::Connected(Box::new(with)));
-    assert!(!effects.contains(&Effect::Observe(revenues(), How::default())), "{effects:?}");
+    assert!(!effects.contains(&Effect::Observe(revenues(), CheckOptions::default())), "{effects:?}");
     app.update(Msg::Observed(Box::new(report(&id("migrations", "hithonix"), vec![]))));
     key(&mut app, "3");
-    assert_eq!(screen::why_not(&app, Action::GoOn), None);
+    assert_eq!(screen::why_not(&app, KeyAction::GoOn), None);
     assert!(screen(&app)[3].contains("cut off earlier: c goes on with it, r begins anew"));
 }
 
@@ -206,7 +215,7 @@ fn a_lost_connection_cuts_it_off_and_the_next_look_begins_by_itself() {
     // A report without a verdict is a cut as well.
     let mut app = comparing(SMALL);
     app.update(Msg::Observed(Box::new(unknown(&revenues()))));
-    assert_eq!(screen::why_not(&app, Action::GoOn), None);
+    assert_eq!(screen::why_not(&app, KeyAction::GoOn), None);
 }
 
 #[test]
@@ -268,7 +277,7 @@ fn nothing_moves_while_it_runs() {
         assert_eq!(lines(&app), before);
         app.update(news(3, 17_503_000));
         assert_eq!(lines(&app), before);
-        let naming = CheckNews { doing: "naming the rows that differ", ..CheckNews::default() };
+        let naming = CheckProgress { doing: "naming the rows that differ", ..CheckProgress::default() };
         app.update(Msg::CheckNews { id: revenues(), news: naming });
         assert_eq!(lines(&app), before);
         key(&mut app, "ctrl-c");

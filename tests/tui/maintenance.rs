@@ -1,7 +1,7 @@
 //! Changing something: what plans, what applies, and above all what does not.
 
 use midwatch::engine::model::error::{Class, Error};
-use midwatch::engine::model::progress::{Phase, Wish};
+use midwatch::engine::model::progress::{ControlRequest, Phase};
 use midwatch::engine::model::record::Outcome;
 use midwatch::engine::model::report::Severity;
 use midwatch::engine::plan::operation::Params;
@@ -18,14 +18,12 @@ use crate::made::{
     strict, with_plan,
 };
 
+use crate::room::notice;
+
 const SIZE: (u16, u16) = (80, 24);
 
 fn said(app: &App) -> String {
     app.plan_here().and_then(|v| v.confirm.as_ref()?.said.clone()).unwrap_or_default()
-}
-
-fn notice(app: &App) -> String {
-    app.notice.as_ref().map(|n| n.text.clone()).unwrap_or_default()
 }
 
 fn applies(effects: &[Effect]) -> bool {
@@ -382,7 +380,7 @@ fn a_run_of_ours_is_not_left_without_a_word() {
 fn leaving_after_the_batch_stops_first() {
     let mut app = running(SIZE);
     keys(&mut app, &["ctrl-c", "ctrl-c", "down"]);
-    assert_eq!(key(&mut app, "enter"), [Effect::Wish(Wish::Cancel)]);
+    assert_eq!(key(&mut app, "enter"), [Effect::Wish(ControlRequest::Cancel)]);
     let effects = app.update(Msg::RunDone(Ok(Some(Box::new(done(Outcome::Partial))))));
     assert!(effects.contains(&Effect::Quit));
     let mut app = running(SIZE);
@@ -394,13 +392,13 @@ fn leaving_after_the_batch_stops_first() {
 fn a_run_is_held_and_stopped_after_its_batch() {
     let mut app = running(SIZE);
     app.update(Msg::Progress(Box::new(progress(Phase::Working, 200))));
-    assert_eq!(key(&mut app, "p"), [Effect::Wish(Wish::Pause)]);
-    assert_eq!(key(&mut app, "p"), [Effect::Wish(Wish::Go)]);
+    assert_eq!(key(&mut app, "p"), [Effect::Wish(ControlRequest::Pause)]);
+    assert_eq!(key(&mut app, "p"), [Effect::Wish(ControlRequest::Go)]);
     assert_eq!(key(&mut app, "ctrl-c"), []);
     assert_eq!(app.overlay.as_ref().map(|o| o.kind.clone()), Some(OverlayKind::Stop));
     assert_eq!(key(&mut app, "esc"), [], "it goes on");
     key(&mut app, "ctrl-c");
-    assert_eq!(key(&mut app, "enter"), [Effect::Wish(Wish::Cancel)]);
+    assert_eq!(key(&mut app, "enter"), [Effect::Wish(ControlRequest::Cancel)]);
     assert_eq!(key(&mut app, "p"), []);
     assert!(notice(&app).contains("being stopped"));
 }

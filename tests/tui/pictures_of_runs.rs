@@ -1,9 +1,9 @@
 //! Plans and runs in all their states.
 
 use midwatch::engine::model::diff::Total;
-use midwatch::engine::model::drift::{Moved, MovedRow};
+use midwatch::engine::model::drift::{DriftedRow, PlanDrift};
 use midwatch::engine::model::error::{Class, Error};
-use midwatch::engine::model::progress::{Phase, Wish};
+use midwatch::engine::model::progress::{ControlRequest, Phase};
 use midwatch::engine::model::record::{Listed, Outcome};
 use midwatch::engine::plan::request::PlanNews;
 use midwatch::tui::app::App;
@@ -135,7 +135,7 @@ fn a_run_in_every_state() {
     key(&mut app, "esc");
     key(&mut app, "1");
     picture("run-elsewhere", &app, SMALL);
-    assert_eq!(app.run_going().map(|r| r.wish), Some(Wish::Pause));
+    assert_eq!(app.run_going().map(|r| r.wish), Some(ControlRequest::Pause));
 }
 
 #[test]
@@ -159,8 +159,8 @@ fn what_came_of_a_run() {
             Outcome::Stale => {
                 (what.run, what.applied, what.drifted) = (None, 0, 0);
                 let rows = planned(5, 2).into_iter();
-                let rows = rows.map(|r| MovedRow { what: "gone", planned: Some(r), now: None }).collect();
-                let moved = Moved { rows, total: 2, parts: vec![] };
+                let rows = rows.map(|r| DriftedRow { what: "gone", planned: Some(r), now: None }).collect();
+                let moved = PlanDrift { rows, total: 2, parts: vec![] };
                 what.failure = Some(Error::stale(&moved));
                 what.moved = Some(moved);
             }

@@ -4,15 +4,15 @@ use chrono::TimeDelta;
 use midwatch::engine::model::blocker::Blocker;
 use midwatch::engine::model::plan::Plan;
 use midwatch::engine::model::preflight::{Ready, Reversible, Risk};
-use midwatch::engine::model::progress::{Phase, Wish};
+use midwatch::engine::model::progress::{ControlRequest, Phase};
 use midwatch::engine::model::record::{Outcome, RunRecord};
 use midwatch::engine::model::report::{Finding, Report, Severity};
 use midwatch::engine::model::step::{Action, Step, Task};
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::backups::{Dump, Dumped};
 use midwatch::features::parity::pair::SwitchState;
-use midwatch::features::switchover::status::{Reverse, RoomFacts, RoomRun, SwapParams, TwinNow};
-use midwatch::features::switchover::task::{Monitor, Proof, Swap, TWINS as UNIT};
+use midwatch::features::switchover::status::{Reverse, RoomRun, SwapParams, SwitchoverStatus, TwinStatus};
+use midwatch::features::switchover::task::{EqualityQuery, Monitor, Swap, TWINS as UNIT};
 use midwatch::tui::app::App;
 use midwatch::tui::data::{Reviewed, Session};
 use midwatch::tui::model::{OverlayKind, View};
@@ -66,8 +66,8 @@ pub(crate) fn parity(twin: &str, differ: u64, standing: SwitchState) -> Report {
     out
 }
 
-pub(crate) fn twin(name: &str, standing: SwitchState, reverse: Reverse) -> TwinNow {
-    TwinNow {
+pub(crate) fn twin(name: &str, standing: SwitchState, reverse: Reverse) -> TwinStatus {
+    TwinStatus {
         name: name.into(),
         standing,
         reverse,
@@ -76,24 +76,24 @@ pub(crate) fn twin(name: &str, standing: SwitchState, reverse: Reverse) -> TwinN
     }
 }
 
-pub(crate) fn room_of(standing: SwitchState, reverse: Reverse) -> RoomFacts {
-    RoomFacts {
+pub(crate) fn room_of(standing: SwitchState, reverse: Reverse) -> SwitchoverStatus {
+    SwitchoverStatus {
         name: "all".into(),
         twins: TWINS.iter().map(|t| twin(t, standing, reverse)).collect(),
         longest_ms: Some(840),
-        ..RoomFacts::default()
+        ..SwitchoverStatus::default()
     }
 }
 
 /// Nothing is switched, nobody is in the way.
-pub(crate) fn facts() -> RoomFacts {
+pub(crate) fn facts() -> SwitchoverStatus {
     room_of(SwitchState::Before, Reverse::Missing)
 }
 
 /// Switched by run 17.
-pub(crate) fn switched() -> RoomFacts {
+pub(crate) fn switched() -> SwitchoverStatus {
     let told = told(Outcome::Applied, None);
-    RoomFacts {
+    SwitchoverStatus {
         last: Some(told.clone()),
         switched: Some(told),
         ..room_of(SwitchState::Switched, Reverse::On)
@@ -185,7 +185,7 @@ pub(crate) fn swap() -> Swap {
     Swap {
         twins: 3,
         tables: tables.clone().chain(tables.map(|t| format!("{t}_partitioned"))).collect(),
-        proofs: vec![Proof { name: "revenues".into(), sql: "select 1".into(), since: None }],
+        proofs: vec![EqualityQuery { name: "revenues".into(), sql: "select 1".into(), since: None }],
         lock_timeout_ms: 60,
         budget_ms: 250,
         attempts: 12,
@@ -241,13 +241,13 @@ pub(crate) fn looked(size: (u16, u16), differ: u64, standing: SwitchState) -> Ap
     app
 }
 
-pub(crate) fn seen(app: &mut App, facts: RoomFacts) {
+pub(crate) fn seen(app: &mut App, facts: SwitchoverStatus) {
     let name = facts.name.clone();
     app.update(Msg::Room { name, result: Ok(Box::new(facts)) });
 }
 
 /// The room, looked at.
-pub(crate) fn in_room(size: (u16, u16), differ: u64, facts: RoomFacts) -> App {
+pub(crate) fn in_room(size: (u16, u16), differ: u64, facts: SwitchoverStatus) -> App {
     let standing = facts.twins[0].standing;
     let mut app = looked(size, differ, standing);
     let effects = keys(&mut app, &["3", "s"]);
@@ -277,7 +277,7 @@ pub(crate) fn waiting(size: (u16, u16), blockers: Vec<Blocker>, room: Room) -> A
     app.update(moment("enable", Phase::Waiting, Room { blockers: blockers.clone(), looked_at, ..room }));
     seen(
         &mut app,
-        RoomFacts {
+        SwitchoverStatus {
             blockers,
             longest_ms: Some(192_300),
             stalled: 2,
@@ -304,7 +304,10 @@ fn s_leads_to_the_room_of_all_twins_and_w_to_one_of_them() {
     assert!(matches!(&app.level().view, View::Room(v) if v.name == "all"));
     seen(&mut app, facts());
     assert_eq!(key(&mut app, "w"), [Effect::Room("revenues".into())]);
-    seen(&mut app, RoomFacts { name: "revenues".into(), twins: vec![facts().twins.remove(0)], ..facts() });
+    seen(
+        &mut app,
+        SwitchoverStatus { name: "revenues".into(), twins: vec![facts().twins.remove(0)], ..facts() },
+    );
     assert_eq!(asked(&key(&mut app, "d")), ("switchover".into(), "revenues".into()));
     keys(&mut app, &["esc", "w", "esc"]);
     assert!(matches!(app.level().view, View::Twin(_)));
@@ -352,14 +355,14 @@ fn what_comes_next_is_planned_and_what_cannot_says_why() {
 #[test]
 fn a_switch_is_postponed_and_aborted_by_its_own_words() {
     let mut app = waiting(SMALL, vec![blocker()], Room::default());
-    assert_eq!(key(&mut app, "p"), [Effect::Wish(Wish::Pause)]);
+    assert_eq!(key(&mut app, "p"), [Effect::Wish(ControlRequest::Pause)]);
     assert!(notice(&app).contains("postponed"), "{}", notice(&app));
-    assert_eq!(key(&mut app, "p"), [Effect::Wish(Wish::Go)]);
+    assert_eq!(key(&mut app, "p"), [Effect::Wish(ControlRequest::Go)]);
     assert_eq!(key(&mut app, "x"), []);
     assert_eq!(app.overlay.as_ref().map(|o| o.kind.clone()), Some(OverlayKind::Stop));
     assert!(app.left_behind().contains("have not changed places"), "{}", app.left_behind());
     assert_eq!(key(&mut app, "esc"), []);
-    assert_eq!(keys(&mut app, &["x", "enter"]), [Effect::Wish(Wish::Cancel)]);
+    assert_eq!(keys(&mut app, &["x", "enter"]), [Effect::Wish(ControlRequest::Cancel)]);
     app.update(moment("monitor", Phase::Working, Room { held_ms: Some(38), ..Room::default() }));
     assert!(app.left_behind().contains("only looking on ends"), "{}", app.left_behind());
 }
@@ -389,7 +392,7 @@ fn a_session_is_ended_by_its_phrase_and_by_nothing_less() {
 
 #[test]
 fn nobody_is_ended_without_a_run_of_ours_that_waits() {
-    let mut app = in_room(SMALL, 0, RoomFacts { blockers: vec![blocker()], ..facts() });
+    let mut app = in_room(SMALL, 0, SwitchoverStatus { blockers: vec![blocker()], ..facts() });
     assert_eq!(key(&mut app, "c"), []);
     assert!(app.overlay.is_none());
     assert!(notice(&app).contains("only a switchover of ours ends a session"), "{}", notice(&app));
@@ -429,7 +432,7 @@ fn the_room_before_a_switch() {
     picture("room-looking", &app, SMALL);
     picture("room-ready", &in_room(SMALL, 0, facts()), SMALL);
     let mut app =
-        in_room(SMALL, 3, RoomFacts { blockers: vec![blocker()], hidden: 1, prepared: 1, ..facts() });
+        in_room(SMALL, 3, SwitchoverStatus { blockers: vec![blocker()], hidden: 1, prepared: 1, ..facts() });
     picture("room-not-ready", &app, SMALL);
     app.update(Msg::Vitals(Err(failure("failed to read: the connection was lost"))));
     app.update(Msg::Tick(later(34)));
@@ -569,7 +572,7 @@ fn a_switch_of_another_operator() {
         RoomRun { record: live, held_ms: None, attempt: None, ..told(Outcome::Running, Some("enable")) };
     seen(
         &mut app,
-        RoomFacts {
+        SwitchoverStatus {
             blockers: vec![blocker()],
             last: Some(last),
             ..room_of(SwitchState::Before, Reverse::Idle)

@@ -4,7 +4,7 @@ use midwatch::engine::model::progress::Phase;
 use midwatch::engine::model::record::{Outcome, RunRecord};
 use midwatch::features::parity::pair::SwitchState;
 use midwatch::features::parity::pair::retired::RetiredTable;
-use midwatch::features::switchover::status::{Reverse, RoomFacts};
+use midwatch::features::switchover::status::{Reverse, SwitchoverStatus};
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::screen;
 
@@ -31,7 +31,7 @@ fn away(twin: &str) -> RetiredTable {
 }
 
 /// All were cleaned up by run 18.
-fn put_away() -> RoomFacts {
+fn put_away() -> SwitchoverStatus {
     let mut out = room_of(SwitchState::Cleaned, Reverse::Missing);
     for twin in &mut out.twins {
         twin.away = Some(away(&twin.name));
@@ -56,12 +56,12 @@ fn what_is_put_away_is_not_said_to_be_gone() {
 }
 
 /// Of three only `expenses` is switched, by run 17.
-fn in_part() -> RoomFacts {
+fn in_part() -> SwitchoverStatus {
     let mut out = room_of(SwitchState::Before, Reverse::Missing);
     out.twins[1] = twin("expenses", SwitchState::Switched, Reverse::On);
     let mut told = told(Outcome::Applied, None);
     told.record.name = "expenses".into();
-    RoomFacts { last: Some(told.clone()), switched: Some(told), ..out }
+    SwitchoverStatus { last: Some(told.clone()), switched: Some(told), ..out }
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_set_that_others_are_switching_is_not_called_ready() {
     let mut told = told(Outcome::Running, Some("prepare/expenses"));
     (told.record.name, told.record.live, told.record.ended_at) = ("expenses".into(), true, None);
     (told.held_ms, told.attempt) = (None, None);
-    let facts = RoomFacts { last: Some(told), ..room_of(SwitchState::Before, Reverse::Idle) };
+    let facts = SwitchoverStatus { last: Some(told), ..room_of(SwitchState::Before, Reverse::Idle) };
     for size in [SMALL, LARGE] {
         picture("room-elsewhere", &in_room(size, 0, facts.clone()), size);
     }
@@ -176,7 +176,7 @@ fn a_run_of_others_is_shown_as_one_of_ours() {
     run.record.message = Some("not tried yet: pid 4711 report_ro idle in transaction for 192.3 s".into());
     (run.tried, run.equal_at) = (2, Some(start() - chrono::TimeDelta::seconds(4)));
     run.last = Some("attempt 2: locks not free within 60 ms; released, nothing changed".into());
-    let facts = |run| RoomFacts {
+    let facts = |run| SwitchoverStatus {
         blockers: vec![crate::room::blocker()],
         last: Some(run),
         ..room_of(SwitchState::Before, Reverse::Idle)
@@ -209,7 +209,7 @@ fn a_switch_that_broke_off_comes_before_a_new_one() {
     (run.record.resumable, run.record.ended_at, run.held_ms, run.attempt) = (true, None, None, None);
     run.record.started_at = start() - chrono::TimeDelta::seconds(74);
     run.record.beat_at = Some(start() - chrono::TimeDelta::seconds(20));
-    let facts = RoomFacts { last: Some(run), ..room_of(SwitchState::Before, Reverse::Idle) };
+    let facts = SwitchoverStatus { last: Some(run), ..room_of(SwitchState::Before, Reverse::Idle) };
     let mut app = in_room(SMALL, 0, facts);
     let shown = draw(&app, SMALL);
     assert!(shown.contains("run 17 broke off at ENABLE, 20 s ago") && !shown.contains("74 s"), "{shown}");

@@ -4,24 +4,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use midwatch::engine::check::kind::{How, Tell};
+use midwatch::engine::check::kind::{CheckOptions, Tell};
 use midwatch::engine::check::paging::{Page, PageRequest, RowSource};
 use midwatch::engine::model::blocker::Blocker;
 use midwatch::engine::model::diff::PlannedRow;
 use midwatch::engine::model::error::{Error, Result};
-use midwatch::engine::model::progress::{Done, Phase, Watcher, Wish};
+use midwatch::engine::model::progress::{ControlRequest, Done, Phase, ProgressSink};
 use midwatch::engine::model::query::Column;
 use midwatch::engine::model::record::{Listed, Outcome};
 use midwatch::engine::model::report::{CheckId, Report};
 use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::plan::request::{PlanNews, Request};
 use midwatch::engine::port::reader::Fut;
-use midwatch::features::switchover::status::RoomFacts;
-use midwatch::report::table::Cell;
+use midwatch::features::switchover::status::SwitchoverStatus;
+use midwatch::report::table::RowCell;
 use midwatch::tui::backend::Backend;
 use midwatch::tui::data::{Journal, Reviewed, RunDetail, Session, Typed};
 use midwatch::tui::msg::Msg;
-use midwatch::tui::runtime::{Event, Runtime};
+use midwatch::tui::runtime::{Runtime, RuntimeEvent};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use tokio::sync::Notify;
@@ -41,7 +41,7 @@ enum Hold {
 struct Fake {
     holds: Option<Hold>,
     discarded: Mutex<Vec<String>>,
-    wishes: Mutex<Vec<Wish>>,
+    wishes: Mutex<Vec<ControlRequest>>,
     applied: AtomicUsize,
     let_go: Notify,
     observed: Mutex<Vec<CheckId>>,
@@ -78,7 +78,7 @@ impl Backend for Fake {
             Ok(session)
         })
     }
-    fn observe<'a>(&'a self, id: CheckId, _: How, _: Tell<'a>) -> Fut<'a, Report> {
+    fn observe<'a>(&'a self, id: CheckId, _: CheckOptions, _: Tell<'a>) -> Fut<'a, Report> {
         Box::pin(async move {
             assert!(!self.panics, "a check that panics");
             self.observed.lock().unwrap().push(id.clone());
@@ -109,7 +109,7 @@ impl Backend for Fake {
     ) -> Fut<'a, Result<()>> {
         Box::pin(async move { each(self.page(request).await?) })
     }
-    fn context(&self, _: String, _: Vec<Column>, _: Vec<Cell>) -> Fut<'_, Result<Page>> {
+    fn context(&self, _: String, _: Vec<Column>, _: Vec<RowCell>) -> Fut<'_, Result<Page>> {
         Box::pin(async { Err(Error::unobserved("no context")) })
     }
     fn cancel(&self) -> Fut<'_, ()> {
@@ -134,7 +134,7 @@ impl Backend for Fake {
     fn discard(&self, plan: &str) {
         self.discarded.lock().unwrap().push(plan.to_owned());
     }
-    fn apply<'a>(&'a self, _: String, typed: Typed, watcher: Watcher<'a>) -> Fut<'a, Result<Done>> {
+    fn apply<'a>(&'a self, _: String, typed: Typed, watcher: ProgressSink<'a>) -> Fut<'a, Result<Done>> {
         Box::pin(async move {
             if typed.phrase != reviewed().plan.phrase {
                 return Err(Error::new(midwatch::engine::model::error::Class::Refused, "the phrase differs"));
@@ -145,22 +145,22 @@ impl Backend for Fake {
             Ok(done(Outcome::Applied))
         })
     }
-    fn resume<'a>(&'a self, _: String, watcher: Watcher<'a>) -> Fut<'a, Result<Option<Done>>> {
+    fn resume<'a>(&'a self, _: String, watcher: ProgressSink<'a>) -> Fut<'a, Result<Option<Done>>> {
         Box::pin(async move {
             watcher(progress(Phase::Working, 400));
             Ok(Some(done(Outcome::Applied)))
         })
     }
-    fn control(&self, wish: Wish) {
+    fn control(&self, wish: ControlRequest) {
         self.wishes.lock().unwrap().push(wish);
         // The batch under way ends, and with it the run.
         self.let_go.notify_waiters();
     }
     fn stop(&self, _: &'static str) {
-        self.control(Wish::Cancel);
+        self.control(ControlRequest::Cancel);
     }
     fn note(&self, _: String) {}
-    fn room(&self, _: String) -> Fut<'_, Result<RoomFacts>> {
+    fn room(&self, _: String) -> Fut<'_, Result<SwitchoverStatus>> {
         Box::pin(async { Ok(crate::room::facts()) })
     }
     fn end_session(&self, _: Blocker, _: &str) {}
@@ -172,7 +172,7 @@ impl Backend for Fake {
     }
 }
 
-fn words(text: &str) -> Vec<Event> {
+fn words(text: &str) -> Vec<RuntimeEvent> {
     text.chars().map(press).collect()
 }
 
@@ -210,7 +210,7 @@ async fn leaving_a_plan_that_is_being_made_cancels_its_reading() {
     let (mut runtime, mut terminal) = on_a_rule(&fake).await;
     assert!(text(&terminal).contains("reading…"), "{}", text(&terminal));
     assert_eq!(fake.dropped.load(Ordering::SeqCst), 0);
-    runtime.sender().send(Event::Msg(Msg::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)))).ok();
+    runtime.sender().send(RuntimeEvent::Msg(Msg::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)))).ok();
     until(&mut runtime, &mut terminal, |r| r.app().plans.is_empty()).await;
     while fake.dropped.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
@@ -236,8 +236,8 @@ async fn a_run_goes_on_while_one_moves_about_and_ends_when_asked_to() {
     let fake = Arc::new(Fake { holds: Some(Hold::Apply), ..Fake::default() });
     let (mut runtime, mut terminal) = with_a_run(&fake).await;
     // Everything that ends other work: another pane, another plan, a try at another target, ctrl-c twice.
-    let ctrl_c = || Event::Msg(Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
-    let esc = || Event::Msg(Msg::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)));
+    let ctrl_c = || RuntimeEvent::Msg(Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
+    let esc = || RuntimeEvent::Msg(Msg::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)));
     for event in [press('1'), press('t'), press('5'), press('q'), press('d'), ctrl_c(), ctrl_c(), esc()] {
         runtime.sender().send(event).ok();
     }
@@ -248,7 +248,7 @@ async fn a_run_goes_on_while_one_moves_about_and_ends_when_asked_to() {
         runtime.sender().send(event).ok();
     }
     until(&mut runtime, &mut terminal, |r| r.app().run_going().is_none()).await;
-    assert_eq!(*fake.wishes.lock().unwrap(), [Wish::Cancel]);
+    assert_eq!(*fake.wishes.lock().unwrap(), [ControlRequest::Cancel]);
     assert_eq!(fake.applied.load(Ordering::SeqCst), 1);
 }
 
@@ -274,12 +274,12 @@ async fn an_export_of_a_plan_has_every_row() {
     assert_eq!(lines.count(), 811);
 }
 
-fn press(c: char) -> Event {
-    Event::Msg(Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)))
+fn press(c: char) -> RuntimeEvent {
+    RuntimeEvent::Msg(Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)))
 }
 
-fn enter() -> Event {
-    Event::Msg(Msg::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)))
+fn enter() -> RuntimeEvent {
+    RuntimeEvent::Msg(Msg::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)))
 }
 
 fn text(terminal: &Terminal<TestBackend>) -> String {
@@ -312,7 +312,7 @@ async fn it_ends_when_told_to() {
     let fake = Arc::new(Fake::default());
     let mut runtime = Runtime::new(app((80, 24)), fake, Box::new(|_| {}));
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
-    runtime.sender().send(Event::Msg(Msg::Terminate("SIGTERM"))).ok();
+    runtime.sender().send(RuntimeEvent::Msg(Msg::Terminate("SIGTERM"))).ok();
     runtime.run(&mut terminal).await.unwrap();
 }
 
@@ -335,7 +335,7 @@ async fn a_slow_page_freezes_nothing_and_a_newer_one_replaces_it() {
     until(&mut runtime, &mut terminal, |r| r.app().pane == 1).await;
     assert!(text(&terminal).contains("017_add_keka_sync.sql"));
     // Leaving drops what nobody waits for: that is what cancels it on the server.
-    runtime.sender().send(Event::Msg(Msg::Terminate("SIGTERM"))).ok();
+    runtime.sender().send(RuntimeEvent::Msg(Msg::Terminate("SIGTERM"))).ok();
     runtime.run(&mut terminal).await.unwrap();
     drop(runtime);
     tokio::task::yield_now().await;
@@ -353,7 +353,7 @@ async fn a_panic_in_a_task_becomes_a_line_on_the_screen() {
     })
     .await;
     assert!(text(&terminal).contains("a part of the console failed"));
-    runtime.sender().send(Event::Msg(Msg::Tick(later(5)))).ok();
+    runtime.sender().send(RuntimeEvent::Msg(Msg::Tick(later(5)))).ok();
     until(&mut runtime, &mut terminal, |r| r.app().now == later(5)).await;
 }
 
@@ -375,7 +375,7 @@ async fn an_answer_about_the_old_target_is_dropped() {
     let mut late = report(&crate::fake::id("queue", "keka-sync"), vec![]);
     late.summary = "of the old target".into();
     until(&mut runtime, &mut terminal, |r| r.app().wanted.is_some()).await;
-    runtime.sender().send(Event::Answer(0, Msg::Observed(Box::new(late)))).ok();
+    runtime.sender().send(RuntimeEvent::Answer(0, Msg::Observed(Box::new(late)))).ok();
     until(&mut runtime, &mut terminal, |r| {
         r.app().session.as_ref().is_some_and(|s| s.target.name == "hospitality")
             && r.app().watches.iter().all(|w| w.report.is_some())

@@ -2,7 +2,7 @@
 
 use midwatch::engine::check::paging::At;
 use midwatch::engine::model::report::Severity;
-use midwatch::tui::keymap::{Action, KEYMAP};
+use midwatch::tui::keymap::{KEYMAP, KeyAction};
 use midwatch::tui::model::{Link, OverlayKind, View};
 use midwatch::tui::msg::{Effect, ExportRows, Key, Msg};
 use midwatch::tui::screen;
@@ -339,7 +339,7 @@ fn the_palette_finds_panes_checks_and_targets() {
 #[test]
 fn every_action_of_the_table_can_be_pressed_anywhere() {
     for prepare in [&["1"][..], &["3", "enter"], &["5", "enter"], &["5", "enter", "enter"]] {
-        for binding in KEYMAP.iter().filter(|b| b.action != Action::Cancel) {
+        for binding in KEYMAP.iter().filter(|b| b.action != KeyAction::Cancel) {
             let (mut app, _) = rows(3);
             keys(&mut app, &["esc"]);
             keys(&mut app, prepare);

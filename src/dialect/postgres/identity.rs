@@ -10,7 +10,7 @@ use super::error::read_error;
 use crate::dialect::postgres::shared::Shared;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::literal;
-use crate::engine::model::target::{Environment, Server};
+use crate::engine::model::target::{Environment, ServerInfo};
 use crate::engine::port::reader::{Facts, ReadOptions};
 
 #[derive(Deserialize)]
@@ -36,14 +36,14 @@ select split_part(current_setting('server_version'), ' ', 1) as version,
        current_setting('midwatch.environment', true) as marker,
        clock_timestamp() as now";
 
-pub(super) async fn read(facts: &dyn Facts) -> Result<Server> {
+pub(super) async fn read(facts: &dyn Facts) -> Result<ServerInfo> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let before = Utc::now();
     let id: Identity = tx.one(&Sql::new(IDENTITY)).await?;
     // The server read its clock somewhere between our two.
     let middle = before + (Utc::now() - before) / 2;
     drop(tx);
-    Ok(Server {
+    Ok(ServerInfo {
         engine: "postgres",
         version: id.version,
         version_num: id.version_num,

@@ -12,7 +12,7 @@ use super::connect::Connection;
 use super::error::write_error;
 use super::session;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::port::writer::Terms;
+use crate::engine::port::writer::RunLimits;
 
 /// `mdwo`, as a number: the class of our advisory locks. `engine::journal` looks for it as well.
 const CLASS: i32 = 1_835_300_719;
@@ -49,7 +49,7 @@ struct AtWork {
 }
 
 /// Takes the target's lock; within `patience` if somebody is just letting go of it.
-pub(super) async fn take(connection: &Connection, terms: &Terms, patience: Duration) -> Result<Held> {
+pub(super) async fn take(connection: &Connection, terms: &RunLimits, patience: Duration) -> Result<Held> {
     let mut session = session::open(connection, terms, "midwatch/lock").await?;
     let failed = |e: &sqlx::Error| write_error(e, "take the target's lock");
     let until = Instant::now() + patience;

@@ -12,8 +12,8 @@ use super::error::{is_disconnect, read_error};
 use super::{identity, vitals};
 use crate::dialect::postgres::tx::{Tx, begin, begin_text};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::load::Pressure;
-use crate::engine::model::target::Server;
+use crate::engine::model::load::ServerLoad;
+use crate::engine::model::target::ServerInfo;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
@@ -108,7 +108,7 @@ impl Facts for Reader {
         Box::pin(async move { Ok(Box::new(self.open(options).await?) as Box<dyn ReadTx>) })
     }
 
-    fn server(&self) -> Fut<'_, Result<Server>> {
+    fn server(&self) -> Fut<'_, Result<ServerInfo>> {
         Box::pin(async move {
             let mut server = identity::read(self).await?;
             if !self.shared.pooled() && !self.shared.direct() && identity::settings_leak(&self.shared).await?
@@ -129,7 +129,7 @@ impl Facts for Reader {
         })
     }
 
-    fn pressure(&self) -> Fut<'_, Result<Pressure>> {
+    fn pressure(&self) -> Fut<'_, Result<ServerLoad>> {
         Box::pin(async move {
             let read = tokio::time::timeout(HEARTBEAT_TIMEOUT, vitals::pressure(self)).await;
             read.unwrap_or_else(|_| Err(silent(HEARTBEAT_TIMEOUT)))

@@ -8,13 +8,17 @@ use super::error::write_error;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::name::Ident;
-use crate::engine::port::writer::Terms;
+use crate::engine::port::writer::RunLimits;
 
 /// Sums over all rows of a plan take this long at most.
 const BETWEEN: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// Opens one.
-pub(super) async fn open(connection: &Connection, terms: &Terms, application: &str) -> Result<PgConnection> {
+pub(super) async fn open(
+    connection: &Connection,
+    terms: &RunLimits,
+    application: &str,
+) -> Result<PgConnection> {
     let path: Vec<_> = terms.search_path.iter().map(|s| Ident(s).to_string()).collect();
     let settings = [
         // pg_catalog unnamed comes first: what somebody puts into public must not stand in for the server's own.

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 /// Which transaction of which backend: a pid alone may by now belong to somebody else's statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Backend {
+pub(super) struct BackendProcess {
     pub(super) pid: i32,
     pub(super) started: String,
 }
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     pub(super) followers: Arc<Semaphore>,
     pub(super) heartbeat: Arc<Semaphore>,
     pub(super) idle: Mutex<Vec<PgConnection>>,
-    pub(super) running: Mutex<Vec<Backend>>,
+    pub(super) running: Mutex<Vec<BackendProcess>>,
 }
 
 impl Shared {
@@ -56,11 +56,11 @@ impl Shared {
         Ok(connection)
     }
 
-    pub(super) fn register(&self, backend: &Backend) {
+    pub(super) fn register(&self, backend: &BackendProcess) {
         lock(&self.running).push(backend.clone());
     }
 
-    pub(super) fn unregister(&self, backend: &Backend) {
+    pub(super) fn unregister(&self, backend: &BackendProcess) {
         lock(&self.running).retain(|b| b != backend);
     }
 
@@ -69,7 +69,7 @@ impl Shared {
     }
 
     /// Cancels on the server what these transactions are running; a transaction already over is left alone.
-    pub(super) async fn cancel(&self, backends: &[Backend]) {
+    pub(super) async fn cancel(&self, backends: &[BackendProcess]) {
         let Ok((mut connection, _)) = self.connection.open().await else { return };
         for b in backends {
             // One message: a pooler may send what follows elsewhere.

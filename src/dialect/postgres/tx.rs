@@ -1,6 +1,6 @@
 //! One read-only transaction, and what happens when nobody waits for it any more.
 
-use crate::dialect::postgres::shared::Backend;
+use crate::dialect::postgres::shared::BackendProcess;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) struct Tx {
     shared: Arc<Shared>,
     connection: Option<PgConnection>,
     permit: Option<OwnedSemaphorePermit>,
-    backend: Backend,
+    backend: BackendProcess,
     timeout: Duration,
     busy: bool,
 }
@@ -61,9 +61,9 @@ pub(super) fn begin_text(options: &ReadOptions, search_path: &[String], timeout:
     )
 }
 
-pub(super) async fn begin(connection: &mut PgConnection, text: &str) -> Result<Backend, sqlx::Error> {
+pub(super) async fn begin(connection: &mut PgConnection, text: &str) -> Result<BackendProcess, sqlx::Error> {
     let row: PgRow = sqlx::raw_sql(AssertSqlSafe(text.to_owned())).fetch_one(&mut *connection).await?;
-    Ok(Backend { pid: row.try_get(0)?, started: row.try_get(1)? })
+    Ok(BackendProcess { pid: row.try_get(0)?, started: row.try_get(1)? })
 }
 
 impl Tx {
@@ -71,7 +71,7 @@ impl Tx {
         shared: Arc<Shared>,
         connection: PgConnection,
         permit: OwnedSemaphorePermit,
-        backend: Backend,
+        backend: BackendProcess,
         timeout: Duration,
     ) -> Self {
         shared.register(&backend);

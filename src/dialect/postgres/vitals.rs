@@ -4,8 +4,8 @@ use crate::engine::model::query::Sql;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
-use crate::engine::model::load::Pressure;
-use crate::engine::model::vitals::{Session, Vitals};
+use crate::engine::model::load::ServerLoad;
+use crate::engine::model::vitals::{ServerSession, Vitals};
 use crate::engine::port::reader::{Facts, ReadOptions};
 
 /// Sessions shown at most; the count of all is always given.
@@ -38,7 +38,7 @@ from (select count(*) as replicas, (extract(epoch from max(replay_lag)) * 1000):
              count(*) filter (where wait_event_type = 'Lock') as lock_waits
       from pg_stat_activity where backend_type = 'client backend' and application_name not like 'midwatch/%') a";
 
-pub(super) async fn pressure(facts: &dyn Facts) -> Result<Pressure> {
+pub(super) async fn pressure(facts: &dyn Facts) -> Result<ServerLoad> {
     let options = ReadOptions {
         timeout: Some(std::time::Duration::from_secs(3)),
         heartbeat: true,
@@ -67,7 +67,7 @@ pub(super) async fn read(facts: &dyn Facts) -> Result<Vitals> {
     let mut tx = facts.begin(options).await?;
     let summary: Summary = tx.one(&Sql::new(SUMMARY)).await?;
     let sql = format!("{SESSIONS}\nlimit {SHOWN}");
-    let activity: Vec<Session> = tx.fetch(&Sql::new(&sql)).await?;
+    let activity: Vec<ServerSession> = tx.fetch(&Sql::new(&sql)).await?;
     let lag_unknown = (summary.standbys > 0 && summary.lag_ms.is_none() && !summary.sees_all)
         .then(|| "no privilege: grant pg_monitor".to_owned());
     Ok(Vitals {

@@ -32,7 +32,7 @@ use crate::engine::model::row_store::RawRow;
 use crate::engine::model::step::Step;
 use crate::engine::port::reader::Fut;
 use crate::engine::port::writer::{
-    Batch, Begun, Committed, Ending, Locked, Released, Terms, Writer, Writers,
+    Batch, Committed, Cursor, Ending, Locked, Released, RunLimits, Writer, Writers,
 };
 
 /// How long a resumed run waits for the sessions of the one that died.
@@ -54,7 +54,7 @@ impl PgWriters {
 }
 
 impl Writers for PgWriters {
-    fn open<'a>(&'a self, approved: &'a Approved, terms: &'a Terms) -> Fut<'a, Result<Box<dyn Writer>>> {
+    fn open<'a>(&'a self, approved: &'a Approved, terms: &'a RunLimits) -> Fut<'a, Result<Box<dyn Writer>>> {
         Box::pin(async move {
             // Whoever resumes may come before the server has noticed that the dead client is gone.
             let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
@@ -77,7 +77,7 @@ impl Writers for PgWriters {
 
 struct PgWriter {
     connection: Connection,
-    terms: Terms,
+    terms: RunLimits,
     lock: Held,
     work: PgConnection,
     in_tx: bool,
@@ -126,7 +126,7 @@ impl PgWriter {
     /// Runs `work` in a transaction that checks the fence first; commits it.
     async fn fenced<T>(
         &mut self,
-        begun: &Begun,
+        begun: &Cursor,
         what: &str,
         work: impl AsyncFnOnce(&mut Self, i64) -> Result<T>,
     ) -> Result<T> {
@@ -174,7 +174,7 @@ impl PgWriter {
             .map_err(|e| write_error(&e, "write into the journal"))
     }
 
-    async fn begun(&mut self, run: i64) -> Result<Begun> {
+    async fn begun(&mut self, run: i64) -> Result<Cursor> {
         let sql = "select fence, step, checkpoint, batch, applied, drifted from midwatch.runs where id = $1";
         let row = sqlx::query(sql)
             .bind(run)
@@ -182,7 +182,7 @@ impl PgWriter {
             .await
             .map_err(|e| write_error(&e, "read the run's state"))?;
         let get = |name: &str| row.try_get::<i64, _>(name).unwrap_or(0);
-        Ok(Begun {
+        Ok(Cursor {
             run: run.to_string(),
             fence: get("fence"),
             step: usize::try_from(row.try_get::<i32, _>("step").unwrap_or(0)).unwrap_or(0),
@@ -240,7 +240,7 @@ impl PgWriter {
     }
 
     /// Takes the fence of a run whose sessions are all gone.
-    async fn take_fence(&mut self, run: i64, kind: &str, mine: Option<i64>) -> Result<(Begun, Event)> {
+    async fn take_fence(&mut self, run: i64, kind: &str, mine: Option<i64>) -> Result<(Cursor, Event)> {
         lock::wait_for_sessions(&mut self.work, run, GONE).await?;
         // Whoever reconnects must be the one who was there; whoever resumes needs a run that can be gone on with.
         let which = if let Some(fence) = mine {
@@ -283,7 +283,7 @@ impl PgWriter {
 }
 
 impl Writer for PgWriter {
-    fn begin<'a>(&'a mut self, plan: &'a Plan, bootstrap: &'a [String]) -> Fut<'a, Result<Begun>> {
+    fn begin<'a>(&'a mut self, plan: &'a Plan, bootstrap: &'a [String]) -> Fut<'a, Result<Cursor>> {
         Box::pin(async move {
             let me = session::name(&mut self.work).await?;
             self.open_tx().await?;
@@ -327,7 +327,7 @@ impl Writer for PgWriter {
 
     fn stage<'a>(
         &'a mut self,
-        run: &'a Begun,
+        run: &'a Cursor,
         step: usize,
         from: u64,
         rows: &'a [RawRow],
@@ -348,7 +348,7 @@ impl Writer for PgWriter {
         })
     }
 
-    fn staged<'a>(&'a mut self, begun: &'a Begun, body: &'a Value) -> Fut<'a, Result<Event>> {
+    fn staged<'a>(&'a mut self, begun: &'a Cursor, body: &'a Value) -> Fut<'a, Result<Event>> {
         Box::pin(async move {
             let run = number(&begun.run)?;
             let started = sqlx::query("select started_at::text from midwatch.runs where id = $1")
@@ -370,13 +370,13 @@ impl Writer for PgWriter {
         Box::pin(self.rollback())
     }
 
-    fn take_over<'a>(&'a mut self, run: &'a str) -> Fut<'a, Result<(Begun, Event)>> {
+    fn take_over<'a>(&'a mut self, run: &'a str) -> Fut<'a, Result<(Cursor, Event)>> {
         Box::pin(async move { self.take_fence(number(run)?, "resumed", None).await })
     }
 
     fn statements<'a>(
         &'a mut self,
-        begun: &'a Begun,
+        begun: &'a Cursor,
         step: &'a Step,
         counted: bool,
     ) -> Fut<'a, Result<Committed>> {
@@ -419,7 +419,7 @@ impl Writer for PgWriter {
         })
     }
 
-    fn locked<'a>(&'a mut self, begun: &'a Begun, what: &'a Locked<'a>) -> Fut<'a, Result<Released>> {
+    fn locked<'a>(&'a mut self, begun: &'a Cursor, what: &'a Locked<'a>) -> Fut<'a, Result<Released>> {
         Box::pin(self.work_locked(begun, what))
     }
 
@@ -444,7 +444,7 @@ impl Writer for PgWriter {
         })
     }
 
-    fn next_step<'a>(&'a mut self, begun: &'a Begun, step: usize) -> Fut<'a, Result<()>> {
+    fn next_step<'a>(&'a mut self, begun: &'a Cursor, step: usize) -> Fut<'a, Result<()>> {
         Box::pin(async move {
             self.fenced(begun, "go to the next step", async |w, run| {
                 sqlx::query("update midwatch.runs set step = $2, checkpoint = 0, beat_at = clock_timestamp() where id = $1")
@@ -461,7 +461,7 @@ impl Writer for PgWriter {
 
     fn say<'a>(
         &'a mut self,
-        begun: &'a Begun,
+        begun: &'a Cursor,
         message: Option<&'a str>,
         batch_rows: u64,
     ) -> Fut<'a, Result<()>> {
@@ -482,7 +482,7 @@ impl Writer for PgWriter {
         })
     }
 
-    fn note<'a>(&'a mut self, begun: &'a Begun, kind: &'a str, body: &'a Value) -> Fut<'a, Result<Event>> {
+    fn note<'a>(&'a mut self, begun: &'a Cursor, kind: &'a str, body: &'a Value) -> Fut<'a, Result<Event>> {
         Box::pin(async move {
             self.fenced(begun, "write into the journal", async |w, run| w.event(run, kind, body).await).await
         })
@@ -490,7 +490,7 @@ impl Writer for PgWriter {
 
     fn end_session<'a>(
         &'a mut self,
-        begun: &'a Begun,
+        begun: &'a Cursor,
         session: &'a EndSession,
     ) -> Fut<'a, Result<(bool, Event)>> {
         Box::pin(async move {
@@ -503,7 +503,7 @@ impl Writer for PgWriter {
         })
     }
 
-    fn end<'a>(&'a mut self, begun: &'a Begun, ending: &'a Ending) -> Fut<'a, Result<Event>> {
+    fn end<'a>(&'a mut self, begun: &'a Cursor, ending: &'a Ending) -> Fut<'a, Result<Event>> {
         Box::pin(async move {
             self.fenced(begun, "write the outcome into the journal", async |w, run| {
                 let sql = "update midwatch.runs set outcome = $2, resumable = $3, verified = $4, message = $5, \
@@ -530,7 +530,7 @@ impl Writer for PgWriter {
         })
     }
 
-    fn recover<'a>(&'a mut self, begun: &'a Begun) -> Fut<'a, Result<(Begun, Event)>> {
+    fn recover<'a>(&'a mut self, begun: &'a Cursor) -> Fut<'a, Result<(Cursor, Event)>> {
         Box::pin(async move {
             self.in_tx = false;
             if self.lock.check().await.is_err() {

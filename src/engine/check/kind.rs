@@ -7,10 +7,10 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Report};
-use crate::engine::model::target::Server;
+use crate::engine::model::target::ServerInfo;
 use crate::engine::port::copies::Rehearsals;
 use crate::engine::port::dialect::Dialect;
-use crate::engine::port::evidence::Proofs;
+use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
 use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx};
 
@@ -30,7 +30,7 @@ pub struct CheckSpec {
 /// How a check is run.
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct How {
+pub struct CheckOptions {
     /// Skip what costs a scan of a table.
     pub quick: bool,
     /// Read again what was found equal before and not written since.
@@ -43,7 +43,7 @@ pub struct How {
 
 /// How far a check is. Only one that may take long tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CheckNews {
+pub struct CheckProgress {
     /// What it is doing, in a word or two.
     pub doing: &'static str,
     /// Pieces that are read, those of the look that it goes on with as well.
@@ -57,10 +57,10 @@ pub struct CheckNews {
 }
 
 /// Where news of a check go.
-pub type Tell<'a> = &'a (dyn Fn(CheckNews) + Send + Sync);
+pub type Tell<'a> = &'a (dyn Fn(CheckProgress) + Send + Sync);
 
 /// Nobody listens.
-pub const NOBODY: Tell<'static> = &|_| {};
+pub const SILENT: Tell<'static> = &|_| {};
 
 /// A table whose name means another one since a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub struct Renamed {
 
 /// What a check may use: nothing here can write.
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
-pub struct Cx<'a> {
+pub struct CheckCx<'a> {
     /// Read-only transactions.
     pub facts: &'a dyn Facts,
     /// Files named by the profile.
@@ -81,11 +81,11 @@ pub struct Cx<'a> {
     /// What to watch.
     pub profile: &'a Profile,
     /// Who the server is.
-    pub server: &'a Server,
+    pub server: &'a ServerInfo,
     /// Throwaway copies of the target.
     pub rehearsals: &'a dyn Rehearsals,
     /// What was found equal before.
-    pub proofs: &'a dyn Proofs,
+    pub proofs: &'a dyn ParityEvidence,
     /// Skip what costs a scan of a table.
     pub quick: bool,
     /// Read again what was found equal before and not written since.
@@ -100,7 +100,7 @@ pub struct Cx<'a> {
     pub checks: &'static [&'static dyn Check],
 }
 
-impl Cx<'_> {
+impl CheckCx<'_> {
     /// The target's dialect.
     pub fn dialect(&self) -> &'static dyn Dialect {
         self.facts.dialect()
@@ -133,7 +133,7 @@ pub trait Check: Sync {
     /// What it watches under a profile.
     fn names(&self, profile: &Profile) -> Vec<String>;
     /// Looks.
-    fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>>;
+    fn observe<'a>(&'a self, cx: &'a CheckCx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>>;
     /// The rows behind a finding, where they can be paged.
     fn rows(&self, dialect: &dyn Dialect, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
         let _ = (dialect, profile, name, finding);

@@ -12,7 +12,7 @@ use crate::engine::model::error::{Class, Error};
 use crate::engine::model::plan::Plan;
 use crate::engine::model::preflight::{Reversible, Risk};
 use crate::engine::model::row_store::RowSet;
-use crate::engine::model::target::{Environment, Server};
+use crate::engine::model::target::{Environment, ServerInfo};
 
 /// Everything a verdict depends on besides the plan.
 pub struct Circumstances<'a> {
@@ -23,7 +23,7 @@ pub struct Circumstances<'a> {
     /// By the server's clock.
     pub window: Window,
     /// The server.
-    pub server: &'a Server,
+    pub server: &'a ServerInfo,
     /// By the server's clock.
     pub now: DateTime<Utc>,
     /// The journal.
@@ -43,7 +43,7 @@ pub struct Ladder {
 
 /// What was typed.
 #[derive(Debug, Clone, Copy)]
-pub struct Typed<'a> {
+pub struct TypedPhrase<'a> {
     /// The phrase.
     pub phrase: &'a str,
     /// The database's name.
@@ -168,7 +168,7 @@ impl Gate {
     }
 
     /// Byte for byte, or not at all.
-    pub fn confirm(self, typed: &Typed<'_>) -> Result<Approved, Box<Denied>> {
+    pub fn confirm(self, typed: &TypedPhrase<'_>) -> Result<Approved, Box<Denied>> {
         let deny = |gate: Self, why: Error| Err(Box::new(Denied { gate, why }));
         if typed.phrase != self.plan.phrase {
             let why = refused(differs(&self.plan.phrase, typed.phrase));

@@ -11,7 +11,7 @@ use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
 use crate::engine::model::record::Altered;
 use crate::engine::port::dialect::Dialect;
-use crate::engine::port::journal_copy::Mirror;
+use crate::engine::port::journal_copy::JournalCopy;
 use crate::engine::port::journal_sql::{EventFilter, RunFilter};
 use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
 
@@ -36,7 +36,7 @@ pub struct Verified {
 }
 
 /// Looks at the whole chain, at the images behind it, and at the mirror.
-pub async fn verify(facts: &dyn Facts, mirror: &dyn Mirror, target: &Identity) -> Result<Verified> {
+pub async fn verify(facts: &dyn Facts, mirror: &dyn JournalCopy, target: &Identity) -> Result<Verified> {
     let mut tx = facts
         .begin(ReadOptions {
             snapshot: Snapshot::Transaction,

@@ -59,7 +59,7 @@ pub struct Referrer {
 
 /// Another table that these rows are a copy of: each is changed only while it says that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
+pub struct CopySource {
     /// The table; its columns have the same names.
     pub table: String,
     /// It must hold the row as it is to become, and is kept from changing meanwhile; otherwise it must not have it.
@@ -99,7 +99,7 @@ pub struct RowChange {
     pub referrers: Vec<Referrer>,
     /// What the rows are copied from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Source>,
+    pub source: Option<CopySource>,
     /// A trigger may write other columns than the planned ones: images hold the whole row as it became.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rewritten: bool,

@@ -9,7 +9,7 @@ pub const TOLD: usize = 1_000;
 
 /// A row that is not as planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MovedRow {
+pub struct DriftedRow {
     /// `gone`, `new` or `changed`.
     pub what: &'static str,
     /// As planned.
@@ -20,23 +20,23 @@ pub struct MovedRow {
 
 /// Everything that has moved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Moved {
+pub struct PlanDrift {
     /// Rows, the first of them.
-    pub rows: Vec<MovedRow>,
+    pub rows: Vec<DriftedRow>,
     /// All rows that have moved.
     pub total: u64,
     /// Other parts of the plan.
     pub parts: Vec<String>,
 }
 
-impl Moved {
+impl PlanDrift {
     /// Nothing has.
     pub fn is_empty(&self) -> bool {
         self.total == 0 && self.parts.is_empty()
     }
 }
 
-impl MovedRow {
+impl DriftedRow {
     /// In one line.
     pub fn text(&self) -> String {
         match (&self.planned, &self.now) {
@@ -52,7 +52,7 @@ impl MovedRow {
     }
 }
 
-impl Moved {
+impl PlanDrift {
     /// One more; it is only looked up where it is told.
     pub(in crate::engine) fn add<E>(&mut self, pair: impl FnOnce() -> Result<Pair, E>) -> Result<(), E> {
         self.total += 1;
@@ -63,7 +63,7 @@ impl Moved {
                 (None, _) => "new",
                 _ => "changed",
             };
-            self.rows.push(MovedRow { what, planned, now });
+            self.rows.push(DriftedRow { what, planned, now });
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::engine::model::cause::Cause;
-use crate::engine::model::drift::{Moved, MovedRow};
+use crate::engine::model::drift::{DriftedRow, PlanDrift};
 
 /// What kind of failure this is. [`Error::exit_code`] is the contract with other programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -45,7 +45,7 @@ pub struct Error {
     /// Is it unknown whether something changed?
     pub ambiguous: bool,
     /// The rows that are not as planned, where that is what failed.
-    pub moved: Option<Box<Moved>>,
+    pub moved: Option<Box<PlanDrift>>,
 }
 
 /// The result of everything in this crate.
@@ -78,9 +78,9 @@ impl Error {
     }
 
     /// The database changed after planning (exit 4).
-    pub fn stale(moved: &Moved) -> Self {
+    pub fn stale(moved: &PlanDrift) -> Self {
         let mut lines: Vec<String> = moved.parts.clone();
-        lines.extend(moved.rows.iter().take(5).map(MovedRow::text));
+        lines.extend(moved.rows.iter().take(5).map(DriftedRow::text));
         if moved.total > 5 {
             lines.push(format!("… {} rows in all", moved.total));
         }

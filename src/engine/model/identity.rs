@@ -1,6 +1,6 @@
 //! Which database a plan is for, and what tells it from another.
 
-use crate::engine::model::target::Server;
+use crate::engine::model::target::ServerInfo;
 use serde::{Deserialize, Serialize};
 
 /// Which database the plan is for. All of it must agree: a copied cluster keeps its system identifier.
@@ -22,7 +22,7 @@ pub struct Identity {
 
 impl Identity {
     /// Of a server as it described itself.
-    pub fn of(server: &Server) -> Self {
+    pub fn of(server: &ServerInfo) -> Self {
         Self {
             system_identifier: server.system_identifier.clone(),
             database_oid: server.database_oid,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// What else the server has to do.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Pressure {
+pub struct ServerLoad {
     /// Replicas attached.
     pub replicas: u32,
     /// Worst replay lag, where the server measures one.
@@ -27,7 +27,7 @@ pub struct Pressure {
     pub sync: u32,
 }
 
-impl Pressure {
+impl ServerLoad {
     /// So many standbys a commit waits for.
     pub(in crate::engine) fn needed(&self) -> u32 {
         let names = self.sync_names.trim();

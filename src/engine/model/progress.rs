@@ -110,11 +110,11 @@ pub struct LockProgress {
 }
 
 /// Takes moments; must not block.
-pub type Watcher<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+pub type ProgressSink<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
 /// What the operator wants of a run under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum ControlRequest {
     /// On.
     Go,
     /// Hold after the batch.
@@ -134,11 +134,11 @@ pub struct Control {
 
 impl Control {
     /// Asks for something.
-    pub fn ask(&self, wish: Wish) {
+    pub fn ask(&self, wish: ControlRequest) {
         let value = match wish {
-            Wish::Go => 0,
-            Wish::Pause => 1,
-            Wish::Cancel => 2,
+            ControlRequest::Go => 0,
+            ControlRequest::Pause => 1,
+            ControlRequest::Cancel => 2,
         };
         // Once stopped it stays stopped.
         let _ =
@@ -147,10 +147,10 @@ impl Control {
 
     /// Asks to stop after the batch, for something that is not the operator at the keys.
     pub fn stop(&self, by: &'static str) {
-        if self.wish() != Wish::Cancel {
+        if self.wish() != ControlRequest::Cancel {
             let _ = self.stopped_by.set(by);
         }
-        self.ask(Wish::Cancel);
+        self.ask(ControlRequest::Cancel);
     }
 
     /// Who or what wanted it to stop.
@@ -179,11 +179,11 @@ impl Control {
     }
 
     /// What is asked for.
-    pub fn wish(&self) -> Wish {
+    pub fn wish(&self) -> ControlRequest {
         match self.wish.load(Ordering::Acquire) {
-            0 => Wish::Go,
-            1 => Wish::Pause,
-            _ => Wish::Cancel,
+            0 => ControlRequest::Go,
+            1 => ControlRequest::Pause,
+            _ => ControlRequest::Cancel,
         }
     }
 }
@@ -210,7 +210,7 @@ pub struct Done {
     /// Why it stopped, where it did.
     pub failure: Option<crate::engine::model::error::Error>,
     /// Rows (or parts of the plan) that had moved, where that is why it was refused.
-    pub moved: Option<crate::engine::model::drift::Moved>,
+    pub moved: Option<crate::engine::model::drift::PlanDrift>,
     /// Something is left, and can be gone on with.
     pub resumable: bool,
 }

@@ -86,7 +86,7 @@ impl fmt::Display for Environment {
 
 /// The server behind a target, as it describes itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Server {
+pub struct ServerInfo {
     /// `postgres`.
     pub engine: &'static str,
     /// As shown: `15.18`.

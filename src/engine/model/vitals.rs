@@ -18,12 +18,12 @@ pub struct Vitals {
     /// All client sessions.
     pub sessions: u32,
     /// Client sessions with work or an open transaction, blockers first.
-    pub activity: Vec<Session>,
+    pub activity: Vec<ServerSession>,
 }
 
 /// A client session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Session {
+pub struct ServerSession {
     /// Backend pid.
     pub pid: i32,
     /// Role.
@@ -52,14 +52,14 @@ impl Vitals {
     /// The sessions as a forest: each blocked one under its first blocker, with its depth.
     ///
     /// A deadlock's cycle is entered once, at its lowest pid.
-    pub fn tree(&self) -> Vec<(usize, &Session)> {
+    pub fn tree(&self) -> Vec<(usize, &ServerSession)> {
         let known = |pid: &i32| self.activity.iter().any(|s| s.pid == *pid);
-        let parent = |s: &Session| s.blocked_by.iter().copied().find(known);
-        let mut out: Vec<(usize, &Session)> = Vec::with_capacity(self.activity.len());
-        let mut order: Vec<&Session> = self.activity.iter().filter(|s| parent(s).is_none()).collect();
-        let blocks = |s: &Session| self.activity.iter().any(|o| parent(o) == Some(s.pid));
+        let parent = |s: &ServerSession| s.blocked_by.iter().copied().find(known);
+        let mut out: Vec<(usize, &ServerSession)> = Vec::with_capacity(self.activity.len());
+        let mut order: Vec<&ServerSession> = self.activity.iter().filter(|s| parent(s).is_none()).collect();
+        let blocks = |s: &ServerSession| self.activity.iter().any(|o| parent(o) == Some(s.pid));
         order.sort_by_key(|s| (!blocks(s), s.pid));
-        let mut rest: Vec<&Session> = self.activity.iter().filter(|s| parent(s).is_some()).collect();
+        let mut rest: Vec<&ServerSession> = self.activity.iter().filter(|s| parent(s).is_some()).collect();
         rest.sort_by_key(|s| s.pid);
         for root in order.into_iter().chain(rest) {
             self.descend(root, 0, &parent, &mut out);
@@ -69,10 +69,10 @@ impl Vitals {
 
     fn descend<'a>(
         &'a self,
-        at: &'a Session,
+        at: &'a ServerSession,
         depth: usize,
-        parent: &dyn Fn(&Session) -> Option<i32>,
-        out: &mut Vec<(usize, &'a Session)>,
+        parent: &dyn Fn(&ServerSession) -> Option<i32>,
+        out: &mut Vec<(usize, &'a ServerSession)>,
     ) {
         if out.iter().any(|(_, s)| s.pid == at.pid) {
             return;
@@ -88,8 +88,8 @@ impl Vitals {
 mod tests {
     use super::*;
 
-    fn session(pid: i32, blocked_by: &[i32]) -> Session {
-        Session { pid, blocked_by: blocked_by.to_vec(), ..Session::default() }
+    fn session(pid: i32, blocked_by: &[i32]) -> ServerSession {
+        ServerSession { pid, blocked_by: blocked_by.to_vec(), ..ServerSession::default() }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::engine::model::preflight::Risk;
 
-use crate::engine::check::kind::{Check, Cx};
+use crate::engine::check::kind::{Check, CheckCx};
 use crate::engine::check::paging::RowSource;
 use crate::engine::model::error::Result;
 use crate::engine::model::name_change::NameChange;
@@ -66,7 +66,7 @@ pub struct Offer {
 /// What planning may use: nothing here can write.
 pub struct PlanCx<'a> {
     /// The target, read-only.
-    pub cx: Cx<'a>,
+    pub cx: CheckCx<'a>,
     /// The kinds of checks, for the rows behind their findings.
     pub checks: &'static [&'static dyn Check],
     /// The target's name.

@@ -161,7 +161,7 @@ fn without_rows(draft: &Draft) -> String {
 async fn looked_at(
     planning: &Planning<'_>,
     asked: &Asked<'_>,
-    server: &crate::engine::model::target::Server,
+    server: &crate::engine::model::target::ServerInfo,
     rows: u64,
     by_images: bool,
 ) -> Vec<Preflight> {
@@ -481,7 +481,7 @@ async fn broken_off(planning: &Planning<'_>) -> Option<Preflight> {
 async fn general(
     planning: &Planning<'_>,
     asked: &Asked<'_>,
-    server: &crate::engine::model::target::Server,
+    server: &crate::engine::model::target::ServerInfo,
 ) -> Vec<Preflight> {
     let bootstraps = asked.operation.is_some_and(|o| o.spec().bootstraps);
     let mut out = vec![];

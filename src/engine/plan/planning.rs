@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::engine::check::kind::{Check, Cx, NOBODY};
+use crate::engine::check::kind::{Check, CheckCx, SILENT};
 use crate::engine::model::policy::Policy;
 use crate::engine::model::profile::Profile;
-use crate::engine::model::target::{Environment, Server};
+use crate::engine::model::target::{Environment, ServerInfo};
 use crate::engine::plan::operation::{Operation, PlanCx};
 use crate::engine::port::backups::Backups;
 use crate::engine::port::copies::Rehearsals;
-use crate::engine::port::evidence::Proofs;
+use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
 use crate::engine::port::reader::Facts;
 use crate::engine::port::signer::Signer;
@@ -25,7 +25,7 @@ pub(in crate::engine) struct Planning<'e> {
     pub(in crate::engine) policy: &'e Policy,
     pub(in crate::engine) checks: &'static [&'static dyn Check],
     pub(in crate::engine) operations: &'static [&'static dyn Operation],
-    pub(in crate::engine) proofs: &'e dyn Proofs,
+    pub(in crate::engine) proofs: &'e dyn ParityEvidence,
     pub(in crate::engine) rehearsals: &'e dyn Rehearsals,
     pub(in crate::engine) backups: &'e dyn Backups,
     pub(in crate::engine) spools: &'e dyn Spools,
@@ -37,11 +37,11 @@ impl<'e> Planning<'e> {
     /// What operations get to see.
     pub(in crate::engine) fn cx(
         &self,
-        server: &'e Server,
+        server: &'e ServerInfo,
         doing: &'e (dyn Fn(String) + Send + Sync),
     ) -> PlanCx<'e> {
         PlanCx {
-            cx: Cx {
+            cx: CheckCx {
                 facts: self.facts,
                 files: self.files,
                 profile: self.profile,
@@ -52,7 +52,7 @@ impl<'e> Planning<'e> {
                 full: false,
                 resume: false,
                 self_test: false,
-                tell: NOBODY,
+                tell: SILENT,
                 checks: self.checks,
             },
             checks: self.checks,

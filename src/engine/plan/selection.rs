@@ -28,7 +28,7 @@ pub(crate) const IDS: ParamSpec = ParamSpec {
 };
 
 /// Which rows, and the values that the condition reads as parameters.
-pub(crate) struct Filter {
+pub(crate) struct ChosenRows {
     pub(crate) which: Condition,
     pub(crate) params: Vec<Param>,
     /// By exact keys.
@@ -42,9 +42,9 @@ pub(crate) async fn and_ids(
     key: &[String],
     (from, of): (&RowsFrom, Of),
     filter: Condition,
-) -> Result<Filter> {
+) -> Result<ChosenRows> {
     let Some(ids) = params.ids() else {
-        return Ok(Filter { which: filter, params: vec![], frozen: false });
+        return Ok(ChosenRows { which: filter, params: vec![], frozen: false });
     };
     let [key] = key else {
         return Err(Error::usage("ids can be given for a key of one column only"));
@@ -55,7 +55,7 @@ pub(crate) async fn and_ids(
     let texts = as_keys(cx, ids, &cx.dialect().column_of(from, key)).await?;
     let key = Expr::Column { of, name: key.clone() };
     let which = Condition::All(vec![filter, Condition::KeyIn { key, texts }]);
-    Ok(Filter { which, params: vec![], frozen: true })
+    Ok(ChosenRows { which, params: vec![], frozen: true })
 }
 
 /// The ids as the server writes the key's values; what can be none of them is refused by name.

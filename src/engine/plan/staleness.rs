@@ -1,6 +1,6 @@
 //! A plan against the same plan made now: which rows have moved, from what to what.
 
-use crate::engine::model::drift::{Moved, Pair};
+use crate::engine::model::drift::{Pair, PlanDrift};
 use std::collections::HashMap;
 
 use serde::Serialize;
@@ -77,7 +77,7 @@ impl<'a> Held<'a> {
     }
 
     /// What was never shown by the other side: counted all, told in its own order.
-    fn leave(self, moved: &mut Moved, side: impl Fn(Option<PlannedRow>) -> Pair) -> Result<()> {
+    fn leave(self, moved: &mut PlanDrift, side: impl Fn(Option<PlannedRow>) -> Pair) -> Result<()> {
         let mut places: Vec<u64> = self.seen.values().map(|(_, place)| *place).collect();
         places.sort_unstable();
         for place in places {
@@ -153,8 +153,8 @@ fn steps_differ(planned: &[Value], now: &[Value], short: impl Fn(Option<&Value>)
 }
 
 /// Compares; equal sums of the lines need no second look.
-pub fn compare(plan: &Plan, rows: &dyn RowSet, fresh: &Plan, now: &dyn RowSet) -> Result<Moved> {
-    let mut moved = Moved { parts: parts(plan, fresh), ..Moved::default() };
+pub fn compare(plan: &Plan, rows: &dyn RowSet, fresh: &Plan, now: &dyn RowSet) -> Result<PlanDrift> {
+    let mut moved = PlanDrift { parts: parts(plan, fresh), ..PlanDrift::default() };
     if rows.sha256() != now.sha256() {
         walk(rows, now, &mut moved)?;
         // What the count and the texts say follows from the rows.
@@ -169,7 +169,7 @@ pub fn compare(plan: &Plan, rows: &dyn RowSet, fresh: &Plan, now: &dyn RowSet) -
 
 /// Both sides come in the server's order of keys, which we do not know: a key that the other side has not shown
 /// yet is held until it does, or until both end.
-fn walk(rows: &dyn RowSet, now: &dyn RowSet, moved: &mut Moved) -> Result<()> {
+fn walk(rows: &dyn RowSet, now: &dyn RowSet, moved: &mut PlanDrift) -> Result<()> {
     let (mut a, mut b) = (Walk::new(rows), Walk::new(now));
     let (mut only_a, mut only_b) = (Held::of(rows), Held::of(now));
     loop {
@@ -263,8 +263,8 @@ mod tests {
         }
     }
 
-    fn moved(a: &dyn RowSet, b: &dyn RowSet) -> Moved {
-        let mut out = Moved::default();
+    fn moved(a: &dyn RowSet, b: &dyn RowSet) -> PlanDrift {
+        let mut out = PlanDrift::default();
         walk(a, b, &mut out).unwrap();
         out
     }

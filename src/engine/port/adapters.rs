@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::engine::port::backups::Backups;
 use crate::engine::port::hooks::Hooks;
-use crate::engine::port::journal_copy::Mirror;
+use crate::engine::port::journal_copy::JournalCopy;
 use crate::engine::port::reader::Fut;
 use crate::engine::port::signer::Signer;
 use crate::engine::port::spools::Spools;
@@ -20,7 +20,7 @@ pub struct Adapters {
     /// Where planned rows are kept.
     pub spools: Arc<dyn Spools>,
     /// The journal's copy.
-    pub mirror: Arc<dyn Mirror>,
+    pub mirror: Arc<dyn JournalCopy>,
     /// Signs plans.
     pub signer: Arc<dyn Signer>,
     /// Makes backups.

@@ -17,7 +17,7 @@ pub enum Rows {
 
 /// A relation whose sample are the rows that have the keys of another's sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Follow {
+pub struct KeyedSample {
     /// Which relation; one of the copy's.
     pub relation: String,
     /// The one it follows; one of the copy's.
@@ -29,13 +29,13 @@ pub struct Follow {
 /// What is wanted of a copy. The definitions are always those of the whole database, but for schema `midwatch`:
 /// a table's triggers, types and functions may stand anywhere.
 #[derive(Debug, Clone, Default)]
-pub struct Copy {
+pub struct CopyRequest {
     /// Relations that must be there, as `schema.table`; only they get rows. Partitions come with their parent.
     pub relations: Vec<String>,
     /// Their rows.
     pub rows: Rows,
     /// Relations that follow others.
-    pub follow: Vec<Follow>,
+    pub follow: Vec<KeyedSample>,
     /// Everything is needed: whatever could not be made is told, not only what `relations` lack.
     pub whole_schema: bool,
 }
@@ -43,7 +43,7 @@ pub struct Copy {
 /// Makes copies.
 pub trait Rehearsals: Send + Sync {
     /// A copy of the target on a private server, which ends with it.
-    fn open<'a>(&'a self, copy: &'a Copy) -> Fut<'a, Result<Box<dyn Rehearsal>>>;
+    fn open<'a>(&'a self, copy: &'a CopyRequest) -> Fut<'a, Result<Box<dyn Rehearsal>>>;
 }
 
 /// A copy. The target's applications do not know it: anything may be done to it.
@@ -63,7 +63,7 @@ pub trait Rehearsal: Send + Sync {
 pub struct NoRehearsals;
 
 impl Rehearsals for NoRehearsals {
-    fn open<'a>(&'a self, _copy: &'a Copy) -> Fut<'a, Result<Box<dyn Rehearsal>>> {
+    fn open<'a>(&'a self, _copy: &'a CopyRequest) -> Fut<'a, Result<Box<dyn Rehearsal>>> {
         Box::pin(async { Err(Error::unobserved("failed to copy the target: there is no sandbox here")) })
     }
 }

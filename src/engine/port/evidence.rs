@@ -59,7 +59,7 @@ pub struct Proof {
 }
 
 /// Where proofs are kept.
-pub trait Proofs: Send + Sync {
+pub trait ParityEvidence: Send + Sync {
     /// The last one of a pair; what cannot be read or was altered is none.
     fn proof(&self, target: &Identity, twin: &str) -> Option<Proof>;
     /// Keeps one in place of the last.
@@ -74,7 +74,7 @@ pub trait Proofs: Send + Sync {
 #[derive(Debug, Clone, Copy)]
 pub struct NoProofs;
 
-impl Proofs for NoProofs {
+impl ParityEvidence for NoProofs {
     fn proof(&self, _: &Identity, _: &str) -> Option<Proof> {
         None
     }

@@ -5,7 +5,7 @@ use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
 
 /// The copy on the operator's side.
-pub trait Mirror: Send + Sync {
+pub trait JournalCopy: Send + Sync {
     /// One more entry, after its commit.
     fn append(&self, target: &Identity, event: &Event) -> Result<()>;
     /// All entries kept for a target; `None`: there is no mirror.

@@ -1,8 +1,8 @@
 //! What the engine needs from a target, as a trait: a way to look that cannot write.
 
 use crate::engine::model::error::Result;
-use crate::engine::model::load::Pressure;
-use crate::engine::model::target::Server;
+use crate::engine::model::load::ServerLoad;
+use crate::engine::model::target::ServerInfo;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::port::dialect::Dialect;
 
@@ -15,11 +15,11 @@ pub trait Facts: Send + Sync {
     /// Opens a transaction that the server holds read-only.
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>>;
     /// Who the server is.
-    fn server(&self) -> Fut<'_, Result<Server>>;
+    fn server(&self) -> Fut<'_, Result<ServerInfo>>;
     /// What the server is doing right now.
     fn vitals(&self) -> Fut<'_, Result<Vitals>>;
     /// What else the server has to do.
-    fn pressure(&self) -> Fut<'_, Result<Pressure>>;
+    fn pressure(&self) -> Fut<'_, Result<ServerLoad>>;
     /// Asks the server to cancel everything this console is running there.
     fn cancel_all(&self) -> Fut<'_, ()>;
 }

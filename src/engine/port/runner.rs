@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::plan::Plan;
 use crate::engine::model::policy::Policy;
-use crate::engine::model::progress::{Control, Done, Progress, Watcher};
+use crate::engine::model::progress::{Control, Done, Progress, ProgressSink};
 use crate::engine::model::record::Operator;
 use crate::engine::model::step::{Step, Task};
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::clock::Clock;
 use crate::engine::port::reader::{Facts, Fut};
-use crate::engine::port::writer::{Begun, Writer};
+use crate::engine::port::writer::{Cursor, Writer};
 
 /// Carries out the tasks of one word.
 pub trait Runner: Sync {
@@ -87,11 +87,11 @@ pub struct RunCx<'a> {
     /// What the operator wants.
     pub control: &'a Control,
     /// Takes the progress.
-    pub watcher: Watcher<'a>,
+    pub watcher: ProgressSink<'a>,
     /// The only way to change something.
     pub writer: Box<dyn Writer>,
     /// How far it is, as the journal knows it.
-    pub begun: Begun,
+    pub begun: Cursor,
     /// How far it is, for people.
     pub progress: Progress,
     /// When the last batches ended and how many rows they had, for the rate.

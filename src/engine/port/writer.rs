@@ -16,12 +16,12 @@ use crate::engine::port::reader::Fut;
 pub trait Writers: Send + Sync {
     /// Takes the target's lock on a session of its own and opens another to write with. A second operator is told
     /// who is there.
-    fn open<'a>(&'a self, approved: &'a Approved, terms: &'a Terms) -> Fut<'a, Result<Box<dyn Writer>>>;
+    fn open<'a>(&'a self, approved: &'a Approved, terms: &'a RunLimits) -> Fut<'a, Result<Box<dyn Writer>>>;
 }
 
 /// How to work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct RunLimits {
     /// Who.
     pub operator: Operator,
     /// How long to wait for a lock (milliseconds).
@@ -34,7 +34,7 @@ pub struct Terms {
 
 /// A run that has begun, as the journal knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Begun {
+pub struct Cursor {
     /// Its number.
     pub run: String,
     /// Whoever has a higher one has taken over.
@@ -55,7 +55,7 @@ pub struct Begun {
 #[derive(Debug)]
 pub struct Batch<'a> {
     /// Of which run.
-    pub begun: &'a Begun,
+    pub begun: &'a Cursor,
     /// How rows are changed.
     pub change: &'a RowChange,
     /// Rows at most; a unit is done whole whatever its size.
@@ -81,7 +81,7 @@ pub struct Locked<'a> {
     /// How long the locks may be held, the waiting included (milliseconds).
     pub budget_ms: u64,
     /// Asked inside the locks before the statements. Before each group the statements' limit is set to what is left.
-    pub questions: Vec<Vec<Question<'a>>>,
+    pub questions: Vec<Vec<LockedQuestion<'a>>>,
     /// What the run's count grows by.
     pub counts: u64,
     /// Which attempt it is.
@@ -91,7 +91,7 @@ pub struct Locked<'a> {
 }
 
 /// A question whose answer is one text.
-pub struct Question<'a> {
+pub struct LockedQuestion<'a> {
     /// The query.
     pub sql: Sql,
     /// What the answer is for.
@@ -158,61 +158,61 @@ pub struct Ending {
 pub trait Writer: Send {
     /// Begins a run: `bootstrap` statements first, then the run's row and its intent. Durable after
     /// [`Writer::staged`] only.
-    fn begin<'a>(&'a mut self, plan: &'a Plan, bootstrap: &'a [String]) -> Fut<'a, Result<Begun>>;
+    fn begin<'a>(&'a mut self, plan: &'a Plan, bootstrap: &'a [String]) -> Fut<'a, Result<Cursor>>;
     /// Puts planned rows into the journal, in order.
     fn stage<'a>(
         &'a mut self,
-        begun: &'a Begun,
+        begun: &'a Cursor,
         step: usize,
         from: u64,
         rows: &'a [RawRow],
     ) -> Fut<'a, Result<()>>;
     /// Makes the intent durable.
-    fn staged<'a>(&'a mut self, begun: &'a Begun, body: &'a serde_json::Value) -> Fut<'a, Result<Event>>;
+    fn staged<'a>(&'a mut self, begun: &'a Cursor, body: &'a serde_json::Value) -> Fut<'a, Result<Event>>;
     /// Gives up what was staged.
     fn abandon(&mut self) -> Fut<'_, ()>;
     /// Takes over a run whose client is gone, once none of its sessions is left.
-    fn take_over<'a>(&'a mut self, run: &'a str) -> Fut<'a, Result<(Begun, Event)>>;
+    fn take_over<'a>(&'a mut self, run: &'a str) -> Fut<'a, Result<(Cursor, Event)>>;
     /// Runs a step's statements; `counted`: they are what the run counts.
     fn statements<'a>(
         &'a mut self,
-        begun: &'a Begun,
+        begun: &'a Cursor,
         step: &'a Step,
         counted: bool,
     ) -> Fut<'a, Result<Committed>>;
     /// Locks in order, questions asked inside them, statements, commit; rolls all of it back where an answer is not as
     /// wanted or the budget is spent.
-    fn locked<'a>(&'a mut self, begun: &'a Begun, what: &'a Locked<'a>) -> Fut<'a, Result<Released>>;
+    fn locked<'a>(&'a mut self, begun: &'a Cursor, what: &'a Locked<'a>) -> Fut<'a, Result<Released>>;
     /// Does one batch.
     fn batch<'a>(&'a mut self, batch: &'a Batch<'a>) -> Fut<'a, Result<Committed>>;
     /// Lets the server look at what was written, so that what is asked next is planned well. Never a failure.
     fn analyse(&mut self) -> Fut<'_, ()>;
     /// Goes to the next step.
-    fn next_step<'a>(&'a mut self, begun: &'a Begun, step: usize) -> Fut<'a, Result<()>>;
+    fn next_step<'a>(&'a mut self, begun: &'a Cursor, step: usize) -> Fut<'a, Result<()>>;
     /// Says what the run is doing, for other consoles.
     fn say<'a>(
         &'a mut self,
-        begun: &'a Begun,
+        begun: &'a Cursor,
         message: Option<&'a str>,
         batch_rows: u64,
     ) -> Fut<'a, Result<()>>;
     /// An entry of the run.
     fn note<'a>(
         &'a mut self,
-        begun: &'a Begun,
+        begun: &'a Cursor,
         kind: &'a str,
         body: &'a serde_json::Value,
     ) -> Fut<'a, Result<Event>>;
     /// Ends another's session, if it is still the one that was meant, and writes down whether it was.
     fn end_session<'a>(
         &'a mut self,
-        begun: &'a Begun,
+        begun: &'a Cursor,
         session: &'a EndSession,
     ) -> Fut<'a, Result<(bool, Event)>>;
     /// Writes down how it ended.
-    fn end<'a>(&'a mut self, begun: &'a Begun, ending: &'a Ending) -> Fut<'a, Result<Event>>;
+    fn end<'a>(&'a mut self, begun: &'a Cursor, ending: &'a Ending) -> Fut<'a, Result<Event>>;
     /// After a lost connection: waits for our own sessions to be gone and reads how far the run has come.
-    fn recover<'a>(&'a mut self, begun: &'a Begun) -> Fut<'a, Result<(Begun, Event)>>;
+    fn recover<'a>(&'a mut self, begun: &'a Cursor) -> Fut<'a, Result<(Cursor, Event)>>;
     /// Is the target's lock still ours?
     fn holds_lock(&mut self) -> Fut<'_, Result<()>>;
     /// Lets go of the lock and closes both sessions.

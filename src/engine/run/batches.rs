@@ -10,8 +10,8 @@ use crate::engine::port::runner::{RunCx, RunStop};
 use crate::engine::port::writer::{Batch, Committed};
 use crate::engine::run::control::window_now;
 use crate::engine::run::limits::LOOK_AGAIN;
-use crate::engine::run::throttle::{Pace, Verdict};
-use crate::engine::run::verify::Fate;
+use crate::engine::run::throttle::{BatchSizer, Verdict};
+use crate::engine::run::verify::CanaryCounts;
 
 /// How often the server's other work is looked at between batches.
 const PRESSURE_EVERY_MS: i64 = 200;
@@ -20,8 +20,8 @@ impl RunCx<'_> {
     /// Batch after batch, as fast as the server's other users allow.
     pub(crate) async fn rows(&mut self, change: &RowChange) -> Result<(), RunStop> {
         let policy = self.policy.clone();
-        let mut pace = Pace::new(&policy, change.canary.as_ref().map(|c| c.rows));
-        let (mut attempts, mut looked, mut fates) = (0, 0_i64, Fate::default());
+        let mut pace = BatchSizer::new(&policy, change.canary.as_ref().map(|c| c.rows));
+        let (mut attempts, mut looked, mut fates) = (0, 0_i64, CanaryCounts::default());
         if let Some(canary) = &change.canary {
             // Whoever sent these out may not have seen what became of them: they are judged as they would have been.
             for batch in 1..=self.begun.batch {
@@ -91,7 +91,7 @@ impl RunCx<'_> {
     }
 
     /// Looks at the window and at the server's other work; false: not now.
-    pub(crate) async fn may_go_on(&mut self, pace: &mut Pace) -> Result<bool, RunStop> {
+    pub(crate) async fn may_go_on(&mut self, pace: &mut BatchSizer) -> Result<bool, RunStop> {
         let policy = &self.policy;
         let verdict = match (window_now(self.facts, self.window).await, self.facts.pressure().await) {
             (Ok(Window::Closed(_)), _) => return Err(RunStop::known(self.closed())),

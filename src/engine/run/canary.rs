@@ -5,7 +5,7 @@ use crate::engine::model::error::{Class, Error};
 use crate::engine::model::progress::Phase;
 use crate::engine::port::runner::{RunCx, RunStop};
 use crate::engine::run::limits::LOOK_AGAIN;
-use crate::engine::run::verify::{self, Fate};
+use crate::engine::run::verify::{self, CanaryCounts};
 
 impl RunCx<'_> {
     /// What becomes of the rows that were requeued decides whether more follow.
@@ -13,8 +13,8 @@ impl RunCx<'_> {
         &mut self,
         canary: &Canary,
         batch: u64,
-        earlier: Fate,
-    ) -> Result<Fate, RunStop> {
+        earlier: CanaryCounts,
+    ) -> Result<CanaryCounts, RunStop> {
         let until = self.millis() + i64::try_from(canary.wait_s).unwrap_or(0) * 1_000;
         loop {
             let fate = match verify::fate(self.facts, &self.begun.run, batch, canary).await {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
-use crate::engine::model::progress::{Phase, Wish};
+use crate::engine::model::progress::{ControlRequest, Phase};
 use crate::engine::model::step::{Action, Step};
 use crate::engine::model::window::Window;
 use crate::engine::plan::planner;
@@ -78,19 +78,19 @@ impl RunCx<'_> {
             self.notes().await;
             self.endings().await?;
             match self.control.wish() {
-                Wish::Go => {
+                ControlRequest::Go => {
                     if said {
                         let _ = self.writer.say(&self.begun, None, self.progress.batch_rows).await;
                     }
                     return Ok(());
                 }
-                Wish::Cancel => {
+                ControlRequest::Cancel => {
                     let message = format!("stopped by {} {}", self.control.stopped_by(), self.whereabouts());
                     let failure = Error::new(Class::Cancelled, message)
                         .hint(format!("midwatch resume {} goes on with the rest", self.begun.run));
                     return Err(RunStop::known(failure));
                 }
-                Wish::Pause => {
+                ControlRequest::Pause => {
                     if !std::mem::replace(&mut said, true) {
                         let why = Some("paused by the operator");
                         self.writer

@@ -11,12 +11,12 @@ use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Plan;
-use crate::engine::model::progress::{Control, Done, Phase, Progress, Watcher};
+use crate::engine::model::progress::{Control, Done, Phase, Progress, ProgressSink};
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::{Action, Step, Task};
 use crate::engine::model::stored::another_version;
 use crate::engine::port::runner::{Kept, RunCx, RunStop, Runner, Running, TaskLimits};
-use crate::engine::port::writer::{Begun, Ending, Terms, Writer};
+use crate::engine::port::writer::{Cursor, Ending, RunLimits, Writer};
 use crate::engine::run::start::{intent, mirror, same_server};
 use crate::engine::run::unstarted;
 
@@ -76,7 +76,7 @@ pub(in crate::engine) async fn run(
     setup: &Setup<'_>,
     approved: Approved,
     control: &Control,
-    watcher: Watcher<'_>,
+    watcher: ProgressSink<'_>,
 ) -> Done {
     let plan = approved.plan();
     let mut progress = Progress::new(plan.rows, plan.unit.clone());
@@ -91,7 +91,7 @@ pub(in crate::engine) async fn run(
     }
     let limits = limits(setup.runners, plan);
     let policy = setup.policy.lock_timeout_ms;
-    let terms = Terms {
+    let terms = RunLimits {
         operator: setup.operator.clone(),
         lock_timeout_ms: limits.lock_timeout_ms.map_or(policy, |ms| ms.min(policy)),
         statement_timeout_ms: setup.policy.statement_timeout_ms,
@@ -136,8 +136,8 @@ async fn begin(
     approved: &Approved,
     writer: &mut dyn Writer,
     progress: &mut Progress,
-    watcher: Watcher<'_>,
-) -> Result<Begun, Box<Done>> {
+    watcher: ProgressSink<'_>,
+) -> Result<Cursor, Box<Done>> {
     let refused = |e: Error| Box::new(Done::refused(e));
     if let Some(run) = approved.resumes() {
         let (begun, event) = writer.take_over(run).await.map_err(refused)?;

@@ -4,7 +4,7 @@ use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::Reversible;
-use crate::engine::model::progress::{Done, Phase, Wish};
+use crate::engine::model::progress::{ControlRequest, Done, Phase};
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::{Action, Step};
 use crate::engine::port::runner::{RunCx, RunStop, Runner};
@@ -41,7 +41,7 @@ impl RunCx<'_> {
                 }
                 Err(e)
                     if e.class == Class::Refused
-                        || self.control.wish() == Wish::Cancel
+                        || self.control.wish() == ControlRequest::Cancel
                         || self.millis() >= until =>
                 {
                     return Err(e);

@@ -9,12 +9,12 @@ use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::identity::Identity;
 use crate::engine::model::plan::Plan;
-use crate::engine::model::progress::{Phase, Progress, Watcher};
+use crate::engine::model::progress::{Phase, Progress, ProgressSink};
 use crate::engine::model::row_store::RawRow;
 use crate::engine::model::step::Action;
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::reader::Facts;
-use crate::engine::port::writer::{Begun, Writer};
+use crate::engine::port::writer::{Cursor, Writer};
 use crate::engine::run::setup::Setup;
 
 /// Planned rows written into the journal at a time.
@@ -37,8 +37,8 @@ pub(in crate::engine) async fn intent(
     writer: &mut dyn Writer,
     approved: &Approved,
     progress: &mut Progress,
-    watcher: Watcher<'_>,
-) -> Result<Begun> {
+    watcher: ProgressSink<'_>,
+) -> Result<Cursor> {
     progress.phase = Phase::Staging;
     watcher(progress.clone());
     let plan = approved.plan();
@@ -79,7 +79,7 @@ pub(in crate::engine) async fn intent(
 /// A page of rows, step by step; the rows of each are numbered from one. `staged`: the step so far, and its rows.
 async fn stage(
     writer: &mut dyn Writer,
-    begun: &Begun,
+    begun: &Cursor,
     page: &[RawRow],
     only: usize,
     staged: &mut (usize, u64),

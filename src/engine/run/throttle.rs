@@ -1,6 +1,6 @@
 //! How fast a run may go: signals of the server's other users, and what a batch does about them.
 
-use crate::engine::model::load::Pressure;
+use crate::engine::model::load::ServerLoad;
 
 use crate::engine::model::policy::Policy;
 
@@ -17,7 +17,7 @@ pub enum Verdict {
 
 /// The size of batches over a run.
 #[derive(Debug, Clone)]
-pub struct Pace {
+pub struct BatchSizer {
     rows: u64,
     most: u64,
     least: u64,
@@ -28,7 +28,7 @@ pub struct Pace {
 const FIRST: u64 = 500;
 const LEAST: u64 = 10;
 
-impl Pace {
+impl BatchSizer {
     /// From a policy; a canary sets the first size.
     pub fn new(policy: &Policy, canary: Option<u64>) -> Self {
         let most = policy.batch_rows.max(1);
@@ -42,7 +42,7 @@ impl Pace {
     }
 
     /// Judges the moment. Over a limit a batch waits; over half of it batches get smaller.
-    pub fn judge(&mut self, p: &Pressure, policy: &Policy) -> Verdict {
+    pub fn judge(&mut self, p: &ServerLoad, policy: &Policy) -> Verdict {
         if p.unreadable > 0 && !policy.allow_unknown_lag {
             return Verdict::Hold("the lag of a replica cannot be read (grant pg_monitor)".into());
         }
@@ -119,58 +119,64 @@ mod tests {
     fn each_signal_holds_and_is_named() {
         let cases = [
             (
-                Pressure { replicas: 1, lag_ms: Some(1_500.0), sees_all: true, ..Pressure::default() },
+                ServerLoad { replicas: 1, lag_ms: Some(1_500.0), sees_all: true, ..ServerLoad::default() },
                 "replica lag 1500 ms (limit 1000)",
             ),
             (
-                Pressure {
+                ServerLoad {
                     replicas: 1,
                     lag_bytes: Some(70.0 * 1_048_576.0),
                     sees_all: true,
-                    ..Pressure::default()
+                    ..ServerLoad::default()
                 },
                 "replica behind by 70 MB (limit 64)",
             ),
-            (Pressure { active: 11, sees_all: true, ..Pressure::default() }, "active sessions 11 (limit 10)"),
             (
-                Pressure { lock_waits: 5, sees_all: true, ..Pressure::default() },
+                ServerLoad { active: 11, sees_all: true, ..ServerLoad::default() },
+                "active sessions 11 (limit 10)",
+            ),
+            (
+                ServerLoad { lock_waits: 5, sees_all: true, ..ServerLoad::default() },
                 "sessions waiting for locks 5 (limit 4)",
             ),
         ];
         for (pressure, why) in cases {
-            assert_eq!(Pace::new(&policy(), None).judge(&pressure, &policy()), Verdict::Hold(why.into()));
+            assert_eq!(
+                BatchSizer::new(&policy(), None).judge(&pressure, &policy()),
+                Verdict::Hold(why.into())
+            );
         }
     }
 
     #[test]
     fn unknown_lag_holds_unless_allowed() {
-        let p = Pressure { replicas: 1, unreadable: 1, sees_all: true, ..Pressure::default() };
-        assert!(matches!(Pace::new(&policy(), None).judge(&p, &policy()), Verdict::Hold(_)));
+        let p = ServerLoad { replicas: 1, unreadable: 1, sees_all: true, ..ServerLoad::default() };
+        assert!(matches!(BatchSizer::new(&policy(), None).judge(&p, &policy()), Verdict::Hold(_)));
         let lax = Policy { allow_unknown_lag: true, ..policy() };
-        assert_eq!(Pace::new(&lax, None).judge(&p, &lax), Verdict::Go);
+        assert_eq!(BatchSizer::new(&lax, None).judge(&p, &lax), Verdict::Go);
     }
 
     #[test]
     fn half_a_limit_and_slow_batches_shrink() {
-        let mut pace = Pace::new(&policy(), None);
-        let busy = Pressure { active: 6, sees_all: true, ..Pressure::default() };
+        let mut pace = BatchSizer::new(&policy(), None);
+        let busy = ServerLoad { active: 6, sees_all: true, ..ServerLoad::default() };
         assert_eq!(pace.judge(&busy, &policy()), Verdict::Smaller("active sessions 6 (limit 10)".into()));
         assert_eq!(pace.rows(), 250);
         pace.took(2_000, &policy());
         assert!(
-            matches!(pace.judge(&Pressure { sees_all: true, ..Pressure::default() }, &policy()), Verdict::Smaller(why) if why.contains("2000 ms"))
+            matches!(pace.judge(&ServerLoad { sees_all: true, ..ServerLoad::default() }, &policy()), Verdict::Smaller(why) if why.contains("2000 ms"))
         );
         assert_eq!(pace.rows(), 125);
         pace.took(20, &policy());
         assert_eq!(
-            (pace.judge(&Pressure { sees_all: true, ..Pressure::default() }, &policy()), pace.rows()),
+            (pace.judge(&ServerLoad { sees_all: true, ..ServerLoad::default() }, &policy()), pace.rows()),
             (Verdict::Go, 250)
         );
     }
 
     #[test]
     fn a_canary_comes_first_and_sizes_stay_within_bounds() {
-        let mut pace = Pace::new(&policy(), Some(3));
+        let mut pace = BatchSizer::new(&policy(), Some(3));
         assert_eq!(pace.rows(), 3);
         (0..20).for_each(|_| pace.took(1, &policy()));
         assert_eq!(pace.rows(), policy().batch_rows);
@@ -180,11 +186,11 @@ mod tests {
 
     #[test]
     fn a_commit_that_waits_for_a_standby_that_is_not_there_is_not_begun() {
-        let p = |names: &str, sync| Pressure {
+        let p = |names: &str, sync| ServerLoad {
             sync_names: names.into(),
             sync,
             sees_all: true,
-            ..Pressure::default()
+            ..ServerLoad::default()
         };
         for (names, needed) in [
             ("", 0),
@@ -200,7 +206,7 @@ mod tests {
             assert_eq!(p(names, 0).needed(), needed, "{names}");
             assert_eq!(p(names, needed).endless(), None, "{names}");
         }
-        let mut pace = Pace::new(&policy(), None);
+        let mut pace = BatchSizer::new(&policy(), None);
         assert!(
             matches!(pace.judge(&p("a", 0), &policy()), Verdict::Hold(why) if why.contains("no commit ends"))
         );

@@ -26,7 +26,7 @@ async fn count(facts: &dyn Facts, sql: &Sql) -> Result<u64> {
 
 /// What became of rows so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub(in crate::engine) struct Fate {
+pub(in crate::engine) struct CanaryCounts {
     /// Nobody has taken them yet.
     pub(in crate::engine) waiting: u64,
     /// They have failed again.
@@ -38,7 +38,7 @@ pub(in crate::engine) struct Fate {
     pub(in crate::engine) unknown: u64,
 }
 
-impl Fate {
+impl CanaryCounts {
     /// With what became of earlier batches.
     pub(in crate::engine) fn and(self, other: Self) -> Self {
         Self {
@@ -56,7 +56,7 @@ pub(in crate::engine) async fn fate(
     run: &str,
     batch: u64,
     canary: &Canary,
-) -> Result<Fate> {
+) -> Result<CanaryCounts> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     tx.one(&facts.dialect().fate(canary, run, batch)).await
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::check::kind::{Check, CheckSpec, Cx};
+use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
 use crate::engine::check::paging::{self, Page, PageRequest, RowSource};
 use crate::engine::check::samples::{SAMPLE, samples};
 use crate::engine::model::error::{Error, Result};
@@ -39,7 +39,7 @@ impl Check for AnomaliesCheck {
         profile.anomalies.iter().map(|a| a.name.clone()).collect()
     }
 
-    fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
+    fn observe<'a>(&'a self, cx: &'a CheckCx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
             let rule = rule(cx.profile, &id.name)
                 .ok_or_else(|| Error::usage(format!("no anomaly rule {}", id.name)))?;

@@ -17,7 +17,7 @@ use crate::engine::port::reader::Fut;
 
 use crate::engine::plan::selection;
 
-pub(crate) struct Fix;
+pub(crate) struct FixOperation;
 
 static SPEC: OpSpec = OpSpec {
     verb: "fix",
@@ -29,7 +29,7 @@ static SPEC: OpSpec = OpSpec {
     many: false,
 };
 
-impl Operation for Fix {
+impl Operation for FixOperation {
     fn spec(&self) -> &'static OpSpec {
         &SPEC
     }

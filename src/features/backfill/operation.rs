@@ -18,9 +18,9 @@ use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
 use crate::engine::port::reader::Fut;
 use crate::engine::port::row_sql::{Obstacle, Passage};
 
-use crate::engine::plan::selection::{self, Filter};
+use crate::engine::plan::selection::{self, ChosenRows};
 
-pub(crate) struct Backfill;
+pub(crate) struct BackfillOperation;
 
 const IN_PLACE: &str = "in_place";
 const REPLICA_ROLE: &str = "replica_role";
@@ -45,7 +45,7 @@ static SPEC: OpSpec = OpSpec {
     many: false,
 };
 
-impl Operation for Backfill {
+impl Operation for BackfillOperation {
     fn spec(&self) -> &'static OpSpec {
         &SPEC
     }
@@ -164,7 +164,7 @@ impl<'p> Way<'p> {
     }
 
     /// The rows that need it, with what they get; the table they are read from is the backfill's either way.
-    fn rows(&self, b: &Declared, table: &Table, filter: Filter, params: &Params) -> Result<RowQuery> {
+    fn rows(&self, b: &Declared, table: &Table, filter: ChosenRows, params: &Params) -> Result<RowQuery> {
         Ok(RowQuery {
             from: RowsFrom::Table { table: b.table.clone(), join: None },
             filter: filter.which,

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::engine::check::kind::{Check, CheckSpec, Cx};
+use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{HistoryKind, MigrationFolder, Profile};
 use crate::engine::model::report::{CheckId, Report};
@@ -30,7 +30,7 @@ impl Check for MigrationsCheck {
         profile.migrations.iter().map(|m| m.name.clone()).collect()
     }
 
-    fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
+    fn observe<'a>(&'a self, cx: &'a CheckCx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
             let position = cx.profile.migrations.iter().position(|m| m.name == id.name);
             let Some((position, folder)) = position.zip(position.and_then(|p| cx.profile.migrations.get(p)))
@@ -42,7 +42,12 @@ impl Check for MigrationsCheck {
     }
 }
 
-async fn observe(cx: &Cx<'_>, id: &CheckId, folder: &MigrationFolder, with_indexes: bool) -> Result<Report> {
+async fn observe(
+    cx: &CheckCx<'_>,
+    id: &CheckId,
+    folder: &MigrationFolder,
+    with_indexes: bool,
+) -> Result<Report> {
     let sql = dialects::sql(cx.facts.dialect())?;
     let (files, unread) = match files::read(cx.facts.dialect(), cx.files, folder) {
         Ok(files) => (files, None),

@@ -7,7 +7,7 @@
 use crate::features::parity::{compare, self_test};
 use std::time::Duration;
 
-use crate::engine::check::kind::{Check, CheckSpec, Cx, Renamed};
+use crate::engine::check::kind::{Check, CheckCx, CheckSpec, Renamed};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
@@ -39,7 +39,7 @@ impl Check for ParityCheck {
             .collect()
     }
 
-    fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
+    fn observe<'a>(&'a self, cx: &'a CheckCx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
             if let Some(twin) = cx.profile.twins.iter().find(|t| t.name() == id.name) {
                 let report = compare::pair(cx, id, twin).await?;

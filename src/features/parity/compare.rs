@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::check::kind::{CheckNews, Cx};
+use crate::engine::check::kind::{CheckCx, CheckProgress};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::profile::Twin;
@@ -33,7 +33,7 @@ const NOWHERE: &str = "no partition";
 /// A snapshot keeps the server from cleaning up: older than this it is let go.
 const SNAPSHOT_LIMIT: Duration = Duration::from_mins(10);
 
-pub(crate) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
+pub(crate) async fn pair(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     let (mut tx, source) = SnapshotSource::hold(cx).await?;
     let pair = find_pair(&mut *tx, twin).await?;
     let Some(legacy) = &pair.legacy else {
@@ -78,7 +78,7 @@ pub(crate) async fn pair(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<Repor
 }
 
 struct Comparison<'a> {
-    cx: &'a Cx<'a>,
+    cx: &'a CheckCx<'a>,
     sql: &'static dyn ParitySql,
     compared: Compared<'a>,
     pair: &'a TwinTables,
@@ -215,7 +215,7 @@ impl<'a> Comparison<'a> {
     ) {
         let rows = tally.rows().saturating_sub(self.progress.before);
         let snapshot_at = source.taken().at.clone();
-        (self.cx.tell)(CheckNews { doing, done: done as u64, pieces: pieces as u64, rows, snapshot_at });
+        (self.cx.tell)(CheckProgress { doing, done: done as u64, pieces: pieces as u64, rows, snapshot_at });
     }
 
     fn save(&self, chunks: &[(Option<i64>, Option<i64>)], done: usize, tally: &Tally) -> Result<()> {
@@ -453,7 +453,12 @@ fn sequences(rows: &[SequenceRow], tally: &Tally) -> Vec<Sequence> {
 
 /// A partitioned table of its own: what can be said without knowing what it should hold. `cleaned`: the twin that it
 /// was once.
-pub(crate) async fn alone(cx: &Cx<'_>, id: &CheckId, table: &str, cleaned: Option<&Twin>) -> Result<Report> {
+pub(crate) async fn alone(
+    cx: &CheckCx<'_>,
+    id: &CheckId,
+    table: &str,
+    cleaned: Option<&Twin>,
+) -> Result<Report> {
     let (mut tx, source) = SnapshotSource::hold(cx).await?;
     let partitioned = catalog::table(&mut *tx, table).await?;
     let layout: Layout = partitions::layout(&mut *tx, &partitioned).await?;

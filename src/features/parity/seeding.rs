@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::engine::check::kind::Cx;
+use crate::engine::check::kind::CheckCx;
 use crate::engine::model::error::Result;
 use crate::engine::port::copies::Rehearsal;
 use crate::engine::port::reader::ReadOptions;
@@ -14,7 +14,7 @@ use crate::features::parity::planting::{CopySides, Planting};
 
 /// Makes both sides of a copy equal, then plants differences of every class.
 pub(crate) async fn plant(
-    cx: &Cx<'_>,
+    cx: &CheckCx<'_>,
     copy: &dyn Rehearsal,
     pair: &TwinTables,
     columns: &Columns,

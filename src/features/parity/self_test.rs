@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::check::kind::{CheckNews, Cx, NOBODY};
+use crate::engine::check::kind::{CheckCx, CheckProgress, SILENT};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::Twin;
 use crate::engine::model::report::{CheckId, Finding, Report, Severity, Status};
-use crate::engine::port::copies::{Copy, Follow, NoRehearsals, Rehearsal, Rows};
+use crate::engine::port::copies::{CopyRequest, KeyedSample, NoRehearsals, Rehearsal, Rows};
 use crate::engine::port::evidence::NoProofs;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::compare;
@@ -23,7 +23,7 @@ const SAMPLE: u64 = 400;
 type Found = BTreeMap<(String, String), BTreeSet<String>>;
 
 /// Adds the outcome to the report of the target: a comparison that is blind is worth nothing.
-pub(crate) async fn add_to(cx: &Cx<'_>, id: &CheckId, twin: &Twin, report: Report) -> Report {
+pub(crate) async fn add_to(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin, report: Report) -> Report {
     let outcome = run(cx, id, twin).await;
     let mut report = report;
     let test = match outcome {
@@ -70,17 +70,17 @@ fn verdict(test: &SelfTest) -> Option<String> {
     ))
 }
 
-async fn run(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
-    (cx.tell)(CheckNews { doing: "planting in a copy", ..CheckNews::default() });
+async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
+    (cx.tell)(CheckProgress { doing: "planting in a copy", ..CheckProgress::default() });
     let mut tx = cx.read().await?;
     let pair = find_pair(&mut *tx, twin).await?;
     drop(tx);
     let legacy = pair.legacy.as_ref().ok_or_else(|| Error::unobserved("the legacy table is gone"))?;
     let partitioned = &pair.partitioned;
-    let copy = Copy {
+    let copy = CopyRequest {
         relations: vec![legacy.relation.clone(), partitioned.relation.clone()],
         rows: Rows::Sample(SAMPLE),
-        follow: vec![Follow {
+        follow: vec![KeyedSample {
             relation: partitioned.relation.clone(),
             like: legacy.relation.clone(),
             key: twin.key.clone(),
@@ -89,7 +89,7 @@ async fn run(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
     };
     let rehearsal = cx.rehearsals.open(&copy).await?;
     let facts = rehearsal.facts();
-    let inside = Cx {
+    let inside = CheckCx {
         facts: &*facts,
         files: cx.files,
         profile: cx.profile,
@@ -100,11 +100,11 @@ async fn run(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
         full: false,
         resume: false,
         self_test: false,
-        tell: NOBODY,
+        tell: SILENT,
         checks: cx.checks,
     };
     let planting = plant(&inside, twin, &*rehearsal).await?;
-    (cx.tell)(CheckNews { doing: "looking for what was planted", ..CheckNews::default() });
+    (cx.tell)(CheckProgress { doing: "looking for what was planted", ..CheckProgress::default() });
     let report = compare::pair(&inside, id, twin).await?;
     if let Status::Unknown { why } = &report.status {
         return Err(Error::unobserved(format!("the copy could not be compared: {why}")));
@@ -115,7 +115,7 @@ async fn run(cx: &Cx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
     Ok(test)
 }
 
-async fn plant(cx: &Cx<'_>, twin: &Twin, copy: &dyn Rehearsal) -> Result<Planting> {
+async fn plant(cx: &CheckCx<'_>, twin: &Twin, copy: &dyn Rehearsal) -> Result<Planting> {
     let mut tx = cx.facts.begin(ReadOptions::default()).await?;
     let pair = find_pair(&mut *tx, twin).await?;
     let legacy = pair.legacy.as_ref().ok_or_else(|| Error::unobserved("the copy has no legacy table"))?;

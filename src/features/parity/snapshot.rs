@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::engine::check::kind::Cx;
+use crate::engine::check::kind::CheckCx;
 use crate::engine::model::error::Result;
 use crate::engine::port::reader::{ReadOptions, ReadTx, Snapshot};
 use crate::features::parity::dialects;
@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_hours(3);
 
 /// Where further transactions of the same snapshot come from.
 pub(crate) struct SnapshotSource<'a> {
-    cx: &'a Cx<'a>,
+    cx: &'a CheckCx<'a>,
     /// The target's statements.
     pub(crate) sql: &'static dyn ParitySql,
     taken: Taken,
@@ -43,7 +43,7 @@ struct Age {
 
 impl<'a> SnapshotSource<'a> {
     /// The transaction whose snapshot everything is compared in, exported so that others can share it.
-    pub(crate) async fn hold(cx: &'a Cx<'a>) -> Result<(Box<dyn ReadTx>, Self)> {
+    pub(crate) async fn hold(cx: &'a CheckCx<'a>) -> Result<(Box<dyn ReadTx>, Self)> {
         let sql = dialects::sql(cx.facts.dialect())?;
         let options =
             ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT), ..ReadOptions::default() };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::check::kind::Cx;
+use crate::engine::check::kind::CheckCx;
 use crate::engine::model::error::Result;
 use crate::engine::model::identity::Identity;
 use crate::engine::port::evidence::{Fingerprint, Proof, Sealed};
@@ -52,7 +52,7 @@ impl Seals {
     /// In the snapshot that everything else is read in.
     pub(crate) async fn read(
         tx: &mut dyn ReadTx,
-        cx: &Cx<'_>,
+        cx: &CheckCx<'_>,
         sql: &dyn ParitySql,
         compared: &Compared<'_>,
         pair: &TwinTables,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::engine::check::kind::{Check, CheckSpec, Cx};
+use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
 use crate::engine::check::paging::{self, PageRequest, RowSource};
 use crate::engine::check::samples::{SAMPLE, samples};
 use crate::engine::model::error::{Error, Result};
@@ -39,7 +39,7 @@ impl Check for Queues {
         profile.queues.iter().map(|q| q.name.clone()).collect()
     }
 
-    fn observe<'a>(&'a self, cx: &'a Cx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
+    fn observe<'a>(&'a self, cx: &'a CheckCx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
             let queue = queue(cx.profile, &id.name)?;
             let sql = dialects::sql(cx.facts.dialect())?;

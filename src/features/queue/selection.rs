@@ -21,7 +21,7 @@ use crate::engine::plan::operation::Params;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::operation::RowQuery;
 use crate::engine::plan::operation::lock;
-use crate::engine::plan::selection::Filter;
+use crate::engine::plan::selection::ChosenRows;
 use crate::engine::plan::selection::and_ids;
 use crate::engine::plan::tables::Table;
 use crate::engine::plan::tables::derived;
@@ -34,7 +34,7 @@ pub(crate) fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
 }
 
 /// The rows of a queue that were chosen, as a condition on `t`.
-pub(crate) async fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Filter> {
+pub(crate) async fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<ChosenRows> {
     if params.get("ids").is_some() {
         let table = RowsFrom::Table { table: q.table.clone(), join: None };
         return and_ids(cx, params, std::slice::from_ref(&q.key), (&table, Of::Table), Condition::Every)
@@ -50,7 +50,7 @@ pub(crate) async fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Res
                 .hint("exhausted, stuck, late, failed/CAUSE, state/STATE")
         })?;
     let which = Condition::KeyOf { key: q.key.clone(), sql: source.sql };
-    Ok(Filter { which, params: source.params, frozen: true })
+    Ok(ChosenRows { which, params: source.params, frozen: true })
 }
 
 /// Rows of a queue that get another state.
@@ -165,7 +165,7 @@ pub(crate) async fn by_state(
 }
 
 /// How many of the chosen rows also satisfy this.
-pub(crate) async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &Filter, also: &Condition) -> Result<u64> {
+pub(crate) async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &ChosenRows, also: &Condition) -> Result<u64> {
     let rows = RowQuery {
         from: RowsFrom::Table { table: q.table.clone(), join: None },
         filter: chosen.which.clone(),
@@ -180,7 +180,7 @@ pub(crate) async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &Filter, also: &Co
 /// The chosen rows of a queue, from their state to another.
 pub(crate) fn rows(
     q: &Queue,
-    chosen: Filter,
+    chosen: ChosenRows,
     also: [Condition; 2],
     after: Vec<(String, Expr)>,
     limit: Option<u64>,

@@ -35,11 +35,11 @@ const SWAPS: &[&str] = &["switchover", "rollback"];
 
 /// A set of twins, now.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct RoomFacts {
+pub struct SwitchoverStatus {
     /// The set, as plans name it.
     pub name: String,
     /// Its twins, in the profile's order.
-    pub twins: Vec<TwinNow>,
+    pub twins: Vec<TwinStatus>,
     /// Who has held one of the tables for a while.
     pub blockers: Vec<Blocker>,
     /// Sessions that hold one of the tables and whose doings are not shown to this role.
@@ -60,7 +60,7 @@ pub struct RoomFacts {
 
 /// A twin, now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TwinNow {
+pub struct TwinStatus {
     /// Its name.
     pub name: String,
     /// Who answers to the legacy table's name.
@@ -160,14 +160,14 @@ const REVERSING: u64 = 3;
 
 impl Engine {
     /// How a set of twins stands: every twin of the profile, or those named.
-    pub async fn room(&self, name: &str) -> Result<RoomFacts> {
+    pub async fn room(&self, name: &str) -> Result<SwitchoverStatus> {
         let wanted: Vec<&str> = name.split(',').collect();
         let member = |t: &&Twin| name == ALL || wanted.contains(&t.name());
         let twins: Vec<&Twin> = self.profile.twins.iter().filter(member).collect();
         if twins.is_empty() {
             return Err(Error::usage(format!("profile {} has no twin {name}", self.profile.name)));
         }
-        let mut out = RoomFacts { name: name.to_owned(), ..RoomFacts::default() };
+        let mut out = SwitchoverStatus { name: name.to_owned(), ..SwitchoverStatus::default() };
         let mut tx = self.facts.begin(ReadOptions::default()).await?;
         let mut tables = Vec::new();
         for twin in &twins {
@@ -194,7 +194,7 @@ impl Engine {
     }
 
     /// The latest run of the set, and the one that has switched it.
-    async fn runs_of(&self, names: &[&str], out: &mut RoomFacts) -> Result<()> {
+    async fn runs_of(&self, names: &[&str], out: &mut SwitchoverStatus) -> Result<()> {
         let about = |name: &str| name == ALL || name.split(',').any(|n| names.contains(&n));
         let mut runs = journal::runs::of(&*self.facts, &self.operations, SWAPS, RUNS).await?;
         runs.retain(|r| about(&r.name));
@@ -236,7 +236,7 @@ async fn now(
     twin: &Twin,
     standing: SwitchState,
     (legacy, partitioned): (Option<&String>, &str),
-) -> Result<TwinNow> {
+) -> Result<TwinStatus> {
     let params = [REVERSE.into(), partitioned.into(), Param::Text(legacy.cloned())];
     let t: Triggers = tx.one(&Sql::new(TRIGGERS).bind(params.clone())).await?;
     let reverse = match (t.there, t.always, t.active) {
@@ -245,7 +245,7 @@ async fn now(
         (.., Some(true)) => Reverse::On,
         _ => Reverse::Idle,
     };
-    Ok(TwinNow { name: twin.name().to_owned(), standing, reverse, marked: t.marks >= 2, away: None })
+    Ok(TwinStatus { name: twin.name().to_owned(), standing, reverse, marked: t.marks >= 2, away: None })
 }
 
 impl RoomRun {

@@ -14,7 +14,7 @@ pub const TWINS: Unit = Unit::new("twins");
 /// Rehearses switchovers in copies. Compose gives one to [`Adapters`](crate::engine::port::adapters::Adapters).
 pub trait Rehearse: Send + Sync {
     /// Copies, switches over, writes, rolls back.
-    fn rehearse<'a>(&'a self, play: &'a Play) -> Fut<'a, Result<Played>>;
+    fn rehearse<'a>(&'a self, play: &'a RehearsalPlan) -> Fut<'a, Result<RehearsalResult>>;
 }
 
 /// Shared by all runs of a target.
@@ -22,12 +22,12 @@ pub type Rehearser = Arc<dyn Rehearse>;
 
 /// All pairs of a set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proofs {
+pub struct EqualityQueries {
     /// Each pair's.
-    pub proofs: Vec<Proof>,
+    pub proofs: Vec<EqualityQuery>,
 }
 
-impl Proofs {
+impl EqualityQueries {
     /// Compares all rows.
     pub const TASK: &str = "prove";
 }
@@ -42,14 +42,14 @@ impl Measure {
     pub const TASK: &str = "measure";
 }
 
-impl Play {
+impl RehearsalPlan {
     /// A switchover, rehearsed in a copy.
     pub const TASK: &str = "rehearse";
 }
 
 /// Are both sides of a twin equal? Every row of its queries is one that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
+pub struct EqualityQuery {
     /// The twin.
     pub name: String,
     /// All rows, compared in the statement's own snapshot.
@@ -79,7 +79,7 @@ pub struct Swap {
     /// Locked in this order, so that two who do it cannot block each other for good.
     pub tables: Vec<String>,
     /// Asked again inside the locks.
-    pub proofs: Vec<Proof>,
+    pub proofs: Vec<EqualityQuery>,
     /// How long one attempt waits for a lock, and whoever comes after it waits with it (milliseconds).
     pub lock_timeout_ms: u64,
     /// How long the locks may be held before it all is taken back (milliseconds).
@@ -125,7 +125,7 @@ pub struct Monitor {
     /// For so long.
     pub seconds: u64,
     /// What must stay true.
-    pub proofs: Vec<Proof>,
+    pub proofs: Vec<EqualityQuery>,
 }
 
 impl Monitor {
@@ -140,13 +140,13 @@ impl Monitor {
 
 /// A switchover to be played through in a copy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Play {
+pub struct RehearsalPlan {
     /// The set, as the switchover would name it.
     pub name: String,
     /// Its parameters.
     pub params: std::collections::BTreeMap<String, String>,
     /// The twins' tables that get rows.
-    pub twins: Vec<PlayTwin>,
+    pub twins: Vec<RehearsalTwin>,
     /// Rows of each legacy table that are copied at most; absent: all.
     pub rows: Option<u64>,
     /// Sessions that write meanwhile.
@@ -155,9 +155,9 @@ pub struct Play {
     pub seconds: u64,
 }
 
-/// A twin of a [`Play`].
+/// A twin of a [`RehearsalPlan`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlayTwin {
+pub struct RehearsalTwin {
     /// The legacy table.
     pub legacy: String,
     /// Its twin.
@@ -174,7 +174,7 @@ pub struct PlayTwin {
 
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Played {
+pub struct RehearsalResult {
     /// What was copied, in words.
     pub copied: String,
     /// The switchover's preflight there: id, verdict, message.
@@ -200,7 +200,7 @@ pub struct Played {
     pub failures: Vec<String>,
 }
 
-impl Played {
+impl RehearsalResult {
     /// What is worth knowing of it at once.
     pub fn told(&self) -> Vec<String> {
         let (median, p99, longest) = self.latency_ms;

@@ -1,6 +1,6 @@
 //! Comma-separated, quoted where needed; NULL is empty.
 
-use super::format::{Cell, RowFormat};
+use super::format::{RowCell, RowFormat};
 
 /// The format.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl RowFormat for Csv {
         line(columns.iter().map(|c| quoted(c)))
     }
 
-    fn row(&self, _columns: &[String], cells: &[Cell], _first: bool) -> String {
+    fn row(&self, _columns: &[String], cells: &[RowCell], _first: bool) -> String {
         line(cells.iter().map(|c| c.as_deref().map_or(String::new(), quoted)))
     }
 }

@@ -1,7 +1,7 @@
 //! What a format of rows must be able to write.
 
 /// A cell; `None` is NULL.
-pub type Cell = Option<String>;
+pub type RowCell = Option<String>;
 
 /// Rows as text, written one after the other: any number of rows in bounded memory.
 pub trait RowFormat: Sync {
@@ -12,7 +12,7 @@ pub trait RowFormat: Sync {
     /// What comes before the rows.
     fn head(&self, columns: &[String]) -> String;
     /// One row; `first` for the first of all.
-    fn row(&self, columns: &[String], cells: &[Cell], first: bool) -> String;
+    fn row(&self, columns: &[String], cells: &[RowCell], first: bool) -> String;
     /// What comes after the rows.
     fn tail(&self) -> &'static str {
         ""

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::format::{Cell, RowFormat};
+use super::format::{RowCell, RowFormat};
 
 /// The format.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ impl RowFormat for JsonRows {
         "[".into()
     }
 
-    fn row(&self, columns: &[String], cells: &[Cell], first: bool) -> String {
-        let value = |c: &Cell| c.clone().map_or(Value::Null, Value::String);
+    fn row(&self, columns: &[String], cells: &[RowCell], first: bool) -> String {
+        let value = |c: &RowCell| c.clone().map_or(Value::Null, Value::String);
         let object: Map<String, Value> = columns.iter().cloned().zip(cells.iter().map(value)).collect();
         format!("{}\n{}", if first { "" } else { "," }, Value::Object(object))
     }

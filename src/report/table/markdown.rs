@@ -1,6 +1,6 @@
 //! A table for an issue or a chat.
 
-use super::format::{Cell, RowFormat};
+use super::format::{RowCell, RowFormat};
 
 /// The format.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl RowFormat for Markdown {
         format!("| {} |\n| {rule} |\n", cells.join(" | "))
     }
 
-    fn row(&self, _columns: &[String], cells: &[Cell], _first: bool) -> String {
+    fn row(&self, _columns: &[String], cells: &[RowCell], _first: bool) -> String {
         let cells: Vec<_> = cells.iter().map(|c| escaped(c.as_deref().unwrap_or("NULL"))).collect();
         format!("| {} |\n", cells.join(" | "))
     }

@@ -7,7 +7,7 @@ mod markdown;
 
 use std::fmt;
 
-pub use format::{Cell, RowFormat};
+pub use format::{RowCell, RowFormat};
 
 /// Every format, in the order of the export dialog.
 pub const ALL: [Format; 3] = [Format(&csv::Csv), Format(&json::JsonRows), Format(&markdown::Markdown)];
@@ -42,7 +42,7 @@ impl fmt::Debug for Format {
 mod tests {
     use super::*;
 
-    fn whole(name: &str, cells: &[Cell]) -> String {
+    fn whole(name: &str, cells: &[RowCell]) -> String {
         let columns = vec!["a".to_owned(), "b".to_owned()];
         let format = ALL.into_iter().find(|f| f.name() == name).unwrap();
         format.head(&columns) + &format.row(&columns, cells, true) + format.tail()

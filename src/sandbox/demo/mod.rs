@@ -38,7 +38,7 @@ impl Default for DemoOptions {
 }
 
 /// Told what is being done, in a few words.
-pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+pub type DemoProgress = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A running demo; dropping it ends it and clears its directory.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub struct Demo {
 
 impl Demo {
     /// Starts the server, loads every system, writes the configuration and the manifest.
-    pub async fn start(options: DemoOptions, progress: Progress) -> Result<Self> {
+    pub async fn start(options: DemoOptions, progress: DemoProgress) -> Result<Self> {
         if options.rows < LEAST_ROWS {
             return Err(Error::usage(format!(
                 "failed to start a demo of {} rows: it needs at least {LEAST_ROWS}",
@@ -117,7 +117,7 @@ fn settings() -> Vec<(String, String)> {
         .into()
 }
 
-async fn load_all(server: &Server, rows: u64, progress: &Progress) -> Result<Manifest> {
+async fn load_all(server: &Server, rows: u64, progress: &DemoProgress) -> Result<Manifest> {
     for system in ALL {
         server.create_database(system.name, None).await?;
     }

@@ -4,7 +4,7 @@ use crate::engine::check::paging::{At, Sort};
 use crate::engine::model::report::CheckId;
 use crate::tui::app::App;
 use crate::tui::format::counted;
-use crate::tui::keymap::{self, Action, Lookup, Scene};
+use crate::tui::keymap::{self, KeyAction, KeyLookup, Scene};
 use crate::tui::list::matches;
 use crate::tui::model::overlay::{Kind, Overlay, words};
 use crate::tui::model::view::View;
@@ -34,12 +34,12 @@ impl App {
             return self.confirm_key(key);
         }
         match keymap::lookup(screen::scene_of(&self.model), self.model.pending.take(), &name) {
-            Lookup::Action(action) => self.act(action, &name),
-            Lookup::Pending(first) => {
+            KeyLookup::Action(action) => self.act(action, &name),
+            KeyLookup::Pending(first) => {
                 self.model.pending = Some(first);
                 vec![]
             }
-            Lookup::Nothing => vec![],
+            KeyLookup::Nothing => vec![],
         }
     }
 
@@ -90,7 +90,7 @@ impl App {
         }
     }
 
-    pub(super) fn act(&mut self, action: Action, name: &str) -> Vec<Effect> {
+    pub(super) fn act(&mut self, action: KeyAction, name: &str) -> Vec<Effect> {
         if let Some(why) = screen::why_not(&self.model, action) {
             let binding = keymap::binding(screen::scene_of(&self.model), action);
             let short = binding.map(|b| b.short).filter(|s| !s.is_empty());
@@ -102,93 +102,93 @@ impl App {
     }
 
     /// What the key does, which may be used here.
-    fn perform(&mut self, action: Action, name: &str) -> Vec<Effect> {
+    fn perform(&mut self, action: KeyAction, name: &str) -> Vec<Effect> {
         match action {
-            Action::Open => return self.open(),
-            Action::Escape => return self.escape(),
-            Action::Close => self.close(),
-            Action::Down
-            | Action::Up
-            | Action::HalfDown
-            | Action::HalfUp
-            | Action::PageDown
-            | Action::PageUp => return self.move_cursor(self.lines_of(action)),
-            Action::Top => return self.jump_to_end(At::First),
-            Action::Bottom => return self.jump_to_end(At::Last),
-            Action::Left | Action::Right => self.shift_columns(action == Action::Right),
-            Action::NextPane => self.go((self.model.pane + 1) % pane::ALL.len()),
-            Action::PrevPane => self.go((self.model.pane + pane::ALL.len() - 1) % pane::ALL.len()),
-            Action::Pane => self.go(name.parse::<usize>().unwrap_or(1).saturating_sub(1)),
-            Action::Back => self.back(),
-            Action::Forward => self.forward(),
-            Action::Filter => {
+            KeyAction::Open => return self.open(),
+            KeyAction::Escape => return self.escape(),
+            KeyAction::Close => self.close(),
+            KeyAction::Down
+            | KeyAction::Up
+            | KeyAction::HalfDown
+            | KeyAction::HalfUp
+            | KeyAction::PageDown
+            | KeyAction::PageUp => return self.move_cursor(self.lines_of(action)),
+            KeyAction::Top => return self.jump_to_end(At::First),
+            KeyAction::Bottom => return self.jump_to_end(At::Last),
+            KeyAction::Left | KeyAction::Right => self.shift_columns(action == KeyAction::Right),
+            KeyAction::NextPane => self.go((self.model.pane + 1) % pane::ALL.len()),
+            KeyAction::PrevPane => self.go((self.model.pane + pane::ALL.len() - 1) % pane::ALL.len()),
+            KeyAction::Pane => self.go(name.parse::<usize>().unwrap_or(1).saturating_sub(1)),
+            KeyAction::Back => self.back(),
+            KeyAction::Forward => self.forward(),
+            KeyAction::Filter => {
                 self.model.filter_input = Some(Input::new(self.model.level().state.filter.clone()));
             }
-            Action::Next => return self.next_match(1),
-            Action::Previous => return self.next_match(-1),
-            Action::Sort => return self.sort(),
-            Action::Mark => {
+            KeyAction::Next => return self.next_match(1),
+            KeyAction::Previous => return self.next_match(-1),
+            KeyAction::Sort => return self.sort(),
+            KeyAction::Mark => {
                 self.mark_row();
                 return self.move_cursor(1);
             }
-            Action::Range => self.range(),
-            Action::MarkAll => self.mark_all(),
-            Action::Copy if matches!(self.model.level().view, View::Plan(_)) => return self.plan_copy(),
-            Action::Copy => return self.copy(),
-            Action::Refresh => return self.refresh_here(),
-            Action::RefreshAll => return self.refresh_all(),
-            Action::Pause => self.pause(),
-            Action::Log => {
+            KeyAction::Range => self.range(),
+            KeyAction::MarkAll => self.mark_all(),
+            KeyAction::Copy if matches!(self.model.level().view, View::Plan(_)) => return self.plan_copy(),
+            KeyAction::Copy => return self.copy(),
+            KeyAction::Refresh => return self.refresh_here(),
+            KeyAction::RefreshAll => return self.refresh_all(),
+            KeyAction::Pause => self.pause(),
+            KeyAction::Log => {
                 self.lay(action);
                 return vec![Effect::Log];
             }
-            Action::Export
-            | Action::Sql
-            | Action::Locks
-            | Action::Target
-            | Action::Palette
-            | Action::Help
-            | Action::Actions
-            | Action::Note => self.lay(action),
-            Action::Cancel => return self.cancel(),
-            Action::Room => return self.open_room(),
-            Action::Whole => return self.other_set(),
-            Action::Full | Action::GoOn | Action::SelfTest => return self.ask_look(action),
-            Action::Entries => return self.entries(),
-            Action::EndBlocker => self.ask_to_end(),
-            Action::DryRun | Action::Undo | Action::Replan => return self.plan_by(action),
-            Action::Confirm => self.open_confirm(),
-            Action::Hold => return self.hold(),
+            KeyAction::Export
+            | KeyAction::Sql
+            | KeyAction::Locks
+            | KeyAction::Target
+            | KeyAction::Palette
+            | KeyAction::Help
+            | KeyAction::Actions
+            | KeyAction::Note => self.lay(action),
+            KeyAction::Cancel => return self.cancel(),
+            KeyAction::Room => return self.open_room(),
+            KeyAction::Whole => return self.other_set(),
+            KeyAction::Full | KeyAction::GoOn | KeyAction::SelfTest => return self.ask_look(action),
+            KeyAction::Entries => return self.entries(),
+            KeyAction::EndBlocker => self.ask_to_end(),
+            KeyAction::DryRun | KeyAction::Undo | KeyAction::Replan => return self.plan_by(action),
+            KeyAction::Confirm => self.open_confirm(),
+            KeyAction::Hold => return self.hold(),
         }
         vec![]
     }
 
     /// How far these keys move the cursor.
-    fn lines_of(&self, action: Action) -> isize {
+    fn lines_of(&self, action: KeyAction) -> isize {
         let page = isize::from(i16::try_from(self.model.size.1.saturating_sub(8)).unwrap_or(10)).max(1);
         match action {
-            Action::Down => 1,
-            Action::Up => -1,
-            Action::HalfDown => page / 2,
-            Action::HalfUp => -(page / 2),
-            Action::PageDown => page,
-            Action::PageUp => -page,
+            KeyAction::Down => 1,
+            KeyAction::Up => -1,
+            KeyAction::HalfDown => page / 2,
+            KeyAction::HalfUp => -(page / 2),
+            KeyAction::PageDown => page,
+            KeyAction::PageUp => -page,
             _ => 0,
         }
     }
 
     /// Opens the overlay of a key that has one.
-    fn lay(&mut self, action: Action) {
+    fn lay(&mut self, action: KeyAction) {
         let kind = match action {
-            Action::Export => Kind::Export,
-            Action::Sql => Kind::Sql(screen::statements(&self.model)),
-            Action::Locks => Kind::Locks,
-            Action::Log => Kind::Log,
-            Action::Target => Kind::Targets,
-            Action::Palette => Kind::Palette,
-            Action::Help => Kind::Help,
-            Action::Actions => Kind::Actions,
-            Action::Note => Kind::Note,
+            KeyAction::Export => Kind::Export,
+            KeyAction::Sql => Kind::Sql(screen::statements(&self.model)),
+            KeyAction::Locks => Kind::Locks,
+            KeyAction::Log => Kind::Log,
+            KeyAction::Target => Kind::Targets,
+            KeyAction::Palette => Kind::Palette,
+            KeyAction::Help => Kind::Help,
+            KeyAction::Actions => Kind::Actions,
+            KeyAction::Note => Kind::Note,
             _ => return,
         };
         self.model.overlay = Some(Overlay::of(kind));
@@ -216,18 +216,18 @@ impl App {
     }
 
     /// Plans what the key means in this view: in the room it is of the room's set.
-    fn plan_by(&mut self, action: Action) -> Vec<Effect> {
+    fn plan_by(&mut self, action: KeyAction) -> Vec<Effect> {
         let in_room = matches!(self.model.level().view, View::Room(_));
         match action {
-            Action::DryRun if screen::scene_of(&self.model) == Scene::Room => {
+            KeyAction::DryRun if screen::scene_of(&self.model) == Scene::Room => {
                 self.plan_in_room(self.model.room_verb())
             }
-            Action::DryRun => self.dry_run(),
-            Action::Undo if in_room => self.plan_in_room("rollback"),
-            Action::Undo => self.undo(),
-            Action::Replan if in_room => self.refresh_room(),
-            Action::Replan if matches!(self.model.level().view, View::Run(_)) => self.run_again(),
-            Action::Replan => self.replan(),
+            KeyAction::DryRun => self.dry_run(),
+            KeyAction::Undo if in_room => self.plan_in_room("rollback"),
+            KeyAction::Undo => self.undo(),
+            KeyAction::Replan if in_room => self.refresh_room(),
+            KeyAction::Replan if matches!(self.model.level().view, View::Run(_)) => self.run_again(),
+            KeyAction::Replan => self.replan(),
             _ => vec![],
         }
     }

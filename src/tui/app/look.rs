@@ -1,10 +1,10 @@
 //! Looks that somebody asks for: everything read again, one that was cut off gone on with, differences planted.
 
-use crate::engine::check::kind::{CheckNews, How};
+use crate::engine::check::kind::{CheckOptions, CheckProgress};
 use crate::engine::model::report::{CheckId, Report, Status};
 use crate::tui::app::App;
 use crate::tui::format::counted;
-use crate::tui::keymap::Action;
+use crate::tui::keymap::KeyAction;
 use crate::tui::model::look::look_word;
 use crate::tui::msg::Effect;
 use crate::tui::screen;
@@ -15,7 +15,7 @@ const COST: i32 = 20;
 
 impl App {
     /// Asks for looks; they begin as soon as there is a session for them.
-    pub(super) fn ask_look(&mut self, action: Action) -> Vec<Effect> {
+    pub(super) fn ask_look(&mut self, action: KeyAction) -> Vec<Effect> {
         let ids = self.model.twins_chosen(&screen::list_of(&self.model));
         let ids: Vec<CheckId> =
             ids.into_iter().filter(|id| self.model.why_not_one(action, id).is_none()).collect();
@@ -30,7 +30,7 @@ impl App {
         self.due()
     }
 
-    pub(super) fn check_news(&mut self, id: &CheckId, news: CheckNews) {
+    pub(super) fn check_news(&mut self, id: &CheckId, news: CheckProgress) {
         let now = self.model.now;
         let Some(watch) = self.model.watches.iter_mut().find(|w| &w.id == id) else { return };
         let Some(since) = watch.running else { return };
@@ -65,8 +65,8 @@ impl App {
     }
 
     /// What a look that somebody asked for has told.
-    pub(super) fn tell_look(&mut self, how: How, report: &Report) {
-        if how == How::default() {
+    pub(super) fn tell_look(&mut self, how: CheckOptions, report: &Report) {
+        if how == CheckOptions::default() {
             return;
         }
         let text = format!("{} of {}: {}", look_word(how), report.id.name, first_line(report));
@@ -74,11 +74,11 @@ impl App {
     }
 }
 
-fn how_of(action: Action) -> How {
+fn how_of(action: KeyAction) -> CheckOptions {
     match action {
-        Action::SelfTest => How { self_test: true, ..How::default() },
-        Action::GoOn => How { resume: true, ..How::default() },
-        _ => How { full: true, ..How::default() },
+        KeyAction::SelfTest => CheckOptions { self_test: true, ..CheckOptions::default() },
+        KeyAction::GoOn => CheckOptions { resume: true, ..CheckOptions::default() },
+        _ => CheckOptions { full: true, ..CheckOptions::default() },
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::model::report::CheckId;
 use crate::tui::app::App;
 use crate::tui::failure::Failure;
-use crate::tui::list::{Detail, Goto, Row};
+use crate::tui::list::{Detail, Goto, ListRow};
 use crate::tui::model::view::{Level, Place, Surroundings, View};
 use crate::tui::msg::{Effect, Slot};
 use crate::tui::{pane, screen};
@@ -104,7 +104,7 @@ impl App {
         self.enter(row)
     }
 
-    fn enter(&mut self, row: Row) -> Vec<Effect> {
+    fn enter(&mut self, row: ListRow) -> Vec<Effect> {
         match row.goto {
             Goto::Stay => vec![],
             Goto::Twin(id) => {

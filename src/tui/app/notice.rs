@@ -1,7 +1,7 @@
 //! What the status line says: it stays for a while, and no longer than it is true.
 
 use crate::tui::app::App;
-use crate::tui::keymap::Action;
+use crate::tui::keymap::KeyAction;
 use crate::tui::model::notice::{About, Notice};
 use crate::tui::screen;
 
@@ -15,7 +15,7 @@ impl App {
     }
 
     /// Why something cannot be done with what is shown.
-    pub(super) fn refuse(&mut self, text: impl Into<String>, refused: Option<(Action, String)>) {
+    pub(super) fn refuse(&mut self, text: impl Into<String>, refused: Option<(KeyAction, String)>) {
         let about = Some(About { place: self.model.whereabouts(), refused });
         self.model.notice = Some(Notice { text: text.into(), bad: true, at: self.model.now, about });
     }

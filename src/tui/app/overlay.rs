@@ -3,7 +3,7 @@
 use crate::report::table::{self, Format};
 use crate::tui::app::App;
 use crate::tui::keymap::{self, DialogAction};
-use crate::tui::model::journal::JournalState;
+use crate::tui::model::journal::JournalModel;
 use crate::tui::model::overlay::{Kind, Leads, Overlay};
 use crate::tui::model::room::RoomState;
 use crate::tui::model::state::{Link, Model};
@@ -161,7 +161,7 @@ impl App {
             return vec![];
         }
         self.model.run = None;
-        self.model.journal = JournalState::default();
+        self.model.journal = JournalModel::default();
         self.model.room = RoomState::default();
         self.model.link = Link::Opening;
         self.model.session = None;
@@ -204,7 +204,7 @@ impl App {
                 let rows = if marked {
                     screen::chosen(&self.model)
                 } else {
-                    list.rows.iter().map(crate::tui::list::Row::values).collect()
+                    list.rows.iter().map(crate::tui::list::ListRow::values).collect()
                 };
                 (name, ExportRows::Given { columns, rows })
             }

@@ -3,7 +3,7 @@
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{ALL, Params};
 use crate::engine::plan::request::Request;
-use crate::features::switchover::status::RoomFacts;
+use crate::features::switchover::status::SwitchoverStatus;
 use crate::tui::app::App;
 use crate::tui::failure::Failure;
 use crate::tui::model::overlay::{Kind, Overlay};
@@ -36,7 +36,7 @@ impl App {
         vec![Effect::Room(name)]
     }
 
-    pub(super) fn seen_room(&mut self, name: &str, result: Result<Box<RoomFacts>, Box<Failure>>) {
+    pub(super) fn seen_room(&mut self, name: &str, result: Result<Box<SwitchoverStatus>, Box<Failure>>) {
         if self.model.room.name != name {
             return;
         }

@@ -2,7 +2,7 @@
 
 use crate::engine::model::error::{Class, Error};
 use crate::engine::model::plan::Unit;
-use crate::engine::model::progress::{Done, Progress, Wish};
+use crate::engine::model::progress::{ControlRequest, Done, Progress};
 use crate::engine::model::record::Outcome;
 use crate::tui::app::App;
 use crate::tui::data::RunDetail;
@@ -188,12 +188,12 @@ impl App {
     /// Holds our run after its batch, or lets it go on.
     pub(super) fn hold(&mut self) -> Vec<Effect> {
         let Some(run) = self.model.run.as_mut().filter(|r| r.done.is_none()) else { return vec![] };
-        run.wish = if run.wish == Wish::Pause { Wish::Go } else { Wish::Pause };
+        run.wish = if run.wish == ControlRequest::Pause { ControlRequest::Go } else { ControlRequest::Pause };
         let wish = run.wish;
         let switch = run.is_switch() && !run.has_swapped();
         self.say(match (wish, switch) {
-            (Wish::Pause, true) => "postponed: nothing is tried until p lets it go on",
-            (Wish::Pause, false) => "pausing after this batch; p goes on",
+            (ControlRequest::Pause, true) => "postponed: nothing is tried until p lets it go on",
+            (ControlRequest::Pause, false) => "pausing after this batch; p goes on",
             _ => "going on",
         });
         vec![Effect::Wish(wish)]
@@ -202,7 +202,7 @@ impl App {
     /// Stops our run after its batch.
     pub(super) fn stop_run(&mut self, leave: bool) -> Vec<Effect> {
         let Some(run) = self.model.run.as_mut().filter(|r| r.done.is_none()) else { return vec![] };
-        run.wish = Wish::Cancel;
+        run.wish = ControlRequest::Cancel;
         run.leave |= leave;
         let switch = run.is_switch();
         self.say(if switch {
@@ -210,7 +210,7 @@ impl App {
         } else {
             "stopping after this batch"
         });
-        vec![Effect::Wish(Wish::Cancel)]
+        vec![Effect::Wish(ControlRequest::Cancel)]
     }
 
     /// The process is told to end, or nobody sees the screen any more: a run of ours is stopped after its batch
@@ -232,7 +232,7 @@ impl App {
     /// ctrl-c while our run goes on: the question first, then whether to leave.
     pub(super) fn ask_to_stop(&mut self) -> Vec<Effect> {
         let asked = self.model.overlay.as_ref().is_some_and(|o| o.kind == Kind::Stop);
-        let stopping = self.model.run_going().is_some_and(|r| r.wish == Wish::Cancel);
+        let stopping = self.model.run_going().is_some_and(|r| r.wish == ControlRequest::Cancel);
         let kind = if asked || stopping { Kind::Quit } else { Kind::Stop };
         self.model.overlay = Some(Overlay::of(kind));
         vec![]

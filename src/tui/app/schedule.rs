@@ -1,12 +1,12 @@
 //! When to look, and what comes of it: ticks, reports, lost and found connections.
 
-use crate::engine::check::kind::How;
+use crate::engine::check::kind::CheckOptions;
 use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::engine::model::vitals::Vitals;
 use crate::tui::app::App;
 use crate::tui::data::Session;
 use crate::tui::failure::Failure;
-use crate::tui::model::journal::JournalState;
+use crate::tui::model::journal::JournalModel;
 use crate::tui::model::look::Cut;
 use crate::tui::model::room::RoomState;
 use crate::tui::model::run::OurRun;
@@ -110,7 +110,7 @@ impl App {
             self.model.stacks = pane::ALL.iter().map(|_| vec![Level::pane()]).collect();
             self.model.history.clear();
             self.model.future.clear();
-            self.model.journal = JournalState::default();
+            self.model.journal = JournalModel::default();
             self.model.room = RoomState::default();
         }
         let place = format!("{} on {}", session.target.name, session.server.address);
@@ -261,7 +261,7 @@ impl App {
             watch.due = now;
             // Asked for, it begins anew though one that was cut off is kept.
             if watch.look.cut.is_some() && watch.running.is_none() && watch.look.asked.is_none() {
-                watch.look.asked = Some(How::default());
+                watch.look.asked = Some(CheckOptions::default());
             }
         }
         if self.model.link != Link::Up {

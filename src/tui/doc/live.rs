@@ -1,7 +1,7 @@
 //! How a run stands right now: the lines above its text, and the words for it everywhere.
 
 use crate::engine::model::plan::Unit;
-use crate::engine::model::progress::{Phase, Wish};
+use crate::engine::model::progress::{ControlRequest, Phase};
 use crate::engine::model::record::{Outcome, RunRecord};
 use crate::tui::format::{ago, count, whole};
 use crate::tui::list::{Cell, Spans, cell, plain};
@@ -98,9 +98,11 @@ fn our_moment(model: &Model, run: &OurRun) -> Moment {
     let begun = run.progress.as_ref();
     let phase = begun.map_or(Phase::Locking, |p| p.phase);
     let note = match run.wish {
-        Wish::Pause if phase != Phase::Paused => cell("   pausing after the batch: p goes on", Tone::Warn),
-        Wish::Go | Wish::Pause => cell("", Tone::Dim),
-        Wish::Cancel => cell("   stopping after the batch", Tone::Warn),
+        ControlRequest::Pause if phase != Phase::Paused => {
+            cell("   pausing after the batch: p goes on", Tone::Warn)
+        }
+        ControlRequest::Go | ControlRequest::Pause => cell("", Tone::Dim),
+        ControlRequest::Cancel => cell("   stopping after the batch", Tone::Warn),
     };
     let tone = match phase {
         Phase::Waiting | Phase::Paused => Tone::Warn,

@@ -1,6 +1,6 @@
 //! How a comparison is going, or how the last one went: always one line, so that nothing below it moves.
 
-use crate::engine::check::kind::{CheckNews, How};
+use crate::engine::check::kind::{CheckOptions, CheckProgress};
 use crate::tui::doc::live::percent;
 use crate::tui::format::{ago, count, seconds, whole};
 use crate::tui::list::{Cell, Spans, cell, plain};
@@ -42,11 +42,11 @@ pub fn share(model: &Model, watch: &Watch) -> Option<Cell> {
 
 /// Since when it is under way; a look by itself that is over at once would only flicker.
 fn shown(model: &Model, watch: &Watch) -> Option<DateTime<Utc>> {
-    let long = |since| watch.look.how != How::default() || elapsed(since, model.now) > 1;
+    let long = |since| watch.look.how != CheckOptions::default() || elapsed(since, model.now) > 1;
     watch.running.filter(|since| watch.report.is_none() || long(*since))
 }
 
-fn waiting(model: &Model, how: How) -> Spans {
+fn waiting(model: &Model, how: CheckOptions) -> Spans {
     vec![
         cell(format!("{} {}", model.theme.glyphs.running, look_word(how)), Tone::Accent),
         plain("waits for its turn"),
@@ -96,7 +96,7 @@ fn going(model: &Model, watch: &Watch, since: DateTime<Utc>) -> Spans {
 }
 
 /// By the server's clock.
-fn snapshot_age(model: &Model, news: &CheckNews) -> Option<u64> {
+fn snapshot_age(model: &Model, news: &CheckProgress) -> Option<u64> {
     let taken: DateTime<Utc> = news.snapshot_at.parse().ok()?;
     let skew = model.session.as_ref().map_or(0, |s| s.server.skew_ms);
     Some(elapsed(taken, model.now + TimeDelta::milliseconds(skew)))

@@ -7,7 +7,7 @@ use crate::engine::model::row_store::CUT;
 use crate::engine::model::step::{Lock, Step};
 use crate::tui::doc::Lines;
 use crate::tui::format::counted;
-use crate::tui::list::{Cell, Col, List, Row, Spans, cell, plain, value};
+use crate::tui::list::{Cell, Col, List, ListRow, Spans, cell, plain, value};
 use crate::tui::model::plan::{PlanView, Stage};
 use crate::tui::model::state::Model;
 use crate::tui::msg::PlanColumns;
@@ -236,12 +236,12 @@ pub fn table(view: &PlanView, from: u64, rows: usize) -> List {
     }
     cols.extend(columns.show.iter().map(|n| Col::left(n)));
     let until = (from + rows as u64).min(view.total());
-    let rows = (from..until).map(|number| Row {
+    let rows = (from..until).map(|number| ListRow {
         key: number.to_string(),
         cells: view
             .row(number)
             .map_or_else(|| vec![cell("reading…", Tone::Dim)], |r| cells(r, &columns, sides)),
-        ..Row::default()
+        ..ListRow::default()
     });
     List { rows: rows.collect(), cols, ..List::default() }
 }

@@ -1,7 +1,7 @@
 //! A run as a text: how it goes or went, what it proved, what it left, its entries in the journal.
 
 use crate::engine::model::diff::PlannedRow;
-use crate::engine::model::drift::Moved;
+use crate::engine::model::drift::PlanDrift;
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::progress::Done;
@@ -110,7 +110,7 @@ fn proof(model: &Model, done: &Done, out: &mut Lines) {
     }
 }
 
-fn moved_rows(moved: &Moved, out: &mut Lines) {
+fn moved_rows(moved: &PlanDrift, out: &mut Lines) {
     for (i, part) in moved.parts.iter().enumerate() {
         out.text(if i == 0 { "moved" } else { "" }, part, Tone::Warn);
     }

@@ -13,7 +13,7 @@ pub(in crate::tui) const LIVE_MS: i64 = 1_000;
 
 /// What is known of the journal.
 #[derive(Debug, Clone, Default)]
-pub struct JournalState {
+pub struct JournalModel {
     /// As last read.
     pub seen: Option<Journal>,
     /// When.
@@ -25,14 +25,14 @@ pub struct JournalState {
     /// Read again then.
     pub due: DateTime<Utc>,
     /// How fast others' runs go: rows done with when last seen, and rows a second.
-    pub pace: HashMap<String, Pace>,
+    pub pace: HashMap<String, RunPace>,
     /// Unfinished runs were offered once.
     pub offered: bool,
 }
 
 /// How fast a run goes, by looking at it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
+pub struct RunPace {
     /// When it was looked at.
     pub at: DateTime<Utc>,
     /// Rows done with then.
@@ -41,7 +41,7 @@ pub struct Pace {
     pub rate: f64,
 }
 
-impl JournalState {
+impl JournalModel {
     /// Its runs, newest first.
     pub fn runs(&self) -> &[RunRecord] {
         match &self.seen {
@@ -66,14 +66,14 @@ impl JournalState {
             self.runs().iter().filter(|r| r.live).map(|r| (r.id.clone(), done(r))).collect();
         self.pace.retain(|id, _| live.iter().any(|(l, _)| l == id));
         for (id, done) in live {
-            let pace = self.pace.entry(id).or_insert(Pace { at: now, done, rate: 0.0 });
+            let pace = self.pace.entry(id).or_insert(RunPace { at: now, done, rate: 0.0 });
             let ms = (now - pace.at).num_milliseconds();
             if ms >= LIVE_MS - EARLY_MS {
                 let gained = u32::try_from(done.saturating_sub(pace.done)).unwrap_or(u32::MAX);
                 let now_rate = f64::from(gained) * 1000.0 / f64::from(i32::try_from(ms).unwrap_or(i32::MAX));
                 // Batches come in jumps: the last looks together tell more than the last one.
                 let rate = if pace.rate > 0.0 { pace.rate * 0.7 + now_rate * 0.3 } else { now_rate };
-                *pace = Pace { at: now, done, rate };
+                *pace = RunPace { at: now, done, rate };
             }
         }
     }

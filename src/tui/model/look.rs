@@ -1,6 +1,6 @@
 //! A comparison that was asked for, and one that was cut off.
 
-use crate::engine::check::kind::{CheckNews, How};
+use crate::engine::check::kind::{CheckOptions, CheckProgress};
 use chrono::{DateTime, Utc};
 
 /// The finding of a self-test that did not find what was planted.
@@ -10,11 +10,11 @@ pub(in crate::tui) const UNTRUSTED: &str = "self_test";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Look {
     /// Asked for at the keys, and not begun yet.
-    pub asked: Option<How>,
+    pub asked: Option<CheckOptions>,
     /// How the one under way looks, or the last one did.
-    pub how: How,
+    pub how: CheckOptions,
     /// How far the one under way is.
-    pub news: Option<CheckNews>,
+    pub news: Option<CheckProgress>,
     /// Rows a second that it reads.
     pub rate: Option<u64>,
     /// One that was cut off, and can be gone on with.
@@ -35,11 +35,11 @@ pub struct Cut {
 }
 
 /// What a way of looking is called.
-pub fn look_word(how: How) -> &'static str {
+pub fn look_word(how: CheckOptions) -> &'static str {
     match how {
-        How { self_test: true, .. } => "self-test",
-        How { resume: true, .. } => "resumed comparison",
-        How { full: true, .. } => "full comparison",
+        CheckOptions { self_test: true, .. } => "self-test",
+        CheckOptions { resume: true, .. } => "resumed comparison",
+        CheckOptions { full: true, .. } => "full comparison",
         _ => "comparison",
     }
 }

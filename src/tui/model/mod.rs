@@ -19,7 +19,7 @@ pub mod watch;
 
 pub use confirm::Confirm;
 pub use facts::ReportFacts;
-pub use journal::{JournalState, Pace, done};
+pub use journal::{JournalModel, RunPace, done};
 pub use look::{Cut, Look, look_word};
 pub use notice::{About, Notice};
 pub use offers::{Ask, Choice, Deed, Field};

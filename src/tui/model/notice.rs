@@ -1,6 +1,6 @@
 //! A line of the status bar, and what it speaks of.
 
-use crate::tui::keymap::Action;
+use crate::tui::keymap::KeyAction;
 use crate::tui::model::view::View;
 use chrono::{DateTime, Utc};
 use std::mem::Discriminant;
@@ -24,7 +24,7 @@ pub struct About {
     /// Pane, depth and kind of the view.
     pub(in crate::tui) place: Whereabouts,
     /// A key that does not work there, and why.
-    pub(in crate::tui) refused: Option<(Action, String)>,
+    pub(in crate::tui) refused: Option<(KeyAction, String)>,
 }
 
 pub(in crate::tui) type Whereabouts = (usize, usize, Discriminant<View>);

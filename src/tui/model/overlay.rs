@@ -3,7 +3,7 @@
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::Offer;
-use crate::tui::keymap::Action;
+use crate::tui::keymap::KeyAction;
 use crate::tui::model::offers::Ask;
 use tui_input::Input;
 
@@ -81,7 +81,7 @@ pub struct PaletteItem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leads {
     /// An action of the key table.
-    Action(Action),
+    Action(KeyAction),
     /// A pane.
     Pane(usize),
     /// A check's pane.
@@ -113,7 +113,7 @@ impl Overlay {
 }
 
 /// An action's name as one types it: `HalfDown` is `half down`.
-pub(in crate::tui) fn words(action: Action) -> String {
+pub(in crate::tui) fn words(action: KeyAction) -> String {
     let mut out = String::new();
     for c in format!("{action:?}").chars() {
         if c.is_uppercase() && !out.is_empty() {

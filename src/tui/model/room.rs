@@ -2,7 +2,7 @@
 
 use crate::engine::model::plan::Plan;
 use crate::engine::model::report::CheckId;
-use crate::features::switchover::status::RoomFacts;
+use crate::features::switchover::status::SwitchoverStatus;
 use crate::features::switchover::task::{Swap, SwapSummary};
 use crate::tui::failure::Failure;
 use chrono::{DateTime, Utc};
@@ -16,7 +16,7 @@ pub struct RoomState {
     /// Of which set.
     pub name: String,
     /// As last seen.
-    pub facts: Option<Box<RoomFacts>>,
+    pub facts: Option<Box<SwitchoverStatus>>,
     /// When.
     pub at: Option<DateTime<Utc>>,
     /// Why the last look told nothing.

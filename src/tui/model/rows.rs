@@ -4,7 +4,7 @@ use crate::engine::check::paging::{At, Filter, PageRequest, Row as PageRow, RowS
 use crate::engine::model::query::Column;
 use crate::engine::model::report::CheckId;
 use crate::tui::failure::Failure;
-use crate::tui::list::{Col, Detail, Goto, List, Row, value};
+use crate::tui::list::{Col, Detail, Goto, List, ListRow, value};
 use crate::tui::msg::Slot;
 use crate::tui::theme::Tone;
 use chrono::{DateTime, Utc};
@@ -103,8 +103,8 @@ impl RowsView {
         List { cols, rows: self.rows.iter().map(|r| self.row(r)).collect(), empty, empty_tone }
     }
 
-    pub(in crate::tui) fn row(&self, row: &PageRow) -> Row {
-        Row {
+    pub(in crate::tui) fn row(&self, row: &PageRow) -> ListRow {
+        ListRow {
             key: row
                 .position
                 .iter()

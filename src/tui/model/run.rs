@@ -1,7 +1,7 @@
 //! The run of this console, and a run on the screen.
 
 use crate::engine::model::plan::Plan;
-use crate::engine::model::progress::{Done, Progress, Wish};
+use crate::engine::model::progress::{ControlRequest, Done, Progress};
 use crate::engine::model::record::RunRecord;
 use crate::engine::plan::request::Request;
 use crate::tui::data::RunDetail;
@@ -44,7 +44,7 @@ pub struct OurRun {
     /// The latest moment.
     pub progress: Option<Progress>,
     /// What was asked of it.
-    pub wish: Wish,
+    pub wish: ControlRequest,
     /// Leave the console when it has ended.
     pub leave: bool,
     /// The process was told to end while it went on.
@@ -114,7 +114,7 @@ impl OurRun {
             resumes: None,
             began,
             progress: None,
-            wish: Wish::Go,
+            wish: ControlRequest::Go,
             leave: false,
             told: false,
             done: None,

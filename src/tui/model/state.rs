@@ -5,7 +5,7 @@ use crate::engine::model::vitals::Vitals;
 use crate::log::LogLine;
 use crate::tui::data::Session;
 use crate::tui::failure::Failure;
-use crate::tui::model::journal::JournalState;
+use crate::tui::model::journal::JournalModel;
 use crate::tui::model::notice::Notice;
 use crate::tui::model::overlay::Overlay;
 use crate::tui::model::plan::PlanView;
@@ -94,7 +94,7 @@ pub struct Model {
     /// The run that this console has begun, going on or over.
     pub run: Option<OurRun>,
     /// What is known of the journal.
-    pub journal: JournalState,
+    pub journal: JournalModel,
     /// What is known of the switchover room that was looked at last.
     pub room: RoomState,
 }
@@ -132,7 +132,7 @@ impl Model {
             exporting: false,
             plans: BTreeMap::new(),
             run: None,
-            journal: JournalState::default(),
+            journal: JournalModel::default(),
             room: RoomState::default(),
         }
     }

@@ -1,6 +1,6 @@
 //! A check as the console follows it: its latest report, when it runs again, what is asked of it.
 
-use crate::engine::check::kind::How;
+use crate::engine::check::kind::CheckOptions;
 use crate::engine::model::report::{CheckId, Finding, Report, Status};
 use crate::features::parity::facts::ParityFacts;
 use crate::tui::model::facts::ReportFacts;
@@ -37,7 +37,7 @@ impl Watch {
     }
 
     pub(in crate::tui) fn is_asked(&self) -> bool {
-        self.running.is_some() && self.look.how != How::default()
+        self.running.is_some() && self.look.how != CheckOptions::default()
     }
 
     /// One that its own key ends: others are over soon, or end with all that runs on the server.

@@ -2,7 +2,7 @@
 
 use crate::engine::model::report::Status;
 use crate::tui::format::{count, seconds, spark};
-use crate::tui::list::{Col, Goto, List, Row, Spans, cell, plain};
+use crate::tui::list::{Col, Goto, List, ListRow, Spans, cell, plain};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
 use crate::tui::pane::shared::{self, Pane};
@@ -24,7 +24,7 @@ impl Pane for Anomalies {
     }
 
     fn list(&self, model: &Model) -> List {
-        let mut rows: Vec<(u8, Row)> = model.of_kind("anomalies").map(|w| row(model, w)).collect();
+        let mut rows: Vec<(u8, ListRow)> = model.of_kind("anomalies").map(|w| row(model, w)).collect();
         rows.sort_by_key(|(rank, _)| *rank);
         let (empty, empty_tone) = shared::nothing(model, "anomalies", "declares no anomaly rules");
         List {
@@ -46,7 +46,7 @@ impl Pane for Anomalies {
 }
 
 /// A rule, behind its rank.
-fn row(model: &Model, watch: &Watch) -> (u8, Row) {
+fn row(model: &Model, watch: &Watch) -> (u8, ListRow) {
     let report = watch.report.as_ref();
     let finding = report.and_then(|r| r.findings.first());
     let unknown = watch.why();
@@ -82,5 +82,5 @@ fn row(model: &Model, watch: &Watch) -> (u8, Row) {
         (None, None) => Goto::Stay,
     };
     let rank = report.map_or(2, |r| r.status.rank());
-    (rank, Row { key: watch.id.to_string(), cells, goto, check: Some(watch.id.clone()) })
+    (rank, ListRow { key: watch.id.to_string(), cells, goto, check: Some(watch.id.clone()) })
 }

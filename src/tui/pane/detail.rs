@@ -1,15 +1,15 @@
 //! Everything about one row as a table, its surroundings below.
 
 use crate::engine::check::paging::Page;
-use crate::tui::list::{Col, Detail, List, ListState, Row, cell, value};
+use crate::tui::list::{Col, Detail, List, ListRow, ListState, cell, value};
 use crate::tui::theme::Tone;
 
 /// A detail as a table of names and values.
 pub fn detail_list(detail: &Detail) -> List {
-    let rows = detail.pairs.iter().map(|(name, value)| Row {
+    let rows = detail.pairs.iter().map(|(name, value)| ListRow {
         key: name.clone(),
         cells: vec![cell(name.clone(), Tone::Dim), value.clone()],
-        ..Row::default()
+        ..ListRow::default()
     });
     List { cols: vec![Col::left("name"), Col::grow("value")], rows: rows.collect(), ..List::default() }
 }
@@ -18,7 +18,7 @@ pub fn detail_list(detail: &Detail) -> List {
 const CONTEXT: &str = "\u{2}context/";
 
 /// Is this one of a row's surroundings?
-pub fn is_context(row: &Row) -> bool {
+pub fn is_context(row: &ListRow) -> bool {
     row.key.starts_with(CONTEXT)
 }
 
@@ -28,7 +28,7 @@ pub fn context_list(page: &Page, ours: &[&str]) -> List {
         let here = r.cells.last().and_then(Option::as_deref).is_some_and(|id| ours.contains(&id));
         let tone = if here { Tone::Accent } else { Tone::Plain };
         let cells = r.cells.iter().map(|v| value(v.as_ref(), tone)).collect();
-        Row { key: format!("{CONTEXT}{i}"), cells, ..Row::default() }
+        ListRow { key: format!("{CONTEXT}{i}"), cells, ..ListRow::default() }
     });
     let cols = page.columns.iter().map(|c| Col {
         title: c.name.replace('_', " "),

@@ -5,4 +5,4 @@ use super::{anomalies, migrations, parity, queue, runs};
 
 /// A new pane is a file, its `mod` line, its line here.
 pub const FEATURES: &[&dyn Pane] =
-    &[&migrations::Migrations, &parity::Parity, &queue::Queue, &anomalies::Anomalies, &runs::Runs];
+    &[&migrations::Migrations, &parity::Parity, &queue::QueuePane, &anomalies::Anomalies, &runs::Runs];

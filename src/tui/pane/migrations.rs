@@ -1,7 +1,7 @@
 //! What each migration file's state is.
 
 use crate::engine::model::report::Severity;
-use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, Spans, cell, plain};
+use crate::tui::list::{Cell, Col, Detail, Goto, List, ListRow, Spans, cell, plain};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
 use crate::tui::pane::shared::{self, Pane};
@@ -67,7 +67,7 @@ impl Pane for Migrations {
                 ];
                 let goto =
                     Goto::Detail(Detail { title: format!("{} in {}", file.name, watch.id.name), pairs });
-                rows.push(Row {
+                rows.push(ListRow {
                     key: format!("{}/{}", watch.id, file.name),
                     cells,
                     goto,
@@ -87,11 +87,11 @@ impl Pane for Migrations {
 }
 
 /// INVALID indexes stand among the files: they are what a migration left behind.
-fn indexes(model: &Model, watch: &Watch) -> Vec<Row> {
+fn indexes(model: &Model, watch: &Watch) -> Vec<ListRow> {
     let findings = watch.report.iter().flat_map(|r| &r.findings);
     findings
         .filter(|f| f.what().starts_with("invalid_index/"))
-        .map(|f| Row {
+        .map(|f| ListRow {
             key: f.id.clone(),
             cells: vec![
                 shared::severity_cell(model, f.severity),

@@ -4,7 +4,7 @@ use crate::engine::model::report::{Severity, Status};
 use crate::tui::data::Journal;
 use crate::tui::doc::live;
 use crate::tui::format::{ago, count, counted, seconds, spark};
-use crate::tui::list::{Cell, Col, Goto, List, Row, Spans, cell, plain};
+use crate::tui::list::{Cell, Col, Goto, List, ListRow, Spans, cell, plain};
 use crate::tui::model::run::title_of;
 use crate::tui::model::state::{Link, Model};
 use crate::tui::model::watch::Watch;
@@ -34,7 +34,7 @@ impl Pane for Overview {
     }
 
     fn list(&self, model: &Model) -> List {
-        let mut rows: Vec<(u8, Row)> = model.watches.iter().flat_map(|w| rows_of(model, w)).collect();
+        let mut rows: Vec<(u8, ListRow)> = model.watches.iter().flat_map(|w| rows_of(model, w)).collect();
         rows.sort_by_key(|(rank, _)| *rank);
         let looking = model.watches.iter().any(|w| w.report.is_none());
         let (empty, empty_tone) = match (&model.link, model.session.is_some()) {
@@ -65,7 +65,7 @@ impl Pane for Overview {
     }
 }
 
-fn rows_of(model: &Model, watch: &Watch) -> Vec<(u8, Row)> {
+fn rows_of(model: &Model, watch: &Watch) -> Vec<(u8, ListRow)> {
     let Some(report) = &watch.report else { return vec![] };
     let seen = shared::age_cell(model, watch);
     let mut out = Vec::new();
@@ -81,7 +81,7 @@ fn rows_of(model: &Model, watch: &Watch) -> Vec<(u8, Row)> {
         let goto = Goto::Pane { id: watch.id.clone(), row: Some(format!("{}/unknown", watch.id)) };
         out.push((
             1,
-            Row { key: format!("{}/unknown", watch.id), cells, goto, check: Some(watch.id.clone()) },
+            ListRow { key: format!("{}/unknown", watch.id), cells, goto, check: Some(watch.id.clone()) },
         ));
     }
     for f in &report.findings {
@@ -107,7 +107,7 @@ fn rows_of(model: &Model, watch: &Watch) -> Vec<(u8, Row)> {
         let file = f.sample.first().and_then(|s| s.get("file")?.as_str());
         let row = file.map_or_else(|| f.id.clone(), |file| format!("{}/{file}", watch.id));
         let goto = Goto::Pane { id: watch.id.clone(), row: Some(row) };
-        out.push((rank, Row { key: f.id.clone(), cells, goto, check: Some(watch.id.clone()) }));
+        out.push((rank, ListRow { key: f.id.clone(), cells, goto, check: Some(watch.id.clone()) }));
     }
     out
 }

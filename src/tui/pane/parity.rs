@@ -7,7 +7,7 @@ use crate::features::parity::pair::SwitchState;
 use crate::tui::doc::{look, wrap};
 use crate::tui::format::{ago, count, counted};
 use crate::tui::keymap::Scene;
-use crate::tui::list::{Cell, Col, Detail, Goto, List, Row, Spans, cell, plain};
+use crate::tui::list::{Cell, Col, Detail, Goto, List, ListRow, Spans, cell, plain};
 use crate::tui::model::ready::{Light, Readiness};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
@@ -45,7 +45,7 @@ impl Pane for Parity {
     }
 
     fn list(&self, model: &Model) -> List {
-        let mut rows: Vec<Row> = Vec::new();
+        let mut rows: Vec<ListRow> = Vec::new();
         let is_switched = |f: &ParityFacts| f.standing != SwitchState::Before;
         let switched = model.of_kind("parity").filter_map(Watch::parity).any(is_switched);
         for watch in model.of_kind("parity") {
@@ -82,7 +82,7 @@ impl Pane for Parity {
                     f.as_ref().map_or_else(|| plain(""), |f| stands(model, &watch.id.name, f.standing)),
                 );
             }
-            rows.push(Row {
+            rows.push(ListRow {
                 key: watch.id.to_string(),
                 cells,
                 goto: Goto::Twin(watch.id.clone()),
@@ -431,10 +431,10 @@ pub fn rows_of(model: &Model, id: &CheckId) -> List {
         let listed = f.sample.len() as u64;
         if f.rows.is_some_and(|r| r > listed) {
             let text = format!("the first {listed} of {}", count(f.rows.unwrap_or_default()));
-            rows.push(Row {
+            rows.push(ListRow {
                 key: format!("{}/more", f.id),
                 cells: vec![plain(""), plain(""), cell(text, Tone::Dim)],
-                ..Row::default()
+                ..ListRow::default()
             });
         }
     }
@@ -490,7 +490,7 @@ fn whole_row(
 }
 
 /// What differs without a key that names it.
-fn unnamed(id: &CheckId, f: &Finding, a: &Apart) -> Row {
+fn unnamed(id: &CheckId, f: &Finding, a: &Apart) -> ListRow {
     let keys = a.keys.clone().unwrap_or_else(|| "any".into());
     let partition = a.partition.clone().unwrap_or_else(|| "all".into());
     let rows = [count(a.legacy_rows), count(a.partitioned_rows)];
@@ -502,7 +502,7 @@ fn unnamed(id: &CheckId, f: &Finding, a: &Apart) -> Row {
         ("why".to_owned(), plain(f.message.clone())),
     ];
     let [legacy, twin] = rows;
-    Row {
+    ListRow {
         key: format!("{}/{partition}", f.id),
         cells: vec![
             cell(keys, Tone::Strong),
@@ -518,7 +518,7 @@ fn unnamed(id: &CheckId, f: &Finding, a: &Apart) -> Row {
 }
 
 /// One line per differing column; a row that is missing on one side is one line.
-fn difference(id: &CheckId, f: &Finding, sample: &Sample) -> Vec<Row> {
+fn difference(id: &CheckId, f: &Finding, sample: &Sample) -> Vec<ListRow> {
     let text = |v: Option<&Value>| match v {
         None => String::new(),
         Some(Value::Null) => "NULL".into(),
@@ -547,7 +547,7 @@ fn difference(id: &CheckId, f: &Finding, sample: &Sample) -> Vec<Row> {
     columns
         .iter()
         .enumerate()
-        .map(|(i, column)| Row {
+        .map(|(i, column)| ListRow {
             key: format!("{}/{key}/{partition}/{column}", f.id),
             cells: vec![
                 cell(key.clone(), if i == 0 { Tone::Strong } else { Tone::Dim }),

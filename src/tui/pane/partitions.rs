@@ -3,7 +3,7 @@
 use crate::engine::model::report::CheckId;
 use crate::features::parity::facts::{ParityFacts, Partition};
 use crate::tui::format::{ago, count, counted};
-use crate::tui::list::{Cell, Col, Goto, List, Row, cell, plain};
+use crate::tui::list::{Cell, Col, Goto, List, ListRow, cell, plain};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
 use crate::tui::pane::partition_mark::mark;
@@ -32,12 +32,12 @@ pub fn list(model: &Model, id: &CheckId) -> List {
 }
 
 /// Where to, below rows that differ.
-pub(super) fn below(id: &CheckId, f: &ParityFacts, first: Cell) -> Row {
+pub(super) fn below(id: &CheckId, f: &ParityFacts, first: Cell) -> ListRow {
     let all = format!("{}: counts, proofs", counted(f.partitions.len() as u64, "partition"));
     let mut cells = vec![first];
     cells.extend((0..4).map(|_| plain("")));
     cells.push(cell(all, Tone::Accent));
-    Row {
+    ListRow {
         key: format!("{id}/partitions"),
         cells,
         goto: Goto::Partitions(id.clone()),
@@ -45,7 +45,7 @@ pub(super) fn below(id: &CheckId, f: &ParityFacts, first: Cell) -> Row {
     }
 }
 
-fn row(model: &Model, watch: &Watch, f: &ParityFacts, p: &Partition) -> Row {
+fn row(model: &Model, watch: &Watch, f: &ParityFacts, p: &Partition) -> ListRow {
     let (symbol, tone) = mark(p, model.theme.glyphs);
     let word = if p.sealed { "sealed" } else { p.status.as_str() };
     let number = |n: Option<u64>| plain(n.map_or_else(|| "?".into(), count));
@@ -57,7 +57,7 @@ fn row(model: &Model, watch: &Watch, f: &ParityFacts, p: &Partition) -> Row {
         "equal" => (watch.report.as_ref().map(|r| r.observed_at), f.snapshot.as_deref()),
         _ => (None, None),
     };
-    Row {
+    ListRow {
         key: p.partition.clone(),
         cells: vec![
             cell(p.partition.clone(), Tone::Strong),

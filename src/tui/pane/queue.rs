@@ -3,15 +3,15 @@
 use crate::engine::model::report::CheckId;
 use crate::features::queue::facts::{FailureGroup, QueueFacts};
 use crate::tui::format::{ago, count, seconds, spark};
-use crate::tui::list::{Cell, Col, Goto, List, Row, Spans, cell, plain};
+use crate::tui::list::{Cell, Col, Goto, List, ListRow, Spans, cell, plain};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
 use crate::tui::pane::shared::{self, Pane};
 use crate::tui::theme::Tone;
 
-pub(super) struct Queue;
+pub(super) struct QueuePane;
 
-impl Pane for Queue {
+impl Pane for QueuePane {
     fn title(&self) -> &'static str {
         "Queue"
     }
@@ -97,10 +97,10 @@ fn picture(model: &Model, watch: &Watch, width: u16) -> Vec<Spans> {
 }
 
 /// What the ledger shows beside failures.
-fn special(model: &Model, id: &CheckId, f: &QueueFacts) -> Vec<Row> {
+fn special(model: &Model, id: &CheckId, f: &QueueFacts) -> Vec<ListRow> {
     let glyphs = model.theme.glyphs;
     let row = |what: &str, rows: u64, tone: Tone, symbol: &str, text: String, verdict: &str| {
-        (rows > 0).then(|| Row {
+        (rows > 0).then(|| ListRow {
             key: format!("{id}/{what}"),
             cells: vec![
                 cell(format!("{symbol} {}", if what == "sync_error_days" { "flagged" } else { what }), tone),
@@ -156,10 +156,10 @@ fn special(model: &Model, id: &CheckId, f: &QueueFacts) -> Vec<Row> {
 }
 
 /// States that the profile gives no meaning.
-fn unnamed(model: &Model, watch: &Watch) -> Option<Row> {
+fn unnamed(model: &Model, watch: &Watch) -> Option<ListRow> {
     let finding = watch.report.as_ref()?.findings.iter().find(|f| f.what() == "unknown_states")?;
     let (tone, symbol, _) = model.theme.severity(finding.severity);
-    Some(Row {
+    Some(ListRow {
         key: finding.id.clone(),
         cells: vec![
             cell(format!("{symbol} unnamed"), tone),
@@ -171,7 +171,7 @@ fn unnamed(model: &Model, watch: &Watch) -> Option<Row> {
     })
 }
 
-fn cause(model: &Model, id: &CheckId, c: &FailureGroup) -> Row {
+fn cause(model: &Model, id: &CheckId, c: &FailureGroup) -> ListRow {
     let permanent = c.class == "permanent";
     let verdict = match (permanent, c.exhausted > 0) {
         (true, _) => "fix the data first".to_owned(),
@@ -184,7 +184,7 @@ fn cause(model: &Model, id: &CheckId, c: &FailureGroup) -> Row {
     let quiet = c.recent.iter().all(|n| *n == 0);
     let recent = if quiet { String::new() } else { spark(&c.recent, 10, model.theme.glyphs) };
     let class: Cell = cell(c.class.clone(), if permanent { Tone::Bad } else { Tone::Warn });
-    Row {
+    ListRow {
         key: format!("{id}/failed/{}", c.id),
         cells: vec![
             class,
@@ -201,10 +201,10 @@ fn cause(model: &Model, id: &CheckId, c: &FailureGroup) -> Row {
 }
 
 /// Every state can be looked into as well.
-fn states(id: &CheckId, f: &QueueFacts) -> Vec<Row> {
+fn states(id: &CheckId, f: &QueueFacts) -> Vec<ListRow> {
     f.states
         .iter()
-        .map(|(state, rows)| Row {
+        .map(|(state, rows)| ListRow {
             key: format!("{id}/state/{state}"),
             cells: vec![
                 cell("state", Tone::Dim),

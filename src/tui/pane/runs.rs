@@ -7,7 +7,7 @@ use crate::tui::doc::live;
 use crate::tui::doc::run::took;
 use crate::tui::format::{ago, count};
 use crate::tui::keymap::Scene;
-use crate::tui::list::{Cell, Col, Goto, List, Row, Spans, cell, plain};
+use crate::tui::list::{Cell, Col, Goto, List, ListRow, Spans, cell, plain};
 use crate::tui::model::journal::done;
 use crate::tui::model::run::{OurRun, title_of};
 use crate::tui::model::state::Model;
@@ -115,9 +115,9 @@ fn nothing(model: &Model) -> (String, Tone) {
 }
 
 /// Ours, before the journal has given it a number.
-fn beginning(model: &Model, run: &OurRun) -> Row {
+fn beginning(model: &Model, run: &OurRun) -> ListRow {
     let phase = run.progress.as_ref().map_or("taking the lock", |p| p.phase.word());
-    Row {
+    ListRow {
         key: String::new(),
         cells: vec![
             cell(format!("{} {phase}", model.theme.glyphs.running), Tone::Accent),
@@ -131,7 +131,7 @@ fn beginning(model: &Model, run: &OurRun) -> Row {
     }
 }
 
-fn row(model: &Model, run: &RunRecord) -> Row {
+fn row(model: &Model, run: &RunRecord) -> ListRow {
     let g = model.theme.glyphs;
     let stand = match live::percent(done(run), run.rows).filter(|_| run.live) {
         Some(percent) => cell(format!("{} live {percent} %", g.running), Tone::Accent),
@@ -153,7 +153,7 @@ fn row(model: &Model, run: &RunRecord) -> Row {
     };
     let until = run.ended_at.or_else(|| run.live.then(|| model.server_now()));
     let drifted = if run.rows_drifted > 0 { count(run.rows_drifted) } else { String::new() };
-    Row {
+    ListRow {
         key: run.id.clone(),
         cells: vec![
             stand,

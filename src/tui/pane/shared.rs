@@ -3,7 +3,7 @@
 use crate::engine::model::report::{Finding, Severity, Status};
 use crate::tui::format::ago;
 use crate::tui::keymap::Scene;
-use crate::tui::list::{Cell, Detail, List, Row, Spans, cell, plain};
+use crate::tui::list::{Cell, Detail, List, ListRow, Spans, cell, plain};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
 use crate::tui::theme::Tone;
@@ -101,7 +101,7 @@ pub(in crate::tui) fn severity_cell(model: &Model, severity: Severity) -> Cell {
 }
 
 /// A row that says why a check could not be looked at.
-pub(in crate::tui) fn unknown_row(watch: &Watch, columns: usize, glyph: &str) -> Option<Row> {
+pub(in crate::tui) fn unknown_row(watch: &Watch, columns: usize, glyph: &str) -> Option<ListRow> {
     let why = watch.why()?;
     let mut lines = why.lines();
     let message = lines.next().unwrap_or_default().to_owned();
@@ -111,7 +111,7 @@ pub(in crate::tui) fn unknown_row(watch: &Watch, columns: usize, glyph: &str) ->
     let pairs = std::iter::once(("why".to_owned(), plain(message)))
         .chain(lines.map(|l| (String::new(), plain(l))))
         .collect();
-    Some(Row {
+    Some(ListRow {
         key: format!("{}/unknown", watch.id),
         cells,
         goto: crate::tui::list::Goto::Detail(Detail { title: format!("{}: unknown", watch.id), pairs }),

@@ -29,7 +29,7 @@ pub fn chosen(model: &Model) -> Vec<Vec<Option<String>>> {
         return screen::list_of(model)
             .rows
             .get(state.cursor)
-            .map(crate::tui::list::Row::values)
+            .map(crate::tui::list::ListRow::values)
             .into_iter()
             .collect();
     }

@@ -1,7 +1,7 @@
 //! What the open dialog lists: keys, and everything by name.
 
 use crate::report::table;
-use crate::tui::keymap::{self, Action, DIALOG};
+use crate::tui::keymap::{self, DIALOG, KeyAction};
 use crate::tui::model::overlay::{Kind, LEAVING, Leads, PaletteItem, UNFINISHED, words};
 use crate::tui::model::state::Model;
 use crate::tui::{pane, screen};
@@ -31,7 +31,7 @@ pub fn help_lines(model: &Model) -> Vec<(String, &'static str, Option<String>)> 
     let needle = model.overlay.as_ref().map(|o| o.input.value().to_lowercase()).unwrap_or_default();
     keymap::here(screen::scene_of(model))
         .map(|b| {
-            let keys = if b.action == Action::Pane { "1…9".to_owned() } else { b.keys.join(" ") };
+            let keys = if b.action == KeyAction::Pane { "1…9".to_owned() } else { b.keys.join(" ") };
             (keys, b.about, screen::why_not(model, b.action))
         })
         .chain(DIALOG.iter().map(|b| (b.keys.join(" "), b.about, Some("in dialogs".to_owned()))))
@@ -86,7 +86,7 @@ fn palette_items(model: &Model) -> Vec<PaletteItem> {
         key: String::new(),
         leads: Leads::Target(t.clone()),
     });
-    let movement = |a: Action| a == Action::Pane || a == Action::Palette;
+    let movement = |a: KeyAction| a == KeyAction::Pane || a == KeyAction::Palette;
     let offers = model.session.iter().flat_map(|s| &s.operations).map(|o| PaletteItem {
         name: format!("{} {}", o.verb, o.name),
         about: match &o.disabled {

@@ -2,7 +2,7 @@
 
 use crate::engine::plan::operation::Offer;
 use crate::tui::data::Journal;
-use crate::tui::keymap::{Action, Scene};
+use crate::tui::keymap::{KeyAction, Scene};
 use crate::tui::list::List;
 use crate::tui::model::plan::{PlanView, Stage};
 use crate::tui::model::state::{Link, Model};
@@ -10,15 +10,15 @@ use crate::tui::model::view::View;
 use crate::tui::screen;
 
 /// Why an action cannot be done here and now; `None`: it can.
-pub fn why_not(model: &Model, action: Action) -> Option<String> {
+pub fn why_not(model: &Model, action: KeyAction) -> Option<String> {
     screen::why_not_in(model, action, &screen::list_of(model))
 }
 
 /// The same for a table already at hand: drawing asks for many actions.
-pub fn why_not_in(model: &Model, action: Action, list: &List) -> Option<String> {
+pub fn why_not_in(model: &Model, action: KeyAction, list: &List) -> Option<String> {
     match (&model.level().view, action) {
-        (_, Action::Target) => return model.why_not_switch(),
-        (_, Action::Note) => return model.why_not_note(),
+        (_, KeyAction::Target) => return model.why_not_switch(),
+        (_, KeyAction::Note) => return model.why_not_note(),
         (View::Plan(slot), _) => {
             return model.plans.get(slot).and_then(|v| why_not_on_plan(model, v, action));
         }
@@ -27,26 +27,33 @@ pub fn why_not_in(model: &Model, action: Action, list: &List) -> Option<String> 
         _ => {}
     }
     match action {
-        Action::DryRun => why_not_plan(model, list),
-        Action::Undo => model.why_not_undo(screen::record_here(model)),
-        Action::Confirm | Action::Replan => Some("not here: d makes a plan".into()),
-        Action::Room => model.why_not_room(),
-        Action::Full | Action::GoOn | Action::SelfTest => model.why_not_look(action, list),
-        Action::EndBlocker | Action::Entries | Action::Whole => Some("in the switchover room only".into()),
-        Action::Hold => Some("not here: the Runs pane leads to the run".into()),
-        Action::Open | Action::Copy | Action::Export | Action::Mark | Action::MarkAll | Action::Sort
+        KeyAction::DryRun => why_not_plan(model, list),
+        KeyAction::Undo => model.why_not_undo(screen::record_here(model)),
+        KeyAction::Confirm | KeyAction::Replan => Some("not here: d makes a plan".into()),
+        KeyAction::Room => model.why_not_room(),
+        KeyAction::Full | KeyAction::GoOn | KeyAction::SelfTest => model.why_not_look(action, list),
+        KeyAction::EndBlocker | KeyAction::Entries | KeyAction::Whole => {
+            Some("in the switchover room only".into())
+        }
+        KeyAction::Hold => Some("not here: the Runs pane leads to the run".into()),
+        KeyAction::Open
+        | KeyAction::Copy
+        | KeyAction::Export
+        | KeyAction::Mark
+        | KeyAction::MarkAll
+        | KeyAction::Sort
             if list.rows.is_empty() =>
         {
             Some("there are no rows".into())
         }
-        Action::Export if model.exporting => Some("an export is running".into()),
-        Action::Refresh | Action::RefreshAll if model.link != Link::Up => {
+        KeyAction::Export if model.exporting => Some("an export is running".into()),
+        KeyAction::Refresh | KeyAction::RefreshAll if model.link != Link::Up => {
             Some("there is no connection".into())
         }
-        Action::Sql if screen::statements(model).is_empty() => {
+        KeyAction::Sql if screen::statements(model).is_empty() => {
             Some("nothing was asked for this view yet".into())
         }
-        Action::Next | Action::Previous if model.last_filter.is_empty() => {
+        KeyAction::Next | KeyAction::Previous if model.last_filter.is_empty() => {
             Some("nothing was searched for: / first".into())
         }
         _ => None,
@@ -75,54 +82,56 @@ fn why_not_plan(model: &Model, list: &List) -> Option<String> {
 }
 
 /// Why an action cannot be done on the plan shown.
-fn why_not_on_plan(model: &Model, view: &PlanView, action: Action) -> Option<String> {
+fn why_not_on_plan(model: &Model, view: &PlanView, action: KeyAction) -> Option<String> {
     let not_made = || match &view.stage {
         Stage::Planning => Some("the plan is still being made".to_owned()),
         Stage::Failed(_) => Some("there is no plan".into()),
         Stage::Ready(_) => None,
     };
     match action {
-        Action::Confirm => not_made().or_else(|| model.why_not_confirm(view)),
-        Action::Sql => not_made(),
-        Action::Export => not_made()
+        KeyAction::Confirm => not_made().or_else(|| model.why_not_confirm(view)),
+        KeyAction::Sql => not_made(),
+        KeyAction::Export => not_made()
             .or_else(|| (view.total() == 0).then(|| "the plan has no rows".into()))
             .or_else(|| model.exporting.then(|| "an export is running".into())),
-        Action::Replan => (view.stage == Stage::Planning).then(|| "it is being made".into()),
-        Action::Copy => screen::plan_row_here(model).is_none().then(|| "no row is under the cursor".into()),
-        Action::Open
-        | Action::Escape
-        | Action::Close
-        | Action::Down
-        | Action::Up
-        | Action::Top
-        | Action::Bottom
-        | Action::HalfDown
-        | Action::HalfUp
-        | Action::PageDown
-        | Action::PageUp
-        | Action::Left
-        | Action::Right => None,
+        KeyAction::Replan => (view.stage == Stage::Planning).then(|| "it is being made".into()),
+        KeyAction::Copy => {
+            screen::plan_row_here(model).is_none().then(|| "no row is under the cursor".into())
+        }
+        KeyAction::Open
+        | KeyAction::Escape
+        | KeyAction::Close
+        | KeyAction::Down
+        | KeyAction::Up
+        | KeyAction::Top
+        | KeyAction::Bottom
+        | KeyAction::HalfDown
+        | KeyAction::HalfUp
+        | KeyAction::PageDown
+        | KeyAction::PageUp
+        | KeyAction::Left
+        | KeyAction::Right => None,
         action if everywhere(action) => None,
         _ => Some("not on a plan".into()),
     }
 }
 
 /// Actions that are the same wherever one is.
-fn everywhere(action: Action) -> bool {
+fn everywhere(action: KeyAction) -> bool {
     matches!(
         action,
-        Action::NextPane
-            | Action::PrevPane
-            | Action::Pane
-            | Action::Back
-            | Action::Forward
-            | Action::RefreshAll
-            | Action::Pause
-            | Action::Locks
-            | Action::Log
-            | Action::Target
-            | Action::Palette
-            | Action::Help
-            | Action::Cancel
+        KeyAction::NextPane
+            | KeyAction::PrevPane
+            | KeyAction::Pane
+            | KeyAction::Back
+            | KeyAction::Forward
+            | KeyAction::RefreshAll
+            | KeyAction::Pause
+            | KeyAction::Locks
+            | KeyAction::Log
+            | KeyAction::Target
+            | KeyAction::Palette
+            | KeyAction::Help
+            | KeyAction::Cancel
     )
 }

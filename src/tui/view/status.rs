@@ -2,7 +2,7 @@
 
 use crate::tui::doc::live::percent;
 use crate::tui::format::{ago, count, whole};
-use crate::tui::keymap::{self, Action, Binding, Scene, shown};
+use crate::tui::keymap::{self, Binding, KeyAction, Scene, shown};
 use crate::tui::list::List;
 use crate::tui::model::plan::PlanView;
 use crate::tui::model::state::{Link, Model};
@@ -167,7 +167,7 @@ pub(super) fn footer(model: &Model, buffer: &mut Buffer, area: Rect, list: &List
         })
         .collect();
     let need = |b: &Binding| key(model, b).width() + b.short.width() + 3;
-    let is_help = |b: &Binding| b.action == Action::Help;
+    let is_help = |b: &Binding| b.action == KeyAction::Help;
     let mut room = usize::from(area.width);
     room = room.saturating_sub(keys.iter().filter(|(b, _)| is_help(b)).map(|(b, _)| need(b)).sum());
     let mut x = area.x;

@@ -1,6 +1,6 @@
 //! Tables: columns as wide as what is seen needs, the growing one takes the rest.
 
-use crate::tui::list::{Col, List, ListState, Row};
+use crate::tui::list::{Col, List, ListRow, ListState};
 use crate::tui::model::state::Model;
 use crate::tui::model::view::Surroundings;
 use crate::tui::pane;
@@ -28,7 +28,7 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect, list: &List, 
     let height = usize::from(area.height - 1);
     let cursor = state.cursor.min(list.rows.len() - 1);
     let offset = offset(list, state, height);
-    let seen: Vec<&Row> = list.rows.iter().skip(offset).take(height).collect();
+    let seen: Vec<&ListRow> = list.rows.iter().skip(offset).take(height).collect();
     let first = state.column.min(list.cols.len().saturating_sub(1));
     let widths = widths(list, &seen, first, usize::from(area.width).saturating_sub(3));
     head(model, buffer, area, list, state, &widths);
@@ -87,7 +87,7 @@ struct Widths {
     cut: bool,
 }
 
-fn widths(list: &List, seen: &[&Row], first: usize, room: usize) -> Widths {
+fn widths(list: &List, seen: &[&ListRow], first: usize, room: usize) -> Widths {
     let natural = |i: usize, c: &Col| {
         let cells = seen.iter().filter_map(|r| r.cells.get(i)).map(|c| c.text.width());
         cells.chain([c.title.width()]).max().unwrap_or(0)
@@ -170,7 +170,7 @@ fn line(
     buffer: &mut Buffer,
     area: Rect,
     list: &List,
-    row: &Row,
+    row: &ListRow,
     widths: &Widths,
     (marked, here): (bool, bool),
 ) {
@@ -202,7 +202,7 @@ pub(super) fn detail(
     context: Option<&Surroundings>,
 ) {
     let cursor = model.level().state.cursor;
-    let (pairs, around): (Vec<Row>, Vec<Row>) =
+    let (pairs, around): (Vec<ListRow>, Vec<ListRow>) =
         list.rows.iter().cloned().partition(|r| !pane::detail::is_context(r));
     let upper = List { rows: pairs, ..list.clone() };
     let wanted = u16::try_from(upper.rows.len() + 1).unwrap_or(u16::MAX);
@@ -279,7 +279,7 @@ pub(super) fn draw_still(model: &Model, buffer: &mut Buffer, area: Rect, list: &
         return empty(model, buffer, area, list);
     }
     let height = usize::from(area.height.saturating_sub(1));
-    let seen: Vec<&Row> = list.rows.iter().take(height).collect();
+    let seen: Vec<&ListRow> = list.rows.iter().take(height).collect();
     let first = state.column.min(list.cols.len().saturating_sub(1));
     let widths = widths(list, &seen, first, usize::from(area.width).saturating_sub(3));
     head(model, buffer, area, list, state, &widths);

@@ -16,7 +16,7 @@ use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Relation, literal};
 use crate::engine::model::query::Sql;
-use crate::engine::port::writer::{Begun, Locked, Released, Wanted};
+use crate::engine::port::writer::{Cursor, Locked, Released, Wanted};
 
 /// Times of an attempt.
 struct Times {
@@ -40,7 +40,7 @@ fn as_one(statements: &[String]) -> String {
 }
 
 impl PgWriter {
-    pub(super) async fn work_locked(&mut self, begun: &Begun, what: &Locked<'_>) -> Result<Released> {
+    pub(super) async fn work_locked(&mut self, begun: &Cursor, what: &Locked<'_>) -> Result<Released> {
         let mut times = None;
         let event = self
             .fenced(begun, "swap the tables", async |w, run| {
@@ -71,7 +71,7 @@ impl PgWriter {
 
     /// The step is done, if the target's lock is still ours: its session may have died since the attempt began, and
     /// another operator may have it by now.
-    async fn checkpoint_alone(&mut self, begun: &Begun, what: &Locked<'_>, run: i64) -> Result<()> {
+    async fn checkpoint_alone(&mut self, begun: &Cursor, what: &Locked<'_>, run: i64) -> Result<()> {
         let sql = format!(
             "update midwatch.runs set step = $2, applied = applied + $3, beat_at = clock_timestamp(), message = null \
              where id = $1 and exists (select from pg_locks l where {} and l.pid = $4)",
@@ -161,7 +161,7 @@ impl PgWriter {
     }
 }
 
-fn entry(begun: &Begun, what: &Locked<'_>, took: &Times) -> Value {
+fn entry(begun: &Cursor, what: &Locked<'_>, took: &Times) -> Value {
     let mut entry = json!({
         "step": begun.step, "id": what.step.id, "statements": what.counts, "ran": what.step.statements.len(),
         "attempt": what.attempt, "waited_ms": took.waited_ms, "held_ms": millis(took.locked), "compared": took.compared,

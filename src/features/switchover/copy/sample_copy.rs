@@ -2,7 +2,7 @@
 
 use crate::engine::model::error::Result;
 use crate::engine::plan::operation::PlanCx;
-use crate::engine::port::copies::{Copy, Follow, Rehearsal, Rows};
+use crate::engine::port::copies::{CopyRequest, KeyedSample, Rehearsal, Rows};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 
 /// Rows of a copy that things are tried with.
@@ -12,12 +12,17 @@ pub(crate) const SAMPLE: u64 = 40;
 pub(crate) async fn copy(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<Box<dyn Rehearsal>> {
     let relations =
         couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
-    let follow = couples.iter().map(|c| Follow {
+    let follow = couples.iter().map(|c| KeyedSample {
         relation: c.partitioned.relation.clone(),
         like: c.legacy.relation.clone(),
         key: c.twin.key.clone(),
     });
     (cx.doing)("copying all definitions and a few rows into a private server".into());
-    let wanted = Copy { relations, rows: Rows::Sample(SAMPLE), follow: follow.collect(), ..Copy::default() };
+    let wanted = CopyRequest {
+        relations,
+        rows: Rows::Sample(SAMPLE),
+        follow: follow.collect(),
+        ..CopyRequest::default()
+    };
     cx.cx.rehearsals.open(&wanted).await
 }

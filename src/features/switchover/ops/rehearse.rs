@@ -12,7 +12,7 @@ use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::twin_pair::TwinPair;
-use crate::features::switchover::task::{Play, PlayTwin, TWINS};
+use crate::features::switchover::task::{RehearsalPlan, RehearsalTwin, TWINS};
 use crate::features::switchover::twins::switched_offers;
 
 pub(crate) struct RehearseOperation;
@@ -116,7 +116,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
                 .map(|c| crate::engine::plan::operation::lock(&c.legacy.relation, "ACCESS SHARE"))
                 .collect(),
             in_transaction: false,
-            action: Action::Task(Task::new(Play::TASK, play)),
+            action: Action::Task(Task::new(RehearsalPlan::TASK, play)),
             ..Step::new("rehearse", format!("play it through in a copy with {copied}"), statements)
         }],
         preflight: vec![Preflight::new(
@@ -135,7 +135,12 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
 }
 
 /// What is played, and how long.
-async fn play(cx: &PlanCx<'_>, name: &str, params: &Params, couples: &[TwinPair<'_>]) -> Result<Play> {
+async fn play(
+    cx: &PlanCx<'_>,
+    name: &str,
+    params: &Params,
+    couples: &[TwinPair<'_>],
+) -> Result<RehearsalPlan> {
     let rows = match params.get("rows") {
         Some("all") => None,
         _ => Some(params.number("rows")?.unwrap_or(ROWS)),
@@ -143,7 +148,7 @@ async fn play(cx: &PlanCx<'_>, name: &str, params: &Params, couples: &[TwinPair<
     let writers = params.number_of(&WRITERS)?;
     let seconds = params.seconds_of(&SECONDS)?;
     let passed = ["budget", "lock_timeout", "accept"];
-    let mut play = Play {
+    let mut play = RehearsalPlan {
         name: name.to_owned(),
         params: params
             .0
@@ -164,14 +169,14 @@ async fn play(cx: &PlanCx<'_>, name: &str, params: &Params, couples: &[TwinPair<
     Ok(play)
 }
 
-async fn twin(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<PlayTwin> {
+async fn twin(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<RehearsalTwin> {
     let table = Table::find(cx, &couple.legacy.relation).await?;
     let key = &couple.twin.key;
     let plain = |c: &&crate::engine::plan::tables::Stored| !c.generated && !key.contains(&c.name);
     let unique: Vec<&String> = table.unique_keys.iter().flatten().collect();
     let free = table.columns.iter().filter(plain).filter(|c| !unique.contains(&&c.name));
     let part = &couple.layout.key;
-    Ok(PlayTwin {
+    Ok(RehearsalTwin {
         legacy: couple.legacy.relation.clone(),
         twin: couple.partitioned.relation.clone(),
         key: table.typed(&couple.legacy.relation, key)?.into_iter().map(|c| (c.name, c.type_name)).collect(),

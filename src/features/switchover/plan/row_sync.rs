@@ -3,7 +3,7 @@
 use crate::engine::model::query::Sql;
 use crate::features::switchover::limits::PATIENCE;
 
-use crate::engine::model::change::{RowChange, RowKind, Source, TypedColumn};
+use crate::engine::model::change::{CopySource, RowChange, RowKind, TypedColumn};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Ident;
 use crate::engine::model::plan::Unit;
@@ -175,7 +175,7 @@ impl<'c> Mend<'c> {
             after_batch: None,
             derived: vec![],
             referrers: vec![],
-            source: Some(Source { table: self.from.relation.clone(), present: kind != RowFix::Extra }),
+            source: Some(CopySource { table: self.from.relation.clone(), present: kind != RowFix::Extra }),
             rewritten: false,
             restores: None,
             canary: None,

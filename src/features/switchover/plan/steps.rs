@@ -21,7 +21,7 @@ use crate::features::switchover::plan::row_sync::comparison;
 use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
-use crate::features::switchover::task::{Measure, Monitor, Proof, Proofs, Since, Swap};
+use crate::features::switchover::task::{EqualityQueries, EqualityQuery, Measure, Monitor, Since, Swap};
 
 /// Where the backup goes, and whether there is room.
 pub(crate) fn backups(cx: &PlanCx<'_>, asked: &SwitchOptions, bytes: u64) -> Vec<Preflight> {
@@ -63,7 +63,7 @@ pub(crate) struct StepsInOrder<'a> {
 }
 
 /// Are both sides equal, all of them and what was written since?
-pub(crate) fn proof(couple: &TwinPair<'_>, legacy: &str, twin: &str, marker: bool) -> Proof {
+pub(crate) fn proof(couple: &TwinPair<'_>, legacy: &str, twin: &str, marker: bool) -> EqualityQuery {
     let pair = couple.pair_as(legacy, twin);
     let changed = change_capture::changed_keys(&pair, &couple.layout, "$1");
     let since = marker.then(|| Since {
@@ -74,11 +74,11 @@ pub(crate) fn proof(couple: &TwinPair<'_>, legacy: &str, twin: &str, marker: boo
         marked: format!("select count(*)::text from ({changed}) c"),
         fingerprint: change_capture::fingerprint(&couple.pair(), &couple.columns, &couple.layout),
     });
-    Proof { name: couple.twin.name().to_owned(), sql: comparison(couple, legacy, twin), since }
+    EqualityQuery { name: couple.twin.name().to_owned(), sql: comparison(couple, legacy, twin), since }
 }
 
 /// Milliseconds that the comparison inside the locks takes, outside of them.
-async fn took(cx: &PlanCx<'_>, proofs: &[Proof]) -> Result<u64> {
+async fn took(cx: &PlanCx<'_>, proofs: &[EqualityQuery]) -> Result<u64> {
     (cx.doing)("comparing all rows as it would be done while writers wait".into());
     let options = ReadOptions { timeout: Some(limits::PATIENCE), ..ReadOptions::default() };
     let mut tx = cx.cx.read_with(options).await?;
@@ -213,7 +213,7 @@ impl<'a> StepsInOrder<'a> {
         }
     }
 
-    fn proofs(&self, switched: bool) -> Vec<Proof> {
+    fn proofs(&self, switched: bool) -> Vec<EqualityQuery> {
         self.couples
             .iter()
             .map(|c| {
@@ -268,7 +268,7 @@ impl<'a> StepsInOrder<'a> {
             title,
             statements,
             vec![],
-            Action::Task(Task::new(Proofs::TASK, Proofs { proofs })),
+            Action::Task(Task::new(EqualityQueries::TASK, EqualityQueries { proofs })),
         );
     }
 

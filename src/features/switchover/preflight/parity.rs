@@ -1,6 +1,6 @@
 //! What the parity check says of a twin before a switchover.
 
-use crate::engine::check::kind::{CheckNews, Cx};
+use crate::engine::check::kind::{CheckCx, CheckProgress};
 use crate::engine::check::verdict::CheckVerdict;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::report::{CheckId, Report, Status};
@@ -22,10 +22,11 @@ pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Vec<Prefli
         )];
     };
     let id = CheckId { kind: "parity", name: name.to_owned() };
-    let tell =
-        |news: CheckNews| (cx.doing)(format!("comparing {name}: {}, {} rows so far", news.doing, news.rows));
+    let tell = |news: CheckProgress| {
+        (cx.doing)(format!("comparing {name}: {}, {} rows so far", news.doing, news.rows))
+    };
     (cx.doing)(format!("comparing {name}"));
-    let look = Cx { quick: false, tell: &tell, ..cx.cx };
+    let look = CheckCx { quick: false, tell: &tell, ..cx.cx };
     let report = match check.observe(&look, &id).await {
         Ok(report) => report,
         Err(e) => return vec![Preflight::new("parity", Ready::Unknown, format!("{name}: {}", e.message))],

@@ -8,7 +8,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::PlanCx;
-use crate::features::switchover::task::Played;
+use crate::features::switchover::task::RehearsalResult;
 use crate::features::switchover::twins::{age, named};
 
 #[derive(Deserialize)]
@@ -16,7 +16,7 @@ pub(crate) struct JournalledRehearsal {
     run: String,
     name: String,
     age_h: f64,
-    body: Played,
+    body: RehearsalResult,
     /// Twins that it played besides those asked for.
     #[serde(skip)]
     others: Vec<String>,

@@ -12,7 +12,7 @@ use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running};
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::run::arguments;
-use crate::features::switchover::task::{Proof, Proofs};
+use crate::features::switchover::task::{EqualityQueries, EqualityQuery};
 
 /// A comparison of whole tables may take this long.
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
@@ -20,11 +20,11 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
 /// Compares all rows of each twin pair.
 pub(crate) struct Prove;
 
-struct Proving(Proofs);
+struct Proving(EqualityQueries);
 
 impl Runner for Prove {
     fn task(&self) -> &'static str {
-        Proofs::TASK
+        EqualityQueries::TASK
     }
     fn start(&self, task: &Task) -> Result<Box<dyn Running>> {
         Ok(Box::new(Proving(arguments(task)?)))
@@ -62,7 +62,7 @@ async fn number(tx: &mut dyn ReadTx, sql: &str, params: &[Param]) -> Result<u64>
     text.parse().map_err(|_| Error::unobserved(format!("the server's answer is no number: {text:?}")))
 }
 
-async fn fingerprints(tx: &mut dyn ReadTx, proofs: &[Proof]) -> Result<Vec<Option<String>>> {
+async fn fingerprints(tx: &mut dyn ReadTx, proofs: &[EqualityQuery]) -> Result<Vec<Option<String>>> {
     let mut out = Vec::new();
     for proof in proofs {
         let Some(since) = &proof.since else {
@@ -86,7 +86,7 @@ pub(super) fn unequal(name: &str, rows: u64) -> Error {
 }
 
 /// All rows of each twin, in one snapshot.
-pub(super) async fn compare_all(run: &mut RunCx<'_>, proofs: &[Proof]) -> Result<(), RunStop> {
+pub(super) async fn compare_all(run: &mut RunCx<'_>, proofs: &[EqualityQuery]) -> Result<(), RunStop> {
     run.kept.forget::<Proved>();
     run.tell(Phase::Verifying);
     let facts = run.facts;
@@ -112,7 +112,7 @@ pub(super) async fn compare_all(run: &mut RunCx<'_>, proofs: &[Proof]) -> Result
 }
 
 /// What was written since the last proof, in a snapshot of its own: how many rows that was.
-pub(super) async fn catch_up(run: &mut RunCx<'_>, proofs: &[Proof]) -> Result<u64, RunStop> {
+pub(super) async fn catch_up(run: &mut RunCx<'_>, proofs: &[EqualityQuery]) -> Result<u64, RunStop> {
     let Some(proved) = run.kept.get::<Proved>().cloned() else { return Ok(0) };
     // Nothing tells what was written since: only comparing everything would, and its caller does that.
     if proofs.iter().any(|p| p.since.is_none()) {

@@ -4,7 +4,7 @@ use futures_util::future::{Either, select};
 use serde_json::json;
 
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::progress::{Done, Phase, Wish};
+use crate::engine::model::progress::{ControlRequest, Done, Phase};
 use crate::engine::model::record::Outcome;
 use crate::engine::model::secret::without_passwords;
 use crate::engine::model::step::{Step, Task};
@@ -62,7 +62,7 @@ async fn command(run: &mut RunCx<'_>, hook: &Hook) -> Result<Option<Ran>, RunSto
             Either::Left((ran, _)) => return ran.map(Some).map_err(RunStop::known),
             Either::Right(((), still)) => running = still,
         }
-        if run.control.wish() == Wish::Cancel {
+        if run.control.wish() == ControlRequest::Cancel {
             return Ok(None);
         }
     }

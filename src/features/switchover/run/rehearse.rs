@@ -6,16 +6,16 @@ use crate::engine::model::step::{Step, Task};
 use crate::engine::port::reader::Fut;
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running};
 use crate::features::switchover::run::arguments;
-use crate::features::switchover::task::{Play, Rehearser};
+use crate::features::switchover::task::{RehearsalPlan, Rehearser};
 
 /// Rehearses a switchover in a copy.
 pub(crate) struct Rehearsing;
 
-struct Rehearsed(Play);
+struct Rehearsed(RehearsalPlan);
 
 impl Runner for Rehearsing {
     fn task(&self) -> &'static str {
-        Play::TASK
+        RehearsalPlan::TASK
     }
     fn start(&self, task: &Task) -> Result<Box<dyn Running>> {
         Ok(Box::new(Rehearsed(arguments(task)?)))
@@ -29,7 +29,7 @@ impl Running for Rehearsed {
 }
 
 /// Nothing of the target is touched: what came of it goes into its journal.
-async fn rehearse(run: &mut RunCx<'_>, play: &Play) -> Result<(), RunStop> {
+async fn rehearse(run: &mut RunCx<'_>, play: &RehearsalPlan) -> Result<(), RunStop> {
     run.tell(Phase::Working);
     let played = rehearser(run)?.rehearse(play).await.map_err(RunStop::known)?;
     run.record("rehearsal", &serde_json::to_value(&played).unwrap_or_default()).await?;

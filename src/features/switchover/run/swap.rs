@@ -11,14 +11,14 @@ use crate::engine::model::step::{Step, Task};
 use crate::engine::port::catalog::EXCLUSIVE;
 use crate::engine::port::reader::Fut;
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running, TaskLimits};
-use crate::engine::port::writer::{Locked, Question, Wanted};
+use crate::engine::port::writer::{Locked, LockedQuestion, Wanted};
 use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::lock_wait::blockers;
 use crate::features::switchover::plan::{cleanup, rollback};
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::run::arguments;
 use crate::features::switchover::run::compare::{Proved, catch_up, compare_all};
-use crate::features::switchover::task::{Proof, Swap};
+use crate::features::switchover::task::{EqualityQuery, Swap};
 
 /// So few rows are compared inside the locks without anybody noticing.
 const FEW: u64 = 200;
@@ -132,22 +132,22 @@ async fn found_out(run: &mut RunCx<'_>, e: Error) -> Result<(), RunStop> {
 }
 
 /// What is asked inside the locks of each pair: its rows written since the last proof, or all of them.
-fn questions<'a>(swap: &'a Swap, proved: &Proved) -> Vec<Vec<Question<'a>>> {
-    let group = |(proof, planned): (&'a Proof, &Option<String>)| {
+fn questions<'a>(swap: &'a Swap, proved: &Proved) -> Vec<Vec<LockedQuestion<'a>>> {
+    let group = |(proof, planned): (&'a EqualityQuery, &Option<String>)| {
         let none_differs = |sql: Sql| {
             let sql = Sql::new(format!("select count(*)::text from ({}\n) q", sql.text())).bind(sql.params());
             let refuse = move |rows: Option<&str>| differ_inside(&proof.name, rows);
-            Question { sql, wanted: Wanted::Answer(Some("0".into()), Box::new(refuse)) }
+            LockedQuestion { sql, wanted: Wanted::Answer(Some("0".into()), Box::new(refuse)) }
         };
         let Some(since) = &proof.since else { return vec![none_differs(Sql::new(&proof.sql))] };
         let bound = |sql: &str| Sql::new(sql).bind([Param::from(proved.snapshot.as_str())]);
         let changed = move |_: Option<&str>| capture_changed(&proof.name);
         vec![
-            Question {
+            LockedQuestion {
                 sql: Sql::new(&since.fingerprint),
                 wanted: Wanted::Answer(planned.clone(), Box::new(changed)),
             },
-            Question { sql: bound(&since.marked), wanted: Wanted::Compared },
+            LockedQuestion { sql: bound(&since.marked), wanted: Wanted::Compared },
             none_differs(bound(&since.differ)),
         ]
     };

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 /// One application's behaviour.
-pub(crate) trait App: Send + 'static {
+pub(crate) trait Application: Send + 'static {
     const DATABASE: &'static str;
     const PAUSE: Duration;
 

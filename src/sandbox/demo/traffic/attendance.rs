@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::dialect::postgres::owner::Owner;
 use crate::engine::model::error::Result;
-use crate::sandbox::demo::traffic::app::{App, Dice};
+use crate::sandbox::demo::traffic::app::{Application, Dice};
 
 /// An employee's last event, against the office's clock. Near midnight nothing new begins: a break open
 /// over midnight would be a finding of yesterday until somebody closed it.
@@ -51,7 +51,7 @@ impl Default for Office {
     }
 }
 
-impl App for Office {
+impl Application for Office {
     const DATABASE: &'static str = "hithonix";
     const PAUSE: Duration = Duration::from_millis(400);
 

@@ -3,7 +3,7 @@
 //! The planted problems must stay exactly findable, so nothing here touches a loaded row, and nothing
 //! here commits a state that would itself be a finding.
 
-use crate::sandbox::demo::traffic::app::App;
+use crate::sandbox::demo::traffic::app::Application;
 mod app;
 mod attendance;
 mod money;
@@ -38,13 +38,13 @@ impl Traffic {
         self.start(server, money::Hotel::default());
     }
 
-    fn start<A: App>(&mut self, server: &Server, app: A) {
+    fn start<A: Application>(&mut self, server: &Server, app: A) {
         self.tasks.spawn(serve(server.socket_dir(), server.user().to_owned(), app));
     }
 }
 
 /// Survives restarts of the server, as an application's pool would.
-async fn serve<A: App>(socket_dir: PathBuf, user: String, mut app: A) {
+async fn serve<A: Application>(socket_dir: PathBuf, user: String, mut app: A) {
     const LONGEST: Duration = Duration::from_secs(2);
     let mut wait = Duration::from_millis(100);
     loop {

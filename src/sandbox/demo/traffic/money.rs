@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::dialect::postgres::owner::Owner;
 use crate::engine::model::error::Result;
-use crate::sandbox::demo::traffic::app::{App, Dice};
+use crate::sandbox::demo::traffic::app::{Application, Dice};
 
 /// An organisation the load does not use.
 const ORGANISATION: &str = "9001";
@@ -31,7 +31,7 @@ impl Default for Hotel {
     }
 }
 
-impl App for Hotel {
+impl Application for Hotel {
     const DATABASE: &'static str = "hospitality";
     const PAUSE: Duration = Duration::from_millis(250);
 

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::dialect::postgres::owner::Owner;
 use crate::engine::model::error::Result;
-use crate::sandbox::demo::traffic::app::{App, Dice};
+use crate::sandbox::demo::traffic::app::{Application, Dice};
 
 /// `$1` is the state looked for, `$2` the least age of its last attempt in seconds.
 const TAKE: &str = "
@@ -42,7 +42,7 @@ impl Default for Worker {
     }
 }
 
-impl App for Worker {
+impl Application for Worker {
     const DATABASE: &'static str = "hithonix";
     const PAUSE: Duration = Duration::from_millis(300);
 

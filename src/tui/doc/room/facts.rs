@@ -5,7 +5,7 @@ use crate::engine::model::progress::{Phase, Progress};
 use crate::engine::model::record::Outcome;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::progress::SwitchoverProgress;
-use crate::features::switchover::status::{Reverse, RoomFacts, TwinNow};
+use crate::features::switchover::status::{Reverse, SwitchoverStatus, TwinStatus};
 use crate::tui::doc::room::sight::{LABEL, Sight, labelled};
 use crate::tui::doc::{live, wrap};
 use crate::tui::format::{ago, count, counted, differ};
@@ -313,7 +313,7 @@ fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         reversing(f)
     };
     labelled(out, width, "reverse sync", &text, known(tone));
-    let pairs: Vec<&TwinNow> = f.twins.iter().filter(|t| t.standing != SwitchState::Cleaned).collect();
+    let pairs: Vec<&TwinStatus> = f.twins.iter().filter(|t| t.standing != SwitchState::Cleaned).collect();
     if !sight.quiet() || pairs.is_empty() {
         return;
     }
@@ -327,9 +327,10 @@ fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 }
 
 /// Only of a twin that is switched is it expected to be at work.
-fn reversing(f: &RoomFacts) -> (String, Tone) {
+fn reversing(f: &SwitchoverStatus) -> (String, Tone) {
     let of = |standing: SwitchState| f.twins.iter().filter(move |t| t.standing == standing);
-    let names = |twins: Vec<&TwinNow>| twins.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+    let names =
+        |twins: Vec<&TwinStatus>| twins.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
     let pairs = || of(SwitchState::Before).chain(of(SwitchState::Switched));
     let off: Vec<_> = pairs().filter(|t| t.reverse == Reverse::Off).collect();
     let silent: Vec<_> = of(SwitchState::Switched).filter(|t| t.reverse != Reverse::On).collect();

@@ -4,11 +4,11 @@ mod facts;
 pub mod sight;
 mod stages;
 
-use crate::engine::model::progress::{Phase, Wish};
+use crate::engine::model::progress::{ControlRequest, Phase};
 use crate::engine::model::record::Outcome;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::status::RoomRun;
-use crate::tui::doc::room::sight::{At, Sight};
+use crate::tui::doc::room::sight::{Sight, SightAt};
 use crate::tui::doc::room::stages::Stages;
 use crate::tui::format::{ago, counted, whole};
 use crate::tui::list::{Spans, cell, plain};
@@ -121,11 +121,13 @@ fn phase(sight: &Sight<'_>) -> Spans {
     };
     let phase = run.progress.as_ref().map_or(Phase::Locking, |p| p.phase);
     match (run.wish, phase) {
-        (Wish::Cancel, _) => vec![cell(format!("{} stopping", g.warn), Tone::Warn)],
-        (Wish::Pause, Phase::Paused) => vec![cell(format!("{} postponed: p goes on", g.warn), Tone::Warn)],
-        (Wish::Pause, _) => vec![cell(format!("{} about to be postponed", g.warn), Tone::Warn)],
-        (Wish::Go, Phase::Waiting) => vec![cell(format!("{} waiting", g.running), Tone::Warn)],
-        (Wish::Go, _) => {
+        (ControlRequest::Cancel, _) => vec![cell(format!("{} stopping", g.warn), Tone::Warn)],
+        (ControlRequest::Pause, Phase::Paused) => {
+            vec![cell(format!("{} postponed: p goes on", g.warn), Tone::Warn)]
+        }
+        (ControlRequest::Pause, _) => vec![cell(format!("{} about to be postponed", g.warn), Tone::Warn)],
+        (ControlRequest::Go, Phase::Waiting) => vec![cell(format!("{} waiting", g.running), Tone::Warn)],
+        (ControlRequest::Go, _) => {
             let s = u64::try_from((sight.model.now - run.began).num_seconds()).unwrap_or(0);
             vec![cell(format!("{} {} for {}", g.running, phase.word(), whole(s)), Tone::Accent)]
         }
@@ -171,7 +173,7 @@ fn quiet(sight: &Sight<'_>, tables: &str) -> Vec<Spans> {
 fn broken_off(sight: &Sight<'_>, run: &RoomRun) -> Vec<Spans> {
     let r = &run.record;
     let place = run.stage.as_ref().and_then(|stage| {
-        let at = At::Step(stage.clone());
+        let at = SightAt::Step(stage.clone());
         Stages::of(&run.stages, &at, false, false).name().map(|n| format!(" at {}", n.to_uppercase()))
     });
     let how = if r.outcome == Outcome::Running { "broke off" } else { "stopped" };

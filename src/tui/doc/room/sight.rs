@@ -3,7 +3,7 @@
 use crate::engine::model::plan::Plan;
 use crate::engine::model::record::RunRecord;
 use crate::features::switchover::progress::SwitchoverProgress;
-use crate::features::switchover::status::{RoomFacts, RoomRun};
+use crate::features::switchover::status::{RoomRun, SwitchoverStatus};
 use crate::features::switchover::task::SwapSummary;
 
 use crate::tui::doc::wrap;
@@ -24,7 +24,7 @@ pub(super) struct Sight<'a> {
     pub(super) model: &'a Model,
     pub(super) name: String,
     /// What was last seen of it, and when.
-    pub(super) facts: Option<(&'a RoomFacts, DateTime<Utc>)>,
+    pub(super) facts: Option<(&'a SwitchoverStatus, DateTime<Utc>)>,
     /// Our run, going on or over.
     pub(super) ours: Option<&'a OurRun>,
     /// What the journal says of the run shown.
@@ -91,14 +91,14 @@ impl<'a> Sight<'a> {
     }
 
     /// The steps of the run shown, and the one it is at.
-    pub(in crate::tui) fn steps(&self) -> (Vec<String>, At) {
+    pub(in crate::tui) fn steps(&self) -> (Vec<String>, SightAt) {
         let progress = self.ours.and_then(|r| r.progress.as_ref()).filter(|p| !p.stages.is_empty());
         let planned =
             || self.plan.map(|p| p.steps.iter().map(|s| s.id.clone()).collect()).unwrap_or_default();
         match (progress, self.told()) {
-            (Some(p), _) => (p.stages.clone(), At::Step(p.stage.clone())),
-            (None, Some(run)) => (run.stages.clone(), run.stage.clone().map_or(At::End, At::Step)),
-            (None, None) => (planned(), At::Unknown),
+            (Some(p), _) => (p.stages.clone(), SightAt::Step(p.stage.clone())),
+            (None, Some(run)) => (run.stages.clone(), run.stage.clone().map_or(SightAt::End, SightAt::Step)),
+            (None, None) => (planned(), SightAt::Unknown),
         }
     }
 
@@ -143,18 +143,18 @@ pub(in crate::tui) fn labelled(out: &mut Vec<Spans>, width: usize, label: &str, 
 }
 
 /// Has a run swapped its tables, by the step it is at?
-pub(super) fn past_swap(ids: &[String], at: &At) -> bool {
+pub(super) fn past_swap(ids: &[String], at: &SightAt) -> bool {
     let Some(swap) = ids.iter().position(|s| is_swap(s)) else { return false };
     match at {
-        At::Unknown => false,
-        At::End => true,
-        At::Step(stage) => ids.iter().position(|s| s == stage).is_some_and(|at| at > swap),
+        SightAt::Unknown => false,
+        SightAt::End => true,
+        SightAt::Step(stage) => ids.iter().position(|s| s == stage).is_some_and(|at| at > swap),
     }
 }
 
 /// The step that a run is at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum At {
+pub(super) enum SightAt {
     /// Its plan is all that is known.
     Unknown,
     Step(String),

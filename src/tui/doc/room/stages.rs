@@ -4,7 +4,7 @@ use crate::engine::model::preflight::Ready;
 use crate::engine::model::progress::Phase;
 use crate::engine::model::record::Outcome;
 use crate::engine::port::backups::Dump;
-use crate::tui::doc::room::sight::{At, Sight};
+use crate::tui::doc::room::sight::{Sight, SightAt};
 use crate::tui::format::{count, whole};
 use crate::tui::list::{Spans, cell, plain};
 use crate::tui::theme::Tone;
@@ -73,7 +73,7 @@ impl Stages {
         Self::of(&ids, &at, over, failed)
     }
 
-    pub(super) fn of(ids: &[String], at: &At, over: bool, failed: bool) -> Self {
+    pub(super) fn of(ids: &[String], at: &SightAt, over: bool, failed: bool) -> Self {
         let back = ids.iter().any(|id| id == "swap-back");
         let there: Vec<&'static str> = ids.iter().map(|id| of_step(id, back)).collect();
         let all: &[&'static str] = if back { &BACK } else { &OVER };
@@ -85,9 +85,9 @@ impl Stages {
         let (at, known) = match at {
             // All of it was done, also where the proof of it failed.
             _ if over && !failed => (names.len(), true),
-            At::End => (names.len(), true),
-            At::Step(id) => (here(id), true),
-            At::Unknown => (0, !over),
+            SightAt::End => (names.len(), true),
+            SightAt::Step(id) => (here(id), true),
+            SightAt::Unknown => (0, !over),
         };
         Self { names, skipped, at, failed, known }
     }
@@ -215,7 +215,7 @@ mod tests {
             "monitor",
             "done",
         ]);
-        let at = |id: &str| At::Step(id.to_owned());
+        let at = |id: &str| SightAt::Step(id.to_owned());
         let stages = Stages::of(&over, &at("enable"), false, false);
         assert_eq!((stages.at, stages.names.len(), stages.skipped.len()), (5, 8, 0));
         for before_the_locks in ["prepare/a", "hook-before"] {
@@ -223,7 +223,7 @@ mod tests {
             assert_eq!(stages.names[stages.at], PREPARE);
         }
         assert_eq!(Stages::of(&over, &at("post-backup"), false, false).at, 1);
-        assert_eq!(Stages::of(&over, &At::Unknown, true, false).at, 8);
+        assert_eq!(Stages::of(&over, &SightAt::Unknown, true, false).at, 8);
         let back = ids(&["pre-rollback", "compare", "swap-back", "tidy/a", "monitor", "rolled-back"]);
         let stages = Stages::of(&back, &at("tidy/a"), false, false);
         assert_eq!(
@@ -236,7 +236,7 @@ mod tests {
     fn what_was_left_out_is_said() {
         let stages = Stages::of(
             &ids(&["pre-flight", "compare", "enable", "monitor"]),
-            &At::Step("compare".into()),
+            &SightAt::Step("compare".into()),
             false,
             false,
         );
@@ -247,21 +247,21 @@ mod tests {
     #[test]
     fn past_the_swap_or_not() {
         let all = ids(&["compare", "enable", "monitor"]);
-        let at = |id: &str| At::Step(id.to_owned());
+        let at = |id: &str| SightAt::Step(id.to_owned());
         assert!(!past_swap(&all, &at("enable")) && past_swap(&all, &at("monitor")));
-        assert!(past_swap(&all, &At::End) && !past_swap(&all, &At::Unknown));
+        assert!(past_swap(&all, &SightAt::End) && !past_swap(&all, &SightAt::Unknown));
     }
 
     #[test]
     fn what_failed_is_marked_and_nothing_is_guessed() {
         let back = ids(&["pre-rollback", "compare", "swap-back", "hook-after", "tidy/a", "monitor"]);
-        let how = |at: &At| {
+        let how = |at: &SightAt| {
             let stages = Stages::of(&back, at, true, true);
             (0..stages.names.len()).map(|i| stages.how(i)).collect::<Vec<_>>()
         };
-        let hook = how(&At::Step("hook-after".into()));
+        let hook = how(&SightAt::Step("hook-after".into()));
         assert_eq!(hook, [How::Done, How::Done, How::Done, How::Failed, How::ToCome, How::ToCome]);
-        assert_eq!(how(&At::Unknown), [How::ToCome; 6]);
-        assert_eq!(how(&At::End), [How::Done; 6]);
+        assert_eq!(how(&SightAt::Unknown), [How::ToCome; 6]);
+        assert_eq!(how(&SightAt::End), [How::Done; 6]);
     }
 }

@@ -1,7 +1,7 @@
 //! Which comparisons the cursor means, and why none can be asked for.
 
 use crate::engine::model::report::CheckId;
-use crate::tui::keymap::Action;
+use crate::tui::keymap::KeyAction;
 use crate::tui::list::List;
 use crate::tui::model::look::look_word;
 use crate::tui::model::run::OurRun;
@@ -23,7 +23,7 @@ impl Model {
     }
 
     /// Why a look is not asked for.
-    pub(in crate::tui) fn why_not_look(&self, action: Action, list: &List) -> Option<String> {
+    pub(in crate::tui) fn why_not_look(&self, action: KeyAction, list: &List) -> Option<String> {
         if self.link != Link::Up {
             return Some("there is no connection".into());
         }
@@ -38,7 +38,7 @@ impl Model {
         }
     }
 
-    pub(in crate::tui) fn why_not_one(&self, action: Action, id: &CheckId) -> Option<String> {
+    pub(in crate::tui) fn why_not_one(&self, action: KeyAction, id: &CheckId) -> Option<String> {
         let watch = self.watch(id)?;
         if watch.is_asked() {
             return Some(format!("its {} is going on: ctrl-c cancels it", look_word(watch.look.how)));
@@ -51,8 +51,8 @@ impl Model {
             return Some("there is no legacy table to compare it with".into());
         }
         match action {
-            Action::GoOn if watch.look.cut.is_none() => Some("no comparison of it was cut off".into()),
-            Action::Full if facts.is_some_and(|f| f.unsealed.is_some()) => {
+            KeyAction::GoOn if watch.look.cut.is_none() => Some("no comparison of it was cut off".into()),
+            KeyAction::Full if facts.is_some_and(|f| f.unsealed.is_some()) => {
                 Some("nothing of it is sealed: r reads all of it".into())
             }
             _ => None,

@@ -6,7 +6,7 @@ use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::retired::RetiredTable;
-use crate::features::switchover::status::{Reverse, RoomFacts};
+use crate::features::switchover::status::{Reverse, SwitchoverStatus};
 use crate::tui::format::{ago, counted, differ};
 use crate::tui::model::ready::{Light, Readiness};
 use crate::tui::model::state::Model;
@@ -158,7 +158,7 @@ impl Model {
     }
 
     /// Where the retired table of a twin is that was cleaned up, while it is still there.
-    fn away_of(&self, twin: &str, seen: Option<&RoomFacts>) -> Option<RetiredTable> {
+    fn away_of(&self, twin: &str, seen: Option<&SwitchoverStatus>) -> Option<RetiredTable> {
         match seen.and_then(|f| f.twins.iter().find(|t| t.name == twin)) {
             Some(now) => now.away.clone(),
             None => self.parity_watch(twin)?.parity()?.away.clone(),
@@ -166,7 +166,7 @@ impl Model {
     }
 
     /// Would taking this twin's switch back lose anything? `seen`: the room, where it was looked at.
-    pub fn light(&self, twin: &str, seen: Option<&RoomFacts>) -> Light {
+    pub fn light(&self, twin: &str, seen: Option<&SwitchoverStatus>) -> Light {
         let now = seen.and_then(|f| f.twins.iter().find(|t| t.name == twin));
         let reported = self.parity_watch(twin).and_then(Watch::parity);
         let standing = now.map(|t| t.standing).or_else(|| reported.map(|f| f.standing));
@@ -211,7 +211,7 @@ impl Model {
     }
 
     /// The same of a set: its worst; what differs is summed up.
-    pub fn light_of(&self, name: &str, seen: Option<&RoomFacts>) -> Light {
+    pub fn light_of(&self, name: &str, seen: Option<&SwitchoverStatus>) -> Light {
         let lights: Vec<Light> = self.twins_of(name).into_iter().map(|t| self.light(t, seen)).collect();
         let lossy =
             lights.iter().filter_map(|l| if let Light::Lossy(n, at) = l { Some((*n, *at)) } else { None });

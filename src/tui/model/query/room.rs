@@ -1,12 +1,12 @@
 //! The switchover room: its pairs, its run, its blockers, and why an action is refused.
 
 use crate::engine::model::blocker::Blocker;
-use crate::engine::model::progress::Wish;
+use crate::engine::model::progress::ControlRequest;
 use crate::engine::model::record::RunRecord;
 use crate::engine::plan::operation::{ALL, Offer};
 use crate::features::parity::pair::SwitchState;
-use crate::features::switchover::status::{RoomFacts, RoomRun};
-use crate::tui::keymap::Action;
+use crate::features::switchover::status::{RoomRun, SwitchoverStatus};
+use crate::tui::keymap::KeyAction;
 use crate::tui::list::List;
 use crate::tui::model::room::{RoomView, SWITCHES, swap_of};
 use crate::tui::model::run::{OurRun, RunView, title_of};
@@ -65,7 +65,7 @@ impl Model {
     }
 
     /// What was last seen of the room shown.
-    pub fn room_facts(&self) -> Option<(&RoomFacts, DateTime<Utc>)> {
+    pub fn room_facts(&self) -> Option<(&SwitchoverStatus, DateTime<Utc>)> {
         let name = self.room_name()?;
         let state = Some(&self.room).filter(|r| r.name == name)?;
         Some((state.facts.as_deref()?, state.at?))
@@ -202,45 +202,47 @@ impl Model {
     }
 
     /// Why an action cannot be done in the room.
-    pub(in crate::tui) fn why_not_in_room(&self, view: &RoomView, action: Action) -> Option<String> {
+    pub(in crate::tui) fn why_not_in_room(&self, view: &RoomView, action: KeyAction) -> Option<String> {
         let going = self.run_in_room();
         match action {
-            Action::Hold => match going {
-                Some(run) if run.wish == Wish::Cancel => Some("it is being stopped".into()),
+            KeyAction::Hold => match going {
+                Some(run) if run.wish == ControlRequest::Cancel => Some("it is being stopped".into()),
                 Some(_) => None,
                 None => Some("no switchover of ours is going on".into()),
             },
-            Action::Cancel => going.is_none().then(|| "no switchover of ours is going on".into()),
-            Action::EndBlocker => self.why_not_end(),
-            Action::DryRun => self.why_not_planned(self.room_verb()),
-            Action::Undo => self.why_not_planned(SWITCHES[1]),
-            Action::Entries => {
+            KeyAction::Cancel => going.is_none().then(|| "no switchover of ours is going on".into()),
+            KeyAction::EndBlocker => self.why_not_end(),
+            KeyAction::DryRun => self.why_not_planned(self.room_verb()),
+            KeyAction::Undo => self.why_not_planned(SWITCHES[1]),
+            KeyAction::Entries => {
                 let last = self.room_facts().and_then(|(f, _)| f.last.as_ref());
                 (last.is_none() && going.is_none())
                     .then(|| "the journal has no switchover of these twins".into())
             }
-            Action::Whole if view.twin.is_none() => Some("it was not opened from a twin's page".into()),
-            Action::Whole if self.twins().len() < 2 => Some("there is one twin only".into()),
-            Action::Replan if self.link != Link::Up => Some("there is no connection".into()),
-            Action::Sql | Action::Export | Action::Copy => Some("not in the room: its runs have them".into()),
-            Action::Open
-            | Action::Mark
-            | Action::MarkAll
-            | Action::Range
-            | Action::Sort
-            | Action::Filter
-            | Action::Next
-            | Action::Previous => Some("not in the room".into()),
+            KeyAction::Whole if view.twin.is_none() => Some("it was not opened from a twin's page".into()),
+            KeyAction::Whole if self.twins().len() < 2 => Some("there is one twin only".into()),
+            KeyAction::Replan if self.link != Link::Up => Some("there is no connection".into()),
+            KeyAction::Sql | KeyAction::Export | KeyAction::Copy => {
+                Some("not in the room: its runs have them".into())
+            }
+            KeyAction::Open
+            | KeyAction::Mark
+            | KeyAction::MarkAll
+            | KeyAction::Range
+            | KeyAction::Sort
+            | KeyAction::Filter
+            | KeyAction::Next
+            | KeyAction::Previous => Some("not in the room".into()),
             _ => None,
         }
     }
 
     /// The same on the run of a switch, for what is not as on any run.
-    pub(in crate::tui) fn why_not_on_switch(&self, action: Action) -> Option<String> {
+    pub(in crate::tui) fn why_not_on_switch(&self, action: KeyAction) -> Option<String> {
         match action {
-            Action::EndBlocker => self.why_not_end(),
-            Action::DryRun => self.why_not_planned(self.room_verb()),
-            Action::Whole => Some("not on a run".into()),
+            KeyAction::EndBlocker => self.why_not_end(),
+            KeyAction::DryRun => self.why_not_planned(self.room_verb()),
+            KeyAction::Whole => Some("not on a run".into()),
             _ => None,
         }
     }
@@ -250,7 +252,7 @@ impl Model {
         let Some(run) = self.run_in_room().filter(|r| r.done.is_none() && r.is_switch()) else {
             return Some("only a switchover of ours ends a session: none is going on".into());
         };
-        if run.wish == Wish::Cancel {
+        if run.wish == ControlRequest::Cancel {
             return Some("it is being stopped".into());
         }
         if run.has_swapped() {

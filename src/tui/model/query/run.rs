@@ -2,10 +2,10 @@
 
 use crate::engine::model::error::{Class, Error};
 use crate::engine::model::plan::Plan;
-use crate::engine::model::progress::{Phase, Wish};
+use crate::engine::model::progress::{ControlRequest, Phase};
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
-use crate::tui::keymap::Action;
+use crate::tui::keymap::KeyAction;
 use crate::tui::model::run::{OurRun, RunView};
 use crate::tui::model::state::Model;
 use crate::tui::model::view::View;
@@ -103,34 +103,36 @@ impl Model {
     }
 
     /// Why an action cannot be done on the run shown.
-    pub(in crate::tui) fn why_not_on_run(&self, view: &RunView, action: Action) -> Option<String> {
+    pub(in crate::tui) fn why_not_on_run(&self, view: &RunView, action: KeyAction) -> Option<String> {
         let going = self.ours(view).filter(|r| r.done.is_none());
         if is_of_switch(action) && self.is_switch(view) {
             return self.why_not_on_switch(action);
         }
         match action {
-            Action::Hold => match (going, self.record(view)) {
-                (Some(run), _) if run.wish == Wish::Cancel => Some("it is being stopped".into()),
+            KeyAction::Hold => match (going, self.record(view)) {
+                (Some(run), _) if run.wish == ControlRequest::Cancel => Some("it is being stopped".into()),
                 (Some(_), _) => None,
                 (None, Some(r)) if r.live => {
                     Some(format!("it is run by {}: only there it can be held", r.by()))
                 }
                 (None, _) => Some("it is not going on".into()),
             },
-            Action::Undo => self.why_not_undo(self.record(view)),
-            Action::Sql => self.run_plan(view).is_none().then(|| "its plan is not read".into()),
-            Action::Replan => going.map(|_| "it is going on".into()),
-            Action::Cancel if going.is_none() => Some("it is not going on".into()),
-            Action::Export | Action::Copy => Some("midwatch runs NUMBER --json writes a run down".into()),
-            Action::Open => Some("there is nothing below".into()),
-            Action::Mark
-            | Action::MarkAll
-            | Action::Range
-            | Action::Sort
-            | Action::Filter
-            | Action::Next
-            | Action::Previous
-            | Action::DryRun => Some("not on a run".into()),
+            KeyAction::Undo => self.why_not_undo(self.record(view)),
+            KeyAction::Sql => self.run_plan(view).is_none().then(|| "its plan is not read".into()),
+            KeyAction::Replan => going.map(|_| "it is going on".into()),
+            KeyAction::Cancel if going.is_none() => Some("it is not going on".into()),
+            KeyAction::Export | KeyAction::Copy => {
+                Some("midwatch runs NUMBER --json writes a run down".into())
+            }
+            KeyAction::Open => Some("there is nothing below".into()),
+            KeyAction::Mark
+            | KeyAction::MarkAll
+            | KeyAction::Range
+            | KeyAction::Sort
+            | KeyAction::Filter
+            | KeyAction::Next
+            | KeyAction::Previous
+            | KeyAction::DryRun => Some("not on a run".into()),
             _ => None,
         }
     }
@@ -143,8 +145,8 @@ impl Model {
 }
 
 /// Means something of its own on the run of a switch.
-pub(in crate::tui) fn is_of_switch(action: Action) -> bool {
-    matches!(action, Action::EndBlocker | Action::DryRun | Action::Entries | Action::Whole)
+pub(in crate::tui) fn is_of_switch(action: KeyAction) -> bool {
+    matches!(action, KeyAction::EndBlocker | KeyAction::DryRun | KeyAction::Entries | KeyAction::Whole)
 }
 
 /// What abort leaves of a switch, or of its way back.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{PgWriter, Place, add, numbers};
 use crate::engine::model::change::{RowChange, TypedColumn};
 use crate::engine::model::diff::{PlannedRow, Values};
-use crate::engine::model::drift::{Moved, MovedRow, TOLD};
+use crate::engine::model::drift::{DriftedRow, PlanDrift, TOLD};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Ident, Relation, literal};
 
@@ -25,7 +25,7 @@ struct FoundRow {
 
 impl PgWriter {
     /// Planned rows of the batch that are not among those it changed, read before it is taken back.
-    pub(super) async fn moved(&mut self, change: &RowChange, place: Place) -> Result<Moved> {
+    pub(super) async fn moved(&mut self, change: &RowChange, place: Place) -> Result<PlanDrift> {
         let what = "read the rows that have moved";
         let mut arguments = numbers([place.run, place.step, place.from, place.to])?;
         if change.computed().is_none() {
@@ -35,7 +35,7 @@ impl PgWriter {
         let found: Found = serde_json::from_str(&text)
             .map_err(|e| Error::new(Class::Failed, format!("failed to {what}: {e}")))?;
         let rows = found.rows.into_iter().map(|row| row.told(change)).collect();
-        Ok(Moved { rows, total: found.total, parts: vec![] })
+        Ok(PlanDrift { rows, total: found.total, parts: vec![] })
     }
 }
 
@@ -68,7 +68,7 @@ fn sql(change: &RowChange) -> String {
 
 impl FoundRow {
     /// As a comparison of plans tells it.
-    fn told(self, change: &RowChange) -> MovedRow {
+    fn told(self, change: &RowChange) -> DriftedRow {
         let names = || change.key.iter().chain(&change.columns).map(|c| c.name.as_str());
         let planned = PlannedRow {
             key: in_order(self.key, names()),
@@ -87,7 +87,7 @@ impl FoundRow {
             after: planned.after.clone(),
             ..PlannedRow::default()
         });
-        MovedRow { what: if now.is_some() { "changed" } else { "gone" }, planned: Some(planned), now }
+        DriftedRow { what: if now.is_some() { "changed" } else { "gone" }, planned: Some(planned), now }
     }
 }
 
