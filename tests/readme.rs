@@ -128,9 +128,9 @@ fn serve(line: &str, place: &Path) {
 /// The rows below a head, as the README has them.
 fn table<'t>(text: &'t str, head: &str) -> &'t str {
     let at = text.find(head).unwrap_or_else(|| panic!("the README has no table {head}"));
-    let rows = &text[at + head.len()..];
+    let rows = text.get(at + head.len()..).unwrap();
     let end: usize = rows.split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum();
-    &rows[..end]
+    rows.get(..end).unwrap()
 }
 
 fn operations() -> String {

@@ -157,19 +157,7 @@ async fn target(sheet: &mut Sheet, label: &str, engine: &Engine) {
             Some("synchronise the clocks"),
         );
     }
-    let state = engine.journal_now().await;
-    match (&state, state.refusal()) {
-        (_, None) => sheet.add(label, "ok", "the journal is there", None),
-        (JournalState::Missing { pending }, _) => {
-            let message =
-                format!("no journal yet ({} to come): nothing can be changed here", pending.join(", "));
-            sheet.add(label, "ok", message, Some("midwatch plan init makes it"));
-        }
-        (JournalState::Damaged { .. }, Some(e)) => {
-            sheet.add(label, "fail", e.message.clone(), e.hint.as_deref());
-        }
-        (_, Some(e)) => sheet.add(label, "warn", e.message.clone(), e.hint.as_deref()),
-    }
+    journal(sheet, label, engine).await;
     match unreadable(engine).await {
         Ok(tables) if tables.is_empty() => {}
         Ok(tables) => {
@@ -182,6 +170,22 @@ async fn target(sheet: &mut Sheet, label: &str, engine: &Engine) {
             );
         }
         Err(e) => sheet.add(label, "fail", e.message.clone(), e.hint.as_deref()),
+    }
+}
+
+async fn journal(sheet: &mut Sheet, label: &str, engine: &Engine) {
+    let state = engine.journal_now().await;
+    match (&state, state.refusal()) {
+        (_, None) => sheet.add(label, "ok", "the journal is there", None),
+        (JournalState::Missing { pending }, _) => {
+            let message =
+                format!("no journal yet ({} to come): nothing can be changed here", pending.join(", "));
+            sheet.add(label, "ok", message, Some("midwatch plan init makes it"));
+        }
+        (JournalState::Damaged { .. }, Some(e)) => {
+            sheet.add(label, "fail", e.message.clone(), e.hint.as_deref());
+        }
+        (_, Some(e)) => sheet.add(label, "warn", e.message.clone(), e.hint.as_deref()),
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Vec<Prefli
     };
     let id = CheckId { kind: "parity", name: name.to_owned() };
     let tell = |news: CheckProgress| {
-        (cx.doing)(format!("comparing {name}: {}, {} rows so far", news.doing, news.rows))
+        (cx.doing)(format!("comparing {name}: {}, {} rows so far", news.doing, news.rows));
     };
     (cx.doing)(format!("comparing {name}"));
     let look = CheckCx { quick: false, tell: &tell, ..cx.cx };
