@@ -27,8 +27,8 @@ const fn together(places: &'static [&'static str]) -> Layer {
 /// The crate, from the ground up.
 const CRATE: &[Layer] = &[
     apart(&["engine"]),
-    together(&["dialect", "db"]),
-    apart(&["sandbox", "store", "profile", "report", "features", "checks", "ops"]),
+    together(&["dialect"]),
+    apart(&["sandbox", "store", "profile", "report", "features"]),
     together(&["launch", "log", "stop"]),
     apart(&["cli", "tui"]),
     together(&["compose", "rehearse", "main.rs", "lib.rs"]),
@@ -53,10 +53,7 @@ struct Rule {
 
 const RULES: &[Rule] = &[
     // Of what stands beside the sandbox, only it knows the databases.
-    Rule {
-        from: &["store", "profile", "report", "features", "checks", "ops", "cli", "tui"],
-        never: &["dialect", "db"],
-    },
+    Rule { from: &["store", "profile", "report", "features", "cli", "tui"], never: &["dialect"] },
 ];
 
 /// A feature that stands on another: all that features import of each other.
@@ -71,7 +68,7 @@ struct Foreign {
 }
 
 const FOREIGN: &[Foreign] = &[
-    Foreign { what: &["sqlx"], places: &["dialect", "db"], not: false },
+    Foreign { what: &["sqlx"], places: &["dialect"], not: false },
     Foreign { what: &["ratatui", "crossterm"], places: &["tui"], not: false },
     // The engine is pure.
     Foreign {
@@ -117,7 +114,7 @@ fn allowed(table: &[Layer], from: &str, to: &str) -> bool {
 
 /// The feature that a file belongs to; the lists of all features belong to none.
 fn feature(path: &str) -> Option<&str> {
-    let folder = FEATURES.iter().filter(|f| **f != "ops").find(|f| within(path, f))?;
+    let folder = FEATURES.iter().find(|f| within(path, f))?;
     let name = path.strip_prefix(folder)?.trim_start_matches('/').split(['/', '.']).next()?;
     (name != "mod" && !name.is_empty()).then_some(name)
 }

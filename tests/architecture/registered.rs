@@ -15,7 +15,7 @@ const OPERATIONS: &[&dyn Operation] = midwatch::features::OPERATIONS;
 const JOURNAL: usize = midwatch::dialect::postgres::journal::install::FILES.len();
 
 /// Where checks and operations stand; each folder's `mod.rs` is their list.
-pub(crate) const FEATURES: [&str; 3] = ["features", "checks", "ops"];
+pub(crate) const FEATURES: [&str; 1] = ["features"];
 
 pub(crate) fn kinds() -> Vec<&'static str> {
     CHECKS.iter().map(|c| c.spec().kind).collect()
@@ -52,7 +52,7 @@ fn operations_know_no_writer() {
     let operations: BTreeSet<&str> = implemented("Operation").into_iter().collect();
     assert!(!operations.is_empty());
     for edge in &Graph::src().edges {
-        let plans = operations.contains(edge.from.as_str()) || within(&edge.from, "ops");
+        let plans = operations.contains(edge.from.as_str());
         let writes = matches!(edge.name.as_str(), "Writer" | "Writers" | "Approved");
         assert!(!(plans && writes), "src/{} uses {}", edge.from, edge.name);
     }
@@ -85,10 +85,10 @@ fn every_file_of_the_journal_is_listed() {
 /// The session of a server's owner is for our own throwaway servers.
 #[test]
 fn the_owners_door_opens_for_the_sandbox_only() {
-    let doors: Vec<String> = ["db", "dialect"].iter().map(|d| join(d, "postgres/owner.rs")).collect();
+    let doors: Vec<String> = ["dialect"].iter().map(|d| join(d, "postgres/owner.rs")).collect();
     assert!(doors.iter().any(|d| Tree::src().file(d).is_some()));
     for edge in Graph::src().edges.iter().filter(|e| doors.contains(&e.to)) {
-        let allowed = ["sandbox", "db/postgres", "dialect/postgres"].iter().any(|p| within(&edge.from, p));
+        let allowed = ["sandbox", "dialect/postgres"].iter().any(|p| within(&edge.from, p));
         assert!(allowed, "src/{} uses {} of {}", edge.from, edge.name, edge.to);
     }
 }

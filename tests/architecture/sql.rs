@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::{
     exceptions::{Breach, hold},
-    sources::{Literal, Tree, root, within},
+    sources::{Literal, Reference, Tree, root, within},
 };
 
 /// Places that are a dialect's as a whole.
-const PLACES: [&str; 5] = ["dialect", "db", "sandbox", "features/parity/pair", "features/switchover"];
+const PLACES: [&str; 4] = ["dialect", "sandbox", "features/parity/pair", "features/switchover"];
 /// Folders with a folder for each dialect.
-const DIALECTS: [&str; 2] = ["dialect", "db"];
+const DIALECTS: [&str; 1] = ["dialect"];
 /// What SQL dialects share stands beside them.
 const SHARED: &str = "sql";
 /// Words that begin like a catalog and are a program or a role.
@@ -255,6 +255,22 @@ fn breaches(tree: &Tree, wanted: &dyn Fn(&Literal) -> bool) -> Vec<Breach> {
         }
     }
     found
+}
+
+/// Text becomes a statement of ours by `Sql::new` alone; where else than with a dialect?
+fn made_elsewhere(tree: &Tree) -> Vec<String> {
+    let dialects = dialects(tree);
+    let files = tree.files.iter().filter(|f| !allowed(&f.path, &dialects));
+    let makes = |r: &Reference| r.path.ends_with(&["Sql".to_owned(), "new".to_owned()]);
+    files.filter(|f| f.references.iter().any(makes)).map(|f| f.path.clone()).collect()
+}
+
+#[test]
+fn statements_are_made_with_their_dialect() {
+    assert_eq!(made_elsewhere(Tree::src()), Vec::<String>::new());
+    let code = "fn f() { let _ = Sql::new(text()); }";
+    let tree = Tree::of(&[("engine/a.rs", code), ("dialect/postgres/b.rs", code), ("lib.rs", "")]);
+    assert_eq!(made_elsewhere(&tree), ["engine/a.rs"]);
 }
 
 #[test]

@@ -77,6 +77,7 @@ pub(crate) fn lasting() -> &'static Rig {
 }
 
 /// Where the server's other work is what a test is about: one at a time.
+#[cfg(feature = "tui")]
 pub(crate) async fn throttled() -> (&'static Rig, MutexGuard<'static, ()>) {
     static RIG: OnceLock<Rig> = OnceLock::new();
     let rig = RIG.get_or_init(|| Rig::start(MORTAL + 1, false));
