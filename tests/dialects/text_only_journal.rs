@@ -74,6 +74,9 @@ impl JournalSql for TextOnly {
     fn runs<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a RunFilter) -> Fut<'a, Result<Vec<RunRecord>>> {
         nothing()
     }
+    fn run_ids<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a RunFilter) -> Fut<'a, Result<Vec<String>>> {
+        nothing()
+    }
     fn count<'a>(&'a self, _: &'a mut dyn ReadTx, _before: i64) -> Fut<'a, Result<(u64, u64)>> {
         nothing()
     }

@@ -119,10 +119,16 @@ impl Golden {
         };
         let field = sealed(|plan| plan["steps"][0]["later"] = true.into());
         let step = sealed(|plan| plan["steps"][0]["action"]["do"] = "teleport".into());
+        let argument = sealed(|plan| {
+            plan["steps"][0]["action"] =
+                serde_json::json!({ "do": "hook", "command": "true", "timeout_s": 1, "later": true });
+        });
         let mut version = then.clone();
         version["schema_version"] = 2.into();
         version["plan"]["undo"] = "edited as well".into();
-        for (what, envelope) in [("field", field), ("step", step), ("version", version)] {
+        for (what, envelope) in
+            [("field", field), ("step", step), ("argument", argument), ("version", version)]
+        {
             let other = Path::new(&file).with_file_name("other.json");
             std::fs::write(&other, envelope.to_string()).unwrap();
             std::fs::copy(format!("{file}.rows"), other.with_file_name("other.json.rows")).unwrap();

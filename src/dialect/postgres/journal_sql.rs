@@ -42,6 +42,10 @@ impl JournalSql for Postgres {
         Box::pin(runs::runs(tx, filter))
     }
 
+    fn run_ids<'a>(&'a self, tx: &'a mut dyn ReadTx, filter: &'a RunFilter) -> Fut<'a, Result<Vec<String>>> {
+        Box::pin(runs::run_ids(tx, filter))
+    }
+
     fn count<'a>(&'a self, tx: &'a mut dyn ReadTx, before: i64) -> Fut<'a, Result<(u64, u64)>> {
         Box::pin(runs::count(tx, before))
     }

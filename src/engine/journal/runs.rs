@@ -75,6 +75,11 @@ async fn first(facts: &dyn Facts, filter: &RunFilter) -> Result<Option<RunRecord
     Ok(facts.dialect().runs(&mut *begin(facts).await?, filter).await?.into_iter().next())
 }
 
+/// The number alone, which an altered row has too.
+async fn first_id(facts: &dyn Facts, filter: &RunFilter) -> Result<Option<String>> {
+    Ok(facts.dialect().run_ids(&mut *begin(facts).await?, filter).await?.into_iter().next())
+}
+
 /// The run whose executor holds the target's lock right now.
 pub async fn live(facts: &dyn Facts) -> Result<Option<RunRecord>> {
     first(facts, &RunFilter::Live).await
@@ -82,12 +87,12 @@ pub async fn live(facts: &dyn Facts) -> Result<Option<RunRecord>> {
 
 /// The number of the run that a plan with this digest has become.
 pub async fn run_of_digest(facts: &dyn Facts, digest: &str) -> Result<Option<String>> {
-    Ok(first(facts, &RunFilter::Digest(digest.to_owned())).await?.map(|r| r.id))
+    first_id(facts, &RunFilter::Digest(digest.to_owned())).await
 }
 
 /// The number of the run that the plan of this name has become.
 pub async fn run_of_plan(facts: &dyn Facts, plan: &str) -> Result<Option<String>> {
-    Ok(first(facts, &RunFilter::Plan(plan.to_owned())).await?.map(|r| r.id))
+    first_id(facts, &RunFilter::Plan(plan.to_owned())).await
 }
 
 fn unknown(id: &str) -> Error {

@@ -117,14 +117,14 @@ async fn plans(facts: &dyn Facts, out: &mut Verified) -> Result<()> {
     let mut before = None;
     loop {
         let mut tx = facts.begin(ReadOptions::default()).await?;
-        let runs = facts.dialect().runs(&mut *tx, &RunFilter::Latest { before, limit: PAGE }).await?;
+        let runs = facts.dialect().run_ids(&mut *tx, &RunFilter::Latest { before, limit: PAGE }).await?;
         drop(tx);
         for run in &runs {
-            if let Err(e) = plan_of(facts, &run.id).await {
+            if let Err(e) = plan_of(facts, run).await {
                 found.push(e.message);
             }
         }
-        before = runs.last().and_then(|r| r.id.parse().ok());
+        before = runs.last().and_then(|id| id.parse().ok());
         if runs.len() < PAGE as usize {
             break;
         }

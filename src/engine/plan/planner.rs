@@ -112,7 +112,6 @@ pub(in crate::engine) async fn plan(
     Ok(Planned { plan, rows })
 }
 
-/// Statements of the steps that do nothing else.
 /// Different every time, so that a phrase fits one plan only.
 fn new_id(planning: &Planning<'_>, plan: &Plan) -> String {
     let seed = format!(

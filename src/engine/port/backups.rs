@@ -34,6 +34,7 @@ pub trait Backups: Send + Sync {
 
 /// A dump of some tables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Dump {
     /// The tables.
     pub tables: Vec<String>,

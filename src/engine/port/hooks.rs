@@ -22,6 +22,7 @@ pub trait Hooks: Send + Sync {
 
 /// A command on the operator's machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Hook {
     /// For `sh -c`.
     pub command: String,

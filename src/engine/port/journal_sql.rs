@@ -32,6 +32,8 @@ pub trait JournalSql: Sync {
     fn state<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<JournalState>>;
     /// Runs, newest first; `resumable`: it was interrupted and is not undone. Later changes of names are not looked at.
     fn runs<'a>(&'a self, tx: &'a mut dyn ReadTx, filter: &'a RunFilter) -> Fut<'a, Result<Vec<RunRecord>>>;
+    /// Their numbers alone: also of runs whose rows were altered so that they cannot be read.
+    fn run_ids<'a>(&'a self, tx: &'a mut dyn ReadTx, filter: &'a RunFilter) -> Fut<'a, Result<Vec<String>>>;
     /// How many runs there are, and how many older than this one.
     fn count<'a>(&'a self, tx: &'a mut dyn ReadTx, before: i64) -> Fut<'a, Result<(u64, u64)>>;
     /// The step that a run is at; past the last one: all are done.

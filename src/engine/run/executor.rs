@@ -103,9 +103,13 @@ pub(in crate::engine) async fn run(
     };
     let begun = match begin(setup, &approved, &mut *writer, &mut progress, watcher).await {
         Ok(begun) => begun,
-        Err(done) => {
+        Err(not_begun) => {
             writer.close().await;
-            return *done;
+            return match not_begun {
+                NotBegun::Refused(done) => *done,
+                // What is known of it is looked up without the target's lock.
+                NotBegun::IntentFailed(e) => unstarted::done(setup.facts, plan, *e).await,
+            };
         }
     };
     progress.stages = plan.steps.iter().map(|s| s.id.clone()).collect();
@@ -130,6 +134,14 @@ pub(in crate::engine) async fn run(
     run.finish(setup.runners).await
 }
 
+/// Why a run has no place in the journal.
+enum NotBegun {
+    /// Nothing was written.
+    Refused(Box<Done>),
+    /// The intent may or may not be there.
+    IntentFailed(Box<Error>),
+}
+
 /// The run's place in the journal: taken over, or begun with its intent.
 async fn begin(
     setup: &Setup<'_>,
@@ -137,8 +149,8 @@ async fn begin(
     writer: &mut dyn Writer,
     progress: &mut Progress,
     watcher: ProgressSink<'_>,
-) -> Result<Cursor, Box<Done>> {
-    let refused = |e: Error| Box::new(Done::refused(e));
+) -> Result<Cursor, NotBegun> {
+    let refused = |e: Error| NotBegun::Refused(Box::new(Done::refused(e)));
     if let Some(run) = approved.resumes() {
         let (begun, event) = writer.take_over(run).await.map_err(refused)?;
         mirror(setup.adapters, &approved.plan().identity, &event);
@@ -146,12 +158,12 @@ async fn begin(
     }
     progress.phase = Phase::Checking;
     watcher(progress.clone());
-    setup.staleness.check(approved).await?;
+    setup.staleness.check(approved).await.map_err(NotBegun::Refused)?;
     match intent(setup, writer, approved, progress, watcher).await {
         Ok(begun) => Ok(begun),
         Err(e) => {
             writer.abandon().await;
-            Err(Box::new(unstarted::done(setup.facts, approved.plan(), e).await))
+            Err(NotBegun::IntentFailed(Box::new(e)))
         }
     }
 }
@@ -165,10 +177,10 @@ impl RunCx<'_> {
             Some(stopped) => self.stopped(runners, stopped),
         };
         done.run = Some(self.begun.run.clone());
-        done.said = std::mem::take(&mut self.said);
         for (at, mut task) in self.tasks_so_far(runners, started) {
             task.ended(&mut self, at, &mut done).await;
         }
+        done.said = std::mem::take(&mut self.said);
         self.notes().await;
         if done.outcome != Outcome::Ambiguous {
             let message = done.failure.as_ref().map(|f| f.message.clone());

@@ -12,7 +12,7 @@ impl RunCx<'_> {
     /// What waits for a lock lets go soon and comes again, so that nobody queues up behind it for long.
     pub(crate) async fn statements(&mut self, step: &Step) -> Result<(), RunStop> {
         let counted = self.plan.unit == Unit::STATEMENTS;
-        let attempts = if step.in_transaction { self.policy.lock_attempts } else { 1 };
+        let attempts = self.policy.lock_attempts;
         let mut attempt = 0;
         loop {
             self.wishes().await?;

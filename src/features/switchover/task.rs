@@ -22,6 +22,7 @@ pub type Rehearser = Arc<dyn Rehearse>;
 
 /// All pairs of a set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EqualityQueries {
     /// Each pair's.
     pub proofs: Vec<EqualityQuery>,
@@ -49,6 +50,7 @@ impl RehearsalPlan {
 
 /// Are both sides of a twin equal? Every row of its queries is one that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EqualityQuery {
     /// The twin.
     pub name: String,
@@ -61,6 +63,7 @@ pub struct EqualityQuery {
 
 /// Rows written since a snapshot, as a write marker keeps them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Since {
     /// Those that differ.
     pub differ: String,
@@ -73,6 +76,7 @@ pub struct Since {
 
 /// Tables that change places, in one transaction, within a budget.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Swap {
     /// Twins that are switched.
     pub twins: u64,
@@ -112,6 +116,7 @@ pub struct SwapSummary {
 
 /// Counts, sums and checksums at a stage, for the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Measure {
     /// `PRE-FLIGHT`, …
     pub stage: String,
@@ -121,6 +126,7 @@ pub struct Measure {
 
 /// Looking on after the switch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Monitor {
     /// For so long.
     pub seconds: u64,
@@ -140,6 +146,7 @@ impl Monitor {
 
 /// A switchover to be played through in a copy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RehearsalPlan {
     /// The set, as the switchover would name it.
     pub name: String,
@@ -157,6 +164,7 @@ pub struct RehearsalPlan {
 
 /// A twin of a [`RehearsalPlan`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RehearsalTwin {
     /// The legacy table.
     pub legacy: String,

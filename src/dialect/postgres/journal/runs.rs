@@ -11,7 +11,7 @@ use crate::engine::port::journal_sql::{Measured, RunFilter, SameRequest};
 use crate::engine::port::reader::ReadTx;
 
 /// A run was interrupted and is not undone: `broke.off`.
-const RUNS: &str = "
+const COLUMNS: &str = "
 select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at, r.ended_at, r.operator,
        (select e.body::json ->> 'by' from midwatch.events e
         where e.run = r.id and e.kind = 'resumed' order by e.seq desc limit 1) as resumed_by,
@@ -24,8 +24,9 @@ select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at,
          select e.body::json ->> 'code' from midwatch.events e
          where e.run = r.id and e.kind = 'outcome' order by e.seq desc limit 1) end as code,
        r.batch_rows, r.beat_at, r.plan -> 'params' as params, r.plan ->> 'undo' as undo,
-       r.plan ->> 'reversible' as reversible, r.digest
-from midwatch.runs r
+       r.plan ->> 'reversible' as reversible, r.digest";
+
+const FROM: &str = "from midwatch.runs r
 left join lateral (select k.pid from pg_locks k
                    where k.locktype = 'advisory' and k.classid = 1835300719 and k.objid = 0 and k.objsubid = 2 and k.granted
                      and k.database = (select oid from pg_database where datname = current_database())
@@ -82,12 +83,22 @@ pub(in crate::dialect::postgres) async fn runs(
     filter: &RunFilter,
 ) -> Result<Vec<RunRecord>> {
     let (condition, params) = query(filter);
-    let mut runs: Vec<RunRecord> = tx.fetch(&Sql::new(format!("{RUNS}\n{condition}")).bind(params)).await?;
+    let mut runs: Vec<RunRecord> =
+        tx.fetch(&Sql::new(format!("{COLUMNS}\n{FROM}\n{condition}")).bind(params)).await?;
     for run in &mut runs {
         // Of the code that the run wrote down; one of an earlier version knew no causes.
         run.permanent = run.code.as_deref().is_some_and(|code| cause(code).1);
     }
     Ok(runs)
+}
+
+pub(in crate::dialect::postgres) async fn run_ids(
+    tx: &mut dyn ReadTx,
+    filter: &RunFilter,
+) -> Result<Vec<String>> {
+    let (condition, params) = query(filter);
+    let sql = format!("select r.id::text\n{FROM}\n{condition}");
+    Ok(tx.texts(&Sql::new(sql).bind(params)).await?.into_iter().flatten().collect())
 }
 
 pub(in crate::dialect::postgres) async fn count(tx: &mut dyn ReadTx, before: i64) -> Result<(u64, u64)> {
