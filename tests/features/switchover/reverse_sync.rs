@@ -1,6 +1,6 @@
 //! Reverse sync where writers, owners and partitions do what they always did.
 
-use crate::carried::{applied, shop};
+use crate::switchover::dependents_carried::{applied, shop};
 use crate::world::World;
 
 const QUIET: [&str; 5] = ["switchover", "--set", "monitor=0", "--set", "backup=skip"];

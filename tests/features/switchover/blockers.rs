@@ -6,7 +6,7 @@ use midwatch::engine::port::reader::ReadOptions;
 use serde_json::Value;
 
 use crate::common::open;
-use crate::switchover::ready;
+use crate::switchover::end_to_end::ready;
 use crate::world::World;
 
 /// Applies a plan whose tables somebody holds; what it says when it gives up.

@@ -17,7 +17,7 @@ use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot, 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::common;
-use crate::switchover::{done, ready};
+use crate::switchover::end_to_end::{done, ready};
 use crate::world::World;
 
 /// Longer than any of it takes.

@@ -5,12 +5,12 @@ use serde_json::Value;
 use crate::common::Database;
 use crate::world::World;
 
-const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ops/sales.toml");
+const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/features/world/sales.toml");
 
 /// Tables of `sales_owner`, looked after by that role.
 pub(crate) async fn sales() -> World {
     let database = Database::empty().await;
-    database.owner().await.execute_script(include_str!("sales.sql")).await.unwrap();
+    database.owner().await.execute_script(include_str!("../world/sales.sql")).await.unwrap();
     let url = database.url().replace("keeper@", "sales_owner@");
     let world = World::on(database, "");
     world.configure(&format!(

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::carried::{applied, said, shop};
+use crate::switchover::dependents_carried::{applied, said, shop};
 use crate::world::World;
 
 const SKIP: [&str; 3] = ["switchover", "--set", "backup=skip"];

@@ -1,8 +1,8 @@
 //! Reverse triggers that do not fire any more: found, made anew, proved in a copy, put back as they were.
 
-use crate::carried::{said, shop};
-use crate::owners::{SWITCH, done, told};
-use crate::switchover::ready;
+use crate::switchover::dependents_carried::{said, shop};
+use crate::switchover::end_to_end::ready;
+use crate::switchover::ownership::{SWITCH, done, told};
 use crate::world::World;
 
 async fn states(world: &World) -> String {

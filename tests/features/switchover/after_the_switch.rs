@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::carried::{applied, said, shop};
 use crate::common::{Database, shared_server, tool};
+use crate::switchover::dependents_carried::{applied, said, shop};
 use crate::world::World;
 
 const QUIET: [&str; 5] = ["switchover", "--set", "monitor=0", "--set", "backup=skip"];

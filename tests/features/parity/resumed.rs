@@ -7,7 +7,7 @@ use midwatch::engine::check::kind::CheckOptions;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{Database, midwatch, run};
-use crate::seals::open;
+use crate::parity::unchanged::open;
 
 const TWIN: &str = "
     create table t (id int primary key, v text); create table p (id int primary key, v text) partition by range (id);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::common::demo_database;
-use crate::owners::sales;
+use crate::switchover::ownership::sales;
 use crate::world::World;
 
 async fn hospitality() -> World {

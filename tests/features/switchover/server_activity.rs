@@ -5,7 +5,7 @@ use midwatch::sandbox::{Options, Server};
 use serde_json::Value;
 
 use crate::common::Database;
-use crate::owners::{SWITCH, done, sales, told};
+use crate::switchover::ownership::{SWITCH, done, sales, told};
 use crate::world::World;
 
 /// The shop on a server of its own, with these settings.
@@ -13,9 +13,9 @@ async fn apart(settings: &[(&str, &str)]) -> (World, Server) {
     let settings = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let server = Server::start(Options { memory: true, settings, ..Options::default() }).await.unwrap();
     server.create_database("apart", None).await.unwrap();
-    server.owner("apart").await.unwrap().execute_script(include_str!("shop.sql")).await.unwrap();
+    server.owner("apart").await.unwrap().execute_script(include_str!("../world/shop.sql")).await.unwrap();
     let world = World::on(Database::empty().await, "");
-    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ops/shop.toml");
+    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/features/world/shop.toml");
     world.configure(&format!(
         "[targets.main]\nurl = \"{}\"\nprofile = \"{profile}\"\nenvironment = \"demo\"\n",
         server.url("apart")

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::switchover::ready;
+use crate::switchover::end_to_end::ready;
 use crate::world::World;
 
 /// Maintenance is allowed for another hour or two; a row puts the server's clock forward. Gives the window's end.

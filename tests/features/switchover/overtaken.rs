@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::owners::told;
-use crate::switchover::{blocking, done, ready};
+use crate::switchover::end_to_end::{blocking, done, ready};
+use crate::switchover::ownership::told;
 use crate::world::World;
 
 const SWITCH: [&str; 6] = ["switchover", "revenues,expenses", "--set", "backup=skip", "--set", "monitor=0"];

@@ -1,7 +1,7 @@
 //! A set that is switched in part: each twin is mended on the side that applications do not write.
 
-use crate::owners::{done, told};
-use crate::switchover::ready;
+use crate::switchover::end_to_end::ready;
+use crate::switchover::ownership::{done, told};
 use crate::world::World;
 
 /// The demo's twins, one of the three switched over.

@@ -11,8 +11,8 @@ use crate::world::World;
 /// A shop that no profile of ours knows, its dual writes made by `repair-triggers`.
 pub(crate) async fn shop() -> World {
     let database = Database::empty().await;
-    database.owner().await.execute_script(include_str!("shop.sql")).await.unwrap();
-    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ops/shop.toml");
+    database.owner().await.execute_script(include_str!("../world/shop.sql")).await.unwrap();
+    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/features/world/shop.toml");
     let world = World::on(database, &format!("profile = \"{profile}\"\nenvironment = \"demo\""));
     for args in [&["init"][..], &["repair-triggers"]] {
         let plan = world.plan("p.json", args);

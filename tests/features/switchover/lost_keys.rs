@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::carried::{said, shop};
-use crate::dependants::{failed, planned};
+use crate::switchover::dependents_carried::{said, shop};
+use crate::switchover::dependents_named::{failed, planned};
 
 fn told(plan: &Value, id: &str, what: &str) {
     let all = said(plan, id);
@@ -120,7 +120,7 @@ async fn a_function_that_is_anothers_is_not_planned_to_be_replaced() {
         )
         .await;
     let url = world.database.url().replace("keeper@", "lost_fitter@");
-    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ops/shop.toml");
+    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/features/world/shop.toml");
     world.configure(&format!(
         "[targets.main]\nurl = \"{url}\"\nprofile = \"{profile}\"\nenvironment = \"demo\"\n[policy]\nallow_unknown_load = true\n"
     ));

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::switchover::writers::{Writers, judge};
 use crate::world::World;
-use crate::writers::{Writers, judge};
 
 /// The demo's hospitality, mended: ready for a switchover.
 pub(crate) async fn ready() -> World {

@@ -186,7 +186,7 @@ fn sha256(text: &str) -> String {
 #[tokio::test]
 async fn our_own_history_tells_everything() {
     let case = Case::new("midwatch", &[("1_a.sql", A), ("2_b.sql", B), ("3_c.sql", C), ("4_d.sql", D)]).await;
-    case.run(include_str!("../../migrations/midwatch/postgres/001_migrations.sql")).await;
+    case.run(include_str!("../../../migrations/midwatch/postgres/001_migrations.sql")).await;
     let look = case.look().await;
     look.assert_counts(0, 4);
     look.assert_finds(&["pending"]);
@@ -300,7 +300,7 @@ async fn drizzle() -> Case {
     for file in &files[..3] {
         case.run(&std::fs::read_to_string(fixture.join(file)).unwrap()).await;
     }
-    case.run(include_str!("../fixtures/migrations/drizzle.history.sql")).await;
+    case.run(include_str!("../../fixtures/migrations/drizzle.history.sql")).await;
     case
 }
 

@@ -1,7 +1,7 @@
 //! What the applications do with the three tables, whichever of them has the name: insert, update, upsert, bulk insert,
 //! delete, and all at once from several sessions. Nothing of it may depend on a switch.
 
-use crate::switchover::{blocking, ready};
+use crate::switchover::end_to_end::{blocking, ready};
 use crate::world::World;
 
 /// Table, the columns that an insert must name with their values for row `i`, a column that changes.
