@@ -16,8 +16,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::engine::model::error::{Class, Error, Result};
 use crate::sandbox::account::Account;
-use crate::sandbox::binaries::Binaries;
-use crate::sandbox::place::ServerDirectory;
+use crate::sandbox::directory::ServerDirectory;
+use crate::sandbox::postgres::binaries::Binaries;
 
 const READY: &str = "database system is ready to accept connections";
 /// Recovery after a kill may have a whole bulk load to replay.

@@ -1,13 +1,13 @@
 //! Finds a complete PostgreSQL installation on this machine.
 
-use crate::sandbox::binaries::{Binaries, TOOLS};
+use crate::sandbox::postgres::binaries::{Binaries, TOOLS};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
 use crate::engine::model::error::{Error, Result};
-use crate::sandbox::fetch;
+use crate::sandbox::postgres::fetch;
 
 /// Names a directory of binaries and beats every other place.
 pub const VARIABLE: &str = "MIDWATCH_PG_BIN";
@@ -120,7 +120,7 @@ fn expand(pattern: &Path) -> Vec<PathBuf> {
 mod tests {
     use super::*;
     use crate::engine::model::error::Class;
-    use crate::sandbox::binaries::Version;
+    use crate::sandbox::postgres::binaries::Version;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn install(dir: &Path, version: &str, tools: &[&str]) {

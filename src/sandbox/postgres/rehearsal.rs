@@ -17,7 +17,7 @@ use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::Param;
 use crate::engine::port::copies::{CopyRequest, Rehearsal, Rehearsals, Rows};
 use crate::engine::port::reader::{Facts, Fut, ReadOptions};
-use crate::sandbox::binaries::Version;
+use crate::sandbox::postgres::binaries::Version;
 use crate::sandbox::{Binaries, Options, Server};
 
 /// The copy's database.
@@ -57,7 +57,7 @@ impl Copies {
             .hint(format!(
                 "install PostgreSQL {0} here, or set {1} to the directory of its binaries",
                 server.major,
-                crate::sandbox::find::VARIABLE
+                crate::sandbox::postgres::find::VARIABLE
             ))),
             _ => Ok(binaries),
         }

@@ -9,8 +9,8 @@ use std::{
 use crate::dialect::postgres::owner::{Owner, quote};
 use crate::engine::model::error::{Error, Result};
 use crate::sandbox::account::Account;
-use crate::sandbox::binaries::{Binaries, Version};
-use crate::sandbox::place::ServerDirectory;
+use crate::sandbox::directory::ServerDirectory;
+use crate::sandbox::postgres::binaries::{Binaries, Version};
 use crate::sandbox::process::{self, Process};
 use crate::sandbox::watcher::Watcher;
 

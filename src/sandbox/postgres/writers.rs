@@ -11,7 +11,7 @@ use crate::dialect::postgres::owner::Owner;
 use crate::engine::model::cause::Cause;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
-use crate::sandbox::rehearsal::Private;
+use crate::sandbox::postgres::rehearsal::Private;
 
 /// Two tables that are kept in step, and what of their rows is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,9 +17,9 @@ use crate::engine::model::name::Relation;
 use crate::engine::model::query::Param;
 use crate::engine::port::backups::{Backups, Dump, Dumped};
 use crate::engine::port::reader::{Facts as _, Fut, ReadOptions, ReadTx, Snapshot};
-use crate::sandbox::definitions::Omitted;
-use crate::sandbox::rehearsal::{self, Copies, DATABASE};
-use crate::sandbox::server::blocking;
+use crate::sandbox::postgres::definitions::Omitted;
+use crate::sandbox::postgres::rehearsal::{self, Copies, DATABASE};
+use crate::sandbox::postgres::server::blocking;
 
 /// A table may take long to read.
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(6);

@@ -11,7 +11,7 @@ use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::Param;
 use crate::engine::port::reader::{Facts, ReadOptions};
 use crate::sandbox::Server;
-use crate::sandbox::rehearsal::{Copies, DATABASE, inside, run};
+use crate::sandbox::postgres::rehearsal::{Copies, DATABASE, inside, run};
 
 /// `$1`: the private server's superuser. Roles with what decides whether they may, who is a member of whom, and to
 /// whom the database belongs: schema `public` is that role's.

