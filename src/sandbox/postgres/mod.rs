@@ -9,6 +9,7 @@ pub mod find;
 mod marks;
 mod rehearsal;
 pub mod server;
+mod start;
 mod writers;
 
 pub use backup::Dumps;

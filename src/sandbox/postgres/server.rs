@@ -11,7 +11,8 @@ use crate::engine::model::error::{Error, Result};
 use crate::sandbox::account::Account;
 use crate::sandbox::directory::ServerDirectory;
 use crate::sandbox::postgres::binaries::{Binaries, Version};
-use crate::sandbox::process::{self, Process};
+use crate::sandbox::postgres::start;
+use crate::sandbox::process::Process;
 use crate::sandbox::watcher::Watcher;
 
 /// How to start a server; the default is a throwaway in a directory of its own.
@@ -77,7 +78,7 @@ impl Server {
         // From here on, dropping it cleans up.
         let server = Self(Arc::new(Inner { place, binaries, account, user, settings, state }));
         let inner = &server.0;
-        process::initdb(&inner.binaries, inner.account.as_ref(), &inner.place, &inner.user)?;
+        start::initdb(&inner.binaries, inner.account.as_ref(), &inner.place, &inner.user)?;
         inner.launch()?;
         Ok(server)
     }
@@ -126,7 +127,7 @@ impl Server {
 
     /// Is somebody listening?
     pub fn is_running(&self) -> bool {
-        self.0.state().process.is_some() && process::socket_exists(&self.0.place.run())
+        self.0.state().process.is_some() && start::socket_exists(&self.0.place.run())
     }
 
     /// An unrestricted session.
@@ -193,8 +194,8 @@ impl Inner {
         let state = &mut *self.state();
         let watcher = &mut state.watcher;
         let told = |pid| watcher.watch(pid);
-        let process =
-            Process::start(&self.binaries, self.account.as_ref(), &self.place, &self.settings, told)?;
+        let command = start::command(&self.binaries, self.account.as_ref(), &self.place, &self.settings);
+        let process = Process::start(start::PROGRAM, command, &self.place.log(), told)?;
         state.process = Some(process);
         Ok(())
     }
