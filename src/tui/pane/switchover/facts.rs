@@ -6,13 +6,13 @@ use crate::engine::model::record::Outcome;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::status::{Reverse, SwitchoverStatus, TwinStatus};
-use crate::tui::doc::room::sight::{LABEL, Sight, labelled};
 use crate::tui::doc::{live, wrap};
 use crate::tui::format::{ago, count, counted, differ};
 use crate::tui::list::{Spans, cell, plain};
 use crate::tui::model::ready::Readiness;
-use crate::tui::model::room::is_swap;
+use crate::tui::model::switchover::is_swap;
 use crate::tui::model::view::View;
+use crate::tui::pane::switchover::sight::{LABEL, Sight, labelled};
 use crate::tui::theme::Tone;
 
 /// From here on a blocker needs two lines, below it three.

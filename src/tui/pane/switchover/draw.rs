@@ -4,16 +4,17 @@ use crate::tui::doc;
 use crate::tui::list::{Spans, cell};
 use crate::tui::model::state::Model;
 use crate::tui::model::view::View;
+use crate::tui::pane::switchover;
 use crate::tui::theme::Tone;
-use crate::tui::view::paint::{lossless, rule, spans, text};
+use crate::tui::widget::paint::{lossless, rule, spans, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Fewer lines of a text are not worth a rule.
 const LEAST: u16 = 3;
 
-pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
-    let Some(room) = doc::room::room(model) else { return };
+pub(in crate::tui) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
+    let Some(room) = switchover::room(model) else { return };
     let mut area = lines(model, buffer, area, &room.head);
     area = ruled(model, buffer, area);
     let view = match &model.level().view {

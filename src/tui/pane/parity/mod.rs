@@ -1,5 +1,8 @@
 //! Twins: counts, differences, a strip of partitions; Enter shows the rows that differ.
 
+mod partition_mark;
+pub(super) mod partitions;
+
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
 use crate::features::parity::facts::{Apart, ParityFacts, Partition};
 use crate::features::parity::finding_kind::FindingKind;
@@ -11,8 +14,7 @@ use crate::tui::list::{Cell, Col, Detail, Goto, List, ListRow, Spans, cell, plai
 use crate::tui::model::ready::{Light, Readiness};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
-use crate::tui::pane::partition_mark::mark;
-use crate::tui::pane::partitions;
+use crate::tui::pane::parity::partition_mark::mark;
 use crate::tui::pane::shared::{self, Pane};
 use crate::tui::theme::{Glyphs, Tone};
 use chrono::{DateTime, Utc};

@@ -8,9 +8,9 @@ use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::status::{RoomRun, SwitchoverStatus};
 use crate::tui::keymap::KeyAction;
 use crate::tui::list::List;
-use crate::tui::model::room::{RoomView, SWITCHES, swap_of};
 use crate::tui::model::run::{OurRun, RunView, title_of};
 use crate::tui::model::state::{Link, Model};
+use crate::tui::model::switchover::{RoomView, SWITCHES, swap_of};
 use crate::tui::model::view::View;
 use chrono::{DateTime, Utc};
 

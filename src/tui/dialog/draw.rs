@@ -1,22 +1,21 @@
 //! What lies on top.
 
 use crate::report::table as formats;
+use crate::tui::dialog::sheet::Sheet;
+use crate::tui::dialog::{change, lists};
 use crate::tui::format::{ago, seconds};
 use crate::tui::list::{Cell, cell, plain};
 use crate::tui::model::overlay::Kind;
 use crate::tui::model::state::Model;
-use crate::tui::screen;
 use crate::tui::theme::Tone;
-use crate::tui::view::dialog;
-use crate::tui::view::paint::{self, fit, lossless, put};
-use crate::tui::view::sheet::Sheet;
+use crate::tui::widget::paint::{self, fit, lossless, put};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::widgets::{Block, Clear, Widget as _};
 use unicode_width::UnicodeWidthStr as _;
 
-pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
+pub(in crate::tui) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
     let Some(overlay) = &model.overlay else { return };
     let sheet = sheet(model, &overlay.kind, overlay.input.value(), usize::from(area.width.saturating_sub(8)));
     let wide = matches!(overlay.kind, Kind::Locks | Kind::Log | Kind::Sql(_) | Kind::Actions);
@@ -95,13 +94,13 @@ fn sheet(model: &Model, kind: &Kind, typed: &str, width: usize) -> Sheet {
             hint: "type to narrow, Enter opens, Esc stays".into(),
             ..Sheet::default()
         },
-        Kind::Actions => dialog::actions(model, width),
-        Kind::Ask(ask) => dialog::ask(model, ask, typed),
-        Kind::Note => dialog::note(typed, width.min(78)),
-        Kind::End(blocker) => dialog::end(model, blocker, typed, width.min(78)),
-        Kind::Resume(id) => dialog::resume(model, id, typed, width.min(78)),
-        Kind::Unfinished(id) => dialog::unfinished(model, id, width.min(78)),
-        Kind::Stop => dialog::stop(model, width.min(78)),
+        Kind::Actions => change::actions(model, width),
+        Kind::Ask(ask) => change::ask(model, ask, typed),
+        Kind::Note => change::note(typed, width.min(78)),
+        Kind::End(blocker) => change::end(model, blocker, typed, width.min(78)),
+        Kind::Resume(id) => change::resume(model, id, typed, width.min(78)),
+        Kind::Unfinished(id) => change::unfinished(model, id, width.min(78)),
+        Kind::Stop => change::stop(model, width.min(78)),
         Kind::Export => Sheet {
             title: "Export to the working directory".into(),
             lines: formats::ALL.iter().map(|f| vec![plain(format!("  {}", f.name()))]).collect(),
@@ -112,12 +111,12 @@ fn sheet(model: &Model, kind: &Kind, typed: &str, width: usize) -> Sheet {
         Kind::Locks => locks(model, width),
         Kind::Log => log(model),
         Kind::Sql(statements) => sql(statements, width),
-        Kind::Quit => dialog::quit(model, width.min(78)),
+        Kind::Quit => change::quit(model, width.min(78)),
     }
 }
 
 fn help(model: &Model, typed: &str) -> Sheet {
-    let lines = screen::help_lines(model).into_iter().map(|(keys, about, why)| {
+    let lines = lists::help_lines(model).into_iter().map(|(keys, about, why)| {
         let mut line = vec![cell(format!("{keys:<14}"), Tone::Accent), plain(about)];
         if let Some(why) = why {
             line.push(cell(format!("  ({why})"), Tone::Dim));
@@ -139,7 +138,7 @@ const NAMES: (usize, usize) = (30, 36);
 const KEYS: usize = 6;
 
 fn palette(model: &Model, typed: &str, width: usize) -> Sheet {
-    let items = screen::palette(model);
+    let items = lists::palette(model);
     let names = items.iter().map(|i| i.name.width()).max().unwrap_or(0).clamp(NAMES.0, NAMES.1);
     let lines = items.into_iter().map(|item| {
         let about = fit(&item.about, width.saturating_sub(names + KEYS + 4));

@@ -8,13 +8,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-pub(super) fn rule(model: &Model, buffer: &mut Buffer, area: Rect) {
+pub(in crate::tui) fn rule(model: &Model, buffer: &mut Buffer, area: Rect) {
     let line = model.theme.glyphs.rule.repeat(usize::from(area.width));
     put(buffer, area.x, area.y, area.right(), &line, model.theme.tone(Tone::Dim));
 }
 
 /// Draws lines that are read like a text, the cursor's in the middle where it can be.
-pub(super) fn text(model: &Model, buffer: &mut Buffer, area: Rect, lines: &[Spans], cursor: usize) {
+pub(in crate::tui) fn text(model: &Model, buffer: &mut Buffer, area: Rect, lines: &[Spans], cursor: usize) {
     let offset = first_line(cursor, lines.len(), area.height);
     for (i, line) in lines.iter().enumerate().skip(offset).take(usize::from(area.height)) {
         text_line(
@@ -28,12 +28,12 @@ pub(super) fn text(model: &Model, buffer: &mut Buffer, area: Rect, lines: &[Span
 }
 
 /// The first line shown of a text.
-pub(super) fn first_line(cursor: usize, lines: usize, height: u16) -> usize {
+pub(in crate::tui) fn first_line(cursor: usize, lines: usize, height: u16) -> usize {
     let height = usize::from(height);
     cursor.saturating_sub(height / 2).min(lines.saturating_sub(height))
 }
 
-pub(super) fn text_line(model: &Model, buffer: &mut Buffer, area: Rect, line: &[Cell], here: bool) {
+pub(in crate::tui) fn text_line(model: &Model, buffer: &mut Buffer, area: Rect, line: &[Cell], here: bool) {
     let inner = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
     spans(model, buffer, inner, line);
     if here {
@@ -42,12 +42,12 @@ pub(super) fn text_line(model: &Model, buffer: &mut Buffer, area: Rect, line: &[
     }
 }
 
-pub(super) fn lossless(n: usize) -> u16 {
+pub(in crate::tui) fn lossless(n: usize) -> u16 {
     u16::try_from(n).unwrap_or(u16::MAX)
 }
 
 /// Draws a line of cells; what does not fit is cut, with an ellipsis.
-pub(super) fn spans(model: &Model, buffer: &mut Buffer, area: Rect, line: &[Cell]) {
+pub(in crate::tui) fn spans(model: &Model, buffer: &mut Buffer, area: Rect, line: &[Cell]) {
     let mut x = area.x;
     for part in line {
         let room = usize::from(area.right().saturating_sub(x));
@@ -56,7 +56,7 @@ pub(super) fn spans(model: &Model, buffer: &mut Buffer, area: Rect, line: &[Cell
 }
 
 /// Draws text up to `right`; returns where it ended. Control characters of a database stay harmless.
-pub(super) fn put(buffer: &mut Buffer, x: u16, y: u16, right: u16, text: &str, style: Style) -> u16 {
+pub(in crate::tui) fn put(buffer: &mut Buffer, x: u16, y: u16, right: u16, text: &str, style: Style) -> u16 {
     if x >= right || y >= buffer.area.bottom() {
         return x;
     }
@@ -65,7 +65,7 @@ pub(super) fn put(buffer: &mut Buffer, x: u16, y: u16, right: u16, text: &str, s
 }
 
 /// Control characters become visible, line ends and tabs become blanks.
-pub(super) fn printable(text: &str) -> String {
+pub(in crate::tui) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' | '\r' | '\t' => ' ',
@@ -78,7 +78,7 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// A text in at most so many columns, with an ellipsis where it was cut.
-pub(super) fn fit(text: &str, width: usize) -> String {
+pub(in crate::tui) fn fit(text: &str, width: usize) -> String {
     let text = printable(text);
     if text.width() <= width {
         return text;

@@ -3,6 +3,7 @@
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::phrase::differs;
 use crate::engine::model::record::RunRecord;
+use crate::tui::dialog::sheet::Sheet;
 use crate::tui::doc::wrap;
 use crate::tui::format::{ago, count};
 use crate::tui::list::{Spans, cell, plain};
@@ -13,8 +14,7 @@ use crate::tui::model::run::{OurRun, title_of};
 use crate::tui::model::state::Model;
 use crate::tui::screen;
 use crate::tui::theme::Tone;
-use crate::tui::view::paint::fit;
-use crate::tui::view::sheet::Sheet;
+use crate::tui::widget::paint::fit;
 
 /// Everything that could be done, with what it would cost and why not.
 pub(super) fn actions(model: &Model, width: usize) -> Sheet {

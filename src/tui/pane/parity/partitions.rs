@@ -6,7 +6,7 @@ use crate::tui::format::{ago, count, counted};
 use crate::tui::list::{Cell, Col, Goto, List, ListRow, cell, plain};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
-use crate::tui::pane::partition_mark::mark;
+use crate::tui::pane::parity::partition_mark::mark;
 use crate::tui::theme::Tone;
 
 /// One line for each.

@@ -12,8 +12,8 @@ use nucleo_matcher::{Config, Matcher};
 pub fn overlay_len(model: &Model) -> usize {
     let Some(overlay) = &model.overlay else { return 0 };
     match &overlay.kind {
-        Kind::Help => screen::help_lines(model).len(),
-        Kind::Palette => screen::palette(model).len(),
+        Kind::Help => help_lines(model).len(),
+        Kind::Palette => palette(model).len(),
         Kind::Targets => model.target_choices().len(),
         Kind::Actions => screen::choices(model).len(),
         Kind::Export => table::ALL.len(),
@@ -43,7 +43,7 @@ pub fn help_lines(model: &Model) -> Vec<(String, &'static str, Option<String>)> 
 
 /// Palette lines, best match first.
 pub fn palette(model: &Model) -> Vec<PaletteItem> {
-    screen::palette_for(model, model.overlay.as_ref().map_or("", |o| o.input.value()))
+    palette_for(model, model.overlay.as_ref().map_or("", |o| o.input.value()))
 }
 
 /// Those that a text finds.

@@ -4,9 +4,9 @@ use crate::engine::model::preflight::Ready;
 use crate::engine::model::progress::Phase;
 use crate::engine::model::record::Outcome;
 use crate::engine::port::backups::Dump;
-use crate::tui::doc::room::sight::{Sight, SightAt};
 use crate::tui::format::{count, whole};
 use crate::tui::list::{Spans, cell, plain};
+use crate::tui::pane::switchover::sight::{Sight, SightAt};
 use crate::tui::theme::Tone;
 
 const OVER: [&str; 8] = ["preflight", "backup", "copy", "parity", PREPARE, "enable", AFTER, "monitor"];
@@ -192,7 +192,7 @@ fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::doc::room::sight::past_swap;
+    use crate::tui::pane::switchover::sight::past_swap;
 
     fn ids(list: &[&str]) -> Vec<String> {
         list.iter().map(|s| (*s).to_owned()).collect()

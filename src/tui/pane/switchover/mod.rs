@@ -1,5 +1,6 @@
-//! The switchover room as lines: stages, blockers, what is equal, what a rollback would lose.
+//! The switchover room as lines, and how it is drawn: stages, blockers, what is equal, what a rollback would lose.
 
+pub(in crate::tui) mod draw;
 mod facts;
 pub mod sight;
 mod stages;
@@ -8,14 +9,15 @@ use crate::engine::model::progress::{ControlRequest, Phase};
 use crate::engine::model::record::Outcome;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::status::RoomRun;
-use crate::tui::doc::room::sight::{Sight, SightAt};
-use crate::tui::doc::room::stages::Stages;
+use crate::tui::doc::live;
 use crate::tui::format::{ago, counted, whole};
 use crate::tui::list::{Spans, cell, plain};
 use crate::tui::model::ready::Readiness;
-use crate::tui::model::room::is_swap;
 use crate::tui::model::state::Model;
+use crate::tui::model::switchover::is_swap;
 use crate::tui::model::view::View;
+use crate::tui::pane::switchover::sight::{Sight, SightAt};
+use crate::tui::pane::switchover::stages::Stages;
 use crate::tui::theme::Tone;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -36,7 +38,7 @@ pub fn room(model: &Model) -> Option<Room> {
     let sight = Sight::of(model)?;
     let width = usize::from(model.size.0);
     let mut head = match (&model.level().view, sight.live()) {
-        (View::Run(view), false) => super::live::head(model, view),
+        (View::Run(view), false) => live::head(model, view),
         _ => flow(&title(&sight), width),
     };
     if !sight.quiet() {
