@@ -8,8 +8,9 @@ use super::output::Output;
 use super::parts::{Parts, open_console, overrides};
 use crate::engine::model::error::{Error, Result};
 use crate::profile::Config;
+use crate::sandbox::Binaries;
 use crate::sandbox::demo::{Demo, DemoOptions};
-use crate::sandbox::{Binaries, fetch};
+use crate::sandbox::postgres::fetch;
 use crate::stop::Stop;
 
 pub(super) async fn run(cli: &Cli, args: &DemoArgs, parts: &Parts, out: &Output) -> Result<u8> {

@@ -1,29 +1,18 @@
 //! Private throwaway servers: the demo, the tests, rehearsals and restore proofs all run on them.
 //!
 //! A server lives in one directory that bears our marker, speaks on a unix socket only, and ends with
-//! the process that started it, however that process ends.
+//! the process that started it, however that process ends. What one database needs is in its own folder.
 
 mod account;
-mod backup;
-pub mod binaries;
-mod definitions;
 pub mod demo;
-pub mod fetch;
-pub mod find;
+mod directory;
 mod hooks;
-#[cfg(test)]
-mod marks;
-mod place;
+pub mod postgres;
 mod process;
-mod rehearsal;
-pub mod server;
 mod watcher;
-mod writers;
 
 pub use crate::dialect::postgres::owner::MARKER;
-pub use crate::sandbox::binaries::Binaries;
-pub use backup::Dumps;
 pub use hooks::Shell;
-pub use rehearsal::{Copies, Private};
-pub use server::{Options, Server};
-pub use writers::{LoadWriters, Timed, Written, WrittenPair};
+pub use postgres::{
+    Binaries, Copies, Dumps, LoadWriters, Options, Private, Server, Timed, Written, WrittenPair,
+};

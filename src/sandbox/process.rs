@@ -1,10 +1,9 @@
-//! One run of `initdb` or `postgres`, up to the line that says it is ready.
+//! The process of a private server, from its start to the line that says it is ready, and to its end.
 
 use std::{
     collections::VecDeque,
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Write},
-    os::unix::process::CommandExt,
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
     sync::mpsc::{Receiver, Sender, channel},
@@ -15,11 +14,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::engine::model::error::{Class, Error, Result};
-use crate::sandbox::account::Account;
-use crate::sandbox::binaries::Binaries;
-use crate::sandbox::place::ServerDirectory;
 
-const READY: &str = "database system is ready to accept connections";
 /// Recovery after a kill may have a whole bulk load to replay.
 const START_LIMIT: Duration = Duration::from_mins(2);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -30,9 +25,17 @@ enum Event {
     Ended(Vec<String>),
 }
 
+/// A kind of server: its name in messages, and the text of the line that says it is ready.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Program {
+    pub(super) name: &'static str,
+    pub(super) ready: &'static str,
+}
+
 /// A running server.
 #[derive(Debug)]
 pub(super) struct Process {
+    program: Program,
     child: Child,
     events: Receiver<Event>,
 }
@@ -43,48 +46,24 @@ impl std::fmt::Debug for Event {
     }
 }
 
-/// Makes the data directory.
-pub(super) fn initdb(
-    binaries: &Binaries,
-    account: Option<&Account>,
-    place: &ServerDirectory,
-    user: &str,
-) -> Result<()> {
-    let mut command = binaries.command("initdb");
-    command
-        .arg("-D")
-        .arg(place.data())
-        .args(["-U", user, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"])
-        .current_dir("/")
-        .stdin(Stdio::null());
-    if let Some(account) = account {
-        account.apply(&mut command);
-    }
-    let output = command.output().map_err(|e| Error::unobserved(format!("failed to run initdb: {e}")))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error::unobserved(format!("failed to create the sandbox's data directory: {}", said.trim())))
-}
-
 impl Process {
-    /// Starts `postgres` itself, so that the process we know is the one that must end.
+    /// Starts the server itself, so that the process we know is the one that must end. Its standard error is read and
+    /// appended to `log`.
     pub(super) fn start(
-        binaries: &Binaries,
-        account: Option<&Account>,
-        place: &ServerDirectory,
-        settings: &[(String, String)],
+        program: Program,
+        mut command: Command,
+        log: &Path,
         started: impl FnOnce(u32) -> Result<()>,
     ) -> Result<Self> {
-        let mut child = command(binaries, account, place, settings)
+        let mut child = command
+            .stderr(Stdio::piped())
             .spawn()
-            .map_err(|e| Error::unobserved(format!("failed to start postgres: {e}")))?;
+            .map_err(|e| Error::unobserved(format!("failed to start {}: {e}", program.name)))?;
         let (sender, events) = channel();
-        let log = OpenOptions::new().create(true).append(true).open(place.log());
+        let log = OpenOptions::new().create(true).append(true).open(log);
         let log = log.map_err(|e| Error::unobserved(format!("failed to open the sandbox's log: {e}")));
         let stderr = child.stderr.take();
-        let mut process = Self { child, events };
+        let mut process = Self { program, child, events };
         let outcome = started(process.pid()).and(log).and_then(|log| process.wait_ready(stderr, log, sender));
         match outcome {
             Ok(()) => Ok(process),
@@ -118,19 +97,20 @@ impl Process {
     }
 
     fn wait_ready(&mut self, stderr: Option<ChildStderr>, log: File, events: Sender<Event>) -> Result<()> {
+        let Program { name, ready } = self.program;
         let stderr = stderr.ok_or_else(|| Error::unobserved("failed to read the server's messages"))?;
         thread::Builder::new()
             .name("sandbox-log".into())
-            .spawn(move || drain(stderr, log, &events))
+            .spawn(move || drain(stderr, log, ready, &events))
             .map_err(|e| Error::unobserved(format!("failed to start a thread: {e}")))?;
         match self.events.recv_timeout(START_LIMIT) {
             Ok(Event::Ready) => Ok(()),
             Ok(Event::Ended(last)) => {
-                Err(Error::unobserved(format!("failed to start postgres: {}", last.join("; "))))
+                Err(Error::unobserved(format!("failed to start {name}: {}", last.join("; "))))
             }
             Err(_) => Err(Error::new(
                 Class::Unobserved,
-                format!("failed to start postgres: not ready after {} s", START_LIMIT.as_secs()),
+                format!("failed to start {name}: not ready after {} s", START_LIMIT.as_secs()),
             )),
         }
     }
@@ -146,48 +126,13 @@ impl Process {
     }
 }
 
-fn command(
-    binaries: &Binaries,
-    account: Option<&Account>,
-    place: &ServerDirectory,
-    settings: &[(String, String)],
-) -> Command {
-    let mut command = binaries.command("postgres");
-    command.arg("-D").arg(place.data()).arg("-k").arg(place.run());
-    let fixed = [
-        "listen_addresses=",
-        "port=5432",
-        "unix_socket_permissions=0700",
-        "fsync=off",
-        "logging_collector=off",
-        "log_destination=stderr",
-    ];
-    for setting in fixed {
-        command.args(["-c", setting]);
-    }
-    for (name, value) in settings {
-        command.arg("-c").arg(format!("{name}={value}"));
-    }
-    // Of its own group: the terminal's ^C is for us, and we stop it in our own order.
-    command
-        .current_dir("/")
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    if let Some(account) = account {
-        account.apply(&mut command);
-    }
-    command
-}
-
 /// Runs to the end of the pipe: a full pipe would stop every backend. A full disk loses the log only.
-fn drain(stderr: ChildStderr, mut log: File, events: &Sender<Event>) {
+fn drain(stderr: ChildStderr, mut log: File, ready: &str, events: &Sender<Event>) {
     let mut last = VecDeque::with_capacity(4);
     for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
         let _ = log.write_all(&line).and_then(|()| log.write_all(b"\n"));
         let line = String::from_utf8_lossy(&line).into_owned();
-        if line.contains(READY) {
+        if line.contains(ready) {
             let _ = events.send(Event::Ready);
         }
         if last.len() == 3 {
@@ -196,9 +141,4 @@ fn drain(stderr: ChildStderr, mut log: File, events: &Sender<Event>) {
         last.push_back(line);
     }
     let _ = events.send(Event::Ended(last.into()));
-}
-
-/// What a socket directory must hold for a client to find the server.
-pub(super) fn socket_exists(dir: &Path) -> bool {
-    dir.join(".s.PGSQL.5432").exists()
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::engine::model::error::{Error, Result};
-use crate::sandbox::place::ServerDirectory;
+use crate::sandbox::directory::ServerDirectory;
 
 const SCRIPT: &str = include_str!("watcher.sh");
 

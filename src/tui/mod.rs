@@ -3,6 +3,7 @@
 pub mod app;
 pub mod backend;
 pub mod data;
+pub mod dialog;
 pub mod doc;
 mod export;
 pub mod failure;
@@ -18,6 +19,7 @@ pub mod screen;
 mod terminal;
 pub mod theme;
 pub mod view;
+mod widget;
 
 use std::sync::Arc;
 

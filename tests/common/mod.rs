@@ -23,7 +23,8 @@ use midwatch::engine::check::paging;
 use midwatch::engine::model::error::Result;
 use midwatch::profile::{Secret, Selected, TargetConfig};
 use midwatch::sandbox::demo::{Manifest, System, load_system};
-use midwatch::sandbox::{Binaries, Options, Server, fetch};
+use midwatch::sandbox::postgres::fetch;
+use midwatch::sandbox::{Binaries, Options, Server};
 use tokio::sync::Mutex;
 
 /// Statics are never dropped: the watcher ends it with the process.

@@ -15,7 +15,7 @@ mod rows;
 mod schema;
 mod text_only;
 mod text_only_journal;
-#[path = "../ops/world.rs"]
+#[path = "../features/world.rs"]
 #[expect(dead_code, reason = "every test binary uses its own part")]
 mod world;
 

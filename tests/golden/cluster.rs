@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use midwatch::sandbox::binaries::Version;
+use midwatch::sandbox::postgres::binaries::Version;
 use midwatch::sandbox::{Binaries, Options, Server};
 
 use crate::common::eventually;

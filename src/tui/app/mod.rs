@@ -9,10 +9,10 @@ mod notice;
 mod offers;
 mod overlay;
 mod plan;
-mod room;
 mod rows;
 mod run;
 mod schedule;
+mod switchover;
 
 use crate::tui::model::plan::PlanView;
 use crate::tui::model::state::Model;

@@ -5,11 +5,11 @@ use crate::tui::app::App;
 use crate::tui::keymap::{self, DialogAction};
 use crate::tui::model::journal::JournalModel;
 use crate::tui::model::overlay::{Kind, Leads, Overlay};
-use crate::tui::model::room::RoomState;
 use crate::tui::model::state::{Link, Model};
+use crate::tui::model::switchover::RoomState;
 use crate::tui::model::view::{Level, View};
 use crate::tui::msg::{Effect, Export, ExportRows};
-use crate::tui::{pane, screen};
+use crate::tui::{dialog, pane, screen};
 use crossterm::event::{Event, KeyEvent};
 use tui_input::backend::crossterm::EventHandler as _;
 
@@ -46,7 +46,7 @@ impl App {
     }
 
     fn overlay_move(&mut self, by: isize) {
-        let last = screen::overlay_len(&self.model).saturating_sub(1);
+        let last = dialog::overlay_len(&self.model).saturating_sub(1);
         if let Some(overlay) = &mut self.model.overlay {
             overlay.cursor = overlay.cursor.saturating_add_signed(by).min(last);
         }
@@ -82,7 +82,7 @@ impl App {
             }
             Kind::Palette => {
                 let chosen =
-                    screen::palette_for(&self.model, overlay.input.value()).into_iter().nth(overlay.cursor);
+                    dialog::palette_for(&self.model, overlay.input.value()).into_iter().nth(overlay.cursor);
                 return chosen.map(|item| self.follow(item.leads)).unwrap_or_default();
             }
             Kind::Actions => return self.choose(overlay.cursor),

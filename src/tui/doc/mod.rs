@@ -4,7 +4,6 @@
 pub mod live;
 pub mod look;
 pub mod plan;
-pub mod room;
 pub mod run;
 
 use crate::tui::list::{Spans, cell};

@@ -6,7 +6,7 @@ use crate::engine::model::record::RunRecord;
 use crate::engine::plan::request::Request;
 use crate::tui::data::RunDetail;
 use crate::tui::failure::Failure;
-use crate::tui::model::room::{is_swap, swap_of};
+use crate::tui::model::switchover::{is_swap, swap_of};
 use crate::tui::msg::Slot;
 use chrono::{DateTime, Utc};
 

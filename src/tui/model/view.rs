@@ -3,9 +3,9 @@
 use crate::engine::model::report::CheckId;
 use crate::tui::failure::Failure;
 use crate::tui::list::{Detail, ListState};
-use crate::tui::model::room::RoomView;
 use crate::tui::model::rows::RowsView;
 use crate::tui::model::run::RunView;
+use crate::tui::model::switchover::RoomView;
 use crate::tui::msg::Slot;
 
 /// One view of a pane's stack.

@@ -1,4 +1,4 @@
-//! The panes, one per file: a table, and above it a picture of the same rows. They read the model and change nothing.
+//! The panes, one per file or folder, named as their feature: a table, and above it a picture of the same rows. They read the model and change nothing.
 
 mod anomalies;
 pub mod detail;
@@ -6,17 +6,16 @@ pub mod features;
 mod migrations;
 mod overview;
 mod parity;
-mod partition_mark;
-mod partitions;
 mod queue;
 mod runs;
 pub mod shared;
+pub mod switchover;
 
 use features::FEATURES;
 use shared::Pane;
 
+pub use parity::partitions::list as partition_list;
 pub use parity::{head_of as partition_picture, picture_of as twin_picture, rows_of as twin_list};
-pub use partitions::list as partition_list;
 
 /// Every pane, in the order of its number: the overview, then the features.
 pub const ALL: &[&dyn Pane] = &{

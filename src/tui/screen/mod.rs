@@ -3,10 +3,8 @@
 
 mod choices;
 mod list;
-mod overlay;
 mod why_not;
 
 pub use choices::choices;
 pub use list::{check_here, chosen, list_of, plan_row_here, record_here, scene_of, statements, text_lines};
-pub use overlay::{help_lines, overlay_len, palette, palette_for};
 pub use why_not::{mending, why_not, why_not_in};

@@ -3,7 +3,7 @@
 use crate::tui::model::state::{Link, Model};
 use crate::tui::pane;
 use crate::tui::theme::Tone;
-use crate::tui::view::paint::put;
+use crate::tui::widget::paint::put;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;

@@ -1,22 +1,19 @@
 //! Draws the state. Pure: no handle, no clock, no I/O.
 
-mod dialog;
+mod detail;
 mod header;
-mod overlay;
-mod paint;
 mod plan;
-mod room;
 mod run;
-mod sheet;
 mod status;
-mod table;
 
 use crate::tui::list::{List, Spans};
 use crate::tui::model::state::Model;
 use crate::tui::model::view::{Level, View};
+use crate::tui::pane::{self, switchover};
 use crate::tui::theme::Tone;
-use crate::tui::view::paint::{put, rule, spans};
-use crate::tui::{pane, screen};
+use crate::tui::widget::paint::{put, rule, spans};
+use crate::tui::widget::table;
+use crate::tui::{dialog, screen};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -38,15 +35,15 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     let list = screen::list_of(model);
     match &model.level().view {
         View::Plan(slot) => plan::draw(model, buffer, body, *slot),
-        View::Room(_) => room::draw(model, buffer, body),
-        View::Run(view) if model.is_switch(view) => room::draw(model, buffer, body),
+        View::Room(_) => switchover::draw::draw(model, buffer, body),
+        View::Run(view) if model.is_switch(view) => switchover::draw::draw(model, buffer, body),
         View::Run(view) => run::draw(model, buffer, body, view),
         _ => draw_body(model, buffer, body, &list),
     }
     status::status(model, buffer, row(area, area.height - 2), &list);
     status::footer(model, buffer, row(area, area.height - 1), &list);
     if model.overlay.is_some() {
-        overlay::draw(model, buffer, area);
+        dialog::draw::draw(model, buffer, area);
     }
 }
 
@@ -129,7 +126,7 @@ fn draw_body(model: &Model, buffer: &mut Buffer, area: Rect, list: &List) {
     }
     let rest = Rect { y, height: area.bottom().saturating_sub(y), ..area };
     match &level.view {
-        View::Detail { context, .. } => table::detail(model, buffer, rest, list, context.as_ref()),
+        View::Detail { context, .. } => detail::detail(model, buffer, rest, list, context.as_ref()),
         _ => table::draw(model, buffer, rest, list, &level.state),
     }
 }

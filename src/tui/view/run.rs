@@ -3,7 +3,7 @@
 use crate::tui::doc;
 use crate::tui::model::run::RunView;
 use crate::tui::model::state::Model;
-use crate::tui::view::paint::{rule, spans, text};
+use crate::tui::widget::paint::{rule, spans, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

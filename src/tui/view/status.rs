@@ -9,7 +9,7 @@ use crate::tui::model::state::{Link, Model};
 use crate::tui::model::view::View;
 use crate::tui::screen;
 use crate::tui::theme::Tone;
-use crate::tui::view::paint::{fit, put};
+use crate::tui::widget::paint::{fit, put};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;

@@ -8,6 +8,6 @@ mod offers;
 mod overlay;
 mod plan;
 mod ready;
-mod room;
 mod run;
 mod state;
+mod switchover;

@@ -1,0 +1,258 @@
+//! A private PostgreSQL server: from nothing to ready in under a second, gone without a trace.
+
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::dialect::postgres::owner::{Owner, quote};
+use crate::engine::model::error::{Error, Result};
+use crate::sandbox::account::Account;
+use crate::sandbox::directory::ServerDirectory;
+use crate::sandbox::postgres::binaries::{Binaries, Version};
+use crate::sandbox::postgres::start;
+use crate::sandbox::process::Process;
+use crate::sandbox::watcher::Watcher;
+
+/// How to start a server; the default is a throwaway in a directory of its own.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Emptied on leaving. `None`: a short temporary one, removed on leaving.
+    pub dir: Option<PathBuf>,
+    /// Without `dir`: in memory where there is room. For small data and many databases.
+    pub memory: bool,
+    /// `None`: found on this machine.
+    pub binaries: Option<Binaries>,
+    /// The superuser, who needs no password. Not called `midwatch`: that is the journal's schema, which
+    /// `"$user"` in a search path would then name.
+    pub user: String,
+    /// Server settings on top of ours.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { dir: None, memory: false, binaries: None, user: "keeper".into(), settings: Vec::new() }
+    }
+}
+
+/// A running server. Stops and clears its directory when dropped, and when this process is killed.
+#[derive(Debug)]
+pub struct Server(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    place: ServerDirectory,
+    binaries: Binaries,
+    account: Option<Account>,
+    user: String,
+    settings: Vec<(String, String)>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    process: Option<Process>,
+    watcher: Watcher,
+    gone: bool,
+}
+
+impl Server {
+    /// Finds, initialises, starts and waits until it accepts connections.
+    pub async fn start(options: Options) -> Result<Self> {
+        blocking(move || Self::start_blocking(options)).await
+    }
+
+    /// The same without a runtime.
+    pub fn start_blocking(options: Options) -> Result<Self> {
+        let binaries = options.binaries.map_or_else(Binaries::find, Ok)?;
+        let account = Account::for_servers()?;
+        let place = match &options.dir {
+            Some(dir) => ServerDirectory::given(dir, account.as_ref())?,
+            None => ServerDirectory::temporary(account.as_ref(), options.memory)?,
+        };
+        let watcher = Watcher::start(&place).inspect_err(|_| place.clear())?;
+        let state = Mutex::new(State { process: None, watcher, gone: false });
+        let (user, settings) = (options.user, options.settings);
+        // From here on, dropping it cleans up.
+        let server = Self(Arc::new(Inner { place, binaries, account, user, settings, state }));
+        let inner = &server.0;
+        start::initdb(&inner.binaries, inner.account.as_ref(), &inner.place, &inner.user)?;
+        inner.launch()?;
+        Ok(server)
+    }
+
+    /// Accepted by psql, `pg_dump`, pgbench and sqlx alike; the port is named so that `PGPORT` cannot move it.
+    pub fn url(&self, database: &str) -> String {
+        let host = percent_encode(&self.socket_dir().to_string_lossy(), "/");
+        let (user, database) = (percent_encode(&self.0.user, ""), percent_encode(database, ""));
+        format!("postgres://{user}@localhost:5432/{database}?host={host}")
+    }
+
+    /// Holds everything of this server.
+    pub fn dir(&self) -> &Path {
+        &self.0.place.root
+    }
+
+    /// For clients.
+    pub fn socket_dir(&self) -> PathBuf {
+        self.0.place.run()
+    }
+
+    /// What the server says, from its first start on.
+    pub fn log_file(&self) -> PathBuf {
+        self.0.place.log()
+    }
+
+    /// Of the postmaster; `None` while it is down.
+    pub fn pid(&self) -> Option<u32> {
+        self.0.state().process.as_ref().map(Process::pid)
+    }
+
+    /// Of the binaries it runs.
+    pub fn version(&self) -> Version {
+        self.0.binaries.version
+    }
+
+    /// The installation it runs, whose tools match it.
+    pub fn binaries(&self) -> &Binaries {
+        &self.0.binaries
+    }
+
+    /// The superuser.
+    pub fn user(&self) -> &str {
+        &self.0.user
+    }
+
+    /// Is somebody listening?
+    pub fn is_running(&self) -> bool {
+        self.0.state().process.is_some() && start::socket_exists(&self.0.place.run())
+    }
+
+    /// An unrestricted session.
+    pub async fn owner(&self, database: &str) -> Result<Owner> {
+        Owner::connect(&self.socket_dir(), &self.0.user, database).await
+    }
+
+    /// A template must have no open connection.
+    pub async fn create_database(&self, name: &str, template: Option<&str>) -> Result<()> {
+        let mut sql = format!("CREATE DATABASE {}", quote(name));
+        if let Some(template) = template {
+            let _ = write!(sql, " TEMPLATE {}", quote(template));
+            if self.version().major >= 15 {
+                sql.push_str(" STRATEGY FILE_COPY");
+            }
+        }
+        self.maintain(sql).await
+    }
+
+    /// Cuts off who is still connected.
+    pub async fn drop_database(&self, name: &str) -> Result<()> {
+        self.maintain(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(name))).await
+    }
+
+    /// As a crash would; the directory stays for [`Server::restart`].
+    pub fn kill9(&self) -> Result<()> {
+        let process = self.0.state().process.take();
+        process
+            .map(|mut process| process.kill())
+            .ok_or_else(|| Error::usage("failed to kill: it is not running"))
+    }
+
+    /// Starts it again on the same data, after a kill or (cleanly) while it runs.
+    pub async fn restart(&self) -> Result<()> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || {
+            if let Some(mut process) = inner.state().process.take() {
+                process.stop();
+            }
+            inner.launch()
+        })
+        .await
+    }
+
+    /// Stops and clears the directory; dropping does the same, on the spot.
+    pub async fn stop(self) -> Result<()> {
+        blocking(move || {
+            self.0.shut_down();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn maintain(&self, sql: String) -> Result<()> {
+        let mut owner = self.owner("postgres").await?;
+        owner.execute_script(&sql).await?;
+        owner.close().await;
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn launch(&self) -> Result<()> {
+        let state = &mut *self.state();
+        let watcher = &mut state.watcher;
+        let told = |pid| watcher.watch(pid);
+        let command = start::command(&self.binaries, self.account.as_ref(), &self.place, &self.settings);
+        let process = Process::start(start::PROGRAM, command, &self.place.log(), told)?;
+        state.process = Some(process);
+        Ok(())
+    }
+
+    fn shut_down(&self) {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.gone, true) {
+            return;
+        }
+        if let Some(mut process) = state.process.take() {
+            process.stop();
+        }
+        self.place.clear();
+        state.watcher.dismiss();
+    }
+
+    /// A panic elsewhere must not keep the server alive.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.shut_down();
+    }
+}
+
+/// Waiting for processes must not hold up the runtime.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|e| Err(Error::unobserved(format!("failed to finish a task: {e}"))))
+}
+
+fn percent_encode(text: &str, keep: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        let plain =
+            byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || keep.as_bytes().contains(&byte);
+        if plain {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_encoded() {
+        assert_eq!(percent_encode("/tmp/a b/ü", "/"), "/tmp/a%20b/%C3%BC");
+        assert_eq!(percent_encode("a/b@c", ""), "a%2Fb%40c");
+    }
+}

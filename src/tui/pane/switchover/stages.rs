@@ -1,0 +1,267 @@
+//! The stages of a switchover and of its way back, as people count them: several steps of a plan make one.
+
+use crate::engine::model::preflight::Ready;
+use crate::engine::model::progress::Phase;
+use crate::engine::model::record::Outcome;
+use crate::engine::port::backups::Dump;
+use crate::tui::format::{count, whole};
+use crate::tui::list::{Spans, cell, plain};
+use crate::tui::pane::switchover::sight::{Sight, SightAt};
+use crate::tui::theme::Tone;
+
+const OVER: [&str; 8] = ["preflight", "backup", "copy", "parity", PREPARE, "enable", AFTER, "monitor"];
+const BACK: [&str; 7] = ["preflight", "marker", "parity", "swap back", AFTER, "tidy", "monitor"];
+
+/// Reverse triggers are made and `before` is run: nothing is locked yet.
+const PREPARE: &str = "prepare";
+
+/// The operator's own command: what fails there is not the swap.
+const AFTER: &str = "hook";
+
+/// The stage that a step belongs to.
+fn of_step(id: &str, back: bool) -> &'static str {
+    match id {
+        "pre-flight" | "pre-rollback" => "preflight",
+        "backup" | "post-backup" => "backup",
+        "pre-migration" => "copy",
+        "compare" | "post-migration" => "parity",
+        "monitor" | "done" | "rolled-back" => "monitor",
+        id if id.starts_with("watch/") => {
+            if back {
+                "marker"
+            } else {
+                "copy"
+            }
+        }
+        id if id.starts_with("tidy/") => "tidy",
+        id if !back && (id.starts_with("prepare/") || id == "hook-before") => PREPARE,
+        "hook-after" => AFTER,
+        _ if back => "swap back",
+        _ => "enable",
+    }
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Done,
+    Here,
+    Failed,
+    ToCome,
+    Skipped,
+}
+
+/// The stages of a run, and how far it is.
+pub(super) struct Stages {
+    names: Vec<&'static str>,
+    skipped: Vec<&'static str>,
+    /// The stage it is at; past the last one: all are done.
+    at: usize,
+    failed: bool,
+    /// What was done is known: of a run that is over nothing is guessed.
+    known: bool,
+}
+
+impl Stages {
+    /// The stages of what is shown.
+    pub(super) fn seen(sight: &Sight<'_>) -> Self {
+        let (ids, at) = sight.steps();
+        let outcome = sight.ours.and_then(|r| r.done.as_ref()).map(|d| d.outcome);
+        let outcome = outcome.or_else(|| sight.record.filter(|r| !r.live).map(|r| r.outcome));
+        let over = outcome.is_some() && !sight.live();
+        let failed = over && outcome != Some(Outcome::Applied);
+        Self::of(&ids, &at, over, failed)
+    }
+
+    pub(super) fn of(ids: &[String], at: &SightAt, over: bool, failed: bool) -> Self {
+        let back = ids.iter().any(|id| id == "swap-back");
+        let there: Vec<&'static str> = ids.iter().map(|id| of_step(id, back)).collect();
+        let all: &[&'static str] = if back { &BACK } else { &OVER };
+        // What one can ask a switchover to leave out is said; a way back has only what it needs.
+        let shown = |n: &&str| !back && *n != PREPARE && *n != AFTER || there.contains(n);
+        let names: Vec<&'static str> = all.iter().copied().filter(shown).collect();
+        let skipped = names.iter().copied().filter(|n| !there.contains(n) && !ids.is_empty()).collect();
+        let here = |id: &str| names.iter().position(|n| *n == of_step(id, back)).unwrap_or(0);
+        let (at, known) = match at {
+            // All of it was done, also where the proof of it failed.
+            _ if over && !failed => (names.len(), true),
+            SightAt::End => (names.len(), true),
+            SightAt::Step(id) => (here(id), true),
+            SightAt::Unknown => (0, !over),
+        };
+        Self { names, skipped, at, failed, known }
+    }
+
+    /// The one it is at.
+    pub(super) fn name(&self) -> Option<&'static str> {
+        self.names.get(self.at).copied()
+    }
+
+    /// `stage 4 of 6  ENABLE`.
+    pub(super) fn place(&self) -> Option<Spans> {
+        let name = self.name()?;
+        Some(vec![
+            cell(format!("stage {} of {} ", self.at + 1, self.names.len()), Tone::Dim),
+            cell(name.to_uppercase(), Tone::Accent),
+        ])
+    }
+
+    fn how(&self, at: usize) -> How {
+        let skipped = self.names.get(at).is_some_and(|n| self.skipped.contains(n));
+        match at.cmp(&self.at) {
+            _ if skipped => How::Skipped,
+            _ if !self.known => How::ToCome,
+            std::cmp::Ordering::Less => How::Done,
+            std::cmp::Ordering::Equal if self.failed => How::Failed,
+            std::cmp::Ordering::Equal => How::Here,
+            std::cmp::Ordering::Greater => How::ToCome,
+        }
+    }
+
+    /// One part for each: its name, how far it is, what there is to say of it.
+    pub(super) fn parts(&self, sight: &Sight<'_>) -> Vec<Spans> {
+        let part = |(at, name): (usize, &&'static str)| {
+            let g = sight.model.theme.glyphs;
+            let how = self.how(at);
+            let (symbol, tone) = match how {
+                How::Done => (format!(" {}", g.ok), Tone::Good),
+                How::Here => (" …".to_owned(), Tone::Accent),
+                How::Failed => (format!(" {}", g.fail), Tone::Bad),
+                How::ToCome => (String::new(), Tone::Dim),
+                How::Skipped => (format!(" {}", g.warn), Tone::Warn),
+            };
+            let detail = match how {
+                How::Skipped => "left out".into(),
+                How::ToCome => String::new(),
+                How::Done | How::Here | How::Failed => detail(sight, name, how).unwrap_or_default(),
+            };
+            let name_tone = match how {
+                How::Here => Tone::Strong,
+                How::ToCome => Tone::Dim,
+                _ => Tone::Plain,
+            };
+            let mut spans = vec![cell(*name, name_tone), cell(symbol, tone)];
+            if !detail.is_empty() {
+                spans.push(plain(format!(" {detail}")));
+            }
+            spans
+        };
+        self.names.iter().enumerate().map(part).collect()
+    }
+}
+
+fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
+    let done = how == How::Done;
+    let progress = sight.ours.and_then(|r| r.progress.as_ref());
+    match name {
+        "preflight" => {
+            let planned = || sight.plan.map(|p| p.preflight.iter().map(|p| p.status).collect::<Vec<_>>());
+            let all = planned().or_else(|| sight.told()?.asked.preflight.clone())?;
+            let of = |status| all.iter().filter(|s| **s == status).count();
+            let g = sight.model.theme.glyphs;
+            let others = [(Ready::Warn, g.warn), (Ready::Unknown, g.unknown), (Ready::Fail, g.fail)];
+            let others = others.into_iter().map(|(status, mark)| (of(status), mark)).filter(|(n, _)| *n > 0);
+            let said: Vec<String> = others.map(|(n, mark)| format!(" {mark} {n}")).collect();
+            (!all.is_empty()).then(|| format!("{}{}", of(Ready::Ok), said.concat()))
+        }
+        "backup" => {
+            let planned = || {
+                let dumps = sight.plan?.steps.iter().filter_map(|s| s.task::<Dump>(Dump::TASK));
+                dumps.map(|dump| dump.verify).next()
+            };
+            let verified = planned().or_else(|| Some(sight.told()?.backup.as_ref()?.verified.is_some()))?;
+            done.then(|| if verified { "verified" } else { "not verified" }.to_owned())
+        }
+        "copy" => done.then(|| "0 left".to_owned()),
+        "parity" => match sight.equal() {
+            Some(age) => Some(format!("equal {age}")),
+            None => done.then(|| "equal".to_owned()),
+        },
+        "enable" | "swap back" => {
+            let held = progress.and_then(|p| p.locks.held_ms).or_else(|| sight.told()?.held_ms);
+            held.map(|ms| format!("{} ms", count(ms)))
+        }
+        "monitor" => {
+            let p = progress.filter(|p| p.phase != Phase::Done)?;
+            p.eta_s.map(|s| format!("{} left", whole(s)))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::pane::switchover::sight::past_swap;
+
+    fn ids(list: &[&str]) -> Vec<String> {
+        list.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    #[test]
+    fn every_step_is_in_a_stage() {
+        let over = ids(&[
+            "pre-flight",
+            "backup",
+            "post-backup",
+            "watch/a",
+            "pre-migration",
+            "compare",
+            "post-migration",
+            "prepare/a",
+            "hook-before",
+            "enable",
+            "hook-after",
+            "monitor",
+            "done",
+        ]);
+        let at = |id: &str| SightAt::Step(id.to_owned());
+        let stages = Stages::of(&over, &at("enable"), false, false);
+        assert_eq!((stages.at, stages.names.len(), stages.skipped.len()), (5, 8, 0));
+        for before_the_locks in ["prepare/a", "hook-before"] {
+            let stages = Stages::of(&over, &at(before_the_locks), false, false);
+            assert_eq!(stages.names[stages.at], PREPARE);
+        }
+        assert_eq!(Stages::of(&over, &at("post-backup"), false, false).at, 1);
+        assert_eq!(Stages::of(&over, &SightAt::Unknown, true, false).at, 8);
+        let back = ids(&["pre-rollback", "compare", "swap-back", "tidy/a", "monitor", "rolled-back"]);
+        let stages = Stages::of(&back, &at("tidy/a"), false, false);
+        assert_eq!(
+            (stages.at, stages.names.clone()),
+            (3, vec!["preflight", "parity", "swap back", "tidy", "monitor"])
+        );
+    }
+
+    #[test]
+    fn what_was_left_out_is_said() {
+        let stages = Stages::of(
+            &ids(&["pre-flight", "compare", "enable", "monitor"]),
+            &SightAt::Step("compare".into()),
+            false,
+            false,
+        );
+        assert_eq!(stages.skipped, ["backup", "copy"]);
+        assert_eq!(stages.how(1), How::Skipped);
+    }
+
+    #[test]
+    fn past_the_swap_or_not() {
+        let all = ids(&["compare", "enable", "monitor"]);
+        let at = |id: &str| SightAt::Step(id.to_owned());
+        assert!(!past_swap(&all, &at("enable")) && past_swap(&all, &at("monitor")));
+        assert!(past_swap(&all, &SightAt::End) && !past_swap(&all, &SightAt::Unknown));
+    }
+
+    #[test]
+    fn what_failed_is_marked_and_nothing_is_guessed() {
+        let back = ids(&["pre-rollback", "compare", "swap-back", "hook-after", "tidy/a", "monitor"]);
+        let how = |at: &SightAt| {
+            let stages = Stages::of(&back, at, true, true);
+            (0..stages.names.len()).map(|i| stages.how(i)).collect::<Vec<_>>()
+        };
+        let hook = how(&SightAt::Step("hook-after".into()));
+        assert_eq!(hook, [How::Done, How::Done, How::Done, How::Failed, How::ToCome, How::ToCome]);
+        assert_eq!(how(&SightAt::Unknown), [How::ToCome; 6]);
+        assert_eq!(how(&SightAt::End), [How::Done; 6]);
+    }
+}

@@ -1,0 +1,3 @@
+//! Backfills: rows computed anew in place, with triggers silent, or as corrective rows.
+
+mod strategies;

@@ -1,0 +1,14 @@
+//! What holds for every operation and check: plans, guards, journal, undo, paging, copies.
+
+mod contract;
+mod copies;
+mod guards;
+mod journal;
+mod operators;
+mod paging;
+pub(crate) mod roundtrips;
+mod sessions;
+mod side_effects;
+mod stale;
+mod stops;
+mod unknowns;

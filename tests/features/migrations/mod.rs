@@ -1,0 +1,3 @@
+//! Migrations: every kind of history, in every state.
+
+mod histories;
