@@ -5,6 +5,7 @@
 
 pub mod changes;
 pub mod check;
+pub mod compare;
 pub mod gate;
 pub mod journal;
 pub mod model;

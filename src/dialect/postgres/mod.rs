@@ -4,6 +4,7 @@
 
 pub mod blockers;
 mod catalog;
+mod compare;
 mod connect;
 mod error;
 mod identity;

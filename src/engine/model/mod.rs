@@ -3,6 +3,7 @@
 pub mod blocker;
 pub mod cause;
 pub mod change;
+pub mod comparison;
 pub mod diff;
 pub mod digest;
 pub mod drift;
@@ -10,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod identity;
 pub(crate) mod json;
+pub mod key_ranges;
 pub mod load;
 pub mod name;
 pub mod name_change;

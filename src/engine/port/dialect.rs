@@ -7,12 +7,13 @@ use crate::engine::model::cause::Cause;
 use crate::engine::model::name::Relation;
 use crate::engine::model::script::Script;
 use crate::engine::port::catalog::Catalog;
+use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::journal_sql::JournalSql;
 use crate::engine::port::lookup::Lookup;
 use crate::engine::port::row_sql::RowSql;
 
 /// A dialect.
-pub trait Dialect: Catalog + Lookup + RowSql + JournalSql {
+pub trait Dialect: Catalog + Lookup + RowSql + CompareSql + JournalSql {
     /// What a script creates and drops, and the digest of its tokens; an error says where it is no script.
     fn script(&self, text: &str) -> std::result::Result<Script, String>;
     /// Its name in plans, reports and folders: `postgres`.

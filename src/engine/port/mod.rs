@@ -6,6 +6,7 @@ pub mod adapters;
 pub mod backups;
 pub mod catalog;
 pub mod clock;
+pub mod compare_sql;
 pub mod copies;
 pub mod dialect;
 pub mod evidence;

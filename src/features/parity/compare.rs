@@ -3,20 +3,23 @@
 use std::time::Duration;
 
 use crate::engine::check::kind::{CheckCx, CheckProgress};
+use crate::engine::compare::exact_sum::Sum;
+use crate::engine::compare::totals::{Aggregate, GroupNumber};
+use crate::engine::model::comparison::{ComparedColumns, KeySpan};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
+use crate::engine::model::key_ranges::RangeCut;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::report::{CheckId, Report};
+use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::classify::{RowDifference, Samples};
 use crate::features::parity::compared::Compared;
-use crate::features::parity::exact_sum::Sum;
 use crate::features::parity::facts::{Apart, ParityFacts, Partition, Sequence, Sums};
-use crate::features::parity::key_ranges::RangeCut;
-use crate::features::parity::pair::catalog::{self, Columns, SequenceRow};
+use crate::features::parity::pair::catalog::{self, SequenceRow};
 use crate::features::parity::pair::partitions::{self, Layout, Mapping};
 use crate::features::parity::pair::{SwitchState, TwinTables, pair as find_pair, retired};
-use crate::features::parity::piece::{KeySpan, Piece};
+use crate::features::parity::piece::Piece;
 use crate::features::parity::progress::{ComparisonProgress, Unfinished};
 use crate::features::parity::scan::{self, Tally};
 use crate::features::parity::snapshot::{SnapshotSource, Taken, age};
@@ -35,16 +38,18 @@ const SNAPSHOT_LIMIT: Duration = Duration::from_mins(10);
 
 pub(crate) async fn pair(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
     let (mut tx, source) = SnapshotSource::hold(cx).await?;
-    let pair = find_pair(&mut *tx, twin).await?;
+    let pair = find_pair(&mut *tx, source.rows, twin).await?;
     let Some(legacy) = &pair.legacy else {
         drop(tx);
         return alone(cx, id, &twin.legacy, Some(twin)).await;
     };
     // A key that only one side has names no row on both: what is left is counts and digests.
-    let keyless = || Columns::of(legacy, &pair.partitioned, &[]);
-    let columns = Columns::of(legacy, &pair.partitioned, &twin.key).or_else(|_| keyless())?;
+    let keyless = || catalog::columns(source.rows, legacy, &pair.partitioned, &[]);
+    let columns =
+        catalog::columns(source.rows, legacy, &pair.partitioned, &twin.key).or_else(|_| keyless())?;
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await?;
     let sequences = catalog::sequences(&mut *tx, &pair.partitioned, &twin.key).await?;
+    let maxes: Vec<String> = sequences.iter().map(SequenceRow::max).collect();
     let compared = Compared {
         twin,
         legacy: Some(legacy),
@@ -52,19 +57,21 @@ pub(crate) async fn pair(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<
         columns: &columns,
         layout: &layout,
         sequences: &sequences,
+        maxes: &maxes,
         cut: &RangeCut::None,
         quick: cx.quick,
     };
-    let seals = Seals::read(&mut *tx, cx, source.sql, &compared, &pair).await?;
+    let seals = Seals::read(&mut *tx, cx, &source, &compared, &pair).await?;
     let nothing = cx.quick || seals.open(&compared).is_some_and(|p| p.is_empty());
     let (cut, rows) = if nothing {
         (RangeCut::None, 0)
     } else {
-        range_choice::choose(&mut *tx, source.sql, &compared).await?
+        range_choice::choose(&mut *tx, source.rows, &compared).await?
     };
     let mut comparison = Comparison {
         cx,
         sql: source.sql,
+        rows_sql: source.rows,
         compared,
         pair: &pair,
         rows,
@@ -80,6 +87,7 @@ pub(crate) async fn pair(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<
 struct Comparison<'a> {
     cx: &'a CheckCx<'a>,
     sql: &'static dyn ParitySql,
+    rows_sql: &'static dyn CompareSql,
     compared: Compared<'a>,
     pair: &'a TwinTables,
     /// About.
@@ -96,7 +104,13 @@ impl<'a> Comparison<'a> {
     /// What decides whether another run can go on with this one.
     fn shape(&self) -> String {
         let p = &self.compared;
-        format!("{} {:?} {:?} {:?}", p.columns.digest(), p.twin.sums, p.layout.oids, p.layout.bounds)
+        format!(
+            "{} {:?} {:?} {:?}",
+            self.rows_sql.row_digest(&p.columns.common),
+            p.twin.sums,
+            p.layout.oids,
+            p.layout.bounds
+        )
     }
 
     fn unfinished(&self) -> Option<Unfinished> {
@@ -135,7 +149,7 @@ impl<'a> Comparison<'a> {
             // Of several snapshots the oldest counts: whatever was written since then is marked as written.
             let oldest = self.progress.first.clone().unwrap_or_else(|| taken.clone());
             self.seals.tell(&self.compared, &oldest, &mut facts);
-            if let Some(proof) = self.seals.proof(&self.compared, &oldest, &tally) {
+            if let Some(proof) = self.seals.proof(&self.compared, self.rows_sql, &oldest, &tally) {
                 self.keep(&mut facts, &proof);
             }
         }
@@ -279,8 +293,8 @@ impl<'a> Comparison<'a> {
 
     fn apart(&self, tally: &Tally) -> Vec<Apart> {
         let told = self.compared.layout.mapping != Mapping::Whole;
-        let apart = |slot: scan::RowSlot| {
-            let ranges = || tally.differing.iter().filter(|g| g.slot == slot).map(|g| g.range);
+        let apart = |slot: GroupNumber| {
+            let ranges = || tally.differing.iter().filter(|g| g.group == slot).map(|g| g.range);
             let keys = matches!(self.compared.cut, RangeCut::Bits { .. })
                 .then(|| self.compared.cut.named(ranges().min(), ranges().max()));
             let all = || {
@@ -362,11 +376,10 @@ impl<'a> Comparison<'a> {
 
     /// What reads the legacy table and what reads a partition, for the evidence.
     fn statements(&self) -> (String, String) {
-        let all = Piece::all(KeySpan::default());
-        let legacy =
-            self.compared.legacy.map(|l| self.sql.legacy_totals(&self.compared, l, &all).text().to_owned());
-        let leaf = self.compared.layout.leaves.first();
-        let leaf = leaf.map(|l| self.sql.leaf_totals(&self.compared, &[l], all.keys).text().to_owned());
+        let (all, compared) = (Piece::all(KeySpan::default()), &self.compared);
+        let text = |part| self.rows_sql.digest(&compared.rows(), &[part], all.keys).text().to_owned();
+        let legacy = all.legacy_part(compared).map(text);
+        let leaf = compared.layout.leaves.first().map(|l| text(compared.leaf_part(l)));
         (legacy.unwrap_or_default(), leaf.unwrap_or_default())
     }
 
@@ -385,7 +398,7 @@ fn facts(compared: &Compared<'_>, tally: &Tally) -> ParityFacts {
     };
     for (i, column) in compared.twin.sums.iter().enumerate() {
         let sums = if compared.summed(column) {
-            let total = |all: &mut dyn Iterator<Item = &scan::Aggregate>| {
+            let total = |all: &mut dyn Iterator<Item = &Aggregate>| {
                 let mut total = Sum::default();
                 all.filter_map(|a| a.sums.get(i)).for_each(|s| total.add(s));
                 total.to_string()
@@ -460,9 +473,9 @@ pub(crate) async fn alone(
     cleaned: Option<&Twin>,
 ) -> Result<Report> {
     let (mut tx, source) = SnapshotSource::hold(cx).await?;
-    let partitioned = catalog::table(&mut *tx, table).await?;
+    let partitioned = catalog::table(&mut *tx, source.rows, table).await?;
     let layout: Layout = partitions::layout(&mut *tx, &partitioned).await?;
-    let columns = Columns::default();
+    let columns = ComparedColumns::default();
     let twin = Twin { partitioned: table.to_owned(), ..Twin::default() };
     let compared = Compared {
         twin: &twin,
@@ -471,6 +484,7 @@ pub(crate) async fn alone(
         columns: &columns,
         layout: &layout,
         sequences: &[],
+        maxes: &[],
         cut: &RangeCut::None,
         quick: true,
     };

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::engine::model::comparison::ComparedColumns;
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
 use crate::features::parity::classify::{RowDifference, Samples};
 use crate::features::parity::facts::{Apart, ParityFacts, SyncTrigger};
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::SwitchState;
-use crate::features::parity::pair::catalog::Columns;
 use crate::features::parity::pair::partitions::{Coverage, Layout};
 
 /// Partitions that differ and are shown, where rows cannot be.
@@ -16,7 +16,7 @@ const APART: usize = 200;
 pub(crate) fn of(
     id: &CheckId,
     facts: &ParityFacts,
-    columns: &Columns,
+    columns: &ComparedColumns,
     layout: &Layout,
     coverage: &Coverage,
     mut samples: Samples,
@@ -204,23 +204,18 @@ impl Findings<'_> {
         }
     }
 
-    fn columns(&mut self, columns: &Columns) {
+    fn columns(&mut self, columns: &ComparedColumns) {
         let mut say = |what: FindingKind, severity, list: Vec<String>, text: &str| {
             if !list.is_empty() {
                 self.push(what.word(), severity, format!("{text}: {}", list.join(", ")), None, vec![]);
             }
         };
-        let Columns { missing_in_partitioned, missing_in_legacy, retyped, .. } = columns;
-        say(
-            FindingKind::ColumnsMissing,
-            Severity::Critical,
-            missing_in_partitioned.clone(),
-            "the twin lacks columns",
-        );
+        let ComparedColumns { only_left, only_right, retyped, .. } = columns;
+        say(FindingKind::ColumnsMissing, Severity::Critical, only_left.clone(), "the twin lacks columns");
         say(
             FindingKind::ColumnsExtra,
             Severity::Warning,
-            missing_in_legacy.clone(),
+            only_right.clone(),
             "the twin has columns of its own",
         );
         let types = retyped.iter().map(|(n, l, t)| format!("{n} ({l}, in the twin {t})")).collect();

@@ -2,17 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::engine::model::comparison::{KeySpan, RowPart};
 use crate::features::parity::compared::Compared;
 use crate::features::parity::pair::partitions::Leaf;
-
-/// Keys from the first of some ranges to the last; open where there is none. The default is every key.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct KeySpan {
-    pub(crate) from: Option<i64>,
-    pub(crate) to: Option<i64>,
-    /// With pauses between rows, so that other sessions are served.
-    pub(crate) paced: bool,
-}
 
 /// Which rows are read: all, or those of some partitions, or of some keys.
 #[derive(Debug, Clone, Default)]
@@ -40,20 +32,13 @@ impl Piece {
         let has = |l: &&Leaf| self.slots.as_ref().is_none_or(|s| s.contains(&l.slot));
         compared.layout.leaves.iter().filter(has).collect()
     }
-}
 
-/// Where the keys of rows that differ are looked for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct DifferingPart<'a> {
-    /// Numbers of key ranges, sorted.
-    pub(crate) ranges: &'a [i64],
-    /// Partitions that legacy rows belong to.
-    pub(crate) slots: &'a [usize],
-    /// Also legacy rows that belong to no partition.
-    pub(crate) homeless: bool,
-    /// Partitions of the other side.
-    pub(crate) leaves: &'a [&'a Leaf],
+    /// The legacy rows of these partitions; `None`: there is no legacy table.
+    pub(crate) fn legacy_part<'a>(&self, compared: &Compared<'a>) -> Option<RowPart<'a>> {
+        let filter = self.slots.as_ref().map(|slots| {
+            let slots: Vec<usize> = slots.iter().copied().collect();
+            compared.layout.belongs(&slots, self.homeless)
+        });
+        compared.legacy_part(filter)
+    }
 }
-
-/// A key as text, one value a column.
-pub(crate) type KeyText = Vec<Option<String>>;

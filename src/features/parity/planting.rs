@@ -1,6 +1,6 @@
 //! Differences that a self-test plants, as data.
 
-use crate::features::parity::pair::catalog::Columns;
+use crate::engine::model::comparison::ComparedColumns;
 use crate::features::parity::pair::partitions::Layout;
 
 /// A difference that must be found.
@@ -24,6 +24,6 @@ pub(crate) struct Planting {
 pub(crate) struct CopySides<'a> {
     pub(crate) legacy: &'a str,
     pub(crate) twin: &'a str,
-    pub(crate) columns: &'a Columns,
+    pub(crate) columns: &'a ComparedColumns,
     pub(crate) layout: &'a Layout,
 }

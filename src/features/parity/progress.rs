@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::model::key_ranges::RangeCut;
 use crate::features::parity::facts::Reading;
-use crate::features::parity::key_ranges::RangeCut;
 use crate::features::parity::scan::Tally;
 use crate::features::parity::snapshot::Taken;
 

@@ -1,21 +1,20 @@
 //! One reading of both sides: counts, sums and digests by partition and key range, side by side on one snapshot.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::model::error::{Error, Result};
+use crate::engine::compare::totals::{Aggregate, DifferingRange, GroupNumber, Place, SideTotals, differing};
+use crate::engine::model::comparison::RowPart;
+use crate::engine::model::error::Result;
+use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::compared::Compared;
-use crate::features::parity::exact_sum::Sum;
 use crate::features::parity::pair::partitions::{Leaf, Mapping};
 use crate::features::parity::piece::Piece;
 use crate::features::parity::snapshot::SnapshotSource;
-use crate::features::parity::sql::ParitySql;
 
-/// Leaves in one statement.
-pub(crate) const STATEMENT_LEAVES: usize = 40;
 /// Leaves in one transaction: each holds locks on the leaf and its indexes, and a default server has
 /// room for some 6,400 locks in all.
 pub(crate) const TRANSACTION_LEAVES: usize = 400;
@@ -24,93 +23,12 @@ pub(crate) const TRANSACTION_LEAVES: usize = 400;
 /// leaves are not: each would be compiled for itself.
 const COMPILED_SLOTS: usize = 100;
 
-/// Rows of one side that belong together.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Aggregate {
-    pub(crate) rows: u64,
-    #[serde(with = "crate::features::parity::exact_sum::as_text")]
-    pub(crate) digest: i128,
-    pub(crate) sums: Vec<Sum>,
-    /// Largest number of each sequence's column; of a twin only.
-    #[serde(default)]
-    pub(crate) maxes: Vec<Option<i64>>,
-}
-
-impl Aggregate {
-    fn add(&mut self, other: &Self) {
-        self.rows += other.rows;
-        self.digest = self.digest.wrapping_add(other.digest);
-        self.sums.resize(other.sums.len().max(self.sums.len()), Sum::default());
-        for (sum, more) in self.sums.iter_mut().zip(&other.sums) {
-            sum.add(more);
-        }
-        self.maxes.resize(other.maxes.len().max(self.maxes.len()), None);
-        for (max, more) in self.maxes.iter_mut().zip(&other.maxes) {
-            *max = (*max).max(*more);
-        }
-    }
-}
-
-/// A slot's or, where slots cannot be told for legacy rows, everything's.
-pub(crate) type RowSlot = Option<usize>;
-
-/// A slot and range whose sides are not equal.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Group {
-    pub(crate) range: i64,
-    pub(crate) slot: RowSlot,
-    /// On both sides.
-    pub(crate) rows: u64,
-}
-
-/// What was read so far.
+/// What was read so far, by slot: a partition of the first level, or `None` for legacy rows that belong to none.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    pub(crate) legacy: Vec<(RowSlot, Aggregate)>,
+    pub(crate) legacy: Vec<(GroupNumber, Aggregate)>,
     pub(crate) twin: Vec<(usize, Aggregate)>,
-    pub(crate) differing: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    bucket: Option<i64>,
-    range: Option<i64>,
-    rows: u64,
-    digest: Option<String>,
-    sums: Vec<Option<String>>,
-    maxes: Vec<Option<i64>>,
-}
-
-impl Row {
-    fn aggregate(&self) -> Result<Aggregate> {
-        let digest = match &self.digest {
-            None => 0,
-            Some(text) => {
-                text.parse().map_err(|_| Error::unobserved(format!("failed to read a digest: {text}")))?
-            }
-        };
-        let sum = |s: &Option<String>| s.as_deref().map_or_else(Sum::default, Sum::parse);
-        let sums = self.sums.iter().map(sum).collect();
-        Ok(Aggregate { rows: self.rows, digest, sums, maxes: self.maxes.clone() })
-    }
-}
-
-/// One side of one piece.
-#[derive(Default)]
-struct Half {
-    slots: BTreeMap<RowSlot, Aggregate>,
-    groups: HashMap<(RowSlot, i64), (u64, i128)>,
-}
-
-impl Half {
-    fn take(&mut self, row: &Row, slot: RowSlot, group: RowSlot) -> Result<()> {
-        let aggregate = row.aggregate()?;
-        let held = self.groups.entry((group, row.range.unwrap_or(i64::MIN))).or_default();
-        held.0 += aggregate.rows;
-        held.1 = held.1.wrapping_add(aggregate.digest);
-        self.slots.entry(slot).or_default().add(&aggregate);
-        Ok(())
-    }
+    pub(crate) differing: Vec<DifferingRange>,
 }
 
 /// Reads a piece into the tally.
@@ -128,18 +46,18 @@ pub(crate) async fn read(
     let (legacy, twin) = match source.snapshot() {
         Some(_) if source.both() => {
             try_join(
-                read_legacy(tx, source.sql, compared, piece),
+                read_legacy(tx, source.rows, compared, piece),
                 read_twin(None, source, compared, piece, &leaves),
             )
             .await?
         }
         Some(_) => {
-            let legacy = read_legacy(tx, source.sql, compared, piece).await?;
+            let legacy = read_legacy(tx, source.rows, compared, piece).await?;
             (legacy, read_twin(None, source, compared, piece, &leaves).await?)
         }
         // Nobody else can see this snapshot.
         None => {
-            let legacy = read_legacy(tx, source.sql, compared, piece).await?;
+            let legacy = read_legacy(tx, source.rows, compared, piece).await?;
             (legacy, read_twin(Some(tx), source, compared, piece, &leaves).await?)
         }
     };
@@ -149,26 +67,24 @@ pub(crate) async fn read(
 
 async fn read_legacy(
     tx: &mut dyn ReadTx,
-    sql: &dyn ParitySql,
+    sql: &dyn CompareSql,
     compared: &Compared<'_>,
     piece: &Piece,
-) -> Result<Half> {
-    let mut half = Half::default();
-    if let Some(legacy) = compared.legacy {
+) -> Result<SideTotals> {
+    let mut side = SideTotals::default();
+    if let Some(part) = piece.legacy_part(compared) {
         let compiled = compared.layout.slots.len() <= COMPILED_SLOTS;
-        if compiled {
-            tx.texts(&sql.compile(true)).await?;
+        let compile = |on| sql.compile(on).filter(|_| compiled);
+        if let Some(on) = compile(true) {
+            tx.texts(&on).await?;
         }
-        let rows: Vec<Row> = tx.fetch(&sql.legacy_totals(compared, legacy, piece)).await?;
-        if compiled {
-            tx.texts(&sql.compile(false)).await?;
-        }
-        for row in &rows {
-            let slot = compared.layout.slot_of(row.bucket);
-            half.take(row, slot, slot)?;
+        let place = |bucket| Place::of(compared.layout.slot_of(bucket));
+        side.read(tx, sql, &compared.rows(), (&[part], piece.keys), &place).await?;
+        if let Some(off) = compile(false) {
+            tx.texts(&off).await?;
         }
     }
-    Ok(half)
+    Ok(side)
 }
 
 async fn read_twin(
@@ -177,48 +93,37 @@ async fn read_twin(
     compared: &Compared<'_>,
     piece: &Piece,
     leaves: &[&Leaf],
-) -> Result<Half> {
+) -> Result<SideTotals> {
     let whole = compared.layout.mapping == Mapping::Whole;
-    let mut half = Half::default();
+    let place = |bucket: Option<i64>| {
+        let slot = bucket.and_then(|b| usize::try_from(b).ok());
+        Place { counted: slot, compared: if whole { Some(0) } else { slot } }
+    };
+    let mut side = SideTotals::default();
     for some in leaves.chunks(TRANSACTION_LEAVES) {
         let mut follower = None;
         let tx: &mut dyn ReadTx = match &mut own {
             Some(tx) => &mut **tx,
             None => &mut **follower.insert(source.follow().await?),
         };
-        for group in some.chunks(STATEMENT_LEAVES) {
-            let rows: Vec<Row> = tx.fetch(&source.sql.leaf_totals(compared, group, piece.keys)).await?;
-            for row in &rows {
-                let slot = row.bucket.and_then(|b| usize::try_from(b).ok());
-                half.take(row, slot, if whole { Some(0) } else { slot })?;
-            }
-        }
+        let parts: Vec<RowPart<'_>> = some.iter().map(|l| compared.leaf_part(l)).collect();
+        side.read(tx, source.rows, &compared.rows(), (&parts, piece.keys), &place).await?;
     }
-    Ok(half)
+    Ok(side)
 }
 
 impl Tally {
-    fn add(&mut self, compared: &Compared<'_>, legacy: &Half, twin: &Half) {
-        for (slot, aggregate) in &legacy.slots {
+    fn add(&mut self, compared: &Compared<'_>, legacy: &SideTotals, twin: &SideTotals) {
+        for (slot, aggregate) in &legacy.groups {
             self.legacy_mut(*slot).add(aggregate);
         }
-        for (slot, aggregate) in &twin.slots {
+        for (slot, aggregate) in &twin.groups {
             if let Some(slot) = slot {
                 self.twin_mut(*slot).add(aggregate);
             }
         }
-        if compared.legacy.is_none() || compared.quick {
-            return;
-        }
-        let none = (0, 0);
-        let keys: BTreeSet<(RowSlot, i64)> =
-            legacy.groups.keys().chain(twin.groups.keys()).copied().collect();
-        for (slot, range) in keys {
-            let l = legacy.groups.get(&(slot, range)).unwrap_or(&none);
-            let t = twin.groups.get(&(slot, range)).unwrap_or(&none);
-            if l != t {
-                self.differing.push(Group { range, slot, rows: l.0 + t.0 });
-            }
+        if compared.legacy.is_some() && !compared.quick {
+            self.differing.extend(differing(legacy, twin));
         }
     }
 
@@ -228,7 +133,7 @@ impl Tally {
         legacy.chain(self.twin.iter().map(|(_, a)| a.rows)).sum()
     }
 
-    fn legacy_mut(&mut self, slot: RowSlot) -> &mut Aggregate {
+    fn legacy_mut(&mut self, slot: GroupNumber) -> &mut Aggregate {
         find(&mut self.legacy, slot)
     }
 
@@ -236,7 +141,7 @@ impl Tally {
         find(&mut self.twin, slot)
     }
 
-    pub(crate) fn legacy_of(&self, slot: RowSlot) -> Aggregate {
+    pub(crate) fn legacy_of(&self, slot: GroupNumber) -> Aggregate {
         self.legacy.iter().find(|(s, _)| *s == slot).map(|(_, a)| a.clone()).unwrap_or_default()
     }
 
@@ -256,8 +161,8 @@ impl Tally {
     }
 
     /// Slots of which some range differs.
-    pub(crate) fn differing_slots(&self) -> BTreeSet<RowSlot> {
-        self.differing.iter().map(|g| g.slot).collect()
+    pub(crate) fn differing_slots(&self) -> BTreeSet<GroupNumber> {
+        self.differing.iter().map(|g| g.group).collect()
     }
 }
 

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 
 use crate::engine::check::kind::CheckCx;
+use crate::engine::model::comparison::ComparedColumns;
 use crate::engine::model::error::Result;
 use crate::engine::port::copies::Rehearsal;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::dialects;
 use crate::features::parity::pair::TwinTables;
-use crate::features::parity::pair::catalog::Columns;
 use crate::features::parity::pair::partitions::Layout;
 use crate::features::parity::planting::{CopySides, Planting};
 
@@ -17,7 +17,7 @@ pub(crate) async fn plant(
     cx: &CheckCx<'_>,
     copy: &dyn Rehearsal,
     pair: &TwinTables,
-    columns: &Columns,
+    columns: &ComparedColumns,
     layout: &Layout,
 ) -> Result<Planting> {
     let sql = dialects::sql(cx.facts.dialect())?;

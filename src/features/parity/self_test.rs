@@ -12,8 +12,7 @@ use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::compare;
 use crate::features::parity::facts::{ParityFacts, SelfTest};
 use crate::features::parity::finding_kind::FindingKind;
-use crate::features::parity::pair::catalog::Columns;
-use crate::features::parity::pair::{pair as find_pair, partitions};
+use crate::features::parity::pair::{catalog, pair as find_pair, partitions};
 use crate::features::parity::planting::{Plant, Planting};
 
 /// Rows of each table that are copied.
@@ -73,7 +72,7 @@ fn verdict(test: &SelfTest) -> Option<String> {
 async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
     (cx.tell)(CheckProgress { doing: "planting in a copy", ..CheckProgress::default() });
     let mut tx = cx.read().await?;
-    let pair = find_pair(&mut *tx, twin).await?;
+    let pair = find_pair(&mut *tx, cx.dialect(), twin).await?;
     drop(tx);
     let legacy = pair.legacy.as_ref().ok_or_else(|| Error::unobserved("the legacy table is gone"))?;
     let partitioned = &pair.partitioned;
@@ -117,9 +116,9 @@ async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
 
 async fn plant(cx: &CheckCx<'_>, twin: &Twin, copy: &dyn Rehearsal) -> Result<Planting> {
     let mut tx = cx.facts.begin(ReadOptions::default()).await?;
-    let pair = find_pair(&mut *tx, twin).await?;
+    let pair = find_pair(&mut *tx, cx.dialect(), twin).await?;
     let legacy = pair.legacy.as_ref().ok_or_else(|| Error::unobserved("the copy has no legacy table"))?;
-    let columns = Columns::of(legacy, &pair.partitioned, &twin.key)?;
+    let columns = catalog::columns(cx.dialect(), legacy, &pair.partitioned, &twin.key)?;
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await?;
     drop(tx);
     crate::features::parity::seeding::plant(cx, copy, &pair, &columns, &layout).await

@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::engine::check::kind::CheckCx;
+use crate::engine::model::comparison::KeySpan;
 use crate::engine::model::error::Result;
+use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::{ReadOptions, ReadTx, Snapshot};
 use crate::features::parity::dialects;
-use crate::features::parity::piece::KeySpan;
 use crate::features::parity::sql::ParitySql;
 
 /// A full scan of a large table may take this long: paced, and of a key that no index cuts into pieces, a billion rows.
@@ -19,6 +20,8 @@ pub(crate) struct SnapshotSource<'a> {
     cx: &'a CheckCx<'a>,
     /// The target's statements.
     pub(crate) sql: &'static dyn ParitySql,
+    /// Its statements over rows.
+    pub(crate) rows: &'static dyn CompareSql,
     taken: Taken,
     /// Others are at work: one side is read after the other.
     busy: bool,
@@ -56,9 +59,10 @@ impl<'a> SnapshotSource<'a> {
             tx = cx.read_with(options).await?;
             None
         };
-        tx.texts(&sql.settings()).await?;
+        let rows: &dyn CompareSql = cx.dialect();
+        settings(&mut *tx, rows).await?;
         let taken: Taken = tx.one(&sql.taken()).await?;
-        let mut source = Self { cx, sql, taken: Taken { name, ..taken }, busy: true };
+        let mut source = Self { cx, sql, rows, taken: Taken { name, ..taken }, busy: true };
         source.look_around(&mut *tx).await?;
         Ok((tx, source))
     }
@@ -99,9 +103,16 @@ impl<'a> SnapshotSource<'a> {
         let snapshot = self.taken.name.clone().map_or(Snapshot::Transaction, Snapshot::Import);
         let options = ReadOptions { snapshot, timeout: Some(TIMEOUT), ..ReadOptions::default() };
         let mut tx = self.cx.read_with(options).await?;
-        tx.texts(&self.sql.settings()).await?;
+        settings(&mut *tx, self.rows).await?;
         Ok(tx)
     }
+}
+
+async fn settings(tx: &mut dyn ReadTx, rows: &dyn CompareSql) -> Result<()> {
+    if let Some(settings) = rows.comparison_settings() {
+        tx.texts(&settings).await?;
+    }
+    Ok(())
 }
 
 /// How long a transaction has been open, by the server's clock.

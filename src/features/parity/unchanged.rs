@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::check::kind::CheckCx;
+use crate::engine::compare::totals::Aggregate;
+use crate::engine::model::comparison::KeySpan;
 use crate::engine::model::error::Result;
 use crate::engine::model::identity::Identity;
+use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::evidence::{Fingerprint, Proof, Sealed};
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::compared::Compared;
@@ -14,10 +17,9 @@ use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::pair::TwinTables;
 use crate::features::parity::pair::change_capture::{self, CaptureState, Touched};
 use crate::features::parity::pair::partitions::Mapping;
-use crate::features::parity::piece::{KeySpan, Piece};
-use crate::features::parity::scan::{Aggregate, Tally};
-use crate::features::parity::snapshot::Taken;
-use crate::features::parity::sql::ParitySql;
+use crate::features::parity::piece::Piece;
+use crate::features::parity::scan::Tally;
+use crate::features::parity::snapshot::{SnapshotSource, Taken};
 
 /// What a proof keeps of a partition.
 #[derive(Serialize, Deserialize)]
@@ -44,8 +46,13 @@ fn nothing(fingerprint: Option<Fingerprint>, why: impl Into<String>) -> Seals {
 }
 
 /// What was compared, as far as it decides what an aggregate means.
-fn meaning(compared: &Compared<'_>) -> String {
-    format!("1 {} {:?} {}", compared.columns.digest(), compared.twin.sums, compared.layout.bucket())
+fn meaning(compared: &Compared<'_>, sql: &dyn CompareSql) -> String {
+    format!(
+        "1 {} {:?} {}",
+        sql.row_digest(&compared.columns.common),
+        compared.twin.sums,
+        compared.layout.bucket()
+    )
 }
 
 impl Seals {
@@ -53,7 +60,7 @@ impl Seals {
     pub(crate) async fn read(
         tx: &mut dyn ReadTx,
         cx: &CheckCx<'_>,
-        sql: &dyn ParitySql,
+        source: &SnapshotSource<'_>,
         compared: &Compared<'_>,
         pair: &TwinTables,
     ) -> Result<Self> {
@@ -71,10 +78,10 @@ impl Seals {
             let why = format!("{what} is not as it was when the proof was made");
             return Ok(nothing(Some(print), why));
         }
-        if proof.compared != meaning(compared) {
+        if proof.compared != meaning(compared, source.rows) {
             return Ok(nothing(Some(print), "other columns were compared then"));
         }
-        let after = tx.texts(&sql.is_after(&proof.sees)).await?;
+        let after = tx.texts(&source.sql.is_after(&proof.sees)).await?;
         if after.first().and_then(|t| t.as_deref()) != Some("true") {
             return Ok(nothing(Some(print), "the proof knows of transactions that this server does not"));
         }
@@ -124,7 +131,13 @@ impl Seals {
     }
 
     /// The proof to keep; `None` where nothing tells later writes.
-    pub(crate) fn proof(&self, compared: &Compared<'_>, taken: &Taken, tally: &Tally) -> Option<Proof> {
+    pub(crate) fn proof(
+        &self,
+        compared: &Compared<'_>,
+        sql: &dyn CompareSql,
+        taken: &Taken,
+        tally: &Tally,
+    ) -> Option<Proof> {
         let fingerprint = self.fingerprint.clone()?;
         if compared.layout.mapping == Mapping::Whole {
             return None;
@@ -148,7 +161,7 @@ impl Seals {
         Some(Proof {
             sees: taken.sees.clone(),
             fingerprint,
-            compared: meaning(compared),
+            compared: meaning(compared, sql),
             homeless,
             partitions,
         })

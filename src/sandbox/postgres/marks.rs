@@ -1,12 +1,11 @@
 //! What the engine's marks tell a switchover, on a real server.
 
 use crate::dialect::postgres::owner::Owner;
-use crate::dialect::postgres::{Connection, Reader};
+use crate::dialect::postgres::{Connection, Postgres, Reader};
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::port::reader::{Facts as _, ReadOptions};
-use crate::features::parity::pair::catalog::Columns;
-use crate::features::parity::pair::{change_capture, pair, partitions};
+use crate::features::parity::pair::{catalog, change_capture, pair, partitions};
 use crate::sandbox::{Options, Server};
 
 const TABLES: &str = "
@@ -34,8 +33,9 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
         Twin { legacy: "t".into(), partitioned: "p".into(), key: vec!["id".into()], ..Twin::default() };
     let reader = Reader::new(Connection::new(Some(&server.url("m"))).unwrap());
     let mut tx = reader.begin(ReadOptions::default()).await.unwrap();
-    let pair = pair(&mut *tx, &twin).await.unwrap();
-    let columns = Columns::of(pair.legacy.as_ref().unwrap(), &pair.partitioned, &twin.key).unwrap();
+    let pair = pair(&mut *tx, &Postgres, &twin).await.unwrap();
+    let columns =
+        catalog::columns(&Postgres, pair.legacy.as_ref().unwrap(), &pair.partitioned, &twin.key).unwrap();
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await.unwrap();
     let triggers = change_capture::install(&pair, &columns, &layout, &change_capture::GapScope::All);
     owner.execute_script(&triggers.made().join(";")).await.unwrap();
@@ -57,10 +57,10 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     let since = crate::engine::model::name::literal(&snapshot);
     let changed = keys(&mut owner, &change_capture::changed_keys(&pair, &layout, &since)).await;
     assert_eq!(changed, ["{1}", "{2}", "{5}", "{60}", "{70}", "{7}"]);
-    let unequal = change_capture::unequal(&pair, &columns, &layout, &since);
+    let unequal = change_capture::unequal(&Postgres, &pair, &columns, &layout, &since);
     assert_eq!(keys(&mut owner, &unequal).await, ["{1}", "{2}", "{5}"]);
     // As a parameter too, and while both tables are locked.
-    let bound = change_capture::unequal(&pair, &columns, &layout, "$1");
+    let bound = change_capture::unequal(&Postgres, &pair, &columns, &layout, "$1");
     let rows = tx
         .texts(
             &Sql::new(format!("select q.key::text from ({bound}) q")).bind([Param::from(snapshot.as_str())]),

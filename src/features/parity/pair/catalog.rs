@@ -1,31 +1,14 @@
 //! What the catalog says of the two tables: columns, sequences.
 
-use crate::engine::model::query::Sql;
-use crate::features::parity::pair::column::TableColumn;
 use serde::Deserialize;
 
+use crate::engine::compare::columns::{NamedColumns, matched};
+use crate::engine::model::comparison::{ComparedColumn, ComparedColumns, Databases};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation};
-use crate::engine::model::query::Param;
+use crate::engine::model::query::{Param, Sql};
+use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::ReadTx;
-
-/// Types of one family, whose values compare and hash as each other's.
-fn alike(one: &str, other: &str) -> bool {
-    let both = |family: &[&str]| family.contains(&one) && family.contains(&other);
-    one == other || both(&["int2", "int4", "int8"]) || both(&["text", "varchar"])
-}
-
-/// What values of both types are cast to, where their texts would differ though they are equal.
-fn common(one: &str, other: &str) -> Option<&'static str> {
-    let whole = |t: &str| matches!(t, "int2" | "int4" | "int8" | "numeric");
-    let time = |t: &str| matches!(t, "date" | "timestamp" | "timestamptz");
-    match (one, other) {
-        (a, b) if whole(a) && whole(b) => Some("numeric"),
-        (a, b) if time(a) && time(b) && [a, b].contains(&"timestamptz") => Some("timestamptz"),
-        (a, b) if time(a) && time(b) => Some("timestamp"),
-        _ => None,
-    }
-}
 
 #[derive(Debug, Clone)]
 pub(crate) struct TwinTable {
@@ -33,7 +16,13 @@ pub(crate) struct TwinTable {
     pub(crate) oid: i64,
     /// Its owner.
     pub(crate) owner: String,
-    pub(crate) columns: Vec<TableColumn>,
+    pub(crate) columns: Vec<ComparedColumn>,
+}
+
+impl TwinTable {
+    fn named(&self) -> NamedColumns<'_> {
+        NamedColumns { table: &self.relation, columns: &self.columns }
+    }
 }
 
 #[derive(Deserialize)]
@@ -47,20 +36,7 @@ const RESOLVE: &str = "
 select c.oid::bigint as oid, format('%I.%I', n.nspname, c.relname) as relation, pg_get_userbyid(c.relowner)::text as owner
 from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)";
 
-// Only types whose hash says equal exactly where the text would are hashed as they are: not numeric
-// (1.0 = 1.00), citext, interval (1 mon = 30 days), floats (0 = -0), jsonb, or a lax collation.
-const COLUMNS: &str = "
-select a.attname as name, t.typname as base, a.attnotnull as not_null, format_type(a.atttypid, a.atttypmod) as kind,
-       not ((t.typname in ('bool', 'int2', 'int4', 'int8', 'oid', 'text', 'varchar', 'uuid', 'date', 'time',
-                           'timestamp', 'timestamptz', 'bytea', 'name') or t.typtype = 'e')
-            and coalesce(co.collisdeterministic, true)) as as_text,
-       t.typcategory = 'N' and t.typname <> 'oid' and t.typname not like 'reg%' as number,
-       not a.attnotnull as nullable, a.attgenerated <> '' as generated
-from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation co on co.oid = a.attcollation
-where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
-order by a.attnum";
-
-pub(crate) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<TwinTable> {
+pub(crate) async fn table(tx: &mut dyn ReadTx, sql: &dyn CompareSql, name: &str) -> Result<TwinTable> {
     let quoted = Relation::parse(name).to_string();
     let found: Vec<Resolved> =
         tx.fetch(&Sql::of_profile(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
@@ -68,7 +44,7 @@ pub(crate) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<TwinTable> 
         return Err(Error::unobserved(format!("this database has no table {quoted}"))
             .hint("the profile names it: is it the right profile, database and search_path?"));
     };
-    let columns = tx.fetch(&Sql::new(COLUMNS).bind([Param::Int(resolved.oid)])).await?;
+    let columns = tx.fetch(&sql.columns_of(&Relation::parse(&resolved.relation))).await?;
     Ok(TwinTable { relation: resolved.relation, oid: resolved.oid, owner: resolved.owner, columns })
 }
 
@@ -84,58 +60,14 @@ pub(crate) async fn unique(tx: &mut dyn ReadTx, table: &TwinTable, key: &[String
     Ok(tx.texts(&Sql::new(UNIQUE).bind(params.clone())).await?.pop().flatten().as_deref() == Some("true"))
 }
 
-/// How the two tables' columns relate, by name.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Columns {
-    /// On both sides, in the legacy table's order.
-    pub(crate) common: Vec<TableColumn>,
-    pub(crate) missing_in_partitioned: Vec<String>,
-    pub(crate) missing_in_legacy: Vec<String>,
-    /// Name, legacy type, twin type.
-    pub(crate) retyped: Vec<(String, String, String)>,
-    pub(crate) key: Vec<TableColumn>,
-}
-
-impl Columns {
-    pub(crate) fn of(legacy: &TwinTable, partitioned: &TwinTable, key: &[String]) -> Result<Self> {
-        let mut out = Self::default();
-        for column in &legacy.columns {
-            match partitioned.columns.iter().find(|p| p.name == column.name) {
-                None => out.missing_in_partitioned.push(column.name.clone()),
-                Some(other) => {
-                    let retyped = other.kind != column.kind;
-                    if retyped {
-                        out.retyped.push((column.name.clone(), column.kind.clone(), other.kind.clone()));
-                    }
-                    out.common.push(TableColumn {
-                        as_text: column.as_text || other.as_text || retyped,
-                        number: column.number && other.number,
-                        not_null: column.not_null && other.not_null,
-                        foreign: retyped && !alike(&column.base, &other.base),
-                        cast: if retyped { common(&column.base, &other.base) } else { None },
-                        ..column.clone()
-                    });
-                }
-            }
-        }
-        let extra = partitioned.columns.iter().filter(|p| !legacy.columns.iter().any(|l| l.name == p.name));
-        out.missing_in_legacy = extra.map(|c| c.name.clone()).collect();
-        for name in key {
-            let column = out.common.iter().find(|c| &c.name == name).ok_or_else(|| {
-                Error::unobserved(format!(
-                    "the key column {name} is not in both {} and {}",
-                    legacy.relation, partitioned.relation
-                ))
-            })?;
-            out.key.push(column.clone());
-        }
-        Ok(out)
-    }
-
-    /// The digest of a row.
-    pub(crate) fn digest(&self) -> String {
-        crate::features::parity::pair::digest::row(&self.common)
-    }
+/// How the two tables' columns relate.
+pub(crate) fn columns(
+    sql: &dyn CompareSql,
+    legacy: &TwinTable,
+    partitioned: &TwinTable,
+    key: &[String],
+) -> Result<ComparedColumns> {
+    matched(sql, legacy.named(), partitioned.named(), key, Databases::One)
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -189,32 +121,4 @@ pub(crate) async fn sequences(
 ) -> Result<Vec<SequenceRow>> {
     let params = [Param::Int(table.oid), Param::Text(key.first().cloned())];
     tx.fetch(&Sql::new(SEQUENCES).bind(params.clone())).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_matched_by_name() {
-        let column = |name: &str, kind: &str| TableColumn {
-            name: name.into(),
-            kind: kind.into(),
-            ..TableColumn::default()
-        };
-        let table = |columns| TwinTable { relation: "t".into(), oid: 1, owner: String::new(), columns };
-        let legacy = table(vec![column("id", "integer"), column("a", "text"), column("old", "text")]);
-        let twin =
-            table(vec![column("a", "character varying(9)"), column("id", "integer"), column("new", "text")]);
-        let c = Columns::of(&legacy, &twin, &["id".into()]).unwrap();
-        assert_eq!(c.missing_in_partitioned, ["old"]);
-        assert_eq!(c.missing_in_legacy, ["new"]);
-        assert_eq!(c.retyped.len(), 1);
-        let texts: Vec<_> = c.common.iter().map(TableColumn::text).collect();
-        assert_eq!(texts, [None, Some("\"a\"::text collate \"C\"".into())]);
-        assert_eq!(common("int4", "numeric"), Some("numeric"));
-        assert_eq!(common("timestamp", "timestamptz"), Some("timestamptz"));
-        assert_eq!(common("text", "varchar"), None);
-        assert!(Columns::of(&legacy, &twin, &["old".into()]).is_err());
-    }
 }

@@ -9,14 +9,15 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
+use crate::engine::model::comparison::{ComparedColumn, ComparedColumns};
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::Param;
+use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::evidence::{Fingerprint, Print};
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::pair::TwinTables;
-use crate::features::parity::pair::catalog::{Columns, TwinTable};
-use crate::features::parity::pair::column::TableColumn;
+use crate::features::parity::pair::catalog::TwinTable;
 use crate::features::parity::pair::partitions::Layout;
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::trigger_function::{closed, dropped};
@@ -79,7 +80,7 @@ fn texts(row: &str, columns: &[String]) -> String {
     format!("array[{}]::text[]", list.join(", "))
 }
 
-fn body(columns: &Columns, layout: &Layout) -> String {
+fn body(columns: &ComparedColumns, layout: &Layout) -> String {
     let key: Vec<String> = columns.key.iter().map(|c| c.name.clone()).collect();
     let cells = |row: &str| format!("{}, {}", texts(row, &key), texts(row, &layout.key));
     let (old, new) = (cells("old"), cells("new"));
@@ -93,8 +94,8 @@ fn body(columns: &Columns, layout: &Layout) -> String {
 }
 
 /// How texts are written must not depend on who writes the row.
-fn settings(columns: &Columns, layout: &Layout) -> Vec<(&'static str, &'static str)> {
-    let used: Vec<&TableColumn> =
+fn settings(columns: &ComparedColumns, layout: &Layout) -> Vec<(&'static str, &'static str)> {
+    let used: Vec<&ComparedColumn> =
         columns.common.iter().filter(|c| layout.key.contains(&c.name) || columns.key.contains(c)).collect();
     let any = |bases: &[&str]| used.iter().any(|c| bases.contains(&c.base.as_str()));
     let plain = ["int2", "int4", "int8", "text", "varchar", "uuid", "bool", "numeric"];
@@ -114,7 +115,7 @@ fn settings(columns: &Columns, layout: &Layout) -> Vec<(&'static str, &'static s
 
 impl Side<'_> {
     /// On the table itself: on a partitioned one the rows' trigger is cloned onto every partition.
-    fn on_table(&self, columns: &Columns, layout: &Layout, owners: &[&str]) -> Vec<String> {
+    fn on_table(&self, columns: &ComparedColumns, layout: &Layout, owners: &[&str]) -> Vec<String> {
         let (function, relation) = (self.function(), &self.table.relation);
         let set: String = settings(columns, layout).iter().fold(String::new(), |mut out, (name, value)| {
             let _ = write!(out, " SET {name} = {value}");
@@ -145,7 +146,12 @@ impl Side<'_> {
 }
 
 /// What has marks written where they are lacking. Half of it may be there: what is stays, and so do its proofs.
-pub(crate) fn install(pair: &TwinTables, columns: &Columns, layout: &Layout, lacks: &GapScope) -> Triggers {
+pub(crate) fn install(
+    pair: &TwinTables,
+    columns: &ComparedColumns,
+    layout: &Layout,
+    lacks: &GapScope,
+) -> Triggers {
     let sides = sides(pair);
     let Some(twin) = sides.last() else { return Triggers::default() };
     let among = |oid: &i64| match lacks {
@@ -213,7 +219,7 @@ from side s join pg_class c on c.oid = s.oid left join marks m on m.tgrelid = c.
 
 /// One text as long as every write on both sides is marked by the same triggers and functions, else NULL. Of what
 /// [`installed`] looks at only that which can change between a comparison and a lock: others wait while it is asked.
-pub(crate) fn fingerprint(pair: &TwinTables, columns: &Columns, layout: &Layout) -> String {
+pub(crate) fn fingerprint(pair: &TwinTables, columns: &ComparedColumns, layout: &Layout) -> String {
     let legacy = pair.legacy.as_ref().map_or(0, |l| l.oid);
     let twin = pair.partitioned.oid;
     let expected = literal(&body(columns, layout));
@@ -262,7 +268,7 @@ where n.nspname = 'midwatch' and c.relname = 'marks' and has_table_privilege(c.o
 pub(crate) async fn installed(
     tx: &mut dyn ReadTx,
     pair: &TwinTables,
-    columns: &Columns,
+    columns: &ComparedColumns,
     layout: &Layout,
 ) -> Result<CaptureState> {
     let Some(legacy) = &pair.legacy else { return Ok(Gap::all("the legacy table is gone")) };
@@ -355,14 +361,23 @@ pub(crate) fn changed_keys(pair: &TwinTables, layout: &Layout, snapshot: &str) -
 /// The keys changed since a snapshot whose rows are not the same on both sides: all common columns, both directions,
 /// stale and second copies included: `key text[]`. No rows: whatever was written since is equal. Usable while both tables
 /// are locked; a TRUNCATE since then must be looked for in [`changed_keys`].
-pub(crate) fn unequal(pair: &TwinTables, columns: &Columns, layout: &Layout, snapshot: &str) -> String {
-    let cells: Vec<_> = columns.common.iter().map(|c| c.compared("r")).collect();
+pub(crate) fn unequal(
+    sql: &dyn CompareSql,
+    pair: &TwinTables,
+    columns: &ComparedColumns,
+    layout: &Layout,
+    snapshot: &str,
+) -> String {
+    let cells: Vec<_> = columns.common.iter().map(|c| sql.compared_value(c, "r")).collect();
     let keys: Vec<_> = columns.key.iter().map(|c| format!("r.{}::text", Ident(&c.name))).collect();
     let on: Vec<_> = (1..)
         .zip(&columns.key)
-        .map(|(i, c)| match c.text().filter(|_| c.foreign) {
-            Some(_) => format!("{} = k.key[{i}]", c.compared("r")),
-            None => format!("r.{} = k.key[{i}]::{}", Ident(&c.name), c.kind),
+        .map(|(i, c)| {
+            if c.foreign && c.as_text {
+                format!("{} = k.key[{i}]", sql.compared_value(c, "r"))
+            } else {
+                format!("r.{} = k.key[{i}]::{}", Ident(&c.name), c.kind)
+            }
         })
         .collect();
     let side = |relation: &str, n: i8| {

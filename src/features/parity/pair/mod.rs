@@ -5,8 +5,6 @@
 
 pub(crate) mod catalog;
 pub(crate) mod change_capture;
-pub(crate) mod column;
-pub(crate) mod digest;
 pub(crate) mod partition_gaps;
 pub(crate) mod partitions;
 pub mod retired;
@@ -22,6 +20,7 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Param;
+use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::pair::catalog::TwinTable;
 
@@ -101,7 +100,7 @@ pub(crate) async fn renamed(tx: &mut dyn ReadTx, twins: &[Twin]) -> Result<Vec<R
 }
 
 /// Finds both tables.
-pub(crate) async fn pair(tx: &mut dyn ReadTx, twin: &Twin) -> Result<TwinTables> {
+pub(crate) async fn pair(tx: &mut dyn ReadTx, sql: &dyn CompareSql, twin: &Twin) -> Result<TwinTables> {
     let standing = standing(tx, twin).await?;
     let (legacy, partitioned) = match standing {
         SwitchState::Before => (Some(twin.legacy.clone()), &twin.partitioned),
@@ -109,10 +108,10 @@ pub(crate) async fn pair(tx: &mut dyn ReadTx, twin: &Twin) -> Result<TwinTables>
         SwitchState::Cleaned => (None, &twin.legacy),
     };
     let legacy = match legacy {
-        Some(name) => Some(catalog::table(tx, &name).await?),
+        Some(name) => Some(catalog::table(tx, sql, &name).await?),
         None => None,
     };
-    let partitioned = catalog::table(tx, partitioned).await?;
+    let partitioned = catalog::table(tx, sql, partitioned).await?;
     if legacy.as_ref().is_some_and(|l| l.oid == partitioned.oid) {
         return Err(Error::unobserved(format!(
             "{} is both sides of the twin {}",

@@ -1,10 +1,10 @@
 //! What makes the sides of a copy equal, and then writes differences of every class.
 
+use crate::engine::model::comparison::ComparedColumn;
+use crate::engine::model::comparison::ComparedColumns;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::Sql;
-use crate::features::parity::pair::catalog::Columns;
-use crate::features::parity::pair::column::TableColumn;
 use crate::features::parity::pair::partitions::Layout;
 use crate::features::parity::planting::{CopySides, Plant, Planting};
 
@@ -12,7 +12,7 @@ use crate::features::parity::planting::{CopySides, Plant, Planting};
 struct Garden<'a> {
     legacy: &'a str,
     twin: &'a str,
-    columns: &'a Columns,
+    columns: &'a ComparedColumns,
     layout: &'a Layout,
     keys: std::vec::IntoIter<Vec<String>>,
     script: Vec<String>,
@@ -23,7 +23,7 @@ fn list(names: &[String]) -> String {
     names.iter().map(|n| Ident(n).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn names(columns: &[TableColumn]) -> Vec<String> {
+fn names(columns: &[ComparedColumn]) -> Vec<String> {
     columns.iter().map(|c| c.name.clone()).collect()
 }
 
@@ -141,7 +141,7 @@ pub(super) fn analyze(sides: &CopySides<'_>) -> Sql {
 }
 
 /// A value of the column's type, another for each number; `None`: nothing is known of the type.
-fn value(column: &TableColumn, number: &str) -> Option<String> {
+fn value(column: &ComparedColumn, number: &str) -> Option<String> {
     let n = format!("({number})::int");
     let kind = &column.kind;
     let text = match column.base.as_str() {
@@ -229,7 +229,7 @@ impl Garden<'_> {
             ));
             self.plant("duplicate", at, &[]);
         }
-        let moved: Vec<&TableColumn> =
+        let moved: Vec<&ComparedColumn> =
             self.columns.common.iter().filter(|c| self.layout.key.contains(&c.name)).collect();
         if moved.is_empty()
             || moved.len() != self.layout.key.len()

@@ -1,17 +1,5 @@
 //! The transactions that a comparison reads in.
 
-// Gentle: no parallel workers. Groups are hashed: sorted they spill. Statements are many and short where there are many
-// partitions, so compiling each costs more than it saves. The holder waits for those that share its snapshot.
-pub(super) const SETTINGS: &str = "
-select set_config('jit', 'off', true) || set_config('enable_sort', 'off', true)
-    || set_config('max_parallel_workers_per_gather', '0', true) || set_config('work_mem', '32MB', true)
-    || set_config('idle_in_transaction_session_timeout', '10800000', true)";
-
-// Where others are at work, a reading sleeps a millisecond about every 512 rows: it never holds a processor long enough
-// for a writer to notice, and one statement that pauses costs the server less than many. By the row's place, which every
-// table has; keys may be all odd.
-pub(super) const PAUSES: &str = "(hashtid(ctid) & 511 <> 0 or pg_sleep(0.001) is not null)";
-
 pub(super) const TAKEN: &str = "select pg_current_snapshot()::text as sees, \
                      to_char(now() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') as at";
 

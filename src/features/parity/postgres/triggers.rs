@@ -135,7 +135,7 @@ fn events(kind: i32) -> Vec<String> {
         .collect()
 }
 
-/// Columns that the function's text inserts into the twin, or names as its conflict's, and the twin lacks.
+/// ComparedColumns that the function's text inserts into the twin, or names as its conflict's, and the twin lacks.
 /// Nothing where no such list is written out.
 fn unknown_columns(source: &str, twin: &TwinTable) -> Vec<String> {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, source).tokenize() else { return vec![] };
@@ -200,7 +200,7 @@ fn column_list(tokens: &[Token]) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::parity::pair::column::TableColumn;
+    use crate::engine::model::comparison::ComparedColumn;
 
     #[test]
     fn trigger_bits_are_events() {
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn only_written_lists_of_this_table_are_judged() {
-        let column = |name: &str| TableColumn { name: name.into(), ..TableColumn::default() };
+        let column = |name: &str| ComparedColumn { name: name.into(), ..ComparedColumn::default() };
         let columns = vec![column("id"), column("Mixed")];
         let twin = TwinTable { relation: "\"public\".\"p\"".into(), oid: 1, owner: String::new(), columns };
         let unknown = |source: &str| unknown_columns(source, &twin);

@@ -3,6 +3,7 @@
 use crate::engine::model::query::Sql;
 use std::fmt::Write as _;
 
+use crate::engine::model::comparison::ComparedColumns;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::literal;
 use crate::engine::model::plan::Unit;
@@ -11,11 +12,11 @@ use crate::engine::model::profile::{Profile, Twin};
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
 use crate::engine::plan::param::{DefaultValue, Takes};
+use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::{Fut, ReadTx};
-use crate::features::parity::pair::catalog::Columns;
 use crate::features::parity::pair::change_capture::{self, CaptureState, GapScope};
 use crate::features::parity::pair::partitions::{self, Layout};
-use crate::features::parity::pair::{self, TwinTables};
+use crate::features::parity::pair::{self, TwinTables, catalog};
 use crate::features::switchover::plan::chunks::TriggerSteps;
 
 pub(crate) struct WatchOperation;
@@ -80,20 +81,20 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
 struct Watched<'p> {
     twin: &'p Twin,
     pair: TwinTables,
-    columns: Columns,
+    columns: ComparedColumns,
     layout: Layout,
     marks: CaptureState,
 }
 
-async fn look<'p>(tx: &mut dyn ReadTx, twin: &'p Twin) -> Result<Watched<'p>> {
-    let pair = pair::pair(tx, twin).await?;
+async fn look<'p>(tx: &mut dyn ReadTx, sql: &dyn CompareSql, twin: &'p Twin) -> Result<Watched<'p>> {
+    let pair = pair::pair(tx, sql, twin).await?;
     let Some(legacy) = &pair.legacy else {
         return Err(Error::new(
             Class::Refused,
             format!("{}: its legacy table is gone, nothing is compared", twin.name()),
         ));
     };
-    let columns = Columns::of(legacy, &pair.partitioned, &twin.key)?;
+    let columns = catalog::columns(sql, legacy, &pair.partitioned, &twin.key)?;
     let layout = partitions::layout(tx, &pair.partitioned).await?;
     if let Some(lost) = layout.key.iter().find(|k| !columns.common.iter().any(|c| &c.name == *k)) {
         let what = format!("{}: the partition key {lost} is not a column of both tables", twin.name());
@@ -108,7 +109,7 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
     let mut todo = Vec::new();
     let mut tx = cx.cx.read().await?;
     for twin in twins {
-        let watched = look(&mut *tx, twin).await?;
+        let watched = look(&mut *tx, cx.cx.dialect(), twin).await?;
         let complete = matches!(watched.marks, CaptureState::Complete(_));
         let there = complete || (off && any_left(&mut *tx, &watched).await?);
         if off == there {

@@ -267,7 +267,7 @@ async fn since(
     let view = switched.iter().find(|s| s.starts_with(&format!("create view {answering} ")));
     let view = view.map_or("", String::as_str);
     let came = |c: &&String| !view.contains(&Ident(c).to_string());
-    new.extend(couple.columns.missing_in_legacy.iter().filter(came).map(|c| format!("column {c}")));
+    new.extend(couple.columns.only_right.iter().filter(came).map(|c| format!("column {c}")));
     let views = now.views.iter().filter(|v| {
         Relation::parse(&v.name).name != answering.name
             && !begun(format!("create or replace view {} ", v.name))

@@ -4,6 +4,7 @@ use crate::engine::model::query::Sql;
 use crate::features::switchover::limits::PATIENCE;
 
 use crate::engine::model::change::{CopySource, RowChange, RowKind, TypedColumn};
+use crate::engine::model::comparison::ComparedColumn;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Ident;
 use crate::engine::model::plan::Unit;
@@ -14,7 +15,6 @@ use crate::engine::plan::operation::{Draft, ParamSpec, Params, PlanCx, RowQuery,
 use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::{Firing, Table, Trigger};
 use crate::engine::port::reader::ReadOptions;
-use crate::features::parity::pair::column::TableColumn;
 use crate::features::parity::pair::partition_gaps::{Coming, coming};
 use crate::features::parity::pair::sync_triggers::{REVERSE, truncate_triggers};
 use crate::features::parity::pair::{SwitchState, catalog};
@@ -43,7 +43,7 @@ struct Mend<'c> {
     table: Table,
     key: Vec<String>,
     /// Common columns that can be written.
-    written: Vec<&'c TableColumn>,
+    written: Vec<&'c ComparedColumn>,
     secrets: Vec<String>,
 }
 
@@ -231,9 +231,9 @@ impl<'c> Mend<'c> {
             .collect();
         // A legacy table may well lack what its successor has got; a twin must not lack what it is to take over.
         let (lacks, ready) = if self.onto.oid == self.couple.partitioned.oid {
-            (&self.couple.columns.missing_in_partitioned, Ready::Fail)
+            (&self.couple.columns.only_left, Ready::Fail)
         } else {
-            (&self.couple.columns.missing_in_legacy, Ready::Warn)
+            (&self.couple.columns.only_right, Ready::Warn)
         };
         if !lacks.is_empty() {
             let text = format!("{relation} lacks columns, which are not copied: {}", lacks.join(", "));
@@ -279,7 +279,7 @@ pub(crate) fn comparison(couple: &TwinPair<'_>, legacy: &str, twin: &str) -> Str
             couple.layout.key.contains(&c.name) && !couple.columns.key.iter().any(|k| k.name == c.name)
         }))
         .collect();
-    let plain = |alias: &str, c: &TableColumn| format!("{alias}.{}", Ident(&c.name));
+    let plain = |alias: &str, c: &ComparedColumn| format!("{alias}.{}", Ident(&c.name));
     let on: Vec<_> = key
         .iter()
         .map(|c| match couple.columns.retyped.iter().find(|(n, ..)| n == &c.name) {
@@ -289,8 +289,8 @@ pub(crate) fn comparison(couple: &TwinPair<'_>, legacy: &str, twin: &str) -> Str
         .collect();
     // A key that its own equality takes for the same may still be written otherwise.
     let rest = || couple.columns.common.iter().filter(|c| c.as_text || !key.iter().any(|k| k.name == c.name));
-    let own: Vec<_> = rest().map(|c| c.compared("t")).collect();
-    let copies: Vec<_> = rest().map(|c| c.compared("l")).collect();
+    let own: Vec<_> = rest().map(|c| couple.sql.compared_value(c, "t")).collect();
+    let copies: Vec<_> = rest().map(|c| couple.sql.compared_value(c, "l")).collect();
     let differ = if own.is_empty() {
         "false".to_owned()
     } else {

@@ -69,7 +69,7 @@ pub(crate) fn proof(couple: &TwinPair<'_>, legacy: &str, twin: &str, marker: boo
     let since = marker.then(|| Since {
         differ: format!(
             "select key from ({}) u union all select c.key from ({changed}) c where c.key is null",
-            change_capture::unequal(&pair, &couple.columns, &couple.layout, "$1")
+            change_capture::unequal(couple.sql, &pair, &couple.columns, &couple.layout, "$1")
         ),
         marked: format!("select count(*)::text from ({changed}) c"),
         fingerprint: change_capture::fingerprint(&couple.pair(), &couple.columns, &couple.layout),
@@ -119,7 +119,7 @@ impl<'a> StepsInOrder<'a> {
                      coalesce(sum({}), 0)::text as checksum from {table}",
                     literal(&table),
                     sums.join(", "),
-                    couple.columns.digest()
+                    couple.sql.row_digest(&couple.columns.common)
                 );
             }
         }

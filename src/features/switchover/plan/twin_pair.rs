@@ -1,10 +1,12 @@
 //! A pair of twins, looked up for a plan.
 
+use crate::engine::model::comparison::ComparedColumns;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Twin;
 use crate::engine::plan::operation::PlanCx;
-use crate::features::parity::pair::catalog::{self, Columns};
+use crate::engine::port::compare_sql::CompareSql;
+use crate::features::parity::pair::catalog;
 use crate::features::parity::pair::partitions::{Layout, layout};
 use crate::features::parity::pair::{SwitchState, TwinTables, pair, retired};
 use crate::features::switchover::twins::named;
@@ -12,17 +14,20 @@ use crate::features::switchover::twins::named;
 /// A twin, looked up.
 pub(crate) struct TwinPair<'p> {
     pub(crate) twin: &'p Twin,
+    /// Statements over its rows.
+    pub(crate) sql: &'static dyn CompareSql,
     pub(crate) standing: SwitchState,
     pub(crate) legacy: catalog::TwinTable,
     pub(crate) partitioned: catalog::TwinTable,
-    pub(crate) columns: Columns,
+    pub(crate) columns: ComparedColumns,
     pub(crate) layout: Layout,
 }
 
 impl<'p> TwinPair<'p> {
     pub(crate) async fn find(cx: &'p PlanCx<'_>, twin: &'p Twin) -> Result<Self> {
         let mut tx = cx.cx.read().await?;
-        let found = pair(&mut *tx, twin).await?;
+        let sql: &'static dyn CompareSql = cx.cx.dialect();
+        let found = pair(&mut *tx, sql, twin).await?;
         let Some(legacy) = found.legacy else {
             drop(tx);
             let (name, over) = (twin.name(), "the switchover is over and the legacy table is");
@@ -34,9 +39,17 @@ impl<'p> TwinPair<'p> {
                 None => Error::new(Class::Refused, format!("{name}: {over} gone")),
             });
         };
-        let columns = Columns::of(&legacy, &found.partitioned, &twin.key)?;
+        let columns = catalog::columns(sql, &legacy, &found.partitioned, &twin.key)?;
         let layout = layout(&mut *tx, &found.partitioned).await?;
-        Ok(Self { twin, standing: found.standing, legacy, partitioned: found.partitioned, columns, layout })
+        Ok(Self {
+            twin,
+            sql,
+            standing: found.standing,
+            legacy,
+            partitioned: found.partitioned,
+            columns,
+            layout,
+        })
     }
 
     /// Triggers that the profile names, or one that we name.

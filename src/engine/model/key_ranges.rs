@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How keys are cut into ranges.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum RangeCut {
+pub enum RangeCut {
     /// All keys are one range.
     #[default]
     None,
@@ -26,12 +26,12 @@ pub(crate) enum RangeCut {
 
 impl RangeCut {
     /// Can a range be read without reading all?
-    pub(crate) fn indexed(&self) -> bool {
+    pub fn indexed(&self) -> bool {
         matches!(self, Self::Bits { .. })
     }
 
     /// Keys from the first of some ranges to the last, for people.
-    pub(crate) fn named(&self, from: Option<i64>, to: Option<i64>) -> String {
+    pub fn named(&self, from: Option<i64>, to: Option<i64>) -> String {
         let Self::Bits { column, bits, .. } = self else { return "all rows".into() };
         let (low, high) = (|r| first(r, *bits), |r| last(r, *bits));
         match (from, to) {
@@ -43,7 +43,7 @@ impl RangeCut {
     }
 
     /// Pieces of so many ranges that each holds about as many rows as asked, of all of them about `rows`.
-    pub(crate) fn chunks(&self, rows: i64, each: i64) -> Vec<(Option<i64>, Option<i64>)> {
+    pub fn chunks(&self, rows: i64, each: i64) -> Vec<(Option<i64>, Option<i64>)> {
         let Self::Bits { span: (low, high), .. } = self else { return vec![(None, None)] };
         let ranges = high.saturating_sub(*low).saturating_add(1);
         let count = ((rows + each / 2) / each.max(1)).clamp(1, ranges);
@@ -56,12 +56,12 @@ impl RangeCut {
 }
 
 /// The smallest number of a range.
-pub(crate) fn first(range: i64, bits: u32) -> i64 {
+pub fn first(range: i64, bits: u32) -> i64 {
     clamped(i128::from(range) << bits)
 }
 
 /// The largest number of a range.
-pub(crate) fn last(range: i64, bits: u32) -> i64 {
+pub fn last(range: i64, bits: u32) -> i64 {
     clamped(((i128::from(range) + 1) << bits) - 1)
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whole millionths, and what is no number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Sum {
+pub struct Sum {
     #[serde(with = "as_text")]
     millionths: i128,
     odd: BTreeSet<String>,
@@ -15,7 +15,7 @@ pub(crate) struct Sum {
 
 impl Sum {
     /// As the server writes it.
-    pub(crate) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let odd = match text {
             "NaN" => "NaN",
             "Infinity" => "Infinity",
@@ -28,7 +28,8 @@ impl Sum {
         Self { millionths: 0, odd: BTreeSet::from([odd.to_owned()]) }
     }
 
-    pub(crate) fn add(&mut self, other: &Self) {
+    /// Adds another, as long as there is room.
+    pub fn add(&mut self, other: &Self) {
         match self.millionths.checked_add(other.millionths) {
             Some(sum) => self.millionths = sum,
             None => {
@@ -58,14 +59,16 @@ impl fmt::Display for Sum {
 }
 
 /// Numbers of more digits than JSON has.
-pub(crate) mod as_text {
+pub mod as_text {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    pub(crate) fn serialize<S: Serializer>(value: &i128, to: S) -> Result<S::Ok, S::Error> {
+    /// As text.
+    pub fn serialize<S: Serializer>(value: &i128, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(value)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<i128, D::Error> {
+    /// From text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<i128, D::Error> {
         String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }

@@ -1,38 +1,33 @@
 //! Key ranges as expressions and conditions.
 
-use crate::engine::model::name::Ident;
+use crate::dialect::postgres::compare::column::hashed;
+use crate::engine::model::comparison::{ComparedRows, KeySpan};
+use crate::engine::model::key_ranges::{RangeCut, first, last};
+use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::{Param, Sql};
-use crate::features::parity::compared::Compared;
-use crate::features::parity::key_ranges::{RangeCut, first, last};
-use crate::features::parity::pair::catalog::TwinTable;
-use crate::features::parity::pair::column::TableColumn;
-use crate::features::parity::piece::KeySpan;
-use crate::features::parity::postgres::snapshot::PAUSES;
 
 // Statistics decide the size of a range, never what is said of it.
-const SHAPE: &str = "
-with sides as (
-  select c.oid, greatest(c.reltuples, 0)::bigint as rows,
-         exists (select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-                 join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
-                 where i.indrelid = c.oid and a.attname = $3 and i.indisvalid and i.indpred is null
-                   and m.amname = 'btree') as indexed
-  from pg_class c where c.oid in ($1::oid, $2::oid))
-select max(rows) as rows, bool_or(indexed) filter (where oid = $1::oid) as legacy_index,
-       bool_or(indexed) filter (where oid = $2::oid) as twin_index
-from sides";
+const SIZE: &str = "
+select greatest(c.reltuples, 0)::bigint as rows,
+       exists (select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+               join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
+               where i.indrelid = c.oid and a.attname = $2 and i.indisvalid and i.indpred is null
+                 and m.amname = 'btree') as indexed
+from pg_class c where c.oid = to_regclass($1)";
 
-pub(super) fn shape(legacy: &TwinTable, partitioned: &TwinTable, column: &str) -> Sql {
-    Sql::new(SHAPE).bind([Param::Int(legacy.oid), Param::Int(partitioned.oid), Param::from(column)])
+pub(super) fn size(table: &Relation, column: &str) -> Sql {
+    Sql::new(SIZE).bind([Param::Text(Some(table.to_string())), Param::from(column)])
 }
 
-pub(super) fn ends(table: &TwinTable, column: &str) -> Sql {
+pub(super) fn ends(rows: &str, column: &str) -> Sql {
     let column = Ident(column);
-    Sql::new(format!(
-        "select min({column})::bigint as low, max({column})::bigint as high from {}",
-        table.relation
-    ))
+    Sql::new(format!("select min({column})::bigint as low, max({column})::bigint as high from {rows}"))
 }
+
+// Where others are at work, a reading sleeps a millisecond about every 512 rows: it never holds a processor long enough
+// for a writer to notice, and one statement that pauses costs the server less than many. By the row's place, which every
+// table has; keys may be all odd.
+const PAUSES: &str = "(hashtid(ctid) & 511 <> 0 or pg_sleep(0.001) is not null)";
 
 /// The range of every row where keys are not cut.
 pub(super) const NO_RANGE: &str = "0::bigint";
@@ -44,25 +39,25 @@ pub(super) fn condition(cut: &RangeCut, keys: KeySpan) -> String {
 }
 
 /// The number of a row's range.
-pub(super) fn number(compared: &Compared<'_>) -> String {
-    match compared.cut {
+pub(super) fn number(what: &ComparedRows<'_>) -> String {
+    match what.cut {
         RangeCut::None | RangeCut::Hash { mask: 0 } => NO_RANGE.into(),
         RangeCut::Bits { column, bits, .. } => format!("({}::bigint >> {bits})", Ident(column)),
         RangeCut::Hash { mask } => {
-            let cells: Vec<_> = compared.columns.key.iter().map(TableColumn::hashed).collect();
+            let cells: Vec<_> = what.columns.key.iter().map(hashed).collect();
             format!("(hash_record_extended(row({}), 7) & {mask})", cells.join(", "))
         }
     }
 }
 
 /// Rows of these ranges, which are sorted.
-pub(super) fn within(compared: &Compared<'_>, ranges: &[i64]) -> String {
-    match compared.cut {
+pub(super) fn within(what: &ComparedRows<'_>, ranges: &[i64]) -> String {
+    match what.cut {
         RangeCut::None | RangeCut::Hash { mask: 0 } => "true".into(),
-        RangeCut::Bits { .. } => intervals(compared.cut, ranges),
+        RangeCut::Bits { .. } => intervals(what.cut, ranges),
         RangeCut::Hash { .. } => {
             let list: Vec<_> = ranges.iter().map(i64::to_string).collect();
-            format!("{} in ({})", number(compared), list.join(", "))
+            format!("{} in ({})", number(what), list.join(", "))
         }
     }
 }
@@ -81,7 +76,7 @@ fn intervals(cut: &RangeCut, ranges: &[i64]) -> String {
 }
 
 /// Rows from the first of some ranges to the last; open where there is none.
-pub(super) fn between(cut: &RangeCut, from: Option<i64>, to: Option<i64>) -> String {
+fn between(cut: &RangeCut, from: Option<i64>, to: Option<i64>) -> String {
     let RangeCut::Bits { column, bits, .. } = cut else { return "true".into() };
     let column = Ident(column);
     let mut parts = Vec::new();

@@ -5,17 +5,18 @@
 //! `hash_record_extended` adds its columns, so its sums cancel there. Whole 64-bit integers and times are hashed in two
 //! parts, because the server folds them to 32 bits first (1 and 2^32 have one hash, and so have -1 and 2^32-1).
 
+use crate::dialect::postgres::compare::column::text;
+use crate::engine::model::comparison::ComparedColumn;
 use crate::engine::model::name::Ident;
-use crate::features::parity::pair::column::TableColumn;
 
 /// An expression over a row of either table, by the columns' names alone.
-pub(crate) fn row(columns: &[TableColumn]) -> String {
+pub(super) fn row(columns: &[ComparedColumn]) -> String {
     let mut parts = Vec::new();
     let mut rest = Vec::new();
     for (i, column) in columns.iter().enumerate() {
         let name = Ident(&column.name);
         let (seed, other) = (2 * i + 1, 2 * i + 2);
-        if let Some(text) = column.text() {
+        if let Some(text) = text(column) {
             parts.push(nullable(column, &format!("hashtextextended({text}, {seed})"), seed));
             continue;
         }
@@ -55,7 +56,7 @@ pub(crate) fn row(columns: &[TableColumn]) -> String {
 }
 
 /// A hash of NULL is NULL, which would swallow the row; an infinite time has no time of day.
-fn nullable(column: &TableColumn, hash: &str, seed: usize) -> String {
+fn nullable(column: &ComparedColumn, hash: &str, seed: usize) -> String {
     let always = column.not_null && !column.base.starts_with("time");
     if always { hash.to_owned() } else { format!("coalesce({hash}, {seed})") }
 }
@@ -66,11 +67,11 @@ mod tests {
 
     #[test]
     fn each_column_has_a_seed_of_its_own() {
-        let column = |name: &str, base: &str, as_text| TableColumn {
+        let column = |name: &str, base: &str, as_text| ComparedColumn {
             name: name.into(),
             base: base.into(),
             as_text,
-            ..TableColumn::default()
+            ..ComparedColumn::default()
         };
         let columns = [column("a", "int4", false), column("b", "citext", true), column("c", "date", false)];
         assert_eq!(
