@@ -28,6 +28,7 @@ mod requeue;
 mod reverse;
 mod roundtrips;
 mod sessions;
+mod spelling;
 mod stages;
 mod stale;
 mod stops;
