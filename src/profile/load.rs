@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 use toml::{Table, Value};
 
 use super::config::user_dir;
-use super::parse::{at, describe, parse};
+use super::parse::{at, describe, parse_profile};
 use super::validate::validate;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::Profile;
@@ -36,13 +36,13 @@ impl Library {
     /// Validates a profile's text as if it came from `file`.
     pub fn build(&self, file: &str, text: &str) -> Result<Profile> {
         let profile = match extends(file, text)? {
-            None => parse(file, text)?,
+            None => parse_profile(file, text)?,
             Some((mut own, parent)) => {
                 let (parent_file, parent_text) = self.text(&parent)?;
                 if parent_file == file {
                     return Err(at(file, text, "extends", "a profile cannot extend itself"));
                 }
-                let mut merged: Table = parse(&parent_file, &parent_text)?;
+                let mut merged: Table = parse_profile(&parent_file, &parent_text)?;
                 own.remove("extends");
                 merge(&mut merged, own);
                 Value::Table(merged).try_into().map_err(|e: toml::de::Error| describe(file, text, &e))?
@@ -102,7 +102,7 @@ fn read(path: &Path) -> Result<(String, String)> {
 }
 
 fn extends(file: &str, text: &str) -> Result<Option<(Table, String)>> {
-    let table: Table = parse(file, text)?;
+    let table: Table = parse_profile(file, text)?;
     match table.get("extends") {
         None => Ok(None),
         Some(Value::String(parent)) => {
@@ -155,8 +155,9 @@ mod tests {
     /// Keys of all structs in a value; what a list or table of the profile's own names holds is left out.
     fn keys(value: &serde_json::Value, path: &str, out: &mut Vec<String>) {
         assert!(
-            // A fix inserts or computes, never both.
-            path.ends_with(".fix.compute")
+            // Not every field of a write is read in every place; a fix inserts or computes, never both.
+            path.contains(".write.")
+                || path.ends_with(".fix.compute")
                 || path.ends_with(".fix.was")
                 || !value.is_null() && value != &serde_json::json!([]) && value != &serde_json::json!({}),
             "{path}"

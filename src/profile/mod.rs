@@ -7,6 +7,7 @@ mod load;
 mod parse;
 mod service;
 mod validate;
+mod write;
 
 pub use crate::engine::model::secret::Secret;
 pub use config::{Config, ConsoleConfig, Selected, TargetConfig, WindowConfig};

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::parse::at;
+use super::write::{self, WritePlace};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::profile::{DerivedTable, Profile, Question};
+use crate::engine::model::profile::{Backfill, Fix, Profile, Write};
 
 /// Refuses what would only fail later, at three in the morning.
 pub(super) fn validate(file: &str, text: &str, p: &Profile) -> Result<()> {
@@ -66,63 +67,48 @@ pub(super) fn validate(file: &str, text: &str, p: &Profile) -> Result<()> {
 
 /// Operations are planned from these: what is wrong with them must not wait for an operator.
 fn changes(v: &Validator<'_>, p: &Profile) -> Result<()> {
-    for b in &p.backfills {
-        v.some_key(&b.name, &b.key)?;
-        v.columns(&b.name, &b.set)?;
-        if let Some(key) = b.key.iter().find(|k| b.set.contains_key(*k)) {
-            return Err(v.error(&b.name, format!("backfill {}: it cannot change its own key {key}", b.name)));
-        }
-        v.no_secrets(p, &b.name, &b.table, b.set.keys())?;
-        v.statements(&b.name, b.audit.as_deref(), b.after_batch.as_deref(), &b.derived, &b.verify)?;
-        if let Some(i) = &b.instead {
-            v.some_key(&b.name, &i.key)?;
-            v.columns(&b.name, &i.set)?;
-            v.no_secrets(p, &b.name, &i.table, i.set.keys())?;
-            v.statements(&b.name, i.audit.as_deref(), i.after_batch.as_deref(), &i.derived, &i.verify)?;
-            if let Some(missing) = i.key.iter().find(|k| !i.set.contains_key(*k)) {
-                return Err(
-                    v.error(&b.name, format!("backfill {}: instead.set lacks its key {missing}", b.name))
-                );
-            }
-            if ["in_place", "replica_role"].contains(&i.strategy.as_str()) {
-                return Err(v.error(
-                    &i.strategy,
-                    format!("backfill {}: strategy {} is built in", b.name, i.strategy),
-                ));
-            }
-        }
+    p.backfills.iter().try_for_each(|b| backfill(v, p, b))?;
+    for (rule, declared) in p.anomalies.iter().filter_map(|a| Some((a, a.fix.as_ref()?))) {
+        fix(v, p, &rule.name, declared)?;
     }
-    for (rule, fix) in p.anomalies.iter().filter_map(|a| Some((a, a.fix.as_ref()?))) {
-        v.some_key(&rule.name, &fix.key)?;
-        v.columns(&rule.name, &fix.set)?;
-        v.no_secrets(
-            p,
-            &rule.name,
-            &fix.table,
-            fix.set.keys().chain(fix.revoke.iter().flat_map(BTreeMap::keys)),
-        )?;
-        v.statements(&rule.name, fix.audit.as_deref(), fix.compute.as_deref(), &fix.derived, &fix.verify)?;
-        let missing =
-            |set: &BTreeMap<String, String>| fix.key.iter().find(|k| !set.contains_key(*k)).cloned();
-        let lacks = missing(&fix.set).or_else(|| fix.revoke.as_ref().and_then(missing));
-        if let Some(key) = lacks {
-            return Err(
-                v.error(&rule.name, format!("rule {}: its fix gives no value for the key {key}", rule.name))
-            );
-        }
-        let computes = fix.compute.is_some();
-        let one_with_its_key = matches!(&fix.derived[..], [only] if only.key == fix.key);
-        if computes && (fix.revoke.is_some() || !one_with_its_key) {
-            return Err(v.error(&rule.name, format!(
-                "rule {}: a fix that computes has one derived table with the fix's own key, and nothing to revoke",
-                rule.name
-            )));
-        }
-    }
-    for q in p.queues.iter().filter(|q| q.changes.is_some()) {
-        let c = q.changes.clone().unwrap_or_default();
+    for (q, c) in p.queues.iter().filter_map(|q| Some((q, q.changes.as_ref()?))) {
         v.no_secrets(p, &q.name, &q.table, c.requeue.keys().chain([&q.state]))?;
-        v.statements(&q.name, c.audit.as_deref(), None, &c.derived, &[])?;
+        v.write(p, &q.name, &write::CHANGES, &c.write)?;
+    }
+    Ok(())
+}
+
+fn backfill(v: &Validator<'_>, p: &Profile, b: &Backfill) -> Result<()> {
+    v.write(p, &b.name, &write::BACKFILL, &b.write)?;
+    if let Some(key) = b.write.key.iter().find(|k| b.write.set.contains_key(*k)) {
+        return Err(v.error(&b.name, format!("backfill {}: it cannot change its own key {key}", b.name)));
+    }
+    let Some(i) = &b.instead else { return Ok(()) };
+    v.write(p, &b.name, &write::INSTEAD, &i.write)?;
+    if let Some(missing) = i.write.key.iter().find(|k| !i.write.set.contains_key(*k)) {
+        return Err(v.error(&b.name, format!("backfill {}: instead.set lacks its key {missing}", b.name)));
+    }
+    if ["in_place", "replica_role"].contains(&i.strategy.as_str()) {
+        let what = format!("backfill {}: strategy {} is built in", b.name, i.strategy);
+        return Err(v.error(&i.strategy, what));
+    }
+    Ok(())
+}
+
+fn fix(v: &Validator<'_>, p: &Profile, rule: &str, fix: &Fix) -> Result<()> {
+    let Write { table, key, set, derived, .. } = &fix.write;
+    v.write(p, rule, &write::FIX, &fix.write)?;
+    v.no_secrets(p, rule, table, fix.revoke.iter().flat_map(BTreeMap::keys))?;
+    fix.compute.iter().try_for_each(|sql| v.query(rule, sql))?;
+    let missing = |set: &BTreeMap<String, String>| key.iter().find(|k| !set.contains_key(*k)).cloned();
+    if let Some(key) = missing(set).or_else(|| fix.revoke.as_ref().and_then(missing)) {
+        return Err(v.error(rule, format!("rule {rule}: its fix gives no value for the key {key}")));
+    }
+    let one_with_its_key = matches!(&derived[..], [only] if &only.key == key);
+    if fix.compute.is_some() && (fix.revoke.is_some() || !one_with_its_key) {
+        return Err(v.error(rule, format!(
+            "rule {rule}: a fix that computes has one derived table with the fix's own key, and nothing to revoke"
+        )));
     }
     Ok(())
 }
@@ -180,22 +166,18 @@ impl Validator<'_> {
         }
     }
 
-    fn columns(&self, name: &str, set: &BTreeMap<String, String>) -> Result<()> {
-        if set.is_empty() {
-            return Err(self.error(name, format!("{name}: set must name at least one column")));
+    /// What a change writes, wherever the profile declares it.
+    fn write(&self, p: &Profile, name: &str, place: &WritePlace, w: &Write) -> Result<()> {
+        let given = w.given();
+        if let Some(stray) = given.iter().find(|f| !place.reads.contains(*f)) {
+            let what = format!("{name}: {}.write has no {stray}", place.path());
+            return Err(self.error(stray, what).hint(format!("known here: {}", place.reads.join(", "))));
         }
-        Ok(())
-    }
-
-    fn statements(
-        &self,
-        name: &str,
-        audit: Option<&str>,
-        query: Option<&str>,
-        derived: &[DerivedTable],
-        verify: &[Question],
-    ) -> Result<()> {
-        if let Some(audit) = audit {
+        if let Some(missing) = place.needs.iter().find(|f| !given.contains(*f)) {
+            return Err(self.error(name, format!("{name}: {}.write lacks {missing}", place.path())));
+        }
+        self.no_secrets(p, name, &w.table, w.set.keys())?;
+        if let Some(audit) = &w.audit {
             let first = audit.split_whitespace().next().unwrap_or_default();
             if !first.eq_ignore_ascii_case("insert") || audit.trim_end().ends_with(';') {
                 return Err(self.error(
@@ -204,12 +186,12 @@ impl Validator<'_> {
                 ));
             }
         }
-        query.map_or(Ok(()), |sql| self.query(name, sql))?;
-        for d in derived {
+        w.after_batch.iter().try_for_each(|sql| self.query(name, sql))?;
+        for d in &w.derived {
             self.some_key(&d.table, &d.key)?;
             self.query(name, &d.rows)?;
         }
-        verify.iter().try_for_each(|q| self.query(name, &q.sql))
+        w.verify.iter().try_for_each(|q| self.query(name, &q.sql))
     }
 
     /// One query: anything else is refused by the server too, but later and less clearly.

@@ -215,12 +215,9 @@ pub struct Queue {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueueChanges {
-    /// The system's own record: an INSERT that reads `batch`.
+    /// What goes with the change: audit rows, and tables that follow.
     #[serde(default)]
-    pub audit: Option<String>,
-    /// Tables that follow, by triggers or by `after_batch`.
-    #[serde(default)]
-    pub derived: Vec<DerivedTable>,
+    pub write: Write,
     /// Columns that a requeued row gets besides its state, as expressions over `t`.
     #[serde(default)]
     pub requeue: BTreeMap<String, String>,
@@ -243,6 +240,52 @@ fn canary_wait() -> u64 {
 }
 fn canary_percent() -> u32 {
     10
+}
+
+/// Rows that a change writes, and what goes with them. A backfill, its alternative, a fix and a queue's changes have one
+/// each; which fields each of them reads, its validation says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Write {
+    /// The table that is written.
+    pub table: String,
+    /// Its key: columns of a unique index.
+    pub key: Vec<String>,
+    /// More to read beside the row that the values are computed from: a JOIN.
+    pub join: Option<String>,
+    /// Which rows.
+    pub filter: Option<String>,
+    /// The value per column, as an expression over the row.
+    pub set: BTreeMap<String, String>,
+    /// What helps to recognise a row, as expressions over it.
+    pub show: BTreeMap<String, String>,
+    /// The system's own record: an INSERT that reads `batch`.
+    pub audit: Option<String>,
+    /// What the change entails: a query over `batch` whose functions do it.
+    pub after_batch: Option<String>,
+    /// Tables that follow, by triggers or by `after_batch`.
+    pub derived: Vec<DerivedTable>,
+    /// What is asked afterwards.
+    pub verify: Vec<Question>,
+}
+
+impl Write {
+    /// The fields that say something, by the names they have in a profile.
+    pub fn given(&self) -> Vec<&'static str> {
+        let fields = [
+            ("table", !self.table.is_empty()),
+            ("key", !self.key.is_empty()),
+            ("join", self.join.is_some()),
+            ("filter", self.filter.is_some()),
+            ("set", !self.set.is_empty()),
+            ("show", !self.show.is_empty()),
+            ("audit", self.audit.is_some()),
+            ("after_batch", self.after_batch.is_some()),
+            ("derived", !self.derived.is_empty()),
+            ("verify", !self.verify.is_empty()),
+        ];
+        fields.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
 }
 
 /// A table that follows from another: its rows are kept before and after.
@@ -360,41 +403,23 @@ pub struct AnomalyRule {
 }
 
 /// What mends a row of a rule: a row that is inserted, or a function that computes something again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fix {
     /// What it does, in one line.
     pub title: String,
-    /// The table that is written.
-    pub table: String,
-    /// Its key.
-    pub key: Vec<String>,
-    /// More to read beside the rule's row `r`: a JOIN.
+    /// The row to insert, as expressions over the rule's row `r`. With `compute`: what the row shall hold, to be shown.
     #[serde(default)]
-    pub join: Option<String>,
-    /// The row to insert, per column, as expressions over `r`. With `compute`: what the row shall hold, to be shown.
-    pub set: BTreeMap<String, String>,
+    pub write: Write,
     /// What the row holds now, to be shown; with `compute` only.
     #[serde(default)]
     pub was: BTreeMap<String, String>,
     /// Nothing is inserted: a query over `batch` whose functions do the work.
     #[serde(default)]
     pub compute: Option<String>,
-    /// What helps to recognise a row, as expressions over `r`.
-    #[serde(default)]
-    pub show: BTreeMap<String, String>,
-    /// The system's own record: an INSERT that reads `batch`.
-    #[serde(default)]
-    pub audit: Option<String>,
-    /// Tables that follow.
-    #[serde(default)]
-    pub derived: Vec<DerivedTable>,
     /// Where the inserted row must stay: the row that revokes it, as expressions over the inserted row `r`.
     #[serde(default)]
     pub revoke: Option<BTreeMap<String, String>>,
-    /// What is asked afterwards.
-    #[serde(default)]
-    pub verify: Vec<Question>,
 }
 
 /// A query that shows one row's surroundings; `{column}` stands for the row's value.
@@ -408,19 +433,14 @@ pub struct Context {
 }
 
 /// A column that can be recomputed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backfill {
     /// The operation's name.
     pub name: String,
-    /// The table.
-    pub table: String,
-    /// Its key.
-    pub key: Vec<String>,
-    /// Which rows need it.
-    pub filter: String,
-    /// New value per column, as an expression.
-    pub set: BTreeMap<String, String>,
+    /// The table, which rows of it need it, and the new values, as expressions over its row `t`.
+    #[serde(default)]
+    pub write: Write,
     /// The anomaly rule it mends.
     #[serde(default)]
     pub mends: Option<String>,
@@ -433,56 +453,21 @@ pub struct Backfill {
     /// A trigger that forbids the change: off for the time of each batch.
     #[serde(default)]
     pub guard: Option<String>,
-    /// What helps to recognise a row, as expressions over `t`.
-    #[serde(default)]
-    pub show: BTreeMap<String, String>,
-    /// The system's own record: an INSERT that reads `batch`.
-    #[serde(default)]
-    pub audit: Option<String>,
-    /// What the change entails: a query over `batch` whose functions do it.
-    #[serde(default)]
-    pub after_batch: Option<String>,
-    /// Tables that follow.
-    #[serde(default)]
-    pub derived: Vec<DerivedTable>,
-    /// What is asked afterwards.
-    #[serde(default)]
-    pub verify: Vec<Question>,
     /// Another way: corrective rows in a table of their own.
     #[serde(default)]
     pub instead: Option<Instead>,
 }
 
 /// Corrective rows that leave the table as it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Instead {
     /// `--set strategy=` this.
     pub strategy: String,
-    /// The table of corrections.
-    pub table: String,
-    /// Its key.
-    pub key: Vec<String>,
-    /// More to read beside the row `t`: a JOIN.
+    /// The table of corrections, and the correction as expressions over the backfill's row `t`; its filter is asked besides
+    /// the backfill's.
     #[serde(default)]
-    pub join: Option<String>,
-    /// Which rows besides the backfill's filter.
-    #[serde(default)]
-    pub filter: Option<String>,
-    /// The correction, per column, as expressions over `t`.
-    pub set: BTreeMap<String, String>,
-    /// The system's own record: an INSERT that reads `batch`.
-    #[serde(default)]
-    pub audit: Option<String>,
-    /// What the correction entails.
-    #[serde(default)]
-    pub after_batch: Option<String>,
-    /// Tables that follow.
-    #[serde(default)]
-    pub derived: Vec<DerivedTable>,
-    /// What is asked afterwards.
-    #[serde(default)]
-    pub verify: Vec<Question>,
+    pub write: Write,
 }
 
 impl Profile {

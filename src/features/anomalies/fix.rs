@@ -82,7 +82,7 @@ fn declared<'p>(profile: &'p Profile, name: &str) -> Result<(&'p AnomalyRule, &'
 
 async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Params) -> Result<Draft> {
     let change = change(cx, fix, rule).await?;
-    let table = Table::find(cx, &fix.table).await?;
+    let table = Table::find(cx, &fix.write.table).await?;
     let source = cx
         .rows("anomalies", &rule.name, "rows")
         .ok_or_else(|| Error::usage(format!("rule {} has no rows to fix", rule.name)))?;
@@ -94,28 +94,28 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     };
     // A row that is computed anew has its key already.
     let absent = |k: &String| if compute { Expr::of_row(k) } else { Expr::Null };
-    let value = |k: &String| fix.set.get(k).cloned().map_or_else(|| absent(k), Expr::Text);
-    let key = fix.key.iter().map(|k| (k.clone(), value(k))).collect();
+    let value = |k: &String| fix.write.set.get(k).cloned().map_or_else(|| absent(k), Expr::Text);
+    let key = fix.write.key.iter().map(|k| (k.clone(), value(k))).collect();
     let shown =
-        |map| expressions(map).into_iter().filter(|(c, _)| !compute || !fix.key.contains(c)).collect();
+        |map| expressions(map).into_iter().filter(|(c, _)| !compute || !fix.write.key.contains(c)).collect();
     let rows = RowQuery {
-        from: RowsFrom::Query { sql: source.sql, join: Some(fix.join.clone().unwrap_or_default()) },
+        from: RowsFrom::Query { sql: source.sql, join: Some(fix.write.join.clone().unwrap_or_default()) },
         filter: filter.which,
         params: filter.params,
         key,
         before: shown(&fix.was),
-        after: if compute { shown(&fix.set) } else { table.stored(&fix.set) },
-        show: expressions(&fix.show),
+        after: if compute { shown(&fix.write.set) } else { table.stored(&fix.write.set) },
+        show: expressions(&fix.write.show),
         limit: params.limit()?,
         ..RowQuery::default()
     };
     let (reversible, undo) = reversal(fix);
     let mut changes = vec![fix.title.clone()];
-    if fix.audit.is_some() {
+    if fix.write.audit.is_some() {
         changes.push("an audit row for each".into());
     }
     let (what, may) = if compute {
-        ("update", fix.derived.iter().all(|_| table.columns.iter().any(|c| c.may_update)))
+        ("update", fix.write.derived.iter().all(|_| table.columns.iter().any(|c| c.may_update)))
     } else {
         ("insert rows into", table.may_insert_all(&change.columns))
     };
@@ -127,8 +127,8 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         undo: undo.into(),
         frozen: filter.frozen,
         steps: vec![step(cx, &change, fix.title.clone())],
-        preflight: vec![table.privilege(&fix.table, what, may, &cx.cx.server.role)],
-        verify: selection::verify(cx, &change, &fix.verify),
+        preflight: vec![table.privilege(&fix.write.table, what, may, &cx.cx.server.role)],
+        verify: selection::verify(cx, &change, &fix.write.verify),
         rows: vec![rows],
         unit: Unit::ROWS,
         lock_timeout_ms: None,
@@ -150,21 +150,21 @@ fn reversal(fix: &Declared) -> (Reversible, &'static str) {
 }
 
 async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<RowChange> {
-    let table = Table::find(cx, &fix.table).await?;
-    table.keyed(&fix.table, &fix.key)?;
+    let table = Table::find(cx, &fix.write.table).await?;
+    table.keyed(&fix.write.table, &fix.write.key)?;
     let compute = fix.compute.is_some();
     let change = RowChange {
-        table: fix.table.clone(),
+        table: fix.write.table.clone(),
         kind: if compute { RowKind::Compute } else { RowKind::Insert },
-        key: table.typed(&fix.table, &fix.key)?,
-        columns: if compute { vec![] } else { table.typed(&fix.table, fix.set.keys())? },
-        kept: table.kept(&cx.profile().secrets_of(&fix.table)),
+        key: table.typed(&fix.write.table, &fix.write.key)?,
+        columns: if compute { vec![] } else { table.typed(&fix.write.table, fix.write.set.keys())? },
+        kept: table.kept(&cx.profile().secrets_of(&fix.write.table)),
         before_batch: vec![],
         after_change: vec![],
         excludes_writers: false,
-        audit: fix.audit.clone(),
+        audit: fix.write.audit.clone(),
         after_batch: fix.compute.clone(),
-        derived: derived(cx, &fix.derived).await?,
+        derived: derived(cx, &fix.write.derived).await?,
         referrers: vec![],
         source: None,
         rewritten: false,
@@ -175,7 +175,7 @@ async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<R
     if compute && change.computed().is_none() {
         return Err(Error::unobserved(format!(
             "failed to plan: the fix of {} computes rows of {} again, which must be its first derived table, with the same key",
-            rule.name, fix.table
+            rule.name, fix.write.table
         ))
         .hint("the profile says so wrongly: without it nobody could compare those rows with the plan"));
     }
@@ -193,24 +193,28 @@ fn step(cx: &PlanCx<'_>, change: &RowChange, title: String) -> Step {
 /// An inserted row that must stay is taken back by another.
 async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &RunRecord) -> Result<Undo> {
     let Some(revoke) = &fix.revoke else { return Ok(Undo::Impossible { why: "nothing revokes it".into() }) };
-    let table = Table::find(cx, &fix.table).await?;
+    let table = Table::find(cx, &fix.write.table).await?;
     let mut change = change(cx, fix, rule).await?;
-    change.columns = table.typed(&fix.table, revoke.keys())?;
+    change.columns = table.typed(&fix.write.table, revoke.keys())?;
     change.reason = format!("undo of run {}", run.id);
     let applied = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
     // A row that a revocation names already is not revoked twice: its key is taken.
-    let key: Vec<(String, Expr)> =
-        fix.key.iter().map(|k| (k.clone(), revoke.get(k).cloned().map_or(Expr::Null, Expr::Text))).collect();
+    let key: Vec<(String, Expr)> = fix
+        .write
+        .key
+        .iter()
+        .map(|k| (k.clone(), revoke.get(k).cloned().map_or(Expr::Null, Expr::Text)))
+        .collect();
     let rows = RowQuery {
         from: RowsFrom::Written { run: run.id.clone(), columns: change.kept.clone() },
-        filter: Condition::Absent { table: fix.table.clone(), key: key.clone() },
+        filter: Condition::Absent { table: fix.write.table.clone(), key: key.clone() },
         key,
         after: table.stored(revoke),
         ..RowQuery::default()
     };
     Ok(Undo::Draft(Box::new(Draft {
         why: format!("takes back run {} ({} {})", run.id, run.operation, run.name),
-        changes: vec![format!("a row in {} that revokes each compensation; both stay", fix.table)],
+        changes: vec![format!("a row in {} that revokes each compensation; both stay", fix.write.table)],
         obstacle: applied.obstacle,
         reversible: Reversible::No,
         undo: "impossible: apply the fix again instead".into(),

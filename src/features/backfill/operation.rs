@@ -1,12 +1,10 @@
 //! `backfill`: columns that can be computed again, as a profile declares them; in place, or by corrective rows.
 
-use std::collections::BTreeMap;
-
 use crate::engine::model::change::{RowChange, RowKind};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
-use crate::engine::model::profile::{Backfill as Declared, DerivedTable, Instead, Profile, Question};
+use crate::engine::model::profile::{Backfill as Declared, Instead, Profile, Write};
 use crate::engine::model::report::CheckId;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, Lock, Step};
@@ -79,11 +77,11 @@ impl Operation for BackfillOperation {
 }
 
 fn offer(b: &Declared) -> Offer {
-    let columns = b.set.keys().cloned().collect::<Vec<_>>().join(", ");
+    let columns = b.write.set.keys().cloned().collect::<Vec<_>>().join(", ");
     Offer {
         verb: SPEC.verb,
         name: b.name.clone(),
-        about: format!("compute {columns} of {} again", b.table),
+        about: format!("compute {columns} of {} again", b.write.table),
         mends: b.mends.as_ref().map(|m| CheckId { kind: "anomalies", name: m.clone() }),
         risk: SPEC.risk,
         locks: match &b.guard {
@@ -92,68 +90,45 @@ fn offer(b: &Declared) -> Offer {
         },
         disabled: None,
         asks: vec![],
-        takes_rows: b.key.len() == 1,
+        takes_rows: b.write.key.len() == 1,
     }
 }
 
-/// What is written, and what goes with it: the backfill itself, or its other way.
+/// What is written: by the backfill itself, or by its other way.
 struct Way<'p> {
     kind: RowKind,
-    table: &'p str,
-    key: &'p [String],
-    set: &'p BTreeMap<String, String>,
-    audit: Option<&'p str>,
-    after_batch: Option<&'p str>,
-    derived: &'p [DerivedTable],
-    verify: &'p [Question],
+    write: &'p Write,
 }
 
 impl<'p> Way<'p> {
     fn in_place(b: &'p Declared) -> Self {
-        Self {
-            kind: RowKind::Update,
-            table: &b.table,
-            key: &b.key,
-            set: &b.set,
-            audit: b.audit.as_deref(),
-            after_batch: b.after_batch.as_deref(),
-            derived: &b.derived,
-            verify: &b.verify,
-        }
+        Self { kind: RowKind::Update, write: &b.write }
     }
 
     fn instead(i: &'p Instead) -> Self {
-        Self {
-            kind: RowKind::Insert,
-            table: &i.table,
-            key: &i.key,
-            set: &i.set,
-            audit: i.audit.as_deref(),
-            after_batch: i.after_batch.as_deref(),
-            derived: &i.derived,
-            verify: &i.verify,
-        }
+        Self { kind: RowKind::Insert, write: &i.write }
     }
 
     async fn table(&self, cx: &PlanCx<'_>) -> Result<Table> {
-        let table = Table::find(cx, self.table).await?;
-        table.keyed(self.table, self.key)?;
+        let table = Table::find(cx, &self.write.table).await?;
+        table.keyed(&self.write.table, &self.write.key)?;
         Ok(table)
     }
 
     async fn change(&self, cx: &PlanCx<'_>, b: &Declared, table: &Table) -> Result<RowChange> {
+        let Write { table: name, key, set, audit, after_batch, derived: follow, .. } = self.write;
         Ok(RowChange {
-            table: self.table.to_owned(),
+            table: name.clone(),
             kind: self.kind,
-            key: table.typed(self.table, self.key)?,
-            columns: table.typed(self.table, self.set.keys())?,
-            kept: table.kept(&cx.profile().secrets_of(self.table)),
+            key: table.typed(name, key)?,
+            columns: table.typed(name, set.keys())?,
+            kept: table.kept(&cx.profile().secrets_of(name)),
             before_batch: vec![],
             after_change: vec![],
             excludes_writers: false,
-            audit: self.audit.map(str::to_owned),
-            after_batch: self.after_batch.map(str::to_owned),
-            derived: derived(cx, self.derived).await?,
+            audit: audit.clone(),
+            after_batch: after_batch.clone(),
+            derived: derived(cx, follow).await?,
             referrers: vec![],
             source: None,
             rewritten: false,
@@ -166,11 +141,11 @@ impl<'p> Way<'p> {
     /// The rows that need it, with what they get; the table they are read from is the backfill's either way.
     fn rows(&self, b: &Declared, table: &Table, filter: ChosenRows, params: &Params) -> Result<RowQuery> {
         Ok(RowQuery {
-            from: RowsFrom::Table { table: b.table.clone(), join: None },
+            from: RowsFrom::Table { table: b.write.table.clone(), join: None },
             filter: filter.which,
             params: filter.params,
-            after: table.stored(self.set),
-            show: b.show.iter().map(|(c, e)| (c.clone(), Expr::Text(e.clone()))).collect(),
+            after: table.stored(&self.write.set),
+            show: b.write.show.iter().map(|(c, e)| (c.clone(), Expr::Text(e.clone()))).collect(),
             order: order(b),
             limit: params.limit()?,
             ..RowQuery::default()
@@ -179,15 +154,15 @@ impl<'p> Way<'p> {
 
     fn draft(&self, cx: &PlanCx<'_>, b: &Declared, change: &RowChange, rows: RowQuery, said: Said) -> Draft {
         Draft {
-            why: format!("{}: {}", b.table, reason(b)),
-            changes: changes(said.rows, self.audit),
+            why: format!("{}: {}", b.write.table, reason(b)),
+            changes: changes(said.rows, self.write.audit.as_deref()),
             obstacle: said.obstacle,
             reversible: Reversible::Full,
             undo: said.undo,
             frozen: said.frozen,
             steps: vec![step(cx, change, &said.title, said.locks)],
             preflight: said.preflight,
-            verify: selection::verify(cx, change, self.verify),
+            verify: selection::verify(cx, change, &self.write.verify),
             rows: vec![rows],
             unit: Unit::ROWS,
             lock_timeout_ms: None,
@@ -222,7 +197,7 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
     };
     let role = &cx.cx.server.role;
     let mut preflight =
-        vec![table.privilege(&b.table, "update", table.may_update_all(&change.columns), role)];
+        vec![table.privilege(&b.write.table, "update", table.may_update_all(&change.columns), role)];
     preflight.extend(guard.preflight);
     let checks: Vec<_> = table.checks_on(&change.columns).collect();
     let mut undo = "full, from before-images, while rows are not changed again".to_owned();
@@ -235,18 +210,18 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
         preflight.push(Preflight::new(
             "check",
             Ready::Warn,
-            format!("CHECK {list} of {} judges every later update of an old row", b.table),
+            format!("CHECK {list} of {} judges every later update of an old row", b.write.table),
         ));
     }
-    let columns: Vec<_> = b.set.keys().map(String::as_str).collect();
+    let columns: Vec<_> = b.write.set.keys().map(String::as_str).collect();
     let columns = columns.join(", ");
     let mut locks = guard.locks;
-    locks.insert(0, lock(&b.table, "ROW EXCLUSIVE"));
-    let source = RowsFrom::Table { table: b.table.clone(), join: None };
-    let all = Condition::Text(b.filter.clone());
-    let filter = selection::and_ids(cx, params, &b.key, (&source, Of::Table), all).await?;
+    locks.insert(0, lock(&b.write.table, "ROW EXCLUSIVE"));
+    let source = RowsFrom::Table { table: b.write.table.clone(), join: None };
+    let all = all(b)?;
+    let filter = selection::and_ids(cx, params, &b.write.key, (&source, Of::Table), all).await?;
     let said = Said {
-        title: format!("compute {columns} of {} again", b.table),
+        title: format!("compute {columns} of {} again", b.write.table),
         rows: format!("column {columns}"),
         undo,
         obstacle: guard.obstacle,
@@ -254,8 +229,11 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
         locks,
         preflight,
     };
-    let rows =
-        RowQuery { key: plain(&b.key), before: plain(b.set.keys()), ..way.rows(b, &table, filter, params)? };
+    let rows = RowQuery {
+        key: plain(&b.write.key),
+        before: plain(b.write.set.keys()),
+        ..way.rows(b, &table, filter, params)?
+    };
     Ok(way.draft(cx, b, &change, rows, said))
 }
 
@@ -265,29 +243,32 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
     let table = way.table(cx).await?;
     let change = way.change(cx, b, &table).await?;
     let role = &cx.cx.server.role;
-    let all = Condition::Text(b.filter.clone());
-    let both = match &i.filter {
+    let all = all(b)?;
+    let both = match &i.write.filter {
         Some(more) => Condition::All(vec![all, Condition::Text(more.clone())]),
         None => all,
     };
-    let source = RowsFrom::Table { table: b.table.clone(), join: None };
-    let filter = selection::and_ids(cx, params, &b.key, (&source, Of::Table), both).await?;
+    let source = RowsFrom::Table { table: b.write.table.clone(), join: None };
+    let filter = selection::and_ids(cx, params, &b.write.key, (&source, Of::Table), both).await?;
     let said = Said {
-        title: format!("write corrective rows into {}", i.table),
-        rows: format!("corrective rows in {}; {} stays as it is", i.table, b.table),
+        title: format!("write corrective rows into {}", i.write.table),
+        rows: format!("corrective rows in {}; {} stays as it is", i.write.table, b.write.table),
         undo: "full: the corrective rows are deleted again, while nobody has changed them".into(),
         obstacle: None,
         frozen: filter.frozen,
-        locks: vec![lock(&i.table, "ROW EXCLUSIVE")],
+        locks: vec![lock(&i.write.table, "ROW EXCLUSIVE")],
         preflight: vec![
-            table.privilege(&i.table, "insert rows into", table.may_insert_all(&change.columns), role),
-            table.privilege(&i.table, "delete rows from (for the undo)", table.may_delete, role),
+            table.privilege(&i.write.table, "insert rows into", table.may_insert_all(&change.columns), role),
+            table.privilege(&i.write.table, "delete rows from (for the undo)", table.may_delete, role),
         ],
     };
-    let expression = |name: &String| i.set.get(name).cloned().map_or(Expr::Null, Expr::Text);
+    let expression = |name: &String| i.write.set.get(name).cloned().map_or(Expr::Null, Expr::Text);
     let rows = RowQuery {
-        from: RowsFrom::Table { table: b.table.clone(), join: Some(i.join.clone().unwrap_or_default()) },
-        key: i.key.iter().map(|k| (k.clone(), expression(k))).collect(),
+        from: RowsFrom::Table {
+            table: b.write.table.clone(),
+            join: Some(i.write.join.clone().unwrap_or_default()),
+        },
+        key: i.write.key.iter().map(|k| (k.clone(), expression(k))).collect(),
         ..way.rows(b, &table, filter, params)?
     };
     Ok(way.draft(cx, b, &change, rows, said))
@@ -295,12 +276,20 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
 
 /// Rows whose derived rows are the same belong into the same batch, or those are computed again and again.
 fn order(b: &Declared) -> Vec<Expr> {
-    let key = b.key.iter().map(|k| Expr::of_table(k));
+    let key = b.write.key.iter().map(|k| Expr::of_table(k));
     b.order.iter().flat_map(|o| std::iter::once(Expr::Text(o.clone())).chain(key.clone())).collect()
 }
 
+/// All rows that need it.
+fn all(b: &Declared) -> Result<Condition> {
+    let filter = b.write.filter.clone();
+    filter.map(Condition::Text).ok_or_else(|| Error::usage(format!("backfill {} has no filter", b.name)))
+}
+
 fn reason(b: &Declared) -> String {
-    b.reason.clone().unwrap_or_else(|| format!("rows where {}", b.filter))
+    b.reason
+        .clone()
+        .unwrap_or_else(|| format!("rows where {}", b.write.filter.as_deref().unwrap_or_default()))
 }
 
 fn plain<'n>(names: impl IntoIterator<Item = &'n String>) -> Vec<(String, Expr)> {
@@ -352,7 +341,7 @@ fn guard(cx: &PlanCx<'_>, b: &Declared, table: &Table, replica: bool) -> Result<
         let preflight = vec![Preflight::new(
             "guard",
             Ready::Warn,
-            format!("trigger {name} is not on {}: nothing stands in the way", b.table),
+            format!("trigger {name} is not on {}: nothing stands in the way", b.write.table),
         )];
         return Ok(Passed { preflight, ..Passed::default() });
     };
@@ -365,10 +354,10 @@ fn guard(cx: &PlanCx<'_>, b: &Declared, table: &Table, replica: bool) -> Result<
         return Ok(Passed { preflight, ..Passed::default() });
     }
     if replica {
-        let passage = cx.dialect().bypass(&b.table, Obstacle::OrdinaryTriggers)?;
+        let passage = cx.dialect().bypass(&b.write.table, Obstacle::OrdinaryTriggers)?;
         Ok(silenced(name, trigger, table, passage))
     } else {
-        let passage = cx.dialect().bypass(&b.table, Obstacle::Trigger(trigger))?;
+        let passage = cx.dialect().bypass(&b.write.table, Obstacle::Trigger(trigger))?;
         Ok(switched_off(b, name, table, passage))
     }
 }
@@ -402,10 +391,10 @@ fn switched_off(b: &Declared, name: &str, table: &Table, passage: Passage) -> Pa
         Preflight::new(
             "guard",
             Ready::Fail,
-            format!("only the owner of {} may switch trigger {name} off", b.table),
+            format!("only the owner of {} may switch trigger {name} off", b.write.table),
         )
     };
-    let held = passage.lock.map(|l| lock(&b.table, &format!("{l} while the guard is off")));
+    let held = passage.lock.map(|l| lock(&b.write.table, &format!("{l} while the guard is off")));
     Passed {
         off: passage.off,
         on: passage.on,
@@ -413,7 +402,7 @@ fn switched_off(b: &Declared, name: &str, table: &Table, passage: Passage) -> Pa
         obstacle: Some(format!(
             "trigger {name} forbids this: disabled and enabled again in each batch's transaction; writers of {} wait \
              for the length of a batch",
-            b.table
+            b.write.table
         )),
         locks: held.into_iter().collect(),
         preflight: vec![owner],

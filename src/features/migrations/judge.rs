@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::engine::model::profile::{HistoryKind, MigrationFolder};
 use crate::engine::model::report::{CheckId, Finding, Severity};
-use crate::features::migrations::facts::{File, MigrationFacts};
+use crate::features::migrations::facts::{File, FileFinding, MigrationFacts};
 use crate::features::migrations::files::Migration;
 use crate::features::migrations::history::{Entry, History};
 use crate::features::migrations::presence::Presence;
@@ -23,7 +23,7 @@ struct Judge<'a> {
     history: &'a History,
     facts: MigrationFacts,
     /// Kind → severity, text, files.
-    found: BTreeMap<&'static str, (Severity, &'static str, Vec<String>)>,
+    found: BTreeMap<FileFinding, (Severity, &'static str, Vec<String>)>,
     unknown: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl Judge<'_> {
         self.facts.cannot_tell = limits.iter().map(|l| (*l).to_owned()).collect();
     }
 
-    fn find(&mut self, kind: &'static str, severity: Severity, text: &'static str, what: String) {
+    fn find(&mut self, kind: FileFinding, severity: Severity, text: &'static str, what: String) {
         self.found.entry(kind).or_insert((severity, text, vec![])).2.push(what);
     }
 
@@ -125,16 +125,21 @@ impl Judge<'_> {
         presence: &Presence,
     ) -> (&'static str, Option<String>) {
         if entry.failed && (self.history.up_to.is_none() || file.number == self.history.up_to) {
-            self.find("failed", Severity::Critical, "recorded as failed half-way", file.name.clone());
+            self.find(
+                FileFinding::Failed,
+                Severity::Critical,
+                "recorded as failed half-way",
+                file.name.clone(),
+            );
             return ("failed", Some("its tool recorded a failure".into()));
         }
         if *presence == Presence::Nothing {
             let text = "recorded as applied, but nothing of it is in the database";
-            self.find("recorded_but_absent", Severity::Critical, text, file.name.clone());
+            self.find(FileFinding::RecordedButAbsent, Severity::Critical, text, file.name.clone());
         } else if let Presence::Some(absent) = presence {
             let what = format!("{} (lacks {})", file.name, shorten(absent));
             self.find(
-                "recorded_but_absent",
+                FileFinding::RecordedButAbsent,
                 Severity::Critical,
                 "recorded as applied, but part of it is absent",
                 what,
@@ -149,14 +154,19 @@ impl Judge<'_> {
                         && entry.normalised.is_some()
                 {
                     self.find(
-                        "cosmetic",
+                        FileFinding::Cosmetic,
                         Severity::Info,
                         "edited in blanks or comments only since it was applied",
                         file.name.clone(),
                     );
                     return ("cosmetic", Some("blanks, line ends or comments changed".into()));
                 }
-                self.find("edited", Severity::Warning, "edited since it was applied", file.name.clone());
+                self.find(
+                    FileFinding::Edited,
+                    Severity::Warning,
+                    "edited since it was applied",
+                    file.name.clone(),
+                );
                 ("edited", Some("its checksum is not the recorded one".into()))
             }
         }
@@ -170,22 +180,27 @@ impl Judge<'_> {
     ) -> (&'static str, Option<String>) {
         if *presence == Presence::All {
             let text = "in the database, but not recorded: applied by hand?";
-            self.find("present_but_unrecorded", Severity::Warning, text, file.name.clone());
-            self.find("pending", Severity::Warning, "pending", file.name.clone());
+            self.find(FileFinding::PresentButUnrecorded, Severity::Warning, text, file.name.clone());
+            self.find(FileFinding::Pending, Severity::Warning, "pending", file.name.clone());
             return ("pending", Some("all it creates is present already".into()));
         }
         if let Presence::Some(absent) = presence {
             let what = format!("{} (lacks {})", file.name, shorten(absent));
-            self.find("partial", Severity::Critical, "in part in the database, not recorded", what);
+            self.find(
+                FileFinding::Partial,
+                Severity::Critical,
+                "in part in the database, not recorded",
+                what,
+            );
         }
         let skipped = self.order(file).zip(newest).is_some_and(|(own, newest)| own < newest);
-        self.find("pending", Severity::Warning, "pending", file.name.clone());
+        self.find(FileFinding::Pending, Severity::Warning, "pending", file.name.clone());
         if skipped {
             let text = match self.folder.history {
                 HistoryKind::Drizzle => "older than the newest applied: drizzle will skip it without a word",
                 _ => "pending, though later ones are applied (out of order)",
             };
-            self.find("out_of_order", Severity::Warning, text, file.name.clone());
+            self.find(FileFinding::OutOfOrder, Severity::Warning, text, file.name.clone());
             return ("pending", Some("later ones are applied".into()));
         }
         ("pending", None)
@@ -195,12 +210,12 @@ impl Judge<'_> {
         match presence {
             Presence::All => ("applied", Some("by the catalog".into())),
             Presence::Nothing => {
-                self.find("pending", Severity::Warning, "pending", file.name.clone());
+                self.find(FileFinding::Pending, Severity::Warning, "pending", file.name.clone());
                 ("pending", Some("by the catalog".into()))
             }
             Presence::Some(absent) => {
                 let what = format!("{} (lacks {})", file.name, shorten(absent));
-                self.find("partial", Severity::Critical, "in part in the database", what);
+                self.find(FileFinding::Partial, Severity::Critical, "in part in the database", what);
                 ("partial", Some(format!("lacks {}", shorten(absent))))
             }
             Presence::Unknown(why) => {
@@ -220,7 +235,7 @@ impl Judge<'_> {
             if !matched.contains(entry) {
                 let name = self.name_of(entry);
                 self.find(
-                    "missing_file",
+                    FileFinding::MissingFile,
                     Severity::Warning,
                     "recorded as applied, but its file is gone",
                     name.clone(),
@@ -245,7 +260,12 @@ impl Judge<'_> {
             let name = self.name_of(entry);
             let state = if entry.failed { "failed" } else { "applied" };
             if entry.failed {
-                self.find("failed", Severity::Critical, "recorded as failed half-way", name.clone());
+                self.find(
+                    FileFinding::Failed,
+                    Severity::Critical,
+                    "recorded as failed half-way",
+                    name.clone(),
+                );
             }
             self.facts.applied += u64::from(!entry.failed);
             self.facts.files.push(File {
@@ -269,11 +289,11 @@ impl Judge<'_> {
             // A day may have several files; a serial number may not.
             if x == y && !(a.is_dated() && a.name.chars().take_while(char::is_ascii_digit).count() == 8) {
                 let what = format!("{} and {}", a.name, b.name);
-                self.find("duplicate_number", Severity::Warning, "two files with one number", what);
+                self.find(FileFinding::DuplicateNumber, Severity::Warning, "two files with one number", what);
             }
             if y > x + 1 && !a.is_dated() {
                 let what = format!("between {} and {}", a.name, b.name);
-                self.find("gap", Severity::Warning, "numbers missing", what);
+                self.find(FileFinding::Gap, Severity::Warning, "numbers missing", what);
             }
         }
     }
@@ -284,7 +304,7 @@ impl Judge<'_> {
             let empty = file.script.as_ref().is_ok_and(|s| s.creates.is_empty() && s.drops.is_empty());
             if let Some(first) = files.iter().take(i).find(same).filter(|_| !empty) {
                 let what = format!("{} of {}", file.name, first.name);
-                self.find("duplicate_copy", Severity::Warning, "a copy of another file", what);
+                self.find(FileFinding::DuplicateCopy, Severity::Warning, "a copy of another file", what);
             }
         }
     }
@@ -292,7 +312,7 @@ impl Judge<'_> {
     fn finish(mut self) -> Judged {
         let mut findings = Vec::new();
         for (kind, (severity, text, files)) in std::mem::take(&mut self.found) {
-            self.facts.counts.entry(kind.to_owned()).or_insert(files.len() as u64);
+            self.facts.count(kind, files.len() as u64);
             let message = match files.as_slice() {
                 [one] => format!("{one}: {text}"),
                 many => format!("{} files {text}: {}", many.len(), shorten(many)),
@@ -300,15 +320,13 @@ impl Judge<'_> {
             let sample =
                 files.iter().map(|f| json!({ "file": f }).as_object().cloned().unwrap_or_default()).collect();
             findings.push(Finding {
-                id: format!("{}/{kind}", self.id),
+                id: format!("{}/{}", self.id, kind.name()),
                 severity,
                 message,
                 rows: Some(files.len() as u64),
                 sample,
             });
         }
-        // `pending` is a fact of its own already.
-        self.facts.counts.remove("pending");
         findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
         Judged { facts: self.facts, findings, unknown: self.unknown }
     }

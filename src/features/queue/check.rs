@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
@@ -117,11 +118,26 @@ struct Ages {
     exhausted: u64,
 }
 
+/// A group of failures, and the number of all groups beside each.
 #[derive(Deserialize)]
 struct CauseRow {
-    #[serde(flatten)]
-    cause: FailureGroup,
+    id: String,
+    fingerprint: String,
+    class: String,
+    code: Option<String>,
+    rows: u64,
+    exhausted: u64,
+    first: Option<DateTime<Utc>>,
+    last: Option<DateTime<Utc>>,
+    recent: Vec<u64>,
     causes: u64,
+}
+
+impl From<CauseRow> for FailureGroup {
+    fn from(row: CauseRow) -> Self {
+        let CauseRow { id, fingerprint, class, code, rows, exhausted, first, last, recent, causes: _ } = row;
+        Self { id, fingerprint, class, code, rows, exhausted, first, last, recent }
+    }
 }
 
 #[derive(Deserialize)]
@@ -147,7 +163,7 @@ async fn facts(tx: &mut dyn ReadTx, sql: &dyn QueueSql, queue: &Queue) -> Result
     Ok(QueueFacts {
         states: states.into_iter().map(|s| (s.state, s.rows)).collect(),
         causes: causes.first().map_or(0, |c| c.causes),
-        failed: causes.into_iter().map(|c| c.cause).collect(),
+        failed: causes.into_iter().map(FailureGroup::from).collect(),
         jobs_unknown: queue.jobs.as_ref().map(|_| "no Redis configured".to_owned()),
         oldest_pending_s: ages.oldest_s,
         age_p50_s: ages.p50_s,
@@ -226,4 +242,19 @@ async fn findings(
         }
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Byte for byte what earlier versions wrote, who read the group out of the row as it was.
+    #[test]
+    fn a_group_keeps_its_text() {
+        let group = r#"{"id":"a1","fingerprint":"500 timeout","class":"retryable","code":null,"rows":3,"exhausted":1,"first":"2026-01-02T03:04:05Z","last":null,"recent":[0,3]}"#;
+        let row = group.replace('}', ",\"causes\":7}");
+        let row: CauseRow = serde_json::from_str(&row).unwrap();
+        assert_eq!(row.causes, 7);
+        assert_eq!(serde_json::to_string(&FailureGroup::from(row)).unwrap(), group);
+    }
 }

@@ -113,7 +113,7 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Para
         reason: reason.to_owned(),
     };
     let mut draft = selection::turned(cx, q, params, turn).await?;
-    let audited = q.changes.as_ref().is_some_and(|c| c.audit.is_some());
+    let audited = q.changes.as_ref().is_some_and(|c| c.write.audit.is_some());
     draft.changes.push(if audited {
         "an audit row for each, with the reason".into()
     } else {

@@ -125,7 +125,7 @@ fn columns<'a>(q: &'a Queue, turn: &'a Turn) -> impl Iterator<Item = &'a String>
 }
 
 async fn change(cx: &PlanCx<'_>, q: &Queue, table: &Table, turn: &Turn) -> Result<RowChange> {
-    let own = q.changes.clone().unwrap_or_default();
+    let own = q.changes.clone().unwrap_or_default().write;
     Ok(RowChange {
         table: q.table.clone(),
         kind: RowKind::Update,

@@ -9,6 +9,7 @@ mod paging;
 pub(crate) mod roundtrips;
 mod sessions;
 mod side_effects;
+mod spelling;
 mod stale;
 mod stops;
 mod unknowns;
