@@ -8,6 +8,7 @@ mod backup;
 pub mod binaries;
 mod definitions;
 pub mod demo;
+mod dialects;
 pub mod fetch;
 pub mod find;
 mod hooks;
@@ -22,7 +23,7 @@ mod writers;
 
 pub use crate::dialect::postgres::owner::MARKER;
 pub use crate::sandbox::binaries::Binaries;
-pub use backup::Dumps;
+pub use dialects::{CopiedTarget, Sandbox, of};
 pub use hooks::Shell;
 pub use rehearsal::{Copies, Private};
 pub use server::{Options, Server};

@@ -34,6 +34,7 @@ impl Facts for Paper {
     fn dialect(&self) -> &'static dyn Dialect {
         &TextOnly
     }
+    fn set_search_path(&self, _: &[String]) {}
     fn begin(&self, _: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
         let tx = Box::new(Sheet(Arc::clone(&self.notes))) as Box<dyn ReadTx>;
         Box::pin(async move { Ok(tx) })

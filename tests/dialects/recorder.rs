@@ -26,6 +26,9 @@ impl Facts for Recorder {
     fn dialect(&self) -> &'static dyn Dialect {
         self.facts.dialect()
     }
+    fn set_search_path(&self, schemas: &[String]) {
+        self.facts.set_search_path(schemas);
+    }
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
         Box::pin(async move {
             let tx = self.facts.begin(options).await?;

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod clock;
 pub mod copies;
 pub mod dialect;
+pub mod driver;
 pub mod evidence;
 pub mod files;
 pub mod hooks;
