@@ -13,6 +13,7 @@ use crate::engine::journal::state;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::{EnvironmentMarker, Profile};
+use crate::engine::model::query::AnySql;
 use crate::engine::model::record::Operator;
 use crate::engine::model::target::Environment;
 use crate::engine::port::adapters::{Adapters, FeatureAdapters};
@@ -113,11 +114,11 @@ async fn marker(facts: &dyn Facts, profile: &Profile) -> std::result::Result<Opt
     let Some(EnvironmentMarker { setting, sql }) = &profile.environment else { return Ok(None) };
     let dialect = facts.dialect();
     let setting = setting.as_deref().map(|s| dialect.setting(s));
-    let sql = sql.as_deref().map(|s| dialect.words(s, 2));
+    let query = sql.as_deref().map(|s| dialect.words(s, 2));
     let mut found = None;
-    for sql in setting.into_iter().chain(sql) {
+    for sql in setting.iter().map(AnySql::from).chain(query.iter().map(AnySql::from)) {
         let words = match facts.begin(ReadOptions::default()).await {
-            Ok(mut tx) => tx.texts(&sql).await,
+            Ok(mut tx) => tx.texts(sql).await,
             Err(e) => Err(e),
         };
         let words = words.map_err(|e| format!("the profile's environment marker: {}", e.message))?;

@@ -6,7 +6,7 @@ use crate::engine::model::target::ServerInfo;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::port::dialect::Dialect;
 
-pub use crate::engine::port::read_tx::{Fut, ReadOptions, ReadTx, Snapshot, Take};
+pub use crate::engine::port::read_tx::{Fut, ReadOptions, ReadTx, RowShape, Snapshot, Take};
 
 /// A source of read-only transactions on one target.
 pub trait Facts: Send + Sync {

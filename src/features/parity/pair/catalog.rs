@@ -1,6 +1,6 @@
 //! What the catalog says of the two tables: columns, sequences.
 
-use crate::engine::model::query::Sql;
+use crate::engine::model::query::{ProfileSql, Sql};
 use crate::features::parity::pair::column::TableColumn;
 use serde::Deserialize;
 
@@ -63,7 +63,7 @@ order by a.attnum";
 pub(crate) async fn table(tx: &mut dyn ReadTx, name: &str) -> Result<TwinTable> {
     let quoted = Relation::parse(name).to_string();
     let found: Vec<Resolved> =
-        tx.fetch(&Sql::of_profile(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
+        tx.fetch(&ProfileSql::new(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
     let Some(resolved) = found.into_iter().next() else {
         return Err(Error::unobserved(format!("this database has no table {quoted}"))
             .hint("the profile names it: is it the right profile, database and search_path?"));
