@@ -6,22 +6,24 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use crate::dialect::postgres::{Connection, PgWriters, Reader};
+use crate::dialect;
 use crate::engine::Engine;
 use crate::engine::gate::guard::Guard;
 use crate::engine::journal::state;
-use crate::engine::model::error::{Error, Result};
+use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::{EnvironmentMarker, Profile};
+use crate::engine::model::query::AnySql;
 use crate::engine::model::record::Operator;
 use crate::engine::model::target::Environment;
 use crate::engine::port::adapters::{Adapters, FeatureAdapters};
+use crate::engine::port::driver::Target;
 use crate::engine::port::reader::{Facts, ReadOptions};
 use crate::features;
 use crate::features::switchover::task::Rehearser;
 use crate::profile::{Disk, Library, Selected, detect, generic};
 use crate::rehearse::SwitchoverRehearsal;
-use crate::sandbox::{Copies, Dumps, Shell};
+use crate::sandbox::{self, CopiedTarget, Copies, Shell};
 use crate::store::{Scratch, StateKey, StateMirror, StateProofs, state_dir};
 
 /// The same as a boxed future: a rehearsal opens its copy through it.
@@ -32,11 +34,8 @@ fn connected(selected: Selected) -> Fut<'static, Result<Engine>> {
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
     let url = selected.url.as_ref().map(|u| u.expose().to_owned());
-    served(url.as_deref())?;
-    let connection = Connection::new(url.as_deref())?;
-    let (host, database) = connection.names();
-    let writers = Arc::new(PgWriters::new(connection.clone()));
-    let reader = Arc::new(Reader::new(connection.clone()));
+    let dialect = dialect::of(url.as_deref())?;
+    let Target { reader, writers, host, database } = dialect.connect(url.as_deref())?;
     let server = reader.server().await?;
     let profile = profile(&*reader, &selected).await?;
     reader.set_search_path(&profile.search_path);
@@ -46,20 +45,15 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         // A marker that cannot be understood is a doubt.
         Err(why) => (Environment::Production, Some(format!("{why}: treated as production"))),
     };
-    let dumps = Dumps::new(
-        connection.clone(),
-        server.version.clone(),
-        profile.search_path.clone(),
-        server.database.clone(),
-        backup_dir(&selected),
-    );
-    let stage = SwitchoverRehearsal::new(
-        Copies::new(connection.clone(), server.version.clone(), profile.search_path.clone()),
-        selected.clone(),
-        selected.config.profile.clone().unwrap_or_else(|| profile.name.clone()),
-        connected,
-    );
-    let rehearsals = Copies::new(connection, server.version.clone(), profile.search_path.clone());
+    let copied = CopiedTarget {
+        url,
+        version: server.version.clone(),
+        database: server.database.clone(),
+        search_path: profile.search_path.clone(),
+        backups: backup_dir(&selected),
+    };
+    let sandbox = sandbox::of(dialect.id(), copied)?;
+    let of_features = of_features(sandbox.switchovers, &selected, &profile);
     let journal = state::state(&*reader).await;
     Ok(Engine {
         journal,
@@ -68,7 +62,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         read_only: selected.config.read_only,
         files: Arc::new(Disk { base: selected.base.clone() }),
         facts: reader,
-        rehearsals: Arc::new(rehearsals),
+        rehearsals: sandbox.rehearsals,
         proofs: Arc::new(StateProofs::new(selected.state_dir.clone().or_else(state_dir))),
         profile,
         server,
@@ -83,22 +77,21 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
             spools: Arc::new(Scratch),
             mirror: Arc::new(StateMirror::new(selected.state_dir.clone().or_else(state_dir))),
             signer: Arc::new(StateKey::new(selected.state_dir.clone().or_else(state_dir))),
-            backups: Arc::new(dumps),
+            backups: sandbox.backups,
             hooks: Arc::new(Shell),
             sleep: |time| Box::pin(tokio::time::sleep(time)),
-            of_features: FeatureAdapters::default().with::<Rehearser>(Arc::new(stage)),
+            of_features,
         },
         clock: Utc::now,
     })
 }
 
-/// Only some systems can be opened; without a scheme it is PostgreSQL.
-fn served(url: Option<&str>) -> Result<()> {
-    match url.and_then(|u| u.split_once("://")) {
-        None | Some(("postgres" | "postgresql", _)) => Ok(()),
-        Some((scheme, _)) => Err(Error::usage(format!("cannot open a {scheme} target in this version"))
-            .hint("PostgreSQL is served now; MySQL and MariaDB come in a later step")),
-    }
+/// What single features need: a copy on which a switchover is played through, where the dialect has one.
+fn of_features(switchovers: Option<Copies>, selected: &Selected, profile: &Profile) -> FeatureAdapters {
+    let Some(copies) = switchovers else { return FeatureAdapters::default() };
+    let name = selected.config.profile.clone().unwrap_or_else(|| profile.name.clone());
+    let stage = SwitchoverRehearsal::new(copies, selected.clone(), name, connected);
+    FeatureAdapters::default().with::<Rehearser>(Arc::new(stage))
 }
 
 /// Where backups are written: the place that the environment names, else beside the state.
@@ -121,11 +114,11 @@ async fn marker(facts: &dyn Facts, profile: &Profile) -> std::result::Result<Opt
     let Some(EnvironmentMarker { setting, sql }) = &profile.environment else { return Ok(None) };
     let dialect = facts.dialect();
     let setting = setting.as_deref().map(|s| dialect.setting(s));
-    let sql = sql.as_deref().map(|s| dialect.words(s, 2));
+    let query = sql.as_deref().map(|s| dialect.words(s, 2));
     let mut found = None;
-    for sql in setting.into_iter().chain(sql) {
+    for sql in setting.iter().map(AnySql::from).chain(query.iter().map(AnySql::from)) {
         let words = match facts.begin(ReadOptions::default()).await {
-            Ok(mut tx) => tx.texts(&sql).await,
+            Ok(mut tx) => tx.texts(sql).await,
             Err(e) => Err(e),
         };
         let words = words.map_err(|e| format!("the profile's environment marker: {}", e.message))?;

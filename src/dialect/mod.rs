@@ -5,3 +5,45 @@
 
 pub mod postgres;
 pub(crate) mod sql;
+
+use crate::engine::model::error::{Error, Result};
+use crate::engine::port::driver::Driver;
+
+/// All that can be connected to, a line for each; the first one where a URL has no scheme.
+pub const DIALECTS: &[&dyn Driver] = &[&postgres::Postgres];
+
+/// The dialect of a URL, by its scheme.
+pub fn of(url: Option<&str>) -> Result<&'static dyn Driver> {
+    let scheme = url.and_then(|u| u.split_once("://")).map(|(scheme, _)| scheme);
+    let speaks = |d: &&&dyn Driver| scheme.is_none_or(|s| d.schemes().contains(&s));
+    DIALECTS.iter().find(speaks).copied().ok_or_else(|| {
+        Error::usage(format!("cannot open a {} target in this version", scheme.unwrap_or_default()))
+            .hint("PostgreSQL is served now; MySQL and MariaDB come in a later step")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_scheme_decides() {
+        for url in [None, Some("postgres://h/d"), Some("postgresql://h/d"), Some("h/d")] {
+            assert_eq!(of(url).unwrap().id(), "postgres", "{url:?}");
+        }
+        for url in ["mysql://h/d", "POSTGRES://h/d", "://h"] {
+            let error = of(Some(url)).err().unwrap();
+            assert!(error.message.starts_with("cannot open a "), "{error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn no_two_have_one_name_or_scheme() {
+        let ids: BTreeSet<_> = DIALECTS.iter().map(|d| d.id()).collect();
+        let schemes: Vec<_> = DIALECTS.iter().flat_map(|d| d.schemes()).collect();
+        assert_eq!(ids.len(), DIALECTS.len());
+        assert_eq!(schemes.iter().collect::<BTreeSet<_>>().len(), schemes.len());
+    }
+}

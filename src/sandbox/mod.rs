@@ -5,6 +5,7 @@
 
 mod account;
 pub mod demo;
+mod dialects;
 mod directory;
 mod hooks;
 pub mod postgres;
@@ -12,7 +13,6 @@ mod process;
 mod watcher;
 
 pub use crate::dialect::postgres::owner::MARKER;
+pub use dialects::{CopiedTarget, Sandbox, of};
 pub use hooks::Shell;
-pub use postgres::{
-    Binaries, Copies, Dumps, LoadWriters, Options, Private, Server, Timed, Written, WrittenPair,
-};
+pub use postgres::{Binaries, Copies, LoadWriters, Options, Private, Server, Timed, Written, WrittenPair};

@@ -54,6 +54,8 @@ struct Rule {
 const RULES: &[Rule] = &[
     // Of what stands beside the sandbox, only it knows the databases.
     Rule { from: &["store", "profile", "report", "features", "cli", "tui"], never: &["dialect"] },
+    // What joins the parts takes a dialect by its scheme, from the list.
+    Rule { from: &["compose", "rehearse"], never: &["dialect/postgres"] },
 ];
 
 /// A feature that stands on another: all that features import of each other.
@@ -196,6 +198,7 @@ mod tests {
             ("tui/mod.rs", "use crate::cli::X;", "cli/mod.rs"),
             ("cli/mod.rs", "use crate::tui::X;", "tui/mod.rs"),
             ("cli/mod.rs", "fn f() { format!(\"{}\", crate::dialect::X); }", "dialect/mod.rs"),
+            ("compose.rs", "use crate::dialect::postgres::X;", "dialect/postgres/mod.rs"),
         ] {
             assert_eq!(
                 found(&[(from, use_), (to, "pub struct X;")]),

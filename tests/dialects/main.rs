@@ -5,6 +5,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod compare;
 mod journal;
 mod pinned;
 mod planner;
@@ -14,6 +15,7 @@ mod rows;
 #[path = "../cli/schema.rs"]
 mod schema;
 mod text_only;
+mod text_only_compare;
 mod text_only_journal;
 #[path = "../features/world.rs"]
 #[expect(dead_code, reason = "every test binary uses its own part")]

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use midwatch::engine::Engine;
 use midwatch::engine::check::paging::{At, Filter, PageRequest, RowSource, Sort};
-use midwatch::engine::model::query::{Param, Sql, Whose};
+use midwatch::engine::model::query::Param;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
 
 use crate::common;
 use crate::common::Database;
-use crate::recorder::{Notes, Recorder};
+use crate::recorder::{Notes, Recorder, Sent, Whose};
 use crate::world::World;
 
 struct Pin {
@@ -34,8 +34,8 @@ impl Pin {
 
     /// What was sent since the last time: the catalog, the journal and what features ask are pinned elsewhere.
     fn sent(&mut self, label: &str) {
-        let here = |sql: &&Sql| sql.whose() == Whose::Profile || sql.text().contains("midwatch.images");
-        let sent: Vec<Sql> = self.notes.lock().unwrap().drain(..).collect();
+        let here = |sql: &&Sent| sql.whose == Whose::Profile;
+        let sent: Vec<Sent> = self.notes.lock().unwrap().drain(..).collect();
         let sent: BTreeSet<String> = sent.iter().filter(here).map(line).collect();
         for text in &sent {
             self.add(label, text);
@@ -106,9 +106,9 @@ impl Pin {
 }
 
 /// A statement with whose it is and how many values it has; values differ from run to run.
-fn line(sql: &Sql) -> String {
+fn line(sql: &Sent) -> String {
     let kinds: Vec<_> = sql
-        .params()
+        .params
         .iter()
         .map(|p| match p {
             Param::Text(Some(_)) => "text",
@@ -117,7 +117,7 @@ fn line(sql: &Sql) -> String {
             Param::Texts(_) => "texts",
         })
         .collect();
-    format!("{}\n-- {:?} [{}]", sql.text(), sql.whose(), kinds.join(", "))
+    format!("{}\n-- {:?} [{}]", sql.text, sql.whose, kinds.join(", "))
 }
 
 fn source() -> RowSource {

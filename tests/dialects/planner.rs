@@ -7,19 +7,19 @@ use midwatch::engine::check::paging::{self, At, PageRequest, RowSource};
 use midwatch::engine::model::change::{RowChange, RowKind, TypedColumn};
 use midwatch::engine::model::error::{Error, Result};
 use midwatch::engine::model::load::ServerLoad;
-use midwatch::engine::model::query::{Column, Param, Sql, Whose};
+use midwatch::engine::model::query::{Column, Param, ProfileSql, Sql};
 use midwatch::engine::model::row_query::ImagesOf;
 use midwatch::engine::model::target::ServerInfo;
 use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::{Planned, Request};
 use midwatch::engine::port::dialect::Dialect;
-use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Take};
+use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, RowShape, Take};
 use midwatch::engine::port::row_sql::RowSql as _;
 
 use crate::common;
 use crate::common::Database;
-use crate::recorder::Notes;
+use crate::recorder::{Notes, Sent, Whose};
 use crate::text_only::TextOnly;
 
 /// A server that exists only as far as its answers are here.
@@ -34,6 +34,7 @@ impl Facts for Paper {
     fn dialect(&self) -> &'static dyn Dialect {
         &TextOnly
     }
+    fn set_search_path(&self, _: &[String]) {}
     fn begin(&self, _: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
         let tx = Box::new(Sheet(Arc::clone(&self.notes))) as Box<dyn ReadTx>;
         Box::pin(async move { Ok(tx) })
@@ -54,13 +55,17 @@ impl Facts for Paper {
 }
 
 impl ReadTx for Sheet {
-    fn describe<'a>(&'a mut self, sql: &'a Sql) -> Fut<'a, Result<Vec<Column>>> {
-        self.0.lock().unwrap().push(sql.clone());
+    fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
+        self.0.lock().unwrap().push(Sent::profile(sql, true));
         let column = |name: &str| Column { name: name.into(), type_name: "bigint".into() };
         Box::pin(async move { Ok(vec![column("id"), column("n")]) })
     }
-    fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
-        self.0.lock().unwrap().push(sql.clone());
+    fn each<'a>(&'a mut self, sql: &'a Sql, _: Take<'a>) -> Fut<'a, Result<()>> {
+        self.0.lock().unwrap().push(Sent::ours(sql));
+        Box::pin(async { Err(Error::unobserved("not on this sheet")) })
+    }
+    fn profile<'a>(&'a mut self, sql: &'a ProfileSql, _: RowShape, take: Take<'a>) -> Fut<'a, Result<()>> {
+        self.0.lock().unwrap().push(Sent::profile(sql, false));
         Box::pin(async move {
             match sql.text() {
                 t if t.starts_with("SELECT JSON_OBJECT") => {
@@ -69,7 +74,6 @@ impl ReadTx for Sheet {
                 t if t.starts_with("SELECT JSON_ARRAY") => take(Some(r#"[["7","1"],["7"]]"#.into())),
                 t if t.starts_with("SELECT CAST(CAST(? AS") => take(Some("7".into())),
                 t if t.starts_with("SELECT COUNT(*)") => take(Some("1".into())),
-                t if t.starts_with("PREPARE") => Ok(()),
                 _ => Err(Error::unobserved("not on this sheet")),
             }
         })
@@ -85,7 +89,7 @@ const PROFILE: &str = "name = \"p\"\n[sources.late]\nsql = \"select 1 as id\"\n\
     [[backfills]]\nname = \"unseen\"\ntable = \"hidden\"\nkey = [\"id\"]\nfilter = \"true\"\nset = { \"st`ate\" = \"1\" }\n";
 
 /// Everything that the planner sends and says.
-async fn planned(name: &str, set: &[(&str, &str)]) -> (Planned, Vec<Sql>) {
+async fn planned(name: &str, set: &[(&str, &str)]) -> (Planned, Vec<Sent>) {
     let database = Database::empty().await;
     let mut engine: Engine = common::engine(&database.url(), PROFILE).await;
     let notes: Notes = Arc::new(Mutex::new(vec![]));
@@ -106,20 +110,25 @@ async fn a_plan_is_made_in_the_dialect_s_text_alone() {
         plan.steps[0].statements,
         ["START TRANSACTION", "UPDATE `jo``bs` SET `st``ate` = new.`st``ate`", "COMMIT"]
     );
-    let rows = sent.iter().find(|s| s.text().starts_with("SELECT JSON_OBJECT")).unwrap();
+    let rows = sent.iter().find(|s| s.text.starts_with("SELECT JSON_OBJECT")).unwrap();
     assert_eq!(
-        rows.text(),
+        rows.text,
         "SELECT JSON_OBJECT('key', JSON_OBJECT('id', CAST(t.`id` AS CHAR)), \
          'before', JSON_OBJECT('st`ate', CAST(t.`st``ate` AS CHAR)), \
          'after', JSON_OBJECT('st`ate', CAST(CAST((upper(t.n)) AS varchar(20)) AS CHAR))) FROM `jo``bs` t  \
          WHERE (t.n > 1 or t.n is null) AND CAST(t.`id` AS CHAR) IN (?) ORDER BY t.`id` LIMIT 100"
     );
-    assert_eq!((rows.params(), rows.whose()), (&[Param::from("7")][..], Whose::Profile));
-    assert!(sent.iter().any(|s| s.text().starts_with("PREPARE s FROM 'UPDATE `jo``bs`")), "{sent:#?}");
+    assert_eq!((&rows.params[..], rows.whose), (&[Param::from("7")][..], Whose::Profile));
+    let update: Vec<_> = sent.iter().filter(|s| s.text.starts_with("UPDATE `jo``bs`")).collect();
+    assert!(
+        !update.is_empty() && update.iter().all(|s| s.prepared),
+        "it is prepared and never run: {sent:#?}"
+    );
     let questions: Vec<_> = plan.verify.iter().map(|v| v.sql.as_str()).collect();
     assert!(questions[1].starts_with("WITH `late` AS (select 1 as id\n)"), "{questions:#?}");
     // Neither double quotes nor casts of PostgreSQL are in anything that is for rows.
-    let for_rows = sent.iter().filter(|s| s.whose() == Whose::Profile).map(Sql::text).chain(questions);
+    let for_rows =
+        sent.iter().filter(|s| s.whose == Whose::Profile).map(|s| s.text.as_str()).chain(questions);
     for text in for_rows {
         assert!(!(text.contains("::") || text.contains("\"st") || text.contains("$1")), "{text}");
     }
@@ -156,7 +165,7 @@ async fn pages_are_the_dialect_s() {
     let page = paging::read(&mut sheet, &TextOnly, &request).await.unwrap();
     assert_eq!((page.total, page.rows.len()), (Some(1), 1));
     let sent = notes.lock().unwrap().clone();
-    let text = sent.last().unwrap().text();
+    let text = &sent.last().unwrap().text;
     assert!(text.contains("WHERE (q.`id` <= ? AND (q.`id` < ? OR (q.`id` = ? AND (q.`n` <= ?"), "{text}");
     assert!(text.ends_with("ORDER BY q.`id` DESC, q.`n` DESC\nLIMIT 5"), "{text}");
     let context = paging::bind_context(&TextOnly, "SELECT {id}", &|_| Some(Some("7".into()))).unwrap();

@@ -51,6 +51,11 @@ impl Side {
         Self { server, database }
     }
 
+    /// Another empty database on the same server.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::on(self.server).await
+    }
+
     pub(crate) fn reader(&self) -> Reader {
         Reader::new(Connection::new(Some(&self.server.url(&self.database))).unwrap())
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use midwatch::engine::Engine;
 use midwatch::engine::check::paging::{At, PageRequest, Row, RowSource, Sort};
 use midwatch::engine::model::name::Relation;
-use midwatch::engine::model::query::Sql;
+use midwatch::engine::model::query::ProfileSql;
 use midwatch::engine::port::reader::ReadOptions;
 use midwatch::sandbox::{Options, Server};
 use serde_json::Value;
@@ -67,7 +67,7 @@ async fn names_and_texts_come_back_as_they_were() {
         let mut tx = engine.facts.begin(ReadOptions::default()).await.unwrap();
         for odd in ODD {
             let (text, name) = (dialect.literal(odd), dialect.quote(odd));
-            let sql = Sql::new(format!("select {name} from (select {text}::text as {name}) q"));
+            let sql = ProfileSql::new(format!("select {name} from (select {text}::text as {name}) q"));
             assert_eq!(tx.describe(&sql).await.unwrap()[0].name, odd, "{version}");
             assert_eq!(tx.texts(&sql).await.unwrap(), [Some(odd.to_owned())], "{version}");
             for schema in [None, Some("s".to_owned()), Some(odd.to_owned())] {

@@ -14,14 +14,14 @@ use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::page::{At, PageRequest, RowSource};
 use midwatch::engine::model::preflight::Verification;
 use midwatch::engine::model::profile::Source;
-use midwatch::engine::model::query::{Column, Param, Sql};
+use midwatch::engine::model::query::{Column, Param, ProfileSql};
 use midwatch::engine::model::row_query::{Condition, Expr, ImagesOf, Of, Portion, RowQuery, RowsFrom, Side};
 use midwatch::engine::model::script::Script;
 use midwatch::engine::model::table::{Constraint, Firing, Seen, Stored, Table, Trigger};
 use midwatch::engine::port::catalog::{Catalog, WantedLocks};
 use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Fut, ReadTx};
-use midwatch::engine::port::row_sql::{Bypassed, Need, Obstacle, Passage, RowSql, TriedStatement};
+use midwatch::engine::port::row_sql::{Bypassed, Need, Obstacle, Passage, RowSql, Trial, TriedStatement};
 
 pub(crate) struct TextOnly;
 
@@ -217,7 +217,7 @@ impl RowSql for TextOnly {
         }
         if out.is_empty() { sql.to_owned() } else { format!("{out}\nSELECT * FROM ({sql}\n) rule") }
     }
-    fn page(&self, request: &PageRequest, columns: &[Column]) -> Sql {
+    fn page(&self, request: &PageRequest, columns: &[Column]) -> ProfileSql {
         let mut params = request.source.params.clone();
         let list = |names: &mut dyn Iterator<Item = &String>| {
             names.map(|n| format!("CAST(q.{} AS CHAR)", quote(n))).collect::<Vec<_>>().join(", ")
@@ -244,26 +244,26 @@ impl RowSql for TextOnly {
             by.join(", "),
             request.limit,
         );
-        Sql::of_profile(text).bind(params)
+        ProfileSql::new(text).bind(params)
     }
-    fn page_total(&self, request: &PageRequest, _: &[Column]) -> Sql {
-        Sql::of_profile(format!("SELECT COUNT(*) FROM ({}\n) q", request.source.sql))
+    fn page_total(&self, request: &PageRequest, _: &[Column]) -> ProfileSql {
+        ProfileSql::new(format!("SELECT COUNT(*) FROM ({}\n) q", request.source.sql))
     }
-    fn is_keyed(&self, source: &RowSource) -> Sql {
+    fn is_keyed(&self, source: &RowSource) -> ProfileSql {
         let key: Vec<_> = source.key.iter().map(|k| quote(k)).collect();
-        Sql::of_profile(format!(
+        ProfileSql::new(format!(
             "SELECT COUNT(DISTINCT {}) = COUNT(*) FROM ({}\n) q",
             key.join(", "),
             source.sql
         ))
     }
-    fn first_rows(&self, sql: &Sql, _: &[Column], limit: usize) -> Sql {
-        Sql::of_profile(format!("SELECT * FROM ({}\n) q LIMIT {limit}", sql.text())).bind(sql.params())
+    fn first_rows(&self, sql: &ProfileSql, _: &[Column], limit: usize) -> ProfileSql {
+        ProfileSql::new(format!("SELECT * FROM ({}\n) q LIMIT {limit}", sql.text())).bind(sql.params())
     }
     fn placeholder(&self, _: usize) -> String {
         "?".into()
     }
-    fn planned(&self, rows: &RowQuery, portion: Portion<'_>) -> Sql {
+    fn planned(&self, rows: &RowQuery, portion: Portion<'_>) -> ProfileSql {
         let mut params = rows.params.clone();
         let from = from(&rows.from, &mut params);
         let filter = condition(&rows.filter, &mut params);
@@ -288,36 +288,36 @@ impl RowSql for TextOnly {
             pairs(&rows.after),
             order.join(", "),
         );
-        Sql::of_profile(text).bind(params)
+        ProfileSql::new(text).bind(params)
     }
-    fn planned_key(&self, rows: &RowQuery) -> Sql {
+    fn planned_key(&self, rows: &RowQuery) -> ProfileSql {
         let key: Vec<_> = rows.key.iter().map(|(n, e)| format!("{} AS {}", expr(e), quote(n))).collect();
-        Sql::of_profile(format!("SELECT {} {} LIMIT 0", key.join(", "), from(&rows.from, &mut vec![])))
+        ProfileSql::new(format!("SELECT {} {} LIMIT 0", key.join(", "), from(&rows.from, &mut vec![])))
     }
-    fn touched(&self, _: &RowQuery, _: &RowChange, derived: &Derived) -> Sql {
-        Sql::of_profile(format!("SELECT COUNT(*) FROM ({}) q", derived.rows))
+    fn touched(&self, _: &RowQuery, _: &RowChange, derived: &Derived) -> ProfileSql {
+        ProfileSql::new(format!("SELECT COUNT(*) FROM ({}) q", derived.rows))
     }
-    fn counted(&self, rows: &RowQuery, also: &Condition) -> Sql {
+    fn counted(&self, rows: &RowQuery, also: &Condition) -> ProfileSql {
         let mut params = rows.params.clone();
         let from = from(&rows.from, &mut params);
         let filter = condition(&rows.filter, &mut params);
         let also = condition(also, &mut params);
-        Sql::of_profile(format!("SELECT COUNT(*) {from} WHERE {filter} AND {also}")).bind(params)
+        ProfileSql::new(format!("SELECT COUNT(*) {from} WHERE {filter} AND {also}")).bind(params)
     }
-    fn counted_by(&self, rows: &RowQuery, column: &str, _: &[String]) -> Sql {
+    fn counted_by(&self, rows: &RowQuery, column: &str, _: &[String]) -> ProfileSql {
         let mut params = rows.params.clone();
         let (from, state) = (from(&rows.from, &mut params), quote(column));
         let filter = condition(&rows.filter, &mut params);
-        Sql::of_profile(format!("SELECT t.{state} AS state, COUNT(*) {from} WHERE {filter} GROUP BY 1"))
+        ProfileSql::new(format!("SELECT t.{state} AS state, COUNT(*) {from} WHERE {filter} GROUP BY 1"))
             .bind(params)
     }
-    fn column_of(&self, rows: &RowsFrom, column: &str) -> Sql {
-        Sql::of_profile(format!("SELECT {} {}", quote(column), from(rows, &mut vec![])))
+    fn column_of(&self, rows: &RowsFrom, column: &str) -> ProfileSql {
+        ProfileSql::new(format!("SELECT {} {}", quote(column), from(rows, &mut vec![])))
     }
-    fn as_written(&self, column: &Column, texts: &[String]) -> Sql {
+    fn as_written(&self, column: &Column, texts: &[String]) -> ProfileSql {
         let one = format!("SELECT CAST(CAST(? AS {}) AS CHAR)", column.type_name);
         let params: Vec<_> = texts.iter().map(|t| Param::from(t.as_str())).collect();
-        Sql::of_profile(vec![one; texts.len()].join(" UNION ALL ")).bind(params)
+        ProfileSql::new(vec![one; texts.len()].join(" UNION ALL ")).bind(params)
     }
     fn type_word(&self, column: &Column) -> String {
         column.type_name.clone()
@@ -334,8 +334,8 @@ impl RowSql for TextOnly {
         vec!["START TRANSACTION".into(), change, "COMMIT".into()]
     }
     fn tried(&self, change: &RowChange) -> Vec<TriedStatement> {
-        let sql = Sql::of_profile(format!("PREPARE s FROM {}", literal(&self.shown(change).swap_remove(1))));
-        vec![TriedStatement { what: format!("the change of {}", change.table), sql }]
+        let sql = ProfileSql::new(self.shown(change).swap_remove(1));
+        vec![TriedStatement { what: format!("the change of {}", change.table), sql, trial: Trial::Prepare }]
     }
     fn batch_need(&self) -> Option<Need> {
         None
@@ -348,21 +348,22 @@ impl RowSql for TextOnly {
         );
         Some(Verification { title: format!("rows written to {table} hold what was planned"), sql })
     }
-    fn asked(&self, question: &Verification, run: &str) -> Sql {
-        Sql::of_profile(format!("SELECT COUNT(*) FROM ({}\n) q", question.sql)).bind([Param::from(run)])
+    fn asked(&self, question: &Verification, run: &str) -> ProfileSql {
+        ProfileSql::new(format!("SELECT COUNT(*) FROM ({}\n) q", question.sql)).bind([Param::from(run)])
     }
-    fn fate(&self, canary: &Canary, run: &str, _: u64) -> Sql {
-        Sql::of_profile(&canary.sql).bind([Param::from(run)])
+    fn fate(&self, canary: &Canary, run: &str, _: u64) -> ProfileSql {
+        ProfileSql::new(&canary.sql).bind([Param::from(run)])
     }
-    fn changed_since(&self, images: &ImagesOf, _: usize) -> Sql {
+    fn changed_since(&self, images: &ImagesOf, _: usize) -> ProfileSql {
         let mut params = vec![];
         let from = from(&RowsFrom::Images(Box::new(images.clone())), &mut params);
-        Sql::new(format!("SELECT COUNT(*) AS `rows`, NULL AS named {from} WHERE i.run = ?")).bind(params)
+        ProfileSql::new(format!("SELECT COUNT(*) AS `rows`, NULL AS named {from} WHERE i.run = ?"))
+            .bind(params)
     }
-    fn refused(&self, images: &ImagesOf, check: &Constraint) -> Sql {
+    fn refused(&self, images: &ImagesOf, check: &Constraint) -> ProfileSql {
         let text =
             format!("SELECT COUNT(*) FROM midwatch.images WHERE run = ? AND NOT ({})", check.expression);
-        Sql::new(text).bind([Param::from(images.run.as_str())])
+        ProfileSql::new(text).bind([Param::from(images.run.as_str())])
     }
     fn bypass(&self, _: &str, _: Obstacle<'_>) -> Result<Passage> {
         Err(Error::usage("neither triggers nor CHECKs can be switched off here"))

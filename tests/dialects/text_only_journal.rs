@@ -5,7 +5,7 @@ use midwatch::engine::model::error::Result;
 use midwatch::engine::model::event::Event;
 use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::preflight::{Preflight, Ready, Verification};
-use midwatch::engine::model::query::Sql;
+use midwatch::engine::model::query::{ProfileSql, Sql};
 use midwatch::engine::model::record::{Altered, JournalState, RunRecord};
 use midwatch::engine::port::journal_sql::{
     AlteredRows, EventFilter, Install, InstallStep, JournalSql, Measured, RunFilter, SameRequest,
@@ -37,8 +37,8 @@ impl Lookup for TextOnly {
     fn setting(&self, name: &str) -> Sql {
         Sql::new(format!("select @@{}", quote(name)))
     }
-    fn words(&self, query: &str, limit: u32) -> Sql {
-        Sql::of_profile(format!("select q.* from ({query}) q limit {limit}"))
+    fn words(&self, query: &str, limit: u32) -> ProfileSql {
+        ProfileSql::new(format!("select q.* from ({query}) q limit {limit}"))
     }
 }
 

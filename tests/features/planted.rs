@@ -1,6 +1,6 @@
 //! The demo's manifest against what the checks say: the same keys, nothing more.
 
-use midwatch::engine::model::query::Sql;
+use midwatch::engine::model::query::ProfileSql;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,7 +77,7 @@ async fn problems_as_planted(engine: &Engine, manifest: &Manifest) {
     let columns: Vec<String> = {
         let mut tx =
             engine.facts.begin(midwatch::engine::port::reader::ReadOptions::default()).await.unwrap();
-        tx.describe(&Sql::new(&source.sql)).await.unwrap().into_iter().map(|c| c.name).collect()
+        tx.describe(&ProfileSql::new(&source.sql)).await.unwrap().into_iter().map(|c| c.name).collect()
     };
     let problem = columns.iter().position(|c| c == "problem").unwrap();
     let mut by_problem: BTreeMap<String, Keys> = BTreeMap::new();

@@ -3,7 +3,7 @@
 use crate::dialect::postgres::Postgres;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
-use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::query::{Param, ProfileSql, Sql};
 use crate::engine::port::lookup::{Lookup, Watchable};
 use crate::engine::port::read_tx::{Fut, ReadTx};
 
@@ -31,18 +31,18 @@ fn written(names: &[Relation]) -> Param {
     Param::Texts(names.iter().map(Relation::to_string).collect())
 }
 
-async fn is_true(tx: &mut dyn ReadTx, sql: &Sql) -> Result<bool> {
+async fn is_true(tx: &mut dyn ReadTx, sql: &ProfileSql) -> Result<bool> {
     Ok(tx.texts(sql).await?.pop().flatten().as_deref() == Some("true"))
 }
 
 impl Lookup for Postgres {
     fn resolve<'a>(&'a self, tx: &'a mut dyn ReadTx, names: &'a [Relation]) -> Fut<'a, Result<bool>> {
-        Box::pin(async move { is_true(tx, &Sql::of_profile(RESOLVE).bind([written(names)])).await })
+        Box::pin(async move { is_true(tx, &ProfileSql::new(RESOLVE).bind([written(names)])).await })
     }
 
     fn exists<'a>(&'a self, tx: &'a mut dyn ReadTx, name: &'a Relation) -> Fut<'a, Result<bool>> {
         let params = [Param::Text(name.schema.clone()), Param::from(name.name.as_str())];
-        Box::pin(async move { is_true(tx, &Sql::of_profile(EXISTS).bind(params)).await })
+        Box::pin(async move { is_true(tx, &ProfileSql::new(EXISTS).bind(params)).await })
     }
 
     fn unreadable<'a>(
@@ -51,7 +51,7 @@ impl Lookup for Postgres {
         names: &'a [Relation],
     ) -> Fut<'a, Result<Vec<String>>> {
         Box::pin(async move {
-            let rows = tx.texts(&Sql::of_profile(UNREADABLE).bind([written(names)])).await?;
+            let rows = tx.texts(&ProfileSql::new(UNREADABLE).bind([written(names)])).await?;
             Ok(rows.into_iter().flatten().collect())
         })
     }
@@ -64,7 +64,7 @@ impl Lookup for Postgres {
         Sql::new("select current_setting($1, true)").bind([Param::from(name)])
     }
 
-    fn words(&self, query: &str, limit: u32) -> Sql {
-        Sql::of_profile(format!("select q.word::text from ({query}\n) q(word) limit {limit}"))
+    fn words(&self, query: &str, limit: u32) -> ProfileSql {
+        ProfileSql::new(format!("select q.word::text from ({query}\n) q(word) limit {limit}"))
     }
 }

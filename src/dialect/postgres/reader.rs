@@ -56,11 +56,6 @@ impl Reader {
         Self { shared: Arc::new(shared), search_path: Mutex::new(vec!["public".into()]) }
     }
 
-    /// Pins the schemas searched for unqualified names.
-    pub fn set_search_path(&self, path: &[String]) {
-        *lock(&self.search_path) = path.to_vec();
-    }
-
     /// `host:port/database`.
     pub fn place(&self) -> &str {
         self.shared.connection.place()
@@ -102,6 +97,10 @@ impl Reader {
 impl Facts for Reader {
     fn dialect(&self) -> &'static dyn Dialect {
         &super::Postgres
+    }
+
+    fn set_search_path(&self, schemas: &[String]) {
+        *lock(&self.search_path) = schemas.to_vec();
     }
 
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {

@@ -17,8 +17,8 @@ use super::error::read_error;
 use crate::dialect::postgres::shared::Shared;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
-use crate::engine::model::query::{Column, Param, Sql};
-use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot, Take};
+use crate::engine::model::query::{Column, Param, ProfileSql, Sql};
+use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, RowShape, Snapshot, Take};
 
 /// A profile's query may have taken a session lock, which a rollback leaves.
 const END: &str = "rollback; select pg_advisory_unlock_all()";
@@ -125,7 +125,7 @@ impl Tx {
 }
 
 impl ReadTx for Tx {
-    fn describe<'a>(&'a mut self, sql: &'a Sql) -> Fut<'a, Result<Vec<Column>>> {
+    fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
         Box::pin(async move {
             let direct = self.shared.direct();
             self.guarded(async |connection| {
@@ -151,9 +151,25 @@ impl ReadTx for Tx {
     }
 
     fn objects<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
-        let wrapped = format!("select row_to_json(q)::text from ({}\n) q", sql.text());
-        Box::pin(self.stream(wrapped, sql.params(), take))
+        Box::pin(self.stream(as_objects(sql.text()), sql.params(), take))
     }
+
+    fn profile<'a>(
+        &'a mut self,
+        sql: &'a ProfileSql,
+        shape: RowShape,
+        take: Take<'a>,
+    ) -> Fut<'a, Result<()>> {
+        let text = match shape {
+            RowShape::Text => sql.text().to_owned(),
+            RowShape::Object => as_objects(sql.text()),
+        };
+        Box::pin(self.stream(text, sql.params(), take))
+    }
+}
+
+fn as_objects(query: &str) -> String {
+    format!("select row_to_json(q)::text from ({query}\n) q")
 }
 
 pub(super) fn bind(params: &[Param]) -> Result<PgArguments, sqlx::Error> {

@@ -3,13 +3,13 @@
 pub use crate::engine::model::page::{At, CELL_CHARS, Filter, Page, PageRequest, Row, RowSource, Sort};
 
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::query::{Param, ProfileSql};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::ReadTx;
 
 /// Reads a page in a read-only transaction.
 pub async fn read(tx: &mut dyn ReadTx, dialect: &dyn Dialect, request: &PageRequest) -> Result<Page> {
-    let columns = tx.describe(&Sql::of_profile(&request.source.sql)).await?;
+    let columns = tx.describe(&ProfileSql::new(&request.source.sql)).await?;
     for name in request.source.key.iter().chain(request.sort.as_ref().map(|s| &s.column)) {
         if !columns.iter().any(|c| &c.name == name) {
             return Err(Error::usage(format!("failed to page {}: no column {name}", request.source.title)));
@@ -42,8 +42,8 @@ pub async fn key_is_unique(tx: &mut dyn ReadTx, dialect: &dyn Dialect, source: &
 }
 
 /// A small result in the query's own order, at most `limit` rows; `end` says whether that was all.
-pub async fn all(tx: &mut dyn ReadTx, dialect: &dyn Dialect, sql: &Sql, limit: usize) -> Result<Page> {
-    let columns = tx.describe(&Sql::of_profile(sql.text())).await?;
+pub async fn all(tx: &mut dyn ReadTx, dialect: &dyn Dialect, sql: &ProfileSql, limit: usize) -> Result<Page> {
+    let columns = tx.describe(&ProfileSql::new(sql.text())).await?;
     let texts = tx.texts(&dialect.first_rows(sql, &columns, limit + 1)).await?;
     let end = texts.len() <= limit;
     let rows =
@@ -65,7 +65,7 @@ pub fn bind_context(
     dialect: &dyn Dialect,
     sql: &str,
     value_of: &dyn Fn(&str) -> Option<Option<String>>,
-) -> Result<Sql> {
+) -> Result<ProfileSql> {
     let mut out = String::with_capacity(sql.len());
     let mut params = Vec::new();
     let mut rest = sql;
@@ -85,5 +85,5 @@ pub fn bind_context(
         }
     }
     out.push_str(rest);
-    Ok(Sql::of_profile(out).bind(params))
+    Ok(ProfileSql::new(out).bind(params))
 }

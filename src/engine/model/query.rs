@@ -1,32 +1,16 @@
 //! A statement, the values bound to it, and the columns of its result.
 
-/// Whose text a statement is. It is recorded with the statement; a reader's transaction has the profile's search path
-/// for both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
-    /// Written here; names of user objects stand with their schema.
-    Ours,
-    /// Written in a profile, or around text of a profile.
-    Profile,
-}
-
-/// One statement and the values bound to it.
+/// A statement of ours and the values bound to it; names of user objects stand with their schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sql {
     text: String,
     params: Vec<Param>,
-    whose: Whose,
 }
 
 impl Sql {
-    /// A statement of ours. Only a dialect, or a feature's file for one, calls this.
+    /// Only a dialect, or a feature's file for one, calls this.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), params: vec![], whose: Whose::Ours }
-    }
-
-    /// A statement of the profile's, or one around it.
-    pub fn of_profile(text: impl Into<String>) -> Self {
-        Self { whose: Whose::Profile, ..Self::new(text) }
+        Self { text: text.into(), params: vec![] }
     }
 
     /// With values for `$1`, `$2`, ….
@@ -44,10 +28,70 @@ impl Sql {
     pub fn params(&self) -> &[Param] {
         &self.params
     }
+}
 
-    /// Whose text it is.
-    pub fn whose(&self) -> Whose {
-        self.whose
+/// A statement that a profile wrote, or one around text or names of a profile: its names are searched in the profile's
+/// schemas. A type of its own, so that a reader's way for our statements does not take it.
+///
+/// ```compile_fail,E0308
+/// async fn ask(tx: &mut dyn midwatch::engine::port::reader::ReadTx) {
+///     let sql = midwatch::engine::model::query::ProfileSql::new("select 1");
+///     let _ = tx.each(&sql, &mut |_| Ok(())).await;
+/// }
+/// ```
+///
+/// The same with a statement of ours compiles:
+///
+/// ```
+/// async fn ask(tx: &mut dyn midwatch::engine::port::reader::ReadTx) {
+///     let sql = midwatch::engine::model::query::Sql::new("select 1");
+///     let _ = tx.each(&sql, &mut |_| Ok(())).await;
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileSql(Sql);
+
+impl ProfileSql {
+    /// Without values.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Sql::new(text))
+    }
+
+    /// With values for its placeholders.
+    #[must_use]
+    pub fn bind(self, params: impl Into<Vec<Param>>) -> Self {
+        Self(self.0.bind(params))
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        self.0.text()
+    }
+
+    /// Its values, in order.
+    pub fn params(&self) -> &[Param] {
+        self.0.params()
+    }
+}
+
+/// A statement of either kind, for what sends each on its own way.
+#[derive(Debug, Clone, Copy)]
+pub enum AnySql<'a> {
+    /// Ours.
+    Ours(&'a Sql),
+    /// The profile's.
+    Profile(&'a ProfileSql),
+}
+
+impl<'a> From<&'a Sql> for AnySql<'a> {
+    fn from(sql: &'a Sql) -> Self {
+        Self::Ours(sql)
+    }
+}
+
+impl<'a> From<&'a ProfileSql> for AnySql<'a> {
+    fn from(sql: &'a ProfileSql) -> Self {
+        Self::Profile(sql)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::engine::plan::request::{PlanNews, Planned, Request};
 use crate::engine::plan::{privileges, side_effects, undo};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::SameRequest;
-use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
+use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, RowShape, Snapshot};
 
 /// A plan may read a whole table.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -399,7 +399,7 @@ async fn lines(
     }
     let mut each = |text: Option<String>| text.map_or(Ok(()), &mut *take);
     let all = Portion { limit: query.limit, among: None, step };
-    tx.each(&dialect.planned(query, all), &mut each).await
+    tx.profile(&dialect.planned(query, all), RowShape::Text, &mut each).await
 }
 
 fn parse(text: &str) -> Result<PlannedRow> {

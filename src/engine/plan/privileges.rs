@@ -4,9 +4,9 @@
 use crate::engine::model::change::RowChange;
 use crate::engine::model::error::Result;
 use crate::engine::model::preflight::{Preflight, Ready};
-use crate::engine::model::query::Sql;
+use crate::engine::model::query::{AnySql, ProfileSql};
 use crate::engine::port::reader::{Facts, ReadOptions};
-use crate::engine::port::row_sql::TriedStatement;
+use crate::engine::port::row_sql::{Trial, TriedStatement};
 
 /// One line for all that is in order, and one for each statement that is not.
 pub(in crate::engine) async fn of(facts: &dyn Facts, change: &RowChange) -> Vec<Preflight> {
@@ -28,9 +28,13 @@ pub(in crate::engine) async fn back(facts: &dyn Facts, inverse: &RowChange) -> V
 
 async fn planned(facts: &dyn Facts, change: &RowChange) -> (usize, Vec<(Ready, String)>) {
     let (mut fine, mut wrong) = (0, Vec::new());
-    for TriedStatement { what, sql } in facts.dialect().tried(change) {
-        match ask(facts, &sql).await {
-            Ok(_) => fine += 1,
+    for TriedStatement { what, sql, trial } in facts.dialect().tried(change) {
+        let answer = match trial {
+            Trial::Explain => ask(facts, (&sql).into()).await.map(drop),
+            Trial::Prepare => prepared(facts, &sql).await,
+        };
+        match answer {
+            Ok(()) => fine += 1,
             Err(e) if e.code.is_some() => wrong.push((Ready::Fail, format!("{what}: {}", e.message))),
             Err(e) => wrong.push((Ready::Unknown, format!("{what}: cannot be looked at: {}", e.message))),
         }
@@ -40,7 +44,7 @@ async fn planned(facts: &dyn Facts, change: &RowChange) -> (usize, Vec<(Ready, S
 
 async fn needed(facts: &dyn Facts) -> Option<Preflight> {
     let need = facts.dialect().batch_need()?;
-    Some(match ask(facts, &need.sql).await {
+    Some(match ask(facts, (&need.sql).into()).await {
         Ok(Some(may)) if may == "true" => Preflight::new(need.id, Ready::Ok, need.fine),
         Ok(Some(_)) => Preflight::new(need.id, Ready::Fail, need.lacking),
         Ok(None) => Preflight::new(need.id, Ready::Unknown, "the server gave no answer"),
@@ -49,7 +53,12 @@ async fn needed(facts: &dyn Facts) -> Option<Preflight> {
 }
 
 /// An error ends a transaction: each has its own.
-async fn ask(facts: &dyn Facts, sql: &Sql) -> Result<Option<String>> {
+async fn ask(facts: &dyn Facts, sql: AnySql<'_>) -> Result<Option<String>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     Ok(tx.texts(sql).await?.pop().flatten())
+}
+
+async fn prepared(facts: &dyn Facts, sql: &ProfileSql) -> Result<()> {
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    tx.describe(sql).await.map(drop)
 }

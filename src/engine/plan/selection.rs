@@ -1,6 +1,6 @@
 //! Which rows an operation is for.
 
-use crate::engine::model::query::Sql;
+use crate::engine::model::query::ProfileSql;
 
 use crate::engine::model::cause::Cause;
 use crate::engine::model::change::RowChange;
@@ -59,7 +59,7 @@ pub(crate) async fn and_ids(
 }
 
 /// The ids as the server writes the key's values; what can be none of them is refused by name.
-async fn as_keys(cx: &PlanCx<'_>, ids: Vec<String>, key: &Sql) -> Result<Vec<String>> {
+async fn as_keys(cx: &PlanCx<'_>, ids: Vec<String>, key: &ProfileSql) -> Result<Vec<String>> {
     let mut tx = cx.cx.read().await?;
     let Some(column) = tx.describe(key).await?.pop() else { return Ok(ids) };
     match tx.texts(&cx.dialect().as_written(&column, &ids)).await {

@@ -1,6 +1,6 @@
 //! Backups that a run makes.
 
-use crate::engine::model::error::Result;
+use crate::engine::model::error::{Class, Error, Result};
 
 use crate::engine::port::reader::Fut;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,34 @@ pub trait Backups: Send + Sync {
     fn free(&self) -> Option<u64>;
     /// Is a file still as it was made?
     fn intact<'a>(&'a self, made: &'a Dumped) -> Fut<'a, Result<()>>;
+}
+
+/// Where nothing can be backed up.
+#[derive(Debug, Clone, Copy)]
+pub struct NoBackups;
+
+impl NoBackups {
+    fn refused() -> Error {
+        Error::new(Class::Refused, "no backups can be made of this target: there are none of its kind here")
+    }
+}
+
+impl Backups for NoBackups {
+    fn dump<'a>(&'a self, _: &'a Dump, _: &'a str) -> Fut<'a, Result<Dumped>> {
+        Box::pin(async { Err(Self::refused()) })
+    }
+
+    fn place(&self) -> Result<String> {
+        Err(Self::refused())
+    }
+
+    fn free(&self) -> Option<u64> {
+        None
+    }
+
+    fn intact<'a>(&'a self, _: &'a Dumped) -> Fut<'a, Result<()>> {
+        Box::pin(async { Err(Self::refused()) })
+    }
 }
 
 /// A dump of some tables.

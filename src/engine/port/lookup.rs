@@ -2,7 +2,7 @@
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
-use crate::engine::model::query::Sql;
+use crate::engine::model::query::{ProfileSql, Sql};
 use crate::engine::port::read_tx::{Fut, ReadTx};
 
 /// Looks for objects by name.
@@ -22,7 +22,7 @@ pub trait Lookup: Sync {
     /// The value of a setting of the server or database.
     fn setting(&self, name: &str) -> Sql;
     /// The first rows of a query of the profile's that has one column, as text.
-    fn words(&self, query: &str, limit: u32) -> Sql;
+    fn words(&self, query: &str, limit: u32) -> ProfileSql;
 }
 
 /// A table that can be watched without a profile.

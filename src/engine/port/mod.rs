@@ -9,6 +9,7 @@ pub mod clock;
 pub mod compare_sql;
 pub mod copies;
 pub mod dialect;
+pub mod driver;
 pub mod evidence;
 pub mod files;
 pub mod hooks;

@@ -1,7 +1,7 @@
 //! One read-only transaction on a target, and how it is opened.
 
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::query::{Column, Sql};
+use crate::engine::model::query::{AnySql, Column, ProfileSql, Sql};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -37,43 +37,61 @@ pub struct ReadOptions {
 /// Takes the rows of a query, one text each, as they come.
 pub type Take<'a> = &'a mut (dyn FnMut(Option<String>) -> Result<()> + Send);
 
+/// How the rows of a profile's query arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowShape {
+    /// Its single column, which is text.
+    Text,
+    /// A JSON object for each row.
+    Object,
+}
+
 /// One read-only transaction. It ends when dropped; a statement still running is cancelled on the server.
 pub trait ReadTx: Send {
-    /// The columns of a query, without running it.
-    fn describe<'a>(&'a mut self, sql: &'a Sql) -> Fut<'a, Result<Vec<Column>>>;
-    /// A query with a single text column, row by row: nothing is held but the one at hand.
+    /// The columns of a profile's query, without running it: it is prepared and nothing else.
+    fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>>;
+    /// A profile's query, row by row. Whatever a dialect must ask before it runs text of others is asked here.
+    fn profile<'a>(&'a mut self, sql: &'a ProfileSql, shape: RowShape, take: Take<'a>)
+    -> Fut<'a, Result<()>>;
+    /// A query of ours with a single text column, row by row: nothing is held but the one at hand.
     fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>>;
-    /// Any query; each row arrives as one JSON object.
+    /// Any query of ours; each row arrives as one JSON object.
     fn objects<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>>;
 }
 
 impl dyn ReadTx + '_ {
     /// The rows of a query with a single text column.
-    pub async fn texts(&mut self, sql: &Sql) -> Result<Vec<Option<String>>> {
+    pub async fn texts(&mut self, sql: impl Into<AnySql<'_>>) -> Result<Vec<Option<String>>> {
         let mut rows = Vec::new();
-        self.each(sql, &mut |text| {
+        let mut take = |text| {
             rows.push(text);
             Ok(())
-        })
-        .await?;
+        };
+        match sql.into() {
+            AnySql::Ours(sql) => self.each(sql, &mut take).await?,
+            AnySql::Profile(sql) => self.profile(sql, RowShape::Text, &mut take).await?,
+        }
         Ok(rows)
     }
 
     /// Rows as `T`, by column name.
-    pub async fn fetch<T: DeserializeOwned + Send>(&mut self, sql: &Sql) -> Result<Vec<T>> {
+    pub async fn fetch<T: DeserializeOwned + Send>(&mut self, sql: impl Into<AnySql<'_>>) -> Result<Vec<T>> {
         let mut rows = Vec::new();
-        self.objects(sql, &mut |text| {
+        let mut take = |text: Option<String>| {
             if let Some(text) = text {
                 rows.push(parse(&text)?);
             }
             Ok(())
-        })
-        .await?;
+        };
+        match sql.into() {
+            AnySql::Ours(sql) => self.objects(sql, &mut take).await?,
+            AnySql::Profile(sql) => self.profile(sql, RowShape::Object, &mut take).await?,
+        }
         Ok(rows)
     }
 
     /// Exactly one row as `T`.
-    pub async fn one<T: DeserializeOwned + Send>(&mut self, sql: &Sql) -> Result<T> {
+    pub async fn one<T: DeserializeOwned + Send>(&mut self, sql: impl Into<AnySql<'_>>) -> Result<T> {
         self.fetch(sql)
             .await?
             .pop()

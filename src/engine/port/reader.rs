@@ -6,12 +6,14 @@ use crate::engine::model::target::ServerInfo;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::port::dialect::Dialect;
 
-pub use crate::engine::port::read_tx::{Fut, ReadOptions, ReadTx, Snapshot, Take};
+pub use crate::engine::port::read_tx::{Fut, ReadOptions, ReadTx, RowShape, Snapshot, Take};
 
 /// A source of read-only transactions on one target.
 pub trait Facts: Send + Sync {
     /// Which SQL the target speaks.
     fn dialect(&self) -> &'static dyn Dialect;
+    /// Pins the schemas that the profile's unqualified names are searched in; nothing where a server has none.
+    fn set_search_path(&self, schemas: &[String]);
     /// Opens a transaction that the server holds read-only.
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>>;
     /// Who the server is.

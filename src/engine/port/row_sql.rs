@@ -7,7 +7,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::page::{PageRequest, RowSource};
 use crate::engine::model::preflight::Verification;
 use crate::engine::model::profile::Source;
-use crate::engine::model::query::{Column, Sql};
+use crate::engine::model::query::{Column, ProfileSql, Sql};
 use crate::engine::model::row_query::{Condition, ImagesOf, Portion, RowQuery, RowsFrom};
 use crate::engine::model::table::{Constraint, Trigger};
 
@@ -18,32 +18,32 @@ pub trait RowSql: Sync {
     /// A profile's query that may read its named sources.
     fn with_sources(&self, sources: &BTreeMap<String, Source>, sql: &str) -> String;
     /// The rows of a page, last first where it is read backwards: a JSON array of cells and one of its position.
-    fn page(&self, request: &PageRequest, columns: &[Column]) -> Sql;
+    fn page(&self, request: &PageRequest, columns: &[Column]) -> ProfileSql;
     /// How many rows the request has in all.
-    fn page_total(&self, request: &PageRequest, columns: &[Column]) -> Sql;
+    fn page_total(&self, request: &PageRequest, columns: &[Column]) -> ProfileSql;
     /// `true` where the key names every row once.
-    fn is_keyed(&self, source: &RowSource) -> Sql;
+    fn is_keyed(&self, source: &RowSource) -> ProfileSql;
     /// The first rows of a small result in its own order, as [`RowSql::page`] gives them.
-    fn first_rows(&self, sql: &Sql, columns: &[Column], limit: usize) -> Sql;
+    fn first_rows(&self, sql: &ProfileSql, columns: &[Column], limit: usize) -> ProfileSql;
     /// How a profile's query reads its nth value.
     fn placeholder(&self, n: usize) -> String;
 
     // Planned rows.
 
     /// Rows as [`crate::engine::model::diff::PlannedRow`]s.
-    fn planned(&self, rows: &RowQuery, portion: Portion<'_>) -> Sql;
+    fn planned(&self, rows: &RowQuery, portion: Portion<'_>) -> ProfileSql;
     /// The key's columns, to be described.
-    fn planned_key(&self, rows: &RowQuery) -> Sql;
+    fn planned_key(&self, rows: &RowQuery) -> ProfileSql;
     /// How many rows of a derived table these rows touch.
-    fn touched(&self, rows: &RowQuery, change: &RowChange, derived: &Derived) -> Sql;
+    fn touched(&self, rows: &RowQuery, change: &RowChange, derived: &Derived) -> ProfileSql;
     /// How many of the rows satisfy this as well.
-    fn counted(&self, rows: &RowQuery, also: &Condition) -> Sql;
+    fn counted(&self, rows: &RowQuery, also: &Condition) -> ProfileSql;
     /// `state` and `rows`: how many of the rows have one of these texts in a column of the table.
-    fn counted_by(&self, rows: &RowQuery, column: &str, among: &[String]) -> Sql;
+    fn counted_by(&self, rows: &RowQuery, column: &str, among: &[String]) -> ProfileSql;
     /// A column of what rows are read from, to be described.
-    fn column_of(&self, from: &RowsFrom, column: &str) -> Sql;
+    fn column_of(&self, from: &RowsFrom, column: &str) -> ProfileSql;
     /// Texts as the server writes values of the column's type; one that is no such value is an error.
-    fn as_written(&self, column: &Column, texts: &[String]) -> Sql;
+    fn as_written(&self, column: &Column, texts: &[String]) -> ProfileSql;
     /// A column's type, for people.
     fn type_word(&self, column: &Column) -> String;
 
@@ -58,13 +58,13 @@ pub trait RowSql: Sync {
     /// Do the rows that a run wrote hold what it wrote? `step`: its place among the plan's steps.
     fn verification(&self, change: &RowChange, step: usize) -> Option<Verification>;
     /// How many rows answer a plan's question wrongly.
-    fn asked(&self, question: &Verification, run: &str) -> Sql;
+    fn asked(&self, question: &Verification, run: &str) -> ProfileSql;
     /// What became of the rows of a batch.
-    fn fate(&self, canary: &Canary, run: &str, batch: u64) -> Sql;
+    fn fate(&self, canary: &Canary, run: &str, batch: u64) -> ProfileSql;
     /// `rows` and `named`: images whose rows were changed since, so that they cannot be put back; so many by key.
-    fn changed_since(&self, images: &ImagesOf, named: usize) -> Sql;
+    fn changed_since(&self, images: &ImagesOf, named: usize) -> ProfileSql;
     /// How many images hold values from before that a CHECK refuses.
-    fn refused(&self, images: &ImagesOf, check: &Constraint) -> Sql;
+    fn refused(&self, images: &ImagesOf, check: &Constraint) -> ProfileSql;
     /// How a change passes what forbids it, in each batch.
     fn bypass(&self, table: &str, obstacle: Obstacle<'_>) -> Result<Passage>;
     /// What the statements of a change pass: those of a plan are all that is left of how it was made.
@@ -77,7 +77,18 @@ pub struct TriedStatement {
     /// Which, for people.
     pub what: String,
     /// What is sent.
-    pub sql: Sql,
+    pub sql: ProfileSql,
+    /// How.
+    pub trial: Trial,
+}
+
+/// How a server checks a statement without executing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trial {
+    /// What is sent only explains the statement: it is run, and its answer dropped.
+    Explain,
+    /// The statement itself is sent: it is prepared, and never run.
+    Prepare,
 }
 
 /// Something that batches need.

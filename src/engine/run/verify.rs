@@ -1,6 +1,6 @@
 //! Questions asked after a run, with sessions that can only read.
 
-use crate::engine::model::query::Sql;
+use crate::engine::model::query::ProfileSql;
 use futures_util::future::join_all;
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ pub(in crate::engine) async fn ask(facts: &dyn Facts, plan: &Plan, run: &str) ->
     join_all(answers).await
 }
 
-async fn count(facts: &dyn Facts, sql: &Sql) -> Result<u64> {
+async fn count(facts: &dyn Facts, sql: &ProfileSql) -> Result<u64> {
     let options = ReadOptions { timeout: Some(std::time::Duration::from_mins(10)), ..ReadOptions::default() };
     let mut tx = facts.begin(options).await?;
     let text = tx.texts(sql).await?.pop().flatten().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What each tool's history table says was applied.
 
-use crate::engine::model::query::Sql;
+use crate::engine::model::query::ProfileSql;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
@@ -36,7 +36,7 @@ pub(crate) struct History {
     /// The table was not there, or could not be read.
     pub(crate) unknown: Option<String>,
     /// What read it.
-    pub(crate) sql: Option<Sql>,
+    pub(crate) sql: Option<ProfileSql>,
 }
 
 /// Which tool records what was applied, for people.

@@ -11,7 +11,7 @@ use crate::engine::check::paging::{self, PageRequest, RowSource};
 use crate::engine::check::samples::{SAMPLE, samples};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{Profile, Queue};
-use crate::engine::model::query::Sql;
+use crate::engine::model::query::ProfileSql;
 use crate::engine::model::report::{CheckId, Finding, Report, Severity};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
@@ -71,7 +71,7 @@ impl Check for Queues {
 }
 
 fn rows_of(sql: &dyn QueueSql, queue: &Queue, finding: &str) -> Option<RowSource> {
-    let source = |title: &str, rows: &Sql, key: Vec<String>| RowSource {
+    let source = |title: &str, rows: &ProfileSql, key: Vec<String>| RowSource {
         id: format!("queue/{}/{finding}", queue.name),
         title: title.to_owned(),
         sql: rows.text().to_owned(),

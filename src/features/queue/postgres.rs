@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::engine::model::change::TypedColumn;
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::profile::{FlaggedDays, Queue};
-use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::query::{Param, ProfileSql};
 use crate::features::queue::sql::{QueueRows, QueueSql};
 
 /// PostgreSQL's statements.
@@ -213,31 +213,31 @@ fn rows(q: &Queue, filter: &str) -> String {
 
 /// The table is the profile's, and so are the expressions over its columns.
 impl QueueSql for PostgresQueue {
-    fn states(&self, queue: &Queue) -> Sql {
-        Sql::of_profile(states(queue))
+    fn states(&self, queue: &Queue) -> ProfileSql {
+        ProfileSql::new(states(queue))
     }
 
-    fn ages(&self, queue: &Queue) -> Sql {
-        Sql::of_profile(ages(queue))
+    fn ages(&self, queue: &Queue) -> ProfileSql {
+        ProfileSql::new(ages(queue))
     }
 
-    fn causes(&self, queue: &Queue, limit: usize) -> Sql {
-        Sql::of_profile(causes(queue, limit))
+    fn causes(&self, queue: &Queue, limit: usize) -> ProfileSql {
+        ProfileSql::new(causes(queue, limit))
     }
 
-    fn throughput(&self, queue: &Queue) -> Sql {
-        Sql::of_profile(throughput(queue))
+    fn throughput(&self, queue: &Queue) -> ProfileSql {
+        ProfileSql::new(throughput(queue))
     }
 
-    fn flagged_days(&self, days: &FlaggedDays) -> Sql {
-        Sql::of_profile(flagged_days(days))
+    fn flagged_days(&self, days: &FlaggedDays) -> ProfileSql {
+        ProfileSql::new(flagged_days(days))
     }
 
-    fn count_flagged_days(&self, days: &FlaggedDays) -> Sql {
-        Sql::of_profile(format!("select count(*) as rows from ({}) d", flagged_days(days)))
+    fn count_flagged_days(&self, days: &FlaggedDays) -> ProfileSql {
+        ProfileSql::new(format!("select count(*) as rows from ({}) d", flagged_days(days)))
     }
 
-    fn rows(&self, queue: &Queue, which: QueueRows<'_>) -> Sql {
+    fn rows(&self, queue: &Queue, which: QueueRows<'_>) -> ProfileSql {
         let (filter, params) = match which {
             QueueRows::Cause(cause) => (is_cause(queue), vec![Param::from(cause)]),
             QueueRows::State(state) => (is_state(queue), vec![Param::from(state)]),
@@ -246,7 +246,7 @@ impl QueueSql for PostgresQueue {
             QueueRows::Late => (is_late(queue), vec![]),
             QueueRows::UnknownStates => (is_unknown(queue), vec![]),
         };
-        Sql::of_profile(rows(queue, &filter)).bind(params)
+        ProfileSql::new(rows(queue, &filter)).bind(params)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the queue check asks of a server, as its dialect writes it.
 
 use crate::engine::model::profile::{FlaggedDays, Queue};
-use crate::engine::model::query::Sql;
+use crate::engine::model::query::ProfileSql;
 
 /// Which rows of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +23,17 @@ pub(crate) enum QueueRows<'a> {
 /// The statements of a queue, from the columns that its profile names.
 pub(crate) trait QueueSql: Sync {
     /// `state`, `rows`.
-    fn states(&self, queue: &Queue) -> Sql;
+    fn states(&self, queue: &Queue) -> ProfileSql;
     /// `oldest_s`, `p50_s`, `p95_s`, `late`, `stuck`, `exhausted`.
-    fn ages(&self, queue: &Queue) -> Sql;
+    fn ages(&self, queue: &Queue) -> ProfileSql;
     /// A line for each cause of failure, with the number of all causes as `causes`.
-    fn causes(&self, queue: &Queue, limit: usize) -> Sql;
+    fn causes(&self, queue: &Queue, limit: usize) -> ProfileSql;
     /// `arrived`, `finished` for each minute of the last half hour.
-    fn throughput(&self, queue: &Queue) -> Sql;
+    fn throughput(&self, queue: &Queue) -> ProfileSql;
     /// Days flagged with an error.
-    fn flagged_days(&self, days: &FlaggedDays) -> Sql;
+    fn flagged_days(&self, days: &FlaggedDays) -> ProfileSql;
     /// `rows`: how many there are.
-    fn count_flagged_days(&self, days: &FlaggedDays) -> Sql;
+    fn count_flagged_days(&self, days: &FlaggedDays) -> ProfileSql;
     /// The rows themselves, to be paged.
-    fn rows(&self, queue: &Queue, which: QueueRows<'_>) -> Sql;
+    fn rows(&self, queue: &Queue, which: QueueRows<'_>) -> ProfileSql;
 }

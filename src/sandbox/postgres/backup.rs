@@ -29,7 +29,7 @@ const IN_MEMORY: u64 = 64 << 20;
 const TOLD: usize = 4;
 
 /// Backups of one target.
-pub struct Dumps {
+pub(in crate::sandbox) struct Dumps {
     target: Connection,
     copies: Copies,
     search_path: Vec<String>,
@@ -39,7 +39,7 @@ pub struct Dumps {
 
 impl Dumps {
     /// `place`: where they go; absent: nothing on this machine says where.
-    pub fn new(
+    pub(in crate::sandbox) fn new(
         target: Connection,
         version: String,
         search_path: Vec<String>,

@@ -12,7 +12,7 @@ pub mod server;
 mod start;
 mod writers;
 
-pub use backup::Dumps;
+pub(in crate::sandbox) use backup::Dumps;
 pub use binaries::Binaries;
 pub use rehearsal::{Copies, Private};
 pub use server::{Options, Server};

@@ -7,13 +7,13 @@ use std::time::Duration;
 use midwatch::engine::Engine;
 use midwatch::engine::model::error::{Error, Result};
 use midwatch::engine::model::load::ServerLoad;
-use midwatch::engine::model::query::{Column, Sql};
+use midwatch::engine::model::query::{Column, ProfileSql, Sql};
 use midwatch::engine::model::target::ServerInfo;
 use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::dialect::Dialect;
-use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot, Take};
+use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, RowShape, Snapshot, Take};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::common;
@@ -37,6 +37,9 @@ struct Held {
 impl Facts for Single {
     fn dialect(&self) -> &'static dyn Dialect {
         self.facts.dialect()
+    }
+    fn set_search_path(&self, schemas: &[String]) {
+        self.facts.set_search_path(schemas);
     }
     fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
         Box::pin(async move {
@@ -66,8 +69,16 @@ impl Facts for Single {
 }
 
 impl ReadTx for Held {
-    fn describe<'a>(&'a mut self, sql: &'a Sql) -> Fut<'a, Result<Vec<Column>>> {
+    fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
         self.tx.describe(sql)
+    }
+    fn profile<'a>(
+        &'a mut self,
+        sql: &'a ProfileSql,
+        shape: RowShape,
+        take: Take<'a>,
+    ) -> Fut<'a, Result<()>> {
+        self.tx.profile(sql, shape, take)
     }
     fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
         self.tx.each(sql, take)

@@ -3,21 +3,21 @@
 use crate::engine::model::change::{Canary, Derived, RowChange, RowKind, TypedColumn};
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::preflight::Verification;
-use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::query::{Param, ProfileSql};
 
 /// The images of a run, as the plan's questions read them.
 const RUN_ROWS: &str = "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, i.before, i.after \
                         from midwatch.images i where i.run = $1::bigint";
 
-pub(super) fn asked(question: &Verification, run: &str) -> Sql {
+pub(super) fn asked(question: &Verification, run: &str) -> ProfileSql {
     let text = format!("{RUN_ROWS}) select count(*)::text from ({}\n) q", question.sql);
-    Sql::of_profile(text).bind([Param::from(run)])
+    ProfileSql::new(text).bind([Param::from(run)])
 }
 
-pub(super) fn fate(canary: &Canary, run: &str, batch: u64) -> Sql {
+pub(super) fn fate(canary: &Canary, run: &str, batch: u64) -> ProfileSql {
     let batch = i64::try_from(batch).unwrap_or(i64::MAX);
     let text = format!("{RUN_ROWS} and i.batch = $2) {}", canary.sql);
-    Sql::new(text).bind([Param::from(run), Param::Int(batch)])
+    ProfileSql::new(text).bind([Param::from(run), Param::Int(batch)])
 }
 
 /// A statement of a profile over the given `batch` and `run`, its own WITH going on after ours.

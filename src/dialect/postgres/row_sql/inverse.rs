@@ -3,7 +3,7 @@
 use super::values::{holds, holds_key, referred, write_form};
 use crate::engine::model::change::{RowKind, TypedColumn};
 use crate::engine::model::name::{Ident, Relation};
-use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::query::{Param, ProfileSql};
 use crate::engine::model::row_query::ImagesOf;
 use crate::engine::model::table::Constraint;
 
@@ -65,16 +65,16 @@ fn typed(from: &str, columns: &[TypedColumn]) -> String {
     columns.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn changed_since(images: &ImagesOf, named: usize) -> Sql {
+pub(super) fn changed_since(images: &ImagesOf, named: usize) -> ProfileSql {
     let Joined { from, changed, .. } = joined(images);
     let text = format!(
         "select count(*) as rows, string_agg(x.key, '; ') filter (where x.n <= {named}) as named from (\
          select i.key::text as key, row_number() over (order by i.batch, i.seq) as n {from} where {changed}) x"
     );
-    Sql::new(text).bind([Param::from(images.run.as_str())])
+    ProfileSql::new(text).bind([Param::from(images.run.as_str())])
 }
 
-pub(super) fn refused(images: &ImagesOf, check: &Constraint) -> Sql {
+pub(super) fn refused(images: &ImagesOf, check: &Constraint) -> ProfileSql {
     let text = format!(
         "select count(*)::text from (select {} from midwatch.images i where i.run = $1::bigint and i.step = {} and i.seq is not null) r \
          where not ({})",
@@ -82,5 +82,5 @@ pub(super) fn refused(images: &ImagesOf, check: &Constraint) -> Sql {
         images.step,
         check.expression,
     );
-    Sql::new(text).bind([Param::from(images.run.as_str())])
+    ProfileSql::new(text).bind([Param::from(images.run.as_str())])
 }

@@ -18,7 +18,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::page::{PageRequest, RowSource};
 use crate::engine::model::preflight::Verification;
 use crate::engine::model::profile::Source;
-use crate::engine::model::query::{Column, Sql};
+use crate::engine::model::query::{Column, ProfileSql};
 use crate::engine::model::row_query::{Condition, ImagesOf, Portion, RowQuery, RowsFrom};
 use crate::engine::model::table::Constraint;
 use crate::engine::port::row_sql::{Bypassed, Need, Obstacle, Passage, RowSql, TriedStatement};
@@ -27,40 +27,40 @@ impl RowSql for Postgres {
     fn with_sources(&self, sources: &BTreeMap<String, Source>, sql: &str) -> String {
         paging::with_sources(sources, sql)
     }
-    fn page(&self, request: &PageRequest, columns: &[Column]) -> Sql {
+    fn page(&self, request: &PageRequest, columns: &[Column]) -> ProfileSql {
         paging::page(request, columns)
     }
-    fn page_total(&self, request: &PageRequest, columns: &[Column]) -> Sql {
+    fn page_total(&self, request: &PageRequest, columns: &[Column]) -> ProfileSql {
         paging::total(request, columns)
     }
-    fn is_keyed(&self, source: &RowSource) -> Sql {
+    fn is_keyed(&self, source: &RowSource) -> ProfileSql {
         paging::is_keyed(source)
     }
-    fn first_rows(&self, sql: &Sql, columns: &[Column], limit: usize) -> Sql {
+    fn first_rows(&self, sql: &ProfileSql, columns: &[Column], limit: usize) -> ProfileSql {
         paging::first_rows(sql, columns, limit)
     }
     fn placeholder(&self, n: usize) -> String {
         format!("${n}")
     }
-    fn planned(&self, rows: &RowQuery, portion: Portion<'_>) -> Sql {
+    fn planned(&self, rows: &RowQuery, portion: Portion<'_>) -> ProfileSql {
         planned::planned(rows, portion)
     }
-    fn planned_key(&self, rows: &RowQuery) -> Sql {
+    fn planned_key(&self, rows: &RowQuery) -> ProfileSql {
         planned::key(rows)
     }
-    fn touched(&self, rows: &RowQuery, change: &RowChange, derived: &Derived) -> Sql {
+    fn touched(&self, rows: &RowQuery, change: &RowChange, derived: &Derived) -> ProfileSql {
         planned::touched(rows, change, derived)
     }
-    fn counted(&self, rows: &RowQuery, also: &Condition) -> Sql {
+    fn counted(&self, rows: &RowQuery, also: &Condition) -> ProfileSql {
         planned::counted(rows, also)
     }
-    fn counted_by(&self, rows: &RowQuery, column: &str, among: &[String]) -> Sql {
+    fn counted_by(&self, rows: &RowQuery, column: &str, among: &[String]) -> ProfileSql {
         planned::counted_by(rows, column, among)
     }
-    fn column_of(&self, from: &RowsFrom, column: &str) -> Sql {
+    fn column_of(&self, from: &RowsFrom, column: &str) -> ProfileSql {
         planned::column_of(from, column)
     }
-    fn as_written(&self, column: &Column, texts: &[String]) -> Sql {
+    fn as_written(&self, column: &Column, texts: &[String]) -> ProfileSql {
         planned::as_written(column, texts)
     }
     fn type_word(&self, column: &Column) -> String {
@@ -78,16 +78,16 @@ impl RowSql for Postgres {
     fn verification(&self, change: &RowChange, step: usize) -> Option<Verification> {
         change::verification(change, step)
     }
-    fn asked(&self, question: &Verification, run: &str) -> Sql {
+    fn asked(&self, question: &Verification, run: &str) -> ProfileSql {
         change::asked(question, run)
     }
-    fn fate(&self, canary: &Canary, run: &str, batch: u64) -> Sql {
+    fn fate(&self, canary: &Canary, run: &str, batch: u64) -> ProfileSql {
         change::fate(canary, run, batch)
     }
-    fn changed_since(&self, images: &ImagesOf, named: usize) -> Sql {
+    fn changed_since(&self, images: &ImagesOf, named: usize) -> ProfileSql {
         inverse::changed_since(images, named)
     }
-    fn refused(&self, images: &ImagesOf, check: &Constraint) -> Sql {
+    fn refused(&self, images: &ImagesOf, check: &Constraint) -> ProfileSql {
         inverse::refused(images, check)
     }
     fn bypass(&self, table: &str, obstacle: Obstacle<'_>) -> Result<Passage> {

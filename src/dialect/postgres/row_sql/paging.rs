@@ -7,7 +7,7 @@ use super::values::cast_name;
 use crate::engine::model::name::Ident;
 use crate::engine::model::page::{At, CELL_CHARS, PageRequest, RowSource};
 use crate::engine::model::profile::Source;
-use crate::engine::model::query::{Column, Param, Sql};
+use crate::engine::model::query::{Column, Param, ProfileSql};
 
 /// A query with the profile's sources before it. `recursive` only lets them name each other in any order.
 pub(super) fn with_sources(sources: &BTreeMap<String, Source>, sql: &str) -> String {
@@ -23,14 +23,14 @@ pub(super) fn with_sources(sources: &BTreeMap<String, Source>, sql: &str) -> Str
     out
 }
 
-pub(super) fn total(request: &PageRequest, columns: &[Column]) -> Sql {
+pub(super) fn total(request: &PageRequest, columns: &[Column]) -> ProfileSql {
     let mut q = Values::new(request);
     let clause = q.filter(request, columns);
     let sql = format!("select count(*)::text from ({}\n) q{clause}", request.source.sql);
-    Sql::of_profile(sql).bind(q.params)
+    ProfileSql::new(sql).bind(q.params)
 }
 
-pub(super) fn is_keyed(source: &RowSource) -> Sql {
+pub(super) fn is_keyed(source: &RowSource) -> ProfileSql {
     let keys: Vec<_> = source.key.iter().map(|k| format!("q.{}", Ident(k))).collect();
     let nulls: Vec<_> = keys.iter().map(|k| format!("bool_or({k} is null)")).collect();
     let sql = format!(
@@ -39,20 +39,20 @@ pub(super) fn is_keyed(source: &RowSource) -> Sql {
         keys.join(", "),
         nulls.join(" or "),
     );
-    Sql::of_profile(sql).bind(source.params.clone())
+    ProfileSql::new(sql).bind(source.params.clone())
 }
 
-pub(super) fn first_rows(sql: &Sql, columns: &[Column], limit: usize) -> Sql {
+pub(super) fn first_rows(sql: &ProfileSql, columns: &[Column], limit: usize) -> ProfileSql {
     let cells: Vec<_> = columns.iter().map(|c| cell(&c.name)).collect();
     let statement = format!(
         "select json_build_array(json_build_array({}), json_build_array())::text\nfrom ({}\n) q\nlimit {limit}",
         cells.join(", "),
         sql.text(),
     );
-    Sql::of_profile(statement).bind(sql.params())
+    ProfileSql::new(statement).bind(sql.params())
 }
 
-pub(super) fn page(request: &PageRequest, columns: &[Column]) -> Sql {
+pub(super) fn page(request: &PageRequest, columns: &[Column]) -> ProfileSql {
     let mut q = Values::new(request);
     let cell = if request.whole { whole_cell } else { cell };
     let cells: Vec<_> = columns.iter().map(|c| cell(&c.name)).collect();
@@ -76,7 +76,7 @@ pub(super) fn page(request: &PageRequest, columns: &[Column]) -> Sql {
         by.join(", "),
         request.limit,
     );
-    Sql::of_profile(sql).bind(q.params)
+    ProfileSql::new(sql).bind(q.params)
 }
 
 /// What is cut says so, with its whole length.

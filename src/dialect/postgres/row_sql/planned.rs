@@ -4,7 +4,7 @@ use super::inverse;
 use super::values::cast_name;
 use crate::engine::model::change::{Derived, Origin, RowChange};
 use crate::engine::model::name::{Ident, Relation, literal};
-use crate::engine::model::query::{Column, Param, Sql};
+use crate::engine::model::query::{Column, Param, ProfileSql};
 use crate::engine::model::row_query::{Condition, Expr, Keys, Of, Portion, RowQuery, RowsFrom, Side};
 
 /// Rows, which of them, and the values that both bind.
@@ -127,7 +127,7 @@ fn object(pairs: &[(String, Expr)]) -> String {
     format!("json_build_object({})", pairs.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
-pub(super) fn planned(rows: &RowQuery, portion: Portion<'_>) -> Sql {
+pub(super) fn planned(rows: &RowQuery, portion: Portion<'_>) -> ProfileSql {
     let Clauses { from, filter, mut params } = Clauses::of(rows);
     let mut fields = vec![
         format!("'key', {}", object(&rows.key)),
@@ -148,7 +148,7 @@ pub(super) fn planned(rows: &RowQuery, portion: Portion<'_>) -> Sql {
         fields.join(", "),
         order(rows),
     );
-    Sql::of_profile(text).bind(params)
+    ProfileSql::new(text).bind(params)
 }
 
 fn among(rows: &RowQuery, keys: &Keys, params: &mut Vec<Param>) -> String {
@@ -169,12 +169,12 @@ fn among(rows: &RowQuery, keys: &Keys, params: &mut Vec<Param>) -> String {
     )
 }
 
-pub(super) fn key(rows: &RowQuery) -> Sql {
+pub(super) fn key(rows: &RowQuery) -> ProfileSql {
     let key: Vec<_> = rows.key.iter().map(|(n, e)| format!("{} as {}", expr(e), Ident(n))).collect();
-    Sql::of_profile(format!("select {} {} limit 0", key.join(", "), from(&rows.from, &mut vec![])))
+    ProfileSql::new(format!("select {} {} limit 0", key.join(", "), from(&rows.from, &mut vec![])))
 }
 
-pub(super) fn touched(rows: &RowQuery, change: &RowChange, derived: &Derived) -> Sql {
+pub(super) fn touched(rows: &RowQuery, change: &RowChange, derived: &Derived) -> ProfileSql {
     let of = |pairs: &[(String, Expr)], name: &str| {
         pairs.iter().find(|(n, _)| n == name).map_or_else(|| "null".to_owned(), |(_, e)| expr(e))
     };
@@ -203,16 +203,16 @@ pub(super) fn touched(rows: &RowQuery, change: &RowChange, derived: &Derived) ->
         derived.rows,
         key.join(", "),
     );
-    Sql::of_profile(text).bind(params)
+    ProfileSql::new(text).bind(params)
 }
 
-pub(super) fn counted(rows: &RowQuery, also: &Condition) -> Sql {
+pub(super) fn counted(rows: &RowQuery, also: &Condition) -> ProfileSql {
     let Clauses { from, filter, mut params } = Clauses::of(rows);
     let also = condition(also, &mut params);
-    Sql::of_profile(format!("select count(*)::text {from} where ({filter}) and ({also})")).bind(params)
+    ProfileSql::new(format!("select count(*)::text {from} where ({filter}) and ({also})")).bind(params)
 }
 
-pub(super) fn counted_by(rows: &RowQuery, column: &str, among: &[String]) -> Sql {
+pub(super) fn counted_by(rows: &RowQuery, column: &str, among: &[String]) -> ProfileSql {
     let Clauses { from, filter, mut params } = Clauses::of(rows);
     params.push(Param::Texts(among.to_vec()));
     let state = Ident(column);
@@ -222,16 +222,16 @@ pub(super) fn counted_by(rows: &RowQuery, column: &str, among: &[String]) -> Sql
          where s.{state}::text = any (${}) group by 1 order by 1",
         params.len(),
     );
-    Sql::of_profile(text).bind(params)
+    ProfileSql::new(text).bind(params)
 }
 
-pub(super) fn column_of(rows: &RowsFrom, column: &str) -> Sql {
+pub(super) fn column_of(rows: &RowsFrom, column: &str) -> ProfileSql {
     let alias = if matches!(rows, RowsFrom::Query { .. } | RowsFrom::Written { .. }) { "r" } else { "t" };
-    Sql::of_profile(format!("select {alias}.{} {}", Ident(column), from(rows, &mut vec![])))
+    ProfileSql::new(format!("select {alias}.{} {}", Ident(column), from(rows, &mut vec![])))
 }
 
-pub(super) fn as_written(column: &Column, texts: &[String]) -> Sql {
+pub(super) fn as_written(column: &Column, texts: &[String]) -> ProfileSql {
     let of = cast_name(&column.type_name);
     let text = format!("select (i::{of})::text from unnest($1::text[]) with ordinality u(i, n) order by n");
-    Sql::of_profile(text).bind([Param::Texts(texts.to_vec())])
+    ProfileSql::new(text).bind([Param::Texts(texts.to_vec())])
 }

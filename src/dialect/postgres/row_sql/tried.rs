@@ -5,8 +5,8 @@ use super::change::over;
 use super::values::names;
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::name::{Ident, Relation};
-use crate::engine::model::query::Sql;
-use crate::engine::port::row_sql::{Need, TriedStatement};
+use crate::engine::model::query::{ProfileSql, Sql};
+use crate::engine::port::row_sql::{Need, Trial, TriedStatement};
 
 /// What a statement of a profile reads besides its batch.
 const RUN: &str = "run as (select null::bigint as id, null::text as operation, null::text as name, null::text as operator, \
@@ -23,7 +23,11 @@ pub(super) fn temporary() -> Need {
 }
 
 pub(super) fn tried(change: &RowChange) -> Vec<TriedStatement> {
-    let explain = |(what, sql)| TriedStatement { what, sql: Sql::of_profile(format!("explain {sql}")) };
+    let explain = |(what, sql)| TriedStatement {
+        what,
+        sql: ProfileSql::new(format!("explain {sql}")),
+        trial: Trial::Explain,
+    };
     statements(change).into_iter().map(explain).collect()
 }
 

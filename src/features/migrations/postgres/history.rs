@@ -2,7 +2,7 @@
 
 use crate::engine::model::name::Ident;
 use crate::engine::model::profile::{HistoryKind, MigrationFolder};
-use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::query::{Param, ProfileSql};
 
 /// The history table where it is not named.
 pub(super) fn default_table(kind: HistoryKind) -> &'static str {
@@ -15,24 +15,24 @@ pub(super) fn default_table(kind: HistoryKind) -> &'static str {
     }
 }
 
-pub(super) fn columns(table: &str) -> Sql {
+pub(super) fn columns(table: &str) -> ProfileSql {
     let sql = "select attname::text from pg_attribute
                where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by attnum";
-    Sql::of_profile(sql).bind([Param::Text(Some(table.to_owned()))])
+    ProfileSql::new(sql).bind([Param::Text(Some(table.to_owned()))])
 }
 
-pub(super) fn entries(folder: &MigrationFolder, table: &str, columns: &[String]) -> Sql {
+pub(super) fn entries(folder: &MigrationFolder, table: &str, columns: &[String]) -> ProfileSql {
     let has = |name: &str| columns.iter().any(|c| c == name);
     match folder.history {
-        HistoryKind::Sqlx => Sql::of_profile(format!(
+        HistoryKind::Sqlx => ProfileSql::new(format!(
             "select version::text as version, encode(checksum, 'hex') as checksum, installed_on::text as applied_at,\n\
                  not success as failed from {table} order by version"
         )),
-        HistoryKind::Drizzle => Sql::of_profile(format!(
+        HistoryKind::Drizzle => ProfileSql::new(format!(
             "select created_at::text as version, hash as checksum,\n\
                  to_timestamp(created_at / 1000.0)::text as applied_at from {table} order by created_at"
         )),
-        HistoryKind::Midwatch => Sql::of_profile(format!(
+        HistoryKind::Midwatch => ProfileSql::new(format!(
             "select file as version, checksum, normalised, applied_at::text as applied_at from {table}\n\
                  where folder = $1 order by file"
         ))
@@ -45,7 +45,7 @@ pub(super) fn entries(folder: &MigrationFolder, table: &str, columns: &[String])
             let dirty = if has("dirty") { "coalesce(dirty, false)" } else { "false" };
             let version =
                 if has("version") { "version" } else { columns.first().map_or("version", String::as_str) };
-            Sql::of_profile(format!(
+            ProfileSql::new(format!(
                 "select {0}::text as version, null::text as checksum, {time} as applied_at, {dirty} as failed\n\
                      from {table} order by 1",
                 Ident(version)

@@ -4,7 +4,7 @@ mod history;
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{HistoryKind, MigrationFolder};
-use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::query::{Param, ProfileSql, Sql};
 use crate::engine::model::script::Object;
 use crate::engine::port::reader::{Fut, ReadTx};
 use crate::features::migrations::sql::MigrationSql;
@@ -28,24 +28,24 @@ impl MigrationSql for PostgresMigrations {
         history::default_table(kind)
     }
 
-    fn columns(&self, table: &str) -> Sql {
+    fn columns(&self, table: &str) -> ProfileSql {
         history::columns(table)
     }
 
-    fn history(&self, folder: &MigrationFolder, table: &str, columns: &[String]) -> Sql {
+    fn history(&self, folder: &MigrationFolder, table: &str, columns: &[String]) -> ProfileSql {
         history::entries(folder, table, columns)
     }
 
     // Files name objects as the profile's search path finds them.
-    fn present(&self, objects: &[Object]) -> Sql {
+    fn present(&self, objects: &[Object]) -> ProfileSql {
         let column = |f: &dyn Fn(&Object) -> String| Param::Texts(objects.iter().map(f).collect());
         let params = [column(&|o| o.kind.to_owned()), column(&|o| o.name.clone()), column(&|o| o.of.clone())];
-        Sql::of_profile(PRESENT).bind(params)
+        ProfileSql::new(PRESENT).bind(params)
     }
 
     fn probed<'a>(&'a self, tx: &'a mut dyn ReadTx, query: &'a str) -> Fut<'a, Result<bool>> {
         Box::pin(async move {
-            let answer = tx.texts(&Sql::of_profile(format!("select (q.*)::text from ({query}\n) q"))).await?;
+            let answer = tx.texts(&ProfileSql::new(format!("select (q.*)::text from ({query}\n) q"))).await?;
             match answer.first().and_then(|t| t.as_deref()) {
                 Some("(t)") => Ok(true),
                 Some("(f)") => Ok(false),

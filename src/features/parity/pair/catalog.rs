@@ -6,7 +6,7 @@ use crate::engine::compare::columns::{NamedColumns, matched};
 use crate::engine::model::comparison::{ComparedColumn, ComparedColumns, Databases};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation};
-use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::query::{Param, ProfileSql, Sql};
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::ReadTx;
 
@@ -39,7 +39,7 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_r
 pub(crate) async fn table(tx: &mut dyn ReadTx, sql: &dyn CompareSql, name: &str) -> Result<TwinTable> {
     let quoted = Relation::parse(name).to_string();
     let found: Vec<Resolved> =
-        tx.fetch(&Sql::of_profile(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
+        tx.fetch(&ProfileSql::new(RESOLVE).bind([Param::Text(Some(quoted.clone()))])).await?;
     let Some(resolved) = found.into_iter().next() else {
         return Err(Error::unobserved(format!("this database has no table {quoted}"))
             .hint("the profile names it: is it the right profile, database and search_path?"));

@@ -1,6 +1,6 @@
 //! A retired table between the two cleanups: put away under another name, not dropped yet.
 
-use crate::engine::model::query::Sql;
+use crate::engine::model::query::ProfileSql;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +52,7 @@ pub(crate) async fn away(facts: &dyn Facts, twin: &Twin) -> Result<Option<Retire
     let table = away_name(twin);
     let there = "select to_regclass($1)::text";
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    let found = tx.texts(&Sql::of_profile(there).bind([Param::Text(Some(table.to_string()))])).await?;
+    let found = tx.texts(&ProfileSql::new(there).bind([Param::Text(Some(table.to_string()))])).await?;
     drop(tx);
     if found.into_iter().flatten().next().is_none() {
         return Ok(None);

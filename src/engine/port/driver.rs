@@ -1,0 +1,31 @@
+//! How a dialect opens a database: by the scheme of a URL, to a reader and the writers of one target.
+//!
+//! It stands apart from [`Dialect`], which readers and plans name without opening anything.
+
+use std::sync::Arc;
+
+use crate::engine::model::error::Result;
+use crate::engine::port::dialect::Dialect;
+use crate::engine::port::reader::Facts;
+use crate::engine::port::writer::Writers;
+
+/// A dialect that can be connected to.
+pub trait Driver: Dialect {
+    /// The schemes of its URLs, without `://`.
+    fn schemes(&self) -> &'static [&'static str];
+    /// The database that a URL names; without one, that of the client's own environment. Nothing is sent yet: an error
+    /// is one of the URL.
+    fn connect(&self, url: Option<&str>) -> Result<Target>;
+}
+
+/// One database, ready to be opened.
+pub struct Target {
+    /// Looks at it.
+    pub reader: Arc<dyn Facts>,
+    /// Open writers on it for what was approved.
+    pub writers: Arc<dyn Writers>,
+    /// The host as the URL has it: its name may tell the environment.
+    pub host: String,
+    /// The database as the URL has it; empty where that names none.
+    pub database: String,
+}

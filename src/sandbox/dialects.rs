@@ -1,0 +1,100 @@
+//! What private servers give the engine of a target, by its dialect: throwaway copies and backups that were restored once.
+//! A dialect that has nothing here cannot be rehearsed or backed up, and says so.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::dialect::postgres::Connection;
+use crate::engine::model::error::Result;
+use crate::engine::port::backups::{Backups, NoBackups};
+use crate::engine::port::copies::{NoRehearsals, Rehearsals};
+use crate::sandbox::postgres::Copies;
+use crate::sandbox::postgres::Dumps;
+
+/// The target that is copied.
+#[derive(Debug, Clone)]
+pub struct CopiedTarget {
+    /// How to reach it, as it was opened.
+    pub url: Option<String>,
+    /// Its server's version: no older program can read it.
+    pub version: String,
+    /// Its database, as the server names it.
+    pub database: String,
+    /// The schemas that the profile's names are searched in.
+    pub search_path: Vec<String>,
+    /// Where backups go, where anything says so.
+    pub backups: Option<PathBuf>,
+}
+
+/// What there is for one target.
+pub struct Sandbox {
+    /// Throwaway copies.
+    pub rehearsals: Arc<dyn Rehearsals>,
+    /// Backups.
+    pub backups: Arc<dyn Backups>,
+    /// Copies on which a whole switchover can be played through, where the dialect has one.
+    pub switchovers: Option<Copies>,
+}
+
+type Make = fn(CopiedTarget) -> Result<Sandbox>;
+
+/// A line for each dialect.
+const SANDBOXES: &[(&str, Make)] = &[("postgres", postgres)];
+
+/// For a target of this dialect.
+pub fn of(dialect: &str, target: CopiedTarget) -> Result<Sandbox> {
+    match SANDBOXES.iter().find(|(id, _)| *id == dialect) {
+        Some((_, make)) => make(target),
+        None => Ok(Sandbox {
+            rehearsals: Arc::new(NoRehearsals),
+            backups: Arc::new(NoBackups),
+            switchovers: None,
+        }),
+    }
+}
+
+fn postgres(target: CopiedTarget) -> Result<Sandbox> {
+    let CopiedTarget { url, version, database, search_path, backups } = target;
+    let connection = Connection::new(url.as_deref())?;
+    let copies = || Copies::new(connection.clone(), version.clone(), search_path.clone());
+    Ok(Sandbox {
+        rehearsals: Arc::new(copies()),
+        switchovers: Some(copies()),
+        backups: Arc::new(Dumps::new(connection.clone(), version, search_path, database, backups)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::DIALECTS;
+    use crate::engine::port::copies::CopyRequest;
+
+    fn target() -> CopiedTarget {
+        CopiedTarget {
+            url: Some("postgres://h/d".into()),
+            version: "15.1".into(),
+            database: "d".into(),
+            search_path: vec!["public".into()],
+            backups: Some("/backups".into()),
+        }
+    }
+
+    #[test]
+    fn every_entry_is_of_a_dialect() {
+        for (id, make) in SANDBOXES {
+            assert!(DIALECTS.iter().any(|d| d.id() == *id), "{id}");
+            assert!(make(target()).is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dialect_without_private_servers_says_so() {
+        let none = of("text", target()).unwrap();
+        assert!(none.switchovers.is_none());
+        let why = none.backups.place().unwrap_err();
+        assert_eq!(why.message, "no backups can be made of this target: there are none of its kind here");
+        let why = none.rehearsals.open(&CopyRequest::default()).await.err().unwrap();
+        assert_eq!(why.message, "failed to copy the target: there is no sandbox here");
+    }
+}
