@@ -1,4 +1,4 @@
-# make test | headless | demo | lint | msrv | bench | faults | golden | clean. Each sets up what is missing (Debian; sudo where needed).
+# make test | headless | demo | lint | msrv | bench | faults | golden | contributing | clean. Each sets up what is missing (Debian; sudo where needed).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup test headless demo lint style msrv bench faults golden screens contributing clean
