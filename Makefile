@@ -1,7 +1,7 @@
-# make test | headless | demo | lint | msrv | bench | faults | golden | clean. Each sets up what is missing (Debian; sudo where needed).
+# make test | headless | demo | lint | msrv | bench | faults | golden | contributing | clean. Each sets up what is missing (Debian; sudo where needed).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test headless demo lint style msrv bench faults golden screens clean
+.PHONY: help setup test headless demo lint style msrv bench faults golden screens contributing clean
 
 help:
 	@echo "make demo    a private PostgreSQL with planted problems and live traffic, and the console on it"
@@ -13,6 +13,7 @@ help:
 	@echo "make faults  every operation hurt at every step, and the tables of it (docs/fault-matrix*.md)"
 	@echo "make golden  the golden fixture of this build, into the directory MIDWATCH_GOLDEN (tests/fixtures/golden/README.md)"
 	@echo "make screens the README's pictures, taken anew"
+	@echo "make contributing  what CONTRIBUTING.md says to add, added to a copy of the crate that is then built"
 	@echo "make clean   what was built"
 
 setup:
@@ -63,6 +64,10 @@ golden: setup
 screens: setup
 	cargo build --bin midwatch --example screens
 	cargo run --quiet --example screens -- target/debug/midwatch assets/screens
+
+# The library is built once more, beside ours.
+contributing:
+	cargo test --test contributing -- --ignored
 
 clean:
 	cargo clean

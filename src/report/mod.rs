@@ -16,11 +16,11 @@ pub mod text;
 use renderer::Renderer;
 
 /// Every format of whole results; the first one is what people get.
-pub const ALL: [&dyn Renderer; 2] = [&text::Text, &json::Json];
+pub const ALL: &[&dyn Renderer] = &[&text::Text, &json::Json];
 
 /// A format by its name; the first of [`ALL`] where there is none of that name.
 pub fn renderer(name: &str) -> &'static dyn Renderer {
-    ALL.into_iter().find(|r| r.name() == name).unwrap_or(&text::Text)
+    ALL.iter().copied().find(|r| r.name() == name).unwrap_or(&text::Text)
 }
 
 #[cfg(test)]

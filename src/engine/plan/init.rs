@@ -2,8 +2,7 @@
 
 use crate::engine::journal::state;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::plan::Unit;
-use crate::engine::model::preflight::{Preflight, Reversible, Risk};
+use crate::engine::model::preflight::{Preflight, Risk};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::JournalState;
 use crate::engine::model::step::{Action, Step};
@@ -103,7 +102,7 @@ async fn admit(cx: &PlanCx<'_>, roles: &[String]) -> Result<Draft> {
         steps: vec![Step::new("admit", format!("let {names} work with the journal"), statements)],
         preflight: vec![privilege(cx, &[]).await?],
         verify: install.verify,
-        ..nothing_yet()
+        ..Draft::default()
     })
 }
 
@@ -127,26 +126,6 @@ async fn create(cx: &PlanCx<'_>, pending: &[String], roles: &[String]) -> Result
         }],
         preflight: vec![privilege(cx, pending).await?],
         verify: install.verify,
-        ..nothing_yet()
+        ..Draft::default()
     })
-}
-
-fn nothing_yet() -> Draft {
-    Draft {
-        why: String::new(),
-        changes: vec![],
-        obstacle: None,
-        reversible: Reversible::No,
-        undo: String::new(),
-        frozen: false,
-        count: 0,
-        undoes: None,
-        steps: vec![],
-        preflight: vec![],
-        verify: vec![],
-        rows: vec![],
-        unit: Unit::STATEMENTS,
-        lock_timeout_ms: None,
-        continues_after_window: false,
-    }
 }

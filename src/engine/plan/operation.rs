@@ -134,6 +134,29 @@ pub struct Draft {
     pub undoes: Option<String>,
 }
 
+/// Nothing to do yet, and no way to undo it: an operation says what it fills in.
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            why: String::new(),
+            changes: vec![],
+            obstacle: None,
+            reversible: Reversible::No,
+            undo: String::new(),
+            frozen: false,
+            count: 0,
+            undoes: None,
+            steps: vec![],
+            preflight: vec![],
+            verify: vec![],
+            rows: vec![],
+            unit: Unit::STATEMENTS,
+            lock_timeout_ms: None,
+            continues_after_window: false,
+        }
+    }
+}
+
 /// The inverse of a run.
 #[derive(Debug)]
 pub enum Undo {

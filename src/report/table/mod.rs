@@ -10,7 +10,7 @@ use std::fmt;
 pub use format::{RowCell, RowFormat};
 
 /// Every format, in the order of the export dialog.
-pub const ALL: [Format; 3] = [Format(&csv::Csv), Format(&json::JsonRows), Format(&markdown::Markdown)];
+pub const ALL: &[Format] = &[Format(&csv::Csv), Format(&json::JsonRows), Format(&markdown::Markdown)];
 
 /// One of [`ALL`], as plain data.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ mod tests {
 
     fn whole(name: &str, cells: &[RowCell]) -> String {
         let columns = vec!["a".to_owned(), "b".to_owned()];
-        let format = ALL.into_iter().find(|f| f.name() == name).unwrap();
+        let format = ALL.iter().find(|f| f.name() == name).unwrap();
         format.head(&columns) + &format.row(&columns, cells, true) + format.tail()
     }
 
