@@ -15,6 +15,7 @@ mod rows;
 mod schema;
 mod text_only;
 mod text_only_journal;
+mod undo;
 #[path = "../ops/world.rs"]
 #[expect(dead_code, reason = "every test binary uses its own part")]
 mod world;

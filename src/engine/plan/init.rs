@@ -139,6 +139,7 @@ fn nothing_yet() -> Draft {
         reversible: Reversible::No,
         undo: String::new(),
         frozen: false,
+        renames: vec![],
         count: 0,
         undoes: None,
         steps: vec![],
