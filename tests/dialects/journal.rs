@@ -271,7 +271,8 @@ async fn interrupted_runs_are_overtaken_by_changes_of_names(side: &Side) {
     let concerned = |table: &str| later[0].concerns(&[table.to_owned()]);
     assert_eq!((concerned("public.other"), concerned("t")), (Some("public.other".into()), None));
     // One that can be resumed is found behind any number of others.
-    let kept = side.plant(&cut_off(&bound("kept"))).await;
+    let alone = bound("kept");
+    let kept = side.plant(&cut_off(&alone)).await;
     for _ in 0..60 {
         side.plant(&cut_off(&other)).await;
     }

@@ -78,8 +78,16 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn numeric() -> impl Strategy<Value = String> {
-    let odd =
-        ["0", "-0.00", "17", "17.0", "17.000", "1e-40", "NaN", "123456789012345678901234567890.123456789"];
+    let odd = vec![
+        "0",
+        "-0.00",
+        "17",
+        "17.0",
+        "17.000",
+        "1e-40",
+        "NaN",
+        "123456789012345678901234567890.123456789",
+    ];
     prop_oneof![
         select(odd).prop_map(str::to_owned),
         any::<i64>().prop_map(|n| format!("{n}.{n:03}").replace(".-", "."))
