@@ -72,6 +72,7 @@ impl Engine {
             policy: &self.guard.policy,
             checks: self.checks,
             operations: self.operations,
+            names: &self.operations,
             proofs: &*self.proofs,
             rehearsals: &*self.rehearsals,
             backups: &*self.adapters.backups,

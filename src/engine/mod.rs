@@ -171,6 +171,7 @@ impl Engine {
             resume: how.resume,
             self_test: how.self_test,
             tell,
+            names: &self.operations,
             checks: self.checks,
         };
         let result = match self.check(id.kind) {

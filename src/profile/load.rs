@@ -6,8 +6,9 @@ use include_dir::{Dir, include_dir};
 use toml::{Table, Value};
 
 use super::config::user_dir;
-use super::parse::{at, describe, parse_profile};
+use super::parse::{at, describe};
 use super::validate::validate;
+use super::write::parse_profile;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::Profile;
 

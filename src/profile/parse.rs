@@ -1,21 +1,12 @@
 //! TOML to data, with errors that name `file:line`, the offending line and the nearest known key.
 
 use serde::de::DeserializeOwned;
-use toml::de::{DeTable, Deserializer};
 
-use super::write::in_its_place;
 use crate::engine::model::error::{Error, Result};
 
 /// Reads `text`, which came from `file`.
 pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
     toml::from_str(text).map_err(|e| describe(file, text, &e))
-}
-
-/// Reads a profile's `text`, in this version's spelling or in an older one; `T` is a profile or its tables.
-pub(super) fn parse_profile<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
-    let mut tables = DeTable::parse(text).map_err(|e| describe(file, text, &e))?;
-    in_its_place(file, text, tables.get_mut())?;
-    T::deserialize(Deserializer::from(tables)).map_err(|e| describe(file, text, &e))
 }
 
 /// The line of a byte offset, from 1.
@@ -68,14 +59,14 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused_with_line_and_hint() {
-        let e = parse_profile::<Profile>("p.toml", "name = \"x\"\ntitel = \"y\"\n").unwrap_err();
+        let e = parse::<Profile>("p.toml", "name = \"x\"\ntitel = \"y\"\n").unwrap_err();
         assert!(e.message.starts_with("p.toml:2: unknown field `titel`"), "{}", e.message);
         assert_eq!(e.hint.as_deref(), Some("did you mean title?"));
     }
 
     #[test]
     fn syntax_errors_name_their_line() {
-        let e = parse_profile::<Profile>("p.toml", "name = \"x\"\n[[twins\n").unwrap_err();
+        let e = parse::<Profile>("p.toml", "name = \"x\"\n[[twins\n").unwrap_err();
         assert!(e.message.starts_with("p.toml:2: "), "{}", e.message);
     }
 }

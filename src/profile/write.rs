@@ -1,10 +1,11 @@
 //! Where a profile declares what is written, which fields are read there, and the older spelling of it: the fields stood
 //! in the place's own table instead of in its table `write`. Profiles of users have that spelling, so it stays readable.
 
+use serde::de::DeserializeOwned;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Deserializer};
 
-use super::parse::line_at;
+use super::parse::{describe, line_at};
 use crate::engine::model::error::{Error, Result};
 
 /// A place of a profile that has a table `write`.
@@ -72,8 +73,15 @@ impl WritePlace {
     }
 }
 
+/// Reads a profile's `text`, in this version's spelling or in an older one; `T` is a profile or its tables.
+pub(super) fn parse_profile<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
+    let mut tables = DeTable::parse(text).map_err(|e| describe(file, text, &e))?;
+    in_its_place(file, text, tables.get_mut())?;
+    T::deserialize(Deserializer::from(tables)).map_err(|e| describe(file, text, &e))
+}
+
 /// A profile's tables with every field in the place that it has in this version.
-pub(super) fn in_its_place(file: &str, text: &str, profile: &mut DeTable<'_>) -> Result<()> {
+fn in_its_place(file: &str, text: &str, profile: &mut DeTable<'_>) -> Result<()> {
     PLACES.iter().try_for_each(|place| {
         at_each(profile, place.path, &mut |table: &mut DeTable<'_>| place.gather(file, text, table))
     })

@@ -124,6 +124,7 @@ async fn a_run_is_read_as_it_was_written(side: &Side) {
     assert_eq!(stored, serde_json::to_string(&plan).unwrap(), "to the byte");
     assert_eq!(runs::plan_of(&reader, "1").await.unwrap(), plan);
     assert_eq!(sql.plan_text(&mut *tx, "2").await.unwrap(), None);
+    assert_eq!(sql.plan_texts(&mut *tx, &[2, 1]).await.unwrap(), [(1, stored)]);
     for filter in [
         RunFilter::Latest { before: None, limit: 5 },
         RunFilter::Latest { before: Some(2), limit: 5 },
@@ -141,7 +142,7 @@ async fn a_run_is_read_as_it_was_written(side: &Side) {
         RunFilter::Latest { before: Some(1), limit: 5 },
         RunFilter::Id(2),
         RunFilter::Live,
-        RunFilter::Interrupted { limit: 5 },
+        RunFilter::Interrupted { before: None, limit: 5 },
         RunFilter::Renaming { after: 0, verbs: vec!["fix".into()] },
     ] {
         assert_eq!(sql.runs(&mut *tx, &filter).await.unwrap(), [], "{filter:?}");
@@ -269,4 +270,18 @@ async fn interrupted_runs_are_overtaken_by_changes_of_names(side: &Side) {
     assert_eq!(later.iter().map(|l| l.record.id.as_str()).collect::<Vec<_>>(), [&back, &moved, &renamed]);
     let concerned = |table: &str| later[0].concerns(&[table.to_owned()]);
     assert_eq!((concerned("public.other"), concerned("t")), (Some("public.other".into()), None));
+    // One that can be resumed is found behind any number of others.
+    let alone = bound("kept");
+    let kept = side.plant(&cut_off(&alone)).await;
+    for _ in 0..60 {
+        side.plant(&cut_off(&other)).await;
+    }
+    assert_eq!(interrupted().await.len(), 20, "no more are listed");
+    side.plant(&done("move", &older)).await;
+    assert_eq!(interrupted().await, [kept]);
+    // In the order in which they were changed, what undid them included.
+    let mut tx = begin(&reader).await;
+    let names = overtaken::changed_names(reader.dialect(), &mut *tx, &Renames).await.unwrap();
+    let told: Vec<_> = names.iter().map(|n| (n.run.as_str(), n.change.from.as_str())).collect();
+    assert_eq!(told[..3], [(&*renamed, "t"), (&*moved, "other"), (&*back, "other")]);
 }

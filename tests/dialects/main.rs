@@ -17,6 +17,7 @@ mod schema;
 mod text_only;
 mod text_only_compare;
 mod text_only_journal;
+mod undo;
 #[path = "../features/world.rs"]
 #[expect(dead_code, reason = "every test binary uses its own part")]
 mod world;

@@ -86,6 +86,13 @@ impl JournalSql for TextOnly {
     fn plan_text<'a>(&'a self, _: &'a mut dyn ReadTx, _run: &'a str) -> Fut<'a, Result<Option<String>>> {
         nothing()
     }
+    fn plan_texts<'a>(
+        &'a self,
+        _: &'a mut dyn ReadTx,
+        _runs: &'a [i64],
+    ) -> Fut<'a, Result<Vec<(i64, String)>>> {
+        nothing()
+    }
     fn drifted<'a>(
         &'a self,
         _: &'a mut dyn ReadTx,

@@ -58,6 +58,14 @@ impl JournalSql for Postgres {
         Box::pin(runs::plan_text(tx, run))
     }
 
+    fn plan_texts<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        runs: &'a [i64],
+    ) -> Fut<'a, Result<Vec<(i64, String)>>> {
+        Box::pin(runs::plan_texts(tx, runs))
+    }
+
     fn drifted<'a>(
         &'a self,
         tx: &'a mut dyn ReadTx,

@@ -12,6 +12,7 @@ use crate::engine::port::copies::Rehearsals;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
+use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx};
 
 /// What is fixed about a kind.
@@ -96,6 +97,8 @@ pub struct CheckCx<'a> {
     pub self_test: bool,
     /// How far it is.
     pub tell: Tell<'a>,
+    /// The operations that change names: what the journal's runs gave other names.
+    pub names: &'a dyn NameChanges,
     /// The kinds of checks: what other features know.
     pub checks: &'static [&'static dyn Check],
 }

@@ -1,5 +1,7 @@
 //! Runs whose tables have other names since: by the changes of names that later runs declare.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use crate::engine::model::error::Result;
@@ -37,20 +39,62 @@ pub async fn later(facts: &dyn Facts, names: &dyn NameChanges, run: &str) -> Res
     renaming(facts.dialect(), &mut *tx, names, number(run)?).await
 }
 
+/// A name that a run has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedName {
+    /// The run's number.
+    pub run: String,
+    /// The change.
+    pub change: NameChange,
+}
+
+/// Every change of a name that the journal knows, oldest first: also those that were undone since, and then what undid
+/// them. A run whose plan cannot be understood here is left out.
+pub async fn changed_names(
+    sql: &dyn Dialect,
+    tx: &mut dyn ReadTx,
+    names: &dyn NameChanges,
+) -> Result<Vec<ChangedName>> {
+    let runs = renaming(sql, tx, names, 0).await?;
+    let of = |r: Renaming| {
+        let run = r.record.id;
+        r.changes.into_iter().flatten().map(move |change| ChangedName { run: run.clone(), change })
+    };
+    Ok(runs.into_iter().rev().flat_map(of).collect())
+}
+
+/// Plans that are read by one query: each may hold a thousand rows.
+const PAGE: usize = 20;
+
+/// What is made of the plan of each run. The texts are read page by page and not kept.
+async fn of_plans<T>(
+    sql: &dyn Dialect,
+    tx: &mut dyn ReadTx,
+    runs: &[i64],
+    of: impl Fn(&str) -> T,
+) -> Result<HashMap<i64, T>> {
+    let mut out = HashMap::with_capacity(runs.len());
+    for page in runs.chunks(PAGE) {
+        let texts = sql.plan_texts(tx, page).await?;
+        out.extend(texts.into_iter().map(|(id, text)| (id, of(&text))));
+    }
+    Ok(out)
+}
+
 async fn renaming(
     sql: &dyn Dialect,
     tx: &mut dyn ReadTx,
     names: &dyn NameChanges,
     after: i64,
 ) -> Result<Vec<Renaming>> {
-    let filter = RunFilter::Renaming { after, verbs: names.verbs() };
-    let mut out = Vec::new();
-    for record in sql.runs(tx, &filter).await? {
-        let text = sql.plan_text(tx, &record.id).await?.unwrap_or_default();
-        let changes = serde_json::from_str::<Plan>(&text).map(|plan| names.of(&plan)).ok();
-        out.push(Renaming { changes: changes.or_else(|| declared(&text)), record });
-    }
-    Ok(out)
+    let records = sql.runs(tx, &RunFilter::Renaming { after, verbs: names.verbs() }).await?;
+    let ids: Vec<i64> = records.iter().map(|r| number(&r.id)).collect::<Result<_>>()?;
+    let changes = |text: &str| {
+        serde_json::from_str::<Plan>(text).map(|plan| names.of(&plan)).ok().or_else(|| declared(text))
+    };
+    let mut changes = of_plans(sql, tx, &ids, changes).await?;
+    let with = |(id, record)| Renaming { changes: changes.remove(&id).flatten(), record };
+    Ok(ids.into_iter().zip(records).map(with).collect())
 }
 
 /// What a plan of another version declares.
@@ -66,22 +110,20 @@ pub(in crate::engine::journal) async fn mark(
     names: &dyn NameChanges,
     runs: &mut [RunRecord],
 ) -> Result<()> {
-    let mut first = None;
-    for run in runs.iter().filter(|r| r.resumable) {
-        let id = number(&run.id)?;
-        first = Some(first.map_or(id, |f: i64| f.min(id)));
+    let ids: Vec<i64> = runs.iter().filter(|r| r.resumable).map(|r| number(&r.id)).collect::<Result<_>>()?;
+    let Some(first) = ids.iter().min() else { return Ok(()) };
+    let later = renaming(sql, tx, names, *first).await?;
+    if later.is_empty() {
+        return Ok(());
     }
-    let Some(first) = first else { return Ok(()) };
-    let later = renaming(sql, tx, names, first).await?;
-    for run in runs.iter_mut().filter(|r| r.resumable && !later.is_empty()) {
+    // What is not understood here is refused when it is to be resumed.
+    let bound = |text: &str| serde_json::from_str::<Plan>(text).map(|plan| tables(&plan)).ok();
+    let bound = of_plans(sql, tx, &ids, bound).await?;
+    for run in runs.iter_mut().filter(|r| r.resumable) {
         let id = number(&run.id)?;
-        let text = sql.plan_text(tx, &run.id).await?.unwrap_or_default();
-        // What is not understood here is refused when it is to be resumed.
-        let Ok(plan) = serde_json::from_str::<Plan>(&text) else { continue };
-        let tables = tables(&plan);
-        let by = later
-            .iter()
-            .find(|l| number(&l.record.id).is_ok_and(|l| l > id) && l.concerns(&tables).is_some());
+        let Some(Some(tables)) = bound.get(&id) else { continue };
+        let by =
+            later.iter().find(|l| number(&l.record.id).is_ok_and(|l| l > id) && l.concerns(tables).is_some());
         if let Some(by) = by {
             run.overtaken_by = Some(by.record.id.clone());
             run.resumable = false;

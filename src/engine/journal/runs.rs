@@ -12,10 +12,10 @@ use crate::engine::port::journal_sql::{EventFilter, RunFilter};
 use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
 
-/// Interrupted runs that are listed.
-const INTERRUPTED: usize = 20;
-/// Interrupted runs that are read for it: those that later runs have overtaken are among them.
-const READ: u32 = 200;
+/// Interrupted runs that are listed at most.
+pub const INTERRUPTED: usize = 20;
+/// Interrupted runs that are read at once: those that later runs have overtaken are among them.
+const PAGE: u32 = 50;
 
 async fn begin(facts: &dyn Facts) -> Result<Box<dyn ReadTx>> {
     facts.begin(ReadOptions::default()).await
@@ -59,15 +59,21 @@ pub async fn standing(facts: &dyn Facts, verb: &str) -> Result<Vec<RunRecord>> {
     facts.dialect().runs(&mut *begin(facts).await?, &RunFilter::Standing { verb: verb.to_owned() }).await
 }
 
-/// Runs that were interrupted and can be resumed, however long ago.
+/// Runs that were interrupted and can be resumed, however long ago and however many others were overtaken since; the latest
+/// twenty of them.
 pub async fn interrupted(facts: &dyn Facts, names: &dyn NameChanges) -> Result<Vec<RunRecord>> {
     let mut tx = begin(facts).await?;
     let sql = facts.dialect();
-    let mut runs = sql.runs(&mut *tx, &RunFilter::Interrupted { limit: READ }).await?;
-    overtaken::mark(sql, &mut *tx, names, &mut runs).await?;
-    runs.retain(|r| r.resumable);
-    runs.truncate(INTERRUPTED);
-    Ok(runs)
+    let (mut out, mut before) = (Vec::new(), None);
+    while out.len() < INTERRUPTED {
+        let mut page = sql.runs(&mut *tx, &RunFilter::Interrupted { before, limit: PAGE }).await?;
+        let Some(last) = page.last() else { break };
+        before = Some(number(&last.id)?);
+        overtaken::mark(sql, &mut *tx, names, &mut page).await?;
+        out.extend(page.into_iter().filter(|r| r.resumable));
+    }
+    out.truncate(INTERRUPTED);
+    Ok(out)
 }
 
 /// The first of the runs that a filter finds: no interrupted one, or one of which only its name is asked.

@@ -25,6 +25,23 @@ pub struct NameChange {
 }
 
 impl NameChange {
+    /// A relation that gets another name in its own schema.
+    pub fn renamed(from: &Relation, to: &str) -> Self {
+        let to = Relation { schema: from.schema.clone(), name: to.to_owned() };
+        Self { object: NamedObject::Relation, from: from.to_string(), to: Some(to.to_string()) }
+    }
+
+    /// A relation that is dropped.
+    pub fn dropped(from: &Relation) -> Self {
+        Self { object: NamedObject::Relation, from: from.to_string(), to: None }
+    }
+
+    /// What takes these changes back, the last one first; what was dropped stays away.
+    pub fn inverse(changes: &[Self]) -> Vec<Self> {
+        let back = |c: &Self| Some(Self { object: c.object, from: c.to.clone()?, to: Some(c.from.clone()) });
+        changes.iter().rev().filter_map(back).collect()
+    }
+
     /// Does a name mean something else after this change? Either side may lack the schema.
     pub fn concerns(&self, name: &str) -> bool {
         let name = Relation::parse(name);
@@ -53,5 +70,17 @@ mod tests {
         for name in ["audit.revenues", "expenses", "revenues_partitioned"] {
             assert!(!change.concerns(name), "{name}");
         }
+    }
+
+    #[test]
+    fn the_inverse_gives_every_name_back_but_that_of_a_dropped_table() {
+        let (live, twin) =
+            (Relation::parse("public.revenues"), Relation::parse("public.revenues_partitioned"));
+        let retired = Relation::parse("public.revenues_legacy");
+        let swap = [NameChange::renamed(&live, &retired.name), NameChange::renamed(&twin, &live.name)];
+        let back = [NameChange::renamed(&live, &twin.name), NameChange::renamed(&retired, &live.name)];
+        assert_eq!(NameChange::inverse(&swap), back);
+        assert_eq!(NameChange::inverse(&back), swap);
+        assert_eq!(NameChange::inverse(&[NameChange::dropped(&live)]), []);
     }
 }

@@ -114,6 +114,8 @@ pub struct Draft {
     pub undo: String,
     /// The selection is by exact keys from now on.
     pub frozen: bool,
+    /// Names that mean something else afterwards, in the order in which they change.
+    pub renames: Vec<NameChange>,
     /// What is done.
     pub steps: Vec<Step>,
     /// The operation's own preflight.
@@ -204,7 +206,8 @@ pub trait Operation: Sync {
     fn changes_names(&self) -> bool {
         false
     }
-    /// The names that these steps change, of a plan of its own or of the inverse of one.
+    /// The names that these steps change: of a plan of its own, or of the inverse of one, that a version made whose plans
+    /// did not declare them. A draft of this version has them in `renames`.
     fn name_changes(&self, steps: &[Step]) -> Vec<NameChange> {
         let _ = steps;
         vec![]

@@ -38,8 +38,6 @@ type News<'a> = &'a (dyn Fn(PlanNews) + Send + Sync);
 /// What is asked, resolved: which operation, on what, with what, or which run is taken back.
 struct Asked<'e> {
     operation: Option<&'e dyn Operation>,
-    /// The operation, or the one whose run is undone.
-    of: Option<&'e dyn Operation>,
     verb: String,
     name: String,
     params: Params,
@@ -90,7 +88,7 @@ pub(in crate::engine) async fn plan(
         reversible: draft.reversible,
         undo: draft.undo,
         frozen: draft.frozen,
-        renames: asked.of.map(|o| o.name_changes(&draft.steps)).unwrap_or_default(),
+        renames: draft.renames,
         lock_timeout_ms: draft.lock_timeout_ms,
         continues_after_window: draft.continues_after_window,
         steps: draft.steps,
@@ -191,7 +189,6 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             let draft = operation.plan(cx, &name, params).await?;
             Ok(Asked {
                 operation: Some(operation),
-                of: Some(operation),
                 verb: verb.clone(),
                 name,
                 params: params.clone(),
@@ -213,7 +210,6 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             match inverse {
                 Undo::Draft(draft) => Ok(Asked {
                     operation: None,
-                    of: operation,
                     verb: "undo".into(),
                     name: record.name.clone(),
                     params: Params::default(),
@@ -473,7 +469,10 @@ async fn broken_off(planning: &Planning<'_>) -> Option<Preflight> {
     let runs = journal::runs::interrupted(planning.facts, &planning.operations).await.ok()?;
     let named: Vec<_> = runs.iter().map(|r| format!("{} ({} {})", r.id, r.operation, r.name)).collect();
     let (first, s) = (runs.first()?, if runs.len() == 1 { "" } else { "s" });
-    let what = format!("run{s} {} broke off: midwatch resume {} goes on with it", named.join(", "), first.id);
+    // More are not read.
+    let more = if runs.len() == journal::runs::INTERRUPTED { " and perhaps older ones" } else { "" };
+    let what =
+        format!("run{s} {}{more} broke off: midwatch resume {} goes on with it", named.join(", "), first.id);
     Some(Preflight::new("broken_off", Ready::Warn, what))
 }
 

@@ -11,6 +11,7 @@ use crate::engine::port::backups::Backups;
 use crate::engine::port::copies::Rehearsals;
 use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
+use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::Facts;
 use crate::engine::port::signer::Signer;
 use crate::engine::port::spools::Spools;
@@ -25,6 +26,7 @@ pub(in crate::engine) struct Planning<'e> {
     pub(in crate::engine) policy: &'e Policy,
     pub(in crate::engine) checks: &'static [&'static dyn Check],
     pub(in crate::engine) operations: &'static [&'static dyn Operation],
+    pub(in crate::engine) names: &'e dyn NameChanges,
     pub(in crate::engine) proofs: &'e dyn ParityEvidence,
     pub(in crate::engine) rehearsals: &'e dyn Rehearsals,
     pub(in crate::engine) backups: &'e dyn Backups,
@@ -53,6 +55,7 @@ impl<'e> Planning<'e> {
                 resume: false,
                 self_test: false,
                 tell: SILENT,
+                names: self.names,
                 checks: self.checks,
             },
             checks: self.checks,

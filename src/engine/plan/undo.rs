@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::engine::journal::{self, overtaken};
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::error::Result;
+use crate::engine::model::name_change::NameChange;
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
 use crate::engine::model::record::{Outcome, RunRecord};
@@ -61,6 +62,10 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
             format!("run {by} has taken (some of) it back already"),
         ));
     }
+    if way.statements > 0 && run.rows_applied > 0 {
+        // A run that has changed something has changed all its names: they change together.
+        way.renames = NameChange::inverse(&renames(cx, run, &plan));
+    }
     Ok(Undo::Draft(Box::new(way.draft(run, &plan))))
 }
 
@@ -90,6 +95,15 @@ async fn renamed_since(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Result<
     Ok(None)
 }
 
+/// The names that a run has changed: as its plan declares them; one of an older version leaves them to its operation.
+fn renames(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Vec<NameChange> {
+    if !plan.renames.is_empty() {
+        return plan.renames.clone();
+    }
+    let own = cx.operations.iter().find(|o| o.spec().verb == run.operation);
+    own.map(|o| o.name_changes(&plan.steps)).unwrap_or_default()
+}
+
 /// The way back so far, last step first.
 #[derive(Default)]
 struct Way {
@@ -99,6 +113,7 @@ struct Way {
     verify: Vec<Verification>,
     preflight: Vec<Preflight>,
     statements: u64,
+    renames: Vec<NameChange>,
 }
 
 impl Way {
@@ -176,6 +191,7 @@ impl Way {
                 "by undoing this run in turn".into()
             },
             frozen: false,
+            renames: self.renames,
             steps: self.steps,
             preflight: self.preflight,
             verify: self.verify,

@@ -40,6 +40,12 @@ pub trait JournalSql: Sync {
     fn step<'a>(&'a self, tx: &'a mut dyn ReadTx, run: &'a str) -> Fut<'a, Result<Option<usize>>>;
     /// As stored: digests are made of this text, never of what we would write today.
     fn plan_text<'a>(&'a self, tx: &'a mut dyn ReadTx, run: &'a str) -> Fut<'a, Result<Option<String>>>;
+    /// The same of several runs at once, with their numbers; in any order, without those that have none.
+    fn plan_texts<'a>(
+        &'a self,
+        tx: &'a mut dyn ReadTx,
+        runs: &'a [i64],
+    ) -> Fut<'a, Result<Vec<(i64, String)>>>;
     /// Planned rows of a run that had changed and were left alone, the first of them.
     fn drifted<'a>(
         &'a self,
@@ -114,6 +120,8 @@ pub enum RunFilter {
     Live,
     /// Those that were interrupted and can be resumed.
     Interrupted {
+        /// Older than this one.
+        before: Option<i64>,
         /// So many at most.
         limit: u32,
     },

@@ -160,6 +160,7 @@ impl<'p> Way<'p> {
             reversible: Reversible::Full,
             undo: said.undo,
             frozen: said.frozen,
+            renames: vec![],
             steps: vec![step(cx, change, &said.title, said.locks)],
             preflight: said.preflight,
             verify: selection::verify(cx, change, &self.write.verify),

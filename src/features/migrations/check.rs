@@ -5,10 +5,12 @@
 use std::time::Duration;
 
 use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
+use crate::engine::journal::overtaken::{self, ChangedName};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{HistoryKind, MigrationFolder, Profile};
+use crate::engine::model::record::JournalState;
 use crate::engine::model::report::{CheckId, Report};
-use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
+use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
 use crate::features::migrations::facts::MigrationFacts;
 use crate::features::migrations::{dialects, files, history, indexes, judge, presence};
 
@@ -42,6 +44,16 @@ impl Check for MigrationsCheck {
     }
 }
 
+/// What the journal adds to the catalog's own answer; nothing where there is none, or none that this role may read.
+async fn changed_names(cx: &CheckCx<'_>, tx: &mut dyn ReadTx) -> Result<Vec<ChangedName>> {
+    match cx.dialect().state(tx).await? {
+        JournalState::Ready | JournalState::Denied { readable: true, .. } => {
+            overtaken::changed_names(cx.dialect(), tx, cx.names).await
+        }
+        _ => Ok(vec![]),
+    }
+}
+
 async fn observe(
     cx: &CheckCx<'_>,
     id: &CheckId,
@@ -58,8 +70,17 @@ async fn observe(
     let mut findings = if with_indexes { indexes::findings(&mut *tx, sql, id).await? } else { vec![] };
     let history = history::read(&mut *tx, sql, folder, cx.files).await?;
     let renamed = cx.renamed(&mut *tx).await?;
-    let presence = presence::read(&mut *tx, sql, &files, folder, &renamed).await?;
+    let mut objects = presence::look(&mut *tx, sql, &files, folder, &renamed).await?;
     drop(tx);
+    let mut unasked = None;
+    if objects.lacks_something() {
+        let mut tx = cx.read().await?;
+        match changed_names(cx, &mut *tx).await {
+            Ok(names) => objects.explain(&mut *tx, sql, &names).await?,
+            Err(e) => unasked = Some(format!("names that runs have changed: {}", e.message)),
+        }
+    }
+    let presence = objects.of(&files);
     let mut judged = judge::judge(id, folder, &files, &history, &presence);
     if let Some(why) = &unread
         && folder.folder.is_some()
@@ -75,7 +96,8 @@ async fn observe(
         (HistoryKind::None, false) => format!("{} applied, as the catalog shows", facts.applied),
         _ => format!("{} applied", facts.applied),
     };
-    let why = unread.filter(|_| folder.folder.is_some()).or(judged.unknown).or(history.unknown.clone());
+    let why =
+        unread.filter(|_| folder.folder.is_some()).or(judged.unknown).or(history.unknown.clone()).or(unasked);
     let mut report = Report::of(id.clone(), &facts, findings, &ok).partly_unknown(why);
     if let Some(read) = history.sql {
         report = report.evidence("history", read.text());

@@ -9,7 +9,7 @@ use crate::engine::model::report::{CheckId, Finding, Severity};
 use crate::features::migrations::facts::{File, FileFinding, MigrationFacts};
 use crate::features::migrations::files::Migration;
 use crate::features::migrations::history::{Entry, History};
-use crate::features::migrations::presence::Presence;
+use crate::features::migrations::presence::{FilePresence, Presence};
 
 pub(crate) struct Judged {
     pub(crate) facts: MigrationFacts,
@@ -32,7 +32,7 @@ pub(crate) fn judge(
     folder: &MigrationFolder,
     files: &[Migration],
     history: &History,
-    presence: &[Presence],
+    presence: &[FilePresence],
 ) -> Judged {
     let mut judge = Judge {
         id,
@@ -101,7 +101,8 @@ impl Judge<'_> {
         }
     }
 
-    fn file(&mut self, file: &Migration, presence: &Presence, newest: Option<i64>) {
+    fn file(&mut self, file: &Migration, found: &FilePresence, newest: Option<i64>) {
+        let presence = &found.presence;
         let entry = self.entry(file).cloned();
         let recorded = self.folder.history != HistoryKind::None && self.history.unknown.is_none();
         let (state, note) = match (&entry, recorded) {
@@ -114,6 +115,8 @@ impl Judge<'_> {
             "pending" => self.facts.pending += 1,
             _ => {}
         }
+        let notes: Vec<String> = note.into_iter().chain(found.since.iter().cloned()).collect();
+        let note = (!notes.is_empty()).then(|| notes.join("; "));
         let applied_at = entry.and_then(|e| e.applied_at);
         self.facts.files.push(File { name: file.name.clone(), state: state.into(), applied_at, note });
     }

@@ -1,8 +1,9 @@
-//! Is what a file creates in the catalog?
+//! Is what a file creates in the catalog? Under its own name, or under the one that a run has given its table since.
 
 use serde::Deserialize;
 
 use crate::engine::check::kind::Renamed;
+use crate::engine::journal::overtaken::ChangedName;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::MigrationFolder;
@@ -24,9 +25,32 @@ pub(crate) enum Presence {
     Unknown(String),
 }
 
-/// The object where it is now.
+/// What is known of a file's work.
+pub(crate) struct FilePresence {
+    pub(crate) presence: Presence,
+    /// What runs did to its tables since, where that is why something of it is elsewhere or gone.
+    pub(crate) since: Vec<String>,
+}
+
+/// What the files create, and what the catalog says of each.
+pub(crate) struct CreatedObjects {
+    /// Per file.
+    objects: Vec<Vec<Sought>>,
+    /// Per file: what its probe answers, where it has one.
+    probed: Vec<Option<bool>>,
+}
+
+/// An object that is looked for.
+struct Sought {
+    object: Object,
+    present: bool,
+    /// Why it is not under its name, where a run is the reason.
+    since: Option<String>,
+}
+
+/// The object where it is now, by the catalog.
 fn moved(o: &Object, renamed: &[Renamed]) -> Object {
-    let now = |name: &str| {
+    with_table(o, |name| {
         let written = Relation::parse(name);
         let to = renamed.iter().find(|r| {
             r.before.name == written.name
@@ -41,7 +65,11 @@ fn moved(o: &Object, renamed: &[Renamed]) -> Object {
                     .to_string()
             },
         )
-    };
+    })
+}
+
+/// The object with another name of the table that it is, or belongs to.
+fn with_table(o: &Object, now: impl Fn(&str) -> String) -> Object {
     match o.kind {
         "relation" => Object { name: now(&o.name), ..o.clone() },
         "trigger" | "column" | "constraint" => Object { of: now(&o.of), ..o.clone() },
@@ -51,6 +79,36 @@ fn moved(o: &Object, renamed: &[Renamed]) -> Object {
         },
         _ => o.clone(),
     }
+}
+
+/// The table that an object is, or belongs to.
+fn table_of(o: &Object) -> Option<&str> {
+    match o.kind {
+        "relation" => Some(&o.name),
+        "trigger" | "column" | "constraint" => Some(&o.of),
+        "grant" => o.name.split_once('|').map(|(_, table)| table),
+        _ => None,
+    }
+}
+
+/// What became of a table: its name of now, none where it was dropped, and the last run that changed it.
+fn traced<'n>(table: &str, names: &'n [ChangedName]) -> Option<(Option<Relation>, &'n str)> {
+    let written = Relation::parse(table);
+    let (mut now, mut by) = (written.clone(), None);
+    for ChangedName { run, change } in names {
+        let from = Relation::parse(&change.from);
+        if from.name != now.name
+            || (from.schema != now.schema && from.schema.is_some() && now.schema.is_some())
+        {
+            continue;
+        }
+        by = Some(run.as_str());
+        match &change.to {
+            Some(to) => now = Relation::parse(to),
+            None => return Some((None, run)),
+        }
+    }
+    by.filter(|_| now.name != written.name).map(|run| (Some(now), run))
 }
 
 #[derive(Deserialize)]
@@ -63,15 +121,15 @@ async fn present(tx: &mut dyn ReadTx, sql: &dyn MigrationSql, all: &[Object]) ->
     Ok(answers.into_iter().map(|a| a.present).collect())
 }
 
-/// One answer per file. A file from before a switchover means tables that have other names by now, a later one those that
+/// What the catalog says. A file from before a switchover means tables that have other names by now, a later one those that
 /// have taken them: either will do.
-pub(crate) async fn read(
+pub(crate) async fn look(
     tx: &mut dyn ReadTx,
     sql: &dyn MigrationSql,
     files: &[Migration],
     folder: &MigrationFolder,
     renamed: &[Renamed],
-) -> Result<Vec<Presence>> {
+) -> Result<CreatedObjects> {
     let wanted: Vec<Vec<Object>> = (0..files.len()).map(|i| evidence(files, i)).collect();
     let all: Vec<Object> = wanted.iter().flatten().cloned().collect();
     let mut answers = present(tx, sql, &all).await?;
@@ -81,23 +139,88 @@ pub(crate) async fn read(
         answers.iter_mut().zip(there).for_each(|(a, b)| *a |= b);
     }
     let mut answers = answers.into_iter();
-    let mut out = Vec::with_capacity(files.len());
-    for (file, objects) in files.iter().zip(&wanted) {
-        let absent: Vec<String> =
-            objects.iter().filter(|_| !answers.next().unwrap_or(false)).map(describe).collect();
-        out.push(match (&file.script, declared(folder, file)) {
-            (_, Some(probe)) if sql.probed(tx, probe).await? => Presence::All,
-            (_, Some(_)) => Presence::Nothing,
-            (Err(why), None) => Presence::Unknown(format!("the file cannot be read as SQL: {why}")),
-            (Ok(_), None) if objects.is_empty() => {
-                Presence::Unknown("it creates nothing of its own that the catalog could show".into())
-            }
-            (Ok(_), None) if absent.is_empty() => Presence::All,
-            (Ok(_), None) if absent.len() == objects.len() => Presence::Nothing,
-            (Ok(_), None) => Presence::Some(absent),
+    let mut sought = |object| Sought { object, present: answers.next().unwrap_or(false), since: None };
+    let objects = wanted.into_iter().map(|w| w.into_iter().map(&mut sought).collect()).collect();
+    let mut probed = Vec::with_capacity(files.len());
+    for file in files {
+        probed.push(match declared(folder, file) {
+            Some(probe) => Some(sql.probed(tx, probe).await?),
+            None => None,
         });
     }
-    Ok(out)
+    Ok(CreatedObjects { objects, probed })
+}
+
+impl CreatedObjects {
+    /// Is there anything that the catalog alone does not explain?
+    pub(crate) fn lacks_something(&self) -> bool {
+        self.objects.iter().flatten().any(|s| !s.present)
+    }
+
+    /// What is not there under its name: is it where the journal's runs have put it, or did it go with a table that one of
+    /// them dropped?
+    pub(crate) async fn explain(
+        &mut self,
+        tx: &mut dyn ReadTx,
+        sql: &dyn MigrationSql,
+        names: &[ChangedName],
+    ) -> Result<()> {
+        let absent = self.objects.iter_mut().flatten().filter(|s| !s.present);
+        let mut elsewhere = Vec::new();
+        for (sought, table, now, by) in absent.filter_map(|s| {
+            let table = table_of(&s.object)?.to_owned();
+            let (now, by) = traced(&table, names)?;
+            Some((s, Relation::parse(&table).brief(), now, by))
+        }) {
+            match now {
+                Some(now) => {
+                    let there = with_table(&sought.object, |_| now.to_string());
+                    elsewhere.push((sought, there, format!("{table} renamed to {} by run {by}", now.name)));
+                }
+                None => {
+                    sought.present = true;
+                    sought.since = Some(format!("{table} dropped by run {by}"));
+                }
+            }
+        }
+        let there: Vec<Object> = elsewhere.iter().map(|(_, there, _)| there.clone()).collect();
+        if there.is_empty() {
+            return Ok(());
+        }
+        for ((sought, _, since), there) in elsewhere.into_iter().zip(present(tx, sql, &there).await?) {
+            if there {
+                sought.present = true;
+                sought.since = Some(since);
+            }
+        }
+        Ok(())
+    }
+
+    /// One answer per file.
+    pub(crate) fn of(&self, files: &[Migration]) -> Vec<FilePresence> {
+        let all = files.iter().zip(&self.objects).zip(&self.probed);
+        all.map(|((file, objects), probed)| {
+            let mut since: Vec<String> = objects.iter().filter_map(|s| s.since.clone()).collect();
+            since.dedup();
+            FilePresence { presence: presence(file, objects, *probed), since }
+        })
+        .collect()
+    }
+}
+
+fn presence(file: &Migration, objects: &[Sought], probed: Option<bool>) -> Presence {
+    let absent: Vec<String> = objects.iter().filter(|s| !s.present).map(|s| describe(&s.object)).collect();
+    match (&file.script, probed) {
+        (_, Some(true)) => Presence::All,
+        (_, Some(false)) => Presence::Nothing,
+        (Err(why), None) => Presence::Unknown(format!("the file cannot be read as SQL: {why}")),
+        (Ok(_), None) if objects.is_empty() => {
+            Presence::Unknown("it creates nothing of its own that the catalog could show".into())
+        }
+        (Ok(_), None) if absent.is_empty() => Presence::All,
+        (Ok(_), None) if absent.len() == objects.len() => Presence::Nothing,
+        (Ok(_), None) => Presence::Some(absent),
+    }
 }
 
 /// What a file creates that is neither dropped or replaced later nor created leniently before.
@@ -157,6 +280,7 @@ fn declared<'f>(folder: &'f MigrationFolder, file: &Migration) -> Option<&'f str
 mod tests {
     use super::*;
     use crate::dialect::postgres::Postgres;
+    use crate::engine::model::name_change::NameChange;
     use crate::engine::port::files::SourceFile;
 
     fn files(texts: &[&str]) -> Vec<Migration> {
@@ -190,5 +314,30 @@ mod tests {
         ]);
         assert!(names(&f, 0).is_empty());
         assert_eq!(evidence(&f, 1)[0].of, "select 2");
+    }
+
+    #[test]
+    fn a_table_is_followed_through_the_runs() {
+        let changed = |run: &str, from: &str, to: Option<&str>| {
+            let (run, from) = (run.to_owned(), Relation::parse(from));
+            let change = to.map_or_else(|| NameChange::dropped(&from), |to| NameChange::renamed(&from, to));
+            ChangedName { run, change }
+        };
+        let names = [
+            changed("1", "public.r", Some("r_legacy")),
+            changed("1", "public.r_partitioned", Some("r")),
+            changed("2", "public.e", Some("e_legacy")),
+            changed("3", "public.e_legacy", Some("e")),
+            changed("4", "public.r_legacy", Some("r_to_drop")),
+        ];
+        let told = |table: &str, names: &[ChangedName]| {
+            traced(table, names).map(|(now, by)| (now.map(|n| n.brief()), by.to_owned()))
+        };
+        assert_eq!(told("r", &names), Some((Some("r_to_drop".into()), "4".into())));
+        assert_eq!(told("public.r_partitioned", &names), Some((Some("r".into()), "1".into())));
+        assert_eq!(told("e", &names), None, "it has its name again");
+        assert_eq!(told("audit.r", &names), None);
+        let dropped = [&names[..], &[changed("5", "public.r_to_drop", None)]].concat();
+        assert_eq!(told("r", &dropped), Some((None, "5".into())));
     }
 }

@@ -100,6 +100,7 @@ async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
         resume: false,
         self_test: false,
         tell: SILENT,
+        names: cx.names,
         checks: cx.checks,
     };
     let planting = plant(&inside, twin, &*rehearsal).await?;

@@ -98,6 +98,7 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         reversible: Reversible::Full,
         undo: "full, from before-images, while rows are not changed again".into(),
         frozen: true,
+        renames: vec![],
         steps: vec![Step {
             locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
             action: Action::Rows(Box::new(change.clone())),

@@ -1,7 +1,12 @@
 //! What was left half done, or could have been taken back, when the tables have moved on since.
 
+use midwatch::engine::model::name_change::NameChange;
+use midwatch::engine::model::plan::Plan;
+use midwatch::engine::plan::operation::Operation;
+use midwatch::engine::port::name_changes::NameChanges as _;
 use serde_json::Value;
 
+use crate::common::{observe, open};
 use crate::switchover::end_to_end::{blocking, done, ready};
 use crate::switchover::ownership::told;
 use crate::world::World;
@@ -72,4 +77,64 @@ async fn what_was_switched_together_loses_its_way_back_only_when_that_is_accepte
         code == 3 && why.contains("revenues_to_drop is not there any more: only the backup has it"),
         "{code} {why}"
     );
+}
+
+/// What a plan declares is what its statements do: as plans of older versions are read, which declared nothing.
+fn agrees(plan: &Value) {
+    static OPERATIONS: &[&dyn Operation] = midwatch::features::OPERATIONS;
+    let mut plan: Plan = serde_json::from_value(plan.clone()).unwrap();
+    let declared = std::mem::take(&mut plan.renames);
+    assert!(!declared.is_empty());
+    // A statement may leave the schema to the search path.
+    let bare = |changes: &[NameChange]| -> Vec<(String, Option<String>)> {
+        let bare = |name: &String| name.replace("\"public\".", "");
+        changes.iter().map(|c| (bare(&c.from), c.to.as_ref().map(bare))).collect()
+    };
+    assert_eq!(bare(&OPERATIONS.of(&plan)), bare(&declared), "{}", plan.operation);
+}
+
+/// State and note of a file that made a constraint of the legacy table, under a profile that knows no twins.
+async fn file_of(world: &World) -> (String, String) {
+    let engine = open(&world.database.url(), Some("mine.toml"), world.home.path()).await.unwrap();
+    let report = observe(&engine, "migrations/mine").await;
+    let file = &report.facts["files"][0];
+    (file["state"].as_str().unwrap().to_owned(), file["note"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn a_file_whose_table_a_run_has_renamed_or_dropped_is_not_missing() {
+    let world = ready().await;
+    std::fs::create_dir(world.file("files")).unwrap();
+    std::fs::write(
+        world.file("files").join("001_key.sql"),
+        "alter table revenues add constraint revenues_pkey primary key (id);",
+    )
+    .unwrap();
+    let profile =
+        "name = \"mine\"\n[[migrations]]\nname = \"mine\"\nfolder = \"files\"\nhistory = \"none\"\n";
+    std::fs::write(world.file("mine.toml"), profile).unwrap();
+    let applied = |since: &str| ("applied".to_owned(), format!("by the catalog{since}"));
+    assert_eq!(file_of(&world).await, applied(""));
+
+    agrees(&world.plan("p.json", &SWITCH));
+    let switched = done(&world, &SWITCH)["id"].as_str().unwrap().to_owned();
+    let since = format!("; revenues renamed to revenues_legacy by run {switched}");
+    assert_eq!(file_of(&world).await, applied(&since));
+    agrees(&world.plan("p.json", &["rollback", "revenues,expenses", "--set", "monitor=0"]));
+
+    let away = ["cleanup", "revenues,expenses", "--set", "backup=make", "--set", "accept=foreign_key"];
+    agrees(&world.plan("p.json", &away));
+    let cleaned = done(&world, &away)["id"].as_str().unwrap().to_owned();
+    agrees(&world.undo("u.json", &cleaned));
+    let since = format!("; revenues renamed to revenues_to_drop by run {cleaned}");
+    assert_eq!(file_of(&world).await, applied(&since));
+
+    let away = ["cleanup", "revenues,expenses", "--set", "quiet=0", "--set", "accept=quiet"];
+    agrees(&world.plan("p.json", &away));
+    let dropped = done(&world, &away)["id"].as_str().unwrap().to_owned();
+    assert_eq!(file_of(&world).await, applied(&format!("; revenues dropped by run {dropped}")));
+
+    // Without a journal the check answers by the catalog alone.
+    world.sql("drop schema midwatch cascade").await;
+    assert_eq!(file_of(&world).await, ("pending".to_owned(), "by the catalog".to_owned()));
 }

@@ -56,9 +56,10 @@ fn query(filter: &RunFilter) -> (String, Vec<Param>) {
         RunFilter::Live => {
             ("where r.outcome = 'running' and l.pid is not null order by r.id desc limit 1".into(), vec![])
         }
-        RunFilter::Interrupted { limit } => {
-            (format!("where broke.off order by r.id desc limit {limit}"), vec![])
-        }
+        RunFilter::Interrupted { before, limit } => (
+            format!("where broke.off and r.id < $1 order by r.id desc limit {limit}"),
+            vec![Param::Int(before.unwrap_or(i64::MAX))],
+        ),
         RunFilter::Of { verbs, limit } => (
             format!(
                 "where r.operation = any ($1::text[]) or r.undoes in (\
@@ -122,6 +123,21 @@ pub(in crate::dialect::postgres) async fn plan_text(
     run: &str,
 ) -> Result<Option<String>> {
     text(tx, "select plan_text from midwatch.runs where id = $1::bigint", run).await
+}
+
+pub(in crate::dialect::postgres) async fn plan_texts(
+    tx: &mut dyn ReadTx,
+    runs: &[i64],
+) -> Result<Vec<(i64, String)>> {
+    #[derive(Deserialize)]
+    struct Stored {
+        id: i64,
+        plan_text: String,
+    }
+    let sql = "select id, plan_text from midwatch.runs where id = any ($1::text[]::bigint[]) and plan_text is not null";
+    let ids = Param::Texts(runs.iter().map(i64::to_string).collect());
+    let stored: Vec<Stored> = tx.fetch(&Sql::new(sql).bind([ids])).await?;
+    Ok(stored.into_iter().map(|s| (s.id, s.plan_text)).collect())
 }
 
 async fn text(tx: &mut dyn ReadTx, sql: &str, run: &str) -> Result<Option<String>> {

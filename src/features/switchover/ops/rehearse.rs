@@ -110,6 +110,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         reversible: Reversible::Full,
         undo: "full: there is nothing to take back; the private server goes when it is over".into(),
         frozen: false,
+        renames: vec![],
         steps: vec![Step {
             locks: couples
                 .iter()

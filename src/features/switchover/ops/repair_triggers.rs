@@ -95,6 +95,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         reversible: Reversible::Full,
         undo: "full: functions and triggers as they were".into(),
         frozen: false,
+        renames: vec![],
         count: out.steps.iter().map(|s| s.statements.len() as u64).sum(),
         undoes: None,
         steps: out.steps,

@@ -146,6 +146,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         reversible: Reversible::Full,
         undo: "full: rollback swaps back, with all that was written since; reverse sync keeps the retired tables complete until cleanup".into(),
         frozen: false,
+        renames: switch.renames(),
         steps: out.steps,
         preflight,
         verify: out.verify,

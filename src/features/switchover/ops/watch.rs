@@ -152,6 +152,7 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
         reversible: Reversible::Full,
         undo,
         frozen: false,
+        renames: vec![],
         count: steps.iter().map(|s| s.statements.len() as u64).sum(),
         steps,
         preflight: preflight(&mut *tx, &todo, asked).await?,

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::engine::journal;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::name_change::NameChange;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
 use crate::engine::model::profile::{Profile, Twin};
@@ -251,6 +252,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &TwinPair<'_>, part: &Part, accepted: 
     }
     out.carried.statements.push(format!("alter table {retired} rename to {}", Ident(&to.name)));
     out.carried.back.insert(0, format!("alter table {to} rename to {}", Ident(&retired.name)));
+    out.carried.renames.push(NameChange::renamed(retired, &to.name));
     out.marks = change_capture::install(
         &couple.pair_as(&to.to_string(), &live.to_string()),
         &couple.columns,
@@ -390,6 +392,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
         reversible: Reversible::Lossy,
         undo: "lossy: the tables come back under their retired names and reverse sync begins again; rows written in between differ until repair NAME --set from=twin; foreign keys come back NOT VALID".into(),
         frozen: false,
+        renames: switch.renames(),
         verify: couples.iter().flat_map(gone_away).collect(),
         steps: out.steps,
         preflight,
@@ -421,6 +424,7 @@ struct PutAway {
 #[derive(Default)]
 struct Drops {
     statements: Vec<String>,
+    renames: Vec<NameChange>,
     locks: Vec<Lock>,
     changes: Vec<String>,
     verify: Vec<Verification>,
@@ -456,6 +460,7 @@ impl Drops {
         ));
         let cascade = if reached.is_empty() { "" } else { " cascade" };
         self.statements.push(format!("drop table {table}{cascade}"));
+        self.renames.push(NameChange::dropped(&table));
         let (ours, theirs) = idle(cx, oid).await?;
         self.statements.extend(ours.iter().map(|f| format!("drop function {f}")));
         if !theirs.is_empty() {
@@ -490,7 +495,7 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
     }
     let names: Vec<_> = twins.iter().map(|t| t.name()).collect();
     out.preflight.push(backup(cx, &names).await?);
-    let Drops { statements, locks, changes, verify, preflight } = out;
+    let Drops { statements, renames, locks, changes, verify, preflight } = out;
     let count = statements.len() as u64;
     Ok(Draft {
         why: format!("nobody has missed the tables of {} since they were put away", names.join(", ")),
@@ -499,6 +504,7 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
         reversible: Reversible::No,
         undo: "impossible: only the backup has them then".into(),
         frozen: false,
+        renames,
         steps: vec![Step { locks, ..Step::new("drop", "drop what was put away", statements) }],
         preflight,
         verify,

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::name_change::NameChange;
 use crate::engine::model::query::Param;
 use crate::engine::plan::operation::PlanCx;
 use crate::features::parity::pair::catalog::TwinTable;
@@ -235,6 +236,8 @@ pub(crate) struct Names {
 pub(crate) struct Carried {
     pub(crate) statements: Vec<String>,
     pub(crate) back: Vec<String>,
+    /// The names that the statements change.
+    pub(crate) renames: Vec<NameChange>,
     /// What is carried, in words.
     pub(crate) said: Vec<String>,
 }
@@ -261,6 +264,8 @@ impl Names {
     pub(crate) fn swap(&self, out: &mut Carried, columns: &[String], invoker: bool) {
         out.both(rename(&self.live, &self.retired), rename(&self.retired, &self.live));
         out.both(rename(&self.twin, &self.live), rename(&self.live, &self.twin));
+        out.renames.push(NameChange::renamed(&self.live, &self.retired.name));
+        out.renames.push(NameChange::renamed(&self.twin, &self.live.name));
         let list: Vec<_> = columns.iter().map(|c| Ident(c).to_string()).collect();
         let with = if invoker { " with (security_invoker = true)" } else { "" };
         out.both(

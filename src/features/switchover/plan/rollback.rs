@@ -5,12 +5,14 @@ use chrono::SecondsFormat;
 use crate::engine::journal;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Ident, Relation};
+use crate::engine::model::name_change::NameChange;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::profile::Twin;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Params, PlanCx};
 use crate::engine::plan::tables::Table;
+use crate::engine::port::name_changes::NameChanges as _;
 use crate::features::parity::pair::sync_triggers::reverse_taken;
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::{SwitchState, change_capture, retired, standing};
@@ -159,6 +161,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
         reversible: Reversible::Full,
         undo: "full: by switching over again (plan switchover)".into(),
         frozen: false,
+        renames: NameChange::inverse(&cx.operations.of(&plan)),
         steps: out.steps,
         preflight,
         verify: out.verify,

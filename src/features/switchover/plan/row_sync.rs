@@ -397,6 +397,7 @@ pub(crate) async fn draft(
         reversible: Reversible::Full,
         undo: "full, from before-images, while rows are not changed again; partitions go again where they are empty, sequences stay where they are".into(),
         frozen: false,
+        renames: vec![],
         steps: out.steps,
         preflight: out.preflight,
         verify,

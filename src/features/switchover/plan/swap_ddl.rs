@@ -3,6 +3,7 @@
 
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::Relation;
+use crate::engine::model::name_change::NameChange;
 use crate::engine::model::query::Sql;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
@@ -44,6 +45,11 @@ impl Switch {
 
     pub(crate) fn statements(&self) -> Vec<String> {
         self.parts.iter().flat_map(|p| p.carried.statements.clone()).collect()
+    }
+
+    /// The names that the statements change, in their order.
+    pub(crate) fn renames(&self) -> Vec<NameChange> {
+        self.parts.iter().flat_map(|p| p.carried.renames.clone()).collect()
     }
 
     pub(crate) fn back(&self) -> Vec<String> {
