@@ -34,7 +34,7 @@ fn connected(selected: Selected) -> Fut<'static, Result<Engine>> {
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
     let url = selected.url.as_ref().map(|u| u.expose().to_owned());
-    let dialect = dialect::of(url.as_deref())?;
+    let dialect = dialect::by_url(url.as_deref())?;
     let Target { reader, writers, host, database } = dialect.connect(url.as_deref())?;
     let server = reader.server().await?;
     let profile = profile(&*reader, &selected).await?;
@@ -52,7 +52,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         search_path: profile.search_path.clone(),
         backups: backup_dir(&selected),
     };
-    let sandbox = sandbox::of(dialect.id(), copied)?;
+    let sandbox = sandbox::for_dialect(dialect.id(), copied)?;
     let of_features = of_features(sandbox.switchovers, &selected, &profile);
     let journal = state::state(&*reader).await;
     Ok(Engine {

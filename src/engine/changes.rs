@@ -20,7 +20,7 @@ use crate::engine::model::row_store::RowSet;
 use crate::engine::model::stored::StoredPlan;
 use crate::engine::model::target::ServerInfo;
 use crate::engine::model::window::Window;
-use crate::engine::plan::operation::Offer;
+use crate::engine::plan::operation::{Offer, renaming_word};
 use crate::engine::plan::planner;
 use crate::engine::plan::planning::Planning;
 use crate::engine::port::reader::Fut;
@@ -185,8 +185,9 @@ impl Engine {
         }
         if let Some(by) = record.overtaken_by {
             let other = self.run_record(&by).await?;
+            let renamed = renaming_word(self.operations, &other.operation);
             let what = format!(
-                "run {run} broke off, and run {by} ({} {}) has switched its tables since: what is left of it is not what it was",
+                "run {run} broke off, and run {by} ({} {}) has {renamed} its tables since: what is left of it is not what it was",
                 other.operation, other.name
             );
             return Err(Error::new(Class::Stale, what).hint(format!(

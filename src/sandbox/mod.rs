@@ -23,7 +23,7 @@ mod writers;
 
 pub use crate::dialect::postgres::owner::MARKER;
 pub use crate::sandbox::binaries::Binaries;
-pub use dialects::{CopiedTarget, Sandbox, of};
+pub use dialects::{CopiedTarget, Sandbox, for_dialect};
 pub use hooks::Shell;
 pub use rehearsal::{Copies, Private};
 pub use server::{Options, Server};

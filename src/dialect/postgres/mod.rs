@@ -32,8 +32,14 @@ use crate::engine::model::cause::Cause;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::script::Script;
+use crate::engine::model::step::LockStrength;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::driver::{Driver, Target};
+
+/// The lock that keeps all other writers of a table away.
+const WRITERS: &str = "SHARE ROW EXCLUSIVE";
+/// The lock that keeps readers away as well.
+const EVERYONE: &str = "ACCESS EXCLUSIVE";
 
 /// The dialect.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +64,14 @@ impl Dialect for Postgres {
     }
     fn relation(&self, relation: &Relation) -> String {
         relation.to_string()
+    }
+
+    fn lock_mode(&self, strength: LockStrength) -> &'static str {
+        match strength {
+            LockStrength::Rows => "ROW EXCLUSIVE",
+            LockStrength::Writers => WRITERS,
+            LockStrength::Everyone => EVERYONE,
+        }
     }
 
     fn cause(&self, code: &str) -> (Cause, bool) {

@@ -15,9 +15,10 @@ use crate::engine::model::plan::Plan;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Param;
 use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::LockStrength;
 use crate::engine::plan::operation::ALL;
 use crate::engine::port::backups::Dumped;
-use crate::engine::port::catalog::{EXCLUSIVE, WantedLocks};
+use crate::engine::port::catalog::WantedLocks;
 use crate::engine::port::reader::{ReadOptions, ReadTx};
 use crate::engine::{Engine, journal};
 use crate::features::parity::pair::retired::{self, RetiredTable};
@@ -180,8 +181,10 @@ impl Engine {
             out.twins.push(now);
             tables.extend(legacy.into_iter().chain([partitioned]));
         }
-        let wanted = WantedLocks { tables: &tables, mode: EXCLUSIVE, older_ms: PATIENCE_MS };
-        out.blockers = self.facts.dialect().blockers(&mut *tx, &wanted).await?;
+        let dialect = self.facts.dialect();
+        let mode = dialect.lock_mode(LockStrength::Everyone);
+        let wanted = WantedLocks { tables: &tables, mode, older_ms: PATIENCE_MS };
+        out.blockers = dialect.blockers(&mut *tx, &wanted).await?;
         let locks: Locks = tx.one(&Sql::new(LOCKS).bind([Param::Texts(tables)])).await?;
         (out.hidden, out.prepared, out.stalled) = (locks.hidden, locks.prepared, locks.stalled);
         out.longest_ms = locks.longest_ms;
