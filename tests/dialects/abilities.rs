@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use midwatch::dialect;
+use midwatch::engine::Engine;
 use midwatch::engine::model::abilities::{Abilities, Ability};
 use midwatch::engine::model::query::{ProfileSql, Sql};
 use midwatch::engine::model::report::Status;
@@ -94,14 +95,17 @@ async fn a_comparison_without_a_shared_snapshot_reads_alone(side: &Side) {
     ])
     .await;
     let profile = "name = \"p\"\n[[twins]]\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [\"id\"]\n";
-    let mut engine = common::engine(&side.url(), profile).await;
+    let engine = common::engine(&side.url(), profile).await;
     let notes: Notes = Arc::new(Mutex::new(vec![]));
-    engine.facts = Arc::new(Recorder { facts: Arc::clone(&engine.facts), notes: Arc::clone(&notes) });
+    let mut parts = engine.into_parts();
+    parts.facts = Arc::new(Recorder { facts: Arc::clone(&parts.facts), notes: Arc::clone(&notes) });
     for (ability, exported) in [(Ability::Yes, true), (Ability::no("no such thing here", ""), false)] {
-        engine.server.abilities.shared_snapshot = ability;
+        parts.server.abilities.shared_snapshot = ability;
+        let engine = Engine::new(parts);
         let report = observe(&engine, "parity").await;
         assert_eq!(report.status, Status::Fail, "one row is missing: {report:?}");
         let sent = std::mem::take(&mut *notes.lock().unwrap());
         assert_eq!(sent.iter().any(|s| s.text.contains("pg_export_snapshot")), exported);
+        parts = engine.into_parts();
     }
 }

@@ -114,12 +114,13 @@ async fn planned_with(
     set: &[(&str, &str)],
 ) -> (Planned, Vec<Sent>) {
     let database = Database::empty().await;
-    let mut engine: Engine = common::engine(&database.url(), PROFILE).await;
+    let mut parts = common::engine(&database.url(), PROFILE).await.into_parts();
     let notes: Notes = Arc::new(Mutex::new(vec![]));
-    let server = ServerInfo { abilities, ..engine.server.clone() };
-    engine.facts = Arc::new(Paper { server, notes: Arc::clone(&notes) });
-    let operations: Vec<&dyn Operation> = engine.operations.iter().copied().chain([&Defines as _]).collect();
-    engine.operations = operations.leak();
+    let server = ServerInfo { abilities, ..parts.server.clone() };
+    parts.facts = Arc::new(Paper { server, notes: Arc::clone(&notes) });
+    let operations: Vec<&dyn Operation> = parts.operations.iter().copied().chain([&Defines as _]).collect();
+    parts.operations = operations.leak();
+    let engine = Engine::new(parts);
     let params = Params(set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
     let request = Request::Operation { verb: verb.into(), name: Some(name.into()), params };
     let planned = engine.plan(&request, &|_| ()).await.unwrap();

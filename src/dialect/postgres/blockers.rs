@@ -1,6 +1,6 @@
 //! Which sessions hold a lock on a table.
 
-use crate::dialect::postgres::EVERYONE;
+use crate::dialect::postgres::lock_modes::EVERYONE;
 use crate::engine::model::name::literal;
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::port::catalog::WantedLocks;

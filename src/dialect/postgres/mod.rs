@@ -10,6 +10,7 @@ mod identity;
 pub mod journal;
 mod journal_sql;
 mod lock;
+mod lock_modes;
 mod lookup;
 mod numbers;
 pub mod owner;
@@ -35,11 +36,6 @@ use crate::engine::model::script::Script;
 use crate::engine::model::step::LockStrength;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::driver::{Driver, Target};
-
-/// The lock that keeps all other writers of a table away.
-const WRITERS: &str = "SHARE ROW EXCLUSIVE";
-/// The lock that keeps readers away as well.
-const EVERYONE: &str = "ACCESS EXCLUSIVE";
 
 /// The dialect.
 #[derive(Debug, Clone, Copy)]
@@ -67,11 +63,7 @@ impl Dialect for Postgres {
     }
 
     fn lock_mode(&self, strength: LockStrength) -> &'static str {
-        match strength {
-            LockStrength::Rows => "ROW EXCLUSIVE",
-            LockStrength::Writers => WRITERS,
-            LockStrength::Everyone => EVERYONE,
-        }
+        lock_modes::mode(strength)
     }
 
     fn cause(&self, code: &str) -> (Cause, bool) {

@@ -1,6 +1,6 @@
 //! What forbids a change, switched off for the length of a batch.
 
-use crate::dialect::postgres::{EVERYONE, WRITERS};
+use crate::dialect::postgres::lock_modes::{EVERYONE, WRITERS};
 use crate::engine::model::change::RowChange;
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::table::Firing;
