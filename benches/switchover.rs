@@ -117,7 +117,7 @@ async fn apply(engine: &Engine, verb: &str, params: &[(&str, &str)]) -> String {
 
 /// When the locks were held: from and to, in milliseconds of the day's clock.
 async fn held(engine: &Engine, run: &str, step: &str) -> (f64, f64) {
-    let events = journal::runs::events(&*engine.facts, run).await.unwrap();
+    let events = journal::runs::events(engine.facts(), run).await.unwrap();
     let found = events.iter().find_map(|e| {
         let body: serde_json::Value = serde_json::from_str(&e.body).ok()?;
         (e.kind == "step" && body["id"] == step).then(|| (e.at.clone(), body["held_ms"].as_f64().unwrap()))

@@ -69,13 +69,13 @@ async fn observe(engine: Arc<Engine>, watching: Arc<AtomicBool>) {
         second += 1;
         for id in engine.ids() {
             let every =
-                engine.checks.iter().find(|c| c.spec().kind == id.kind).unwrap().spec().every.as_secs();
+                engine.checks().iter().find(|c| c.spec().kind == id.kind).unwrap().spec().every.as_secs();
             if second.is_multiple_of(every) {
                 engine.observe(&id, false).await;
             }
         }
         if second.is_multiple_of(2) {
-            engine.facts.vitals().await.unwrap();
+            engine.facts().vitals().await.unwrap();
         }
     }
 }

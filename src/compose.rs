@@ -7,7 +7,6 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use crate::dialect;
-use crate::engine::Engine;
 use crate::engine::gate::guard::Guard;
 use crate::engine::journal::state;
 use crate::engine::model::error::Result;
@@ -19,6 +18,7 @@ use crate::engine::model::target::Environment;
 use crate::engine::port::adapters::{Adapters, FeatureAdapters};
 use crate::engine::port::driver::Target;
 use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::{Engine, EngineParts};
 use crate::features;
 use crate::features::switchover::task::Rehearser;
 use crate::profile::{Disk, Library, Selected, detect, generic};
@@ -34,7 +34,7 @@ fn connected(selected: Selected) -> Fut<'static, Result<Engine>> {
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
     let url = selected.url.as_ref().map(|u| u.expose().to_owned());
-    let dialect = dialect::of(url.as_deref())?;
+    let dialect = dialect::by_url(url.as_deref())?;
     let Target { reader, writers, host, database } = dialect.connect(url.as_deref())?;
     let server = reader.server().await?;
     let profile = profile(&*reader, &selected).await?;
@@ -52,10 +52,10 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         search_path: profile.search_path.clone(),
         backups: backup_dir(&selected),
     };
-    let sandbox = sandbox::of(dialect.id(), copied)?;
+    let sandbox = sandbox::for_dialect(dialect.id(), copied)?;
     let of_features = of_features(sandbox.switchovers, &selected, &profile);
     let journal = state::state(&*reader).await;
-    Ok(Engine {
+    Ok(Engine::new(EngineParts {
         journal,
         name: if selected.name.is_empty() { server.database.clone() } else { selected.name.clone() },
         environment,
@@ -83,7 +83,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
             of_features,
         },
         clock: Utc::now,
-    })
+    }))
 }
 
 /// What single features need: a copy on which a switchover is played through, where the dialect has one.

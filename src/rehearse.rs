@@ -158,7 +158,7 @@ async fn apply(
     let phrase = planned.plan.phrase.clone();
     let at = engine.server_time().await?;
     let gate = engine.review(planned, true).await?;
-    let typed = TypedPhrase { phrase: &phrase, database: Some(&engine.server.database), at };
+    let typed = TypedPhrase { phrase: &phrase, database: Some(&engine.server().database), at };
     let approved = gate.confirm(&typed).map_err(|denied| denied.why)?;
     let done = engine.run(approved, &Control::default(), &|_| ()).await;
     Ok((preflight, done))
@@ -186,7 +186,7 @@ async fn held(
 async fn steps(engine: &Engine, done: &Done) -> BTreeMap<String, u64> {
     let mut out = BTreeMap::new();
     let Some(run) = &done.run else { return out };
-    for event in journal::runs::events(&*engine.facts, run).await.unwrap_or_default() {
+    for event in journal::runs::events(engine.facts(), run).await.unwrap_or_default() {
         let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
         let (id, ms) = (field(&body, "id").as_str(), field(&body, "held_ms").as_u64());
         if let ("step", Some(id), Some(ms)) = (&*event.kind, id, ms) {
@@ -210,7 +210,7 @@ async fn entry(
     done: &Done,
     (kind, named, step): (&str, &str, &str),
 ) -> Option<serde_json::Value> {
-    let events = journal::runs::events(&*engine.facts, done.run.as_deref()?).await.ok()?;
+    let events = journal::runs::events(engine.facts(), done.run.as_deref()?).await.ok()?;
     let now = engine.server_time().await.ok()?;
     events.iter().find_map(|e| {
         let mut body: serde_json::Value = serde_json::from_str(&e.body).ok()?;

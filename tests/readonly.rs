@@ -50,9 +50,9 @@ async fn everything(engine: &Engine) {
             }
         }
     }
-    engine.facts.server().await.unwrap();
-    engine.facts.vitals().await.unwrap();
-    engine.facts.cancel_all().await;
+    engine.facts().server().await.unwrap();
+    engine.facts().vitals().await.unwrap();
+    engine.facts().cancel_all().await;
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_role_with_select_only_sees_everything_and_changes_nothing() {
 
         let url = server.url(system).replacen(server.user(), "onlooker", 1);
         let engine = open(&url, None, std::path::Path::new(".")).await.unwrap();
-        assert_eq!((engine.server.role.as_str(), engine.profile.name.as_str()), ("onlooker", system));
+        assert_eq!((engine.server().role.as_str(), engine.profile().name.as_str()), ("onlooker", system));
         everything(&engine).await;
         let run = on(&url, &["check", "--profile", system, "--json"]);
         assert_eq!(run.json()["target"]["database"], system, "{run:?}");
@@ -176,7 +176,7 @@ async fn what_the_server_lets_through_is_rolled_back() {
     let engine = engine(&database.url(), profile).await;
     let report = engine.observe(&CheckId { kind: "anomalies", name: "r".into() }, false).await;
     let refused = report.status.why().is_some_and(|w| w.contains("25006"));
-    assert_eq!(refused, engine.server.version_num >= 160_000, "{report:?}");
+    assert_eq!(refused, engine.server().version_num >= 160_000, "{report:?}");
     assert_eq!(value(&mut owner, STATE).await, before);
 }
 

@@ -85,7 +85,7 @@ pub(super) fn read(path: &Path) -> Result<StoredPlan> {
 }
 
 pub(super) async fn apply(engine: &Engine, plan: StoredPlan, args: &ApplyArgs, out: &Output) -> Result<u8> {
-    let rows = engine.adapters.spools.open(&rows_beside(&args.plan))?;
+    let rows = engine.adapters().spools.open(&rows_beside(&args.plan))?;
     let planned = match engine.open_plan(plan, rows) {
         Ok(planned) => planned,
         Err(e) if e.class == Class::Usage => return Err(e),

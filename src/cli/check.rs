@@ -21,7 +21,7 @@ const AT_ONCE: usize = 3;
 
 pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Result<u8> {
     let ids = engine.select(&args.checks)?;
-    if let Some(note) = &engine.environment.1 {
+    if let Some(note) = engine.environment_note() {
         tracing::info!("{note}");
     }
     let total = ids.len();

@@ -123,18 +123,22 @@ async fn targets(cli: &Cli, parts: &Parts, config: &Config, sheet: &mut Sheet) {
 }
 
 async fn target(sheet: &mut Sheet, label: &str, engine: &Engine) {
-    let s = &engine.server;
+    let s = engine.server();
     let standby = if s.in_recovery { ", a standby" } else { "" };
     let summary = format!(
         "PostgreSQL {}{standby} at {}, role {}, profile {}, {}",
-        s.version, s.address, s.role, engine.profile.name, engine.environment.0
+        s.version,
+        s.address,
+        s.role,
+        engine.profile().name,
+        engine.environment()
     );
     sheet.add(label, "ok", summary, None);
-    if let Some(note) = &engine.environment.1 {
+    if let Some(note) = engine.environment_note() {
         sheet.add(
             label,
             "warn",
-            note.clone(),
+            note.to_owned(),
             Some("set environment in midwatch.toml, or ALTER DATABASE … SET midwatch.environment = '…'"),
         );
     }
@@ -191,8 +195,8 @@ async fn journal(sheet: &mut Sheet, label: &str, engine: &Engine) {
 
 /// Tables that the profile names, that are there, and that the role may not read.
 async fn unreadable(engine: &Engine) -> Result<Vec<String>> {
-    let mut tx = engine.facts.begin(ReadOptions::default()).await?;
-    engine.facts.dialect().unreadable(&mut *tx, &tables(&engine.profile)).await
+    let mut tx = engine.facts().begin(ReadOptions::default()).await?;
+    engine.facts().dialect().unreadable(&mut *tx, &tables(engine.profile())).await
 }
 
 fn tables(profile: &Profile) -> Vec<Relation> {

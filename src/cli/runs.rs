@@ -21,8 +21,8 @@ pub(super) async fn list(engine: &Engine, args: &RunsArgs, out: &Output) -> Resu
         return Ok(0);
     };
     let record = engine.run_record(id).await?;
-    let events = journal::runs::events(&*engine.facts, id).await?;
-    let drifted = journal::runs::drifted(&*engine.facts, id, DRIFTED).await?;
+    let events = journal::runs::events(engine.facts(), id).await?;
+    let drifted = journal::runs::drifted(engine.facts(), id, DRIFTED).await?;
     let shown = JournalShown { record, events, drifted };
     if let Some(dir) = &args.logs {
         return write_logs(dir, &shown, out);

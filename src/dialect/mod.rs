@@ -13,7 +13,7 @@ use crate::engine::port::driver::Driver;
 pub const DIALECTS: &[&dyn Driver] = &[&postgres::Postgres];
 
 /// The dialect of a URL, by its scheme.
-pub fn of(url: Option<&str>) -> Result<&'static dyn Driver> {
+pub fn by_url(url: Option<&str>) -> Result<&'static dyn Driver> {
     let scheme = url.and_then(|u| u.split_once("://")).map(|(scheme, _)| scheme);
     let speaks = |d: &&&dyn Driver| scheme.is_none_or(|s| d.schemes().contains(&s));
     DIALECTS.iter().find(speaks).copied().ok_or_else(|| {
@@ -30,10 +30,10 @@ mod tests {
     #[test]
     fn the_scheme_decides() {
         for url in [None, Some("postgres://h/d"), Some("postgresql://h/d"), Some("h/d")] {
-            assert_eq!(of(url).unwrap().id(), "postgres", "{url:?}");
+            assert_eq!(by_url(url).unwrap().id(), "postgres", "{url:?}");
         }
         for url in ["mysql://h/d", "POSTGRES://h/d", "://h"] {
-            let error = of(Some(url)).err().unwrap();
+            let error = by_url(Some(url)).err().unwrap();
             assert!(error.message.starts_with("cannot open a "), "{error}");
             assert_eq!(error.exit_code(), 2);
         }

@@ -20,7 +20,7 @@ use crate::engine::model::row_store::RowSet;
 use crate::engine::model::stored::StoredPlan;
 use crate::engine::model::target::ServerInfo;
 use crate::engine::model::window::Window;
-use crate::engine::plan::operation::Offer;
+use crate::engine::plan::operation::{Offer, renaming_word};
 use crate::engine::plan::planner;
 use crate::engine::plan::planning::Planning;
 use crate::engine::port::reader::Fut;
@@ -36,24 +36,26 @@ fn made_elsewhere(plan: &Plan, own: Option<&str>) -> bool {
 impl Engine {
     /// What could be done here, and why not.
     pub fn offers(&self) -> Vec<Offer> {
-        let mut out: Vec<Offer> = self.operations.iter().flat_map(|o| o.offers(&self.profile)).collect();
-        if self.journal == JournalState::Ready {
-            let bootstraps =
-                |verb: &str| self.operations.iter().any(|o| o.spec().verb == verb && o.spec().bootstraps);
+        let mut out: Vec<Offer> =
+            self.parts.operations.iter().flat_map(|o| o.offers(&self.parts.profile)).collect();
+        if self.parts.journal == JournalState::Ready {
+            let bootstraps = |verb: &str| {
+                self.parts.operations.iter().any(|o| o.spec().verb == verb && o.spec().bootstraps)
+            };
             for offer in out.iter_mut().filter(|o| bootstraps(o.verb)) {
                 let why = "the journal is there already (init --set operators=ROLE, headless, lets another role use it)";
                 offer.disabled.get_or_insert_with(|| why.into());
             }
         }
         // Where it is missing, init is what mends that; otherwise nothing here does.
-        if !matches!(self.journal, JournalState::Missing { .. })
-            && let Some(e) = self.journal.refusal()
+        if !matches!(self.parts.journal, JournalState::Missing { .. })
+            && let Some(e) = self.parts.journal.refusal()
         {
             for offer in &mut out {
                 offer.disabled.get_or_insert_with(|| e.told());
             }
         }
-        if self.read_only {
+        if self.parts.read_only {
             for offer in &mut out {
                 offer.disabled.get_or_insert_with(|| "this target is read-only".into());
             }
@@ -64,21 +66,21 @@ impl Engine {
     /// The target as planning sees it.
     pub(in crate::engine) fn planning(&self) -> Planning<'_> {
         Planning {
-            name: &self.name,
-            environment: self.environment.0,
-            facts: &*self.facts,
-            files: &*self.files,
-            profile: &self.profile,
-            policy: &self.guard.policy,
-            checks: self.checks,
-            operations: self.operations,
-            names: &self.operations,
-            proofs: &*self.proofs,
-            rehearsals: &*self.rehearsals,
-            backups: &*self.adapters.backups,
-            spools: &*self.adapters.spools,
-            signer: &*self.adapters.signer,
-            clock: self.clock,
+            name: &self.parts.name,
+            environment: self.parts.environment.0,
+            facts: &*self.parts.facts,
+            files: &*self.parts.files,
+            profile: &self.parts.profile,
+            policy: &self.parts.guard.policy,
+            checks: self.parts.checks,
+            operations: self.parts.operations,
+            names: &self.parts.operations,
+            proofs: &*self.parts.proofs,
+            rehearsals: &*self.parts.rehearsals,
+            backups: &*self.parts.adapters.backups,
+            spools: &*self.parts.adapters.spools,
+            signer: &*self.parts.adapters.signer,
+            clock: self.parts.clock,
         }
     }
 
@@ -97,29 +99,29 @@ impl Engine {
             return edited("its digest is not that of its content");
         }
         let plan = stored.into_known_plan()?;
-        executor::check_steps(self.runners, &plan)?;
+        executor::check_steps(self.parts.runners, &plan)?;
         if plan.phrase != plan.computed_phrase() {
             return edited("its phrase is not that of its content");
         }
         if plan.rows_sha256 != rows.sha256() || plan.diff_total != rows.len() {
             return edited("its rows are not those it was made with");
         }
-        let signature = self.adapters.signer.sign(&plan.digest)?;
+        let signature = self.parts.adapters.signer.sign(&plan.digest)?;
         if signature != plan.signature
-            && !(self.guard.policy.accept_foreign_plans && made_elsewhere(&plan, signature.as_deref()))
+            && !(self.parts.guard.policy.accept_foreign_plans && made_elsewhere(&plan, signature.as_deref()))
         {
             return edited(
                 "it is not signed as plans made here are (one made elsewhere needs accept_foreign_plans in [policy])",
             );
         }
-        let ttl = TimeDelta::minutes(i64::from(self.guard.policy.plan_ttl_min));
+        let ttl = TimeDelta::minutes(i64::from(self.parts.guard.policy.plan_ttl_min));
         if plan.expires_at > plan.created_at + ttl {
             return edited("it expires later than the policy allows");
         }
-        if plan.target != self.name {
+        if plan.target != self.parts.name {
             return Err(Error::new(
                 Class::Stale,
-                format!("the plan is for target {}, this is {}", plan.target, self.name),
+                format!("the plan is for target {}, this is {}", plan.target, self.parts.name),
             )
             .hint("--target NAME"));
         }
@@ -129,12 +131,12 @@ impl Engine {
     /// May it be confirmed, and how?
     pub async fn review(&self, planned: Planned, headless: bool) -> Result<Gate> {
         let (risk, bootstraps) =
-            match self.operations.iter().find(|o| o.spec().verb == planned.plan.operation) {
+            match self.parts.operations.iter().find(|o| o.spec().verb == planned.plan.operation) {
                 Some(operation) => (operation.spec().risk, operation.spec().bootstraps),
                 // An inverse is at its worst what its plan says.
                 None => (Risk::Irreversible, false),
             };
-        let server = self.facts.server().await?;
+        let server = self.parts.facts.server().await?;
         let now = self.circumstances(&server, headless).await?;
         if now.now + TimeDelta::seconds(60) < planned.plan.created_at {
             return Err(Error::new(
@@ -142,32 +144,32 @@ impl Engine {
                 "the plan was made in this server's future: it was edited, or made elsewhere",
             ));
         }
-        executor::check_steps(self.runners, &planned.plan)?;
-        self.guard.review(planned.plan, planned.rows, risk, bootstraps, &now)
+        executor::check_steps(self.parts.runners, &planned.plan)?;
+        self.parts.guard.review(planned.plan, planned.rows, risk, bootstraps, &now)
     }
 
     fn window_at(&self, now: chrono::DateTime<chrono::Utc>) -> Window {
-        Window::at(self.window, now.time().num_seconds_from_midnight() / 60)
+        Window::at(self.parts.window, now.time().num_seconds_from_midnight() / 60)
     }
 
     async fn circumstances<'s>(&self, server: &'s ServerInfo, headless: bool) -> Result<Circumstances<'s>> {
-        let now = planner::server_time(&*self.facts).await?;
+        let now = planner::server_time(&*self.parts.facts).await?;
         Ok(Circumstances {
-            environment: self.environment.0,
-            read_only: self.read_only,
+            environment: self.parts.environment.0,
+            read_only: self.parts.read_only,
             window: self.window_at(now),
             server,
             now,
-            journal: state::state(&*self.facts).await,
+            journal: state::state(&*self.parts.facts).await,
             headless,
         })
     }
 
     /// May this unfinished run go on? `None`: there is nothing left to do.
     pub async fn review_resume(&self, run: &str) -> Result<Option<Approved>> {
-        let server = self.facts.server().await?;
+        let server = self.parts.facts.server().await?;
         let now = self.circumstances(&server, false).await?;
-        self.guard.circumstances(false, &now)?;
+        self.parts.guard.circumstances(false, &now)?;
         let record = self.run_record(run).await?;
         if record.live {
             return Err(Error::new(
@@ -186,8 +188,9 @@ impl Engine {
         }
         if let Some(by) = record.overtaken_by {
             let other = self.run_record(&by).await?;
+            let renamed = renaming_word(self.parts.operations, &other.operation);
             let what = format!(
-                "run {run} broke off, and run {by} ({} {}) has switched its tables since: what is left of it is not what it was",
+                "run {run} broke off, and run {by} ({} {}) has {renamed} its tables since: what is left of it is not what it was",
                 other.operation, other.name
             );
             return Err(Error::new(Class::Stale, what).hint(format!(
@@ -199,22 +202,22 @@ impl Engine {
             return Ok(None);
         }
         // Steps that this version does not know in full are not continued by it.
-        let plan = journal::runs::stored_plan_of(&*self.facts, run).await?.into_known_plan()?;
-        executor::check_steps(self.runners, &plan)?;
-        self.guard.resume(run, plan, &now).map(Some)
+        let plan = journal::runs::stored_plan_of(&*self.parts.facts, run).await?.into_known_plan()?;
+        executor::check_steps(self.parts.runners, &plan)?;
+        self.parts.guard.resume(run, plan, &now).map(Some)
     }
 
     /// Does what was approved: once, as planned, or says how far it came.
     pub async fn run(&self, approved: Approved, control: &Control, watcher: ProgressSink<'_>) -> Done {
         let setup = Setup {
-            facts: &*self.facts,
-            adapters: &self.adapters,
-            policy: &self.guard.policy,
-            operator: &self.operator,
-            window: self.window,
-            clock: self.clock,
-            search_path: &self.profile.search_path,
-            runners: self.runners,
+            facts: &*self.parts.facts,
+            adapters: &self.parts.adapters,
+            policy: &self.parts.guard.policy,
+            operator: &self.parts.operator,
+            window: self.parts.window,
+            clock: self.parts.clock,
+            search_path: &self.parts.profile.search_path,
+            runners: self.parts.runners,
             staleness: self,
         };
         executor::run(&setup, approved, control, watcher).await
@@ -222,22 +225,22 @@ impl Engine {
 
     /// The latest runs, newest first, or the latest of those before a run.
     pub async fn runs(&self, limit: u32, before: Option<&str>) -> Result<Listed> {
-        journal::runs::runs(&*self.facts, &self.operations, limit, before).await
+        journal::runs::runs(&*self.parts.facts, &self.parts.operations, limit, before).await
     }
 
     /// One run.
     pub async fn run_record(&self, id: &str) -> Result<RunRecord> {
-        journal::runs::run(&*self.facts, &self.operations, id).await
+        journal::runs::run(&*self.parts.facts, &self.parts.operations, id).await
     }
 
     /// Runs that were interrupted and can be resumed.
     pub async fn interrupted_runs(&self) -> Result<Vec<RunRecord>> {
-        journal::runs::interrupted(&*self.facts, &self.operations).await
+        journal::runs::interrupted(&*self.parts.facts, &self.parts.operations).await
     }
 
     /// The server's time: the only one that counts for what expires.
     pub async fn server_time(&self) -> Result<chrono::DateTime<chrono::Utc>> {
-        planner::server_time(&*self.facts).await
+        planner::server_time(&*self.parts.facts).await
     }
 
     /// Refuses where there is no journal to read.
@@ -256,13 +259,14 @@ impl Engine {
 
     /// How the journal stands now.
     pub async fn journal_now(&self) -> JournalState {
-        state::state(&*self.facts).await
+        state::state(&*self.parts.facts).await
     }
 
     /// Looks whether anybody has altered the journal.
     pub async fn verify_journal(&self) -> Result<journal::verify::Verified> {
-        let server = self.facts.server().await?;
-        journal::verify::verify(&*self.facts, &*self.adapters.mirror, &Identity::of(&server)).await
+        let server = self.parts.facts.server().await?;
+        journal::verify::verify(&*self.parts.facts, &*self.parts.adapters.mirror, &Identity::of(&server))
+            .await
     }
 }
 
@@ -278,7 +282,7 @@ impl Engine {
         let refuse = |e: Error| Box::new(Done::refused(e));
         let plan = approved.plan();
         let Some(rows) = approved.rows() else { return Ok(()) };
-        if let Ok(Some(run)) = journal::runs::run_of_plan(&*self.facts, &plan.id).await {
+        if let Ok(Some(run)) = journal::runs::run_of_plan(&*self.parts.facts, &plan.id).await {
             let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
             return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
         }

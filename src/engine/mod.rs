@@ -34,8 +34,8 @@ use crate::engine::port::files::Files;
 use crate::engine::port::reader::{Facts, ReadOptions, Snapshot};
 use crate::engine::port::runner::Runner;
 
-/// One target, looked at. Console and command line both work through this and nothing else.
-pub struct Engine {
+/// What an engine is made of: compose puts it together, nothing changes it afterwards.
+pub struct EngineParts {
     /// The target's name in the configuration.
     pub name: String,
     /// Read-only access.
@@ -74,25 +74,91 @@ pub struct Engine {
     pub clock: Clock,
 }
 
+/// One target, looked at. Console and command line both work through this and nothing else.
+pub struct Engine {
+    parts: EngineParts,
+}
+
 impl Engine {
+    /// Of these parts.
+    pub fn new(parts: EngineParts) -> Self {
+        Self { parts }
+    }
+
+    /// The parts, to make another engine of them.
+    pub fn into_parts(self) -> EngineParts {
+        self.parts
+    }
+
+    /// Read-only access.
+    pub fn facts(&self) -> &dyn Facts {
+        &*self.parts.facts
+    }
+
+    /// What to watch.
+    pub fn profile(&self) -> &Profile {
+        &self.parts.profile
+    }
+
+    /// Who the server was when it was opened.
+    pub fn server(&self) -> &ServerInfo {
+        &self.parts.server
+    }
+
+    /// Resolved environment.
+    pub fn environment(&self) -> Environment {
+        self.parts.environment.0
+    }
+
+    /// Why the environment is in doubt.
+    pub fn environment_note(&self) -> Option<&str> {
+        self.parts.environment.1.as_deref()
+    }
+
+    /// Nothing may be changed through this target.
+    pub fn is_read_only(&self) -> bool {
+        self.parts.read_only
+    }
+
+    /// All kinds of checks.
+    pub fn checks(&self) -> &'static [&'static dyn Check] {
+        self.parts.checks
+    }
+
+    /// All kinds of operations.
+    pub fn operations(&self) -> &'static [&'static dyn Operation] {
+        self.parts.operations
+    }
+
+    /// Throwaway copies of the target.
+    pub fn rehearsals(&self) -> &dyn Rehearsals {
+        &*self.parts.rehearsals
+    }
+
+    /// What changing needs.
+    pub fn adapters(&self) -> &Adapters {
+        &self.parts.adapters
+    }
+
     /// The target as reports name it.
     pub fn target(&self) -> TargetInfo {
         TargetInfo {
-            name: self.name.clone(),
-            environment: self.environment.0,
-            engine: self.server.engine.to_owned(),
-            version: self.server.version.clone(),
-            database: self.server.database.clone(),
+            name: self.parts.name.clone(),
+            environment: self.parts.environment.0,
+            engine: self.parts.server.engine.to_owned(),
+            version: self.parts.server.version.clone(),
+            database: self.parts.server.database.clone(),
         }
     }
 
     /// Every check of the profile, in the registry's and the profile's order.
     pub fn ids(&self) -> Vec<CheckId> {
-        self.checks
+        self.parts
+            .checks
             .iter()
             .flat_map(|c| {
                 let kind = c.spec().kind;
-                c.names(&self.profile).into_iter().map(move |name| CheckId { kind, name })
+                c.names(&self.parts.profile).into_iter().map(move |name| CheckId { kind, name })
             })
             .collect()
     }
@@ -122,12 +188,12 @@ impl Engine {
     }
 
     fn declares_none(&self, kind: &str) -> Error {
-        Error::usage(format!("profile {} declares no {kind}checks", self.profile.name))
+        Error::usage(format!("profile {} declares no {kind}checks", self.parts.profile.name))
             .hint("another --profile? midwatch config example profile prints one to begin with")
     }
 
     fn unknown_selector(&self, selector: &str, all: &[CheckId]) -> Error {
-        let kinds: Vec<_> = self.checks.iter().map(|c| c.spec().kind).collect();
+        let kinds: Vec<_> = self.parts.checks.iter().map(|c| c.spec().kind).collect();
         let kind = selector.split('/').next().unwrap_or_default();
         if !kinds.contains(&kind) {
             return Error::usage(format!("check {kind} is not in this version"))
@@ -139,11 +205,11 @@ impl Engine {
         } else {
             format!("this profile has: {}", known.join(" "))
         };
-        Error::usage(format!("no check {selector} for profile {}", self.profile.name)).hint(hint)
+        Error::usage(format!("no check {selector} for profile {}", self.parts.profile.name)).hint(hint)
     }
 
     fn check(&self, kind: &str) -> Option<&'static dyn Check> {
-        self.checks.iter().copied().find(|c| c.spec().kind == kind)
+        self.parts.checks.iter().copied().find(|c| c.spec().kind == kind)
     }
 
     /// Runs one check. What cannot be observed is a report too: unknown, with the reason.
@@ -158,28 +224,28 @@ impl Engine {
 
     /// The same, saying how far it is.
     pub async fn observe_telling(&self, id: &CheckId, how: CheckOptions, tell: Tell<'_>) -> Report {
-        let started = (self.clock)();
+        let started = (self.parts.clock)();
         let cx = CheckCx {
-            facts: &*self.facts,
-            files: &*self.files,
-            profile: &self.profile,
-            server: &self.server,
-            rehearsals: &*self.rehearsals,
-            proofs: &*self.proofs,
+            facts: &*self.parts.facts,
+            files: &*self.parts.files,
+            profile: &self.parts.profile,
+            server: &self.parts.server,
+            rehearsals: &*self.parts.rehearsals,
+            proofs: &*self.parts.proofs,
             quick: how.quick,
             full: how.full,
             resume: how.resume,
             self_test: how.self_test,
             tell,
-            names: &self.operations,
-            checks: self.checks,
+            names: &self.parts.operations,
+            checks: self.parts.checks,
         };
         let result = match self.check(id.kind) {
             Some(check) => check.observe(&cx, id).await,
             None => Err(Error::usage(format!("no check of kind {}", id.kind))),
         };
         let mut report = result.unwrap_or_else(|e| Report::unknown(id.clone(), e.to_string()));
-        let now = (self.clock)();
+        let now = (self.parts.clock)();
         report.observed_at = started;
         report.elapsed_ms = (now - started).num_milliseconds().try_into().unwrap_or(0);
         report
@@ -187,18 +253,18 @@ impl Engine {
 
     /// Is a comparison of these twins kept that was cut off?
     pub fn is_cut_off(&self, twin: &str) -> bool {
-        self.proofs.unfinished(&Identity::of(&self.server), twin).is_some()
+        self.parts.proofs.unfinished(&Identity::of(&self.parts.server), twin).is_some()
     }
 
     /// The rows behind a finding.
     pub fn rows(&self, id: &CheckId, finding: &str) -> Option<RowSource> {
-        self.check(id.kind)?.rows(self.facts.dialect(), &self.profile, &id.name, finding)
+        self.check(id.kind)?.rows(self.parts.facts.dialect(), &self.parts.profile, &id.name, finding)
     }
 
     /// One page of rows.
     pub async fn page(&self, request: &PageRequest) -> Result<Page> {
-        let mut tx = self.facts.begin(ReadOptions::default()).await?;
-        paging::read(&mut *tx, self.facts.dialect(), request).await
+        let mut tx = self.parts.facts.begin(ReadOptions::default()).await?;
+        paging::read(&mut *tx, self.parts.facts.dialect(), request).await
     }
 
     /// All rows of a request, page by page, in one snapshot.
@@ -208,10 +274,10 @@ impl Engine {
         each: &mut (dyn FnMut(Page) -> Result<()> + Send),
     ) -> Result<()> {
         let options = ReadOptions { snapshot: Snapshot::Transaction, ..ReadOptions::default() };
-        let mut tx = self.facts.begin(options).await?;
+        let mut tx = self.parts.facts.begin(options).await?;
         request.at = At::First;
         loop {
-            let page = paging::read(&mut *tx, self.facts.dialect(), &request).await?;
+            let page = paging::read(&mut *tx, self.parts.facts.dialect(), &request).await?;
             let next = page.rows.last().filter(|_| !page.end).map(|r| At::After(r.position.clone()));
             each(page)?;
             match next {
@@ -225,9 +291,9 @@ impl Engine {
     pub async fn context(&self, sql: &str, columns: &[Column], cells: &[Option<String>]) -> Result<Page> {
         let value_of =
             |name: &str| columns.iter().position(|c| c.name == name).and_then(|i| cells.get(i).cloned());
-        let dialect = self.facts.dialect();
+        let dialect = self.parts.facts.dialect();
         let sql = paging::bind_context(dialect, sql, &value_of)?;
-        let mut tx = self.facts.begin(ReadOptions::default()).await?;
+        let mut tx = self.parts.facts.begin(ReadOptions::default()).await?;
         paging::all(&mut *tx, dialect, &sql, 200).await
     }
 }

@@ -42,7 +42,7 @@ type Make = fn(CopiedTarget) -> Result<Sandbox>;
 const SANDBOXES: &[(&str, Make)] = &[("postgres", postgres)];
 
 /// For a target of this dialect.
-pub fn of(dialect: &str, target: CopiedTarget) -> Result<Sandbox> {
+pub fn for_dialect(dialect: &str, target: CopiedTarget) -> Result<Sandbox> {
     match SANDBOXES.iter().find(|(id, _)| *id == dialect) {
         Some((_, make)) => make(target),
         None => Ok(Sandbox {
@@ -90,7 +90,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dialect_without_private_servers_says_so() {
-        let none = of("text", target()).unwrap();
+        let none = for_dialect("text", target()).unwrap();
         assert!(none.switchovers.is_none());
         let why = none.backups.place().unwrap_err();
         assert_eq!(why.message, "no backups can be made of this target: there are none of its kind here");

@@ -13,6 +13,6 @@ mod process;
 mod watcher;
 
 pub use crate::dialect::postgres::owner::MARKER;
-pub use dialects::{CopiedTarget, Sandbox, of};
+pub use dialects::{CopiedTarget, Sandbox, for_dialect};
 pub use hooks::Shell;
 pub use postgres::{Binaries, Copies, LoadWriters, Options, Private, Server, Timed, Written, WrittenPair};

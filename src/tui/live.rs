@@ -72,7 +72,7 @@ impl Live {
 
     fn session(engine: &Engine, selected: &Selected) -> Session {
         let every = |id: &CheckId| {
-            let spec = engine.checks.iter().map(|c| c.spec()).find(|s: &&CheckSpec| s.kind == id.kind);
+            let spec = engine.checks().iter().map(|c| c.spec()).find(|s: &&CheckSpec| s.kind == id.kind);
             spec.map_or(Duration::from_mins(1), |s| s.every)
         };
         let ids = engine.ids();
@@ -80,11 +80,11 @@ impl Live {
         Session {
             unfinished: ids.iter().filter(cut_off).cloned().collect(),
             target: engine.target(),
-            server: engine.server.clone(),
-            environment_note: engine.environment.1.clone(),
-            read_only: engine.read_only,
+            server: engine.server().clone(),
+            environment_note: engine.environment_note().map(str::to_owned),
+            read_only: engine.is_read_only(),
             window: selected.config.window.clone(),
-            profile: engine.profile.name.clone(),
+            profile: engine.profile().name.clone(),
             checks: ids.iter().map(|id| (id.clone(), every(id))).collect(),
             operations: engine.offers(),
         }
@@ -96,7 +96,7 @@ impl Live {
         let gone = || Error::new(Class::Refused, "this plan is no longer there").hint("plan again");
         let held = plans.get_mut(plan).ok_or_else(gone)?;
         let gate = held.gate.take().ok_or_else(gone)?;
-        let at = Utc::now() + TimeDelta::milliseconds(held.engine.server.skew_ms);
+        let at = Utc::now() + TimeDelta::milliseconds(held.engine.server().skew_ms);
         let words = TypedPhrase { phrase: &typed.phrase, database: typed.database.as_deref(), at };
         match gate.confirm(&words) {
             Ok(approved) => Ok((Arc::clone(&held.engine), approved)),
@@ -140,7 +140,7 @@ impl Backend for Live {
     }
 
     fn vitals(&self) -> Fut<'_, Result<Vitals>> {
-        Box::pin(async move { self.engine()?.facts.vitals().await })
+        Box::pin(async move { self.engine()?.facts().vitals().await })
     }
 
     fn rows(&self, id: &CheckId, finding: &str) -> Option<RowSource> {
@@ -166,7 +166,7 @@ impl Backend for Live {
     fn cancel(&self) -> Fut<'_, ()> {
         Box::pin(async move {
             if let Ok(engine) = self.engine() {
-                engine.facts.cancel_all().await;
+                engine.facts().cancel_all().await;
             }
         })
     }
@@ -273,7 +273,7 @@ impl Backend for Live {
     fn run_detail(&self, run: String) -> Fut<'_, Result<RunDetail>> {
         Box::pin(async move {
             let engine = self.engine()?;
-            let facts = &*engine.facts;
+            let facts = engine.facts();
             Ok(RunDetail {
                 record: engine.run_record(&run).await?,
                 plan: journal::runs::plan_of(facts, &run).await.ok(),

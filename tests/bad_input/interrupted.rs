@@ -54,7 +54,7 @@ async fn a_server_killed_in_the_middle() {
     let while_down = engine.observe(&id(), false).await;
     assert!(while_down.status.why().unwrap().contains("failed to connect"), "{while_down:?}");
     server.restart().await.unwrap();
-    engine.facts.vitals().await.unwrap();
+    engine.facts().vitals().await.unwrap();
     server.stop().await.unwrap();
 }
 
@@ -85,11 +85,11 @@ async fn cancelling_is_reported_as_such() {
         async move { engine.observe(&id(), false).await }
     });
     until(&mut owner, "|| 74", 1).await;
-    engine.facts.cancel_all().await;
+    engine.facts().cancel_all().await;
     let report = tokio::time::timeout(LIMIT, look).await.unwrap().unwrap();
     assert!(report.status.why().unwrap().contains("57014"), "{report:?}");
     until(&mut owner, "|| 74", 0).await;
-    engine.facts.vitals().await.unwrap();
+    engine.facts().vitals().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,6 +106,6 @@ async fn dropped_looks_leave_room_for_others() {
             .collect();
         until(&mut owner, "|| 75", 3).await;
         looks.iter().for_each(tokio::task::JoinHandle::abort);
-        tokio::time::timeout(LIMIT, engine.facts.vitals()).await.unwrap().unwrap();
+        tokio::time::timeout(LIMIT, engine.facts().vitals()).await.unwrap().unwrap();
     }
 }

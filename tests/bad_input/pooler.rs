@@ -72,7 +72,7 @@ async fn everything_works(engine: &Engine) {
             }
         }
     }
-    engine.facts.vitals().await.unwrap();
+    engine.facts().vitals().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,11 +83,11 @@ async fn reads_work_through_a_transaction_pooler() {
             let (database, _) = demo_database(system, 1_000).await;
             let url = pooler.url(&database.name);
             let engine = open(&url, None, Path::new(".")).await.unwrap();
-            assert!(engine.server.pooled, "{ignored}");
-            assert_eq!(engine.profile.name, system);
+            assert!(engine.server().pooled, "{ignored}");
+            assert_eq!(engine.profile().name, system);
             everything_works(&engine).await;
             let direct = open(&database.url(), None, Path::new(".")).await.unwrap();
-            assert!(!direct.server.pooled);
+            assert!(!direct.server().pooled);
             let doctor = on(&url, &["doctor"]);
             assert!(doctor.stdout.contains("a transaction pooler stands between"), "{doctor:?}");
             let kinds = if system == "hithonix" { ["anomalies", "queue"].as_slice() } else { &["parity"] };

@@ -178,8 +178,8 @@ async fn entries(reader: &dyn Facts, tx: &mut dyn ReadTx) {
 async fn what_is_altered_is_found(side: &Side) {
     first_run(side).await;
     let engine = side.engine().await;
-    let sql = engine.facts.dialect();
-    let mut tx = begin(&*engine.facts).await;
+    let sql = engine.facts().dialect();
+    let mut tx = begin(engine.facts()).await;
     assert_eq!(sql.altered(&mut *tx, None).await.unwrap(), []);
     assert_eq!(sql.altered_rows(&mut *tx).await.unwrap().images, []);
     assert_eq!(engine.verify_journal().await.unwrap().findings, Vec::<String>::new());

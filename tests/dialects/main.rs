@@ -3,6 +3,7 @@
 //! The suite is in terms of the traits of `engine/port`; what a server needs to be prepared is in its own file.
 #![cfg(test)]
 
+mod abilities;
 #[path = "../common/mod.rs"]
 mod common;
 mod compare;

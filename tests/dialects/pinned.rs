@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use midwatch::engine::Engine;
 use midwatch::engine::check::paging::{At, Filter, PageRequest, RowSource, Sort};
 use midwatch::engine::model::query::Param;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
+use midwatch::engine::{Engine, EngineParts};
 
 use crate::common;
 use crate::common::Database;
@@ -26,9 +26,11 @@ struct Pin {
 
 impl Pin {
     async fn on(world: &World, profile: &str) -> Self {
-        let mut engine = common::open(&world.database.url(), Some(profile), world.home.path()).await.unwrap();
+        let engine = common::open(&world.database.url(), Some(profile), world.home.path()).await.unwrap();
         let notes = Notes::default();
-        engine.facts = Arc::new(Recorder { facts: Arc::clone(&engine.facts), notes: Arc::clone(&notes) });
+        let parts = engine.into_parts();
+        let facts = Arc::new(Recorder { facts: Arc::clone(&parts.facts), notes: Arc::clone(&notes) });
+        let engine = Engine::new(EngineParts { facts, ..parts });
         Self { engine, notes, text: String::new(), seen: BTreeSet::new() }
     }
 

@@ -4,14 +4,18 @@ use std::sync::{Arc, Mutex};
 
 use midwatch::engine::Engine;
 use midwatch::engine::check::paging::{self, At, PageRequest, RowSource};
+use midwatch::engine::model::abilities::{Abilities, Ability};
 use midwatch::engine::model::change::{RowChange, RowKind, TypedColumn};
 use midwatch::engine::model::error::{Error, Result};
 use midwatch::engine::model::load::ServerLoad;
+use midwatch::engine::model::preflight::{Ready, Risk};
+use midwatch::engine::model::profile::Profile;
 use midwatch::engine::model::query::{Column, Param, ProfileSql, Sql};
 use midwatch::engine::model::row_query::ImagesOf;
+use midwatch::engine::model::step::{LockStrength, Step};
 use midwatch::engine::model::target::ServerInfo;
 use midwatch::engine::model::vitals::Vitals;
-use midwatch::engine::plan::operation::Params;
+use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx, lock};
 use midwatch::engine::plan::request::{Planned, Request};
 use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, RowShape, Take};
@@ -86,16 +90,38 @@ impl ReadTx for Sheet {
 const PROFILE: &str = "name = \"p\"\n[sources.late]\nsql = \"select 1 as id\"\n\
     [[backfills]]\nname = \"states\"\ntable = \"jo`bs\"\nkey = [\"id\"]\nfilter = \"t.n > 1 or t.n is null\"\n\
     set = { \"st`ate\" = \"upper(t.n)\" }\n[[backfills.verify]]\ntitle = \"none is late\"\nsql = \"select * from late\"\n\
-    [[backfills]]\nname = \"unseen\"\ntable = \"hidden\"\nkey = [\"id\"]\nfilter = \"true\"\nset = { \"st`ate\" = \"1\" }\n";
+    [[backfills]]\nname = \"unseen\"\ntable = \"hidden\"\nkey = [\"id\"]\nfilter = \"true\"\nguard = \"audit\"\n\
+    set = { \"st`ate\" = \"1\" }\n";
 
 /// Everything that the planner sends and says.
 async fn planned(name: &str, set: &[(&str, &str)]) -> (Planned, Vec<Sent>) {
+    let able = Abilities {
+        session_lock: Ability::Yes,
+        transactional_ddl: Ability::Yes,
+        write_limit: Ability::Yes,
+        shared_snapshot: Ability::Yes,
+        lock_holders: Ability::Yes,
+    };
+    planned_with(able, "backfill", name, set).await
+}
+
+/// The same of a server with these abilities.
+async fn planned_with(
+    abilities: Abilities,
+    verb: &str,
+    name: &str,
+    set: &[(&str, &str)],
+) -> (Planned, Vec<Sent>) {
     let database = Database::empty().await;
-    let mut engine: Engine = common::engine(&database.url(), PROFILE).await;
+    let mut parts = common::engine(&database.url(), PROFILE).await.into_parts();
     let notes: Notes = Arc::new(Mutex::new(vec![]));
-    engine.facts = Arc::new(Paper { server: engine.server.clone(), notes: Arc::clone(&notes) });
+    let server = ServerInfo { abilities, ..parts.server.clone() };
+    parts.facts = Arc::new(Paper { server, notes: Arc::clone(&notes) });
+    let operations: Vec<&dyn Operation> = parts.operations.iter().copied().chain([&Defines as _]).collect();
+    parts.operations = operations.leak();
+    let engine = Engine::new(parts);
     let params = Params(set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
-    let request = Request::Operation { verb: "backfill".into(), name: Some(name.into()), params };
+    let request = Request::Operation { verb: verb.into(), name: Some(name.into()), params };
     let planned = engine.plan(&request, &|_| ()).await.unwrap();
     let statements = notes.lock().unwrap().clone();
     (planned, statements)
@@ -145,6 +171,87 @@ async fn what_a_role_may_not_see_blocks_the_plan() {
     let block = planned.plan.preflight.iter().find(|p| p.id == "trigger").unwrap();
     assert!(block.status.blocks(), "{block:?}");
     assert_eq!(block.message, "triggers of hidden are not visible to this role: needs TRIGGER");
+    // What is not visible is not taken for a trigger that is not there.
+    let guard = planned.plan.preflight.iter().find(|p| p.id == "guard").unwrap();
+    assert!(guard.status.blocks(), "{guard:?}");
+    assert_eq!(guard.message, "trigger audit of hidden is not visible to this role: needs TRIGGER");
+    let checks = planned.plan.preflight.iter().find(|p| p.id == "check").unwrap();
+    assert_eq!(checks.message, "CHECKs of hidden are not visible to this role: needs a privilege");
+}
+
+/// Changes a definition by a statement.
+struct Defines;
+
+const DEFINES: OpSpec = OpSpec {
+    verb: "define",
+    about: "changes a definition",
+    risk: Risk::Reversible,
+    params: &[],
+    example: "t",
+    bootstraps: false,
+    many: false,
+};
+
+impl Operation for Defines {
+    fn spec(&self) -> &'static OpSpec {
+        &DEFINES
+    }
+    fn offers(&self, _: &Profile) -> Vec<Offer> {
+        vec![Offer {
+            verb: DEFINES.verb,
+            name: "t".into(),
+            about: String::new(),
+            mends: None,
+            risk: DEFINES.risk,
+            locks: String::new(),
+            disabled: None,
+            asks: vec![],
+            takes_rows: false,
+        }]
+    }
+    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, _: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
+        let mode = cx.dialect().lock_mode(LockStrength::Everyone);
+        let statements = vec!["ALTER TABLE `t` ADD x int".into(), "ALTER TABLE `t` ADD y int".into()];
+        let step = Step { locks: vec![lock("t", mode)], ..Step::new("define", "define", statements) };
+        let draft = Draft { steps: vec![step], count: 2, ..Draft::default() };
+        Box::pin(async move { Ok(draft) })
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_cannot_do_blocks_a_plan_that_needs_it() {
+    let lacks = Abilities {
+        session_lock: Ability::no("named locks are refused here", ""),
+        transactional_ddl: Ability::no("each of them commits by itself", ""),
+        write_limit: Ability::no("there is no limit for writes", ""),
+        shared_snapshot: Ability::no("each session has its own", ""),
+        lock_holders: Ability::no("needs PROCESS", ""),
+    };
+    let told = |p: &Planned| -> Vec<(String, Ready, String)> {
+        let ids = ["connection", "transaction", "limits", "blockers"];
+        let all = p.plan.preflight.iter().filter(|p| ids.contains(&p.id.as_str()));
+        all.map(|p| (p.id.clone(), p.status, p.message.clone())).collect()
+    };
+    let line = |id: &str, ready, text: &str| (id.to_owned(), ready, text.to_owned());
+    let (planned, _) = planned_with(lacks.clone(), "define", "t", &[]).await;
+    let together =
+        "step define: its statements could not be rolled back together: each of them commits by itself";
+    let expected = [
+        line("connection", Ready::Fail, "named locks are refused here"),
+        line("transaction", Ready::Fail, together),
+        line(
+            "limits",
+            Ready::Warn,
+            "a statement whose client is gone runs to its end: there is no limit for writes",
+        ),
+        line("blockers", Ready::Warn, "sessions that hold a lock are not shown: needs PROCESS"),
+    ];
+    assert_eq!(told(&planned), expected);
+    assert_eq!(planned.plan.steps[0].locks[0].mode, "metadata lock");
+    // Rows are changed in batches, each a transaction of its own.
+    let (planned, _) = planned_with(lacks, "backfill", "states", &[]).await;
+    assert!(told(&planned).iter().all(|(id, ..)| id != "transaction"));
+    assert_eq!(planned.plan.steps[0].locks[0].mode, "rows");
 }
 
 #[tokio::test]

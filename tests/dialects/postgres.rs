@@ -56,8 +56,12 @@ impl Side {
         Self::on(self.server).await
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.server.url(&self.database)
+    }
+
     pub(crate) fn reader(&self) -> Reader {
-        Reader::new(Connection::new(Some(&self.server.url(&self.database))).unwrap())
+        Reader::new(Connection::new(Some(&self.url())).unwrap())
     }
 
     /// As a role that has been granted nothing, made for it.

@@ -55,7 +55,7 @@ async fn both(what: impl AsyncFn(&Server, &str)) {
 
 async fn engine(server: &Server, version: &str) -> Engine {
     let engine = common::engine(&server.url("t"), PROFILE).await;
-    assert!(engine.server.version.starts_with(version), "{}", engine.server.version);
+    assert!(engine.server().version.starts_with(version), "{}", engine.server().version);
     engine
 }
 
@@ -63,8 +63,8 @@ async fn engine(server: &Server, version: &str) -> Engine {
 async fn names_and_texts_come_back_as_they_were() {
     both(async |server, version| {
         let engine = engine(server, version).await;
-        let dialect = engine.facts.dialect();
-        let mut tx = engine.facts.begin(ReadOptions::default()).await.unwrap();
+        let dialect = engine.facts().dialect();
+        let mut tx = engine.facts().begin(ReadOptions::default()).await.unwrap();
         for odd in ODD {
             let (text, name) = (dialect.literal(odd), dialect.quote(odd));
             let sql = ProfileSql::new(format!("select {name} from (select {text}::text as {name}) q"));
@@ -78,7 +78,7 @@ async fn names_and_texts_come_back_as_they_were() {
         drop(tx);
         let mut owner = server.owner("t").await.unwrap();
         owner.execute_script(TABLE).await.unwrap();
-        let mut tx = engine.facts.begin(ReadOptions::default()).await.unwrap();
+        let mut tx = engine.facts().begin(ReadOptions::default()).await.unwrap();
         let names = [
             dialect.parse("\"Odd.Schema\".\"Th\"\"ings\""),
             dialect.parse("nowhere"),

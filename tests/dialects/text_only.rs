@@ -17,6 +17,7 @@ use midwatch::engine::model::profile::Source;
 use midwatch::engine::model::query::{Column, Param, ProfileSql};
 use midwatch::engine::model::row_query::{Condition, Expr, ImagesOf, Of, Portion, RowQuery, RowsFrom, Side};
 use midwatch::engine::model::script::Script;
+use midwatch::engine::model::step::LockStrength;
 use midwatch::engine::model::table::{Constraint, Firing, Seen, Stored, Table, Trigger};
 use midwatch::engine::port::catalog::{Catalog, WantedLocks};
 use midwatch::engine::port::dialect::Dialect;
@@ -45,6 +46,12 @@ impl Dialect for TextOnly {
     }
     fn code(&self, _: Cause) -> Option<&'static str> {
         None
+    }
+    fn lock_mode(&self, strength: LockStrength) -> &'static str {
+        match strength {
+            LockStrength::Rows => "rows",
+            LockStrength::Writers | LockStrength::Everyone => "metadata lock",
+        }
     }
     fn quote(&self, name: &str) -> String {
         quote(name)
@@ -92,7 +99,11 @@ impl Catalog for TextOnly {
                 }])
             },
             referrers: Seen::default(),
-            checks: Seen::default(),
+            checks: if name.name == "hidden" {
+                Seen::Hidden { needs: "a privilege".into() }
+            } else {
+                Seen::default()
+            },
             unique_keys: vec![vec!["id".into()]],
             unique_columns: vec!["id".into()],
             owned: true,

@@ -76,7 +76,7 @@ async fn problems_as_planted(engine: &Engine, manifest: &Manifest) {
     let source = engine.rows(&id, "rows").unwrap();
     let columns: Vec<String> = {
         let mut tx =
-            engine.facts.begin(midwatch::engine::port::reader::ReadOptions::default()).await.unwrap();
+            engine.facts().begin(midwatch::engine::port::reader::ReadOptions::default()).await.unwrap();
         tx.describe(&ProfileSql::new(&source.sql)).await.unwrap().into_iter().map(|c| c.name).collect()
     };
     let problem = columns.iter().position(|c| c == "problem").unwrap();
@@ -252,7 +252,7 @@ async fn demo_engine(url: &str, system: &str) -> Engine {
     );
     std::fs::write(dir.path().join("p.toml"), text).unwrap();
     let detected = open(url, None, dir.path()).await.unwrap();
-    assert_eq!(detected.profile.name, system);
+    assert_eq!(detected.profile().name, system);
     open(url, Some("p.toml"), dir.path()).await.unwrap()
 }
 
@@ -277,7 +277,7 @@ async fn on_postgresql_18_as_well() {
     let (one, other) = (server.url("hithonix"), server.url("hospitality"));
     both((&one, &manifests[0]), (&other, &manifests[1])).await;
     let engine = demo_engine(&one, "hithonix").await;
-    assert!(engine.server.version.starts_with("18."), "{}", engine.server.version);
+    assert!(engine.server().version.starts_with("18."), "{}", engine.server().version);
     server.stop().await.unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! Which sessions hold a lock on a table.
 
+use crate::dialect::postgres::lock_modes::EVERYONE;
 use crate::engine::model::name::literal;
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::port::catalog::WantedLocks;
@@ -40,7 +41,7 @@ order by age_ms desc limit 20";
 
 /// Of those only who holds what a weaker lock waits for: a reader does not keep out what only wants writers away.
 fn blockers_of(mode: &str) -> String {
-    let weaker: &[&str] = if mode.starts_with("ACCESS EXCLUSIVE") {
+    let weaker: &[&str] = if mode.starts_with(EVERYONE) {
         &[]
     } else if mode.starts_with("SHARE UPDATE EXCLUSIVE") {
         &["AccessShareLock", "RowShareLock", "RowExclusiveLock"]

@@ -9,7 +9,7 @@ use crate::engine::model::error::{Class, Error};
 pub(super) const LOST: &str = "08006";
 /// A lock that was not available in time.
 const LOCKED: &str = "55P03";
-/// The code of a swap that took longer than its budget.
+/// The code of work inside locks that took longer than its budget.
 pub(super) const OVER_BUDGET: &str = "MW001";
 /// The code of rows that differ where they must be equal.
 const UNEQUAL: &str = "MW002";

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::error::read_error;
 use crate::dialect::postgres::shared::Shared;
+use crate::engine::model::abilities::{Abilities, Ability};
 use crate::engine::model::error::Result;
 use crate::engine::model::name::literal;
 use crate::engine::model::target::{Environment, ServerInfo};
@@ -61,7 +62,27 @@ pub(super) async fn read(facts: &dyn Facts) -> Result<ServerInfo> {
         pooled: false,
         skew_ms: (id.now - middle).num_milliseconds(),
         marker: id.marker.as_deref().and_then(Environment::parse),
+        abilities: abilities(false),
     })
+}
+
+/// Every PostgreSQL can do all of it; a pooler gives each transaction another session.
+pub(super) fn abilities(pooled: bool) -> Abilities {
+    let session_lock = if pooled {
+        Ability::no(
+            "a connection pooler stands between: changes need a direct connection",
+            "give the target the server's own address and port",
+        )
+    } else {
+        Ability::Yes
+    };
+    Abilities {
+        session_lock,
+        transactional_ddl: Ability::Yes,
+        write_limit: Ability::Yes,
+        shared_snapshot: Ability::Yes,
+        lock_holders: Ability::Yes,
+    }
 }
 
 /// Absent where the role may not read it; its own transaction, since a refusal ends one.

@@ -11,6 +11,7 @@ mod identity;
 pub mod journal;
 mod journal_sql;
 mod lock;
+mod lock_modes;
 mod lookup;
 mod numbers;
 pub mod owner;
@@ -33,6 +34,7 @@ use crate::engine::model::cause::Cause;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::script::Script;
+use crate::engine::model::step::LockStrength;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::driver::{Driver, Target};
 
@@ -59,6 +61,10 @@ impl Dialect for Postgres {
     }
     fn relation(&self, relation: &Relation) -> String {
         relation.to_string()
+    }
+
+    fn lock_mode(&self, strength: LockStrength) -> &'static str {
+        lock_modes::mode(strength)
     }
 
     fn cause(&self, code: &str) -> (Cause, bool) {

@@ -115,6 +115,7 @@ impl Facts for Reader {
                 self.shared.set_pooled();
             }
             server.pooled = self.shared.pooled();
+            server.abilities = identity::abilities(server.pooled);
             self.shared.direct.store(!server.pooled, Ordering::Relaxed);
             self.place().clone_into(&mut server.address);
             Ok(server)

@@ -44,7 +44,8 @@ pub(super) async fn pressure(facts: &dyn Facts) -> Result<ServerLoad> {
         heartbeat: true,
         ..ReadOptions::default()
     };
-    facts.begin(options).await?.one(&Sql::new(PRESSURE)).await
+    let load: ServerLoad = facts.begin(options).await?.one(&Sql::new(PRESSURE)).await?;
+    Ok(ServerLoad { lag_needs: "pg_monitor", sessions_need: "pg_read_all_stats", ..load })
 }
 
 #[derive(Deserialize)]

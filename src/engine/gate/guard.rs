@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::engine::model::abilities::Ability;
 use crate::engine::model::error::{Class, Error};
 use crate::engine::model::plan::Plan;
 use crate::engine::model::preflight::{Reversible, Risk};
@@ -264,9 +265,9 @@ impl Guard {
         if now.server.in_recovery {
             return Err(refused("this server is a standby: nothing can be changed here"));
         }
-        if now.server.pooled {
-            return Err(refused("a connection pooler stands between: changes need a direct connection")
-                .hint("give the target the server's own address and port"));
+        if let Ability::No { why, hint } = &now.server.abilities.session_lock {
+            let lacking = refused(why);
+            return Err(if hint.is_empty() { lacking } else { lacking.hint(hint) });
         }
         if let Window::Closed(minutes) = now.window {
             return Err(refused(format!(

@@ -25,6 +25,12 @@ pub struct ServerLoad {
     /// Standbys there that commits wait for.
     #[serde(default)]
     pub sync: u32,
+    /// The privilege that shows the lag of every replica.
+    #[serde(skip)]
+    pub lag_needs: &'static str,
+    /// The privilege that shows the sessions of all others.
+    #[serde(skip)]
+    pub sessions_need: &'static str,
 }
 
 impl ServerLoad {

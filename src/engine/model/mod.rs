@@ -1,5 +1,6 @@
 //! Plain data that every layer shares. Nothing here reads, writes or decides for others.
 
+pub mod abilities;
 pub mod blocker;
 pub mod cause;
 pub mod change;

@@ -54,7 +54,7 @@ pub struct ProfileSql(Sql);
 impl ProfileSql {
     /// Without values.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Sql::new(text))
+        Self(Sql { text: text.into(), params: vec![] })
     }
 
     /// With values for its placeholders.

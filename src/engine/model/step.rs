@@ -19,6 +19,17 @@ pub struct Lock {
     pub measured_on: Option<String>,
 }
 
+/// How strong a lock is, by whom it keeps waiting; the dialect has the server's words for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockStrength {
+    /// Rows are written: nobody waits but for those rows.
+    Rows,
+    /// Others that write the table wait.
+    Writers,
+    /// Others that read it wait as well.
+    Everyone,
+}
+
 /// What a step does. The executor knows three of them; any other word is a task, which a feature's runner carries out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::model::abilities::Abilities;
+
 /// How much a mistake would cost. Ordered from harmless to dangerous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -117,6 +119,8 @@ pub struct ServerInfo {
     pub skew_ms: i64,
     /// `midwatch.environment`, set on the database.
     pub marker: Option<Environment>,
+    /// What this server lets this role do.
+    pub abilities: Abilities,
 }
 
 /// A target as reports name it.

@@ -1,6 +1,7 @@
 //! From a request to a plan: what an operation is, planning, staleness, privileges, side effects, undo. Nothing here
 //! writes. `init`, which makes the journal, is the one operation of the engine itself.
 
+mod capable;
 pub(crate) mod init;
 pub mod operation;
 pub mod param;

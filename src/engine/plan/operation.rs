@@ -146,6 +146,7 @@ impl Default for Draft {
             reversible: Reversible::No,
             undo: String::new(),
             frozen: false,
+            renames: vec![],
             count: 0,
             undoes: None,
             steps: vec![],
@@ -206,6 +207,10 @@ pub trait Operation: Sync {
     fn changes_names(&self) -> bool {
         false
     }
+    /// What such a run has done to its tables, as its users say.
+    fn renaming_word(&self) -> &'static str {
+        "renamed"
+    }
     /// The names that these steps change: of a plan of its own, or of the inverse of one, that a version made whose plans
     /// did not declare them. A draft of this version has them in `renames`.
     fn name_changes(&self, steps: &[Step]) -> Vec<NameChange> {
@@ -236,6 +241,13 @@ impl NameChanges for &'static [&'static dyn Operation] {
         }
         out
     }
+}
+
+/// What a run of this verb has done to its tables, as its users say. A verb of none is that of an inverse.
+pub(in crate::engine) fn renaming_word(operations: &[&dyn Operation], verb: &str) -> &'static str {
+    let by_verb = operations.iter().find(|o| o.spec().verb == verb);
+    let any = || operations.iter().find(|o| o.changes_names());
+    by_verb.or_else(any).map_or("renamed", |o| o.renaming_word())
 }
 
 /// A lock that nobody has measured yet.

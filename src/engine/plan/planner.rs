@@ -20,7 +20,7 @@ use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
 use crate::engine::plan::planning::Planning;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
-use crate::engine::plan::{privileges, side_effects, undo};
+use crate::engine::plan::{capable, privileges, side_effects, undo};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::SameRequest;
 use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, RowShape, Snapshot};
@@ -483,15 +483,11 @@ async fn general(
 ) -> Vec<Preflight> {
     let bootstraps = asked.operation.is_some_and(|o| o.spec().bootstraps);
     let mut out = vec![];
-    out.push(if server.pooled {
-        Preflight::new(
-            "connection",
-            Ready::Fail,
-            "a connection pooler stands between: changes need a direct connection",
-        )
-    } else {
-        Preflight::new("connection", Ready::Ok, "direct connection")
+    out.push(match server.abilities.session_lock.lacking() {
+        Some(why) => Preflight::new("connection", Ready::Fail, why),
+        None => Preflight::new("connection", Ready::Ok, "direct connection"),
     });
+    out.extend(capable::lacking(&server.abilities, &asked.draft.steps));
     if server.in_recovery {
         out.push(Preflight::new(
             "server",
@@ -525,8 +521,11 @@ async fn general(
         && !p.sees_all
     {
         let ready = if planning.policy.allow_unknown_load { Ready::Warn } else { Ready::Fail };
-        let what = "the sessions of other roles cannot be seen, so the load cannot be judged: grant pg_read_all_stats, \
-                    or allow_unknown_load in [policy]";
+        let what = format!(
+            "the sessions of other roles cannot be seen, so the load cannot be judged: grant {}, \
+             or allow_unknown_load in [policy]",
+            p.sessions_need
+        );
         out.push(Preflight::new("load", ready, what));
     }
     out
@@ -539,7 +538,10 @@ async fn replicas(planning: &Planning<'_>) -> Preflight {
         Ok(p) if p.unreadable > 0 && !policy.allow_unknown_lag => Preflight::new(
             "replicas",
             Ready::Fail,
-            "the lag of a replica cannot be read: grant pg_monitor, or allow_unknown_lag in [policy]",
+            format!(
+                "the lag of a replica cannot be read: grant {}, or allow_unknown_lag in [policy]",
+                p.lag_needs
+            ),
         ),
         Ok(p) if p.unreadable > 0 => {
             Preflight::new("replicas", Ready::Warn, "the lag of a replica is unknown (allowed)")

@@ -44,13 +44,15 @@ pub(in crate::engine) async fn declare(cx: &PlanCx<'_>, mut draft: Draft) -> Res
 /// What a role cannot see may be there: without it nothing can be said of what a change sets off.
 fn hidden(name: &str, table: &Table) -> Vec<Preflight> {
     let parts = [
-        ("trigger", "triggers", table.triggers.hidden()),
-        ("references", "references", table.referrers.hidden()),
+        ("trigger", Ready::Fail, "triggers", table.triggers.hidden()),
+        ("references", Ready::Fail, "references", table.referrers.hidden()),
+        // They are asked for again by the undo, which is refused without them.
+        ("check", Ready::Warn, "CHECKs", table.checks.hidden()),
     ];
-    let block = |(id, what, needs): (&'static str, &str, Option<&str>)| {
+    let block = |(id, ready, what, needs): (&'static str, Ready, &str, Option<&str>)| {
         Some(Preflight::new(
             id,
-            Ready::Fail,
+            ready,
             format!("{what} of {name} are not visible to this role: needs {}", needs?),
         ))
     };

@@ -10,8 +10,8 @@ use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
 use crate::engine::model::record::{Outcome, RunRecord};
 use crate::engine::model::row_query::{Expr, ImagesOf, RowsFrom, Side};
-use crate::engine::model::step::{Action, Lock, Step};
-use crate::engine::plan::operation::{Draft, PlanCx, RowQuery, Undo};
+use crate::engine::model::step::{Action, Lock, LockStrength, Step};
+use crate::engine::plan::operation::{Draft, PlanCx, RowQuery, Undo, lock, renaming_word};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::row_sql::{Bypassed, Obstacle};
 
@@ -83,8 +83,9 @@ async fn renamed_since(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Result<
         if let Some(table) = later.concerns(&tables) {
             let operation = cx.operations.iter().find(|o| o.spec().verb == since.operation);
             let first = operation.and_then(|o| o.first(since)).map(|c| format!(": {c} first"));
+            let renamed = renaming_word(cx.operations, &since.operation);
             return Ok(Some(format!(
-                "run {} ({} {}) has switched tables since, and {table} is not the one that it was{}",
+                "run {} ({} {}) has {renamed} tables since, and {table} is not the one that it was{}",
                 since.id,
                 since.operation,
                 since.name,
@@ -232,14 +233,11 @@ fn unmeasured(lock: &Lock) -> Lock {
 fn locks(cx: &PlanCx<'_>, step: &Step, change: &RowChange) -> Vec<Lock> {
     let mut out: Vec<Lock> = step.locks.iter().map(unmeasured).collect();
     if cx.dialect().bypassed(change).iter().any(|b| matches!(b, Bypassed::Check(_))) {
-        out.push(crate::engine::plan::operation::lock(
-            &change.table,
-            "ACCESS EXCLUSIVE while a CHECK is away",
-        ));
+        let mode = cx.dialect().lock_mode(LockStrength::Everyone);
+        out.push(lock(&change.table, &format!("{mode} while a CHECK is away")));
     }
-    out.extend(
-        change.derived.iter().map(|d| crate::engine::plan::operation::lock(&d.table, "ROW EXCLUSIVE")),
-    );
+    let rows = cx.dialect().lock_mode(LockStrength::Rows);
+    out.extend(change.derived.iter().map(|d| lock(&d.table, rows)));
     out
 }
 
@@ -306,10 +304,8 @@ async fn checks(cx: &PlanCx<'_>, images: &mut ImagesOf) -> Result<Vec<Preflight>
         images.inverse.before_batch.extend(passage.off);
         images.inverse.after_change.extend(passage.on);
         images.inverse.excludes_writers |= passage.excludes_writers;
-        let text = format!(
-            "CHECK {} refuses {refused} of the old values: dropped for each batch (ACCESS EXCLUSIVE) and added again as NOT VALID",
-            check.name
-        );
+        let how = passage.how.unwrap_or("passed in each batch");
+        let text = format!("CHECK {} refuses {refused} of the old values: {how}", check.name);
         let ready = if table.owned { Ready::Warn } else { Ready::Fail };
         out.push(Preflight::new("check", ready, text));
     }

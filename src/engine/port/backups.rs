@@ -69,8 +69,3 @@ pub struct Dump {
     /// It counts only when it was restored in a sandbox and compared.
     pub verify: bool,
 }
-
-impl Dump {
-    /// The task's word.
-    pub const TASK: &str = "dump";
-}

@@ -22,9 +22,6 @@ pub trait Catalog: Sync {
     ) -> Fut<'a, Result<Vec<Blocker>>>;
 }
 
-/// The strongest lock: a reader conflicts with it as well.
-pub const EXCLUSIVE: &str = "ACCESS EXCLUSIVE";
-
 /// Locks that are wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct WantedLocks<'a> {

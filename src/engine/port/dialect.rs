@@ -6,6 +6,7 @@
 use crate::engine::model::cause::Cause;
 use crate::engine::model::name::Relation;
 use crate::engine::model::script::Script;
+use crate::engine::model::step::LockStrength;
 use crate::engine::port::catalog::Catalog;
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::journal_sql::JournalSql;
@@ -26,6 +27,8 @@ pub trait Dialect: Catalog + Lookup + RowSql + CompareSql + JournalSql {
     fn parse(&self, text: &str) -> Relation;
     /// A relation as it stands in a statement.
     fn relation(&self, relation: &Relation) -> String;
+    /// A table's lock in the server's words, as steps of a plan name it.
+    fn lock_mode(&self, strength: LockStrength) -> &'static str;
     /// What the engine decides by, and whether a retry fails until the reason is gone; also for codes of old journals.
     fn cause(&self, code: &str) -> (Cause, bool);
     /// The code under which an error that the engine raises itself is recorded.

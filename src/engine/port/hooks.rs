@@ -28,12 +28,7 @@ pub struct Hook {
     pub command: String,
     /// Ended after so many seconds.
     pub timeout_s: u64,
-    /// Takes back what it has done where nothing is switched in the end.
+    /// Takes back what it has done where what it prepared was not done in the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
-}
-
-impl Hook {
-    /// The task's word.
-    pub const TASK: &str = "hook";
 }

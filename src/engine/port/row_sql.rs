@@ -126,6 +126,8 @@ pub struct Passage {
     pub excludes_writers: bool,
     /// The setting by which it is passed, where it is one.
     pub setting: Option<&'static str>,
+    /// How it is passed, for people, where that is more than its statements say.
+    pub how: Option<&'static str>,
     /// The lock that it takes, where it takes one.
     pub lock: Option<&'static str>,
 }

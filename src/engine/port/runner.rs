@@ -69,25 +69,25 @@ impl RunStop {
 /// One run under way: what the executor works with, and what it lends to tasks.
 pub struct RunCx<'a> {
     /// What was approved.
-    pub plan: &'a Plan,
+    pub(in crate::engine) plan: &'a Plan,
     /// Looks at the target, with sessions of its own.
     pub facts: &'a dyn Facts,
     /// The machine.
     pub adapters: &'a Adapters,
     /// What is allowed.
-    pub policy: &'a Policy,
+    pub(in crate::engine) policy: &'a Policy,
     /// Who is at the keys.
-    pub operator: &'a Operator,
+    pub(in crate::engine) operator: &'a Operator,
     /// When maintenance is allowed: minutes of the UTC day, from and to.
-    pub window: Option<(u32, u32)>,
+    pub(in crate::engine) window: Option<(u32, u32)>,
     /// The time.
-    pub clock: Clock,
+    pub(in crate::engine) clock: Clock,
     /// How the plan and its tasks bind the run.
-    pub limits: TaskLimits,
+    pub(in crate::engine) limits: TaskLimits,
     /// What the operator wants.
     pub control: &'a Control,
     /// Takes the progress.
-    pub watcher: ProgressSink<'a>,
+    pub(in crate::engine) watcher: ProgressSink<'a>,
     /// The only way to change something.
     pub writer: Box<dyn Writer>,
     /// How far it is, as the journal knows it.
@@ -95,7 +95,7 @@ pub struct RunCx<'a> {
     /// How far it is, for people.
     pub progress: Progress,
     /// When the last batches ended and how many rows they had, for the rate.
-    pub marks: Vec<(i64, u64)>,
+    pub(in crate::engine) marks: Vec<(i64, u64)>,
     /// What is told at the end besides.
     pub said: Vec<String>,
     /// What the tasks of this session hand on to each other.

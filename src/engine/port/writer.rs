@@ -74,6 +74,10 @@ pub struct Batch<'a> {
 pub struct Locked<'a> {
     /// The step whose statements they are.
     pub step: &'a Step,
+    /// What is done inside them, for errors: `swap the tables`.
+    pub doing: &'a str,
+    /// What the questions ask for, for errors.
+    pub asking: &'a str,
     /// What is locked, in this order.
     pub objects: &'a [String],
     /// How long each lock is waited for (milliseconds).

@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::progress::Phase;
-use crate::engine::model::step::Step;
-use crate::engine::port::catalog::{EXCLUSIVE, WantedLocks};
+use crate::engine::model::step::{LockStrength, Step};
+use crate::engine::port::catalog::WantedLocks;
 use crate::engine::port::reader::{Facts, ReadOptions};
 use crate::engine::port::runner::RunCx;
 use std::time::Duration;
@@ -52,7 +52,8 @@ impl RunCx<'_> {
         tables: &[String],
         e: &Error,
     ) -> String {
-        self.attempted(&step.id, attempt, (EXCLUSIVE, tables), e).await
+        let mode = self.facts.dialect().lock_mode(LockStrength::Everyone);
+        self.attempted(&step.id, attempt, (mode, tables), e).await
     }
 
     /// Looks at once: a moment later they may be gone.

@@ -44,12 +44,13 @@ impl BatchSizer {
     /// Judges the moment. Over a limit a batch waits; over half of it batches get smaller.
     pub fn judge(&mut self, p: &ServerLoad, policy: &Policy) -> Verdict {
         if p.unreadable > 0 && !policy.allow_unknown_lag {
-            return Verdict::Hold("the lag of a replica cannot be read (grant pg_monitor)".into());
+            return Verdict::Hold(format!("the lag of a replica cannot be read (grant {})", p.lag_needs));
         }
         if !p.sees_all && !policy.allow_unknown_load {
-            return Verdict::Hold(
-                "the sessions of other roles cannot be seen (grant pg_read_all_stats)".into(),
-            );
+            return Verdict::Hold(format!(
+                "the sessions of other roles cannot be seen (grant {})",
+                p.sessions_need
+            ));
         }
         if let Some(why) = p.endless() {
             return Verdict::Hold(why);
@@ -150,8 +151,10 @@ mod tests {
 
     #[test]
     fn unknown_lag_holds_unless_allowed() {
-        let p = ServerLoad { replicas: 1, unreadable: 1, sees_all: true, ..ServerLoad::default() };
-        assert!(matches!(BatchSizer::new(&policy(), None).judge(&p, &policy()), Verdict::Hold(_)));
+        let lag_needs = "REPLICATION CLIENT";
+        let p = ServerLoad { replicas: 1, unreadable: 1, sees_all: true, lag_needs, ..ServerLoad::default() };
+        let why = "the lag of a replica cannot be read (grant REPLICATION CLIENT)";
+        assert_eq!(BatchSizer::new(&policy(), None).judge(&p, &policy()), Verdict::Hold(why.into()));
         let lax = Policy { allow_unknown_lag: true, ..policy() };
         assert_eq!(BatchSizer::new(&lax, None).judge(&p, &lax), Verdict::Go);
     }

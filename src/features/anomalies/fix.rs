@@ -10,7 +10,7 @@ use crate::engine::model::profile::{AnomalyRule, Fix as Declared, Profile};
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
-use crate::engine::model::step::{Action, Step};
+use crate::engine::model::step::{Action, LockStrength, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx, RowQuery, Undo, lock};
 use crate::engine::plan::tables::{Table, derived};
 use crate::engine::port::reader::Fut;
@@ -185,7 +185,7 @@ async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<R
 
 fn step(cx: &PlanCx<'_>, change: &RowChange, title: String) -> Step {
     Step {
-        locks: vec![lock(&change.table, "ROW EXCLUSIVE")],
+        locks: vec![lock(&change.table, cx.dialect().lock_mode(LockStrength::Rows))],
         action: Action::Rows(Box::new(change.clone())),
         ..Step::new("rows", title, cx.dialect().shown(change))
     }

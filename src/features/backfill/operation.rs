@@ -7,7 +7,7 @@ use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::{Backfill as Declared, Instead, Profile, Write};
 use crate::engine::model::report::CheckId;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
-use crate::engine::model::step::{Action, Lock, Step};
+use crate::engine::model::step::{Action, Lock, LockStrength, Step};
 use crate::engine::plan::operation::{
     Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, lock,
 };
@@ -217,7 +217,7 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
     let columns: Vec<_> = b.write.set.keys().map(String::as_str).collect();
     let columns = columns.join(", ");
     let mut locks = guard.locks;
-    locks.insert(0, lock(&b.write.table, "ROW EXCLUSIVE"));
+    locks.insert(0, lock(&b.write.table, cx.dialect().lock_mode(LockStrength::Rows)));
     let source = RowsFrom::Table { table: b.write.table.clone(), join: None };
     let all = all(b)?;
     let filter = selection::and_ids(cx, params, &b.write.key, (&source, Of::Table), all).await?;
@@ -257,7 +257,7 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
         undo: "full: the corrective rows are deleted again, while nobody has changed them".into(),
         obstacle: None,
         frozen: filter.frozen,
-        locks: vec![lock(&i.write.table, "ROW EXCLUSIVE")],
+        locks: vec![lock(&i.write.table, cx.dialect().lock_mode(LockStrength::Rows))],
         preflight: vec![
             table.privilege(&i.write.table, "insert rows into", table.may_insert_all(&change.columns), role),
             table.privilege(&i.write.table, "delete rows from (for the undo)", table.may_delete, role),
@@ -338,6 +338,13 @@ fn guard(cx: &PlanCx<'_>, b: &Declared, table: &Table, replica: bool) -> Result<
             Ok(Passed::default())
         };
     };
+    if let Some(needs) = table.triggers.hidden() {
+        let what = format!("trigger {name} of {} is not visible to this role: needs {needs}", b.write.table);
+        return Ok(Passed {
+            preflight: vec![Preflight::new("guard", Ready::Fail, what)],
+            ..Passed::default()
+        });
+    }
     let Some(trigger) = table.triggers.known().iter().find(|t| &t.name == name) else {
         let preflight = vec![Preflight::new(
             "guard",

@@ -51,7 +51,10 @@ impl<'a> SnapshotSource<'a> {
         let options =
             ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(TIMEOUT), ..ReadOptions::default() };
         let mut tx = cx.read_with(options.clone()).await?;
-        let name = if let Ok(id) = tx.texts(&sql.export_snapshot()).await {
+        let alone = cx.server.abilities.shared_snapshot.lacking().is_some();
+        let name = if alone {
+            None
+        } else if let Ok(id) = tx.texts(&sql.export_snapshot()).await {
             id.into_iter().next().flatten()
         } else {
             // A refusal ends the transaction; one transaction alone still is one snapshot.

@@ -15,6 +15,7 @@ use crate::engine::model::row_query::Expr;
 use crate::engine::model::row_query::Of;
 use crate::engine::model::row_query::RowsFrom;
 use crate::engine::model::step::Action;
+use crate::engine::model::step::LockStrength;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::Draft;
 use crate::engine::plan::operation::Params;
@@ -100,7 +101,7 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         frozen: true,
         renames: vec![],
         steps: vec![Step {
-            locks: vec![lock(&q.table, "ROW EXCLUSIVE")],
+            locks: vec![lock(&q.table, cx.dialect().lock_mode(LockStrength::Rows))],
             action: Action::Rows(Box::new(change.clone())),
             ..Step::new("rows", turn.title, cx.dialect().shown(&change))
         }],

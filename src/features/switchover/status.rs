@@ -15,9 +15,10 @@ use crate::engine::model::plan::Plan;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Param;
 use crate::engine::model::record::RunRecord;
+use crate::engine::model::step::LockStrength;
 use crate::engine::plan::operation::ALL;
 use crate::engine::port::backups::Dumped;
-use crate::engine::port::catalog::{EXCLUSIVE, WantedLocks};
+use crate::engine::port::catalog::WantedLocks;
 use crate::engine::port::reader::{ReadOptions, ReadTx};
 use crate::engine::{Engine, journal};
 use crate::features::parity::pair::retired::{self, RetiredTable};
@@ -163,25 +164,27 @@ impl Engine {
     pub async fn room(&self, name: &str) -> Result<SwitchoverStatus> {
         let wanted: Vec<&str> = name.split(',').collect();
         let member = |t: &&Twin| name == ALL || wanted.contains(&t.name());
-        let twins: Vec<&Twin> = self.profile.twins.iter().filter(member).collect();
+        let twins: Vec<&Twin> = self.profile().twins.iter().filter(member).collect();
         if twins.is_empty() {
-            return Err(Error::usage(format!("profile {} has no twin {name}", self.profile.name)));
+            return Err(Error::usage(format!("profile {} has no twin {name}", self.profile().name)));
         }
         let mut out = SwitchoverStatus { name: name.to_owned(), ..SwitchoverStatus::default() };
-        let mut tx = self.facts.begin(ReadOptions::default()).await?;
+        let mut tx = self.facts().begin(ReadOptions::default()).await?;
         let mut tables = Vec::new();
         for twin in &twins {
             let standing = standing(&mut *tx, twin).await?;
             let (legacy, partitioned) = sides(twin, standing);
             let mut now = now(&mut *tx, twin, standing, (legacy.as_ref(), &partitioned)).await?;
             if standing == SwitchState::Cleaned {
-                now.away = retired::away(&*self.facts, twin).await?;
+                now.away = retired::away(self.facts(), twin).await?;
             }
             out.twins.push(now);
             tables.extend(legacy.into_iter().chain([partitioned]));
         }
-        let wanted = WantedLocks { tables: &tables, mode: EXCLUSIVE, older_ms: PATIENCE_MS };
-        out.blockers = self.facts.dialect().blockers(&mut *tx, &wanted).await?;
+        let dialect = self.facts().dialect();
+        let mode = dialect.lock_mode(LockStrength::Everyone);
+        let wanted = WantedLocks { tables: &tables, mode, older_ms: PATIENCE_MS };
+        out.blockers = dialect.blockers(&mut *tx, &wanted).await?;
         let locks: Locks = tx.one(&Sql::new(LOCKS).bind([Param::Texts(tables)])).await?;
         (out.hidden, out.prepared, out.stalled) = (locks.hidden, locks.prepared, locks.stalled);
         out.longest_ms = locks.longest_ms;
@@ -196,7 +199,7 @@ impl Engine {
     /// The latest run of the set, and the one that has switched it.
     async fn runs_of(&self, names: &[&str], out: &mut SwitchoverStatus) -> Result<()> {
         let about = |name: &str| name == ALL || name.split(',').any(|n| names.contains(&n));
-        let mut runs = journal::runs::of(&*self.facts, &self.operations, SWAPS, RUNS).await?;
+        let mut runs = journal::runs::of(self.facts(), &self.operations(), SWAPS, RUNS).await?;
         runs.retain(|r| about(&r.name));
         let switched = runs
             .iter()
@@ -207,8 +210,8 @@ impl Engine {
             if at > 0 && !is_switched {
                 continue;
             }
-            let events = journal::runs::events(&*self.facts, &run.id).await?;
-            let position = Position::read(&*self.facts, &run.id).await?;
+            let events = journal::runs::events(self.facts(), &run.id).await?;
+            let position = Position::read(self.facts(), &run.id).await?;
             let told = room_run(run, position, &events);
             if is_switched {
                 out.switched = Some(told.clone());

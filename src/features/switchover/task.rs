@@ -3,6 +3,8 @@
 use crate::engine::model::error::Result;
 use crate::engine::model::phrase::tries;
 use crate::engine::model::plan::Unit;
+use crate::engine::port::backups::Dump;
+use crate::engine::port::hooks::Hook;
 use crate::engine::port::reader::Fut;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,6 +43,16 @@ impl Swap {
 impl Measure {
     /// Counts, for the record.
     pub const TASK: &str = "measure";
+}
+
+impl Dump {
+    /// A backup of the tables.
+    pub const TASK: &str = "dump";
+}
+
+impl Hook {
+    /// A command of the operator's.
+    pub const TASK: &str = "hook";
 }
 
 impl RehearsalPlan {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use midwatch::engine::Engine;
 use midwatch::engine::model::error::{Error, Result};
 use midwatch::engine::model::load::ServerLoad;
 use midwatch::engine::model::query::{Column, ProfileSql, Sql};
@@ -14,6 +13,7 @@ use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, RowShape, Snapshot, Take};
+use midwatch::engine::{Engine, EngineParts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::common;
@@ -89,11 +89,10 @@ impl ReadTx for Held {
 }
 
 async fn single(world: &World) -> Engine {
-    let mut engine =
-        common::open(&world.database.url(), Some("hospitality"), world.home.path()).await.unwrap();
-    engine.facts =
-        Arc::new(Single { facts: Arc::clone(&engine.facts), session: Arc::new(Semaphore::new(1)) });
-    engine
+    let engine = common::open(&world.database.url(), Some("hospitality"), world.home.path()).await.unwrap();
+    let parts = engine.into_parts();
+    let facts = Arc::new(Single { facts: Arc::clone(&parts.facts), session: Arc::new(Semaphore::new(1)) });
+    Engine::new(EngineParts { facts, ..parts })
 }
 
 async fn gets_by(world: &World, state: &str) {

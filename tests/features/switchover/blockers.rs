@@ -1,7 +1,8 @@
 //! Who stands in a switch's way: on a partition, on a sequence, or nobody at all any more.
 
 use midwatch::dialect::postgres::owner::Owner;
-use midwatch::engine::port::catalog::{EXCLUSIVE, WantedLocks};
+use midwatch::engine::model::step::LockStrength;
+use midwatch::engine::port::catalog::WantedLocks;
 use midwatch::engine::port::reader::ReadOptions;
 use serde_json::Value;
 
@@ -55,9 +56,10 @@ async fn a_prepared_transaction_is_told_from_a_session_and_cannot_be_ended_as_on
     let held = "lock table only revenues in access share mode; prepare transaction 'of the bank'";
     holding(&world, held).await;
     let engine = open(&world.database.url(), Some("hospitality"), world.home.path()).await.unwrap();
-    let mut tx = engine.facts.begin(ReadOptions::default()).await.unwrap();
-    let wanted = WantedLocks { tables: &["revenues".to_owned()], mode: EXCLUSIVE, older_ms: 0 };
-    let found = engine.facts.dialect().blockers(&mut *tx, &wanted).await.unwrap();
+    let mut tx = engine.facts().begin(ReadOptions::default()).await.unwrap();
+    let mode = engine.facts().dialect().lock_mode(LockStrength::Everyone);
+    let wanted = WantedLocks { tables: &["revenues".to_owned()], mode, older_ms: 0 };
+    let found = engine.facts().dialect().blockers(&mut *tx, &wanted).await.unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     let text = found[0].text();
     assert!(

@@ -1,5 +1,6 @@
 //! What forbids a change, switched off for the length of a batch.
 
+use crate::dialect::postgres::lock_modes::{EVERYONE, WRITERS};
 use crate::engine::model::change::RowChange;
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::table::Firing;
@@ -31,7 +32,7 @@ pub(super) fn bypass(table: &str, obstacle: Obstacle<'_>) -> Passage {
                 off: vec![format!("alter table {relation}{TRIGGER}{name}")],
                 on: vec![format!("alter table {relation} {again} trigger {name}")],
                 excludes_writers: true,
-                lock: Some("SHARE ROW EXCLUSIVE"),
+                lock: Some(WRITERS),
                 ..Passage::default()
             }
         }
@@ -42,7 +43,8 @@ pub(super) fn bypass(table: &str, obstacle: Obstacle<'_>) -> Passage {
                 off: vec![format!("alter table {relation}{CHECK}{name}")],
                 on: vec![format!("alter table {relation} add constraint {name} {definition} NOT VALID")],
                 excludes_writers: true,
-                lock: Some("ACCESS EXCLUSIVE"),
+                how: Some("dropped for each batch (ACCESS EXCLUSIVE) and added again as NOT VALID"),
+                lock: Some(EVERYONE),
                 ..Passage::default()
             }
         }

@@ -43,12 +43,12 @@ impl PgWriter {
     pub(super) async fn work_locked(&mut self, begun: &Cursor, what: &Locked<'_>) -> Result<Released> {
         let mut times = None;
         let event = self
-            .fenced(begun, "swap the tables", async |w, run| {
+            .fenced(begun, what.doing, async |w, run| {
                 let locked = w.lock_tables(what).await?;
                 let compared = w.ask_inside(what, &locked).await?;
                 w.limit_remaining(what, &locked).await?;
                 let statements = as_one(&what.step.statements);
-                w.raw("swap the tables", &statements).await.map_err(|e| late(e, what))?;
+                w.raw(what.doing, &statements).await.map_err(|e| late(e, what))?;
                 let took = Times { compared, ..locked };
                 let event = w.event(run, "step", &entry(begun, what, &took)).await?;
                 w.checkpoint_alone(begun, what, run).await?;
@@ -141,7 +141,7 @@ impl PgWriter {
     }
 
     async fn single(&mut self, locked: &Locked<'_>, sql: &Sql) -> Result<Option<String>> {
-        let what = "compare both sides inside the locks";
+        let what = locked.asking;
         let arguments =
             bind(sql.params()).map_err(|e| Error::new(Class::Failed, format!("failed to {what}: {e}")))?;
         sqlx::query_with(AssertSqlSafe(sql.text().to_owned()), arguments)

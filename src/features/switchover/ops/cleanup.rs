@@ -60,6 +60,10 @@ impl Operation for Cleanup {
         true
     }
 
+    fn renaming_word(&self) -> &'static str {
+        "switched"
+    }
+
     fn name_changes(&self, steps: &[Step]) -> Vec<NameChange> {
         name_changes(steps)
     }

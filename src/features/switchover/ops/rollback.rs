@@ -75,6 +75,10 @@ impl Operation for Rollback {
         true
     }
 
+    fn renaming_word(&self) -> &'static str {
+        "switched"
+    }
+
     fn name_changes(&self, steps: &[Step]) -> Vec<NameChange> {
         name_changes(steps)
     }

@@ -88,6 +88,10 @@ impl Operation for Switchover {
         true
     }
 
+    fn renaming_word(&self) -> &'static str {
+        "switched"
+    }
+
     fn name_changes(&self, steps: &[Step]) -> Vec<NameChange> {
         name_changes(steps)
     }

@@ -7,9 +7,10 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::query::Param;
+use crate::engine::model::step::LockStrength;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::port::backups::Dumped;
-use crate::engine::port::catalog::{EXCLUSIVE, WantedLocks};
+use crate::engine::port::catalog::WantedLocks;
 use crate::engine::port::reader::ReadTx;
 use crate::features::switchover::plan::dependents::DependentObjects;
 use crate::features::switchover::plan::twin_pair::TwinPair;
@@ -63,8 +64,10 @@ pub(crate) async fn around(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<
     let a: ServerActivity =
         tx.one(&Sql::new(AROUND).bind([Param::Texts(tables.clone()), Param::Texts(legacy)])).await?;
     let mut out = Vec::new();
-    let wanted = WantedLocks { tables: &tables, mode: EXCLUSIVE, older_ms: 5_000 };
-    let blockers = cx.cx.facts.dialect().blockers(&mut *tx, &wanted).await?;
+    let dialect = cx.dialect();
+    let mode = dialect.lock_mode(LockStrength::Everyone);
+    let wanted = WantedLocks { tables: &tables, mode, older_ms: 5_000 };
+    let blockers = dialect.blockers(&mut *tx, &wanted).await?;
     out.extend(blockers.iter().map(|b| warn("long_transaction", format!("in the way now: {}", b.text()))));
     out.extend(transactions(&a, blockers.is_empty(), &cx.cx.server.role));
     if !a.wraparound.is_empty() {

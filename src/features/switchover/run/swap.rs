@@ -7,8 +7,7 @@ use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::phrase::tries;
 use crate::engine::model::progress::Phase;
 use crate::engine::model::query::{Param, Sql};
-use crate::engine::model::step::{Step, Task};
-use crate::engine::port::catalog::EXCLUSIVE;
+use crate::engine::model::step::{LockStrength, Step, Task};
 use crate::engine::port::reader::Fut;
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running, TaskLimits};
 use crate::engine::port::writer::{Locked, LockedQuestion, Wanted};
@@ -174,6 +173,8 @@ async fn try_once(run: &mut RunCx<'_>, step: &Step, swap: &Swap, number: u32) ->
     let mut entry = Map::new();
     entry.insert("snapshot".into(), json!(proved.snapshot));
     let locked = Locked {
+        doing: "swap the tables",
+        asking: "compare both sides inside the locks",
         step,
         objects: &swap.tables,
         lock_timeout_ms: swap.lock_timeout_ms,
@@ -206,8 +207,8 @@ async fn may_try(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<bool, 
         run.progress.locks.blockers.clear();
         return not_yet(run, format!("not tried yet: {why}")).await;
     }
-    let blockers =
-        blockers(run.facts, &swap.tables, EXCLUSIVE, swap.patience_ms).await.map_err(RunStop::known)?;
+    let mode = run.facts.dialect().lock_mode(LockStrength::Everyone);
+    let blockers = blockers(run.facts, &swap.tables, mode, swap.patience_ms).await.map_err(RunStop::known)?;
     run.progress.locks.blockers = blockers;
     run.progress.locks.looked_at = Some(run.millis());
     let Some(first) = run.progress.locks.blockers.first() else {
