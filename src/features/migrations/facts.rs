@@ -56,8 +56,8 @@ impl FileFinding {
     }
 }
 
-fn none(count: &u64) -> bool {
-    *count == 0
+fn none<T: Default + PartialEq>(count: &T) -> bool {
+    *count == T::default()
 }
 
 /// The facts of a folder. A kind of finding that was not made has no field in JSON.

@@ -133,8 +133,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     if !preflight.iter().any(|p| p.id == "rehearsal") {
         preflight.push(compared(rehearsed.as_ref(), &preflight));
     }
-    let mut changes = out.changes();
-    changes.extend(kept(cx, &couples).await?);
+    let changes = [out.changes(), kept(cx, &couples).await?].concat();
     if let Some(r) = &rehearsed {
         r.times(&mut out.steps);
     }
