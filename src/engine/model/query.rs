@@ -26,7 +26,7 @@ impl Sql {
 
     /// A statement of the profile's, or one around it.
     pub fn of_profile(text: impl Into<String>) -> Self {
-        Self { whose: Whose::Profile, ..Self::new(text) }
+        Self { text: text.into(), params: vec![], whose: Whose::Profile }
     }
 
     /// With values for `$1`, `$2`, ….

@@ -1,5 +1,7 @@
 //! What the comparison asks of PostgreSQL: totals by partition and key range, rows that differ, triggers, planted rows.
 
+#![expect(clippy::disallowed_methods, reason = "SQL stands here")]
+
 mod key_ranges;
 mod rows;
 mod seeding;
