@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod colours;
 mod demo;
 mod help;
 mod schema;

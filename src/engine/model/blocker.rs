@@ -53,7 +53,7 @@ impl Blocker {
     /// What must be typed to end it: another session has another phrase, also under the same number.
     pub fn phrase(&self) -> String {
         let text = format!("{}\n{}\n{}", self.pid, self.role, self.since);
-        let digest = format!("{:x}", Sha256::digest(text.as_bytes()));
+        let digest = hex::encode(Sha256::digest(text.as_bytes()));
         format!("end {} {} {digest:.4}", self.pid, self.role)
     }
 

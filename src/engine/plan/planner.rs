@@ -120,7 +120,7 @@ fn new_id(planning: &Planning<'_>, plan: &Plan) -> String {
         plan.created_at.timestamp_micros(),
         (planning.clock)().timestamp_nanos_opt().unwrap_or(0)
     );
-    format!("{:x}", Sha256::digest(seed.as_bytes())).chars().take(12).collect()
+    hex::encode(Sha256::digest(seed.as_bytes())).chars().take(12).collect()
 }
 
 /// Counts what is left to be done, in its unit: statements where no row needs it.
