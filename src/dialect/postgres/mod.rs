@@ -4,7 +4,7 @@
 
 pub mod blockers;
 mod catalog;
-mod compare;
+mod compare_sql;
 mod connect;
 mod error;
 mod identity;

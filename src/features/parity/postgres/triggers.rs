@@ -135,7 +135,7 @@ fn events(kind: i32) -> Vec<String> {
         .collect()
 }
 
-/// ComparedColumns that the function's text inserts into the twin, or names as its conflict's, and the twin lacks.
+/// Columns that the function's text inserts into the twin, or names as its conflict's, and the twin lacks.
 /// Nothing where no such list is written out.
 fn unknown_columns(source: &str, twin: &TwinTable) -> Vec<String> {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, source).tokenize() else { return vec![] };
