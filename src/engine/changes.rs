@@ -71,6 +71,7 @@ impl Engine {
             profile: &self.profile,
             policy: &self.guard.policy,
             checks: self.checks,
+            verdicts: self.verdicts,
             operations: self.operations,
             proofs: &*self.proofs,
             rehearsals: &*self.rehearsals,

@@ -34,4 +34,5 @@ mod stops;
 mod switchover;
 mod twins;
 mod unknowns;
+mod verdicts;
 mod watch;

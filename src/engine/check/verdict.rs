@@ -11,13 +11,22 @@ pub struct VerdictSpec {
     pub name: &'static str,
     /// What is so where it is ok.
     pub about: &'static str,
-    /// The answer.
-    pub of: fn(&Report) -> CheckVerdict,
+    /// The answers: one, or one for each thing that is to be said.
+    pub of: fn(&Report) -> Vec<CheckVerdict>,
+}
+
+impl VerdictSpec {
+    /// `check/name`, as operations ask for it.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.check, self.name)
+    }
 }
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckVerdict {
+    /// What it is about, in one word: the name of its line in a plan.
+    pub about: &'static str,
     /// Ok, warn, or block.
     pub status: Ready,
     /// Why.
@@ -26,12 +35,12 @@ pub struct CheckVerdict {
 
 impl CheckVerdict {
     /// An answer.
-    pub fn new(status: Ready, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
+    pub fn new(about: &'static str, status: Ready, text: impl Into<String>) -> Self {
+        Self { about, status, text: text.into() }
     }
 
     /// The report holds no facts: nothing was observed.
     pub fn unread(report: &Report) -> Self {
-        Self::new(Ready::Unknown, report.status.why().unwrap_or("its report holds no facts"))
+        Self::new(report.id.kind, Ready::Unknown, report.status.why().unwrap_or("its report holds no facts"))
     }
 }

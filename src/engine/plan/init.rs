@@ -26,6 +26,7 @@ static SPEC: OpSpec = OpSpec {
     example: "--set operators=dba,oncall",
     bootstraps: true,
     many: false,
+    asks: &[],
 };
 
 impl Operation for Init {

@@ -188,7 +188,9 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             let operation = find(planning, verb)?;
             accept(operation.spec(), params)?;
             let name = named(planning, operation, name.as_deref())?;
-            let draft = operation.plan(cx, &name, params).await?;
+            let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
+            let mut draft = operation.plan(cx, &name, params).await?;
+            draft.preflight.extend(cx.answers(&name).await);
             Ok(Asked {
                 operation: Some(operation),
                 of: Some(operation),
@@ -203,7 +205,10 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             let record = journal::runs::run(planning.facts, &planning.operations, run).await?;
             let operation = planning.operations.iter().copied().find(|o| o.spec().verb == record.operation);
             let own = match operation {
-                Some(operation) => operation.undo(cx, &record).await?,
+                Some(operation) => {
+                    let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
+                    operation.undo(cx, &record).await?
+                }
                 None => None,
             };
             let inverse = match own {

@@ -8,6 +8,9 @@ use crate::engine::model::report::Report;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::retired::RetiredTable;
 
+/// The kind of this feature's check.
+pub const KIND: &str = "parity";
+
 /// A partition of the twin and the legacy rows that belong there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partition {
@@ -184,7 +187,7 @@ pub struct ParityFacts {
 impl ParityFacts {
     /// The facts of a report of this check; `None`: it is of another kind, or has none.
     pub fn of(report: &Report) -> Option<Self> {
-        if report.id.kind != "parity" {
+        if report.id.kind != KIND {
             return None;
         }
         Self::deserialize(&report.facts).ok()

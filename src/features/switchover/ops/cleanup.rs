@@ -37,6 +37,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues --set backup=make",
     bootstraps: false,
     many: true,
+    asks: crate::features::switchover::preflight::parity::QUESTIONS,
 };
 
 impl Operation for Cleanup {

@@ -52,6 +52,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues --set rows=all --set writers=8",
     bootstraps: false,
     many: true,
+    asks: &[],
 };
 
 /// Rows copied of each legacy table, unless asked otherwise.

@@ -42,6 +42,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues --set monitor=10m",
     bootstraps: false,
     many: true,
+    asks: crate::features::switchover::preflight::parity::QUESTIONS,
 };
 
 impl Operation for Rollback {

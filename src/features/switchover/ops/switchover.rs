@@ -53,6 +53,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues,expenses --set monitor=10m --out plan.json",
     bootstraps: false,
     many: true,
+    asks: crate::features::switchover::preflight::parity::QUESTIONS,
 };
 
 impl Operation for Switchover {

@@ -43,6 +43,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues",
     bootstraps: false,
     many: true,
+    asks: &[],
 };
 
 impl Operation for WatchOperation {
