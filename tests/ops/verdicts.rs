@@ -102,7 +102,7 @@ failed = ["failed"]
 #[tokio::test]
 async fn a_plan_shows_what_another_feature_knows() {
     let database = Database::empty().await;
-    let owner = database.owner().await;
+    let mut owner = database.owner().await;
     owner
         .execute_script(
             "create table jobs (id bigint primary key, state text not null, created_at timestamptz not null);

@@ -50,6 +50,11 @@ impl EndSession {
 }
 
 impl Blocker {
+    /// Does a statement of its run right now?
+    pub fn is_active(&self) -> bool {
+        self.state == "active"
+    }
+
     /// What must be typed to end it: another session has another phrase, also under the same number.
     pub fn phrase(&self) -> String {
         let text = format!("{}\n{}\n{}", self.pid, self.role, self.since);

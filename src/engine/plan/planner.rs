@@ -19,7 +19,7 @@ use crate::engine::model::row_store::{LineSum, RowSet, Summary};
 use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
 use crate::engine::plan::planning::Planning;
-use crate::engine::plan::request::{PlanNews, Planned, Request};
+use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::{privileges, side_effects, undo};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::SameRequest;
@@ -219,7 +219,7 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
                 Undo::Draft(draft) => Ok(Asked {
                     operation: None,
                     of: operation,
-                    verb: "undo".into(),
+                    verb: UNDO.into(),
                     name: record.name.clone(),
                     params: Params::default(),
                     undoes: Some(record.id),

@@ -10,9 +10,11 @@ pub mod progress;
 pub(crate) mod renames;
 pub mod run;
 pub mod status;
+pub mod step_kind;
 pub mod swaps;
 pub mod task;
 pub(crate) mod twins;
+pub mod verbs;
 
 use crate::engine::port::runner::Runner;
 

@@ -13,11 +13,12 @@ use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::rollback::{rollback_draft, rollback_of};
 use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::twins::switched_offers;
+use crate::features::switchover::verbs;
 
 pub(crate) struct Rollback;
 
 static SPEC: OpSpec = OpSpec {
-    verb: "rollback",
+    verb: verbs::ROLLBACK,
     about: "swap back after a switchover; rows written since are kept",
     risk: Risk::Reversible,
     params: &[
