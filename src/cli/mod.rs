@@ -31,9 +31,9 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
     let cli = match Cli::try_parse_from(&argv) {
         Ok(cli) => cli,
         Err(e) if !e.use_stderr() => return output::help(&e),
-        Err(e) => return output::usage(&e, args::format(argv.iter().any(|a| a == "--json"))),
+        Err(e) => return output::usage(&e, args::format_asked_in(&argv)),
     };
-    let out = Output::new(args::format(cli.global.json), cli.global.no_color);
+    let out = Output::new(cli.global.format(), cli.global.no_color);
     if let Some(Command::Help(asked)) = &cli.command {
         return help_on(&asked.words, &out);
     }

@@ -18,8 +18,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// In a format of [`report::ALL`], by its name.
-    pub(super) fn new(format: &str, no_color_flag: bool) -> Self {
+    /// In a format of [`report::ALL`], by its name; `None`: the one for people.
+    pub(super) fn new(format: Option<&str>, no_color_flag: bool) -> Self {
         let colour = !no_color(no_color_flag) && std::io::stdout().is_terminal();
         Self { format: report::renderer(format), colour }
     }
@@ -83,7 +83,7 @@ pub(super) fn help(e: &clap::Error) -> u8 {
 }
 
 /// Wrong arguments. Where a failure is no data, clap says it better, with the usage.
-pub(super) fn usage(e: &clap::Error, format: &str) -> u8 {
+pub(super) fn usage(e: &clap::Error, format: Option<&str>) -> u8 {
     let out = Output::new(format, true);
     if out.format.errors_are_data() {
         let text = e.to_string();

@@ -77,6 +77,31 @@ fn wrong_arguments() {
 }
 
 #[test]
+fn a_format_is_chosen_by_its_name() {
+    let help = alone(&["--help"]).stdout;
+    for format in midwatch::report::names() {
+        let same = |args: &[&str]| {
+            let run = alone(&[&["doctor"], args].concat());
+            (run.code, run.stdout.starts_with('{'))
+        };
+        let json = format == "json";
+        for args in [&["-o", format][..], &[&format!("-o{format}")], &[&format!("--format={format}")]] {
+            assert_eq!(same(args).1, json, "{args:?}");
+        }
+        let listed = help.split("possible values: ").nth(1).unwrap().split(']').next().unwrap();
+        assert!(listed.split(", ").any(|name| name == format), "{help}");
+    }
+    // What cannot be understood is answered in the format that is asked for.
+    for args in [&["--nope", "-o", "json"][..], &["-ojson", "--nope"], &["--nope", "--format=json"]] {
+        assert_eq!(alone(args).json()["error"]["class"], "usage", "{args:?}");
+    }
+    for args in [&["doctor", "-o", "prose"][..], &["doctor", "--json", "-o", "text"]] {
+        let wrong = alone(args);
+        assert_eq!(wrong.code, 2, "{wrong:?}");
+    }
+}
+
+#[test]
 fn without_a_target() {
     let run = alone(&["check"]);
     assert!(run.code == 2 && run.stderr.contains("neither a configuration nor DATABASE_URL"), "{run:?}");
