@@ -16,7 +16,7 @@ pub mod text;
 use renderer::Renderer;
 
 /// Every format of whole results; the first one is what people get.
-pub const ALL: [&dyn Renderer; 2] = [&text::Text, &json::Json];
+pub const ALL: &[&dyn Renderer] = &[&text::Text, &json::Json];
 
 /// The names of all formats, for who asks for one.
 pub fn names() -> Vec<&'static str> {
@@ -25,7 +25,7 @@ pub fn names() -> Vec<&'static str> {
 
 /// A format by its name; the first of [`ALL`] where none is asked for or there is none of that name.
 pub fn renderer(name: Option<&str>) -> &'static dyn Renderer {
-    ALL.into_iter().find(|r| Some(r.name()) == name).unwrap_or(&text::Text)
+    ALL.iter().copied().find(|r| Some(r.name()) == name).unwrap_or(&text::Text)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! What one feature knows in the plan of another: verdicts, asked for by name.
 
+use midwatch::engine::check::verdict::VerdictQuestion;
 use midwatch::engine::model::error::Result;
 use midwatch::engine::model::plan::Unit;
 use midwatch::engine::model::preflight::{Ready, Reversible, Risk};
 use midwatch::engine::model::profile::Profile;
 use midwatch::engine::model::step::Step;
 use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx};
-use midwatch::engine::plan::question::Question;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::reader::Fut;
 
@@ -23,7 +23,7 @@ static SPEC: OpSpec = OpSpec {
     example: "jobs",
     bootstraps: false,
     many: false,
-    asks: &[Question::for_planner("queue/stuck"), Question::in_own_words("queue/exhausted")],
+    asks: &[VerdictQuestion::for_planner("queue/stuck"), VerdictQuestion::in_own_words("queue/exhausted")],
 };
 
 impl Operation for Purge {

@@ -22,6 +22,32 @@ impl VerdictSpec {
     }
 }
 
+/// A verdict that an operation asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerdictQuestion {
+    /// `check/name`, as a feature exports it.
+    pub verdict: &'static str,
+    /// The operation asks by itself and words the answers; else the planner adds them to the preflight.
+    pub own_words: bool,
+}
+
+impl VerdictQuestion {
+    /// One whose answers the planner adds to the preflight.
+    pub const fn for_planner(verdict: &'static str) -> Self {
+        Self { verdict, own_words: false }
+    }
+
+    /// One whose answers the operation words.
+    pub const fn in_own_words(verdict: &'static str) -> Self {
+        Self { verdict, own_words: true }
+    }
+
+    /// The kind of check whose verdict it is.
+    pub fn kind(self) -> &'static str {
+        self.verdict.split_once('/').map_or(self.verdict, |(kind, _)| kind)
+    }
+}
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckVerdict {

@@ -4,7 +4,7 @@ use crate::engine::model::preflight::Risk;
 
 use crate::engine::check::kind::{Check, CheckCx};
 use crate::engine::check::paging::RowSource;
-use crate::engine::check::verdict::VerdictSpec;
+use crate::engine::check::verdict::{VerdictQuestion, VerdictSpec};
 use crate::engine::model::error::Result;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::plan::{Plan, Unit};
@@ -15,7 +15,6 @@ use crate::engine::model::report::CheckId;
 pub use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::step::{Lock, Step};
 pub use crate::engine::plan::param::{ParamSpec, Params};
-use crate::engine::plan::question::Question;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::Fut;
@@ -41,7 +40,7 @@ pub struct OpSpec {
     /// Takes several names at once, comma separated; none given: all there are.
     pub many: bool,
     /// What it asks other features before it acts.
-    pub asks: &'static [Question],
+    pub asks: &'static [VerdictQuestion],
 }
 
 /// Something that could be done on a target.
@@ -77,7 +76,7 @@ pub struct PlanCx<'a> {
     /// What features answer about their reports, a list for each.
     pub verdicts: &'static [&'static [VerdictSpec]],
     /// What the operation that is planned asks of them.
-    pub questions: &'static [Question],
+    pub questions: &'static [VerdictQuestion],
     /// The target's name.
     pub target: &'a str,
     /// The kinds of operations, for the runs that others have left.

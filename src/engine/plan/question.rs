@@ -10,31 +10,6 @@ use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::report::{CheckId, Status};
 use crate::engine::plan::operation::{ALL, Operation, PlanCx};
 
-/// A verdict that an operation asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Question {
-    /// `check/name`, as a feature exports it.
-    pub verdict: &'static str,
-    /// The operation asks by itself ([`PlanCx::ask`]) and words the answers; else the planner adds them to the preflight.
-    pub own_words: bool,
-}
-
-impl Question {
-    /// One whose answers the planner adds to the preflight.
-    pub const fn for_planner(verdict: &'static str) -> Self {
-        Self { verdict, own_words: false }
-    }
-
-    /// One whose answers the operation words.
-    pub const fn in_own_words(verdict: &'static str) -> Self {
-        Self { verdict, own_words: true }
-    }
-
-    fn kind(self) -> &'static str {
-        self.verdict.split_once('/').map_or(self.verdict, |(kind, _)| kind)
-    }
-}
-
 fn find(registered: &[&'static [VerdictSpec]], verdict: &str) -> Option<&'static VerdictSpec> {
     let (check, name) = verdict.split_once('/')?;
     registered.iter().flat_map(|list| list.iter()).find(|v| v.check == check && v.name == name)
@@ -126,6 +101,7 @@ impl PlanCx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::check::verdict::VerdictQuestion;
     use crate::engine::model::preflight::Risk;
     use crate::engine::model::profile::Profile;
     use crate::engine::plan::operation::{Draft, Offer, OpSpec, Params};
@@ -141,7 +117,7 @@ mod tests {
         example: "",
         bootstraps: false,
         many: false,
-        asks: &[Question::for_planner("jobs/late"), Question::in_own_words("jobs/gone")],
+        asks: &[VerdictQuestion::for_planner("jobs/late"), VerdictQuestion::in_own_words("jobs/gone")],
     };
 
     impl Operation for Asks {

@@ -1,9 +1,8 @@
 //! What the parity check says of a twin before a switchover.
 
-use crate::engine::check::verdict::CheckVerdict;
+use crate::engine::check::verdict::{CheckVerdict, VerdictQuestion};
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::plan::operation::PlanCx;
-use crate::engine::plan::question::Question;
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::plan::twin_pair::TwinPair;
@@ -13,7 +12,8 @@ const ROWS: &str = "parity/rows";
 const STRUCTURE: &str = "parity/structure";
 
 /// What operations ask that call [`parity`].
-pub(crate) const QUESTIONS: &[Question] = &[Question::in_own_words(ROWS), Question::in_own_words(STRUCTURE)];
+pub(crate) const QUESTIONS: &[VerdictQuestion] =
+    &[VerdictQuestion::in_own_words(ROWS), VerdictQuestion::in_own_words(STRUCTURE)];
 
 /// What the parity check says of the twin: rows, columns, partitions, sequences.
 pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Vec<Preflight> {
