@@ -38,7 +38,7 @@ fn edits(section: &str) -> Vec<Edit> {
         match line.strip_prefix("// ").filter(|l| l.starts_with("src/")) {
             Some(place) => parts.push((place.to_owned(), vec![])),
             None => {
-                parts.last_mut().unwrap_or_else(|| panic!("{section} begins without a path")).1.push(line)
+                parts.last_mut().unwrap_or_else(|| panic!("{section} begins without a path")).1.push(line);
             }
         }
     }
