@@ -15,6 +15,7 @@ use crate::engine::model::profile::{EnvironmentMarker, Profile};
 use crate::engine::model::query::AnySql;
 use crate::engine::model::record::Operator;
 use crate::engine::model::target::Environment;
+use crate::engine::plan::question::check_questions;
 use crate::engine::port::adapters::{Adapters, FeatureAdapters};
 use crate::engine::port::driver::Target;
 use crate::engine::port::reader::{Facts, ReadOptions};
@@ -33,6 +34,7 @@ fn connected(selected: Selected) -> Fut<'static, Result<Engine>> {
 
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
+    check_questions(features::OPERATIONS, features::VERDICTS)?;
     let url = selected.url.as_ref().map(|u| u.expose().to_owned());
     let dialect = dialect::by_url(url.as_deref())?;
     let Target { reader, writers, host, database } = dialect.connect(url.as_deref())?;
@@ -67,6 +69,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         profile,
         server,
         checks: features::CHECKS,
+        verdicts: features::VERDICTS,
         operations: features::OPERATIONS,
         runners: features::RUNNERS,
         guard: Guard { policy: selected.policy.clone() },

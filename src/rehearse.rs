@@ -2,6 +2,8 @@
 //!
 //! Stands above the layers, like `compose`: it joins the sandbox with an engine of its own.
 
+use crate::features::switchover::step_kind::StepKind;
+use crate::features::switchover::verbs;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -82,7 +84,7 @@ impl SwitchoverRehearsal {
         let writers = LoadWriters::start(copy, &written(play), play.writers).await?;
         let pause = Duration::from_secs(play.seconds);
         tokio::time::sleep(pause).await;
-        let switched = apply(engine, "switchover", Some(&play.name), play.params.clone()).await;
+        let switched = apply(engine, verbs::SWITCHOVER, Some(&play.name), play.params.clone()).await;
         let moments = match switched {
             Err(e) => {
                 out.failures.push(e.message);
@@ -90,16 +92,16 @@ impl SwitchoverRehearsal {
             }
             Ok((preflight, done)) => {
                 out.preflight = preflight;
-                judge("switchover", &done, out);
-                let held = held(engine, &done, "enable", out).await;
+                judge(verbs::SWITCHOVER, &done, out);
+                let held = held(engine, &done, StepKind::Enable.id(), out).await;
                 tokio::time::sleep(pause).await;
                 if out.failures.is_empty() {
                     let params = BTreeMap::from([("monitor".to_owned(), "2s".to_owned())]);
-                    match apply(engine, "rollback", Some(&play.name), params).await {
+                    match apply(engine, verbs::ROLLBACK, Some(&play.name), params).await {
                         Err(e) => out.failures.push(e.message),
                         Ok((_, back)) => {
-                            judge("rollback", &back, out);
-                            out.back_ms = held_ms(engine, &back, "swap-back").await;
+                            judge(verbs::ROLLBACK, &back, out);
+                            out.back_ms = held_ms(engine, &back, StepKind::SwapBack.id()).await;
                             tokio::time::sleep(pause).await;
                         }
                     }

@@ -38,7 +38,7 @@ fn edits(section: &str) -> Vec<Edit> {
         match line.strip_prefix("// ").filter(|l| l.starts_with("src/")) {
             Some(place) => parts.push((place.to_owned(), vec![])),
             None => {
-                parts.last_mut().unwrap_or_else(|| panic!("{section} begins without a path")).1.push(line)
+                parts.last_mut().unwrap_or_else(|| panic!("{section} begins without a path")).1.push(line);
             }
         }
     }
@@ -64,13 +64,14 @@ fn with_line(text: &str, line: &str) -> String {
 
 /// An entry at the end of a list.
 fn with_entry(text: &str, list: &str, line: &str) -> String {
-    let at = text.find(&format!("const {list}:")).unwrap_or_else(|| panic!("no list {list}"));
-    let value = at + text[at..].find('=').unwrap_or_else(|| panic!("{list} has no value"));
-    let from = value + text[value..].find("&[").unwrap_or_else(|| panic!("{list} is no list"));
-    let end = from + text[from..].find("];").unwrap();
-    let before = text[..end].trim_end();
-    let comma = if before.ends_with([',', '[']) { "" } else { "," };
-    format!("{before}{comma}\n    {line}\n{}", &text[end..])
+    let parts = text.split_once(&format!("const {list}:")).and_then(|(before, rest)| {
+        let (kind, rest) = rest.split_once('=')?;
+        let (entries, after) = rest.split_once("];")?;
+        entries.trim_start().starts_with("&[").then_some((before, kind, entries.trim_end(), after))
+    });
+    let (before, kind, entries, after) = parts.unwrap_or_else(|| panic!("{list} is no list"));
+    let comma = if entries.ends_with([',', '[']) { "" } else { "," };
+    format!("{before}const {list}:{kind}={entries}{comma}\n    {line}\n];{after}")
 }
 
 fn apply(place: &Path, edit: &Edit) {
@@ -162,8 +163,15 @@ fn what_the_page_says_to_add_is_there() {
         apply(&place, &edit);
     }
     fs::write(place.join("examples/registries.rs"), REGISTRIES).unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    // What cargo says to this test of its package would make build scripts of dependencies run again.
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name);
+        }
+    }
     output(
-        Command::new(env!("CARGO"))
+        cargo
             .args(["build", "--offline", "--bin", "midwatch-contributing", "--example", "registries"])
             .current_dir(&place)
             .env("CARGO_TARGET_DIR", &target),

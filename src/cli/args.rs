@@ -1,10 +1,13 @@
 //! The grammar of the command line (CONSOLE.md, "Command line").
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
 use super::help;
+use crate::report;
 
 /// A console for database maintenance windows. Without a command it opens on the target.
 #[derive(Debug, Parser)]
@@ -36,9 +39,12 @@ pub(super) struct Global {
     /// Nothing may be changed
     #[arg(long, global = true)]
     pub(super) read_only: bool,
-    /// Machine-readable output, errors included
-    #[arg(long, global = true)]
+    /// Machine-readable output, errors included: short for `-o json`
+    #[arg(long, global = true, conflicts_with = "format")]
     pub(super) json: bool,
+    /// How results are written
+    #[arg(short = 'o', long, global = true, value_name = "FORMAT", value_parser = PossibleValuesParser::new(report::names()))]
+    pub(super) format: Option<String>,
     /// No colours (as `NO_COLOR` does)
     #[arg(long, global = true)]
     pub(super) no_color: bool,
@@ -50,9 +56,29 @@ pub(super) struct Global {
     pub(super) verbose: u8,
 }
 
-/// The format of results that the flags ask for.
-pub(super) fn format(json: bool) -> &'static str {
-    if json { "json" } else { "text" }
+impl Global {
+    /// The format of results that the flags ask for; `None`: the one for people.
+    pub(super) fn format(&self) -> Option<&str> {
+        if self.json { Some("json") } else { self.format.as_deref() }
+    }
+}
+
+/// The same of words that could not be understood as a whole.
+pub(super) fn format_asked_in(argv: &[OsString]) -> Option<&str> {
+    let mut words = argv.iter().filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        match word {
+            "--json" => return Some("json"),
+            "-o" | "--format" => return words.next(),
+            _ => {
+                let joined = word.strip_prefix("--format=").or_else(|| word.strip_prefix("-o"));
+                if joined.is_some() {
+                    return joined;
+                }
+            }
+        }
+    }
+    None
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,9 @@
 //! The help of operations: `plan --help` and `help OPERATION`, from the registry.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use textwrap::WordSplitter;
 
 use crate::engine::plan::operation::{OpSpec, ParamSpec};
 use crate::engine::plan::param::DefaultValue;
@@ -115,20 +118,32 @@ fn item(text: &mut String, indent: usize, term: &str, about: &str) {
     }
 }
 
-/// Words in lines of at most so many columns.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let Some(line) = lines.last_mut() else { continue };
-        let room = line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width;
-        if room {
-            if !line.is_empty() {
-                line.push(' ');
+/// Words in lines of at most so many columns; a word stays whole.
+fn wrapped(text: &str, width: usize) -> Vec<Cow<'_, str>> {
+    let options = textwrap::Options::new(width).break_words(false).word_splitter(WordSplitter::NoHyphenation);
+    textwrap::wrap(text, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_whole() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a --set well-known=N|all x", 6), ["a", "--set", "well-known=N|all", "x"]);
+        assert_eq!(wrapped("", 7), [""]);
+    }
+
+    #[test]
+    fn no_word_of_help_is_lost() {
+        let params = specs().flat_map(|s| s.params).map(|p| format!("{} {}", p.about, notes(p)));
+        for text in specs().map(|s| s.about.to_owned()).chain(params) {
+            for width in [WIDTH, WIDTH - TEXT - 4] {
+                let lines = wrapped(&text, width);
+                assert_eq!(lines.join(" "), text);
+                assert!(lines.iter().all(|l| l.chars().count() <= width || !l.contains(' ')), "{lines:?}");
             }
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
         }
     }
-    lines
 }

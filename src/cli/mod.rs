@@ -30,12 +30,18 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
     let argv: Vec<OsString> = argv.into_iter().collect();
     let cli = match Cli::try_parse_from(&argv) {
         Ok(cli) => cli,
-        Err(e) if !e.use_stderr() => return output::help(&e),
-        Err(e) => return output::usage(&e, args::format(argv.iter().any(|a| a == "--json"))),
+        Err(e) => {
+            let no_color = argv.iter().any(|a| a == "--no-color");
+            return if e.use_stderr() {
+                output::usage(&e, args::format_asked_in(&argv), no_color)
+            } else {
+                output::help(&e, no_color)
+            };
+        }
     };
-    let out = Output::new(args::format(cli.global.json), cli.global.no_color);
+    let out = Output::new(cli.global.format(), cli.global.no_color);
     if let Some(Command::Help(asked)) = &cli.command {
-        return help_on(&asked.words, &out);
+        return help_on(&asked.words, &out, cli.global.no_color);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
@@ -87,7 +93,7 @@ async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
 }
 
 /// `midwatch help [COMMAND… | OPERATION]`: an operation's help, else clap's own of the command.
-fn help_on(words: &[String], out: &Output) -> u8 {
+fn help_on(words: &[String], out: &Output, no_color: bool) -> u8 {
     let operation = match words {
         [verb] => help::of_operation(verb),
         _ => None,
@@ -95,7 +101,7 @@ fn help_on(words: &[String], out: &Output) -> u8 {
     let line = ["midwatch".to_owned()].into_iter().chain(words.iter().cloned()).chain(["--help".to_owned()]);
     let result = match (operation, Cli::try_parse_from(line)) {
         (Some(text), _) => out.text(&text),
-        (None, Err(e)) if !e.use_stderr() => return output::help(&e),
+        (None, Err(e)) if !e.use_stderr() => return output::help(&e, no_color),
         (None, _) => Err(Error::usage(format!("no command or operation {}", words.join(" ")))
             .hint(format!("midwatch --help lists the commands; operations: {}", help::verbs()))),
     };

@@ -1,7 +1,7 @@
 //! Where bytes go: data to stdout, everything else to stderr.
 
 use std::fs::OpenOptions;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -14,23 +14,22 @@ use crate::report::style::Style;
 /// How this run speaks.
 pub(super) struct Output {
     format: &'static dyn Renderer,
-    colour: bool,
+    no_color: bool,
 }
 
 impl Output {
-    /// In a format of [`report::ALL`], by its name.
-    pub(super) fn new(format: &str, no_color_flag: bool) -> Self {
-        let colour = !no_color(no_color_flag) && std::io::stdout().is_terminal();
-        Self { format: report::renderer(format), colour }
+    /// In a format of [`report::ALL`], by its name; `None`: the one for people.
+    pub(super) fn new(format: Option<&str>, no_color: bool) -> Self {
+        Self { format: report::renderer(format), no_color }
     }
 
-    fn rendered(&self, answer: &Answer<'_>) -> String {
-        self.format.render(answer, Style { colour: self.colour })
+    fn rendered(&self, answer: &Answer<'_>, stream: &impl IsTerminal) -> String {
+        self.format.render(answer, Style { colour: colours(self.no_color, stream) })
     }
 
     /// What a command answers.
     pub(super) fn answer(&self, answer: &Answer<'_>) -> Result<()> {
-        self.text(&self.rendered(answer))
+        self.text(&self.rendered(answer, &std::io::stdout()))
     }
 
     /// A failure that belongs to an answer, where the answer does not hold it.
@@ -55,7 +54,8 @@ impl Output {
     /// Only for somebody who watches.
     pub(super) fn progress(text: &str) {
         let mut err = std::io::stderr();
-        if err.is_terminal() {
+        // A dumb terminal would show the sequence that clears the line.
+        if err.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
             let _ = write!(err, "\r\x1b[K{text}");
             let _ = err.flush();
         }
@@ -67,37 +67,75 @@ impl Output {
 
     pub(super) fn error(&self, e: &Error) {
         Self::end_progress();
-        let text = self.rendered(&Answer::Error(e));
+        let answer = Answer::Error(e);
         if self.format.errors_are_data() {
-            let _ = self.text(&text);
+            let _ = self.answer(&answer);
         } else {
-            let _ = std::io::stderr().write_all(text.as_bytes());
+            let mut err = std::io::stderr();
+            let text = self.rendered(&answer, &err);
+            let _ = err.write_all(text.as_bytes());
         }
     }
 }
 
 /// `--help` and `--version`.
-pub(super) fn help(e: &clap::Error) -> u8 {
-    let _ = e.print();
+pub(super) fn help(e: &clap::Error, no_color: bool) -> u8 {
+    print(e, no_color, &mut std::io::stdout());
     0
 }
 
 /// Wrong arguments. Where a failure is no data, clap says it better, with the usage.
-pub(super) fn usage(e: &clap::Error, format: &str) -> u8 {
-    let out = Output::new(format, true);
+pub(super) fn usage(e: &clap::Error, format: Option<&str>, no_color: bool) -> u8 {
+    let out = Output::new(format, no_color);
     if out.format.errors_are_data() {
         let text = e.to_string();
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         out.error(&Error::usage(message).hint("midwatch --help"));
     } else {
-        let _ = e.print();
+        print(e, no_color, &mut std::io::stderr());
     }
     2
 }
 
-/// `NO_COLOR` counts when it is set to anything but nothing.
-pub(super) fn no_color(flag: bool) -> bool {
-    flag || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+/// What clap says, with colours where this program has them.
+fn print(e: &clap::Error, no_color: bool, stream: &mut (impl IsTerminal + Write)) {
+    let text = e.render();
+    let text = if colours(no_color, stream) { text.ansi().to_string() } else { text.to_string() };
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+}
+
+/// Does a stream get colours? The choice is made here and not by a stream that takes escape sequences out: data goes
+/// through as it is.
+pub(super) fn colours(no_color: bool, stream: &impl IsTerminal) -> bool {
+    let wishes = Wishes {
+        no_color: no_color || anstyle_query::no_color(),
+        forced: anstyle_query::clicolor_force()
+            && std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| v != "0"),
+        disabled: anstyle_query::clicolor() == Some(false),
+        able: anstyle_query::term_supports_color(),
+    };
+    wishes.colours(stream.is_terminal())
+}
+
+/// What was said about colours.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a variable of the environment")]
+struct Wishes {
+    /// `--no-color`, or `NO_COLOR` is not empty.
+    no_color: bool,
+    /// `CLICOLOR_FORCE` is neither empty nor 0.
+    forced: bool,
+    /// `CLICOLOR` is 0.
+    disabled: bool,
+    /// `TERM` is set, and not to `dumb`.
+    able: bool,
+}
+
+impl Wishes {
+    /// The first that speaks decides: `NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR`, the terminal.
+    fn colours(self, terminal: bool) -> bool {
+        !self.no_color && (self.forced || terminal && !self.disabled && self.able)
+    }
 }
 
 pub(super) fn is_terminal() -> bool {
@@ -117,4 +155,29 @@ pub(super) fn save(path: &Path, text: &str, mode: u32) -> Result<()> {
         OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part).map_err(fail)?;
     file.write_all(text.as_bytes()).map_err(fail)?;
     std::fs::rename(&part, path).map_err(fail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_wish_that_speaks_decides() {
+        let plain = Wishes { no_color: false, forced: false, disabled: false, able: true };
+        for (wishes, on_a_terminal, in_a_pipe) in [
+            (plain, true, false),
+            (Wishes { no_color: true, ..plain }, false, false),
+            (Wishes { no_color: true, forced: true, ..plain }, false, false),
+            (Wishes { forced: true, ..plain }, true, true),
+            (Wishes { forced: true, disabled: true, able: false, ..plain }, true, true),
+            (Wishes { disabled: true, ..plain }, false, false),
+            (Wishes { able: false, ..plain }, false, false),
+        ] {
+            assert_eq!(
+                (wishes.colours(true), wishes.colours(false)),
+                (on_a_terminal, in_a_pipe),
+                "{wishes:?}"
+            );
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub(super) async fn open_console(cli: &Cli, parts: &Parts, config: Config, selec
         config,
         selected,
         connect: parts.connect,
-        no_color: output::no_color(cli.global.no_color),
+        no_color: !output::colours(cli.global.no_color, &std::io::stdout()),
         overrides: overrides(cli),
     })
     .await?;

@@ -73,6 +73,7 @@ impl Engine {
             profile: &self.parts.profile,
             policy: &self.parts.guard.policy,
             checks: self.parts.checks,
+            verdicts: self.parts.verdicts,
             operations: self.parts.operations,
             names: &self.parts.operations,
             proofs: &*self.parts.proofs,

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use crate::engine::check::kind::{Check, CheckCx, CheckOptions, SILENT, Tell};
 use crate::engine::check::paging::{self, At, Page, PageRequest, RowSource};
+use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::gate::guard::Guard;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
@@ -32,7 +33,7 @@ use crate::engine::port::copies::Rehearsals;
 use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
 use crate::engine::port::reader::{Facts, ReadOptions, Snapshot};
-use crate::engine::port::runner::Runner;
+use crate::engine::port::runner::Runners;
 
 /// What an engine is made of: compose puts it together, nothing changes it afterwards.
 pub struct EngineParts {
@@ -52,10 +53,12 @@ pub struct EngineParts {
     pub read_only: bool,
     /// All kinds of checks.
     pub checks: &'static [&'static dyn Check],
+    /// What features answer about their reports, a list for each.
+    pub verdicts: &'static [&'static [VerdictSpec]],
     /// All kinds of operations.
     pub operations: &'static [&'static dyn Operation],
     /// Who carries out the tasks of plans.
-    pub runners: &'static [&'static dyn Runner],
+    pub runners: Runners<'static>,
     /// What was found equal before.
     pub proofs: Arc<dyn ParityEvidence>,
     /// Throwaway copies of the target.

@@ -14,7 +14,7 @@ pub mod switchover;
 use crate::engine::check::kind::Check;
 use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::plan::operation::Operation;
-use crate::engine::port::runner::Runner;
+use crate::engine::port::runner::Runners;
 
 /// Every kind of check, in the order of the panes.
 pub const CHECKS: &[&dyn Check] = &[
@@ -45,5 +45,22 @@ pub const OPERATIONS: &[&dyn Operation] = &[
     &switchover::ops::cleanup::Cleanup,
 ];
 
-/// Every task that a plan's step may name.
-pub const RUNNERS: &[&dyn Runner] = switchover::RUNNERS;
+/// Every task that a plan's step may name, a list for each feature.
+pub const RUNNERS: Runners<'static> = &[switchover::RUNNERS];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::plan::question::check_questions;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_verdict_asked_for_is_one_of_a_feature() {
+        assert!(check_questions(OPERATIONS, VERDICTS).is_ok());
+        assert!(OPERATIONS.iter().any(|o| !o.spec().asks.is_empty()));
+        let ids: Vec<_> = VERDICTS.iter().flat_map(|list| list.iter()).map(VerdictSpec::id).collect();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+        let kinds: BTreeSet<_> = CHECKS.iter().map(|c| c.spec().kind).collect();
+        assert!(VERDICTS.iter().flat_map(|list| list.iter()).all(|v| kinds.contains(v.check)), "{ids:?}");
+    }
+}

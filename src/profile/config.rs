@@ -247,8 +247,7 @@ fn resolve(url: &Secret, target: &str) -> Result<Secret> {
 
 /// Where the user's own configuration lives.
 pub(super) fn user_dir() -> Option<PathBuf> {
-    let env = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    env("XDG_CONFIG_HOME").or_else(|| env("HOME").map(|h| h.join(".config"))).map(|d| d.join("midwatch"))
+    xdg::BaseDirectories::with_prefix("midwatch").get_config_home()
 }
 
 #[cfg(test)]

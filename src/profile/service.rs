@@ -2,8 +2,13 @@
 
 use std::path::PathBuf;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::secret::Secret;
+
+/// What is encoded in a value: sockets are paths.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'/');
 
 /// The connection of a service, as a url.
 pub(super) fn url(name: &str) -> Result<Secret> {
@@ -47,11 +52,7 @@ fn section(text: &str, name: &str) -> Option<Vec<(String, String)>> {
 }
 
 fn to_url(pairs: &[(String, String)]) -> String {
-    let encode = |s: &str| -> String {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
-        s.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-    };
-    let query: Vec<_> = pairs.iter().map(|(k, v)| format!("{k}={}", encode(v))).collect();
+    let query: Vec<_> = pairs.iter().map(|(k, v)| format!("{k}={}", utf8_percent_encode(v, VALUE))).collect();
     format!("postgres://localhost/?{}", query.join("&"))
 }
 

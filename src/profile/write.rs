@@ -52,7 +52,7 @@ impl WritePlace {
     }
 
     /// Puts fields of the older spelling into `write`.
-    fn gather<'t>(&self, file: &str, text: &str, table: &mut DeTable<'t>) -> Result<()> {
+    fn gather(&self, file: &str, text: &str, table: &mut DeTable<'_>) -> Result<()> {
         for field in self.reads {
             let Some((key, value)) = table.remove_entry(*field) else { continue };
             let line = line_at(text, key.span().start);

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use anstyle::AnsiColor;
+
 use super::entry;
 use super::style::{Style, clean};
 use crate::engine::model::diff::{PlannedRow, text_of};
@@ -56,10 +58,10 @@ pub(super) fn plan(plan: &Plan, file: Option<&Path>, style: Style) -> String {
     line("undo", &plan.undo);
     for p in &plan.preflight {
         let mark = match p.status {
-            Ready::Ok => style.paint("32", "✓ ok"),
-            Ready::Warn => style.paint("33", "▲ warn"),
-            Ready::Fail => style.paint("31", "✖ fail"),
-            Ready::Unknown => style.paint("35", "? unknown"),
+            Ready::Ok => style.paint(AnsiColor::Green, "✓ ok"),
+            Ready::Warn => style.paint(AnsiColor::Yellow, "▲ warn"),
+            Ready::Fail => style.paint(AnsiColor::Red, "✖ fail"),
+            Ready::Unknown => style.paint(AnsiColor::Magenta, "? unknown"),
         };
         let _ = writeln!(out, "  {:<10} {mark} {}: {}", "preflight", p.id, clean(&p.message));
     }
@@ -80,7 +82,7 @@ fn blocked(plan: &Plan, style: Style) -> Option<String> {
         plan.preflight.iter().filter(|p| p.status.blocks()).map(|p| p.id.as_str()).collect();
     let n = ids.len();
     ids.dedup();
-    let (s, said) = (if n == 1 { "" } else { "s" }, style.paint("31", "✖ blocked"));
+    let (s, said) = (if n == 1 { "" } else { "s" }, style.paint(AnsiColor::Red, "✖ blocked"));
     let ids = ids.join(", ");
     (n > 0).then(|| format!("\n{said}  apply refuses this plan: {n} verdict{s} of its preflight ({ids})\n"))
 }
@@ -140,9 +142,11 @@ pub(super) fn done(done: &Done, style: Style) -> String {
     }
     for (title, wrong) in &done.proof {
         let _ = match wrong {
-            Some(0) => writeln!(out, "  {} {}", style.paint("32", "✓ proved "), clean(title)),
-            Some(n) => writeln!(out, "  {} {}: {n} do not", style.paint("31", "✖ wrong  "), clean(title)),
-            None => writeln!(out, "  {} {}", style.paint("35", "? unknown"), clean(title)),
+            Some(0) => writeln!(out, "  {} {}", style.paint(AnsiColor::Green, "✓ proved "), clean(title)),
+            Some(n) => {
+                writeln!(out, "  {} {}: {n} do not", style.paint(AnsiColor::Red, "✖ wrong  "), clean(title))
+            }
+            None => writeln!(out, "  {} {}", style.paint(AnsiColor::Magenta, "? unknown"), clean(title)),
         };
     }
     for row in done.moved.iter().flat_map(|m| &m.rows).take(SHOWN) {
@@ -152,14 +156,14 @@ pub(super) fn done(done: &Done, style: Style) -> String {
 }
 
 fn outcome(outcome: Outcome, style: Style) -> String {
-    let (code, symbol) = match outcome {
-        Outcome::Applied => ("32", "✓"),
-        Outcome::Running => ("36", "▶"),
-        Outcome::Partial | Outcome::Stale | Outcome::Refused => ("33", "▲"),
-        Outcome::Failed => ("31", "✖"),
-        Outcome::Ambiguous => ("35", "?"),
+    let (colour, symbol) = match outcome {
+        Outcome::Applied => (AnsiColor::Green, "✓"),
+        Outcome::Running => (AnsiColor::Cyan, "▶"),
+        Outcome::Partial | Outcome::Stale | Outcome::Refused => (AnsiColor::Yellow, "▲"),
+        Outcome::Failed => (AnsiColor::Red, "✖"),
+        Outcome::Ambiguous => (AnsiColor::Magenta, "?"),
     };
-    style.paint(code, &format!("{symbol} {}", outcome.word()))
+    style.paint(colour, &format!("{symbol} {}", outcome.word()))
 }
 
 fn state(r: &RunRecord) -> String {
@@ -182,7 +186,7 @@ fn state(r: &RunRecord) -> String {
 /// One that says it goes on while nobody is at it broke off.
 fn stand(r: &RunRecord, style: Style) -> String {
     if r.outcome == Outcome::Running && !r.live {
-        return style.paint("35", "? broken off");
+        return style.paint(AnsiColor::Magenta, "? broken off");
     }
     outcome(r.outcome, style)
 }

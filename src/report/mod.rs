@@ -18,9 +18,14 @@ use renderer::Renderer;
 /// Every format of whole results; the first one is what people get.
 pub const ALL: &[&dyn Renderer] = &[&text::Text, &json::Json];
 
-/// A format by its name; the first of [`ALL`] where there is none of that name.
-pub fn renderer(name: &str) -> &'static dyn Renderer {
-    ALL.iter().copied().find(|r| r.name() == name).unwrap_or(&text::Text)
+/// The names of all formats, for who asks for one.
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|r| r.name()).collect()
+}
+
+/// A format by its name; the first of [`ALL`] where none is asked for or there is none of that name.
+pub fn renderer(name: Option<&str>) -> &'static dyn Renderer {
+    ALL.iter().copied().find(|r| Some(r.name()) == name).unwrap_or(&text::Text)
 }
 
 #[cfg(test)]
@@ -34,8 +39,11 @@ mod tests {
     fn every_format_has_a_name_and_renders_whole_lines() {
         let names: std::collections::BTreeSet<_> = ALL.iter().map(|r| r.name()).collect();
         assert_eq!(names.len(), ALL.len());
+        assert!(super::names().iter().all(|n| names.contains(n)));
+        assert_eq!(renderer(None).name(), ALL[0].name());
+        assert_eq!(renderer(Some("carrier pigeon")).name(), ALL[0].name());
         for format in ALL {
-            assert_eq!(renderer(format.name()).name(), format.name());
+            assert_eq!(renderer(Some(format.name())).name(), format.name());
             let text = format.render(&Answer::Error(&Error::usage("no")), Style { colour: false });
             assert!(text.contains("no") && text.ends_with('\n'), "{text}");
         }

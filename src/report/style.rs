@@ -1,5 +1,7 @@
 //! Marks and colours of text for people, and what keeps it harmless.
 
+use anstyle::AnsiColor;
+
 /// How to mark things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -8,8 +10,9 @@ pub struct Style {
 }
 
 impl Style {
-    pub(super) fn paint(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    pub(super) fn paint(self, colour: AnsiColor, text: &str) -> String {
+        let style = colour.on_default();
+        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
 
@@ -21,6 +24,12 @@ pub fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_are_those_of_the_terminal() {
+        assert_eq!(Style { colour: true }.paint(AnsiColor::Red, "no"), "\x1b[31mno\x1b[0m");
+        assert_eq!(Style { colour: false }.paint(AnsiColor::Red, "no"), "no");
+    }
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {

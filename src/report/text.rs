@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use anstyle::AnsiColor;
 use chrono::{DateTime, Utc};
 
 use crate::engine::model::report::{Report, Severity, Status};
@@ -46,10 +47,10 @@ impl Renderer for Text {
 /// Symbol, word and colour: never colour alone.
 fn mark(status: &Status, style: Style) -> String {
     match status {
-        Status::Ok => style.paint("32", "✓ ok     "),
-        Status::Warn => style.paint("33", "▲ warn   "),
-        Status::Fail => style.paint("31", "✖ fail   "),
-        Status::Unknown { .. } => style.paint("35", "? unknown"),
+        Status::Ok => style.paint(AnsiColor::Green, "✓ ok     "),
+        Status::Warn => style.paint(AnsiColor::Yellow, "▲ warn   "),
+        Status::Fail => style.paint(AnsiColor::Red, "✖ fail   "),
+        Status::Unknown { .. } => style.paint(AnsiColor::Magenta, "? unknown"),
     }
 }
 
@@ -80,8 +81,8 @@ pub fn checks(target: &TargetInfo, reports: &[Report], style: Style) -> String {
         }
         for f in &r.findings {
             let sign = match f.severity {
-                Severity::Critical => style.paint("31", "✖"),
-                Severity::Warning => style.paint("33", "▲"),
+                Severity::Critical => style.paint(AnsiColor::Red, "✖"),
+                Severity::Warning => style.paint(AnsiColor::Yellow, "▲"),
                 Severity::Info => "·".to_owned(),
             };
             let _ = writeln!(out, "           {sign} {}", short(&f.message));

@@ -3,6 +3,8 @@
 //! A server lives in one directory that bears our marker, speaks on a unix socket only, and ends with
 //! the process that started it, however that process ends. What one database needs is in its own folder.
 
+#![expect(clippy::disallowed_methods, reason = "SQL stands here")]
+
 mod account;
 pub mod demo;
 mod dialects;

@@ -6,15 +6,14 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::port::signer::Signer;
 
-/// Length of the key, and of what the hash makes.
+/// Length of the key.
 const BYTES: usize = 32;
-/// The hash's block.
-const BLOCK: usize = 64;
 
 /// In `dir/plan.key`; without a directory nothing is signed.
 #[derive(Debug, Clone)]
@@ -54,29 +53,17 @@ impl StateKey {
 
 impl Signer for StateKey {
     fn sign(&self, digest: &str) -> Result<Option<String>> {
-        Ok(self
-            .key()?
-            .map(|key| format!("{:.8}:{}", hex(&Sha256::digest(key)), hex(&hmac(&key, digest.as_bytes())))))
+        let Some(key) = self.key()? else { return Ok(None) };
+        Ok(Some(format!("{:.8}:{}", hex::encode(Sha256::digest(key)), code(&key, digest.as_bytes())?)))
     }
 }
 
-/// RFC 2104 over SHA-256.
-fn hmac(key: &[u8; BYTES], text: &[u8]) -> Vec<u8> {
-    let padded = |with: u8| {
-        let mut block = [with; BLOCK];
-        block.iter_mut().zip(key).for_each(|(b, k)| *b ^= k);
-        block
-    };
-    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(text).finalize();
-    Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
+/// The keyed hash of a text (RFC 2104).
+fn code(key: &[u8; BYTES], text: &[u8]) -> Result<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key)
+        .map_err(|e| Error::unobserved(format!("failed to sign with the key: {e}")))?;
+    mac.update(text);
+    Ok(hex::encode(mac.finalize().into_bytes()))
 }
 
 #[cfg(test)]
@@ -88,8 +75,8 @@ mod tests {
         // RFC 4231, case 1, its key of 20 bytes filled up with zeros as the standard does.
         let mut key = [0; BYTES];
         key[..20].fill(0x0b);
-        let code = "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7";
-        assert_eq!(hex(&hmac(&key, b"Hi There")), code);
+        let expected = "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7";
+        assert_eq!(code(&key, b"Hi There").unwrap(), expected);
     }
 
     #[test]

@@ -15,6 +15,5 @@ use std::path::PathBuf;
 
 /// Where the user's programs keep what must outlive them.
 pub fn state_dir() -> Option<PathBuf> {
-    let env = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    env("XDG_STATE_HOME").or_else(|| env("HOME").map(|h| h.join(".local/state"))).map(|d| d.join("midwatch"))
+    xdg::BaseDirectories::with_prefix("midwatch").get_state_home()
 }

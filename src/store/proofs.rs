@@ -37,7 +37,7 @@ impl StateProofs {
 
     fn path(&self, target: &Identity, twin: &str, what: &str) -> Option<PathBuf> {
         let part = |text: &str| {
-            let digest = format!("{:x}", Sha256::digest(text.as_bytes()));
+            let digest = hex::encode(Sha256::digest(text.as_bytes()));
             let safe: String =
                 text.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
             format!("{safe:.40}-{digest:.12}")
@@ -51,13 +51,13 @@ impl StateProofs {
             target.data_directory,
             target.timeline
         );
-        let digest = format!("{:x}", Sha256::digest(id.as_bytes()));
+        let digest = hex::encode(Sha256::digest(id.as_bytes()));
         let name = format!("{}-{digest:.16}-{}.{what}.json", part(&target.database), part(twin));
         self.dir.as_ref().map(|d| d.join(name))
     }
 
     fn sign(&self, text: &str) -> Option<String> {
-        self.key.sign(&format!("{:x}", Sha256::digest(text.as_bytes()))).ok().flatten()
+        self.key.sign(&hex::encode(Sha256::digest(text.as_bytes()))).ok().flatten()
     }
 
     fn read<T: DeserializeOwned>(&self, path: Option<PathBuf>) -> Option<T> {

@@ -1,5 +1,6 @@
 //! The backend of the program: the engine of the open target, and the plans that were made.
 
+use crate::features::parity::facts::KIND as PARITY;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -76,7 +77,7 @@ impl Live {
             spec.map_or(Duration::from_mins(1), |s| s.every)
         };
         let ids = engine.ids();
-        let cut_off = |id: &&CheckId| id.kind == "parity" && engine.is_cut_off(&id.name);
+        let cut_off = |id: &&CheckId| id.kind == PARITY && engine.is_cut_off(&id.name);
         Session {
             unfinished: ids.iter().filter(cut_off).cloned().collect(),
             target: engine.target(),

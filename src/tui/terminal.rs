@@ -30,7 +30,7 @@ pub(super) fn theme(no_color: bool, ascii: bool) -> Theme {
     let term = var("TERM");
     let depth = if no_color {
         Depth::Mono
-    } else if matches!(var("COLORTERM").as_str(), "truecolor" | "24bit") {
+    } else if anstyle_query::truecolor() {
         Depth::True
     } else {
         Depth::Sixteen

@@ -17,7 +17,13 @@ struct Collector {
     blocks: usize,
     /// Lines of tests.
     test_lines: usize,
+    /// Inside of a pattern, or of what compares.
+    deciding: bool,
 }
+
+/// Methods whose argument is compared with a text.
+const COMPARES: [&str; 7] =
+    ["starts_with", "ends_with", "strip_prefix", "strip_suffix", "trim_start_matches", "contains", "eq"];
 
 pub(crate) fn collect(path: &str, text: &str, module: &str) -> Source {
     let file = syn::parse_file(text).unwrap_or_else(|e| panic!("src/{path}: {e}"));
@@ -27,7 +33,8 @@ pub(crate) fn collect(path: &str, text: &str, module: &str) -> Source {
         module: module.to_owned(),
         ..Source::default()
     };
-    let mut collector = Collector { out, module: module.to_owned(), blocks: 0, test_lines: 0 };
+    let mut collector =
+        Collector { out, module: module.to_owned(), blocks: 0, test_lines: 0, deciding: false };
     collector.out.scopes.entry(module.to_owned()).or_default();
     collector.visit_file(&file);
     collector.out.code_lines = text.lines().count().saturating_sub(collector.test_lines);
@@ -189,8 +196,14 @@ impl Collector {
         }
     }
 
+    fn deciding(&mut self, decides: bool, look: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.deciding, decides);
+        look(self);
+        self.deciding = before;
+    }
+
     fn literal(&mut self, text: String, line: usize, included: bool) {
-        self.out.literals.push(Literal { text, line, included });
+        self.out.literals.push(Literal { text, line, included, decides: self.deciding });
     }
 }
 
@@ -324,12 +337,39 @@ impl<'ast> Visit<'ast> for Collector {
                 self.literal(text.value(), line, true);
             }
         } else {
-            self.scan(call.tokens.clone(), false);
+            self.deciding(name == "matches", |c| c.scan(call.tokens.clone(), false));
         }
         self.out.macros.push((name, line));
     }
 
     fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
         self.literal(text.value(), text.span().start().line, false);
+    }
+
+    fn visit_pat(&mut self, pattern: &'ast syn::Pat) {
+        self.deciding(true, |c| visit::visit_pat(c, pattern));
+    }
+
+    fn visit_expr_binary(&mut self, expr: &'ast syn::ExprBinary) {
+        let compares = matches!(expr.op, syn::BinOp::Eq(_) | syn::BinOp::Ne(_));
+        for side in [&*expr.left, &*expr.right] {
+            let literal = matches!(side, Expr::Lit(_));
+            self.deciding(compares && literal, |c| c.visit_expr(side));
+        }
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        self.visit_expr(&call.receiver);
+        let compares = COMPARES.iter().any(|name| call.method == name);
+        for argument in &call.args {
+            let literal = match argument {
+                Expr::Reference(inner) => matches!(*inner.expr, Expr::Lit(_)),
+                other => matches!(other, Expr::Lit(_)),
+            };
+            self.deciding(compares && literal, |c| c.visit_expr(argument));
+        }
+        if let Some(generics) = &call.turbofish {
+            self.visit_angle_bracketed_generic_arguments(generics);
+        }
     }
 }

@@ -8,6 +8,7 @@
 mod codes;
 mod collect;
 mod cycles;
+mod decisions;
 mod dependencies;
 mod exceptions;
 mod files;

@@ -45,6 +45,8 @@ pub(crate) struct Literal {
     pub(crate) line: usize,
     /// The argument of `include_str!`.
     pub(crate) included: bool,
+    /// Something is decided by it: it is compared, or stands in a pattern.
+    pub(crate) decides: bool,
 }
 
 /// The names of a module, of a file or inline.

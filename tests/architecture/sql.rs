@@ -265,6 +265,66 @@ fn made_elsewhere(tree: &Tree) -> Vec<String> {
     files.filter(|f| f.references.iter().any(makes)).map(|f| f.path.clone()).collect()
 }
 
+/// How a place of SQL says, once and at its root, that `Sql::new` may be called there: clippy.toml refuses it elsewhere.
+const MARK: &str = "#![expect(clippy::disallowed_methods, reason = \"SQL stands here\")]";
+
+/// Files that speak of clippy's lint and are no root of a place of SQL, and files that make statements below no root
+/// that does.
+fn marks(tree: &Tree) -> (Vec<&str>, Vec<&str>) {
+    let dialects = dialects(tree);
+    let place = |path: &str| path.trim_end_matches(".rs").trim_end_matches("/mod").to_owned();
+    let is_root = |place: &str| {
+        PLACES.contains(&place)
+            || matches!(*place.split('/').collect::<Vec<_>>(), ["features", _, d] if dialects.contains(d))
+    };
+    let speaking = tree.files.iter().filter(|f| f.text.contains("disallowed_methods"));
+    let (good, wrong): (Vec<_>, Vec<_>) = speaking.partition(|f| {
+        is_root(&place(&f.path))
+            && f.text.lines().any(|l| l == MARK)
+            && f.text.matches("disallowed_methods").count() == 1
+    });
+    let makes = |r: &Reference| r.path.ends_with(&["Sql".to_owned(), "new".to_owned()]);
+    let missing = tree.files.iter().filter(|f| {
+        f.references.iter().any(makes) && !good.iter().any(|root| within(&f.path, &place(&root.path)))
+    });
+    (wrong.iter().map(|f| f.path.as_str()).collect(), missing.map(|f| f.path.as_str()).collect())
+}
+
+/// What clippy lets pass is what this file allows. A mark that is not needed is found by clippy itself.
+#[test]
+fn clippy_allows_statements_in_the_same_places() {
+    assert_eq!(marks(Tree::src()), (vec![], vec![]));
+    let clippy: toml::Table = std::fs::read_to_string(root().join("clippy.toml")).unwrap().parse().unwrap();
+    let refused = clippy["disallowed-methods"].as_array().unwrap();
+    assert!(refused.iter().any(|m| m["path"].as_str() == Some("midwatch::engine::model::query::Sql::new")));
+}
+
+#[test]
+fn a_mark_in_a_wrong_place_is_found() {
+    let code = "fn f() { let _ = Sql::new(text()); }";
+    let marked = format!("{MARK}\n{code}");
+    let tree = Tree::of(&[
+        ("dialect/postgres/mod.rs", code),
+        ("dialect/mod.rs", &marked),
+        ("features/queue/postgres.rs", &marked),
+        ("features/queue/check.rs", &marked),
+        ("features/parity/postgres/mod.rs", code),
+        ("features/parity/postgres/rows.rs", &marked),
+        ("sandbox/mod.rs", &format!("{marked}\n#[allow(clippy::disallowed_methods)] fn g() {{}}")),
+    ]);
+    let (wrong, missing) = marks(&tree);
+    assert_eq!(wrong, ["features/queue/check.rs", "features/parity/postgres/rows.rs", "sandbox/mod.rs"]);
+    assert_eq!(
+        missing,
+        [
+            "features/queue/check.rs",
+            "features/parity/postgres/mod.rs",
+            "features/parity/postgres/rows.rs",
+            "sandbox/mod.rs"
+        ]
+    );
+}
+
 #[test]
 fn statements_are_made_with_their_dialect() {
     assert_eq!(made_elsewhere(Tree::src()), Vec::<String>::new());

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod colours;
 mod demo;
 mod help;
 mod schema;
@@ -73,6 +74,31 @@ fn wrong_arguments() {
         let json = alone(&[args, &["--json"]].concat());
         assert_eq!((json.code, &json.json()["error"]["class"]), (2, &"usage".into()), "{json:?}");
         assert_valid(&json.json());
+    }
+}
+
+#[test]
+fn a_format_is_chosen_by_its_name() {
+    let help = alone(&["--help"]).stdout;
+    for format in midwatch::report::names() {
+        let same = |args: &[&str]| {
+            let run = alone(&[&["doctor"], args].concat());
+            (run.code, run.stdout.starts_with('{'))
+        };
+        let json = format == "json";
+        for args in [&["-o", format][..], &[&format!("-o{format}")], &[&format!("--format={format}")]] {
+            assert_eq!(same(args).1, json, "{args:?}");
+        }
+        let listed = help.split("possible values: ").nth(1).unwrap().split(']').next().unwrap();
+        assert!(listed.split(", ").any(|name| name == format), "{help}");
+    }
+    // What cannot be understood is answered in the format that is asked for.
+    for args in [&["--nope", "-o", "json"][..], &["-ojson", "--nope"], &["--nope", "--format=json"]] {
+        assert_eq!(alone(args).json()["error"]["class"], "usage", "{args:?}");
+    }
+    for args in [&["doctor", "-o", "prose"][..], &["doctor", "--json", "-o", "text"]] {
+        let wrong = alone(args);
+        assert_eq!(wrong.code, 2, "{wrong:?}");
     }
 }
 

@@ -72,6 +72,48 @@ fn found(comparison: &TableComparison) -> Vec<(DifferenceClass, String, Vec<&str
     out
 }
 
+/// Differences of every class.
+async fn plant(side: &Side, other: &Side) {
+    other
+        .run(&[
+            "delete from s.u where id in (17, 4500)".into(),
+            "insert into s.u (id, v) values (30001, 'extra'), (-5, 'extra')".into(),
+            "update s.u set n = n + 1 where id = 100".into(),
+            "update s.u set v = '' where id = 200".into(),
+            "update s.u set amount = 75.0 where id = 300".into(),
+            "update s.u set amount = 100.000, m = 'glad' where id = 400 and m <> 'glad'".into(),
+            "update s.u set w = w - 1 where id = 600".into(),
+            "insert into s.u select * from s.u where id = 500".into(),
+            "update s.u set v = repeat('x', 9000) || 'y' where id = 700".into(),
+            "update s.u set at = at + interval '1 microsecond' where id = 20000".into(),
+        ])
+        .await;
+    side.run(&[
+        "update t set v = null where id = 200".into(),
+        "update t set v = repeat('x', 9000) || 'z' where id = 700".into(),
+    ])
+    .await;
+}
+
+/// What [`plant`] has planted, by class and key.
+fn planted() -> Vec<(DifferenceClass, String, Vec<&'static str>)> {
+    let expected: Vec<(DifferenceClass, &str, &'static [&'static str])> = vec![
+        (OnlyLeft, "17", &[]),
+        (OnlyLeft, "4500", &[]),
+        (OnlyRight, "-5", &[]),
+        (OnlyRight, "30001", &[]),
+        (Different, "100", &["n"]),
+        (Different, "200", &["v"]),
+        (Different, "20000", &["at"]),
+        (Different, "400", &["amount", "m"]),
+        (Different, "600", &["w"]),
+        (Different, "700", &["v"]),
+        (TextOnly, "300", &["amount"]),
+        (Duplicate, "500", &[]),
+    ];
+    expected.into_iter().map(|(c, k, n)| (c, k.to_owned(), n.to_vec())).collect()
+}
+
 async fn every_class_of_difference_is_found_between_two_databases(side: &Side) {
     let other = side.beside().await;
     side.run(&rows("t", "primary key", "int", "")).await;
@@ -96,43 +138,10 @@ async fn every_class_of_difference_is_found_between_two_databases(side: &Side) {
     assert_eq!((same.columns.only_left.len(), &*same.columns.only_right), (0, &["more".to_owned()][..]));
     assert_eq!(same.columns.retyped, [("w".to_owned(), "integer".to_owned(), "bigint".to_owned())]);
 
-    other
-        .run(&[
-            "delete from s.u where id in (17, 4500)".into(),
-            "insert into s.u (id, v) values (30001, 'extra'), (-5, 'extra')".into(),
-            "update s.u set n = n + 1 where id = 100".into(),
-            "update s.u set v = '' where id = 200".into(),
-            "update s.u set amount = 75.0 where id = 300".into(),
-            "update s.u set amount = 100.000, m = 'glad' where id = 400 and m <> 'glad'".into(),
-            "update s.u set w = w - 1 where id = 600".into(),
-            "insert into s.u select * from s.u where id = 500".into(),
-            "update s.u set v = repeat('x', 9000) || 'y' where id = 700".into(),
-            "update s.u set at = at + interval '1 microsecond' where id = 20000".into(),
-        ])
-        .await;
-    side.run(&[
-        "update t set v = null where id = 200".into(),
-        "update t set v = repeat('x', 9000) || 'z' where id = 700".into(),
-    ])
-    .await;
+    plant(side, &other).await;
     let differs = compared((side, "t"), (&other, "s.u"), &["id"], &["n", "amount", "v"]).await.unwrap();
     assert!(!differs.equal());
-    let expected: Vec<(DifferenceClass, &str, &[&str])> = vec![
-        (OnlyLeft, "17", &[]),
-        (OnlyLeft, "4500", &[]),
-        (OnlyRight, "-5", &[]),
-        (OnlyRight, "30001", &[]),
-        (Different, "100", &["n"]),
-        (Different, "200", &["v"]),
-        (Different, "20000", &["at"]),
-        (Different, "400", &["amount", "m"]),
-        (Different, "600", &["w"]),
-        (Different, "700", &["v"]),
-        (TextOnly, "300", &["amount"]),
-        (Duplicate, "500", &[]),
-    ];
-    let expected: Vec<_> = expected.into_iter().map(|(c, k, n)| (c, k.to_owned(), n.to_vec())).collect();
-    assert_eq!(found(&differs), expected);
+    assert_eq!(found(&differs), planted());
     let all = differs.rows.as_ref().unwrap();
     assert_eq!(all.not_classified, 0);
     let at = |key: &str| all.examples.iter().find(|e| e.key == [Some(key.to_owned())]).unwrap();
@@ -197,4 +206,17 @@ async fn what_is_not_there_is_said(side: &Side) {
     other.run(&["create table t (a int, b int)".into()]).await;
     let keyless = compared((side, "t"), (&other, "t"), &["id"], &[]).await.unwrap_err();
     assert_eq!(keyless.message, "the key column id is not in both \"t\" and \"t\"");
+}
+
+#[tokio::test]
+async fn a_database_is_compared_with_its_copy_on_a_newer_server() {
+    let (old, new) = (Side::fifteen().await, Side::eighteen().await);
+    let all = rows("t", "primary key", "int", "");
+    old.run(&all).await;
+    new.run(&all).await;
+    let same = compared((&old, "t"), (&new, "t"), &["id"], &["n"]).await.unwrap();
+    assert!(same.equal(), "{same:?}");
+    new.run(&["update t set at = null where id = 77".into()]).await;
+    let differs = compared((&old, "t"), (&new, "t"), &["id"], &["n"]).await.unwrap();
+    assert_eq!(found(&differs), [(Different, "77".to_owned(), vec!["at"])]);
 }

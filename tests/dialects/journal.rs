@@ -270,18 +270,36 @@ async fn interrupted_runs_are_overtaken_by_changes_of_names(side: &Side) {
     assert_eq!(later.iter().map(|l| l.record.id.as_str()).collect::<Vec<_>>(), [&back, &moved, &renamed]);
     let concerned = |table: &str| later[0].concerns(&[table.to_owned()]);
     assert_eq!((concerned("public.other"), concerned("t")), (Some("public.other".into()), None));
-    // One that can be resumed is found behind any number of others.
-    let alone = bound("kept");
-    let kept = side.plant(&cut_off(&alone)).await;
+    one_is_found_behind_many(side, [&bound("kept"), &other, &older], [&renamed, &moved, &back]).await;
+}
+
+/// One that can be resumed is found behind any number of others, and names in the order in which they were changed, what
+/// undid them included.
+async fn one_is_found_behind_many(side: &Side, [alone, other, older]: [&Value; 3], changed: [&str; 3]) {
+    let cut_off = Planted {
+        operation: "change",
+        plan: alone,
+        outcome: "partial",
+        resumable: true,
+        applied: 1,
+        undoes: None,
+    };
+    let kept = side.plant(&cut_off).await;
     for _ in 0..60 {
-        side.plant(&cut_off(&other)).await;
+        side.plant(&Planted { plan: other, ..cut_off }).await;
     }
+    let reader = side.reader();
+    let interrupted = async || {
+        let found = runs::interrupted(&reader, &Renames).await.unwrap();
+        found.into_iter().map(|r| r.id).collect::<Vec<_>>()
+    };
     assert_eq!(interrupted().await.len(), 20, "no more are listed");
-    side.plant(&done("move", &older)).await;
+    let moved = Planted { operation: "move", plan: older, outcome: "applied", resumable: false, ..cut_off };
+    side.plant(&moved).await;
     assert_eq!(interrupted().await, [kept]);
-    // In the order in which they were changed, what undid them included.
     let mut tx = begin(&reader).await;
     let names = overtaken::changed_names(reader.dialect(), &mut *tx, &Renames).await.unwrap();
     let told: Vec<_> = names.iter().map(|n| (n.run.as_str(), n.change.from.as_str())).collect();
-    assert_eq!(told[..3], [(&*renamed, "t"), (&*moved, "other"), (&*back, "other")]);
+    let [first, second, third] = changed;
+    assert_eq!(told[..3], [(first, "t"), (second, "other"), (third, "other")]);
 }

@@ -2,6 +2,7 @@
 //!
 //! The suite is in terms of the traits of `engine/port`; what a server needs to be prepared is in its own file.
 #![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "tests ask the server themselves")]
 
 mod abilities;
 #[path = "../common/mod.rs"]

@@ -190,6 +190,7 @@ const DEFINES: OpSpec = OpSpec {
     example: "t",
     bootstraps: false,
     many: false,
+    asks: &[],
 };
 
 impl Operation for Defines {

@@ -45,7 +45,7 @@ pub(crate) async fn objects(home: &Home<'_>) -> String {
 
 /// Of a long text.
 pub(crate) fn sum(text: &str) -> String {
-    format!("{:x}", Sha256::digest(text.as_bytes()))
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 /// Triggers of change capture on a twin pair.

@@ -4,8 +4,9 @@
 
 pub mod blockers;
 mod catalog;
-mod compare;
+mod compare_sql;
 mod connect;
+mod driver;
 mod error;
 mod identity;
 pub mod journal;
@@ -27,16 +28,12 @@ pub use connect::Connection;
 pub use reader::Reader;
 pub use writer::PgWriters;
 
-use std::sync::Arc;
-
 use crate::dialect::sql::script;
 use crate::engine::model::cause::Cause;
-use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::script::Script;
 use crate::engine::model::step::LockStrength;
 use crate::engine::port::dialect::Dialect;
-use crate::engine::port::driver::{Driver, Target};
 
 /// The dialect.
 #[derive(Debug, Clone, Copy)]
@@ -73,18 +70,5 @@ impl Dialect for Postgres {
 
     fn code(&self, cause: Cause) -> Option<&'static str> {
         error::code(cause)
-    }
-}
-
-impl Driver for Postgres {
-    fn schemes(&self) -> &'static [&'static str] {
-        &["postgres", "postgresql"]
-    }
-
-    fn connect(&self, url: Option<&str>) -> Result<Target> {
-        let connection = Connection::new(url)?;
-        let (host, database) = connection.names();
-        let reader = Arc::new(Reader::new(connection.clone()));
-        Ok(Target { reader, writers: Arc::new(PgWriters::new(connection)), host, database })
     }
 }

@@ -66,7 +66,7 @@ fn fingerprint(tokens: &[Token]) -> String {
         hash.update(text.as_bytes());
         hash.update([0]);
     }
-    format!("{:x}", hash.finalize())
+    hex::encode(hash.finalize())
 }
 
 struct Statement<'a> {

@@ -74,6 +74,7 @@ pub struct Renamed {
 
 /// What a check may use: nothing here can write.
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
+#[derive(Clone, Copy)]
 pub struct CheckCx<'a> {
     /// Read-only transactions.
     pub facts: &'a dyn Facts,

@@ -8,8 +8,8 @@ use crate::engine::compare::classify::{DifferenceClass, KeyDifference, KeyRules,
 use crate::engine::compare::columns::{NamedColumns, matched};
 use crate::engine::compare::range_choice::{KeyEnds, TableSize, by_bits, choose};
 use crate::engine::compare::rows::{self, LISTED_KEYS, LOOKED_UP, StreamedSide};
-use crate::engine::compare::totals::{Aggregate, Place, SideTotals, differing};
-use crate::engine::compare::units::{Unit, units};
+use crate::engine::compare::totals::{Aggregate, GroupPlace, SideTotals, differing};
+use crate::engine::compare::units::{RangeUnit, units};
 use crate::engine::model::comparison::{
     ComparedColumn, ComparedColumns, ComparedRows, Databases, KeySpan, KeyText, RowPart, ValuePair,
 };
@@ -197,7 +197,7 @@ async fn totals(
     if let Some(on) = side.dialect.compile(true) {
         side.tx.texts(&on).await?;
     }
-    let none = |_| Place::of(None);
+    let none = |_| GroupPlace::of(None);
     out.read(side.tx, side.dialect, what, (parts, KeySpan::default()), &none).await?;
     if let Some(off) = side.dialect.compile(false) {
         side.tx.texts(&off).await?;
@@ -215,7 +215,7 @@ struct DifferenceReading<'a, 't> {
 }
 
 impl DifferenceReading<'_, '_> {
-    async fn unit(&mut self, unit: &Unit, found: &mut DifferingRows) -> Result<()> {
+    async fn unit(&mut self, unit: &RangeUnit, found: &mut DifferingRows) -> Result<()> {
         let room = LISTED_KEYS.saturating_sub(self.listed);
         let ranges = unit.range_list();
         let keys = rows::in_two_databases(&mut self.left, &mut self.right, &self.what, &ranges, room).await?;

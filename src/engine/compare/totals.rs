@@ -61,14 +61,14 @@ pub struct DifferingRange {
 
 /// Where a row counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct GroupPlace {
     /// The group that it is counted in.
     pub counted: GroupNumber,
     /// The group that it is compared in.
     pub compared: GroupNumber,
 }
 
-impl Place {
+impl GroupPlace {
     /// Counted and compared in one group.
     pub fn of(group: GroupNumber) -> Self {
         Self { counted: group, compared: group }
@@ -116,7 +116,7 @@ impl SideTotals {
         sql: &dyn CompareSql,
         what: &ComparedRows<'_>,
         (parts, keys): (&[RowPart<'_>], KeySpan),
-        place: &(dyn Fn(Option<i64>) -> Place + Sync),
+        place: &(dyn Fn(Option<i64>) -> GroupPlace + Sync),
     ) -> Result<()> {
         for some in parts.chunks(STATEMENT_PARTS) {
             let rows: Vec<Row> = tx.fetch(&sql.digest(what, some, keys)).await?;
@@ -127,7 +127,7 @@ impl SideTotals {
         Ok(())
     }
 
-    fn take(&mut self, row: &Row, place: Place) -> Result<()> {
+    fn take(&mut self, row: &Row, place: GroupPlace) -> Result<()> {
         let aggregate = row.aggregate()?;
         let held = self.ranges.entry((place.compared, row.range.unwrap_or(i64::MIN))).or_default();
         held.0 += aggregate.rows;

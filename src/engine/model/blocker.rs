@@ -50,10 +50,15 @@ impl EndSession {
 }
 
 impl Blocker {
+    /// Does a statement of its run right now?
+    pub fn is_active(&self) -> bool {
+        self.state == "active"
+    }
+
     /// What must be typed to end it: another session has another phrase, also under the same number.
     pub fn phrase(&self) -> String {
         let text = format!("{}\n{}\n{}", self.pid, self.role, self.since);
-        let digest = format!("{:x}", Sha256::digest(text.as_bytes()));
+        let digest = hex::encode(Sha256::digest(text.as_bytes()));
         format!("end {} {} {digest:.4}", self.pid, self.role)
     }
 

@@ -12,5 +12,5 @@ pub fn digest_of(mut plan: Value) -> String {
         }
         fields.shift_remove("signature");
     }
-    format!("{:x}", Sha256::digest(plan.to_string().as_bytes()))
+    hex::encode(Sha256::digest(plan.to_string().as_bytes()))
 }

@@ -33,6 +33,6 @@ impl Event {
     pub fn computed_hash(&self) -> String {
         let run = self.run.as_deref().unwrap_or_default();
         let text = format!("{}\n{}\n{}\n{run}\n{}\n{}", self.prev, self.seq, self.at, self.kind, self.body);
-        format!("{:x}", Sha256::digest(text.as_bytes()))
+        hex::encode(Sha256::digest(text.as_bytes()))
     }
 }

@@ -80,6 +80,18 @@ pub enum Reversible {
     No,
 }
 
+impl Reversible {
+    /// As the journal keeps it.
+    pub fn named(word: &str) -> Option<Self> {
+        match word {
+            "full" => Some(Self::Full),
+            "lossy" => Some(Self::Lossy),
+            "no" => Some(Self::No),
+            _ => None,
+        }
+    }
+}
+
 /// A question asked afterwards: every row of its query is something wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {

@@ -4,6 +4,7 @@ use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::Reversible;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -132,6 +133,11 @@ pub fn number(run: &str) -> Result<i64> {
 }
 
 impl RunRecord {
+    /// Can it be taken back, as its plan said? `None`: said in a word that this version does not know.
+    pub fn reversibility(&self) -> Option<Reversible> {
+        Reversible::named(&self.reversible)
+    }
+
     /// Who works on it, or did last: not always who began it.
     pub fn by(&self) -> &str {
         self.resumed_by.as_deref().unwrap_or(&self.operator)

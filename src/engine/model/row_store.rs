@@ -83,7 +83,7 @@ impl LineSum {
 
     /// In hexadecimal.
     pub fn finish(self) -> String {
-        format!("{:x}", self.0.finalize())
+        hex::encode(self.0.finalize())
     }
 }
 

@@ -12,8 +12,11 @@ use crate::engine::port::reader::Fut;
 
 pub(crate) struct Init;
 
+/// Its verb.
+pub(crate) const VERB: &str = "init";
+
 static SPEC: OpSpec = OpSpec {
-    verb: "init",
+    verb: VERB,
     about: "create the journal's schema, without which nothing is changed",
     risk: Risk::Additive,
     params: &[ParamSpec {
@@ -25,6 +28,7 @@ static SPEC: OpSpec = OpSpec {
     example: "--set operators=dba,oncall",
     bootstraps: true,
     many: false,
+    asks: &[],
 };
 
 impl Operation for Init {

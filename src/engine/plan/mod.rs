@@ -8,6 +8,7 @@ pub mod param;
 pub(crate) mod planner;
 pub(crate) mod planning;
 pub(crate) mod privileges;
+pub mod question;
 pub mod request;
 pub(crate) mod selection;
 pub mod side_effects;

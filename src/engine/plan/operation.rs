@@ -4,6 +4,7 @@ use crate::engine::model::preflight::Risk;
 
 use crate::engine::check::kind::{Check, CheckCx};
 use crate::engine::check::paging::RowSource;
+use crate::engine::check::verdict::{VerdictQuestion, VerdictSpec};
 use crate::engine::model::error::Result;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::plan::{Plan, Unit};
@@ -38,6 +39,8 @@ pub struct OpSpec {
     pub bootstraps: bool,
     /// Takes several names at once, comma separated; none given: all there are.
     pub many: bool,
+    /// What it asks other features before it acts.
+    pub asks: &'static [VerdictQuestion],
 }
 
 /// Something that could be done on a target.
@@ -64,11 +67,16 @@ pub struct Offer {
 }
 
 /// What planning may use: nothing here can write.
+#[derive(Clone, Copy)]
 pub struct PlanCx<'a> {
     /// The target, read-only.
     pub cx: CheckCx<'a>,
     /// The kinds of checks, for the rows behind their findings.
     pub checks: &'static [&'static dyn Check],
+    /// What features answer about their reports, a list for each.
+    pub verdicts: &'static [&'static [VerdictSpec]],
+    /// What the operation that is planned asks of them.
+    pub questions: &'static [VerdictQuestion],
     /// The target's name.
     pub target: &'a str,
     /// The kinds of operations, for the runs that others have left.

@@ -251,7 +251,8 @@ impl Params {
     }
 }
 
-/// `90`, `90s`, `10m`, `2h` in seconds.
+/// `90`, `90s`, `10m`, `10min`, `2h` in seconds. Not by a library: humantime reads `10M` as ten months and takes no number
+/// alone, and it would print `1h 30m` for `90m`.
 fn duration(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(char::is_alphabetic);
     let factor = match text.strip_prefix(digits)? {
@@ -276,14 +277,36 @@ fn duration_text(seconds: u64) -> String {
 mod tests {
     use super::*;
 
+    /// Every spelling that was ever accepted.
     #[test]
     fn durations_are_written_as_people_do() {
-        for (text, seconds) in [("90", 90), ("30s", 30), ("10m", 600), ("2h", 7_200), ("0", 0)] {
+        for (text, seconds) in [
+            ("90", 90),
+            ("30s", 30),
+            ("10m", 600),
+            ("10min", 600),
+            ("2h", 7_200),
+            ("0", 0),
+            ("0s", 0),
+            ("+5", 5),
+            ("007m", 420),
+        ] {
             assert_eq!(duration(text), Some(seconds), "{text}");
             assert_eq!(duration(&duration_text(seconds)), Some(seconds), "{text}");
         }
-        for wrong in ["", "s", "10 m", "1d", "-3", "99999999999999999999h"] {
+        for wrong in
+            ["", "s", "10 m", "1d", "-3", "1.5h", "10M", "2H", "1h30m", "500ms", "99999999999999999999h"]
+        {
             assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations_are_printed_in_one_unit() {
+        for (seconds, text) in
+            [(0, "0s"), (59, "59s"), (90, "90s"), (600, "10m"), (5_400, "90m"), (7_200, "2h")]
+        {
+            assert_eq!(duration_text(seconds), text);
         }
     }
 

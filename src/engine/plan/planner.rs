@@ -19,7 +19,7 @@ use crate::engine::model::row_store::{LineSum, RowSet, Summary};
 use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
 use crate::engine::plan::planning::Planning;
-use crate::engine::plan::request::{PlanNews, Planned, Request};
+use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::{capable, privileges, side_effects, undo};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::SameRequest;
@@ -118,7 +118,7 @@ fn new_id(planning: &Planning<'_>, plan: &Plan) -> String {
         plan.created_at.timestamp_micros(),
         (planning.clock)().timestamp_nanos_opt().unwrap_or(0)
     );
-    format!("{:x}", Sha256::digest(seed.as_bytes())).chars().take(12).collect()
+    hex::encode(Sha256::digest(seed.as_bytes())).chars().take(12).collect()
 }
 
 /// Counts what is left to be done, in its unit: statements where no row needs it.
@@ -186,7 +186,9 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             let operation = find(planning, verb)?;
             accept(operation.spec(), params)?;
             let name = named(planning, operation, name.as_deref())?;
-            let draft = operation.plan(cx, &name, params).await?;
+            let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
+            let mut draft = operation.plan(cx, &name, params).await?;
+            draft.preflight.extend(cx.answers(&name).await);
             Ok(Asked {
                 operation: Some(operation),
                 verb: verb.clone(),
@@ -200,7 +202,10 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             let record = journal::runs::run(planning.facts, &planning.operations, run).await?;
             let operation = planning.operations.iter().copied().find(|o| o.spec().verb == record.operation);
             let own = match operation {
-                Some(operation) => operation.undo(cx, &record).await?,
+                Some(operation) => {
+                    let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
+                    operation.undo(cx, &record).await?
+                }
                 None => None,
             };
             let inverse = match own {
@@ -210,7 +215,7 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             match inverse {
                 Undo::Draft(draft) => Ok(Asked {
                     operation: None,
-                    verb: "undo".into(),
+                    verb: UNDO.into(),
                     name: record.name.clone(),
                     params: Params::default(),
                     undoes: Some(record.id),

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::engine::check::kind::{Check, CheckCx, SILENT};
+use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::model::policy::Policy;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::target::{Environment, ServerInfo};
@@ -25,6 +26,7 @@ pub(in crate::engine) struct Planning<'e> {
     pub(in crate::engine) profile: &'e Profile,
     pub(in crate::engine) policy: &'e Policy,
     pub(in crate::engine) checks: &'static [&'static dyn Check],
+    pub(in crate::engine) verdicts: &'static [&'static [VerdictSpec]],
     pub(in crate::engine) operations: &'static [&'static dyn Operation],
     pub(in crate::engine) names: &'e dyn NameChanges,
     pub(in crate::engine) proofs: &'e dyn ParityEvidence,
@@ -59,6 +61,8 @@ impl<'e> Planning<'e> {
                 checks: self.checks,
             },
             checks: self.checks,
+            verdicts: self.verdicts,
+            questions: &[],
             operations: self.operations,
             target: self.name,
             policy: self.policy,

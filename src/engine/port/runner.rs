@@ -14,6 +14,14 @@ use crate::engine::port::clock::Clock;
 use crate::engine::port::reader::{Facts, Fut};
 use crate::engine::port::writer::{Cursor, Writer};
 
+/// All runners, a list for each feature that has tasks.
+pub type Runners<'a> = &'a [&'a [&'a dyn Runner]];
+
+/// Who claims a word.
+pub fn runner_of<'a>(runners: Runners<'a>, word: &str) -> Option<&'a dyn Runner> {
+    runners.iter().flat_map(|of_feature| of_feature.iter()).copied().find(|r| r.task() == word)
+}
+
 /// Carries out the tasks of one word.
 pub trait Runner: Sync {
     /// The word under `do` in the plan.

@@ -15,7 +15,7 @@ use crate::engine::model::progress::{Control, Done, Phase, Progress, ProgressSin
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::{Action, Step, Task};
 use crate::engine::model::stored::another_version;
-use crate::engine::port::runner::{Kept, RunCx, RunStop, Runner, Running, TaskLimits};
+use crate::engine::port::runner::{Kept, RunCx, RunStop, Runners, Running, TaskLimits, runner_of};
 use crate::engine::port::writer::{Cursor, Ending, RunLimits, Writer};
 use crate::engine::run::start::{intent, mirror, same_server};
 use crate::engine::run::unstarted;
@@ -24,8 +24,8 @@ use crate::engine::run::unstarted;
 type Tasks = BTreeMap<usize, Box<dyn Running>>;
 
 /// The runner of a task, with its arguments.
-pub(in crate::engine) fn started(runners: &[&dyn Runner], task: &Task) -> Result<Box<dyn Running>> {
-    let Some(runner) = runners.iter().find(|r| r.task() == task.word) else {
+pub(in crate::engine) fn started(runners: Runners<'_>, task: &Task) -> Result<Box<dyn Running>> {
+    let Some(runner) = runner_of(runners, &task.word) else {
         return Err(another_version(&format!(
             "it has a step {:?}, which this version does not know",
             task.word
@@ -36,7 +36,7 @@ pub(in crate::engine) fn started(runners: &[&dyn Runner], task: &Task) -> Result
 
 /// Every step is one that this version can carry out: each task has a runner that understands it, and statements share
 /// a transaction.
-pub(in crate::engine) fn check_steps(runners: &[&dyn Runner], plan: &Plan) -> Result<()> {
+pub(in crate::engine) fn check_steps(runners: Runners<'_>, plan: &Plan) -> Result<()> {
     tasks(plan).try_for_each(|(_, task)| started(runners, task).map(drop))?;
     let alone = |s: &&Step| matches!(s.action, Action::Statements) && !s.in_transaction;
     match plan.steps.iter().find(alone) {
@@ -57,13 +57,13 @@ fn tasks(plan: &Plan) -> impl Iterator<Item = (usize, &Task)> {
 }
 
 /// What the plan says, and its tasks where it was made before plans said it.
-fn limits(runners: &[&dyn Runner], plan: &Plan) -> TaskLimits {
+fn limits(runners: Runners<'_>, plan: &Plan) -> TaskLimits {
     let mut limits = TaskLimits {
         lock_timeout_ms: plan.lock_timeout_ms,
         continues_after_window: plan.continues_after_window,
     };
     for (_, task) in tasks(plan) {
-        let Some(runner) = runners.iter().find(|r| r.task() == task.word) else { continue };
+        let Some(runner) = runner_of(runners, &task.word) else { continue };
         let of_task = runner.limits(task);
         limits.lock_timeout_ms = limits.lock_timeout_ms.or(of_task.lock_timeout_ms);
         limits.continues_after_window |= of_task.continues_after_window;
@@ -169,7 +169,7 @@ async fn begin(
 }
 
 impl RunCx<'_> {
-    async fn finish(mut self, runners: &[&dyn Runner]) -> Done {
+    async fn finish(mut self, runners: Runners<'_>) -> Done {
         let mut started = Tasks::new();
         let stopped = self.steps(runners, &mut started).await.err();
         let mut done = match stopped {
@@ -226,7 +226,7 @@ impl RunCx<'_> {
     }
 
     /// Tasks up to the step at hand, those of earlier sessions of the run included.
-    fn tasks_so_far(&self, runners: &[&dyn Runner], mut started_here: Tasks) -> Tasks {
+    fn tasks_so_far(&self, runners: Runners<'_>, mut started_here: Tasks) -> Tasks {
         for (at, task) in tasks(self.plan).filter(|(at, _)| *at < self.begun.step) {
             if let std::collections::btree_map::Entry::Vacant(place) = started_here.entry(at)
                 && let Ok(task) = started(runners, task)
@@ -237,7 +237,7 @@ impl RunCx<'_> {
         started_here
     }
 
-    async fn steps(&mut self, runners: &[&dyn Runner], tasks: &mut Tasks) -> Result<(), RunStop> {
+    async fn steps(&mut self, runners: Runners<'_>, tasks: &mut Tasks) -> Result<(), RunStop> {
         while let Some(step) = self.plan.steps.get(self.begun.step) {
             self.progress.step.clone_from(&step.title);
             self.progress.stage.clone_from(&step.id);
@@ -262,7 +262,7 @@ impl RunCx<'_> {
 
     async fn task(
         &mut self,
-        runners: &[&dyn Runner],
+        runners: Runners<'_>,
         tasks: &mut Tasks,
         step: &Step,
         task: &Task,

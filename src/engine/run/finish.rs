@@ -7,7 +7,7 @@ use crate::engine::model::preflight::Reversible;
 use crate::engine::model::progress::{ControlRequest, Done, Phase};
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::{Action, Step};
-use crate::engine::port::runner::{RunCx, RunStop, Runner};
+use crate::engine::port::runner::{RunCx, RunStop, Runners, runner_of};
 use crate::engine::run::limits::{LOOK_AGAIN, MANY};
 use crate::engine::run::verify;
 
@@ -55,7 +55,7 @@ impl RunCx<'_> {
         }
     }
 
-    pub(crate) fn stopped(&self, runners: &[&dyn Runner], stopped: RunStop) -> Done {
+    pub(crate) fn stopped(&self, runners: Runners<'_>, stopped: RunStop) -> Done {
         let RunStop { mut failure, known, mut resumable } = stopped;
         let applied = self.begun.applied;
         // Statements that are not counted have done something as well.
@@ -111,7 +111,7 @@ impl RunCx<'_> {
     }
 
     /// How far it has come, in words.
-    fn done_text(&self, runners: &[&dyn Runner]) -> String {
+    fn done_text(&self, runners: Runners<'_>) -> String {
         let (applied, all) = (self.begun.applied, self.plan.rows);
         let unit = &self.plan.unit;
         if *unit == Unit::ROWS {
@@ -126,9 +126,7 @@ impl RunCx<'_> {
         }
         // The step knows what it is, also in plans of older versions.
         let of_task = |step: &Step| match &step.action {
-            Action::Task(task) => {
-                runners.iter().find(|r| r.task() == task.word)?.done_text(step, applied, all)
-            }
+            Action::Task(task) => runner_of(runners, &task.word)?.done_text(step, applied, all),
             _ => None,
         };
         let text = self.plan.steps.iter().find_map(of_task);

@@ -9,7 +9,7 @@ use crate::engine::port::adapters::Adapters;
 use crate::engine::port::clock::Clock;
 use crate::engine::port::reader::Facts;
 use crate::engine::port::reader::Fut;
-use crate::engine::port::runner::Runner;
+use crate::engine::port::runner::Runners;
 
 /// What a run has besides the approval.
 pub(in crate::engine) struct Setup<'a> {
@@ -20,7 +20,7 @@ pub(in crate::engine) struct Setup<'a> {
     pub(in crate::engine) window: Option<(u32, u32)>,
     pub(in crate::engine) clock: Clock,
     pub(in crate::engine) search_path: &'a [String],
-    pub(in crate::engine) runners: &'a [&'a dyn Runner],
+    pub(in crate::engine) runners: Runners<'a>,
     pub(in crate::engine) staleness: &'a dyn Staleness,
 }
 

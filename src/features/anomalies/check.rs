@@ -15,8 +15,13 @@ use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
 
 pub(crate) struct AnomaliesCheck;
 
+/// The kind of this feature's check.
+pub const KIND: &str = "anomalies";
+/// The one finding of a rule: its rows.
+pub const ROWS: &str = "rows";
+
 static SPEC: CheckSpec = CheckSpec {
-    kind: "anomalies",
+    kind: KIND,
     title: "Anomalies",
     about: "rows that break a rule of the profile",
     every: Duration::from_secs(30),

@@ -27,6 +27,7 @@ static SPEC: OpSpec = OpSpec {
     example: "duplicate_clock_in --set limit=100",
     bootstraps: false,
     many: false,
+    asks: &[],
 };
 
 impl Operation for FixOperation {

@@ -1,4 +1,4 @@
 //! Rows that break a rule of the profile: counted, paged, and fixed as the rule says. The rules' SQL is the profile's.
 
-pub(crate) mod check;
+pub mod check;
 pub(crate) mod fix;

@@ -41,6 +41,7 @@ static SPEC: OpSpec = OpSpec {
     example: "business_date_ist --set limit=100",
     bootstraps: false,
     many: false,
+    asks: &[],
 };
 
 impl Operation for BackfillOperation {

@@ -17,7 +17,7 @@ use crate::features::migrations::{dialects, files, history, indexes, judge, pres
 pub(crate) struct MigrationsCheck;
 
 static SPEC: CheckSpec = CheckSpec {
-    kind: "migrations",
+    kind: crate::features::migrations::facts::KIND,
     title: "Migrations",
     about: "migration files against their history and the catalog; invalid indexes",
     every: Duration::from_secs(30),

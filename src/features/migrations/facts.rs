@@ -1,8 +1,50 @@
 //! What the migrations check found, as its pane and plans read it.
 
+use crate::features::migrations::finding_kind::MigrationFinding;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::model::report::Report;
+
+/// The kind of this feature's check.
+pub const KIND: &str = "migrations";
+
+/// What is known of a migration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileState {
+    /// Its work is in the database.
+    Applied,
+    /// Its work is not.
+    Pending,
+    /// Applied, and its text was changed since.
+    Edited,
+    /// Applied, and blanks or comments were changed since.
+    Cosmetic,
+    /// Part of its work is in the database.
+    Partial,
+    /// Its tool recorded a failure.
+    Failed,
+    /// Recorded as applied; there is no such file.
+    Missing,
+    /// Not known.
+    Unknown,
+}
+
+impl FileState {
+    /// For people, and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Pending => "pending",
+            Self::Edited => "edited",
+            Self::Cosmetic => "cosmetic",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+        }
+    }
+}
 
 /// A migration file, or a history entry without one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,8 +52,8 @@ pub struct File {
     /// Its name.
     #[serde(rename = "file")]
     pub name: String,
-    /// `applied`, `pending`, `edited`, `cosmetic`, `partial`, `failed`, `missing`, `unknown`.
-    pub state: String,
+    /// Whether its work is in the database.
+    pub state: FileState,
     /// When it was applied, where the history knows.
     pub applied_at: Option<String>,
     /// What else is to be said.
@@ -19,45 +61,8 @@ pub struct File {
     pub note: Option<String>,
 }
 
-/// A kind of finding about files, by its name in findings and facts: in the order of these names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum FileFinding {
-    Cosmetic,
-    DuplicateCopy,
-    DuplicateNumber,
-    Edited,
-    Failed,
-    Gap,
-    MissingFile,
-    OutOfOrder,
-    Partial,
-    Pending,
-    PresentButUnrecorded,
-    RecordedButAbsent,
-}
-
-impl FileFinding {
-    /// As in the finding's id and in the facts.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Cosmetic => "cosmetic",
-            Self::DuplicateCopy => "duplicate_copy",
-            Self::DuplicateNumber => "duplicate_number",
-            Self::Edited => "edited",
-            Self::Failed => "failed",
-            Self::Gap => "gap",
-            Self::MissingFile => "missing_file",
-            Self::OutOfOrder => "out_of_order",
-            Self::Partial => "partial",
-            Self::Pending => "pending",
-            Self::PresentButUnrecorded => "present_but_unrecorded",
-            Self::RecordedButAbsent => "recorded_but_absent",
-        }
-    }
-}
-
-fn none(count: &u64) -> bool {
-    *count == 0
+fn none<T: Default + PartialEq>(count: &T) -> bool {
+    *count == T::default()
 }
 
 /// The facts of a folder. A kind of finding that was not made has no field in JSON.
@@ -110,26 +115,29 @@ pub struct MigrationFacts {
 
 impl MigrationFacts {
     /// Sets the number of findings of a kind.
-    pub(crate) fn count(&mut self, kind: FileFinding, findings: u64) {
+    pub(crate) fn count(&mut self, kind: MigrationFinding, findings: u64) {
         *match kind {
-            FileFinding::Cosmetic => &mut self.cosmetic,
-            FileFinding::DuplicateCopy => &mut self.duplicate_copy,
-            FileFinding::DuplicateNumber => &mut self.duplicate_number,
-            FileFinding::Edited => &mut self.edited,
-            FileFinding::Failed => &mut self.failed,
-            FileFinding::Gap => &mut self.gap,
-            FileFinding::MissingFile => &mut self.missing_file,
-            FileFinding::OutOfOrder => &mut self.out_of_order,
-            FileFinding::Partial => &mut self.partial,
-            FileFinding::PresentButUnrecorded => &mut self.present_but_unrecorded,
-            FileFinding::RecordedButAbsent => &mut self.recorded_but_absent,
-            // The files that are pending have been counted one by one.
-            FileFinding::Pending => return,
+            MigrationFinding::Cosmetic => &mut self.cosmetic,
+            MigrationFinding::DuplicateCopy => &mut self.duplicate_copy,
+            MigrationFinding::DuplicateNumber => &mut self.duplicate_number,
+            MigrationFinding::Edited => &mut self.edited,
+            MigrationFinding::Failed => &mut self.failed,
+            MigrationFinding::Gap => &mut self.gap,
+            MigrationFinding::MissingFile => &mut self.missing_file,
+            MigrationFinding::OutOfOrder => &mut self.out_of_order,
+            MigrationFinding::Partial => &mut self.partial,
+            MigrationFinding::PresentButUnrecorded => &mut self.present_but_unrecorded,
+            MigrationFinding::RecordedButAbsent => &mut self.recorded_but_absent,
+            // Files that are pending have been counted one by one; an index is no file.
+            MigrationFinding::Pending | MigrationFinding::InvalidIndex => return,
         } = findings;
     }
 
-    /// The facts in a report of this check; `None` where nothing was observed.
+    /// The facts in a report of this check; `None`: it is of another kind, or nothing was observed.
     pub fn of(report: &Report) -> Option<Self> {
+        if report.id.kind != KIND {
+            return None;
+        }
         serde_json::from_value(report.facts.clone()).ok()
     }
 }
@@ -150,9 +158,9 @@ mod tests {
         };
         let head = r#"{"applied":2,"pending":1,"history":"nobody","cannot_tell":["when"]"#;
         assert_eq!(serde_json::to_string(&facts).unwrap(), format!("{head}{}", r#","files":[]}"#));
-        facts.count(FileFinding::Pending, 1);
-        facts.count(FileFinding::RecordedButAbsent, 3);
-        facts.count(FileFinding::Edited, 1);
+        facts.count(MigrationFinding::Pending, 1);
+        facts.count(MigrationFinding::RecordedButAbsent, 3);
+        facts.count(MigrationFinding::Edited, 1);
         let text = format!("{head}{}", r#","edited":1,"recorded_but_absent":3,"files":[]}"#);
         assert_eq!(serde_json::to_string(&facts).unwrap(), text);
         assert_eq!(serde_json::from_str::<MigrationFacts>(&text).unwrap(), facts);
@@ -160,33 +168,20 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_fact_of_its_name() {
-        use FileFinding as F;
-        let all = [
-            F::Cosmetic,
-            F::DuplicateCopy,
-            F::DuplicateNumber,
-            F::Edited,
-            F::Failed,
-            F::Gap,
-            F::MissingFile,
-            F::OutOfOrder,
-            F::Partial,
-            F::Pending,
-            F::PresentButUnrecorded,
-            F::RecordedButAbsent,
-        ];
+        use crate::features::migrations::finding_kind::MigrationFinding as F;
+        let all: Vec<_> = F::ALL.iter().copied().filter(|k| *k != F::InvalidIndex).collect();
         let mut facts = MigrationFacts::default();
-        for (n, kind) in (1..).zip(all) {
+        for (n, kind) in (1..).zip(all.iter().copied()) {
             facts.count(kind, n);
             let value = serde_json::to_value(&facts).unwrap();
             let told = if kind == F::Pending { Some(0) } else { Some(n) };
-            assert_eq!(value[kind.name()].as_u64(), told, "{kind:?}");
+            assert_eq!(value[kind.word()].as_u64(), told, "{kind:?}");
         }
         // The map had them by name.
-        assert!(all.windows(2).all(|w| w[0].name() < w[1].name() && w[0] < w[1]));
+        assert!(all.windows(2).all(|w| w[0].word() < w[1].word() && w[0] < w[1]));
         let keys: Vec<_> =
             serde_json::to_value(&facts).unwrap().as_object().unwrap().keys().cloned().collect();
-        let counts: Vec<_> = all.iter().map(|k| k.name()).filter(|n| *n != "pending").collect();
+        let counts: Vec<_> = all.iter().map(|k| k.word()).filter(|n| *n != "pending").collect();
         assert_eq!(keys[4..keys.len() - 1], counts);
     }
 }

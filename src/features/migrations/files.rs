@@ -54,7 +54,7 @@ impl Migration {
     }
 
     pub(crate) fn sha256(&self) -> String {
-        hex(&Sha256::digest(&self.bytes))
+        hex::encode(Sha256::digest(&self.bytes))
     }
 
     pub(crate) fn normalised(&self) -> Option<String> {
@@ -65,11 +65,11 @@ impl Migration {
     pub(crate) fn cosmetically_is(&self, recorded: &str) -> bool {
         variants(&self.bytes)
             .iter()
-            .any(|v| hex(&Sha256::digest(v)) == recorded || hex(&Sha384::digest(v)) == recorded)
+            .any(|v| hex::encode(Sha256::digest(v)) == recorded || hex::encode(Sha384::digest(v)) == recorded)
     }
 
     pub(crate) fn is(&self, recorded: &str) -> bool {
-        self.sha256() == recorded || hex(&Sha384::digest(&self.bytes)) == recorded
+        self.sha256() == recorded || hex::encode(Sha384::digest(&self.bytes)) == recorded
     }
 }
 
@@ -86,14 +86,6 @@ fn variants(bytes: &[u8]) -> Vec<Vec<u8>> {
         }
     }
     out
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

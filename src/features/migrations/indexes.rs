@@ -1,5 +1,6 @@
 //! Indexes that exist but do not count: an interrupted CREATE INDEX CONCURRENTLY leaves one behind.
 
+use crate::features::migrations::finding_kind::MigrationFinding;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -32,7 +33,7 @@ pub(crate) async fn findings(
         };
         let sample = json!({ "index": i.name, "table": i.table, "definition": i.definition });
         Finding {
-            id: format!("{id}/invalid_index/{}", i.name),
+            id: format!("{id}/{}/{}", MigrationFinding::InvalidIndex.word(), i.name),
             severity,
             message,
             rows: None,

@@ -1,12 +1,14 @@
 //! Files, history and catalog together: each file's state, and what is wrong.
 
+use crate::features::migrations::facts::FileState;
+use crate::features::migrations::finding_kind::MigrationFinding;
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
 use crate::engine::model::profile::{HistoryKind, MigrationFolder};
 use crate::engine::model::report::{CheckId, Finding, Severity};
-use crate::features::migrations::facts::{File, FileFinding, MigrationFacts};
+use crate::features::migrations::facts::{File, MigrationFacts};
 use crate::features::migrations::files::Migration;
 use crate::features::migrations::history::{Entry, History};
 use crate::features::migrations::presence::{FilePresence, Presence};
@@ -23,7 +25,7 @@ struct Judge<'a> {
     history: &'a History,
     facts: MigrationFacts,
     /// Kind → severity, text, files.
-    found: BTreeMap<FileFinding, (Severity, &'static str, Vec<String>)>,
+    found: BTreeMap<MigrationFinding, (Severity, &'static str, Vec<String>)>,
     unknown: Option<String>,
 }
 
@@ -64,7 +66,7 @@ impl Judge<'_> {
         self.facts.cannot_tell = limits.iter().map(|l| (*l).to_owned()).collect();
     }
 
-    fn find(&mut self, kind: FileFinding, severity: Severity, text: &'static str, what: String) {
+    fn find(&mut self, kind: MigrationFinding, severity: Severity, text: &'static str, what: String) {
         self.found.entry(kind).or_insert((severity, text, vec![])).2.push(what);
     }
 
@@ -111,14 +113,14 @@ impl Judge<'_> {
             (None, false) => self.probed(file, presence),
         };
         match state {
-            "applied" | "edited" | "cosmetic" => self.facts.applied += 1,
-            "pending" => self.facts.pending += 1,
+            FileState::Applied | FileState::Edited | FileState::Cosmetic => self.facts.applied += 1,
+            FileState::Pending => self.facts.pending += 1,
             _ => {}
         }
         let notes: Vec<String> = note.into_iter().chain(found.since.iter().cloned()).collect();
         let note = (!notes.is_empty()).then(|| notes.join("; "));
         let applied_at = entry.and_then(|e| e.applied_at);
-        self.facts.files.push(File { name: file.name.clone(), state: state.into(), applied_at, note });
+        self.facts.files.push(File { name: file.name.clone(), state, applied_at, note });
     }
 
     fn recorded(
@@ -126,51 +128,51 @@ impl Judge<'_> {
         file: &Migration,
         entry: &Entry,
         presence: &Presence,
-    ) -> (&'static str, Option<String>) {
+    ) -> (FileState, Option<String>) {
         if entry.failed && (self.history.up_to.is_none() || file.number == self.history.up_to) {
             self.find(
-                FileFinding::Failed,
+                MigrationFinding::Failed,
                 Severity::Critical,
                 "recorded as failed half-way",
                 file.name.clone(),
             );
-            return ("failed", Some("its tool recorded a failure".into()));
+            return (FileState::Failed, Some("its tool recorded a failure".into()));
         }
         if *presence == Presence::Nothing {
             let text = "recorded as applied, but nothing of it is in the database";
-            self.find(FileFinding::RecordedButAbsent, Severity::Critical, text, file.name.clone());
+            self.find(MigrationFinding::RecordedButAbsent, Severity::Critical, text, file.name.clone());
         } else if let Presence::Some(absent) = presence {
             let what = format!("{} (lacks {})", file.name, shorten(absent));
             self.find(
-                FileFinding::RecordedButAbsent,
+                MigrationFinding::RecordedButAbsent,
                 Severity::Critical,
                 "recorded as applied, but part of it is absent",
                 what,
             );
         }
         match &entry.checksum {
-            None => ("applied", None),
-            Some(recorded) if file.is(recorded) => ("applied", None),
+            None => (FileState::Applied, None),
+            Some(recorded) if file.is(recorded) => (FileState::Applied, None),
             Some(recorded) => {
                 if file.cosmetically_is(recorded)
                     || entry.normalised.as_deref() == file.normalised().as_deref()
                         && entry.normalised.is_some()
                 {
                     self.find(
-                        FileFinding::Cosmetic,
+                        MigrationFinding::Cosmetic,
                         Severity::Info,
                         "edited in blanks or comments only since it was applied",
                         file.name.clone(),
                     );
-                    return ("cosmetic", Some("blanks, line ends or comments changed".into()));
+                    return (FileState::Cosmetic, Some("blanks, line ends or comments changed".into()));
                 }
                 self.find(
-                    FileFinding::Edited,
+                    MigrationFinding::Edited,
                     Severity::Warning,
                     "edited since it was applied",
                     file.name.clone(),
                 );
-                ("edited", Some("its checksum is not the recorded one".into()))
+                (FileState::Edited, Some("its checksum is not the recorded one".into()))
             }
         }
     }
@@ -180,50 +182,50 @@ impl Judge<'_> {
         file: &Migration,
         presence: &Presence,
         newest: Option<i64>,
-    ) -> (&'static str, Option<String>) {
+    ) -> (FileState, Option<String>) {
         if *presence == Presence::All {
             let text = "in the database, but not recorded: applied by hand?";
-            self.find(FileFinding::PresentButUnrecorded, Severity::Warning, text, file.name.clone());
-            self.find(FileFinding::Pending, Severity::Warning, "pending", file.name.clone());
-            return ("pending", Some("all it creates is present already".into()));
+            self.find(MigrationFinding::PresentButUnrecorded, Severity::Warning, text, file.name.clone());
+            self.find(MigrationFinding::Pending, Severity::Warning, "pending", file.name.clone());
+            return (FileState::Pending, Some("all it creates is present already".into()));
         }
         if let Presence::Some(absent) = presence {
             let what = format!("{} (lacks {})", file.name, shorten(absent));
             self.find(
-                FileFinding::Partial,
+                MigrationFinding::Partial,
                 Severity::Critical,
                 "in part in the database, not recorded",
                 what,
             );
         }
         let skipped = self.order(file).zip(newest).is_some_and(|(own, newest)| own < newest);
-        self.find(FileFinding::Pending, Severity::Warning, "pending", file.name.clone());
+        self.find(MigrationFinding::Pending, Severity::Warning, "pending", file.name.clone());
         if skipped {
             let text = match self.folder.history {
                 HistoryKind::Drizzle => "older than the newest applied: drizzle will skip it without a word",
                 _ => "pending, though later ones are applied (out of order)",
             };
-            self.find(FileFinding::OutOfOrder, Severity::Warning, text, file.name.clone());
-            return ("pending", Some("later ones are applied".into()));
+            self.find(MigrationFinding::OutOfOrder, Severity::Warning, text, file.name.clone());
+            return (FileState::Pending, Some("later ones are applied".into()));
         }
-        ("pending", None)
+        (FileState::Pending, None)
     }
 
-    fn probed(&mut self, file: &Migration, presence: &Presence) -> (&'static str, Option<String>) {
+    fn probed(&mut self, file: &Migration, presence: &Presence) -> (FileState, Option<String>) {
         match presence {
-            Presence::All => ("applied", Some("by the catalog".into())),
+            Presence::All => (FileState::Applied, Some("by the catalog".into())),
             Presence::Nothing => {
-                self.find(FileFinding::Pending, Severity::Warning, "pending", file.name.clone());
-                ("pending", Some("by the catalog".into()))
+                self.find(MigrationFinding::Pending, Severity::Warning, "pending", file.name.clone());
+                (FileState::Pending, Some("by the catalog".into()))
             }
             Presence::Some(absent) => {
                 let what = format!("{} (lacks {})", file.name, shorten(absent));
-                self.find(FileFinding::Partial, Severity::Critical, "in part in the database", what);
-                ("partial", Some(format!("lacks {}", shorten(absent))))
+                self.find(MigrationFinding::Partial, Severity::Critical, "in part in the database", what);
+                (FileState::Partial, Some(format!("lacks {}", shorten(absent))))
             }
             Presence::Unknown(why) => {
                 self.unknown.get_or_insert_with(|| format!("whether {} was applied: {why}", file.name));
-                ("unknown", Some(why.clone()))
+                (FileState::Unknown, Some(why.clone()))
             }
         }
     }
@@ -238,7 +240,7 @@ impl Judge<'_> {
             if !matched.contains(entry) {
                 let name = self.name_of(entry);
                 self.find(
-                    FileFinding::MissingFile,
+                    MigrationFinding::MissingFile,
                     Severity::Warning,
                     "recorded as applied, but its file is gone",
                     name.clone(),
@@ -246,7 +248,7 @@ impl Judge<'_> {
                 let note = Some("recorded, no such file".into());
                 self.facts.files.push(File {
                     name,
-                    state: "missing".into(),
+                    state: FileState::Missing,
                     applied_at: entry.applied_at.clone(),
                     note,
                 });
@@ -261,22 +263,17 @@ impl Judge<'_> {
         }
         for entry in &self.history.entries {
             let name = self.name_of(entry);
-            let state = if entry.failed { "failed" } else { "applied" };
+            let state = if entry.failed { FileState::Failed } else { FileState::Applied };
             if entry.failed {
                 self.find(
-                    FileFinding::Failed,
+                    MigrationFinding::Failed,
                     Severity::Critical,
                     "recorded as failed half-way",
                     name.clone(),
                 );
             }
             self.facts.applied += u64::from(!entry.failed);
-            self.facts.files.push(File {
-                name,
-                state: state.into(),
-                applied_at: entry.applied_at.clone(),
-                note: None,
-            });
+            self.facts.files.push(File { name, state, applied_at: entry.applied_at.clone(), note: None });
         }
     }
 
@@ -292,11 +289,16 @@ impl Judge<'_> {
             // A day may have several files; a serial number may not.
             if x == y && !(a.is_dated() && a.name.chars().take_while(char::is_ascii_digit).count() == 8) {
                 let what = format!("{} and {}", a.name, b.name);
-                self.find(FileFinding::DuplicateNumber, Severity::Warning, "two files with one number", what);
+                self.find(
+                    MigrationFinding::DuplicateNumber,
+                    Severity::Warning,
+                    "two files with one number",
+                    what,
+                );
             }
             if y > x + 1 && !a.is_dated() {
                 let what = format!("between {} and {}", a.name, b.name);
-                self.find(FileFinding::Gap, Severity::Warning, "numbers missing", what);
+                self.find(MigrationFinding::Gap, Severity::Warning, "numbers missing", what);
             }
         }
     }
@@ -307,7 +309,7 @@ impl Judge<'_> {
             let empty = file.script.as_ref().is_ok_and(|s| s.creates.is_empty() && s.drops.is_empty());
             if let Some(first) = files.iter().take(i).find(same).filter(|_| !empty) {
                 let what = format!("{} of {}", file.name, first.name);
-                self.find(FileFinding::DuplicateCopy, Severity::Warning, "a copy of another file", what);
+                self.find(MigrationFinding::DuplicateCopy, Severity::Warning, "a copy of another file", what);
             }
         }
     }
@@ -323,7 +325,7 @@ impl Judge<'_> {
             let sample =
                 files.iter().map(|f| json!({ "file": f }).as_object().cloned().unwrap_or_default()).collect();
             findings.push(Finding {
-                id: format!("{}/{}", self.id, kind.name()),
+                id: format!("{}/{}", self.id, kind.word()),
                 severity,
                 message,
                 rows: Some(files.len() as u64),

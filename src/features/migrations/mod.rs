@@ -5,6 +5,7 @@ pub mod check;
 mod dialects;
 pub mod facts;
 pub(crate) mod files;
+pub mod finding_kind;
 pub(crate) mod history;
 pub(crate) mod indexes;
 pub(crate) mod judge;

@@ -172,15 +172,12 @@ impl CreatedObjects {
             let (now, by) = traced(&table, names)?;
             Some((s, Relation::parse(&table).brief(), now, by))
         }) {
-            match now {
-                Some(now) => {
-                    let there = with_table(&sought.object, |_| now.to_string());
-                    elsewhere.push((sought, there, format!("{table} renamed to {} by run {by}", now.name)));
-                }
-                None => {
-                    sought.present = true;
-                    sought.since = Some(format!("{table} dropped by run {by}"));
-                }
+            if let Some(now) = now {
+                let there = with_table(&sought.object, |_| now.to_string());
+                elsewhere.push((sought, there, format!("{table} renamed to {} by run {by}", now.name)));
+            } else {
+                sought.present = true;
+                sought.since = Some(format!("{table} dropped by run {by}"));
             }
         }
         let there: Vec<Object> = elsewhere.iter().map(|(_, there, _)| there.clone()).collect();
@@ -333,8 +330,8 @@ mod tests {
         let told = |table: &str, names: &[ChangedName]| {
             traced(table, names).map(|(now, by)| (now.map(|n| n.brief()), by.to_owned()))
         };
-        assert_eq!(told("r", &names), Some((Some("r_to_drop".into()), "4".into())));
-        assert_eq!(told("public.r_partitioned", &names), Some((Some("r".into()), "1".into())));
+        assert_eq!(told("r", &names), Some((Some("public.r_to_drop".into()), "4".into())));
+        assert_eq!(told("public.r_partitioned", &names), Some((Some("public.r".into()), "1".into())));
         assert_eq!(told("e", &names), None, "it has its name again");
         assert_eq!(told("audit.r", &names), None);
         let dropped = [&names[..], &[changed("5", "public.r_to_drop", None)]].concat();

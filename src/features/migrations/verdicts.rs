@@ -3,7 +3,7 @@
 use crate::engine::check::verdict::{CheckVerdict, VerdictSpec};
 use crate::engine::model::preflight::Ready;
 use crate::engine::model::report::Report;
-use crate::features::migrations::facts::MigrationFacts;
+use crate::features::migrations::facts::{FileState, MigrationFacts};
 
 /// Verdicts on a folder of migrations.
 pub const VERDICTS: &[VerdictSpec] = &[
@@ -11,20 +11,20 @@ pub const VERDICTS: &[VerdictSpec] = &[
     VerdictSpec { check: "migrations", name: "applied", about: "no file is pending", of: applied },
 ];
 
-fn whole(report: &Report) -> CheckVerdict {
-    let Some(facts) = MigrationFacts::of(report) else { return CheckVerdict::unread(report) };
-    let half = facts.files.iter().filter(|f| matches!(f.state.as_str(), "partial" | "failed"));
+fn whole(report: &Report) -> Vec<CheckVerdict> {
+    let Some(facts) = MigrationFacts::of(report) else { return vec![CheckVerdict::unread(report)] };
+    let half = facts.files.iter().filter(|f| matches!(f.state, FileState::Partial | FileState::Failed));
     let half: Vec<_> = half.map(|f| f.name.as_str()).collect();
     if half.is_empty() {
-        return CheckVerdict::new(Ready::Ok, "0 files applied in part");
+        return vec![CheckVerdict::new("partial", Ready::Ok, "0 files applied in part")];
     }
-    CheckVerdict::new(Ready::Fail, format!("applied in part: {}", half.join(", ")))
+    vec![CheckVerdict::new("partial", Ready::Fail, format!("applied in part: {}", half.join(", ")))]
 }
 
-fn applied(report: &Report) -> CheckVerdict {
-    let Some(facts) = MigrationFacts::of(report) else { return CheckVerdict::unread(report) };
+fn applied(report: &Report) -> Vec<CheckVerdict> {
+    let Some(facts) = MigrationFacts::of(report) else { return vec![CheckVerdict::unread(report)] };
     let status = if facts.pending == 0 { Ready::Ok } else { Ready::Warn };
-    CheckVerdict::new(status, format!("{} files pending", facts.pending))
+    vec![CheckVerdict::new("pending", status, format!("{} files pending", facts.pending))]
 }
 
 #[cfg(test)]
@@ -35,15 +35,16 @@ mod tests {
 
     #[test]
     fn a_file_applied_in_part_blocks() {
-        let file =
-            |state: &str| File { name: "7.sql".into(), state: state.into(), applied_at: None, note: None };
+        let file = |state| File { name: "7.sql".into(), state, applied_at: None, note: None };
         let id = CheckId { kind: "migrations", name: "main".into() };
-        let report = |state: &str| {
+        let report = |state| {
             let facts = MigrationFacts { pending: 1, files: vec![file(state)], ..MigrationFacts::default() };
             Report::of(id.clone(), &facts, vec![], "ok")
         };
-        assert_eq!(whole(&report("partial")), CheckVerdict::new(Ready::Fail, "applied in part: 7.sql"));
-        assert_eq!(whole(&report("pending")).status, Ready::Ok);
-        assert_eq!(applied(&report("pending")), CheckVerdict::new(Ready::Warn, "1 files pending"));
+        let half = CheckVerdict::new("partial", Ready::Fail, "applied in part: 7.sql");
+        assert_eq!(whole(&report(FileState::Partial)), [half]);
+        assert_eq!(whole(&report(FileState::Pending)).first().map(|v| v.status), Some(Ready::Ok));
+        let pending = CheckVerdict::new("pending", Ready::Warn, "1 files pending");
+        assert_eq!(applied(&report(FileState::Pending)), [pending]);
     }
 }

@@ -19,7 +19,7 @@ use crate::features::parity::pair::sync_triggers::REVERSE;
 pub(crate) struct ParityCheck;
 
 static SPEC: CheckSpec = CheckSpec {
-    kind: "parity",
+    kind: crate::features::parity::facts::KIND,
     title: "Parity",
     about: "legacy tables against their partitioned twins, row by row, in one snapshot",
     every: Duration::from_secs(15),

@@ -1,5 +1,6 @@
 //! The comparison from its beginning to its report.
 
+use crate::features::parity::facts::PartitionStatus;
 use std::time::Duration;
 
 use crate::engine::check::kind::{CheckCx, CheckProgress};
@@ -285,8 +286,8 @@ impl<'a> Comparison<'a> {
         // In a later snapshot there may be nothing left of what differed.
         if self.progress.readings.len() > 1 && facts.differences() == Some(0) {
             tally.differing.clear();
-            let homes = facts.partitions.iter_mut().filter(|p| p.status == "differs");
-            homes.for_each(|p| p.status = "equal".into());
+            let homes = facts.partitions.iter_mut().filter(|p| p.status == PartitionStatus::Differs);
+            homes.for_each(|p| p.status = PartitionStatus::Equal);
         }
         Ok(samples)
     }
@@ -425,16 +426,16 @@ fn strip(compared: &Compared<'_>, tally: &Tally) -> Vec<Partition> {
         let legacy = told.then(|| tally.legacy_of(Some(slot)).rows);
         let twin = tally.twin_of(slot).rows;
         let status = match legacy {
-            None => "not compared",
-            Some(rows) if compared.quick && rows == twin => "counts equal",
-            Some(rows) if rows != twin || differing.contains(&Some(slot)) => "differs",
-            Some(_) => "equal",
+            None => PartitionStatus::NotCompared,
+            Some(rows) if compared.quick && rows == twin => PartitionStatus::CountsEqual,
+            Some(rows) if rows != twin || differing.contains(&Some(slot)) => PartitionStatus::Differs,
+            Some(_) => PartitionStatus::Equal,
         };
         out.push(Partition {
             partition: name.clone(),
             legacy_rows: legacy,
             partitioned_rows: Some(twin),
-            status: status.into(),
+            status,
             ..Partition::default()
         });
     }
@@ -444,7 +445,7 @@ fn strip(compared: &Compared<'_>, tally: &Tally) -> Vec<Partition> {
             partition: NOWHERE.into(),
             legacy_rows: Some(homeless),
             partitioned_rows: Some(0),
-            status: "missing".into(),
+            status: PartitionStatus::Missing,
             ..Partition::default()
         });
     }

@@ -8,6 +8,89 @@ use crate::engine::model::report::Report;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::retired::RetiredTable;
 
+/// The kind of this feature's check.
+pub const KIND: &str = "parity";
+
+/// The name of [`ParityFacts::self_test`] in a report's facts.
+pub const SELF_TEST: &str = "self_test";
+
+/// What is known of a partition's rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PartitionStatus {
+    /// Equal on both sides.
+    #[serde(rename = "equal")]
+    Equal,
+    /// Counts are equal; rows were not compared.
+    #[serde(rename = "counts equal")]
+    CountsEqual,
+    /// Something differs.
+    #[serde(rename = "differs")]
+    Differs,
+    /// Legacy rows belong there, and there is no such partition.
+    #[serde(rename = "missing")]
+    Missing,
+    /// Nothing was compared.
+    #[default]
+    #[serde(rename = "not compared")]
+    NotCompared,
+}
+
+impl PartitionStatus {
+    /// For people, and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::CountsEqual => "counts equal",
+            Self::Differs => "differs",
+            Self::Missing => "missing",
+            Self::NotCompared => "not compared",
+        }
+    }
+
+    /// Are rows wrong there?
+    pub fn is_bad(self) -> bool {
+        matches!(self, Self::Differs | Self::Missing)
+    }
+}
+
+/// When a sync trigger fires.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncTriggerState {
+    /// For every write of an ordinary session.
+    Enabled,
+    /// For every write.
+    Always,
+    /// For some rows or columns only.
+    Conditional,
+    /// Only for what is replicated.
+    Replica,
+    /// Never.
+    Disabled,
+    /// There is none.
+    #[default]
+    Missing,
+}
+
+impl SyncTriggerState {
+    /// For people, and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Always => "always",
+            Self::Conditional => "conditional",
+            Self::Replica => "replica",
+            Self::Disabled => "disabled",
+            Self::Missing => "missing",
+        }
+    }
+
+    /// Does it see every write of an application?
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::Enabled | Self::Always)
+    }
+}
+
 /// A partition of the twin and the legacy rows that belong there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partition {
@@ -17,8 +100,8 @@ pub struct Partition {
     pub legacy_rows: Option<u64>,
     /// Rows it holds.
     pub partitioned_rows: Option<u64>,
-    /// `equal`, `counts equal` (rows not compared), `differs`, `missing` (rows without a partition), `not compared`.
-    pub status: String,
+    /// What is known of its rows.
+    pub status: PartitionStatus,
     /// Found equal before and not written since: not read again.
     #[serde(default)]
     pub sealed: bool,
@@ -48,8 +131,8 @@ pub struct Apart {
 pub struct SyncTrigger {
     /// Its name.
     pub name: String,
-    /// `enabled`, `always`, `conditional` (fires for some rows or columns only), `replica`, `disabled`, `missing`.
-    pub state: String,
+    /// When it fires.
+    pub state: SyncTriggerState,
     /// `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`.
     pub events: Vec<String>,
     /// Of these, the ones that it fires for in part.
@@ -184,7 +267,7 @@ pub struct ParityFacts {
 impl ParityFacts {
     /// The facts of a report of this check; `None`: it is of another kind, or has none.
     pub fn of(report: &Report) -> Option<Self> {
-        if report.id.kind != "parity" {
+        if report.id.kind != KIND {
             return None;
         }
         Self::deserialize(&report.facts).ok()

@@ -114,8 +114,17 @@ impl FindingKind {
 
     /// The kind of a finding; `None`: it is none of this check.
     pub fn of(finding: &Finding) -> Option<Self> {
-        let word = finding.what().split('/').next().unwrap_or_default();
+        Self::named(finding.what().split('/').next().unwrap_or_default())
+    }
+
+    /// The kind of a word.
+    pub fn named(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|k| k.word() == word)
+    }
+
+    /// Is it about the triggers that copy writes?
+    pub fn is_about_sync(self) -> bool {
+        matches!(self, Self::Trigger | Self::TriggerColumns | Self::Unmirrored)
     }
 
     /// Is it about rows, not about what keeps them equal?

@@ -1,5 +1,6 @@
 //! What the facts of a pair of tables mean.
 
+use crate::features::parity::facts::SyncTriggerState;
 use serde_json::{Value, json};
 
 use crate::engine::model::comparison::ComparedColumns;
@@ -113,12 +114,8 @@ impl Findings<'_> {
             self.digests(facts);
             return;
         }
-        let differ: Vec<&str> = facts
-            .partitions
-            .iter()
-            .filter(|p| matches!(p.status.as_str(), "differs" | "missing"))
-            .map(|p| p.partition.as_str())
-            .collect();
+        let differ: Vec<&str> =
+            facts.partitions.iter().filter(|p| p.status.is_bad()).map(|p| p.partition.as_str()).collect();
         let agree = differ.is_empty() && facts.legacy_rows == facts.partitioned_rows;
         if !agree {
             let rows = |n: Option<u64>| n.unwrap_or_default();
@@ -230,11 +227,13 @@ impl Findings<'_> {
     /// A mirror that fires in part, or whose writes the twin refuses.
     fn limits(&mut self, triggers: &[SyncTrigger]) {
         for t in triggers {
-            if let Some(only) = t.only.as_ref().filter(|_| t.state == "conditional") {
+            if let Some(only) = t.only.as_ref().filter(|_| t.state == SyncTriggerState::Conditional) {
                 let message = format!("trigger {} fires only {only}", t.name);
                 self.push(&FindingKind::Trigger.with(&t.name), Severity::Warning, message, None, vec![]);
             }
-            if !t.unknown_columns.is_empty() && !matches!(t.state.as_str(), "disabled" | "replica") {
+            if !t.unknown_columns.is_empty()
+                && !matches!(t.state, SyncTriggerState::Disabled | SyncTriggerState::Replica)
+            {
                 let message = format!(
                     "trigger {} writes columns that the twin lacks ({}): the legacy table's writes fail",
                     t.name,
@@ -254,24 +253,26 @@ impl Findings<'_> {
     fn triggers(&mut self, triggers: &[SyncTrigger]) {
         self.limits(triggers);
         let mut explained: Vec<&str> = Vec::new();
-        for t in triggers.iter().filter(|t| matches!(t.state.as_str(), "disabled" | "missing" | "replica")) {
+        for t in triggers.iter().filter(|t| !fires_at_all(t.state)) {
             let lost = if t.events.is_empty() { "its events".into() } else { t.events.join(" and ") };
-            let message = format!("trigger {} is {}: {lost} not mirrored", t.name, t.state);
+            let message = format!("trigger {} is {}: {lost} not mirrored", t.name, t.state.word());
             self.push(&FindingKind::Trigger.with(&t.name), Severity::Critical, message, None, vec![]);
             explained.extend(t.events.iter().map(String::as_str));
-            if t.state == "missing" && t.events.is_empty() {
+            if t.state == SyncTriggerState::Missing && t.events.is_empty() {
                 explained.extend(["INSERT", "UPDATE", "DELETE"]);
             }
         }
         let fires = |event: &str| {
             triggers.iter().any(|t| {
-                matches!(t.state.as_str(), "enabled" | "always" | "conditional")
+                fires_at_all(t.state)
                     && t.events.iter().any(|e| e == event)
                     && !t.partial.iter().any(|e| e == event)
             })
         };
         let in_part = |event: &str| {
-            triggers.iter().any(|t| t.state == "conditional" && t.partial.iter().any(|e| e == event))
+            triggers
+                .iter()
+                .any(|t| t.state == SyncTriggerState::Conditional && t.partial.iter().any(|e| e == event))
         };
         for event in ["INSERT", "UPDATE", "DELETE"] {
             if !fires(event) && !explained.contains(&event) {
@@ -328,4 +329,8 @@ impl Findings<'_> {
             self.push(FindingKind::DefaultPartition.word(), Severity::Warning, message, Some(rows), vec![]);
         }
     }
+}
+
+fn fires_at_all(state: SyncTriggerState) -> bool {
+    state.is_whole() || state == SyncTriggerState::Conditional
 }

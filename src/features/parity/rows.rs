@@ -25,7 +25,7 @@ struct Unit<'a> {
 }
 
 impl<'a> Unit<'a> {
-    fn of(compared: &Compared<'a>, unit: units::Unit) -> Self {
+    fn of(compared: &Compared<'a>, unit: units::RangeUnit) -> Self {
         let whole = compared.layout.mapping == Mapping::Whole;
         let has = |l: &&Leaf| whole || unit.groups.contains(&Some(l.slot));
         Self {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::compare::totals::{Aggregate, DifferingRange, GroupNumber, Place, SideTotals, differing};
+use crate::engine::compare::totals::{
+    Aggregate, DifferingRange, GroupNumber, GroupPlace, SideTotals, differing,
+};
 use crate::engine::model::comparison::RowPart;
 use crate::engine::model::error::Result;
 use crate::engine::port::compare_sql::CompareSql;
@@ -78,7 +80,7 @@ async fn read_legacy(
         if let Some(on) = compile(true) {
             tx.texts(&on).await?;
         }
-        let place = |bucket| Place::of(compared.layout.slot_of(bucket));
+        let place = |bucket| GroupPlace::of(compared.layout.slot_of(bucket));
         side.read(tx, sql, &compared.rows(), (&[part], piece.keys), &place).await?;
         if let Some(off) = compile(false) {
             tx.texts(&off).await?;
@@ -97,7 +99,7 @@ async fn read_twin(
     let whole = compared.layout.mapping == Mapping::Whole;
     let place = |bucket: Option<i64>| {
         let slot = bucket.and_then(|b| usize::try_from(b).ok());
-        Place { counted: slot, compared: if whole { Some(0) } else { slot } }
+        GroupPlace { counted: slot, compared: if whole { Some(0) } else { slot } }
     };
     let mut side = SideTotals::default();
     for some in leaves.chunks(TRANSACTION_LEAVES) {

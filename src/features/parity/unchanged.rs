@@ -1,5 +1,6 @@
 //! Partitions that need not be read again: found equal before, and not written since.
 
+use crate::features::parity::facts::PartitionStatus;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -123,7 +124,7 @@ impl Seals {
                 partition.sealed = true;
                 partition.proof_snapshot = Some(sealed.snapshot.clone());
                 partition.proved_at = Some(sealed.at.clone());
-            } else if partition.status == "equal" {
+            } else if partition.status == PartitionStatus::Equal {
                 partition.proof_snapshot.clone_from(&taken.name);
                 partition.proved_at = Some(taken.at.clone());
             }

@@ -1,5 +1,6 @@
 //! A work queue kept in a table: states, ages, and failures grouped by cause rather than by job.
 
+use crate::features::queue::finding_kind::QueueFinding;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,13 +17,13 @@ use crate::engine::model::report::{CheckId, Finding, Report, Severity};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
 use crate::features::queue::dialects;
-use crate::features::queue::facts::{FailureGroup, QueueFacts};
+use crate::features::queue::facts::{FailureGroup, KIND, QueueFacts};
 use crate::features::queue::sql::{QueueRows, QueueSql};
 
 pub(crate) struct Queues;
 
 static SPEC: CheckSpec = CheckSpec {
-    kind: "queue",
+    kind: KIND,
     title: "Queue",
     about: "states, ages and failures of work queues, grouped by cause",
     every: Duration::from_secs(5),
@@ -80,20 +81,21 @@ fn rows_of(sql: &dyn QueueSql, queue: &Queue, finding: &str) -> Option<RowSource
         labels: BTreeMap::new(),
         context: None,
     };
-    if finding == "sync_error_days" {
+    let (kind, object) = QueueFinding::parse(finding)?;
+    if kind == QueueFinding::FlaggedDays {
         let days = queue.days.as_ref()?;
         return Some(source("days with an error flag", &sql.flagged_days(days), days.key.clone()));
     }
-    let (title, which) = match finding.split_once('/') {
-        Some(("failed", cause)) => ("failures of one cause".into(), QueueRows::Cause(cause)),
-        Some(("state", state)) => (format!("rows in state {state}"), QueueRows::State(state)),
-        _ => match finding {
-            "exhausted" => ("all attempts used".into(), QueueRows::Exhausted),
-            "stuck" => ("in progress for too long".into(), QueueRows::Stuck),
-            "late" => ("waiting for too long".into(), QueueRows::Late),
-            "unknown_states" => ("in states the profile does not name".into(), QueueRows::UnknownStates),
-            _ => return None,
-        },
+    let (title, which) = match (kind, object) {
+        (QueueFinding::Failed, Some(cause)) => ("failures of one cause".into(), QueueRows::Cause(cause)),
+        (QueueFinding::State, Some(state)) => (format!("rows in state {state}"), QueueRows::State(state)),
+        (QueueFinding::Exhausted, None) => ("all attempts used".into(), QueueRows::Exhausted),
+        (QueueFinding::Stuck, None) => ("in progress for too long".into(), QueueRows::Stuck),
+        (QueueFinding::Late, None) => ("waiting for too long".into(), QueueRows::Late),
+        (QueueFinding::UnknownStates, None) => {
+            ("in states the profile does not name".into(), QueueRows::UnknownStates)
+        }
+        _ => return None,
     };
     Some(source(&title, &sql.rows(queue, which), vec![queue.key.clone()]))
 }
@@ -194,40 +196,50 @@ async fn findings(
             "{} failed with all {} attempts used: nothing will try them again",
             facts.exhausted, queue.max_attempts
         );
-        add("exhausted".into(), Severity::Critical, message, Some(facts.exhausted));
+        add(QueueFinding::Exhausted.word().into(), Severity::Critical, message, Some(facts.exhausted));
     }
     if facts.stuck > 0 {
         let message = format!(
             "{} in progress for more than {} s: their worker is gone",
             facts.stuck, queue.stuck_after_s
         );
-        add("stuck".into(), Severity::Critical, message, Some(facts.stuck));
+        add(QueueFinding::Stuck.word().into(), Severity::Critical, message, Some(facts.stuck));
     }
     if facts.late > 0 {
         let message = format!("{} waiting for more than {} min", facts.late, queue.late_after_s / 60);
-        add("late".into(), Severity::Warning, message, Some(facts.late));
+        add(QueueFinding::Late.word().into(), Severity::Warning, message, Some(facts.late));
     }
     let strange: Vec<(&String, &u64)> =
         facts.states.iter().filter(|(s, _)| !queue.states.all().any(|known| known == *s)).collect();
     if !strange.is_empty() {
         let list: Vec<_> = strange.iter().map(|(state, rows)| format!("{state} ({rows})")).collect();
         let message = format!("states that the profile does not name: {}", list.join(", "));
-        add("unknown_states".into(), Severity::Warning, message, Some(strange.iter().map(|(_, n)| *n).sum()));
+        add(
+            QueueFinding::UnknownStates.word().into(),
+            Severity::Warning,
+            message,
+            Some(strange.iter().map(|(_, n)| *n).sum()),
+        );
     }
     for cause in &facts.failed {
         let message = format!("{} × {} ({})", cause.rows, cause.fingerprint, cause.class);
-        add(format!("failed/{}", cause.id), Severity::Warning, message, Some(cause.rows));
+        add(QueueFinding::Failed.with(&cause.id), Severity::Warning, message, Some(cause.rows));
     }
     if facts.causes > facts.failed.len() as u64 {
         let message = format!("{} more causes, not listed", facts.causes - facts.failed.len() as u64);
-        add("more_causes".into(), Severity::Warning, message, None);
+        add(QueueFinding::MoreCauses.word().into(), Severity::Warning, message, None);
     }
     if let Some(days) = facts.sync_error_days.filter(|d| *d > 0) {
-        add("sync_error_days".into(), Severity::Info, format!("{days} days carry an error flag"), Some(days));
+        add(
+            QueueFinding::FlaggedDays.word().into(),
+            Severity::Info,
+            format!("{days} days carry an error flag"),
+            Some(days),
+        );
     }
     if let Some(why) = &facts.jobs_unknown {
         add(
-            "jobs_unknown".into(),
+            QueueFinding::JobsUnknown.word().into(),
             Severity::Info,
             format!("lost, ghost, duplicate and silent jobs: unknown, {why}"),
             None,

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::model::report::Report;
 
+/// The kind of this feature's check.
+pub const KIND: &str = "queue";
+
 /// A group of failures with one normalised message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FailureGroup {
@@ -70,9 +73,22 @@ pub struct QueueFacts {
     pub finished: Vec<u64>,
 }
 
+impl FailureGroup {
+    /// The class of failures that trying again does not help.
+    pub const PERMANENT: &'static str = "permanent";
+
+    /// Is trying again pointless?
+    pub fn is_permanent(&self) -> bool {
+        self.class == Self::PERMANENT
+    }
+}
+
 impl QueueFacts {
-    /// The facts in a report of this check; `None` where nothing was observed.
+    /// The facts in a report of this check; `None`: it is of another kind, or nothing was observed.
     pub fn of(report: &Report) -> Option<Self> {
+        if report.id.kind != KIND {
+            return None;
+        }
         serde_json::from_value(report.facts.clone()).ok()
     }
 }

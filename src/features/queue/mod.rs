@@ -4,6 +4,7 @@
 pub mod check;
 mod dialects;
 pub mod facts;
+pub mod finding_kind;
 mod postgres;
 pub(crate) mod requeue;
 pub(crate) mod resolve;

@@ -53,6 +53,7 @@ static SPEC: OpSpec = OpSpec {
     example: "mail --set finding=exhausted --set canary=10",
     bootstraps: false,
     many: false,
+    asks: &[],
 };
 
 impl Operation for Requeue {

@@ -49,6 +49,7 @@ static SPEC: OpSpec = OpSpec {
     example: "keka-sync --set finding=exhausted --set reason=\"the vendor rejects these\"",
     bootstraps: false,
     many: false,
+    asks: &[],
 };
 
 impl Operation for Resolve {

@@ -11,18 +11,24 @@ pub const VERDICTS: &[VerdictSpec] = &[
     VerdictSpec { check: "queue", name: "exhausted", about: "no row has used all attempts", of: exhausted },
 ];
 
-fn stuck(report: &Report) -> CheckVerdict {
-    count(report, |f| f.stuck, "rows in progress for too long", Ready::Fail)
+fn stuck(report: &Report) -> Vec<CheckVerdict> {
+    count(report, "stuck", |f| f.stuck, "rows in progress for too long", Ready::Fail)
 }
 
-fn exhausted(report: &Report) -> CheckVerdict {
-    count(report, |f| f.exhausted, "rows failed with all attempts used", Ready::Warn)
+fn exhausted(report: &Report) -> Vec<CheckVerdict> {
+    count(report, "exhausted", |f| f.exhausted, "rows failed with all attempts used", Ready::Warn)
 }
 
-fn count(report: &Report, of: fn(&QueueFacts) -> u64, what: &str, bad: Ready) -> CheckVerdict {
-    let Some(facts) = QueueFacts::of(report) else { return CheckVerdict::unread(report) };
+fn count(
+    report: &Report,
+    about: &'static str,
+    of: fn(&QueueFacts) -> u64,
+    what: &str,
+    bad: Ready,
+) -> Vec<CheckVerdict> {
+    let Some(facts) = QueueFacts::of(report) else { return vec![CheckVerdict::unread(report)] };
     let rows = of(&facts);
-    CheckVerdict::new(if rows == 0 { Ready::Ok } else { bad }, format!("{rows} {what}"))
+    vec![CheckVerdict::new(about, if rows == 0 { Ready::Ok } else { bad }, format!("{rows} {what}"))]
 }
 
 #[cfg(test)]
@@ -35,11 +41,10 @@ mod tests {
         let id = CheckId { kind: "queue", name: "jobs".into() };
         let facts = QueueFacts { stuck: 2, ..QueueFacts::default() };
         let report = Report::of(id.clone(), &facts, vec![], "ok");
-        assert_eq!(stuck(&report), CheckVerdict::new(Ready::Fail, "2 rows in progress for too long"));
-        assert_eq!(exhausted(&report).status, Ready::Ok);
-        assert_eq!(
-            stuck(&Report::unknown(id, "no connection")),
-            CheckVerdict::new(Ready::Unknown, "no connection")
-        );
+        let two = CheckVerdict::new("stuck", Ready::Fail, "2 rows in progress for too long");
+        assert_eq!(stuck(&report), [two]);
+        assert_eq!(exhausted(&report).first().map(|v| v.status), Some(Ready::Ok));
+        let unread = CheckVerdict::new("queue", Ready::Unknown, "no connection");
+        assert_eq!(stuck(&Report::unknown(id, "no connection")), [unread]);
     }
 }

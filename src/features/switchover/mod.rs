@@ -1,6 +1,8 @@
 //! A partitioned table takes the name of its legacy table, and gives it back: plans, preflight, runs, and the status that
 //! the console shows. It is for PostgreSQL: SQL stands in these files. The pair of tables is parity's.
 
+#![expect(clippy::disallowed_methods, reason = "SQL stands here")]
+
 pub mod copy;
 pub(crate) mod limits;
 pub mod ops;
@@ -10,9 +12,11 @@ pub mod progress;
 pub(crate) mod renames;
 pub mod run;
 pub mod status;
+pub mod step_kind;
 pub mod swaps;
 pub mod task;
 pub(crate) mod twins;
+pub mod verbs;
 
 use crate::engine::port::runner::Runner;
 

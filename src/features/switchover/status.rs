@@ -1,6 +1,7 @@
 //! The switchover room: how a set of twins stands right now, looked at with a reader's session only.
 
 use crate::engine::model::query::Sql;
+use crate::features::switchover::verbs;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,7 +33,7 @@ const PATIENCE_MS: u64 = 500;
 /// Runs looked through for those of the set.
 const RUNS: u32 = 20;
 /// Operations that swap the tables of a set.
-const SWAPS: &[&str] = &["switchover", "rollback"];
+const SWAPS: &[&str] = &[verbs::SWITCHOVER, verbs::ROLLBACK];
 
 /// A set of twins, now.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -203,7 +204,7 @@ impl Engine {
         runs.retain(|r| about(&r.name));
         let switched = runs
             .iter()
-            .position(|r| r.operation == "switchover" && r.rows_applied > 0 && r.undone_by.is_none());
+            .position(|r| r.operation == verbs::SWITCHOVER && r.rows_applied > 0 && r.undone_by.is_none());
         let any_over = out.twins.iter().any(|t| t.standing != SwitchState::Before);
         for (at, run) in runs.into_iter().enumerate() {
             let is_switched = any_over && switched == Some(at);

@@ -264,7 +264,7 @@ async fn sum(file: PathBuf) -> Result<(u64, String)> {
         loop {
             let n = open.read(&mut page).map_err(|e| failed(&file, "read", &e))?;
             if n == 0 {
-                return Ok((bytes, format!("{:x}", sum.finalize())));
+                return Ok((bytes, hex::encode(sum.finalize())));
             }
             bytes += n as u64;
             sum.update(page.get(..n).unwrap_or_default());

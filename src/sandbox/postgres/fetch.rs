@@ -1,7 +1,7 @@
 //! Fetches PostgreSQL where none is installed: only with consent, one pinned build, checked by its digest.
 
 use std::{
-    env, fs,
+    fs,
     io::Read,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -64,13 +64,9 @@ fn cache() -> Result<PathBuf> {
     if rustix::process::geteuid().is_root() {
         return Ok(PathBuf::from("/var/cache/midwatch"));
     }
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .map(|base| base.join("midwatch"))
-        .ok_or_else(|| {
-            Error::unobserved("failed to find a cache directory").hint("set HOME or XDG_CACHE_HOME")
-        })
+    xdg::BaseDirectories::with_prefix("midwatch").get_cache_home().ok_or_else(|| {
+        Error::unobserved("failed to find a cache directory").hint("set HOME or XDG_CACHE_HOME")
+    })
 }
 
 fn create_shared(dir: &Path) -> Result<()> {
@@ -144,7 +140,7 @@ fn verify(file: &Path, expected: &str) -> Result<()> {
     fs::File::open(file)
         .and_then(|mut file| file.read_to_end(&mut bytes))
         .map_err(|e| Error::unobserved(format!("failed to read the download: {e}")))?;
-    let found = Sha256::digest(&bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let found = hex::encode(Sha256::digest(&bytes));
     if found == expected {
         return Ok(());
     }

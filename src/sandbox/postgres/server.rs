@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::dialect::postgres::owner::{Owner, quote};
 use crate::engine::model::error::{Error, Result};
 use crate::sandbox::account::Account;
@@ -14,6 +16,11 @@ use crate::sandbox::postgres::binaries::{Binaries, Version};
 use crate::sandbox::postgres::start;
 use crate::sandbox::process::Process;
 use crate::sandbox::watcher::Watcher;
+
+/// What is encoded in a part of a URL: all but the unreserved characters (RFC 3986).
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The same, but for the slashes of a path.
+const PATH: &AsciiSet = &NAME.remove(b'/');
 
 /// How to start a server; the default is a throwaway in a directory of its own.
 #[derive(Debug, Clone)]
@@ -85,8 +92,10 @@ impl Server {
 
     /// Accepted by psql, `pg_dump`, pgbench and sqlx alike; the port is named so that `PGPORT` cannot move it.
     pub fn url(&self, database: &str) -> String {
-        let host = percent_encode(&self.socket_dir().to_string_lossy(), "/");
-        let (user, database) = (percent_encode(&self.0.user, ""), percent_encode(database, ""));
+        let socket_dir = self.socket_dir();
+        let socket_dir = socket_dir.to_string_lossy();
+        let host = utf8_percent_encode(&socket_dir, PATH);
+        let (user, database) = (utf8_percent_encode(&self.0.user, NAME), utf8_percent_encode(database, NAME));
         format!("postgres://{user}@localhost:5432/{database}?host={host}")
     }
 
@@ -233,26 +242,13 @@ pub(super) async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|e| Err(Error::unobserved(format!("failed to finish a task: {e}"))))
 }
 
-fn percent_encode(text: &str, keep: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        let plain =
-            byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || keep.as_bytes().contains(&byte);
-        if plain {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn urls_are_encoded() {
-        assert_eq!(percent_encode("/tmp/a b/ü", "/"), "/tmp/a%20b/%C3%BC");
-        assert_eq!(percent_encode("a/b@c", ""), "a%2Fb%40c");
+        assert_eq!(utf8_percent_encode("/tmp/a b/ü", PATH).to_string(), "/tmp/a%20b/%C3%BC");
+        assert_eq!(utf8_percent_encode("a/b@c-._~", NAME).to_string(), "a%2Fb%40c-._~");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::check::paging::{At, Sort};
 use crate::engine::model::report::CheckId;
+use crate::features::switchover::verbs;
 use crate::tui::app::App;
 use crate::tui::format::counted;
 use crate::tui::keymap::{self, KeyAction, KeyLookup, Scene};
@@ -223,7 +224,7 @@ impl App {
                 self.plan_in_room(self.model.room_verb())
             }
             KeyAction::DryRun => self.dry_run(),
-            KeyAction::Undo if in_room => self.plan_in_room("rollback"),
+            KeyAction::Undo if in_room => self.plan_in_room(verbs::ROLLBACK),
             KeyAction::Undo => self.undo(),
             KeyAction::Replan if in_room => self.refresh_room(),
             KeyAction::Replan if matches!(self.model.level().view, View::Run(_)) => self.run_again(),

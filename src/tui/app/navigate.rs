@@ -1,6 +1,8 @@
 //! Moving about: panes, levels, view history.
 
 use crate::engine::model::report::CheckId;
+use crate::features::anomalies::check::KIND as ANOMALIES;
+use crate::features::parity::facts::KIND as PARITY;
 use crate::tui::app::App;
 use crate::tui::failure::Failure;
 use crate::tui::list::{Detail, Goto, ListRow};
@@ -143,7 +145,7 @@ impl App {
         }
         // Twins and rules have their rows one level below; causes and files are rows themselves.
         let effects = match (id.kind, position.and_then(|p| list.rows.into_iter().nth(p))) {
-            ("parity" | "anomalies", Some(row)) => self.enter(row),
+            (PARITY | ANOMALIES, Some(row)) => self.enter(row),
             _ => vec![],
         };
         self.seek(&wanted);

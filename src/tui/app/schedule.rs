@@ -3,6 +3,7 @@
 use crate::engine::check::kind::CheckOptions;
 use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::engine::model::vitals::Vitals;
+use crate::features::parity::facts::KIND as PARITY;
 use crate::tui::app::App;
 use crate::tui::data::Session;
 use crate::tui::failure::Failure;
@@ -71,7 +72,7 @@ impl App {
         // A comparison of ours would hold the very tables that a switch of ours waits for.
         let aside = self.model.run_going().is_some_and(OurRun::is_switch);
         let paused = self.model.paused;
-        let due = |w: &&mut Watch| w.is_due(now, paused) && !(aside && w.id.kind == "parity");
+        let due = |w: &&mut Watch| w.is_due(now, paused) && !(aside && w.id.kind == PARITY);
         let mut waiting: Vec<&mut Watch> = self.model.watches.iter_mut().filter(due).collect();
         waiting.sort_by_key(|w| (w.look.asked.is_none(), w.report.is_some(), Some(w.id.kind) != kind, w.due));
         out.extend(waiting.into_iter().take(AT_ONCE.saturating_sub(running)).map(|w| w.begin(now)));

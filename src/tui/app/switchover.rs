@@ -3,6 +3,7 @@
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{ALL, Params};
 use crate::engine::plan::request::Request;
+use crate::features::parity::facts::KIND as PARITY;
 use crate::features::switchover::status::SwitchoverStatus;
 use crate::tui::app::App;
 use crate::tui::failure::Failure;
@@ -156,7 +157,7 @@ impl App {
             .model
             .watches
             .iter()
-            .filter(|w| w.id.kind == "parity" && twins.contains(&w.id.name))
+            .filter(|w| w.id.kind == PARITY && twins.contains(&w.id.name))
             .map(|w| w.id.clone())
             .collect();
         self.model.room.due = None;

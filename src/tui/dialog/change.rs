@@ -2,6 +2,7 @@
 
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::phrase::differs;
+use crate::engine::model::preflight::Risk;
 use crate::engine::model::record::RunRecord;
 use crate::tui::dialog::sheet::Sheet;
 use crate::tui::doc::wrap;
@@ -69,8 +70,8 @@ fn line(model: &Model, c: &Choice, width: usize) -> Spans {
         None => (g.ok, c.about.as_str()),
     };
     let risk = match c.risk {
-        "irreversible" => Tone::Bad,
-        "lossy" => Tone::Warn,
+        Some(Risk::Irreversible) => Tone::Bad,
+        Some(Risk::Lossy) => Tone::Warn,
         _ => Tone::Dim,
     };
     vec![
@@ -78,7 +79,7 @@ fn line(model: &Model, c: &Choice, width: usize) -> Spans {
         cell(format!("{symbol} "), if c.disabled.is_some() { Tone::Dim } else { Tone::Good }),
         cell(format!("{:<16}", fit(&c.verb, 15)), tone),
         cell(format!("{:<21}", fit(&c.name, 20)), tone),
-        cell(format!("{:<13}", c.risk), risk),
+        cell(format!("{:<13}", c.risk.map_or("", Risk::word)), risk),
         cell(fit(text, width.saturating_sub(56)), Tone::Dim),
     ]
 }

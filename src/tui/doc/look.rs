@@ -74,9 +74,11 @@ fn fitting(mut out: Spans, parts: Spans, width: usize) -> Spans {
 }
 
 fn going(model: &Model, watch: &Watch, since: DateTime<Utc>) -> Spans {
-    let word = match look_word(watch.look.how) {
-        "comparison" => "comparing",
-        word => word.trim_end_matches(" comparison"),
+    let word = match watch.look.how {
+        CheckOptions { self_test: true, .. } => "self-test",
+        CheckOptions { resume: true, .. } => "resumed",
+        CheckOptions { full: true, .. } => "full",
+        _ => "comparing",
     };
     let mut out = vec![cell(format!("{} {word}", model.theme.glyphs.running), Tone::Accent)];
     let lasting = plain(format!("for {}", whole(elapsed(since, model.now))));
@@ -129,10 +131,8 @@ fn at_rest(model: &Model, watch: &Watch) -> Spans {
         cell(text, Tone::Good)
     }));
     let took = seconds(f64::from(u32::try_from(report.elapsed_ms).unwrap_or(u32::MAX)) / 1000.0);
-    let how = match look_word(watch.look.how) {
-        word if (watch.look.how.full || watch.look.how.resume) && watch.failure.is_none() => word,
-        _ => "compared",
-    };
+    let asked = (watch.look.how.full || watch.look.how.resume) && watch.failure.is_none();
+    let how = if asked { look_word(watch.look.how) } else { "compared" };
     out.push(cell(format!("{how} {}, took {took}", ago(report.observed_at, model.now)), Tone::Dim));
     let next = (watch.due - model.now).num_seconds();
     if !model.paused && next > 0 {

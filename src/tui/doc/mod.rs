@@ -6,9 +6,13 @@ pub mod look;
 pub mod plan;
 pub mod run;
 
+use std::borrow::Cow;
+
+use textwrap::WordSplitter;
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::tui::list::{Spans, cell};
 use crate::tui::theme::Tone;
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Columns of the labels.
 const LABEL: usize = 13;
@@ -80,26 +84,9 @@ impl Lines {
 
 /// A text in lines of at most so many columns, broken between words where there are any.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
-    for paragraph in text.lines() {
-        let mut line = String::new();
-        for word in paragraph.split(' ') {
-            if !line.is_empty() && line.width() + 1 + word.width() > width {
-                out.push(std::mem::take(&mut line));
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            for c in word.chars() {
-                if line.width() + c.width().unwrap_or(0) > width {
-                    out.push(std::mem::take(&mut line));
-                }
-                line.push(c);
-            }
-        }
-        out.push(line);
-    }
-    out
+    let options = textwrap::Options::new(width).word_splitter(WordSplitter::NoHyphenation);
+    let lines = text.lines().flat_map(|paragraph| textwrap::wrap(paragraph.trim_start(), &options));
+    lines.map(Cow::into_owned).collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,6 @@
 use crate::engine::check::kind::{CheckOptions, CheckProgress};
 use chrono::{DateTime, Utc};
 
-/// The finding of a self-test that did not find what was planted.
-pub(in crate::tui) const UNTRUSTED: &str = "self_test";
-
 /// What is known of the looks of a check, besides their reports.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Look {

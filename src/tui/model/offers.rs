@@ -1,5 +1,6 @@
 //! Lines of the action list, and the questions before a plan.
 
+use crate::engine::model::preflight::Risk;
 use crate::engine::plan::operation::Offer;
 use std::collections::BTreeMap;
 
@@ -14,8 +15,8 @@ pub struct Choice {
     pub name: String,
     /// What it would do.
     pub about: String,
-    /// What a mistake would cost.
-    pub risk: &'static str,
+    /// What a mistake would cost; `None`: its plan will say.
+    pub risk: Option<Risk>,
     /// The strongest lock it takes.
     pub locks: String,
     /// Why not.

@@ -4,6 +4,7 @@ use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{ControlRequest, Done, Progress};
 use crate::engine::model::record::RunRecord;
 use crate::engine::plan::request::Request;
+use crate::features::switchover::step_kind::is_rollback;
 use crate::tui::data::RunDetail;
 use crate::tui::failure::Failure;
 use crate::tui::model::switchover::{is_swap, swap_of};
@@ -102,7 +103,7 @@ impl RunView {
 impl OurRun {
     /// Is it the way back of a switch?
     pub fn goes_back(&self) -> bool {
-        self.progress.as_ref().is_some_and(|p| p.stages.iter().any(|s| s == "swap-back"))
+        self.progress.as_ref().is_some_and(|p| is_rollback(&p.stages))
     }
 
     pub(in crate::tui) fn new(slot: Slot, title: String, began: DateTime<Utc>) -> Self {

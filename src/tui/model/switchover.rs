@@ -3,12 +3,14 @@
 use crate::engine::model::plan::Plan;
 use crate::engine::model::report::CheckId;
 use crate::features::switchover::status::SwitchoverStatus;
+use crate::features::switchover::step_kind::StepKind;
 use crate::features::switchover::task::{Swap, SwapSummary};
+use crate::features::switchover::verbs;
 use crate::tui::failure::Failure;
 use chrono::{DateTime, Utc};
 
 /// What a switch and its way back are called.
-pub(in crate::tui) const SWITCHES: [&str; 2] = ["switchover", "rollback"];
+pub(in crate::tui) const SWITCHES: [&str; 2] = [verbs::SWITCHOVER, verbs::ROLLBACK];
 
 /// What is known of the room that is open.
 #[derive(Debug, Clone, Default)]
@@ -42,5 +44,5 @@ pub fn swap_of(plan: &Plan) -> Option<SwapSummary> {
 
 /// The step that swaps.
 pub fn is_swap(stage: &str) -> bool {
-    matches!(stage, "enable" | "swap-back")
+    StepKind::of(stage).is_some_and(StepKind::is_swap)
 }

@@ -3,12 +3,22 @@
 use crate::engine::check::kind::CheckOptions;
 use crate::engine::model::report::{CheckId, Finding, Report, Status};
 use crate::features::parity::facts::ParityFacts;
+use crate::features::parity::facts::SELF_TEST;
+use crate::features::parity::finding_kind::FindingKind;
 use crate::tui::model::facts::ReportFacts;
-use crate::tui::model::look::{Cut, Look, UNTRUSTED};
+use crate::tui::model::look::{Cut, Look};
 use crate::tui::msg::Effect;
 use chrono::{DateTime, Utc};
 
+/// What stands in the key of a row that says why a check told nothing, after the check's id.
+pub(in crate::tui) const UNKNOWN_ROW: &str = "unknown";
+
 impl Watch {
+    /// The key of the row that says why nothing is known.
+    pub(in crate::tui) fn unknown_key(&self) -> String {
+        format!("{}/{UNKNOWN_ROW}", self.id)
+    }
+
     /// One that is not looked at yet.
     pub(in crate::tui) fn new(id: CheckId, every: std::time::Duration, due: DateTime<Utc>) -> Self {
         Self {
@@ -26,7 +36,7 @@ impl Watch {
 
     /// A self-test that did not find what was planted: what is compared tells nothing.
     pub fn untrusted(&self) -> Option<&Finding> {
-        self.report.as_ref()?.findings.iter().find(|f| f.what() == UNTRUSTED)
+        self.report.as_ref()?.findings.iter().find(|f| FindingKind::of(f) == Some(FindingKind::SelfTest))
     }
 
     pub(in crate::tui) fn begin(&mut self, now: DateTime<Utc>) -> Effect {
@@ -83,10 +93,10 @@ impl Watch {
 
     /// A comparison that was found blind stays untrusted until a self-test finds everything.
     pub(in crate::tui) fn keep_self_test(&self, new: &mut Report) {
-        let test = |r: &Report| r.facts.get("self_test").filter(|t| t.is_object()).cloned();
+        let test = |r: &Report| r.facts.get(SELF_TEST).filter(|t| t.is_object()).cloned();
         let (Some(old), None) = (self.report.as_ref(), test(new)) else { return };
         if let (Some(test), Some(facts)) = (test(old), new.facts.as_object_mut()) {
-            facts.insert("self_test".into(), test);
+            facts.insert(SELF_TEST.into(), test);
         }
         if let Some(finding) = self.untrusted().filter(|_| new.status.why().is_none()) {
             new.summary.clone_from(&finding.message);

@@ -1,6 +1,7 @@
 //! Rules and how many rows break each; Enter pages through them.
 
 use crate::engine::model::report::Status;
+use crate::features::anomalies::check::{KIND, ROWS};
 use crate::tui::format::{count, seconds, spark};
 use crate::tui::list::{Col, Goto, List, ListRow, Spans, cell, plain};
 use crate::tui::model::state::Model;
@@ -16,7 +17,7 @@ impl Pane for Anomalies {
     }
 
     fn kind(&self) -> Option<&'static str> {
-        Some("anomalies")
+        Some(KIND)
     }
 
     fn picture(&self, _app: &Model, _width: u16) -> Vec<Spans> {
@@ -24,9 +25,9 @@ impl Pane for Anomalies {
     }
 
     fn list(&self, model: &Model) -> List {
-        let mut rows: Vec<(u8, ListRow)> = model.of_kind("anomalies").map(|w| row(model, w)).collect();
+        let mut rows: Vec<(u8, ListRow)> = model.of_kind(KIND).map(|w| row(model, w)).collect();
         rows.sort_by_key(|(rank, _)| *rank);
-        let (empty, empty_tone) = shared::nothing(model, "anomalies", "declares no anomaly rules");
+        let (empty, empty_tone) = shared::nothing(model, KIND, "declares no anomaly rules");
         List {
             cols: vec![
                 Col::left("state"),
@@ -78,7 +79,7 @@ fn row(model: &Model, watch: &Watch) -> (u8, ListRow) {
         (Some(_), _) => {
             shared::unknown_row(watch, 3, model.theme.glyphs.unknown).map(|r| r.goto).unwrap_or_default()
         }
-        (None, Some(_)) => Goto::Rows { id: watch.id.clone(), finding: "rows".into() },
+        (None, Some(_)) => Goto::Rows { id: watch.id.clone(), finding: ROWS.into() },
         (None, None) => Goto::Stay,
     };
     let rank = report.map_or(2, |r| r.status.rank());

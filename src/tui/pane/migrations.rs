@@ -1,6 +1,8 @@
 //! What each migration file's state is.
 
-use crate::engine::model::report::Severity;
+use crate::engine::model::report::{Finding, Severity};
+use crate::features::migrations::facts::{FileState, KIND};
+use crate::features::migrations::finding_kind::MigrationFinding;
 use crate::tui::list::{Cell, Col, Detail, Goto, List, ListRow, Spans, cell, plain};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
@@ -15,12 +17,12 @@ impl Pane for Migrations {
     }
 
     fn kind(&self) -> Option<&'static str> {
-        Some("migrations")
+        Some(KIND)
     }
 
     fn picture(&self, model: &Model, _width: u16) -> Vec<Spans> {
         let mut out = Vec::new();
-        for watch in model.of_kind("migrations") {
+        for watch in model.of_kind(KIND) {
             let Some(facts) = watch.facts.migrations.as_deref() else { continue };
             out.push(vec![
                 cell(format!(" {:<14}", watch.id.name), Tone::Strong),
@@ -34,7 +36,7 @@ impl Pane for Migrations {
                 out.push(vec![cell(text, Tone::Unknown)]);
             }
             let report = watch.report.iter().flat_map(|r| &r.findings);
-            for f in report.filter(|f| f.severity > Severity::Info && f.what() != "pending") {
+            for f in report.filter(|f| f.severity > Severity::Info && !is_pending(f)) {
                 let (tone, symbol, _) = model.theme.severity(f.severity);
                 out.push(vec![cell(format!(" {:<14}{symbol} ", ""), tone), plain(f.message.clone())]);
             }
@@ -45,19 +47,19 @@ impl Pane for Migrations {
 
     fn list(&self, model: &Model) -> List {
         let mut rows = Vec::new();
-        for watch in model.of_kind("migrations") {
+        for watch in model.of_kind(KIND) {
             rows.extend(shared::unknown_row(watch, 4, model.theme.glyphs.unknown));
             let Some(facts) = watch.facts.migrations.as_deref() else { continue };
             for file in facts.files.iter().rev() {
                 let cells = vec![
-                    state(model, &file.state),
+                    state(model, file.state),
                     plain(file.name.clone()),
                     plain(file.applied_at.as_deref().map(short_time).unwrap_or_default()),
                     cell(file.note.clone().unwrap_or_default(), Tone::Dim),
                 ];
                 let pairs = vec![
                     ("file".to_owned(), plain(file.name.clone())),
-                    ("state".to_owned(), plain(file.state.clone())),
+                    ("state".to_owned(), plain(file.state.word())),
                     (
                         "applied at".to_owned(),
                         plain(file.applied_at.clone().unwrap_or_else(|| "unknown".into())),
@@ -76,7 +78,7 @@ impl Pane for Migrations {
             }
             rows.extend(indexes(model, watch));
         }
-        let (empty, empty_tone) = shared::nothing(model, "migrations", "declares no migration folder");
+        let (empty, empty_tone) = shared::nothing(model, KIND, "declares no migration folder");
         List {
             cols: vec![Col::left("state"), Col::left("file"), Col::left("applied (UTC)"), Col::grow("note")],
             rows,
@@ -90,12 +92,15 @@ impl Pane for Migrations {
 fn indexes(model: &Model, watch: &Watch) -> Vec<ListRow> {
     let findings = watch.report.iter().flat_map(|r| &r.findings);
     findings
-        .filter(|f| f.what().starts_with("invalid_index/"))
-        .map(|f| ListRow {
+        .filter_map(|f| match MigrationFinding::of(f) {
+            Some((MigrationFinding::InvalidIndex, Some(index))) => Some((f, index)),
+            _ => None,
+        })
+        .map(|(f, index)| ListRow {
             key: f.id.clone(),
             cells: vec![
                 shared::severity_cell(model, f.severity),
-                plain(f.what().trim_start_matches("invalid_index/")),
+                plain(index),
                 plain(""),
                 cell(f.message.clone(), Tone::Dim),
             ],
@@ -105,16 +110,21 @@ fn indexes(model: &Model, watch: &Watch) -> Vec<ListRow> {
         .collect()
 }
 
-fn state(model: &Model, state: &str) -> Cell {
+/// The files themselves say so.
+fn is_pending(f: &Finding) -> bool {
+    MigrationFinding::of(f).is_some_and(|(kind, _)| kind == MigrationFinding::Pending)
+}
+
+fn state(model: &Model, state: FileState) -> Cell {
     let g = model.theme.glyphs;
     let (tone, symbol) = match state {
-        "applied" => (Tone::Good, g.ok),
-        "cosmetic" => (Tone::Dim, g.dot),
-        "pending" | "edited" | "missing" => (Tone::Warn, g.warn),
-        "partial" | "failed" => (Tone::Bad, g.fail),
-        _ => (Tone::Unknown, g.unknown),
+        FileState::Applied => (Tone::Good, g.ok),
+        FileState::Cosmetic => (Tone::Dim, g.dot),
+        FileState::Pending | FileState::Edited | FileState::Missing => (Tone::Warn, g.warn),
+        FileState::Partial | FileState::Failed => (Tone::Bad, g.fail),
+        FileState::Unknown => (Tone::Unknown, g.unknown),
     };
-    cell(format!("{symbol} {state}"), tone)
+    cell(format!("{symbol} {}", state.word()), tone)
 }
 
 fn short_time(text: &str) -> String {

@@ -1,6 +1,8 @@
 //! Is anything wrong, and what do I do next? All findings of all kinds, worst first.
 
 use crate::engine::model::report::{Severity, Status};
+use crate::features::anomalies::check::KIND as ANOMALIES;
+use crate::features::queue::facts::KIND as QUEUE;
 use crate::tui::data::Journal;
 use crate::tui::doc::live;
 use crate::tui::format::{ago, count, counted, seconds, spark};
@@ -78,11 +80,8 @@ fn rows_of(model: &Model, watch: &Watch) -> Vec<(u8, ListRow)> {
             plain(""),
             seen.clone(),
         ];
-        let goto = Goto::Pane { id: watch.id.clone(), row: Some(format!("{}/unknown", watch.id)) };
-        out.push((
-            1,
-            ListRow { key: format!("{}/unknown", watch.id), cells, goto, check: Some(watch.id.clone()) },
-        ));
+        let goto = Goto::Pane { id: watch.id.clone(), row: Some(watch.unknown_key()) };
+        out.push((1, ListRow { key: watch.unknown_key(), cells, goto, check: Some(watch.id.clone()) }));
     }
     for f in &report.findings {
         let stale = model.is_stale(watch);
@@ -146,7 +145,7 @@ fn summary(model: &Model, kind: &str, watches: &[&Watch], width: u16) -> Vec<Cel
     let wrong: Vec<_> = reports().filter(|r| r.status != Status::Ok).collect();
     let rows: u64 = wrong.iter().map(|r| r.rows()).sum();
     match (kind, wrong.as_slice()) {
-        ("queue", _) => queue(model, watches),
+        (QUEUE, _) => queue(model, watches),
         (_, []) => {
             let first = reports().next().map(|r| r.summary.clone()).unwrap_or_default();
             let more = watches.len().saturating_sub(1);
@@ -156,7 +155,7 @@ fn summary(model: &Model, kind: &str, watches: &[&Watch], width: u16) -> Vec<Cel
                 format!("{} fine", counted(watches.len() as u64, "check"))
             })]
         }
-        ("anomalies", several) => {
+        (ANOMALIES, several) => {
             vec![plain(format!(
                 "{} in {} of {}",
                 counted(rows, "row"),

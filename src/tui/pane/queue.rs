@@ -1,7 +1,8 @@
 //! Causes, not jobs: what fails, since when, and whether trying again can help.
 
 use crate::engine::model::report::CheckId;
-use crate::features::queue::facts::{FailureGroup, QueueFacts};
+use crate::features::queue::facts::{FailureGroup, KIND, QueueFacts};
+use crate::features::queue::finding_kind::QueueFinding;
 use crate::tui::format::{ago, count, seconds, spark};
 use crate::tui::list::{Cell, Col, Goto, List, ListRow, Spans, cell, plain};
 use crate::tui::model::state::Model;
@@ -17,16 +18,16 @@ impl Pane for QueuePane {
     }
 
     fn kind(&self) -> Option<&'static str> {
-        Some("queue")
+        Some(KIND)
     }
 
     fn picture(&self, model: &Model, width: u16) -> Vec<Spans> {
-        model.of_kind("queue").flat_map(|w| picture(model, w, width)).collect()
+        model.of_kind(KIND).flat_map(|w| picture(model, w, width)).collect()
     }
 
     fn list(&self, model: &Model) -> List {
         let mut rows = Vec::new();
-        for watch in model.of_kind("queue") {
+        for watch in model.of_kind(KIND) {
             rows.extend(shared::unknown_row(watch, 7, model.theme.glyphs.unknown));
             let Some(facts) = watch.facts.queue.as_deref() else { continue };
             rows.extend(special(model, &watch.id, facts));
@@ -34,7 +35,7 @@ impl Pane for QueuePane {
             rows.extend(facts.failed.iter().map(|c| cause(model, &watch.id, c)));
             rows.extend(states(&watch.id, facts));
         }
-        let (empty, empty_tone) = shared::nothing(model, "queue", "declares no queue");
+        let (empty, empty_tone) = shared::nothing(model, KIND, "declares no queue");
         List {
             cols: vec![
                 Col::left("class"),
@@ -96,14 +97,21 @@ fn picture(model: &Model, watch: &Watch, width: u16) -> Vec<Spans> {
     out
 }
 
+fn label(kind: QueueFinding) -> &'static str {
+    match kind {
+        QueueFinding::FlaggedDays => "flagged",
+        other => other.word(),
+    }
+}
+
 /// What the ledger shows beside failures.
 fn special(model: &Model, id: &CheckId, f: &QueueFacts) -> Vec<ListRow> {
     let glyphs = model.theme.glyphs;
-    let row = |what: &str, rows: u64, tone: Tone, symbol: &str, text: String, verdict: &str| {
+    let row = |kind: QueueFinding, rows: u64, tone: Tone, symbol: &str, text: String, verdict: &str| {
         (rows > 0).then(|| ListRow {
-            key: format!("{id}/{what}"),
+            key: format!("{id}/{}", kind.word()),
             cells: vec![
-                cell(format!("{symbol} {}", if what == "sync_error_days" { "flagged" } else { what }), tone),
+                cell(format!("{symbol} {}", label(kind)), tone),
                 plain(count(rows)),
                 plain(text),
                 plain(""),
@@ -111,14 +119,14 @@ fn special(model: &Model, id: &CheckId, f: &QueueFacts) -> Vec<ListRow> {
                 plain(""),
                 cell(verdict, Tone::Dim),
             ],
-            goto: Goto::Rows { id: id.clone(), finding: what.to_owned() },
+            goto: Goto::Rows { id: id.clone(), finding: kind.word().to_owned() },
             check: Some(id.clone()),
         })
     };
     let oldest = f.oldest_pending_s.map_or_else(String::new, |s| format!(", oldest {}", seconds(s)));
     [
         row(
-            "exhausted",
+            QueueFinding::Exhausted,
             f.exhausted,
             Tone::Bad,
             glyphs.fail,
@@ -126,7 +134,7 @@ fn special(model: &Model, id: &CheckId, f: &QueueFacts) -> Vec<ListRow> {
             "find out why, then requeue",
         ),
         row(
-            "stuck",
+            QueueFinding::Stuck,
             f.stuck,
             Tone::Bad,
             glyphs.fail,
@@ -134,7 +142,7 @@ fn special(model: &Model, id: &CheckId, f: &QueueFacts) -> Vec<ListRow> {
             "look at the worker",
         ),
         row(
-            "sync_error_days",
+            QueueFinding::FlaggedDays,
             f.sync_error_days.unwrap_or(0),
             Tone::Dim,
             glyphs.dot,
@@ -142,7 +150,7 @@ fn special(model: &Model, id: &CheckId, f: &QueueFacts) -> Vec<ListRow> {
             "",
         ),
         row(
-            "late",
+            QueueFinding::Late,
             f.late,
             Tone::Warn,
             glyphs.warn,
@@ -157,7 +165,12 @@ fn special(model: &Model, id: &CheckId, f: &QueueFacts) -> Vec<ListRow> {
 
 /// States that the profile gives no meaning.
 fn unnamed(model: &Model, watch: &Watch) -> Option<ListRow> {
-    let finding = watch.report.as_ref()?.findings.iter().find(|f| f.what() == "unknown_states")?;
+    let finding = watch
+        .report
+        .as_ref()?
+        .findings
+        .iter()
+        .find(|f| QueueFinding::of(f) == Some(QueueFinding::UnknownStates))?;
     let (tone, symbol, _) = model.theme.severity(finding.severity);
     Some(ListRow {
         key: finding.id.clone(),
@@ -166,13 +179,13 @@ fn unnamed(model: &Model, watch: &Watch) -> Option<ListRow> {
             plain(finding.rows.map_or_else(String::new, count)),
             plain(finding.message.clone()),
         ],
-        goto: Goto::Rows { id: watch.id.clone(), finding: "unknown_states".into() },
+        goto: Goto::Rows { id: watch.id.clone(), finding: QueueFinding::UnknownStates.word().into() },
         check: Some(watch.id.clone()),
     })
 }
 
 fn cause(model: &Model, id: &CheckId, c: &FailureGroup) -> ListRow {
-    let permanent = c.class == "permanent";
+    let permanent = c.is_permanent();
     let verdict = match (permanent, c.exhausted > 0) {
         (true, _) => "fix the data first".to_owned(),
         (false, true) => format!("{} will not be tried again", count(c.exhausted)),
@@ -185,7 +198,7 @@ fn cause(model: &Model, id: &CheckId, c: &FailureGroup) -> ListRow {
     let recent = if quiet { String::new() } else { spark(&c.recent, 10, model.theme.glyphs) };
     let class: Cell = cell(c.class.clone(), if permanent { Tone::Bad } else { Tone::Warn });
     ListRow {
-        key: format!("{id}/failed/{}", c.id),
+        key: format!("{id}/{}", QueueFinding::Failed.with(&c.id)),
         cells: vec![
             class,
             plain(count(c.rows)),
@@ -195,7 +208,7 @@ fn cause(model: &Model, id: &CheckId, c: &FailureGroup) -> ListRow {
             cell(recent, Tone::Accent),
             cell(verdict, Tone::Dim),
         ],
-        goto: Goto::Rows { id: id.clone(), finding: format!("failed/{}", c.id) },
+        goto: Goto::Rows { id: id.clone(), finding: QueueFinding::Failed.with(&c.id) },
         check: Some(id.clone()),
     }
 }
@@ -205,13 +218,13 @@ fn states(id: &CheckId, f: &QueueFacts) -> Vec<ListRow> {
     f.states
         .iter()
         .map(|(state, rows)| ListRow {
-            key: format!("{id}/state/{state}"),
+            key: format!("{id}/{}", QueueFinding::State.with(state)),
             cells: vec![
                 cell("state", Tone::Dim),
                 plain(count(*rows)),
                 cell(format!("all in state {state}"), Tone::Dim),
             ],
-            goto: Goto::Rows { id: id.clone(), finding: format!("state/{state}") },
+            goto: Goto::Rows { id: id.clone(), finding: QueueFinding::State.with(state) },
             check: Some(id.clone()),
         })
         .collect()

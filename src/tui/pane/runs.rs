@@ -1,6 +1,7 @@
 //! The journal: who did what, when, how it ended, and the way back.
 
 use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::Reversible;
 use crate::engine::model::record::{Outcome, RunRecord};
 use crate::tui::data::Journal;
 use crate::tui::doc::live;
@@ -177,16 +178,18 @@ fn way_back(model: &Model, run: &RunRecord) -> Cell {
         // Which of the two is right only whoever looks can say.
         let undo = match model.why_not_undo(Some(run)) {
             Some(_) => String::new(),
-            None if run.reversible == "lossy" => format!(" {} z lossy", model.theme.glyphs.dot),
+            None if run.reversibility() == Some(Reversible::Lossy) => {
+                format!(" {} z lossy", model.theme.glyphs.dot)
+            }
             None => format!(" {} z undo", model.theme.glyphs.dot),
         };
         return cell(format!("a resume{undo}"), Tone::Warn);
     }
     match (&run.undone_by, model.why_not_undo(Some(run))) {
         (Some(by), _) => cell(format!("undone by {by}"), Tone::Dim),
-        (None, None) if run.reversible == "lossy" => cell("z undo, lossy", Tone::Warn),
+        (None, None) if run.reversibility() == Some(Reversible::Lossy) => cell("z undo, lossy", Tone::Warn),
         (None, None) => cell("z undo", Tone::Accent),
-        (None, Some(_)) if run.reversible == "no" => cell("none", Tone::Bad),
+        (None, Some(_)) if run.reversibility() == Some(Reversible::No) => cell("none", Tone::Bad),
         (None, Some(_)) => plain(""),
     }
 }

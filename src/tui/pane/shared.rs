@@ -112,7 +112,7 @@ pub(in crate::tui) fn unknown_row(watch: &Watch, columns: usize, glyph: &str) ->
         .chain(lines.map(|l| (String::new(), plain(l))))
         .collect();
     Some(ListRow {
-        key: format!("{}/unknown", watch.id),
+        key: watch.unknown_key(),
         cells,
         goto: crate::tui::list::Goto::Detail(Detail { title: format!("{}: unknown", watch.id), pairs }),
         check: Some(watch.id.clone()),

@@ -1,11 +1,13 @@
 //! The action list: what can be done here, and why not the rest.
 
+use crate::engine::plan::init;
 use crate::engine::plan::operation::Offer;
 use crate::tui::data::Journal;
 use crate::tui::keymap::Scene;
 use crate::tui::model::journal::done;
 use crate::tui::model::offers::{Choice, Deed};
 use crate::tui::model::state::Model;
+use crate::tui::model::switchover::SWITCHES;
 use crate::tui::screen;
 
 /// Lines of the action list: about the run under the cursor, about its check, the rest.
@@ -15,7 +17,7 @@ pub fn choices(model: &Model) -> Vec<Choice> {
     let missing = screen::scene_of(model) == Scene::Runs && model.journal.seen == Some(Journal::Missing);
     let mut out: Vec<Choice> = run_choices(model);
     // The set of the room as a whole, before its twins one by one.
-    let set = ["switchover", "rollback"].into_iter().filter_map(|verb| model.room_offer(verb));
+    let set = SWITCHES.into_iter().filter_map(|verb| model.room_offer(verb));
     let set: Vec<Offer> = set.collect();
     let whole = |o: &Offer| set.contains(o);
     let offers = set.iter().chain(model.session.iter().flat_map(|s| &s.operations)).map(|o| Choice {
@@ -23,10 +25,10 @@ pub fn choices(model: &Model) -> Vec<Choice> {
         verb: o.verb.to_owned(),
         name: o.name.clone(),
         about: o.about.clone(),
-        risk: o.risk.word(),
+        risk: Some(o.risk),
         locks: o.locks.clone(),
         disabled: model.why_not_offer(o),
-        here: whole(o) || here.is_some() && o.mends == here || missing && o.verb == "init",
+        here: whole(o) || here.is_some() && o.mends == here || missing && o.verb == init::VERB,
     });
     out.extend(offers);
     out.sort_by_key(|c| !c.here);
@@ -42,7 +44,7 @@ fn run_choices(model: &Model) -> Vec<Choice> {
         verb: verb.into(),
         name: format!("run {}", run.id),
         about,
-        risk: "",
+        risk: None,
         locks: String::new(),
         disabled,
         here: true,

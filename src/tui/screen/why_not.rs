@@ -1,5 +1,6 @@
 //! Why a key does not work now.
 
+use crate::engine::plan::init;
 use crate::engine::plan::operation::Offer;
 use crate::tui::data::Journal;
 use crate::tui::keymap::{KeyAction, Scene};
@@ -65,7 +66,7 @@ pub fn mending<'a>(model: &'a Model, list: &List) -> Vec<&'a Offer> {
     let offers = || model.session.iter().flat_map(|s| &s.operations);
     if screen::scene_of(model) == Scene::Runs {
         let missing = model.journal.seen == Some(Journal::Missing);
-        return offers().filter(|o| missing && o.verb == "init").collect();
+        return offers().filter(|o| missing && o.verb == init::VERB).collect();
     }
     let here = model.check_in(list);
     offers().filter(|o| here.is_some() && o.mends == here).collect()

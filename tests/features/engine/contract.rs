@@ -68,7 +68,7 @@ async fn all_rows_are_in_the_file_beside_the_plan() {
     let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(plan["diff_total"].as_u64().unwrap(), lines.len() as u64);
     assert_eq!(plan["diff"][0], lines[0]);
-    assert_eq!(plan["rows_sha256"], format!("{:x}", sha2::Sha256::digest(text.as_bytes())));
+    assert_eq!(plan["rows_sha256"], hex::encode(sha2::Sha256::digest(text.as_bytes())));
     let totals: u64 = plan["totals"].as_array().unwrap().iter().map(|t| t["rows"].as_u64().unwrap()).sum();
     assert_eq!(totals, lines.len() as u64);
 }

@@ -180,7 +180,7 @@ async fn numbers_that_are_times_have_no_gaps() {
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::new(), |hex, b| hex + &format!("{b:02x}"))
+    hex::encode(Sha256::digest(text))
 }
 
 #[tokio::test]

@@ -15,5 +15,6 @@ mod reverse_sync;
 mod reverse_triggers;
 mod server_activity;
 mod stages;
+mod verdicts;
 mod watch;
 pub(crate) mod writers;

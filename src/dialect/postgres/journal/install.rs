@@ -87,7 +87,7 @@ fn file(name: &str, text: &str) -> Result<Vec<String>> {
     let mut insert =
         String::from("INSERT INTO midwatch.migrations (folder, file, checksum, normalised) VALUES ");
     let fingerprint = script::parse(text).map_err(|e| broken(name, &e))?.fingerprint;
-    let checksum = format!("{:x}", Sha256::digest(text.as_bytes()));
+    let checksum = hex::encode(Sha256::digest(text.as_bytes()));
     let _ =
         write!(insert, "('midwatch', {}, {}, {})", literal(name), literal(&checksum), literal(&fingerprint));
     out.push(insert);

@@ -1,5 +1,7 @@
 //! What the migrations check asks of PostgreSQL: histories, objects of the catalog, invalid indexes.
 
+#![expect(clippy::disallowed_methods, reason = "SQL stands here")]
+
 mod history;
 
 use crate::engine::model::error::{Error, Result};

@@ -3,6 +3,8 @@
 //! The parity check reads the pair, the operations of switchover change it; both use this. It is for PostgreSQL: SQL stands
 //! in these files.
 
+#![expect(clippy::disallowed_methods, reason = "SQL stands here")]
+
 pub(crate) mod catalog;
 pub(crate) mod change_capture;
 pub(crate) mod partition_gaps;

@@ -1,5 +1,7 @@
 //! What the comparison asks of PostgreSQL: snapshots, triggers, planted rows.
 
+#![expect(clippy::disallowed_methods, reason = "SQL stands here")]
+
 mod seeding;
 mod snapshot;
 mod triggers;

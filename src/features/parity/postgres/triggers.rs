@@ -1,6 +1,7 @@
 //! The triggers that keep the twin in step, and what they leave out.
 
 use crate::engine::model::query::Sql;
+use crate::features::parity::facts::SyncTriggerState;
 use serde::Deserialize;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
@@ -70,7 +71,7 @@ pub(super) async fn read(tx: &mut dyn ReadTx, pair: &TwinTables, twin: &Twin) ->
         if !out.iter().any(|t| &t.name == declared) {
             out.push(SyncTrigger {
                 name: declared.clone(),
-                state: "missing".into(),
+                state: SyncTriggerState::Missing,
                 ..SyncTrigger::default()
             });
         }
@@ -81,7 +82,7 @@ pub(super) async fn read(tx: &mut dyn ReadTx, pair: &TwinTables, twin: &Twin) ->
         let lacking = tx.texts(&Sql::new(LACKING).bind(params.clone())).await?;
         out.extend(lacking.into_iter().flatten().map(|leaf| SyncTrigger {
             name: format!("{ours} on {leaf}"),
-            state: "missing".into(),
+            state: SyncTriggerState::Missing,
             events: vec!["TRUNCATE".into()],
             ..SyncTrigger::default()
         }));
@@ -93,7 +94,7 @@ impl Row {
     fn judge(&self, written: &TwinTable, kept: &TwinTable) -> SyncTrigger {
         let mut out = SyncTrigger {
             name: self.name.clone(),
-            state: state(&self.enabled).into(),
+            state: state(&self.enabled),
             events: events(self.kind),
             unknown_columns: unknown_columns(&self.source, kept),
             ..SyncTrigger::default()
@@ -110,19 +111,19 @@ impl Row {
             out.only = Some(format!("for updates of {}", self.columns.join(", ")));
             out.partial = vec!["UPDATE".into()];
         }
-        if out.only.is_some() && matches!(out.state.as_str(), "enabled" | "always") {
-            out.state = "conditional".into();
+        if out.only.is_some() && out.state.is_whole() {
+            out.state = SyncTriggerState::Conditional;
         }
         out
     }
 }
 
-fn state(enabled: &str) -> &'static str {
+fn state(enabled: &str) -> SyncTriggerState {
     match enabled {
-        "O" => "enabled",
-        "A" => "always",
-        "R" => "replica",
-        _ => "disabled",
+        "O" => SyncTriggerState::Enabled,
+        "A" => SyncTriggerState::Always,
+        "R" => SyncTriggerState::Replica,
+        _ => SyncTriggerState::Disabled,
     }
 }
 
@@ -135,7 +136,7 @@ fn events(kind: i32) -> Vec<String> {
         .collect()
 }
 
-/// ComparedColumns that the function's text inserts into the twin, or names as its conflict's, and the twin lacks.
+/// Columns that the function's text inserts into the twin, or names as its conflict's, and the twin lacks.
 /// Nothing where no such list is written out.
 fn unknown_columns(source: &str, twin: &TwinTable) -> Vec<String> {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, source).tokenize() else { return vec![] };

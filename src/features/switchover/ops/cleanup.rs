@@ -12,11 +12,12 @@ use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::cleanup::{BACKUP, QUIET, draft, offers, undo};
 use crate::features::switchover::plan::options;
 use crate::features::switchover::renames::name_changes;
+use crate::features::switchover::verbs;
 
 pub(crate) struct Cleanup;
 
 static SPEC: OpSpec = OpSpec {
-    verb: "cleanup",
+    verb: verbs::CLEANUP,
     about: "end reverse sync and rename the retired tables; planned again after a quiet time, drop them",
     risk: Risk::Irreversible,
     params: &[
@@ -37,6 +38,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues --set backup=make",
     bootstraps: false,
     many: true,
+    asks: crate::features::switchover::preflight::parity::QUESTIONS,
 };
 
 impl Operation for Cleanup {

@@ -20,6 +20,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues --set ahead=6",
     bootstraps: false,
     many: true,
+    asks: &[],
 };
 
 impl Operation for CopyMissing {

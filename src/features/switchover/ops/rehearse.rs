@@ -14,6 +14,7 @@ use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::task::{RehearsalPlan, RehearsalTwin, TWINS};
 use crate::features::switchover::twins::switched_offers;
+use crate::features::switchover::verbs;
 
 pub(crate) struct RehearseOperation;
 
@@ -33,7 +34,7 @@ const SECONDS: ParamSpec = ParamSpec {
 };
 
 static SPEC: OpSpec = OpSpec {
-    verb: "rehearse",
+    verb: verbs::REHEARSE,
     about: "run a switchover and its rollback in a private copy, with sessions that write",
     risk: Risk::Additive,
     params: &[
@@ -52,6 +53,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues --set rows=all --set writers=8",
     bootstraps: false,
     many: true,
+    asks: &[],
 };
 
 /// Rows copied of each legacy table, unless asked otherwise.

@@ -37,6 +37,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues --set from=legacy",
     bootstraps: false,
     many: true,
+    asks: &[],
 };
 
 impl Operation for Repair {

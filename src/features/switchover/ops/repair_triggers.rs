@@ -1,6 +1,7 @@
 //! `repair-triggers`: what keeps the twins in step, made complete: proved in a copy before it is planned.
 
 use crate::engine::model::query::Sql;
+use crate::features::switchover::verbs;
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
@@ -37,13 +38,14 @@ const UNPROVED: ParamSpec = ParamSpec {
 };
 
 static SPEC: OpSpec = OpSpec {
-    verb: "repair-triggers",
+    verb: verbs::REPAIR_TRIGGERS,
     about: "complete and enable the sync triggers (after a switchover: reverse sync), tested in a private copy first",
     risk: Risk::Reversible,
     params: &[UNPROVED, options::ACCEPT],
     example: "revenues",
     bootstraps: false,
     many: true,
+    asks: &[],
 };
 
 impl Operation for RepairTriggers {

@@ -13,11 +13,12 @@ use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::rollback::{rollback_draft, rollback_of};
 use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::twins::switched_offers;
+use crate::features::switchover::verbs;
 
 pub(crate) struct Rollback;
 
 static SPEC: OpSpec = OpSpec {
-    verb: "rollback",
+    verb: verbs::ROLLBACK,
     about: "swap back after a switchover; rows written since are kept",
     risk: Risk::Reversible,
     params: &[
@@ -42,6 +43,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues --set monitor=10m",
     bootstraps: false,
     many: true,
+    asks: crate::features::switchover::preflight::parity::QUESTIONS,
 };
 
 impl Operation for Rollback {

@@ -1,5 +1,6 @@
 //! `switchover`: partitioned twins take the legacy tables' names, all of a set in one transaction.
 
+use crate::features::switchover::verbs;
 use std::collections::BTreeMap;
 
 use crate::engine::journal;
@@ -33,7 +34,7 @@ use crate::features::switchover::twins::named;
 pub(crate) struct Switchover;
 
 static SPEC: OpSpec = OpSpec {
-    verb: "switchover",
+    verb: verbs::SWITCHOVER,
     about: "swap partitioned tables into the legacy tables' names, all of a set in one transaction",
     risk: Risk::Reversible,
     params: &[
@@ -53,6 +54,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues,expenses --set monitor=10m --out plan.json",
     bootstraps: false,
     many: true,
+    asks: crate::features::switchover::preflight::parity::QUESTIONS,
 };
 
 impl Operation for Switchover {
@@ -129,16 +131,15 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     out.compare();
     out.measure("POST-MIGRATION", false);
     out.prepare();
-    out.hook("before");
+    out.hook_before();
     out.enable(measured(rehearsed.as_ref(), tried.swap_ms).as_ref());
-    out.hook("after");
+    out.hook_after();
     out.monitor();
     out.measure("DONE", true);
     if !preflight.iter().any(|p| p.id == "rehearsal") {
         preflight.push(compared(rehearsed.as_ref(), &preflight));
     }
-    let mut changes = out.changes();
-    changes.extend(kept(cx, &couples).await?);
+    let changes = [out.changes(), kept(cx, &couples).await?].concat();
     if let Some(r) = &rehearsed {
         r.times(&mut out.steps);
     }
@@ -210,7 +211,7 @@ async fn untouched(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<()> {
     }
     let verb = if done.len() == 1 { "is" } else { "are" };
     // What was switched together goes back together.
-    let runs = journal::runs::standing(cx.cx.facts, "switchover").await.unwrap_or_default();
+    let runs = journal::runs::standing(cx.cx.facts, verbs::SWITCHOVER).await.unwrap_or_default();
     let sets = runs.iter().map(|r| named(cx.profile(), &r.name).iter().map(|t| t.name()).collect::<Vec<_>>());
     let set = sets.into_iter().find(|s| done.iter().any(|d| s.contains(d))).unwrap_or_else(|| done.clone());
     let back = format!("midwatch plan rollback {} takes back what is switched", set.join(","));

@@ -44,6 +44,7 @@ static SPEC: OpSpec = OpSpec {
     example: "revenues",
     bootstraps: false,
     many: true,
+    asks: &[],
 };
 
 impl Operation for WatchOperation {

@@ -1,7 +1,9 @@
 //! The retired tables: put away while the way back is still a lossy one, dropped when nobody has missed them.
 
 use crate::engine::model::query::Sql;
+use crate::features::switchover::step_kind::StepKind;
 use crate::features::switchover::task::TWINS;
+use crate::features::switchover::verbs;
 use serde::Deserialize;
 
 use crate::engine::journal;
@@ -49,7 +51,7 @@ pub(crate) const BACKUP: ParamSpec = ParamSpec {
     default: DefaultValue::Depends("the switchover's backup"),
 };
 /// The step that renames the retired tables.
-pub(crate) const STEP: &str = "put-away";
+pub(crate) const STEP: &str = StepKind::PutAway.id();
 
 pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile) -> Vec<Offer> {
     crate::features::switchover::twins::offers(
@@ -278,7 +280,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &TwinPair<'_>, part: &Part, accepted: 
 /// Twins that were switched together go back together: once one is put away, the others have no way back either.
 async fn stranded(cx: &PlanCx<'_>, names: &[&str], accepted: &Accepted) -> Result<Vec<Preflight>> {
     let mut out = vec![];
-    for run in journal::runs::standing(cx.cx.facts, "switchover").await? {
+    for run in journal::runs::standing(cx.cx.facts, verbs::SWITCHOVER).await? {
         let set: Vec<_> = named(cx.profile(), &run.name).iter().map(|t| t.name()).collect();
         let (away, rest): (Vec<&str>, Vec<&str>) = set.into_iter().partition(|t| names.contains(t));
         if !away.is_empty() && !rest.is_empty() {

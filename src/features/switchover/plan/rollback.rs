@@ -1,5 +1,7 @@
 //! The way back of a switchover: the very statements that its plan kept for it, after both sides were compared.
 
+use crate::features::switchover::step_kind::StepKind;
+use crate::features::switchover::verbs;
 use chrono::SecondsFormat;
 
 use crate::engine::journal;
@@ -29,7 +31,7 @@ use crate::features::switchover::task::{Swap, TWINS};
 use crate::features::switchover::twins::named;
 
 /// The step that swaps.
-pub(crate) const STEP: &str = "swap-back";
+pub(crate) const STEP: &str = StepKind::SwapBack.id();
 
 /// The run that switched these twins.
 pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord> {
@@ -51,7 +53,7 @@ pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord
     if wanted.is_empty() {
         return Err(refused("nothing is switched over here".into()));
     }
-    for run in journal::runs::standing(cx.cx.facts, "switchover").await? {
+    for run in journal::runs::standing(cx.cx.facts, verbs::SWITCHOVER).await? {
         let set: Vec<_> = named(cx.profile(), &run.name).into_iter().map(Twin::name).collect();
         if set == wanted {
             return Ok(run);
@@ -143,13 +145,13 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     watch_all(cx, &couples, &mut out, &mut preflight).await?;
     preflight.extend(out.stall(cx, true, &accepted).await);
     out.compare_as(true);
-    out.hook("before");
+    out.hook_before();
     let statements = (swapped.back.clone(), swapped.statements.clone());
     // What was never rehearsed is not measured: that alone hinders nobody on the way back.
     let rehearsed = rehearsal(cx, &run.name).await.ok().flatten();
     let held = rehearsed.as_ref().and_then(back);
     out.swap((STEP, "all tables back at once"), statements, true, held.as_ref());
-    out.hook("after");
+    out.hook_after();
     out.tidy();
     out.monitor_as(false);
     out.measure("ROLLED-BACK", false);

@@ -1,6 +1,7 @@
 //! The stages of a switchover and of its rollback as steps of a plan.
 
 use crate::engine::model::query::Sql;
+use crate::features::switchover::step_kind::StepKind;
 use crate::features::switchover::task::TWINS;
 use std::fmt::Write as _;
 
@@ -160,7 +161,7 @@ impl<'a> StepsInOrder<'a> {
         locks.push(lock("every other table of the database", "ACCESS SHARE, for its definition"));
         let dump = Dump { tables: tables.clone(), verify };
         let title = format!("pg_dump of {}, with all definitions", tables.join(", "));
-        self.push("backup", title, vec![], locks, Action::Task(Task::new(Dump::TASK, dump)));
+        self.push(StepKind::Backup.id(), title, vec![], locks, Action::Task(Task::new(Dump::TASK, dump)));
     }
 
     /// More tables that the last swap alters.
@@ -206,7 +207,7 @@ impl<'a> StepsInOrder<'a> {
                 let triggers =
                     change_capture::install(&couple.pair(), &couple.columns, &couple.layout, lacks);
                 let (id, title) =
-                    (format!("watch/{name}"), format!("{name}: mark every write on both sides"));
+                    (StepKind::Watch.of_pair(name), format!("{name}: mark every write on both sides"));
                 let tables = [couple.legacy.relation.as_str(), &couple.partitioned.relation];
                 self.steps.extend(TriggerSteps { id: &id, title: &title, tables: &tables }.make(&triggers));
             }
@@ -264,7 +265,7 @@ impl<'a> StepsInOrder<'a> {
         let statements = proofs.iter().map(|p| p.sql.clone()).collect();
         let title = "0 rows left to copy: every row of both sides compared, in one snapshot".to_owned();
         self.push(
-            "compare",
+            StepKind::Compare.id(),
             title,
             statements,
             vec![],
@@ -277,7 +278,7 @@ impl<'a> StepsInOrder<'a> {
         for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
             let name = couple.twin.name();
             let (id, title) =
-                (format!("prepare/{name}"), format!("{name}: reverse triggers, idle until the switch"));
+                (StepKind::Prepare.of_pair(name), format!("{name}: reverse triggers, idle until the switch"));
             let about = TriggerSteps { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
             self.steps.extend(about.make(&part.reverse));
         }
@@ -287,7 +288,7 @@ impl<'a> StepsInOrder<'a> {
     pub(crate) fn tidy(&mut self) {
         for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
             let name = couple.twin.name();
-            let (id, title) = (format!("tidy/{name}"), format!("{name}: the reverse triggers go"));
+            let (id, title) = (StepKind::Tidy.of_pair(name), format!("{name}: the reverse triggers go"));
             let about = TriggerSteps { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
             self.steps.extend(about.take(&part.reverse));
         }
@@ -297,28 +298,38 @@ impl<'a> StepsInOrder<'a> {
     pub(crate) fn unwatch(&mut self, marks: &[Triggers]) {
         for (couple, marks) in self.couples.iter().zip(marks) {
             let name = couple.twin.name();
-            let (id, title) = (format!("unwatch/{name}"), format!("{name}: writes are not marked any more"));
+            let (id, title) =
+                (StepKind::Unwatch.of_pair(name), format!("{name}: writes are not marked any more"));
             let about = TriggerSteps { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
             self.steps.extend(about.take(marks));
         }
     }
 
-    pub(crate) fn hook(&mut self, when: &str) {
-        let command = if when == "before" { &self.asked.before } else { &self.asked.after };
-        let Some(command) = command.clone() else { return };
-        let hook = Hook {
-            command: command.clone(),
-            timeout_s: self.asked.hook_timeout_s,
-            failed: self.asked.failed.clone().filter(|_| when == "before"),
-        };
+    pub(crate) fn hook_before(&mut self) {
+        let failed = self.asked.failed.clone();
+        self.hook((StepKind::HookBefore, "before"), self.asked.before.clone(), failed);
+    }
+
+    pub(crate) fn hook_after(&mut self) {
+        self.hook((StepKind::HookAfter, "after"), self.asked.after.clone(), None);
+    }
+
+    fn hook(&mut self, (kind, when): (StepKind, &str), command: Option<String>, failed: Option<String>) {
+        let Some(command) = command else { return };
+        let hook = Hook { command: command.clone(), timeout_s: self.asked.hook_timeout_s, failed };
         let title = format!("{when} the switch, {} s at most: {command}", hook.timeout_s);
-        self.push(&format!("hook-{when}"), title, vec![], vec![], Action::Task(Task::new(Hook::TASK, hook)));
+        self.push(kind.id(), title, vec![], vec![], Action::Task(Task::new(Hook::TASK, hook)));
     }
 
     pub(crate) fn enable(&mut self, measured: Option<&(u64, String)>) {
         let statements = self.switch.statements();
         let back = self.switch.back();
-        self.swap(("enable", "the switch: all tables at once"), (statements, back), false, measured);
+        self.swap(
+            (StepKind::Enable.id(), "the switch: all tables at once"),
+            (statements, back),
+            false,
+            measured,
+        );
     }
 
     /// In one transaction; `switched`: from the names after the switch back to those before.
@@ -385,7 +396,7 @@ impl<'a> StepsInOrder<'a> {
             format!("look on for {seconds} s, then compare everything: no marker tells what was written")
         };
         self.push(
-            "monitor",
+            StepKind::Monitor.id(),
             title,
             vec![],
             vec![],

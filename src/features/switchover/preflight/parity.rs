@@ -1,50 +1,42 @@
 //! What the parity check says of a twin before a switchover.
 
-use crate::engine::check::kind::{CheckCx, CheckProgress};
-use crate::engine::check::verdict::CheckVerdict;
+use crate::engine::check::verdict::{CheckVerdict, VerdictQuestion};
 use crate::engine::model::preflight::{Preflight, Ready};
-use crate::engine::model::report::{CheckId, Report, Status};
 use crate::engine::plan::operation::PlanCx;
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::SwitchState;
-use crate::features::parity::verdicts::{self, besides_rows};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::{ok, warn};
+
+const ROWS: &str = "parity/rows";
+const STRUCTURE: &str = "parity/structure";
+
+/// What operations ask that call [`parity`].
+pub(crate) const QUESTIONS: &[VerdictQuestion] =
+    &[VerdictQuestion::in_own_words(ROWS), VerdictQuestion::in_own_words(STRUCTURE)];
 
 /// What the parity check says of the twin: rows, columns, partitions, sequences.
 pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Vec<Preflight> {
     let name = couple.twin.name();
-    let Some(check) = cx.checks.iter().find(|c| c.spec().kind == "parity") else {
-        return vec![Preflight::new(
-            "parity",
-            Ready::Unknown,
-            format!("{name}: there is no parity check here"),
-        )];
-    };
-    let id = CheckId { kind: "parity", name: name.to_owned() };
-    let tell = |news: CheckProgress| {
-        (cx.doing)(format!("comparing {name}: {}, {} rows so far", news.doing, news.rows));
-    };
-    (cx.doing)(format!("comparing {name}"));
-    let look = CheckCx { quick: false, tell: &tell, ..cx.cx };
-    let report = match check.observe(&look, &id).await {
-        Ok(report) => report,
-        Err(e) => return vec![Preflight::new("parity", Ready::Unknown, format!("{name}: {}", e.message))],
-    };
-    if let Status::Unknown { why } = &report.status {
-        return vec![Preflight::new("parity", Ready::Unknown, format!("{name}: {why}"))];
+    match cx.ask(&[ROWS, STRUCTURE], name, &format!("comparing {name}")).await {
+        Err(why) => vec![Preflight::new("parity", Ready::Unknown, format!("{name}: {why}"))],
+        Ok(answers) => {
+            let before = couple.standing == SwitchState::Before;
+            answers.into_iter().filter_map(|answer| worded(name, before, &answer)).collect()
+        }
     }
-    let before = couple.standing == SwitchState::Before;
-    let mut out = vec![rows(name, &report)];
-    out.extend(
-        besides_rows(&report).into_iter().filter_map(|(kind, verdict)| besides(name, before, kind, &verdict)),
-    );
-    out
+}
+
+/// An answer, as a switchover takes it.
+fn worded(name: &str, before: bool, answer: &CheckVerdict) -> Option<Preflight> {
+    match FindingKind::named(answer.about) {
+        Some(kind) => besides(name, before, kind, answer),
+        None => Some(rows(name, answer)),
+    }
 }
 
 /// The verdict on rows, with what makes them equal.
-fn rows(name: &str, report: &Report) -> Preflight {
-    let verdict = verdicts::rows(report);
+fn rows(name: &str, verdict: &CheckVerdict) -> Preflight {
     let mut text = format!("{name}: {}", verdict.text);
     if verdict.status == Ready::Fail {
         text = format!("{text}; midwatch plan repair {name}");

@@ -1,5 +1,6 @@
 //! The swap: what was written since the proof compared again, then all at once inside the locks.
 
+use crate::features::switchover::step_kind::StepKind;
 use serde_json::{Map, json};
 
 use crate::engine::model::cause::Cause;
@@ -13,7 +14,6 @@ use crate::engine::port::runner::{RunCx, RunStop, Runner, Running, TaskLimits};
 use crate::engine::port::writer::{Locked, LockedQuestion, Wanted};
 use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::lock_wait::blockers;
-use crate::features::switchover::plan::{cleanup, rollback};
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::run::arguments;
 use crate::features::switchover::run::compare::{Proved, catch_up, compare_all};
@@ -45,10 +45,12 @@ impl Runner for SwapTables {
         TaskLimits { lock_timeout_ms: Some(swap.lock_timeout_ms), continues_after_window: true }
     }
     fn done_text(&self, step: &Step, done: u64, all: u64) -> Option<String> {
-        Some(match (done, step.id.as_str()) {
+        Some(match (done, StepKind::of(&step.id)) {
             (0, _) => "nothing is switched".into(),
-            (_, rollback::STEP) => format!("{done} of {all} twins are switched back"),
-            (_, cleanup::STEP) => format!("the retired tables of {done} of {all} twins are put away"),
+            (_, Some(StepKind::SwapBack)) => format!("{done} of {all} twins are switched back"),
+            (_, Some(StepKind::PutAway)) => {
+                format!("the retired tables of {done} of {all} twins are put away")
+            }
             _ => format!("{done} of {all} twins are switched"),
         })
     }

@@ -1,6 +1,8 @@
 //! Runs of the journal: why one cannot be undone or resumed.
 
+use crate::engine::model::preflight::Reversible;
 use crate::engine::model::record::{Outcome, RunRecord};
+use crate::features::switchover::verbs;
 use crate::tui::model::state::Model;
 
 impl Model {
@@ -20,10 +22,10 @@ impl Model {
         if let Some(by) = run.undone_by.as_ref().filter(whole) {
             return Some(format!("run {by} has taken it back"));
         }
-        if run.operation == "rehearse" {
+        if run.operation == verbs::REHEARSE {
             return Some("a rehearsal changes a copy only: there is nothing to take back".into());
         }
-        if run.reversible == "no" {
+        if run.reversibility() == Some(Reversible::No) {
             return Some(format!("it cannot be taken back: {}", run.undo));
         }
         let changed = run.rows_applied > 0 || matches!(run.outcome, Outcome::Ambiguous | Outcome::Running);

@@ -1,6 +1,7 @@
 //! Which comparisons the cursor means, and why none can be asked for.
 
 use crate::engine::model::report::CheckId;
+use crate::features::parity::facts::KIND as PARITY;
 use crate::tui::keymap::KeyAction;
 use crate::tui::list::List;
 use crate::tui::model::look::look_word;
@@ -14,12 +15,9 @@ impl Model {
         let marks = &self.level().state.marks;
         let at_pane = matches!(self.level().view, View::Pane) && !marks.is_empty();
         if !at_pane {
-            return self.check_in(list).into_iter().filter(|id| id.kind == "parity").collect();
+            return self.check_in(list).into_iter().filter(|id| id.kind == PARITY).collect();
         }
-        self.of_kind("parity")
-            .map(|w| w.id.clone())
-            .filter(|id| marks.contains_key(&id.to_string()))
-            .collect()
+        self.of_kind(PARITY).map(|w| w.id.clone()).filter(|id| marks.contains_key(&id.to_string())).collect()
     }
 
     /// Why a look is not asked for.

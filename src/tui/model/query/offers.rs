@@ -1,9 +1,13 @@
 //! Findings and marked rows that narrow an operation, and why it is not offered.
 
 use crate::engine::plan::operation::Offer;
+use crate::features::anomalies::check::ROWS as RULE_ROWS;
+use crate::features::parity::facts::KIND as PARITY;
+use crate::features::queue::facts::KIND as QUEUE;
 use crate::tui::list::{Goto, List};
 use crate::tui::model::state::{Link, Model};
 use crate::tui::model::view::View;
+use crate::tui::model::watch::UNKNOWN_ROW;
 
 impl Model {
     /// The finding under the cursor, where it narrows the check down.
@@ -13,15 +17,15 @@ impl Model {
             View::Rows(rows) => Some(rows.finding.clone()),
             View::Pane => match &row()?.goto {
                 Goto::Rows { finding, .. } => Some(finding.clone()),
-                Goto::Pane { id, row: Some(row) } if id.kind == "queue" => {
-                    row.strip_prefix(&format!("{id}/")).filter(|f| *f != "unknown").map(str::to_owned)
+                Goto::Pane { id, row: Some(row) } if id.kind == QUEUE => {
+                    row.strip_prefix(&format!("{id}/")).filter(|f| *f != UNKNOWN_ROW).map(str::to_owned)
                 }
                 _ => None,
             },
             _ => None,
         };
         // A rule has one finding: its rows.
-        finding.filter(|f| f != "rows")
+        finding.filter(|f| f != RULE_ROWS)
     }
 
     pub(in crate::tui) fn why_not_offer(&self, offer: &Offer) -> Option<String> {
@@ -31,7 +35,7 @@ impl Model {
         if self.link != Link::Up {
             return Some("there is no connection".into());
         }
-        let twin = offer.mends.as_ref().is_none_or(|id| id.kind == "parity");
+        let twin = offer.mends.as_ref().is_none_or(|id| id.kind == PARITY);
         twin.then(|| self.why_not_stands(offer.verb, &offer.name)).flatten()
     }
 

@@ -2,11 +2,13 @@
 
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::{CheckId, Report, Severity};
+use crate::features::parity::facts::KIND as PARITY;
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::retired::RetiredTable;
 use crate::features::switchover::status::{Reverse, SwitchoverStatus};
+use crate::features::switchover::verbs;
 use crate::tui::format::{ago, counted, differ};
 use crate::tui::model::ready::{Light, Readiness};
 use crate::tui::model::state::Model;
@@ -19,7 +21,7 @@ const GONE: &str = "the legacy table is gone: only its backup brings it back";
 
 impl Model {
     fn parity_watch(&self, twin: &str) -> Option<&Watch> {
-        self.watch(&CheckId { kind: "parity", name: twin.to_owned() })
+        self.watch(&CheckId { kind: PARITY, name: twin.to_owned() })
     }
 
     /// What is known of a twin, while that is fresh; or why nothing is.
@@ -44,7 +46,7 @@ impl Model {
             Err(why) => return Readiness::Unknown(why),
         };
         let mut why = Vec::new();
-        if report.findings.iter().any(|f| f.what() == "self_test") {
+        if report.findings.iter().any(|f| FindingKind::of(f) == Some(FindingKind::SelfTest)) {
             why.push("UNTRUSTED".into());
         }
         match facts.differences() {
@@ -54,21 +56,22 @@ impl Model {
             None if facts.digests_differ.is_some() => why.push("no unique key names its rows".into()),
             None => return Readiness::Unknown(format!("rows were not compared: {}", facts.compared)),
         }
-        let deaf =
-            facts.triggers.iter().filter(|t| !matches!(t.state.as_str(), "enabled" | "always")).count();
+        let deaf = facts.triggers.iter().filter(|t| !t.state.is_whole()).count();
         if deaf > 0 {
             let what = if deaf == 1 { "trigger does" } else { "triggers do" };
             why.push(format!("{deaf} {what} not mirror all"));
         }
-        for finding in
-            report.findings.iter().filter(|f| !FindingKind::of(f).is_some_and(FindingKind::is_about_rows))
-        {
-            let what = finding.what().split('/').next().unwrap_or_default();
-            let stops = match what {
+        for finding in &report.findings {
+            let stops = match FindingKind::of(finding) {
+                Some(kind) if kind.is_about_rows() => false,
                 // What the switch itself hands over, what its plan tries in a copy, what is said already.
-                "sequence" | "trigger" | "trigger_columns" | "self_test" => false,
-
-                "coverage" | "columns_missing" | "sums" => true,
+                Some(
+                    FindingKind::Sequence
+                    | FindingKind::Trigger
+                    | FindingKind::TriggerColumns
+                    | FindingKind::SelfTest,
+                ) => false,
+                Some(FindingKind::Coverage | FindingKind::ColumnsMissing | FindingKind::Sums) => true,
                 _ => finding.severity == Severity::Critical,
             };
             if stops {
@@ -100,7 +103,7 @@ impl Model {
 
     /// Why the switchover of the room shown is not planned: what is unknown its plan looks at itself.
     pub(in crate::tui) fn why_not_ready(&self) -> Option<String> {
-        match self.readiness_of(&self.room_set("switchover")?) {
+        match self.readiness_of(&self.room_set(verbs::SWITCHOVER)?) {
             Readiness::Not(why) => Some(format!("not ready: {}", why.join("; "))),
             Readiness::Ready(_) | Readiness::Unknown(_) => None,
         }
@@ -114,27 +117,27 @@ impl Model {
         let find = |wanted: &[SwitchState]| twins.iter().find(|(_, s)| wanted.contains(s)).map(|(t, _)| *t);
         match verb {
             // After a switch it makes the reverse ones complete.
-            "repair-triggers" => find(&[SwitchState::Cleaned])
+            verbs::REPAIR_TRIGGERS => find(&[SwitchState::Cleaned])
                 .map(|twin| format!("{twin} is cleaned up: nothing is mirrored any more")),
-            "switchover" | "rehearse" => {
+            verbs::SWITCHOVER | verbs::REHEARSE => {
                 if let Some(twin) = find(&[SwitchState::Switched, SwitchState::Cleaned]) {
                     return Some(format!("{twin} is switched over already"));
                 }
                 match self.readiness_of(name) {
-                    Readiness::Not(why) if verb == "switchover" => {
+                    Readiness::Not(why) if verb == verbs::SWITCHOVER => {
                         Some(format!("not ready: {}", why.join("; ")))
                     }
                     _ => None,
                 }
             }
-            "rollback" if find(&[SwitchState::Cleaned]).is_some() => find(&[SwitchState::Cleaned])
+            verbs::ROLLBACK if find(&[SwitchState::Cleaned]).is_some() => find(&[SwitchState::Cleaned])
                 .map(|twin| self.away_of(twin, None).map_or(GONE.into(), |away| said_of(&away))),
-            "rollback" | "cleanup"
+            verbs::ROLLBACK | verbs::CLEANUP
                 if !twins.is_empty() && find(&[SwitchState::Switched, SwitchState::Cleaned]).is_none() =>
             {
                 Some(format!("{} is not switched over", twins.first().map_or(name, |(t, _)| *t)))
             }
-            "rollback" => {
+            verbs::ROLLBACK => {
                 let switched = twins.iter().filter(|(_, s)| *s == SwitchState::Switched);
                 self.together(&switched.map(|(t, _)| *t).collect::<Vec<_>>())
             }
@@ -146,7 +149,7 @@ impl Model {
     fn together(&self, wanted: &[&str]) -> Option<String> {
         let standing = |r: &&RunRecord| {
             let names = self.twins_of(&r.name);
-            r.operation == "switchover"
+            r.operation == verbs::SWITCHOVER
                 && r.rows_applied > 0
                 && r.undone_by.is_none()
                 && names.iter().any(|t| wanted.contains(t))
@@ -195,7 +198,7 @@ impl Model {
         if facts.standing != SwitchState::Switched {
             return Light::Unknown("not compared since the switch".into());
         }
-        if report.findings.iter().any(|f| f.what() == "self_test") {
+        if report.findings.iter().any(|f| FindingKind::of(f) == Some(FindingKind::SelfTest)) {
             return Light::Unknown("UNTRUSTED: planted differences were not found".into());
         }
         match facts.differences() {
@@ -203,7 +206,7 @@ impl Model {
             Some(n @ 1..) => return Light::Lossy(n, report.observed_at),
             Some(0) => {}
         }
-        let deaf = facts.triggers.iter().any(|t| !matches!(t.state.as_str(), "enabled" | "always"));
+        let deaf = facts.triggers.iter().any(|t| !t.state.is_whole());
         if deaf || now.is_some_and(|t| t.reverse != Reverse::On) {
             return Light::Leaking("reverse sync does not see every write".into());
         }

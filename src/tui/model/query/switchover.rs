@@ -4,8 +4,10 @@ use crate::engine::model::blocker::Blocker;
 use crate::engine::model::progress::ControlRequest;
 use crate::engine::model::record::RunRecord;
 use crate::engine::plan::operation::{ALL, Offer};
+use crate::engine::plan::request::UNDO;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::status::{RoomRun, SwitchoverStatus};
+use crate::features::switchover::verbs;
 use crate::tui::keymap::KeyAction;
 use crate::tui::list::List;
 use crate::tui::model::run::{OurRun, RunView, title_of};
@@ -18,7 +20,7 @@ impl Model {
     /// Twins that can be switched over.
     pub fn twins(&self) -> Vec<&str> {
         let offers = self.session.iter().flat_map(|s| &s.operations);
-        offers.filter(|o| o.verb == SWITCHES[0]).map(|o| o.name.as_str()).collect()
+        offers.filter(|o| o.verb == verbs::SWITCHOVER).map(|o| o.name.as_str()).collect()
     }
 
     /// The twins of a set.
@@ -38,7 +40,7 @@ impl Model {
         }
         let undoes = |r: &RunRecord| r.undoes.as_ref().and_then(|id| self.journal.run(id)).cloned();
         self.record(view).is_some_and(|r| {
-            let of = undoes(r).filter(|_| r.operation == "undo");
+            let of = undoes(r).filter(|_| r.operation == UNDO);
             SWITCHES.contains(&of.as_ref().unwrap_or(r).operation.as_str())
         })
     }
@@ -138,13 +140,17 @@ impl Model {
     /// What the room leads to: over as long as a twin is not, else back.
     pub fn room_verb(&self) -> &'static str {
         let over = self.stands(SwitchState::Before) == Some(false);
-        if over && self.stands(SwitchState::Switched) == Some(true) { SWITCHES[1] } else { SWITCHES[0] }
+        if over && self.stands(SwitchState::Switched) == Some(true) {
+            verbs::ROLLBACK
+        } else {
+            verbs::SWITCHOVER
+        }
     }
 
     /// The twins of the room that it is about: those still to be switched, or those that are.
     pub fn room_set(&self, verb: &str) -> Option<String> {
         let name = self.room_name()?;
-        let wanted = if verb == SWITCHES[0] { SwitchState::Before } else { SwitchState::Switched };
+        let wanted = if verb == verbs::SWITCHOVER { SwitchState::Before } else { SwitchState::Switched };
         let Some((facts, _)) = self.room_facts() else { return Some(name) };
         let such: Vec<&str> =
             facts.twins.iter().filter(|t| t.standing == wanted).map(|t| t.name.as_str()).collect();
@@ -160,7 +166,7 @@ impl Model {
         let disabled = offers().filter(|o| twins.contains(&o.name.as_str())).find_map(|o| o.disabled.clone());
         let mut offer = offers().next()?.clone();
         let of = if name == ALL { format!("all {} twins, at once", twins.len()) } else { name.clone() };
-        offer.about = format!("{} {of}", if verb == SWITCHES[0] { "switch over" } else { "take back" });
+        offer.about = format!("{} {of}", if verb == verbs::SWITCHOVER { "switch over" } else { "take back" });
         (offer.mends, offer.disabled, offer.name) = (None, disabled, name);
         Some(offer)
     }
@@ -187,7 +193,7 @@ impl Model {
         else {
             return Some("the room has not been looked at yet".into());
         };
-        match (verb == SWITCHES[0], before, over) {
+        match (verb == verbs::SWITCHOVER, before, over) {
             (true, true, _) => self.why_not_ready(),
             (true, false, true) => Some("it is switched over already: z plans the way back".into()),
             (true, false, false) => Some("it is switched over and cleaned up".into()),
@@ -213,7 +219,7 @@ impl Model {
             KeyAction::Cancel => going.is_none().then(|| "no switchover of ours is going on".into()),
             KeyAction::EndBlocker => self.why_not_end(),
             KeyAction::DryRun => self.why_not_planned(self.room_verb()),
-            KeyAction::Undo => self.why_not_planned(SWITCHES[1]),
+            KeyAction::Undo => self.why_not_planned(verbs::ROLLBACK),
             KeyAction::Entries => {
                 let last = self.room_facts().and_then(|(f, _)| f.last.as_ref());
                 (last.is_none() && going.is_none())

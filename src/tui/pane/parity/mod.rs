@@ -5,6 +5,7 @@ pub(super) mod partitions;
 
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
 use crate::features::parity::facts::{Apart, ParityFacts, Partition};
+use crate::features::parity::facts::{KIND, PartitionStatus, SyncTriggerState};
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::SwitchState;
 use crate::tui::doc::{look, wrap};
@@ -28,7 +29,7 @@ impl Pane for Parity {
     }
 
     fn kind(&self) -> Option<&'static str> {
-        Some("parity")
+        Some(KIND)
     }
 
     fn scene(&self) -> Scene {
@@ -38,7 +39,7 @@ impl Pane for Parity {
     fn picture(&self, model: &Model, width: u16) -> Vec<Spans> {
         let list = self.list(model).arranged(&model.level().state);
         let here = model.check_in(&list).and_then(|id| model.watch(&id));
-        let watch = here.or_else(|| model.of_kind("parity").next());
+        let watch = here.or_else(|| model.of_kind(KIND).next());
         watch
             .filter(|_| model.session.is_some())
             .map(|w| look::line(model, w, true, width))
@@ -49,8 +50,8 @@ impl Pane for Parity {
     fn list(&self, model: &Model) -> List {
         let mut rows: Vec<ListRow> = Vec::new();
         let is_switched = |f: &ParityFacts| f.standing != SwitchState::Before;
-        let switched = model.of_kind("parity").filter_map(Watch::parity).any(is_switched);
-        for watch in model.of_kind("parity") {
+        let switched = model.of_kind(KIND).filter_map(Watch::parity).any(is_switched);
+        for watch in model.of_kind(KIND) {
             if let Some(row) = shared::unknown_row(watch, 7, model.theme.glyphs.unknown) {
                 rows.push(row);
                 // What an earlier look told stays below, as old.
@@ -92,7 +93,7 @@ impl Pane for Parity {
             });
         }
         let (empty, empty_tone) =
-            shared::nothing(model, "parity", "declares no twins, and there are no partitioned tables");
+            shared::nothing(model, KIND, "declares no twins, and there are no partitioned tables");
         let mut cols = vec![
             Col::left("state"),
             Col::left("table"),
@@ -165,8 +166,9 @@ fn strip(model: &Model, partitions: &[Partition]) -> String {
     let symbols = |n: usize| partitions.iter().take(n).map(|p| mark(p, g).0).collect::<String>();
     let all = partitions.len();
     if model.size.0 < NARROW && all > SHORT {
-        let worst =
-            ["missing", "differs"].into_iter().find_map(|w| partitions.iter().find(|p| p.status == w));
+        let worst = [PartitionStatus::Missing, PartitionStatus::Differs]
+            .into_iter()
+            .find_map(|w| partitions.iter().find(|p| p.status == w));
         return match worst {
             Some(p) => {
                 let such = partitions.iter().filter(|x| x.status == p.status).count();
@@ -182,7 +184,7 @@ fn strip(model: &Model, partitions: &[Partition]) -> String {
 }
 
 fn is_rows(f: &Finding) -> bool {
-    FindingKind::of(f).is_some_and(FindingKind::is_about_rows) && f.what() != "partitions_not_read"
+    FindingKind::of(f).is_some_and(|k| k.is_about_rows() && k != FindingKind::PartitionsNotRead)
 }
 
 /// The twin's page above its rows.
@@ -270,7 +272,7 @@ fn heat(partitions: &[Partition], width: u16, g: &Glyphs, oldest: Option<&str>) 
     }
     out.push(line);
     if out.len() > LINES {
-        let bad = partitions.iter().filter(|p| p.status == "differs" || p.status == "missing").count();
+        let bad = partitions.iter().filter(|p| p.status.is_bad()).count();
         out.truncate(LINES - 1);
         out.push(vec![cell(
             format!(" … {} in all, {bad} not equal", counted(partitions.len() as u64, "partition")),
@@ -329,23 +331,29 @@ fn state_lines(model: &Model, watch: &Watch, f: &ParityFacts, width: u16) -> Vec
     if !f.triggers.is_empty() {
         let mut line = vec![cell(" triggers ", Tone::Dim)];
         for t in &f.triggers {
-            let fine = matches!(t.state.as_str(), "enabled" | "always");
-            let (symbol, tone) = match t.state.as_str() {
+            let fine = t.state.is_whole();
+            let (symbol, tone) = match t.state {
                 _ if fine => (g.ok, Tone::Good),
-                "conditional" => (g.warn, Tone::Warn),
+                SyncTriggerState::Conditional => (g.warn, Tone::Warn),
                 _ => (g.fail, Tone::Bad),
             };
             let events = if t.events.is_empty() { t.name.clone() } else { t.events.join("/").to_lowercase() };
             line.push(plain(format!(" {events} ")));
-            line.push(cell(if fine { symbol.to_owned() } else { format!("{symbol} {}", t.state) }, tone));
+            line.push(cell(
+                if fine { symbol.to_owned() } else { format!("{symbol} {}", t.state.word()) },
+                tone,
+            ));
         }
         out.push(line);
     }
     for missed in f.self_test.iter().flat_map(|t| &t.missed).take(MISSED) {
         out.push(vec![cell(format!(" {} {missed}", g.fail), Tone::Bad)]);
     }
-    let findings = watch.report.iter().flat_map(|r| &r.findings).filter(|x| x.what() != "self_test");
-    for x in findings.filter(|x| !is_rows(x) && !x.what().starts_with("trigger/")) {
+    let findings = watch.report.iter().flat_map(|r| &r.findings);
+    // What is drawn elsewhere: the self-test, and the triggers above.
+    let elsewhere =
+        |x: &Finding| matches!(FindingKind::of(x), Some(FindingKind::SelfTest | FindingKind::Trigger));
+    for x in findings.filter(|x| !is_rows(x) && !elsewhere(x)) {
         let (tone, symbol, _) = model.theme.severity(x.severity);
         if model.size.1 < TALL {
             out.push(vec![cell(format!(" {symbol} "), tone), plain(x.message.clone())]);
@@ -422,7 +430,7 @@ pub fn rows_of(model: &Model, id: &CheckId) -> List {
     let facts = model.watch(id).and_then(Watch::parity);
     let mut rows = Vec::new();
     for f in findings.iter().filter(|f| is_rows(f)) {
-        if f.what() == "digests" {
+        if FindingKind::of(f) == Some(FindingKind::Digests) {
             let apart = facts.iter().filter_map(|x| x.digests_differ.as_ref()).flatten();
             rows.extend(apart.map(|a| unnamed(id, f, a)));
             continue;
@@ -508,7 +516,7 @@ fn unnamed(id: &CheckId, f: &Finding, a: &Apart) -> ListRow {
         key: format!("{}/{partition}", f.id),
         cells: vec![
             cell(keys, Tone::Strong),
-            cell("digests", Tone::Bad),
+            cell(FindingKind::Digests.word(), Tone::Bad),
             cell("rows there", Tone::Dim),
             plain(legacy),
             plain(twin),

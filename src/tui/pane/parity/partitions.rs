@@ -1,6 +1,7 @@
 //! A twin's partitions: rows of both sides, whether they are equal, since when that is known and in which snapshot.
 
 use crate::engine::model::report::CheckId;
+use crate::features::parity::facts::PartitionStatus;
 use crate::features::parity::facts::{ParityFacts, Partition};
 use crate::tui::format::{ago, count, counted};
 use crate::tui::list::{Cell, Col, Goto, List, ListRow, cell, plain};
@@ -47,14 +48,14 @@ pub(super) fn below(id: &CheckId, f: &ParityFacts, first: Cell) -> ListRow {
 
 fn row(model: &Model, watch: &Watch, f: &ParityFacts, p: &Partition) -> ListRow {
     let (symbol, tone) = mark(p, model.theme.glyphs);
-    let word = if p.sealed { "sealed" } else { p.status.as_str() };
+    let word = if p.sealed { "sealed" } else { p.status.word() };
     let number = |n: Option<u64>| plain(n.map_or_else(|| "?".into(), count));
     // What was read just now was proved just now; what differs, never.
-    let (at, snapshot) = match p.status.as_str() {
-        "equal" if p.sealed => {
+    let (at, snapshot) = match p.status {
+        PartitionStatus::Equal if p.sealed => {
             (p.proved_at.as_deref().and_then(|t| t.parse().ok()), p.proof_snapshot.as_deref())
         }
-        "equal" => (watch.report.as_ref().map(|r| r.observed_at), f.snapshot.as_deref()),
+        PartitionStatus::Equal => (watch.report.as_ref().map(|r| r.observed_at), f.snapshot.as_deref()),
         _ => (None, None),
     };
     ListRow {

@@ -67,9 +67,9 @@ fn blocker(sight: &Sight<'_>, b: &Blocker, passed: i64, here: bool, width: usize
         cell(b.loses(), if b.wrote { Tone::Bad } else { Tone::Plain }),
     ];
     let query: String = b.query.split_whitespace().collect::<Vec<_>>().join(" ");
-    let ran = if b.state == "active" { "runs" } else { "ran" };
+    let ran = if b.is_active() { "runs" } else { "ran" };
     let since = long(b.statement_ms + passed);
-    let when = if b.state == "active" { format!("for {since}") } else { format!("{since} ago") };
+    let when = if b.is_active() { format!("for {since}") } else { format!("{since} ago") };
     let held = cell(format!("     holds {}", holds.trim_start_matches(PUBLIC)), Tone::Dim);
     let said = |before: &str| vec![cell(format!("{before}{ran} {when}: "), Tone::Dim), plain(query.clone())];
     if width < WIDE {

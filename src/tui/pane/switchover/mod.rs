@@ -9,6 +9,7 @@ use crate::engine::model::progress::{ControlRequest, Phase};
 use crate::engine::model::record::Outcome;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::status::RoomRun;
+use crate::features::switchover::verbs;
 use crate::tui::doc::live;
 use crate::tui::format::{ago, counted, whole};
 use crate::tui::list::{Spans, cell, plain};
@@ -190,7 +191,7 @@ fn broken_off(sight: &Sight<'_>, run: &RoomRun) -> Vec<Spans> {
 /// May what is not switched yet be switched?
 fn to_come(sight: &Sight<'_>, what: &str, key: &str) -> Spans {
     let g = sight.model.theme.glyphs;
-    let set = sight.model.room_set("switchover").unwrap_or_default();
+    let set = sight.model.room_set(verbs::SWITCHOVER).unwrap_or_default();
     match sight.model.readiness_of(&set) {
         Readiness::Ready(_) => {
             vec![cell(format!("{} {what}ready", g.ok), Tone::Good), plain(format!("   {key}"))]

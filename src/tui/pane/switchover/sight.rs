@@ -4,7 +4,9 @@ use crate::engine::model::plan::Plan;
 use crate::engine::model::record::RunRecord;
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::status::{RoomRun, SwitchoverStatus};
+use crate::features::switchover::step_kind::is_rollback;
 use crate::features::switchover::task::SwapSummary;
+use crate::features::switchover::verbs;
 
 use crate::tui::doc::wrap;
 use crate::tui::format::ago;
@@ -120,11 +122,11 @@ impl<'a> Sight<'a> {
 
     /// It is the way back.
     pub(in crate::tui) fn back(&self) -> bool {
-        let of_plan = self.plan.is_some_and(|p| p.steps.iter().any(|s| s.id == "swap-back"));
+        let of_plan = self.plan.is_some_and(|p| is_rollback(p.steps.iter().map(|s| &s.id)));
         let told = self.told().filter(|r| !r.stages.is_empty());
         match told {
-            Some(run) => run.stages.iter().any(|s| s == "swap-back"),
-            None => of_plan || self.record.is_some_and(|r| r.operation != "switchover"),
+            Some(run) => is_rollback(&run.stages),
+            None => of_plan || self.record.is_some_and(|r| r.operation != verbs::SWITCHOVER),
         }
     }
 

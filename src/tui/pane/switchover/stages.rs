@@ -4,40 +4,84 @@ use crate::engine::model::preflight::Ready;
 use crate::engine::model::progress::Phase;
 use crate::engine::model::record::Outcome;
 use crate::engine::port::backups::Dump;
+use crate::features::switchover::step_kind::{StepKind, is_rollback};
 use crate::tui::format::{count, whole};
 use crate::tui::list::{Spans, cell, plain};
 use crate::tui::pane::switchover::sight::{Sight, SightAt};
 use crate::tui::theme::Tone;
 
-const OVER: [&str; 8] = ["preflight", "backup", "copy", "parity", PREPARE, "enable", AFTER, "monitor"];
-const BACK: [&str; 7] = ["preflight", "marker", "parity", "swap back", AFTER, "tidy", "monitor"];
+/// A stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RoomStage {
+    Preflight,
+    Backup,
+    Marker,
+    Copy,
+    Parity,
+    /// Reverse triggers are made and `before` is run: nothing is locked yet.
+    Prepare,
+    Swap,
+    SwapBack,
+    /// The operator's own command: what fails there is not the swap.
+    After,
+    Tidy,
+    Monitor,
+}
 
-/// Reverse triggers are made and `before` is run: nothing is locked yet.
-const PREPARE: &str = "prepare";
+const OVER: [RoomStage; 8] = [
+    RoomStage::Preflight,
+    RoomStage::Backup,
+    RoomStage::Copy,
+    RoomStage::Parity,
+    RoomStage::Prepare,
+    RoomStage::Swap,
+    RoomStage::After,
+    RoomStage::Monitor,
+];
+const BACK: [RoomStage; 7] = [
+    RoomStage::Preflight,
+    RoomStage::Marker,
+    RoomStage::Parity,
+    RoomStage::SwapBack,
+    RoomStage::After,
+    RoomStage::Tidy,
+    RoomStage::Monitor,
+];
 
-/// The operator's own command: what fails there is not the swap.
-const AFTER: &str = "hook";
-
-/// The stage that a step belongs to.
-fn of_step(id: &str, back: bool) -> &'static str {
-    match id {
-        "pre-flight" | "pre-rollback" => "preflight",
-        "backup" | "post-backup" => "backup",
-        "pre-migration" => "copy",
-        "compare" | "post-migration" => "parity",
-        "monitor" | "done" | "rolled-back" => "monitor",
-        id if id.starts_with("watch/") => {
-            if back {
-                "marker"
-            } else {
-                "copy"
-            }
+impl RoomStage {
+    /// For people.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Backup => "backup",
+            Self::Marker => "marker",
+            Self::Copy => "copy",
+            Self::Parity => "parity",
+            Self::Prepare => "prepare",
+            Self::Swap => "enable",
+            Self::SwapBack => "swap back",
+            Self::After => "hook",
+            Self::Tidy => "tidy",
+            Self::Monitor => "monitor",
         }
-        id if id.starts_with("tidy/") => "tidy",
-        id if !back && (id.starts_with("prepare/") || id == "hook-before") => PREPARE,
-        "hook-after" => AFTER,
-        _ if back => "swap back",
-        _ => "enable",
+    }
+
+    /// The stage that a step belongs to.
+    fn of_step(id: &str, back: bool) -> Self {
+        match StepKind::of(id) {
+            Some(StepKind::PreFlight | StepKind::PreRollback) => Self::Preflight,
+            Some(StepKind::Backup | StepKind::PostBackup) => Self::Backup,
+            Some(StepKind::PreMigration) => Self::Copy,
+            Some(StepKind::Compare | StepKind::PostMigration) => Self::Parity,
+            Some(StepKind::Monitor | StepKind::Done | StepKind::RolledBack) => Self::Monitor,
+            Some(StepKind::Watch) if back => Self::Marker,
+            Some(StepKind::Watch) => Self::Copy,
+            Some(StepKind::Tidy) => Self::Tidy,
+            Some(StepKind::Prepare | StepKind::HookBefore) if !back => Self::Prepare,
+            Some(StepKind::HookAfter) => Self::After,
+            _ if back => Self::SwapBack,
+            _ => Self::Swap,
+        }
     }
 }
 
@@ -53,8 +97,8 @@ enum How {
 
 /// The stages of a run, and how far it is.
 pub(super) struct Stages {
-    names: Vec<&'static str>,
-    skipped: Vec<&'static str>,
+    names: Vec<RoomStage>,
+    skipped: Vec<RoomStage>,
     /// The stage it is at; past the last one: all are done.
     at: usize,
     failed: bool,
@@ -74,14 +118,15 @@ impl Stages {
     }
 
     pub(super) fn of(ids: &[String], at: &SightAt, over: bool, failed: bool) -> Self {
-        let back = ids.iter().any(|id| id == "swap-back");
-        let there: Vec<&'static str> = ids.iter().map(|id| of_step(id, back)).collect();
-        let all: &[&'static str] = if back { &BACK } else { &OVER };
+        let back = is_rollback(ids);
+        let there: Vec<RoomStage> = ids.iter().map(|id| RoomStage::of_step(id, back)).collect();
+        let all: &[RoomStage] = if back { &BACK } else { &OVER };
         // What one can ask a switchover to leave out is said; a way back has only what it needs.
-        let shown = |n: &&str| !back && *n != PREPARE && *n != AFTER || there.contains(n);
-        let names: Vec<&'static str> = all.iter().copied().filter(shown).collect();
+        let shown =
+            |n: &RoomStage| !back && !matches!(n, RoomStage::Prepare | RoomStage::After) || there.contains(n);
+        let names: Vec<RoomStage> = all.iter().copied().filter(shown).collect();
         let skipped = names.iter().copied().filter(|n| !there.contains(n) && !ids.is_empty()).collect();
-        let here = |id: &str| names.iter().position(|n| *n == of_step(id, back)).unwrap_or(0);
+        let here = |id: &str| names.iter().position(|n| *n == RoomStage::of_step(id, back)).unwrap_or(0);
         let (at, known) = match at {
             // All of it was done, also where the proof of it failed.
             _ if over && !failed => (names.len(), true),
@@ -94,7 +139,7 @@ impl Stages {
 
     /// The one it is at.
     pub(super) fn name(&self) -> Option<&'static str> {
-        self.names.get(self.at).copied()
+        self.names.get(self.at).map(|n| n.word())
     }
 
     /// `stage 4 of 6  ENABLE`.
@@ -120,7 +165,7 @@ impl Stages {
 
     /// One part for each: its name, how far it is, what there is to say of it.
     pub(super) fn parts(&self, sight: &Sight<'_>) -> Vec<Spans> {
-        let part = |(at, name): (usize, &&'static str)| {
+        let part = |(at, name): (usize, &RoomStage)| {
             let g = sight.model.theme.glyphs;
             let how = self.how(at);
             let (symbol, tone) = match how {
@@ -133,14 +178,14 @@ impl Stages {
             let detail = match how {
                 How::Skipped => "left out".into(),
                 How::ToCome => String::new(),
-                How::Done | How::Here | How::Failed => detail(sight, name, how).unwrap_or_default(),
+                How::Done | How::Here | How::Failed => detail(sight, *name, how).unwrap_or_default(),
             };
             let name_tone = match how {
                 How::Here => Tone::Strong,
                 How::ToCome => Tone::Dim,
                 _ => Tone::Plain,
             };
-            let mut spans = vec![cell(*name, name_tone), cell(symbol, tone)];
+            let mut spans = vec![cell(name.word(), name_tone), cell(symbol, tone)];
             if !detail.is_empty() {
                 spans.push(plain(format!(" {detail}")));
             }
@@ -150,11 +195,11 @@ impl Stages {
     }
 }
 
-fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
+fn detail(sight: &Sight<'_>, stage: RoomStage, how: How) -> Option<String> {
     let done = how == How::Done;
     let progress = sight.ours.and_then(|r| r.progress.as_ref());
-    match name {
-        "preflight" => {
+    match stage {
+        RoomStage::Preflight => {
             let planned = || sight.plan.map(|p| p.preflight.iter().map(|p| p.status).collect::<Vec<_>>());
             let all = planned().or_else(|| sight.told()?.asked.preflight.clone())?;
             let of = |status| all.iter().filter(|s| **s == status).count();
@@ -164,7 +209,7 @@ fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
             let said: Vec<String> = others.map(|(n, mark)| format!(" {mark} {n}")).collect();
             (!all.is_empty()).then(|| format!("{}{}", of(Ready::Ok), said.concat()))
         }
-        "backup" => {
+        RoomStage::Backup => {
             let planned = || {
                 let dumps = sight.plan?.steps.iter().filter_map(|s| s.task::<Dump>(Dump::TASK));
                 dumps.map(|dump| dump.verify).next()
@@ -172,16 +217,16 @@ fn detail(sight: &Sight<'_>, name: &str, how: How) -> Option<String> {
             let verified = planned().or_else(|| Some(sight.told()?.backup.as_ref()?.verified.is_some()))?;
             done.then(|| if verified { "verified" } else { "not verified" }.to_owned())
         }
-        "copy" => done.then(|| "0 left".to_owned()),
-        "parity" => match sight.equal() {
+        RoomStage::Copy => done.then(|| "0 left".to_owned()),
+        RoomStage::Parity => match sight.equal() {
             Some(age) => Some(format!("equal {age}")),
             None => done.then(|| "equal".to_owned()),
         },
-        "enable" | "swap back" => {
+        RoomStage::Swap | RoomStage::SwapBack => {
             let held = progress.and_then(|p| p.locks.held_ms).or_else(|| sight.told()?.held_ms);
             held.map(|ms| format!("{} ms", count(ms)))
         }
-        "monitor" => {
+        RoomStage::Monitor => {
             let p = progress.filter(|p| p.phase != Phase::Done)?;
             p.eta_s.map(|s| format!("{} left", whole(s)))
         }
@@ -220,14 +265,14 @@ mod tests {
         assert_eq!((stages.at, stages.names.len(), stages.skipped.len()), (5, 8, 0));
         for before_the_locks in ["prepare/a", "hook-before"] {
             let stages = Stages::of(&over, &at(before_the_locks), false, false);
-            assert_eq!(stages.names[stages.at], PREPARE);
+            assert_eq!(stages.names[stages.at], RoomStage::Prepare);
         }
         assert_eq!(Stages::of(&over, &at("post-backup"), false, false).at, 1);
         assert_eq!(Stages::of(&over, &SightAt::Unknown, true, false).at, 8);
         let back = ids(&["pre-rollback", "compare", "swap-back", "tidy/a", "monitor", "rolled-back"]);
         let stages = Stages::of(&back, &at("tidy/a"), false, false);
         assert_eq!(
-            (stages.at, stages.names.clone()),
+            (stages.at, stages.names.iter().map(|n| n.word()).collect::<Vec<_>>()),
             (3, vec!["preflight", "parity", "swap back", "tidy", "monitor"])
         );
     }
@@ -240,7 +285,7 @@ mod tests {
             false,
             false,
         );
-        assert_eq!(stages.skipped, ["backup", "copy"]);
+        assert_eq!(stages.skipped, [RoomStage::Backup, RoomStage::Copy]);
         assert_eq!(stages.how(1), How::Skipped);
     }
 

@@ -5,7 +5,7 @@
 //! `hash_record_extended` adds its columns, so its sums cancel there. Whole 64-bit integers and times are hashed in two
 //! parts, because the server folds them to 32 bits first (1 and 2^32 have one hash, and so have -1 and 2^32-1).
 
-use crate::dialect::postgres::compare::column::text;
+use crate::dialect::postgres::compare_sql::column::text;
 use crate::engine::model::comparison::ComparedColumn;
 use crate::engine::model::name::Ident;
 

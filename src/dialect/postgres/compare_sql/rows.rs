@@ -1,8 +1,8 @@
 //! Rows that are on one side only, keys with their digests, and the rows of some keys.
 
-use crate::dialect::postgres::compare::column::{compared, hashed};
-use crate::dialect::postgres::compare::digest;
-use crate::dialect::postgres::compare::key_ranges::{number, within};
+use crate::dialect::postgres::compare_sql::column::{compared, hashed};
+use crate::dialect::postgres::compare_sql::digest;
+use crate::dialect::postgres::compare_sql::key_ranges::{number, within};
 use crate::engine::model::comparison::{
     ComparedColumn, ComparedRows, KeyText, PartsOfBoth, RowGroup, RowPart, ValuePair,
 };

@@ -1,7 +1,7 @@
 //! Counts, sums and digests of both sides, by group and key range.
 
-use crate::dialect::postgres::compare::digest;
-use crate::dialect::postgres::compare::key_ranges::{NO_RANGE, condition, number};
+use crate::dialect::postgres::compare_sql::digest;
+use crate::dialect::postgres::compare_sql::key_ranges::{NO_RANGE, condition, number};
 use crate::engine::model::comparison::{ComparedRows, KeySpan, RowGroup, RowPart};
 use crate::engine::model::name::Ident;
 use crate::engine::model::query::Sql;

@@ -1,6 +1,6 @@
 //! Key ranges as expressions and conditions.
 
-use crate::dialect::postgres::compare::column::hashed;
+use crate::dialect::postgres::compare_sql::column::hashed;
 use crate::engine::model::comparison::{ComparedRows, KeySpan};
 use crate::engine::model::key_ranges::{RangeCut, first, last};
 use crate::engine::model::name::{Ident, Relation};

@@ -1,0 +1,23 @@
+//! PostgreSQL's URLs, and what they open.
+
+use std::sync::Arc;
+
+use crate::dialect::postgres::Postgres;
+use crate::dialect::postgres::connect::Connection;
+use crate::dialect::postgres::reader::Reader;
+use crate::dialect::postgres::writer::PgWriters;
+use crate::engine::model::error::Result;
+use crate::engine::port::driver::{Driver, Target};
+
+impl Driver for Postgres {
+    fn schemes(&self) -> &'static [&'static str] {
+        &["postgres", "postgresql"]
+    }
+
+    fn connect(&self, url: Option<&str>) -> Result<Target> {
+        let connection = Connection::new(url)?;
+        let (host, database) = connection.names();
+        let reader = Arc::new(Reader::new(connection.clone()));
+        Ok(Target { reader, writers: Arc::new(PgWriters::new(connection)), host, database })
+    }
+}
