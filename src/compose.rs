@@ -18,13 +18,13 @@ use crate::engine::model::target::Environment;
 use crate::engine::plan::question::check_questions;
 use crate::engine::port::adapters::{Adapters, FeatureAdapters};
 use crate::engine::port::driver::Target;
-use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader};
 use crate::engine::{Engine, EngineParts};
 use crate::features;
 use crate::features::switchover::task::Rehearser;
 use crate::profile::{Disk, Library, Selected, detect, generic};
 use crate::rehearse::SwitchoverRehearsal;
-use crate::sandbox::{self, CopiedTarget, Copies, Shell};
+use crate::sandbox::{self, CopiedTarget, SandboxCopies, Shell};
 use crate::store::{Scratch, StateKey, StateMirror, StateProofs, state_dir};
 
 /// The same as a boxed future: a rehearsal opens its copy through it.
@@ -64,7 +64,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         read_only: selected.config.read_only,
         files: Arc::new(Disk { base: selected.base.clone() }),
         facts: reader,
-        rehearsals: sandbox.rehearsals,
+        copies: sandbox.copies,
         proofs: Arc::new(StateProofs::new(selected.state_dir.clone().or_else(state_dir))),
         profile,
         server,
@@ -90,7 +90,11 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
 }
 
 /// What single features need: a copy on which a switchover is played through, where the dialect has one.
-fn of_features(switchovers: Option<Copies>, selected: &Selected, profile: &Profile) -> FeatureAdapters {
+fn of_features(
+    switchovers: Option<SandboxCopies>,
+    selected: &Selected,
+    profile: &Profile,
+) -> FeatureAdapters {
     let Some(copies) = switchovers else { return FeatureAdapters::default() };
     let name = selected.config.profile.clone().unwrap_or_else(|| profile.name.clone());
     let stage = SwitchoverRehearsal::new(copies, selected.clone(), name, connected);
@@ -113,7 +117,7 @@ fn operator() -> Operator {
 }
 
 /// What the profile's own marker says.
-async fn marker(facts: &dyn Facts, profile: &Profile) -> std::result::Result<Option<Environment>, String> {
+async fn marker(facts: &dyn Reader, profile: &Profile) -> std::result::Result<Option<Environment>, String> {
     let Some(EnvironmentMarker { setting, sql }) = &profile.environment else { return Ok(None) };
     let dialect = facts.dialect();
     let setting = setting.as_deref().map(|s| dialect.setting(s));
@@ -137,7 +141,7 @@ async fn marker(facts: &dyn Facts, profile: &Profile) -> std::result::Result<Opt
     Ok(found)
 }
 
-async fn profile(facts: &dyn Facts, selected: &Selected) -> Result<Profile> {
+async fn profile(facts: &dyn Reader, selected: &Selected) -> Result<Profile> {
     let library = Library::new(&selected.base);
     let mut profile = match &selected.config.profile {
         Some(name) => library.load(name)?,
@@ -154,7 +158,7 @@ async fn profile(facts: &dyn Facts, selected: &Selected) -> Result<Profile> {
 }
 
 /// Chooses each source's form by what is in this database.
-async fn settle_sources(facts: &dyn Facts, profile: &mut Profile) -> Result<()> {
+async fn settle_sources(facts: &dyn Reader, profile: &mut Profile) -> Result<()> {
     for source in profile.sources.values_mut() {
         let (Some(relation), Some(sql)) = (&source.when_exists, &source.sql_when_exists) else { continue };
         let mut tx = facts.begin(ReadOptions::default()).await?;

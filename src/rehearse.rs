@@ -19,14 +19,14 @@ use crate::engine::port::reader::Fut;
 use crate::engine::{Engine, journal};
 use crate::features::switchover::task::{RehearsalPlan, RehearsalResult, RehearsalTwin, Rehearse};
 use crate::profile::{Secret, Selected, TargetConfig};
-use crate::sandbox::{Copies, LoadWriters, Private, Written, WrittenPair};
+use crate::sandbox::{LoadWriters, Private, SandboxCopies, Written, WrittenPair};
 
 /// Opens an engine on a target; compose hands itself in.
 pub type OpenEngine = fn(Selected) -> Fut<'static, Result<Engine>>;
 
 /// Plays what is asked on copies of one target.
 pub struct SwitchoverRehearsal {
-    copies: Copies,
+    copies: SandboxCopies,
     selected: Selected,
     profile: String,
     connect: OpenEngine,
@@ -34,7 +34,7 @@ pub struct SwitchoverRehearsal {
 
 impl SwitchoverRehearsal {
     /// `profile`: as the target's own engine has it.
-    pub fn new(copies: Copies, selected: Selected, profile: String, connect: OpenEngine) -> Self {
+    pub fn new(copies: SandboxCopies, selected: Selected, profile: String, connect: OpenEngine) -> Self {
         Self { copies, selected, profile, connect }
     }
 }

@@ -14,7 +14,7 @@ pub struct Stop {
 
 /// Which of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum StopSignal {
     /// Somebody wants it, by this signal: twice means now.
     Asked(&'static str),
     /// Nobody is there any more. A logout sends it beside the other, so it never counts as a second time.
@@ -34,16 +34,16 @@ impl Stop {
     }
 
     /// The next one.
-    pub async fn wait(&mut self) -> Told {
+    pub async fn wait(&mut self) -> StopSignal {
         tokio::select! {
-            _ = self.interrupt.recv() => Told::Asked("SIGINT (^C)"),
-            _ = self.terminate.recv() => Told::Asked("SIGTERM"),
-            () = hung_up(&mut self.hangup) => Told::HungUp,
+            _ = self.interrupt.recv() => StopSignal::Asked("SIGINT (^C)"),
+            _ = self.terminate.recv() => StopSignal::Asked("SIGTERM"),
+            () = hung_up(&mut self.hangup) => StopSignal::HungUp,
         }
     }
 }
 
-impl Told {
+impl StopSignal {
     /// What a run that it stops is stopped by.
     pub fn by(self) -> &'static str {
         match self {

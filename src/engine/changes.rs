@@ -52,7 +52,7 @@ impl Engine {
             && let Some(e) = self.parts.journal.refusal()
         {
             for offer in &mut out {
-                offer.disabled.get_or_insert_with(|| e.told());
+                offer.disabled.get_or_insert_with(|| e.one_line());
             }
         }
         if self.parts.read_only {
@@ -77,7 +77,7 @@ impl Engine {
             operations: self.parts.operations,
             names: &self.parts.operations,
             proofs: &*self.parts.proofs,
-            rehearsals: &*self.parts.rehearsals,
+            copies: &*self.parts.copies,
             backups: &*self.parts.adapters.backups,
             spools: &*self.parts.adapters.spools,
             signer: &*self.parts.adapters.signer,

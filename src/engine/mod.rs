@@ -29,10 +29,10 @@ use crate::engine::model::target::{Environment, ServerInfo, TargetInfo};
 use crate::engine::plan::operation::Operation;
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::clock::Clock;
-use crate::engine::port::copies::Rehearsals;
+use crate::engine::port::copies::Copies;
 use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
-use crate::engine::port::reader::{Facts, ReadOptions, Snapshot};
+use crate::engine::port::reader::{ReadOptions, Reader, Snapshot};
 use crate::engine::port::runner::Runners;
 
 /// What an engine is made of: compose puts it together, nothing changes it afterwards.
@@ -40,7 +40,7 @@ pub struct EngineParts {
     /// The target's name in the configuration.
     pub name: String,
     /// Read-only access.
-    pub facts: Arc<dyn Facts>,
+    pub facts: Arc<dyn Reader>,
     /// Files named by the profile.
     pub files: Arc<dyn Files>,
     /// What to watch.
@@ -62,7 +62,7 @@ pub struct EngineParts {
     /// What was found equal before.
     pub proofs: Arc<dyn ParityEvidence>,
     /// Throwaway copies of the target.
-    pub rehearsals: Arc<dyn Rehearsals>,
+    pub copies: Arc<dyn Copies>,
     /// What is allowed.
     pub guard: Guard,
     /// When maintenance is allowed: minutes of the UTC day, from and to.
@@ -94,7 +94,7 @@ impl Engine {
     }
 
     /// Read-only access.
-    pub fn facts(&self) -> &dyn Facts {
+    pub fn facts(&self) -> &dyn Reader {
         &*self.parts.facts
     }
 
@@ -134,8 +134,8 @@ impl Engine {
     }
 
     /// Throwaway copies of the target.
-    pub fn rehearsals(&self) -> &dyn Rehearsals {
-        &*self.parts.rehearsals
+    pub fn copies(&self) -> &dyn Copies {
+        &*self.parts.copies
     }
 
     /// What changing needs.
@@ -233,7 +233,7 @@ impl Engine {
             files: &*self.parts.files,
             profile: &self.parts.profile,
             server: &self.parts.server,
-            rehearsals: &*self.parts.rehearsals,
+            copies: &*self.parts.copies,
             proofs: &*self.parts.proofs,
             quick: how.quick,
             full: how.full,

@@ -5,10 +5,10 @@ use crate::engine::model::cause::Cause;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::{HistoryKind, MigrationFolder, Profile};
-use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader};
 
 /// The profile with the most tables to be found here, all of them present.
-pub async fn detect(facts: &dyn Facts, library: &Library) -> Result<Option<Profile>> {
+pub async fn detect(facts: &dyn Reader, library: &Library) -> Result<Option<Profile>> {
     let profiles = library.all()?;
     let mut best: Option<Profile> = None;
     for profile in profiles.into_iter().filter(|p| !p.detect.is_empty()) {
@@ -25,14 +25,14 @@ pub async fn detect(facts: &dyn Facts, library: &Library) -> Result<Option<Profi
     Ok(best)
 }
 
-async fn present(facts: &dyn Facts, tables: &[String]) -> Result<bool> {
+async fn present(facts: &dyn Reader, tables: &[String]) -> Result<bool> {
     let names: Vec<Relation> = tables.iter().map(|t| Relation::parse(t)).collect();
     let mut tx = facts.begin(ReadOptions::default()).await?;
     facts.dialect().resolve(&mut *tx, &names).await
 }
 
 /// Nobody wrote a profile for this database: its migration histories and partitioned tables are watched.
-pub async fn generic(facts: &dyn Facts) -> Result<Profile> {
+pub async fn generic(facts: &dyn Reader) -> Result<Profile> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let found = facts.dialect().watchable(&mut *tx).await?;
     let mut profile = Profile {

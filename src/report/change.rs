@@ -177,7 +177,9 @@ fn state(r: &RunRecord) -> String {
             format!("its client is gone, last heard of at {heard}: midwatch resume {} goes on with it", r.id)
         }
         (Outcome::Running, false, false) => "its client is gone".into(),
-        (_, _, true) if r.mend_first() => "mend what stopped it, then resume goes on with the rest".into(),
+        (_, _, true) if r.needs_fix_first() => {
+            "mend what stopped it, then resume goes on with the rest".into()
+        }
         (_, _, true) => "resume goes on with the rest".into(),
         _ => String::new(),
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use crate::dialect::postgres::Connection;
 use crate::engine::model::error::Result;
 use crate::engine::port::backups::{Backups, NoBackups};
-use crate::engine::port::copies::{NoRehearsals, Rehearsals};
-use crate::sandbox::postgres::Copies;
+use crate::engine::port::copies::{Copies, NoCopies};
 use crate::sandbox::postgres::Dumps;
+use crate::sandbox::postgres::SandboxCopies;
 
 /// The target that is copied.
 #[derive(Debug, Clone)]
@@ -29,11 +29,11 @@ pub struct CopiedTarget {
 /// What there is for one target.
 pub struct Sandbox {
     /// Throwaway copies.
-    pub rehearsals: Arc<dyn Rehearsals>,
+    pub copies: Arc<dyn Copies>,
     /// Backups.
     pub backups: Arc<dyn Backups>,
     /// Copies on which a whole switchover can be played through, where the dialect has one.
-    pub switchovers: Option<Copies>,
+    pub switchovers: Option<SandboxCopies>,
 }
 
 type Make = fn(CopiedTarget) -> Result<Sandbox>;
@@ -45,20 +45,16 @@ const SANDBOXES: &[(&str, Make)] = &[("postgres", postgres)];
 pub fn for_dialect(dialect: &str, target: CopiedTarget) -> Result<Sandbox> {
     match SANDBOXES.iter().find(|(id, _)| *id == dialect) {
         Some((_, make)) => make(target),
-        None => Ok(Sandbox {
-            rehearsals: Arc::new(NoRehearsals),
-            backups: Arc::new(NoBackups),
-            switchovers: None,
-        }),
+        None => Ok(Sandbox { copies: Arc::new(NoCopies), backups: Arc::new(NoBackups), switchovers: None }),
     }
 }
 
 fn postgres(target: CopiedTarget) -> Result<Sandbox> {
     let CopiedTarget { url, version, database, search_path, backups } = target;
     let connection = Connection::new(url.as_deref())?;
-    let copies = || Copies::new(connection.clone(), version.clone(), search_path.clone());
+    let copies = || SandboxCopies::new(connection.clone(), version.clone(), search_path.clone());
     Ok(Sandbox {
-        rehearsals: Arc::new(copies()),
+        copies: Arc::new(copies()),
         switchovers: Some(copies()),
         backups: Arc::new(Dumps::new(connection.clone(), version, search_path, database, backups)),
     })
@@ -94,7 +90,7 @@ mod tests {
         assert!(none.switchovers.is_none());
         let why = none.backups.place().unwrap_err();
         assert_eq!(why.message, "no backups can be made of this target: there are none of its kind here");
-        let why = none.rehearsals.open(&CopyRequest::default()).await.err().unwrap();
+        let why = none.copies.open(&CopyRequest::default()).await.err().unwrap();
         assert_eq!(why.message, "failed to copy the target: there is no sandbox here");
     }
 }

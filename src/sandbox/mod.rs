@@ -17,4 +17,6 @@ mod watcher;
 pub use crate::dialect::postgres::owner::MARKER;
 pub use dialects::{CopiedTarget, Sandbox, for_dialect};
 pub use hooks::Shell;
-pub use postgres::{Binaries, Copies, LoadWriters, Options, Private, Server, Timed, Written, WrittenPair};
+pub use postgres::{
+    Binaries, LoadWriters, Options, Private, SandboxCopies, Server, Timed, Written, WrittenPair,
+};

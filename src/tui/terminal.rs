@@ -22,7 +22,7 @@ use super::msg::Msg;
 use super::runtime::{Runtime, RuntimeEvent as LoopEvent};
 use super::theme::{Depth, Theme};
 use crate::engine::model::error::{Error, Result};
-use crate::stop::{Stop, Told};
+use crate::stop::{Stop, StopSignal};
 
 /// What the terminal can show.
 pub(super) fn theme(no_color: bool, ascii: bool) -> Theme {
@@ -155,8 +155,8 @@ fn listen(sender: &UnboundedSender<LoopEvent>) -> Result<()> {
     tokio::spawn(async move {
         loop {
             let msg = match stop.wait().await {
-                Told::Asked(by) => Msg::Terminate(by),
-                Told::HungUp => Msg::HungUp,
+                StopSignal::Asked(by) => Msg::Terminate(by),
+                StopSignal::HungUp => Msg::HungUp,
             };
             if to.send(LoopEvent::Msg(msg)).is_err() {
                 return;

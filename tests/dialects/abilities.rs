@@ -8,7 +8,7 @@ use midwatch::engine::model::abilities::{Abilities, Ability};
 use midwatch::engine::model::query::{ProfileSql, Sql};
 use midwatch::engine::model::report::Status;
 use midwatch::engine::model::step::LockStrength;
-use midwatch::engine::port::reader::{Facts as _, ReadOptions};
+use midwatch::engine::port::reader::{ReadOptions, Reader as _};
 use serde_json::{Value, json};
 
 use crate::common::{self, observe};

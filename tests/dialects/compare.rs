@@ -4,7 +4,7 @@ use midwatch::engine::compare::classify::DifferenceClass::{self, *};
 use midwatch::engine::compare::tables::{CompareRequest, TableComparison, TableSide, compare};
 use midwatch::engine::model::error::Result;
 use midwatch::engine::model::name::Relation;
-use midwatch::engine::port::reader::{Facts, ReadOptions, Snapshot};
+use midwatch::engine::port::reader::{ReadOptions, Reader, Snapshot};
 
 use crate::on_each_server;
 use crate::postgres::Side;

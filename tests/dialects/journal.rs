@@ -12,7 +12,7 @@ use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::journal_sql::{EventFilter, RunFilter, SameRequest};
 use midwatch::engine::port::name_changes::NameChanges;
-use midwatch::engine::port::reader::{Facts, ReadOptions, ReadTx};
+use midwatch::engine::port::reader::{ReadOptions, ReadTx, Reader};
 use serde_json::{Value, json};
 
 use crate::on_each_server;
@@ -26,11 +26,11 @@ on_each_server! {
     interrupted_runs_are_overtaken_by_changes_of_names,
 }
 
-async fn begin(facts: &dyn Facts) -> Box<dyn ReadTx> {
+async fn begin(facts: &dyn Reader) -> Box<dyn ReadTx> {
     facts.begin(ReadOptions::default()).await.unwrap()
 }
 
-async fn pending(facts: &dyn Facts) -> Vec<String> {
+async fn pending(facts: &dyn Reader) -> Vec<String> {
     match state::state(facts).await {
         JournalState::Missing { pending } => pending,
         other => panic!("{other:?}"),
@@ -155,7 +155,7 @@ async fn a_run_is_read_as_it_was_written(side: &Side) {
     entries(&reader, &mut *tx).await;
 }
 
-async fn entries(reader: &dyn Facts, tx: &mut dyn ReadTx) {
+async fn entries(reader: &dyn Reader, tx: &mut dyn ReadTx) {
     let sql = reader.dialect();
     let all = sql.events(tx, &EventFilter::default()).await.unwrap();
     let kinds: Vec<_> = all.iter().map(|e| e.kind.as_str()).collect();

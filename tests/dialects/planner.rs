@@ -18,7 +18,7 @@ use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx, lock};
 use midwatch::engine::plan::request::{Planned, Request};
 use midwatch::engine::port::dialect::Dialect;
-use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, RowShape, Take};
+use midwatch::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader, RowShape, Take};
 use midwatch::engine::port::row_sql::RowSql as _;
 
 use crate::common;
@@ -34,7 +34,7 @@ struct Paper {
 
 struct Sheet(Notes);
 
-impl Facts for Paper {
+impl Reader for Paper {
     fn dialect(&self) -> &'static dyn Dialect {
         &TextOnly
     }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use midwatch::dialect::postgres::{Connection, Reader};
+use midwatch::dialect::postgres::{Connection, PgReader};
 use midwatch::engine::Engine;
 use midwatch::sandbox::{Options, Server};
 use serde_json::Value;
@@ -60,22 +60,22 @@ impl Side {
         self.server.url(&self.database)
     }
 
-    pub(crate) fn reader(&self) -> Reader {
-        Reader::new(Connection::new(Some(&self.url())).unwrap())
+    pub(crate) fn reader(&self) -> PgReader {
+        PgReader::new(Connection::new(Some(&self.url())).unwrap())
     }
 
     /// As a role that has been granted nothing, made for it.
-    pub(crate) async fn stranger(&self) -> (String, Reader) {
+    pub(crate) async fn stranger(&self) -> (String, PgReader) {
         let role = format!("stranger_{}", self.database);
         self.run(&[format!("create role {role} login")]).await;
         let url = self.server.url(&self.database);
         let (_, rest) = url.split_once('@').unwrap();
-        (role.clone(), Reader::new(Connection::new(Some(&format!("postgres://{role}@{rest}"))).unwrap()))
+        (role.clone(), PgReader::new(Connection::new(Some(&format!("postgres://{role}@{rest}"))).unwrap()))
     }
 
     /// Of a database that is not there.
-    pub(crate) fn nowhere(&self) -> Reader {
-        Reader::new(Connection::new(Some(&self.server.url("nowhere"))).unwrap())
+    pub(crate) fn nowhere(&self) -> PgReader {
+        PgReader::new(Connection::new(Some(&self.server.url("nowhere"))).unwrap())
     }
 
     pub(crate) async fn engine(&self) -> Engine {

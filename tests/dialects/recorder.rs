@@ -8,7 +8,7 @@ use midwatch::engine::model::query::{Column, Param, ProfileSql, Sql};
 use midwatch::engine::model::target::ServerInfo;
 use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::port::dialect::Dialect;
-use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, RowShape, Take};
+use midwatch::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader, RowShape, Take};
 
 pub(crate) type Notes = Arc<Mutex<Vec<Sent>>>;
 
@@ -41,7 +41,7 @@ impl Sent {
 }
 
 pub(crate) struct Recorder {
-    pub(crate) facts: Arc<dyn Facts>,
+    pub(crate) facts: Arc<dyn Reader>,
     pub(crate) notes: Notes,
 }
 
@@ -50,7 +50,7 @@ struct Recording {
     notes: Notes,
 }
 
-impl Facts for Recorder {
+impl Reader for Recorder {
     fn dialect(&self) -> &'static dyn Dialect {
         self.facts.dialect()
     }

@@ -22,7 +22,9 @@ use midwatch::engine::model::table::{Constraint, Firing, Seen, Stored, Table, Tr
 use midwatch::engine::port::catalog::{Catalog, WantedLocks};
 use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Fut, ReadTx};
-use midwatch::engine::port::row_sql::{Bypassed, Need, Obstacle, Passage, RowSql, Trial, TriedStatement};
+use midwatch::engine::port::row_sql::{
+    Bypassed, Need, Obstacle, RowSql, Trial, TriedStatement, TriggerBypass,
+};
 
 pub(crate) struct TextOnly;
 
@@ -376,7 +378,7 @@ impl RowSql for TextOnly {
             format!("SELECT COUNT(*) FROM midwatch.images WHERE run = ? AND NOT ({})", check.expression);
         ProfileSql::new(text).bind([Param::from(images.run.as_str())])
     }
-    fn bypass(&self, _: &str, _: Obstacle<'_>) -> Result<Passage> {
+    fn bypass(&self, _: &str, _: Obstacle<'_>) -> Result<TriggerBypass> {
         Err(Error::usage("neither triggers nor CHECKs can be switched off here"))
     }
     fn bypassed(&self, _: &RowChange) -> Vec<Bypassed> {

@@ -4,7 +4,7 @@ use midwatch::engine::check::kind::{CheckOptions, CheckProgress};
 use midwatch::engine::model::report::{CheckId, Finding, Report, Severity, Status};
 use midwatch::tui::app::App;
 use midwatch::tui::keymap::KeyAction;
-use midwatch::tui::model::{Light, Readiness, View};
+use midwatch::tui::model::{Readiness, RollbackOutlook, View};
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::screen;
 use midwatch::tui::theme::{Depth, Theme};
@@ -239,7 +239,9 @@ fn untrusted_stays_until_a_self_test_finds_everything() {
     let mut switched = report(&revenues(), vec![]);
     switched.facts["standing"] = json!("switched");
     app.update(Msg::Observed(Box::new(switched)));
-    assert!(matches!(app.light("revenues", None), Light::Unknown(why) if why.starts_with("UNTRUSTED")));
+    assert!(
+        matches!(app.rollback_outlook("revenues", None), RollbackOutlook::Unknown(why) if why.starts_with("UNTRUSTED"))
+    );
     key(&mut app, "T");
     app.update(Msg::Observed(Box::new(tested(36, vec![]))));
     assert_eq!(app.watch(&revenues()).unwrap().report.as_ref().unwrap().status, Status::Ok);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::dialect::postgres::Postgres;
 use crate::dialect::postgres::connect::Connection;
-use crate::dialect::postgres::reader::Reader;
+use crate::dialect::postgres::reader::PgReader;
 use crate::dialect::postgres::writer::PgWriters;
 use crate::engine::model::error::Result;
 use crate::engine::port::driver::{Driver, Target};
@@ -17,7 +17,7 @@ impl Driver for Postgres {
     fn connect(&self, url: Option<&str>) -> Result<Target> {
         let connection = Connection::new(url)?;
         let (host, database) = connection.names();
-        let reader = Arc::new(Reader::new(connection.clone()));
+        let reader = Arc::new(PgReader::new(connection.clone()));
         Ok(Target { reader, writers: Arc::new(PgWriters::new(connection)), host, database })
     }
 }

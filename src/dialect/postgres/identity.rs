@@ -12,7 +12,7 @@ use crate::engine::model::abilities::{Abilities, Ability};
 use crate::engine::model::error::Result;
 use crate::engine::model::name::literal;
 use crate::engine::model::target::{Environment, ServerInfo};
-use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader};
 
 #[derive(Deserialize)]
 struct Identity {
@@ -37,7 +37,7 @@ select split_part(current_setting('server_version'), ' ', 1) as version,
        current_setting('midwatch.environment', true) as marker,
        clock_timestamp() as now";
 
-pub(super) async fn read(facts: &dyn Facts) -> Result<ServerInfo> {
+pub(super) async fn read(facts: &dyn Reader) -> Result<ServerInfo> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let before = Utc::now();
     let id: Identity = tx.one(&Sql::new(IDENTITY)).await?;
@@ -86,7 +86,7 @@ pub(super) fn abilities(pooled: bool) -> Abilities {
 }
 
 /// Absent where the role may not read it; its own transaction, since a refusal ends one.
-async fn privileged(facts: &dyn Facts, sql: &str) -> Option<String> {
+async fn privileged(facts: &dyn Reader, sql: &str) -> Option<String> {
     let mut tx = facts.begin(ReadOptions::default()).await.ok()?;
     tx.texts(&Sql::new(sql)).await.ok()?.pop().flatten()
 }

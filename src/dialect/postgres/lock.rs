@@ -98,7 +98,7 @@ async fn refusal(session: &mut PgConnection) -> Error {
     let work = shown::<AtWork>(session, AT_WORK, holder.pid).await;
     Error::new(
         Class::Refused,
-        format!("another operator is at work on this target: {}", told(&holder, work.as_ref())),
+        format!("another operator is at work on this target: {}", holder_text(&holder, work.as_ref())),
     )
     .hint("midwatch runs shows what is going on; one operator at a time")
 }
@@ -108,7 +108,7 @@ async fn shown<T: DeserializeOwned>(session: &mut PgConnection, sql: &'static st
     serde_json::from_str(&row.try_get::<String, _>(0).ok()?).ok()
 }
 
-fn told(holder: &Holder, work: Option<&AtWork>) -> String {
+fn holder_text(holder: &Holder, work: Option<&AtWork>) -> String {
     let application = holder.application.as_deref().unwrap_or_default();
     let named = application.strip_prefix("midwatch/lock ").filter(|n| !n.is_empty());
     let who = work.map(|w| w.who.as_str()).or(named).unwrap_or("somebody whose name is not shown");
@@ -183,17 +183,20 @@ mod tests {
             port: Some(5_000),
             since: Some("S".into()),
         };
-        assert_eq!(told(&seen, None), "dana@desk, as app, from 10.0.0.7, since S (pid 7)");
+        assert_eq!(holder_text(&seen, None), "dana@desk, as app, from 10.0.0.7, since S (pid 7)");
         let local = Holder { client: None, port: Some(-1), ..seen };
-        assert_eq!(told(&local, None), "dana@desk, as app, from the server's own machine, since S (pid 7)");
-        let hidden = told(&Holder { pid: 7, ..Holder::default() }, None);
+        assert_eq!(
+            holder_text(&local, None),
+            "dana@desk, as app, from the server's own machine, since S (pid 7)"
+        );
+        let hidden = holder_text(&Holder { pid: 7, ..Holder::default() }, None);
         assert!(
             !hidden.contains("own machine") && hidden.contains("an address that is not shown"),
             "{hidden}"
         );
         let work =
             AtWork { run: "3".into(), what: "fix x".into(), who: "erin@hall".into(), since: "T".into() };
-        let resumed = told(&Holder { port: Some(-1), ..local }, Some(&work));
+        let resumed = holder_text(&Holder { port: Some(-1), ..local }, Some(&work));
         assert_eq!(
             resumed,
             "erin@hall, as app, from the server's own machine, since T (pid 7), with run 3: fix x"

@@ -25,7 +25,7 @@ mod vitals;
 mod writer;
 
 pub use connect::Connection;
-pub use reader::Reader;
+pub use reader::PgReader;
 pub use writer::PgWriters;
 
 use crate::dialect::sql::script;

@@ -16,7 +16,7 @@ use crate::engine::model::load::ServerLoad;
 use crate::engine::model::target::ServerInfo;
 use crate::engine::model::vitals::Vitals;
 use crate::engine::port::dialect::Dialect;
-use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
+use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader, Snapshot};
 
 /// Sessions at most at a time; one more shares a snapshot, one is the heartbeat's, and one may be opened for a
 /// moment to cancel.
@@ -35,12 +35,12 @@ fn silent(limit: Duration) -> Error {
 }
 
 /// Read-only access to one database.
-pub struct Reader {
+pub struct PgReader {
     shared: Arc<Shared>,
     search_path: Mutex<Vec<String>>,
 }
 
-impl Reader {
+impl PgReader {
     /// Does not connect yet.
     pub fn new(connection: Connection) -> Self {
         let shared = Shared {
@@ -94,7 +94,7 @@ impl Reader {
     }
 }
 
-impl Facts for Reader {
+impl Reader for PgReader {
     fn dialect(&self) -> &'static dyn Dialect {
         &super::Postgres
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::engine::model::error::Result;
 use crate::engine::model::load::ServerLoad;
 use crate::engine::model::vitals::{ServerSession, Vitals};
-use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader};
 
 /// Sessions shown at most; the count of all is always given.
 const SHOWN: usize = 200;
@@ -38,7 +38,7 @@ from (select count(*) as replicas, (extract(epoch from max(replay_lag)) * 1000):
              count(*) filter (where wait_event_type = 'Lock') as lock_waits
       from pg_stat_activity where backend_type = 'client backend' and application_name not like 'midwatch/%') a";
 
-pub(super) async fn pressure(facts: &dyn Facts) -> Result<ServerLoad> {
+pub(super) async fn pressure(facts: &dyn Reader) -> Result<ServerLoad> {
     let options = ReadOptions {
         timeout: Some(std::time::Duration::from_secs(3)),
         heartbeat: true,
@@ -59,7 +59,7 @@ struct Summary {
     standbys: u32,
 }
 
-pub(super) async fn read(facts: &dyn Facts) -> Result<Vitals> {
+pub(super) async fn read(facts: &dyn Reader) -> Result<Vitals> {
     let options = ReadOptions {
         timeout: Some(std::time::Duration::from_secs(3)),
         heartbeat: true,

@@ -83,7 +83,7 @@ impl Statement<'_> {
     }
 
     /// Steps over these words if they stand here.
-    fn eat(&mut self, words: &[&str]) -> bool {
+    fn accept_words(&mut self, words: &[&str]) -> bool {
         let start = self.at;
         for w in words {
             if self.word().as_deref() != Some(w) {
@@ -127,7 +127,7 @@ impl Statement<'_> {
     /// Moves behind the next such word.
     fn seek(&mut self, word: &str) -> bool {
         while self.at < self.tokens.len() {
-            if self.eat(&[word]) {
+            if self.accept_words(&[word]) {
                 return true;
             }
             self.at += 1;
@@ -136,26 +136,26 @@ impl Statement<'_> {
     }
 
     fn read(&mut self, script: &mut Script) {
-        if self.eat(&["create"]) {
+        if self.accept_words(&["create"]) {
             self.create(script);
-        } else if self.eat(&["alter", "table"]) {
+        } else if self.accept_words(&["alter", "table"]) {
             self.alter_table(script);
-        } else if self.eat(&["drop"]) {
+        } else if self.accept_words(&["drop"]) {
             self.drop(script);
-        } else if self.eat(&["grant"]) {
+        } else if self.accept_words(&["grant"]) {
             self.grant(script);
         }
     }
 
     fn create(&mut self, script: &mut Script) {
-        let replace = self.eat(&["or", "replace"]);
+        let replace = self.accept_words(&["or", "replace"]);
         for noise in ["unique", "unlogged", "constraint", "materialized", "recursive", "temporary", "temp"] {
-            self.eat(&[noise]);
+            self.accept_words(&[noise]);
         }
         let Some(what) = self.word() else { return };
         self.at += 1;
-        self.eat(&["concurrently"]);
-        let lenient = self.eat(&["if", "not", "exists"]) || replace;
+        self.accept_words(&["concurrently"]);
+        let lenient = self.accept_words(&["if", "not", "exists"]) || replace;
         let kind = match what.as_str() {
             "table" | "view" | "index" | "sequence" => "relation",
             "type" | "domain" => "type",
@@ -194,7 +194,7 @@ impl Statement<'_> {
 
     fn index_table(&mut self) -> String {
         self.seek("on");
-        self.eat(&["only"]);
+        self.accept_words(&["only"]);
         self.name().unwrap_or_default()
     }
 
@@ -210,14 +210,14 @@ impl Statement<'_> {
     }
 
     fn alter_table(&mut self, script: &mut Script) {
-        self.eat(&["if", "exists"]);
-        self.eat(&["only"]);
+        self.accept_words(&["if", "exists"]);
+        self.accept_words(&["only"]);
         let Some(table) = self.name() else { return };
         while self.at < self.tokens.len() {
-            if self.eat(&["add"]) {
-                let kind = if self.eat(&["constraint"]) { "constraint" } else { "column" };
-                let explicit = self.eat(&["column"]);
-                let lenient = self.eat(&["if", "not", "exists"]);
+            if self.accept_words(&["add"]) {
+                let kind = if self.accept_words(&["constraint"]) { "constraint" } else { "column" };
+                let explicit = self.accept_words(&["column"]);
+                let lenient = self.accept_words(&["if", "not", "exists"]);
                 let table_constraint = ["primary", "foreign", "unique", "check", "exclude"];
                 let unnamed = kind == "column"
                     && !explicit
@@ -225,14 +225,14 @@ impl Statement<'_> {
                 if let (false, Some(name)) = (unnamed, self.name()) {
                     script.creates.push(Object { kind, name, of: table.clone(), lenient });
                 }
-            } else if self.eat(&["drop"]) {
-                let kind = if self.eat(&["constraint"]) { "constraint" } else { "column" };
-                self.eat(&["column"]);
-                self.eat(&["if", "exists"]);
+            } else if self.accept_words(&["drop"]) {
+                let kind = if self.accept_words(&["constraint"]) { "constraint" } else { "column" };
+                self.accept_words(&["column"]);
+                self.accept_words(&["if", "exists"]);
                 if let Some(name) = self.name() {
                     script.drops.push(Object { kind, name, of: table.clone(), lenient: false });
                 }
-            } else if self.eat(&["rename", "to"]) {
+            } else if self.accept_words(&["rename", "to"]) {
                 script.drops.push(Object {
                     kind: "relation",
                     name: table.clone(),
@@ -246,11 +246,11 @@ impl Statement<'_> {
     }
 
     fn drop(&mut self, script: &mut Script) {
-        self.eat(&["materialized"]);
+        self.accept_words(&["materialized"]);
         let Some(what) = self.word() else { return };
         self.at += 1;
-        self.eat(&["concurrently"]);
-        self.eat(&["if", "exists"]);
+        self.accept_words(&["concurrently"]);
+        self.accept_words(&["if", "exists"]);
         let kind = match what.as_str() {
             "table" | "view" | "index" | "sequence" => "relation",
             "type" | "domain" => "type",
@@ -261,7 +261,7 @@ impl Statement<'_> {
             _ => return,
         };
         while let Some(name) = self.name() {
-            let of = if kind == "trigger" && self.eat(&["on"]) {
+            let of = if kind == "trigger" && self.accept_words(&["on"]) {
                 self.name().unwrap_or_default()
             } else {
                 String::new()
@@ -303,7 +303,7 @@ impl Statement<'_> {
         if self.word().is_some_and(|w| kinds.contains(&w.as_str())) {
             return;
         }
-        self.eat(&["table"]);
+        self.accept_words(&["table"]);
         let tables = self.names();
         if !self.seek("to") {
             return;

@@ -8,12 +8,12 @@ use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::target::ServerInfo;
-use crate::engine::port::copies::Rehearsals;
+use crate::engine::port::copies::Copies;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
 use crate::engine::port::name_changes::NameChanges;
-use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx};
+use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader};
 
 /// What is fixed about a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub struct Renamed {
 #[derive(Clone, Copy)]
 pub struct CheckCx<'a> {
     /// Read-only transactions.
-    pub facts: &'a dyn Facts,
+    pub facts: &'a dyn Reader,
     /// Files named by the profile.
     pub files: &'a dyn Files,
     /// What to watch.
@@ -85,7 +85,7 @@ pub struct CheckCx<'a> {
     /// Who the server is.
     pub server: &'a ServerInfo,
     /// Throwaway copies of the target.
-    pub rehearsals: &'a dyn Rehearsals,
+    pub copies: &'a dyn Copies,
     /// What was found equal before.
     pub proofs: &'a dyn ParityEvidence,
     /// Skip what costs a scan of a table.

@@ -12,7 +12,7 @@ use crate::engine::model::step::{Action, Step};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::RunFilter;
 use crate::engine::port::name_changes::NameChanges;
-use crate::engine::port::reader::{Facts, ReadOptions, ReadTx};
+use crate::engine::port::reader::{ReadOptions, ReadTx, Reader};
 
 /// A later run, and what it has given another name.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,7 @@ impl Renaming {
 }
 
 /// Runs after this one that changed names, newest first; also those that were undone since.
-pub async fn later(facts: &dyn Facts, names: &dyn NameChanges, run: &str) -> Result<Vec<Renaming>> {
+pub async fn later(facts: &dyn Reader, names: &dyn NameChanges, run: &str) -> Result<Vec<Renaming>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     renaming(facts.dialect(), &mut *tx, names, number(run)?).await
 }

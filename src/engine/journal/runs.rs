@@ -10,20 +10,20 @@ use crate::engine::model::record::{Listed, RunRecord, number};
 use crate::engine::model::stored::StoredPlan;
 use crate::engine::port::journal_sql::{EventFilter, RunFilter};
 use crate::engine::port::name_changes::NameChanges;
-use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
+use crate::engine::port::reader::{ReadOptions, ReadTx, Reader, Snapshot};
 
 /// Interrupted runs that are listed at most.
 pub const INTERRUPTED: usize = 20;
 /// Interrupted runs that are read at once: those that later runs have overtaken are among them.
 const PAGE: u32 = 50;
 
-async fn begin(facts: &dyn Facts) -> Result<Box<dyn ReadTx>> {
+async fn begin(facts: &dyn Reader) -> Result<Box<dyn ReadTx>> {
     facts.begin(ReadOptions::default()).await
 }
 
 /// The latest runs, or the latest of those before a run.
 pub async fn runs(
-    facts: &dyn Facts,
+    facts: &dyn Reader,
     names: &dyn NameChanges,
     limit: u32,
     before: Option<&str>,
@@ -41,7 +41,7 @@ pub async fn runs(
 
 /// The latest runs of these operations, and of what undoes them, newest first.
 pub async fn of(
-    facts: &dyn Facts,
+    facts: &dyn Reader,
     names: &dyn NameChanges,
     verbs: &[&str],
     limit: u32,
@@ -55,13 +55,13 @@ pub async fn of(
 }
 
 /// All runs of an operation that have changed something which none has undone, newest first.
-pub async fn standing(facts: &dyn Facts, verb: &str) -> Result<Vec<RunRecord>> {
+pub async fn standing(facts: &dyn Reader, verb: &str) -> Result<Vec<RunRecord>> {
     facts.dialect().runs(&mut *begin(facts).await?, &RunFilter::Standing { verb: verb.to_owned() }).await
 }
 
 /// Runs that were interrupted and can be resumed, however long ago and however many others were overtaken since; the latest
 /// twenty of them.
-pub async fn interrupted(facts: &dyn Facts, names: &dyn NameChanges) -> Result<Vec<RunRecord>> {
+pub async fn interrupted(facts: &dyn Reader, names: &dyn NameChanges) -> Result<Vec<RunRecord>> {
     let mut tx = begin(facts).await?;
     let sql = facts.dialect();
     let (mut out, mut before) = (Vec::new(), None);
@@ -77,27 +77,27 @@ pub async fn interrupted(facts: &dyn Facts, names: &dyn NameChanges) -> Result<V
 }
 
 /// The first of the runs that a filter finds: no interrupted one, or one of which only its name is asked.
-async fn first(facts: &dyn Facts, filter: &RunFilter) -> Result<Option<RunRecord>> {
+async fn first(facts: &dyn Reader, filter: &RunFilter) -> Result<Option<RunRecord>> {
     Ok(facts.dialect().runs(&mut *begin(facts).await?, filter).await?.into_iter().next())
 }
 
 /// The number alone, which an altered row has too.
-async fn first_id(facts: &dyn Facts, filter: &RunFilter) -> Result<Option<String>> {
+async fn first_id(facts: &dyn Reader, filter: &RunFilter) -> Result<Option<String>> {
     Ok(facts.dialect().run_ids(&mut *begin(facts).await?, filter).await?.into_iter().next())
 }
 
 /// The run whose executor holds the target's lock right now.
-pub async fn live(facts: &dyn Facts) -> Result<Option<RunRecord>> {
+pub async fn live(facts: &dyn Reader) -> Result<Option<RunRecord>> {
     first(facts, &RunFilter::Live).await
 }
 
 /// The number of the run that a plan with this digest has become.
-pub async fn run_of_digest(facts: &dyn Facts, digest: &str) -> Result<Option<String>> {
+pub async fn run_of_digest(facts: &dyn Reader, digest: &str) -> Result<Option<String>> {
     first_id(facts, &RunFilter::Digest(digest.to_owned())).await
 }
 
 /// The number of the run that the plan of this name has become.
-pub async fn run_of_plan(facts: &dyn Facts, plan: &str) -> Result<Option<String>> {
+pub async fn run_of_plan(facts: &dyn Reader, plan: &str) -> Result<Option<String>> {
     first_id(facts, &RunFilter::Plan(plan.to_owned())).await
 }
 
@@ -106,7 +106,7 @@ fn unknown(id: &str) -> Error {
 }
 
 /// One run.
-pub async fn run(facts: &dyn Facts, names: &dyn NameChanges, id: &str) -> Result<RunRecord> {
+pub async fn run(facts: &dyn Reader, names: &dyn NameChanges, id: &str) -> Result<RunRecord> {
     let filter = RunFilter::Id(number(id)?);
     let mut tx = begin(facts).await?;
     let sql = facts.dialect();
@@ -116,17 +116,17 @@ pub async fn run(facts: &dyn Facts, names: &dyn NameChanges, id: &str) -> Result
 }
 
 /// The step that a run is at; past the last one: all are done.
-pub async fn step_of(facts: &dyn Facts, run: &str) -> Result<Option<usize>> {
+pub async fn step_of(facts: &dyn Reader, run: &str) -> Result<Option<usize>> {
     facts.dialect().step(&mut *begin(facts).await?, run).await
 }
 
 /// The plan of a run, as it was approved.
-pub async fn plan_of(facts: &dyn Facts, id: &str) -> Result<Plan> {
+pub async fn plan_of(facts: &dyn Reader, id: &str) -> Result<Plan> {
     Ok(stored_plan_of(facts, id).await?.into_plan())
 }
 
 /// The same, with what its text says of its version.
-pub async fn stored_plan_of(facts: &dyn Facts, id: &str) -> Result<StoredPlan> {
+pub async fn stored_plan_of(facts: &dyn Reader, id: &str) -> Result<StoredPlan> {
     let mut tx = begin(facts).await?;
     let sql = facts.dialect();
     let text = sql.plan_text(&mut *tx, id).await?.ok_or_else(|| unknown(id))?;
@@ -152,13 +152,13 @@ pub async fn stored_plan_of(facts: &dyn Facts, id: &str) -> Result<StoredPlan> {
 }
 
 /// The entries of a run, oldest first.
-pub async fn events(facts: &dyn Facts, run: &str) -> Result<Vec<Event>> {
+pub async fn events(facts: &dyn Reader, run: &str) -> Result<Vec<Event>> {
     let filter = EventFilter { run: Some(run.to_owned()), ..EventFilter::default() };
     facts.dialect().events(&mut *begin(facts).await?, &filter).await
 }
 
 /// The steps whose statements a run has carried out, in its order.
-pub async fn steps_done(facts: &dyn Facts, run: &str) -> Result<Vec<usize>> {
+pub async fn steps_done(facts: &dyn Reader, run: &str) -> Result<Vec<usize>> {
     let filter =
         EventFilter { run: Some(run.to_owned()), kind: Some("step".into()), ..EventFilter::default() };
     let events = facts.dialect().events(&mut *begin(facts).await?, &filter).await?;
@@ -167,6 +167,6 @@ pub async fn steps_done(facts: &dyn Facts, run: &str) -> Result<Vec<usize>> {
 }
 
 /// Planned rows that were left alone, the first of them.
-pub async fn drifted(facts: &dyn Facts, run: &str, limit: u32) -> Result<Vec<PlannedRow>> {
+pub async fn drifted(facts: &dyn Reader, run: &str, limit: u32) -> Result<Vec<PlannedRow>> {
     facts.dialect().drifted(&mut *begin(facts).await?, run, limit).await
 }

@@ -2,10 +2,10 @@
 
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::record::JournalState;
-use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader};
 
 /// Is the journal here, whole, of this version, and for this role?
-pub async fn state(facts: &dyn Facts) -> JournalState {
+pub async fn state(facts: &dyn Reader) -> JournalState {
     match look(facts).await {
         Ok(state) => state,
         Err(e) => JournalState::Unknown { why: e.message },
@@ -42,7 +42,7 @@ fn are(missing: &[String]) -> String {
     format!("{} {}", missing.join(", "), if missing.len() == 1 { "is" } else { "are" })
 }
 
-async fn look(facts: &dyn Facts) -> Result<JournalState> {
+async fn look(facts: &dyn Reader) -> Result<JournalState> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     facts.dialect().state(&mut *tx).await
 }

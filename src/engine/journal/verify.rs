@@ -13,7 +13,7 @@ use crate::engine::model::record::Altered;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_copy::JournalCopy;
 use crate::engine::port::journal_sql::{EventFilter, RunFilter};
-use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, Snapshot};
+use crate::engine::port::reader::{ReadOptions, ReadTx, Reader, Snapshot};
 
 /// Entries and runs read at a time.
 const PAGE: u32 = 2_000;
@@ -36,7 +36,7 @@ pub struct Verified {
 }
 
 /// Looks at the whole chain, at the images behind it, and at the mirror.
-pub async fn verify(facts: &dyn Facts, mirror: &dyn JournalCopy, target: &Identity) -> Result<Verified> {
+pub async fn verify(facts: &dyn Reader, mirror: &dyn JournalCopy, target: &Identity) -> Result<Verified> {
     let mut tx = facts
         .begin(ReadOptions {
             snapshot: Snapshot::Transaction,
@@ -112,7 +112,7 @@ async fn chain(
 }
 
 /// What was approved is what the chained intents say.
-async fn plans(facts: &dyn Facts, out: &mut Verified) -> Result<()> {
+async fn plans(facts: &dyn Reader, out: &mut Verified) -> Result<()> {
     let mut found = Vec::new();
     let mut before = None;
     loop {

@@ -137,7 +137,7 @@ impl Error {
     }
 
     /// In one line, with what to do.
-    pub fn told(&self) -> String {
+    pub fn one_line(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{}: {hint}", self.message),
             None => self.message.clone(),

@@ -161,7 +161,7 @@ impl Plan {
     }
 
     /// Without what may differ between two plans of the same thing: names, times, measured and observed values.
-    pub(in crate::engine) fn essence(&self) -> Value {
+    pub(in crate::engine) fn compared_content(&self) -> Value {
         let mut plain = self.clone();
         plain.id.clear();
         plain.digest.clear();

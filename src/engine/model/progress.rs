@@ -174,7 +174,7 @@ impl Control {
     }
 
     /// Sessions that are to be ended.
-    pub(crate) fn endings(&self) -> Vec<EndSession> {
+    pub(crate) fn sessions_to_end(&self) -> Vec<EndSession> {
         std::mem::take(&mut self.endings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

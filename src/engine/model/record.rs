@@ -155,7 +155,7 @@ impl RunRecord {
     }
 
     /// Gone on with as it is, it would fail again.
-    pub fn mend_first(&self) -> bool {
+    pub fn needs_fix_first(&self) -> bool {
         self.resumable && self.permanent
     }
 }

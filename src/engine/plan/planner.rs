@@ -23,7 +23,7 @@ use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::{capable, privileges, side_effects, undo};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::SameRequest;
-use crate::engine::port::reader::{Facts, ReadOptions, ReadTx, RowShape, Snapshot};
+use crate::engine::port::reader::{ReadOptions, ReadTx, Reader, RowShape, Snapshot};
 
 /// A plan may read a whole table.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -36,7 +36,7 @@ const NEWS_EVERY: u64 = 5_000;
 type News<'a> = &'a (dyn Fn(PlanNews) + Send + Sync);
 
 /// What is asked, resolved: which operation, on what, with what, or which run is taken back.
-struct Asked<'e> {
+struct ResolvedRequest<'e> {
     operation: Option<&'e dyn Operation>,
     verb: String,
     name: String,
@@ -157,7 +157,7 @@ fn without_rows(draft: &Draft) -> String {
 /// Everything that is looked at beforehand.
 async fn looked_at(
     planning: &Planning<'_>,
-    asked: &Asked<'_>,
+    asked: &ResolvedRequest<'_>,
     server: &crate::engine::model::target::ServerInfo,
     rows: u64,
     by_images: bool,
@@ -180,7 +180,7 @@ async fn looked_at(
     preflight
 }
 
-async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) -> Result<Asked<'e>> {
+async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) -> Result<ResolvedRequest<'e>> {
     match request {
         Request::Operation { verb, name, params } => {
             let operation = find(planning, verb)?;
@@ -189,7 +189,7 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
             let mut draft = operation.plan(cx, &name, params).await?;
             draft.preflight.extend(cx.answers(&name).await);
-            Ok(Asked {
+            Ok(ResolvedRequest {
                 operation: Some(operation),
                 verb: verb.clone(),
                 name,
@@ -213,7 +213,7 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
                 None => undo::from_images(cx, &record).await?,
             };
             match inverse {
-                Undo::Draft(draft) => Ok(Asked {
+                Undo::Draft(draft) => Ok(ResolvedRequest {
                     operation: None,
                     verb: UNDO.into(),
                     name: record.name.clone(),
@@ -290,7 +290,7 @@ fn named(planning: &Planning<'_>, operation: &dyn Operation, name: Option<&str>)
 }
 
 /// The server's clock is the only one that counts.
-pub(in crate::engine) async fn server_time(facts: &dyn Facts) -> Result<DateTime<Utc>> {
+pub(in crate::engine) async fn server_time(facts: &dyn Reader) -> Result<DateTime<Utc>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     facts.dialect().now(&mut *tx).await
 }
@@ -483,7 +483,7 @@ async fn broken_off(planning: &Planning<'_>) -> Option<Preflight> {
 
 async fn general(
     planning: &Planning<'_>,
-    asked: &Asked<'_>,
+    asked: &ResolvedRequest<'_>,
     server: &crate::engine::model::target::ServerInfo,
 ) -> Vec<Preflight> {
     let bootstraps = asked.operation.is_some_and(|o| o.spec().bootstraps);
@@ -505,7 +505,7 @@ async fn general(
         out.push(match (&state, state.refusal()) {
             (JournalState::Unknown { why }, _) => Preflight::new("journal", Ready::Unknown, why),
             (_, None) => Preflight::new("journal", Ready::Ok, "journal present"),
-            (_, Some(e)) => Preflight::new("journal", Ready::Fail, e.told()),
+            (_, Some(e)) => Preflight::new("journal", Ready::Fail, e.one_line()),
         });
         out.push(match journal::runs::live(planning.facts).await {
             Ok(Some(r)) => {

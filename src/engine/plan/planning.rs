@@ -9,11 +9,11 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::target::{Environment, ServerInfo};
 use crate::engine::plan::operation::{Operation, PlanCx};
 use crate::engine::port::backups::Backups;
-use crate::engine::port::copies::Rehearsals;
+use crate::engine::port::copies::Copies;
 use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
 use crate::engine::port::name_changes::NameChanges;
-use crate::engine::port::reader::Facts;
+use crate::engine::port::reader::Reader;
 use crate::engine::port::signer::Signer;
 use crate::engine::port::spools::Spools;
 
@@ -21,7 +21,7 @@ use crate::engine::port::spools::Spools;
 pub(in crate::engine) struct Planning<'e> {
     pub(in crate::engine) name: &'e str,
     pub(in crate::engine) environment: Environment,
-    pub(in crate::engine) facts: &'e dyn Facts,
+    pub(in crate::engine) facts: &'e dyn Reader,
     pub(in crate::engine) files: &'e dyn Files,
     pub(in crate::engine) profile: &'e Profile,
     pub(in crate::engine) policy: &'e Policy,
@@ -30,7 +30,7 @@ pub(in crate::engine) struct Planning<'e> {
     pub(in crate::engine) operations: &'static [&'static dyn Operation],
     pub(in crate::engine) names: &'e dyn NameChanges,
     pub(in crate::engine) proofs: &'e dyn ParityEvidence,
-    pub(in crate::engine) rehearsals: &'e dyn Rehearsals,
+    pub(in crate::engine) copies: &'e dyn Copies,
     pub(in crate::engine) backups: &'e dyn Backups,
     pub(in crate::engine) spools: &'e dyn Spools,
     pub(in crate::engine) signer: &'e dyn Signer,
@@ -50,7 +50,7 @@ impl<'e> Planning<'e> {
                 files: self.files,
                 profile: self.profile,
                 server,
-                rehearsals: self.rehearsals,
+                copies: self.copies,
                 proofs: self.proofs,
                 quick: false,
                 full: false,

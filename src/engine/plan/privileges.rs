@@ -5,11 +5,11 @@ use crate::engine::model::change::RowChange;
 use crate::engine::model::error::Result;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::query::{AnySql, ProfileSql};
-use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader};
 use crate::engine::port::row_sql::{Trial, TriedStatement};
 
 /// One line for all that is in order, and one for each statement that is not.
-pub(in crate::engine) async fn of(facts: &dyn Facts, change: &RowChange) -> Vec<Preflight> {
+pub(in crate::engine) async fn of(facts: &dyn Reader, change: &RowChange) -> Vec<Preflight> {
     let (fine, wrong) = planned(facts, change).await;
     let mut out: Vec<_> = needed(facts).await.into_iter().collect();
     if wrong.is_empty() {
@@ -20,13 +20,13 @@ pub(in crate::engine) async fn of(facts: &dyn Facts, change: &RowChange) -> Vec<
 }
 
 /// What would keep this role from taking the change back. It does not stop the change: somebody else may take it back.
-pub(in crate::engine) async fn back(facts: &dyn Facts, inverse: &RowChange) -> Vec<Preflight> {
+pub(in crate::engine) async fn back(facts: &dyn Reader, inverse: &RowChange) -> Vec<Preflight> {
     let (_, wrong) = planned(facts, inverse).await;
     let warn = |(_, text)| Preflight::new("undo", Ready::Warn, format!("to take it back: {text}"));
     wrong.into_iter().map(warn).collect()
 }
 
-async fn planned(facts: &dyn Facts, change: &RowChange) -> (usize, Vec<(Ready, String)>) {
+async fn planned(facts: &dyn Reader, change: &RowChange) -> (usize, Vec<(Ready, String)>) {
     let (mut fine, mut wrong) = (0, Vec::new());
     for TriedStatement { what, sql, trial } in facts.dialect().tried(change) {
         let answer = match trial {
@@ -42,7 +42,7 @@ async fn planned(facts: &dyn Facts, change: &RowChange) -> (usize, Vec<(Ready, S
     (fine, wrong)
 }
 
-async fn needed(facts: &dyn Facts) -> Option<Preflight> {
+async fn needed(facts: &dyn Reader) -> Option<Preflight> {
     let need = facts.dialect().batch_need()?;
     Some(match ask(facts, (&need.sql).into()).await {
         Ok(Some(may)) if may == "true" => Preflight::new(need.id, Ready::Ok, need.fine),
@@ -53,12 +53,12 @@ async fn needed(facts: &dyn Facts) -> Option<Preflight> {
 }
 
 /// An error ends a transaction: each has its own.
-async fn ask(facts: &dyn Facts, sql: AnySql<'_>) -> Result<Option<String>> {
+async fn ask(facts: &dyn Reader, sql: AnySql<'_>) -> Result<Option<String>> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     Ok(tx.texts(sql).await?.pop().flatten())
 }
 
-async fn prepared(facts: &dyn Facts, sql: &ProfileSql) -> Result<()> {
+async fn prepared(facts: &dyn Reader, sql: &ProfileSql) -> Result<()> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
     tx.describe(sql).await.map(drop)
 }

@@ -104,7 +104,7 @@ fn content(row: &PlannedRow) -> u128 {
 
 /// Which parts, other than rows, differ from a plan of the same thing made now.
 fn parts(plan: &Plan, now: &Plan) -> Vec<String> {
-    let (a, b) = (plan.essence(), now.essence());
+    let (a, b) = (plan.compared_content(), now.compared_content());
     let (Value::Object(a), Value::Object(b)) = (a, b) else { return vec![] };
     let short = |v: Option<&Value>| {
         let text = v.map_or_else(|| "nothing".to_owned(), Value::to_string);

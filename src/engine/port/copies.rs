@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::model::error::{Error, Result};
-use crate::engine::port::reader::{Facts, Fut};
+use crate::engine::port::reader::{Fut, Reader};
 
 /// Which rows a copy gets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,15 +41,15 @@ pub struct CopyRequest {
 }
 
 /// Makes copies.
-pub trait Rehearsals: Send + Sync {
+pub trait Copies: Send + Sync {
     /// A copy of the target on a private server, which ends with it.
-    fn open<'a>(&'a self, copy: &'a CopyRequest) -> Fut<'a, Result<Box<dyn Rehearsal>>>;
+    fn open<'a>(&'a self, copy: &'a CopyRequest) -> Fut<'a, Result<Box<dyn TargetCopy>>>;
 }
 
 /// A copy. The target's applications do not know it: anything may be done to it.
-pub trait Rehearsal: Send + Sync {
+pub trait TargetCopy: Send + Sync {
     /// Looks at it as one looks at the target.
-    fn facts(&self) -> Arc<dyn Facts>;
+    fn facts(&self) -> Arc<dyn Reader>;
     /// One or more statements, as a superuser, with the target's search path; several are one transaction.
     fn execute<'a>(&'a self, sql: &'a str) -> Fut<'a, Result<()>>;
     /// What was copied, and what could not be.
@@ -60,10 +60,10 @@ pub trait Rehearsal: Send + Sync {
 
 /// Where nothing can be rehearsed.
 #[derive(Debug, Clone, Copy)]
-pub struct NoRehearsals;
+pub struct NoCopies;
 
-impl Rehearsals for NoRehearsals {
-    fn open<'a>(&'a self, _copy: &'a CopyRequest) -> Fut<'a, Result<Box<dyn Rehearsal>>> {
+impl Copies for NoCopies {
+    fn open<'a>(&'a self, _copy: &'a CopyRequest) -> Fut<'a, Result<Box<dyn TargetCopy>>> {
         Box::pin(async { Err(Error::unobserved("failed to copy the target: there is no sandbox here")) })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::model::error::Result;
 use crate::engine::port::dialect::Dialect;
-use crate::engine::port::reader::Facts;
+use crate::engine::port::reader::Reader;
 use crate::engine::port::writer::Writers;
 
 /// A dialect that can be connected to.
@@ -21,7 +21,7 @@ pub trait Driver: Dialect {
 /// One database, ready to be opened.
 pub struct Target {
     /// Looks at it.
-    pub reader: Arc<dyn Facts>,
+    pub reader: Arc<dyn Reader>,
     /// Open writers on it for what was approved.
     pub writers: Arc<dyn Writers>,
     /// The host as the URL has it: its name may tell the environment.

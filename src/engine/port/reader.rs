@@ -9,7 +9,7 @@ use crate::engine::port::dialect::Dialect;
 pub use crate::engine::port::read_tx::{Fut, ReadOptions, ReadTx, RowShape, Snapshot, Take};
 
 /// A source of read-only transactions on one target.
-pub trait Facts: Send + Sync {
+pub trait Reader: Send + Sync {
     /// Which SQL the target speaks.
     fn dialect(&self) -> &'static dyn Dialect;
     /// Pins the schemas that the profile's unqualified names are searched in; nothing where a server has none.

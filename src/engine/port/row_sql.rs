@@ -66,7 +66,7 @@ pub trait RowSql: Sync {
     /// How many images hold values from before that a CHECK refuses.
     fn refused(&self, images: &ImagesOf, check: &Constraint) -> ProfileSql;
     /// How a change passes what forbids it, in each batch.
-    fn bypass(&self, table: &str, obstacle: Obstacle<'_>) -> Result<Passage>;
+    fn bypass(&self, table: &str, obstacle: Obstacle<'_>) -> Result<TriggerBypass>;
     /// What the statements of a change pass: those of a plan are all that is left of how it was made.
     fn bypassed(&self, change: &RowChange) -> Vec<Bypassed>;
 }
@@ -117,7 +117,7 @@ pub enum Obstacle<'a> {
 
 /// How it is passed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Passage {
+pub struct TriggerBypass {
     /// At the start of each batch.
     pub off: Vec<String>,
     /// At its end.

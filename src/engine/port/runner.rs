@@ -11,7 +11,7 @@ use crate::engine::model::record::Operator;
 use crate::engine::model::step::{Step, Task};
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::clock::Clock;
-use crate::engine::port::reader::{Facts, Fut};
+use crate::engine::port::reader::{Fut, Reader};
 use crate::engine::port::writer::{Cursor, Writer};
 
 /// All runners, a list for each feature that has tasks.
@@ -79,7 +79,7 @@ pub struct RunCx<'a> {
     /// What was approved.
     pub(in crate::engine) plan: &'a Plan,
     /// Looks at the target, with sessions of its own.
-    pub facts: &'a dyn Facts,
+    pub facts: &'a dyn Reader,
     /// The machine.
     pub adapters: &'a Adapters,
     /// What is allowed.

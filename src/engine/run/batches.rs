@@ -21,15 +21,15 @@ impl RunCx<'_> {
     pub(crate) async fn rows(&mut self, change: &RowChange) -> Result<(), RunStop> {
         let policy = self.policy.clone();
         let mut pace = BatchSizer::new(&policy, change.canary.as_ref().map(|c| c.rows));
-        let (mut attempts, mut looked, mut fates) = (0, 0_i64, CanaryCounts::default());
+        let (mut attempts, mut looked, mut canary_counts) = (0, 0_i64, CanaryCounts::default());
         if let Some(canary) = &change.canary {
             // Whoever sent these out may not have seen what became of them: they are judged as they would have been.
             for batch in 1..=self.begun.batch {
-                fates = self.watch_canary(canary, batch, fates).await?;
+                canary_counts = self.watch_canary(canary, batch, canary_counts).await?;
             }
         }
         loop {
-            self.wishes().await?;
+            self.obey_control().await?;
             let now = self.millis();
             if now - looked >= PRESSURE_EVERY_MS {
                 looked = now;
@@ -62,7 +62,7 @@ impl RunCx<'_> {
                     pace.took(took, &policy);
                     self.rate();
                     if let Some(canary) = &change.canary {
-                        fates = self.watch_canary(canary, self.begun.batch, fates).await?;
+                        canary_counts = self.watch_canary(canary, self.begun.batch, canary_counts).await?;
                     }
                 }
                 Err(e) if e.cause == Cause::Busy && attempts + 1 < policy.lock_attempts => {

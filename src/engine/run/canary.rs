@@ -49,7 +49,7 @@ impl RunCx<'_> {
             }
             self.progress.waiting = Some(format!("{} requeued rows are waiting for a worker", fate.waiting));
             self.tell(Phase::Waiting);
-            self.wishes().await?;
+            self.obey_control().await?;
             (self.adapters.sleep)(LOOK_AGAIN).await;
             self.still_locked().await?;
         }

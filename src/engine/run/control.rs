@@ -10,7 +10,7 @@ use crate::engine::model::progress::{ControlRequest, Phase};
 use crate::engine::model::step::{Action, Step};
 use crate::engine::model::window::Window;
 use crate::engine::plan::planner;
-use crate::engine::port::reader::Facts;
+use crate::engine::port::reader::Reader;
 use crate::engine::port::runner::{RunCx, RunStop};
 use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::start::mirror;
@@ -41,8 +41,8 @@ impl RunCx<'_> {
     }
 
     /// Sessions that the operator has asked by their phrase to be ended: said first, then done, then what came of it.
-    pub(crate) async fn endings(&mut self) -> Result<(), RunStop> {
-        for session in self.control.endings() {
+    pub(crate) async fn end_blockers(&mut self) -> Result<(), RunStop> {
+        for session in self.control.sessions_to_end() {
             let b = session.blocker().clone();
             let body = json!({
                 "by": self.operator.to_string(), "pid": b.pid, "role": b.role, "application": b.application,
@@ -64,7 +64,7 @@ impl RunCx<'_> {
     }
 
     /// An entry that the run goes on without.
-    pub(crate) async fn jot(&mut self, kind: &str, body: &Value) {
+    pub(crate) async fn try_note(&mut self, kind: &str, body: &Value) {
         match self.writer.note(&self.begun, kind, body).await {
             Ok(event) => self.mirror(&event),
             Err(e) => tracing::warn!("an entry ({kind} {body}) is not in the journal: {e}"),
@@ -72,11 +72,11 @@ impl RunCx<'_> {
     }
 
     /// Holds while the operator wants it, ends when they do.
-    pub(crate) async fn wishes(&mut self) -> Result<(), RunStop> {
+    pub(crate) async fn obey_control(&mut self) -> Result<(), RunStop> {
         let mut said = false;
         loop {
             self.notes().await;
-            self.endings().await?;
+            self.end_blockers().await?;
             match self.control.wish() {
                 ControlRequest::Go => {
                     if said {
@@ -85,7 +85,8 @@ impl RunCx<'_> {
                     return Ok(());
                 }
                 ControlRequest::Cancel => {
-                    let message = format!("stopped by {} {}", self.control.stopped_by(), self.whereabouts());
+                    let message =
+                        format!("stopped by {} {}", self.control.stopped_by(), self.position_text());
                     let failure = Error::new(Class::Cancelled, message)
                         .hint(format!("midwatch resume {} goes on with the rest", self.begun.run));
                     return Err(RunStop::known(failure));
@@ -107,7 +108,7 @@ impl RunCx<'_> {
     }
 
     /// Between which two commits it is.
-    pub(crate) fn whereabouts(&self) -> String {
+    pub(crate) fn position_text(&self) -> String {
         let rows = |s: &Step| matches!(s.action, Action::Rows(_));
         match self.plan.steps.get(self.begun.step) {
             Some(step) if rows(step) && self.begun.batch > 0 => "after a batch".to_owned(),
@@ -121,7 +122,7 @@ impl RunCx<'_> {
     pub(crate) async fn notes(&mut self) {
         for text in self.control.notes() {
             let body = json!({ "by": self.operator.to_string(), "text": text });
-            self.jot("note", &body).await;
+            self.try_note("note", &body).await;
         }
     }
 
@@ -158,7 +159,7 @@ impl RunCx<'_> {
 }
 
 /// Is maintenance allowed by the server's clock?
-pub(crate) async fn window_now(facts: &dyn Facts, window: Option<(u32, u32)>) -> Result<Window> {
+pub(crate) async fn window_now(facts: &dyn Reader, window: Option<(u32, u32)>) -> Result<Window> {
     if window.is_none() {
         return Ok(Window::Always);
     }

@@ -173,7 +173,7 @@ impl RunCx<'_> {
         let mut started = Tasks::new();
         let stopped = self.steps(runners, &mut started).await.err();
         let mut done = match stopped {
-            None => self.prove().await,
+            None => self.verify_result().await,
             Some(stopped) => self.stopped(runners, stopped),
         };
         done.run = Some(self.begun.run.clone());

@@ -164,7 +164,7 @@ impl RunCx<'_> {
     }
 
     /// Asks the plan's questions; what cannot be answered is not proved.
-    pub(crate) async fn prove(&mut self) -> Done {
+    pub(crate) async fn verify_result(&mut self) -> Done {
         self.tell(Phase::Verifying);
         if self.begun.applied > MANY {
             self.writer.analyse().await;

@@ -7,13 +7,13 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::progress::Phase;
 use crate::engine::model::step::{LockStrength, Step};
 use crate::engine::port::catalog::WantedLocks;
-use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader};
 use crate::engine::port::runner::RunCx;
 use std::time::Duration;
 
 /// Those who hold one of the tables against such a lock, for longer than that.
 pub(crate) async fn blockers(
-    facts: &dyn Facts,
+    facts: &dyn Reader,
     tables: &[String],
     mode: &str,
     older_ms: u64,
@@ -70,7 +70,7 @@ impl RunCx<'_> {
             json!({ "stage": stage, "attempt": attempt, "of": of, "failed": e.message, "blockers": found });
         self.progress.locks.blockers = found;
         self.progress.locks.looked_at = Some(self.millis());
-        self.jot("attempt", &body).await;
+        self.try_note("attempt", &body).await;
         by
     }
 }

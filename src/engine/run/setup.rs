@@ -7,13 +7,13 @@ use crate::engine::model::progress::Done;
 use crate::engine::model::record::Operator;
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::clock::Clock;
-use crate::engine::port::reader::Facts;
 use crate::engine::port::reader::Fut;
+use crate::engine::port::reader::Reader;
 use crate::engine::port::runner::Runners;
 
 /// What a run has besides the approval.
 pub(in crate::engine) struct Setup<'a> {
-    pub(in crate::engine) facts: &'a dyn Facts,
+    pub(in crate::engine) facts: &'a dyn Reader,
     pub(in crate::engine) adapters: &'a Adapters,
     pub(in crate::engine) policy: &'a Policy,
     pub(in crate::engine) operator: &'a Operator,

@@ -13,7 +13,7 @@ use crate::engine::model::progress::{Phase, Progress, ProgressSink};
 use crate::engine::model::row_store::RawRow;
 use crate::engine::model::step::Action;
 use crate::engine::port::adapters::Adapters;
-use crate::engine::port::reader::Facts;
+use crate::engine::port::reader::Reader;
 use crate::engine::port::writer::{Cursor, Writer};
 use crate::engine::run::setup::Setup;
 
@@ -21,7 +21,7 @@ use crate::engine::run::setup::Setup;
 const STAGE: usize = 2_000;
 
 /// A plan for one server is refused on another.
-pub(in crate::engine) async fn same_server(facts: &dyn Facts, plan: &Plan) -> Result<()> {
+pub(in crate::engine) async fn same_server(facts: &dyn Reader, plan: &Plan) -> Result<()> {
     let server = facts.server().await?;
     let differences = plan.identity.differences(&Identity::of(&server));
     if differences.is_empty() {

@@ -15,7 +15,7 @@ impl RunCx<'_> {
         let attempts = self.policy.lock_attempts;
         let mut attempt = 0;
         loop {
-            self.wishes().await?;
+            self.obey_control().await?;
             self.tell(Phase::Working);
             match self.writer.statements(&self.begun, step, counted).await {
                 Ok(c) => {

@@ -6,11 +6,11 @@ use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::Done;
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::Action;
-use crate::engine::port::reader::Facts;
+use crate::engine::port::reader::Reader;
 
 /// No step was taken. Where nobody answered the COMMIT the intent may be in the journal all the same; and with it,
 /// where the plan makes the journal, all that was planned.
-pub(in crate::engine) async fn done(facts: &dyn Facts, plan: &Plan, e: Error) -> Done {
+pub(in crate::engine) async fn done(facts: &dyn Reader, plan: &Plan, e: Error) -> Done {
     let failed =
         |failure: Error| Done { outcome: Outcome::Failed, failure: Some(failure), ..Done::default() };
     if !e.ambiguous {

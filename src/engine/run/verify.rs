@@ -7,17 +7,17 @@ use serde::Deserialize;
 use crate::engine::model::change::Canary;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::plan::Plan;
-use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader};
 
 /// Each question, all at once, and how many rows answer it wrongly.
-pub(in crate::engine) async fn ask(facts: &dyn Facts, plan: &Plan, run: &str) -> Vec<(String, Result<u64>)> {
+pub(in crate::engine) async fn ask(facts: &dyn Reader, plan: &Plan, run: &str) -> Vec<(String, Result<u64>)> {
     let answers = plan.verify.iter().map(async |question| {
         (question.title.clone(), count(facts, &facts.dialect().asked(question, run)).await)
     });
     join_all(answers).await
 }
 
-async fn count(facts: &dyn Facts, sql: &ProfileSql) -> Result<u64> {
+async fn count(facts: &dyn Reader, sql: &ProfileSql) -> Result<u64> {
     let options = ReadOptions { timeout: Some(std::time::Duration::from_mins(10)), ..ReadOptions::default() };
     let mut tx = facts.begin(options).await?;
     let text = tx.texts(sql).await?.pop().flatten().unwrap_or_default();
@@ -52,7 +52,7 @@ impl CanaryCounts {
 
 /// Asks what became of the rows of a batch.
 pub(in crate::engine) async fn fate(
-    facts: &dyn Facts,
+    facts: &dyn Reader,
     run: &str,
     batch: u64,
     canary: &Canary,

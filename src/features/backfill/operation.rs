@@ -14,7 +14,7 @@ use crate::engine::plan::operation::{
 use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
 use crate::engine::port::reader::Fut;
-use crate::engine::port::row_sql::{Obstacle, Passage};
+use crate::engine::port::row_sql::{Obstacle, TriggerBypass};
 
 use crate::engine::plan::selection::{self, ChosenRows};
 
@@ -96,12 +96,12 @@ fn offer(b: &Declared) -> Offer {
 }
 
 /// What is written: by the backfill itself, or by its other way.
-struct Way<'p> {
+struct BackfillMode<'p> {
     kind: RowKind,
     write: &'p Write,
 }
 
-impl<'p> Way<'p> {
+impl<'p> BackfillMode<'p> {
     fn in_place(b: &'p Declared) -> Self {
         Self { kind: RowKind::Update, write: &b.write }
     }
@@ -153,7 +153,14 @@ impl<'p> Way<'p> {
         })
     }
 
-    fn draft(&self, cx: &PlanCx<'_>, b: &Declared, change: &RowChange, rows: RowQuery, said: Said) -> Draft {
+    fn draft(
+        &self,
+        cx: &PlanCx<'_>,
+        b: &Declared,
+        change: &RowChange,
+        rows: RowQuery,
+        said: PlanTexts,
+    ) -> Draft {
         Draft {
             why: format!("{}: {}", b.write.table, reason(b)),
             changes: changes(said.rows, self.write.audit.as_deref()),
@@ -176,7 +183,7 @@ impl<'p> Way<'p> {
 }
 
 /// What the two ways say of themselves.
-struct Said {
+struct PlanTexts {
     title: String,
     rows: String,
     undo: String,
@@ -188,7 +195,7 @@ struct Said {
 
 /// The rows of the table, changed where they are.
 async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool) -> Result<Draft> {
-    let way = Way::in_place(b);
+    let way = BackfillMode::in_place(b);
     let table = way.table(cx).await?;
     let guard = guard(cx, b, &table, replica)?;
     let change = RowChange {
@@ -222,7 +229,7 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
     let source = RowsFrom::Table { table: b.write.table.clone(), join: None };
     let all = all(b)?;
     let filter = selection::and_ids(cx, params, &b.write.key, (&source, Of::Table), all).await?;
-    let said = Said {
+    let said = PlanTexts {
         title: format!("compute {columns} of {} again", b.write.table),
         rows: format!("column {columns}"),
         undo,
@@ -241,7 +248,7 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
 
 /// Corrective rows beside a table that stays as it is.
 async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params) -> Result<Draft> {
-    let way = Way::instead(i);
+    let way = BackfillMode::instead(i);
     let table = way.table(cx).await?;
     let change = way.change(cx, b, &table).await?;
     let role = &cx.cx.server.role;
@@ -252,7 +259,7 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
     };
     let source = RowsFrom::Table { table: b.write.table.clone(), join: None };
     let filter = selection::and_ids(cx, params, &b.write.key, (&source, Of::Table), both).await?;
-    let said = Said {
+    let said = PlanTexts {
         title: format!("write corrective rows into {}", i.write.table),
         rows: format!("corrective rows in {}; {} stays as it is", i.write.table, b.write.table),
         undo: "full: the corrective rows are deleted again, while nobody has changed them".into(),
@@ -371,7 +378,7 @@ fn guard(cx: &PlanCx<'_>, b: &Declared, table: &Table, replica: bool) -> Result<
     }
 }
 
-fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: Passage) -> Passed {
+fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: TriggerBypass) -> Passed {
     let ordinary = trigger.state == Firing::Ordinary;
     let setting = passage.setting.unwrap_or("the setting");
     let why = match (table.may_replicate, ordinary) {
@@ -393,7 +400,7 @@ fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: Passage) -> P
     }
 }
 
-fn switched_off(b: &Declared, name: &str, table: &Table, passage: Passage) -> Passed {
+fn switched_off(b: &Declared, name: &str, table: &Table, passage: TriggerBypass) -> Passed {
     let owner = if table.owned {
         Preflight::new("guard", Ready::Ok, format!("we may switch trigger {name} off"))
     } else {

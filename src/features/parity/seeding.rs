@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::engine::check::kind::CheckCx;
 use crate::engine::model::comparison::ComparedColumns;
 use crate::engine::model::error::Result;
-use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::copies::TargetCopy;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::dialects;
 use crate::features::parity::pair::TwinTables;
@@ -15,7 +15,7 @@ use crate::features::parity::planting::{CopySides, Planting};
 /// Makes both sides of a copy equal, then plants differences of every class.
 pub(crate) async fn plant(
     cx: &CheckCx<'_>,
-    copy: &dyn Rehearsal,
+    copy: &dyn TargetCopy,
     pair: &TwinTables,
     columns: &ComparedColumns,
     layout: &Layout,

@@ -6,7 +6,7 @@ use crate::engine::check::kind::{CheckCx, CheckProgress, SILENT};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::Twin;
 use crate::engine::model::report::{CheckId, Finding, Report, Severity, Status};
-use crate::engine::port::copies::{CopyRequest, KeyedSample, NoRehearsals, Rehearsal, Rows};
+use crate::engine::port::copies::{CopyRequest, KeyedSample, NoCopies, Rows, TargetCopy};
 use crate::engine::port::evidence::NoProofs;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::compare;
@@ -28,7 +28,7 @@ pub(crate) async fn add_to(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin, report: 
     let test = match outcome {
         Ok(test) => test,
         Err(e) => {
-            return report.partly_unknown(Some(format!("the self-test could not be made: {}", e.told())));
+            return report.partly_unknown(Some(format!("the self-test could not be made: {}", e.one_line())));
         }
     };
     if let Some(facts) = report.facts.as_object_mut() {
@@ -86,14 +86,14 @@ async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
         }],
         whole_schema: false,
     };
-    let rehearsal = cx.rehearsals.open(&copy).await?;
+    let rehearsal = cx.copies.open(&copy).await?;
     let facts = rehearsal.facts();
     let inside = CheckCx {
         facts: &*facts,
         files: cx.files,
         profile: cx.profile,
         server: cx.server,
-        rehearsals: &NoRehearsals,
+        copies: &NoCopies,
         proofs: &NoProofs,
         quick: false,
         full: false,
@@ -115,7 +115,7 @@ async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
     Ok(test)
 }
 
-async fn plant(cx: &CheckCx<'_>, twin: &Twin, copy: &dyn Rehearsal) -> Result<Planting> {
+async fn plant(cx: &CheckCx<'_>, twin: &Twin, copy: &dyn TargetCopy) -> Result<Planting> {
     let mut tx = cx.facts.begin(ReadOptions::default()).await?;
     let pair = find_pair(&mut *tx, cx.dialect(), twin).await?;
     let legacy = pair.legacy.as_ref().ok_or_else(|| Error::unobserved("the copy has no legacy table"))?;

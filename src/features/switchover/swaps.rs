@@ -6,7 +6,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::preflight::Ready;
 use crate::engine::model::query::{Param, Sql};
-use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader};
 use crate::features::switchover::task::Swap;
 
 /// How far a run is.
@@ -43,7 +43,7 @@ from midwatch.runs r where r.id = $1::bigint";
 
 impl Position {
     /// Of a run, by the journal.
-    pub(crate) async fn read(facts: &dyn Facts, run: &str) -> Result<Self> {
+    pub(crate) async fn read(facts: &dyn Reader, run: &str) -> Result<Self> {
         let mut tx = facts.begin(ReadOptions::default()).await?;
         tx.one(&Sql::new(POSITION).bind([Param::from(run)])).await
     }

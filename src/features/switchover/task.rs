@@ -222,7 +222,7 @@ pub struct RehearsalResult {
 
 impl RehearsalResult {
     /// What is worth knowing of it at once.
-    pub fn told(&self) -> Vec<String> {
+    pub fn summary_lines(&self) -> Vec<String> {
         let (median, p99, longest) = self.latency_ms;
         vec![
             format!(

@@ -11,14 +11,14 @@ use chrono::Utc;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::dialect::postgres::{Connection, Reader};
+use crate::dialect::postgres::{Connection, PgReader};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::query::Param;
 use crate::engine::port::backups::{Backups, Dump, Dumped};
-use crate::engine::port::reader::{Facts as _, Fut, ReadOptions, ReadTx, Snapshot};
+use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader as _, Snapshot};
 use crate::sandbox::postgres::definitions::Omitted;
-use crate::sandbox::postgres::rehearsal::{self, Copies, DATABASE};
+use crate::sandbox::postgres::rehearsal::{self, DATABASE, SandboxCopies};
 use crate::sandbox::postgres::server::blocking;
 
 /// A table may take long to read.
@@ -31,7 +31,7 @@ const TOLD: usize = 4;
 /// Backups of one target.
 pub(in crate::sandbox) struct Dumps {
     target: Connection,
-    copies: Copies,
+    copies: SandboxCopies,
     search_path: Vec<String>,
     place: Option<PathBuf>,
     database: String,
@@ -46,7 +46,7 @@ impl Dumps {
         database: String,
         place: Option<PathBuf>,
     ) -> Self {
-        let copies = Copies::new(target.clone(), version, search_path.clone());
+        let copies = SandboxCopies::new(target.clone(), version, search_path.clone());
         Self { target, copies, search_path, place, database }
     }
 
@@ -79,7 +79,7 @@ impl Dumps {
 
     /// Dumps the tables' rows in the snapshot in which they are summed, with all that they need to be made again.
     async fn consistent(&self, dump: &Dump, file: &Path) -> Result<(Vec<Content>, Omitted)> {
-        let reader = Reader::new(self.target.clone());
+        let reader = PgReader::new(self.target.clone());
         reader.set_search_path(&self.search_path);
         let omitted = self.copies.omitted(&dump.tables, true).await?;
         let mut tx = reader.begin(whole()).await?;
@@ -120,7 +120,7 @@ impl Dumps {
             let said: Vec<&str> = said.lines().take(TOLD).collect();
             return Err(Error::new(Class::Failed, format!("failed to {what}: {}", said.join(" · "))));
         }
-        let facts = Reader::new(Connection::new(Some(&server.url(DATABASE)))?);
+        let facts = PgReader::new(Connection::new(Some(&server.url(DATABASE)))?);
         facts.set_search_path(&self.search_path);
         let mut tx = facts.begin(whole()).await?;
         let restored = contents(&mut *tx, &dump.tables).await.map_err(|e| trouble.context(file, e))?;

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::dialect::postgres::Reader;
+use crate::dialect::postgres::PgReader;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::Param;
-use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader};
 use crate::sandbox::Server;
-use crate::sandbox::postgres::rehearsal::{Copies, DATABASE, inside, run};
+use crate::sandbox::postgres::rehearsal::{DATABASE, SandboxCopies, inside, run};
 
 /// `$1`: the private server's superuser. Roles with what decides whether they may, who is a member of whom, and to
 /// whom the database belongs: schema `public` is that role's.
@@ -105,7 +105,7 @@ impl Omitted {
         let (hidden, seen): (Vec<_>, Vec<_>) = found.tables.into_iter().partition(|o| o.hidden);
         let (leaves, kept): (Vec<_>, Vec<_>) = seen.into_iter().partition(|o| tight && o.leaf);
         if !hidden.is_empty() {
-            out.said.push(format!("{}, which this role may not read", told(&hidden)));
+            out.said.push(format!("{}, which this role may not read", names_of(&hidden)));
         }
         if !leaves.is_empty() {
             let why = format!("the server has room for {} locks", found.room);
@@ -124,7 +124,7 @@ impl Omitted {
     }
 }
 
-fn told(tables: &[Other]) -> String {
+fn names_of(tables: &[Other]) -> String {
     let shown: Vec<_> = tables.iter().take(TOLD).map(Other::brief).collect();
     match tables.len().saturating_sub(TOLD) {
         0 => shown.join(", "),
@@ -144,10 +144,10 @@ fn patterns<'o>(tables: impl Iterator<Item = &'o Other>) -> Vec<String> {
     schemas.into_iter().flat_map(of).collect()
 }
 
-impl Copies {
+impl SandboxCopies {
     /// The target's roles, and what they are to each other; nobody can log in as one of them.
     pub(super) async fn roles(&self, server: &Server) -> Result<()> {
-        let mut tx = Reader::new(self.target.clone()).begin(ReadOptions::default()).await?;
+        let mut tx = PgReader::new(self.target.clone()).begin(ReadOptions::default()).await?;
         let make =
             tx.texts(&Sql::new(ROLES).bind([Param::from(server.user()), Param::from(DATABASE)])).await?;
         let make: Vec<String> = make.into_iter().flatten().collect();
@@ -156,7 +156,7 @@ impl Copies {
 
     /// What must be left out, so that the rest can be copied; `whole`: our own schema is copied too.
     pub(super) async fn omitted(&self, relations: &[String], whole: bool) -> Result<Omitted> {
-        let target = Reader::new(self.target.clone());
+        let target = PgReader::new(self.target.clone());
         target.set_search_path(&self.search_path);
         let wanted = relations.iter().map(|r| Relation::parse(r).to_string()).collect();
         let mut tx = target.begin(ReadOptions::default()).await?;

@@ -1,10 +1,10 @@
 //! What the engine's marks tell a switchover, on a real server.
 
 use crate::dialect::postgres::owner::Owner;
-use crate::dialect::postgres::{Connection, Postgres, Reader};
+use crate::dialect::postgres::{Connection, PgReader, Postgres};
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::{Param, Sql};
-use crate::engine::port::reader::{Facts as _, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader as _};
 use crate::features::parity::pair::{catalog, change_capture, pair, partitions};
 use crate::sandbox::{Options, Server};
 
@@ -31,7 +31,7 @@ async fn only_what_was_written_since_is_compared_and_only_what_is_not_equal_is_n
     owner.execute_script(&crate::dialect::postgres::journal::install::script().unwrap()).await.unwrap();
     let twin =
         Twin { legacy: "t".into(), partitioned: "p".into(), key: vec!["id".into()], ..Twin::default() };
-    let reader = Reader::new(Connection::new(Some(&server.url("m"))).unwrap());
+    let reader = PgReader::new(Connection::new(Some(&server.url("m"))).unwrap());
     let mut tx = reader.begin(ReadOptions::default()).await.unwrap();
     let pair = pair(&mut *tx, &Postgres, &twin).await.unwrap();
     let columns =

@@ -14,6 +14,6 @@ mod writers;
 
 pub(in crate::sandbox) use backup::Dumps;
 pub use binaries::Binaries;
-pub use rehearsal::{Copies, Private};
+pub use rehearsal::{Private, SandboxCopies};
 pub use server::{Options, Server};
 pub use writers::{LoadWriters, Timed, Written, WrittenPair};

@@ -11,12 +11,12 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::dialect::postgres::owner::Owner;
-use crate::dialect::postgres::{Connection, Reader};
+use crate::dialect::postgres::{Connection, PgReader};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::Param;
-use crate::engine::port::copies::{CopyRequest, Rehearsal, Rehearsals, Rows};
-use crate::engine::port::reader::{Facts, Fut, ReadOptions};
+use crate::engine::port::copies::{Copies, CopyRequest, Rows, TargetCopy};
+use crate::engine::port::reader::{Fut, ReadOptions, Reader};
 use crate::sandbox::postgres::binaries::Version;
 use crate::sandbox::{Binaries, Options, Server};
 
@@ -34,13 +34,13 @@ const STATEMENT: Duration = Duration::from_mins(1);
 const TOLD: usize = 10;
 
 /// Copies of one target.
-pub struct Copies {
+pub struct SandboxCopies {
     pub(super) target: Connection,
     version: String,
     pub(super) search_path: Vec<String>,
 }
 
-impl Copies {
+impl SandboxCopies {
     /// Of the database that this connection reaches; does not connect yet.
     pub fn new(target: Connection, version: String, search_path: Vec<String>) -> Self {
         Self { target, version, search_path }
@@ -100,7 +100,7 @@ impl Copies {
         if !counts.is_empty() {
             let _ = write!(said, "; rows: {}", counts.join(", "));
         }
-        let reader = Reader::new(Connection::new(Some(&url))?);
+        let reader = PgReader::new(Connection::new(Some(&url))?);
         reader.set_search_path(&self.search_path);
         Ok(Made {
             facts: Arc::new(reader),
@@ -134,7 +134,7 @@ impl Copies {
         copy: &CopyRequest,
         limit: u64,
     ) -> Result<Vec<String>> {
-        let target = Reader::new(self.target.clone());
+        let target = PgReader::new(self.target.clone());
         target.set_search_path(&self.search_path);
         let mut shapes = Vec::new();
         for relation in &copy.relations {
@@ -287,7 +287,7 @@ fn tell(said: &mut String, copy: &CopyRequest, errors: &[String]) {
 
 /// The server stops and its directory goes when this is dropped.
 pub(super) struct Made {
-    facts: Arc<Reader>,
+    facts: Arc<PgReader>,
     owner: Mutex<Owner>,
     said: String,
     omitted: Vec<String>,
@@ -328,22 +328,22 @@ impl Private {
     }
 }
 
-impl Copies {
+impl SandboxCopies {
     /// A copy with its server; in memory if it is small.
     pub async fn private(&self, copy: &CopyRequest, memory: bool) -> Result<Private> {
         Ok(Private(self.make(copy, memory).await?))
     }
 }
 
-impl Rehearsals for Copies {
-    fn open<'a>(&'a self, copy: &'a CopyRequest) -> Fut<'a, Result<Box<dyn Rehearsal>>> {
-        Box::pin(async move { Ok(Box::new(self.make(copy, true).await?) as Box<dyn Rehearsal>) })
+impl Copies for SandboxCopies {
+    fn open<'a>(&'a self, copy: &'a CopyRequest) -> Fut<'a, Result<Box<dyn TargetCopy>>> {
+        Box::pin(async move { Ok(Box::new(self.make(copy, true).await?) as Box<dyn TargetCopy>) })
     }
 }
 
-impl Rehearsal for Made {
-    fn facts(&self) -> Arc<dyn Facts> {
-        Arc::clone(&self.facts) as Arc<dyn Facts>
+impl TargetCopy for Made {
+    fn facts(&self) -> Arc<dyn Reader> {
+        Arc::clone(&self.facts) as Arc<dyn Reader>
     }
 
     fn execute<'a>(&'a self, sql: &'a str) -> Fut<'a, Result<()>> {

@@ -3,7 +3,7 @@
 use crate::engine::plan::operation::{Offer, Params};
 use crate::engine::plan::request::Request;
 use crate::tui::app::App;
-use crate::tui::model::offers::{Ask, Deed};
+use crate::tui::model::offers::{ActionTarget, Ask};
 use crate::tui::model::overlay::{Kind, Overlay};
 use crate::tui::msg::Effect;
 use crate::tui::screen;
@@ -32,10 +32,10 @@ impl App {
             self.model.overlay = Some(overlay);
             return vec![];
         }
-        match choice.deed {
-            Deed::Plan(offer) => self.plan_offer(*offer),
-            Deed::Undo(_) => self.undo(),
-            Deed::Resume(id) => {
+        match choice.target {
+            ActionTarget::Plan(offer) => self.plan_offer(*offer),
+            ActionTarget::Undo(_) => self.undo(),
+            ActionTarget::Resume(id) => {
                 self.model.overlay = Some(Overlay::of(Kind::Resume(id)));
                 vec![]
             }

@@ -9,7 +9,7 @@ use crate::tui::doc::wrap;
 use crate::tui::format::{ago, count};
 use crate::tui::list::{Spans, cell, plain};
 use crate::tui::model::journal::done;
-use crate::tui::model::offers::{Ask, Choice, Deed};
+use crate::tui::model::offers::{ActionLine, ActionTarget, Ask};
 use crate::tui::model::overlay::{LEAVING, UNFINISHED};
 use crate::tui::model::run::{OurRun, title_of};
 use crate::tui::model::state::Model;
@@ -40,8 +40,8 @@ pub(super) fn actions(model: &Model, width: usize) -> Sheet {
         text("locks", &c.locks, Tone::Plain);
         text("not now", c.disabled.as_deref().unwrap_or_default(), Tone::Warn);
     }
-    let hint = match chosen.filter(|c| c.disabled.is_none()).map(|c| &c.deed) {
-        Some(Deed::Resume(_)) => "Enter asks first; Esc closes",
+    let hint = match chosen.filter(|c| c.disabled.is_none()).map(|c| &c.target) {
+        Some(ActionTarget::Resume(_)) => "Enter asks first; Esc closes",
         Some(_) => "Enter plans it, which changes nothing; Esc closes",
         None => "Esc closes",
     };
@@ -62,7 +62,7 @@ pub(super) fn actions(model: &Model, width: usize) -> Sheet {
     }
 }
 
-fn line(model: &Model, c: &Choice, width: usize) -> Spans {
+fn line(model: &Model, c: &ActionLine, width: usize) -> Spans {
     let g = model.theme.glyphs;
     let tone = if c.disabled.is_some() { Tone::Dim } else { Tone::Plain };
     let (symbol, text) = match &c.disabled {
@@ -171,7 +171,7 @@ pub(super) fn resume(model: &Model, id: &str, typed: &str, width: usize) -> Shee
             run.unit.of(rest)
         );
         lines.extend(wrap(&text, width).into_iter().map(|l| vec![plain(l)]));
-        if run.mend_first() {
+        if run.needs_fix_first() {
             let text = "Unless what stopped it is mended it stops there again.";
             lines.extend(wrap(text, width).into_iter().map(|l| vec![cell(l, Tone::Warn)]));
         }

@@ -181,7 +181,7 @@ fn facts(model: &Model, run: &RunRecord, told: bool, out: &mut Lines) {
         out.text("unfinished", &text, Tone::Warn);
     }
     if run.resumable && !run.live {
-        let text = if run.mend_first() {
+        let text = if run.needs_fix_first() {
             "it broke off: mend what stopped it first, then it can be gone on with (a)"
         } else {
             "it broke off and can be gone on with (a)"

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 /// A line of the action list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub struct ActionLine {
     /// What it leads to.
-    pub deed: Deed,
+    pub target: ActionTarget,
     /// The verb.
     pub verb: String,
     /// On what.
@@ -27,7 +27,7 @@ pub struct Choice {
 
 /// What a line of the action list leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
+pub enum ActionTarget {
     /// A plan of an operation.
     Plan(Box<Offer>),
     /// A plan of the way back of a run.

@@ -16,7 +16,7 @@ pub enum Readiness {
 
 /// Would a rollback lose anything?
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Light {
+pub enum RollbackOutlook {
     /// There is nothing to take back.
     Before,
     /// Nothing: all rows were equal then.
@@ -33,7 +33,7 @@ pub enum Light {
     Unknown(String),
 }
 
-impl Light {
+impl RollbackOutlook {
     /// The worst first.
     pub(in crate::tui) fn rank(&self) -> u8 {
         match self {

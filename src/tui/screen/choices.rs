@@ -5,23 +5,23 @@ use crate::engine::plan::operation::Offer;
 use crate::tui::data::Journal;
 use crate::tui::keymap::Scene;
 use crate::tui::model::journal::done;
-use crate::tui::model::offers::{Choice, Deed};
+use crate::tui::model::offers::{ActionLine, ActionTarget};
 use crate::tui::model::state::Model;
 use crate::tui::model::switchover::SWITCHES;
 use crate::tui::screen;
 
 /// Lines of the action list: about the run under the cursor, about its check, the rest.
-pub fn choices(model: &Model) -> Vec<Choice> {
+pub fn choices(model: &Model) -> Vec<ActionLine> {
     let list = screen::list_of(model);
     let here = model.check_in(&list);
     let missing = screen::scene_of(model) == Scene::Runs && model.journal.seen == Some(Journal::Missing);
-    let mut out: Vec<Choice> = run_choices(model);
+    let mut out: Vec<ActionLine> = run_choices(model);
     // The set of the room as a whole, before its twins one by one.
     let set = SWITCHES.into_iter().filter_map(|verb| model.room_offer(verb));
     let set: Vec<Offer> = set.collect();
     let whole = |o: &Offer| set.contains(o);
-    let offers = set.iter().chain(model.session.iter().flat_map(|s| &s.operations)).map(|o| Choice {
-        deed: Deed::Plan(Box::new(o.clone())),
+    let offers = set.iter().chain(model.session.iter().flat_map(|s| &s.operations)).map(|o| ActionLine {
+        target: ActionTarget::Plan(Box::new(o.clone())),
         verb: o.verb.to_owned(),
         name: o.name.clone(),
         about: o.about.clone(),
@@ -35,12 +35,12 @@ pub fn choices(model: &Model) -> Vec<Choice> {
     out
 }
 
-fn run_choices(model: &Model) -> Vec<Choice> {
+fn run_choices(model: &Model) -> Vec<ActionLine> {
     let at_runs = matches!(screen::scene_of(model), Scene::Runs | Scene::Run | Scene::Room);
     let here = screen::record_here(model).or_else(|| model.broken_off_here().map(|r| &r.record));
     let Some(run) = here.filter(|_| at_runs) else { return vec![] };
-    let choice = |deed, verb: &str, about: String, disabled| Choice {
-        deed,
+    let choice = |target, verb: &str, about: String, disabled| ActionLine {
+        target,
         verb: verb.into(),
         name: format!("run {}", run.id),
         about,
@@ -52,7 +52,7 @@ fn run_choices(model: &Model) -> Vec<Choice> {
     let rest = run.rows.saturating_sub(done(run));
     let resume = format!("go on with the {rest} {} that are left of it, after a question", run.unit.of(rest));
     vec![
-        choice(Deed::Resume(run.id.clone()), "resume", resume, model.why_not_resume(run)),
-        choice(Deed::Undo(run.id.clone()), "undo", run.undo.clone(), model.why_not_undo(Some(run))),
+        choice(ActionTarget::Resume(run.id.clone()), "resume", resume, model.why_not_resume(run)),
+        choice(ActionTarget::Undo(run.id.clone()), "undo", run.undo.clone(), model.why_not_undo(Some(run))),
     ]
 }

@@ -20,7 +20,7 @@ async fn a_copy_has_the_definitions_and_the_rows_of_the_same_keys() {
         }],
         whole_schema: true,
     };
-    let made = engine.rehearsals().open(&copy).await.unwrap();
+    let made = engine.copies().open(&copy).await.unwrap();
     assert!(made.said().contains("50 of \"revenues\""), "{}", made.said());
     assert!(!made.said().contains("could not be made"), "{}", made.said());
     made.execute("delete from revenues where id = (select max(id) from revenues)").await.unwrap();
@@ -40,7 +40,7 @@ async fn what_a_copy_lacks_is_named() {
     database.owner().await.execute_script("create table t (id int)").await.unwrap();
     let engine = engine(&database.url(), "name = \"p\"\n").await;
     let copy = CopyRequest { relations: vec!["t".into(), "nowhere".into()], ..CopyRequest::default() };
-    let error = engine.rehearsals().open(&copy).await.err().unwrap();
+    let error = engine.copies().open(&copy).await.err().unwrap();
     assert!(error.message.contains("failed to copy nowhere into the sandbox"), "{error}");
 }
 
@@ -52,7 +52,7 @@ async fn copies_leave_no_sessions_behind() {
     let engine = engine(&database.url(), "name = \"p\"\n").await;
     let copy = CopyRequest { relations: vec!["t".into()], rows: Rows::Sample(1), ..CopyRequest::default() };
     for _ in 0..4 {
-        drop(engine.rehearsals().open(&copy).await.unwrap());
+        drop(engine.copies().open(&copy).await.unwrap());
         // Asked anew by every plan.
         engine.facts().server().await.unwrap();
     }

@@ -12,7 +12,7 @@ use midwatch::engine::model::vitals::Vitals;
 use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::dialect::Dialect;
-use midwatch::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, RowShape, Snapshot, Take};
+use midwatch::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader, RowShape, Snapshot, Take};
 use midwatch::engine::{Engine, EngineParts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -25,7 +25,7 @@ const NEVER: Duration = Duration::from_mins(1);
 
 /// One session at a time.
 struct Single {
-    facts: Arc<dyn Facts>,
+    facts: Arc<dyn Reader>,
     session: Arc<Semaphore>,
 }
 
@@ -34,7 +34,7 @@ struct Held {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Facts for Single {
+impl Reader for Single {
     fn dialect(&self) -> &'static dyn Dialect {
         self.facts.dialect()
     }

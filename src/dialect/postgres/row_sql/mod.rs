@@ -21,7 +21,7 @@ use crate::engine::model::profile::Source;
 use crate::engine::model::query::{Column, ProfileSql};
 use crate::engine::model::row_query::{Condition, ImagesOf, Portion, RowQuery, RowsFrom};
 use crate::engine::model::table::Constraint;
-use crate::engine::port::row_sql::{Bypassed, Need, Obstacle, Passage, RowSql, TriedStatement};
+use crate::engine::port::row_sql::{Bypassed, Need, Obstacle, RowSql, TriedStatement, TriggerBypass};
 
 impl RowSql for Postgres {
     fn with_sources(&self, sources: &BTreeMap<String, Source>, sql: &str) -> String {
@@ -90,7 +90,7 @@ impl RowSql for Postgres {
     fn refused(&self, images: &ImagesOf, check: &Constraint) -> ProfileSql {
         inverse::refused(images, check)
     }
-    fn bypass(&self, table: &str, obstacle: Obstacle<'_>) -> Result<Passage> {
+    fn bypass(&self, table: &str, obstacle: Obstacle<'_>) -> Result<TriggerBypass> {
         Ok(bypass::bypass(table, obstacle))
     }
     fn bypassed(&self, change: &RowChange) -> Vec<Bypassed> {

@@ -10,7 +10,7 @@ use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Twin;
 use crate::engine::model::query::Param;
 use crate::engine::plan::operation::ALL;
-use crate::engine::port::reader::{Facts, ReadOptions};
+use crate::engine::port::reader::{ReadOptions, Reader};
 use crate::features::parity::pair::retired_name;
 
 /// Where it is, and what brings it back.
@@ -48,7 +48,7 @@ pub(crate) fn away_name(twin: &Twin) -> Relation {
 }
 
 /// The retired table of a twin that was cleaned up, while it is still there.
-pub(crate) async fn away(facts: &dyn Facts, twin: &Twin) -> Result<Option<RetiredTable>> {
+pub(crate) async fn away(facts: &dyn Reader, twin: &Twin) -> Result<Option<RetiredTable>> {
     let table = away_name(twin);
     let there = "select to_regclass($1)::text";
     let mut tx = facts.begin(ReadOptions::default()).await?;

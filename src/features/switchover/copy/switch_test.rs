@@ -6,7 +6,7 @@ use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
-use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::copies::TargetCopy;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::switchover::copy::trigger_test::{Sides, TriggerTest, exercise_triggers};
 use crate::features::switchover::limits::millis;
@@ -26,18 +26,18 @@ pub(crate) struct Tried {
 /// Tries everything, in the order in which it would be done.
 pub(crate) async fn trial(
     cx: &PlanCx<'_>,
-    couples: &[TwinPair<'_>],
+    twin_pairs: &[TwinPair<'_>],
     switch: &Switch,
     accepted: &Accepted,
 ) -> Tried {
     let mut out = Tried::default();
-    match crate::features::switchover::copy::sample_copy::copy(cx, couples).await {
+    match crate::features::switchover::copy::sample_copy::copy(cx, twin_pairs).await {
         Err(e) => {
-            let text = format!("no copy to try the switch in: {}", e.told());
+            let text = format!("no copy to try the switch in: {}", e.one_line());
             out.preflight.push(accepted.unless(UNTRIED, &text));
         }
         Ok(copy) => {
-            if let Err(e) = all(cx, couples, switch, &*copy, &mut out).await {
+            if let Err(e) = all(cx, twin_pairs, switch, &*copy, &mut out).await {
                 out.preflight.push(Preflight::new("trial", Ready::Fail, e.message));
             }
             if let Some(lacks) = lacks(&*copy) {
@@ -54,34 +54,34 @@ pub(crate) async fn trial(
 pub(crate) const UNTRIED: &str = "untried";
 
 /// What fails for want of a table says nothing of the target.
-pub(crate) fn lacks(copy: &dyn Rehearsal) -> Option<String> {
+pub(crate) fn lacks(copy: &dyn TargetCopy) -> Option<String> {
     let lacks = copy.lacks();
     (!lacks.is_empty()).then(|| format!("the copy is without {}", lacks.join(" and ")))
 }
 
 /// With the privileges of the role that will do it.
-pub(crate) async fn as_ours(cx: &PlanCx<'_>, copy: &dyn Rehearsal, statements: &[String]) -> Result<()> {
+pub(crate) async fn as_ours(cx: &PlanCx<'_>, copy: &dyn TargetCopy, statements: &[String]) -> Result<()> {
     let sql = statements.join(";\n");
     copy.execute(&format!("set role {};\n{sql};\nreset role", Ident(&cx.cx.server.role))).await
 }
 
 async fn all(
     cx: &PlanCx<'_>,
-    couples: &[TwinPair<'_>],
+    twin_pairs: &[TwinPair<'_>],
     switch: &Switch,
-    copy: &dyn Rehearsal,
+    copy: &dyn TargetCopy,
     out: &mut Tried,
 ) -> Result<()> {
-    for (couple, part) in couples.iter().zip(&switch.parts) {
-        publish(copy, &couple.legacy.relation, &part.belongings.publications).await?;
+    for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
+        publish(copy, &twin_pair.legacy.relation, &part.belongings.publications).await?;
     }
     let mut broken = false;
-    for couple in couples {
-        (cx.doing)(format!("firing the dual writes of {} in the copy", couple.twin.name()));
-        let table = Table::find(cx, &couple.legacy.relation).await?;
-        let fired = exercise_triggers(copy, couple, &table, &Sides::before(couple)).await?;
+    for twin_pair in twin_pairs {
+        (cx.doing)(format!("firing the dual writes of {} in the copy", twin_pair.twin.name()));
+        let table = Table::find(cx, &twin_pair.legacy.relation).await?;
+        let fired = exercise_triggers(copy, twin_pair, &table, &Sides::before(twin_pair)).await?;
         broken |= !fired.faults.is_empty();
-        out.preflight.push(said("triggers", "dual writes", couple, &fired));
+        out.preflight.push(said("triggers", "dual writes", twin_pair, &fired));
     }
     if broken {
         return Ok(());
@@ -95,17 +95,17 @@ async fn all(
     let began = now(copy).await?;
     as_ours(cx, copy, &switch.statements()).await.map_err(|e| failed("the switch", e))?;
     out.swap_ms = Some(u64::try_from(now(copy).await? - began).unwrap_or(0));
-    for (couple, part) in couples.iter().zip(&switch.parts) {
-        let table = Table::find(cx, &couple.partitioned.relation).await?;
+    for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
+        let table = Table::find(cx, &twin_pair.partitioned.relation).await?;
         let sides = Sides {
             legacy: part.names.retired.to_string(),
             twin: part.names.live.to_string(),
             forward: false,
-            unique: Table::find(cx, &couple.legacy.relation).await?.unique_columns,
+            unique: Table::find(cx, &twin_pair.legacy.relation).await?.unique_columns,
         };
-        let fired = exercise_triggers(copy, couple, &table, &sides).await?;
-        out.preflight.push(said("reverse_sync", "after the switch", couple, &fired));
-        view(copy, couple, &part.names)
+        let fired = exercise_triggers(copy, twin_pair, &table, &sides).await?;
+        out.preflight.push(said("reverse_sync", "after the switch", twin_pair, &fired));
+        view(copy, twin_pair, &part.names)
             .await
             .map_err(|e| failed("a write through the twin's old name", e))?;
     }
@@ -113,7 +113,7 @@ async fn all(
     for part in switch.parts.iter().rev() {
         as_ours(cx, copy, &part.reverse.taken()).await.map_err(|e| failed("the way back", e))?;
     }
-    let tables: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let tables: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     let text = format!(
         "switched and taken back in a copy ({}): {}",
         copy.said().split(';').next().unwrap_or_default(),
@@ -123,8 +123,8 @@ async fn all(
     Ok(())
 }
 
-fn said(id: &str, what: &str, couple: &TwinPair<'_>, fired: &TriggerTest) -> Preflight {
-    let name = couple.twin.name();
+fn said(id: &str, what: &str, twin_pair: &TwinPair<'_>, fired: &TriggerTest) -> Preflight {
+    let name = twin_pair.twin.name();
     if !fired.faults.is_empty() {
         let hint =
             if id == "triggers" { format!("; midwatch plan repair-triggers {name}") } else { String::new() };
@@ -150,12 +150,12 @@ fn said(id: &str, what: &str, couple: &TwinPair<'_>, fired: &TriggerTest) -> Pre
 }
 
 /// That of the copy.
-async fn now(copy: &dyn Rehearsal) -> Result<i64> {
+async fn now(copy: &dyn TargetCopy) -> Result<i64> {
     millis(&mut *copy.facts().begin(ReadOptions::default()).await?).await
 }
 
 /// Publications are no part of a copy's definitions: those of a table are made for it.
-pub(crate) async fn publish(copy: &dyn Rehearsal, table: &str, publications: &[Publication]) -> Result<()> {
+pub(crate) async fn publish(copy: &dyn TargetCopy, table: &str, publications: &[Publication]) -> Result<()> {
     for p in publications.iter().filter(|p| !p.all_tables) {
         let (name, via) =
             (Ident(&p.name), if p.via_root { " with (publish_via_partition_root = true)" } else { "" });
@@ -174,16 +174,17 @@ pub(crate) async fn publish(copy: &dyn Rehearsal, table: &str, publications: &[P
 }
 
 /// The view under the twin's old name takes what the twin took.
-async fn view(copy: &dyn Rehearsal, couple: &TwinPair<'_>, names: &Names) -> Result<()> {
+async fn view(copy: &dyn TargetCopy, twin_pair: &TwinPair<'_>, names: &Names) -> Result<()> {
     let (view, live) = (&names.twin, &names.live);
-    let columns: Vec<_> = couple.partitioned.columns.iter().filter(|c| !c.generated).collect();
-    let Some(any) =
-        columns.iter().find(|c| !couple.twin.key.contains(&c.name) && !couple.layout.key.contains(&c.name))
+    let columns: Vec<_> = twin_pair.partitioned.columns.iter().filter(|c| !c.generated).collect();
+    let Some(any) = columns
+        .iter()
+        .find(|c| !twin_pair.twin.key.contains(&c.name) && !twin_pair.layout.key.contains(&c.name))
     else {
         return Ok(());
     };
-    let mut key = couple.twin.key.clone();
-    key.extend(couple.layout.key.iter().filter(|k| !couple.twin.key.contains(k)).cloned());
+    let mut key = twin_pair.twin.key.clone();
+    key.extend(twin_pair.layout.key.iter().filter(|k| !twin_pair.twin.key.contains(k)).cloned());
     let key: Vec<_> = key.iter().map(|k| Ident(k).to_string()).collect();
     let list: Vec<_> = columns.iter().map(|c| Ident(&c.name).to_string()).collect();
     let (list, key, any) = (list.join(", "), key.join(", "), Ident(&any.name));

@@ -7,7 +7,7 @@ use crate::engine::model::cause::Cause;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::plan::tables::Table;
-use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::copies::TargetCopy;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 
@@ -51,10 +51,10 @@ pub(crate) struct Sides {
 
 impl Sides {
     /// As they are before a switchover.
-    pub(crate) fn before(couple: &TwinPair<'_>) -> Self {
+    pub(crate) fn before(twin_pair: &TwinPair<'_>) -> Self {
         Self {
-            legacy: couple.legacy.relation.clone(),
-            twin: couple.partitioned.relation.clone(),
+            legacy: twin_pair.legacy.relation.clone(),
+            twin: twin_pair.partitioned.relation.clone(),
             forward: true,
             unique: vec![],
         }
@@ -63,12 +63,12 @@ impl Sides {
 
 /// Fires every kind of write. `table`: what the catalog says of the written one.
 pub(crate) async fn exercise_triggers(
-    copy: &dyn Rehearsal,
-    couple: &TwinPair<'_>,
+    copy: &dyn TargetCopy,
+    twin_pair: &TwinPair<'_>,
     table: &Table,
     sides: &Sides,
 ) -> Result<TriggerTest> {
-    let scene = Scene { copy, couple, table, sides };
+    let scene = Scene { copy, twin_pair, table, sides };
     let keys = scene.keys().await?;
     let mut out = TriggerTest::default();
     let Some(last) = keys.last() else {
@@ -76,9 +76,9 @@ pub(crate) async fn exercise_triggers(
         return Ok(out);
     };
     scene.level().await?;
-    if !sides.forward && couple.layout.leaves.len() > TRUNCATED {
+    if !sides.forward && twin_pair.layout.leaves.len() > TRUNCATED {
         out.untried
-            .push(format!("{WHOLE}: it would fire in each of {} partitions", couple.layout.leaves.len()));
+            .push(format!("{WHOLE}: it would fire in each of {} partitions", twin_pair.layout.leaves.len()));
     }
     for (what, sql) in scene.writes(&|i| keys.get(i % keys.len()).unwrap_or(last)) {
         if sql.is_empty() {
@@ -106,8 +106,8 @@ pub(crate) async fn exercise_triggers(
 }
 
 struct Scene<'c> {
-    copy: &'c dyn Rehearsal,
-    couple: &'c TwinPair<'c>,
+    copy: &'c dyn TargetCopy,
+    twin_pair: &'c TwinPair<'c>,
     table: &'c Table,
     sides: &'c Sides,
 }
@@ -129,7 +129,7 @@ impl Scene<'_> {
         if !self.sides.forward {
             out.push(("DELETE in a partition", self.in_leaf(of(0), "delete from %s t where ")));
             out.push(("TRUNCATE of a partition", self.in_leaf(of(1), "truncate %s")));
-            if self.couple.layout.leaves.len() <= TRUNCATED {
+            if self.twin_pair.layout.leaves.len() <= TRUNCATED {
                 out.push((WHOLE, format!("truncate {}", self.written())));
             }
         }
@@ -137,8 +137,8 @@ impl Scene<'_> {
     }
 
     async fn keys(&self) -> Result<Vec<Key>> {
-        let texts: Vec<_> = self.couple.twin.key.iter().map(|k| format!("t.{}::text", Ident(k))).collect();
-        let order: Vec<_> = self.couple.twin.key.iter().map(|k| format!("t.{}", Ident(k))).collect();
+        let texts: Vec<_> = self.twin_pair.twin.key.iter().map(|k| format!("t.{}::text", Ident(k))).collect();
+        let order: Vec<_> = self.twin_pair.twin.key.iter().map(|k| format!("t.{}", Ident(k))).collect();
         let sql = format!(
             "select array[{}] as key from {} t order by {} limit {ROWS}",
             texts.join(", "),
@@ -171,10 +171,10 @@ impl Scene<'_> {
             (&self.sides.twin, &self.sides.legacy)
         };
         let generated = |name: &str| self.table.columns.iter().any(|c| c.name == name && c.generated);
-        let names: Vec<_> = self.couple.columns.common.iter().filter(|c| !generated(&c.name)).collect();
+        let names: Vec<_> = self.twin_pair.columns.common.iter().filter(|c| !generated(&c.name)).collect();
         let values: Vec<_> = names.iter().map(|c| self.cast(&c.name, "x", self.sides.forward)).collect();
         let names: Vec<_> = names.iter().map(|c| Ident(&c.name).to_string()).collect();
-        let layout = &self.couple.layout;
+        let layout = &self.twin_pair.layout;
         let default = match layout.default {
             None if layout.takes_default => self.catch_all(),
             _ => String::new(),
@@ -194,7 +194,7 @@ impl Scene<'_> {
     /// A partition for every row, its owner's as the others are.
     fn catch_all(&self) -> String {
         let twin = &self.sides.twin;
-        let name = format!("midwatch_default_{}", self.couple.partitioned.oid);
+        let name = format!("midwatch_default_{}", self.twin_pair.partitioned.oid);
         let owned = format!(
             "begin execute (select format('alter table {name} owner to %I', pg_get_userbyid(c.relowner)) from pg_class c \
              where c.oid = {}::regclass); end",
@@ -205,7 +205,7 @@ impl Scene<'_> {
 
     /// A column's value as the twin (or the legacy table) holds it.
     fn cast(&self, column: &str, alias: &str, as_twin: bool) -> String {
-        let retyped = self.couple.columns.retyped.iter().find(|(n, ..)| n == column);
+        let retyped = self.twin_pair.columns.retyped.iter().find(|(n, ..)| n == column);
         match retyped {
             Some((_, legacy, twin)) => {
                 format!("{alias}.{}::{}", Ident(column), if as_twin { twin } else { legacy })
@@ -222,7 +222,7 @@ impl Scene<'_> {
                 cells.join(", ")
             )
         };
-        let common = &self.couple.columns.common;
+        let common = &self.twin_pair.columns.common;
         let legacy = common.iter().map(|c| format!("({})::text", self.cast(&c.name, "x", true))).collect();
         let twin = common.iter().map(|c| format!("x.{}::text", Ident(&c.name))).collect();
         let sql = format!(
@@ -236,7 +236,7 @@ impl Scene<'_> {
 
     fn is(&self, alias: &str, key: &Key) -> String {
         let one = |(k, v): (&String, &String)| format!("{alias}.{}::text = {}", Ident(k), literal(v));
-        self.couple.twin.key.iter().zip(&key.key).map(one).collect::<Vec<_>>().join(" and ")
+        self.twin_pair.twin.key.iter().zip(&key.key).map(one).collect::<Vec<_>>().join(" and ")
     }
 
     /// Would the table itself refuse it, with nothing mirrored?
@@ -257,17 +257,17 @@ impl Scene<'_> {
 
     fn columns(&self, which: impl Fn(&str) -> bool) -> Vec<String> {
         let free = |c: &&crate::engine::plan::tables::Stored| {
-            !c.generated && !c.numbered && !self.couple.twin.key.contains(&c.name) && which(&c.name)
+            !c.generated && !c.numbered && !self.twin_pair.twin.key.contains(&c.name) && which(&c.name)
         };
-        let common = |name: &str| self.couple.columns.common.iter().any(|c| c.name == name);
+        let common = |name: &str| self.twin_pair.columns.common.iter().any(|c| c.name == name);
         self.table.columns.iter().filter(free).filter(|c| common(&c.name)).map(|c| c.name.clone()).collect()
     }
 
     fn to_null(&self, key: &Key) -> String {
         let sets: Vec<_> = self
-            .columns(|c| !self.couple.layout.key.iter().chain(&self.sides.unique).any(|k| k == c))
+            .columns(|c| !self.twin_pair.layout.key.iter().chain(&self.sides.unique).any(|k| k == c))
             .iter()
-            .filter(|c| nullable(&self.couple.legacy, c) && nullable(&self.couple.partitioned, c))
+            .filter(|c| nullable(&self.twin_pair.legacy, c) && nullable(&self.twin_pair.partitioned, c))
             .map(|c| format!("{} = null", Ident(c)))
             .collect();
         self.update(&sets, key)
@@ -282,7 +282,7 @@ impl Scene<'_> {
 
     fn like_another(&self, key: &Key, other: &Key) -> String {
         let unique = |c: &str| self.table.unique_columns.iter().chain(&self.sides.unique).any(|k| k == c);
-        let columns = self.columns(|c| !unique(c) && !self.couple.layout.key.iter().any(|k| k == c));
+        let columns = self.columns(|c| !unique(c) && !self.twin_pair.layout.key.iter().any(|k| k == c));
         self.update(&self.of_other(&columns, other), key)
     }
 
@@ -300,7 +300,7 @@ impl Scene<'_> {
 
     /// Into another partition: that of the last row.
     fn moved(&self, key: &Key) -> String {
-        let columns = self.columns(|c| self.couple.layout.key.iter().any(|k| k == c));
+        let columns = self.columns(|c| self.twin_pair.layout.key.iter().any(|k| k == c));
         let sets: Vec<_> = columns
             .iter()
             .map(|c| format!("{0} = (select max(o.{0}) from {1} o)", Ident(c), self.written()))
@@ -309,8 +309,8 @@ impl Scene<'_> {
     }
 
     fn renamed(&self, key: &Key) -> String {
-        let [column] = self.couple.twin.key.as_slice() else { return String::new() };
-        let number = self.couple.legacy.columns.iter().any(|c| &c.name == column && c.number);
+        let [column] = self.twin_pair.twin.key.as_slice() else { return String::new() };
+        let number = self.twin_pair.legacy.columns.iter().any(|c| &c.name == column && c.number);
         if !number {
             return String::new();
         }

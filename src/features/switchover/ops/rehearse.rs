@@ -82,17 +82,17 @@ impl Operation for RehearseOperation {
 }
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
-    let couples = TwinPair::all(cx, name).await?;
-    if let Some(c) = couples.iter().find(|c| c.standing != SwitchState::Before) {
+    let twin_pairs = TwinPair::all(cx, name).await?;
+    if let Some(c) = twin_pairs.iter().find(|c| c.standing != SwitchState::Before) {
         return Err(Error::new(Class::Refused, format!("{} is switched over already", c.twin.name())));
     }
-    let play = play(cx, name, params, &couples).await?;
+    let play = play(cx, name, params, &twin_pairs).await?;
     let writers = play.writers;
     let copied = play.rows.map_or_else(
         || "all rows".to_owned(),
         |n| format!("at most {n} rows of each legacy table, and the twins' rows of the same keys"),
     );
-    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let names: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     let statements = vec![
         format!("pg_dump --schema-only; copy of {copied}"),
         format!("{writers} sessions write: inserts, updates, deletes, updates of the partition key"),
@@ -114,7 +114,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         frozen: false,
         renames: vec![],
         steps: vec![Step {
-            locks: couples
+            locks: twin_pairs
                 .iter()
                 .map(|c| crate::engine::plan::operation::lock(&c.legacy.relation, "ACCESS SHARE"))
                 .collect(),
@@ -132,7 +132,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         unit: TWINS,
         lock_timeout_ms: None,
         continues_after_window: true,
-        count: couples.len() as u64,
+        count: twin_pairs.len() as u64,
         undoes: None,
     })
 }
@@ -142,7 +142,7 @@ async fn play(
     cx: &PlanCx<'_>,
     name: &str,
     params: &Params,
-    couples: &[TwinPair<'_>],
+    twin_pairs: &[TwinPair<'_>],
 ) -> Result<RehearsalPlan> {
     let rows = match params.get("rows") {
         Some("all") => None,
@@ -166,24 +166,28 @@ async fn play(
     };
     play.params.insert("monitor".into(), "2s".into());
     play.params.insert("backup".into(), "skip".into());
-    for couple in couples {
-        play.twins.push(twin(cx, couple).await?);
+    for twin_pair in twin_pairs {
+        play.twins.push(twin(cx, twin_pair).await?);
     }
     Ok(play)
 }
 
-async fn twin(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<RehearsalTwin> {
-    let table = Table::find(cx, &couple.legacy.relation).await?;
-    let key = &couple.twin.key;
+async fn twin(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<RehearsalTwin> {
+    let table = Table::find(cx, &twin_pair.legacy.relation).await?;
+    let key = &twin_pair.twin.key;
     let plain = |c: &&crate::engine::plan::tables::Stored| !c.generated && !key.contains(&c.name);
     let unique: Vec<&String> = table.unique_keys.iter().flatten().collect();
     let free = table.columns.iter().filter(plain).filter(|c| !unique.contains(&&c.name));
-    let part = &couple.layout.key;
+    let part = &twin_pair.layout.key;
     Ok(RehearsalTwin {
-        legacy: couple.legacy.relation.clone(),
-        twin: couple.partitioned.relation.clone(),
-        key: table.typed(&couple.legacy.relation, key)?.into_iter().map(|c| (c.name, c.type_name)).collect(),
-        time: couple.layout.time_key.as_ref().and_then(|_| part.first().cloned()),
+        legacy: twin_pair.legacy.relation.clone(),
+        twin: twin_pair.partitioned.relation.clone(),
+        key: table
+            .typed(&twin_pair.legacy.relation, key)?
+            .into_iter()
+            .map(|c| (c.name, c.type_name))
+            .collect(),
+        time: twin_pair.layout.time_key.as_ref().and_then(|_| part.first().cloned()),
         columns: table.columns.iter().filter(plain).map(|c| c.name.clone()).collect(),
         column: free.map(|c| c.name.clone()).find(|c| !part.contains(c)),
     })

@@ -14,7 +14,7 @@ use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
 use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::Table;
-use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::copies::TargetCopy;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
@@ -64,22 +64,22 @@ impl Operation for RepairTriggers {
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let accepted = params.word_of(&UNPROVED)?.is_some();
-    let couples = TwinPair::all(cx, name).await?;
+    let twin_pairs = TwinPair::all(cx, name).await?;
     let mut out = Parts { accepted: Accepted::of(params.get("accept")), ..Parts::default() };
-    let copy = crate::features::switchover::copy::sample_copy::copy(cx, &couples).await;
+    let copy = crate::features::switchover::copy::sample_copy::copy(cx, &twin_pairs).await;
     if let Err(e) = &copy {
         let ready = if accepted { Ready::Warn } else { Ready::Unknown };
         let text =
             format!("no copy to prove the triggers in: {}; --set unproved=accept goes on without", e.message);
         out.preflight.push(Preflight::new("proof", ready, text));
     }
-    for couple in &couples {
-        match couple.standing {
-            SwitchState::Before => out.twin(cx, couple, copy.as_deref().ok()).await?,
-            _ => out.reverse(cx, couple, copy.as_deref().ok()).await?,
+    for twin_pair in &twin_pairs {
+        match twin_pair.standing {
+            SwitchState::Before => out.twin(cx, twin_pair, copy.as_deref().ok()).await?,
+            _ => out.reverse(cx, twin_pair, copy.as_deref().ok()).await?,
         }
     }
-    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let names: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     let nothing = out.steps.is_empty();
     Ok(Draft {
         why: if nothing && out.preflight.iter().any(|p| p.status.blocks()) {
@@ -236,43 +236,43 @@ impl Parts {
     async fn twin(
         &mut self,
         cx: &PlanCx<'_>,
-        couple: &TwinPair<'_>,
-        copy: Option<&dyn Rehearsal>,
+        twin_pair: &TwinPair<'_>,
+        copy: Option<&dyn TargetCopy>,
     ) -> Result<()> {
-        let name = couple.twin.name();
-        let legacy = Table::find(cx, &couple.legacy.relation).await?;
-        let declared = couple.declared();
-        let params = [Param::Int(couple.legacy.oid), Param::Texts(declared.clone())];
+        let name = twin_pair.twin.name();
+        let legacy = Table::find(cx, &twin_pair.legacy.relation).await?;
+        let declared = twin_pair.declared();
+        let params = [Param::Int(twin_pair.legacy.oid), Param::Texts(declared.clone())];
         let found: Vec<Found> = cx.cx.read().await?.fetch(&Sql::new(FOUND).bind(params.clone())).await?;
-        let mirror = mirror(cx, couple).await?;
-        let enabling = enabling(couple, &found, &declared);
-        let shut_out = shut_out(cx, couple).await?;
+        let mirror = mirror(cx, twin_pair).await?;
+        let enabling = enabling(twin_pair, &found, &declared);
+        let shut_out = shut_out(cx, twin_pair).await?;
         let mut wrong = vec!["they do not cover INSERT, UPDATE and DELETE of every row".to_owned()];
         if let (Some(enabling), Some(copy)) = (&enabling, copy) {
             (cx.doing)(format!("firing the triggers of {name} in the copy"));
-            let mut fired = tried(copy, couple, &legacy, enabling).await?;
+            let mut fired = tried(copy, twin_pair, &legacy, enabling).await?;
             // In the copy nobody lacks a privilege.
             if !shut_out.is_empty() && found.iter().any(|f| !f.definer) {
                 let whom = shut_out.join(", ");
-                fired.faults.push(format!("{whom} may write {} but not its twin", couple.legacy.relation));
+                fired.faults.push(format!("{whom} may write {} but not its twin", twin_pair.legacy.relation));
             }
             if fired.faults.is_empty() && !fired.fine.is_empty() {
                 self.proved(name, "as they are", &fired);
-                self.step(couple, enabling);
-                self.privilege(cx, couple, &legacy, enabling);
+                self.step(twin_pair, enabling);
+                self.privilege(cx, twin_pair, &legacy, enabling);
                 return Ok(());
             }
             wrong = fired.faults;
         }
-        let change = rewrite(couple, &mirror, &found, &declared, !shut_out.is_empty());
+        let change = rewrite(twin_pair, &mirror, &found, &declared, !shut_out.is_empty());
         self.preflight.push(Preflight::new(
             "found",
             Ready::Ok,
             format!("{name}: functions are written anew, since {}", wrong.join("; ")),
         ));
-        self.replaced(cx, couple, &found);
+        self.replaced(cx, twin_pair, &found);
         if let Some(copy) = copy {
-            let fired = tried(copy, couple, &legacy, &change).await?;
+            let fired = tried(copy, twin_pair, &legacy, &change).await?;
             if fired.faults.is_empty() {
                 self.proved(name, "as planned", &fired);
             } else {
@@ -280,8 +280,8 @@ impl Parts {
                 self.preflight.push(Preflight::new("proof", Ready::Fail, text));
             }
         }
-        self.step(couple, &change);
-        self.privilege(cx, couple, &legacy, &change);
+        self.step(twin_pair, &change);
+        self.privilege(cx, twin_pair, &legacy, &change);
         Ok(())
     }
 
@@ -289,15 +289,16 @@ impl Parts {
     async fn reverse(
         &mut self,
         cx: &PlanCx<'_>,
-        couple: &TwinPair<'_>,
-        copy: Option<&dyn Rehearsal>,
+        twin_pair: &TwinPair<'_>,
+        copy: Option<&dyn TargetCopy>,
     ) -> Result<()> {
-        let found = reversed(cx, couple, copy).await?;
+        let found = reversed(cx, twin_pair, copy).await?;
         self.preflight.extend(found.preflight);
         match &found.fired {
-            Some((how, fired)) if fired.faults.is_empty() => self.proved(couple.twin.name(), how, fired),
+            Some((how, fired)) if fired.faults.is_empty() => self.proved(twin_pair.twin.name(), how, fired),
             Some((how, fired)) => {
-                let text = format!("{}: in a copy, {how}: {}", couple.twin.name(), fired.faults.join("; "));
+                let text =
+                    format!("{}: in a copy, {how}: {}", twin_pair.twin.name(), fired.faults.join("; "));
                 self.preflight.push(Preflight::new("proof", Ready::Fail, text));
             }
             None => {}
@@ -309,13 +310,13 @@ impl Parts {
     }
 
     /// What the functions did besides is gone with their text, and only their owner may replace it.
-    fn replaced(&mut self, cx: &PlanCx<'_>, couple: &TwinPair<'_>, found: &[Found]) {
+    fn replaced(&mut self, cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>, found: &[Found]) {
         for f in found {
-            let more = other_side_effects(&f.body, &couple.partitioned.relation, f.kind & 2 != 0);
+            let more = other_side_effects(&f.body, &twin_pair.partitioned.relation, f.kind & 2 != 0);
             if !more.is_empty() {
                 let text = format!(
                     "{}: {} of trigger {} does more than keep the twin in step, which would be gone: {}",
-                    couple.twin.name(),
+                    twin_pair.twin.name(),
                     f.function,
                     f.name,
                     more.join(", ")
@@ -341,29 +342,29 @@ impl Parts {
         self.preflight.push(Preflight::new("proof", ready, text));
     }
 
-    fn step(&mut self, couple: &TwinPair<'_>, change: &Change) {
+    fn step(&mut self, twin_pair: &TwinPair<'_>, change: &Change) {
         if change.statements.is_empty() {
             return;
         }
-        let legacy = &couple.legacy.relation;
+        let legacy = &twin_pair.legacy.relation;
         self.changes.extend(change.said.iter().map(|s| format!("{legacy}: {s}")));
         self.steps.push(Step {
             locks: vec![lock(legacy, "SHARE ROW EXCLUSIVE")],
             back: change.back.clone(),
             ..Step::new(
-                couple.twin.name(),
+                twin_pair.twin.name(),
                 format!("{legacy}: {}", change.said.join(", ")),
                 change.statements.clone(),
             )
         });
-        self.verify.push(verification(couple));
+        self.verify.push(verification(twin_pair));
     }
 
-    fn privilege(&mut self, cx: &PlanCx<'_>, couple: &TwinPair<'_>, table: &Table, change: &Change) {
+    fn privilege(&mut self, cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>, table: &Table, change: &Change) {
         if !change.statements.is_empty() {
             let role = &cx.cx.server.role;
             self.preflight.push(table.privilege(
-                &couple.legacy.relation,
+                &twin_pair.legacy.relation,
                 "change triggers of",
                 table.owned,
                 role,
@@ -373,29 +374,29 @@ impl Parts {
 }
 
 /// Roles that may write the legacy table but not its twin: a function that runs with their rights fails.
-async fn shut_out(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Vec<String>> {
+async fn shut_out(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Vec<String>> {
     let sql = "select distinct pg_get_userbyid(x.grantee)::text as role from pg_class c cross join lateral aclexplode(c.relacl) x \
                where c.oid = $1::oid and x.grantee <> 0 and x.privilege_type in ('INSERT', 'UPDATE', 'DELETE') \
                and not (has_table_privilege(x.grantee, $2::oid, 'insert') and has_table_privilege(x.grantee, $2::oid, 'update') \
                         and has_table_privilege(x.grantee, $2::oid, 'delete') and has_table_privilege(x.grantee, $2::oid, 'select')) order by 1";
-    let params = [Param::Int(couple.legacy.oid), Param::Int(couple.partitioned.oid)];
+    let params = [Param::Int(twin_pair.legacy.oid), Param::Int(twin_pair.partitioned.oid)];
     Ok(cx.cx.read().await?.texts(&Sql::new(sql).bind(params.clone())).await?.into_iter().flatten().collect())
 }
 
-async fn mirror(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<RowSync> {
-    let onto = Table::find(cx, &couple.partitioned.relation).await?;
-    let mut key = couple.twin.key.clone();
-    key.extend(couple.layout.key.iter().filter(|k| !couple.twin.key.contains(k)).cloned());
-    onto.keyed(&couple.partitioned.relation, &key)?;
+async fn mirror(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<RowSync> {
+    let onto = Table::find(cx, &twin_pair.partitioned.relation).await?;
+    let mut key = twin_pair.twin.key.clone();
+    key.extend(twin_pair.layout.key.iter().filter(|k| !twin_pair.twin.key.contains(k)).cloned());
+    onto.keyed(&twin_pair.partitioned.relation, &key)?;
     let stored = |name: &str| onto.columns.iter().find(|c| c.name == name && !c.generated);
-    let columns = couple.columns.common.iter().filter_map(|c| {
+    let columns = twin_pair.columns.common.iter().filter_map(|c| {
         let own = stored(&c.name)?;
-        let retyped = couple.columns.retyped.iter().any(|(n, ..)| n == &c.name);
+        let retyped = twin_pair.columns.retyped.iter().any(|(n, ..)| n == &c.name);
         Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.qualified.clone()) })
     });
     Ok(RowSync {
-        from: Relation::parse(&couple.legacy.relation),
-        onto: Relation::parse(&couple.partitioned.relation),
+        from: Relation::parse(&twin_pair.legacy.relation),
+        onto: Relation::parse(&twin_pair.partitioned.relation),
         key,
         moves_by: vec![],
         columns: columns.collect(),
@@ -404,7 +405,7 @@ async fn mirror(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<RowSync> {
 }
 
 /// All there, and whole: they only need to be on. `None`: that would not do.
-fn enabling(couple: &TwinPair<'_>, found: &[Found], declared: &[String]) -> Option<Change> {
+fn enabling(twin_pair: &TwinPair<'_>, found: &[Found], declared: &[String]) -> Option<Change> {
     let all = declared.iter().all(|d| found.iter().any(|f| &f.name == d));
     let covers = |bit: i32| found.iter().any(|f| f.whole() && f.kind & bit != 0);
     if !all || ![INSERT, UPDATE, DELETE].into_iter().all(covers) {
@@ -412,20 +413,20 @@ fn enabling(couple: &TwinPair<'_>, found: &[Found], declared: &[String]) -> Opti
     }
     let mut out = Change::default();
     for f in found {
-        out.enable(&couple.legacy.relation, f);
+        out.enable(&twin_pair.legacy.relation, f);
     }
     Some(out)
 }
 
 /// The functions by column name, and triggers for whatever none of them fires on.
 fn rewrite(
-    couple: &TwinPair<'_>,
+    twin_pair: &TwinPair<'_>,
     mirror: &RowSync,
     found: &[Found],
     declared: &[String],
     definer: bool,
 ) -> Change {
-    let table = &couple.legacy.relation;
+    let table = &twin_pair.legacy.relation;
     let schema = Relation::parse(table).schema;
     let own = Relation { schema, name: format!("midwatch_sync_{}", Relation::parse(table).name) }.to_string();
     let mut out = Change::default();
@@ -438,7 +439,7 @@ fn rewrite(
         written.push(name);
         out.statements.push(mirror.forward(function, attributes));
         if attributes.contains("SECURITY DEFINER") {
-            out.statements.extend(closed(function, &[&couple.legacy.owner]));
+            out.statements.extend(closed(function, &[&twin_pair.legacy.owner]));
             if was.is_some() {
                 out.back.insert(0, format!("grant execute on function {function}() to public"));
             }
@@ -485,8 +486,8 @@ fn rewrite(
 
 /// Fires in the copy what would be there.
 async fn tried(
-    copy: &dyn Rehearsal,
-    couple: &TwinPair<'_>,
+    copy: &dyn TargetCopy,
+    twin_pair: &TwinPair<'_>,
     legacy: &Table,
     change: &Change,
 ) -> Result<TriggerTest> {
@@ -495,22 +496,22 @@ async fn tried(
     {
         return Ok(TriggerTest { faults: vec![e.message], ..TriggerTest::default() });
     }
-    exercise_triggers(copy, couple, legacy, &Sides::before(couple)).await
+    exercise_triggers(copy, twin_pair, legacy, &Sides::before(twin_pair)).await
 }
 
 /// Nothing of what is to be mirrored is left out.
-fn verification(couple: &TwinPair<'_>) -> Verification {
-    let among: Vec<_> = couple.declared().iter().map(|d| crate::engine::model::name::literal(d)).collect();
+fn verification(twin_pair: &TwinPair<'_>) -> Verification {
+    let among: Vec<_> = twin_pair.declared().iter().map(|d| crate::engine::model::name::literal(d)).collect();
     let sql = format!(
         "select e.event from (values ('INSERT', {INSERT}), ('UPDATE', {UPDATE}), ('DELETE', {DELETE})) e(event, bit) \
          where not exists (select from pg_trigger t where t.tgrelid = {}::oid and t.tgenabled in ('O', 'A') \
          and t.tgtype::int & e.bit > 0 and t.tgtype::int & 1 = 1 and t.tgqual is null \
          and (t.tgname in ({}) or t.tgname like '%\\_rest'))",
-        couple.legacy.oid,
+        twin_pair.legacy.oid,
         among.join(", ")
     );
     Verification {
-        title: format!("INSERT, UPDATE and DELETE of {} are mirrored", couple.legacy.relation),
+        title: format!("INSERT, UPDATE and DELETE of {} are mirrored", twin_pair.legacy.relation),
         sql,
     }
 }

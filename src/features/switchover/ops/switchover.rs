@@ -105,26 +105,26 @@ impl Operation for Switchover {
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let asked = options::SwitchOptions::of(params)?;
-    let couples = TwinPair::all(cx, name).await?;
-    untouched(cx, &couples).await?;
+    let twin_pairs = TwinPair::all(cx, name).await?;
+    untouched(cx, &twin_pairs).await?;
     let accepted = Accepted::of(params.get("accept"));
-    let switch = Switch::of(cx, &couples).await?;
-    let mut preflight = looked_at(cx, &couples, &switch, &accepted, &asked).await?;
-    let tried = trial(cx, &couples, &switch, &accepted).await;
+    let switch = Switch::of(cx, &twin_pairs).await?;
+    let mut preflight = looked_at(cx, &twin_pairs, &switch, &accepted, &asked).await?;
+    let tried = trial(cx, &twin_pairs, &switch, &accepted).await;
     preflight.extend(tried.preflight);
     let rehearsed = rehearsal(cx, name).await.unwrap_or_else(|e| {
         let text = format!("whether it was rehearsed is unknown: {}", e.message);
         preflight.push(Preflight::new("rehearsal", Ready::Warn, text));
         None
     });
-    let mut out = StepsInOrder::new(&couples, &switch, &asked);
+    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked);
     out.measure("PRE-FLIGHT", false);
     if out.backup() {
         out.measure("POST-BACKUP", false);
     }
-    for couple in &couples {
-        let watch = watched(cx, couple).await?;
-        out.watch(couple, &watch, &mut preflight);
+    for twin_pair in &twin_pairs {
+        let watch = watched(cx, twin_pair).await?;
+        out.watch(twin_pair, &watch, &mut preflight);
     }
     preflight.extend(out.stall(cx, false, &accepted).await);
     out.measure("PRE-MIGRATION", false);
@@ -139,11 +139,11 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     if !preflight.iter().any(|p| p.id == "rehearsal") {
         preflight.push(compared(rehearsed.as_ref(), &preflight));
     }
-    let changes = [out.changes(), kept(cx, &couples).await?].concat();
+    let changes = [out.changes(), kept(cx, &twin_pairs).await?].concat();
     if let Some(r) = &rehearsed {
         r.times(&mut out.steps);
     }
-    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let names: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     Ok(Draft {
         why: format!("{} shall be the partitioned tables from now on", names.join(", ")),
         changes,
@@ -159,7 +159,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         unit: TWINS,
         lock_timeout_ms: Some(asked.lock_timeout_ms),
         continues_after_window: true,
-        count: couples.len() as u64,
+        count: twin_pairs.len() as u64,
         undoes: None,
     })
 }
@@ -167,42 +167,42 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
 /// What the tables, what depends on them, the server and its backups say of the switch.
 async fn looked_at(
     cx: &PlanCx<'_>,
-    couples: &[TwinPair<'_>],
+    twin_pairs: &[TwinPair<'_>],
     switch: &Switch,
     accepted: &Accepted,
     asked: &crate::features::switchover::plan::options::SwitchOptions,
 ) -> Result<Vec<Preflight>> {
     let mut out = Vec::new();
-    for (couple, part) in couples.iter().zip(&switch.parts) {
-        out.extend(ownership(cx, couple).await?);
-        out.extend(parity(cx, couple).await);
-        out.extend(dependants(couple, &part.belongings, accepted));
-        out.extend(sent(cx, couple, &part.belongings, accepted).await);
-        out.extend(late_triggers(cx, couple, accepted).await?);
+    for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
+        out.extend(ownership(cx, twin_pair).await?);
+        out.extend(parity(cx, twin_pair).await);
+        out.extend(dependants(twin_pair, &part.belongings, accepted));
+        out.extend(sent(cx, twin_pair, &part.belongings, accepted).await);
+        out.extend(late_triggers(cx, twin_pair, accepted).await?);
     }
-    let (more, bytes) = around(cx, couples).await?;
+    let (more, bytes) = around(cx, twin_pairs).await?;
     out.extend(more);
-    out.push(last_backup(cx, couples).await);
+    out.push(last_backup(cx, twin_pairs).await);
     out.extend(steps::backups(cx, asked, bytes));
     Ok(out)
 }
 
 /// What the partitioned tables have of their own, and keep.
-async fn kept(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<Vec<String>> {
+async fn kept(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Vec<String>> {
     let mut out = Vec::new();
-    for couple in couples {
-        let own = dependents::of(cx, &couple.partitioned, &couple.legacy, vec![]).await?.own();
+    for twin_pair in twin_pairs {
+        let own = dependents::of(cx, &twin_pair.partitioned, &twin_pair.legacy, vec![]).await?.own();
         if !own.is_empty() {
-            out.push(format!("{}{}", own_before(couple), own.join("; ")));
+            out.push(format!("{}{}", own_before(twin_pair), own.join("; ")));
         }
     }
     Ok(out)
 }
 
 /// None of them is switched yet; else what is left to be switched, and how.
-async fn untouched(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<()> {
+async fn untouched(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<()> {
     let names = |before: bool| -> Vec<&str> {
-        let such = couples.iter().filter(|c| (c.standing == SwitchState::Before) == before);
+        let such = twin_pairs.iter().filter(|c| (c.standing == SwitchState::Before) == before);
         such.map(|c| c.twin.name()).collect()
     };
     let (rest, done) = (names(true), names(false));
@@ -224,7 +224,7 @@ async fn untouched(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<()> {
 }
 
 /// Is everything marked that is written?
-async fn watched(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<CaptureState> {
+async fn watched(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<CaptureState> {
     let mut tx = cx.cx.read().await?;
-    change_capture::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await
+    change_capture::installed(&mut *tx, &twin_pair.pair(), &twin_pair.columns, &twin_pair.layout).await
 }

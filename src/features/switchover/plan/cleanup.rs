@@ -63,7 +63,7 @@ pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile) -> Vec<Offer> {
 }
 
 /// No row as long as the name belongs to this very table; the plan that put it away keeps it as a proof.
-fn stranger(table: &Relation, oid: i64) -> String {
+fn other_table_sql(table: &Relation, oid: i64) -> String {
     format!("select 1 where to_regclass({})::oid is distinct from {oid}::oid", literal(&table.to_string()))
 }
 
@@ -123,13 +123,13 @@ async fn backup(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Preflight> {
 }
 
 #[derive(Deserialize)]
-struct Hangs {
+struct TableUse {
     referrers: Vec<DependentKey>,
     views: Vec<String>,
     used: String,
 }
 
-const HANGS: &str = "
+const TABLE_USE: &str = "
 select coalesce((select json_agg(json_build_object('name', quote_ident(k.conname), 'table', k.conrelid::regclass::text,
                                                    'definition', pg_get_constraintdef(k.oid)) order by k.conrelid::regclass::text, k.conname)
                  from pg_constraint k where k.contype = 'f' and k.confrelid = $1::oid and k.conrelid <> $1::oid and k.conparentid = 0), '[]') as referrers,
@@ -159,8 +159,8 @@ select distinct pg_describe_object(r.classid, r.objid, 0) from reached r
 where r.classid <> 'pg_rewrite'::regclass and r.classid <> 'pg_type'::regclass
   and not exists (select from part o where o.classid = r.classid and o.objid = r.objid) order by 1";
 
-async fn hangs(cx: &PlanCx<'_>, oid: i64) -> Result<Hangs> {
-    cx.cx.read().await?.one(&Sql::new(HANGS).bind([Param::Int(oid)])).await
+async fn table_use(cx: &PlanCx<'_>, oid: i64) -> Result<TableUse> {
+    cx.cx.read().await?.one(&Sql::new(TABLE_USE).bind([Param::Int(oid)])).await
 }
 
 #[derive(Deserialize)]
@@ -170,14 +170,14 @@ struct Number {
 }
 
 /// Columns of the partitioned table whose numbers come from an identity of the retired one: it would take them along.
-async fn numbers(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Vec<Number>> {
+async fn numbers(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Vec<Number>> {
     let sql = "select a.attname as column, format('%I.%I', n.nspname, s.relname) as sequence \
                from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum \
                join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass \
                join pg_class s on s.oid = p.refobjid and s.relkind = 'S' join pg_namespace n on n.oid = s.relnamespace \
                join pg_depend i on i.classid = 'pg_class'::regclass and i.objid = s.oid and i.deptype = 'i' and i.refobjid = $2::oid \
                where d.adrelid = $1::oid";
-    let params = [Param::Int(couple.partitioned.oid), Param::Int(couple.legacy.oid)];
+    let params = [Param::Int(twin_pair.partitioned.oid), Param::Int(twin_pair.legacy.oid)];
     cx.cx.read().await?.fetch(&Sql::new(sql).bind(params.clone())).await
 }
 
@@ -222,22 +222,27 @@ impl Away {
     }
 }
 
-async fn away_of(cx: &PlanCx<'_>, couple: &TwinPair<'_>, part: &Part, accepted: &Accepted) -> Result<Away> {
-    let name = couple.twin.name();
+async fn away_of(
+    cx: &PlanCx<'_>,
+    twin_pair: &TwinPair<'_>,
+    part: &Part,
+    accepted: &Accepted,
+) -> Result<Away> {
+    let name = twin_pair.twin.name();
     let (live, retired) = (&part.names.live, &part.names.retired);
-    let to = away_name(couple.twin);
-    let hangs = hangs(cx, couple.legacy.oid).await?;
+    let to = away_name(twin_pair.twin);
+    let table_use = table_use(cx, twin_pair.legacy.oid).await?;
     let mut out = Away::default();
-    for n in numbers(cx, couple).await? {
+    for n in numbers(cx, twin_pair).await? {
         out.number(live, &n);
     }
-    let function = couple.reverse_function().to_string();
-    let mirror = reverse(cx, couple, &part.names).await?;
+    let function = twin_pair.reverse_function().to_string();
+    let mirror = reverse(cx, twin_pair, &part.names).await?;
     // Taken back, it runs again, and lacks what was written meanwhile.
     out.carried.statements.push(RowSync::idle(&function, DEFINER));
     out.carried.back.push(mirror.reverse(&function, DEFINER));
-    out.reverse = idle_reverse(couple, &mirror);
-    for k in &hangs.referrers {
+    out.reverse = idle_reverse(twin_pair, &mirror);
+    for k in &table_use.referrers {
         out.carried.statements.push(format!("alter table {} drop constraint {}", k.table, k.name));
         out.carried
             .back
@@ -256,12 +261,12 @@ async fn away_of(cx: &PlanCx<'_>, couple: &TwinPair<'_>, part: &Part, accepted: 
     out.carried.back.insert(0, format!("alter table {to} rename to {}", Ident(&retired.name)));
     out.carried.renames.push(NameChange::renamed(retired, &to.name));
     out.marks = change_capture::install(
-        &couple.pair_as(&to.to_string(), &live.to_string()),
-        &couple.columns,
-        &couple.layout,
+        &twin_pair.pair_as(&to.to_string(), &live.to_string()),
+        &twin_pair.columns,
+        &twin_pair.layout,
         &GapScope::All,
     );
-    for view in &hangs.views {
+    for view in &table_use.views {
         out.preflight.push(Preflight::new(
             "view",
             Ready::Warn,
@@ -271,7 +276,7 @@ async fn away_of(cx: &PlanCx<'_>, couple: &TwinPair<'_>, part: &Part, accepted: 
     out.preflight.push(Preflight::new(
         "use",
         Ready::Ok,
-        format!("{name}: {} was {}", retired.brief(), hangs.used),
+        format!("{name}: {} was {}", retired.brief(), table_use.used),
     ));
     out.said.push(format!("{} becomes {}, no longer kept complete", retired.brief(), to.brief()));
     Ok(out)
@@ -333,7 +338,7 @@ fn gone_away(c: &TwinPair<'_>) -> [Verification; 2] {
     };
     let kept = Verification {
         title: format!("{} is the table that was {}", to.brief(), retired.brief()),
-        sql: stranger(&to, c.legacy.oid),
+        sql: other_table_sql(&to, c.legacy.oid),
     };
     [gone, kept]
 }
@@ -350,33 +355,33 @@ fn proved(names: &[&str]) -> String {
 async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let (make, asked) = put_away_options(params)?;
     let accepted = Accepted::of(params.get("accept"));
-    let couples = TwinPair::all(cx, name).await?;
-    let mut switch = Switch { parts: couples.iter().map(part).collect() };
+    let twin_pairs = TwinPair::all(cx, name).await?;
+    let mut switch = Switch { parts: twin_pairs.iter().map(part).collect() };
     let mut preflight = Vec::new();
     let (mut said, mut children, mut marks) = (Vec::new(), Vec::new(), Vec::new());
-    for (couple, part) in couples.iter().zip(&mut switch.parts) {
-        preflight.extend(crate::features::switchover::preflight::parity::parity(cx, couple).await);
-        preflight.extend(crate::features::switchover::preflight::ownership::ownership(cx, couple).await?);
-        let away = away_of(cx, couple, part, &accepted).await?;
+    for (twin_pair, part) in twin_pairs.iter().zip(&mut switch.parts) {
+        preflight.extend(crate::features::switchover::preflight::parity::parity(cx, twin_pair).await);
+        preflight.extend(crate::features::switchover::preflight::ownership::ownership(cx, twin_pair).await?);
+        let away = away_of(cx, twin_pair, part, &accepted).await?;
         preflight.extend(away.preflight);
-        preflight.extend(free(cx, couple.twin.name(), &away_name(couple.twin)).await?);
+        preflight.extend(free(cx, twin_pair.twin.name(), &away_name(twin_pair.twin)).await?);
         said.extend(away.said);
         children.extend(away.children);
         marks.push(away.marks);
         part.carried = away.carried;
         part.reverse = away.reverse;
     }
-    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let names: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     preflight.extend(stranded(cx, &names, &accepted).await?);
     if !make {
         preflight.push(backup(cx, &names).await?);
     }
-    let mut out = StepsInOrder::new(&couples, &switch, &asked);
+    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked);
     out.measure("PRE-CLEANUP", true);
     if make {
         out.dump(true);
     }
-    watch_all(cx, &couples, &mut out, &mut preflight).await?;
+    watch_all(cx, &twin_pairs, &mut out, &mut preflight).await?;
     out.compare_as(true);
     let statements = (switch.statements(), switch.back());
     out.swap((STEP, "reverse sync ends, the retired tables go away"), statements, true, None);
@@ -395,14 +400,14 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
         undo: "lossy: the tables come back under their retired names and reverse sync begins again; rows written in between differ until repair NAME --set from=twin; foreign keys come back NOT VALID".into(),
         frozen: false,
         renames: switch.renames(),
-        verify: couples.iter().flat_map(gone_away).collect(),
+        verify: twin_pairs.iter().flat_map(gone_away).collect(),
         steps: out.steps,
         preflight,
         rows: vec![],
         unit: TWINS,
         lock_timeout_ms: None,
         continues_after_window: true,
-        count: couples.len() as u64,
+        count: twin_pairs.len() as u64,
         undoes: None,
     })
 }
@@ -448,7 +453,7 @@ impl Drops {
             ));
         };
         self.preflight.push(rested(cx, name, quiet, &table, oid).await?);
-        let hangs = hangs(cx, oid).await?;
+        let table_use = table_use(cx, oid).await?;
         let reached = cx.cx.read().await?.texts(&Sql::new(REACHED).bind([Param::Int(oid)])).await?;
         let reached: Vec<String> = reached.into_iter().flatten().collect();
         if !reached.is_empty() {
@@ -458,7 +463,7 @@ impl Drops {
         self.preflight.push(Preflight::new(
             "use",
             Ready::Ok,
-            format!("{name}: {} was {}", table.brief(), hangs.used),
+            format!("{name}: {} was {}", table.brief(), table_use.used),
         ));
         let cascade = if reached.is_empty() { "" } else { " cascade" };
         self.statements.push(format!("drop table {table}{cascade}"));
@@ -542,7 +547,7 @@ async fn rested(cx: &PlanCx<'_>, name: &str, quiet_s: u64, table: &Relation, oid
                from midwatch.events e join midwatch.runs r on r.id = e.run \
                where r.operation = 'cleanup' and e.kind = 'step' and e.body::json ->> 'id' = 'put-away' \
                and (r.name = 'all' or $1 = any (string_to_array(r.name, ','))) order by e.seq desc limit 1";
-    let params = [Param::from(name), Param::Text(Some(stranger(table, oid)))];
+    let params = [Param::from(name), Param::Text(Some(other_table_sql(table, oid)))];
     let found: Vec<PutAway> = cx.cx.read().await?.fetch(&Sql::new(sql).bind(params.clone())).await?;
     let Some(put) = found.into_iter().next() else {
         let text = format!("{name}: the journal does not say when its table was put away");

@@ -198,8 +198,8 @@ pub(crate) struct Conflict {
 
 const BELONGINGS: &str = include_str!("belongings.sql");
 
-pub(crate) async fn belongings(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<DependentObjects> {
-    of(cx, &couple.legacy, &couple.partitioned, couple.declared()).await
+pub(crate) async fn belongings(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<DependentObjects> {
+    of(cx, &twin_pair.legacy, &twin_pair.partitioned, twin_pair.declared()).await
 }
 
 /// What hangs on a table, next to another that is to take its place.

@@ -10,7 +10,7 @@ use crate::engine::model::query::Param;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
-use crate::engine::port::copies::Rehearsal;
+use crate::engine::port::copies::TargetCopy;
 use crate::features::parity::pair::sync_triggers::{
     DEFINER, REVERSE, RowSync, moves, truncate_name, truncate_triggers,
 };
@@ -99,22 +99,27 @@ fn names() -> Vec<String> {
 }
 
 /// Nothing of the retired table's keeping is left out.
-fn verification(couple: &TwinPair<'_>, function: &str) -> Verification {
+fn verification(twin_pair: &TwinPair<'_>, function: &str) -> Verification {
     let all: Vec<_> = names().iter().map(|n| literal(n)).collect();
     let sql = SILENT
-        .replace("$1", &couple.partitioned.oid.to_string())
+        .replace("$1", &twin_pair.partitioned.oid.to_string())
         .replace("$2", &format!("array[{}]", all.join(", ")))
         .replace("$3", &literal(&truncate_name()))
         .replace("$4", &literal(function));
-    let title = format!("the reverse triggers of {} fire always", couple.partitioned.relation);
+    let title = format!("the reverse triggers of {} fire always", twin_pair.partitioned.relation);
     Verification { title, sql }
 }
 
 /// The statements, and those that bring what is there now.
-fn made(couple: &TwinPair<'_>, mirror: &RowSync, silent: &[Silent], function: Option<&Function>) -> Triggers {
-    let name = couple.reverse_function().to_string();
+fn made(
+    twin_pair: &TwinPair<'_>,
+    mirror: &RowSync,
+    silent: &[Silent],
+    function: Option<&Function>,
+) -> Triggers {
+    let name = twin_pair.reverse_function().to_string();
     let mut first = vec![mirror.reverse(&name, DEFINER)];
-    first.extend(closed(&name, &[&couple.legacy.owner, &couple.partitioned.owner]));
+    first.extend(closed(&name, &[&twin_pair.legacy.owner, &twin_pair.partitioned.owner]));
     let leaves: Vec<_> = silent.iter().filter(|s| s.of_partition()).map(|s| s.relation.clone()).collect();
     let partitions = leaves.iter().flat_map(|l| truncate_triggers(&name, l)).collect();
     let of = |partitions: bool| -> Vec<String> {
@@ -128,28 +133,28 @@ fn made(couple: &TwinPair<'_>, mirror: &RowSync, silent: &[Silent], function: Op
     }
 }
 
-async fn fired(cx: &PlanCx<'_>, couple: &TwinPair<'_>, copy: &dyn Rehearsal) -> Result<TriggerTest> {
-    (cx.doing)(format!("firing the reverse triggers of {} in the copy", couple.twin.name()));
+async fn fired(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>, copy: &dyn TargetCopy) -> Result<TriggerTest> {
+    (cx.doing)(format!("firing the reverse triggers of {} in the copy", twin_pair.twin.name()));
     let sides = Sides {
-        legacy: couple.legacy.relation.clone(),
-        twin: couple.partitioned.relation.clone(),
+        legacy: twin_pair.legacy.relation.clone(),
+        twin: twin_pair.partitioned.relation.clone(),
         forward: false,
-        unique: Table::find(cx, &couple.legacy.relation).await?.unique_columns,
+        unique: Table::find(cx, &twin_pair.legacy.relation).await?.unique_columns,
     };
-    let table = Table::find(cx, &couple.partitioned.relation).await?;
-    exercise_triggers(copy, couple, &table, &sides).await
+    let table = Table::find(cx, &twin_pair.partitioned.relation).await?;
+    exercise_triggers(copy, twin_pair, &table, &sides).await
 }
 
 /// Looks at them, fires them, and makes them anew where that is wanted.
 pub(crate) async fn reversed(
     cx: &PlanCx<'_>,
-    couple: &TwinPair<'_>,
-    copy: Option<&dyn Rehearsal>,
+    twin_pair: &TwinPair<'_>,
+    copy: Option<&dyn TargetCopy>,
 ) -> Result<Reversed> {
-    let name = couple.twin.name();
-    let (live, function) = (&couple.partitioned.relation, format!("{}()", couple.reverse_function()));
+    let name = twin_pair.twin.name();
+    let (live, function) = (&twin_pair.partitioned.relation, format!("{}()", twin_pair.reverse_function()));
     let params = [
-        Param::Int(couple.partitioned.oid),
+        Param::Int(twin_pair.partitioned.oid),
         Param::Texts(names()),
         Param::Text(Some(truncate_name())),
         Param::from(function.as_str()),
@@ -158,8 +163,8 @@ pub(crate) async fn reversed(
     let there: Vec<Function> =
         cx.cx.read().await?.fetch(&Sql::new(FUNCTION).bind([Param::from(function.as_str())])).await?;
     let there = there.into_iter().next();
-    let mirror = reverse(cx, couple, &part(couple).names).await?;
-    let whole = mirror.reverse(&couple.reverse_function().to_string(), DEFINER);
+    let mirror = reverse(cx, twin_pair, &part(twin_pair).names).await?;
+    let whole = mirror.reverse(&twin_pair.reverse_function().to_string(), DEFINER);
     let mut out = Reversed::default();
     let mut wrong: Vec<String> =
         silent.iter().map(|s| format!("{} of {} does not fire", s.name, s.relation)).collect();
@@ -167,7 +172,7 @@ pub(crate) async fn reversed(
         wrong.push(format!("{function} is not as it is to be"));
     }
     if let (true, Some(copy)) = (wrong.is_empty(), copy) {
-        let fired = fired(cx, couple, copy).await?;
+        let fired = fired(cx, twin_pair, copy).await?;
         wrong.clone_from(&fired.faults);
         out.fired = Some(("as they are", fired));
     }
@@ -181,14 +186,14 @@ pub(crate) async fn reversed(
     out.preflight.push(Preflight::new("found", Ready::Ok, text));
     let text = format!(
         "{name}: what was written while they did not fire {} lacks: midwatch plan repair {name} afterwards",
-        couple.legacy.relation
+        twin_pair.legacy.relation
     );
     out.preflight.push(Preflight::new("missed", Ready::Warn, text));
-    out.preflight.extend(allowed(cx, couple, there.as_ref()).await?);
-    let triggers = made(couple, &mirror, &silent, there.as_ref());
+    out.preflight.extend(allowed(cx, twin_pair, there.as_ref()).await?);
+    let triggers = made(twin_pair, &mirror, &silent, there.as_ref());
     if let Some(copy) = copy {
         let fired = match as_ours(cx, copy, &triggers.made()).await {
-            Ok(()) => fired(cx, couple, copy).await?,
+            Ok(()) => fired(cx, twin_pair, copy).await?,
             Err(e) => TriggerTest { faults: vec![e.message], ..TriggerTest::default() },
         };
         out.fired = Some(("as planned", fired));
@@ -196,24 +201,24 @@ pub(crate) async fn reversed(
     let title = format!("{live}: reverse triggers made anew, firing always");
     out.changes.push(title.clone());
     out.steps.extend(TriggerSteps { id: name, title: &title, tables: &[live] }.make(&triggers));
-    out.verify.push(verification(couple, &function));
+    out.verify.push(verification(twin_pair, &function));
     Ok(out)
 }
 
 /// Triggers are the table's owner's, the function its own owner's.
 async fn allowed(
     cx: &PlanCx<'_>,
-    couple: &TwinPair<'_>,
+    twin_pair: &TwinPair<'_>,
     function: Option<&Function>,
 ) -> Result<Vec<Preflight>> {
     let role = &cx.cx.server.role;
-    let live = &couple.partitioned.relation;
+    let live = &twin_pair.partitioned.relation;
     let owned = Table::find(cx, live).await?;
     let mut out = vec![owned.privilege(live, "change triggers of", owned.owned, role)];
     if let Some(f) = function.filter(|f| !f.owned) {
         let text = format!(
             "role {role} may not replace function {}: it belongs to {}",
-            couple.reverse_function(),
+            twin_pair.reverse_function(),
             f.owner
         );
         out.push(Preflight::new("privilege", Ready::Fail, text));

@@ -103,18 +103,18 @@ async fn cleaned(cx: &PlanCx<'_>, twin: &Twin) -> Result<Error> {
 }
 
 /// The view that answers to the twin's old name.
-fn answering(couple: &TwinPair<'_>) -> Relation {
-    let schema = Relation::parse(&couple.partitioned.relation).schema;
-    Relation { schema, name: Relation::parse(&couple.twin.partitioned).name }
+fn answering(twin_pair: &TwinPair<'_>) -> Relation {
+    let schema = Relation::parse(&twin_pair.partitioned.relation).schema;
+    Relation { schema, name: Relation::parse(&twin_pair.twin.partitioned).name }
 }
 
 /// A twin after its switch.
-pub(crate) fn part(couple: &TwinPair<'_>) -> Part {
+pub(crate) fn part(twin_pair: &TwinPair<'_>) -> Part {
     Part {
         names: Names {
-            live: Relation::parse(&couple.partitioned.relation),
-            twin: answering(couple),
-            retired: Relation::parse(&couple.legacy.relation),
+            live: Relation::parse(&twin_pair.partitioned.relation),
+            twin: answering(twin_pair),
+            retired: Relation::parse(&twin_pair.legacy.relation),
         },
         belongings: DependentObjects::default(),
         reverse: Triggers::default(),
@@ -132,17 +132,17 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     let Some((swapped, swap)) = plan.steps.iter().find_map(|s| Some((s, swap_of(s)?))) else {
         return Err(refused(format!("run {} has switched nothing", run.id)));
     };
-    let couples = TwinPair::all(cx, &run.name).await?;
-    if let Some(other) = couples.iter().find(|c| c.standing != SwitchState::Switched) {
+    let twin_pairs = TwinPair::all(cx, &run.name).await?;
+    if let Some(other) = twin_pairs.iter().find(|c| c.standing != SwitchState::Switched) {
         return Err(refused(format!("{} is not switched over any more", other.twin.name())));
     }
-    let switch = switched_back(&couples, swapped, &swap);
-    let mut preflight = tables_of(cx, &couples, (&plan.changes, &swapped.statements), &accepted).await?;
-    preflight.extend(crate::features::switchover::preflight::server::around(cx, &couples).await?.0);
-    preflight.push(tried(cx, &couples, &switch, &swapped.back, &accepted).await);
-    let mut out = StepsInOrder::new(&couples, &switch, &asked);
+    let switch = switched_back(&twin_pairs, swapped, &swap);
+    let mut preflight = tables_of(cx, &twin_pairs, (&plan.changes, &swapped.statements), &accepted).await?;
+    preflight.extend(crate::features::switchover::preflight::server::around(cx, &twin_pairs).await?.0);
+    preflight.push(tried(cx, &twin_pairs, &switch, &swapped.back, &accepted).await);
+    let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked);
     out.measure("PRE-ROLLBACK", true);
-    watch_all(cx, &couples, &mut out, &mut preflight).await?;
+    watch_all(cx, &twin_pairs, &mut out, &mut preflight).await?;
     preflight.extend(out.stall(cx, true, &accepted).await);
     out.compare_as(true);
     out.hook_before();
@@ -155,7 +155,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     out.tidy();
     out.monitor_as(false);
     out.measure("ROLLED-BACK", false);
-    let names: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+    let names: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     Ok(Draft {
         why: format!("takes the switchover of {} (run {}) back", names.join(", "), run.id),
         changes: changes(&switch),
@@ -171,16 +171,16 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
         unit: TWINS,
         lock_timeout_ms: Some(asked.lock_timeout_ms),
         continues_after_window: true,
-        count: couples.len() as u64,
+        count: twin_pairs.len() as u64,
         undoes: Some(run.id.clone()),
     })
 }
 
 /// The swap of a rollback.
-fn switched_back(couples: &[TwinPair<'_>], swapped: &Step, swap: &Swap) -> Switch {
-    let mut switch = Switch { parts: couples.iter().map(part).collect() };
-    for (couple, p) in couples.iter().zip(&mut switch.parts) {
-        p.reverse.take = reverse_taken(&couple.reverse_function().to_string(), &couple.leaves());
+fn switched_back(twin_pairs: &[TwinPair<'_>], swapped: &Step, swap: &Swap) -> Switch {
+    let mut switch = Switch { parts: twin_pairs.iter().map(part).collect() };
+    for (twin_pair, p) in twin_pairs.iter().zip(&mut switch.parts) {
+        p.reverse.take = reverse_taken(&twin_pair.reverse_function().to_string(), &twin_pair.leaves());
         p.views.push(p.names.twin.brief());
     }
     // Those that the switch made again are made again.
@@ -199,17 +199,17 @@ fn switched_back(couples: &[TwinPair<'_>], swapped: &Step, swap: &Swap) -> Switc
 /// Parity and ownership of each table, and what was made on it since.
 async fn tables_of(
     cx: &PlanCx<'_>,
-    couples: &[TwinPair<'_>],
+    twin_pairs: &[TwinPair<'_>],
     then: (&[String], &[String]),
     accepted: &Accepted,
 ) -> Result<Vec<Preflight>> {
     let mut out = Vec::new();
-    for couple in couples {
-        out.extend(crate::features::switchover::preflight::parity::parity(cx, couple).await);
-        out.extend(crate::features::switchover::preflight::ownership::ownership(cx, couple).await?);
+    for twin_pair in twin_pairs {
+        out.extend(crate::features::switchover::preflight::parity::parity(cx, twin_pair).await);
+        out.extend(crate::features::switchover::preflight::ownership::ownership(cx, twin_pair).await?);
     }
-    for couple in couples {
-        out.extend(since(cx, couple, then, accepted).await?);
+    for twin_pair in twin_pairs {
+        out.extend(since(cx, twin_pair, then, accepted).await?);
     }
     Ok(out)
 }
@@ -217,15 +217,16 @@ async fn tables_of(
 /// The steps that watch each couple, whose changes may be captured already.
 pub(crate) async fn watch_all(
     cx: &PlanCx<'_>,
-    couples: &[TwinPair<'_>],
+    twin_pairs: &[TwinPair<'_>],
     out: &mut StepsInOrder<'_>,
     preflight: &mut Vec<Preflight>,
 ) -> Result<()> {
-    for couple in couples {
+    for twin_pair in twin_pairs {
         let mut tx = cx.cx.read().await?;
         let watch =
-            change_capture::installed(&mut *tx, &couple.pair(), &couple.columns, &couple.layout).await?;
-        out.watch(couple, &watch, preflight);
+            change_capture::installed(&mut *tx, &twin_pair.pair(), &twin_pair.columns, &twin_pair.layout)
+                .await?;
+        out.watch(twin_pair, &watch, preflight);
     }
     Ok(())
 }
@@ -251,28 +252,32 @@ fn changes(switch: &Switch) -> Vec<String> {
 }
 
 /// How a switchover's plan begins to tell what the twin had before.
-pub(crate) fn own_before(couple: &TwinPair<'_>) -> String {
-    format!("{}: the partitioned table keeps ", couple.twin.name())
+pub(crate) fn own_before(twin_pair: &TwinPair<'_>) -> String {
+    format!("{}: the partitioned table keeps ", twin_pair.twin.name())
 }
 
 /// What hangs on the live table and was not there when it was switched: it would stay with the twin.
 async fn since(
     cx: &PlanCx<'_>,
-    couple: &TwinPair<'_>,
+    twin_pair: &TwinPair<'_>,
     (changes, switched): (&[String], &[String]),
     accepted: &Accepted,
 ) -> Result<Vec<Preflight>> {
-    let now =
-        crate::features::switchover::plan::dependents::of(cx, &couple.partitioned, &couple.legacy, vec![])
-            .await?;
+    let now = crate::features::switchover::plan::dependents::of(
+        cx,
+        &twin_pair.partitioned,
+        &twin_pair.legacy,
+        vec![],
+    )
+    .await?;
     let begun = |start: String| switched.iter().any(|s| s.to_lowercase().starts_with(&start.to_lowercase()));
     let mut new: Vec<String> = Vec::new();
     // The view that answers to the twin's old name has the columns of then.
-    let answering = answering(couple);
+    let answering = answering(twin_pair);
     let view = switched.iter().find(|s| s.starts_with(&format!("create view {answering} ")));
     let view = view.map_or("", String::as_str);
     let came = |c: &&String| !view.contains(&Ident(c).to_string());
-    new.extend(couple.columns.only_right.iter().filter(came).map(|c| format!("column {c}")));
+    new.extend(twin_pair.columns.only_right.iter().filter(came).map(|c| format!("column {c}")));
     let views = now.views.iter().filter(|v| {
         Relation::parse(&v.name).name != answering.name
             && !begun(format!("create or replace view {} ", v.name))
@@ -290,7 +295,7 @@ async fn since(
         !now.twin.grants.contains(g) && !switched.iter().any(|s| s.starts_with(&given) && s.contains(&whom))
     });
     new.extend(lost.map(|g| format!("{} for {}", g.what(), g.grantee)));
-    let before = own_before(couple);
+    let before = own_before(twin_pair);
     let own: Vec<&str> =
         changes.iter().filter_map(|c| c.strip_prefix(&before)).flat_map(|c| c.split("; ")).collect();
     new.retain(|n| !own.contains(&n.as_str()));
@@ -299,7 +304,7 @@ async fn since(
     }
     let text = format!(
         "{}: what came since the switch stays with the partitioned table, under its twin's name: {}",
-        couple.twin.name(),
+        twin_pair.twin.name(),
         new.join(", ")
     );
     Ok(vec![accepted.unless("since", &text)])
@@ -308,20 +313,20 @@ async fn since(
 /// The way back, gone in a copy, and the forward sync fired after it.
 async fn tried(
     cx: &PlanCx<'_>,
-    couples: &[TwinPair<'_>],
+    twin_pairs: &[TwinPair<'_>],
     switch: &Switch,
     back: &[String],
     accepted: &Accepted,
 ) -> Preflight {
-    let copy = match crate::features::switchover::copy::sample_copy::copy(cx, couples).await {
+    let copy = match crate::features::switchover::copy::sample_copy::copy(cx, twin_pairs).await {
         Ok(copy) => copy,
         Err(e) => {
-            return accepted.unless(UNTRIED, &format!("no copy to try the way back in: {}", e.told()));
+            return accepted.unless(UNTRIED, &format!("no copy to try the way back in: {}", e.one_line()));
         }
     };
     let outcome = async {
-        for couple in couples {
-            let (live, retired) = (&couple.partitioned, &couple.legacy);
+        for twin_pair in twin_pairs {
+            let (live, retired) = (&twin_pair.partitioned, &twin_pair.legacy);
             let hangs = crate::features::switchover::plan::dependents::of(cx, live, retired, vec![]).await?;
             crate::features::switchover::copy::switch_test::publish(
                 &*copy,
@@ -333,21 +338,21 @@ async fn tried(
         (cx.doing)("going back in the copy".into());
         as_ours(cx, &*copy, back).await?;
         let mut said = Vec::new();
-        for (couple, part) in couples.iter().zip(&switch.parts) {
+        for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
             as_ours(cx, &*copy, &part.reverse.taken()).await?;
-            let table = Table::find(cx, &couple.legacy.relation).await?;
+            let table = Table::find(cx, &twin_pair.legacy.relation).await?;
             let sides = Sides {
                 legacy: part.names.live.to_string(),
                 twin: part.names.twin.to_string(),
                 forward: true,
                 unique: vec![],
             };
-            let fired = exercise_triggers(&*copy, couple, &table, &sides).await?;
+            let fired = exercise_triggers(&*copy, twin_pair, &table, &sides).await?;
             if !fired.faults.is_empty() {
-                let what = format!("{}: afterwards, {}", couple.twin.name(), fired.faults.join("; "));
+                let what = format!("{}: afterwards, {}", twin_pair.twin.name(), fired.faults.join("; "));
                 return Err(Error::new(Class::Failed, what));
             }
-            said.push(couple.twin.name());
+            said.push(twin_pair.twin.name());
         }
         Ok(said.join(", "))
     };

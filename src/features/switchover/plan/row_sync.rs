@@ -36,7 +36,7 @@ pub(crate) enum RowFix {
 
 /// One side written from the other.
 struct Mend<'c> {
-    couple: &'c TwinPair<'c>,
+    twin_pair: &'c TwinPair<'c>,
     from: &'c catalog::TwinTable,
     onto: &'c catalog::TwinTable,
     /// The written table.
@@ -48,28 +48,28 @@ struct Mend<'c> {
 }
 
 impl<'c> Mend<'c> {
-    async fn of(cx: &PlanCx<'_>, couple: &'c TwinPair<'c>, onto: Onto) -> Result<Self> {
+    async fn of(cx: &PlanCx<'_>, twin_pair: &'c TwinPair<'c>, onto: Onto) -> Result<Self> {
         let (from, target) = match onto {
-            Onto::Twin => (&couple.legacy, &couple.partitioned),
-            Onto::Legacy => (&couple.partitioned, &couple.legacy),
+            Onto::Twin => (&twin_pair.legacy, &twin_pair.partitioned),
+            Onto::Legacy => (&twin_pair.partitioned, &twin_pair.legacy),
         };
         let table = Table::find(cx, &target.relation).await?;
-        let mut key = couple.twin.key.clone();
+        let mut key = twin_pair.twin.key.clone();
         if onto == Onto::Twin {
             // A row of another partition key is another row.
-            key.extend(couple.layout.key.iter().filter(|k| !couple.twin.key.contains(k)).cloned());
+            key.extend(twin_pair.layout.key.iter().filter(|k| !twin_pair.twin.key.contains(k)).cloned());
         }
         table.keyed(&target.relation, &key)?;
         let stored = |name: &str| table.columns.iter().any(|c| c.name == name && !c.generated);
-        let written = couple.columns.common.iter().filter(|c| stored(&c.name)).collect();
-        if let Some(lost) = key.iter().find(|k| !couple.columns.common.iter().any(|c| &c.name == *k)) {
+        let written = twin_pair.columns.common.iter().filter(|c| stored(&c.name)).collect();
+        if let Some(lost) = key.iter().find(|k| !twin_pair.columns.common.iter().any(|c| &c.name == *k)) {
             return Err(Error::unobserved(format!(
                 "failed to plan: the key column {lost} of {} is not in {}",
                 target.relation, from.relation
             )));
         }
         let secrets = cx.profile().secrets_of(&target.relation).into_iter().map(str::to_owned).collect();
-        Ok(Self { couple, from, onto: target, table, key, written, secrets })
+        Ok(Self { twin_pair, from, onto: target, table, key, written, secrets })
     }
 
     fn type_of(&self, column: &str) -> &str {
@@ -77,7 +77,7 @@ impl<'c> Mend<'c> {
     }
 
     fn retyped(&self, column: &str) -> bool {
-        self.couple.columns.retyped.iter().any(|(name, ..)| name == column)
+        self.twin_pair.columns.retyped.iter().any(|(name, ..)| name == column)
     }
 
     /// The copy's value, as the written side would hold it.
@@ -149,7 +149,7 @@ impl<'c> Mend<'c> {
 
     /// The step and its rows.
     fn step(&self, cx: &PlanCx<'_>, kind: RowFix) -> Result<(Step, RowQuery)> {
-        let (relation, name) = (&self.onto.relation, self.couple.twin.name());
+        let (relation, name) = (&self.onto.relation, self.twin_pair.twin.name());
         let columns = match kind {
             RowFix::Extra => self.kept(),
             RowFix::Differs => {
@@ -230,10 +230,10 @@ impl<'c> Mend<'c> {
             })
             .collect();
         // A legacy table may well lack what its successor has got; a twin must not lack what it is to take over.
-        let (lacks, ready) = if self.onto.oid == self.couple.partitioned.oid {
-            (&self.couple.columns.only_left, Ready::Fail)
+        let (lacks, ready) = if self.onto.oid == self.twin_pair.partitioned.oid {
+            (&self.twin_pair.columns.only_left, Ready::Fail)
         } else {
-            (&self.couple.columns.only_right, Ready::Warn)
+            (&self.twin_pair.columns.only_right, Ready::Warn)
         };
         if !lacks.is_empty() {
             let text = format!("{relation} lacks columns, which are not copied: {}", lacks.join(", "));
@@ -270,27 +270,28 @@ impl<'c> Mend<'c> {
 }
 
 /// Rows that differ, whichever way, of tables that go by these names; in the statement's own snapshot.
-pub(crate) fn comparison(couple: &TwinPair<'_>, legacy: &str, twin: &str) -> String {
-    let key: Vec<_> = couple
+pub(crate) fn comparison(twin_pair: &TwinPair<'_>, legacy: &str, twin: &str) -> String {
+    let key: Vec<_> = twin_pair
         .columns
         .key
         .iter()
-        .chain(couple.columns.common.iter().filter(|c| {
-            couple.layout.key.contains(&c.name) && !couple.columns.key.iter().any(|k| k.name == c.name)
+        .chain(twin_pair.columns.common.iter().filter(|c| {
+            twin_pair.layout.key.contains(&c.name) && !twin_pair.columns.key.iter().any(|k| k.name == c.name)
         }))
         .collect();
     let plain = |alias: &str, c: &ComparedColumn| format!("{alias}.{}", Ident(&c.name));
     let on: Vec<_> = key
         .iter()
-        .map(|c| match couple.columns.retyped.iter().find(|(n, ..)| n == &c.name) {
+        .map(|c| match twin_pair.columns.retyped.iter().find(|(n, ..)| n == &c.name) {
             Some((_, _, twin)) => format!("{} = {}::{twin}", plain("t", c), plain("l", c)),
             None => format!("{} = {}", plain("t", c), plain("l", c)),
         })
         .collect();
     // A key that its own equality takes for the same may still be written otherwise.
-    let rest = || couple.columns.common.iter().filter(|c| c.as_text || !key.iter().any(|k| k.name == c.name));
-    let own: Vec<_> = rest().map(|c| couple.sql.compared_value(c, "t")).collect();
-    let copies: Vec<_> = rest().map(|c| couple.sql.compared_value(c, "l")).collect();
+    let rest =
+        || twin_pair.columns.common.iter().filter(|c| c.as_text || !key.iter().any(|k| k.name == c.name));
+    let own: Vec<_> = rest().map(|c| twin_pair.sql.compared_value(c, "t")).collect();
+    let copies: Vec<_> = rest().map(|c| twin_pair.sql.compared_value(c, "l")).collect();
     let differ = if own.is_empty() {
         "false".to_owned()
     } else {
@@ -313,14 +314,14 @@ pub(crate) struct WantedRows {
 }
 
 impl WantedRows {
-    fn onto(&self, couple: &TwinPair<'_>) -> Onto {
-        self.onto.unwrap_or(follows(couple))
+    fn onto(&self, twin_pair: &TwinPair<'_>) -> Onto {
+        self.onto.unwrap_or(follows(twin_pair))
     }
 
-    fn why(&self, couples: &[TwinPair<'_>]) -> String {
+    fn why(&self, twin_pairs: &[TwinPair<'_>]) -> String {
         let of = |onto: Onto| {
             let names: Vec<_> =
-                couples.iter().filter(|c| self.onto(c) == onto).map(|c| c.twin.name()).collect();
+                twin_pairs.iter().filter(|c| self.onto(c) == onto).map(|c| c.twin.name()).collect();
             let (right, written) = match onto {
                 Onto::Twin => ("the legacy table", "the twin"),
                 Onto::Legacy => ("the twin", "the legacy table"),
@@ -336,8 +337,8 @@ impl WantedRows {
 }
 
 /// The side that applications do not write: before a switchover the twin, after it the retired table.
-fn follows(couple: &TwinPair<'_>) -> Onto {
-    if couple.standing == SwitchState::Before { Onto::Twin } else { Onto::Legacy }
+fn follows(twin_pair: &TwinPair<'_>) -> Onto {
+    if twin_pair.standing == SwitchState::Before { Onto::Twin } else { Onto::Legacy }
 }
 
 /// Partitions made ahead.
@@ -355,17 +356,17 @@ pub(crate) async fn draft(
     params: &Params,
     wanted: &WantedRows,
 ) -> Result<Draft> {
-    let couples = TwinPair::all(cx, name).await?;
+    let twin_pairs = TwinPair::all(cx, name).await?;
     let ahead = u32::try_from(params.number_of(&AHEAD)?).unwrap_or(u32::MAX);
     let mut out = Parts::default();
-    for couple in &couples {
-        let onto = wanted.onto(couple);
-        out.preflight.extend(direction(couple, onto, &wanted.accepted));
-        out.preflight.extend(mirrored(cx, couple).await?);
+    for twin_pair in &twin_pairs {
+        let onto = wanted.onto(twin_pair);
+        out.preflight.extend(direction(twin_pair, onto, &wanted.accepted));
+        out.preflight.extend(mirrored(cx, twin_pair).await?);
         if onto == Onto::Twin || wanted.partitions {
-            out.partitions(cx, couple, onto, ahead).await?;
+            out.partitions(cx, twin_pair, onto, ahead).await?;
         }
-        let mend = Mend::of(cx, couple, onto).await?;
+        let mend = Mend::of(cx, twin_pair, onto).await?;
         out.preflight.extend(mend.preflight(cx, wanted.kinds));
         if onto == Onto::Legacy {
             out.preflight.extend(mend.several(cx).await?);
@@ -377,8 +378,8 @@ pub(crate) async fn draft(
         }
         out.verify.push(mend.verification(wanted.kinds));
     }
-    for couple in &couples {
-        out.steps.extend(sequences::advance_sequences(cx, couple).await?);
+    for twin_pair in &twin_pairs {
+        out.steps.extend(sequences::advance_sequences(cx, twin_pair).await?);
     }
     let verify = out.verify;
     let rows_verified = out.steps.iter().enumerate().filter_map(|(at, s)| match &s.action {
@@ -391,7 +392,7 @@ pub(crate) async fn draft(
     });
     let verify = rows_verified.chain(verify).collect();
     Ok(Draft {
-        why: wanted.why(&couples),
+        why: wanted.why(&twin_pairs),
         changes: out.changes,
         obstacle: None,
         reversible: Reversible::Full,
@@ -411,22 +412,24 @@ pub(crate) async fn draft(
 }
 
 /// The side that applications write is never the one to be mended, unless somebody says so openly.
-fn direction(couple: &TwinPair<'_>, onto: Onto, accepted: &Accepted) -> Option<Preflight> {
-    let live = if couple.standing == SwitchState::Before { &couple.legacy } else { &couple.partitioned };
-    (onto != follows(couple)).then(|| {
-        let name = couple.twin.name();
+fn direction(twin_pair: &TwinPair<'_>, onto: Onto, accepted: &Accepted) -> Option<Preflight> {
+    let live =
+        if twin_pair.standing == SwitchState::Before { &twin_pair.legacy } else { &twin_pair.partitioned };
+    (onto != follows(twin_pair)).then(|| {
+        let name = twin_pair.twin.name();
         let text = format!("{name}: {} is what applications write, and would be changed", live.relation);
         accepted.unless("live_table", &text)
     })
 }
 
 /// Rows mended under a broken mirror differ again soon.
-async fn mirrored(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Option<Preflight>> {
-    let from = if couple.standing == SwitchState::Before { &couple.legacy } else { &couple.partitioned };
+async fn mirrored(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Option<Preflight>> {
+    let from =
+        if twin_pair.standing == SwitchState::Before { &twin_pair.legacy } else { &twin_pair.partitioned };
     let table = Table::find(cx, &from.relation).await?;
-    let declared = couple.declared();
+    let declared = twin_pair.declared();
     let fires = |on: &dyn Fn(&Trigger) -> bool| {
-        let mirrors = |t: &&Trigger| match couple.standing {
+        let mirrors = |t: &&Trigger| match twin_pair.standing {
             SwitchState::Before => declared.contains(&t.name),
             _ => t.name == REVERSE,
         };
@@ -443,7 +446,7 @@ async fn mirrored(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Option<Prefl
         let text = format!(
             "{} of {} is not mirrored: what is mended will differ again; repair-triggers first",
             lost.join(" and "),
-            couple.twin.name()
+            twin_pair.twin.name()
         );
         Preflight::new("mirror", Ready::Warn, text)
     }))
@@ -473,20 +476,20 @@ impl Parts {
     async fn partitions(
         &mut self,
         cx: &PlanCx<'_>,
-        couple: &TwinPair<'_>,
+        twin_pair: &TwinPair<'_>,
         onto: Onto,
         ahead: u32,
     ) -> Result<()> {
-        let parent = &couple.partitioned;
+        let parent = &twin_pair.partitioned;
         let (Some(kind), [column], None) =
-            (&couple.layout.time_key, couple.layout.key.as_slice(), couple.layout.default)
+            (&twin_pair.layout.time_key, twin_pair.layout.key.as_slice(), twin_pair.layout.default)
         else {
             return Ok(());
         };
         let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
         let mut tx = cx.cx.read_with(options).await?;
-        let rows = onto == Onto::Twin && couple.legacy.columns.iter().any(|c| &c.name == column);
-        let rows = rows.then_some(&couple.legacy);
+        let rows = onto == Onto::Twin && twin_pair.legacy.columns.iter().any(|c| &c.name == column);
+        let rows = rows.then_some(&twin_pair.legacy);
         let coming = coming(&mut *tx, parent, (column, kind), ahead, rows).await?;
         if let Some(taken) = coming.iter().find(|c| c.taken) {
             let text = format!(
@@ -501,8 +504,8 @@ impl Parts {
         let names: Vec<_> = coming.iter().map(|c| c.name.as_str()).collect();
         let statements = |c: &Coming| {
             let mut out = c.statements(parent);
-            if couple.standing == SwitchState::Switched {
-                let function = couple.reverse_function().to_string();
+            if twin_pair.standing == SwitchState::Switched {
+                let function = twin_pair.reverse_function().to_string();
                 out.extend(truncate_triggers(&function, &c.relation(parent)));
             }
             out
@@ -515,7 +518,7 @@ impl Parts {
             &cx.cx.server.role,
         ));
         self.statements(
-            format!("{}/partitions", couple.twin.name()),
+            format!("{}/partitions", twin_pair.twin.name()),
             format!("{}: partitions {}", parent.relation, names.join(", ")),
             vec![lock(&parent.relation, "SHARE UPDATE EXCLUSIVE")],
             (

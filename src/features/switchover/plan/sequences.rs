@@ -13,12 +13,14 @@ use crate::features::switchover::limits::PATIENCE;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 
 /// What puts those past the rows of both sides that are behind them; none ever goes back.
-pub(crate) async fn advance_sequences(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Option<Step>> {
+pub(crate) async fn advance_sequences(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Option<Step>> {
     let (mut names, mut statements) = (BTreeSet::new(), Vec::new());
-    for (table, other) in [(&couple.partitioned, &couple.legacy), (&couple.legacy, &couple.partitioned)] {
+    for (table, other) in
+        [(&twin_pair.partitioned, &twin_pair.legacy), (&twin_pair.legacy, &twin_pair.partitioned)]
+    {
         let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
         let mut tx = cx.cx.read_with(options).await?;
-        for sequence in sequences(&mut *tx, table, &couple.twin.key).await? {
+        for sequence in sequences(&mut *tx, table, &twin_pair.twin.key).await? {
             let whole = table.columns.iter().any(|c| c.name == sequence.column && c.number);
             let both = other.columns.iter().any(|c| c.name == sequence.column);
             if !whole || !both || !sequence.readable || names.contains(&sequence.name) {
@@ -47,7 +49,7 @@ pub(crate) async fn advance_sequences(cx: &PlanCx<'_>, couple: &TwinPair<'_>) ->
     }
     let names = names.into_iter().collect::<Vec<_>>().join(", ");
     let (id, title) = (
-        format!("{}/sequences", couple.twin.name()),
+        format!("{}/sequences", twin_pair.twin.name()),
         format!("sequences past the rows of both sides: {names}"),
     );
     Ok((!statements.is_empty()).then(|| Step { moving: true, ..Step::new(id, title, statements) }))

@@ -30,7 +30,7 @@ pub(crate) fn backups(cx: &PlanCx<'_>, asked: &SwitchOptions, bytes: u64) -> Vec
         return vec![Preflight::new("backup", Ready::Warn, "no backup is made (asked for)")];
     }
     let place = match cx.backups.place() {
-        Err(e) => return vec![Preflight::new("backup", Ready::Fail, e.told())],
+        Err(e) => return vec![Preflight::new("backup", Ready::Fail, e.one_line())],
         Ok(place) => place,
     };
     let needed = bytes / 1_000_000;
@@ -56,7 +56,7 @@ pub(crate) fn backups(cx: &PlanCx<'_>, asked: &SwitchOptions, bytes: u64) -> Vec
 
 /// Steps in their order.
 pub(crate) struct StepsInOrder<'a> {
-    couples: &'a [TwinPair<'a>],
+    twin_pairs: &'a [TwinPair<'a>],
     switch: &'a Switch,
     asked: &'a SwitchOptions,
     pub(crate) steps: Vec<Step>,
@@ -64,18 +64,18 @@ pub(crate) struct StepsInOrder<'a> {
 }
 
 /// Are both sides equal, all of them and what was written since?
-pub(crate) fn proof(couple: &TwinPair<'_>, legacy: &str, twin: &str, marker: bool) -> EqualityQuery {
-    let pair = couple.pair_as(legacy, twin);
-    let changed = change_capture::changed_keys(&pair, &couple.layout, "$1");
+pub(crate) fn proof(twin_pair: &TwinPair<'_>, legacy: &str, twin: &str, marker: bool) -> EqualityQuery {
+    let pair = twin_pair.pair_as(legacy, twin);
+    let changed = change_capture::changed_keys(&pair, &twin_pair.layout, "$1");
     let since = marker.then(|| Since {
         differ: format!(
             "select key from ({}) u union all select c.key from ({changed}) c where c.key is null",
-            change_capture::unequal(couple.sql, &pair, &couple.columns, &couple.layout, "$1")
+            change_capture::unequal(twin_pair.sql, &pair, &twin_pair.columns, &twin_pair.layout, "$1")
         ),
         marked: format!("select count(*)::text from ({changed}) c"),
-        fingerprint: change_capture::fingerprint(&couple.pair(), &couple.columns, &couple.layout),
+        fingerprint: change_capture::fingerprint(&twin_pair.pair(), &twin_pair.columns, &twin_pair.layout),
     });
-    EqualityQuery { name: couple.twin.name().to_owned(), sql: comparison(couple, legacy, twin), since }
+    EqualityQuery { name: twin_pair.twin.name().to_owned(), sql: comparison(twin_pair, legacy, twin), since }
 }
 
 /// Milliseconds that the comparison inside the locks takes, outside of them.
@@ -91,8 +91,8 @@ async fn took(cx: &PlanCx<'_>, proofs: &[EqualityQuery]) -> Result<u64> {
 }
 
 impl<'a> StepsInOrder<'a> {
-    pub(crate) fn new(couples: &'a [TwinPair<'a>], switch: &'a Switch, asked: &'a SwitchOptions) -> Self {
-        Self { couples, switch, asked, steps: vec![], verify: vec![] }
+    pub(crate) fn new(twin_pairs: &'a [TwinPair<'a>], switch: &'a Switch, asked: &'a SwitchOptions) -> Self {
+        Self { twin_pairs, switch, asked, steps: vec![], verify: vec![] }
     }
 
     fn push(&mut self, id: &str, title: String, statements: Vec<String>, locks: Vec<Lock>, action: Action) {
@@ -102,11 +102,11 @@ impl<'a> StepsInOrder<'a> {
     /// `switched`: by the names that the tables have afterwards.
     pub(crate) fn measure(&mut self, stage: &str, switched: bool) {
         let (mut sql, mut place) = (String::new(), 0);
-        for couple in self.couples {
-            let (legacy, twin) = self.names(couple, switched);
-            for (table, columns) in [(legacy, &couple.legacy), (twin, &couple.partitioned)] {
+        for twin_pair in self.twin_pairs {
+            let (legacy, twin) = self.names(twin_pair, switched);
+            for (table, columns) in [(legacy, &twin_pair.legacy), (twin, &twin_pair.partitioned)] {
                 place += 1;
-                let sums: Vec<_> = couple
+                let sums: Vec<_> = twin_pair
                     .twin
                     .sums
                     .iter()
@@ -120,7 +120,7 @@ impl<'a> StepsInOrder<'a> {
                      coalesce(sum({}), 0)::text as checksum from {table}",
                     literal(&table),
                     sums.join(", "),
-                    couple.sql.row_digest(&couple.columns.common)
+                    twin_pair.sql.row_digest(&twin_pair.columns.common)
                 );
             }
         }
@@ -137,12 +137,12 @@ impl<'a> StepsInOrder<'a> {
     }
 
     /// What legacy table and twin are called, before or after.
-    fn names(&self, couple: &TwinPair<'_>, switched: bool) -> (String, String) {
-        let part = self.couples.iter().zip(&self.switch.parts).find(|(c, _)| c.twin == couple.twin);
+    fn names(&self, twin_pair: &TwinPair<'_>, switched: bool) -> (String, String) {
+        let part = self.twin_pairs.iter().zip(&self.switch.parts).find(|(c, _)| c.twin == twin_pair.twin);
         match part {
             Some((_, part)) if switched => (part.names.retired.brief(), part.names.live.brief()),
             Some((_, part)) => (part.names.live.brief(), part.names.twin.brief()),
-            None => (couple.legacy.relation.clone(), couple.partitioned.relation.clone()),
+            None => (twin_pair.legacy.relation.clone(), twin_pair.partitioned.relation.clone()),
         }
     }
 
@@ -156,7 +156,7 @@ impl<'a> StepsInOrder<'a> {
 
     /// A dump of the legacy tables, whatever they are called at present.
     pub(crate) fn dump(&mut self, verify: bool) {
-        let tables: Vec<String> = self.couples.iter().map(|c| c.legacy.relation.clone()).collect();
+        let tables: Vec<String> = self.twin_pairs.iter().map(|c| c.legacy.relation.clone()).collect();
         let mut locks: Vec<Lock> = tables.iter().map(|t| lock(t, "ACCESS SHARE")).collect();
         locks.push(lock("every other table of the database", "ACCESS SHARE, for its definition"));
         let dump = Dump { tables: tables.clone(), verify };
@@ -180,11 +180,11 @@ impl<'a> StepsInOrder<'a> {
     /// The write marker, where it is not there yet.
     pub(crate) fn watch(
         &mut self,
-        couple: &TwinPair<'_>,
+        twin_pair: &TwinPair<'_>,
         watch: &CaptureState,
         preflight: &mut Vec<Preflight>,
     ) {
-        let name = couple.twin.name();
+        let name = twin_pair.twin.name();
         if !self.asked.marker {
             let text =
                 format!("{name}: no write marker (asked for): everything is compared while writers wait");
@@ -205,17 +205,17 @@ impl<'a> StepsInOrder<'a> {
                 let text = format!("{name}: {why}: the write marker is installed as a stage of its own");
                 preflight.push(Preflight::new("marker", Ready::Ok, text));
                 let triggers =
-                    change_capture::install(&couple.pair(), &couple.columns, &couple.layout, lacks);
+                    change_capture::install(&twin_pair.pair(), &twin_pair.columns, &twin_pair.layout, lacks);
                 let (id, title) =
                     (StepKind::Watch.of_pair(name), format!("{name}: mark every write on both sides"));
-                let tables = [couple.legacy.relation.as_str(), &couple.partitioned.relation];
+                let tables = [twin_pair.legacy.relation.as_str(), &twin_pair.partitioned.relation];
                 self.steps.extend(TriggerSteps { id: &id, title: &title, tables: &tables }.make(&triggers));
             }
         }
     }
 
     fn proofs(&self, switched: bool) -> Vec<EqualityQuery> {
-        self.couples
+        self.twin_pairs
             .iter()
             .map(|c| {
                 let (legacy, twin) = self.names(c, switched);
@@ -275,32 +275,32 @@ impl<'a> StepsInOrder<'a> {
 
     /// Reverse triggers, idle until the switch.
     pub(crate) fn prepare(&mut self) {
-        for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
-            let name = couple.twin.name();
+        for (twin_pair, part) in self.twin_pairs.iter().zip(&self.switch.parts) {
+            let name = twin_pair.twin.name();
             let (id, title) =
                 (StepKind::Prepare.of_pair(name), format!("{name}: reverse triggers, idle until the switch"));
-            let about = TriggerSteps { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            let about = TriggerSteps { id: &id, title: &title, tables: &[&twin_pair.partitioned.relation] };
             self.steps.extend(about.make(&part.reverse));
         }
     }
 
     /// Reverse triggers that do nothing any more.
     pub(crate) fn tidy(&mut self) {
-        for (couple, part) in self.couples.iter().zip(&self.switch.parts) {
-            let name = couple.twin.name();
+        for (twin_pair, part) in self.twin_pairs.iter().zip(&self.switch.parts) {
+            let name = twin_pair.twin.name();
             let (id, title) = (StepKind::Tidy.of_pair(name), format!("{name}: the reverse triggers go"));
-            let about = TriggerSteps { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            let about = TriggerSteps { id: &id, title: &title, tables: &[&twin_pair.partitioned.relation] };
             self.steps.extend(about.take(&part.reverse));
         }
     }
 
     /// Marks of retired tables that are put away.
     pub(crate) fn unwatch(&mut self, marks: &[Triggers]) {
-        for (couple, marks) in self.couples.iter().zip(marks) {
-            let name = couple.twin.name();
+        for (twin_pair, marks) in self.twin_pairs.iter().zip(marks) {
+            let name = twin_pair.twin.name();
             let (id, title) =
                 (StepKind::Unwatch.of_pair(name), format!("{name}: writes are not marked any more"));
-            let about = TriggerSteps { id: &id, title: &title, tables: &[&couple.partitioned.relation] };
+            let about = TriggerSteps { id: &id, title: &title, tables: &[&twin_pair.partitioned.relation] };
             self.steps.extend(about.take(marks));
         }
     }
@@ -340,7 +340,7 @@ impl<'a> StepsInOrder<'a> {
         switched: bool,
         measured: Option<&(u64, String)>,
     ) {
-        let names: Vec<_> = self.couples.iter().map(|c| self.names(c, switched)).collect();
+        let names: Vec<_> = self.twin_pairs.iter().map(|c| self.names(c, switched)).collect();
         // What applications write first: from then on nobody begins anything that would wait for us half-way.
         let tables: Vec<String> = if switched {
             names
@@ -359,7 +359,7 @@ impl<'a> StepsInOrder<'a> {
         let views = self.switch.parts.iter().flat_map(|p| p.views.iter().cloned());
         let tables: Vec<String> = views.chain(tables).collect();
         let swap = Swap {
-            twins: self.couples.len() as u64,
+            twins: self.twin_pairs.len() as u64,
             tables: tables.clone(),
             proofs: self.proofs(switched),
             lock_timeout_ms: self.asked.lock_timeout_ms,

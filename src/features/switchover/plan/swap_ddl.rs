@@ -35,10 +35,10 @@ pub(crate) struct Switch {
 }
 
 impl Switch {
-    pub(crate) async fn of(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<Self> {
+    pub(crate) async fn of(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Self> {
         let mut parts = Vec::new();
-        for couple in couples {
-            parts.push(part(cx, couple).await?);
+        for twin_pair in twin_pairs {
+            parts.push(part(cx, twin_pair).await?);
         }
         Ok(Self { parts })
     }
@@ -57,10 +57,10 @@ impl Switch {
     }
 }
 
-async fn part(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Part> {
-    let live = Relation::parse(&couple.legacy.relation);
-    let twin = Relation::parse(&couple.partitioned.relation);
-    let retired = Relation { schema: live.schema.clone(), name: retired_name(couple.twin).name };
+async fn part(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Part> {
+    let live = Relation::parse(&twin_pair.legacy.relation);
+    let twin = Relation::parse(&twin_pair.partitioned.relation);
+    let retired = Relation { schema: live.schema.clone(), name: retired_name(twin_pair.twin).name };
     if live.schema != twin.schema {
         let what = format!(
             "{live} and {twin} are in different schemas: a table that takes a name stays in its schema"
@@ -69,7 +69,7 @@ async fn part(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Part> {
             Error::new(Class::Refused, what).hint("move the twin into the legacy table's schema first")
         );
     }
-    let function = couple.reverse_function();
+    let function = twin_pair.reverse_function();
     for name in [&retired.name, &function.name] {
         if name.len() > NAME {
             let what = format!("the name {name} is too long for the server");
@@ -80,17 +80,17 @@ async fn part(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Part> {
     }
     let names = Names { live, twin, retired };
     taken(cx, &names).await?;
-    let belongings = belongings(cx, couple).await?;
-    let mirror = reverse(cx, couple, &names).await?;
+    let belongings = belongings(cx, twin_pair).await?;
+    let mirror = reverse(cx, twin_pair, &names).await?;
     let function = function.to_string();
     let before = RowSync { from: names.twin.clone(), ..mirror.clone() };
-    let reverse = idle_reverse(couple, &before);
+    let reverse = idle_reverse(twin_pair, &before);
     let mut carried = Carried::default();
-    let columns: Vec<String> = couple.partitioned.columns.iter().map(|c| c.name.clone()).collect();
+    let columns: Vec<String> = twin_pair.partitioned.columns.iter().map(|c| c.name.clone()).collect();
     let invoker =
         cx.cx.server.version.split('.').next().and_then(|v| v.parse::<u32>().ok()).is_some_and(|v| v >= 15);
     names.swap(&mut carried, &columns, invoker);
-    belongings.carry(&names, !couple.columns.retyped.is_empty(), &mut carried);
+    belongings.carry(&names, !twin_pair.columns.retyped.is_empty(), &mut carried);
     // Reverse sync begins where the forward one ends, in the same transaction.
     carried.statements.push(mirror.reverse(&function, DEFINER));
     carried.back.insert(0, RowSync::idle(&function, DEFINER));
@@ -100,11 +100,11 @@ async fn part(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Part> {
 }
 
 /// The reverse triggers with a function that does nothing.
-pub(crate) fn idle_reverse(couple: &TwinPair<'_>, mirror: &RowSync) -> Triggers {
-    let function = couple.reverse_function().to_string();
+pub(crate) fn idle_reverse(twin_pair: &TwinPair<'_>, mirror: &RowSync) -> Triggers {
+    let function = twin_pair.reverse_function().to_string();
     let mut made = vec![RowSync::idle(&function, DEFINER)];
-    made.extend(closed(&function, &[&couple.legacy.owner, &couple.partitioned.owner]));
-    mirror.reverse_triggers(made, &function, &couple.leaves())
+    made.extend(closed(&function, &[&twin_pair.legacy.owner, &twin_pair.partitioned.owner]));
+    mirror.reverse_triggers(made, &function, &twin_pair.leaves())
 }
 
 /// Nothing else may have the name that the legacy table is to get.
@@ -123,19 +123,19 @@ async fn taken(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
 }
 
 /// From the partitioned table, by its new name, onto the retired one.
-pub(crate) async fn reverse(cx: &PlanCx<'_>, couple: &TwinPair<'_>, names: &Names) -> Result<RowSync> {
-    let onto = Table::find(cx, &couple.legacy.relation).await?;
-    onto.keyed(&couple.legacy.relation, &couple.twin.key)?;
-    let columns = couple.columns.common.iter().filter_map(|c| {
+pub(crate) async fn reverse(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>, names: &Names) -> Result<RowSync> {
+    let onto = Table::find(cx, &twin_pair.legacy.relation).await?;
+    onto.keyed(&twin_pair.legacy.relation, &twin_pair.twin.key)?;
+    let columns = twin_pair.columns.common.iter().filter_map(|c| {
         let own = onto.columns.iter().find(|o| o.name == c.name && !o.generated)?;
-        let retyped = couple.columns.retyped.iter().any(|(n, ..)| n == &c.name);
+        let retyped = twin_pair.columns.retyped.iter().any(|(n, ..)| n == &c.name);
         Some(Mirrored { name: c.name.clone(), cast: retyped.then(|| own.qualified.clone()) })
     });
     Ok(RowSync {
         from: names.live.clone(),
         onto: names.retired.clone(),
-        key: couple.twin.key.clone(),
-        moves_by: couple.layout.key.clone(),
+        key: twin_pair.twin.key.clone(),
+        moves_by: twin_pair.layout.key.clone(),
         columns: columns.collect(),
         numbered: onto.columns.iter().any(|c| c.numbered),
     })

@@ -8,15 +8,19 @@ use crate::features::switchover::preflight::accept::{Accepted, ok, warn};
 use crate::features::switchover::preflight::unique_keys::lost_unique_keys;
 
 /// What cannot be carried, or changes for whoever uses the name.
-pub(crate) fn dependants(couple: &TwinPair<'_>, b: &DependentObjects, accepted: &Accepted) -> Vec<Preflight> {
-    let name = couple.twin.name();
+pub(crate) fn dependants(
+    twin_pair: &TwinPair<'_>,
+    b: &DependentObjects,
+    accepted: &Accepted,
+) -> Vec<Preflight> {
+    let name = twin_pair.twin.name();
     let mut out = Vec::new();
     for k in &b.referrers {
         out.push(warn(
             "foreign_key",
             format!(
                 "{name}: {} of {} keeps pointing at the retired table, which reverse sync keeps complete: it cannot refer to {}",
-                k.name, k.table, couple.partitioned.relation
+                k.name, k.table, twin_pair.partitioned.relation
             ),
         ));
     }
@@ -31,7 +35,7 @@ pub(crate) fn dependants(couple: &TwinPair<'_>, b: &DependentObjects, accepted: 
     for view in b.views.iter().filter(|v| v.materialized) {
         out.push(warn("materialized_view", format!("{name}: {} keeps reading the retired table", view.name)));
     }
-    if !couple.columns.retyped.is_empty() {
+    if !twin_pair.columns.retyped.is_empty() {
         let views: Vec<_> = b.views.iter().filter(|v| !v.materialized).map(|v| v.name.as_str()).collect();
         if !views.is_empty() {
             let text = format!(
@@ -41,7 +45,7 @@ pub(crate) fn dependants(couple: &TwinPair<'_>, b: &DependentObjects, accepted: 
             out.push(warn("view", text));
         }
     }
-    out.extend(name_conflicts(name, &couple.partitioned.relation, b, accepted));
+    out.extend(name_conflicts(name, &twin_pair.partitioned.relation, b, accepted));
     out.extend(not_carried(name, b, accepted));
     if !b.indexes.is_empty() {
         out.push(warn("indexes", format!("{name}: no like on the twin of {}", b.indexes.join("; "))));
@@ -50,7 +54,7 @@ pub(crate) fn dependants(couple: &TwinPair<'_>, b: &DependentObjects, accepted: 
     let order = |t: &crate::features::parity::pair::catalog::TwinTable| {
         t.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>()
     };
-    if order(&couple.legacy) != order(&couple.partitioned) {
+    if order(&twin_pair.legacy) != order(&twin_pair.partitioned) {
         out.push(warn(
             "column_order",
             format!(

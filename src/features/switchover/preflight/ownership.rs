@@ -10,9 +10,9 @@ use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 
 /// We must own what we rename.
-pub(crate) async fn ownership(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Result<Vec<Preflight>> {
+pub(crate) async fn ownership(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Vec<Preflight>> {
     let mut out = Vec::new();
-    for table in [&couple.legacy, &couple.partitioned] {
+    for table in [&twin_pair.legacy, &twin_pair.partitioned] {
         let found = Table::find(cx, &table.relation).await?;
         out.push(found.privilege(&table.relation, "rename", found.owned, &cx.cx.server.role));
     }
@@ -32,12 +32,12 @@ where t.tgrelid in (select oid from tree union all select $1::oid) and not t.tgi
 /// BEFORE triggers that would come after ours: what they change in a key our reverse sync has not seen.
 pub(crate) async fn late_triggers(
     cx: &PlanCx<'_>,
-    couple: &TwinPair<'_>,
+    twin_pair: &TwinPair<'_>,
     accepted: &Accepted,
 ) -> Result<Option<Preflight>> {
     let ours = moves(REVERSE);
     let params =
-        [Param::Int(couple.legacy.oid), Param::Int(couple.partitioned.oid), Param::from(ours.as_str())];
+        [Param::Int(twin_pair.legacy.oid), Param::Int(twin_pair.partitioned.oid), Param::from(ours.as_str())];
     let late: Vec<String> = cx
         .cx
         .read()
@@ -52,7 +52,7 @@ pub(crate) async fn late_triggers(
     }
     let text = format!(
         "{}: triggers fire in the order of their names, and {} would come after {ours}: a key that they change reverse sync learns too late; rename them",
-        couple.twin.name(),
+        twin_pair.twin.name(),
         late.join(", ")
     );
     Ok(Some(accepted.unless("trigger_order", &text)))

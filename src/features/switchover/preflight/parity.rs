@@ -16,12 +16,12 @@ pub(crate) const QUESTIONS: &[VerdictQuestion] =
     &[VerdictQuestion::in_own_words(ROWS), VerdictQuestion::in_own_words(STRUCTURE)];
 
 /// What the parity check says of the twin: rows, columns, partitions, sequences.
-pub(crate) async fn parity(cx: &PlanCx<'_>, couple: &TwinPair<'_>) -> Vec<Preflight> {
-    let name = couple.twin.name();
+pub(crate) async fn parity(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Vec<Preflight> {
+    let name = twin_pair.twin.name();
     match cx.ask(&[ROWS, STRUCTURE], name, &format!("comparing {name}")).await {
         Err(why) => vec![Preflight::new("parity", Ready::Unknown, format!("{name}: {why}"))],
         Ok(answers) => {
-            let before = couple.standing == SwitchState::Before;
+            let before = twin_pair.standing == SwitchState::Before;
             answers.into_iter().filter_map(|answer| worded(name, before, &answer)).collect()
         }
     }

@@ -56,10 +56,10 @@ select array(select p.what from prepared p where p.holds) as prepared,
        (select count(*) from tree) + (select count(*) from pg_index i where i.indrelid in (select oid from tree)) as locks";
 
 /// What else the server has to do, and how many bytes the legacy tables have.
-pub(crate) async fn around(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Result<(Vec<Preflight>, u64)> {
+pub(crate) async fn around(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<(Vec<Preflight>, u64)> {
     let tables: Vec<String> =
-        couples.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
-    let legacy: Vec<String> = couples.iter().map(|c| c.legacy.relation.clone()).collect();
+        twin_pairs.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
+    let legacy: Vec<String> = twin_pairs.iter().map(|c| c.legacy.relation.clone()).collect();
     let mut tx = cx.cx.read().await?;
     let a: ServerActivity =
         tx.one(&Sql::new(AROUND).bind([Param::Texts(tables.clone()), Param::Texts(legacy)])).await?;
@@ -143,8 +143,8 @@ pub(crate) async fn backups_of(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Vec<Jo
 }
 
 /// How old the last backup is that was restored and compared.
-pub(crate) async fn last_backup(cx: &PlanCx<'_>, couples: &[TwinPair<'_>]) -> Preflight {
-    let twins: Vec<_> = couples.iter().map(|c| c.twin.name()).collect();
+pub(crate) async fn last_backup(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Preflight {
+    let twins: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     let found = match backups_of(cx, &twins).await {
         Ok(found) => found,
         Err(e) => return warn("last_backup", format!("unknown when one was made: {}", e.message)),
@@ -198,11 +198,11 @@ async fn statements(cx: &PlanCx<'_>) -> Result<Result<String, String>> {
 /// Statements seen by the server that would miss a unique key.
 pub(crate) async fn sent(
     cx: &PlanCx<'_>,
-    couple: &TwinPair<'_>,
+    twin_pair: &TwinPair<'_>,
     b: &DependentObjects,
     accepted: &Accepted,
 ) -> Vec<Preflight> {
-    let name = couple.twin.name();
+    let name = twin_pair.twin.name();
     let unknown = |why: &str| {
         warn(
             "statements",
@@ -214,7 +214,7 @@ pub(crate) async fn sent(
         Ok(Err(why)) => return vec![unknown(&why)],
         Err(e) => return vec![unknown(&e.message)],
     };
-    let table = Relation::parse(&couple.legacy.relation).name;
+    let table = Relation::parse(&twin_pair.legacy.relation).name;
     let sql = SENT.replace("STATEMENTS", &place);
     let found: Result<Vec<Sent>> =
         async { cx.cx.read().await?.fetch(&Sql::new(&sql).bind([Param::from(table.as_str())])).await }.await;

@@ -8,7 +8,7 @@ use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::progress::Phase;
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::model::step::{Step, Task};
-use crate::engine::port::reader::{Facts, Fut, ReadOptions, ReadTx, Snapshot};
+use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader, Snapshot};
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running};
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::run::arguments;
@@ -49,7 +49,7 @@ struct Now {
     snapshot: String,
 }
 
-async fn one_snapshot(facts: &dyn Facts) -> Result<(Box<dyn ReadTx>, String)> {
+async fn one_snapshot(facts: &dyn Reader) -> Result<(Box<dyn ReadTx>, String)> {
     let options =
         ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(PATIENCE), ..ReadOptions::default() };
     let mut tx = facts.begin(options).await?;

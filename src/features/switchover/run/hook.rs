@@ -33,7 +33,7 @@ impl Running for Hooked {
         Box::pin(hook(run, &self.0))
     }
     fn ended<'a>(&'a mut self, run: &'a mut RunCx<'_>, at: usize, done: &'a mut Done) -> Fut<'a, ()> {
-        Box::pin(in_vain(run, &self.0, at, done))
+        Box::pin(run_failure_hook(run, &self.0, at, done))
     }
 }
 
@@ -70,7 +70,7 @@ async fn command(run: &mut RunCx<'_>, hook: &Hook) -> Result<Option<Ran>, RunSto
 
 /// The command before the swap has run, and nothing is swapped: what it did is rolled back, or said. A resumed run then
 /// begins with it again.
-async fn in_vain(run: &mut RunCx<'_>, hook: &Hook, at: usize, done: &mut Done) {
+async fn run_failure_hook(run: &mut RunCx<'_>, hook: &Hook, at: usize, done: &mut Done) {
     let stands = done.outcome != Outcome::Ambiguous && run.begun.applied == 0;
     let Some(failure) = done.failure.as_mut().filter(|_| stands) else { return };
     let said = match &hook.failed {

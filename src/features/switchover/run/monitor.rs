@@ -47,7 +47,7 @@ async fn monitor(run: &mut RunCx<'_>, monitor: &Monitor) -> Result<(), RunStop> 
     let until = run.millis() + i64::try_from(monitor.seconds).unwrap_or(0) * 1_000;
     let mut next = run.millis();
     loop {
-        run.wishes().await?;
+        run.obey_control().await?;
         if marked && run.millis() >= next {
             next = run.millis() + LOOK_EVERY_MS;
             catch_up(run, &monitor.proofs).await?;

@@ -33,7 +33,7 @@ async fn rehearse(run: &mut RunCx<'_>, play: &RehearsalPlan) -> Result<(), RunSt
     run.tell(Phase::Working);
     let played = rehearser(run)?.rehearse(play).await.map_err(RunStop::known)?;
     run.record("rehearsal", &serde_json::to_value(&played).unwrap_or_default()).await?;
-    run.said.extend(played.told());
+    run.said.extend(played.summary_lines());
     match played.failures.first() {
         None => Ok(()),
         Some(first) => {

@@ -69,9 +69,9 @@ async fn swap(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<(), RunSt
     }
     let (mut attempt, mut waited_from) = (0, None);
     loop {
-        run.wishes().await?;
+        run.obey_control().await?;
         run.within_window().await?;
-        if !may_try(run, step, swap).await? {
+        if !wait_for_blockers(run, step, swap).await? {
             let since = *waited_from.get_or_insert(run.millis());
             waits_too_long(run, swap, since)?;
             continue;
@@ -91,7 +91,7 @@ async fn swap(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<(), RunSt
         match try_once(run, step, swap, attempt).await {
             Ok(()) => return Ok(()),
             Err(e) if (e.cause == Cause::Busy || e.cause == Cause::OverBudget) && attempt < swap.attempts => {
-                let_go(run, step, swap, attempt, &e).await;
+                attempt_failed(run, step, swap, attempt, &e).await;
             }
             Err(e) if e.cause == Cause::Busy || e.cause == Cause::OverBudget => {
                 let by = run.kept_from_tables(step, (attempt, swap.attempts), &swap.tables, &e).await;
@@ -100,7 +100,9 @@ async fn swap(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<(), RunSt
                     e.hint("every attempt was taken back: writers went on as before"),
                 ));
             }
-            Err(e) if e.cause == Cause::ConnectionLost || e.ambiguous => return found_out(run, e).await,
+            Err(e) if e.cause == Cause::ConnectionLost || e.ambiguous => {
+                return resolve_lost_commit(run, e).await;
+            }
             Err(e) => return Err(RunStop::known(e)),
         }
     }
@@ -120,7 +122,7 @@ fn waits_too_long(run: &RunCx<'_>, swap: &Swap, since: i64) -> Result<(), RunSto
 }
 
 /// After a connection that was lost in the middle: the journal's step says whether it was committed.
-async fn found_out(run: &mut RunCx<'_>, e: Error) -> Result<(), RunStop> {
+async fn resolve_lost_commit(run: &mut RunCx<'_>, e: Error) -> Result<(), RunStop> {
     let before = run.begun.step;
     let stopped = run.recovered(e).await;
     if stopped.known && run.begun.step > before {
@@ -197,17 +199,17 @@ async fn try_once(run: &mut RunCx<'_>, step: &Step, swap: &Swap, number: u32) ->
     locks.looked_at = None;
     run.progress.waiting = None;
     // The swap's own entry cannot know how long its commit takes.
-    run.jot("released", &json!({ "stage": step.id, "held_ms": done.held_ms })).await;
+    run.try_note("released", &json!({ "stage": step.id, "held_ms": done.held_ms })).await;
     Ok(())
 }
 
 /// Whoever stands in a queue for a lock holds up all who come after: a transaction that has been there for a while
 /// is waited for outside.
-async fn may_try(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<bool, RunStop> {
+async fn wait_for_blockers(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<bool, RunStop> {
     let pressure = run.facts.pressure().await.map_err(RunStop::known)?;
     if let Some(why) = pressure.endless() {
         run.progress.locks.blockers.clear();
-        return not_yet(run, format!("not tried yet: {why}")).await;
+        return postpone(run, format!("not tried yet: {why}")).await;
     }
     let mode = run.facts.dialect().lock_mode(LockStrength::Everyone);
     let blockers = blockers(run.facts, &swap.tables, mode, swap.patience_ms).await.map_err(RunStop::known)?;
@@ -221,13 +223,13 @@ async fn may_try(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<bool, 
     let whom = (first.pid, first.since.clone());
     if run.kept.get::<WaitsFor>().map(|w| &w.0) != Some(&whom) {
         let body = json!({ "stage": step.id, "blockers": run.progress.locks.blockers });
-        run.jot("waiting", &body).await;
+        run.try_note("waiting", &body).await;
         run.kept.put(WaitsFor(whom));
     }
-    not_yet(run, why).await
+    postpone(run, why).await
 }
 
-async fn not_yet(run: &mut RunCx<'_>, why: String) -> Result<bool, RunStop> {
+async fn postpone(run: &mut RunCx<'_>, why: String) -> Result<bool, RunStop> {
     if run.progress.waiting.as_deref() != Some(&why) {
         let _ = run.writer.say(&run.begun, Some(&why), 0).await;
     }
@@ -238,7 +240,7 @@ async fn not_yet(run: &mut RunCx<'_>, why: String) -> Result<bool, RunStop> {
     Ok(false)
 }
 
-async fn let_go(run: &mut RunCx<'_>, step: &Step, swap: &Swap, attempt: u32, e: &Error) {
+async fn attempt_failed(run: &mut RunCx<'_>, step: &Step, swap: &Swap, attempt: u32, e: &Error) {
     let by = run.kept_from_tables(step, (attempt, swap.attempts), &swap.tables, e).await;
     run.progress.locks.last = Some(format!("attempt {attempt}: {}; released, nothing changed", e.message));
     let why = format!("attempt {attempt} of {}: {}{by}", swap.attempts, e.message);

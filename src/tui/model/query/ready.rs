@@ -10,7 +10,7 @@ use crate::features::parity::pair::retired::RetiredTable;
 use crate::features::switchover::status::{Reverse, SwitchoverStatus};
 use crate::features::switchover::verbs;
 use crate::tui::format::{ago, counted, differ};
-use crate::tui::model::ready::{Light, Readiness};
+use crate::tui::model::ready::{Readiness, RollbackOutlook};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
 use crate::tui::theme::Tone;
@@ -131,7 +131,7 @@ impl Model {
                 }
             }
             verbs::ROLLBACK if find(&[SwitchState::Cleaned]).is_some() => find(&[SwitchState::Cleaned])
-                .map(|twin| self.away_of(twin, None).map_or(GONE.into(), |away| said_of(&away))),
+                .map(|twin| self.away_of(twin, None).map_or(GONE.into(), |away| retired_text(&away))),
             verbs::ROLLBACK | verbs::CLEANUP
                 if !twins.is_empty() && find(&[SwitchState::Switched, SwitchState::Cleaned]).is_none() =>
             {
@@ -169,15 +169,17 @@ impl Model {
     }
 
     /// Would taking this twin's switch back lose anything? `seen`: the room, where it was looked at.
-    pub fn light(&self, twin: &str, seen: Option<&SwitchoverStatus>) -> Light {
+    pub fn rollback_outlook(&self, twin: &str, seen: Option<&SwitchoverStatus>) -> RollbackOutlook {
         let now = seen.and_then(|f| f.twins.iter().find(|t| t.name == twin));
         let reported = self.parity_watch(twin).and_then(Watch::parity);
         let standing = now.map(|t| t.standing).or_else(|| reported.map(|f| f.standing));
         match standing {
-            None => return Light::Unknown("not looked at yet".into()),
-            Some(SwitchState::Before) => return Light::Before,
+            None => return RollbackOutlook::Unknown("not looked at yet".into()),
+            Some(SwitchState::Before) => return RollbackOutlook::Before,
             Some(SwitchState::Cleaned) => {
-                return self.away_of(twin, seen).map_or(Light::Impossible(GONE.into()), Light::RetiredTable);
+                return self
+                    .away_of(twin, seen)
+                    .map_or(RollbackOutlook::Impossible(GONE.into()), RollbackOutlook::RetiredTable);
             }
             Some(SwitchState::Switched) => {}
         }
@@ -185,76 +187,80 @@ impl Model {
             && facts.switched.is_none()
         {
             return match &facts.journal {
-                Some(why) => Light::Unknown(format!("the journal cannot be read: {why}")),
-                None => {
-                    Light::Impossible("the journal has no switchover of it: it was not done from here".into())
-                }
+                Some(why) => RollbackOutlook::Unknown(format!("the journal cannot be read: {why}")),
+                None => RollbackOutlook::Impossible(
+                    "the journal has no switchover of it: it was not done from here".into(),
+                ),
             };
         }
         let (report, facts) = match self.fresh(twin) {
             Ok(known) => known,
-            Err(why) => return Light::Unknown(why),
+            Err(why) => return RollbackOutlook::Unknown(why),
         };
         if facts.standing != SwitchState::Switched {
-            return Light::Unknown("not compared since the switch".into());
+            return RollbackOutlook::Unknown("not compared since the switch".into());
         }
         if report.findings.iter().any(|f| FindingKind::of(f) == Some(FindingKind::SelfTest)) {
-            return Light::Unknown("UNTRUSTED: planted differences were not found".into());
+            return RollbackOutlook::Unknown("UNTRUSTED: planted differences were not found".into());
         }
         match facts.differences() {
-            None => return Light::Unknown(format!("no row was told apart: {}", facts.compared)),
-            Some(n @ 1..) => return Light::Lossy(n, report.observed_at),
+            None => return RollbackOutlook::Unknown(format!("no row was told apart: {}", facts.compared)),
+            Some(n @ 1..) => return RollbackOutlook::Lossy(n, report.observed_at),
             Some(0) => {}
         }
         let deaf = facts.triggers.iter().any(|t| !t.state.is_whole());
         if deaf || now.is_some_and(|t| t.reverse != Reverse::On) {
-            return Light::Leaking("reverse sync does not see every write".into());
+            return RollbackOutlook::Leaking("reverse sync does not see every write".into());
         }
-        Light::Lossless(report.observed_at)
+        RollbackOutlook::Lossless(report.observed_at)
     }
 
     /// The same of a set: its worst; what differs is summed up.
-    pub fn light_of(&self, name: &str, seen: Option<&SwitchoverStatus>) -> Light {
-        let lights: Vec<Light> = self.twins_of(name).into_iter().map(|t| self.light(t, seen)).collect();
-        let lossy =
-            lights.iter().filter_map(|l| if let Light::Lossy(n, at) = l { Some((*n, *at)) } else { None });
+    pub fn rollback_outlook_of(&self, name: &str, seen: Option<&SwitchoverStatus>) -> RollbackOutlook {
+        let outlooks: Vec<RollbackOutlook> =
+            self.twins_of(name).into_iter().map(|t| self.rollback_outlook(t, seen)).collect();
+        let lossy = outlooks
+            .iter()
+            .filter_map(|l| if let RollbackOutlook::Lossy(n, at) = l { Some((*n, *at)) } else { None });
         let (rows, oldest) = lossy.fold((0, None), |(sum, old): (u64, Option<DateTime<Utc>>), (n, at)| {
             (sum + n, Some(old.map_or(at, |o| o.min(at))))
         });
-        let seen_at =
-            lights.iter().filter_map(|l| if let Light::Lossless(at) = l { Some(*at) } else { None }).min();
-        let worst = lights.into_iter().min_by_key(Light::rank);
+        let seen_at = outlooks
+            .iter()
+            .filter_map(|l| if let RollbackOutlook::Lossless(at) = l { Some(*at) } else { None })
+            .min();
+        let worst = outlooks.into_iter().min_by_key(RollbackOutlook::rank);
         match (worst, oldest) {
-            (None, _) => Light::Unknown("there is no twin here".into()),
-            (Some(Light::Lossy(..)), Some(at)) => Light::Lossy(rows, at),
-            (Some(Light::Lossless(at)), _) => Light::Lossless(seen_at.unwrap_or(at)),
+            (None, _) => RollbackOutlook::Unknown("there is no twin here".into()),
+            (Some(RollbackOutlook::Lossy(..)), Some(at)) => RollbackOutlook::Lossy(rows, at),
+            (Some(RollbackOutlook::Lossless(at)), _) => RollbackOutlook::Lossless(seen_at.unwrap_or(at)),
             (Some(worst), _) => worst,
         }
     }
 
     /// The light in words.
-    pub fn light_words(&self, light: &Light) -> (String, Tone) {
+    pub fn outlook_words(&self, rollback_outlook: &RollbackOutlook) -> (String, Tone) {
         let now = self.now;
-        match light {
-            Light::Before => ("nothing to take back: nothing is switched".into(), Tone::Dim),
-            Light::Lossless(at) => {
+        match rollback_outlook {
+            RollbackOutlook::Before => ("nothing to take back: nothing is switched".into(), Tone::Dim),
+            RollbackOutlook::Lossless(at) => {
                 (format!("lossless: yes, 0 rows at risk, equal {}", ago(*at, now)), Tone::Good)
             }
-            Light::Lossy(n, at) => {
+            RollbackOutlook::Lossy(n, at) => {
                 (format!("lossy: {}, compared {}", differ(*n, &counted(*n, "row")), ago(*at, now)), Tone::Bad)
             }
-            Light::RetiredTable(away) => {
+            RollbackOutlook::RetiredTable(away) => {
                 let since =
                     away.since.map(|at| format!(", {}", ago(at, self.server_now()))).unwrap_or_default();
                 (format!("put away as {}{since}; {}", away.table, away.way_back()), Tone::Bad)
             }
-            Light::Leaking(why) => (format!("lossy from the next write on: {why}"), Tone::Bad),
-            Light::Impossible(why) => (format!("not possible: {why}"), Tone::Bad),
-            Light::Unknown(why) => (format!("unknown: {why}"), Tone::Unknown),
+            RollbackOutlook::Leaking(why) => (format!("lossy from the next write on: {why}"), Tone::Bad),
+            RollbackOutlook::Impossible(why) => (format!("not possible: {why}"), Tone::Bad),
+            RollbackOutlook::Unknown(why) => (format!("unknown: {why}"), Tone::Unknown),
         }
     }
 }
 
-fn said_of(away: &RetiredTable) -> String {
+fn retired_text(away: &RetiredTable) -> String {
     format!("put away as {}; {}", away.table, away.way_back())
 }

@@ -201,7 +201,8 @@ impl Model {
             (false, true, false) => Some("nothing is switched over".into()),
             (false, false, false) => {
                 let name = self.room_name().unwrap_or_default();
-                let (why, _) = self.light_words(&self.light_of(&name, self.room_facts().map(|(f, _)| f)));
+                let (why, _) =
+                    self.outlook_words(&self.rollback_outlook_of(&name, self.room_facts().map(|(f, _)| f)));
                 Some(why)
             }
         }

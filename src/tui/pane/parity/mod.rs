@@ -12,7 +12,7 @@ use crate::tui::doc::{look, wrap};
 use crate::tui::format::{ago, count, counted};
 use crate::tui::keymap::Scene;
 use crate::tui::list::{Cell, Col, Detail, Goto, List, ListRow, Spans, cell, plain};
-use crate::tui::model::ready::{Light, Readiness};
+use crate::tui::model::ready::{Readiness, RollbackOutlook};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
 use crate::tui::pane::parity::partition_mark::mark;
@@ -117,13 +117,15 @@ fn stands(model: &Model, name: &str, standing: SwitchState) -> Cell {
     if standing == SwitchState::Before {
         return cell("not switched", Tone::Dim);
     }
-    match model.light(name, None) {
-        Light::Lossless(_) => cell(format!("{} lossless", g.mark), Tone::Good),
-        Light::RetiredTable(_) => cell(format!("{} put away", g.mark), Tone::Bad),
-        Light::Lossy(n, _) => cell(format!("{} lossy: {}", g.mark, count(n)), Tone::Bad),
-        Light::Leaking(_) => cell(format!("{} leaking", g.mark), Tone::Bad),
-        Light::Impossible(_) => cell(format!("{} none", g.mark), Tone::Bad),
-        Light::Unknown(_) | Light::Before => cell(format!("{} unknown", g.mark), Tone::Unknown),
+    match model.rollback_outlook(name, None) {
+        RollbackOutlook::Lossless(_) => cell(format!("{} lossless", g.mark), Tone::Good),
+        RollbackOutlook::RetiredTable(_) => cell(format!("{} put away", g.mark), Tone::Bad),
+        RollbackOutlook::Lossy(n, _) => cell(format!("{} lossy: {}", g.mark, count(n)), Tone::Bad),
+        RollbackOutlook::Leaking(_) => cell(format!("{} leaking", g.mark), Tone::Bad),
+        RollbackOutlook::Impossible(_) => cell(format!("{} none", g.mark), Tone::Bad),
+        RollbackOutlook::Unknown(_) | RollbackOutlook::Before => {
+            cell(format!("{} unknown", g.mark), Tone::Unknown)
+        }
     }
 }
 
@@ -135,7 +137,7 @@ fn switch_lines(model: &Model, name: &str, standing: SwitchState, width: u16) ->
     let g = model.theme.glyphs;
     if standing != SwitchState::Before {
         let word = if standing == SwitchState::Cleaned { "cleaned up" } else { "switched" };
-        let (text, tone) = model.light_words(&model.light(name, None));
+        let (text, tone) = model.outlook_words(&model.rollback_outlook(name, None));
         return said(&format!(" {word}  rollback {} ", g.mark), &text, tone, width);
     }
     let (text, tone) = match model.readiness(name) {

@@ -100,7 +100,7 @@ pub(super) fn lines(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
         waiting_sessions(sight, &mut out, width);
     }
     reverse(sight, &mut out, width);
-    light(sight, &mut out, width);
+    rollback_outlook(sight, &mut out, width);
     if sight.going().is_some() {
         labelled(&mut out, width, "abort", abort(sight), Tone::Plain);
     }
@@ -145,7 +145,7 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 
 /// The same as far as its journal has it.
 fn attempt_of_others(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let told = sight.told();
+    let told = sight.room_run();
     let at_swap = told.and_then(|r| r.stage.as_deref()).is_some_and(is_swap);
     let message = sight.record.and_then(|r| r.message.as_deref()).filter(|_| !sight.swapped());
     let blocked = !sight.model.blockers().0.is_empty();
@@ -353,12 +353,14 @@ fn reversing(f: &SwitchoverStatus) -> (String, Tone) {
 }
 
 /// The light: what a rollback would lose.
-fn light(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
+fn rollback_outlook(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let g = sight.model.theme.glyphs;
     let (text, tone) = match run_light(sight) {
         _ if sight.stale() => ("unknown: what is shown is old".into(), Tone::Unknown),
         Some(said) => said,
-        None => sight.model.light_words(&sight.model.light_of(&sight.name, sight.facts.map(|(f, _)| f))),
+        None => sight
+            .model
+            .outlook_words(&sight.model.rollback_outlook_of(&sight.name, sight.facts.map(|(f, _)| f))),
     };
     let wrapped = wrap(&text, width.saturating_sub(LABEL + 5).max(20));
     for (i, line) in wrapped.into_iter().enumerate() {
@@ -395,7 +397,7 @@ fn run_light(sight: &Sight<'_>) -> Option<(String, Tone)> {
 /// The backup, and the run before.
 fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let Some((f, _)) = sight.facts else { return };
-    let run = sight.told().or(f.switched.as_ref()).or(f.last.as_ref());
+    let run = sight.room_run().or(f.switched.as_ref()).or(f.last.as_ref());
     if let Some(made) = run.and_then(|r| r.backup.as_ref()) {
         let (proof, tone) = match &made.verified {
             Some(_) => ("restored and compared", Tone::Plain),

@@ -105,7 +105,7 @@ fn title(sight: &Sight<'_>) -> Vec<Spans> {
         let n = run.attempt.or_else(at_hand)?;
         Some((n, run.asked.attempts))
     });
-    if let Some((n, of)) = attempt.or_else(|| Some((sight.told()?.attempt?, None))) {
+    if let Some((n, of)) = attempt.or_else(|| Some((sight.room_run()?.attempt?, None))) {
         let of = of.map_or_else(String::new, |of| format!(" of {of}"));
         out.push(vec![cell("attempt ", Tone::Dim), plain(format!("{n}{of}"))]);
     }
@@ -183,8 +183,11 @@ fn broken_off(sight: &Sight<'_>, run: &RoomRun) -> Vec<Spans> {
     let when = ago(r.last_heard(), sight.model.server_now());
     let g = sight.model.theme.glyphs;
     let text = format!("{} run {} {how}{}, {when}", g.warn, r.id, place.unwrap_or_default());
-    let key =
-        if r.mend_first() { "mend what stopped it, then a goes on with it" } else { "a goes on with it" };
+    let key = if r.needs_fix_first() {
+        "mend what stopped it, then a goes on with it"
+    } else {
+        "a goes on with it"
+    };
     vec![vec![cell(text, Tone::Warn)], vec![plain(key)]]
 }
 

@@ -53,7 +53,7 @@ impl<'a> Sight<'a> {
         };
         let mut sight = Self { model, name, facts, ours, record, plan, read: None };
         if let (View::Run(view), Some(record), Some(plan), None) =
-            (&model.level().view, record, plan, sight.told())
+            (&model.level().view, record, plan, sight.room_run())
             && let Some(Ok(detail)) = &view.detail
             && let Some(at) = detail.at
         {
@@ -67,7 +67,7 @@ impl<'a> Sight<'a> {
     }
 
     /// What the room's look says of the run shown, or else its own entries.
-    pub(in crate::tui) fn told(&self) -> Option<&RoomRun> {
+    pub(in crate::tui) fn room_run(&self) -> Option<&RoomRun> {
         let id = self.ours.and_then(OurRun::number).or_else(|| self.record.map(|r| r.id.as_str()))?;
         let seen = self.facts.into_iter().flat_map(|(f, _)| [&f.last, &f.switched]);
         seen.flatten().find(|r| r.record.id == id).or(self.read.as_ref())
@@ -75,7 +75,7 @@ impl<'a> Sight<'a> {
 
     /// Others are at it right now: what is known of it is what the journal says.
     pub(in crate::tui) fn theirs(&self) -> Option<&RoomRun> {
-        (self.ours.is_none() && self.live()).then(|| self.told()).flatten()
+        (self.ours.is_none() && self.live()).then(|| self.room_run()).flatten()
     }
 
     /// Somebody is at it right now.
@@ -97,7 +97,7 @@ impl<'a> Sight<'a> {
         let progress = self.ours.and_then(|r| r.progress.as_ref()).filter(|p| !p.stages.is_empty());
         let planned =
             || self.plan.map(|p| p.steps.iter().map(|s| s.id.clone()).collect()).unwrap_or_default();
-        match (progress, self.told()) {
+        match (progress, self.room_run()) {
             (Some(p), _) => (p.stages.clone(), SightAt::Step(p.stage.clone())),
             (None, Some(run)) => (run.stages.clone(), run.stage.clone().map_or(SightAt::End, SightAt::Step)),
             (None, None) => (planned(), SightAt::Unknown),
@@ -108,7 +108,7 @@ impl<'a> Sight<'a> {
     pub(in crate::tui) fn swapped(&self) -> bool {
         let (ids, at) = self.steps();
         let by_run = self.ours.is_some_and(OurRun::has_swapped);
-        by_run || self.told().is_some_and(|r| r.held_ms.is_some()) || past_swap(&ids, &at)
+        by_run || self.room_run().is_some_and(|r| r.held_ms.is_some()) || past_swap(&ids, &at)
     }
 
     /// When both sides were last found equal by the run.
@@ -123,7 +123,7 @@ impl<'a> Sight<'a> {
     /// It is the way back.
     pub(in crate::tui) fn back(&self) -> bool {
         let of_plan = self.plan.is_some_and(|p| is_rollback(p.steps.iter().map(|s| &s.id)));
-        let told = self.told().filter(|r| !r.stages.is_empty());
+        let told = self.room_run().filter(|r| !r.stages.is_empty());
         match told {
             Some(run) => is_rollback(&run.stages),
             None => of_plan || self.record.is_some_and(|r| r.operation != verbs::SWITCHOVER),

@@ -201,7 +201,7 @@ fn detail(sight: &Sight<'_>, stage: RoomStage, how: How) -> Option<String> {
     match stage {
         RoomStage::Preflight => {
             let planned = || sight.plan.map(|p| p.preflight.iter().map(|p| p.status).collect::<Vec<_>>());
-            let all = planned().or_else(|| sight.told()?.asked.preflight.clone())?;
+            let all = planned().or_else(|| sight.room_run()?.asked.preflight.clone())?;
             let of = |status| all.iter().filter(|s| **s == status).count();
             let g = sight.model.theme.glyphs;
             let others = [(Ready::Warn, g.warn), (Ready::Unknown, g.unknown), (Ready::Fail, g.fail)];
@@ -214,7 +214,8 @@ fn detail(sight: &Sight<'_>, stage: RoomStage, how: How) -> Option<String> {
                 let dumps = sight.plan?.steps.iter().filter_map(|s| s.task::<Dump>(Dump::TASK));
                 dumps.map(|dump| dump.verify).next()
             };
-            let verified = planned().or_else(|| Some(sight.told()?.backup.as_ref()?.verified.is_some()))?;
+            let verified =
+                planned().or_else(|| Some(sight.room_run()?.backup.as_ref()?.verified.is_some()))?;
             done.then(|| if verified { "verified" } else { "not verified" }.to_owned())
         }
         RoomStage::Copy => done.then(|| "0 left".to_owned()),
@@ -223,7 +224,7 @@ fn detail(sight: &Sight<'_>, stage: RoomStage, how: How) -> Option<String> {
             None => done.then(|| "equal".to_owned()),
         },
         RoomStage::Swap | RoomStage::SwapBack => {
-            let held = progress.and_then(|p| p.locks.held_ms).or_else(|| sight.told()?.held_ms);
+            let held = progress.and_then(|p| p.locks.held_ms).or_else(|| sight.room_run()?.held_ms);
             held.map(|ms| format!("{} ms", count(ms)))
         }
         RoomStage::Monitor => {

@@ -34,7 +34,7 @@ impl PgWriter {
         let text = self.text(what, sql(change), arguments).await?;
         let found: Found = serde_json::from_str(&text)
             .map_err(|e| Error::new(Class::Failed, format!("failed to {what}: {e}")))?;
-        let rows = found.rows.into_iter().map(|row| row.told(change)).collect();
+        let rows = found.rows.into_iter().map(|row| row.into_drifted_row(change)).collect();
         Ok(PlanDrift { rows, total: found.total, parts: vec![] })
     }
 }
@@ -68,7 +68,7 @@ fn sql(change: &RowChange) -> String {
 
 impl FoundRow {
     /// As a comparison of plans tells it.
-    fn told(self, change: &RowChange) -> DriftedRow {
+    fn into_drifted_row(self, change: &RowChange) -> DriftedRow {
         let names = || change.key.iter().chain(&change.columns).map(|c| c.name.as_str());
         let planned = PlannedRow {
             key: in_order(self.key, names()),
