@@ -187,6 +187,20 @@ async fn findings(
     queue: &Queue,
     facts: &QueueFacts,
 ) -> Result<Vec<Finding>> {
+    let mut out = found(id, queue, facts);
+    let sql = dialects::sql(dialect)?;
+    for finding in &mut out {
+        let what = finding.what().to_owned();
+        if let Some(source) = rows_of(sql, queue, &what) {
+            let page = paging::read(tx, dialect, &PageRequest::first(source, SAMPLE)).await?;
+            finding.sample = samples(&page);
+        }
+    }
+    Ok(out)
+}
+
+/// What the facts say is wrong, without sample rows.
+fn found(id: &CheckId, queue: &Queue, facts: &QueueFacts) -> Vec<Finding> {
     let mut out = Vec::new();
     let mut add = |what: String, severity, message, rows| {
         out.push(Finding { id: format!("{id}/{what}"), severity, message, rows, sample: vec![] });
@@ -245,15 +259,7 @@ async fn findings(
             None,
         );
     }
-    let sql = dialects::sql(dialect)?;
-    for finding in &mut out {
-        let what = finding.what().to_owned();
-        if let Some(source) = rows_of(sql, queue, &what) {
-            let page = paging::read(tx, dialect, &PageRequest::first(source, SAMPLE)).await?;
-            finding.sample = samples(&page);
-        }
-    }
-    Ok(out)
+    out
 }
 
 #[cfg(test)]

@@ -71,11 +71,10 @@ impl RoomStage {
         match StepKind::of(id) {
             Some(StepKind::PreFlight | StepKind::PreRollback) => Self::Preflight,
             Some(StepKind::Backup | StepKind::PostBackup) => Self::Backup,
-            Some(StepKind::PreMigration) => Self::Copy,
             Some(StepKind::Compare | StepKind::PostMigration) => Self::Parity,
             Some(StepKind::Monitor | StepKind::Done | StepKind::RolledBack) => Self::Monitor,
             Some(StepKind::Watch) if back => Self::Marker,
-            Some(StepKind::Watch) => Self::Copy,
+            Some(StepKind::Watch | StepKind::PreMigration) => Self::Copy,
             Some(StepKind::Tidy) => Self::Tidy,
             Some(StepKind::Prepare | StepKind::HookBefore) if !back => Self::Prepare,
             Some(StepKind::HookAfter) => Self::After,
