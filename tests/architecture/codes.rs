@@ -1,7 +1,7 @@
 //! SQLSTATEs are a dialect's: the engine decides by the cause of an error, not by its code.
 
 use crate::{
-    exceptions::{Breach, hold},
+    breaches::{Breach, hold},
     sources::Tree,
 };
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    exceptions::{Breach, hold},
+    breaches::{Breach, hold},
     graph::Graph,
     sources::Tree,
 };

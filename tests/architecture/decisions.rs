@@ -6,7 +6,7 @@ use midwatch::features::{
 };
 
 use crate::{
-    exceptions::{Breach, hold},
+    breaches::{Breach, hold},
     registered::{kinds, verbs},
     sources::Tree,
 };

@@ -1,7 +1,7 @@
 //! Files stay small.
 
 use crate::{
-    exceptions::{Breach, hold},
+    breaches::{Breach, hold},
     sources::{Tree, root, walk},
 };
 

@@ -3,7 +3,7 @@
 //! Paths are followed to the file that defines a name, so that a façade hides no import and invents none.
 
 use crate::{
-    exceptions::{Breach, hold},
+    breaches::{Breach, hold},
     graph::Graph,
     registered::FEATURES,
     sources::{Tree, within},

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    exceptions::{Breach, hold},
+    breaches::{Breach, hold},
     sources::Tree,
 };
 

@@ -4,7 +4,7 @@
 //! import a dialect.
 
 use crate::{
-    exceptions::{Breach, hold},
+    breaches::{Breach, hold},
     graph::Graph,
     sources::{Tree, within},
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    exceptions::{Breach, hold},
+    breaches::{Breach, hold},
     sources::{Literal, Reference, Tree, root, within},
 };
 

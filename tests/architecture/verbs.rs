@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    exceptions::{Breach, hold},
+    breaches::{Breach, hold},
     registered::{kinds, verbs},
     sources::{Literal, Tree, root, within},
 };
