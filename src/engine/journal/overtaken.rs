@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::engine::model::error::Result;
@@ -44,6 +45,8 @@ pub async fn later(facts: &dyn Reader, names: &dyn NameChanges, run: &str) -> Re
 pub struct ChangedName {
     /// The run's number.
     pub run: String,
+    /// When the run ended: the name has its new meaning at the latest since then. Absent: it has not ended.
+    pub by_then: Option<DateTime<Utc>>,
     /// The change.
     pub change: NameChange,
 }
@@ -57,8 +60,8 @@ pub async fn changed_names(
 ) -> Result<Vec<ChangedName>> {
     let runs = renaming(sql, tx, names, 0).await?;
     let of = |r: Renaming| {
-        let run = r.record.id;
-        r.changes.into_iter().flatten().map(move |change| ChangedName { run: run.clone(), change })
+        let (run, by_then) = (r.record.id, r.record.ended_at);
+        r.changes.into_iter().flatten().map(move |change| ChangedName { run: run.clone(), by_then, change })
     };
     Ok(runs.into_iter().rev().flat_map(of).collect())
 }

@@ -12,6 +12,7 @@ use crate::engine::model::record::JournalState;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
 use crate::features::migrations::facts::MigrationFacts;
+use crate::features::migrations::history::Ran;
 use crate::features::migrations::{dialects, files, history, indexes, judge, presence};
 
 pub(crate) struct MigrationsCheck;
@@ -74,9 +75,10 @@ async fn observe(
     drop(tx);
     let mut unasked = None;
     if objects.lacks_something() {
+        let ran: Vec<Ran> = files.iter().map(|f| history.ran(folder.history, f)).collect();
         let mut tx = cx.read().await?;
         match changed_names(cx, &mut *tx).await {
-            Ok(names) => objects.explain(&mut *tx, sql, &names).await?,
+            Ok(names) => objects.explain(&mut *tx, sql, &names, &ran).await?,
             Err(e) => unasked = Some(format!("names that runs have changed: {}", e.message)),
         }
     }
