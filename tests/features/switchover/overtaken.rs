@@ -166,6 +166,22 @@ async fn later_files_mean_the_living_table(world: &World) {
     assert_eq!(found(world).await, []);
 }
 
+/// A journal that is there, but cannot be read, or not all of it, leaves a doubt.
+async fn what_the_journal_does_not_tell_is_not_known(world: &World, dropped: &str) {
+    let unreadable = format!(
+        "set session_replication_role = replica; update midwatch.runs set plan_text = '{{}}' where id = {dropped}"
+    );
+    world.sql(&unreadable).await;
+    let why =
+        format!("names that runs have changed: the plan of run {dropped} cannot be read by this version");
+    assert_eq!(unknown_of(world).await, why);
+    world.sql("alter table midwatch.events rename to events_elsewhere").await;
+    assert_eq!(
+        unknown_of(world).await,
+        "names that runs have changed: the journal is damaged: table midwatch.events is missing"
+    );
+}
+
 #[tokio::test]
 async fn a_file_whose_table_a_run_has_renamed_or_dropped_is_not_missing() {
     let world = ready().await;
@@ -201,6 +217,7 @@ async fn a_file_whose_table_a_run_has_renamed_or_dropped_is_not_missing() {
     assert_eq!(file_of(&world).await, ("unknown".to_owned(), gone.clone()), "if it was there");
     assert_eq!(unknown_of(&world).await, format!("whether 001_key.sql was applied: {gone}"));
     later_files_mean_the_living_table(&world).await;
+    what_the_journal_does_not_tell_is_not_known(&world, &dropped).await;
 
     // Without a journal the check answers by the catalog alone.
     world.sql("drop schema midwatch cascade").await;
