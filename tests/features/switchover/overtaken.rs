@@ -1,12 +1,17 @@
 //! What was left half done, or could have been taken back, when the tables have moved on since.
 
+use std::sync::Arc;
+
 use midwatch::engine::model::name_change::NameChange;
 use midwatch::engine::model::plan::Plan;
 use midwatch::engine::model::report::{Report, Severity, Status};
-use midwatch::engine::plan::operation::Operation;
+use midwatch::engine::plan::operation::{Operation, Params};
+use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::name_changes::NameChanges as _;
+use midwatch::engine::{Engine, EngineParts};
 use serde_json::Value;
 
+use crate::common::own_path::OwnPath;
 use crate::common::{observe, open};
 use crate::switchover::end_to_end::{blocking, done, ready};
 use crate::switchover::ownership::told;
@@ -78,6 +83,19 @@ async fn what_was_switched_together_loses_its_way_back_only_when_that_is_accepte
         code == 3 && why.contains("revenues_to_drop is not there any more: only the backup has it"),
         "{code} {why}"
     );
+}
+
+/// The room and the plan of a drop ask by statements of ours that know no search path.
+async fn no_path_is_needed(world: &World) {
+    let parts = open(&world.database.url(), None, world.home.path()).await.unwrap().into_parts();
+    let facts = Arc::new(OwnPath { facts: Arc::clone(&parts.facts) });
+    let engine = Engine::new(EngineParts { facts, ..parts });
+    let room = engine.room("revenues,expenses").await.unwrap();
+    assert_eq!((room.twins.len(), room.hidden), (2, 0));
+    let name = Some("revenues,expenses".to_owned());
+    let request = Request::Operation { verb: "cleanup".into(), name, params: Params::default() };
+    let drop = engine.plan(&request, &|_| ()).await.unwrap().plan;
+    assert!(drop.changes.iter().all(|c| c.contains(" goes for good: about ")), "{:?}", drop.changes);
 }
 
 /// What a plan declares is what its statements do: as plans of older versions are read, which declared nothing.
@@ -210,6 +228,7 @@ async fn a_file_whose_table_a_run_has_renamed_or_dropped_is_not_missing() {
     let since = format!("; revenues renamed to revenues_to_drop by run {cleaned}");
     assert_eq!(file_of(&world).await, applied(&since));
 
+    no_path_is_needed(&world).await;
     let away = ["cleanup", "revenues,expenses", "--set", "quiet=0", "--set", "accept=quiet"];
     agrees(&world.plan("p.json", &away));
     let dropped = done(&world, &away)["id"].as_str().unwrap().to_owned();
