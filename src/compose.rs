@@ -14,6 +14,7 @@ use crate::engine::model::name::Relation;
 use crate::engine::model::profile::{EnvironmentMarker, Profile};
 use crate::engine::model::query::AnySql;
 use crate::engine::model::record::Operator;
+use crate::engine::model::secret::Secret;
 use crate::engine::model::target::Environment;
 use crate::engine::plan::question::check_questions;
 use crate::engine::port::adapters::{Adapters, FeatureAdapters};
@@ -35,9 +36,9 @@ fn connected(selected: Selected) -> Fut<'static, Result<Engine>> {
 /// Connects, and finds out what the target is.
 pub async fn connect(selected: Selected) -> Result<Engine> {
     check_questions(features::OPERATIONS, features::VERDICTS)?;
-    let url = selected.url.as_ref().map(|u| u.expose().to_owned());
-    let dialect = dialect::by_url(url.as_deref())?;
-    let Target { reader, writers, host, database } = dialect.connect(url.as_deref())?;
+    let url = selected.url.as_ref().map(Secret::expose);
+    let dialect = dialect::by_url(url)?;
+    let Target { reader, writers, host, database } = dialect.connect(url)?;
     let server = reader.server().await?;
     let profile = profile(&*reader, &selected).await?;
     reader.set_search_path(&profile.search_path);
@@ -48,7 +49,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         Err(why) => (Environment::Production, Some(format!("{why}: treated as production"))),
     };
     let copied = CopiedTarget {
-        url,
+        url: selected.url.clone(),
         version: server.version.clone(),
         database: server.database.clone(),
         search_path: profile.search_path.clone(),

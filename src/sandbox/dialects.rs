@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::dialect::postgres::Connection;
 use crate::engine::model::error::Result;
+use crate::engine::model::secret::Secret;
 use crate::engine::port::backups::{Backups, NoBackups};
 use crate::engine::port::copies::{Copies, NoCopies};
 use crate::sandbox::postgres::Dumps;
@@ -15,7 +16,7 @@ use crate::sandbox::postgres::SandboxCopies;
 #[derive(Debug, Clone)]
 pub struct CopiedTarget {
     /// How to reach it, as it was opened.
-    pub url: Option<String>,
+    pub url: Option<Secret>,
     /// Its server's version: no older program can read it.
     pub version: String,
     /// Its database, as the server names it.
@@ -51,7 +52,7 @@ pub fn for_dialect(dialect: &str, target: CopiedTarget) -> Result<Sandbox> {
 
 fn postgres(target: CopiedTarget) -> Result<Sandbox> {
     let CopiedTarget { url, version, database, search_path, backups } = target;
-    let connection = Connection::new(url.as_deref())?;
+    let connection = Connection::new(url.as_ref().map(Secret::expose))?;
     let copies = || SandboxCopies::new(connection.clone(), version.clone(), search_path.clone());
     Ok(Sandbox {
         copies: Arc::new(copies()),
@@ -68,12 +69,18 @@ mod tests {
 
     fn target() -> CopiedTarget {
         CopiedTarget {
-            url: Some("postgres://h/d".into()),
+            url: Some(Secret::new("postgres://u:s3cr3t@h/d")),
             version: "15.1".into(),
             database: "d".into(),
             search_path: vec!["public".into()],
             backups: Some("/backups".into()),
         }
+    }
+
+    #[test]
+    fn a_password_is_not_in_what_is_written_for_debugging() {
+        let shown = format!("{:?}", target());
+        assert!(shown.contains("15.1") && !shown.contains("s3cr3t"), "{shown}");
     }
 
     #[test]

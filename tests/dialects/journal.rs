@@ -299,7 +299,17 @@ async fn one_is_found_behind_many(side: &Side, [alone, other, older]: [&Value; 3
     assert_eq!(interrupted().await, [kept]);
     let mut tx = begin(&reader).await;
     let names = overtaken::changed_names(reader.dialect(), &mut *tx, &Renames).await.unwrap();
-    let told: Vec<_> = names.iter().map(|n| (n.run.as_str(), n.change.from.as_str())).collect();
+    assert_eq!(names.unclear, Vec::<String>::new());
+    let told: Vec<_> = names.names.iter().map(|n| (n.run.as_str(), n.change.from.as_str())).collect();
     let [first, second, third] = changed;
     assert_eq!(told[..3], [(first, "t"), (second, "other"), (third, "other")]);
+    drop(tx);
+    let strange = side.plant(&Planted { plan: &json!({ "made": "by another" }), ..moved }).await;
+    let mut tx = begin(&reader).await;
+    let with_it = overtaken::changed_names(reader.dialect(), &mut *tx, &Renames).await.unwrap();
+    assert_eq!(
+        (with_it.names, with_it.unclear),
+        (names.names, vec![strange]),
+        "what is not understood is told"
+    );
 }

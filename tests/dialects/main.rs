@@ -9,6 +9,7 @@ mod abilities;
 mod common;
 mod compare;
 mod journal;
+mod own_path;
 mod pinned;
 mod planner;
 mod postgres;

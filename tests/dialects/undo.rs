@@ -5,11 +5,17 @@ use std::collections::BTreeMap;
 
 use midwatch::dialect::postgres::owner::Owner;
 use midwatch::engine::Engine;
+use midwatch::engine::check::verdict::VerdictQuestion;
 use midwatch::engine::gate::guard::TypedPhrase;
+use midwatch::engine::model::error::Result;
+use midwatch::engine::model::preflight::{Ready, Risk};
+use midwatch::engine::model::profile::Profile;
 use midwatch::engine::model::progress::Control;
 use midwatch::engine::model::record::Outcome;
-use midwatch::engine::plan::operation::Params;
-use midwatch::engine::plan::request::Request;
+use midwatch::engine::model::step::Step;
+use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx};
+use midwatch::engine::plan::request::{Planned, Request};
+use midwatch::engine::port::reader::Fut;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -243,4 +249,69 @@ fn a_change_and_its_inverse_give_the_rows_of_before() {
             Ok(())
         })
         .unwrap();
+}
+
+/// Changes a definition, and leaves a question to the planner.
+struct Defines;
+
+const DEFINES: OpSpec = OpSpec {
+    verb: "define",
+    about: "changes a definition",
+    risk: Risk::Reversible,
+    params: &[],
+    example: "t",
+    bootstraps: false,
+    many: false,
+    asks: &[VerdictQuestion::for_planner("migrations/applied")],
+};
+
+impl Operation for Defines {
+    fn spec(&self) -> &'static OpSpec {
+        &DEFINES
+    }
+    fn offers(&self, _: &Profile) -> Vec<Offer> {
+        vec![Offer {
+            verb: DEFINES.verb,
+            name: "t".into(),
+            about: String::new(),
+            mends: None,
+            risk: DEFINES.risk,
+            locks: String::new(),
+            disabled: None,
+            asks: vec![],
+            takes_rows: false,
+        }]
+    }
+    fn plan<'a>(&'a self, _: &'a PlanCx<'a>, _: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
+        let step = Step::new("define", "define", vec!["create table t (id int)".into()]);
+        let step = Step { back: vec!["drop table t".into()], ..step };
+        let draft = Draft { steps: vec![step], count: 1, ..Draft::default() };
+        Box::pin(async move { Ok(draft) })
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_before_a_change_is_asked_before_its_undo() {
+    let database = Database::empty().await;
+    let with_defines = async || {
+        let profile = "name = \"p\"\n[[migrations]]\nname = \"none\"\nhistory = \"none\"\n";
+        let mut parts = engine(&database.url(), profile).await.into_parts();
+        let operations: Vec<&dyn Operation> =
+            parts.operations.iter().copied().chain([&Defines as _]).collect();
+        parts.operations = operations.leak();
+        Tables { owner: database.owner().await, engine: Engine::new(parts) }
+    };
+    let request =
+        |verb: &str| Request::Operation { verb: verb.into(), name: None, params: Params::default() };
+    with_defines().await.done(&request("init")).await;
+    let tables = with_defines().await;
+    let told = |planned: &Planned| -> Vec<(Ready, String)> {
+        let pending = planned.plan.preflight.iter().filter(|p| p.id == "pending");
+        pending.map(|p| (p.status, p.message.clone())).collect()
+    };
+    let expected = [(Ready::Ok, "none: 0 files pending".to_owned())];
+    assert_eq!(told(&tables.engine.plan(&request("define"), &|_| ()).await.unwrap()), expected);
+    let (run, _) = tables.done(&request("define")).await;
+    let undo = tables.engine.plan(&Request::Undo { run }, &|_| ()).await.unwrap();
+    assert_eq!(told(&undo), expected);
 }

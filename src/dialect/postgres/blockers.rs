@@ -1,15 +1,22 @@
 //! Which sessions hold a lock on a table.
 
 use crate::dialect::postgres::lock_modes::EVERYONE;
+use crate::engine::model::blocker::Blocker;
+use crate::engine::model::error::Result;
 use crate::engine::model::name::literal;
-use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::query::{Param, ProfileSql, Sql};
 use crate::engine::port::catalog::WantedLocks;
+use crate::engine::port::reader::ReadTx;
 
-/// Whoever holds one of the tables `$1`, their partitions or sequences, and began more than `$2` ms ago; when a session's
+/// Numbers of the tables `$1`; one that is not there is an error. Everything with its schema: the path that it is asked
+/// under is the profile's.
+const TABLES: &str = "select (t::pg_catalog.regclass::pg_catalog.oid)::pg_catalog.text from pg_catalog.unnest($1::pg_catalog.text[]) t";
+
+/// Whoever holds one of the tables of the numbers `$1`, their partitions or sequences, and began more than `$2` ms ago; when a session's
 /// transaction began is hidden from a role that may not see it: such a one is told only where `$2` is 0.
 const BLOCKERS: &str = "
 with recursive tree as (
-  select t::regclass::oid as oid, t::regclass::oid as root from unnest($1::text[]) t
+  select t::oid as oid, t::oid as root from unnest($1::text[]) t
   union
   select i.inhrelid, t.root from pg_inherits i join tree t on i.inhparent = t.oid),
 wanted as (
@@ -53,7 +60,9 @@ fn blockers_of(mode: &str) -> String {
     BLOCKERS.replace("l.granted", &granted)
 }
 
-pub(super) fn query(wanted: &WantedLocks<'_>) -> Sql {
+pub(super) async fn blockers(tx: &mut dyn ReadTx, wanted: &WantedLocks<'_>) -> Result<Vec<Blocker>> {
+    let named = ProfileSql::new(TABLES).bind([Param::Texts(wanted.tables.to_vec())]);
+    let tables = tx.texts(&named).await?.into_iter().flatten().collect();
     let older = i64::try_from(wanted.older_ms).unwrap_or(i64::MAX);
-    Sql::new(blockers_of(wanted.mode)).bind([Param::Texts(wanted.tables.to_vec()), Param::Int(older)])
+    tx.fetch(&Sql::new(blockers_of(wanted.mode)).bind([Param::Texts(tables), Param::Int(older)])).await
 }

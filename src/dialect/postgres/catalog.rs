@@ -7,7 +7,7 @@ use crate::dialect::postgres::{Postgres, blockers};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
-use crate::engine::model::query::{Param, Sql};
+use crate::engine::model::query::{Param, ProfileSql, Sql};
 use crate::engine::model::table::Table;
 use crate::engine::port::catalog::{Catalog, WantedLocks};
 use crate::engine::port::reader::{Fut, ReadTx};
@@ -67,14 +67,30 @@ select json_build_object('schema', n.nspname, 'name', c.relname) as name,
             then has_parameter_privilege('session_replication_role', 'set')
             else (select rolsuper from pg_roles where rolname = current_user) end as may_replicate
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relname = $2 and (n.nspname = $1 or $1 is null and pg_table_is_visible(c.oid)) and c.relkind in ('r', 'p')";
+where c.relname = $2 and n.nspname = $1 and c.relkind in ('r', 'p')";
+
+// Everything with its schema: the path that it is asked under is the profile's.
+const SCHEMA: &str = "
+select n.nspname::pg_catalog.text
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+where c.relname operator(pg_catalog.=) $1 and pg_catalog.pg_table_is_visible(c.oid)";
+
+/// The schema that a name leads to, given or found through the profile's path.
+async fn schema_of(tx: &mut dyn ReadTx, name: &Relation) -> Result<Option<String>> {
+    if name.schema.is_some() {
+        return Ok(name.schema.clone());
+    }
+    let sql = ProfileSql::new(SCHEMA).bind([Param::from(name.name.as_str())]);
+    Ok(tx.texts(&sql).await?.into_iter().flatten().next())
+}
 
 impl Catalog for Postgres {
     fn tables<'a>(&'a self, tx: &'a mut dyn ReadTx, names: &'a [Relation]) -> Fut<'a, Result<Vec<Table>>> {
         Box::pin(async move {
             let mut found = Vec::with_capacity(names.len());
             for name in names {
-                let params = [Param::Text(name.schema.clone()), Param::Text(Some(name.name.clone()))];
+                let Some(schema) = schema_of(tx, name).await? else { continue };
+                let params = [Param::Text(Some(schema)), Param::Text(Some(name.name.clone()))];
                 found.extend(tx.fetch::<Table>(&Sql::new(TABLE).bind(params)).await?.into_iter().next());
             }
             Ok(found)
@@ -97,6 +113,6 @@ impl Catalog for Postgres {
         tx: &'a mut dyn ReadTx,
         wanted: &'a WantedLocks<'a>,
     ) -> Fut<'a, Result<Vec<Blocker>>> {
-        Box::pin(async move { tx.fetch(&blockers::query(wanted)).await })
+        Box::pin(blockers::blockers(tx, wanted))
     }
 }

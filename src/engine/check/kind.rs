@@ -149,8 +149,8 @@ pub trait Check: Sync {
         Box::pin(async { Ok(vec![]) })
     }
     /// Is a trigger this feature's own, by its name and its function's? What it writes is known.
-    fn owns_trigger(&self, name: &str, function: &str) -> bool {
-        let _ = (name, function);
+    fn owns_trigger(&self, profile: &Profile, name: &str, function: &str) -> bool {
+        let _ = (profile, name, function);
         false
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::engine::model::error::Result;
@@ -44,23 +45,37 @@ pub async fn later(facts: &dyn Reader, names: &dyn NameChanges, run: &str) -> Re
 pub struct ChangedName {
     /// The run's number.
     pub run: String,
+    /// When the run ended: the name has its new meaning at the latest since then. Absent: it has not ended.
+    pub by_then: Option<DateTime<Utc>>,
     /// The change.
     pub change: NameChange,
 }
 
-/// Every change of a name that the journal knows, oldest first: also those that were undone since, and then what undid
-/// them. A run whose plan cannot be understood here is left out.
+/// What the journal tells of changed names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChangedNames {
+    /// Oldest first: also those that were undone since, and then what undid them.
+    pub names: Vec<ChangedName>,
+    /// Runs that changed names, but which ones this version cannot read in their plans.
+    pub unclear: Vec<String>,
+}
+
+/// Every change of a name that the journal knows.
 pub async fn changed_names(
     sql: &dyn Dialect,
     tx: &mut dyn ReadTx,
     names: &dyn NameChanges,
-) -> Result<Vec<ChangedName>> {
-    let runs = renaming(sql, tx, names, 0).await?;
-    let of = |r: Renaming| {
-        let run = r.record.id;
-        r.changes.into_iter().flatten().map(move |change| ChangedName { run: run.clone(), change })
-    };
-    Ok(runs.into_iter().rev().flat_map(of).collect())
+) -> Result<ChangedNames> {
+    let mut out = ChangedNames::default();
+    for Renaming { record, changes } in renaming(sql, tx, names, 0).await?.into_iter().rev() {
+        let Some(changes) = changes else {
+            out.unclear.push(record.id);
+            continue;
+        };
+        let (run, by_then) = (&record.id, record.ended_at);
+        out.names.extend(changes.into_iter().map(|change| ChangedName { run: run.clone(), by_then, change }));
+    }
+    Ok(out)
 }
 
 /// Plans that are read by one query: each may hold a thousand rows.

@@ -13,6 +13,22 @@ pub async fn state(facts: &dyn Reader) -> JournalState {
 }
 
 impl JournalState {
+    /// Why nothing of it can be read; none where it can be read, or where there is none.
+    pub fn unread(&self) -> Option<String> {
+        match self {
+            Self::Ready | Self::Missing { .. } | Self::Denied { readable: true, .. } => None,
+            Self::Newer { files } => Some(format!(
+                "the journal was made by a newer midwatch (it has migrations {})",
+                files.join(", ")
+            )),
+            Self::Damaged { missing } => Some(format!("the journal is damaged: {} missing", are(missing))),
+            Self::Denied { role, lacks, .. } => {
+                Some(format!("role {role} may not read the journal: it lacks {}", lacks.join(", ")))
+            }
+            Self::Unknown { why } => Some(format!("the journal cannot be read: {why}")),
+        }
+    }
+
     /// Why nothing is changed while the journal is like this, and the way out.
     pub fn refusal(&self) -> Option<Error> {
         let refused = |what: String| Error::new(Class::Refused, format!("no journal, no action: {what}"));

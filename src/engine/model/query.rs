@@ -1,6 +1,7 @@
 //! A statement, the values bound to it, and the columns of its result.
 
-/// A statement of ours and the values bound to it; names of user objects stand with their schema.
+/// A statement of ours and the values bound to it. It means the same under any search path: names of user objects, in its
+/// text and in its values, stand with their schema. What a profile's name leads to is asked by a [`ProfileSql`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sql {
     text: String,

@@ -201,11 +201,10 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
         Request::Undo { run } => {
             let record = journal::runs::run(planning.facts, &planning.operations, run).await?;
             let operation = planning.operations.iter().copied().find(|o| o.spec().verb == record.operation);
+            // The inverse changes the same: what is asked before the one is asked before the other.
+            let cx = &PlanCx { questions: operation.map_or(&[], |o| o.spec().asks), ..*cx };
             let own = match operation {
-                Some(operation) => {
-                    let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
-                    operation.undo(cx, &record).await?
-                }
+                Some(operation) => operation.undo(cx, &record).await?,
                 None => None,
             };
             let inverse = match own {
@@ -213,14 +212,12 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
                 None => undo::from_images(cx, &record).await?,
             };
             match inverse {
-                Undo::Draft(draft) => Ok(ResolvedRequest {
-                    operation: None,
-                    verb: UNDO.into(),
-                    name: record.name.clone(),
-                    params: Params::default(),
-                    undoes: Some(record.id),
-                    draft: *draft,
-                }),
+                Undo::Draft(mut draft) => {
+                    draft.preflight.extend(cx.answers(&record.name).await);
+                    let (verb, params) = (UNDO.into(), Params::default());
+                    let (name, undoes, draft) = (record.name, Some(record.id), *draft);
+                    Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft })
+                }
                 Undo::Impossible { why } => Err(Error::new(
                     crate::engine::model::error::Class::Refused,
                     format!("run {run} cannot be taken back: {why}"),
@@ -468,7 +465,6 @@ async fn touched(
     count.ok_or_else(|| Error::unobserved("the server gave no number"))
 }
 
-/// What is looked at before every change.
 /// Runs that broke off and are still to be gone on with, or taken back.
 async fn broken_off(planning: &Planning<'_>) -> Option<Preflight> {
     let runs = journal::runs::interrupted(planning.facts, &planning.operations).await.ok()?;
@@ -481,6 +477,7 @@ async fn broken_off(planning: &Planning<'_>) -> Option<Preflight> {
     Some(Preflight::new("broken_off", Ready::Warn, what))
 }
 
+/// What is looked at before every change.
 async fn general(
     planning: &Planning<'_>,
     asked: &ResolvedRequest<'_>,

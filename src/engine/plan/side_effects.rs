@@ -85,7 +85,7 @@ fn fired(
 fn known(cx: &PlanCx<'_>, table: &str, trigger: &Trigger) -> bool {
     let function = trigger.function.as_deref().unwrap_or_default();
     let ours = function.starts_with("midwatch.")
-        || cx.checks.iter().any(|c| c.owns_trigger(&trigger.name, function));
+        || cx.checks.iter().any(|c| c.owns_trigger(cx.profile(), &trigger.name, function));
     ours || cx.profile().knows_trigger(table, &trigger.name)
 }
 

@@ -5,13 +5,16 @@
 use std::time::Duration;
 
 use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
-use crate::engine::journal::overtaken::{self, ChangedName};
+use crate::engine::journal::overtaken::{self, ChangedNames};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{HistoryKind, MigrationFolder, Profile};
 use crate::engine::model::record::JournalState;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
 use crate::features::migrations::facts::MigrationFacts;
+use crate::features::migrations::history::Ran;
+use crate::features::migrations::presence::CreatedObjects;
+use crate::features::migrations::sql::MigrationSql;
 use crate::features::migrations::{dialects, files, history, indexes, judge, presence};
 
 pub(crate) struct MigrationsCheck;
@@ -44,14 +47,36 @@ impl Check for MigrationsCheck {
     }
 }
 
-/// What the journal adds to the catalog's own answer; nothing where there is none, or none that this role may read.
-async fn changed_names(cx: &CheckCx<'_>, tx: &mut dyn ReadTx) -> Result<Vec<ChangedName>> {
-    match cx.dialect().state(tx).await? {
-        JournalState::Ready | JournalState::Denied { readable: true, .. } => {
-            overtaken::changed_names(cx.dialect(), tx, cx.names).await
-        }
-        _ => Ok(vec![]),
+/// What the journal adds to the catalog's own answer; nothing where there is none. One that cannot be read is an error.
+async fn changed_names(cx: &CheckCx<'_>, tx: &mut dyn ReadTx) -> Result<ChangedNames> {
+    let state = cx.dialect().state(tx).await?;
+    match (&state, state.unread()) {
+        (_, Some(why)) => Err(Error::unobserved(why)),
+        (JournalState::Missing { .. }, _) => Ok(ChangedNames::default()),
+        _ => overtaken::changed_names(cx.dialect(), tx, cx.names).await,
     }
+}
+
+/// Looks for what is absent under the names that runs have given its tables; gives the reason where that is not known.
+async fn explain(
+    cx: &CheckCx<'_>,
+    sql: &dyn MigrationSql,
+    objects: &mut CreatedObjects,
+    ran: &[Ran],
+) -> Result<Option<String>> {
+    let mut tx = cx.read().await?;
+    let unasked = |why: &str| Some(format!("names that runs have changed: {why}"));
+    let changed = match changed_names(cx, &mut *tx).await {
+        Ok(changed) => changed,
+        Err(e) => return Ok(unasked(&e.message)),
+    };
+    objects.explain(&mut *tx, sql, &changed.names, ran).await?;
+    let of = |runs: &[String]| match runs {
+        [run] => format!("the plan of run {run}"),
+        runs => format!("the plans of runs {}", runs.join(", ")),
+    };
+    let unclear = || unasked(&format!("{} cannot be read by this version", of(&changed.unclear)));
+    Ok(if changed.unclear.is_empty() || !objects.lacks_something() { None } else { unclear() })
 }
 
 async fn observe(
@@ -74,11 +99,8 @@ async fn observe(
     drop(tx);
     let mut unasked = None;
     if objects.lacks_something() {
-        let mut tx = cx.read().await?;
-        match changed_names(cx, &mut *tx).await {
-            Ok(names) => objects.explain(&mut *tx, sql, &names).await?,
-            Err(e) => unasked = Some(format!("names that runs have changed: {}", e.message)),
-        }
+        let ran: Vec<Ran> = files.iter().map(|f| history.ran(folder.history, f)).collect();
+        unasked = explain(cx, sql, &mut objects, &ran).await?;
     }
     let presence = objects.of(&files);
     let mut judged = judge::judge(id, folder, &files, &history, &presence);

@@ -1,6 +1,7 @@
 //! What each tool's history table says was applied.
 
 use crate::engine::model::query::ProfileSql;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::engine::model::error::Result;
@@ -8,6 +9,7 @@ use crate::engine::model::name::Relation;
 use crate::engine::model::profile::{HistoryKind, MigrationFolder};
 use crate::engine::port::files::Files;
 use crate::engine::port::reader::ReadTx;
+use crate::features::migrations::files::Migration;
 use crate::features::migrations::sql::MigrationSql;
 
 /// One line of a history.
@@ -37,6 +39,67 @@ pub(crate) struct History {
     pub(crate) unknown: Option<String>,
     /// What read it.
     pub(crate) sql: Option<ProfileSql>,
+}
+
+/// When a file's statements ran, by its history: what its names meant depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// At this time or later (drizzle records the file's own time).
+    At(DateTime<Utc>),
+    /// The history does not have it.
+    Never,
+    /// There is no history, or it does not tell.
+    Unsaid,
+}
+
+impl History {
+    /// The history's line for a file.
+    pub(crate) fn entry(&self, kind: HistoryKind, file: &Migration) -> Option<&Entry> {
+        let entries = &self.entries;
+        match kind {
+            HistoryKind::None => None,
+            HistoryKind::Midwatch => entries.iter().find(|e| e.version == file.name),
+            HistoryKind::Sqlx => {
+                entries.iter().find(|e| e.version.parse().ok() == file.number && file.number.is_some())
+            }
+            HistoryKind::Drizzle => {
+                let when = self.journal.iter().find(|(tag, _)| tag == file.stem())?.1.to_string();
+                entries
+                    .iter()
+                    .find(|e| e.version == when)
+                    .or_else(|| entries.iter().find(|e| e.checksum.as_deref().is_some_and(|c| file.is(c))))
+            }
+            HistoryKind::Versions => match self.up_to {
+                Some(up_to) => entries.last().filter(|_| file.number.is_some_and(|n| n <= up_to)),
+                None => entries.iter().find(|e| version_names(&e.version, file)),
+            },
+        }
+    }
+
+    /// When a file ran.
+    pub(crate) fn ran(&self, kind: HistoryKind, file: &Migration) -> Ran {
+        if kind == HistoryKind::None || self.unknown.is_some() {
+            return Ran::Unsaid;
+        }
+        match self.entry(kind, file) {
+            None => Ran::Never,
+            // The one line that there is has the time of the last file.
+            Some(_) if self.up_to.is_some() => Ran::Unsaid,
+            Some(e) => e.applied_at.as_deref().and_then(time).map_or(Ran::Unsaid, Ran::At),
+        }
+    }
+}
+
+/// A time as the server writes it; one without its zone tells nothing.
+fn time(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z").ok().map(|t| t.to_utc())
+}
+
+/// `17`, `017`, `017_name`, `017_name.sql` all name the file `017_name.sql`.
+fn version_names(version: &str, file: &Migration) -> bool {
+    version == file.name
+        || version == file.stem()
+        || (version.parse::<u64>().ok() == file.number && file.number.is_some())
 }
 
 /// Which tool records what was applied, for people.
@@ -101,5 +164,18 @@ fn journal(folder: &MigrationFolder, files: &dyn Files, history: &mut History) {
     match read {
         Ok(journal) => history.journal = journal.entries.into_iter().map(|e| (e.tag, e.when)).collect(),
         Err(why) => history.unknown = Some(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_with_its_zone_only() {
+        let utc = "2026-03-01T10:00:00.5Z".parse().ok();
+        assert_eq!(time("2026-03-01 10:00:00.5+00"), utc);
+        assert_eq!(time("2026-03-01 15:30:00.5+05:30"), utc);
+        assert_eq!(time("2026-03-01 10:00:00"), None);
     }
 }

@@ -70,27 +70,8 @@ impl Judge<'_> {
         self.found.entry(kind).or_insert((severity, text, vec![])).2.push(what);
     }
 
-    /// The history's line for a file.
     fn entry(&self, file: &Migration) -> Option<&Entry> {
-        let entries = &self.history.entries;
-        match self.folder.history {
-            HistoryKind::None => None,
-            HistoryKind::Midwatch => entries.iter().find(|e| e.version == file.name),
-            HistoryKind::Sqlx => {
-                entries.iter().find(|e| e.version.parse().ok() == file.number && file.number.is_some())
-            }
-            HistoryKind::Drizzle => {
-                let when = self.history.journal.iter().find(|(tag, _)| tag == file.stem())?.1.to_string();
-                entries
-                    .iter()
-                    .find(|e| e.version == when)
-                    .or_else(|| entries.iter().find(|e| e.checksum.as_deref().is_some_and(|c| file.is(c))))
-            }
-            HistoryKind::Versions => match self.history.up_to {
-                Some(up_to) => entries.last().filter(|_| file.number.is_some_and(|n| n <= up_to)),
-                None => entries.iter().find(|e| version_names(&e.version, file)),
-            },
-        }
+        self.history.entry(self.folder.history, file)
     }
 
     /// Where a file stands among the others, by its tool's rule.
@@ -117,7 +98,10 @@ impl Judge<'_> {
             FileState::Pending => self.facts.pending += 1,
             _ => {}
         }
-        let notes: Vec<String> = note.into_iter().chain(found.since.iter().cloned()).collect();
+        // A reason why nothing can be told says so already.
+        let new = |since: &&String| !note.as_ref().is_some_and(|n| n.contains(since.as_str()));
+        let since: Vec<String> = found.since.iter().filter(new).cloned().collect();
+        let notes: Vec<String> = note.into_iter().chain(since).collect();
         let note = (!notes.is_empty()).then(|| notes.join("; "));
         let applied_at = entry.and_then(|e| e.applied_at);
         self.facts.files.push(File { name: file.name.clone(), state, applied_at, note });
@@ -335,13 +319,6 @@ impl Judge<'_> {
         findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
         Judged { facts: self.facts, findings, unknown: self.unknown }
     }
-}
-
-/// `17`, `017`, `017_name`, `017_name.sql` all name the file `017_name.sql`.
-fn version_names(version: &str, file: &Migration) -> bool {
-    version == file.name
-        || version == file.stem()
-        || (version.parse::<u64>().ok() == file.number && file.number.is_some())
 }
 
 fn shorten(list: &[String]) -> String {

@@ -10,6 +10,7 @@ use crate::engine::model::profile::MigrationFolder;
 use crate::engine::model::script::Object;
 use crate::engine::port::reader::ReadTx;
 use crate::features::migrations::files::Migration;
+use crate::features::migrations::history::Ran;
 use crate::features::migrations::sql::MigrationSql;
 
 /// What the catalog shows of one file's work.
@@ -21,7 +22,7 @@ pub(crate) enum Presence {
     Nothing,
     /// Some of it; what is missing.
     Some(Vec<String>),
-    /// It leaves nothing that could be asked for.
+    /// It leaves nothing that could be asked for, or what it left went with a table that a run dropped.
     Unknown(String),
 }
 
@@ -43,9 +44,48 @@ pub(crate) struct CreatedObjects {
 /// An object that is looked for.
 struct Sought {
     object: Object,
-    present: bool,
+    found: Found,
     /// Why it is not under its name, where a run is the reason.
     since: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Present,
+    Absent,
+    /// It went with a table that a run dropped, if it was there: nothing tells that it was.
+    Gone,
+}
+
+impl Found {
+    fn of(present: bool) -> Self {
+        if present { Self::Present } else { Self::Absent }
+    }
+}
+
+/// A second question to the catalog about an object that is absent.
+enum Asked {
+    /// It is found, if this is present: where a run has put it.
+    Elsewhere(Object),
+    /// It is gone, unless this is present: another table that has the name by now.
+    Successor(Object),
+}
+
+impl Asked {
+    fn object(&self) -> &Object {
+        match self {
+            Self::Elsewhere(o) | Self::Successor(o) => o,
+        }
+    }
+
+    /// What the answer makes of the absent object.
+    fn answered(&self, present: bool) -> Found {
+        match (self, present) {
+            (Self::Elsewhere(_), true) => Found::Present,
+            (Self::Successor(_), false) => Found::Gone,
+            _ => Found::Absent,
+        }
+    }
 }
 
 /// The object where it is now, by the catalog.
@@ -71,8 +111,9 @@ fn moved(o: &Object, renamed: &[Renamed]) -> Object {
 /// The object with another name of the table that it is, or belongs to.
 fn with_table(o: &Object, now: impl Fn(&str) -> String) -> Object {
     match o.kind {
-        "relation" => Object { name: now(&o.name), ..o.clone() },
-        "trigger" | "column" | "constraint" => Object { of: now(&o.of), ..o.clone() },
+        "relation" if o.of.is_empty() => Object { name: now(&o.name), ..o.clone() },
+        // An index is found by its own name, whatever its table is called.
+        "relation" | "trigger" | "column" | "constraint" => Object { of: now(&o.of), ..o.clone() },
         "grant" => match o.name.split_once('|') {
             Some((privilege, table)) => Object { name: format!("{privilege}|{}", now(table)), ..o.clone() },
             None => o.clone(),
@@ -84,18 +125,21 @@ fn with_table(o: &Object, now: impl Fn(&str) -> String) -> Object {
 /// The table that an object is, or belongs to.
 fn table_of(o: &Object) -> Option<&str> {
     match o.kind {
-        "relation" => Some(&o.name),
-        "trigger" | "column" | "constraint" => Some(&o.of),
+        "relation" if o.of.is_empty() => Some(&o.name),
+        // An index is its table's.
+        "relation" | "trigger" | "column" | "constraint" => Some(&o.of),
         "grant" => o.name.split_once('|').map(|(_, table)| table),
         _ => None,
     }
 }
 
-/// What became of a table: its name of now, none where it was dropped, and the last run that changed it.
-fn traced<'n>(table: &str, names: &'n [ChangedName]) -> Option<(Option<Relation>, &'n str)> {
+/// What became of a table that a file named when it ran: its name of now, none where it was dropped, and the last run that
+/// changed it. Who had the name before that is another table.
+fn traced<'n>(table: &str, ran: Ran, names: &'n [ChangedName]) -> Option<(Option<Relation>, &'n str)> {
     let written = Relation::parse(table);
     let (mut now, mut by) = (written.clone(), None);
-    for ChangedName { run, change } in names {
+    let before = |n: &&ChangedName| matches!((ran, n.by_then), (Ran::At(ran), Some(then)) if then < ran);
+    for ChangedName { run, change, .. } in names.iter().filter(|n| !before(n)) {
         let from = Relation::parse(&change.from);
         if from.name != now.name
             || (from.schema != now.schema && from.schema.is_some() && now.schema.is_some())
@@ -139,7 +183,8 @@ pub(crate) async fn look(
         answers.iter_mut().zip(there).for_each(|(a, b)| *a |= b);
     }
     let mut answers = answers.into_iter();
-    let mut sought = |object| Sought { object, present: answers.next().unwrap_or(false), since: None };
+    let mut sought =
+        |object| Sought { object, found: Found::of(answers.next().unwrap_or(false)), since: None };
     let objects = wanted.into_iter().map(|w| w.into_iter().map(&mut sought).collect()).collect();
     let mut probed = Vec::with_capacity(files.len());
     for file in files {
@@ -154,41 +199,52 @@ pub(crate) async fn look(
 impl CreatedObjects {
     /// Is there anything that the catalog alone does not explain?
     pub(crate) fn lacks_something(&self) -> bool {
-        self.objects.iter().flatten().any(|s| !s.present)
+        self.objects.iter().flatten().any(|s| s.found == Found::Absent)
     }
 
     /// What is not there under its name: is it where the journal's runs have put it, or did it go with a table that one of
-    /// them dropped?
+    /// them dropped? `ran`: when each file did. A table that has taken the dropped one's name since is another one: what it
+    /// lacks is absent, if the file ran when it had the name, or has not run at all. Where nothing tells when, both may be
+    /// meant.
     pub(crate) async fn explain(
         &mut self,
         tx: &mut dyn ReadTx,
         sql: &dyn MigrationSql,
         names: &[ChangedName],
+        ran: &[Ran],
     ) -> Result<()> {
-        let absent = self.objects.iter_mut().flatten().filter(|s| !s.present);
-        let mut elsewhere = Vec::new();
-        for (sought, table, now, by) in absent.filter_map(|s| {
-            let table = table_of(&s.object)?.to_owned();
-            let (now, by) = traced(&table, names)?;
-            Some((s, Relation::parse(&table).brief(), now, by))
-        }) {
-            if let Some(now) = now {
-                let there = with_table(&sought.object, |_| now.to_string());
-                elsewhere.push((sought, there, format!("{table} renamed to {} by run {by}", now.name)));
-            } else {
-                sought.present = true;
-                sought.since = Some(format!("{table} dropped by run {by}"));
+        let mut asked = Vec::new();
+        let absent = self.objects.iter_mut().zip(ran).flat_map(|(objects, ran)| {
+            objects.iter_mut().filter(|s| s.found == Found::Absent).map(move |s| (s, *ran))
+        });
+        for (sought, ran) in absent {
+            let Some(table) = table_of(&sought.object).map(str::to_owned) else { continue };
+            let Some((now, by)) = traced(&table, ran, names) else { continue };
+            let brief = Relation::parse(&table).brief();
+            match now {
+                Some(now) => {
+                    let there = with_table(&sought.object, |_| now.to_string());
+                    let since = format!("{brief} renamed to {} by run {by}", now.name);
+                    asked.push((sought, Asked::Elsewhere(there), since));
+                }
+                None if ran == Ran::Never => {
+                    let successor =
+                        Object { kind: "relation", name: table, of: String::new(), lenient: false };
+                    asked.push((sought, Asked::Successor(successor), format!("{brief} dropped by run {by}")));
+                }
+                None => {
+                    sought.found = Found::Gone;
+                    sought.since = Some(format!("{brief} dropped by run {by}"));
+                }
             }
         }
-        let there: Vec<Object> = elsewhere.iter().map(|(_, there, _)| there.clone()).collect();
-        if there.is_empty() {
+        if asked.is_empty() {
             return Ok(());
         }
-        for ((sought, _, since), there) in elsewhere.into_iter().zip(present(tx, sql, &there).await?) {
-            if there {
-                sought.present = true;
-                sought.since = Some(since);
-            }
+        let objects: Vec<Object> = asked.iter().map(|(_, asked, _)| asked.object().clone()).collect();
+        for ((sought, asked, since), present) in asked.into_iter().zip(present(tx, sql, &objects).await?) {
+            sought.found = asked.answered(present);
+            sought.since = (sought.found != Found::Absent).then_some(since);
         }
         Ok(())
     }
@@ -206,7 +262,10 @@ impl CreatedObjects {
 }
 
 fn presence(file: &Migration, objects: &[Sought], probed: Option<bool>) -> Presence {
-    let absent: Vec<String> = objects.iter().filter(|s| !s.present).map(|s| describe(&s.object)).collect();
+    let of = |found: Found| objects.iter().filter(move |s| s.found == found);
+    let absent: Vec<String> = of(Found::Absent).map(|s| describe(&s.object)).collect();
+    let mut gone: Vec<&str> = of(Found::Gone).filter_map(|s| s.since.as_deref()).collect();
+    gone.dedup();
     match (&file.script, probed) {
         (_, Some(true)) => Presence::All,
         (_, Some(false)) => Presence::Nothing,
@@ -214,8 +273,9 @@ fn presence(file: &Migration, objects: &[Sought], probed: Option<bool>) -> Prese
         (Ok(_), None) if objects.is_empty() => {
             Presence::Unknown("it creates nothing of its own that the catalog could show".into())
         }
-        (Ok(_), None) if absent.is_empty() => Presence::All,
-        (Ok(_), None) if absent.len() == objects.len() => Presence::Nothing,
+        (Ok(_), None) if absent.is_empty() && gone.is_empty() => Presence::All,
+        (Ok(_), None) if absent.is_empty() => Presence::Unknown(gone.join("; ")),
+        (Ok(_), None) if of(Found::Present).next().is_none() => Presence::Nothing,
         (Ok(_), None) => Presence::Some(absent),
     }
 }
@@ -275,6 +335,8 @@ fn declared<'f>(folder: &'f MigrationFolder, file: &Migration) -> Option<&'f str
 
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, TimeZone as _, Utc};
+
     use super::*;
     use crate::dialect::postgres::Postgres;
     use crate::engine::model::name_change::NameChange;
@@ -313,12 +375,17 @@ mod tests {
         assert_eq!(evidence(&f, 1)[0].of, "select 2");
     }
 
+    fn day(day: u32) -> DateTime<Utc> {
+        Utc.with_ymd_and_hms(2026, 1, day, 0, 0, 0).unwrap()
+    }
+
     #[test]
     fn a_table_is_followed_through_the_runs() {
         let changed = |run: &str, from: &str, to: Option<&str>| {
             let (run, from) = (run.to_owned(), Relation::parse(from));
             let change = to.map_or_else(|| NameChange::dropped(&from), |to| NameChange::renamed(&from, to));
-            ChangedName { run, change }
+            let by_then = Some(day(run.parse().unwrap()));
+            ChangedName { run, by_then, change }
         };
         let names = [
             changed("1", "public.r", Some("r_legacy")),
@@ -328,7 +395,7 @@ mod tests {
             changed("4", "public.r_legacy", Some("r_to_drop")),
         ];
         let told = |table: &str, names: &[ChangedName]| {
-            traced(table, names).map(|(now, by)| (now.map(|n| n.brief()), by.to_owned()))
+            traced(table, Ran::Unsaid, names).map(|(now, by)| (now.map(|n| n.brief()), by.to_owned()))
         };
         assert_eq!(told("r", &names), Some((Some("public.r_to_drop".into()), "4".into())));
         assert_eq!(told("public.r_partitioned", &names), Some((Some("public.r".into()), "1".into())));
@@ -336,5 +403,10 @@ mod tests {
         assert_eq!(told("audit.r", &names), None);
         let dropped = [&names[..], &[changed("5", "public.r_to_drop", None)]].concat();
         assert_eq!(told("r", &dropped), Some((None, "5".into())));
+        // The name is another table's since run 1: only a file from before it, or of an unknown time, means the dropped one.
+        let ran = |ran| traced("r", ran, &dropped).map(|(now, by)| (now.is_none(), by));
+        assert_eq!(ran(Ran::At(day(1))), Some((true, "5")));
+        assert_eq!(ran(Ran::At(day(2))), None);
+        assert_eq!(ran(Ran::Never), Some((true, "5")), "the catalog is asked for the successor");
     }
 }

@@ -14,7 +14,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::{Fut, ReadTx};
 use crate::features::parity::pair;
-use crate::features::parity::pair::sync_triggers::REVERSE;
+use crate::features::parity::pair::sync_triggers::is_reverse;
 
 pub(crate) struct ParityCheck;
 
@@ -56,8 +56,8 @@ impl Check for ParityCheck {
         Box::pin(pair::renamed(tx, &profile.twins))
     }
 
-    fn owns_trigger(&self, name: &str, function: &str) -> bool {
-        name.contains(REVERSE) && function.contains(REVERSE)
+    fn owns_trigger(&self, profile: &Profile, name: &str, function: &str) -> bool {
+        profile.twins.iter().any(|twin| is_reverse(twin, &profile.search_path, name, function))
     }
 }
 

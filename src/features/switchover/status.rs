@@ -22,6 +22,7 @@ use crate::engine::port::backups::Dumped;
 use crate::engine::port::catalog::WantedLocks;
 use crate::engine::port::reader::{ReadOptions, ReadTx};
 use crate::engine::{Engine, journal};
+use crate::features::parity::pair::catalog::qualified;
 use crate::features::parity::pair::retired::{self, RetiredTable};
 use crate::features::parity::pair::sync_triggers::REVERSE;
 use crate::features::parity::pair::{SwitchState, retired_name, standing};
@@ -174,7 +175,7 @@ impl Engine {
         let mut tables = Vec::new();
         for twin in &twins {
             let standing = standing(&mut *tx, twin).await?;
-            let (legacy, partitioned) = sides(twin, standing);
+            let (legacy, partitioned) = with_schema(&mut *tx, sides(twin, standing)).await?;
             let mut now = now(&mut *tx, twin, standing, (legacy.as_ref(), &partitioned)).await?;
             if standing == SwitchState::Cleaned {
                 now.away = retired::away(self.facts(), twin).await?;
@@ -233,6 +234,19 @@ fn sides(twin: &Twin, standing: SwitchState) -> (Option<String>, String) {
         SwitchState::Switched => (Some(retired_name(twin).to_string()), live.to_string()),
         SwitchState::Cleaned => (None, live.to_string()),
     }
+}
+
+/// The same with their schemas; what is not there stays as it is written.
+async fn with_schema(
+    tx: &mut dyn ReadTx,
+    (legacy, partitioned): (Option<String>, String),
+) -> Result<(Option<String>, String)> {
+    let legacy = match legacy {
+        Some(name) => Some(qualified(tx, &Relation::parse(&name)).await?.unwrap_or(name)),
+        None => None,
+    };
+    let found = qualified(tx, &Relation::parse(&partitioned)).await?;
+    Ok((legacy, found.unwrap_or(partitioned)))
 }
 
 async fn now(

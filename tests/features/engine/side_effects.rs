@@ -56,6 +56,10 @@ async fn a_trigger_that_nobody_knows_makes_a_plan_lossy() {
              create function note() returns trigger language plpgsql as
              $$ begin insert into side values (new.id); return null; end $$;
              create trigger note after update of business_date_ist on attendance_events for each row execute function note();
+             create function midwatch_reverse_x() returns trigger language plpgsql as
+             $$ begin insert into side values (new.id); return null; end $$;
+             create trigger x_midwatch_reverse after update of business_date_ist on attendance_events
+             for each row execute function midwatch_reverse_x();
              create trigger other after update of payload on attendance_events for each row execute function note()",
         )
         .await;
@@ -66,8 +70,9 @@ async fn a_trigger_that_nobody_knows_makes_a_plan_lossy() {
         "{plan:#}"
     );
     let told = said(&plan, "trigger");
-    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told.len(), 3, "{told:?}");
     assert!(told.iter().all(|t| t.starts_with("warn")), "{told:?}");
+    assert!(told.iter().any(|t| t.contains("x_midwatch_reverse")), "a name like ours is not ours: {told:?}");
     world.applied("p.json", &plan);
     // What the trigger wrote is in the image of the row as it became.
     let image = "select count(*)::text from midwatch.images where run = 1 and seq is not null \

@@ -1,11 +1,17 @@
 //! What was left half done, or could have been taken back, when the tables have moved on since.
 
+use std::sync::Arc;
+
 use midwatch::engine::model::name_change::NameChange;
 use midwatch::engine::model::plan::Plan;
-use midwatch::engine::plan::operation::Operation;
+use midwatch::engine::model::report::{Report, Severity, Status};
+use midwatch::engine::plan::operation::{Operation, Params};
+use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::name_changes::NameChanges as _;
+use midwatch::engine::{Engine, EngineParts};
 use serde_json::Value;
 
+use crate::common::own_path::OwnPath;
 use crate::common::{observe, open};
 use crate::switchover::end_to_end::{blocking, done, ready};
 use crate::switchover::ownership::told;
@@ -79,6 +85,19 @@ async fn what_was_switched_together_loses_its_way_back_only_when_that_is_accepte
     );
 }
 
+/// The room and the plan of a drop ask by statements of ours that know no search path.
+async fn no_path_is_needed(world: &World) {
+    let parts = open(&world.database.url(), None, world.home.path()).await.unwrap().into_parts();
+    let facts = Arc::new(OwnPath { facts: Arc::clone(&parts.facts) });
+    let engine = Engine::new(EngineParts { facts, ..parts });
+    let room = engine.room("revenues,expenses").await.unwrap();
+    assert_eq!((room.twins.len(), room.hidden), (2, 0));
+    let name = Some("revenues,expenses".to_owned());
+    let request = Request::Operation { verb: "cleanup".into(), name, params: Params::default() };
+    let drop = engine.plan(&request, &|_| ()).await.unwrap().plan;
+    assert!(drop.changes.iter().all(|c| c.contains(" goes for good: about ")), "{:?}", drop.changes);
+}
+
 /// What a plan declares is what its statements do: as plans of older versions are read, which declared nothing.
 fn agrees(plan: &Value) {
     static OPERATIONS: &[&dyn Operation] = midwatch::features::OPERATIONS;
@@ -93,12 +112,92 @@ fn agrees(plan: &Value) {
     assert_eq!(bare(&OPERATIONS.of(&plan)), bare(&declared), "{}", plan.operation);
 }
 
-/// State and note of a file that made a constraint of the legacy table, under a profile that knows no twins.
+/// What the migrations check says under a profile of this name, which knows no twins.
+async fn report_of(world: &World, name: &str) -> Report {
+    let engine = open(&world.database.url(), Some(&format!("{name}.toml")), world.home.path()).await.unwrap();
+    observe(&engine, &format!("migrations/{name}")).await
+}
+
+/// State and note of a file that made a constraint of the legacy table.
 async fn file_of(world: &World) -> (String, String) {
-    let engine = open(&world.database.url(), Some("mine.toml"), world.home.path()).await.unwrap();
-    let report = observe(&engine, "migrations/mine").await;
+    let report = report_of(world, "mine").await;
     let file = &report.facts["files"][0];
     (file["state"].as_str().unwrap().to_owned(), file["note"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Why something is not known, where that is so.
+async fn unknown_of(world: &World) -> String {
+    match report_of(world, "mine").await.status {
+        Status::Unknown { why } => why,
+        _ => String::new(),
+    }
+}
+
+/// Findings about files with a history, by kind and severity, without what is told of indexes.
+async fn found(world: &World) -> Vec<(String, Severity, String)> {
+    let report = report_of(world, "later").await;
+    let findings = report.findings.into_iter().filter_map(|f| {
+        let kind = f.id.strip_prefix("migrations/later/")?.to_owned();
+        Some((kind, f.severity, f.message))
+    });
+    findings.collect()
+}
+
+/// The table of these names was dropped by a run, and another has its name: files from before mean the dropped one, later
+/// ones the other.
+async fn later_files_mean_the_living_table(world: &World) {
+    std::fs::create_dir(world.file("later")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(world.file("later").join(name), text).unwrap();
+    write("001_key.sql", "alter table revenues add constraint revenues_pkey primary key (id);");
+    write("002_x.sql", "alter table revenues add column x int;");
+    write("003_y.sql", "create table later_y (id int); alter table revenues add column y int;");
+    let profile =
+        "name = \"later\"\n[[migrations]]\nname = \"later\"\nfolder = \"later\"\nhistory = \"versions\"\n";
+    std::fs::write(world.file("later.toml"), profile).unwrap();
+    world
+        .sql(
+            "create table schema_migrations (version text primary key, applied_at timestamptz not null);
+             insert into schema_migrations values ('001', '2020-01-01 00:00:00+00')",
+        )
+        .await;
+    let pending = |text: &str| ("pending".to_owned(), Severity::Warning, text.to_owned());
+    assert_eq!(found(world).await, [pending("2 files pending: 002_x.sql, 003_y.sql")], "neither has run");
+
+    world.sql("create table later_y (id int)").await;
+    let partial = "003_y.sql (lacks column y of revenues): in part in the database, not recorded";
+    assert_eq!(
+        found(world).await,
+        [
+            ("partial".to_owned(), Severity::Critical, partial.to_owned()),
+            pending("2 files pending: 002_x.sql, 003_y.sql")
+        ]
+    );
+    world.sql("alter table revenues add column y int").await;
+    world.sql("insert into schema_migrations values ('002', now()), ('003', now())").await;
+    let absent = "002_x.sql: recorded as applied, but nothing of it is in the database";
+    assert_eq!(
+        found(world).await,
+        [("recorded_but_absent".to_owned(), Severity::Critical, absent.to_owned())],
+        "001 went with its table, 002 did not"
+    );
+    world.sql("alter table revenues add column x int").await;
+    assert_eq!(found(world).await, []);
+}
+
+/// A journal that is there, but cannot be read, or not all of it, leaves a doubt.
+async fn what_the_journal_does_not_tell_is_not_known(world: &World, dropped: &str) {
+    let unreadable = format!(
+        "set session_replication_role = replica; update midwatch.runs set plan_text = '{{}}' where id = {dropped}"
+    );
+    world.sql(&unreadable).await;
+    let why =
+        format!("names that runs have changed: the plan of run {dropped} cannot be read by this version");
+    assert_eq!(unknown_of(world).await, why);
+    world.sql("alter table midwatch.events rename to events_elsewhere").await;
+    assert_eq!(
+        unknown_of(world).await,
+        "names that runs have changed: the journal is damaged: table midwatch.events is missing"
+    );
 }
 
 #[tokio::test]
@@ -129,10 +228,15 @@ async fn a_file_whose_table_a_run_has_renamed_or_dropped_is_not_missing() {
     let since = format!("; revenues renamed to revenues_to_drop by run {cleaned}");
     assert_eq!(file_of(&world).await, applied(&since));
 
+    no_path_is_needed(&world).await;
     let away = ["cleanup", "revenues,expenses", "--set", "quiet=0", "--set", "accept=quiet"];
     agrees(&world.plan("p.json", &away));
     let dropped = done(&world, &away)["id"].as_str().unwrap().to_owned();
-    assert_eq!(file_of(&world).await, applied(&format!("; revenues dropped by run {dropped}")));
+    let gone = format!("revenues dropped by run {dropped}");
+    assert_eq!(file_of(&world).await, ("unknown".to_owned(), gone.clone()), "if it was there");
+    assert_eq!(unknown_of(&world).await, format!("whether 001_key.sql was applied: {gone}"));
+    later_files_mean_the_living_table(&world).await;
+    what_the_journal_does_not_tell_is_not_known(&world, &dropped).await;
 
     // Without a journal the check answers by the catalog alone.
     world.sql("drop schema midwatch cascade").await;

@@ -48,6 +48,18 @@ pub(crate) async fn table(tx: &mut dyn ReadTx, sql: &dyn CompareSql, name: &str)
     Ok(TwinTable { relation: resolved.relation, oid: resolved.oid, owner: resolved.owner, columns })
 }
 
+// Everything with its schema: the path that it is asked under is the profile's.
+const QUALIFIED: &str = "
+select pg_catalog.format('%I.%I', n.nspname, c.relname)
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid";
+
+/// A relation's name with its schema, as the profile's path finds it; none: there is no such relation.
+pub(crate) async fn qualified(tx: &mut dyn ReadTx, name: &Relation) -> Result<Option<String>> {
+    let found = tx.texts(&ProfileSql::new(QUALIFIED).bind([Param::Text(Some(name.to_string()))])).await?;
+    Ok(found.into_iter().flatten().next())
+}
+
 const UNIQUE: &str = "
 select exists (select from pg_index i where i.indrelid = $1::oid and i.indisunique and i.indisvalid and i.indpred is null
   and i.indexprs is null and (select array_agg(a.attname::text order by a.attname) from pg_attribute a

@@ -1,6 +1,7 @@
 //! The functions and triggers that keep one side of a twin as the other: written by column name, from the catalog.
 
 use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::profile::Twin;
 use crate::features::parity::pair::trigger_ddl::{Statements, Triggers};
 use crate::features::parity::pair::trigger_function::dropped;
 
@@ -243,12 +244,70 @@ pub(crate) fn moves(name: &str) -> String {
     format!("zz_{name}_moves")
 }
 
+/// All names of the reverse triggers.
+pub(crate) fn reverse_names() -> [String; 3] {
+    [moves(REVERSE), REVERSE.to_owned(), truncate_name()]
+}
+
+/// What the function of a twin's reverse triggers is called, by the legacy table's name.
+pub(crate) fn reverse_function_name(legacy: &str) -> String {
+    format!("{REVERSE}_{legacy}")
+}
+
+/// Longer names are cut by the server, between characters.
+const NAME_BYTES: usize = 63;
+
+/// Is it a reverse trigger of this twin: exactly its name and its function, `function` as the catalog writes it? One whose
+/// name only looks like it is its owner's.
+pub(crate) fn is_reverse(twin: &Twin, search_path: &[String], trigger: &str, function: &str) -> bool {
+    let mut made = reverse_function_name(&Relation::parse(&twin.legacy).name);
+    made.truncate(made.floor_char_boundary(NAME_BYTES));
+    let (named, schema) = (Relation::parse(function), Relation::parse(&twin.partitioned).schema);
+    // A name without its schema is found through the path.
+    let found = |schema: &String| search_path.contains(schema);
+    let there = match (&named.schema, &schema) {
+        (Some(a), Some(b)) => a == b,
+        (Some(one), None) | (None, Some(one)) => found(one),
+        (None, None) => true,
+    };
+    there && named.name == made && reverse_names().iter().any(|n| n == trigger)
+}
+
 /// Of functions that write where the caller may not.
 pub(crate) const DEFINER: &str = " SECURITY DEFINER SET search_path = pg_catalog, pg_temp";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trigger_is_ours_by_its_whole_name_and_that_of_its_function() {
+        let long = "ä".repeat(31);
+        let twin = |legacy: &str, partitioned: &str| -> Twin {
+            serde_json::from_value(
+                serde_json::json!({ "legacy": legacy, "partitioned": partitioned, "key": ["id"] }),
+            )
+            .unwrap()
+        };
+        let path = ["public".to_owned()];
+        let ours = |twin: &Twin, trigger: &str, function: &str| is_reverse(twin, &path, trigger, function);
+        let orders = twin("orders", "orders_partitioned");
+        for trigger in ["midwatch_reverse", "zz_midwatch_reverse_moves", "midwatch_reverse_truncate"] {
+            assert!(ours(&orders, trigger, "midwatch_reverse_orders"), "{trigger}");
+        }
+        for trigger in ["x_midwatch_reverse", "midwatch_reverse_x", "zz_midwatch_reverse"] {
+            assert!(!ours(&orders, trigger, "midwatch_reverse_orders"), "{trigger}");
+        }
+        for function in ["x_midwatch_reverse", "midwatch_reverse_other", "evil.midwatch_reverse_orders"] {
+            assert!(!ours(&orders, "midwatch_reverse", function), "{function}");
+        }
+        assert!(ours(&orders, "midwatch_reverse", "public.midwatch_reverse_orders"));
+        let elsewhere = twin("a.orders", "a.orders_partitioned");
+        assert!(ours(&elsewhere, "midwatch_reverse", "a.midwatch_reverse_orders"));
+        assert!(!ours(&elsewhere, "midwatch_reverse", "midwatch_reverse_orders"));
+        let cut = format!("midwatch_reverse_{}", "ä".repeat(23));
+        assert!(ours(&twin(&long, "p"), "midwatch_reverse", &format!("\"{cut}\"")), "{cut}");
+    }
 
     #[test]
     fn a_column_of_another_type_is_cast_on_its_way() {

@@ -18,6 +18,7 @@ use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::{Lock, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, ParamSpec, Params, PlanCx, Undo, lock};
 use crate::engine::plan::param::{DefaultValue, Takes};
+use crate::features::parity::pair::catalog::qualified;
 use crate::features::parity::pair::change_capture::{self, GapScope};
 use crate::features::parity::pair::retired::{away, away_name};
 use crate::features::parity::pair::sync_triggers::{DEFINER, RowSync};
@@ -69,9 +70,7 @@ fn other_table_sql(table: &Relation, oid: i64) -> String {
 
 /// Can the table have the name that it shall wait under?
 async fn free(cx: &PlanCx<'_>, name: &str, to: &Relation) -> Result<Option<Preflight>> {
-    let sql = "select to_regclass($1)::oid::text";
-    let taken = cx.cx.read().await?.texts(&Sql::new(sql).bind([Param::Text(Some(to.to_string()))])).await?;
-    let taken = taken.into_iter().flatten().next();
+    let taken = qualified(&mut *cx.cx.read().await?, to).await?;
     Ok(taken.map(|_| {
         let text = format!("{name}: the name {} is taken already: rename or drop what has it", to.brief());
         Preflight::new("name", Ready::Fail, text)
@@ -444,14 +443,13 @@ impl Drops {
         let table = away_name(twin);
         let sql = "select to_regclass($1)::oid::bigint as oid, (select reltuples::bigint from pg_class where oid = to_regclass($1)) as rows, \
                    pg_size_pretty(pg_total_relation_size(to_regclass($1))) as size";
-        let waiting: Waiting =
-            cx.cx.read().await?.one(&Sql::new(sql).bind([Param::Text(Some(table.to_string()))])).await?;
-        let Some(oid) = waiting.oid else {
-            return Err(Error::new(
-                Class::Refused,
-                format!("{name} is cleaned up: there is no {} any more", table.brief()),
-            ));
-        };
+        let gone = format!("{name} is cleaned up: there is no {} any more", table.brief());
+        let gone = || Error::new(Class::Refused, gone.clone());
+        let mut tx = cx.cx.read().await?;
+        let there = qualified(&mut *tx, &table).await?.ok_or_else(gone)?;
+        let waiting: Waiting = tx.one(&Sql::new(sql).bind([Param::Text(Some(there))])).await?;
+        let oid = waiting.oid.ok_or_else(gone)?;
+        drop(tx);
         self.preflight.push(rested(cx, name, quiet, &table, oid).await?);
         let table_use = table_use(cx, oid).await?;
         let reached = cx.cx.read().await?.texts(&Sql::new(REACHED).bind([Param::Int(oid)])).await?;

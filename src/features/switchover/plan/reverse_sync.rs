@@ -12,7 +12,7 @@ use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::TargetCopy;
 use crate::features::parity::pair::sync_triggers::{
-    DEFINER, REVERSE, RowSync, moves, truncate_name, truncate_triggers,
+    DEFINER, RowSync, reverse_names, truncate_name, truncate_triggers,
 };
 use crate::features::parity::pair::trigger_ddl::{Statements, Triggers};
 use crate::features::parity::pair::trigger_function::closed;
@@ -94,13 +94,9 @@ impl Silent {
     }
 }
 
-fn names() -> Vec<String> {
-    vec![moves(REVERSE), REVERSE.to_owned(), truncate_name()]
-}
-
 /// Nothing of the retired table's keeping is left out.
 fn verification(twin_pair: &TwinPair<'_>, function: &str) -> Verification {
-    let all: Vec<_> = names().iter().map(|n| literal(n)).collect();
+    let all: Vec<_> = reverse_names().iter().map(|n| literal(n)).collect();
     let sql = SILENT
         .replace("$1", &twin_pair.partitioned.oid.to_string())
         .replace("$2", &format!("array[{}]", all.join(", ")))
@@ -155,7 +151,7 @@ pub(crate) async fn reversed(
     let (live, function) = (&twin_pair.partitioned.relation, format!("{}()", twin_pair.reverse_function()));
     let params = [
         Param::Int(twin_pair.partitioned.oid),
-        Param::Texts(names()),
+        Param::Texts(reverse_names().to_vec()),
         Param::Text(Some(truncate_name())),
         Param::from(function.as_str()),
     ];

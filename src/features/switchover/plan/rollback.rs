@@ -15,7 +15,7 @@ use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Params, PlanCx};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::name_changes::NameChanges as _;
-use crate::features::parity::pair::sync_triggers::reverse_taken;
+use crate::features::parity::pair::sync_triggers::{reverse_names, reverse_taken};
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::{SwitchState, change_capture, retired, standing};
 use crate::features::switchover::copy::switch_test::{UNTRIED, as_ours, lacks};
@@ -284,9 +284,11 @@ async fn since(
     });
     new.extend(views.map(|v| format!("view {}", v.name)));
     new.extend(now.referrers.iter().map(|k| format!("{} of {}", k.name, k.table)));
-    let triggers = now.triggers.iter().filter(|t| {
-        !t.ours && !t.name.contains("midwatch_reverse") && !begun(format!("create trigger {} ", t.name))
-    });
+    let reverse = reverse_names();
+    let triggers = now
+        .triggers
+        .iter()
+        .filter(|t| !t.ours && !reverse.contains(&t.name) && !begun(format!("create trigger {} ", t.name)));
     new.extend(triggers.map(|t| format!("trigger {}", t.name)));
     new.extend(now.bound.iter().cloned());
     let grants = now.legacy.grants.iter().filter(|g| g.grantee != now.legacy.owner);

@@ -4,9 +4,9 @@
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::name_change::NameChange;
-use crate::engine::model::query::Sql;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::tables::Table;
+use crate::features::parity::pair::catalog::qualified;
 use crate::features::parity::pair::retired_name;
 use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
 use crate::features::parity::pair::trigger_ddl::Triggers;
@@ -109,10 +109,7 @@ pub(crate) fn idle_reverse(twin_pair: &TwinPair<'_>, mirror: &RowSync) -> Trigge
 
 /// Nothing else may have the name that the legacy table is to get.
 async fn taken(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
-    let sql = "select (to_regclass($1) is not null)::text";
-    let params = [crate::engine::model::query::Param::Text(Some(names.retired.to_string()))];
-    let there = cx.cx.read().await?.texts(&Sql::new(sql).bind(params.clone())).await?;
-    if there.into_iter().flatten().next().as_deref() != Some("true") {
+    if qualified(&mut *cx.cx.read().await?, &names.retired).await?.is_none() {
         return Ok(());
     }
     Err(Error::new(

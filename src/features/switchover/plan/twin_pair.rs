@@ -8,6 +8,7 @@ use crate::engine::plan::operation::PlanCx;
 use crate::engine::port::compare_sql::CompareSql;
 use crate::features::parity::pair::catalog;
 use crate::features::parity::pair::partitions::{Layout, layout};
+use crate::features::parity::pair::sync_triggers::reverse_function_name;
 use crate::features::parity::pair::{SwitchState, TwinTables, pair, retired};
 use crate::features::switchover::twins::named;
 
@@ -63,7 +64,7 @@ impl<'p> TwinPair<'p> {
     /// The function that keeps the retired table complete, whatever its table is called.
     pub(crate) fn reverse_function(&self) -> Relation {
         let schema = Relation::parse(&self.partitioned.relation).schema;
-        Relation { schema, name: format!("midwatch_reverse_{}", Relation::parse(&self.twin.legacy).name) }
+        Relation { schema, name: reverse_function_name(&Relation::parse(&self.twin.legacy).name) }
     }
 
     pub(crate) fn leaves(&self) -> Vec<String> {
