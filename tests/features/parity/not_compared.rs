@@ -180,3 +180,31 @@ async fn after_a_switchover_the_reverse_triggers_are_looked_at() {
         .unwrap();
     assert_eq!(look(&database, false).await.facts["different"], 0);
 }
+
+#[tokio::test]
+async fn a_column_of_one_side_is_a_finding() {
+    let database = pair(TWIN).await;
+    let mut owner = database.owner().await;
+    let found = |report: &Report| {
+        let columns = report.findings.iter().filter(|f| f.what().starts_with("columns_"));
+        columns.map(|f| (f.what().to_owned(), f.severity, f.message.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&look(&database, false).await), []);
+    owner.execute_script("alter table t add a text, add b int").await.unwrap();
+    let report = look(&database, false).await;
+    let missing = ("columns_missing".to_owned(), Severity::Critical, "the twin lacks columns: a, b".to_owned());
+    assert_eq!((report.status.word(), found(&report)), ("fail", vec![missing.clone()]), "{report:?}");
+    owner.execute_script("alter table p add c text").await.unwrap();
+    let extra = ("columns_extra".to_owned(), Severity::Warning, "the twin has columns of its own: c".to_owned());
+    assert_eq!(found(&look(&database, false).await), [missing, extra]);
+}
+
+#[tokio::test]
+async fn a_key_that_one_side_lacks_is_not_compared() {
+    let tables = "create table t (id int primary key, v int); insert into t values (1, 1);
+        create table p (number int, v int) partition by range (v); create table p1 partition of p default;";
+    let database = pair(tables).await;
+    let report = look(&database, false).await;
+    assert_eq!(report.status.word(), "unknown", "{report:?}");
+    assert!(report.summary.contains("the key column id is not in both"), "{}", report.summary);
+}
