@@ -30,7 +30,13 @@ pub(crate) struct Planted<'a> {
 
 impl Side {
     pub(crate) async fn fifteen() -> Self {
-        Self::on(shared_server()).await
+        let server = shared_server();
+        assert_eq!(
+            server.binaries().version.major,
+            15,
+            "MIDWATCH_PG_BIN must name the programs of PostgreSQL 15"
+        );
+        Self::on(server).await
     }
 
     pub(crate) async fn eighteen() -> Self {

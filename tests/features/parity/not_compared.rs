@@ -192,10 +192,12 @@ async fn a_column_of_one_side_is_a_finding() {
     assert_eq!(found(&look(&database, false).await), []);
     owner.execute_script("alter table t add a text, add b int").await.unwrap();
     let report = look(&database, false).await;
-    let missing = ("columns_missing".to_owned(), Severity::Critical, "the twin lacks columns: a, b".to_owned());
+    let missing =
+        ("columns_missing".to_owned(), Severity::Critical, "the twin lacks columns: a, b".to_owned());
     assert_eq!((report.status.word(), found(&report)), ("fail", vec![missing.clone()]), "{report:?}");
     owner.execute_script("alter table p add c text").await.unwrap();
-    let extra = ("columns_extra".to_owned(), Severity::Warning, "the twin has columns of its own: c".to_owned());
+    let extra =
+        ("columns_extra".to_owned(), Severity::Warning, "the twin has columns of its own: c".to_owned());
     assert_eq!(found(&look(&database, false).await), [missing, extra]);
 }
 
