@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use super::help;
 use crate::report;
@@ -63,22 +63,17 @@ impl Global {
     }
 }
 
-/// The same of words that could not be understood as a whole.
-pub(super) fn format_asked_in(argv: &[OsString]) -> Option<&str> {
-    let mut words = argv.iter().filter_map(|word| word.to_str());
-    while let Some(word) = words.next() {
-        match word {
-            "--json" => return Some("json"),
-            "-o" | "--format" => return words.next(),
-            _ => {
-                let joined = word.strip_prefix("--format=").or_else(|| word.strip_prefix("-o"));
-                if joined.is_some() {
-                    return joined;
-                }
-            }
-        }
-    }
-    None
+/// The same of words that could not be understood as a whole. The grammar reads them and ignores what is wrong; as it stops
+/// at the first mistake, the rest is read again from each later word.
+pub(super) fn format_asked_in(argv: &[OsString]) -> Option<String> {
+    let grammar = Cli::command().ignore_errors(true).no_binary_name(true);
+    let end = argv.iter().position(|word| word == "--").unwrap_or(argv.len());
+    let words = argv.get(1..end)?;
+    (0..words.len()).find_map(|from| {
+        let found = grammar.clone().try_get_matches_from(words.iter().skip(from)).ok()?;
+        let json = found.get_one::<bool>("json").is_some_and(|json| *json);
+        if json { Some("json".into()) } else { found.get_one::<String>("format").cloned() }
+    })
 }
 
 #[derive(Debug, Subcommand)]
@@ -273,7 +268,30 @@ mod tests {
 
     #[test]
     fn the_grammar_is_consistent() {
-        use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_format_is_found_beside_mistakes() {
+        let asked = |line: &str| {
+            let argv: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            format_asked_in(&argv)
+        };
+        for line in [
+            "midwatch --nope --json",
+            "midwatch -o=json --nope",
+            "midwatch -vo json --nope",
+            "midwatch --nope -vo json",
+            "midwatch --nope -vvojson chekc",
+            "midwatch check --nope --format=json",
+            "midwatch chekc --format json",
+            "midwatch --nope --help -o json",
+        ] {
+            assert_eq!(asked(line).as_deref(), Some("json"), "{line}");
+        }
+        for line in ["midwatch", "midwatch --nope", "midwatch -o prose", "midwatch check --nope -- --json"] {
+            assert_eq!(asked(line), None, "{line}");
+        }
+        assert_eq!(asked("midwatch -o text --nope").as_deref(), Some("text"));
     }
 }

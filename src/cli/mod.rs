@@ -33,7 +33,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, parts: &Parts) -> u8 {
         Err(e) => {
             let no_color = argv.iter().any(|a| a == "--no-color");
             return if e.use_stderr() {
-                output::usage(&e, args::format_asked_in(&argv), no_color)
+                output::usage(&e, args::format_asked_in(&argv).as_deref(), no_color)
             } else {
                 output::help(&e, no_color)
             };

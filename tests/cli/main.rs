@@ -93,7 +93,14 @@ fn a_format_is_chosen_by_its_name() {
         assert!(listed.split(", ").any(|name| name == format), "{help}");
     }
     // What cannot be understood is answered in the format that is asked for.
-    for args in [&["--nope", "-o", "json"][..], &["-ojson", "--nope"], &["--nope", "--format=json"]] {
+    for args in [
+        &["--nope", "-o", "json"][..],
+        &["-ojson", "--nope"],
+        &["--nope", "--format=json"],
+        &["-o=json", "--nope"],
+        &["-vo", "json", "--nope"],
+        &["--nope", "-vo", "json"],
+    ] {
         assert_eq!(alone(args).json()["error"]["class"], "usage", "{args:?}");
     }
     for args in [&["doctor", "-o", "prose"][..], &["doctor", "--json", "-o", "text"]] {
