@@ -10,6 +10,8 @@ const PAGE: &str = include_str!("../CONTRIBUTING.md");
 /// What one file and two lines add.
 const SECTIONS: [&str; 6] =
     ["A check", "An operation", "A task and its runner", "A pane", "A report format", "A format of rows"];
+/// What one file adds.
+const PROFILE: &str = "A profile";
 
 /// What a block says to do.
 #[derive(Debug)]
@@ -31,12 +33,14 @@ fn edits(section: &str) -> Vec<Edit> {
     let (_, text) =
         PAGE.split_once(&format!("\n### {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
     let text = text.split("\n### ").next().unwrap();
-    let block = text.split("```rust\n").nth(1).unwrap_or_else(|| panic!("{section} has no block"));
+    let (fence, comment) =
+        if section == PROFILE { ("```toml\n", "# assets/") } else { ("```rust\n", "// src/") };
+    let block = text.split(fence).nth(1).unwrap_or_else(|| panic!("{section} has no block"));
     let block = block.split("\n```").next().unwrap();
     let mut parts: Vec<(String, Vec<&str>)> = vec![];
     for line in block.lines() {
-        match line.strip_prefix("// ").filter(|l| l.starts_with("src/")) {
-            Some(place) => parts.push((place.to_owned(), vec![])),
+        match line.split_once(' ').filter(|_| line.starts_with(comment)) {
+            Some((_, place)) => parts.push((place.to_owned(), vec![])),
             None => {
                 parts.last_mut().unwrap_or_else(|| panic!("{section} begins without a path")).1.push(line);
             }
@@ -135,14 +139,14 @@ fn output(command: &mut Command) -> String {
 
 #[test]
 fn each_addition_is_one_file_and_two_lines() {
-    for section in SECTIONS {
+    for (section, lines_beside) in SECTIONS.map(|s| (s, vec![1, 1])).into_iter().chain([(PROFILE, vec![])]) {
         let edits = edits(section);
         let files = edits.iter().filter(|e| matches!(e, Edit::File { .. })).count();
         let lines = edits.iter().filter_map(|e| match e {
             Edit::Line { line, .. } | Edit::Entry { line, .. } => Some(line.lines().count()),
             Edit::File { .. } => None,
         });
-        assert_eq!((files, lines.collect::<Vec<_>>()), (1, vec![1, 1]), "{section}: {edits:?}");
+        assert_eq!((files, lines.collect::<Vec<_>>()), (1, lines_beside), "{section}: {edits:?}");
         for edit in &edits {
             if let Edit::Entry { path, list, line } = edit {
                 let text = fs::read_to_string(root().join(path)).unwrap();
@@ -159,7 +163,7 @@ fn what_the_page_says_to_add_is_there() {
     let tmp = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let (place, target) = (tmp.join("contributing"), tmp.parent().unwrap().to_owned());
     copied(&place);
-    for edit in SECTIONS.iter().flat_map(|s| edits(s)) {
+    for edit in SECTIONS.iter().chain([&PROFILE]).flat_map(|s| edits(s)) {
         apply(&place, &edit);
     }
     fs::write(place.join("examples/registries.rs"), REGISTRIES).unwrap();
@@ -196,4 +200,11 @@ fn what_the_page_says_to_add_is_there() {
     );
     let help = output(Command::new(&midwatch).args(["check", "--help"]));
     assert!(help.contains("whether a transaction opens"), "{help}");
+    // Nobody's configuration, so that the profile can only be built in.
+    let mut config = Command::new(&midwatch);
+    let config = output(
+        config.args(["config", "check", "--json"]).env_clear().env("HOME", &place).current_dir(&place),
+    );
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert!(config["profiles"].as_array().unwrap().iter().any(|p| p == "example"), "{config}");
 }

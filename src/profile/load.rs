@@ -149,8 +149,11 @@ mod tests {
 
     #[test]
     fn the_built_in_profiles_are_valid() {
-        let names: Vec<_> = library().all().unwrap().into_iter().map(|p| p.name).collect();
-        assert_eq!(names, ["hithonix", "hospitality"]);
+        let mut names: Vec<_> = library().all().unwrap().into_iter().map(|p| p.name).collect();
+        let mut files: Vec<_> = BUILT_IN.files().filter_map(|f| stem(f.path())).collect();
+        (names.sort(), files.sort());
+        assert_eq!(names, files, "each is named as its file");
+        assert!(["hithonix", "hospitality"].iter().all(|of_the_demo| names.contains(&(*of_the_demo).into())));
     }
 
     /// Keys of all structs in a value; what a list or table of the profile's own names holds is left out.
