@@ -289,7 +289,7 @@ impl<'ast> Visit<'ast> for Collector {
     }
 
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
-        if let Some((_, path, _)) = &item.trait_ {
+        if let Some((path, _)) = &item.trait_ {
             self.out.impls.extend(path.segments.last().map(|s| s.ident.to_string()));
         }
         visit::visit_item_impl(self, item);
