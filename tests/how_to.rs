@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 
 use midwatch::features::OPERATIONS;
 use midwatch::sandbox::demo::{Demo, DemoOptions};
+use proc_macro2::{TokenStream, TokenTree};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_midwatch");
 /// Features without a pane: they have operations only, planned from the rows of another pane.
@@ -80,6 +81,73 @@ fn commands_in_the_text_are_understood() {
         }
     }
     assert!(seen > 5, "{seen}");
+}
+
+/// What a `format!` fills in is `…`, as the pages write it.
+fn fixed(literal: &str) -> String {
+    let mut out = String::new();
+    let mut chars = literal.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '{' | '}' if chars.next_if_eq(&c).is_some() => out.push(c),
+            '{' => {
+                let _ = chars.by_ref().find(|c| *c == '}');
+                out.push('…');
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+fn strings(tokens: TokenStream, out: &mut BTreeSet<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => strings(group.stream(), out),
+            TokenTree::Literal(literal) => {
+                if let Ok(text) = syn::parse_str::<syn::LitStr>(&literal.to_string()) {
+                    out.insert(fixed(&text.value()));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every text of the program; those of its unit tests are left out.
+fn texts(folder: &Path, out: &mut BTreeSet<String>) {
+    for path in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+        if path.is_dir() {
+            texts(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let program = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            strings(program.parse().unwrap_or_else(|e| panic!("{}: {e}", path.display())), out);
+        }
+    }
+}
+
+/// In the column "message" stands what the program says, from its beginning.
+#[test]
+fn messages_are_the_programs_own() {
+    assert_eq!(fixed("rule {name}: {{x}} of {:.0} s"), "rule …: {x} of … s");
+    let mut said = BTreeSet::new();
+    texts(&root().join("src"), &mut said);
+    for name in PAGES {
+        let text = page(name);
+        let (_, table) =
+            text.split_once("| message | what to do |\n|---|---|\n").expect("a table of messages");
+        let rows: Vec<&str> = table.lines().take_while(|l| l.starts_with('|')).collect();
+        assert!(rows.len() >= 3, "{name}: {rows:?}");
+        for row in rows {
+            let cell = row.split('|').nth(1).unwrap().trim();
+            let quoted = cell.strip_prefix('`').and_then(|c| c.strip_suffix('`'));
+            let quoted = quoted.unwrap_or_else(|| panic!("{name}: {cell} is not quoted"));
+            let begins = quoted.trim_end_matches('…');
+            assert!(begins.chars().filter(|c| c.is_alphabetic()).count() > 8, "{name}: {cell} says nothing");
+            assert!(said.iter().any(|s| s.starts_with(begins)), "{name}: nothing in src says {cell}");
+        }
+    }
 }
 
 fn run(line: &str, place: &Path) -> Output {
