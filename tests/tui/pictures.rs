@@ -1,11 +1,14 @@
 //! Every pane in every state, text and style, so that a change of colour is seen as well.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use midwatch::engine::check::paging::{At, PageRequest};
 use midwatch::engine::model::report::Severity;
+use midwatch::features::CHECKS;
 use midwatch::tui::app::App;
 use midwatch::tui::msg::{Effect, Msg};
+use midwatch::tui::pane;
 use midwatch::tui::theme::{Depth, Theme};
 use midwatch::tui::view;
 use ratatui::Terminal;
@@ -106,6 +109,31 @@ fn every_pane_in_every_state() {
             keys(&mut app, &[(i + 1).to_string().as_str()]);
             insta::assert_snapshot!(format!("{pane}-{state}-80x24"), draw(&app, (80, 24)));
         }
+    }
+}
+
+/// The overview's lines follow from the registries: each kind of check that has a pane has one, in the panes' order.
+#[test]
+fn the_overview_has_a_line_of_each_kind_with_a_pane() {
+    let kinds: BTreeSet<&str> = CHECKS.iter().map(|c| c.spec().kind).collect();
+    let of_panes = pane::ALL.iter().filter(|p| p.kind().is_some_and(|kind| kinds.contains(kind)));
+    let titles: Vec<&str> = of_panes.map(|p| p.title()).collect();
+    assert!(titles.len() >= 4, "{titles:?}");
+    for state in STATES {
+        let text = draw(&in_state(state, (80, 24)), (80, 24));
+        let picture: Vec<&str> = text
+            .lines()
+            .skip_while(|l| !l.starts_with('─'))
+            .skip(1)
+            .take_while(|l| !l.starts_with('─'))
+            .collect();
+        let lines = titles.iter().map(|title| {
+            let is_of = |l: &&str| l.chars().skip(4).collect::<String>().starts_with(&format!("{title} "));
+            let found: Vec<usize> = (0..picture.len()).filter(|n| is_of(&picture[*n])).collect();
+            assert_eq!(found.len(), 1, "{state}: {title} in {picture:#?}");
+            found[0]
+        });
+        assert!(lines.is_sorted(), "{state}: {picture:#?}");
     }
 }
 
