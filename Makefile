@@ -41,6 +41,7 @@ lint: style
 
 # Without what comes from outside.
 style:
+	@./.ci/setup lint
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
