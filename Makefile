@@ -1,7 +1,7 @@
-# make test | headless | demo | lint | msrv | bench | faults | golden | contributing | clean. Each sets up what is missing (Debian; sudo where needed).
+# make test | headless | demo | lint | msrv | bench | beside | faults | golden | contributing | clean. Each sets up what is missing (Debian; sudo where needed).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test headless demo lint style msrv bench faults golden screens contributing clean
+.PHONY: help setup test headless demo lint style msrv bench beside faults golden screens contributing clean
 
 help:
 	@echo "make demo    a private PostgreSQL with planted problems and live traffic, and the console on it"
@@ -10,6 +10,7 @@ help:
 	@echo "make lint    formatting, clippy, documentation, licences and advisories of dependencies, spelling"
 	@echo "make msrv    the build with the oldest compiler that Cargo.toml promises"
 	@echo "make bench   side-by-side measurements, as ratios"
+	@echo "make beside  OTHER=directory: the benches of this build and of another checkout, turn about, as ratios"
 	@echo "make faults  every operation hurt at every step, and the tables of it (docs/fault-matrix*.md)"
 	@echo "make golden  the golden fixture of this build, into the directory MIDWATCH_GOLDEN (tests/fixtures/golden/README.md)"
 	@echo "make screens the README's pictures, taken anew"
@@ -51,6 +52,11 @@ msrv:
 
 bench: setup
 	cargo bench --bench '*'
+
+# Another checkout of this repository, e.g. a worktree of an older commit. ARGS="--pairs 5 --only parity"
+beside: setup
+	@[ -n "$(OTHER)" ] || { echo "beside: set OTHER to another checkout's directory" >&2; exit 2; }
+	benches/beside "$(OTHER)" $(ARGS)
 
 # Minutes: every operation × step × fault. MIDWATCH_FAULTS="undo,commit" for those whose titles have both words.
 faults: setup
