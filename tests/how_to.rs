@@ -135,7 +135,8 @@ fn messages_are_the_programs_own() {
     texts(&root().join("src"), &mut said);
     for name in PAGES {
         let text = page(name);
-        let (_, table) = text.split_once("| message | what to do |\n|---|---|\n").expect("a table of messages");
+        let (_, table) =
+            text.split_once("| message | what to do |\n|---|---|\n").expect("a table of messages");
         let rows: Vec<&str> = table.lines().take_while(|l| l.starts_with('|')).collect();
         assert!(rows.len() >= 3, "{name}: {rows:?}");
         for row in rows {

@@ -121,8 +121,12 @@ fn the_overview_has_a_line_of_each_kind_with_a_pane() {
     assert!(titles.len() >= 4, "{titles:?}");
     for state in STATES {
         let text = draw(&in_state(state, (80, 24)), (80, 24));
-        let picture: Vec<&str> =
-            text.lines().skip_while(|l| !l.starts_with('─')).skip(1).take_while(|l| !l.starts_with('─')).collect();
+        let picture: Vec<&str> = text
+            .lines()
+            .skip_while(|l| !l.starts_with('─'))
+            .skip(1)
+            .take_while(|l| !l.starts_with('─'))
+            .collect();
         let lines = titles.iter().map(|title| {
             let is_of = |l: &&str| l.chars().skip(4).collect::<String>().starts_with(&format!("{title} "));
             let found: Vec<usize> = (0..picture.len()).filter(|n| is_of(&picture[*n])).collect();

@@ -202,10 +202,13 @@ async fn a_column_of_one_side_is_a_finding() {
 }
 
 #[tokio::test]
-async fn a_key_that_one_side_lacks_is_not_compared() {
-    let database = pair(TWIN).await;
-    database.owner().await.execute_script("alter table p rename id to number").await.unwrap();
+async fn a_key_that_one_side_lacks_names_no_row() {
+    let tables = "create table t (id int primary key, v int); insert into t values (1, 1);
+        create table p (number int, v int) partition by range (v); create table p1 partition of p default;";
+    let database = pair(tables).await;
     let report = look(&database, false).await;
-    assert_eq!(report.status.word(), "unknown", "{report:?}");
-    assert!(report.summary.contains("the key column id is not in both"), "{}", report.summary);
+    let said: Vec<_> = report.findings.iter().map(|f| (f.what(), f.message.as_str())).collect();
+    assert!(said.contains(&("columns_missing", "the twin lacks columns: id")), "{said:?}");
+    assert!(said.iter().any(|(what, _)| *what == "no_key"), "{said:?}");
+    assert_eq!((report.status.word(), report.facts["different"].clone()), ("fail", Value::Null));
 }
