@@ -9,7 +9,7 @@ use crate::engine::model::report::CheckId;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
 use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, lock,
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, UndoText, lock,
 };
 use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
@@ -186,7 +186,7 @@ impl<'p> BackfillMode<'p> {
 struct PlanTexts {
     title: String,
     rows: String,
-    undo: String,
+    undo: UndoText,
     obstacle: Option<String>,
     frozen: bool,
     locks: Vec<Lock>,
@@ -209,13 +209,13 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
         vec![table.privilege(&b.write.table, "update", table.may_update_all(&change.columns), role)];
     preflight.extend(guard.preflight);
     let checks: Vec<_> = table.checks_on(&change.columns).collect();
-    let mut undo = "full, from before-images, while rows are not changed again".to_owned();
+    let mut undo = UndoText::full_from("from before-images, while rows are not changed again");
     if !checks.is_empty() {
         let names: Vec<_> = checks.iter().map(|k| k.name.as_str()).collect();
         let list = names.join(", ");
-        undo = format!(
-            "full, from before-images; CHECK {list} would refuse the old values, so it must be dropped for the undo and added again as NOT VALID"
-        );
+        undo = UndoText::full_from(format!(
+            "from before-images; CHECK {list} would refuse the old values, so it must be dropped for the undo and added again as NOT VALID"
+        ));
         preflight.push(Preflight::new(
             "check",
             Ready::Warn,
@@ -262,7 +262,7 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
     let said = PlanTexts {
         title: format!("write corrective rows into {}", i.write.table),
         rows: format!("corrective rows in {}; {} stays as it is", i.write.table, b.write.table),
-        undo: "full: the corrective rows are deleted again, while nobody has changed them".into(),
+        undo: UndoText::full("the corrective rows are deleted again, while nobody has changed them"),
         obstacle: None,
         frozen: filter.frozen,
         locks: vec![lock(&i.write.table, cx.dialect().lock_mode(LockStrength::Rows))],

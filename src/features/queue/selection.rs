@@ -17,11 +17,11 @@ use crate::engine::model::row_query::RowsFrom;
 use crate::engine::model::step::Action;
 use crate::engine::model::step::LockStrength;
 use crate::engine::model::step::Step;
-use crate::engine::plan::operation::Draft;
 use crate::engine::plan::operation::Params;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::operation::RowQuery;
 use crate::engine::plan::operation::lock;
+use crate::engine::plan::operation::{Draft, UndoText};
 use crate::engine::plan::selection::ChosenRows;
 use crate::engine::plan::selection::and_ids;
 use crate::engine::plan::tables::Table;
@@ -97,7 +97,7 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         changes: vec![format!("{} of {}", names.join(", "), q.table)],
         obstacle: None,
         reversible: Reversible::Full,
-        undo: "full, from before-images, while rows are not changed again".into(),
+        undo: UndoText::full_from("from before-images, while rows are not changed again"),
         frozen: true,
         renames: vec![],
         steps: vec![Step {

@@ -21,10 +21,12 @@ use crate::engine::plan::operation::ALL;
 use crate::engine::port::backups::Dumped;
 use crate::engine::port::catalog::WantedLocks;
 use crate::engine::port::reader::{ReadOptions, ReadTx};
+use crate::engine::run::lock_wait::attempt_text;
 use crate::engine::{Engine, journal};
 use crate::features::parity::pair::retired::{self, RetiredTable};
 use crate::features::parity::pair::sync_triggers::REVERSE;
 use crate::features::parity::pair::{SwitchState, retired_name, standing};
+use crate::features::switchover::step_kind::StepKind;
 use crate::features::switchover::swaps::Position;
 pub use crate::features::switchover::swaps::SwapParams;
 
@@ -114,6 +116,17 @@ pub struct RoomRun {
     pub last: Option<String>,
     /// When all rows of both sides were last found equal.
     pub equal_at: Option<DateTime<Utc>>,
+    /// What the run's message speaks of while it goes on.
+    pub held: Option<HeldBack>,
+}
+
+/// What holds a run back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldBack {
+    /// The swap was not attempted: sessions, or the server, are in the way.
+    NotTried,
+    /// An attempt has failed, and another follows.
+    Attempt,
 }
 
 #[derive(Deserialize)]
@@ -259,6 +272,21 @@ impl RoomRun {
     }
 }
 
+/// Of a run under way: its message is that of its last attempt, or, at the swap, says why there is none.
+fn held(record: &RunRecord, stage: Option<&str>, last: Option<&Value>) -> Option<HeldBack> {
+    let message = record.message.as_deref().filter(|_| record.live)?;
+    let number = |b: &Value, name: &str| u32::try_from(field(b, name).as_u64()?).ok();
+    let told = |b: &Value| {
+        let by: Vec<Blocker> = Vec::deserialize(field(b, "blockers")).ok()?;
+        let attempt = (number(b, "attempt")?, number(b, "of")?);
+        Some(attempt_text(attempt, field(b, "failed").as_str()?, by.first()))
+    };
+    if last.and_then(told).as_deref() == Some(message) {
+        return Some(HeldBack::Attempt);
+    }
+    stage.and_then(StepKind::of).filter(|s| s.is_swap()).map(|_| HeldBack::NotTried)
+}
+
 fn room_run(record: RunRecord, position: Position, events: &[Event]) -> RoomRun {
     let body = |e: &Event| serde_json::from_str::<Value>(&e.body).ok();
     let of = |kind: &str| events.iter().rev().filter(|e| e.kind == kind).filter_map(body).collect::<Vec<_>>();
@@ -274,6 +302,7 @@ fn room_run(record: RunRecord, position: Position, events: &[Event]) -> RoomRun 
     let equal = |e: &&Event| e.kind == "stage" && body(e).is_some_and(|b| field(&b, "stage") == "COMPARED");
     let at = |e: &Event| DateTime::parse_from_rfc3339(&e.at).ok().map(|t| t.with_timezone(&Utc));
     RoomRun {
+        held: held(&record, stage.as_deref(), tries.last()),
         stage,
         stages: position.stages,
         attempt: number("attempt"),
@@ -349,7 +378,7 @@ mod tests {
             room_run(record.clone(), Position { at: 1, stages, asked: None }, events)
         };
         let told = run(&entries);
-        assert_eq!(told.tried, 2);
+        assert_eq!((told.tried, told.held), (2, None));
         assert_eq!(told.last.as_deref(), Some("attempt 2: over budget; released, nothing changed"));
         assert_eq!(told.equal_at.map(|t| t.to_rfc3339()).as_deref(), Some("2026-11-21T00:58:00+00:00"));
         assert_eq!(run(&entries[..2]).tried, 0);
@@ -364,5 +393,24 @@ mod tests {
         assert_eq!((told.held_ms, told.attempt, told.compared), (Some(41), Some(2), Some(7)));
         let released = event("released", json!({ "stage": "enable", "held_ms": 44 }));
         assert_eq!(run(&[prepared, swapped, released]).held_ms, Some(44));
+        let saying = |stage: &str, live, message: &str, events: &[Event]| {
+            let record = RunRecord { live, message: Some(message.into()), ..record.clone() };
+            let stages = vec![stage.to_owned()];
+            room_run(record, Position { at: 0, stages, asked: None }, events).held
+        };
+        let attempt = "attempt 2 of 12: over budget";
+        assert_eq!(saying("enable", true, attempt, &[tried(1), tried(2)]), Some(HeldBack::Attempt));
+        assert_eq!(saying("enable", true, "kept back", &[tried(2)]), Some(HeldBack::NotTried));
+        assert_eq!(
+            saying("enable", true, attempt, &[tried(1)]),
+            Some(HeldBack::NotTried),
+            "of another attempt"
+        );
+        assert_eq!(saying("compare", true, "kept back", &[]), None, "nothing is swapped there");
+        assert_eq!(saying("enable", false, "failed", &[tried(2)]), None, "it is over");
+        let by = Blocker { pid: 7, role: "r".into(), table: "t".into(), ..Blocker::default() };
+        let body = json!({ "stage": "enable", "attempt": 1, "of": 2, "failed": "busy", "blockers": [by] });
+        let message = attempt_text((1, 2), "busy", Some(&by));
+        assert_eq!(saying("enable", true, &message, &[event("attempt", body)]), Some(HeldBack::Attempt));
     }
 }
