@@ -78,7 +78,7 @@ async fn a_profile_s_rows_arrive_as_texts_and_as_objects(side: &Side) {
 async fn the_words_of_locks_are_the_server_s(side: &Side) {
     let reader = side.reader();
     side.run(&["create table t ()".into()]).await;
-    for strength in [LockStrength::Rows, LockStrength::Writers, LockStrength::Everyone] {
+    for strength in [LockStrength::Rows, LockStrength::Everyone] {
         let mode = reader.dialect().lock_mode(strength);
         side.run(&["begin".into(), format!("lock table t in {mode} mode"), "commit".into()]).await;
     }

@@ -22,9 +22,7 @@ use midwatch::engine::model::table::{Constraint, Firing, Seen, Stored, Table, Tr
 use midwatch::engine::port::catalog::{Catalog, WantedLocks};
 use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Fut, ReadTx};
-use midwatch::engine::port::row_sql::{
-    Bypassed, Need, Obstacle, RowSql, Trial, TriedStatement, TriggerBypass,
-};
+use midwatch::engine::port::row_sql::{Bypass, Bypassed, Need, Obstacle, RowSql, Trial, TriedStatement};
 
 pub(crate) struct TextOnly;
 
@@ -52,7 +50,7 @@ impl Dialect for TextOnly {
     fn lock_mode(&self, strength: LockStrength) -> &'static str {
         match strength {
             LockStrength::Rows => "rows",
-            LockStrength::Writers | LockStrength::Everyone => "metadata lock",
+            LockStrength::Everyone => "metadata lock",
         }
     }
     fn quote(&self, name: &str) -> String {
@@ -310,19 +308,11 @@ impl RowSql for TextOnly {
     fn touched(&self, _: &RowQuery, _: &RowChange, derived: &Derived) -> ProfileSql {
         ProfileSql::new(format!("SELECT COUNT(*) FROM ({}) q", derived.rows))
     }
-    fn counted(&self, rows: &RowQuery, also: &Condition) -> ProfileSql {
+    fn column_of_rows(&self, rows: &RowQuery, column: &str) -> ProfileSql {
         let mut params = rows.params.clone();
-        let from = from(&rows.from, &mut params);
+        let (from, column) = (from(&rows.from, &mut params), quote(column));
         let filter = condition(&rows.filter, &mut params);
-        let also = condition(also, &mut params);
-        ProfileSql::new(format!("SELECT COUNT(*) {from} WHERE {filter} AND {also}")).bind(params)
-    }
-    fn counted_by(&self, rows: &RowQuery, column: &str, _: &[String]) -> ProfileSql {
-        let mut params = rows.params.clone();
-        let (from, state) = (from(&rows.from, &mut params), quote(column));
-        let filter = condition(&rows.filter, &mut params);
-        ProfileSql::new(format!("SELECT t.{state} AS state, COUNT(*) {from} WHERE {filter} GROUP BY 1"))
-            .bind(params)
+        ProfileSql::new(format!("SELECT t.{column} {from} WHERE {filter}")).bind(params)
     }
     fn column_of(&self, rows: &RowsFrom, column: &str) -> ProfileSql {
         ProfileSql::new(format!("SELECT {} {}", quote(column), from(rows, &mut vec![])))
@@ -378,7 +368,7 @@ impl RowSql for TextOnly {
             format!("SELECT COUNT(*) FROM midwatch.images WHERE run = ? AND NOT ({})", check.expression);
         ProfileSql::new(text).bind([Param::from(images.run.as_str())])
     }
-    fn bypass(&self, _: &str, _: Obstacle<'_>) -> Result<TriggerBypass> {
+    fn bypass(&self, _: &str, _: Obstacle<'_>) -> Result<Bypass> {
         Err(Error::usage("neither triggers nor CHECKs can be switched off here"))
     }
     fn bypassed(&self, _: &RowChange) -> Vec<Bypassed> {

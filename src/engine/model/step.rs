@@ -58,9 +58,7 @@ impl Lock {
 pub enum LockStrength {
     /// Rows are written: nobody waits but for those rows.
     Rows,
-    /// Others that write the table wait.
-    Writers,
-    /// Others that read it wait as well.
+    /// All others wait, readers as well.
     Everyone,
 }
 

@@ -14,7 +14,7 @@ use crate::engine::plan::operation::{
 use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
 use crate::engine::port::reader::Fut;
-use crate::engine::port::row_sql::{Obstacle, TriggerBypass};
+use crate::engine::port::row_sql::{Bypass, Obstacle};
 
 use crate::engine::plan::selection::{self, ChosenRows};
 
@@ -378,7 +378,7 @@ fn guard(cx: &PlanCx<'_>, b: &Declared, table: &Table, replica: bool) -> Result<
     }
 }
 
-fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: TriggerBypass) -> Passed {
+fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: Bypass) -> Passed {
     let ordinary = trigger.state == Firing::Ordinary;
     let setting = passage.setting.unwrap_or("the setting");
     let why = match (table.may_replicate, ordinary) {
@@ -400,7 +400,7 @@ fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: TriggerBypass
     }
 }
 
-fn switched_off(b: &Declared, name: &str, table: &Table, passage: TriggerBypass) -> Passed {
+fn switched_off(b: &Declared, name: &str, table: &Table, passage: Bypass) -> Passed {
     let owner = if table.owned {
         Preflight::new("guard", Ready::Ok, format!("we may switch trigger {name} off"))
     } else {

@@ -26,6 +26,7 @@ use crate::engine::plan::selection::ChosenRows;
 use crate::engine::plan::selection::and_ids;
 use crate::engine::plan::tables::Table;
 use crate::engine::plan::tables::derived;
+use crate::features::queue::dialects;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -161,7 +162,8 @@ pub(crate) async fn by_state(
         state: String,
         rows: u64,
     }
-    let sql = cx.dialect().counted_by(rows, &q.state, states);
+    let (dialect, rows) = (cx.dialect(), cx.dialect().column_of_rows(rows, &q.state));
+    let sql = dialects::sql(dialect)?.count_by_state(q, &rows, states);
     let counted: Vec<Counted> = cx.cx.read().await?.fetch(&sql).await?;
     Ok(counted.into_iter().map(|c| (c.state, c.rows)).collect())
 }
@@ -170,11 +172,12 @@ pub(crate) async fn by_state(
 pub(crate) async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &ChosenRows, also: &Condition) -> Result<u64> {
     let rows = RowQuery {
         from: RowsFrom::Table { table: q.table.clone(), join: None },
-        filter: chosen.which.clone(),
+        filter: Condition::All(vec![chosen.which.clone(), also.clone()]),
         params: chosen.params.clone(),
         ..RowQuery::default()
     };
-    let sql = cx.dialect().counted(&rows, also);
+    let (dialect, rows) = (cx.dialect(), cx.dialect().column_of_rows(&rows, &q.key));
+    let sql = dialects::sql(dialect)?.count(&rows);
     let text = cx.cx.read().await?.texts(&sql).await?.pop().flatten().unwrap_or_default();
     text.parse().map_err(|_| Error::unobserved("failed to count the chosen rows"))
 }
