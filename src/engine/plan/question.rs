@@ -56,13 +56,11 @@ impl PlanCx<'_> {
         let cx = CheckCx { quick: false, tell: &tell, ..self.cx };
         let id = CheckId { kind, name: name.to_owned() };
         let report = check.observe(&cx, &id).await.map_err(|e| e.message)?;
-        match &report.status {
-            Status::Unknown { why } => Err(why.clone()),
-            _ => {
-                let answers = verdicts.iter().map(|(question, v)| (*question, (v.of)(&report)));
-                Ok(answers.flat_map(|(question, all)| all.into_iter().map(move |a| (question, a))).collect())
-            }
+        if let Status::Unknown { why } = &report.status {
+            return Err(why.clone());
         }
+        let answers = verdicts.iter().map(|(question, v)| (*question, (v.of)(&report)));
+        Ok(answers.flat_map(|(question, all)| all.into_iter().map(move |a| (question, a))).collect())
     }
 
     /// The names that a kind of check watches among those planned for, or all where none of them is.

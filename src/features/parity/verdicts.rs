@@ -82,7 +82,7 @@ fn structure(report: &Report) -> Vec<CheckVerdict> {
 mod tests {
     use super::*;
     use crate::engine::model::report::CheckId;
-    use crate::features::parity::facts::{SyncTrigger, SyncTriggerState};
+    use crate::features::parity::facts::{Apart, SyncTrigger, SyncTriggerState};
 
     fn id() -> CheckId {
         CheckId { kind: KIND, name: "orders".into() }
@@ -160,7 +160,7 @@ mod tests {
         let digests = |apart: Vec<_>| ParityFacts { different: None, digests_differ: Some(apart), ..equal() };
         let of = |facts: &ParityFacts| rows(&report(facts, vec![])).first().map(|v| v.status);
         assert_eq!(of(&digests(vec![])), Some(Ready::Ok));
-        assert_eq!(of(&digests(vec![Default::default()])), Some(Ready::Fail));
+        assert_eq!(of(&digests(vec![Apart::default()])), Some(Ready::Fail));
     }
 
     #[test]

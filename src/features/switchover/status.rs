@@ -342,9 +342,8 @@ mod tests {
         assert_eq!(names(SwitchState::Cleaned), (None, "\"revenues\"".into()));
     }
 
-    #[test]
-    fn a_run_is_told_by_its_entries() {
-        let event = |kind: &str, body: Value| Event {
+    fn event(kind: &str, body: &Value) -> Event {
+        Event {
             seq: 1,
             at: "2026-11-21T00:58:00.000Z".into(),
             run: None,
@@ -352,30 +351,38 @@ mod tests {
             body: body.to_string(),
             prev: String::new(),
             hash: String::new(),
-        };
-        let tried = |n: u64| {
-            let body =
-                json!({ "stage": "enable", "attempt": n, "of": 12, "failed": "over budget", "blockers": [] });
-            event("attempt", body)
-        };
-        let entries = [
-            tried(4),
-            event("resumed", json!({ "by": "kim@ops2" })),
-            event("stage", json!({ "stage": "COMPARED", "differ": 0 })),
-            tried(1),
-            tried(2),
-        ];
-        let record: RunRecord = serde_json::from_value(json!({
+        }
+    }
+
+    fn tried(n: u64) -> Event {
+        let body =
+            json!({ "stage": "enable", "attempt": n, "of": 12, "failed": "over budget", "blockers": [] });
+        event("attempt", &body)
+    }
+
+    fn record() -> RunRecord {
+        serde_json::from_value(json!({
             "id": "1", "operation": "switchover", "name": "all", "target": "t", "outcome": "running",
             "started_at": "2026-11-21T00:57:00Z", "ended_at": null, "operator": "kim@ops2", "undoes": null,
             "undone_by": null, "rows": 3, "rows_applied": 0, "rows_drifted": 0, "batches": 0, "verified": null,
             "resumable": false, "live": true, "message": null, "batch_rows": null, "beat_at": null, "params": {},
             "undo": "", "reversible": "full", "digest": "",
         }))
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn a_run_is_told_by_its_entries() {
+        let entries = [
+            tried(4),
+            event("resumed", &json!({ "by": "kim@ops2" })),
+            event("stage", &json!({ "stage": "COMPARED", "differ": 0 })),
+            tried(1),
+            tried(2),
+        ];
         let run = |events: &[Event]| {
             let stages = vec!["compare".to_owned(), "enable".to_owned()];
-            room_run(record.clone(), Position { at: 1, stages, asked: None }, events)
+            room_run(record(), Position { at: 1, stages, asked: None }, events)
         };
         let told = run(&entries);
         assert_eq!((told.tried, told.held), (2, None));
@@ -383,18 +390,22 @@ mod tests {
         assert_eq!(told.equal_at.map(|t| t.to_rfc3339()).as_deref(), Some("2026-11-21T00:58:00+00:00"));
         assert_eq!(run(&entries[..2]).tried, 0);
         let prepared =
-            event("step", json!({ "step": 0, "id": "prepare/t", "statements": 0, "ran": 9, "held_ms": 6 }));
+            event("step", &json!({ "step": 0, "id": "prepare/t", "statements": 0, "ran": 9, "held_ms": 6 }));
         assert_eq!(run(&[prepared.clone(), tried(1)]).held_ms, None);
         let swapped = event(
             "step",
-            json!({ "step": 1, "id": "enable", "statements": 3, "ran": 27, "attempt": 2, "held_ms": 41, "compared": 7 }),
+            &json!({ "step": 1, "id": "enable", "statements": 3, "ran": 27, "attempt": 2, "held_ms": 41, "compared": 7 }),
         );
         let told = run(&[prepared.clone(), tried(1), swapped.clone()]);
         assert_eq!((told.held_ms, told.attempt, told.compared), (Some(41), Some(2), Some(7)));
-        let released = event("released", json!({ "stage": "enable", "held_ms": 44 }));
+        let released = event("released", &json!({ "stage": "enable", "held_ms": 44 }));
         assert_eq!(run(&[prepared, swapped, released]).held_ms, Some(44));
+    }
+
+    #[test]
+    fn a_message_speaks_of_the_last_attempt_or_of_none() {
         let saying = |stage: &str, live, message: &str, events: &[Event]| {
-            let record = RunRecord { live, message: Some(message.into()), ..record.clone() };
+            let record = RunRecord { live, message: Some(message.into()), ..record() };
             let stages = vec![stage.to_owned()];
             room_run(record, Position { at: 0, stages, asked: None }, events).held
         };
@@ -411,6 +422,6 @@ mod tests {
         let by = Blocker { pid: 7, role: "r".into(), table: "t".into(), ..Blocker::default() };
         let body = json!({ "stage": "enable", "attempt": 1, "of": 2, "failed": "busy", "blockers": [by] });
         let message = attempt_text((1, 2), "busy", Some(&by));
-        assert_eq!(saying("enable", true, &message, &[event("attempt", body)]), Some(HeldBack::Attempt));
+        assert_eq!(saying("enable", true, &message, &[event("attempt", &body)]), Some(HeldBack::Attempt));
     }
 }

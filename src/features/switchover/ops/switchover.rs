@@ -103,6 +103,8 @@ impl Operation for Switchover {
     }
 }
 
+const UNDO: &str = "rollback swaps back, with all that was written since; reverse sync keeps the retired tables complete until cleanup";
+
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let asked = options::SwitchOptions::of(params)?;
     let twin_pairs = TwinPair::all(cx, name).await?;
@@ -149,9 +151,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         changes,
         obstacle: Some(out.price(&switch)),
         reversible: Reversible::Full,
-        undo: UndoText::full(
-            "rollback swaps back, with all that was written since; reverse sync keeps the retired tables complete until cleanup",
-        ),
+        undo: UndoText::full(UNDO),
         frozen: false,
         renames: switch.renames(),
         steps: out.steps,
