@@ -283,7 +283,7 @@ async fn guard(cx: &PlanCx<'_>, inverse: &RowChange) -> Result<Option<Preflight>
     let table = Table::find(cx, &inverse.table).await?;
     let statements = inverse.before_batch.join("; ");
     let silent = cx.dialect().bypassed(inverse).contains(&Bypassed::OrdinaryTriggers);
-    let may = if silent { table.may_replicate } else { table.owned };
+    let may = if silent { table.may_silence == Some(true) } else { table.owned };
     let role = &cx.cx.server.role;
     Ok(Some(if may {
         Preflight::new("guard", Ready::Ok, format!("{role} may {statements}"))

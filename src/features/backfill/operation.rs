@@ -381,12 +381,13 @@ fn guard(cx: &PlanCx<'_>, b: &Declared, table: &Table, replica: bool) -> Result<
 fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: Bypass) -> Passed {
     let ordinary = trigger.state == Firing::Ordinary;
     let setting = passage.setting.unwrap_or("the setting");
-    let why = match (table.may_replicate, ordinary) {
+    let may = table.may_silence == Some(true);
+    let why = match (may, ordinary) {
         (false, _) => format!("only a superuser may set {setting}"),
         (_, true) => format!("we may set {setting}"),
         _ => format!("trigger {name} fires for replicas as well: this strategy does not pass it"),
     };
-    let ready = if table.may_replicate && ordinary { Ready::Ok } else { Ready::Fail };
+    let ready = if may && ordinary { Ready::Ok } else { Ready::Fail };
     Passed {
         off: passage.off,
         on: passage.on,
