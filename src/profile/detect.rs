@@ -26,7 +26,7 @@ pub async fn detect(facts: &dyn Reader, library: &Library) -> Result<Option<Prof
 }
 
 async fn present(facts: &dyn Reader, tables: &[String]) -> Result<bool> {
-    let names: Vec<Relation> = tables.iter().map(|t| Relation::parse(t)).collect();
+    let names: Vec<Relation> = tables.iter().map(|t| facts.dialect().parse(t)).collect();
     let mut tx = facts.begin(ReadOptions::default()).await?;
     facts.dialect().resolve(&mut *tx, &names).await
 }

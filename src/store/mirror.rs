@@ -27,7 +27,8 @@ impl StateMirror {
         let safe = |text: &str| -> String {
             text.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
         };
-        let name = format!("{}-{}-{}.jsonl", safe(system), target.database_oid, safe(&target.database));
+        let oid = target.database_oid.map_or_else(|| "none".into(), |oid| oid.to_string());
+        let name = format!("{}-{oid}-{}.jsonl", safe(system), safe(&target.database));
         self.dir.as_ref().map(|d| d.join(name))
     }
 }

@@ -43,13 +43,10 @@ impl StateProofs {
             format!("{safe:.40}-{digest:.12}")
         };
         // Everything that tells one copy of a database from another.
+        let oid = target.database_oid.map_or_else(|| "none".into(), |oid| oid.to_string());
         let id = format!(
-            "{:?} {} {} {:?} {:?}",
-            target.system_identifier,
-            target.database_oid,
-            target.address,
-            target.data_directory,
-            target.timeline
+            "{:?} {oid} {} {:?} {:?}",
+            target.system_identifier, target.address, target.data_directory, target.timeline
         );
         let digest = hex::encode(Sha256::digest(id.as_bytes()));
         let name = format!("{}-{digest:.16}-{}.{what}.json", part(&target.database), part(twin));

@@ -19,6 +19,8 @@ struct Collector {
     test_lines: usize,
     /// Inside of a pattern, or of what compares.
     deciding: bool,
+    /// Inside of the argument of what looks into a text.
+    seeking: bool,
 }
 
 /// Methods whose argument is compared with a text.
@@ -33,8 +35,14 @@ pub(crate) fn collect(path: &str, text: &str, module: &str) -> Source {
         module: module.to_owned(),
         ..Source::default()
     };
-    let mut collector =
-        Collector { out, module: module.to_owned(), blocks: 0, test_lines: 0, deciding: false };
+    let mut collector = Collector {
+        out,
+        module: module.to_owned(),
+        blocks: 0,
+        test_lines: 0,
+        deciding: false,
+        seeking: false,
+    };
     collector.out.scopes.entry(module.to_owned()).or_default();
     collector.visit_file(&file);
     collector.out.code_lines = text.lines().count().saturating_sub(collector.test_lines);
@@ -203,7 +211,13 @@ impl Collector {
     }
 
     fn literal(&mut self, text: String, line: usize, included: bool) {
-        self.out.literals.push(Literal { text, line, included, decides: self.deciding });
+        self.out.literals.push(Literal {
+            text,
+            line,
+            included,
+            decides: self.deciding,
+            sought: self.seeking,
+        });
     }
 }
 
@@ -366,7 +380,9 @@ impl<'ast> Visit<'ast> for Collector {
                 Expr::Reference(inner) => matches!(*inner.expr, Expr::Lit(_)),
                 other => matches!(other, Expr::Lit(_)),
             };
+            self.seeking = compares && literal && call.method != "eq";
             self.deciding(compares && literal, |c| c.visit_expr(argument));
+            self.seeking = false;
         }
         if let Some(generics) = &call.turbofish {
             self.visit_angle_bracketed_generic_arguments(generics);

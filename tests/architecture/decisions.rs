@@ -39,6 +39,85 @@ fn breaches(tree: &Tree, words: &[&str]) -> Vec<Breach> {
     found
 }
 
+/// Where prose is looked for in a text.
+const PROSE_IN: [&str; 4] = ["engine", "tui", "cli", "features"];
+
+/// Where a text of a server or a file is parsed: the file, what is looked for, and whose text it is.
+const PARSED: &[(&str, &str, &str)] = &[
+    (
+        "engine/model/step.rs",
+        "partitions of ",
+        "plans on disk have the table of such a lock in its object only",
+    ),
+    ("features/parity/pair/partitions.rs", "FOR VALUES IN (", "a partition's bound, as the server prints it"),
+    (
+        "features/parity/pair/partitions.rs",
+        "FOR VALUES FROM (",
+        "a partition's bound, as the server prints it",
+    ),
+    (
+        "features/parity/pair/partitions.rs",
+        "FOR VALUES WITH (modulus ",
+        "a partition's bound, as the server prints it",
+    ),
+    ("features/switchover/renames.rs", "alter table ", "statements of plans on disk that declare no names"),
+    ("features/switchover/renames.rs", "drop table ", "statements of plans on disk that declare no names"),
+    ("features/switchover/renames.rs", " cascade", "statements of plans on disk that declare no names"),
+    ("tui/dialog/draw.rs", "idle in", "the state of a session, in the server's words"),
+    ("cli/output.rs", "error: ", "what the argument parser prints"),
+];
+
+/// Prose that is looked for in a text: whoever writes a text has a field for what it means.
+fn prose(tree: &Tree) -> Vec<(String, String, Breach)> {
+    let mut found = Vec::new();
+    for file in PROSE_IN.iter().flat_map(|place| tree.within(place)) {
+        for literal in file.literals.iter().filter(|l| l.sought && l.text.contains(' ')) {
+            let place = format!("src/{}:{} {:?}", file.path, literal.line, literal.text);
+            let breach = Breach::new(format!("{} {:?}", file.path, literal.text), place);
+            found.push((file.path.clone(), literal.text.clone(), breach));
+        }
+    }
+    found
+}
+
+#[test]
+fn nothing_is_decided_by_prose() {
+    let found = prose(Tree::src());
+    let is = |(path, text): (&str, &str), (p, t): (&str, &str)| path == p && text == t;
+    let left = found.iter().filter(|(p, t, _)| !PARSED.iter().any(|a| is((a.0, a.1), (p, t))));
+    let left: Vec<Breach> = left.map(|(.., breach)| breach.clone()).collect();
+    hold("prose", "no prose is looked for in a text; a field says what it means", &left);
+    for (path, text, why) in PARSED {
+        assert!(found.iter().any(|(p, t, _)| is((path, text), (p, t))), "{path} {text:?} is gone: {why}");
+    }
+}
+
+#[test]
+fn prose_that_is_looked_for_is_found() {
+    let found = |path: &str, code: &str| prose(&Tree::of(&[(path, format!("fn f() {{ {code} }}"))])).len();
+    for bad in [
+        r#"if why.starts_with("not tried yet") {}"#,
+        r#"let rest = undo.strip_prefix("full, ").or_else(|| undo.strip_prefix("full"));"#,
+        r#"let quick = facts.compared.contains("not compared");"#,
+        r#"if sql.ends_with("where ") {}"#,
+    ] {
+        for place in ["engine/a.rs", "tui/a.rs", "cli/a.rs", "features/x/a.rs"] {
+            assert_eq!(found(place, bad), 1, "{place} {bad}");
+        }
+        assert_eq!(found("dialect/a.rs", bad), 0, "a server's texts");
+    }
+    for fine in [
+        r#"if name.starts_with("midwatch.") {}"#,
+        r#"if name.starts_with(&format!("{} ", of)) {}"#,
+        r#"say("not tried yet");"#,
+        r#"let all = list.join("not compared");"#,
+    ] {
+        assert_eq!(found("tui/a.rs", fine), 0, "{fine}");
+    }
+    let tests = "#[cfg(test)] mod tests { #[test] fn t() { assert!(a.contains(\"b c\")); } }";
+    assert!(prose(&Tree::of(&[("tui/a.rs", tests)])).is_empty());
+}
+
 #[test]
 fn nothing_is_decided_by_a_finding_a_step_or_a_verb_as_text() {
     hold("decisions", "no text of a finding, step or verb is compared", &breaches(Tree::src(), &words()));

@@ -47,6 +47,8 @@ pub(crate) struct Literal {
     pub(crate) included: bool,
     /// Something is decided by it: it is compared, or stands in a pattern.
     pub(crate) decides: bool,
+    /// It is looked for in another text: at its start, its end, or anywhere.
+    pub(crate) sought: bool,
 }
 
 /// The names of a module, of a file or inline.

@@ -174,8 +174,11 @@ async fn pages() {
         }
         pin.page(&label("sorted, filtered, last"), &PageRequest { at: At::Last, ..request }).await;
     }
-    let columns = ["a", "b"]
-        .map(|n| midwatch::engine::model::query::Column { name: n.into(), type_name: "TEXT".into() });
+    let columns = ["a", "b"].map(|n| midwatch::engine::model::query::Column {
+        name: n.into(),
+        type_name: "TEXT".into(),
+        numeric: false,
+    });
     pin.engine
         .context("select {b}::text as b, '{}'::json as j", &columns, &[None, Some("x".into())])
         .await

@@ -61,7 +61,7 @@ impl Reader for Paper {
 impl ReadTx for Sheet {
     fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
         self.0.lock().unwrap().push(Sent::profile(sql, true));
-        let column = |name: &str| Column { name: name.into(), type_name: "bigint".into() };
+        let column = |name: &str| Column { name: name.into(), type_name: "bigint".into(), numeric: true };
         Box::pin(async move { Ok(vec![column("id"), column("n")]) })
     }
     fn each<'a>(&'a mut self, sql: &'a Sql, _: Take<'a>) -> Fut<'a, Result<()>> {
@@ -91,7 +91,31 @@ const PROFILE: &str = "name = \"p\"\n[sources.late]\nsql = \"select 1 as id\"\n\
     [[backfills]]\nname = \"states\"\ntable = \"jo`bs\"\nkey = [\"id\"]\nfilter = \"t.n > 1 or t.n is null\"\n\
     set = { \"st`ate\" = \"upper(t.n)\" }\n[[backfills.verify]]\ntitle = \"none is late\"\nsql = \"select * from late\"\n\
     [[backfills]]\nname = \"unseen\"\ntable = \"hidden\"\nkey = [\"id\"]\nfilter = \"true\"\nguard = \"audit\"\n\
+    set = { \"st`ate\" = \"1\" }\n\
+    [[backfills]]\nname = \"dotted\"\ntable = \"`a.b`\"\nkey = [\"id\"]\nfilter = \"true\"\n\
     set = { \"st`ate\" = \"1\" }\n";
+
+/// A server that says of itself what every server can: no oid, no log, no cluster.
+fn paper(abilities: Abilities) -> ServerInfo {
+    ServerInfo {
+        engine: "text",
+        version: "1.0".into(),
+        version_num: 1,
+        database: "d".into(),
+        role: "operator".into(),
+        address: "paper".into(),
+        system_identifier: None,
+        database_oid: None,
+        data_directory: None,
+        timeline: None,
+        in_recovery: false,
+        superuser: false,
+        pooled: false,
+        skew_ms: 0,
+        marker: None,
+        abilities,
+    }
+}
 
 /// Everything that the planner sends and says.
 async fn planned(name: &str, set: &[(&str, &str)]) -> (Planned, Vec<Sent>) {
@@ -115,7 +139,8 @@ async fn planned_with(
     let database = Database::empty().await;
     let mut parts = common::engine(&database.url(), PROFILE).await.into_parts();
     let notes: Notes = Arc::new(Mutex::new(vec![]));
-    let server = ServerInfo { abilities, ..parts.server.clone() };
+    let server = paper(abilities);
+    parts.server = server.clone();
     parts.facts = Arc::new(Paper { server, notes: Arc::clone(&notes) });
     let operations: Vec<&dyn Operation> = parts.operations.iter().copied().chain([&Defines as _]).collect();
     parts.operations = operations.leak();
@@ -132,6 +157,8 @@ async fn a_plan_is_made_in_the_dialect_s_text_alone() {
     let (planned, sent) = planned("states", &[("ids", "007"), ("limit", "3")]).await;
     let plan = &planned.plan;
     assert_eq!((plan.rows, plan.frozen), (1, true));
+    let identity = serde_json::to_string(&plan.identity).unwrap();
+    assert!(!identity.contains("database_oid"), "{identity}");
     assert_eq!(
         plan.steps[0].statements,
         ["START TRANSACTION", "UPDATE `jo``bs` SET `st``ate` = new.`st``ate`", "COMMIT"]
@@ -177,6 +204,16 @@ async fn what_a_role_may_not_see_blocks_the_plan() {
     assert_eq!(guard.message, "trigger audit of hidden is not visible to this role: needs TRIGGER");
     let checks = planned.plan.preflight.iter().find(|p| p.id == "check").unwrap();
     assert_eq!(checks.message, "CHECKs of hidden are not visible to this role: needs a privilege");
+}
+
+#[tokio::test]
+async fn a_name_is_read_by_the_rules_of_its_dialect() {
+    let (planned, sent) = planned("dotted", &[]).await;
+    // The dot is part of the name: `a.b` is the table whose triggers are not shown.
+    let block = planned.plan.preflight.iter().find(|p| p.id == "trigger").unwrap();
+    assert_eq!(block.message, "triggers of `a.b` are not visible to this role: needs TRIGGER");
+    let rows = sent.iter().find(|s| s.text.starts_with("SELECT JSON_OBJECT")).unwrap();
+    assert!(rows.text.contains(" FROM `a.b` t "), "{}", rows.text);
 }
 
 /// Changes a definition by a statement.

@@ -22,9 +22,7 @@ use midwatch::engine::model::table::{Constraint, Firing, Seen, Stored, Table, Tr
 use midwatch::engine::port::catalog::{Catalog, WantedLocks};
 use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Fut, ReadTx};
-use midwatch::engine::port::row_sql::{
-    Bypassed, Need, Obstacle, RowSql, Trial, TriedStatement, TriggerBypass,
-};
+use midwatch::engine::port::row_sql::{Bypass, Bypassed, Need, Obstacle, RowSql, Trial, TriedStatement};
 
 pub(crate) struct TextOnly;
 
@@ -52,7 +50,7 @@ impl Dialect for TextOnly {
     fn lock_mode(&self, strength: LockStrength) -> &'static str {
         match strength {
             LockStrength::Rows => "rows",
-            LockStrength::Writers | LockStrength::Everyone => "metadata lock",
+            LockStrength::Everyone => "metadata lock",
         }
     }
     fn quote(&self, name: &str) -> String {
@@ -70,7 +68,12 @@ impl Dialect for TextOnly {
     }
 }
 
-/// One table, whose triggers this role may not see.
+/// Tables whose triggers this role may not see.
+fn is_hidden(name: &Relation) -> bool {
+    name.schema.is_none() && ["hidden", "a.b"].contains(&name.name.as_str())
+}
+
+/// Any table.
 impl Catalog for TextOnly {
     fn tables<'a>(&'a self, _: &'a mut dyn ReadTx, names: &'a [Relation]) -> Fut<'a, Result<Vec<Table>>> {
         let column = |name: &str, type_name: &str| Stored {
@@ -85,7 +88,7 @@ impl Catalog for TextOnly {
         let table = |name: &Relation| Table {
             name: name.clone(),
             columns: vec![column("id", "bigint"), column("st`ate", "varchar(20)")],
-            triggers: if name.name == "hidden" {
+            triggers: if is_hidden(name) {
                 Seen::Hidden { needs: "TRIGGER".into() }
             } else {
                 Seen::Known(vec![Trigger {
@@ -101,7 +104,7 @@ impl Catalog for TextOnly {
                 }])
             },
             referrers: Seen::default(),
-            checks: if name.name == "hidden" {
+            checks: if is_hidden(name) {
                 Seen::Hidden { needs: "a privilege".into() }
             } else {
                 Seen::default()
@@ -111,7 +114,7 @@ impl Catalog for TextOnly {
             owned: true,
             may_select: true,
             may_delete: true,
-            may_replicate: false,
+            may_silence: None,
         };
         let found = names.iter().map(table).collect();
         Box::pin(async move { Ok(found) })
@@ -180,7 +183,9 @@ fn condition(of: &Condition, params: &mut Vec<Param>) -> String {
 fn from(from: &RowsFrom, params: &mut Vec<Param>) -> String {
     let beside = |join: &Option<String>| join.clone().unwrap_or_default();
     match from {
-        RowsFrom::Table { table, join } => format!("FROM {} t {}", quote(table), beside(join)),
+        RowsFrom::Table { table, join } => {
+            format!("FROM {} t {}", TextOnly.relation(&TextOnly.parse(table)), beside(join))
+        }
         RowsFrom::Query { sql, join } => format!("FROM ({sql}\n) r {}", beside(join)),
         RowsFrom::Written { run, .. } => {
             params.push(Param::from(run.as_str()));
@@ -188,7 +193,7 @@ fn from(from: &RowsFrom, params: &mut Vec<Param>) -> String {
         }
         RowsFrom::Images(images) => {
             params.push(Param::from(images.run.as_str()));
-            let table = quote(&images.inverse.table);
+            let table = TextOnly.relation(&TextOnly.parse(&images.inverse.table));
             format!("FROM midwatch.images i LEFT JOIN {table} t ON {}", key_of(&images.inverse.key))
         }
         RowsFrom::Text(text) => format!("FROM {text}"),
@@ -310,19 +315,11 @@ impl RowSql for TextOnly {
     fn touched(&self, _: &RowQuery, _: &RowChange, derived: &Derived) -> ProfileSql {
         ProfileSql::new(format!("SELECT COUNT(*) FROM ({}) q", derived.rows))
     }
-    fn counted(&self, rows: &RowQuery, also: &Condition) -> ProfileSql {
+    fn column_of_rows(&self, rows: &RowQuery, column: &str) -> ProfileSql {
         let mut params = rows.params.clone();
-        let from = from(&rows.from, &mut params);
+        let (from, column) = (from(&rows.from, &mut params), quote(column));
         let filter = condition(&rows.filter, &mut params);
-        let also = condition(also, &mut params);
-        ProfileSql::new(format!("SELECT COUNT(*) {from} WHERE {filter} AND {also}")).bind(params)
-    }
-    fn counted_by(&self, rows: &RowQuery, column: &str, _: &[String]) -> ProfileSql {
-        let mut params = rows.params.clone();
-        let (from, state) = (from(&rows.from, &mut params), quote(column));
-        let filter = condition(&rows.filter, &mut params);
-        ProfileSql::new(format!("SELECT t.{state} AS state, COUNT(*) {from} WHERE {filter} GROUP BY 1"))
-            .bind(params)
+        ProfileSql::new(format!("SELECT t.{column} {from} WHERE {filter}")).bind(params)
     }
     fn column_of(&self, rows: &RowsFrom, column: &str) -> ProfileSql {
         ProfileSql::new(format!("SELECT {} {}", quote(column), from(rows, &mut vec![])))
@@ -336,7 +333,7 @@ impl RowSql for TextOnly {
         column.type_name.clone()
     }
     fn shown(&self, change: &RowChange) -> Vec<String> {
-        let table = quote(&change.table);
+        let table = TextOnly.relation(&TextOnly.parse(&change.table));
         let sets: Vec<_> = change.columns.iter().map(|c| format!("{0} = new.{0}", quote(&c.name))).collect();
         let change = match change.kind {
             RowKind::Update => format!("UPDATE {table} SET {}", sets.join(", ")),
@@ -354,7 +351,7 @@ impl RowSql for TextOnly {
         None
     }
     fn verification(&self, change: &RowChange, step: usize) -> Option<Verification> {
-        let table = quote(&change.table);
+        let table = TextOnly.relation(&TextOnly.parse(&change.table));
         let sql = format!(
             "SELECT i.`key` FROM run_rows i LEFT JOIN {table} t ON {} WHERE i.step = {step}",
             key_of(&change.key)
@@ -378,7 +375,7 @@ impl RowSql for TextOnly {
             format!("SELECT COUNT(*) FROM midwatch.images WHERE run = ? AND NOT ({})", check.expression);
         ProfileSql::new(text).bind([Param::from(images.run.as_str())])
     }
-    fn bypass(&self, _: &str, _: Obstacle<'_>) -> Result<TriggerBypass> {
+    fn bypass(&self, _: &str, _: Obstacle<'_>) -> Result<Bypass> {
         Err(Error::usage("neither triggers nor CHECKs can be switched off here"))
     }
     fn bypassed(&self, _: &RowChange) -> Vec<Bypassed> {

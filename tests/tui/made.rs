@@ -76,6 +76,7 @@ fn step() -> Step {
         mode: mode.into(),
         held_ms,
         measured_on: Some("a rehearsal".to_owned()).filter(|_| held_ms.is_some()),
+        partitions_of: None,
     };
     let statements = vec![
         "alter table attendance_events disable trigger attendance_events_guard".into(),
@@ -102,7 +103,7 @@ pub(crate) fn plan() -> Plan {
         environment: Environment::Production,
         identity: Identity {
             system_identifier: Some("7301234567894410".into()),
-            database_oid: 16_384,
+            database_oid: Some(16_384),
             database: "hithonix".into(),
             address: "db1:5432/hithonix".into(),
             data_directory: None,
@@ -209,6 +210,7 @@ pub(crate) fn progress(phase: Phase, done: u64) -> Progress {
         rate: 3_400.0,
         eta_s: Some(42),
         waiting: None,
+        not_tried: false,
         stage: "rows".into(),
         stages: vec!["rows".into()],
         locks: LockProgress::default(),

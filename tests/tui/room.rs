@@ -11,7 +11,9 @@ use midwatch::engine::model::step::{Action, Step, Task};
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::backups::{Dump, Dumped};
 use midwatch::features::parity::pair::SwitchState;
-use midwatch::features::switchover::status::{Reverse, RoomRun, SwapParams, SwitchoverStatus, TwinStatus};
+use midwatch::features::switchover::status::{
+    HeldBack, Reverse, RoomRun, SwapParams, SwitchoverStatus, TwinStatus,
+};
 use midwatch::features::switchover::task::{EqualityQuery, Monitor, Swap, TWINS as UNIT};
 use midwatch::tui::app::App;
 use midwatch::tui::data::{Reviewed, Session};
@@ -132,6 +134,7 @@ pub(crate) fn told(outcome: Outcome, stage: Option<&str>) -> RoomRun {
         tried: 0,
         last: None,
         equal_at: None,
+        held: None,
     }
 }
 
@@ -568,8 +571,13 @@ fn a_switch_of_another_operator() {
     read.plan = Some(plan());
     app.update(Msg::RunDetail { slot: slot.unwrap(), result: Ok(Box::new(read)) });
     app.update(Msg::Tick(later(1)));
-    let last =
-        RoomRun { record: live, held_ms: None, attempt: None, ..told(Outcome::Running, Some("enable")) };
+    let last = RoomRun {
+        record: live,
+        held_ms: None,
+        attempt: None,
+        held: Some(HeldBack::NotTried),
+        ..told(Outcome::Running, Some("enable"))
+    };
     seen(
         &mut app,
         SwitchoverStatus {

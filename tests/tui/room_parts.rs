@@ -4,7 +4,7 @@ use midwatch::engine::model::progress::Phase;
 use midwatch::engine::model::record::{Outcome, RunRecord};
 use midwatch::features::parity::pair::SwitchState;
 use midwatch::features::parity::pair::retired::RetiredTable;
-use midwatch::features::switchover::status::{Reverse, SwitchoverStatus};
+use midwatch::features::switchover::status::{HeldBack, Reverse, SwitchoverStatus};
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::screen;
 
@@ -174,6 +174,7 @@ fn a_run_of_others_is_shown_as_one_of_ours() {
     let mut run = told(Outcome::Running, Some("enable"));
     (run.record.live, run.record.ended_at, run.held_ms, run.attempt) = (true, None, None, None);
     run.record.message = Some("not tried yet: pid 4711 report_ro idle in transaction for 192.3 s".into());
+    run.held = Some(HeldBack::NotTried);
     (run.tried, run.equal_at) = (2, Some(start() - chrono::TimeDelta::seconds(4)));
     run.last = Some("attempt 2: locks not free within 60 ms; released, nothing changed".into());
     let facts = |run| SwitchoverStatus {
@@ -285,7 +286,8 @@ fn a_small_window_cuts_nothing_off_without_a_word() {
 fn a_switch_that_no_commit_would_end_says_why_it_waits() {
     let mut app = begun(SMALL);
     let Msg::Progress(mut now) = moment("enable", Phase::Waiting, Room::default()) else { unreachable!() };
-    now.waiting = Some("not tried yet: no commit ends: each waits for 1 synchronous standby".into());
+    let why = "no commit ends: each waits for 1 synchronous standby";
+    (now.waiting, now.not_tried) = (Some(why.into()), true);
     app.update(Msg::Progress(now));
     let screen = draw(&app, SMALL);
     assert!(screen.contains("held back") && screen.contains("no commit ends"), "{screen}");

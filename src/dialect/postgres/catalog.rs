@@ -65,7 +65,7 @@ select json_build_object('schema', n.nspname, 'name', c.relname) as name,
        has_table_privilege(c.oid, 'delete') as may_delete,
        case when current_setting('server_version_num')::int >= 150000
             then has_parameter_privilege('session_replication_role', 'set')
-            else (select rolsuper from pg_roles where rolname = current_user) end as may_replicate
+            else (select rolsuper from pg_roles where rolname = current_user) end as may_silence
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relname = $2 and n.nspname = $1 and c.relkind in ('r', 'p')";
 

@@ -189,10 +189,10 @@ pub(super) fn read_error(e: &sqlx::Error) -> Error {
     if class == Class::Cancelled {
         return Error::new(class, "cancelled, as asked").sqlstate(d.code());
     }
-    let mut out = Error::new(class, format!("failed to read: {}", d.message())).sqlstate(d.code());
-    if let Some(detail) = d.detail() {
-        out.message = format!("{} ({detail})", out.message);
-    }
+    let said =
+        d.detail().map_or_else(|| d.message().to_owned(), |detail| format!("{} ({detail})", d.message()));
+    let mut out = Error::new(class, format!("failed to read: {said}")).sqlstate(d.code());
+    out.said = Some(said);
     let hint = match d.code() {
         "42501" if d.message().contains("row-level security") => {
             Some("row security would hide rows from this role: use one with BYPASSRLS, or the table's owner")

@@ -56,7 +56,7 @@ pub(super) async fn read(facts: &dyn Reader) -> Result<ServerInfo> {
         timeline: privileged(facts, "select timeline_id::text from pg_control_checkpoint()")
             .await
             .and_then(|t| t.parse().ok()),
-        database_oid: id.database_oid,
+        database_oid: Some(id.database_oid),
         in_recovery: id.in_recovery,
         superuser: id.superuser,
         pooled: false,

@@ -10,7 +10,6 @@ pub(super) const EVERYONE: &str = "ACCESS EXCLUSIVE";
 pub(super) fn mode(strength: LockStrength) -> &'static str {
     match strength {
         LockStrength::Rows => "ROW EXCLUSIVE",
-        LockStrength::Writers => WRITERS,
         LockStrength::Everyone => EVERYONE,
     }
 }

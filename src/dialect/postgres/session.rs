@@ -66,7 +66,7 @@ pub(super) async fn same_server(connection: &mut PgConnection, planned: &Identit
     let oid: i64 = row.try_get(0).map_err(failed)?;
     let standby: bool = row.try_get(1).map_err(failed)?;
     let system: Option<String> = row.try_get(2).map_err(failed)?;
-    let same = oid == i64::from(planned.database_oid)
+    let same = planned.database_oid.map(i64::from) == Some(oid)
         && (system.is_none() || planned.system_identifier.is_none() || system == planned.system_identifier);
     if same && !standby {
         return Ok(());

@@ -124,6 +124,12 @@ impl Tx {
     }
 }
 
+fn column(name: &str, type_name: &str) -> Column {
+    let numbers = ["INT2", "INT4", "INT8", "FLOAT4", "FLOAT8", "NUMERIC", "OID", "MONEY"];
+    let numeric = numbers.iter().any(|t| t.eq_ignore_ascii_case(type_name));
+    Column { name: name.to_owned(), type_name: type_name.to_owned(), numeric }
+}
+
 impl ReadTx for Tx {
     fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
         Box::pin(async move {
@@ -131,11 +137,8 @@ impl ReadTx for Tx {
             self.guarded(async |connection| {
                 let statement =
                     connection.prepare(AssertSqlSafe(sql.text().to_owned()).into_sql_str()).await?;
-                let columns = statement
-                    .columns()
-                    .iter()
-                    .map(|c| Column { name: c.name().to_owned(), type_name: c.type_info().name().to_owned() })
-                    .collect();
+                let columns =
+                    statement.columns().iter().map(|c| column(c.name(), c.type_info().name())).collect();
                 if !direct {
                     // The name would outlive the backend that knows it.
                     sqlx::Connection::clear_cached_statements(connection).await?;

@@ -160,10 +160,6 @@ pub fn bound(step: &Step, back: bool) -> Vec<String> {
             change.source.iter().flat_map(|s| [change.table.clone(), s.table.clone()]).collect()
         }
         _ if back && step.back.is_empty() => vec![],
-        _ => step
-            .locks
-            .iter()
-            .map(|l| l.object.strip_prefix("partitions of ").unwrap_or(&l.object).to_owned())
-            .collect(),
+        _ => step.locks.iter().map(|l| l.table().to_owned()).collect(),
     }
 }

@@ -34,6 +34,8 @@ pub struct Error {
     pub message: String,
     /// What to do now.
     pub hint: Option<String>,
+    /// The server's own words, without what was attempted.
+    pub said: Option<String>,
     /// The server's code (`SQLSTATE`), where it gave one: for people, the journal and JSON.
     pub code: Option<String>,
     /// What is decided by it.
@@ -58,6 +60,7 @@ impl Error {
             class,
             message: message.into(),
             hint: None,
+            said: None,
             code: None,
             cause: Cause::Other,
             permanent: false,

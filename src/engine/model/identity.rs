@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Identity {
     /// `pg_control_system()`, where it may be read.
     pub system_identifier: Option<String>,
-    /// The database's oid.
-    pub database_oid: u32,
+    /// The database's oid; left out where the server knows none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_oid: Option<u32>,
     /// The database's name.
     pub database: String,
     /// `host:port/database`, or `local socket/database`.
@@ -46,7 +47,7 @@ impl Identity {
                 ("system identifier", text(&self.system_identifier), text(&other.system_identifier))
             },
             ("database", self.database.clone(), other.database.clone()),
-            ("database oid", self.database_oid.to_string(), other.database_oid.to_string()),
+            ("database oid", number(self.database_oid), number(other.database_oid)),
             // Which way it is reached says nothing where the server names itself.
             if self.system_identifier.is_some() && self.system_identifier == other.system_identifier {
                 ("address", String::new(), String::new())
@@ -68,5 +69,23 @@ impl Identity {
         .filter(|(_, a, b)| a != b)
         .map(|(what, a, b)| format!("{what}: planned for {a}, this is {b}"))
         .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_keeps_its_text_and_says_no_oid_where_there_is_none() {
+        let known = Identity { database_oid: Some(7), database: "d".into(), ..Identity::default() };
+        let text = r#"{"system_identifier":null,"database_oid":7,"database":"d","address":"","data_directory":null,"timeline":null}"#;
+        assert_eq!(serde_json::to_string(&known).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Identity>(text).unwrap(), known);
+        let none = Identity { database_oid: None, ..known.clone() };
+        let text = text.replace("\"database_oid\":7,", "");
+        assert_eq!(serde_json::to_string(&none).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Identity>(&text).unwrap(), none);
+        assert_eq!(known.differences(&none), ["database oid: planned for 7, this is unknown"]);
     }
 }

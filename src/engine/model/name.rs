@@ -110,6 +110,11 @@ pub struct Relation {
 
 impl Relation {
     /// Reads `table`, `schema.table`, `"Odd.Name"`; unquoted parts are taken as they are written.
+    ///
+    /// These are PostgreSQL's rules, and they stay here for names that the model compares without a dialect: plans on
+    /// disk hold them in this form ([`crate::engine::model::name_change`]), and profiles name tables by it
+    /// ([`crate::engine::model::profile`]). What is looked up on a server is read by its dialect
+    /// ([`crate::engine::port::dialect::Dialect::parse`]).
     pub fn parse(text: &str) -> Self {
         let mut parts = vec![String::new()];
         let mut quoted = false;

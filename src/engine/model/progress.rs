@@ -79,6 +79,9 @@ pub struct Progress {
     pub eta_s: Option<u64>,
     /// What it waits for, or what made batches smaller.
     pub waiting: Option<String>,
+    /// `waiting` says why no attempt was made; else how one ended, or why batches are slow.
+    #[serde(skip)]
+    pub not_tried: bool,
     /// The step's id.
     pub stage: String,
     /// The steps' ids, in order.
@@ -238,6 +241,7 @@ impl Progress {
             rate: 0.0,
             eta_s: None,
             waiting: None,
+            not_tried: false,
             stage: String::new(),
             stages: vec![],
             locks: LockProgress::default(),

@@ -120,14 +120,7 @@ pub struct Column {
     pub name: String,
     /// The server's name of its type.
     pub type_name: String,
-}
-
-impl Column {
-    /// Numbers are right-aligned.
-    pub fn is_numeric(&self) -> bool {
-        matches!(
-            self.type_name.to_ascii_uppercase().as_str(),
-            "INT2" | "INT4" | "INT8" | "FLOAT4" | "FLOAT8" | "NUMERIC" | "OID" | "MONEY"
-        )
-    }
+    /// Its values are numbers: they are right-aligned. The dialect knows its types.
+    #[serde(skip)]
+    pub numeric: bool,
 }

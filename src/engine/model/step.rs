@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 use crate::engine::model::change::RowChange;
 
 /// A lock that a step takes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "LockText")]
 pub struct Lock {
-    /// On what.
+    /// On what, for people: a table's name, or what else is locked in words.
     pub object: String,
     /// How strong, in the server's words.
     pub mode: String,
@@ -17,6 +18,39 @@ pub struct Lock {
     pub held_ms: Option<u64>,
     /// Where it was measured.
     pub measured_on: Option<String>,
+    /// The table whose partitions they are, where `object` is not a table itself. A plan's text has it in `object` only.
+    #[serde(skip_serializing)]
+    pub partitions_of: Option<String>,
+}
+
+/// A lock as plans keep it.
+#[derive(Deserialize)]
+struct LockText {
+    object: String,
+    mode: String,
+    held_ms: Option<u64>,
+    measured_on: Option<String>,
+}
+
+impl From<LockText> for Lock {
+    fn from(text: LockText) -> Self {
+        let LockText { object, mode, held_ms, measured_on } = text;
+        let partitions_of = object.strip_prefix("partitions of ").map(str::to_owned);
+        Self { object, mode, held_ms, measured_on, partitions_of }
+    }
+}
+
+impl Lock {
+    /// On the partitions of a table.
+    pub fn of_partitions(table: &str, mode: String) -> Self {
+        let object = format!("partitions of {table}");
+        Self { object, mode, partitions_of: Some(table.to_owned()), ..Self::default() }
+    }
+
+    /// The table that it is on, itself or by its partitions.
+    pub fn table(&self) -> &str {
+        self.partitions_of.as_deref().unwrap_or(&self.object)
+    }
 }
 
 /// How strong a lock is, by whom it keeps waiting; the dialect has the server's words for it.
@@ -24,9 +58,7 @@ pub struct Lock {
 pub enum LockStrength {
     /// Rows are written: nobody waits but for those rows.
     Rows,
-    /// Others that write the table wait.
-    Writers,
-    /// Others that read it wait as well.
+    /// All others wait, readers as well.
     Everyone,
 }
 
@@ -178,6 +210,17 @@ mod tests {
             let action: Action = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&action).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn a_lock_on_partitions_keeps_its_text_and_names_its_table() {
+        let lock = Lock::of_partitions("orders", "SHARE".into());
+        let text = r#"{"object":"partitions of orders","mode":"SHARE","held_ms":null,"measured_on":null}"#;
+        assert_eq!(serde_json::to_string(&lock).unwrap(), text);
+        let read: Lock = serde_json::from_str(text).unwrap();
+        assert_eq!((read.table(), &read), ("orders", &lock));
+        let plain: Lock = serde_json::from_str(&text.replace("partitions of ", "")).unwrap();
+        assert_eq!((plain.table(), plain.partitions_of.as_deref()), ("orders", None));
     }
 
     #[test]

@@ -54,7 +54,6 @@ impl<T> Seen<Vec<T>> {
 
 /// A table as the catalog has it.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "privileges as the catalog has them")]
 pub struct Table {
     /// Its name, with the schema it was found in; none where a database has no schemas.
     pub name: Relation,
@@ -76,8 +75,9 @@ pub struct Table {
     pub may_select: bool,
     /// We may remove rows.
     pub may_delete: bool,
-    /// We may silence all triggers.
-    pub may_replicate: bool,
+    /// We may silence all ordinary triggers of a session; absent: the server has no way to.
+    #[serde(default)]
+    pub may_silence: Option<bool>,
 }
 
 /// A column.

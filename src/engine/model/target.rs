@@ -103,8 +103,8 @@ pub struct ServerInfo {
     pub address: String,
     /// `pg_control_system()`, where we may read it.
     pub system_identifier: Option<String>,
-    /// The database's oid.
-    pub database_oid: u32,
+    /// The database's oid, where it has one.
+    pub database_oid: Option<u32>,
     /// Where its data lies, where we may read that.
     pub data_directory: Option<String>,
     /// The history of its write-ahead log.

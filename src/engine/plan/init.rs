@@ -6,7 +6,7 @@ use crate::engine::model::preflight::{Preflight, Risk};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::JournalState;
 use crate::engine::model::step::{Action, Step};
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, UndoText};
 use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::port::reader::Fut;
 
@@ -101,7 +101,7 @@ async fn admit(cx: &PlanCx<'_>, roles: &[String]) -> Result<Draft> {
     Ok(Draft {
         why: format!("{names} shall work with the journal"),
         changes: vec![format!("privileges of {names} on schema midwatch")],
-        undo: install.revoke.map_or_else(String::new, |by| format!("by hand: {by}")),
+        undo: install.revoke.map_or_else(UndoText::default, |by| format!("by hand: {by}").into()),
         count: statements.len() as u64,
         steps: vec![Step::new("admit", format!("let {names} work with the journal"), statements)],
         preflight: vec![privilege(cx, &[]).await?],

@@ -119,7 +119,7 @@ pub struct Draft {
     /// Can it be taken back?
     pub reversible: Reversible,
     /// How; what is lost; why not.
-    pub undo: String,
+    pub undo: UndoText,
     /// The selection is by exact keys from now on.
     pub frozen: bool,
     /// Names that mean something else afterwards, in the order in which they change.
@@ -144,6 +144,51 @@ pub struct Draft {
     pub undoes: Option<String>,
 }
 
+/// How a draft is undone, in words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UndoText {
+    /// What stands in front while nothing is lost.
+    whole: &'static str,
+    text: String,
+}
+
+impl UndoText {
+    /// All of it is undone by this.
+    pub fn full(by: impl Into<String>) -> Self {
+        Self { whole: "full: ", text: by.into() }
+    }
+
+    /// All of it is undone from what was kept: `from …`.
+    pub fn full_from(kept: impl Into<String>) -> Self {
+        Self { whole: "full, ", text: kept.into() }
+    }
+
+    /// The same where something is lost after all.
+    #[must_use]
+    pub fn losing(self, lost: &[String]) -> Self {
+        Self { whole: "", text: format!("{}; lossy: {}", self.text, lost.join("; ")) }
+    }
+}
+
+/// In words that say themselves what is lost.
+impl From<String> for UndoText {
+    fn from(text: String) -> Self {
+        Self { whole: "", text }
+    }
+}
+
+impl From<&str> for UndoText {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl std::fmt::Display for UndoText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.whole, self.text)
+    }
+}
+
 /// Nothing to do yet, and no way to undo it: an operation says what it fills in.
 impl Default for Draft {
     fn default() -> Self {
@@ -152,7 +197,7 @@ impl Default for Draft {
             changes: vec![],
             obstacle: None,
             reversible: Reversible::No,
-            undo: String::new(),
+            undo: UndoText::default(),
             frozen: false,
             renames: vec![],
             count: 0,
@@ -260,5 +305,32 @@ pub(in crate::engine) fn renaming_word(operations: &[&dyn Operation], verb: &str
 
 /// A lock that nobody has measured yet.
 pub fn lock(object: &str, mode: &str) -> Lock {
-    Lock { object: object.into(), mode: mode.into(), held_ms: None, measured_on: None }
+    Lock { object: object.into(), mode: mode.into(), ..Lock::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_takes_the_place_of_full() {
+        let lost = ["what t writes stays".to_owned(), "u".to_owned()];
+        for (text, whole, losing) in [
+            (UndoText::full("by hand"), "full: by hand", "by hand; lossy: what t writes stays; u"),
+            (
+                UndoText::full_from("from images"),
+                "full, from images",
+                "from images; lossy: what t writes stays; u",
+            ),
+            // Words of its own are not looked into.
+            (
+                UndoText::from("full, it says"),
+                "full, it says",
+                "full, it says; lossy: what t writes stays; u",
+            ),
+        ] {
+            assert_eq!(text.to_string(), whole);
+            assert_eq!(text.losing(&lost).to_string(), losing);
+        }
+    }
 }

@@ -86,7 +86,7 @@ pub(in crate::engine) async fn plan(
         follow,
         obstacle: draft.obstacle,
         reversible: draft.reversible,
-        undo: draft.undo,
+        undo: draft.undo.to_string(),
         frozen: draft.frozen,
         renames: draft.renames,
         lock_timeout_ms: draft.lock_timeout_ms,

@@ -29,24 +29,24 @@ pub fn check_questions(operations: &[&dyn Operation], registered: &[&'static [Ve
 }
 
 impl PlanCx<'_> {
-    /// Answers verdicts of one kind of check from one run of it on `name`. `doing` tells people what is run.
-    /// An error is the reason why nothing is known.
+    /// Answers verdicts of one kind of check from one run of it on `name`, each answer beside the question that it
+    /// belongs to. `doing` tells people what is run. An error is the reason why nothing is known.
     pub async fn ask(
         &self,
         verdicts: &[&str],
         name: &str,
         doing: &str,
-    ) -> std::result::Result<Vec<CheckVerdict>, String> {
+    ) -> std::result::Result<Vec<(&'static str, CheckVerdict)>, String> {
         let declared = |verdict: &&str| {
             let question = self.questions.iter().find(|q| q.verdict == *verdict);
             question
-                .and_then(|q| find(self.verdicts, q.verdict))
+                .and_then(|q| Some((q.verdict, find(self.verdicts, q.verdict)?)))
                 .ok_or_else(|| format!("{verdict} is not declared"))
         };
         let verdicts = verdicts.iter().map(declared).collect::<std::result::Result<Vec<_>, _>>()?;
-        let Some(kind) = verdicts.first().map(|v| v.check) else { return Ok(vec![]) };
+        let Some(kind) = verdicts.first().map(|(_, v)| v.check) else { return Ok(vec![]) };
         let check = self.checks.iter().find(|c| c.spec().kind == kind);
-        let Some(check) = check.filter(|_| verdicts.iter().all(|v| v.check == kind)) else {
+        let Some(check) = check.filter(|_| verdicts.iter().all(|(_, v)| v.check == kind)) else {
             return Err(format!("there is no {kind} check here"));
         };
         let tell = |news: CheckProgress| {
@@ -56,10 +56,11 @@ impl PlanCx<'_> {
         let cx = CheckCx { quick: false, tell: &tell, ..self.cx };
         let id = CheckId { kind, name: name.to_owned() };
         let report = check.observe(&cx, &id).await.map_err(|e| e.message)?;
-        match &report.status {
-            Status::Unknown { why } => Err(why.clone()),
-            _ => Ok(verdicts.iter().flat_map(|v| (v.of)(&report)).collect()),
+        if let Status::Unknown { why } = &report.status {
+            return Err(why.clone());
         }
+        let answers = verdicts.iter().map(|(question, v)| (*question, (v.of)(&report)));
+        Ok(answers.flat_map(|(question, all)| all.into_iter().map(move |a| (question, a))).collect())
     }
 
     /// The names that a kind of check watches among those planned for, or all where none of them is.
@@ -88,7 +89,7 @@ impl PlanCx<'_> {
                     Ok(answers) => out.extend(
                         answers
                             .into_iter()
-                            .map(|a| Preflight::new(a.about, a.status, format!("{name}: {}", a.text))),
+                            .map(|(_, a)| Preflight::new(a.about, a.status, format!("{name}: {}", a.text))),
                     ),
                     Err(why) => out.push(Preflight::new(kind, Ready::Unknown, format!("{name}: {why}"))),
                 }

@@ -66,7 +66,7 @@ async fn as_keys(cx: &PlanCx<'_>, ids: Vec<String>, key: &ProfileSql) -> Result<
         Ok(keys) => Ok(keys.into_iter().flatten().collect()),
         // It speaks of the value; of anything else the query of the rows speaks better.
         Err(e) if matches!(e.cause, Cause::InvalidValue | Cause::Constraint) => {
-            let said = e.message.strip_prefix("failed to read: ").unwrap_or(&e.message);
+            let said = e.said.as_deref().unwrap_or(&e.message);
             let type_name = cx.dialect().type_word(&column);
             Err(Error::usage(format!("ids: {said}"))
                 .hint(format!("the key is a {type_name}: give its values, comma separated")))

@@ -34,9 +34,7 @@ pub(in crate::engine) async fn declare(cx: &PlanCx<'_>, mut draft: Draft) -> Res
     }
     if !lost.is_empty() && draft.reversible != Reversible::No {
         draft.reversible = Reversible::Lossy;
-        let undo = &draft.undo;
-        let undo = undo.strip_prefix("full, ").or_else(|| undo.strip_prefix("full: ")).unwrap_or(undo);
-        draft.undo = format!("{undo}; lossy: {}", lost.join("; "));
+        draft.undo = draft.undo.losing(&lost);
     }
     Ok(draft)
 }

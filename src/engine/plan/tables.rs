@@ -2,16 +2,15 @@
 
 use crate::engine::model::change::Derived;
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::name::Relation;
 use crate::engine::model::profile::DerivedTable;
 pub use crate::engine::model::table::{Constraint, Firing, Seen, Stored, Table, Trigger};
 use crate::engine::plan::operation::PlanCx;
 
 impl Table {
-    /// Looks a table up.
+    /// Looks a table up, by its name as the dialect reads it.
     pub async fn find(cx: &PlanCx<'_>, name: &str) -> Result<Self> {
         let mut tx = cx.cx.read().await?;
-        let found = cx.dialect().tables(&mut *tx, &[Relation::parse(name)]).await?;
+        let found = cx.dialect().tables(&mut *tx, &[cx.dialect().parse(name)]).await?;
         found.into_iter().next().ok_or_else(|| {
             Error::unobserved(format!("failed to plan: there is no table {name}"))
                 .hint("is it the right profile and search_path?")

@@ -12,6 +12,7 @@ use crate::engine::model::record::{Outcome, RunRecord};
 use crate::engine::model::row_query::{Expr, ImagesOf, RowsFrom, Side};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, RowQuery, Undo, lock, renaming_word};
+use crate::engine::plan::request::UNDO;
 use crate::engine::plan::tables::Table;
 use crate::engine::port::row_sql::{Bypassed, Obstacle};
 
@@ -35,7 +36,7 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
     if let Some(why) = renamed_since(cx, run, &plan).await? {
         return impossible(&why);
     }
-    let mut way = Way::default();
+    let mut way = Way { redone: redone(cx, &plan).await, ..Way::default() };
     for (at, step) in plan.steps.iter().enumerate().rev() {
         match &step.action {
             Action::Rows(change) => way.rows(cx, run, &plan, (at, step), change).await?,
@@ -115,6 +116,8 @@ struct Way {
     preflight: Vec<Preflight>,
     statements: u64,
     renames: Vec<NameChange>,
+    /// The plan whose steps are done again, where the run itself had taken them back.
+    redone: Option<Plan>,
 }
 
 impl Way {
@@ -168,8 +171,17 @@ impl Way {
             in_transaction: step.in_transaction,
             portion: step.portion,
             back: step.statements.clone(),
-            ..Step::new(format!("undo {}", step.id), taken_back(&step.title), step.back.clone())
+            ..Step::new(format!("undo {}", step.id), self.title(step), step.back.clone())
         });
+    }
+
+    /// Of a step that took something back itself only what it took back is named.
+    fn title(&self, step: &Step) -> String {
+        let steps = self.redone.iter().flat_map(|p| &p.steps);
+        match steps.into_iter().find(|s| s.statements == step.back && s.back == step.statements) {
+            Some(again) => format!("again: {}", again.title),
+            None => format!("take back: {}", step.title),
+        }
     }
 
     fn draft(self, run: &RunRecord, plan: &Plan) -> Draft {
@@ -271,7 +283,7 @@ async fn guard(cx: &PlanCx<'_>, inverse: &RowChange) -> Result<Option<Preflight>
     let table = Table::find(cx, &inverse.table).await?;
     let statements = inverse.before_batch.join("; ");
     let silent = cx.dialect().bypassed(inverse).contains(&Bypassed::OrdinaryTriggers);
-    let may = if silent { table.may_replicate } else { table.owned };
+    let may = if silent { table.may_silence == Some(true) } else { table.owned };
     let role = &cx.cx.server.role;
     Ok(Some(if may {
         Preflight::new("guard", Ready::Ok, format!("{role} may {statements}"))
@@ -333,10 +345,20 @@ async fn since(cx: &PlanCx<'_>, images: &ImagesOf) -> Result<Option<Preflight>> 
     }))
 }
 
-/// Of a step that took something back itself only what it took back is named.
-fn taken_back(title: &str) -> String {
-    match title.strip_prefix("take back: ") {
-        Some(again) => format!("again: {again}"),
-        None => format!("take back: {title}"),
+/// The plan that an undo took back, unless that had taken something back in turn: its steps would then be done again
+/// by words of their own. One that cannot be read is none.
+async fn redone(cx: &PlanCx<'_>, plan: &Plan) -> Option<Plan> {
+    let first = undone_by(cx, plan).await?;
+    let (mut below, mut undos) = (undone_by(cx, &first).await, 1_u32);
+    while let Some(plan) = below {
+        undos += 1;
+        below = undone_by(cx, &plan).await;
     }
+    (undos % 2 == 1).then_some(first)
+}
+
+/// The plan that this one undoes by name.
+async fn undone_by(cx: &PlanCx<'_>, plan: &Plan) -> Option<Plan> {
+    let run = plan.undoes.as_deref().filter(|_| plan.operation == UNDO)?;
+    journal::runs::plan_of(cx.cx.facts, run).await.ok()
 }

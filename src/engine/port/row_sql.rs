@@ -8,7 +8,7 @@ use crate::engine::model::page::{PageRequest, RowSource};
 use crate::engine::model::preflight::Verification;
 use crate::engine::model::profile::Source;
 use crate::engine::model::query::{Column, ProfileSql, Sql};
-use crate::engine::model::row_query::{Condition, ImagesOf, Portion, RowQuery, RowsFrom};
+use crate::engine::model::row_query::{ImagesOf, Portion, RowQuery, RowsFrom};
 use crate::engine::model::table::{Constraint, Trigger};
 
 /// Makes the statements.
@@ -36,10 +36,8 @@ pub trait RowSql: Sync {
     fn planned_key(&self, rows: &RowQuery) -> ProfileSql;
     /// How many rows of a derived table these rows touch.
     fn touched(&self, rows: &RowQuery, change: &RowChange, derived: &Derived) -> ProfileSql;
-    /// How many of the rows satisfy this as well.
-    fn counted(&self, rows: &RowQuery, also: &Condition) -> ProfileSql;
-    /// `state` and `rows`: how many of the rows have one of these texts in a column of the table.
-    fn counted_by(&self, rows: &RowQuery, column: &str, among: &[String]) -> ProfileSql;
+    /// The rows with one column of their table, for a feature's own statement over them.
+    fn column_of_rows(&self, rows: &RowQuery, column: &str) -> ProfileSql;
     /// A column of what rows are read from, to be described.
     fn column_of(&self, from: &RowsFrom, column: &str) -> ProfileSql;
     /// Texts as the server writes values of the column's type; one that is no such value is an error.
@@ -66,7 +64,7 @@ pub trait RowSql: Sync {
     /// How many images hold values from before that a CHECK refuses.
     fn refused(&self, images: &ImagesOf, check: &Constraint) -> ProfileSql;
     /// How a change passes what forbids it, in each batch.
-    fn bypass(&self, table: &str, obstacle: Obstacle<'_>) -> Result<TriggerBypass>;
+    fn bypass(&self, table: &str, obstacle: Obstacle<'_>) -> Result<Bypass>;
     /// What the statements of a change pass: those of a plan are all that is left of how it was made.
     fn bypassed(&self, change: &RowChange) -> Vec<Bypassed>;
 }
@@ -117,7 +115,7 @@ pub enum Obstacle<'a> {
 
 /// How it is passed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TriggerBypass {
+pub struct Bypass {
     /// At the start of each batch.
     pub off: Vec<String>,
     /// At its end.

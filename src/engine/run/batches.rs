@@ -10,6 +10,7 @@ use crate::engine::port::runner::{RunCx, RunStop};
 use crate::engine::port::writer::{Batch, Committed};
 use crate::engine::run::control::window_now;
 use crate::engine::run::limits::LOOK_AGAIN;
+use crate::engine::run::lock_wait::attempt_text;
 use crate::engine::run::throttle::{BatchSizer, Verdict};
 use crate::engine::run::verify::CanaryCounts;
 
@@ -68,7 +69,7 @@ impl RunCx<'_> {
                 Err(e) if e.cause == Cause::Busy && attempts + 1 < policy.lock_attempts => {
                     attempts += 1;
                     pace.shrink();
-                    let why = format!("attempt {attempts} of {}: {}", policy.lock_attempts, e.message);
+                    let why = attempt_text((attempts, policy.lock_attempts), &e.message, None);
                     self.held_back(attempts, why, pace.rows()).await;
                 }
                 Err(e) if e.cause == Cause::Busy => {

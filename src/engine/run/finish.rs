@@ -47,7 +47,8 @@ impl RunCx<'_> {
                     return Err(e);
                 }
                 Err(e) => {
-                    self.progress.waiting = Some(format!("the server is gone ({})", e.message));
+                    let why = format!("the server is gone ({})", e.message);
+                    (self.progress.waiting, self.progress.not_tried) = (Some(why), false);
                     self.tell(Phase::Waiting);
                     (self.adapters.sleep)(LOOK_AGAIN).await;
                 }

@@ -24,22 +24,21 @@ pub(crate) async fn blockers(
 
 /// The tables that a step locks, and how.
 fn wanted(step: &Step) -> (Vec<String>, &str) {
-    let name = |object: &str| object.strip_prefix("partitions of ").unwrap_or(object).to_owned();
-    let tables = step.locks.iter().map(|l| name(&l.object)).collect();
+    let tables = step.locks.iter().map(|l| l.table().to_owned()).collect();
     (tables, step.locks.first().map_or("", |l| l.mode.as_str()))
 }
 
 impl RunCx<'_> {
     /// Another session is in the way: says so, and lets time pass.
     pub(crate) async fn held_back(&mut self, attempt: u32, why: String, batch_rows: u64) {
-        self.progress.waiting = Some(why.clone());
+        (self.progress.waiting, self.progress.not_tried) = (Some(why.clone()), false);
         self.tell(Phase::Waiting);
         let _ = self.writer.say(&self.begun, Some(&why), batch_rows).await;
         (self.adapters.sleep)(back_off(attempt, self.millis())).await;
     }
 
-    /// Who kept a step from its locks, in words; nobody: they are gone by now.
-    pub(crate) async fn kept_from(&mut self, step: &Step, attempt: (u32, u32), e: &Error) -> String {
+    /// Who kept a step from its locks; nobody: they are gone by now.
+    pub(crate) async fn kept_from(&mut self, step: &Step, attempt: (u32, u32), e: &Error) -> Option<Blocker> {
         let (tables, mode) = wanted(step);
         self.attempted(&step.id, attempt, (mode, &tables), e).await
     }
@@ -51,7 +50,7 @@ impl RunCx<'_> {
         attempt: (u32, u32),
         tables: &[String],
         e: &Error,
-    ) -> String {
+    ) -> Option<Blocker> {
         let mode = self.facts.dialect().lock_mode(LockStrength::Everyone);
         self.attempted(&step.id, attempt, (mode, tables), e).await
     }
@@ -63,9 +62,9 @@ impl RunCx<'_> {
         (attempt, of): (u32, u32),
         (mode, tables): (&str, &[String]),
         e: &Error,
-    ) -> String {
+    ) -> Option<Blocker> {
         let found = blockers(self.facts, tables, mode, 0).await.unwrap_or_default();
-        let by = found.first().map_or_else(String::new, |b| format!("; {}", b.text()));
+        let by = found.first().cloned();
         let body =
             json!({ "stage": stage, "attempt": attempt, "of": of, "failed": e.message, "blockers": found });
         self.progress.locks.blockers = found;
@@ -73,6 +72,16 @@ impl RunCx<'_> {
         self.try_note("attempt", &body).await;
         by
     }
+}
+
+/// Who was in the way, after what failed.
+pub(crate) fn by_text(by: Option<&Blocker>) -> String {
+    by.map_or_else(String::new, |b| format!("; {}", b.text()))
+}
+
+/// How an attempt ended that another follows, with who was in the way: the run's message meanwhile.
+pub(crate) fn attempt_text((attempt, of): (u32, u32), failed: &str, by: Option<&Blocker>) -> String {
+    format!("attempt {attempt} of {of}: {failed}{}", by_text(by))
 }
 
 /// Longer each time, never twice the same.

@@ -7,6 +7,7 @@ use crate::engine::model::plan::Unit;
 use crate::engine::model::progress::Phase;
 use crate::engine::model::step::Step;
 use crate::engine::port::runner::{RunCx, RunStop};
+use crate::engine::run::lock_wait::{attempt_text, by_text};
 
 impl RunCx<'_> {
     /// What waits for a lock lets go soon and comes again, so that nobody queues up behind it for long.
@@ -33,10 +34,10 @@ impl RunCx<'_> {
                     attempt += 1;
                     let by = self.kept_from(step, (attempt, attempts), &e).await;
                     if attempt >= attempts {
-                        let message = format!("{} in {}{by}", e.message, tries(attempt));
+                        let message = format!("{} in {}{}", e.message, tries(attempt), by_text(by.as_ref()));
                         return Err(self.recovered(Error { message, ..e }).await);
                     }
-                    let why = format!("attempt {attempt} of {attempts}: {}{by}", e.message);
+                    let why = attempt_text((attempt, attempts), &e.message, by.as_ref());
                     self.held_back(attempt, why, 0).await;
                 }
                 Err(e) => return Err(self.recovered(e).await),

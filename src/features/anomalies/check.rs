@@ -91,7 +91,7 @@ fn rule<'p>(profile: &'p Profile, name: &str) -> Option<&'p AnomalyRule> {
 
 fn finding(id: &CheckId, rule: &AnomalyRule, rows: u64, page: &Page) -> Finding {
     Finding {
-        id: format!("{id}/rows"),
+        id: format!("{id}/{ROWS}"),
         severity: rule.severity,
         message: format!("{rows} × {}", rule.title),
         rows: Some(rows),
@@ -101,7 +101,7 @@ fn finding(id: &CheckId, rule: &AnomalyRule, rows: u64, page: &Page) -> Finding 
 
 fn source(dialect: &dyn Dialect, profile: &Profile, rule: &AnomalyRule) -> RowSource {
     RowSource {
-        id: format!("anomalies/{}", rule.name),
+        id: format!("{KIND}/{}", rule.name),
         title: rule.title.clone(),
         sql: dialect.with_sources(&profile.sources, &rule.sql),
         params: vec![],

@@ -11,7 +11,9 @@ use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, LockStrength, Step};
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx, RowQuery, Undo, lock};
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, Params, PlanCx, RowQuery, Undo, UndoText, lock,
+};
 use crate::engine::plan::tables::{Table, derived};
 use crate::engine::port::reader::Fut;
 
@@ -125,7 +127,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         changes,
         obstacle: None,
         reversible,
-        undo: undo.into(),
+        undo,
         frozen: filter.frozen,
         renames: vec![],
         steps: vec![step(cx, &change, fix.title.clone())],
@@ -140,14 +142,14 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     })
 }
 
-fn reversal(fix: &Declared) -> (Reversible, &'static str) {
+fn reversal(fix: &Declared) -> (Reversible, UndoText) {
     match (&fix.revoke, &fix.compute) {
         (Some(_), _) => (
             Reversible::Lossy,
-            "by a row that revokes the compensation: both stay in the table, and the anomaly is back",
+            "by a row that revokes the compensation: both stay in the table, and the anomaly is back".into(),
         ),
-        (None, Some(_)) => (Reversible::Full, "full: the rows are put back as they were"),
-        (None, None) => (Reversible::Full, "full: the inserted rows are deleted again"),
+        (None, Some(_)) => (Reversible::Full, UndoText::full("the rows are put back as they were")),
+        (None, None) => (Reversible::Full, UndoText::full("the inserted rows are deleted again")),
     }
 }
 

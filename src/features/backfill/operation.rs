@@ -9,12 +9,12 @@ use crate::engine::model::report::CheckId;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
 use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, lock,
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, UndoText, lock,
 };
 use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
 use crate::engine::port::reader::Fut;
-use crate::engine::port::row_sql::{Obstacle, TriggerBypass};
+use crate::engine::port::row_sql::{Bypass, Obstacle};
 
 use crate::engine::plan::selection::{self, ChosenRows};
 
@@ -186,7 +186,7 @@ impl<'p> BackfillMode<'p> {
 struct PlanTexts {
     title: String,
     rows: String,
-    undo: String,
+    undo: UndoText,
     obstacle: Option<String>,
     frozen: bool,
     locks: Vec<Lock>,
@@ -209,13 +209,13 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
         vec![table.privilege(&b.write.table, "update", table.may_update_all(&change.columns), role)];
     preflight.extend(guard.preflight);
     let checks: Vec<_> = table.checks_on(&change.columns).collect();
-    let mut undo = "full, from before-images, while rows are not changed again".to_owned();
+    let mut undo = UndoText::full_from("from before-images, while rows are not changed again");
     if !checks.is_empty() {
         let names: Vec<_> = checks.iter().map(|k| k.name.as_str()).collect();
         let list = names.join(", ");
-        undo = format!(
-            "full, from before-images; CHECK {list} would refuse the old values, so it must be dropped for the undo and added again as NOT VALID"
-        );
+        undo = UndoText::full_from(format!(
+            "from before-images; CHECK {list} would refuse the old values, so it must be dropped for the undo and added again as NOT VALID"
+        ));
         preflight.push(Preflight::new(
             "check",
             Ready::Warn,
@@ -262,7 +262,7 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
     let said = PlanTexts {
         title: format!("write corrective rows into {}", i.write.table),
         rows: format!("corrective rows in {}; {} stays as it is", i.write.table, b.write.table),
-        undo: "full: the corrective rows are deleted again, while nobody has changed them".into(),
+        undo: UndoText::full("the corrective rows are deleted again, while nobody has changed them"),
         obstacle: None,
         frozen: filter.frozen,
         locks: vec![lock(&i.write.table, cx.dialect().lock_mode(LockStrength::Rows))],
@@ -378,15 +378,16 @@ fn guard(cx: &PlanCx<'_>, b: &Declared, table: &Table, replica: bool) -> Result<
     }
 }
 
-fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: TriggerBypass) -> Passed {
+fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: Bypass) -> Passed {
     let ordinary = trigger.state == Firing::Ordinary;
     let setting = passage.setting.unwrap_or("the setting");
-    let why = match (table.may_replicate, ordinary) {
+    let may = table.may_silence == Some(true);
+    let why = match (may, ordinary) {
         (false, _) => format!("only a superuser may set {setting}"),
         (_, true) => format!("we may set {setting}"),
         _ => format!("trigger {name} fires for replicas as well: this strategy does not pass it"),
     };
-    let ready = if table.may_replicate && ordinary { Ready::Ok } else { Ready::Fail };
+    let ready = if may && ordinary { Ready::Ok } else { Ready::Fail };
     Passed {
         off: passage.off,
         on: passage.on,
@@ -400,7 +401,7 @@ fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: TriggerBypass
     }
 }
 
-fn switched_off(b: &Declared, name: &str, table: &Table, passage: TriggerBypass) -> Passed {
+fn switched_off(b: &Declared, name: &str, table: &Table, passage: Bypass) -> Passed {
     let owner = if table.owned {
         Preflight::new("guard", Ready::Ok, format!("we may switch trigger {name} off"))
     } else {

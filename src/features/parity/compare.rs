@@ -11,7 +11,7 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::key_ranges::RangeCut;
 use crate::engine::model::profile::Twin;
-use crate::engine::model::report::{CheckId, Report};
+use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::classify::{RowDifference, Samples};
@@ -360,12 +360,14 @@ impl<'a> Comparison<'a> {
         if facts.readings.len() > 1 {
             ok = format!("{ok}, in {} snapshots", facts.readings.len());
         }
+        let worse = found.iter().any(|f| f.severity == Severity::Critical);
         let mut report = Report::of(id.clone(), facts, found, &ok);
         // What else is found does not take the place of the verdict.
         if facts.equal() == Some(true) && report.summary != ok {
             report.summary = format!("{ok} · {}", report.summary);
         }
-        if self.cx.quick && !report.summary.contains("not compared") {
+        // Without a worse one the finding that says so is the summary.
+        if self.cx.quick && worse {
             report.summary.push_str("; rows were not compared (--quick)");
         }
         let (legacy, leaf) = self.statements();

@@ -89,6 +89,11 @@ impl SyncTriggerState {
     pub fn is_whole(self) -> bool {
         matches!(self, Self::Enabled | Self::Always)
     }
+
+    /// Does it see writes of an application, all or some?
+    pub fn fires_at_all(self) -> bool {
+        self.is_whole() || self == Self::Conditional
+    }
 }
 
 /// A partition of the twin and the legacy rows that belong there.
@@ -144,6 +149,23 @@ pub struct SyncTrigger {
     /// Columns that its function writes to the twin and the twin lacks.
     #[serde(default)]
     pub unknown_columns: Vec<String>,
+}
+
+impl SyncTrigger {
+    /// Writes that must be copied row by row.
+    pub(crate) const EVENTS: [&'static str; 3] = ["INSERT", "UPDATE", "DELETE"];
+
+    /// Does it fire for every such write of an application?
+    pub fn fires_for_every(&self, event: &str) -> bool {
+        let has = |events: &[String]| events.iter().any(|e| e == event);
+        self.state.fires_at_all() && has(&self.events) && !has(&self.partial)
+    }
+
+    /// Does it do all that it is there for: is it on, without a condition, and can the twin take what it writes?
+    fn is_sound(&self) -> bool {
+        let condition = self.state == SyncTriggerState::Conditional && self.only.is_some();
+        self.state.fires_at_all() && !condition && self.unknown_columns.is_empty()
+    }
 }
 
 /// A column's sum on both sides.
@@ -281,6 +303,13 @@ impl ParityFacts {
             + self.stale?
             + self.duplicate?;
         Some(by_class + self.not_classified + self.partitions_not_read)
+    }
+
+    /// Do triggers copy every write? `None`: there is no legacy table, nothing is to be copied.
+    pub fn copies_every_write(&self) -> Option<bool> {
+        self.legacy_rows?;
+        let fires = |event: &&str| self.triggers.iter().any(|t| t.fires_for_every(event));
+        Some(self.triggers.iter().all(SyncTrigger::is_sound) && SyncTrigger::EVENTS.iter().all(fires))
     }
 
     /// Are both sides the same, by whatever was compared? `None` where rows were not.

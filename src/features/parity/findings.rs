@@ -52,7 +52,7 @@ pub(crate) fn of(
         out.push(FindingKind::PartitionsNotRead.word(), Severity::Critical, message, None, vec![]);
     }
     if facts.legacy_rows.is_some() {
-        out.counts(facts, facts.compared.contains("not compared"));
+        out.counts(facts);
         out.sums(facts);
         out.columns(columns);
         out.triggers(&facts.triggers);
@@ -106,11 +106,11 @@ impl Findings<'_> {
     }
 
     /// Where rows were not compared, that must never read as equal.
-    fn counts(&mut self, facts: &ParityFacts, quick: bool) {
+    fn counts(&mut self, facts: &ParityFacts) {
         if facts.differences().is_some() {
             return;
         }
-        if !quick {
+        if facts.digests_differ.is_some() {
             self.digests(facts);
             return;
         }
@@ -253,28 +253,22 @@ impl Findings<'_> {
     fn triggers(&mut self, triggers: &[SyncTrigger]) {
         self.limits(triggers);
         let mut explained: Vec<&str> = Vec::new();
-        for t in triggers.iter().filter(|t| !fires_at_all(t.state)) {
+        for t in triggers.iter().filter(|t| !t.state.fires_at_all()) {
             let lost = if t.events.is_empty() { "its events".into() } else { t.events.join(" and ") };
             let message = format!("trigger {} is {}: {lost} not mirrored", t.name, t.state.word());
             self.push(&FindingKind::Trigger.with(&t.name), Severity::Critical, message, None, vec![]);
             explained.extend(t.events.iter().map(String::as_str));
             if t.state == SyncTriggerState::Missing && t.events.is_empty() {
-                explained.extend(["INSERT", "UPDATE", "DELETE"]);
+                explained.extend(SyncTrigger::EVENTS);
             }
         }
-        let fires = |event: &str| {
-            triggers.iter().any(|t| {
-                fires_at_all(t.state)
-                    && t.events.iter().any(|e| e == event)
-                    && !t.partial.iter().any(|e| e == event)
-            })
-        };
+        let fires = |event: &str| triggers.iter().any(|t| t.fires_for_every(event));
         let in_part = |event: &str| {
             triggers
                 .iter()
                 .any(|t| t.state == SyncTriggerState::Conditional && t.partial.iter().any(|e| e == event))
         };
-        for event in ["INSERT", "UPDATE", "DELETE"] {
+        for event in SyncTrigger::EVENTS {
             if !fires(event) && !explained.contains(&event) {
                 let every = if in_part(event) { "every " } else { "" };
                 let message = format!("no trigger mirrors {every}{event}");
@@ -329,8 +323,4 @@ impl Findings<'_> {
             self.push(FindingKind::DefaultPartition.word(), Severity::Warning, message, Some(rows), vec![]);
         }
     }
-}
-
-fn fires_at_all(state: SyncTriggerState) -> bool {
-    state.is_whole() || state == SyncTriggerState::Conditional
 }

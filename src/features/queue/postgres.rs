@@ -237,6 +237,24 @@ impl QueueSql for PostgresQueue {
         ProfileSql::new(format!("select count(*) as rows from ({}) d", flagged_days(days)))
     }
 
+    fn count(&self, rows: &ProfileSql) -> ProfileSql {
+        ProfileSql::new(format!("select count(*)::text from ({}) s", rows.text()))
+            .bind(rows.params().to_vec())
+    }
+
+    fn count_by_state(&self, queue: &Queue, rows: &ProfileSql, among: &[String]) -> ProfileSql {
+        let state = Ident(&queue.state);
+        let mut params = rows.params().to_vec();
+        params.push(Param::Texts(among.to_vec()));
+        let text = format!(
+            "select s.{state}::text as state, count(*) as rows from ({}) s \
+             where s.{state}::text = any (${}) group by 1 order by 1",
+            rows.text(),
+            params.len(),
+        );
+        ProfileSql::new(text).bind(params)
+    }
+
     fn rows(&self, queue: &Queue, which: QueueRows<'_>) -> ProfileSql {
         let (filter, params) = match which {
             QueueRows::Cause(cause) => (is_cause(queue), vec![Param::from(cause)]),

@@ -17,15 +17,16 @@ use crate::engine::model::row_query::RowsFrom;
 use crate::engine::model::step::Action;
 use crate::engine::model::step::LockStrength;
 use crate::engine::model::step::Step;
-use crate::engine::plan::operation::Draft;
 use crate::engine::plan::operation::Params;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::operation::RowQuery;
 use crate::engine::plan::operation::lock;
+use crate::engine::plan::operation::{Draft, UndoText};
 use crate::engine::plan::selection::ChosenRows;
 use crate::engine::plan::selection::and_ids;
 use crate::engine::plan::tables::Table;
 use crate::engine::plan::tables::derived;
+use crate::features::queue::dialects;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -97,7 +98,7 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         changes: vec![format!("{} of {}", names.join(", "), q.table)],
         obstacle: None,
         reversible: Reversible::Full,
-        undo: "full, from before-images, while rows are not changed again".into(),
+        undo: UndoText::full_from("from before-images, while rows are not changed again"),
         frozen: true,
         renames: vec![],
         steps: vec![Step {
@@ -161,7 +162,8 @@ pub(crate) async fn by_state(
         state: String,
         rows: u64,
     }
-    let sql = cx.dialect().counted_by(rows, &q.state, states);
+    let (dialect, rows) = (cx.dialect(), cx.dialect().column_of_rows(rows, &q.state));
+    let sql = dialects::sql(dialect)?.count_by_state(q, &rows, states);
     let counted: Vec<Counted> = cx.cx.read().await?.fetch(&sql).await?;
     Ok(counted.into_iter().map(|c| (c.state, c.rows)).collect())
 }
@@ -170,11 +172,12 @@ pub(crate) async fn by_state(
 pub(crate) async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &ChosenRows, also: &Condition) -> Result<u64> {
     let rows = RowQuery {
         from: RowsFrom::Table { table: q.table.clone(), join: None },
-        filter: chosen.which.clone(),
+        filter: Condition::All(vec![chosen.which.clone(), also.clone()]),
         params: chosen.params.clone(),
         ..RowQuery::default()
     };
-    let sql = cx.dialect().counted(&rows, also);
+    let (dialect, rows) = (cx.dialect(), cx.dialect().column_of_rows(&rows, &q.key));
+    let sql = dialects::sql(dialect)?.count(&rows);
     let text = cx.cx.read().await?.texts(&sql).await?.pop().flatten().unwrap_or_default();
     text.parse().map_err(|_| Error::unobserved("failed to count the chosen rows"))
 }

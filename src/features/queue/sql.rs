@@ -34,6 +34,10 @@ pub(crate) trait QueueSql: Sync {
     fn flagged_days(&self, days: &FlaggedDays) -> ProfileSql;
     /// `rows`: how many there are.
     fn count_flagged_days(&self, days: &FlaggedDays) -> ProfileSql;
+    /// How many rows a query has.
+    fn count(&self, rows: &ProfileSql) -> ProfileSql;
+    /// `state` and `rows`: how many rows of a query that gives their states are in one of these.
+    fn count_by_state(&self, queue: &Queue, rows: &ProfileSql, among: &[String]) -> ProfileSql;
     /// The rows themselves, to be paged.
     fn rows(&self, queue: &Queue, which: QueueRows<'_>) -> ProfileSql;
 }

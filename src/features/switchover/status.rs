@@ -21,11 +21,13 @@ use crate::engine::plan::operation::ALL;
 use crate::engine::port::backups::Dumped;
 use crate::engine::port::catalog::WantedLocks;
 use crate::engine::port::reader::{ReadOptions, ReadTx};
+use crate::engine::run::lock_wait::attempt_text;
 use crate::engine::{Engine, journal};
 use crate::features::parity::pair::catalog::qualified;
 use crate::features::parity::pair::retired::{self, RetiredTable};
 use crate::features::parity::pair::sync_triggers::REVERSE;
 use crate::features::parity::pair::{SwitchState, retired_name, standing};
+use crate::features::switchover::step_kind::StepKind;
 use crate::features::switchover::swaps::Position;
 pub use crate::features::switchover::swaps::SwapParams;
 
@@ -115,6 +117,17 @@ pub struct RoomRun {
     pub last: Option<String>,
     /// When all rows of both sides were last found equal.
     pub equal_at: Option<DateTime<Utc>>,
+    /// What the run's message speaks of while it goes on.
+    pub held: Option<HeldBack>,
+}
+
+/// What holds a run back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldBack {
+    /// The swap was not attempted: sessions, or the server, are in the way.
+    NotTried,
+    /// An attempt has failed, and another follows.
+    Attempt,
 }
 
 #[derive(Deserialize)]
@@ -273,6 +286,21 @@ impl RoomRun {
     }
 }
 
+/// Of a run under way: its message is that of its last attempt, or, at the swap, says why there is none.
+fn held(record: &RunRecord, stage: Option<&str>, last: Option<&Value>) -> Option<HeldBack> {
+    let message = record.message.as_deref().filter(|_| record.live)?;
+    let number = |b: &Value, name: &str| u32::try_from(field(b, name).as_u64()?).ok();
+    let told = |b: &Value| {
+        let by: Vec<Blocker> = Vec::deserialize(field(b, "blockers")).ok()?;
+        let attempt = (number(b, "attempt")?, number(b, "of")?);
+        Some(attempt_text(attempt, field(b, "failed").as_str()?, by.first()))
+    };
+    if last.and_then(told).as_deref() == Some(message) {
+        return Some(HeldBack::Attempt);
+    }
+    stage.and_then(StepKind::of).filter(|s| s.is_swap()).map(|_| HeldBack::NotTried)
+}
+
 fn room_run(record: RunRecord, position: Position, events: &[Event]) -> RoomRun {
     let body = |e: &Event| serde_json::from_str::<Value>(&e.body).ok();
     let of = |kind: &str| events.iter().rev().filter(|e| e.kind == kind).filter_map(body).collect::<Vec<_>>();
@@ -288,6 +316,7 @@ fn room_run(record: RunRecord, position: Position, events: &[Event]) -> RoomRun 
     let equal = |e: &&Event| e.kind == "stage" && body(e).is_some_and(|b| field(&b, "stage") == "COMPARED");
     let at = |e: &Event| DateTime::parse_from_rfc3339(&e.at).ok().map(|t| t.with_timezone(&Utc));
     RoomRun {
+        held: held(&record, stage.as_deref(), tries.last()),
         stage,
         stages: position.stages,
         attempt: number("attempt"),
@@ -327,9 +356,8 @@ mod tests {
         assert_eq!(names(SwitchState::Cleaned), (None, "\"revenues\"".into()));
     }
 
-    #[test]
-    fn a_run_is_told_by_its_entries() {
-        let event = |kind: &str, body: Value| Event {
+    fn event(kind: &str, body: &Value) -> Event {
+        Event {
             seq: 1,
             at: "2026-11-21T00:58:00.000Z".into(),
             run: None,
@@ -337,46 +365,77 @@ mod tests {
             body: body.to_string(),
             prev: String::new(),
             hash: String::new(),
-        };
-        let tried = |n: u64| {
-            let body =
-                json!({ "stage": "enable", "attempt": n, "of": 12, "failed": "over budget", "blockers": [] });
-            event("attempt", body)
-        };
-        let entries = [
-            tried(4),
-            event("resumed", json!({ "by": "kim@ops2" })),
-            event("stage", json!({ "stage": "COMPARED", "differ": 0 })),
-            tried(1),
-            tried(2),
-        ];
-        let record: RunRecord = serde_json::from_value(json!({
+        }
+    }
+
+    fn tried(n: u64) -> Event {
+        let body =
+            json!({ "stage": "enable", "attempt": n, "of": 12, "failed": "over budget", "blockers": [] });
+        event("attempt", &body)
+    }
+
+    fn record() -> RunRecord {
+        serde_json::from_value(json!({
             "id": "1", "operation": "switchover", "name": "all", "target": "t", "outcome": "running",
             "started_at": "2026-11-21T00:57:00Z", "ended_at": null, "operator": "kim@ops2", "undoes": null,
             "undone_by": null, "rows": 3, "rows_applied": 0, "rows_drifted": 0, "batches": 0, "verified": null,
             "resumable": false, "live": true, "message": null, "batch_rows": null, "beat_at": null, "params": {},
             "undo": "", "reversible": "full", "digest": "",
         }))
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn a_run_is_told_by_its_entries() {
+        let entries = [
+            tried(4),
+            event("resumed", &json!({ "by": "kim@ops2" })),
+            event("stage", &json!({ "stage": "COMPARED", "differ": 0 })),
+            tried(1),
+            tried(2),
+        ];
         let run = |events: &[Event]| {
             let stages = vec!["compare".to_owned(), "enable".to_owned()];
-            room_run(record.clone(), Position { at: 1, stages, asked: None }, events)
+            room_run(record(), Position { at: 1, stages, asked: None }, events)
         };
         let told = run(&entries);
-        assert_eq!(told.tried, 2);
+        assert_eq!((told.tried, told.held), (2, None));
         assert_eq!(told.last.as_deref(), Some("attempt 2: over budget; released, nothing changed"));
         assert_eq!(told.equal_at.map(|t| t.to_rfc3339()).as_deref(), Some("2026-11-21T00:58:00+00:00"));
         assert_eq!(run(&entries[..2]).tried, 0);
         let prepared =
-            event("step", json!({ "step": 0, "id": "prepare/t", "statements": 0, "ran": 9, "held_ms": 6 }));
+            event("step", &json!({ "step": 0, "id": "prepare/t", "statements": 0, "ran": 9, "held_ms": 6 }));
         assert_eq!(run(&[prepared.clone(), tried(1)]).held_ms, None);
         let swapped = event(
             "step",
-            json!({ "step": 1, "id": "enable", "statements": 3, "ran": 27, "attempt": 2, "held_ms": 41, "compared": 7 }),
+            &json!({ "step": 1, "id": "enable", "statements": 3, "ran": 27, "attempt": 2, "held_ms": 41, "compared": 7 }),
         );
         let told = run(&[prepared.clone(), tried(1), swapped.clone()]);
         assert_eq!((told.held_ms, told.attempt, told.compared), (Some(41), Some(2), Some(7)));
-        let released = event("released", json!({ "stage": "enable", "held_ms": 44 }));
+        let released = event("released", &json!({ "stage": "enable", "held_ms": 44 }));
         assert_eq!(run(&[prepared, swapped, released]).held_ms, Some(44));
+    }
+
+    #[test]
+    fn a_message_speaks_of_the_last_attempt_or_of_none() {
+        let saying = |stage: &str, live, message: &str, events: &[Event]| {
+            let record = RunRecord { live, message: Some(message.into()), ..record() };
+            let stages = vec![stage.to_owned()];
+            room_run(record, Position { at: 0, stages, asked: None }, events).held
+        };
+        let attempt = "attempt 2 of 12: over budget";
+        assert_eq!(saying("enable", true, attempt, &[tried(1), tried(2)]), Some(HeldBack::Attempt));
+        assert_eq!(saying("enable", true, "kept back", &[tried(2)]), Some(HeldBack::NotTried));
+        assert_eq!(
+            saying("enable", true, attempt, &[tried(1)]),
+            Some(HeldBack::NotTried),
+            "of another attempt"
+        );
+        assert_eq!(saying("compare", true, "kept back", &[]), None, "nothing is swapped there");
+        assert_eq!(saying("enable", false, "failed", &[tried(2)]), None, "it is over");
+        let by = Blocker { pid: 7, role: "r".into(), table: "t".into(), ..Blocker::default() };
+        let body = json!({ "stage": "enable", "attempt": 1, "of": 2, "failed": "busy", "blockers": [by] });
+        let message = attempt_text((1, 2), "busy", Some(&by));
+        assert_eq!(saying("enable", true, &message, &[event("attempt", &body)]), Some(HeldBack::Attempt));
     }
 }

@@ -120,11 +120,11 @@ fn server(plan: &Plan) -> String {
     let id = &plan.identity;
     let system = id.system_identifier.as_deref().unwrap_or("unknown");
     let timeline = id.timeline.map_or_else(|| "unknown".into(), |t| t.to_string());
+    let oid = id.database_oid.map_or_else(String::new, |oid| format!(" (oid {oid})"));
     format!(
-        "{}, database {} (oid {}), system {system}, timeline {timeline}, {}",
+        "{}, database {}{oid}, system {system}, timeline {timeline}, {}",
         id.address,
         id.database,
-        id.database_oid,
         plan.environment.word()
     )
 }

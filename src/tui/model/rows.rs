@@ -86,11 +86,8 @@ impl RowsView {
             let labels = self.source.as_ref().map(|s| &s.labels);
             labels.and_then(|l| l.get(&c.name)).unwrap_or(&c.name).clone()
         };
-        let cols = self
-            .columns
-            .iter()
-            .map(|c| Col { title: label(c), right: c.is_numeric(), grow: false })
-            .collect();
+        let cols =
+            self.columns.iter().map(|c| Col { title: label(c), right: c.numeric, grow: false }).collect();
         let (empty, empty_tone) = match (&self.failure, self.loading, self.filter.is_empty()) {
             (Some(f), ..) => (
                 format!("{}{}", f.message, f.hint.as_ref().map(|h| format!("\n{h}")).unwrap_or_default()),

@@ -30,11 +30,8 @@ pub fn context_list(page: &Page, ours: &[&str]) -> List {
         let cells = r.cells.iter().map(|v| value(v.as_ref(), tone)).collect();
         ListRow { key: format!("{CONTEXT}{i}"), cells, ..ListRow::default() }
     });
-    let cols = page.columns.iter().map(|c| Col {
-        title: c.name.replace('_', " "),
-        right: c.is_numeric(),
-        grow: false,
-    });
+    let cols =
+        page.columns.iter().map(|c| Col { title: c.name.replace('_', " "), right: c.numeric, grow: false });
     List { cols: cols.collect(), rows: rows.collect(), empty: "nothing around it".into(), ..List::default() }
 }
 

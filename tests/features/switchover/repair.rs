@@ -87,8 +87,22 @@ async fn a_disabled_trigger_that_would_work_is_only_enabled() {
     assert_eq!(run["verified"].as_bool(), Some(true));
     assert_ne!(mirrors(&world).await, before);
     let undo = world.undo("u.json", run["id"].as_str().unwrap());
-    world.applied("u.json", &undo);
+    let undone = world.applied("u.json", &undo);
     assert_eq!(mirrors(&world).await, before);
+    // An undo names what it takes back; the undo of it names the same, done again; its undo takes that back.
+    let titles = |plan: &Value| -> Vec<String> {
+        plan["steps"].as_array().unwrap().iter().map(|s| s["title"].as_str().unwrap().to_owned()).collect()
+    };
+    let own = titles(&plan);
+    let back: Vec<_> =
+        titles(&undo).iter().map(|t| t.strip_prefix("take back: ").unwrap().to_owned()).collect();
+    assert!(!back.is_empty() && back.iter().all(|t| own.contains(t)), "{own:?} {back:?}");
+    let again = world.undo("again.json", undone["id"].as_str().unwrap());
+    let expected: Vec<_> = back.iter().rev().map(|t| format!("again: {t}")).collect();
+    assert_eq!(titles(&again), expected);
+    let done = world.applied("again.json", &again);
+    let third = titles(&world.undo("third.json", done["id"].as_str().unwrap()));
+    assert_eq!(third, expected.iter().rev().map(|t| format!("take back: {t}")).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -47,8 +47,10 @@ impl Operation for Purge {
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
         Box::pin(async move {
-            let own =
-                cx.ask(&["queue/exhausted"], name, "looking").await.map(|answers| answers[0].text.clone());
+            let own = cx.ask(&["queue/exhausted"], name, "looking").await.map(|answers| {
+                let (question, answer) = &answers[0];
+                format!("{question}: {}", answer.text)
+            });
             let undeclared = cx.ask(&["migrations/whole"], "main", "looking").await;
             Ok(Draft {
                 why: format!("{} · {}", own.unwrap(), undeclared.unwrap_err()),
@@ -114,6 +116,9 @@ async fn a_plan_shows_what_another_feature_knows() {
         (Ready::Fail, "jobs: 3 rows in progress for too long")
     );
     // What the operation words itself is not said twice; what it did not declare it does not learn.
-    assert_eq!(plan.why, "0 rows failed with all attempts used · migrations/whole is not declared");
+    assert_eq!(
+        plan.why,
+        "queue/exhausted: 0 rows failed with all attempts used · migrations/whole is not declared"
+    );
     assert!(!plan.preflight.iter().any(|p| p.id == "exhausted"));
 }

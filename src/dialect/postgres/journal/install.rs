@@ -60,8 +60,7 @@ pub(in crate::dialect::postgres) fn install(pending: &[String], operators: &[Str
         out.locks.push(Lock {
             object: "schema midwatch".into(),
             mode: "ACCESS EXCLUSIVE on its new tables".into(),
-            held_ms: None,
-            measured_on: None,
+            ..Lock::default()
         });
         out.verify.push(recorded(pending));
     }

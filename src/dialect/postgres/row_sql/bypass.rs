@@ -4,7 +4,7 @@ use crate::dialect::postgres::lock_modes::{EVERYONE, WRITERS};
 use crate::engine::model::change::RowChange;
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::table::Firing;
-use crate::engine::port::row_sql::{Bypassed, Obstacle, TriggerBypass};
+use crate::engine::port::row_sql::{Bypass, Bypassed, Obstacle};
 
 const SETTING: &str = "session_replication_role";
 const SILENT: &str = "set local session_replication_role = replica";
@@ -12,14 +12,14 @@ const HEARD: &str = "set local session_replication_role = origin";
 const TRIGGER: &str = " disable trigger ";
 const CHECK: &str = " drop constraint ";
 
-pub(super) fn bypass(table: &str, obstacle: Obstacle<'_>) -> TriggerBypass {
+pub(super) fn bypass(table: &str, obstacle: Obstacle<'_>) -> Bypass {
     let relation = Relation::parse(table);
     match obstacle {
-        Obstacle::OrdinaryTriggers => TriggerBypass {
+        Obstacle::OrdinaryTriggers => Bypass {
             off: vec![SILENT.into()],
             on: vec![HEARD.into()],
             setting: Some(SETTING),
-            ..TriggerBypass::default()
+            ..Bypass::default()
         },
         Obstacle::Trigger(trigger) => {
             let again = match trigger.state {
@@ -28,24 +28,24 @@ pub(super) fn bypass(table: &str, obstacle: Obstacle<'_>) -> TriggerBypass {
                 Firing::Ordinary | Firing::Off => "enable",
             };
             let name = Ident(&trigger.name);
-            TriggerBypass {
+            Bypass {
                 off: vec![format!("alter table {relation}{TRIGGER}{name}")],
                 on: vec![format!("alter table {relation} {again} trigger {name}")],
                 excludes_writers: true,
                 lock: Some(WRITERS),
-                ..TriggerBypass::default()
+                ..Bypass::default()
             }
         }
         Obstacle::Check(check) => {
             let name = Ident(&check.name);
             let definition = check.definition.trim_end_matches(" NOT VALID");
-            TriggerBypass {
+            Bypass {
                 off: vec![format!("alter table {relation}{CHECK}{name}")],
                 on: vec![format!("alter table {relation} add constraint {name} {definition} NOT VALID")],
                 excludes_writers: true,
                 how: Some("dropped for each batch (ACCESS EXCLUSIVE) and added again as NOT VALID"),
                 lock: Some(EVERYONE),
-                ..TriggerBypass::default()
+                ..Bypass::default()
             }
         }
     }

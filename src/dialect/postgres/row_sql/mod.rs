@@ -19,9 +19,9 @@ use crate::engine::model::page::{PageRequest, RowSource};
 use crate::engine::model::preflight::Verification;
 use crate::engine::model::profile::Source;
 use crate::engine::model::query::{Column, ProfileSql};
-use crate::engine::model::row_query::{Condition, ImagesOf, Portion, RowQuery, RowsFrom};
+use crate::engine::model::row_query::{ImagesOf, Portion, RowQuery, RowsFrom};
 use crate::engine::model::table::Constraint;
-use crate::engine::port::row_sql::{Bypassed, Need, Obstacle, RowSql, TriedStatement, TriggerBypass};
+use crate::engine::port::row_sql::{Bypass, Bypassed, Need, Obstacle, RowSql, TriedStatement};
 
 impl RowSql for Postgres {
     fn with_sources(&self, sources: &BTreeMap<String, Source>, sql: &str) -> String {
@@ -51,11 +51,8 @@ impl RowSql for Postgres {
     fn touched(&self, rows: &RowQuery, change: &RowChange, derived: &Derived) -> ProfileSql {
         planned::touched(rows, change, derived)
     }
-    fn counted(&self, rows: &RowQuery, also: &Condition) -> ProfileSql {
-        planned::counted(rows, also)
-    }
-    fn counted_by(&self, rows: &RowQuery, column: &str, among: &[String]) -> ProfileSql {
-        planned::counted_by(rows, column, among)
+    fn column_of_rows(&self, rows: &RowQuery, column: &str) -> ProfileSql {
+        planned::column_of_rows(rows, column)
     }
     fn column_of(&self, from: &RowsFrom, column: &str) -> ProfileSql {
         planned::column_of(from, column)
@@ -90,7 +87,7 @@ impl RowSql for Postgres {
     fn refused(&self, images: &ImagesOf, check: &Constraint) -> ProfileSql {
         inverse::refused(images, check)
     }
-    fn bypass(&self, table: &str, obstacle: Obstacle<'_>) -> Result<TriggerBypass> {
+    fn bypass(&self, table: &str, obstacle: Obstacle<'_>) -> Result<Bypass> {
         Ok(bypass::bypass(table, obstacle))
     }
     fn bypassed(&self, change: &RowChange) -> Vec<Bypassed> {

@@ -201,7 +201,7 @@ mod tests {
 
     fn columns() -> Vec<Column> {
         [("id", "UUID"), ("When", "TIMESTAMPTZ"), ("kind", "event_type")]
-            .map(|(n, t)| Column { name: n.into(), type_name: t.into() })
+            .map(|(n, t)| Column { name: n.into(), type_name: t.into(), numeric: false })
             .to_vec()
     }
 

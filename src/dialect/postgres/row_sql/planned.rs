@@ -206,23 +206,10 @@ pub(super) fn touched(rows: &RowQuery, change: &RowChange, derived: &Derived) ->
     ProfileSql::new(text).bind(params)
 }
 
-pub(super) fn counted(rows: &RowQuery, also: &Condition) -> ProfileSql {
-    let Clauses { from, filter, mut params } = Clauses::of(rows);
-    let also = condition(also, &mut params);
-    ProfileSql::new(format!("select count(*)::text {from} where ({filter}) and ({also})")).bind(params)
-}
-
-pub(super) fn counted_by(rows: &RowQuery, column: &str, among: &[String]) -> ProfileSql {
-    let Clauses { from, filter, mut params } = Clauses::of(rows);
-    params.push(Param::Texts(among.to_vec()));
-    let state = Ident(column);
+pub(super) fn column_of_rows(rows: &RowQuery, column: &str) -> ProfileSql {
+    let Clauses { from, filter, params } = Clauses::of(rows);
     let limit = rows.limit.map_or_else(String::new, |n| format!(" order by {} limit {n}", order(rows)));
-    let text = format!(
-        "select s.{state}::text as state, count(*) as rows from (select t.{state} {from} where ({filter}){limit}) s \
-         where s.{state}::text = any (${}) group by 1 order by 1",
-        params.len(),
-    );
-    ProfileSql::new(text).bind(params)
+    ProfileSql::new(format!("select t.{} {from} where ({filter}){limit}", Ident(column))).bind(params)
 }
 
 pub(super) fn column_of(rows: &RowsFrom, column: &str) -> ProfileSql {

@@ -39,6 +39,10 @@ impl RetiredTable {
     }
 }
 
+/// The operation that gives a retired table the name of one that waits to be dropped. The name of the table is made
+/// here, so the verb is as well: the journal is asked for its runs.
+pub const PUTS_AWAY: &str = "cleanup";
+
 /// What a retired table is called while it waits to be dropped.
 pub(crate) fn away_name(twin: &Twin) -> Relation {
     Relation {
@@ -58,7 +62,7 @@ pub(crate) async fn away(facts: &dyn Reader, twin: &Twin) -> Result<Option<Retir
         return Ok(None);
     }
     let covers = |name: &str| name == ALL || name.split(',').any(|n| n == twin.name());
-    let (run, unread) = match journal::runs::standing(facts, "cleanup").await {
+    let (run, unread) = match journal::runs::standing(facts, PUTS_AWAY).await {
         Ok(runs) => (runs.into_iter().find(|r| covers(&r.name)), None),
         Err(e) => (None, Some(e.message)),
     };

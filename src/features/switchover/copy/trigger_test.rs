@@ -127,8 +127,11 @@ impl Scene<'_> {
             ("INSERT", self.back()),
         ];
         if !self.sides.forward {
-            out.push(("DELETE in a partition", self.in_leaf(of(0), "delete from %s t where ")));
-            out.push(("TRUNCATE of a partition", self.in_leaf(of(1), "truncate %s")));
+            out.push((
+                "DELETE in a partition",
+                self.in_leaf(of(0), |row| format!("delete from %s t where {row}")),
+            ));
+            out.push(("TRUNCATE of a partition", self.in_leaf(of(1), |_| "truncate %s".into())));
             if self.twin_pair.layout.leaves.len() <= TRUNCATED {
                 out.push((WHOLE, format!("truncate {}", self.written())));
             }
@@ -148,16 +151,14 @@ impl Scene<'_> {
         self.copy.facts().begin(ReadOptions::default()).await?.fetch(&Sql::new(&sql)).await
     }
 
-    /// Directly in the partition that the row lies in.
-    fn in_leaf(&self, key: &Key, statement: &str) -> String {
+    /// Directly in the partition that the row lies in; the statement is made of the condition that finds the row.
+    fn in_leaf(&self, key: &Key, statement: fn(&str) -> String) -> String {
         let which = self.is("t", key);
-        let sql =
-            if statement.ends_with("where ") { format!("{statement}{which}") } else { statement.to_owned() };
         let block = format!(
             "declare leaf regclass; begin select t.tableoid::regclass into leaf from {} t where {which}; \
              if leaf is not null then execute format({}, leaf); end if; end",
             self.written(),
-            literal(&sql)
+            literal(&statement(&which))
         );
         format!("do {}", literal(&block))
     }

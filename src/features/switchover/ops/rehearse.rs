@@ -5,7 +5,9 @@ use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::{Action, Step, Task};
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo, UndoText,
+};
 use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
@@ -110,7 +112,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         ],
         obstacle: None,
         reversible: Reversible::Full,
-        undo: "full: there is nothing to take back; the private server goes when it is over".into(),
+        undo: UndoText::full("there is nothing to take back; the private server goes when it is over"),
         frozen: false,
         renames: vec![],
         steps: vec![Step {

@@ -11,7 +11,9 @@ use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verifi
 use crate::engine::model::profile::Profile;
 use crate::engine::model::query::Param;
 use crate::engine::model::step::Step;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, lock};
+use crate::engine::plan::operation::{
+    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, UndoText, lock,
+};
 use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::TargetCopy;
@@ -95,7 +97,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         changes: out.changes,
         obstacle: None,
         reversible: Reversible::Full,
-        undo: "full: functions and triggers as they were".into(),
+        undo: UndoText::full("functions and triggers as they were"),
         frozen: false,
         renames: vec![],
         count: out.steps.iter().map(|s| s.statements.len() as u64).sum(),
@@ -431,26 +433,27 @@ fn rewrite(
     let own = Relation { schema, name: format!("midwatch_sync_{}", Relation::parse(table).name) }.to_string();
     let mut out = Change::default();
     let mut written: Vec<Relation> = vec![];
-    let mut write = |out: &mut Change, function: &str, attributes: &str, was: Option<&str>| {
-        let name = Relation::parse(function);
-        if written.contains(&name) {
-            return;
-        }
-        written.push(name);
-        out.statements.push(mirror.forward(function, attributes));
-        if attributes.contains("SECURITY DEFINER") {
-            out.statements.extend(closed(function, &[&twin_pair.legacy.owner]));
-            if was.is_some() {
-                out.back.insert(0, format!("grant execute on function {function}() to public"));
+    let mut write =
+        |out: &mut Change, function: &str, (attributes, definer): (&str, bool), was: Option<&str>| {
+            let name = Relation::parse(function);
+            if written.contains(&name) {
+                return;
             }
-        }
-        out.back.insert(0, was.map_or_else(|| format!("drop function {function}()"), str::to_owned));
-        out.said.push(format!("function {function} written"));
-    };
+            written.push(name);
+            out.statements.push(mirror.forward(function, attributes));
+            if definer {
+                out.statements.extend(closed(function, &[&twin_pair.legacy.owner]));
+                if was.is_some() {
+                    out.back.insert(0, format!("grant execute on function {function}() to public"));
+                }
+            }
+            out.back.insert(0, was.map_or_else(|| format!("drop function {function}()"), str::to_owned));
+            out.said.push(format!("function {function} written"));
+        };
     let mut covered = 0;
     for f in found.iter().filter(|f| f.usable()) {
         let attributes = if definer && !f.definer { DEFINER.to_owned() } else { f.attributes() };
-        write(&mut out, &f.function, &attributes, Some(&f.function_definition));
+        write(&mut out, &f.function, (&attributes, definer || f.definer), Some(&f.function_definition));
         out.enable(table, f);
         covered |= f.kind;
     }
@@ -467,7 +470,7 @@ fn rewrite(
     if missing.is_empty() {
         return out;
     }
-    write(&mut out, &own, DEFINER, None);
+    write(&mut out, &own, (DEFINER, true), None);
     let (apart, rest): (Vec<_>, Vec<_>) = missing
         .into_iter()
         .partition(|(_, bit)| *bit == DELETE && free.len() > 1 && free.iter().any(|n| deletes(n)));

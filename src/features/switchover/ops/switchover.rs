@@ -10,7 +10,7 @@ use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx, Undo};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx, Undo, UndoText};
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::change_capture::{self, CaptureState};
@@ -103,6 +103,8 @@ impl Operation for Switchover {
     }
 }
 
+const UNDO: &str = "rollback swaps back, with all that was written since; reverse sync keeps the retired tables complete until cleanup";
+
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let asked = options::SwitchOptions::of(params)?;
     let twin_pairs = TwinPair::all(cx, name).await?;
@@ -149,7 +151,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         changes,
         obstacle: Some(out.price(&switch)),
         reversible: Reversible::Full,
-        undo: "full: rollback swaps back, with all that was written since; reverse sync keeps the retired tables complete until cleanup".into(),
+        undo: UndoText::full(UNDO),
         frozen: false,
         renames: switch.renames(),
         steps: out.steps,

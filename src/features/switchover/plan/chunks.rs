@@ -1,7 +1,7 @@
 //! Triggers on a pair as steps: those of the tables at once, those of the partitions some at a time, so that writers
 //! wait for a portion and not for thousands of statements.
 
-use crate::engine::model::step::Step;
+use crate::engine::model::step::{Lock, Step};
 use crate::engine::plan::operation::lock;
 use crate::features::parity::pair::trigger_ddl::{Statements, Triggers};
 
@@ -32,7 +32,7 @@ impl TriggerSteps<'_> {
         let twin = self.tables.last().copied().unwrap_or_default();
         let moment = format!("{mode}, partitions too, for a moment");
         let tables = self.tables.iter().map(|t| lock(t, if *t == twin { &moment } else { mode }));
-        let few = lock(&format!("partitions of {twin}"), &format!("{mode}, a few at a time"));
+        let few = Lock::of_partitions(twin, format!("{mode}, a few at a time"));
         let step = |id: &str, title: &str, locks, statements: &[String], back: &[String], portion| Step {
             locks,
             portion,

@@ -12,7 +12,7 @@ use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::profile::Twin;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
-use crate::engine::plan::operation::{Draft, Params, PlanCx};
+use crate::engine::plan::operation::{Draft, Params, PlanCx, UndoText};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::name_changes::NameChanges as _;
 use crate::features::parity::pair::sync_triggers::{reverse_names, reverse_taken};
@@ -161,7 +161,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
         changes: changes(&switch),
         obstacle: Some(out.price(&switch)),
         reversible: Reversible::Full,
-        undo: "full: by switching over again (plan switchover)".into(),
+        undo: UndoText::full("by switching over again (plan switchover)"),
         frozen: false,
         renames: NameChange::inverse(&cx.operations.of(&plan)),
         steps: out.steps,

@@ -11,7 +11,7 @@ use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
 use crate::engine::model::row_query::{Condition, Expr, RowsFrom};
 use crate::engine::model::step::{Action, Lock, Step};
-use crate::engine::plan::operation::{Draft, ParamSpec, Params, PlanCx, RowQuery, lock};
+use crate::engine::plan::operation::{Draft, ParamSpec, Params, PlanCx, RowQuery, UndoText, lock};
 use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::{Firing, Table, Trigger};
 use crate::engine::port::reader::ReadOptions;
@@ -396,7 +396,9 @@ pub(crate) async fn draft(
         changes: out.changes,
         obstacle: None,
         reversible: Reversible::Full,
-        undo: "full, from before-images, while rows are not changed again; partitions go again where they are empty, sequences stay where they are".into(),
+        undo: UndoText::full_from(
+            "from before-images, while rows are not changed again; partitions go again where they are empty, sequences stay where they are",
+        ),
         frozen: false,
         renames: vec![],
         steps: out.steps,

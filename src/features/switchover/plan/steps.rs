@@ -375,6 +375,7 @@ impl<'a> StepsInOrder<'a> {
                 mode: "ACCESS EXCLUSIVE".into(),
                 held_ms: measured.map(|m| m.0),
                 measured_on: measured.map(|m| m.1.clone()),
+                ..Lock::default()
             })
             .collect();
         self.push(id, title.to_owned(), statements, locks, Action::Task(Task::new(Swap::TASK, swap)));

@@ -22,16 +22,21 @@ pub(crate) async fn parity(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Vec<Pre
         Err(why) => vec![Preflight::new("parity", Ready::Unknown, format!("{name}: {why}"))],
         Ok(answers) => {
             let before = twin_pair.standing == SwitchState::Before;
-            answers.into_iter().filter_map(|answer| worded(name, before, &answer)).collect()
+            answers
+                .into_iter()
+                .filter_map(|(question, answer)| worded(name, before, question, &answer))
+                .collect()
         }
     }
 }
 
-/// An answer, as a switchover takes it.
-fn worded(name: &str, before: bool, answer: &CheckVerdict) -> Option<Preflight> {
+/// An answer to one of the two questions, as a switchover takes it.
+fn worded(name: &str, before: bool, question: &str, answer: &CheckVerdict) -> Option<Preflight> {
     match FindingKind::named(answer.about) {
+        _ if question == ROWS => Some(rows(name, answer)),
         Some(kind) => besides(name, before, kind, answer),
-        None => Some(rows(name, answer)),
+        // Not read, or of a kind that is not known here.
+        None => Some(Preflight::new(answer.about, answer.status, format!("{name}: {}", answer.text))),
     }
 }
 
@@ -70,4 +75,30 @@ fn besides(name: &str, before: bool, kind: FindingKind, verdict: &CheckVerdict) 
         FindingKind::Sums => Preflight::new(what, Ready::Fail, text),
         _ => Preflight::new(what, verdict.status, text),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_worded_by_its_question() {
+        let line = |question, answer: &CheckVerdict| {
+            let line = worded("orders", true, question, answer).unwrap();
+            (line.id, line.status, line.message)
+        };
+        let said = |id: &str, status, text: &str| (id.to_owned(), status, text.to_owned());
+        let unread = |about| CheckVerdict::new(about, Ready::Unknown, "no facts");
+        // One line of each: an unread structure is no second verdict on rows.
+        assert_eq!(line(ROWS, &unread("parity")), said("parity", Ready::Unknown, "orders: no facts"));
+        let structure = said("structure", Ready::Unknown, "orders: no facts");
+        assert_eq!(line(STRUCTURE, &unread("structure")), structure);
+        let differ = |about| CheckVerdict::new(about, Ready::Fail, "2 rows differ");
+        let hint = "orders: 2 rows differ; midwatch plan repair orders";
+        assert_eq!(line(ROWS, &differ("parity")), said("parity", Ready::Fail, hint));
+        // Whatever its word: it is asked about rows.
+        assert_eq!(line(ROWS, &differ("sums")), said("parity", Ready::Fail, hint));
+        assert_eq!(line(STRUCTURE, &differ("odd")), said("odd", Ready::Fail, "orders: 2 rows differ"));
+        assert!(worded("orders", true, STRUCTURE, &differ("trigger")).is_none(), "fired in a copy");
+    }
 }

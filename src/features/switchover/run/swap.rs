@@ -13,7 +13,7 @@ use crate::engine::port::reader::Fut;
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running, TaskLimits};
 use crate::engine::port::writer::{Locked, LockedQuestion, Wanted};
 use crate::engine::run::limits::LOOK_AGAIN;
-use crate::engine::run::lock_wait::blockers;
+use crate::engine::run::lock_wait::{attempt_text, blockers, by_text};
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::run::arguments;
 use crate::features::switchover::run::compare::{Proved, catch_up, compare_all};
@@ -95,7 +95,7 @@ async fn swap(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<(), RunSt
             }
             Err(e) if e.cause == Cause::Busy || e.cause == Cause::OverBudget => {
                 let by = run.kept_from_tables(step, (attempt, swap.attempts), &swap.tables, &e).await;
-                let e = e.context(format!("postponed after {}{by}", tries(attempt)));
+                let e = e.context(format!("postponed after {}{}", tries(attempt), by_text(by.as_ref())));
                 return Err(RunStop::known(
                     e.hint("every attempt was taken back: writers went on as before"),
                 ));
@@ -233,7 +233,7 @@ async fn postpone(run: &mut RunCx<'_>, why: String) -> Result<bool, RunStop> {
     if run.progress.waiting.as_deref() != Some(&why) {
         let _ = run.writer.say(&run.begun, Some(&why), 0).await;
     }
-    run.progress.waiting = Some(why);
+    (run.progress.waiting, run.progress.not_tried) = (Some(why), true);
     run.tell(Phase::Waiting);
     (run.adapters.sleep)(LOOK_AGAIN).await;
     run.still_locked().await?;
@@ -243,6 +243,6 @@ async fn postpone(run: &mut RunCx<'_>, why: String) -> Result<bool, RunStop> {
 async fn attempt_failed(run: &mut RunCx<'_>, step: &Step, swap: &Swap, attempt: u32, e: &Error) {
     let by = run.kept_from_tables(step, (attempt, swap.attempts), &swap.tables, e).await;
     run.progress.locks.last = Some(format!("attempt {attempt}: {}; released, nothing changed", e.message));
-    let why = format!("attempt {attempt} of {}: {}{by}", swap.attempts, e.message);
+    let why = attempt_text((attempt, swap.attempts), &e.message, by.as_ref());
     run.held_back(attempt, why, 0).await;
 }

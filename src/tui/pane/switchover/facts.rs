@@ -5,7 +5,7 @@ use crate::engine::model::progress::{Phase, Progress};
 use crate::engine::model::record::Outcome;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::progress::SwitchoverProgress;
-use crate::features::switchover::status::{Reverse, SwitchoverStatus, TwinStatus};
+use crate::features::switchover::status::{HeldBack, Reverse, SwitchoverStatus, TwinStatus};
 use crate::tui::doc::{live, wrap};
 use crate::tui::format::{ago, count, counted, differ};
 use crate::tui::list::{Spans, cell, plain};
@@ -127,7 +127,7 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let blocked = !sight.model.blockers().0.is_empty();
     if at_swap && told.phase == Phase::Waiting && blocked {
         labelled(out, width, "", NOT_TRIED, Tone::Dim);
-    } else if let Some(why) = told.waiting.as_ref().filter(|w| !at_swap || w.starts_with("not tried yet")) {
+    } else if let Some(why) = told.waiting.as_ref().filter(|_| !at_swap || told.not_tried) {
         labelled(out, width, "held back", why, Tone::Warn);
     }
     if let Some(ended) = &told.locks.ended {
@@ -147,18 +147,20 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 fn attempt_of_others(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let told = sight.room_run();
     let at_swap = told.and_then(|r| r.stage.as_deref()).is_some_and(is_swap);
-    let message = sight.record.and_then(|r| r.message.as_deref()).filter(|_| !sight.swapped());
+    // Beside its entries, which say what the message speaks of.
+    let record = told.map(|r| &r.record).or(sight.record);
+    let message = record.and_then(|r| r.message.as_deref()).filter(|_| !sight.swapped());
+    let held = told.and_then(|r| r.held);
     let blocked = !sight.model.blockers().0.is_empty();
-    match message {
+    match (message, held) {
         // Who they are stands above, as they are now.
-        Some(why) if at_swap && blocked && why.starts_with("not tried yet") => {
+        (Some(_), Some(HeldBack::NotTried)) if at_swap && blocked => {
             labelled(out, width, "", NOT_TRIED, Tone::Dim);
         }
         // The attempt's own entry says it below, and who they are stands above.
-        Some(why) if blocked && told.is_some_and(|r| r.last.is_some()) && why.starts_with("attempt ") => {}
-        Some(why) if at_swap && why.starts_with("attempt ") => {}
-        Some(why) => labelled(out, width, "says", why, Tone::Warn),
-        None => {}
+        (Some(_), Some(HeldBack::Attempt)) if at_swap || blocked => {}
+        (Some(why), _) => labelled(out, width, "says", why, Tone::Warn),
+        (None, _) => {}
     }
     let Some(run) = told else { return };
     if let Some(held) = run.held_ms {
