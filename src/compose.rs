@@ -25,8 +25,8 @@ use crate::features;
 use crate::features::switchover::task::Rehearser;
 use crate::profile::{Disk, Library, Selected, detect, generic};
 use crate::rehearse::SwitchoverRehearsal;
-use crate::sandbox::{self, CopiedTarget, SandboxCopies, Shell};
-use crate::store::{Scratch, StateKey, StateMirror, StateProofs, state_dir};
+use crate::sandbox::{self, CommandRunner, CopiedTarget, SandboxCopies};
+use crate::store::{EvidenceFiles, JournalCopyFiles, KeyFile, SpoolFiles, state_dir};
 
 /// The same as a boxed future: a rehearsal opens its copy through it.
 fn connected(selected: Selected) -> Fut<'static, Result<Engine>> {
@@ -66,7 +66,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         files: Arc::new(Disk { base: selected.base.clone() }),
         facts: reader,
         copies: sandbox.copies,
-        proofs: Arc::new(StateProofs::new(selected.state_dir.clone().or_else(state_dir))),
+        proofs: Arc::new(EvidenceFiles::new(selected.state_dir.clone().or_else(state_dir))),
         profile,
         server,
         checks: features::CHECKS,
@@ -78,11 +78,11 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         operator: operator(),
         adapters: Adapters {
             writers,
-            spools: Arc::new(Scratch),
-            mirror: Arc::new(StateMirror::new(selected.state_dir.clone().or_else(state_dir))),
-            signer: Arc::new(StateKey::new(selected.state_dir.clone().or_else(state_dir))),
+            spools: Arc::new(SpoolFiles),
+            mirror: Arc::new(JournalCopyFiles::new(selected.state_dir.clone().or_else(state_dir))),
+            signer: Arc::new(KeyFile::new(selected.state_dir.clone().or_else(state_dir))),
             backups: sandbox.backups,
-            hooks: Arc::new(Shell),
+            hooks: Arc::new(CommandRunner),
             sleep: |time| Box::pin(tokio::time::sleep(time)),
             of_features,
         },

@@ -18,9 +18,9 @@ use std::collections::BTreeSet;
 const SKEW_MS: i64 = 2_000;
 
 #[derive(Default)]
-struct Sheet(Vec<DoctorLine>);
+struct DoctorReport(Vec<DoctorLine>);
 
-impl Sheet {
+impl DoctorReport {
     fn add(
         &mut self,
         name: impl Into<String>,
@@ -38,7 +38,7 @@ impl Sheet {
 }
 
 pub(super) async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
-    let mut sheet = Sheet::default();
+    let mut sheet = DoctorReport::default();
     terminal(&mut sheet);
     postgres(&mut sheet);
     match Config::find(cli.global.config.as_deref()) {
@@ -57,7 +57,7 @@ pub(super) async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
     Ok(if worst("fail") { 5 } else { u8::from(worst("warn")) })
 }
 
-fn terminal(sheet: &mut Sheet) {
+fn terminal(sheet: &mut DoctorReport) {
     let term = std::env::var("TERM").unwrap_or_default();
     match term.as_str() {
         "" | "dumb" => {
@@ -91,7 +91,7 @@ fn terminal(sheet: &mut Sheet) {
     }
 }
 
-fn postgres(sheet: &mut Sheet) {
+fn postgres(sheet: &mut DoctorReport) {
     match Binaries::find() {
         Ok(found) => sheet.add(
             "postgresql",
@@ -103,7 +103,7 @@ fn postgres(sheet: &mut Sheet) {
     }
 }
 
-async fn targets(cli: &Cli, parts: &Parts, config: &Config, sheet: &mut Sheet) {
+async fn targets(cli: &Cli, parts: &Parts, config: &Config, sheet: &mut DoctorReport) {
     let names: Vec<Option<String>> = match (&cli.global.target, config.names()) {
         (Some(one), _) => vec![Some(one.clone())],
         (None, names) if names.is_empty() => vec![None],
@@ -122,7 +122,7 @@ async fn targets(cli: &Cli, parts: &Parts, config: &Config, sheet: &mut Sheet) {
     }
 }
 
-async fn target(sheet: &mut Sheet, label: &str, engine: &Engine) {
+async fn target(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
     let s = engine.server();
     let standby = if s.in_recovery { ", a standby" } else { "" };
     let summary = format!(
@@ -177,7 +177,7 @@ async fn target(sheet: &mut Sheet, label: &str, engine: &Engine) {
     }
 }
 
-async fn journal(sheet: &mut Sheet, label: &str, engine: &Engine) {
+async fn journal(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
     let state = engine.journal_now().await;
     match (&state, state.refusal()) {
         (_, None) => sheet.add(label, "ok", "the journal is there", None),

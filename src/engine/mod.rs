@@ -15,7 +15,7 @@ pub mod run;
 
 use std::sync::Arc;
 
-use crate::engine::check::kind::{Check, CheckCx, CheckOptions, SILENT, Tell};
+use crate::engine::check::kind::{Check, CheckCx, CheckOptions, CheckProgressSink, SILENT};
 use crate::engine::check::paging::{self, At, Page, PageRequest, RowSource};
 use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::gate::guard::Guard;
@@ -226,7 +226,12 @@ impl Engine {
     }
 
     /// The same, saying how far it is.
-    pub async fn observe_telling(&self, id: &CheckId, how: CheckOptions, tell: Tell<'_>) -> Report {
+    pub async fn observe_telling(
+        &self,
+        id: &CheckId,
+        how: CheckOptions,
+        tell: CheckProgressSink<'_>,
+    ) -> Report {
         let started = (self.parts.clock)();
         let cx = CheckCx {
             facts: &*self.parts.facts,

@@ -9,7 +9,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::secret::Secret;
 use crate::engine::port::backups::{Backups, NoBackups};
 use crate::engine::port::copies::{Copies, NoCopies};
-use crate::sandbox::postgres::Dumps;
+use crate::sandbox::postgres::PgDump;
 use crate::sandbox::postgres::SandboxCopies;
 
 /// The target that is copied.
@@ -57,7 +57,7 @@ fn postgres(target: CopiedTarget) -> Result<Sandbox> {
     Ok(Sandbox {
         copies: Arc::new(copies()),
         switchovers: Some(copies()),
-        backups: Arc::new(Dumps::new(connection.clone(), version, search_path, database, backups)),
+        backups: Arc::new(PgDump::new(connection.clone(), version, search_path, database, backups)),
     })
 }
 

@@ -16,7 +16,7 @@ const KEPT: usize = 4_000;
 const DRAIN: Duration = Duration::from_millis(500);
 
 /// By `sh -c`, in the directory and environment of this process.
-pub struct Shell;
+pub struct CommandRunner;
 
 /// The command and whatever it has started; ended when it is given up.
 struct Group(Option<Pid>);
@@ -38,7 +38,7 @@ async fn listen(mut from: impl AsyncRead + Unpin, kept: &mut Vec<u8>) {
     }
 }
 
-impl Hooks for Shell {
+impl Hooks for CommandRunner {
     fn run<'a>(&'a self, hook: &'a Hook) -> Fut<'a, Result<Ran>> {
         Box::pin(async move {
             let mut command = tokio::process::Command::new("sh");
@@ -108,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_takes_too_long_ends_with_all_that_it_started() {
-        let ran = Shell.run(&hook("sleep 600 & echo $!; wait", 1)).await.unwrap();
+        let ran = CommandRunner.run(&hook("sleep 600 & echo $!; wait", 1)).await.unwrap();
         assert_eq!(ran.code, None);
         assert!(gone(&ran.output).await, "{}", ran.output);
     }
@@ -119,7 +119,7 @@ mod tests {
         let (pid, said) = (dir.path().join("pid"), dir.path().join("said"));
         let command = format!("sleep 600 & echo $! > {0}; mv {0} {1}; wait", pid.display(), said.display());
         let hook = hook(&command, 600);
-        let running = Shell.run(&hook);
+        let running = CommandRunner.run(&hook);
         tokio::select! {
             _ = running => panic!("it has ended by itself"),
             () = async { while !said.exists() { tokio::task::yield_now().await } } => {}
@@ -129,7 +129,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_what_a_command_says_the_end_is_kept() {
-        let ran = Shell.run(&hook("seq 1 20000; echo out; echo err >&2; exit 3", 60)).await.unwrap();
+        let ran = CommandRunner.run(&hook("seq 1 20000; echo out; echo err >&2; exit 3", 60)).await.unwrap();
         assert_eq!((ran.code, ran.output.len()), (Some(3), KEPT));
         assert!(ran.output.ends_with("20000\nout\nerr\n"), "{}", ran.output);
     }

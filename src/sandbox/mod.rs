@@ -16,7 +16,7 @@ mod watcher;
 
 pub use crate::dialect::postgres::owner::MARKER;
 pub use dialects::{CopiedTarget, Sandbox, for_dialect};
-pub use hooks::Shell;
+pub use hooks::CommandRunner;
 pub use postgres::{
     Binaries, LoadWriters, Options, Private, SandboxCopies, Server, Timed, Written, WrittenPair,
 };

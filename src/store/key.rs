@@ -17,11 +17,11 @@ const BYTES: usize = 32;
 
 /// In `dir/plan.key`; without a directory nothing is signed.
 #[derive(Debug, Clone)]
-pub struct StateKey {
+pub struct KeyFile {
     path: Option<PathBuf>,
 }
 
-impl StateKey {
+impl KeyFile {
     /// Made when it is first needed.
     pub fn new(dir: Option<PathBuf>) -> Self {
         Self { path: dir.map(|d| d.join("plan.key")) }
@@ -51,7 +51,7 @@ impl StateKey {
     }
 }
 
-impl Signer for StateKey {
+impl Signer for KeyFile {
     fn sign(&self, digest: &str) -> Result<Option<String>> {
         let Some(key) = self.key()? else { return Ok(None) };
         Ok(Some(format!("{:.8}:{}", hex::encode(Sha256::digest(key)), code(&key, digest.as_bytes())?)))
@@ -82,8 +82,8 @@ mod tests {
     #[test]
     fn the_key_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let of = || StateKey::new(Some(dir.path().join("state"))).sign("d").unwrap().unwrap();
+        let of = || KeyFile::new(Some(dir.path().join("state"))).sign("d").unwrap().unwrap();
         assert_eq!(of(), of());
-        assert_eq!(StateKey::new(None).sign("d").unwrap(), None);
+        assert_eq!(KeyFile::new(None).sign("d").unwrap(), None);
     }
 }

@@ -1,15 +1,15 @@
 //! Files on the operator's side: planned rows, the signing key, the journal copy, evidence of parity. Nothing here knows a
 //! database.
 
+mod evidence;
+mod journal_copy;
 mod key;
-mod mirror;
-mod proofs;
 mod rows;
 
-pub use key::StateKey;
-pub use mirror::StateMirror;
-pub use proofs::StateProofs;
-pub use rows::Scratch;
+pub use evidence::EvidenceFiles;
+pub use journal_copy::JournalCopyFiles;
+pub use key::KeyFile;
+pub use rows::SpoolFiles;
 
 use std::path::PathBuf;
 

@@ -24,14 +24,14 @@ const BLOCK: u64 = 1_000;
 
 /// Row sets in the directory for temporary files, gone with the process.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Scratch;
+pub struct SpoolFiles;
 
 fn failed(what: &str, path: &Path, e: &std::io::Error) -> Error {
     Error::new(Class::Unobserved, format!("failed to {what} {}: {e}", path.display()))
         .hint("planned rows are kept in a file: is the disk full, is TMPDIR writable?")
 }
 
-impl Spools for Scratch {
+impl Spools for SpoolFiles {
     fn create(&self) -> Result<Box<dyn Spool>> {
         let (file, path) = nameless()?;
         let part =
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn any_page_can_be_read() {
-        let mut spool = Scratch.create().unwrap();
+        let mut spool = SpoolFiles.create().unwrap();
         (0..2_500).for_each(|n| spool.push(&line(n)).unwrap());
         let rows = spool.finish().unwrap();
         assert_eq!(rows.len(), 2_500);
@@ -271,7 +271,7 @@ mod tests {
     fn a_name_that_a_killed_process_left_is_in_nobody_s_way() {
         let of = |n: u64| std::env::temp_dir().join(format!("midwatch-{}-{n}.rows", std::process::id()));
         let left: Vec<PathBuf> = (0..100).map(of).filter(|p| File::create_new(p).is_ok()).collect();
-        let made = Scratch.create();
+        let made = SpoolFiles.create();
         for path in &left {
             std::fs::remove_file(path).unwrap();
         }
@@ -282,18 +282,18 @@ mod tests {
     fn a_saved_copy_is_the_same_and_an_edited_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("p.json.rows");
-        let mut spool = Scratch.create().unwrap();
+        let mut spool = SpoolFiles.create().unwrap();
         (0..1_500).for_each(|n| spool.push(&line(n)).unwrap());
         let rows = spool.finish().unwrap();
         rows.save(&path).unwrap();
-        let copy = Scratch.open(&path).unwrap();
+        let copy = SpoolFiles.open(&path).unwrap();
         assert_eq!((copy.len(), copy.sha256()), (1_500, rows.sha256()));
         assert_eq!(copy.page(1_200, 5).unwrap(), rows.page(1_200, 5).unwrap());
         let mut bytes = std::fs::read(&path).unwrap();
         let last = bytes.len() - 12;
         bytes[last] ^= 1;
         std::fs::write(&path, bytes).unwrap();
-        assert!(Scratch.open(&path).is_err());
+        assert!(SpoolFiles.open(&path).is_err());
     }
 
     proptest! {
@@ -309,7 +309,7 @@ mod tests {
                 row
             };
             let lines: Vec<String> = (0..count).map(|n| serde_json::to_string(&row(n)).unwrap()).collect();
-            let mut spool = Scratch.create().unwrap();
+            let mut spool = SpoolFiles.create().unwrap();
             for line in &lines {
                 spool.push(line).unwrap();
             }
@@ -317,7 +317,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("p.json.rows");
             rows.save(&path).unwrap();
-            let saved = Scratch.open(&path).unwrap();
+            let saved = SpoolFiles.open(&path).unwrap();
             prop_assert_eq!((rows.len(), rows.sha256()), (count, saved.sha256()));
             let expected: Vec<_> = (from..count).take(limit).map(row).collect();
             prop_assert_eq!(&rows.page(from, limit).unwrap(), &expected);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 
-use crate::engine::check::kind::{CheckOptions, CheckSpec, Tell};
+use crate::engine::check::kind::{CheckOptions, CheckProgressSink, CheckSpec};
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
 use crate::engine::gate::guard::{Approved, Gate, TypedPhrase};
 use crate::engine::model::blocker::Blocker;
@@ -131,7 +131,7 @@ impl Backend for Live {
         })
     }
 
-    fn observe<'a>(&'a self, id: CheckId, how: CheckOptions, tell: Tell<'a>) -> Fut<'a, Report> {
+    fn observe<'a>(&'a self, id: CheckId, how: CheckOptions, tell: CheckProgressSink<'a>) -> Fut<'a, Report> {
         Box::pin(async move {
             match self.engine() {
                 Ok(engine) => engine.observe_telling(&id, how, tell).await,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use midwatch::engine::check::kind::{CheckOptions, Tell};
+use midwatch::engine::check::kind::{CheckOptions, CheckProgressSink};
 use midwatch::engine::check::paging::{Page, PageRequest, RowSource};
 use midwatch::engine::model::blocker::Blocker;
 use midwatch::engine::model::diff::PlannedRow;
@@ -78,7 +78,7 @@ impl Backend for Fake {
             Ok(session)
         })
     }
-    fn observe<'a>(&'a self, id: CheckId, _: CheckOptions, _: Tell<'a>) -> Fut<'a, Report> {
+    fn observe<'a>(&'a self, id: CheckId, _: CheckOptions, _: CheckProgressSink<'a>) -> Fut<'a, Report> {
         Box::pin(async move {
             assert!(!self.panics, "a check that panics");
             self.observed.lock().unwrap().push(id.clone());

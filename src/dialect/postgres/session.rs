@@ -57,7 +57,7 @@ pub(super) async fn open(
 }
 
 /// A name may lead to several servers: what writes must be where the plan was made.
-pub(super) async fn same_server(connection: &mut PgConnection, planned: &Identity) -> Result<()> {
+pub(super) async fn check_identity(connection: &mut PgConnection, planned: &Identity) -> Result<()> {
     let sql = "select (select oid::int8 from pg_database where datname = current_database()), pg_is_in_recovery(), \
                case when has_function_privilege('pg_control_system()', 'execute') \
                then (select system_identifier::text from pg_control_system()) end";

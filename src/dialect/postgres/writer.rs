@@ -60,7 +60,7 @@ impl Writers for PgWriters {
             let patience = if approved.resumes().is_some() { GONE } else { Duration::ZERO };
             let lock = lock::take(&self.connection, terms, patience).await?;
             let mut work = session::open(&self.connection, terms, "midwatch/run").await?;
-            session::same_server(&mut work, &approved.plan().identity).await?;
+            session::check_identity(&mut work, &approved.plan().identity).await?;
             let writer = PgWriter {
                 connection: self.connection.clone(),
                 terms: terms.clone(),
@@ -203,7 +203,7 @@ impl PgWriter {
     }
 
     /// What is gone on with must be what was approved: the chained intent says what that was.
-    async fn untouched(&mut self, run: i64) -> Result<()> {
+    async fn check_unaltered(&mut self, run: i64) -> Result<()> {
         let sql = "select body from midwatch.events where run = $1 and kind = 'intent' order by seq limit 1";
         let body: Option<String> = sqlx::query(sql)
             .bind(run)
@@ -246,7 +246,7 @@ impl PgWriter {
         let which = if let Some(fence) = mine {
             format!("r.fence = {fence}")
         } else {
-            self.untouched(run).await?;
+            self.check_unaltered(run).await?;
             "(r.outcome = 'running' or r.resumable) and not exists (select from midwatch.runs u \
              where u.applied > 0 and (u.undoes = r.id or u.undoes = r.undoes and u.id > r.id))"
                 .to_owned()

@@ -58,10 +58,10 @@ pub struct CheckProgress {
 }
 
 /// Where news of a check go.
-pub type Tell<'a> = &'a (dyn Fn(CheckProgress) + Send + Sync);
+pub type CheckProgressSink<'a> = &'a (dyn Fn(CheckProgress) + Send + Sync);
 
 /// Nobody listens.
-pub const SILENT: Tell<'static> = &|_| {};
+pub const SILENT: CheckProgressSink<'static> = &|_| {};
 
 /// A table whose name means another one since a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub struct CheckCx<'a> {
     /// Plant what is looked for in a copy and see that it is found.
     pub self_test: bool,
     /// How far it is.
-    pub tell: Tell<'a>,
+    pub tell: CheckProgressSink<'a>,
     /// The operations that change names: what the journal's runs gave other names.
     pub names: &'a dyn NameChanges,
     /// The kinds of checks: what other features know.

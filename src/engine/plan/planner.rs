@@ -64,7 +64,7 @@ pub(in crate::engine) async fn plan(
     let (rows, summary) = rows_of(planning, &queries, only, again, news).await?;
     let follow = if again.is_none() { follow(planning, &asked.draft).await } else { vec![] };
     let now = server_time(planning.facts).await?;
-    let preflight = looked_at(planning, &asked, &server, rows.len(), by_images).await;
+    let preflight = collect_preflight(planning, &asked, &server, rows.len(), by_images).await;
     let (totals, other_totals) = summary.totals();
     let mut draft = asked.draft;
     let counted = settle(&mut draft, &*rows, &summary);
@@ -126,7 +126,7 @@ fn settle(draft: &mut Draft, rows: &dyn RowSet, summary: &Summary) -> u64 {
     let statements = statements(draft);
     let rowless = !draft.rows.is_empty() && rows.is_empty();
     if rowless {
-        draft.why = without_rows(draft);
+        draft.why = reason_without_rows(draft);
     }
     if rowless && statements > 0 {
         // Nothing but statements is left to be done.
@@ -146,7 +146,7 @@ fn statements(draft: &Draft) -> usize {
 }
 
 /// Why what was drafted for rows is planned although none of them needs it.
-fn without_rows(draft: &Draft) -> String {
+fn reason_without_rows(draft: &Draft) -> String {
     let left = draft.steps.iter().filter(|s| matches!(s.action, Action::Statements));
     match left.map(|s| s.title.as_str()).collect::<Vec<_>>().as_slice() {
         [] => "no row needs it: nothing to do".into(),
@@ -155,7 +155,7 @@ fn without_rows(draft: &Draft) -> String {
 }
 
 /// Everything that is looked at beforehand.
-async fn looked_at(
+async fn collect_preflight(
     planning: &Planning<'_>,
     asked: &ResolvedRequest<'_>,
     server: &crate::engine::model::target::ServerInfo,

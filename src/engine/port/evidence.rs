@@ -44,7 +44,7 @@ pub struct Sealed {
 
 /// Everything a check knows of a pair of tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
+pub struct PairEvidence {
     /// Which transactions it knows of (`pg_current_snapshot()`): what others wrote is told by marks.
     pub sees: String,
     /// How things were.
@@ -61,9 +61,9 @@ pub struct Proof {
 /// Where proofs are kept.
 pub trait ParityEvidence: Send + Sync {
     /// The last one of a pair; what cannot be read or was altered is none.
-    fn proof(&self, target: &Identity, twin: &str) -> Option<Proof>;
+    fn proof(&self, target: &Identity, twin: &str) -> Option<PairEvidence>;
     /// Keeps one in place of the last.
-    fn keep(&self, target: &Identity, twin: &str, proof: &Proof) -> Result<()>;
+    fn keep(&self, target: &Identity, twin: &str, proof: &PairEvidence) -> Result<()>;
     /// A comparison that was not finished.
     fn unfinished(&self, target: &Identity, twin: &str) -> Option<serde_json::Value>;
     /// Keeps one; `None`: there is none any more.
@@ -75,11 +75,11 @@ pub trait ParityEvidence: Send + Sync {
 pub struct NoProofs;
 
 impl ParityEvidence for NoProofs {
-    fn proof(&self, _: &Identity, _: &str) -> Option<Proof> {
+    fn proof(&self, _: &Identity, _: &str) -> Option<PairEvidence> {
         None
     }
 
-    fn keep(&self, _: &Identity, _: &str, _: &Proof) -> Result<()> {
+    fn keep(&self, _: &Identity, _: &str, _: &PairEvidence) -> Result<()> {
         Ok(())
     }
 

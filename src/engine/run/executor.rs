@@ -17,7 +17,7 @@ use crate::engine::model::step::{Action, Step, Task};
 use crate::engine::model::stored::another_version;
 use crate::engine::port::runner::{Kept, RunCx, RunStop, Runners, Running, TaskLimits, runner_of};
 use crate::engine::port::writer::{Cursor, Ending, RunLimits, Writer};
-use crate::engine::run::start::{intent, mirror, same_server};
+use crate::engine::run::start::{check_identity, intent, mirror};
 use crate::engine::run::unstarted;
 
 /// Tasks that this session has started, by their step.
@@ -84,7 +84,7 @@ pub(in crate::engine) async fn run(
     watcher(progress.clone());
     let checked = async {
         check_steps(setup.runners, plan)?;
-        same_server(setup.facts, plan).await
+        check_identity(setup.facts, plan).await
     };
     if let Err(e) = checked.await {
         return Done::refused(e);
@@ -108,7 +108,7 @@ pub(in crate::engine) async fn run(
             return match not_begun {
                 NotBegun::Refused(done) => *done,
                 // What is known of it is looked up without the target's lock.
-                NotBegun::IntentFailed(e) => unstarted::done(setup.facts, plan, *e).await,
+                NotBegun::IntentFailed(e) => unstarted::outcome_unknown_start(setup.facts, plan, *e).await,
             };
         }
     };

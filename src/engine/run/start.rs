@@ -21,7 +21,7 @@ use crate::engine::run::setup::Setup;
 const STAGE: usize = 2_000;
 
 /// A plan for one server is refused on another.
-pub(in crate::engine) async fn same_server(facts: &dyn Reader, plan: &Plan) -> Result<()> {
+pub(in crate::engine) async fn check_identity(facts: &dyn Reader, plan: &Plan) -> Result<()> {
     let server = facts.server().await?;
     let differences = plan.identity.differences(&Identity::of(&server));
     if differences.is_empty() {

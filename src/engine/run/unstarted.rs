@@ -10,7 +10,7 @@ use crate::engine::port::reader::Reader;
 
 /// No step was taken. Where nobody answered the COMMIT the intent may be in the journal all the same; and with it,
 /// where the plan makes the journal, all that was planned.
-pub(in crate::engine) async fn done(facts: &dyn Reader, plan: &Plan, e: Error) -> Done {
+pub(in crate::engine) async fn outcome_unknown_start(facts: &dyn Reader, plan: &Plan, e: Error) -> Done {
     let failed =
         |failure: Error| Done { outcome: Outcome::Failed, failure: Some(failure), ..Done::default() };
     if !e.ambiguous {

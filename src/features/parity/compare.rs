@@ -167,7 +167,7 @@ impl<'a> Comparison<'a> {
         Ok(loose.then(|| names.join(", ")))
     }
 
-    fn keep(&self, facts: &mut ParityFacts, proof: &crate::engine::port::evidence::Proof) {
+    fn keep(&self, facts: &mut ParityFacts, proof: &crate::engine::port::evidence::PairEvidence) {
         if let Err(e) = self.cx.proofs.keep(&self.identity(), self.compared.twin.name(), proof) {
             facts.unsealed = Some(e.message);
         }

@@ -11,7 +11,7 @@ use crate::engine::model::comparison::KeySpan;
 use crate::engine::model::error::Result;
 use crate::engine::model::identity::Identity;
 use crate::engine::port::compare_sql::CompareSql;
-use crate::engine::port::evidence::{Fingerprint, Proof, Sealed};
+use crate::engine::port::evidence::{Fingerprint, PairEvidence, Sealed};
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::compared::Compared;
 use crate::features::parity::facts::ParityFacts;
@@ -138,7 +138,7 @@ impl Seals {
         sql: &dyn CompareSql,
         taken: &Taken,
         tally: &Tally,
-    ) -> Option<Proof> {
+    ) -> Option<PairEvidence> {
         let fingerprint = self.fingerprint.clone()?;
         if compared.layout.mapping == Mapping::Whole {
             return None;
@@ -159,7 +159,7 @@ impl Seals {
                 partitions.insert(*oid, Sealed { snapshot, at: taken.at.clone(), sides });
             }
         }
-        Some(Proof {
+        Some(PairEvidence {
             sees: taken.sees.clone(),
             fingerprint,
             compared: meaning(compared, sql),
@@ -170,7 +170,7 @@ impl Seals {
 }
 
 /// The proof's partitions that were not written since.
-fn still(compared: &Compared<'_>, proof: &Proof, touched: &Touched) -> BTreeMap<usize, Sealed> {
+fn still(compared: &Compared<'_>, proof: &PairEvidence, touched: &Touched) -> BTreeMap<usize, Sealed> {
     let slots = compared.layout.oids.iter().enumerate();
     slots
         .filter(|(slot, _)| !touched.slots.contains(slot))

@@ -29,7 +29,7 @@ const IN_MEMORY: u64 = 64 << 20;
 const TOLD: usize = 4;
 
 /// Backups of one target.
-pub(in crate::sandbox) struct Dumps {
+pub(in crate::sandbox) struct PgDump {
     target: Connection,
     copies: SandboxCopies,
     search_path: Vec<String>,
@@ -37,7 +37,7 @@ pub(in crate::sandbox) struct Dumps {
     database: String,
 }
 
-impl Dumps {
+impl PgDump {
     /// `place`: where they go; absent: nothing on this machine says where.
     pub(in crate::sandbox) fn new(
         target: Connection,
@@ -273,7 +273,7 @@ async fn sum(file: PathBuf) -> Result<(u64, String)> {
     .await
 }
 
-impl Backups for Dumps {
+impl Backups for PgDump {
     fn dump<'a>(&'a self, dump: &'a Dump, run: &'a str) -> Fut<'a, Result<Dumped>> {
         Box::pin(self.make(dump, run))
     }

@@ -12,7 +12,7 @@ pub mod server;
 mod start;
 mod writers;
 
-pub(in crate::sandbox) use backup::Dumps;
+pub(in crate::sandbox) use backup::PgDump;
 pub use binaries::Binaries;
 pub use rehearsal::{Private, SandboxCopies};
 pub use server::{Options, Server};

@@ -108,10 +108,10 @@ const UNDO: &str = "rollback swaps back, with all that was written since; revers
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let asked = options::SwitchOptions::of(params)?;
     let twin_pairs = TwinPair::all(cx, name).await?;
-    untouched(cx, &twin_pairs).await?;
+    check_unaltered(cx, &twin_pairs).await?;
     let accepted = Accepted::of(params.get("accept"));
     let switch = Switch::of(cx, &twin_pairs).await?;
-    let mut preflight = looked_at(cx, &twin_pairs, &switch, &accepted, &asked).await?;
+    let mut preflight = collect_preflight(cx, &twin_pairs, &switch, &accepted, &asked).await?;
     let tried = trial(cx, &twin_pairs, &switch, &accepted).await;
     preflight.extend(tried.preflight);
     let rehearsed = rehearsal(cx, name).await.unwrap_or_else(|e| {
@@ -167,7 +167,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
 }
 
 /// What the tables, what depends on them, the server and its backups say of the switch.
-async fn looked_at(
+async fn collect_preflight(
     cx: &PlanCx<'_>,
     twin_pairs: &[TwinPair<'_>],
     switch: &Switch,
@@ -202,7 +202,7 @@ async fn kept(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Vec<String
 }
 
 /// None of them is switched yet; else what is left to be switched, and how.
-async fn untouched(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<()> {
+async fn check_unaltered(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<()> {
     let names = |before: bool| -> Vec<&str> {
         let such = twin_pairs.iter().filter(|c| (c.standing == SwitchState::Before) == before);
         such.map(|c| c.twin.name()).collect()

@@ -9,17 +9,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::StateKey;
+use super::KeyFile;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
-use crate::engine::port::evidence::{ParityEvidence, Proof};
+use crate::engine::port::evidence::{PairEvidence, ParityEvidence};
 use crate::engine::port::signer::Signer as _;
 
 /// In `dir/parity`; without a directory nothing is kept.
 #[derive(Debug, Clone)]
-pub struct StateProofs {
+pub struct EvidenceFiles {
     dir: Option<PathBuf>,
-    key: StateKey,
+    key: KeyFile,
 }
 
 /// What a file holds: a text, and that it was written here.
@@ -29,10 +29,10 @@ struct Kept {
     text: String,
 }
 
-impl StateProofs {
+impl EvidenceFiles {
     /// Below the operator's state directory.
     pub fn new(dir: Option<PathBuf>) -> Self {
-        Self { dir: dir.clone().map(|d| d.join("parity")), key: StateKey::new(dir) }
+        Self { dir: dir.clone().map(|d| d.join("parity")), key: KeyFile::new(dir) }
     }
 
     fn path(&self, target: &Identity, twin: &str, what: &str) -> Option<PathBuf> {
@@ -87,12 +87,12 @@ impl StateProofs {
     }
 }
 
-impl ParityEvidence for StateProofs {
-    fn proof(&self, target: &Identity, twin: &str) -> Option<Proof> {
+impl ParityEvidence for EvidenceFiles {
+    fn proof(&self, target: &Identity, twin: &str) -> Option<PairEvidence> {
         self.read(self.path(target, twin, "proof"))
     }
 
-    fn keep(&self, target: &Identity, twin: &str, proof: &Proof) -> Result<()> {
+    fn keep(&self, target: &Identity, twin: &str, proof: &PairEvidence) -> Result<()> {
         self.path(target, twin, "proof").map_or(Ok(()), |path| self.write(&path, proof))
     }
 
@@ -121,9 +121,9 @@ mod tests {
     #[test]
     fn what_was_altered_is_no_proof() {
         let dir = tempfile::tempdir().unwrap();
-        let proofs = StateProofs::new(Some(dir.path().to_owned()));
+        let proofs = EvidenceFiles::new(Some(dir.path().to_owned()));
         let target = Identity { database: "d".into(), timeline: Some(1), ..Identity::default() };
-        let proof = Proof { sees: "1:2:".into(), ..Proof::default() };
+        let proof = PairEvidence { sees: "1:2:".into(), ..PairEvidence::default() };
         proofs.keep(&target, "t", &proof).unwrap();
         assert_eq!(proofs.proof(&target, "t"), Some(proof));
         assert_eq!(proofs.proof(&target, "other"), None);

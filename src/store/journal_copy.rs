@@ -12,11 +12,11 @@ use crate::engine::port::journal_copy::JournalCopy;
 
 /// Below the user's state directory; without one nothing is kept.
 #[derive(Debug, Clone)]
-pub struct StateMirror {
+pub struct JournalCopyFiles {
     dir: Option<PathBuf>,
 }
 
-impl StateMirror {
+impl JournalCopyFiles {
     /// In `dir/journal`.
     pub fn new(dir: Option<PathBuf>) -> Self {
         Self { dir: dir.map(|d| d.join("journal")) }
@@ -33,7 +33,7 @@ impl StateMirror {
     }
 }
 
-impl JournalCopy for StateMirror {
+impl JournalCopy for JournalCopyFiles {
     fn append(&self, target: &Identity, event: &Event) -> Result<()> {
         let Some(path) = self.path(target) else { return Ok(()) };
         let fail = |e: std::io::Error| {
