@@ -36,7 +36,9 @@ impl Pin {
 
     /// What was sent since the last time: the catalog, the journal and what features ask are pinned elsewhere.
     fn sent(&mut self, label: &str) {
-        let here = |sql: &&Sent| sql.whose == Whose::Profile;
+        // So is where a name leads to.
+        let looked_up = |sql: &Sent| sql.text.contains("pg_catalog.pg_table_is_visible");
+        let here = |sql: &&Sent| sql.whose == Whose::Profile && !looked_up(sql);
         let sent: Vec<Sent> = self.notes.lock().unwrap().drain(..).collect();
         let sent: BTreeSet<String> = sent.iter().filter(here).map(line).collect();
         for text in &sent {

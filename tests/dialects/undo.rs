@@ -8,7 +8,7 @@ use midwatch::engine::Engine;
 use midwatch::engine::check::verdict::VerdictQuestion;
 use midwatch::engine::gate::guard::TypedPhrase;
 use midwatch::engine::model::error::Result;
-use midwatch::engine::model::preflight::{Ready, Risk};
+use midwatch::engine::model::preflight::{Ready, Reversible, Risk};
 use midwatch::engine::model::profile::Profile;
 use midwatch::engine::model::progress::Control;
 use midwatch::engine::model::record::Outcome;
@@ -285,7 +285,7 @@ impl Operation for Defines {
     fn plan<'a>(&'a self, _: &'a PlanCx<'a>, _: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
         let step = Step::new("define", "define", vec!["create table t (id int)".into()]);
         let step = Step { back: vec!["drop table t".into()], ..step };
-        let draft = Draft { steps: vec![step], count: 1, ..Draft::default() };
+        let draft = Draft { steps: vec![step], count: 1, reversible: Reversible::Full, ..Draft::default() };
         Box::pin(async move { Ok(draft) })
     }
 }

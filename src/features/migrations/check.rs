@@ -12,7 +12,7 @@ use crate::engine::model::record::JournalState;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
 use crate::features::migrations::facts::MigrationFacts;
-use crate::features::migrations::history::Ran;
+use crate::features::migrations::history::RanWhen;
 use crate::features::migrations::presence::CreatedObjects;
 use crate::features::migrations::sql::MigrationSql;
 use crate::features::migrations::{dialects, files, history, indexes, judge, presence};
@@ -62,7 +62,7 @@ async fn explain(
     cx: &CheckCx<'_>,
     sql: &dyn MigrationSql,
     objects: &mut CreatedObjects,
-    ran: &[Ran],
+    ran: &[RanWhen],
 ) -> Result<Option<String>> {
     let mut tx = cx.read().await?;
     let unasked = |why: &str| Some(format!("names that runs have changed: {why}"));
@@ -99,7 +99,7 @@ async fn observe(
     drop(tx);
     let mut unasked = None;
     if objects.lacks_something() {
-        let ran: Vec<Ran> = files.iter().map(|f| history.ran(folder.history, f)).collect();
+        let ran: Vec<RanWhen> = files.iter().map(|f| history.ran(folder.history, f)).collect();
         unasked = explain(cx, sql, &mut objects, &ran).await?;
     }
     let presence = objects.of(&files);

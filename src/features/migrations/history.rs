@@ -43,7 +43,7 @@ pub(crate) struct History {
 
 /// When a file's statements ran, by its history: what its names meant depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ran {
+pub(crate) enum RanWhen {
     /// At this time or later (drizzle records the file's own time).
     At(DateTime<Utc>),
     /// The history does not have it.
@@ -77,15 +77,15 @@ impl History {
     }
 
     /// When a file ran.
-    pub(crate) fn ran(&self, kind: HistoryKind, file: &Migration) -> Ran {
+    pub(crate) fn ran(&self, kind: HistoryKind, file: &Migration) -> RanWhen {
         if kind == HistoryKind::None || self.unknown.is_some() {
-            return Ran::Unsaid;
+            return RanWhen::Unsaid;
         }
         match self.entry(kind, file) {
-            None => Ran::Never,
+            None => RanWhen::Never,
             // The one line that there is has the time of the last file.
-            Some(_) if self.up_to.is_some() => Ran::Unsaid,
-            Some(e) => e.applied_at.as_deref().and_then(time).map_or(Ran::Unsaid, Ran::At),
+            Some(_) if self.up_to.is_some() => RanWhen::Unsaid,
+            Some(e) => e.applied_at.as_deref().and_then(time).map_or(RanWhen::Unsaid, RanWhen::At),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::model::profile::MigrationFolder;
 use crate::engine::model::script::Object;
 use crate::engine::port::reader::ReadTx;
 use crate::features::migrations::files::Migration;
-use crate::features::migrations::history::Ran;
+use crate::features::migrations::history::RanWhen;
 use crate::features::migrations::sql::MigrationSql;
 
 /// What the catalog shows of one file's work.
@@ -135,10 +135,10 @@ fn table_of(o: &Object) -> Option<&str> {
 
 /// What became of a table that a file named when it ran: its name of now, none where it was dropped, and the last run that
 /// changed it. Who had the name before that is another table.
-fn traced<'n>(table: &str, ran: Ran, names: &'n [ChangedName]) -> Option<(Option<Relation>, &'n str)> {
+fn traced<'n>(table: &str, ran: RanWhen, names: &'n [ChangedName]) -> Option<(Option<Relation>, &'n str)> {
     let written = Relation::parse(table);
     let (mut now, mut by) = (written.clone(), None);
-    let before = |n: &&ChangedName| matches!((ran, n.by_then), (Ran::At(ran), Some(then)) if then < ran);
+    let before = |n: &&ChangedName| matches!((ran, n.by_then), (RanWhen::At(ran), Some(then)) if then < ran);
     for ChangedName { run, change, .. } in names.iter().filter(|n| !before(n)) {
         let from = Relation::parse(&change.from);
         if from.name != now.name
@@ -211,7 +211,7 @@ impl CreatedObjects {
         tx: &mut dyn ReadTx,
         sql: &dyn MigrationSql,
         names: &[ChangedName],
-        ran: &[Ran],
+        ran: &[RanWhen],
     ) -> Result<()> {
         let mut asked = Vec::new();
         let absent = self.objects.iter_mut().zip(ran).flat_map(|(objects, ran)| {
@@ -227,7 +227,7 @@ impl CreatedObjects {
                     let since = format!("{brief} renamed to {} by run {by}", now.name);
                     asked.push((sought, Asked::Elsewhere(there), since));
                 }
-                None if ran == Ran::Never => {
+                None if ran == RanWhen::Never => {
                     let successor =
                         Object { kind: "relation", name: table, of: String::new(), lenient: false };
                     asked.push((sought, Asked::Successor(successor), format!("{brief} dropped by run {by}")));
@@ -395,7 +395,7 @@ mod tests {
             changed("4", "public.r_legacy", Some("r_to_drop")),
         ];
         let told = |table: &str, names: &[ChangedName]| {
-            traced(table, Ran::Unsaid, names).map(|(now, by)| (now.map(|n| n.brief()), by.to_owned()))
+            traced(table, RanWhen::Unsaid, names).map(|(now, by)| (now.map(|n| n.brief()), by.to_owned()))
         };
         assert_eq!(told("r", &names), Some((Some("public.r_to_drop".into()), "4".into())));
         assert_eq!(told("public.r_partitioned", &names), Some((Some("public.r".into()), "1".into())));
@@ -405,8 +405,8 @@ mod tests {
         assert_eq!(told("r", &dropped), Some((None, "5".into())));
         // The name is another table's since run 1: only a file from before it, or of an unknown time, means the dropped one.
         let ran = |ran| traced("r", ran, &dropped).map(|(now, by)| (now.is_none(), by));
-        assert_eq!(ran(Ran::At(day(1))), Some((true, "5")));
-        assert_eq!(ran(Ran::At(day(2))), None);
-        assert_eq!(ran(Ran::Never), Some((true, "5")), "the catalog is asked for the successor");
+        assert_eq!(ran(RanWhen::At(day(1))), Some((true, "5")));
+        assert_eq!(ran(RanWhen::At(day(2))), None);
+        assert_eq!(ran(RanWhen::Never), Some((true, "5")), "the catalog is asked for the successor");
     }
 }

@@ -151,13 +151,12 @@ async fn later_files_mean_the_living_table(world: &World) {
     write("001_key.sql", "alter table revenues add constraint revenues_pkey primary key (id);");
     write("002_x.sql", "alter table revenues add column x int;");
     write("003_y.sql", "create table later_y (id int); alter table revenues add column y int;");
-    let profile =
-        "name = \"later\"\n[[migrations]]\nname = \"later\"\nfolder = \"later\"\nhistory = \"versions\"\n";
+    let profile = "name = \"later\"\n[[migrations]]\nname = \"later\"\nfolder = \"later\"\nhistory = \"versions\"\ntable = \"later_history\"\n";
     std::fs::write(world.file("later.toml"), profile).unwrap();
     world
         .sql(
-            "create table schema_migrations (version text primary key, applied_at timestamptz not null);
-             insert into schema_migrations values ('001', '2020-01-01 00:00:00+00')",
+            "create table later_history (version text primary key, applied_at timestamptz not null);
+             insert into later_history values ('001', '2020-01-01 00:00:00+00')",
         )
         .await;
     let pending = |text: &str| ("pending".to_owned(), Severity::Warning, text.to_owned());
@@ -173,7 +172,7 @@ async fn later_files_mean_the_living_table(world: &World) {
         ]
     );
     world.sql("alter table revenues add column y int").await;
-    world.sql("insert into schema_migrations values ('002', now()), ('003', now())").await;
+    world.sql("insert into later_history values ('002', now()), ('003', now())").await;
     let absent = "002_x.sql: recorded as applied, but nothing of it is in the database";
     assert_eq!(
         found(world).await,
