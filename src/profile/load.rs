@@ -151,7 +151,8 @@ mod tests {
     fn the_built_in_profiles_are_valid() {
         let mut names: Vec<_> = library().all().unwrap().into_iter().map(|p| p.name).collect();
         let mut files: Vec<_> = BUILT_IN.files().filter_map(|f| stem(f.path())).collect();
-        (names.sort(), files.sort());
+        names.sort();
+        files.sort();
         assert_eq!(names, files, "each is named as its file");
         assert!(["hithonix", "hospitality"].iter().all(|of_the_demo| names.contains(&(*of_the_demo).into())));
     }

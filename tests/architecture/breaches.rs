@@ -19,7 +19,7 @@ impl Breach {
 
 /// Every breach, a line each.
 fn lines(breaches: &[Breach]) -> String {
-    breaches.iter().map(|b| format!("{}: {}\n", b.key, b.shown)).collect()
+    breaches.iter().fold(String::new(), |all, b| all + &b.key + ": " + &b.shown + "\n")
 }
 
 /// Fails if there is a breach.

@@ -63,7 +63,6 @@ const PARSED: &[(&str, &str, &str)] = &[
     ("features/switchover/renames.rs", "alter table ", "statements of plans on disk that declare no names"),
     ("features/switchover/renames.rs", "drop table ", "statements of plans on disk that declare no names"),
     ("features/switchover/renames.rs", " cascade", "statements of plans on disk that declare no names"),
-    ("tui/dialog/draw.rs", "idle in", "the state of a session, in the server's words"),
     ("cli/output.rs", "error: ", "what the argument parser prints"),
 ];
 

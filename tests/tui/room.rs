@@ -168,7 +168,7 @@ pub(crate) fn blocker() -> Blocker {
     }
 }
 
-fn writer() -> Blocker {
+pub(crate) fn writer() -> Blocker {
     Blocker {
         pid: 4712,
         role: "app_rw".into(),
@@ -588,21 +588,4 @@ fn a_switch_of_another_operator() {
     );
     picture("room-of-another", &app, SMALL);
     assert_eq!(keys(&mut app, &["p", "x", "c"]), []);
-}
-
-#[test]
-fn the_room_at_any_size_and_without_colour() {
-    use midwatch::tui::theme::{Depth, Theme};
-    let mut apps = vec![in_room(SMALL, 3, facts()), in_room(SMALL, 0, switched())];
-    apps.push(waiting(SMALL, vec![blocker(), writer()], Room::default()));
-    for app in &mut apps {
-        for size in [(1, 1), (40, 10), (41, 11), (79, 12), (500, 11), (40, 200)] {
-            app.update(Msg::Resize(size.0, size.1));
-            draw(app, size);
-        }
-        app.model.theme = Theme::new(Depth::Mono, true);
-        app.update(Msg::Resize(SMALL.0, SMALL.1));
-        let picture = draw(app, SMALL);
-        assert!(!picture.rsplit("---\n").next().unwrap_or_default().contains('#'), "{picture}");
-    }
 }

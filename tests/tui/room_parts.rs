@@ -13,7 +13,8 @@ use crate::made::{detail, journal};
 use crate::moments::{Room, moment};
 use crate::pictures::draw;
 use crate::room::{
-    LARGE, SMALL, asked, begun, in_room, looked, notice, parity, room_of, seen, told, twin, waiting,
+    LARGE, SMALL, asked, begun, blocker, facts, in_room, looked, notice, parity, room_of, seen, switched,
+    told, twin, waiting, writer,
 };
 
 fn picture(name: &str, app: &midwatch::tui::app::App, size: (u16, u16)) {
@@ -291,4 +292,21 @@ fn a_switch_that_no_commit_would_end_says_why_it_waits() {
     app.update(Msg::Progress(now));
     let screen = draw(&app, SMALL);
     assert!(screen.contains("held back") && screen.contains("no commit ends"), "{screen}");
+}
+
+#[test]
+fn the_room_at_any_size_and_without_colour() {
+    use midwatch::tui::theme::{Depth, Theme};
+    let mut apps = vec![in_room(SMALL, 3, facts()), in_room(SMALL, 0, switched())];
+    apps.push(waiting(SMALL, vec![blocker(), writer()], Room::default()));
+    for app in &mut apps {
+        for size in [(1, 1), (40, 10), (41, 11), (79, 12), (500, 11), (40, 200)] {
+            app.update(Msg::Resize(size.0, size.1));
+            draw(app, size);
+        }
+        app.model.theme = Theme::new(Depth::Mono, true);
+        app.update(Msg::Resize(SMALL.0, SMALL.1));
+        let picture = draw(app, SMALL);
+        assert!(!picture.rsplit("---\n").next().unwrap_or_default().contains('#'), "{picture}");
+    }
 }
