@@ -10,7 +10,7 @@ use crate::engine::model::record::RunRecord;
 use crate::engine::port::journal_sql::{Measured, RunFilter, SameRequest};
 use crate::engine::port::reader::ReadTx;
 
-/// A run was interrupted and is not undone: `broke.off`.
+/// A run was interrupted and is not undone: `broke.off`. What the plan of another version lacks keeps no run from the list.
 const COLUMNS: &str = "
 select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at, r.ended_at, r.operator,
        (select e.body::json ->> 'by' from midwatch.events e
@@ -23,8 +23,8 @@ select r.id::text as id, r.operation, r.name, r.target, r.outcome, r.started_at,
        r.message, case when r.outcome <> 'running' then (
          select e.body::json ->> 'code' from midwatch.events e
          where e.run = r.id and e.kind = 'outcome' order by e.seq desc limit 1) end as code,
-       r.batch_rows, r.beat_at, r.plan -> 'params' as params, r.plan ->> 'undo' as undo,
-       r.plan ->> 'reversible' as reversible, r.digest";
+       r.batch_rows, r.beat_at, coalesce(r.plan -> 'params', '{}') as params, coalesce(r.plan ->> 'undo', '') as undo,
+       coalesce(r.plan ->> 'reversible', 'no') as reversible, r.digest";
 
 const FROM: &str = "from midwatch.runs r
 left join lateral (select k.pid from pg_locks k
