@@ -131,18 +131,22 @@ pub(crate) fn counted<C>(verdicts: &[(C, Verdict)]) -> String {
     )
 }
 
-/// A verdict in a table; the reason why something was not run is said below it.
-pub(crate) fn cell(verdict: &Verdict, reasons: &mut Vec<&'static str>) -> String {
+/// Why cases were not run, and how many: in the order in which they are met.
+pub(crate) type Reasons = Vec<(&'static str, usize)>;
+
+/// A verdict in a table; the reason why something was not run is said above all tables.
+pub(crate) fn cell(verdict: &Verdict, reasons: &mut Reasons) -> String {
     match verdict {
         Verdict::Passed(what) => what.clone(),
         Verdict::Failed(why) => {
             format!("✗ {}", why.lines().next().unwrap_or_default().replace('|', "¦"))
         }
         Verdict::NotRun(why) => {
-            let at = reasons.iter().position(|r| r == why).unwrap_or_else(|| {
-                reasons.push(why);
+            let at = reasons.iter().position(|(r, _)| r == why).unwrap_or_else(|| {
+                reasons.push((why, 0));
                 reasons.len() - 1
             });
+            reasons[at].1 += 1;
             format!("*not run* ({})", at + 1)
         }
     }
@@ -160,11 +164,11 @@ pub(crate) fn line(out: &mut String, title: &str, cells: &[String]) {
 }
 
 /// What the numbers mean.
-pub(crate) fn notes(out: &mut String, reasons: &[&str]) {
-    let _ = writeln!(out, "\n## Not run, because\n");
-    for (i, why) in reasons.iter().enumerate() {
-        let _ = writeln!(out, "{}. {why}", i + 1);
-    }
+pub(crate) fn notes(reasons: &Reasons) -> String {
+    let lines = reasons.iter().enumerate().map(|(i, (why, cases))| {
+        format!("{}. {why}: {cases} {}\n", i + 1, if *cases == 1 { "case" } else { "cases" })
+    });
+    "\nNot run, because:\n\n".to_owned() + &lines.collect::<Vec<_>>().concat()
 }
 
 const INTRO: &str = "\
@@ -179,7 +183,7 @@ A cell says: ✓ or ✗, the exit code of the hurt run (*killed*: it could not s
 *resumed*, *applied again* (nothing of it had begun; the same plan was still good), or *nothing left*. Exit codes:
 0 all done · 3 refused · 4 stale · 5, 6 nothing changed · 7 part applied · 8 ambiguous, settled by `resume`.
 With two operators the code is the first one's; the second was told who is there, and left with 3.
-*not run* has its reason below the tables. Steps with a number are hit in that batch.
+*not run* has its reason above the tables. Steps with a number are hit in that batch.
 
 *Inside COMMIT*: a deferred constraint trigger holds or fails it, so the fault strikes before the transaction is durable.
 *Committed, not answered*: a synchronous standby that does not exist keeps the answer back, so the transaction is durable
@@ -188,9 +192,7 @@ is the server's error from a trigger.
 ";
 
 pub(crate) fn table(verdicts: &[(Case, Verdict)]) -> String {
-    let mut out = INTRO.to_owned();
-    let _ = writeln!(out, "\n{}", counted(verdicts));
-    let mut reasons = Vec::new();
+    let (mut out, mut reasons) = (String::new(), Reasons::new());
     let mut ops: Vec<&str> = verdicts.iter().map(|(c, _)| c.op.name).collect();
     ops.dedup();
     for op in ops {
@@ -205,8 +207,7 @@ pub(crate) fn table(verdicts: &[(Case, Verdict)]) -> String {
             line(&mut out, &format!("{}{}", step.title(), numbered(batch)), &cells);
         }
     }
-    notes(&mut out, &reasons);
-    out
+    format!("{INTRO}\n{}\n{}{out}", counted(verdicts), notes(&reasons))
 }
 
 fn numbered(batch: Option<u64>) -> String {

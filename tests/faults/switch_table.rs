@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::defining;
-use crate::matrix::{Verdict, cell, counted, line, notes};
+use crate::matrix::{Reasons, Verdict, cell, counted, line, notes};
 use crate::switch::{Case, FAULTS, Fault, OPS, PLACES};
 
 const INTRO: &str = "\
@@ -18,7 +18,7 @@ either side; no session is left. Then it is *resumed* to its end (every row equa
 
 A cell says: ✓ or ✗, the exit code of the hurt run (*killed*: it could not say anything), whether the tables had changed
 places, and what came then. Exit codes: 0 all done · 3 refused · 6 nothing changed · 7 part applied · 8 ambiguous, settled
-by `resume`. With two operators the code is the first one's; the second left with 3. *not run* has its reason below.
+by `resume`. With two operators the code is the first one's; the second left with 3. *not run* has its reason above the tables.
 
 *Lock kept*: by a prepared transaction, on a function, through all attempts. *Lock given late*: after the second. *Long transaction*:
 waited for without standing in line. *A row differs*: written on one side only, after the comparison; for *locked* it is
@@ -26,9 +26,7 @@ committed while midwatch waits for the locks. *Marker passed by*: disabled, a ro
 ";
 
 pub(crate) fn table(verdicts: &[(Case, Verdict)], defined: &[(defining::Case, Verdict)]) -> String {
-    let mut out = INTRO.to_owned();
-    let _ = writeln!(out, "\nSwitches: {} Definitions of triggers: {}", counted(verdicts), counted(defined));
-    let mut reasons = Vec::new();
+    let (mut out, mut reasons) = (String::new(), Reasons::new());
     for op in OPS {
         let _ = writeln!(out, "\n## {}\n", op.title());
         let _ = writeln!(out, "| stage | {} |", FAULTS.map(Fault::title).join(" | "));
@@ -53,6 +51,6 @@ pub(crate) fn table(verdicts: &[(Case, Verdict)], defined: &[(defining::Case, Ve
             }
         }
     }
-    notes(&mut out, &reasons);
-    out
+    let counts = format!("Switches: {} Definitions of triggers: {}", counted(verdicts), counted(defined));
+    format!("{INTRO}\n{counts}\n{}{out}", notes(&reasons))
 }
