@@ -206,5 +206,5 @@ fn what_the_page_says_to_add_is_there() {
         config.args(["config", "check", "--json"]).env_clear().env("HOME", &place).current_dir(&place),
     );
     let config: serde_json::Value = serde_json::from_str(&config).unwrap();
-    assert!(config["profiles"].as_array().unwrap().iter().any(|p| p == "example"), "{config}");
+    assert!(config["config"]["profiles"].as_array().unwrap().iter().any(|p| p == "example"), "{config}");
 }
