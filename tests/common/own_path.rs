@@ -3,45 +3,19 @@
 use std::sync::Arc;
 
 use midwatch::engine::model::error::Result;
-use midwatch::engine::model::load::ServerLoad;
 use midwatch::engine::model::query::{Column, ProfileSql, Sql};
-use midwatch::engine::model::target::ServerInfo;
-use midwatch::engine::model::vitals::Vitals;
-use midwatch::engine::port::dialect::Dialect;
-use midwatch::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader, RowShape, Take};
+use midwatch::engine::port::reader::{Fut, ReadTx, Reader, RowShape, Take};
 
-pub(crate) struct OwnPath {
-    pub(crate) facts: Arc<dyn Reader>,
+use crate::common::around::ReaderAround;
+
+pub(crate) fn own_path(facts: Arc<dyn Reader>) -> ReaderAround {
+    let begin = |facts: Arc<dyn Reader>, options| -> Fut<'static, Result<Box<dyn ReadTx>>> {
+        Box::pin(async move { Ok(Box::new(OwnPathTx(facts.begin(options).await?)) as Box<dyn ReadTx>) })
+    };
+    ReaderAround::new(facts, Box::new(begin))
 }
 
 struct OwnPathTx(Box<dyn ReadTx>);
-
-impl Reader for OwnPath {
-    fn dialect(&self) -> &'static dyn Dialect {
-        self.facts.dialect()
-    }
-    fn set_search_path(&self, schemas: &[String]) {
-        self.facts.set_search_path(schemas);
-    }
-    fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
-        Box::pin(async move {
-            let tx = self.facts.begin(options).await?;
-            Ok(Box::new(OwnPathTx(tx)) as Box<dyn ReadTx>)
-        })
-    }
-    fn server(&self) -> Fut<'_, Result<ServerInfo>> {
-        self.facts.server()
-    }
-    fn vitals(&self) -> Fut<'_, Result<Vitals>> {
-        self.facts.vitals()
-    }
-    fn pressure(&self) -> Fut<'_, Result<ServerLoad>> {
-        self.facts.pressure()
-    }
-    fn cancel_all(&self) -> Fut<'_, ()> {
-        self.facts.cancel_all()
-    }
-}
 
 impl OwnPathTx {
     /// Gives the path that was there.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::common::{self, observe};
 use crate::on_each_server;
 use crate::postgres::Side;
-use crate::recorder::{Notes, Recorder};
+use crate::recorder::{Notes, recorder};
 
 on_each_server! {
     a_target_is_opened_by_its_url,
@@ -102,7 +102,7 @@ async fn a_comparison_without_a_shared_snapshot_reads_alone(side: &Side) {
     let engine = common::engine(&side.url(), profile).await;
     let notes: Notes = Arc::new(Mutex::new(vec![]));
     let mut parts = engine.into_parts();
-    parts.facts = Arc::new(Recorder { facts: Arc::clone(&parts.facts), notes: Arc::clone(&notes) });
+    parts.facts = Arc::new(recorder(Arc::clone(&parts.facts), &notes));
     for (ability, exported) in [(Ability::Yes, true), (Ability::no("no such thing here", ""), false)] {
         parts.server.abilities.shared_snapshot = ability;
         let engine = Engine::new(parts);

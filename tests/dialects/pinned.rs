@@ -14,7 +14,7 @@ use midwatch::engine::{Engine, EngineParts};
 
 use crate::common;
 use crate::common::Database;
-use crate::recorder::{Notes, Recorder, Sent, Whose};
+use crate::recorder::{Notes, Sent, Whose, recorder};
 use crate::world::World;
 
 struct Pin {
@@ -29,7 +29,7 @@ impl Pin {
         let engine = common::open(&world.database.url(), Some(profile), world.home.path()).await.unwrap();
         let notes = Notes::default();
         let parts = engine.into_parts();
-        let facts = Arc::new(Recorder { facts: Arc::clone(&parts.facts), notes: Arc::clone(&notes) });
+        let facts = Arc::new(recorder(Arc::clone(&parts.facts), &notes));
         let engine = Engine::new(EngineParts { facts, ..parts });
         Self { engine, notes, text: String::new(), seen: BTreeSet::new() }
     }

@@ -3,12 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use midwatch::engine::model::error::Result;
-use midwatch::engine::model::load::ServerLoad;
-use midwatch::engine::model::query::{Column, Param, ProfileSql, Sql};
-use midwatch::engine::model::target::ServerInfo;
-use midwatch::engine::model::vitals::Vitals;
-use midwatch::engine::port::dialect::Dialect;
-use midwatch::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader, RowShape, Take};
+use midwatch::engine::model::query::{Param, ProfileSql, Sql};
+use midwatch::engine::port::reader::{Fut, ReadTx, Reader};
+
+use crate::common::around::{ReaderAround, Sending, TxAround};
 
 pub(crate) type Notes = Arc<Mutex<Vec<Sent>>>;
 
@@ -38,71 +36,24 @@ impl Sent {
         let (text, params) = (sql.text().to_owned(), sql.params().to_vec());
         Self { text, params, whose: Whose::Profile, prepared }
     }
-}
-
-pub(crate) struct Recorder {
-    pub(crate) facts: Arc<dyn Reader>,
-    pub(crate) notes: Notes,
-}
-
-struct Recording {
-    tx: Box<dyn ReadTx>,
-    notes: Notes,
-}
-
-impl Reader for Recorder {
-    fn dialect(&self) -> &'static dyn Dialect {
-        self.facts.dialect()
+    fn of(sending: &Sending<'_>) -> Self {
+        match sending {
+            Sending::Ours(sql) => Self::ours(sql),
+            Sending::Profile(sql) => Self::profile(sql, false),
+            Sending::Described(sql) => Self::profile(sql, true),
+        }
     }
-    fn set_search_path(&self, schemas: &[String]) {
-        self.facts.set_search_path(schemas);
-    }
-    fn begin(&self, options: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
+}
+
+/// Notes what goes through `facts`.
+pub(crate) fn recorder(facts: Arc<dyn Reader>, notes: &Notes) -> ReaderAround {
+    let notes = Arc::clone(notes);
+    let begin = move |facts: Arc<dyn Reader>, options| -> Fut<'static, Result<Box<dyn ReadTx>>> {
+        let notes = Arc::clone(&notes);
         Box::pin(async move {
-            let tx = self.facts.begin(options).await?;
-            Ok(Box::new(Recording { tx, notes: Arc::clone(&self.notes) }) as Box<dyn ReadTx>)
+            let before = move |sending: Sending<'_>| notes.lock().unwrap().push(Sent::of(&sending));
+            Ok(Box::new(TxAround { inside: facts.begin(options).await?, before }) as Box<dyn ReadTx>)
         })
-    }
-    fn server(&self) -> Fut<'_, Result<ServerInfo>> {
-        self.facts.server()
-    }
-    fn vitals(&self) -> Fut<'_, Result<Vitals>> {
-        self.facts.vitals()
-    }
-    fn pressure(&self) -> Fut<'_, Result<ServerLoad>> {
-        self.facts.pressure()
-    }
-    fn cancel_all(&self) -> Fut<'_, ()> {
-        self.facts.cancel_all()
-    }
-}
-
-impl Recording {
-    fn note(&self, sent: Sent) {
-        self.notes.lock().unwrap().push(sent);
-    }
-}
-
-impl ReadTx for Recording {
-    fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
-        self.note(Sent::profile(sql, true));
-        self.tx.describe(sql)
-    }
-    fn profile<'a>(
-        &'a mut self,
-        sql: &'a ProfileSql,
-        shape: RowShape,
-        take: Take<'a>,
-    ) -> Fut<'a, Result<()>> {
-        self.note(Sent::profile(sql, false));
-        self.tx.profile(sql, shape, take)
-    }
-    fn each<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
-        self.note(Sent::ours(sql));
-        self.tx.each(sql, take)
-    }
-    fn objects<'a>(&'a mut self, sql: &'a Sql, take: Take<'a>) -> Fut<'a, Result<()>> {
-        self.note(Sent::ours(sql));
-        self.tx.objects(sql, take)
-    }
+    };
+    ReaderAround::new(facts, Box::new(begin))
 }

@@ -11,7 +11,7 @@ use midwatch::engine::port::name_changes::NameChanges as _;
 use midwatch::engine::{Engine, EngineParts};
 use serde_json::Value;
 
-use crate::common::own_path::OwnPath;
+use crate::common::own_path::own_path;
 use crate::common::{observe, open};
 use crate::switchover::end_to_end::{blocking, done, ready};
 use crate::switchover::ownership::told;
@@ -88,7 +88,7 @@ async fn what_was_switched_together_loses_its_way_back_only_when_that_is_accepte
 /// The room and the plan of a drop ask by statements of ours that know no search path.
 async fn no_path_is_needed(world: &World) {
     let parts = open(&world.database.url(), None, world.home.path()).await.unwrap().into_parts();
-    let facts = Arc::new(OwnPath { facts: Arc::clone(&parts.facts) });
+    let facts = Arc::new(own_path(Arc::clone(&parts.facts)));
     let engine = Engine::new(EngineParts { facts, ..parts });
     let room = engine.room("revenues,expenses").await.unwrap();
     assert_eq!((room.twins.len(), room.hidden), (2, 0));
