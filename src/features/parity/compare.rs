@@ -98,10 +98,6 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn identity(&self) -> Identity {
-        Identity::of(self.cx.server)
-    }
-
     /// What decides whether another run can go on with this one.
     fn shape(&self) -> String {
         let p = &self.compared;
@@ -115,13 +111,11 @@ impl<'a> Comparison<'a> {
     }
 
     fn unfinished(&self) -> Option<Unfinished> {
-        let kept = self
-            .cx
-            .proofs
-            .unfinished(&self.identity(), self.compared.twin.name())
-            .filter(|_| self.cx.resume)?;
-        let unfinished: Unfinished = serde_json::from_value(kept).ok()?;
-        (unfinished.shape == self.shape()).then_some(unfinished)
+        if !self.cx.resume {
+            return None;
+        }
+        Unfinished::read(self.cx.state, &Identity::of(self.cx.server), self.compared.twin.name())
+            .filter(|unfinished| unfinished.shape == self.shape())
     }
 
     async fn run(
@@ -150,8 +144,9 @@ impl<'a> Comparison<'a> {
             // Of several snapshots the oldest counts: whatever was written since then is marked as written.
             let oldest = self.progress.first.clone().unwrap_or_else(|| taken.clone());
             self.seals.tell(&self.compared, &oldest, &mut facts);
-            if let Some(proof) = self.seals.proof(&self.compared, self.rows_sql, &oldest, &tally) {
-                self.keep(&mut facts, &proof);
+            let evidence = self.seals.evidence(&self.compared, self.rows_sql, &oldest, &tally);
+            if let Some(Err(e)) = evidence.map(|e| e.keep(self.cx, self.compared.twin.name())) {
+                facts.unsealed = Some(e.message);
             }
         }
         self.finish(&taken, &mut facts, triggers);
@@ -165,12 +160,6 @@ impl<'a> Comparison<'a> {
         let names: Vec<String> = key.iter().map(|k| k.name.clone()).collect();
         let loose = !key.is_empty() && !catalog::unique(tx, legacy, &names).await?;
         Ok(loose.then(|| names.join(", ")))
-    }
-
-    fn keep(&self, facts: &mut ParityFacts, proof: &crate::engine::port::evidence::PairEvidence) {
-        if let Err(e) = self.cx.proofs.keep(&self.identity(), self.compared.twin.name(), proof) {
-            facts.unsealed = Some(e.message);
-        }
     }
 
     /// Reads everything, piece by piece; a snapshot that grew too old is let go before the next piece.
@@ -209,7 +198,7 @@ impl<'a> Comparison<'a> {
             }
         }
         if chunks.len() > 1 {
-            self.cx.proofs.set_unfinished(&self.identity(), self.compared.twin.name(), None)?;
+            Unfinished::forget(self.cx, self.compared.twin.name())?;
         }
         self.tell("reading", (chunks.len(), chunks.len()), tally, &source);
         // What differs is looked at again where everything is seen at once.
@@ -234,7 +223,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn save(&self, chunks: &[(Option<i64>, Option<i64>)], done: usize, tally: &Tally) -> Result<()> {
-        let state = Unfinished {
+        let unfinished = Unfinished {
             shape: self.shape(),
             cut: self.compared.cut.clone(),
             chunks: chunks.to_vec(),
@@ -242,9 +231,7 @@ impl<'a> Comparison<'a> {
             readings: self.progress.readings.clone(),
             tally: tally.clone(),
         };
-        let state = serde_json::to_value(&state)
-            .map_err(|e| Error::unobserved(format!("failed to keep an unfinished comparison: {e}")))?;
-        self.cx.proofs.set_unfinished(&self.identity(), self.compared.twin.name(), Some(&state))
+        unfinished.keep(self.cx, self.compared.twin.name())
     }
 
     /// Partitions that came or went between two snapshots make the parts incomparable.

@@ -6,6 +6,7 @@ pub mod classify;
 pub(crate) mod compare;
 pub(crate) mod compared;
 pub(crate) mod dialects;
+pub mod evidence;
 pub mod facts;
 pub mod finding_kind;
 pub(crate) mod findings;

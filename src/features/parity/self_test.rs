@@ -7,8 +7,8 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::Twin;
 use crate::engine::model::report::{CheckId, Finding, Report, Severity, Status};
 use crate::engine::port::copies::{CopyRequest, KeyedSample, NoCopies, Rows, TargetCopy};
-use crate::engine::port::evidence::NoProofs;
 use crate::engine::port::reader::ReadOptions;
+use crate::engine::port::state::NoState;
 use crate::features::parity::compare;
 use crate::features::parity::facts::{ParityFacts, SelfTest};
 use crate::features::parity::finding_kind::FindingKind;
@@ -94,7 +94,7 @@ async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
         profile: cx.profile,
         server: cx.server,
         copies: &NoCopies,
-        proofs: &NoProofs,
+        state: &NoState,
         quick: false,
         full: false,
         resume: false,

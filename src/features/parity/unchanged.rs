@@ -3,31 +3,21 @@
 use crate::features::parity::facts::PartitionStatus;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::engine::check::kind::CheckCx;
-use crate::engine::compare::totals::Aggregate;
 use crate::engine::model::comparison::KeySpan;
 use crate::engine::model::error::Result;
-use crate::engine::model::identity::Identity;
 use crate::engine::port::compare_sql::CompareSql;
-use crate::engine::port::evidence::{Fingerprint, PairEvidence, Sealed};
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::compared::Compared;
+use crate::features::parity::evidence::{PairEvidence, PartitionSides, SealedPartition};
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::pair::TwinTables;
 use crate::features::parity::pair::change_capture::{self, CaptureState, Touched};
+use crate::features::parity::pair::fingerprint::Fingerprint;
 use crate::features::parity::pair::partitions::Mapping;
 use crate::features::parity::piece::Piece;
 use crate::features::parity::scan::Tally;
 use crate::features::parity::snapshot::{SnapshotSource, Taken};
-
-/// What a proof keeps of a partition.
-#[derive(Serialize, Deserialize)]
-struct Sides {
-    legacy: Aggregate,
-    twin: Aggregate,
-}
 
 /// What is known before anything is read.
 #[derive(Default)]
@@ -35,7 +25,7 @@ pub(crate) struct Seals {
     /// Marks are written of everything.
     fingerprint: Option<Fingerprint>,
     /// Sealed partitions by slot.
-    sealed: BTreeMap<usize, Sealed>,
+    sealed: BTreeMap<usize, SealedPartition>,
     /// Legacy rows may have no partition.
     homeless: bool,
     /// Why nothing is sealed.
@@ -72,7 +62,7 @@ impl Seals {
             CaptureState::Complete(print) => print,
             CaptureState::Incomplete(lacking) => return Ok(nothing(None, lacking.why)),
         };
-        let Some(proof) = cx.proofs.proof(&Identity::of(cx.server), compared.twin.name()) else {
+        let Some(proof) = PairEvidence::read(cx, compared.twin.name()) else {
             return Ok(nothing(Some(print), "no proof is kept here yet"));
         };
         if let Some(what) = print.difference(&proof.fingerprint) {
@@ -109,9 +99,7 @@ impl Seals {
     /// Adds what is sealed to what was read.
     pub(crate) fn add_to(&self, tally: &mut Tally) {
         for (slot, sealed) in &self.sealed {
-            if let Ok(sides) = serde_json::from_value::<Sides>(sealed.sides.clone()) {
-                tally.put(*slot, &sides.legacy, &sides.twin);
-            }
+            tally.put(*slot, &sealed.sides.legacy, &sealed.sides.twin);
         }
     }
 
@@ -131,8 +119,8 @@ impl Seals {
         }
     }
 
-    /// The proof to keep; `None` where nothing tells later writes.
-    pub(crate) fn proof(
+    /// What is to be kept; `None` where nothing tells later writes.
+    pub(crate) fn evidence(
         &self,
         compared: &Compared<'_>,
         sql: &dyn CompareSql,
@@ -150,13 +138,12 @@ impl Seals {
             if let Some(sealed) = self.sealed.get(&slot) {
                 partitions.insert(*oid, sealed.clone());
             } else if !differing.contains(&Some(slot)) {
-                let sides = Sides { legacy: tally.legacy_of(Some(slot)), twin: tally.twin_of(slot) };
+                let sides = PartitionSides { legacy: tally.legacy_of(Some(slot)), twin: tally.twin_of(slot) };
                 if (sides.legacy.rows, sides.legacy.digest) != (sides.twin.rows, sides.twin.digest) {
                     continue;
                 }
-                let Ok(sides) = serde_json::to_value(&sides) else { continue };
                 let snapshot = taken.name.clone().unwrap_or_else(|| taken.sees.clone());
-                partitions.insert(*oid, Sealed { snapshot, at: taken.at.clone(), sides });
+                partitions.insert(*oid, SealedPartition { snapshot, at: taken.at.clone(), sides });
             }
         }
         Some(PairEvidence {
@@ -170,7 +157,11 @@ impl Seals {
 }
 
 /// The proof's partitions that were not written since.
-fn still(compared: &Compared<'_>, proof: &PairEvidence, touched: &Touched) -> BTreeMap<usize, Sealed> {
+fn still(
+    compared: &Compared<'_>,
+    proof: &PairEvidence,
+    touched: &Touched,
+) -> BTreeMap<usize, SealedPartition> {
     let slots = compared.layout.oids.iter().enumerate();
     slots
         .filter(|(slot, _)| !touched.slots.contains(slot))
