@@ -26,7 +26,7 @@ use crate::features::parity::scan::{self, Tally};
 use crate::features::parity::snapshot::{SnapshotSource, Taken, age};
 use crate::features::parity::sql::ParitySql;
 use crate::features::parity::unchanged::Seals;
-use crate::features::parity::{findings, range_choice, rows};
+use crate::features::parity::{findings, range_choice, rows, texts};
 
 /// Rows that are read before it is looked whether the snapshot is too old, about.
 const CHUNK_ROWS: u64 = 5_000_000;
@@ -314,14 +314,10 @@ impl<'a> Comparison<'a> {
         facts.columns = self.compared.columns.common.iter().map(|c| c.name.clone()).collect();
         let columns = self.compared.columns.common.len();
         facts.compared = match () {
-            () if self.cx.quick => "counts and sums only: rows were not compared".into(),
-            () if self.compared.columns.key.is_empty() => format!(
-                "count and 64-bit digests of {columns} columns by partition; no key names a row on both sides"
-            ),
-            () if facts.key_not_unique.is_some() => {
-                format!("count and 64-bit digests of {columns} columns; no unique key names a row")
-            }
-            () => format!("count and 64-bit digests of {columns} columns, rows read where they differ"),
+            () if self.cx.quick => texts::QUICK.into(),
+            () if self.compared.columns.key.is_empty() => texts::without_key(columns),
+            () if facts.key_not_unique.is_some() => texts::without_unique_key(columns),
+            () => texts::compared(columns),
         };
     }
 
@@ -332,21 +328,10 @@ impl<'a> Comparison<'a> {
         coverage: &partitions::Coverage,
         samples: Samples,
     ) -> Report {
-        let unseen = self.compared.sequences.iter().find(|s| !s.readable).map(|s| {
-            format!(
-                "where sequence {0} stands: permission denied\nhint: GRANT SELECT ON SEQUENCE {0} to this role",
-                s.name
-            )
-        });
+        let unread = self.compared.sequences.iter().find(|s| !s.readable);
+        let unseen = unread.map(|s| texts::sequence_unread(&s.name));
         let found = findings::of(id, facts, self.compared.columns, self.compared.layout, coverage, samples);
-        let mut ok =
-            format!("{} rows equal by count and 64-bit digests", facts.legacy_rows.unwrap_or_default());
-        if facts.sealed > 0 {
-            ok = format!("{ok}; {} of {} partitions sealed", facts.sealed, self.compared.layout.slots.len());
-        }
-        if facts.readings.len() > 1 {
-            ok = format!("{ok}, in {} snapshots", facts.readings.len());
-        }
+        let ok = texts::equal(facts, self.compared.layout.slots.len());
         let worse = found.iter().any(|f| f.severity == Severity::Critical);
         let mut report = Report::of(id.clone(), facts, found, &ok);
         // What else is found does not take the place of the verdict.
@@ -355,7 +340,7 @@ impl<'a> Comparison<'a> {
         }
         // Without a worse one the finding that says so is the summary.
         if self.cx.quick && worse {
-            report.summary.push_str("; rows were not compared (--quick)");
+            report.summary.push_str(texts::NOT_COMPARED_EITHER);
         }
         let (legacy, leaf) = self.statements();
         report
@@ -485,21 +470,14 @@ pub(crate) async fn alone(
     let coverage = layout.coverage(&mut *tx).await?;
     // Who waits for a second session while holding one waits for ever once all do.
     drop(tx);
-    let mut without = "no legacy table is declared".to_owned();
+    let mut without = texts::NO_LEGACY.to_owned();
     if let Some(twin) = cleaned {
         facts.standing = SwitchState::Cleaned;
         facts.away = retired::away(cx.facts, twin).await?;
-        without = match &facts.away {
-            Some(away) => format!("the legacy table is put away as {}; {}", away.table, away.way_back()),
-            None => "the legacy table is gone".into(),
-        };
+        without = texts::retired(facts.away.as_ref());
     }
-    facts.compared = format!("row counts only: {without}");
+    facts.compared = texts::counts_only(&without);
     let found = findings::of(id, &facts, &columns, &layout, &coverage, Samples::default());
-    let ok = format!(
-        "{} partitions, {} rows; {without}",
-        layout.leaves.len(),
-        facts.partitioned_rows.unwrap_or_default()
-    );
+    let ok = texts::alone(layout.leaves.len(), facts.partitioned_rows.unwrap_or_default(), &without);
     Ok(Report::of(id.clone(), &facts, found, &ok))
 }

@@ -22,5 +22,6 @@ pub(crate) mod seeding;
 pub(crate) mod self_test;
 pub(crate) mod snapshot;
 pub(crate) mod sql;
+mod texts;
 pub(crate) mod unchanged;
 pub mod verdicts;

@@ -18,6 +18,7 @@ use crate::features::parity::pair::partitions::Mapping;
 use crate::features::parity::piece::Piece;
 use crate::features::parity::scan::Tally;
 use crate::features::parity::snapshot::{SnapshotSource, Taken};
+use crate::features::parity::texts;
 
 /// What is known before anything is read.
 #[derive(Default)]
@@ -63,25 +64,25 @@ impl Seals {
             CaptureState::Incomplete(lacking) => return Ok(nothing(None, lacking.why)),
         };
         let Some(proof) = PairEvidence::read(cx, compared.twin.name()) else {
-            return Ok(nothing(Some(print), "no proof is kept here yet"));
+            return Ok(nothing(Some(print), texts::NO_PROOF));
         };
         if let Some(what) = print.difference(&proof.fingerprint) {
-            let why = format!("{what} is not as it was when the proof was made");
+            let why = texts::redefined(what);
             return Ok(nothing(Some(print), why));
         }
         if proof.compared != meaning(compared, source.rows) {
-            return Ok(nothing(Some(print), "other columns were compared then"));
+            return Ok(nothing(Some(print), texts::OTHER_COLUMNS));
         }
         let after = tx.texts(&source.sql.is_after(&proof.sees)).await?;
         if after.first().and_then(|t| t.as_deref()) != Some("true") {
-            return Ok(nothing(Some(print), "the proof knows of transactions that this server does not"));
+            return Ok(nothing(Some(print), texts::UNKNOWN_TRANSACTIONS));
         }
         if cx.full {
-            return Ok(nothing(Some(print), "everything was asked to be read again (--full)"));
+            return Ok(nothing(Some(print), texts::FULL));
         }
         let touched = change_capture::touched(tx, pair, compared.layout, &proof.sees).await?;
         if touched.all {
-            return Ok(nothing(Some(print), "all rows of a table were written at once since (TRUNCATE)"));
+            return Ok(nothing(Some(print), texts::TRUNCATED));
         }
         let homeless = proof.homeless || touched.homeless;
         Ok(Self { fingerprint: Some(print), sealed: still(compared, &proof, &touched), homeless, why: None })
