@@ -26,7 +26,7 @@ use crate::features::switchover::task::Rehearser;
 use crate::profile::{Disk, Library, Selected, detect, generic};
 use crate::rehearse::SwitchoverRehearsal;
 use crate::sandbox::{self, CommandRunner, CopiedTarget, SandboxCopies};
-use crate::store::{EvidenceFiles, JournalCopyFiles, KeyFile, SpoolFiles, state_dir};
+use crate::store::{JournalCopyFiles, KeyFile, SpoolFiles, StateFiles, state_dir};
 
 /// The same as a boxed future: a rehearsal opens its copy through it.
 fn connected(selected: Selected) -> Fut<'static, Result<Engine>> {
@@ -66,7 +66,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         files: Arc::new(Disk { base: selected.base.clone() }),
         facts: reader,
         copies: sandbox.copies,
-        proofs: Arc::new(EvidenceFiles::new(selected.state_dir.clone().or_else(state_dir))),
+        state: Arc::new(StateFiles::new(selected.state_dir.clone().or_else(state_dir))),
         profile,
         server,
         checks: features::CHECKS,

@@ -1,6 +1,5 @@
 //! `midwatch check`.
 
-use crate::features::parity::facts::KIND as PARITY;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::stream::{self, StreamExt as _};
@@ -69,8 +68,7 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
 /// Cut off: what was found so far is not the whole of it and is not given out as such.
 fn cancelled(engine: &Engine, (ids, done): (&[CheckId], &[Report]), by: &str, args: &CheckArgs) -> Error {
     let open = ids.iter().filter(|id| !done.iter().any(|r| r.id == **id));
-    let kept: Vec<String> =
-        open.filter(|id| id.kind == PARITY && engine.is_cut_off(&id.name)).map(ToString::to_string).collect();
+    let kept: Vec<String> = open.filter(|id| engine.is_unfinished(id)).map(ToString::to_string).collect();
     let file = args.out.as_ref().map_or_else(String::new, |p| format!("; {} was not written", p.display()));
     let (done, all) = (done.len(), ids.len());
     let message = format!("cancelled by {by}: {done} of {all} checks were done, nothing was changed{file}");

@@ -76,7 +76,7 @@ impl Engine {
             verdicts: self.parts.verdicts,
             operations: self.parts.operations,
             names: &self.parts.operations,
-            proofs: &*self.parts.proofs,
+            state: &*self.parts.state,
             copies: &*self.parts.copies,
             backups: &*self.parts.adapters.backups,
             spools: &*self.parts.adapters.spools,

@@ -30,10 +30,10 @@ use crate::engine::plan::operation::Operation;
 use crate::engine::port::adapters::Adapters;
 use crate::engine::port::clock::Clock;
 use crate::engine::port::copies::Copies;
-use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
 use crate::engine::port::reader::{ReadOptions, Reader, Snapshot};
 use crate::engine::port::runner::Runners;
+use crate::engine::port::state::State;
 
 /// What an engine is made of: compose puts it together, nothing changes it afterwards.
 pub struct EngineParts {
@@ -59,8 +59,8 @@ pub struct EngineParts {
     pub operations: &'static [&'static dyn Operation],
     /// Who carries out the tasks of plans.
     pub runners: Runners<'static>,
-    /// What was found equal before.
-    pub proofs: Arc<dyn ParityEvidence>,
+    /// What is kept of the target between two runs of the program.
+    pub state: Arc<dyn State>,
     /// Throwaway copies of the target.
     pub copies: Arc<dyn Copies>,
     /// What is allowed.
@@ -239,7 +239,7 @@ impl Engine {
             profile: &self.parts.profile,
             server: &self.parts.server,
             copies: &*self.parts.copies,
-            proofs: &*self.parts.proofs,
+            state: &*self.parts.state,
             quick: how.quick,
             full: how.full,
             resume: how.resume,
@@ -259,9 +259,10 @@ impl Engine {
         report
     }
 
-    /// Is a comparison of these twins kept that was cut off?
-    pub fn is_cut_off(&self, twin: &str) -> bool {
-        self.parts.proofs.unfinished(&Identity::of(&self.parts.server), twin).is_some()
+    /// Is what a check read before it was interrupted kept, so that it can be resumed?
+    pub fn is_unfinished(&self, id: &CheckId) -> bool {
+        let target = Identity::of(&self.parts.server);
+        self.check(id.kind).is_some_and(|c| c.unfinished(&*self.parts.state, &target, &id.name))
     }
 
     /// The rows behind a finding.

@@ -1,15 +1,15 @@
-//! Files on the operator's side: planned rows, the signing key, the journal copy, evidence of parity. Nothing here knows a
+//! Files on the operator's side: planned rows, the signing key, the journal copy, documents of features. Nothing here knows a
 //! database.
 
-mod evidence;
 mod journal_copy;
 mod key;
 mod rows;
+mod state;
 
-pub use evidence::EvidenceFiles;
 pub use journal_copy::JournalCopyFiles;
 pub use key::KeyFile;
 pub use rows::SpoolFiles;
+pub use state::StateFiles;
 
 use std::path::PathBuf;
 

@@ -1,6 +1,5 @@
 //! The backend of the program: the engine of the open target, and the plans that were made.
 
-use crate::features::parity::facts::KIND as PARITY;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -77,9 +76,9 @@ impl Live {
             spec.map_or(Duration::from_mins(1), |s| s.every)
         };
         let ids = engine.ids();
-        let cut_off = |id: &&CheckId| id.kind == PARITY && engine.is_cut_off(&id.name);
+        let unfinished = |id: &&CheckId| engine.is_unfinished(id);
         Session {
-            unfinished: ids.iter().filter(cut_off).cloned().collect(),
+            unfinished: ids.iter().filter(unfinished).cloned().collect(),
             target: engine.target(),
             server: engine.server().clone(),
             environment_note: engine.environment_note().map(str::to_owned),

@@ -160,6 +160,12 @@ impl Collector {
         }
     }
 
+    fn function(&mut self, vis: &Visibility, name: &syn::Ident) {
+        if !matches!(vis, Visibility::Inherited) {
+            self.out.functions.push((name.to_string(), name.span().start().line));
+        }
+    }
+
     /// Paths and, outside attributes, literals in tokens that are no syntax yet.
     fn scan(&mut self, tokens: TokenStream, attribute: bool) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
@@ -234,6 +240,16 @@ impl<'ast> Visit<'ast> for Collector {
         if self.blocks == 0 {
             self.note(item);
         }
+        match item {
+            Item::Fn(i) => self.function(&i.vis, &i.sig.ident),
+            // A trait's methods are seen as it is.
+            Item::Trait(i) => i.items.iter().for_each(|inner| {
+                if let syn::TraitItem::Fn(f) = inner {
+                    self.function(&i.vis, &f.sig.ident);
+                }
+            }),
+            _ => {}
+        }
         visit::visit_item(self, item);
     }
 
@@ -243,9 +259,13 @@ impl<'ast> Visit<'ast> for Collector {
             syn::ImplItem::Const(i) => &i.attrs,
             _ => &[],
         };
-        if !for_tests(attrs) {
-            visit::visit_impl_item(self, item);
+        if for_tests(attrs) {
+            return;
         }
+        if let syn::ImplItem::Fn(i) = item {
+            self.function(&i.vis, &i.sig.ident);
+        }
+        visit::visit_impl_item(self, item);
     }
 
     fn visit_stmt(&mut self, stmt: &'ast syn::Stmt) {

@@ -73,6 +73,8 @@ pub(crate) struct Source {
     pub(crate) macros: Vec<(String, usize)>,
     /// Types that others see, with the line.
     pub(crate) types: Vec<(String, usize)>,
+    /// Functions and methods that others see, with the line.
+    pub(crate) functions: Vec<(String, usize)>,
     /// Traits implemented, by their last name.
     pub(crate) impls: Vec<String>,
     /// Modules declared here that have a file of their own, with the path that `#[path]` names.

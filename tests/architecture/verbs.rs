@@ -1,10 +1,10 @@
-//! The engine names no operation and no kind of check: features bring them.
+//! The engine names no operation, no kind of check and no feature: features bring them.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use crate::{
     breaches::{Breach, hold},
-    registered::{kinds, verbs},
+    registered::{FEATURES, kinds, verbs},
     sources::{Literal, Tree, root, within},
 };
 
@@ -54,6 +54,75 @@ fn breaches(tree: &Tree, words: &[&str], src: Option<&Path>) -> Vec<Breach> {
         }
     }
     found
+}
+
+/// The words of the features, as their folders and in the singular.
+fn features(tree: &Tree) -> BTreeSet<String> {
+    let files = FEATURES.iter().flat_map(|place| {
+        tree.within(place)
+            .filter_map(move |f| f.path.strip_prefix(place)?.trim_start_matches('/').split_once('/'))
+    });
+    let one = |word: &str| match word.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => word.trim_end_matches('s').to_owned(),
+    };
+    files.flat_map(|(folder, _)| [folder.to_owned(), one(folder)]).collect()
+}
+
+/// The words of a name, small: of `ParityEvidence` and of `parity_evidence` the same.
+fn parts(name: &str) -> Vec<String> {
+    let mut apart = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() {
+            apart.push('_');
+        }
+        apart.extend(c.to_lowercase());
+    }
+    apart.split('_').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// Types and functions of the engine, for others to see, that are called after a feature.
+fn called_after_features(tree: &Tree, features: &BTreeSet<String>) -> Vec<Breach> {
+    let files = tree.within("engine").filter(|f| !SCHEMA.iter().any(|s| within(&f.path, s)));
+    let names = files.flat_map(|f| f.types.iter().chain(&f.functions).map(move |name| (f, name)));
+    names
+        .filter(|(_, (name, _))| parts(name).iter().any(|part| features.contains(part)))
+        .map(|(f, (name, line))| Breach::new(format!("{} {name}", f.path), format!("src/{}:{line}", f.path)))
+        .collect()
+}
+
+#[test]
+fn no_type_and_no_function_of_the_engine_is_called_after_a_feature() {
+    let features = features(Tree::src());
+    assert!(features.contains("anomaly") && features.contains("parity"), "{features:?}");
+    let found = called_after_features(Tree::src(), &features);
+    hold("verbs", "no feature's name in the engine's types and functions", &found);
+}
+
+#[test]
+fn a_name_after_a_feature_is_found() {
+    let found = |code: &str| {
+        let tree = Tree::of(&[
+            ("engine/a.rs", code),
+            ("features/parity/mod.rs", ""),
+            ("features/anomalies/check.rs", ""),
+            ("features/mod.rs", ""),
+        ]);
+        called_after_features(&tree, &features(&tree)).into_iter().map(|b| b.key).collect::<Vec<_>>()
+    };
+    assert_eq!(found("pub trait ParityEvidence { fn proof(&self); }"), ["engine/a.rs ParityEvidence"]);
+    assert_eq!(found("pub(in crate::engine) struct AnomalyRule;"), ["engine/a.rs AnomalyRule"]);
+    for code in [
+        "pub fn last_parity() {}",
+        "struct S; impl S { pub fn last_parity(&self) {} }",
+        "pub trait T { fn last_parity(&self); }",
+    ] {
+        assert_eq!(found(code), ["engine/a.rs last_parity"], "{code}");
+    }
+    for fine in ["struct ParityEvidence;", "pub struct Disparity;", "fn parity() {}", "pub fn anomalous() {}"]
+    {
+        assert!(found(fine).is_empty(), "{fine}");
+    }
 }
 
 #[test]

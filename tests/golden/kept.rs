@@ -6,8 +6,12 @@ use std::path::Path;
 use midwatch::engine::model::diff::PlannedRow;
 use midwatch::engine::model::digest::digest_of;
 use midwatch::engine::model::event::Event;
+use midwatch::engine::model::identity::Identity;
 use midwatch::engine::model::stored::StoredPlan;
+use midwatch::engine::port::state::{Document, State as _};
+use midwatch::features::parity::evidence::PairEvidence;
 use midwatch::sandbox::Server;
+use midwatch::store::StateFiles;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -276,6 +280,32 @@ fn what_is_parsed_is_printed_as_it_was() {
             assert_eq!(event.computed_hash(), event.hash);
             assert_eq!(serde_json::to_string(&event).unwrap(), line, "{}", path.display());
         }
+    }
+}
+
+/// What a check found equal then is read from the same file, and would be written as it was.
+#[test]
+fn proofs_of_then_are_read_and_written_alike() {
+    let (dir, again) = (unpacked(), tempfile::tempdir().unwrap());
+    let then = dir.path().join(".local/state/midwatch");
+    std::fs::copy(then.join("plan.key"), again.path().join("plan.key")).unwrap();
+    let plan = std::fs::read(dir.path().join("plans/hospitality-01-init.json")).unwrap();
+    let target = serde_json::from_slice::<Value>(&plan).unwrap()["plan"]["identity"].take();
+    let target: Identity = serde_json::from_value(target).unwrap();
+    let (kept, now) = (StateFiles::new(Some(then.clone())), StateFiles::new(Some(again.path().to_owned())));
+    for name in ["daily_cash_balances", "expenses", "revenues"] {
+        let document = Document { folder: "parity", name, holds: "proof" };
+        let text = kept.read(&target, &document).unwrap();
+        let evidence: PairEvidence = serde_json::from_str(&text).unwrap();
+        assert!(!evidence.partitions.is_empty() && !evidence.fingerprint.0.is_empty(), "{name}: {text}");
+        assert_eq!(serde_json::to_string(&evidence).unwrap(), text, "{name}");
+        now.write(&target, &document, Some(&text)).unwrap();
+    }
+    let files: Vec<_> = std::fs::read_dir(then.join("parity")).unwrap().map(|f| f.unwrap()).collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        let written = std::fs::read(again.path().join("parity").join(file.file_name())).unwrap();
+        assert_eq!(written, std::fs::read(file.path()).unwrap(), "{}", file.path().display());
     }
 }
 

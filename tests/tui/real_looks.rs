@@ -62,7 +62,7 @@ impl World {
         let id = engine.ids()[0].clone();
         for _ in 0..50 {
             let kept = async {
-                while !engine.is_cut_off("t") {
+                while !engine.is_unfinished(&id) {
                     tokio::task::yield_now().await;
                 }
             };

@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use crate::engine::check::paging::RowSource;
 use crate::engine::model::error::Result;
+use crate::engine::model::identity::Identity;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::target::ServerInfo;
 use crate::engine::port::copies::Copies;
 use crate::engine::port::dialect::Dialect;
-use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
 use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader};
+use crate::engine::port::state::State;
 
 /// What is fixed about a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +87,8 @@ pub struct CheckCx<'a> {
     pub server: &'a ServerInfo,
     /// Throwaway copies of the target.
     pub copies: &'a dyn Copies,
-    /// What was found equal before.
-    pub proofs: &'a dyn ParityEvidence,
+    /// What is kept of the target between two runs of the program.
+    pub state: &'a dyn State,
     /// Skip what costs a scan of a table.
     pub quick: bool,
     /// Read again what was found equal before and not written since.
@@ -142,6 +143,11 @@ pub trait Check: Sync {
     fn rows(&self, dialect: &dyn Dialect, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
         let _ = (dialect, profile, name, finding);
         None
+    }
+    /// Is what a check of this name read before it was interrupted kept, so that `resume` continues it?
+    fn unfinished(&self, state: &dyn State, target: &Identity, name: &str) -> bool {
+        let _ = (state, target, name);
+        false
     }
     /// Tables whose names this feature's runs have given to others, as the catalog itself shows: without a journal.
     fn renamed<'a>(&'a self, tx: &'a mut dyn ReadTx, profile: &'a Profile) -> Fut<'a, Result<Vec<Renamed>>> {

@@ -221,13 +221,13 @@ pub struct QueueChanges {
     /// Columns that a requeued row gets besides its state, as expressions over `t`.
     #[serde(default)]
     pub requeue: BTreeMap<String, String>,
-    /// Rows that are requeued first.
+    /// Rows of the first batch.
     #[serde(default = "canary")]
     pub canary: u64,
     /// Seconds to wait for what becomes of them.
     #[serde(default = "canary_wait")]
     pub canary_wait_s: u64,
-    /// Percent of requeued rows that may fail again before it is stopped.
+    /// Percent of changed rows that may fail again, after the first batch, before the run is stopped.
     #[serde(default = "canary_percent")]
     pub max_failed_percent: u32,
 }

@@ -10,12 +10,12 @@ use crate::engine::model::target::{Environment, ServerInfo};
 use crate::engine::plan::operation::{Operation, PlanCx};
 use crate::engine::port::backups::Backups;
 use crate::engine::port::copies::Copies;
-use crate::engine::port::evidence::ParityEvidence;
 use crate::engine::port::files::Files;
 use crate::engine::port::name_changes::NameChanges;
 use crate::engine::port::reader::Reader;
 use crate::engine::port::signer::Signer;
 use crate::engine::port::spools::Spools;
+use crate::engine::port::state::State;
 
 /// A target as planning sees it.
 pub(in crate::engine) struct Planning<'e> {
@@ -29,7 +29,7 @@ pub(in crate::engine) struct Planning<'e> {
     pub(in crate::engine) verdicts: &'static [&'static [VerdictSpec]],
     pub(in crate::engine) operations: &'static [&'static dyn Operation],
     pub(in crate::engine) names: &'e dyn NameChanges,
-    pub(in crate::engine) proofs: &'e dyn ParityEvidence,
+    pub(in crate::engine) state: &'e dyn State,
     pub(in crate::engine) copies: &'e dyn Copies,
     pub(in crate::engine) backups: &'e dyn Backups,
     pub(in crate::engine) spools: &'e dyn Spools,
@@ -51,7 +51,7 @@ impl<'e> Planning<'e> {
                 profile: self.profile,
                 server,
                 copies: self.copies,
-                proofs: self.proofs,
+                state: self.state,
                 quick: false,
                 full: false,
                 resume: false,

@@ -1,5 +1,5 @@
 //! What the engine needs from outside, as traits: the dialect of a target, its reader and writer, runners of tasks, and
-//! the operator's machine (files, evidence, journal copy, backups, hooks). They are traits because the engine does no I/O
+//! the operator's machine (files, state, journal copy, backups, hooks). They are traits because the engine does no I/O
 //! and tests replace them. Nothing here has a statement of its own.
 
 pub mod adapters;
@@ -10,7 +10,6 @@ pub mod compare_sql;
 pub mod copies;
 pub mod dialect;
 pub mod driver;
-pub mod evidence;
 pub mod files;
 pub mod hooks;
 pub mod journal_copy;
@@ -23,4 +22,5 @@ pub mod row_sql;
 pub mod runner;
 pub mod signer;
 pub mod spools;
+pub mod state;
 pub mod writer;

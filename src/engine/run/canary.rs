@@ -8,7 +8,7 @@ use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::verify::{self, CanaryCounts};
 
 impl RunCx<'_> {
-    /// What becomes of the rows that were requeued decides whether more follow.
+    /// What becomes of the rows that were changed decides whether more follow.
     pub(in crate::engine) async fn watch_canary(
         &mut self,
         canary: &Canary,
@@ -29,13 +29,12 @@ impl RunCx<'_> {
             let limit = if batch == 1 { 0 } else { u64::from(canary.max_failed_percent) };
             let settled = fate.failed + fate.done;
             if fate.failed * 100 > limit * settled.max(1) {
-                return stop(format!("{} of {settled} requeued rows have failed again", fate.failed));
+                return stop(format!("{} of {settled} changed rows have failed again", fate.failed));
             }
             if fate.unknown > 0 {
                 let all = settled + fate.waiting + fate.unknown;
-                let states =
-                    "in states that the profile's queue does not name: whether they failed is unknown";
-                return stop(format!("{} of {all} requeued rows are {states}", fate.unknown));
+                let states = "in states that the profile does not name: whether they failed is unknown";
+                return stop(format!("{} of {all} changed rows are {states}", fate.unknown));
             }
             if fate.waiting == 0 {
                 self.progress.waiting = None;
@@ -43,11 +42,11 @@ impl RunCx<'_> {
             }
             if self.millis() >= until {
                 return stop(format!(
-                    "{} requeued rows were not taken by a worker within {} s",
+                    "{} changed rows had no result within {} s",
                     fate.waiting, canary.wait_s
                 ));
             }
-            self.progress.waiting = Some(format!("{} requeued rows are waiting for a worker", fate.waiting));
+            self.progress.waiting = Some(format!("waiting for the result of {} changed rows", fate.waiting));
             self.tell(Phase::Waiting);
             self.obey_control().await?;
             (self.adapters.sleep)(LOOK_AGAIN).await;

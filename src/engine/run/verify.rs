@@ -27,11 +27,11 @@ async fn count(facts: &dyn Reader, sql: &ProfileSql) -> Result<u64> {
 /// What became of rows so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub(in crate::engine) struct CanaryCounts {
-    /// Nobody has taken them yet.
+    /// Their result is not there yet.
     pub(in crate::engine) waiting: u64,
     /// They have failed again.
     pub(in crate::engine) failed: u64,
-    /// They are done, or being done.
+    /// They are done.
     pub(in crate::engine) done: u64,
     /// They are in a state that says none of these. A plan of before this was asked has no such number.
     #[serde(default)]

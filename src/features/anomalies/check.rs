@@ -12,6 +12,7 @@ use crate::engine::model::profile::{AnomalyRule, Profile};
 use crate::engine::model::report::{CheckId, Finding, Report};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
+use crate::features::anomalies::texts;
 
 pub(crate) struct AnomaliesCheck;
 
@@ -93,7 +94,7 @@ fn finding(id: &CheckId, rule: &AnomalyRule, rows: u64, page: &Page) -> Finding 
     Finding {
         id: format!("{id}/{ROWS}"),
         severity: rule.severity,
-        message: format!("{rows} × {}", rule.title),
+        message: texts::finding(rule, rows),
         rows: Some(rows),
         sample: samples(page),
     }

@@ -16,6 +16,7 @@ use crate::engine::plan::operation::{
 };
 use crate::engine::plan::tables::{Table, derived};
 use crate::engine::port::reader::Fut;
+use crate::features::anomalies::texts;
 
 use crate::engine::plan::selection;
 
@@ -113,10 +114,6 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         ..RowQuery::default()
     };
     let (reversible, undo) = reversal(fix);
-    let mut changes = vec![fix.title.clone()];
-    if fix.write.audit.is_some() {
-        changes.push("an audit row for each".into());
-    }
     let (what, may) = if compute {
         ("update", fix.write.derived.iter().all(|_| table.columns.iter().any(|c| c.may_update)))
     } else {
@@ -124,7 +121,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     };
     Ok(Draft {
         why: rule.title.clone(),
-        changes,
+        changes: texts::changes(fix),
         obstacle: None,
         reversible,
         undo,
@@ -144,12 +141,9 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
 
 fn reversal(fix: &Declared) -> (Reversible, UndoText) {
     match (&fix.revoke, &fix.compute) {
-        (Some(_), _) => (
-            Reversible::Lossy,
-            "by a row that revokes the compensation: both stay in the table, and the anomaly is back".into(),
-        ),
-        (None, Some(_)) => (Reversible::Full, UndoText::full("the rows are put back as they were")),
-        (None, None) => (Reversible::Full, UndoText::full("the inserted rows are deleted again")),
+        (Some(_), _) => (Reversible::Lossy, texts::UNDO_BY_REVOKING.into()),
+        (None, Some(_)) => (Reversible::Full, UndoText::full(texts::UNDO_BY_IMAGES)),
+        (None, None) => (Reversible::Full, UndoText::full(texts::UNDO_BY_DELETING)),
     }
 }
 
@@ -200,7 +194,7 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
     let table = Table::find(cx, &fix.write.table).await?;
     let mut change = change(cx, fix, rule).await?;
     change.columns = table.typed(&fix.write.table, revoke.keys())?;
-    change.reason = format!("undo of run {}", run.id);
+    change.reason = texts::revoke_reason(run);
     let applied = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
     // A row that a revocation names already is not revoked twice: its key is taken.
     let key: Vec<(String, Expr)> = fix
@@ -217,14 +211,14 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         ..RowQuery::default()
     };
     Ok(Undo::Draft(Box::new(Draft {
-        why: format!("takes back run {} ({} {})", run.id, run.operation, run.name),
-        changes: vec![format!("a row in {} that revokes each compensation; both stay", fix.write.table)],
+        why: texts::revoke_why(run),
+        changes: vec![texts::revoke_change(&fix.write.table)],
         obstacle: applied.obstacle,
         reversible: Reversible::No,
-        undo: "impossible: apply the fix again instead".into(),
+        undo: texts::REVOKE_UNDO.into(),
         frozen: false,
         renames: vec![],
-        steps: vec![step(cx, &change, "revoke the compensations".into())],
+        steps: vec![step(cx, &change, texts::REVOKE_TITLE.into())],
         preflight: vec![],
         verify: cx.dialect().verification(&change, 0).into_iter().collect(),
         rows: vec![rows],

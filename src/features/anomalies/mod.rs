@@ -2,3 +2,4 @@
 
 pub mod check;
 pub(crate) mod fix;
+mod texts;

@@ -15,6 +15,7 @@ use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
 use crate::engine::port::reader::Fut;
 use crate::engine::port::row_sql::{Bypass, Obstacle};
+use crate::features::backfill::texts;
 
 use crate::engine::plan::selection::{self, ChosenRows};
 
@@ -78,17 +79,13 @@ impl Operation for BackfillOperation {
 }
 
 fn offer(b: &Declared) -> Offer {
-    let columns = b.write.set.keys().cloned().collect::<Vec<_>>().join(", ");
     Offer {
         verb: SPEC.verb,
         name: b.name.clone(),
-        about: format!("compute {columns} of {} again", b.write.table),
+        about: texts::compute_again(b),
         mends: b.mends.as_ref().map(|m| CheckId { kind: "anomalies", name: m.clone() }),
         risk: SPEC.risk,
-        locks: match &b.guard {
-            Some(_) => "SHARE ROW EXCLUSIVE for each batch: writers wait".into(),
-            None => "rows of each batch".into(),
-        },
+        locks: texts::offered_locks(b.guard.is_some()).into(),
         disabled: None,
         asks: vec![],
         takes_rows: b.write.key.len() == 1,
@@ -135,7 +132,7 @@ impl<'p> BackfillMode<'p> {
             rewritten: false,
             restores: None,
             canary: None,
-            reason: reason(b),
+            reason: texts::reason(b),
         })
     }
 
@@ -162,8 +159,8 @@ impl<'p> BackfillMode<'p> {
         said: PlanTexts,
     ) -> Draft {
         Draft {
-            why: format!("{}: {}", b.write.table, reason(b)),
-            changes: changes(said.rows, self.write.audit.as_deref()),
+            why: texts::why(b),
+            changes: texts::changes(said.rows, self.write.audit.is_some()),
             obstacle: said.obstacle,
             reversible: Reversible::Full,
             undo: said.undo,
@@ -209,29 +206,21 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
         vec![table.privilege(&b.write.table, "update", table.may_update_all(&change.columns), role)];
     preflight.extend(guard.preflight);
     let checks: Vec<_> = table.checks_on(&change.columns).collect();
-    let mut undo = UndoText::full_from("from before-images, while rows are not changed again");
+    let mut undo = UndoText::full_from(texts::UNDO);
     if !checks.is_empty() {
         let names: Vec<_> = checks.iter().map(|k| k.name.as_str()).collect();
         let list = names.join(", ");
-        undo = UndoText::full_from(format!(
-            "from before-images; CHECK {list} would refuse the old values, so it must be dropped for the undo and added again as NOT VALID"
-        ));
-        preflight.push(Preflight::new(
-            "check",
-            Ready::Warn,
-            format!("CHECK {list} of {} judges every later update of an old row", b.write.table),
-        ));
+        undo = UndoText::full_from(texts::undo_with_checks(&list));
+        preflight.push(Preflight::new("check", Ready::Warn, texts::checks(&list, &b.write.table)));
     }
-    let columns: Vec<_> = b.write.set.keys().map(String::as_str).collect();
-    let columns = columns.join(", ");
     let mut locks = guard.locks;
     locks.insert(0, lock(&b.write.table, cx.dialect().lock_mode(LockStrength::Rows)));
     let source = RowsFrom::Table { table: b.write.table.clone(), join: None };
     let all = all(b)?;
     let filter = selection::and_ids(cx, params, &b.write.key, (&source, Of::Table), all).await?;
     let said = PlanTexts {
-        title: format!("compute {columns} of {} again", b.write.table),
-        rows: format!("column {columns}"),
+        title: texts::compute_again(b),
+        rows: texts::changed_columns(b),
         undo,
         obstacle: guard.obstacle,
         frozen: filter.frozen,
@@ -260,9 +249,9 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
     let source = RowsFrom::Table { table: b.write.table.clone(), join: None };
     let filter = selection::and_ids(cx, params, &b.write.key, (&source, Of::Table), both).await?;
     let said = PlanTexts {
-        title: format!("write corrective rows into {}", i.write.table),
-        rows: format!("corrective rows in {}; {} stays as it is", i.write.table, b.write.table),
-        undo: UndoText::full("the corrective rows are deleted again, while nobody has changed them"),
+        title: texts::corrective_title(i),
+        rows: texts::corrective_rows(b, i),
+        undo: UndoText::full(texts::CORRECTIVE_UNDO),
         obstacle: None,
         frozen: filter.frozen,
         locks: vec![lock(&i.write.table, cx.dialect().lock_mode(LockStrength::Rows))],
@@ -295,35 +284,15 @@ fn all(b: &Declared) -> Result<Condition> {
     filter.map(Condition::Text).ok_or_else(|| Error::usage(format!("backfill {} has no filter", b.name)))
 }
 
-fn reason(b: &Declared) -> String {
-    b.reason
-        .clone()
-        .unwrap_or_else(|| format!("rows where {}", b.write.filter.as_deref().unwrap_or_default()))
-}
-
 fn plain<'n>(names: impl IntoIterator<Item = &'n String>) -> Vec<(String, Expr)> {
     names.into_iter().map(|n| (n.clone(), Expr::of_table(n))).collect()
 }
 
-/// What changes besides the rows, for people.
-fn changes(rows: String, audit: Option<&str>) -> Vec<String> {
-    let mut out = vec![rows];
-    if audit.is_some() {
-        out.push("an audit row for each, with the old and the new value".into());
-    }
-    out
-}
-
 fn step(cx: &PlanCx<'_>, change: &RowChange, title: &str, locks: Vec<Lock>) -> Step {
-    let p = cx.policy;
     Step {
         locks,
         action: Action::Rows(Box::new(change.clone())),
-        ..Step::new(
-            "rows",
-            format!("{title}, at most {} rows a batch, lock_timeout {} ms", p.batch_rows, p.lock_timeout_ms),
-            cx.dialect().shown(change),
-        )
+        ..Step::new("rows", texts::step(title, cx.policy), cx.dialect().shown(change))
     }
 }
 
@@ -347,26 +316,19 @@ fn guard(cx: &PlanCx<'_>, b: &Declared, table: &Table, replica: bool) -> Result<
         };
     };
     if let Some(needs) = table.triggers.hidden() {
-        let what = format!("trigger {name} of {} is not visible to this role: needs {needs}", b.write.table);
+        let what = texts::guard_hidden(name, &b.write.table, needs);
         return Ok(Passed {
             preflight: vec![Preflight::new("guard", Ready::Fail, what)],
             ..Passed::default()
         });
     }
     let Some(trigger) = table.triggers.known().iter().find(|t| &t.name == name) else {
-        let preflight = vec![Preflight::new(
-            "guard",
-            Ready::Warn,
-            format!("trigger {name} is not on {}: nothing stands in the way", b.write.table),
-        )];
+        let preflight =
+            vec![Preflight::new("guard", Ready::Warn, texts::guard_missing(name, &b.write.table))];
         return Ok(Passed { preflight, ..Passed::default() });
     };
     if trigger.state == Firing::Off {
-        let preflight = vec![Preflight::new(
-            "guard",
-            Ready::Warn,
-            format!("trigger {name} is disabled already; it stays so"),
-        )];
+        let preflight = vec![Preflight::new("guard", Ready::Warn, texts::guard_disabled(name))];
         return Ok(Passed { preflight, ..Passed::default() });
     }
     if replica {
@@ -382,45 +344,27 @@ fn silenced(name: &str, trigger: &Trigger, table: &Table, passage: Bypass) -> Pa
     let ordinary = trigger.state == Firing::Ordinary;
     let setting = passage.setting.unwrap_or("the setting");
     let may = table.may_silence == Some(true);
-    let why = match (may, ordinary) {
-        (false, _) => format!("only a superuser may set {setting}"),
-        (_, true) => format!("we may set {setting}"),
-        _ => format!("trigger {name} fires for replicas as well: this strategy does not pass it"),
-    };
+    let why = texts::silencing(name, setting, may, ordinary);
     let ready = if may && ordinary { Ready::Ok } else { Ready::Fail };
     Passed {
         off: passage.off,
         on: passage.on,
         excludes_writers: passage.excludes_writers,
-        obstacle: Some(format!(
-            "trigger {name} forbids this: {setting} = replica for each batch, which silences ALL ordinary \
-             triggers and foreign keys of our session; other writers do not wait"
-        )),
+        obstacle: Some(texts::silenced(name, setting)),
         preflight: vec![Preflight::new("guard", ready, why)],
         ..Passed::default()
     }
 }
 
 fn switched_off(b: &Declared, name: &str, table: &Table, passage: Bypass) -> Passed {
-    let owner = if table.owned {
-        Preflight::new("guard", Ready::Ok, format!("we may switch trigger {name} off"))
-    } else {
-        Preflight::new(
-            "guard",
-            Ready::Fail,
-            format!("only the owner of {} may switch trigger {name} off", b.write.table),
-        )
-    };
+    let ready = if table.owned { Ready::Ok } else { Ready::Fail };
+    let owner = Preflight::new("guard", ready, texts::disabling(name, &b.write.table, table.owned));
     let held = passage.lock.map(|l| lock(&b.write.table, &format!("{l} while the guard is off")));
     Passed {
         off: passage.off,
         on: passage.on,
         excludes_writers: passage.excludes_writers,
-        obstacle: Some(format!(
-            "trigger {name} forbids this: disabled and enabled again in each batch's transaction; writers of {} wait \
-             for the length of a batch",
-            b.write.table
-        )),
+        obstacle: Some(texts::disabled(name, &b.write.table)),
         locks: held.into_iter().collect(),
         preflight: vec![owner],
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
 use crate::engine::journal::overtaken::{self, ChangedNames};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::profile::{HistoryKind, MigrationFolder, Profile};
+use crate::engine::model::profile::{MigrationFolder, Profile};
 use crate::engine::model::record::JournalState;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
@@ -15,7 +15,7 @@ use crate::features::migrations::facts::MigrationFacts;
 use crate::features::migrations::history::RanWhen;
 use crate::features::migrations::presence::CreatedObjects;
 use crate::features::migrations::sql::MigrationSql;
-use crate::features::migrations::{dialects, files, history, indexes, judge, presence};
+use crate::features::migrations::{dialects, files, history, indexes, judge, presence, texts};
 
 pub(crate) struct MigrationsCheck;
 
@@ -65,18 +65,13 @@ async fn explain(
     ran: &[RanWhen],
 ) -> Result<Option<String>> {
     let mut tx = cx.read().await?;
-    let unasked = |why: &str| Some(format!("names that runs have changed: {why}"));
     let changed = match changed_names(cx, &mut *tx).await {
         Ok(changed) => changed,
-        Err(e) => return Ok(unasked(&e.message)),
+        Err(e) => return Ok(Some(texts::changed_names(&e.message))),
     };
     objects.explain(&mut *tx, sql, &changed.names, ran).await?;
-    let of = |runs: &[String]| match runs {
-        [run] => format!("the plan of run {run}"),
-        runs => format!("the plans of runs {}", runs.join(", ")),
-    };
-    let unclear = || unasked(&format!("{} cannot be read by this version", of(&changed.unclear)));
-    Ok(if changed.unclear.is_empty() || !objects.lacks_something() { None } else { unclear() })
+    let known = changed.unclear.is_empty() || !objects.lacks_something();
+    Ok((!known).then(|| texts::unread_plans(&changed.unclear)))
 }
 
 async fn observe(
@@ -113,11 +108,7 @@ async fn observe(
     }
     findings.append(&mut judged.findings);
     let facts = MigrationFacts { history: history::recorded_by(sql, folder.history).into(), ..judged.facts };
-    let ok = match (folder.history, files.is_empty()) {
-        (HistoryKind::None, true) => "no migration folder is known; no index is invalid".to_owned(),
-        (HistoryKind::None, false) => format!("{} applied, as the catalog shows", facts.applied),
-        _ => format!("{} applied", facts.applied),
-    };
+    let ok = texts::summary(folder.history, !files.is_empty(), facts.applied);
     let why =
         unread.filter(|_| folder.folder.is_some()).or(judged.unknown).or(history.unknown.clone()).or(unasked);
     let mut report = Report::of(id.clone(), &facts, findings, &ok).partly_unknown(why);

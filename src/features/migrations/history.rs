@@ -11,6 +11,7 @@ use crate::engine::port::files::Files;
 use crate::engine::port::reader::ReadTx;
 use crate::features::migrations::files::Migration;
 use crate::features::migrations::sql::MigrationSql;
+use crate::features::migrations::texts;
 
 /// One line of a history.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -127,10 +128,7 @@ pub(crate) async fn read(
     let columns: Vec<String> = tx.texts(&sql.columns(&table)).await?.into_iter().flatten().collect();
     if columns.is_empty() {
         // Law 1: a missing history is unknown; looking never creates one.
-        return Ok(History {
-            unknown: Some(format!("there is no history table {named}")),
-            ..History::default()
-        });
+        return Ok(History { unknown: Some(texts::no_history(named)), ..History::default() });
     }
     let entries = sql.history(folder, &table, &columns);
     let mut history =

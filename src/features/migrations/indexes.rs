@@ -8,6 +8,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::report::{CheckId, Finding, Severity};
 use crate::engine::port::reader::ReadTx;
 use crate::features::migrations::sql::MigrationSql;
+use crate::features::migrations::texts;
 
 #[derive(Deserialize)]
 struct Index {
@@ -26,10 +27,9 @@ pub(crate) async fn findings(
     let found: Vec<Index> = tx.fetch(&sql.invalid_indexes()).await?;
     let finding = |i: Index| {
         let (severity, message) = if i.building {
-            (Severity::Info, format!("index {} on {} is being built", i.name, i.table))
+            (Severity::Info, texts::index_building(&i.name, &i.table))
         } else {
-            let cost = "queries do not use it, writes still pay for it";
-            (Severity::Critical, format!("index {} on {} is INVALID: {cost}", i.name, i.table))
+            (Severity::Critical, texts::index_invalid(&i.name, &i.table))
         };
         let sample = json!({ "index": i.name, "table": i.table, "definition": i.definition });
         Finding {

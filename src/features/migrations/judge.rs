@@ -12,6 +12,7 @@ use crate::features::migrations::facts::{File, MigrationFacts};
 use crate::features::migrations::files::Migration;
 use crate::features::migrations::history::{Entry, History};
 use crate::features::migrations::presence::{FilePresence, Presence};
+use crate::features::migrations::texts;
 
 pub(crate) struct Judged {
     pub(crate) facts: MigrationFacts,
@@ -57,12 +58,7 @@ pub(crate) fn judge(
 
 impl Judge<'_> {
     fn limits(&mut self) {
-        let limits: &[&str] = match self.folder.history {
-            HistoryKind::None => &["when a file was applied", "whether a file was edited since"],
-            HistoryKind::Versions => &["whether a file was edited since"],
-            HistoryKind::Drizzle => &["when a file was applied (its time is the file's own)"],
-            HistoryKind::Midwatch | HistoryKind::Sqlx => &[],
-        };
+        let limits = texts::cannot_tell(self.folder.history);
         self.facts.cannot_tell = limits.iter().map(|l| (*l).to_owned()).collect();
     }
 
@@ -114,25 +110,19 @@ impl Judge<'_> {
         presence: &Presence,
     ) -> (FileState, Option<String>) {
         if entry.failed && (self.history.up_to.is_none() || file.number == self.history.up_to) {
-            self.find(
-                MigrationFinding::Failed,
-                Severity::Critical,
-                "recorded as failed half-way",
-                file.name.clone(),
-            );
-            return (FileState::Failed, Some("its tool recorded a failure".into()));
+            self.find(MigrationFinding::Failed, Severity::Critical, texts::FAILED, file.name.clone());
+            return (FileState::Failed, Some(texts::NOTE_FAILED.into()));
         }
         if *presence == Presence::Nothing {
-            let text = "recorded as applied, but nothing of it is in the database";
-            self.find(MigrationFinding::RecordedButAbsent, Severity::Critical, text, file.name.clone());
-        } else if let Presence::Some(absent) = presence {
-            let what = format!("{} (lacks {})", file.name, shorten(absent));
             self.find(
                 MigrationFinding::RecordedButAbsent,
                 Severity::Critical,
-                "recorded as applied, but part of it is absent",
-                what,
+                texts::RECORDED_BUT_ABSENT,
+                file.name.clone(),
             );
+        } else if let Presence::Some(absent) = presence {
+            let what = texts::file_lacks(&file.name, absent);
+            self.find(MigrationFinding::RecordedButAbsent, Severity::Critical, texts::RECORDED_IN_PART, what);
         }
         match &entry.checksum {
             None => (FileState::Applied, None),
@@ -142,21 +132,11 @@ impl Judge<'_> {
                     || entry.normalised.as_deref() == file.normalised().as_deref()
                         && entry.normalised.is_some()
                 {
-                    self.find(
-                        MigrationFinding::Cosmetic,
-                        Severity::Info,
-                        "edited in blanks or comments only since it was applied",
-                        file.name.clone(),
-                    );
-                    return (FileState::Cosmetic, Some("blanks, line ends or comments changed".into()));
+                    self.find(MigrationFinding::Cosmetic, Severity::Info, texts::COSMETIC, file.name.clone());
+                    return (FileState::Cosmetic, Some(texts::NOTE_COSMETIC.into()));
                 }
-                self.find(
-                    MigrationFinding::Edited,
-                    Severity::Warning,
-                    "edited since it was applied",
-                    file.name.clone(),
-                );
-                (FileState::Edited, Some("its checksum is not the recorded one".into()))
+                self.find(MigrationFinding::Edited, Severity::Warning, texts::EDITED, file.name.clone());
+                (FileState::Edited, Some(texts::NOTE_EDITED.into()))
             }
         }
     }
@@ -168,47 +148,43 @@ impl Judge<'_> {
         newest: Option<i64>,
     ) -> (FileState, Option<String>) {
         if *presence == Presence::All {
-            let text = "in the database, but not recorded: applied by hand?";
-            self.find(MigrationFinding::PresentButUnrecorded, Severity::Warning, text, file.name.clone());
-            self.find(MigrationFinding::Pending, Severity::Warning, "pending", file.name.clone());
-            return (FileState::Pending, Some("all it creates is present already".into()));
+            self.find(
+                MigrationFinding::PresentButUnrecorded,
+                Severity::Warning,
+                texts::UNRECORDED,
+                file.name.clone(),
+            );
+            self.find(MigrationFinding::Pending, Severity::Warning, texts::PENDING, file.name.clone());
+            return (FileState::Pending, Some(texts::NOTE_UNRECORDED.into()));
         }
         if let Presence::Some(absent) = presence {
-            let what = format!("{} (lacks {})", file.name, shorten(absent));
-            self.find(
-                MigrationFinding::Partial,
-                Severity::Critical,
-                "in part in the database, not recorded",
-                what,
-            );
+            let what = texts::file_lacks(&file.name, absent);
+            self.find(MigrationFinding::Partial, Severity::Critical, texts::UNRECORDED_IN_PART, what);
         }
         let skipped = self.order(file).zip(newest).is_some_and(|(own, newest)| own < newest);
-        self.find(MigrationFinding::Pending, Severity::Warning, "pending", file.name.clone());
+        self.find(MigrationFinding::Pending, Severity::Warning, texts::PENDING, file.name.clone());
         if skipped {
-            let text = match self.folder.history {
-                HistoryKind::Drizzle => "older than the newest applied: drizzle will skip it without a word",
-                _ => "pending, though later ones are applied (out of order)",
-            };
+            let text = texts::out_of_order(self.folder.history);
             self.find(MigrationFinding::OutOfOrder, Severity::Warning, text, file.name.clone());
-            return (FileState::Pending, Some("later ones are applied".into()));
+            return (FileState::Pending, Some(texts::NOTE_OUT_OF_ORDER.into()));
         }
         (FileState::Pending, None)
     }
 
     fn probed(&mut self, file: &Migration, presence: &Presence) -> (FileState, Option<String>) {
         match presence {
-            Presence::All => (FileState::Applied, Some("by the catalog".into())),
+            Presence::All => (FileState::Applied, Some(texts::NOTE_PROBED.into())),
             Presence::Nothing => {
-                self.find(MigrationFinding::Pending, Severity::Warning, "pending", file.name.clone());
-                (FileState::Pending, Some("by the catalog".into()))
+                self.find(MigrationFinding::Pending, Severity::Warning, texts::PENDING, file.name.clone());
+                (FileState::Pending, Some(texts::NOTE_PROBED.into()))
             }
             Presence::Some(absent) => {
-                let what = format!("{} (lacks {})", file.name, shorten(absent));
-                self.find(MigrationFinding::Partial, Severity::Critical, "in part in the database", what);
-                (FileState::Partial, Some(format!("lacks {}", shorten(absent))))
+                let what = texts::file_lacks(&file.name, absent);
+                self.find(MigrationFinding::Partial, Severity::Critical, texts::IN_PART, what);
+                (FileState::Partial, Some(texts::lacks(absent)))
             }
             Presence::Unknown(why) => {
-                self.unknown.get_or_insert_with(|| format!("whether {} was applied: {why}", file.name));
+                self.unknown.get_or_insert_with(|| texts::whether_applied(&file.name, why));
                 (FileState::Unknown, Some(why.clone()))
             }
         }
@@ -226,10 +202,10 @@ impl Judge<'_> {
                 self.find(
                     MigrationFinding::MissingFile,
                     Severity::Warning,
-                    "recorded as applied, but its file is gone",
+                    texts::MISSING_FILE,
                     name.clone(),
                 );
-                let note = Some("recorded, no such file".into());
+                let note = Some(texts::NOTE_MISSING_FILE.into());
                 self.facts.files.push(File {
                     name,
                     state: FileState::Missing,
@@ -249,12 +225,7 @@ impl Judge<'_> {
             let name = self.name_of(entry);
             let state = if entry.failed { FileState::Failed } else { FileState::Applied };
             if entry.failed {
-                self.find(
-                    MigrationFinding::Failed,
-                    Severity::Critical,
-                    "recorded as failed half-way",
-                    name.clone(),
-                );
+                self.find(MigrationFinding::Failed, Severity::Critical, texts::FAILED, name.clone());
             }
             self.facts.applied += u64::from(!entry.failed);
             self.facts.files.push(File { name, state, applied_at: entry.applied_at.clone(), note: None });
@@ -272,17 +243,17 @@ impl Judge<'_> {
             let (Some(x), Some(y)) = (a.number, b.number) else { continue };
             // A day may have several files; a serial number may not.
             if x == y && !(a.is_dated() && a.name.chars().take_while(char::is_ascii_digit).count() == 8) {
-                let what = format!("{} and {}", a.name, b.name);
+                let what = texts::both(&a.name, &b.name);
                 self.find(
                     MigrationFinding::DuplicateNumber,
                     Severity::Warning,
-                    "two files with one number",
+                    texts::DUPLICATE_NUMBER,
                     what,
                 );
             }
             if y > x + 1 && !a.is_dated() {
-                let what = format!("between {} and {}", a.name, b.name);
-                self.find(MigrationFinding::Gap, Severity::Warning, "numbers missing", what);
+                let what = texts::between(&a.name, &b.name);
+                self.find(MigrationFinding::Gap, Severity::Warning, texts::GAP, what);
             }
         }
     }
@@ -292,8 +263,8 @@ impl Judge<'_> {
             let same = |f: &&Migration| f.normalised().is_some() && f.normalised() == file.normalised();
             let empty = file.script.as_ref().is_ok_and(|s| s.creates.is_empty() && s.drops.is_empty());
             if let Some(first) = files.iter().take(i).find(same).filter(|_| !empty) {
-                let what = format!("{} of {}", file.name, first.name);
-                self.find(MigrationFinding::DuplicateCopy, Severity::Warning, "a copy of another file", what);
+                let what = texts::copy_of(&file.name, &first.name);
+                self.find(MigrationFinding::DuplicateCopy, Severity::Warning, texts::DUPLICATE_COPY, what);
             }
         }
     }
@@ -302,10 +273,7 @@ impl Judge<'_> {
         let mut findings = Vec::new();
         for (kind, (severity, text, files)) in std::mem::take(&mut self.found) {
             self.facts.count(kind, files.len() as u64);
-            let message = match files.as_slice() {
-                [one] => format!("{one}: {text}"),
-                many => format!("{} files {text}: {}", many.len(), shorten(many)),
-            };
+            let message = texts::finding(text, &files);
             let sample =
                 files.iter().map(|f| json!({ "file": f }).as_object().cloned().unwrap_or_default()).collect();
             findings.push(Finding {
@@ -318,12 +286,5 @@ impl Judge<'_> {
         }
         findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
         Judged { facts: self.facts, findings, unknown: self.unknown }
-    }
-}
-
-fn shorten(list: &[String]) -> String {
-    match list {
-        [a, b, c, rest @ ..] if !rest.is_empty() => format!("{a}, {b}, {c} and {} more", rest.len()),
-        all => all.join(", "),
     }
 }

@@ -12,4 +12,5 @@ pub(crate) mod judge;
 mod postgres;
 pub(crate) mod presence;
 mod sql;
+mod texts;
 pub mod verdicts;

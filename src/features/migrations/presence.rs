@@ -12,6 +12,7 @@ use crate::engine::port::reader::ReadTx;
 use crate::features::migrations::files::Migration;
 use crate::features::migrations::history::RanWhen;
 use crate::features::migrations::sql::MigrationSql;
+use crate::features::migrations::texts;
 
 /// What the catalog shows of one file's work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,17 +225,17 @@ impl CreatedObjects {
             match now {
                 Some(now) => {
                     let there = with_table(&sought.object, |_| now.to_string());
-                    let since = format!("{brief} renamed to {} by run {by}", now.name);
+                    let since = texts::renamed(&brief, &now.name, by);
                     asked.push((sought, Asked::Elsewhere(there), since));
                 }
                 None if ran == RanWhen::Never => {
                     let successor =
                         Object { kind: "relation", name: table, of: String::new(), lenient: false };
-                    asked.push((sought, Asked::Successor(successor), format!("{brief} dropped by run {by}")));
+                    asked.push((sought, Asked::Successor(successor), texts::dropped(&brief, by)));
                 }
                 None => {
                     sought.found = Found::Gone;
-                    sought.since = Some(format!("{brief} dropped by run {by}"));
+                    sought.since = Some(texts::dropped(&brief, by));
                 }
             }
         }
@@ -269,10 +270,8 @@ fn presence(file: &Migration, objects: &[Sought], probed: Option<bool>) -> Prese
     match (&file.script, probed) {
         (_, Some(true)) => Presence::All,
         (_, Some(false)) => Presence::Nothing,
-        (Err(why), None) => Presence::Unknown(format!("the file cannot be read as SQL: {why}")),
-        (Ok(_), None) if objects.is_empty() => {
-            Presence::Unknown("it creates nothing of its own that the catalog could show".into())
-        }
+        (Err(why), None) => Presence::Unknown(texts::unreadable(why)),
+        (Ok(_), None) if objects.is_empty() => Presence::Unknown(texts::CREATES_NOTHING.into()),
         (Ok(_), None) if absent.is_empty() && gone.is_empty() => Presence::All,
         (Ok(_), None) if absent.is_empty() => Presence::Unknown(gone.join("; ")),
         (Ok(_), None) if of(Found::Present).next().is_none() => Presence::Nothing,

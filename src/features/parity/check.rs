@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use crate::engine::check::kind::{Check, CheckCx, CheckSpec, Renamed};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::identity::Identity;
 use crate::engine::model::name::Relation;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::{Fut, ReadTx};
+use crate::engine::port::state::State;
 use crate::features::parity::pair;
 use crate::features::parity::pair::sync_triggers::is_reverse;
+use crate::features::parity::progress::Unfinished;
 
 pub(crate) struct ParityCheck;
 
@@ -50,6 +53,10 @@ impl Check for ParityCheck {
                 None => Err(Error::usage(format!("no twin {}", id.name))),
             }
         })
+    }
+
+    fn unfinished(&self, state: &dyn State, target: &Identity, name: &str) -> bool {
+        Unfinished::read(state, target, name).is_some()
     }
 
     fn renamed<'a>(&'a self, tx: &'a mut dyn ReadTx, profile: &'a Profile) -> Fut<'a, Result<Vec<Renamed>>> {

@@ -26,7 +26,7 @@ use crate::features::parity::scan::{self, Tally};
 use crate::features::parity::snapshot::{SnapshotSource, Taken, age};
 use crate::features::parity::sql::ParitySql;
 use crate::features::parity::unchanged::Seals;
-use crate::features::parity::{findings, range_choice, rows};
+use crate::features::parity::{findings, range_choice, rows, texts};
 
 /// Rows that are read before it is looked whether the snapshot is too old, about.
 const CHUNK_ROWS: u64 = 5_000_000;
@@ -98,10 +98,6 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn identity(&self) -> Identity {
-        Identity::of(self.cx.server)
-    }
-
     /// What decides whether another run can go on with this one.
     fn shape(&self) -> String {
         let p = &self.compared;
@@ -115,13 +111,11 @@ impl<'a> Comparison<'a> {
     }
 
     fn unfinished(&self) -> Option<Unfinished> {
-        let kept = self
-            .cx
-            .proofs
-            .unfinished(&self.identity(), self.compared.twin.name())
-            .filter(|_| self.cx.resume)?;
-        let unfinished: Unfinished = serde_json::from_value(kept).ok()?;
-        (unfinished.shape == self.shape()).then_some(unfinished)
+        if !self.cx.resume {
+            return None;
+        }
+        Unfinished::read(self.cx.state, &Identity::of(self.cx.server), self.compared.twin.name())
+            .filter(|unfinished| unfinished.shape == self.shape())
     }
 
     async fn run(
@@ -150,8 +144,9 @@ impl<'a> Comparison<'a> {
             // Of several snapshots the oldest counts: whatever was written since then is marked as written.
             let oldest = self.progress.first.clone().unwrap_or_else(|| taken.clone());
             self.seals.tell(&self.compared, &oldest, &mut facts);
-            if let Some(proof) = self.seals.proof(&self.compared, self.rows_sql, &oldest, &tally) {
-                self.keep(&mut facts, &proof);
+            let evidence = self.seals.evidence(&self.compared, self.rows_sql, &oldest, &tally);
+            if let Some(Err(e)) = evidence.map(|e| e.keep(self.cx, self.compared.twin.name())) {
+                facts.unsealed = Some(e.message);
             }
         }
         self.finish(&taken, &mut facts, triggers);
@@ -165,12 +160,6 @@ impl<'a> Comparison<'a> {
         let names: Vec<String> = key.iter().map(|k| k.name.clone()).collect();
         let loose = !key.is_empty() && !catalog::unique(tx, legacy, &names).await?;
         Ok(loose.then(|| names.join(", ")))
-    }
-
-    fn keep(&self, facts: &mut ParityFacts, proof: &crate::engine::port::evidence::PairEvidence) {
-        if let Err(e) = self.cx.proofs.keep(&self.identity(), self.compared.twin.name(), proof) {
-            facts.unsealed = Some(e.message);
-        }
     }
 
     /// Reads everything, piece by piece; a snapshot that grew too old is let go before the next piece.
@@ -209,7 +198,7 @@ impl<'a> Comparison<'a> {
             }
         }
         if chunks.len() > 1 {
-            self.cx.proofs.set_unfinished(&self.identity(), self.compared.twin.name(), None)?;
+            Unfinished::forget(self.cx, self.compared.twin.name())?;
         }
         self.tell("reading", (chunks.len(), chunks.len()), tally, &source);
         // What differs is looked at again where everything is seen at once.
@@ -234,7 +223,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn save(&self, chunks: &[(Option<i64>, Option<i64>)], done: usize, tally: &Tally) -> Result<()> {
-        let state = Unfinished {
+        let unfinished = Unfinished {
             shape: self.shape(),
             cut: self.compared.cut.clone(),
             chunks: chunks.to_vec(),
@@ -242,9 +231,7 @@ impl<'a> Comparison<'a> {
             readings: self.progress.readings.clone(),
             tally: tally.clone(),
         };
-        let state = serde_json::to_value(&state)
-            .map_err(|e| Error::unobserved(format!("failed to keep an unfinished comparison: {e}")))?;
-        self.cx.proofs.set_unfinished(&self.identity(), self.compared.twin.name(), Some(&state))
+        unfinished.keep(self.cx, self.compared.twin.name())
     }
 
     /// Partitions that came or went between two snapshots make the parts incomparable.
@@ -327,14 +314,10 @@ impl<'a> Comparison<'a> {
         facts.columns = self.compared.columns.common.iter().map(|c| c.name.clone()).collect();
         let columns = self.compared.columns.common.len();
         facts.compared = match () {
-            () if self.cx.quick => "counts and sums only: rows were not compared".into(),
-            () if self.compared.columns.key.is_empty() => format!(
-                "count and 64-bit digests of {columns} columns by partition; no key names a row on both sides"
-            ),
-            () if facts.key_not_unique.is_some() => {
-                format!("count and 64-bit digests of {columns} columns; no unique key names a row")
-            }
-            () => format!("count and 64-bit digests of {columns} columns, rows read where they differ"),
+            () if self.cx.quick => texts::QUICK.into(),
+            () if self.compared.columns.key.is_empty() => texts::without_key(columns),
+            () if facts.key_not_unique.is_some() => texts::without_unique_key(columns),
+            () => texts::compared(columns),
         };
     }
 
@@ -345,21 +328,10 @@ impl<'a> Comparison<'a> {
         coverage: &partitions::Coverage,
         samples: Samples,
     ) -> Report {
-        let unseen = self.compared.sequences.iter().find(|s| !s.readable).map(|s| {
-            format!(
-                "where sequence {0} stands: permission denied\nhint: GRANT SELECT ON SEQUENCE {0} to this role",
-                s.name
-            )
-        });
+        let unread = self.compared.sequences.iter().find(|s| !s.readable);
+        let unseen = unread.map(|s| texts::sequence_unread(&s.name));
         let found = findings::of(id, facts, self.compared.columns, self.compared.layout, coverage, samples);
-        let mut ok =
-            format!("{} rows equal by count and 64-bit digests", facts.legacy_rows.unwrap_or_default());
-        if facts.sealed > 0 {
-            ok = format!("{ok}; {} of {} partitions sealed", facts.sealed, self.compared.layout.slots.len());
-        }
-        if facts.readings.len() > 1 {
-            ok = format!("{ok}, in {} snapshots", facts.readings.len());
-        }
+        let ok = texts::equal(facts, self.compared.layout.slots.len());
         let worse = found.iter().any(|f| f.severity == Severity::Critical);
         let mut report = Report::of(id.clone(), facts, found, &ok);
         // What else is found does not take the place of the verdict.
@@ -368,7 +340,7 @@ impl<'a> Comparison<'a> {
         }
         // Without a worse one the finding that says so is the summary.
         if self.cx.quick && worse {
-            report.summary.push_str("; rows were not compared (--quick)");
+            report.summary.push_str(texts::NOT_COMPARED_EITHER);
         }
         let (legacy, leaf) = self.statements();
         report
@@ -498,21 +470,14 @@ pub(crate) async fn alone(
     let coverage = layout.coverage(&mut *tx).await?;
     // Who waits for a second session while holding one waits for ever once all do.
     drop(tx);
-    let mut without = "no legacy table is declared".to_owned();
+    let mut without = texts::NO_LEGACY.to_owned();
     if let Some(twin) = cleaned {
         facts.standing = SwitchState::Cleaned;
         facts.away = retired::away(cx.facts, twin).await?;
-        without = match &facts.away {
-            Some(away) => format!("the legacy table is put away as {}; {}", away.table, away.way_back()),
-            None => "the legacy table is gone".into(),
-        };
+        without = texts::retired(facts.away.as_ref());
     }
-    facts.compared = format!("row counts only: {without}");
+    facts.compared = texts::counts_only(&without);
     let found = findings::of(id, &facts, &columns, &layout, &coverage, Samples::default());
-    let ok = format!(
-        "{} partitions, {} rows; {without}",
-        layout.leaves.len(),
-        facts.partitioned_rows.unwrap_or_default()
-    );
+    let ok = texts::alone(layout.leaves.len(), facts.partitioned_rows.unwrap_or_default(), &without);
     Ok(Report::of(id.clone(), &facts, found, &ok))
 }

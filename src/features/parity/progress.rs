@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::check::kind::CheckCx;
+use crate::engine::model::error::{Error, Result};
+use crate::engine::model::identity::Identity;
 use crate::engine::model::key_ranges::RangeCut;
-use crate::features::parity::facts::Reading;
+use crate::engine::port::state::{Document, State};
+use crate::features::parity::facts::{KIND, Reading};
 use crate::features::parity::scan::Tally;
 use crate::features::parity::snapshot::Taken;
 
@@ -50,4 +54,53 @@ pub(crate) struct Unfinished {
     pub(crate) done: usize,
     pub(crate) readings: Vec<Reading>,
     pub(crate) tally: Tally,
+}
+
+fn document(twin: &str) -> Document<'_> {
+    Document { folder: KIND, name: twin, holds: "unfinished" }
+}
+
+impl Unfinished {
+    /// That of a pair, if there is one.
+    pub(crate) fn read(state: &dyn State, target: &Identity, twin: &str) -> Option<Self> {
+        serde_json::from_str(&state.read(target, &document(twin))?).ok()
+    }
+
+    /// Keeps it in place of the last.
+    pub(crate) fn keep(&self, cx: &CheckCx<'_>, twin: &str) -> Result<()> {
+        let text = serde_json::to_string(self)
+            .map_err(|e| Error::unobserved(format!("failed to keep an unfinished comparison: {e}")))?;
+        cx.state.write(&Identity::of(cx.server), &document(twin), Some(&text))
+    }
+
+    /// There is none any more.
+    pub(crate) fn forget(cx: &CheckCx<'_>, twin: &str) -> Result<()> {
+        cx.state.write(&Identity::of(cx.server), &document(twin), None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a build before wrote it: what it kept is resumed.
+    #[test]
+    fn what_an_earlier_build_kept_is_read_and_written_alike() {
+        let text = concat!(
+            r#"{"shape":"hashint4extended(0, hashint4extended(\"id\", 1) # coalesce(hashtextextended(\"v\"::text collate \"C\", 3), 3)) [] [16397] [\"FOR VALUES FROM (0) TO (2000)\"]""#,
+            r#","cut":{"Bits":{"column":"id","bits":12,"span":[0,4]}}"#,
+            r#","chunks":[[null,0],[1,1],[2,2],[3,null]],"done":1"#,
+            r#","readings":[{"range":"id up to 4095","snapshot":"00000005-00000004-1""#,
+            r#","at":"2026-11-29T16:28:03Z","resumed":false}],"tally":{"legacy":[[0,{"rows":2000"#,
+            r#","digest":"123994323259745581408","sums":[],"maxes":[]}],[1,{"rows":2000"#,
+            r#","digest":"199997455657442792787","sums":[],"maxes":[]}],[2,{"rows":96"#,
+            r#","digest":"44534125184599463487","sums":[],"maxes":[]}]],"twin":[[0,{"rows":2000"#,
+            r#","digest":"123994323259745581408","sums":[],"maxes":[]}],[1,{"rows":2000"#,
+            r#","digest":"199997455657442792787","sums":[],"maxes":[]}],[2,{"rows":96"#,
+            r#","digest":"44534125184599463487","sums":[],"maxes":[]}]],"differing":[]}}"#,
+        );
+        let unfinished: Unfinished = serde_json::from_str(text).unwrap();
+        assert_eq!((unfinished.done, unfinished.chunks.len(), unfinished.tally.rows()), (1, 4, 8192));
+        assert_eq!(serde_json::to_string(&unfinished).unwrap(), text);
+    }
 }

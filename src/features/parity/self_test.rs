@@ -7,13 +7,14 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::Twin;
 use crate::engine::model::report::{CheckId, Finding, Report, Severity, Status};
 use crate::engine::port::copies::{CopyRequest, KeyedSample, NoCopies, Rows, TargetCopy};
-use crate::engine::port::evidence::NoProofs;
 use crate::engine::port::reader::ReadOptions;
+use crate::engine::port::state::NoState;
 use crate::features::parity::compare;
 use crate::features::parity::facts::{ParityFacts, SelfTest};
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::{catalog, pair as find_pair, partitions};
 use crate::features::parity::planting::{Plant, Planting};
+use crate::features::parity::texts;
 
 /// Rows of each table that are copied.
 const SAMPLE: u64 = 400;
@@ -28,15 +29,14 @@ pub(crate) async fn add_to(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin, report: 
     let test = match outcome {
         Ok(test) => test,
         Err(e) => {
-            return report.partly_unknown(Some(format!("the self-test could not be made: {}", e.one_line())));
+            return report.partly_unknown(Some(texts::untested(&e.one_line())));
         }
     };
     if let Some(facts) = report.facts.as_object_mut() {
         facts.insert("self_test".into(), serde_json::to_value(&test).unwrap_or_default());
     }
     let Some(message) = verdict(&test) else {
-        report.summary =
-            format!("{} · self-test: {} of {} planted found", report.summary, test.found, test.planted);
+        report.summary = format!("{} · {}", report.summary, texts::trusted(&test));
         return report;
     };
     report.summary.clone_from(&message);
@@ -61,12 +61,7 @@ fn verdict(test: &SelfTest) -> Option<String> {
     if test.missed.is_empty() && test.found == test.planted && test.planted > 0 {
         return None;
     }
-    Some(format!(
-        "UNTRUSTED: of {} differences planted in a copy {} were found as what they are ({})",
-        test.planted,
-        test.found,
-        test.missed.first().map_or("nothing could be planted", String::as_str)
-    ))
+    Some(texts::untrusted(test))
 }
 
 async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
@@ -94,7 +89,7 @@ async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
         profile: cx.profile,
         server: cx.server,
         copies: &NoCopies,
-        proofs: &NoProofs,
+        state: &NoState,
         quick: false,
         full: false,
         resume: false,

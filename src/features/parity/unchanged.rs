@@ -3,31 +3,22 @@
 use crate::features::parity::facts::PartitionStatus;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::engine::check::kind::CheckCx;
-use crate::engine::compare::totals::Aggregate;
 use crate::engine::model::comparison::KeySpan;
 use crate::engine::model::error::Result;
-use crate::engine::model::identity::Identity;
 use crate::engine::port::compare_sql::CompareSql;
-use crate::engine::port::evidence::{Fingerprint, PairEvidence, Sealed};
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::compared::Compared;
+use crate::features::parity::evidence::{PairEvidence, PartitionSides, SealedPartition};
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::pair::TwinTables;
 use crate::features::parity::pair::change_capture::{self, CaptureState, Touched};
+use crate::features::parity::pair::fingerprint::Fingerprint;
 use crate::features::parity::pair::partitions::Mapping;
 use crate::features::parity::piece::Piece;
 use crate::features::parity::scan::Tally;
 use crate::features::parity::snapshot::{SnapshotSource, Taken};
-
-/// What a proof keeps of a partition.
-#[derive(Serialize, Deserialize)]
-struct Sides {
-    legacy: Aggregate,
-    twin: Aggregate,
-}
+use crate::features::parity::texts;
 
 /// What is known before anything is read.
 #[derive(Default)]
@@ -35,7 +26,7 @@ pub(crate) struct Seals {
     /// Marks are written of everything.
     fingerprint: Option<Fingerprint>,
     /// Sealed partitions by slot.
-    sealed: BTreeMap<usize, Sealed>,
+    sealed: BTreeMap<usize, SealedPartition>,
     /// Legacy rows may have no partition.
     homeless: bool,
     /// Why nothing is sealed.
@@ -72,26 +63,26 @@ impl Seals {
             CaptureState::Complete(print) => print,
             CaptureState::Incomplete(lacking) => return Ok(nothing(None, lacking.why)),
         };
-        let Some(proof) = cx.proofs.proof(&Identity::of(cx.server), compared.twin.name()) else {
-            return Ok(nothing(Some(print), "no proof is kept here yet"));
+        let Some(proof) = PairEvidence::read(cx, compared.twin.name()) else {
+            return Ok(nothing(Some(print), texts::NO_PROOF));
         };
         if let Some(what) = print.difference(&proof.fingerprint) {
-            let why = format!("{what} is not as it was when the proof was made");
+            let why = texts::redefined(what);
             return Ok(nothing(Some(print), why));
         }
         if proof.compared != meaning(compared, source.rows) {
-            return Ok(nothing(Some(print), "other columns were compared then"));
+            return Ok(nothing(Some(print), texts::OTHER_COLUMNS));
         }
         let after = tx.texts(&source.sql.is_after(&proof.sees)).await?;
         if after.first().and_then(|t| t.as_deref()) != Some("true") {
-            return Ok(nothing(Some(print), "the proof knows of transactions that this server does not"));
+            return Ok(nothing(Some(print), texts::UNKNOWN_TRANSACTIONS));
         }
         if cx.full {
-            return Ok(nothing(Some(print), "everything was asked to be read again (--full)"));
+            return Ok(nothing(Some(print), texts::FULL));
         }
         let touched = change_capture::touched(tx, pair, compared.layout, &proof.sees).await?;
         if touched.all {
-            return Ok(nothing(Some(print), "all rows of a table were written at once since (TRUNCATE)"));
+            return Ok(nothing(Some(print), texts::TRUNCATED));
         }
         let homeless = proof.homeless || touched.homeless;
         Ok(Self { fingerprint: Some(print), sealed: still(compared, &proof, &touched), homeless, why: None })
@@ -109,9 +100,7 @@ impl Seals {
     /// Adds what is sealed to what was read.
     pub(crate) fn add_to(&self, tally: &mut Tally) {
         for (slot, sealed) in &self.sealed {
-            if let Ok(sides) = serde_json::from_value::<Sides>(sealed.sides.clone()) {
-                tally.put(*slot, &sides.legacy, &sides.twin);
-            }
+            tally.put(*slot, &sealed.sides.legacy, &sealed.sides.twin);
         }
     }
 
@@ -131,8 +120,8 @@ impl Seals {
         }
     }
 
-    /// The proof to keep; `None` where nothing tells later writes.
-    pub(crate) fn proof(
+    /// What is to be kept; `None` where nothing tells later writes.
+    pub(crate) fn evidence(
         &self,
         compared: &Compared<'_>,
         sql: &dyn CompareSql,
@@ -150,13 +139,12 @@ impl Seals {
             if let Some(sealed) = self.sealed.get(&slot) {
                 partitions.insert(*oid, sealed.clone());
             } else if !differing.contains(&Some(slot)) {
-                let sides = Sides { legacy: tally.legacy_of(Some(slot)), twin: tally.twin_of(slot) };
+                let sides = PartitionSides { legacy: tally.legacy_of(Some(slot)), twin: tally.twin_of(slot) };
                 if (sides.legacy.rows, sides.legacy.digest) != (sides.twin.rows, sides.twin.digest) {
                     continue;
                 }
-                let Ok(sides) = serde_json::to_value(&sides) else { continue };
                 let snapshot = taken.name.clone().unwrap_or_else(|| taken.sees.clone());
-                partitions.insert(*oid, Sealed { snapshot, at: taken.at.clone(), sides });
+                partitions.insert(*oid, SealedPartition { snapshot, at: taken.at.clone(), sides });
             }
         }
         Some(PairEvidence {
@@ -170,7 +158,11 @@ impl Seals {
 }
 
 /// The proof's partitions that were not written since.
-fn still(compared: &Compared<'_>, proof: &PairEvidence, touched: &Touched) -> BTreeMap<usize, Sealed> {
+fn still(
+    compared: &Compared<'_>,
+    proof: &PairEvidence,
+    touched: &Touched,
+) -> BTreeMap<usize, SealedPartition> {
     let slots = compared.layout.oids.iter().enumerate();
     slots
         .filter(|(slot, _)| !touched.slots.contains(slot))

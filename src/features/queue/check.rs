@@ -19,6 +19,7 @@ use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
 use crate::features::queue::dialects;
 use crate::features::queue::facts::{FailureGroup, KIND, QueueFacts};
 use crate::features::queue::sql::{QueueRows, QueueSql};
+use crate::features::queue::texts;
 
 pub(crate) struct Queues;
 
@@ -50,11 +51,8 @@ impl Check for Queues {
             let mut tx = cx.read_with(options).await?;
             let facts = facts(&mut *tx, sql, queue).await?;
             let findings = findings(&mut *tx, cx.dialect(), id, queue, &facts).await?;
-            let summary = format!(
-                "{} waiting, oldest {}",
-                queue.states.pending.iter().filter_map(|s| facts.states.get(s)).sum::<u64>(),
-                facts.oldest_pending_s.map_or("none".into(), |s| format!("{s:.0} s"))
-            );
+            let waiting = queue.states.pending.iter().filter_map(|s| facts.states.get(s)).sum();
+            let summary = texts::summary(waiting, facts.oldest_pending_s);
             Ok(Report::of(id.clone(), &facts, findings, &summary)
                 .evidence("rows by state", sql.states(queue).text())
                 .evidence("waiting, in progress, exhausted", sql.ages(queue).text())
@@ -206,58 +204,39 @@ fn found(id: &CheckId, queue: &Queue, facts: &QueueFacts) -> Vec<Finding> {
         out.push(Finding { id: format!("{id}/{what}"), severity, message, rows, sample: vec![] });
     };
     if facts.exhausted > 0 {
-        let message = format!(
-            "{} failed with all {} attempts used: nothing will try them again",
-            facts.exhausted, queue.max_attempts
-        );
+        let message = texts::exhausted(facts.exhausted, queue.max_attempts);
         add(QueueFinding::Exhausted.word().into(), Severity::Critical, message, Some(facts.exhausted));
     }
     if facts.stuck > 0 {
-        let message = format!(
-            "{} in progress for more than {} s: their worker is gone",
-            facts.stuck, queue.stuck_after_s
-        );
+        let message = texts::stuck(facts.stuck, queue.stuck_after_s);
         add(QueueFinding::Stuck.word().into(), Severity::Critical, message, Some(facts.stuck));
     }
     if facts.late > 0 {
-        let message = format!("{} waiting for more than {} min", facts.late, queue.late_after_s / 60);
+        let message = texts::late(facts.late, queue.late_after_s);
         add(QueueFinding::Late.word().into(), Severity::Warning, message, Some(facts.late));
     }
     let strange: Vec<(&String, &u64)> =
         facts.states.iter().filter(|(s, _)| !queue.states.all().any(|known| known == *s)).collect();
     if !strange.is_empty() {
-        let list: Vec<_> = strange.iter().map(|(state, rows)| format!("{state} ({rows})")).collect();
-        let message = format!("states that the profile does not name: {}", list.join(", "));
         add(
             QueueFinding::UnknownStates.word().into(),
             Severity::Warning,
-            message,
+            texts::unknown_states(&strange),
             Some(strange.iter().map(|(_, n)| *n).sum()),
         );
     }
     for cause in &facts.failed {
-        let message = format!("{} × {} ({})", cause.rows, cause.fingerprint, cause.class);
-        add(QueueFinding::Failed.with(&cause.id), Severity::Warning, message, Some(cause.rows));
+        add(QueueFinding::Failed.with(&cause.id), Severity::Warning, texts::failed(cause), Some(cause.rows));
     }
     if facts.causes > facts.failed.len() as u64 {
-        let message = format!("{} more causes, not listed", facts.causes - facts.failed.len() as u64);
+        let message = texts::more_causes(facts.causes - facts.failed.len() as u64);
         add(QueueFinding::MoreCauses.word().into(), Severity::Warning, message, None);
     }
     if let Some(days) = facts.sync_error_days.filter(|d| *d > 0) {
-        add(
-            QueueFinding::FlaggedDays.word().into(),
-            Severity::Info,
-            format!("{days} days carry an error flag"),
-            Some(days),
-        );
+        add(QueueFinding::FlaggedDays.word().into(), Severity::Info, texts::flagged_days(days), Some(days));
     }
     if let Some(why) = &facts.jobs_unknown {
-        add(
-            QueueFinding::JobsUnknown.word().into(),
-            Severity::Info,
-            format!("lost, ghost, duplicate and silent jobs: unknown, {why}"),
-            None,
-        );
+        add(QueueFinding::JobsUnknown.word().into(), Severity::Info, texts::jobs_unknown(why), None);
     }
     out
 }

@@ -10,4 +10,5 @@ pub(crate) mod requeue;
 pub(crate) mod resolve;
 pub(crate) mod selection;
 mod sql;
+mod texts;
 pub mod verdicts;

@@ -14,10 +14,9 @@ use crate::engine::port::reader::Fut;
 
 use crate::features::queue::postgres as sql;
 use crate::features::queue::selection::{self, Turn};
+use crate::features::queue::texts;
 
 pub(crate) struct Requeue;
-
-const NEEDS_QUEUE: &str = "needs the queue (step 6): a row without a job would be a lost one";
 
 static SPEC: OpSpec = OpSpec {
     verb: "requeue",
@@ -65,13 +64,13 @@ impl Operation for Requeue {
         let offer = |q: &Queue| Offer {
             verb: SPEC.verb,
             name: q.name.clone(),
-            about: "try failed rows again, a canary first".into(),
+            about: texts::REQUEUE_OFFER.into(),
             mends: Some(CheckId { kind: "queue", name: q.name.clone() }),
             risk: SPEC.risk,
             locks: "rows of each batch".into(),
             disabled: match (&q.jobs, q.states.pending.is_empty()) {
-                (Some(_), _) => Some(NEEDS_QUEUE.into()),
-                (None, true) => Some("the profile names no state of waiting".into()),
+                (Some(_), _) => Some(texts::NEEDS_QUEUE.into()),
+                (None, true) => Some(texts::NO_WAITING_STATE.into()),
                 (None, false) => None,
             },
             asks: vec![],
@@ -101,7 +100,7 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
         not_from.extend(q.states.pending.iter().chain(&q.states.processing).cloned());
     }
     let turn = Turn {
-        title: format!("put rows of {} back to {to}", Relation::parse(&q.table).name),
+        title: texts::requeue_title(&Relation::parse(&q.table).name, &to),
         to,
         with: own.requeue,
         not_from,
@@ -110,13 +109,11 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
         reason: "requeued".into(),
     };
     let mut draft = selection::turned(cx, q, params, turn).await?;
-    draft.changes.push(format!(
-        "{first} rows first; more only when none of them has failed again, then in growing batches"
-    ));
+    draft.changes.push(texts::canary_first(first));
     Ok(Draft {
-        why: "failed work is tried again".into(),
+        why: texts::REQUEUE_WHY.into(),
         reversible: Reversible::Lossy,
-        undo: "rows that no worker has taken yet are put back; what a worker has done stays done".into(),
+        undo: texts::REQUEUE_UNDO.into(),
         // Workers change the rows as soon as they are back: their fate was watched batch by batch.
         verify: vec![],
         ..draft

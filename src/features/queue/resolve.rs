@@ -12,6 +12,7 @@ use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::port::reader::Fut;
 
 use crate::features::queue::selection::{self, Turn};
+use crate::features::queue::texts;
 
 pub(crate) struct Resolve;
 
@@ -90,11 +91,11 @@ fn offer(q: &Queue) -> Offer {
     Offer {
         verb: SPEC.verb,
         name: q.name.clone(),
-        about: format!("mark rows {}, with a reason", ends.join(" or ")),
+        about: texts::resolve_offer(&ends),
         mends: Some(CheckId { kind: "queue", name: q.name.clone() }),
         risk: SPEC.risk,
         locks: "rows of each batch".into(),
-        disabled: ends.is_empty().then(|| "the profile names no state for it".into()),
+        disabled: ends.is_empty().then(|| texts::NO_FINAL_STATE.into()),
         asks: vec![
             ("to", format!("state: {}", ends.join(" or "))),
             ("reason", "reason, for the audit rows".into()),
@@ -109,17 +110,13 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Para
         with: BTreeMap::new(),
         not_from: q.states.done.clone(),
         word: "resolved",
-        title: format!("mark rows of {} {to}", Relation::parse(&q.table).name),
+        title: texts::resolve_title(&Relation::parse(&q.table).name, to),
         canary: None,
         reason: reason.to_owned(),
     };
     let mut draft = selection::turned(cx, q, params, turn).await?;
     let audited = q.changes.as_ref().is_some_and(|c| c.write.audit.is_some());
-    draft.changes.push(if audited {
-        "an audit row for each, with the reason".into()
-    } else {
-        "no audit rows: the profile declares none; the journal keeps the reason".into()
-    });
+    draft.changes.push(texts::audit(audited).into());
     draft.preflight.extend(at_work(cx, q, draft.rows.first()).await?);
     Ok(draft)
 }
@@ -132,11 +129,5 @@ async fn at_work(cx: &PlanCx<'_>, q: &Queue, rows: Option<&RowQuery>) -> Result<
     if counted.is_empty() {
         return Ok(None);
     }
-    let counts: Vec<_> = counted.iter().map(|(state, rows)| format!("{rows} {state}")).collect();
-    let what = format!(
-        "{} of the rows chosen: a worker may take or finish them meanwhile; those are left alone, those taken at the same \
-         moment may be done although they are resolved. Stop the workers first, or choose rows that have failed",
-        counts.join(" and ")
-    );
-    Ok(Some(Preflight::new("workers", Ready::Warn, what)))
+    Ok(Some(Preflight::new("workers", Ready::Warn, texts::at_work(&counted))))
 }

@@ -26,7 +26,7 @@ use crate::engine::plan::selection::ChosenRows;
 use crate::engine::plan::selection::and_ids;
 use crate::engine::plan::tables::Table;
 use crate::engine::plan::tables::derived;
-use crate::features::queue::dialects;
+use crate::features::queue::{dialects, texts};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -81,8 +81,7 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
     let left = Condition::StateIn { column: q.state.clone(), states: turn.not_from.clone() };
     let refused = count(cx, q, &chosen, &left).await?;
     if refused > 0 && params.get("ids").is_some() {
-        let (states, word) = (turn.not_from.join(", "), turn.word);
-        let what = format!("{refused} of these rows are {states}: they are not {word}");
+        let what = texts::refused(refused, &turn.not_from, turn.word);
         return Err(Error::new(Class::Refused, what).hint("choose rows in other states"));
     }
     let change = change(cx, q, &table, &turn).await?;
@@ -95,10 +94,10 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
     let names: Vec<&str> = columns(q, &turn).map(String::as_str).collect();
     Ok(Draft {
         why: turn.reason.clone(),
-        changes: vec![format!("{} of {}", names.join(", "), q.table)],
+        changes: vec![texts::changed(&names, &q.table)],
         obstacle: None,
         reversible: Reversible::Full,
-        undo: UndoText::full_from("from before-images, while rows are not changed again"),
+        undo: UndoText::full_from(texts::RESOLVE_UNDO),
         frozen: true,
         renames: vec![],
         steps: vec![Step {

@@ -100,7 +100,7 @@ async fn a_resumed_requeue_judges_what_went_out_before() {
     let (code, value) = world.json(&["resume", &run]);
     assert_eq!((code, value["run"]["rows_applied"].as_u64()), (7, Some(3)), "{value:#}");
     let said = value["error"]["message"].as_str().unwrap();
-    assert!(said.starts_with("3 of 3 requeued rows have failed again"), "{said}");
+    assert!(said.starts_with("3 of 3 changed rows have failed again"), "{said}");
     assert_eq!(value["run"]["resumable"], false);
     assert_eq!(world.value("select count(*)::text from jobs where failure is null").await, "3");
 }
@@ -122,7 +122,7 @@ async fn a_resumed_canary_that_nobody_took_is_waited_for() {
     let (code, value) = ended(resumed);
     assert_eq!((code, value["run"]["rows_applied"].as_u64()), (7, Some(3)), "{value:#}");
     let said = value["error"]["message"].as_str().unwrap();
-    assert!(said.starts_with("1 of 1 requeued rows have failed again"), "{said}");
+    assert!(said.starts_with("1 of 1 changed rows have failed again"), "{said}");
 }
 
 #[tokio::test]
@@ -136,10 +136,7 @@ async fn a_state_that_the_profile_does_not_name_is_no_success() {
     let (code, value) = ended(child);
     assert_eq!((code, value["run"]["rows_applied"].as_u64()), (7, Some(3)), "{value:#}");
     let said = value["error"]["message"].as_str().unwrap();
-    assert!(
-        said.starts_with("2 of 3 requeued rows are in states that the profile's queue does not name"),
-        "{said}"
-    );
+    assert!(said.starts_with("2 of 3 changed rows are in states that the profile does not name"), "{said}");
     assert_eq!(value["run"]["resumable"], false);
 }
 

@@ -14,10 +14,10 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::Param;
 use crate::engine::port::compare_sql::CompareSql;
-use crate::engine::port::evidence::{Fingerprint, Print};
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::pair::TwinTables;
 use crate::features::parity::pair::catalog::TwinTable;
+use crate::features::parity::pair::fingerprint::{Fingerprint, ObjectPrint};
 use crate::features::parity::pair::partitions::Layout;
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::trigger_function::{closed, dropped};
@@ -322,10 +322,11 @@ pub(crate) async fn installed(
         };
         return Ok(CaptureState::Incomplete(Gap { why, lacks }));
     }
-    let mut print: BTreeMap<i64, Print> =
-        states.into_iter().map(|s| (s.oid, Print { name: s.name, how: s.what })).collect();
+    let mut print: BTreeMap<i64, ObjectPrint> =
+        states.into_iter().map(|s| (s.oid, ObjectPrint { name: s.name, digest: s.what })).collect();
     print.extend(
-        ours.into_iter().map(|o| (o.oid, Print { name: format!("midwatch.{}", o.name), how: o.what })),
+        ours.into_iter()
+            .map(|o| (o.oid, ObjectPrint { name: format!("midwatch.{}", o.name), digest: o.what })),
     );
     Ok(CaptureState::Complete(Fingerprint(print)))
 }

@@ -7,6 +7,7 @@
 
 pub(crate) mod catalog;
 pub(crate) mod change_capture;
+pub mod fingerprint;
 pub(crate) mod partition_gaps;
 pub(crate) mod partitions;
 pub mod retired;
