@@ -322,6 +322,7 @@ fn an_inverse_is_data_until_the_dialect_writes_it() {
     let column = |name: &str| TypedColumn { name: name.into(), type_name: "bigint".into(), numbered: false };
     let inverse = RowChange {
         table: "jo`bs".into(),
+        resolved: None,
         kind: RowKind::Update,
         key: vec![column("id")],
         columns: vec![column("n")],
