@@ -142,16 +142,8 @@ async fn target(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
             Some("set environment in midwatch.toml, or ALTER DATABASE … SET midwatch.environment = '…'"),
         );
     }
-    if s.version_num < 150_000 {
-        sheet.add(label, "warn", format!("PostgreSQL {} is older than 15: not tested", s.version), None);
-    }
-    if s.pooled {
-        sheet.add(
-            label,
-            "warn",
-            "a transaction pooler stands between: reads work, changes will be refused",
-            Some("give the server's own address for changes"),
-        );
+    for note in &s.notes {
+        sheet.add(label, "warn", note.text.clone(), note.hint);
     }
     if s.skew_ms.abs() > SKEW_MS {
         sheet.add(

@@ -10,6 +10,7 @@ use chrono::{TimeDelta, Timelike as _};
 use crate::engine::Engine;
 use crate::engine::gate::guard::{Approved, Circumstances, Gate};
 use crate::engine::journal::{self, state};
+use crate::engine::model::drift::PlanDrift;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::plan::Plan;
@@ -23,6 +24,7 @@ use crate::engine::model::window::Window;
 use crate::engine::plan::operation::{Offer, renaming_word};
 use crate::engine::plan::planner;
 use crate::engine::plan::planning::Planning;
+use crate::engine::plan::tables;
 use crate::engine::port::reader::Fut;
 use crate::engine::run::executor;
 use crate::engine::run::setup::{Setup, Staleness};
@@ -287,6 +289,10 @@ impl Engine {
             let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
             return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
         }
+        let parts = tables::moved_names(&*self.parts.facts, plan).await.map_err(refuse)?;
+        if !parts.is_empty() {
+            return Err(stale(PlanDrift { parts, ..PlanDrift::default() }));
+        }
         let fresh = planner::plan(&self.planning(), &request::request_of(plan), Some(rows), &|_| ())
             .await
             .map_err(|e| {
@@ -304,6 +310,12 @@ impl Engine {
         if moved.is_empty() {
             return Ok(());
         }
-        Err(Box::new(Done { moved: Some(moved.clone()), ..Done::refused(Error::stale(&moved)) }))
+        Err(stale(moved))
     }
+}
+
+/// What has moved, and that nothing was done.
+fn stale(moved: PlanDrift) -> Box<Done> {
+    let refused = Done::refused(Error::stale(&moved));
+    Box::new(Done { moved: Some(moved), ..refused })
 }

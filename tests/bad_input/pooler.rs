@@ -75,6 +75,11 @@ async fn everything_works(engine: &Engine) {
     engine.facts().vitals().await.unwrap();
 }
 
+/// What the console's header says of the server.
+fn badges(engine: &Engine) -> Vec<&'static str> {
+    engine.server().notes.iter().filter_map(|n| n.badge).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_work_through_a_transaction_pooler() {
     for ignored in ["extra_float_digits", "extra_float_digits, options"] {
@@ -83,11 +88,11 @@ async fn reads_work_through_a_transaction_pooler() {
             let (database, _) = demo_database(system, 1_000).await;
             let url = pooler.url(&database.name);
             let engine = open(&url, None, Path::new(".")).await.unwrap();
-            assert!(engine.server().pooled, "{ignored}");
+            assert_eq!(badges(&engine), ["POOLED"], "{ignored}");
             assert_eq!(engine.profile().name, system);
             everything_works(&engine).await;
             let direct = open(&database.url(), None, Path::new(".")).await.unwrap();
-            assert!(!direct.server().pooled);
+            assert_eq!(badges(&direct), [""; 0]);
             let doctor = on(&url, &["doctor"]);
             assert!(doctor.stdout.contains("a transaction pooler stands between"), "{doctor:?}");
             let kinds = if system == "hithonix" { ["anomalies", "queue"].as_slice() } else { &["parity"] };

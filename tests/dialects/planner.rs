@@ -100,7 +100,6 @@ fn paper(abilities: Abilities) -> ServerInfo {
     ServerInfo {
         engine: "text",
         version: "1.0".into(),
-        version_num: 1,
         database: "d".into(),
         role: "operator".into(),
         address: "paper".into(),
@@ -110,10 +109,10 @@ fn paper(abilities: Abilities) -> ServerInfo {
         timeline: None,
         in_recovery: false,
         superuser: false,
-        pooled: false,
         skew_ms: 0,
         marker: None,
         abilities,
+        notes: vec![],
     }
 }
 
@@ -322,6 +321,7 @@ fn an_inverse_is_data_until_the_dialect_writes_it() {
     let column = |name: &str| TypedColumn { name: name.into(), type_name: "bigint".into(), numbered: false };
     let inverse = RowChange {
         table: "jo`bs".into(),
+        resolved: None,
         kind: RowKind::Update,
         key: vec![column("id")],
         columns: vec![column("n")],

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use midwatch::engine::Engine;
 use midwatch::engine::check::paging::{At, PageRequest, Row, RowSource, Sort};
-use midwatch::engine::model::name::Relation;
+use midwatch::engine::model::name::{Ident, Relation, literal};
 use midwatch::engine::model::query::ProfileSql;
 use midwatch::engine::port::reader::ReadOptions;
 use midwatch::sandbox::{Options, Server};
@@ -66,7 +66,7 @@ async fn names_and_texts_come_back_as_they_were() {
         let dialect = engine.facts().dialect();
         let mut tx = engine.facts().begin(ReadOptions::default()).await.unwrap();
         for odd in ODD {
-            let (text, name) = (dialect.literal(odd), dialect.quote(odd));
+            let (text, name) = (literal(odd), Ident(odd));
             let sql = ProfileSql::new(format!("select {name} from (select {text}::text as {name}) q"));
             assert_eq!(tx.describe(&sql).await.unwrap()[0].name, odd, "{version}");
             assert_eq!(tx.texts(&sql).await.unwrap(), [Some(odd.to_owned())], "{version}");

@@ -53,12 +53,6 @@ impl Dialect for TextOnly {
             LockStrength::Everyone => "metadata lock",
         }
     }
-    fn quote(&self, name: &str) -> String {
-        quote(name)
-    }
-    fn literal(&self, text: &str) -> String {
-        literal(text)
-    }
     fn parse(&self, text: &str) -> Relation {
         let bare = text.strip_prefix('`').and_then(|t| t.strip_suffix('`'));
         Relation { schema: None, name: bare.map_or_else(|| text.to_owned(), |t| t.replace("``", "`")) }

@@ -51,6 +51,7 @@ fn column(name: &str, type_name: &str) -> TypedColumn {
 fn change() -> RowChange {
     RowChange {
         table: "attendance_events".into(),
+        resolved: None,
         kind: RowKind::Update,
         key: vec![column("id", "uuid")],
         columns: vec![column("business_date_ist", "date")],

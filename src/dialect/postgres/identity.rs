@@ -11,7 +11,7 @@ use crate::dialect::postgres::shared::Shared;
 use crate::engine::model::abilities::{Abilities, Ability};
 use crate::engine::model::error::Result;
 use crate::engine::model::name::literal;
-use crate::engine::model::target::{Environment, ServerInfo};
+use crate::engine::model::target::{Environment, ServerInfo, ServerNote};
 use crate::engine::port::reader::{ReadOptions, Reader};
 
 #[derive(Deserialize)]
@@ -46,8 +46,8 @@ pub(super) async fn read(facts: &dyn Reader) -> Result<ServerInfo> {
     drop(tx);
     Ok(ServerInfo {
         engine: "postgres",
+        notes: untested(&id.version, id.version_num).into_iter().collect(),
         version: id.version,
-        version_num: id.version_num,
         database: id.database,
         role: id.role,
         address: String::new(),
@@ -59,11 +59,28 @@ pub(super) async fn read(facts: &dyn Reader) -> Result<ServerInfo> {
         database_oid: Some(id.database_oid),
         in_recovery: id.in_recovery,
         superuser: id.superuser,
-        pooled: false,
         skew_ms: (id.now - middle).num_milliseconds(),
         marker: id.marker.as_deref().and_then(Environment::parse),
         abilities: abilities(false),
     })
+}
+
+/// The oldest version that the tests run on.
+const OLDEST: u32 = 15;
+
+/// `number`: as the server compares versions, `150018`.
+fn untested(version: &str, number: u32) -> Option<ServerNote> {
+    let text = format!("PostgreSQL {version} is older than {OLDEST}: not tested");
+    (number < OLDEST * 10_000).then_some(ServerNote { text, hint: None, badge: None })
+}
+
+/// Each transaction may get another session.
+pub(super) fn pooled() -> ServerNote {
+    ServerNote {
+        text: "a transaction pooler stands between: reads work, changes will be refused".into(),
+        hint: Some("give the server's own address for changes"),
+        badge: Some("POOLED"),
+    }
 }
 
 /// Every PostgreSQL can do all of it; a pooler gives each transaction another session.
@@ -118,4 +135,17 @@ pub(super) async fn settings_leak(shared: &Shared) -> Result<bool> {
     // They are more than the reader is to have.
     let _ = tokio::join!(sqlx::Connection::close(a), sqlx::Connection::close(b));
     Ok(leaked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::untested;
+
+    #[test]
+    fn a_version_before_the_oldest_is_noted() {
+        let text = |version, number| untested(version, number).map(|n| n.text);
+        let older = text("14.22", 140_022);
+        assert_eq!(older.as_deref(), Some("PostgreSQL 14.22 is older than 15: not tested"));
+        assert_eq!((text("15.0", 150_000), text("18.1", 180_001)), (None, None));
+    }
 }

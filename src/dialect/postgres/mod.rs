@@ -30,7 +30,7 @@ pub use writer::PgWriters;
 
 use crate::dialect::sql::script;
 use crate::engine::model::cause::Cause;
-use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::name::Relation;
 use crate::engine::model::script::Script;
 use crate::engine::model::step::LockStrength;
 use crate::engine::port::dialect::Dialect;
@@ -46,12 +46,6 @@ impl Dialect for Postgres {
 
     fn id(&self) -> &'static str {
         "postgres"
-    }
-    fn quote(&self, name: &str) -> String {
-        Ident(name).to_string()
-    }
-    fn literal(&self, text: &str) -> String {
-        literal(text)
     }
     fn parse(&self, text: &str) -> Relation {
         Relation::parse(text)

@@ -114,9 +114,10 @@ impl Reader for PgReader {
             {
                 self.shared.set_pooled();
             }
-            server.pooled = self.shared.pooled();
-            server.abilities = identity::abilities(server.pooled);
-            self.shared.direct.store(!server.pooled, Ordering::Relaxed);
+            let pooled = self.shared.pooled();
+            server.abilities = identity::abilities(pooled);
+            server.notes.extend(pooled.then(identity::pooled));
+            self.shared.direct.store(!pooled, Ordering::Relaxed);
             self.place().clone_into(&mut server.address);
             Ok(server)
         })

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::model::name::Relation;
+
 /// A column that is written or kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypedColumn {
@@ -31,8 +33,11 @@ pub enum RowKind {
 /// A table that follows from the changed one: its rows are kept before and after each batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Derived {
-    /// The table.
+    /// The table, as the profile names it.
     pub table: String,
+    /// As [`RowChange::resolved`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Relation>,
     /// Columns that identify its rows.
     pub key: Vec<TypedColumn>,
     /// All its stored columns that may be kept.
@@ -42,6 +47,14 @@ pub struct Derived {
     pub withheld: Vec<String>,
     /// Which of its rows a batch touches: a query over `batch` that gives the key.
     pub rows: String,
+}
+
+impl Derived {
+    /// The table as statements name it.
+    #[must_use]
+    pub fn relation(&self) -> Relation {
+        self.resolved.clone().unwrap_or_else(|| Relation::parse(&self.table))
+    }
 }
 
 /// A foreign key of another table that does something to its own rows.
@@ -60,7 +73,7 @@ pub struct Referrer {
 /// Another table that these rows are a copy of: each is changed only while it says that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopySource {
-    /// The table; its columns have the same names.
+    /// The table as the catalog names it, with its schema; its columns have the same names.
     pub table: String,
     /// It must hold the row as it is to become, and is kept from changing meanwhile; otherwise it must not have it.
     pub present: bool,
@@ -72,8 +85,12 @@ pub struct CopySource {
 /// `operator`, `reason`, `undo`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowChange {
-    /// The table.
+    /// The table, as the profile names it: in the images of its rows, and for people.
     pub table: String,
+    /// The table that this name led to when the change was planned; statements name it so. Plans of older versions leave
+    /// it to the profile's search path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Relation>,
     /// What happens to each row.
     pub kind: RowKind,
     /// Columns that identify a row.
@@ -136,6 +153,12 @@ pub enum Origin {
 }
 
 impl RowChange {
+    /// The table as statements name it.
+    #[must_use]
+    pub fn relation(&self) -> Relation {
+        self.resolved.clone().unwrap_or_else(|| Relation::parse(&self.table))
+    }
+
     /// What statements read as `batch`: the key's columns, `old_x` and `new_x` per written column, and, where rows
     /// are there already, their other columns under their own names.
     #[must_use]

@@ -93,8 +93,6 @@ pub struct ServerInfo {
     pub engine: &'static str,
     /// As shown: `15.18`.
     pub version: String,
-    /// As compared: `150018`.
-    pub version_num: u32,
     /// The database's name.
     pub database: String,
     /// The role we are.
@@ -113,14 +111,25 @@ pub struct ServerInfo {
     pub in_recovery: bool,
     /// We are superuser: privileges prove nothing.
     pub superuser: bool,
-    /// A transaction pooler stands between: reads work, changes are refused.
-    pub pooled: bool,
     /// The server's clock minus ours.
     pub skew_ms: i64,
     /// `midwatch.environment`, set on the database.
     pub marker: Option<Environment>,
     /// What this server lets this role do.
     pub abilities: Abilities,
+    /// What a person should know of it, in its dialect's words.
+    pub notes: Vec<ServerNote>,
+}
+
+/// Something unusual about the connected server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerNote {
+    /// What it is, and what follows.
+    pub text: String,
+    /// What would change it.
+    pub hint: Option<&'static str>,
+    /// A word for it that stays on the screen.
+    pub badge: Option<&'static str>,
 }
 
 /// A target as reports name it.

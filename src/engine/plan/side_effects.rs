@@ -6,7 +6,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{Draft, PlanCx};
-use crate::engine::plan::tables::{Firing, Table, Trigger};
+use crate::engine::plan::tables::{self, Firing, Table, Trigger};
 use crate::engine::port::row_sql::Bypassed;
 
 /// What a statement on a table is.
@@ -22,13 +22,13 @@ pub(in crate::engine) async fn declare(cx: &PlanCx<'_>, mut draft: Draft) -> Res
     let mut lost = Vec::new();
     for step in &mut draft.steps {
         let Action::Rows(change) = &mut step.action else { continue };
-        let table = Table::find(cx, &change.table).await?;
+        let (table, follow) = tables::resolve(cx, change).await?;
         draft.preflight.extend(hidden(&change.table, &table));
         lost.extend(fired(cx, change, &table, &mut draft.preflight));
         draft.preflight.extend(cascades(change, &table));
         lost.extend(withheld(change, &table));
-        for derived in &change.derived {
-            lost.extend(of_derived(cx, change, derived, &mut draft.preflight).await?);
+        for (derived, table) in change.derived.iter().zip(&follow) {
+            lost.extend(of_derived(cx, change, (derived, table), &mut draft.preflight));
         }
         step.statements = cx.dialect().shown(change);
     }
@@ -162,14 +162,13 @@ fn withheld(change: &RowChange, table: &Table) -> Option<String> {
 }
 
 /// What is computed again may be deleted, inserted or updated.
-async fn of_derived(
+fn of_derived(
     cx: &PlanCx<'_>,
     change: &RowChange,
-    derived: &Derived,
+    (derived, table): (&Derived, &Table),
     preflight: &mut Vec<Preflight>,
-) -> Result<Vec<String>> {
-    let table = Table::find(cx, &derived.table).await?;
-    preflight.extend(hidden(&derived.table, &table));
+) -> Vec<String> {
+    preflight.extend(hidden(&derived.table, table));
     let passed = cx.dialect().bypassed(change);
     let mut lost = Vec::new();
     if derived.table != change.table {
@@ -201,5 +200,5 @@ async fn of_derived(
             derived.table
         ));
     }
-    Ok(lost)
+    lost
 }

@@ -11,6 +11,7 @@ use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Result;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::row_store::RowSet;
+use crate::engine::model::step::Action;
 
 const PAGE: usize = 2_000;
 
@@ -102,9 +103,25 @@ fn content(row: &PlannedRow) -> u128 {
     digest(&(&row.before, &row.after, row.unit))
 }
 
+/// Without what a plan of an older version does not say: which tables its names have led to, and so what its questions
+/// read.
+fn unresolved(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    plan.verify.iter_mut().for_each(|v| v.sql.clear());
+    for step in &mut plan.steps {
+        if let Action::Rows(change) = &mut step.action {
+            change.resolved = None;
+            change.derived.iter_mut().for_each(|d| d.resolved = None);
+        }
+    }
+    plan
+}
+
 /// Which parts, other than rows, differ from a plan of the same thing made now.
 fn parts(plan: &Plan, now: &Plan) -> Vec<String> {
-    let (a, b) = (plan.compared_content(), now.compared_content());
+    let older = plan.row_changes().any(|c| c.resolved.is_none());
+    let content = |plan: &Plan| if older { unresolved(plan) } else { plan.clone() }.compared_content();
+    let (a, b) = (content(plan), content(now));
     let (Value::Object(a), Value::Object(b)) = (a, b) else { return vec![] };
     let short = |v: Option<&Value>| {
         let text = v.map_or_else(|| "nothing".to_owned(), Value::to_string);

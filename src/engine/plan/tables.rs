@@ -1,21 +1,47 @@
 //! Tables that a plan is about, looked up in the catalog.
 
-use crate::engine::model::change::Derived;
+use crate::engine::model::change::{Derived, RowChange};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::name::Relation;
+use crate::engine::model::plan::Plan;
 use crate::engine::model::profile::DerivedTable;
 pub use crate::engine::model::table::{Constraint, Firing, Seen, Stored, Table, Trigger};
 use crate::engine::plan::operation::PlanCx;
+use crate::engine::port::reader::{ReadOptions, Reader};
 
 impl Table {
     /// Looks a table up, by its name as the dialect reads it.
     pub async fn find(cx: &PlanCx<'_>, name: &str) -> Result<Self> {
+        Self::named(cx, name, None).await
+    }
+
+    /// The table that a name has led to; where that is not known, the one that it leads to now.
+    async fn named(cx: &PlanCx<'_>, name: &str, resolved: Option<&Relation>) -> Result<Self> {
+        let relation = resolved.cloned().unwrap_or_else(|| cx.dialect().parse(name));
         let mut tx = cx.cx.read().await?;
-        let found = cx.dialect().tables(&mut *tx, &[cx.dialect().parse(name)]).await?;
+        let found = cx.dialect().tables(&mut *tx, &[relation]).await?;
         found.into_iter().next().ok_or_else(|| {
             Error::unobserved(format!("failed to plan: there is no table {name}"))
                 .hint("is it the right profile and search_path?")
         })
     }
+}
+
+/// The table of a change and those that follow. What a plan of an older version leaves to the search path, its inverse
+/// names as it is found here.
+pub(in crate::engine) async fn resolve(
+    cx: &PlanCx<'_>,
+    change: &mut RowChange,
+) -> Result<(Table, Vec<Table>)> {
+    let table = Table::named(cx, &change.table, change.resolved.as_ref()).await?;
+    change.resolved = Some(table.name.clone());
+    let mut follow = Vec::with_capacity(change.derived.len());
+    for derived in &mut change.derived {
+        let table = Table::named(cx, &derived.table, derived.resolved.as_ref()).await?;
+        derived.resolved = Some(table.name.clone());
+        follow.push(table);
+    }
+    Ok((table, follow))
 }
 
 /// Derived tables of a profile with what the catalog knows of them.
@@ -28,11 +54,34 @@ pub async fn derived(cx: &PlanCx<'_>, declared: &[DerivedTable]) -> Result<Vec<D
         let stored = table.columns.iter().filter(|c| !c.generated).map(|c| &c.name);
         out.push(Derived {
             table: d.table.clone(),
+            resolved: Some(table.name.clone()),
             key: table.typed(&d.table, &d.key)?,
             columns: table.kept(&secrets),
             withheld: stored.filter(|c| secrets.contains(&c.as_str())).cloned().collect(),
             rows: d.rows.clone(),
         });
     }
+    Ok(out)
+}
+
+/// Names of a plan's tables that lead to other tables by now. An inverse goes to the tables that its run has changed,
+/// whatever their names lead to.
+pub(in crate::engine) async fn moved_names(facts: &dyn Reader, plan: &Plan) -> Result<Vec<String>> {
+    let mut named = Vec::new();
+    for change in plan.row_changes().filter(|_| plan.undoes.is_none()) {
+        named.push((&change.table, &change.resolved));
+        named.extend(change.derived.iter().map(|d| (&d.table, &d.resolved)));
+    }
+    let mut tx = facts.begin(ReadOptions::default()).await?;
+    let mut out = Vec::new();
+    for (name, planned) in named {
+        let Some(planned) = planned else { continue };
+        let found = facts.dialect().tables(&mut *tx, &[facts.dialect().parse(name)]).await?;
+        // A name that leads nowhere is told of by whoever plans again.
+        if let Some(now) = found.first().map(|t| &t.name).filter(|now| *now != planned) {
+            out.push(format!("table {name}: planned {}, now {}", planned.brief(), now.brief()));
+        }
+    }
+    out.dedup();
     Ok(out)
 }

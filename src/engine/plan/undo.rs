@@ -13,7 +13,7 @@ use crate::engine::model::row_query::{Expr, ImagesOf, RowsFrom, Side};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, RowQuery, Undo, lock, renaming_word};
 use crate::engine::plan::request::UNDO;
-use crate::engine::plan::tables::Table;
+use crate::engine::plan::tables::{self, Table};
 use crate::engine::port::row_sql::{Bypassed, Obstacle};
 
 /// Rows named that others have changed since.
@@ -130,8 +130,8 @@ impl Way {
         change: &RowChange,
     ) -> Result<()> {
         let mut inverse = inverse(change, &run.id);
+        let (table, _) = tables::resolve(cx, &mut inverse).await?;
         if inverse.kind == RowKind::Delete {
-            let table = Table::find(cx, &change.table).await?;
             if let Some(needs) = table.referrers.hidden() {
                 let what =
                     format!("references to {} are not visible to this role: needs {needs}", change.table);
@@ -141,8 +141,8 @@ impl Way {
         }
         let mut images = ImagesOf { run: run.id.clone(), step: at, inverse };
         self.preflight.extend(since(cx, &images).await?);
-        self.preflight.extend(guard(cx, &images.inverse).await?);
-        self.preflight.extend(checks(cx, &mut images).await?);
+        self.preflight.extend(guard(cx, &images.inverse, &table));
+        self.preflight.extend(checks(cx, &mut images, &table).await?);
         let rows = query(images.clone());
         let inverse = images.inverse;
         for derived in &inverse.derived {
@@ -276,31 +276,29 @@ pub(in crate::engine) fn inverse(change: &RowChange, run: &str) -> RowChange {
 }
 
 /// What the run did to pass a trigger must be ours to do again.
-async fn guard(cx: &PlanCx<'_>, inverse: &RowChange) -> Result<Option<Preflight>> {
+fn guard(cx: &PlanCx<'_>, inverse: &RowChange, table: &Table) -> Option<Preflight> {
     if inverse.before_batch.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let table = Table::find(cx, &inverse.table).await?;
     let statements = inverse.before_batch.join("; ");
     let silent = cx.dialect().bypassed(inverse).contains(&Bypassed::OrdinaryTriggers);
     let may = if silent { table.may_silence == Some(true) } else { table.owned };
     let role = &cx.cx.server.role;
-    Ok(Some(if may {
+    Some(if may {
         Preflight::new("guard", Ready::Ok, format!("{role} may {statements}"))
     } else {
         Preflight::new("guard", Ready::Fail, format!("role {role} may not {statements}"))
-    }))
+    })
 }
 
 /// A CHECK that would refuse the old values is away for the length of each batch; it comes back as NOT VALID, since
 /// those rows would not pass it.
-async fn checks(cx: &PlanCx<'_>, images: &mut ImagesOf) -> Result<Vec<Preflight>> {
+async fn checks(cx: &PlanCx<'_>, images: &mut ImagesOf, table: &Table) -> Result<Vec<Preflight>> {
     let mut out = vec![];
     if !matches!(images.inverse.kind, RowKind::Update | RowKind::Insert) {
         return Ok(out);
     }
     let name = images.inverse.table.clone();
-    let table = Table::find(cx, &name).await?;
     if let Some(needs) = table.checks.hidden() {
         let what = format!("CHECKs of {name} are not visible to this role: needs {needs}");
         out.push(Preflight::new("check", Ready::Fail, what));

@@ -19,10 +19,6 @@ pub trait Dialect: Catalog + Lookup + RowSql + CompareSql + JournalSql {
     fn script(&self, text: &str) -> std::result::Result<Script, String>;
     /// Its name in plans, reports and folders: `postgres`.
     fn id(&self) -> &'static str;
-    /// A name as it stands in a statement, always quoted: the one way in which names of others get into one.
-    fn quote(&self, name: &str) -> String;
-    /// A text as it stands in a statement that takes no parameters.
-    fn literal(&self, text: &str) -> String;
     /// The relation that a text names; what [`Dialect::relation`] writes is read back as it was.
     fn parse(&self, text: &str) -> Relation;
     /// A relation as it stands in a statement.

@@ -153,6 +153,7 @@ async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<R
     let compute = fix.compute.is_some();
     let change = RowChange {
         table: fix.write.table.clone(),
+        resolved: Some(table.name.clone()),
         kind: if compute { RowKind::Compute } else { RowKind::Insert },
         key: table.typed(&fix.write.table, &fix.write.key)?,
         columns: if compute { vec![] } else { table.typed(&fix.write.table, fix.write.set.keys())? },

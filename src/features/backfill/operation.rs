@@ -117,6 +117,7 @@ impl<'p> BackfillMode<'p> {
         let Write { table: name, key, set, audit, after_batch, derived: follow, .. } = self.write;
         Ok(RowChange {
             table: name.clone(),
+            resolved: Some(table.name.clone()),
             kind: self.kind,
             key: table.typed(name, key)?,
             columns: table.typed(name, set.keys())?,

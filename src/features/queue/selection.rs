@@ -130,6 +130,7 @@ async fn change(cx: &PlanCx<'_>, q: &Queue, table: &Table, turn: &Turn) -> Resul
     let own = q.changes.clone().unwrap_or_default().write;
     Ok(RowChange {
         table: q.table.clone(),
+        resolved: Some(table.name.clone()),
         kind: RowKind::Update,
         key: table.typed(&q.table, [&q.key])?,
         columns: table.typed(&q.table, columns(q, turn))?,

@@ -45,9 +45,7 @@ fn parts(model: &Model) -> Vec<(String, Tone)> {
     if s.server.in_recovery {
         out.push(("STANDBY".into(), Tone::Warn));
     }
-    if s.server.pooled {
-        out.push(("POOLED".into(), Tone::Warn));
-    }
+    out.extend(s.server.notes.iter().filter_map(|n| Some((n.badge?.to_owned(), Tone::Warn))));
     let skew = s.server.skew_ms / 1000;
     if skew.abs() >= 2 {
         out.push((format!("CLOCK {skew:+} s"), Tone::Warn));

@@ -6,6 +6,7 @@ mod guards;
 mod journal;
 mod operators;
 mod paging;
+mod resolved_names;
 pub(crate) mod roundtrips;
 mod sessions;
 mod side_effects;

@@ -21,10 +21,6 @@ fn derived_rows(at: usize) -> String {
     format!("pg_temp.midwatch_derived_{at}")
 }
 
-fn relation(table: &str) -> String {
-    Relation::parse(table).to_string()
-}
-
 /// `t."id" = b."id" and …`
 fn same_key(alias: &str, key: &[TypedColumn], other: &str) -> String {
     let parts: Vec<_> = key.iter().map(|c| format!("{alias}.{0} = {other}.{0}", Ident(&c.name))).collect();
@@ -101,7 +97,7 @@ pub(in crate::dialect::postgres) fn fill(change: &RowChange) -> String {
     let rows = if there {
         format!(
             "({PLANNED}) p join {} t on {} where {} order by p.seq{}",
-            relation(&change.table),
+            change.relation(),
             key_is("t", &change.key, "p.key"),
             holds("t", &change.columns, "p.before"),
             strength.map(|s| format!(" for {s} of t")).unwrap_or_default(),
@@ -123,7 +119,7 @@ pub(in crate::dialect::postgres) fn hold(change: &RowChange) -> Option<String> {
     let source = change.source.as_ref().filter(|s| s.present)?;
     Some(format!(
         "select count(*)::text from (select p.seq from ({PLANNED}) p join {} s on {} order by p.seq for share of s) q",
-        relation(&source.table),
+        Relation::parse(&source.table),
         key_is("s", &change.key, "p.key"),
     ))
 }
@@ -132,7 +128,7 @@ pub(in crate::dialect::postgres) fn hold(change: &RowChange) -> Option<String> {
 pub(in crate::dialect::postgres) fn unsourced(change: &RowChange) -> Option<String> {
     let source = change.source.as_ref()?;
     let key = same_key("s", &change.key, "b");
-    let table = relation(&source.table);
+    let table = Relation::parse(&source.table);
     Some(if source.present {
         // Of another type there, perhaps: compared as what it becomes here.
         let same: Vec<_> = change
@@ -154,7 +150,7 @@ pub(in crate::dialect::postgres) fn unsourced(change: &RowChange) -> Option<Stri
 
 /// The change itself; keeps the image of every row it writes. `$1` run, `$2` step, `$3` batch.
 pub(in crate::dialect::postgres) fn change(change: &RowChange) -> Option<String> {
-    let table = relation(&change.table);
+    let table = change.relation();
     let key = same_key("t", &change.key, "b");
     let new = |c: &TypedColumn| Ident(&format!("new_{}", c.name)).to_string();
     let work = match change.kind {
@@ -209,7 +205,7 @@ pub(in crate::dialect::postgres) const UNCHANGED: &str = "delete from pg_temp.mi
 pub(in crate::dialect::postgres) fn referred(change: &RowChange) -> Option<String> {
     let by = values::referred(&change.referrers)?;
     let key = same_key("t", &change.key, "b");
-    Some(format!("delete from {BATCH} b using {} t where {key} and ({by})", relation(&change.table)))
+    Some(format!("delete from {BATCH} b using {} t where {key} and ({by})", change.relation()))
 }
 
 /// `batch`, as a profile's statements read it.
@@ -258,7 +254,7 @@ pub(in crate::dialect::postgres) fn derived_before(
         names(&derived.key),
         image("k", &derived.key),
         image("d", &derived.columns),
-        relation(&derived.table),
+        derived.relation(),
         same_key("d", &derived.key, "k"),
     )
 }
@@ -286,7 +282,7 @@ pub(in crate::dialect::postgres) fn otherwise(derived: &Derived) -> String {
     format!(
         "select count(*)::text from {BATCH} b left join {} d on {} where b.midwatch_after is not null \
          and not coalesce(case when d.tableoid is not null then {} end, {}) @> b.midwatch_after",
-        relation(&derived.table),
+        derived.relation(),
         same_key("d", &derived.key, "b"),
         image("d", &derived.columns),
         nothing("b.midwatch_after"),
@@ -304,7 +300,7 @@ pub(in crate::dialect::postgres) fn derived_after(derived: &Derived, at: usize) 
         literal(&derived.table),
         derived_rows(at),
         image("d", &derived.columns),
-        relation(&derived.table),
+        derived.relation(),
         same_key("d", &derived.key, "w"),
     )
 }
@@ -312,7 +308,7 @@ pub(in crate::dialect::postgres) fn derived_after(derived: &Derived, at: usize) 
 /// Puts derived rows back as the run `$1` found them in its batch `$2`: where nobody has touched them since, and
 /// where all `$3` rows of that batch come back. What is left was computed again from the rows as they are.
 pub(in crate::dialect::postgres) fn restore(derived: &Derived, at: usize) -> [String; 3] {
-    let table = relation(&derived.table);
+    let table = derived.relation();
     let todo = format!(
         "with todo as materialized (select i.key, i.before from midwatch.images i \
          join {} w on w.midwatch_key = i.key and w.midwatch_image is not distinct from i.after \

@@ -51,6 +51,15 @@ pub(super) fn bypass(table: &str, obstacle: Obstacle<'_>) -> Bypass {
     }
 }
 
+/// A statement of these as a batch sends it. The plan has it for people to read, with the table as the profile names it.
+pub(in crate::dialect::postgres) fn sent(change: &RowChange, statement: &str) -> String {
+    let on = |table: Relation| format!("alter table {table} ");
+    match statement.strip_prefix(&on(Relation::parse(&change.table))) {
+        Some(rest) => on(change.relation()) + rest,
+        None => statement.to_owned(),
+    }
+}
+
 /// Read from the statements themselves: plans of earlier versions say it nowhere else.
 pub(super) fn bypassed(change: &RowChange) -> Vec<Bypassed> {
     let one = |statement: &String| {

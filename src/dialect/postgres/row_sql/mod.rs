@@ -2,7 +2,7 @@
 //! writer send them. They are pinned byte by byte by `tests/dialects/pinned.rs`.
 
 pub(super) mod batch;
-mod bypass;
+pub(super) mod bypass;
 mod change;
 mod inverse;
 mod paging;

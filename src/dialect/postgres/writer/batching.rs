@@ -8,7 +8,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
 use super::super::error::write_error;
-use super::super::row_sql::batch;
+use super::super::row_sql::{batch, bypass};
 use crate::dialect::postgres::numbers::{int, number, unsigned};
 use crate::dialect::postgres::writer::PgWriter;
 use crate::engine::model::change::{RowChange, RowKind};
@@ -70,7 +70,7 @@ impl PgWriter {
         };
         let place = Place { run, step, from, to: range.upto, batch: int(b.number) };
         for sql in &b.change.before_batch {
-            self.raw("pass the guard", sql).await?;
+            self.raw("pass the guard", &bypass::sent(b.change, sql)).await?;
         }
         let planned = unsigned(range.upto - from);
         let mut applied = self.hold(b.change, place).await?;
@@ -105,7 +105,7 @@ impl PgWriter {
             self.raw("make deferred checks", "set constraints all immediate").await?;
         }
         for sql in &b.change.after_change {
-            self.raw("restore the guard", sql).await?;
+            self.raw("restore the guard", &bypass::sent(b.change, sql)).await?;
         }
         let drifted = planned.saturating_sub(applied);
         let event = self.checkpoint(b, place, applied, drifted).await?;

@@ -160,6 +160,7 @@ impl<'c> Mend<'c> {
         };
         let change = RowChange {
             table: relation.clone(),
+            resolved: Some(self.table.name.clone()),
             kind: match kind {
                 RowFix::Extra => RowKind::Delete,
                 RowFix::Differs => RowKind::Update,

@@ -1,0 +1,152 @@
+//! A name of the profile's is resolved once, when a change is planned: what stands in the way of it later in the search
+//! path makes the plan stale, and a run and its undo stay with the tables that were planned for.
+
+use serde_json::{Value, json};
+
+use crate::common::Database;
+use crate::world::World;
+
+const PROFILE: &str = r#"
+name = "p"
+search_path = ["a", "b"]
+[[backfills]]
+name = "v"
+guard = "keep"
+[backfills.write]
+table = "t"
+key = ["k"]
+filter = "t.v is null"
+set = { v = "1" }
+after_batch = "select b.counted() from batch"
+[[backfills.write.derived]]
+table = "sums"
+key = ["one"]
+rows = "select 1 as one from batch"
+"#;
+
+/// The table has a trigger that forbids the change, and a CHECK that forbids its inverse.
+const TABLES: &str = "create schema a; create schema b;
+    create table b.t (k int primary key, v int);
+    insert into b.t (k) select generate_series(1, 5);
+    alter table b.t add constraint filled check (v is not null) not valid;
+    create table b.sums (one int primary key, rows int); insert into b.sums values (1, 0);
+    create function b.counted() returns void language sql
+      as 'update b.sums set rows = (select count(*) from b.t where v is not null) where one = 1';
+    create function b.refuse() returns trigger language plpgsql as $$ begin raise 'kept'; end $$;
+    create trigger keep before update on b.t for each row execute function b.refuse()";
+
+/// Tables of the same names, which the path finds first.
+const OTHERS: &str = "create table a.t as table b.t; create table a.sums as table b.sums";
+
+/// Everything in a schema's tables, and whether the guard is on.
+async fn content(world: &World, schema: &str) -> String {
+    let rows = format!(
+        "select (select string_agg(t::text, ' ' order by k) from {schema}.t) || ' ' || (select string_agg(s::text, ' ') from {schema}.sums s)"
+    );
+    world.value(&rows).await
+}
+
+const GUARD: &str = "select tgenabled::text from pg_trigger where tgname = 'keep'";
+
+async fn world() -> World {
+    let world = World::on(Database::empty().await, "profile = \"p.toml\"\nenvironment = \"demo\"");
+    let target = std::fs::read_to_string(world.file("midwatch.toml")).unwrap();
+    world.configure(&format!("[policy]\naccept_foreign_plans = true\n{target}"));
+    std::fs::write(world.file("p.toml"), PROFILE).unwrap();
+    world.sql(TABLES).await;
+    let init = world.plan("init.json", &["init"]);
+    world.applied("init.json", &init);
+    world
+}
+
+#[tokio::test]
+async fn a_plan_is_stale_once_its_names_lead_to_other_tables() {
+    let world = world().await;
+    let before = content(&world, "b").await;
+    let plan = world.plan("p.json", &["backfill"]);
+    let action = &plan["steps"][0]["action"];
+    assert_eq!(action["table"], "t", "images and people have the profile's name");
+    assert_eq!(action["resolved"], json!({ "schema": "b", "name": "t" }));
+    // One like it, and one that could not even be planned for.
+    for others in [OTHERS, "create table a.t (x int); create table a.sums as table b.sums"] {
+        world.sql(others).await;
+        let others = world.value("select count(*)::text from a.t").await;
+        let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+        assert_eq!((code, value["run"]["outcome"].as_str()), (4, Some("stale")), "{value:#}");
+        let said = value["error"]["message"].as_str().unwrap();
+        assert!(said.contains("table t: planned b.t, now a.t"), "{said}");
+        assert!(said.contains("table sums: planned b.sums, now a.sums"), "{said}");
+        assert_eq!(content(&world, "b").await, before);
+        assert_eq!(world.value("select count(*)::text from a.t").await, others);
+        assert_eq!(
+            world.value("select count(*)::text from midwatch.runs where operation <> 'init'").await,
+            "0"
+        );
+        world.sql("drop table a.t, a.sums").await;
+    }
+    world.applied("p.json", &plan);
+    assert_eq!(content(&world, "b").await, "(1,1) (2,1) (3,1) (4,1) (5,1) (1,5)");
+}
+
+#[tokio::test]
+async fn a_run_and_its_undo_stay_with_the_tables_that_were_planned() {
+    let world = world().await;
+    let before = content(&world, "b").await;
+    let plan = world.plan("p.json", &["backfill"]);
+    // Between the comparison with the plan and the first batch.
+    world
+        .sql(&format!(
+            "create function public.meanwhile() returns trigger language plpgsql as $$ begin {OTHERS}; return null; end $$;
+             create trigger meanwhile after insert on midwatch.planned_rows for each statement execute function public.meanwhile()"
+        ))
+        .await;
+    let run = world.applied("p.json", &plan);
+    assert_eq!((run["rows_applied"].as_u64(), run["verified"].as_bool()), (Some(5), Some(true)), "{run:#}");
+    assert_eq!(content(&world, "b").await, "(1,1) (2,1) (3,1) (4,1) (5,1) (1,5)");
+    assert_eq!(content(&world, "a").await, before);
+    assert_eq!(world.value(GUARD).await, "O");
+    assert_eq!(
+        world.value("select string_agg(distinct relation, ' ' order by relation) from midwatch.images").await,
+        "sums t"
+    );
+    // The names lead to the other tables by now, which the run has not touched.
+    world.sql("drop trigger meanwhile on midwatch.planned_rows; update a.t set v = 7").await;
+    let others = content(&world, "a").await;
+    let undo = world.undo("u.json", run["id"].as_str().unwrap());
+    let undone = world.applied("u.json", &undo);
+    assert_eq!(undone["verified"], true, "{undone:#}");
+    assert_eq!(content(&world, "b").await, before);
+    assert_eq!(content(&world, "a").await, others);
+    assert_eq!(world.value(GUARD).await, "O");
+}
+
+/// As an earlier version would have written it: its questions leave the table to the path as well.
+fn of_an_earlier_version(plan: &mut Value) {
+    let action = &mut plan["steps"][0]["action"];
+    action.as_object_mut().unwrap().shift_remove("resolved");
+    action["derived"][0].as_object_mut().unwrap().shift_remove("resolved");
+    let sql = plan["verify"][0]["sql"].as_str().unwrap().replace("\"b\".\"t\"", "\"t\"");
+    plan["verify"][0]["sql"] = json!(sql);
+    plan["signature"] = json!("elsewhere:none");
+    let mut typed: midwatch::engine::model::plan::Plan = serde_json::from_value(plan.clone()).unwrap();
+    typed.seal();
+    *plan = serde_json::to_value(typed).unwrap();
+}
+
+#[tokio::test]
+async fn a_plan_of_an_earlier_version_is_not_stale_for_what_it_does_not_say() {
+    let world = world().await;
+    let before = content(&world, "b").await;
+    world.plan("p.json", &["backfill"]);
+    let path = world.file("p.json");
+    let mut envelope: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    of_an_earlier_version(&mut envelope["plan"]);
+    assert!(!envelope["plan"].to_string().contains("resolved"));
+    std::fs::write(&path, envelope.to_string()).unwrap();
+    let run = world.applied("p.json", &envelope["plan"]);
+    assert_eq!(run["verified"], true, "{run:#}");
+    let undo = world.undo("u.json", run["id"].as_str().unwrap());
+    assert_eq!(undo["steps"][0]["action"]["resolved"], json!({ "schema": "b", "name": "t" }));
+    world.applied("u.json", &undo);
+    assert_eq!(content(&world, "b").await, before);
+}
