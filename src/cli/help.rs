@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use textwrap::WordSplitter;
 
+use crate::engine::model::param::DefaultValue;
 use crate::engine::plan::operation::{OpSpec, ParamSpec};
-use crate::engine::plan::param::DefaultValue;
 use crate::features::{CHECKS, OPERATIONS};
 
 /// Columns of the terminal that help is written for.

@@ -1,4 +1,4 @@
-//! The `--set` keys of operations: their types and defaults, and the readers that hold to both.
+//! `--set` keys: their types and defaults, and the readers that hold to both.
 
 use std::collections::BTreeMap;
 
