@@ -9,6 +9,7 @@ pub(crate) mod dialects;
 pub mod facts;
 pub mod finding_kind;
 pub(crate) mod findings;
+pub mod options;
 pub mod pair;
 pub(crate) mod piece;
 pub(crate) mod planting;

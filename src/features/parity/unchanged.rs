@@ -65,7 +65,7 @@ impl Seals {
         compared: &Compared<'_>,
         pair: &TwinTables,
     ) -> Result<Self> {
-        if compared.quick {
+        if compared.options.quick {
             return Ok(Self::default());
         }
         let print = match change_capture::installed(tx, pair, compared.columns, compared.layout).await? {
@@ -86,7 +86,7 @@ impl Seals {
         if after.first().and_then(|t| t.as_deref()) != Some("true") {
             return Ok(nothing(Some(print), "the proof knows of transactions that this server does not"));
         }
-        if cx.full {
+        if compared.options.full {
             return Ok(nothing(Some(print), "everything was asked to be read again (--full)"));
         }
         let touched = change_capture::touched(tx, pair, compared.layout, &proof.sees).await?;
