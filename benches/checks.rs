@@ -8,8 +8,11 @@
 
 use std::time::Instant;
 
+use midwatch::engine::check::kind::SILENT;
 use midwatch::engine::check::paging::{At, PageRequest};
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::report::CheckId;
+use midwatch::features::parity::options::QUICK;
 use midwatch::profile::TargetConfig;
 use midwatch::sandbox::demo::{System, load_system};
 use midwatch::sandbox::{Options, Server};
@@ -52,7 +55,7 @@ async fn run() {
 async fn parity(server: &Server) {
     let engine = common::open(server.url("hospitality"), TargetConfig::default(), None).await;
     let id = CheckId { kind: "parity", name: "revenues".into() };
-    let report = engine.observe(&id, false).await;
+    let report = engine.observe(&id).await;
     let columns: Vec<_> =
         report.facts["columns"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
     let digest = format!("sum(hash_record_extended(row({}), 0))::text", columns.join(", "));
@@ -63,8 +66,8 @@ async fn parity(server: &Server) {
         }
     })
     .await;
-    let quick = timed(async || drop(engine.observe(&id, true).await)).await;
-    let ours = timed(async || drop(engine.observe(&id, false).await)).await;
+    let quick = timed(async || drop(engine.observe_with(&id, &Params::yes(&QUICK), SILENT).await)).await;
+    let ours = timed(async || drop(engine.observe(&id).await)).await;
     tell(&format!("parity of {ROWS} rows, differing rows read, to two whole-table digests"), ours, raw, "");
     tell("parity, counts and sums only, to the same", quick, raw, "");
     let names = columns.join(", ");
@@ -74,7 +77,7 @@ async fn parity(server: &Server) {
     );
     owner.execute_script(&mend).await.unwrap();
     owner.execute_script("vacuum analyze revenues_partitioned").await.unwrap();
-    let equal = timed(async || drop(engine.observe(&id, false).await)).await;
+    let equal = timed(async || drop(engine.observe(&id).await)).await;
     tell("parity of equal tables, to the same", equal, raw, "");
 }
 

@@ -94,7 +94,7 @@ async fn run() {
 
 async fn look(engine: &Engine, name: &str) -> (f64, Report) {
     let begun = Instant::now();
-    let report = engine.observe(&CheckId { kind: "parity", name: name.into() }, false).await;
+    let report = engine.observe(&CheckId { kind: "parity", name: name.into() }).await;
     (begun.elapsed().as_secs_f64(), report)
 }
 

@@ -71,7 +71,7 @@ async fn observe(engine: Arc<Engine>, watching: Arc<AtomicBool>) {
             let every =
                 engine.checks().iter().find(|c| c.spec().kind == id.kind).unwrap().spec().every.as_secs();
             if second.is_multiple_of(every) {
-                engine.observe(&id, false).await;
+                engine.observe(&id).await;
             }
         }
         if second.is_multiple_of(2) {

@@ -7,8 +7,11 @@ mod common;
 use common::{Database, all_rows, demo_database, engine, on, open};
 use midwatch::dialect::postgres::owner::Owner;
 use midwatch::engine::Engine;
+use midwatch::engine::check::kind::SILENT;
 use midwatch::engine::check::paging::{At, Filter, PageRequest, Sort};
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::report::CheckId;
+use midwatch::features::parity::options::QUICK;
 use midwatch::sandbox::demo::{System, load_system};
 use midwatch::sandbox::{Options, Server};
 
@@ -33,8 +36,8 @@ async fn value(owner: &mut Owner, sql: &str) -> String {
 /// Runs everything that an engine offers.
 async fn everything(engine: &Engine) {
     for id in engine.ids() {
-        for quick in [true, false] {
-            let report = engine.observe(&id, quick).await;
+        for params in [Params::yes(&QUICK), Params::default()] {
+            let report = engine.observe_with(&id, &params, SILENT).await;
             assert!(!report.facts.as_object().unwrap().is_empty(), "{id}: {:?}", report.status);
             for finding in &report.findings {
                 let Some(source) = engine.rows(&id, finding.what()) else { continue };
@@ -128,7 +131,7 @@ async fn a_rule_cannot_write() {
         );
         let engine = engine(&database.url(), &profile).await;
         let id = CheckId { kind: "anomalies", name: "r".into() };
-        let report = engine.observe(&id, false).await;
+        let report = engine.observe(&id).await;
         let why = report.status.why().unwrap_or_else(|| panic!("{sql}: {report:?}")).to_owned();
         assert!(why.contains(code), "{sql}: {why}");
         let source = engine.rows(&id, "rows").unwrap();
@@ -160,8 +163,8 @@ async fn a_rule_cannot_prepare_a_write() {
     let profile = format!("name = \"p\"\n{}{}", rule("loosen", sql), rule("write", "select writes() as id"));
     let engine = engine(&database.url(), &profile).await;
     for _ in 0..4 {
-        engine.observe(&CheckId { kind: "anomalies", name: "loosen".into() }, false).await;
-        let report = engine.observe(&CheckId { kind: "anomalies", name: "write".into() }, false).await;
+        engine.observe(&CheckId { kind: "anomalies", name: "loosen".into() }).await;
+        let report = engine.observe(&CheckId { kind: "anomalies", name: "write".into() }).await;
         assert!(report.status.why().is_some_and(|w| w.contains("25006")), "{report:?}");
     }
     assert_eq!(value(&mut owner, STATE).await, before);
@@ -174,7 +177,7 @@ async fn what_the_server_lets_through_is_rolled_back() {
     let before = value(&mut owner, STATE).await;
     let profile = "name = \"p\"\n[[anomalies]]\nname = \"r\"\ntitle = \"r\"\nkey = [\"id\"]\nsql = 'select lo_create(0)::int as id'\n";
     let engine = engine(&database.url(), profile).await;
-    let report = engine.observe(&CheckId { kind: "anomalies", name: "r".into() }, false).await;
+    let report = engine.observe(&CheckId { kind: "anomalies", name: "r".into() }).await;
     let refused = report.status.why().is_some_and(|w| w.contains("25006"));
     let version: u32 = engine.server().version.split('.').next().unwrap().parse().unwrap();
     assert_eq!(refused, version >= 16, "{report:?}");
@@ -190,7 +193,7 @@ async fn a_missing_history_stays_missing() {
     for history in ["versions", "sqlx", "drizzle", "midwatch"] {
         let profile = format!("name = \"p\"\n[[migrations]]\nname = \"m\"\nhistory = \"{history}\"\n");
         let engine = engine(&database.url(), &profile).await;
-        let report = engine.observe(&CheckId { kind: "migrations", name: "m".into() }, false).await;
+        let report = engine.observe(&CheckId { kind: "migrations", name: "m".into() }).await;
         assert!(report.status.why().is_some_and(|w| w.contains("no history table")), "{history} {report:?}");
     }
     assert_eq!(value(&mut owner, STATE).await, before);

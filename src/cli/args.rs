@@ -104,7 +104,7 @@ pub(super) enum Command {
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
-#[command(after_help = help::checks())]
+#[command(after_help = help::checks(), after_long_help = help::checks_with_keys())]
 pub(super) struct CheckArgs {
     /// What to check: a kind or one check of it; all by default
     #[arg(value_name = "KIND[/NAME]")]
@@ -112,6 +112,9 @@ pub(super) struct CheckArgs {
     /// Write the JSON envelope to a file as well
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+    /// A key of the checks, for those that have it; may be given several times, each key once
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) set: Vec<(String, String)>,
     /// Counts and sums only: leave out what reads whole tables row by row
     #[arg(long)]
     pub(super) quick: bool,

@@ -13,9 +13,9 @@ use crate::engine::Engine;
 use crate::engine::gate::guard::{Approved, TypedPhrase};
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::json::field;
+use crate::engine::model::param::Params;
 use crate::engine::model::progress::{Control, Done, Phase, Progress};
 use crate::engine::model::stored::StoredPlan;
-use crate::engine::plan::operation::Params;
 use crate::engine::plan::request::{PlanNews, Planned, Request};
 use crate::report::answer::Answer;
 use crate::report::json::{self, Json};
@@ -24,16 +24,21 @@ use crate::report::style::Style;
 use crate::stop::Stop;
 
 pub(super) async fn plan(engine: &Engine, args: &PlanArgs, out: &Output) -> Result<u8> {
+    let params = params(&args.set)?;
+    let request = Request::Operation { verb: args.operation.clone(), name: args.name.clone(), params };
+    show(engine, &request, args.out.as_deref(), out).await
+}
+
+/// The keys that were given, each once.
+pub(super) fn params(set: &[(String, String)]) -> Result<Params> {
     let mut params = BTreeMap::new();
-    for (key, value) in &args.set {
+    for (key, value) in set {
         if let Some(before) = params.insert(key.clone(), value.clone()) {
             return Err(Error::usage(format!("--set {key} is given twice: {before} and {value}"))
                 .hint("one value each; several ids are one list, comma separated"));
         }
     }
-    let request =
-        Request::Operation { verb: args.operation.clone(), name: args.name.clone(), params: Params(params) };
-    show(engine, &request, args.out.as_deref(), out).await
+    Ok(Params(params))
 }
 
 pub(super) async fn undo(engine: &Engine, args: &UndoArgs, out: &Output) -> Result<u8> {

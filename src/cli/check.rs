@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::stream::{self, StreamExt as _};
 
 use super::args::CheckArgs;
+use super::change::params;
 use super::output::{Output, save};
 use crate::engine::Engine;
-use crate::engine::check::kind::{CheckOptions, CheckProgress};
+use crate::engine::check::kind::CheckProgress;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::param::Params;
 use crate::engine::model::report::{CheckId, Report, Status};
 use crate::report::answer::Answer;
 use crate::report::json::Json;
@@ -21,13 +23,12 @@ const AT_ONCE: usize = 3;
 
 pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Result<u8> {
     let ids = engine.select(&args.checks)?;
+    let asked = asked(engine, &ids, args)?;
     if let Some(note) = engine.environment_note() {
         tracing::info!("{note}");
     }
     let total = ids.len();
     let mut reports: Vec<Report> = Vec::with_capacity(total);
-    let how =
-        CheckOptions { quick: args.quick, full: args.full, resume: args.resume, self_test: args.self_test };
     let done = AtomicUsize::new(0);
     let tell = |id: &CheckId, news: &CheckProgress| {
         Output::progress(&format!(
@@ -36,7 +37,8 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
             how_far(id, news)
         ));
     };
-    let look = |id| async move { engine.observe_telling(id, how, &|news| tell(id, &news)).await };
+    let asked = &asked;
+    let look = |id| async move { engine.observe_with(id, asked, &|news| tell(id, &news)).await };
     let mut running = stream::iter(ids.iter().map(look)).buffered(AT_ONCE);
     Output::progress(&format!("checking 1 of {total}"));
     let mut stop = Stop::new()?;
@@ -63,6 +65,18 @@ pub(super) async fn run(engine: &Engine, args: &CheckArgs, out: &Output) -> Resu
     }
     out.answer(&answer)?;
     Ok(exit_code(&reports))
+}
+
+/// The keys that were given, and those that flags stand for: a flag reaches the checks that have its key.
+fn asked(engine: &Engine, ids: &[CheckId], args: &CheckArgs) -> Result<Params> {
+    let given = params(&args.set)?;
+    let owner = [&["check".to_owned()], args.checks.as_slice()].concat().join(" ");
+    given.accept(&engine.check_params(ids), &owner, "check")?;
+    let flags =
+        [(args.quick, "quick"), (args.full, "full"), (args.resume, "resume"), (args.self_test, "self_test")];
+    let flags =
+        flags.into_iter().filter(|(given, _)| *given).map(|(_, key)| (key.to_owned(), "yes".to_owned()));
+    params(&args.set.iter().cloned().chain(flags).collect::<Vec<_>>())
 }
 
 /// Cut off: what was found so far is not the whole of it and is not given out as such.

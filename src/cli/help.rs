@@ -1,12 +1,12 @@
-//! The help of operations: `plan --help` and `help OPERATION`, from the registry.
+//! The help of operations and checks: `plan --help`, `help OPERATION` and `check --help`, from the registry.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use textwrap::WordSplitter;
 
-use crate::engine::plan::operation::{OpSpec, ParamSpec};
-use crate::engine::plan::param::DefaultValue;
+use crate::engine::model::param::{DefaultValue, ParamSpec};
+use crate::engine::plan::operation::OpSpec;
 use crate::features::{CHECKS, OPERATIONS};
 
 /// Columns of the terminal that help is written for.
@@ -43,7 +43,7 @@ pub(super) fn full() -> String {
     for spec in specs() {
         text.push('\n');
         item(&mut text, 2, spec.verb, spec.about);
-        keys(&mut text, spec);
+        keys(&mut text, spec.params);
         example(&mut text, spec);
     }
     text.trim_end().to_owned()
@@ -54,6 +54,17 @@ pub(super) fn checks() -> String {
     let mut text = String::from("Kinds:\n");
     for check in CHECKS {
         item(&mut text, 2, check.spec().kind, check.spec().about);
+    }
+    text + "\n`midwatch help check` shows their --set keys."
+}
+
+/// The kinds of checks with their keys.
+pub(super) fn checks_with_keys() -> String {
+    let mut text = String::from("Kinds and their --set keys:\n");
+    for check in CHECKS {
+        text.push('\n');
+        item(&mut text, 2, check.spec().kind, check.spec().about);
+        keys(&mut text, check.spec().params);
     }
     text.trim_end().to_owned()
 }
@@ -73,7 +84,7 @@ fn operation(spec: &OpSpec) -> String {
     let _ = writeln!(text, "\nUsage: midwatch plan {}{name}{set} [--out FILE]", spec.verb);
     if !spec.params.is_empty() {
         text.push_str("\nKeys:\n");
-        keys(&mut text, spec);
+        keys(&mut text, spec.params);
     }
     text.push_str("\nExample:\n");
     example(&mut text, spec);
@@ -85,8 +96,8 @@ fn example(text: &mut String, spec: &OpSpec) {
     let _ = writeln!(text, "    $ {}", line.trim_end());
 }
 
-fn keys(text: &mut String, spec: &OpSpec) {
-    for param in spec.params {
+fn keys(text: &mut String, params: &[ParamSpec]) {
+    for param in params {
         let key = format!("{}={}", param.name, param.takes.placeholder());
         item(text, 4, &key, &format!("{} {}", param.about, notes(param)));
     }
@@ -137,7 +148,8 @@ mod tests {
 
     #[test]
     fn no_word_of_help_is_lost() {
-        let params = specs().flat_map(|s| s.params).map(|p| format!("{} {}", p.about, notes(p)));
+        let params = specs().flat_map(|s| s.params).chain(CHECKS.iter().flat_map(|c| c.spec().params));
+        let params = params.map(|p| format!("{} {}", p.about, notes(p)));
         for text in specs().map(|s| s.about.to_owned()).chain(params) {
             for width in [WIDTH, WIDTH - TEXT - 4] {
                 let lines = wrapped(&text, width);

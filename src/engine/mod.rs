@@ -15,12 +15,13 @@ pub mod run;
 
 use std::sync::Arc;
 
-use crate::engine::check::kind::{Check, CheckCx, CheckOptions, CheckProgressSink, SILENT};
+use crate::engine::check::kind::{Check, CheckCx, CheckProgressSink, SILENT};
 use crate::engine::check::paging::{self, At, Page, PageRequest, RowSource};
 use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::gate::guard::Guard;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
+use crate::engine::model::param::{ParamSpec, Params};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::query::Column;
 use crate::engine::model::record::{JournalState, Operator};
@@ -215,23 +216,19 @@ impl Engine {
         self.parts.checks.iter().copied().find(|c| c.spec().kind == kind)
     }
 
+    /// The keys of the kinds of these checks.
+    pub fn check_params(&self, ids: &[CheckId]) -> Vec<ParamSpec> {
+        let chosen = |c: &&&dyn Check| ids.iter().any(|id| id.kind == c.spec().kind);
+        self.parts.checks.iter().filter(chosen).flat_map(|c| c.spec().params).copied().collect()
+    }
+
     /// Runs one check. What cannot be observed is a report too: unknown, with the reason.
-    pub async fn observe(&self, id: &CheckId, quick: bool) -> Report {
-        self.observe_as(id, CheckOptions { quick, ..CheckOptions::default() }).await
+    pub async fn observe(&self, id: &CheckId) -> Report {
+        self.observe_with(id, &Params::default(), SILENT).await
     }
 
-    /// Runs one check in a way of its own.
-    pub async fn observe_as(&self, id: &CheckId, how: CheckOptions) -> Report {
-        self.observe_telling(id, how, SILENT).await
-    }
-
-    /// The same, saying how far it is.
-    pub async fn observe_telling(
-        &self,
-        id: &CheckId,
-        how: CheckOptions,
-        tell: CheckProgressSink<'_>,
-    ) -> Report {
+    /// The same with keys of the check; it says how far it is.
+    pub async fn observe_with(&self, id: &CheckId, params: &Params, tell: CheckProgressSink<'_>) -> Report {
         let started = (self.parts.clock)();
         let cx = CheckCx {
             facts: &*self.parts.facts,
@@ -240,16 +237,12 @@ impl Engine {
             server: &self.parts.server,
             copies: &*self.parts.copies,
             state: &*self.parts.state,
-            quick: how.quick,
-            full: how.full,
-            resume: how.resume,
-            self_test: how.self_test,
             tell,
             names: &self.parts.operations,
             checks: self.parts.checks,
         };
         let result = match self.check(id.kind) {
-            Some(check) => check.observe(&cx, id).await,
+            Some(check) => check.observe(&cx, id, params).await,
             None => Err(Error::usage(format!("no check of kind {}", id.kind))),
         };
         let mut report = result.unwrap_or_else(|e| Report::unknown(id.clone(), e.to_string()));

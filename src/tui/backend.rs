@@ -2,11 +2,12 @@
 
 use crate::tui::data::{Journal, Reviewed, RunDetail, Session, Typed};
 
-use crate::engine::check::kind::{CheckOptions, CheckProgressSink};
+use crate::engine::check::kind::CheckProgressSink;
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Result;
+use crate::engine::model::param::Params;
 use crate::engine::model::progress::{ControlRequest, Done, ProgressSink};
 use crate::engine::model::query::Column;
 use crate::engine::model::report::{CheckId, Report};
@@ -21,7 +22,7 @@ pub trait Backend: Send + Sync {
     /// Opens a target; the one in use when `None`.
     fn connect(&self, target: Option<String>) -> Fut<'_, Result<Session>>;
     /// Runs a check in a way of its own. Dropping this cancels it.
-    fn observe<'a>(&'a self, id: CheckId, how: CheckOptions, tell: CheckProgressSink<'a>) -> Fut<'a, Report>;
+    fn observe<'a>(&'a self, id: CheckId, asked: Params, tell: CheckProgressSink<'a>) -> Fut<'a, Report>;
     /// Looks at the server.
     fn vitals(&self) -> Fut<'_, Result<Vitals>>;
     /// The rows behind a finding.

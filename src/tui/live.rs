@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 
-use crate::engine::check::kind::{CheckOptions, CheckProgressSink, CheckSpec};
+use crate::engine::check::kind::{CheckProgressSink, CheckSpec};
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
 use crate::engine::gate::guard::{Approved, Gate, TypedPhrase};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::param::Params;
 use crate::engine::model::progress::{Control, ControlRequest, Done, ProgressSink};
 use crate::engine::model::query::Column;
 use crate::engine::model::record::JournalState;
@@ -130,10 +131,10 @@ impl Backend for Live {
         })
     }
 
-    fn observe<'a>(&'a self, id: CheckId, how: CheckOptions, tell: CheckProgressSink<'a>) -> Fut<'a, Report> {
+    fn observe<'a>(&'a self, id: CheckId, asked: Params, tell: CheckProgressSink<'a>) -> Fut<'a, Report> {
         Box::pin(async move {
             match self.engine() {
-                Ok(engine) => engine.observe_telling(&id, how, tell).await,
+                Ok(engine) => engine.observe_with(&id, &asked, tell).await,
                 Err(e) => Report::unknown(id, e.message),
             }
         })

@@ -4,10 +4,11 @@ use crate::tui::failure::Failure;
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use crate::engine::check::kind::{CheckOptions, CheckProgress};
+use crate::engine::check::kind::CheckProgress;
 use crate::engine::check::paging::{Page, PageRequest};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
+use crate::engine::model::param::Params;
 use crate::engine::model::progress::{ControlRequest, Done, Progress};
 use crate::engine::model::query::Column;
 use crate::engine::model::report::{CheckId, Report};
@@ -134,7 +135,7 @@ pub enum Effect {
     /// Open a target (the one in use when `None`).
     Connect(Option<String>),
     /// Run a check in a way of its own.
-    Observe(CheckId, CheckOptions),
+    Observe(CheckId, Params),
     /// Stop running it.
     CancelLook(CheckId),
     /// Look at the server.

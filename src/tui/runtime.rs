@@ -269,9 +269,9 @@ async fn perform(backend: &dyn Backend, effect: Effect, tell: &(dyn Fn(Msg) + Se
             Ok(session) => Msg::Connected(Box::new(session)),
             Err(e) => Msg::Refused(failure(e)),
         },
-        Effect::Observe(id, how) => {
+        Effect::Observe(id, asked) => {
             let news = |news| tell(Msg::CheckNews { id: id.clone(), news });
-            Msg::Observed(Box::new(backend.observe(id.clone(), how, &news).await))
+            Msg::Observed(Box::new(backend.observe(id.clone(), asked, &news).await))
         }
         Effect::Vitals => Msg::Vitals(backend.vitals().await.map(Box::new).map_err(failure)),
         Effect::Open { slot, id, finding, limit } => {

@@ -44,14 +44,14 @@ async fn a_server_killed_in_the_middle() {
     let engine = std::sync::Arc::new(slow(&server.url("postgres"), 71).await);
     let look = tokio::spawn({
         let engine = std::sync::Arc::clone(&engine);
-        async move { engine.observe(&id(), false).await }
+        async move { engine.observe(&id()).await }
     });
     until(&mut owner, "|| 71", 1).await;
     server.kill9().unwrap();
     let report = tokio::time::timeout(LIMIT, look).await.unwrap().unwrap();
     let why = report.status.why().unwrap();
     assert!(why.starts_with("failed to read: ") && why.contains("hint: "), "{why}");
-    let while_down = engine.observe(&id(), false).await;
+    let while_down = engine.observe(&id()).await;
     assert!(while_down.status.why().unwrap().contains("failed to connect"), "{while_down:?}");
     server.restart().await.unwrap();
     engine.facts().vitals().await.unwrap();
@@ -63,8 +63,8 @@ async fn a_dropped_look_ends_on_the_server_and_only_it() {
     let database = Database::empty().await;
     let mut owner = database.owner().await;
     let (one, other) = (slow(&database.url(), 72).await, slow(&database.url(), 73).await);
-    let stays = tokio::spawn(async move { other.observe(&id(), false).await });
-    let goes = tokio::spawn(async move { one.observe(&id(), false).await });
+    let stays = tokio::spawn(async move { other.observe(&id()).await });
+    let goes = tokio::spawn(async move { one.observe(&id()).await });
     until(&mut owner, "|| 72", 1).await;
     until(&mut owner, "|| 73", 1).await;
     goes.abort();
@@ -82,7 +82,7 @@ async fn cancelling_is_reported_as_such() {
     let engine = std::sync::Arc::new(slow(&database.url(), 74).await);
     let look = tokio::spawn({
         let engine = std::sync::Arc::clone(&engine);
-        async move { engine.observe(&id(), false).await }
+        async move { engine.observe(&id()).await }
     });
     until(&mut owner, "|| 74", 1).await;
     engine.facts().cancel_all().await;
@@ -101,7 +101,7 @@ async fn dropped_looks_leave_room_for_others() {
         let looks: Vec<_> = (0..3)
             .map(|_| {
                 let engine = std::sync::Arc::clone(&engine);
-                tokio::spawn(async move { engine.observe(&id(), false).await })
+                tokio::spawn(async move { engine.observe(&id()).await })
             })
             .collect();
         until(&mut owner, "|| 75", 3).await;

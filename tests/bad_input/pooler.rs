@@ -61,7 +61,7 @@ impl Pooler {
 async fn everything_works(engine: &Engine) {
     for _ in 0..2 {
         for id in engine.ids() {
-            let report = engine.observe(&id, false).await;
+            let report = engine.observe(&id).await;
             if id.kind != "migrations" {
                 assert_eq!(report.status.why(), None, "{id}");
             }

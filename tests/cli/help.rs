@@ -1,9 +1,10 @@
 //! Help names every operation with its keys, from the registry.
 
+use midwatch::engine::model::param::ParamSpec;
 use midwatch::engine::plan::operation::OpSpec;
 use midwatch::features::{CHECKS, OPERATIONS};
 
-use crate::common::{Database, on};
+use crate::common::{Database, midwatch, on, run};
 
 use super::alone;
 
@@ -21,14 +22,18 @@ fn printed(args: &[&str]) -> String {
 fn lists(text: &str, spec: &OpSpec) {
     let example = format!("$ midwatch plan {} {}", spec.verb, spec.example);
     assert!(text.contains(spec.about) && text.contains(example.trim_end()), "{}: {text}", spec.verb);
-    for param in spec.params {
+    lists_keys(text, spec.verb, spec.params);
+}
+
+fn lists_keys(text: &str, of: &str, params: &[ParamSpec]) {
+    for param in params {
         let key = format!("{}={} {} [", param.name, param.takes.placeholder(), param.about);
-        assert!(text.contains(&flat(&key)), "{} {key}: {text}", spec.verb);
+        assert!(text.contains(&flat(&key)), "{of} {key}: {text}");
         let (_, rest) = text.split_once(&flat(&key)).unwrap();
         let notes = rest.split_once(']').unwrap().0;
-        assert!(notes.starts_with(&param.takes.type_name()), "{} {key}: {notes}", spec.verb);
+        assert!(notes.starts_with(&param.takes.type_name()), "{of} {key}: {notes}");
         let default = param.default_text().map_or(String::new(), |d| format!("default: {d}"));
-        assert!(notes.ends_with(&default), "{} {key}: {notes}", spec.verb);
+        assert!(notes.ends_with(&default), "{of} {key}: {notes}");
     }
 }
 
@@ -42,10 +47,18 @@ fn every_operation_is_listed_with_its_keys() {
         lists(&printed(&["help", spec.verb]), spec);
         assert!(brief.contains(&format!("{} {}", spec.verb, spec.about)), "{brief}");
     }
-    let check = printed(&["check", "--help"]);
-    for kind in CHECKS {
-        assert!(check.contains(&format!("{} {}", kind.spec().kind, kind.spec().about)), "{check}");
+}
+
+#[test]
+fn every_check_is_listed_with_its_keys() {
+    let (all, brief) = (printed(&["check", "--help"]), printed(&["check", "-h"]));
+    for spec in CHECKS.iter().map(|c| c.spec()) {
+        let line = format!("{} {}", spec.kind, spec.about);
+        assert!(all.contains(&line) && brief.contains(&line), "{all} {brief}");
+        let (_, of_it) = all.split_once(&line).unwrap();
+        lists_keys(of_it, spec.kind, spec.params);
     }
+    assert!(CHECKS.iter().any(|c| !c.spec().params.is_empty()));
 }
 
 #[test]
@@ -100,4 +113,35 @@ async fn an_unknown_key_names_the_known_ones() {
     }
     let run = on(&database.url(), &["plan", "watch", "--set", "off=maybe"]);
     assert!(run.code == 2 && run.stderr.contains("off=maybe: yes or no"), "{run:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_no_chosen_check_has_names_the_known_ones() {
+    let database = Database::empty().await;
+    let home = tempfile::tempdir().unwrap();
+    let sql =
+        "create table a (id int primary key); create table b (id int primary key) partition by range (id)";
+    database.owner().await.execute_script(sql).await.unwrap();
+    let profile = "name = \"p\"\n[[twins]]\nname = \"pair\"\nlegacy = \"a\"\npartitioned = \"b\"\nkey = [\"id\"]\n\
+        [[anomalies]]\nname = \"none\"\ntitle = \"none\"\nkey = [\"id\"]\nsql = \"select id from a\"\n";
+    std::fs::write(home.path().join("p.toml"), profile).unwrap();
+    let config = format!("[targets.main]\nurl = \"{}\"\nprofile = \"p.toml\"\n", database.url());
+    std::fs::write(home.path().join("midwatch.toml"), config).unwrap();
+    let checked = |args: &[&str]| run(midwatch(home.path()).arg("check").args(args));
+    for (args, says) in [
+        (&["--set", "x=1"][..], "check has no key x; its keys: quick, full, resume, self_test"),
+        (&["parity/pair", "--set", "x=1"], "check parity/pair has no key x; its keys: quick,"),
+        (&["anomalies", "--set", "full=yes"], "check anomalies has no key full; its keys: none"),
+        (&["--set", "full=maybe"], "full=maybe: yes or no"),
+        (&["--set", "self_test="], "self_test=: yes or no"),
+        (&["--set", "full=no", "--full"], "--set full is given twice: no and yes"),
+        (&["--set", "full"], "KEY=VALUE is wanted"),
+    ] {
+        let refused = checked(args);
+        assert!(refused.code == 2 && refused.stderr.contains(says), "{args:?}: {refused:?}");
+    }
+    // A key reaches the checks that have it, a flag as well; one that none of them has is a wish for nothing.
+    for args in [&["--set", "quick=yes"][..], &["--quick"], &["anomalies", "--quick"]] {
+        assert!([0, 1].contains(&checked(args).code), "{args:?}: {:?}", checked(args));
+    }
 }

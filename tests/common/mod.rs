@@ -181,7 +181,7 @@ pub(crate) async fn engine(url: &str, profile: &str) -> Engine {
 pub(crate) async fn observe(engine: &Engine, id: &str) -> midwatch::engine::model::report::Report {
     let ids = engine.select(&[id.to_owned()]).unwrap();
     assert_eq!(ids.len(), 1, "{id}");
-    engine.observe(&ids[0], false).await
+    engine.observe(&ids[0]).await
 }
 
 /// All rows of a source by paging forward.

@@ -1,7 +1,9 @@
 //! Comparisons that somebody asks for: in full, gone on with, proving themselves; how they are shown, and what ends them.
 
-use midwatch::engine::check::kind::{CheckOptions, CheckProgress};
+use midwatch::engine::check::kind::CheckProgress;
+use midwatch::engine::model::param::{ParamSpec, Params};
 use midwatch::engine::model::report::{CheckId, Finding, Report, Severity, Status};
+use midwatch::features::parity::options::{FULL, RESUME, SELF_TEST};
 use midwatch::tui::app::App;
 use midwatch::tui::keymap::KeyAction;
 use midwatch::tui::model::{Readiness, RollbackOutlook, View};
@@ -16,9 +18,14 @@ use crate::pictures::draw;
 const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (160, 45);
 
-const FULL: CheckOptions = CheckOptions { quick: false, full: true, resume: false, self_test: false };
-const RESUME: CheckOptions = CheckOptions { full: false, resume: true, ..FULL };
-const SELF_TEST: CheckOptions = CheckOptions { full: false, self_test: true, ..FULL };
+/// Which keys the look has that is begun.
+fn with(param: &ParamSpec) -> Vec<Params> {
+    vec![Params::yes(param)]
+}
+
+fn observes(param: &ParamSpec) -> Vec<Effect> {
+    vec![Effect::Observe(revenues(), Params::yes(param))]
+}
 
 fn revenues() -> CheckId {
     id("parity", "revenues")
@@ -51,14 +58,17 @@ fn news(done: u64, rows: u64) -> Msg {
     Msg::CheckNews { id: revenues(), news }
 }
 
-fn asked(effects: &[Effect]) -> Vec<CheckOptions> {
-    effects.iter().filter_map(|e| if let Effect::Observe(_, how) = e { Some(*how) } else { None }).collect()
+fn asked(effects: &[Effect]) -> Vec<Params> {
+    effects
+        .iter()
+        .filter_map(|e| if let Effect::Observe(_, how) = e { Some(how.clone()) } else { None })
+        .collect()
 }
 
 /// A full comparison of which 3 of 12 pieces are read.
 fn comparing(size: (u16, u16)) -> App {
     let mut app = at_parity(size);
-    assert_eq!(asked(&key(&mut app, "f")), [FULL]);
+    assert_eq!(asked(&key(&mut app, "f")), with(&FULL));
     app.update(Msg::Tick(later(14)));
     app.update(news(3, 17_503_000));
     app
@@ -103,17 +113,17 @@ fn tested(found: u64, findings: Vec<Finding>) -> Report {
 #[test]
 fn each_way_of_looking_has_its_key() {
     let mut app = at_parity(SMALL);
-    assert_eq!(key(&mut app, "f"), [Effect::Observe(revenues(), FULL)]);
+    assert_eq!(key(&mut app, "f"), observes(&FULL));
     assert_eq!(notice(&app), "full comparison of revenues; ctrl-c cancels it");
     assert_eq!(key(&mut app, "T"), []);
     assert_eq!(notice(&app), "self-test: its full comparison is going on: ctrl-c cancels it");
     app.update(Msg::Observed(Box::new(report(&revenues(), vec![]))));
     assert_eq!(notice(&app), "full comparison of revenues: all is well");
-    assert_eq!(key(&mut app, "T"), [Effect::Observe(revenues(), SELF_TEST)]);
+    assert_eq!(key(&mut app, "T"), observes(&SELF_TEST));
     // From a twin's own page as well.
     app.update(Msg::Observed(Box::new(tested(36, vec![]))));
     key(&mut app, "enter");
-    assert_eq!(key(&mut app, "f"), [Effect::Observe(revenues(), FULL)]);
+    assert_eq!(key(&mut app, "f"), observes(&FULL));
 }
 
 #[test]
@@ -159,12 +169,12 @@ fn one_that_finds_no_session_free_waits_and_comes_first() {
         "{:?}",
         app.notice
     );
-    assert_eq!(asked(&app.update(Msg::Observed(Box::new(report(&revenues(), vec![]))))), [SELF_TEST]);
+    assert_eq!(asked(&app.update(Msg::Observed(Box::new(report(&revenues(), vec![]))))), with(&SELF_TEST));
     // Nothing to wait for while looking by itself is paused.
     app.update(Msg::Observed(Box::new(tested(36, vec![]))));
     all_looked_at(&mut app);
     key(&mut app, "p");
-    assert_eq!(asked(&key(&mut app, "T")), [SELF_TEST]);
+    assert_eq!(asked(&key(&mut app, "T")), with(&SELF_TEST));
 }
 
 #[test]
@@ -176,20 +186,16 @@ fn cancelled_it_can_be_gone_on_with_and_nothing_begins_anew_by_itself() {
     app.update(Msg::Tick(later(10_000)));
     assert!(app.watch(&revenues()).unwrap().running.is_none(), "a look by itself would lose what is kept");
     all_looked_at(&mut app);
-    assert_eq!(key(&mut app, "c"), [Effect::Observe(revenues(), RESUME)]);
+    assert_eq!(key(&mut app, "c"), observes(&RESUME));
     // Cut off again before its next piece: what was kept is still there.
     assert_eq!(key(&mut app, "ctrl-c"), [Effect::CancelLook(revenues())]);
-    assert_eq!(key(&mut app, "c"), [Effect::Observe(revenues(), RESUME)]);
+    assert_eq!(key(&mut app, "c"), observes(&RESUME));
     app.update(Msg::Observed(Box::new(report(&revenues(), vec![]))));
     assert_eq!(screen::why_not(&app, KeyAction::GoOn).as_deref(), Some("no comparison of it was cut off"));
 
     let mut app = comparing(SMALL);
     key(&mut app, "ctrl-c");
-    assert_eq!(
-        asked(&key(&mut app, "r")),
-        [CheckOptions::default()],
-        "it begins anew where that is asked for"
-    );
+    assert_eq!(asked(&key(&mut app, "r")), [Params::default()], "it begins anew where that is asked for");
 }
 
 #[test]
@@ -199,7 +205,7 @@ fn one_that_an_earlier_console_left_is_offered() {
     let mut with = session();
     with.unfinished = vec![revenues()];
     let effects = app.update(Msg::Connected(Box::new(with)));
-    assert!(!effects.contains(&Effect::Observe(revenues(), CheckOptions::default())), "{effects:?}");
+    assert!(!effects.contains(&Effect::Observe(revenues(), Params::default())), "{effects:?}");
     app.update(Msg::Observed(Box::new(report(&id("migrations", "hithonix"), vec![]))));
     key(&mut app, "3");
     assert_eq!(screen::why_not(&app, KeyAction::GoOn), None);

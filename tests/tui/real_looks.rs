@@ -68,7 +68,7 @@ impl World {
             };
             tokio::select! {
                 () = kept => return,
-                _ = engine.observe(&id, false) => {}
+                _ = engine.observe(&id) => {}
             }
         }
         panic!("it was never stopped between two pieces");

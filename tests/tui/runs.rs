@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use midwatch::engine::check::kind::{CheckOptions, CheckProgressSink};
+use midwatch::engine::check::kind::CheckProgressSink;
 use midwatch::engine::check::paging::{Page, PageRequest, RowSource};
 use midwatch::engine::model::blocker::Blocker;
 use midwatch::engine::model::diff::PlannedRow;
 use midwatch::engine::model::error::{Error, Result};
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::progress::{ControlRequest, Done, Phase, ProgressSink};
 use midwatch::engine::model::query::Column;
 use midwatch::engine::model::record::{Listed, Outcome};
@@ -78,7 +79,7 @@ impl Backend for Fake {
             Ok(session)
         })
     }
-    fn observe<'a>(&'a self, id: CheckId, _: CheckOptions, _: CheckProgressSink<'a>) -> Fut<'a, Report> {
+    fn observe<'a>(&'a self, id: CheckId, _: Params, _: CheckProgressSink<'a>) -> Fut<'a, Report> {
         Box::pin(async move {
             assert!(!self.panics, "a check that panics");
             self.observed.lock().unwrap().push(id.clone());

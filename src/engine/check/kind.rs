@@ -6,6 +6,7 @@ use crate::engine::check::paging::RowSource;
 use crate::engine::model::error::Result;
 use crate::engine::model::identity::Identity;
 use crate::engine::model::name::Relation;
+use crate::engine::model::param::{ParamSpec, Params};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::target::ServerInfo;
@@ -27,20 +28,8 @@ pub struct CheckSpec {
     pub about: &'static str,
     /// How often the console looks again by itself.
     pub every: Duration,
-}
-
-/// How a check is run.
-#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CheckOptions {
-    /// Skip what costs a scan of a table.
-    pub quick: bool,
-    /// Read again what was found equal before and not written since.
-    pub full: bool,
-    /// Go on with what was not finished.
-    pub resume: bool,
-    /// Plant what is looked for in a copy and see that it is found.
-    pub self_test: bool,
+    /// What it takes.
+    pub params: &'static [ParamSpec],
 }
 
 /// How far a check is. Only one that may take long tells.
@@ -74,7 +63,6 @@ pub struct Renamed {
 }
 
 /// What a check may use: nothing here can write.
-#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 #[derive(Clone, Copy)]
 pub struct CheckCx<'a> {
     /// Read-only transactions.
@@ -89,14 +77,6 @@ pub struct CheckCx<'a> {
     pub copies: &'a dyn Copies,
     /// What is kept of the target between two runs of the program.
     pub state: &'a dyn State,
-    /// Skip what costs a scan of a table.
-    pub quick: bool,
-    /// Read again what was found equal before and not written since.
-    pub full: bool,
-    /// Go on with what was not finished.
-    pub resume: bool,
-    /// Plant what is looked for in a copy and see that it is found.
-    pub self_test: bool,
     /// How far it is.
     pub tell: CheckProgressSink<'a>,
     /// The operations that change names: what the journal's runs gave other names.
@@ -137,8 +117,13 @@ pub trait Check: Sync {
     fn spec(&self) -> &'static CheckSpec;
     /// What it watches under a profile.
     fn names(&self, profile: &Profile) -> Vec<String>;
-    /// Looks.
-    fn observe<'a>(&'a self, cx: &'a CheckCx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>>;
+    /// Looks, as its keys say. It reads its own and ignores others: several kinds may be run with the same.
+    fn observe<'a>(
+        &'a self,
+        cx: &'a CheckCx<'a>,
+        id: &'a CheckId,
+        params: &'a Params,
+    ) -> Fut<'a, Result<Report>>;
     /// The rows behind a finding, where they can be paged.
     fn rows(&self, dialect: &dyn Dialect, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
         let _ = (dialect, profile, name, finding);

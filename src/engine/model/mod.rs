@@ -17,6 +17,7 @@ pub mod load;
 pub mod name;
 pub mod name_change;
 pub mod page;
+pub mod param;
 pub mod phrase;
 pub mod plan;
 pub mod policy;

@@ -4,7 +4,6 @@
 mod capable;
 pub(crate) mod init;
 pub mod operation;
-pub mod param;
 pub(crate) mod planner;
 pub(crate) mod planning;
 pub(crate) mod privileges;

@@ -17,7 +17,7 @@ use crate::engine::model::record::JournalState;
 use crate::engine::model::row_query::{Keys, Portion};
 use crate::engine::model::row_store::{LineSum, RowSet, Summary};
 use crate::engine::model::step::Action;
-use crate::engine::plan::operation::{ALL, Draft, OpSpec, Operation, Params, PlanCx, RowQuery, Undo};
+use crate::engine::plan::operation::{ALL, Draft, Operation, Params, PlanCx, RowQuery, Undo};
 use crate::engine::plan::planning::Planning;
 use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::{capable, privileges, side_effects, undo};
@@ -184,7 +184,7 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
     match request {
         Request::Operation { verb, name, params } => {
             let operation = find(planning, verb)?;
-            accept(operation.spec(), params)?;
+            params.accept(operation.spec().params, verb, verb)?;
             let name = named(planning, operation, name.as_deref())?;
             let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
             let mut draft = operation.plan(cx, &name, params).await?;
@@ -233,20 +233,6 @@ fn find<'e>(planning: &Planning<'e>, verb: &str) -> Result<&'e dyn Operation> {
         Error::usage(format!("no operation {verb} in this version"))
             .hint(format!("operations: {}", known.join(" ")))
     })
-}
-
-/// An unknown key must not be taken for one that was meant; a value is of its key's type.
-fn accept(spec: &OpSpec, params: &Params) -> Result<()> {
-    for (key, value) in &params.0 {
-        let Some(param) = spec.params.iter().find(|p| p.name == key) else {
-            let known: Vec<_> = spec.params.iter().map(|p| p.name).collect();
-            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-            let what = format!("{} has no key {key}; its keys: {known}", spec.verb);
-            return Err(Error::usage(what).hint(format!("midwatch help {}", spec.verb)));
-        };
-        param.check(value)?;
-    }
-    Ok(())
 }
 
 /// The name given, or the only one there is, or all where several may be taken; a disabled one says why.

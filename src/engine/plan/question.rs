@@ -6,6 +6,7 @@
 use crate::engine::check::kind::{CheckCx, CheckProgress};
 use crate::engine::check::verdict::{CheckVerdict, VerdictSpec};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::param::Params;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::report::{CheckId, Status};
 use crate::engine::plan::operation::{ALL, Operation, PlanCx};
@@ -53,9 +54,9 @@ impl PlanCx<'_> {
             (self.doing)(format!("{doing}: {}, {} rows so far", news.doing, news.rows));
         };
         (self.doing)(doing.to_owned());
-        let cx = CheckCx { quick: false, tell: &tell, ..self.cx };
+        let cx = CheckCx { tell: &tell, ..self.cx };
         let id = CheckId { kind, name: name.to_owned() };
-        let report = check.observe(&cx, &id).await.map_err(|e| e.message)?;
+        let report = check.observe(&cx, &id, &Params::default()).await.map_err(|e| e.message)?;
         if let Status::Unknown { why } = &report.status {
             return Err(why.clone());
         }
@@ -105,7 +106,7 @@ mod tests {
     use crate::engine::check::verdict::VerdictQuestion;
     use crate::engine::model::preflight::Risk;
     use crate::engine::model::profile::Profile;
-    use crate::engine::plan::operation::{Draft, Offer, OpSpec, Params};
+    use crate::engine::plan::operation::{Draft, Offer, OpSpec};
     use crate::engine::port::reader::Fut;
 
     struct Asks;

@@ -8,6 +8,7 @@ use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
 use crate::engine::check::paging::{self, Page, PageRequest, RowSource};
 use crate::engine::check::samples::{SAMPLE, samples};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::param::Params;
 use crate::engine::model::profile::{AnomalyRule, Profile};
 use crate::engine::model::report::{CheckId, Finding, Report};
 use crate::engine::port::dialect::Dialect;
@@ -26,6 +27,7 @@ static SPEC: CheckSpec = CheckSpec {
     title: "Anomalies",
     about: "rows that break a rule of the profile",
     every: Duration::from_secs(30),
+    params: &[],
 };
 
 /// A rule may read a whole ledger.
@@ -45,7 +47,12 @@ impl Check for AnomaliesCheck {
         profile.anomalies.iter().map(|a| a.name.clone()).collect()
     }
 
-    fn observe<'a>(&'a self, cx: &'a CheckCx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
+    fn observe<'a>(
+        &'a self,
+        cx: &'a CheckCx<'a>,
+        id: &'a CheckId,
+        _params: &'a Params,
+    ) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
             let rule = rule(cx.profile, &id.name)
                 .ok_or_else(|| Error::usage(format!("no anomaly rule {}", id.name)))?;

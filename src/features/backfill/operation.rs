@@ -2,6 +2,7 @@
 
 use crate::engine::model::change::{RowChange, RowKind};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::param::{DefaultValue, Takes};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::{Backfill as Declared, Instead, Profile, Write};
@@ -11,7 +12,6 @@ use crate::engine::model::step::{Action, Lock, LockStrength, Step};
 use crate::engine::plan::operation::{
     Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, UndoText, lock,
 };
-use crate::engine::plan::param::{DefaultValue, Takes};
 use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
 use crate::engine::port::reader::Fut;
 use crate::engine::port::row_sql::{Bypass, Obstacle};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
 use crate::engine::journal::overtaken::{self, ChangedNames};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::param::Params;
 use crate::engine::model::profile::{MigrationFolder, Profile};
 use crate::engine::model::record::JournalState;
 use crate::engine::model::report::{CheckId, Report};
@@ -24,6 +25,7 @@ static SPEC: CheckSpec = CheckSpec {
     title: "Migrations",
     about: "migration files against their history and the catalog; invalid indexes",
     every: Duration::from_secs(30),
+    params: &[],
 };
 
 impl Check for MigrationsCheck {
@@ -35,7 +37,12 @@ impl Check for MigrationsCheck {
         profile.migrations.iter().map(|m| m.name.clone()).collect()
     }
 
-    fn observe<'a>(&'a self, cx: &'a CheckCx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
+    fn observe<'a>(
+        &'a self,
+        cx: &'a CheckCx<'a>,
+        id: &'a CheckId,
+        _params: &'a Params,
+    ) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
             let position = cx.profile.migrations.iter().position(|m| m.name == id.name);
             let Some((position, folder)) = position.zip(position.and_then(|p| cx.profile.migrations.get(p)))

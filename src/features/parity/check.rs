@@ -11,10 +11,12 @@ use crate::engine::check::kind::{Check, CheckCx, CheckSpec, Renamed};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
 use crate::engine::model::name::Relation;
+use crate::engine::model::param::Params;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::{Fut, ReadTx};
 use crate::engine::port::state::State;
+use crate::features::parity::options::{ComparisonOptions, PARAMS, SELF_TEST};
 use crate::features::parity::pair;
 use crate::features::parity::pair::sync_triggers::is_reverse;
 use crate::features::parity::progress::Unfinished;
@@ -26,6 +28,7 @@ static SPEC: CheckSpec = CheckSpec {
     title: "Parity",
     about: "legacy tables against their partitioned twins, row by row, in one snapshot",
     every: Duration::from_secs(15),
+    params: PARAMS,
 };
 
 impl Check for ParityCheck {
@@ -42,11 +45,18 @@ impl Check for ParityCheck {
             .collect()
     }
 
-    fn observe<'a>(&'a self, cx: &'a CheckCx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
+    fn observe<'a>(
+        &'a self,
+        cx: &'a CheckCx<'a>,
+        id: &'a CheckId,
+        params: &'a Params,
+    ) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
+            let options = ComparisonOptions::of(params)?;
             if let Some(twin) = cx.profile.twins.iter().find(|t| t.name() == id.name) {
-                let report = compare::pair(cx, id, twin).await?;
-                return Ok(if cx.self_test { self_test::add_to(cx, id, twin, report).await } else { report });
+                let report = compare::pair(cx, id, twin, options).await?;
+                let test = params.flag_of(&SELF_TEST)?;
+                return Ok(if test { self_test::add_to(cx, id, twin, report).await } else { report });
             }
             match cx.profile.partitioned.iter().find(|p| plain(p) == id.name) {
                 Some(table) => compare::alone(cx, id, table, None).await,

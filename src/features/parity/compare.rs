@@ -17,6 +17,7 @@ use crate::engine::port::reader::ReadTx;
 use crate::features::parity::classify::{RowDifference, Samples};
 use crate::features::parity::compared::Compared;
 use crate::features::parity::facts::{Apart, ParityFacts, Partition, Sequence, Sums};
+use crate::features::parity::options::ComparisonOptions;
 use crate::features::parity::pair::catalog::{self, SequenceRow};
 use crate::features::parity::pair::partitions::{self, Layout, Mapping};
 use crate::features::parity::pair::{SwitchState, TwinTables, pair as find_pair, retired};
@@ -37,7 +38,12 @@ const NOWHERE: &str = "no partition";
 /// A snapshot keeps the server from cleaning up: older than this it is let go.
 const SNAPSHOT_LIMIT: Duration = Duration::from_mins(10);
 
-pub(crate) async fn pair(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<Report> {
+pub(crate) async fn pair(
+    cx: &CheckCx<'_>,
+    id: &CheckId,
+    twin: &Twin,
+    options: ComparisonOptions,
+) -> Result<Report> {
     let (mut tx, source) = SnapshotSource::hold(cx).await?;
     let pair = find_pair(&mut *tx, source.rows, twin).await?;
     let Some(legacy) = &pair.legacy else {
@@ -60,10 +66,10 @@ pub(crate) async fn pair(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<
         sequences: &sequences,
         maxes: &maxes,
         cut: &RangeCut::None,
-        quick: cx.quick,
+        options,
     };
     let seals = Seals::read(&mut *tx, cx, &source, &compared, &pair).await?;
-    let nothing = cx.quick || seals.open(&compared).is_some_and(|p| p.is_empty());
+    let nothing = options.quick || seals.open(&compared).is_some_and(|p| p.is_empty());
     let (cut, rows) = if nothing {
         (RangeCut::None, 0)
     } else {
@@ -111,7 +117,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn unfinished(&self) -> Option<Unfinished> {
-        if !self.cx.resume {
+        if !self.compared.options.resume {
             return None;
         }
         Unfinished::read(self.cx.state, &Identity::of(self.cx.server), self.compared.twin.name())
@@ -140,7 +146,7 @@ impl<'a> Comparison<'a> {
         let mut facts = ParityFacts { key_not_unique, ..self.facts(&tally) };
         let samples = self.rows(&source, &mut tally, &mut facts).await?;
         let taken = source.taken().clone();
-        if !self.cx.quick && !self.progress.readings.iter().any(|r| r.resumed) {
+        if !self.compared.options.quick && !self.progress.readings.iter().any(|r| r.resumed) {
             // Of several snapshots the oldest counts: whatever was written since then is marked as written.
             let oldest = self.progress.first.clone().unwrap_or_else(|| taken.clone());
             self.seals.tell(&self.compared, &oldest, &mut facts);
@@ -254,7 +260,7 @@ impl<'a> Comparison<'a> {
         tally: &mut Tally,
         facts: &mut ParityFacts,
     ) -> Result<Samples> {
-        if self.cx.quick {
+        if self.compared.options.quick {
             return Ok(Samples::default());
         }
         // What two rows may share names neither.
@@ -314,7 +320,7 @@ impl<'a> Comparison<'a> {
         facts.columns = self.compared.columns.common.iter().map(|c| c.name.clone()).collect();
         let columns = self.compared.columns.common.len();
         facts.compared = match () {
-            () if self.cx.quick => texts::QUICK.into(),
+            () if self.compared.options.quick => texts::QUICK.into(),
             () if self.compared.columns.key.is_empty() => texts::without_key(columns),
             () if facts.key_not_unique.is_some() => texts::without_unique_key(columns),
             () => texts::compared(columns),
@@ -339,7 +345,7 @@ impl<'a> Comparison<'a> {
             report.summary = format!("{ok} · {}", report.summary);
         }
         // Without a worse one the finding that says so is the summary.
-        if self.cx.quick && worse {
+        if self.compared.options.quick && worse {
             report.summary.push_str(texts::NOT_COMPARED_EITHER);
         }
         let (legacy, leaf) = self.statements();
@@ -401,7 +407,7 @@ fn strip(compared: &Compared<'_>, tally: &Tally) -> Vec<Partition> {
         let twin = tally.twin_of(slot).rows;
         let status = match legacy {
             None => PartitionStatus::NotCompared,
-            Some(rows) if compared.quick && rows == twin => PartitionStatus::CountsEqual,
+            Some(rows) if compared.options.quick && rows == twin => PartitionStatus::CountsEqual,
             Some(rows) if rows != twin || differing.contains(&Some(slot)) => PartitionStatus::Differs,
             Some(_) => PartitionStatus::Equal,
         };
@@ -461,7 +467,7 @@ pub(crate) async fn alone(
         sequences: &[],
         maxes: &[],
         cut: &RangeCut::None,
-        quick: true,
+        options: ComparisonOptions { quick: true, ..ComparisonOptions::default() },
     };
     let mut tally = Tally::default();
     scan::read(&mut *tx, &source, &compared, &Piece::all(KeySpan::default()), &mut tally).await?;

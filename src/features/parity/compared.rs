@@ -3,6 +3,7 @@
 use crate::engine::model::comparison::{ComparedColumns, ComparedRows, RowGroup, RowPart};
 use crate::engine::model::key_ranges::RangeCut;
 use crate::engine::model::profile::Twin;
+use crate::features::parity::options::ComparisonOptions;
 use crate::features::parity::pair::catalog::{SequenceRow, TwinTable};
 use crate::features::parity::pair::partitions::{Layout, Leaf};
 
@@ -18,8 +19,7 @@ pub(crate) struct Compared<'a> {
     /// The largest number of each sequence's column, as an expression.
     pub(crate) maxes: &'a [String],
     pub(crate) cut: &'a RangeCut,
-    /// Counts and sums only.
-    pub(crate) quick: bool,
+    pub(crate) options: ComparisonOptions,
 }
 
 impl<'a> Compared<'a> {
@@ -30,7 +30,12 @@ impl<'a> Compared<'a> {
 
     /// What the statements of a comparison need of it.
     pub(crate) fn rows(&self) -> ComparedRows<'a> {
-        ComparedRows { columns: self.columns, cut: self.cut, sums: &self.twin.sums, digests: !self.quick }
+        ComparedRows {
+            columns: self.columns,
+            cut: self.cut,
+            sums: &self.twin.sums,
+            digests: !self.options.quick,
+        }
     }
 
     /// The legacy table, each row in the partition where it belongs.

@@ -43,7 +43,7 @@ pub(crate) async fn read(
 ) -> Result<()> {
     let leaves = piece.leaves(compared);
     // Counts and sums are soon read.
-    let keys = if compared.quick { piece.keys } else { source.paced(piece.keys) };
+    let keys = if compared.options.quick { piece.keys } else { source.paced(piece.keys) };
     let piece = &Piece { keys, ..piece.clone() };
     let (legacy, twin) = match source.snapshot() {
         Some(_) if source.both() => {
@@ -124,7 +124,7 @@ impl Tally {
                 self.twin_mut(*slot).add(aggregate);
             }
         }
-        if compared.legacy.is_some() && !compared.quick {
+        if compared.legacy.is_some() && !compared.options.quick {
             self.differing.extend(differing(legacy, twin));
         }
     }

@@ -12,6 +12,7 @@ use crate::engine::port::state::NoState;
 use crate::features::parity::compare;
 use crate::features::parity::facts::{ParityFacts, SelfTest};
 use crate::features::parity::finding_kind::FindingKind;
+use crate::features::parity::options::ComparisonOptions;
 use crate::features::parity::pair::{catalog, pair as find_pair, partitions};
 use crate::features::parity::planting::{Plant, Planting};
 use crate::features::parity::texts;
@@ -90,17 +91,13 @@ async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
         server: cx.server,
         copies: &NoCopies,
         state: &NoState,
-        quick: false,
-        full: false,
-        resume: false,
-        self_test: false,
         tell: SILENT,
         names: cx.names,
         checks: cx.checks,
     };
     let planting = plant(&inside, twin, &*rehearsal).await?;
     (cx.tell)(CheckProgress { doing: "looking for what was planted", ..CheckProgress::default() });
-    let report = compare::pair(&inside, id, twin).await?;
+    let report = compare::pair(&inside, id, twin, ComparisonOptions::default()).await?;
     if let Status::Unknown { why } = &report.status {
         return Err(Error::unobserved(format!("the copy could not be compared: {why}")));
     }

@@ -56,7 +56,7 @@ impl Seals {
         compared: &Compared<'_>,
         pair: &TwinTables,
     ) -> Result<Self> {
-        if compared.quick {
+        if compared.options.quick {
             return Ok(Self::default());
         }
         let print = match change_capture::installed(tx, pair, compared.columns, compared.layout).await? {
@@ -77,7 +77,7 @@ impl Seals {
         if after.first().and_then(|t| t.as_deref()) != Some("true") {
             return Ok(nothing(Some(print), texts::UNKNOWN_TRANSACTIONS));
         }
-        if cx.full {
+        if compared.options.full {
             return Ok(nothing(Some(print), texts::FULL));
         }
         let touched = change_capture::touched(tx, pair, compared.layout, &proof.sees).await?;

@@ -11,6 +11,7 @@ use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
 use crate::engine::check::paging::{self, PageRequest, RowSource};
 use crate::engine::check::samples::{SAMPLE, samples};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::param::Params;
 use crate::engine::model::profile::{Profile, Queue};
 use crate::engine::model::query::ProfileSql;
 use crate::engine::model::report::{CheckId, Finding, Report, Severity};
@@ -28,6 +29,7 @@ static SPEC: CheckSpec = CheckSpec {
     title: "Queue",
     about: "states, ages and failures of work queues, grouped by cause",
     every: Duration::from_secs(5),
+    params: &[],
 };
 
 /// Causes listed at most; the number of all is in the facts.
@@ -42,7 +44,12 @@ impl Check for Queues {
         profile.queues.iter().map(|q| q.name.clone()).collect()
     }
 
-    fn observe<'a>(&'a self, cx: &'a CheckCx<'a>, id: &'a CheckId) -> Fut<'a, Result<Report>> {
+    fn observe<'a>(
+        &'a self,
+        cx: &'a CheckCx<'a>,
+        id: &'a CheckId,
+        _params: &'a Params,
+    ) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
             let queue = queue(cx.profile, &id.name)?;
             let sql = dialects::sql(cx.facts.dialect())?;

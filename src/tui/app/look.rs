@@ -1,7 +1,9 @@
 //! Looks that somebody asks for: everything read again, one that was cut off gone on with, differences planted.
 
-use crate::engine::check::kind::{CheckOptions, CheckProgress};
+use crate::engine::check::kind::CheckProgress;
+use crate::engine::model::param::Params;
 use crate::engine::model::report::{CheckId, Report, Status};
+use crate::features::parity::options::AskedComparison;
 use crate::tui::app::App;
 use crate::tui::format::counted;
 use crate::tui::keymap::KeyAction;
@@ -26,7 +28,7 @@ impl App {
             [one] => one.name.clone(),
             several => counted(several.len() as u64, "twin"),
         };
-        self.say(format!("{} of {of}; ctrl-c cancels it", look_word(how_of(action))));
+        self.say(format!("{} of {of}; ctrl-c cancels it", look_word(&how_of(action))));
         self.due()
     }
 
@@ -48,10 +50,10 @@ impl App {
         let (mut effects, mut words) = (Vec::new(), Vec::new());
         for watch in &mut self.model.watches {
             if let Some(how) = watch.look.asked.take() {
-                words.push(format!("{} of {}", look_word(how), watch.id.name));
+                words.push(format!("{} of {}", look_word(&how), watch.id.name));
             } else if watch.is_worth_ending() {
                 let took = watch.running.map_or_else(TimeDelta::zero, |since| now - since);
-                words.push(format!("{} of {}", look_word(watch.look.how), watch.id.name));
+                words.push(format!("{} of {}", look_word(&watch.look.how), watch.id.name));
                 watch.cut_off(now, true);
                 watch.due = now + (took * COST).max(TimeDelta::from_std(watch.every).unwrap_or_default());
                 effects.push(Effect::CancelLook(watch.id.clone()));
@@ -65,8 +67,8 @@ impl App {
     }
 
     /// What a look that somebody asked for has told.
-    pub(super) fn tell_look(&mut self, how: CheckOptions, report: &Report) {
-        if how == CheckOptions::default() {
+    pub(super) fn tell_look(&mut self, how: &Params, report: &Report) {
+        if *how == Params::default() {
             return;
         }
         let text = format!("{} of {}: {}", look_word(how), report.id.name, first_line(report));
@@ -74,12 +76,13 @@ impl App {
     }
 }
 
-fn how_of(action: KeyAction) -> CheckOptions {
-    match action {
-        KeyAction::SelfTest => CheckOptions { self_test: true, ..CheckOptions::default() },
-        KeyAction::GoOn => CheckOptions { resume: true, ..CheckOptions::default() },
-        _ => CheckOptions { full: true, ..CheckOptions::default() },
-    }
+fn how_of(action: KeyAction) -> Params {
+    let asked = match action {
+        KeyAction::SelfTest => AskedComparison::SelfTest,
+        KeyAction::GoOn => AskedComparison::Resumed,
+        _ => AskedComparison::Full,
+    };
+    Params::yes(asked.param())
 }
 
 fn first_line(report: &Report) -> &str {

@@ -1,6 +1,6 @@
 //! When to look, and what comes of it: ticks, reports, lost and found connections.
 
-use crate::engine::check::kind::CheckOptions;
+use crate::engine::model::param::Params;
 use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::engine::model::vitals::Vitals;
 use crate::features::parity::facts::KIND as PARITY;
@@ -161,7 +161,7 @@ impl App {
     pub(super) fn observed(&mut self, mut report: Report) -> Vec<Effect> {
         let now = self.model.now;
         let Some(watch) = self.model.watches.iter_mut().find(|w| w.id == report.id) else { return vec![] };
-        let how = watch.look.how;
+        let how = watch.look.how.clone();
         let pause =
             (report.elapsed_ms * COST).max(u64::try_from(watch.every.as_millis()).unwrap_or(u64::MAX));
         watch.due = now + TimeDelta::milliseconds(i64::try_from(pause).unwrap_or(i64::MAX / 4));
@@ -174,7 +174,7 @@ impl App {
         }
         if let (Some(why), true) = (&told_nothing, knew) {
             watch.failure = Some(why.clone());
-            self.tell_look(how, &report);
+            self.tell_look(&how, &report);
         } else {
             watch.failure = None;
             watch.keep_self_test(&mut report);
@@ -184,7 +184,7 @@ impl App {
                 watch.trend.drain(..surplus);
             }
             self.note_baseline(&report);
-            self.tell_look(how, &report);
+            self.tell_look(&how, &report);
             if let Some(watch) = self.model.watches.iter_mut().find(|w| w.id == report.id) {
                 watch.take(report);
             }
@@ -262,7 +262,7 @@ impl App {
             watch.due = now;
             // Asked for, it begins anew though one that was cut off is kept.
             if watch.look.cut.is_some() && watch.running.is_none() && watch.look.asked.is_none() {
-                watch.look.asked = Some(CheckOptions::default());
+                watch.look.asked = Some(Params::default());
             }
         }
         if self.model.link != Link::Up {

@@ -1,6 +1,8 @@
 //! How a comparison is going, or how the last one went: always one line, so that nothing below it moves.
 
-use crate::engine::check::kind::{CheckOptions, CheckProgress};
+use crate::engine::check::kind::CheckProgress;
+use crate::engine::model::param::Params;
+use crate::features::parity::options::AskedComparison;
 use crate::tui::doc::live::percent;
 use crate::tui::format::{ago, count, seconds, whole};
 use crate::tui::list::{Cell, Spans, cell, plain};
@@ -18,7 +20,7 @@ pub fn line(model: &Model, watch: &Watch, named: bool, width: u16) -> Spans {
     let width = usize::from(width);
     let name = cell(format!(" {}", watch.id.name), Tone::Strong);
     let Some(since) = shown(model, watch) else {
-        let parts = match watch.look.asked {
+        let parts = match &watch.look.asked {
             Some(how) => waiting(model, how),
             None => at_rest(model, watch),
         };
@@ -42,11 +44,11 @@ pub fn share(model: &Model, watch: &Watch) -> Option<Cell> {
 
 /// Since when it is under way; a look by itself that is over at once would only flicker.
 fn shown(model: &Model, watch: &Watch) -> Option<DateTime<Utc>> {
-    let long = |since| watch.look.how != CheckOptions::default() || elapsed(since, model.now) > 1;
+    let long = |since| watch.look.how != Params::default() || elapsed(since, model.now) > 1;
     watch.running.filter(|since| watch.report.is_none() || long(*since))
 }
 
-fn waiting(model: &Model, how: CheckOptions) -> Spans {
+fn waiting(model: &Model, how: &Params) -> Spans {
     vec![
         cell(format!("{} {}", model.theme.glyphs.running, look_word(how)), Tone::Accent),
         plain("waits for its turn"),
@@ -74,11 +76,11 @@ fn fitting(mut out: Spans, parts: Spans, width: usize) -> Spans {
 }
 
 fn going(model: &Model, watch: &Watch, since: DateTime<Utc>) -> Spans {
-    let word = match watch.look.how {
-        CheckOptions { self_test: true, .. } => "self-test",
-        CheckOptions { resume: true, .. } => "resumed",
-        CheckOptions { full: true, .. } => "full",
-        _ => "comparing",
+    let word = match AskedComparison::of(&watch.look.how) {
+        Some(AskedComparison::SelfTest) => "self-test",
+        Some(AskedComparison::Resumed) => "resumed",
+        Some(AskedComparison::Full) => "full",
+        None => "comparing",
     };
     let mut out = vec![cell(format!("{} {word}", model.theme.glyphs.running), Tone::Accent)];
     let lasting = plain(format!("for {}", whole(elapsed(since, model.now))));
@@ -131,8 +133,12 @@ fn at_rest(model: &Model, watch: &Watch) -> Spans {
         cell(text, Tone::Good)
     }));
     let took = seconds(f64::from(u32::try_from(report.elapsed_ms).unwrap_or(u32::MAX)) / 1000.0);
-    let asked = (watch.look.how.full || watch.look.how.resume) && watch.failure.is_none();
-    let how = if asked { look_word(watch.look.how) } else { "compared" };
+    let how = match AskedComparison::of(&watch.look.how) {
+        Some(AskedComparison::Resumed | AskedComparison::Full) if watch.failure.is_none() => {
+            look_word(&watch.look.how)
+        }
+        _ => "compared",
+    };
     out.push(cell(format!("{how} {}, took {took}", ago(report.observed_at, model.now)), Tone::Dim));
     let next = (watch.due - model.now).num_seconds();
     if !model.paused && next > 0 {

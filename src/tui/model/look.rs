@@ -1,15 +1,17 @@
 //! A comparison that was asked for, and one that was cut off.
 
-use crate::engine::check::kind::{CheckOptions, CheckProgress};
+use crate::engine::check::kind::CheckProgress;
+use crate::engine::model::param::Params;
+use crate::features::parity::options::AskedComparison;
 use chrono::{DateTime, Utc};
 
 /// What is known of the looks of a check, besides their reports.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Look {
     /// Asked for at the keys, and not begun yet.
-    pub asked: Option<CheckOptions>,
+    pub asked: Option<Params>,
     /// How the one under way looks, or the last one did.
-    pub how: CheckOptions,
+    pub how: Params,
     /// How far the one under way is.
     pub news: Option<CheckProgress>,
     /// Rows a second that it reads.
@@ -32,11 +34,11 @@ pub struct Cut {
 }
 
 /// What a way of looking is called.
-pub fn look_word(how: CheckOptions) -> &'static str {
-    match how {
-        CheckOptions { self_test: true, .. } => "self-test",
-        CheckOptions { resume: true, .. } => "resumed comparison",
-        CheckOptions { full: true, .. } => "full comparison",
-        _ => "comparison",
+pub fn look_word(how: &Params) -> &'static str {
+    match AskedComparison::of(how) {
+        Some(AskedComparison::SelfTest) => "self-test",
+        Some(AskedComparison::Resumed) => "resumed comparison",
+        Some(AskedComparison::Full) => "full comparison",
+        None => "comparison",
     }
 }

@@ -1,10 +1,11 @@
 //! A check as the console follows it: its latest report, when it runs again, what is asked of it.
 
-use crate::engine::check::kind::CheckOptions;
+use crate::engine::model::param::Params;
 use crate::engine::model::report::{CheckId, Finding, Report, Status};
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::facts::SELF_TEST;
 use crate::features::parity::finding_kind::FindingKind;
+use crate::features::parity::options::AskedComparison;
 use crate::tui::model::facts::ReportFacts;
 use crate::tui::model::look::{Cut, Look};
 use crate::tui::msg::Effect;
@@ -43,11 +44,11 @@ impl Watch {
         self.running = Some(now);
         self.look.how = self.look.asked.take().unwrap_or_default();
         (self.look.news, self.look.rate) = (None, None);
-        Effect::Observe(self.id.clone(), self.look.how)
+        Effect::Observe(self.id.clone(), self.look.how.clone())
     }
 
     pub(in crate::tui) fn is_asked(&self) -> bool {
-        self.running.is_some() && self.look.how != CheckOptions::default()
+        self.running.is_some() && self.look.how != Params::default()
     }
 
     /// One that its own key ends: others are over soon, or end with all that runs on the server.
@@ -75,7 +76,7 @@ impl Watch {
     pub(in crate::tui) fn looked(&mut self, now: DateTime<Utc>) {
         self.running = None;
         (self.look.news, self.look.cut) = (None, None);
-        if self.look.how.self_test {
+        if AskedComparison::of(&self.look.how) == Some(AskedComparison::SelfTest) {
             self.look.tested = Some(now);
         }
     }

@@ -170,7 +170,7 @@ async fn a_page_of_huge_cells_is_small() {
     let profile = "name = \"p\"\n[[anomalies]]\nname = \"big\"\ntitle = \"big\"\nkey = [\"id\"]\nsql = \"select id, body from big\"\n";
     let engine = engine(&database.url(), profile).await;
     let id = CheckId { kind: "anomalies", name: "big".into() };
-    let report = engine.observe(&id, false).await;
+    let report = engine.observe(&id).await;
     assert!(serde_json::to_string(&report.findings).unwrap().len() < 20_000);
     let source = engine.rows(&id, "rows").unwrap();
     let page = engine.page(&request(&source)).await.unwrap();

@@ -58,7 +58,7 @@ async fn gets_by(world: &World, state: &str) {
         assert!(!why.contains("a second session is waited for"), "{state}: {what}: {why}");
     };
     for id in engine.ids() {
-        check(&id.to_string(), &format!("{:?}", engine.observe(&id, false).await));
+        check(&id.to_string(), &format!("{:?}", engine.observe(&id).await));
     }
     for operation in
         ["repair-triggers", "repair", "copy-missing", "watch", "switchover", "rollback", "cleanup"]

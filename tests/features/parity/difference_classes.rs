@@ -26,7 +26,7 @@ async fn look(database: &Database, key: &str) -> Report {
 async fn look_at(url: &str, key: &str) -> Report {
     let profile = format!("name = \"p\"\n[[twins]]\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [{key}]\n");
     let engine = engine(url, &profile).await;
-    engine.observe(&engine.ids()[0], false).await
+    engine.observe(&engine.ids()[0]).await
 }
 
 async fn database(sql: &str) -> Database {

@@ -221,7 +221,7 @@ async fn several_large_twins_do_not_wait_for_each_other() {
     }
     let engine = engine(&database.url(), &text).await;
     let ids = engine.ids();
-    let all = futures_util::future::join_all(ids.iter().map(|id| engine.observe(id, false)));
+    let all = futures_util::future::join_all(ids.iter().map(|id| engine.observe(id)));
     let reports =
         tokio::time::timeout(std::time::Duration::from_mins(2), all).await.expect("they wait for each other");
     for report in reports {

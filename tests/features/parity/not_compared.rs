@@ -1,6 +1,9 @@
 //! Parity where rows were not compared, sums are not plain numbers, and what keeps the twin in step does so in part.
 
+use midwatch::engine::check::kind::SILENT;
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::report::{Report, Severity};
+use midwatch::features::parity::options::QUICK;
 use serde_json::{Value, json};
 
 use crate::common::{Database, engine};
@@ -9,7 +12,8 @@ const PLAIN: &str = "name = \"p\"\n[[twins]]\nname = \"pair\"\nlegacy = \"t\"\np
 
 async fn look(database: &Database, quick: bool) -> Report {
     let engine = engine(&database.url(), PLAIN).await;
-    engine.observe(&engine.ids()[0], quick).await
+    let params = if quick { Params::yes(&QUICK) } else { Params::default() };
+    engine.observe_with(&engine.ids()[0], &params, SILENT).await
 }
 
 async fn pair(sql: &str) -> Database {

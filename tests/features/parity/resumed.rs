@@ -3,7 +3,9 @@
 use std::process::Stdio;
 use std::sync::Mutex;
 
-use midwatch::engine::check::kind::CheckOptions;
+use midwatch::engine::check::kind::SILENT;
+use midwatch::engine::model::param::Params;
+use midwatch::features::parity::options::RESUME;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{Database, midwatch, run};
@@ -32,7 +34,7 @@ async fn a_snapshot_that_is_too_old_is_let_go_and_each_range_names_its_own() {
     let (database, dir) = (database().await, tempfile::tempdir().unwrap());
     database.owner().await.execute_script("update p set v = 'x' where id in (3, 19000)").await.unwrap();
     let engine = open(&database.url(), &profile(0), dir.path()).await;
-    let report = engine.observe(&engine.ids()[0], false).await;
+    let report = engine.observe(&engine.ids()[0]).await;
     let readings = report.facts["readings"].as_array().unwrap();
     assert!(readings.len() >= 3, "{readings:?}");
     let mut snapshots: Vec<_> = readings.iter().map(|r| r["snapshot"].as_str().unwrap()).collect();
@@ -41,7 +43,7 @@ async fn a_snapshot_that_is_too_old_is_let_go_and_each_range_names_its_own() {
     assert!(readings[0]["range"].as_str().unwrap().contains("id up to"), "{readings:?}");
     assert_eq!((&report.facts["different"], &report.facts["legacy_rows"]), (&2.into(), &20_000.into()));
     let young = open(&database.url(), &profile(600), dir.path()).await;
-    let report = young.observe(&young.ids()[0], false).await;
+    let report = young.observe(&young.ids()[0]).await;
     assert_eq!(report.facts["readings"].as_array().unwrap().len(), 0);
     assert_eq!(report.facts["different"], 2);
 }
@@ -68,12 +70,12 @@ async fn a_cancelled_comparison_goes_on_and_names_both_snapshots() {
         // Dropped as soon as its first piece is kept, as a cancelled one is.
         tokio::select! {
             () = kept => { done = true; break; }
-            _ = engine.observe(&id, false) => {}
+            _ = engine.observe(&id) => {}
         }
     }
     assert!(done, "it was never stopped between two pieces");
     database.owner().await.execute_script("update p set v = 'x' where id = 19999").await.unwrap();
-    let report = engine.observe_as(&id, CheckOptions { resume: true, ..CheckOptions::default() }).await;
+    let report = engine.observe_with(&id, &Params::yes(&RESUME), SILENT).await;
     let readings = report.facts["readings"].as_array().unwrap();
     assert!(readings.len() >= 2, "{report:?}");
     assert_eq!(
@@ -137,7 +139,7 @@ async fn a_comparison_tells_how_far_it_is() {
     let engine = open(&database.url(), &profile(600), dir.path()).await;
     let told = Mutex::new(Vec::new());
     let tell = |news| told.lock().unwrap().push(news);
-    engine.observe_telling(&engine.ids()[0], CheckOptions::default(), &tell).await;
+    engine.observe_with(&engine.ids()[0], &Params::default(), &tell).await;
     let told = told.into_inner().unwrap();
     let (last, reading) = told.split_last().unwrap();
     assert_eq!((last.doing, last.pieces), ("naming the rows that differ", 0));

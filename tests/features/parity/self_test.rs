@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use midwatch::engine::check::kind::CheckOptions;
+use midwatch::engine::check::kind::SILENT;
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::report::Report;
+use midwatch::features::parity::options::SELF_TEST;
 
 use crate::common::{Database, demo_database, engine, open};
-
-const HOW: CheckOptions = CheckOptions { quick: false, full: false, resume: false, self_test: true };
 
 fn all_found(report: &Report, at_least: u64) {
     let test = &report.facts["self_test"];
@@ -24,7 +24,7 @@ async fn everything_planted_is_found_on_the_demos_twins() {
     let (database, _) = demo_database("hospitality", 1_000).await;
     let engine = open(&database.url(), Some("hospitality"), Path::new(".")).await.unwrap();
     for id in engine.select(&["parity".into()]).unwrap() {
-        let report = engine.observe_as(&id, HOW).await;
+        let report = engine.observe_with(&id, &Params::yes(&SELF_TEST), SILENT).await;
         all_found(&report, 30);
         assert_eq!(report.status.word(), "fail", "the target itself still differs: {}", report.summary);
     }
@@ -39,7 +39,7 @@ async fn an_empty_table_is_tested_with_rows_made_for_it() {
     database.owner().await.execute_script(sql).await.unwrap();
     let profile = "name = \"p\"\n[[twins]]\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [\"id\"]\n";
     let engine = engine(&database.url(), profile).await;
-    let report = engine.observe_as(&engine.ids()[0], HOW).await;
+    let report = engine.observe_with(&engine.ids()[0], &Params::yes(&SELF_TEST), SILENT).await;
     all_found(&report, 12);
     let not = report.facts["self_test"]["not_planted"].to_string();
     assert!(not.contains("point"), "{not}");
@@ -55,7 +55,7 @@ async fn rows_of_one_key_do_not_blind_the_test_of_the_comparison() {
     database.owner().await.execute_script(sql).await.unwrap();
     let profile = "name = \"p\"\n[[twins]]\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [\"id\"]\n";
     let engine = engine(&database.url(), profile).await;
-    let report = engine.observe_as(&engine.ids()[0], HOW).await;
+    let report = engine.observe_with(&engine.ids()[0], &Params::yes(&SELF_TEST), SILENT).await;
     all_found(&report, 6);
     assert_eq!(report.facts["key_not_unique"], "id", "{report:?}");
 }

@@ -6,16 +6,17 @@ use midwatch::compose;
 use midwatch::dialect::postgres::journal::install;
 use midwatch::dialect::postgres::owner::Owner;
 use midwatch::engine::Engine;
-use midwatch::engine::check::kind::CheckOptions;
+use midwatch::engine::check::kind::SILENT;
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::report::Report;
-use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
+use midwatch::features::parity::options::FULL;
 use midwatch::profile::{Secret, Selected, TargetConfig};
 use midwatch::report::text::{self, Style};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::Database;
+use crate::common::{Database, midwatch, run};
 
 const PROFILE: &str =
     "name = \"p\"\n[[twins]]\nname = \"pair\"\nlegacy = \"t\"\npartitioned = \"p\"\nkey = [\"id\"]\n";
@@ -68,12 +69,12 @@ impl World {
     }
 
     pub(super) async fn look(&self) -> Report {
-        self.look_as(CheckOptions::default()).await
+        self.look_as(Params::default()).await
     }
 
-    async fn look_as(&self, how: CheckOptions) -> Report {
+    async fn look_as(&self, params: Params) -> Report {
         let engine = self.engine().await;
-        engine.observe_as(&engine.ids()[0], how).await
+        engine.observe_with(&engine.ids()[0], &params, SILENT).await
     }
 
     /// The statements that `watch` plans, carried out by hand.
@@ -156,11 +157,41 @@ async fn a_seal_names_its_proof_and_reads_no_row() {
             && text.contains(&proof),
         "{text}"
     );
-    let full = world.look_as(CheckOptions { full: true, ..CheckOptions::default() }).await;
+    let full = world.look_as(Params::yes(&FULL)).await;
     assert_eq!(open_ones(&full), ALL);
     assert!(why(&full).contains("--full"));
     let text = text::checks(&world.engine().await.target(), &[full], plain);
     assert!(!text.contains("sealed, oldest"), "{text}");
+}
+
+#[tokio::test]
+async fn a_flag_of_the_command_line_and_its_key_ask_for_the_same() {
+    let world = sealed().await;
+    let url = world.database.url();
+    let config = format!(
+        "state_dir = \".\"\n[targets.main]\nurl = \"{url}\"\nprofile = \"p.toml\"\nenvironment = \"demo\"\n"
+    );
+    std::fs::write(world.state.path().join("midwatch.toml"), config).unwrap();
+    let looked = |args: &[&str]| {
+        let ran = run(midwatch(world.state.path()).arg("check").args(args).arg("--json"));
+        let check = ran.json()["checks"][0].clone();
+        let mut facts = check["facts"].clone();
+        let read = facts["partitions"].as_array().unwrap().iter().filter(|p| p["sealed"] == false).count();
+        // Times and snapshots are of one look.
+        for partition in facts["partitions"].as_array_mut().unwrap() {
+            partition
+                .as_object_mut()
+                .unwrap()
+                .retain(|k, _| !["proof_snapshot", "proved_at"].contains(&k.as_str()));
+        }
+        facts["snapshot"] = Value::Null;
+        (read, facts["unsealed"].as_str().map(str::to_owned), facts, check["findings"].clone())
+    };
+    assert_eq!(looked(&["parity"]).0, 0);
+    let full = looked(&["parity", "--full"]);
+    assert_eq!((full.0, full.1.as_deref()), (6, Some("everything was asked to be read again (--full)")));
+    assert_eq!(looked(&["parity", "--set", "full=yes"]), full);
+    assert_eq!(looked(&["parity", "--set", "full=no"]).0, 0);
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! The options of a switchover, its rollback and its cleanup: `--set` keys and their values.
 
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::param::{DefaultValue, Takes};
 use crate::engine::model::secret::without_passwords;
 use crate::engine::plan::operation::{ParamSpec, Params};
-use crate::engine::plan::param::{DefaultValue, Takes};
 
 /// How long the result is watched.
 pub(crate) const MONITOR: ParamSpec = ParamSpec {

@@ -39,9 +39,9 @@ impl Model {
     pub(in crate::tui) fn why_not_one(&self, action: KeyAction, id: &CheckId) -> Option<String> {
         let watch = self.watch(id)?;
         if watch.is_asked() {
-            return Some(format!("its {} is going on: ctrl-c cancels it", look_word(watch.look.how)));
+            return Some(format!("its {} is going on: ctrl-c cancels it", look_word(&watch.look.how)));
         }
-        if let Some(how) = watch.look.asked {
+        if let Some(how) = &watch.look.asked {
             return Some(format!("its {} is asked for already", look_word(how)));
         }
         let facts = watch.parity();

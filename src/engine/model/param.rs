@@ -1,4 +1,4 @@
-//! The `--set` keys of operations: their types and defaults, and the readers that hold to both.
+//! `--set` keys: their types and defaults, and the readers that hold to both.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +22,27 @@ pub struct ParamSpec {
 pub struct Params(pub BTreeMap<String, String>);
 
 impl Params {
+    /// A key that says yes, and nothing else.
+    pub fn yes(spec: &ParamSpec) -> Self {
+        Self(BTreeMap::from([(spec.name.to_owned(), "yes".to_owned())]))
+    }
+
+    /// An unknown key must not be taken for one that was meant; a value is of its key's type. `owner` has these specs, as
+    /// it is written on the command line, and `help` is where its keys are listed.
+    pub fn accept(&self, specs: &[ParamSpec], owner: &str, help: &str) -> Result<()> {
+        for (key, value) in &self.0 {
+            let mut named = specs.iter().filter(|p| p.name == key).peekable();
+            if named.peek().is_none() {
+                let known: Vec<_> = specs.iter().map(|p| p.name).collect();
+                let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+                let what = format!("{owner} has no key {key}; its keys: {known}");
+                return Err(Error::usage(what).hint(format!("midwatch help {help}")));
+            }
+            named.try_for_each(|p| p.check(value))?;
+        }
+        Ok(())
+    }
+
     /// A value, if given.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
