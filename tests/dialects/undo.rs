@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use midwatch::dialect::postgres::owner::Owner;
 use midwatch::engine::Engine;
-use midwatch::engine::check::verdict::VerdictQuestion;
 use midwatch::engine::gate::guard::TypedPhrase;
 use midwatch::engine::model::error::Result;
 use midwatch::engine::model::preflight::{Ready, Reversible, Risk};
@@ -262,7 +261,7 @@ const DEFINES: OpSpec = OpSpec {
     example: "t",
     bootstraps: false,
     many: false,
-    asks: &[VerdictQuestion::for_planner("migrations/applied")],
+    asks: &[],
 };
 
 impl Operation for Defines {
@@ -281,6 +280,9 @@ impl Operation for Defines {
             asks: vec![],
             takes_rows: false,
         }]
+    }
+    fn verdicts<'p>(&self, _: &'p Profile, _: &str, _: &Params) -> Vec<&'p str> {
+        vec!["migrations/applied"]
     }
     fn plan<'a>(&'a self, _: &'a PlanCx<'a>, _: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
         let step = Step::new("define", "define", vec!["create table t (id int)".into()]);

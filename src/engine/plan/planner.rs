@@ -188,7 +188,8 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             let name = named(planning, operation, name.as_deref())?;
             let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
             let mut draft = operation.plan(cx, &name, params).await?;
-            draft.preflight.extend(cx.answers(&name).await);
+            let verdicts = operation.verdicts(planning.profile, &name, params);
+            draft.preflight.extend(cx.answers(&verdicts, &name).await);
             Ok(ResolvedRequest {
                 operation: Some(operation),
                 verb: verb.clone(),
@@ -213,7 +214,9 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             };
             match inverse {
                 Undo::Draft(mut draft) => {
-                    draft.preflight.extend(cx.answers(&record.name).await);
+                    let params = Params(record.params.clone());
+                    let verdicts = operation.map(|o| o.verdicts(planning.profile, &record.name, &params));
+                    draft.preflight.extend(cx.answers(&verdicts.unwrap_or_default(), &record.name).await);
                     let (verb, params) = (UNDO.into(), Params::default());
                     let (name, undoes, draft) = (record.name, Some(record.id), *draft);
                     Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft })

@@ -54,6 +54,10 @@ impl Operation for FixOperation {
             .collect()
     }
 
+    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Vec<&'p str> {
+        declared(profile, name).map_or_else(|_| vec![], |(_, fix)| fix.write.verdicts())
+    }
+
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
         Box::pin(async move {
             let (rule, fix) = declared(cx.profile(), name)?;

@@ -80,6 +80,10 @@ impl Operation for Requeue {
         profile.queues.iter().map(offer).collect()
     }
 
+    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Vec<&'p str> {
+        selection::verdicts(profile, name)
+    }
+
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
         Box::pin(async move {
             let queue = selection::queue(cx.profile(), name)?;

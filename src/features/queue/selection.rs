@@ -35,6 +35,12 @@ pub(crate) fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
     profile.queues.iter().find(|q| q.name == name).ok_or_else(|| Error::usage(format!("no queue {name}")))
 }
 
+/// The verdicts that the profile asks for before a queue's rows are changed.
+pub(crate) fn verdicts<'p>(profile: &'p Profile, name: &str) -> Vec<&'p str> {
+    let changes = queue(profile, name).ok().and_then(|q| q.changes.as_ref());
+    changes.map_or_else(Vec::new, |c| c.write.verdicts())
+}
+
 /// The rows of a queue that were chosen, as a condition on `t`.
 pub(crate) async fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<ChosenRows> {
     if params.get("ids").is_some() {

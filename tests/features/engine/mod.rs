@@ -13,3 +13,4 @@ mod spelling;
 mod stale;
 mod stops;
 mod unknowns;
+mod verdicts;
