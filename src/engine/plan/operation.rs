@@ -7,7 +7,7 @@ use crate::engine::check::paging::RowSource;
 use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::model::error::Result;
 use crate::engine::model::name_change::NameChange;
-pub use crate::engine::model::param::{ParamSpec, Params};
+use crate::engine::model::param::{ParamSpec, Params};
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Reversible, Verification};
 use crate::engine::model::profile::Profile;

@@ -2,16 +2,14 @@
 
 use crate::engine::model::change::{RowChange, RowKind};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::param::{DefaultValue, Takes};
+use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::{Backfill as Declared, Instead, Profile, Write};
 use crate::engine::model::report::CheckId;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, UndoText, lock,
-};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, RowQuery, UndoText, lock};
 use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
 use crate::engine::port::reader::Fut;
 use crate::engine::port::row_sql::{Bypass, Obstacle};

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
-use crate::engine::model::param::{DefaultValue, Takes};
+use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::{Preflight, Ready, Risk};
 use crate::engine::model::profile::{Profile, Queue};
 use crate::engine::model::report::CheckId;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, RowQuery};
 use crate::engine::port::reader::Fut;
 
 use crate::features::queue::selection::{self, Turn};

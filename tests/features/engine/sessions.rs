@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use midwatch::engine::model::error::{Error, Result};
 use midwatch::engine::model::load::ServerLoad;
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::query::{Column, ProfileSql, Sql};
 use midwatch::engine::model::target::ServerInfo;
 use midwatch::engine::model::vitals::Vitals;
-use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader, RowShape, Snapshot, Take};

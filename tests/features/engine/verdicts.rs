@@ -2,10 +2,11 @@
 
 use midwatch::engine::Engine;
 use midwatch::engine::model::error::Result;
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::preflight::{Ready, Risk};
 use midwatch::engine::model::profile::Profile;
 use midwatch::engine::model::step::Step;
-use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx};
+use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::reader::Fut;
 
