@@ -16,8 +16,8 @@ use std::time::Instant;
 
 use midwatch::engine::Engine;
 use midwatch::engine::gate::guard::TypedPhrase;
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::progress::{Control, Phase, Progress};
-use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::{PlanNews, Request};
 use midwatch::profile::TargetConfig;
 use midwatch::sandbox::demo::{System, load_system};

@@ -163,7 +163,7 @@ async fn sealed(server: &Server, engine: &Engine) {
     let request = midwatch::engine::plan::request::Request::Operation {
         verb: "watch".into(),
         name: Some("sl".into()),
-        params: midwatch::engine::plan::operation::Params::default(),
+        params: midwatch::engine::model::param::Params::default(),
     };
     let planned = engine.plan(&request, &|_| ()).await.unwrap();
     for step in &planned.plan.steps {

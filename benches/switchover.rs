@@ -15,9 +15,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use midwatch::engine::gate::guard::TypedPhrase;
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::progress::Control;
 use midwatch::engine::model::target::Environment;
-use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::{Engine, journal};
 use midwatch::profile::TargetConfig;

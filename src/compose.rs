@@ -143,7 +143,7 @@ async fn marker(facts: &dyn Reader, profile: &Profile) -> std::result::Result<Op
 }
 
 async fn profile(facts: &dyn Reader, selected: &Selected) -> Result<Profile> {
-    let library = Library::new(&selected.base);
+    let library = Library::new(&selected.base, features::VERDICTS);
     let mut profile = match &selected.config.profile {
         Some(name) => library.load(name)?,
         None => match detect(facts, &library).await? {

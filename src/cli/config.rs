@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::args::{Cli, ConfigArgs, ConfigCommand, ExampleOf};
 use super::output::Output;
 use crate::engine::model::error::Result;
+use crate::features::VERDICTS;
 use crate::profile::{Config, EXAMPLE, EXAMPLE_PROFILE, Library, Secret};
 use crate::report::answer::{Answer, ConfigChecked, ConfigShown};
 
@@ -20,7 +21,7 @@ pub(super) fn run(cli: &Cli, args: &ConfigArgs, out: &Output) -> Result<u8> {
 
 fn check(cli: &Cli, out: &Output) -> Result<()> {
     let config = Config::find(cli.global.config.as_deref())?;
-    let library = Library::new(&config.base());
+    let library = Library::new(&config.base(), VERDICTS);
     let all = library.all()?;
     let mut profiles: Vec<String> = all.into_iter().map(|p| p.name).collect();
     for name in

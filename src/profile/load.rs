@@ -9,6 +9,7 @@ use super::config::user_dir;
 use super::parse::{at, describe};
 use super::validate::validate;
 use super::write::parse_profile;
+use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::Profile;
 
@@ -19,13 +20,14 @@ static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/profiles");
 pub struct Library {
     dirs: Vec<PathBuf>,
     base: PathBuf,
+    verdicts: &'static [&'static [VerdictSpec]],
 }
 
 impl Library {
-    /// A library for a configuration in `base`.
-    pub fn new(base: &Path) -> Self {
+    /// A library for a configuration in `base`; its profiles may ask for these verdicts.
+    pub fn new(base: &Path, verdicts: &'static [&'static [VerdictSpec]]) -> Self {
         let dirs = [Some(base.join("profiles")), user_dir().map(|d| d.join("profiles"))];
-        Self { dirs: dirs.into_iter().flatten().collect(), base: base.to_owned() }
+        Self { dirs: dirs.into_iter().flatten().collect(), base: base.to_owned(), verdicts }
     }
 
     /// A profile by name or path.
@@ -49,7 +51,7 @@ impl Library {
                 Value::Table(merged).try_into().map_err(|e: toml::de::Error| describe(file, text, &e))?
             }
         };
-        validate(file, text, &profile)?;
+        validate(file, text, &profile, self.verdicts)?;
         Ok(profile)
     }
 
@@ -144,7 +146,9 @@ mod tests {
     use super::*;
 
     fn library() -> Library {
-        Library { dirs: vec![], base: PathBuf::from(".") }
+        const VERDICTS: &[&[VerdictSpec]] =
+            &[&[VerdictSpec { check: "migrations", name: "whole", about: "", of: |_| vec![] }]];
+        Library { dirs: vec![], base: PathBuf::from("."), verdicts: VERDICTS }
     }
 
     #[test]

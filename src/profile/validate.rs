@@ -4,12 +4,18 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::parse::at;
 use super::write::{self, WritePlace};
+use crate::engine::check::verdict::{VerdictSpec, find, no_such_verdict};
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::profile::{Backfill, Fix, Profile, Write};
 
 /// Refuses what would only fail later, at three in the morning.
-pub(super) fn validate(file: &str, text: &str, p: &Profile) -> Result<()> {
-    let v = Validator { file, text };
+pub(super) fn validate(
+    file: &str,
+    text: &str,
+    p: &Profile,
+    verdicts: &[&'static [VerdictSpec]],
+) -> Result<()> {
+    let v = Validator { file, text, verdicts };
     if p.name.trim().is_empty() || p.name.contains(['/', ' ']) {
         return Err(v.error("name", "a profile's name is one word without slashes"));
     }
@@ -116,6 +122,7 @@ fn fix(v: &Validator<'_>, p: &Profile, rule: &str, fix: &Fix) -> Result<()> {
 struct Validator<'a> {
     file: &'a str,
     text: &'a str,
+    verdicts: &'a [&'static [VerdictSpec]],
 }
 
 impl Validator<'_> {
@@ -191,7 +198,16 @@ impl Validator<'_> {
             self.some_key(&d.table, &d.key)?;
             self.query(name, &d.rows)?;
         }
-        w.verify.iter().try_for_each(|q| self.query(name, &q.sql))
+        w.verify.iter().try_for_each(|q| self.query(name, &q.sql))?;
+        self.unique("verdicts", w.verdicts.iter().map(String::as_str))?;
+        match w.verdicts.iter().find(|id| find(self.verdicts, id).is_none()) {
+            Some(id) => {
+                let place = format!("{name}: {}.write", place.path());
+                let Error { message, hint, .. } = no_such_verdict(self.verdicts, &place, id);
+                Err(self.error(id, message).hint(hint.unwrap_or_default()))
+            }
+            None => Ok(()),
+        }
     }
 
     /// One query: anything else is refused by the server too, but later and less clearly.

@@ -21,27 +21,49 @@ pub(super) struct WritePlace {
 /// A backfill.
 pub(super) static BACKFILL: WritePlace = WritePlace {
     path: &["backfills"],
-    reads: &["table", "key", "filter", "set", "show", "audit", "after_batch", "derived", "verify"],
+    reads: &[
+        "table",
+        "key",
+        "filter",
+        "set",
+        "show",
+        "audit",
+        "after_batch",
+        "derived",
+        "verify",
+        "verdicts",
+    ],
     needs: &["table", "key", "filter", "set"],
 };
 
 /// The corrective rows of a backfill.
 pub(super) static INSTEAD: WritePlace = WritePlace {
     path: &["backfills", "instead"],
-    reads: &["table", "key", "join", "filter", "set", "audit", "after_batch", "derived", "verify"],
+    reads: &[
+        "table",
+        "key",
+        "join",
+        "filter",
+        "set",
+        "audit",
+        "after_batch",
+        "derived",
+        "verify",
+        "verdicts",
+    ],
     needs: &["table", "key", "set"],
 };
 
 /// The fix of an anomaly rule.
 pub(super) static FIX: WritePlace = WritePlace {
     path: &["anomalies", "fix"],
-    reads: &["table", "key", "join", "set", "show", "audit", "derived", "verify"],
+    reads: &["table", "key", "join", "set", "show", "audit", "derived", "verify", "verdicts"],
     needs: &["table", "key", "set"],
 };
 
 /// What goes with a changed state of a queue's row.
 pub(super) static CHANGES: WritePlace =
-    WritePlace { path: &["queues", "changes"], reads: &["audit", "derived"], needs: &[] };
+    WritePlace { path: &["queues", "changes"], reads: &["audit", "derived", "verdicts"], needs: &[] };
 
 static PLACES: [&WritePlace; 4] = [&BACKFILL, &INSTEAD, &FIX, &CHANGES];
 
@@ -107,6 +129,7 @@ fn at_each<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::check::verdict::VerdictSpec;
     use crate::engine::model::profile::Profile;
     use crate::profile::Library;
 
@@ -123,6 +146,7 @@ created = "at"
 pending = ["waiting"]
 done = ["done"]
 [queues.changes]
+verdicts = ["jobs/late"]
 audit = "insert into log select id from batch"
 canary = 2
 [[queues.changes.derived]]
@@ -136,6 +160,7 @@ key = ["id"]
 sql = "select id from t"
 [anomalies.fix]
 title = "credit"
+verdicts = ["jobs/late"]
 table = "credits"
 key = ["id"]
 join = "left join c on c.id = r.id"
@@ -146,6 +171,7 @@ derived = [{ table = "totals", key = ["id"], rows = "select id from batch" }]
 verify = [{ title = "none", sql = "select 1" }]
 [[backfills]]
 name = "b"
+verdicts = ["jobs/late"]
 table = "t"
 key = ["id"]
 filter = "t.v is null"
@@ -163,6 +189,7 @@ title = "none"
 sql = "select 1"
 [backfills.instead]
 strategy = "beside"
+verdicts = ["jobs/late"]
 table = "fixes"
 key = ["id"]
 join = "left join x on x.id = t.id"
@@ -194,6 +221,7 @@ done = ["done"]
 [queues.changes]
 canary = 2
 [queues.changes.write]
+verdicts = ["jobs/late"]
 audit = "insert into log select id from batch"
 [[queues.changes.write.derived]]
 table = "days"
@@ -207,6 +235,7 @@ sql = "select id from t"
 [anomalies.fix]
 title = "credit"
 [anomalies.fix.write]
+verdicts = ["jobs/late"]
 table = "credits"
 key = ["id"]
 join = "left join c on c.id = r.id"
@@ -219,6 +248,7 @@ verify = [{ title = "none", sql = "select 1" }]
 name = "b"
 order = "t.day"
 [backfills.write]
+verdicts = ["jobs/late"]
 table = "t"
 key = ["id"]
 filter = "t.v is null"
@@ -236,6 +266,7 @@ sql = "select 1"
 [backfills.instead]
 strategy = "beside"
 [backfills.instead.write]
+verdicts = ["jobs/late"]
 table = "fixes"
 key = ["id"]
 join = "left join x on x.id = t.id"
@@ -253,8 +284,11 @@ sql = "select 1"
 "#;
 
     fn build(text: &str) -> Result<Profile> {
-        Library::new(std::path::Path::new(".")).build("p.toml", text)
+        Library::new(std::path::Path::new("."), VERDICTS).build("p.toml", text)
     }
+
+    const VERDICTS: &[&[VerdictSpec]] =
+        &[&[VerdictSpec { check: "jobs", name: "late", about: "", of: |_| vec![] }]];
 
     fn refused(text: &str) -> String {
         build(text).unwrap_err().to_string()
@@ -308,6 +342,22 @@ sql = "select 1"
     }
 
     #[test]
+    fn a_verdict_that_no_feature_has_is_named_with_its_place() {
+        for place in ["queues.changes", "anomalies.fix", "backfills", "backfills.instead"] {
+            let (before, after) = NEWER.split_once(&format!("[{place}.write]\n")).unwrap();
+            let text = format!("{before}[{place}.write]\n{}", after.replacen("jobs/late", "jobs/lote", 1));
+            let line = 1 + text.lines().position(|l| l.contains("lote")).unwrap();
+            let error = build(&text).unwrap_err();
+            let what = format!("{place}.write asks for the verdict jobs/lote, which no feature has");
+            assert!(error.message.starts_with(&format!("p.toml:{line}: ")), "{error}");
+            assert!(error.message.ends_with(&what), "{error}");
+            assert_eq!(error.hint.as_deref(), Some("verdicts: jobs/late"));
+        }
+        let twice = NEWER.replace("[\"jobs/late\"]", "[\"jobs/late\", \"jobs/late\"]");
+        assert!(refused(&twice).contains("verdicts jobs/late is there twice"), "{}", refused(&twice));
+    }
+
+    #[test]
     fn what_must_be_there_is_missed_in_both_spellings() {
         for text in [OLDER, NEWER] {
             let said = refused(&text.replace("filter = \"t.v is null\"\n", ""));
@@ -323,7 +373,7 @@ sql = "select 1"
         std::fs::write(dir.path().join("older.toml"), OLDER).unwrap();
         let own = "extends = \"older.toml\"\nname = \"mine\"\n[[backfills]]\nname = \"b\"\n[backfills.write]\ntable = \"u\"\n\
                    key = [\"id\"]\nfilter = \"true\"\nset = { v = \"2\" }\n";
-        let p = Library::new(dir.path()).build("mine.toml", own).unwrap();
+        let p = Library::new(dir.path(), VERDICTS).build("mine.toml", own).unwrap();
         assert_eq!(p.backfills.first().unwrap().write.table, "u");
         assert_eq!(p.anomalies.first().unwrap().fix.as_ref().unwrap().write.table, "credits");
     }

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use midwatch::engine::check::paging::{At, Filter, PageRequest, RowSource, Sort};
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::query::Param;
-use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::{Engine, EngineParts};
 

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use midwatch::dialect::postgres::owner::Owner;
 use midwatch::engine::Engine;
-use midwatch::engine::check::verdict::VerdictQuestion;
 use midwatch::engine::gate::guard::TypedPhrase;
 use midwatch::engine::model::error::Result;
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::preflight::{Ready, Reversible, Risk};
 use midwatch::engine::model::profile::Profile;
 use midwatch::engine::model::progress::Control;
 use midwatch::engine::model::record::Outcome;
 use midwatch::engine::model::step::Step;
-use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx};
+use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use midwatch::engine::plan::request::{Planned, Request};
 use midwatch::engine::port::reader::Fut;
 use proptest::collection::{btree_map, vec};
@@ -262,7 +262,7 @@ const DEFINES: OpSpec = OpSpec {
     example: "t",
     bootstraps: false,
     many: false,
-    asks: &[VerdictQuestion::for_planner("migrations/applied")],
+    asks: &[],
 };
 
 impl Operation for Defines {
@@ -281,6 +281,9 @@ impl Operation for Defines {
             asks: vec![],
             takes_rows: false,
         }]
+    }
+    fn verdicts<'p>(&self, _: &'p Profile, _: &str, _: &Params) -> Vec<&'p str> {
+        vec!["migrations/applied"]
     }
     fn plan<'a>(&'a self, _: &'a PlanCx<'a>, _: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
         let step = Step::new("define", "define", vec!["create table t (id int)".into()]);

@@ -1,10 +1,10 @@
 //! Changing something: what plans, what applies, and above all what does not.
 
 use midwatch::engine::model::error::{Class, Error};
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::progress::{ControlRequest, Phase};
 use midwatch::engine::model::record::Outcome;
 use midwatch::engine::model::report::Severity;
-use midwatch::engine::plan::operation::Params;
 use midwatch::engine::plan::request::{PlanNews, Request};
 use midwatch::tui::app::App;
 use midwatch::tui::data::{Journal, Typed};

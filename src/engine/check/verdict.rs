@@ -1,9 +1,11 @@
 //! What a feature says of its own reports to whoever asks: plans and other features match no text of findings.
 
+use crate::engine::model::error::Error;
 use crate::engine::model::preflight::Ready;
 use crate::engine::model::report::Report;
 
 /// A question that a feature answers from the facts of a report.
+#[derive(Debug)]
 pub struct VerdictSpec {
     /// The kind of check whose reports it reads.
     pub check: &'static str,
@@ -16,36 +18,23 @@ pub struct VerdictSpec {
 }
 
 impl VerdictSpec {
-    /// `check/name`, as operations ask for it.
+    /// `check/name`, as operations and profiles ask for it.
     pub fn id(&self) -> String {
         format!("{}/{}", self.check, self.name)
     }
 }
 
-/// A verdict that an operation asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VerdictQuestion {
-    /// `check/name`, as a feature exports it.
-    pub verdict: &'static str,
-    /// The operation asks by itself and words the answers; else the planner adds them to the preflight.
-    pub own_words: bool,
+/// The verdict of this id, where a feature exports it.
+pub fn find(registered: &[&'static [VerdictSpec]], id: &str) -> Option<&'static VerdictSpec> {
+    let (check, name) = id.split_once('/')?;
+    registered.iter().flat_map(|list| list.iter()).find(|v| v.check == check && v.name == name)
 }
 
-impl VerdictQuestion {
-    /// One whose answers the planner adds to the preflight.
-    pub const fn for_planner(verdict: &'static str) -> Self {
-        Self { verdict, own_words: false }
-    }
-
-    /// One whose answers the operation words.
-    pub const fn in_own_words(verdict: &'static str) -> Self {
-        Self { verdict, own_words: true }
-    }
-
-    /// The kind of check whose verdict it is.
-    pub fn kind(self) -> &'static str {
-        self.verdict.split_once('/').map_or(self.verdict, |(kind, _)| kind)
-    }
+/// The error about a verdict that no feature exports; `what` asks for it.
+pub fn no_such_verdict(registered: &[&'static [VerdictSpec]], what: &str, id: &str) -> Error {
+    let known: Vec<_> = registered.iter().flat_map(|list| list.iter()).map(VerdictSpec::id).collect();
+    Error::usage(format!("{what} asks for the verdict {id}, which no feature has"))
+        .hint(format!("verdicts: {}", known.join(" ")))
 }
 
 /// An answer.

@@ -267,9 +267,17 @@ pub struct Write {
     pub derived: Vec<DerivedTable>,
     /// What is asked afterwards.
     pub verify: Vec<Question>,
+    /// What other features must know before it: verdicts on their checks, as `check/verdict`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<String>,
 }
 
 impl Write {
+    /// The verdicts that are asked for before it.
+    pub fn verdicts(&self) -> Vec<&str> {
+        self.verdicts.iter().map(String::as_str).collect()
+    }
+
     /// The fields that say something, by the names they have in a profile.
     pub fn given(&self) -> Vec<&'static str> {
         let fields = [
@@ -283,6 +291,7 @@ impl Write {
             ("after_batch", self.after_batch.is_some()),
             ("derived", !self.derived.is_empty()),
             ("verify", !self.verify.is_empty()),
+            ("verdicts", !self.verdicts.is_empty()),
         ];
         fields.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
     }

@@ -2,12 +2,12 @@
 
 use crate::engine::journal::state;
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::param::{DefaultValue, Takes};
+use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::{Preflight, Risk};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::JournalState;
 use crate::engine::model::step::{Action, Step};
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, UndoText};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, UndoText};
 use crate::engine::port::reader::Fut;
 
 pub(crate) struct Init;

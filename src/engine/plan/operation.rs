@@ -4,10 +4,10 @@ use crate::engine::model::preflight::Risk;
 
 use crate::engine::check::kind::{Check, CheckCx};
 use crate::engine::check::paging::RowSource;
-use crate::engine::check::verdict::{VerdictQuestion, VerdictSpec};
+use crate::engine::check::verdict::VerdictSpec;
 use crate::engine::model::error::Result;
 use crate::engine::model::name_change::NameChange;
-pub use crate::engine::model::param::{ParamSpec, Params};
+use crate::engine::model::param::{ParamSpec, Params};
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Reversible, Verification};
 use crate::engine::model::profile::Profile;
@@ -39,8 +39,8 @@ pub struct OpSpec {
     pub bootstraps: bool,
     /// Takes several names at once, comma separated; none given: all there are.
     pub many: bool,
-    /// What it asks other features before it acts.
-    pub asks: &'static [VerdictQuestion],
+    /// Verdicts that it asks other features for, and words itself ([`PlanCx::ask`]).
+    pub asks: &'static [&'static str],
 }
 
 /// Something that could be done on a target.
@@ -75,8 +75,8 @@ pub struct PlanCx<'a> {
     pub checks: &'static [&'static dyn Check],
     /// What features answer about their reports, a list for each.
     pub verdicts: &'static [&'static [VerdictSpec]],
-    /// What the operation that is planned asks of them.
-    pub questions: &'static [VerdictQuestion],
+    /// What the operation that is planned asks of them by itself.
+    pub questions: &'static [&'static str],
     /// The target's name.
     pub target: &'a str,
     /// The kinds of operations, for the runs that others have left.
@@ -251,6 +251,12 @@ pub trait Operation: Sync {
     fn offers(&self, profile: &Profile) -> Vec<Offer>;
     /// Plans.
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>>;
+    /// Verdicts whose answers the planner adds to the preflight of a plan, and of the inverse of its run: those that the
+    /// profile names for the change, or the operation for every one.
+    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, params: &Params) -> Vec<&'p str> {
+        let _ = (profile, name, params);
+        vec![]
+    }
     /// The inverse of a run of this operation, where it is not that of its images.
     fn undo<'a>(&'a self, cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
         let _ = (cx, run);

@@ -11,13 +11,14 @@ use crate::engine::model::change::{Derived, RowChange};
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
+use crate::engine::model::param::Params;
 use crate::engine::model::plan::{Follow, Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::record::JournalState;
 use crate::engine::model::row_query::{Keys, Portion};
 use crate::engine::model::row_store::{LineSum, RowSet, Summary};
 use crate::engine::model::step::Action;
-use crate::engine::plan::operation::{ALL, Draft, Operation, Params, PlanCx, RowQuery, Undo};
+use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, RowQuery, Undo};
 use crate::engine::plan::planning::Planning;
 use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::{capable, privileges, side_effects, undo};
@@ -188,7 +189,8 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             let name = named(planning, operation, name.as_deref())?;
             let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
             let mut draft = operation.plan(cx, &name, params).await?;
-            draft.preflight.extend(cx.answers(&name).await);
+            let verdicts = operation.verdicts(planning.profile, &name, params);
+            draft.preflight.extend(cx.answers(&verdicts, &name).await);
             Ok(ResolvedRequest {
                 operation: Some(operation),
                 verb: verb.clone(),
@@ -213,7 +215,9 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
             };
             match inverse {
                 Undo::Draft(mut draft) => {
-                    draft.preflight.extend(cx.answers(&record.name).await);
+                    let params = Params(record.params.clone());
+                    let verdicts = operation.map(|o| o.verdicts(planning.profile, &record.name, &params));
+                    draft.preflight.extend(cx.answers(&verdicts.unwrap_or_default(), &record.name).await);
                     let (verb, params) = (UNDO.into(), Params::default());
                     let (name, undoes, draft) = (record.name, Some(record.id), *draft);
                     Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft })

@@ -1,50 +1,54 @@
-//! What an operation asks of other features' reports before it acts: verdicts, by name.
+//! What is asked of other features' reports before a change: verdicts, by name.
 //!
-//! Names are resolved in the registry of verdicts, so that features stay apart. A name that is not registered is an
-//! error when a target is opened, not when a plan is made.
+//! An operation asks by itself and words the answers, or names verdicts, its own and those of the profile, whose answers
+//! the planner adds to the preflight. Names are resolved in the registry of verdicts, so that features stay apart. One
+//! that is not registered is an error when a target is opened, not when a plan is made.
 
 use crate::engine::check::kind::{CheckCx, CheckProgress};
-use crate::engine::check::verdict::{CheckVerdict, VerdictSpec};
-use crate::engine::model::error::{Error, Result};
+use crate::engine::check::verdict::{CheckVerdict, VerdictSpec, find, no_such_verdict};
+use crate::engine::model::error::Result;
 use crate::engine::model::param::Params;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::report::{CheckId, Status};
 use crate::engine::plan::operation::{ALL, Operation, PlanCx};
 
-fn find(registered: &[&'static [VerdictSpec]], verdict: &str) -> Option<&'static VerdictSpec> {
-    let (check, name) = verdict.split_once('/')?;
-    registered.iter().flat_map(|list| list.iter()).find(|v| v.check == check && v.name == name)
-}
-
 /// Refuses operations that ask for a verdict which no feature exports.
 pub fn check_questions(operations: &[&dyn Operation], registered: &[&'static [VerdictSpec]]) -> Result<()> {
     for spec in operations.iter().map(|o| o.spec()) {
-        if let Some(question) = spec.asks.iter().find(|q| find(registered, q.verdict).is_none()) {
-            let known: Vec<_> = registered.iter().flat_map(|list| list.iter()).map(VerdictSpec::id).collect();
-            let what =
-                format!("{} asks for the verdict {}, which no feature has", spec.verb, question.verdict);
-            return Err(Error::usage(what).hint(format!("verdicts: {}", known.join(" "))));
+        if let Some(id) = spec.asks.iter().find(|id| find(registered, id).is_none()) {
+            return Err(no_such_verdict(registered, spec.verb, id));
         }
     }
     Ok(())
 }
 
 impl PlanCx<'_> {
-    /// Answers verdicts of one kind of check from one run of it on `name`, each answer beside the question that it
-    /// belongs to. `doing` tells people what is run. An error is the reason why nothing is known.
-    pub async fn ask(
+    /// Answers verdicts that the operation declares, of one kind of check, from one run of it on `name`, each answer
+    /// beside the question that it belongs to. `doing` tells people what is run. An error is the reason why nothing is
+    /// known.
+    pub async fn ask<'v>(
         &self,
-        verdicts: &[&str],
+        verdicts: &[&'v str],
         name: &str,
         doing: &str,
-    ) -> std::result::Result<Vec<(&'static str, CheckVerdict)>, String> {
-        let declared = |verdict: &&str| {
-            let question = self.questions.iter().find(|q| q.verdict == *verdict);
-            question
-                .and_then(|q| Some((q.verdict, find(self.verdicts, q.verdict)?)))
-                .ok_or_else(|| format!("{verdict} is not declared"))
+    ) -> std::result::Result<Vec<(&'v str, CheckVerdict)>, String> {
+        match verdicts.iter().find(|v| !self.questions.contains(v)) {
+            Some(undeclared) => Err(format!("{undeclared} is not declared")),
+            None => self.run_and_answer(verdicts, name, doing).await,
+        }
+    }
+
+    async fn run_and_answer<'v>(
+        &self,
+        verdicts: &[&'v str],
+        name: &str,
+        doing: &str,
+    ) -> std::result::Result<Vec<(&'v str, CheckVerdict)>, String> {
+        let known = |id: &&'v str| {
+            let verdict = find(self.verdicts, id).ok_or_else(|| format!("no feature has the verdict {id}"));
+            verdict.map(|v| (*id, v))
         };
-        let verdicts = verdicts.iter().map(declared).collect::<std::result::Result<Vec<_>, _>>()?;
+        let verdicts = verdicts.iter().map(known).collect::<std::result::Result<Vec<_>, _>>()?;
         let Some(kind) = verdicts.first().map(|(_, v)| v.check) else { return Ok(vec![]) };
         let check = self.checks.iter().find(|c| c.spec().kind == kind);
         let Some(check) = check.filter(|_| verdicts.iter().all(|(_, v)| v.check == kind)) else {
@@ -73,26 +77,31 @@ impl PlanCx<'_> {
         if planned == ALL || chosen.is_empty() { all } else { chosen }
     }
 
-    /// The answers to all that the operation leaves to the planner, each check run once.
-    pub(in crate::engine) async fn answers(&self, planned: &str) -> Vec<Preflight> {
-        let mut kinds: Vec<&str> = Vec::new();
-        let questions: Vec<_> = self.questions.iter().filter(|q| !q.own_words).collect();
-        for question in &questions {
-            if !kinds.contains(&question.kind()) {
-                kinds.push(question.kind());
+    /// The answers to verdicts that the planner asks for, each check run once.
+    pub(in crate::engine) async fn answers(&self, verdicts: &[&str], planned: &str) -> Vec<Preflight> {
+        let kind_of = |id: &str| id.split_once('/').map_or(id, |(kind, _)| kind).to_owned();
+        let mut kinds: Vec<String> = Vec::new();
+        for kind in verdicts.iter().map(|id| kind_of(id)) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
             }
         }
         let mut out = Vec::new();
         for kind in kinds {
-            let verdicts: Vec<_> = questions.iter().filter(|q| q.kind() == kind).map(|q| q.verdict).collect();
-            for name in self.watched(kind, planned) {
-                match self.ask(&verdicts, &name, &format!("checking {kind}/{name}")).await {
+            let of_kind: Vec<_> = verdicts.iter().copied().filter(|id| kind_of(id) == kind).collect();
+            let names = self.watched(&kind, planned);
+            if names.is_empty() {
+                let why = format!("profile {} declares no {kind} checks", self.profile().name);
+                out.push(Preflight::new(&kind, Ready::Unknown, why));
+            }
+            for name in names {
+                match self.run_and_answer(&of_kind, &name, &format!("checking {kind}/{name}")).await {
                     Ok(answers) => out.extend(
                         answers
                             .into_iter()
                             .map(|(_, a)| Preflight::new(a.about, a.status, format!("{name}: {}", a.text))),
                     ),
-                    Err(why) => out.push(Preflight::new(kind, Ready::Unknown, format!("{name}: {why}"))),
+                    Err(why) => out.push(Preflight::new(&kind, Ready::Unknown, format!("{name}: {why}"))),
                 }
             }
         }
@@ -103,7 +112,7 @@ impl PlanCx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::check::verdict::VerdictQuestion;
+    use crate::engine::model::error::Error;
     use crate::engine::model::preflight::Risk;
     use crate::engine::model::profile::Profile;
     use crate::engine::plan::operation::{Draft, Offer, OpSpec};
@@ -119,7 +128,7 @@ mod tests {
         example: "",
         bootstraps: false,
         many: false,
-        asks: &[VerdictQuestion::for_planner("jobs/late"), VerdictQuestion::in_own_words("jobs/gone")],
+        asks: &["jobs/late", "jobs/gone"],
     };
 
     impl Operation for Asks {

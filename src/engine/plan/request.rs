@@ -1,9 +1,9 @@
 //! What is asked of the planner, and what it answers.
 
 use crate::engine::model::diff::PlannedRow;
+use crate::engine::model::param::Params;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::row_store::RowSet;
-use crate::engine::plan::operation::Params;
 use std::sync::Arc;
 
 /// What is wanted.

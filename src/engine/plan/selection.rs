@@ -5,12 +5,12 @@ use crate::engine::model::query::ProfileSql;
 use crate::engine::model::cause::Cause;
 use crate::engine::model::change::RowChange;
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::param::{ANY, DefaultValue, Takes};
+use crate::engine::model::param::{ANY, DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::Verification;
 use crate::engine::model::profile::Question;
 use crate::engine::model::query::Param;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
-use crate::engine::plan::operation::{ParamSpec, Params, PlanCx};
+use crate::engine::plan::operation::PlanCx;
 
 /// How many rows at most.
 pub(crate) const LIMIT: ParamSpec = ParamSpec {

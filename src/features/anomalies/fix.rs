@@ -4,6 +4,7 @@
 use crate::engine::journal;
 use crate::engine::model::change::{RowChange, RowKind};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::param::Params;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Reversible, Risk};
 use crate::engine::model::profile::{AnomalyRule, Fix as Declared, Profile};
@@ -12,7 +13,7 @@ use crate::engine::model::report::CheckId;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, LockStrength, Step};
 use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, Params, PlanCx, RowQuery, Undo, UndoText, lock,
+    Draft, Offer, OpSpec, Operation, PlanCx, RowQuery, Undo, UndoText, lock,
 };
 use crate::engine::plan::tables::{Table, derived};
 use crate::engine::port::reader::Fut;
@@ -53,6 +54,10 @@ impl Operation for FixOperation {
                 takes_rows: rule.key.len() == 1,
             })
             .collect()
+    }
+
+    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Vec<&'p str> {
+        declared(profile, name).map_or_else(|_| vec![], |(_, fix)| fix.write.verdicts())
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

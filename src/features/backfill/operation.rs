@@ -2,16 +2,14 @@
 
 use crate::engine::model::change::{RowChange, RowKind};
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::param::{DefaultValue, Takes};
+use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::{Backfill as Declared, Instead, Profile, Write};
 use crate::engine::model::report::CheckId;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery, UndoText, lock,
-};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, RowQuery, UndoText, lock};
 use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
 use crate::engine::port::reader::Fut;
 use crate::engine::port::row_sql::{Bypass, Obstacle};
@@ -52,6 +50,13 @@ impl Operation for BackfillOperation {
 
     fn offers(&self, profile: &Profile) -> Vec<Offer> {
         profile.backfills.iter().map(offer).collect()
+    }
+
+    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, params: &Params) -> Vec<&'p str> {
+        let Some(declared) = profile.backfills.iter().find(|b| b.name == name) else { return vec![] };
+        let strategy = params.get("strategy");
+        let instead = declared.instead.as_ref().filter(|i| strategy == Some(i.strategy.as_str()));
+        instead.map_or(&declared.write, |i| &i.write).verdicts()
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

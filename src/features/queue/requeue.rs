@@ -4,11 +4,11 @@
 use crate::engine::model::change::{Canary, TypedColumn};
 use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
-use crate::engine::model::param::{DefaultValue, Takes};
+use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::{Reversible, Risk};
 use crate::engine::model::profile::{Profile, Queue, QueueChanges};
 use crate::engine::model::report::CheckId;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
 
@@ -77,6 +77,10 @@ impl Operation for Requeue {
             takes_rows: true,
         };
         profile.queues.iter().map(offer).collect()
+    }
+
+    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Vec<&'p str> {
+        selection::verdicts(profile, name)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

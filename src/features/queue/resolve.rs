@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
-use crate::engine::model::param::{DefaultValue, Takes};
+use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::{Preflight, Ready, Risk};
 use crate::engine::model::profile::{Profile, Queue};
 use crate::engine::model::report::CheckId;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, RowQuery};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, RowQuery};
 use crate::engine::port::reader::Fut;
 
 use crate::features::queue::selection::{self, Turn};
@@ -60,6 +60,10 @@ impl Operation for Resolve {
 
     fn offers(&self, profile: &Profile) -> Vec<Offer> {
         profile.queues.iter().map(offer).collect()
+    }
+
+    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Vec<&'p str> {
+        selection::verdicts(profile, name)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

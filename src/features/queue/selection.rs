@@ -6,6 +6,7 @@ use crate::engine::model::change::RowKind;
 use crate::engine::model::error::Class;
 use crate::engine::model::error::Error;
 use crate::engine::model::error::Result;
+use crate::engine::model::param::Params;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::Reversible;
 use crate::engine::model::profile::Profile;
@@ -17,7 +18,6 @@ use crate::engine::model::row_query::RowsFrom;
 use crate::engine::model::step::Action;
 use crate::engine::model::step::LockStrength;
 use crate::engine::model::step::Step;
-use crate::engine::plan::operation::Params;
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::plan::operation::RowQuery;
 use crate::engine::plan::operation::lock;
@@ -33,6 +33,12 @@ use std::collections::BTreeMap;
 /// A queue of the profile.
 pub(crate) fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
     profile.queues.iter().find(|q| q.name == name).ok_or_else(|| Error::usage(format!("no queue {name}")))
+}
+
+/// The verdicts that the profile asks for before a queue's rows are changed.
+pub(crate) fn verdicts<'p>(profile: &'p Profile, name: &str) -> Vec<&'p str> {
+    let changes = queue(profile, name).ok().and_then(|q| q.changes.as_ref());
+    changes.map_or_else(Vec::new, |c| c.write.verdicts())
 }
 
 /// The rows of a queue that were chosen, as a condition on `t`.

@@ -1,6 +1,7 @@
 //! What can be done here, what not and why; and the way from there to a plan.
 
-use crate::engine::plan::operation::{Offer, Params};
+use crate::engine::model::param::Params;
+use crate::engine::plan::operation::Offer;
 use crate::engine::plan::request::Request;
 use crate::tui::app::App;
 use crate::tui::model::offers::{ActionTarget, Ask};

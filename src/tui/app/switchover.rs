@@ -1,7 +1,8 @@
 //! The switchover room: looked at every second while it is open, left without a trace.
 
+use crate::engine::model::param::Params;
 use crate::engine::model::report::CheckId;
-use crate::engine::plan::operation::{ALL, Params};
+use crate::engine::plan::operation::ALL;
 use crate::engine::plan::request::Request;
 use crate::features::parity::facts::KIND as PARITY;
 use crate::features::switchover::status::SwitchoverStatus;

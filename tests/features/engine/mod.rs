@@ -14,3 +14,4 @@ mod spelling;
 mod stale;
 mod stops;
 mod unknowns;
+mod verdicts;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use midwatch::engine::model::error::{Error, Result};
-use midwatch::engine::plan::operation::Params;
+use midwatch::engine::model::param::Params;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader, Snapshot};
 use midwatch::engine::{Engine, EngineParts};

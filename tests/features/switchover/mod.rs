@@ -15,6 +15,5 @@ mod reverse_sync;
 mod reverse_triggers;
 mod server_activity;
 mod stages;
-mod verdicts;
 mod watch;
 pub(crate) mod writers;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use midwatch::engine::model::name_change::NameChange;
+use midwatch::engine::model::param::Params;
 use midwatch::engine::model::plan::Plan;
 use midwatch::engine::model::report::{Report, Severity, Status};
-use midwatch::engine::plan::operation::{Operation, Params};
+use midwatch::engine::plan::operation::Operation;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::name_changes::NameChanges as _;
 use midwatch::engine::{Engine, EngineParts};

@@ -2,12 +2,12 @@
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name_change::NameChange;
-use crate::engine::model::param::{DefaultValue, Takes};
+use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, Undo};
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::cleanup::{BACKUP, QUIET, draft, offers, undo};
 use crate::features::switchover::plan::options;

@@ -2,9 +2,10 @@
 //! is touched.
 
 use crate::engine::model::error::Result;
+use crate::engine::model::param::Params;
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, Params, PlanCx};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::row_sync::{AHEAD, RowFix, WantedRows, draft};
 use crate::features::switchover::preflight::accept::Accepted;

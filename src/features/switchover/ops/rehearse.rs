@@ -1,14 +1,12 @@
 //! `rehearse`: a whole switchover and its way back in a copy, with writers at work, for its times and its troubles.
 
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::param::{DefaultValue, Takes};
+use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::{Action, Step, Task};
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, Undo, UndoText,
-};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, Undo, UndoText};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;

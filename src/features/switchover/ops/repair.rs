@@ -1,10 +1,10 @@
 //! `repair`: one side of a twin becomes as the other says, row by row.
 
 use crate::engine::model::error::Result;
-use crate::engine::model::param::{DefaultValue, Takes};
+use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::row_sync::{AHEAD, RowFix, WantedRows, draft};
 use crate::features::switchover::preflight::accept::Accepted;

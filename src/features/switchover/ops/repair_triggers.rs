@@ -6,15 +6,13 @@ use serde::Deserialize;
 
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation, literal};
-use crate::engine::model::param::{DefaultValue, Takes};
+use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::query::Param;
 use crate::engine::model::step::Step;
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, ParamSpec, Params, PlanCx, UndoText, lock,
-};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, UndoText, lock};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::TargetCopy;
 use crate::engine::port::reader::Fut;

@@ -1,9 +1,8 @@
 //! The options of a switchover, its rollback and its cleanup: `--set` keys and their values.
 
 use crate::engine::model::error::{Error, Result};
-use crate::engine::model::param::{DefaultValue, Takes};
+use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::secret::without_passwords;
-use crate::engine::plan::operation::{ParamSpec, Params};
 
 /// How long the result is watched.
 pub(crate) const MONITOR: ParamSpec = ParamSpec {

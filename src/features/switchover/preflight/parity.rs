@@ -1,6 +1,6 @@
 //! What the parity check says of a twin before a switchover.
 
-use crate::engine::check::verdict::{CheckVerdict, VerdictQuestion};
+use crate::engine::check::verdict::CheckVerdict;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::plan::operation::PlanCx;
 use crate::features::parity::finding_kind::FindingKind;
@@ -12,8 +12,7 @@ const ROWS: &str = "parity/rows";
 const STRUCTURE: &str = "parity/structure";
 
 /// What operations ask that call [`parity`].
-pub(crate) const QUESTIONS: &[VerdictQuestion] =
-    &[VerdictQuestion::in_own_words(ROWS), VerdictQuestion::in_own_words(STRUCTURE)];
+pub(crate) const QUESTIONS: &[&str] = &[ROWS, STRUCTURE];
 
 /// What the parity check says of the twin: rows, columns, partitions, sequences.
 pub(crate) async fn parity(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Vec<Preflight> {
