@@ -214,6 +214,8 @@ async fn a_name_is_read_by_the_rules_of_its_dialect() {
     assert_eq!(block.message, "triggers of `a.b` are not visible to this role: needs TRIGGER");
     let rows = sent.iter().find(|s| s.text.starts_with("SELECT JSON_OBJECT")).unwrap();
     assert!(rows.text.contains(" FROM `a.b` t "), "{}", rows.text);
+    let action = serde_json::to_value(&planned.plan.steps[0].action).unwrap();
+    assert_eq!(action["resolved"], serde_json::json!({ "name": "a.b" }), "no schema where there are none");
 }
 
 /// Changes a definition by a statement.

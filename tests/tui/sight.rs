@@ -4,6 +4,7 @@ use midwatch::engine::model::diff::Total;
 use midwatch::engine::model::progress::Done;
 use midwatch::engine::model::record::{Outcome, RunRecord};
 use midwatch::engine::model::report::Severity;
+use midwatch::engine::model::target::ServerNote;
 use midwatch::tui::app::App;
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::theme::{Depth, Theme};
@@ -13,6 +14,7 @@ use crate::made::{broken, detail, done, journal, live, reviewed, run, running, w
 use crate::pictures::draw;
 
 const SMALL: (u16, u16) = (80, 24);
+const LARGE: (u16, u16) = (160, 45);
 
 /// The screen without its styles.
 fn text(app: &App) -> Vec<String> {
@@ -36,6 +38,19 @@ fn without_colour_the_chosen_line_is_told_from_those_about_this_row() {
     let marks = ["requeue", "resolve", "backfill"].map(|v| (line(v).contains('▌'), line(v).contains('●')));
     assert_eq!(marks, [(false, true), (true, true), (false, false)], "{screen:#?}");
     assert!(screen.iter().any(|l| l.contains("● about this row")));
+}
+
+#[test]
+fn the_header_has_the_dialects_word_for_what_is_unusual_about_the_server() {
+    let mut app = connected(LARGE);
+    let first = |app: &App| draw(app, LARGE).lines().next().unwrap().to_owned();
+    assert!(!first(&app).contains("POOLED"));
+    let note = |badge| ServerNote { text: "what follows".into(), hint: None, badge };
+    let mut with = session();
+    with.server.notes = vec![note(None), note(Some("POOLED"))];
+    app.update(Msg::Connected(Box::new(with)));
+    let line = first(&app);
+    assert!(line.contains("POOLED") && !line.contains("what follows"), "{line}");
 }
 
 #[test]

@@ -44,8 +44,40 @@ pub(super) async fn pressure(facts: &dyn Reader) -> Result<ServerLoad> {
         heartbeat: true,
         ..ReadOptions::default()
     };
-    let load: ServerLoad = facts.begin(options).await?.one(&Sql::new(PRESSURE)).await?;
-    Ok(ServerLoad { lag_needs: "pg_monitor", sessions_need: "pg_read_all_stats", ..load })
+    let Pressure { load, sync_names } = facts.begin(options).await?.one(&Sql::new(PRESSURE)).await?;
+    let endless = endless(&sync_names, load.sync).filter(|_| load.unreadable == 0);
+    Ok(ServerLoad { endless, lag_needs: "pg_monitor", sessions_need: "pg_read_all_stats", ..load })
+}
+
+#[derive(Deserialize)]
+struct Pressure {
+    #[serde(flatten)]
+    load: ServerLoad,
+    sync_names: String,
+}
+
+/// So many standbys a commit waits for, by `synchronous_standby_names`.
+fn needed(names: &str) -> u32 {
+    let names = names.trim();
+    let upper = names.to_ascii_uppercase();
+    let rest = ["FIRST", "ANY"].iter().find_map(|w| upper.strip_prefix(w)).unwrap_or(&upper).trim_start();
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
+    match (names.is_empty(), after.starts_with('('), digits.parse()) {
+        (true, ..) => 0,
+        (_, true, Ok(n)) => n,
+        _ => 1,
+    }
+}
+
+fn endless(names: &str, there: u32) -> Option<String> {
+    let needed = needed(names);
+    (there < needed).then(|| {
+        format!(
+            "no commit ends: each waits for {needed} synchronous standby{} (synchronous_standby_names = {names}), {there} there",
+            if needed == 1 { "" } else { "s" },
+        )
+    })
 }
 
 #[derive(Deserialize)]
@@ -85,4 +117,29 @@ pub(super) async fn read(facts: &dyn Reader) -> Result<Vitals> {
         sessions: summary.sessions,
         activity,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{endless, needed};
+
+    #[test]
+    fn a_commit_waits_for_as_many_standbys_as_the_setting_says() {
+        for (names, wanted) in [
+            ("", 0),
+            ("a", 1),
+            ("*", 1),
+            ("a, b", 1),
+            ("FIRST 2 (a, b, c)", 2),
+            ("any 3 (*)", 3),
+            ("2 (a, b)", 2),
+            ("2fast", 1),
+            ("firstborn", 1),
+        ] {
+            assert_eq!(needed(names), wanted, "{names}");
+            assert_eq!(endless(names, wanted), None, "{names}");
+        }
+        let why = "no commit ends: each waits for 2 synchronous standbys (synchronous_standby_names = 2 (a, b)), 1 there";
+        assert_eq!(endless("2 (a, b)", 1).as_deref(), Some(why));
+    }
 }

@@ -24,8 +24,8 @@ pub struct Vitals {
 /// A client session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServerSession {
-    /// Backend pid.
-    pub pid: i32,
+    /// The number that the server knows it by.
+    pub pid: i64,
     /// Role.
     pub role: Option<String>,
     /// `application_name`.
@@ -42,8 +42,8 @@ pub struct ServerSession {
     pub query_s: Option<f64>,
     /// Its statement, shortened; may hold its users' data, never ours.
     pub query: Option<String>,
-    /// Pids that hold what it waits for.
-    pub blocked_by: Vec<i32>,
+    /// Numbers of those that hold what it waits for.
+    pub blocked_by: Vec<i64>,
     /// Relations it has locked in strong modes, or waits for.
     pub locks: Option<String>,
 }
@@ -53,7 +53,7 @@ impl Vitals {
     ///
     /// A deadlock's cycle is entered once, at its lowest pid.
     pub fn tree(&self) -> Vec<(usize, &ServerSession)> {
-        let known = |pid: &i32| self.activity.iter().any(|s| s.pid == *pid);
+        let known = |pid: &i64| self.activity.iter().any(|s| s.pid == *pid);
         let parent = |s: &ServerSession| s.blocked_by.iter().copied().find(known);
         let mut out: Vec<(usize, &ServerSession)> = Vec::with_capacity(self.activity.len());
         let mut order: Vec<&ServerSession> = self.activity.iter().filter(|s| parent(s).is_none()).collect();
@@ -71,7 +71,7 @@ impl Vitals {
         &'a self,
         at: &'a ServerSession,
         depth: usize,
-        parent: &dyn Fn(&ServerSession) -> Option<i32>,
+        parent: &dyn Fn(&ServerSession) -> Option<i64>,
         out: &mut Vec<(usize, &'a ServerSession)>,
     ) {
         if out.iter().any(|(_, s)| s.pid == at.pid) {
@@ -88,7 +88,7 @@ impl Vitals {
 mod tests {
     use super::*;
 
-    fn session(pid: i32, blocked_by: &[i32]) -> ServerSession {
+    fn session(pid: i64, blocked_by: &[i64]) -> ServerSession {
         ServerSession { pid, blocked_by: blocked_by.to_vec(), ..ServerSession::default() }
     }
 

@@ -538,7 +538,7 @@ async fn replicas(planning: &Planning<'_>) -> Preflight {
         Ok(p) if p.unreadable > 0 => {
             Preflight::new("replicas", Ready::Warn, "the lag of a replica is unknown (allowed)")
         }
-        Ok(p) => match p.endless() {
+        Ok(p) => match p.endless {
             Some(why) => Preflight::new("replicas", Ready::Fail, why),
             None if p.replicas == 0 => Preflight::new("replicas", Ready::Ok, "no replica attached"),
             None => Preflight::new(

@@ -207,7 +207,7 @@ async fn try_once(run: &mut RunCx<'_>, step: &Step, swap: &Swap, number: u32) ->
 /// is waited for outside.
 async fn wait_for_blockers(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<bool, RunStop> {
     let pressure = run.facts.pressure().await.map_err(RunStop::known)?;
-    if let Some(why) = pressure.endless() {
+    if let Some(why) = pressure.endless {
         run.progress.locks.blockers.clear();
         return postpone(run, format!("not tried yet: {why}")).await;
     }
