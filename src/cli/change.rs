@@ -148,7 +148,7 @@ async fn run(engine: &Engine, approved: Approved, out: &Output) -> Result<u8> {
 }
 
 fn line(p: &Progress) -> String {
-    let mut out = format!("{}: {} of {} {}", p.phase.word(), p.done, p.total, p.unit.of(p.total));
+    let mut out = format!("{}: {} of {} {}", p.phase.word(), p.done, p.total, p.unit.for_count(p.total));
     if p.drifted > 0 {
         let _ = write!(out, ", {} drifted", p.drifted);
     }

@@ -38,7 +38,7 @@ fn write_logs(dir: &Path, shown: &JournalShown, out: &Output) -> Result<u8> {
     };
     std::fs::create_dir_all(dir).map_err(|e| failed(dir, &e))?;
     let mut written = Vec::new();
-    for (name, text) in logs::of(shown) {
+    for (name, text) in logs::of_run(shown) {
         let path = dir.join(name);
         std::fs::write(&path, text).map_err(|e| failed(&path, &e))?;
         written.push(path.display().to_string());

@@ -23,7 +23,7 @@ use crate::engine::model::target::ServerInfo;
 use crate::engine::model::window::Window;
 use crate::engine::plan::operation::{Offer, renaming_word};
 use crate::engine::plan::planner;
-use crate::engine::plan::planning::Planning;
+use crate::engine::plan::setup::PlanSetup;
 use crate::engine::plan::tables;
 use crate::engine::port::reader::Fut;
 use crate::engine::run::executor;
@@ -66,8 +66,8 @@ impl Engine {
     }
 
     /// The target as planning sees it.
-    pub(in crate::engine) fn planning(&self) -> Planning<'_> {
-        Planning {
+    pub(in crate::engine) fn planning(&self) -> PlanSetup<'_> {
+        PlanSetup {
             name: &self.parts.name,
             environment: self.parts.environment.0,
             facts: &*self.parts.facts,
@@ -268,8 +268,12 @@ impl Engine {
     /// Looks whether anybody has altered the journal.
     pub async fn verify_journal(&self) -> Result<journal::verify::Verified> {
         let server = self.parts.facts.server().await?;
-        journal::verify::verify(&*self.parts.facts, &*self.parts.adapters.mirror, &Identity::of(&server))
-            .await
+        journal::verify::verify(
+            &*self.parts.facts,
+            &*self.parts.adapters.mirror,
+            &Identity::from_server(&server),
+        )
+        .await
     }
 }
 

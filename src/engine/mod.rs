@@ -254,7 +254,7 @@ impl Engine {
 
     /// Is what a check read before it was interrupted kept, so that it can be resumed?
     pub fn is_unfinished(&self, id: &CheckId) -> bool {
-        let target = Identity::of(&self.parts.server);
+        let target = Identity::from_server(&self.parts.server);
         self.check(id.kind).is_some_and(|c| c.unfinished(&*self.parts.state, &target, &id.name))
     }
 

@@ -125,11 +125,11 @@ fn row_line(row: &PlannedRow) -> String {
 }
 
 /// What came of a run.
-pub(super) fn done(done: &Done, style: Style) -> String {
+pub(super) fn run_result(done: &Done, style: Style) -> String {
     let mut out = String::new();
     let run = done.run.as_ref().map_or_else(String::new, |r| format!("run {r}  "));
     let _ = write!(out, "{run}{}", outcome(done.outcome, style));
-    let counted = format!("{} {}", done.applied, done.unit.of(done.applied));
+    let counted = format!("{} {}", done.applied, done.unit.for_count(done.applied));
     let _ = match () {
         () if done.had_nothing_to_do() => writeln!(out, "  there was nothing to do"),
         // What tells of itself has changed nothing that could be counted.
@@ -215,9 +215,9 @@ fn lines(runs: &[RunRecord], style: Style) -> String {
     let mut out = String::new();
     for r in runs {
         let amount = if r.in_a_copy() {
-            format!("{} {} in a copy", r.rows, r.unit.of(r.rows))
+            format!("{} {} in a copy", r.rows, r.unit.for_count(r.rows))
         } else {
-            format!("{} of {} {}", r.rows_applied, r.rows, r.unit.of(r.rows))
+            format!("{} of {} {}", r.rows_applied, r.rows, r.unit.for_count(r.rows))
         };
         let _ = writeln!(
             out,

@@ -35,7 +35,7 @@ fn envelope(answer: &Answer<'_>) -> Value {
     match answer {
         Answer::Checks { target, reports } => checks(target, reports),
         Answer::Plan { plan: of, .. } => plan(of),
-        Answer::Done(of) => done(of),
+        Answer::Done(of) => run_result(of),
         Answer::Finished { id, was, message } => named(
             "run",
             json!({
@@ -135,7 +135,7 @@ pub fn run(shown: &JournalShown) -> Value {
 }
 
 /// What came of a run; a failure and what moved beside it.
-pub fn done(done: &Done) -> Value {
+pub fn run_result(done: &Done) -> Value {
     let mut run = json!({
         "id": done.run, "outcome": done.outcome, "rows_applied": done.applied, "rows_drifted": done.drifted,
         "verified": done.verified, "resumable": done.resumable,

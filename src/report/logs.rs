@@ -15,7 +15,7 @@ use crate::engine::model::record::JournalShown;
 pub type Log = (String, String);
 
 /// `OPERATION_20261121_204839.log` and, where counts were kept, `row_counts_20261121_204839.log`.
-pub fn of(shown: &JournalShown) -> Vec<Log> {
+pub fn of_run(shown: &JournalShown) -> Vec<Log> {
     let run = &shown.record;
     let stamp = run.started_at.format("%Y%m%d_%H%M%S");
     let mut main = String::new();
@@ -57,7 +57,7 @@ fn line(event: &Event, unit: &Unit) -> String {
     let text = |name: &str| text_of(field(&b, name));
     match event.kind.as_str() {
         "intent" => {
-            let of = unit.of(field(&b, "rows").as_u64().unwrap_or_default());
+            let of = unit.for_count(field(&b, "rows").as_u64().unwrap_or_default());
             format!("BEGIN plan {} ({} {of}) digest {}", text("plan"), text("rows"), text("digest"))
         }
         "stage" if field(&b, "counts").is_array() => {

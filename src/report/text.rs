@@ -30,7 +30,7 @@ impl Renderer for Text {
         match answer {
             Answer::Checks { target, reports } => checks(target, reports, style),
             Answer::Plan { plan, file } => change::plan(plan, *file, style),
-            Answer::Done(done) => change::done(done, style),
+            Answer::Done(done) => change::run_result(done, style),
             Answer::Finished { message, .. } => format!("{message}\n"),
             Answer::Runs(listed) => change::runs(listed, style),
             Answer::Run(shown) => change::run(shown, style),

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::port::hooks::{Hook, Hooks, Ran};
+use crate::engine::port::hooks::{Hook, HookResult, Hooks};
 use crate::engine::port::reader::Fut;
 
 /// Of what a command says, the end is kept (bytes).
@@ -39,7 +39,7 @@ async fn listen(mut from: impl AsyncRead + Unpin, kept: &mut Vec<u8>) {
 }
 
 impl Hooks for CommandRunner {
-    fn run<'a>(&'a self, hook: &'a Hook) -> Fut<'a, Result<Ran>> {
+    fn run<'a>(&'a self, hook: &'a Hook) -> Fut<'a, Result<HookResult>> {
         Box::pin(async move {
             let mut command = tokio::process::Command::new("sh");
             command.arg("-c").arg(format!("{{ {}\n}} 2>&1", hook.command));
@@ -79,7 +79,7 @@ impl Hooks for CommandRunner {
                 group.0 = None;
             }
             let output = String::from_utf8_lossy(&kept).into_owned();
-            Ok(Ran { code: ended.and_then(|status| status.code()), output })
+            Ok(HookResult { code: ended.and_then(|status| status.code()), output })
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What the console needs of the engine. The loop's tests put a fake behind it.
 
-use crate::tui::data::{Journal, Reviewed, RunDetail, Session, Typed};
+use crate::tui::data::{Journal, Reviewed, RunDetail, Session, TypedConfirmation};
 
 use crate::engine::check::kind::CheckProgressSink;
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
@@ -51,7 +51,12 @@ pub trait Backend: Send + Sync {
     /// Forgets a plan.
     fn discard(&self, plan: &str);
     /// Confirms a kept plan and does it. An error: it was not confirmed, and can still be.
-    fn apply<'a>(&'a self, plan: String, typed: Typed, watcher: ProgressSink<'a>) -> Fut<'a, Result<Done>>;
+    fn apply<'a>(
+        &'a self,
+        plan: String,
+        typed: TypedConfirmation,
+        watcher: ProgressSink<'a>,
+    ) -> Fut<'a, Result<Done>>;
     /// Goes on with an unfinished run; `None`: there was nothing left to do.
     fn resume<'a>(&'a self, run: String, watcher: ProgressSink<'a>) -> Fut<'a, Result<Option<Done>>>;
     /// Asks something of the run under way.

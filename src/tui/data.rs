@@ -52,7 +52,7 @@ pub struct Reviewed {
 
 /// What was typed to confirm a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Typed {
+pub struct TypedConfirmation {
     /// The phrase.
     pub phrase: String,
     /// The database's name, where that is asked for.

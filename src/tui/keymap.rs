@@ -393,11 +393,11 @@ pub fn dialog(name: &str, typing: bool) -> Option<DialogAction> {
 
 /// The table's line of an action, as it is called here.
 pub fn binding(scene: Scene, action: KeyAction) -> Option<&'static Binding> {
-    here(scene).find(|b| b.action == action)
+    bindings_in(scene).find(|b| b.action == action)
 }
 
 /// The lines that hold in a scene, its own first; a key has its own meaning only.
-pub fn here(scene: Scene) -> impl Iterator<Item = &'static Binding> {
+pub fn bindings_in(scene: Scene) -> impl Iterator<Item = &'static Binding> {
     let own = move |b: &&Binding| scene != Scene::Any && b.scene == scene;
     let taken =
         move |b: &Binding| KEYMAP.iter().filter(own).any(|o| o.keys.iter().any(|k| b.keys.contains(k)));
@@ -438,7 +438,7 @@ pub fn lookup(scene: Scene, pending: Option<char>, name: &str) -> KeyLookup {
         Some(first) => format!("{first}{name}"),
         None => name.to_owned(),
     };
-    if let Some(b) = here(scene).find(|b| b.keys.contains(&full.as_str())) {
+    if let Some(b) = bindings_in(scene).find(|b| b.keys.contains(&full.as_str())) {
         return KeyLookup::Action(b.action);
     }
     let begins = |k: &&str| k.len() > full.len() && k.starts_with(&full) && k.chars().all(|c| c == 'g');
@@ -460,7 +460,7 @@ pub enum KeyLookup {
 }
 
 /// How a key is shown.
-pub fn shown(key: &str, enter: &'static str) -> String {
+pub fn key_label(key: &str, enter: &'static str) -> String {
     match key {
         "enter" => enter.to_owned(),
         "esc" => "Esc".into(),
@@ -478,7 +478,7 @@ mod tests {
     #[test]
     fn every_key_means_one_thing() {
         for scene in [Scene::Any, Scene::Plan, Scene::Run, Scene::Runs, Scene::Twin, Scene::Room] {
-            let mut keys: Vec<&str> = here(scene).flat_map(|b| b.keys).copied().collect();
+            let mut keys: Vec<&str> = bindings_in(scene).flat_map(|b| b.keys).copied().collect();
             let all = keys.len();
             keys.sort_unstable();
             keys.dedup();

@@ -27,7 +27,7 @@ use crate::launch::{Connect, Overrides};
 use crate::profile::{Config, Selected};
 use crate::report::table::RowCell;
 use crate::tui::backend::Backend;
-use crate::tui::data::{DRIFTED, Journal, RUNS, Reviewed, RunDetail, Session, Typed};
+use crate::tui::data::{DRIFTED, Journal, RUNS, Reviewed, RunDetail, Session, TypedConfirmation};
 
 /// A plan, its rows, the engine that made it, and the gate while nobody has passed it.
 struct Held {
@@ -92,7 +92,7 @@ impl Live {
     }
 
     /// Takes the gate out, and puts it back when the words do not open it.
-    fn confirm(&self, plan: &str, typed: &Typed) -> Result<(Arc<Engine>, Approved)> {
+    fn confirm(&self, plan: &str, typed: &TypedConfirmation) -> Result<(Arc<Engine>, Approved)> {
         let mut plans = lock(&self.plans);
         let gone = || Error::new(Class::Refused, "this plan is no longer there").hint("plan again");
         let held = plans.get_mut(plan).ok_or_else(gone)?;
@@ -209,7 +209,12 @@ impl Backend for Live {
         lock(&self.plans).remove(plan);
     }
 
-    fn apply<'a>(&'a self, plan: String, typed: Typed, watcher: ProgressSink<'a>) -> Fut<'a, Result<Done>> {
+    fn apply<'a>(
+        &'a self,
+        plan: String,
+        typed: TypedConfirmation,
+        watcher: ProgressSink<'a>,
+    ) -> Fut<'a, Result<Done>> {
         Box::pin(async move {
             let (engine, approved) = self.confirm(&plan, &typed)?;
             Ok(self.run(&engine, approved, watcher).await)

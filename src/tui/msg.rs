@@ -18,7 +18,7 @@ use crate::features::switchover::status::SwitchoverStatus;
 use crate::log::LogLine;
 use crate::report::table::{Format, RowCell};
 
-use crate::tui::data::{Journal, Reviewed, RunDetail, Session, Typed};
+use crate::tui::data::{Journal, Reviewed, RunDetail, Session, TypedConfirmation};
 
 /// Which view an answer belongs to.
 pub type Slot = u64;
@@ -204,7 +204,7 @@ pub enum Effect {
         /// The plan's id.
         plan: String,
         /// What was typed.
-        typed: Typed,
+        typed: TypedConfirmation,
     },
     /// Go on with an unfinished run.
     Resume(String),

@@ -268,6 +268,12 @@ impl<'ast> Visit<'ast> for Collector {
         visit::visit_impl_item(self, item);
     }
 
+    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
+        let name = &signature.ident;
+        self.out.all_functions.push((name.to_string(), name.span().start().line));
+        visit::visit_signature(self, signature);
+    }
+
     fn visit_stmt(&mut self, stmt: &'ast syn::Stmt) {
         let attrs: &[Attribute] = match stmt {
             syn::Stmt::Local(s) => &s.attrs,

@@ -1,4 +1,4 @@
-//! One name, one type: no two types that others see share a name.
+//! Names: no two types that others see share one, and no function has one that says nothing of what it does.
 
 use std::collections::BTreeMap;
 
@@ -36,6 +36,32 @@ fn a_second_type_of_one_name_is_found() {
     for code in
         ["struct Row;", "pub struct Rows;", "#[cfg(test)] mod tests { pub struct Row; }", "pub fn row() {}"]
     {
+        assert_eq!(found(code), 0, "{code}");
+    }
+}
+
+/// What comes in, what comes out, how it ends: a name that fits every function.
+const SAYS_NOTHING: [&str; 6] = ["done", "of", "said", "tell", "told", "way"];
+
+fn vague(tree: &Tree) -> Vec<Breach> {
+    let named =
+        tree.files.iter().flat_map(|f| f.all_functions.iter().map(move |(name, line)| (f, name, line)));
+    let vague = named.filter(|(_, name, _)| SAYS_NOTHING.contains(&name.as_str()));
+    vague.map(|(file, name, line)| Breach::new(name, format!("src/{}:{line}", file.path))).collect()
+}
+
+#[test]
+fn a_function_s_name_says_what_it_does() {
+    hold("names", "no function whose name says nothing of it", &vague(Tree::src()));
+}
+
+#[test]
+fn a_name_that_says_nothing_is_found() {
+    let found = |code: &str| vague(&Tree::of(&[("a.rs", code)])).len();
+    for code in ["fn told() {}", "impl A { fn of() {} }", "trait A { fn done(&self); }"] {
+        assert_eq!(found(code), 1, "{code}");
+    }
+    for code in ["fn told_apart() {}", "#[cfg(test)] mod tests { fn of() {} }", "struct A { done: u8 }"] {
         assert_eq!(found(code), 0, "{code}");
     }
 }

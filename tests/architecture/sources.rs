@@ -73,7 +73,9 @@ pub(crate) struct Source {
     pub(crate) macros: Vec<(String, usize)>,
     /// Types that others see, with the line.
     pub(crate) types: Vec<(String, usize)>,
-    /// Functions and methods that others see, with the line.
+    /// All functions and methods, with the line.
+    pub(crate) all_functions: Vec<(String, usize)>,
+    /// Those that others see.
     pub(crate) functions: Vec<(String, usize)>,
     /// Traits implemented, by their last name.
     pub(crate) impls: Vec<String>,

@@ -200,7 +200,7 @@ impl NameChanges for Renames {
         vec!["move".into()]
     }
 
-    fn of(&self, plan: &Plan) -> Vec<NameChange> {
+    fn in_plan(&self, plan: &Plan) -> Vec<NameChange> {
         if !plan.renames.is_empty() {
             return plan.renames.clone();
         }

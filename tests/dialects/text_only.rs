@@ -15,7 +15,9 @@ use midwatch::engine::model::page::{At, PageRequest, RowSource};
 use midwatch::engine::model::preflight::Verification;
 use midwatch::engine::model::profile::Source;
 use midwatch::engine::model::query::{Column, Param, ProfileSql};
-use midwatch::engine::model::row_query::{Condition, Expr, ImagesOf, Of, Portion, RowQuery, RowsFrom, Side};
+use midwatch::engine::model::row_query::{
+    Condition, Expr, ImagesOf, Of, RowLimits, RowQuery, RowsFrom, Side,
+};
 use midwatch::engine::model::script::Script;
 use midwatch::engine::model::step::LockStrength;
 use midwatch::engine::model::table::{Constraint, Firing, Seen, Stored, Table, Trigger};
@@ -275,7 +277,7 @@ impl RowSql for TextOnly {
     fn placeholder(&self, _: usize) -> String {
         "?".into()
     }
-    fn planned(&self, rows: &RowQuery, portion: Portion<'_>) -> ProfileSql {
+    fn planned(&self, rows: &RowQuery, portion: RowLimits<'_>) -> ProfileSql {
         let mut params = rows.params.clone();
         let from = from(&rows.from, &mut params);
         let filter = condition(&rows.filter, &mut params);
@@ -326,7 +328,7 @@ impl RowSql for TextOnly {
     fn type_word(&self, column: &Column) -> String {
         column.type_name.clone()
     }
-    fn shown(&self, change: &RowChange) -> Vec<String> {
+    fn statements_for_people(&self, change: &RowChange) -> Vec<String> {
         let table = TextOnly.relation(&TextOnly.parse(&change.table));
         let sets: Vec<_> = change.columns.iter().map(|c| format!("{0} = new.{0}", quote(&c.name))).collect();
         let change = match change.kind {
@@ -338,7 +340,7 @@ impl RowSql for TextOnly {
         vec!["START TRANSACTION".into(), change, "COMMIT".into()]
     }
     fn tried(&self, change: &RowChange) -> Vec<TriedStatement> {
-        let sql = ProfileSql::new(self.shown(change).swap_remove(1));
+        let sql = ProfileSql::new(self.statements_for_people(change).swap_remove(1));
         vec![TriedStatement { what: format!("the change of {}", change.table), sql, trial: Trial::Prepare }]
     }
     fn batch_need(&self) -> Option<Need> {
@@ -352,7 +354,7 @@ impl RowSql for TextOnly {
         );
         Some(Verification { title: format!("rows written to {table} hold what was planned"), sql })
     }
-    fn asked(&self, question: &Verification, run: &str) -> ProfileSql {
+    fn verification_query(&self, question: &Verification, run: &str) -> ProfileSql {
         ProfileSql::new(format!("SELECT COUNT(*) FROM ({}\n) q", question.sql)).bind([Param::from(run)])
     }
     fn fate(&self, canary: &Canary, run: &str, _: u64) -> ProfileSql {

@@ -84,7 +84,7 @@ impl CompareSql for TextOnly {
                     AND s.seq_in_index = 1 WHERE t.table_name = ?";
         Sql::new(text).bind([Param::from(column), Param::from(table.name.as_str())])
     }
-    fn ends(&self, rows: &str, column: &str) -> Sql {
+    fn key_ends(&self, rows: &str, column: &str) -> Sql {
         Sql::new(format!("SELECT MIN({0}) AS low, MAX({0}) AS high FROM {rows}", quote(column)))
     }
     fn comparison_settings(&self) -> Option<Sql> {

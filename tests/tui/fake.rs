@@ -166,7 +166,7 @@ pub(crate) fn finding(
 /// A report of each kind with these findings and plausible facts.
 pub(crate) fn report(id: &CheckId, findings: Vec<Finding>) -> Report {
     let facts = facts(id.kind, !findings.is_empty());
-    let mut report = Report::of(id.clone(), &facts, findings, "all is well");
+    let mut report = Report::observed(id.clone(), &facts, findings, "all is well");
     report.observed_at = start();
     report.elapsed_ms = 42;
     report.evidence = vec![Evidence { title: "rows".into(), sql: "select 1".into() }];

@@ -7,7 +7,7 @@ use midwatch::engine::model::record::Outcome;
 use midwatch::engine::model::report::Severity;
 use midwatch::engine::plan::request::{PlanNews, Request};
 use midwatch::tui::app::App;
-use midwatch::tui::data::{Journal, Typed};
+use midwatch::tui::data::{Journal, TypedConfirmation};
 use midwatch::tui::model::{OverlayKind, Stage, View};
 use midwatch::tui::msg::{Effect, ExportRows, Key, Msg};
 use midwatch::tui::screen;
@@ -191,7 +191,7 @@ fn the_phrase_and_nothing_else_applies() {
     }
     keys(&mut app, &["ctrl-u"]);
     typed(&mut app, PHRASE);
-    let typed_words = Typed { phrase: PHRASE.into(), database: None };
+    let typed_words = TypedConfirmation { phrase: PHRASE.into(), database: None };
     assert_eq!(key(&mut app, "enter"), [Effect::Apply { plan: "p1".into(), typed: typed_words }]);
     assert!(app.run_going().is_some());
     assert!(matches!(app.level().view, View::Run(_)));
@@ -253,7 +253,7 @@ fn irreversible_on_production_takes_time_and_the_name() {
     typed(&mut app, "hithonix");
     assert_eq!(key(&mut app, "enter"), []);
     typed(&mut app, "_db");
-    let words = Typed { phrase: PHRASE.into(), database: Some("hithonix_db".into()) };
+    let words = TypedConfirmation { phrase: PHRASE.into(), database: Some("hithonix_db".into()) };
     assert_eq!(key(&mut app, "enter"), [Effect::Apply { plan: "p1".into(), typed: words }]);
 }
 

@@ -20,7 +20,7 @@ use midwatch::engine::port::reader::Fut;
 use midwatch::features::switchover::status::SwitchoverStatus;
 use midwatch::report::table::RowCell;
 use midwatch::tui::backend::Backend;
-use midwatch::tui::data::{Journal, Reviewed, RunDetail, Session, Typed};
+use midwatch::tui::data::{Journal, Reviewed, RunDetail, Session, TypedConfirmation};
 use midwatch::tui::msg::Msg;
 use midwatch::tui::runtime::{Runtime, RuntimeEvent};
 use ratatui::Terminal;
@@ -135,7 +135,12 @@ impl Backend for Fake {
     fn discard(&self, plan: &str) {
         self.discarded.lock().unwrap().push(plan.to_owned());
     }
-    fn apply<'a>(&'a self, _: String, typed: Typed, watcher: ProgressSink<'a>) -> Fut<'a, Result<Done>> {
+    fn apply<'a>(
+        &'a self,
+        _: String,
+        typed: TypedConfirmation,
+        watcher: ProgressSink<'a>,
+    ) -> Fut<'a, Result<Done>> {
         Box::pin(async move {
             if typed.phrase != reviewed().plan.phrase {
                 return Err(Error::new(midwatch::engine::model::error::Class::Refused, "the phrase differs"));

@@ -92,7 +92,7 @@ fn database(e: &sqlx::Error) -> Option<&PgDatabaseError> {
 }
 
 /// What the driver says, without the place in its own source.
-fn said(e: &sqlx::Error) -> String {
+fn driver_message(e: &sqlx::Error) -> String {
     let text = e.to_string();
     match text.rsplit_once(" (sqlx") {
         Some((said, _)) => said.to_owned(),
@@ -135,7 +135,7 @@ pub(super) fn connect_error(e: &sqlx::Error, place: &str) -> Error {
         sqlx::Error::Tls(tls) => wrap(&format!("TLS: {tls}"))
             .hint("check sslmode and sslrootcert in the url; sslmode=require needs a server with TLS"),
         sqlx::Error::Configuration(c) => Error::usage(format!("failed to connect to {place}: {c}")),
-        other => wrap(&said(other)).hint("check the url and the server's log"),
+        other => wrap(&driver_message(other)).hint("check the url and the server's log"),
     }
 }
 
@@ -144,7 +144,7 @@ pub(super) fn write_error(e: &sqlx::Error, what: &str) -> Error {
     let Some(d) = database(e) else {
         let said = match e {
             sqlx::Error::Io(io) => format!("the connection was lost ({io})"),
-            other => said(other),
+            other => driver_message(other),
         };
         return Error::new(Class::Failed, format!("failed to {what}: {said}")).sqlstate(LOST);
     };
@@ -181,7 +181,7 @@ pub(super) fn read_error(e: &sqlx::Error) -> Error {
                     .cause(Cause::ConnectionLost)
                     .hint("midwatch reconnects by itself")
             }
-            other => Error::unobserved(format!("failed to read: {}", said(other))),
+            other => Error::unobserved(format!("failed to read: {}", driver_message(other))),
         };
     };
     let timeout = d.message().contains("statement timeout");

@@ -459,7 +459,7 @@ impl Writer for PgWriter {
         })
     }
 
-    fn say<'a>(
+    fn announce<'a>(
         &'a mut self,
         begun: &'a Cursor,
         message: Option<&'a str>,

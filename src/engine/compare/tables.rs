@@ -180,7 +180,7 @@ async fn cut<'t>(
         let mut both = KeyEnds::default();
         for side in [left, right] {
             let rows = side.dialect.relation(side.table);
-            both = both.with(side.tx.one(&side.dialect.ends(&rows, &first.name)).await?);
+            both = both.with(side.tx.one(&side.dialect.key_ends(&rows, &first.name)).await?);
         }
         ends = Some(both);
     }
@@ -197,7 +197,7 @@ async fn totals(
     if let Some(on) = side.dialect.compile(true) {
         side.tx.texts(&on).await?;
     }
-    let none = |_| GroupPlace::of(None);
+    let none = |_| GroupPlace::in_one(None);
     out.read(side.tx, side.dialect, what, (parts, KeySpan::default()), &none).await?;
     if let Some(off) = side.dialect.compile(false) {
         side.tx.texts(&off).await?;

@@ -70,7 +70,7 @@ pub struct GroupPlace {
 
 impl GroupPlace {
     /// Counted and compared in one group.
-    pub fn of(group: GroupNumber) -> Self {
+    pub fn in_one(group: GroupNumber) -> Self {
         Self { counted: group, compared: group }
     }
 }

@@ -105,7 +105,7 @@ async fn renaming(
     let records = sql.runs(tx, &RunFilter::Renaming { after, verbs: names.verbs() }).await?;
     let ids: Vec<i64> = records.iter().map(|r| number(&r.id)).collect::<Result<_>>()?;
     let changes = |text: &str| {
-        serde_json::from_str::<Plan>(text).map(|plan| names.of(&plan)).ok().or_else(|| declared(text))
+        serde_json::from_str::<Plan>(text).map(|plan| names.in_plan(&plan)).ok().or_else(|| declared(text))
     };
     let mut changes = of_plans(sql, tx, &ids, changes).await?;
     let with = |(id, record)| Renaming { changes: changes.remove(&id).flatten(), record };

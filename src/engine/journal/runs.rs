@@ -40,7 +40,7 @@ pub async fn runs(
 }
 
 /// The latest runs of these operations, and of what undoes them, newest first.
-pub async fn of(
+pub async fn latest_of(
     facts: &dyn Reader,
     names: &dyn NameChanges,
     verbs: &[&str],

@@ -23,7 +23,7 @@ pub struct Identity {
 
 impl Identity {
     /// Of a server as it described itself.
-    pub fn of(server: &ServerInfo) -> Self {
+    pub fn from_server(server: &ServerInfo) -> Self {
         Self {
             system_identifier: server.system_identifier.clone(),
             database_oid: server.database_oid,

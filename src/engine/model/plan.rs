@@ -51,7 +51,7 @@ impl Unit {
     }
 
     /// The same of so many.
-    pub fn of(&self, n: u64) -> &str {
+    pub fn for_count(&self, n: u64) -> &str {
         if n == 1 { self.0.strip_suffix('s').unwrap_or(&self.0) } else { &self.0 }
     }
 }
@@ -209,7 +209,7 @@ impl Plan {
             })
             .collect();
         if self.unit != Unit::ROWS {
-            out.push(format!("{} {}", self.rows, self.unit.of(self.rows)));
+            out.push(format!("{} {}", self.rows, self.unit.for_count(self.rows)));
         } else if self.rows == 0 {
             out.push("nothing".into());
         }

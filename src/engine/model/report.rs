@@ -161,7 +161,7 @@ impl Report {
     }
 
     /// A report whose verdict follows from its worst finding.
-    pub fn of(id: CheckId, facts: &impl Serialize, findings: Vec<Finding>, ok_summary: &str) -> Self {
+    pub fn observed(id: CheckId, facts: &impl Serialize, findings: Vec<Finding>, ok_summary: &str) -> Self {
         let worst = findings.iter().map(|f| f.severity).max();
         let status = match worst {
             Some(Severity::Critical) => Status::Fail,
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_worst_finding_decides() {
-        let r = Report::of(
+        let r = Report::observed(
             id(),
             &Value::Null,
             vec![finding(Severity::Warning, "w"), finding(Severity::Critical, "c")],
@@ -230,13 +230,13 @@ mod tests {
 
     #[test]
     fn information_is_not_a_warning() {
-        let r = Report::of(id(), &Value::Null, vec![finding(Severity::Info, "i")], "fine");
+        let r = Report::observed(id(), &Value::Null, vec![finding(Severity::Info, "i")], "fine");
         assert_eq!((r.status, r.summary.as_str()), (Status::Ok, "fine"));
     }
 
     #[test]
     fn partly_unknown_keeps_what_was_found() {
-        let r = Report::of(id(), &Value::Null, vec![finding(Severity::Critical, "c")], "fine")
+        let r = Report::observed(id(), &Value::Null, vec![finding(Severity::Critical, "c")], "fine")
             .partly_unknown(Some("no privilege on t".into()));
         assert_eq!((r.status.word(), r.summary.as_str()), ("unknown", "c"));
     }

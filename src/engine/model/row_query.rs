@@ -205,7 +205,7 @@ pub enum Side {
 
 /// How much of the rows is read.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Portion<'a> {
+pub struct RowLimits<'a> {
     /// At most so many.
     pub limit: Option<u64>,
     /// Only these keys.

@@ -1,15 +1,15 @@
 //! From a request to a plan: what an operation is, planning, staleness, privileges, side effects, undo. Nothing here
 //! writes. `init`, which makes the journal, is the one operation of the engine itself.
 
-mod capable;
 pub(crate) mod init;
+mod missing_abilities;
 pub mod operation;
 pub(crate) mod planner;
-pub(crate) mod planning;
 pub(crate) mod privileges;
 pub mod question;
 pub mod request;
 pub(crate) mod selection;
+pub(crate) mod setup;
 pub mod side_effects;
 pub mod staleness;
 pub mod tables;

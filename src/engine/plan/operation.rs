@@ -288,7 +288,7 @@ impl NameChanges for &'static [&'static dyn Operation] {
         self.iter().filter(|o| o.changes_names()).map(|o| o.spec().verb.to_owned()).collect()
     }
 
-    fn of(&self, plan: &Plan) -> Vec<NameChange> {
+    fn in_plan(&self, plan: &Plan) -> Vec<NameChange> {
         if !plan.renames.is_empty() {
             return plan.renames.clone();
         }

@@ -15,13 +15,13 @@ use crate::engine::model::param::Params;
 use crate::engine::model::plan::{Follow, Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::record::JournalState;
-use crate::engine::model::row_query::{Keys, Portion};
+use crate::engine::model::row_query::{Keys, RowLimits};
 use crate::engine::model::row_store::{LineSum, RowSet, Summary};
 use crate::engine::model::step::Action;
 use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, RowQuery, Undo};
-use crate::engine::plan::planning::Planning;
 use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
-use crate::engine::plan::{capable, privileges, side_effects, undo};
+use crate::engine::plan::setup::PlanSetup;
+use crate::engine::plan::{missing_abilities, privileges, side_effects, undo};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::SameRequest;
 use crate::engine::port::reader::{ReadOptions, ReadTx, Reader, RowShape, Snapshot};
@@ -48,7 +48,7 @@ struct ResolvedRequest<'e> {
 
 /// Plans. `again`: the rows of a plan of the same, to be compared with it; a frozen selection is read by their keys.
 pub(in crate::engine) async fn plan(
-    planning: &Planning<'_>,
+    planning: &PlanSetup<'_>,
     request: &Request,
     again: Option<&Arc<dyn RowSet>>,
     news: News<'_>,
@@ -77,7 +77,7 @@ pub(in crate::engine) async fn plan(
         undoes: asked.undoes.or(draft.undoes),
         target: planning.name.to_owned(),
         environment: planning.environment,
-        identity: Identity::of(&server),
+        identity: Identity::from_server(&server),
         created_at: now,
         expires_at: now + TimeDelta::minutes(i64::from(planning.policy.plan_ttl_min)),
         rows: counted,
@@ -112,7 +112,7 @@ pub(in crate::engine) async fn plan(
 }
 
 /// Different every time, so that a phrase fits one plan only.
-fn new_id(planning: &Planning<'_>, plan: &Plan) -> String {
+fn new_id(planning: &PlanSetup<'_>, plan: &Plan) -> String {
     let seed = format!(
         "{} {} {}",
         plan.computed_digest(),
@@ -157,7 +157,7 @@ fn reason_without_rows(draft: &Draft) -> String {
 
 /// Everything that is looked at beforehand.
 async fn collect_preflight(
-    planning: &Planning<'_>,
+    planning: &PlanSetup<'_>,
     asked: &ResolvedRequest<'_>,
     server: &crate::engine::model::target::ServerInfo,
     rows: u64,
@@ -167,9 +167,9 @@ async fn collect_preflight(
     preflight.extend(asked.draft.preflight.iter().cloned());
     for step in &asked.draft.steps {
         if let Action::Rows(change) = &step.action {
-            preflight.extend(privileges::of(planning.facts, change).await);
+            preflight.extend(privileges::check(planning.facts, change).await);
             if by_images {
-                preflight.extend(privileges::back(planning.facts, &undo::inverse(change, "")).await);
+                preflight.extend(privileges::check_inverse(planning.facts, &undo::inverse(change, "")).await);
             }
         }
     }
@@ -181,7 +181,11 @@ async fn collect_preflight(
     preflight
 }
 
-async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) -> Result<ResolvedRequest<'e>> {
+async fn ask<'e>(
+    planning: &PlanSetup<'e>,
+    cx: &PlanCx<'_>,
+    request: &Request,
+) -> Result<ResolvedRequest<'e>> {
     match request {
         Request::Operation { verb, name, params } => {
             let operation = find(planning, verb)?;
@@ -231,7 +235,7 @@ async fn ask<'e>(planning: &Planning<'e>, cx: &PlanCx<'_>, request: &Request) ->
     }
 }
 
-fn find<'e>(planning: &Planning<'e>, verb: &str) -> Result<&'e dyn Operation> {
+fn find<'e>(planning: &PlanSetup<'e>, verb: &str) -> Result<&'e dyn Operation> {
     planning.operations.iter().copied().find(|o| o.spec().verb == verb).ok_or_else(|| {
         let known: Vec<_> = planning.operations.iter().map(|o| o.spec().verb).collect();
         Error::usage(format!("no operation {verb} in this version"))
@@ -240,7 +244,7 @@ fn find<'e>(planning: &Planning<'e>, verb: &str) -> Result<&'e dyn Operation> {
 }
 
 /// The name given, or the only one there is, or all where several may be taken; a disabled one says why.
-fn named(planning: &Planning<'_>, operation: &dyn Operation, name: Option<&str>) -> Result<String> {
+fn named(planning: &PlanSetup<'_>, operation: &dyn Operation, name: Option<&str>) -> Result<String> {
     let (verb, many) = (operation.spec().verb, operation.spec().many);
     let offers = operation.offers(planning.profile);
     let names: Vec<_> = offers.iter().map(|o| o.name.clone()).collect();
@@ -292,7 +296,7 @@ fn queries(draft: &Draft) -> Vec<(RowQuery, Option<usize>)> {
 /// Would a plan made now have the very same rows? Only their lines are summed; where they differ, or there is no
 /// telling, they are read as rows.
 async fn unchanged(
-    planning: &Planning<'_>,
+    planning: &PlanSetup<'_>,
     queries: &[(RowQuery, Option<usize>)],
     only: Option<&dyn RowSet>,
     rows: &dyn RowSet,
@@ -320,7 +324,7 @@ fn whole() -> ReadOptions {
 
 /// Those of the earlier plan where nothing has changed, else what is read now.
 async fn rows_of(
-    planning: &Planning<'_>,
+    planning: &PlanSetup<'_>,
     queries: &[(RowQuery, Option<usize>)],
     only: Option<&dyn RowSet>,
     again: Option<&Arc<dyn RowSet>>,
@@ -335,7 +339,7 @@ async fn rows_of(
 }
 
 async fn read_rows(
-    planning: &Planning<'_>,
+    planning: &PlanSetup<'_>,
     queries: &[(RowQuery, Option<usize>)],
     only: Option<&dyn RowSet>,
     news: News<'_>,
@@ -357,7 +361,7 @@ async fn read_rows(
         };
         let mut all = false;
         if only.is_none() && at == 0 {
-            let first = Portion { limit: Some(FIRST), among: None, step: *step };
+            let first = RowLimits { limit: Some(FIRST), among: None, step: *step };
             let page = tx.texts(&dialect.planned(query, first)).await?;
             let page: Vec<String> = page.into_iter().flatten().collect();
             news(PlanNews::First(page.iter().map(|t| parse(t)).collect::<Result<_>>()?));
@@ -386,7 +390,7 @@ async fn lines(
         return by_keys(tx, dialect, query, only, take).await;
     }
     let mut each = |text: Option<String>| text.map_or(Ok(()), &mut *take);
-    let all = Portion { limit: query.limit, among: None, step };
+    let all = RowLimits { limit: query.limit, among: None, step };
     tx.profile(&dialect.planned(query, all), RowShape::Text, &mut each).await
 }
 
@@ -414,7 +418,7 @@ async fn by_keys(
         let values =
             query.key.iter().map(|(name, _)| page.iter().map(|row| value(row, name)).collect()).collect();
         let keys = Keys { columns: columns.clone(), values };
-        let among = Portion { among: Some(&keys), ..Portion::default() };
+        let among = RowLimits { among: Some(&keys), ..RowLimits::default() };
         for text in tx.texts(&dialect.planned(query, among)).await?.into_iter().flatten() {
             take(text)?;
         }
@@ -423,7 +427,7 @@ async fn by_keys(
 }
 
 /// How many rows of derived tables the plan's rows touch. For people: what cannot be counted does not stop the plan.
-async fn follow(planning: &Planning<'_>, draft: &Draft) -> Vec<Follow> {
+async fn follow(planning: &PlanSetup<'_>, draft: &Draft) -> Vec<Follow> {
     let changes = draft.steps.iter().filter_map(|s| match &s.action {
         Action::Rows(change) => Some(&**change),
         _ => None,
@@ -443,7 +447,7 @@ async fn follow(planning: &Planning<'_>, draft: &Draft) -> Vec<Follow> {
 }
 
 async fn touched(
-    planning: &Planning<'_>,
+    planning: &PlanSetup<'_>,
     query: &RowQuery,
     change: &RowChange,
     derived: &Derived,
@@ -456,7 +460,7 @@ async fn touched(
 }
 
 /// Runs that broke off and are still to be gone on with, or taken back.
-async fn broken_off(planning: &Planning<'_>) -> Option<Preflight> {
+async fn broken_off(planning: &PlanSetup<'_>) -> Option<Preflight> {
     let runs = journal::runs::interrupted(planning.facts, &planning.operations).await.ok()?;
     let named: Vec<_> = runs.iter().map(|r| format!("{} ({} {})", r.id, r.operation, r.name)).collect();
     let (first, s) = (runs.first()?, if runs.len() == 1 { "" } else { "s" });
@@ -469,7 +473,7 @@ async fn broken_off(planning: &Planning<'_>) -> Option<Preflight> {
 
 /// What is looked at before every change.
 async fn general(
-    planning: &Planning<'_>,
+    planning: &PlanSetup<'_>,
     asked: &ResolvedRequest<'_>,
     server: &crate::engine::model::target::ServerInfo,
 ) -> Vec<Preflight> {
@@ -479,7 +483,7 @@ async fn general(
         Some(why) => Preflight::new("connection", Ready::Fail, why),
         None => Preflight::new("connection", Ready::Ok, "direct connection"),
     });
-    out.extend(capable::lacking(&server.abilities, &asked.draft.steps));
+    out.extend(missing_abilities::lacking(&server.abilities, &asked.draft.steps));
     if server.in_recovery {
         out.push(Preflight::new(
             "server",
@@ -523,7 +527,7 @@ async fn general(
     out
 }
 
-async fn replicas(planning: &Planning<'_>) -> Preflight {
+async fn replicas(planning: &PlanSetup<'_>) -> Preflight {
     let policy = planning.policy;
     match planning.facts.pressure().await {
         Err(e) => Preflight::new("replicas", Ready::Unknown, e.message),
@@ -557,7 +561,7 @@ async fn replicas(planning: &Planning<'_>) -> Preflight {
 }
 
 /// How long its locks were held when the same was done here last.
-async fn measure(planning: &Planning<'_>, plan: &mut Plan) {
+async fn measure(planning: &PlanSetup<'_>, plan: &mut Plan) {
     // Inverses of different runs have nothing in common but the verb.
     if plan.undoes.is_some() {
         return;

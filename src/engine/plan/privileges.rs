@@ -9,7 +9,7 @@ use crate::engine::port::reader::{ReadOptions, Reader};
 use crate::engine::port::row_sql::{Trial, TriedStatement};
 
 /// One line for all that is in order, and one for each statement that is not.
-pub(in crate::engine) async fn of(facts: &dyn Reader, change: &RowChange) -> Vec<Preflight> {
+pub(in crate::engine) async fn check(facts: &dyn Reader, change: &RowChange) -> Vec<Preflight> {
     let (fine, wrong) = planned(facts, change).await;
     let mut out: Vec<_> = needed(facts).await.into_iter().collect();
     if wrong.is_empty() {
@@ -20,7 +20,7 @@ pub(in crate::engine) async fn of(facts: &dyn Reader, change: &RowChange) -> Vec
 }
 
 /// What would keep this role from taking the change back. It does not stop the change: somebody else may take it back.
-pub(in crate::engine) async fn back(facts: &dyn Reader, inverse: &RowChange) -> Vec<Preflight> {
+pub(in crate::engine) async fn check_inverse(facts: &dyn Reader, inverse: &RowChange) -> Vec<Preflight> {
     let (_, wrong) = planned(facts, inverse).await;
     let warn = |(_, text)| Preflight::new("undo", Ready::Warn, format!("to take it back: {text}"));
     wrong.into_iter().map(warn).collect()

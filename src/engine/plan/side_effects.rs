@@ -30,7 +30,7 @@ pub(in crate::engine) async fn declare(cx: &PlanCx<'_>, mut draft: Draft) -> Res
         for (derived, table) in change.derived.iter().zip(&follow) {
             lost.extend(of_derived(cx, change, (derived, table), &mut draft.preflight));
         }
-        step.statements = cx.dialect().shown(change);
+        step.statements = cx.dialect().statements_for_people(change);
     }
     if !lost.is_empty() && draft.reversible != Reversible::No {
         draft.reversible = Reversible::Lossy;
@@ -76,7 +76,7 @@ fn fired(
         table.triggers.known().iter().filter(|t| fires(t, event, change, &passed)).collect();
     change.rewritten = event == Event::Update && fires.iter().any(|t| t.before && t.row);
     let unknown = fires.into_iter().filter(|t| !known(cx, &change.table, t));
-    unknown.map(|t| tell(t, &change.table, preflight)).collect()
+    unknown.map(|t| warn_of_trigger(t, &change.table, preflight)).collect()
 }
 
 /// What the profile knows, our own markers, which write in the journal's schema only, and triggers that a feature made.
@@ -105,7 +105,7 @@ fn fires(trigger: &Trigger, event: Event, change: &RowChange, passed: &[Bypassed
     state && of && !passed.contains(&Bypassed::Trigger(trigger.name.clone()))
 }
 
-fn tell(trigger: &Trigger, table: &str, preflight: &mut Vec<Preflight>) -> String {
+fn warn_of_trigger(trigger: &Trigger, table: &str, preflight: &mut Vec<Preflight>) -> String {
     let function = trigger.function.as_ref().map_or_else(String::new, |f| format!(" ({f})"));
     let what = format!("trigger {} of {table}{function}", trigger.name);
     preflight.push(Preflight::new(
@@ -180,7 +180,7 @@ fn of_derived(
         };
         let unknown = table.triggers.known().iter().filter(|t| any(t));
         let unknown = unknown.filter(|t| !known(cx, &derived.table, t));
-        lost.extend(unknown.map(|t| tell(t, &derived.table, preflight)));
+        lost.extend(unknown.map(|t| warn_of_trigger(t, &derived.table, preflight)));
     }
     for r in table.referrers.known().iter().filter(|r| r.on_delete) {
         preflight.push(Preflight::new(

@@ -43,7 +43,7 @@ impl<'a> Walk<'a> {
 
 /// Rows that the other side has not shown yet. They may be all of a table, so each is held as two digests and its
 /// place; what is told of it is read again from there.
-struct Held<'a> {
+struct HeldRows<'a> {
     rows: &'a dyn RowSet,
     seen: HashMap<u128, (u128, u64)>,
 }
@@ -56,8 +56,8 @@ enum Met {
     Other(u64),
 }
 
-impl<'a> Held<'a> {
-    fn of(rows: &'a dyn RowSet) -> Self {
+impl<'a> HeldRows<'a> {
+    fn new(rows: &'a dyn RowSet) -> Self {
         Self { rows, seen: HashMap::new() }
     }
 
@@ -188,7 +188,7 @@ pub fn compare(plan: &Plan, rows: &dyn RowSet, fresh: &Plan, now: &dyn RowSet) -
 /// yet is held until it does, or until both end.
 fn walk(rows: &dyn RowSet, now: &dyn RowSet, moved: &mut PlanDrift) -> Result<()> {
     let (mut a, mut b) = (Walk::new(rows), Walk::new(now));
-    let (mut only_a, mut only_b) = (Held::of(rows), Held::of(now));
+    let (mut only_a, mut only_b) = (HeldRows::new(rows), HeldRows::new(now));
     loop {
         let (left, right) = match (a.next()?, b.next()?) {
             (None, None) => break,

@@ -157,7 +157,7 @@ impl Way {
         let undo = Step::new(
             if several { format!("undo {}", step.id) } else { "undo".into() },
             format!("put rows of {} back, last batch first", change.table),
-            cx.dialect().shown(&inverse),
+            cx.dialect().statements_for_people(&inverse),
         );
         let locks = locks(cx, step, &inverse);
         self.steps.push(Step { locks, action: Action::Rows(Box::new(inverse)), ..undo });

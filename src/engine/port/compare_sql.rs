@@ -22,7 +22,7 @@ pub trait CompareSql: Sync {
     /// `rows` and `indexed`: about how many rows a table has, and whether an index is led by the column.
     fn size(&self, table: &Relation, column: &str) -> Sql;
     /// `low` and `high` of a column that holds whole numbers; NULL in an empty table.
-    fn ends(&self, rows: &str, column: &str) -> Sql;
+    fn key_ends(&self, rows: &str, column: &str) -> Sql;
 
     // Reading.
 

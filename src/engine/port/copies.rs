@@ -53,7 +53,7 @@ pub trait TargetCopy: Send + Sync {
     /// One or more statements, as a superuser, with the target's search path; several are one transaction.
     fn execute<'a>(&'a self, sql: &'a str) -> Fut<'a, Result<()>>;
     /// What was copied, and what could not be.
-    fn said(&self) -> &str;
+    fn summary(&self) -> &str;
     /// Tables that were left out, in words, each with its reason: what fails for want of them says nothing.
     fn lacks(&self) -> &[String];
 }

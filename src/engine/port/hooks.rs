@@ -7,7 +7,7 @@ use crate::engine::port::reader::Fut;
 
 /// How a command ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ran {
+pub struct HookResult {
     /// Its exit code; absent: it was ended.
     pub code: Option<i32>,
     /// The end of what it said.
@@ -17,7 +17,7 @@ pub struct Ran {
 /// Runs commands on the operator's machine.
 pub trait Hooks: Send + Sync {
     /// Runs one, and ends it when its time is over.
-    fn run<'a>(&'a self, hook: &'a Hook) -> Fut<'a, Result<Ran>>;
+    fn run<'a>(&'a self, hook: &'a Hook) -> Fut<'a, Result<HookResult>>;
 }
 
 /// A command on the operator's machine.

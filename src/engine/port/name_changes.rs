@@ -9,5 +9,5 @@ pub trait NameChanges: Sync {
     fn verbs(&self) -> Vec<String>;
     /// The names that a plan changes: as it declares them, or, where it was made by a version that declared none, as
     /// its steps tell.
-    fn of(&self, plan: &Plan) -> Vec<NameChange>;
+    fn in_plan(&self, plan: &Plan) -> Vec<NameChange>;
 }

@@ -8,7 +8,7 @@ use crate::engine::model::page::{PageRequest, RowSource};
 use crate::engine::model::preflight::Verification;
 use crate::engine::model::profile::Source;
 use crate::engine::model::query::{Column, ProfileSql, Sql};
-use crate::engine::model::row_query::{ImagesOf, Portion, RowQuery, RowsFrom};
+use crate::engine::model::row_query::{ImagesOf, RowLimits, RowQuery, RowsFrom};
 use crate::engine::model::table::{Constraint, Trigger};
 
 /// Makes the statements.
@@ -31,7 +31,7 @@ pub trait RowSql: Sync {
     // Planned rows.
 
     /// Rows as [`crate::engine::model::diff::PlannedRow`]s.
-    fn planned(&self, rows: &RowQuery, portion: Portion<'_>) -> ProfileSql;
+    fn planned(&self, rows: &RowQuery, portion: RowLimits<'_>) -> ProfileSql;
     /// The key's columns, to be described.
     fn planned_key(&self, rows: &RowQuery) -> ProfileSql;
     /// How many rows of a derived table these rows touch.
@@ -48,7 +48,7 @@ pub trait RowSql: Sync {
     // Changes.
 
     /// The statements of a batch as a person reads them; the journal's own bookkeeping in words.
-    fn shown(&self, change: &RowChange) -> Vec<String>;
+    fn statements_for_people(&self, change: &RowChange) -> Vec<String>;
     /// Every statement of a batch, each as what makes the server check names, types and privileges and executes nothing.
     fn tried(&self, change: &RowChange) -> Vec<TriedStatement>;
     /// What batches need besides the statements.
@@ -56,7 +56,7 @@ pub trait RowSql: Sync {
     /// Do the rows that a run wrote hold what it wrote? `step`: its place among the plan's steps.
     fn verification(&self, change: &RowChange, step: usize) -> Option<Verification>;
     /// How many rows answer a plan's question wrongly.
-    fn asked(&self, question: &Verification, run: &str) -> ProfileSql;
+    fn verification_query(&self, question: &Verification, run: &str) -> ProfileSql;
     /// What became of the rows of a batch.
     fn fate(&self, canary: &Canary, run: &str, batch: u64) -> ProfileSql;
     /// `rows` and `named`: images whose rows were changed since, so that they cannot be put back; so many by key.

@@ -194,7 +194,7 @@ pub trait Writer: Send {
     /// Goes to the next step.
     fn next_step<'a>(&'a mut self, begun: &'a Cursor, step: usize) -> Fut<'a, Result<()>>;
     /// Says what the run is doing, for other consoles.
-    fn say<'a>(
+    fn announce<'a>(
         &'a mut self,
         begun: &'a Cursor,
         message: Option<&'a str>,

@@ -39,7 +39,7 @@ impl RunCx<'_> {
                 }
             }
             self.progress.batch_rows = pace.rows();
-            self.tell(Phase::Working);
+            self.publish(Phase::Working);
             self.still_locked().await?;
             let began = self.millis();
             let message = self.progress.waiting.as_deref().filter(|_| attempts == 0);
@@ -111,7 +111,7 @@ impl RunCx<'_> {
             }
             Verdict::Hold(why) => {
                 if self.progress.waiting.as_deref() != Some(&why) {
-                    let said = self.writer.say(&self.begun, Some(&why), pace.rows()).await;
+                    let said = self.writer.announce(&self.begun, Some(&why), pace.rows()).await;
                     // A held run notices as well that its sessions are gone.
                     if let Err(e) = said {
                         return Err(self.recovered(e).await);
@@ -119,7 +119,7 @@ impl RunCx<'_> {
                 }
                 self.progress.waiting = Some(why);
                 self.progress.batch_rows = pace.rows();
-                self.tell(Phase::Waiting);
+                self.publish(Phase::Waiting);
                 (self.adapters.sleep)(LOOK_AGAIN).await;
                 self.still_locked().await?;
                 Ok(false)

@@ -47,7 +47,7 @@ impl RunCx<'_> {
                 ));
             }
             self.progress.waiting = Some(format!("waiting for the result of {} changed rows", fate.waiting));
-            self.tell(Phase::Waiting);
+            self.publish(Phase::Waiting);
             self.obey_control().await?;
             (self.adapters.sleep)(LOOK_AGAIN).await;
             self.still_locked().await?;

@@ -16,7 +16,7 @@ use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::start::mirror;
 
 impl RunCx<'_> {
-    pub(crate) fn tell(&mut self, phase: Phase) {
+    pub(crate) fn publish(&mut self, phase: Phase) {
         self.progress.phase = phase;
         self.progress.run = Some(self.begun.run.clone());
         self.progress.applied = self.begun.applied;
@@ -80,7 +80,7 @@ impl RunCx<'_> {
             match self.control.wish() {
                 ControlRequest::Go => {
                     if said {
-                        let _ = self.writer.say(&self.begun, None, self.progress.batch_rows).await;
+                        let _ = self.writer.announce(&self.begun, None, self.progress.batch_rows).await;
                     }
                     return Ok(());
                 }
@@ -95,10 +95,10 @@ impl RunCx<'_> {
                     if !std::mem::replace(&mut said, true) {
                         let why = Some("paused by the operator");
                         self.writer
-                            .say(&self.begun, why, self.progress.batch_rows)
+                            .announce(&self.begun, why, self.progress.batch_rows)
                             .await
                             .map_err(RunStop::known)?;
-                        self.tell(Phase::Paused);
+                        self.publish(Phase::Paused);
                     }
                     (self.adapters.sleep)(LOOK_AGAIN).await;
                     self.still_locked().await?;

@@ -209,7 +209,7 @@ impl RunCx<'_> {
                 }
             }
         }
-        self.tell(Phase::Done);
+        self.publish(Phase::Done);
         self.writer.close().await;
         done
     }

@@ -49,7 +49,7 @@ impl RunCx<'_> {
                 Err(e) => {
                     let why = format!("the server is gone ({})", e.message);
                     (self.progress.waiting, self.progress.not_tried) = (Some(why), false);
-                    self.tell(Phase::Waiting);
+                    self.publish(Phase::Waiting);
                     (self.adapters.sleep)(LOOK_AGAIN).await;
                 }
             }
@@ -166,7 +166,7 @@ impl RunCx<'_> {
 
     /// Asks the plan's questions; what cannot be answered is not proved.
     pub(crate) async fn verify_result(&mut self) -> Done {
-        self.tell(Phase::Verifying);
+        self.publish(Phase::Verifying);
         if self.begun.applied > MANY {
             self.writer.analyse().await;
         }

@@ -32,8 +32,8 @@ impl RunCx<'_> {
     /// Another session is in the way: says so, and lets time pass.
     pub(crate) async fn held_back(&mut self, attempt: u32, why: String, batch_rows: u64) {
         (self.progress.waiting, self.progress.not_tried) = (Some(why.clone()), false);
-        self.tell(Phase::Waiting);
-        let _ = self.writer.say(&self.begun, Some(&why), batch_rows).await;
+        self.publish(Phase::Waiting);
+        let _ = self.writer.announce(&self.begun, Some(&why), batch_rows).await;
         (self.adapters.sleep)(back_off(attempt, self.millis())).await;
     }
 

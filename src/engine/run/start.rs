@@ -23,7 +23,7 @@ const STAGE: usize = 2_000;
 /// A plan for one server is refused on another.
 pub(in crate::engine) async fn check_identity(facts: &dyn Reader, plan: &Plan) -> Result<()> {
     let server = facts.server().await?;
-    let differences = plan.identity.differences(&Identity::of(&server));
+    let differences = plan.identity.differences(&Identity::from_server(&server));
     if differences.is_empty() {
         return Ok(());
     }

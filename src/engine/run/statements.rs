@@ -17,7 +17,7 @@ impl RunCx<'_> {
         let mut attempt = 0;
         loop {
             self.obey_control().await?;
-            self.tell(Phase::Working);
+            self.publish(Phase::Working);
             match self.writer.statements(&self.begun, step, counted).await {
                 Ok(c) => {
                     attempt = 0;

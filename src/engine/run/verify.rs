@@ -12,7 +12,7 @@ use crate::engine::port::reader::{ReadOptions, Reader};
 /// Each question, all at once, and how many rows answer it wrongly.
 pub(in crate::engine) async fn ask(facts: &dyn Reader, plan: &Plan, run: &str) -> Vec<(String, Result<u64>)> {
     let answers = plan.verify.iter().map(async |question| {
-        (question.title.clone(), count(facts, &facts.dialect().asked(question, run)).await)
+        (question.title.clone(), count(facts, &facts.dialect().verification_query(question, run)).await)
     });
     join_all(answers).await
 }

@@ -78,7 +78,8 @@ impl Check for AnomaliesCheck {
             }
             let rows = page.total.unwrap_or_default();
             let findings = if rows == 0 { vec![] } else { vec![finding(id, rule, rows, &page)] };
-            Ok(Report::of(id.clone(), &AnomalyFacts { rows }, findings, "no rows").evidence(&rule.title, sql))
+            Ok(Report::observed(id.clone(), &AnomalyFacts { rows }, findings, "no rows")
+                .evidence(&rule.title, sql))
         })
     }
 

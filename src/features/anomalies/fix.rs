@@ -190,7 +190,7 @@ fn step(cx: &PlanCx<'_>, change: &RowChange, title: String) -> Step {
     Step {
         locks: vec![lock(&change.table, cx.dialect().lock_mode(LockStrength::Rows))],
         action: Action::Rows(Box::new(change.clone())),
-        ..Step::new("rows", title, cx.dialect().shown(change))
+        ..Step::new("rows", title, cx.dialect().statements_for_people(change))
     }
 }
 

@@ -298,7 +298,7 @@ fn step(cx: &PlanCx<'_>, change: &RowChange, title: &str, locks: Vec<Lock>) -> S
     Step {
         locks,
         action: Action::Rows(Box::new(change.clone())),
-        ..Step::new("rows", texts::step(title, cx.policy), cx.dialect().shown(change))
+        ..Step::new("rows", texts::step(title, cx.policy), cx.dialect().statements_for_people(change))
     }
 }
 

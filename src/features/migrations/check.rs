@@ -13,7 +13,7 @@ use crate::engine::model::record::JournalState;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Snapshot};
 use crate::features::migrations::facts::MigrationFacts;
-use crate::features::migrations::history::RanWhen;
+use crate::features::migrations::history::AppliedWhen;
 use crate::features::migrations::presence::CreatedObjects;
 use crate::features::migrations::sql::MigrationSql;
 use crate::features::migrations::{dialects, files, history, indexes, judge, presence, texts};
@@ -69,7 +69,7 @@ async fn explain(
     cx: &CheckCx<'_>,
     sql: &dyn MigrationSql,
     objects: &mut CreatedObjects,
-    ran: &[RanWhen],
+    ran: &[AppliedWhen],
 ) -> Result<Option<String>> {
     let mut tx = cx.read().await?;
     let changed = match changed_names(cx, &mut *tx).await {
@@ -97,14 +97,14 @@ async fn observe(
     let mut findings = if with_indexes { indexes::findings(&mut *tx, sql, id).await? } else { vec![] };
     let history = history::read(&mut *tx, sql, folder, cx.files).await?;
     let renamed = cx.renamed(&mut *tx).await?;
-    let mut objects = presence::look(&mut *tx, sql, &files, folder, &renamed).await?;
+    let mut objects = presence::observe(&mut *tx, sql, &files, folder, &renamed).await?;
     drop(tx);
     let mut unasked = None;
     if objects.lacks_something() {
-        let ran: Vec<RanWhen> = files.iter().map(|f| history.ran(folder.history, f)).collect();
+        let ran: Vec<AppliedWhen> = files.iter().map(|f| history.ran(folder.history, f)).collect();
         unasked = explain(cx, sql, &mut objects, &ran).await?;
     }
-    let presence = objects.of(&files);
+    let presence = objects.per_file(&files);
     let mut judged = judge::judge(id, folder, &files, &history, &presence);
     if let Some(why) = &unread
         && folder.folder.is_some()
@@ -118,7 +118,7 @@ async fn observe(
     let ok = texts::summary(folder.history, !files.is_empty(), facts.applied);
     let why =
         unread.filter(|_| folder.folder.is_some()).or(judged.unknown).or(history.unknown.clone()).or(unasked);
-    let mut report = Report::of(id.clone(), &facts, findings, &ok).partly_unknown(why);
+    let mut report = Report::observed(id.clone(), &facts, findings, &ok).partly_unknown(why);
     if let Some(read) = history.sql {
         report = report.evidence("history", read.text());
     }

@@ -71,7 +71,7 @@ impl MigrationFinding {
     }
 
     /// The kind of a finding, with the object that it is about, if any.
-    pub fn of(finding: &Finding) -> Option<(Self, Option<&str>)> {
+    pub fn from_finding(finding: &Finding) -> Option<(Self, Option<&str>)> {
         let what = finding.what();
         let (word, object) = what.split_once('/').map_or((what, None), |(word, object)| (word, Some(object)));
         Self::ALL.iter().copied().find(|k| k.word() == word).map(|kind| (kind, object))
@@ -94,10 +94,10 @@ mod tests {
             sample: vec![],
         };
         for kind in MigrationFinding::ALL {
-            assert_eq!(MigrationFinding::of(&finding(kind.word())), Some((*kind, None)));
+            assert_eq!(MigrationFinding::from_finding(&finding(kind.word())), Some((*kind, None)));
         }
         assert_eq!(
-            MigrationFinding::of(&finding("invalid_index/a/b")),
+            MigrationFinding::from_finding(&finding("invalid_index/a/b")),
             Some((MigrationFinding::InvalidIndex, Some("a/b")))
         );
         let listed = words.clone();

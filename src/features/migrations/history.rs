@@ -44,7 +44,7 @@ pub(crate) struct History {
 
 /// When a file's statements ran, by its history: what its names meant depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RanWhen {
+pub(crate) enum AppliedWhen {
     /// At this time or later (drizzle records the file's own time).
     At(DateTime<Utc>),
     /// The history does not have it.
@@ -78,15 +78,15 @@ impl History {
     }
 
     /// When a file ran.
-    pub(crate) fn ran(&self, kind: HistoryKind, file: &Migration) -> RanWhen {
+    pub(crate) fn ran(&self, kind: HistoryKind, file: &Migration) -> AppliedWhen {
         if kind == HistoryKind::None || self.unknown.is_some() {
-            return RanWhen::Unsaid;
+            return AppliedWhen::Unsaid;
         }
         match self.entry(kind, file) {
-            None => RanWhen::Never,
+            None => AppliedWhen::Never,
             // The one line that there is has the time of the last file.
-            Some(_) if self.up_to.is_some() => RanWhen::Unsaid,
-            Some(e) => e.applied_at.as_deref().and_then(time).map_or(RanWhen::Unsaid, RanWhen::At),
+            Some(_) if self.up_to.is_some() => AppliedWhen::Unsaid,
+            Some(e) => e.applied_at.as_deref().and_then(time).map_or(AppliedWhen::Unsaid, AppliedWhen::At),
         }
     }
 }

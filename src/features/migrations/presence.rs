@@ -10,7 +10,7 @@ use crate::engine::model::profile::MigrationFolder;
 use crate::engine::model::script::Object;
 use crate::engine::port::reader::ReadTx;
 use crate::features::migrations::files::Migration;
-use crate::features::migrations::history::RanWhen;
+use crate::features::migrations::history::AppliedWhen;
 use crate::features::migrations::sql::MigrationSql;
 use crate::features::migrations::texts;
 
@@ -59,7 +59,7 @@ enum Found {
 }
 
 impl Found {
-    fn of(present: bool) -> Self {
+    fn from_presence(present: bool) -> Self {
         if present { Self::Present } else { Self::Absent }
     }
 }
@@ -136,10 +136,15 @@ fn table_of(o: &Object) -> Option<&str> {
 
 /// What became of a table that a file named when it ran: its name of now, none where it was dropped, and the last run that
 /// changed it. Who had the name before that is another table.
-fn traced<'n>(table: &str, ran: RanWhen, names: &'n [ChangedName]) -> Option<(Option<Relation>, &'n str)> {
+fn traced<'n>(
+    table: &str,
+    ran: AppliedWhen,
+    names: &'n [ChangedName],
+) -> Option<(Option<Relation>, &'n str)> {
     let written = Relation::parse(table);
     let (mut now, mut by) = (written.clone(), None);
-    let before = |n: &&ChangedName| matches!((ran, n.by_then), (RanWhen::At(ran), Some(then)) if then < ran);
+    let before =
+        |n: &&ChangedName| matches!((ran, n.by_then), (AppliedWhen::At(ran), Some(then)) if then < ran);
     for ChangedName { run, change, .. } in names.iter().filter(|n| !before(n)) {
         let from = Relation::parse(&change.from);
         if from.name != now.name
@@ -168,7 +173,7 @@ async fn present(tx: &mut dyn ReadTx, sql: &dyn MigrationSql, all: &[Object]) ->
 
 /// What the catalog says. A file from before a switchover means tables that have other names by now, a later one those that
 /// have taken them: either will do.
-pub(crate) async fn look(
+pub(crate) async fn observe(
     tx: &mut dyn ReadTx,
     sql: &dyn MigrationSql,
     files: &[Migration],
@@ -185,7 +190,7 @@ pub(crate) async fn look(
     }
     let mut answers = answers.into_iter();
     let mut sought =
-        |object| Sought { object, found: Found::of(answers.next().unwrap_or(false)), since: None };
+        |object| Sought { object, found: Found::from_presence(answers.next().unwrap_or(false)), since: None };
     let objects = wanted.into_iter().map(|w| w.into_iter().map(&mut sought).collect()).collect();
     let mut probed = Vec::with_capacity(files.len());
     for file in files {
@@ -212,7 +217,7 @@ impl CreatedObjects {
         tx: &mut dyn ReadTx,
         sql: &dyn MigrationSql,
         names: &[ChangedName],
-        ran: &[RanWhen],
+        ran: &[AppliedWhen],
     ) -> Result<()> {
         let mut asked = Vec::new();
         let absent = self.objects.iter_mut().zip(ran).flat_map(|(objects, ran)| {
@@ -228,7 +233,7 @@ impl CreatedObjects {
                     let since = texts::renamed(&brief, &now.name, by);
                     asked.push((sought, Asked::Elsewhere(there), since));
                 }
-                None if ran == RanWhen::Never => {
+                None if ran == AppliedWhen::Never => {
                     let successor =
                         Object { kind: "relation", name: table, of: String::new(), lenient: false };
                     asked.push((sought, Asked::Successor(successor), texts::dropped(&brief, by)));
@@ -251,7 +256,7 @@ impl CreatedObjects {
     }
 
     /// One answer per file.
-    pub(crate) fn of(&self, files: &[Migration]) -> Vec<FilePresence> {
+    pub(crate) fn per_file(&self, files: &[Migration]) -> Vec<FilePresence> {
         let all = files.iter().zip(&self.objects).zip(&self.probed);
         all.map(|((file, objects), probed)| {
             let mut since: Vec<String> = objects.iter().filter_map(|s| s.since.clone()).collect();
@@ -394,7 +399,7 @@ mod tests {
             changed("4", "public.r_legacy", Some("r_to_drop")),
         ];
         let told = |table: &str, names: &[ChangedName]| {
-            traced(table, RanWhen::Unsaid, names).map(|(now, by)| (now.map(|n| n.brief()), by.to_owned()))
+            traced(table, AppliedWhen::Unsaid, names).map(|(now, by)| (now.map(|n| n.brief()), by.to_owned()))
         };
         assert_eq!(told("r", &names), Some((Some("public.r_to_drop".into()), "4".into())));
         assert_eq!(told("public.r_partitioned", &names), Some((Some("public.r".into()), "1".into())));
@@ -404,8 +409,8 @@ mod tests {
         assert_eq!(told("r", &dropped), Some((None, "5".into())));
         // The name is another table's since run 1: only a file from before it, or of an unknown time, means the dropped one.
         let ran = |ran| traced("r", ran, &dropped).map(|(now, by)| (now.is_none(), by));
-        assert_eq!(ran(RanWhen::At(day(1))), Some((true, "5")));
-        assert_eq!(ran(RanWhen::At(day(2))), None);
-        assert_eq!(ran(RanWhen::Never), Some((true, "5")), "the catalog is asked for the successor");
+        assert_eq!(ran(AppliedWhen::At(day(1))), Some((true, "5")));
+        assert_eq!(ran(AppliedWhen::At(day(2))), None);
+        assert_eq!(ran(AppliedWhen::Never), Some((true, "5")), "the catalog is asked for the successor");
     }
 }

@@ -12,7 +12,7 @@ pub const VERDICTS: &[VerdictSpec] = &[
 ];
 
 fn whole(report: &Report) -> Vec<CheckVerdict> {
-    let Some(facts) = MigrationFacts::of(report) else { return vec![CheckVerdict::unread(report)] };
+    let Some(facts) = MigrationFacts::from_report(report) else { return vec![CheckVerdict::unread(report)] };
     let half = facts.files.iter().filter(|f| matches!(f.state, FileState::Partial | FileState::Failed));
     let half: Vec<_> = half.map(|f| f.name.as_str()).collect();
     let verdict = match half.as_slice() {
@@ -24,7 +24,7 @@ fn whole(report: &Report) -> Vec<CheckVerdict> {
 }
 
 fn applied(report: &Report) -> Vec<CheckVerdict> {
-    let Some(facts) = MigrationFacts::of(report) else { return vec![CheckVerdict::unread(report)] };
+    let Some(facts) = MigrationFacts::from_report(report) else { return vec![CheckVerdict::unread(report)] };
     let verdict = match facts.pending {
         0 if is_partly_unknown(report, &facts) => unknown(report),
         0 => CheckVerdict::new("pending", Ready::Ok, "0 files pending"),
@@ -55,7 +55,7 @@ mod tests {
         let id = CheckId { kind: "migrations", name: "main".into() };
         let report = |state| {
             let facts = MigrationFacts { pending: 1, files: vec![file(state)], ..MigrationFacts::default() };
-            Report::of(id.clone(), &facts, vec![], "ok")
+            Report::observed(id.clone(), &facts, vec![], "ok")
         };
         let half = CheckVerdict::new("partial", Ready::Fail, "applied in part: 7.sql");
         assert_eq!(whole(&report(FileState::Partial)), [half]);
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn what_could_not_be_read_is_not_taken_to_be_applied() {
         let id = || CheckId { kind: "migrations", name: "main".into() };
-        let none = Report::of(id(), &MigrationFacts::default(), vec![], "ok");
+        let none = Report::observed(id(), &MigrationFacts::default(), vec![], "ok");
         let status = |answers: Vec<CheckVerdict>| answers.first().map(|v| v.status);
         assert_eq!((status(whole(&none)), status(applied(&none))), (Some(Ready::Ok), Some(Ready::Ok)));
         let unread = none.partly_unknown(Some("no such folder".into()));
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(applied(&unread), unknown);
         let file = File { name: "7.sql".into(), state: FileState::Unknown, applied_at: None, note: None };
         let facts = MigrationFacts { files: vec![file], ..MigrationFacts::default() };
-        let report = Report::of(id(), &facts, vec![], "ok");
+        let report = Report::observed(id(), &facts, vec![], "ok");
         assert_eq!(
             (status(whole(&report)), status(applied(&report))),
             (Some(Ready::Unknown), Some(Ready::Unknown))

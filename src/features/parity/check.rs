@@ -4,7 +4,7 @@
 //! read again, down to rows and columns. The verdict is "equal by count and 64-bit digests", not "proved". A
 //! partition that was equal and, by its write marks, not written since is not read again.
 
-use crate::features::parity::{compare, self_test};
+use crate::features::parity::{comparison, self_test};
 use std::time::Duration;
 
 use crate::engine::check::kind::{Check, CheckCx, CheckSpec, Renamed};
@@ -52,14 +52,14 @@ impl Check for ParityCheck {
         params: &'a Params,
     ) -> Fut<'a, Result<Report>> {
         Box::pin(async move {
-            let options = ComparisonOptions::of(params)?;
+            let options = ComparisonOptions::from_params(params)?;
             if let Some(twin) = cx.profile.twins.iter().find(|t| t.name() == id.name) {
-                let report = compare::pair(cx, id, twin, options).await?;
+                let report = comparison::pair(cx, id, twin, options).await?;
                 let test = params.flag_of(&SELF_TEST)?;
                 return Ok(if test { self_test::add_to(cx, id, twin, report).await } else { report });
             }
             match cx.profile.partitioned.iter().find(|p| plain(p) == id.name) {
-                Some(table) => compare::alone(cx, id, table, None).await,
+                Some(table) => comparison::alone(cx, id, table, None).await,
                 None => Err(Error::usage(format!("no twin {}", id.name))),
             }
         })

@@ -8,7 +8,7 @@ use crate::engine::compare::classify::{DifferenceClass, KeyDifference, LocatedRo
 use crate::engine::compare::key_order::natural;
 use crate::engine::model::diff::text_of;
 use crate::engine::model::report::Sample;
-use crate::features::parity::compared::Compared;
+use crate::features::parity::compared_pair::ComparedPair;
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::pair::partitions::Mapping;
 
@@ -56,7 +56,7 @@ impl RowDifference {
     }
 
     /// The legacy table is the left side.
-    pub(crate) fn of(class: DifferenceClass) -> Self {
+    pub(crate) fn from_class(class: DifferenceClass) -> Self {
         match class {
             DifferenceClass::OnlyLeft => Self::MissingInPartitioned,
             DifferenceClass::OnlyRight => Self::MissingInLegacy,
@@ -89,7 +89,7 @@ impl Samples {
 }
 
 /// What is shown of a difference.
-pub(crate) fn sample(compared: &Compared<'_>, found: &KeyDifference<'_>) -> Sample {
+pub(crate) fn sample(compared: &ComparedPair<'_>, found: &KeyDifference<'_>) -> Sample {
     let Some(row) = found.right.or(found.left) else { return Sample::default() };
     let mut out = Map::new();
     out.insert("key".into(), key_value(compared, &row.key));
@@ -120,7 +120,7 @@ pub(crate) fn sample(compared: &Compared<'_>, found: &KeyDifference<'_>) -> Samp
 }
 
 /// A single key is a plain value, a number where it is one; several are an object.
-fn key_value(compared: &Compared<'_>, key: &[Option<String>]) -> Value {
+fn key_value(compared: &ComparedPair<'_>, key: &[Option<String>]) -> Value {
     let value = |kind: &str, text: &Option<String>| match text {
         None => Value::Null,
         Some(t) if kind.contains("int") => t.parse::<i64>().map_or_else(|_| json!(t), |n| json!(n)),
@@ -138,7 +138,7 @@ fn key_value(compared: &Compared<'_>, key: &[Option<String>]) -> Value {
 }
 
 /// The compared columns of a row, or only these.
-fn cells(compared: &Compared<'_>, row: &LocatedRow, only: Option<&[String]>) -> Value {
+fn cells(compared: &ComparedPair<'_>, row: &LocatedRow, only: Option<&[String]>) -> Value {
     let columns = compared.columns.common.iter().zip(&row.cells);
     let wanted = columns.filter(|(c, _)| only.is_none_or(|names| names.contains(&c.name)));
     wanted.map(|(c, v)| (c.name.clone(), json!(v))).collect::<Map<_, _>>().into()

@@ -56,13 +56,13 @@ fn document(twin: &str) -> Document<'_> {
 impl PairEvidence {
     /// The last one of a pair.
     pub(crate) fn read(cx: &CheckCx<'_>, twin: &str) -> Option<Self> {
-        serde_json::from_str(&cx.state.read(&Identity::of(cx.server), &document(twin))?).ok()
+        serde_json::from_str(&cx.state.read(&Identity::from_server(cx.server), &document(twin))?).ok()
     }
 
     /// Keeps it in place of the last.
     pub(crate) fn keep(&self, cx: &CheckCx<'_>, twin: &str) -> Result<()> {
         let text = serde_json::to_string(self)
             .map_err(|e| Error::unobserved(format!("failed to keep what was found equal: {e}")))?;
-        cx.state.write(&Identity::of(cx.server), &document(twin), Some(&text))
+        cx.state.write(&Identity::from_server(cx.server), &document(twin), Some(&text))
     }
 }

@@ -120,7 +120,7 @@ pub struct Partition {
 
 /// Rows that differ by count or digest, where no key tells one from another.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Apart {
+pub struct UnmatchedRows {
     /// The partition where they are or belong; null: the partitioning cannot be computed, all are compared as one.
     pub partition: Option<String>,
     /// Keys that they are among; null: of any.
@@ -280,7 +280,7 @@ pub struct ParityFacts {
     pub partitions_not_read: u64,
     /// What differs by count or digest, where no key names a row; null where rows were told apart or not compared.
     #[serde(default)]
-    pub digests_differ: Option<Vec<Apart>>,
+    pub digests_differ: Option<Vec<UnmatchedRows>>,
     /// The key, where no unique index of the legacy table is behind it: rows are not told apart then.
     #[serde(default)]
     pub key_not_unique: Option<String>,
@@ -288,7 +288,7 @@ pub struct ParityFacts {
 
 impl ParityFacts {
     /// The facts of a report of this check; `None`: it is of another kind, or has none.
-    pub fn of(report: &Report) -> Option<Self> {
+    pub fn from_report(report: &Report) -> Option<Self> {
         if report.id.kind != KIND {
             return None;
         }

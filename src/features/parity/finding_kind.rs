@@ -113,7 +113,7 @@ impl FindingKind {
     }
 
     /// The kind of a finding; `None`: it is none of this check.
-    pub fn of(finding: &Finding) -> Option<Self> {
+    pub fn from_finding(finding: &Finding) -> Option<Self> {
         Self::named(finding.what().split('/').next().unwrap_or_default())
     }
 
@@ -149,7 +149,7 @@ mod tests {
                     rows: None,
                     sample: vec![],
                 };
-                assert_eq!(FindingKind::of(&finding), Some(*kind), "{id}");
+                assert_eq!(FindingKind::from_finding(&finding), Some(*kind), "{id}");
             }
         }
         assert_eq!(FindingKind::ALL.iter().filter(|k| k.is_about_rows()).count(), 8);

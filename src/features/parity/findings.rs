@@ -14,7 +14,7 @@ use crate::features::parity::texts;
 /// Partitions that differ and are shown, where rows cannot be.
 const APART: usize = 200;
 
-pub(crate) fn of(
+pub(crate) fn build(
     id: &CheckId,
     facts: &ParityFacts,
     columns: &ComparedColumns,

@@ -3,8 +3,8 @@
 
 pub(crate) mod check;
 pub mod classify;
-pub(crate) mod compare;
-pub(crate) mod compared;
+pub(crate) mod compared_pair;
+pub(crate) mod comparison;
 pub(crate) mod dialects;
 pub mod evidence;
 pub mod facts;
@@ -12,13 +12,13 @@ pub mod finding_kind;
 pub(crate) mod findings;
 pub mod options;
 pub mod pair;
-pub(crate) mod piece;
 pub(crate) mod planting;
 mod postgres;
 pub(crate) mod progress;
 pub(crate) mod range_choice;
 pub(crate) mod rows;
 pub(crate) mod scan;
+pub(crate) mod scan_part;
 pub(crate) mod seeding;
 pub(crate) mod self_test;
 pub(crate) mod snapshot;

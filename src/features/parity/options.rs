@@ -32,7 +32,7 @@ pub(crate) struct ComparisonOptions {
 
 impl ComparisonOptions {
     /// As the keys say.
-    pub(crate) fn of(params: &Params) -> Result<Self> {
+    pub(crate) fn from_params(params: &Params) -> Result<Self> {
         let (quick, resume) = (params.flag_of(&QUICK)?, params.flag_of(&RESUME)?);
         if quick && resume {
             return Err(Error::usage(
@@ -68,7 +68,7 @@ impl AskedComparison {
     }
 
     /// What these keys ask for; `None`: what the schedule does.
-    pub fn of(params: &Params) -> Option<Self> {
+    pub fn from_params(params: &Params) -> Option<Self> {
         Self::ALL.into_iter().find(|asked| params.flag_of(asked.param()).is_ok_and(|yes| yes))
     }
 }
@@ -81,7 +81,7 @@ mod tests {
     fn keys_are_read_and_what_excludes_each_other_is_refused() {
         let of = |pairs: &[(&str, &str)]| {
             let pairs = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-            ComparisonOptions::of(&Params(pairs.collect())).map(|o| (o.quick, o.full, o.resume))
+            ComparisonOptions::from_params(&Params(pairs.collect())).map(|o| (o.quick, o.full, o.resume))
         };
         assert_eq!(of(&[]).unwrap(), (false, false, false));
         assert_eq!(of(&[("full", "yes"), ("resume", "yes")]).unwrap(), (false, true, true));
@@ -98,9 +98,9 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_told_by_its_key() {
         for asked in AskedComparison::ALL {
-            assert_eq!(AskedComparison::of(&Params::yes(asked.param())), Some(asked));
+            assert_eq!(AskedComparison::from_params(&Params::yes(asked.param())), Some(asked));
         }
-        assert_eq!(AskedComparison::of(&Params::yes(&QUICK)), None);
-        assert_eq!(AskedComparison::of(&Params::default()), None);
+        assert_eq!(AskedComparison::from_params(&Params::yes(&QUICK)), None);
+        assert_eq!(AskedComparison::from_params(&Params::default()), None);
     }
 }

@@ -9,14 +9,14 @@ use crate::engine::model::key_ranges::RangeCut;
 use crate::engine::port::state::{Document, State};
 use crate::features::parity::facts::{KIND, Reading};
 use crate::features::parity::scan::Tally;
-use crate::features::parity::snapshot::Taken;
+use crate::features::parity::snapshot::SnapshotInfo;
 
 /// Which snapshots were read, with their keys.
 #[derive(Debug, Default)]
 pub(crate) struct ComparisonProgress {
     pub(crate) readings: Vec<Reading>,
     /// The oldest snapshot of this run.
-    pub(crate) first: Option<Taken>,
+    pub(crate) first: Option<SnapshotInfo>,
     /// Rows that an earlier run has read.
     pub(crate) before: u64,
     /// Where the last reading began.
@@ -32,7 +32,7 @@ impl ComparisonProgress {
     }
 
     /// A piece was read; neighbours in one snapshot are one reading.
-    pub(crate) fn read(&mut self, taken: &Taken, cut: &RangeCut, from: Option<i64>, to: Option<i64>) {
+    pub(crate) fn read(&mut self, taken: &SnapshotInfo, cut: &RangeCut, from: Option<i64>, to: Option<i64>) {
         self.first.get_or_insert_with(|| taken.clone());
         let snapshot = taken.name.clone().unwrap_or_else(|| taken.sees.clone());
         if let Some(last) = self.readings.last_mut().filter(|r| r.snapshot == snapshot && !r.resumed) {
@@ -70,12 +70,12 @@ impl Unfinished {
     pub(crate) fn keep(&self, cx: &CheckCx<'_>, twin: &str) -> Result<()> {
         let text = serde_json::to_string(self)
             .map_err(|e| Error::unobserved(format!("failed to keep an unfinished comparison: {e}")))?;
-        cx.state.write(&Identity::of(cx.server), &document(twin), Some(&text))
+        cx.state.write(&Identity::from_server(cx.server), &document(twin), Some(&text))
     }
 
     /// There is none any more.
     pub(crate) fn forget(cx: &CheckCx<'_>, twin: &str) -> Result<()> {
-        cx.state.write(&Identity::of(cx.server), &document(twin), None)
+        cx.state.write(&Identity::from_server(cx.server), &document(twin), None)
     }
 }
 

@@ -10,22 +10,22 @@ use crate::engine::model::comparison::{KeyText, PartsOfBoth, RowPart};
 use crate::engine::model::error::Result;
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::classify::{RowDifference, Samples, sample};
-use crate::features::parity::compared::Compared;
+use crate::features::parity::compared_pair::ComparedPair;
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::pair::partitions::{Leaf, Mapping};
 use crate::features::parity::scan::TRANSACTION_LEAVES;
 use crate::features::parity::snapshot::SnapshotSource;
 
 /// Ranges that are read together.
-struct Unit<'a> {
+struct UnitRows<'a> {
     ranges: Vec<i64>,
     slots: Vec<usize>,
     homeless: bool,
     leaves: Vec<&'a Leaf>,
 }
 
-impl<'a> Unit<'a> {
-    fn of(compared: &Compared<'a>, unit: units::RangeUnit) -> Self {
+impl<'a> UnitRows<'a> {
+    fn new(compared: &ComparedPair<'a>, unit: units::RangeUnit) -> Self {
         let whole = compared.layout.mapping == Mapping::Whole;
         let has = |l: &&Leaf| whole || unit.groups.contains(&Some(l.slot));
         Self {
@@ -40,7 +40,7 @@ impl<'a> Unit<'a> {
 /// Reads what differs, counts it into `facts`, and returns the first rows of each class.
 pub(crate) async fn compare(
     source: &SnapshotSource<'_>,
-    compared: &Compared<'_>,
+    compared: &ComparedPair<'_>,
     differing: &[DifferingRange],
     facts: &mut ParityFacts,
 ) -> Result<Samples> {
@@ -55,14 +55,14 @@ pub(crate) async fn compare(
     };
     // Without an index every unit is a reading of everything.
     for unit in units(differing, compared.cut.indexed()) {
-        reading.unit(&Unit::of(compared, unit), facts).await?;
+        reading.unit(&UnitRows::new(compared, unit), facts).await?;
     }
     Ok(reading.samples)
 }
 
 struct Reading<'a> {
     source: &'a SnapshotSource<'a>,
-    compared: &'a Compared<'a>,
+    compared: &'a ComparedPair<'a>,
     differing: HashSet<(GroupNumber, i64)>,
     tx: Option<Box<dyn ReadTx>>,
     /// Locked by the transaction.
@@ -87,7 +87,7 @@ impl Reading<'_> {
         Ok(&mut **self.tx.insert(tx))
     }
 
-    async fn unit(&mut self, unit: &Unit<'_>, facts: &mut ParityFacts) -> Result<()> {
+    async fn unit(&mut self, unit: &UnitRows<'_>, facts: &mut ParityFacts) -> Result<()> {
         let groups = batches(self.compared, unit);
         // A row that moved may show in the batch it left and in the one it went to.
         let mut keys: BTreeSet<KeyText> = BTreeSet::new();
@@ -117,7 +117,12 @@ impl Reading<'_> {
         Ok(())
     }
 
-    async fn look_up(&mut self, unit: &Unit<'_>, keys: &[KeyText], facts: &mut ParityFacts) -> Result<()> {
+    async fn look_up(
+        &mut self,
+        unit: &UnitRows<'_>,
+        keys: &[KeyText],
+        facts: &mut ParityFacts,
+    ) -> Result<()> {
         let (compared, sql) = (self.compared, self.source.rows);
         let what = compared.rows();
         let legacy: Vec<_> = compared.legacy_part(None).into_iter().collect();
@@ -136,7 +141,7 @@ impl Reading<'_> {
                 slot.is_some() && !self.differing.contains(&(slot, row.range))
             });
             for found in rules.classify(&l, &t, settled) {
-                let class = RowDifference::of(found.class);
+                let class = RowDifference::from_class(found.class);
                 *class.count(facts).get_or_insert(0) += 1;
                 self.samples.add(class, sample(compared, &found));
             }
@@ -153,7 +158,7 @@ impl Reading<'_> {
 }
 
 /// Leaves that are compared in one statement: a partition's belong together, and so do all where there is no telling.
-fn batches<'a>(compared: &Compared<'_>, unit: &Unit<'a>) -> Vec<Vec<&'a Leaf>> {
+fn batches<'a>(compared: &ComparedPair<'_>, unit: &UnitRows<'a>) -> Vec<Vec<&'a Leaf>> {
     let mut leaves = unit.leaves.clone();
     leaves.sort_by_key(|l| l.slot);
     let mut out: Vec<Vec<&Leaf>> = vec![vec![]];

@@ -12,9 +12,9 @@ use crate::engine::model::comparison::RowPart;
 use crate::engine::model::error::Result;
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::ReadTx;
-use crate::features::parity::compared::Compared;
+use crate::features::parity::compared_pair::ComparedPair;
 use crate::features::parity::pair::partitions::{Leaf, Mapping};
-use crate::features::parity::piece::Piece;
+use crate::features::parity::scan_part::ScanPart;
 use crate::features::parity::snapshot::SnapshotSource;
 
 /// Leaves in one transaction: each holds locks on the leaf and its indexes, and a default server has
@@ -37,14 +37,14 @@ pub(crate) struct Tally {
 pub(crate) async fn read(
     tx: &mut dyn ReadTx,
     source: &SnapshotSource<'_>,
-    compared: &Compared<'_>,
-    piece: &Piece,
+    compared: &ComparedPair<'_>,
+    piece: &ScanPart,
     tally: &mut Tally,
 ) -> Result<()> {
     let leaves = piece.leaves(compared);
     // Counts and sums are soon read.
     let keys = if compared.options.quick { piece.keys } else { source.paced(piece.keys) };
-    let piece = &Piece { keys, ..piece.clone() };
+    let piece = &ScanPart { keys, ..piece.clone() };
     let (legacy, twin) = match source.snapshot() {
         Some(_) if source.both() => {
             try_join(
@@ -70,8 +70,8 @@ pub(crate) async fn read(
 async fn read_legacy(
     tx: &mut dyn ReadTx,
     sql: &dyn CompareSql,
-    compared: &Compared<'_>,
-    piece: &Piece,
+    compared: &ComparedPair<'_>,
+    piece: &ScanPart,
 ) -> Result<SideTotals> {
     let mut side = SideTotals::default();
     if let Some(part) = piece.legacy_part(compared) {
@@ -80,7 +80,7 @@ async fn read_legacy(
         if let Some(on) = compile(true) {
             tx.texts(&on).await?;
         }
-        let place = |bucket| GroupPlace::of(compared.layout.slot_of(bucket));
+        let place = |bucket| GroupPlace::in_one(compared.layout.slot_of(bucket));
         side.read(tx, sql, &compared.rows(), (&[part], piece.keys), &place).await?;
         if let Some(off) = compile(false) {
             tx.texts(&off).await?;
@@ -92,8 +92,8 @@ async fn read_legacy(
 async fn read_twin(
     mut own: Option<&mut dyn ReadTx>,
     source: &SnapshotSource<'_>,
-    compared: &Compared<'_>,
-    piece: &Piece,
+    compared: &ComparedPair<'_>,
+    piece: &ScanPart,
     leaves: &[&Leaf],
 ) -> Result<SideTotals> {
     let whole = compared.layout.mapping == Mapping::Whole;
@@ -115,7 +115,7 @@ async fn read_twin(
 }
 
 impl Tally {
-    fn add(&mut self, compared: &Compared<'_>, legacy: &SideTotals, twin: &SideTotals) {
+    fn add(&mut self, compared: &ComparedPair<'_>, legacy: &SideTotals, twin: &SideTotals) {
         for (slot, aggregate) in &legacy.groups {
             self.legacy_mut(*slot).add(aggregate);
         }

@@ -9,7 +9,7 @@ use crate::engine::model::report::{CheckId, Finding, Report, Severity, Status};
 use crate::engine::port::copies::{CopyRequest, KeyedSample, NoCopies, Rows, TargetCopy};
 use crate::engine::port::reader::ReadOptions;
 use crate::engine::port::state::NoState;
-use crate::features::parity::compare;
+use crate::features::parity::comparison;
 use crate::features::parity::facts::{ParityFacts, SelfTest};
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::options::ComparisonOptions;
@@ -97,13 +97,13 @@ async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
     };
     let planting = plant(&inside, twin, &*rehearsal).await?;
     (cx.tell)(CheckProgress { doing: "looking for what was planted", ..CheckProgress::default() });
-    let report = compare::pair(&inside, id, twin, ComparisonOptions::default()).await?;
+    let report = comparison::pair(&inside, id, twin, ComparisonOptions::default()).await?;
     if let Status::Unknown { why } = &report.status {
         return Err(Error::unobserved(format!("the copy could not be compared: {why}")));
     }
     let mut test = judge(&expected(&planting.plants), &found(&report));
     test.not_planted = planting.not_planted;
-    rehearsal.said().clone_into(&mut test.copy);
+    rehearsal.summary().clone_into(&mut test.copy);
     Ok(test)
 }
 
@@ -127,7 +127,7 @@ fn expected(plants: &[Plant]) -> Found {
 fn found(report: &Report) -> Found {
     let mut out = Found::new();
     for finding in &report.findings {
-        let Some(FindingKind::Rows(class)) = FindingKind::of(finding) else { continue };
+        let Some(FindingKind::Rows(class)) = FindingKind::from_finding(finding) else { continue };
         for sample in &finding.sample {
             let text = |v: &serde_json::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
             let key = match sample.get("key") {
@@ -142,7 +142,7 @@ fn found(report: &Report) -> Found {
             out.insert((class.word().to_owned(), key), columns);
         }
     }
-    if let Some(more) = ParityFacts::of(report).map(|f| f.not_classified).filter(|n| *n > 0) {
+    if let Some(more) = ParityFacts::from_report(report).map(|f| f.not_classified).filter(|n| *n > 0) {
         out.insert(("not_classified".into(), more.to_string()), BTreeSet::new());
     }
     out

@@ -22,14 +22,14 @@ pub(crate) struct SnapshotSource<'a> {
     pub(crate) sql: &'static dyn ParitySql,
     /// Its statements over rows.
     pub(crate) rows: &'static dyn CompareSql,
-    taken: Taken,
+    taken: SnapshotInfo,
     /// Others are at work: one side is read after the other.
     busy: bool,
 }
 
 /// A snapshot, by name.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct Taken {
+pub(crate) struct SnapshotInfo {
     /// As exported; `None`: it cannot be shared.
     #[serde(default)]
     pub(crate) name: Option<String>,
@@ -64,8 +64,8 @@ impl<'a> SnapshotSource<'a> {
         };
         let rows: &dyn CompareSql = cx.dialect();
         settings(&mut *tx, rows).await?;
-        let taken: Taken = tx.one(&sql.taken()).await?;
-        let mut source = Self { cx, sql, rows, taken: Taken { name, ..taken }, busy: true };
+        let taken: SnapshotInfo = tx.one(&sql.snapshot_taken()).await?;
+        let mut source = Self { cx, sql, rows, taken: SnapshotInfo { name, ..taken }, busy: true };
         source.look_around(&mut *tx).await?;
         Ok((tx, source))
     }
@@ -97,7 +97,7 @@ impl<'a> SnapshotSource<'a> {
         self.busy
     }
 
-    pub(crate) fn taken(&self) -> &Taken {
+    pub(crate) fn taken(&self) -> &SnapshotInfo {
         &self.taken
     }
 

@@ -13,7 +13,7 @@ pub(crate) trait ParitySql: Sync {
     /// Exports the transaction's snapshot; one text, its name.
     fn export_snapshot(&self) -> Sql;
     /// `sees`, `at`: which transactions the snapshot sees, and when it was taken.
-    fn taken(&self) -> Sql;
+    fn snapshot_taken(&self) -> Sql;
     /// Lets the transaction see the sessions of this moment.
     fn refresh_sessions(&self) -> Sql;
     /// One text, `true` where other sessions are active.

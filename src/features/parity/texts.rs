@@ -1,7 +1,7 @@
 //! What a comparison says: findings, summaries, what was compared and why it is not sealed, from data.
 
 use crate::features::parity::classify::RowDifference;
-use crate::features::parity::facts::{Apart, ParityFacts, SelfTest, Sums, SyncTrigger};
+use crate::features::parity::facts::{ParityFacts, SelfTest, Sums, SyncTrigger, UnmatchedRows};
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::retired::RetiredTable;
 
@@ -52,8 +52,8 @@ pub(super) fn not_compared(agree: bool) -> &'static str {
     }
 }
 
-pub(super) fn digests(apart: &[Apart]) -> String {
-    let place = |a: &Apart| {
+pub(super) fn digests(apart: &[UnmatchedRows]) -> String {
+    let place = |a: &UnmatchedRows| {
         let keys = a.keys.as_ref().map(|k| format!(" ({k})")).unwrap_or_default();
         a.partition.as_ref().map(|p| format!("{p}{keys}"))
     };

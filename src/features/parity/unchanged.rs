@@ -8,16 +8,16 @@ use crate::engine::model::comparison::KeySpan;
 use crate::engine::model::error::Result;
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::ReadTx;
-use crate::features::parity::compared::Compared;
+use crate::features::parity::compared_pair::ComparedPair;
 use crate::features::parity::evidence::{PairEvidence, PartitionSides, SealedPartition};
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::pair::TwinTables;
-use crate::features::parity::pair::change_capture::{self, CaptureState, Touched};
+use crate::features::parity::pair::change_capture::{self, CaptureState, ChangedParts};
 use crate::features::parity::pair::fingerprint::Fingerprint;
 use crate::features::parity::pair::partitions::Mapping;
-use crate::features::parity::piece::Piece;
 use crate::features::parity::scan::Tally;
-use crate::features::parity::snapshot::{SnapshotSource, Taken};
+use crate::features::parity::scan_part::ScanPart;
+use crate::features::parity::snapshot::{SnapshotInfo, SnapshotSource};
 use crate::features::parity::texts;
 
 /// What is known before anything is read.
@@ -38,7 +38,7 @@ fn nothing(fingerprint: Option<Fingerprint>, why: impl Into<String>) -> Seals {
 }
 
 /// What was compared, as far as it decides what an aggregate means.
-fn meaning(compared: &Compared<'_>, sql: &dyn CompareSql) -> String {
+fn meaning(compared: &ComparedPair<'_>, sql: &dyn CompareSql) -> String {
     format!(
         "1 {} {:?} {}",
         sql.row_digest(&compared.columns.common),
@@ -53,7 +53,7 @@ impl Seals {
         tx: &mut dyn ReadTx,
         cx: &CheckCx<'_>,
         source: &SnapshotSource<'_>,
-        compared: &Compared<'_>,
+        compared: &ComparedPair<'_>,
         pair: &TwinTables,
     ) -> Result<Self> {
         if compared.options.quick {
@@ -89,12 +89,12 @@ impl Seals {
     }
 
     /// What is to be read; `None`: all.
-    pub(crate) fn open(&self, compared: &Compared<'_>) -> Option<Piece> {
+    pub(crate) fn open(&self, compared: &ComparedPair<'_>) -> Option<ScanPart> {
         if self.sealed.is_empty() {
             return None;
         }
         let slots = (0..compared.layout.slots.len()).filter(|s| !self.sealed.contains_key(s)).collect();
-        Some(Piece { keys: KeySpan::default(), slots: Some(slots), homeless: self.homeless })
+        Some(ScanPart { keys: KeySpan::default(), slots: Some(slots), homeless: self.homeless })
     }
 
     /// Adds what is sealed to what was read.
@@ -105,7 +105,12 @@ impl Seals {
     }
 
     /// Says of each partition which proof it has.
-    pub(crate) fn tell(&self, compared: &Compared<'_>, taken: &Taken, facts: &mut ParityFacts) {
+    pub(crate) fn add_proofs(
+        &self,
+        compared: &ComparedPair<'_>,
+        taken: &SnapshotInfo,
+        facts: &mut ParityFacts,
+    ) {
         facts.unsealed.clone_from(&self.why);
         facts.sealed = self.sealed.len() as u64;
         for (slot, partition) in facts.partitions.iter_mut().enumerate().take(compared.layout.slots.len()) {
@@ -123,9 +128,9 @@ impl Seals {
     /// What is to be kept; `None` where nothing tells later writes.
     pub(crate) fn evidence(
         &self,
-        compared: &Compared<'_>,
+        compared: &ComparedPair<'_>,
         sql: &dyn CompareSql,
-        taken: &Taken,
+        taken: &SnapshotInfo,
         tally: &Tally,
     ) -> Option<PairEvidence> {
         let fingerprint = self.fingerprint.clone()?;
@@ -159,9 +164,9 @@ impl Seals {
 
 /// The proof's partitions that were not written since.
 fn still(
-    compared: &Compared<'_>,
+    compared: &ComparedPair<'_>,
     proof: &PairEvidence,
-    touched: &Touched,
+    touched: &ChangedParts,
 ) -> BTreeMap<usize, SealedPartition> {
     let slots = compared.layout.oids.iter().enumerate();
     slots

@@ -28,14 +28,14 @@ pub const VERDICTS: &[VerdictSpec] = &[
 
 /// The texts of the findings about something, to be shown; nothing is decided by them.
 fn texts(report: &Report, about: fn(FindingKind) -> bool, without: &str) -> String {
-    let such = report.findings.iter().filter(|f| FindingKind::of(f).is_some_and(about));
+    let such = report.findings.iter().filter(|f| FindingKind::from_finding(f).is_some_and(about));
     let texts: Vec<_> = such.map(|f| f.message.as_str()).collect();
     if texts.is_empty() { without.to_owned() } else { texts.join("; ") }
 }
 
 /// Are the rows of both sides equal?
 fn rows(report: &Report) -> Vec<CheckVerdict> {
-    let Some(facts) = ParityFacts::of(report) else { return vec![CheckVerdict::unread(report)] };
+    let Some(facts) = ParityFacts::from_report(report) else { return vec![CheckVerdict::unread(report)] };
     let (status, text) = match (facts.equal(), facts.legacy_rows) {
         (Some(true), Some(rows)) => (Ready::Ok, format!("{rows} rows equal ({})", facts.compared)),
         (Some(false), _) => {
@@ -49,7 +49,7 @@ fn rows(report: &Report) -> Vec<CheckVerdict> {
 
 /// Do triggers copy every write?
 fn sync(report: &Report) -> Vec<CheckVerdict> {
-    let Some(facts) = ParityFacts::of(report) else { return vec![CheckVerdict::unread(report)] };
+    let Some(facts) = ParityFacts::from_report(report) else { return vec![CheckVerdict::unread(report)] };
     let (status, text) = match facts.copies_every_write() {
         Some(true) => (Ready::Ok, format!("{} triggers copy every write", facts.triggers.len())),
         Some(false) => {
@@ -63,11 +63,11 @@ fn sync(report: &Report) -> Vec<CheckVerdict> {
 /// Everything but rows: an answer for each finding, named by its kind ([`FindingKind::named`] reads it back). A finding
 /// of a kind that is not known here is an answer under the verdict's own name.
 fn structure(report: &Report) -> Vec<CheckVerdict> {
-    if ParityFacts::of(report).is_none() {
+    if ParityFacts::from_report(report).is_none() {
         return vec![CheckVerdict { about: STRUCTURE, ..CheckVerdict::unread(report) }];
     }
     let answer = |finding: &Finding| {
-        let kind = FindingKind::of(finding);
+        let kind = FindingKind::from_finding(finding);
         if kind.is_some_and(FindingKind::is_about_rows) {
             return None;
         }
@@ -82,7 +82,7 @@ fn structure(report: &Report) -> Vec<CheckVerdict> {
 mod tests {
     use super::*;
     use crate::engine::model::report::CheckId;
-    use crate::features::parity::facts::{Apart, SyncTrigger, SyncTriggerState};
+    use crate::features::parity::facts::{SyncTrigger, SyncTriggerState, UnmatchedRows};
 
     fn id() -> CheckId {
         CheckId { kind: KIND, name: "orders".into() }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn report(facts: &ParityFacts, findings: Vec<Finding>) -> Report {
-        Report::of(id(), facts, findings, "ok")
+        Report::observed(id(), facts, findings, "ok")
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
         let digests = |apart: Vec<_>| ParityFacts { different: None, digests_differ: Some(apart), ..equal() };
         let of = |facts: &ParityFacts| rows(&report(facts, vec![])).first().map(|v| v.status);
         assert_eq!(of(&digests(vec![])), Some(Ready::Ok));
-        assert_eq!(of(&digests(vec![Apart::default()])), Some(Ready::Fail));
+        assert_eq!(of(&digests(vec![UnmatchedRows::default()])), Some(Ready::Fail));
     }
 
     #[test]

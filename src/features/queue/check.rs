@@ -60,7 +60,7 @@ impl Check for Queues {
             let findings = findings(&mut *tx, cx.dialect(), id, queue, &facts).await?;
             let waiting = queue.states.pending.iter().filter_map(|s| facts.states.get(s)).sum();
             let summary = texts::summary(waiting, facts.oldest_pending_s);
-            Ok(Report::of(id.clone(), &facts, findings, &summary)
+            Ok(Report::observed(id.clone(), &facts, findings, &summary)
                 .evidence("rows by state", sql.states(queue).text())
                 .evidence("waiting, in progress, exhausted", sql.ages(queue).text())
                 .evidence("failures by cause", sql.causes(queue, CAUSES).text())

@@ -85,7 +85,7 @@ impl FailureGroup {
 
 impl QueueFacts {
     /// The facts in a report of this check; `None`: it is of another kind, or nothing was observed.
-    pub fn of(report: &Report) -> Option<Self> {
+    pub fn from_report(report: &Report) -> Option<Self> {
         if report.id.kind != KIND {
             return None;
         }

@@ -66,7 +66,7 @@ impl QueueFinding {
     }
 
     /// The kind of a finding.
-    pub fn of(finding: &Finding) -> Option<Self> {
+    pub fn from_finding(finding: &Finding) -> Option<Self> {
         Self::parse(finding.what()).map(|(kind, _)| kind)
     }
 }

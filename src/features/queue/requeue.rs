@@ -13,7 +13,7 @@ use crate::engine::plan::tables::Table;
 use crate::engine::port::reader::Fut;
 
 use crate::features::queue::postgres as sql;
-use crate::features::queue::selection::{self, Turn};
+use crate::features::queue::selection::{self, StateChange};
 use crate::features::queue::texts;
 
 pub(crate) struct Requeue;
@@ -103,7 +103,7 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     if params.get("finding") != Some("stuck") {
         not_from.extend(q.states.pending.iter().chain(&q.states.processing).cloned());
     }
-    let turn = Turn {
+    let turn = StateChange {
         title: texts::requeue_title(&Relation::parse(&q.table).name, &to),
         to,
         with: own.requeue,

@@ -11,7 +11,7 @@ use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, RowQuery};
 use crate::engine::port::reader::Fut;
 
-use crate::features::queue::selection::{self, Turn};
+use crate::features::queue::selection::{self, StateChange};
 use crate::features::queue::texts;
 
 pub(crate) struct Resolve;
@@ -109,7 +109,7 @@ fn offer(q: &Queue) -> Offer {
 }
 
 async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Params) -> Result<Draft> {
-    let turn = Turn {
+    let turn = StateChange {
         to: to.to_owned(),
         with: BTreeMap::new(),
         not_from: q.states.done.clone(),

@@ -62,7 +62,7 @@ pub(crate) async fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Res
 }
 
 /// Rows of a queue that get another state.
-pub(crate) struct Turn {
+pub(crate) struct StateChange {
     /// The state.
     pub(crate) to: String,
     /// Other columns that go with it, as expressions over `t`.
@@ -80,7 +80,7 @@ pub(crate) struct Turn {
 }
 
 /// A selection frozen by its keys, one update of it; what else is to be said of it its operation adds.
-pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Turn) -> Result<Draft> {
+pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: StateChange) -> Result<Draft> {
     let table = Table::find(cx, &q.table).await?;
     table.keyed(&q.table, std::slice::from_ref(&q.key))?;
     let chosen = of_queue(cx, q, params).await?;
@@ -109,7 +109,7 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
         steps: vec![Step {
             locks: vec![lock(&q.table, cx.dialect().lock_mode(LockStrength::Rows))],
             action: Action::Rows(Box::new(change.clone())),
-            ..Step::new("rows", turn.title, cx.dialect().shown(&change))
+            ..Step::new("rows", turn.title, cx.dialect().statements_for_people(&change))
         }],
         preflight: vec![table.privilege(
             &q.table,
@@ -128,11 +128,11 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: Tu
 }
 
 /// Columns that are turned, the state first.
-fn columns<'a>(q: &'a Queue, turn: &'a Turn) -> impl Iterator<Item = &'a String> {
+fn columns<'a>(q: &'a Queue, turn: &'a StateChange) -> impl Iterator<Item = &'a String> {
     std::iter::once(&q.state).chain(turn.with.keys())
 }
 
-async fn change(cx: &PlanCx<'_>, q: &Queue, table: &Table, turn: &Turn) -> Result<RowChange> {
+async fn change(cx: &PlanCx<'_>, q: &Queue, table: &Table, turn: &StateChange) -> Result<RowChange> {
     let own = q.changes.clone().unwrap_or_default().write;
     Ok(RowChange {
         table: q.table.clone(),

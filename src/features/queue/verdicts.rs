@@ -26,7 +26,7 @@ fn count(
     what: &str,
     bad: Ready,
 ) -> Vec<CheckVerdict> {
-    let Some(facts) = QueueFacts::of(report) else { return vec![CheckVerdict::unread(report)] };
+    let Some(facts) = QueueFacts::from_report(report) else { return vec![CheckVerdict::unread(report)] };
     let rows = of(&facts);
     vec![CheckVerdict::new(about, if rows == 0 { Ready::Ok } else { bad }, format!("{rows} {what}"))]
 }
@@ -40,7 +40,7 @@ mod tests {
     fn a_verdict_follows_from_the_facts() {
         let id = CheckId { kind: "queue", name: "jobs".into() };
         let facts = QueueFacts { stuck: 2, ..QueueFacts::default() };
-        let report = Report::of(id.clone(), &facts, vec![], "ok");
+        let report = Report::observed(id.clone(), &facts, vec![], "ok");
         let two = CheckVerdict::new("stuck", Ready::Fail, "2 rows in progress for too long");
         assert_eq!(stuck(&report), [two]);
         assert_eq!(exhausted(&report).first().map(|v| v.status), Some(Ready::Ok));

@@ -19,13 +19,13 @@ pub struct SwitchoverProgress {
 
 impl SwitchoverProgress {
     /// Of a moment of a run.
-    pub fn of(progress: &Progress) -> Self {
+    pub fn from_run(progress: &Progress) -> Self {
         Self::deserialize(&progress.detail).unwrap_or_default()
     }
 
     /// Changes it in a moment of a run.
     pub fn update(progress: &mut Progress, change: impl FnOnce(&mut Self)) {
-        let mut this = Self::of(progress);
+        let mut this = Self::from_run(progress);
         change(&mut this);
         if let Ok(Value::Object(detail)) = serde_json::to_value(this) {
             progress.detail = detail;

@@ -191,7 +191,7 @@ impl Engine {
             let (legacy, partitioned) = with_schema(&mut *tx, sides(twin, standing)).await?;
             let mut now = now(&mut *tx, twin, standing, (legacy.as_ref(), &partitioned)).await?;
             if standing == SwitchState::Cleaned {
-                now.away = retired::away(self.facts(), twin).await?;
+                now.away = retired::find_retired(self.facts(), twin).await?;
             }
             out.twins.push(now);
             tables.extend(legacy.into_iter().chain([partitioned]));
@@ -214,7 +214,7 @@ impl Engine {
     /// The latest run of the set, and the one that has switched it.
     async fn runs_of(&self, names: &[&str], out: &mut SwitchoverStatus) -> Result<()> {
         let about = |name: &str| name == ALL || name.split(',').any(|n| names.contains(&n));
-        let mut runs = journal::runs::of(self.facts(), &self.operations(), SWAPS, RUNS).await?;
+        let mut runs = journal::runs::latest_of(self.facts(), &self.operations(), SWAPS, RUNS).await?;
         runs.retain(|r| about(&r.name));
         let switched = runs
             .iter()
@@ -282,7 +282,7 @@ async fn now(
 impl RoomRun {
     /// A run as its plan and its entries have it; `at`: the step it is at.
     pub fn of_plan(record: RunRecord, plan: &Plan, at: usize, events: &[Event]) -> Self {
-        room_run(record, Position::of(plan, at), events)
+        room_run(record, Position::at_step(plan, at), events)
     }
 }
 
@@ -298,7 +298,7 @@ fn held(record: &RunRecord, stage: Option<&str>, last: Option<&Value>) -> Option
     if last.and_then(told).as_deref() == Some(message) {
         return Some(HeldBack::Attempt);
     }
-    stage.and_then(StepKind::of).filter(|s| s.is_swap()).map(|_| HeldBack::NotTried)
+    stage.and_then(StepKind::from_id).filter(|s| s.is_swap()).map(|_| HeldBack::NotTried)
 }
 
 fn room_run(record: RunRecord, position: Position, events: &[Event]) -> RoomRun {

@@ -102,7 +102,7 @@ impl StepKind {
     }
 
     /// The kind of the step with this id.
-    pub fn of(id: &str) -> Option<Self> {
+    pub fn from_id(id: &str) -> Option<Self> {
         let word = id.split('/').next().unwrap_or_default();
         Self::ALL.iter().copied().find(|k| k.id() == word)
     }
@@ -115,7 +115,7 @@ impl StepKind {
 
 /// Are these the steps of a rollback?
 pub fn is_rollback<'a>(ids: impl IntoIterator<Item = &'a String>) -> bool {
-    ids.into_iter().any(|id| StepKind::of(id) == Some(StepKind::SwapBack))
+    ids.into_iter().any(|id| StepKind::from_id(id) == Some(StepKind::SwapBack))
 }
 
 #[cfg(test)]
@@ -125,10 +125,10 @@ mod tests {
     #[test]
     fn a_kind_is_read_back_from_its_id() {
         for kind in StepKind::ALL {
-            assert_eq!(StepKind::of(kind.id()), Some(*kind));
-            assert_eq!(StepKind::of(&kind.of_pair("a/b")), Some(*kind));
+            assert_eq!(StepKind::from_id(kind.id()), Some(*kind));
+            assert_eq!(StepKind::from_id(&kind.of_pair("a/b")), Some(*kind));
         }
-        assert_eq!(StepKind::of("init"), None);
+        assert_eq!(StepKind::from_id("init"), None);
         let swaps: Vec<_> = StepKind::ALL.iter().filter(|k| k.is_swap()).collect();
         assert_eq!(swaps, [&StepKind::Enable, &StepKind::SwapBack]);
         assert!(is_rollback(&["compare".to_owned(), "swap-back".to_owned()]));

@@ -49,14 +49,14 @@ impl Position {
     }
 
     /// Of a run at a step, by its plan.
-    pub(crate) fn of(plan: &Plan, at: usize) -> Self {
+    pub(crate) fn at_step(plan: &Plan, at: usize) -> Self {
         let stages = plan.steps.iter().map(|s| s.id.clone()).collect();
-        Self { at, stages, asked: Some(SwapParams::of(plan)) }
+        Self { at, stages, asked: Some(SwapParams::from_plan(plan)) }
     }
 }
 
 impl SwapParams {
-    fn of(plan: &Plan) -> Self {
+    fn from_plan(plan: &Plan) -> Self {
         let swap = plan.steps.iter().find_map(|s| s.task::<Swap>(Swap::TASK));
         Self {
             budget_ms: swap.as_ref().map(|s| s.budget_ms),

@@ -45,7 +45,7 @@ pub(crate) fn age(hours: f64) -> String {
 
 /// Which side is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Onto {
+pub(crate) enum RepairedSide {
     Twin,
     Legacy,
 }

@@ -115,7 +115,7 @@ impl PgDump {
         restore.args(["--no-tablespaces", "--dbname"]).arg(server.url(DATABASE)).arg(file);
         let what = "restore the backup into a private server";
         let (done, said) = rehearsal::ran(restore, what, PATIENCE).await?;
-        let trouble = Trouble::of(&said);
+        let trouble = RestoreErrors::in_output(&said);
         if !done && trouble.all == 0 {
             let said: Vec<&str> = said.lines().take(TOLD).collect();
             return Err(Error::new(Class::Failed, format!("failed to {what}: {}", said.join(" · "))));
@@ -151,15 +151,15 @@ impl PgDump {
 
 /// What `pg_restore` could not make.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Trouble {
+struct RestoreErrors {
     all: usize,
     /// Of these, foreign keys whose rows are elsewhere.
     orphans: usize,
     first: Option<String>,
 }
 
-impl Trouble {
-    fn of(said: &str) -> Self {
+impl RestoreErrors {
+    fn in_output(said: &str) -> Self {
         let mut out = Self::default();
         for what in said.lines().filter_map(|line| line.split_once("ERROR:").map(|(_, what)| what.trim())) {
             if what == r#"schema "public" already exists"# {

@@ -98,7 +98,7 @@ pub(super) struct Omitted {
 }
 
 impl Omitted {
-    fn of(found: Others) -> Self {
+    fn among(found: Others) -> Self {
         // Others need locks meanwhile.
         let tight = found.tables.len() + found.wanted > found.room / 2;
         let mut out = Self::default();
@@ -160,7 +160,7 @@ impl SandboxCopies {
         target.set_search_path(&self.search_path);
         let wanted = relations.iter().map(|r| Relation::parse(r).to_string()).collect();
         let mut tx = target.begin(ReadOptions::default()).await?;
-        Ok(Omitted::of(
+        Ok(Omitted::among(
             tx.one(&Sql::new(OTHERS).bind([Param::Texts(wanted), Param::Int(i64::from(whole))])).await?,
         ))
     }
@@ -207,7 +207,7 @@ mod tests {
         let of = |room| {
             let tables =
                 vec![other("parent", false, false), other("p|1", true, false), other("x", true, true)];
-            Omitted::of(Others { tables, wanted: 2, room })
+            Omitted::among(Others { tables, wanted: 2, room })
         };
         assert_eq!(of(10).patterns, [r#""app".("x")"#]);
         assert_eq!(of(9).patterns, [r#""app".("x"|"p|1")"#]);

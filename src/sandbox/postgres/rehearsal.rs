@@ -75,7 +75,7 @@ impl SandboxCopies {
         Ok(server)
     }
 
-    pub(super) async fn make(&self, copy: &CopyRequest, memory: bool) -> Result<Made> {
+    pub(super) async fn make(&self, copy: &CopyRequest, memory: bool) -> Result<MadeCopy> {
         let server = self.empty(memory).await?;
         let omitted = self.omitted(&copy.relations, false).await?;
         let mut said = format!("definitions by pg_dump {}", server.version());
@@ -96,13 +96,13 @@ impl SandboxCopies {
         }
         // Triggers come after the rows: those of replica mode would fire for them.
         errors.extend(self.definitions(&server, "post-data", &omitted).await?);
-        tell(&mut said, copy, &errors);
+        add_errors(&mut said, copy, &errors);
         if !counts.is_empty() {
             let _ = write!(said, "; rows: {}", counts.join(", "));
         }
         let reader = PgReader::new(Connection::new(Some(&url))?);
         reader.set_search_path(&self.search_path);
-        Ok(Made {
+        Ok(MadeCopy {
             facts: Arc::new(reader),
             owner: Mutex::new(owner),
             said,
@@ -272,7 +272,7 @@ async fn needed(owner: &mut Owner, copy: &CopyRequest, errors: &[String]) -> Res
         .hint("an extension that this machine lacks? its packages must be installed beside PostgreSQL"))
 }
 
-fn tell(said: &mut String, copy: &CopyRequest, errors: &[String]) {
+fn add_errors(said: &mut String, copy: &CopyRequest, errors: &[String]) {
     if errors.is_empty() {
         return;
     }
@@ -286,7 +286,7 @@ fn tell(said: &mut String, copy: &CopyRequest, errors: &[String]) {
 }
 
 /// The server stops and its directory goes when this is dropped.
-pub(super) struct Made {
+pub(super) struct MadeCopy {
     facts: Arc<PgReader>,
     owner: Mutex<Owner>,
     said: String,
@@ -295,14 +295,14 @@ pub(super) struct Made {
     server: Server,
 }
 
-impl Made {
+impl MadeCopy {
     pub(super) fn url(&self) -> String {
         self.server.url(DATABASE)
     }
 }
 
 /// A copy for whoever needs its server, too: it ends with this.
-pub struct Private(Made);
+pub struct Private(MadeCopy);
 
 impl Private {
     /// For clients.
@@ -341,7 +341,7 @@ impl Copies for SandboxCopies {
     }
 }
 
-impl TargetCopy for Made {
+impl TargetCopy for MadeCopy {
     fn facts(&self) -> Arc<dyn Reader> {
         Arc::clone(&self.facts) as Arc<dyn Reader>
     }
@@ -350,7 +350,7 @@ impl TargetCopy for Made {
         Box::pin(async move { self.owner.lock().await.execute_script(sql).await })
     }
 
-    fn said(&self) -> &str {
+    fn summary(&self) -> &str {
         &self.said
     }
 

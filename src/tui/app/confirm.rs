@@ -2,7 +2,7 @@
 
 use crate::engine::model::phrase::differs;
 use crate::tui::app::App;
-use crate::tui::data::Typed;
+use crate::tui::data::TypedConfirmation;
 use crate::tui::keymap::{self, DialogAction};
 use crate::tui::model::confirm::Confirm;
 use crate::tui::model::plan::{Stage, too_early};
@@ -73,7 +73,7 @@ impl App {
             }
             return vec![];
         }
-        let typed = Typed {
+        let typed = TypedConfirmation {
             phrase: line.phrase.value().to_owned(),
             database: ladder.database.as_ref().map(|_| line.database.value().to_owned()),
         };

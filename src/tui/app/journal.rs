@@ -82,7 +82,7 @@ impl App {
         }
         self.model.journal.offered = true;
         if let Some(id) = self.model.journal.unfinished().next().map(|r| r.id.clone()) {
-            self.model.overlay = Some(Overlay::of(Kind::Unfinished(id)));
+            self.model.overlay = Some(Overlay::new(Kind::Unfinished(id)));
         }
     }
 

@@ -192,13 +192,13 @@ impl App {
             KeyAction::Note => Kind::Note,
             _ => return,
         };
-        self.model.overlay = Some(Overlay::of(kind));
+        self.model.overlay = Some(Overlay::new(kind));
     }
 
     /// Leaves the view; the last one is left by leaving the program.
     fn close(&mut self) {
         if !self.pop() {
-            self.model.overlay = Some(Overlay::of(Kind::Quit));
+            self.model.overlay = Some(Overlay::new(Kind::Quit));
         }
     }
 
@@ -257,7 +257,7 @@ impl App {
             || self.model.vitals_running
             || self.model.watches.iter().any(|w| w.running.is_some());
         if recent || !busy {
-            self.model.overlay = Some(Overlay::of(Kind::Quit));
+            self.model.overlay = Some(Overlay::new(Kind::Quit));
             return vec![];
         }
         self.model.cancelled_at = Some(self.model.now);

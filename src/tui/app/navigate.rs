@@ -27,14 +27,14 @@ impl App {
     pub(super) fn push(&mut self, view: View) {
         self.remember();
         if let Some(stack) = self.model.stacks.get_mut(self.model.pane) {
-            stack.push(Level::of(view));
+            stack.push(Level::new(view));
         }
     }
 
     /// Something else in the place of the view on top.
     pub(super) fn replace(&mut self, view: View) {
         if let Some(level) = self.level_mut() {
-            *level = Level::of(view);
+            *level = Level::new(view);
         }
     }
 

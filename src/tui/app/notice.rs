@@ -2,7 +2,7 @@
 
 use crate::tui::app::App;
 use crate::tui::keymap::KeyAction;
-use crate::tui::model::notice::{About, Notice};
+use crate::tui::model::notice::{Notice, NoticeSubject};
 use crate::tui::screen;
 
 impl App {
@@ -16,7 +16,7 @@ impl App {
 
     /// Why something cannot be done with what is shown.
     pub(super) fn refuse(&mut self, text: impl Into<String>, refused: Option<(KeyAction, String)>) {
-        let about = Some(About { place: self.model.whereabouts(), refused });
+        let about = Some(NoticeSubject { place: self.model.whereabouts(), refused });
         self.model.notice = Some(Notice { text: text.into(), bad: true, at: self.model.now, about });
     }
 

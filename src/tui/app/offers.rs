@@ -19,7 +19,7 @@ impl App {
         if let Ok([one]) = <[Offer; 1]>::try_from(mending) {
             return self.plan_offer(one);
         }
-        self.model.overlay = Some(Overlay::of(Kind::Actions));
+        self.model.overlay = Some(Overlay::new(Kind::Actions));
         vec![]
     }
 
@@ -28,7 +28,7 @@ impl App {
         let Some(choice) = screen::choices(&self.model).into_iter().nth(cursor) else { return vec![] };
         if let Some(why) = choice.disabled {
             self.refuse(format!("{} {}: {why}", choice.verb, choice.name), None);
-            let mut overlay = Overlay::of(Kind::Actions);
+            let mut overlay = Overlay::new(Kind::Actions);
             overlay.cursor = cursor;
             self.model.overlay = Some(overlay);
             return vec![];
@@ -37,7 +37,7 @@ impl App {
             ActionTarget::Plan(offer) => self.plan_offer(*offer),
             ActionTarget::Undo(_) => self.undo(),
             ActionTarget::Resume(id) => {
-                self.model.overlay = Some(Overlay::of(Kind::Resume(id)));
+                self.model.overlay = Some(Overlay::new(Kind::Resume(id)));
                 vec![]
             }
         }
@@ -66,7 +66,7 @@ impl App {
             None => self.plan_asked(&ask),
             Some(first) => {
                 let input = Input::new(first.answer.clone());
-                self.model.overlay = Some(Overlay { input, ..Overlay::of(Kind::Ask(ask)) });
+                self.model.overlay = Some(Overlay { input, ..Overlay::new(Kind::Ask(ask)) });
                 vec![]
             }
         }

@@ -4,7 +4,7 @@ use crate::report::table::{self, Format};
 use crate::tui::app::App;
 use crate::tui::keymap::{self, DialogAction};
 use crate::tui::model::journal::JournalModel;
-use crate::tui::model::overlay::{Kind, Leads, Overlay};
+use crate::tui::model::overlay::{Kind, Overlay, PaletteTarget};
 use crate::tui::model::state::{Link, Model};
 use crate::tui::model::switchover::RoomState;
 use crate::tui::model::view::{Level, View};
@@ -64,7 +64,7 @@ impl App {
                 let id = id.clone();
                 match overlay.cursor {
                     0 => return self.open_run(id),
-                    1 => self.model.overlay = Some(Overlay::of(Kind::Resume(id))),
+                    1 => self.model.overlay = Some(Overlay::new(Kind::Resume(id))),
                     _ => {}
                 }
             }
@@ -135,16 +135,16 @@ impl App {
         self.begin_resume(&id)
     }
 
-    fn follow(&mut self, leads: Leads) -> Vec<Effect> {
+    fn follow(&mut self, leads: PaletteTarget) -> Vec<Effect> {
         match leads {
-            Leads::Action(action) => self.act(action, ""),
-            Leads::Pane(index) => {
+            PaletteTarget::Action(action) => self.act(action, ""),
+            PaletteTarget::Pane(index) => {
                 self.go(index);
                 vec![]
             }
-            Leads::Check(id) => self.go_to_check(&id, None),
-            Leads::Target(name) => self.switch(name),
-            Leads::Offer(offer) => match &offer.disabled {
+            PaletteTarget::Check(id) => self.go_to_check(&id, None),
+            PaletteTarget::Target(name) => self.switch(name),
+            PaletteTarget::Offer(offer) => match &offer.disabled {
                 Some(why) => {
                     self.refuse(format!("{} {}: {why}", offer.verb, offer.name), None);
                     vec![]

@@ -24,7 +24,7 @@ impl App {
         }
         let (slot, title, request) = (view.slot, view.title.clone(), Some(view.request.clone()));
         self.model.run = Some(OurRun { plan, request, ..OurRun::new(slot, title, now) });
-        self.replace(View::Run(Box::new(RunView::of(slot, None, false))));
+        self.replace(View::Run(Box::new(RunView::new(slot, None, false))));
     }
 
     /// Goes on with an unfinished run, asked for by its number.
@@ -33,7 +33,7 @@ impl App {
         let name = self.model.journal.run(id).map_or_else(|| format!("run {id}"), title_of);
         let run = Some(id.to_owned());
         self.model.run = Some(OurRun { resumes: run.clone(), ..OurRun::new(slot, name, self.model.now) });
-        let view = View::Run(Box::new(RunView::of(slot, run, false)));
+        let view = View::Run(Box::new(RunView::new(slot, run, false)));
         if self.model.run_here().is_some_and(|v| v.run.as_deref() == Some(id)) {
             self.replace(view);
         } else {
@@ -139,7 +139,7 @@ impl App {
                     stack.remove(at);
                 }
             } else if let Some(level) = stack.iter_mut().find(|l| its(l)) {
-                *level = Level::of(View::Plan(slot));
+                *level = Level::new(View::Plan(slot));
             }
         }
         vec![]
@@ -156,7 +156,7 @@ impl App {
         let slot = ours.unwrap_or_else(|| self.slot());
         let run = Some(id).filter(|id| !id.is_empty());
         let effect = run.clone().map(|run| Effect::RunDetail { slot, run });
-        self.push(View::Run(Box::new(RunView::of(slot, run, effect.is_some()))));
+        self.push(View::Run(Box::new(RunView::new(slot, run, effect.is_some()))));
         effect.into_iter().collect()
     }
 
@@ -234,7 +234,7 @@ impl App {
         let asked = self.model.overlay.as_ref().is_some_and(|o| o.kind == Kind::Stop);
         let stopping = self.model.run_going().is_some_and(|r| r.wish == ControlRequest::Cancel);
         let kind = if asked || stopping { Kind::Quit } else { Kind::Stop };
-        self.model.overlay = Some(Overlay::of(kind));
+        self.model.overlay = Some(Overlay::new(kind));
         vec![]
     }
 

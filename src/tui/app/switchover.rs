@@ -92,7 +92,7 @@ impl App {
     /// Asks for the phrase that ends the session under the cursor.
     pub(super) fn ask_to_end(&mut self) {
         if let Some(blocker) = self.model.blocker_here().cloned() {
-            self.model.overlay = Some(Overlay::of(Kind::End(Box::new(blocker))));
+            self.model.overlay = Some(Overlay::new(Kind::End(Box::new(blocker))));
         }
     }
 

@@ -8,7 +8,7 @@ use crate::tui::dialog::sheet::Sheet;
 use crate::tui::doc::wrap;
 use crate::tui::format::{ago, count};
 use crate::tui::list::{Spans, cell, plain};
-use crate::tui::model::journal::done;
+use crate::tui::model::journal::rows_handled;
 use crate::tui::model::offers::{ActionLine, ActionTarget, Ask};
 use crate::tui::model::overlay::{LEAVING, UNFINISHED};
 use crate::tui::model::run::{OurRun, title_of};
@@ -113,9 +113,9 @@ fn stopped(model: &Model, run: &RunRecord, width: usize) -> Vec<Spans> {
         format!("Run {}, {}, begun by {}, ", run.id, title_of(run), run.operator)
             + &format!(
                 "stands at {} of {} {} ({} changed) since {}.",
-                count(done(run)),
+                count(rows_handled(run)),
                 count(run.rows),
-                run.unit.of(run.rows),
+                run.unit.for_count(run.rows),
                 count(run.rows_applied),
                 ago(when, model.server_now())
             ),
@@ -164,11 +164,11 @@ pub(super) fn resume(model: &Model, id: &str, typed: &str, width: usize) -> Shee
     });
     if let Some(run) = model.journal.run(id) {
         lines.extend(stopped(model, run, width));
-        let rest = run.rows.saturating_sub(done(run));
+        let rest = run.rows.saturating_sub(rows_handled(run));
         let text = format!(
             "It goes on with the {} {} that are left of its plan, as that was approved; rows that have changed meanwhile are left alone.",
             count(rest),
-            run.unit.of(rest)
+            run.unit.for_count(rest)
         );
         lines.extend(wrap(&text, width).into_iter().map(|l| vec![plain(l)]));
         if run.needs_fix_first() {

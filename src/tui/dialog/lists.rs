@@ -2,7 +2,7 @@
 
 use crate::report::table;
 use crate::tui::keymap::{self, DIALOG, KeyAction};
-use crate::tui::model::overlay::{Kind, LEAVING, Leads, PaletteItem, UNFINISHED, words};
+use crate::tui::model::overlay::{Kind, LEAVING, PaletteItem, PaletteTarget, UNFINISHED, words};
 use crate::tui::model::state::Model;
 use crate::tui::{pane, screen};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -29,7 +29,7 @@ pub fn overlay_len(model: &Model) -> usize {
 /// The key table as help shows it: keys, what they do, why not now.
 pub fn help_lines(model: &Model) -> Vec<(String, &'static str, Option<String>)> {
     let needle = model.overlay.as_ref().map(|o| o.input.value().to_lowercase()).unwrap_or_default();
-    keymap::here(screen::scene_of(model))
+    keymap::bindings_in(screen::scene_of(model))
         .map(|b| {
             let keys = if b.action == KeyAction::Pane { "1…9".to_owned() } else { b.keys.join(" ") };
             (keys, b.about, screen::why_not(model, b.action))
@@ -72,19 +72,19 @@ fn palette_items(model: &Model) -> Vec<PaletteItem> {
         name: p.title().to_lowercase(),
         about: format!("pane {}", p.title()),
         key: (i + 1).to_string(),
-        leads: Leads::Pane(i),
+        leads: PaletteTarget::Pane(i),
     });
     let checks = model.watches.iter().map(|w| PaletteItem {
         name: w.id.to_string(),
         about: w.report.as_ref().map_or("not looked at yet".into(), |r| r.summary.clone()),
         key: String::new(),
-        leads: Leads::Check(w.id.clone()),
+        leads: PaletteTarget::Check(w.id.clone()),
     });
     let targets = model.targets.iter().map(|t| PaletteItem {
         name: format!("target {t}"),
         about: "switch to this target".into(),
         key: String::new(),
-        leads: Leads::Target(t.clone()),
+        leads: PaletteTarget::Target(t.clone()),
     });
     let movement = |a: KeyAction| a == KeyAction::Pane || a == KeyAction::Palette;
     let offers = model.session.iter().flat_map(|s| &s.operations).map(|o| PaletteItem {
@@ -94,17 +94,17 @@ fn palette_items(model: &Model) -> Vec<PaletteItem> {
             None => o.about.clone(),
         },
         key: "plan".into(),
-        leads: Leads::Offer(Box::new(o.clone())),
+        leads: PaletteTarget::Offer(Box::new(o.clone())),
     });
     let actions =
-        keymap::here(screen::scene_of(model)).filter(|b| !movement(b.action)).map(|b| PaletteItem {
+        keymap::bindings_in(screen::scene_of(model)).filter(|b| !movement(b.action)).map(|b| PaletteItem {
             name: words(b.action),
             about: match screen::why_not(model, b.action) {
                 Some(why) => format!("{} (not now: {why})", b.about),
                 None => b.about.into(),
             },
             key: b.keys.first().map_or(String::new(), |k| (*k).to_owned()),
-            leads: Leads::Action(b.action),
+            leads: PaletteTarget::Action(b.action),
         });
     panes.chain(actions).chain(targets).chain(offers).chain(checks).collect()
 }

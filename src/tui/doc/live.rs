@@ -127,7 +127,7 @@ fn our_moment(model: &Model, run: &OurRun) -> Moment {
 }
 
 fn their_moment(model: &Model, run: &RunRecord) -> Moment {
-    let done = crate::tui::model::journal::done(run);
+    let done = crate::tui::model::journal::rows_handled(run);
     let rate = model.journal.pace.get(&run.id).map_or(0.0, |p| p.rate);
     let beat = run.beat_at.map(|at| (ago(at, model.server_now()), (model.server_now() - at).num_seconds()));
     let (heard, silent) = beat.unwrap_or(("never".into(), SILENT_S + 1));
@@ -180,7 +180,10 @@ fn bar(model: &Model, m: &Moment) -> Spans {
         plain(" "),
         cell(repeat(g.full, full), Tone::Accent),
         cell(repeat(g.rest, width - full), Tone::Dim),
-        cell(format!("  {} of {} {}", count(m.done), count(m.total), m.unit.of(m.total)), Tone::Strong),
+        cell(
+            format!("  {} of {} {}", count(m.done), count(m.total), m.unit.for_count(m.total)),
+            Tone::Strong,
+        ),
         plain(percent),
     ]
 }
@@ -263,7 +266,7 @@ fn done_cells(
 ) -> Vec<Cell> {
     let mut out = vec![verdict(&model.theme, outcome)];
     if unit != Unit::ROWS && applied > 0 {
-        out.push(plain(format!("   {} {} done", count(applied), unit.of(applied))));
+        out.push(plain(format!("   {} {} done", count(applied), unit.for_count(applied))));
     } else if applied + drifted > 0 {
         out.push(plain(format!("   {} changed", count(applied))));
         let tone = if drifted > 0 { Tone::Warn } else { Tone::Plain };

@@ -76,7 +76,7 @@ fn fitting(mut out: Spans, parts: Spans, width: usize) -> Spans {
 }
 
 fn going(model: &Model, watch: &Watch, since: DateTime<Utc>) -> Spans {
-    let word = match AskedComparison::of(&watch.look.how) {
+    let word = match AskedComparison::from_params(&watch.look.how) {
         Some(AskedComparison::SelfTest) => "self-test",
         Some(AskedComparison::Resumed) => "resumed",
         Some(AskedComparison::Full) => "full",
@@ -133,7 +133,7 @@ fn at_rest(model: &Model, watch: &Watch) -> Spans {
         cell(text, Tone::Good)
     }));
     let took = seconds(f64::from(u32::try_from(report.elapsed_ms).unwrap_or(u32::MAX)) / 1000.0);
-    let how = match AskedComparison::of(&watch.look.how) {
+    let how = match AskedComparison::from_params(&watch.look.how) {
         Some(AskedComparison::Resumed | AskedComparison::Full) if watch.failure.is_none() => {
             look_word(&watch.look.how)
         }

@@ -18,11 +18,11 @@ pub struct ReportFacts {
 
 impl ReportFacts {
     /// Of a report.
-    pub fn of(report: &Report) -> Self {
+    pub fn from_report(report: &Report) -> Self {
         Self {
-            parity: ParityFacts::of(report).map(Box::new),
-            queue: QueueFacts::of(report).map(Box::new),
-            migrations: MigrationFacts::of(report).map(Box::new),
+            parity: ParityFacts::from_report(report).map(Box::new),
+            queue: QueueFacts::from_report(report).map(Box::new),
+            migrations: MigrationFacts::from_report(report).map(Box::new),
         }
     }
 }

@@ -63,7 +63,7 @@ impl JournalModel {
     /// Keeps how fast live runs go.
     pub(in crate::tui) fn measure(&mut self, now: DateTime<Utc>) {
         let live: Vec<(String, u64)> =
-            self.runs().iter().filter(|r| r.live).map(|r| (r.id.clone(), done(r))).collect();
+            self.runs().iter().filter(|r| r.live).map(|r| (r.id.clone(), rows_handled(r))).collect();
         self.pace.retain(|id, _| live.iter().any(|(l, _)| l == id));
         for (id, done) in live {
             let pace = self.pace.entry(id).or_insert(RunPace { at: now, done, rate: 0.0 });
@@ -80,6 +80,6 @@ impl JournalModel {
 }
 
 /// Rows that a run is done with.
-pub fn done(run: &RunRecord) -> u64 {
+pub fn rows_handled(run: &RunRecord) -> u64 {
     run.rows_applied + run.rows_drifted
 }

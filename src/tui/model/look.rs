@@ -35,7 +35,7 @@ pub struct Cut {
 
 /// What a way of looking is called.
 pub fn look_word(how: &Params) -> &'static str {
-    match AskedComparison::of(how) {
+    match AskedComparison::from_params(how) {
         Some(AskedComparison::SelfTest) => "self-test",
         Some(AskedComparison::Resumed) => "resumed comparison",
         Some(AskedComparison::Full) => "full comparison",

@@ -19,9 +19,9 @@ pub mod watch;
 
 pub use confirm::Confirm;
 pub use facts::ReportFacts;
-pub use journal::{JournalModel, RunPace, done};
+pub use journal::{JournalModel, RunPace, rows_handled};
 pub use look::{Cut, Look, look_word};
-pub use notice::{About, Notice};
+pub use notice::{Notice, NoticeSubject};
 pub use offers::{ActionLine, ActionTarget, Ask, Field};
 pub use overlay::{Kind as OverlayKind, LEAVING, Overlay, PaletteItem, UNFINISHED};
 pub use plan::{PlanView, Stage, expired, wait};

@@ -15,16 +15,16 @@ pub struct Notice {
     /// When.
     pub at: DateTime<Utc>,
     /// What it speaks of, where that can change before it is forgotten.
-    pub about: Option<About>,
+    pub about: Option<NoticeSubject>,
 }
 
 /// What a notice speaks of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
+pub struct NoticeSubject {
     /// Pane, depth and kind of the view.
-    pub(in crate::tui) place: Whereabouts,
+    pub(in crate::tui) place: NoticePlace,
     /// A key that does not work there, and why.
     pub(in crate::tui) refused: Option<(KeyAction, String)>,
 }
 
-pub(in crate::tui) type Whereabouts = (usize, usize, Discriminant<View>);
+pub(in crate::tui) type NoticePlace = (usize, usize, Discriminant<View>);

@@ -74,12 +74,12 @@ pub struct PaletteItem {
     /// Its key.
     pub key: String,
     /// What it leads to.
-    pub leads: Leads,
+    pub leads: PaletteTarget,
 }
 
 /// What a palette line leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Leads {
+pub enum PaletteTarget {
     /// An action of the key table.
     Action(KeyAction),
     /// A pane.
@@ -94,7 +94,7 @@ pub enum Leads {
 
 impl Overlay {
     /// An overlay.
-    pub fn of(kind: Kind) -> Self {
+    pub fn new(kind: Kind) -> Self {
         Self { kind, ..Self::default() }
     }
 

@@ -95,7 +95,7 @@ pub struct RunView {
 }
 
 impl RunView {
-    pub(in crate::tui) fn of(slot: Slot, run: Option<String>, loading: bool) -> Self {
+    pub(in crate::tui) fn new(slot: Slot, run: Option<String>, loading: bool) -> Self {
         Self { slot, run, detail: None, loading, log: false }
     }
 }

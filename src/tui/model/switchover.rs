@@ -44,5 +44,5 @@ pub fn swap_of(plan: &Plan) -> Option<SwapSummary> {
 
 /// The step that swaps.
 pub fn is_swap(stage: &str) -> bool {
-    StepKind::of(stage).is_some_and(StepKind::is_swap)
+    StepKind::from_id(stage).is_some_and(StepKind::is_swap)
 }

@@ -64,11 +64,11 @@ pub struct Place {
 impl Level {
     /// The bottom of every stack.
     pub fn pane() -> Self {
-        Self::of(View::Pane)
+        Self::new(View::Pane)
     }
 
     /// A fresh level.
-    pub fn of(view: View) -> Self {
+    pub fn new(view: View) -> Self {
         Self { view, state: ListState::default() }
     }
 }

@@ -37,7 +37,11 @@ impl Watch {
 
     /// A self-test that did not find what was planted: what is compared tells nothing.
     pub fn untrusted(&self) -> Option<&Finding> {
-        self.report.as_ref()?.findings.iter().find(|f| FindingKind::of(f) == Some(FindingKind::SelfTest))
+        self.report
+            .as_ref()?
+            .findings
+            .iter()
+            .find(|f| FindingKind::from_finding(f) == Some(FindingKind::SelfTest))
     }
 
     pub(in crate::tui) fn begin(&mut self, now: DateTime<Utc>) -> Effect {
@@ -76,14 +80,14 @@ impl Watch {
     pub(in crate::tui) fn looked(&mut self, now: DateTime<Utc>) {
         self.running = None;
         (self.look.news, self.look.cut) = (None, None);
-        if AskedComparison::of(&self.look.how) == Some(AskedComparison::SelfTest) {
+        if AskedComparison::from_params(&self.look.how) == Some(AskedComparison::SelfTest) {
             self.look.tested = Some(now);
         }
     }
 
     /// Takes a report as the latest, and reads its facts.
     pub(in crate::tui) fn take(&mut self, report: Report) {
-        self.facts = ReportFacts::of(&report);
+        self.facts = ReportFacts::from_report(&report);
         self.report = Some(report);
     }
 

@@ -27,7 +27,7 @@ impl Pane for Anomalies {
     fn list(&self, model: &Model) -> List {
         let mut rows: Vec<(u8, ListRow)> = model.of_kind(KIND).map(|w| row(model, w)).collect();
         rows.sort_by_key(|(rank, _)| *rank);
-        let (empty, empty_tone) = shared::nothing(model, KIND, "declares no anomaly rules");
+        let (empty, empty_tone) = shared::empty_text(model, KIND, "declares no anomaly rules");
         List {
             cols: vec![
                 Col::left("state"),

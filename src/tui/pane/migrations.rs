@@ -78,7 +78,7 @@ impl Pane for Migrations {
             }
             rows.extend(indexes(model, watch));
         }
-        let (empty, empty_tone) = shared::nothing(model, KIND, "declares no migration folder");
+        let (empty, empty_tone) = shared::empty_text(model, KIND, "declares no migration folder");
         List {
             cols: vec![Col::left("state"), Col::left("file"), Col::left("applied (UTC)"), Col::grow("note")],
             rows,
@@ -92,7 +92,7 @@ impl Pane for Migrations {
 fn indexes(model: &Model, watch: &Watch) -> Vec<ListRow> {
     let findings = watch.report.iter().flat_map(|r| &r.findings);
     findings
-        .filter_map(|f| match MigrationFinding::of(f) {
+        .filter_map(|f| match MigrationFinding::from_finding(f) {
             Some((MigrationFinding::InvalidIndex, Some(index))) => Some((f, index)),
             _ => None,
         })
@@ -112,7 +112,7 @@ fn indexes(model: &Model, watch: &Watch) -> Vec<ListRow> {
 
 /// The files themselves say so.
 fn is_pending(f: &Finding) -> bool {
-    MigrationFinding::of(f).is_some_and(|(kind, _)| kind == MigrationFinding::Pending)
+    MigrationFinding::from_finding(f).is_some_and(|(kind, _)| kind == MigrationFinding::Pending)
 }
 
 fn state(model: &Model, state: FileState) -> Cell {

@@ -35,7 +35,7 @@ impl Pane for QueuePane {
             rows.extend(facts.failed.iter().map(|c| cause(model, &watch.id, c)));
             rows.extend(states(&watch.id, facts));
         }
-        let (empty, empty_tone) = shared::nothing(model, KIND, "declares no queue");
+        let (empty, empty_tone) = shared::empty_text(model, KIND, "declares no queue");
         List {
             cols: vec![
                 Col::left("class"),
@@ -170,7 +170,7 @@ fn unnamed(model: &Model, watch: &Watch) -> Option<ListRow> {
         .as_ref()?
         .findings
         .iter()
-        .find(|f| QueueFinding::of(f) == Some(QueueFinding::UnknownStates))?;
+        .find(|f| QueueFinding::from_finding(f) == Some(QueueFinding::UnknownStates))?;
     let (tone, symbol, _) = model.theme.severity(finding.severity);
     Some(ListRow {
         key: finding.id.clone(),

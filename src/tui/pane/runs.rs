@@ -9,7 +9,7 @@ use crate::tui::doc::run::took;
 use crate::tui::format::{ago, count};
 use crate::tui::keymap::Scene;
 use crate::tui::list::{Cell, Col, Goto, List, ListRow, Spans, cell, plain};
-use crate::tui::model::journal::done;
+use crate::tui::model::journal::rows_handled;
 use crate::tui::model::run::{OurRun, title_of};
 use crate::tui::model::state::Model;
 use crate::tui::pane::shared::Pane;
@@ -71,7 +71,7 @@ impl Pane for Runs {
     fn list(&self, model: &Model) -> List {
         let unnumbered = model.run_going().filter(|r| r.number().is_none()).map(|r| beginning(model, r));
         let rows = unnumbered.into_iter().chain(model.journal.runs().iter().map(|r| row(model, r))).collect();
-        let (empty, empty_tone) = nothing(model);
+        let (empty, empty_tone) = empty_text(model);
         List {
             cols: vec![
                 Col::left("outcome"),
@@ -97,7 +97,7 @@ fn needs_a_look(run: &RunRecord) -> bool {
     run.resumable || run.outcome == Outcome::Ambiguous && run.undone_by.is_none()
 }
 
-fn nothing(model: &Model) -> (String, Tone) {
+fn empty_text(model: &Model) -> (String, Tone) {
     match (&model.journal.seen, &model.journal.failure) {
         (None, Some(f)) => {
             let hint = f.hint.as_ref().map(|h| format!("\n{h}")).unwrap_or_default();
@@ -134,7 +134,7 @@ fn beginning(model: &Model, run: &OurRun) -> ListRow {
 
 fn row(model: &Model, run: &RunRecord) -> ListRow {
     let g = model.theme.glyphs;
-    let stand = match live::percent(done(run), run.rows).filter(|_| run.live) {
+    let stand = match live::percent(rows_handled(run), run.rows).filter(|_| run.live) {
         Some(percent) => cell(format!("{} live {percent} %", g.running), Tone::Accent),
         None => live::stand(&model.theme, run),
     };
@@ -145,7 +145,7 @@ fn row(model: &Model, run: &RunRecord) -> ListRow {
     };
     // The column's own heading says rows.
     if run.unit != Unit::ROWS {
-        rows = format!("{rows} {}", run.unit.of(run.rows));
+        rows = format!("{rows} {}", run.unit.for_count(run.rows));
     }
     let proof = match run.verified {
         Some(true) => cell(format!("{} verified", g.ok), Tone::Good),

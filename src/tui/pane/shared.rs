@@ -61,7 +61,7 @@ pub(in crate::tui) fn age_cell(model: &Model, watch: &Watch) -> Cell {
 }
 
 /// Why a pane has nothing to show; the pictures of empty, loading and unconnected differ.
-pub(in crate::tui) fn nothing(model: &Model, kind: &str, none: &str) -> (String, Tone) {
+pub(in crate::tui) fn empty_text(model: &Model, kind: &str, none: &str) -> (String, Tone) {
     if model.session.is_none() {
         return ("not connected yet".into(), Tone::Dim);
     }

@@ -4,7 +4,7 @@ use crate::engine::plan::init;
 use crate::engine::plan::operation::Offer;
 use crate::tui::data::Journal;
 use crate::tui::keymap::Scene;
-use crate::tui::model::journal::done;
+use crate::tui::model::journal::rows_handled;
 use crate::tui::model::offers::{ActionLine, ActionTarget};
 use crate::tui::model::state::Model;
 use crate::tui::model::switchover::SWITCHES;
@@ -49,8 +49,9 @@ fn run_choices(model: &Model) -> Vec<ActionLine> {
         disabled,
         here: true,
     };
-    let rest = run.rows.saturating_sub(done(run));
-    let resume = format!("go on with the {rest} {} that are left of it, after a question", run.unit.of(rest));
+    let rest = run.rows.saturating_sub(rows_handled(run));
+    let resume =
+        format!("go on with the {rest} {} that are left of it, after a question", run.unit.for_count(rest));
     vec![
         choice(ActionTarget::Resume(run.id.clone()), "resume", resume, model.why_not_resume(run)),
         choice(ActionTarget::Undo(run.id.clone()), "undo", run.undo.clone(), model.why_not_undo(Some(run))),

@@ -181,7 +181,7 @@ fn confirm_lines(model: &Model, view: &PlanView) -> Vec<Spans> {
             early(model, ladder).unwrap_or_else(|| note(" c opens the line to type it in")),
             note(LEAVE),
         ],
-        Some(line) => vec![open(plan, ladder, line), vec![], said(model, plan, ladder, line)],
+        Some(line) => vec![open(plan, ladder, line), vec![], confirm_hint(model, plan, ladder, line)],
     }
 }
 
@@ -224,7 +224,7 @@ fn compared(wanted: &str, typed: &str) -> Vec<Cell> {
 }
 
 /// Why Enter did nothing, where the text differs while it is typed, or how to leave.
-fn said(model: &Model, plan: &Plan, ladder: &Ladder, line: &Confirm) -> Spans {
+fn confirm_hint(model: &Model, plan: &Plan, ladder: &Ladder, line: &Confirm) -> Spans {
     if let Some(said) = &line.said {
         return vec![cell(format!(" {} {said}", model.theme.glyphs.warn), Tone::Warn)];
     }

@@ -2,7 +2,7 @@
 
 use crate::tui::doc::live::percent;
 use crate::tui::format::{ago, count, whole};
-use crate::tui::keymap::{self, Binding, KeyAction, Scene, shown};
+use crate::tui::keymap::{self, Binding, KeyAction, Scene, key_label};
 use crate::tui::list::List;
 use crate::tui::model::plan::PlanView;
 use crate::tui::model::state::{Link, Model};
@@ -109,7 +109,7 @@ fn typing(model: &Model, buffer: &mut Buffer, area: Rect) {
     for (key, what) in
         [("enter", "apply, if it is the phrase"), ("esc", "close the line"), ("ctrl-u", "empty it")]
     {
-        let key = format!(" {} ", shown(key, model.theme.glyphs.enter));
+        let key = format!(" {} ", key_label(key, model.theme.glyphs.enter));
         x = put(buffer, x, area.y, area.right(), &key, model.theme.tone(Tone::Accent));
         x = put(buffer, x, area.y, area.right(), &format!("{what} "), model.theme.tone(Tone::Plain));
     }
@@ -158,7 +158,7 @@ pub(super) fn footer(model: &Model, buffer: &mut Buffer, area: Rect, list: &List
         return typing(model, buffer, area);
     }
     let scene = screen::scene_of(model);
-    let keys: Vec<(&Binding, bool)> = keymap::here(scene)
+    let keys: Vec<(&Binding, bool)> = keymap::bindings_in(scene)
         .filter(|b| !b.short.is_empty())
         .map(|b| (b, screen::why_not_in(model, b.action, list).is_some()))
         // On a plan or a run, keys of tables are no more than noise; help has them, with their reason.
@@ -191,5 +191,5 @@ pub(super) fn footer(model: &Model, buffer: &mut Buffer, area: Rect, list: &List
 }
 
 fn key(model: &Model, b: &Binding) -> String {
-    shown(b.keys.first().copied().unwrap_or_default(), model.theme.glyphs.enter)
+    key_label(b.keys.first().copied().unwrap_or_default(), model.theme.glyphs.enter)
 }

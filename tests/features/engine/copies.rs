@@ -21,8 +21,8 @@ async fn a_copy_has_the_definitions_and_the_rows_of_the_same_keys() {
         whole_schema: true,
     };
     let made = engine.copies().open(&copy).await.unwrap();
-    assert!(made.said().contains("50 of \"revenues\""), "{}", made.said());
-    assert!(!made.said().contains("could not be made"), "{}", made.said());
+    assert!(made.summary().contains("50 of \"revenues\""), "{}", made.summary());
+    assert!(!made.summary().contains("could not be made"), "{}", made.summary());
     made.execute("delete from revenues where id = (select max(id) from revenues)").await.unwrap();
     let mut tx = made.facts().begin(ReadOptions::default()).await.unwrap();
     let count = "select count(*)::text from revenues";

@@ -110,7 +110,7 @@ fn agrees(plan: &Value) {
         let bare = |name: &String| name.replace("\"public\".", "");
         changes.iter().map(|c| (bare(&c.from), c.to.as_ref().map(bare))).collect()
     };
-    assert_eq!(bare(&OPERATIONS.of(&plan)), bare(&declared), "{}", plan.operation);
+    assert_eq!(bare(&OPERATIONS.in_plan(&plan)), bare(&declared), "{}", plan.operation);
 }
 
 /// What the migrations check says under a profile of this name, which knows no twins.

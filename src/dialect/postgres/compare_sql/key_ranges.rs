@@ -19,7 +19,7 @@ pub(super) fn size(table: &Relation, column: &str) -> Sql {
     Sql::new(SIZE).bind([Param::Text(Some(table.to_string())), Param::from(column)])
 }
 
-pub(super) fn ends(rows: &str, column: &str) -> Sql {
+pub(super) fn key_ends(rows: &str, column: &str) -> Sql {
     let column = Ident(column);
     Sql::new(format!("select min({column})::bigint as low, max({column})::bigint as high from {rows}"))
 }

@@ -31,8 +31,8 @@ impl CompareSql for Postgres {
         key_ranges::size(table, column)
     }
 
-    fn ends(&self, rows: &str, column: &str) -> Sql {
-        key_ranges::ends(rows, column)
+    fn key_ends(&self, rows: &str, column: &str) -> Sql {
+        key_ranges::key_ends(rows, column)
     }
 
     fn comparison_settings(&self) -> Option<Sql> {

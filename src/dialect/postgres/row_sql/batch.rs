@@ -261,7 +261,7 @@ pub(in crate::dialect::postgres) fn derived_before(
 
 /// A row to be computed again that no longer holds what was planned is no part of the batch. Where it was not there,
 /// nothing was planned to be in it.
-pub(in crate::dialect::postgres) fn moved(derived: &Derived) -> String {
+pub(in crate::dialect::postgres) fn exclude_drifted(derived: &Derived) -> String {
     let rows = derived_rows(0);
     format!(
         "with moved as (delete from {BATCH} b using {rows} w where {} and b.midwatch_before is not null \

@@ -9,7 +9,7 @@ use crate::engine::model::query::{Param, ProfileSql};
 const RUN_ROWS: &str = "with run_rows as not materialized (select i.step, i.seq, i.batch, i.relation, i.key, i.before, i.after \
                         from midwatch.images i where i.run = $1::bigint";
 
-pub(super) fn asked(question: &Verification, run: &str) -> ProfileSql {
+pub(super) fn verification_query(question: &Verification, run: &str) -> ProfileSql {
     let text = format!("{RUN_ROWS}) select count(*)::text from ({}\n) q", question.sql);
     ProfileSql::new(text).bind([Param::from(run)])
 }
@@ -33,7 +33,7 @@ pub(super) fn over(batch: &str, run: &str, statement: &str) -> String {
 }
 
 /// The statements of a batch as a person should read them; the journal's own bookkeeping is said in words.
-pub(super) fn shown(change: &RowChange) -> Vec<String> {
+pub(super) fn statements_for_people(change: &RowChange) -> Vec<String> {
     let table = Relation::parse(&change.table);
     let key: Vec<_> =
         change.key.iter().map(|c| format!("{} = planned.{}", Ident(&c.name), Ident(&c.name))).collect();

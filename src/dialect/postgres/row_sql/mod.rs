@@ -19,7 +19,7 @@ use crate::engine::model::page::{PageRequest, RowSource};
 use crate::engine::model::preflight::Verification;
 use crate::engine::model::profile::Source;
 use crate::engine::model::query::{Column, ProfileSql};
-use crate::engine::model::row_query::{ImagesOf, Portion, RowQuery, RowsFrom};
+use crate::engine::model::row_query::{ImagesOf, RowLimits, RowQuery, RowsFrom};
 use crate::engine::model::table::Constraint;
 use crate::engine::port::row_sql::{Bypass, Bypassed, Need, Obstacle, RowSql, TriedStatement};
 
@@ -42,7 +42,7 @@ impl RowSql for Postgres {
     fn placeholder(&self, n: usize) -> String {
         format!("${n}")
     }
-    fn planned(&self, rows: &RowQuery, portion: Portion<'_>) -> ProfileSql {
+    fn planned(&self, rows: &RowQuery, portion: RowLimits<'_>) -> ProfileSql {
         planned::planned(rows, portion)
     }
     fn planned_key(&self, rows: &RowQuery) -> ProfileSql {
@@ -63,8 +63,8 @@ impl RowSql for Postgres {
     fn type_word(&self, column: &Column) -> String {
         values::cast_name(&column.type_name)
     }
-    fn shown(&self, change: &RowChange) -> Vec<String> {
-        change::shown(change)
+    fn statements_for_people(&self, change: &RowChange) -> Vec<String> {
+        change::statements_for_people(change)
     }
     fn tried(&self, change: &RowChange) -> Vec<TriedStatement> {
         tried::tried(change)
@@ -75,8 +75,8 @@ impl RowSql for Postgres {
     fn verification(&self, change: &RowChange, step: usize) -> Option<Verification> {
         change::verification(change, step)
     }
-    fn asked(&self, question: &Verification, run: &str) -> ProfileSql {
-        change::asked(question, run)
+    fn verification_query(&self, question: &Verification, run: &str) -> ProfileSql {
+        change::verification_query(question, run)
     }
     fn fate(&self, canary: &Canary, run: &str, batch: u64) -> ProfileSql {
         change::fate(canary, run, batch)

@@ -5,7 +5,7 @@ use super::values::cast_name;
 use crate::engine::model::change::{Derived, Origin, RowChange};
 use crate::engine::model::name::{Ident, Relation, literal};
 use crate::engine::model::query::{Column, Param, ProfileSql};
-use crate::engine::model::row_query::{Condition, Expr, Keys, Of, Portion, RowQuery, RowsFrom, Side};
+use crate::engine::model::row_query::{Condition, Expr, Keys, Of, RowLimits, RowQuery, RowsFrom, Side};
 
 /// Rows, which of them, and the values that both bind.
 struct Clauses {
@@ -15,7 +15,7 @@ struct Clauses {
 }
 
 impl Clauses {
-    fn of(rows: &RowQuery) -> Self {
+    fn new(rows: &RowQuery) -> Self {
         let mut params = rows.params.clone();
         let (from, filter) = match &rows.from {
             RowsFrom::Images(images) => {
@@ -127,8 +127,8 @@ fn object(pairs: &[(String, Expr)]) -> String {
     format!("json_build_object({})", pairs.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
-pub(super) fn planned(rows: &RowQuery, portion: Portion<'_>) -> ProfileSql {
-    let Clauses { from, filter, mut params } = Clauses::of(rows);
+pub(super) fn planned(rows: &RowQuery, portion: RowLimits<'_>) -> ProfileSql {
+    let Clauses { from, filter, mut params } = Clauses::new(rows);
     let mut fields = vec![
         format!("'key', {}", object(&rows.key)),
         format!("'before', {}", object(&rows.before)),
@@ -192,7 +192,7 @@ pub(super) fn touched(rows: &RowQuery, change: &RowChange, derived: &Derived) ->
             format!("({value})::{} as {}", b.column.type_name, Ident(&b.name))
         })
         .collect();
-    let Clauses { from, filter, params } = Clauses::of(rows);
+    let Clauses { from, filter, params } = Clauses::new(rows);
     let limit = rows.limit.map_or_else(String::new, |n| format!(" order by {} limit {n}", order(rows)));
     let key: Vec<_> = derived.key.iter().map(|c| format!("q.{}", Ident(&c.name))).collect();
     let text = format!(
@@ -207,7 +207,7 @@ pub(super) fn touched(rows: &RowQuery, change: &RowChange, derived: &Derived) ->
 }
 
 pub(super) fn column_of_rows(rows: &RowQuery, column: &str) -> ProfileSql {
-    let Clauses { from, filter, params } = Clauses::of(rows);
+    let Clauses { from, filter, params } = Clauses::new(rows);
     let limit = rows.limit.map_or_else(String::new, |n| format!(" order by {} limit {n}", order(rows)));
     ProfileSql::new(format!("select t.{} {from} where ({filter}){limit}", Ident(column))).bind(params)
 }

@@ -1,6 +1,6 @@
 //! One batch inside its transaction.
 
-mod moved;
+mod drifted_rows;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -76,13 +76,13 @@ impl PgWriter {
         let mut applied = self.hold(b.change, place).await?;
         let computed = b.change.computed();
         if let Some(derived) = computed {
-            let sql = batch::moved(derived);
+            let sql = batch::exclude_drifted(derived);
             applied -= self.execute("compare the rows", sql, PgArguments::default()).await?;
         } else if let Some(sql) = batch::change(b.change) {
             applied = self.change(b, sql, place).await?;
         }
         if b.refuse_drift && applied < planned {
-            let moved = self.moved(b.change, place).await?;
+            let moved = self.drifted_rows(b.change, place).await?;
             return Err(Error { moved: Some(Box::new(moved.clone())), ..Error::stale(&moved) });
         }
         if applied < planned && b.change.kind == RowKind::Insert {

@@ -41,7 +41,7 @@ pub(crate) struct Gap {
 }
 
 impl Gap {
-    fn all(why: impl Into<String>) -> CaptureState {
+    fn everywhere(why: impl Into<String>) -> CaptureState {
         CaptureState::Incomplete(Self { why: why.into(), lacks: GapScope::All })
     }
 }
@@ -271,13 +271,13 @@ pub(crate) async fn installed(
     columns: &ComparedColumns,
     layout: &Layout,
 ) -> Result<CaptureState> {
-    let Some(legacy) = &pair.legacy else { return Ok(Gap::all("the legacy table is gone")) };
+    let Some(legacy) = &pair.legacy else { return Ok(Gap::everywhere("the legacy table is gone")) };
     let functions =
         vec![format!("mark_legacy_{}", legacy.oid), format!("mark_twin_{}", pair.partitioned.oid)];
     let params = [Param::Texts(functions.clone())];
     let readable: Vec<Ours> = tx.fetch(&Sql::new(OURS).bind(params.clone())).await?;
     if readable.iter().all(|o| o.name != "marks") {
-        return Ok(Gap::all("midwatch.marks is not there or not readable"));
+        return Ok(Gap::everywhere("midwatch.marks is not there or not readable"));
     }
     // Marks that are forgotten are gone for older snapshots too: which file the table has is asked once nobody can give
     // it another.
@@ -303,7 +303,7 @@ pub(crate) async fn installed(
         return Ok(CaptureState::Incomplete(Gap { why, lacks: GapScope::Never }));
     }
     if let Some(why) = wrong {
-        return Ok(Gap::all(why));
+        return Ok(Gap::everywhere(why));
     }
     let lacking: Vec<&State> = states.iter().filter(|s| (s.row, s.truncate) != (1, 1)).collect();
     if let Some(first) = lacking.first() {
@@ -401,7 +401,7 @@ pub(crate) fn unequal(
 
 /// What the marks since a snapshot concern.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Touched {
+pub(crate) struct ChangedParts {
     /// Slots.
     pub(crate) slots: std::collections::BTreeSet<usize>,
     /// Legacy rows that have no partition.
@@ -423,7 +423,7 @@ pub(crate) async fn touched(
     pair: &TwinTables,
     layout: &Layout,
     snapshot: &str,
-) -> Result<Touched> {
+) -> Result<ChangedParts> {
     let kinds: Vec<_> = layout
         .key
         .iter()
@@ -443,7 +443,7 @@ pub(crate) async fn touched(
         since(&literal(snapshot), &relations(pair, layout))
     );
     let marks: Vec<Mark> = tx.fetch(&Sql::new(&sql)).await?;
-    let mut out = Touched::default();
+    let mut out = ChangedParts::default();
     for mark in marks {
         if mark.all || matches!(layout.mapping, crate::features::parity::pair::partitions::Mapping::Whole) {
             out.all = true;

@@ -89,7 +89,7 @@ impl Coming {
     }
 
     /// Taken away again where nothing has come into it since.
-    pub(crate) fn back(&self, parent: &TwinTable) -> String {
+    pub(crate) fn drop_if_empty(&self, parent: &TwinTable) -> String {
         let own = self.relation(parent);
         let block = format!(
             "begin lock table {own} in access exclusive mode; if not exists (select from {own}) then drop table {own}; end if; end"

@@ -51,7 +51,7 @@ impl RowSync {
         self.identity().iter().map(one).collect::<Vec<_>>().join(" AND ")
     }
 
-    fn moved(&self) -> String {
+    fn key_changed(&self) -> String {
         let of = |side: &str| {
             let one = |k: &&String| format!("{side}.{}", Ident(k));
             self.identity().iter().map(one).collect::<Vec<_>>().join(", ")
@@ -62,7 +62,7 @@ impl RowSync {
     /// The row as it is now, on the written side. A plain UPDATE locks no more of it than the application's own would have:
     /// ON CONFLICT DO UPDATE would lock out whoever writes children of it. A row of the same key elsewhere is another row:
     /// its like was refused by the table that had the key unique.
-    fn kept(&self) -> String {
+    fn write_row(&self) -> String {
         let others = |c: &&Mirrored| !self.identity().contains(&&c.name);
         let sets: Vec<_> = self
             .columns
@@ -119,7 +119,7 @@ impl RowSync {
         let body = format!(
             "BEGIN\n  IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND {} THEN\n    DELETE FROM {} WHERE {};\n  END IF;\n  \
              IF TG_OP <> 'DELETE' THEN\n    {}\n  END IF;\n  RETURN NULL;\nEND",
-            self.moved(),
+            self.key_changed(),
             self.onto,
             self.row("OLD"),
             self.upsert()
@@ -150,7 +150,7 @@ impl RowSync {
             onto = self.onto,
             sets = sets.join(", "),
             old = self.row("OLD"),
-            kept = self.kept(),
+            kept = self.write_row(),
         );
         create(function, &self.pinned(attributes), &body)
     }
@@ -191,7 +191,7 @@ impl RowSync {
         tables.extend([
             format!(
                 "CREATE OR REPLACE TRIGGER {before} BEFORE UPDATE ON {from} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {function}()",
-                self.moved()
+                self.key_changed()
             ),
             format!(
                 "CREATE OR REPLACE TRIGGER {after} AFTER INSERT OR UPDATE OR DELETE ON {from} FOR EACH ROW EXECUTE FUNCTION {function}()"

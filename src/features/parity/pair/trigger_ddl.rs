@@ -17,12 +17,12 @@ pub(crate) struct Triggers {
 
 impl Triggers {
     /// All of it, in the order in which it is made.
-    pub(crate) fn made(&self) -> Vec<String> {
+    pub(crate) fn create_statements(&self) -> Vec<String> {
         [self.make.tables.as_slice(), &self.make.partitions].concat()
     }
 
     /// All of it, in the order in which it goes.
-    pub(crate) fn taken(&self) -> Vec<String> {
+    pub(crate) fn drop_statements(&self) -> Vec<String> {
         [self.take.partitions.as_slice(), &self.take.tables].concat()
     }
 }

@@ -23,7 +23,7 @@ impl ParitySql for PostgresParity {
         Sql::new(snapshot::EXPORT)
     }
 
-    fn taken(&self) -> Sql {
+    fn snapshot_taken(&self) -> Sql {
         Sql::new(snapshot::TAKEN)
     }
 

@@ -81,14 +81,14 @@ async fn all(
         let table = Table::find(cx, &twin_pair.legacy.relation).await?;
         let fired = exercise_triggers(copy, twin_pair, &table, &Sides::before(twin_pair)).await?;
         broken |= !fired.faults.is_empty();
-        out.preflight.push(said("triggers", "dual writes", twin_pair, &fired));
+        out.preflight.push(trigger_verdict("triggers", "dual writes", twin_pair, &fired));
     }
     if broken {
         return Ok(());
     }
     let failed = |what: &str, e: Error| e.context(format!("{what} fails in a copy"));
     for part in &switch.parts {
-        let made = as_ours(cx, copy, &part.reverse.made()).await;
+        let made = as_ours(cx, copy, &part.reverse.create_statements()).await;
         made.map_err(|e| failed("the preparation of the reverse sync", e))?;
     }
     (cx.doing)("switching in the copy, and back".into());
@@ -104,26 +104,26 @@ async fn all(
             unique: Table::find(cx, &twin_pair.legacy.relation).await?.unique_columns,
         };
         let fired = exercise_triggers(copy, twin_pair, &table, &sides).await?;
-        out.preflight.push(said("reverse_sync", "after the switch", twin_pair, &fired));
+        out.preflight.push(trigger_verdict("reverse_sync", "after the switch", twin_pair, &fired));
         view(copy, twin_pair, &part.names)
             .await
             .map_err(|e| failed("a write through the twin's old name", e))?;
     }
-    as_ours(cx, copy, &switch.back()).await.map_err(|e| failed("the way back", e))?;
+    as_ours(cx, copy, &switch.inverse()).await.map_err(|e| failed("the way back", e))?;
     for part in switch.parts.iter().rev() {
-        as_ours(cx, copy, &part.reverse.taken()).await.map_err(|e| failed("the way back", e))?;
+        as_ours(cx, copy, &part.reverse.drop_statements()).await.map_err(|e| failed("the way back", e))?;
     }
     let tables: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     let text = format!(
         "switched and taken back in a copy ({}): {}",
-        copy.said().split(';').next().unwrap_or_default(),
+        copy.summary().split(';').next().unwrap_or_default(),
         tables.join(", ")
     );
     out.preflight.push(Preflight::new("trial", Ready::Ok, text));
     Ok(())
 }
 
-fn said(id: &str, what: &str, twin_pair: &TwinPair<'_>, fired: &TriggerTest) -> Preflight {
+fn trigger_verdict(id: &str, what: &str, twin_pair: &TwinPair<'_>, fired: &TriggerTest) -> Preflight {
     let name = twin_pair.twin.name();
     if !fired.faults.is_empty() {
         let hint =

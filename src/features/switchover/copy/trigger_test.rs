@@ -121,10 +121,10 @@ impl Scene<'_> {
         let mut out: Vec<Write> = vec![
             ("UPDATE to NULL", self.to_null(of(0))),
             ("UPDATE", self.like_another(of(1), of(2))),
-            ("UPDATE of the partition key", self.moved(of(2))),
+            ("UPDATE of the partition key", self.move_to_other_partition(of(2))),
             ("UPDATE of the key", self.renamed(of(3))),
-            ("DELETE", self.gone(of(4))),
-            ("INSERT", self.back()),
+            ("DELETE", self.delete(of(4))),
+            ("INSERT", self.insert_again()),
         ];
         if !self.sides.forward {
             out.push((
@@ -300,7 +300,7 @@ impl Scene<'_> {
     }
 
     /// Into another partition: that of the last row.
-    fn moved(&self, key: &Key) -> String {
+    fn move_to_other_partition(&self, key: &Key) -> String {
         let columns = self.columns(|c| self.twin_pair.layout.key.iter().any(|k| k == c));
         let sets: Vec<_> = columns
             .iter()
@@ -319,7 +319,7 @@ impl Scene<'_> {
         self.update(&[set], key)
     }
 
-    fn gone(&self, key: &Key) -> String {
+    fn delete(&self, key: &Key) -> String {
         let legacy = self.written();
         let which = self.is("t", key);
         format!(
@@ -328,7 +328,7 @@ impl Scene<'_> {
         )
     }
 
-    fn back(&self) -> String {
+    fn insert_again(&self) -> String {
         let names: Vec<_> =
             self.table.columns.iter().filter(|c| !c.generated).map(|c| Ident(&c.name).to_string()).collect();
         let names = names.join(", ");

@@ -8,7 +8,7 @@ use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::row_sync::{AHEAD, RowFix, WantedRows, draft};
 use crate::features::switchover::preflight::accept::Accepted;
-use crate::features::switchover::twins::{Onto, offers};
+use crate::features::switchover::twins::{RepairedSide, offers};
 
 pub(crate) struct Repair;
 
@@ -52,14 +52,14 @@ impl Operation for Repair {
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
         Box::pin(async move {
             let onto = params.word_of(&FROM)?.map(|from| match from {
-                "legacy" => Onto::Twin,
-                _ => Onto::Legacy,
+                "legacy" => RepairedSide::Twin,
+                _ => RepairedSide::Legacy,
             });
             let wanted = WantedRows {
                 kinds: &[RowFix::Extra, RowFix::Differs, RowFix::Missing],
                 onto,
                 partitions: false,
-                accepted: Accepted::of(params.get("accept")),
+                accepted: Accepted::parse(params.get("accept")),
             };
             draft(cx, name, params, &wanted).await
         })

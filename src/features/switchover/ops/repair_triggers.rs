@@ -65,7 +65,7 @@ impl Operation for RepairTriggers {
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let accepted = params.word_of(&UNPROVED)?.is_some();
     let twin_pairs = TwinPair::all(cx, name).await?;
-    let mut out = Parts { accepted: Accepted::of(params.get("accept")), ..Parts::default() };
+    let mut out = Parts { accepted: Accepted::parse(params.get("accept")), ..Parts::default() };
     let copy = crate::features::switchover::copy::sample_copy::copy(cx, &twin_pairs).await;
     if let Err(e) = &copy {
         let ready = if accepted { Ready::Warn } else { Ready::Unknown };

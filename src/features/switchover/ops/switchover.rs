@@ -27,7 +27,7 @@ use crate::features::switchover::preflight::dependencies::dependants;
 use crate::features::switchover::preflight::ownership::{late_triggers, ownership};
 use crate::features::switchover::preflight::parity::parity;
 use crate::features::switchover::preflight::rehearsals::{compared, measured, rehearsal};
-use crate::features::switchover::preflight::server::{around, last_backup, sent};
+use crate::features::switchover::preflight::server::{around, last_backup, statements_needing_keys};
 use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::task::TWINS;
 use crate::features::switchover::twins::named;
@@ -107,11 +107,11 @@ impl Operation for Switchover {
 const UNDO: &str = "rollback swaps back, with all that was written since; reverse sync keeps the retired tables complete until cleanup";
 
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
-    let asked = options::SwitchOptions::of(params)?;
+    let asked = options::SwitchOptions::from_params(params)?;
     let twin_pairs = TwinPair::all(cx, name).await?;
     check_unaltered(cx, &twin_pairs).await?;
-    let accepted = Accepted::of(params.get("accept"));
-    let switch = Switch::of(cx, &twin_pairs).await?;
+    let accepted = Accepted::parse(params.get("accept"));
+    let switch = Switch::for_pairs(cx, &twin_pairs).await?;
     let mut preflight = collect_preflight(cx, &twin_pairs, &switch, &accepted, &asked).await?;
     let tried = trial(cx, &twin_pairs, &switch, &accepted).await;
     preflight.extend(tried.preflight);
@@ -180,7 +180,7 @@ async fn collect_preflight(
         out.extend(ownership(cx, twin_pair).await?);
         out.extend(parity(cx, twin_pair).await);
         out.extend(dependants(twin_pair, &part.belongings, accepted));
-        out.extend(sent(cx, twin_pair, &part.belongings, accepted).await);
+        out.extend(statements_needing_keys(cx, twin_pair, &part.belongings, accepted).await);
         out.extend(late_triggers(cx, twin_pair, accepted).await?);
     }
     let (more, bytes) = around(cx, twin_pairs).await?;
@@ -194,7 +194,7 @@ async fn collect_preflight(
 async fn kept(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Vec<String>> {
     let mut out = Vec::new();
     for twin_pair in twin_pairs {
-        let own = dependents::of(cx, &twin_pair.partitioned, &twin_pair.legacy, vec![]).await?.own();
+        let own = dependents::find(cx, &twin_pair.partitioned, &twin_pair.legacy, vec![]).await?.own();
         if !own.is_empty() {
             out.push(format!("{}{}", own_before(twin_pair), own.join("; ")));
         }

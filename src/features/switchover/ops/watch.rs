@@ -237,7 +237,7 @@ impl Watched<'_> {
         let id = format!("{}-{}", if off { "unwatch" } else { "watch" }, self.twin.name());
         let title = format!("{} writes to {}", if off { "stop marking" } else { "mark" }, self.twin.name());
         let about = TriggerSteps { id: &id, title: &title, tables: &self.tables() };
-        if off { about.take(&triggers) } else { about.make(&triggers) }
+        if off { about.drop_steps(&triggers) } else { about.create_steps(&triggers) }
     }
 
     /// Relations that are not as they should be: one row each.

@@ -17,12 +17,12 @@ pub(crate) struct TriggerSteps<'a> {
 }
 
 impl TriggerSteps<'_> {
-    pub(crate) fn make(&self, triggers: &Triggers) -> Vec<Step> {
+    pub(crate) fn create_steps(&self, triggers: &Triggers) -> Vec<Step> {
         self.steps("SHARE ROW EXCLUSIVE", &triggers.make, &triggers.take)
     }
 
     /// The partitions' first.
-    pub(crate) fn take(&self, triggers: &Triggers) -> Vec<Step> {
+    pub(crate) fn drop_steps(&self, triggers: &Triggers) -> Vec<Step> {
         let mut steps = self.steps("ACCESS EXCLUSIVE", &triggers.take, &triggers.make);
         steps.reverse();
         steps

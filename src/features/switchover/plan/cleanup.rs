@@ -20,7 +20,7 @@ use crate::engine::model::step::{Lock, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, PlanCx, Undo, lock};
 use crate::features::parity::pair::catalog::qualified;
 use crate::features::parity::pair::change_capture::{self, GapScope};
-use crate::features::parity::pair::retired::{away, away_name};
+use crate::features::parity::pair::retired::{away_name, find_retired};
 use crate::features::parity::pair::sync_triggers::{DEFINER, RowSync};
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::{SwitchState, retired_name, standing};
@@ -28,7 +28,7 @@ use crate::features::switchover::plan::dependents::{Carried, DependentKey};
 use crate::features::switchover::plan::options::SwitchOptions;
 use crate::features::switchover::plan::rollback::{part, watch_all};
 use crate::features::switchover::plan::steps::StepsInOrder;
-use crate::features::switchover::plan::swap_ddl::{Part, Switch, idle_reverse, reverse};
+use crate::features::switchover::plan::swap_ddl::{PairSwap, Switch, idle_reverse, reverse};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::server::backups_of;
@@ -224,7 +224,7 @@ impl Away {
 async fn away_of(
     cx: &PlanCx<'_>,
     twin_pair: &TwinPair<'_>,
-    part: &Part,
+    part: &PairSwap,
     accepted: &Accepted,
 ) -> Result<Away> {
     let name = twin_pair.twin.name();
@@ -308,7 +308,7 @@ pub(crate) async fn undo(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Option<Undo
     }
     let mut gone = vec![];
     for twin in named(cx.profile(), &run.name) {
-        if away(cx.cx.facts, twin).await?.is_none() {
+        if find_retired(cx.cx.facts, twin).await?.is_none() {
             gone.push(away_name(twin).brief());
         }
     }
@@ -323,7 +323,7 @@ fn put_away_options(params: &Params) -> Result<(bool, SwitchOptions)> {
     let plain = Params(
         params.0.iter().filter(|(k, _)| *k != "backup").map(|(k, v)| (k.clone(), v.clone())).collect(),
     );
-    let mut asked = SwitchOptions::of(&plain)?;
+    let mut asked = SwitchOptions::from_params(&plain)?;
     asked.look_on(0);
     Ok((make, asked))
 }
@@ -353,7 +353,7 @@ fn proved(names: &[&str]) -> String {
 
 async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let (make, asked) = put_away_options(params)?;
-    let accepted = Accepted::of(params.get("accept"));
+    let accepted = Accepted::parse(params.get("accept"));
     let twin_pairs = TwinPair::all(cx, name).await?;
     let mut switch = Switch { parts: twin_pairs.iter().map(part).collect() };
     let mut preflight = Vec::new();
@@ -382,7 +382,7 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     }
     watch_all(cx, &twin_pairs, &mut out, &mut preflight).await?;
     out.compare_as(true);
-    let statements = (switch.statements(), switch.back());
+    let statements = (switch.statements(), switch.inverse());
     out.swap((STEP, "reverse sync ends, the retired tables go away"), statements, true, None);
     out.also_lock(&children);
     out.tidy();
@@ -489,7 +489,7 @@ impl Drops {
 
 async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Result<Draft> {
     let quiet = params.seconds_of(&QUIET)?;
-    let accepted = Accepted::of(params.get("accept"));
+    let accepted = Accepted::parse(params.get("accept"));
     let mut out = Drops::default();
     if quiet < QUIET_S {
         let text = format!("{quiet} s of quiet are asked for instead of {} h", QUIET_S / 3_600);

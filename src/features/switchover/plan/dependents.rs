@@ -14,11 +14,11 @@ use crate::features::switchover::plan::twin_pair::TwinPair;
 /// Everything of both tables that is not rows.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct DependentObjects {
-    pub(crate) legacy: Own,
-    pub(crate) twin: Own,
+    pub(crate) legacy: TableProperties,
+    pub(crate) twin: TableProperties,
     /// Views that read the legacy table, the ones that others read first.
     pub(crate) views: Vec<DependentView>,
-    pub(crate) triggers: Vec<OwnTrigger>,
+    pub(crate) triggers: Vec<TableTrigger>,
     /// Foreign keys of other tables onto the legacy table.
     pub(crate) referrers: Vec<DependentKey>,
     /// Constraints of the legacy table that the twin lacks, as the server writes them.
@@ -52,14 +52,14 @@ pub(crate) struct DependentObjects {
 
 /// Of one table.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct Own {
+pub(crate) struct TableProperties {
     pub(crate) owner: String,
     pub(crate) row_security: bool,
     pub(crate) forced: bool,
     pub(crate) grants: Vec<Grant>,
     pub(crate) policies: Vec<RowPolicy>,
     pub(crate) comment: Option<String>,
-    pub(crate) columns: Vec<OwnColumn>,
+    pub(crate) columns: Vec<ColumnProperties>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -80,13 +80,13 @@ impl Grant {
         if self.grantee == "public" { "public".to_owned() } else { Ident(&self.grantee).to_string() }
     }
 
-    pub(crate) fn what(&self) -> String {
+    pub(crate) fn privilege_text(&self) -> String {
         let column = self.column.as_ref().map_or_else(String::new, |c| format!(" ({})", Ident(c)));
         format!("{}{column}", self.privilege)
     }
 
     fn given(&self, on: &Relation) -> String {
-        format!("grant {} on {on} to {}", self.what(), self.whom())
+        format!("grant {} on {on} to {}", self.privilege_text(), self.whom())
     }
 }
 
@@ -98,7 +98,7 @@ pub(crate) struct RowPolicy {
 
 #[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct OwnColumn {
+pub(crate) struct ColumnProperties {
     pub(crate) name: String,
     pub(crate) default: Option<String>,
     pub(crate) identity: bool,
@@ -135,7 +135,7 @@ impl DependentView {
 
 #[expect(clippy::struct_excessive_bools, reason = "each is what the catalog says")]
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct OwnTrigger {
+pub(crate) struct TableTrigger {
     pub(crate) name: String,
     pub(crate) state: String,
     pub(crate) definition: String,
@@ -151,7 +151,7 @@ pub(crate) struct OwnTrigger {
     pub(crate) namesakes: Vec<Namesake>,
 }
 
-impl OwnTrigger {
+impl TableTrigger {
     /// It goes with the name.
     pub(crate) fn carried(&self) -> bool {
         !self.ours && !self.mirrors && !self.constraint && self.namesakes.is_empty()
@@ -199,11 +199,11 @@ pub(crate) struct Conflict {
 const BELONGINGS: &str = include_str!("belongings.sql");
 
 pub(crate) async fn belongings(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<DependentObjects> {
-    of(cx, &twin_pair.legacy, &twin_pair.partitioned, twin_pair.declared()).await
+    find(cx, &twin_pair.legacy, &twin_pair.partitioned, twin_pair.declared()).await
 }
 
 /// What hangs on a table, next to another that is to take its place.
-pub(crate) async fn of(
+pub(crate) async fn find(
     cx: &PlanCx<'_>,
     table: &TwinTable,
     other: &TwinTable,
@@ -244,13 +244,13 @@ pub(crate) struct Carried {
 
 impl Carried {
     /// What is done last is undone first.
-    fn both(&mut self, there: impl Into<String>, back: impl Into<String>) {
+    fn add_with_inverse(&mut self, there: impl Into<String>, back: impl Into<String>) {
         self.statements.push(there.into());
         self.back.insert(0, back.into());
     }
 
     /// Nothing has to be undone: what it changes is renamed or replaced anyway.
-    fn there(&mut self, there: impl Into<String>) {
+    fn add(&mut self, there: impl Into<String>) {
         self.statements.push(there.into());
     }
 }
@@ -262,13 +262,13 @@ fn rename(from: &Relation, to: &Relation) -> String {
 impl Names {
     /// Renames, and the view that answers to the twin's old name.
     pub(crate) fn swap(&self, out: &mut Carried, columns: &[String], invoker: bool) {
-        out.both(rename(&self.live, &self.retired), rename(&self.retired, &self.live));
-        out.both(rename(&self.twin, &self.live), rename(&self.live, &self.twin));
+        out.add_with_inverse(rename(&self.live, &self.retired), rename(&self.retired, &self.live));
+        out.add_with_inverse(rename(&self.twin, &self.live), rename(&self.live, &self.twin));
         out.renames.push(NameChange::renamed(&self.live, &self.retired.name));
         out.renames.push(NameChange::renamed(&self.twin, &self.live.name));
         let list: Vec<_> = columns.iter().map(|c| Ident(c).to_string()).collect();
         let with = if invoker { " with (security_invoker = true)" } else { "" };
-        out.both(
+        out.add_with_inverse(
             format!("create view {}{with} as select {} from {}", self.twin, list.join(", "), self.live),
             format!("drop view {}", self.twin),
         );
@@ -290,7 +290,7 @@ impl DependentObjects {
 
     fn owner(&self, names: &Names, out: &mut Carried) {
         // It answers for the twin, and belongs to whom the twin belonged.
-        out.there(format!("alter view {} owner to {}", names.twin, Ident(&self.twin.owner)));
+        out.add(format!("alter view {} owner to {}", names.twin, Ident(&self.twin.owner)));
         if self.legacy.owner != self.twin.owner {
             // What the new owner had been granted before becomes the owner's own, and would be gone afterwards.
             for g in self.twin.grants.iter().filter(|g| g.grantee == self.legacy.owner) {
@@ -298,7 +298,7 @@ impl DependentObjects {
                 out.back.insert(0, format!("{}{option}", g.given(&names.live)));
             }
             let set = |owner: &str| format!("alter table {} owner to {}", names.live, Ident(owner));
-            out.both(set(&self.legacy.owner), set(&self.twin.owner));
+            out.add_with_inverse(set(&self.legacy.owner), set(&self.twin.owner));
             out.said.push(format!("owner {}", self.legacy.owner));
         }
     }
@@ -311,7 +311,7 @@ impl DependentObjects {
             let column = Ident(&own.name);
             match (&own.sequence, &twin.sequence) {
                 (Some(from), Some(to)) if own.identity || twin.identity => {
-                    out.both(
+                    out.add_with_inverse(
                         format!("select setval({}, last_value, is_called) from {from}", literal(to)),
                         format!("select setval({}, last_value, is_called) from {to}", literal(from)),
                     );
@@ -323,7 +323,7 @@ impl DependentObjects {
                 }
                 // The number comes from the same place as before; an identity cannot be moved.
                 (Some(from), None) if own.identity => {
-                    out.both(
+                    out.add_with_inverse(
                         format!(
                             "alter table {live} alter column {column} set default nextval({})",
                             literal(from)
@@ -341,7 +341,7 @@ impl DependentObjects {
                 }
                 (Some(from), _) if own.owns => {
                     let set = |of: &Relation| format!("alter sequence {from} owned by {of}.{column}");
-                    out.both(set(live), set(&names.retired));
+                    out.add_with_inverse(set(live), set(&names.retired));
                     out.said.push(format!("sequence {from}"));
                 }
                 _ => {}
@@ -354,7 +354,7 @@ impl DependentObjects {
                 Some(text) => format!("alter table {live} alter column {column} set default {text}"),
                 None => format!("alter table {live} alter column {column} drop default"),
             };
-            out.both(set(&own.default), set(&twin.default));
+            out.add_with_inverse(set(&own.default), set(&twin.default));
         }
     }
 
@@ -367,7 +367,7 @@ impl DependentObjects {
                 continue;
             }
             done.push(&g.grantee);
-            out.both(
+            out.add_with_inverse(
                 format!("grant usage on sequence {sequence} to {}", g.whom()),
                 format!("revoke usage on sequence {sequence} from {}", g.whom()),
             );
@@ -383,9 +383,9 @@ impl DependentObjects {
             }
             // Only what was not there before may go on the way back.
             let option = if there.is_empty() { "" } else { "grant option for " };
-            out.both(
+            out.add_with_inverse(
                 format!("{}{}", g.given(&names.live), if g.grantable { " with grant option" } else { "" }),
-                format!("revoke {option}{} on {} from {}", g.what(), names.live, g.whom()),
+                format!("revoke {option}{} on {} from {}", g.privilege_text(), names.live, g.whom()),
             );
             if !roles.contains(&g.grantee.as_str()) {
                 roles.push(&g.grantee);
@@ -397,7 +397,7 @@ impl DependentObjects {
         // Whoever used the twin by its name goes on through the view.
         for g in self.twin.grants.iter().filter(|g| g.column.is_none() && g.grantee != self.twin.owner) {
             if matches!(g.privilege.as_str(), "SELECT" | "INSERT" | "UPDATE" | "DELETE") {
-                out.there(g.given(&names.twin));
+                out.add(g.given(&names.twin));
             }
         }
     }
@@ -410,7 +410,7 @@ impl DependentObjects {
             self.legacy.grants.iter().any(|l| (l.like(g) || l.like(&whole)) && (l.grantable || !g.grantable))
         };
         let only = self.twin.grants.iter().filter(|g| !owners.contains(&&g.grantee) && !has(g));
-        only.map(|g| format!("{} for {}", g.what(), g.grantee)).collect()
+        only.map(|g| format!("{} for {}", g.privilege_text(), g.grantee)).collect()
     }
 
     /// What the table has of its own, in words: a rollback must not take it for something that came later.
@@ -418,7 +418,7 @@ impl DependentObjects {
         let views = self.views.iter().map(|v| format!("view {}", v.name));
         let triggers = self.triggers.iter().filter(|t| !t.ours).map(|t| format!("trigger {}", t.name));
         let grants = self.legacy.grants.iter().filter(|g| g.grantee != self.legacy.owner);
-        let grants = grants.map(|g| format!("{} for {}", g.what(), g.grantee));
+        let grants = grants.map(|g| format!("{} for {}", g.privilege_text(), g.grantee));
         views.chain(triggers).chain(grants).chain(self.bound.iter().cloned()).collect()
     }
 
@@ -442,7 +442,7 @@ impl DependentObjects {
             self.legacy.policies.iter().filter(|p| !self.twin.policies.iter().any(|t| t.name == p.name))
         {
             let name = Ident(&policy.name);
-            out.both(
+            out.add_with_inverse(
                 format!("create policy {name} on {live} {}", policy.clauses),
                 format!("drop policy {name} on {live}"),
             );
@@ -450,12 +450,12 @@ impl DependentObjects {
         }
         if self.legacy.row_security && !self.twin.row_security {
             let set = |word: &str| format!("alter table {live} {word} row level security");
-            out.both(set("enable"), set("disable"));
+            out.add_with_inverse(set("enable"), set("disable"));
             out.said.push("row level security".into());
         }
         if self.legacy.forced && !self.twin.forced {
             let set = |word: &str| format!("alter table {live} {word} row level security");
-            out.both(set("force"), set("no force"));
+            out.add_with_inverse(set("force"), set("no force"));
             out.said.push("row level security of its owner as well".into());
         }
     }
@@ -468,13 +468,13 @@ impl DependentObjects {
             if !p.via_root {
                 let set =
                     |on: bool| format!("alter publication {name} set (publish_via_partition_root = {on})");
-                out.both(set(true), set(false));
+                out.add_with_inverse(set(true), set(false));
             }
-            out.both(
+            out.add_with_inverse(
                 format!("alter publication {name} drop table {}", names.retired),
                 format!("alter publication {name} add table {}{columns}{filter}", names.retired),
             );
-            out.both(
+            out.add_with_inverse(
                 format!("alter publication {name} add table {}{columns}{filter}", names.live),
                 format!("alter publication {name} drop table {}", names.live),
             );
@@ -486,7 +486,7 @@ impl DependentObjects {
         let text = |c: &Option<String>| c.as_ref().map_or_else(|| "null".to_owned(), |c| literal(c));
         if self.legacy.comment.is_some() && self.legacy.comment != self.twin.comment {
             let set = |c: &Option<String>| format!("comment on table {} is {}", names.live, text(c));
-            out.both(set(&self.legacy.comment), set(&self.twin.comment));
+            out.add_with_inverse(set(&self.legacy.comment), set(&self.twin.comment));
             out.said.push("its comment".into());
         }
         let mut columns = vec![];
@@ -496,7 +496,7 @@ impl DependentObjects {
                 let set = |c: &Option<String>| {
                     format!("comment on column {}.{} is {}", names.live, Ident(&own.name), text(c))
                 };
-                out.both(set(&own.comment), set(&twin.comment));
+                out.add_with_inverse(set(&own.comment), set(&twin.comment));
                 columns.push(own.name.as_str());
             }
         }
@@ -529,7 +529,7 @@ impl DependentObjects {
         for t in self.triggers.iter().filter(|t| !t.ours) {
             let name = Ident(&t.name);
             if t.state != "D" {
-                out.both(
+                out.add_with_inverse(
                     format!("alter table {} disable trigger {name}", names.retired),
                     format!("alter table {} {} trigger {name}", names.retired, word(&t.state)),
                 );
@@ -537,9 +537,9 @@ impl DependentObjects {
             if !t.carried() {
                 continue;
             }
-            out.both(t.definition.clone(), format!("drop trigger {name} on {}", names.live));
+            out.add_with_inverse(t.definition.clone(), format!("drop trigger {name} on {}", names.live));
             if t.state != "O" {
-                out.there(format!("alter table {} {} trigger {name}", names.live, word(&t.state)));
+                out.add(format!("alter table {} {} trigger {name}", names.live, word(&t.state)));
             }
             out.said.push(format!("trigger {}", t.name));
         }

@@ -123,7 +123,7 @@ fn openly(command: &str) -> Result<String> {
 }
 
 impl SwitchOptions {
-    pub(crate) fn of(params: &Params) -> Result<Self> {
+    pub(crate) fn from_params(params: &Params) -> Result<Self> {
         let backup = match params.word_of(&BACKUP)? {
             Some("unverified") => Backup::Unverified,
             Some("skip") => Backup::Skip,

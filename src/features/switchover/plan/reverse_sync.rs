@@ -71,7 +71,7 @@ from pg_proc p where p.oid = to_regprocedure($1)";
 
 impl Silent {
     /// As it was: the clones follow that of the table, each in its own state.
-    fn back(&self) -> Vec<String> {
+    fn inverse(&self) -> Vec<String> {
         let (relation, name) = (&self.relation, Ident(&self.name));
         let Some(state) = &self.state else {
             let gone = format!("drop trigger if exists {name} on {relation}");
@@ -107,7 +107,7 @@ fn verification(twin_pair: &TwinPair<'_>, function: &str) -> Verification {
 }
 
 /// The statements, and those that bring what is there now.
-fn made(
+fn build(
     twin_pair: &TwinPair<'_>,
     mirror: &RowSync,
     silent: &[Silent],
@@ -119,7 +119,7 @@ fn made(
     let leaves: Vec<_> = silent.iter().filter(|s| s.of_partition()).map(|s| s.relation.clone()).collect();
     let partitions = leaves.iter().flat_map(|l| truncate_triggers(&name, l)).collect();
     let of = |partitions: bool| -> Vec<String> {
-        silent.iter().filter(|s| s.of_partition() == partitions).flat_map(Silent::back).collect()
+        silent.iter().filter(|s| s.of_partition() == partitions).flat_map(Silent::inverse).collect()
     };
     let mut tables = of(false);
     tables.push(function.map_or_else(|| format!("drop function {name}()"), |f| f.definition.clone()));
@@ -186,9 +186,9 @@ pub(crate) async fn reversed(
     );
     out.preflight.push(Preflight::new("missed", Ready::Warn, text));
     out.preflight.extend(allowed(cx, twin_pair, there.as_ref()).await?);
-    let triggers = made(twin_pair, &mirror, &silent, there.as_ref());
+    let triggers = build(twin_pair, &mirror, &silent, there.as_ref());
     if let Some(copy) = copy {
-        let fired = match as_ours(cx, copy, &triggers.made()).await {
+        let fired = match as_ours(cx, copy, &triggers.create_statements()).await {
             Ok(()) => fired(cx, twin_pair, copy).await?,
             Err(e) => TriggerTest { faults: vec![e.message], ..TriggerTest::default() },
         };
@@ -196,7 +196,7 @@ pub(crate) async fn reversed(
     }
     let title = format!("{live}: reverse triggers made anew, firing always");
     out.changes.push(title.clone());
-    out.steps.extend(TriggerSteps { id: name, title: &title, tables: &[live] }.make(&triggers));
+    out.steps.extend(TriggerSteps { id: name, title: &title, tables: &[live] }.create_steps(&triggers));
     out.verify.push(verification(twin_pair, &function));
     Ok(out)
 }

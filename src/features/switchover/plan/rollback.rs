@@ -24,10 +24,10 @@ use crate::features::switchover::copy::trigger_test::{Sides, exercise_triggers};
 use crate::features::switchover::plan::dependents::{Carried, DependentObjects, Names};
 use crate::features::switchover::plan::options::SwitchOptions;
 use crate::features::switchover::plan::steps::StepsInOrder;
-use crate::features::switchover::plan::swap_ddl::{Part, Switch};
+use crate::features::switchover::plan::swap_ddl::{PairSwap, Switch};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
-use crate::features::switchover::preflight::rehearsals::{back, rehearsal};
+use crate::features::switchover::preflight::rehearsals::{rehearsal, rollback_time};
 use crate::features::switchover::task::{Swap, TWINS};
 use crate::features::switchover::twins::named;
 
@@ -66,7 +66,7 @@ pub(crate) async fn rollback_of(cx: &PlanCx<'_>, name: &str) -> Result<RunRecord
                 let standing = standing(&mut *tx, twin).await?;
                 drop(tx);
                 if standing == SwitchState::Cleaned {
-                    let away = retired::away(cx.cx.facts, twin).await?;
+                    let away = retired::find_retired(cx.cx.facts, twin).await?;
                     let hint = match away.and_then(|a| a.run) {
                         Some(put) => format!(
                             "midwatch undo {put} brings the retired table of {} back first",
@@ -94,7 +94,7 @@ fn refused(what: String) -> Error {
 /// Why a twin that was cleaned up is not swapped back, and what can be done.
 async fn cleaned(cx: &PlanCx<'_>, twin: &Twin) -> Result<Error> {
     let name = twin.name();
-    let Some(away) = retired::away(cx.cx.facts, twin).await? else {
+    let Some(away) = retired::find_retired(cx.cx.facts, twin).await? else {
         return Ok(refused(format!("{name} was cleaned up: the legacy table is gone"))
             .hint("only its backup brings it back"));
     };
@@ -110,8 +110,8 @@ fn answering(twin_pair: &TwinPair<'_>) -> Relation {
 }
 
 /// A twin after its switch.
-pub(crate) fn part(twin_pair: &TwinPair<'_>) -> Part {
-    Part {
+pub(crate) fn part(twin_pair: &TwinPair<'_>) -> PairSwap {
+    PairSwap {
         names: Names {
             live: Relation::parse(&twin_pair.partitioned.relation),
             twin: answering(twin_pair),
@@ -126,8 +126,8 @@ pub(crate) fn part(twin_pair: &TwinPair<'_>) -> Part {
 
 /// The plan of the way back.
 pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Params) -> Result<Draft> {
-    let asked = SwitchOptions::of(params)?;
-    let accepted = Accepted::of(params.get("accept"));
+    let asked = SwitchOptions::from_params(params)?;
+    let accepted = Accepted::parse(params.get("accept"));
     let plan = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
     let swap_of = |s: &'_ Step| s.task::<Swap>(Swap::TASK);
     let Some((swapped, swap)) = plan.steps.iter().find_map(|s| Some((s, swap_of(s)?))) else {
@@ -150,7 +150,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     let statements = (swapped.back.clone(), swapped.statements.clone());
     // What was never rehearsed is not measured: that alone hinders nobody on the way back.
     let rehearsed = rehearsal(cx, &run.name).await.ok().flatten();
-    let held = rehearsed.as_ref().and_then(back);
+    let held = rehearsed.as_ref().and_then(rollback_time);
     out.swap((STEP, "all tables back at once"), statements, true, held.as_ref());
     out.hook_after();
     out.tidy();
@@ -164,7 +164,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
         reversible: Reversible::Full,
         undo: UndoText::full("by switching over again (plan switchover)"),
         frozen: false,
-        renames: NameChange::inverse(&cx.operations.of(&plan)),
+        renames: NameChange::inverse(&cx.operations.in_plan(&plan)),
         steps: out.steps,
         preflight,
         verify: out.verify,
@@ -264,7 +264,7 @@ async fn since(
     (changes, switched): (&[String], &[String]),
     accepted: &Accepted,
 ) -> Result<Vec<Preflight>> {
-    let now = crate::features::switchover::plan::dependents::of(
+    let now = crate::features::switchover::plan::dependents::find(
         cx,
         &twin_pair.partitioned,
         &twin_pair.legacy,
@@ -294,10 +294,10 @@ async fn since(
     new.extend(now.bound.iter().cloned());
     let grants = now.legacy.grants.iter().filter(|g| g.grantee != now.legacy.owner);
     let lost = grants.filter(|g| {
-        let (given, whom) = (format!("grant {} on ", g.what()), format!(" to {}", g.whom()));
+        let (given, whom) = (format!("grant {} on ", g.privilege_text()), format!(" to {}", g.whom()));
         !now.twin.grants.contains(g) && !switched.iter().any(|s| s.starts_with(&given) && s.contains(&whom))
     });
-    new.extend(lost.map(|g| format!("{} for {}", g.what(), g.grantee)));
+    new.extend(lost.map(|g| format!("{} for {}", g.privilege_text(), g.grantee)));
     let before = own_before(twin_pair);
     let own: Vec<&str> =
         changes.iter().filter_map(|c| c.strip_prefix(&before)).flat_map(|c| c.split("; ")).collect();
@@ -330,7 +330,8 @@ async fn tried(
     let outcome = async {
         for twin_pair in twin_pairs {
             let (live, retired) = (&twin_pair.partitioned, &twin_pair.legacy);
-            let hangs = crate::features::switchover::plan::dependents::of(cx, live, retired, vec![]).await?;
+            let hangs =
+                crate::features::switchover::plan::dependents::find(cx, live, retired, vec![]).await?;
             crate::features::switchover::copy::switch_test::publish(
                 &*copy,
                 &live.relation,
@@ -342,7 +343,7 @@ async fn tried(
         as_ours(cx, &*copy, back).await?;
         let mut said = Vec::new();
         for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
-            as_ours(cx, &*copy, &part.reverse.taken()).await?;
+            as_ours(cx, &*copy, &part.reverse.drop_statements()).await?;
             let table = Table::find(cx, &twin_pair.legacy.relation).await?;
             let sides = Sides {
                 legacy: part.names.live.to_string(),

@@ -21,7 +21,7 @@ use crate::features::parity::pair::{SwitchState, catalog};
 use crate::features::switchover::plan::sequences;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
-use crate::features::switchover::twins::Onto;
+use crate::features::switchover::twins::RepairedSide;
 
 /// How a row of the written side comes to be as its copy says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) enum RowFix {
 }
 
 /// One side written from the other.
-struct Mend<'c> {
+struct RowRepair<'c> {
     twin_pair: &'c TwinPair<'c>,
     from: &'c catalog::TwinTable,
     onto: &'c catalog::TwinTable,
@@ -47,15 +47,15 @@ struct Mend<'c> {
     secrets: Vec<String>,
 }
 
-impl<'c> Mend<'c> {
-    async fn of(cx: &PlanCx<'_>, twin_pair: &'c TwinPair<'c>, onto: Onto) -> Result<Self> {
+impl<'c> RowRepair<'c> {
+    async fn new(cx: &PlanCx<'_>, twin_pair: &'c TwinPair<'c>, onto: RepairedSide) -> Result<Self> {
         let (from, target) = match onto {
-            Onto::Twin => (&twin_pair.legacy, &twin_pair.partitioned),
-            Onto::Legacy => (&twin_pair.partitioned, &twin_pair.legacy),
+            RepairedSide::Twin => (&twin_pair.legacy, &twin_pair.partitioned),
+            RepairedSide::Legacy => (&twin_pair.partitioned, &twin_pair.legacy),
         };
         let table = Table::find(cx, &target.relation).await?;
         let mut key = twin_pair.twin.key.clone();
-        if onto == Onto::Twin {
+        if onto == RepairedSide::Twin {
             // A row of another partition key is another row.
             key.extend(twin_pair.layout.key.iter().filter(|k| !twin_pair.twin.key.contains(k)).cloned());
         }
@@ -193,7 +193,7 @@ impl<'c> Mend<'c> {
                 ("missing", format!("{relation}: rows of {} that it lacks come", self.from.relation))
             }
         };
-        let step = Step::new(format!("{name}/{what}"), title, cx.dialect().shown(&change));
+        let step = Step::new(format!("{name}/{what}"), title, cx.dialect().statements_for_people(&change));
         let locks =
             vec![lock(relation, "ROW EXCLUSIVE"), lock(&self.from.relation, "ROW SHARE, rows of the batch")];
         let step = Step { locks, action: Action::Rows(Box::new(change)), ..step };
@@ -308,24 +308,24 @@ pub(crate) fn comparison(twin_pair: &TwinPair<'_>, legacy: &str, twin: &str) -> 
 pub(crate) struct WantedRows {
     pub(crate) kinds: &'static [RowFix],
     /// The side to be written, where somebody said which; else each twin's own standing does.
-    pub(crate) onto: Option<Onto>,
+    pub(crate) onto: Option<RepairedSide>,
     /// Partitions to come are made, whichever side is written.
     pub(crate) partitions: bool,
     pub(crate) accepted: Accepted,
 }
 
 impl WantedRows {
-    fn onto(&self, twin_pair: &TwinPair<'_>) -> Onto {
+    fn onto(&self, twin_pair: &TwinPair<'_>) -> RepairedSide {
         self.onto.unwrap_or(follows(twin_pair))
     }
 
     fn why(&self, twin_pairs: &[TwinPair<'_>]) -> String {
-        let of = |onto: Onto| {
+        let of = |onto: RepairedSide| {
             let names: Vec<_> =
                 twin_pairs.iter().filter(|c| self.onto(c) == onto).map(|c| c.twin.name()).collect();
             let (right, written) = match onto {
-                Onto::Twin => ("the legacy table", "the twin"),
-                Onto::Legacy => ("the twin", "the legacy table"),
+                RepairedSide::Twin => ("the legacy table", "the twin"),
+                RepairedSide::Legacy => ("the twin", "the legacy table"),
             };
             let names = (!names.is_empty()).then(|| names.join(", "))?;
             Some(match self.kinds {
@@ -333,13 +333,13 @@ impl WantedRows {
                 _ => format!("{written} of {names} shall hold what {right} holds"),
             })
         };
-        [Onto::Twin, Onto::Legacy].into_iter().filter_map(of).collect::<Vec<_>>().join("; ")
+        [RepairedSide::Twin, RepairedSide::Legacy].into_iter().filter_map(of).collect::<Vec<_>>().join("; ")
     }
 }
 
 /// The side that applications do not write: before a switchover the twin, after it the retired table.
-fn follows(twin_pair: &TwinPair<'_>) -> Onto {
-    if twin_pair.standing == SwitchState::Before { Onto::Twin } else { Onto::Legacy }
+fn follows(twin_pair: &TwinPair<'_>) -> RepairedSide {
+    if twin_pair.standing == SwitchState::Before { RepairedSide::Twin } else { RepairedSide::Legacy }
 }
 
 /// Partitions made ahead.
@@ -364,12 +364,12 @@ pub(crate) async fn draft(
         let onto = wanted.onto(twin_pair);
         out.preflight.extend(direction(twin_pair, onto, &wanted.accepted));
         out.preflight.extend(mirrored(cx, twin_pair).await?);
-        if onto == Onto::Twin || wanted.partitions {
+        if onto == RepairedSide::Twin || wanted.partitions {
             out.partitions(cx, twin_pair, onto, ahead).await?;
         }
-        let mend = Mend::of(cx, twin_pair, onto).await?;
+        let mend = RowRepair::new(cx, twin_pair, onto).await?;
         out.preflight.extend(mend.preflight(cx, wanted.kinds));
-        if onto == Onto::Legacy {
+        if onto == RepairedSide::Legacy {
             out.preflight.extend(mend.several(cx).await?);
         }
         for kind in wanted.kinds {
@@ -415,7 +415,7 @@ pub(crate) async fn draft(
 }
 
 /// The side that applications write is never the one to be mended, unless somebody says so openly.
-fn direction(twin_pair: &TwinPair<'_>, onto: Onto, accepted: &Accepted) -> Option<Preflight> {
+fn direction(twin_pair: &TwinPair<'_>, onto: RepairedSide, accepted: &Accepted) -> Option<Preflight> {
     let live =
         if twin_pair.standing == SwitchState::Before { &twin_pair.legacy } else { &twin_pair.partitioned };
     (onto != follows(twin_pair)).then(|| {
@@ -480,7 +480,7 @@ impl Parts {
         &mut self,
         cx: &PlanCx<'_>,
         twin_pair: &TwinPair<'_>,
-        onto: Onto,
+        onto: RepairedSide,
         ahead: u32,
     ) -> Result<()> {
         let parent = &twin_pair.partitioned;
@@ -491,7 +491,7 @@ impl Parts {
         };
         let options = ReadOptions { timeout: Some(PATIENCE), ..ReadOptions::default() };
         let mut tx = cx.cx.read_with(options).await?;
-        let rows = onto == Onto::Twin && twin_pair.legacy.columns.iter().any(|c| &c.name == column);
+        let rows = onto == RepairedSide::Twin && twin_pair.legacy.columns.iter().any(|c| &c.name == column);
         let rows = rows.then_some(&twin_pair.legacy);
         let coming = coming(&mut *tx, parent, (column, kind), ahead, rows).await?;
         if let Some(taken) = coming.iter().find(|c| c.taken) {
@@ -526,7 +526,7 @@ impl Parts {
             vec![lock(&parent.relation, "SHARE UPDATE EXCLUSIVE")],
             (
                 coming.iter().flat_map(statements).collect(),
-                coming.iter().rev().map(|c| c.back(parent)).collect(),
+                coming.iter().rev().map(|c| c.drop_if_empty(parent)).collect(),
             ),
         );
         Ok(())

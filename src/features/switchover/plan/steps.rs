@@ -209,7 +209,8 @@ impl<'a> StepsInOrder<'a> {
                 let (id, title) =
                     (StepKind::Watch.of_pair(name), format!("{name}: mark every write on both sides"));
                 let tables = [twin_pair.legacy.relation.as_str(), &twin_pair.partitioned.relation];
-                self.steps.extend(TriggerSteps { id: &id, title: &title, tables: &tables }.make(&triggers));
+                self.steps
+                    .extend(TriggerSteps { id: &id, title: &title, tables: &tables }.create_steps(&triggers));
             }
         }
     }
@@ -280,7 +281,7 @@ impl<'a> StepsInOrder<'a> {
             let (id, title) =
                 (StepKind::Prepare.of_pair(name), format!("{name}: reverse triggers, idle until the switch"));
             let about = TriggerSteps { id: &id, title: &title, tables: &[&twin_pair.partitioned.relation] };
-            self.steps.extend(about.make(&part.reverse));
+            self.steps.extend(about.create_steps(&part.reverse));
         }
     }
 
@@ -290,7 +291,7 @@ impl<'a> StepsInOrder<'a> {
             let name = twin_pair.twin.name();
             let (id, title) = (StepKind::Tidy.of_pair(name), format!("{name}: the reverse triggers go"));
             let about = TriggerSteps { id: &id, title: &title, tables: &[&twin_pair.partitioned.relation] };
-            self.steps.extend(about.take(&part.reverse));
+            self.steps.extend(about.drop_steps(&part.reverse));
         }
     }
 
@@ -301,7 +302,7 @@ impl<'a> StepsInOrder<'a> {
             let (id, title) =
                 (StepKind::Unwatch.of_pair(name), format!("{name}: writes are not marked any more"));
             let about = TriggerSteps { id: &id, title: &title, tables: &[&twin_pair.partitioned.relation] };
-            self.steps.extend(about.take(marks));
+            self.steps.extend(about.drop_steps(marks));
         }
     }
 
@@ -323,7 +324,7 @@ impl<'a> StepsInOrder<'a> {
 
     pub(crate) fn enable(&mut self, measured: Option<&(u64, String)>) {
         let statements = self.switch.statements();
-        let back = self.switch.back();
+        let back = self.switch.inverse();
         self.swap(
             (StepKind::Enable.id(), "the switch: all tables at once"),
             (statements, back),
@@ -441,7 +442,7 @@ impl<'a> StepsInOrder<'a> {
             let twins = switch.parts.len() as u64;
             format!(
                 "without markers all rows of {twins} {} are compared inside the locks: writers wait for as long as that takes (stall, in the preflight), or the budget is spent and it is taken back",
-                TWINS.of(twins)
+                TWINS.for_count(twins)
             )
         };
         format!(

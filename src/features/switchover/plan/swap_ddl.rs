@@ -18,7 +18,7 @@ use crate::features::switchover::plan::twin_pair::TwinPair;
 const NAME: usize = 63;
 
 /// One twin's part.
-pub(crate) struct Part {
+pub(crate) struct PairSwap {
     pub(crate) names: Names,
     pub(crate) belongings: DependentObjects,
     /// Before the locks: the reverse triggers, idle.
@@ -31,11 +31,11 @@ pub(crate) struct Part {
 
 /// All twins of a set.
 pub(crate) struct Switch {
-    pub(crate) parts: Vec<Part>,
+    pub(crate) parts: Vec<PairSwap>,
 }
 
 impl Switch {
-    pub(crate) async fn of(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Self> {
+    pub(crate) async fn for_pairs(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Self> {
         let mut parts = Vec::new();
         for twin_pair in twin_pairs {
             parts.push(part(cx, twin_pair).await?);
@@ -52,12 +52,12 @@ impl Switch {
         self.parts.iter().flat_map(|p| p.carried.renames.clone()).collect()
     }
 
-    pub(crate) fn back(&self) -> Vec<String> {
+    pub(crate) fn inverse(&self) -> Vec<String> {
         self.parts.iter().rev().flat_map(|p| p.carried.back.clone()).collect()
     }
 }
 
-async fn part(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Part> {
+async fn part(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<PairSwap> {
     let live = Relation::parse(&twin_pair.legacy.relation);
     let twin = Relation::parse(&twin_pair.partitioned.relation);
     let retired = Relation { schema: live.schema.clone(), name: retired_name(twin_pair.twin).name };
@@ -79,7 +79,7 @@ async fn part(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Part> {
         }
     }
     let names = Names { live, twin, retired };
-    taken(cx, &names).await?;
+    check_name_free(cx, &names).await?;
     let belongings = belongings(cx, twin_pair).await?;
     let mirror = reverse(cx, twin_pair, &names).await?;
     let function = function.to_string();
@@ -96,7 +96,7 @@ async fn part(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Part> {
     carried.back.insert(0, RowSync::idle(&function, DEFINER));
     // Who reads one that reads another has the outer one first.
     let views = belongings.views.iter().rev().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
-    Ok(Part { names, belongings, reverse, carried, views })
+    Ok(PairSwap { names, belongings, reverse, carried, views })
 }
 
 /// The reverse triggers with a function that does nothing.
@@ -108,7 +108,7 @@ pub(crate) fn idle_reverse(twin_pair: &TwinPair<'_>, mirror: &RowSync) -> Trigge
 }
 
 /// Nothing else may have the name that the legacy table is to get.
-async fn taken(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
+async fn check_name_free(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
     if qualified(&mut *cx.cx.read().await?, &names.retired).await?.is_none() {
         return Ok(());
     }

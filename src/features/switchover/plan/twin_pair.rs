@@ -32,7 +32,7 @@ impl<'p> TwinPair<'p> {
         let Some(legacy) = found.legacy else {
             drop(tx);
             let (name, over) = (twin.name(), "the switchover is over and the legacy table is");
-            return Err(match retired::away(cx.cx.facts, twin).await? {
+            return Err(match retired::find_retired(cx.cx.facts, twin).await? {
                 Some(away) => {
                     Error::new(Class::Refused, format!("{name}: {over} put away as {}", away.table))
                         .hint(away.way_back())

@@ -7,7 +7,7 @@ use crate::engine::model::preflight::{Preflight, Ready};
 pub(crate) struct Accepted(pub(crate) Vec<String>);
 
 impl Accepted {
-    pub(crate) fn of(text: Option<&str>) -> Self {
+    pub(crate) fn parse(text: Option<&str>) -> Self {
         let list = text.unwrap_or_default().split(',').map(str::trim).filter(|t| !t.is_empty());
         Self(list.map(str::to_owned).collect())
     }

@@ -88,7 +88,7 @@ pub(crate) fn measured(
 }
 
 /// How long the way back held its locks there.
-pub(crate) fn back(rehearsed: &JournalledRehearsal) -> Option<(u64, String)> {
+pub(crate) fn rollback_time(rehearsed: &JournalledRehearsal) -> Option<(u64, String)> {
     let p = &rehearsed.body;
     let place = || format!("{}: {} writes beside it; {}", rehearsed.place(), p.writes, p.copied);
     p.failures.is_empty().then(|| (p.back_ms, place()))

@@ -196,7 +196,7 @@ async fn statements(cx: &PlanCx<'_>) -> Result<Result<String, String>> {
 }
 
 /// Statements seen by the server that would miss a unique key.
-pub(crate) async fn sent(
+pub(crate) async fn statements_needing_keys(
     cx: &PlanCx<'_>,
     twin_pair: &TwinPair<'_>,
     b: &DependentObjects,

@@ -88,7 +88,7 @@ pub(super) fn unequal(name: &str, rows: u64) -> Error {
 /// All rows of each twin, in one snapshot.
 pub(super) async fn compare_all(run: &mut RunCx<'_>, proofs: &[EqualityQuery]) -> Result<(), RunStop> {
     run.kept.forget::<Proved>();
-    run.tell(Phase::Verifying);
+    run.publish(Phase::Verifying);
     let facts = run.facts;
     let compared = async {
         let (mut tx, snapshot) = one_snapshot(facts).await?;

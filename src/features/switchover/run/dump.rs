@@ -29,7 +29,7 @@ impl Running for Dumping {
 }
 
 async fn dump(run: &mut RunCx<'_>, dump: &Dump) -> Result<(), RunStop> {
-    run.tell(Phase::Working);
+    run.publish(Phase::Working);
     let number = run.begun.run.clone();
     let made = run.adapters.backups.dump(dump, &number).await.map_err(RunStop::known)?;
     if dump.verify && made.verified.is_none() {

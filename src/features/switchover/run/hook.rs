@@ -8,7 +8,7 @@ use crate::engine::model::progress::{ControlRequest, Done, Phase};
 use crate::engine::model::record::Outcome;
 use crate::engine::model::secret::without_passwords;
 use crate::engine::model::step::{Step, Task};
-use crate::engine::port::hooks::{Hook, Ran};
+use crate::engine::port::hooks::{Hook, HookResult};
 use crate::engine::port::reader::Fut;
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running};
 use crate::engine::run::limits::LOOK_AGAIN;
@@ -38,7 +38,7 @@ impl Running for Hooked {
 }
 
 async fn hook(run: &mut RunCx<'_>, hook: &Hook) -> Result<(), RunStop> {
-    run.tell(Phase::Working);
+    run.publish(Phase::Working);
     let Some(ran) = command(run, hook).await? else { return Err(cancelled_in(run, hook)) };
     let output = without_passwords(&ran.output);
     let body = json!({ "command": without_passwords(&hook.command), "code": ran.code, "output": output });
@@ -54,7 +54,7 @@ async fn hook(run: &mut RunCx<'_>, hook: &Hook) -> Result<(), RunStop> {
 }
 
 /// Runs it, unless the operator ends it: nobody waits for a command that hangs.
-async fn command(run: &mut RunCx<'_>, hook: &Hook) -> Result<Option<Ran>, RunStop> {
+async fn command(run: &mut RunCx<'_>, hook: &Hook) -> Result<Option<HookResult>, RunStop> {
     let hooks = run.adapters.hooks.clone();
     let mut running = hooks.run(hook);
     loop {

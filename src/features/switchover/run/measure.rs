@@ -46,7 +46,7 @@ struct Counted {
 }
 
 async fn measure(run: &mut RunCx<'_>, measure: &Measure) -> Result<(), RunStop> {
-    run.tell(Phase::Working);
+    run.publish(Phase::Working);
     let options =
         ReadOptions { snapshot: Snapshot::Transaction, timeout: Some(PATIENCE), ..ReadOptions::default() };
     let counted: Result<Vec<Counted>, Error> = async {

@@ -39,7 +39,7 @@ impl Running for Monitoring {
 /// What was equal at the switch must stay equal: rows written since are compared every second; where nothing marks
 /// them, everything is compared at the end.
 async fn monitor(run: &mut RunCx<'_>, monitor: &Monitor) -> Result<(), RunStop> {
-    run.tell(Phase::Working);
+    run.publish(Phase::Working);
     let marked = monitor.is_marked();
     if marked && run.kept.get::<Proved>().is_none() {
         compare_all(run, &monitor.proofs).await?;
@@ -54,7 +54,7 @@ async fn monitor(run: &mut RunCx<'_>, monitor: &Monitor) -> Result<(), RunStop> 
         }
         let left = (until - run.millis()).max(0);
         run.progress.eta_s = Some(u64::try_from(left).unwrap_or(0) / 1_000);
-        run.tell(Phase::Working);
+        run.publish(Phase::Working);
         if left == 0 {
             break;
         }
@@ -66,7 +66,7 @@ async fn monitor(run: &mut RunCx<'_>, monitor: &Monitor) -> Result<(), RunStop> 
         compare_all(run, &monitor.proofs).await?;
     }
     let how = if marked { "rows written since, every second" } else { "all rows, once at the end" };
-    let seen = SwitchoverProgress::of(&run.progress);
+    let seen = SwitchoverProgress::from_run(&run.progress);
     let body = json!({ "stage": "MONITOR", "seconds": monitor.seconds, "how": how, "compared": seen.compared, "differ": seen.differing });
     run.record("stage", &body).await
 }

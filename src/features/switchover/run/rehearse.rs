@@ -30,7 +30,7 @@ impl Running for Rehearsed {
 
 /// Nothing of the target is touched: what came of it goes into its journal.
 async fn rehearse(run: &mut RunCx<'_>, play: &RehearsalPlan) -> Result<(), RunStop> {
-    run.tell(Phase::Working);
+    run.publish(Phase::Working);
     let played = rehearser(run)?.rehearse(play).await.map_err(RunStop::known)?;
     run.record("rehearsal", &serde_json::to_value(&played).unwrap_or_default()).await?;
     run.said.extend(played.summary_lines());

@@ -45,7 +45,7 @@ impl Runner for SwapTables {
         TaskLimits { lock_timeout_ms: Some(swap.lock_timeout_ms), continues_after_window: true }
     }
     fn done_text(&self, step: &Step, done: u64, all: u64) -> Option<String> {
-        Some(match (done, StepKind::of(&step.id)) {
+        Some(match (done, StepKind::from_id(&step.id)) {
             (0, _) => "nothing is switched".into(),
             (_, Some(StepKind::SwapBack)) => format!("{done} of {all} twins are switched back"),
             (_, Some(StepKind::PutAway)) => {
@@ -86,7 +86,7 @@ async fn swap(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<(), RunSt
         run.within_window().await?;
         attempt += 1;
         run.progress.locks.attempt = Some((attempt, swap.attempts));
-        run.tell(Phase::Working);
+        run.publish(Phase::Working);
         run.still_locked().await?;
         match try_once(run, step, swap, attempt).await {
             Ok(()) => return Ok(()),
@@ -231,10 +231,10 @@ async fn wait_for_blockers(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Res
 
 async fn postpone(run: &mut RunCx<'_>, why: String) -> Result<bool, RunStop> {
     if run.progress.waiting.as_deref() != Some(&why) {
-        let _ = run.writer.say(&run.begun, Some(&why), 0).await;
+        let _ = run.writer.announce(&run.begun, Some(&why), 0).await;
     }
     (run.progress.waiting, run.progress.not_tried) = (Some(why), true);
-    run.tell(Phase::Waiting);
+    run.publish(Phase::Waiting);
     (run.adapters.sleep)(LOOK_AGAIN).await;
     run.still_locked().await?;
     Ok(false)

@@ -2,7 +2,7 @@
 
 use crate::engine::model::report::CheckId;
 use crate::tui::list::List;
-use crate::tui::model::notice::Whereabouts;
+use crate::tui::model::notice::NoticePlace;
 use crate::tui::model::state::Model;
 use crate::tui::model::view::{Place, View};
 
@@ -29,7 +29,7 @@ impl Model {
         }
     }
 
-    pub(in crate::tui) fn whereabouts(&self) -> Whereabouts {
+    pub(in crate::tui) fn whereabouts(&self) -> NoticePlace {
         let depth = self.stacks.get(self.pane).map_or(0, Vec::len);
         (self.pane, depth, std::mem::discriminant(&self.level().view))
     }

@@ -46,7 +46,7 @@ impl Model {
             Err(why) => return Readiness::Unknown(why),
         };
         let mut why = Vec::new();
-        if report.findings.iter().any(|f| FindingKind::of(f) == Some(FindingKind::SelfTest)) {
+        if report.findings.iter().any(|f| FindingKind::from_finding(f) == Some(FindingKind::SelfTest)) {
             why.push("UNTRUSTED".into());
         }
         match facts.differences() {
@@ -62,7 +62,7 @@ impl Model {
             why.push(format!("{deaf} {what} not mirror all"));
         }
         for finding in &report.findings {
-            let stops = match FindingKind::of(finding) {
+            let stops = match FindingKind::from_finding(finding) {
                 Some(kind) if kind.is_about_rows() => false,
                 // What the switch itself hands over, what its plan tries in a copy, what is said already.
                 Some(
@@ -200,7 +200,7 @@ impl Model {
         if facts.standing != SwitchState::Switched {
             return RollbackOutlook::Unknown("not compared since the switch".into());
         }
-        if report.findings.iter().any(|f| FindingKind::of(f) == Some(FindingKind::SelfTest)) {
+        if report.findings.iter().any(|f| FindingKind::from_finding(f) == Some(FindingKind::SelfTest)) {
             return RollbackOutlook::Unknown("UNTRUSTED: planted differences were not found".into());
         }
         match facts.differences() {

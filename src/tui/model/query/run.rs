@@ -95,7 +95,7 @@ impl Model {
                     "{} of {} {} are changed and stay changed; the rest is not touched.",
                     count(applied),
                     count(total),
-                    run.plan.as_ref().map(|p| p.unit.clone()).unwrap_or_default().of(total)
+                    run.plan.as_ref().map(|p| p.unit.clone()).unwrap_or_default().for_count(total)
                 )
             }
             _ => "Nothing has been changed yet.".into(),

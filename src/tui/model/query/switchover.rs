@@ -132,15 +132,15 @@ impl Model {
     }
 
     /// Does one of the room's twins stand so? `None`: not known.
-    pub(in crate::tui) fn stands(&self, standing: SwitchState) -> Option<bool> {
+    pub(in crate::tui) fn has_pair_in(&self, standing: SwitchState) -> Option<bool> {
         let (facts, _) = self.room_facts()?;
         Some(facts.twins.iter().any(|t| t.standing == standing))
     }
 
     /// What the room leads to: over as long as a twin is not, else back.
     pub fn room_verb(&self) -> &'static str {
-        let over = self.stands(SwitchState::Before) == Some(false);
-        if over && self.stands(SwitchState::Switched) == Some(true) {
+        let over = self.has_pair_in(SwitchState::Before) == Some(false);
+        if over && self.has_pair_in(SwitchState::Switched) == Some(true) {
             verbs::ROLLBACK
         } else {
             verbs::SWITCHOVER
@@ -189,7 +189,7 @@ impl Model {
             return Some("there is no connection".into());
         }
         let (Some(before), Some(over)) =
-            (self.stands(SwitchState::Before), self.stands(SwitchState::Switched))
+            (self.has_pair_in(SwitchState::Before), self.has_pair_in(SwitchState::Switched))
         else {
             return Some("the room has not been looked at yet".into());
         };

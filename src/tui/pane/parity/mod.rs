@@ -4,8 +4,8 @@ mod partition_mark;
 pub(super) mod partitions;
 
 use crate::engine::model::report::{CheckId, Finding, Sample, Severity};
-use crate::features::parity::facts::{Apart, ParityFacts, Partition};
 use crate::features::parity::facts::{KIND, PartitionStatus, SyncTriggerState};
+use crate::features::parity::facts::{ParityFacts, Partition, UnmatchedRows};
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::SwitchState;
 use crate::tui::doc::{look, wrap};
@@ -93,7 +93,7 @@ impl Pane for Parity {
             });
         }
         let (empty, empty_tone) =
-            shared::nothing(model, KIND, "declares no twins, and there are no partitioned tables");
+            shared::empty_text(model, KIND, "declares no twins, and there are no partitioned tables");
         let mut cols = vec![
             Col::left("state"),
             Col::left("table"),
@@ -138,18 +138,18 @@ fn switch_lines(model: &Model, name: &str, standing: SwitchState, width: u16) ->
     if standing != SwitchState::Before {
         let word = if standing == SwitchState::Cleaned { "cleaned up" } else { "switched" };
         let (text, tone) = model.outlook_words(&model.rollback_outlook(name, None));
-        return said(&format!(" {word}  rollback {} ", g.mark), &text, tone, width);
+        return labelled(&format!(" {word}  rollback {} ", g.mark), &text, tone, width);
     }
     let (text, tone) = match model.readiness(name) {
         Readiness::Ready(_) => (format!("{} ready", g.ok), Tone::Good),
         Readiness::Not(why) => (format!("{} not ready: {}", g.fail, why.join(", ")), Tone::Bad),
         Readiness::Unknown(why) => (format!("{} unknown: {why}", g.unknown), Tone::Unknown),
     };
-    said(" switchover  ", &text, tone, width)
+    labelled(" switchover  ", &text, tone, width)
 }
 
 /// A label and all that there is to say, below itself where it is long.
-fn said(label: &str, text: &str, tone: Tone, width: u16) -> Vec<Spans> {
+fn labelled(label: &str, text: &str, tone: Tone, width: u16) -> Vec<Spans> {
     let from = label.chars().count();
     let lines = wrap(text, usize::from(width).saturating_sub(from + 1).max(20)).into_iter().enumerate();
     let before = |i| if i == 0 { label.to_owned() } else { " ".repeat(from) };
@@ -186,7 +186,7 @@ fn strip(model: &Model, partitions: &[Partition]) -> String {
 }
 
 fn is_rows(f: &Finding) -> bool {
-    FindingKind::of(f).is_some_and(|k| k.is_about_rows() && k != FindingKind::PartitionsNotRead)
+    FindingKind::from_finding(f).is_some_and(|k| k.is_about_rows() && k != FindingKind::PartitionsNotRead)
 }
 
 /// The twin's page above its rows.
@@ -353,8 +353,9 @@ fn state_lines(model: &Model, watch: &Watch, f: &ParityFacts, width: u16) -> Vec
     }
     let findings = watch.report.iter().flat_map(|r| &r.findings);
     // What is drawn elsewhere: the self-test, and the triggers above.
-    let elsewhere =
-        |x: &Finding| matches!(FindingKind::of(x), Some(FindingKind::SelfTest | FindingKind::Trigger));
+    let elsewhere = |x: &Finding| {
+        matches!(FindingKind::from_finding(x), Some(FindingKind::SelfTest | FindingKind::Trigger))
+    };
     for x in findings.filter(|x| !is_rows(x) && !elsewhere(x)) {
         let (tone, symbol, _) = model.theme.severity(x.severity);
         if model.size.1 < TALL {
@@ -393,7 +394,7 @@ fn proof_lines(model: &Model, watch: &Watch, f: &ParityFacts, width: u16) -> Vec
         (0 | 1, None) => String::new(),
         (n, _) => format!("; {n} snapshots, each of its own keys"),
     };
-    let mut out = said(" ", &format!("{}{snapshot}", f.compared), Tone::Dim, width);
+    let mut out = labelled(" ", &format!("{}{snapshot}", f.compared), Tone::Dim, width);
     let age = shared::age_cell(model, watch);
     let used: usize = out.last().map_or(0, |l| l.iter().map(|c| c.text.chars().count()).sum());
     match out.last_mut() {
@@ -413,7 +414,7 @@ fn proof_lines(model: &Model, watch: &Watch, f: &ParityFacts, width: u16) -> Vec
             let snapshot = p.proof_snapshot.as_deref().unwrap_or("unknown");
             text = format!("{text}; oldest proof {}, snapshot {snapshot}", ago(at, model.now));
         }
-        out.extend(said(" ", &text, Tone::Dim, width));
+        out.extend(labelled(" ", &text, Tone::Dim, width));
     } else if let Some(why) = &f.unsealed {
         out.push(vec![cell(format!(" nothing sealed: {why}"), Tone::Dim)]);
     }
@@ -432,7 +433,7 @@ pub fn rows_of(model: &Model, id: &CheckId) -> List {
     let facts = model.watch(id).and_then(Watch::parity);
     let mut rows = Vec::new();
     for f in findings.iter().filter(|f| is_rows(f)) {
-        if FindingKind::of(f) == Some(FindingKind::Digests) {
+        if FindingKind::from_finding(f) == Some(FindingKind::Digests) {
             let apart = facts.iter().filter_map(|x| x.digests_differ.as_ref()).flatten();
             rows.extend(apart.map(|a| unnamed(id, f, a)));
             continue;
@@ -502,7 +503,7 @@ fn whole_row(
 }
 
 /// What differs without a key that names it.
-fn unnamed(id: &CheckId, f: &Finding, a: &Apart) -> ListRow {
+fn unnamed(id: &CheckId, f: &Finding, a: &UnmatchedRows) -> ListRow {
     let keys = a.keys.clone().unwrap_or_else(|| "any".into());
     let partition = a.partition.clone().unwrap_or_else(|| "all".into());
     let rows = [count(a.legacy_rows), count(a.partitioned_rows)];

@@ -12,7 +12,7 @@ use crate::tui::list::{Spans, cell, plain};
 use crate::tui::model::ready::Readiness;
 use crate::tui::model::switchover::is_swap;
 use crate::tui::model::view::View;
-use crate::tui::pane::switchover::sight::{LABEL, Sight, labelled};
+use crate::tui::pane::switchover::room_data::{LABEL, RoomData, labelled};
 use crate::tui::theme::Tone;
 
 /// From here on a blocker needs two lines, below it three.
@@ -39,19 +39,19 @@ fn label(text: &str) -> crate::tui::list::Cell {
 }
 
 /// Who is in the way: a line for who, one for what it ran.
-pub(super) fn blockers(sight: &Sight<'_>, width: usize) -> Vec<Vec<Spans>> {
-    let (all, at) = sight.model.blockers();
-    let passed = at.map_or(0, |at| (sight.model.now - at).num_milliseconds().max(0));
-    let chosen = sight.model.level().state.cursor.min(all.len().saturating_sub(1));
+pub(super) fn blockers(room_data: &RoomData<'_>, width: usize) -> Vec<Vec<Spans>> {
+    let (all, at) = room_data.model.blockers();
+    let passed = at.map_or(0, |at| (room_data.model.now - at).num_milliseconds().max(0));
+    let chosen = room_data.model.level().state.cursor.min(all.len().saturating_sub(1));
     // Only where there is something to choose does one of them stand out.
-    let choose = sight.going().is_some()
+    let choose = room_data.going().is_some()
         && all.len() > 1
-        && !matches!(&sight.model.level().view, View::Run(v) if v.log);
-    all.iter().enumerate().map(|(i, b)| blocker(sight, b, passed, choose && i == chosen, width)).collect()
+        && !matches!(&room_data.model.level().view, View::Run(v) if v.log);
+    all.iter().enumerate().map(|(i, b)| blocker(room_data, b, passed, choose && i == chosen, width)).collect()
 }
 
-fn blocker(sight: &Sight<'_>, b: &Blocker, passed: i64, here: bool, width: usize) -> Vec<Spans> {
-    let g = sight.model.theme.glyphs;
+fn blocker(room_data: &RoomData<'_>, b: &Blocker, passed: i64, here: bool, width: usize) -> Vec<Spans> {
+    let g = room_data.model.theme.glyphs;
     let mark = if here { g.cursor } else { " " };
     let who =
         if b.application.is_empty() { b.role.clone() } else { format!("{} ({})", b.role, b.application) };
@@ -82,35 +82,39 @@ fn blocker(sight: &Sight<'_>, b: &Blocker, passed: i64, here: bool, width: usize
 }
 
 /// The lines below the blockers.
-pub(super) fn lines(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
+pub(super) fn lines(room_data: &RoomData<'_>, width: usize) -> Vec<Spans> {
     let mut out = Vec::new();
-    if let Some(failure) = sight.model.room.failure.as_ref().filter(|_| sight.model.room.name == sight.name) {
-        let text =
-            format!("{} the room cannot be looked at: {}", sight.model.theme.glyphs.unknown, failure.message);
+    if let Some(failure) =
+        room_data.model.room.failure.as_ref().filter(|_| room_data.model.room.name == room_data.name)
+    {
+        let text = format!(
+            "{} the room cannot be looked at: {}",
+            room_data.model.theme.glyphs.unknown, failure.message
+        );
         labelled(&mut out, width, "unknown", &text, Tone::Unknown);
     }
-    if sight.live() {
-        attempt(sight, &mut out, width);
-        waiting_sessions(sight, &mut out, width);
-        equal(sight, &mut out, width);
+    if room_data.live() {
+        attempt(room_data, &mut out, width);
+        waiting_sessions(room_data, &mut out, width);
+        equal(room_data, &mut out, width);
     } else {
-        if sight.quiet() {
-            twins(sight, &mut out, width);
+        if room_data.quiet() {
+            twins(room_data, &mut out, width);
         }
-        waiting_sessions(sight, &mut out, width);
+        waiting_sessions(room_data, &mut out, width);
     }
-    reverse(sight, &mut out, width);
-    rollback_outlook(sight, &mut out, width);
-    if sight.going().is_some() {
-        labelled(&mut out, width, "abort", abort(sight), Tone::Plain);
+    reverse(room_data, &mut out, width);
+    rollback_outlook(room_data, &mut out, width);
+    if room_data.going().is_some() {
+        labelled(&mut out, width, "abort", abort(room_data), Tone::Plain);
     }
-    history(sight, &mut out, width);
+    history(room_data, &mut out, width);
     out
 }
 
 /// What abort leaves behind, at this stage.
-pub(super) fn abort(sight: &Sight<'_>) -> &'static str {
-    match (sight.swapped(), sight.back()) {
+pub(super) fn abort(room_data: &RoomData<'_>) -> &'static str {
+    match (room_data.swapped(), room_data.is_rollback()) {
         (false, false) => "nothing to undo yet: applications stay on the legacy tables",
         (false, true) => "nothing to undo yet: applications stay on the partitioned tables",
         (true, false) => "ends looking on only: the switch stands, z plans the way back",
@@ -119,12 +123,12 @@ pub(super) fn abort(sight: &Sight<'_>) -> &'static str {
 }
 
 /// The locks wanted, and how the last attempt ended.
-fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let Some(told) = sight.ours.and_then(|r| r.progress.as_ref()) else {
-        return attempt_of_others(sight, out, width);
+fn attempt(room_data: &RoomData<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some(told) = room_data.ours.and_then(|r| r.progress.as_ref()) else {
+        return attempt_of_others(room_data, out, width);
     };
     let at_swap = is_swap(&told.stage);
-    let blocked = !sight.model.blockers().0.is_empty();
+    let blocked = !room_data.model.blockers().0.is_empty();
     if at_swap && told.phase == Phase::Waiting && blocked {
         labelled(out, width, "", NOT_TRIED, Tone::Dim);
     } else if let Some(why) = told.waiting.as_ref().filter(|_| !at_swap || told.not_tried) {
@@ -144,14 +148,14 @@ fn attempt(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 }
 
 /// The same as far as its journal has it.
-fn attempt_of_others(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let told = sight.room_run();
+fn attempt_of_others(room_data: &RoomData<'_>, out: &mut Vec<Spans>, width: usize) {
+    let told = room_data.room_run();
     let at_swap = told.and_then(|r| r.stage.as_deref()).is_some_and(is_swap);
     // Beside its entries, which say what the message speaks of.
-    let record = told.map(|r| &r.record).or(sight.record);
-    let message = record.and_then(|r| r.message.as_deref()).filter(|_| !sight.swapped());
+    let record = told.map(|r| &r.record).or(room_data.record);
+    let message = record.and_then(|r| r.message.as_deref()).filter(|_| !room_data.swapped());
     let held = told.and_then(|r| r.held);
-    let blocked = !sight.model.blockers().0.is_empty();
+    let blocked = !room_data.model.blockers().0.is_empty();
     match (message, held) {
         // Who they are stands above, as they are now.
         (Some(_), Some(HeldBack::NotTried)) if at_swap && blocked => {
@@ -171,19 +175,19 @@ fn attempt_of_others(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 }
 
 /// What the locks are wanted on, in their order.
-pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
-    if sight.going().is_none() && !sight.model.blockers().0.is_empty() {
+pub(super) fn wanted(room_data: &RoomData<'_>, width: usize) -> Vec<Spans> {
+    if room_data.going().is_none() && !room_data.model.blockers().0.is_empty() {
         return vec![vec![
             plain(" in the way of "),
             cell("ACCESS EXCLUSIVE", Tone::Strong),
             plain(" on these tables"),
         ]];
     }
-    let told = sight.going().and_then(|r| r.progress.as_ref());
+    let told = room_data.going().and_then(|r| r.progress.as_ref());
     let waits = |p: &&Progress| is_swap(&p.stage) && p.locks.held_ms.is_none();
-    let (Some(_), Some(swap)) = (told.filter(waits), sight.swap()) else { return vec![] };
+    let (Some(_), Some(swap)) = (told.filter(waits), room_data.swap()) else { return vec![] };
     let twins = usize::try_from(swap.twins).unwrap_or(usize::MAX).min(swap.tables.len());
-    let then = match (sight.back(), swap.tables.len() > twins, twins) {
+    let then = match (room_data.is_rollback(), swap.tables.len() > twins, twins) {
         (_, false, _) => "",
         (false, true, 1) => ", then its twin",
         (false, true, _) => ", then their twins",
@@ -204,13 +208,13 @@ pub(super) fn wanted(sight: &Sight<'_>, width: usize) -> Vec<Spans> {
 }
 
 /// How many wait because of us or of others, and what is open for long.
-fn waiting_sessions(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let Some((f, at)) = sight.facts else {
+fn waiting_sessions(room_data: &RoomData<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some((f, at)) = room_data.facts else {
         out.push(vec![label("writers stalled"), cell("not looked at yet", Tone::Unknown)]);
         return;
     };
-    let age = ago(at, sight.model.now);
-    let stale = sight.stale() || (sight.model.now - at).num_seconds() > 5;
+    let age = ago(at, room_data.model.now);
+    let stale = room_data.stale() || (room_data.model.now - at).num_seconds() > 5;
     let tone = |bad: bool| {
         if stale {
             Tone::Unknown
@@ -228,7 +232,7 @@ fn waiting_sessions(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let seen = if stale { format!("   stale, seen {age}") } else { format!("   {age}") };
     line.push(cell(seen, if stale { Tone::Unknown } else { Tone::Dim }));
     out.push(line);
-    if sight.quiet() && f.blockers.is_empty() {
+    if room_data.quiet() && f.blockers.is_empty() {
         out.push(vec![label("in the way"), cell("nobody for longer than 0.5 s", tone(false))]);
     }
     if f.hidden > 0 {
@@ -246,13 +250,13 @@ fn waiting_sessions(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 }
 
 /// When both sides were last found equal, and how much of that is new.
-fn equal(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let Some(progress) = sight.ours.and_then(|r| r.progress.as_ref()) else { return };
-    let Some(age) = sight.equal() else {
+fn equal(room_data: &RoomData<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some(progress) = room_data.ours.and_then(|r| r.progress.as_ref()) else { return };
+    let Some(age) = room_data.equal() else {
         labelled(out, width, "equal", "not compared by this run yet", Tone::Dim);
         return;
     };
-    let SwitchoverProgress { compared, differing, .. } = SwitchoverProgress::of(progress);
+    let SwitchoverProgress { compared, differing, .. } = SwitchoverProgress::from_run(progress);
     let mut line = vec![label("equal"), plain(format!("{age}   "))];
     // No attempt has come so far: of what is written meanwhile nothing is known.
     if compared == 0 && differing == 0 && progress.locks.held_ms.is_none() {
@@ -266,12 +270,12 @@ fn equal(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 }
 
 /// Each twin: where it stands, whether it is equal.
-fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let g = sight.model.theme.glyphs;
-    let names = sight.model.twins_of(&sight.name);
+fn twins(room_data: &RoomData<'_>, out: &mut Vec<Spans>, width: usize) {
+    let g = room_data.model.theme.glyphs;
+    let names = room_data.model.twins_of(&room_data.name);
     let wide = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).min(width / 3);
     for name in names {
-        let now = sight.facts.and_then(|(f, _)| f.twins.iter().find(|t| t.name == name));
+        let now = room_data.facts.and_then(|(f, _)| f.twins.iter().find(|t| t.name == name));
         let standing = match now.map(|t| t.standing) {
             None => cell("not seen yet", Tone::Dim),
             Some(SwitchState::Before) => cell("legacy", Tone::Plain),
@@ -281,8 +285,8 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
             }
             Some(SwitchState::Cleaned) => cell("cleaned up", Tone::Accent),
         };
-        let (symbol, text, tone) = match sight.model.readiness(name) {
-            Readiness::Ready(at) => (g.ok, format!("equal {}", ago(at, sight.model.now)), Tone::Good),
+        let (symbol, text, tone) = match room_data.model.readiness(name) {
+            Readiness::Ready(at) => (g.ok, format!("equal {}", ago(at, room_data.model.now)), Tone::Good),
             Readiness::Not(why) => (g.fail, why.join(", "), Tone::Bad),
             Readiness::Unknown(why) => (g.unknown, why, Tone::Unknown),
         };
@@ -303,12 +307,13 @@ fn twins(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 }
 
 /// The triggers that keep the other side complete, and the marks of writes.
-fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let Some((f, _)) = sight.facts else { return };
-    let known = |tone| if sight.stale() { Tone::Unknown } else { tone };
+fn reverse(room_data: &RoomData<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some((f, _)) = room_data.facts else { return };
+    let known = |tone| if room_data.stale() { Tone::Unknown } else { tone };
     // Nothing of before the swap is said after it.
-    let before =
-        sight.swapped() && !sight.back() && f.twins.iter().all(|t| t.standing == SwitchState::Before);
+    let before = room_data.swapped()
+        && !room_data.is_rollback()
+        && f.twins.iter().all(|t| t.standing == SwitchState::Before);
     let (text, tone) = if before {
         ("just switched: looked at again in a moment".to_owned(), Tone::Dim)
     } else {
@@ -316,7 +321,7 @@ fn reverse(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     };
     labelled(out, width, "reverse sync", &text, known(tone));
     let pairs: Vec<&TwinStatus> = f.twins.iter().filter(|t| t.standing != SwitchState::Cleaned).collect();
-    if !sight.quiet() || pairs.is_empty() {
+    if !room_data.quiet() || pairs.is_empty() {
         return;
     }
     let marked = pairs.iter().filter(|t| t.marked).count();
@@ -355,14 +360,14 @@ fn reversing(f: &SwitchoverStatus) -> (String, Tone) {
 }
 
 /// The light: what a rollback would lose.
-fn rollback_outlook(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let g = sight.model.theme.glyphs;
-    let (text, tone) = match run_light(sight) {
-        _ if sight.stale() => ("unknown: what is shown is old".into(), Tone::Unknown),
+fn rollback_outlook(room_data: &RoomData<'_>, out: &mut Vec<Spans>, width: usize) {
+    let g = room_data.model.theme.glyphs;
+    let (text, tone) = match run_light(room_data) {
+        _ if room_data.stale() => ("unknown: what is shown is old".into(), Tone::Unknown),
         Some(said) => said,
-        None => sight
-            .model
-            .outlook_words(&sight.model.rollback_outlook_of(&sight.name, sight.facts.map(|(f, _)| f))),
+        None => room_data.model.outlook_words(
+            &room_data.model.rollback_outlook_of(&room_data.name, room_data.facts.map(|(f, _)| f)),
+        ),
     };
     let wrapped = wrap(&text, width.saturating_sub(LABEL + 5).max(20));
     for (i, line) in wrapped.into_iter().enumerate() {
@@ -378,18 +383,19 @@ fn rollback_outlook(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
 }
 
 /// While it goes on, what the run itself has compared a moment ago counts for more than an older report.
-fn run_light(sight: &Sight<'_>) -> Option<(String, Tone)> {
-    let told = sight.going()?.progress.as_ref()?;
-    let age = sight.equal()?;
-    if sight.back() {
-        return sight.swapped().then(|| ("done: the legacy tables answer again".into(), Tone::Good));
+fn run_light(room_data: &RoomData<'_>) -> Option<(String, Tone)> {
+    let told = room_data.going()?.progress.as_ref()?;
+    let age = room_data.equal()?;
+    if room_data.is_rollback() {
+        return room_data.swapped().then(|| ("done: the legacy tables answer again".into(), Tone::Good));
     }
-    let differing = SwitchoverProgress::of(told).differing;
+    let differing = SwitchoverProgress::from_run(told).differing;
     if differing > 0 {
         return Some((format!("lossy: {} found different", counted(differing, "comparison")), Tone::Bad));
     }
-    let reversing = sight.facts.is_some_and(|(f, _)| f.twins.iter().all(|t| t.reverse != Reverse::Missing));
-    match (sight.swapped(), reversing) {
+    let reversing =
+        room_data.facts.is_some_and(|(f, _)| f.twins.iter().all(|t| t.reverse != Reverse::Missing));
+    match (room_data.swapped(), reversing) {
         (true, _) => Some((format!("lossless: yes, 0 rows at risk, equal {age}"), Tone::Good)),
         (false, true) => Some(("lossless: yes, 0 rows at risk once it is switched".into(), Tone::Good)),
         (false, false) => None,
@@ -397,9 +403,9 @@ fn run_light(sight: &Sight<'_>) -> Option<(String, Tone)> {
 }
 
 /// The backup, and the run before.
-fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
-    let Some((f, _)) = sight.facts else { return };
-    let run = sight.room_run().or(f.switched.as_ref()).or(f.last.as_ref());
+fn history(room_data: &RoomData<'_>, out: &mut Vec<Spans>, width: usize) {
+    let Some((f, _)) = room_data.facts else { return };
+    let run = room_data.room_run().or(f.switched.as_ref()).or(f.last.as_ref());
     if let Some(made) = run.and_then(|r| r.backup.as_ref()) {
         let (proof, tone) = match &made.verified {
             Some(_) => ("restored and compared", Tone::Plain),
@@ -410,7 +416,7 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
         let room = width.saturating_sub(LABEL + 3 + text.chars().count());
         let long = made.file.chars().count();
         // Beside a run's own lines there is no room for a second one.
-        if long > room && sight.quiet() {
+        if long > room && room_data.quiet() {
             out.push(vec![label("backup"), cell(text, tone)]);
             out.push(vec![label(""), cell(tail(&made.file, width.saturating_sub(LABEL + 3)), Tone::Plain)]);
         } else {
@@ -420,7 +426,7 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     if let Some(why) = &f.journal {
         labelled(out, width, "journal", &format!("unknown: {why}"), Tone::Unknown);
     }
-    if !sight.quiet() {
+    if !room_data.quiet() {
         return;
     }
     let Some(last) = &f.last else {
@@ -430,7 +436,7 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
     let r = &last.record;
     let mut line =
         vec![label("last run"), plain(format!("{} {}  ", r.id, crate::tui::model::run::title_of(r)))];
-    line.push(live::stand(&sight.model.theme, r));
+    line.push(live::stand(&room_data.model.theme, r));
     if r.outcome == Outcome::Running && r.live {
         line.push(cell(format!("   by {} (l shows it)", r.by()), Tone::Accent));
     } else {
@@ -439,7 +445,7 @@ fn history(sight: &Sight<'_>, out: &mut Vec<Spans>, width: usize) {
             line.push(plain(format!("   held {held} ms, attempt {n}")));
         }
         let who = r.by().split('@').next().unwrap_or_default();
-        let age = cell(format!("   {} by {who}", ago(when, sight.model.server_now())), Tone::Dim);
+        let age = cell(format!("   {} by {who}", ago(when, room_data.model.server_now())), Tone::Dim);
         let used: usize = line.iter().chain([&age]).map(|c| c.text.chars().count()).sum();
         if used > width {
             out.push(std::mem::replace(&mut line, vec![cell(" ".repeat(LABEL - 1), Tone::Dim)]));

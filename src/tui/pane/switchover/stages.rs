@@ -7,7 +7,7 @@ use crate::engine::port::backups::Dump;
 use crate::features::switchover::step_kind::{StepKind, is_rollback};
 use crate::tui::format::{count, whole};
 use crate::tui::list::{Spans, cell, plain};
-use crate::tui::pane::switchover::sight::{Sight, SightAt};
+use crate::tui::pane::switchover::room_data::{RoomData, RoomPosition};
 use crate::tui::theme::Tone;
 
 /// A stage.
@@ -68,7 +68,7 @@ impl RoomStage {
 
     /// The stage that a step belongs to.
     fn of_step(id: &str, back: bool) -> Self {
-        match StepKind::of(id) {
+        match StepKind::from_id(id) {
             Some(StepKind::PreFlight | StepKind::PreRollback) => Self::Preflight,
             Some(StepKind::Backup | StepKind::PostBackup) => Self::Backup,
             Some(StepKind::Compare | StepKind::PostMigration) => Self::Parity,
@@ -107,16 +107,16 @@ pub(super) struct Stages {
 
 impl Stages {
     /// The stages of what is shown.
-    pub(super) fn seen(sight: &Sight<'_>) -> Self {
-        let (ids, at) = sight.steps();
-        let outcome = sight.ours.and_then(|r| r.done.as_ref()).map(|d| d.outcome);
-        let outcome = outcome.or_else(|| sight.record.filter(|r| !r.live).map(|r| r.outcome));
-        let over = outcome.is_some() && !sight.live();
+    pub(super) fn from_room(room_data: &RoomData<'_>) -> Self {
+        let (ids, at) = room_data.steps();
+        let outcome = room_data.ours.and_then(|r| r.done.as_ref()).map(|d| d.outcome);
+        let outcome = outcome.or_else(|| room_data.record.filter(|r| !r.live).map(|r| r.outcome));
+        let over = outcome.is_some() && !room_data.live();
         let failed = over && outcome != Some(Outcome::Applied);
-        Self::of(&ids, &at, over, failed)
+        Self::new(&ids, &at, over, failed)
     }
 
-    pub(super) fn of(ids: &[String], at: &SightAt, over: bool, failed: bool) -> Self {
+    pub(super) fn new(ids: &[String], at: &RoomPosition, over: bool, failed: bool) -> Self {
         let back = is_rollback(ids);
         let there: Vec<RoomStage> = ids.iter().map(|id| RoomStage::of_step(id, back)).collect();
         let all: &[RoomStage] = if back { &BACK } else { &OVER };
@@ -129,9 +129,9 @@ impl Stages {
         let (at, known) = match at {
             // All of it was done, also where the proof of it failed.
             _ if over && !failed => (names.len(), true),
-            SightAt::End => (names.len(), true),
-            SightAt::Step(id) => (here(id), true),
-            SightAt::Unknown => (0, !over),
+            RoomPosition::End => (names.len(), true),
+            RoomPosition::Step(id) => (here(id), true),
+            RoomPosition::Unknown => (0, !over),
         };
         Self { names, skipped, at, failed, known }
     }
@@ -150,7 +150,7 @@ impl Stages {
         ])
     }
 
-    fn how(&self, at: usize) -> How {
+    fn progress_of(&self, at: usize) -> How {
         let skipped = self.names.get(at).is_some_and(|n| self.skipped.contains(n));
         match at.cmp(&self.at) {
             _ if skipped => How::Skipped,
@@ -163,10 +163,10 @@ impl Stages {
     }
 
     /// One part for each: its name, how far it is, what there is to say of it.
-    pub(super) fn parts(&self, sight: &Sight<'_>) -> Vec<Spans> {
+    pub(super) fn parts(&self, room_data: &RoomData<'_>) -> Vec<Spans> {
         let part = |(at, name): (usize, &RoomStage)| {
-            let g = sight.model.theme.glyphs;
-            let how = self.how(at);
+            let g = room_data.model.theme.glyphs;
+            let how = self.progress_of(at);
             let (symbol, tone) = match how {
                 How::Done => (format!(" {}", g.ok), Tone::Good),
                 How::Here => (" …".to_owned(), Tone::Accent),
@@ -177,7 +177,7 @@ impl Stages {
             let detail = match how {
                 How::Skipped => "left out".into(),
                 How::ToCome => String::new(),
-                How::Done | How::Here | How::Failed => detail(sight, *name, how).unwrap_or_default(),
+                How::Done | How::Here | How::Failed => detail(room_data, *name, how).unwrap_or_default(),
             };
             let name_tone = match how {
                 How::Here => Tone::Strong,
@@ -194,15 +194,15 @@ impl Stages {
     }
 }
 
-fn detail(sight: &Sight<'_>, stage: RoomStage, how: How) -> Option<String> {
+fn detail(room_data: &RoomData<'_>, stage: RoomStage, how: How) -> Option<String> {
     let done = how == How::Done;
-    let progress = sight.ours.and_then(|r| r.progress.as_ref());
+    let progress = room_data.ours.and_then(|r| r.progress.as_ref());
     match stage {
         RoomStage::Preflight => {
-            let planned = || sight.plan.map(|p| p.preflight.iter().map(|p| p.status).collect::<Vec<_>>());
-            let all = planned().or_else(|| sight.room_run()?.asked.preflight.clone())?;
+            let planned = || room_data.plan.map(|p| p.preflight.iter().map(|p| p.status).collect::<Vec<_>>());
+            let all = planned().or_else(|| room_data.room_run()?.asked.preflight.clone())?;
             let of = |status| all.iter().filter(|s| **s == status).count();
-            let g = sight.model.theme.glyphs;
+            let g = room_data.model.theme.glyphs;
             let others = [(Ready::Warn, g.warn), (Ready::Unknown, g.unknown), (Ready::Fail, g.fail)];
             let others = others.into_iter().map(|(status, mark)| (of(status), mark)).filter(|(n, _)| *n > 0);
             let said: Vec<String> = others.map(|(n, mark)| format!(" {mark} {n}")).collect();
@@ -210,20 +210,20 @@ fn detail(sight: &Sight<'_>, stage: RoomStage, how: How) -> Option<String> {
         }
         RoomStage::Backup => {
             let planned = || {
-                let dumps = sight.plan?.steps.iter().filter_map(|s| s.task::<Dump>(Dump::TASK));
+                let dumps = room_data.plan?.steps.iter().filter_map(|s| s.task::<Dump>(Dump::TASK));
                 dumps.map(|dump| dump.verify).next()
             };
             let verified =
-                planned().or_else(|| Some(sight.room_run()?.backup.as_ref()?.verified.is_some()))?;
+                planned().or_else(|| Some(room_data.room_run()?.backup.as_ref()?.verified.is_some()))?;
             done.then(|| if verified { "verified" } else { "not verified" }.to_owned())
         }
         RoomStage::Copy => done.then(|| "0 left".to_owned()),
-        RoomStage::Parity => match sight.equal() {
+        RoomStage::Parity => match room_data.equal() {
             Some(age) => Some(format!("equal {age}")),
             None => done.then(|| "equal".to_owned()),
         },
         RoomStage::Swap | RoomStage::SwapBack => {
-            let held = progress.and_then(|p| p.locks.held_ms).or_else(|| sight.room_run()?.held_ms);
+            let held = progress.and_then(|p| p.locks.held_ms).or_else(|| room_data.room_run()?.held_ms);
             held.map(|ms| format!("{} ms", count(ms)))
         }
         RoomStage::Monitor => {
@@ -237,7 +237,7 @@ fn detail(sight: &Sight<'_>, stage: RoomStage, how: How) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::pane::switchover::sight::past_swap;
+    use crate::tui::pane::switchover::room_data::past_swap;
 
     fn ids(list: &[&str]) -> Vec<String> {
         list.iter().map(|s| (*s).to_owned()).collect()
@@ -260,17 +260,17 @@ mod tests {
             "monitor",
             "done",
         ]);
-        let at = |id: &str| SightAt::Step(id.to_owned());
-        let stages = Stages::of(&over, &at("enable"), false, false);
+        let at = |id: &str| RoomPosition::Step(id.to_owned());
+        let stages = Stages::new(&over, &at("enable"), false, false);
         assert_eq!((stages.at, stages.names.len(), stages.skipped.len()), (5, 8, 0));
         for before_the_locks in ["prepare/a", "hook-before"] {
-            let stages = Stages::of(&over, &at(before_the_locks), false, false);
+            let stages = Stages::new(&over, &at(before_the_locks), false, false);
             assert_eq!(stages.names[stages.at], RoomStage::Prepare);
         }
-        assert_eq!(Stages::of(&over, &at("post-backup"), false, false).at, 1);
-        assert_eq!(Stages::of(&over, &SightAt::Unknown, true, false).at, 8);
+        assert_eq!(Stages::new(&over, &at("post-backup"), false, false).at, 1);
+        assert_eq!(Stages::new(&over, &RoomPosition::Unknown, true, false).at, 8);
         let back = ids(&["pre-rollback", "compare", "swap-back", "tidy/a", "monitor", "rolled-back"]);
-        let stages = Stages::of(&back, &at("tidy/a"), false, false);
+        let stages = Stages::new(&back, &at("tidy/a"), false, false);
         assert_eq!(
             (stages.at, stages.names.iter().map(|n| n.word()).collect::<Vec<_>>()),
             (3, vec!["preflight", "parity", "swap back", "tidy", "monitor"])
@@ -279,34 +279,34 @@ mod tests {
 
     #[test]
     fn what_was_left_out_is_said() {
-        let stages = Stages::of(
+        let stages = Stages::new(
             &ids(&["pre-flight", "compare", "enable", "monitor"]),
-            &SightAt::Step("compare".into()),
+            &RoomPosition::Step("compare".into()),
             false,
             false,
         );
         assert_eq!(stages.skipped, [RoomStage::Backup, RoomStage::Copy]);
-        assert_eq!(stages.how(1), How::Skipped);
+        assert_eq!(stages.progress_of(1), How::Skipped);
     }
 
     #[test]
     fn past_the_swap_or_not() {
         let all = ids(&["compare", "enable", "monitor"]);
-        let at = |id: &str| SightAt::Step(id.to_owned());
+        let at = |id: &str| RoomPosition::Step(id.to_owned());
         assert!(!past_swap(&all, &at("enable")) && past_swap(&all, &at("monitor")));
-        assert!(past_swap(&all, &SightAt::End) && !past_swap(&all, &SightAt::Unknown));
+        assert!(past_swap(&all, &RoomPosition::End) && !past_swap(&all, &RoomPosition::Unknown));
     }
 
     #[test]
     fn what_failed_is_marked_and_nothing_is_guessed() {
         let back = ids(&["pre-rollback", "compare", "swap-back", "hook-after", "tidy/a", "monitor"]);
-        let how = |at: &SightAt| {
-            let stages = Stages::of(&back, at, true, true);
-            (0..stages.names.len()).map(|i| stages.how(i)).collect::<Vec<_>>()
+        let how = |at: &RoomPosition| {
+            let stages = Stages::new(&back, at, true, true);
+            (0..stages.names.len()).map(|i| stages.progress_of(i)).collect::<Vec<_>>()
         };
-        let hook = how(&SightAt::Step("hook-after".into()));
+        let hook = how(&RoomPosition::Step("hook-after".into()));
         assert_eq!(hook, [How::Done, How::Done, How::Done, How::Failed, How::ToCome, How::ToCome]);
-        assert_eq!(how(&SightAt::Unknown), [How::ToCome; 6]);
-        assert_eq!(how(&SightAt::End), [How::Done; 6]);
+        assert_eq!(how(&RoomPosition::Unknown), [How::ToCome; 6]);
+        assert_eq!(how(&RoomPosition::End), [How::Done; 6]);
     }
 }

@@ -9,7 +9,7 @@ use crate::features::parity::pair::partitions::{Layout, Leaf};
 
 /// Both sides, and what of them is compared. The legacy table is the left one.
 #[derive(Clone, Copy)]
-pub(crate) struct Compared<'a> {
+pub(crate) struct ComparedPair<'a> {
     pub(crate) twin: &'a Twin,
     pub(crate) legacy: Option<&'a TwinTable>,
     pub(crate) partitioned: &'a TwinTable,
@@ -22,7 +22,7 @@ pub(crate) struct Compared<'a> {
     pub(crate) options: ComparisonOptions,
 }
 
-impl<'a> Compared<'a> {
+impl<'a> ComparedPair<'a> {
     /// Only numbers on both sides can be summed.
     pub(crate) fn summed(&self, column: &str) -> bool {
         self.columns.column(column).is_some_and(|c| c.number)

@@ -25,7 +25,7 @@ struct FoundRow {
 
 impl PgWriter {
     /// Planned rows of the batch that are not among those it changed, read before it is taken back.
-    pub(super) async fn moved(&mut self, change: &RowChange, place: Place) -> Result<PlanDrift> {
+    pub(super) async fn drifted_rows(&mut self, change: &RowChange, place: Place) -> Result<PlanDrift> {
         let what = "read the rows that have moved";
         let mut arguments = numbers([place.run, place.step, place.from, place.to])?;
         if change.computed().is_none() {

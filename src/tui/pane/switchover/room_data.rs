@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 pub(in crate::tui) const LABEL: usize = 15;
 
 /// Everything that the room is drawn from.
-pub(super) struct Sight<'a> {
+pub(super) struct RoomData<'a> {
     pub(super) model: &'a Model,
     pub(super) name: String,
     /// What was last seen of it, and when.
@@ -36,8 +36,8 @@ pub(super) struct Sight<'a> {
     pub(super) read: Option<RoomRun>,
 }
 
-impl<'a> Sight<'a> {
-    pub(in crate::tui) fn of(model: &'a Model) -> Option<Self> {
+impl<'a> RoomData<'a> {
+    pub(in crate::tui) fn from_model(model: &'a Model) -> Option<Self> {
         let name = model.room_name()?;
         let facts = model.room_facts();
         let ours = model.run_in_room();
@@ -51,15 +51,15 @@ impl<'a> Sight<'a> {
                 _ => (None, ours.and_then(|r| r.plan.as_ref())),
             },
         };
-        let mut sight = Self { model, name, facts, ours, record, plan, read: None };
+        let mut room_data = Self { model, name, facts, ours, record, plan, read: None };
         if let (View::Run(view), Some(record), Some(plan), None) =
-            (&model.level().view, record, plan, sight.room_run())
+            (&model.level().view, record, plan, room_data.room_run())
             && let Some(Ok(detail)) = &view.detail
             && let Some(at) = detail.at
         {
-            sight.read = Some(RoomRun::of_plan(record.clone(), plan, at, &detail.events));
+            room_data.read = Some(RoomRun::of_plan(record.clone(), plan, at, &detail.events));
         }
-        Some(sight)
+        Some(room_data)
     }
 
     pub(in crate::tui) fn going(&self) -> Option<&'a OurRun> {
@@ -93,14 +93,16 @@ impl<'a> Sight<'a> {
     }
 
     /// The steps of the run shown, and the one it is at.
-    pub(in crate::tui) fn steps(&self) -> (Vec<String>, SightAt) {
+    pub(in crate::tui) fn steps(&self) -> (Vec<String>, RoomPosition) {
         let progress = self.ours.and_then(|r| r.progress.as_ref()).filter(|p| !p.stages.is_empty());
         let planned =
             || self.plan.map(|p| p.steps.iter().map(|s| s.id.clone()).collect()).unwrap_or_default();
         match (progress, self.room_run()) {
-            (Some(p), _) => (p.stages.clone(), SightAt::Step(p.stage.clone())),
-            (None, Some(run)) => (run.stages.clone(), run.stage.clone().map_or(SightAt::End, SightAt::Step)),
-            (None, None) => (planned(), SightAt::Unknown),
+            (Some(p), _) => (p.stages.clone(), RoomPosition::Step(p.stage.clone())),
+            (None, Some(run)) => {
+                (run.stages.clone(), run.stage.clone().map_or(RoomPosition::End, RoomPosition::Step))
+            }
+            (None, None) => (planned(), RoomPosition::Unknown),
         }
     }
 
@@ -116,12 +118,12 @@ impl<'a> Sight<'a> {
         if let Some(run) = self.theirs() {
             return Some(ago(run.equal_at?, self.model.server_now()));
         }
-        let at = SwitchoverProgress::of(self.ours?.progress.as_ref()?).equal_at?;
+        let at = SwitchoverProgress::from_run(self.ours?.progress.as_ref()?).equal_at?;
         Some(ago(DateTime::from_timestamp_millis(at)?, self.model.now))
     }
 
     /// It is the way back.
-    pub(in crate::tui) fn back(&self) -> bool {
+    pub(in crate::tui) fn is_rollback(&self) -> bool {
         let of_plan = self.plan.is_some_and(|p| is_rollback(p.steps.iter().map(|s| &s.id)));
         let told = self.room_run().filter(|r| !r.stages.is_empty());
         match told {
@@ -145,18 +147,18 @@ pub(in crate::tui) fn labelled(out: &mut Vec<Spans>, width: usize, label: &str, 
 }
 
 /// Has a run swapped its tables, by the step it is at?
-pub(super) fn past_swap(ids: &[String], at: &SightAt) -> bool {
+pub(super) fn past_swap(ids: &[String], at: &RoomPosition) -> bool {
     let Some(swap) = ids.iter().position(|s| is_swap(s)) else { return false };
     match at {
-        SightAt::Unknown => false,
-        SightAt::End => true,
-        SightAt::Step(stage) => ids.iter().position(|s| s == stage).is_some_and(|at| at > swap),
+        RoomPosition::Unknown => false,
+        RoomPosition::End => true,
+        RoomPosition::Step(stage) => ids.iter().position(|s| s == stage).is_some_and(|at| at > swap),
     }
 }
 
 /// The step that a run is at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum SightAt {
+pub(super) enum RoomPosition {
     /// Its plan is all that is known.
     Unknown,
     Step(String),

@@ -18,7 +18,7 @@ use crate::engine::port::spools::Spools;
 use crate::engine::port::state::State;
 
 /// A target as planning sees it.
-pub(in crate::engine) struct Planning<'e> {
+pub(in crate::engine) struct PlanSetup<'e> {
     pub(in crate::engine) name: &'e str,
     pub(in crate::engine) environment: Environment,
     pub(in crate::engine) facts: &'e dyn Reader,
@@ -37,7 +37,7 @@ pub(in crate::engine) struct Planning<'e> {
     pub(in crate::engine) clock: fn() -> DateTime<Utc>,
 }
 
-impl<'e> Planning<'e> {
+impl<'e> PlanSetup<'e> {
     /// What operations get to see.
     pub(in crate::engine) fn cx(
         &self,

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::engine::model::comparison::{KeySpan, RowPart};
-use crate::features::parity::compared::Compared;
+use crate::features::parity::compared_pair::ComparedPair;
 use crate::features::parity::pair::partitions::Leaf;
 
 /// Which rows are read: all, or those of some partitions, or of some keys.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Piece {
+pub(crate) struct ScanPart {
     /// Over both sides' rows.
     pub(crate) keys: KeySpan,
     /// `None`: all.
@@ -17,7 +17,7 @@ pub(crate) struct Piece {
     pub(crate) homeless: bool,
 }
 
-impl Piece {
+impl ScanPart {
     /// Nothing.
     pub(crate) fn is_empty(&self) -> bool {
         !self.homeless && self.slots.as_ref().is_some_and(BTreeSet::is_empty)
@@ -28,13 +28,13 @@ impl Piece {
         Self { keys, slots: None, homeless: true }
     }
 
-    pub(crate) fn leaves<'a>(&self, compared: &Compared<'a>) -> Vec<&'a Leaf> {
+    pub(crate) fn leaves<'a>(&self, compared: &ComparedPair<'a>) -> Vec<&'a Leaf> {
         let has = |l: &&Leaf| self.slots.as_ref().is_none_or(|s| s.contains(&l.slot));
         compared.layout.leaves.iter().filter(has).collect()
     }
 
     /// The legacy rows of these partitions; `None`: there is no legacy table.
-    pub(crate) fn legacy_part<'a>(&self, compared: &Compared<'a>) -> Option<RowPart<'a>> {
+    pub(crate) fn legacy_part<'a>(&self, compared: &ComparedPair<'a>) -> Option<RowPart<'a>> {
         let filter = self.slots.as_ref().map(|slots| {
             let slots: Vec<usize> = slots.iter().copied().collect();
             compared.layout.belongs(&slots, self.homeless)

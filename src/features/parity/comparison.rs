@@ -15,16 +15,16 @@ use crate::engine::model::report::{CheckId, Report, Severity};
 use crate::engine::port::compare_sql::CompareSql;
 use crate::engine::port::reader::ReadTx;
 use crate::features::parity::classify::{RowDifference, Samples};
-use crate::features::parity::compared::Compared;
-use crate::features::parity::facts::{Apart, ParityFacts, Partition, Sequence, Sums};
+use crate::features::parity::compared_pair::ComparedPair;
+use crate::features::parity::facts::{ParityFacts, Partition, Sequence, Sums, UnmatchedRows};
 use crate::features::parity::options::ComparisonOptions;
 use crate::features::parity::pair::catalog::{self, SequenceRow};
 use crate::features::parity::pair::partitions::{self, Layout, Mapping};
 use crate::features::parity::pair::{SwitchState, TwinTables, pair as find_pair, retired};
-use crate::features::parity::piece::Piece;
 use crate::features::parity::progress::{ComparisonProgress, Unfinished};
 use crate::features::parity::scan::{self, Tally};
-use crate::features::parity::snapshot::{SnapshotSource, Taken, age};
+use crate::features::parity::scan_part::ScanPart;
+use crate::features::parity::snapshot::{SnapshotInfo, SnapshotSource, age};
 use crate::features::parity::sql::ParitySql;
 use crate::features::parity::unchanged::Seals;
 use crate::features::parity::{findings, range_choice, rows, texts};
@@ -57,7 +57,7 @@ pub(crate) async fn pair(
     let layout = partitions::layout(&mut *tx, &pair.partitioned).await?;
     let sequences = catalog::sequences(&mut *tx, &pair.partitioned, &twin.key).await?;
     let maxes: Vec<String> = sequences.iter().map(SequenceRow::max).collect();
-    let compared = Compared {
+    let compared = ComparedPair {
         twin,
         legacy: Some(legacy),
         partitioned: &pair.partitioned,
@@ -95,7 +95,7 @@ struct Comparison<'a> {
     cx: &'a CheckCx<'a>,
     sql: &'static dyn ParitySql,
     rows_sql: &'static dyn CompareSql,
-    compared: Compared<'a>,
+    compared: ComparedPair<'a>,
     pair: &'a TwinTables,
     /// About.
     rows: i64,
@@ -120,7 +120,7 @@ impl<'a> Comparison<'a> {
         if !self.compared.options.resume {
             return None;
         }
-        Unfinished::read(self.cx.state, &Identity::of(self.cx.server), self.compared.twin.name())
+        Unfinished::read(self.cx.state, &Identity::from_server(self.cx.server), self.compared.twin.name())
             .filter(|unfinished| unfinished.shape == self.shape())
     }
 
@@ -136,7 +136,7 @@ impl<'a> Comparison<'a> {
         let mut tally = Tally::default();
         if let Some(piece) = self.seals.open(&self.compared) {
             if !piece.is_empty() {
-                self.tell("reading what is not sealed", (0, 1), &tally, &source);
+                self.report_progress("reading what is not sealed", (0, 1), &tally, &source);
                 scan::read(&mut *tx, &source, &self.compared, &piece, &mut tally).await?;
             }
             self.seals.add_to(&mut tally);
@@ -149,7 +149,7 @@ impl<'a> Comparison<'a> {
         if !self.compared.options.quick && !self.progress.readings.iter().any(|r| r.resumed) {
             // Of several snapshots the oldest counts: whatever was written since then is marked as written.
             let oldest = self.progress.first.clone().unwrap_or_else(|| taken.clone());
-            self.seals.tell(&self.compared, &oldest, &mut facts);
+            self.seals.add_proofs(&self.compared, &oldest, &mut facts);
             let evidence = self.seals.evidence(&self.compared, self.rows_sql, &oldest, &tally);
             if let Some(Err(e)) = evidence.map(|e| e.keep(self.cx, self.compared.twin.name())) {
                 facts.unsealed = Some(e.message);
@@ -195,8 +195,8 @@ impl<'a> Comparison<'a> {
             if i > done {
                 source.look_around(&mut *tx).await?;
             }
-            self.tell("reading", (i, chunks.len()), tally, &source);
-            let piece = Piece::all(KeySpan { from: *from, to: *to, paced: false });
+            self.report_progress("reading", (i, chunks.len()), tally, &source);
+            let piece = ScanPart::all(KeySpan { from: *from, to: *to, paced: false });
             scan::read(&mut *tx, &source, &self.compared, &piece, tally).await?;
             self.progress.read(source.taken(), self.compared.cut, *from, *to);
             if chunks.len() > 1 {
@@ -206,7 +206,7 @@ impl<'a> Comparison<'a> {
         if chunks.len() > 1 {
             Unfinished::forget(self.cx, self.compared.twin.name())?;
         }
-        self.tell("reading", (chunks.len(), chunks.len()), tally, &source);
+        self.report_progress("reading", (chunks.len(), chunks.len()), tally, &source);
         // What differs is looked at again where everything is seen at once.
         if self.progress.readings.len() > 1 {
             drop(tx);
@@ -216,7 +216,7 @@ impl<'a> Comparison<'a> {
         Ok((tx, source))
     }
 
-    fn tell(
+    fn report_progress(
         &self,
         doing: &'static str,
         (done, pieces): (usize, usize),
@@ -274,7 +274,7 @@ impl<'a> Comparison<'a> {
         if tally.differing.is_empty() {
             return Ok(Samples::default());
         }
-        self.tell("naming the rows that differ", (0, 0), tally, source);
+        self.report_progress("naming the rows that differ", (0, 0), tally, source);
         let samples = rows::compare(source, &self.compared, &tally.differing, facts).await?;
         // In a later snapshot there may be nothing left of what differed.
         if self.progress.readings.len() > 1 && facts.differences() == Some(0) {
@@ -285,7 +285,7 @@ impl<'a> Comparison<'a> {
         Ok(samples)
     }
 
-    fn apart(&self, tally: &Tally) -> Vec<Apart> {
+    fn apart(&self, tally: &Tally) -> Vec<UnmatchedRows> {
         let told = self.compared.layout.mapping != Mapping::Whole;
         let apart = |slot: GroupNumber| {
             let ranges = || tally.differing.iter().filter(|g| g.group == slot).map(|g| g.range);
@@ -298,14 +298,14 @@ impl<'a> Comparison<'a> {
             let (legacy_rows, partitioned_rows) = if told { here() } else { all() };
             let name = slot.and_then(|s| self.compared.layout.slots.get(s)).map_or(NOWHERE, String::as_str);
             let partition = told.then(|| name.to_owned());
-            Apart { partition, keys, legacy_rows, partitioned_rows }
+            UnmatchedRows { partition, keys, legacy_rows, partitioned_rows }
         };
         tally.differing_slots().into_iter().map(apart).collect()
     }
 
     fn finish(
         &mut self,
-        taken: &Taken,
+        taken: &SnapshotInfo,
         facts: &mut ParityFacts,
         triggers: Vec<crate::features::parity::facts::SyncTrigger>,
     ) {
@@ -336,10 +336,11 @@ impl<'a> Comparison<'a> {
     ) -> Report {
         let unread = self.compared.sequences.iter().find(|s| !s.readable);
         let unseen = unread.map(|s| texts::sequence_unread(&s.name));
-        let found = findings::of(id, facts, self.compared.columns, self.compared.layout, coverage, samples);
+        let found =
+            findings::build(id, facts, self.compared.columns, self.compared.layout, coverage, samples);
         let ok = texts::equal(facts, self.compared.layout.slots.len());
         let worse = found.iter().any(|f| f.severity == Severity::Critical);
-        let mut report = Report::of(id.clone(), facts, found, &ok);
+        let mut report = Report::observed(id.clone(), facts, found, &ok);
         // What else is found does not take the place of the verdict.
         if facts.equal() == Some(true) && report.summary != ok {
             report.summary = format!("{ok} · {}", report.summary);
@@ -357,7 +358,7 @@ impl<'a> Comparison<'a> {
 
     /// What reads the legacy table and what reads a partition, for the evidence.
     fn statements(&self) -> (String, String) {
-        let (all, compared) = (Piece::all(KeySpan::default()), &self.compared);
+        let (all, compared) = (ScanPart::all(KeySpan::default()), &self.compared);
         let text = |part| self.rows_sql.digest(&compared.rows(), &[part], all.keys).text().to_owned();
         let legacy = all.legacy_part(compared).map(text);
         let leaf = compared.layout.leaves.first().map(|l| text(compared.leaf_part(l)));
@@ -370,7 +371,7 @@ impl<'a> Comparison<'a> {
 }
 
 /// Counts, sums and a word for each partition.
-fn facts(compared: &Compared<'_>, tally: &Tally) -> ParityFacts {
+fn facts(compared: &ComparedPair<'_>, tally: &Tally) -> ParityFacts {
     let has_legacy = compared.legacy.is_some();
     let mut facts = ParityFacts {
         legacy_rows: has_legacy.then(|| tally.legacy.iter().map(|(_, a)| a.rows).sum()),
@@ -398,7 +399,7 @@ fn facts(compared: &Compared<'_>, tally: &Tally) -> ParityFacts {
     facts
 }
 
-fn strip(compared: &Compared<'_>, tally: &Tally) -> Vec<Partition> {
+fn strip(compared: &ComparedPair<'_>, tally: &Tally) -> Vec<Partition> {
     let differing = tally.differing_slots();
     let told = compared.legacy.is_some() && compared.layout.mapping != Mapping::Whole;
     let mut out = Vec::new();
@@ -458,7 +459,7 @@ pub(crate) async fn alone(
     let layout: Layout = partitions::layout(&mut *tx, &partitioned).await?;
     let columns = ComparedColumns::default();
     let twin = Twin { partitioned: table.to_owned(), ..Twin::default() };
-    let compared = Compared {
+    let compared = ComparedPair {
         twin: &twin,
         legacy: None,
         partitioned: &partitioned,
@@ -470,7 +471,7 @@ pub(crate) async fn alone(
         options: ComparisonOptions { quick: true, ..ComparisonOptions::default() },
     };
     let mut tally = Tally::default();
-    scan::read(&mut *tx, &source, &compared, &Piece::all(KeySpan::default()), &mut tally).await?;
+    scan::read(&mut *tx, &source, &compared, &ScanPart::all(KeySpan::default()), &mut tally).await?;
     let mut facts = facts(&compared, &tally);
     facts.snapshot = source.taken().name.clone();
     let coverage = layout.coverage(&mut *tx).await?;
@@ -479,11 +480,11 @@ pub(crate) async fn alone(
     let mut without = texts::NO_LEGACY.to_owned();
     if let Some(twin) = cleaned {
         facts.standing = SwitchState::Cleaned;
-        facts.away = retired::away(cx.facts, twin).await?;
+        facts.away = retired::find_retired(cx.facts, twin).await?;
         without = texts::retired(facts.away.as_ref());
     }
     facts.compared = texts::counts_only(&without);
-    let found = findings::of(id, &facts, &columns, &layout, &coverage, Samples::default());
+    let found = findings::build(id, &facts, &columns, &layout, &coverage, Samples::default());
     let ok = texts::alone(layout.leaves.len(), facts.partitioned_rows.unwrap_or_default(), &without);
-    Ok(Report::of(id.clone(), &facts, found, &ok))
+    Ok(Report::observed(id.clone(), &facts, found, &ok))
 }
