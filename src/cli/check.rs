@@ -76,7 +76,9 @@ fn asked(engine: &Engine, ids: &[CheckId], args: &CheckArgs) -> Result<Params> {
         [(args.quick, "quick"), (args.full, "full"), (args.resume, "resume"), (args.self_test, "self_test")];
     let flags =
         flags.into_iter().filter(|(given, _)| *given).map(|(_, key)| (key.to_owned(), "yes".to_owned()));
-    params(&args.set.iter().cloned().chain(flags).collect::<Vec<_>>())
+    let asked = params(&args.set.iter().cloned().chain(flags).collect::<Vec<_>>())?;
+    engine.accept_params(ids, &asked)?;
+    Ok(asked)
 }
 
 /// Cut off: what was found so far is not the whole of it and is not given out as such.

@@ -222,6 +222,11 @@ impl Engine {
         self.parts.checks.iter().filter(chosen).flat_map(|c| c.spec().params).copied().collect()
     }
 
+    /// Refuses keys that exclude each other for one of these checks.
+    pub fn accept_params(&self, ids: &[CheckId], params: &Params) -> Result<()> {
+        ids.iter().filter_map(|id| self.check(id.kind)).try_for_each(|check| check.accept(params))
+    }
+
     /// Runs one check. What cannot be observed is a report too: unknown, with the reason.
     pub async fn observe(&self, id: &CheckId) -> Report {
         self.observe_with(id, &Params::default(), SILENT).await

@@ -136,6 +136,8 @@ async fn a_key_that_no_chosen_check_has_names_the_known_ones() {
         (&["--set", "self_test="], "self_test=: yes or no"),
         (&["--set", "full=no", "--full"], "--set full is given twice: no and yes"),
         (&["--set", "full"], "KEY=VALUE is wanted"),
+        (&["--set", "quick=yes", "--set", "resume=yes"], "quick=yes and resume=yes: "),
+        (&["--set", "quick=yes", "--resume"], "quick=yes and resume=yes: "),
     ] {
         let refused = checked(args);
         assert!(refused.code == 2 && refused.stderr.contains(says), "{args:?}: {refused:?}");

@@ -117,6 +117,11 @@ pub trait Check: Sync {
     fn spec(&self) -> &'static CheckSpec;
     /// What it watches under a profile.
     fn names(&self, profile: &Profile) -> Vec<String>;
+    /// Refuses keys that exclude each other; each by itself is as its spec says.
+    fn accept(&self, params: &Params) -> Result<()> {
+        let _ = params;
+        Ok(())
+    }
     /// Looks, as its keys say. It reads its own and ignores others: several kinds may be run with the same.
     fn observe<'a>(
         &'a self,

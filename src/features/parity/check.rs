@@ -45,6 +45,10 @@ impl Check for ParityCheck {
             .collect()
     }
 
+    fn accept(&self, params: &Params) -> Result<()> {
+        ComparisonOptions::from_params(params).map(|_| ())
+    }
+
     fn observe<'a>(
         &'a self,
         cx: &'a CheckCx<'a>,
