@@ -21,7 +21,7 @@ pub struct LogLine {
     pub at: chrono::DateTime<chrono::Utc>,
     /// How bad.
     pub level: tracing::Level,
-    /// What.
+    /// The message with its fields.
     pub text: String,
 }
 

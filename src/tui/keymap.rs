@@ -129,7 +129,7 @@ pub enum Scene {
 /// A line of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Binding {
-    /// Where.
+    /// The scene in which the key has this meaning.
     pub scene: Scene,
     /// What it does.
     pub action: KeyAction,

@@ -53,7 +53,7 @@ pub enum Msg {
     Vitals(Result<Box<Vitals>, Box<Failure>>),
     /// Rows.
     Page {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
         /// The request they answer.
         request: Box<Option<PageRequest>>,
@@ -62,9 +62,9 @@ pub enum Msg {
     },
     /// A row's surroundings.
     Context {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
-        /// They.
+        /// The page, or why there is none.
         result: Result<Box<Page>, Box<Failure>>,
     },
     /// An export has come this far.
@@ -73,25 +73,25 @@ pub enum Msg {
     Exported(Result<String, Box<Failure>>),
     /// Planning has come this far.
     PlanNews {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
         /// How far.
         news: PlanNews,
     },
     /// A plan, or why there is none.
     Planned {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
-        /// It.
+        /// The plan and what the guard says of it, or why there is none.
         result: Result<Box<Reviewed>, Box<Failure>>,
     },
     /// Rows of a plan.
     PlannedRows {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
         /// The number of the first one, from zero.
         from: u64,
-        /// They.
+        /// The rows, or why they cannot be read.
         result: Result<Vec<PlannedRow>, Box<Failure>>,
     },
     /// Our run has come this far.
@@ -102,16 +102,16 @@ pub enum Msg {
     Runs(Result<Box<Journal>, Box<Failure>>),
     /// Everything about a run.
     RunDetail {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
-        /// It.
+        /// The run and its entries, or why they cannot be read.
         result: Result<Box<RunDetail>, Box<Failure>>,
     },
     /// How the switchover room stands.
     Room {
         /// Of which set.
         name: String,
-        /// It.
+        /// The status of its tables, or why it is not known.
         result: Result<Box<SwitchoverStatus>, Box<Failure>>,
     },
     /// The log's latest lines.
@@ -142,7 +142,7 @@ pub enum Effect {
     Vitals,
     /// Find a finding's rows and read the first page.
     Open {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
         /// Of which check.
         id: CheckId,
@@ -153,14 +153,14 @@ pub enum Effect {
     },
     /// Read a page.
     Page {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
-        /// Which.
+        /// The page that is wanted.
         request: Box<PageRequest>,
     },
     /// Read a row's surroundings.
     Context {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
         /// The query, with `{column}`.
         sql: String,
@@ -179,7 +179,7 @@ pub enum Effect {
     Log,
     /// Make a plan.
     Plan {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
         /// Of what.
         request: Box<Request>,
@@ -188,7 +188,7 @@ pub enum Effect {
     CancelPlan(Slot),
     /// Read rows of a plan.
     PlannedRows {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
         /// The plan's id.
         plan: String,
@@ -218,7 +218,7 @@ pub enum Effect {
     Room(String),
     /// Have our run end a session that is in its way.
     EndSession {
-        /// Which.
+        /// The session that holds the lock.
         blocker: Box<Blocker>,
         /// What was typed for it.
         typed: String,
@@ -227,7 +227,7 @@ pub enum Effect {
     Runs,
     /// Read everything about a run.
     RunDetail {
-        /// For which view.
+        /// The view that it is for.
         slot: Slot,
         /// Its number.
         run: String,
@@ -241,7 +241,7 @@ pub enum Effect {
 pub struct Export {
     /// File name without extension.
     pub name: String,
-    /// How.
+    /// The format of the file.
     pub format: Format,
     /// From where.
     pub rows: ExportRows,

@@ -34,7 +34,7 @@ pub enum Depth {
     Mono,
     /// The terminal's own sixteen.
     Sixteen,
-    /// All.
+    /// All colours that there are.
     True,
 }
 

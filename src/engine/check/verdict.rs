@@ -44,7 +44,7 @@ pub struct CheckVerdict {
     pub about: &'static str,
     /// Ok, warn, or block.
     pub status: Ready,
-    /// Why.
+    /// Why, with the numbers.
     pub text: String,
 }
 

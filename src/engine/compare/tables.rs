@@ -80,7 +80,7 @@ pub struct DifferingRows {
 /// A row that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DifferenceExample {
-    /// How.
+    /// How its two rows differ.
     pub class: DifferenceClass,
     /// Its key.
     pub key: KeyText,

@@ -43,7 +43,7 @@ pub struct EndSession {
 }
 
 impl EndSession {
-    /// Which.
+    /// The session or prepared transaction that is meant.
     pub fn blocker(&self) -> &Blocker {
         &self.blocker
     }

@@ -57,7 +57,7 @@ pub struct Preflight {
     pub id: String,
     /// The verdict.
     pub status: Ready,
-    /// Why.
+    /// Why it is so.
     pub message: String,
 }
 

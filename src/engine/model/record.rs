@@ -163,7 +163,7 @@ impl RunRecord {
 /// Some runs, newest first, and how many there are besides.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct Listed {
-    /// They.
+    /// The runs, newest first.
     pub runs: Vec<RunRecord>,
     /// All runs of the journal.
     pub total: u64,

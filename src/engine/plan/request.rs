@@ -15,7 +15,7 @@ pub enum Request {
         verb: String,
         /// On what; absent: the only one there is.
         name: Option<String>,
-        /// How.
+        /// Its `--set` keys.
         params: Params,
     },
     /// The inverse of a run.

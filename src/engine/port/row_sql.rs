@@ -76,7 +76,7 @@ pub struct TriedStatement {
     pub what: String,
     /// What is sent.
     pub sql: ProfileSql,
-    /// How.
+    /// How the server checks it.
     pub trial: Trial,
 }
 

@@ -22,7 +22,7 @@ pub trait Writers: Send + Sync {
 /// How to work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunLimits {
-    /// Who.
+    /// Who applies the plan.
     pub operator: Operator,
     /// How long to wait for a lock (milliseconds).
     pub lock_timeout_ms: u64,

@@ -97,7 +97,7 @@ struct Comparison<'a> {
     rows_sql: &'static dyn CompareSql,
     compared: ComparedPair<'a>,
     pair: &'a TwinTables,
-    /// About.
+    /// Estimated number of rows of both sides.
     rows: i64,
     progress: ComparisonProgress,
     seals: Seals,

@@ -16,7 +16,7 @@ pub(in crate::tui) const LIVE_MS: i64 = 1_000;
 pub struct JournalModel {
     /// As last read.
     pub seen: Option<Journal>,
-    /// When.
+    /// When it was last read; `None`: not yet.
     pub at: Option<DateTime<Utc>>,
     /// Why the last reading told nothing.
     pub failure: Option<Failure>,

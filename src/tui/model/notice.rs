@@ -12,7 +12,7 @@ pub struct Notice {
     pub text: String,
     /// It is a failure.
     pub bad: bool,
-    /// When.
+    /// When it was shown.
     pub at: DateTime<Utc>,
     /// What it speaks of, where that can change before it is forgotten.
     pub about: Option<NoticeSubject>,

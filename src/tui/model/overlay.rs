@@ -20,7 +20,7 @@ pub const UNFINISHED: [&str; 3] =
 /// On top of the panes.
 #[derive(Debug, Clone, Default)]
 pub struct Overlay {
-    /// Which.
+    /// What it is.
     pub kind: Kind,
     /// What is typed in it.
     pub input: Input,

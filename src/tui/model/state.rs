@@ -30,7 +30,7 @@ pub enum Link {
     Down {
         /// Since when.
         since: DateTime<Utc>,
-        /// Why.
+        /// Why the connection failed.
         failure: Failure,
         /// Tried so often.
         attempts: u32,

@@ -19,7 +19,7 @@ pub struct RoomState {
     pub name: String,
     /// As last seen.
     pub facts: Option<Box<SwitchoverStatus>>,
-    /// When.
+    /// When it was last read; `None`: not yet.
     pub at: Option<DateTime<Utc>>,
     /// Why the last look told nothing.
     pub failure: Option<Failure>,

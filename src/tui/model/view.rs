@@ -30,7 +30,7 @@ pub enum View {
     Rows(Box<RowsView>),
     /// Everything about one row.
     Detail {
-        /// It.
+        /// What is shown of it.
         detail: Detail,
         /// Its surroundings, where declared.
         context: Option<Surroundings>,

@@ -114,7 +114,7 @@ impl Watch {
 /// What is known of one check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Watch {
-    /// Which.
+    /// The check.
     pub id: CheckId,
     /// How often it is run.
     pub every: std::time::Duration,
