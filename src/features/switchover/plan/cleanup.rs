@@ -32,6 +32,7 @@ use crate::features::switchover::plan::swap_ddl::{PairSwap, Switch, idle_reverse
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::server::backups_of;
+use crate::features::switchover::texts;
 use crate::features::switchover::twins::{age, named};
 
 /// A table that is away must have been so for a day.
@@ -58,8 +59,8 @@ pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile) -> Vec<Offer> {
     crate::features::switchover::twins::offers(
         spec,
         profile,
-        "put away or drop the retired table",
-        "ACCESS EXCLUSIVE within a budget",
+        texts::offers::CLEANUP,
+        texts::offers::LOCKS_OF_SWAP,
     )
 }
 
