@@ -70,7 +70,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let copy = crate::features::switchover::copy::sample_copy::copy(cx, &twin_pairs).await;
     if let Err(e) = &copy {
         let ready = if accepted { Ready::Warn } else { Ready::Unknown };
-        let text = texts::preflight::no_copy_for_triggers(&e.message);
+        let text = texts::triggers::no_copy_for_triggers(&e.message);
         out.preflight.push(Preflight::new("proof", ready, text));
     }
     for twin_pair in &twin_pairs {
@@ -239,16 +239,16 @@ impl Parts {
         let mirror = mirror(cx, twin_pair).await?;
         let enabling = enabling(twin_pair, &found, &declared);
         let shut_out = shut_out(cx, twin_pair).await?;
-        let mut wrong = vec![texts::preflight::NOT_COVERED.to_owned()];
+        let mut wrong = vec![texts::triggers::NOT_COVERED.to_owned()];
         if let (Some(enabling), Some(copy)) = (&enabling, copy) {
-            (cx.doing)(texts::preflight::firing(name));
+            (cx.doing)(texts::triggers::firing(name));
             let mut fired = tried(copy, twin_pair, &legacy, enabling).await?;
             // In the copy nobody lacks a privilege.
             if !shut_out.is_empty() && found.iter().any(|f| !f.definer) {
-                fired.faults.push(texts::preflight::shut_out(&shut_out, &twin_pair.legacy.relation));
+                fired.faults.push(texts::triggers::shut_out(&shut_out, &twin_pair.legacy.relation));
             }
             if fired.faults.is_empty() && !fired.fine.is_empty() {
-                self.proved(name, texts::preflight::AS_ARE, &fired);
+                self.proved(name, texts::triggers::AS_ARE, &fired);
                 self.step(twin_pair, enabling);
                 self.privilege(cx, twin_pair, &legacy, enabling);
                 return Ok(());
@@ -259,15 +259,15 @@ impl Parts {
         self.preflight.push(Preflight::new(
             "found",
             Ready::Ok,
-            texts::preflight::functions_rewritten(name, &wrong),
+            texts::triggers::functions_rewritten(name, &wrong),
         ));
         self.replaced(cx, twin_pair, &found);
         if let Some(copy) = copy {
             let fired = tried(copy, twin_pair, &legacy, &change).await?;
             if fired.faults.is_empty() {
-                self.proved(name, texts::preflight::AS_PLANNED, &fired);
+                self.proved(name, texts::triggers::AS_PLANNED, &fired);
             } else {
-                let text = texts::preflight::faults_even_as_planned(name, &fired.faults);
+                let text = texts::triggers::faults_even_as_planned(name, &fired.faults);
                 self.preflight.push(Preflight::new("proof", Ready::Fail, text));
             }
         }
@@ -288,7 +288,7 @@ impl Parts {
         match &found.fired {
             Some((how, fired)) if fired.faults.is_empty() => self.proved(twin_pair.twin.name(), how, fired),
             Some((how, fired)) => {
-                let text = texts::preflight::faults_in_copy(twin_pair.twin.name(), how, &fired.faults);
+                let text = texts::triggers::faults_in_copy(twin_pair.twin.name(), how, &fired.faults);
                 self.preflight.push(Preflight::new("proof", Ready::Fail, text));
             }
             None => {}
@@ -305,18 +305,18 @@ impl Parts {
             let more = other_side_effects(&f.body, &twin_pair.partitioned.relation, f.kind & 2 != 0);
             if !more.is_empty() {
                 let text =
-                    texts::preflight::function_does_more(twin_pair.twin.name(), &f.function, &f.name, &more);
+                    texts::triggers::function_does_more(twin_pair.twin.name(), &f.function, &f.name, &more);
                 self.preflight.push(self.accepted.unless("trigger_body", &text));
             }
         }
         for f in found.iter().filter(|f| f.usable() && !f.owned) {
-            let text = texts::preflight::function_not_owned(&cx.cx.server.role, &f.function, &f.owner);
+            let text = texts::triggers::function_not_owned(&cx.cx.server.role, &f.function, &f.owner);
             self.preflight.push(Preflight::new("privilege", Ready::Fail, text));
         }
     }
 
     fn proved(&mut self, name: &str, how: &str, fired: &TriggerTest) {
-        let text = texts::preflight::fired_in_copy(name, how, &fired.fine, &fired.untried);
+        let text = texts::triggers::fired_in_copy(name, how, &fired.fine, &fired.untried);
         let ready = if fired.fine.is_empty() { Ready::Unknown } else { Ready::Ok };
         self.preflight.push(Preflight::new("proof", ready, text));
     }

@@ -18,7 +18,7 @@ use crate::features::parity::pair::change_capture::{self, CaptureState};
 use crate::features::switchover::copy::switch_test::trial;
 use crate::features::switchover::plan::dependents;
 use crate::features::switchover::plan::options;
-use crate::features::switchover::plan::rollback::{own_before, rollback_draft};
+use crate::features::switchover::plan::rollback::rollback_draft;
 use crate::features::switchover::plan::steps::{self, StepsInOrder};
 use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::plan::twin_pair::TwinPair;
@@ -190,7 +190,7 @@ async fn kept(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Vec<String
     for twin_pair in twin_pairs {
         let own = dependents::find(cx, &twin_pair.partitioned, &twin_pair.legacy, vec![]).await?.own();
         if !own.is_empty() {
-            out.push(format!("{}{}", own_before(twin_pair), own.join("; ")));
+            out.push(texts::offers::kept(twin_pair.twin.name()) + &own.join("; "));
         }
     }
     Ok(out)

@@ -253,16 +253,16 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: WatchOption
         "not (select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('midwatch.marks'))";
     for (what, condition, needed) in [
         (
-            texts::preflight::MAKES_FUNCTIONS,
+            texts::triggers::MAKES_FUNCTIONS,
             "not has_schema_privilege(to_regnamespace('midwatch')::oid, 'create')",
             !off && !todo.is_empty(),
         ),
         (
-            texts::preflight::WRITES_MARKS,
+            texts::triggers::WRITES_MARKS,
             "not has_table_privilege(to_regclass('midwatch.marks'), 'insert')",
             !off && !todo.is_empty(),
         ),
-        (texts::preflight::OWNS_MARKS, of_marks, asked.forget),
+        (texts::triggers::OWNS_MARKS, of_marks, asked.forget),
     ] {
         if !needed {
             continue;
@@ -279,28 +279,28 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: WatchOption
     out.push(match lacks {
         Err(e) => Preflight::new("privileges", Ready::Unknown, e.message),
         Ok(lacks) if lacks.is_empty() => {
-            Preflight::new("privileges", Ready::Ok, texts::preflight::WATCH_ALLOWED)
+            Preflight::new("privileges", Ready::Ok, texts::triggers::WATCH_ALLOWED)
         }
         Ok(lacks) => {
             let list: Vec<_> = lacks.into_iter().flatten().collect();
-            Preflight::new("privileges", Ready::Fail, texts::preflight::lacking(&list))
+            Preflight::new("privileges", Ready::Fail, texts::triggers::lacking(&list))
         }
     });
     // One transaction locks a pair and all its partitions.
     let needed = todo.iter().map(|w| w.layout.nodes.len() + 10).max().unwrap_or(0);
     out.push(crate::features::switchover::preflight::server::locks(tx, needed).await?);
-    let text = texts::preflight::size_of_marks(&size(tx).await?, asked.forget);
+    let text = texts::triggers::size_of_marks(&size(tx).await?, asked.forget);
     out.push(Preflight::new("size", Ready::Ok, text));
     for w in todo.iter().filter(|_| !off) {
         if let CaptureState::Incomplete(l) = &w.marks
             && l.lacks == GapScope::Never
         {
-            let text = texts::preflight::never_marked(w.twin.name(), &l.why);
+            let text = texts::triggers::never_marked(w.twin.name(), &l.why);
             out.push(Preflight::new("marks", Ready::Fail, text));
         }
     }
     if !off && !todo.is_empty() {
-        out.push(Preflight::new("writers", Ready::Warn, texts::preflight::WATCH_COSTS));
+        out.push(Preflight::new("writers", Ready::Warn, texts::triggers::WATCH_COSTS));
     }
     Ok(out)
 }

@@ -4,3 +4,4 @@
 pub(crate) mod offers;
 pub(crate) mod preflight;
 pub(crate) mod steps;
+pub(crate) mod triggers;

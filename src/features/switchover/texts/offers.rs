@@ -30,7 +30,53 @@ pub(crate) fn switchover_why(twins: &[&str]) -> String {
     format!("{} shall be the partitioned tables from now on", twins.join(", "))
 }
 
+/// What is called what afterwards.
+pub(crate) fn swapped(live: &str, retired: &str, twin: &str) -> String {
+    format!("{live} becomes {retired}; {twin} becomes {live}; the name {twin} answers as an updatable view")
+}
+
+pub(crate) fn carried_over(live: &str, objects: &[String]) -> String {
+    format!("carried over to {live}: {}", objects.join(", "))
+}
+
+pub(crate) const REVERSE_SYNC: &str =
+    "reverse triggers keep the retired tables complete from then on; the forward ones are off";
+
+/// How a line on what the partitioned table has of its own begins: a rollback looks for it in the switchover's plan.
+pub(crate) fn kept(twin: &str) -> String {
+    format!("{twin}: the partitioned table keeps ")
+}
+
+/// What is compared inside the locks, where writes are marked.
+pub(crate) const FEW_INSIDE: &str = "rows written since the comparison are compared inside the locks";
+
+/// The same where they are not.
+pub(crate) fn all_inside(twins: u64, unit: &str) -> String {
+    format!(
+        "without markers all rows of {twins} {unit} are compared inside the locks: writers wait for as long as that takes (stall, in the preflight), or the budget is spent and it is taken back"
+    )
+}
+
+/// How long writers wait.
+pub(crate) fn locks_of_swap(lock_timeout_ms: u64, budget_ms: u64, attempts: u32, inside: &str) -> String {
+    format!(
+        "ACCESS EXCLUSIVE on all tables in one transaction: an attempt waits {lock_timeout_ms} ms at most for each lock, {budget_ms} ms in all with what is done inside, up to {attempts} times; {inside}"
+    )
+}
+
 // ---- rollback
+
+pub(crate) const ROLLBACK_UNDO: &str = "by switching over again (plan switchover)";
+pub(crate) const CARRIED_BACK: &str =
+    "what was carried over goes back; dual writes run forward again, the reverse triggers go";
+
+pub(crate) fn rollback_why(twins: &[&str], run: &str) -> String {
+    format!("takes the switchover of {} (run {run}) back", twins.join(", "))
+}
+
+pub(crate) fn swapped_back(live: &str, twin: &str, retired: &str) -> String {
+    format!("{live} becomes {twin} again; {retired} becomes {live}")
+}
 
 /// Why a rollback has no plan that undoes it. `name`: what was rolled back; `None`: all twins.
 pub(crate) fn rollback_not_undone(name: Option<&str>) -> String {
@@ -109,4 +155,59 @@ pub(crate) fn watch_changes(off: bool) -> Vec<String> {
         "midwatch.marks grows by about 100 bytes with each".into(),
         "a partition attached later is marked by itself, but not its TRUNCATE: plan watch again".into(),
     ]
+}
+
+// ---- repair and copy-missing
+
+pub(crate) const LEGACY: &str = "the legacy table";
+pub(crate) const PARTITIONED: &str = "the twin";
+pub(crate) const ROWS_UNDO: &str = "from before-images, while rows are not changed again; partitions go again where they are empty, sequences stay where they are";
+
+/// `written`, `right`: which table of each of the twins.
+pub(crate) fn rows_lacking(written: &str, twins: &[&str], right: &str) -> String {
+    format!("{written} of {} lacks rows that {right} has", twins.join(", "))
+}
+
+pub(crate) fn rows_differing(written: &str, twins: &[&str], right: &str) -> String {
+    format!("{written} of {} shall hold what {right} holds", twins.join(", "))
+}
+
+// ---- cleanup, at first
+
+pub(crate) const LOSSY: &str =
+    "rollback is lossy from then on: what is written afterwards is in the partitioned tables only";
+pub(crate) const CLEANUP_UNDO: &str = "lossy: the tables come back under their retired names and reverse sync begins again; rows written in between differ until repair NAME --set from=twin; foreign keys come back NOT VALID";
+
+pub(crate) fn cleanup_why(twins: &[&str]) -> String {
+    match twins {
+        [one] => format!("{one} has proved itself: its retired table is no longer needed"),
+        _ => {
+            format!("{} have proved themselves: their retired tables are no longer needed", twins.join(", "))
+        }
+    }
+}
+
+pub(crate) fn numbered(live: &str, column: &str) -> String {
+    format!("{live} numbers its {column} itself")
+}
+
+pub(crate) fn renamed(retired: &str, to: &str) -> String {
+    format!("{retired} becomes {to}, no longer kept complete")
+}
+
+/// The tables are dropped since.
+pub(crate) fn cleanup_not_undone(tables: &[String]) -> String {
+    format!("{} is not there any more: only the backup has it", tables.join(", "))
+}
+
+// ---- cleanup, for good
+
+pub(crate) const DROP_UNDO: &str = "impossible: only the backup has them then";
+
+pub(crate) fn drop_why(twins: &[&str]) -> String {
+    format!("nobody has missed the tables of {} since they were put away", twins.join(", "))
+}
+
+pub(crate) fn dropped(table: &str, rows: i64, size: &str) -> String {
+    format!("{table} goes for good: about {rows} rows, {size}")
 }

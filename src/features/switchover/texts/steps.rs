@@ -69,3 +69,134 @@ pub(crate) fn marked(twin: &str) -> String {
 pub(crate) fn unmarked(twins: &str) -> String {
     format!("nothing of {twins} is marked")
 }
+
+// ---- triggers of a pair, some at a time
+
+pub(crate) fn on_partitions(title: &str) -> String {
+    format!("{title}, TRUNCATE of each partition")
+}
+
+pub(crate) fn locks_with_partitions(mode: &str) -> String {
+    format!("{mode}, partitions too, for a moment")
+}
+
+pub(crate) fn locks_of_few(mode: &str) -> String {
+    format!("{mode}, a few at a time")
+}
+
+pub(crate) fn reverse_rewritten(table: &str) -> String {
+    format!("{table}: reverse triggers made anew, firing always")
+}
+
+pub(crate) fn reverse_fires(table: &str) -> String {
+    format!("the reverse triggers of {table} fire always")
+}
+
+// ---- stages of a switchover, a rollback and a cleanup
+
+pub(crate) const COMPARE: &str = "0 rows left to copy: every row of both sides compared, in one snapshot";
+pub(crate) const SWAP: &str = "the switch: all tables at once";
+pub(crate) const SWAP_BACK: &str = "all tables back at once";
+pub(crate) const PUT_AWAY: &str = "reverse sync ends, the retired tables go away";
+pub(crate) const OTHER_TABLES: &str = "every other table of the database";
+pub(crate) const LOCKS_OF_DEFINITIONS: &str = "ACCESS SHARE, for its definition";
+
+pub(crate) fn measure(stage: &str) -> String {
+    format!("{stage}: counts, sums and checksums of both sides")
+}
+
+pub(crate) fn dump(tables: &[String]) -> String {
+    format!("pg_dump of {}, with all definitions", tables.join(", "))
+}
+
+pub(crate) fn mark(twin: &str) -> String {
+    format!("{twin}: mark every write on both sides")
+}
+
+pub(crate) fn unmark(twin: &str) -> String {
+    format!("{twin}: writes are not marked any more")
+}
+
+pub(crate) fn prepare(twin: &str) -> String {
+    format!("{twin}: reverse triggers, idle until the switch")
+}
+
+pub(crate) fn tidy(twin: &str) -> String {
+    format!("{twin}: the reverse triggers go")
+}
+
+/// `when`: before or after.
+pub(crate) fn hook(when: &str, timeout_s: u64, command: &str) -> String {
+    format!("{when} the switch, {timeout_s} s at most: {command}")
+}
+
+/// Are writes marked?
+pub(crate) fn monitor(seconds: u64, marker: bool) -> String {
+    if marker {
+        format!("look on for {seconds} s: what is written is compared every second")
+    } else {
+        format!("look on for {seconds} s, then compare everything: no marker tells what was written")
+    }
+}
+
+pub(crate) fn equal(twin: &str) -> String {
+    format!("both sides of {twin} are equal")
+}
+
+// ---- cleanup
+
+pub(crate) const DROP: &str = "drop what was put away";
+
+pub(crate) fn gone_away(retired: &str) -> String {
+    format!("{retired} has gone away")
+}
+
+pub(crate) fn same_table(table: &str, retired: &str) -> String {
+    format!("{table} is the table that was {retired}")
+}
+
+pub(crate) fn gone(table: &str) -> String {
+    format!("{table} is gone")
+}
+
+// ---- rows of one table as another has them
+
+pub(crate) const LOCKS_OF_SOURCE: &str = "ROW SHARE, rows of the batch";
+
+pub(crate) fn extra_rows(table: &str, from: &str) -> String {
+    format!("{table}: rows without a row of {from} go")
+}
+
+pub(crate) fn differing_rows(table: &str, from: &str) -> String {
+    format!("{table}: rows become as {from} has them")
+}
+
+pub(crate) fn missing_rows(table: &str, from: &str) -> String {
+    format!("{table}: rows of {from} that it lacks come")
+}
+
+/// Why the rows are changed.
+pub(crate) fn rows_reason(table: &str, from: &str) -> String {
+    format!("rows of {table} as {from} has them")
+}
+
+pub(crate) fn none_missing(table: &str, from: &str) -> String {
+    format!("no row of {from} is missing in {table}")
+}
+
+pub(crate) fn none_differs(table: &str, from: &str) -> String {
+    format!("no row of {table} differs from {from}, none is missing or left over")
+}
+
+/// Several steps write to the same table: a title names its step.
+pub(crate) fn of_step(title: &str, step: &str) -> String {
+    format!("{title} ({step})")
+}
+
+pub(crate) fn partitions(table: &str, names: &[&str]) -> String {
+    format!("{table}: partitions {}", names.join(", "))
+}
+
+pub(crate) fn sequences(names: &str) -> String {
+    format!("sequences past the rows of both sides: {names}")
+}
