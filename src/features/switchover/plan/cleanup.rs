@@ -105,18 +105,18 @@ pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Resul
 
 /// The backup that a switchover made of these tables, if it is still what it was.
 async fn backup(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Preflight> {
-    let fail = |text: &str| Ok(Preflight::new("backup", Ready::Fail, texts::preflight::backup_needed(text)));
+    let fail = |text: &str| Ok(Preflight::new("backup", Ready::Fail, texts::server::backup_needed(text)));
     let found = backups_of(cx, twins).await?;
     let Some(f) = found.first() else {
-        return fail(&texts::preflight::no_backup_of(twins));
+        return fail(&texts::server::no_backup_of(twins));
     };
     let Some(proof) = &f.body.verified else {
-        return fail(&texts::preflight::backup_not_verified(&f.run));
+        return fail(&texts::server::backup_not_verified(&f.run));
     };
     if let Err(e) = cx.backups.intact(&f.body).await {
         return fail(&e.message);
     }
-    let text = texts::preflight::backup_intact(&f.body.file, &f.run, &age(f.age_h), proof);
+    let text = texts::server::backup_intact(&f.body.file, &f.run, &age(f.age_h), proof);
     Ok(Preflight::new("backup", Ready::Ok, text))
 }
 

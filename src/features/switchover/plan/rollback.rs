@@ -267,26 +267,26 @@ async fn since(
     let view = switched.iter().find(|s| s.starts_with(&format!("create view {answering} ")));
     let view = view.map_or("", String::as_str);
     let came = |c: &&String| !view.contains(&Ident(c).to_string());
-    new.extend(twin_pair.columns.only_right.iter().filter(came).map(|c| format!("column {c}")));
+    new.extend(twin_pair.columns.only_right.iter().filter(came).map(|c| texts::dependents::column(c)));
     let views = now.views.iter().filter(|v| {
         Relation::parse(&v.name).name != answering.name
             && !begun(format!("create or replace view {} ", v.name))
     });
-    new.extend(views.map(|v| format!("view {}", v.name)));
-    new.extend(now.referrers.iter().map(|k| format!("{} of {}", k.name, k.table)));
+    new.extend(views.map(|v| texts::dependents::view(&v.name)));
+    new.extend(now.referrers.iter().map(|k| texts::dependents::foreign_key(&k.name, &k.table)));
     let reverse = reverse_names();
     let triggers = now
         .triggers
         .iter()
         .filter(|t| !t.ours && !reverse.contains(&t.name) && !begun(format!("create trigger {} ", t.name)));
-    new.extend(triggers.map(|t| format!("trigger {}", t.name)));
+    new.extend(triggers.map(|t| texts::dependents::trigger(&t.name)));
     new.extend(now.bound.iter().cloned());
     let grants = now.legacy.grants.iter().filter(|g| g.grantee != now.legacy.owner);
     let lost = grants.filter(|g| {
         let (given, whom) = (format!("grant {} on ", g.privilege_text()), format!(" to {}", g.whom()));
         !now.twin.grants.contains(g) && !switched.iter().any(|s| s.starts_with(&given) && s.contains(&whom))
     });
-    new.extend(lost.map(|g| format!("{} for {}", g.privilege_text(), g.grantee)));
+    new.extend(lost.map(|g| texts::dependents::privilege(&g.privilege_text(), &g.grantee)));
     let before = texts::offers::kept(twin_pair.twin.name());
     let own: Vec<&str> =
         changes.iter().filter_map(|c| c.strip_prefix(&before)).flat_map(|c| c.split("; ")).collect();

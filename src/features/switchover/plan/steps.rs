@@ -28,24 +28,22 @@ use crate::features::switchover::texts;
 /// Where the backup goes, and whether there is room.
 pub(crate) fn backups(cx: &PlanCx<'_>, asked: &SwitchOptions, bytes: u64) -> Vec<Preflight> {
     if asked.backup == Backup::Skip {
-        return vec![Preflight::new("backup", Ready::Warn, texts::preflight::NO_BACKUP)];
+        return vec![Preflight::new("backup", Ready::Warn, texts::server::NO_BACKUP)];
     }
     let place = match cx.backups.place() {
         Err(e) => return vec![Preflight::new("backup", Ready::Fail, e.one_line())],
         Ok(place) => place,
     };
     let needed = bytes / 1_000_000;
-    let text = texts::preflight::dump_planned(&place, asked.backup == Backup::Verified);
+    let text = texts::server::dump_planned(&place, asked.backup == Backup::Verified);
     let mut out = vec![Preflight::new("backup", Ready::Ok, text)];
     out.push(match cx.backups.free() {
-        None => Preflight::new("disk", Ready::Warn, texts::preflight::room_unknown(&place)),
-        Some(free) if free < bytes => Preflight::new(
-            "disk",
-            Ready::Fail,
-            texts::preflight::room_short(&place, free / 1_000_000, needed),
-        ),
+        None => Preflight::new("disk", Ready::Warn, texts::server::room_unknown(&place)),
+        Some(free) if free < bytes => {
+            Preflight::new("disk", Ready::Fail, texts::server::room_short(&place, free / 1_000_000, needed))
+        }
         Some(free) => {
-            let text = texts::preflight::room_enough(&place, free / 1_000_000, needed);
+            let text = texts::server::room_enough(&place, free / 1_000_000, needed);
             Preflight::new("disk", Ready::Ok, text)
         }
     });

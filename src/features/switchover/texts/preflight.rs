@@ -1,5 +1,7 @@
 //! Lines of the preflight, and what is on while they are found.
 
+use crate::features::switchover::task::RehearsalResult;
+
 // ---- switchover
 
 pub(crate) fn rehearsal_unknown(why: &str) -> String {
@@ -10,47 +12,6 @@ pub(crate) fn rehearsal_unknown(why: &str) -> String {
 
 pub(crate) fn copy_holds(copied: &str) -> String {
     format!("the copy holds the definitions and {copied}")
-}
-
-// ---- the backup
-
-pub(crate) const NO_BACKUP: &str = "no backup is made (asked for)";
-
-/// Is the dump restored and compared?
-pub(crate) fn dump_planned(place: &str, verified: bool) -> String {
-    let proof = if verified { "restored into a private server and compared" } else { "not restored" };
-    format!("a dump of the legacy tables in {place}, {proof}")
-}
-
-pub(crate) fn room_unknown(place: &str) -> String {
-    format!("how much room {place} has is unknown")
-}
-
-pub(crate) fn room_short(place: &str, free_mb: u64, needed_mb: u64) -> String {
-    format!("{place} has {free_mb} MB free, the tables have {needed_mb} MB")
-}
-
-pub(crate) fn room_enough(place: &str, free_mb: u64, needed_mb: u64) -> String {
-    format!(
-        "{place} has {free_mb} MB free, the tables have {needed_mb} MB; room on the server's own disks is not known from here"
-    )
-}
-
-/// What a cleanup needs first.
-pub(crate) fn backup_needed(why: &str) -> String {
-    format!("{why}; --set backup=make makes one")
-}
-
-pub(crate) fn no_backup_of(twins: &[&str]) -> String {
-    format!("no backup of {} is in the journal", twins.join(", "))
-}
-
-pub(crate) fn backup_not_verified(run: &str) -> String {
-    format!("the backup of run {run} was never restored and compared")
-}
-
-pub(crate) fn backup_intact(file: &str, run: &str, age: &str, proof: &str) -> String {
-    format!("{file} of run {run}, {age} old, intact; {proof}")
 }
 
 // ---- how long writers would wait without a marker
@@ -184,4 +145,114 @@ pub(crate) fn another_table(twin: &str, table: &str, run: &str) -> String {
 pub(crate) fn retired_since(twin: &str, run: &str, since: &str, wanted: &str, long: bool) -> String {
     let text = format!("{twin}: put away by run {run}, {since} ago; {wanted} are asked for");
     if long { text } else { format!("{text}; --set quiet=… with accept=quiet asks for less") }
+}
+
+// ---- what is accepted
+
+pub(crate) fn accepted(text: &str) -> String {
+    format!("{text} (accepted)")
+}
+
+pub(crate) fn acceptable(text: &str, id: &str) -> String {
+    format!("{text}; --set accept={id} goes on with it")
+}
+
+// ---- parity
+
+pub(crate) fn comparing(twin: &str) -> String {
+    format!("comparing {twin}")
+}
+
+/// The check's own words, of a twin.
+pub(crate) fn verdict(twin: &str, text: &str) -> String {
+    format!("{twin}: {text}")
+}
+
+pub(crate) fn rows_differ(twin: &str, text: &str) -> String {
+    format!("{twin}: {text}; midwatch plan repair {twin}")
+}
+
+pub(crate) fn sequence_behind(twin: &str, text: &str) -> String {
+    format!("{twin}: {text} (handed over in the switch)")
+}
+
+pub(crate) fn triggers_differ(twin: &str, text: &str) -> String {
+    format!("{twin}: {text}; midwatch plan repair-triggers {twin}")
+}
+
+pub(crate) fn partitions_missing(twin: &str, text: &str) -> String {
+    format!("{twin}: {text}; midwatch plan copy-missing {twin} makes partitions")
+}
+
+pub(crate) fn columns_missing(twin: &str, text: &str) -> String {
+    format!("{twin}: {text}; add them, then midwatch plan repair-triggers {twin} and repair {twin}")
+}
+
+// ---- rehearsals
+
+pub(crate) const MEASURED_IN_TRIAL: &str = "a copy of the definitions with a few rows, on this machine";
+pub(crate) const NOT_REHEARSED: &str = "this set was never rehearsed from here: midwatch plan rehearse";
+
+/// By its run, and what else it played.
+pub(crate) fn rehearsal(run: &str, others: &[String]) -> String {
+    let others = (!others.is_empty()).then(|| format!(" with {} as well", others.join(", ")));
+    format!("rehearsal run {run}{}", others.unwrap_or_default())
+}
+
+/// Where the time of a step was measured.
+pub(crate) fn measured_step(rehearsal: &str, copied: &str) -> String {
+    format!("{rehearsal}; {copied}")
+}
+
+pub(crate) fn measured_swap(rehearsal: &str, result: &RehearsalResult) -> String {
+    format!(
+        "{rehearsal}: {} writes beside it, the longest wait {:.0} ms, back in {} ms; {}",
+        result.writes, result.stall_ms, result.back_ms, result.copied
+    )
+}
+
+pub(crate) fn measured_rollback(rehearsal: &str, writes: u64, copied: &str) -> String {
+    format!("{rehearsal}: {writes} writes beside it; {copied}")
+}
+
+pub(crate) fn rehearsal_failed(rehearsal: &str, why: &str) -> String {
+    format!("{rehearsal} failed: {why}")
+}
+
+pub(crate) fn rehearsed_ago(rehearsal: &str, age: &str) -> String {
+    format!("{rehearsal}, {age} ago")
+}
+
+pub(crate) fn met_the_same(rehearsed: &str) -> String {
+    format!("{rehearsed}: met the same")
+}
+
+/// Lines of this preflight that the rehearsal did not meet, and those that it met alone.
+pub(crate) fn met_otherwise(rehearsed: &str, new: &[&str], gone: &[&str]) -> String {
+    let mut text = format!("this preflight differs from {rehearsed}");
+    if !new.is_empty() {
+        text = format!("{text}; not met there: {}", new.join("; "));
+    }
+    if !gone.is_empty() {
+        text = format!("{text}; met there only: {}", gone.join("; "));
+    }
+    text
+}
+
+// ---- the trial in a copy
+
+pub(crate) const COPYING: &str = "copying all definitions and a few rows into a private server";
+pub(crate) const SWITCHING: &str = "switching in the copy, and back";
+
+pub(crate) fn no_copy_for_switch(why: &str) -> String {
+    format!("no copy to try the switch in: {why}")
+}
+
+/// What fails for want of a table says nothing of the target.
+pub(crate) fn copy_lacks(objects: &[String]) -> String {
+    format!("the copy is without {}", objects.join(" and "))
+}
+
+pub(crate) fn switched_in_copy(copy: &str, twins: &[&str]) -> String {
+    format!("switched and taken back in a copy ({copy}): {}", twins.join(", "))
 }

@@ -34,8 +34,7 @@ pub(crate) fn faults_in_copy(twin: &str, how: &str, faults: &[String]) -> String
 }
 
 pub(crate) fn fired_in_copy(twin: &str, how: &str, fine: &[&str], untried: &[String]) -> String {
-    let text = format!("{twin}: fired in a copy {how}, mirrored: {}", fine.join(", "));
-    if untried.is_empty() { text } else { format!("{text}; not tried: {}", untried.join("; ")) }
+    format!("{twin}: fired in a copy {how}, mirrored: {}{}", fine.join(", "), not_tried(untried))
 }
 
 pub(crate) fn function_does_more(twin: &str, function: &str, trigger: &str, effects: &[String]) -> String {
@@ -129,4 +128,41 @@ pub(crate) fn no_marker_possible(twin: &str, why: &str) -> String {
 
 pub(crate) fn marker_installed(twin: &str, why: &str) -> String {
     format!("{twin}: {why}: the write marker is installed as a stage of its own")
+}
+
+// ---- triggers of others
+
+/// Triggers that would fire after ours.
+pub(crate) fn fires_late(twin: &str, triggers: &[String], ours: &str) -> String {
+    format!(
+        "{twin}: triggers fire in the order of their names, and {} would come after {ours}: a key that they change reverse sync learns too late; rename them",
+        triggers.join(", ")
+    )
+}
+
+// ---- triggers fired in a copy before a switchover
+
+pub(crate) const DUAL_WRITES: &str = "dual writes";
+pub(crate) const AFTER_SWITCH: &str = "after the switch";
+
+pub(crate) fn firing_dual_writes(twin: &str) -> String {
+    format!("firing the dual writes of {twin} in the copy")
+}
+
+/// `what`: dual writes, or reverse sync after the switch.
+pub(crate) fn sync_fails(twin: &str, what: &str, faults: &[String], repairable: bool) -> String {
+    let hint = if repairable { format!("; midwatch plan repair-triggers {twin}") } else { String::new() };
+    format!("{twin}: {what}, fired in a copy: {}{hint}", faults.join("; "))
+}
+
+pub(crate) fn sync_not_fired(twin: &str, what: &str, untried: &[String]) -> String {
+    format!("{twin}: {what} could not be fired{}", not_tried(untried))
+}
+
+pub(crate) fn sync_fired(twin: &str, what: &str, fine: &[&str], untried: &[String]) -> String {
+    format!("{twin}: {what}, fired in a copy, mirrored: {}{}", fine.join(", "), not_tried(untried))
+}
+
+fn not_tried(untried: &[String]) -> String {
+    if untried.is_empty() { String::new() } else { format!("; not tried: {}", untried.join("; ")) }
 }
