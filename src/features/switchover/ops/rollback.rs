@@ -66,8 +66,8 @@ impl Operation for Rollback {
     fn undo<'a>(&'a self, _cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
         Box::pin(async move {
             let name = (run.name != ALL).then_some(run.name.as_str());
-            let why = || texts::offers::rollback_not_undone(name);
-            Ok((run.rows_applied > 0).then(|| Undo::Impossible { why: why() }))
+            Ok((run.rows_applied > 0)
+                .then(|| Undo::Impossible { why: texts::offers::rollback_not_undone(name) }))
         })
     }
 

@@ -1,4 +1,4 @@
-//! What the plans of a switchover and its kin say to people, from data: no statement stands here. Plans are compared as
+//! What offers, plans and the preflight of operations on twin pairs say, from data; no statements. Plans are compared as
 //! text when they are resumed: a sentence of a plan that changes makes the plans of earlier builds stale.
 
 pub(crate) mod dependents;

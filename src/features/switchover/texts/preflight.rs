@@ -169,23 +169,28 @@ pub(crate) fn verdict(twin: &str, text: &str) -> String {
 }
 
 pub(crate) fn rows_differ(twin: &str, text: &str) -> String {
-    format!("{twin}: {text}; midwatch plan repair {twin}")
+    let text = verdict(twin, text);
+    format!("{text}; midwatch plan repair {twin}")
 }
 
 pub(crate) fn sequence_behind(twin: &str, text: &str) -> String {
-    format!("{twin}: {text} (handed over in the switch)")
+    let text = verdict(twin, text);
+    format!("{text} (handed over in the switch)")
 }
 
 pub(crate) fn triggers_differ(twin: &str, text: &str) -> String {
-    format!("{twin}: {text}; midwatch plan repair-triggers {twin}")
+    let text = verdict(twin, text);
+    format!("{text}; midwatch plan repair-triggers {twin}")
 }
 
 pub(crate) fn partitions_missing(twin: &str, text: &str) -> String {
-    format!("{twin}: {text}; midwatch plan copy-missing {twin} makes partitions")
+    let text = verdict(twin, text);
+    format!("{text}; midwatch plan copy-missing {twin} makes partitions")
 }
 
 pub(crate) fn columns_missing(twin: &str, text: &str) -> String {
-    format!("{twin}: {text}; add them, then midwatch plan repair-triggers {twin} and repair {twin}")
+    let text = verdict(twin, text);
+    format!("{text}; add them, then midwatch plan repair-triggers {twin} and repair {twin}")
 }
 
 // ---- rehearsals
