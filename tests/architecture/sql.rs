@@ -349,6 +349,35 @@ fn pieces_of_sql_stand_with_their_dialect() {
     hold("sql_fragments", "pieces of SQL only with their dialect", &breaches(Tree::src(), &pieces));
 }
 
+/// Statements in what features say to people, also where the rest of a feature is a place of SQL. A sentence may name a
+/// catalog.
+fn in_texts(tree: &Tree) -> Vec<String> {
+    let texts = |path: &str| {
+        let own = path.strip_prefix("features/").and_then(|rest| rest.split('/').nth(1));
+        own.is_some_and(|part| part.trim_end_matches(".rs") == "texts")
+    };
+    let literals = tree
+        .files
+        .iter()
+        .filter(|f| texts(&f.path))
+        .flat_map(|f| f.literals.iter().map(move |l| (f, l)))
+        .filter(|(_, l)| l.included || is_statement(&l.text) || is_fragment(&l.text));
+    literals.map(|(f, l)| format!("src/{}:{}", f.path, l.line)).collect()
+}
+
+#[test]
+fn texts_hold_no_statement() {
+    assert_eq!(in_texts(Tree::src()), Vec::<String>::new());
+    let code = r#"const A: &str = "select 1 from t"; fn f() { format!("{}::{}", 1, 2); "pg_get_serial_sequence is NULL"; }"#;
+    let tree = Tree::of(&[
+        ("features/switchover/texts/steps.rs", code),
+        ("features/queue/texts.rs", code),
+        ("features/switchover/plan/steps.rs", code),
+    ]);
+    let place = |file: &str| [format!("src/features/{file}:1"), format!("src/features/{file}:1")];
+    assert_eq!(in_texts(&tree), [place("switchover/texts/steps.rs"), place("queue/texts.rs")].concat());
+}
+
 #[test]
 fn pieces_are_told_from_sentences() {
     for piece in [

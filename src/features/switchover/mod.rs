@@ -15,6 +15,7 @@ pub mod status;
 pub mod step_kind;
 pub mod swaps;
 pub mod task;
+pub(crate) mod texts;
 pub(crate) mod twins;
 pub mod verbs;
 

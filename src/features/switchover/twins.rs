@@ -3,13 +3,14 @@
 use crate::engine::model::profile::{Profile, Twin};
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{ALL, Offer, OpSpec};
+use crate::features::switchover::texts;
 
 /// An offer for each twin.
 pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile, about: &str, locks: &str) -> Vec<Offer> {
     let offer = |twin: &Twin| Offer {
         verb: spec.verb,
         name: twin.name().to_owned(),
-        about: format!("{about} of {}", twin.name()),
+        about: texts::offers::offer(about, twin.name()),
         mends: Some(CheckId { kind: "parity", name: twin.name().to_owned() }),
         risk: spec.risk,
         locks: locks.to_owned(),
@@ -22,7 +23,7 @@ pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile, about: &str, lock
 
 /// The same for what is done to both sides of a switchover.
 pub(crate) fn switched_offers(spec: &'static OpSpec, profile: &Profile, about: &str) -> Vec<Offer> {
-    offers(spec, profile, about, "ACCESS EXCLUSIVE within a budget")
+    offers(spec, profile, about, texts::offers::LOCKS_OF_SWAP)
 }
 
 /// The twins that a name stands for, in the profile's order.

@@ -17,7 +17,7 @@ pub(crate) async fn copy(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result
         like: c.legacy.relation.clone(),
         key: c.twin.key.clone(),
     });
-    (cx.doing)("copying all definitions and a few rows into a private server".into());
+    (cx.doing)(crate::features::switchover::texts::preflight::COPYING.into());
     let wanted = CopyRequest {
         relations,
         rows: Rows::Sample(SAMPLE),

@@ -14,6 +14,7 @@ use crate::features::switchover::plan::dependents::{Names, Publication};
 use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::texts;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ pub(crate) async fn trial(
     let mut out = Tried::default();
     match crate::features::switchover::copy::sample_copy::copy(cx, twin_pairs).await {
         Err(e) => {
-            let text = format!("no copy to try the switch in: {}", e.one_line());
+            let text = texts::preflight::no_copy_for_switch(&e.one_line());
             out.preflight.push(accepted.unless(UNTRIED, &text));
         }
         Ok(copy) => {
@@ -42,7 +43,8 @@ pub(crate) async fn trial(
             }
             if let Some(lacks) = lacks(&*copy) {
                 for failed in out.preflight.iter_mut().filter(|p| p.status == Ready::Fail) {
-                    *failed = accepted.unless(UNTRIED, &format!("{}; {lacks}", failed.message));
+                    *failed =
+                        accepted.unless(UNTRIED, &texts::preflight::fails_without(&failed.message, &lacks));
                 }
             }
         }
@@ -56,7 +58,7 @@ pub(crate) const UNTRIED: &str = "untried";
 /// What fails for want of a table says nothing of the target.
 pub(crate) fn lacks(copy: &dyn TargetCopy) -> Option<String> {
     let lacks = copy.lacks();
-    (!lacks.is_empty()).then(|| format!("the copy is without {}", lacks.join(" and ")))
+    (!lacks.is_empty()).then(|| texts::preflight::copy_lacks(lacks))
 }
 
 /// With the privileges of the role that will do it.
@@ -77,11 +79,11 @@ async fn all(
     }
     let mut broken = false;
     for twin_pair in twin_pairs {
-        (cx.doing)(format!("firing the dual writes of {} in the copy", twin_pair.twin.name()));
+        (cx.doing)(texts::triggers::firing_dual_writes(twin_pair.twin.name()));
         let table = Table::find(cx, &twin_pair.legacy.relation).await?;
         let fired = exercise_triggers(copy, twin_pair, &table, &Sides::before(twin_pair)).await?;
         broken |= !fired.faults.is_empty();
-        out.preflight.push(trigger_verdict("triggers", "dual writes", twin_pair, &fired));
+        out.preflight.push(trigger_verdict("triggers", texts::triggers::DUAL_WRITES, twin_pair, &fired));
     }
     if broken {
         return Ok(());
@@ -91,7 +93,7 @@ async fn all(
         let made = as_ours(cx, copy, &part.reverse.create_statements()).await;
         made.map_err(|e| failed("the preparation of the reverse sync", e))?;
     }
-    (cx.doing)("switching in the copy, and back".into());
+    (cx.doing)(texts::preflight::SWITCHING.into());
     let began = now(copy).await?;
     as_ours(cx, copy, &switch.statements()).await.map_err(|e| failed("the switch", e))?;
     out.swap_ms = Some(u64::try_from(now(copy).await? - began).unwrap_or(0));
@@ -104,7 +106,7 @@ async fn all(
             unique: Table::find(cx, &twin_pair.legacy.relation).await?.unique_columns,
         };
         let fired = exercise_triggers(copy, twin_pair, &table, &sides).await?;
-        out.preflight.push(trigger_verdict("reverse_sync", "after the switch", twin_pair, &fired));
+        out.preflight.push(trigger_verdict("reverse_sync", texts::triggers::AFTER_SWITCH, twin_pair, &fired));
         view(copy, twin_pair, &part.names)
             .await
             .map_err(|e| failed("a write through the twin's old name", e))?;
@@ -114,11 +116,8 @@ async fn all(
         as_ours(cx, copy, &part.reverse.drop_statements()).await.map_err(|e| failed("the way back", e))?;
     }
     let tables: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
-    let text = format!(
-        "switched and taken back in a copy ({}): {}",
-        copy.summary().split(';').next().unwrap_or_default(),
-        tables.join(", ")
-    );
+    let summary = copy.summary();
+    let text = texts::preflight::switched_in_copy(summary.split(';').next().unwrap_or_default(), &tables);
     out.preflight.push(Preflight::new("trial", Ready::Ok, text));
     Ok(())
 }
@@ -126,27 +125,14 @@ async fn all(
 fn trigger_verdict(id: &str, what: &str, twin_pair: &TwinPair<'_>, fired: &TriggerTest) -> Preflight {
     let name = twin_pair.twin.name();
     if !fired.faults.is_empty() {
-        let hint =
-            if id == "triggers" { format!("; midwatch plan repair-triggers {name}") } else { String::new() };
-        return Preflight::new(
-            id,
-            Ready::Fail,
-            format!("{name}: {what}, fired in a copy: {}{hint}", fired.faults.join("; ")),
-        );
+        let text = texts::triggers::sync_fails(name, what, &fired.faults, id == "triggers");
+        return Preflight::new(id, Ready::Fail, text);
     }
-    let untried = if fired.untried.is_empty() {
-        String::new()
-    } else {
-        format!("; not tried: {}", fired.untried.join("; "))
-    };
     if fired.fine.is_empty() {
-        return Preflight::new(id, Ready::Warn, format!("{name}: {what} could not be fired{untried}"));
+        let text = texts::triggers::sync_not_fired(name, what, &fired.untried);
+        return Preflight::new(id, Ready::Warn, text);
     }
-    Preflight::new(
-        id,
-        Ready::Ok,
-        format!("{name}: {what}, fired in a copy, mirrored: {}{untried}", fired.fine.join(", ")),
-    )
+    Preflight::new(id, Ready::Ok, texts::triggers::sync_fired(name, what, &fired.fine, &fired.untried))
 }
 
 /// That of the copy.

@@ -13,6 +13,7 @@ use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::task::{RehearsalPlan, RehearsalTwin, TWINS};
+use crate::features::switchover::texts;
 use crate::features::switchover::twins::switched_offers;
 use crate::features::switchover::verbs;
 
@@ -65,9 +66,9 @@ impl Operation for RehearseOperation {
     }
 
     fn offers(&self, profile: &Profile) -> Vec<Offer> {
-        let mut offers = switched_offers(&SPEC, profile, "rehearse the switchover");
+        let mut offers = switched_offers(&SPEC, profile, texts::offers::REHEARSE);
         for offer in &mut offers {
-            offer.locks = "ACCESS SHARE, while it is copied".into();
+            offer.locks = texts::offers::LOCKS_OF_COPY.into();
         }
         offers
     }
@@ -77,7 +78,7 @@ impl Operation for RehearseOperation {
     }
 
     fn undo<'a>(&'a self, _cx: &'a PlanCx<'a>, _run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
-        Box::pin(async { Ok(Some(Undo::Impossible { why: "a rehearsal changes nothing".into() })) })
+        Box::pin(async { Ok(Some(Undo::Impossible { why: texts::offers::REHEARSAL_NOT_UNDONE.into() })) })
     }
 }
 
@@ -87,30 +88,15 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         return Err(Error::new(Class::Refused, format!("{} is switched over already", c.twin.name())));
     }
     let play = play(cx, name, params, &twin_pairs).await?;
-    let writers = play.writers;
-    let copied = play.rows.map_or_else(
-        || "all rows".to_owned(),
-        |n| format!("at most {n} rows of each legacy table, and the twins' rows of the same keys"),
-    );
+    let copied = texts::steps::copied(play.rows);
     let names: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
-    let statements = vec![
-        format!("pg_dump --schema-only; copy of {copied}"),
-        format!("{writers} sessions write: inserts, updates, deletes, updates of the partition key"),
-        "switchover, as planned there".into(),
-        "rollback, as planned there".into(),
-    ];
+    let statements = texts::steps::rehearsed(&copied, play.writers);
     Ok(Draft {
-        why: format!(
-            "how long a switchover of {} takes, and what it meets, is not known before it was played through",
-            names.join(", ")
-        ),
-        changes: vec![
-            "nothing of this target but its journal".into(),
-            format!("a private server on this machine gets the definitions and {copied}"),
-        ],
+        why: texts::offers::rehearsal_why(&names),
+        changes: texts::offers::rehearsal_changes(&copied),
         obstacle: None,
         reversible: Reversible::Full,
-        undo: UndoText::full("there is nothing to take back; the private server goes when it is over"),
+        undo: UndoText::full(texts::offers::REHEARSAL_UNDO),
         frozen: false,
         renames: vec![],
         steps: vec![Step {
@@ -120,13 +106,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
                 .collect(),
             in_transaction: false,
             action: Action::Task(Task::new(RehearsalPlan::TASK, play)),
-            ..Step::new("rehearse", format!("play it through in a copy with {copied}"), statements)
+            ..Step::new("rehearse", texts::steps::rehearse(&copied), statements)
         }],
-        preflight: vec![Preflight::new(
-            "copy",
-            Ready::Ok,
-            format!("the copy holds the definitions and {copied}"),
-        )],
+        preflight: vec![Preflight::new("copy", Ready::Ok, texts::preflight::copy_holds(&copied))],
         verify: vec![],
         rows: vec![],
         unit: TWINS,

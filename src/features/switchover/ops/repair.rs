@@ -8,6 +8,7 @@ use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::row_sync::{AHEAD, RowFix, WantedRows, draft};
 use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::texts;
 use crate::features::switchover::twins::{RepairedSide, offers};
 
 pub(crate) struct Repair;
@@ -46,7 +47,7 @@ impl Operation for Repair {
     }
 
     fn offers(&self, profile: &Profile) -> Vec<Offer> {
-        offers(&SPEC, profile, "make both sides equal: rows", "rows of each batch, on both sides")
+        offers(&SPEC, profile, texts::offers::REPAIR, texts::offers::LOCKS_OF_ROWS)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

@@ -25,6 +25,7 @@ use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::reverse_sync::reversed;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::texts;
 use crate::features::switchover::twins::offers;
 
 pub(crate) struct RepairTriggers;
@@ -54,7 +55,7 @@ impl Operation for RepairTriggers {
     }
 
     fn offers(&self, profile: &Profile) -> Vec<Offer> {
-        offers(&SPEC, profile, "make complete the triggers", "SHARE ROW EXCLUSIVE, for a moment")
+        offers(&SPEC, profile, texts::offers::REPAIR_TRIGGERS, texts::offers::LOCKS_OF_TRIGGERS)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
@@ -69,8 +70,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let copy = crate::features::switchover::copy::sample_copy::copy(cx, &twin_pairs).await;
     if let Err(e) = &copy {
         let ready = if accepted { Ready::Warn } else { Ready::Unknown };
-        let text =
-            format!("no copy to prove the triggers in: {}; --set unproved=accept goes on without", e.message);
+        let text = texts::triggers::no_copy_for_triggers(&e.message);
         out.preflight.push(Preflight::new("proof", ready, text));
     }
     for twin_pair in &twin_pairs {
@@ -81,21 +81,13 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     }
     let names: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     let nothing = out.steps.is_empty();
+    let proved = !out.preflight.iter().any(|p| p.status.blocks());
     Ok(Draft {
-        why: if nothing && out.preflight.iter().any(|p| p.status.blocks()) {
-            format!(
-                "nothing is seen to be missing from the triggers of {}; they are not proved",
-                names.join(", ")
-            )
-        } else if nothing {
-            format!("the triggers of {} are complete, enabled and proved: nothing to do", names.join(", "))
-        } else {
-            format!("writes of {} are not all mirrored, or would not be", names.join(", "))
-        },
+        why: texts::offers::triggers_why(&names, nothing, proved),
         changes: out.changes,
         obstacle: None,
         reversible: Reversible::Full,
-        undo: UndoText::full("functions and triggers as they were"),
+        undo: UndoText::full(texts::offers::TRIGGERS_UNDO),
         frozen: false,
         renames: vec![],
         count: out.steps.iter().map(|s| s.statements.len() as u64).sum(),
@@ -209,7 +201,7 @@ impl Change {
         let was = if found.state == "R" { "enable replica" } else { "disable" };
         self.statements.push(format!("alter table {table} enable trigger {name}"));
         self.back.push(format!("alter table {table} {was} trigger {name}"));
-        self.said.push(format!("trigger {} enabled", found.name));
+        self.said.push(texts::steps::trigger_enabled(&found.name));
     }
 
     /// A trigger by its quoted name, for each row of these events.
@@ -219,7 +211,7 @@ impl Change {
             events.join(" or ")
         ));
         self.back.insert(0, format!("drop trigger {name} on {table}"));
-        self.said.push(format!("trigger {} for {}", name.trim_matches('"'), events.join(", ")));
+        self.said.push(texts::steps::trigger_created(name.trim_matches('"'), events));
     }
 }
 
@@ -247,17 +239,16 @@ impl Parts {
         let mirror = mirror(cx, twin_pair).await?;
         let enabling = enabling(twin_pair, &found, &declared);
         let shut_out = shut_out(cx, twin_pair).await?;
-        let mut wrong = vec!["they do not cover INSERT, UPDATE and DELETE of every row".to_owned()];
+        let mut wrong = vec![texts::triggers::NOT_COVERED.to_owned()];
         if let (Some(enabling), Some(copy)) = (&enabling, copy) {
-            (cx.doing)(format!("firing the triggers of {name} in the copy"));
+            (cx.doing)(texts::triggers::firing(name));
             let mut fired = tried(copy, twin_pair, &legacy, enabling).await?;
             // In the copy nobody lacks a privilege.
             if !shut_out.is_empty() && found.iter().any(|f| !f.definer) {
-                let whom = shut_out.join(", ");
-                fired.faults.push(format!("{whom} may write {} but not its twin", twin_pair.legacy.relation));
+                fired.faults.push(texts::triggers::shut_out(&shut_out, &twin_pair.legacy.relation));
             }
             if fired.faults.is_empty() && !fired.fine.is_empty() {
-                self.proved(name, "as they are", &fired);
+                self.proved(name, texts::triggers::AS_ARE, &fired);
                 self.step(twin_pair, enabling);
                 self.privilege(cx, twin_pair, &legacy, enabling);
                 return Ok(());
@@ -268,15 +259,15 @@ impl Parts {
         self.preflight.push(Preflight::new(
             "found",
             Ready::Ok,
-            format!("{name}: functions are written anew, since {}", wrong.join("; ")),
+            texts::triggers::functions_rewritten(name, &wrong),
         ));
         self.replaced(cx, twin_pair, &found);
         if let Some(copy) = copy {
             let fired = tried(copy, twin_pair, &legacy, &change).await?;
             if fired.faults.is_empty() {
-                self.proved(name, "as planned", &fired);
+                self.proved(name, texts::triggers::AS_PLANNED, &fired);
             } else {
-                let text = format!("{name}: in a copy, even as planned: {}", fired.faults.join("; "));
+                let text = texts::triggers::faults_even_as_planned(name, &fired.faults);
                 self.preflight.push(Preflight::new("proof", Ready::Fail, text));
             }
         }
@@ -297,8 +288,7 @@ impl Parts {
         match &found.fired {
             Some((how, fired)) if fired.faults.is_empty() => self.proved(twin_pair.twin.name(), how, fired),
             Some((how, fired)) => {
-                let text =
-                    format!("{}: in a copy, {how}: {}", twin_pair.twin.name(), fired.faults.join("; "));
+                let text = texts::triggers::faults_in_copy(twin_pair.twin.name(), how, &fired.faults);
                 self.preflight.push(Preflight::new("proof", Ready::Fail, text));
             }
             None => {}
@@ -314,30 +304,19 @@ impl Parts {
         for f in found {
             let more = other_side_effects(&f.body, &twin_pair.partitioned.relation, f.kind & 2 != 0);
             if !more.is_empty() {
-                let text = format!(
-                    "{}: {} of trigger {} does more than keep the twin in step, which would be gone: {}",
-                    twin_pair.twin.name(),
-                    f.function,
-                    f.name,
-                    more.join(", ")
-                );
+                let text =
+                    texts::triggers::function_does_more(twin_pair.twin.name(), &f.function, &f.name, &more);
                 self.preflight.push(self.accepted.unless("trigger_body", &text));
             }
         }
         for f in found.iter().filter(|f| f.usable() && !f.owned) {
-            let text = format!(
-                "role {} may not replace function {}: it belongs to {}",
-                cx.cx.server.role, f.function, f.owner
-            );
+            let text = texts::triggers::function_not_owned(&cx.cx.server.role, &f.function, &f.owner);
             self.preflight.push(Preflight::new("privilege", Ready::Fail, text));
         }
     }
 
     fn proved(&mut self, name: &str, how: &str, fired: &TriggerTest) {
-        let mut text = format!("{name}: fired in a copy {how}, mirrored: {}", fired.fine.join(", "));
-        if !fired.untried.is_empty() {
-            text = format!("{text}; not tried: {}", fired.untried.join("; "));
-        }
+        let text = texts::triggers::fired_in_copy(name, how, &fired.fine, &fired.untried);
         let ready = if fired.fine.is_empty() { Ready::Unknown } else { Ready::Ok };
         self.preflight.push(Preflight::new("proof", ready, text));
     }
@@ -347,13 +326,13 @@ impl Parts {
             return;
         }
         let legacy = &twin_pair.legacy.relation;
-        self.changes.extend(change.said.iter().map(|s| format!("{legacy}: {s}")));
+        self.changes.extend(change.said.iter().map(|s| texts::offers::change(legacy, s)));
         self.steps.push(Step {
             locks: vec![lock(legacy, "SHARE ROW EXCLUSIVE")],
             back: change.back.clone(),
             ..Step::new(
                 twin_pair.twin.name(),
-                format!("{legacy}: {}", change.said.join(", ")),
+                texts::steps::repair_triggers(legacy, &change.said),
                 change.statements.clone(),
             )
         });
@@ -446,7 +425,7 @@ fn rewrite(
                 }
             }
             out.back.insert(0, was.map_or_else(|| format!("drop function {function}()"), str::to_owned));
-            out.said.push(format!("function {function} written"));
+            out.said.push(texts::steps::function_written(function));
         };
     let mut covered = 0;
     for f in found.iter().filter(|f| f.usable()) {
@@ -458,7 +437,7 @@ fn rewrite(
     for f in found.iter().filter(|f| !f.usable()) {
         out.statements.push(format!("drop trigger {} on {table}", Ident(&f.name)));
         out.back.insert(0, f.definition.clone());
-        out.said.push(format!("trigger {} replaced", f.name));
+        out.said.push(texts::steps::trigger_replaced(&f.name));
     }
     let free: Vec<&String> =
         declared.iter().filter(|d| !found.iter().any(|f| f.usable() && &f.name == *d)).collect();
@@ -511,8 +490,5 @@ fn verification(twin_pair: &TwinPair<'_>) -> Verification {
         twin_pair.legacy.oid,
         among.join(", ")
     );
-    Verification {
-        title: format!("INSERT, UPDATE and DELETE of {} are mirrored", twin_pair.legacy.relation),
-        sql,
-    }
+    Verification { title: texts::steps::all_mirrored(&twin_pair.legacy.relation), sql }
 }

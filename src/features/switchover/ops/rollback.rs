@@ -12,6 +12,7 @@ use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::rollback::{rollback_draft, rollback_of};
 use crate::features::switchover::renames::name_changes;
+use crate::features::switchover::texts;
 use crate::features::switchover::twins::switched_offers;
 use crate::features::switchover::verbs;
 
@@ -52,7 +53,7 @@ impl Operation for Rollback {
     }
 
     fn offers(&self, profile: &Profile) -> Vec<Offer> {
-        switched_offers(&SPEC, profile, "take the switchover back")
+        switched_offers(&SPEC, profile, texts::offers::ROLLBACK)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
@@ -64,12 +65,9 @@ impl Operation for Rollback {
 
     fn undo<'a>(&'a self, _cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {
         Box::pin(async move {
-            let name = if run.name == ALL { String::new() } else { format!(" {}", run.name) };
-            Ok((run.rows_applied > 0).then(|| Undo::Impossible {
-                why: format!(
-                    "it needs a switchover of its own, with its proofs: midwatch plan switchover{name}"
-                ),
-            }))
+            let name = (run.name != ALL).then_some(run.name.as_str());
+            Ok((run.rows_applied > 0)
+                .then(|| Undo::Impossible { why: texts::offers::rollback_not_undone(name) }))
         })
     }
 

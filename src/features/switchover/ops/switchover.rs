@@ -18,7 +18,7 @@ use crate::features::parity::pair::change_capture::{self, CaptureState};
 use crate::features::switchover::copy::switch_test::trial;
 use crate::features::switchover::plan::dependents;
 use crate::features::switchover::plan::options;
-use crate::features::switchover::plan::rollback::{own_before, rollback_draft};
+use crate::features::switchover::plan::rollback::rollback_draft;
 use crate::features::switchover::plan::steps::{self, StepsInOrder};
 use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::plan::twin_pair::TwinPair;
@@ -30,7 +30,8 @@ use crate::features::switchover::preflight::rehearsals::{compared, measured, reh
 use crate::features::switchover::preflight::server::{around, last_backup, statements_needing_keys};
 use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::task::TWINS;
-use crate::features::switchover::twins::named;
+use crate::features::switchover::texts;
+use crate::features::switchover::twins::{named, switched_offers};
 
 pub(crate) struct Switchover;
 
@@ -64,12 +65,7 @@ impl Operation for Switchover {
     }
 
     fn offers(&self, profile: &Profile) -> Vec<Offer> {
-        crate::features::switchover::twins::offers(
-            &SPEC,
-            profile,
-            "switch applications to the twin",
-            "ACCESS EXCLUSIVE within a budget",
-        )
+        switched_offers(&SPEC, profile, texts::offers::SWITCHOVER)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
@@ -104,8 +100,6 @@ impl Operation for Switchover {
     }
 }
 
-const UNDO: &str = "rollback swaps back, with all that was written since; reverse sync keeps the retired tables complete until cleanup";
-
 async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let asked = options::SwitchOptions::from_params(params)?;
     let twin_pairs = TwinPair::all(cx, name).await?;
@@ -116,7 +110,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let tried = trial(cx, &twin_pairs, &switch, &accepted).await;
     preflight.extend(tried.preflight);
     let rehearsed = rehearsal(cx, name).await.unwrap_or_else(|e| {
-        let text = format!("whether it was rehearsed is unknown: {}", e.message);
+        let text = texts::preflight::rehearsal_unknown(&e.message);
         preflight.push(Preflight::new("rehearsal", Ready::Warn, text));
         None
     });
@@ -148,11 +142,11 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     }
     let names: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     Ok(Draft {
-        why: format!("{} shall be the partitioned tables from now on", names.join(", ")),
+        why: texts::offers::switchover_why(&names),
         changes,
         obstacle: Some(out.price(&switch)),
         reversible: Reversible::Full,
-        undo: UndoText::full(UNDO),
+        undo: UndoText::full(texts::offers::SWITCHOVER_UNDO),
         frozen: false,
         renames: switch.renames(),
         steps: out.steps,
@@ -196,7 +190,7 @@ async fn kept(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Vec<String
     for twin_pair in twin_pairs {
         let own = dependents::find(cx, &twin_pair.partitioned, &twin_pair.legacy, vec![]).await?.own();
         if !own.is_empty() {
-            out.push(format!("{}{}", own_before(twin_pair), own.join("; ")));
+            out.push(texts::offers::kept(twin_pair.twin.name()) + &own.join("; "));
         }
     }
     Ok(out)

@@ -18,6 +18,7 @@ use crate::features::parity::pair::change_capture::{self, CaptureState, GapScope
 use crate::features::parity::pair::partitions::{self, Layout};
 use crate::features::parity::pair::{self, TwinTables, catalog};
 use crate::features::switchover::plan::chunks::TriggerSteps;
+use crate::features::switchover::texts;
 
 pub(crate) struct WatchOperation;
 
@@ -56,8 +57,8 @@ impl Operation for WatchOperation {
         crate::features::switchover::twins::offers(
             &SPEC,
             profile,
-            "mark the writes",
-            "SHARE ROW EXCLUSIVE on both tables and their partitions, some at a time",
+            texts::offers::WATCH,
+            texts::offers::LOCKS_OF_WATCH,
         )
     }
 
@@ -126,22 +127,13 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
         return Err(Error::new(Class::Refused, what));
     }
     let mut steps: Vec<Step> = todo.iter().flat_map(|w| w.steps(off)).collect();
-    let mut changes = if todo.is_empty() { vec![] } else { changes(off) };
+    let mut changes = if todo.is_empty() { vec![] } else { texts::offers::watch_changes(off) };
     if asked.forget {
         steps.push(forget());
-        changes.push("what was marked so far is forgotten: every partition is read once more".into());
+        changes.push(texts::offers::FORGET_CHANGES.into());
     }
     let names = todo.iter().map(|w| w.twin.name()).collect::<Vec<_>>().join(", ");
-    let undo = if off {
-        "the triggers and functions are made again; proofs begin anew"
-    } else {
-        "the triggers and functions are dropped; marks written so far stay"
-    };
-    let undo = if asked.forget {
-        "proofs begin anew: what was marked does not come back".into()
-    } else {
-        undo.into()
-    };
+    let undo = if asked.forget { texts::offers::FORGET_UNDO } else { texts::offers::watch_undo(off) };
     let mut verify: Vec<Verification> = todo.iter().map(|w| w.verification(off, &names)).collect();
     if verify.is_empty() {
         verify.push(guarded());
@@ -151,7 +143,7 @@ async fn plan(cx: &PlanCx<'_>, twins: &[&Twin], asked: WatchOptions) -> Result<D
         changes,
         obstacle: None,
         reversible: Reversible::Full,
-        undo,
+        undo: undo.into(),
         frozen: false,
         renames: vec![],
         count: steps.iter().map(|s| s.statements.len() as u64).sum(),
@@ -175,13 +167,10 @@ async fn size(tx: &mut dyn ReadTx) -> Result<String> {
 fn forget() -> Step {
     let guard = |how: &str| format!("ALTER TABLE midwatch.marks {how} TRIGGER marks_append_only");
     Step {
-        locks: vec![lock(
-            "midwatch.marks",
-            "ACCESS EXCLUSIVE, for a moment: who writes a watched table waits",
-        )],
+        locks: vec![lock("midwatch.marks", texts::steps::FORGET_LOCKS)],
         ..Step::new(
             "forget",
-            "forget what was marked so far",
+            texts::steps::FORGET,
             vec![guard("DISABLE"), "TRUNCATE midwatch.marks".into(), guard("ENABLE")],
         )
     }
@@ -190,7 +179,7 @@ fn forget() -> Step {
 /// Nobody can alter marks again.
 fn guarded() -> Verification {
     Verification {
-        title: "midwatch.marks takes no change but new rows".into(),
+        title: texts::steps::GUARDED.into(),
         sql: "select 1 where not exists (select from pg_trigger where tgrelid = 'midwatch.marks'::regclass \
               and tgname = 'marks_append_only' and tgenabled = 'O')"
             .into(),
@@ -199,27 +188,16 @@ fn guarded() -> Verification {
 
 fn why(todo: &[Watched<'_>], off: bool) -> String {
     if todo.is_empty() {
-        return "midwatch.marks grows with every write".into();
+        return texts::offers::FORGET_WHY.into();
     }
     let reasons: Vec<_> = todo
         .iter()
         .map(|w| match &w.marks {
-            CaptureState::Incomplete(l) if !off => format!("{}: {}", w.twin.name(), l.why),
-            _ => format!("{}: writes are marked", w.twin.name()),
+            CaptureState::Incomplete(l) if !off => texts::offers::watch_why(w.twin.name(), Some(&l.why)),
+            _ => texts::offers::watch_why(w.twin.name(), None),
         })
         .collect();
     reasons.join("; ")
-}
-
-fn changes(off: bool) -> Vec<String> {
-    if off {
-        return vec!["nothing is marked any more: no partition stays sealed".into()];
-    }
-    vec![
-        "each written row costs one short insert into midwatch.marks, a changed key two; on both tables while both are written".into(),
-        "midwatch.marks grows by about 100 bytes with each".into(),
-        "a partition attached later is marked by itself, but not its TRUNCATE: plan watch again".into(),
-    ]
 }
 
 impl Watched<'_> {
@@ -235,7 +213,7 @@ impl Watched<'_> {
         };
         let triggers = change_capture::install(&self.pair, &self.columns, &self.layout, lacks);
         let id = format!("{}-{}", if off { "unwatch" } else { "watch" }, self.twin.name());
-        let title = format!("{} writes to {}", if off { "stop marking" } else { "mark" }, self.twin.name());
+        let title = texts::steps::watch(self.twin.name(), off);
         let about = TriggerSteps { id: &id, title: &title, tables: &self.tables() };
         if off { about.drop_steps(&triggers) } else { about.create_steps(&triggers) }
     }
@@ -250,11 +228,7 @@ impl Watched<'_> {
             "select c.oid::regclass::text, w.name from pg_class c, (values ('midwatch_mark'), ('midwatch_mark_truncate')) w(name) \
              where c.oid = any({among}) and {not}exists ({marked}{enabled})"
         );
-        let title = if off {
-            format!("nothing of {names} is marked")
-        } else {
-            format!("every write to {} is marked", self.twin.name())
-        };
+        let title = if off { texts::steps::unmarked(names) } else { texts::steps::marked(self.twin.name()) };
         Verification { title, sql }
     }
 }
@@ -279,16 +253,16 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: WatchOption
         "not (select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('midwatch.marks'))";
     for (what, condition, needed) in [
         (
-            "CREATE on schema midwatch",
+            texts::triggers::MAKES_FUNCTIONS,
             "not has_schema_privilege(to_regnamespace('midwatch')::oid, 'create')",
             !off && !todo.is_empty(),
         ),
         (
-            "INSERT on midwatch.marks",
+            texts::triggers::WRITES_MARKS,
             "not has_table_privilege(to_regclass('midwatch.marks'), 'insert')",
             !off && !todo.is_empty(),
         ),
-        ("ownership of midwatch.marks", of_marks, asked.forget),
+        (texts::triggers::OWNS_MARKS, of_marks, asked.forget),
     ] {
         if !needed {
             continue;
@@ -304,31 +278,29 @@ async fn preflight(tx: &mut dyn ReadTx, todo: &[Watched<'_>], asked: WatchOption
     let mut out = Vec::new();
     out.push(match lacks {
         Err(e) => Preflight::new("privileges", Ready::Unknown, e.message),
-        Ok(lacks) if lacks.is_empty() => Preflight::new("privileges", Ready::Ok, "may make these triggers"),
+        Ok(lacks) if lacks.is_empty() => {
+            Preflight::new("privileges", Ready::Ok, texts::triggers::WATCH_ALLOWED)
+        }
         Ok(lacks) => {
             let list: Vec<_> = lacks.into_iter().flatten().collect();
-            Preflight::new("privileges", Ready::Fail, format!("this role lacks {}", list.join(", ")))
+            Preflight::new("privileges", Ready::Fail, texts::triggers::lacking(&list))
         }
     });
     // One transaction locks a pair and all its partitions.
     let needed = todo.iter().map(|w| w.layout.nodes.len() + 10).max().unwrap_or(0);
     out.push(crate::features::switchover::preflight::server::locks(tx, needed).await?);
-    let then = if asked.forget { "" } else { "; --set forget=yes empties it" };
-    out.push(Preflight::new("size", Ready::Ok, format!("midwatch.marks has {} now{then}", size(tx).await?)));
+    let text = texts::triggers::size_of_marks(&size(tx).await?, asked.forget);
+    out.push(Preflight::new("size", Ready::Ok, text));
     for w in todo.iter().filter(|_| !off) {
         if let CaptureState::Incomplete(l) = &w.marks
             && l.lacks == GapScope::Never
         {
-            let text = format!("{}: {}: marks cannot tell what is written there", w.twin.name(), l.why);
+            let text = texts::triggers::never_marked(w.twin.name(), &l.why);
             out.push(Preflight::new("marks", Ready::Fail, text));
         }
     }
     if !off && !todo.is_empty() {
-        out.push(Preflight::new(
-            "writers",
-            Ready::Warn,
-            "from then on each row written costs one more insert on each side; COPY and bulk updates feel it most",
-        ));
+        out.push(Preflight::new("writers", Ready::Warn, texts::triggers::WATCH_COSTS));
     }
     Ok(out)
 }

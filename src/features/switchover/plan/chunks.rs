@@ -4,6 +4,7 @@
 use crate::engine::model::step::{Lock, Step};
 use crate::engine::plan::operation::lock;
 use crate::features::parity::pair::trigger_ddl::{Statements, Triggers};
+use crate::features::switchover::texts;
 
 /// Statements in one transaction: a few milliseconds' worth.
 const PORTION: usize = 40;
@@ -30,9 +31,9 @@ impl TriggerSteps<'_> {
 
     fn steps(&self, mode: &str, statements: &Statements, back: &Statements) -> Vec<Step> {
         let twin = self.tables.last().copied().unwrap_or_default();
-        let moment = format!("{mode}, partitions too, for a moment");
+        let moment = texts::steps::locks_with_partitions(mode);
         let tables = self.tables.iter().map(|t| lock(t, if *t == twin { &moment } else { mode }));
-        let few = Lock::of_partitions(twin, format!("{mode}, a few at a time"));
+        let few = Lock::of_partitions(twin, texts::steps::locks_of_few(mode));
         let step = |id: &str, title: &str, locks, statements: &[String], back: &[String], portion| Step {
             locks,
             portion,
@@ -40,8 +41,7 @@ impl TriggerSteps<'_> {
             ..Step::new(id, title, statements.to_vec())
         };
         let whole = step(self.id, self.title, tables.collect(), &statements.tables, &back.tables, None);
-        let (id, title) =
-            (format!("{}/partitions", self.id), format!("{}, TRUNCATE of each partition", self.title));
+        let (id, title) = (format!("{}/partitions", self.id), texts::steps::on_partitions(self.title));
         let parts = step(&id, &title, vec![few], &statements.partitions, &back.partitions, Some(PORTION));
         [whole, parts].into_iter().filter(|s| !s.statements.is_empty()).collect()
     }

@@ -32,6 +32,7 @@ use crate::features::switchover::plan::swap_ddl::{PairSwap, Switch, idle_reverse
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::server::backups_of;
+use crate::features::switchover::texts;
 use crate::features::switchover::twins::{age, named};
 
 /// A table that is away must have been so for a day.
@@ -58,8 +59,8 @@ pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile) -> Vec<Offer> {
     crate::features::switchover::twins::offers(
         spec,
         profile,
-        "put away or drop the retired table",
-        "ACCESS EXCLUSIVE within a budget",
+        texts::offers::CLEANUP,
+        texts::offers::LOCKS_OF_SWAP,
     )
 }
 
@@ -72,7 +73,7 @@ fn other_table_sql(table: &Relation, oid: i64) -> String {
 async fn free(cx: &PlanCx<'_>, name: &str, to: &Relation) -> Result<Option<Preflight>> {
     let taken = qualified(&mut *cx.cx.read().await?, to).await?;
     Ok(taken.map(|_| {
-        let text = format!("{name}: the name {} is taken already: rename or drop what has it", to.brief());
+        let text = texts::preflight::name_taken(name, &to.brief());
         Preflight::new("name", Ready::Fail, text)
     }))
 }
@@ -104,20 +105,18 @@ pub(crate) async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Resul
 
 /// The backup that a switchover made of these tables, if it is still what it was.
 async fn backup(cx: &PlanCx<'_>, twins: &[&str]) -> Result<Preflight> {
-    let fail = |text: String| {
-        Ok(Preflight::new("backup", Ready::Fail, format!("{text}; --set backup=make makes one")))
-    };
+    let fail = |text: &str| Ok(Preflight::new("backup", Ready::Fail, texts::server::backup_needed(text)));
     let found = backups_of(cx, twins).await?;
     let Some(f) = found.first() else {
-        return fail(format!("no backup of {} is in the journal", twins.join(", ")));
+        return fail(&texts::server::no_backup_of(twins));
     };
     let Some(proof) = &f.body.verified else {
-        return fail(format!("the backup of run {} was never restored and compared", f.run));
+        return fail(&texts::server::backup_not_verified(&f.run));
     };
     if let Err(e) = cx.backups.intact(&f.body).await {
-        return fail(e.message);
+        return fail(&e.message);
     }
-    let text = format!("{} of run {}, {} old, intact; {proof}", f.body.file, f.run, age(f.age_h));
+    let text = texts::server::backup_intact(&f.body.file, &f.run, &age(f.age_h), proof);
     Ok(Preflight::new("backup", Ready::Ok, text))
 }
 
@@ -217,7 +216,7 @@ impl Away {
             format!("{set} drop identity"),
             format!("{set} set default nextval({})", literal(&n.sequence)),
         ]);
-        self.said.push(format!("{} numbers its {} itself", live.brief(), n.column));
+        self.said.push(texts::offers::numbered(&live.brief(), &n.column));
     }
 }
 
@@ -247,13 +246,8 @@ async fn away_of(
             .back
             .push(format!("alter table {} add constraint {} {} not valid", k.table, k.name, k.definition));
         out.children.push(k.table.clone());
-        let text = format!(
-            "{name}: {} of {} ({}) goes: it can refer neither to a table without its rows nor to {}",
-            k.name,
-            k.table,
-            k.definition,
-            live.brief()
-        );
+        let key = (k.name.as_str(), k.table.as_str(), k.definition.as_str());
+        let text = texts::preflight::foreign_key_dropped(name, key, &live.brief());
         out.preflight.push(accepted.unless("foreign_key", &text));
     }
     out.carried.statements.push(format!("alter table {retired} rename to {}", Ident(&to.name)));
@@ -269,15 +263,15 @@ async fn away_of(
         out.preflight.push(Preflight::new(
             "view",
             Ready::Warn,
-            format!("{name}: {view} reads {}", retired.brief()),
+            texts::preflight::view_reads(name, view, &retired.brief()),
         ));
     }
     out.preflight.push(Preflight::new(
         "use",
         Ready::Ok,
-        format!("{name}: {} was {}", retired.brief(), table_use.used),
+        texts::preflight::used(name, &retired.brief(), &table_use.used),
     ));
-    out.said.push(format!("{} becomes {}, no longer kept complete", retired.brief(), to.brief()));
+    out.said.push(texts::offers::renamed(&retired.brief(), &to.brief()));
     Ok(out)
 }
 
@@ -288,13 +282,7 @@ async fn stranded(cx: &PlanCx<'_>, names: &[&str], accepted: &Accepted) -> Resul
         let set: Vec<_> = named(cx.profile(), &run.name).iter().map(|t| t.name()).collect();
         let (away, rest): (Vec<&str>, Vec<&str>) = set.into_iter().partition(|t| names.contains(t));
         if !away.is_empty() && !rest.is_empty() {
-            let text = format!(
-                "run {} switched {} together with {}: without {} they cannot be rolled back any more",
-                run.id,
-                rest.join(", "),
-                away.join(", "),
-                away.join(", ")
-            );
+            let text = texts::preflight::set_parted(&run.id, &rest, &away);
             out.push(accepted.unless("set", &text));
         }
     }
@@ -312,9 +300,7 @@ pub(crate) async fn undo(cx: &PlanCx<'_>, run: &RunRecord) -> Result<Option<Undo
             gone.push(away_name(twin).brief());
         }
     }
-    Ok((!gone.is_empty()).then(|| Undo::Impossible {
-        why: format!("{} is not there any more: only the backup has it", gone.join(", ")),
-    }))
+    Ok((!gone.is_empty()).then(|| Undo::Impossible { why: texts::offers::cleanup_not_undone(&gone) }))
 }
 
 /// Is a backup made first? And what a switchover would be asked, too.
@@ -332,23 +318,14 @@ fn put_away_options(params: &Params) -> Result<(bool, SwitchOptions)> {
 fn gone_away(c: &TwinPair<'_>) -> [Verification; 2] {
     let (retired, to) = (retired_name(c.twin), away_name(c.twin));
     let gone = Verification {
-        title: format!("{} has gone away", retired.brief()),
+        title: texts::steps::gone_away(&retired.brief()),
         sql: format!("select 1 where to_regclass({}) is not null", literal(&retired.to_string())),
     };
     let kept = Verification {
-        title: format!("{} is the table that was {}", to.brief(), retired.brief()),
+        title: texts::steps::same_table(&to.brief(), &retired.brief()),
         sql: other_table_sql(&to, c.legacy.oid),
     };
     [gone, kept]
-}
-
-fn proved(names: &[&str]) -> String {
-    match names {
-        [one] => format!("{one} has proved itself: its retired table is no longer needed"),
-        _ => {
-            format!("{} have proved themselves: their retired tables are no longer needed", names.join(", "))
-        }
-    }
 }
 
 async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
@@ -383,20 +360,18 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
     watch_all(cx, &twin_pairs, &mut out, &mut preflight).await?;
     out.compare_as(true);
     let statements = (switch.statements(), switch.inverse());
-    out.swap((STEP, "reverse sync ends, the retired tables go away"), statements, true, None);
+    out.swap((STEP, texts::steps::PUT_AWAY), statements, true, None);
     out.also_lock(&children);
     out.tidy();
     out.unwatch(&marks);
     let mut changes = said;
-    changes.push(
-        "rollback is lossy from then on: what is written afterwards is in the partitioned tables only".into(),
-    );
+    changes.push(texts::offers::LOSSY.into());
     Ok(Draft {
-        why: proved(&names),
+        why: texts::offers::cleanup_why(&names),
         changes,
         obstacle: Some(out.price(&switch)),
         reversible: Reversible::Lossy,
-        undo: "lossy: the tables come back under their retired names and reverse sync begins again; rows written in between differ until repair NAME --set from=twin; foreign keys come back NOT VALID".into(),
+        undo: texts::offers::CLEANUP_UNDO.into(),
         frozen: false,
         renames: switch.renames(),
         verify: twin_pairs.iter().flat_map(gone_away).collect(),
@@ -455,13 +430,13 @@ impl Drops {
         let reached = cx.cx.read().await?.texts(&Sql::new(REACHED).bind([Param::Int(oid)])).await?;
         let reached: Vec<String> = reached.into_iter().flatten().collect();
         if !reached.is_empty() {
-            let text = format!("{name}: only CASCADE drops it, and takes {}", reached.join(", "));
+            let text = texts::preflight::cascade(name, &reached);
             self.preflight.push(accepted.unless("cascade", &text));
         }
         self.preflight.push(Preflight::new(
             "use",
             Ready::Ok,
-            format!("{name}: {} was {}", table.brief(), table_use.used),
+            texts::preflight::used(name, &table.brief(), &table_use.used),
         ));
         let cascade = if reached.is_empty() { "" } else { " cascade" };
         self.statements.push(format!("drop table {table}{cascade}"));
@@ -469,18 +444,14 @@ impl Drops {
         let (ours, theirs) = idle(cx, oid).await?;
         self.statements.extend(ours.iter().map(|f| format!("drop function {f}")));
         if !theirs.is_empty() {
-            let text = format!("{name}: nothing fires {} any more; they stay", theirs.join(", "));
+            let text = texts::preflight::functions_stay(name, &theirs);
             self.preflight.push(Preflight::new("functions", Ready::Ok, text));
         }
         self.locks.push(lock(&table.brief(), "ACCESS EXCLUSIVE"));
-        self.changes.push(format!(
-            "{} goes for good: about {} rows, {}",
-            table.brief(),
-            waiting.rows.unwrap_or(0).max(0),
-            waiting.size.unwrap_or_default()
-        ));
+        let (rows, size) = (waiting.rows.unwrap_or(0).max(0), waiting.size.unwrap_or_default());
+        self.changes.push(texts::offers::dropped(&table.brief(), rows, &size));
         self.verify.push(Verification {
-            title: format!("{} is gone", table.brief()),
+            title: texts::steps::gone(&table.brief()),
             sql: format!("select 1 where to_regclass({}) is not null", literal(&table.to_string())),
         });
         Ok(())
@@ -492,7 +463,7 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
     let accepted = Accepted::parse(params.get("accept"));
     let mut out = Drops::default();
     if quiet < QUIET_S {
-        let text = format!("{quiet} s of quiet are asked for instead of {} h", QUIET_S / 3_600);
+        let text = texts::preflight::quiet_shortened(quiet, QUIET_S / 3_600);
         out.preflight.push(accepted.unless("quiet", &text));
     }
     for twin in twins {
@@ -503,14 +474,14 @@ async fn drop_for_good(cx: &PlanCx<'_>, twins: &[&Twin], params: &Params) -> Res
     let Drops { statements, renames, locks, changes, verify, preflight } = out;
     let count = statements.len() as u64;
     Ok(Draft {
-        why: format!("nobody has missed the tables of {} since they were put away", names.join(", ")),
+        why: texts::offers::drop_why(&names),
         changes,
         obstacle: None,
         reversible: Reversible::No,
-        undo: "impossible: only the backup has them then".into(),
+        undo: texts::offers::DROP_UNDO.into(),
         frozen: false,
         renames,
-        steps: vec![Step { locks, ..Step::new("drop", "drop what was put away", statements) }],
+        steps: vec![Step { locks, ..Step::new("drop", texts::steps::DROP, statements) }],
         preflight,
         verify,
         rows: vec![],
@@ -548,20 +519,17 @@ async fn rested(cx: &PlanCx<'_>, name: &str, quiet_s: u64, table: &Relation, oid
     let params = [Param::from(name), Param::Text(Some(other_table_sql(table, oid)))];
     let found: Vec<PutAway> = cx.cx.read().await?.fetch(&Sql::new(sql).bind(params.clone())).await?;
     let Some(put) = found.into_iter().next() else {
-        let text = format!("{name}: the journal does not say when its table was put away");
+        let text = texts::preflight::retired_unknown(name);
         return Ok(Preflight::new("quiet", Ready::Fail, text));
     };
     if !put.same {
-        let text = format!("{name}: {} is not the table that run {} put away", table.brief(), put.run);
+        let text = texts::preflight::another_table(name, &table.brief(), &put.run);
         return Ok(Preflight::new("quiet", Ready::Fail, text));
     }
     #[expect(clippy::cast_precision_loss, reason = "seconds")]
     let asked = quiet_s as f64;
     let (long, since) = (put.seconds >= asked, age(put.seconds / 3_600.0));
     let wanted = if quiet_s < 60 { format!("{quiet_s} s") } else { age(asked / 3_600.0) };
-    let mut text = format!("{name}: put away by run {}, {since} ago; {wanted} are asked for", put.run);
-    if !long {
-        text.push_str("; --set quiet=… with accept=quiet asks for less");
-    }
+    let text = texts::preflight::retired_since(name, &put.run, &since, &wanted, long);
     Ok(Preflight::new("quiet", if long { Ready::Ok } else { Ready::Fail }, text))
 }

@@ -10,6 +10,7 @@ use crate::engine::model::query::Param;
 use crate::engine::plan::operation::PlanCx;
 use crate::features::parity::pair::catalog::TwinTable;
 use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::texts::dependents as texts;
 
 /// Everything of both tables that is not rows.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -299,7 +300,7 @@ impl DependentObjects {
             }
             let set = |owner: &str| format!("alter table {} owner to {}", names.live, Ident(owner));
             out.add_with_inverse(set(&self.legacy.owner), set(&self.twin.owner));
-            out.said.push(format!("owner {}", self.legacy.owner));
+            out.said.push(texts::owner(&self.legacy.owner));
         }
     }
 
@@ -318,7 +319,7 @@ impl DependentObjects {
                     if !twin.identity {
                         self.usage(to, &twin.usable_by, out);
                     }
-                    out.said.push(format!("{to} goes on where {from} was"));
+                    out.said.push(texts::sequence_continued(from, to));
                     continue;
                 }
                 // The number comes from the same place as before; an identity cannot be moved.
@@ -336,13 +337,13 @@ impl DependentObjects {
                         },
                     );
                     self.usage(from, &own.usable_by, out);
-                    out.said.push(format!("sequence {from}"));
+                    out.said.push(texts::sequence(from));
                     continue;
                 }
                 (Some(from), _) if own.owns => {
                     let set = |of: &Relation| format!("alter sequence {from} owned by {of}.{column}");
                     out.add_with_inverse(set(live), set(&names.retired));
-                    out.said.push(format!("sequence {from}"));
+                    out.said.push(texts::sequence(from));
                 }
                 _ => {}
             }
@@ -392,7 +393,7 @@ impl DependentObjects {
             }
         }
         if !roles.is_empty() {
-            out.said.push(format!("privileges of {}", roles.join(", ")));
+            out.said.push(texts::privileges(&roles));
         }
         // Whoever used the twin by its name goes on through the view.
         for g in self.twin.grants.iter().filter(|g| g.column.is_none() && g.grantee != self.twin.owner) {
@@ -410,28 +411,27 @@ impl DependentObjects {
             self.legacy.grants.iter().any(|l| (l.like(g) || l.like(&whole)) && (l.grantable || !g.grantable))
         };
         let only = self.twin.grants.iter().filter(|g| !owners.contains(&&g.grantee) && !has(g));
-        only.map(|g| format!("{} for {}", g.privilege_text(), g.grantee)).collect()
+        only.map(|g| texts::privilege(&g.privilege_text(), &g.grantee)).collect()
     }
 
     /// What the table has of its own, in words: a rollback must not take it for something that came later.
     pub(crate) fn own(&self) -> Vec<String> {
-        let views = self.views.iter().map(|v| format!("view {}", v.name));
-        let triggers = self.triggers.iter().filter(|t| !t.ours).map(|t| format!("trigger {}", t.name));
+        let views = self.views.iter().map(|v| texts::view(&v.name));
+        let triggers = self.triggers.iter().filter(|t| !t.ours).map(|t| texts::trigger(&t.name));
         let grants = self.legacy.grants.iter().filter(|g| g.grantee != self.legacy.owner);
-        let grants = grants.map(|g| format!("{} for {}", g.privilege_text(), g.grantee));
+        let grants = grants.map(|g| texts::privilege(&g.privilege_text(), &g.grantee));
         views.chain(triggers).chain(grants).chain(self.bound.iter().cloned()).collect()
     }
 
     /// Policies of the twin's own, and those that go by a name of the legacy table's.
     pub(crate) fn policies_unlike(&self) -> Vec<String> {
         let own = self.twin.policies.iter().filter(|p| !self.legacy.policies.contains(p));
-        let mut out: Vec<String> =
-            own.map(|p| format!("policy {} of the twin ({})", p.name, p.clauses)).collect();
+        let mut out: Vec<String> = own.map(|p| texts::policy_of_twin(&p.name, &p.clauses)).collect();
         if self.twin.row_security && !self.legacy.row_security {
-            out.push("row security is on for the twin only".into());
+            out.push(texts::ROW_SECURITY_OF_TWIN.into());
         }
         if self.twin.forced && !self.legacy.forced {
-            out.push("row security is forced on the twin's owner only".into());
+            out.push(texts::ROW_SECURITY_OF_TWIN_OWNER.into());
         }
         out
     }
@@ -446,17 +446,17 @@ impl DependentObjects {
                 format!("create policy {name} on {live} {}", policy.clauses),
                 format!("drop policy {name} on {live}"),
             );
-            out.said.push(format!("policy {}", policy.name));
+            out.said.push(texts::policy(&policy.name));
         }
         if self.legacy.row_security && !self.twin.row_security {
             let set = |word: &str| format!("alter table {live} {word} row level security");
             out.add_with_inverse(set("enable"), set("disable"));
-            out.said.push("row level security".into());
+            out.said.push(texts::ROW_SECURITY.into());
         }
         if self.legacy.forced && !self.twin.forced {
             let set = |word: &str| format!("alter table {live} {word} row level security");
             out.add_with_inverse(set("force"), set("no force"));
-            out.said.push("row level security of its owner as well".into());
+            out.said.push(texts::ROW_SECURITY_OF_OWNER.into());
         }
     }
 
@@ -478,7 +478,7 @@ impl DependentObjects {
                 format!("alter publication {name} add table {}{columns}{filter}", names.live),
                 format!("alter publication {name} drop table {}", names.live),
             );
-            out.said.push(format!("publication {}", p.name));
+            out.said.push(texts::publication(&p.name));
         }
     }
 
@@ -487,7 +487,7 @@ impl DependentObjects {
         if self.legacy.comment.is_some() && self.legacy.comment != self.twin.comment {
             let set = |c: &Option<String>| format!("comment on table {} is {}", names.live, text(c));
             out.add_with_inverse(set(&self.legacy.comment), set(&self.twin.comment));
-            out.said.push("its comment".into());
+            out.said.push(texts::COMMENT.into());
         }
         let mut columns = vec![];
         for own in self.legacy.columns.iter().filter(|c| c.comment.is_some()) {
@@ -501,7 +501,7 @@ impl DependentObjects {
             }
         }
         if !columns.is_empty() {
-            out.said.push(format!("comments on {}", columns.join(", ")));
+            out.said.push(texts::comments(&columns));
         }
     }
 
@@ -515,7 +515,7 @@ impl DependentObjects {
             out.statements.push(there);
             // After everything else is back: the name must be the legacy table's again.
             out.back.push(again(definition));
-            out.said.push(format!("view {}", view.name));
+            out.said.push(texts::view(&view.name));
         }
     }
 
@@ -541,7 +541,7 @@ impl DependentObjects {
             if t.state != "O" {
                 out.add(format!("alter table {} {} trigger {name}", names.live, word(&t.state)));
             }
-            out.said.push(format!("trigger {}", t.name));
+            out.said.push(texts::trigger(&t.name));
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::features::switchover::plan::chunks::TriggerSteps;
 use crate::features::switchover::plan::rollback::part;
 use crate::features::switchover::plan::swap_ddl::reverse;
 use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::texts;
 
 /// What came of it.
 #[derive(Default)]
@@ -102,7 +103,7 @@ fn verification(twin_pair: &TwinPair<'_>, function: &str) -> Verification {
         .replace("$2", &format!("array[{}]", all.join(", ")))
         .replace("$3", &literal(&truncate_name()))
         .replace("$4", &literal(function));
-    let title = format!("the reverse triggers of {} fire always", twin_pair.partitioned.relation);
+    let title = texts::steps::reverse_fires(&twin_pair.partitioned.relation);
     Verification { title, sql }
 }
 
@@ -130,7 +131,7 @@ fn build(
 }
 
 async fn fired(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>, copy: &dyn TargetCopy) -> Result<TriggerTest> {
-    (cx.doing)(format!("firing the reverse triggers of {} in the copy", twin_pair.twin.name()));
+    (cx.doing)(texts::triggers::firing_reverse(twin_pair.twin.name()));
     let sides = Sides {
         legacy: twin_pair.legacy.relation.clone(),
         twin: twin_pair.partitioned.relation.clone(),
@@ -163,27 +164,21 @@ pub(crate) async fn reversed(
     let whole = mirror.reverse(&twin_pair.reverse_function().to_string(), DEFINER);
     let mut out = Reversed::default();
     let mut wrong: Vec<String> =
-        silent.iter().map(|s| format!("{} of {} does not fire", s.name, s.relation)).collect();
+        silent.iter().map(|s| texts::triggers::silent(&s.name, &s.relation)).collect();
     if !there.as_ref().is_some_and(|f| whole.ends_with(&literal(&f.body))) {
-        wrong.push(format!("{function} is not as it is to be"));
+        wrong.push(texts::triggers::function_differs(&function));
     }
     if let (true, Some(copy)) = (wrong.is_empty(), copy) {
         let fired = fired(cx, twin_pair, copy).await?;
         wrong.clone_from(&fired.faults);
-        out.fired = Some(("as they are", fired));
+        out.fired = Some((texts::triggers::AS_ARE, fired));
     }
     if wrong.is_empty() {
         return Ok(out);
     }
-    let few = wrong.iter().take(3).map(String::as_str).collect::<Vec<_>>().join("; ");
-    let more =
-        wrong.len().checked_sub(3).filter(|n| *n > 0).map_or_else(String::new, |n| format!("; {n} more"));
-    let text = format!("{name}: the reverse triggers are made anew, since {few}{more}");
+    let text = texts::triggers::reverse_rewritten(name, &wrong);
     out.preflight.push(Preflight::new("found", Ready::Ok, text));
-    let text = format!(
-        "{name}: what was written while they did not fire {} lacks: midwatch plan repair {name} afterwards",
-        twin_pair.legacy.relation
-    );
+    let text = texts::triggers::missed(name, &twin_pair.legacy.relation);
     out.preflight.push(Preflight::new("missed", Ready::Warn, text));
     out.preflight.extend(allowed(cx, twin_pair, there.as_ref()).await?);
     let triggers = build(twin_pair, &mirror, &silent, there.as_ref());
@@ -192,9 +187,9 @@ pub(crate) async fn reversed(
             Ok(()) => fired(cx, twin_pair, copy).await?,
             Err(e) => TriggerTest { faults: vec![e.message], ..TriggerTest::default() },
         };
-        out.fired = Some(("as planned", fired));
+        out.fired = Some((texts::triggers::AS_PLANNED, fired));
     }
-    let title = format!("{live}: reverse triggers made anew, firing always");
+    let title = texts::steps::reverse_rewritten(live);
     out.changes.push(title.clone());
     out.steps.extend(TriggerSteps { id: name, title: &title, tables: &[live] }.create_steps(&triggers));
     out.verify.push(verification(twin_pair, &function));
@@ -212,11 +207,8 @@ async fn allowed(
     let owned = Table::find(cx, live).await?;
     let mut out = vec![owned.privilege(live, "change triggers of", owned.owned, role)];
     if let Some(f) = function.filter(|f| !f.owned) {
-        let text = format!(
-            "role {role} may not replace function {}: it belongs to {}",
-            twin_pair.reverse_function(),
-            f.owner
-        );
+        let function = twin_pair.reverse_function().to_string();
+        let text = texts::triggers::function_not_owned(role, &function, &f.owner);
         out.push(Preflight::new("privilege", Ready::Fail, text));
     }
     Ok(out)

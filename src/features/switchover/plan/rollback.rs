@@ -29,6 +29,7 @@ use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::rehearsals::{rehearsal, rollback_time};
 use crate::features::switchover::task::{Swap, TWINS};
+use crate::features::switchover::texts;
 use crate::features::switchover::twins::named;
 
 /// The step that swaps.
@@ -151,18 +152,18 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     // What was never rehearsed is not measured: that alone hinders nobody on the way back.
     let rehearsed = rehearsal(cx, &run.name).await.ok().flatten();
     let held = rehearsed.as_ref().and_then(rollback_time);
-    out.swap((STEP, "all tables back at once"), statements, true, held.as_ref());
+    out.swap((STEP, texts::steps::SWAP_BACK), statements, true, held.as_ref());
     out.hook_after();
     out.tidy();
     out.monitor_as(false);
     out.measure("ROLLED-BACK", false);
     let names: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     Ok(Draft {
-        why: format!("takes the switchover of {} (run {}) back", names.join(", "), run.id),
+        why: texts::offers::rollback_why(&names, &run.id),
         changes: changes(&switch),
         obstacle: Some(out.price(&switch)),
         reversible: Reversible::Full,
-        undo: UndoText::full("by switching over again (plan switchover)"),
+        undo: UndoText::full(texts::offers::ROLLBACK_UNDO),
         frozen: false,
         renames: NameChange::inverse(&cx.operations.in_plan(&plan)),
         steps: out.steps,
@@ -237,24 +238,12 @@ fn changes(switch: &Switch) -> Vec<String> {
         .parts
         .iter()
         .map(|p| {
-            format!(
-                "{} becomes {} again; {} becomes {}",
-                p.names.live.brief(),
-                p.names.twin.brief(),
-                p.names.retired.brief(),
-                p.names.live.brief()
-            )
+            let n = &p.names;
+            texts::offers::swapped_back(&n.live.brief(), &n.twin.brief(), &n.retired.brief())
         })
         .collect();
-    out.push(
-        "what was carried over goes back; dual writes run forward again, the reverse triggers go".into(),
-    );
+    out.push(texts::offers::CARRIED_BACK.into());
     out
-}
-
-/// How a switchover's plan begins to tell what the twin had before.
-pub(crate) fn own_before(twin_pair: &TwinPair<'_>) -> String {
-    format!("{}: the partitioned table keeps ", twin_pair.twin.name())
 }
 
 /// What hangs on the live table and was not there when it was switched: it would stay with the twin.
@@ -278,38 +267,34 @@ async fn since(
     let view = switched.iter().find(|s| s.starts_with(&format!("create view {answering} ")));
     let view = view.map_or("", String::as_str);
     let came = |c: &&String| !view.contains(&Ident(c).to_string());
-    new.extend(twin_pair.columns.only_right.iter().filter(came).map(|c| format!("column {c}")));
+    new.extend(twin_pair.columns.only_right.iter().filter(came).map(|c| texts::dependents::column(c)));
     let views = now.views.iter().filter(|v| {
         Relation::parse(&v.name).name != answering.name
             && !begun(format!("create or replace view {} ", v.name))
     });
-    new.extend(views.map(|v| format!("view {}", v.name)));
-    new.extend(now.referrers.iter().map(|k| format!("{} of {}", k.name, k.table)));
+    new.extend(views.map(|v| texts::dependents::view(&v.name)));
+    new.extend(now.referrers.iter().map(|k| texts::dependents::foreign_key(&k.name, &k.table)));
     let reverse = reverse_names();
     let triggers = now
         .triggers
         .iter()
         .filter(|t| !t.ours && !reverse.contains(&t.name) && !begun(format!("create trigger {} ", t.name)));
-    new.extend(triggers.map(|t| format!("trigger {}", t.name)));
+    new.extend(triggers.map(|t| texts::dependents::trigger(&t.name)));
     new.extend(now.bound.iter().cloned());
     let grants = now.legacy.grants.iter().filter(|g| g.grantee != now.legacy.owner);
     let lost = grants.filter(|g| {
         let (given, whom) = (format!("grant {} on ", g.privilege_text()), format!(" to {}", g.whom()));
         !now.twin.grants.contains(g) && !switched.iter().any(|s| s.starts_with(&given) && s.contains(&whom))
     });
-    new.extend(lost.map(|g| format!("{} for {}", g.privilege_text(), g.grantee)));
-    let before = own_before(twin_pair);
+    new.extend(lost.map(|g| texts::dependents::privilege(&g.privilege_text(), &g.grantee)));
+    let before = texts::offers::kept(twin_pair.twin.name());
     let own: Vec<&str> =
         changes.iter().filter_map(|c| c.strip_prefix(&before)).flat_map(|c| c.split("; ")).collect();
     new.retain(|n| !own.contains(&n.as_str()));
     if new.is_empty() {
         return Ok(vec![]);
     }
-    let text = format!(
-        "{}: what came since the switch stays with the partitioned table, under its twin's name: {}",
-        twin_pair.twin.name(),
-        new.join(", ")
-    );
+    let text = texts::preflight::came_since(twin_pair.twin.name(), &new);
     Ok(vec![accepted.unless("since", &text)])
 }
 
@@ -324,7 +309,7 @@ async fn tried(
     let copy = match crate::features::switchover::copy::sample_copy::copy(cx, twin_pairs).await {
         Ok(copy) => copy,
         Err(e) => {
-            return accepted.unless(UNTRIED, &format!("no copy to try the way back in: {}", e.one_line()));
+            return accepted.unless(UNTRIED, &texts::preflight::no_copy_for_rollback(&e.one_line()));
         }
     };
     let outcome = async {
@@ -339,7 +324,7 @@ async fn tried(
             )
             .await?;
         }
-        (cx.doing)("going back in the copy".into());
+        (cx.doing)(texts::preflight::GOING_BACK.into());
         as_ours(cx, &*copy, back).await?;
         let mut said = Vec::new();
         for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
@@ -353,7 +338,7 @@ async fn tried(
             };
             let fired = exercise_triggers(&*copy, twin_pair, &table, &sides).await?;
             if !fired.faults.is_empty() {
-                let what = format!("{}: afterwards, {}", twin_pair.twin.name(), fired.faults.join("; "));
+                let what = texts::preflight::faults_after_rollback(twin_pair.twin.name(), &fired.faults);
                 return Err(Error::new(Class::Failed, what));
             }
             said.push(twin_pair.twin.name());
@@ -361,15 +346,11 @@ async fn tried(
         Ok(said.join(", "))
     };
     match outcome.await {
-        Ok(said) => Preflight::new(
-            "trial",
-            Ready::Ok,
-            format!("gone back in a copy, dual writes fired there: {said}"),
-        ),
+        Ok(said) => Preflight::new("trial", Ready::Ok, texts::preflight::rolled_back_in_copy(&said)),
         Err(e) => {
-            let text = format!("in a copy, the way back fails: {}", e.message);
+            let text = texts::preflight::rollback_fails(&e.message);
             match lacks(&*copy) {
-                Some(lacks) => accepted.unless(UNTRIED, &format!("{text}; {lacks}")),
+                Some(lacks) => accepted.unless(UNTRIED, &texts::preflight::fails_without(&text, &lacks)),
                 None => Preflight::new("trial", Ready::Fail, text),
             }
         }

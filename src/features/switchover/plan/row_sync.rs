@@ -21,6 +21,7 @@ use crate::features::parity::pair::{SwitchState, catalog};
 use crate::features::switchover::plan::sequences;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::texts;
 use crate::features::switchover::twins::RepairedSide;
 
 /// How a row of the written side comes to be as its copy says.
@@ -180,22 +181,16 @@ impl<'c> RowRepair<'c> {
             rewritten: false,
             restores: None,
             canary: None,
-            reason: format!("rows of {relation} as {} has them", self.from.relation),
+            reason: texts::steps::rows_reason(relation, &self.from.relation),
         };
         let (what, title) = match kind {
-            RowFix::Extra => {
-                ("extra", format!("{relation}: rows without a row of {} go", self.from.relation))
-            }
-            RowFix::Differs => {
-                ("differs", format!("{relation}: rows become as {} has them", self.from.relation))
-            }
-            RowFix::Missing => {
-                ("missing", format!("{relation}: rows of {} that it lacks come", self.from.relation))
-            }
+            RowFix::Extra => ("extra", texts::steps::extra_rows(relation, &self.from.relation)),
+            RowFix::Differs => ("differs", texts::steps::differing_rows(relation, &self.from.relation)),
+            RowFix::Missing => ("missing", texts::steps::missing_rows(relation, &self.from.relation)),
         };
         let step = Step::new(format!("{name}/{what}"), title, cx.dialect().statements_for_people(&change));
         let locks =
-            vec![lock(relation, "ROW EXCLUSIVE"), lock(&self.from.relation, "ROW SHARE, rows of the batch")];
+            vec![lock(relation, "ROW EXCLUSIVE"), lock(&self.from.relation, texts::steps::LOCKS_OF_SOURCE)];
         let step = Step { locks, action: Action::Rows(Box::new(change)), ..step };
         Ok((step, self.query(kind)))
     }
@@ -208,8 +203,8 @@ impl<'c> RowRepair<'c> {
         };
         let (from, onto) = (&self.from.relation, &self.onto.relation);
         let title = match kinds {
-            [RowFix::Missing] => format!("no row of {from} is missing in {onto}"),
-            _ => format!("no row of {onto} differs from {from}, none is missing or left over"),
+            [RowFix::Missing] => texts::steps::none_missing(onto, from),
+            _ => texts::steps::none_differs(onto, from),
         };
         Verification { title, sql: kinds.iter().map(one).collect::<Vec<_>>().join("\nunion all ") }
     }
@@ -237,13 +232,13 @@ impl<'c> RowRepair<'c> {
             (&self.twin_pair.columns.only_right, Ready::Warn)
         };
         if !lacks.is_empty() {
-            let text = format!("{relation} lacks columns, which are not copied: {}", lacks.join(", "));
+            let text = texts::preflight::columns_not_copied(relation, lacks);
             out.push(Preflight::new("columns", ready, text));
         }
         let secret: Vec<_> =
             columns.iter().filter(|c| self.secrets.contains(&c.name)).map(|c| c.name.as_str()).collect();
         if !secret.is_empty() {
-            let text = format!("{} of {relation} is secret: no plan may carry its values", secret.join(", "));
+            let text = texts::preflight::secret_columns(&secret, relation);
             out.push(Preflight::new("secrets", Ready::Fail, text));
         }
         out
@@ -261,10 +256,7 @@ impl<'c> RowRepair<'c> {
         let count =
             cx.cx.read_with(options).await?.texts(&Sql::new(&sql)).await?.pop().flatten().unwrap_or_default();
         Ok((count != "0").then(|| {
-            let text = format!(
-                "{count} keys of {} have several rows: which of them is right cannot be told; repair it from the other side first",
-                self.from.relation
-            );
+            let text = texts::preflight::several_rows(&count, &self.from.relation);
             Preflight::new("duplicates", Ready::Fail, text)
         }))
     }
@@ -324,13 +316,12 @@ impl WantedRows {
             let names: Vec<_> =
                 twin_pairs.iter().filter(|c| self.onto(c) == onto).map(|c| c.twin.name()).collect();
             let (right, written) = match onto {
-                RepairedSide::Twin => ("the legacy table", "the twin"),
-                RepairedSide::Legacy => ("the twin", "the legacy table"),
+                RepairedSide::Twin => (texts::offers::LEGACY, texts::offers::PARTITIONED),
+                RepairedSide::Legacy => (texts::offers::PARTITIONED, texts::offers::LEGACY),
             };
-            let names = (!names.is_empty()).then(|| names.join(", "))?;
-            Some(match self.kinds {
-                [RowFix::Missing] => format!("{written} of {names} lacks rows that {right} has"),
-                _ => format!("{written} of {names} shall hold what {right} holds"),
+            (!names.is_empty()).then(|| match self.kinds {
+                [RowFix::Missing] => texts::offers::rows_lacking(written, &names, right),
+                _ => texts::offers::rows_differing(written, &names, right),
             })
         };
         [RepairedSide::Twin, RepairedSide::Legacy].into_iter().filter_map(of).collect::<Vec<_>>().join("; ")
@@ -388,7 +379,7 @@ pub(crate) async fn draft(
         Action::Rows(change) => cx
             .dialect()
             .verification(change, at)
-            .map(|v| Verification { title: format!("{} ({})", v.title, s.id), ..v }),
+            .map(|v| Verification { title: texts::steps::of_step(&v.title, &s.id), ..v }),
         _ => None,
     });
     let verify = rows_verified.chain(verify).collect();
@@ -397,9 +388,7 @@ pub(crate) async fn draft(
         changes: out.changes,
         obstacle: None,
         reversible: Reversible::Full,
-        undo: UndoText::full_from(
-            "from before-images, while rows are not changed again; partitions go again where they are empty, sequences stay where they are",
-        ),
+        undo: UndoText::full_from(texts::offers::ROWS_UNDO),
         frozen: false,
         renames: vec![],
         steps: out.steps,
@@ -420,7 +409,7 @@ fn direction(twin_pair: &TwinPair<'_>, onto: RepairedSide, accepted: &Accepted) 
         if twin_pair.standing == SwitchState::Before { &twin_pair.legacy } else { &twin_pair.partitioned };
     (onto != follows(twin_pair)).then(|| {
         let name = twin_pair.twin.name();
-        let text = format!("{name}: {} is what applications write, and would be changed", live.relation);
+        let text = texts::preflight::live_table(name, &live.relation);
         accepted.unless("live_table", &text)
     })
 }
@@ -446,11 +435,7 @@ async fn mirrored(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Option<Pr
     ];
     let lost: Vec<_> = events.iter().filter(|(_, fires)| !fires).map(|(event, _)| *event).collect();
     Ok((!lost.is_empty()).then(|| {
-        let text = format!(
-            "{} of {} is not mirrored: what is mended will differ again; repair-triggers first",
-            lost.join(" and "),
-            twin_pair.twin.name()
-        );
+        let text = texts::triggers::not_mirrored(&lost, twin_pair.twin.name());
         Preflight::new("mirror", Ready::Warn, text)
     }))
 }
@@ -495,10 +480,7 @@ impl Parts {
         let rows = rows.then_some(&twin_pair.legacy);
         let coming = coming(&mut *tx, parent, (column, kind), ahead, rows).await?;
         if let Some(taken) = coming.iter().find(|c| c.taken) {
-            let text = format!(
-                "{} is needed as a partition of {}, but something else has that name",
-                taken.name, parent.relation
-            );
+            let text = texts::preflight::partition_name_taken(&taken.name, &parent.relation);
             self.preflight.push(Preflight::new("partitions", Ready::Fail, text));
         }
         if coming.is_empty() {
@@ -522,7 +504,7 @@ impl Parts {
         ));
         self.statements(
             format!("{}/partitions", twin_pair.twin.name()),
-            format!("{}: partitions {}", parent.relation, names.join(", ")),
+            texts::steps::partitions(&parent.relation, &names),
             vec![lock(&parent.relation, "SHARE UPDATE EXCLUSIVE")],
             (
                 coming.iter().flat_map(statements).collect(),

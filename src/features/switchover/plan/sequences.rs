@@ -11,6 +11,7 @@ use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::pair::catalog::sequences;
 use crate::features::switchover::limits::PATIENCE;
 use crate::features::switchover::plan::twin_pair::TwinPair;
+use crate::features::switchover::texts;
 
 /// What puts those past the rows of both sides that are behind them; none ever goes back.
 pub(crate) async fn advance_sequences(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Option<Step>> {
@@ -48,9 +49,6 @@ pub(crate) async fn advance_sequences(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>)
         }
     }
     let names = names.into_iter().collect::<Vec<_>>().join(", ");
-    let (id, title) = (
-        format!("{}/sequences", twin_pair.twin.name()),
-        format!("sequences past the rows of both sides: {names}"),
-    );
+    let (id, title) = (format!("{}/sequences", twin_pair.twin.name()), texts::steps::sequences(&names));
     Ok((!statements.is_empty()).then(|| Step { moving: true, ..Step::new(id, title, statements) }))
 }

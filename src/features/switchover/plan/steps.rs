@@ -23,31 +23,27 @@ use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::task::{EqualityQueries, EqualityQuery, Measure, Monitor, Since, Swap};
+use crate::features::switchover::texts;
 
 /// Where the backup goes, and whether there is room.
 pub(crate) fn backups(cx: &PlanCx<'_>, asked: &SwitchOptions, bytes: u64) -> Vec<Preflight> {
     if asked.backup == Backup::Skip {
-        return vec![Preflight::new("backup", Ready::Warn, "no backup is made (asked for)")];
+        return vec![Preflight::new("backup", Ready::Warn, texts::server::NO_BACKUP)];
     }
     let place = match cx.backups.place() {
         Err(e) => return vec![Preflight::new("backup", Ready::Fail, e.one_line())],
         Ok(place) => place,
     };
     let needed = bytes / 1_000_000;
-    let proof = if asked.backup == Backup::Verified {
-        "restored into a private server and compared"
-    } else {
-        "not restored"
-    };
-    let mut out =
-        vec![Preflight::new("backup", Ready::Ok, format!("a dump of the legacy tables in {place}, {proof}"))];
+    let text = texts::server::dump_planned(&place, asked.backup == Backup::Verified);
+    let mut out = vec![Preflight::new("backup", Ready::Ok, text)];
     out.push(match cx.backups.free() {
-        None => Preflight::new("disk", Ready::Warn, format!("how much room {place} has is unknown")),
+        None => Preflight::new("disk", Ready::Warn, texts::server::room_unknown(&place)),
         Some(free) if free < bytes => {
-            Preflight::new("disk", Ready::Fail, format!("{place} has {} MB free, the tables have {needed} MB", free / 1_000_000))
+            Preflight::new("disk", Ready::Fail, texts::server::room_short(&place, free / 1_000_000, needed))
         }
         Some(free) => {
-            let text = format!("{place} has {} MB free, the tables have {needed} MB; room on the server's own disks is not known from here", free / 1_000_000);
+            let text = texts::server::room_enough(&place, free / 1_000_000, needed);
             Preflight::new("disk", Ready::Ok, text)
         }
     });
@@ -80,7 +76,7 @@ pub(crate) fn proof(twin_pair: &TwinPair<'_>, legacy: &str, twin: &str, marker: 
 
 /// Milliseconds that the comparison inside the locks takes, outside of them.
 async fn took(cx: &PlanCx<'_>, proofs: &[EqualityQuery]) -> Result<u64> {
-    (cx.doing)("comparing all rows as it would be done while writers wait".into());
+    (cx.doing)(texts::preflight::COMPARING.into());
     let options = ReadOptions { timeout: Some(limits::PATIENCE), ..ReadOptions::default() };
     let mut tx = cx.cx.read_with(options).await?;
     let began = millis(&mut *tx).await?;
@@ -129,7 +125,7 @@ impl<'a> StepsInOrder<'a> {
         let id = stage.to_lowercase();
         self.push(
             &id,
-            format!("{stage}: counts, sums and checksums of both sides"),
+            texts::steps::measure(stage),
             vec![sql],
             vec![],
             Action::Task(Task::new(Measure::TASK, measure)),
@@ -158,9 +154,9 @@ impl<'a> StepsInOrder<'a> {
     pub(crate) fn dump(&mut self, verify: bool) {
         let tables: Vec<String> = self.twin_pairs.iter().map(|c| c.legacy.relation.clone()).collect();
         let mut locks: Vec<Lock> = tables.iter().map(|t| lock(t, "ACCESS SHARE")).collect();
-        locks.push(lock("every other table of the database", "ACCESS SHARE, for its definition"));
+        locks.push(lock(texts::steps::OTHER_TABLES, texts::steps::LOCKS_OF_DEFINITIONS));
         let dump = Dump { tables: tables.clone(), verify };
-        let title = format!("pg_dump of {}, with all definitions", tables.join(", "));
+        let title = texts::steps::dump(&tables);
         self.push(StepKind::Backup.id(), title, vec![], locks, Action::Task(Task::new(Dump::TASK, dump)));
     }
 
@@ -186,28 +182,24 @@ impl<'a> StepsInOrder<'a> {
     ) {
         let name = twin_pair.twin.name();
         if !self.asked.marker {
-            let text =
-                format!("{name}: no write marker (asked for): everything is compared while writers wait");
+            let text = texts::triggers::no_marker(name);
             preflight.push(Preflight::new("marker", Ready::Warn, text));
             return;
         }
         match watch {
             CaptureState::Complete(_) => {
-                preflight.push(Preflight::new("marker", Ready::Ok, format!("{name}: every write is marked")));
+                preflight.push(Preflight::new("marker", Ready::Ok, texts::triggers::marked(name)));
             }
             CaptureState::Incomplete(Gap { why, lacks: GapScope::Never }) => {
-                let text = format!(
-                    "{name}: {why}: marks cannot tell what is written there; --set marker=no compares everything inside the locks"
-                );
+                let text = texts::triggers::no_marker_possible(name, why);
                 preflight.push(Preflight::new("marker", Ready::Fail, text));
             }
             CaptureState::Incomplete(Gap { why, lacks }) => {
-                let text = format!("{name}: {why}: the write marker is installed as a stage of its own");
+                let text = texts::triggers::marker_installed(name, why);
                 preflight.push(Preflight::new("marker", Ready::Ok, text));
                 let triggers =
                     change_capture::install(&twin_pair.pair(), &twin_pair.columns, &twin_pair.layout, lacks);
-                let (id, title) =
-                    (StepKind::Watch.of_pair(name), format!("{name}: mark every write on both sides"));
+                let (id, title) = (StepKind::Watch.of_pair(name), texts::steps::mark(name));
                 let tables = [twin_pair.legacy.relation.as_str(), &twin_pair.partitioned.relation];
                 self.steps
                     .extend(TriggerSteps { id: &id, title: &title, tables: &tables }.create_steps(&triggers));
@@ -238,22 +230,11 @@ impl<'a> StepsInOrder<'a> {
         let budget = self.asked.budget_ms;
         Some(match took(cx, &self.proofs(switched)).await {
             Err(e) => {
-                let text = format!("how long writers would wait is unknown: {}", e.message);
+                let text = texts::preflight::stall_unknown(&e.message);
                 Preflight::new("stall", Ready::Unknown, text)
             }
-            Ok(ms) if ms <= budget => {
-                let text = format!(
-                    "comparing all rows took {ms} ms just now, the locks may be held for {budget} ms"
-                );
-                Preflight::new("stall", Ready::Ok, text)
-            }
-            Ok(ms) => {
-                let text = format!(
-                    "comparing all rows took {ms} ms just now, the locks may be held for {budget} ms: writers would wait, and it would be taken back; leave marker=no out, or --set budget={}",
-                    ms.saturating_mul(2)
-                );
-                accepted.unless("stall", &text)
-            }
+            Ok(ms) if ms <= budget => Preflight::new("stall", Ready::Ok, texts::preflight::stall(ms, budget)),
+            Ok(ms) => accepted.unless("stall", &texts::preflight::stall_too_long(ms, budget)),
         })
     }
 
@@ -264,7 +245,7 @@ impl<'a> StepsInOrder<'a> {
     pub(crate) fn compare_as(&mut self, switched: bool) {
         let proofs = self.proofs(switched);
         let statements = proofs.iter().map(|p| p.sql.clone()).collect();
-        let title = "0 rows left to copy: every row of both sides compared, in one snapshot".to_owned();
+        let title = texts::steps::COMPARE.to_owned();
         self.push(
             StepKind::Compare.id(),
             title,
@@ -278,8 +259,7 @@ impl<'a> StepsInOrder<'a> {
     pub(crate) fn prepare(&mut self) {
         for (twin_pair, part) in self.twin_pairs.iter().zip(&self.switch.parts) {
             let name = twin_pair.twin.name();
-            let (id, title) =
-                (StepKind::Prepare.of_pair(name), format!("{name}: reverse triggers, idle until the switch"));
+            let (id, title) = (StepKind::Prepare.of_pair(name), texts::steps::prepare(name));
             let about = TriggerSteps { id: &id, title: &title, tables: &[&twin_pair.partitioned.relation] };
             self.steps.extend(about.create_steps(&part.reverse));
         }
@@ -289,7 +269,7 @@ impl<'a> StepsInOrder<'a> {
     pub(crate) fn tidy(&mut self) {
         for (twin_pair, part) in self.twin_pairs.iter().zip(&self.switch.parts) {
             let name = twin_pair.twin.name();
-            let (id, title) = (StepKind::Tidy.of_pair(name), format!("{name}: the reverse triggers go"));
+            let (id, title) = (StepKind::Tidy.of_pair(name), texts::steps::tidy(name));
             let about = TriggerSteps { id: &id, title: &title, tables: &[&twin_pair.partitioned.relation] };
             self.steps.extend(about.drop_steps(&part.reverse));
         }
@@ -299,8 +279,7 @@ impl<'a> StepsInOrder<'a> {
     pub(crate) fn unwatch(&mut self, marks: &[Triggers]) {
         for (twin_pair, marks) in self.twin_pairs.iter().zip(marks) {
             let name = twin_pair.twin.name();
-            let (id, title) =
-                (StepKind::Unwatch.of_pair(name), format!("{name}: writes are not marked any more"));
+            let (id, title) = (StepKind::Unwatch.of_pair(name), texts::steps::unmark(name));
             let about = TriggerSteps { id: &id, title: &title, tables: &[&twin_pair.partitioned.relation] };
             self.steps.extend(about.drop_steps(marks));
         }
@@ -318,19 +297,14 @@ impl<'a> StepsInOrder<'a> {
     fn hook(&mut self, (kind, when): (StepKind, &str), command: Option<String>, failed: Option<String>) {
         let Some(command) = command else { return };
         let hook = Hook { command: command.clone(), timeout_s: self.asked.hook_timeout_s, failed };
-        let title = format!("{when} the switch, {} s at most: {command}", hook.timeout_s);
+        let title = texts::steps::hook(when, hook.timeout_s, &command);
         self.push(kind.id(), title, vec![], vec![], Action::Task(Task::new(Hook::TASK, hook)));
     }
 
     pub(crate) fn enable(&mut self, measured: Option<&(u64, String)>) {
         let statements = self.switch.statements();
         let back = self.switch.inverse();
-        self.swap(
-            (StepKind::Enable.id(), "the switch: all tables at once"),
-            (statements, back),
-            false,
-            measured,
-        );
+        self.swap((StepKind::Enable.id(), texts::steps::SWAP), (statements, back), false, measured);
     }
 
     /// In one transaction; `switched`: from the names after the switch back to those before.
@@ -392,11 +366,7 @@ impl<'a> StepsInOrder<'a> {
     pub(crate) fn monitor_as(&mut self, switched: bool) {
         let proofs = self.proofs(switched);
         let seconds = self.asked.monitor_s;
-        let title = if self.asked.marker {
-            format!("look on for {seconds} s: what is written is compared every second")
-        } else {
-            format!("look on for {seconds} s, then compare everything: no marker tells what was written")
-        };
+        let title = texts::steps::monitor(seconds, self.asked.marker);
         self.push(
             StepKind::Monitor.id(),
             title,
@@ -405,7 +375,7 @@ impl<'a> StepsInOrder<'a> {
             Action::Task(Task::new(Monitor::TASK, Monitor { seconds, proofs: proofs.clone() })),
         );
         for proof in proofs {
-            let title = format!("both sides of {} are equal", proof.name);
+            let title = texts::steps::equal(&proof.name);
             self.verify.push(Verification { title, sql: proof.sql });
         }
     }
@@ -415,21 +385,13 @@ impl<'a> StepsInOrder<'a> {
         let mut out = Vec::new();
         for part in &self.switch.parts {
             let n = &part.names;
-            out.push(format!(
-                "{} becomes {}; {} becomes {}; the name {} answers as an updatable view",
-                n.live.brief(),
-                n.retired.brief(),
-                n.twin.brief(),
-                n.live.brief(),
-                n.twin.brief()
-            ));
+            let live = n.live.brief();
+            out.push(texts::offers::swapped(&live, &n.retired.brief(), &n.twin.brief()));
             if !part.carried.said.is_empty() {
-                out.push(format!("carried over to {}: {}", n.live.brief(), part.carried.said.join(", ")));
+                out.push(texts::offers::carried_over(&live, &part.carried.said));
             }
         }
-        out.push(
-            "reverse triggers keep the retired tables complete from then on; the forward ones are off".into(),
-        );
+        out.push(texts::offers::REVERSE_SYNC.into());
         out
     }
 
@@ -437,17 +399,11 @@ impl<'a> StepsInOrder<'a> {
     pub(crate) fn price(&self, switch: &Switch) -> String {
         let a = self.asked;
         let inside = if a.marker {
-            "rows written since the comparison are compared inside the locks".to_owned()
+            texts::offers::FEW_INSIDE.to_owned()
         } else {
             let twins = switch.parts.len() as u64;
-            format!(
-                "without markers all rows of {twins} {} are compared inside the locks: writers wait for as long as that takes (stall, in the preflight), or the budget is spent and it is taken back",
-                TWINS.for_count(twins)
-            )
+            texts::offers::all_inside(twins, TWINS.for_count(twins))
         };
-        format!(
-            "ACCESS EXCLUSIVE on all tables in one transaction: an attempt waits {} ms at most for each lock, {} ms in all with what is done inside, up to {} times; {inside}",
-            a.lock_timeout_ms, a.budget_ms, a.attempts
-        )
+        texts::offers::locks_of_swap(a.lock_timeout_ms, a.budget_ms, a.attempts, &inside)
     }
 }

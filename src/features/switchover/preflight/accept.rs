@@ -1,6 +1,7 @@
 //! What an operator accepts openly, and lines of a preflight.
 
 use crate::engine::model::preflight::{Preflight, Ready};
+use crate::features::switchover::texts;
 
 /// What an operator may accept openly: `--set accept=…`.
 #[derive(Debug, Clone, Default)]
@@ -15,9 +16,9 @@ impl Accepted {
     /// What would stop the switch, unless it is accepted.
     pub(crate) fn unless(&self, id: &str, text: &str) -> Preflight {
         if self.0.iter().any(|a| a == id) {
-            Preflight::new(id, Ready::Warn, format!("{text} (accepted)"))
+            Preflight::new(id, Ready::Warn, texts::preflight::accepted(text))
         } else {
-            Preflight::new(id, Ready::Fail, format!("{text}; --set accept={id} goes on with it"))
+            Preflight::new(id, Ready::Fail, texts::preflight::acceptable(text, id))
         }
     }
 }

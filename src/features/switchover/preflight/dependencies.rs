@@ -6,6 +6,7 @@ use crate::features::switchover::plan::dependents::{DependentObjects, Publicatio
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::{Accepted, ok, warn};
 use crate::features::switchover::preflight::unique_keys::lost_unique_keys;
+use crate::features::switchover::texts::dependents as texts;
 
 /// What cannot be carried, or changes for whoever uses the name.
 pub(crate) fn dependants(
@@ -16,54 +17,36 @@ pub(crate) fn dependants(
     let name = twin_pair.twin.name();
     let mut out = Vec::new();
     for k in &b.referrers {
-        out.push(warn(
-            "foreign_key",
-            format!(
-                "{name}: {} of {} keeps pointing at the retired table, which reverse sync keeps complete: it cannot refer to {}",
-                k.name, k.table, twin_pair.partitioned.relation
-            ),
-        ));
+        let text = texts::foreign_key_left(name, &k.name, &k.table, &twin_pair.partitioned.relation);
+        out.push(warn("foreign_key", text));
     }
     for k in &b.constraints {
-        let text = format!(
-            "{name}: {} ({}) is on the legacy table only: it holds through reverse sync, and ends with cleanup",
-            k.name, k.definition
-        );
-        out.push(warn("constraint", text));
+        out.push(warn("constraint", texts::constraint_left(name, &k.name, &k.definition)));
     }
     out.extend(lost_unique_keys(name, b, accepted));
     for view in b.views.iter().filter(|v| v.materialized) {
-        out.push(warn("materialized_view", format!("{name}: {} keeps reading the retired table", view.name)));
+        out.push(warn("materialized_view", texts::materialized_view_left(name, &view.name)));
     }
     if !twin_pair.columns.retyped.is_empty() {
         let views: Vec<_> = b.views.iter().filter(|v| !v.materialized).map(|v| v.name.as_str()).collect();
         if !views.is_empty() {
-            let text = format!(
-                "{name}: {} keep their column types by casts: they cannot be written through meanwhile",
-                views.join(", ")
-            );
-            out.push(warn("view", text));
+            out.push(warn("view", texts::views_cast(name, &views)));
         }
     }
     out.extend(name_conflicts(name, &twin_pair.partitioned.relation, b, accepted));
     out.extend(not_carried(name, b, accepted));
     if !b.indexes.is_empty() {
-        out.push(warn("indexes", format!("{name}: no like on the twin of {}", b.indexes.join("; "))));
+        out.push(warn("indexes", texts::indexes_missing(name, &b.indexes)));
     }
     out.extend(b.publications.iter().map(|p| published(name, p)));
     let order = |t: &crate::features::parity::pair::catalog::TwinTable| {
         t.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>()
     };
     if order(&twin_pair.legacy) != order(&twin_pair.partitioned) {
-        out.push(warn(
-            "column_order",
-            format!(
-                "{name}: the columns come in another order: a session with a prepared SELECT * gets \"cached plan must not change result type\" once, INSERT without column names writes elsewhere"
-            ),
-        ));
+        out.push(warn("column_order", texts::column_order(name)));
     }
     if out.is_empty() {
-        out.push(ok("dependants", format!("{name}: nothing else hangs on the table")));
+        out.push(ok("dependants", texts::none(name)));
     }
     out
 }
@@ -72,29 +55,16 @@ pub(crate) fn dependants(
 fn not_carried(name: &str, b: &DependentObjects, accepted: &Accepted) -> Vec<Preflight> {
     let mut out = Vec::new();
     for t in b.triggers.iter().filter(|t| t.constraint && !t.mirrors) {
-        out.push(accepted.unless(
-            "constraint_trigger",
-            &format!("{name}: constraint trigger {} is not carried over", t.name),
-        ));
+        out.push(accepted.unless("constraint_trigger", &texts::constraint_trigger(name, &t.name)));
     }
     if !b.row_type.is_empty() {
-        let text = format!(
-            "{name}: {} use the legacy table's row type, which stays the retired table's",
-            b.row_type.join(", ")
-        );
-        out.push(accepted.unless("row_type", &text));
+        out.push(accepted.unless("row_type", &texts::row_type(name, &b.row_type)));
     }
     if !b.bound.is_empty() {
-        let text = format!(
-            "{name}: bound to the table itself, not to its name, these would read and write the retired one: {}",
-            b.bound.join(", ")
-        );
-        out.push(accepted.unless("bound", &text));
+        out.push(accepted.unless("bound", &texts::bound(name, &b.bound)));
     }
     if !b.rules.is_empty() {
-        out.push(
-            accepted.unless("rules", &format!("{name}: rules are not carried over: {}", b.rules.join(", "))),
-        );
+        out.push(accepted.unless("rules", &texts::rules(name, &b.rules)));
     }
     out
 }
@@ -107,62 +77,42 @@ pub(crate) fn name_conflicts(
     accepted: &Accepted,
 ) -> Vec<Preflight> {
     let mut out = Vec::new();
-    let mut stops = |id: &str, text: String| out.push(accepted.unless(id, &format!("{name}: {text}")));
+    let mut stops = |id: &str, text: String| out.push(accepted.unless(id, &texts::of_twin(name, &text)));
     for c in &b.named {
-        stops("on_conflict", format!("ON CONFLICT ON CONSTRAINT {} in {} would fail", c.columns, c.function));
+        stops("on_conflict", texts::on_constraint(&c.columns, &c.function));
     }
     if !b.readers_of_both.is_empty() {
-        let views = b.readers_of_both.join(", ");
-        stops("reads_both", format!("{views} read both tables, and would read the new one twice"));
+        stops("reads_both", texts::reads_both(&b.readers_of_both));
     }
     for t in b.triggers.iter().filter(|t| !t.ours && !t.mirrors && t.namesakes.iter().any(|n| !n.same)) {
         let on: Vec<_> = t.namesakes.iter().map(|n| n.table.as_str()).collect();
-        let text =
-            format!("trigger {} is not carried over: another of that name is on {}", t.name, on.join(", "));
-        stops("trigger_name", text);
+        stops("trigger_name", texts::trigger_name_taken(&t.name, &on));
     }
     for t in b.triggers.iter().filter(|t| t.mirrors && !t.ours && t.state != "D") {
         let more = other_side_effects(&t.body, twin, t.before);
         if !more.is_empty() {
-            let text = format!(
-                "trigger {} keeps the twin in step and does more, which ends with the switch: {}",
-                t.name,
-                more.join(", ")
-            );
-            stops("trigger_body", text);
+            stops("trigger_body", texts::trigger_does_more(&t.name, &more));
         }
     }
     let widened = b.widened();
     if !widened.is_empty() {
-        stops("privileges", format!("the live name lets in whom only the twin did: {}", widened.join(", ")));
+        stops("privileges", texts::privileges_widened(&widened));
     }
     let unlike = b.policies_unlike();
     if !unlike.is_empty() {
-        stops("policy", format!("the live name shows other rows than it did: {}", unlike.join(", ")));
+        stops("policy", texts::policies_unlike(&unlike));
     }
     for c in b.legacy.columns.iter().filter(|c| !c.always) {
         if b.twin.columns.iter().any(|t| t.name == c.name && t.always) {
-            let text = format!(
-                "column {} of the twin is GENERATED ALWAYS AS IDENTITY, the legacy table's is not: INSERT and UPDATE that give it a value would fail",
-                c.name
-            );
-            stops("identity", text);
+            stops("identity", texts::identity_always(&c.name));
         }
     }
     out.extend(visible_changes(name, b));
     if !b.leaf_owners.is_empty() {
-        let text = format!(
-            "{name}: partitions belong to {}, the table to {}",
-            b.leaf_owners.join(", "),
-            b.legacy.owner
-        );
-        out.push(warn("owner", text));
+        out.push(warn("owner", texts::partition_owners(name, &b.leaf_owners, &b.legacy.owner)));
     }
     if !b.unlike.is_empty() {
-        out.push(warn(
-            "not_carried",
-            format!("{name}: stays with the retired table: {}", b.unlike.join(", ")),
-        ));
+        out.push(warn("not_carried", texts::properties_left(name, &b.unlike)));
     }
     out
 }
@@ -172,18 +122,10 @@ pub(crate) fn visible_changes(name: &str, b: &DependentObjects) -> Vec<Preflight
     let mut out = Vec::new();
     let numbered = |c: &str| b.twin.columns.iter().any(|t| t.name == c && t.sequence.is_some());
     for c in b.legacy.columns.iter().filter(|c| c.identity && !numbered(&c.name)) {
-        let text = format!(
-            "{name}: the identity of column {} becomes a default: pg_get_serial_sequence of it is NULL after the switch",
-            c.name
-        );
-        out.push(warn("serial_sequence", text));
+        out.push(warn("serial_sequence", texts::identity_becomes_default(name, &c.name)));
     }
     for t in b.triggers.iter().filter(|t| t.by_name && t.carried()) {
-        let text = format!(
-            "{name}: trigger {} asks for its table's name or number: after the switch that is the partition's",
-            t.name
-        );
-        out.push(warn("trigger_table", text));
+        out.push(warn("trigger_table", texts::trigger_by_name(name, &t.name)));
     }
     out
 }
@@ -191,11 +133,11 @@ pub(crate) fn visible_changes(name: &str, b: &DependentObjects) -> Vec<Preflight
 /// How a publication goes on.
 pub(crate) fn published(name: &str, p: &Publication) -> Preflight {
     let text = if p.all_tables {
-        format!("{name}: publication {} publishes every table: after the switch the retired one, too", p.name)
+        texts::publishes_all(name, &p.name)
     } else if p.via_root {
-        format!("{name}: publication {}: the retired table leaves it, the partitioned one comes", p.name)
+        texts::publishes_by_root(name, &p.name)
     } else {
-        format!("{name}: publication {} gets publish_via_partition_root for all its tables", p.name)
+        texts::publishes_partitions(name, &p.name)
     };
     warn("publication", text)
 }

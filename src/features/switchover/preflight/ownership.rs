@@ -8,6 +8,7 @@ use crate::engine::plan::tables::Table;
 use crate::features::parity::pair::sync_triggers::{REVERSE, moves};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
+use crate::features::switchover::texts;
 
 /// We must own what we rename.
 pub(crate) async fn ownership(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Vec<Preflight>> {
@@ -50,10 +51,6 @@ pub(crate) async fn late_triggers(
     if late.is_empty() {
         return Ok(None);
     }
-    let text = format!(
-        "{}: triggers fire in the order of their names, and {} would come after {ours}: a key that they change reverse sync learns too late; rename them",
-        twin_pair.twin.name(),
-        late.join(", ")
-    );
+    let text = texts::triggers::fires_late(twin_pair.twin.name(), &late, &ours);
     Ok(Some(accepted.unless("trigger_order", &text)))
 }

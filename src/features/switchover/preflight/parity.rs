@@ -7,6 +7,7 @@ use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::{ok, warn};
+use crate::features::switchover::texts::preflight as texts;
 
 const ROWS: &str = "parity/rows";
 const STRUCTURE: &str = "parity/structure";
@@ -17,8 +18,8 @@ pub(crate) const QUESTIONS: &[&str] = &[ROWS, STRUCTURE];
 /// What the parity check says of the twin: rows, columns, partitions, sequences.
 pub(crate) async fn parity(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Vec<Preflight> {
     let name = twin_pair.twin.name();
-    match cx.ask(&[ROWS, STRUCTURE], name, &format!("comparing {name}")).await {
-        Err(why) => vec![Preflight::new("parity", Ready::Unknown, format!("{name}: {why}"))],
+    match cx.ask(&[ROWS, STRUCTURE], name, &texts::comparing(name)).await {
+        Err(why) => vec![Preflight::new("parity", Ready::Unknown, texts::verdict(name, &why))],
         Ok(answers) => {
             let before = twin_pair.standing == SwitchState::Before;
             answers
@@ -35,44 +36,36 @@ fn worded(name: &str, before: bool, question: &str, answer: &CheckVerdict) -> Op
         _ if question == ROWS => Some(rows(name, answer)),
         Some(kind) => besides(name, before, kind, answer),
         // Not read, or of a kind that is not known here.
-        None => Some(Preflight::new(answer.about, answer.status, format!("{name}: {}", answer.text))),
+        None => Some(Preflight::new(answer.about, answer.status, texts::verdict(name, &answer.text))),
     }
 }
 
 /// The verdict on rows, with what makes them equal.
 fn rows(name: &str, verdict: &CheckVerdict) -> Preflight {
-    let mut text = format!("{name}: {}", verdict.text);
-    if verdict.status == Ready::Fail {
-        text = format!("{text}; midwatch plan repair {name}");
-    }
+    let text = match verdict.status {
+        Ready::Fail => texts::rows_differ(name, &verdict.text),
+        _ => texts::verdict(name, &verdict.text),
+    };
     Preflight::new("parity", verdict.status, text)
 }
 
 /// What else the comparison says, as a switchover takes it.
 fn besides(name: &str, before: bool, kind: FindingKind, verdict: &CheckVerdict) -> Option<Preflight> {
-    let (what, text) = (kind.word(), format!("{name}: {}", verdict.text));
+    let (what, text) = (kind.word(), verdict.text.as_str());
     Some(match kind {
         // The switch hands the legacy table's own over.
-        FindingKind::Sequence if before => ok(what, format!("{text} (handed over in the switch)")),
+        FindingKind::Sequence if before => ok(what, texts::sequence_behind(name, text)),
         // Fired in a copy, which says more.
         FindingKind::Trigger | FindingKind::TriggerColumns | FindingKind::Unmirrored if before => {
             return None;
         }
         FindingKind::Trigger | FindingKind::TriggerColumns | FindingKind::Unmirrored => {
-            warn(what, format!("{text}; midwatch plan repair-triggers {name}"))
+            warn(what, texts::triggers_differ(name, text))
         }
-        FindingKind::Coverage => Preflight::new(
-            what,
-            Ready::Fail,
-            format!("{text}; midwatch plan copy-missing {name} makes partitions"),
-        ),
-        FindingKind::ColumnsMissing => Preflight::new(
-            what,
-            Ready::Fail,
-            format!("{text}; add them, then midwatch plan repair-triggers {name} and repair {name}"),
-        ),
-        FindingKind::Sums => Preflight::new(what, Ready::Fail, text),
-        _ => Preflight::new(what, verdict.status, text),
+        FindingKind::Coverage => Preflight::new(what, Ready::Fail, texts::partitions_missing(name, text)),
+        FindingKind::ColumnsMissing => Preflight::new(what, Ready::Fail, texts::columns_missing(name, text)),
+        FindingKind::Sums => Preflight::new(what, Ready::Fail, texts::verdict(name, text)),
+        _ => Preflight::new(what, verdict.status, texts::verdict(name, text)),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::PlanCx;
 use crate::features::switchover::task::RehearsalResult;
+use crate::features::switchover::texts::preflight as texts;
 use crate::features::switchover::twins::{age, named};
 
 #[derive(Deserialize)]
@@ -46,8 +47,7 @@ pub(crate) async fn rehearsal(cx: &PlanCx<'_>, name: &str) -> Result<Option<Jour
 impl JournalledRehearsal {
     /// By its run, and what else it played.
     fn place(&self) -> String {
-        let others = (!self.others.is_empty()).then(|| format!(" with {} as well", self.others.join(", ")));
-        format!("rehearsal run {}{}", self.run, others.unwrap_or_default())
+        texts::rehearsal(&self.run, &self.others)
     }
 
     /// What its other steps took there, onto those of a plan.
@@ -56,7 +56,7 @@ impl JournalledRehearsal {
             let Some(ms) = self.body.steps.get(&step.id) else { continue };
             for lock in step.locks.iter_mut().filter(|l| l.held_ms.is_none()) {
                 lock.held_ms = Some(*ms);
-                lock.measured_on = Some(format!("{}; {}", self.place(), self.body.copied));
+                lock.measured_on = Some(texts::measured_step(&self.place(), &self.body.copied));
             }
         }
     }
@@ -73,24 +73,15 @@ pub(crate) fn measured(
     trial_ms: Option<u64>,
 ) -> Option<(u64, String)> {
     if let Some(r) = rehearsed.filter(|r| r.body.failures.is_empty()) {
-        let p = &r.body;
-        let place = format!(
-            "{}: {} writes beside it, the longest wait {:.0} ms, back in {} ms; {}",
-            r.place(),
-            p.writes,
-            p.stall_ms,
-            p.back_ms,
-            p.copied
-        );
-        return Some((p.held_ms, place));
+        return Some((r.body.held_ms, texts::measured_swap(&r.place(), &r.body)));
     }
-    trial_ms.map(|ms| (ms, "a copy of the definitions with a few rows, on this machine".to_owned()))
+    trial_ms.map(|ms| (ms, texts::MEASURED_IN_TRIAL.to_owned()))
 }
 
 /// How long the way back held its locks there.
 pub(crate) fn rollback_time(rehearsed: &JournalledRehearsal) -> Option<(u64, String)> {
     let p = &rehearsed.body;
-    let place = || format!("{}: {} writes beside it; {}", rehearsed.place(), p.writes, p.copied);
+    let place = || texts::measured_rollback(&rehearsed.place(), p.writes, &p.copied);
     p.failures.is_empty().then(|| (p.back_ms, place()))
 }
 
@@ -125,14 +116,10 @@ fn elsewhere(id: &str) -> bool {
 /// What the rehearsal met, and this plan does not, or the other way round.
 pub(crate) fn compared(rehearsed: Option<&JournalledRehearsal>, now: &[Preflight]) -> Preflight {
     let Some(r) = rehearsed else {
-        return Preflight::new(
-            "rehearsal",
-            Ready::Warn,
-            "this set was never rehearsed from here: midwatch plan rehearse",
-        );
+        return Preflight::new("rehearsal", Ready::Warn, texts::NOT_REHEARSED);
     };
     if let Some(failure) = r.body.failures.first() {
-        let text = format!("{} failed: {failure}", r.place());
+        let text = texts::rehearsal_failed(&r.place(), failure);
         return Preflight::new("rehearsal", Ready::Warn, text);
     }
     let there: Vec<(&str, &str)> = r
@@ -149,16 +136,9 @@ pub(crate) fn compared(rehearsed: Option<&JournalledRehearsal>, now: &[Preflight
         .collect();
     let new: Vec<_> = here.iter().filter(|h| !there.contains(h)).map(|(_, text)| *text).collect();
     let gone: Vec<_> = there.iter().filter(|t| !here.contains(t)).map(|(_, text)| *text).collect();
-    let when = format!("{}, {} ago", r.place(), age(r.age_h));
+    let when = texts::rehearsed_ago(&r.place(), &age(r.age_h));
     if new.is_empty() && gone.is_empty() {
-        return Preflight::new("rehearsal", Ready::Ok, format!("{when}: met the same"));
+        return Preflight::new("rehearsal", Ready::Ok, texts::met_the_same(&when));
     }
-    let mut text = format!("this preflight differs from {when}");
-    if !new.is_empty() {
-        text = format!("{text}; not met there: {}", new.join("; "));
-    }
-    if !gone.is_empty() {
-        text = format!("{text}; met there only: {}", gone.join("; "));
-    }
-    Preflight::new("rehearsal", Ready::Warn, text)
+    Preflight::new("rehearsal", Ready::Warn, texts::met_otherwise(&when, &new, &gone))
 }

@@ -15,6 +15,7 @@ use crate::engine::port::reader::ReadTx;
 use crate::features::switchover::plan::dependents::DependentObjects;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::{Accepted, ok, warn};
+use crate::features::switchover::texts::server as texts;
 use crate::features::switchover::twins::{age, named};
 
 #[derive(Deserialize)]
@@ -68,10 +69,10 @@ pub(crate) async fn around(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Resu
     let mode = dialect.lock_mode(LockStrength::Everyone);
     let wanted = WantedLocks { tables: &tables, mode, older_ms: 5_000 };
     let blockers = dialect.blockers(&mut *tx, &wanted).await?;
-    out.extend(blockers.iter().map(|b| warn("long_transaction", format!("in the way now: {}", b.text()))));
+    out.extend(blockers.iter().map(|b| warn("long_transaction", texts::blocker(&b.text()))));
     out.extend(transactions(&a, blockers.is_empty(), &cx.cx.server.role));
     if !a.wraparound.is_empty() {
-        let text = format!("a vacuum that must not be cancelled is at work: {}", a.wraparound.join("; "));
+        let text = texts::vacuum(&a.wraparound);
         out.push(Preflight::new("wraparound", Ready::Fail, text));
     }
     if !a.slots.is_empty() {
@@ -84,21 +85,14 @@ pub(crate) async fn around(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Resu
 fn transactions(a: &ServerActivity, free: bool, role: &str) -> Vec<Preflight> {
     let mut out = Vec::new();
     if a.hidden > 0 {
-        let text = format!(
-            "unknown since when {} sessions have held one of the tables: role {role} is not shown it (grant pg_read_all_stats)",
-            a.hidden
-        );
-        out.push(warn("long_transaction", text));
+        out.push(warn("long_transaction", texts::sessions_hidden(a.hidden, role)));
     } else if free {
-        out.push(ok("long_transaction", "no transaction has held one of the tables for 5 s".into()));
+        out.push(ok("long_transaction", texts::NO_BLOCKER.into()));
     }
     if !a.prepared.is_empty() {
-        let text =
-            format!("prepared transactions hold the tables until they are ended: {}", a.prepared.join("; "));
-        out.push(Preflight::new("prepared_transaction", Ready::Fail, text));
+        out.push(Preflight::new("prepared_transaction", Ready::Fail, texts::prepared(&a.prepared)));
     } else if a.elsewhere > 0 {
-        let text = format!("{} prepared transactions hold none of the tables", a.elsewhere);
-        out.push(ok("prepared_transaction", text));
+        out.push(ok("prepared_transaction", texts::prepared_elsewhere(a.elsewhere)));
     }
     out
 }
@@ -109,13 +103,12 @@ pub(crate) async fn locks(tx: &mut dyn ReadTx, needed: usize) -> Result<Prefligh
                (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8))::text";
     let said = tx.texts(&Sql::new(sql)).await?;
     let room: usize = said.into_iter().flatten().next().and_then(|t| t.parse().ok()).unwrap_or(0);
-    let what = format!("one transaction takes up to {needed} locks, this server has room for {room}");
     Ok(if needed > room {
-        Preflight::new("locks", Ready::Fail, format!("{what}: raise max_locks_per_transaction"))
+        Preflight::new("locks", Ready::Fail, texts::locks_short(needed, room))
     } else if needed > room / 2 {
-        warn("locks", what)
+        warn("locks", texts::locks(needed, room))
     } else {
-        ok("locks", what)
+        ok("locks", texts::locks(needed, room))
     })
 }
 
@@ -147,16 +140,13 @@ pub(crate) async fn last_backup(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) ->
     let twins: Vec<_> = twin_pairs.iter().map(|c| c.twin.name()).collect();
     let found = match backups_of(cx, &twins).await {
         Ok(found) => found,
-        Err(e) => return warn("last_backup", format!("unknown when one was made: {}", e.message)),
+        Err(e) => return warn("last_backup", texts::last_backup_unknown(&e.message)),
     };
     match found.iter().find(|f| f.body.verified.is_some()) {
-        None => warn("last_backup", format!("there is no verified backup of {} yet", twins.join(", "))),
+        None => warn("last_backup", texts::no_verified_backup(&twins)),
         Some(f) => match cx.backups.intact(&f.body).await {
-            Ok(()) => ok(
-                "last_backup",
-                format!("{} of run {}, {} old, verified and intact", f.body.file, f.run, age(f.age_h)),
-            ),
-            Err(e) => warn("last_backup", format!("of run {}, {} old: {}", f.run, age(f.age_h), e.message)),
+            Ok(()) => ok("last_backup", texts::last_backup(&f.body.file, &f.run, &age(f.age_h))),
+            Err(e) => warn("last_backup", texts::last_backup_spoiled(&f.run, &age(f.age_h), &e.message)),
         },
     }
 }
@@ -180,17 +170,14 @@ async fn statements(cx: &PlanCx<'_>) -> Result<Result<String, String>> {
     let place = "select format('%I.pg_stat_statements', n.nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace \
                  where e.extname = 'pg_stat_statements'";
     let Some(place) = tx.texts(&Sql::new(place)).await?.into_iter().flatten().next() else {
-        return Ok(Err("pg_stat_statements is not here".into()));
+        return Ok(Err(texts::NO_STATEMENTS.into()));
     };
     let hidden = format!("select count(*)::text from {place} s where s.query = '<insufficient privilege>'");
     Ok(match tx.texts(&Sql::new(&hidden)).await {
         Err(e) => Err(e.message),
         Ok(n) => match n.into_iter().flatten().next().as_deref() {
             None | Some("0") => Ok(place),
-            Some(n) => Err(format!(
-                "{n} statements of others are not shown to role {} (grant pg_read_all_stats)",
-                cx.cx.server.role
-            )),
+            Some(n) => Err(texts::statements_hidden(n, &cx.cx.server.role)),
         },
     })
 }
@@ -203,12 +190,7 @@ pub(crate) async fn statements_needing_keys(
     accepted: &Accepted,
 ) -> Vec<Preflight> {
     let name = twin_pair.twin.name();
-    let unknown = |why: &str| {
-        warn(
-            "statements",
-            format!("{name}: unknown whether applications send ON CONFLICT that would fail: {why}"),
-        )
-    };
+    let unknown = |why: &str| warn("statements", texts::statements_unknown(name, why));
     let place = match statements(cx).await {
         Ok(Ok(place)) => place,
         Ok(Err(why)) => return vec![unknown(&why)],
@@ -225,15 +207,14 @@ pub(crate) async fn statements_needing_keys(
     let held = b.held().join(" or ");
     let text = |s: &Sent| {
         let what = match (&s.columns, &s.arbiter) {
-            (Some(target), _) => b.misses(target).then(|| format!("({target}), which would fail")),
+            (Some(target), _) => b.misses(target).then(|| texts::target_fails(target)),
             (_, Some(a)) => {
                 let named = b.arbiters.iter().any(|k| k.eq_ignore_ascii_case(a));
-                named.then(|| format!("ON CONSTRAINT {a}, which would fail"))
+                named.then(|| texts::constraint_fails(a))
             }
-            _ => (!held.is_empty())
-                .then(|| format!("DO NOTHING, which would fail where a row has the same {held}")),
+            _ => (!held.is_empty()).then(|| texts::nothing_fails(&held)),
         };
-        let text = format!("{name}: applications send ON CONFLICT {}: {}", what?, s.query);
+        let text = texts::statement_fails(name, &what?, &s.query);
         Some(accepted.unless("on_conflict", &text))
     };
     let mut out: Vec<Preflight> = found.iter().filter_map(text).collect();

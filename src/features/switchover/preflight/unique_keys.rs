@@ -3,6 +3,7 @@
 use crate::engine::model::preflight::Preflight;
 use crate::features::switchover::plan::dependents::{DependentObjects, LostIndex};
 use crate::features::switchover::preflight::accept::{Accepted, warn};
+use crate::features::switchover::texts::dependents as texts;
 
 /// An identifier as the server reads it, without what follows it (an operator class, a collation).
 fn folded(item: &str) -> String {
@@ -49,13 +50,10 @@ pub(crate) fn lost_unique_keys(name: &str, b: &DependentObjects, accepted: &Acce
         all.map(|c| c.function.as_str()).collect::<Vec<_>>().join(", ")
     };
     let mut say = |what: &str, conflict: &str, users: &str| {
-        let text = format!(
-            "{name}: {what} is not on the twin; it holds through reverse sync, and ends with cleanup"
-        );
         out.push(if users.is_empty() {
-            warn("unique_key", text)
+            warn("unique_key", texts::key_lost(name, what))
         } else {
-            accepted.unless("on_conflict", &format!("{text}; ON CONFLICT {conflict} in {users} would fail"))
+            accepted.unless("on_conflict", &texts::key_needed(name, what, conflict, users))
         });
     };
     for key in &b.lost_keys {
@@ -68,10 +66,7 @@ pub(crate) fn lost_unique_keys(name: &str, b: &DependentObjects, accepted: &Acce
     let any = users(&|target| target.is_empty());
     let held = b.held();
     if !any.is_empty() && !held.is_empty() {
-        let text = format!(
-            "{name}: ON CONFLICT DO NOTHING in {any} would fail, not do nothing, where a row has the same {}",
-            held.join(" or ")
-        );
+        let text = texts::nothing_fails(name, &any, &held.join(" or "));
         out.push(accepted.unless("on_conflict", &text));
     }
     out
