@@ -74,9 +74,13 @@ fn asked(engine: &Engine, ids: &[CheckId], args: &CheckArgs) -> Result<Params> {
     given.accept(&engine.check_params(ids), &owner, "check")?;
     let flags =
         [(args.quick, "quick"), (args.full, "full"), (args.resume, "resume"), (args.self_test, "self_test")];
-    let flags =
-        flags.into_iter().filter(|(given, _)| *given).map(|(_, key)| (key.to_owned(), "yes".to_owned()));
-    let asked = params(&args.set.iter().cloned().chain(flags).collect::<Vec<_>>())?;
+    let mut asked = given;
+    for (_, key) in flags.into_iter().filter(|(is_given, _)| *is_given) {
+        if let Some(value) = asked.0.insert(key.to_owned(), "yes".to_owned()) {
+            let flag = key.replace('_', "-");
+            return Err(Error::usage(format!("--{flag} and --set {key}={value}: give one of them")));
+        }
+    }
     engine.accept_params(ids, &asked)?;
     Ok(asked)
 }

@@ -134,13 +134,22 @@ async fn a_key_that_no_chosen_check_has_names_the_known_ones() {
         (&["anomalies", "--set", "full=yes"], "check anomalies has no key full; its keys: none"),
         (&["--set", "full=maybe"], "full=maybe: yes or no"),
         (&["--set", "self_test="], "self_test=: yes or no"),
-        (&["--set", "full=no", "--full"], "--set full is given twice: no and yes"),
+        (&["--set", "full=no", "--full"], "--full and --set full=no: give one of them\n"),
+        (&["--quick", "--set", "quick=yes"], "--quick and --set quick=yes: give one of them\n"),
+        (
+            &["--self-test", "--set", "self_test=yes"],
+            "--self-test and --set self_test=yes: give one of them\n",
+        ),
+        (&["--set", "full=no", "--set", "full=yes"], "--set full is given twice: no and yes"),
         (&["--set", "full"], "KEY=VALUE is wanted"),
         (&["--set", "quick=yes", "--set", "resume=yes"], "quick=yes and resume=yes: "),
         (&["--set", "quick=yes", "--resume"], "quick=yes and resume=yes: "),
     ] {
         let refused = checked(args);
         assert!(refused.code == 2 && refused.stderr.contains(says), "{args:?}: {refused:?}");
+        // Its hint speaks of values in a list, which flags have none of.
+        let listed = refused.stderr.contains("comma separated");
+        assert_eq!(listed, says.contains("given twice"), "{args:?}: {refused:?}");
     }
     // A key reaches the checks that have it, a flag as well; one that none of them has is a wish for nothing.
     for args in [&["--set", "quick=yes"][..], &["--quick"], &["anomalies", "--quick"]] {

@@ -9,7 +9,7 @@ use midwatch::engine::gate::guard::TypedPhrase;
 use midwatch::engine::model::error::Result;
 use midwatch::engine::model::param::Params;
 use midwatch::engine::model::preflight::{Ready, Reversible, Risk};
-use midwatch::engine::model::profile::Profile;
+use midwatch::engine::model::profile::{Profile, Write};
 use midwatch::engine::model::progress::Control;
 use midwatch::engine::model::record::Outcome;
 use midwatch::engine::model::step::Step;
@@ -282,8 +282,8 @@ impl Operation for Defines {
             takes_rows: false,
         }]
     }
-    fn verdicts<'p>(&self, _: &'p Profile, _: &str, _: &Params) -> Vec<&'p str> {
-        vec!["migrations/applied"]
+    fn declared_write<'p>(&self, profile: &'p Profile, _: &str, _: &Params) -> Option<&'p Write> {
+        profile.backfills.first().map(|b| &b.write)
     }
     fn plan<'a>(&'a self, _: &'a PlanCx<'a>, _: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
         let step = Step::new("define", "define", vec!["create table t (id int)".into()]);
@@ -297,7 +297,9 @@ impl Operation for Defines {
 async fn what_is_asked_before_a_change_is_asked_before_its_undo() {
     let database = Database::empty().await;
     let with_defines = async || {
-        let profile = "name = \"p\"\n[[migrations]]\nname = \"none\"\nhistory = \"none\"\n";
+        let profile = "name = \"p\"\n[[migrations]]\nname = \"none\"\nhistory = \"none\"\n\
+            [[backfills]]\nname = \"t\"\n[backfills.write]\ntable = \"t\"\nkey = [\"id\"]\n\
+            filter = \"true\"\nset = { v = \"1\" }\nverdicts = [\"migrations/applied\"]\n";
         let mut parts = engine(&database.url(), profile).await.into_parts();
         let operations: Vec<&dyn Operation> =
             parts.operations.iter().copied().chain([&Defines as _]).collect();

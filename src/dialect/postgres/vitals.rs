@@ -44,16 +44,33 @@ pub(super) async fn pressure(facts: &dyn Reader) -> Result<ServerLoad> {
         heartbeat: true,
         ..ReadOptions::default()
     };
-    let Pressure { load, sync_names } = facts.begin(options).await?.one(&Sql::new(PRESSURE)).await?;
-    let endless = endless(&sync_names, load.sync).filter(|_| load.unreadable == 0);
-    Ok(ServerLoad { endless, lag_needs: "pg_monitor", sessions_need: "pg_read_all_stats", ..load })
+    let p: Pressure = facts.begin(options).await?.one(&Sql::new(PRESSURE)).await?;
+    Ok(ServerLoad {
+        replicas: p.replicas,
+        lag_ms: p.lag_ms,
+        lag_bytes: p.lag_bytes,
+        unreadable: p.unreadable,
+        active: p.active,
+        lock_waits: p.lock_waits,
+        sees_all: p.sees_all,
+        sync: p.sync,
+        endless: endless(&p.sync_names, p.sync).filter(|_| p.unreadable == 0),
+        lag_needs: "pg_monitor",
+        sessions_need: "pg_read_all_stats",
+    })
 }
 
 #[derive(Deserialize)]
 struct Pressure {
-    #[serde(flatten)]
-    load: ServerLoad,
+    replicas: u32,
+    lag_ms: Option<f64>,
+    lag_bytes: Option<f64>,
+    unreadable: u32,
+    sync: u32,
+    active: u32,
+    lock_waits: u32,
     sync_names: String,
+    sees_all: bool,
 }
 
 /// So many standbys a commit waits for, by `synchronous_standby_names`.

@@ -13,7 +13,7 @@ pub struct VerdictSpec {
     pub name: &'static str,
     /// What is so where it is ok.
     pub about: &'static str,
-    /// The answers: one, or one for each thing that is to be said.
+    /// The answers: one, or one for each thing that is wrong, none where nothing is.
     pub of: fn(&Report) -> Vec<CheckVerdict>,
 }
 

@@ -1,9 +1,7 @@
 //! What else a server has to do.
 
-use serde::Deserialize;
-
 /// What else the server has to do.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ServerLoad {
     /// Replicas attached.
     pub replicas: u32,
@@ -20,15 +18,11 @@ pub struct ServerLoad {
     /// Our role sees the sessions of all others.
     pub sees_all: bool,
     /// Standbys there that commits wait for.
-    #[serde(default)]
     pub sync: u32,
     /// Why no commit would end: it would hold its locks until somebody mends that.
-    #[serde(skip)]
     pub endless: Option<String>,
     /// The privilege that shows the lag of every replica.
-    #[serde(skip)]
     pub lag_needs: &'static str,
     /// The privilege that shows the sessions of all others.
-    #[serde(skip)]
     pub sessions_need: &'static str,
 }

@@ -10,7 +10,7 @@ use crate::engine::model::name_change::NameChange;
 use crate::engine::model::param::{ParamSpec, Params};
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Reversible, Verification};
-use crate::engine::model::profile::Profile;
+use crate::engine::model::profile::{Profile, Write};
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
 pub use crate::engine::model::row_query::RowQuery;
@@ -251,11 +251,11 @@ pub trait Operation: Sync {
     fn offers(&self, profile: &Profile) -> Vec<Offer>;
     /// Plans.
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>>;
-    /// Verdicts whose answers the planner adds to the preflight of a plan, and of the inverse of its run: those that the
-    /// profile names for the change, or the operation for every one.
-    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, params: &Params) -> Vec<&'p str> {
+    /// What the profile declares of the change. The planner asks for the verdicts that it names and adds the answers to the
+    /// preflight of a plan, and of the inverse of its run. Verdicts of the operation's own stand in [`OpSpec::asks`].
+    fn declared_write<'p>(&self, profile: &'p Profile, name: &str, params: &Params) -> Option<&'p Write> {
         let _ = (profile, name, params);
-        vec![]
+        None
     }
     /// The inverse of a run of this operation, where it is not that of its images.
     fn undo<'a>(&'a self, cx: &'a PlanCx<'a>, run: &'a RunRecord) -> Fut<'a, Result<Option<Undo>>> {

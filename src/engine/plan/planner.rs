@@ -193,8 +193,8 @@ async fn ask<'e>(
             let name = named(planning, operation, name.as_deref())?;
             let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
             let mut draft = operation.plan(cx, &name, params).await?;
-            let verdicts = operation.verdicts(planning.profile, &name, params);
-            draft.preflight.extend(cx.answers(&verdicts, &name).await);
+            let write = operation.declared_write(planning.profile, &name, params);
+            draft.preflight.extend(cx.answers(write, &name).await);
             Ok(ResolvedRequest {
                 operation: Some(operation),
                 verb: verb.clone(),
@@ -220,8 +220,9 @@ async fn ask<'e>(
             match inverse {
                 Undo::Draft(mut draft) => {
                     let params = Params(record.params.clone());
-                    let verdicts = operation.map(|o| o.verdicts(planning.profile, &record.name, &params));
-                    draft.preflight.extend(cx.answers(&verdicts.unwrap_or_default(), &record.name).await);
+                    let write =
+                        operation.and_then(|o| o.declared_write(planning.profile, &record.name, &params));
+                    draft.preflight.extend(cx.answers_before_undo(write, &record.name).await);
                     let (verb, params) = (UNDO.into(), Params::default());
                     let (name, undoes, draft) = (record.name, Some(record.id), *draft);
                     Ok(ResolvedRequest { operation: None, verb, name, params, undoes, draft })

@@ -1,14 +1,18 @@
 //! What is asked of other features' reports before a change: verdicts, by name.
 //!
-//! An operation asks by itself and words the answers, or names verdicts, its own and those of the profile, whose answers
-//! the planner adds to the preflight. Names are resolved in the registry of verdicts, so that features stay apart. One
-//! that is not registered is an error when a target is opened, not when a plan is made.
+//! An operation asks by itself ([`OpSpec::asks`]) and words the answers. The planner asks what the profile names for a
+//! change ([`Write::verdicts`]) and adds the answers to the preflight. Names are resolved in the registry of verdicts, so
+//! that features stay apart. One that is not registered is an error when a target is opened, not when a plan is made: an
+//! operation's own are checked here, the profile's where it is read.
+//!
+//! [`OpSpec::asks`]: crate::engine::plan::operation::OpSpec::asks
 
 use crate::engine::check::kind::{CheckCx, CheckProgress};
 use crate::engine::check::verdict::{CheckVerdict, VerdictSpec, find, no_such_verdict};
 use crate::engine::model::error::Result;
 use crate::engine::model::param::Params;
 use crate::engine::model::preflight::{Preflight, Ready};
+use crate::engine::model::profile::Write;
 use crate::engine::model::report::{CheckId, Status};
 use crate::engine::plan::operation::{ALL, Operation, PlanCx};
 
@@ -77,35 +81,65 @@ impl PlanCx<'_> {
         if planned == ALL || chosen.is_empty() { all } else { chosen }
     }
 
-    /// The answers to verdicts that the planner asks for, each check run once.
-    pub(in crate::engine) async fn answers(&self, verdicts: &[&str], planned: &str) -> Vec<Preflight> {
-        let kind_of = |id: &str| id.split_once('/').map_or(id, |(kind, _)| kind).to_owned();
-        let mut kinds: Vec<String> = Vec::new();
-        for kind in verdicts.iter().map(|id| kind_of(id)) {
-            if !kinds.contains(&kind) {
-                kinds.push(kind);
+    /// The answers to the verdicts that the profile names for a change, each check run once.
+    pub(in crate::engine) async fn answers(&self, write: Option<&Write>, planned: &str) -> Vec<Preflight> {
+        let mut kinds: Vec<(&str, Vec<&str>)> = vec![];
+        for id in write.map(Write::verdicts).unwrap_or_default() {
+            let kind = id.split_once('/').map_or(id, |(kind, _)| kind);
+            match kinds.iter_mut().find(|(k, _)| *k == kind) {
+                Some((_, ids)) if ids.contains(&id) => {}
+                Some((_, ids)) => ids.push(id),
+                None => kinds.push((kind, vec![id])),
             }
         }
         let mut out = Vec::new();
-        for kind in kinds {
-            let of_kind: Vec<_> = verdicts.iter().copied().filter(|id| kind_of(id) == kind).collect();
-            let names = self.watched(&kind, planned);
+        for (kind, of_kind) in kinds {
+            let names = self.watched(kind, planned);
             if names.is_empty() {
                 let why = format!("profile {} declares no {kind} checks", self.profile().name);
-                out.push(Preflight::new(&kind, Ready::Unknown, why));
+                out.push(Preflight::new(kind, Ready::Unknown, why));
             }
             for name in names {
                 match self.run_and_answer(&of_kind, &name, &format!("checking {kind}/{name}")).await {
-                    Ok(answers) => out.extend(
-                        answers
-                            .into_iter()
-                            .map(|(_, a)| Preflight::new(a.about, a.status, format!("{name}: {}", a.text))),
-                    ),
-                    Err(why) => out.push(Preflight::new(&kind, Ready::Unknown, format!("{name}: {why}"))),
+                    Ok(answers) => out.extend(self.lines(&of_kind, &name, &answers)),
+                    Err(why) => out.push(Preflight::new(kind, Ready::Unknown, format!("{name}: {why}"))),
                 }
             }
         }
         out
+    }
+
+    /// The same before an undo of the change: no answer blocks it. An undo is needed most where something is wrong, and
+    /// the profile may have got the verdict after the run.
+    pub(in crate::engine) async fn answers_before_undo(
+        &self,
+        write: Option<&Write>,
+        planned: &str,
+    ) -> Vec<Preflight> {
+        let warn = |line: Preflight| match line.status {
+            Ready::Fail | Ready::Unknown => {
+                let message = format!("{}; an undo is not blocked by this", line.message);
+                Preflight { status: Ready::Warn, message, ..line }
+            }
+            Ready::Ok | Ready::Warn => line,
+        };
+        self.answers(write, planned).await.into_iter().map(warn).collect()
+    }
+
+    /// A line for each answer to these verdicts. Where a verdict has none, nothing is wrong: its line says so.
+    fn lines(&self, verdicts: &[&str], name: &str, answers: &[(&str, CheckVerdict)]) -> Vec<Preflight> {
+        let fine = |id: &str| {
+            let spec = find(self.verdicts, id)?;
+            Some(Preflight::new(spec.name, Ready::Ok, format!("{name}: {}", spec.about)))
+        };
+        let line = |answer: &CheckVerdict| {
+            Preflight::new(answer.about, answer.status, format!("{name}: {}", answer.text))
+        };
+        let lines_of = |id: &&str| {
+            let lines: Vec<_> = answers.iter().filter(|(of, _)| of == id).map(|(_, a)| line(a)).collect();
+            if lines.is_empty() { fine(id).into_iter().collect() } else { lines }
+        };
+        verdicts.iter().flat_map(lines_of).collect()
     }
 }
 

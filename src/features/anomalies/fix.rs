@@ -7,7 +7,7 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::param::Params;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Reversible, Risk};
-use crate::engine::model::profile::{AnomalyRule, Fix as Declared, Profile};
+use crate::engine::model::profile::{AnomalyRule, Fix as Declared, Profile, Write};
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
 use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
@@ -56,8 +56,8 @@ impl Operation for FixOperation {
             .collect()
     }
 
-    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Vec<&'p str> {
-        declared(profile, name).map_or_else(|_| vec![], |(_, fix)| fix.write.verdicts())
+    fn declared_write<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Option<&'p Write> {
+        declared(profile, name).ok().map(|(_, fix)| &fix.write)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

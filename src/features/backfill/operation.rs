@@ -52,11 +52,11 @@ impl Operation for BackfillOperation {
         profile.backfills.iter().map(offer).collect()
     }
 
-    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, params: &Params) -> Vec<&'p str> {
-        let Some(declared) = profile.backfills.iter().find(|b| b.name == name) else { return vec![] };
+    fn declared_write<'p>(&self, profile: &'p Profile, name: &str, params: &Params) -> Option<&'p Write> {
+        let declared = profile.backfills.iter().find(|b| b.name == name)?;
         let strategy = params.get("strategy");
         let instead = declared.instead.as_ref().filter(|i| strategy == Some(i.strategy.as_str()));
-        instead.map_or(&declared.write, |i| &i.write).verdicts()
+        Some(instead.map_or(&declared.write, |i| &i.write))
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

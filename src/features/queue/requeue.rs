@@ -6,7 +6,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name::Relation;
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::{Reversible, Risk};
-use crate::engine::model::profile::{Profile, Queue, QueueChanges};
+use crate::engine::model::profile::{Profile, Queue, QueueChanges, Write};
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use crate::engine::plan::tables::Table;
@@ -79,8 +79,8 @@ impl Operation for Requeue {
         profile.queues.iter().map(offer).collect()
     }
 
-    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Vec<&'p str> {
-        selection::verdicts(profile, name)
+    fn declared_write<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Option<&'p Write> {
+        selection::declared_write(profile, name)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

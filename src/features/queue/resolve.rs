@@ -6,7 +6,7 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::{Preflight, Ready, Risk};
-use crate::engine::model::profile::{Profile, Queue};
+use crate::engine::model::profile::{Profile, Queue, Write};
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, RowQuery};
 use crate::engine::port::reader::Fut;
@@ -62,8 +62,8 @@ impl Operation for Resolve {
         profile.queues.iter().map(offer).collect()
     }
 
-    fn verdicts<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Vec<&'p str> {
-        selection::verdicts(profile, name)
+    fn declared_write<'p>(&self, profile: &'p Profile, name: &str, _params: &Params) -> Option<&'p Write> {
+        selection::declared_write(profile, name)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

@@ -11,6 +11,7 @@ use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::Reversible;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::profile::Queue;
+use crate::engine::model::profile::Write;
 use crate::engine::model::row_query::Condition;
 use crate::engine::model::row_query::Expr;
 use crate::engine::model::row_query::Of;
@@ -35,10 +36,9 @@ pub(crate) fn queue<'p>(profile: &'p Profile, name: &str) -> Result<&'p Queue> {
     profile.queues.iter().find(|q| q.name == name).ok_or_else(|| Error::usage(format!("no queue {name}")))
 }
 
-/// The verdicts that the profile asks for before a queue's rows are changed.
-pub(crate) fn verdicts<'p>(profile: &'p Profile, name: &str) -> Vec<&'p str> {
-    let changes = queue(profile, name).ok().and_then(|q| q.changes.as_ref());
-    changes.map_or_else(Vec::new, |c| c.write.verdicts())
+/// What the profile declares of changes to a queue's rows.
+pub(crate) fn declared_write<'p>(profile: &'p Profile, name: &str) -> Option<&'p Write> {
+    queue(profile, name).ok()?.changes.as_ref().map(|c| &c.write)
 }
 
 /// The rows of a queue that were chosen, as a condition on `t`.

@@ -98,11 +98,6 @@ impl Demo {
         &self.manifest
     }
 
-    /// The applications stop at once; the servers go on.
-    pub async fn stop_traffic(&mut self) {
-        self.traffic.stop().await;
-    }
-
     /// Ends everything and clears the directory.
     pub async fn stop(mut self) -> Result<()> {
         self.traffic.stop().await;

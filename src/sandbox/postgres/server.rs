@@ -134,11 +134,6 @@ impl Server {
         &self.0.user
     }
 
-    /// Is somebody listening?
-    pub fn is_running(&self) -> bool {
-        self.0.state().process.is_some() && start::socket_exists(&self.0.place.run())
-    }
-
     /// An unrestricted session.
     pub async fn owner(&self, database: &str) -> Result<Owner> {
         Owner::connect(&self.socket_dir(), &self.0.user, database).await

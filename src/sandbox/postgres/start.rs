@@ -1,7 +1,6 @@
 //! How PostgreSQL is started: `initdb`, the settings of a throwaway server, and how it says that it is ready.
 
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::engine::model::error::{Error, Result};
@@ -67,9 +66,4 @@ pub(super) fn command(
         account.apply(&mut command);
     }
     command
-}
-
-/// What a socket directory must hold for a client to find the server.
-pub(super) fn socket_exists(dir: &Path) -> bool {
-    dir.join(".s.PGSQL.5432").exists()
 }

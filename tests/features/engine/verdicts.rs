@@ -4,7 +4,7 @@ use midwatch::engine::Engine;
 use midwatch::engine::model::error::Result;
 use midwatch::engine::model::param::Params;
 use midwatch::engine::model::preflight::{Ready, Risk};
-use midwatch::engine::model::profile::Profile;
+use midwatch::engine::model::profile::{Profile, Write};
 use midwatch::engine::model::step::Step;
 use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use midwatch::engine::plan::request::Request;
@@ -48,8 +48,9 @@ impl Operation for Purge {
         }]
     }
 
-    fn verdicts<'p>(&self, _: &'p Profile, _: &str, _: &Params) -> Vec<&'p str> {
-        vec!["queue/stuck"]
+    fn declared_write<'p>(&self, profile: &'p Profile, name: &str, _: &Params) -> Option<&'p Write> {
+        let queue = profile.queues.iter().find(|q| q.name == name)?;
+        queue.changes.as_ref().map(|c| &c.write)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
@@ -85,6 +86,8 @@ pending = ["waiting"]
 processing = ["working"]
 done = ["done"]
 failed = ["failed"]
+[queues.changes.write]
+verdicts = ["queue/stuck"]
 [[queues]]
 name = "mails"
 table = "mails"
@@ -167,8 +170,7 @@ async fn computed() -> World {
     database.owner().await.execute_script(sql).await.unwrap();
     let world = World::on(database, "profile = \"p.toml\"\nenvironment = \"demo\"");
     let queues = PROFILE.replacen("[[queues]]\n", COMPUTED, 1);
-    let changes = "[queues.changes.write]\nverdicts = [\"queue/stuck\"]\n[[queues]]\nname = \"mails\"";
-    std::fs::write(world.file("p.toml"), queues.replace("[[queues]]\nname = \"mails\"", changes)).unwrap();
+    std::fs::write(world.file("p.toml"), queues).unwrap();
     std::fs::create_dir(world.file("sql")).unwrap();
     let half = "CREATE TABLE half (id int PRIMARY KEY);\nCREATE INDEX half_id ON half (id);\n";
     std::fs::write(world.file("sql/1_half.sql"), half).unwrap();
@@ -209,6 +211,69 @@ async fn a_migration_applied_in_part_blocks_the_backfill_that_names_its_verdict(
     assert_eq!(world.value("select count(*)::text from t where twice = v * 2").await, "3");
     let undo = world.undo("u.json", run["id"].as_str().unwrap());
     assert_eq!(lines(&undo, &["partial"]), whole);
+    // Applied in part again, it blocks the next backfill and not the undo of this one.
+    world.sql("drop index half_id").await;
+    let again = world.plan("p.json", &["backfill"]);
+    assert_eq!(lines(&again, &["partial"]), [line("fail", "main: applied in part: 1_half.sql")]);
+    let undo = world.undo("u.json", run["id"].as_str().unwrap());
+    let text = "main: applied in part: 1_half.sql; an undo is not blocked by this";
+    assert_eq!(lines(&undo, &["partial"]), [line("warn", text)]);
+    world.applied("u.json", &undo);
+    assert_eq!(world.value("select count(*)::text from t where twice is null").await, "3");
+}
+
+#[tokio::test]
+async fn a_verdict_that_came_after_the_run_does_not_block_its_undo() {
+    let world = computed().await;
+    world.sql("create index half_id on half (id)").await;
+    let plan = world.plan("p.json", &["backfill"]);
+    let run = world.applied("p.json", &plan);
+    let profile = std::fs::read_to_string(world.file("p.toml")).unwrap();
+    let later = profile.replace("verdicts = [\"migrations/whole\"]", "verdicts = [\"parity/rows\"]");
+    assert_ne!(profile, later);
+    std::fs::write(world.file("p.toml"), later).unwrap();
+    // Nothing is known of a pair that nobody declares.
+    let unknown = "profile jobs declares no parity checks";
+    assert_eq!(lines(&world.plan("p.json", &["backfill"]), &["parity"]), [line("unknown", unknown)]);
+    let undo = world.undo("u.json", run["id"].as_str().unwrap());
+    let text = format!("{unknown}; an undo is not blocked by this");
+    assert_eq!(lines(&undo, &["parity"]), [line("warn", &text)]);
+    world.applied("u.json", &undo);
+    assert_eq!(world.value("select count(*)::text from t where twice is null").await, "3");
+}
+
+#[tokio::test]
+async fn a_verdict_without_answers_has_its_line() {
+    let world = computed().await;
+    world
+        .sql(
+            "create table a (id int primary key);
+             create table b (id int primary key) partition by range (id);
+             create table b_1 partition of b for values from (0) to (10)",
+        )
+        .await;
+    let profile = std::fs::read_to_string(world.file("p.toml")).unwrap();
+    let profile = profile.replace("verdicts = [\"queue/stuck\"]", "verdicts = [\"parity/structure\"]");
+    let twins = "[[twins]]\nname = \"pair\"\nlegacy = \"a\"\npartitioned = \"b\"\nkey = [\"id\"]\n";
+    std::fs::write(world.file("p.toml"), profile + twins).unwrap();
+    let planned = || {
+        let plan = world.plan("p.json", &["requeue", "jobs", "--set", "ids=1"]);
+        lines(&plan, &["structure", "unmirrored"])
+    };
+    // An answer for each thing that is wrong; no line beside them says that all fits.
+    let missing = ["INSERT", "UPDATE", "DELETE"].map(|event| format!("pair: no trigger mirrors {event}"));
+    assert_eq!(planned(), missing.each_ref().map(|text| line("fail", text)));
+    world
+        .sql(
+            "create function mirror() returns trigger language plpgsql as $$ begin
+               if tg_op <> 'INSERT' then delete from b where id = old.id; end if;
+               if tg_op <> 'DELETE' then insert into b values (new.*); end if;
+               return null;
+             end $$;
+             create trigger mirror after insert or update or delete on a for each row execute function mirror()",
+        )
+        .await;
+    assert_eq!(planned(), [line("ok", "pair: columns, partitions, sequences and triggers fit")]);
 }
 
 #[tokio::test]
