@@ -124,7 +124,7 @@ fn as_unresolved_in(plan: &Plan, now: &Plan, dialect: &dyn Dialect) -> Plan {
         }
         let relation = change.relation();
         if let Some(canary) = &mut change.canary {
-            canary.sql = canary.sql.replace(&resolved.to_string(), &relation.to_string());
+            canary.sql = canary.sql.replace(&dialect.relation(&resolved), &dialect.relation(&relation));
         }
         let (Some(question), Some(earlier)) = (question, dialect.verification(change, at)) else { continue };
         for asked in now.verify.iter_mut().filter(|v| v.sql == question.sql) {
