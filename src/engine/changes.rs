@@ -10,6 +10,7 @@ use chrono::{TimeDelta, Timelike as _};
 use crate::engine::Engine;
 use crate::engine::gate::guard::{Approved, Circumstances, Gate};
 use crate::engine::journal::{self, state};
+use crate::engine::model::change::RowChange;
 use crate::engine::model::drift::PlanDrift;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
@@ -293,9 +294,9 @@ impl Engine {
             let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
             return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
         }
-        let parts = tables::moved_names(&*self.parts.facts, plan).await.map_err(refuse)?;
-        if !parts.is_empty() {
-            return Err(stale(PlanDrift { parts, ..PlanDrift::default() }));
+        // An inverse goes to the tables that its run has changed, whatever their names lead to.
+        if plan.undoes.is_none() {
+            self.check_names(plan).await?;
         }
         let fresh = planner::plan(&self.planning(), &request::request_of(plan), Some(rows), &|_| ())
             .await
@@ -306,7 +307,12 @@ impl Engine {
         if let Some(bad) = fresh.plan.preflight.iter().find(|p| p.status.blocks()) {
             return Err(refuse(Error::new(Class::Refused, format!("preflight {}: {}", bad.id, bad.message))));
         }
-        let moved = staleness::compare(plan, &**rows, &fresh.plan, &*fresh.rows).map_err(refuse)?;
+        if plan.undoes.is_some() && plan.row_changes().any(RowChange::is_left_to_search_path) {
+            self.check_names(&fresh.plan).await?;
+        }
+        let dialect = self.parts.facts.dialect();
+        let moved =
+            staleness::compare((plan, &**rows), (&fresh.plan, &*fresh.rows), dialect).map_err(refuse)?;
         if moved.is_empty() && plan.rows == 0 {
             // Nothing to do leaves nothing behind.
             return Err(Box::new(Done { outcome: Outcome::Applied, ..Done::default() }));
@@ -315,6 +321,13 @@ impl Engine {
             return Ok(());
         }
         Err(stale(moved))
+    }
+
+    /// The names of a plan lead to the tables that it names.
+    async fn check_names(&self, plan: &Plan) -> Result<(), Box<Done>> {
+        let moved = tables::moved_names(&*self.parts.facts, plan).await;
+        let parts = moved.map_err(|e| Box::new(Done::refused(e)))?;
+        if parts.is_empty() { Ok(()) } else { Err(stale(PlanDrift { parts, ..PlanDrift::default() })) }
     }
 }
 

@@ -171,7 +171,7 @@ fn condition(of: &Condition, params: &mut Vec<Param>) -> String {
         Condition::Changes { column, to } => format!("NOT (t.{} <=> {})", quote(column), expr(to)),
         Condition::Absent { table, key } => {
             let same: Vec<_> = key.iter().map(|(k, e)| format!("x.{} = {}", quote(k), expr(e))).collect();
-            format!("NOT EXISTS (SELECT 1 FROM {} x WHERE {})", quote(table), same.join(" AND "))
+            format!("NOT EXISTS (SELECT 1 FROM {} x WHERE {})", TextOnly.relation(table), same.join(" AND "))
         }
     }
 }
@@ -180,7 +180,7 @@ fn from(from: &RowsFrom, params: &mut Vec<Param>) -> String {
     let beside = |join: &Option<String>| join.clone().unwrap_or_default();
     match from {
         RowsFrom::Table { table, join } => {
-            format!("FROM {} t {}", TextOnly.relation(&TextOnly.parse(table)), beside(join))
+            format!("FROM {} t {}", TextOnly.relation(table), beside(join))
         }
         RowsFrom::Query { sql, join } => format!("FROM ({sql}\n) r {}", beside(join)),
         RowsFrom::Written { run, .. } => {

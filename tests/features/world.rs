@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::model::name::Relation;
+use midwatch::engine::model::plan::Plan;
+use midwatch::engine::model::step::Action;
 use serde_json::Value;
 
 use crate::common::{Database, Run, demo_database, midwatch, run};
@@ -11,6 +14,26 @@ use crate::schema;
 pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) home: tempfile::TempDir,
+}
+
+/// A plan as an earlier version would have written it: its names, and the questions about them, are left to the search
+/// path.
+pub(crate) fn of_an_earlier_version(plan: &mut Plan) {
+    for step in &mut plan.steps {
+        let Action::Rows(change) = &mut step.action else { continue };
+        let mut names = vec![(change.relation(), Relation::parse(&change.table))];
+        change.resolved = None;
+        for derived in &mut change.derived {
+            names.push((derived.relation(), Relation::parse(&derived.table)));
+            derived.resolved = None;
+        }
+        let questions = plan.verify.iter_mut().map(|v| &mut v.sql);
+        for text in questions.chain(change.canary.iter_mut().map(|c| &mut c.sql)) {
+            for (resolved, name) in &names {
+                *text = text.replace(&resolved.to_string(), &name.to_string());
+            }
+        }
+    }
 }
 
 /// Tables whose content a change and its undo must leave as it was.
@@ -42,6 +65,25 @@ impl World {
 
     pub(crate) fn configure(&self, text: &str) {
         std::fs::write(self.home.path().join("midwatch.toml"), text).unwrap();
+    }
+
+    /// From now on plans of other installations are accepted.
+    pub(crate) fn accept_foreign_plans(&self) {
+        let text = std::fs::read_to_string(self.file("midwatch.toml")).unwrap();
+        self.configure(&format!("[policy]\naccept_foreign_plans = true\n{text}"));
+    }
+
+    /// Alters the plan in a file as another installation could, which signs with its own key.
+    pub(crate) fn altered(&self, name: &str, alter: impl FnOnce(&mut Plan)) -> Value {
+        let path = self.file(name);
+        let mut envelope: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let mut plan: Plan = serde_json::from_value(envelope["plan"].take()).unwrap();
+        alter(&mut plan);
+        plan.signature = Some("elsewhere:none".into());
+        plan.seal();
+        envelope["plan"] = serde_json::to_value(plan).unwrap();
+        std::fs::write(&path, envelope.to_string()).unwrap();
+        envelope["plan"].clone()
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {

@@ -14,7 +14,7 @@ use super::session;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::port::writer::RunLimits;
 
-/// `mdwo`, as a number: the class of our advisory locks. `engine::journal` looks for it as well.
+/// `mdwo`, as a number: the class of our advisory locks. [`GRANTED`] has it as well.
 const CLASS: i32 = 1_835_300_719;
 /// The target's lock among `pg_locks l`.
 pub(super) const GRANTED: &str = "l.locktype = 'advisory' and l.classid = 1835300719 and l.objid = 0 and l.objsubid = 2 \

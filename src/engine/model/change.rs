@@ -159,6 +159,12 @@ impl RowChange {
         self.resolved.clone().unwrap_or_else(|| Relation::parse(&self.table))
     }
 
+    /// Some of its names are left to the search path: a plan of an older version does not say where they led.
+    #[must_use]
+    pub fn is_left_to_search_path(&self) -> bool {
+        self.resolved.is_none() || self.derived.iter().any(|d| d.resolved.is_none())
+    }
+
     /// What statements read as `batch`: the key's columns, `old_x` and `new_x` per written column, and, where rows
     /// are there already, their other columns under their own names.
     #[must_use]

@@ -4,6 +4,7 @@
 //! `t`, or as `r` where they come from a query.
 
 use crate::engine::model::change::{RowChange, TypedColumn};
+use crate::engine::model::name::Relation;
 use crate::engine::model::query::{Column, Param};
 
 /// The rows of a plan.
@@ -34,8 +35,8 @@ pub struct RowQuery {
 pub enum RowsFrom {
     /// A table, as `t`.
     Table {
-        /// Its name.
-        table: String,
+        /// The one that its name has led to.
+        table: Relation,
         /// More to read beside it.
         join: Option<String>,
     },
@@ -119,8 +120,8 @@ pub enum Condition {
     },
     /// No row of a table has this key.
     Absent {
-        /// The table.
-        table: String,
+        /// The one that its name has led to.
+        table: Relation,
         /// Its key.
         key: Vec<(String, Expr)>,
     },

@@ -12,6 +12,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::row_store::RowSet;
 use crate::engine::model::step::Action;
+use crate::engine::port::dialect::Dialect;
 
 const PAGE: usize = 2_000;
 
@@ -103,25 +104,39 @@ fn content(row: &PlannedRow) -> u128 {
     digest(&(&row.before, &row.after, row.unit))
 }
 
-/// Without what a plan of an older version does not say: which tables its names have led to, and so what its questions
-/// read.
-fn unresolved(plan: &Plan) -> Plan {
-    let mut plan = plan.clone();
-    plan.verify.iter_mut().for_each(|v| v.sql.clear());
-    for step in &mut plan.steps {
-        if let Action::Rows(change) = &mut step.action {
+/// The plan made now, as an earlier version would have written it wherever the other plan does not say which table a
+/// name led to: there it leaves the table to the search path, and so do its question and its canary.
+fn as_unresolved_in(plan: &Plan, now: &Plan, dialect: &dyn Dialect) -> Plan {
+    let mut now = now.clone();
+    for (at, step) in now.steps.iter_mut().enumerate() {
+        let planned = plan.steps.iter().find(|s| s.id == step.id).map(|s| &s.action);
+        let (Action::Rows(change), Some(Action::Rows(planned))) = (&mut step.action, planned) else {
+            continue;
+        };
+        let (resolved, question) = (change.relation(), dialect.verification(change, at));
+        if planned.resolved.is_none() {
             change.resolved = None;
-            change.derived.iter_mut().for_each(|d| d.resolved = None);
+        }
+        for (derived, planned) in change.derived.iter_mut().zip(&planned.derived) {
+            if derived.table == planned.table && planned.resolved.is_none() {
+                derived.resolved = None;
+            }
+        }
+        let relation = change.relation();
+        if let Some(canary) = &mut change.canary {
+            canary.sql = canary.sql.replace(&dialect.relation(&resolved), &dialect.relation(&relation));
+        }
+        let (Some(question), Some(earlier)) = (question, dialect.verification(change, at)) else { continue };
+        for asked in now.verify.iter_mut().filter(|v| v.sql == question.sql) {
+            asked.sql.clone_from(&earlier.sql);
         }
     }
-    plan
+    now
 }
 
 /// Which parts, other than rows, differ from a plan of the same thing made now.
-fn parts(plan: &Plan, now: &Plan) -> Vec<String> {
-    let older = plan.row_changes().any(|c| c.resolved.is_none());
-    let content = |plan: &Plan| if older { unresolved(plan) } else { plan.clone() }.compared_content();
-    let (a, b) = (content(plan), content(now));
+fn parts(plan: &Plan, now: &Plan, dialect: &dyn Dialect) -> Vec<String> {
+    let (a, b) = (plan.compared_content(), as_unresolved_in(plan, now, dialect).compared_content());
     let (Value::Object(a), Value::Object(b)) = (a, b) else { return vec![] };
     let short = |v: Option<&Value>| {
         let text = v.map_or_else(|| "nothing".to_owned(), Value::to_string);
@@ -170,8 +185,12 @@ fn steps_differ(planned: &[Value], now: &[Value], short: impl Fn(Option<&Value>)
 }
 
 /// Compares; equal sums of the lines need no second look.
-pub fn compare(plan: &Plan, rows: &dyn RowSet, fresh: &Plan, now: &dyn RowSet) -> Result<PlanDrift> {
-    let mut moved = PlanDrift { parts: parts(plan, fresh), ..PlanDrift::default() };
+pub fn compare(
+    (plan, rows): (&Plan, &dyn RowSet),
+    (fresh, now): (&Plan, &dyn RowSet),
+    dialect: &dyn Dialect,
+) -> Result<PlanDrift> {
+    let mut moved = PlanDrift { parts: parts(plan, fresh, dialect), ..PlanDrift::default() };
     if rows.sha256() != now.sha256() {
         walk(rows, now, &mut moved)?;
         // What the count and the texts say follows from the rows.

@@ -20,9 +20,14 @@ impl Table {
         let relation = resolved.cloned().unwrap_or_else(|| cx.dialect().parse(name));
         let mut tx = cx.cx.read().await?;
         let found = cx.dialect().tables(&mut *tx, &[relation]).await?;
-        found.into_iter().next().ok_or_else(|| {
-            Error::unobserved(format!("failed to plan: there is no table {name}"))
-                .hint("is it the right profile and search_path?")
+        found.into_iter().next().ok_or_else(|| match resolved {
+            Some(led) => Error::unobserved(format!(
+                "failed to plan: there is no table {} any more: {name} led to it when the run was planned",
+                led.brief()
+            ))
+            .hint("move or rename it back"),
+            None => Error::unobserved(format!("failed to plan: there is no table {name}"))
+                .hint("is it the right profile and search_path?"),
         })
     }
 }
@@ -64,11 +69,10 @@ pub async fn derived(cx: &PlanCx<'_>, declared: &[DerivedTable]) -> Result<Vec<D
     Ok(out)
 }
 
-/// Names of a plan's tables that lead to other tables by now. An inverse goes to the tables that its run has changed,
-/// whatever their names lead to.
+/// Names of a plan's tables that lead to other tables by now.
 pub(in crate::engine) async fn moved_names(facts: &dyn Reader, plan: &Plan) -> Result<Vec<String>> {
     let mut named = Vec::new();
-    for change in plan.row_changes().filter(|_| plan.undoes.is_none()) {
+    for change in plan.row_changes() {
         named.push((&change.table, &change.resolved));
         named.extend(change.derived.iter().map(|d| (&d.table, &d.resolved)));
     }

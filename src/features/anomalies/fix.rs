@@ -211,7 +211,7 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         .collect();
     let rows = RowQuery {
         from: RowsFrom::Written { run: run.id.clone(), columns: change.kept.clone() },
-        filter: Condition::Absent { table: fix.write.table.clone(), key: key.clone() },
+        filter: Condition::Absent { table: table.name.clone(), key: key.clone() },
         key,
         after: table.stored(revoke),
         ..RowQuery::default()

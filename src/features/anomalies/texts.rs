@@ -1,5 +1,5 @@
 //! What the anomalies' findings and the plans of `fix` say besides the texts of the profile. Plans are compared as text
-//! when they are resumed: a sentence of a plan that changes makes the plans of earlier builds stale.
+//! when they are applied: a sentence of a plan that changes makes the plans of earlier builds stale.
 
 use crate::engine::model::profile::{AnomalyRule, Fix};
 use crate::engine::model::record::RunRecord;

@@ -143,9 +143,16 @@ impl<'p> BackfillMode<'p> {
     }
 
     /// The rows that need it, with what they get; the table they are read from is the backfill's either way.
-    fn rows(&self, b: &Declared, table: &Table, filter: ChosenRows, params: &Params) -> Result<RowQuery> {
+    fn rows(
+        &self,
+        b: &Declared,
+        table: &Table,
+        from: RowsFrom,
+        filter: ChosenRows,
+        params: &Params,
+    ) -> Result<RowQuery> {
         Ok(RowQuery {
-            from: RowsFrom::Table { table: b.write.table.clone(), join: None },
+            from,
             filter: filter.which,
             params: filter.params,
             after: table.stored(&self.write.set),
@@ -221,7 +228,7 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
     }
     let mut locks = guard.locks;
     locks.insert(0, lock(&b.write.table, cx.dialect().lock_mode(LockStrength::Rows)));
-    let source = RowsFrom::Table { table: b.write.table.clone(), join: None };
+    let source = RowsFrom::Table { table: table.name.clone(), join: None };
     let all = all(b)?;
     let filter = selection::and_ids(cx, params, &b.write.key, (&source, Of::Table), all).await?;
     let said = PlanTexts {
@@ -236,7 +243,7 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
     let rows = RowQuery {
         key: plain(&b.write.key),
         before: plain(b.write.set.keys()),
-        ..way.rows(b, &table, filter, params)?
+        ..way.rows(b, &table, source, filter, params)?
     };
     Ok(way.draft(cx, b, &change, rows, said))
 }
@@ -252,7 +259,8 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
         Some(more) => Condition::All(vec![all, Condition::Text(more.clone())]),
         None => all,
     };
-    let source = RowsFrom::Table { table: b.write.table.clone(), join: None };
+    let read = Table::find(cx, &b.write.table).await?.name;
+    let source = RowsFrom::Table { table: read.clone(), join: None };
     let filter = selection::and_ids(cx, params, &b.write.key, (&source, Of::Table), both).await?;
     let said = PlanTexts {
         title: texts::corrective_title(i),
@@ -266,14 +274,11 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
             table.privilege(&i.write.table, "delete rows from (for the undo)", table.may_delete, role),
         ],
     };
+    let from = RowsFrom::Table { table: read, join: Some(i.write.join.clone().unwrap_or_default()) };
     let expression = |name: &String| i.write.set.get(name).cloned().map_or(Expr::Null, Expr::Text);
     let rows = RowQuery {
-        from: RowsFrom::Table {
-            table: b.write.table.clone(),
-            join: Some(i.write.join.clone().unwrap_or_default()),
-        },
         key: i.write.key.iter().map(|k| (k.clone(), expression(k))).collect(),
-        ..way.rows(b, &table, filter, params)?
+        ..way.rows(b, &table, from, filter, params)?
     };
     Ok(way.draft(cx, b, &change, rows, said))
 }

@@ -1,4 +1,4 @@
-//! What offers and plans of `backfill` say, from data. Plans are compared as text when they are resumed: a sentence of a
+//! What offers and plans of `backfill` say, from data. Plans are compared as text when they are applied: a sentence of a
 //! plan that changes makes the plans of earlier builds stale.
 
 use crate::engine::model::policy::Policy;

@@ -268,8 +268,8 @@ impl QueueSql for PostgresQueue {
     }
 }
 
-/// What became of rows that were put back, of those in `run_rows`.
-pub(crate) fn fate(q: &Queue, key: &TypedColumn) -> String {
+/// What became of rows that were put back, of those in `run_rows`; `table`: the one that the queue's name led to.
+pub(crate) fn fate(q: &Queue, table: &Relation, key: &TypedColumn) -> String {
     let state = Ident(&q.state);
     let in_states = |states: &[&String]| {
         let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
@@ -288,7 +288,7 @@ pub(crate) fn fate(q: &Queue, key: &TypedColumn) -> String {
         in_states(&failed),
         in_states(&done),
         in_states(&named),
-        Relation::parse(&q.table),
+        table,
         Ident(&key.name),
         literal(&key.name),
         key.type_name,

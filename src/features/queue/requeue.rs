@@ -96,7 +96,7 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     let to = q.states.pending.first().cloned().unwrap_or_default();
     let table = Table::find(cx, &q.table).await?;
     let key = table.typed(&q.table, [&q.key])?.remove(0);
-    let canary = canary(q, &key, &own, params)?;
+    let canary = canary(q, (&table, &key), &own, params)?;
     let first = canary.rows;
     let mut not_from = q.states.done.clone();
     // Work that is stuck belongs to nobody: it may be tried again although its state says it is being done.
@@ -124,13 +124,18 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     })
 }
 
-fn canary(q: &Queue, key: &TypedColumn, own: &QueueChanges, params: &Params) -> Result<Canary> {
+fn canary(
+    q: &Queue,
+    (table, key): (&Table, &TypedColumn),
+    own: &QueueChanges,
+    params: &Params,
+) -> Result<Canary> {
     let defaults =
         if own.canary == 0 { (5, 60, 10) } else { (own.canary, own.canary_wait_s, own.max_failed_percent) };
     Ok(Canary {
         rows: params.number("canary")?.unwrap_or(defaults.0).max(1),
         wait_s: params.number("wait")?.unwrap_or(defaults.1),
         max_failed_percent: defaults.2,
-        sql: sql::fate(q, key),
+        sql: sql::fate(q, &table.name, key),
     })
 }

@@ -41,12 +41,16 @@ pub(crate) fn declared_write<'p>(profile: &'p Profile, name: &str) -> Option<&'p
     queue(profile, name).ok()?.changes.as_ref().map(|c| &c.write)
 }
 
+/// All rows of a queue's table.
+fn all_rows(table: &Table) -> RowsFrom {
+    RowsFrom::Table { table: table.name.clone(), join: None }
+}
+
 /// The rows of a queue that were chosen, as a condition on `t`.
-pub(crate) async fn of_queue(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<ChosenRows> {
+async fn of_queue(cx: &PlanCx<'_>, q: &Queue, table: &Table, params: &Params) -> Result<ChosenRows> {
     if params.get("ids").is_some() {
-        let table = RowsFrom::Table { table: q.table.clone(), join: None };
-        return and_ids(cx, params, std::slice::from_ref(&q.key), (&table, Of::Table), Condition::Every)
-            .await;
+        let rows = all_rows(table);
+        return and_ids(cx, params, std::slice::from_ref(&q.key), (&rows, Of::Table), Condition::Every).await;
     }
     let Some(finding) = params.get("finding") else {
         return Err(Error::usage(format!("which rows of {}?", q.name))
@@ -83,9 +87,9 @@ pub(crate) struct StateChange {
 pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: StateChange) -> Result<Draft> {
     let table = Table::find(cx, &q.table).await?;
     table.keyed(&q.table, std::slice::from_ref(&q.key))?;
-    let chosen = of_queue(cx, q, params).await?;
+    let chosen = of_queue(cx, q, &table, params).await?;
     let left = Condition::StateIn { column: q.state.clone(), states: turn.not_from.clone() };
-    let refused = count(cx, q, &chosen, &left).await?;
+    let refused = count(cx, q, &table, &chosen, &left).await?;
     if refused > 0 && params.get("ids").is_some() {
         let what = texts::refused(refused, &turn.not_from, turn.word);
         return Err(Error::new(Class::Refused, what).hint("choose rows in other states"));
@@ -118,7 +122,7 @@ pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: St
             &cx.cx.server.role,
         )],
         verify: cx.dialect().verification(&change, 0).into_iter().collect(),
-        rows: vec![rows(q, chosen, which, after, params.limit()?)],
+        rows: vec![rows(q, &table, chosen, which, after, params.limit()?)],
         unit: Unit::ROWS,
         lock_timeout_ms: None,
         continues_after_window: false,
@@ -175,9 +179,15 @@ pub(crate) async fn by_state(
 }
 
 /// How many of the chosen rows also satisfy this.
-pub(crate) async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &ChosenRows, also: &Condition) -> Result<u64> {
+async fn count(
+    cx: &PlanCx<'_>,
+    q: &Queue,
+    table: &Table,
+    chosen: &ChosenRows,
+    also: &Condition,
+) -> Result<u64> {
     let rows = RowQuery {
-        from: RowsFrom::Table { table: q.table.clone(), join: None },
+        from: all_rows(table),
         filter: Condition::All(vec![chosen.which.clone(), also.clone()]),
         params: chosen.params.clone(),
         ..RowQuery::default()
@@ -189,8 +199,9 @@ pub(crate) async fn count(cx: &PlanCx<'_>, q: &Queue, chosen: &ChosenRows, also:
 }
 
 /// The chosen rows of a queue, from their state to another.
-pub(crate) fn rows(
+fn rows(
     q: &Queue,
+    table: &Table,
     chosen: ChosenRows,
     also: [Condition; 2],
     after: Vec<(String, Expr)>,
@@ -199,7 +210,7 @@ pub(crate) fn rows(
     let mut show = vec![("created".to_owned(), Expr::of_table(&q.created))];
     show.extend(q.message.iter().map(|m| ("message".to_owned(), Expr::Start(m.clone()))));
     RowQuery {
-        from: RowsFrom::Table { table: q.table.clone(), join: None },
+        from: all_rows(table),
         filter: Condition::All(std::iter::once(chosen.which).chain(also).collect()),
         params: chosen.params,
         key: vec![(q.key.clone(), Expr::of_table(&q.key))],

@@ -1,4 +1,4 @@
-//! What the queue's findings, offers and plans say, from data. Plans are compared as text when they are resumed: a
+//! What the queue's findings, offers and plans say, from data. Plans are compared as text when they are applied: a
 //! sentence of a plan that changes makes the plans of earlier builds stale.
 
 use crate::features::queue::facts::FailureGroup;

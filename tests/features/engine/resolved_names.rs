@@ -1,10 +1,14 @@
 //! A name of the profile's is resolved once, when a change is planned: what stands in the way of it later in the search
 //! path makes the plan stale, and a run and its undo stay with the tables that were planned for.
 
-use serde_json::{Value, json};
+use midwatch::engine::model::change::RowChange;
+use midwatch::engine::model::name::Relation;
+use midwatch::engine::model::plan::Plan;
+use midwatch::engine::model::step::Action;
+use serde_json::json;
 
 use crate::common::Database;
-use crate::world::World;
+use crate::world::{World, of_an_earlier_version};
 
 const PROFILE: &str = r#"
 name = "p"
@@ -50,8 +54,7 @@ const GUARD: &str = "select tgenabled::text from pg_trigger where tgname = 'keep
 
 async fn world() -> World {
     let world = World::on(Database::empty().await, "profile = \"p.toml\"\nenvironment = \"demo\"");
-    let target = std::fs::read_to_string(world.file("midwatch.toml")).unwrap();
-    world.configure(&format!("[policy]\naccept_foreign_plans = true\n{target}"));
+    world.accept_foreign_plans();
     std::fs::write(world.file("p.toml"), PROFILE).unwrap();
     world.sql(TABLES).await;
     let init = world.plan("init.json", &["init"]);
@@ -78,10 +81,7 @@ async fn a_plan_is_stale_once_its_names_lead_to_other_tables() {
         assert!(said.contains("table sums: planned b.sums, now a.sums"), "{said}");
         assert_eq!(content(&world, "b").await, before);
         assert_eq!(world.value("select count(*)::text from a.t").await, others);
-        assert_eq!(
-            world.value("select count(*)::text from midwatch.runs where operation <> 'init'").await,
-            "0"
-        );
+        assert_eq!(world.value(RUNS).await, "0");
         world.sql("drop table a.t, a.sums").await;
     }
     world.applied("p.json", &plan);
@@ -120,33 +120,112 @@ async fn a_run_and_its_undo_stay_with_the_tables_that_were_planned() {
     assert_eq!(world.value(GUARD).await, "O");
 }
 
-/// As an earlier version would have written it: its questions leave the table to the path as well.
-fn of_an_earlier_version(plan: &mut Value) {
-    let action = &mut plan["steps"][0]["action"];
-    action.as_object_mut().unwrap().shift_remove("resolved");
-    action["derived"][0].as_object_mut().unwrap().shift_remove("resolved");
-    let sql = plan["verify"][0]["sql"].as_str().unwrap().replace("\"b\".\"t\"", "\"t\"");
-    plan["verify"][0]["sql"] = json!(sql);
-    plan["signature"] = json!("elsewhere:none");
-    let mut typed: midwatch::engine::model::plan::Plan = serde_json::from_value(plan.clone()).unwrap();
-    typed.seal();
-    *plan = serde_json::to_value(typed).unwrap();
+/// The change of the first step.
+fn change(plan: &mut Plan) -> &mut RowChange {
+    let Action::Rows(change) = &mut plan.steps[0].action else { panic!("no rows are changed") };
+    change
 }
 
+/// Runs besides the journal's own.
+const RUNS: &str = "select count(*)::text from midwatch.runs where operation <> 'init'";
+
 #[tokio::test]
-async fn a_plan_of_an_earlier_version_is_not_stale_for_what_it_does_not_say() {
+async fn plans_of_an_earlier_version_are_not_stale_for_what_they_do_not_say() {
     let world = world().await;
     let before = content(&world, "b").await;
     world.plan("p.json", &["backfill"]);
-    let path = world.file("p.json");
-    let mut envelope: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    of_an_earlier_version(&mut envelope["plan"]);
-    assert!(!envelope["plan"].to_string().contains("resolved"));
-    std::fs::write(&path, envelope.to_string()).unwrap();
-    let run = world.applied("p.json", &envelope["plan"]);
+    let plan = world.altered("p.json", of_an_earlier_version);
+    assert!(!plan.to_string().contains("resolved"));
+    let run = world.applied("p.json", &plan);
     assert_eq!(run["verified"], true, "{run:#}");
     let undo = world.undo("u.json", run["id"].as_str().unwrap());
     assert_eq!(undo["steps"][0]["action"]["resolved"], json!({ "schema": "b", "name": "t" }));
-    world.applied("u.json", &undo);
+    let undo = world.altered("u.json", of_an_earlier_version);
+    assert!(!undo.to_string().contains("resolved"));
+    let undone = world.applied("u.json", &undo);
+    assert_eq!(undone["verified"], true, "{undone:#}");
     assert_eq!(content(&world, "b").await, before);
+}
+
+#[tokio::test]
+async fn a_fix_of_an_earlier_version_is_not_stale_either() {
+    let world = World::hithonix().await;
+    world.accept_foreign_plans();
+    world.plan("p.json", &["fix", "status_mismatch"]);
+    let plan = world.altered("p.json", of_an_earlier_version);
+    assert!(!plan.to_string().contains("resolved"));
+    let run = world.applied("p.json", &plan);
+    assert_eq!(run["verified"], true, "{run:#}");
+}
+
+#[tokio::test]
+async fn a_plan_that_leaves_a_name_out_is_asked_for_its_questions_all_the_same() {
+    let world = world().await;
+    let before = content(&world, "b").await;
+    let leaves_out: [fn(&mut Plan); 3] = [
+        |plan| change(plan).resolved = None,
+        |plan| change(plan).derived[0].resolved = None,
+        of_an_earlier_version,
+    ];
+    for leave_out in leaves_out {
+        world.plan("p.json", &["backfill"]);
+        let plan = world.altered("p.json", |plan| {
+            leave_out(plan);
+            plan.verify[0].sql = "select i.key from run_rows i where false".into();
+        });
+        let (code, value) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+        assert_eq!((code, value["run"]["outcome"].as_str()), (4, Some("stale")), "{value:#}");
+        assert!(value["error"]["message"].as_str().unwrap().contains("verify"), "{value:#}");
+        assert_eq!(content(&world, "b").await, before);
+        assert_eq!(world.value(RUNS).await, "0");
+    }
+}
+
+#[tokio::test]
+async fn an_undo_goes_to_no_table_that_its_run_has_not_changed() {
+    let world = world().await;
+    world.plan("p.json", &["backfill"]);
+    let plan = world.altered("p.json", |_| ());
+    let run = world.applied("p.json", &plan);
+    let run = run["id"].as_str().unwrap();
+    world.sql("create table b.other as table b.sums").await;
+    let after = content(&world, "b").await;
+    let leaves_out: [fn(&mut Plan); 2] = [|_| (), of_an_earlier_version];
+    for leave_out in leaves_out {
+        world.undo("u.json", run);
+        let undo = world.altered("u.json", |plan| {
+            leave_out(plan);
+            change(plan).derived[0].resolved = Some(Relation::parse("b.other"));
+        });
+        let (code, value) = world.apply("u.json", undo["phrase"].as_str().unwrap());
+        assert_eq!((code, value["run"]["outcome"].as_str()), (4, Some("stale")), "{value:#}");
+    }
+    // Left to the search path, it would go to the tables that the names lead to by now.
+    world.undo("u.json", run);
+    let undo = world.altered("u.json", of_an_earlier_version);
+    world.sql(OTHERS).await;
+    let others = content(&world, "a").await;
+    let (code, value) = world.apply("u.json", undo["phrase"].as_str().unwrap());
+    assert_eq!((code, value["run"]["outcome"].as_str()), (4, Some("stale")), "{value:#}");
+    assert!(
+        value["error"]["message"].as_str().unwrap().contains("table t: planned b.t, now a.t"),
+        "{value:#}"
+    );
+    assert_eq!(content(&world, "b").await, after);
+    assert_eq!(content(&world, "a").await, others);
+    assert_eq!(world.value("select rows::text from b.other").await, "5");
+    assert_eq!(world.value(RUNS).await, "1");
+}
+
+#[tokio::test]
+async fn an_undo_whose_table_was_moved_names_the_table_that_was_changed() {
+    let world = world().await;
+    let plan = world.plan("p.json", &["backfill"]);
+    let run = world.applied("p.json", &plan);
+    world.sql("create schema c; alter table b.t set schema c").await;
+    let (code, value) = world.json(&["undo", run["id"].as_str().unwrap()]);
+    assert_ne!(code, 0);
+    let said = value["error"]["message"].as_str().unwrap();
+    assert!(said.contains("there is no table b.t any more: t led to it when the run was planned"), "{said}");
+    assert_eq!(value["error"]["hint"], "move or rename it back");
 }

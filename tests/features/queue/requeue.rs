@@ -3,14 +3,16 @@
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use midwatch::engine::model::step::Action;
 use serde_json::Value;
 
 use crate::common::{Database, eventually, midwatch};
-use crate::world::World;
+use crate::world::{World, of_an_earlier_version};
 
 const PROFILE: &str = r#"
 name = "jobs"
 title = "a table queue"
+search_path = ["before", "public"]
 [[queues]]
 name = "jobs"
 table = "jobs"
@@ -35,7 +37,7 @@ async fn jobs() -> (World, Value) {
     std::fs::write(world.file("jobs.toml"), PROFILE).unwrap();
     world
         .sql(
-            "create table jobs (id bigint primary key, state text not null, failure text, created_at timestamptz not null);
+            "create schema before; create table jobs (id bigint primary key, state text not null, failure text, created_at timestamptz not null);
              insert into jobs select n, 'failed', 'timeout', now() from generate_series(1, 40) n",
         )
         .await;
@@ -138,6 +140,46 @@ async fn a_state_that_the_profile_does_not_name_is_no_success() {
     let said = value["error"]["message"].as_str().unwrap();
     assert!(said.starts_with("2 of 3 changed rows are in states that the profile does not name"), "{said}");
     assert_eq!(value["run"]["resumable"], false);
+}
+
+#[tokio::test]
+async fn a_canary_counts_the_rows_of_the_table_that_was_planned() {
+    let (world, plan) = jobs().await;
+    let child = applying(&world, &plan);
+    canary_is_out(&world).await;
+    // The name leads to another table by now, which has none of those rows.
+    world.sql("create table before.jobs (like public.jobs)").await;
+    world.sql("update public.jobs set state = 'failed' where state = 'waiting'").await;
+    let (code, value) = ended(child);
+    assert_eq!((code, value["run"]["rows_applied"].as_u64()), (7, Some(3)), "{value:#}");
+    let said = value["error"]["message"].as_str().unwrap();
+    assert!(said.starts_with("3 of 3 changed rows have failed again"), "{said}");
+}
+
+#[tokio::test]
+async fn a_canary_of_an_earlier_version_is_not_stale_but_an_altered_one_is() {
+    let (world, _) = jobs().await;
+    world.accept_foreign_plans();
+    let three = ["requeue", "jobs", "--set", "finding=state/failed", "--set", "limit=3"];
+    world.plan("p.json", &three);
+    let altered = world.altered("p.json", |plan| {
+        of_an_earlier_version(plan);
+        let Action::Rows(change) = &mut plan.steps[0].action else { panic!("no rows are changed") };
+        let canary = change.canary.as_mut().unwrap();
+        canary.sql = "select 0 as waiting, 0 as failed, 3 as done, 0 as unknown from run_rows".into();
+    });
+    let (code, value) = world.apply("p.json", altered["phrase"].as_str().unwrap());
+    assert_eq!((code, value["run"]["outcome"].as_str()), (4, Some("stale")), "{value:#}");
+    assert_eq!(world.value("select count(*)::text from jobs where state = 'failed'").await, "40");
+    world.plan("p.json", &three);
+    let plan = world.altered("p.json", of_an_earlier_version);
+    let canary = plan["steps"][0]["action"]["canary"]["sql"].as_str().unwrap();
+    assert!(canary.contains("join \"jobs\" t on"), "{canary}");
+    let child = applying(&world, &plan);
+    canary_is_out(&world).await;
+    world.sql("update jobs set state = 'done' where state = 'waiting'").await;
+    let (code, value) = ended(child);
+    assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
 }
 
 /// As `nohup` starts it.

@@ -3,7 +3,7 @@
 use super::inverse;
 use super::values::cast_name;
 use crate::engine::model::change::{Derived, Origin, RowChange};
-use crate::engine::model::name::{Ident, Relation, literal};
+use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::{Column, Param, ProfileSql};
 use crate::engine::model::row_query::{Condition, Expr, Keys, Of, RowLimits, RowQuery, RowsFrom, Side};
 
@@ -32,7 +32,7 @@ impl Clauses {
 fn from(from: &RowsFrom, params: &mut Vec<Param>) -> String {
     let beside = |join: &Option<String>| join.as_ref().map_or_else(String::new, |j| format!(" {j}"));
     match from {
-        RowsFrom::Table { table, join } => format!("from {} t{}", Relation::parse(table), beside(join)),
+        RowsFrom::Table { table, join } => format!("from {table} t{}", beside(join)),
         RowsFrom::Query { sql, join } => format!("from ({sql}\n) r{}", beside(join)),
         RowsFrom::Written { run, columns } => {
             params.push(Param::from(run.as_str()));
@@ -104,7 +104,7 @@ fn condition(of: &Condition, params: &mut Vec<Param>) -> String {
         Condition::Changes { column, to } => format!("t.{} is distinct from {}", Ident(column), expr(to)),
         Condition::Absent { table, key } => {
             let taken: Vec<_> = key.iter().map(|(k, e)| format!("x.{} = ({})", Ident(k), expr(e))).collect();
-            format!("not exists (select from {} x where {})", Relation::parse(table), taken.join(" and "))
+            format!("not exists (select from {table} x where {})", taken.join(" and "))
         }
     }
 }

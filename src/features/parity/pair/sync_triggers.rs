@@ -183,7 +183,7 @@ impl RowSync {
         create(function, attributes, body)
     }
 
-    /// The triggers of [`Mirror::reverse`] on the partitioned table and its leaves, around a function that is made first.
+    /// The triggers of [`RowSync::reverse`] on the partitioned table and its leaves, around a function that is made first.
     pub(crate) fn reverse_triggers(&self, made: Vec<String>, function: &str, leaves: &[String]) -> Triggers {
         let from = self.from.to_string();
         let (before, after) = (Ident(&moves(REVERSE)).to_string(), Ident(REVERSE));
