@@ -246,7 +246,8 @@ impl Engine {
             names: &self.parts.operations,
             checks: self.parts.checks,
         };
-        let result = match self.check(id.kind) {
+        let check = self.check(id.kind);
+        let result = match check {
             Some(check) => check.observe(&cx, id, params).await,
             None => Err(Error::usage(format!("no check of kind {}", id.kind))),
         };
@@ -254,6 +255,7 @@ impl Engine {
         let now = (self.parts.clock)();
         report.observed_at = started;
         report.elapsed_ms = (now - started).num_milliseconds().try_into().unwrap_or(0);
+        report.notes = check.map(|c| c.notes(&report)).unwrap_or_default();
         report
     }
 

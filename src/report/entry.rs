@@ -27,10 +27,14 @@ fn named(name: &str, value: &Value) -> String {
         ("blockers", Value::Array(all)) => {
             format!("in the way: {}", all.iter().map(blocker).collect::<Vec<_>>().join("; "))
         }
-        // It says itself that something failed.
-        ("failed", Value::String(why)) if why.starts_with("failed") => why.clone(),
+        // `failed: failed to run` says it once.
+        (_, Value::String(text)) if begins_with_word(text, name) => text.clone(),
         _ => format!("{name} {}", brief(value)),
     }
+}
+
+fn begins_with_word(text: &str, word: &str) -> bool {
+    text.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
 /// Whoever stood in the way, in words.
@@ -94,5 +98,7 @@ mod tests {
         assert!(said.contains("in the way: pid 4711 report_ro idle in transaction for 3.1 s"), "{said}");
         assert!(said.contains('…') && !said.contains('{') && !said.contains("failed failed"), "{said}");
         assert_eq!(body(&event(json!({ "attempt": 2, "blockers": [] }))), "attempt 2");
+        assert_eq!(body(&event(json!({ "failed": "over budget" }))), "failed over budget");
+        assert_eq!(body(&event(json!({ "stage": "stages" }))), "stage stages");
     }
 }

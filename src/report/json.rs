@@ -78,7 +78,7 @@ fn check(report: &Report) -> Value {
     if let Some(why) = report.status.why() {
         out.insert("why".into(), json!(why));
     }
-    out.insert("summary".into(), json!(report.summary));
+    out.insert("summary".into(), json!(report.one_line()));
     out.insert("observed_at".into(), json!(report.observed_at.to_rfc3339_opts(SecondsFormat::Millis, true)));
     out.insert("elapsed_ms".into(), json!(report.elapsed_ms));
     out.insert("facts".into(), report.facts.clone());

@@ -10,6 +10,7 @@ use crate::engine::model::event::Event;
 use crate::engine::model::json::field;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::record::JournalShown;
+use crate::engine::port::backups::Dumped;
 
 /// A file's name and its text.
 pub type Log = (String, String);
@@ -60,20 +61,14 @@ fn line(event: &Event, unit: &Unit) -> String {
             let of = unit.for_count(field(&b, "rows").as_u64().unwrap_or_default());
             format!("BEGIN plan {} ({} {of}) digest {}", text("plan"), text("rows"), text("digest"))
         }
-        "stage" if field(&b, "counts").is_array() => {
-            let all = field(&b, "counts").as_array().map(Vec::as_slice).unwrap_or_default();
-            let tables: Vec<_> =
-                all.iter().map(|c| format!("{}={}", text_of(field(c, "table")), field(c, "rows"))).collect();
-            format!("{} {}", text("stage"), tables.join(" "))
-        }
-        "stage" => format!("{} {}", text("stage"), rest(&b, &["stage"])),
-        "backup" => format!(
-            "BACKUP {} ({} bytes, sha256 {}) {}",
-            text("file"),
-            text("bytes"),
-            text("sha256"),
-            text("verified")
-        ),
+        "stage" => match field(&b, "counts").as_array() {
+            Some(all) => {
+                let tables =
+                    all.iter().map(|c| format!("{}={}", text_of(field(c, "table")), field(c, "rows")));
+                format!("{} {}", text("stage"), tables.collect::<Vec<_>>().join(" "))
+            }
+            None => format!("{} {}", text("stage"), rest(&b, &["stage"])),
+        },
         "attempt" => {
             let all = field(&b, "blockers").as_array().map(Vec::as_slice).unwrap_or_default();
             let by: Vec<_> = all.iter().map(blocker).collect();
@@ -82,8 +77,17 @@ fn line(event: &Event, unit: &Unit) -> String {
         }
         "step" => format!("STEP {} {}", text("id"), rest(&b, &["id", "step"])),
         "outcome" => format!("END {} {}", text("outcome"), rest(&b, &["outcome", "proof"])),
-        kind => format!("{} {}", kind.to_uppercase(), rest(&b, &[])),
+        kind => {
+            let dumped = serde_json::from_value::<Dumped>(b.clone()).map(|d| dumped(&d));
+            format!("{} {}", kind.to_uppercase(), dumped.unwrap_or_else(|_| rest(&b, &[])))
+        }
     }
+}
+
+/// A backup, whatever the entry that has it is called.
+fn dumped(made: &Dumped) -> String {
+    let verified = made.verified.as_deref().unwrap_or("NULL");
+    format!("{} ({} bytes, sha256 {}) {verified}", made.file, made.bytes, made.sha256)
 }
 
 /// Whatever else there is, as names and values.

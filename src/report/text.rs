@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use anstyle::AnsiColor;
-use chrono::{DateTime, Utc};
 
 use crate::engine::model::report::{Report, Severity, Status};
 use crate::engine::model::target::TargetInfo;
@@ -73,11 +72,11 @@ pub fn checks(target: &TargetInfo, reports: &[Report], style: Style) -> String {
             out,
             "{}  {id:width$}  {}  ({} ms)",
             mark(&r.status, style),
-            short(before_self_test(&r.summary)),
+            short(&r.summary),
             r.elapsed_ms
         );
-        for text in [basis(r), sealed(r), self_test(r)].into_iter().flatten() {
-            let _ = writeln!(out, "           · {}", short(&text));
+        for note in &r.notes {
+            let _ = writeln!(out, "           · {}", short(&note.text));
         }
         for f in &r.findings {
             let sign = match f.severity {
@@ -95,56 +94,6 @@ pub fn checks(target: &TargetInfo, reports: &[Report], style: Style) -> String {
     }
     let _ = writeln!(out, "\n{}", tally(reports));
     out
-}
-
-/// Has a line of its own.
-fn before_self_test(summary: &str) -> &str {
-    summary.split_once(" · self-test: ").map_or(summary, |(before, _)| before)
-}
-
-/// What a comparison of twins hangs on: its snapshot, when that was, why nothing of it could be sealed.
-fn basis(r: &Report) -> Option<String> {
-    r.facts.get("legacy_rows")?.as_u64()?;
-    let snapshot = r.facts.get("snapshot").and_then(|s| s.as_str());
-    let readings = r.facts.get("readings").and_then(|s| s.as_array()).map_or(0, Vec::len);
-    let place = match (snapshot, readings) {
-        (_, 2..) => format!("{readings} snapshots"),
-        (Some(snapshot), _) => format!("snapshot {snapshot}"),
-        (None, _) => return None,
-    };
-    let why = r.facts.get("unsealed").and_then(|s| s.as_str());
-    let why = why.map_or_else(String::new, |why| format!("; nothing stays sealed: {why}"));
-    Some(format!("looked at in {place} at {}{why}", r.observed_at.format("%H:%M:%SZ")))
-}
-
-/// A self-test that found all of what it had planted; what it missed is a finding.
-fn self_test(r: &Report) -> Option<String> {
-    let test = r.facts.get("self_test").filter(|t| t.is_object())?;
-    let (planted, found) = (test["planted"].as_u64()?, test["found"].as_u64()?);
-    Some(format!("self-test: {found} of {planted} planted differences found"))
-}
-
-/// `12 s`, `3 min`, `2 h`, `4 d`.
-fn age(seconds: i64) -> String {
-    match seconds.max(0) {
-        s @ 0..=119 => format!("{s} s"),
-        s @ 120..=7_199 => format!("{} min", s / 60),
-        s @ 7_200..=172_799 => format!("{} h", s / 3_600),
-        s => format!("{} d", s / 86_400),
-    }
-}
-
-/// What stands on an earlier proof: how much, how old the oldest is, and its snapshot.
-fn sealed(r: &Report) -> Option<String> {
-    let partitions = r.facts.get("partitions")?.as_array()?;
-    let sealed: Vec<_> = partitions.iter().filter(|p| p["sealed"] == true).collect();
-    let dated =
-        sealed.iter().filter_map(|p| Some((p["proved_at"].as_str()?.parse::<DateTime<Utc>>().ok()?, p)));
-    let (at, oldest) = dated.min_by_key(|(at, _)| *at)?;
-    let age = age((r.observed_at - at).num_seconds());
-    let snapshot = oldest["proof_snapshot"].as_str().unwrap_or("unknown");
-    let n = (sealed.len(), partitions.len());
-    Some(format!("{} of {} partitions sealed, oldest proof {age} ago, snapshot {snapshot}", n.0, n.1))
 }
 
 /// `2 fail · 1 warn · 5 ok`.
@@ -211,7 +160,8 @@ fn config_shown(config: &ConfigShown) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::model::report::CheckId;
+    use crate::engine::model::report::{CheckId, Note};
+    use crate::engine::model::target::Environment;
 
     #[test]
     fn long_lines_are_cut_and_show_it() {
@@ -221,19 +171,23 @@ mod tests {
     }
 
     #[test]
-    fn what_a_comparison_hangs_on_is_said() {
-        let mut report = Report::unknown(CheckId { kind: "parity", name: "revenues".into() }, "");
-        assert_eq!((basis(&report), self_test(&report)), (None, None));
-        report.observed_at = "2026-11-21T00:58:00Z".parse().unwrap();
-        report.facts = serde_json::json!({
-            "legacy_rows": 3, "snapshot": "0A-1", "unsealed": "nothing marks writes (see watch)",
-            "self_test": { "planted": 43, "found": 43 },
-        });
-        let said =
-            "looked at in snapshot 0A-1 at 00:58:00Z; nothing stays sealed: nothing marks writes (see watch)";
-        assert_eq!(basis(&report).as_deref(), Some(said));
-        assert_eq!(self_test(&report).as_deref(), Some("self-test: 43 of 43 planted differences found"));
-        assert_eq!(before_self_test("equal · self-test: 43 of 43 planted found"), "equal");
-        assert_eq!([age(0), age(180), age(7_300)], ["0 s", "3 min", "2 h"]);
+    fn notes_of_any_check_are_read_below_its_summary() {
+        let target = TargetInfo {
+            name: "t".into(),
+            environment: Environment::Demo,
+            engine: "e".into(),
+            version: "1".into(),
+            database: "d".into(),
+        };
+        let mut report = Report::observed(
+            CheckId { kind: "k", name: "n".into() },
+            &serde_json::Value::Null,
+            vec![],
+            "fine",
+        );
+        report.notes = vec![Note { brief: Some("brief".into()), ..Note::new("a note") }];
+        let text = checks(&target, &[report], Style { colour: false });
+        assert!(text.contains("k/n  fine  (0 ms)\n           · a note\n"), "{text}");
+        assert!(!text.contains("brief"), "{text}");
     }
 }

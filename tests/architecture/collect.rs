@@ -24,8 +24,29 @@ struct Collector {
 }
 
 /// Methods whose argument is compared with a text.
-const COMPARES: [&str; 7] =
-    ["starts_with", "ends_with", "strip_prefix", "strip_suffix", "trim_start_matches", "contains", "eq"];
+const COMPARES: [&str; 21] = [
+    "starts_with",
+    "ends_with",
+    "strip_prefix",
+    "strip_suffix",
+    "trim_matches",
+    "trim_start_matches",
+    "trim_end_matches",
+    "contains",
+    "split",
+    "rsplit",
+    "splitn",
+    "rsplitn",
+    "split_once",
+    "rsplit_once",
+    "split_terminator",
+    "split_inclusive",
+    "find",
+    "rfind",
+    "matches",
+    "match_indices",
+    "eq",
+];
 
 pub(crate) fn collect(path: &str, text: &str, module: &str) -> Source {
     let file = syn::parse_file(text).unwrap_or_else(|e| panic!("src/{path}: {e}"));

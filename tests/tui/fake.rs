@@ -160,7 +160,7 @@ pub(crate) fn finding(
     sample: &Value,
 ) -> Finding {
     let sample = sample.as_array().into_iter().flatten().filter_map(|v| v.as_object().cloned()).collect();
-    Finding { id: id.into(), severity, message: message.into(), rows, sample }
+    Finding { id: id.into(), severity, message: message.into(), title: None, rows, sample }
 }
 
 /// A report of each kind with these findings and plausible facts.
@@ -212,7 +212,11 @@ pub(crate) fn wrong(id: &CheckId, severity: Severity) -> Report {
         )],
         _ => vec![of("rows", "812 × business date is not the India date of the event", Some(812), json!([]))],
     };
-    report(id, findings)
+    let findings = findings.into_iter().map(|mut f: Finding| {
+        f.title = f.message.strip_prefix("812 × ").map(str::to_owned);
+        f
+    });
+    report(id, findings.collect())
 }
 
 fn facts(kind: &str, wrong: bool) -> Value {

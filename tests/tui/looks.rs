@@ -97,6 +97,7 @@ fn blind() -> Report {
         id: "parity/revenues/self_test".into(),
         severity: Severity::Critical,
         message: message.into(),
+        title: None,
         rows: None,
         sample: vec![],
     };

@@ -57,6 +57,7 @@ pub(crate) fn parity(twin: &str, differ: u64, standing: SwitchState) -> Report {
         id: format!("parity/{twin}/different"),
         severity: Severity::Critical,
         message: format!("{differ} rows differ"),
+        title: None,
         rows: Some(differ),
         sample: vec![],
     };

@@ -8,7 +8,7 @@ use crate::engine::model::identity::Identity;
 use crate::engine::model::name::Relation;
 use crate::engine::model::param::{ParamSpec, Params};
 use crate::engine::model::profile::Profile;
-use crate::engine::model::report::{CheckId, Report};
+use crate::engine::model::report::{CheckId, Note, Report};
 use crate::engine::model::target::ServerInfo;
 use crate::engine::port::copies::Copies;
 use crate::engine::port::dialect::Dialect;
@@ -129,6 +129,11 @@ pub trait Check: Sync {
         id: &'a CheckId,
         params: &'a Params,
     ) -> Fut<'a, Result<Report>>;
+    /// What people read below the summary of a report, from its facts and the time it was made at.
+    fn notes(&self, report: &Report) -> Vec<Note> {
+        let _ = report;
+        vec![]
+    }
     /// The rows behind a finding, where they can be paged.
     fn rows(&self, dialect: &dyn Dialect, profile: &Profile, name: &str, finding: &str) -> Option<RowSource> {
         let _ = (dialect, profile, name, finding);

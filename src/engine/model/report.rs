@@ -92,6 +92,9 @@ pub struct Finding {
     pub severity: Severity,
     /// What, in one line.
     pub message: String,
+    /// The same without its numbers, where those are shown beside it; `None`: the message.
+    #[serde(skip)]
+    pub title: Option<String>,
     /// How many rows, where rows can be counted.
     pub rows: Option<u64>,
     /// The first of them.
@@ -114,6 +117,22 @@ pub struct Evidence {
     pub sql: String,
 }
 
+/// What people read below a report's summary; in JSON the facts have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// In one line.
+    pub text: String,
+    /// The part of it that is read where there is room for one line only.
+    pub brief: Option<String>,
+}
+
+impl Note {
+    /// A note that is left out where there is room for one line only.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), brief: None }
+    }
+}
+
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
@@ -121,8 +140,10 @@ pub struct Report {
     pub id: CheckId,
     /// The verdict.
     pub status: Status,
-    /// The verdict in one line.
+    /// The verdict in one line, without its notes.
     pub summary: String,
+    /// What is read with it; the engine asks the check for them.
+    pub notes: Vec<Note>,
     /// When it was looked at, by our clock.
     pub observed_at: DateTime<Utc>,
     /// How long that took.
@@ -152,6 +173,7 @@ impl Report {
             id: CheckId { kind: "", name: String::new() },
             status: Status::Ok,
             summary: String::new(),
+            notes: Vec::new(),
             observed_at: DateTime::UNIX_EPOCH,
             elapsed_ms: 0,
             facts: Value::Object(Map::new()),
@@ -198,6 +220,12 @@ impl Report {
         self
     }
 
+    /// The summary with what its notes add to it: for JSON, and where there is room for one line only.
+    pub fn one_line(&self) -> String {
+        let briefs = self.notes.iter().filter_map(|n| n.brief.as_deref());
+        std::iter::once(self.summary.as_str()).chain(briefs).collect::<Vec<_>>().join(" · ")
+    }
+
     /// Rows of all findings that count as wrong.
     pub fn rows(&self) -> u64 {
         self.findings.iter().filter(|f| f.severity > Severity::Info).filter_map(|f| f.rows).sum()
@@ -209,7 +237,14 @@ mod tests {
     use super::*;
 
     fn finding(severity: Severity, message: &str) -> Finding {
-        Finding { id: "k/n/f".into(), severity, message: message.into(), rows: None, sample: vec![] }
+        Finding {
+            id: "k/n/f".into(),
+            severity,
+            message: message.into(),
+            title: None,
+            rows: None,
+            sample: vec![],
+        }
     }
 
     fn id() -> CheckId {
@@ -232,6 +267,14 @@ mod tests {
     fn information_is_not_a_warning() {
         let r = Report::observed(id(), &Value::Null, vec![finding(Severity::Info, "i")], "fine");
         assert_eq!((r.status, r.summary.as_str()), (Status::Ok, "fine"));
+    }
+
+    #[test]
+    fn one_line_has_the_briefs_of_notes_only() {
+        let mut r = Report::observed(id(), &Value::Null, vec![], "fine");
+        assert_eq!(r.one_line(), "fine");
+        r.notes = vec![Note::new("long"), Note { brief: Some("tested".into()), ..Note::new("longer") }];
+        assert_eq!(r.one_line(), "fine · tested");
     }
 
     #[test]

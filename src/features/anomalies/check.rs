@@ -103,6 +103,7 @@ fn finding(id: &CheckId, rule: &AnomalyRule, rows: u64, page: &Page) -> Finding 
         id: format!("{id}/{ROWS}"),
         severity: rule.severity,
         message: texts::finding(rule, rows),
+        title: Some(rule.title.clone()),
         rows: Some(rows),
         sample: samples(page),
     }

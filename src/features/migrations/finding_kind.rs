@@ -90,6 +90,7 @@ mod tests {
             id: format!("migrations/main/{what}"),
             severity: Severity::Info,
             message: String::new(),
+            title: None,
             rows: None,
             sample: vec![],
         };

@@ -36,6 +36,7 @@ pub(crate) async fn findings(
             id: format!("{id}/{}/{}", MigrationFinding::InvalidIndex.word(), i.name),
             severity,
             message,
+            title: None,
             rows: None,
             sample: sample.as_object().cloned().into_iter().collect(),
         }

@@ -280,6 +280,7 @@ impl Judge<'_> {
                 id: format!("{}/{}", self.id, kind.word()),
                 severity,
                 message,
+                title: None,
                 rows: Some(files.len() as u64),
                 sample,
             });

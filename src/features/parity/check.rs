@@ -4,7 +4,7 @@
 //! read again, down to rows and columns. The verdict is "equal by count and 64-bit digests", not "proved". A
 //! partition that was equal and, by its write marks, not written since is not read again.
 
-use crate::features::parity::{comparison, self_test};
+use crate::features::parity::{comparison, notes, self_test};
 use std::time::Duration;
 
 use crate::engine::check::kind::{Check, CheckCx, CheckSpec, Renamed};
@@ -13,7 +13,7 @@ use crate::engine::model::identity::Identity;
 use crate::engine::model::name::Relation;
 use crate::engine::model::param::Params;
 use crate::engine::model::profile::Profile;
-use crate::engine::model::report::{CheckId, Report};
+use crate::engine::model::report::{CheckId, Note, Report};
 use crate::engine::port::reader::{Fut, ReadTx};
 use crate::engine::port::state::State;
 use crate::features::parity::options::{ComparisonOptions, PARAMS, SELF_TEST};
@@ -67,6 +67,10 @@ impl Check for ParityCheck {
                 None => Err(Error::usage(format!("no twin {}", id.name))),
             }
         })
+    }
+
+    fn notes(&self, report: &Report) -> Vec<Note> {
+        notes::notes(report)
     }
 
     fn unfinished(&self, state: &dyn State, target: &Identity, name: &str) -> bool {

@@ -146,6 +146,7 @@ mod tests {
                     id: format!("parity/orders/{id}"),
                     severity: Severity::Info,
                     message: String::new(),
+                    title: None,
                     rows: None,
                     sample: vec![],
                 };

@@ -87,7 +87,14 @@ impl Findings<'_> {
         rows: Option<u64>,
         sample: Vec<Sample>,
     ) {
-        self.list.push(Finding { id: format!("{}/{what}", self.id), severity, message, rows, sample });
+        self.list.push(Finding {
+            id: format!("{}/{what}", self.id),
+            severity,
+            message,
+            title: None,
+            rows,
+            sample,
+        });
     }
 
     /// Where rows were not compared, that must never read as equal.

@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod facts;
 pub mod finding_kind;
 pub(crate) mod findings;
+pub(crate) mod notes;
 pub mod options;
 pub mod pair;
 pub(crate) mod planting;

@@ -1,5 +1,7 @@
 //! What a comparison says: findings, summaries, what was compared and why it is not sealed, from data.
 
+use chrono::{DateTime, Utc};
+
 use crate::features::parity::classify::RowDifference;
 use crate::features::parity::facts::{ParityFacts, SelfTest, Sums, SyncTrigger, UnmatchedRows};
 use crate::features::parity::pair::SwitchState;
@@ -216,6 +218,35 @@ pub(super) fn alone(partitions: usize, rows: u64, without: &str) -> String {
     format!("{partitions} partitions, {rows} rows; {without}")
 }
 
+// ---- notes: what a comparison follows from
+
+/// The snapshot, where there was one; how many, where there were several.
+pub(super) fn compared_in(
+    snapshot: &str,
+    readings: usize,
+    at: DateTime<Utc>,
+    unsealed: Option<&str>,
+) -> String {
+    let place = if readings > 1 { format!("{readings} snapshots") } else { format!("snapshot {snapshot}") };
+    let why = unsealed.map_or_else(String::new, |why| format!("; nothing stays sealed: {why}"));
+    format!("looked at in {place} at {}{why}", at.format("%H:%M:%SZ"))
+}
+
+pub(super) fn sealed(sealed: usize, partitions: usize, oldest_s: i64, snapshot: Option<&str>) -> String {
+    let (age, snapshot) = (age(oldest_s), snapshot.unwrap_or("unknown"));
+    format!("{sealed} of {partitions} partitions sealed, oldest proof {age} ago, snapshot {snapshot}")
+}
+
+/// `12 s`, `3 min`, `2 h`, `4 d`.
+fn age(seconds: i64) -> String {
+    match seconds.max(0) {
+        s @ 0..=119 => format!("{s} s"),
+        s @ 120..=7_199 => format!("{} min", s / 60),
+        s @ 7_200..=172_799 => format!("{} h", s / 3_600),
+        s => format!("{} d", s / 86_400),
+    }
+}
+
 // ---- why nothing is sealed
 
 pub(super) const NO_PROOF: &str = "no proof is kept here yet";
@@ -234,7 +265,12 @@ pub(super) fn untested(why: &str) -> String {
     format!("the self-test could not be made: {why}")
 }
 
-/// Of a test that found everything.
+/// Of any test.
+pub(super) fn tested(test: &SelfTest) -> String {
+    format!("self-test: {} of {} planted differences found", test.found, test.planted)
+}
+
+/// Of a test that found everything, in short.
 pub(super) fn trusted(test: &SelfTest) -> String {
     format!("self-test: {} of {} planted found", test.found, test.planted)
 }
@@ -246,4 +282,15 @@ pub(super) fn untrusted(test: &SelfTest) -> String {
         test.found,
         test.missed.first().map_or("nothing could be planted", String::as_str)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_has_one_unit() {
+        let ages = [-1, 0, 119, 120, 7_300, 172_800].map(age);
+        assert_eq!(ages, ["0 s", "0 s", "119 s", "2 min", "2 h", "2 d"]);
+    }
 }

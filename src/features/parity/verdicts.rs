@@ -93,6 +93,7 @@ mod tests {
             id: format!("{}/{what}", id()),
             severity,
             message: format!("found {what}"),
+            title: None,
             rows: None,
             sample: vec![],
         }

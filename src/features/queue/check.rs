@@ -208,7 +208,14 @@ async fn findings(
 fn found(id: &CheckId, queue: &Queue, facts: &QueueFacts) -> Vec<Finding> {
     let mut out = Vec::new();
     let mut add = |what: String, severity, message, rows| {
-        out.push(Finding { id: format!("{id}/{what}"), severity, message, rows, sample: vec![] });
+        out.push(Finding {
+            id: format!("{id}/{what}"),
+            severity,
+            message,
+            title: None,
+            rows,
+            sample: vec![],
+        });
     };
     if facts.exhausted > 0 {
         let message = texts::exhausted(facts.exhausted, queue.max_attempts);

@@ -85,6 +85,7 @@ fn how_of(action: KeyAction) -> Params {
     Params::yes(asked.param())
 }
 
-fn first_line(report: &Report) -> &str {
-    report.status.why().unwrap_or(&report.summary).lines().next().unwrap_or_default()
+fn first_line(report: &Report) -> String {
+    let text = report.status.why().map_or_else(|| report.one_line(), str::to_owned);
+    text.lines().next().unwrap_or_default().to_owned()
 }

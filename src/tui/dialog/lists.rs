@@ -1,5 +1,6 @@
 //! What the open dialog lists: keys, and everything by name.
 
+use crate::engine::model::report::Report;
 use crate::report::table;
 use crate::tui::keymap::{self, DIALOG, KeyAction};
 use crate::tui::model::overlay::{Kind, LEAVING, PaletteItem, PaletteTarget, UNFINISHED, words};
@@ -76,7 +77,7 @@ fn palette_items(model: &Model) -> Vec<PaletteItem> {
     });
     let checks = model.watches.iter().map(|w| PaletteItem {
         name: w.id.to_string(),
-        about: w.report.as_ref().map_or("not looked at yet".into(), |r| r.summary.clone()),
+        about: w.report.as_ref().map_or("not looked at yet".into(), Report::one_line),
         key: String::new(),
         leads: PaletteTarget::Check(w.id.clone()),
     });

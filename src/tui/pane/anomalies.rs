@@ -53,7 +53,7 @@ fn row(model: &Model, watch: &Watch) -> (u8, ListRow) {
     let unknown = watch.why();
     let text = match (finding, unknown, report) {
         (_, Some(why), _) => cell(why.lines().next().unwrap_or_default(), Tone::Unknown),
-        (Some(f), ..) => plain(f.message.split_once(" × ").map_or(f.message.clone(), |(_, t)| t.to_owned())),
+        (Some(f), ..) => plain(f.title.as_ref().unwrap_or(&f.message).clone()),
         (None, None, Some(_)) => cell("no rows", Tone::Dim),
         (None, None, None) => plain(""),
     };

@@ -1,6 +1,6 @@
 //! Is anything wrong, and what do I do next? All findings of all kinds, worst first.
 
-use crate::engine::model::report::{Severity, Status};
+use crate::engine::model::report::{Report, Severity, Status};
 use crate::features::anomalies::check::KIND as ANOMALIES;
 use crate::features::queue::facts::KIND as QUEUE;
 use crate::tui::data::Journal;
@@ -147,7 +147,7 @@ fn summary(model: &Model, kind: &str, watches: &[&Watch], width: u16) -> Vec<Cel
     match (kind, wrong.as_slice()) {
         (QUEUE, _) => queue(model, watches),
         (_, []) => {
-            let first = reports().next().map(|r| r.summary.clone()).unwrap_or_default();
+            let first = reports().next().map(Report::one_line).unwrap_or_default();
             let more = watches.len().saturating_sub(1);
             vec![plain(if more == 0 {
                 first
@@ -164,7 +164,7 @@ fn summary(model: &Model, kind: &str, watches: &[&Watch], width: u16) -> Vec<Cel
             ))]
         }
         (_, several) => {
-            let first = several.first().map_or(String::new(), |r| format!("{}: {}", r.id.name, r.summary));
+            let first = several.first().map_or(String::new(), |r| format!("{}: {}", r.id.name, r.one_line()));
             let room = usize::from(width).saturating_sub(40);
             let text: String = if first.chars().count() > room {
                 first.chars().take(room.saturating_sub(1)).chain(['…']).collect()
@@ -180,7 +180,7 @@ fn queue(model: &Model, watches: &[&Watch]) -> Vec<Cell> {
     let facts = watches.iter().find_map(|w| w.facts.queue.as_deref());
     let Some(f) = facts else {
         return vec![plain(
-            watches.iter().find_map(|w| w.report.as_ref()).map_or(String::new(), |r| r.summary.clone()),
+            watches.iter().find_map(|w| w.report.as_ref()).map_or(String::new(), Report::one_line),
         )];
     };
     let failed: u64 = f.failed.iter().map(|c| c.rows).sum();

@@ -16,7 +16,7 @@ fn all_found(report: &Report, at_least: u64) {
     assert_eq!(test["missed"].as_array().unwrap().len(), 0, "{test}");
     assert_eq!(test["found"], planted, "{test}");
     assert!(planted >= at_least, "{test}");
-    assert!(report.summary.contains("self-test"), "{}", report.summary);
+    assert!(report.one_line().contains("self-test"), "{}", report.one_line());
 }
 
 #[tokio::test]
