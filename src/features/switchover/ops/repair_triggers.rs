@@ -11,10 +11,11 @@ use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::query::Param;
-use crate::engine::model::step::Step;
+use crate::engine::model::step::{LockStrength, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, UndoText, lock};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::TargetCopy;
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
@@ -53,8 +54,9 @@ impl Operation for RepairTriggers {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
-        offers(&SPEC, profile, "make complete the triggers", "SHARE ROW EXCLUSIVE, for a moment")
+    fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
+        let locks = format!("{}, for a moment", dialect.lock_mode(LockStrength::Writers));
+        offers(&SPEC, profile, "make complete the triggers", &locks)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {
