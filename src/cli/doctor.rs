@@ -126,7 +126,8 @@ async fn target(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
     let s = engine.server();
     let standby = if s.in_recovery { ", a standby" } else { "" };
     let summary = format!(
-        "PostgreSQL {}{standby} at {}, role {}, profile {}, {}",
+        "{} {}{standby} at {}, role {}, profile {}, {}",
+        engine.facts().dialect().shown_name(),
         s.version,
         s.address,
         s.role,
@@ -158,12 +159,7 @@ async fn target(sheet: &mut DoctorReport, label: &str, engine: &Engine) {
         Ok(tables) if tables.is_empty() => {}
         Ok(tables) => {
             let message = format!("role {} cannot read {}", s.role, tables.join(", "));
-            sheet.add(
-                label,
-                "warn",
-                message,
-                Some("the role needs GRANT SELECT on them, or GRANT pg_read_all_data"),
-            );
+            sheet.add(label, "warn", message, Some(engine.facts().dialect().reader_hint()));
         }
         Err(e) => sheet.add(label, "fail", e.message.clone(), e.hint.as_deref()),
     }

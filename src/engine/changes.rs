@@ -39,8 +39,9 @@ fn made_elsewhere(plan: &Plan, own: Option<&str>) -> bool {
 impl Engine {
     /// What could be done here, and why not.
     pub fn offers(&self) -> Vec<Offer> {
+        let dialect = self.parts.facts.dialect();
         let mut out: Vec<Offer> =
-            self.parts.operations.iter().flat_map(|o| o.offers(&self.parts.profile)).collect();
+            self.parts.operations.iter().flat_map(|o| o.offers(&self.parts.profile, dialect)).collect();
         if self.parts.journal == JournalState::Ready {
             let bootstraps = |verb: &str| {
                 self.parts.operations.iter().any(|o| o.spec().verb == verb && o.spec().bootstraps)

@@ -313,6 +313,8 @@ async fn the_doctor_says_what_works() {
     let status = |name: &str| lines.iter().find(|l| l["name"] == name).map(|l| l["status"].clone());
     assert_eq!(status("postgresql"), Some("ok".into()));
     assert_eq!(status("target (environment)"), Some("ok".into()));
+    let target = lines.iter().find(|l| l["name"] == "target (environment)").unwrap();
+    assert!(target["message"].as_str().unwrap().starts_with("PostgreSQL "), "{target}");
     // No terminal here.
     assert_eq!((well.code, status("terminal")), (1, Some("warn".into())));
     let ill = on("postgres://u@127.0.0.1:1/d", &["doctor"]);

@@ -21,6 +21,7 @@ mod text_only;
 mod text_only_compare;
 mod text_only_journal;
 mod undo;
+mod words;
 #[path = "../features/world.rs"]
 #[expect(dead_code, reason = "every test binary uses its own part")]
 mod world;

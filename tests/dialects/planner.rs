@@ -236,7 +236,7 @@ impl Operation for Defines {
     fn spec(&self) -> &'static OpSpec {
         &DEFINES
     }
-    fn offers(&self, _: &Profile) -> Vec<Offer> {
+    fn offers(&self, _: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         vec![Offer {
             verb: DEFINES.verb,
             name: "t".into(),

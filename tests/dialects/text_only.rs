@@ -43,6 +43,9 @@ impl Dialect for TextOnly {
     fn id(&self) -> &'static str {
         "text"
     }
+    fn shown_name(&self) -> &'static str {
+        "Text"
+    }
     fn cause(&self, _: &str) -> (Cause, bool) {
         (Cause::Other, false)
     }
@@ -52,6 +55,7 @@ impl Dialect for TextOnly {
     fn lock_mode(&self, strength: LockStrength) -> &'static str {
         match strength {
             LockStrength::Rows => "rows",
+            LockStrength::Writers => "write lock",
             LockStrength::Everyone => "metadata lock",
         }
     }

@@ -31,6 +31,9 @@ impl Lookup for TextOnly {
     fn unreadable<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a [Relation]) -> Fut<'a, Result<Vec<String>>> {
         nothing()
     }
+    fn reader_hint(&self) -> &'static str {
+        "ask the owner"
+    }
     fn watchable<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<Watchable>>> {
         nothing()
     }

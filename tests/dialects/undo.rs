@@ -15,6 +15,7 @@ use midwatch::engine::model::record::Outcome;
 use midwatch::engine::model::step::Step;
 use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use midwatch::engine::plan::request::{Planned, Request};
+use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::Fut;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -269,7 +270,7 @@ impl Operation for Defines {
     fn spec(&self) -> &'static OpSpec {
         &DEFINES
     }
-    fn offers(&self, _: &Profile) -> Vec<Offer> {
+    fn offers(&self, _: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         vec![Offer {
             verb: DEFINES.verb,
             name: "t".into(),

@@ -10,6 +10,7 @@ pub(super) const EVERYONE: &str = "ACCESS EXCLUSIVE";
 pub(super) fn mode(strength: LockStrength) -> &'static str {
     match strength {
         LockStrength::Rows => "ROW EXCLUSIVE",
+        LockStrength::Writers => WRITERS,
         LockStrength::Everyone => EVERYONE,
     }
 }

@@ -56,6 +56,10 @@ impl Lookup for Postgres {
         })
     }
 
+    fn reader_hint(&self) -> &'static str {
+        "the role needs GRANT SELECT on them, or GRANT pg_read_all_data"
+    }
+
     fn watchable<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<Watchable>>> {
         Box::pin(async move { tx.fetch(&Sql::new(WATCHABLE)).await })
     }

@@ -47,6 +47,11 @@ impl Dialect for Postgres {
     fn id(&self) -> &'static str {
         "postgres"
     }
+
+    fn shown_name(&self) -> &'static str {
+        "PostgreSQL"
+    }
+
     fn parse(&self, text: &str) -> Relation {
         Relation::parse(text)
     }

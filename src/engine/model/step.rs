@@ -58,6 +58,8 @@ impl Lock {
 pub enum LockStrength {
     /// Rows are written: nobody waits but for those rows.
     Rows,
+    /// All other writers wait, readers do not.
+    Writers,
     /// All others wait, readers as well.
     Everyone,
 }

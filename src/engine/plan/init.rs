@@ -8,6 +8,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::record::JournalState;
 use crate::engine::model::step::{Action, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, UndoText};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 
 pub(crate) struct Init;
@@ -36,7 +37,7 @@ impl Operation for Init {
         &SPEC
     }
 
-    fn offers(&self, _profile: &Profile) -> Vec<Offer> {
+    fn offers(&self, _profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         vec![Offer {
             verb: SPEC.verb,
             name: "journal".into(),

@@ -248,7 +248,7 @@ pub trait Operation: Sync {
     /// What is fixed about it.
     fn spec(&self) -> &'static OpSpec;
     /// What it could be done on, in the profile's order.
-    fn offers(&self, profile: &Profile) -> Vec<Offer>;
+    fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer>;
     /// Plans.
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>>;
     /// What the profile declares of the change. The planner asks for the verdicts that it names and adds the answers to the

@@ -247,7 +247,7 @@ fn find<'e>(planning: &PlanSetup<'e>, verb: &str) -> Result<&'e dyn Operation> {
 /// The name given, or the only one there is, or all where several may be taken; a disabled one says why.
 fn named(planning: &PlanSetup<'_>, operation: &dyn Operation, name: Option<&str>) -> Result<String> {
     let (verb, many) = (operation.spec().verb, operation.spec().many);
-    let offers = operation.offers(planning.profile);
+    let offers = operation.offers(planning.profile, planning.facts.dialect());
     let names: Vec<_> = offers.iter().map(|o| o.name.clone()).collect();
     let chosen: Vec<&str> = match name {
         Some(name) if many && name == ALL => names.iter().map(String::as_str).collect(),

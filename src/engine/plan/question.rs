@@ -150,6 +150,7 @@ mod tests {
     use crate::engine::model::preflight::Risk;
     use crate::engine::model::profile::Profile;
     use crate::engine::plan::operation::{Draft, Offer, OpSpec};
+    use crate::engine::port::dialect::Dialect;
     use crate::engine::port::reader::Fut;
 
     struct Asks;
@@ -170,7 +171,7 @@ mod tests {
             &SPEC
         }
 
-        fn offers(&self, _: &Profile) -> Vec<Offer> {
+        fn offers(&self, _: &Profile, _: &dyn Dialect) -> Vec<Offer> {
             vec![]
         }
 

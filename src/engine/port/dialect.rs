@@ -19,6 +19,8 @@ pub trait Dialect: Catalog + Lookup + RowSql + CompareSql + JournalSql {
     fn script(&self, text: &str) -> std::result::Result<Script, String>;
     /// Its name in plans, reports and folders: `postgres`.
     fn id(&self) -> &'static str;
+    /// Its name for people: `PostgreSQL`.
+    fn shown_name(&self) -> &'static str;
     /// The relation that a text names; what [`Dialect::relation`] writes is read back as it was.
     fn parse(&self, text: &str) -> Relation;
     /// A relation as it stands in a statement.

@@ -17,6 +17,8 @@ pub trait Lookup: Sync {
         tx: &'a mut dyn ReadTx,
         names: &'a [Relation],
     ) -> Fut<'a, Result<Vec<String>>>;
+    /// What would let this role read them.
+    fn reader_hint(&self) -> &'static str;
     /// Histories of migration tools and partitioned tables, by kind and name.
     fn watchable<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<Vec<Watchable>>>;
     /// The value of a setting of the server or database.

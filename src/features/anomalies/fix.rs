@@ -16,6 +16,7 @@ use crate::engine::plan::operation::{
     Draft, Offer, OpSpec, Operation, PlanCx, RowQuery, Undo, UndoText, lock,
 };
 use crate::engine::plan::tables::{Table, derived};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::anomalies::texts;
 
@@ -39,7 +40,7 @@ impl Operation for FixOperation {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         let fixed = profile.anomalies.iter().filter_map(|a| Some((a, a.fix.as_ref()?)));
         fixed
             .map(|(rule, fix)| Offer {

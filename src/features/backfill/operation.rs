@@ -11,6 +11,7 @@ use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, RowQuery, UndoText, lock};
 use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::engine::port::row_sql::{Bypass, Obstacle};
 use crate::features::backfill::texts;
@@ -48,8 +49,8 @@ impl Operation for BackfillOperation {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
-        profile.backfills.iter().map(offer).collect()
+    fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
+        profile.backfills.iter().map(|b| offer(b, dialect)).collect()
     }
 
     fn declared_write<'p>(&self, profile: &'p Profile, name: &str, params: &Params) -> Option<&'p Write> {
@@ -83,14 +84,14 @@ impl Operation for BackfillOperation {
     }
 }
 
-fn offer(b: &Declared) -> Offer {
+fn offer(b: &Declared, dialect: &dyn Dialect) -> Offer {
     Offer {
         verb: SPEC.verb,
         name: b.name.clone(),
         about: texts::compute_again(b),
         mends: b.mends.as_ref().map(|m| CheckId { kind: "anomalies", name: m.clone() }),
         risk: SPEC.risk,
-        locks: texts::offered_locks(b.guard.is_some()).into(),
+        locks: texts::offered_locks(b.guard.as_ref().map(|_| dialect.lock_mode(LockStrength::Writers))),
         disabled: None,
         asks: vec![],
         takes_rows: b.write.key.len() == 1,

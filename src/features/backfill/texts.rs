@@ -9,9 +9,9 @@ pub(super) fn compute_again(b: &Backfill) -> String {
     format!("compute {} of {} again", columns(b), b.write.table)
 }
 
-/// What else writers of the table notice.
-pub(super) fn offered_locks(guarded: bool) -> &'static str {
-    if guarded { "SHARE ROW EXCLUSIVE for each batch: writers wait" } else { "rows of each batch" }
+/// What else writers of the table notice; `guarded`: the lock under which its trigger is switched off.
+pub(super) fn offered_locks(guarded: Option<&str>) -> String {
+    guarded.map_or_else(|| "rows of each batch".into(), |mode| format!("{mode} for each batch: writers wait"))
 }
 
 fn columns(b: &Backfill) -> String {

@@ -10,6 +10,7 @@ use crate::engine::model::profile::{Profile, Queue, QueueChanges, Write};
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use crate::engine::plan::tables::Table;
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 
 use crate::features::queue::postgres as sql;
@@ -60,7 +61,7 @@ impl Operation for Requeue {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         let offer = |q: &Queue| Offer {
             verb: SPEC.verb,
             name: q.name.clone(),

@@ -9,6 +9,7 @@ use crate::engine::model::preflight::{Preflight, Ready, Risk};
 use crate::engine::model::profile::{Profile, Queue, Write};
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, RowQuery};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 
 use crate::features::queue::selection::{self, StateChange};
@@ -58,7 +59,7 @@ impl Operation for Resolve {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         profile.queues.iter().map(offer).collect()
     }
 

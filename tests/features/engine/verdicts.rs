@@ -8,6 +8,7 @@ use midwatch::engine::model::profile::{Profile, Write};
 use midwatch::engine::model::step::Step;
 use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use midwatch::engine::plan::request::Request;
+use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::Fut;
 
 use serde_json::{Value, json};
@@ -34,7 +35,7 @@ impl Operation for Purge {
         &SPEC
     }
 
-    fn offers(&self, _: &Profile) -> Vec<Offer> {
+    fn offers(&self, _: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         vec![Offer {
             verb: SPEC.verb,
             name: "jobs".into(),

@@ -8,6 +8,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, Undo};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::cleanup::{BACKUP, QUIET, draft, offers, undo};
 use crate::features::switchover::plan::options;
@@ -46,7 +47,7 @@ impl Operation for Cleanup {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         offers(&SPEC, profile)
     }
 

@@ -6,6 +6,7 @@ use crate::engine::model::param::Params;
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::row_sync::{AHEAD, RowFix, WantedRows, draft};
 use crate::features::switchover::preflight::accept::Accepted;
@@ -30,7 +31,7 @@ impl Operation for CopyMissing {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         offers(&SPEC, profile, texts::offers::COPY_MISSING, texts::offers::LOCKS_OF_ROWS)
     }
 

@@ -8,6 +8,7 @@ use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::{Action, Step, Task};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, Undo, UndoText};
 use crate::engine::plan::tables::Table;
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::plan::options;
@@ -65,7 +66,7 @@ impl Operation for RehearseOperation {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         let mut offers = switched_offers(&SPEC, profile, texts::offers::REHEARSE);
         for offer in &mut offers {
             offer.locks = texts::offers::LOCKS_OF_COPY.into();

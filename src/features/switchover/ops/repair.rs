@@ -5,6 +5,7 @@ use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::profile::Profile;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::row_sync::{AHEAD, RowFix, WantedRows, draft};
 use crate::features::switchover::preflight::accept::Accepted;
@@ -46,7 +47,7 @@ impl Operation for Repair {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         offers(&SPEC, profile, texts::offers::REPAIR, texts::offers::LOCKS_OF_ROWS)
     }
 

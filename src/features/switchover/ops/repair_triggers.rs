@@ -11,10 +11,11 @@ use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk, Verification};
 use crate::engine::model::profile::Profile;
 use crate::engine::model::query::Param;
-use crate::engine::model::step::Step;
+use crate::engine::model::step::{LockStrength, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, UndoText, lock};
 use crate::engine::plan::tables::Table;
 use crate::engine::port::copies::TargetCopy;
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
@@ -54,8 +55,13 @@ impl Operation for RepairTriggers {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
-        offers(&SPEC, profile, texts::offers::REPAIR_TRIGGERS, texts::offers::LOCKS_OF_TRIGGERS)
+    fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
+        offers(
+            &SPEC,
+            profile,
+            texts::offers::REPAIR_TRIGGERS,
+            &texts::offers::locks_of_triggers(dialect.lock_mode(LockStrength::Writers)),
+        )
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

@@ -8,6 +8,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{ALL, Draft, Offer, OpSpec, Operation, PlanCx, Undo};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::rollback::{rollback_draft, rollback_of};
@@ -52,7 +53,7 @@ impl Operation for Rollback {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         switched_offers(&SPEC, profile, texts::offers::ROLLBACK)
     }
 

@@ -12,6 +12,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, Undo, UndoText};
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::change_capture::{self, CaptureState};
@@ -64,7 +65,7 @@ impl Operation for Switchover {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         switched_offers(&SPEC, profile, texts::offers::SWITCHOVER)
     }
 

@@ -13,6 +13,7 @@ use crate::engine::model::profile::{Profile, Twin};
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, lock};
 use crate::engine::port::compare_sql::CompareSql;
+use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadTx};
 use crate::features::parity::pair::change_capture::{self, CaptureState, GapScope};
 use crate::features::parity::pair::partitions::{self, Layout};
@@ -53,7 +54,7 @@ impl Operation for WatchOperation {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile) -> Vec<Offer> {
+    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
         crate::features::switchover::twins::offers(
             &SPEC,
             profile,

@@ -14,7 +14,6 @@ pub(crate) const WATCH: &str = "mark the writes";
 pub(crate) const LOCKS_OF_COPY: &str = "ACCESS SHARE, while it is copied";
 pub(crate) const LOCKS_OF_ROWS: &str = "rows of each batch, on both sides";
 pub(crate) const LOCKS_OF_SWAP: &str = "ACCESS EXCLUSIVE within a budget";
-pub(crate) const LOCKS_OF_TRIGGERS: &str = "SHARE ROW EXCLUSIVE, for a moment";
 pub(crate) const LOCKS_OF_WATCH: &str =
     "SHARE ROW EXCLUSIVE on both tables and their partitions, some at a time";
 
@@ -210,4 +209,9 @@ pub(crate) fn drop_why(twins: &[&str]) -> String {
 
 pub(crate) fn dropped(table: &str, rows: i64, size: &str) -> String {
     format!("{table} goes for good: about {rows} rows, {size}")
+}
+
+/// `mode`: as the server calls the lock.
+pub(crate) fn locks_of_triggers(mode: &str) -> String {
+    format!("{mode}, for a moment")
 }
