@@ -79,7 +79,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         adapters: Adapters {
             writers,
             spools: Arc::new(SpoolFiles),
-            mirror: Arc::new(JournalCopyFiles::new(selected.state_dir.clone().or_else(state_dir))),
+            journal_copy: Arc::new(JournalCopyFiles::new(selected.state_dir.clone().or_else(state_dir))),
             signer: Arc::new(KeyFile::new(selected.state_dir.clone().or_else(state_dir))),
             backups: sandbox.backups,
             hooks: Arc::new(CommandRunner),

@@ -272,7 +272,7 @@ impl Engine {
         let server = self.parts.facts.server().await?;
         journal::verify::verify(
             &*self.parts.facts,
-            &*self.parts.adapters.mirror,
+            &*self.parts.adapters.journal_copy,
             &Identity::from_server(&server),
         )
         .await

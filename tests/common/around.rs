@@ -42,8 +42,8 @@ impl Reader for ReaderAround {
     fn vitals(&self) -> Fut<'_, Result<Vitals>> {
         self.inside.vitals()
     }
-    fn pressure(&self) -> Fut<'_, Result<ServerLoad>> {
-        self.inside.pressure()
+    fn load(&self) -> Fut<'_, Result<ServerLoad>> {
+        self.inside.load()
     }
     fn cancel_all(&self) -> Fut<'_, ()> {
         self.inside.cancel_all()

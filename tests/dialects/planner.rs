@@ -51,7 +51,7 @@ impl Reader for Paper {
     fn vitals(&self) -> Fut<'_, Result<Vitals>> {
         Box::pin(async { Err(Error::unobserved("paper has no sessions")) })
     }
-    fn pressure(&self) -> Fut<'_, Result<ServerLoad>> {
+    fn load(&self) -> Fut<'_, Result<ServerLoad>> {
         Box::pin(async { Err(Error::unobserved("paper has no load")) })
     }
     fn cancel_all(&self) -> Fut<'_, ()> {

@@ -16,7 +16,7 @@ use midwatch::engine::model::preflight::Verification;
 use midwatch::engine::model::profile::Source;
 use midwatch::engine::model::query::{Column, Param, ProfileSql};
 use midwatch::engine::model::row_query::{
-    Condition, Expr, ImagesOf, Of, RowLimits, RowQuery, RowsFrom, Side,
+    ColumnSide, Condition, Expr, ImagesOf, RowLimits, RowQuery, RowsFrom, Side,
 };
 use midwatch::engine::model::script::Script;
 use midwatch::engine::model::step::LockStrength;
@@ -24,7 +24,9 @@ use midwatch::engine::model::table::{Constraint, Firing, Seen, Stored, Table, Tr
 use midwatch::engine::port::catalog::{Catalog, WantedLocks};
 use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Fut, ReadTx};
-use midwatch::engine::port::row_sql::{Bypass, Bypassed, Need, Obstacle, RowSql, Trial, TriedStatement};
+use midwatch::engine::port::row_sql::{
+    Bypass, Bypassed, CheckMethod, CheckedStatement, Need, Obstacle, RowSql,
+};
 
 pub(crate) struct TextOnly;
 
@@ -135,8 +137,8 @@ fn expr(value: &Expr) -> String {
     match value {
         Expr::Null => "NULL".into(),
         Expr::Text(text) => text.clone(),
-        Expr::Column { of: Of::Table, name } => format!("t.{}", quote(name)),
-        Expr::Column { of: Of::Row, name } => format!("r.{}", quote(name)),
+        Expr::Column { of: ColumnSide::Table, name } => format!("t.{}", quote(name)),
+        Expr::Column { of: ColumnSide::Row, name } => format!("r.{}", quote(name)),
         Expr::Stored { text, type_name } => format!("CAST(({text}) AS {type_name})"),
         Expr::Given { text, type_name } => format!("CAST({} AS {type_name})", literal(text)),
         Expr::Image { side, name } => {
@@ -343,9 +345,13 @@ impl RowSql for TextOnly {
         };
         vec!["START TRANSACTION".into(), change, "COMMIT".into()]
     }
-    fn tried(&self, change: &RowChange) -> Vec<TriedStatement> {
+    fn checked_statements(&self, change: &RowChange) -> Vec<CheckedStatement> {
         let sql = ProfileSql::new(self.statements_for_people(change).swap_remove(1));
-        vec![TriedStatement { what: format!("the change of {}", change.table), sql, trial: Trial::Prepare }]
+        vec![CheckedStatement {
+            what: format!("the change of {}", change.table),
+            sql,
+            method: CheckMethod::Prepare,
+        }]
     }
     fn batch_need(&self) -> Option<Need> {
         None
@@ -361,7 +367,7 @@ impl RowSql for TextOnly {
     fn verification_query(&self, question: &Verification, run: &str) -> ProfileSql {
         ProfileSql::new(format!("SELECT COUNT(*) FROM ({}\n) q", question.sql)).bind([Param::from(run)])
     }
-    fn fate(&self, canary: &Canary, run: &str, _: u64) -> ProfileSql {
+    fn canary_counts(&self, canary: &Canary, run: &str, _: u64) -> ProfileSql {
         ProfileSql::new(&canary.sql).bind([Param::from(run)])
     }
     fn changed_since(&self, images: &ImagesOf, _: usize) -> ProfileSql {

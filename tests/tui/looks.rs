@@ -299,7 +299,7 @@ fn news_of_a_look_that_has_ended_are_dropped() {
     let mut app = comparing(SMALL);
     key(&mut app, "ctrl-c");
     app.update(news(4, 20_000_000));
-    assert_eq!(app.watch(&revenues()).unwrap().look.news, None);
+    assert_eq!(app.watch(&revenues()).unwrap().asked_check.news, None);
 }
 
 #[test]

@@ -130,9 +130,9 @@ impl Reader for PgReader {
         })
     }
 
-    fn pressure(&self) -> Fut<'_, Result<ServerLoad>> {
+    fn load(&self) -> Fut<'_, Result<ServerLoad>> {
         Box::pin(async move {
-            let read = tokio::time::timeout(HEARTBEAT_TIMEOUT, vitals::pressure(self)).await;
+            let read = tokio::time::timeout(HEARTBEAT_TIMEOUT, vitals::load(self)).await;
             read.unwrap_or_else(|_| Err(silent(HEARTBEAT_TIMEOUT)))
         })
     }

@@ -38,7 +38,7 @@ from (select count(*) as replicas, (extract(epoch from max(replay_lag)) * 1000):
              count(*) filter (where wait_event_type = 'Lock') as lock_waits
       from pg_stat_activity where backend_type = 'client backend' and application_name not like 'midwatch/%') a";
 
-pub(super) async fn pressure(facts: &dyn Reader) -> Result<ServerLoad> {
+pub(super) async fn load(facts: &dyn Reader) -> Result<ServerLoad> {
     let options = ReadOptions {
         timeout: Some(std::time::Duration::from_secs(3)),
         heartbeat: true,

@@ -2,6 +2,6 @@
 
 pub mod kind;
 pub mod paging;
+pub mod per_dialect;
 pub mod samples;
-pub mod support;
 pub mod verdict;

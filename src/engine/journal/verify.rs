@@ -36,7 +36,7 @@ pub struct Verified {
 }
 
 /// Looks at the whole chain, at the images behind it, and at the mirror.
-pub async fn verify(facts: &dyn Reader, mirror: &dyn JournalCopy, target: &Identity) -> Result<Verified> {
+pub async fn verify(facts: &dyn Reader, copy: &dyn JournalCopy, target: &Identity) -> Result<Verified> {
     let mut tx = facts
         .begin(ReadOptions {
             snapshot: Snapshot::Transaction,
@@ -46,8 +46,8 @@ pub async fn verify(facts: &dyn Reader, mirror: &dyn JournalCopy, target: &Ident
         .await?;
     let mut out = Verified::default();
     let mut mirrored: BTreeMap<i64, Event> = BTreeMap::new();
-    if let Some(kept) = mirror.read(target)? {
-        out.mirror = Some(mirror.place(target));
+    if let Some(kept) = copy.read(target)? {
+        out.mirror = Some(copy.place(target));
         mirrored = kept.into_iter().map(|e| (e.seq, e)).collect();
     }
     let sql = facts.dialect();

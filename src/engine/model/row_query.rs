@@ -137,7 +137,7 @@ pub enum Expr {
     /// A column.
     Column {
         /// Of which rows.
-        of: Of,
+        of: ColumnSide,
         /// Its name.
         name: String,
     },
@@ -169,12 +169,12 @@ pub enum Expr {
 impl Expr {
     /// A column of the table.
     pub fn of_table(name: &str) -> Self {
-        Self::Column { of: Of::Table, name: name.to_owned() }
+        Self::Column { of: ColumnSide::Table, name: name.to_owned() }
     }
 
     /// A column of the query's row.
     pub fn of_row(name: &str) -> Self {
-        Self::Column { of: Of::Row, name: name.to_owned() }
+        Self::Column { of: ColumnSide::Row, name: name.to_owned() }
     }
 }
 
@@ -186,7 +186,7 @@ impl From<String> for Expr {
 
 /// Whose column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
+pub enum ColumnSide {
     /// The table's, read as `t`.
     Table,
     /// The query's, read as `r`.

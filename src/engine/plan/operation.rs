@@ -13,7 +13,7 @@ use crate::engine::model::preflight::{Preflight, Reversible, Verification};
 use crate::engine::model::profile::{Profile, Write};
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
-pub use crate::engine::model::row_query::RowQuery;
+use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::step::{Lock, Step};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::name_changes::NameChanges;

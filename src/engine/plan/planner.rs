@@ -15,10 +15,11 @@ use crate::engine::model::param::Params;
 use crate::engine::model::plan::{Follow, Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::record::JournalState;
+use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::row_query::{Keys, RowLimits};
 use crate::engine::model::row_store::{LineSum, RowSet, Summary};
 use crate::engine::model::step::Action;
-use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, RowQuery, Undo};
+use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, Undo};
 use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::setup::PlanSetup;
 use crate::engine::plan::{missing_abilities, privileges, side_effects, undo};
@@ -514,7 +515,7 @@ async fn general(
         }
     }
     out.push(replicas(planning).await);
-    if let Ok(p) = planning.facts.pressure().await
+    if let Ok(p) = planning.facts.load().await
         && !p.sees_all
     {
         let ready = if planning.policy.allow_unknown_load { Ready::Warn } else { Ready::Fail };
@@ -530,7 +531,7 @@ async fn general(
 
 async fn replicas(planning: &PlanSetup<'_>) -> Preflight {
     let policy = planning.policy;
-    match planning.facts.pressure().await {
+    match planning.facts.load().await {
         Err(e) => Preflight::new("replicas", Ready::Unknown, e.message),
         Ok(p) if p.unreadable > 0 && !policy.allow_unknown_lag => Preflight::new(
             "replicas",

@@ -6,7 +6,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::query::{AnySql, ProfileSql};
 use crate::engine::port::reader::{ReadOptions, Reader};
-use crate::engine::port::row_sql::{Trial, TriedStatement};
+use crate::engine::port::row_sql::{CheckMethod, CheckedStatement};
 
 /// One line for all that is in order, and one for each statement that is not.
 pub(in crate::engine) async fn check(facts: &dyn Reader, change: &RowChange) -> Vec<Preflight> {
@@ -28,10 +28,10 @@ pub(in crate::engine) async fn check_inverse(facts: &dyn Reader, inverse: &RowCh
 
 async fn planned(facts: &dyn Reader, change: &RowChange) -> (usize, Vec<(Ready, String)>) {
     let (mut fine, mut wrong) = (0, Vec::new());
-    for TriedStatement { what, sql, trial } in facts.dialect().tried(change) {
-        let answer = match trial {
-            Trial::Explain => ask(facts, (&sql).into()).await.map(drop),
-            Trial::Prepare => prepared(facts, &sql).await,
+    for CheckedStatement { what, sql, method } in facts.dialect().checked_statements(change) {
+        let answer = match method {
+            CheckMethod::Explain => ask(facts, (&sql).into()).await.map(drop),
+            CheckMethod::Prepare => prepared(facts, &sql).await,
         };
         match answer {
             Ok(()) => fine += 1,

@@ -9,7 +9,7 @@ use crate::engine::model::param::{ANY, DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::Verification;
 use crate::engine::model::profile::Question;
 use crate::engine::model::query::Param;
-use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
+use crate::engine::model::row_query::{ColumnSide, Condition, Expr, RowsFrom};
 use crate::engine::plan::operation::PlanCx;
 
 /// How many rows at most.
@@ -40,7 +40,7 @@ pub(crate) async fn and_ids(
     cx: &PlanCx<'_>,
     params: &Params,
     key: &[String],
-    (from, of): (&RowsFrom, Of),
+    (from, of): (&RowsFrom, ColumnSide),
     filter: Condition,
 ) -> Result<ChosenRows> {
     let Some(ids) = params.ids() else {

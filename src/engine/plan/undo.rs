@@ -9,9 +9,10 @@ use crate::engine::model::name_change::NameChange;
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
 use crate::engine::model::record::{Outcome, RunRecord};
+use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::row_query::{Expr, ImagesOf, RowsFrom, Side};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
-use crate::engine::plan::operation::{Draft, PlanCx, RowQuery, Undo, lock, renaming_word};
+use crate::engine::plan::operation::{Draft, PlanCx, Undo, lock, renaming_word};
 use crate::engine::plan::request::UNDO;
 use crate::engine::plan::tables::{self, Table};
 use crate::engine::port::row_sql::{Bypassed, Obstacle};
@@ -36,7 +37,7 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
     if let Some(why) = renamed_since(cx, run, &plan).await? {
         return impossible(&why);
     }
-    let mut way = Way { redone: redone(cx, &plan).await, ..Way::default() };
+    let mut way = InverseDraft { redone: redone(cx, &plan).await, ..InverseDraft::default() };
     for (at, step) in plan.steps.iter().enumerate().rev() {
         match &step.action {
             Action::Rows(change) => way.rows(cx, run, &plan, (at, step), change).await?,
@@ -108,7 +109,7 @@ fn renames(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Vec<NameChange> {
 
 /// The way back so far, last step first.
 #[derive(Default)]
-struct Way {
+struct InverseDraft {
     steps: Vec<Step>,
     rows: Vec<RowQuery>,
     changes: Vec<String>,
@@ -120,7 +121,7 @@ struct Way {
     redone: Option<Plan>,
 }
 
-impl Way {
+impl InverseDraft {
     async fn rows(
         &mut self,
         cx: &PlanCx<'_>,

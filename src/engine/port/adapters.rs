@@ -20,7 +20,7 @@ pub struct Adapters {
     /// Where planned rows are kept.
     pub spools: Arc<dyn Spools>,
     /// The journal's copy.
-    pub mirror: Arc<dyn JournalCopy>,
+    pub journal_copy: Arc<dyn JournalCopy>,
     /// Signs plans.
     pub signer: Arc<dyn Signer>,
     /// Makes backups.

@@ -21,7 +21,7 @@ pub trait Reader: Send + Sync {
     /// What the server is doing right now.
     fn vitals(&self) -> Fut<'_, Result<Vitals>>;
     /// What else the server has to do.
-    fn pressure(&self) -> Fut<'_, Result<ServerLoad>>;
+    fn load(&self) -> Fut<'_, Result<ServerLoad>>;
     /// Asks the server to cancel everything this console is running there.
     fn cancel_all(&self) -> Fut<'_, ()>;
 }

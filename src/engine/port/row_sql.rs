@@ -50,7 +50,7 @@ pub trait RowSql: Sync {
     /// The statements of a batch as a person reads them; the journal's own bookkeeping in words.
     fn statements_for_people(&self, change: &RowChange) -> Vec<String>;
     /// Every statement of a batch, each as what makes the server check names, types and privileges and executes nothing.
-    fn tried(&self, change: &RowChange) -> Vec<TriedStatement>;
+    fn checked_statements(&self, change: &RowChange) -> Vec<CheckedStatement>;
     /// What batches need besides the statements.
     fn batch_need(&self) -> Option<Need>;
     /// Do the rows that a run wrote hold what it wrote? `step`: its place among the plan's steps.
@@ -58,7 +58,7 @@ pub trait RowSql: Sync {
     /// How many rows answer a plan's question wrongly.
     fn verification_query(&self, question: &Verification, run: &str) -> ProfileSql;
     /// What became of the rows of a batch.
-    fn fate(&self, canary: &Canary, run: &str, batch: u64) -> ProfileSql;
+    fn canary_counts(&self, canary: &Canary, run: &str, batch: u64) -> ProfileSql;
     /// `rows` and `named`: images whose rows were changed since, so that they cannot be put back; so many by key.
     fn changed_since(&self, images: &ImagesOf, named: usize) -> ProfileSql;
     /// How many images hold values from before that a CHECK refuses.
@@ -71,18 +71,18 @@ pub trait RowSql: Sync {
 
 /// A statement that is tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TriedStatement {
+pub struct CheckedStatement {
     /// Which, for people.
     pub what: String,
     /// What is sent.
     pub sql: ProfileSql,
     /// How the server checks it.
-    pub trial: Trial,
+    pub method: CheckMethod,
 }
 
 /// How a server checks a statement without executing it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trial {
+pub enum CheckMethod {
     /// What is sent only explains the statement: it is run, and its answer dropped.
     Explain,
     /// The statement itself is sent: it is prepared, and never run.

@@ -87,14 +87,14 @@ impl RunCx<'_> {
         self.begun.batch += 1;
         self.begun.applied += c.applied;
         self.begun.drifted += c.drifted;
-        c.event.iter().for_each(|e| self.mirror(e));
+        c.event.iter().for_each(|e| self.copy_entry(e));
         self.progress.waiting = None;
     }
 
     /// Looks at the window and at the server's other work; false: not now.
     pub(crate) async fn may_go_on(&mut self, pace: &mut BatchSizer) -> Result<bool, RunStop> {
         let policy = &self.policy;
-        let verdict = match (window_now(self.facts, self.window).await, self.facts.pressure().await) {
+        let verdict = match (window_now(self.facts, self.window).await, self.facts.load().await) {
             (Ok(Window::Closed(_)), _) => return Err(RunStop::known(self.closed())),
             (Ok(_), Ok(pressure)) => pace.judge(&pressure, policy),
             (Ok(_), Err(e)) => Verdict::Hold(format!("the server's load cannot be read: {}", e.message)),

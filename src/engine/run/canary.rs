@@ -17,8 +17,8 @@ impl RunCx<'_> {
     ) -> Result<CanaryCounts, RunStop> {
         let until = self.millis() + i64::try_from(canary.wait_s).unwrap_or(0) * 1_000;
         loop {
-            let fate = match verify::fate(self.facts, &self.begun.run, batch, canary).await {
-                Ok(fate) => earlier.and(fate),
+            let counts = match verify::canary_counts(self.facts, &self.begun.run, batch, canary).await {
+                Ok(counts) => earlier.and(counts),
                 Err(failure) => return Err(RunStop::known(failure)),
             };
             let stop = |message: String| {
@@ -27,26 +27,27 @@ impl RunCx<'_> {
                 Err(RunStop { failure, known: true, resumable: false })
             };
             let limit = if batch == 1 { 0 } else { u64::from(canary.max_failed_percent) };
-            let settled = fate.failed + fate.done;
-            if fate.failed * 100 > limit * settled.max(1) {
-                return stop(format!("{} of {settled} changed rows have failed again", fate.failed));
+            let settled = counts.failed + counts.done;
+            if counts.failed * 100 > limit * settled.max(1) {
+                return stop(format!("{} of {settled} changed rows have failed again", counts.failed));
             }
-            if fate.unknown > 0 {
-                let all = settled + fate.waiting + fate.unknown;
+            if counts.unknown > 0 {
+                let all = settled + counts.waiting + counts.unknown;
                 let states = "in states that the profile does not name: whether they failed is unknown";
-                return stop(format!("{} of {all} changed rows are {states}", fate.unknown));
+                return stop(format!("{} of {all} changed rows are {states}", counts.unknown));
             }
-            if fate.waiting == 0 {
+            if counts.waiting == 0 {
                 self.progress.waiting = None;
-                return Ok(fate);
+                return Ok(counts);
             }
             if self.millis() >= until {
                 return stop(format!(
                     "{} changed rows had no result within {} s",
-                    fate.waiting, canary.wait_s
+                    counts.waiting, canary.wait_s
                 ));
             }
-            self.progress.waiting = Some(format!("waiting for the result of {} changed rows", fate.waiting));
+            self.progress.waiting =
+                Some(format!("waiting for the result of {} changed rows", counts.waiting));
             self.publish(Phase::Waiting);
             self.obey_control().await?;
             (self.adapters.sleep)(LOOK_AGAIN).await;

@@ -13,7 +13,7 @@ use crate::engine::plan::planner;
 use crate::engine::port::reader::Reader;
 use crate::engine::port::runner::{RunCx, RunStop};
 use crate::engine::run::limits::LOOK_AGAIN;
-use crate::engine::run::start::mirror;
+use crate::engine::run::start::copy_entry;
 
 impl RunCx<'_> {
     pub(crate) fn publish(&mut self, phase: Phase) {
@@ -25,15 +25,15 @@ impl RunCx<'_> {
         (self.watcher)(self.progress.clone());
     }
 
-    pub(crate) fn mirror(&self, event: &Event) {
-        mirror(self.adapters, &self.plan.identity, event);
+    pub(crate) fn copy_entry(&self, event: &Event) {
+        copy_entry(self.adapters, &self.plan.identity, event);
     }
 
     /// An entry of the run, or the reason to stop: what is not written down has not happened.
     pub(crate) async fn record(&mut self, kind: &str, body: &Value) -> Result<(), RunStop> {
         match self.writer.note(&self.begun, kind, body).await {
             Ok(event) => {
-                self.mirror(&event);
+                self.copy_entry(&event);
                 Ok(())
             }
             Err(e) => Err(self.recovered(e).await),
@@ -52,7 +52,7 @@ impl RunCx<'_> {
             self.record("ended", &body).await?;
             let said = match self.writer.end_session(&self.begun, &session).await {
                 Ok((ended, event)) => {
-                    self.mirror(&event);
+                    self.copy_entry(&event);
                     if ended { "was ended".to_owned() } else { "was gone already".into() }
                 }
                 Err(e) if e.cause == Cause::ConnectionLost => return Err(self.recovered(e).await),
@@ -66,7 +66,7 @@ impl RunCx<'_> {
     /// An entry that the run goes on without.
     pub(crate) async fn try_note(&mut self, kind: &str, body: &Value) {
         match self.writer.note(&self.begun, kind, body).await {
-            Ok(event) => self.mirror(&event),
+            Ok(event) => self.copy_entry(&event),
             Err(e) => tracing::warn!("an entry ({kind} {body}) is not in the journal: {e}"),
         }
     }

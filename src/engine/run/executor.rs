@@ -17,7 +17,7 @@ use crate::engine::model::step::{Action, Step, Task};
 use crate::engine::model::stored::another_version;
 use crate::engine::port::runner::{Kept, RunCx, RunStop, Runners, Running, TaskLimits, runner_of};
 use crate::engine::port::writer::{Cursor, Ending, RunLimits, Writer};
-use crate::engine::run::start::{check_identity, intent, mirror};
+use crate::engine::run::start::{check_identity, copy_entry, intent};
 use crate::engine::run::unstarted;
 
 /// Tasks that this session has started, by their step.
@@ -153,7 +153,7 @@ async fn begin(
     let refused = |e: Error| NotBegun::Refused(Box::new(Done::refused(e)));
     if let Some(run) = approved.resumes() {
         let (begun, event) = writer.take_over(run).await.map_err(refused)?;
-        mirror(setup.adapters, &approved.plan().identity, &event);
+        copy_entry(setup.adapters, &approved.plan().identity, &event);
         return Ok(begun);
     }
     progress.phase = Phase::Checking;
@@ -194,7 +194,7 @@ impl RunCx<'_> {
                 body: json!({ "applied": done.applied, "drifted": done.drifted, "proof": done.proof, "code": code }),
             };
             match self.end(&ending).await {
-                Ok(event) => self.mirror(&event),
+                Ok(event) => self.copy_entry(&event),
                 Err(e) => {
                     tracing::warn!("{e}");
                     // The work is known, its record is not complete: the run still looks unfinished to others.

@@ -35,7 +35,7 @@ impl RunCx<'_> {
         loop {
             match self.writer.recover(&self.begun).await {
                 Ok((begun, event)) => {
-                    self.mirror(&event);
+                    self.copy_entry(&event);
                     self.begun = begun;
                     return Ok(());
                 }

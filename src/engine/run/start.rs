@@ -66,7 +66,7 @@ pub(in crate::engine) async fn intent(
         "by": setup.operator.to_string(), "phrase": plan.phrase,
     });
     let event = writer.staged(&begun, &body).await?;
-    mirror(setup.adapters, &plan.identity, &event);
+    copy_entry(setup.adapters, &plan.identity, &event);
     if plan.rows > MANY {
         writer.analyse().await;
     }
@@ -94,8 +94,8 @@ async fn stage(
 }
 
 /// The journal has it; a mirror that cannot be written is behind, which is said and no reason to stop.
-pub(in crate::engine) fn mirror(adapters: &Adapters, target: &Identity, event: &Event) {
-    if let Err(e) = adapters.mirror.append(target, event) {
+pub(in crate::engine) fn copy_entry(adapters: &Adapters, target: &Identity, event: &Event) {
+    if let Err(e) = adapters.journal_copy.append(target, event) {
         tracing::warn!("{e}");
     }
 }

@@ -25,7 +25,7 @@ impl RunCx<'_> {
                     self.progress.locks.blockers.clear();
                     self.begun.applied += c.applied;
                     self.begun.checkpoint = c.checkpoint;
-                    c.event.iter().for_each(|e| self.mirror(e));
+                    c.event.iter().for_each(|e| self.copy_entry(e));
                     if c.end {
                         return Ok(());
                     }

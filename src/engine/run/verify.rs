@@ -51,12 +51,12 @@ impl CanaryCounts {
 }
 
 /// Asks what became of the rows of a batch.
-pub(in crate::engine) async fn fate(
+pub(in crate::engine) async fn canary_counts(
     facts: &dyn Reader,
     run: &str,
     batch: u64,
     canary: &Canary,
 ) -> Result<CanaryCounts> {
     let mut tx = facts.begin(ReadOptions::default()).await?;
-    tx.one(&facts.dialect().fate(canary, run, batch)).await
+    tx.one(&facts.dialect().canary_counts(canary, run, batch)).await
 }

@@ -10,11 +10,10 @@ use crate::engine::model::preflight::{Reversible, Risk};
 use crate::engine::model::profile::{AnomalyRule, Fix as Declared, Profile, Write};
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::report::CheckId;
-use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
+use crate::engine::model::row_query::RowQuery;
+use crate::engine::model::row_query::{ColumnSide, Condition, Expr, RowsFrom};
 use crate::engine::model::step::{Action, LockStrength, Step};
-use crate::engine::plan::operation::{
-    Draft, Offer, OpSpec, Operation, PlanCx, RowQuery, Undo, UndoText, lock,
-};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, Undo, UndoText, lock};
 use crate::engine::plan::tables::{Table, derived};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
@@ -97,7 +96,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
         .rows("anomalies", &rule.name, "rows")
         .ok_or_else(|| Error::usage(format!("rule {} has no rows to fix", rule.name)))?;
     let all = RowsFrom::Query { sql: source.sql.clone(), join: None };
-    let filter = selection::and_ids(cx, params, &rule.key, (&all, Of::Row), Condition::Every).await?;
+    let filter = selection::and_ids(cx, params, &rule.key, (&all, ColumnSide::Row), Condition::Every).await?;
     let compute = fix.compute.is_some();
     let expressions = |map: &std::collections::BTreeMap<String, String>| {
         map.iter().map(|(c, e)| (c.clone(), Expr::Text(e.clone()))).collect::<Vec<_>>()

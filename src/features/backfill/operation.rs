@@ -7,9 +7,10 @@ use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Risk};
 use crate::engine::model::profile::{Backfill as Declared, Instead, Profile, Write};
 use crate::engine::model::report::CheckId;
-use crate::engine::model::row_query::{Condition, Expr, Of, RowsFrom};
+use crate::engine::model::row_query::RowQuery;
+use crate::engine::model::row_query::{ColumnSide, Condition, Expr, RowsFrom};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, RowQuery, UndoText, lock};
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, UndoText, lock};
 use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
@@ -231,7 +232,7 @@ async fn in_place(cx: &PlanCx<'_>, b: &Declared, params: &Params, replica: bool)
     locks.insert(0, lock(&b.write.table, cx.dialect().lock_mode(LockStrength::Rows)));
     let source = RowsFrom::Table { table: table.name.clone(), join: None };
     let all = all(b)?;
-    let filter = selection::and_ids(cx, params, &b.write.key, (&source, Of::Table), all).await?;
+    let filter = selection::and_ids(cx, params, &b.write.key, (&source, ColumnSide::Table), all).await?;
     let said = PlanTexts {
         title: texts::compute_again(b),
         rows: texts::changed_columns(b),
@@ -262,7 +263,7 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
     };
     let read = Table::find(cx, &b.write.table).await?.name;
     let source = RowsFrom::Table { table: read.clone(), join: None };
-    let filter = selection::and_ids(cx, params, &b.write.key, (&source, Of::Table), both).await?;
+    let filter = selection::and_ids(cx, params, &b.write.key, (&source, ColumnSide::Table), both).await?;
     let said = PlanTexts {
         title: texts::corrective_title(i),
         rows: texts::corrective_rows(b, i),

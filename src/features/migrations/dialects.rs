@@ -1,6 +1,6 @@
 //! Which dialects the migrations check has statements for.
 
-use crate::engine::check::support::for_dialect;
+use crate::engine::check::per_dialect::for_dialect;
 use crate::engine::model::error::Result;
 use crate::engine::port::dialect::Dialect;
 use crate::features::migrations::postgres::PostgresMigrations;

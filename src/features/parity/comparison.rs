@@ -190,7 +190,7 @@ impl<'a> Comparison<'a> {
             if i > done && age(&mut *tx, self.sql).await? >= limit {
                 drop(tx);
                 (tx, source) = SnapshotSource::hold(self.cx).await?;
-                self.still(&mut *tx).await?;
+                self.check_partitions_same(&mut *tx).await?;
             }
             if i > done {
                 source.look_around(&mut *tx).await?;
@@ -211,7 +211,7 @@ impl<'a> Comparison<'a> {
         if self.progress.readings.len() > 1 {
             drop(tx);
             (tx, source) = SnapshotSource::hold(self.cx).await?;
-            self.still(&mut *tx).await?;
+            self.check_partitions_same(&mut *tx).await?;
         }
         Ok((tx, source))
     }
@@ -241,7 +241,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Partitions that came or went between two snapshots make the parts incomparable.
-    async fn still(&self, tx: &mut dyn ReadTx) -> Result<()> {
+    async fn check_partitions_same(&self, tx: &mut dyn ReadTx) -> Result<()> {
         let now = partitions::layout(tx, self.compared.partitioned).await?;
         if now.oids == self.compared.layout.oids && now.bounds == self.compared.layout.bounds {
             return Ok(());

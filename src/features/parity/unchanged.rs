@@ -85,7 +85,12 @@ impl Seals {
             return Ok(nothing(Some(print), texts::TRUNCATED));
         }
         let homeless = proof.homeless || touched.homeless;
-        Ok(Self { fingerprint: Some(print), sealed: still(compared, &proof, &touched), homeless, why: None })
+        Ok(Self {
+            fingerprint: Some(print),
+            sealed: still_sealed(compared, &proof, &touched),
+            homeless,
+            why: None,
+        })
     }
 
     /// What is to be read; `None`: all.
@@ -163,7 +168,7 @@ impl Seals {
 }
 
 /// The proof's partitions that were not written since.
-fn still(
+fn still_sealed(
     compared: &ComparedPair<'_>,
     proof: &PairEvidence,
     touched: &ChangedParts,

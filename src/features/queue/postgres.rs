@@ -269,7 +269,7 @@ impl QueueSql for PostgresQueue {
 }
 
 /// What became of rows that were put back, of those in `run_rows`; `table`: the one that the queue's name led to.
-pub(crate) fn fate(q: &Queue, table: &Relation, key: &TypedColumn) -> String {
+pub(crate) fn canary_sql(q: &Queue, table: &Relation, key: &TypedColumn) -> String {
     let state = Ident(&q.state);
     let in_states = |states: &[&String]| {
         let list: Vec<_> = states.iter().map(|s| literal(s)).collect();

@@ -137,6 +137,6 @@ fn canary(
         rows: params.number("canary")?.unwrap_or(defaults.0).max(1),
         wait_s: params.number("wait")?.unwrap_or(defaults.1),
         max_failed_percent: defaults.2,
-        sql: sql::fate(q, &table.name, key),
+        sql: sql::canary_sql(q, &table.name, key),
     })
 }

@@ -8,7 +8,8 @@ use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::{Preflight, Ready, Risk};
 use crate::engine::model::profile::{Profile, Queue, Write};
 use crate::engine::model::report::CheckId;
-use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, RowQuery};
+use crate::engine::model::row_query::RowQuery;
+use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 

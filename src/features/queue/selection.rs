@@ -12,15 +12,15 @@ use crate::engine::model::preflight::Reversible;
 use crate::engine::model::profile::Profile;
 use crate::engine::model::profile::Queue;
 use crate::engine::model::profile::Write;
+use crate::engine::model::row_query::ColumnSide;
 use crate::engine::model::row_query::Condition;
 use crate::engine::model::row_query::Expr;
-use crate::engine::model::row_query::Of;
+use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::row_query::RowsFrom;
 use crate::engine::model::step::Action;
 use crate::engine::model::step::LockStrength;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::PlanCx;
-use crate::engine::plan::operation::RowQuery;
 use crate::engine::plan::operation::lock;
 use crate::engine::plan::operation::{Draft, UndoText};
 use crate::engine::plan::selection::ChosenRows;
@@ -50,7 +50,14 @@ fn all_rows(table: &Table) -> RowsFrom {
 async fn of_queue(cx: &PlanCx<'_>, q: &Queue, table: &Table, params: &Params) -> Result<ChosenRows> {
     if params.get("ids").is_some() {
         let rows = all_rows(table);
-        return and_ids(cx, params, std::slice::from_ref(&q.key), (&rows, Of::Table), Condition::Every).await;
+        return and_ids(
+            cx,
+            params,
+            std::slice::from_ref(&q.key),
+            (&rows, ColumnSide::Table),
+            Condition::Every,
+        )
+        .await;
     }
     let Some(finding) = params.get("finding") else {
         return Err(Error::usage(format!("which rows of {}?", q.name))

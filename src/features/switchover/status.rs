@@ -27,9 +27,9 @@ use crate::features::parity::pair::catalog::qualified;
 use crate::features::parity::pair::retired::{self, RetiredTable};
 use crate::features::parity::pair::sync_triggers::REVERSE;
 use crate::features::parity::pair::{SwitchState, retired_name, standing};
+use crate::features::switchover::run_position::Position;
+pub use crate::features::switchover::run_position::SwapParams;
 use crate::features::switchover::step_kind::StepKind;
-use crate::features::switchover::swaps::Position;
-pub use crate::features::switchover::swaps::SwapParams;
 
 /// A transaction that has held a table for less is no obstacle: it is over before anybody has read its name.
 const PATIENCE_MS: u64 = 500;

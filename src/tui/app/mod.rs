@@ -1,9 +1,9 @@
 //! How messages change the console's state. No handle, no clock, no I/O.
 
+mod asked_check;
 mod confirm;
 mod journal;
 mod keys;
-mod look;
 mod navigate;
 mod notice;
 mod offers;

@@ -7,8 +7,8 @@ use crate::features::parity::facts::KIND as PARITY;
 use crate::tui::app::App;
 use crate::tui::data::Session;
 use crate::tui::failure::Failure;
+use crate::tui::model::asked_check::InterruptedCheck;
 use crate::tui::model::journal::JournalModel;
-use crate::tui::model::look::Cut;
 use crate::tui::model::run::OurRun;
 use crate::tui::model::state::Link;
 use crate::tui::model::switchover::RoomState;
@@ -74,7 +74,9 @@ impl App {
         let paused = self.model.paused;
         let due = |w: &&mut Watch| w.is_due(now, paused) && !(aside && w.id.kind == PARITY);
         let mut waiting: Vec<&mut Watch> = self.model.watches.iter_mut().filter(due).collect();
-        waiting.sort_by_key(|w| (w.look.asked.is_none(), w.report.is_some(), Some(w.id.kind) != kind, w.due));
+        waiting.sort_by_key(|w| {
+            (w.asked_check.asked.is_none(), w.report.is_some(), Some(w.id.kind) != kind, w.due)
+        });
         out.extend(waiting.into_iter().take(AT_ONCE.saturating_sub(running)).map(|w| w.begin(now)));
         out
     }
@@ -98,8 +100,8 @@ impl App {
                 let fresh = || Watch::new(id.clone(), *every, self.model.now);
                 let old = kept.iter().find(|w| &w.id == id).cloned();
                 let mut watch = Watch { due: self.model.now, ..old.unwrap_or_else(fresh) };
-                if watch.look.cut.is_none() && session.unfinished.contains(id) {
-                    watch.look.cut = Some(Cut { at: None, done: None, held: true });
+                if watch.asked_check.cut.is_none() && session.unfinished.contains(id) {
+                    watch.asked_check.cut = Some(InterruptedCheck { at: None, done: None, held: true });
                 }
                 watch
             })
@@ -161,7 +163,7 @@ impl App {
     pub(super) fn observed(&mut self, mut report: Report) -> Vec<Effect> {
         let now = self.model.now;
         let Some(watch) = self.model.watches.iter_mut().find(|w| w.id == report.id) else { return vec![] };
-        let how = watch.look.how.clone();
+        let how = watch.asked_check.how.clone();
         let pause =
             (report.elapsed_ms * COST).max(u64::try_from(watch.every.as_millis()).unwrap_or(u64::MAX));
         watch.due = now + TimeDelta::milliseconds(i64::try_from(pause).unwrap_or(i64::MAX / 4));
@@ -261,8 +263,9 @@ impl App {
         for watch in self.model.watches.iter_mut().filter(|w| ids.contains(&w.id)) {
             watch.due = now;
             // Asked for, it begins anew though one that was cut off is kept.
-            if watch.look.cut.is_some() && watch.running.is_none() && watch.look.asked.is_none() {
-                watch.look.asked = Some(Params::default());
+            if watch.asked_check.cut.is_some() && watch.running.is_none() && watch.asked_check.asked.is_none()
+            {
+                watch.asked_check.asked = Some(Params::default());
             }
         }
         if self.model.link != Link::Up {

@@ -1,8 +1,8 @@
 //! Views that are read like a text: lines under labels, wrapped to the width of the screen. What scrolls and what
 //! is drawn come from the same lines.
 
+pub mod asked_check;
 pub mod live;
-pub mod look;
 pub mod plan;
 pub mod run;
 

@@ -1,9 +1,9 @@
 //! The state of the console and what can be asked of it. No pane, no drawing, no effects.
 
+pub mod asked_check;
 pub mod confirm;
 pub mod facts;
 pub mod journal;
-pub mod look;
 pub mod notice;
 pub mod offers;
 pub mod overlay;
@@ -17,10 +17,10 @@ pub mod switchover;
 pub mod view;
 pub mod watch;
 
+pub use asked_check::{AskedCheck, InterruptedCheck, look_word};
 pub use confirm::Confirm;
 pub use facts::ReportFacts;
 pub use journal::{JournalModel, RunPace, rows_handled};
-pub use look::{Cut, Look, look_word};
 pub use notice::{Notice, NoticeSubject};
 pub use offers::{ActionLine, ActionTarget, Ask, Field};
 pub use overlay::{Kind as OverlayKind, LEAVING, Overlay, PaletteItem, UNFINISHED};

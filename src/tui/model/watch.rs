@@ -6,8 +6,8 @@ use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::facts::SELF_TEST;
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::options::AskedComparison;
+use crate::tui::model::asked_check::{AskedCheck, InterruptedCheck};
 use crate::tui::model::facts::ReportFacts;
-use crate::tui::model::look::{Cut, Look};
 use crate::tui::msg::Effect;
 use chrono::{DateTime, Utc};
 
@@ -31,7 +31,7 @@ impl Watch {
             due,
             failure: None,
             trend: Vec::new(),
-            look: Look::default(),
+            asked_check: AskedCheck::default(),
         }
     }
 
@@ -46,42 +46,42 @@ impl Watch {
 
     pub(in crate::tui) fn begin(&mut self, now: DateTime<Utc>) -> Effect {
         self.running = Some(now);
-        self.look.how = self.look.asked.take().unwrap_or_default();
-        (self.look.news, self.look.rate) = (None, None);
-        Effect::Observe(self.id.clone(), self.look.how.clone())
+        self.asked_check.how = self.asked_check.asked.take().unwrap_or_default();
+        (self.asked_check.news, self.asked_check.rate) = (None, None);
+        Effect::Observe(self.id.clone(), self.asked_check.how.clone())
     }
 
     pub(in crate::tui) fn is_asked(&self) -> bool {
-        self.running.is_some() && self.look.how != Params::default()
+        self.running.is_some() && self.asked_check.how != Params::default()
     }
 
     /// One that its own key ends: others are over soon, or end with all that runs on the server.
     pub(in crate::tui) fn is_worth_ending(&self) -> bool {
-        let in_pieces = self.look.news.as_ref().is_some_and(|n| n.pieces > 1);
+        let in_pieces = self.asked_check.news.as_ref().is_some_and(|n| n.pieces > 1);
         self.is_asked() || self.running.is_some() && in_pieces
     }
 
     /// Is it looked at now, by itself unless `paused`?
     pub(in crate::tui) fn is_due(&self, now: DateTime<Utc>, paused: bool) -> bool {
-        let held = self.look.cut.as_ref().is_some_and(|c| c.held);
-        self.running.is_none() && (self.look.asked.is_some() || self.due <= now && !paused && !held)
+        let held = self.asked_check.cut.as_ref().is_some_and(|c| c.held);
+        self.running.is_none() && (self.asked_check.asked.is_some() || self.due <= now && !paused && !held)
     }
 
     /// It ended before its report: pieces that were read are kept.
     pub(in crate::tui) fn cut_off(&mut self, now: DateTime<Utc>, held: bool) {
         self.running = None;
-        let news = self.look.news.take();
+        let news = self.asked_check.news.take();
         if let Some(done) = news.map(|n| (n.done, n.pieces)).filter(|(done, all)| *done > 0 && done < all) {
-            self.look.cut = Some(Cut { at: Some(now), done: Some(done), held });
+            self.asked_check.cut = Some(InterruptedCheck { at: Some(now), done: Some(done), held });
         }
     }
 
     /// It told something: nothing is left to go on with.
     pub(in crate::tui) fn looked(&mut self, now: DateTime<Utc>) {
         self.running = None;
-        (self.look.news, self.look.cut) = (None, None);
-        if AskedComparison::from_params(&self.look.how) == Some(AskedComparison::SelfTest) {
-            self.look.tested = Some(now);
+        (self.asked_check.news, self.asked_check.cut) = (None, None);
+        if AskedComparison::from_params(&self.asked_check.how) == Some(AskedComparison::SelfTest) {
+            self.asked_check.tested = Some(now);
         }
     }
 
@@ -131,7 +131,7 @@ pub struct Watch {
     /// Wrong rows at each of the last runs, oldest first.
     pub trend: Vec<u64>,
     /// Looks asked for, and how far the one under way is.
-    pub look: Look,
+    pub asked_check: AskedCheck,
 }
 
 impl Watch {

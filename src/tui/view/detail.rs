@@ -60,7 +60,7 @@ fn part(model: &Model, buffer: &mut Buffer, area: Rect, list: &List, cursor: Opt
     let hidden = (list.rows.len() + 1).saturating_sub(usize::from(area.height));
     let Some(cursor) = cursor else {
         let cut = hidden > 0 && area.height > 2;
-        still(model, buffer, Rect { height: area.height - u16::from(cut), ..area }, list);
+        draw_without_cursor(model, buffer, Rect { height: area.height - u16::from(cut), ..area }, list);
         if cut {
             let text = format!("{} more: the cursor leads there", hidden + 1);
             put(buffer, area.x + 2, area.bottom() - 1, area.right(), &text, model.theme.tone(Tone::Dim));
@@ -87,6 +87,6 @@ fn in_full(model: &Model, buffer: &mut Buffer, area: Rect, list: &List, cursor: 
 }
 
 /// A table without a cursor, from its top.
-fn still(model: &Model, buffer: &mut Buffer, area: Rect, list: &List) {
+fn draw_without_cursor(model: &Model, buffer: &mut Buffer, area: Rect, list: &List) {
     draw_still(model, buffer, area, list, &ListState::default());
 }

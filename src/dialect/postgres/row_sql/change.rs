@@ -14,7 +14,7 @@ pub(super) fn verification_query(question: &Verification, run: &str) -> ProfileS
     ProfileSql::new(text).bind([Param::from(run)])
 }
 
-pub(super) fn fate(canary: &Canary, run: &str, batch: u64) -> ProfileSql {
+pub(super) fn canary_counts(canary: &Canary, run: &str, batch: u64) -> ProfileSql {
     let batch = i64::try_from(batch).unwrap_or(i64::MAX);
     let text = format!("{RUN_ROWS} and i.batch = $2) {}", canary.sql);
     ProfileSql::new(text).bind([Param::from(run), Param::Int(batch)])

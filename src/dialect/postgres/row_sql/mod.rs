@@ -7,7 +7,7 @@ mod change;
 mod inverse;
 mod paging;
 mod planned;
-mod tried;
+mod statement_checks;
 mod values;
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use crate::engine::model::profile::Source;
 use crate::engine::model::query::{Column, ProfileSql};
 use crate::engine::model::row_query::{ImagesOf, RowLimits, RowQuery, RowsFrom};
 use crate::engine::model::table::Constraint;
-use crate::engine::port::row_sql::{Bypass, Bypassed, Need, Obstacle, RowSql, TriedStatement};
+use crate::engine::port::row_sql::{Bypass, Bypassed, CheckedStatement, Need, Obstacle, RowSql};
 
 impl RowSql for Postgres {
     fn with_sources(&self, sources: &BTreeMap<String, Source>, sql: &str) -> String {
@@ -66,11 +66,11 @@ impl RowSql for Postgres {
     fn statements_for_people(&self, change: &RowChange) -> Vec<String> {
         change::statements_for_people(change)
     }
-    fn tried(&self, change: &RowChange) -> Vec<TriedStatement> {
-        tried::tried(change)
+    fn checked_statements(&self, change: &RowChange) -> Vec<CheckedStatement> {
+        statement_checks::checked_statements(change)
     }
     fn batch_need(&self) -> Option<Need> {
-        Some(tried::temporary())
+        Some(statement_checks::temporary())
     }
     fn verification(&self, change: &RowChange, step: usize) -> Option<Verification> {
         change::verification(change, step)
@@ -78,8 +78,8 @@ impl RowSql for Postgres {
     fn verification_query(&self, question: &Verification, run: &str) -> ProfileSql {
         change::verification_query(question, run)
     }
-    fn fate(&self, canary: &Canary, run: &str, batch: u64) -> ProfileSql {
-        change::fate(canary, run, batch)
+    fn canary_counts(&self, canary: &Canary, run: &str, batch: u64) -> ProfileSql {
+        change::canary_counts(canary, run, batch)
     }
     fn changed_since(&self, images: &ImagesOf, named: usize) -> ProfileSql {
         inverse::changed_since(images, named)

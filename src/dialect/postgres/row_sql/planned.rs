@@ -5,7 +5,9 @@ use super::values::cast_name;
 use crate::engine::model::change::{Derived, Origin, RowChange};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::query::{Column, Param, ProfileSql};
-use crate::engine::model::row_query::{Condition, Expr, Keys, Of, RowLimits, RowQuery, RowsFrom, Side};
+use crate::engine::model::row_query::{
+    ColumnSide, Condition, Expr, Keys, RowLimits, RowQuery, RowsFrom, Side,
+};
 
 /// Rows, which of them, and the values that both bind.
 struct Clauses {
@@ -46,10 +48,10 @@ fn from(from: &RowsFrom, params: &mut Vec<Param>) -> String {
     }
 }
 
-fn alias(of: Of) -> &'static str {
+fn alias(of: ColumnSide) -> &'static str {
     match of {
-        Of::Table => "t",
-        Of::Row => "r",
+        ColumnSide::Table => "t",
+        ColumnSide::Row => "r",
     }
 }
 

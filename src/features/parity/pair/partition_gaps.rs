@@ -11,7 +11,7 @@ use crate::features::parity::pair::catalog::TwinTable;
 
 /// A partition to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Coming {
+pub(crate) struct MissingPartition {
     /// Its name, as its siblings are called.
     pub(crate) name: String,
     pub(crate) from: String,
@@ -58,7 +58,7 @@ pub(crate) async fn coming(
     (column, kind): (&str, &str),
     ahead: u32,
     rows: Option<&TwinTable>,
-) -> Result<Vec<Coming>> {
+) -> Result<Vec<MissingPartition>> {
     let homeless = rows.map_or_else(String::new, |rows| {
         format!(
             "union select distinct date_trunc(s.unit, r.{0})::{kind} from {1} r cross join step s where r.{0} is not null",
@@ -70,7 +70,7 @@ pub(crate) async fn coming(
     tx.fetch(&Sql::new(&sql).bind([Param::Int(table.oid), Param::Int(i64::from(ahead))])).await
 }
 
-impl Coming {
+impl MissingPartition {
     /// Made apart and attached: the parent's readers and writers go on meanwhile.
     pub(crate) fn statements(&self, parent: &TwinTable) -> Vec<String> {
         let own = self.relation(parent);

@@ -9,7 +9,7 @@ use crate::features::parity::pair::partitions::Layout;
 use crate::features::parity::planting::{CopySides, Plant, Planting};
 
 /// The script under way, and what it plants.
-struct Garden<'a> {
+struct PlantScript<'a> {
     legacy: &'a str,
     twin: &'a str,
     columns: &'a ComparedColumns,
@@ -129,7 +129,8 @@ pub(super) fn first_keys(sides: &CopySides<'_>, wanted: usize) -> Sql {
 pub(super) fn plant(sides: &CopySides<'_>, keys: Vec<Vec<String>>) -> (Vec<Sql>, Planting) {
     let CopySides { legacy, twin, columns, layout } = *sides;
     let keys = keys.into_iter();
-    let mut garden = Garden { legacy, twin, columns, layout, keys, script: vec![], out: Planting::default() };
+    let mut garden =
+        PlantScript { legacy, twin, columns, layout, keys, script: vec![], out: Planting::default() };
     garden.rows();
     garden.cells();
     garden.copies();
@@ -167,7 +168,7 @@ fn value(column: &ComparedColumn, number: &str) -> Option<String> {
     Some(format!("({text})::{kind}"))
 }
 
-impl Garden<'_> {
+impl PlantScript<'_> {
     fn key(&mut self) -> Option<(String, String)> {
         let key = self.keys.next()?;
         let parts = self.columns.key.iter().zip(&key);

@@ -75,7 +75,7 @@ async fn all(
     out: &mut Tried,
 ) -> Result<()> {
     for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
-        publish(copy, &twin_pair.legacy.relation, &part.belongings.publications).await?;
+        publish(copy, &twin_pair.legacy.relation, &part.dependents.publications).await?;
     }
     let mut broken = false;
     for twin_pair in twin_pairs {

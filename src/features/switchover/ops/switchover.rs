@@ -28,7 +28,7 @@ use crate::features::switchover::preflight::dependencies::dependants;
 use crate::features::switchover::preflight::ownership::{late_triggers, ownership};
 use crate::features::switchover::preflight::parity::parity;
 use crate::features::switchover::preflight::rehearsals::{compared, measured, rehearsal};
-use crate::features::switchover::preflight::server::{around, last_backup, statements_needing_keys};
+use crate::features::switchover::preflight::server::{last_backup, server_activity, statements_needing_keys};
 use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::task::TWINS;
 use crate::features::switchover::texts;
@@ -174,11 +174,11 @@ async fn collect_preflight(
     for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
         out.extend(ownership(cx, twin_pair).await?);
         out.extend(parity(cx, twin_pair).await);
-        out.extend(dependants(twin_pair, &part.belongings, accepted));
-        out.extend(statements_needing_keys(cx, twin_pair, &part.belongings, accepted).await);
+        out.extend(dependants(twin_pair, &part.dependents, accepted));
+        out.extend(statements_needing_keys(cx, twin_pair, &part.dependents, accepted).await);
         out.extend(late_triggers(cx, twin_pair, accepted).await?);
     }
-    let (more, bytes) = around(cx, twin_pairs).await?;
+    let (more, bytes) = server_activity(cx, twin_pairs).await?;
     out.extend(more);
     out.push(last_backup(cx, twin_pairs).await);
     out.extend(steps::backups(cx, asked, bytes));

@@ -181,7 +181,7 @@ async fn numbers(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Vec<Number
 
 /// Statements of a twin, and what they mean.
 #[derive(Default)]
-struct Away {
+struct RetireStatements {
     carried: Carried,
     said: Vec<String>,
     preflight: Vec<Preflight>,
@@ -192,7 +192,7 @@ struct Away {
     marks: Triggers,
 }
 
-impl Away {
+impl RetireStatements {
     /// The live table numbers its column itself; taken back, the sequence goes on behind both.
     fn number(&mut self, live: &Relation, n: &Number) {
         let column = Ident(&n.column);
@@ -225,12 +225,12 @@ async fn away_of(
     twin_pair: &TwinPair<'_>,
     part: &PairSwap,
     accepted: &Accepted,
-) -> Result<Away> {
+) -> Result<RetireStatements> {
     let name = twin_pair.twin.name();
     let (live, retired) = (&part.names.live, &part.names.retired);
     let to = away_name(twin_pair.twin);
     let table_use = table_use(cx, twin_pair.legacy.oid).await?;
-    let mut out = Away::default();
+    let mut out = RetireStatements::default();
     for n in numbers(cx, twin_pair).await? {
         out.number(live, &n);
     }
@@ -387,14 +387,14 @@ async fn put_away(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft>
 }
 
 #[derive(Deserialize)]
-struct Waiting {
+struct RetiredContent {
     oid: Option<i64>,
     rows: Option<i64>,
     size: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct PutAway {
+struct RetireRun {
     run: String,
     seconds: f64,
     /// It is the table that was put away.
@@ -422,7 +422,7 @@ impl Drops {
         let gone = || Error::new(Class::Refused, gone.clone());
         let mut tx = cx.cx.read().await?;
         let there = qualified(&mut *tx, &table).await?.ok_or_else(gone)?;
-        let waiting: Waiting = tx.one(&Sql::new(sql).bind([Param::Text(Some(there))])).await?;
+        let waiting: RetiredContent = tx.one(&Sql::new(sql).bind([Param::Text(Some(there))])).await?;
         let oid = waiting.oid.ok_or_else(gone)?;
         drop(tx);
         self.preflight.push(rested(cx, name, quiet, &table, oid).await?);
@@ -517,7 +517,7 @@ async fn rested(cx: &PlanCx<'_>, name: &str, quiet_s: u64, table: &Relation, oid
                where r.operation = 'cleanup' and e.kind = 'step' and e.body::json ->> 'id' = 'put-away' \
                and (r.name = 'all' or $1 = any (string_to_array(r.name, ','))) order by e.seq desc limit 1";
     let params = [Param::from(name), Param::Text(Some(other_table_sql(table, oid)))];
-    let found: Vec<PutAway> = cx.cx.read().await?.fetch(&Sql::new(sql).bind(params.clone())).await?;
+    let found: Vec<RetireRun> = cx.cx.read().await?.fetch(&Sql::new(sql).bind(params.clone())).await?;
     let Some(put) = found.into_iter().next() else {
         let text = texts::preflight::retired_unknown(name);
         return Ok(Preflight::new("quiet", Ready::Fail, text));

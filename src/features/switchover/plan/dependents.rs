@@ -197,9 +197,9 @@ pub(crate) struct Conflict {
     pub(crate) columns: String,
 }
 
-const BELONGINGS: &str = include_str!("belongings.sql");
+const DEPENDENT_OBJECTS: &str = include_str!("dependent_objects.sql");
 
-pub(crate) async fn belongings(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<DependentObjects> {
+pub(crate) async fn read_dependents(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<DependentObjects> {
     find(cx, &twin_pair.legacy, &twin_pair.partitioned, twin_pair.declared()).await
 }
 
@@ -218,7 +218,7 @@ pub(crate) async fn find(
         Param::Text(Some(Relation::parse(&table.relation).name)),
     ];
     let mut tx = cx.cx.read().await?;
-    tx.one(&Sql::new(BELONGINGS).bind(params.clone())).await
+    tx.one(&Sql::new(DEPENDENT_OBJECTS).bind(params.clone())).await
 }
 
 /// Names of the tables, before and after.

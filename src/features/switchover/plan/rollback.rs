@@ -118,7 +118,7 @@ pub(crate) fn part(twin_pair: &TwinPair<'_>) -> PairSwap {
             twin: answering(twin_pair),
             retired: Relation::parse(&twin_pair.legacy.relation),
         },
-        belongings: DependentObjects::default(),
+        dependents: DependentObjects::default(),
         reverse: Triggers::default(),
         carried: Carried::default(),
         views: vec![],
@@ -140,7 +140,8 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     }
     let switch = switched_back(&twin_pairs, swapped, &swap);
     let mut preflight = tables_of(cx, &twin_pairs, (&plan.changes, &swapped.statements), &accepted).await?;
-    preflight.extend(crate::features::switchover::preflight::server::around(cx, &twin_pairs).await?.0);
+    preflight
+        .extend(crate::features::switchover::preflight::server::server_activity(cx, &twin_pairs).await?.0);
     preflight.push(tried(cx, &twin_pairs, &switch, &swapped.back, &accepted).await);
     let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked);
     out.measure("PRE-ROLLBACK", true);

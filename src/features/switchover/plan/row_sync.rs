@@ -10,12 +10,13 @@ use crate::engine::model::name::Ident;
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
+use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::row_query::{Condition, Expr, RowsFrom};
 use crate::engine::model::step::{Action, Lock, Step};
-use crate::engine::plan::operation::{Draft, PlanCx, RowQuery, UndoText, lock};
+use crate::engine::plan::operation::{Draft, PlanCx, UndoText, lock};
 use crate::engine::plan::tables::{Firing, Table, Trigger};
 use crate::engine::port::reader::ReadOptions;
-use crate::features::parity::pair::partition_gaps::{Coming, coming};
+use crate::features::parity::pair::partition_gaps::{MissingPartition, coming};
 use crate::features::parity::pair::sync_triggers::{REVERSE, truncate_triggers};
 use crate::features::parity::pair::{SwitchState, catalog};
 use crate::features::switchover::plan::sequences;
@@ -487,7 +488,7 @@ impl Parts {
             return Ok(());
         }
         let names: Vec<_> = coming.iter().map(|c| c.name.as_str()).collect();
-        let statements = |c: &Coming| {
+        let statements = |c: &MissingPartition| {
             let mut out = c.statements(parent);
             if twin_pair.standing == SwitchState::Switched {
                 let function = twin_pair.reverse_function().to_string();

@@ -11,7 +11,7 @@ use crate::features::parity::pair::retired_name;
 use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
 use crate::features::parity::pair::trigger_ddl::Triggers;
 use crate::features::parity::pair::trigger_function::closed;
-use crate::features::switchover::plan::dependents::{Carried, DependentObjects, Names, belongings};
+use crate::features::switchover::plan::dependents::{Carried, DependentObjects, Names, read_dependents};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 
 /// The longest name that the server keeps whole.
@@ -20,7 +20,7 @@ const NAME: usize = 63;
 /// One twin's part.
 pub(crate) struct PairSwap {
     pub(crate) names: Names,
-    pub(crate) belongings: DependentObjects,
+    pub(crate) dependents: DependentObjects,
     /// Before the locks: the reverse triggers, idle.
     pub(crate) reverse: Triggers,
     /// Inside the locks.
@@ -80,7 +80,7 @@ async fn part(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<PairSwap> {
     }
     let names = Names { live, twin, retired };
     check_name_free(cx, &names).await?;
-    let belongings = belongings(cx, twin_pair).await?;
+    let dependents = read_dependents(cx, twin_pair).await?;
     let mirror = reverse(cx, twin_pair, &names).await?;
     let function = function.to_string();
     let before = RowSync { from: names.twin.clone(), ..mirror.clone() };
@@ -90,13 +90,13 @@ async fn part(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<PairSwap> {
     let invoker =
         cx.cx.server.version.split('.').next().and_then(|v| v.parse::<u32>().ok()).is_some_and(|v| v >= 15);
     names.swap(&mut carried, &columns, invoker);
-    belongings.carry(&names, !twin_pair.columns.retyped.is_empty(), &mut carried);
+    dependents.carry(&names, !twin_pair.columns.retyped.is_empty(), &mut carried);
     // Reverse sync begins where the forward one ends, in the same transaction.
     carried.statements.push(mirror.reverse(&function, DEFINER));
     carried.back.insert(0, RowSync::idle(&function, DEFINER));
     // Who reads one that reads another has the outer one first.
-    let views = belongings.views.iter().rev().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
-    Ok(PairSwap { names, belongings, reverse, carried, views })
+    let views = dependents.views.iter().rev().filter(|v| !v.materialized).map(|v| v.name.clone()).collect();
+    Ok(PairSwap { names, dependents, reverse, carried, views })
 }
 
 /// The reverse triggers with a function that does nothing.

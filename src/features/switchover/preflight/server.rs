@@ -57,7 +57,10 @@ select array(select p.what from prepared p where p.holds) as prepared,
        (select count(*) from tree) + (select count(*) from pg_index i where i.indrelid in (select oid from tree)) as locks";
 
 /// What else the server has to do, and how many bytes the legacy tables have.
-pub(crate) async fn around(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<(Vec<Preflight>, u64)> {
+pub(crate) async fn server_activity(
+    cx: &PlanCx<'_>,
+    twin_pairs: &[TwinPair<'_>],
+) -> Result<(Vec<Preflight>, u64)> {
     let tables: Vec<String> =
         twin_pairs.iter().flat_map(|c| [c.legacy.relation.clone(), c.partitioned.relation.clone()]).collect();
     let legacy: Vec<String> = twin_pairs.iter().map(|c| c.legacy.relation.clone()).collect();

@@ -190,7 +190,7 @@ async fn try_once(run: &mut RunCx<'_>, step: &Step, swap: &Swap, number: u32) ->
     };
     let done = run.writer.locked(&run.begun, &locked).await?;
     run.begun.applied += swap.twins;
-    done.event.iter().for_each(|e| run.mirror(e));
+    done.event.iter().for_each(|e| run.copy_entry(e));
     SwitchoverProgress::update(&mut run.progress, |p| p.compared += done.compared);
     let locks = &mut run.progress.locks;
     locks.held_ms = Some(done.held_ms);
@@ -206,7 +206,7 @@ async fn try_once(run: &mut RunCx<'_>, step: &Step, swap: &Swap, number: u32) ->
 /// Whoever stands in a queue for a lock holds up all who come after: a transaction that has been there for a while
 /// is waited for outside.
 async fn wait_for_blockers(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<bool, RunStop> {
-    let pressure = run.facts.pressure().await.map_err(RunStop::known)?;
+    let pressure = run.facts.load().await.map_err(RunStop::known)?;
     if let Some(why) = pressure.endless {
         run.progress.locks.blockers.clear();
         return postpone(run, format!("not tried yet: {why}")).await;

@@ -1,8 +1,8 @@
 //! What can be asked of the state, by subject. Each file adds to [`Model`](super::Model).
 
+mod asked_check;
 mod confirm;
 mod journal;
-mod look;
 mod navigate;
 mod offers;
 mod overlay;

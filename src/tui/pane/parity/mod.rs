@@ -8,7 +8,7 @@ use crate::features::parity::facts::{KIND, PartitionStatus, SyncTriggerState};
 use crate::features::parity::facts::{ParityFacts, Partition, UnmatchedRows};
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::SwitchState;
-use crate::tui::doc::{look, wrap};
+use crate::tui::doc::{asked_check, wrap};
 use crate::tui::format::{ago, count, counted};
 use crate::tui::keymap::Scene;
 use crate::tui::list::{Cell, Col, Detail, Goto, List, ListRow, Spans, cell, plain};
@@ -42,7 +42,7 @@ impl Pane for Parity {
         let watch = here.or_else(|| model.of_kind(KIND).next());
         watch
             .filter(|_| model.session.is_some())
-            .map(|w| look::line(model, w, true, width))
+            .map(|w| asked_check::line(model, w, true, width))
             .into_iter()
             .collect()
     }
@@ -77,7 +77,7 @@ impl Pane for Parity {
                 cell(differences.map_or_else(String::new, count), tone),
                 cell(if others == 0 { String::new() } else { others.to_string() }, Tone::Warn),
                 plain(f.as_ref().map(|f| strip(model, &f.partitions)).unwrap_or_default()),
-                look::share(model, watch).unwrap_or_else(|| shared::age_cell(model, watch)),
+                asked_check::share(model, watch).unwrap_or_else(|| shared::age_cell(model, watch)),
             ];
             if switched {
                 cells.insert(
@@ -204,7 +204,7 @@ pub fn picture_of(model: &Model, id: &CheckId, width: u16) -> Vec<Spans> {
 pub fn head_of(model: &Model, id: &CheckId, width: u16) -> Vec<Spans> {
     let Some(watch) = model.watch(id) else { return vec![] };
     let mut head = vec![cell(format!(" {}  ", id.name), Tone::Strong), shared::state_cell(model, watch)];
-    let Some(f) = watch.parity() else { return vec![head, look::line(model, watch, false, width)] };
+    let Some(f) = watch.parity() else { return vec![head, asked_check::line(model, watch, false, width)] };
     let mut fact = |label: &str, value: Cell| {
         head.push(cell(format!("  {label} "), Tone::Dim));
         head.push(value);
@@ -224,7 +224,7 @@ pub fn head_of(model: &Model, id: &CheckId, width: u16) -> Vec<Spans> {
         fact("duplicate", bad(f.duplicate));
     }
     let mut out = whole_parts(&head, width);
-    out.push(look::line(model, watch, false, width));
+    out.push(asked_check::line(model, watch, false, width));
     out
 }
 

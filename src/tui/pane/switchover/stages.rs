@@ -86,7 +86,7 @@ impl RoomStage {
 
 /// How far a stage is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+enum StageProgress {
     Done,
     Here,
     Failed,
@@ -150,15 +150,15 @@ impl Stages {
         ])
     }
 
-    fn progress_of(&self, at: usize) -> How {
+    fn progress_of(&self, at: usize) -> StageProgress {
         let skipped = self.names.get(at).is_some_and(|n| self.skipped.contains(n));
         match at.cmp(&self.at) {
-            _ if skipped => How::Skipped,
-            _ if !self.known => How::ToCome,
-            std::cmp::Ordering::Less => How::Done,
-            std::cmp::Ordering::Equal if self.failed => How::Failed,
-            std::cmp::Ordering::Equal => How::Here,
-            std::cmp::Ordering::Greater => How::ToCome,
+            _ if skipped => StageProgress::Skipped,
+            _ if !self.known => StageProgress::ToCome,
+            std::cmp::Ordering::Less => StageProgress::Done,
+            std::cmp::Ordering::Equal if self.failed => StageProgress::Failed,
+            std::cmp::Ordering::Equal => StageProgress::Here,
+            std::cmp::Ordering::Greater => StageProgress::ToCome,
         }
     }
 
@@ -168,20 +168,22 @@ impl Stages {
             let g = room_data.model.theme.glyphs;
             let how = self.progress_of(at);
             let (symbol, tone) = match how {
-                How::Done => (format!(" {}", g.ok), Tone::Good),
-                How::Here => (" …".to_owned(), Tone::Accent),
-                How::Failed => (format!(" {}", g.fail), Tone::Bad),
-                How::ToCome => (String::new(), Tone::Dim),
-                How::Skipped => (format!(" {}", g.warn), Tone::Warn),
+                StageProgress::Done => (format!(" {}", g.ok), Tone::Good),
+                StageProgress::Here => (" …".to_owned(), Tone::Accent),
+                StageProgress::Failed => (format!(" {}", g.fail), Tone::Bad),
+                StageProgress::ToCome => (String::new(), Tone::Dim),
+                StageProgress::Skipped => (format!(" {}", g.warn), Tone::Warn),
             };
             let detail = match how {
-                How::Skipped => "left out".into(),
-                How::ToCome => String::new(),
-                How::Done | How::Here | How::Failed => detail(room_data, *name, how).unwrap_or_default(),
+                StageProgress::Skipped => "left out".into(),
+                StageProgress::ToCome => String::new(),
+                StageProgress::Done | StageProgress::Here | StageProgress::Failed => {
+                    detail(room_data, *name, how).unwrap_or_default()
+                }
             };
             let name_tone = match how {
-                How::Here => Tone::Strong,
-                How::ToCome => Tone::Dim,
+                StageProgress::Here => Tone::Strong,
+                StageProgress::ToCome => Tone::Dim,
                 _ => Tone::Plain,
             };
             let mut spans = vec![cell(name.word(), name_tone), cell(symbol, tone)];
@@ -194,8 +196,8 @@ impl Stages {
     }
 }
 
-fn detail(room_data: &RoomData<'_>, stage: RoomStage, how: How) -> Option<String> {
-    let done = how == How::Done;
+fn detail(room_data: &RoomData<'_>, stage: RoomStage, how: StageProgress) -> Option<String> {
+    let done = how == StageProgress::Done;
     let progress = room_data.ours.and_then(|r| r.progress.as_ref());
     match stage {
         RoomStage::Preflight => {
@@ -286,7 +288,7 @@ mod tests {
             false,
         );
         assert_eq!(stages.skipped, [RoomStage::Backup, RoomStage::Copy]);
-        assert_eq!(stages.progress_of(1), How::Skipped);
+        assert_eq!(stages.progress_of(1), StageProgress::Skipped);
     }
 
     #[test]
@@ -305,8 +307,18 @@ mod tests {
             (0..stages.names.len()).map(|i| stages.progress_of(i)).collect::<Vec<_>>()
         };
         let hook = how(&RoomPosition::Step("hook-after".into()));
-        assert_eq!(hook, [How::Done, How::Done, How::Done, How::Failed, How::ToCome, How::ToCome]);
-        assert_eq!(how(&RoomPosition::Unknown), [How::ToCome; 6]);
-        assert_eq!(how(&RoomPosition::End), [How::Done; 6]);
+        assert_eq!(
+            hook,
+            [
+                StageProgress::Done,
+                StageProgress::Done,
+                StageProgress::Done,
+                StageProgress::Failed,
+                StageProgress::ToCome,
+                StageProgress::ToCome
+            ]
+        );
+        assert_eq!(how(&RoomPosition::Unknown), [StageProgress::ToCome; 6]);
+        assert_eq!(how(&RoomPosition::End), [StageProgress::Done; 6]);
     }
 }

@@ -4,7 +4,7 @@ use crate::engine::model::report::CheckId;
 use crate::features::parity::facts::KIND as PARITY;
 use crate::tui::keymap::KeyAction;
 use crate::tui::list::List;
-use crate::tui::model::look::look_word;
+use crate::tui::model::asked_check::look_word;
 use crate::tui::model::run::OurRun;
 use crate::tui::model::state::{Link, Model};
 use crate::tui::model::view::View;
@@ -39,9 +39,9 @@ impl Model {
     pub(in crate::tui) fn why_not_one(&self, action: KeyAction, id: &CheckId) -> Option<String> {
         let watch = self.watch(id)?;
         if watch.is_asked() {
-            return Some(format!("its {} is going on: ctrl-c cancels it", look_word(&watch.look.how)));
+            return Some(format!("its {} is going on: ctrl-c cancels it", look_word(&watch.asked_check.how)));
         }
-        if let Some(how) = &watch.look.asked {
+        if let Some(how) = &watch.asked_check.asked {
             return Some(format!("its {} is asked for already", look_word(how)));
         }
         let facts = watch.parity();
@@ -49,7 +49,9 @@ impl Model {
             return Some("there is no legacy table to compare it with".into());
         }
         match action {
-            KeyAction::GoOn if watch.look.cut.is_none() => Some("no comparison of it was cut off".into()),
+            KeyAction::GoOn if watch.asked_check.cut.is_none() => {
+                Some("no comparison of it was cut off".into())
+            }
             KeyAction::Full if facts.is_some_and(|f| f.unsealed.is_some()) => {
                 Some("nothing of it is sealed: r reads all of it".into())
             }

@@ -6,7 +6,7 @@ use super::values::names;
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::{ProfileSql, Sql};
-use crate::engine::port::row_sql::{Need, Trial, TriedStatement};
+use crate::engine::port::row_sql::{CheckMethod, CheckedStatement, Need};
 
 /// What a statement of a profile reads besides its batch.
 const RUN: &str = "run as (select null::bigint as id, null::text as operation, null::text as name, null::text as operator, \
@@ -22,11 +22,11 @@ pub(super) fn temporary() -> Need {
     }
 }
 
-pub(super) fn tried(change: &RowChange) -> Vec<TriedStatement> {
-    let explain = |(what, sql)| TriedStatement {
+pub(super) fn checked_statements(change: &RowChange) -> Vec<CheckedStatement> {
+    let explain = |(what, sql)| CheckedStatement {
         what,
         sql: ProfileSql::new(format!("explain {sql}")),
-        trial: Trial::Explain,
+        method: CheckMethod::Explain,
     };
     statements(change).into_iter().map(explain).collect()
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 /// What is known of the looks of a check, besides their reports.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Look {
+pub struct AskedCheck {
     /// Asked for at the keys, and not begun yet.
     pub asked: Option<Params>,
     /// How the one under way looks, or the last one did.
@@ -17,14 +17,14 @@ pub struct Look {
     /// Rows a second that it reads.
     pub rate: Option<u64>,
     /// One that was cut off, and can be gone on with.
-    pub cut: Option<Cut>,
+    pub cut: Option<InterruptedCheck>,
     /// When planted differences were last looked for.
     pub tested: Option<DateTime<Utc>>,
 }
 
 /// A comparison that was cut off.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cut {
+pub struct InterruptedCheck {
     /// When; `None`: before this console was started.
     pub at: Option<DateTime<Utc>>,
     /// Pieces read, and pieces in all, where that is known.

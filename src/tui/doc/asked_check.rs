@@ -6,7 +6,7 @@ use crate::features::parity::options::AskedComparison;
 use crate::tui::doc::live::percent;
 use crate::tui::format::{ago, count, seconds, whole};
 use crate::tui::list::{Cell, Spans, cell, plain};
-use crate::tui::model::look::{Cut, look_word};
+use crate::tui::model::asked_check::{InterruptedCheck, look_word};
 use crate::tui::model::state::Model;
 use crate::tui::model::watch::Watch;
 use crate::tui::theme::Tone;
@@ -20,7 +20,7 @@ pub fn line(model: &Model, watch: &Watch, named: bool, width: u16) -> Spans {
     let width = usize::from(width);
     let name = cell(format!(" {}", watch.id.name), Tone::Strong);
     let Some(since) = shown(model, watch) else {
-        let parts = match &watch.look.asked {
+        let parts = match &watch.asked_check.asked {
             Some(how) => waiting(model, how),
             None => at_rest(model, watch),
         };
@@ -37,14 +37,14 @@ pub fn line(model: &Model, watch: &Watch, named: bool, width: u16) -> Spans {
 /// How far the comparison of a row is; as wide as an age.
 pub fn share(model: &Model, watch: &Watch) -> Option<Cell> {
     let since = shown(model, watch)?;
-    let done = watch.look.news.as_ref().and_then(|n| percent(n.done, n.pieces));
+    let done = watch.asked_check.news.as_ref().and_then(|n| percent(n.done, n.pieces));
     let text = done.map_or_else(|| whole(elapsed(since, model.now)), |n| format!("{n} %"));
     Some(cell(format!("{} {text}", model.theme.glyphs.running), Tone::Accent))
 }
 
 /// Since when it is under way; a look by itself that is over at once would only flicker.
 fn shown(model: &Model, watch: &Watch) -> Option<DateTime<Utc>> {
-    let long = |since| watch.look.how != Params::default() || elapsed(since, model.now) > 1;
+    let long = |since| watch.asked_check.how != Params::default() || elapsed(since, model.now) > 1;
     watch.running.filter(|since| watch.report.is_none() || long(*since))
 }
 
@@ -76,7 +76,7 @@ fn fitting(mut out: Spans, parts: Spans, width: usize) -> Spans {
 }
 
 fn going(model: &Model, watch: &Watch, since: DateTime<Utc>) -> Spans {
-    let word = match AskedComparison::from_params(&watch.look.how) {
+    let word = match AskedComparison::from_params(&watch.asked_check.how) {
         Some(AskedComparison::SelfTest) => "self-test",
         Some(AskedComparison::Resumed) => "resumed",
         Some(AskedComparison::Full) => "full",
@@ -84,7 +84,7 @@ fn going(model: &Model, watch: &Watch, since: DateTime<Utc>) -> Spans {
     };
     let mut out = vec![cell(format!("{} {word}", model.theme.glyphs.running), Tone::Accent)];
     let lasting = plain(format!("for {}", whole(elapsed(since, model.now))));
-    let Some(news) = &watch.look.news else {
+    let Some(news) = &watch.asked_check.news else {
         out.extend([plain("opening its snapshot"), lasting]);
         return out;
     };
@@ -93,7 +93,7 @@ fn going(model: &Model, watch: &Watch, since: DateTime<Utc>) -> Spans {
     } else {
         out.push(plain(news.doing));
     }
-    out.extend(watch.look.rate.map(|n| plain(format!("{} rows/s", rounded(n)))));
+    out.extend(watch.asked_check.rate.map(|n| plain(format!("{} rows/s", rounded(n)))));
     out.push(lasting);
     out.extend(snapshot_age(model, news).map(|s| cell(format!("snapshot {} old", whole(s)), Tone::Dim)));
     out
@@ -114,14 +114,14 @@ fn rounded(n: u64) -> String {
 
 fn at_rest(model: &Model, watch: &Watch) -> Spans {
     let tested = watch.parity().and_then(|f| f.self_test.as_ref());
-    let when = watch.look.tested.map_or_else(String::new, |at| format!(" {}", ago(at, model.now)));
+    let when = watch.asked_check.tested.map_or_else(String::new, |at| format!(" {}", ago(at, model.now)));
     if watch.untrusted().is_some() {
         let (found, planted) = tested.map_or((0, 0), |t| (t.found, t.planted));
         let text = format!("UNTRUSTED: self-test{when}: {found} of {planted} planted differences found");
         return vec![cell(format!("{} {text}", model.theme.glyphs.fail), Tone::Bad)];
     }
     let mut out = Vec::new();
-    if let Some(cut) = &watch.look.cut {
+    if let Some(cut) = &watch.asked_check.cut {
         out.push(cell(format!("{} {}", model.theme.glyphs.warn, cut_words(cut, model.now)), Tone::Warn));
     }
     let Some(report) = &watch.report else {
@@ -133,9 +133,9 @@ fn at_rest(model: &Model, watch: &Watch) -> Spans {
         cell(text, Tone::Good)
     }));
     let took = seconds(f64::from(u32::try_from(report.elapsed_ms).unwrap_or(u32::MAX)) / 1000.0);
-    let how = match AskedComparison::from_params(&watch.look.how) {
+    let how = match AskedComparison::from_params(&watch.asked_check.how) {
         Some(AskedComparison::Resumed | AskedComparison::Full) if watch.failure.is_none() => {
-            look_word(&watch.look.how)
+            look_word(&watch.asked_check.how)
         }
         _ => "compared",
     };
@@ -147,7 +147,7 @@ fn at_rest(model: &Model, watch: &Watch) -> Spans {
     out
 }
 
-fn cut_words(cut: &Cut, now: DateTime<Utc>) -> String {
+fn cut_words(cut: &InterruptedCheck, now: DateTime<Utc>) -> String {
     let at = cut.at.map_or_else(|| " earlier".to_owned(), |at| format!(" {}", ago(at, now)));
     let done = cut.done.map_or_else(String::new, |(done, all)| format!(" after chunk {done} of {all}"));
     format!("cut off{at}{done}: c goes on with it, r begins anew")

@@ -7,7 +7,7 @@ use crate::features::parity::options::AskedComparison;
 use crate::tui::app::App;
 use crate::tui::format::counted;
 use crate::tui::keymap::KeyAction;
-use crate::tui::model::look::look_word;
+use crate::tui::model::asked_check::look_word;
 use crate::tui::msg::Effect;
 use crate::tui::screen;
 use chrono::TimeDelta;
@@ -22,7 +22,7 @@ impl App {
         let ids: Vec<CheckId> =
             ids.into_iter().filter(|id| self.model.why_not_one(action, id).is_none()).collect();
         for watch in self.model.watches.iter_mut().filter(|w| ids.contains(&w.id)) {
-            watch.look.asked = Some(how_of(action));
+            watch.asked_check.asked = Some(how_of(action));
         }
         let of = match ids.as_slice() {
             [one] => one.name.clone(),
@@ -38,9 +38,9 @@ impl App {
         let Some(since) = watch.running else { return };
         let took = u64::try_from((now - since).num_milliseconds()).unwrap_or(0);
         if news.rows > 0 && took > 0 {
-            watch.look.rate = Some(news.rows.saturating_mul(1_000) / took);
+            watch.asked_check.rate = Some(news.rows.saturating_mul(1_000) / took);
         }
-        watch.look.news = Some(news);
+        watch.asked_check.news = Some(news);
     }
 
     /// Looks that were asked for end, and those in several pieces; one in a copy would not hear of it from the target's server.
@@ -49,11 +49,11 @@ impl App {
         let now = self.model.now;
         let (mut effects, mut words) = (Vec::new(), Vec::new());
         for watch in &mut self.model.watches {
-            if let Some(how) = watch.look.asked.take() {
+            if let Some(how) = watch.asked_check.asked.take() {
                 words.push(format!("{} of {}", look_word(&how), watch.id.name));
             } else if watch.is_worth_ending() {
                 let took = watch.running.map_or_else(TimeDelta::zero, |since| now - since);
-                words.push(format!("{} of {}", look_word(&watch.look.how), watch.id.name));
+                words.push(format!("{} of {}", look_word(&watch.asked_check.how), watch.id.name));
                 watch.cut_off(now, true);
                 watch.due = now + (took * COST).max(TimeDelta::from_std(watch.every).unwrap_or_default());
                 effects.push(Effect::CancelLook(watch.id.clone()));
