@@ -194,7 +194,7 @@ impl Tables {
     }
 
     /// Plans and does it: the run's number, and the rows that were planned.
-    async fn done(&self, request: &Request) -> (String, u64) {
+    async fn done(&mut self, request: &Request) -> (String, u64) {
         let planned = self.engine.plan(request, &|_| ()).await.unwrap();
         let plan = planned.plan.clone();
         let gate = self.engine.review(planned, true).await.unwrap();
@@ -203,6 +203,10 @@ impl Tables {
         let approved = gate.confirm(&typed).map_err(|d| d.why).unwrap();
         let done = self.engine.run(approved, &Control::default(), &|_| ()).await;
         assert_eq!((done.outcome, done.failure), (Outcome::Applied, None));
+        // Who comes at once is not refused: the lock does not wait for the server to see the end of its session.
+        let held = "select l.pid::text as k from pg_locks l where l.locktype = 'advisory' \
+            and l.database = (select oid from pg_database where datname = current_database())";
+        assert_eq!(self.text_of(held).await, "", "the target's lock");
         (done.run.unwrap(), plan.rows)
     }
 
@@ -236,7 +240,7 @@ fn a_change_and_its_inverse_give_the_rows_of_before() {
         let database = Database::empty().await;
         let mut owner = database.owner().await;
         owner.execute_script(TABLES).await.unwrap();
-        let made = Tables { owner, engine: engine(&database.url(), PROFILE).await };
+        let mut made = Tables { owner, engine: engine(&database.url(), PROFILE).await };
         made.done(&Request::Operation { verb: "init".into(), name: None, params: Params::default() }).await;
         let owner = database.owner().await;
         let engine = engine(&database.url(), PROFILE).await;
@@ -310,7 +314,7 @@ async fn what_is_asked_before_a_change_is_asked_before_its_undo() {
     let request =
         |verb: &str| Request::Operation { verb: verb.into(), name: None, params: Params::default() };
     with_defines().await.done(&request("init")).await;
-    let tables = with_defines().await;
+    let mut tables = with_defines().await;
     let told = |planned: &Planned| -> Vec<(Ready, String)> {
         let pending = planned.plan.preflight.iter().filter(|p| p.id == "pending");
         pending.map(|p| (p.status, p.message.clone())).collect()

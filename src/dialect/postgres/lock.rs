@@ -134,7 +134,12 @@ impl Held {
         }
     }
 
-    pub(super) async fn close(self) {
+    /// Lets go of the lock before the session ends: the server sees that end later, and who comes at once, the undo of
+    /// this run perhaps, would be refused.
+    pub(super) async fn close(mut self) {
+        let sql = format!("select pg_advisory_unlock({CLASS}, 0)");
+        let unlock = sqlx::query(AssertSqlSafe(sql)).execute(&mut self.connection);
+        let _ = tokio::time::timeout(Duration::from_secs(1), unlock).await;
         let _ = self.connection.close().await;
     }
 }
