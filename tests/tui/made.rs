@@ -103,6 +103,7 @@ pub(crate) fn plan() -> Plan {
         target: "hithonix".into(),
         environment: Environment::Production,
         identity: Identity {
+            dialect: None,
             system_identifier: Some("7301234567894410".into()),
             database_oid: Some(16_384),
             database: "hithonix".into(),

@@ -3,9 +3,15 @@
 use crate::engine::model::target::ServerInfo;
 use serde::{Deserialize, Serialize};
 
+/// The dialect of an identity that names none: that of every plan and journal from before dialects were named.
+const UNNAMED: &str = "postgres";
+
 /// Which database the plan is for. All of it must agree: a copied cluster keeps its system identifier.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
+    /// The dialect of its server ([`crate::engine::port::dialect::Dialect::id`]); left out for `postgres`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<String>,
     /// `pg_control_system()`, where it may be read.
     pub system_identifier: Option<String>,
     /// The database's oid; left out where the server knows none.
@@ -25,6 +31,7 @@ impl Identity {
     /// Of a server as it described itself.
     pub fn from_server(server: &ServerInfo) -> Self {
         Self {
+            dialect: (server.engine != UNNAMED).then(|| server.engine.to_owned()),
             system_identifier: server.system_identifier.clone(),
             database_oid: server.database_oid,
             database: server.database.clone(),
@@ -40,7 +47,9 @@ impl Identity {
         let hidden = |a: bool, b: bool| a != b && self.address == other.address;
         let text = |v: &Option<String>| v.clone().unwrap_or_else(|| "unknown".into());
         let number = |v: Option<u32>| v.map_or_else(|| "unknown".into(), |v| v.to_string());
+        let dialect = |v: &Self| v.dialect.clone().unwrap_or_else(|| UNNAMED.into());
         [
+            ("dialect", dialect(self), dialect(other)),
             if hidden(self.system_identifier.is_some(), other.system_identifier.is_some()) {
                 ("system identifier", String::new(), String::new())
             } else {
@@ -87,5 +96,15 @@ mod tests {
         assert_eq!(serde_json::to_string(&none).unwrap(), text);
         assert_eq!(serde_json::from_str::<Identity>(&text).unwrap(), none);
         assert_eq!(known.differences(&none), ["database oid: planned for 7, this is unknown"]);
+    }
+
+    #[test]
+    fn a_database_of_another_dialect_is_another_one() {
+        let of = |engine| Identity::from_server(&ServerInfo { engine, database: "d".into(), ..ServerInfo::default() });
+        let (first, second) = (of("postgres"), of("mariadb"));
+        assert!(!serde_json::to_string(&first).unwrap().contains("dialect"), "left out, as before it was there");
+        assert!(serde_json::to_string(&second).unwrap().starts_with(r#"{"dialect":"mariadb","#));
+        assert_eq!(first.differences(&second), ["dialect: planned for postgres, this is mariadb"]);
+        assert_eq!(second.differences(&second), <[String; 0]>::default());
     }
 }
