@@ -57,7 +57,7 @@ fn tasks(plan: &Plan) -> impl Iterator<Item = (usize, &Task)> {
 }
 
 /// What the plan says, and its tasks where it was made before plans said it.
-fn limits(runners: Runners<'_>, plan: &Plan) -> TaskLimits {
+fn task_limits(runners: Runners<'_>, plan: &Plan) -> TaskLimits {
     let mut limits = TaskLimits {
         lock_timeout_ms: plan.lock_timeout_ms,
         continues_after_window: plan.continues_after_window,
@@ -89,15 +89,15 @@ pub(in crate::engine) async fn run(
     if let Err(e) = checked.await {
         return Done::refused(e);
     }
-    let limits = limits(setup.runners, plan);
+    let of_tasks = task_limits(setup.runners, plan);
     let policy = setup.policy.lock_timeout_ms;
-    let terms = RunLimits {
+    let limits = RunLimits {
         operator: setup.operator.clone(),
-        lock_timeout_ms: limits.lock_timeout_ms.map_or(policy, |ms| ms.min(policy)),
+        lock_timeout_ms: of_tasks.lock_timeout_ms.map_or(policy, |ms| ms.min(policy)),
         statement_timeout_ms: setup.policy.statement_timeout_ms,
         search_path: setup.search_path.to_vec(),
     };
-    let mut writer = match setup.adapters.writers.open(&approved, &terms).await {
+    let mut writer = match setup.adapters.writers.open(&approved, &limits).await {
         Ok(writer) => writer,
         Err(e) => return Done::refused(e),
     };
@@ -121,7 +121,7 @@ pub(in crate::engine) async fn run(
         operator: setup.operator,
         window: setup.window,
         clock: setup.clock,
-        limits,
+        limits: of_tasks,
         control,
         watcher,
         writer,
