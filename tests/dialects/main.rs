@@ -20,6 +20,7 @@ mod schema;
 mod text_only;
 mod text_only_compare;
 mod text_only_journal;
+mod triggers;
 mod undo;
 mod words;
 #[path = "../features/world.rs"]

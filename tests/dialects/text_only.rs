@@ -75,6 +75,21 @@ fn is_hidden(name: &Relation) -> bool {
     name.schema.is_none() && ["hidden", "a.b"].contains(&name.name.as_str())
 }
 
+fn trigger(name: &str, journal: bool) -> Trigger {
+    Trigger {
+        name: name.into(),
+        state: Firing::Ordinary,
+        function: None,
+        journal,
+        before: false,
+        row: true,
+        on_insert: true,
+        on_update: true,
+        on_delete: false,
+        columns: vec![],
+    }
+}
+
 /// Any table.
 impl Catalog for TextOnly {
     fn tables<'a>(&'a self, _: &'a mut dyn ReadTx, names: &'a [Relation]) -> Fut<'a, Result<Vec<Table>>> {
@@ -93,17 +108,7 @@ impl Catalog for TextOnly {
             triggers: if is_hidden(name) {
                 Seen::Hidden { needs: "TRIGGER".into() }
             } else {
-                Seen::Known(vec![Trigger {
-                    name: "audit".into(),
-                    state: Firing::Ordinary,
-                    function: None,
-                    before: false,
-                    row: true,
-                    on_insert: true,
-                    on_update: true,
-                    on_delete: false,
-                    columns: vec![],
-                }])
+                Seen::Known(vec![trigger("audit", false), trigger("mark", true)])
             },
             referrers: Seen::default(),
             checks: if is_hidden(name) {
