@@ -184,7 +184,7 @@ impl RunCx<'_> {
         self.notes().await;
         if done.outcome != Outcome::Ambiguous {
             let message = done.failure.as_ref().map(|f| f.message.clone());
-            let code = done.failure.as_ref().and_then(|f| f.code.as_deref());
+            let code = done.failure.as_ref().and_then(Error::recorded_code);
             let ending = Ending {
                 // The journal tells runs: what was stale before its first batch is a run that did nothing.
                 outcome: if done.outcome == Outcome::Stale { Outcome::Failed } else { done.outcome },
