@@ -8,12 +8,12 @@ use serde_json::json;
 
 use crate::engine::gate::guard::Approved;
 use crate::engine::model::cause::Cause;
-use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Control, Done, Phase, Progress, ProgressSink};
 use crate::engine::model::record::Outcome;
-use crate::engine::model::step::{Action, Step, Task};
+use crate::engine::model::step::{Action, Step, Task, check_in_transaction};
 use crate::engine::model::stored::another_version;
 use crate::engine::port::runner::{Kept, RunCx, RunStop, Runners, Running, TaskLimits, runner_of};
 use crate::engine::port::writer::{Cursor, Ending, RunLimits, Writer};
@@ -38,15 +38,7 @@ pub(in crate::engine) fn started(runners: Runners<'_>, task: &Task) -> Result<Bo
 /// a transaction.
 pub(in crate::engine) fn check_steps(runners: Runners<'_>, plan: &Plan) -> Result<()> {
     tasks(plan).try_for_each(|(_, task)| started(runners, task).map(drop))?;
-    let alone = |s: &&Step| matches!(s.action, Action::Statements) && !s.in_transaction;
-    match plan.steps.iter().find(alone) {
-        None => Ok(()),
-        Some(step) => {
-            let message = format!("step {} has statements that cannot share a transaction", step.id);
-            Err(Error::new(Class::Refused, message)
-                .hint("this version carries out no such step: it could not be resumed safely"))
-        }
-    }
+    check_in_transaction(&plan.steps)
 }
 
 fn tasks(plan: &Plan) -> impl Iterator<Item = (usize, &Task)> {
