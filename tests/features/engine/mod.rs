@@ -4,6 +4,7 @@ mod contract;
 mod copies;
 mod guards;
 mod journal;
+mod lost_reader;
 mod makes;
 mod operators;
 mod outside_transaction;
