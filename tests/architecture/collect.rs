@@ -71,7 +71,7 @@ pub(crate) fn collect(path: &str, text: &str, module: &str) -> Source {
 }
 
 /// Is it for tests only: `#[test]`, `#[cfg(test)]`, `#[cfg(all(test, …))]`?
-fn for_tests(attrs: &[Attribute]) -> bool {
+pub(crate) fn for_tests(attrs: &[Attribute]) -> bool {
     fn names_test(tokens: TokenStream) -> bool {
         let mut negated = false;
         tokens.into_iter().any(|token| match token {
@@ -91,7 +91,7 @@ fn for_tests(attrs: &[Attribute]) -> bool {
     })
 }
 
-fn attributes(item: &Item) -> &[Attribute] {
+pub(crate) fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(i) => &i.attrs,
         Item::Enum(i) => &i.attrs,

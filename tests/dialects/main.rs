@@ -10,6 +10,7 @@ mod common;
 mod compare;
 mod journal;
 mod own_path;
+mod paper;
 mod pinned;
 mod planner;
 mod postgres;
@@ -20,6 +21,8 @@ mod schema;
 mod text_only;
 mod text_only_compare;
 mod text_only_journal;
+mod text_only_plans;
+mod triggers;
 mod undo;
 mod words;
 #[path = "../features/world.rs"]

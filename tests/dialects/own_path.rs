@@ -6,14 +6,17 @@ use midwatch::engine::port::catalog::WantedLocks;
 use midwatch::engine::port::reader::{ReadOptions, Reader as _};
 
 use crate::common::own_path::own_path;
-use crate::common::{Database, engine};
+use crate::on_each_server;
+use crate::postgres::Side;
 
-#[tokio::test]
-async fn what_a_profile_names_is_found_by_statements_that_know_no_path() {
-    let database = Database::empty().await;
-    let mut holder = database.owner().await;
+on_each_server! {
+    what_a_profile_names_is_found_by_statements_that_know_no_path,
+}
+
+async fn what_a_profile_names_is_found_by_statements_that_know_no_path(side: &Side) {
+    let mut holder = side.owner().await;
     holder.execute_script("create table t (id int)").await.unwrap();
-    let reader = own_path(engine(&database.url(), "name = \"p\"\n").await.into_parts().facts);
+    let reader = own_path(side.engine().await.into_parts().facts);
     let dialect = reader.dialect();
     let mut tx = reader.begin(ReadOptions::default()).await.unwrap();
     let names = [Relation::parse("t"), Relation::parse("nothing"), Relation::parse("public.t")];

@@ -2,131 +2,21 @@
 
 use std::sync::{Arc, Mutex};
 
-use midwatch::engine::Engine;
 use midwatch::engine::check::paging::{self, At, PageRequest, RowSource};
 use midwatch::engine::model::abilities::{Abilities, Ability};
-use midwatch::engine::model::change::{RowChange, RowKind, TypedColumn};
-use midwatch::engine::model::error::{Error, Result};
-use midwatch::engine::model::load::ServerLoad;
-use midwatch::engine::model::param::Params;
-use midwatch::engine::model::preflight::{Ready, Risk};
-use midwatch::engine::model::profile::Profile;
-use midwatch::engine::model::query::{Column, Param, ProfileSql, Sql};
-use midwatch::engine::model::row_query::ImagesOf;
-use midwatch::engine::model::step::{LockStrength, Step};
-use midwatch::engine::model::target::ServerInfo;
-use midwatch::engine::model::vitals::Vitals;
-use midwatch::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, lock};
-use midwatch::engine::plan::request::{Planned, Request};
-use midwatch::engine::port::dialect::Dialect;
-use midwatch::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader, RowShape, Take};
-use midwatch::engine::port::row_sql::RowSql as _;
+use midwatch::engine::model::cause::Cause;
+use midwatch::engine::model::error::Error;
+use midwatch::engine::model::preflight::Ready;
+use midwatch::engine::model::query::Param;
+use midwatch::engine::plan::request::Planned;
 
-use crate::common;
-use crate::common::Database;
+use crate::paper::{self, Paper, Sheet, able};
 use crate::recorder::{Notes, Sent, Whose};
 use crate::text_only::TextOnly;
 
-/// A server that exists only as far as its answers are here.
-struct Paper {
-    server: ServerInfo,
-    notes: Notes,
-}
-
-struct Sheet(Notes);
-
-impl Reader for Paper {
-    fn dialect(&self) -> &'static dyn Dialect {
-        &TextOnly
-    }
-    fn set_search_path(&self, _: &[String]) {}
-    fn begin(&self, _: ReadOptions) -> Fut<'_, Result<Box<dyn ReadTx>>> {
-        let tx = Box::new(Sheet(Arc::clone(&self.notes))) as Box<dyn ReadTx>;
-        Box::pin(async move { Ok(tx) })
-    }
-    fn server(&self) -> Fut<'_, Result<ServerInfo>> {
-        let server = self.server.clone();
-        Box::pin(async move { Ok(server) })
-    }
-    fn vitals(&self) -> Fut<'_, Result<Vitals>> {
-        Box::pin(async { Err(Error::unobserved("paper has no sessions")) })
-    }
-    fn load(&self) -> Fut<'_, Result<ServerLoad>> {
-        Box::pin(async { Err(Error::unobserved("paper has no load")) })
-    }
-    fn cancel_all(&self) -> Fut<'_, ()> {
-        Box::pin(async {})
-    }
-}
-
-impl ReadTx for Sheet {
-    fn describe<'a>(&'a mut self, sql: &'a ProfileSql) -> Fut<'a, Result<Vec<Column>>> {
-        self.0.lock().unwrap().push(Sent::profile(sql, true));
-        let column = |name: &str| Column { name: name.into(), type_name: "bigint".into(), numeric: true };
-        Box::pin(async move { Ok(vec![column("id"), column("n")]) })
-    }
-    fn each<'a>(&'a mut self, sql: &'a Sql, _: Take<'a>) -> Fut<'a, Result<()>> {
-        self.0.lock().unwrap().push(Sent::ours(sql));
-        Box::pin(async { Err(Error::unobserved("not on this sheet")) })
-    }
-    fn profile<'a>(&'a mut self, sql: &'a ProfileSql, _: RowShape, take: Take<'a>) -> Fut<'a, Result<()>> {
-        self.0.lock().unwrap().push(Sent::profile(sql, false));
-        Box::pin(async move {
-            match sql.text() {
-                t if t.starts_with("SELECT JSON_OBJECT") => {
-                    take(Some(r#"{"key":{"id":"7"},"before":{"st`ate":"a"},"after":{"st`ate":"b"}}"#.into()))
-                }
-                t if t.starts_with("SELECT JSON_ARRAY") => take(Some(r#"[["7","1"],["7"]]"#.into())),
-                t if t.starts_with("SELECT CAST(CAST(? AS") => take(Some("7".into())),
-                t if t.starts_with("SELECT COUNT(*)") => take(Some("1".into())),
-                _ => Err(Error::unobserved("not on this sheet")),
-            }
-        })
-    }
-    fn objects<'a>(&'a mut self, _: &'a Sql, _: Take<'a>) -> Fut<'a, Result<()>> {
-        Box::pin(async { Err(Error::unobserved("not on this sheet")) })
-    }
-}
-
-const PROFILE: &str = "name = \"p\"\n[sources.late]\nsql = \"select 1 as id\"\n\
-    [[backfills]]\nname = \"states\"\ntable = \"jo`bs\"\nkey = [\"id\"]\nfilter = \"t.n > 1 or t.n is null\"\n\
-    set = { \"st`ate\" = \"upper(t.n)\" }\n[[backfills.verify]]\ntitle = \"none is late\"\nsql = \"select * from late\"\n\
-    [[backfills]]\nname = \"unseen\"\ntable = \"hidden\"\nkey = [\"id\"]\nfilter = \"true\"\nguard = \"audit\"\n\
-    set = { \"st`ate\" = \"1\" }\n\
-    [[backfills]]\nname = \"dotted\"\ntable = \"`a.b`\"\nkey = [\"id\"]\nfilter = \"true\"\n\
-    set = { \"st`ate\" = \"1\" }\n";
-
-/// A server that says of itself what every server can: no oid, no log, no cluster.
-fn paper(abilities: Abilities) -> ServerInfo {
-    ServerInfo {
-        engine: "text",
-        version: "1.0".into(),
-        database: "d".into(),
-        role: "operator".into(),
-        address: "paper".into(),
-        system_identifier: None,
-        database_oid: None,
-        data_directory: None,
-        timeline: None,
-        in_recovery: false,
-        superuser: false,
-        skew_ms: 0,
-        marker: None,
-        abilities,
-        notes: vec![],
-    }
-}
-
-/// Everything that the planner sends and says.
+/// Everything that the planner sends and says of a backfill.
 async fn planned(name: &str, set: &[(&str, &str)]) -> (Planned, Vec<Sent>) {
-    let able = Abilities {
-        session_lock: Ability::Yes,
-        transactional_ddl: Ability::Yes,
-        write_limit: Ability::Yes,
-        shared_snapshot: Ability::Yes,
-        lock_holders: Ability::Yes,
-    };
-    planned_with(able, "backfill", name, set).await
+    planned_with(able(), "backfill", name, set).await
 }
 
 /// The same of a server with these abilities.
@@ -136,20 +26,7 @@ async fn planned_with(
     name: &str,
     set: &[(&str, &str)],
 ) -> (Planned, Vec<Sent>) {
-    let database = Database::empty().await;
-    let mut parts = common::engine(&database.url(), PROFILE).await.into_parts();
-    let notes: Notes = Arc::new(Mutex::new(vec![]));
-    let server = paper(abilities);
-    parts.server = server.clone();
-    parts.facts = Arc::new(Paper { server, notes: Arc::clone(&notes) });
-    let operations: Vec<&dyn Operation> = parts.operations.iter().copied().chain([&Defines as _]).collect();
-    parts.operations = operations.leak();
-    let engine = Engine::new(parts);
-    let params = Params(set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
-    let request = Request::Operation { verb: verb.into(), name: Some(name.into()), params };
-    let planned = engine.plan(&request, &|_| ()).await.unwrap();
-    let statements = notes.lock().unwrap().clone();
-    (planned, statements)
+    paper::planned(Paper::new(abilities), &paper::request(verb, Some(name), set)).await
 }
 
 #[tokio::test]
@@ -185,11 +62,10 @@ async fn a_plan_is_made_in_the_dialect_s_text_alone() {
     for text in for_rows {
         assert!(!(text.contains("::") || text.contains("\"st") || text.contains("$1")), "{text}");
     }
-    assert!(
-        plan.preflight
-            .iter()
-            .any(|p| p.id == "trigger" && p.message.starts_with("trigger audit of jo`bs fires"))
-    );
+    // That of the journal fires as well, and is known by what the catalog says of it.
+    let told: Vec<_> = plan.preflight.iter().filter(|p| p.id == "trigger").collect();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].message.starts_with("trigger audit of jo`bs fires"), "{told:#?}");
 }
 
 #[tokio::test]
@@ -216,46 +92,6 @@ async fn a_name_is_read_by_the_rules_of_its_dialect() {
     assert!(rows.text.contains(" FROM `a.b` t "), "{}", rows.text);
     let action = serde_json::to_value(&planned.plan.steps[0].action).unwrap();
     assert_eq!(action["resolved"], serde_json::json!({ "name": "a.b" }), "no schema where there are none");
-}
-
-/// Changes a definition by a statement.
-struct Defines;
-
-const DEFINES: OpSpec = OpSpec {
-    verb: "define",
-    about: "changes a definition",
-    risk: Risk::Reversible,
-    params: &[],
-    example: "t",
-    bootstraps: false,
-    many: false,
-    asks: &[],
-};
-
-impl Operation for Defines {
-    fn spec(&self) -> &'static OpSpec {
-        &DEFINES
-    }
-    fn offers(&self, _: &Profile, _: &dyn Dialect) -> Vec<Offer> {
-        vec![Offer {
-            verb: DEFINES.verb,
-            name: "t".into(),
-            about: String::new(),
-            mends: None,
-            risk: DEFINES.risk,
-            locks: String::new(),
-            disabled: None,
-            asks: vec![],
-            takes_rows: false,
-        }]
-    }
-    fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, _: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
-        let mode = cx.dialect().lock_mode(LockStrength::Everyone);
-        let statements = vec!["ALTER TABLE `t` ADD x int".into(), "ALTER TABLE `t` ADD y int".into()];
-        let step = Step { locks: vec![lock("t", mode)], ..Step::new("define", "define", statements) };
-        let draft = Draft { steps: vec![step], count: 2, ..Draft::default() };
-        Box::pin(async move { Ok(draft) })
-    }
 }
 
 #[tokio::test]
@@ -306,7 +142,7 @@ async fn pages_are_the_dialect_s() {
         context: None,
     };
     let notes: Notes = Arc::new(Mutex::new(vec![]));
-    let mut sheet = Sheet(Arc::clone(&notes));
+    let mut sheet = Sheet::new(&notes);
     let at = At::Before(vec![Some("7".into()), Some("1".into())]);
     let request = PageRequest { at, count: true, ..PageRequest::first(source, 5) };
     let page = paging::read(&mut sheet, &TextOnly, &request).await.unwrap();
@@ -319,35 +155,20 @@ async fn pages_are_the_dialect_s() {
     assert_eq!((context.text(), context.params()), ("SELECT ?", &[Param::from("7")][..]));
 }
 
-#[test]
-fn an_inverse_is_data_until_the_dialect_writes_it() {
-    let column = |name: &str| TypedColumn { name: name.into(), type_name: "bigint".into(), numbered: false };
-    let inverse = RowChange {
-        table: "jo`bs".into(),
-        resolved: None,
-        kind: RowKind::Update,
-        key: vec![column("id")],
-        columns: vec![column("n")],
-        kept: vec![column("id"), column("n")],
-        before_batch: vec![],
-        after_change: vec![],
-        excludes_writers: false,
-        audit: None,
-        after_batch: None,
-        derived: vec![],
-        referrers: vec![],
-        source: None,
-        rewritten: false,
-        restores: Some("5".into()),
-        canary: None,
-        reason: "undo of run 5".into(),
+#[tokio::test]
+async fn what_the_server_refuses_is_told_from_what_it_could_not_be_asked() {
+    let told = async |refusal: Error| {
+        let paper = Paper::refusing(refusal);
+        let (planned, _) = paper::planned(paper, &paper::request("backfill", Some("states"), &[])).await;
+        let told = planned.plan.preflight.into_iter().find(|p| p.id == "statements").unwrap();
+        (told.status, told.message)
     };
-    let images = ImagesOf { run: "5".into(), step: 0, inverse };
-    let sql = TextOnly.changed_since(&images, 10);
-    assert_eq!(
-        sql.text(),
-        "SELECT COUNT(*) AS `rows`, NULL AS named FROM midwatch.images i LEFT JOIN `jo``bs` t \
-         ON t.`id` = JSON_VALUE(i.`key`, '$.\"id\"') WHERE i.run = ?"
-    );
-    assert!(TextOnly.bypassed(&images.inverse).is_empty());
+    let refused = || Error::unobserved("no");
+    let expected = (Ready::Fail, "the change of jo`bs: no".to_owned());
+    // Whatever its code, and also without one: what it means decides.
+    assert_eq!(told(refused().code("a code", (Cause::NotAllowed, true))).await, expected);
+    assert_eq!(told(Error { permanent: true, ..refused() }).await, expected);
+    let expected = (Ready::Unknown, "the change of jo`bs: cannot be looked at: no".to_owned());
+    assert_eq!(told(refused().code("a code", (Cause::ConnectionLost, false))).await, expected);
+    assert_eq!(told(refused().cause(Cause::ConnectionLost)).await, expected);
 }

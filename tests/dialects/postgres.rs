@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use midwatch::dialect::postgres::owner::Owner;
 use midwatch::dialect::postgres::{Connection, PgReader};
 use midwatch::engine::Engine;
 use midwatch::sandbox::{Options, Server};
@@ -13,6 +14,7 @@ use crate::common::{binaries_18, engine, shared_server};
 static EIGHTEEN: OnceLock<Server> = OnceLock::new();
 
 /// An empty database on a server.
+#[derive(Clone)]
 pub(crate) struct Side {
     server: &'static Server,
     database: String,
@@ -85,11 +87,20 @@ impl Side {
     }
 
     pub(crate) async fn engine(&self) -> Engine {
-        engine(&self.server.url(&self.database), "name = \"p\"\n").await
+        self.engine_with("name = \"p\"\n").await
+    }
+
+    /// With this profile.
+    pub(crate) async fn engine_with(&self, profile: &str) -> Engine {
+        engine(&self.url(), profile).await
+    }
+
+    pub(crate) async fn owner(&self) -> Owner {
+        self.server.owner(&self.database).await.unwrap()
     }
 
     pub(crate) async fn run(&self, statements: &[String]) {
-        let mut owner = self.server.owner(&self.database).await.unwrap();
+        let mut owner = self.owner().await;
         owner.execute_script(&statements.join(";\n")).await.unwrap();
     }
 
@@ -102,7 +113,7 @@ impl Side {
         let resumable = run.resumable.to_string();
         let params =
             [run.operation, &plan, run.outcome, &resumable, &applied, run.undoes.unwrap_or_default()];
-        let mut owner = self.server.owner(&self.database).await.unwrap();
+        let mut owner = self.owner().await;
         owner.fetch_value(insert, &params).await.unwrap().unwrap()
     }
 

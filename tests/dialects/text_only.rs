@@ -75,6 +75,21 @@ fn is_hidden(name: &Relation) -> bool {
     name.schema.is_none() && ["hidden", "a.b"].contains(&name.name.as_str())
 }
 
+fn trigger(name: &str, journal: bool) -> Trigger {
+    Trigger {
+        name: name.into(),
+        state: Firing::Ordinary,
+        function: None,
+        journal,
+        before: false,
+        row: true,
+        on_insert: true,
+        on_update: true,
+        on_delete: false,
+        columns: vec![],
+    }
+}
+
 /// Any table.
 impl Catalog for TextOnly {
     fn tables<'a>(&'a self, _: &'a mut dyn ReadTx, names: &'a [Relation]) -> Fut<'a, Result<Vec<Table>>> {
@@ -93,23 +108,18 @@ impl Catalog for TextOnly {
             triggers: if is_hidden(name) {
                 Seen::Hidden { needs: "TRIGGER".into() }
             } else {
-                Seen::Known(vec![Trigger {
-                    name: "audit".into(),
-                    state: Firing::Ordinary,
-                    function: None,
-                    before: false,
-                    row: true,
-                    on_insert: true,
-                    on_update: true,
-                    on_delete: false,
-                    columns: vec![],
-                }])
+                Seen::Known(vec![trigger("audit", false), trigger("mark", true)])
             },
             referrers: Seen::default(),
             checks: if is_hidden(name) {
                 Seen::Hidden { needs: "a privilege".into() }
             } else {
-                Seen::default()
+                Seen::Known(vec![Constraint {
+                    name: "filled".into(),
+                    definition: "CHECK (`st``ate` <> '')".into(),
+                    expression: "`st``ate` <> ''".into(),
+                    columns: vec!["st`ate".into()],
+                }])
             },
             unique_keys: vec![vec!["id".into()]],
             unique_columns: vec!["id".into()],
@@ -191,12 +201,13 @@ fn from(from: &RowsFrom, params: &mut Vec<Param>) -> String {
         RowsFrom::Query { sql, join } => format!("FROM ({sql}\n) r {}", beside(join)),
         RowsFrom::Written { run, .. } => {
             params.push(Param::from(run.as_str()));
-            "FROM midwatch.images r WHERE r.run = ?".into()
+            "FROM `midwatch_images` r WHERE r.run = ?".into()
         }
         RowsFrom::Images(images) => {
             params.push(Param::from(images.run.as_str()));
             let table = TextOnly.relation(&TextOnly.parse(&images.inverse.table));
-            format!("FROM midwatch.images i LEFT JOIN {table} t ON {}", key_of(&images.inverse.key))
+            let kept = "(SELECT * FROM `midwatch_images` WHERE run = ?)";
+            format!("FROM {kept} i LEFT JOIN {table} t ON {}", key_of(&images.inverse.key))
         }
         RowsFrom::Text(text) => format!("FROM {text}"),
     }
@@ -373,12 +384,11 @@ impl RowSql for TextOnly {
     fn changed_since(&self, images: &ImagesOf, _: usize) -> ProfileSql {
         let mut params = vec![];
         let from = from(&RowsFrom::Images(Box::new(images.clone())), &mut params);
-        ProfileSql::new(format!("SELECT COUNT(*) AS `rows`, NULL AS named {from} WHERE i.run = ?"))
-            .bind(params)
+        ProfileSql::new(format!("SELECT COUNT(*) AS `rows`, NULL AS named {from}")).bind(params)
     }
     fn refused(&self, images: &ImagesOf, check: &Constraint) -> ProfileSql {
         let text =
-            format!("SELECT COUNT(*) FROM midwatch.images WHERE run = ? AND NOT ({})", check.expression);
+            format!("SELECT COUNT(*) FROM `midwatch_images` WHERE run = ? AND NOT ({})", check.expression);
         ProfileSql::new(text).bind([Param::from(images.run.as_str())])
     }
     fn bypass(&self, _: &str, _: Obstacle<'_>) -> Result<Bypass> {

@@ -1,12 +1,13 @@
-//! The journal and look-ups in the text-only dialect: what makes the journal is text, and nothing is there to read.
+//! The journal and look-ups in the text-only dialect: what makes the journal is text, and so is what reads it.
 
 use midwatch::engine::model::diff::PlannedRow;
 use midwatch::engine::model::error::Result;
 use midwatch::engine::model::event::Event;
 use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::preflight::{Preflight, Ready, Verification};
-use midwatch::engine::model::query::{ProfileSql, Sql};
+use midwatch::engine::model::query::{Param, ProfileSql, Sql};
 use midwatch::engine::model::record::{Altered, JournalState, RunRecord};
+use midwatch::engine::plan::operation::lock;
 use midwatch::engine::port::journal_sql::{
     AlteredRows, EventFilter, Install, InstallStep, JournalSql, Measured, RunFilter, SameRequest,
 };
@@ -47,18 +48,31 @@ impl Lookup for TextOnly {
 
 impl JournalSql for TextOnly {
     /// Each table by itself: this dialect has no transactions for them.
-    fn install(&self, pending: &[String], _operators: &[String]) -> Result<Install> {
-        let steps = pending.iter().flat_map(|file| {
+    fn install(&self, pending: &[String], operators: &[String]) -> Result<Install> {
+        let missing = |title: &str| Verification {
+            title: title.into(),
+            sql: format!("select name from `wanted` where name = '{title}'"),
+        };
+        let tables = pending.iter().flat_map(|file| {
             ["midwatch_runs", "midwatch_events"].map(|table| InstallStep {
                 title: format!("{file}: {table}"),
                 statements: vec![format!("create table {} (id bigint primary key)", quote(table))],
-                probe: Verification {
-                    title: table.into(),
-                    sql: format!("select 1 where not exists ({table})"),
-                },
+                probe: missing(table),
             })
         });
-        Ok(Install { steps: steps.collect(), ..Install::default() })
+        let grants = operators.iter().map(|role| InstallStep {
+            title: format!("privileges of {role}"),
+            statements: vec![format!("grant all on `midwatch_runs` to {}", quote(role))],
+            probe: missing(role),
+        });
+        let steps: Vec<_> = tables.chain(grants).collect();
+        let revoke = || format!("revoke all on `midwatch_runs` from {}", operators.join(", "));
+        Ok(Install {
+            verify: steps.iter().map(|s| s.probe.clone()).collect(),
+            steps,
+            locks: pending.iter().map(|_| lock("its new tables", "metadata lock")).collect(),
+            revoke: pending.is_empty().then(revoke),
+        })
     }
     fn may_install<'a>(
         &'a self,
@@ -71,11 +85,23 @@ impl JournalSql for TextOnly {
     fn unknown_roles<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a [String]) -> Fut<'a, Result<Vec<String>>> {
         nothing()
     }
-    fn state<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<JournalState>> {
-        Box::pin(async { Ok(JournalState::Missing { pending: vec![FILE.into()] }) })
+    fn state<'a>(&'a self, tx: &'a mut dyn ReadTx) -> Fut<'a, Result<JournalState>> {
+        Box::pin(async {
+            let files = tx.texts(&Sql::new("select file from `midwatch_files`")).await?;
+            Ok(match files.as_slice() {
+                [] => JournalState::Missing { pending: vec![FILE.into()] },
+                _ => JournalState::Ready,
+            })
+        })
     }
-    fn runs<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a RunFilter) -> Fut<'a, Result<Vec<RunRecord>>> {
-        nothing()
+    fn runs<'a>(&'a self, tx: &'a mut dyn ReadTx, of: &'a RunFilter) -> Fut<'a, Result<Vec<RunRecord>>> {
+        let sql = match of {
+            RunFilter::Id(id) => Sql::new("select * from `midwatch_runs` where id = ?")
+                .bind([Param::Text(Some(id.to_string()))]),
+            RunFilter::Renaming { .. } => Sql::new("select * from `midwatch_runs` where renames is not null"),
+            _ => Sql::new("select * from `midwatch_runs` where outcome = 'running'"),
+        };
+        Box::pin(async move { tx.fetch(&sql).await })
     }
     fn run_ids<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a RunFilter) -> Fut<'a, Result<Vec<String>>> {
         nothing()
@@ -86,8 +112,9 @@ impl JournalSql for TextOnly {
     fn step<'a>(&'a self, _: &'a mut dyn ReadTx, _run: &'a str) -> Fut<'a, Result<Option<usize>>> {
         nothing()
     }
-    fn plan_text<'a>(&'a self, _: &'a mut dyn ReadTx, _run: &'a str) -> Fut<'a, Result<Option<String>>> {
-        nothing()
+    fn plan_text<'a>(&'a self, tx: &'a mut dyn ReadTx, run: &'a str) -> Fut<'a, Result<Option<String>>> {
+        let sql = Sql::new("select plan from `midwatch_runs` where id = ?").bind([Param::from(run)]);
+        Box::pin(async move { Ok(tx.texts(&sql).await?.pop().flatten()) })
     }
     fn plan_texts<'a>(
         &'a self,
@@ -111,8 +138,10 @@ impl JournalSql for TextOnly {
     ) -> Fut<'a, Result<Option<Measured>>> {
         nothing()
     }
-    fn events<'a>(&'a self, _: &'a mut dyn ReadTx, _: &'a EventFilter) -> Fut<'a, Result<Vec<Event>>> {
-        nothing()
+    fn events<'a>(&'a self, tx: &'a mut dyn ReadTx, of: &'a EventFilter) -> Fut<'a, Result<Vec<Event>>> {
+        let of = [&of.run, &of.kind].map(|t| Param::Text(t.clone()));
+        let sql = Sql::new("select * from `midwatch_events` where run = ? and kind = ?").bind(of);
+        Box::pin(async move { tx.fetch(&sql).await })
     }
     fn head<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<Option<(i64, String)>>> {
         nothing()
@@ -123,11 +152,4 @@ impl JournalSql for TextOnly {
     fn altered_rows<'a>(&'a self, _: &'a mut dyn ReadTx) -> Fut<'a, Result<AlteredRows>> {
         nothing()
     }
-}
-
-#[test]
-fn what_makes_the_journal_is_text_with_a_probe_for_each_statement() {
-    let made = TextOnly.install(&[FILE.into()], &[]).unwrap();
-    assert_eq!(made.statements()[0], "create table `midwatch_runs` (id bigint primary key)");
-    assert!(made.steps.iter().all(|s| s.statements.len() == 1 && !s.probe.sql.is_empty()));
 }

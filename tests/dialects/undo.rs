@@ -24,7 +24,13 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::common::{Database, engine};
+use crate::on_each_server;
+use crate::postgres::Side;
+
+on_each_server! {
+    a_change_and_its_inverse_give_the_rows_of_before,
+    what_is_asked_before_a_change_is_asked_before_its_undo,
+}
 
 /// Sets of rows that are tried.
 const SETS: u32 = 32;
@@ -233,18 +239,19 @@ impl Tables {
     }
 }
 
-#[test]
-fn a_change_and_its_inverse_give_the_rows_of_before() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (_database, tables) = runtime.block_on(async {
-        let database = Database::empty().await;
-        let mut owner = database.owner().await;
+/// What draws the rows is not asynchronous: it has a thread of its own.
+async fn a_change_and_its_inverse_give_the_rows_of_before(side: &Side) {
+    let (side, runtime) = (side.clone(), tokio::runtime::Handle::current());
+    tokio::task::spawn_blocking(move || draw(&side, &runtime)).await.unwrap();
+}
+
+fn draw(side: &Side, runtime: &tokio::runtime::Handle) {
+    let tables = runtime.block_on(async {
+        let mut owner = side.owner().await;
         owner.execute_script(TABLES).await.unwrap();
-        let mut made = Tables { owner, engine: engine(&database.url(), PROFILE).await };
+        let mut made = Tables { owner, engine: side.engine_with(PROFILE).await };
         made.done(&Request::Operation { verb: "init".into(), name: None, params: Params::default() }).await;
-        let owner = database.owner().await;
-        let engine = engine(&database.url(), PROFILE).await;
-        (database, Tables { owner, engine })
+        Tables { owner: side.owner().await, engine: side.engine_with(PROFILE).await }
     });
     let tables = std::cell::RefCell::new(tables);
     let config = Config { cases: SETS, max_shrink_iters: 40, failure_persistence: None, ..Config::default() };
@@ -298,18 +305,16 @@ impl Operation for Defines {
     }
 }
 
-#[tokio::test]
-async fn what_is_asked_before_a_change_is_asked_before_its_undo() {
-    let database = Database::empty().await;
+async fn what_is_asked_before_a_change_is_asked_before_its_undo(side: &Side) {
     let with_defines = async || {
         let profile = "name = \"p\"\n[[migrations]]\nname = \"none\"\nhistory = \"none\"\n\
             [[backfills]]\nname = \"t\"\n[backfills.write]\ntable = \"t\"\nkey = [\"id\"]\n\
             filter = \"true\"\nset = { v = \"1\" }\nverdicts = [\"migrations/applied\"]\n";
-        let mut parts = engine(&database.url(), profile).await.into_parts();
+        let mut parts = side.engine_with(profile).await.into_parts();
         let operations: Vec<&dyn Operation> =
             parts.operations.iter().copied().chain([&Defines as _]).collect();
         parts.operations = operations.leak();
-        Tables { owner: database.owner().await, engine: Engine::new(parts) }
+        Tables { owner: side.owner().await, engine: Engine::new(parts) }
     };
     let request =
         |verb: &str| Request::Operation { verb: verb.into(), name: None, params: Params::default() };

@@ -24,6 +24,8 @@ select json_build_object('schema', n.nspname, 'name', c.relname) as name,
                  from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns,
        coalesce((select json_agg(json_build_object('name', t.tgname, 'state', case t.tgenabled when 'A' then 'always' when 'R' then 'replica' when 'D' then 'off' else 'ordinary' end,
                           'function', t.tgfoid::regproc::text,
+                          'journal', exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                                             where p.oid = t.tgfoid and n.nspname = 'midwatch'),
                           'before', t.tgtype::int & 2 > 0, 'row', t.tgtype::int & 1 > 0, 'on_insert', t.tgtype::int & 4 > 0,
                           'on_update', t.tgtype::int & 16 > 0, 'on_delete', t.tgtype::int & 8 > 0,
                           'columns', (select coalesce(json_agg(a.attname), '[]') from pg_attribute a

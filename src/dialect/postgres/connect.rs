@@ -3,13 +3,12 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _};
 
 use super::error::{connect_error, unsupported_startup};
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::secret::{redact, scrub};
+use crate::engine::model::secret::{percent_decoded, redact, scrub};
 
 /// Longest wait for a connection: an unreachable host must not look like a slow query.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,7 +72,7 @@ impl Connection {
             ("PGUSER", o.get_username().to_owned()),
             ("PGDATABASE", o.get_database().unwrap_or_else(|| o.get_username()).to_owned()),
         ];
-        out.extend(url.password().map(|p| ("PGPASSWORD", decoded(p))));
+        out.extend(url.password().map(|p| ("PGPASSWORD", percent_decoded(p))));
         for (key, value) in url.query_pairs() {
             let name = match &*key {
                 "sslmode" | "ssl-mode" => "PGSSLMODE",
@@ -136,11 +135,6 @@ impl Connection {
             ))),
         }
     }
-}
-
-/// Without its percent signs.
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn place(options: &PgConnectOptions) -> String {

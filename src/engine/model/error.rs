@@ -111,6 +111,18 @@ impl Error {
         self.cause(cause)
     }
 
+    /// A code for the journal, where the server gave none.
+    pub fn record_under(&mut self, code: Option<&str>) {
+        if self.code.is_none() {
+            self.code = code.map(str::to_owned);
+        }
+    }
+
+    /// The code, to be written into the journal: nothing is decided by it.
+    pub fn recorded_code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
     /// Sets what is decided by it.
     #[must_use]
     pub fn cause(mut self, cause: Cause) -> Self {

@@ -49,8 +49,8 @@ fn password_in(url: &str) -> Option<&str> {
     (!port.is_empty() && !port.bytes().all(|b| b.is_ascii_digit())).then_some(port)
 }
 
-/// `%40` → `@`: a driver's message may quote the password as it understood it.
-fn decoded(text: &str) -> String {
+/// A part of a url as it is understood: `%40` → `@`.
+pub fn percent_decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
@@ -60,7 +60,8 @@ pub fn scrub(text: &str, url: &str) -> String {
     let mut out = text.to_owned();
     // The parameter first: an `@` in it makes the other too long to be found.
     for written in [parameter, password_in(url)].into_iter().flatten().filter(|p| !p.is_empty()) {
-        for password in [written, &decoded(written)] {
+        // A driver's message may quote the password as it understood it.
+        for password in [written, &percent_decoded(written)] {
             out = out
                 .replace(&format!(":{password}@"), ":***@")
                 .replace(&format!("password={password}"), "password=***");

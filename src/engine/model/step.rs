@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::engine::model::change::RowChange;
+use crate::engine::model::error::{Class, Error, Result};
 
 /// A lock that a step takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,6 +195,16 @@ impl Step {
             _ => None,
         }
     }
+}
+
+/// Refuses statements that cannot share a transaction: where such a step was cut off, nobody could tell which of them
+/// are done. Nothing of the kind is planned, confirmed, begun or resumed.
+pub fn check_in_transaction(steps: &[Step]) -> Result<()> {
+    let alone = |s: &&Step| matches!(s.action, Action::Statements) && !s.in_transaction;
+    let Some(step) = steps.iter().find(alone) else { return Ok(()) };
+    let message = format!("step {} has statements that cannot share a transaction", step.id);
+    Err(Error::new(Class::Refused, message)
+        .hint("this version carries out no such step: it could not be resumed safely"))
 }
 
 #[cfg(test)]

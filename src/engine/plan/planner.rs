@@ -15,10 +15,9 @@ use crate::engine::model::param::Params;
 use crate::engine::model::plan::{Follow, Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::record::JournalState;
-use crate::engine::model::row_query::RowQuery;
-use crate::engine::model::row_query::{Keys, RowLimits};
+use crate::engine::model::row_query::{Keys, RowLimits, RowQuery};
 use crate::engine::model::row_store::{LineSum, RowSet, Summary};
-use crate::engine::model::step::Action;
+use crate::engine::model::step::{Action, check_in_transaction};
 use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, Undo};
 use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::setup::PlanSetup;
@@ -58,6 +57,7 @@ pub(in crate::engine) async fn plan(
     let doing = |what| news(PlanNews::Doing(what));
     let cx = planning.cx(&server, &doing);
     let mut asked = ask(planning, &cx, request).await?;
+    check_in_transaction(&asked.draft.steps)?;
     // An operation with a way back of its own says so by what that way loses.
     let by_images = asked.draft.reversible == Reversible::Full && asked.undoes.is_none();
     asked.draft = side_effects::declare(&cx, asked.draft).await?;

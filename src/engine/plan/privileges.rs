@@ -35,7 +35,8 @@ async fn planned(facts: &dyn Reader, change: &RowChange) -> (usize, Vec<(Ready, 
         };
         match answer {
             Ok(()) => fine += 1,
-            Err(e) if e.code.is_some() => wrong.push((Ready::Fail, format!("{what}: {}", e.message))),
+            // It speaks of the statement or the role, not of the moment: the run would meet it too.
+            Err(e) if e.permanent => wrong.push((Ready::Fail, format!("{what}: {}", e.message))),
             Err(e) => wrong.push((Ready::Unknown, format!("{what}: cannot be looked at: {}", e.message))),
         }
     }

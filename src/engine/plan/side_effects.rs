@@ -82,9 +82,9 @@ fn fired(
 /// What the profile knows, our own markers, which write in the journal's schema only, and triggers that a feature made.
 fn known(cx: &PlanCx<'_>, table: &str, trigger: &Trigger) -> bool {
     let function = trigger.function.as_deref().unwrap_or_default();
-    let ours = function.starts_with("midwatch.")
-        || cx.checks.iter().any(|c| c.owns_trigger(cx.profile(), &trigger.name, function));
-    ours || cx.profile().knows_trigger(table, &trigger.name)
+    trigger.journal
+        || cx.checks.iter().any(|c| c.owns_trigger(cx.profile(), &trigger.name, function))
+        || cx.profile().knows_trigger(table, &trigger.name)
 }
 
 fn fires(trigger: &Trigger, event: Event, change: &RowChange, passed: &[Bypassed]) -> bool {

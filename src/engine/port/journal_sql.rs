@@ -82,7 +82,8 @@ pub struct Install {
     pub revoke: Option<String>,
 }
 
-/// A part of what makes the journal. It may be cut off between two statements: the probe tells whether it is done.
+/// A part of what makes the journal. `init` makes all parts in one transaction, so it asks no probe; `tests/dialects`
+/// does, before and after each part, for servers that commit each definition by itself and can be cut off between two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstallStep {
     /// The file, or what is granted.

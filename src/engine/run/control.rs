@@ -139,8 +139,8 @@ impl RunCx<'_> {
         match window_now(self.facts, self.window).await {
             Ok(Window::Closed(_)) => Err(RunStop::known(self.closed())),
             Ok(_) => Ok(()),
-            // A reader that got no answer says nothing of the run's own sessions.
-            Err(e) if e.code.is_none() => Err(RunStop::known(e)),
+            // What a reader meets says nothing of the run's own sessions: they are asked.
+            Err(e) if self.writer.holds_lock().await.is_ok() => Err(RunStop::known(e)),
             Err(e) => Err(self.recovered(e).await),
         }
     }

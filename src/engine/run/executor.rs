@@ -8,12 +8,12 @@ use serde_json::json;
 
 use crate::engine::gate::guard::Approved;
 use crate::engine::model::cause::Cause;
-use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::error::{Error, Result};
 use crate::engine::model::event::Event;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::progress::{Control, Done, Phase, Progress, ProgressSink};
 use crate::engine::model::record::Outcome;
-use crate::engine::model::step::{Action, Step, Task};
+use crate::engine::model::step::{Action, Step, Task, check_in_transaction};
 use crate::engine::model::stored::another_version;
 use crate::engine::port::runner::{Kept, RunCx, RunStop, Runners, Running, TaskLimits, runner_of};
 use crate::engine::port::writer::{Cursor, Ending, RunLimits, Writer};
@@ -38,15 +38,7 @@ pub(in crate::engine) fn started(runners: Runners<'_>, task: &Task) -> Result<Bo
 /// a transaction.
 pub(in crate::engine) fn check_steps(runners: Runners<'_>, plan: &Plan) -> Result<()> {
     tasks(plan).try_for_each(|(_, task)| started(runners, task).map(drop))?;
-    let alone = |s: &&Step| matches!(s.action, Action::Statements) && !s.in_transaction;
-    match plan.steps.iter().find(alone) {
-        None => Ok(()),
-        Some(step) => {
-            let message = format!("step {} has statements that cannot share a transaction", step.id);
-            Err(Error::new(Class::Refused, message)
-                .hint("this version carries out no such step: it could not be resumed safely"))
-        }
-    }
+    check_in_transaction(&plan.steps)
 }
 
 fn tasks(plan: &Plan) -> impl Iterator<Item = (usize, &Task)> {
@@ -57,7 +49,7 @@ fn tasks(plan: &Plan) -> impl Iterator<Item = (usize, &Task)> {
 }
 
 /// What the plan says, and its tasks where it was made before plans said it.
-fn limits(runners: Runners<'_>, plan: &Plan) -> TaskLimits {
+fn task_limits(runners: Runners<'_>, plan: &Plan) -> TaskLimits {
     let mut limits = TaskLimits {
         lock_timeout_ms: plan.lock_timeout_ms,
         continues_after_window: plan.continues_after_window,
@@ -89,15 +81,15 @@ pub(in crate::engine) async fn run(
     if let Err(e) = checked.await {
         return Done::refused(e);
     }
-    let limits = limits(setup.runners, plan);
+    let of_tasks = task_limits(setup.runners, plan);
     let policy = setup.policy.lock_timeout_ms;
-    let terms = RunLimits {
+    let limits = RunLimits {
         operator: setup.operator.clone(),
-        lock_timeout_ms: limits.lock_timeout_ms.map_or(policy, |ms| ms.min(policy)),
+        lock_timeout_ms: of_tasks.lock_timeout_ms.map_or(policy, |ms| ms.min(policy)),
         statement_timeout_ms: setup.policy.statement_timeout_ms,
         search_path: setup.search_path.to_vec(),
     };
-    let mut writer = match setup.adapters.writers.open(&approved, &terms).await {
+    let mut writer = match setup.adapters.writers.open(&approved, &limits).await {
         Ok(writer) => writer,
         Err(e) => return Done::refused(e),
     };
@@ -121,7 +113,7 @@ pub(in crate::engine) async fn run(
         operator: setup.operator,
         window: setup.window,
         clock: setup.clock,
-        limits,
+        limits: of_tasks,
         control,
         watcher,
         writer,
@@ -184,7 +176,7 @@ impl RunCx<'_> {
         self.notes().await;
         if done.outcome != Outcome::Ambiguous {
             let message = done.failure.as_ref().map(|f| f.message.clone());
-            let code = done.failure.as_ref().and_then(|f| f.code.as_deref());
+            let code = done.failure.as_ref().and_then(Error::recorded_code);
             let ending = Ending {
                 // The journal tells runs: what was stale before its first batch is a run that did nothing.
                 outcome: if done.outcome == Outcome::Stale { Outcome::Failed } else { done.outcome },

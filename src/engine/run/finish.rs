@@ -73,9 +73,7 @@ impl RunCx<'_> {
         };
         failure.durable = changed > 0 || failure.durable;
         failure.ambiguous = !known;
-        if failure.code.is_none() {
-            failure.code = self.facts.dialect().code(failure.cause).map(str::to_owned);
-        }
+        failure.record_under(self.facts.dialect().code(failure.cause));
         let stands = match outcome {
             Outcome::Ambiguous => format!(
                 "batch {} (after row {}) may or may not be committed: look at midwatch runs {} when the server is back; resume finds out",
