@@ -19,4 +19,5 @@ mod quoting;
 mod registered;
 mod sources;
 mod sql;
+mod statements;
 mod verbs;
