@@ -29,13 +29,14 @@ demo:
 	cargo build --bin midwatch
 	@cargo run --quiet --bin midwatch -- demo $(ARGS)
 
-# A build without the console has no terminal crate. Every target must compile there; the tests that also run are those
-# of the library and of the command line.
+# A build without the console has no terminal crate. Every target must compile there, and the tests run that need no
+# console: library, command line, dialects, what is on disk, fences.
 headless: setup
 	@tree=$$(cargo tree --no-default-features -e normal) || exit 1; \
 	if grep -E 'ratatui|crossterm' <<<"$$tree"; then echo "headless: this build has a terminal crate" >&2; exit 1; fi
 	cargo check --no-default-features --all-targets
-	cargo test --no-default-features --no-fail-fast --lib --test cli --test bad_input --test readonly
+	cargo test --no-default-features --no-fail-fast \
+		--lib --test cli --test bad_input --test readonly --test dialects --test golden --test architecture
 
 lint: style
 	@./.ci/supply

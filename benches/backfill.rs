@@ -137,10 +137,10 @@ async fn midwatch(server: &Server) -> (f64, f64) {
     let planned = engine.plan(&request, &news).await.unwrap();
     let first = first.lock().unwrap().unwrap();
     println!(
-        "plan of {} rows: first page after {:.2} s (goal <= 1), all after {:.1} s, peak memory of the process {} MB (goal <= 50)",
+        "plan of {} rows: first page after {:.1} ms (goal <= 1000), all after {:.1} ms, peak memory of the process {} MB (goal <= 50)",
         planned.plan.rows,
-        first.as_secs_f64(),
-        begun.elapsed().as_secs_f64(),
+        first.as_secs_f64() * 1000.0,
+        begun.elapsed().as_secs_f64() * 1000.0,
         peak_memory_mb()
     );
     let gate = engine.review(planned, true).await.unwrap();

@@ -17,6 +17,8 @@ use midwatch::tui::view;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+#[expect(dead_code, reason = "other benches use the rest")]
+mod common;
 #[path = "../tests/tui/fake.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod fake;
@@ -24,6 +26,7 @@ mod fake;
 #[expect(dead_code, reason = "the tests use the rest")]
 mod pty;
 
+use common::{percentile, sorted};
 use pty::Console;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_midwatch");
@@ -32,9 +35,12 @@ const MILLION: &str = "name = \"million\"\nsearch_path = [\"public\"]\n[[anomali
 title = \"a million rows\"\nkey = [\"id\"]\nsql = \"select g as id, md5(g::text) as a, md5((g + 1)::text) as b, now() as c from generate_series(1, 1000000) g\"\n";
 
 fn main() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    common::run(run());
+}
+
+async fn run() {
     let options = DemoOptions { rows: 200_000, traffic: false, ..DemoOptions::default() };
-    let demo = runtime.block_on(Demo::start(options, std::sync::Arc::new(|_| {}))).unwrap();
+    let demo = Demo::start(options, std::sync::Arc::new(|_| {})).await.unwrap();
     let config = demo.config_file();
     let config = config.to_str().unwrap();
     first_paint(config);
@@ -42,20 +48,19 @@ fn main() {
     key_to_paint(config);
     idle(config);
     memory(&demo);
-    runtime.block_on(demo.stop()).unwrap();
+    demo.stop().await.unwrap();
 }
 
 fn say(what: &str, figure: impl std::fmt::Display, goal: &str) {
     println!("{what:<58} {figure:>16}   goal {goal}");
 }
 
-fn percentile(mut times: Vec<Duration>, p: usize) -> Duration {
-    times.sort();
-    times[(times.len() - 1) * p / 100]
+fn ms(d: Duration) -> f64 {
+    d.as_secs_f64() * 1000.0
 }
 
-fn ms(d: Duration) -> String {
-    format!("{:.2} ms", d.as_secs_f64() * 1000.0)
+fn in_ms(milliseconds: f64) -> String {
+    format!("{milliseconds:.2} ms")
 }
 
 fn first_paint(config: &str) {
@@ -63,9 +68,9 @@ fn first_paint(config: &str) {
         let start = Instant::now();
         let console = Console::start(BINARY, (80, 24), &["--config", config], &[]);
         console.shows("Overview");
-        start.elapsed()
+        ms(start.elapsed())
     });
-    say("first paint after start, median of 20", ms(percentile(times.collect(), 50)), "30 ms");
+    say("first paint after start, median of 20", in_ms(percentile(&sorted(times), 50)), "30 ms");
 }
 
 fn frame() {
@@ -86,7 +91,7 @@ fn frame() {
     for _ in 0..1000 {
         terminal.draw(|f| view::draw(&app, f)).unwrap();
     }
-    say("frame at 200x60, mean of 1000", ms(start.elapsed() / 1000), "1 ms");
+    say("frame at 200x60, mean of 1000", in_ms(ms(start.elapsed()) / 1000.0), "1 ms");
 }
 
 /// Keys while every check runs, again and again.
@@ -103,10 +108,11 @@ fn key_to_paint(config: &str) {
         let start = Instant::now();
         console.press(key);
         console.shows(mark);
-        times.push(start.elapsed());
+        times.push(ms(start.elapsed()));
     }
-    say("key to paint while checks run, p50 of 300", ms(percentile(times.clone(), 50)), "");
-    say("key to paint while checks run, p99 of 300", ms(percentile(times, 99)), "16 ms");
+    let times = sorted(times);
+    say("key to paint while checks run, p50 of 300", in_ms(percentile(&times, 50)), "");
+    say("key to paint while checks run, p99 of 300", in_ms(percentile(&times, 99)), "16 ms");
 }
 
 /// Processor time of the process in clock ticks of a hundredth of a second.

@@ -27,6 +27,8 @@ use midwatch::sandbox::{Options, Server};
 #[expect(dead_code, reason = "other benches use the rest")]
 mod common;
 
+use common::{median, percentile, sorted};
+
 const CLIENTS: &str = "4";
 /// Transactions a second: a server with something to do, not one that is drowned.
 const RATE: &str = "400";
@@ -164,16 +166,6 @@ fn transactions(dir: &Path) -> Vec<Seen> {
     out
 }
 
-fn percentile(sorted: &[f64], percent: usize) -> f64 {
-    sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
-}
-
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut out: Vec<f64> = values.collect();
-    out.sort_by(f64::total_cmp);
-    out
-}
-
 fn tell(seen: &[Seen], locked: &[(&str, (f64, f64))]) {
     let all = sorted(seen.iter().map(|s| s.1));
     println!(
@@ -196,13 +188,12 @@ fn tell(seen: &[Seen], locked: &[(&str, (f64, f64))]) {
         worst.push(percentile(&across, 100));
         waits.extend(across);
     }
-    let (holds, waits, worst) =
-        (sorted(holds.into_iter()), sorted(waits.into_iter()), sorted(worst.into_iter()));
+    let (holds, waits, worst) = (sorted(holds), sorted(waits), sorted(worst));
     println!(
         "locks held: median {:.0} ms, longest {:.0} ms; longest wait at a switch: median {:.1} ms, longest {:.1} ms",
-        percentile(&holds, 50),
+        median(holds.clone()),
         percentile(&holds, 100),
-        percentile(&worst, 50),
+        median(worst.clone()),
         percentile(&worst, 100)
     );
     println!(

@@ -1,4 +1,5 @@
-//! What benches share: the runtime, sizes from the environment, an engine on a throwaway server, pgbench, medians.
+//! What benches share: the runtime, sizes from the environment, an engine on a throwaway server, pgbench, medians and
+//! percentiles.
 
 use std::future::Future;
 use std::path::Path;
@@ -25,9 +26,22 @@ pub(crate) fn number(name: &str, default: u64) -> u64 {
 }
 
 /// The value in the middle.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
+pub(crate) fn median(values: Vec<f64>) -> f64 {
+    let values = sorted(values);
     values[values.len() / 2]
+}
+
+/// Smallest first.
+pub(crate) fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
+    let mut out: Vec<f64> = values.into_iter().collect();
+    out.sort_by(f64::total_cmp);
+    out
+}
+
+/// The value that so many of 100 do not exceed; 0 where there is none.
+pub(crate) fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or(0.0)
 }
 
 /// The console's engine on a database; `state`: where it keeps its own files.
@@ -63,6 +77,5 @@ pub(crate) async fn p99(server: &Server, url: &str, rate: &str, seconds: &str) -
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         latencies.extend(text.lines().map(|l| l.split(' ').nth(2).unwrap().parse::<f64>().unwrap() / 1000.0));
     }
-    latencies.sort_by(f64::total_cmp);
-    latencies[latencies.len() * 99 / 100]
+    percentile(&sorted(latencies), 99)
 }

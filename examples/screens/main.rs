@@ -9,7 +9,7 @@
     reason = "it ends on the first surprise"
 )]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[path = "../../tests/common/pty.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
@@ -18,88 +18,124 @@ mod svg;
 
 use pty::Console;
 
-#[expect(clippy::too_many_lines, reason = "one session at the keys, from its start to its end")]
 fn main() {
     let mut args = std::env::args().skip(1);
     let (Some(binary), Some(folder)) = (args.next(), args.next()) else {
         panic!("screens BINARY FOLDER");
     };
     let binary = std::fs::canonicalize(binary).expect("the program is built");
-    let keep = |name: &str, screen: &vt100::Screen| {
-        std::fs::write(Path::new(&folder).join(format!("{name}.svg")), svg::render(screen))
-            .expect("a writable folder");
-    };
     // A place that says nothing of the machine: pictures show it.
-    let demo = std::path::PathBuf::from("/tmp/midwatch-demo");
+    let demo = PathBuf::from("/tmp/midwatch-demo");
     assert!(!demo.exists(), "{} is in the way", demo.display());
-    let mut console = Console::start(
+    let console = Console::start(
         &binary.to_string_lossy(),
         (120, 34),
         &["demo", "--rows", "20000", "--target", "hithonix", "--dir", &demo.to_string_lossy()],
         &[("USER", "dana")],
     );
-    console.shows("anomalies/status_mismatch");
-    console.wait("all checks", |s| !s.contents().contains("looking"));
-    keep("overview", &console.shows("anomalies/unclosed_break"));
-    console.press("4");
-    keep("queue", &console.shows("all in state SUCCESS"));
-    console.press("5");
-    console.shows("what is wrong");
-    console.press("j\r");
-    console.shows("(exact)");
-    console.press("\r");
-    keep(
-        "anomaly",
-        &console.wait("the day", |s| s.contents().contains("CLOCK_IN") && s.contents().contains("wrong")),
-    );
-    console.press("q");
-    console.shows("(exact)");
-    console.press("q");
-    console.shows("what is wrong");
-    console.press("/date_mismatch\rd");
-    let plan = console.shows("rows below");
-    keep("plan", &plan);
-    let typed = phrase(&plan);
-    console.press("c");
-    console.shows("if it is the phrase");
-    console.press(&typed);
-    console.press("\r");
-    console.shows("verified");
-    keep("run", &console.shows("outcome applied"));
-    console.press("q6");
-    console.wait("the journal", |s| s.contents().contains("1 of 1") && !s.contents().contains("statements"));
-    keep("runs", &console.shows("way back"));
-    console.press("thosp\r");
-    console.shows("hospitality@");
-    console.press("3");
-    console.wait("twins", |s| s.contents().contains("revenues") && !s.contents().contains("looking"));
-    console.press("/rev\r");
-    console.wait("one twin", |s| !s.contents().contains("expenses"));
-    console.press("\r");
-    keep("parity", &console.wait("its rows", |s| s.contents().matches("revenues_20").count() > 12));
-    console.press("q");
+    let mut session = Session { console, folder: folder.into() };
+    session.checks();
+    session.fix();
+    session.twins();
     for operation in ["repair-triggers", "repair", "copy-missing"] {
         done(&binary, &demo.join("midwatch.toml"), operation);
     }
-    console.press("s");
-    console.shows("ready   d plans it");
-    console.press("d");
-    let plan = console.shows("c opens the line");
-    console.press("c");
-    console.shows("if it is the phrase");
-    console.press(&phrase(&plan));
-    console.press("\r");
-    console.wait("the switch", |s| {
-        s.contents().contains("enable ✓") && s.contents().contains("rows written since")
-    });
-    keep("room", &console.shows("lossless: yes"));
-    console.shows("all of it was done");
-    console.press("qqq");
-    console.shows("Leave midwatch?");
-    console.press("\r");
-    let (code, _) = console.end();
-    assert_eq!(code, 0);
+    session.switchover();
+    session.leave();
     std::fs::remove_dir_all(demo).expect("the demo's directory goes");
+}
+
+/// One session at the keys, from its start to its end: each part begins on the screen that the part before has left.
+struct Session {
+    console: Console,
+    folder: PathBuf,
+}
+
+impl Session {
+    fn keep(&self, name: &str, screen: &vt100::Screen) {
+        let file = self.folder.join(format!("{name}.svg"));
+        std::fs::write(file, svg::render(screen)).expect("a writable folder");
+    }
+
+    /// The overview, a queue, the row behind a finding.
+    fn checks(&mut self) {
+        self.console.shows("anomalies/status_mismatch");
+        self.console.wait("all checks", |s| !s.contents().contains("looking"));
+        self.keep("overview", &self.console.shows("anomalies/unclosed_break"));
+        self.console.press("4");
+        self.keep("queue", &self.console.shows("all in state SUCCESS"));
+        self.console.press("5");
+        self.console.shows("what is wrong");
+        self.console.press("j\r");
+        self.console.shows("(exact)");
+        self.console.press("\r");
+        let day = |s: &vt100::Screen| s.contents().contains("CLOCK_IN") && s.contents().contains("wrong");
+        self.keep("anomaly", &self.console.wait("the day", day));
+        self.console.press("q");
+        self.console.shows("(exact)");
+        self.console.press("q");
+        self.console.shows("what is wrong");
+    }
+
+    /// A plan, its run, the journal.
+    fn fix(&mut self) {
+        self.console.press("/date_mismatch\rd");
+        let plan = self.console.shows("rows below");
+        self.keep("plan", &plan);
+        self.apply(&plan);
+        self.console.shows("verified");
+        self.keep("run", &self.console.shows("outcome applied"));
+        self.console.press("q6");
+        let one = |s: &vt100::Screen| s.contents().contains("1 of 1") && !s.contents().contains("statements");
+        self.console.wait("the journal", one);
+        self.keep("runs", &self.console.shows("way back"));
+    }
+
+    /// The partitions of one pair, on the other target.
+    fn twins(&mut self) {
+        self.console.press("thosp\r");
+        self.console.shows("hospitality@");
+        self.console.press("3");
+        let compared =
+            |s: &vt100::Screen| s.contents().contains("revenues") && !s.contents().contains("looking");
+        self.console.wait("twins", compared);
+        self.console.press("/rev\r");
+        self.console.wait("one twin", |s| !s.contents().contains("expenses"));
+        self.console.press("\r");
+        let months = |s: &vt100::Screen| s.contents().matches("revenues_20").count() > 12;
+        self.keep("parity", &self.console.wait("its rows", months));
+        self.console.press("q");
+    }
+
+    /// A switchover, to its end.
+    fn switchover(&mut self) {
+        self.console.press("s");
+        self.console.shows("ready   d plans it");
+        self.console.press("d");
+        let plan = self.console.shows("c opens the line");
+        self.apply(&plan);
+        self.console.wait("the switch", |s| {
+            s.contents().contains("enable ✓") && s.contents().contains("rows written since")
+        });
+        self.keep("room", &self.console.shows("lossless: yes"));
+        self.console.shows("all of it was done");
+    }
+
+    /// Types what the plan on the screen asks for.
+    fn apply(&mut self, plan: &vt100::Screen) {
+        self.console.press("c");
+        self.console.shows("if it is the phrase");
+        self.console.press(&phrase(plan));
+        self.console.press("\r");
+    }
+
+    fn leave(mut self) {
+        self.console.press("qqq");
+        self.console.shows("Leave midwatch?");
+        self.console.press("\r");
+        let (code, _) = self.console.end();
+        assert_eq!(code, 0);
+    }
 }
 
 /// Plans and applies without the console.

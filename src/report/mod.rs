@@ -15,17 +15,20 @@ pub mod text;
 
 use renderer::Renderer;
 
-/// Every format of whole results; the first one is what people get.
-pub const ALL: &[&dyn Renderer] = &[&text::Text, &json::Json];
+/// What people get who ask for no format.
+const DEFAULT: &dyn Renderer = &text::Text;
+
+/// Every format of whole results.
+pub const ALL: &[&dyn Renderer] = &[DEFAULT, &json::Json];
 
 /// The names of all formats, for who asks for one.
 pub fn names() -> Vec<&'static str> {
     ALL.iter().map(|r| r.name()).collect()
 }
 
-/// A format by its name; the first of [`ALL`] where none is asked for or there is none of that name.
+/// A format by its name; the default where none is asked for or there is none of that name.
 pub fn renderer(name: Option<&str>) -> &'static dyn Renderer {
-    ALL.iter().copied().find(|r| Some(r.name()) == name).unwrap_or(&text::Text)
+    ALL.iter().copied().find(|r| Some(r.name()) == name).unwrap_or(DEFAULT)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Habits of code: who prints, and why a lint is not heeded.
+//! Habits of code: who prints, and examples that must not compile.
 
 use crate::sources::{Tree, within};
 
@@ -24,22 +24,6 @@ fn only_reports_and_the_command_line_print() {
     let tree =
         Tree::of(&[("a.rs", "fn f() { if true { println!() } }"), ("cli/b.rs", "fn f() { print!() }")]);
     assert_eq!(printing(&tree), ["src/a.rs:1 uses println!"]);
-}
-
-/// Tests too.
-#[test]
-fn exceptions_to_lints_have_reasons() {
-    for file in &Tree::src().files {
-        let lines = file.text.lines().filter(|l| !l.trim_start().starts_with("//"));
-        let code = lines.collect::<Vec<_>>().join("\n");
-        for allow in ["#[allow(", "#![allow("] {
-            assert!(!code.contains(allow), "src/{} allows a lint", file.path);
-        }
-        for attribute in code.split("[expect(").skip(1) {
-            let attribute = attribute.split(")]").next().unwrap_or_default();
-            assert!(attribute.contains("reason"), "src/{}: {attribute}", file.path);
-        }
-    }
 }
 
 /// The examples of a doc comment, in order: what stands behind the fence, and the code.

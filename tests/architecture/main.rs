@@ -1,6 +1,6 @@
 //! The layers and habits that no compiler checks.
 //!
-//! A fence holds a rule for all of `src`. There are no exceptions: every breach fails.
+//! A fence holds a rule for all of `src`, some for all Rust. There are no exceptions: every breach fails.
 
 #![cfg(test)]
 
@@ -14,9 +14,11 @@ mod files;
 mod graph;
 mod habits;
 mod layers;
+mod lints;
 mod names;
 mod quoting;
 mod registered;
 mod sources;
 mod sql;
+mod statements;
 mod verbs;

@@ -25,31 +25,70 @@ pub(crate) fn verbs() -> Vec<&'static str> {
     OPERATIONS.iter().map(|o| o.spec().verb).collect()
 }
 
-fn implemented(name: &str) -> Vec<&'static str> {
-    let files = Tree::src().files.iter();
+/// The files that implement a trait, as often as they do.
+fn implemented<'t>(tree: &'t Tree, name: &str) -> Vec<&'t str> {
+    let files = tree.files.iter();
     files.flat_map(|f| f.impls.iter().filter(|i| *i == name).map(|_| f.path.as_str())).collect()
+}
+
+/// What is wrong with a list: an implementation is not in it, or two have one name.
+fn unlisted(tree: &Tree, name: &str, listed: &[&str]) -> Option<String> {
+    let files = implemented(tree, name);
+    if files.len() != listed.len() {
+        return Some(format!("{name}: {listed:?} are listed, implemented in {files:?}"));
+    }
+    let names: BTreeSet<_> = listed.iter().collect();
+    (names.len() != listed.len()).then(|| format!("{name}: a name twice in {listed:?}"))
 }
 
 #[test]
 fn every_kind_of_check_is_registered() {
-    let kinds = kinds();
-    let files = implemented("Check");
-    assert_eq!(files.len(), kinds.len(), "kinds {kinds:?}, implemented in {files:?}");
-    assert_eq!(kinds.iter().collect::<BTreeSet<_>>().len(), kinds.len(), "{kinds:?}");
+    assert_eq!(unlisted(Tree::src(), "Check", &kinds()), None);
 }
 
 #[test]
 fn every_kind_of_operation_is_registered() {
-    let verbs = verbs();
-    let files = implemented("Operation");
-    assert_eq!(files.len(), verbs.len(), "verbs {verbs:?}, implemented in {files:?}");
-    assert_eq!(verbs.iter().collect::<BTreeSet<_>>().len(), verbs.len(), "{verbs:?}");
+    assert_eq!(unlisted(Tree::src(), "Operation", &verbs()), None);
+}
+
+#[test]
+fn every_runner_is_registered() {
+    let tasks: Vec<_> = midwatch::features::RUNNERS.iter().flat_map(|l| l.iter()).map(|r| r.task()).collect();
+    assert_eq!(unlisted(Tree::src(), "Runner", &tasks), None);
+}
+
+#[test]
+#[cfg(feature = "tui")]
+fn every_pane_is_registered() {
+    let titles: Vec<_> = midwatch::tui::pane::ALL.iter().map(|p| p.title()).collect();
+    assert_eq!(unlisted(Tree::src(), "Pane", &titles), None);
+}
+
+#[test]
+fn every_format_is_registered() {
+    let formats: Vec<_> = midwatch::report::ALL.iter().map(|f| f.name()).collect();
+    assert_eq!(unlisted(Tree::src(), "Renderer", &formats), None);
+    let formats: Vec<_> = midwatch::report::table::ALL.iter().map(|f| f.name()).collect();
+    assert_eq!(unlisted(Tree::src(), "RowFormat", &formats), None);
+}
+
+#[test]
+fn an_implementation_that_is_in_no_list_is_found() {
+    let two =
+        "struct A; impl a::Runner for A {} struct B; impl Runner for B {} impl A {} impl Running for A {}";
+    let tree = Tree::of(&[("a.rs", two), ("b.rs", "#[cfg(test)] mod tests { impl Runner for C {} }")]);
+    assert_eq!(unlisted(&tree, "Runner", &["a", "b"]), None);
+    assert_eq!(
+        unlisted(&tree, "Runner", &["a"]).unwrap(),
+        r#"Runner: ["a"] are listed, implemented in ["a.rs", "a.rs"]"#
+    );
+    assert_eq!(unlisted(&tree, "Runner", &["a", "a"]).unwrap(), r#"Runner: a name twice in ["a", "a"]"#);
 }
 
 /// Operations plan: whatever writes is out of their reach.
 #[test]
 fn operations_know_no_writer() {
-    let operations: BTreeSet<&str> = implemented("Operation").into_iter().collect();
+    let operations: BTreeSet<&str> = implemented(Tree::src(), "Operation").into_iter().collect();
     assert!(!operations.is_empty());
     for edge in &Graph::src().edges {
         let plans = operations.contains(edge.from.as_str());

@@ -108,6 +108,26 @@ pub(crate) fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
+/// Where Rust stands.
+const FOLDERS: [&str; 4] = ["src", "tests", "benches", "examples"];
+
+/// Every Rust file, tests too: its path from the root, and its text.
+pub(crate) fn all_files() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for folder in FOLDERS {
+        let mut paths = Vec::new();
+        walk(&root().join(folder), &mut paths);
+        paths.retain(|p| p.extension().is_some_and(|e| e == "rs"));
+        assert!(!paths.is_empty(), "{folder} has no Rust");
+        paths.sort();
+        files.extend(paths.into_iter().map(|path| {
+            let name = path.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
+            (name, std::fs::read_to_string(path).unwrap())
+        }));
+    }
+    files
+}
+
 /// Does a path stand in a place: a folder, a file, or a module named without `.rs`? All stand in `""`.
 pub(crate) fn within(path: &str, place: &str) -> bool {
     let place = place.trim_end_matches('/');

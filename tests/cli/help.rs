@@ -1,6 +1,6 @@
 //! Help names every operation with its keys, from the registry.
 
-use midwatch::engine::model::param::ParamSpec;
+use midwatch::engine::model::param::{DefaultValue, ParamSpec};
 use midwatch::engine::plan::operation::OpSpec;
 use midwatch::features::{CHECKS, OPERATIONS};
 
@@ -31,9 +31,30 @@ fn lists_keys(text: &str, of: &str, params: &[ParamSpec]) {
         assert!(text.contains(&flat(&key)), "{of} {key}: {text}");
         let (_, rest) = text.split_once(&flat(&key)).unwrap();
         let notes = rest.split_once(']').unwrap().0;
-        assert!(notes.starts_with(&param.takes.type_name()), "{of} {key}: {notes}");
-        let default = param.default_text().map_or(String::new(), |d| format!("default: {d}"));
-        assert!(notes.ends_with(&default), "{of} {key}: {notes}");
+        let kind = flat(&param.takes.type_name());
+        let left_out = match (param.default_text(), param.default) {
+            (Some(default), _) => format!("; default: {default}"),
+            (None, DefaultValue::Required) => "; required".to_owned(),
+            (None, DefaultValue::Or(other)) => format!("; this or {other} is required"),
+            (None, _) => String::new(),
+        };
+        assert_eq!(notes, flat(&(kind + &left_out)), "{of} {key}");
+    }
+}
+
+/// What help says of a key that is left out has an example of each kind among the operations.
+#[test]
+fn some_keys_are_required_and_some_one_of_two() {
+    let all = || OPERATIONS.iter().flat_map(|o| o.spec().params);
+    let any = |wanted: fn(&ParamSpec) -> bool| all().any(wanted);
+    assert!(any(|p| p.default_text().is_some()));
+    assert!(any(|p| matches!(p.default, DefaultValue::Required)));
+    assert!(any(|p| matches!(p.default, DefaultValue::Or(_))));
+    assert!(any(|p| p.default_text().is_none() && matches!(p.default, DefaultValue::Nothing)));
+    for param in all() {
+        if let DefaultValue::Or(other) = param.default {
+            assert!(all().any(|p| p.name == other), "{}: {other}", param.name);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod hurt;
 mod inject;
 mod matrix;
 mod ops;
+mod pages;
 mod program;
 mod servers;
 #[cfg(feature = "tui")]
@@ -134,7 +135,7 @@ async fn a_server_that_starts_again_is_asked_what_became_of_the_batch() {
 #[ignore = "takes minutes: make faults"]
 async fn the_whole_matrix() {
     let verdicts = matrix::run(matrix::wanted(case::all())).await;
-    matrix::write("fault-matrix.md", &matrix::table(&verdicts));
+    pages::write(pages::FIRST, &matrix::table(&verdicts));
     matrix::all_pass(&verdicts);
 }
 
@@ -144,7 +145,7 @@ async fn the_whole_matrix() {
 async fn the_whole_matrix_of_switches() {
     let verdicts = matrix::run(matrix::wanted(switch::all())).await;
     let defined = matrix::run(matrix::wanted(defining::all())).await;
-    matrix::write("fault-matrix-switch.md", &switch_table::table(&verdicts, &defined));
+    pages::write(pages::SECOND, &switch_table::table(&verdicts, &defined));
     // Words may leave one of them empty, not both.
     if !verdicts.is_empty() {
         matrix::all_pass(&verdicts);

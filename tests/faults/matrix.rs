@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
 use crate::case;
 use crate::case::{Case, FAULTS};
+use crate::pages::Counts;
 use crate::servers::{Rig, lasting, mortal};
 
 /// Cases at a time: most of their time is waiting.
@@ -109,26 +109,14 @@ pub(crate) fn wanted<C: Cell>(all: Vec<C>) -> Vec<C> {
     all.into_iter().filter(has).collect()
 }
 
-/// The table, where everything was run.
-pub(crate) fn write(file: &str, text: &str) {
-    if std::env::var("MIDWATCH_FAULTS").is_ok_and(|w| w == "all") {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file);
-        std::fs::write(path, text).unwrap();
-    } else {
-        println!("{text}");
-    }
-}
-
 /// How many of which.
-pub(crate) fn counted<C>(verdicts: &[(C, Verdict)]) -> String {
+pub(crate) fn counted<C>(verdicts: &[(C, Verdict)]) -> Counts {
     let count = |f: fn(&Verdict) -> bool| verdicts.iter().filter(|(_, v)| f(v)).count();
-    format!(
-        "{} cases: {} passed, {} failed, {} not run.",
-        verdicts.len(),
-        count(|v| matches!(v, Verdict::Passed(_))),
-        count(|v| matches!(v, Verdict::Failed(_))),
-        count(|v| matches!(v, Verdict::NotRun(_))),
-    )
+    Counts {
+        passed: count(|v| matches!(v, Verdict::Passed(_))),
+        failed: count(|v| matches!(v, Verdict::Failed(_))),
+        not_run: count(|v| matches!(v, Verdict::NotRun(_))),
+    }
 }
 
 /// Why cases were not run, and how many: in the order in which they are met.

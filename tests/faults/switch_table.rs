@@ -14,7 +14,8 @@ program on a real PostgreSQL server, hurt at that stage while an application wri
 all are changed; a write on the table that applications use arrives on the other side and one on the other side does not
 come back; exit code, journal and `midwatch runs` say what is so; no write of the application has failed or is lost, on
 either side; no session is left. Then it is *resumed* to its end (every row equal on both sides), or what was prepared is
-*undone* (triggers and functions as before).
+*undone* (triggers and functions as before). The other operations, and the counts of both pages:
+[fault-matrix.md](fault-matrix.md).
 
 A cell says: ✓ or ✗, the exit code of the hurt run (*killed*: it could not say anything), whether the tables had changed
 places, and what came then. Exit codes: 0 all done · 3 refused · 6 nothing changed · 7 part applied · 8 ambiguous, settled

@@ -134,32 +134,45 @@ fn refused(world: &World, args: &[&str]) -> String {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one story, every step of which needs those before it")]
 async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
     let world = ready().await;
-    assert!(refused(&world, &["cleanup"]).contains("not switched over"));
-    done(&world, &["switchover", "--set", "monitor=0", "--set", "backup=skip"]);
-    let why = refused(&world, &["cleanup"]);
-    assert!(why.contains("no backup of daily_cash_balances, revenues, expenses is in the journal"), "{why}");
-    assert!(why.contains("revenue_deletion_requests_revenue_id_fkey"), "{why}");
     let accept = ["cleanup", "--set", "accept=foreign_key", "--set", "backup=make"];
-    world.sql("delete from revenues_legacy where id = 3").await;
-    let why = refused(&world, &accept);
-    assert!(why.contains("1 of 2000 rows are in the twin only"), "{why}");
-    world.sql("update revenues set status = status where id = 3").await;
-    world.sql("create table revenues_to_drop ()").await;
-    let why = refused(&world, &accept);
-    assert!(why.contains("revenues_to_drop is taken already"), "{why}");
-    world.sql("drop table revenues_to_drop").await;
+    cleanup_waits_for_backup_equal_rows_and_a_free_name(&world, &accept).await;
     let plan = world.plan("c.json", &accept);
     assert_eq!((blocking(&plan), plan["reversible"].as_str()), (vec![], Some("lossy")));
     let away = world.applied("c.json", &plan);
-    let way_back = format!("midwatch undo {} brings it back", away["id"].as_str().unwrap());
+    let id = away["id"].as_str().unwrap();
+    a_retired_table_is_named_with_its_undo(&world, id).await;
+    an_undone_cleanup_can_be_planned_again(&world, id).await;
+    done(&world, &accept);
+    dropping_waits_for_what_it_would_take_along(&world).await;
+    dropped_tables_are_gone(&world).await;
+}
+
+async fn cleanup_waits_for_backup_equal_rows_and_a_free_name(world: &World, accept: &[&str]) {
+    assert!(refused(world, &["cleanup"]).contains("not switched over"));
+    done(world, &["switchover", "--set", "monitor=0", "--set", "backup=skip"]);
+    let why = refused(world, &["cleanup"]);
+    assert!(why.contains("no backup of daily_cash_balances, revenues, expenses is in the journal"), "{why}");
+    assert!(why.contains("revenue_deletion_requests_revenue_id_fkey"), "{why}");
+    world.sql("delete from revenues_legacy where id = 3").await;
+    let why = refused(world, accept);
+    assert!(why.contains("1 of 2000 rows are in the twin only"), "{why}");
+    world.sql("update revenues set status = status where id = 3").await;
+    world.sql("create table revenues_to_drop ()").await;
+    let why = refused(world, accept);
+    assert!(why.contains("revenues_to_drop is taken already"), "{why}");
+    world.sql("drop table revenues_to_drop").await;
+}
+
+/// By the check, by a rollback, and by a second cleanup that comes too early.
+async fn a_retired_table_is_named_with_its_undo(world: &World, run: &str) {
+    let way_back = format!("midwatch undo {run} brings it back");
     let (_, value) = world.json(&["check", "parity/revenues"]);
     let check = &value["checks"][0];
     assert_eq!(
         (&check["facts"]["standing"], &check["facts"]["away"]["run"]),
-        (&"cleaned".into(), &away["id"])
+        (&"cleaned".into(), &run.into())
     );
     assert!(check["summary"].as_str().unwrap().contains(&way_back), "{check:#}");
     let (code, value) = world.json(&["plan", "rollback", "revenues"]);
@@ -167,9 +180,12 @@ async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
     assert!(value.to_string().contains("put away as revenues_to_drop since"), "{value:#}");
     assert!(value.to_string().contains(&way_back), "{value:#}");
     world.sql("update revenues set amount_cents = 1 where id = 5; insert into revenue_deletion_requests (revenue_id, requested_by_user_id) values (5, 1)").await;
-    let why = refused(&world, &["cleanup"]);
+    let why = refused(world, &["cleanup"]);
     assert!(why.contains("put away by run") && why.contains("24 h are asked for"), "{why}");
-    let undo = world.undo("u.json", away["id"].as_str().unwrap());
+}
+
+async fn an_undone_cleanup_can_be_planned_again(world: &World, run: &str) {
+    let undo = world.undo("u.json", run);
     world.applied("u.json", &undo);
     // What applications write is right by itself: the partitioned table.
     let plan = world.plan("p.json", &["repair", "revenues"]);
@@ -180,8 +196,10 @@ async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
     world.applied("p.json", &plan);
     world.sql("update revenues set amount_cents = 2 where id = 6").await;
     assert_eq!(world.value("select amount_cents::text from revenues_legacy where id = 6").await, "2");
-    done(&world, &accept);
-    // All that CASCADE would reach is named, also what hangs on what hangs on it.
+}
+
+/// All that CASCADE would reach is named, also what hangs on what hangs on it; and the time without use is asked for.
+async fn dropping_waits_for_what_it_would_take_along(world: &World) {
     world
         .sql(
             "create view first_of as select id from revenues_to_drop; create view second_of as select * from first_of;
@@ -189,26 +207,29 @@ async fn cleanup_puts_away_then_drops_after_a_quiet_time() {
              create policy looked_up on elsewhere using (exists (select from revenues_to_drop r where r.id = elsewhere.id));",
         )
         .await;
-    let why = refused(&world, &["cleanup", "--set", "quiet=0"]);
+    let why = refused(world, &["cleanup", "--set", "quiet=0"]);
     for reached in ["view first_of", "view second_of", "policy looked_up"] {
         assert!(why.contains(reached), "{reached}: {why}");
     }
     assert!(!why.contains("revenues_pkey") && why.contains("accept=cascade"), "{why}");
     world.sql("drop table elsewhere; drop view first_of cascade").await;
-    assert!(refused(&world, &["cleanup", "--set", "quiet=0"]).contains("accept=quiet goes on with it"));
+    assert!(refused(world, &["cleanup", "--set", "quiet=0"]).contains("accept=quiet goes on with it"));
+}
+
+async fn dropped_tables_are_gone(world: &World) {
     let last = ["cleanup", "--set", "quiet=0", "--set", "accept=quiet"];
     // A table that only has the name was never put away.
     world
         .sql("alter table revenues_to_drop rename to aside; create table revenues_to_drop (like aside including all)")
         .await;
-    let why = refused(&world, &last);
+    let why = refused(world, &last);
     assert!(why.contains("revenues_to_drop is not the table that run"), "{why}");
     world.sql("drop table revenues_to_drop; alter table aside rename to revenues_to_drop").await;
     let plan = world.plan("d.json", &last);
     assert_eq!((blocking(&plan), plan["reversible"].as_str()), (vec![], Some("no")));
     world.applied("d.json", &plan);
     assert_eq!(world.value("select count(*)::text from pg_class where relname like '%_to_drop' or relname like '%_legacy'").await, "0");
-    assert!(refused(&world, &["rollback", "revenues"]).contains("the legacy table is gone"));
+    assert!(refused(world, &["rollback", "revenues"]).contains("the legacy table is gone"));
     let (_, value) = world.json(&["check", "parity/revenues"]);
     assert!(value["checks"][0]["facts"]["away"].is_null(), "{value:#}");
     assert_eq!(value["checks"][0]["facts"]["standing"], "cleaned");
