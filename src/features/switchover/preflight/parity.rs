@@ -32,7 +32,7 @@ pub(crate) async fn parity(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Vec<Pre
 
 /// An answer to one of the two questions, as a switchover takes it.
 fn worded(name: &str, before: bool, question: &str, answer: &CheckVerdict) -> Option<Preflight> {
-    match FindingKind::named(answer.about) {
+    match answer.source::<FindingKind>() {
         _ if question == ROWS => Some(rows(name, answer)),
         Some(kind) => besides(name, before, kind, answer),
         // Not read, or of a kind that is not known here.
@@ -91,6 +91,9 @@ mod tests {
         // Whatever its word: it is asked about rows.
         assert_eq!(line(ROWS, &differ("sums")), said("parity", Ready::Fail, hint));
         assert_eq!(line(STRUCTURE, &differ("odd")), said("odd", Ready::Fail, "orders: 2 rows differ"));
-        assert!(worded("orders", true, STRUCTURE, &differ("trigger")).is_none(), "fired in a copy");
+        // Its source counts, no word.
+        let trigger = differ("odd").with_source(FindingKind::Trigger);
+        assert!(worded("orders", true, STRUCTURE, &trigger).is_none(), "fired in a copy");
+        assert_eq!(line(STRUCTURE, &differ("trigger")).1, Ready::Fail);
     }
 }
