@@ -34,7 +34,10 @@ fn worded(name: &str, state: SwitchState, question: &str, answer: &CheckVerdict)
         _ if question == ROWS => Some(rows(name, answer)),
         Some(kind) => besides(name, state, kind, answer),
         // Not read, or of a kind that is not known here.
-        None => Some(Preflight::new(answer.about, answer.status, texts::verdict(name, &answer.text))),
+        None => {
+            let line = Preflight::new(answer.about, answer.status, texts::verdict(name, &answer.text));
+            Some(line.copied_with(name))
+        }
     }
 }
 
@@ -58,7 +61,9 @@ fn besides(name: &str, state: SwitchState, kind: FindingKind, verdict: &CheckVer
         kind if kind.is_about_sync() => texts::triggers_differ(name, text),
         _ => texts::verdict(name, text),
     };
-    Some(Preflight::new(kind.word(), effect.status()?, text))
+    let line = Preflight::new(kind.word(), effect.status()?, text);
+    // A copy of some rows has other numbers.
+    Some(if kind == FindingKind::Sequence { line } else { line.copied_with(name) })
 }
 
 #[cfg(test)]
