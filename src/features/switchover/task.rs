@@ -39,6 +39,12 @@ impl EqualityQueries {
 impl Swap {
     /// The step's statements inside the locks of a swap.
     pub const TASK: &str = "swap";
+
+    /// Views that a switchover makes again: they are locked first, then both tables of each pair.
+    pub fn views(&self) -> &[String] {
+        let tables = usize::try_from(self.twins).unwrap_or(usize::MAX).saturating_mul(2);
+        self.tables.get(..self.tables.len().saturating_sub(tables)).unwrap_or_default()
+    }
 }
 
 impl Measure {
@@ -274,5 +280,27 @@ impl RehearsalResult {
             ),
             self.copied.clone(),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_come_before_the_tables_of_the_pairs() {
+        let swap = |twins, tables: &[&str]| Swap {
+            twins,
+            tables: tables.iter().map(|t| (*t).to_owned()).collect(),
+            proofs: vec![],
+            lock_timeout_ms: 60,
+            budget_ms: 250,
+            attempts: 1,
+            patience_ms: 500,
+            wait_s: 0,
+        };
+        assert_eq!(swap(1, &["v", "w", "a", "a_new"]).views(), ["v", "w"]);
+        assert!(swap(2, &["a", "b", "a_new", "b_new"]).views().is_empty());
+        assert!(swap(2, &["a"]).views().is_empty());
     }
 }
