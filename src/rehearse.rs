@@ -11,6 +11,7 @@ use crate::engine::gate::guard::TypedPhrase;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::json::{field, put};
 use crate::engine::model::param::Params;
+use crate::engine::model::preflight::Preflight;
 use crate::engine::model::progress::{Control, Done};
 use crate::engine::model::target::Environment;
 use crate::engine::plan::request::Request;
@@ -91,7 +92,7 @@ impl SwitchoverRehearsal {
                 None
             }
             Ok((preflight, done)) => {
-                out.preflight = preflight;
+                out.meet(&preflight);
                 judge(verbs::SWITCHOVER, &done, out);
                 let held = held(engine, &done, StepKind::Enable.id(), out).await;
                 tokio::time::sleep(pause).await;
@@ -137,23 +138,19 @@ fn judge(what: &str, done: &Done, out: &mut RehearsalResult) {
     }
 }
 
-type Preflight = Vec<(String, String, String)>;
-
 /// Plans, confirms with the plan's own phrase and applies, as an operator would.
 async fn apply(
     engine: &Engine,
     verb: &str,
     name: Option<&str>,
     params: BTreeMap<String, String>,
-) -> Result<(Preflight, Done)> {
+) -> Result<(Vec<Preflight>, Done)> {
     let request =
         Request::Operation { verb: verb.to_owned(), name: name.map(str::to_owned), params: Params(params) };
     let planned = engine.plan(&request, &|_| ()).await?;
-    let word = |s: &crate::engine::model::preflight::Ready| format!("{s:?}").to_lowercase();
-    let preflight: Preflight =
-        planned.plan.preflight.iter().map(|p| (p.id.clone(), word(&p.status), p.message.clone())).collect();
+    let preflight = planned.plan.preflight.clone();
     let blocked: Vec<_> =
-        planned.plan.preflight.iter().filter(|p| p.status.blocks()).map(|p| p.message.as_str()).collect();
+        preflight.iter().filter(|p| p.status.blocks()).map(|p| p.message.as_str()).collect();
     if !blocked.is_empty() {
         return Err(Error::new(Class::Refused, format!("{verb} would be refused: {}", blocked.join("; "))));
     }

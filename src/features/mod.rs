@@ -25,8 +25,12 @@ pub const CHECKS: &[&dyn Check] = &[
 ];
 
 /// What features answer about their own reports, a list for each.
-pub const VERDICTS: &[&[VerdictSpec]] =
-    &[migrations::verdicts::VERDICTS, parity::verdicts::VERDICTS, queue::verdicts::VERDICTS];
+pub const VERDICTS: &[&[VerdictSpec]] = &[
+    migrations::verdicts::VERDICTS,
+    parity::verdicts::VERDICTS,
+    queue::verdicts::VERDICTS,
+    anomalies::verdicts::VERDICTS,
+];
 
 /// Every kind of operation, in the order they are listed.
 pub const OPERATIONS: &[&dyn Operation] = &[

@@ -11,26 +11,48 @@ use crate::{
     sources::Tree,
 };
 
-/// Who gets to see reports, plans and runs of all features.
-const PLACES: [&str; 4] = ["engine", "tui", "cli", "report"];
+/// Who gets to see reports, plans and runs of all features. A feature sees those of others: what it asks them, what it
+/// plans on, what it reads of the journal.
+const PLACES: [&str; 5] = ["engine", "tui", "cli", "report", "features"];
+
+/// The words in ids of a feature's own findings and steps; its folder is the one place that may know them as texts.
+fn own_words(feature: &str) -> Vec<&'static str> {
+    match feature {
+        "anomalies" => vec![anomalies::check::ROWS],
+        "migrations" => MigrationFinding::ALL.iter().map(|k| k.word()).collect(),
+        "parity" => FindingKind::ALL.iter().map(|k| k.word()).collect(),
+        "queue" => QueueFinding::ALL.iter().map(|k| k.word()).collect(),
+        "switchover" => StepKind::ALL.iter().map(|k| k.id()).collect(),
+        _ => vec![],
+    }
+}
 
 /// Every word that a feature brings and that stands in data.
 fn words() -> Vec<&'static str> {
-    let findings = FindingKind::ALL.iter().map(|k| k.word());
-    let findings = findings.chain(QueueFinding::ALL.iter().map(|k| k.word()));
-    let findings = findings.chain(MigrationFinding::ALL.iter().map(|k| k.word()));
-    let steps = StepKind::ALL.iter().map(|k| k.id());
-    verbs().into_iter().chain(kinds()).chain(findings).chain(steps).chain(["undo"]).collect()
+    let own = ["migrations", "parity", "queue", "switchover"].into_iter().flat_map(own_words);
+    verbs().into_iter().chain(kinds()).chain(own).chain(["undo"]).collect()
 }
+
+/// Where the same letters are no feature's word: the file, the word, and what it is there.
+const OTHER_WORDS: &[(&str, &str, &str)] = &[
+    (
+        "features/migrations/presence.rs",
+        "trigger",
+        "a kind of object, as the parser of migration files names it",
+    ),
+    ("features/switchover/copy/trigger_body.rs", "key", "a keyword of SQL"),
+];
 
 fn breaches(tree: &Tree, words: &[&str]) -> Vec<Breach> {
     let mut found = Vec::new();
     for file in PLACES.iter().flat_map(|place| tree.within(place)) {
+        let feature = file.path.strip_prefix("features/").and_then(|rest| rest.split_once('/'));
+        let own = feature.map(|(folder, _)| own_words(folder)).unwrap_or_default();
         for literal in file.literals.iter().filter(|l| l.decides) {
             let word = literal.text.split('/').next().unwrap_or_default();
             // The engine's own word for a step that changes rows is the same.
             let of_rule = word == anomalies::check::ROWS && !file.path.starts_with("engine/");
-            if words.contains(&word) || of_rule {
+            if (words.contains(&word) || of_rule) && !own.contains(&word) {
                 let place = format!("src/{}:{} {:?}", file.path, literal.line, literal.text);
                 found.push(Breach::new(format!("{} {word}", file.path), place));
             }
@@ -137,7 +159,13 @@ fn prose_that_is_looked_for_is_found() {
 
 #[test]
 fn nothing_is_decided_by_a_finding_a_step_or_a_verb_as_text() {
-    hold("decisions", "no text of a finding, step or verb is compared", &breaches(Tree::src(), &words()));
+    let found = breaches(Tree::src(), &words());
+    let excused: Vec<String> = OTHER_WORDS.iter().map(|(path, word, _)| format!("{path} {word}")).collect();
+    let left: Vec<Breach> = found.iter().filter(|b| !excused.contains(&b.key)).cloned().collect();
+    hold("decisions", "no text of a finding, step or verb is compared", &left);
+    for (path, word, why) in OTHER_WORDS {
+        assert!(found.iter().any(|b| b.key == format!("{path} {word}")), "{path} {word} is gone: {why}");
+    }
 }
 
 #[test]
@@ -166,7 +194,16 @@ fn a_text_that_decides_is_found() {
     ] {
         assert_eq!(found(fine), 0, "{fine}");
     }
-    let elsewhere = Tree::of(&[("features/a.rs", r#"fn f() { if a == "trigger" {} }"#)]);
-    assert!(breaches(&elsewhere, &words).is_empty());
+    let decides = r#"fn f() { if a == "trigger" {} }"#;
+    let in_place = |path: &str| breaches(&Tree::of(&[(path, decides)]), &words).len();
+    for bad in
+        ["features/a.rs", "features/queue/a.rs", "features/switchover/ops/a.rs", "engine/a.rs", "cli/a.rs"]
+    {
+        assert_eq!(in_place(bad), 1, "{bad}");
+    }
+    // The folder whose word it is; a server's texts.
+    for fine in ["features/parity/a.rs", "features/parity/pair/a.rs", "dialect/a.rs", "sandbox/a.rs"] {
+        assert_eq!(in_place(fine), 0, "{fine}");
+    }
     assert!(super::decisions::words().contains(&"swap-back"));
 }

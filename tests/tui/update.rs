@@ -2,9 +2,13 @@
 
 use midwatch::engine::check::paging::At;
 use midwatch::engine::model::report::Severity;
+use midwatch::features::OPERATIONS;
+use midwatch::tui::dialog;
 use midwatch::tui::keymap::{KEYMAP, KeyAction};
+use midwatch::tui::model::overlay::PaletteTarget;
 use midwatch::tui::model::{Link, OverlayKind, View};
 use midwatch::tui::msg::{Effect, ExportRows, Key, Msg};
+use midwatch::tui::pane;
 use midwatch::tui::screen;
 
 use crate::fake::{
@@ -469,4 +473,46 @@ fn vitals_are_fetched_again_in_time() {
     assert!(app.update(Msg::Tick(later(2))).contains(&Effect::Vitals));
     app.update(Msg::Vitals(Ok(Box::new(vitals()))));
     assert_eq!(app.vitals.as_ref().map(|(_, t)| *t), Some(later(2)));
+}
+
+/// The palette follows from the registries: every pane, every operation that is offered, available or not, every check
+/// and every target has a line that leads to it, and no text is needed to see them.
+#[test]
+fn the_palette_lists_what_is_registered() {
+    let mut app = app(SIZE);
+    app.start();
+    let mut with = crate::fake::session();
+    with.operations =
+        OPERATIONS.iter().map(|o| crate::fake::offer(o.spec().verb, "revenues", None)).collect();
+    with.operations[0].disabled = Some("there is a journal".into());
+    app.update(Msg::Connected(Box::new(with.clone())));
+    let listed = dialog::palette_for(&app, "");
+    let names = |is: fn(&PaletteTarget) -> bool| {
+        let such = listed.iter().filter(|item| is(&item.leads));
+        such.map(|item| item.name.as_str()).collect::<Vec<_>>()
+    };
+    let leads: Vec<&PaletteTarget> = listed.iter().map(|item| &item.leads).collect();
+    for (index, pane) in pane::ALL.iter().enumerate() {
+        let item = listed.iter().find(|item| item.leads == PaletteTarget::Pane(index));
+        let item = item.unwrap_or_else(|| panic!("{} is not listed", pane.title()));
+        assert_eq!((&item.name, &item.key), (&pane.title().to_lowercase(), &(index + 1).to_string()));
+    }
+    assert_eq!(names(|l| matches!(l, PaletteTarget::Pane(_))).len(), pane::ALL.len());
+    for offer in &with.operations {
+        assert!(
+            leads.contains(&&PaletteTarget::Offer(Box::new(offer.clone()))),
+            "{} is not listed",
+            offer.verb
+        );
+    }
+    let offered: Vec<_> = OPERATIONS.iter().map(|o| format!("{} revenues", o.spec().verb)).collect();
+    assert_eq!(names(|l| matches!(l, PaletteTarget::Offer(_))), offered);
+    for (check, _) in &with.checks {
+        assert!(leads.contains(&&PaletteTarget::Check(check.clone())), "{check} is not listed");
+    }
+    assert_eq!(names(|l| matches!(l, PaletteTarget::Target(_))), ["target hithonix", "target hospitality"]);
+    // And each is found by its own name.
+    for item in &listed {
+        assert!(dialog::palette_for(&app, &item.name).contains(item), "{} is not found", item.name);
+    }
 }

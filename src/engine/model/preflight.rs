@@ -59,12 +59,22 @@ pub struct Preflight {
     pub status: Ready,
     /// Why it is so.
     pub message: String,
+    /// The pair or table of the profile whose definitions it follows from: a copy of them has the same line. Absent: it is
+    /// about this server and this moment. Not written into plans.
+    #[serde(skip)]
+    pub copied_with: Option<String>,
 }
 
 impl Preflight {
     /// A verdict.
     pub fn new(id: &str, status: Ready, message: impl Into<String>) -> Self {
-        Self { id: id.into(), status, message: message.into() }
+        Self { id: id.into(), status, message: message.into(), copied_with: None }
+    }
+
+    /// The same, following from the definitions of this pair or table.
+    #[must_use]
+    pub fn copied_with(self, name: &str) -> Self {
+        Self { copied_with: Some(name.to_owned()), ..self }
     }
 }
 

@@ -65,12 +65,19 @@ pub struct RunStop {
     pub known: bool,
     /// Resuming with the rest would be right.
     pub resumable: bool,
+    /// The failure's hint names the command that resumes.
+    pub names_resume: bool,
 }
 
 impl RunStop {
     /// Nothing is in doubt.
     pub fn known(failure: Error) -> Self {
-        Self { failure, known: true, resumable: true }
+        Self { failure, known: true, resumable: true, names_resume: false }
+    }
+
+    /// The same, of a failure whose hint names the command that resumes.
+    pub fn naming_resume(failure: Error) -> Self {
+        Self { names_resume: true, ..Self::known(failure) }
     }
 }
 

@@ -95,7 +95,7 @@ impl RunCx<'_> {
     pub(crate) async fn may_go_on(&mut self, pace: &mut BatchSizer) -> Result<bool, RunStop> {
         let policy = &self.policy;
         let verdict = match (window_now(self.facts, self.window).await, self.facts.load().await) {
-            (Ok(Window::Closed(_)), _) => return Err(RunStop::known(self.closed())),
+            (Ok(Window::Closed(_)), _) => return Err(self.closed()),
             (Ok(_), Ok(pressure)) => pace.judge(&pressure, policy),
             (Ok(_), Err(e)) => Verdict::Hold(format!("the server's load cannot be read: {}", e.message)),
             (Err(e), _) => Verdict::Hold(format!("the server's time cannot be read: {}", e.message)),

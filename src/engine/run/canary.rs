@@ -24,7 +24,7 @@ impl RunCx<'_> {
             let stop = |message: String| {
                 let failure = Error::new(Class::Failed, message)
                     .hint("the rest was not touched; find out why first, then plan again");
-                Err(RunStop { failure, known: true, resumable: false })
+                Err(RunStop { resumable: false, ..RunStop::known(failure) })
             };
             let limit = if batch == 1 { 0 } else { u64::from(canary.max_failed_percent) };
             let settled = counts.failed + counts.done;

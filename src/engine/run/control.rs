@@ -89,7 +89,7 @@ impl RunCx<'_> {
                         format!("stopped by {} {}", self.control.stopped_by(), self.position_text());
                     let failure = Error::new(Class::Cancelled, message)
                         .hint(format!("midwatch resume {} goes on with the rest", self.begun.run));
-                    return Err(RunStop::known(failure));
+                    return Err(RunStop::naming_resume(failure));
                 }
                 ControlRequest::Pause => {
                     if !std::mem::replace(&mut said, true) {
@@ -137,7 +137,7 @@ impl RunCx<'_> {
             return Ok(());
         }
         match window_now(self.facts, self.window).await {
-            Ok(Window::Closed(_)) => Err(RunStop::known(self.closed())),
+            Ok(Window::Closed(_)) => Err(self.closed()),
             Ok(_) => Ok(()),
             // What a reader meets says nothing of the run's own sessions: they are asked.
             Err(e) if self.writer.holds_lock().await.is_ok() => Err(RunStop::known(e)),
@@ -146,11 +146,12 @@ impl RunCx<'_> {
     }
 
     /// The window that was open when the run began is not any more.
-    pub(crate) fn closed(&self) -> Error {
+    pub(crate) fn closed(&self) -> RunStop {
         let end = self.window.map_or(0, |(_, end)| end);
         let message = format!("the maintenance window closed at {:02}:{:02}Z", end / 60, end % 60);
-        Error::new(Class::Refused, message)
-            .hint(format!("midwatch resume {} goes on with the rest when it is open again", self.begun.run))
+        let failure = Error::new(Class::Refused, message)
+            .hint(format!("midwatch resume {} goes on with the rest when it is open again", self.begun.run));
+        RunStop::naming_resume(failure)
     }
 
     pub(crate) fn millis(&self) -> i64 {

@@ -22,7 +22,7 @@ impl RunCx<'_> {
             Err(lost) => {
                 let known = !e.ambiguous;
                 let message = format!("{}; and afterwards: {}", e.message, lost.message);
-                RunStop { failure: Error { message, ..e }, known, resumable: true }
+                RunStop { known, ..RunStop::known(Error { message, ..e }) }
             }
         }
     }
@@ -57,7 +57,7 @@ impl RunCx<'_> {
     }
 
     pub(crate) fn stopped(&self, runners: Runners<'_>, stopped: RunStop) -> Done {
-        let RunStop { mut failure, known, mut resumable } = stopped;
+        let RunStop { mut failure, known, mut resumable, names_resume } = stopped;
         let applied = self.begun.applied;
         // Statements that are not counted have done something as well.
         let changed = applied + self.ran();
@@ -86,7 +86,7 @@ impl RunCx<'_> {
         };
         failure.message = format!("{}; {stands}", failure.message);
         let next = format!("midwatch resume {}", self.begun.run);
-        if resumable && failure.hint.as_ref().is_none_or(|h| !h.contains(&next)) {
+        if resumable && !names_resume {
             let hint = failure.hint.take().map_or_else(String::new, |h| format!("{h}; "));
             let back = changed > 0 && self.plan.reversible != Reversible::No;
             let undo = format!(", or midwatch undo {} takes back what was done", self.begun.run);

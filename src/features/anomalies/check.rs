@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::engine::check::kind::{Check, CheckCx, CheckSpec};
 use crate::engine::check::paging::{self, Page, PageRequest, RowSource};
 use crate::engine::check::samples::{SAMPLE, samples};
@@ -13,12 +11,11 @@ use crate::engine::model::profile::{AnomalyRule, Profile};
 use crate::engine::model::report::{CheckId, Finding, Report};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::{Fut, ReadOptions, Snapshot};
+use crate::features::anomalies::facts::{AnomalyFacts, KIND};
 use crate::features::anomalies::texts;
 
 pub(crate) struct AnomaliesCheck;
 
-/// The kind of this feature's check.
-pub const KIND: &str = "anomalies";
 /// The one finding of a rule: its rows.
 pub const ROWS: &str = "rows";
 
@@ -32,11 +29,6 @@ static SPEC: CheckSpec = CheckSpec {
 
 /// A rule may read a whole ledger.
 const TIMEOUT: Duration = Duration::from_mins(5);
-
-#[derive(Serialize, Deserialize)]
-struct AnomalyFacts {
-    rows: u64,
-}
 
 impl Check for AnomaliesCheck {
     fn spec(&self) -> &'static CheckSpec {

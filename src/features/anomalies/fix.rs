@@ -17,6 +17,8 @@ use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, Un
 use crate::engine::plan::tables::{Table, derived};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
+use crate::features::anomalies::check::ROWS;
+use crate::features::anomalies::facts::KIND;
 use crate::features::anomalies::texts;
 
 use crate::engine::plan::selection;
@@ -46,7 +48,7 @@ impl Operation for FixOperation {
                 verb: SPEC.verb,
                 name: rule.name.clone(),
                 about: fix.title.clone(),
-                mends: Some(CheckId { kind: "anomalies", name: rule.name.clone() }),
+                mends: Some(CheckId { kind: KIND, name: rule.name.clone() }),
                 risk: if fix.revoke.is_some() { Risk::Lossy } else { Risk::Reversible },
                 locks: "rows of each batch".into(),
                 disabled: None,
@@ -93,7 +95,7 @@ async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Par
     let change = change(cx, fix, rule).await?;
     let table = Table::find(cx, &fix.write.table).await?;
     let source = cx
-        .rows("anomalies", &rule.name, "rows")
+        .rows(KIND, &rule.name, ROWS)
         .ok_or_else(|| Error::usage(format!("rule {} has no rows to fix", rule.name)))?;
     let all = RowsFrom::Query { sql: source.sql.clone(), join: None };
     let filter = selection::and_ids(cx, params, &rule.key, (&all, ColumnSide::Row), Condition::Every).await?;

@@ -8,6 +8,11 @@ pub(super) fn finding(rule: &AnomalyRule, rows: u64) -> String {
     format!("{rows} × {}", rule.title)
 }
 
+/// Of all rows of a rule.
+pub(super) fn rows_of_rule(rows: u64) -> String {
+    format!("{rows} rows break the rule")
+}
+
 /// What a fix changes.
 pub(super) fn changes(fix: &Fix) -> Vec<String> {
     let audit = fix.write.audit.is_some().then(|| "an audit row for each".into());

@@ -118,7 +118,7 @@ impl FindingKind {
     }
 
     /// The kind of a word.
-    pub fn named(word: &str) -> Option<Self> {
+    fn named(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|k| k.word() == word)
     }
 

@@ -9,6 +9,7 @@ use crate::engine::model::report::{CheckId, Finding, Report, Severity, Status};
 use crate::engine::port::copies::{CopyRequest, KeyedSample, NoCopies, Rows, TargetCopy};
 use crate::engine::port::reader::ReadOptions;
 use crate::engine::port::state::NoState;
+use crate::features::parity::classify::RowDifference;
 use crate::features::parity::comparison;
 use crate::features::parity::facts::{ParityFacts, SelfTest};
 use crate::features::parity::finding_kind::FindingKind;
@@ -148,7 +149,7 @@ fn found(report: &Report) -> Found {
 
 /// Key by key and class by class; of rows that differ also column by column.
 fn judge(expected: &Found, found: &Found) -> SelfTest {
-    let told = |class: &str| class == "different";
+    let told = |class: &str| class == RowDifference::Different.word();
     let as_planted = |((class, key), columns): (&(String, String), &BTreeSet<String>)| {
         found.get(&(class.clone(), key.clone())).is_some_and(|f| !told(class) || f == columns)
     };

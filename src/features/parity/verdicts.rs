@@ -60,8 +60,13 @@ fn sync(report: &Report) -> Vec<CheckVerdict> {
     vec![CheckVerdict::new("sync", status, text)]
 }
 
-/// Everything but rows: an answer for each finding, named by its kind ([`FindingKind::named`] reads it back). A finding
-/// of a kind that is not known here is an answer under the verdict's own name.
+/// A finding as a verdict.
+pub(crate) fn severity(finding: &Finding) -> Ready {
+    if finding.severity == Severity::Critical { Ready::Fail } else { Ready::Warn }
+}
+
+/// Everything but rows: an answer for each finding, which has its [`FindingKind`] as its source. A finding of a kind that
+/// is not known here is an answer under the verdict's own name.
 fn structure(report: &Report) -> Vec<CheckVerdict> {
     if ParityFacts::from_report(report).is_none() {
         return vec![CheckVerdict { about: STRUCTURE, ..CheckVerdict::unread(report) }];
@@ -71,9 +76,12 @@ fn structure(report: &Report) -> Vec<CheckVerdict> {
         if kind.is_some_and(FindingKind::is_about_rows) {
             return None;
         }
-        let critical = finding.severity == Severity::Critical;
-        let status = if critical { Ready::Fail } else { Ready::Warn };
-        Some(CheckVerdict::new(kind.map_or(STRUCTURE, FindingKind::word), status, finding.message.clone()))
+        let about = kind.map_or(STRUCTURE, FindingKind::word);
+        let answer = CheckVerdict::new(about, severity(finding), finding.message.clone());
+        Some(match kind {
+            Some(kind) => answer.with_source(kind),
+            None => answer,
+        })
     };
     report.findings.iter().filter_map(answer).collect()
 }
@@ -144,7 +152,7 @@ mod tests {
         assert_eq!(rows(&bad), [CheckVerdict::new(KIND, Ready::Fail, "found digests/x")]);
         assert_eq!(sync(&bad), [CheckVerdict::new("sync", Ready::Fail, "found unmirrored/x")]);
         let both = structure(&bad);
-        let named: Vec<_> = both.iter().map(|v| (FindingKind::named(v.about), v.status)).collect();
+        let named: Vec<_> = both.iter().map(|v| (v.source::<FindingKind>(), v.status)).collect();
         let expected = [(Some(FindingKind::Unmirrored), Ready::Fail), (Some(FindingKind::Gap), Ready::Warn)];
         assert_eq!(named, expected);
     }

@@ -3,6 +3,7 @@
 use crate::engine::model::error::Result;
 use crate::engine::model::phrase::tries;
 use crate::engine::model::plan::Unit;
+use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::port::backups::Dump;
 use crate::engine::port::hooks::Hook;
 use crate::engine::port::reader::Fut;
@@ -38,6 +39,12 @@ impl EqualityQueries {
 impl Swap {
     /// The step's statements inside the locks of a swap.
     pub const TASK: &str = "swap";
+
+    /// Views that a switchover makes again: they are locked first, then both tables of each pair.
+    pub fn views(&self) -> &[String] {
+        let tables = usize::try_from(self.twins).unwrap_or(usize::MAX).saturating_mul(2);
+        self.tables.get(..self.tables.len().saturating_sub(tables)).unwrap_or_default()
+    }
 }
 
 impl Measure {
@@ -199,6 +206,9 @@ pub struct RehearsalResult {
     pub copied: String,
     /// The switchover's preflight there: id, verdict, message.
     pub preflight: Vec<(String, String, String)>,
+    /// Lines of it that were not in order and follow from the definitions; absent: an older build did not tell them apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met: Option<Vec<MetLine>>,
     /// Locks held by the switch, and by the way back (milliseconds).
     pub held_ms: u64,
     /// The way back.
@@ -220,7 +230,36 @@ pub struct RehearsalResult {
     pub failures: Vec<String>,
 }
 
+/// A line of a rehearsal's preflight that a plan of the same pair has as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetLine {
+    /// The line's id.
+    pub id: String,
+    /// The pair that it is about.
+    pub pair: String,
+    /// What it says.
+    pub message: String,
+}
+
+impl MetLine {
+    /// Of a preflight, its lines that are not in order and follow from the definitions.
+    pub fn from_preflight(lines: &[Preflight]) -> Vec<Self> {
+        let met = |p: &Preflight| {
+            let pair = p.copied_with.clone().filter(|_| p.status != Ready::Ok)?;
+            Some(Self { id: p.id.clone(), pair, message: p.message.clone() })
+        };
+        lines.iter().filter_map(met).collect()
+    }
+}
+
 impl RehearsalResult {
+    /// Takes the switchover's preflight there.
+    pub fn meet(&mut self, lines: &[Preflight]) {
+        let word = |status: Ready| format!("{status:?}").to_lowercase();
+        self.preflight = lines.iter().map(|p| (p.id.clone(), word(p.status), p.message.clone())).collect();
+        self.met = Some(MetLine::from_preflight(lines));
+    }
+
     /// What is worth knowing of it at once.
     pub fn summary_lines(&self) -> Vec<String> {
         let (median, p99, longest) = self.latency_ms;
@@ -241,5 +280,27 @@ impl RehearsalResult {
             ),
             self.copied.clone(),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_come_before_the_tables_of_the_pairs() {
+        let swap = |twins, tables: &[&str]| Swap {
+            twins,
+            tables: tables.iter().map(|t| (*t).to_owned()).collect(),
+            proofs: vec![],
+            lock_timeout_ms: 60,
+            budget_ms: 250,
+            attempts: 1,
+            patience_ms: 500,
+            wait_s: 0,
+        };
+        assert_eq!(swap(1, &["v", "w", "a", "a_new"]).views(), ["v", "w"]);
+        assert!(swap(2, &["a", "b", "a_new", "b_new"]).views().is_empty());
+        assert!(swap(2, &["a"]).views().is_empty());
     }
 }

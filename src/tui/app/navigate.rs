@@ -1,7 +1,7 @@
 //! Moving about: panes, levels, view history.
 
 use crate::engine::model::report::CheckId;
-use crate::features::anomalies::check::KIND as ANOMALIES;
+use crate::features::anomalies::facts::KIND as ANOMALIES;
 use crate::features::parity::facts::KIND as PARITY;
 use crate::tui::app::App;
 use crate::tui::failure::Failure;

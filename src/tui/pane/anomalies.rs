@@ -1,7 +1,8 @@
 //! Rules and how many rows break each; Enter pages through them.
 
 use crate::engine::model::report::Status;
-use crate::features::anomalies::check::{KIND, ROWS};
+use crate::features::anomalies::check::ROWS;
+use crate::features::anomalies::facts::KIND;
 use crate::tui::format::{count, seconds, spark};
 use crate::tui::list::{Col, Goto, List, ListRow, Spans, cell, plain};
 use crate::tui::model::state::Model;

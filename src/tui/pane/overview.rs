@@ -1,7 +1,7 @@
 //! Is anything wrong, and what do I do next? All findings of all kinds, worst first.
 
 use crate::engine::model::report::{Report, Severity, Status};
-use crate::features::anomalies::check::KIND as ANOMALIES;
+use crate::features::anomalies::facts::KIND as ANOMALIES;
 use crate::features::queue::facts::KIND as QUEUE;
 use crate::tui::data::Journal;
 use crate::tui::doc::live;

@@ -295,6 +295,48 @@ async fn a_change_asks_for_the_verdicts_of_its_own_write() {
     assert_eq!(lines(&plan, &["stuck"]), stuck[..1]);
 }
 
+/// Rules: of the first some rows may break it, of the second none.
+const RULES: &str = "
+[[anomalies]]
+name = \"negative\"
+title = \"negative value\"
+key = [\"id\"]
+sql = \"select id, v from t where v < 0\"
+[[anomalies]]
+name = \"huge\"
+title = \"value over a million\"
+key = [\"id\"]
+sql = \"select id, v from t where v > 1000000\"
+";
+
+#[tokio::test]
+async fn a_rule_with_rows_blocks_the_backfill_that_names_its_verdict() {
+    let world = computed().await;
+    world.sql("update t set v = -v where id < 3").await;
+    let profile = std::fs::read_to_string(world.file("p.toml")).unwrap();
+    let profile = profile.replace("verdicts = [\"migrations/whole\"]", "verdicts = [\"anomalies/rows\"]");
+    std::fs::write(world.file("p.toml"), profile + RULES).unwrap();
+    // Of every rule, since none is called as the backfill.
+    let none = line("ok", "huge: 0 rows break the rule");
+    let plan = world.plan("p.json", &["backfill"]);
+    assert_eq!(lines(&plan, &["rows"]), [line("fail", "negative: 2 rows break the rule"), none.clone()]);
+    let (code, refused) = world.apply("p.json", plan["phrase"].as_str().unwrap());
+    assert_eq!(code, 3, "{refused:#}");
+    assert!(refused.to_string().contains("negative: 2 rows break the rule"), "{refused:#}");
+    assert_eq!(world.value("select count(*)::text from t where twice is null").await, "3");
+    // Without such rows it is carried out; rows that come afterwards do not block its undo.
+    world.sql("update t set v = -v where v < 0").await;
+    let plan = world.plan("p.json", &["backfill"]);
+    assert_eq!(lines(&plan, &["rows"]), [line("ok", "negative: 0 rows break the rule"), none.clone()]);
+    let run = world.applied("p.json", &plan);
+    world.sql("insert into t values (4, -4, -8)").await;
+    let undo = world.undo("u.json", run["id"].as_str().unwrap());
+    let text = "negative: 1 rows break the rule; an undo is not blocked by this";
+    assert_eq!(lines(&undo, &["rows"]), [line("warn", text), none]);
+    world.applied("u.json", &undo);
+    assert_eq!(world.value("select count(*)::text from t where twice is null").await, "3");
+}
+
 #[tokio::test]
 async fn a_misspelt_verdict_is_refused_when_the_target_is_opened() {
     let world = computed().await;

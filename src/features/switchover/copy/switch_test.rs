@@ -83,7 +83,7 @@ async fn all(
         let table = Table::find(cx, &twin_pair.legacy.relation).await?;
         let fired = exercise_triggers(copy, twin_pair, &table, &Sides::before(twin_pair)).await?;
         broken |= !fired.faults.is_empty();
-        out.preflight.push(trigger_verdict("triggers", texts::triggers::DUAL_WRITES, twin_pair, &fired));
+        out.preflight.push(trigger_verdict(SyncWay::DualWrites, twin_pair, &fired));
     }
     if broken {
         return Ok(());
@@ -106,7 +106,7 @@ async fn all(
             unique: Table::find(cx, &twin_pair.legacy.relation).await?.unique_columns,
         };
         let fired = exercise_triggers(copy, twin_pair, &table, &sides).await?;
-        out.preflight.push(trigger_verdict("reverse_sync", texts::triggers::AFTER_SWITCH, twin_pair, &fired));
+        out.preflight.push(trigger_verdict(SyncWay::Reverse, twin_pair, &fired));
         view(copy, twin_pair, &part.names)
             .await
             .map_err(|e| failed("a write through the twin's old name", e))?;
@@ -122,17 +122,30 @@ async fn all(
     Ok(())
 }
 
-fn trigger_verdict(id: &str, what: &str, twin_pair: &TwinPair<'_>, fired: &TriggerTest) -> Preflight {
+/// Which sync was fired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SyncWay {
+    /// From the legacy table, before the switch.
+    DualWrites,
+    /// From the partitioned table, after it.
+    Reverse,
+}
+
+fn trigger_verdict(way: SyncWay, twin_pair: &TwinPair<'_>, fired: &TriggerTest) -> Preflight {
     let name = twin_pair.twin.name();
-    if !fired.faults.is_empty() {
-        let text = texts::triggers::sync_fails(name, what, &fired.faults, id == "triggers");
-        return Preflight::new(id, Ready::Fail, text);
-    }
-    if fired.fine.is_empty() {
-        let text = texts::triggers::sync_not_fired(name, what, &fired.untried);
-        return Preflight::new(id, Ready::Warn, text);
-    }
-    Preflight::new(id, Ready::Ok, texts::triggers::sync_fired(name, what, &fired.fine, &fired.untried))
+    let (id, what) = match way {
+        SyncWay::DualWrites => ("triggers", texts::triggers::DUAL_WRITES),
+        SyncWay::Reverse => ("reverse_sync", texts::triggers::AFTER_SWITCH),
+    };
+    let (status, text) = if !fired.faults.is_empty() {
+        let repairable = way == SyncWay::DualWrites;
+        (Ready::Fail, texts::triggers::sync_fails(name, what, &fired.faults, repairable))
+    } else if fired.fine.is_empty() {
+        (Ready::Warn, texts::triggers::sync_not_fired(name, what, &fired.untried))
+    } else {
+        (Ready::Ok, texts::triggers::sync_fired(name, what, &fired.fine, &fired.untried))
+    };
+    Preflight::new(id, status, text).copied_with(name)
 }
 
 /// That of the copy.

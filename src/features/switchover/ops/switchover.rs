@@ -27,7 +27,9 @@ use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::dependencies::dependants;
 use crate::features::switchover::preflight::ownership::{late_triggers, ownership};
 use crate::features::switchover::preflight::parity::parity;
-use crate::features::switchover::preflight::rehearsals::{compared, measured, rehearsal};
+use crate::features::switchover::preflight::rehearsals::{
+    JournalledRehearsal, compared, measured, rehearsal,
+};
 use crate::features::switchover::preflight::server::{last_backup, server_activity, statements_needing_keys};
 use crate::features::switchover::renames::name_changes;
 use crate::features::switchover::task::TWINS;
@@ -110,11 +112,9 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let mut preflight = collect_preflight(cx, &twin_pairs, &switch, &accepted, &asked).await?;
     let tried = trial(cx, &twin_pairs, &switch, &accepted).await;
     preflight.extend(tried.preflight);
-    let rehearsed = rehearsal(cx, name).await.unwrap_or_else(|e| {
-        let text = texts::preflight::rehearsal_unknown(&e.message);
-        preflight.push(Preflight::new("rehearsal", Ready::Warn, text));
-        None
-    });
+    let (rehearsed, unknown) = last_rehearsal(cx, name).await;
+    let is_known = unknown.is_none();
+    preflight.extend(unknown);
     let mut out = StepsInOrder::new(&twin_pairs, &switch, &asked);
     out.measure("PRE-FLIGHT", false);
     if out.backup() {
@@ -134,7 +134,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     out.hook_after();
     out.monitor();
     out.measure("DONE", true);
-    if !preflight.iter().any(|p| p.id == "rehearsal") {
+    if is_known {
         preflight.push(compared(rehearsed.as_ref(), &preflight));
     }
     let changes = [out.changes(), kept(cx, &twin_pairs).await?].concat();
@@ -160,6 +160,17 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         count: twin_pairs.len() as u64,
         undoes: None,
     })
+}
+
+/// The latest rehearsal, or why none is known.
+async fn last_rehearsal(cx: &PlanCx<'_>, name: &str) -> (Option<JournalledRehearsal>, Option<Preflight>) {
+    match rehearsal(cx, name).await {
+        Ok(found) => (found, None),
+        Err(e) => {
+            let text = texts::preflight::rehearsal_unknown(&e.message);
+            (None, Some(Preflight::new("rehearsal", Ready::Warn, text)))
+        }
+    }
 }
 
 /// What the tables, what depends on them, the server and its backups say of the switch.

@@ -138,7 +138,7 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
     if let Some(other) = twin_pairs.iter().find(|c| c.standing != SwitchState::Switched) {
         return Err(refused(format!("{} is not switched over any more", other.twin.name())));
     }
-    let switch = switched_back(&twin_pairs, swapped, &swap);
+    let switch = switched_back(&twin_pairs, &swap);
     let mut preflight = tables_of(cx, &twin_pairs, (&plan.changes, &swapped.statements), &accepted).await?;
     preflight
         .extend(crate::features::switchover::preflight::server::server_activity(cx, &twin_pairs).await?.0);
@@ -180,21 +180,15 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
 }
 
 /// The swap of a rollback.
-fn switched_back(twin_pairs: &[TwinPair<'_>], swapped: &Step, swap: &Swap) -> Switch {
+fn switched_back(twin_pairs: &[TwinPair<'_>], swap: &Swap) -> Switch {
     let mut switch = Switch { parts: twin_pairs.iter().map(part).collect() };
     for (twin_pair, p) in twin_pairs.iter().zip(&mut switch.parts) {
         p.reverse.take = reverse_taken(&twin_pair.reverse_function().to_string(), &twin_pair.leaves());
         p.views.push(p.names.twin.brief());
     }
     // Those that the switch made again are made again.
-    let made = |v: &str| {
-        swapped.back.iter().any(|s| {
-            s.starts_with(&format!("create or replace view {v} "))
-                || s.starts_with(&format!("create or replace view {v} with"))
-        })
-    };
     if let Some(first) = switch.parts.first_mut() {
-        first.views.extend(swap.tables.iter().filter(|t| made(t)).cloned());
+        first.views.extend(swap.views().iter().cloned());
     }
     switch
 }

@@ -38,12 +38,14 @@ pub(crate) fn dependants(
     if !b.indexes.is_empty() {
         out.push(warn("indexes", texts::indexes_missing(name, &b.indexes)));
     }
+    let mut out: Vec<_> = out.into_iter().map(|line| line.copied_with(name)).collect();
+    // Those of a copy are not the target's.
     out.extend(b.publications.iter().map(|p| published(name, p)));
     let order = |t: &crate::features::parity::pair::catalog::TwinTable| {
         t.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>()
     };
     if order(&twin_pair.legacy) != order(&twin_pair.partitioned) {
-        out.push(warn("column_order", texts::column_order(name)));
+        out.push(warn("column_order", texts::column_order(name)).copied_with(name));
     }
     if out.is_empty() {
         out.push(ok("dependants", texts::none(name)));

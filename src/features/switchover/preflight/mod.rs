@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod dependencies;
+pub(crate) mod finding_effect;
 pub(crate) mod ownership;
 pub(crate) mod parity;
 pub(crate) mod rehearsals;

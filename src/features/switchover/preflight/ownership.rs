@@ -15,7 +15,8 @@ pub(crate) async fn ownership(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Resu
     let mut out = Vec::new();
     for table in [&twin_pair.legacy, &twin_pair.partitioned] {
         let found = Table::find(cx, &table.relation).await?;
-        out.push(found.privilege(&table.relation, "rename", found.owned, &cx.cx.server.role));
+        let line = found.privilege(&table.relation, "rename", found.owned, &cx.cx.server.role);
+        out.push(line.copied_with(twin_pair.twin.name()));
     }
     Ok(out)
 }
@@ -52,5 +53,5 @@ pub(crate) async fn late_triggers(
         return Ok(None);
     }
     let text = texts::triggers::fires_late(twin_pair.twin.name(), &late, &ours);
-    Ok(Some(accepted.unless("trigger_order", &text)))
+    Ok(Some(accepted.unless("trigger_order", &text).copied_with(twin_pair.twin.name())))
 }

@@ -6,7 +6,7 @@ use crate::engine::plan::operation::PlanCx;
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::SwitchState;
 use crate::features::switchover::plan::twin_pair::TwinPair;
-use crate::features::switchover::preflight::accept::{ok, warn};
+use crate::features::switchover::preflight::finding_effect::FindingEffect;
 use crate::features::switchover::texts::preflight as texts;
 
 const ROWS: &str = "parity/rows";
@@ -20,23 +20,24 @@ pub(crate) async fn parity(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Vec<Pre
     let name = twin_pair.twin.name();
     match cx.ask(&[ROWS, STRUCTURE], name, &texts::comparing(name)).await {
         Err(why) => vec![Preflight::new("parity", Ready::Unknown, texts::verdict(name, &why))],
-        Ok(answers) => {
-            let before = twin_pair.standing == SwitchState::Before;
-            answers
-                .into_iter()
-                .filter_map(|(question, answer)| worded(name, before, question, &answer))
-                .collect()
-        }
+        Ok(answers) => lines(name, twin_pair.standing, &answers),
     }
 }
 
-/// An answer to one of the two questions, as a switchover takes it.
-fn worded(name: &str, before: bool, question: &str, answer: &CheckVerdict) -> Option<Preflight> {
-    match FindingKind::named(answer.about) {
+/// The answers to the two questions, each beside its question, as a switchover takes them.
+pub(crate) fn lines(name: &str, state: SwitchState, answers: &[(&str, CheckVerdict)]) -> Vec<Preflight> {
+    answers.iter().filter_map(|(question, answer)| worded(name, state, question, answer)).collect()
+}
+
+fn worded(name: &str, state: SwitchState, question: &str, answer: &CheckVerdict) -> Option<Preflight> {
+    match answer.source::<FindingKind>() {
         _ if question == ROWS => Some(rows(name, answer)),
-        Some(kind) => besides(name, before, kind, answer),
+        Some(kind) => besides(name, state, kind, answer),
         // Not read, or of a kind that is not known here.
-        None => Some(Preflight::new(answer.about, answer.status, texts::verdict(name, &answer.text))),
+        None => {
+            let line = Preflight::new(answer.about, answer.status, texts::verdict(name, &answer.text));
+            Some(line.copied_with(name))
+        }
     }
 }
 
@@ -50,23 +51,19 @@ fn rows(name: &str, verdict: &CheckVerdict) -> Preflight {
 }
 
 /// What else the comparison says, as a switchover takes it.
-fn besides(name: &str, before: bool, kind: FindingKind, verdict: &CheckVerdict) -> Option<Preflight> {
-    let (what, text) = (kind.word(), verdict.text.as_str());
-    Some(match kind {
-        // The switch hands the legacy table's own over.
-        FindingKind::Sequence if before => ok(what, texts::sequence_behind(name, text)),
-        // Fired in a copy, which says more.
-        FindingKind::Trigger | FindingKind::TriggerColumns | FindingKind::Unmirrored if before => {
-            return None;
-        }
-        FindingKind::Trigger | FindingKind::TriggerColumns | FindingKind::Unmirrored => {
-            warn(what, texts::triggers_differ(name, text))
-        }
-        FindingKind::Coverage => Preflight::new(what, Ready::Fail, texts::partitions_missing(name, text)),
-        FindingKind::ColumnsMissing => Preflight::new(what, Ready::Fail, texts::columns_missing(name, text)),
-        FindingKind::Sums => Preflight::new(what, Ready::Fail, texts::verdict(name, text)),
-        _ => Preflight::new(what, verdict.status, texts::verdict(name, text)),
-    })
+fn besides(name: &str, state: SwitchState, kind: FindingKind, verdict: &CheckVerdict) -> Option<Preflight> {
+    let effect = FindingEffect::new(Some(kind), verdict.status, state);
+    let text = verdict.text.as_str();
+    let text = match kind {
+        FindingKind::Sequence if effect == FindingEffect::Settled => texts::sequence_behind(name, text),
+        FindingKind::Coverage => texts::partitions_missing(name, text),
+        FindingKind::ColumnsMissing => texts::columns_missing(name, text),
+        kind if kind.is_about_sync() => texts::triggers_differ(name, text),
+        _ => texts::verdict(name, text),
+    };
+    let line = Preflight::new(kind.word(), effect.status()?, text);
+    // A copy of some rows has other numbers.
+    Some(if kind == FindingKind::Sequence { line } else { line.copied_with(name) })
 }
 
 #[cfg(test)]
@@ -75,8 +72,9 @@ mod tests {
 
     #[test]
     fn an_answer_is_worded_by_its_question() {
+        let before = SwitchState::Before;
         let line = |question, answer: &CheckVerdict| {
-            let line = worded("orders", true, question, answer).unwrap();
+            let line = worded("orders", before, question, answer).unwrap();
             (line.id, line.status, line.message)
         };
         let said = |id: &str, status, text: &str| (id.to_owned(), status, text.to_owned());
@@ -91,6 +89,12 @@ mod tests {
         // Whatever its word: it is asked about rows.
         assert_eq!(line(ROWS, &differ("sums")), said("parity", Ready::Fail, hint));
         assert_eq!(line(STRUCTURE, &differ("odd")), said("odd", Ready::Fail, "orders: 2 rows differ"));
-        assert!(worded("orders", true, STRUCTURE, &differ("trigger")).is_none(), "fired in a copy");
+        // Its source counts, no word.
+        let trigger = differ("odd").with_source(FindingKind::Trigger);
+        assert!(worded("orders", before, STRUCTURE, &trigger).is_none(), "fired in a copy");
+        assert_eq!(line(STRUCTURE, &differ("trigger")).1, Ready::Fail);
+        let after = worded("orders", SwitchState::Switched, STRUCTURE, &trigger).unwrap();
+        let hint = "orders: 2 rows differ; midwatch plan repair-triggers orders";
+        assert_eq!((after.status, after.message.as_str()), (Ready::Warn, hint));
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::PlanCx;
-use crate::features::switchover::task::RehearsalResult;
+use crate::features::switchover::task::{MetLine, RehearsalResult};
 use crate::features::switchover::texts::preflight as texts;
 use crate::features::switchover::twins::{age, named};
 
@@ -61,9 +61,23 @@ impl JournalledRehearsal {
         }
     }
 
-    /// Said of a twin that is not asked for now.
-    fn of_others(&self, text: &str) -> bool {
-        self.others.iter().any(|o| text.strip_prefix(o.as_str()).is_some_and(|rest| rest.starts_with(':')))
+    /// Lines that it met and that a plan of the same pairs has as well, by id and message.
+    fn met(&self) -> Vec<(&str, &str)> {
+        let Some(met) = &self.body.met else { return self.met_by_text() };
+        let asked = met.iter().filter(|line| !self.others.contains(&line.pair));
+        asked.map(|line| (line.id.as_str(), line.message.as_str())).collect()
+    }
+
+    /// The same of a rehearsal that an older build journalled: only ids and texts tell there what a line is about.
+    fn met_by_text(&self) -> Vec<(&str, &str)> {
+        let of_other = |text: &str| {
+            let mut others = self.others.iter();
+            others.any(|o| text.strip_prefix(o.as_str()).is_some_and(|rest| rest.starts_with(':')))
+        };
+        let lines = self.body.preflight.iter().filter(|(id, status, text)| {
+            !OLDER_NOT_COPIED.contains(&id.as_str()) && status != "ok" && !of_other(text)
+        });
+        lines.map(|(id, _, text)| (id.as_str(), text.as_str())).collect()
     }
 }
 
@@ -85,33 +99,30 @@ pub(crate) fn rollback_time(rehearsed: &JournalledRehearsal) -> Option<(u64, Str
     p.failures.is_empty().then(|| (p.back_ms, place()))
 }
 
-/// What differs between a copy and its original by nature.
-fn elsewhere(id: &str) -> bool {
-    matches!(
-        id,
-        "rehearsal"
-            | "connection"
-            | "journal"
-            | "operator"
-            | "broken_off"
-            | "replicas"
-            | "load"
-            | "disk"
-            | "backup"
-            | "last_backup"
-            | "locks"
-            | "stall"
-            | "marker"
-            | "long_transaction"
-            | "replication_slot"
-            | "sequence"
-            | "parity"
-            | "trial"
-            | "untried"
-            | "publication"
-            | "statements"
-    )
-}
+/// Lines of older builds that differ between a copy and its original by nature.
+const OLDER_NOT_COPIED: [&str; 21] = [
+    "rehearsal",
+    "connection",
+    "journal",
+    "operator",
+    "broken_off",
+    "replicas",
+    "load",
+    "disk",
+    "backup",
+    "last_backup",
+    "locks",
+    "stall",
+    "marker",
+    "long_transaction",
+    "replication_slot",
+    "sequence",
+    "parity",
+    "trial",
+    "untried",
+    "publication",
+    "statements",
+];
 
 /// What the rehearsal met, and this plan does not, or the other way round.
 pub(crate) fn compared(rehearsed: Option<&JournalledRehearsal>, now: &[Preflight]) -> Preflight {
@@ -122,18 +133,9 @@ pub(crate) fn compared(rehearsed: Option<&JournalledRehearsal>, now: &[Preflight
         let text = texts::rehearsal_failed(&r.place(), failure);
         return Preflight::new("rehearsal", Ready::Warn, text);
     }
-    let there: Vec<(&str, &str)> = r
-        .body
-        .preflight
-        .iter()
-        .filter(|(id, status, text)| !elsewhere(id) && status != "ok" && !r.of_others(text))
-        .map(|(id, _, text)| (id.as_str(), text.as_str()))
-        .collect();
-    let here: Vec<(&str, &str)> = now
-        .iter()
-        .filter(|p| !elsewhere(&p.id) && p.status != Ready::Ok)
-        .map(|p| (p.id.as_str(), p.message.as_str()))
-        .collect();
+    let there = r.met();
+    let now = MetLine::from_preflight(now);
+    let here: Vec<_> = now.iter().map(|line| (line.id.as_str(), line.message.as_str())).collect();
     let new: Vec<_> = here.iter().filter(|h| !there.contains(h)).map(|(_, text)| *text).collect();
     let gone: Vec<_> = there.iter().filter(|t| !here.contains(t)).map(|(_, text)| *text).collect();
     let when = texts::rehearsed_ago(&r.place(), &age(r.age_h));
@@ -141,4 +143,85 @@ pub(crate) fn compared(rehearsed: Option<&JournalledRehearsal>, now: &[Preflight
         return Preflight::new("rehearsal", Ready::Ok, texts::met_the_same(&when));
     }
     Preflight::new("rehearsal", Ready::Warn, texts::met_otherwise(&when, &new, &gone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// A rehearsal of two pairs, of which `orders` is asked for.
+    fn journalled(body: Value) -> JournalledRehearsal {
+        JournalledRehearsal {
+            run: "7".into(),
+            name: "all".into(),
+            age_h: 1.0,
+            body: serde_json::from_value(body).unwrap(),
+            others: vec!["lines".into()],
+        }
+    }
+
+    fn body(preflight: &[Preflight], keeps_pairs: bool) -> Value {
+        let mut result = RehearsalResult::default();
+        result.meet(preflight);
+        let mut body = serde_json::to_value(result).unwrap();
+        assert_eq!(body["preflight"].as_array().unwrap().len(), preflight.len());
+        if !keeps_pairs {
+            body.as_object_mut().unwrap().remove("met").unwrap();
+        }
+        body
+    }
+
+    fn warn(id: &str, pair: Option<&str>, message: &str) -> Preflight {
+        let line = Preflight::new(id, Ready::Warn, message);
+        match pair {
+            Some(pair) => line.copied_with(pair),
+            None => line,
+        }
+    }
+
+    fn said(there: &[Preflight], here: &[Preflight], keeps_pairs: bool) -> (Ready, String) {
+        let line = compared(Some(&journalled(body(there, keeps_pairs))), here);
+        (line.status, line.message)
+    }
+
+    #[test]
+    fn only_lines_of_the_same_pairs_that_a_copy_has_too_are_compared() {
+        let there = [
+            Preflight::new("view", Ready::Ok, "orders: no view").copied_with("orders"),
+            warn("view", Some("orders"), "orders: a view casts"),
+            warn("view", Some("lines"), "lines: another view casts"),
+            warn("disk", None, "the copy's disk is full"),
+            warn("sequence", None, "orders: behind 5"),
+        ];
+        let mut here = vec![
+            warn("view", Some("orders"), "orders: a view casts"),
+            warn("disk", None, "another disk is full"),
+            warn("sequence", None, "orders: behind 7"),
+        ];
+        for keeps_pairs in [true, false] {
+            let (status, text) = said(&there, &here, keeps_pairs);
+            assert_eq!(status, Ready::Ok, "{text}");
+            assert!(text.ends_with(": met the same"), "{text}");
+        }
+        here.push(warn("owner", Some("orders"), "orders: another owner"));
+        for keeps_pairs in [true, false] {
+            let (status, text) = said(&there, &here, keeps_pairs);
+            assert_eq!(status, Ready::Warn);
+            assert!(text.ends_with("; not met there: orders: another owner"), "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_decide_where_they_are_there_and_texts_only_where_not() {
+        // By its fields a line of the other pair, and not one that differs by nature, whatever its id and text.
+        let there =
+            [warn("disk", Some("orders"), "a view casts"), warn("view", Some("lines"), "a view reads")];
+        let (status, text) = said(&there, &[], true);
+        assert_eq!(status, Ready::Warn);
+        assert!(text.ends_with("; met there only: a view casts"), "{text}");
+        // What an older build journalled has ids and texts only.
+        let (_, text) = said(&there, &[], false);
+        assert!(text.ends_with("; met there only: a view reads"), "{text}");
+    }
 }

@@ -218,7 +218,7 @@ pub(crate) async fn statements_needing_keys(
             _ => (!held.is_empty()).then(|| texts::nothing_fails(&held)),
         };
         let text = texts::statement_fails(name, &what?, &s.query);
-        Some(accepted.unless("on_conflict", &text))
+        Some(accepted.unless("on_conflict", &text).copied_with(name))
     };
     let mut out: Vec<Preflight> = found.iter().filter_map(text).collect();
     out.dedup();

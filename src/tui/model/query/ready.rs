@@ -1,12 +1,15 @@
 //! Readiness for a switchover and what a rollback would lose, from reports and the room.
 
+use crate::engine::model::preflight::Ready;
 use crate::engine::model::record::RunRecord;
-use crate::engine::model::report::{CheckId, Report, Severity};
+use crate::engine::model::report::{CheckId, Report};
 use crate::features::parity::facts::KIND as PARITY;
 use crate::features::parity::facts::ParityFacts;
 use crate::features::parity::finding_kind::FindingKind;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::retired::RetiredTable;
+use crate::features::parity::verdicts::severity;
+use crate::features::switchover::preflight::finding_effect::FindingEffect;
 use crate::features::switchover::status::{Reverse, SwitchoverStatus};
 use crate::features::switchover::verbs;
 use crate::tui::format::{ago, counted, differ};
@@ -41,44 +44,10 @@ impl Model {
 
     /// May this twin be switched over?
     pub fn readiness(&self, twin: &str) -> Readiness {
-        let (report, facts) = match self.fresh(twin) {
-            Ok(known) => known,
-            Err(why) => return Readiness::Unknown(why),
-        };
-        let mut why = Vec::new();
-        if report.findings.iter().any(|f| FindingKind::from_finding(f) == Some(FindingKind::SelfTest)) {
-            why.push("UNTRUSTED".into());
+        match self.fresh(twin) {
+            Ok((report, facts)) => readiness_in(report, facts),
+            Err(why) => Readiness::Unknown(why),
         }
-        match facts.differences() {
-            Some(0) => {}
-            Some(1) => why.push("1 row differs".into()),
-            Some(n) => why.push(format!("{} rows differ", crate::tui::format::count(n))),
-            None if facts.digests_differ.is_some() => why.push("no unique key names its rows".into()),
-            None => return Readiness::Unknown(format!("rows were not compared: {}", facts.compared)),
-        }
-        let deaf = facts.triggers.iter().filter(|t| !t.state.is_whole()).count();
-        if deaf > 0 {
-            let what = if deaf == 1 { "trigger does" } else { "triggers do" };
-            why.push(format!("{deaf} {what} not mirror all"));
-        }
-        for finding in &report.findings {
-            let stops = match FindingKind::from_finding(finding) {
-                Some(kind) if kind.is_about_rows() => false,
-                // What the switch itself hands over, what its plan tries in a copy, what is said already.
-                Some(
-                    FindingKind::Sequence
-                    | FindingKind::Trigger
-                    | FindingKind::TriggerColumns
-                    | FindingKind::SelfTest,
-                ) => false,
-                Some(FindingKind::Coverage | FindingKind::ColumnsMissing | FindingKind::Sums) => true,
-                _ => finding.severity == Severity::Critical,
-            };
-            if stops {
-                why.push(finding.message.clone());
-            }
-        }
-        if why.is_empty() { Readiness::Ready(report.observed_at) } else { Readiness::Not(why) }
     }
 
     /// All twins of a set: what stops it, else what is not known, else since when they are ready.
@@ -261,6 +230,189 @@ impl Model {
     }
 }
 
+/// What a comparison says of a switch of its pair. What stops it here blocks its plan: both ask [`FindingEffect`]. What only
+/// a copy tells is unknown, so that it can be planned, which tries it.
+fn readiness_in(report: &Report, facts: &ParityFacts) -> Readiness {
+    let (mut why, mut unknown) = (Vec::new(), Vec::new());
+    let findings = report.findings.iter().map(|f| {
+        let (kind, severity) = (FindingKind::from_finding(f), severity(f));
+        (f, kind, severity, FindingEffect::new(kind, severity, facts.standing))
+    });
+    let untrusted = Some(FindingKind::SelfTest);
+    if findings.clone().any(|(_, kind, _, effect)| kind == untrusted && effect == FindingEffect::Stops) {
+        why.push("UNTRUSTED".into());
+    }
+    let without_key = || "no unique key names its rows".to_owned();
+    match facts.differences() {
+        Some(0) => {}
+        Some(1) => why.push("1 row differs".into()),
+        Some(n) => why.push(format!("{} rows differ", crate::tui::format::count(n))),
+        None => match facts.equal() {
+            Some(true) => unknown.push(without_key()),
+            Some(false) => why.push(without_key()),
+            None => unknown.push(format!("rows were not compared: {}", facts.compared)),
+        },
+    }
+    let before = facts.standing == SwitchState::Before;
+    let deaf = facts.triggers.iter().filter(|t| before && !t.state.is_whole()).count();
+    if deaf > 0 {
+        let what = if deaf == 1 { "trigger does" } else { "triggers do" };
+        why.push(format!("{deaf} {what} not mirror all"));
+    }
+    for (finding, kind, severity, effect) in findings {
+        // Said already, of the facts.
+        if kind == untrusted || kind.is_some_and(FindingKind::is_about_rows) {
+            continue;
+        }
+        match effect {
+            FindingEffect::Stops => why.push(finding.message.clone()),
+            FindingEffect::TriedInCopy if severity == Ready::Fail && deaf == 0 => {
+                unknown.push(finding.message.clone());
+            }
+            FindingEffect::TriedInCopy | FindingEffect::Settled | FindingEffect::Warns => {}
+        }
+    }
+    match (why.is_empty(), unknown.is_empty()) {
+        (false, _) => Readiness::Not(why),
+        (true, false) => Readiness::Unknown(unknown.join(", ")),
+        (true, true) => Readiness::Ready(report.observed_at),
+    }
+}
+
 fn retired_text(away: &RetiredTable) -> String {
     format!("put away as {}; {}", away.table, away.way_back())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::check::verdict::CheckVerdict;
+    use crate::engine::model::preflight::Preflight;
+    use crate::engine::model::report::{Finding, Severity};
+    use crate::features::parity::facts::{SyncTrigger, SyncTriggerState, UnmatchedRows};
+    use crate::features::parity::verdicts::VERDICTS;
+    use crate::features::switchover::preflight::parity::{QUESTIONS, lines};
+
+    /// Facts in which this kind of finding is found, and nothing else is wrong.
+    fn facts(kind: Option<FindingKind>, standing: SwitchState) -> ParityFacts {
+        let copies = SyncTrigger {
+            name: "copy".into(),
+            state: SyncTriggerState::Enabled,
+            events: ["INSERT", "UPDATE", "DELETE"].map(str::to_owned).to_vec(),
+            ..SyncTrigger::default()
+        };
+        let equal = ParityFacts {
+            legacy_rows: Some(7),
+            partitioned_rows: Some(7),
+            missing_in_partitioned: Some(0),
+            missing_in_legacy: Some(0),
+            different: Some(0),
+            stale: Some(0),
+            duplicate: Some(0),
+            compared: "all rows".into(),
+            triggers: vec![copies.clone()],
+            standing,
+            ..ParityFacts::default()
+        };
+        match kind {
+            Some(FindingKind::Rows(_)) => ParityFacts { different: Some(1), ..equal },
+            Some(FindingKind::NotClassified) => ParityFacts { not_classified: 1, ..equal },
+            Some(FindingKind::PartitionsNotRead) => ParityFacts { partitions_not_read: 1, ..equal },
+            Some(FindingKind::Digests) => {
+                let apart = Some(vec![UnmatchedRows::default()]);
+                ParityFacts { different: None, digests_differ: apart, ..equal }
+            }
+            Some(FindingKind::Key | FindingKind::NoKey) => {
+                ParityFacts { different: None, digests_differ: Some(vec![]), ..equal }
+            }
+            Some(FindingKind::Counts | FindingKind::NotCompared) => ParityFacts { different: None, ..equal },
+            Some(FindingKind::Trigger) => {
+                let off = SyncTrigger { state: SyncTriggerState::Disabled, ..copies };
+                ParityFacts { triggers: vec![off], ..equal }
+            }
+            Some(FindingKind::TriggerColumns) => {
+                let odd = SyncTrigger { unknown_columns: vec!["x".into()], ..copies };
+                ParityFacts { triggers: vec![odd], ..equal }
+            }
+            Some(FindingKind::Unmirrored) => ParityFacts { triggers: vec![], ..equal },
+            _ => equal,
+        }
+    }
+
+    fn report(kind: Option<FindingKind>, severity: Severity, facts: &ParityFacts) -> Report {
+        let id = CheckId { kind: PARITY, name: "orders".into() };
+        let what = kind.map_or("a_word_of_another_version", FindingKind::word);
+        let finding = Finding {
+            id: format!("{id}/{what}"),
+            severity,
+            message: format!("found {what}"),
+            title: None,
+            rows: None,
+            sample: vec![],
+        };
+        Report::observed(id, facts, vec![finding], "ok")
+    }
+
+    /// What a plan's preflight has of the report.
+    fn planned(report: &Report, state: SwitchState) -> Vec<Preflight> {
+        let answers: Vec<(&str, CheckVerdict)> = QUESTIONS
+            .iter()
+            .flat_map(|question| {
+                let spec = VERDICTS.iter().find(|v| v.id() == *question).unwrap();
+                (spec.of)(report).into_iter().map(move |answer| (*question, answer))
+            })
+            .collect();
+        lines("orders", state, &answers)
+    }
+
+    #[test]
+    fn a_room_and_a_plan_agree_on_every_kind_of_finding() {
+        let kinds: Vec<_> = FindingKind::ALL.iter().map(|k| Some(*k)).chain([None]).collect();
+        let states = [SwitchState::Before, SwitchState::Switched, SwitchState::Cleaned];
+        let (mut stopped, mut tried) = (0, 0);
+        for (kind, state) in kinds.iter().flat_map(|k| states.map(|s| (*k, s))) {
+            for severity in [Severity::Info, Severity::Warning, Severity::Critical] {
+                let facts = facts(kind, state);
+                let report = report(kind, severity, &facts);
+                let (room, plan) = (readiness_in(&report, &facts), planned(&report, state));
+                let case = format!("{kind:?} {state:?} {severity:?}: {room:?}, {plan:#?}");
+                let fails = plan.iter().any(|p| p.status == Ready::Fail);
+                if state == SwitchState::Before && kind.is_some_and(FindingKind::is_about_sync) {
+                    // The copy says what becomes of writes; a trigger that is off is known not to copy them.
+                    assert!(plan.iter().all(|p| p.status == Ready::Ok), "{case}");
+                    let off = kind == Some(FindingKind::Trigger);
+                    let critical = severity == Severity::Critical;
+                    assert_eq!(matches!(room, Readiness::Not(_)), off, "{case}");
+                    assert_eq!(matches!(room, Readiness::Unknown(_)), critical && !off, "{case}");
+                    tried += 1;
+                    continue;
+                }
+                assert_eq!(matches!(room, Readiness::Not(_)), fails, "{case}");
+                if matches!(room, Readiness::Ready(_)) {
+                    assert!(!plan.iter().any(|p| p.status.blocks()), "{case}");
+                }
+                stopped += u32::from(fails);
+            }
+        }
+        assert!(stopped > 30 && tried == 9, "{stopped} {tried}");
+    }
+
+    #[test]
+    fn what_stops_a_switch_is_named() {
+        let said = |kind, severity| {
+            let facts = facts(Some(kind), SwitchState::Before);
+            readiness_in(&report(Some(kind), severity, &facts), &facts)
+        };
+        let not = |text: &str| Readiness::Not(vec![text.to_owned()]);
+        let unknown = |text: &str| Readiness::Unknown(text.to_owned());
+        assert_eq!(said(FindingKind::SelfTest, Severity::Critical), not("UNTRUSTED"));
+        assert_eq!(said(FindingKind::Trigger, Severity::Warning), not("1 trigger does not mirror all"));
+        assert_eq!(said(FindingKind::Coverage, Severity::Warning), not("found coverage"));
+        assert_eq!(said(FindingKind::Digests, Severity::Critical), not("no unique key names its rows"));
+        assert_eq!(said(FindingKind::NoKey, Severity::Warning), unknown("no unique key names its rows"));
+        assert_eq!(said(FindingKind::Unmirrored, Severity::Critical), unknown("found unmirrored"));
+        let quick = "rows were not compared: all rows";
+        assert_eq!(said(FindingKind::NotCompared, Severity::Warning), unknown(quick));
+        assert_eq!(said(FindingKind::Counts, Severity::Critical), not("found counts"));
+    }
 }
