@@ -71,11 +71,11 @@ impl SwitchoverRehearsal {
         let engine = self.engine(&copy, &copy.scratch()).await?;
         apply(&engine, "init", None, BTreeMap::new()).await?;
         let mut out = RehearsalResult { copied: copy.copied(), ..RehearsalResult::default() };
-        self.acts(play, &engine, &copy, &mut out).await?;
+        self.switch_and_roll_back(play, &engine, &copy, &mut out).await?;
         Ok(out)
     }
 
-    async fn acts(
+    async fn switch_and_roll_back(
         &self,
         play: &RehearsalPlan,
         engine: &Engine,

@@ -100,9 +100,14 @@ mod tests {
 
     #[test]
     fn a_database_of_another_dialect_is_another_one() {
-        let of = |engine| Identity::from_server(&ServerInfo { engine, database: "d".into(), ..ServerInfo::default() });
+        let of = |engine| {
+            Identity::from_server(&ServerInfo { engine, database: "d".into(), ..ServerInfo::default() })
+        };
         let (first, second) = (of("postgres"), of("mariadb"));
-        assert!(!serde_json::to_string(&first).unwrap().contains("dialect"), "left out, as before it was there");
+        assert!(
+            !serde_json::to_string(&first).unwrap().contains("dialect"),
+            "left out, as before it was there"
+        );
         assert!(serde_json::to_string(&second).unwrap().starts_with(r#"{"dialect":"mariadb","#));
         assert_eq!(first.differences(&second), ["dialect: planned for postgres, this is mariadb"]);
         assert_eq!(second.differences(&second), <[String; 0]>::default());

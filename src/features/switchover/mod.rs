@@ -26,7 +26,7 @@ pub const RUNNERS: &[&dyn Runner] = &[
     &run::measure::MeasureTables,
     &run::dump::DumpTables,
     &run::hook::RunHook,
-    &run::compare::Prove,
+    &run::compare::CompareTwins,
     &run::swap::SwapTables,
     &run::monitor::MonitorTwins,
     &run::rehearse::Rehearsing,

@@ -16,14 +16,14 @@ impl App {
 
     /// Why something cannot be done with what is shown.
     pub(super) fn refuse(&mut self, text: impl Into<String>, refused: Option<(KeyAction, String)>) {
-        let about = Some(NoticeSubject { place: self.model.whereabouts(), refused });
+        let about = Some(NoticeSubject { place: self.model.notice_place(), refused });
         self.model.notice = Some(Notice { text: text.into(), bad: true, at: self.model.now, about });
     }
 
     /// Elsewhere, or once the reason is another, a refusal says nothing true any more.
     pub(super) fn forget_notice(&mut self) {
         let Some(about) = self.model.notice.as_ref().and_then(|n| n.about.as_ref()) else { return };
-        let stands = about.place == self.model.whereabouts()
+        let stands = about.place == self.model.notice_place()
             && about
                 .refused
                 .as_ref()

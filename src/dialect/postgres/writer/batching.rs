@@ -90,7 +90,7 @@ impl PgWriter {
             self.execute("leave rows out", unchanged, numbers([place.run, place.batch])?).await?;
         }
         if applied > 0 {
-            self.entail(b, place).await?;
+            self.run_profile_statements(b, place).await?;
         }
         let whole = applied == planned || computed.is_some();
         let unit = range.unit.filter(|_| whole);
@@ -173,7 +173,7 @@ impl PgWriter {
     }
 
     /// What the profile says that goes with the change.
-    async fn entail(&mut self, b: &Batch<'_>, place: Place) -> Result<()> {
+    async fn run_profile_statements(&mut self, b: &Batch<'_>, place: Place) -> Result<()> {
         let statements =
             [("compute what follows", &b.change.after_batch), ("write the audit rows", &b.change.audit)];
         for (what, statement) in statements {

@@ -52,7 +52,7 @@ from named n order by n.lo";
 
 /// Those that a table partitioned by range of one column of time lacks; nothing is known of others. `ahead`: so many
 /// after the present one. `rows`: a table whose rows are to find a place, too.
-pub(crate) async fn coming(
+pub(crate) async fn upcoming_partitions(
     tx: &mut dyn ReadTx,
     table: &TwinTable,
     (column, kind): (&str, &str),

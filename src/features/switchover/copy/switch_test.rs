@@ -18,20 +18,20 @@ use crate::features::switchover::texts;
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(crate) struct Tried {
+pub(crate) struct SwitchTest {
     pub(crate) preflight: Vec<Preflight>,
     /// How long the statements of the swap took there (milliseconds).
     pub(crate) swap_ms: Option<u64>,
 }
 
 /// Tries everything, in the order in which it would be done.
-pub(crate) async fn trial(
+pub(crate) async fn test_switch(
     cx: &PlanCx<'_>,
     twin_pairs: &[TwinPair<'_>],
     switch: &Switch,
     accepted: &Accepted,
-) -> Tried {
-    let mut out = Tried::default();
+) -> SwitchTest {
+    let mut out = SwitchTest::default();
     match crate::features::switchover::copy::sample_copy::copy(cx, twin_pairs).await {
         Err(e) => {
             let text = texts::preflight::no_copy_for_switch(&e.one_line());
@@ -72,7 +72,7 @@ async fn all(
     twin_pairs: &[TwinPair<'_>],
     switch: &Switch,
     copy: &dyn TargetCopy,
-    out: &mut Tried,
+    out: &mut SwitchTest,
 ) -> Result<()> {
     for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
         publish(copy, &twin_pair.legacy.relation, &part.dependents.publications).await?;

@@ -15,7 +15,7 @@ pub(crate) fn other_side_effects(text: &str, twin: &str, before: bool) -> Vec<St
     let mut out: Vec<String> = Vec::new();
     let prior = std::iter::once(None).chain(tokens.iter().map(Some));
     for (at, prior) in prior.enumerate() {
-        let Some(what) = tokens.get(at..).and_then(|rest| deed(rest, prior, before)) else { continue };
+        let Some(what) = tokens.get(at..).and_then(|rest| body_effect(rest, prior, before)) else { continue };
         let what = match what {
             BodyEffect::Writes(table) if table == twin => continue,
             BodyEffect::Writes(table) => format!("writes {table}"),
@@ -41,7 +41,7 @@ fn word(token: Option<&Token>) -> String {
 }
 
 /// What begins here.
-fn deed(rest: &[Token], prior: Option<&Token>, before: bool) -> Option<BodyEffect> {
+fn body_effect(rest: &[Token], prior: Option<&Token>, before: bool) -> Option<BodyEffect> {
     let (one, two) = (word(rest.first()), word(rest.get(1)));
     match (one.as_str(), two.as_str()) {
         ("insert" | "merge", "into") | ("delete", "from") | ("truncate", "table") => target(rest.get(2..)?),

@@ -23,7 +23,7 @@ use crate::features::parity::pair::trigger_function::closed;
 use crate::features::switchover::copy::trigger_body::other_side_effects;
 use crate::features::switchover::copy::trigger_test::{Sides, TriggerTest, exercise_triggers};
 use crate::features::switchover::plan::options;
-use crate::features::switchover::plan::reverse_sync::reversed;
+use crate::features::switchover::plan::reverse_sync::plan_reverse_sync;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::texts;
@@ -289,7 +289,7 @@ impl Parts {
         twin_pair: &TwinPair<'_>,
         copy: Option<&dyn TargetCopy>,
     ) -> Result<()> {
-        let found = reversed(cx, twin_pair, copy).await?;
+        let found = plan_reverse_sync(cx, twin_pair, copy).await?;
         self.preflight.extend(found.preflight);
         match &found.fired {
             Some((how, fired)) if fired.faults.is_empty() => self.proved(twin_pair.twin.name(), how, fired),

@@ -16,7 +16,7 @@ use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::change_capture::{self, CaptureState};
-use crate::features::switchover::copy::switch_test::trial;
+use crate::features::switchover::copy::switch_test::test_switch;
 use crate::features::switchover::plan::dependents;
 use crate::features::switchover::plan::options;
 use crate::features::switchover::plan::rollback::rollback_draft;
@@ -110,7 +110,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let accepted = Accepted::parse(params.get("accept"));
     let switch = Switch::for_pairs(cx, &twin_pairs).await?;
     let mut preflight = collect_preflight(cx, &twin_pairs, &switch, &accepted, &asked).await?;
-    let tried = trial(cx, &twin_pairs, &switch, &accepted).await;
+    let tried = test_switch(cx, &twin_pairs, &switch, &accepted).await;
     preflight.extend(tried.preflight);
     let (rehearsed, unknown) = last_rehearsal(cx, name).await;
     let is_known = unknown.is_none();

@@ -162,13 +162,13 @@ async fn table_use(cx: &PlanCx<'_>, oid: i64) -> Result<TableUse> {
 }
 
 #[derive(Deserialize)]
-struct Number {
+struct IdentityDefault {
     column: String,
     sequence: String,
 }
 
 /// Columns of the partitioned table whose numbers come from an identity of the retired one: it would take them along.
-async fn numbers(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Vec<Number>> {
+async fn identity_defaults(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Vec<IdentityDefault>> {
     let sql = "select a.attname as column, format('%I.%I', n.nspname, s.relname) as sequence \
                from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum \
                join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass \
@@ -194,7 +194,7 @@ struct RetireStatements {
 
 impl RetireStatements {
     /// The live table numbers its column itself; taken back, the sequence goes on behind both.
-    fn number(&mut self, live: &Relation, n: &Number) {
+    fn number(&mut self, live: &Relation, n: &IdentityDefault) {
         let column = Ident(&n.column);
         let set = format!("alter table {live} alter column {column}");
         self.carried.statements.extend([
@@ -231,7 +231,7 @@ async fn away_of(
     let to = away_name(twin_pair.twin);
     let table_use = table_use(cx, twin_pair.legacy.oid).await?;
     let mut out = RetireStatements::default();
-    for n in numbers(cx, twin_pair).await? {
+    for n in identity_defaults(cx, twin_pair).await? {
         out.number(live, &n);
     }
     let function = twin_pair.reverse_function().to_string();
@@ -425,7 +425,7 @@ impl Drops {
         let waiting: RetiredContent = tx.one(&Sql::new(sql).bind([Param::Text(Some(there))])).await?;
         let oid = waiting.oid.ok_or_else(gone)?;
         drop(tx);
-        self.preflight.push(rested(cx, name, quiet, &table, oid).await?);
+        self.preflight.push(retired_long_enough(cx, name, quiet, &table, oid).await?);
         let table_use = table_use(cx, oid).await?;
         let reached = cx.cx.read().await?.texts(&Sql::new(REACHED).bind([Param::Int(oid)])).await?;
         let reached: Vec<String> = reached.into_iter().flatten().collect();
@@ -510,7 +510,13 @@ async fn idle(cx: &PlanCx<'_>, oid: i64) -> Result<(Vec<String>, Vec<String>)> {
 }
 
 /// Has this very table been away for long enough, by the server's clock?
-async fn rested(cx: &PlanCx<'_>, name: &str, quiet_s: u64, table: &Relation, oid: i64) -> Result<Preflight> {
+async fn retired_long_enough(
+    cx: &PlanCx<'_>,
+    name: &str,
+    quiet_s: u64,
+    table: &Relation,
+    oid: i64,
+) -> Result<Preflight> {
     let sql = "select r.id::text as run, coalesce(r.plan -> 'verify' @> jsonb_build_array(jsonb_build_object('sql', $2::text)), false) as same, \
                extract(epoch from clock_timestamp() - coalesce(r.ended_at, r.beat_at))::float8 as seconds \
                from midwatch.events e join midwatch.runs r on r.id = e.run \

@@ -77,7 +77,7 @@ impl Grant {
         (&self.grantee, &self.privilege, &self.column) == (&other.grantee, &other.privilege, &other.column)
     }
 
-    pub(crate) fn whom(&self) -> String {
+    pub(crate) fn grantee_sql(&self) -> String {
         if self.grantee == "public" { "public".to_owned() } else { Ident(&self.grantee).to_string() }
     }
 
@@ -87,7 +87,7 @@ impl Grant {
     }
 
     fn given(&self, on: &Relation) -> String {
-        format!("grant {} on {on} to {}", self.privilege_text(), self.whom())
+        format!("grant {} on {on} to {}", self.privilege_text(), self.grantee_sql())
     }
 }
 
@@ -278,7 +278,7 @@ impl Names {
 
 impl DependentObjects {
     /// All that can be carried, for tables that have their new names already.
-    pub(crate) fn carry(&self, names: &Names, retyped: bool, out: &mut Carried) {
+    pub(crate) fn recreate_dependents(&self, names: &Names, retyped: bool, out: &mut Carried) {
         self.owner(names, out);
         self.columns(names, out);
         self.grants(names, out);
@@ -369,8 +369,8 @@ impl DependentObjects {
             }
             done.push(&g.grantee);
             out.add_with_inverse(
-                format!("grant usage on sequence {sequence} to {}", g.whom()),
-                format!("revoke usage on sequence {sequence} from {}", g.whom()),
+                format!("grant usage on sequence {sequence} to {}", g.grantee_sql()),
+                format!("revoke usage on sequence {sequence} from {}", g.grantee_sql()),
             );
         }
     }
@@ -386,7 +386,7 @@ impl DependentObjects {
             let option = if there.is_empty() { "" } else { "grant option for " };
             out.add_with_inverse(
                 format!("{}{}", g.given(&names.live), if g.grantable { " with grant option" } else { "" }),
-                format!("revoke {option}{} on {} from {}", g.privilege_text(), names.live, g.whom()),
+                format!("revoke {option}{} on {} from {}", g.privilege_text(), names.live, g.grantee_sql()),
             );
             if !roles.contains(&g.grantee.as_str()) {
                 roles.push(&g.grantee);

@@ -113,7 +113,7 @@ pub(super) enum Backup {
 }
 
 /// A command that may be read by everybody who reads the plan or the journal.
-fn openly(command: &str) -> Result<String> {
+fn refuse_password(command: &str) -> Result<String> {
     if without_passwords(command) == command {
         return Ok(command.to_owned());
     }
@@ -131,7 +131,7 @@ impl SwitchOptions {
         };
         let command = |spec: &ParamSpec| {
             let given = params.get(spec.name).filter(|c| !c.trim().is_empty());
-            let taken = given.map(openly).transpose();
+            let taken = given.map(refuse_password).transpose();
             taken.map_err(|e| e.context(format!("failed to take {}", spec.name)))
         };
         Ok(Self {

@@ -26,7 +26,7 @@ use crate::features::switchover::texts;
 
 /// What came of it.
 #[derive(Default)]
-pub(crate) struct Reversed {
+pub(crate) struct ReverseSyncPlan {
     pub(crate) steps: Vec<Step>,
     pub(crate) changes: Vec<String>,
     pub(crate) preflight: Vec<Preflight>,
@@ -143,11 +143,11 @@ async fn fired(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>, copy: &dyn TargetCopy)
 }
 
 /// Looks at them, fires them, and makes them anew where that is wanted.
-pub(crate) async fn reversed(
+pub(crate) async fn plan_reverse_sync(
     cx: &PlanCx<'_>,
     twin_pair: &TwinPair<'_>,
     copy: Option<&dyn TargetCopy>,
-) -> Result<Reversed> {
+) -> Result<ReverseSyncPlan> {
     let name = twin_pair.twin.name();
     let (live, function) = (&twin_pair.partitioned.relation, format!("{}()", twin_pair.reverse_function()));
     let params = [
@@ -162,7 +162,7 @@ pub(crate) async fn reversed(
     let there = there.into_iter().next();
     let mirror = reverse(cx, twin_pair, &part(twin_pair).names).await?;
     let whole = mirror.reverse(&twin_pair.reverse_function().to_string(), DEFINER);
-    let mut out = Reversed::default();
+    let mut out = ReverseSyncPlan::default();
     let mut wrong: Vec<String> =
         silent.iter().map(|s| texts::triggers::silent(&s.name, &s.relation)).collect();
     if !there.as_ref().is_some_and(|f| whole.ends_with(&literal(&f.body))) {

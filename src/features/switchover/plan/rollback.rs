@@ -278,7 +278,7 @@ async fn since(
     new.extend(now.bound.iter().cloned());
     let grants = now.legacy.grants.iter().filter(|g| g.grantee != now.legacy.owner);
     let lost = grants.filter(|g| {
-        let (given, whom) = (format!("grant {} on ", g.privilege_text()), format!(" to {}", g.whom()));
+        let (given, whom) = (format!("grant {} on ", g.privilege_text()), format!(" to {}", g.grantee_sql()));
         !now.twin.grants.contains(g) && !switched.iter().any(|s| s.starts_with(&given) && s.contains(&whom))
     });
     new.extend(lost.map(|g| texts::dependents::privilege(&g.privilege_text(), &g.grantee)));

@@ -16,7 +16,7 @@ use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, UndoText, lock};
 use crate::engine::plan::tables::{Firing, Table, Trigger};
 use crate::engine::port::reader::ReadOptions;
-use crate::features::parity::pair::partition_gaps::{MissingPartition, coming};
+use crate::features::parity::pair::partition_gaps::{MissingPartition, upcoming_partitions};
 use crate::features::parity::pair::sync_triggers::{REVERSE, truncate_triggers};
 use crate::features::parity::pair::{SwitchState, catalog};
 use crate::features::switchover::plan::sequences;
@@ -479,15 +479,15 @@ impl Parts {
         let mut tx = cx.cx.read_with(options).await?;
         let rows = onto == RepairedSide::Twin && twin_pair.legacy.columns.iter().any(|c| &c.name == column);
         let rows = rows.then_some(&twin_pair.legacy);
-        let coming = coming(&mut *tx, parent, (column, kind), ahead, rows).await?;
-        if let Some(taken) = coming.iter().find(|c| c.taken) {
+        let missing = upcoming_partitions(&mut *tx, parent, (column, kind), ahead, rows).await?;
+        if let Some(taken) = missing.iter().find(|c| c.taken) {
             let text = texts::preflight::partition_name_taken(&taken.name, &parent.relation);
             self.preflight.push(Preflight::new("partitions", Ready::Fail, text));
         }
-        if coming.is_empty() {
+        if missing.is_empty() {
             return Ok(());
         }
-        let names: Vec<_> = coming.iter().map(|c| c.name.as_str()).collect();
+        let names: Vec<_> = missing.iter().map(|c| c.name.as_str()).collect();
         let statements = |c: &MissingPartition| {
             let mut out = c.statements(parent);
             if twin_pair.standing == SwitchState::Switched {
@@ -508,8 +508,8 @@ impl Parts {
             texts::steps::partitions(&parent.relation, &names),
             vec![lock(&parent.relation, "SHARE UPDATE EXCLUSIVE")],
             (
-                coming.iter().flat_map(statements).collect(),
-                coming.iter().rev().map(|c| c.drop_if_empty(parent)).collect(),
+                missing.iter().flat_map(statements).collect(),
+                missing.iter().rev().map(|c| c.drop_if_empty(parent)).collect(),
             ),
         );
         Ok(())

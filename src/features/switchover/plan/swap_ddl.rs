@@ -90,7 +90,7 @@ async fn part(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<PairSwap> {
     let invoker =
         cx.cx.server.version.split('.').next().and_then(|v| v.parse::<u32>().ok()).is_some_and(|v| v >= 15);
     names.swap(&mut carried, &columns, invoker);
-    dependents.carry(&names, !twin_pair.columns.retyped.is_empty(), &mut carried);
+    dependents.recreate_dependents(&names, !twin_pair.columns.retyped.is_empty(), &mut carried);
     // Reverse sync begins where the forward one ends, in the same transaction.
     carried.statements.push(mirror.reverse(&function, DEFINER));
     carried.back.insert(0, RowSync::idle(&function, DEFINER));

@@ -18,20 +18,20 @@ use crate::features::switchover::task::{EqualityQueries, EqualityQuery};
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// Compares all rows of each twin pair.
-pub(crate) struct Prove;
+pub(crate) struct CompareTwins;
 
-struct Proving(EqualityQueries);
+struct ComparingTwins(EqualityQueries);
 
-impl Runner for Prove {
+impl Runner for CompareTwins {
     fn task(&self) -> &'static str {
         EqualityQueries::TASK
     }
     fn start(&self, task: &Task) -> Result<Box<dyn Running>> {
-        Ok(Box::new(Proving(arguments(task)?)))
+        Ok(Box::new(ComparingTwins(arguments(task)?)))
     }
 }
 
-impl Running for Proving {
+impl Running for ComparingTwins {
     fn step<'a>(&'a mut self, run: &'a mut RunCx<'_>, _step: &'a Step) -> Fut<'a, Result<(), RunStop>> {
         Box::pin(compare_all(run, &self.0.proofs))
     }
@@ -39,7 +39,7 @@ impl Running for Proving {
 
 /// Equal, and when.
 #[derive(Debug, Clone)]
-pub(super) struct Proved {
+pub(super) struct LastComparison {
     pub(super) snapshot: String,
     pub(super) fingerprints: Vec<Option<String>>,
 }
@@ -87,7 +87,7 @@ pub(super) fn unequal(name: &str, rows: u64) -> Error {
 
 /// All rows of each twin, in one snapshot.
 pub(super) async fn compare_all(run: &mut RunCx<'_>, proofs: &[EqualityQuery]) -> Result<(), RunStop> {
-    run.kept.forget::<Proved>();
+    run.kept.forget::<LastComparison>();
     run.publish(Phase::Verifying);
     let facts = run.facts;
     let compared = async {
@@ -100,7 +100,7 @@ pub(super) async fn compare_all(run: &mut RunCx<'_>, proofs: &[EqualityQuery]) -
                 rows => return Err(unequal(&proof.name, rows)),
             }
         }
-        Ok(Proved { snapshot, fingerprints })
+        Ok(LastComparison { snapshot, fingerprints })
     };
     let proved = compared.await.map_err(|e| differs(run, e))?;
     let names: Vec<_> = proofs.iter().map(|p| p.name.as_str()).collect();
@@ -113,7 +113,7 @@ pub(super) async fn compare_all(run: &mut RunCx<'_>, proofs: &[EqualityQuery]) -
 
 /// What was written since the last proof, in a snapshot of its own: how many rows that was.
 pub(super) async fn catch_up(run: &mut RunCx<'_>, proofs: &[EqualityQuery]) -> Result<u64, RunStop> {
-    let Some(proved) = run.kept.get::<Proved>().cloned() else { return Ok(0) };
+    let Some(proved) = run.kept.get::<LastComparison>().cloned() else { return Ok(0) };
     // Nothing tells what was written since: only comparing everything would, and its caller does that.
     if proofs.iter().any(|p| p.since.is_none()) {
         return Ok(0);
@@ -140,7 +140,7 @@ pub(super) async fn catch_up(run: &mut RunCx<'_>, proofs: &[EqualityQuery]) -> R
                 rows => return Err(unequal(&proof.name, rows)),
             }
         }
-        Ok((Proved { snapshot, fingerprints: now }, marked))
+        Ok((LastComparison { snapshot, fingerprints: now }, marked))
     };
     match looked.await {
         Ok((proved, marked)) => {

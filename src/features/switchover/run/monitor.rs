@@ -10,7 +10,7 @@ use crate::engine::port::runner::{RunCx, RunStop, Runner, Running};
 use crate::engine::run::limits::LOOK_AGAIN;
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::run::arguments;
-use crate::features::switchover::run::compare::{Proved, catch_up, compare_all};
+use crate::features::switchover::run::compare::{LastComparison, catch_up, compare_all};
 use crate::features::switchover::task::Monitor;
 
 /// Between two looks at what is monitored.
@@ -41,7 +41,7 @@ impl Running for Monitoring {
 async fn monitor(run: &mut RunCx<'_>, monitor: &Monitor) -> Result<(), RunStop> {
     run.publish(Phase::Working);
     let marked = monitor.is_marked();
-    if marked && run.kept.get::<Proved>().is_none() {
+    if marked && run.kept.get::<LastComparison>().is_none() {
         compare_all(run, &monitor.proofs).await?;
     }
     let until = run.millis() + i64::try_from(monitor.seconds).unwrap_or(0) * 1_000;

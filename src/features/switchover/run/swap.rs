@@ -16,7 +16,7 @@ use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::lock_wait::{attempt_text, blockers, by_text};
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::run::arguments;
-use crate::features::switchover::run::compare::{Proved, catch_up, compare_all};
+use crate::features::switchover::run::compare::{LastComparison, catch_up, compare_all};
 use crate::features::switchover::task::{EqualityQuery, Swap};
 
 /// So few rows are compared inside the locks without anybody noticing.
@@ -64,7 +64,7 @@ impl Running for Swapping {
 
 async fn swap(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<(), RunStop> {
     run.progress.locks.budget_ms = Some(swap.budget_ms);
-    if run.kept.get::<Proved>().is_none() {
+    if run.kept.get::<LastComparison>().is_none() {
         compare_all(run, &swap.proofs).await?;
     }
     let (mut attempt, mut waited_from) = (0, None);
@@ -128,14 +128,14 @@ async fn resolve_lost_commit(run: &mut RunCx<'_>, e: Error) -> Result<(), RunSto
     if stopped.known && run.begun.step > before {
         // It was: what follows goes on from there.
         run.begun.step = before;
-        run.kept.forget::<Proved>();
+        run.kept.forget::<LastComparison>();
         return Ok(());
     }
     Err(stopped)
 }
 
 /// What is asked inside the locks of each pair: its rows written since the last proof, or all of them.
-fn questions<'a>(swap: &'a Swap, proved: &Proved) -> Vec<Vec<LockedQuestion<'a>>> {
+fn questions<'a>(swap: &'a Swap, proved: &LastComparison) -> Vec<Vec<LockedQuestion<'a>>> {
     let group = |(proof, planned): (&'a EqualityQuery, &Option<String>)| {
         let none_differs = |sql: Sql| {
             let sql = Sql::new(format!("select count(*)::text from ({}\n) q", sql.text())).bind(sql.params());
@@ -171,7 +171,7 @@ fn capture_changed(name: &str) -> Error {
 }
 
 async fn try_once(run: &mut RunCx<'_>, step: &Step, swap: &Swap, number: u32) -> Result<()> {
-    let Some(proved) = run.kept.get::<Proved>().cloned() else {
+    let Some(proved) = run.kept.get::<LastComparison>().cloned() else {
         return Err(Error::unobserved("nothing was compared"));
     };
     let mut entry = Map::new();

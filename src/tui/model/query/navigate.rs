@@ -29,7 +29,7 @@ impl Model {
         }
     }
 
-    pub(in crate::tui) fn whereabouts(&self) -> NoticePlace {
+    pub(in crate::tui) fn notice_place(&self) -> NoticePlace {
         let depth = self.stacks.get(self.pane).map_or(0, Vec::len);
         (self.pane, depth, std::mem::discriminant(&self.level().view))
     }
