@@ -92,7 +92,7 @@ impl SwitchoverRehearsal {
                 None
             }
             Ok((preflight, done)) => {
-                out.meet(&preflight);
+                out.keep_preflight(&preflight);
                 judge(verbs::SWITCHOVER, &done, out);
                 let held = held(engine, &done, StepKind::Enable.id(), out).await;
                 tokio::time::sleep(pause).await;

@@ -76,7 +76,9 @@ pub(super) fn format_asked_in(argv: &[OsString]) -> Option<String> {
     })
 }
 
+// Only the command that is called is built, with its lists: those of `plan` and `check` cost more than all the rest.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Run checks once
     Check(CheckArgs),

@@ -28,7 +28,8 @@ impl JournalCopyFiles {
             text.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
         };
         let oid = target.database_oid.map_or_else(|| "none".into(), |oid| oid.to_string());
-        let name = format!("{}-{oid}-{}.jsonl", safe(system), safe(&target.database));
+        let dialect = target.dialect.as_ref().map_or_else(String::new, |d| format!("{}-", safe(d)));
+        let name = format!("{dialect}{}-{oid}-{}.jsonl", safe(system), safe(&target.database));
         self.dir.as_ref().map(|d| d.join(name))
     }
 }

@@ -44,8 +44,9 @@ impl StateFiles {
         };
         // Everything that tells one copy of a database from another.
         let oid = target.database_oid.map_or_else(|| "none".into(), |oid| oid.to_string());
+        let dialect = target.dialect.as_ref().map_or_else(String::new, |d| format!(" {d}"));
         let id = format!(
-            "{:?} {oid} {} {:?} {:?}",
+            "{:?} {oid} {} {:?} {:?}{dialect}",
             target.system_identifier, target.address, target.data_directory, target.timeline
         );
         let digest = hex::encode(Sha256::digest(id.as_bytes()));
@@ -141,6 +142,7 @@ mod tests {
             assert_eq!(state.read(&target(), &other), None);
         }
         assert_eq!(state.read(&Identity { timeline: Some(2), ..target() }, &PROOF), None);
+        assert_eq!(state.read(&Identity { dialect: Some("mariadb".into()), ..target() }, &PROOF), None);
         state.write(&target(), &PROOF, None).unwrap();
         assert!(!path.exists());
         state.write(&target(), &PROOF, None).unwrap();

@@ -15,21 +15,20 @@ use crate::{
 /// plans on, what it reads of the journal.
 const PLACES: [&str; 5] = ["engine", "tui", "cli", "report", "features"];
 
-/// The words in ids of a feature's own findings and steps; its folder is the one place that may know them as texts.
-fn own_words(feature: &str) -> Vec<&'static str> {
-    match feature {
-        "anomalies" => vec![anomalies::check::ROWS],
-        "migrations" => MigrationFinding::ALL.iter().map(|k| k.word()).collect(),
-        "parity" => FindingKind::ALL.iter().map(|k| k.word()).collect(),
-        "queue" => QueueFinding::ALL.iter().map(|k| k.word()).collect(),
-        "switchover" => StepKind::ALL.iter().map(|k| k.id()).collect(),
-        _ => vec![],
-    }
+/// The words in ids of each feature's own findings and steps; its folder is the one place that may know them as texts.
+fn own_words() -> [(&'static str, Vec<&'static str>); 5] {
+    [
+        ("anomalies", vec![anomalies::check::ROWS]),
+        ("migrations", MigrationFinding::ALL.iter().map(|k| k.word()).collect()),
+        ("parity", FindingKind::ALL.iter().map(|k| k.word()).collect()),
+        ("queue", QueueFinding::ALL.iter().map(|k| k.word()).collect()),
+        ("switchover", StepKind::ALL.iter().map(|k| k.id()).collect()),
+    ]
 }
 
 /// Every word that a feature brings and that stands in data.
 fn words() -> Vec<&'static str> {
-    let own = ["migrations", "parity", "queue", "switchover"].into_iter().flat_map(own_words);
+    let own = own_words().into_iter().flat_map(|(_, words)| words);
     verbs().into_iter().chain(kinds()).chain(own).chain(["undo"]).collect()
 }
 
@@ -47,12 +46,15 @@ fn breaches(tree: &Tree, words: &[&str]) -> Vec<Breach> {
     let mut found = Vec::new();
     for file in PLACES.iter().flat_map(|place| tree.within(place)) {
         let feature = file.path.strip_prefix("features/").and_then(|rest| rest.split_once('/'));
-        let own = feature.map(|(folder, _)| own_words(folder)).unwrap_or_default();
+        let is_own = |word: &str| {
+            let of = |folder: &str| feature.is_some_and(|(f, _)| f == folder);
+            own_words().iter().any(|(folder, own)| of(folder) && own.contains(&word))
+        };
         for literal in file.literals.iter().filter(|l| l.decides) {
             let word = literal.text.split('/').next().unwrap_or_default();
             // The engine's own word for a step that changes rows is the same.
-            let of_rule = word == anomalies::check::ROWS && !file.path.starts_with("engine/");
-            if (words.contains(&word) || of_rule) && !own.contains(&word) {
+            let of_step = word == anomalies::check::ROWS && file.path.starts_with("engine/");
+            if words.contains(&word) && !of_step && !is_own(word) {
                 let place = format!("src/{}:{} {:?}", file.path, literal.line, literal.text);
                 found.push(Breach::new(format!("{} {word}", file.path), place));
             }

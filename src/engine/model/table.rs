@@ -110,7 +110,7 @@ pub struct Trigger {
     pub state: Firing,
     /// The function it calls, where triggers call one.
     pub function: Option<String>,
-    /// It is the journal's own, by what the catalog says of its function: it writes there only.
+    /// Its function stands in the journal's schema, by the catalog: whoever may create there is trusted.
     pub journal: bool,
     /// Before the row is written: it may write other columns.
     pub before: bool,

@@ -139,9 +139,14 @@ impl RunCx<'_> {
         match window_now(self.facts, self.window).await {
             Ok(Window::Closed(_)) => Err(self.closed()),
             Ok(_) => Ok(()),
-            // What a reader meets says nothing of the run's own sessions: they are asked.
-            Err(e) if self.writer.holds_lock().await.is_ok() => Err(RunStop::known(e)),
-            Err(e) => Err(self.recovered(e).await),
+            // What a reader meets says nothing of the run's own sessions: that of its lock is asked.
+            Err(e) => match self.writer.holds_lock().await {
+                Ok(()) => Err(RunStop::known(e)),
+                Err(lost) => {
+                    let message = format!("{}; and of the run's own lock: {}", e.message, lost.message);
+                    Err(self.recovered(Error { message, ..lost }).await)
+                }
+            },
         }
     }
 

@@ -3,11 +3,9 @@
 use crate::engine::check::verdict::{CheckVerdict, VerdictSpec};
 use crate::engine::model::preflight::Ready;
 use crate::engine::model::report::Report;
+use crate::features::anomalies::check::ROWS;
 use crate::features::anomalies::facts::{AnomalyFacts, KIND};
 use crate::features::anomalies::texts;
-
-/// The name of the verdict, and of its line in a plan.
-const ROWS: &str = "rows";
 
 /// Verdicts on a rule.
 pub const VERDICTS: &[VerdictSpec] =

@@ -208,7 +208,7 @@ pub struct RehearsalResult {
     pub preflight: Vec<(String, String, String)>,
     /// Lines of it that were not in order and follow from the definitions; absent: an older build did not tell them apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub met: Option<Vec<MetLine>>,
+    pub comparable: Option<Vec<ComparableLine>>,
     /// Locks held by the switch, and by the way back (milliseconds).
     pub held_ms: u64,
     /// The way back.
@@ -232,7 +232,7 @@ pub struct RehearsalResult {
 
 /// A line of a rehearsal's preflight that a plan of the same pair has as well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MetLine {
+pub struct ComparableLine {
     /// The line's id.
     pub id: String,
     /// The pair that it is about.
@@ -241,23 +241,23 @@ pub struct MetLine {
     pub message: String,
 }
 
-impl MetLine {
+impl ComparableLine {
     /// Of a preflight, its lines that are not in order and follow from the definitions.
     pub fn from_preflight(lines: &[Preflight]) -> Vec<Self> {
-        let met = |p: &Preflight| {
+        let comparable = |p: &Preflight| {
             let pair = p.copied_with.clone().filter(|_| p.status != Ready::Ok)?;
             Some(Self { id: p.id.clone(), pair, message: p.message.clone() })
         };
-        lines.iter().filter_map(met).collect()
+        lines.iter().filter_map(comparable).collect()
     }
 }
 
 impl RehearsalResult {
     /// Takes the switchover's preflight there.
-    pub fn meet(&mut self, lines: &[Preflight]) {
+    pub fn keep_preflight(&mut self, lines: &[Preflight]) {
         let word = |status: Ready| format!("{status:?}").to_lowercase();
         self.preflight = lines.iter().map(|p| (p.id.clone(), word(p.status), p.message.clone())).collect();
-        self.met = Some(MetLine::from_preflight(lines));
+        self.comparable = Some(ComparableLine::from_preflight(lines));
     }
 
     /// What is worth knowing of it at once.

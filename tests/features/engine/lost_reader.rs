@@ -16,7 +16,7 @@ use crate::engine::makes::{engine, request};
 use crate::world::World;
 
 /// The kinds of the run's entries, when its reader fails after the first step; `ends`: and its sessions are ended.
-async fn entries(ends: bool) -> Vec<String> {
+async fn entries(ends: bool, cause: Cause) -> Vec<String> {
     let world = World::hithonix().await;
     let mut parts = engine(&world).await.into_parts();
     let minute = "select (extract(hour from now() at time zone 'UTC') * 60 + extract(minute from now() at time zone 'UTC'))::int::text";
@@ -38,7 +38,7 @@ async fn entries(ends: bool) -> Vec<String> {
                     let mut owner = shared_server().owner(&database).await.unwrap();
                     owner.execute_script(sql).await.unwrap();
                 }
-                Err(Error::unobserved("no answer").cause(Cause::ConnectionLost))
+                Err(Error::unobserved("no answer").cause(cause))
             })
         }),
     );
@@ -67,10 +67,13 @@ async fn entries(ends: bool) -> Vec<String> {
 
 #[tokio::test]
 async fn sessions_that_are_there_are_not_renewed() {
-    assert_eq!(entries(false).await, ["intent", "step", "outcome"]);
+    assert_eq!(entries(false, Cause::ConnectionLost).await, ["intent", "step", "outcome"]);
 }
 
+/// Whatever the reader met: that of the lock is asked, and its own answer counts.
 #[tokio::test]
 async fn sessions_that_are_gone_are_renewed() {
-    assert_eq!(entries(true).await, ["intent", "step", "reconnected", "outcome"]);
+    for cause in [Cause::ConnectionLost, Cause::Cancelled] {
+        assert_eq!(entries(true, cause).await, ["intent", "step", "reconnected", "outcome"], "{cause:?}");
+    }
 }

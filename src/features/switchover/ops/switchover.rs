@@ -110,8 +110,8 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     let accepted = Accepted::parse(params.get("accept"));
     let switch = Switch::for_pairs(cx, &twin_pairs).await?;
     let mut preflight = collect_preflight(cx, &twin_pairs, &switch, &accepted, &asked).await?;
-    let tried = test_switch(cx, &twin_pairs, &switch, &accepted).await;
-    preflight.extend(tried.preflight);
+    let switch_test = test_switch(cx, &twin_pairs, &switch, &accepted).await;
+    preflight.extend(switch_test.preflight);
     let (rehearsed, unknown) = last_rehearsal(cx, name).await;
     let is_known = unknown.is_none();
     preflight.extend(unknown);
@@ -130,7 +130,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     out.measure("POST-MIGRATION", false);
     out.prepare();
     out.hook_before();
-    out.enable(measured(rehearsed.as_ref(), tried.swap_ms).as_ref());
+    out.enable(measured(rehearsed.as_ref(), switch_test.swap_ms).as_ref());
     out.hook_after();
     out.monitor();
     out.measure("DONE", true);

@@ -25,14 +25,13 @@ impl FindingEffect {
         match kind {
             // The legacy table's own are handed over.
             Some(FindingKind::Sequence) if before => Self::Settled,
+            // A trigger that is off copies nothing, whatever a copy of few rows shows.
+            Some(FindingKind::Trigger) if before && severity.blocks() => Self::Stops,
             // Every kind of write is fired in a copy: a trigger may copy what the catalog does not show.
-            Some(kind) if kind.is_about_sync() => {
-                if before {
-                    Self::TriedInCopy
-                } else {
-                    Self::Warns
-                }
-            }
+            Some(kind) if kind.is_about_sync() && before => Self::TriedInCopy,
+            Some(kind) if kind.is_about_sync() => Self::Warns,
+            // Reverse sync finds rows by their key; the way back of a pair that is switched must stay open.
+            Some(FindingKind::Key | FindingKind::NoKey) if before => Self::Stops,
             // Whatever its severity: rows of the coming month or of a column would be refused, or are not the same.
             Some(FindingKind::Coverage | FindingKind::ColumnsMissing | FindingKind::Sums) => Self::Stops,
             _ if severity.blocks() => Self::Stops,

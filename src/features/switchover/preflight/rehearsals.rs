@@ -8,7 +8,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::PlanCx;
-use crate::features::switchover::task::{MetLine, RehearsalResult};
+use crate::features::switchover::task::{ComparableLine, RehearsalResult};
 use crate::features::switchover::texts::preflight as texts;
 use crate::features::switchover::twins::{age, named};
 
@@ -62,14 +62,14 @@ impl JournalledRehearsal {
     }
 
     /// Lines that it met and that a plan of the same pairs has as well, by id and message.
-    fn met(&self) -> Vec<(&str, &str)> {
-        let Some(met) = &self.body.met else { return self.met_by_text() };
-        let asked = met.iter().filter(|line| !self.others.contains(&line.pair));
+    fn comparable_lines(&self) -> Vec<(&str, &str)> {
+        let Some(lines) = &self.body.comparable else { return self.comparable_by_text() };
+        let asked = lines.iter().filter(|line| !self.others.contains(&line.pair));
         asked.map(|line| (line.id.as_str(), line.message.as_str())).collect()
     }
 
     /// The same of a rehearsal that an older build journalled: only ids and texts tell there what a line is about.
-    fn met_by_text(&self) -> Vec<(&str, &str)> {
+    fn comparable_by_text(&self) -> Vec<(&str, &str)> {
         let of_other = |text: &str| {
             let mut others = self.others.iter();
             others.any(|o| text.strip_prefix(o.as_str()).is_some_and(|rest| rest.starts_with(':')))
@@ -133,8 +133,8 @@ pub(crate) fn compared(rehearsed: Option<&JournalledRehearsal>, now: &[Preflight
         let text = texts::rehearsal_failed(&r.place(), failure);
         return Preflight::new("rehearsal", Ready::Warn, text);
     }
-    let there = r.met();
-    let now = MetLine::from_preflight(now);
+    let there = r.comparable_lines();
+    let now = ComparableLine::from_preflight(now);
     let here: Vec<_> = now.iter().map(|line| (line.id.as_str(), line.message.as_str())).collect();
     let new: Vec<_> = here.iter().filter(|h| !there.contains(h)).map(|(_, text)| *text).collect();
     let gone: Vec<_> = there.iter().filter(|t| !here.contains(t)).map(|(_, text)| *text).collect();
@@ -163,11 +163,11 @@ mod tests {
 
     fn body(preflight: &[Preflight], keeps_pairs: bool) -> Value {
         let mut result = RehearsalResult::default();
-        result.meet(preflight);
+        result.keep_preflight(preflight);
         let mut body = serde_json::to_value(result).unwrap();
         assert_eq!(body["preflight"].as_array().unwrap().len(), preflight.len());
         if !keeps_pairs {
-            body.as_object_mut().unwrap().remove("met").unwrap();
+            body.as_object_mut().unwrap().remove("comparable").unwrap();
         }
         body
     }
