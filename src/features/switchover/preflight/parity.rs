@@ -90,8 +90,11 @@ mod tests {
         assert_eq!(line(ROWS, &differ("sums")), said("parity", Ready::Fail, hint));
         assert_eq!(line(STRUCTURE, &differ("odd")), said("odd", Ready::Fail, "orders: 2 rows differ"));
         // Its source counts, no word.
+        let in_part =
+            CheckVerdict::new("odd", Ready::Warn, "2 rows differ").with_source(FindingKind::Trigger);
+        assert!(worded("orders", before, STRUCTURE, &in_part).is_none(), "fired in a copy");
         let trigger = differ("odd").with_source(FindingKind::Trigger);
-        assert!(worded("orders", before, STRUCTURE, &trigger).is_none(), "fired in a copy");
+        assert_eq!(line(STRUCTURE, &trigger).1, Ready::Fail, "off: no copy is needed to know it");
         assert_eq!(line(STRUCTURE, &differ("trigger")).1, Ready::Fail);
         let after = worded("orders", SwitchState::Switched, STRUCTURE, &trigger).unwrap();
         let hint = "orders: 2 rows differ; midwatch plan repair-triggers orders";
