@@ -264,7 +264,9 @@ fn readiness_in(report: &Report, facts: &ParityFacts) -> Readiness {
     if unnamed || stopping(&[FindingKind::Key, FindingKind::NoKey]) > 0 {
         why.push("no unique key names its rows".into());
     }
-    let off = stopping(&[FindingKind::Trigger]);
+    // Facts count them; their findings stop by the same rule.
+    let before = facts.standing == SwitchState::Before;
+    let off = facts.triggers.iter().filter(|t| before && !t.state.fires_at_all()).count();
     if off > 0 {
         let what = if off == 1 { "trigger does" } else { "triggers do" };
         why.push(format!("{off} {what} not mirror all"));
@@ -307,7 +309,7 @@ mod tests {
     use crate::features::switchover::preflight::parity::{QUESTIONS, lines};
 
     /// Facts in which this kind of finding is found, and nothing else is wrong.
-    fn facts(kind: Option<FindingKind>, standing: SwitchState) -> ParityFacts {
+    fn facts(kind: Option<FindingKind>, severity: Severity, standing: SwitchState) -> ParityFacts {
         let copies = SyncTrigger {
             name: "copy".into(),
             state: SyncTriggerState::Enabled,
@@ -340,7 +342,12 @@ mod tests {
             }
             Some(FindingKind::Counts | FindingKind::NotCompared) => ParityFacts { different: None, ..equal },
             Some(FindingKind::Trigger) => {
-                let off = SyncTrigger { state: SyncTriggerState::Disabled, ..copies };
+                // As the check finds them: only one that is off is critical.
+                let state = match severity {
+                    Severity::Critical => SyncTriggerState::Disabled,
+                    _ => SyncTriggerState::Conditional,
+                };
+                let off = SyncTrigger { state, ..copies };
                 ParityFacts { triggers: vec![off], ..equal }
             }
             Some(FindingKind::TriggerColumns) => {
@@ -385,7 +392,7 @@ mod tests {
         let (mut stopped, mut tried) = (0, 0);
         for (kind, state) in kinds.iter().flat_map(|k| states.map(|s| (*k, s))) {
             for severity in [Severity::Info, Severity::Warning, Severity::Critical] {
-                let facts = facts(kind, state);
+                let facts = facts(kind, severity, state);
                 let report = report(kind, severity, &facts);
                 let (room, plan) = (readiness_in(&report, &facts), planned(&report, state));
                 let case = format!("{kind:?} {state:?} {severity:?}: {room:?}, {plan:#?}");
@@ -410,7 +417,7 @@ mod tests {
     #[test]
     fn what_stops_a_switch_is_named() {
         let said = |kind, severity| {
-            let facts = facts(Some(kind), SwitchState::Before);
+            let facts = facts(Some(kind), severity, SwitchState::Before);
             readiness_in(&report(Some(kind), severity, &facts), &facts)
         };
         let not = |text: &str| Readiness::Not(vec![text.to_owned()]);
