@@ -276,7 +276,8 @@ pub(crate) async fn planned(paper: Paper, request: &Request) -> (Planned, Vec<Se
 /// Changes a definition by a statement.
 struct Defines;
 
-const DEFINES: OpSpec = OpSpec {
+/// An operation for tests: it defines something of one thing, `t`.
+pub(crate) const DEFINES: OpSpec = OpSpec {
     verb: "define",
     about: "changes a definition",
     risk: Risk::Reversible,
@@ -287,22 +288,27 @@ const DEFINES: OpSpec = OpSpec {
     asks: &[],
 };
 
+/// What it offers.
+pub(crate) fn defined() -> Offer {
+    Offer {
+        verb: DEFINES.verb,
+        name: "t".into(),
+        about: String::new(),
+        mends: None,
+        risk: DEFINES.risk,
+        locks: String::new(),
+        disabled: None,
+        asks: vec![],
+        takes_rows: false,
+    }
+}
+
 impl Operation for Defines {
     fn spec(&self) -> &'static OpSpec {
         &DEFINES
     }
     fn offers(&self, _: &Profile, _: &dyn Dialect) -> Vec<Offer> {
-        vec![Offer {
-            verb: DEFINES.verb,
-            name: "t".into(),
-            about: String::new(),
-            mends: None,
-            risk: DEFINES.risk,
-            locks: String::new(),
-            disabled: None,
-            asks: vec![],
-            takes_rows: false,
-        }]
+        vec![defined()]
     }
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, _: &'a str, _: &'a Params) -> Fut<'a, Result<Draft>> {
         let mode = cx.dialect().lock_mode(LockStrength::Everyone);

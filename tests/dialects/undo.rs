@@ -8,7 +8,7 @@ use midwatch::engine::Engine;
 use midwatch::engine::gate::guard::TypedPhrase;
 use midwatch::engine::model::error::Result;
 use midwatch::engine::model::param::Params;
-use midwatch::engine::model::preflight::{Ready, Reversible, Risk};
+use midwatch::engine::model::preflight::{Ready, Reversible};
 use midwatch::engine::model::profile::{Profile, Write};
 use midwatch::engine::model::progress::Control;
 use midwatch::engine::model::record::Outcome;
@@ -25,6 +25,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::on_each_server;
+use crate::paper::{DEFINES, defined};
 use crate::postgres::Side;
 
 on_each_server! {
@@ -266,33 +267,12 @@ fn draw(side: &Side, runtime: &tokio::runtime::Handle) {
 /// Changes a definition, and leaves a question to the planner.
 struct Defines;
 
-const DEFINES: OpSpec = OpSpec {
-    verb: "define",
-    about: "changes a definition",
-    risk: Risk::Reversible,
-    params: &[],
-    example: "t",
-    bootstraps: false,
-    many: false,
-    asks: &[],
-};
-
 impl Operation for Defines {
     fn spec(&self) -> &'static OpSpec {
         &DEFINES
     }
     fn offers(&self, _: &Profile, _: &dyn Dialect) -> Vec<Offer> {
-        vec![Offer {
-            verb: DEFINES.verb,
-            name: "t".into(),
-            about: String::new(),
-            mends: None,
-            risk: DEFINES.risk,
-            locks: String::new(),
-            disabled: None,
-            asks: vec![],
-            takes_rows: false,
-        }]
+        vec![defined()]
     }
     fn declared_write<'p>(&self, profile: &'p Profile, _: &str, _: &Params) -> Option<&'p Write> {
         profile.backfills.first().map(|b| &b.write)
