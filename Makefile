@@ -29,14 +29,13 @@ demo:
 	cargo build --bin midwatch
 	@cargo run --quiet --bin midwatch -- demo $(ARGS)
 
-# A build without the console has no terminal crate. Every target must compile there, and the tests run that need no
-# console: library, command line, dialects, what is on disk, fences.
+# A build without the console has no terminal crate. Every target compiles there without a warning, and all tests run but
+# those of the console, which are empty in it.
 headless: setup
 	@tree=$$(cargo tree --no-default-features -e normal) || exit 1; \
 	if grep -E 'ratatui|crossterm' <<<"$$tree"; then echo "headless: this build has a terminal crate" >&2; exit 1; fi
-	cargo check --no-default-features --all-targets
-	cargo test --no-default-features --no-fail-fast \
-		--lib --test cli --test bad_input --test readonly --test dialects --test golden --test architecture
+	cargo clippy --no-default-features --all-targets -- -D warnings
+	cargo test --no-default-features --no-fail-fast
 
 lint: style
 	@./.ci/supply

@@ -14,10 +14,11 @@ use crate::engine::model::change::RowChange;
 use crate::engine::model::drift::PlanDrift;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::identity::Identity;
+use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::preflight::Risk;
 use crate::engine::model::progress::{Control, Done, ProgressSink};
-use crate::engine::model::record::{JournalState, Listed, RunRecord};
+use crate::engine::model::record::{Listed, RunRecord};
 use crate::engine::model::row_store::RowSet;
 use crate::engine::model::stored::StoredPlan;
 use crate::engine::model::target::ServerInfo;
@@ -207,7 +208,7 @@ impl Engine {
             return Ok(None);
         }
         // Steps that this version does not know in full are not continued by it.
-        let plan = journal::runs::stored_plan_of(&*self.parts.facts, run).await?.into_known_plan()?;
+        let plan = journal::runs::known_plan_of(&*self.parts.facts, run).await?;
         executor::check_steps(self.parts.runners, &plan)?;
         self.parts.guard.resume(run, plan, &now).map(Some)
     }
@@ -291,9 +292,15 @@ impl Engine {
         let refuse = |e: Error| Box::new(Done::refused(e));
         let plan = approved.plan();
         let Some(rows) = approved.rows() else { return Ok(()) };
-        if let Ok(Some(run)) = journal::runs::run_of_plan(&*self.parts.facts, &plan.id).await {
-            let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
-            return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
+        match journal::runs::run_of_plan(&*self.parts.facts, &plan.id).await {
+            Ok(None) => {}
+            Ok(Some(run)) => {
+                let again = Error::new(Class::Stale, format!("this plan was applied before: run {run}"));
+                return Err(refuse(again.hint("a plan is good for one run; plan again, or resume that run")));
+            }
+            // Without a journal nothing was applied.
+            Err(_) if matches!(self.journal_now().await, JournalState::Missing { .. }) => {}
+            Err(e) => return Err(refuse(e.context("failed to look for an earlier run of this plan"))),
         }
         // An inverse goes to the tables that its run has changed, whatever their names lead to.
         if plan.undoes.is_none() {

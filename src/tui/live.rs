@@ -12,10 +12,10 @@ use crate::engine::gate::guard::{Approved, Gate, TypedPhrase};
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::param::Params;
 use crate::engine::model::progress::{Control, ControlRequest, Done, ProgressSink};
 use crate::engine::model::query::Column;
-use crate::engine::model::record::JournalState;
 use crate::engine::model::report::{CheckId, Report};
 use crate::engine::model::row_store::RowSet;
 use crate::engine::model::vitals::Vitals;
@@ -244,7 +244,7 @@ impl Backend for Live {
     }
 
     fn room(&self, name: String) -> Fut<'_, Result<SwitchoverStatus>> {
-        Box::pin(async move { self.engine()?.room(&name).await })
+        Box::pin(async move { SwitchoverStatus::read(&*self.engine()?, &name).await })
     }
 
     fn end_session(&self, blocker: Blocker, typed: &str) {

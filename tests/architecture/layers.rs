@@ -138,16 +138,17 @@ fn begins(path: &str, with: &str) -> bool {
     path.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
+/// May a file import another?
+pub(crate) fn may_import(from: &str, to: &str) -> bool {
+    allowed(CRATE, from, to) && allowed(ENGINE, from, to) && features_apart(from, to) && ruled(from, to)
+}
+
 fn breaches(tree: &Tree) -> Vec<Breach> {
     let graph = Graph::of(tree);
     let mut found = Vec::new();
     for edge in &graph.edges {
         let (from, to) = (&edge.from, &edge.to);
-        let fine = allowed(CRATE, from, to)
-            && allowed(ENGINE, from, to)
-            && features_apart(from, to)
-            && ruled(from, to);
-        if !fine {
+        if !may_import(from, to) {
             let how = if edge.reexport { "hands on" } else { "uses" };
             found.push(Breach::new(format!("{from} -> {to} {}", edge.name), format!("{how} {}", edge.name)));
         }

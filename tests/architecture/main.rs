@@ -15,6 +15,7 @@ mod graph;
 mod habits;
 mod layers;
 mod lints;
+mod methods;
 mod names;
 mod quoting;
 mod registered;

@@ -2,13 +2,14 @@
 
 use midwatch::engine::gate::guard::TypedPhrase;
 use midwatch::engine::journal::{overtaken, runs, state};
+use midwatch::engine::model::journal_state::JournalState;
 use midwatch::engine::model::name_change::{NameChange, NamedObject};
 use midwatch::engine::model::param::Params;
 use midwatch::engine::model::plan::Plan;
 use midwatch::engine::model::preflight::Ready;
 use midwatch::engine::model::progress::Control;
 use midwatch::engine::model::query::Sql;
-use midwatch::engine::model::record::{JournalState, Outcome};
+use midwatch::engine::model::record::Outcome;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::journal_sql::{EventFilter, RunFilter, SameRequest};
 use midwatch::engine::port::name_changes::NameChanges;

@@ -3,10 +3,11 @@
 use midwatch::engine::model::diff::PlannedRow;
 use midwatch::engine::model::error::Result;
 use midwatch::engine::model::event::Event;
+use midwatch::engine::model::journal_state::JournalState;
 use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::preflight::{Preflight, Ready, Verification};
 use midwatch::engine::model::query::{Param, ProfileSql, Sql};
-use midwatch::engine::model::record::{Altered, JournalState, RunRecord};
+use midwatch::engine::model::record::{Altered, RunRecord};
 use midwatch::engine::plan::operation::lock;
 use midwatch::engine::port::journal_sql::{
     AlteredRows, EventFilter, Install, InstallStep, JournalSql, Measured, RunFilter, SameRequest,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use midwatch::dialect::postgres::owner::Owner;
+use midwatch::engine::model::digest::digest_of;
 use midwatch::engine::model::name::Relation;
 use midwatch::engine::model::plan::Plan;
 use midwatch::engine::model::step::Action;
@@ -152,6 +153,25 @@ impl World {
 
     pub(crate) async fn sql(&self, sql: &str) {
         self.owner().await.execute_script(sql).await.unwrap();
+    }
+
+    /// The journal's owner writes another plan in the place of a run's, and its digest into the intent: what a later version
+    /// could have written, and what a forger would.
+    pub(crate) async fn replace_plan(&self, run: &str, change: impl FnOnce(&mut Value)) {
+        let text = self.value(&format!("select plan_text from midwatch.runs where id = {run}")).await;
+        let mut plan: Value = serde_json::from_str(&text).unwrap();
+        let before = plan["digest"].as_str().unwrap().to_owned();
+        change(&mut plan);
+        let after = digest_of(plan.clone());
+        assert_ne!(before, after);
+        plan["digest"] = after.clone().into();
+        self.sql(&format!(
+            "alter table midwatch.events disable trigger user;
+                 update midwatch.runs set plan_text = $plan${plan}$plan$ where id = {run};
+                 update midwatch.events set body = replace(body, '{before}', '{after}') where kind = 'intent';
+                 alter table midwatch.events enable trigger user"
+        ))
+        .await;
     }
 
     /// A sum over everything in the tables.

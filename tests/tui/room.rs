@@ -14,7 +14,7 @@ use midwatch::features::parity::pair::SwitchState;
 use midwatch::features::switchover::status::{
     HeldBack, Reverse, RoomRun, SwapParams, SwitchoverStatus, TwinStatus,
 };
-use midwatch::features::switchover::task::{EqualityQuery, Monitor, Swap, TWINS as UNIT};
+use midwatch::features::switchover::task::{DUMP_TASK, EqualityQuery, Monitor, Swap, TWINS as UNIT};
 use midwatch::tui::app::App;
 use midwatch::tui::data::{Reviewed, Session};
 use midwatch::tui::model::{OverlayKind, View};
@@ -201,7 +201,7 @@ pub(crate) fn swap() -> Swap {
 pub(crate) fn plan() -> Plan {
     let step = |step_id: &str| {
         let action = match step_id {
-            "backup" => Action::Task(Task::new(Dump::TASK, Dump { tables: vec![], verify: true })),
+            "backup" => Action::Task(Task::new(DUMP_TASK, Dump { tables: vec![], verify: true })),
             "enable" => Action::Task(Task::new(Swap::TASK, swap())),
             "monitor" => Action::Task(Task::new(Monitor::TASK, Monitor { seconds: 10, proofs: vec![] })),
             _ => Action::Statements,

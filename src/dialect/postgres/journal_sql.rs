@@ -5,8 +5,9 @@ use crate::dialect::postgres::Postgres;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
+use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::preflight::Preflight;
-use crate::engine::model::record::{Altered, JournalState, RunRecord};
+use crate::engine::model::record::{Altered, RunRecord};
 use crate::engine::port::journal_sql::{
     AlteredRows, EventFilter, Install, JournalSql, Measured, RunFilter, SameRequest,
 };

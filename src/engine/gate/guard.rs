@@ -1,8 +1,8 @@
 //! Who may do what, where, when. The only place where an approval is made.
 
+use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::phrase::differs;
 use crate::engine::model::policy::Policy;
-use crate::engine::model::record::JournalState;
 use crate::engine::model::window::Window;
 use std::sync::Arc;
 

@@ -125,6 +125,12 @@ pub async fn plan_of(facts: &dyn Reader, id: &str) -> Result<Plan> {
     Ok(stored_plan_of(facts, id).await?.into_plan())
 }
 
+/// The same, if this version knows all of it: what it does not know it could neither do again nor undo.
+pub async fn known_plan_of(facts: &dyn Reader, id: &str) -> Result<Plan> {
+    let known = stored_plan_of(facts, id).await?.into_known_plan();
+    known.map_err(|e| e.context(format!("run {id}")).hint("use the version that made the plan"))
+}
+
 /// The same, with what its text says of its version.
 pub async fn stored_plan_of(facts: &dyn Reader, id: &str) -> Result<StoredPlan> {
     let mut tx = begin(facts).await?;

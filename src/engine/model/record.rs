@@ -208,39 +208,3 @@ impl Altered {
         )
     }
 }
-
-/// Is the journal there?
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JournalState {
-    /// With all its tables.
-    Ready,
-    /// Not there, or of an older version.
-    Missing {
-        /// Migration files that `init` would apply.
-        pending: Vec<String>,
-    },
-    /// Made by a later version: what it keeps there is not known to this one.
-    Newer {
-        /// Migration files that this version does not have.
-        files: Vec<String>,
-    },
-    /// Part of it was taken away.
-    Damaged {
-        /// What is missing, in words.
-        missing: Vec<String>,
-    },
-    /// All there, but not for this role.
-    Denied {
-        /// The role.
-        role: String,
-        /// The privileges that it lacks.
-        lacks: Vec<String>,
-        /// It may read it at least.
-        readable: bool,
-    },
-    /// Cannot tell.
-    Unknown {
-        /// The reason.
-        why: String,
-    },
-}

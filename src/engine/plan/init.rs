@@ -2,10 +2,10 @@
 
 use crate::engine::journal::state;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::param::{DefaultValue, ParamSpec, Params, Takes};
 use crate::engine::model::preflight::{Preflight, Risk};
 use crate::engine::model::profile::Profile;
-use crate::engine::model::record::JournalState;
 use crate::engine::model::step::{Action, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, UndoText};
 use crate::engine::port::dialect::Dialect;

@@ -9,6 +9,7 @@ pub(crate) mod privileges;
 pub mod question;
 pub mod request;
 pub(crate) mod selection;
+mod server_load;
 pub(crate) mod setup;
 pub mod side_effects;
 pub mod staleness;

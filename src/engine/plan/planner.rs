@@ -11,17 +11,17 @@ use crate::engine::model::change::{Derived, RowChange};
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::{Error, Result};
 use crate::engine::model::identity::Identity;
+use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::param::Params;
 use crate::engine::model::plan::{Follow, Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
-use crate::engine::model::record::JournalState;
 use crate::engine::model::row_query::{Keys, RowLimits, RowQuery};
 use crate::engine::model::row_store::{LineSum, RowSet, Summary};
 use crate::engine::model::step::{Action, check_in_transaction};
 use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, Undo};
 use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::setup::PlanSetup;
-use crate::engine::plan::{missing_abilities, privileges, side_effects, undo};
+use crate::engine::plan::{missing_abilities, privileges, server_load, side_effects, undo};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::SameRequest;
 use crate::engine::port::reader::{ReadOptions, ReadTx, Reader, RowShape, Snapshot};
@@ -463,7 +463,13 @@ async fn touched(
 
 /// Runs that broke off and are still to be gone on with, or taken back.
 async fn broken_off(planning: &PlanSetup<'_>) -> Option<Preflight> {
-    let runs = journal::runs::interrupted(planning.facts, &planning.operations).await.ok()?;
+    let runs = match journal::runs::interrupted(planning.facts, &planning.operations).await {
+        Ok(runs) => runs,
+        Err(e) => {
+            let what = format!("interrupted runs cannot be listed: {}", e.message);
+            return Some(Preflight::new("broken_off", Ready::Unknown, what));
+        }
+    };
     let named: Vec<_> = runs.iter().map(|r| format!("{} ({} {})", r.id, r.operation, r.name)).collect();
     let (first, s) = (runs.first()?, if runs.len() == 1 { "" } else { "s" });
     // More are not read.
@@ -500,7 +506,10 @@ async fn general(
             (_, None) => Preflight::new("journal", Ready::Ok, "journal present"),
             (_, Some(e)) => Preflight::new("journal", Ready::Fail, e.one_line()),
         });
-        out.push(match journal::runs::live(planning.facts).await {
+        let live = journal::runs::live(planning.facts).await;
+        // An undo is one of the two ways on from there; where runs cannot be read at all, the line before says it.
+        let lists_broken_off = asked.undoes.is_none() && live.is_ok();
+        out.push(match live {
             Ok(Some(r)) => {
                 let since = r.started_at.format("%H:%M:%SZ");
                 let what = format!("run {} of {} is going on since {since}", r.id, r.by());
@@ -509,57 +518,12 @@ async fn general(
             Ok(None) => Preflight::new("operator", Ready::Ok, "no other run"),
             Err(e) => Preflight::new("operator", Ready::Unknown, e.message),
         });
-        // An undo is one of the two ways on from there.
-        if asked.undoes.is_none() {
+        if lists_broken_off {
             out.extend(broken_off(planning).await);
         }
     }
-    out.push(replicas(planning).await);
-    if let Ok(p) = planning.facts.load().await
-        && !p.sees_all
-    {
-        let ready = if planning.policy.allow_unknown_load { Ready::Warn } else { Ready::Fail };
-        let what = format!(
-            "the sessions of other roles cannot be seen, so the load cannot be judged: grant {}, \
-             or allow_unknown_load in [policy]",
-            p.sessions_need
-        );
-        out.push(Preflight::new("load", ready, what));
-    }
+    out.extend(server_load::preflight(planning.facts, planning.policy).await);
     out
-}
-
-async fn replicas(planning: &PlanSetup<'_>) -> Preflight {
-    let policy = planning.policy;
-    match planning.facts.load().await {
-        Err(e) => Preflight::new("replicas", Ready::Unknown, e.message),
-        Ok(p) if p.unreadable > 0 && !policy.allow_unknown_lag => Preflight::new(
-            "replicas",
-            Ready::Fail,
-            format!(
-                "the lag of a replica cannot be read: grant {}, or allow_unknown_lag in [policy]",
-                p.lag_needs
-            ),
-        ),
-        Ok(p) if p.unreadable > 0 => {
-            Preflight::new("replicas", Ready::Warn, "the lag of a replica is unknown (allowed)")
-        }
-        Ok(p) => match p.endless {
-            Some(why) => Preflight::new("replicas", Ready::Fail, why),
-            None if p.replicas == 0 => Preflight::new("replicas", Ready::Ok, "no replica attached"),
-            None => Preflight::new(
-                "replicas",
-                Ready::Ok,
-                format!(
-                    "{} attached, lag {:.0} ms, {:.0} kB{}",
-                    p.replicas,
-                    p.lag_ms.unwrap_or(0.0),
-                    p.lag_bytes.unwrap_or(0.0) / 1024.0,
-                    if p.sync > 0 { format!("; commits wait for {} of them", p.sync) } else { String::new() }
-                ),
-            ),
-        },
-    }
 }
 
 /// How long its locks were held when the same was done here last.

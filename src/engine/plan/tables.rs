@@ -9,27 +9,25 @@ pub use crate::engine::model::table::{Constraint, Firing, Seen, Stored, Table, T
 use crate::engine::plan::operation::PlanCx;
 use crate::engine::port::reader::{ReadOptions, Reader};
 
-impl Table {
-    /// Looks a table up, by its name as the dialect reads it.
-    pub async fn find(cx: &PlanCx<'_>, name: &str) -> Result<Self> {
-        Self::named(cx, name, None).await
-    }
+/// Looks a table up, by its name as the dialect reads it.
+pub async fn find_table(cx: &PlanCx<'_>, name: &str) -> Result<Table> {
+    table_led_to(cx, name, None).await
+}
 
-    /// The table that a name has led to; where that is not known, the one that it leads to now.
-    async fn named(cx: &PlanCx<'_>, name: &str, resolved: Option<&Relation>) -> Result<Self> {
-        let relation = resolved.cloned().unwrap_or_else(|| cx.dialect().parse(name));
-        let mut tx = cx.cx.read().await?;
-        let found = cx.dialect().tables(&mut *tx, &[relation]).await?;
-        found.into_iter().next().ok_or_else(|| match resolved {
-            Some(led) => Error::unobserved(format!(
-                "failed to plan: there is no table {} any more: {name} led to it when the run was planned",
-                led.brief()
-            ))
-            .hint("move or rename it back"),
-            None => Error::unobserved(format!("failed to plan: there is no table {name}"))
-                .hint("is it the right profile and search_path?"),
-        })
-    }
+/// The table that a name has led to; where that is not known, the one that it leads to now.
+async fn table_led_to(cx: &PlanCx<'_>, name: &str, resolved: Option<&Relation>) -> Result<Table> {
+    let relation = resolved.cloned().unwrap_or_else(|| cx.dialect().parse(name));
+    let mut tx = cx.cx.read().await?;
+    let found = cx.dialect().tables(&mut *tx, &[relation]).await?;
+    found.into_iter().next().ok_or_else(|| match resolved {
+        Some(led) => Error::unobserved(format!(
+            "failed to plan: there is no table {} any more: {name} led to it when the run was planned",
+            led.brief()
+        ))
+        .hint("move or rename it back"),
+        None => Error::unobserved(format!("failed to plan: there is no table {name}"))
+            .hint("is it the right profile and search_path?"),
+    })
 }
 
 /// The table of a change and those that follow. What a plan of an older version leaves to the search path, its inverse
@@ -38,11 +36,11 @@ pub(in crate::engine) async fn resolve(
     cx: &PlanCx<'_>,
     change: &mut RowChange,
 ) -> Result<(Table, Vec<Table>)> {
-    let table = Table::named(cx, &change.table, change.resolved.as_ref()).await?;
+    let table = table_led_to(cx, &change.table, change.resolved.as_ref()).await?;
     change.resolved = Some(table.name.clone());
     let mut follow = Vec::with_capacity(change.derived.len());
     for derived in &mut change.derived {
-        let table = Table::named(cx, &derived.table, derived.resolved.as_ref()).await?;
+        let table = table_led_to(cx, &derived.table, derived.resolved.as_ref()).await?;
         derived.resolved = Some(table.name.clone());
         follow.push(table);
     }
@@ -53,7 +51,7 @@ pub(in crate::engine) async fn resolve(
 pub async fn derived(cx: &PlanCx<'_>, declared: &[DerivedTable]) -> Result<Vec<Derived>> {
     let mut out = Vec::new();
     for d in declared {
-        let table = Table::find(cx, &d.table).await?;
+        let table = find_table(cx, &d.table).await?;
         table.keyed(&d.table, &d.key)?;
         let secrets = cx.profile().secrets_of(&d.table);
         let stored = table.columns.iter().filter(|c| !c.generated).map(|c| &c.name);

@@ -8,7 +8,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::plan::{Plan, Unit};
 use crate::engine::model::preflight::{Preflight, Ready, Reversible, Verification};
-use crate::engine::model::record::{Outcome, RunRecord};
+use crate::engine::model::record::{Outcome, RunRecord, number};
 use crate::engine::model::row_query::{Expr, ImagesOf, RowQuery, RowsFrom, Side};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, Undo, lock, renaming_word};
@@ -29,14 +29,14 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
     if run.rows_applied == 0 && ran.is_empty() {
         return impossible("it has changed nothing");
     }
-    let plan = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
+    let plan = journal::runs::known_plan_of(cx.cx.facts, &run.id).await?;
     if plan.reversible == Reversible::No {
         return impossible(&plan.undo);
     }
     if let Some(why) = renamed_since(cx, run, &plan).await? {
         return impossible(&why);
     }
-    let mut way = InverseDraft { redone: redone(cx, &plan).await, ..InverseDraft::default() };
+    let mut way = InverseDraft { redone: redone(cx, run, &plan).await, ..InverseDraft::default() };
     for (at, step) in plan.steps.iter().enumerate().rev() {
         match &step.action {
             Action::Rows(change) => way.rows(cx, run, &plan, (at, step), change).await?,
@@ -345,18 +345,20 @@ async fn since(cx: &PlanCx<'_>, images: &ImagesOf) -> Result<Option<Preflight>> 
 
 /// The plan that an undo took back, unless that had taken something back in turn: its steps would then be done again
 /// by words of their own. One that cannot be read is none.
-async fn redone(cx: &PlanCx<'_>, plan: &Plan) -> Option<Plan> {
-    let first = undone_by(cx, plan).await?;
-    let (mut below, mut undos) = (undone_by(cx, &first).await, 1_u32);
-    while let Some(plan) = below {
+async fn redone(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Option<Plan> {
+    let (at, first) = undone_by(cx, plan, number(&run.id).ok()?).await?;
+    let (mut below, mut undos) = (undone_by(cx, &first, at).await, 1_u32);
+    while let Some((at, plan)) = below {
         undos += 1;
-        below = undone_by(cx, &plan).await;
+        below = undone_by(cx, &plan, at).await;
     }
     (undos % 2 == 1).then_some(first)
 }
 
-/// The plan that this one undoes by name.
-async fn undone_by(cx: &PlanCx<'_>, plan: &Plan) -> Option<Plan> {
+/// The plan that this one undoes by name, and its run's number. A run undoes one before it: a journal that says
+/// otherwise was forged, and its plans could be followed round and round.
+async fn undone_by(cx: &PlanCx<'_>, plan: &Plan, before: i64) -> Option<(i64, Plan)> {
     let run = plan.undoes.as_deref().filter(|_| plan.operation == UNDO)?;
-    journal::runs::plan_of(cx.cx.facts, run).await.ok()
+    let at = number(run).ok().filter(|n| *n < before)?;
+    Some((at, journal::runs::plan_of(cx.cx.facts, run).await.ok()?))
 }

@@ -6,8 +6,9 @@
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Result;
 use crate::engine::model::event::Event;
+use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::preflight::{Preflight, Verification};
-use crate::engine::model::record::{Altered, JournalState, RunRecord};
+use crate::engine::model::record::{Altered, RunRecord};
 use crate::engine::model::step::Lock;
 use crate::engine::port::read_tx::{Fut, ReadTx};
 

@@ -14,7 +14,7 @@ use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::row_query::{ColumnSide, Condition, Expr, RowsFrom};
 use crate::engine::model::step::{Action, LockStrength, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, Undo, UndoText, lock};
-use crate::engine::plan::tables::{Table, derived};
+use crate::engine::plan::tables::{derived, find_table};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::anomalies::check::ROWS;
@@ -93,7 +93,7 @@ fn declared<'p>(profile: &'p Profile, name: &str) -> Result<(&'p AnomalyRule, &'
 
 async fn draft(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, params: &Params) -> Result<Draft> {
     let change = change(cx, fix, rule).await?;
-    let table = Table::find(cx, &fix.write.table).await?;
+    let table = find_table(cx, &fix.write.table).await?;
     let source = cx
         .rows(KIND, &rule.name, ROWS)
         .ok_or_else(|| Error::usage(format!("rule {} has no rows to fix", rule.name)))?;
@@ -155,7 +155,7 @@ fn reversal(fix: &Declared) -> (Reversible, UndoText) {
 }
 
 async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<RowChange> {
-    let table = Table::find(cx, &fix.write.table).await?;
+    let table = find_table(cx, &fix.write.table).await?;
     table.keyed(&fix.write.table, &fix.write.key)?;
     let compute = fix.compute.is_some();
     let change = RowChange {
@@ -199,7 +199,7 @@ fn step(cx: &PlanCx<'_>, change: &RowChange, title: String) -> Step {
 /// An inserted row that must stay is taken back by another.
 async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &RunRecord) -> Result<Undo> {
     let Some(revoke) = &fix.revoke else { return Ok(Undo::Impossible { why: "nothing revokes it".into() }) };
-    let table = Table::find(cx, &fix.write.table).await?;
+    let table = find_table(cx, &fix.write.table).await?;
     let mut change = change(cx, fix, rule).await?;
     change.columns = table.typed(&fix.write.table, revoke.keys())?;
     change.reason = texts::revoke_reason(run);

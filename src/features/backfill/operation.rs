@@ -11,7 +11,7 @@ use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::row_query::{ColumnSide, Condition, Expr, RowsFrom};
 use crate::engine::model::step::{Action, Lock, LockStrength, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, UndoText, lock};
-use crate::engine::plan::tables::{Firing, Table, Trigger, derived};
+use crate::engine::plan::tables::{Firing, Table, Trigger, derived, find_table};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::engine::port::row_sql::{Bypass, Obstacle};
@@ -115,7 +115,7 @@ impl<'p> BackfillMode<'p> {
     }
 
     async fn table(&self, cx: &PlanCx<'_>) -> Result<Table> {
-        let table = Table::find(cx, &self.write.table).await?;
+        let table = find_table(cx, &self.write.table).await?;
         table.keyed(&self.write.table, &self.write.key)?;
         Ok(table)
     }
@@ -261,7 +261,7 @@ async fn corrective(cx: &PlanCx<'_>, b: &Declared, i: &Instead, params: &Params)
         Some(more) => Condition::All(vec![all, Condition::Text(more.clone())]),
         None => all,
     };
-    let read = Table::find(cx, &b.write.table).await?.name;
+    let read = find_table(cx, &b.write.table).await?.name;
     let source = RowsFrom::Table { table: read.clone(), join: None };
     let filter = selection::and_ids(cx, params, &b.write.key, (&source, ColumnSide::Table), both).await?;
     let said = PlanTexts {

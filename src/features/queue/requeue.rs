@@ -9,7 +9,7 @@ use crate::engine::model::preflight::{Reversible, Risk};
 use crate::engine::model::profile::{Profile, Queue, QueueChanges, Write};
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx};
-use crate::engine::plan::tables::Table;
+use crate::engine::plan::tables::{Table, find_table};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 
@@ -95,7 +95,7 @@ impl Operation for Requeue {
 async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     let own = q.changes.clone().unwrap_or_default();
     let to = q.states.pending.first().cloned().unwrap_or_default();
-    let table = Table::find(cx, &q.table).await?;
+    let table = find_table(cx, &q.table).await?;
     let key = table.typed(&q.table, [&q.key])?.remove(0);
     let canary = canary(q, (&table, &key), &own, params)?;
     let first = canary.rows;

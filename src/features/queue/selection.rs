@@ -25,8 +25,8 @@ use crate::engine::plan::operation::lock;
 use crate::engine::plan::operation::{Draft, UndoText};
 use crate::engine::plan::selection::ChosenRows;
 use crate::engine::plan::selection::and_ids;
-use crate::engine::plan::tables::Table;
 use crate::engine::plan::tables::derived;
+use crate::engine::plan::tables::{Table, find_table};
 use crate::features::queue::{dialects, texts};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -92,7 +92,7 @@ pub(crate) struct StateChange {
 
 /// A selection frozen by its keys, one update of it; what else is to be said of it its operation adds.
 pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: StateChange) -> Result<Draft> {
-    let table = Table::find(cx, &q.table).await?;
+    let table = find_table(cx, &q.table).await?;
     table.keyed(&q.table, std::slice::from_ref(&q.key))?;
     let chosen = of_queue(cx, q, &table, params).await?;
     let left = Condition::StateIn { column: q.state.clone(), states: turn.not_from.clone() };

@@ -174,29 +174,29 @@ where t.tgrelid = to_regclass($2)::oid and t.tgname in ($1, $1 || '_truncate', '
 /// Of them there are so many on the partitioned table itself.
 const REVERSING: u64 = 3;
 
-impl Engine {
+impl SwitchoverStatus {
     /// How a set of twins stands: every twin of the profile, or those named.
-    pub async fn room(&self, name: &str) -> Result<SwitchoverStatus> {
+    pub async fn read(engine: &Engine, name: &str) -> Result<Self> {
         let wanted: Vec<&str> = name.split(',').collect();
         let member = |t: &&Twin| name == ALL || wanted.contains(&t.name());
-        let twins: Vec<&Twin> = self.profile().twins.iter().filter(member).collect();
+        let twins: Vec<&Twin> = engine.profile().twins.iter().filter(member).collect();
         if twins.is_empty() {
-            return Err(Error::usage(format!("profile {} has no twin {name}", self.profile().name)));
+            return Err(Error::usage(format!("profile {} has no twin {name}", engine.profile().name)));
         }
-        let mut out = SwitchoverStatus { name: name.to_owned(), ..SwitchoverStatus::default() };
-        let mut tx = self.facts().begin(ReadOptions::default()).await?;
+        let mut out = Self { name: name.to_owned(), ..Self::default() };
+        let mut tx = engine.facts().begin(ReadOptions::default()).await?;
         let mut tables = Vec::new();
         for twin in &twins {
             let standing = standing(&mut *tx, twin).await?;
             let (legacy, partitioned) = with_schema(&mut *tx, sides(twin, standing)).await?;
             let mut now = now(&mut *tx, twin, standing, (legacy.as_ref(), &partitioned)).await?;
             if standing == SwitchState::Cleaned {
-                now.away = retired::find_retired(self.facts(), twin).await?;
+                now.away = retired::find_retired(engine.facts(), twin).await?;
             }
             out.twins.push(now);
             tables.extend(legacy.into_iter().chain([partitioned]));
         }
-        let dialect = self.facts().dialect();
+        let dialect = engine.facts().dialect();
         let mode = dialect.lock_mode(LockStrength::Everyone);
         let wanted = WantedLocks { tables: &tables, mode, older_ms: PATIENCE_MS };
         out.blockers = dialect.blockers(&mut *tx, &wanted).await?;
@@ -205,34 +205,34 @@ impl Engine {
         out.longest_ms = locks.longest_ms;
         drop(tx);
         let names: Vec<&str> = twins.iter().map(|t| t.name()).collect();
-        if let Err(e) = self.runs_of(&names, &mut out).await {
+        if let Err(e) = out.read_runs(engine, &names).await {
             out.journal = Some(e.message);
         }
         Ok(out)
     }
 
     /// The latest run of the set, and the one that has switched it.
-    async fn runs_of(&self, names: &[&str], out: &mut SwitchoverStatus) -> Result<()> {
+    async fn read_runs(&mut self, engine: &Engine, names: &[&str]) -> Result<()> {
         let about = |name: &str| name == ALL || name.split(',').any(|n| names.contains(&n));
-        let mut runs = journal::runs::latest_of(self.facts(), &self.operations(), SWAPS, RUNS).await?;
+        let mut runs = journal::runs::latest_of(engine.facts(), &engine.operations(), SWAPS, RUNS).await?;
         runs.retain(|r| about(&r.name));
         let switched = runs
             .iter()
             .position(|r| r.operation == verbs::SWITCHOVER && r.rows_applied > 0 && r.undone_by.is_none());
-        let any_over = out.twins.iter().any(|t| t.standing != SwitchState::Before);
+        let any_over = self.twins.iter().any(|t| t.standing != SwitchState::Before);
         for (at, run) in runs.into_iter().enumerate() {
             let is_switched = any_over && switched == Some(at);
             if at > 0 && !is_switched {
                 continue;
             }
-            let events = journal::runs::events(self.facts(), &run.id).await?;
-            let position = Position::read(self.facts(), &run.id).await?;
+            let events = journal::runs::events(engine.facts(), &run.id).await?;
+            let position = Position::read(engine.facts(), &run.id).await?;
             let told = room_run(run, position, &events);
             if is_switched {
-                out.switched = Some(told.clone());
+                self.switched = Some(told.clone());
             }
             if at == 0 {
-                out.last = Some(told);
+                self.last = Some(told);
             }
         }
         Ok(())

@@ -4,8 +4,6 @@ use crate::engine::model::error::Result;
 use crate::engine::model::phrase::tries;
 use crate::engine::model::plan::Unit;
 use crate::engine::model::preflight::{Preflight, Ready};
-use crate::engine::port::backups::Dump;
-use crate::engine::port::hooks::Hook;
 use crate::engine::port::reader::Fut;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,15 +50,10 @@ impl Measure {
     pub const TASK: &str = "measure";
 }
 
-impl Dump {
-    /// A backup of the tables.
-    pub const TASK: &str = "dump";
-}
-
-impl Hook {
-    /// A command of the operator's.
-    pub const TASK: &str = "hook";
-}
+/// A backup of the tables: [`Dump`](crate::engine::port::backups::Dump).
+pub const DUMP_TASK: &str = "dump";
+/// A command of the operator's: [`Hook`](crate::engine::port::hooks::Hook).
+pub const HOOK_TASK: &str = "hook";
 
 impl RehearsalPlan {
     /// A switchover, rehearsed in a copy.

@@ -16,5 +16,6 @@ mod side_effects;
 mod spelling;
 mod stale;
 mod stops;
+mod undone_plans;
 mod unknowns;
 mod verdicts;

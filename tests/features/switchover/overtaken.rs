@@ -10,6 +10,7 @@ use midwatch::engine::plan::operation::Operation;
 use midwatch::engine::plan::request::Request;
 use midwatch::engine::port::name_changes::NameChanges as _;
 use midwatch::engine::{Engine, EngineParts};
+use midwatch::features::switchover::status::SwitchoverStatus;
 use serde_json::Value;
 
 use crate::common::own_path::own_path;
@@ -91,7 +92,7 @@ async fn no_path_is_needed(world: &World) {
     let parts = open(&world.database.url(), None, world.home.path()).await.unwrap().into_parts();
     let facts = Arc::new(own_path(Arc::clone(&parts.facts)));
     let engine = Engine::new(EngineParts { facts, ..parts });
-    let room = engine.room("revenues,expenses").await.unwrap();
+    let room = SwitchoverStatus::read(&engine, "revenues,expenses").await.unwrap();
     assert_eq!((room.twins.len(), room.hidden), (2, 0));
     let name = Some("revenues,expenses".to_owned());
     let request = Request::Operation { verb: "cleanup".into(), name, params: Params::default() };

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use super::install::{CHANGED, FILES, broken};
 use crate::dialect::sql::script;
 use crate::engine::model::error::Result;
+use crate::engine::model::journal_state::JournalState;
 use crate::engine::model::query::Sql;
-use crate::engine::model::record::JournalState;
 use crate::engine::port::reader::ReadTx;
 
 /// Tables to which no run adds a row: whoever granted less by hand is not refused for them.

@@ -5,7 +5,7 @@ use crate::engine::model::error::{Error, Result};
 use crate::engine::model::name::{Ident, literal};
 use crate::engine::model::preflight::{Preflight, Ready};
 use crate::engine::plan::operation::PlanCx;
-use crate::engine::plan::tables::Table;
+use crate::engine::plan::tables::find_table;
 use crate::engine::port::copies::TargetCopy;
 use crate::engine::port::reader::ReadOptions;
 use crate::features::switchover::copy::trigger_test::{Sides, TriggerTest, exercise_triggers};
@@ -80,7 +80,7 @@ async fn all(
     let mut broken = false;
     for twin_pair in twin_pairs {
         (cx.doing)(texts::triggers::firing_dual_writes(twin_pair.twin.name()));
-        let table = Table::find(cx, &twin_pair.legacy.relation).await?;
+        let table = find_table(cx, &twin_pair.legacy.relation).await?;
         let fired = exercise_triggers(copy, twin_pair, &table, &Sides::before(twin_pair)).await?;
         broken |= !fired.faults.is_empty();
         out.preflight.push(trigger_verdict(SyncWay::DualWrites, twin_pair, &fired));
@@ -98,12 +98,12 @@ async fn all(
     as_ours(cx, copy, &switch.statements()).await.map_err(|e| failed("the switch", e))?;
     out.swap_ms = Some(u64::try_from(now(copy).await? - began).unwrap_or(0));
     for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
-        let table = Table::find(cx, &twin_pair.partitioned.relation).await?;
+        let table = find_table(cx, &twin_pair.partitioned.relation).await?;
         let sides = Sides {
             legacy: part.names.retired.to_string(),
             twin: part.names.live.to_string(),
             forward: false,
-            unique: Table::find(cx, &twin_pair.legacy.relation).await?.unique_columns,
+            unique: find_table(cx, &twin_pair.legacy.relation).await?.unique_columns,
         };
         let fired = exercise_triggers(copy, twin_pair, &table, &sides).await?;
         out.preflight.push(trigger_verdict(SyncWay::Reverse, twin_pair, &fired));

@@ -7,7 +7,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::{Action, Step, Task};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, Undo, UndoText};
-use crate::engine::plan::tables::Table;
+use crate::engine::plan::tables::find_table;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
@@ -156,7 +156,7 @@ async fn play(
 }
 
 async fn twin(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<RehearsalTwin> {
-    let table = Table::find(cx, &twin_pair.legacy.relation).await?;
+    let table = find_table(cx, &twin_pair.legacy.relation).await?;
     let key = &twin_pair.twin.key;
     let plain = |c: &&crate::engine::plan::tables::Stored| !c.generated && !key.contains(&c.name);
     let unique: Vec<&String> = table.unique_keys.iter().flatten().collect();

@@ -13,7 +13,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::model::query::Param;
 use crate::engine::model::step::{LockStrength, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, Operation, PlanCx, UndoText, lock};
-use crate::engine::plan::tables::Table;
+use crate::engine::plan::tables::{Table, find_table};
 use crate::engine::port::copies::TargetCopy;
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
@@ -238,7 +238,7 @@ impl Parts {
         copy: Option<&dyn TargetCopy>,
     ) -> Result<()> {
         let name = twin_pair.twin.name();
-        let legacy = Table::find(cx, &twin_pair.legacy.relation).await?;
+        let legacy = find_table(cx, &twin_pair.legacy.relation).await?;
         let declared = twin_pair.declared();
         let params = [Param::Int(twin_pair.legacy.oid), Param::Texts(declared.clone())];
         let found: Vec<Found> = cx.cx.read().await?.fetch(&Sql::new(FOUND).bind(params.clone())).await?;
@@ -369,7 +369,7 @@ async fn shut_out(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Vec<Strin
 }
 
 async fn mirror(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<RowSync> {
-    let onto = Table::find(cx, &twin_pair.partitioned.relation).await?;
+    let onto = find_table(cx, &twin_pair.partitioned.relation).await?;
     let mut key = twin_pair.twin.key.clone();
     key.extend(twin_pair.layout.key.iter().filter(|k| !twin_pair.twin.key.contains(k)).cloned());
     onto.keyed(&twin_pair.partitioned.relation, &key)?;

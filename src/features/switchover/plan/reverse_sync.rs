@@ -9,7 +9,7 @@ use crate::engine::model::preflight::{Preflight, Ready, Verification};
 use crate::engine::model::query::Param;
 use crate::engine::model::step::Step;
 use crate::engine::plan::operation::PlanCx;
-use crate::engine::plan::tables::Table;
+use crate::engine::plan::tables::find_table;
 use crate::engine::port::copies::TargetCopy;
 use crate::features::parity::pair::sync_triggers::{
     DEFINER, RowSync, reverse_names, truncate_name, truncate_triggers,
@@ -136,9 +136,9 @@ async fn fired(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>, copy: &dyn TargetCopy)
         legacy: twin_pair.legacy.relation.clone(),
         twin: twin_pair.partitioned.relation.clone(),
         forward: false,
-        unique: Table::find(cx, &twin_pair.legacy.relation).await?.unique_columns,
+        unique: find_table(cx, &twin_pair.legacy.relation).await?.unique_columns,
     };
-    let table = Table::find(cx, &twin_pair.partitioned.relation).await?;
+    let table = find_table(cx, &twin_pair.partitioned.relation).await?;
     exercise_triggers(copy, twin_pair, &table, &sides).await
 }
 
@@ -204,7 +204,7 @@ async fn allowed(
 ) -> Result<Vec<Preflight>> {
     let role = &cx.cx.server.role;
     let live = &twin_pair.partitioned.relation;
-    let owned = Table::find(cx, live).await?;
+    let owned = find_table(cx, live).await?;
     let mut out = vec![owned.privilege(live, "change triggers of", owned.owned, role)];
     if let Some(f) = function.filter(|f| !f.owned) {
         let function = twin_pair.reverse_function().to_string();

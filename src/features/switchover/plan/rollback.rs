@@ -12,9 +12,9 @@ use crate::engine::model::param::Params;
 use crate::engine::model::preflight::{Preflight, Ready, Reversible};
 use crate::engine::model::profile::Twin;
 use crate::engine::model::record::RunRecord;
-use crate::engine::model::step::Step;
+use crate::engine::model::step::{Action, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, UndoText};
-use crate::engine::plan::tables::Table;
+use crate::engine::plan::tables::find_table;
 use crate::engine::port::name_changes::NameChanges as _;
 use crate::features::parity::pair::sync_triggers::{reverse_names, reverse_taken};
 use crate::features::parity::pair::trigger_ddl::Triggers;
@@ -28,6 +28,7 @@ use crate::features::switchover::plan::swap_ddl::{PairSwap, Switch};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::rehearsals::{rehearsal, rollback_time};
+use crate::features::switchover::run::arguments;
 use crate::features::switchover::task::{Swap, TWINS};
 use crate::features::switchover::texts;
 use crate::features::switchover::twins::named;
@@ -129,11 +130,15 @@ pub(crate) fn part(twin_pair: &TwinPair<'_>) -> PairSwap {
 pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Params) -> Result<Draft> {
     let asked = SwitchOptions::from_params(params)?;
     let accepted = Accepted::parse(params.get("accept"));
-    let plan = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
-    let swap_of = |s: &'_ Step| s.task::<Swap>(Swap::TASK);
+    let plan = journal::runs::known_plan_of(cx.cx.facts, &run.id).await?;
+    let swap_of = |step: &'_ Step| match &step.action {
+        Action::Task(task) if task.word == Swap::TASK => Some(arguments::<Swap>(task)),
+        _ => None,
+    };
     let Some((swapped, swap)) = plan.steps.iter().find_map(|s| Some((s, swap_of(s)?))) else {
         return Err(refused(format!("run {} has switched nothing", run.id)));
     };
+    let swap = swap?;
     let twin_pairs = TwinPair::all(cx, &run.name).await?;
     if let Some(other) = twin_pairs.iter().find(|c| c.standing != SwitchState::Switched) {
         return Err(refused(format!("{} is not switched over any more", other.twin.name())));
@@ -324,7 +329,7 @@ async fn tried(
         let mut said = Vec::new();
         for (twin_pair, part) in twin_pairs.iter().zip(&switch.parts) {
             as_ours(cx, &*copy, &part.reverse.drop_statements()).await?;
-            let table = Table::find(cx, &twin_pair.legacy.relation).await?;
+            let table = find_table(cx, &twin_pair.legacy.relation).await?;
             let sides = Sides {
                 legacy: part.names.live.to_string(),
                 twin: part.names.twin.to_string(),

@@ -14,7 +14,7 @@ use crate::engine::model::row_query::RowQuery;
 use crate::engine::model::row_query::{Condition, Expr, RowsFrom};
 use crate::engine::model::step::{Action, Lock, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, UndoText, lock};
-use crate::engine::plan::tables::{Firing, Table, Trigger};
+use crate::engine::plan::tables::{Firing, Table, Trigger, find_table};
 use crate::engine::port::reader::ReadOptions;
 use crate::features::parity::pair::partition_gaps::{MissingPartition, upcoming_partitions};
 use crate::features::parity::pair::sync_triggers::{REVERSE, truncate_triggers};
@@ -55,7 +55,7 @@ impl<'c> RowRepair<'c> {
             RepairedSide::Twin => (&twin_pair.legacy, &twin_pair.partitioned),
             RepairedSide::Legacy => (&twin_pair.partitioned, &twin_pair.legacy),
         };
-        let table = Table::find(cx, &target.relation).await?;
+        let table = find_table(cx, &target.relation).await?;
         let mut key = twin_pair.twin.key.clone();
         if onto == RepairedSide::Twin {
             // A row of another partition key is another row.
@@ -419,7 +419,7 @@ fn direction(twin_pair: &TwinPair<'_>, onto: RepairedSide, accepted: &Accepted) 
 async fn mirrored(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Option<Preflight>> {
     let from =
         if twin_pair.standing == SwitchState::Before { &twin_pair.legacy } else { &twin_pair.partitioned };
-    let table = Table::find(cx, &from.relation).await?;
+    let table = find_table(cx, &from.relation).await?;
     let declared = twin_pair.declared();
     let fires = |on: &dyn Fn(&Trigger) -> bool| {
         let mirrors = |t: &&Trigger| match twin_pair.standing {
@@ -496,7 +496,7 @@ impl Parts {
             }
             out
         };
-        let table = Table::find(cx, &parent.relation).await?;
+        let table = find_table(cx, &parent.relation).await?;
         self.preflight.push(table.privilege(
             &parent.relation,
             "add partitions to",

@@ -22,7 +22,9 @@ use crate::features::switchover::plan::row_sync::comparison;
 use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
-use crate::features::switchover::task::{EqualityQueries, EqualityQuery, Measure, Monitor, Since, Swap};
+use crate::features::switchover::task::{
+    DUMP_TASK, EqualityQueries, EqualityQuery, HOOK_TASK, Measure, Monitor, Since, Swap,
+};
 use crate::features::switchover::texts;
 
 /// Where the backup goes, and whether there is room.
@@ -157,7 +159,7 @@ impl<'a> StepsInOrder<'a> {
         locks.push(lock(texts::steps::OTHER_TABLES, texts::steps::LOCKS_OF_DEFINITIONS));
         let dump = Dump { tables: tables.clone(), verify };
         let title = texts::steps::dump(&tables);
-        self.push(StepKind::Backup.id(), title, vec![], locks, Action::Task(Task::new(Dump::TASK, dump)));
+        self.push(StepKind::Backup.id(), title, vec![], locks, Action::Task(Task::new(DUMP_TASK, dump)));
     }
 
     /// More tables that the last swap alters.
@@ -298,7 +300,7 @@ impl<'a> StepsInOrder<'a> {
         let Some(command) = command else { return };
         let hook = Hook { command: command.clone(), timeout_s: self.asked.hook_timeout_s, failed };
         let title = texts::steps::hook(when, hook.timeout_s, &command);
-        self.push(kind.id(), title, vec![], vec![], Action::Task(Task::new(Hook::TASK, hook)));
+        self.push(kind.id(), title, vec![], vec![], Action::Task(Task::new(HOOK_TASK, hook)));
     }
 
     pub(crate) fn enable(&mut self, measured: Option<&(u64, String)>) {

@@ -5,7 +5,7 @@ use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::Relation;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::plan::operation::PlanCx;
-use crate::engine::plan::tables::Table;
+use crate::engine::plan::tables::find_table;
 use crate::features::parity::pair::catalog::qualified;
 use crate::features::parity::pair::retired_name;
 use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
@@ -121,7 +121,7 @@ async fn check_name_free(cx: &PlanCx<'_>, names: &Names) -> Result<()> {
 
 /// From the partitioned table, by its new name, onto the retired one.
 pub(crate) async fn reverse(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>, names: &Names) -> Result<RowSync> {
-    let onto = Table::find(cx, &twin_pair.legacy.relation).await?;
+    let onto = find_table(cx, &twin_pair.legacy.relation).await?;
     onto.keyed(&twin_pair.legacy.relation, &twin_pair.twin.key)?;
     let columns = twin_pair.columns.common.iter().filter_map(|c| {
         let own = onto.columns.iter().find(|o| o.name == c.name && !o.generated)?;

@@ -4,7 +4,7 @@ use crate::engine::model::error::Result;
 use crate::engine::model::preflight::Preflight;
 use crate::engine::model::query::{Param, Sql};
 use crate::engine::plan::operation::PlanCx;
-use crate::engine::plan::tables::Table;
+use crate::engine::plan::tables::find_table;
 use crate::features::parity::pair::sync_triggers::{REVERSE, moves};
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
@@ -14,7 +14,7 @@ use crate::features::switchover::texts;
 pub(crate) async fn ownership(cx: &PlanCx<'_>, twin_pair: &TwinPair<'_>) -> Result<Vec<Preflight>> {
     let mut out = Vec::new();
     for table in [&twin_pair.legacy, &twin_pair.partitioned] {
-        let found = Table::find(cx, &table.relation).await?;
+        let found = find_table(cx, &table.relation).await?;
         let line = found.privilege(&table.relation, "rename", found.owned, &cx.cx.server.role);
         out.push(line.copied_with(twin_pair.twin.name()));
     }

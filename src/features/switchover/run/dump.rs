@@ -7,6 +7,7 @@ use crate::engine::port::backups::Dump;
 use crate::engine::port::reader::Fut;
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running};
 use crate::features::switchover::run::arguments;
+use crate::features::switchover::task::DUMP_TASK;
 
 /// Makes a backup.
 pub(crate) struct DumpTables;
@@ -15,7 +16,7 @@ struct Dumping(Dump);
 
 impl Runner for DumpTables {
     fn task(&self) -> &'static str {
-        Dump::TASK
+        DUMP_TASK
     }
     fn start(&self, task: &Task) -> Result<Box<dyn Running>> {
         Ok(Box::new(Dumping(arguments(task)?)))

@@ -13,6 +13,7 @@ use crate::engine::port::reader::Fut;
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running};
 use crate::engine::run::limits::LOOK_AGAIN;
 use crate::features::switchover::run::arguments;
+use crate::features::switchover::task::HOOK_TASK;
 
 /// Runs a command.
 pub(crate) struct RunHook;
@@ -21,7 +22,7 @@ struct Hooked(Hook);
 
 impl Runner for RunHook {
     fn task(&self) -> &'static str {
-        Hook::TASK
+        HOOK_TASK
     }
     fn start(&self, task: &Task) -> Result<Box<dyn Running>> {
         Ok(Box::new(Hooked(arguments(task)?)))
@@ -84,7 +85,8 @@ async fn run_failure_hook(run: &mut RunCx<'_>, hook: &Hook, at: usize, done: &mu
         }
     }
     let hint = failure.hint.take().map_or_else(String::new, |h| format!("; {h}"));
-    failure.hint = Some(format!("the command {:?} has run before the switch: {said}{hint}", hook.command));
+    let command = without_passwords(&hook.command);
+    failure.hint = Some(format!("the command {command:?} has run before the switch: {said}{hint}"));
 }
 
 async fn take_back(run: &mut RunCx<'_>, command: &str, timeout_s: u64) -> String {
@@ -93,7 +95,7 @@ async fn take_back(run: &mut RunCx<'_>, command: &str, timeout_s: u64) -> String
         Ok(ran) => ran,
         Err(e) => return without_passwords(&e.message),
     };
-    let output = without_passwords(&ran.output);
+    let (command, output) = (without_passwords(command), without_passwords(&ran.output));
     let body = json!({ "command": command, "code": ran.code, "output": output });
     let unwritten = run.record("hook", &body).await.err();
     let unwritten = unwritten.map_or("", |_| ", which is not in the journal");

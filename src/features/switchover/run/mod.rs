@@ -15,6 +15,6 @@ use crate::engine::model::step::Task;
 use crate::engine::model::stored::another_version;
 
 /// The arguments of a task; a plan whose arguments do not parse was made by another version.
-fn arguments<T: DeserializeOwned>(task: &Task) -> Result<T> {
+pub(in crate::features::switchover) fn arguments<T: DeserializeOwned>(task: &Task) -> Result<T> {
     task.parse().map_err(|e| another_version(&format!("its step {:?} is not understood: {e}", task.word)))
 }

@@ -5,6 +5,7 @@ use crate::engine::model::progress::Phase;
 use crate::engine::model::record::Outcome;
 use crate::engine::port::backups::Dump;
 use crate::features::switchover::step_kind::{StepKind, is_rollback};
+use crate::features::switchover::task::DUMP_TASK;
 use crate::tui::format::{count, whole};
 use crate::tui::list::{Spans, cell, plain};
 use crate::tui::pane::switchover::room_data::{RoomData, RoomPosition};
@@ -212,7 +213,7 @@ fn detail(room_data: &RoomData<'_>, stage: RoomStage, how: StageProgress) -> Opt
         }
         RoomStage::Backup => {
             let planned = || {
-                let dumps = room_data.plan?.steps.iter().filter_map(|s| s.task::<Dump>(Dump::TASK));
+                let dumps = room_data.plan?.steps.iter().filter_map(|s| s.task::<Dump>(DUMP_TASK));
                 dumps.map(|dump| dump.verify).next()
             };
             let verified =
