@@ -23,7 +23,7 @@ pub struct StateFiles {
 
 /// What a file holds: a text, and that it was written here.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct SignedDocument {
     signature: Option<String>,
     text: String,
 }
@@ -60,7 +60,7 @@ impl StateFiles {
 
     fn keep(&self, path: &Path, text: &str) -> Result<()> {
         let fail = |e: std::io::Error| Error::unobserved(format!("failed to keep {}: {e}", path.display()));
-        let kept = Kept { signature: self.sign(text), text: text.to_owned() };
+        let kept = SignedDocument { signature: self.sign(text), text: text.to_owned() };
         let bytes = serde_json::to_vec(&kept).map_err(|e| fail(e.into()))?;
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(fail)?;
@@ -81,7 +81,8 @@ impl StateFiles {
 
 impl State for StateFiles {
     fn read(&self, target: &Identity, document: &Document<'_>) -> Option<String> {
-        let kept: Kept = serde_json::from_slice(&std::fs::read(self.path(target, document)?).ok()?).ok()?;
+        let kept: SignedDocument =
+            serde_json::from_slice(&std::fs::read(self.path(target, document)?).ok()?).ok()?;
         let signature = self.sign(&kept.text)?;
         (kept.signature == Some(signature)).then_some(kept.text)
     }

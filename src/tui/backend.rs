@@ -1,6 +1,6 @@
 //! What the console needs of the engine. The loop's tests put a fake behind it.
 
-use crate::tui::data::{Journal, Reviewed, RunDetail, Session, TypedConfirmation};
+use crate::tui::data::{Journal, ReviewedPlan, RunDetail, Session, TypedConfirmation};
 
 use crate::engine::check::kind::CheckProgressSink;
 use crate::engine::check::paging::{Page, PageRequest, RowSource};
@@ -45,7 +45,7 @@ pub trait Backend: Send + Sync {
         &'a self,
         request: Request,
         news: &'a (dyn Fn(PlanNews) + Send + Sync),
-    ) -> Fut<'a, Result<Reviewed>>;
+    ) -> Fut<'a, Result<ReviewedPlan>>;
     /// Rows of a kept plan.
     fn planned_rows(&self, plan: String, from: u64, limit: usize) -> Fut<'_, Result<Vec<PlannedRow>>>;
     /// Forgets a plan.

@@ -43,7 +43,7 @@ pub struct Session {
 
 /// A plan, and what the guard says of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reviewed {
+pub struct ReviewedPlan {
     /// The plan.
     pub plan: Plan,
     /// How it is confirmed, or why it cannot be.

@@ -27,7 +27,7 @@ use crate::launch::{Connect, Overrides};
 use crate::profile::{Config, Selected};
 use crate::report::table::RowCell;
 use crate::tui::backend::Backend;
-use crate::tui::data::{DRIFTED, Journal, RUNS, Reviewed, RunDetail, Session, TypedConfirmation};
+use crate::tui::data::{DRIFTED, Journal, RUNS, ReviewedPlan, RunDetail, Session, TypedConfirmation};
 
 /// A plan, its rows, the engine that made it, and the gate while nobody has passed it.
 struct Held {
@@ -176,7 +176,7 @@ impl Backend for Live {
         &'a self,
         request: Request,
         news: &'a (dyn Fn(PlanNews) + Send + Sync),
-    ) -> Fut<'a, Result<Reviewed>> {
+    ) -> Fut<'a, Result<ReviewedPlan>> {
         Box::pin(async move {
             let engine = self.engine()?;
             let Planned { plan, rows } = engine.plan(&request, news).await?;
@@ -189,7 +189,7 @@ impl Backend for Live {
                 Err(why) => (None, Err(why.into())),
             };
             lock(&self.plans).insert(plan.id.clone(), Held { engine, rows, gate });
-            Ok(Reviewed { plan, gate: ladder })
+            Ok(ReviewedPlan { plan, gate: ladder })
         })
     }
 

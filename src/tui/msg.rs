@@ -18,7 +18,7 @@ use crate::features::switchover::status::SwitchoverStatus;
 use crate::log::LogLine;
 use crate::report::table::{Format, RowCell};
 
-use crate::tui::data::{Journal, Reviewed, RunDetail, Session, TypedConfirmation};
+use crate::tui::data::{Journal, ReviewedPlan, RunDetail, Session, TypedConfirmation};
 
 /// Which view an answer belongs to.
 pub type Slot = u64;
@@ -83,7 +83,7 @@ pub enum Msg {
         /// The view that it is for.
         slot: Slot,
         /// The plan and what the guard says of it, or why there is none.
-        result: Result<Box<Reviewed>, Box<Failure>>,
+        result: Result<Box<ReviewedPlan>, Box<Failure>>,
     },
     /// Rows of a plan.
     PlannedRows {

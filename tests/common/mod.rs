@@ -1,10 +1,10 @@
 //! One private server per test process, one database per test.
 #![expect(dead_code, reason = "every test binary uses its own part")]
 
-pub(crate) mod around;
 pub(crate) mod own_path;
 #[cfg(feature = "tui")]
 pub(crate) mod pty;
+pub(crate) mod wrapped_reader;
 
 use std::{
     collections::HashMap,

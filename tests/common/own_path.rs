@@ -6,7 +6,7 @@ use midwatch::engine::model::error::Result;
 use midwatch::engine::model::query::{Column, ProfileSql, Sql};
 use midwatch::engine::port::reader::{Fut, ReadTx, Reader, RowShape, Take};
 
-use crate::common::around::ReaderAround;
+use crate::common::wrapped_reader::ReaderAround;
 
 pub(crate) fn own_path(facts: Arc<dyn Reader>) -> ReaderAround {
     let begin = |facts: Arc<dyn Reader>, options| -> Fut<'static, Result<Box<dyn ReadTx>>> {

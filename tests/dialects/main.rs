@@ -10,7 +10,7 @@ mod common;
 mod compare;
 mod journal;
 mod own_path;
-mod paper;
+mod paper_server;
 mod pinned;
 mod planner;
 mod postgres;

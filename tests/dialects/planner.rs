@@ -10,7 +10,7 @@ use midwatch::engine::model::preflight::Ready;
 use midwatch::engine::model::query::Param;
 use midwatch::engine::plan::request::Planned;
 
-use crate::paper::{self, Paper, Sheet, able};
+use crate::paper_server::{self, Paper, Sheet, able};
 use crate::recorder::{Notes, Sent, Whose};
 use crate::text_only::TextOnly;
 
@@ -26,7 +26,7 @@ async fn planned_with(
     name: &str,
     set: &[(&str, &str)],
 ) -> (Planned, Vec<Sent>) {
-    paper::planned(Paper::new(abilities), &paper::request(verb, Some(name), set)).await
+    paper_server::planned(Paper::new(abilities), &paper_server::request(verb, Some(name), set)).await
 }
 
 #[tokio::test]
@@ -159,7 +159,8 @@ async fn pages_are_the_dialect_s() {
 async fn what_the_server_refuses_is_told_from_what_it_could_not_be_asked() {
     let told = async |refusal: Error| {
         let paper = Paper::refusing(refusal);
-        let (planned, _) = paper::planned(paper, &paper::request("backfill", Some("states"), &[])).await;
+        let (planned, _) =
+            paper_server::planned(paper, &paper_server::request("backfill", Some("states"), &[])).await;
         let told = planned.plan.preflight.into_iter().find(|p| p.id == "statements").unwrap();
         (told.status, told.message)
     };

@@ -6,7 +6,7 @@ use midwatch::engine::model::error::Result;
 use midwatch::engine::model::query::{Param, ProfileSql, Sql};
 use midwatch::engine::port::reader::{Fut, ReadTx, Reader};
 
-use crate::common::around::{ReaderAround, Sending, TxAround};
+use crate::common::wrapped_reader::{ReaderAround, Sending, TxAround};
 
 pub(crate) type Notes = Arc<Mutex<Vec<Sent>>>;
 

@@ -25,7 +25,7 @@ use midwatch::engine::port::catalog::{Catalog, WantedLocks};
 use midwatch::engine::port::dialect::Dialect;
 use midwatch::engine::port::reader::{Fut, ReadTx};
 use midwatch::engine::port::row_sql::{
-    Bypass, Bypassed, CheckMethod, CheckedStatement, Need, Obstacle, RowSql,
+    BatchRequirement, Bypass, Bypassed, CheckMethod, CheckedStatement, Obstacle, RowSql,
 };
 
 pub(crate) struct TextOnly;
@@ -364,7 +364,7 @@ impl RowSql for TextOnly {
             method: CheckMethod::Prepare,
         }]
     }
-    fn batch_need(&self) -> Option<Need> {
+    fn batch_requirement(&self) -> Option<BatchRequirement> {
         None
     }
     fn verification(&self, change: &RowChange, step: usize) -> Option<Verification> {

@@ -9,7 +9,7 @@ use midwatch::engine::model::step::Action;
 use midwatch::engine::plan::request::{Planned, Request};
 use midwatch::engine::port::journal_sql::JournalSql as _;
 
-use crate::paper::{self, Kept, Paper, able};
+use crate::paper_server::{self, Paper, StoredRun, able};
 use crate::recorder::{Sent, Whose};
 use crate::text_only::TextOnly;
 
@@ -31,8 +31,8 @@ fn told(planned: &Planned, id: &str) -> Vec<(Ready, String)> {
 
 #[tokio::test]
 async fn what_makes_the_journal_is_the_dialect_s() {
-    let init = paper::request("init", None, &[("operators", "dba, on`call")]);
-    let (planned, sent) = paper::planned(Paper::new(able()), &init).await;
+    let init = paper_server::request("init", None, &[("operators", "dba, on`call")]);
+    let (planned, sent) = paper_server::planned(Paper::new(able()), &init).await;
     let plan = &planned.plan;
     is_text_only(plan, &sent);
     let [step] = plan.steps.as_slice() else { panic!("{:#?}", plan.steps) };
@@ -59,14 +59,15 @@ async fn what_makes_the_journal_is_the_dialect_s() {
 
 #[tokio::test]
 async fn who_is_let_into_the_journal_is_let_in_by_the_dialect() {
-    let (defined, _) = paper::planned(Paper::new(able()), &paper::request("define", None, &[])).await;
-    let kept = || Paper::with(Kept::finished(&defined.plan, "5", 0, &[0]));
+    let (defined, _) =
+        paper_server::planned(Paper::new(able()), &paper_server::request("define", None, &[])).await;
+    let kept = || Paper::with(StoredRun::finished(&defined.plan, "5", 0, &[0]));
     let (planned, sent) =
-        paper::planned(kept(), &paper::request("init", None, &[("operators", "dba")])).await;
+        paper_server::planned(kept(), &paper_server::request("init", None, &[("operators", "dba")])).await;
     is_text_only(&planned.plan, &sent);
     assert_eq!(planned.plan.steps[0].statements, ["grant all on `midwatch_runs` to `dba`"]);
     assert_eq!(planned.plan.undo, "by hand: revoke all on `midwatch_runs` from dba");
-    let (refused, _) = paper::asked(kept(), &paper::request("init", None, &[])).await;
+    let (refused, _) = paper_server::asked(kept(), &paper_server::request("init", None, &[])).await;
     let refused = refused.err().unwrap();
     assert_eq!(refused.class, Class::Refused);
     assert_eq!(refused.message, "the journal is there already: nothing to do");
@@ -74,10 +75,10 @@ async fn who_is_let_into_the_journal_is_let_in_by_the_dialect() {
 
 #[tokio::test]
 async fn rows_are_put_back_by_the_dialect_s_text() {
-    let states = paper::request("backfill", Some("states"), &[]);
-    let (done, _) = paper::planned(Paper::new(able()), &states).await;
-    let kept = Kept::finished(&done.plan, "5", 1, &[]);
-    let (planned, sent) = paper::planned(Paper::with(kept), &Request::Undo { run: "5".into() }).await;
+    let states = paper_server::request("backfill", Some("states"), &[]);
+    let (done, _) = paper_server::planned(Paper::new(able()), &states).await;
+    let kept = StoredRun::finished(&done.plan, "5", 1, &[]);
+    let (planned, sent) = paper_server::planned(Paper::with(kept), &Request::Undo { run: "5".into() }).await;
     let plan = &planned.plan;
     is_text_only(plan, &sent);
     assert_eq!((plan.operation.as_str(), plan.undoes.as_deref(), plan.rows), ("undo", Some("5"), 1));
@@ -131,10 +132,11 @@ async fn rows_are_put_back_by_the_dialect_s_text() {
 
 #[tokio::test]
 async fn statements_are_taken_back_by_those_of_their_step() {
-    let (done, _) = paper::planned(Paper::new(able()), &paper::request("define", None, &[])).await;
+    let (done, _) =
+        paper_server::planned(Paper::new(able()), &paper_server::request("define", None, &[])).await;
     let undone = async |steps: &[usize]| {
-        let kept = Kept::finished(&done.plan, "5", 0, steps);
-        paper::asked(Paper::with(kept), &Request::Undo { run: "5".into() }).await
+        let kept = StoredRun::finished(&done.plan, "5", 0, steps);
+        paper_server::asked(Paper::with(kept), &Request::Undo { run: "5".into() }).await
     };
     let (planned, sent) = undone(&[0]).await;
     let plan = planned.unwrap().plan;

@@ -25,7 +25,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::on_each_server;
-use crate::paper::{DEFINES, defined};
+use crate::paper_server::{DEFINES, defined};
 use crate::postgres::Side;
 
 on_each_server! {

@@ -3,7 +3,7 @@
 use crate::matrix::Cell;
 use crate::ops::Op;
 use crate::servers::Rig;
-use crate::{hurt, ops};
+use crate::{ops, run_case};
 
 /// Where it is hurt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -237,7 +237,7 @@ impl Cell for Case {
     }
 
     async fn happen(self, rig: &'static Rig) -> String {
-        hurt::case(self, rig).await
+        run_case::case(self, rig).await
     }
 }
 

@@ -5,7 +5,7 @@ use crate::inject::SLEEPS;
 use crate::matrix::Cell;
 use crate::program::Program;
 use crate::servers::{Rig, Template};
-use crate::standing::definitions;
+use crate::table_roles::definitions;
 use crate::world::World;
 
 /// Which, and the step that is hurt.

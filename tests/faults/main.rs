@@ -12,20 +12,20 @@ mod application;
 mod case;
 mod defining;
 mod disk;
-mod hurt;
 mod inject;
 mod matrix;
 mod ops;
 mod pages;
 mod program;
+mod run_case;
 mod servers;
 #[cfg(feature = "tui")]
 mod standby;
-mod standing;
 mod state;
 mod switch;
 mod switch_table;
 mod switching;
+mod table_roles;
 #[cfg(feature = "tui")]
 mod throttle;
 mod undisturbed;

@@ -5,8 +5,8 @@ use crate::common::Run;
 use crate::inject::{BLOCKED, Held, SLEEPS, no_answer};
 use crate::program::{Program, until};
 use crate::servers::Rig;
-use crate::standing::{Standing, definitions, reverse_triggers};
 use crate::switch::{Case, Fault, Op, Place};
+use crate::table_roles::{Standing, definitions, reverse_triggers};
 use crate::world::{Planned, World};
 
 /// The operator's command right before the switch: known to the journal, so that it can be held there.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use tokio::sync::Mutex;
 
-use crate::hurt::plan;
 use crate::ops::Op;
+use crate::run_case::plan;
 use crate::servers::Rig;
 use crate::state::End;
 use crate::worker::Worker;

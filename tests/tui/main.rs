@@ -2,23 +2,23 @@
 #![cfg(test)]
 #![cfg(feature = "tui")]
 
+mod asked_checks;
 #[path = "../common/mod.rs"]
 mod common;
 mod fake;
-mod looks;
-mod made;
+mod first_look;
+mod handmade;
 mod maintenance;
-mod moments;
 mod pictures;
 mod pictures_of_runs;
 mod pty;
 mod real;
-mod real_looks;
+mod real_asked_checks;
 mod real_room;
 mod room;
 mod room_parts;
 mod runs;
-mod sight;
 #[path = "../../examples/screens/svg.rs"]
 mod svg;
+mod switchover_moments;
 mod update;

@@ -13,7 +13,7 @@ use midwatch::tui::msg::{Effect, ExportRows, Key, Msg};
 use midwatch::tui::screen;
 
 use crate::fake::{connected, failure, id, key, keys, later, offer, page, session, source, typed, wrong};
-use crate::made::{
+use crate::handmade::{
     PHRASE, broken, detail, done, journal, live, plan, planned, planning, progress, reviewed, run, running,
     strict, with_plan,
 };

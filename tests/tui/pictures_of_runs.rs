@@ -12,7 +12,7 @@ use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::theme::{Depth, Theme};
 
 use crate::fake::{connected, failure, id, key, keys, later, offer, session, typed, wrong};
-use crate::made::{
+use crate::handmade::{
     broken, detail, done, journal, live, planned, planning, progress, reviewed, run, running, strict,
     with_plan,
 };
@@ -75,7 +75,7 @@ fn the_phrase_being_typed() {
     picture("plan-irreversible", &app, LARGE);
     app.update(Msg::Tick(later(11)));
     key(&mut app, "c");
-    typed(&mut app, crate::made::PHRASE);
+    typed(&mut app, crate::handmade::PHRASE);
     key(&mut app, "enter");
     typed(&mut app, "hitho");
     picture("plan-database", &app, LARGE);

@@ -7,7 +7,7 @@ use rustix::process::{Signal, kill_process};
 
 use crate::common::pty::Console;
 use crate::common::{Database, demo_database, midwatch, run};
-use crate::made::{done, progress, running};
+use crate::handmade::{done, progress, running};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_midwatch");
 

@@ -16,16 +16,16 @@ use midwatch::features::switchover::status::{
 };
 use midwatch::features::switchover::task::{DUMP_TASK, EqualityQuery, Monitor, Swap, TWINS as UNIT};
 use midwatch::tui::app::App;
-use midwatch::tui::data::{Reviewed, Session};
+use midwatch::tui::data::{ReviewedPlan, Session};
 use midwatch::tui::model::{OverlayKind, View};
 use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::screen;
 use serde_json::json;
 
 use crate::fake::{failure, id, key, keys, later, offer, report, session, start, typed};
-use crate::made::{detail, done, journal, plan as some_plan, reviewed, run};
-use crate::moments::{Room, moment};
+use crate::handmade::{detail, done, journal, plan as some_plan, reviewed, run};
 use crate::pictures::draw;
+use crate::switchover_moments::{Room, moment};
 
 pub(crate) const SMALL: (u16, u16) = (80, 24);
 pub(crate) const LARGE: (u16, u16) = (160, 45);
@@ -265,7 +265,10 @@ pub(crate) fn begun(size: (u16, u16)) -> App {
     let mut app = in_room(size, 0, facts());
     let effects = key(&mut app, "d");
     let Some(Effect::Plan { slot, .. }) = effects.last() else { panic!("{effects:?}") };
-    app.update(Msg::Planned { slot: *slot, result: Ok(Box::new(Reviewed { plan: plan(), ..reviewed() })) });
+    app.update(Msg::Planned {
+        slot: *slot,
+        result: Ok(Box::new(ReviewedPlan { plan: plan(), ..reviewed() })),
+    });
     key(&mut app, "c");
     typed(&mut app, PHRASE);
     let effects = key(&mut app, "enter");

@@ -9,13 +9,13 @@ use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::screen;
 
 use crate::fake::{key, keys, start};
-use crate::made::{detail, journal};
-use crate::moments::{Room, moment};
+use crate::handmade::{detail, journal};
 use crate::pictures::draw;
 use crate::room::{
     LARGE, SMALL, asked, begun, blocker, facts, in_room, looked, notice, parity, room_of, seen, switched,
     told, twin, waiting, writer,
 };
+use crate::switchover_moments::{Room, moment};
 
 fn picture(name: &str, app: &midwatch::tui::app::App, size: (u16, u16)) {
     insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), draw(app, size));

@@ -20,7 +20,7 @@ use midwatch::engine::port::reader::Fut;
 use midwatch::features::switchover::status::SwitchoverStatus;
 use midwatch::report::table::RowCell;
 use midwatch::tui::backend::Backend;
-use midwatch::tui::data::{Journal, Reviewed, RunDetail, Session, TypedConfirmation};
+use midwatch::tui::data::{Journal, ReviewedPlan, RunDetail, Session, TypedConfirmation};
 use midwatch::tui::msg::Msg;
 use midwatch::tui::runtime::{Runtime, RuntimeEvent};
 use ratatui::Terminal;
@@ -28,7 +28,7 @@ use ratatui::backend::TestBackend;
 use tokio::sync::Notify;
 
 use crate::fake::{app, later, page, report, session, source, vitals};
-use crate::made::{detail, done, planned, progress, reviewed, run};
+use crate::handmade::{detail, done, planned, progress, reviewed, run};
 
 /// What does not answer.
 #[derive(Clone, Copy, PartialEq)]
@@ -120,7 +120,7 @@ impl Backend for Fake {
         &'a self,
         _: Request,
         news: &'a (dyn Fn(PlanNews) + Send + Sync),
-    ) -> Fut<'a, Result<Reviewed>> {
+    ) -> Fut<'a, Result<ReviewedPlan>> {
         Box::pin(async move {
             let _counted = CountDrop(Arc::clone(&self.dropped));
             news(PlanNews::First(planned(0, 3)));

@@ -44,7 +44,7 @@ async fn planned(facts: &dyn Reader, change: &RowChange) -> (usize, Vec<(Ready, 
 }
 
 async fn needed(facts: &dyn Reader) -> Option<Preflight> {
-    let need = facts.dialect().batch_need()?;
+    let need = facts.dialect().batch_requirement()?;
     Some(match ask(facts, (&need.sql).into()).await {
         Ok(Some(may)) if may == "true" => Preflight::new(need.id, Ready::Ok, need.fine),
         Ok(Some(_)) => Preflight::new(need.id, Ready::Fail, need.lacking),

@@ -50,7 +50,7 @@ struct HeldRows<'a> {
 }
 
 /// What the other side has shown of a row.
-enum Met {
+enum OtherSide {
     Never,
     Same,
     /// Otherwise, at this place.
@@ -66,11 +66,11 @@ impl<'a> HeldRows<'a> {
         self.seen.insert(name(row), (content(row), place));
     }
 
-    fn meets(&mut self, row: &PlannedRow) -> Met {
+    fn meets(&mut self, row: &PlannedRow) -> OtherSide {
         match self.seen.remove(&name(row)) {
-            None => Met::Never,
-            Some((other, _)) if other == content(row) => Met::Same,
-            Some((_, place)) => Met::Other(place),
+            None => OtherSide::Never,
+            Some((other, _)) if other == content(row) => OtherSide::Same,
+            Some((_, place)) => OtherSide::Other(place),
         }
     }
 
@@ -223,18 +223,18 @@ fn walk(rows: &dyn RowSet, now: &dyn RowSet, moved: &mut PlanDrift) -> Result<()
         let (ended_a, ended_b) = (left.is_none(), right.is_none());
         if let Some((place, l)) = left {
             match only_b.meets(&l) {
-                Met::Same => {}
-                Met::Other(r) => moved.add(|| Ok((Some(l), only_b.read(r)?)))?,
-                Met::Never if ended_b => moved.add(|| Ok((Some(l), None)))?,
-                Met::Never => only_a.hold(place, &l),
+                OtherSide::Same => {}
+                OtherSide::Other(r) => moved.add(|| Ok((Some(l), only_b.read(r)?)))?,
+                OtherSide::Never if ended_b => moved.add(|| Ok((Some(l), None)))?,
+                OtherSide::Never => only_a.hold(place, &l),
             }
         }
         if let Some((place, r)) = right {
             match only_a.meets(&r) {
-                Met::Same => {}
-                Met::Other(l) => moved.add(|| Ok((only_a.read(l)?, Some(r))))?,
-                Met::Never if ended_a => moved.add(|| Ok((None, Some(r))))?,
-                Met::Never => only_b.hold(place, &r),
+                OtherSide::Same => {}
+                OtherSide::Other(l) => moved.add(|| Ok((only_a.read(l)?, Some(r))))?,
+                OtherSide::Never if ended_a => moved.add(|| Ok((None, Some(r))))?,
+                OtherSide::Never => only_b.hold(place, &r),
             }
         }
     }

@@ -52,7 +52,7 @@ pub trait RowSql: Sync {
     /// Every statement of a batch, each as what makes the server check names, types and privileges and executes nothing.
     fn checked_statements(&self, change: &RowChange) -> Vec<CheckedStatement>;
     /// What batches need besides the statements.
-    fn batch_need(&self) -> Option<Need>;
+    fn batch_requirement(&self) -> Option<BatchRequirement>;
     /// Do the rows that a run wrote hold what it wrote? `step`: its place among the plan's steps.
     fn verification(&self, change: &RowChange, step: usize) -> Option<Verification>;
     /// How many rows answer a plan's question wrongly.
@@ -91,7 +91,7 @@ pub enum CheckMethod {
 
 /// Something that batches need.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
+pub struct BatchRequirement {
     /// The preflight's id.
     pub id: &'static str,
     /// `true` where it is there.

@@ -114,14 +114,14 @@ pub struct RunCx<'a> {
     /// What is told at the end besides.
     pub said: Vec<String>,
     /// What the tasks of this session hand on to each other.
-    pub kept: Kept,
+    pub kept: TaskValues,
 }
 
 /// Values of tasks by their type; gone with the session.
 #[derive(Default)]
-pub struct Kept(HashMap<TypeId, Box<dyn Any + Send>>);
+pub struct TaskValues(HashMap<TypeId, Box<dyn Any + Send>>);
 
-impl Kept {
+impl TaskValues {
     /// The value of this type, where a task has put one.
     pub fn get<T: Any + Send>(&self) -> Option<&T> {
         self.0.get(&TypeId::of::<T>())?.downcast_ref()

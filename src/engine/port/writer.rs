@@ -99,11 +99,11 @@ pub struct LockedQuestion<'a> {
     /// The query.
     pub sql: Sql,
     /// What the answer is for.
-    pub wanted: Wanted<'a>,
+    pub wanted: AnswerUse<'a>,
 }
 
 /// What an answer is for.
-pub enum Wanted<'a> {
+pub enum AnswerUse<'a> {
     /// It must be this one; else all of it is rolled back for the reason that is made of the answer.
     Answer(Option<String>, Refusal<'a>),
     /// A number of rows that are compared, for the entry.

@@ -15,7 +15,7 @@ use crate::engine::model::progress::{Control, Done, Phase, Progress, ProgressSin
 use crate::engine::model::record::Outcome;
 use crate::engine::model::step::{Action, Step, Task, check_in_transaction};
 use crate::engine::model::stored::another_version;
-use crate::engine::port::runner::{Kept, RunCx, RunStop, Runners, Running, TaskLimits, runner_of};
+use crate::engine::port::runner::{RunCx, RunStop, Runners, Running, TaskLimits, TaskValues, runner_of};
 use crate::engine::port::writer::{Cursor, Ending, RunLimits, Writer};
 use crate::engine::run::start::{check_identity, copy_entry, intent};
 use crate::engine::run::unstarted;
@@ -121,7 +121,7 @@ pub(in crate::engine) async fn run(
         progress,
         marks: vec![],
         said: vec![],
-        kept: Kept::default(),
+        kept: TaskValues::default(),
     };
     run.finish(setup.runners).await
 }

@@ -37,13 +37,13 @@ pub(crate) struct FilePresence {
 /// What the files create, and what the catalog says of each.
 pub(crate) struct CreatedObjects {
     /// Per file.
-    objects: Vec<Vec<Sought>>,
+    objects: Vec<Vec<SoughtObject>>,
     /// Per file: what its probe answers, where it has one.
     probed: Vec<Option<bool>>,
 }
 
 /// An object that is looked for.
-struct Sought {
+struct SoughtObject {
     object: Object,
     found: Found,
     /// Why it is not under its name, where a run is the reason.
@@ -65,14 +65,14 @@ impl Found {
 }
 
 /// A second question to the catalog about an object that is absent.
-enum Asked {
+enum SecondQuestion {
     /// It is found, if this is present: where a run has put it.
     Elsewhere(Object),
     /// It is gone, unless this is present: another table that has the name by now.
     Successor(Object),
 }
 
-impl Asked {
+impl SecondQuestion {
     fn object(&self) -> &Object {
         match self {
             Self::Elsewhere(o) | Self::Successor(o) => o,
@@ -189,8 +189,11 @@ pub(crate) async fn observe(
         answers.iter_mut().zip(there).for_each(|(a, b)| *a |= b);
     }
     let mut answers = answers.into_iter();
-    let mut sought =
-        |object| Sought { object, found: Found::from_presence(answers.next().unwrap_or(false)), since: None };
+    let mut sought = |object| SoughtObject {
+        object,
+        found: Found::from_presence(answers.next().unwrap_or(false)),
+        since: None,
+    };
     let objects = wanted.into_iter().map(|w| w.into_iter().map(&mut sought).collect()).collect();
     let mut probed = Vec::with_capacity(files.len());
     for file in files {
@@ -231,12 +234,12 @@ impl CreatedObjects {
                 Some(now) => {
                     let there = with_table(&sought.object, |_| now.to_string());
                     let since = texts::renamed(&brief, &now.name, by);
-                    asked.push((sought, Asked::Elsewhere(there), since));
+                    asked.push((sought, SecondQuestion::Elsewhere(there), since));
                 }
                 None if ran == AppliedWhen::Never => {
                     let successor =
                         Object { kind: "relation", name: table, of: String::new(), lenient: false };
-                    asked.push((sought, Asked::Successor(successor), texts::dropped(&brief, by)));
+                    asked.push((sought, SecondQuestion::Successor(successor), texts::dropped(&brief, by)));
                 }
                 None => {
                     sought.found = Found::Gone;
@@ -267,7 +270,7 @@ impl CreatedObjects {
     }
 }
 
-fn presence(file: &Migration, objects: &[Sought], probed: Option<bool>) -> Presence {
+fn presence(file: &Migration, objects: &[SoughtObject], probed: Option<bool>) -> Presence {
     let of = |found: Found| objects.iter().filter(move |s| s.found == found);
     let absent: Vec<String> = of(Found::Absent).map(|s| describe(&s.object)).collect();
     let mut gone: Vec<&str> = of(Found::Gone).filter_map(|s| s.since.as_deref()).collect();

@@ -113,7 +113,7 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
         canary: Some(canary),
         reason: "requeued".into(),
     };
-    let mut draft = selection::turned(cx, q, params, turn).await?;
+    let mut draft = selection::state_change_draft(cx, q, params, turn).await?;
     draft.changes.push(texts::canary_first(first));
     Ok(Draft {
         why: texts::REQUEUE_WHY.into(),

@@ -120,7 +120,7 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, to: &str, reason: &str, params: &Para
         canary: None,
         reason: reason.to_owned(),
     };
-    let mut draft = selection::turned(cx, q, params, turn).await?;
+    let mut draft = selection::state_change_draft(cx, q, params, turn).await?;
     let audited = q.changes.as_ref().is_some_and(|c| c.write.audit.is_some());
     draft.changes.push(texts::audit(audited).into());
     draft.preflight.extend(at_work(cx, q, draft.rows.first()).await?);

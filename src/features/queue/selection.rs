@@ -91,7 +91,12 @@ pub(crate) struct StateChange {
 }
 
 /// A selection frozen by its keys, one update of it; what else is to be said of it its operation adds.
-pub(crate) async fn turned(cx: &PlanCx<'_>, q: &Queue, params: &Params, turn: StateChange) -> Result<Draft> {
+pub(crate) async fn state_change_draft(
+    cx: &PlanCx<'_>,
+    q: &Queue,
+    params: &Params,
+    turn: StateChange,
+) -> Result<Draft> {
     let table = find_table(cx, &q.table).await?;
     table.keyed(&q.table, std::slice::from_ref(&q.key))?;
     let chosen = of_queue(cx, q, &table, params).await?;

@@ -65,7 +65,7 @@ const TOLD: usize = 5;
 const NAMES: usize = 500;
 
 #[derive(Deserialize)]
-struct Others {
+struct OtherTables {
     tables: Vec<Other>,
     wanted: usize,
     room: usize,
@@ -98,7 +98,7 @@ pub(super) struct Omitted {
 }
 
 impl Omitted {
-    fn among(found: Others) -> Self {
+    fn among(found: OtherTables) -> Self {
         // Others need locks meanwhile.
         let tight = found.tables.len() + found.wanted > found.room / 2;
         let mut out = Self::default();
@@ -207,7 +207,7 @@ mod tests {
         let of = |room| {
             let tables =
                 vec![other("parent", false, false), other("p|1", true, false), other("x", true, true)];
-            Omitted::among(Others { tables, wanted: 2, room })
+            Omitted::among(OtherTables { tables, wanted: 2, room })
         };
         assert_eq!(of(10).patterns, [r#""app".("x")"#]);
         assert_eq!(of(9).patterns, [r#""app".("x"|"p|1")"#]);

@@ -10,7 +10,7 @@ use crate::tui::list::matches;
 use crate::tui::model::overlay::{Kind, Overlay, words};
 use crate::tui::model::view::View;
 use crate::tui::msg::Effect;
-use crate::tui::view::{self, Hit};
+use crate::tui::view::{self, ClickTarget};
 use crate::tui::{doc, pane, screen};
 use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use tui_input::Input;
@@ -77,12 +77,12 @@ impl App {
     /// A click chooses; a second one on the same row opens.
     fn click(&mut self, mouse: MouseEvent) -> Vec<Effect> {
         match view::hit(self, (mouse.column, mouse.row)) {
-            Some(Hit::Pane(index)) => {
+            Some(ClickTarget::Pane(index)) => {
                 self.go(index);
                 vec![]
             }
-            Some(Hit::Row(row)) if row == self.model.level().state.cursor => self.open(),
-            Some(Hit::Row(row)) => {
+            Some(ClickTarget::Row(row)) if row == self.model.level().state.cursor => self.open(),
+            Some(ClickTarget::Row(row)) => {
                 let by = isize::try_from(row).unwrap_or(0)
                     - isize::try_from(self.model.level().state.cursor).unwrap_or(0);
                 self.move_cursor(by)
@@ -140,7 +140,7 @@ impl App {
             KeyAction::RefreshAll => return self.refresh_all(),
             KeyAction::Pause => self.pause(),
             KeyAction::Log => {
-                self.lay(action);
+                self.open_overlay(action);
                 return vec![Effect::Log];
             }
             KeyAction::Export
@@ -150,7 +150,7 @@ impl App {
             | KeyAction::Palette
             | KeyAction::Help
             | KeyAction::Actions
-            | KeyAction::Note => self.lay(action),
+            | KeyAction::Note => self.open_overlay(action),
             KeyAction::Cancel => return self.cancel(),
             KeyAction::Room => return self.open_room(),
             KeyAction::Whole => return self.other_set(),
@@ -179,7 +179,7 @@ impl App {
     }
 
     /// Opens the overlay of a key that has one.
-    fn lay(&mut self, action: KeyAction) {
+    fn open_overlay(&mut self, action: KeyAction) {
         let kind = match action {
             KeyAction::Export => Kind::Export,
             KeyAction::Sql => Kind::Sql(screen::statements(&self.model)),

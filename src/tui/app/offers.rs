@@ -4,7 +4,7 @@ use crate::engine::model::param::Params;
 use crate::engine::plan::operation::Offer;
 use crate::engine::plan::request::Request;
 use crate::tui::app::App;
-use crate::tui::model::offers::{ActionTarget, Ask};
+use crate::tui::model::offers::{ActionTarget, ParameterForm};
 use crate::tui::model::overlay::{Kind, Overlay};
 use crate::tui::msg::Effect;
 use crate::tui::screen;
@@ -61,7 +61,7 @@ impl App {
                 }
             }
         }
-        let ask = Ask::new(offer, params);
+        let ask = ParameterForm::new(offer, params);
         match ask.fields.first() {
             None => self.plan_asked(&ask),
             Some(first) => {
@@ -72,7 +72,7 @@ impl App {
         }
     }
 
-    pub(super) fn plan_asked(&mut self, ask: &Ask) -> Vec<Effect> {
+    pub(super) fn plan_asked(&mut self, ask: &ParameterForm) -> Vec<Effect> {
         let mut params = ask.params.clone();
         params.extend(ask.fields.iter().map(|f| (f.key.to_owned(), f.answer.clone())));
         let (verb, name) = (ask.offer.verb.to_owned(), ask.offer.name.clone());

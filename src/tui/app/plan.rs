@@ -3,7 +3,7 @@
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::plan::request::{PlanNews, Request};
 use crate::tui::app::App;
-use crate::tui::data::Reviewed;
+use crate::tui::data::ReviewedPlan;
 use crate::tui::failure::Failure;
 use crate::tui::list::{Detail, cell, value};
 use crate::tui::model::plan::{PlanView, Stage};
@@ -67,7 +67,11 @@ impl App {
         }
     }
 
-    pub(super) fn planned(&mut self, slot: Slot, result: Result<Box<Reviewed>, Box<Failure>>) -> Vec<Effect> {
+    pub(super) fn planned(
+        &mut self,
+        slot: Slot,
+        result: Result<Box<ReviewedPlan>, Box<Failure>>,
+    ) -> Vec<Effect> {
         let Some(view) = self.model.plans.get_mut(&slot).filter(|v| v.stage == Stage::Planning) else {
             // Nobody waits for it any more.
             return result.ok().map(|r| Effect::Discard(r.plan.id)).into_iter().collect();

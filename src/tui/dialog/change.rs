@@ -9,7 +9,7 @@ use crate::tui::doc::wrap;
 use crate::tui::format::{ago, count};
 use crate::tui::list::{Spans, cell, plain};
 use crate::tui::model::journal::rows_handled;
-use crate::tui::model::offers::{ActionLine, ActionTarget, Ask};
+use crate::tui::model::offers::{ActionLine, ActionTarget, ParameterForm};
 use crate::tui::model::overlay::{LEAVING, UNFINISHED};
 use crate::tui::model::run::{OurRun, title_of};
 use crate::tui::model::state::Model;
@@ -85,7 +85,7 @@ fn line(model: &Model, c: &ActionLine, width: usize) -> Spans {
 }
 
 /// What must be known before planning.
-pub(super) fn ask(model: &Model, ask: &Ask, typed: &str) -> Sheet {
+pub(super) fn ask(model: &Model, ask: &ParameterForm, typed: &str) -> Sheet {
     let at = model.overlay.as_ref().map_or(0, |o| o.cursor);
     let mut lines: Vec<Spans> = vec![vec![]];
     for (i, field) in ask.fields.iter().enumerate().filter(|(i, _)| *i != at) {

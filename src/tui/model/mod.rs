@@ -22,7 +22,7 @@ pub use confirm::Confirm;
 pub use facts::ReportFacts;
 pub use journal::{JournalModel, RunPace, rows_handled};
 pub use notice::{Notice, NoticeSubject};
-pub use offers::{ActionLine, ActionTarget, Ask, Field};
+pub use offers::{ActionLine, ActionTarget, Field, ParameterForm};
 pub use overlay::{Kind as OverlayKind, LEAVING, Overlay, PaletteItem, UNFINISHED};
 pub use plan::{PlanView, Stage, expired, wait};
 pub use ready::{Readiness, RollbackOutlook};

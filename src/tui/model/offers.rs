@@ -38,7 +38,7 @@ pub enum ActionTarget {
 
 /// What must be known before planning.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct ParameterForm {
     /// What will be planned.
     pub offer: Box<Offer>,
     /// What is known already.
@@ -58,7 +58,7 @@ pub struct Field {
     pub answer: String,
 }
 
-impl Ask {
+impl ParameterForm {
     pub(in crate::tui) fn new(offer: Offer, params: BTreeMap<String, String>) -> Self {
         let fields = offer.asks.iter().map(|(key, question)| {
             // `to whom? [nobody]`: what stands in brackets at the end is the answer unless another is given.

@@ -4,7 +4,7 @@ use crate::engine::model::blocker::Blocker;
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::Offer;
 use crate::tui::keymap::KeyAction;
-use crate::tui::model::offers::Ask;
+use crate::tui::model::offers::ParameterForm;
 use tui_input::Input;
 
 /// What can be done when one wants to leave while a run of ours goes on.
@@ -49,7 +49,7 @@ pub enum Kind {
     /// Statements.
     Sql(Vec<(String, String)>),
     /// What must be known before planning.
-    Ask(Ask),
+    Ask(ParameterForm),
     /// A run that broke off, by its number.
     Unfinished(String),
     /// Go on with a run? Its number is typed.

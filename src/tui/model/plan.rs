@@ -4,7 +4,7 @@ use crate::engine::gate::guard::Ladder;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::plan::Plan;
 use crate::engine::plan::request::Request;
-use crate::tui::data::Reviewed;
+use crate::tui::data::ReviewedPlan;
 use crate::tui::failure::Failure;
 use crate::tui::model::confirm::Confirm;
 use crate::tui::msg::{PlanColumns, Slot};
@@ -16,7 +16,7 @@ pub enum Stage {
     /// Being made.
     Planning,
     /// Made and reviewed.
-    Ready(Box<Reviewed>),
+    Ready(Box<ReviewedPlan>),
     /// There is none.
     Failed(Failure),
 }

@@ -64,7 +64,7 @@ fn too_small(model: &Model, buffer: &mut Buffer, area: Rect) {
 
 /// Where a click leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hit {
+pub enum ClickTarget {
     /// A tab.
     Pane(usize),
     /// A row of the table shown.
@@ -72,13 +72,13 @@ pub enum Hit {
 }
 
 /// What stands at a place of the screen; by the layout that draws it.
-pub fn hit(model: &Model, (x, y): (u16, u16)) -> Option<Hit> {
+pub fn hit(model: &Model, (x, y): (u16, u16)) -> Option<ClickTarget> {
     let area = Rect { x: 0, y: 0, width: model.size.0, height: model.size.1 };
     if area.width < LEAST.0 || area.height < LEAST.1 {
         return None;
     }
     if y == 1 {
-        return header::tab_at(model, x).map(Hit::Pane);
+        return header::tab_at(model, x).map(ClickTarget::Pane);
     }
     if matches!(model.level().view, View::Detail { .. } | View::Plan(_) | View::Run(_) | View::Room(_)) {
         return None;
@@ -88,7 +88,7 @@ pub fn hit(model: &Model, (x, y): (u16, u16)) -> Option<Hit> {
     let above = picture_lines(model, body, &list).len();
     let top = body.y + u16::try_from(above + usize::from(above > 0)).unwrap_or(u16::MAX);
     let rest = Rect { y: top, height: body.bottom().saturating_sub(top), ..body };
-    table::row_at(rest, &list, &model.level().state, y).map(Hit::Row)
+    table::row_at(rest, &list, &model.level().state, y).map(ClickTarget::Row)
 }
 
 fn body(area: Rect) -> Rect {

@@ -10,8 +10,8 @@ use midwatch::engine::model::error::Error;
 use midwatch::engine::model::progress::{Control, Phase};
 use midwatch::engine::model::record::Outcome;
 
-use crate::common::around::ReaderAround;
 use crate::common::shared_server;
+use crate::common::wrapped_reader::ReaderAround;
 use crate::engine::makes::{engine, request};
 use crate::world::World;
 

@@ -12,7 +12,7 @@ use midwatch::engine::{Engine, EngineParts};
 use tokio::sync::Semaphore;
 
 use crate::common;
-use crate::common::around::{ReaderAround, Sending, TxAround};
+use crate::common::wrapped_reader::{ReaderAround, Sending, TxAround};
 use crate::switchover::end_to_end::{done, ready};
 use crate::world::World;
 

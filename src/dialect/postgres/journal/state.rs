@@ -13,7 +13,7 @@ use crate::engine::port::reader::ReadTx;
 const NOT_ADDED_TO: [&str; 3] = ["head", "migrations", "marks"];
 
 #[derive(Deserialize)]
-struct Here {
+struct JournalAccess {
     role: String,
     schema: bool,
     usage: bool,
@@ -45,7 +45,7 @@ from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.
 where n.nspname = 'midwatch' and not t.tgisinternal";
 
 pub(in crate::dialect::postgres) async fn state(tx: &mut dyn ReadTx) -> Result<JournalState> {
-    let here: Here = tx
+    let here: JournalAccess = tx
         .one(&Sql::new(
             "select current_user::text as role, to_regnamespace('midwatch') is not null as schema, \
              coalesce(has_schema_privilege(to_regnamespace('midwatch')::oid, 'usage'), false) as usage",

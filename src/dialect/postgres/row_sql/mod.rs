@@ -21,7 +21,7 @@ use crate::engine::model::profile::Source;
 use crate::engine::model::query::{Column, ProfileSql};
 use crate::engine::model::row_query::{ImagesOf, RowLimits, RowQuery, RowsFrom};
 use crate::engine::model::table::Constraint;
-use crate::engine::port::row_sql::{Bypass, Bypassed, CheckedStatement, Need, Obstacle, RowSql};
+use crate::engine::port::row_sql::{BatchRequirement, Bypass, Bypassed, CheckedStatement, Obstacle, RowSql};
 
 impl RowSql for Postgres {
     fn with_sources(&self, sources: &BTreeMap<String, Source>, sql: &str) -> String {
@@ -69,7 +69,7 @@ impl RowSql for Postgres {
     fn checked_statements(&self, change: &RowChange) -> Vec<CheckedStatement> {
         statement_checks::checked_statements(change)
     }
-    fn batch_need(&self) -> Option<Need> {
+    fn batch_requirement(&self) -> Option<BatchRequirement> {
         Some(statement_checks::temporary())
     }
     fn verification(&self, change: &RowChange, step: usize) -> Option<Verification> {

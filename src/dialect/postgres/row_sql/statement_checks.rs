@@ -6,15 +6,15 @@ use super::values::names;
 use crate::engine::model::change::{RowChange, RowKind, TypedColumn};
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::{ProfileSql, Sql};
-use crate::engine::port::row_sql::{CheckMethod, CheckedStatement, Need};
+use crate::engine::port::row_sql::{BatchRequirement, CheckMethod, CheckedStatement};
 
 /// What a statement of a profile reads besides its batch.
 const RUN: &str = "run as (select null::bigint as id, null::text as operation, null::text as name, null::text as operator, \
                    null::bool as undo, null::text as reason where false)";
 
 /// Batches pass through a temporary table.
-pub(super) fn temporary() -> Need {
-    Need {
+pub(super) fn temporary() -> BatchRequirement {
+    BatchRequirement {
         id: "temporary",
         sql: Sql::new("select has_database_privilege(current_database(), 'temporary')::text"),
         fine: "temporary tables allowed",

@@ -24,7 +24,7 @@ struct Range {
 
 /// What the change says of itself.
 #[derive(Deserialize)]
-struct Wrote {
+struct WrittenRows {
     kept: u64,
     otherwise: u64,
 }
@@ -166,7 +166,7 @@ impl PgWriter {
     async fn change(&mut self, b: &Batch<'_>, sql: String, place: Place) -> Result<u64> {
         let what = "change the rows";
         let text = self.text(what, sql, place.image()?).await?;
-        let wrote: Wrote = serde_json::from_str(&text)
+        let wrote: WrittenRows = serde_json::from_str(&text)
             .map_err(|e| Error::new(Class::Failed, format!("failed to {what}: {e}")))?;
         as_planned(wrote.otherwise, &b.change.table)?;
         Ok(wrote.kept)

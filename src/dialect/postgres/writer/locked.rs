@@ -16,10 +16,10 @@ use crate::engine::model::cause::Cause;
 use crate::engine::model::error::{Class, Error, Result};
 use crate::engine::model::name::{Relation, literal};
 use crate::engine::model::query::Sql;
-use crate::engine::port::writer::{Cursor, Locked, Released, Wanted};
+use crate::engine::port::writer::{AnswerUse, Cursor, Locked, Released};
 
 /// Times of an attempt.
-struct Times {
+struct AttemptTimes {
     waited_ms: u64,
     locked: Instant,
     compared: u64,
@@ -49,7 +49,7 @@ impl PgWriter {
                 w.limit_remaining(what, &locked).await?;
                 let statements = as_one(&what.step.statements);
                 w.raw(what.doing, &statements).await.map_err(|e| late(e, what))?;
-                let took = Times { compared, ..locked };
+                let took = AttemptTimes { compared, ..locked };
                 let event = w.event(run, "step", &entry(begun, what, &took)).await?;
                 w.checkpoint_alone(begun, what, run).await?;
                 let held = millis(took.locked);
@@ -92,7 +92,7 @@ impl PgWriter {
     }
 
     /// All relations in the plan's order; whoever is in the way is given up on soon.
-    async fn lock_tables(&mut self, what: &Locked<'_>) -> Result<Times> {
+    async fn lock_tables(&mut self, what: &Locked<'_>) -> Result<AttemptTimes> {
         let tables: Vec<_> = what.objects.iter().map(|t| Relation::parse(t).to_string()).collect();
         let locks: Vec<String> = sqlx::query_scalar(LOCKS)
             .bind(&tables)
@@ -109,20 +109,20 @@ impl PgWriter {
         );
         self.raw("lock the tables", &sql).await.map_err(|e| late(e, what))?;
         // Whoever comes after a waiting lock waits as well: the budget begins with the wait.
-        Ok(Times { waited_ms: millis(begun), locked: begun, compared: 0 })
+        Ok(AttemptTimes { waited_ms: millis(begun), locked: begun, compared: 0 })
     }
 
     /// Nobody can write now: what is asked stays true until the commit.
-    async fn ask_inside(&mut self, what: &Locked<'_>, times: &Times) -> Result<u64> {
+    async fn ask_inside(&mut self, what: &Locked<'_>, times: &AttemptTimes) -> Result<u64> {
         let mut compared = 0;
         for group in &what.questions {
             self.limit_remaining(what, times).await?;
             for question in group {
                 let answer = self.single(what, &question.sql).await?;
                 match &question.wanted {
-                    Wanted::Compared => compared += answer.and_then(|n| n.parse().ok()).unwrap_or(0),
-                    Wanted::Answer(wanted, _) if answer.is_some() && answer == *wanted => {}
-                    Wanted::Answer(_, refuse) => return Err(refuse(answer.as_deref())),
+                    AnswerUse::Compared => compared += answer.and_then(|n| n.parse().ok()).unwrap_or(0),
+                    AnswerUse::Answer(wanted, _) if answer.is_some() && answer == *wanted => {}
+                    AnswerUse::Answer(_, refuse) => return Err(refuse(answer.as_deref())),
                 }
             }
         }
@@ -152,7 +152,7 @@ impl PgWriter {
     }
 
     /// No statement may take longer than what is left of the budget: writers wait for it.
-    async fn limit_remaining(&mut self, what: &Locked<'_>, times: &Times) -> Result<()> {
+    async fn limit_remaining(&mut self, what: &Locked<'_>, times: &AttemptTimes) -> Result<()> {
         let left = what.budget_ms.saturating_sub(millis(times.locked));
         if left == 0 {
             return Err(spent(what));
@@ -161,7 +161,7 @@ impl PgWriter {
     }
 }
 
-fn entry(begun: &Cursor, what: &Locked<'_>, took: &Times) -> Value {
+fn entry(begun: &Cursor, what: &Locked<'_>, took: &AttemptTimes) -> Value {
     let mut entry = json!({
         "step": begun.step, "id": what.step.id, "statements": what.counts, "ran": what.step.statements.len(),
         "attempt": what.attempt, "waited_ms": took.waited_ms, "held_ms": millis(took.locked), "compared": took.compared,

@@ -245,7 +245,7 @@ pub(crate) fn fingerprint(pair: &TwinTables, columns: &ComparedColumns, layout: 
 }
 
 #[derive(Deserialize)]
-struct Ours {
+struct OwnObject {
     name: String,
     oid: i64,
     what: String,
@@ -275,14 +275,14 @@ pub(crate) async fn installed(
     let functions =
         vec![format!("mark_legacy_{}", legacy.oid), format!("mark_twin_{}", pair.partitioned.oid)];
     let params = [Param::Texts(functions.clone())];
-    let readable: Vec<Ours> = tx.fetch(&Sql::new(OURS).bind(params.clone())).await?;
+    let readable: Vec<OwnObject> = tx.fetch(&Sql::new(OURS).bind(params.clone())).await?;
     if readable.iter().all(|o| o.name != "marks") {
         return Ok(Gap::everywhere("midwatch.marks is not there or not readable"));
     }
     // Marks that are forgotten are gone for older snapshots too: which file the table has is asked once nobody can give
     // it another.
     tx.texts(&Sql::new("select 1::text from midwatch.marks limit 0")).await?;
-    let ours: Vec<Ours> = tx.fetch(&Sql::new(OURS).bind(params.clone())).await?;
+    let ours: Vec<OwnObject> = tx.fetch(&Sql::new(OURS).bind(params.clone())).await?;
     let find = |name: &str| ours.iter().find(|o| o.name == name);
     let expected = body(columns, layout);
     let (mut params, mut wrong) = (vec![Param::Int(legacy.oid), Param::Int(pair.partitioned.oid)], None);

@@ -326,7 +326,7 @@ pub(crate) struct Coverage {
 }
 
 #[derive(Deserialize)]
-struct Times {
+struct Upcoming {
     now_bucket: usize,
     now_month: String,
     next_bucket: usize,
@@ -407,7 +407,7 @@ impl Layout {
              width_bucket((date_trunc('month', now()) + interval '1 month')::{kind}, {array}) as next_bucket,\n\
              to_char(now() + interval '1 month', 'YYYY-MM') as next_month"
         );
-        let t: Times = tx.one(&Sql::new(&sql)).await?;
+        let t: Upcoming = tx.one(&Sql::new(&sql)).await?;
         let covered =
             |bucket: usize| self.default.is_some() || slots.get(bucket).copied().flatten().is_some();
         let inner = slots.len().saturating_sub(1);

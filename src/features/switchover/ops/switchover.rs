@@ -137,7 +137,7 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     if is_known {
         preflight.push(compared(rehearsed.as_ref(), &preflight));
     }
-    let changes = [out.changes(), kept(cx, &twin_pairs).await?].concat();
+    let changes = [out.changes(), own_objects(cx, &twin_pairs).await?].concat();
     if let Some(r) = &rehearsed {
         r.times(&mut out.steps);
     }
@@ -197,7 +197,7 @@ async fn collect_preflight(
 }
 
 /// What the partitioned tables have of their own, and keep.
-async fn kept(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Vec<String>> {
+async fn own_objects(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Vec<String>> {
     let mut out = Vec::new();
     for twin_pair in twin_pairs {
         let own = dependents::find(cx, &twin_pair.partitioned, &twin_pair.legacy, vec![]).await?.own();

@@ -11,7 +11,7 @@ use crate::engine::model::query::{Param, Sql};
 use crate::engine::model::step::{LockStrength, Step, Task};
 use crate::engine::port::reader::Fut;
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running, TaskLimits};
-use crate::engine::port::writer::{Locked, LockedQuestion, Wanted};
+use crate::engine::port::writer::{AnswerUse, Locked, LockedQuestion};
 use crate::engine::run::limits::LOOK_AGAIN;
 use crate::engine::run::lock_wait::{attempt_text, blockers, by_text};
 use crate::features::switchover::progress::SwitchoverProgress;
@@ -140,7 +140,7 @@ fn questions<'a>(swap: &'a Swap, proved: &LastComparison) -> Vec<Vec<LockedQuest
         let none_differs = |sql: Sql| {
             let sql = Sql::new(format!("select count(*)::text from ({}\n) q", sql.text())).bind(sql.params());
             let refuse = move |rows: Option<&str>| differ_inside(&proof.name, rows);
-            LockedQuestion { sql, wanted: Wanted::Answer(Some("0".into()), Box::new(refuse)) }
+            LockedQuestion { sql, wanted: AnswerUse::Answer(Some("0".into()), Box::new(refuse)) }
         };
         let Some(since) = &proof.since else { return vec![none_differs(Sql::new(&proof.sql))] };
         let bound = |sql: &str| Sql::new(sql).bind([Param::from(proved.snapshot.as_str())]);
@@ -148,9 +148,9 @@ fn questions<'a>(swap: &'a Swap, proved: &LastComparison) -> Vec<Vec<LockedQuest
         vec![
             LockedQuestion {
                 sql: Sql::new(&since.fingerprint),
-                wanted: Wanted::Answer(planned.clone(), Box::new(changed)),
+                wanted: AnswerUse::Answer(planned.clone(), Box::new(changed)),
             },
-            LockedQuestion { sql: bound(&since.marked), wanted: Wanted::Compared },
+            LockedQuestion { sql: bound(&since.marked), wanted: AnswerUse::Compared },
             none_differs(bound(&since.differ)),
         ]
     };

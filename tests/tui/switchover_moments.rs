@@ -7,7 +7,7 @@ use midwatch::features::switchover::task::TWINS;
 use midwatch::tui::msg::Msg;
 
 use crate::fake::later;
-use crate::made::progress;
+use crate::handmade::progress;
 use crate::room::STEPS;
 
 #[derive(Default)]

@@ -10,7 +10,7 @@ use midwatch::tui::msg::{Effect, Msg};
 use midwatch::tui::theme::{Depth, Theme};
 
 use crate::fake::{connected, id, key, keys, later, offer, session, wrong};
-use crate::made::{broken, detail, done, journal, live, reviewed, run, running, with_plan};
+use crate::handmade::{broken, detail, done, journal, live, reviewed, run, running, with_plan};
 use crate::pictures::draw;
 
 const SMALL: (u16, u16) = (80, 24);

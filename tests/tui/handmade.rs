@@ -15,7 +15,7 @@ use midwatch::engine::model::record::{Listed, Outcome, RunRecord};
 use midwatch::engine::model::step::{Action, Lock, Step};
 use midwatch::engine::model::target::Environment;
 use midwatch::tui::app::App;
-use midwatch::tui::data::{Journal, Reviewed, RunDetail};
+use midwatch::tui::data::{Journal, ReviewedPlan, RunDetail};
 use midwatch::tui::msg::{Effect, Msg, Slot};
 use serde_json::{Map, Value, json};
 
@@ -156,17 +156,17 @@ pub(crate) fn plan() -> Plan {
     }
 }
 
-pub(crate) fn reviewed() -> Reviewed {
-    Reviewed { plan: plan(), gate: Ok(Ladder { database: None, opens_at: None }) }
+pub(crate) fn reviewed() -> ReviewedPlan {
+    ReviewedPlan { plan: plan(), gate: Ok(Ladder { database: None, opens_at: None }) }
 }
 
 /// An irreversible plan on production: the name once more, and time to read.
-pub(crate) fn strict() -> Reviewed {
+pub(crate) fn strict() -> ReviewedPlan {
     let mut plan = plan();
     plan.reversible = Reversible::No;
     plan.undo = "the rows are gone".into();
     let opens_at = Some(start() + TimeDelta::seconds(10));
-    Reviewed { plan, gate: Ok(Ladder { database: Some("hithonix_db".into()), opens_at }) }
+    ReviewedPlan { plan, gate: Ok(Ladder { database: Some("hithonix_db".into()), opens_at }) }
 }
 
 /// An app on the plan screen, still planning, and its view's slot.
@@ -182,7 +182,7 @@ pub(crate) fn planning(size: (u16, u16)) -> (App, Slot) {
 }
 
 /// An app on a plan that is made.
-pub(crate) fn with_plan(size: (u16, u16), reviewed: Reviewed) -> (App, Slot) {
+pub(crate) fn with_plan(size: (u16, u16), reviewed: ReviewedPlan) -> (App, Slot) {
     let (mut app, slot) = planning(size);
     app.update(Msg::Planned { slot, result: Ok(Box::new(reviewed)) });
     (app, slot)

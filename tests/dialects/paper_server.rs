@@ -33,20 +33,20 @@ pub(crate) struct Paper {
     server: ServerInfo,
     notes: Notes,
     /// Its journal holds one run; absent: there is no journal.
-    journal: Option<Kept>,
+    journal: Option<StoredRun>,
     /// The answer to a change that it is asked to prepare, where it refuses.
     refusal: Option<Error>,
 }
 
 /// A run in the journal.
 #[derive(Clone)]
-pub(crate) struct Kept {
+pub(crate) struct StoredRun {
     run: RunRecord,
     plan: String,
     entries: Vec<Event>,
 }
 
-impl Kept {
+impl StoredRun {
     /// A finished run of this plan: so many rows were changed, and the statements of these steps were carried out.
     pub(crate) fn finished(plan: &Plan, id: &str, rows: u64, steps: &[usize]) -> Self {
         let entry = |kind: &str, body: serde_json::Value| Event {
@@ -136,7 +136,7 @@ impl Paper {
     }
 
     /// With a journal that holds this run.
-    pub(crate) fn with(kept: Kept) -> Self {
+    pub(crate) fn with(kept: StoredRun) -> Self {
         Self { journal: Some(kept), ..Self::new(able()) }
     }
 }
@@ -169,7 +169,7 @@ impl Reader for Paper {
 /// A transaction on it.
 pub(crate) struct Sheet {
     notes: Notes,
-    journal: Option<Kept>,
+    journal: Option<StoredRun>,
     refusal: Option<Error>,
 }
 
@@ -185,7 +185,7 @@ impl Sheet {
 
     /// The journal's answer to a statement of ours, a text for each row.
     fn kept(&self, sql: &Sql) -> Result<Vec<String>> {
-        let rows = |kept: &Kept| match sql.text() {
+        let rows = |kept: &StoredRun| match sql.text() {
             "select file from `midwatch_files`" => vec!["001_journal.sql".to_owned()],
             "select plan from `midwatch_runs` where id = ?" => vec![kept.plan.clone()],
             "select * from `midwatch_runs` where id = ?" => vec![json!(kept.run).to_string()],
