@@ -5,15 +5,16 @@ use serde_json::Value;
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::diff::text_of;
 use crate::engine::model::event::Event;
+use crate::engine::run::lock_wait::ANNOUNCED;
 
 /// An entry's rest as names and values; what is no object stays as it is.
 pub fn body(event: &Event) -> String {
     match serde_json::from_str::<Value>(&event.body) {
         Ok(Value::Object(fields)) => {
-            // What only a program compares is in the journal.
-            let said = fields
-                .iter()
-                .filter(|(k, v)| !v.is_null() && !matches!(k.as_str(), "planned" | "rows_sha256"));
+            // What only a program compares is in the journal; an announced text repeats the other fields.
+            let said = fields.iter().filter(|(k, v)| {
+                !v.is_null() && !matches!(k.as_str(), "planned" | "rows_sha256" | ANNOUNCED)
+            });
             said.map(|(name, v)| named(name, v)).filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" · ")
         }
         _ => event.body.clone(),
@@ -98,6 +99,7 @@ mod tests {
         assert!(said.contains("in the way: pid 4711 report_ro idle in transaction for 3.1 s"), "{said}");
         assert!(said.contains('…') && !said.contains('{') && !said.contains("failed failed"), "{said}");
         assert_eq!(body(&event(json!({ "attempt": 2, "blockers": [] }))), "attempt 2");
+        assert_eq!(body(&event(json!({ "attempt": 2, "announced": "attempt 2 of 12" }))), "attempt 2");
         assert_eq!(body(&event(json!({ "failed": "over budget" }))), "failed over budget");
         assert_eq!(body(&event(json!({ "stage": "stages" }))), "stage stages");
     }

@@ -24,7 +24,7 @@ struct Collector {
 }
 
 /// Methods whose argument is compared with a text.
-const COMPARES: [&str; 21] = [
+const COMPARES: [&str; 20] = [
     "starts_with",
     "ends_with",
     "strip_prefix",
@@ -45,8 +45,9 @@ const COMPARES: [&str; 21] = [
     "rfind",
     "matches",
     "match_indices",
-    "eq",
 ];
+/// Methods that compare both of their sides as a whole.
+const EQUALS: [&str; 3] = ["eq", "ne", "eq_ignore_ascii_case"];
 
 pub(crate) fn collect(path: &str, text: &str, module: &str) -> Source {
     let file = syn::parse_file(text).unwrap_or_else(|e| panic!("src/{path}: {e}"));
@@ -115,6 +116,13 @@ fn child(module: &str, name: &str) -> String {
 
 fn starts_lower(name: &str) -> bool {
     name.chars().next().is_some_and(|c| c.is_lowercase() || c == '_')
+}
+
+/// Is what a call gives made of its arguments: `Some(…)`, `String::from(…)`? Elsewhere they only say what is asked for.
+fn is_made_of(function: &Expr) -> bool {
+    let Expr::Path(function) = function else { return false };
+    let of = function.path.segments.iter().rev().take(2);
+    of.map(|s| s.ident.to_string()).any(|name| !starts_lower(&name))
 }
 
 fn segments(path: &syn::Path) -> Vec<String> {
@@ -376,7 +384,9 @@ impl<'ast> Visit<'ast> for Collector {
         {
             self.refer(vec![name.to_string()], How::Inline);
         }
-        visit::visit_expr_call(self, call);
+        self.visit_expr(&call.func);
+        let makes = self.deciding && is_made_of(&call.func);
+        self.deciding(makes, |c| call.args.iter().for_each(|a| c.visit_expr(a)));
     }
 
     fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
@@ -398,7 +408,8 @@ impl<'ast> Visit<'ast> for Collector {
                 self.literal(text.value(), line, true);
             }
         } else {
-            self.deciding(name == "matches", |c| c.scan(call.tokens.clone(), false));
+            let decides = name == "matches" || (self.deciding && name == "vec");
+            self.deciding(decides, |c| c.scan(call.tokens.clone(), false));
         }
         self.out.macros.push((name, line));
     }
@@ -414,21 +425,28 @@ impl<'ast> Visit<'ast> for Collector {
     fn visit_expr_binary(&mut self, expr: &'ast syn::ExprBinary) {
         let compares = matches!(expr.op, syn::BinOp::Eq(_) | syn::BinOp::Ne(_));
         for side in [&*expr.left, &*expr.right] {
-            let literal = matches!(side, Expr::Lit(_));
-            self.deciding(compares && literal, |c| c.visit_expr(side));
+            self.deciding(compares || self.deciding, |c| c.visit_expr(side));
         }
     }
 
+    fn visit_expr_index(&mut self, index: &'ast syn::ExprIndex) {
+        self.visit_expr(&index.expr);
+        self.deciding(false, |c| c.visit_expr(&index.index));
+    }
+
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
-        self.visit_expr(&call.receiver);
-        let compares = COMPARES.iter().any(|name| call.method == name);
+        let equals = EQUALS.iter().any(|name| call.method == name);
+        let of_words = equals || call.method == "contains";
+        self.deciding(of_words || self.deciding, |c| c.visit_expr(&call.receiver));
+        let compares = equals || COMPARES.iter().any(|name| call.method == name);
         for argument in &call.args {
             let literal = match argument {
                 Expr::Reference(inner) => matches!(*inner.expr, Expr::Lit(_)),
                 other => matches!(other, Expr::Lit(_)),
             };
-            self.seeking = compares && literal && call.method != "eq";
-            self.deciding(compares && literal, |c| c.visit_expr(argument));
+            self.seeking = compares && literal && !equals;
+            let closure = matches!(argument, Expr::Closure(_));
+            self.deciding(compares && !closure, |c| c.visit_expr(argument));
             self.seeking = false;
         }
         if let Some(generics) = &call.turbofish {

@@ -185,6 +185,17 @@ fn a_text_that_decides_is_found() {
         r#"let known = what.starts_with("trigger/");"#,
         r#"let known = words.contains(&"trigger");"#,
         r#"if let Some("self_test") = what {}"#,
+        r#"if what == Some("self_test") {}"#,
+        r#"let known = ["other", "trigger"].contains(&what);"#,
+        r#"let known = vec!["other", "trigger"].contains(&what);"#,
+        r#"if *what == *"trigger" {}"#,
+        r#"if what == "trigger".to_owned() {}"#,
+        r#"if what == &String::from("trigger") {}"#,
+        r#"if Some(&("other", "trigger")) != what {}"#,
+        r#"if what == (if other { "trigger" } else { "" }) {}"#,
+        r#"let known = words.contains(&"trigger".to_owned());"#,
+        r#"let known = "trigger".eq(what);"#,
+        r#"let known = what.eq_ignore_ascii_case("trigger");"#,
     ] {
         assert_eq!(found(bad), 1, "{bad}");
     }
@@ -193,6 +204,11 @@ fn a_text_that_decides_is_found() {
         r#"let label = if known == other { "trigger" } else { "" };"#,
         r#"if what == "triggers" {}"#,
         r#"if say("trigger") == 1 {}"#,
+        r#"if body.get("trigger") == Some(&other) {}"#,
+        r#"if body["trigger"] == other {}"#,
+        r#"let known = list_of("trigger").contains(&what);"#,
+        r#"let known = words.contains(&name_of("trigger"));"#,
+        r#"if what == format!("{}", "trigger") {}"#,
     ] {
         assert_eq!(found(fine), 0, "{fine}");
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     breaches::{Breach, hold},
-    sources::{Literal, Reference, Tree, root, within},
+    sources::{Def, Literal, Source, Tree, root, within},
     statements::{is_fragment, is_statement, names_catalog},
 };
 
@@ -73,15 +73,38 @@ fn breaches(tree: &Tree, wanted: &dyn Fn(&Literal) -> bool) -> Vec<Breach> {
     found
 }
 
-/// Text becomes a statement of ours by `Sql::new` alone; where else than with a dialect?
-fn made_elsewhere(tree: &Tree) -> Vec<String> {
-    let dialects = dialects(tree);
-    let files = tree.files.iter().filter(|f| !allowed(&f.path, &dialects));
-    let makes = |r: &Reference| r.path.ends_with(&["Sql".to_owned(), "new".to_owned()]);
-    files.filter(|f| f.references.iter().any(makes)).map(|f| f.path.clone()).collect()
+/// The types of statements. Their `new` makes a statement of any text.
+const STATEMENTS: [&str; 2] = ["Sql", "ProfileSql"];
+/// How a statement is made that is the profile's from end to end, and where: no text of ours gets in there.
+const OF_PROFILE: &str = "of_profile";
+const PROFILES: [&str; 1] = ["engine/check/paging"];
+
+/// Does a file name such a function of a type of statements, also where the type was imported under another name?
+fn names(file: &Source, function: &str) -> bool {
+    let is_statement = |name: &str| STATEMENTS.contains(&name);
+    let renamed = |module: &str, name: &str| {
+        let defs = file.scopes.get(module).and_then(|scope| scope.names.get(name));
+        let target = |def: &Def| match def {
+            Def::Use(path) => path.last().is_some_and(|last| is_statement(last)),
+            _ => false,
+        };
+        defs.is_some_and(|defs| defs.iter().any(target))
+    };
+    file.references.iter().any(|r| match r.path.as_slice() {
+        [.., of, last] if last == function => is_statement(of) || renamed(&r.module, of),
+        _ => false,
+    })
 }
 
-/// How a place of SQL says, once and at its root, that `Sql::new` may be called there: clippy.toml refuses it elsewhere.
+/// Where else than with a dialect does text become a statement?
+fn made_elsewhere(tree: &Tree) -> Vec<String> {
+    let dialects = dialects(tree);
+    let new = tree.files.iter().filter(|f| !allowed(&f.path, &dialects) && names(f, "new"));
+    let profile = tree.files.iter().filter(|f| !PROFILES.iter().any(|p| within(&f.path, p)));
+    new.chain(profile.filter(|f| names(f, OF_PROFILE))).map(|f| f.path.clone()).collect()
+}
+
+/// How a place of SQL says, once and at its root, that statements may be made there: clippy.toml refuses it elsewhere.
 const MARK: &str = "#![expect(clippy::disallowed_methods, reason = \"SQL stands here\")]";
 
 /// Files that speak of clippy's lint and are no root of a place of SQL, and files that make statements below no root
@@ -99,10 +122,10 @@ fn marks(tree: &Tree) -> (Vec<&str>, Vec<&str>) {
             && f.text.lines().any(|l| l == MARK)
             && f.text.matches("disallowed_methods").count() == 1
     });
-    let makes = |r: &Reference| r.path.ends_with(&["Sql".to_owned(), "new".to_owned()]);
-    let missing = tree.files.iter().filter(|f| {
-        f.references.iter().any(makes) && !good.iter().any(|root| within(&f.path, &place(&root.path)))
-    });
+    let missing = tree
+        .files
+        .iter()
+        .filter(|f| names(f, "new") && !good.iter().any(|root| within(&f.path, &place(&root.path))));
     (wrong.iter().map(|f| f.path.as_str()).collect(), missing.map(|f| f.path.as_str()).collect())
 }
 
@@ -112,7 +135,10 @@ fn clippy_allows_statements_in_the_same_places() {
     assert_eq!(marks(Tree::src()), (vec![], vec![]));
     let clippy: toml::Table = std::fs::read_to_string(root().join("clippy.toml")).unwrap().parse().unwrap();
     let refused = clippy["disallowed-methods"].as_array().unwrap();
-    assert!(refused.iter().any(|m| m["path"].as_str() == Some("midwatch::engine::model::query::Sql::new")));
+    for name in STATEMENTS {
+        let path = format!("midwatch::engine::model::query::{name}::new");
+        assert!(refused.iter().any(|m| m["path"].as_str() == Some(&path)), "{path}");
+    }
 }
 
 #[test]
@@ -124,7 +150,7 @@ fn a_mark_in_a_wrong_place_is_found() {
         ("dialect/mod.rs", &marked),
         ("features/queue/postgres.rs", &marked),
         ("features/queue/check.rs", &marked),
-        ("features/parity/postgres/mod.rs", code),
+        ("features/parity/postgres/mod.rs", &code.replace("Sql", "ProfileSql")),
         ("features/parity/postgres/rows.rs", &marked),
         ("sandbox/mod.rs", &format!("{marked}\n#[allow(clippy::disallowed_methods)] fn g() {{}}")),
     ]);
@@ -147,6 +173,24 @@ fn statements_are_made_with_their_dialect() {
     let code = "fn f() { let _ = Sql::new(text()); }";
     let tree = Tree::of(&[("engine/a.rs", code), ("dialect/postgres/b.rs", code), ("lib.rs", "")]);
     assert_eq!(made_elsewhere(&tree), ["engine/a.rs"]);
+    let found = |path: &str, code: &str| {
+        let tree = Tree::of(&[(path, code), ("dialect/postgres/b.rs", ""), ("lib.rs", "")]);
+        made_elsewhere(&tree).len()
+    };
+    for bad in [
+        "fn f() { let _ = ProfileSql::new(text()); }",
+        "fn f() { let _ = texts().map(query::ProfileSql::new); }",
+        "use crate::engine::model::query::Sql as S; fn f() { let _ = S::new(text()); }",
+        "fn f() { use crate::engine::model::query::{ProfileSql as Asked, Sql}; let _ = Asked::new(text()); }",
+        "mod inner { use super::query::Sql as S; fn f() { let _ = vec![S::new(text())]; } }",
+    ] {
+        assert_eq!((found("engine/a.rs", bad), found("engine/check/paging.rs", bad)), (1, 1), "{bad}");
+        assert_eq!((found("features/queue/postgres.rs", bad), found("sandbox/a.rs", bad)), (0, 0), "{bad}");
+    }
+    let profile = "use query::ProfileSql as P; fn f() { let _ = P::of_profile(text()); }";
+    assert_eq!((found("engine/check/paging.rs", profile), found("engine/check/pages.rs", profile)), (0, 1));
+    assert_eq!(found("dialect/postgres/a.rs", profile), 1, "a dialect has `new`");
+    assert_eq!(found("engine/a.rs", "use query::Param as P; fn f() { let _ = P::new(text()); }"), 0);
 }
 
 #[test]

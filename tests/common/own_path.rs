@@ -1,4 +1,5 @@
 //! A reader that sends our own statements under a search path which finds no user's name; the profile's under its own.
+#![expect(clippy::disallowed_methods, reason = "tests ask the server themselves")]
 
 use std::sync::Arc;
 

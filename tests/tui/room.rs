@@ -195,6 +195,7 @@ pub(crate) fn swap() -> Swap {
         attempts: 12,
         patience_ms: 500,
         wait_s: 600,
+        dependents: vec![],
     }
 }
 

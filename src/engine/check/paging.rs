@@ -9,7 +9,7 @@ use crate::engine::port::reader::ReadTx;
 
 /// Reads a page in a read-only transaction.
 pub async fn read(tx: &mut dyn ReadTx, dialect: &dyn Dialect, request: &PageRequest) -> Result<Page> {
-    let columns = tx.describe(&ProfileSql::new(&request.source.sql)).await?;
+    let columns = tx.describe(&ProfileSql::of_profile(&request.source.sql)).await?;
     for name in request.source.key.iter().chain(request.sort.as_ref().map(|s| &s.column)) {
         if !columns.iter().any(|c| &c.name == name) {
             return Err(Error::usage(format!("failed to page {}: no column {name}", request.source.title)));
@@ -43,7 +43,7 @@ pub async fn key_is_unique(tx: &mut dyn ReadTx, dialect: &dyn Dialect, source: &
 
 /// A small result in the query's own order, at most `limit` rows; `end` says whether that was all.
 pub async fn all(tx: &mut dyn ReadTx, dialect: &dyn Dialect, sql: &ProfileSql, limit: usize) -> Result<Page> {
-    let columns = tx.describe(&ProfileSql::new(sql.text())).await?;
+    let columns = tx.describe(&ProfileSql::of_profile(sql.text())).await?;
     let texts = tx.texts(&dialect.first_rows(sql, &columns, limit + 1)).await?;
     let end = texts.len() <= limit;
     let rows =
@@ -85,5 +85,5 @@ pub fn bind_context(
         }
     }
     out.push_str(rest);
-    Ok(ProfileSql::new(out).bind(params))
+    Ok(ProfileSql::of_profile(out).bind(params))
 }

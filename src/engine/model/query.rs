@@ -53,8 +53,13 @@ impl Sql {
 pub struct ProfileSql(Sql);
 
 impl ProfileSql {
-    /// Without values.
+    /// Without values. Only a dialect, or a feature's file for one, calls this.
     pub fn new(text: impl Into<String>) -> Self {
+        Self(Sql { text: text.into(), params: vec![] })
+    }
+
+    /// A statement as the profile has it, where no dialect puts anything around it.
+    pub fn of_profile(text: impl Into<String>) -> Self {
         Self(Sql { text: text.into(), params: vec![] })
     }
 

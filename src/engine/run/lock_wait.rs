@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::engine::model::blocker::Blocker;
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::json::put;
 use crate::engine::model::progress::Phase;
 use crate::engine::model::step::{LockStrength, Step};
 use crate::engine::port::catalog::WantedLocks;
@@ -37,8 +38,13 @@ impl RunCx<'_> {
         (self.adapters.sleep)(back_off(attempt, self.millis())).await;
     }
 
-    /// Who kept a step from its locks; nobody: they are gone by now.
-    pub(crate) async fn kept_from(&mut self, step: &Step, attempt: (u32, u32), e: &Error) -> Option<Blocker> {
+    /// Who kept a step from its locks; nobody: they are gone by now. And how the attempt ended, in words.
+    pub(crate) async fn kept_from(
+        &mut self,
+        step: &Step,
+        attempt: (u32, u32),
+        e: &Error,
+    ) -> (Option<Blocker>, String) {
         let (tables, mode) = wanted(step);
         self.attempted(&step.id, attempt, (mode, &tables), e).await
     }
@@ -50,7 +56,7 @@ impl RunCx<'_> {
         attempt: (u32, u32),
         tables: &[String],
         e: &Error,
-    ) -> Option<Blocker> {
+    ) -> (Option<Blocker>, String) {
         let mode = self.facts.dialect().lock_mode(LockStrength::Everyone);
         self.attempted(&step.id, attempt, (mode, tables), e).await
     }
@@ -62,17 +68,25 @@ impl RunCx<'_> {
         (attempt, of): (u32, u32),
         (mode, tables): (&str, &[String]),
         e: &Error,
-    ) -> Option<Blocker> {
+    ) -> (Option<Blocker>, String) {
         let found = blockers(self.facts, tables, mode, 0).await.unwrap_or_default();
         let by = found.first().cloned();
-        let body =
+        let text = attempt_text((attempt, of), &e.message, by.as_ref());
+        let mut body =
             json!({ "stage": stage, "attempt": attempt, "of": of, "failed": e.message, "blockers": found });
+        // After the last one the run ends, and its message is another.
+        if attempt < of {
+            put(&mut body, ANNOUNCED, json!(text));
+        }
         self.progress.locks.blockers = found;
         self.progress.locks.looked_at = Some(self.millis());
         self.try_note("attempt", &body).await;
-        by
+        (by, text)
     }
 }
+
+/// The field of an attempt's entry for the run's message meanwhile: who reads both knows whose the message is.
+pub(crate) const ANNOUNCED: &str = "announced";
 
 /// Who was in the way, after what failed.
 pub(crate) fn by_text(by: Option<&Blocker>) -> String {

@@ -7,7 +7,7 @@ use crate::engine::model::plan::Unit;
 use crate::engine::model::progress::Phase;
 use crate::engine::model::step::Step;
 use crate::engine::port::runner::{RunCx, RunStop};
-use crate::engine::run::lock_wait::{attempt_text, by_text};
+use crate::engine::run::lock_wait::by_text;
 
 impl RunCx<'_> {
     /// What waits for a lock lets go soon and comes again, so that nobody queues up behind it for long.
@@ -32,12 +32,11 @@ impl RunCx<'_> {
                 }
                 Err(e) if e.cause == Cause::Busy => {
                     attempt += 1;
-                    let by = self.kept_from(step, (attempt, attempts), &e).await;
+                    let (by, why) = self.kept_from(step, (attempt, attempts), &e).await;
                     if attempt >= attempts {
                         let message = format!("{} in {}{}", e.message, tries(attempt), by_text(by.as_ref()));
                         return Err(self.recovered(Error { message, ..e }).await);
                     }
-                    let why = attempt_text((attempt, attempts), &e.message, by.as_ref());
                     self.held_back(attempt, why, 0).await;
                 }
                 Err(e) => return Err(self.recovered(e).await),

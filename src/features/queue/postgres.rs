@@ -1,5 +1,7 @@
 //! The statements of a queue, from the columns its profile names.
 
+#![expect(clippy::disallowed_methods, reason = "SQL stands here")]
+
 use std::fmt::Write as _;
 
 use crate::engine::model::change::TypedColumn;

@@ -21,7 +21,7 @@ use crate::engine::plan::operation::ALL;
 use crate::engine::port::backups::Dumped;
 use crate::engine::port::catalog::WantedLocks;
 use crate::engine::port::reader::{ReadOptions, ReadTx};
-use crate::engine::run::lock_wait::attempt_text;
+use crate::engine::run::lock_wait::{ANNOUNCED, attempt_text};
 use crate::engine::{Engine, journal};
 use crate::features::parity::pair::catalog::qualified;
 use crate::features::parity::pair::retired::{self, RetiredTable};
@@ -289,16 +289,22 @@ impl RoomRun {
 /// Of a run under way: its message is that of its last attempt, or, at the swap, says why there is none.
 fn held(record: &RunRecord, stage: Option<&str>, last: Option<&Value>) -> Option<HeldBack> {
     let message = record.message.as_deref().filter(|_| record.live)?;
-    let number = |b: &Value, name: &str| u32::try_from(field(b, name).as_u64()?).ok();
-    let told = |b: &Value| {
-        let by: Vec<Blocker> = Vec::deserialize(field(b, "blockers")).ok()?;
-        let attempt = (number(b, "attempt")?, number(b, "of")?);
-        Some(attempt_text(attempt, field(b, "failed").as_str()?, by.first()))
-    };
-    if last.and_then(told).as_deref() == Some(message) {
+    if last.and_then(announced).as_deref() == Some(message) {
         return Some(HeldBack::Attempt);
     }
     stage.and_then(StepKind::from_id).filter(|s| s.is_swap()).map(|_| HeldBack::NotTried)
+}
+
+/// The message that an attempt gave its run, as its entry has it. Entries of older builds do not: their text is built
+/// from the other fields.
+fn announced(attempt: &Value) -> Option<String> {
+    if let Some(text) = field(attempt, ANNOUNCED).as_str() {
+        return Some(text.to_owned());
+    }
+    let number = |name: &str| u32::try_from(field(attempt, name).as_u64()?).ok();
+    let by: Vec<Blocker> = Vec::deserialize(field(attempt, "blockers")).ok()?;
+    let of = (number("attempt")?, number("of")?);
+    Some(attempt_text(of, field(attempt, "failed").as_str()?, by.first()))
 }
 
 fn room_run(record: RunRecord, position: Position, events: &[Event]) -> RoomRun {
@@ -437,5 +443,11 @@ mod tests {
         let body = json!({ "stage": "enable", "attempt": 1, "of": 2, "failed": "busy", "blockers": [by] });
         let message = attempt_text((1, 2), "busy", Some(&by));
         assert_eq!(saying("enable", true, &message, &[event("attempt", &body)]), Some(HeldBack::Attempt));
+        // What the entry has counts, however this build would say it.
+        let body = json!({ "stage": "enable", "attempt": 1, "of": 2, "failed": "busy", "blockers": [],
+            "announced": "try 1: busy" });
+        let of = [event("attempt", &body)];
+        assert_eq!(saying("enable", true, "try 1: busy", &of), Some(HeldBack::Attempt));
+        assert_eq!(saying("enable", true, "attempt 1 of 2: busy", &of), Some(HeldBack::NotTried));
     }
 }

@@ -107,6 +107,33 @@ pub struct Swap {
     /// How long such transactions are waited for in all before it is postponed (seconds).
     #[serde(default)]
     pub wait_s: u64,
+    /// What depends on each partitioned table once it has the live name; empty in a rollback, a cleanup and plans of older
+    /// builds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependents: Vec<DependentsAtSwitch>,
+}
+
+/// What depends on a partitioned table when it takes the live name, by this switch or before it: a rollback finds by it
+/// what came later.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DependentsAtSwitch {
+    /// The twin.
+    pub twin: String,
+    /// The partitioned table's columns.
+    pub columns: Vec<String>,
+    /// Views that are made again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<String>,
+    /// Triggers that are made on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<String>,
+    /// Privileges that are granted on it, each with its role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<(String, String)>,
+    /// What it had before, as the preflight names it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<String>,
 }
 
 /// Of a swap what a person is shown while it runs; its proofs are not read.
@@ -291,9 +318,18 @@ mod tests {
             attempts: 1,
             patience_ms: 500,
             wait_s: 0,
+            dependents: vec![],
         };
         assert_eq!(swap(1, &["v", "w", "a", "a_new"]).views(), ["v", "w"]);
         assert!(swap(2, &["a", "b", "a_new", "b_new"]).views().is_empty());
         assert!(swap(2, &["a"]).views().is_empty());
+    }
+
+    #[test]
+    fn a_swap_of_an_older_plan_prints_as_it_was_read() {
+        let text = r#"{"twins":1,"tables":["a","a_new"],"proofs":[],"lock_timeout_ms":60,"budget_ms":250,"attempts":1,"patience_ms":500,"wait_s":0}"#;
+        let swap: Swap = serde_json::from_str(text).unwrap();
+        assert!(swap.dependents.is_empty());
+        assert_eq!(serde_json::to_string(&swap).unwrap(), text);
     }
 }

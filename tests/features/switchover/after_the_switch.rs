@@ -27,6 +27,28 @@ async fn a_column_that_came_since_is_named_and_hinders_no_repair_of_the_retired_
     assert!(said(&value["plan"], "since")[0].contains("column channel"), "{:#}", value["plan"]["preflight"]);
 }
 
+/// A plan has them as data: neither what separates names in a text nor how a statement writes them matters.
+#[tokio::test]
+async fn objects_of_any_name_that_were_there_before_the_switch_are_not_taken_for_new() {
+    let world = shop().await;
+    world
+        .sql(
+            "create view \"own; view\" as select id from orders_twin;
+             create view \"Read; again\" as select id from orders;
+             create trigger \"Stamped; twice\" before insert on orders for each row execute function stamped();",
+        )
+        .await;
+    applied(&world, &QUIET);
+    let (_, value) = world.json(&["plan", "rollback"]);
+    assert_eq!(said(&value["plan"], "since"), Vec::<&str>::new());
+    world.sql("create view \"late; view\" as select id from orders").await;
+    let (_, value) = world.json(&["plan", "rollback"]);
+    let since = said(&value["plan"], "since");
+    assert!(since.len() == 1 && since[0].contains("late; view") && !since[0].contains("own"), "{since:?}");
+    world.sql("drop view \"late; view\"").await;
+    applied(&world, &["rollback", "--set", "monitor=0"]);
+}
+
 #[tokio::test]
 async fn a_truncate_of_a_partition_that_came_since_is_mirrored_or_said_not_to_be() {
     let world = shop().await;

@@ -123,10 +123,13 @@ async fn who_keeps_a_step_from_its_locks_is_named_and_every_attempt_is_in_the_jo
     let events = value["runs"][0]["events"].as_array().unwrap();
     let attempts: Vec<_> = events.iter().filter(|e| e["kind"] == "attempt").map(|e| &e["content"]).collect();
     assert_eq!(attempts.len(), 2, "{attempts:#?}");
-    for attempt in attempts {
+    for attempt in &attempts {
         assert_eq!(attempt["blockers"][0]["role"], "keeper", "{attempt:#}");
         assert!(attempt["stage"].as_str().unwrap().ends_with("/expenses"), "{attempt:#}");
     }
+    let announced = attempts[0]["announced"].as_str().unwrap();
+    assert!(announced.starts_with("attempt 1 of 2: ") && announced.contains("; pid "), "{announced}");
+    assert!(attempts[1].get("announced").is_none(), "the run ends with another message: {:#}", attempts[1]);
     let (code, value) = world.json(&["resume", id]);
     assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
 }

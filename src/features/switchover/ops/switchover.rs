@@ -130,14 +130,15 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
     out.measure("POST-MIGRATION", false);
     out.prepare();
     out.hook_before();
-    out.enable(measured(rehearsed.as_ref(), switch_test.swap_ms).as_ref());
+    let own = own_dependents(cx, &twin_pairs).await?;
+    out.enable(measured(rehearsed.as_ref(), switch_test.swap_ms).as_ref(), &own);
     out.hook_after();
     out.monitor();
     out.measure("DONE", true);
     if is_known {
         preflight.push(compared(rehearsed.as_ref(), &preflight));
     }
-    let changes = [out.changes(), own_objects(cx, &twin_pairs).await?].concat();
+    let changes = [out.changes(), own_dependent_lines(&twin_pairs, &own)].concat();
     if let Some(r) = &rehearsed {
         r.times(&mut out.steps);
     }
@@ -196,16 +197,19 @@ async fn collect_preflight(
     Ok(out)
 }
 
-/// What the partitioned tables have of their own, and keep.
-async fn own_objects(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Vec<String>> {
+/// What each partitioned table has of its own.
+async fn own_dependents(cx: &PlanCx<'_>, twin_pairs: &[TwinPair<'_>]) -> Result<Vec<Vec<String>>> {
     let mut out = Vec::new();
     for twin_pair in twin_pairs {
-        let own = dependents::find(cx, &twin_pair.partitioned, &twin_pair.legacy, vec![]).await?.own();
-        if !own.is_empty() {
-            out.push(texts::offers::kept(twin_pair.twin.name()) + &own.join("; "));
-        }
+        out.push(dependents::find(cx, &twin_pair.partitioned, &twin_pair.legacy, vec![]).await?.own());
     }
     Ok(out)
+}
+
+/// That they keep it.
+fn own_dependent_lines(twin_pairs: &[TwinPair<'_>], own: &[Vec<String>]) -> Vec<String> {
+    let all = twin_pairs.iter().zip(own).filter(|(_, own)| !own.is_empty());
+    all.map(|(pair, own)| texts::offers::kept(pair.twin.name()) + &own.join("; ")).collect()
 }
 
 /// None of them is switched yet; else what is left to be switched, and how.

@@ -241,6 +241,11 @@ pub(crate) struct Carried {
     pub(crate) renames: Vec<NameChange>,
     /// What is carried, in words.
     pub(crate) said: Vec<String>,
+    /// Views and triggers that are made again.
+    pub(crate) views: Vec<String>,
+    pub(crate) triggers: Vec<String>,
+    /// Privileges that are granted on the live name, each with its role.
+    pub(crate) grants: Vec<(String, String)>,
 }
 
 impl Carried {
@@ -388,6 +393,7 @@ impl DependentObjects {
                 format!("{}{}", g.given(&names.live), if g.grantable { " with grant option" } else { "" }),
                 format!("revoke {option}{} on {} from {}", g.privilege_text(), names.live, g.grantee_sql()),
             );
+            out.grants.push((g.privilege_text(), g.grantee.clone()));
             if !roles.contains(&g.grantee.as_str()) {
                 roles.push(&g.grantee);
             }
@@ -516,6 +522,7 @@ impl DependentObjects {
             // After everything else is back: the name must be the legacy table's again.
             out.back.push(again(definition));
             out.said.push(texts::view(&view.name));
+            out.views.push(view.name.clone());
         }
     }
 
@@ -542,6 +549,7 @@ impl DependentObjects {
                 out.add(format!("alter table {} {} trigger {name}", names.live, word(&t.state)));
             }
             out.said.push(texts::trigger(&t.name));
+            out.triggers.push(t.name.clone());
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::preflight::rehearsals::{rehearsal, rollback_time};
 use crate::features::switchover::run::arguments;
-use crate::features::switchover::task::{Swap, TWINS};
+use crate::features::switchover::task::{DependentsAtSwitch, Swap, TWINS};
 use crate::features::switchover::texts;
 use crate::features::switchover::twins::named;
 
@@ -144,7 +144,8 @@ pub(crate) async fn rollback_draft(cx: &PlanCx<'_>, run: &RunRecord, params: &Pa
         return Err(refused(format!("{} is not switched over any more", other.twin.name())));
     }
     let switch = switched_back(&twin_pairs, &swap);
-    let mut preflight = tables_of(cx, &twin_pairs, (&plan.changes, &swapped.statements), &accepted).await?;
+    let then = AtSwitch { swap: &swap, statements: &swapped.statements, changes: &plan.changes };
+    let mut preflight = tables_of(cx, &twin_pairs, &then, &accepted).await?;
     preflight
         .extend(crate::features::switchover::preflight::server::server_activity(cx, &twin_pairs).await?.0);
     preflight.push(tried(cx, &twin_pairs, &switch, &swapped.back, &accepted).await);
@@ -202,7 +203,7 @@ fn switched_back(twin_pairs: &[TwinPair<'_>], swap: &Swap) -> Switch {
 async fn tables_of(
     cx: &PlanCx<'_>,
     twin_pairs: &[TwinPair<'_>],
-    then: (&[String], &[String]),
+    then: &AtSwitch<'_>,
     accepted: &Accepted,
 ) -> Result<Vec<Preflight>> {
     let mut out = Vec::new();
@@ -250,7 +251,7 @@ fn changes(switch: &Switch) -> Vec<String> {
 async fn since(
     cx: &PlanCx<'_>,
     twin_pair: &TwinPair<'_>,
-    (changes, switched): (&[String], &[String]),
+    then: &AtSwitch<'_>,
     accepted: &Accepted,
 ) -> Result<Vec<Preflight>> {
     let now = crate::features::switchover::plan::dependents::find(
@@ -260,17 +261,33 @@ async fn since(
         vec![],
     )
     .await?;
-    let begun = |start: String| switched.iter().any(|s| s.to_lowercase().starts_with(&start.to_lowercase()));
-    let mut new: Vec<String> = Vec::new();
-    // The view that answers to the twin's old name has the columns of then.
+    let extra = &twin_pair.columns.only_right;
     let answering = answering(twin_pair);
-    let view = switched.iter().find(|s| s.starts_with(&format!("create view {answering} ")));
-    let view = view.map_or("", String::as_str);
-    let came = |c: &&String| !view.contains(&Ident(c).to_string());
-    new.extend(twin_pair.columns.only_right.iter().filter(came).map(|c| texts::dependents::column(c)));
+    let known = then.swap.dependents.iter().find(|d| d.twin == twin_pair.twin.name()).cloned();
+    let known =
+        known.unwrap_or_else(|| then.dependents_by_text(twin_pair.twin.name(), &answering, extra, &now));
+    let mut new = came_since(&known, &answering, extra, &now);
+    new.retain(|n| !known.own.contains(n));
+    if new.is_empty() {
+        return Ok(vec![]);
+    }
+    let text = texts::preflight::came_since(twin_pair.twin.name(), &new);
+    Ok(vec![accepted.unless("since", &text)])
+}
+
+/// What the live table has beside what it was known to have.
+fn came_since(
+    known: &DependentsAtSwitch,
+    answering: &Relation,
+    extra: &[String],
+    now: &DependentObjects,
+) -> Vec<String> {
+    let mut new: Vec<String> = Vec::new();
+    let columns = extra.iter().filter(|c| !known.columns.contains(c));
+    new.extend(columns.map(|c| texts::dependents::column(c)));
     let views = now.views.iter().filter(|v| {
-        Relation::parse(&v.name).name != answering.name
-            && !begun(format!("create or replace view {} ", v.name))
+        // The one that answers to the twin's old name is the switch's own.
+        Relation::parse(&v.name).name != answering.name && !known.views.contains(&v.name)
     });
     new.extend(views.map(|v| texts::dependents::view(&v.name)));
     new.extend(now.referrers.iter().map(|k| texts::dependents::foreign_key(&k.name, &k.table)));
@@ -278,24 +295,60 @@ async fn since(
     let triggers = now
         .triggers
         .iter()
-        .filter(|t| !t.ours && !reverse.contains(&t.name) && !begun(format!("create trigger {} ", t.name)));
+        .filter(|t| !t.ours && !reverse.contains(&t.name) && !known.triggers.contains(&t.name));
     new.extend(triggers.map(|t| texts::dependents::trigger(&t.name)));
     new.extend(now.bound.iter().cloned());
     let grants = now.legacy.grants.iter().filter(|g| g.grantee != now.legacy.owner);
     let lost = grants.filter(|g| {
-        let (given, whom) = (format!("grant {} on ", g.privilege_text()), format!(" to {}", g.grantee_sql()));
-        !now.twin.grants.contains(g) && !switched.iter().any(|s| s.starts_with(&given) && s.contains(&whom))
+        let given = known.grants.iter().any(|(what, whom)| *what == g.privilege_text() && *whom == g.grantee);
+        !now.twin.grants.contains(g) && !given
     });
     new.extend(lost.map(|g| texts::dependents::privilege(&g.privilege_text(), &g.grantee)));
-    let before = texts::offers::kept(twin_pair.twin.name());
-    let own: Vec<&str> =
-        changes.iter().filter_map(|c| c.strip_prefix(&before)).flat_map(|c| c.split("; ")).collect();
-    new.retain(|n| !own.contains(&n.as_str()));
-    if new.is_empty() {
-        return Ok(vec![]);
+    new
+}
+
+/// The swap of a switchover, with what its plan says beside it.
+struct AtSwitch<'a> {
+    swap: &'a Swap,
+    statements: &'a [String],
+    changes: &'a [String],
+}
+
+impl AtSwitch<'_> {
+    /// Of what depends on a table now, what its switch made, and what it kept, by the texts of the plan: plans of older
+    /// builds have it nowhere else. There an object of its own with `; ` in its name, and a carried trigger whose name is
+    /// written in quotes, count as new.
+    fn dependents_by_text(
+        &self,
+        twin: &str,
+        answering: &Relation,
+        extra: &[String],
+        now: &DependentObjects,
+    ) -> DependentsAtSwitch {
+        let begun =
+            |start: &str| self.statements.iter().any(|s| s.to_lowercase().starts_with(&start.to_lowercase()));
+        // The view that answers to the twin's old name has the columns of then.
+        let view = self.statements.iter().find(|s| s.starts_with(&format!("create view {answering} ")));
+        let view = view.map_or("", String::as_str);
+        let columns = extra.iter().filter(|c| view.contains(&Ident(c).to_string()));
+        let views = now.views.iter().map(|v| &v.name);
+        let triggers = now.triggers.iter().map(|t| &t.name);
+        let granted = now.legacy.grants.iter().filter(|g| {
+            let (given, whom) =
+                (format!("grant {} on ", g.privilege_text()), format!(" to {}", g.grantee_sql()));
+            self.statements.iter().any(|s| s.starts_with(&given) && s.contains(&whom))
+        });
+        let before = texts::offers::kept(twin);
+        let kept = self.changes.iter().filter_map(|c| c.strip_prefix(&before)).flat_map(|c| c.split("; "));
+        DependentsAtSwitch {
+            twin: twin.to_owned(),
+            columns: columns.cloned().collect(),
+            views: views.filter(|v| begun(&format!("create or replace view {v} "))).cloned().collect(),
+            triggers: triggers.filter(|t| begun(&format!("create trigger {t} "))).cloned().collect(),
+            grants: granted.map(|g| (g.privilege_text(), g.grantee.clone())).collect(),
+            own: kept.map(str::to_owned).collect(),
+        }
     }
-    let text = texts::preflight::came_since(twin_pair.twin.name(), &new);
-    Ok(vec![accepted.unless("since", &text)])
 }
 
 /// The way back, gone in a copy, and the forward sync fired after it.
@@ -354,5 +407,67 @@ async fn tried(
                 None => Preflight::new("trial", Ready::Fail, text),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::features::switchover::plan::dependents::{DependentView, TableTrigger};
+
+    fn view(name: &str) -> DependentView {
+        DependentView {
+            name: name.into(),
+            materialized: false,
+            options: None,
+            definition: String::new(),
+            columns: vec![],
+        }
+    }
+
+    fn trigger(name: &str) -> TableTrigger {
+        TableTrigger {
+            name: name.into(),
+            state: "O".into(),
+            definition: String::new(),
+            constraint: false,
+            body: String::new(),
+            before: false,
+            by_name: false,
+            mirrors: false,
+            ours: false,
+            namesakes: vec![],
+        }
+    }
+
+    #[test]
+    fn an_older_plan_says_by_its_texts_what_depended_on_a_table() {
+        let swap = serde_json::from_value(json!({
+            "twins": 1, "tables": [], "proofs": [], "lock_timeout_ms": 60, "budget_ms": 250, "attempts": 1,
+            "patience_ms": 500,
+        }));
+        let statements = [
+            "create view \"public\".\"t_new\" as select \"id\", \"kept\" from \"public\".\"t\"",
+            "create or replace view public.open as select 1",
+            "CREATE TRIGGER stamped BEFORE INSERT ON t",
+        ]
+        .map(str::to_owned);
+        let changes = [texts::offers::kept("t") + "view public.own; trigger own"];
+        let then = AtSwitch { swap: &swap.unwrap(), statements: &statements, changes: &changes };
+        let now = DependentObjects {
+            views: ["public.open", "public.own", "public.late", "public.t_new"].map(view).to_vec(),
+            triggers: ["stamped", "own", "late"].map(trigger).to_vec(),
+            ..DependentObjects::default()
+        };
+        let answering = Relation { schema: Some("public".into()), name: "t_new".into() };
+        let extra = ["kept".to_owned(), "late".to_owned()];
+        let known = then.dependents_by_text("t", &answering, &extra, &now);
+        assert_eq!((&known.columns[..], &known.views[..]), (&extra[..1], &["public.open".to_owned()][..]));
+        assert_eq!((&known.triggers[..], known.own.len()), (&["stamped".to_owned()][..], 2));
+        let mut new = came_since(&known, &answering, &extra, &now);
+        new.retain(|n| !known.own.contains(n));
+        assert_eq!(new, ["column late", "view public.late", "trigger late"]);
     }
 }

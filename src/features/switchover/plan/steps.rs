@@ -23,7 +23,7 @@ use crate::features::switchover::plan::swap_ddl::Switch;
 use crate::features::switchover::plan::twin_pair::TwinPair;
 use crate::features::switchover::preflight::accept::Accepted;
 use crate::features::switchover::task::{
-    DUMP_TASK, EqualityQueries, EqualityQuery, HOOK_TASK, Measure, Monitor, Since, Swap,
+    DUMP_TASK, DependentsAtSwitch, EqualityQueries, EqualityQuery, HOOK_TASK, Measure, Monitor, Since, Swap,
 };
 use crate::features::switchover::texts;
 
@@ -164,14 +164,20 @@ impl<'a> StepsInOrder<'a> {
 
     /// More tables that the last swap alters.
     pub(crate) fn also_lock(&mut self, tables: &[String]) {
+        self.change_swap(|swap, locks| {
+            for table in tables {
+                if !swap.tables.contains(table) {
+                    swap.tables.push(table.clone());
+                    locks.push(lock(table, "ACCESS EXCLUSIVE"));
+                }
+            }
+        });
+    }
+
+    fn change_swap(&mut self, change: impl FnOnce(&mut Swap, &mut Vec<Lock>)) {
         let Some(step) = self.steps.last_mut() else { return };
         let Some(mut swap) = step.task::<Swap>(Swap::TASK) else { return };
-        for table in tables {
-            if !swap.tables.contains(table) {
-                swap.tables.push(table.clone());
-                step.locks.push(lock(table, "ACCESS EXCLUSIVE"));
-            }
-        }
+        change(&mut swap, &mut step.locks);
         step.action = Action::Task(Task::new(Swap::TASK, swap));
     }
 
@@ -303,10 +309,22 @@ impl<'a> StepsInOrder<'a> {
         self.push(kind.id(), title, vec![], vec![], Action::Task(Task::new(HOOK_TASK, hook)));
     }
 
-    pub(crate) fn enable(&mut self, measured: Option<&(u64, String)>) {
+    /// `own`: what each partitioned table has of its own.
+    pub(crate) fn enable(&mut self, measured: Option<&(u64, String)>, own: &[Vec<String>]) {
         let statements = self.switch.statements();
         let back = self.switch.inverse();
         self.swap((StepKind::Enable.id(), texts::steps::SWAP), (statements, back), false, measured);
+        let pairs = self.twin_pairs.iter().zip(&self.switch.parts).zip(own);
+        let dependents = pairs.map(|((twin_pair, part), own)| DependentsAtSwitch {
+            twin: twin_pair.twin.name().to_owned(),
+            columns: twin_pair.partitioned.columns.iter().map(|c| c.name.clone()).collect(),
+            views: part.carried.views.clone(),
+            triggers: part.carried.triggers.clone(),
+            grants: part.carried.grants.clone(),
+            own: own.clone(),
+        });
+        let dependents = dependents.collect();
+        self.change_swap(|swap, _| swap.dependents = dependents);
     }
 
     /// In one transaction; `switched`: from the names after the switch back to those before.
@@ -344,6 +362,7 @@ impl<'a> StepsInOrder<'a> {
             attempts: self.asked.attempts,
             patience_ms: 500,
             wait_s: self.asked.patience_s,
+            dependents: vec![],
         };
         let locks = tables
             .iter()

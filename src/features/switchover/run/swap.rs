@@ -13,7 +13,7 @@ use crate::engine::port::reader::Fut;
 use crate::engine::port::runner::{RunCx, RunStop, Runner, Running, TaskLimits};
 use crate::engine::port::writer::{AnswerUse, Locked, LockedQuestion};
 use crate::engine::run::limits::LOOK_AGAIN;
-use crate::engine::run::lock_wait::{attempt_text, blockers, by_text};
+use crate::engine::run::lock_wait::{blockers, by_text};
 use crate::features::switchover::progress::SwitchoverProgress;
 use crate::features::switchover::run::arguments;
 use crate::features::switchover::run::compare::{LastComparison, catch_up, compare_all};
@@ -94,7 +94,7 @@ async fn swap(run: &mut RunCx<'_>, step: &Step, swap: &Swap) -> Result<(), RunSt
                 attempt_failed(run, step, swap, attempt, &e).await;
             }
             Err(e) if e.cause == Cause::Busy || e.cause == Cause::OverBudget => {
-                let by = run.kept_from_tables(step, (attempt, swap.attempts), &swap.tables, &e).await;
+                let (by, _) = run.kept_from_tables(step, (attempt, swap.attempts), &swap.tables, &e).await;
                 let e = e.context(format!("postponed after {}{}", tries(attempt), by_text(by.as_ref())));
                 return Err(RunStop::known(
                     e.hint("every attempt was taken back: writers went on as before"),
@@ -241,8 +241,7 @@ async fn postpone(run: &mut RunCx<'_>, why: String) -> Result<bool, RunStop> {
 }
 
 async fn attempt_failed(run: &mut RunCx<'_>, step: &Step, swap: &Swap, attempt: u32, e: &Error) {
-    let by = run.kept_from_tables(step, (attempt, swap.attempts), &swap.tables, e).await;
+    let (_, why) = run.kept_from_tables(step, (attempt, swap.attempts), &swap.tables, e).await;
     run.progress.locks.last = Some(format!("attempt {attempt}: {}; released, nothing changed", e.message));
-    let why = attempt_text((attempt, swap.attempts), &e.message, by.as_ref());
     run.held_back(attempt, why, 0).await;
 }
