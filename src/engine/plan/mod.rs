@@ -8,6 +8,7 @@ pub(crate) mod planner;
 pub(crate) mod privileges;
 pub mod question;
 pub mod request;
+mod secrets;
 pub(crate) mod selection;
 pub(crate) mod setup;
 pub mod side_effects;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::engine::model::change::RowChange;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Result;
 use crate::engine::model::plan::Plan;
@@ -113,7 +114,8 @@ fn as_unresolved_in(plan: &Plan, now: &Plan, dialect: &dyn Dialect) -> Plan {
         let (Action::Rows(change), Some(Action::Rows(planned))) = (&mut step.action, planned) else {
             continue;
         };
-        let (resolved, question) = (change.relation(), dialect.verification(change, at));
+        let name = |change: &RowChange| change.relation(&|name| dialect.parse(name));
+        let (resolved, question) = (name(change), dialect.verification(change, at));
         if planned.resolved.is_none() {
             change.resolved = None;
         }
@@ -122,7 +124,7 @@ fn as_unresolved_in(plan: &Plan, now: &Plan, dialect: &dyn Dialect) -> Plan {
                 derived.resolved = None;
             }
         }
-        let relation = change.relation();
+        let relation = name(change);
         if let Some(canary) = &mut change.canary {
             canary.sql = canary.sql.replace(&dialect.relation(&resolved), &dialect.relation(&relation));
         }
