@@ -125,8 +125,13 @@ fn as_unresolved_in(plan: &Plan, now: &Plan, dialect: &dyn Dialect) -> Plan {
             }
         }
         let relation = name(change);
-        if let Some(canary) = &mut change.canary {
-            canary.sql = canary.sql.replace(&dialect.relation(&resolved), &dialect.relation(&relation));
+        if let (Some(canary), Some(planned)) = (&mut change.canary, &planned.canary) {
+            // Its text is a feature's: both are compared with one spelling of the table's name, and neither is edited.
+            let (resolved, left) = (dialect.relation(&resolved), dialect.relation(&relation));
+            let spelled = |sql: &str| sql.replace(&resolved, &left);
+            if spelled(&canary.sql) == spelled(&planned.sql) {
+                canary.sql.clone_from(&planned.sql);
+            }
         }
         let (Some(question), Some(earlier)) = (question, dialect.verification(change, at)) else { continue };
         for asked in now.verify.iter_mut().filter(|v| v.sql == question.sql) {
