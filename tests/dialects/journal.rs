@@ -264,8 +264,7 @@ async fn interrupted_runs_are_overtaken_by_changes_of_names(side: &Side) {
     // What undoes a run that changes names changes them as well.
     let back = side.plant(&Planted { undoes: Some(&moved), ..done("undo", &older) }).await;
     let listed = runs::runs(&reader, &Renames, 10, None).await.unwrap();
-    let by = listed.runs.iter().find(|r| r.id == second).unwrap().overtaken_by.clone();
-    assert_eq!(by, Some(back.clone()));
+    assert_eq!(listed.runs.iter().find(|r| r.id == second).unwrap().overtaken_by.as_ref(), Some(&back));
     let later = overtaken::later(&reader, &Renames, &second).await.unwrap();
     assert_eq!(later.iter().map(|l| l.record.id.as_str()).collect::<Vec<_>>(), [&back, &moved, &renamed]);
     let concerned =

@@ -95,9 +95,9 @@ async fn a_name_is_read_by_the_rules_of_its_dialect() {
 }
 
 /// A backfill of `jobs`, which has the secret column `pin`.
-async fn of_jobs(set: &str, more: &str) -> (Result<Planned>, Vec<Sent>) {
+async fn of_jobs(written: &str, more: &str) -> (Result<Planned>, Vec<Sent>) {
     let profile = format!(
-        "name = \"p\"\n{more}\n[[backfills]]\nname = \"b\"\ntable = \"`jobs`\"\nkey = [\"id\"]\nfilter = \"true\"\nset = {{ {set} }}\n"
+        "name = \"p\"\n{more}\n[[backfills]]\nname = \"b\"\ntable = \"`jobs`\"\nkey = [\"id\"]\nfilter = \"true\"\nset = {{ {written} }}\n"
     );
     let (engine, notes) = paper::engine(Paper::new(able()), &profile).await;
     let planned = engine.plan(&paper::request("backfill", None, &[]), &|_| ()).await;
