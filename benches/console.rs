@@ -116,7 +116,7 @@ fn keys_beside(other: &str, config: &str) {
             times[side].extend(keys(programs[side], config));
         }
     }
-    let [ours, theirs] = times.map(|t| sorted(t));
+    let [ours, theirs] = times.map(sorted);
     for p in [50, 99] {
         let (a, b) = (percentile(&ours, p), percentile(&theirs, p));
         let what = format!("key to paint, p{p} of {}, beside {}", ours.len(), in_ms(b));
