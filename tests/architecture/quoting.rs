@@ -1,4 +1,4 @@
-//! Names and texts are quoted by a dialect: the engine hands them over as they are.
+//! Names and texts are quoted by a dialect, and names are read by it: the engine hands them over as they are.
 //!
 //! `Ident` and `literal` stand beside the names for the files of features that write SQL of their own: those may not
 //! import a dialect.
@@ -24,6 +24,26 @@ fn breaches(tree: &Tree) -> Vec<Breach> {
 #[test]
 fn the_engine_quotes_nothing() {
     hold("quoting", "only a dialect quotes names and texts", &breaches(Tree::src()));
+}
+
+/// Where the engine reads a name by the rules of one dialect; what implements them stands beside the names.
+fn read_by_one(tree: &Tree) -> Vec<Breach> {
+    let parse = ["Relation".to_owned(), "parse".to_owned()];
+    let of_engine = tree.files.iter().filter(|f| within(&f.path, "engine") && f.path != NAMES);
+    let reads = of_engine.filter(|f| f.references.iter().any(|r| r.path.ends_with(&parse)));
+    reads.map(|f| Breach::new(f.path.clone(), "uses Relation::parse")).collect()
+}
+
+#[test]
+fn the_engine_reads_names_by_the_target_s_dialect() {
+    hold("quoting", "only a dialect reads names", &read_by_one(Tree::src()));
+    let names = (NAMES, "impl Relation { fn parse() {} fn f() { Relation::parse() } }");
+    let found = |path: &str, code: &str| read_by_one(&Tree::declared(&[names, (path, code)])).len();
+    for code in ["fn f() { Relation::parse() }", "fn f() { g(&crate::name::Relation::parse) }"] {
+        assert_eq!(found("engine/plan/undo.rs", code), 1, "{code}");
+        assert_eq!(found("features/queue/postgres.rs", code), 0, "{code}");
+    }
+    assert_eq!(found("engine/plan/undo.rs", "fn f(p: &dyn Fn()) { p(); dialect.parse() }"), 0);
 }
 
 #[test]

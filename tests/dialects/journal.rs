@@ -265,11 +265,11 @@ async fn interrupted_runs_are_overtaken_by_changes_of_names(side: &Side) {
     // What undoes a run that changes names changes them as well.
     let back = side.plant(&Planted { undoes: Some(&moved), ..done("undo", &older) }).await;
     let listed = runs::runs(&reader, &Renames, 10, None).await.unwrap();
-    let by = listed.runs.iter().find(|r| r.id == second).unwrap().overtaken_by.clone();
-    assert_eq!(by, Some(back.clone()));
+    assert_eq!(listed.runs.iter().find(|r| r.id == second).unwrap().overtaken_by.as_ref(), Some(&back));
     let later = overtaken::later(&reader, &Renames, &second).await.unwrap();
     assert_eq!(later.iter().map(|l| l.record.id.as_str()).collect::<Vec<_>>(), [&back, &moved, &renamed]);
-    let concerned = |table: &str| later[0].concerns(&[table.to_owned()]);
+    let concerned =
+        |table: &str| later[0].concerns(&[table.to_owned()], &|name| reader.dialect().parse(name));
     assert_eq!((concerned("public.other"), concerned("t")), (Some("public.other".into()), None));
     one_is_found_behind_many(side, [&bound("kept"), &other, &older], [&renamed, &moved, &back]).await;
 }

@@ -22,6 +22,7 @@ mod text_only;
 mod text_only_compare;
 mod text_only_journal;
 mod text_only_plans;
+mod text_only_switchover;
 mod triggers;
 mod undo;
 mod words;

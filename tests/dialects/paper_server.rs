@@ -253,16 +253,22 @@ pub(crate) fn request(verb: &str, name: Option<&str>, set: &[(&str, &str)]) -> R
     Request::Operation { verb: verb.into(), name: name.map(str::to_owned), params }
 }
 
-/// The planner's answer, and everything that it sends.
-pub(crate) async fn asked(paper: Paper, request: &Request) -> (Result<Planned>, Vec<Sent>) {
+/// An engine on it, and everything that is sent.
+pub(crate) async fn engine(paper: Paper, profile: &str) -> (Engine, Notes) {
     let database = Database::empty().await;
-    let mut parts = common::engine(&database.url(), PROFILE).await.into_parts();
+    let mut parts = common::engine(&database.url(), profile).await.into_parts();
     let notes = Arc::clone(&paper.notes);
     parts.server = paper.server.clone();
     parts.facts = Arc::new(paper);
     let operations: Vec<&dyn Operation> = parts.operations.iter().copied().chain([&Defines as _]).collect();
     parts.operations = operations.leak();
-    let planned = Engine::new(parts).plan(request, &|_| ()).await;
+    (Engine::new(parts), notes)
+}
+
+/// The planner's answer, and everything that it sends.
+pub(crate) async fn asked(paper: Paper, request: &Request) -> (Result<Planned>, Vec<Sent>) {
+    let (engine, notes) = engine(paper, PROFILE).await;
+    let planned = engine.plan(request, &|_| ()).await;
     let sent = notes.lock().unwrap().clone();
     (planned, sent)
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use midwatch::engine::check::paging::{self, At, PageRequest, RowSource};
 use midwatch::engine::model::abilities::{Abilities, Ability};
 use midwatch::engine::model::cause::Cause;
-use midwatch::engine::model::error::Error;
+use midwatch::engine::model::error::{Error, Result};
 use midwatch::engine::model::preflight::Ready;
 use midwatch::engine::model::query::Param;
 use midwatch::engine::plan::request::Planned;
@@ -92,6 +92,49 @@ async fn a_name_is_read_by_the_rules_of_its_dialect() {
     assert!(rows.text.contains(" FROM `a.b` t "), "{}", rows.text);
     let action = serde_json::to_value(&planned.plan.steps[0].action).unwrap();
     assert_eq!(action["resolved"], serde_json::json!({ "name": "a.b" }), "no schema where there are none");
+}
+
+/// A backfill of `jobs`, which has the secret column `pin`.
+async fn of_jobs(written: &str, more: &str) -> (Result<Planned>, Vec<Sent>) {
+    let profile = format!(
+        "name = \"p\"\n{more}\n[[backfills]]\nname = \"b\"\ntable = \"`jobs`\"\nkey = [\"id\"]\nfilter = \"true\"\nset = {{ {written} }}\n"
+    );
+    let (engine, notes) = paper_server::engine(Paper::new(able()), &profile).await;
+    let planned = engine.plan(&paper_server::request("backfill", None, &[]), &|_| ()).await;
+    let sent = notes.lock().unwrap().clone();
+    (planned, sent)
+}
+
+#[tokio::test]
+async fn a_secret_column_is_named_by_the_rules_of_the_dialect() {
+    for entry in ["jobs.pin", "`jobs`.pin", "`jobs`.`pin`", "pin"] {
+        let more = format!("secret_columns = [\"{entry}\"]");
+        let (planned, _) = of_jobs("\"st`ate\" = \"1\"", &more).await;
+        let action = serde_json::to_value(&planned.unwrap().plan.steps[0].action).unwrap();
+        let kept: Vec<_> = action["kept"].as_array().unwrap().iter().map(|c| c["name"].clone()).collect();
+        assert_eq!(kept, ["id", "st`ate"], "{entry}");
+    }
+    // What the profile's own check at load cannot know the planner refuses, before it reads a row.
+    for entry in ["jobs.pin", "`jobs`.`pin`"] {
+        let more = format!("secret_columns = [\"{entry}\"]");
+        let (planned, sent) = of_jobs("pin = \"1\"", &more).await;
+        let refused = planned.err().unwrap().message;
+        assert!(refused.ends_with(".pin is secret: a change of it would be shown and kept"), "{refused}");
+        assert!(sent.iter().all(|s| !s.text.starts_with("SELECT JSON_OBJECT")), "no row was read");
+    }
+    let (planned, _) = of_jobs("pin = \"1\"", "secret_columns = [\"other.pin\"]").await;
+    assert!(planned.is_ok());
+}
+
+#[tokio::test]
+async fn a_known_trigger_is_named_by_the_rules_of_the_dialect() {
+    let triggers = async |known: &str| {
+        let (planned, _) = of_jobs("\"st`ate\" = \"1\"", &format!("known_triggers = [\"{known}\"]")).await;
+        planned.unwrap().plan.preflight.iter().filter(|p| p.id == "trigger").count()
+    };
+    for (known, told) in [("jobs.audit", 0), ("`jobs`.`audit`", 0), ("*.au*", 0), ("other.audit", 1)] {
+        assert_eq!(triggers(known).await, told, "{known}");
+    }
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ fn trigger(name: &str, journal: bool) -> Trigger {
 /// Any table.
 impl Catalog for TextOnly {
     fn tables<'a>(&'a self, _: &'a mut dyn ReadTx, names: &'a [Relation]) -> Fut<'a, Result<Vec<Table>>> {
-        let column = |name: &str, type_name: &str| Stored {
+        let stored = |name: &str, type_name: &str| Stored {
             name: name.into(),
             type_name: type_name.into(),
             qualified: type_name.into(),
@@ -104,7 +104,11 @@ impl Catalog for TextOnly {
         };
         let table = |name: &Relation| Table {
             name: name.clone(),
-            columns: vec![column("id", "bigint"), column("st`ate", "varchar(20)")],
+            columns: [("id", "bigint"), ("st`ate", "varchar(20)"), ("pin", "char(4)")]
+                .into_iter()
+                .filter(|(column, _)| *column != "pin" || name.name == "jobs")
+                .map(|(column, type_name)| stored(column, type_name))
+                .collect(),
             triggers: if is_hidden(name) {
                 Seen::Hidden { needs: "TRIGGER".into() }
             } else {

@@ -22,10 +22,10 @@ pub(crate) struct World {
 pub(crate) fn of_an_earlier_version(plan: &mut Plan) {
     for step in &mut plan.steps {
         let Action::Rows(change) = &mut step.action else { continue };
-        let mut names = vec![(change.relation(), Relation::parse(&change.table))];
+        let mut names = vec![(change.relation(&Relation::parse), Relation::parse(&change.table))];
         change.resolved = None;
         for derived in &mut change.derived {
-            names.push((derived.relation(), Relation::parse(&derived.table)));
+            names.push((derived.relation(&Relation::parse), Relation::parse(&derived.table)));
             derived.resolved = None;
         }
         let questions = plan.verify.iter_mut().map(|v| &mut v.sql);

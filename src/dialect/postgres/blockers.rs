@@ -23,7 +23,7 @@ wanted as (
   select oid, root from tree
   union
   select d.objid, t.root from pg_depend d join tree t on d.refobjid = t.oid join pg_class s on s.oid = d.objid and s.relkind = 'S'
-  where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')),
+  where d.classid = 'pg_class'::regclass::oid and d.refclassid = 'pg_class'::regclass::oid and d.deptype in ('a', 'i')),
 held as (
   select l.pid, l.virtualtransaction, min(w.root::regclass::text) as table
   from pg_locks l join wanted w on w.oid = l.relation

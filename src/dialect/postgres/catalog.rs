@@ -60,8 +60,8 @@ select json_build_object('schema', n.nspname, 'name', c.relname) as name,
        array(select distinct a.attname::text from pg_index i join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
              where i.indrelid = c.oid and (i.indisunique or i.indisexclusion)
                and (a.attnum = any (i.indkey::int2[]) or exists (
-                 select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid
-                   and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum))) as unique_columns,
+                 select from pg_depend d where d.classid = 'pg_class'::regclass::oid and d.objid = i.indexrelid
+                   and d.refclassid = 'pg_class'::regclass::oid and d.refobjid = c.oid and d.refobjsubid = a.attnum))) as unique_columns,
        pg_has_role(current_user, c.relowner, 'usage') as owned,
        has_table_privilege(c.oid, 'select') or has_any_column_privilege(c.oid, 'select') as may_select,
        has_table_privilege(c.oid, 'delete') as may_delete,

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::engine::model::error::Result;
+use crate::engine::model::name::ParseName;
 use crate::engine::model::name_change::NameChange;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::record::{RunRecord, number};
@@ -26,9 +27,9 @@ pub struct Renaming {
 
 impl Renaming {
     /// Has it given one of these names to something else? Of a plan that is not understood that is assumed.
-    pub fn concerns(&self, names: &[String]) -> Option<String> {
+    pub fn concerns(&self, names: &[String], parse: ParseName<'_>) -> Option<String> {
         match &self.changes {
-            Some(changes) => names.iter().find(|n| changes.iter().any(|c| c.concerns(n))).cloned(),
+            Some(changes) => names.iter().find(|n| changes.iter().any(|c| c.concerns(n, parse))).cloned(),
             None => names.first().cloned(),
         }
     }
@@ -137,8 +138,8 @@ pub(in crate::engine::journal) async fn mark(
     for run in runs.iter_mut().filter(|r| r.resumable) {
         let id = number(&run.id)?;
         let Some(Some(tables)) = bound.get(&id) else { continue };
-        let by =
-            later.iter().find(|l| number(&l.record.id).is_ok_and(|l| l > id) && l.concerns(tables).is_some());
+        let concerns = |l: &Renaming| l.concerns(tables, &|name| sql.parse(name)).is_some();
+        let by = later.iter().find(|l| number(&l.record.id).is_ok_and(|l| l > id) && concerns(l));
         if let Some(by) = by {
             run.overtaken_by = Some(by.record.id.clone());
             run.resumable = false;

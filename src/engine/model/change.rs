@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::model::name::Relation;
+use crate::engine::model::name::{ParseName, Relation};
 
 /// A column that is written or kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,10 +50,10 @@ pub struct Derived {
 }
 
 impl Derived {
-    /// The table as statements name it.
+    /// The table as statements name it; a name that a plan of an older version left to the search path is read.
     #[must_use]
-    pub fn relation(&self) -> Relation {
-        self.resolved.clone().unwrap_or_else(|| Relation::parse(&self.table))
+    pub fn relation(&self, parse: ParseName<'_>) -> Relation {
+        self.resolved.clone().unwrap_or_else(|| parse(&self.table))
     }
 }
 
@@ -153,10 +153,10 @@ pub enum Origin {
 }
 
 impl RowChange {
-    /// The table as statements name it.
+    /// The table as statements name it; a name that a plan of an older version left to the search path is read.
     #[must_use]
-    pub fn relation(&self) -> Relation {
-        self.resolved.clone().unwrap_or_else(|| Relation::parse(&self.table))
+    pub fn relation(&self, parse: ParseName<'_>) -> Relation {
+        self.resolved.clone().unwrap_or_else(|| parse(&self.table))
     }
 
     /// Some of its names are left to the search path: a plan of an older version does not say where they led.

@@ -112,10 +112,8 @@ pub struct Relation {
 impl Relation {
     /// Reads `table`, `schema.table`, `"Odd.Name"`; unquoted parts are taken as they are written.
     ///
-    /// These are PostgreSQL's rules, and they stay here for names that the model compares without a dialect: plans on
-    /// disk hold them in this form ([`crate::engine::model::name_change`]), and profiles name tables by it
-    /// ([`crate::engine::model::profile`]). What is looked up on a server is read by its dialect
-    /// ([`crate::engine::port::dialect::Dialect::parse`]).
+    /// These are PostgreSQL's rules, for its dialect and for features that are for PostgreSQL. The engine reads a name by
+    /// the target's dialect ([`crate::engine::port::dialect::Dialect::parse`]).
     pub fn parse(text: &str) -> Self {
         let mut parts = vec![String::new()];
         let mut quoted = false;
@@ -141,6 +139,11 @@ impl Relation {
         Self { schema: parts.pop(), name }
     }
 
+    /// Reads what [`Display`](fmt::Display) writes: the form that changed names have in plans on disk, whatever the dialect.
+    pub fn from_written(text: &str) -> Self {
+        Self::parse(text)
+    }
+
     /// As SQL takes it, quoted only where it must be.
     pub fn brief(&self) -> String {
         let plain = |t: &str| {
@@ -155,6 +158,20 @@ impl Relation {
             None => one(&self.name),
         }
     }
+}
+
+/// How a name is read: by the rules of the target's dialect.
+pub type ParseName<'a> = &'a dyn Fn(&str) -> Relation;
+
+/// Every way to read a text as a table, a dot, and a column or a trigger of that table: the table's text, the other's name.
+///
+/// A dot may be part of a quoted name, and only a dialect knows its quotes: a wrong way gives names that nothing has.
+pub fn members<'t>(text: &'t str, parse: ParseName<'t>) -> impl Iterator<Item = (&'t str, String)> {
+    let parts = text.match_indices('.').filter_map(|(at, _)| Some((text.get(..at)?, text.get(at + 1..)?)));
+    parts.filter_map(move |(of, name)| {
+        let Relation { schema, name } = parse(name);
+        schema.is_none().then_some((of, name))
+    })
 }
 
 impl fmt::Display for Relation {

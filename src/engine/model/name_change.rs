@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::model::name::Relation;
+use crate::engine::model::name::{ParseName, Relation};
 
 /// What kind of thing has the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,11 +42,11 @@ impl NameChange {
         changes.iter().rev().filter_map(back).collect()
     }
 
-    /// Does a name mean something else after this change? Either side may lack the schema.
-    pub fn concerns(&self, name: &str) -> bool {
-        let name = Relation::parse(name);
+    /// Does a name, read by the dialect, mean something else after this change? Either side may lack the schema.
+    pub fn concerns(&self, name: &str, parse: ParseName<'_>) -> bool {
+        let name = parse(name);
         std::iter::once(self.from.as_str()).chain(self.to.as_deref()).any(|changed| {
-            let changed = Relation::parse(changed);
+            let changed = Relation::from_written(changed);
             changed.name == name.name
                 && (changed.schema == name.schema || changed.schema.is_none() || name.schema.is_none())
         })
@@ -65,11 +65,14 @@ mod tests {
             to: Some("revenues_legacy".into()),
         };
         for name in ["revenues", "public.revenues", "revenues_legacy", "public.revenues_legacy"] {
-            assert!(change.concerns(name), "{name}");
+            assert!(change.concerns(name, &Relation::parse), "{name}");
         }
         for name in ["audit.revenues", "expenses", "revenues_partitioned"] {
-            assert!(!change.concerns(name), "{name}");
+            assert!(!change.concerns(name, &Relation::parse), "{name}");
         }
+        // The name is the dialect's; the change has the form that plans have on disk.
+        let backticks = |name: &str| Relation { schema: None, name: name.trim_matches('`').to_owned() };
+        assert!(change.concerns("`revenues`", &backticks) && !change.concerns("`expenses`", &backticks));
     }
 
     #[test]

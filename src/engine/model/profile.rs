@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::model::name::Relation;
+use crate::engine::model::name::{ParseName, members};
 use crate::engine::model::report::Severity;
 
 /// Everything one kind of system wants watched. A new system is a new file of this shape: no code.
@@ -46,7 +46,7 @@ pub struct Profile {
     /// Columns that can be recomputed; planned and applied from step 2 on, listed as actions now.
     #[serde(default)]
     pub backfills: Vec<Backfill>,
-    /// Columns whose values are never shown, as `table.column`.
+    /// Columns whose values are never shown, as `table.column`, quoted as the dialect does; without a table: of every table.
     #[serde(default)]
     pub secret_columns: Vec<String>,
     /// Triggers whose writing is known, as `table.trigger`: it is in the tables that follow a change, or nowhere. `*`
@@ -481,27 +481,72 @@ pub struct Instead {
 
 impl Profile {
     /// Is what the trigger writes known?
-    pub fn knows_trigger(&self, table: &str, trigger: &str) -> bool {
-        let bare = Relation::parse(table).name;
+    pub fn knows_trigger(&self, table: &str, trigger: &str, parse: ParseName<'_>) -> bool {
+        let bare = parse(table).name;
         // What mirrors a table is what keeps its twin in step.
-        let mirrors =
-            |t: &Twin| t.triggers.iter().any(|m| m == trigger) && Relation::parse(&t.legacy).name == bare;
+        let mirrors = |t: &Twin| t.triggers.iter().any(|m| m == trigger) && parse(&t.legacy).name == bare;
         if self.twins.iter().any(mirrors) {
             return true;
         }
-        self.known_triggers.iter().filter_map(|k| k.rsplit_once('.')).any(|(t, name)| {
+        self.known_triggers.iter().flat_map(|k| members(k, parse)).any(|(t, name)| {
             let named = match name.strip_suffix('*') {
                 Some(start) => trigger.starts_with(start),
                 None => trigger == name,
             };
-            named && (t == "*" || Relation::parse(t).name == bare)
+            named && (t == "*" || parse(t).name == bare)
         })
     }
 
-    /// Columns of a table whose values must not be kept or shown.
-    pub fn secrets_of(&self, table: &str) -> Vec<&str> {
-        let bare = Relation::parse(table).name;
-        let of = |c: &str| c.rsplit_once('.').is_some_and(|(t, _)| Relation::parse(t).name == bare);
-        self.secret_columns.iter().filter(|c| of(c)).filter_map(|c| c.rsplit('.').next()).collect()
+    /// Columns of a table whose values must not be kept or shown: too many rather than too few. Of an entry that can be read
+    /// in several ways each counts; one that names no table is a column of every table.
+    pub fn secrets_of(&self, table: &str, parse: ParseName<'_>) -> Vec<String> {
+        let bare = parse(table).name;
+        let mut out = Vec::new();
+        for entry in &self.secret_columns {
+            let whole = parse(entry);
+            out.extend(whole.schema.is_none().then_some(whole.name));
+            let members = members(entry, parse).filter(|(t, _)| parse(t).name == bare);
+            out.extend(members.map(|(_, column)| column));
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::model::name::Relation;
+
+    fn profile() -> Profile {
+        let texts = |all: &[&str]| all.iter().map(|t| (*t).to_owned()).collect();
+        Profile {
+            secret_columns: texts(&[
+                "users.token",
+                "users.\"Pin\"",
+                "public.users.\"a.b\"",
+                "\"Odd.Users\".pin",
+                "other.word",
+                "key",
+            ]),
+            known_triggers: texts(&["users.\"Audit\"", "\"Odd.Users\".note", "*.fault_*"]),
+            ..Profile::default()
+        }
+    }
+
+    #[test]
+    fn a_secret_column_is_the_last_name_of_its_entry() {
+        let secrets = |table: &str| profile().secrets_of(table, &Relation::parse);
+        for table in ["users", "\"users\"", "public.users"] {
+            assert_eq!(secrets(table), ["token", "Pin", "a.b", "key"], "{table}");
+        }
+        assert_eq!(secrets("\"Odd.Users\""), ["pin", "key"]);
+        assert_eq!(secrets("third"), ["key"], "no table is named: of any");
+    }
+
+    #[test]
+    fn a_known_trigger_is_the_last_name_of_its_entry() {
+        let known = |table: &str, trigger: &str| profile().knows_trigger(table, trigger, &Relation::parse);
+        assert!(known("public.users", "Audit") && known("\"Odd.Users\"", "note") && known("any", "fault_1"));
+        assert!(!known("users", "note") && !known("other", "Audit") && !known("users", "\"Audit\""));
     }
 }

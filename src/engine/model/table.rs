@@ -205,10 +205,10 @@ impl Table {
     }
 
     /// Everything that can be kept of a row: stored columns, secrets left out.
-    pub fn kept(&self, secrets: &[&str]) -> Vec<TypedColumn> {
+    pub fn kept(&self, secrets: &[String]) -> Vec<TypedColumn> {
         self.columns
             .iter()
-            .filter(|c| !c.generated && !secrets.contains(&c.name.as_str()))
+            .filter(|c| !c.generated && !secrets.contains(&c.name))
             .map(Stored::typed)
             .collect()
     }

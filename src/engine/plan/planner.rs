@@ -21,7 +21,7 @@ use crate::engine::model::step::{Action, check_in_transaction};
 use crate::engine::plan::operation::{ALL, Draft, Operation, PlanCx, Undo};
 use crate::engine::plan::request::{PlanNews, Planned, Request, UNDO};
 use crate::engine::plan::setup::PlanSetup;
-use crate::engine::plan::{missing_abilities, privileges, server_load, side_effects, undo};
+use crate::engine::plan::{missing_abilities, privileges, secrets, server_load, side_effects, undo};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::journal_sql::SameRequest;
 use crate::engine::port::reader::{ReadOptions, ReadTx, Reader, RowShape, Snapshot};
@@ -194,6 +194,7 @@ async fn ask<'e>(
             let name = named(planning, operation, name.as_deref())?;
             let cx = &PlanCx { questions: operation.spec().asks, ..*cx };
             let mut draft = operation.plan(cx, &name, params).await?;
+            secrets::check(cx, &draft)?;
             let write = operation.declared_write(planning.profile, &name, params);
             draft.preflight.extend(cx.answers(write, &name).await);
             Ok(ResolvedRequest {

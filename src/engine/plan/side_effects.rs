@@ -84,7 +84,7 @@ fn known(cx: &PlanCx<'_>, table: &str, trigger: &Trigger) -> bool {
     let function = trigger.function.as_deref().unwrap_or_default();
     trigger.journal
         || cx.checks.iter().any(|c| c.owns_trigger(cx.profile(), &trigger.name, function))
-        || cx.profile().knows_trigger(table, &trigger.name)
+        || cx.profile().knows_trigger(table, &trigger.name, &|name| cx.dialect().parse(name))
 }
 
 fn fires(trigger: &Trigger, event: Event, change: &RowChange, passed: &[Bypassed]) -> bool {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::engine::model::change::RowChange;
 use crate::engine::model::diff::PlannedRow;
 use crate::engine::model::error::Result;
 use crate::engine::model::plan::Plan;
@@ -113,7 +114,8 @@ fn as_unresolved_in(plan: &Plan, now: &Plan, dialect: &dyn Dialect) -> Plan {
         let (Action::Rows(change), Some(Action::Rows(planned))) = (&mut step.action, planned) else {
             continue;
         };
-        let (resolved, question) = (change.relation(), dialect.verification(change, at));
+        let name = |change: &RowChange| change.relation(&|name| dialect.parse(name));
+        let (resolved, question) = (name(change), dialect.verification(change, at));
         if planned.resolved.is_none() {
             change.resolved = None;
         }
@@ -122,9 +124,14 @@ fn as_unresolved_in(plan: &Plan, now: &Plan, dialect: &dyn Dialect) -> Plan {
                 derived.resolved = None;
             }
         }
-        let relation = change.relation();
-        if let Some(canary) = &mut change.canary {
-            canary.sql = canary.sql.replace(&dialect.relation(&resolved), &dialect.relation(&relation));
+        let relation = name(change);
+        if let (Some(canary), Some(planned)) = (&mut change.canary, &planned.canary) {
+            // Its text is a feature's: both are compared with one spelling of the table's name, and neither is edited.
+            let (resolved, left) = (dialect.relation(&resolved), dialect.relation(&relation));
+            let spelled = |sql: &str| sql.replace(&resolved, &left);
+            if spelled(&canary.sql) == spelled(&planned.sql) {
+                canary.sql.clone_from(&planned.sql);
+            }
         }
         let (Some(question), Some(earlier)) = (question, dialect.verification(change, at)) else { continue };
         for asked in now.verify.iter_mut().filter(|v| v.sql == question.sql) {

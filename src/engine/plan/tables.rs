@@ -53,14 +53,14 @@ pub async fn derived(cx: &PlanCx<'_>, declared: &[DerivedTable]) -> Result<Vec<D
     for d in declared {
         let table = find_table(cx, &d.table).await?;
         table.keyed(&d.table, &d.key)?;
-        let secrets = cx.profile().secrets_of(&d.table);
+        let secrets = cx.secrets_of(&d.table);
         let stored = table.columns.iter().filter(|c| !c.generated).map(|c| &c.name);
         out.push(Derived {
             table: d.table.clone(),
             resolved: Some(table.name.clone()),
             key: table.typed(&d.table, &d.key)?,
             columns: table.kept(&secrets),
-            withheld: stored.filter(|c| secrets.contains(&c.as_str())).cloned().collect(),
+            withheld: stored.filter(|c| secrets.contains(*c)).cloned().collect(),
             rows: d.rows.clone(),
         });
     }

@@ -81,7 +81,7 @@ async fn renamed_since(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Result<
         if since.undone_by.is_some() || reverted {
             continue;
         }
-        if let Some(table) = later.concerns(&tables) {
+        if let Some(table) = later.concerns(&tables, &|name| cx.dialect().parse(name)) {
             let operation = cx.operations.iter().find(|o| o.spec().verb == since.operation);
             let first = operation.and_then(|o| o.first(since)).map(|c| format!(": {c} first"));
             let renamed = renaming_word(cx.operations, &since.operation);

@@ -164,7 +164,7 @@ async fn change(cx: &PlanCx<'_>, fix: &Declared, rule: &AnomalyRule) -> Result<R
         kind: if compute { RowKind::Compute } else { RowKind::Insert },
         key: table.typed(&fix.write.table, &fix.write.key)?,
         columns: if compute { vec![] } else { table.typed(&fix.write.table, fix.write.set.keys())? },
-        kept: table.kept(&cx.profile().secrets_of(&fix.write.table)),
+        kept: table.kept(&cx.secrets_of(&fix.write.table)),
         before_batch: vec![],
         after_change: vec![],
         excludes_writers: false,

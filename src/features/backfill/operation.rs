@@ -128,7 +128,7 @@ impl<'p> BackfillMode<'p> {
             kind: self.kind,
             key: table.typed(name, key)?,
             columns: table.typed(name, set.keys())?,
-            kept: table.kept(&cx.profile().secrets_of(name)),
+            kept: table.kept(&cx.secrets_of(name)),
             before_batch: vec![],
             after_change: vec![],
             excludes_writers: false,

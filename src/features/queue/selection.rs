@@ -156,7 +156,7 @@ async fn change(cx: &PlanCx<'_>, q: &Queue, table: &Table, turn: &StateChange) -
         kind: RowKind::Update,
         key: table.typed(&q.table, [&q.key])?,
         columns: table.typed(&q.table, columns(q, turn))?,
-        kept: table.kept(&cx.profile().secrets_of(&q.table)),
+        kept: table.kept(&cx.secrets_of(&q.table)),
         before_batch: vec![],
         after_change: vec![],
         excludes_writers: false,

@@ -27,6 +27,7 @@ use crate::features::parity::pair::catalog::qualified;
 use crate::features::parity::pair::retired::{self, RetiredTable};
 use crate::features::parity::pair::sync_triggers::REVERSE;
 use crate::features::parity::pair::{SwitchState, retired_name, standing};
+use crate::features::switchover::dialects;
 use crate::features::switchover::run_position::Position;
 pub use crate::features::switchover::run_position::SwapParams;
 use crate::features::switchover::step_kind::StepKind;
@@ -177,6 +178,8 @@ const REVERSING: u64 = 3;
 impl SwitchoverStatus {
     /// How a set of twins stands: every twin of the profile, or those named.
     pub async fn read(engine: &Engine, name: &str) -> Result<Self> {
+        let dialect = engine.facts().dialect();
+        dialects::supported(dialect)?;
         let wanted: Vec<&str> = name.split(',').collect();
         let member = |t: &&Twin| name == ALL || wanted.contains(&t.name());
         let twins: Vec<&Twin> = engine.profile().twins.iter().filter(member).collect();
@@ -196,7 +199,6 @@ impl SwitchoverStatus {
             out.twins.push(now);
             tables.extend(legacy.into_iter().chain([partitioned]));
         }
-        let dialect = engine.facts().dialect();
         let mode = dialect.lock_mode(LockStrength::Everyone);
         let wanted = WantedLocks { tables: &tables, mode, older_ms: PATIENCE_MS };
         out.blockers = dialect.blockers(&mut *tx, &wanted).await?;

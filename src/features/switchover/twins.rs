@@ -3,10 +3,19 @@
 use crate::engine::model::profile::{Profile, Twin};
 use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::{ALL, Offer, OpSpec};
+use crate::engine::port::dialect::Dialect;
+use crate::features::switchover::dialects;
 use crate::features::switchover::texts;
 
-/// An offer for each twin.
-pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile, about: &str, locks: &str) -> Vec<Offer> {
+/// An offer for each twin; disabled where the dialect has no statements for it.
+pub(crate) fn offers(
+    spec: &'static OpSpec,
+    profile: &Profile,
+    dialect: &dyn Dialect,
+    about: &str,
+    locks: &str,
+) -> Vec<Offer> {
+    let unsupported = dialects::supported(dialect).err().map(|e| e.message);
     let offer = |twin: &Twin| Offer {
         verb: spec.verb,
         name: twin.name().to_owned(),
@@ -14,7 +23,7 @@ pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile, about: &str, lock
         mends: Some(CheckId { kind: "parity", name: twin.name().to_owned() }),
         risk: spec.risk,
         locks: locks.to_owned(),
-        disabled: None,
+        disabled: unsupported.clone(),
         asks: vec![],
         takes_rows: false,
     };
@@ -22,8 +31,13 @@ pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile, about: &str, lock
 }
 
 /// The same for what is done to both sides of a switchover.
-pub(crate) fn switched_offers(spec: &'static OpSpec, profile: &Profile, about: &str) -> Vec<Offer> {
-    offers(spec, profile, about, texts::offers::LOCKS_OF_SWAP)
+pub(crate) fn switched_offers(
+    spec: &'static OpSpec,
+    profile: &Profile,
+    dialect: &dyn Dialect,
+    about: &str,
+) -> Vec<Offer> {
+    offers(spec, profile, dialect, about, texts::offers::LOCKS_OF_SWAP)
 }
 
 /// The twins that a name stands for, in the profile's order.

@@ -72,6 +72,31 @@ async fn secrets_of_a_table_that_follows_make_the_way_back_lossy() {
 }
 
 #[tokio::test]
+async fn a_secret_column_with_a_quoted_name_is_in_no_image() {
+    let world = World::on(Database::empty().await, "profile = \"p.toml\"\nenvironment = \"demo\"");
+    world
+        .sql("create table t (k int primary key, v text, \"Pin\" text, \"a.b\" text); insert into t values (1, 'x', 'p', 'p')")
+        .await;
+    let backfill = "[[backfills]]\nname = \"v\"\ntable = \"t\"\nkey = [\"k\"]\nfilter = \"true\"\nset = { v = \"'y'\" }\n";
+    let secrets = "secret_columns = ['t.\"Pin\"', 'public.t.\"a.b\"']";
+    std::fs::write(world.file("p.toml"), format!("name = \"p\"\n{secrets}\n{backfill}")).unwrap();
+    let plan = world.plan("p.json", &["backfill"]);
+    let kept = plan["steps"][0]["action"]["kept"].as_array().unwrap();
+    let names: Vec<_> = kept.iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["k", "v"], "{plan:#}");
+    // And it cannot be written.
+    let writes = backfill.replace("{ v =", "{ \"Pin\" =");
+    std::fs::write(world.file("p.toml"), format!("name = \"p\"\n{secrets}\n{writes}")).unwrap();
+    let refused = world.run(&["plan", "backfill"]);
+    assert!(refused.code != 0 && refused.stderr.contains("t.Pin is secret"), "{}", refused.stderr);
+    // An entry that names nothing is none.
+    std::fs::write(world.file("p.toml"), format!("name = \"p\"\nsecret_columns = ['t.']\n{backfill}"))
+        .unwrap();
+    let refused = world.run(&["plan", "backfill"]);
+    assert!(refused.stderr.contains("secret_columns: \"t.\" names no column"), "{}", refused.stderr);
+}
+
+#[tokio::test]
 async fn a_change_of_long_texts_is_cut_and_said_to_be() {
     let world = World::on(Database::empty().await, "profile = \"p.toml\"\nenvironment = \"demo\"");
     world

@@ -228,3 +228,18 @@ async fn several_large_twins_do_not_wait_for_each_other() {
         assert_eq!((counts(&report), &report.facts["legacy_rows"]), ([0; 5], &json!(420)), "{report:?}");
     }
 }
+
+/// Of an operator the most exact one counts, wherever on the path it is: `pg_catalog` has none for these two types.
+#[tokio::test]
+async fn an_operator_on_the_profile_s_path_is_not_ours() {
+    let sql = "
+        create table t (id int primary key);
+        create table p (id int primary key) partition by range (id);
+        create table p_all partition of p default;
+        insert into t values (1), (2); insert into p values (1);
+        create function public.planted(oid, regclass) returns boolean language plpgsql as
+          $$ begin raise exception 'planted'; end $$;
+        create operator public.= (leftarg = oid, rightarg = regclass, function = public.planted);";
+    let (_database, report) = pair(sql, &profile("t", "p", "\"id\"", "")).await;
+    assert_eq!(counts(&report), [1, 0, 0, 0, 0], "{report:?}");
+}

@@ -13,7 +13,7 @@ select greatest(c.reltuples, 0)::bigint as rows,
                join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
                where i.indrelid = c.oid and a.attname = $2 and i.indisvalid and i.indpred is null
                  and m.amname = 'btree') as indexed
-from pg_class c where c.oid = to_regclass($1)";
+from pg_class c where c.oid = to_regclass($1)::oid";
 
 pub(super) fn size(table: &Relation, column: &str) -> Sql {
     Sql::new(SIZE).bind([Param::Text(Some(table.to_string())), Param::from(column)])

@@ -38,7 +38,7 @@ select c.relname as name, c.relkind::text as kind,
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = 'midwatch' and c.relkind in ('r', 'p', 'v', 'S')
   -- An identity column's own sequence needs no privilege.
-  and not exists (select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass and d.deptype = 'i')
+  and not exists (select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass::oid and d.deptype = 'i')
 union all
 select t.tgname, 'trigger', true, true, true
 from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace

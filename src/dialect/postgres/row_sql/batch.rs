@@ -97,7 +97,7 @@ pub(in crate::dialect::postgres) fn fill(change: &RowChange) -> String {
     let rows = if there {
         format!(
             "({PLANNED}) p join {} t on {} where {} order by p.seq{}",
-            change.relation(),
+            change.relation(&Relation::parse),
             key_is("t", &change.key, "p.key"),
             holds("t", &change.columns, "p.before"),
             strength.map(|s| format!(" for {s} of t")).unwrap_or_default(),
@@ -150,7 +150,7 @@ pub(in crate::dialect::postgres) fn unsourced(change: &RowChange) -> Option<Stri
 
 /// The change itself; keeps the image of every row it writes. `$1` run, `$2` step, `$3` batch.
 pub(in crate::dialect::postgres) fn change(change: &RowChange) -> Option<String> {
-    let table = change.relation();
+    let table = change.relation(&Relation::parse);
     let key = same_key("t", &change.key, "b");
     let new = |c: &TypedColumn| Ident(&format!("new_{}", c.name)).to_string();
     let work = match change.kind {
@@ -205,7 +205,10 @@ pub(in crate::dialect::postgres) const UNCHANGED: &str = "delete from pg_temp.mi
 pub(in crate::dialect::postgres) fn referred(change: &RowChange) -> Option<String> {
     let by = values::referred(&change.referrers)?;
     let key = same_key("t", &change.key, "b");
-    Some(format!("delete from {BATCH} b using {} t where {key} and ({by})", change.relation()))
+    Some(format!(
+        "delete from {BATCH} b using {} t where {key} and ({by})",
+        change.relation(&Relation::parse)
+    ))
 }
 
 /// `batch`, as a profile's statements read it.
@@ -254,7 +257,7 @@ pub(in crate::dialect::postgres) fn derived_before(
         names(&derived.key),
         image("k", &derived.key),
         image("d", &derived.columns),
-        derived.relation(),
+        derived.relation(&Relation::parse),
         same_key("d", &derived.key, "k"),
     )
 }
@@ -282,7 +285,7 @@ pub(in crate::dialect::postgres) fn otherwise(derived: &Derived) -> String {
     format!(
         "select count(*)::text from {BATCH} b left join {} d on {} where b.midwatch_after is not null \
          and not coalesce(case when d.tableoid is not null then {} end, {}) @> b.midwatch_after",
-        derived.relation(),
+        derived.relation(&Relation::parse),
         same_key("d", &derived.key, "b"),
         image("d", &derived.columns),
         nothing("b.midwatch_after"),
@@ -300,7 +303,7 @@ pub(in crate::dialect::postgres) fn derived_after(derived: &Derived, at: usize) 
         literal(&derived.table),
         derived_rows(at),
         image("d", &derived.columns),
-        derived.relation(),
+        derived.relation(&Relation::parse),
         same_key("d", &derived.key, "w"),
     )
 }
@@ -308,7 +311,7 @@ pub(in crate::dialect::postgres) fn derived_after(derived: &Derived, at: usize) 
 /// Puts derived rows back as the run `$1` found them in its batch `$2`: where nobody has touched them since, and
 /// where all `$3` rows of that batch come back. What is left was computed again from the rows as they are.
 pub(in crate::dialect::postgres) fn restore(derived: &Derived, at: usize) -> [String; 3] {
-    let table = derived.relation();
+    let table = derived.relation(&Relation::parse);
     let todo = format!(
         "with todo as materialized (select i.key, i.before from midwatch.images i \
          join {} w on w.midwatch_key = i.key and w.midwatch_image is not distinct from i.after \

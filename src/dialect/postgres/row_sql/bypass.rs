@@ -55,7 +55,7 @@ pub(super) fn bypass(table: &str, obstacle: Obstacle<'_>) -> Bypass {
 pub(in crate::dialect::postgres) fn sent(change: &RowChange, statement: &str) -> String {
     let on = |table: Relation| format!("alter table {table} ");
     match statement.strip_prefix(&on(Relation::parse(&change.table))) {
-        Some(rest) => on(change.relation()) + rest,
+        Some(rest) => on(change.relation(&Relation::parse)) + rest,
         None => statement.to_owned(),
     }
 }

@@ -98,7 +98,7 @@ pub(super) fn verification(change: &RowChange, step: usize) -> Option<Verificati
     if let Some(derived) = change.computed() {
         return Some(computed(derived, step));
     }
-    let (table, key) = (change.relation(), key.join(" and "));
+    let (table, key) = (change.relation(&Relation::parse), key.join(" and "));
     let (title, wrong) = match change.kind {
         RowKind::Compute => return None,
         RowKind::Delete => {
@@ -128,7 +128,7 @@ fn computed(derived: &Derived, step: usize) -> Verification {
         "select i.key from (select distinct on (r.key) r.key, r.after from run_rows r where r.seq is null and r.step = {step} \
          order by r.key, r.batch desc) i left join {} t on {} \
          where (i.after is null) <> (t.tableoid is null) or t.tableoid is not null and not ({})",
-        derived.relation(),
+        derived.relation(&Relation::parse),
         pairs(&derived.key, "key", "="),
         pairs(&derived.columns, "after", "is not distinct from"),
     );

@@ -2,7 +2,7 @@
 
 use super::values::{holds, holds_key, referred, write_form};
 use crate::engine::model::change::{RowKind, TypedColumn};
-use crate::engine::model::name::Ident;
+use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::{Param, ProfileSql};
 use crate::engine::model::row_query::ImagesOf;
 use crate::engine::model::table::Constraint;
@@ -23,8 +23,8 @@ pub(super) fn joined(images: &ImagesOf) -> Joined {
     let ImagesOf { inverse, step, .. } = images;
     let compute = inverse.kind == RowKind::Compute;
     let (table, columns, key) = match inverse.derived.first().filter(|_| compute) {
-        Some(derived) => (derived.relation(), &derived.columns, &derived.key),
-        None => (inverse.relation(), &inverse.columns, &inverse.key),
+        Some(derived) => (derived.relation(&Relation::parse), &derived.columns, &derived.key),
+        None => (inverse.relation(&Relation::parse), &inverse.columns, &inverse.key),
     };
     let insert = inverse.kind == RowKind::Insert;
     let mut on = vec![holds_key("t", key, "i.key")];

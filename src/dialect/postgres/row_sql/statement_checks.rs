@@ -51,7 +51,7 @@ fn statements(change: &RowChange) -> Vec<(String, String)> {
         out.extend(statement.iter().map(|sql| (format!("the profile's {what}"), over(sql))));
     }
     for derived in &change.derived {
-        let table = derived.relation();
+        let table = derived.relation(&Relation::parse);
         let rows = format!("select * from ({}\n) q", derived.rows);
         let name = &derived.table;
         out.push((format!("the profile's rows of {name}"), over(&rows)));
@@ -91,7 +91,7 @@ fn insert(table: &Relation, columns: &[TypedColumn]) -> String {
 
 /// The change itself, and how its rows are read and locked before.
 fn own(change: &RowChange) -> Vec<(String, String)> {
-    let table = change.relation();
+    let table = change.relation(&Relation::parse);
     let locked = |strength: &str| {
         let lock = if change.excludes_writers { String::new() } else { format!(" for {strength}") };
         format!("select {} from {table} where false{lock}", names(change.key.iter().chain(&change.kept)))

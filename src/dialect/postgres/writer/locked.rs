@@ -31,7 +31,7 @@ const LOCKS: &str = "
 select array_remove(array_agg(format('alter view %s owner to %I', t.name, pg_get_userbyid(c.relowner)) order by t.place)
     filter (where c.relkind = 'v')
   || ('lock table ' || string_agg(t.name, ', ' order by t.place) filter (where c.relkind is distinct from 'v') || ' in access exclusive mode'), null)
-from unnest($1::text[]) with ordinality t(name, place) left join pg_class c on c.oid = to_regclass(t.name)";
+from unnest($1::text[]) with ordinality t(name, place) left join pg_class c on c.oid = to_regclass(t.name)::oid";
 
 /// The server's limit is one statement's: what others wait for must be one.
 fn as_one(statements: &[String]) -> String {

@@ -32,9 +32,12 @@ struct Resolved {
     owner: String,
 }
 
+// Everything with its schema: the path that it is asked under is the profile's.
 const RESOLVE: &str = "
-select c.oid::bigint as oid, format('%I.%I', n.nspname, c.relname) as relation, pg_get_userbyid(c.relowner)::text as owner
-from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)";
+select c.oid::pg_catalog.int8 as oid, pg_catalog.format('%I.%I', n.nspname, c.relname) as relation,
+       pg_catalog.pg_get_userbyid(c.relowner)::pg_catalog.text as owner
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid";
 
 pub(crate) async fn table(tx: &mut dyn ReadTx, sql: &dyn CompareSql, name: &str) -> Result<TwinTable> {
     let quoted = Relation::parse(name).to_string();
@@ -48,7 +51,7 @@ pub(crate) async fn table(tx: &mut dyn ReadTx, sql: &dyn CompareSql, name: &str)
     Ok(TwinTable { relation: resolved.relation, oid: resolved.oid, owner: resolved.owner, columns })
 }
 
-// Everything with its schema: the path that it is asked under is the profile's.
+// As above.
 const QUALIFIED: &str = "
 select pg_catalog.format('%I.%I', n.nspname, c.relname)
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
@@ -112,11 +115,11 @@ const SEQUENCES: &str = "
 select a.attname as column, format_type(a.atttypid, a.atttypmod) as kind, s.oid::regclass::text as name,
        q.last_value as last, has_sequence_privilege(s.oid, 'usage, select') as readable
 from (select d.adnum as num, p.refobjid as seq from pg_attrdef d
-      join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass
+      join pg_depend p on p.classid = 'pg_attrdef'::regclass::oid and p.objid = d.oid and p.refclassid = 'pg_class'::regclass::oid
       where d.adrelid = $1::oid
       union
       select p.refobjsubid, p.objid from pg_depend p
-      where p.classid = 'pg_class'::regclass and p.refclassid = 'pg_class'::regclass
+      where p.classid = 'pg_class'::regclass::oid and p.refclassid = 'pg_class'::regclass::oid
         and p.refobjid = $1::oid and p.deptype = 'i') u
 join pg_attribute a on a.attrelid = $1::oid and a.attnum = u.num
 join pg_class s on s.oid = u.seq and s.relkind = 'S'

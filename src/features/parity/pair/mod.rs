@@ -56,9 +56,13 @@ struct Names {
     partitioned: Option<String>,
 }
 
-const NAMES: &str = "select (select relkind::text from pg_class where oid = to_regclass($1)) as legacy, \
-                     to_regclass($2) is not null as retired, \
-                     (select relkind::text from pg_class where oid = to_regclass($3)) as partitioned";
+// Everything with its schema: the path that it is asked under is the profile's.
+const NAMES: &str = "
+select (select c.relkind::pg_catalog.text from pg_catalog.pg_class c
+        where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid) as legacy,
+       pg_catalog.to_regclass($2) is not null as retired,
+       (select c.relkind::pg_catalog.text from pg_catalog.pg_class c
+        where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($3)::pg_catalog.oid) as partitioned";
 
 /// What the legacy table is called after a switchover.
 pub(crate) fn retired_name(twin: &Twin) -> Relation {

@@ -54,7 +54,7 @@ pub(crate) fn away_name(twin: &Twin) -> Relation {
 /// The retired table of a twin that was cleaned up, while it is still there.
 pub(crate) async fn find_retired(facts: &dyn Reader, twin: &Twin) -> Result<Option<RetiredTable>> {
     let table = away_name(twin);
-    let there = "select to_regclass($1)::text";
+    let there = "select pg_catalog.to_regclass($1)::pg_catalog.text";
     let mut tx = facts.begin(ReadOptions::default()).await?;
     let found = tx.texts(&ProfileSql::new(there).bind([Param::Text(Some(table.to_string()))])).await?;
     drop(tx);

@@ -47,8 +47,8 @@ impl Operation for Cleanup {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
-        offers(&SPEC, profile)
+    fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
+        offers(&SPEC, profile, dialect)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

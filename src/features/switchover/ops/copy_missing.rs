@@ -31,8 +31,8 @@ impl Operation for CopyMissing {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
-        offers(&SPEC, profile, texts::offers::COPY_MISSING, texts::offers::LOCKS_OF_ROWS)
+    fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
+        offers(&SPEC, profile, dialect, texts::offers::COPY_MISSING, texts::offers::LOCKS_OF_ROWS)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

@@ -66,8 +66,8 @@ impl Operation for RehearseOperation {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
-        let mut offers = switched_offers(&SPEC, profile, texts::offers::REHEARSE);
+    fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
+        let mut offers = switched_offers(&SPEC, profile, dialect, texts::offers::REHEARSE);
         for offer in &mut offers {
             offer.locks = texts::offers::LOCKS_OF_COPY.into();
         }

@@ -47,8 +47,8 @@ impl Operation for Repair {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
-        offers(&SPEC, profile, texts::offers::REPAIR, texts::offers::LOCKS_OF_ROWS)
+    fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
+        offers(&SPEC, profile, dialect, texts::offers::REPAIR, texts::offers::LOCKS_OF_ROWS)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

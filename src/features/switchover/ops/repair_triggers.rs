@@ -59,6 +59,7 @@ impl Operation for RepairTriggers {
         offers(
             &SPEC,
             profile,
+            dialect,
             texts::offers::REPAIR_TRIGGERS,
             &texts::offers::locks_of_triggers(dialect.lock_mode(LockStrength::Writers)),
         )

@@ -53,8 +53,8 @@ impl Operation for Rollback {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
-        switched_offers(&SPEC, profile, texts::offers::ROLLBACK)
+    fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
+        switched_offers(&SPEC, profile, dialect, texts::offers::ROLLBACK)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

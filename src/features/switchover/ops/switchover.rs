@@ -67,8 +67,8 @@ impl Operation for Switchover {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
-        switched_offers(&SPEC, profile, texts::offers::SWITCHOVER)
+    fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
+        switched_offers(&SPEC, profile, dialect, texts::offers::SWITCHOVER)
     }
 
     fn plan<'a>(&'a self, cx: &'a PlanCx<'a>, name: &'a str, params: &'a Params) -> Fut<'a, Result<Draft>> {

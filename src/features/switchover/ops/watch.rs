@@ -54,10 +54,11 @@ impl Operation for WatchOperation {
         &SPEC
     }
 
-    fn offers(&self, profile: &Profile, _: &dyn Dialect) -> Vec<Offer> {
+    fn offers(&self, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
         crate::features::switchover::twins::offers(
             &SPEC,
             profile,
+            dialect,
             texts::offers::WATCH,
             texts::offers::LOCKS_OF_WATCH,
         )

@@ -18,6 +18,7 @@ use crate::engine::model::query::Param;
 use crate::engine::model::record::RunRecord;
 use crate::engine::model::step::{Lock, Step};
 use crate::engine::plan::operation::{Draft, Offer, OpSpec, PlanCx, Undo, lock};
+use crate::engine::port::dialect::Dialect;
 use crate::features::parity::pair::catalog::qualified;
 use crate::features::parity::pair::change_capture::{self, GapScope};
 use crate::features::parity::pair::retired::{away_name, find_retired};
@@ -55,10 +56,11 @@ pub(crate) const BACKUP: ParamSpec = ParamSpec {
 /// The step that renames the retired tables.
 pub(crate) const STEP: &str = StepKind::PutAway.id();
 
-pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile) -> Vec<Offer> {
+pub(crate) fn offers(spec: &'static OpSpec, profile: &Profile, dialect: &dyn Dialect) -> Vec<Offer> {
     crate::features::switchover::twins::offers(
         spec,
         profile,
+        dialect,
         texts::offers::CLEANUP,
         texts::offers::LOCKS_OF_SWAP,
     )

@@ -70,7 +70,7 @@ impl<'c> RowRepair<'c> {
                 target.relation, from.relation
             )));
         }
-        let secrets = cx.profile().secrets_of(&target.relation).into_iter().map(str::to_owned).collect();
+        let secrets = cx.secrets_of(&target.relation);
         Ok(Self { twin_pair, from, onto: target, table, key, written, secrets })
     }
 
@@ -146,7 +146,7 @@ impl<'c> RowRepair<'c> {
     }
 
     fn kept(&self) -> Vec<TypedColumn> {
-        self.table.kept(&self.secrets.iter().map(String::as_str).collect::<Vec<_>>())
+        self.table.kept(&self.secrets)
     }
 
     /// The step and its rows.

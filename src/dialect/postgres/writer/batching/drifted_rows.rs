@@ -7,7 +7,7 @@ use crate::engine::model::change::{RowChange, TypedColumn};
 use crate::engine::model::diff::{PlannedRow, Values};
 use crate::engine::model::drift::{DriftedRow, PlanDrift, TOLD};
 use crate::engine::model::error::{Class, Error, Result};
-use crate::engine::model::name::{Ident, literal};
+use crate::engine::model::name::{Ident, Relation, literal};
 
 #[derive(Deserialize)]
 struct Found {
@@ -61,7 +61,7 @@ fn sql(change: &RowChange) -> String {
          'rows', coalesce((select json_agg(told) from told), '[]'))::text",
         names.join(", "),
         texts.join(", "),
-        change.relation(),
+        change.relation(&Relation::parse),
         change.key.iter().map(same).collect::<Vec<_>>().join(" and "),
     )
 }
