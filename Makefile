@@ -30,7 +30,7 @@ demo:
 	@cargo run --quiet --bin midwatch -- demo $(ARGS)
 
 # A build without the console has no terminal crate. Every target compiles there without a warning, and all tests run but
-# those of the console, which are empty in it.
+# those that need the console: tests/tui, pages and pictures, parts of tests/faults and tests/cli.
 headless: setup
 	@tree=$$(cargo tree --no-default-features -e normal) || exit 1; \
 	if grep -E 'ratatui|crossterm' <<<"$$tree"; then echo "headless: this build has a terminal crate" >&2; exit 1; fi

@@ -107,7 +107,7 @@ fn key_to_paint(config: &str) {
 }
 
 /// Another build's program and this one's turn about on one server: the median of the rounds' ratios, and all keys
-/// together, since the p99 of 300 is one of three.
+/// together, since the p99 of 300 is the fourth longest.
 fn keys_beside(other: &str, config: &str) {
     let programs = [BINARY, other];
     let mut rounds = Vec::new();

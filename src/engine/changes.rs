@@ -300,7 +300,12 @@ impl Engine {
             }
             // Without a journal nothing was applied.
             Err(_) if matches!(self.journal_now().await, JournalState::Missing { .. }) => {}
-            Err(e) => return Err(refuse(e.context("failed to look for an earlier run of this plan"))),
+            Err(e) => {
+                let unread = e.context("not checked whether this plan was applied before");
+                return Err(refuse(
+                    unread.hint("nothing was done; apply it again when the journal can be read"),
+                ));
+            }
         }
         // An inverse goes to the tables that its run has changed, whatever their names lead to.
         if plan.undoes.is_none() {

@@ -1,4 +1,4 @@
-//! What is known of a journal's own tables, and why nothing is changed while they are not as they must be.
+//! What is known of a journal's own tables, and why changes are refused while it is not ready.
 
 use crate::engine::model::error::{Class, Error};
 

@@ -8,7 +8,7 @@ pub(crate) mod planner;
 pub(crate) mod privileges;
 pub mod question;
 pub mod request;
-mod secrets;
+pub(crate) mod secrets;
 pub(crate) mod selection;
 mod server_load;
 pub(crate) mod setup;

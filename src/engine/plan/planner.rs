@@ -467,8 +467,9 @@ async fn broken_off(planning: &PlanSetup<'_>) -> Option<Preflight> {
     let runs = match journal::runs::interrupted(planning.facts, &planning.operations).await {
         Ok(runs) => runs,
         Err(e) => {
-            let what = format!("interrupted runs cannot be listed: {}", e.message);
-            return Some(Preflight::new("broken_off", Ready::Unknown, what));
+            // One that is listed is a warning too: neither may keep a rollback from being planned.
+            let what = format!("interrupted runs not checked: {}", e.message);
+            return Some(Preflight::new("broken_off", Ready::Warn, what));
         }
     };
     let named: Vec<_> = runs.iter().map(|r| format!("{} ({} {})", r.id, r.operation, r.name)).collect();

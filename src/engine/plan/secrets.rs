@@ -13,7 +13,7 @@ impl PlanCx<'_> {
 
 /// What a plan changes is shown in it and kept in the journal. The profile was checked as it was loaded, when no dialect
 /// was known. Rows that are copied from another table have a preflight of their own.
-pub(in crate::engine) fn check(cx: &PlanCx<'_>, draft: &Draft) -> Result<()> {
+pub(crate) fn check(cx: &PlanCx<'_>, draft: &Draft) -> Result<()> {
     let changes = draft.steps.iter().filter_map(|s| match &s.action {
         Action::Rows(change) => Some(change),
         _ => None,

@@ -105,12 +105,16 @@ fn content(row: &PlannedRow) -> u128 {
     digest(&(&row.before, &row.after, row.unit))
 }
 
-/// The plan made now, as an earlier version would have written it wherever the other plan does not say which table a
-/// name led to: there it leaves the table to the search path, and so do its question and its canary.
+/// The plan made now, as an earlier version would have written it: without the arguments of a task that the other plan
+/// does not have; and wherever that does not say which table a name led to, the table is left to the search path, and so
+/// are its question and its canary.
 fn as_unresolved_in(plan: &Plan, now: &Plan, dialect: &dyn Dialect) -> Plan {
     let mut now = now.clone();
     for (at, step) in now.steps.iter_mut().enumerate() {
         let planned = plan.steps.iter().find(|s| s.id == step.id).map(|s| &s.action);
+        if let (Action::Task(task), Some(Action::Task(planned))) = (&mut step.action, planned) {
+            task.args.retain(|name, _| planned.args.contains_key(name));
+        }
         let (Action::Rows(change), Some(Action::Rows(planned))) = (&mut step.action, planned) else {
             continue;
         };

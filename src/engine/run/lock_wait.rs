@@ -85,7 +85,7 @@ impl RunCx<'_> {
     }
 }
 
-/// The field of an attempt's entry for the run's message meanwhile: who reads both knows whose the message is.
+/// The field of an attempt's entry for the run's message meanwhile: a reader compares it with the run's message.
 pub(crate) const ANNOUNCED: &str = "announced";
 
 /// Who was in the way, after what failed.

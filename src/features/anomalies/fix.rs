@@ -21,7 +21,7 @@ use crate::features::anomalies::check::ROWS;
 use crate::features::anomalies::facts::KIND;
 use crate::features::anomalies::texts;
 
-use crate::engine::plan::selection;
+use crate::engine::plan::{secrets, selection};
 
 pub(crate) struct FixOperation;
 
@@ -203,7 +203,7 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
     let mut change = change(cx, fix, rule).await?;
     change.columns = table.typed(&fix.write.table, revoke.keys())?;
     change.reason = texts::revoke_reason(run);
-    let applied = journal::runs::plan_of(cx.cx.facts, &run.id).await?;
+    let applied = journal::runs::known_plan_of(cx.cx.facts, &run.id).await?;
     // A row that a revocation names already is not revoked twice: its key is taken.
     let key: Vec<(String, Expr)> = fix
         .write
@@ -218,7 +218,7 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         after: table.stored(revoke),
         ..RowQuery::default()
     };
-    Ok(Undo::Draft(Box::new(Draft {
+    let draft = Draft {
         why: texts::revoke_why(run),
         changes: vec![texts::revoke_change(&fix.write.table)],
         obstacle: applied.obstacle,
@@ -235,5 +235,7 @@ async fn revocation(cx: &PlanCx<'_>, rule: &AnomalyRule, fix: &Declared, run: &R
         continues_after_window: false,
         count: 0,
         undoes: None,
-    })))
+    };
+    secrets::check(cx, &draft)?;
+    Ok(Undo::Draft(Box::new(draft)))
 }

@@ -77,3 +77,34 @@ async fn sessions_that_are_gone_are_renewed() {
         assert_eq!(entries(true, cause).await, ["intent", "step", "reconnected", "outcome"], "{cause:?}");
     }
 }
+
+#[tokio::test]
+async fn a_plan_whose_earlier_runs_cannot_be_read_is_not_applied() {
+    let world = World::hithonix().await;
+    let mut parts = engine(&world).await.into_parts();
+    let lost = Arc::new(AtomicBool::new(false));
+    let gone = Arc::clone(&lost);
+    let around = ReaderAround::new(
+        parts.facts,
+        Box::new(move |facts, options| {
+            let gone = gone.load(Ordering::SeqCst);
+            Box::pin(async move {
+                if gone { Err(Error::unobserved("no answer")) } else { facts.begin(options).await }
+            })
+        }),
+    );
+    parts.facts = Arc::new(around);
+    let engine = Engine::new(parts);
+    let planned = engine.plan(&request("twice"), &|_| ()).await.unwrap();
+    let phrase = planned.plan.phrase.clone();
+    let gate = engine.review(planned, true).await.unwrap();
+    let at = engine.server_time().await.unwrap();
+    let approved =
+        gate.confirm(&TypedPhrase { phrase: &phrase, database: None, at }).map_err(|d| d.why).unwrap();
+    lost.store(true, Ordering::SeqCst);
+    let done = engine.run(approved, &Control::default(), &|_| ()).await;
+    assert_eq!((done.outcome, done.run), (Outcome::Failed, None));
+    let failure = done.failure.unwrap();
+    assert_eq!(failure.message, "not checked whether this plan was applied before: no answer");
+    assert_eq!(world.value("select count(*)::text from midwatch.runs").await, "0");
+}

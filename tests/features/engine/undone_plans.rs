@@ -28,6 +28,18 @@ async fn a_run_whose_plan_is_not_known_in_full_is_not_undone() {
     assert_eq!(error["hint"].as_str(), Some("use the version that made the plan"));
 }
 
+/// By its operation, where that undoes a run in its own way.
+#[tokio::test]
+async fn nor_is_one_that_another_row_would_revoke() {
+    let world = World::hithonix().await;
+    let plan = world.plan("p.json", &["fix", "duplicate_clock_in"]);
+    let run = world.applied("p.json", &plan)["id"].as_str().unwrap().to_owned();
+    world.replace_plan(&run, |plan| plan["steps"][0]["later"] = true.into()).await;
+    let (code, value) = world.json(&["undo", &run]);
+    let said = value["error"]["message"].as_str().unwrap();
+    assert!(code == 2 && said.contains("made by another version of midwatch"), "{value:#}");
+}
+
 #[tokio::test]
 async fn a_run_that_claims_to_undo_itself_is_followed_once() {
     let world = undone_once().await;

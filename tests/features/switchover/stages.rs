@@ -1,5 +1,6 @@
 //! Stages of a switchover: the window that binds them, what they say and what they leave behind.
 
+use midwatch::engine::model::step::Action;
 use serde_json::Value;
 
 use crate::switchover::end_to_end::ready;
@@ -154,4 +155,21 @@ async fn what_ran_before_a_switch_that_was_not_made_is_taken_back_and_done_again
     let (code, value) = world.json(&["resume", value["run"]["id"].as_str().unwrap()]);
     assert_eq!((code, value["run"]["outcome"].as_str()), (0, Some("applied")), "{value:#}");
     assert_eq!(std::fs::read_to_string(&flag).unwrap(), "off\non\noff\n");
+}
+
+/// Of the build before the swap named what depends on its tables.
+#[tokio::test]
+async fn a_switchover_of_an_earlier_version_is_not_stale_for_what_it_does_not_say() {
+    let world = ready().await;
+    world.accept_foreign_plans();
+    world.plan("p.json", &PLAIN);
+    let plan = world.altered("p.json", |plan| {
+        for step in &mut plan.steps {
+            if let Action::Task(task) = &mut step.action {
+                task.args.remove("dependents");
+            }
+        }
+    });
+    assert!(!plan.to_string().contains("dependents"));
+    world.applied("p.json", &plan);
 }
