@@ -1,5 +1,5 @@
 //! A partitioned table takes the name of its legacy table, and gives it back: plans, preflight, runs, and the status that
-//! the console shows. It is for PostgreSQL: SQL stands in these files, and [`dialects`] refuses any other target. The pair of
+//! the console shows. It is for PostgreSQL: SQL stands in these files, and `dialects` refuses any other target. The pair of
 //! tables is parity's.
 
 #![expect(clippy::disallowed_methods, reason = "SQL stands here")]
