@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use midwatch::engine::Engine;
-use midwatch::engine::gate::guard::TypedPhrase;
+use midwatch::engine::gate::guard::{Approved, TypedPhrase};
 use midwatch::engine::model::cause::Cause;
 use midwatch::engine::model::error::Error;
 use midwatch::engine::model::progress::{Control, Phase};
@@ -14,6 +14,15 @@ use crate::common::shared_server;
 use crate::common::wrapped_reader::ReaderAround;
 use crate::engine::makes::{engine, request};
 use crate::world::World;
+
+/// A plan of two steps, confirmed.
+async fn approved(engine: &Engine) -> Approved {
+    let planned = engine.plan(&request("twice"), &|_| ()).await.unwrap();
+    let phrase = planned.plan.phrase.clone();
+    let gate = engine.review(planned, true).await.unwrap();
+    let at = engine.server_time().await.unwrap();
+    gate.confirm(&TypedPhrase { phrase: &phrase, database: None, at }).map_err(|d| d.why).unwrap()
+}
 
 /// The kinds of the run's entries, when its reader fails after the first step; `ends`: and its sessions are ended.
 async fn entries(ends: bool, cause: Cause) -> Vec<String> {
@@ -44,12 +53,7 @@ async fn entries(ends: bool, cause: Cause) -> Vec<String> {
     );
     parts.facts = Arc::new(around);
     let engine = Engine::new(parts);
-    let planned = engine.plan(&request("twice"), &|_| ()).await.unwrap();
-    let phrase = planned.plan.phrase.clone();
-    let gate = engine.review(planned, true).await.unwrap();
-    let at = engine.server_time().await.unwrap();
-    let approved =
-        gate.confirm(&TypedPhrase { phrase: &phrase, database: None, at }).map_err(|d| d.why).unwrap();
+    let approved = approved(&engine).await;
     let done = engine
         .run(approved, &Control::default(), &|p| {
             if p.phase == Phase::Working {
@@ -95,12 +99,7 @@ async fn a_plan_whose_earlier_runs_cannot_be_read_is_not_applied() {
     );
     parts.facts = Arc::new(around);
     let engine = Engine::new(parts);
-    let planned = engine.plan(&request("twice"), &|_| ()).await.unwrap();
-    let phrase = planned.plan.phrase.clone();
-    let gate = engine.review(planned, true).await.unwrap();
-    let at = engine.server_time().await.unwrap();
-    let approved =
-        gate.confirm(&TypedPhrase { phrase: &phrase, database: None, at }).map_err(|d| d.why).unwrap();
+    let approved = approved(&engine).await;
     lost.store(true, Ordering::SeqCst);
     let done = engine.run(approved, &Control::default(), &|_| ()).await;
     assert_eq!((done.outcome, done.run), (Outcome::Failed, None));
