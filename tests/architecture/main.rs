@@ -23,3 +23,4 @@ mod sources;
 mod sql;
 mod statements;
 mod verbs;
+mod workflow;
