@@ -72,7 +72,14 @@ fn colour(c: Color) -> String {
 }
 
 const STATES: [&str; 7] = ["empty", "loading", "ok", "warn", "fail", "unknown", "stale"];
-const PANES: [&str; 5] = ["overview", "migrations", "parity", "queue", "anomalies"];
+
+/// The panes of checks, by the key of their number and their name. Of Runs, whose rows are the journal's, the pictures
+/// are in `pictures_of_runs.rs`.
+fn panes() -> impl Iterator<Item = (String, String)> {
+    let named =
+        (1..).zip(pane::ALL).map(|(number, p): (usize, _)| (number.to_string(), p.title().to_lowercase()));
+    named.filter(|(_, name)| name != "runs")
+}
 
 fn in_state(state: &str, size: (u16, u16)) -> App {
     if state == "empty" {
@@ -104,9 +111,9 @@ fn in_state(state: &str, size: (u16, u16)) -> App {
 #[test]
 fn every_pane_in_every_state() {
     for state in STATES {
-        for (i, pane) in PANES.iter().enumerate() {
+        for (key, pane) in panes() {
             let mut app = in_state(state, (80, 24));
-            keys(&mut app, &[(i + 1).to_string().as_str()]);
+            keys(&mut app, &[key.as_str()]);
             insta::assert_snapshot!(format!("{pane}-{state}-80x24"), draw(&app, (80, 24)));
         }
     }
@@ -140,9 +147,9 @@ fn the_overview_has_a_line_of_each_kind_with_a_pane() {
 #[test]
 fn every_pane_on_a_large_terminal() {
     for state in ["ok", "fail"] {
-        for (i, pane) in PANES.iter().enumerate() {
+        for (key, pane) in panes() {
             let mut app = in_state(state, (160, 45));
-            keys(&mut app, &[(i + 1).to_string().as_str()]);
+            keys(&mut app, &[key.as_str()]);
             insta::assert_snapshot!(format!("{pane}-{state}-160x45"), draw(&app, (160, 45)));
         }
     }
@@ -154,9 +161,9 @@ fn facts_are_read_once() {
     let (mut read, mut gone) = (in_state("fail", (160, 45)), in_state("fail", (160, 45)));
     let reports = gone.model.watches.iter_mut().filter_map(|w| w.report.as_mut());
     reports.for_each(|r| r.facts = serde_json::Value::Null);
-    for pane in ["1", "2", "3", "4", "5"] {
-        keys(&mut read, &[pane]);
-        keys(&mut gone, &[pane]);
+    for (key, pane) in panes() {
+        keys(&mut read, &[key.as_str()]);
+        keys(&mut gone, &[key.as_str()]);
         assert_eq!(draw(&gone, (160, 45)), draw(&read, (160, 45)), "pane {pane}");
     }
 }
