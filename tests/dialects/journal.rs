@@ -262,16 +262,42 @@ async fn interrupted_runs_are_overtaken_by_changes_of_names(side: &Side) {
     assert_eq!(interrupted().await, std::slice::from_ref(&second), "another operation's");
     let moved = side.plant(&done("move", &older)).await;
     assert_eq!(interrupted().await, Vec::<String>::new());
-    // What undoes a run that changes names changes them as well.
-    let back = side.plant(&Planted { undoes: Some(&moved), ..done("undo", &older) }).await;
+    let back = their_inverses_change_names_too(side, [&moved, &renamed], &second, &older).await;
+    one_is_found_behind_many(side, [&bound("kept"), &other, &older], [&renamed, &moved, &back]).await;
+}
+
+/// What undoes a run that changes names changes them as well, and what undoes that. Gives the first of these runs.
+async fn their_inverses_change_names_too(
+    side: &Side,
+    [moved, renamed]: [&String; 2],
+    cut_off: &str,
+    older: &Value,
+) -> String {
+    let reader = side.reader();
+    let undo = |undoes| Planted {
+        operation: "undo",
+        plan: older,
+        outcome: "applied",
+        resumable: false,
+        applied: 1,
+        undoes: Some(undoes),
+    };
+    let back = side.plant(&undo(moved)).await;
+    let again = side.plant(&undo(&back)).await;
     let listed = runs::runs(&reader, &Renames, 10, None).await.unwrap();
-    assert_eq!(listed.runs.iter().find(|r| r.id == second).unwrap().overtaken_by.as_ref(), Some(&back));
-    let later = overtaken::later(&reader, &Renames, &second).await.unwrap();
-    assert_eq!(later.iter().map(|l| l.record.id.as_str()).collect::<Vec<_>>(), [&back, &moved, &renamed]);
+    assert_eq!(listed.runs.iter().find(|r| r.id == cut_off).unwrap().overtaken_by.as_ref(), Some(&again));
+    let later = overtaken::later(&reader, &Renames, cut_off).await.unwrap();
+    let ids: Vec<&String> = later.iter().map(|l| &l.record.id).collect();
+    assert_eq!(ids, [&again, &back, moved, renamed]);
+    // One that claims to undo itself ends the search, and is none of them.
+    let forged = side.plant(&undo(&again)).await;
+    side.run(&[format!("update midwatch.runs set undoes = id where id = {forged}")]).await;
+    let with_it = overtaken::later(&reader, &Renames, cut_off).await.unwrap();
+    assert_eq!(with_it.iter().map(|l| &l.record.id).collect::<Vec<_>>(), ids);
     let concerned =
         |table: &str| later[0].concerns(&[table.to_owned()], &|name| reader.dialect().parse(name));
     assert_eq!((concerned("public.other"), concerned("t")), (Some("public.other".into()), None));
-    one_is_found_behind_many(side, [&bound("kept"), &other, &older], [&renamed, &moved, &back]).await;
+    back
 }
 
 /// One that can be resumed is found behind any number of others, and names in the order in which they were changed, what

@@ -14,6 +14,7 @@ use crate::engine::model::step::{Action, Lock, LockStrength, Step};
 use crate::engine::plan::operation::{Draft, PlanCx, Undo, lock, renaming_word};
 use crate::engine::plan::request::UNDO;
 use crate::engine::plan::tables::{self, Table};
+use crate::engine::port::name_changes::NameChanges as _;
 use crate::engine::port::row_sql::{Bypassed, Obstacle};
 
 /// Rows named that others have changed since.
@@ -65,7 +66,7 @@ pub(in crate::engine) async fn from_images(cx: &PlanCx<'_>, run: &RunRecord) -> 
     }
     if way.statements > 0 && run.rows_applied > 0 {
         // A run that has changed something has changed all its names: they change together.
-        way.renames = NameChange::inverse(&renames(cx, run, &plan));
+        way.renames = NameChange::inverse(&cx.operations.in_plan(&plan));
     }
     Ok(Undo::Draft(Box::new(way.draft(run, &plan))))
 }
@@ -95,15 +96,6 @@ async fn renamed_since(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Result<
         }
     }
     Ok(None)
-}
-
-/// The names that a run has changed: as its plan declares them; one of an older version leaves them to its operation.
-fn renames(cx: &PlanCx<'_>, run: &RunRecord, plan: &Plan) -> Vec<NameChange> {
-    if !plan.renames.is_empty() {
-        return plan.renames.clone();
-    }
-    let own = cx.operations.iter().find(|o| o.spec().verb == run.operation);
-    own.map(|o| o.name_changes(&plan.steps)).unwrap_or_default()
 }
 
 /// The way back so far, last step first.

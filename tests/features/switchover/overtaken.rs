@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use midwatch::engine::gate::guard::TypedPhrase;
 use midwatch::engine::model::name_change::NameChange;
 use midwatch::engine::model::param::Params;
 use midwatch::engine::model::plan::Plan;
+use midwatch::engine::model::progress::Control;
+use midwatch::engine::model::record::Outcome;
 use midwatch::engine::model::report::{Report, Severity, Status};
 use midwatch::engine::plan::operation::Operation;
 use midwatch::engine::plan::request::Request;
@@ -112,6 +115,34 @@ fn agrees(plan: &Value) {
         changes.iter().map(|c| (bare(&c.from), c.to.as_ref().map(bare))).collect()
     };
     assert_eq!(bare(&OPERATIONS.in_plan(&plan)), bare(&declared), "{}", plan.operation);
+}
+
+/// The undo of a run, planned as an older version did, which declared no names, and carried out.
+async fn undone_by_an_older_version(world: &World, run: &str) -> String {
+    let engine = open(&world.database.url(), None, world.home.path()).await.unwrap();
+    let mut planned = engine.plan(&Request::Undo { run: run.to_owned() }, &|_| ()).await.unwrap();
+    planned.plan.renames.clear();
+    planned.plan.seal();
+    let phrase = planned.plan.phrase.clone();
+    let gate = engine.review(planned, true).await.unwrap();
+    let at = engine.server_time().await.unwrap();
+    let typed = TypedPhrase { phrase: &phrase, database: None, at };
+    let done =
+        engine.run(gate.confirm(&typed).map_err(|d| d.why).unwrap(), &Control::default(), &|_| ()).await;
+    assert_eq!((done.outcome, done.failure), (Outcome::Applied, None));
+    done.run.unwrap()
+}
+
+#[tokio::test]
+async fn the_undo_of_an_older_undo_declares_the_names_that_it_changes() {
+    let world = ready().await;
+    done(&world, &SWITCH);
+    let away = ["cleanup", "revenues,expenses", "--set", "backup=make", "--set", "accept=foreign_key"];
+    let cleaned = done(&world, &away)["id"].as_str().unwrap().to_owned();
+    let back = undone_by_an_older_version(&world, &cleaned).await;
+    agrees(&world.undo("u.json", &back));
+    let again = undone_by_an_older_version(&world, &back).await;
+    agrees(&world.undo("u.json", &again));
 }
 
 /// What the migrations check says under a profile of this name, which knows no twins.

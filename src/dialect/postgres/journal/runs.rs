@@ -35,9 +35,15 @@ cross join lateral (select (r.resumable or (r.outcome = 'running' and l.pid is n
          and not exists (select from midwatch.runs u where u.applied > 0
            and (u.undoes = r.id or u.undoes = r.undoes and u.id > r.id)) as off) broke";
 
-/// `$1`: the run that they are later than, `$2`: the operations.
+/// `$1`: the run that they are later than, `$2`: the operations. Their inverses, and the inverses of those, change names too; a
+/// journal whose runs undo each other in a circle ends the search.
 const RENAMING: &str = "where r.id > $1 and r.applied > 0
-  and (r.plan ? 'renames' or exists (select from midwatch.runs w where w.id in (r.id, r.undoes) and w.operation = any ($2::text[])))
+  and (r.plan ? 'renames'
+       or exists (with recursive origin(operation, undoes) as (
+                    select r.operation, r.undoes
+                    union
+                    select w.operation, w.undoes from origin o join midwatch.runs w on w.id = o.undoes)
+                  select from origin where operation = any ($2::text[])))
 order by r.id desc";
 
 fn query(filter: &RunFilter) -> (String, Vec<Param>) {
