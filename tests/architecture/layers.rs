@@ -128,6 +128,15 @@ fn features_apart(from: &str, to: &str) -> bool {
     }
 }
 
+/// Statements of a feature in one dialect: only the feature's list of dialects takes them.
+fn of_one_dialect(from: &str, to: &str) -> bool {
+    let (Some(name), Some(folder)) = (feature(to), FEATURES.iter().find(|f| within(to, f))) else {
+        return true;
+    };
+    let own = |path: &str| within(path, &format!("{folder}/{name}/postgres"));
+    !own(to) || own(from) || from == format!("{folder}/{name}/dialects.rs")
+}
+
 fn ruled(from: &str, to: &str) -> bool {
     let names = |places: &[&str], path: &str| places.iter().any(|p| stands_in(path, p));
     !RULES.iter().any(|r| names(r.from, from) && names(r.never, to))
@@ -140,7 +149,11 @@ fn begins(path: &str, with: &str) -> bool {
 
 /// May a file import another?
 pub(crate) fn may_import(from: &str, to: &str) -> bool {
-    allowed(CRATE, from, to) && allowed(ENGINE, from, to) && features_apart(from, to) && ruled(from, to)
+    allowed(CRATE, from, to)
+        && allowed(ENGINE, from, to)
+        && features_apart(from, to)
+        && of_one_dialect(from, to)
+        && ruled(from, to)
 }
 
 fn breaches(tree: &Tree) -> Vec<Breach> {
@@ -196,6 +209,16 @@ mod tests {
             ("features/queue/mod.rs", "use crate::store::X;", "store/mod.rs"),
             ("features/queue/mod.rs", "use crate::features::parity::X;", "features/parity/mod.rs"),
             ("features/parity/mod.rs", "use super::switchover::X;", "features/switchover/mod.rs"),
+            (
+                "features/queue/a.rs",
+                "use crate::features::queue::postgres as sql; fn f(_: sql::X) {}",
+                "features/queue/postgres.rs",
+            ),
+            (
+                "features/switchover/a.rs",
+                "use crate::features::parity::postgres::X;",
+                "features/parity/postgres/mod.rs",
+            ),
             ("tui/mod.rs", "use crate::cli::X;", "cli/mod.rs"),
             ("cli/mod.rs", "use crate::tui::X;", "tui/mod.rs"),
             ("cli/mod.rs", "fn f() { format!(\"{}\", crate::dialect::X); }", "dialect/mod.rs"),
@@ -217,6 +240,8 @@ mod tests {
             ("sandbox/mod.rs", "use crate::dialect::X;", "dialect/mod.rs"),
             ("features/switchover/mod.rs", "use crate::features::parity::X;", "features/parity/mod.rs"),
             ("features/mod.rs", "use self::queue::X;", "features/queue/mod.rs"),
+            ("features/queue/dialects.rs", "use super::postgres::X;", "features/queue/postgres.rs"),
+            ("features/queue/postgres/a.rs", "use super::X;", "features/queue/postgres/mod.rs"),
             ("tui/mod.rs", "use crate::features::queue::X;", "features/queue/mod.rs"),
         ] {
             assert!(found(&[(from, use_), (to, "pub struct X;")]).is_empty(), "{from}: {use_}");

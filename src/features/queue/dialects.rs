@@ -1,4 +1,4 @@
-//! Which dialects the queue check has statements for.
+//! Which dialects the queue has statements for.
 
 use crate::engine::check::per_dialect::for_dialect;
 use crate::engine::model::error::Result;

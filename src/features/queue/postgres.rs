@@ -268,31 +268,30 @@ impl QueueSql for PostgresQueue {
         };
         ProfileSql::new(rows(queue, &filter)).bind(params)
     }
-}
 
-/// What became of rows that were put back, of those in `run_rows`; `table`: the one that the queue's name led to.
-pub(crate) fn canary_sql(q: &Queue, table: &Relation, key: &TypedColumn) -> String {
-    let state = Ident(&q.state);
-    let in_states = |states: &[&String]| {
-        let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
-        let list = if list.is_empty() { "null".to_owned() } else { list.join(", ") };
-        format!("coalesce(t.{state}::text in ({list}), false)")
-    };
-    let failed: Vec<&String> = q.states.failed.iter().chain(&q.states.permanent).collect();
-    let done: Vec<&String> = q.states.done.iter().chain(&q.states.skipped).collect();
-    let waiting: Vec<&String> = q.states.pending.iter().chain(&q.states.processing).collect();
-    let named: Vec<&String> = q.states.all().collect();
-    format!(
-        "select count(*) filter (where {}) as waiting, count(*) filter (where {}) as failed, \
-         count(*) filter (where {}) as done, count(*) filter (where not {}) as unknown \
-         from run_rows i join {} t on t.{} = (i.key->>{})::{} where i.seq is not null",
-        in_states(&waiting),
-        in_states(&failed),
-        in_states(&done),
-        in_states(&named),
-        table,
-        Ident(&key.name),
-        literal(&key.name),
-        key.type_name,
-    )
+    fn canary(&self, queue: &Queue, table: &Relation, key: &TypedColumn) -> String {
+        let state = Ident(&queue.state);
+        let in_states = |states: &[&String]| {
+            let list: Vec<_> = states.iter().map(|s| literal(s)).collect();
+            let list = if list.is_empty() { "null".to_owned() } else { list.join(", ") };
+            format!("coalesce(t.{state}::text in ({list}), false)")
+        };
+        let failed: Vec<&String> = queue.states.failed.iter().chain(&queue.states.permanent).collect();
+        let done: Vec<&String> = queue.states.done.iter().chain(&queue.states.skipped).collect();
+        let waiting: Vec<&String> = queue.states.pending.iter().chain(&queue.states.processing).collect();
+        let named: Vec<&String> = queue.states.all().collect();
+        format!(
+            "select count(*) filter (where {}) as waiting, count(*) filter (where {}) as failed, \
+             count(*) filter (where {}) as done, count(*) filter (where not {}) as unknown \
+             from run_rows i join {} t on t.{} = (i.key->>{})::{} where i.seq is not null",
+            in_states(&waiting),
+            in_states(&failed),
+            in_states(&done),
+            in_states(&named),
+            table,
+            Ident(&key.name),
+            literal(&key.name),
+            key.type_name,
+        )
+    }
 }

@@ -13,7 +13,7 @@ use crate::engine::plan::tables::{Table, find_table};
 use crate::engine::port::dialect::Dialect;
 use crate::engine::port::reader::Fut;
 
-use crate::features::queue::postgres as sql;
+use crate::features::queue::dialects;
 use crate::features::queue::selection::{self, StateChange};
 use crate::features::queue::texts;
 
@@ -97,7 +97,7 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
     let to = q.states.pending.first().cloned().unwrap_or_default();
     let table = find_table(cx, &q.table).await?;
     let key = table.typed(&q.table, [&q.key])?.remove(0);
-    let canary = canary(q, (&table, &key), &own, params)?;
+    let canary = canary(cx.dialect(), q, (&table, &key), &own, params)?;
     let first = canary.rows;
     let mut not_from = q.states.done.clone();
     // Work that is stuck belongs to nobody: it may be tried again although its state says it is being done.
@@ -126,6 +126,7 @@ async fn draft(cx: &PlanCx<'_>, q: &Queue, params: &Params) -> Result<Draft> {
 }
 
 fn canary(
+    dialect: &dyn Dialect,
     q: &Queue,
     (table, key): (&Table, &TypedColumn),
     own: &QueueChanges,
@@ -137,6 +138,6 @@ fn canary(
         rows: params.number("canary")?.unwrap_or(defaults.0).max(1),
         wait_s: params.number("wait")?.unwrap_or(defaults.1),
         max_failed_percent: defaults.2,
-        sql: sql::canary_sql(q, &table.name, key),
+        sql: dialects::sql(dialect)?.canary(q, &table.name, key),
     })
 }

@@ -1,5 +1,7 @@
-//! What the queue check asks of a server, as its dialect writes it.
+//! What the queue's check and operations ask of a server, as its dialect writes it.
 
+use crate::engine::model::change::TypedColumn;
+use crate::engine::model::name::Relation;
 use crate::engine::model::profile::{FlaggedDays, Queue};
 use crate::engine::model::query::ProfileSql;
 
@@ -40,4 +42,7 @@ pub(crate) trait QueueSql: Sync {
     fn count_by_state(&self, queue: &Queue, rows: &ProfileSql, among: &[String]) -> ProfileSql;
     /// The rows themselves, to be paged.
     fn rows(&self, queue: &Queue, which: QueueRows<'_>) -> ProfileSql;
+    /// `waiting`, `failed`, `done`, `unknown`: what became of rows that were put back, of those in `run_rows`; `table`: the
+    /// one that the queue's name led to.
+    fn canary(&self, queue: &Queue, table: &Relation, key: &TypedColumn) -> String;
 }
