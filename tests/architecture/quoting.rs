@@ -18,7 +18,17 @@ fn breaches(tree: &Tree) -> Vec<Breach> {
         .edges
         .iter()
         .filter(|e| within(&e.from, "engine") && e.to == NAMES && QUOTES.contains(&e.name.as_str()));
-    quoted.map(|e| Breach::new(format!("{} {}", e.from, e.name), format!("uses {}", e.name))).collect()
+    let quoted = quoted.map(|e| Breach::new(format!("{} {}", e.from, e.name), format!("uses {}", e.name)));
+    quoted.chain(doubled(tree)).collect()
+}
+
+/// A quote made two by hand.
+fn doubled(tree: &Tree) -> impl Iterator<Item = Breach> {
+    let of_engine = tree.files.iter().filter(|f| within(&f.path, "engine") && f.path != NAMES);
+    of_engine.flat_map(|f| {
+        let pairs = f.literals.iter().filter(|l| ["''", "\"\"", "``"].contains(&l.text.as_str()));
+        pairs.map(|l| Breach::new(format!("{} {}", f.path, l.text), format!("src/{}:{}", f.path, l.line)))
+    })
 }
 
 #[test]
@@ -54,4 +64,7 @@ fn a_quoted_name_is_found() {
     assert_eq!(found("engine/plan/undo.rs", both), 2);
     assert_eq!(found("features/queue/postgres.rs", both), 0);
     assert_eq!(found("engine/plan/undo.rs", "use crate::engine::model::name::Relation;"), 0);
+    let by_hand = r#"fn f(a: &str) { g(format_args!("'{}'", a.replace('\'', "''"))) }"#;
+    assert_eq!(found("engine/plan/undo.rs", by_hand), 1);
+    assert_eq!(found("features/queue/postgres.rs", by_hand), 0);
 }

@@ -166,6 +166,7 @@ pub(crate) fn blocker() -> Blocker {
         wrote: false,
         since: "2026-11-21 01:40:00.123+00".into(),
         query_at: None,
+        quoted: None,
     }
 }
 

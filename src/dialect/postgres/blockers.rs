@@ -34,13 +34,13 @@ select a.pid::bigint as pid, coalesce(a.usename, '')::text as role, coalesce(a.a
        coalesce((extract(epoch from clock_timestamp() - a.xact_start) * 1000)::bigint, 0) as age_ms,
        coalesce((extract(epoch from clock_timestamp() - a.state_change) * 1000)::bigint, 0) as statement_ms,
        coalesce(left(a.query, 200), '') as query, h.table,
-       a.backend_xid is not null as wrote, a.backend_start::text as since, a.query_start::text as query_at
+       a.backend_xid is not null as wrote, a.backend_start::text as since, a.query_start::text as query_at, null as quoted
 from held h join pg_stat_activity a on a.pid = h.pid
 where a.pid <> pg_backend_pid()
   and (a.xact_start is null and $2 = 0 or a.xact_start < clock_timestamp() - make_interval(secs => $2 / 1000.0))
 union all
 select 0, cast(p.owner as text), p.gid, 'prepared', (extract(epoch from clock_timestamp() - p.prepared) * 1000)::bigint, 0, '', h.table,
-       true, p.prepared::text, null
+       true, p.prepared::text, null, quote_literal(p.gid)
 from held h join pg_locks x on h.pid is null and x.pid is null and x.virtualtransaction = h.virtualtransaction and x.locktype = 'transactionid'
 join pg_prepared_xacts p on p.transaction = x.transactionid
 where p.prepared < clock_timestamp() - make_interval(secs => $2 / 1000.0)

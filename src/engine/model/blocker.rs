@@ -34,6 +34,9 @@ pub struct Blocker {
     /// When its last statement began.
     #[serde(default)]
     pub query_at: Option<String>,
+    /// The name of a prepared transaction as the server's statements write it; not kept.
+    #[serde(default, skip_serializing)]
+    pub quoted: Option<String>,
 }
 
 /// A session that somebody wants ended, and has said so by its phrase.
@@ -88,7 +91,7 @@ impl Blocker {
         if self.is_prepared() {
             return format!(
                 "prepared transaction {} of {} for {seconds}.{tenths} s, holds {}: {}",
-                format_args!("'{}'", self.application.replace('\'', "''")),
+                self.quoted.as_ref().unwrap_or(&self.application),
                 self.role,
                 self.table,
                 BY_NAME
