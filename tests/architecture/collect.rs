@@ -3,6 +3,8 @@
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{
     Attribute, Expr, Item, Meta, UseTree, Visibility,
+    parse::Parser as _,
+    punctuated::Punctuated,
     spanned::Spanned,
     visit::{self, Visit},
 };
@@ -239,6 +241,17 @@ impl Collector {
         }
     }
 
+    /// What stands in a macro's brackets as in those of a call.
+    fn arguments(&mut self, arguments: impl IntoIterator<Item = Expr>) {
+        for argument in arguments {
+            // `name = value`: the name is none of ours.
+            match &argument {
+                Expr::Assign(named) => self.visit_expr(&named.right),
+                other => self.visit_expr(other),
+            }
+        }
+    }
+
     fn deciding(&mut self, decides: bool, look: impl FnOnce(&mut Self)) {
         let before = std::mem::replace(&mut self.deciding, decides);
         look(self);
@@ -409,7 +422,12 @@ impl<'ast> Visit<'ast> for Collector {
             }
         } else {
             let decides = name == "matches" || (self.deciding && name == "vec");
-            self.deciding(decides, |c| c.scan(call.tokens.clone(), false));
+            let arguments = Punctuated::<Expr, syn::Token![,]>::parse_terminated;
+            self.deciding(decides, |c| match arguments.parse2(call.tokens.clone()) {
+                // The patterns of `matches` only look like expressions.
+                Ok(arguments) if !decides || name == "vec" => c.arguments(arguments),
+                _ => c.scan(call.tokens.clone(), false),
+            });
         }
         self.out.macros.push((name, line));
     }

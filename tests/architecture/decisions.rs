@@ -138,6 +138,8 @@ fn prose_that_is_looked_for_is_found() {
         r#"let first = own.splitn(2, "; ").next();"#,
         r#"let at = text.find(" rows").or_else(|| text.rfind(" rows"));"#,
         r#"let n = text.matches(" and ").count();"#,
+        r#"say(vec![if state.starts_with("idle in") { 1 } else { 2 }]);"#,
+        r#"let line = format!("{} {}", a.trim_start_matches("not ready"), b);"#,
     ] {
         let sought = bad.matches("find(").count().max(1);
         for place in ["engine/a.rs", "tui/a.rs", "cli/a.rs", "report/a.rs", "features/x/a.rs"] {

@@ -100,6 +100,7 @@ pub(crate) fn vitals() -> Vitals {
         role: Some("report_ro".into()),
         application: Some("psql".into()),
         state: Some("idle in transaction".into()),
+        idle_in_transaction: true,
         tx_s: Some(192.0),
         query: Some("select * from revenues for update".into()),
         locks: Some("revenues RowShare".into()),

@@ -1,5 +1,5 @@
 select a.pid, a.usename as role, nullif(a.application_name, '') as application, host(a.client_addr) as client,
-       a.state, nullif(concat_ws(': ', a.wait_event_type, a.wait_event), '') as wait,
+       a.state, coalesce(a.state like 'idle in transaction%', false) as idle_in_transaction, nullif(concat_ws(': ', a.wait_event_type, a.wait_event), '') as wait,
        extract(epoch from clock_timestamp() - a.xact_start)::float8 as tx_s,
        extract(epoch from clock_timestamp() - a.query_start)::float8 as query_s,
        left(regexp_replace(a.query, '\s+', ' ', 'g'), 300) as query,

@@ -34,6 +34,9 @@ pub struct ServerSession {
     pub client: Option<String>,
     /// `active`, `idle in transaction`, …; absent when we may not see it.
     pub state: Option<String>,
+    /// Between two statements of its transaction.
+    #[serde(default)]
+    pub idle_in_transaction: bool,
     /// What it waits for.
     pub wait: Option<String>,
     /// Age of its transaction in seconds.

@@ -180,10 +180,7 @@ fn locks(model: &Model, width: usize) -> Sheet {
                     s.role.as_deref().unwrap_or("?"),
                     s.application.as_deref().unwrap_or("")
                 )),
-                cell(
-                    format!("{state}{age}"),
-                    if state.starts_with("idle in") { Tone::Warn } else { Tone::Plain },
-                ),
+                cell(format!("{state}{age}"), if s.idle_in_transaction { Tone::Warn } else { Tone::Plain }),
                 cell(
                     s.wait.as_ref().map_or(String::new(), |w| format!("  waits: {w}")),
                     if waits { Tone::Bad } else { Tone::Dim },
