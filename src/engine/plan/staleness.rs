@@ -145,10 +145,20 @@ fn as_unresolved_in(plan: &Plan, now: &Plan, dialect: &dyn Dialect) -> Plan {
     now
 }
 
-/// Which parts, other than rows, differ from a plan of the same thing made now.
-fn parts(plan: &Plan, now: &Plan, dialect: &dyn Dialect) -> Vec<String> {
+/// Parts of a plan that follow from its rows: what their count and the texts say.
+const OF_ROWS: [&str; 4] = ["rows", "why", "changes", "diff_total"];
+
+/// Which parts, other than rows, differ from a plan of the same thing made now; those that follow from its rows are left
+/// out where `other_rows`.
+fn parts(plan: &Plan, now: &Plan, dialect: &dyn Dialect, other_rows: bool) -> Vec<String> {
     let (a, b) = (plan.compared_content(), as_unresolved_in(plan, now, dialect).compared_content());
-    let (Value::Object(a), Value::Object(b)) = (a, b) else { return vec![] };
+    let (Value::Object(mut a), Value::Object(mut b)) = (a, b) else { return vec![] };
+    if other_rows {
+        for name in OF_ROWS {
+            a.remove(name);
+            b.remove(name);
+        }
+    }
     let short = |v: Option<&Value>| {
         let text = v.map_or_else(|| "nothing".to_owned(), Value::to_string);
         if text.chars().count() > 160 { text.chars().take(160).chain(['…']).collect() } else { text }
@@ -201,16 +211,11 @@ pub fn compare(
     (fresh, now): (&Plan, &dyn RowSet),
     dialect: &dyn Dialect,
 ) -> Result<PlanDrift> {
-    let mut moved = PlanDrift { parts: parts(plan, fresh, dialect), ..PlanDrift::default() };
+    let mut moved = PlanDrift::default();
     if rows.sha256() != now.sha256() {
         walk(rows, now, &mut moved)?;
-        // What the count and the texts say follows from the rows.
-        if moved.total > 0 {
-            moved
-                .parts
-                .retain(|p| !["rows:", "why:", "changes:", "diff_total:"].iter().any(|w| p.starts_with(w)));
-        }
     }
+    moved.parts = parts(plan, fresh, dialect, moved.total > 0);
     Ok(moved)
 }
 
