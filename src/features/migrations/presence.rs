@@ -180,7 +180,9 @@ pub(crate) async fn observe(
     folder: &MigrationFolder,
     renamed: &[Renamed],
 ) -> Result<CreatedObjects> {
-    let wanted: Vec<Vec<Object>> = (0..files.len()).map(|i| evidence(files, i)).collect();
+    // A declared probe alone answers for its file.
+    let sought = |(at, file)| if declared(folder, file).is_some() { vec![] } else { evidence(files, at) };
+    let wanted: Vec<Vec<Object>> = files.iter().enumerate().map(sought).collect();
     let all: Vec<Object> = wanted.iter().flatten().cloned().collect();
     let mut answers = present(tx, sql, &all).await?;
     if !renamed.is_empty() {
@@ -189,12 +191,12 @@ pub(crate) async fn observe(
         answers.iter_mut().zip(there).for_each(|(a, b)| *a |= b);
     }
     let mut answers = answers.into_iter();
-    let mut sought = |object| SoughtObject {
+    let mut found = |object| SoughtObject {
         object,
         found: Found::from_presence(answers.next().unwrap_or(false)),
         since: None,
     };
-    let objects = wanted.into_iter().map(|w| w.into_iter().map(&mut sought).collect()).collect();
+    let objects = wanted.into_iter().map(|w| w.into_iter().map(&mut found).collect()).collect();
     let mut probed = Vec::with_capacity(files.len());
     for file in files {
         probed.push(match declared(folder, file) {

@@ -230,6 +230,13 @@ async fn what_the_journal_does_not_tell_is_not_known(world: &World, dropped: &st
         unknown_of(world).await,
         "names that runs have changed: the journal is damaged: table midwatch.events is missing"
     );
+    // Where a declared probe answers for the file, nobody has to ask it.
+    let profile =
+        "name = \"probed\"\n[[migrations]]\nname = \"probed\"\nfolder = \"files\"\nhistory = \"none\"\n";
+    let probes = "[migrations.probes]\n001 = \"select true\"\n";
+    std::fs::write(world.file("probed.toml"), format!("{profile}{probes}")).unwrap();
+    let report = report_of(world, "probed").await;
+    assert_eq!((report.status, &report.facts["files"][0]["state"]), (Status::Ok, &Value::from("applied")));
 }
 
 #[tokio::test]
