@@ -12,14 +12,15 @@ impl PlanCx<'_> {
 }
 
 /// What a plan changes is shown in it and kept in the journal. The profile was checked as it was loaded, when no dialect
-/// was known. Rows that are copied from another table have a preflight of their own.
+/// was known. A secret of a table is one of its copy, too.
 pub(crate) fn check(cx: &PlanCx<'_>, draft: &Draft) -> Result<()> {
     let changes = draft.steps.iter().filter_map(|s| match &s.action {
         Action::Rows(change) => Some(change),
         _ => None,
     });
-    for (change, rows) in changes.zip(&draft.rows).filter(|(change, _)| change.source.is_none()) {
-        let secrets = cx.secrets_of(&change.table);
+    for (change, rows) in changes.zip(&draft.rows) {
+        let mut secrets = cx.secrets_of(&change.table);
+        secrets.extend(change.source.iter().flat_map(|source| cx.secrets_of(&source.table)));
         if let Some((column, _)) = rows.before.iter().chain(&rows.after).find(|(c, _)| secrets.contains(c)) {
             let what = format!("{}.{column} is secret: a change of it would be shown and kept", change.table);
             return Err(Error::new(Class::Refused, what).hint("secret_columns in the profile says so"));

@@ -49,6 +49,33 @@ async fn repair_makes_twins_equal_and_its_undo_brings_every_row_back() {
     assert_eq!(snapshot(&world).await, before);
 }
 
+/// A secret of one table is a secret of its copy: neither side's values are in a plan.
+#[tokio::test]
+async fn a_secret_column_is_not_repaired() {
+    let world = World::hospitality().await;
+    let wrong = "alter table revenues disable trigger user; update revenues set reference_number = 'hunter2' where id = 1;
+                 delete from revenues_partitioned where id = 2; alter table revenues enable trigger user";
+    world.sql(wrong).await;
+    for (secret, verb) in [
+        ("revenues.reference_number", "repair"),
+        ("revenues.reference_number", "copy-missing"),
+        ("revenues_partitioned.reference_number", "repair"),
+    ] {
+        let profile =
+            format!("extends = \"hospitality\"\nname = \"mine\"\nsecret_columns = [\"{secret}\"]\n");
+        std::fs::write(world.file("mine.toml"), profile).unwrap();
+        world.configure(&format!(
+            "[targets.main]\nurl = \"{}\"\nprofile = \"mine.toml\"\nenvironment = \"demo\"\n",
+            world.database.url()
+        ));
+        let out = world.file("p.json");
+        let (code, value) = world.json(&["plan", verb, "revenues", "--out", out.to_str().unwrap()]);
+        let message = value["error"]["message"].as_str().unwrap();
+        assert!(code == 3 && message.contains("reference_number is secret"), "{secret}: {value:#}");
+        assert!(!value.to_string().contains("hunter2") && !out.exists(), "{secret}: {value:#}");
+    }
+}
+
 /// Triggers and functions of the legacy tables, with their states.
 async fn mirrors(world: &World) -> String {
     let sql = "select string_agg(x, e'\\n' order by x) from (

@@ -70,7 +70,7 @@ impl<'c> RowRepair<'c> {
                 target.relation, from.relation
             )));
         }
-        let secrets = cx.secrets_of(&target.relation);
+        let secrets = [from, target].into_iter().flat_map(|t| cx.secrets_of(&t.relation)).collect();
         Ok(Self { twin_pair, from, onto: target, table, key, written, secrets })
     }
 
@@ -217,13 +217,18 @@ impl<'c> RowRepair<'c> {
         let mut out: Vec<Preflight> = kinds
             .iter()
             .map(|kind| match kind {
-                RowFix::Extra => self.table.privilege(relation, "delete from", self.table.may_delete, role),
+                RowFix::Extra => {
+                    self.table.privilege(relation, "delete rows from", self.table.may_delete, role)
+                }
                 RowFix::Differs => {
                     self.table.privilege(relation, "update", self.table.may_update_all(&columns), role)
                 }
-                RowFix::Missing => {
-                    self.table.privilege(relation, "insert into", self.table.may_insert_all(&columns), role)
-                }
+                RowFix::Missing => self.table.privilege(
+                    relation,
+                    "insert rows into",
+                    self.table.may_insert_all(&columns),
+                    role,
+                ),
             })
             .collect();
         // A legacy table may well lack what its successor has got; a twin must not lack what it is to take over.
@@ -235,12 +240,6 @@ impl<'c> RowRepair<'c> {
         if !lacks.is_empty() {
             let text = texts::preflight::columns_not_copied(relation, lacks);
             out.push(Preflight::new("columns", ready, text));
-        }
-        let secret: Vec<_> =
-            columns.iter().filter(|c| self.secrets.contains(&c.name)).map(|c| c.name.as_str()).collect();
-        if !secret.is_empty() {
-            let text = texts::preflight::secret_columns(&secret, relation);
-            out.push(Preflight::new("secrets", Ready::Fail, text));
         }
         out
     }

@@ -72,10 +72,6 @@ pub(crate) fn columns_not_copied(table: &str, columns: &[String]) -> String {
     format!("{table} lacks columns, which are not copied: {}", columns.join(", "))
 }
 
-pub(crate) fn secret_columns(columns: &[&str], table: &str) -> String {
-    format!("{} of {table} is secret: no plan may carry its values", columns.join(", "))
-}
-
 pub(crate) fn several_rows(keys: &str, table: &str) -> String {
     format!(
         "{keys} keys of {table} have several rows: which of them is right cannot be told; repair it from the other side first"
