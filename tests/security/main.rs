@@ -1,0 +1,8 @@
+//! Attacks on the console and on who works with it, each tried for real: what a table's owner, a repository, a server or a
+//! file of others could do at commit 4eabe32 stands in a comment of its test, and the test looks for the trace of the attack
+//! (a program that ran, a file that was written, a session that ended), not for our message.
+
+#![cfg(test)]
+
+#[path = "../common/mod.rs"]
+mod common;
