@@ -125,8 +125,8 @@ impl Session {
     fn apply(&mut self, plan: &vt100::Screen) {
         self.console.press("c");
         self.console.shows("if it is the phrase");
-        self.console.press(&phrase(plan));
-        self.console.press("\r");
+        self.console.types(&phrase(plan));
+        self.console.enter();
     }
 
     fn leave(mut self) {

@@ -109,10 +109,9 @@ fn how_far(id: &CheckId, news: &CheckProgress) -> String {
 }
 
 fn exit_code(reports: &[Report]) -> u8 {
-    let any = |f: fn(&Status) -> bool| reports.iter().any(|r| f(&r.status));
-    if any(|s| matches!(s, Status::Unknown { .. })) {
+    if reports.iter().any(|r| r.unobserved().is_some()) {
         5
     } else {
-        u8::from(any(|s| matches!(s, Status::Fail | Status::Warn)))
+        u8::from(reports.iter().any(|r| matches!(r.status, Status::Fail | Status::Warn)))
     }
 }

@@ -68,13 +68,13 @@ fn terminal(sheet: &mut DoctorReport) {
                 Some("run it in a real terminal; midwatch check works anywhere"),
             );
         }
-        // These do not mark what is pasted, so a pasted phrase could not be told from a typed one.
+        // These do not mark what is pasted: only its speed tells it from typed keys.
         "linux" | "vt100" | "vt102" | "vt220" | "ansi" | "cons25" => {
             sheet.add(
                 "terminal",
                 "warn",
                 format!("{term} does not mark pasted text (bracketed paste)"),
-                Some("confirmations cannot refuse a paste here: use xterm, tmux or a modern terminal"),
+                Some("pasted text is recognised by the speed of its keys only: xterm and tmux mark it"),
             );
         }
         _ => sheet.add("terminal", "ok", term, None),

@@ -36,6 +36,18 @@ pub struct Config {
     pub path: Option<PathBuf>,
 }
 
+/// How the keys of a terminal arrive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InputMode {
+    /// As they are typed. A phrase that arrives faster than anyone types was pasted, and is cleared.
+    #[default]
+    Keys,
+    /// In bursts, as dictation and switch control give them: a phrase that arrives at once is kept, and its last word is
+    /// typed once more.
+    Bursts,
+}
+
 /// How the console looks and behaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +58,9 @@ pub struct ConsoleConfig {
     /// Draw with ASCII only.
     #[serde(default)]
     pub ascii: bool,
+    /// How keys arrive. Read from the user's own file only: it decides how a phrase is confirmed.
+    #[serde(default)]
+    pub input: InputMode,
 }
 
 /// `[targets.NAME]`.
@@ -141,6 +156,12 @@ impl Config {
             }
         }
         Ok(Self::default())
+    }
+
+    /// `[console] input` of the file in the user's own directory, whichever file is in use.
+    pub fn users_input_mode() -> Result<InputMode> {
+        let own = user_dir().map(|d| d.join("midwatch.toml")).filter(|path| path.exists());
+        own.map_or(Ok(InputMode::default()), |path| Ok(Self::read(&path)?.console.input))
     }
 
     fn read(path: &Path) -> Result<Self> {

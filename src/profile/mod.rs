@@ -10,7 +10,7 @@ mod validate;
 mod write;
 
 pub use crate::engine::model::secret::Secret;
-pub use config::{Config, ConsoleConfig, Selected, TargetConfig, WindowConfig};
+pub use config::{Config, ConsoleConfig, InputMode, Selected, TargetConfig, WindowConfig};
 pub use detect::{detect, generic};
 pub use files::Disk;
 pub use load::Library;

@@ -78,6 +78,9 @@ fn check(report: &Report) -> Value {
     if let Some(why) = report.status.why() {
         out.insert("why".into(), json!(why));
     }
+    if !report.unknown_parts.is_empty() {
+        out.insert("unknown".into(), json!(report.unknown_parts));
+    }
     out.insert("summary".into(), json!(report.one_line()));
     out.insert("observed_at".into(), json!(report.observed_at.to_rfc3339_opts(SecondsFormat::Millis, true)));
     out.insert("elapsed_ms".into(), json!(report.elapsed_ms));

@@ -86,7 +86,7 @@ pub fn checks(target: &TargetInfo, reports: &[Report], style: Style) -> String {
             };
             let _ = writeln!(out, "           {sign} {}", short(&f.message));
         }
-        if let Some(why) = r.status.why() {
+        for why in r.status.why().into_iter().chain(r.unknown_parts.iter().map(String::as_str)) {
             for line in why.lines() {
                 let _ = writeln!(out, "           ? {}", clean(line));
             }

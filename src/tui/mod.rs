@@ -26,14 +26,16 @@ use std::sync::Arc;
 use crate::engine::model::error::Result;
 use crate::engine::port::reader::Fut;
 use crate::launch::Launch;
+use crate::profile::Config;
 
 /// Runs the console until it is left.
 pub fn run(launch: Launch) -> Fut<'static, Result<()>> {
     Box::pin(async move {
-        let mouse = launch.config.console.mouse;
-        let theme = terminal::theme(launch.no_color, launch.config.console.ascii);
+        let mut console = launch.config.console.clone();
+        console.input = Config::users_input_mode()?;
+        let theme = terminal::theme(launch.no_color, console.ascii);
         let targets = launch.config.names();
         let backend = live::Live::new(launch.connect, launch.config, launch.overrides, launch.selected);
-        terminal::serve(Arc::new(backend), theme, targets, mouse).await
+        terminal::serve(Arc::new(backend), theme, targets, &console).await
     })
 }

@@ -1,5 +1,7 @@
 //! Everything that can happen to the console, and everything it can ask for. Plain data.
 
+use std::time::Duration;
+
 use crate::tui::failure::Failure;
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent};
@@ -23,11 +25,22 @@ use crate::tui::data::{Journal, ReviewedPlan, RunDetail, Session, TypedConfirmat
 /// Which view an answer belongs to.
 pub type Slot = u64;
 
+/// A key, and how it arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keystroke {
+    /// The key.
+    pub key: KeyEvent,
+    /// When it was read, since the console's start, by a clock that nobody sets.
+    pub at: Duration,
+    /// Nothing else was read together with it.
+    pub alone: bool,
+}
+
 /// Something happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Msg {
     /// A key.
-    Key(KeyEvent),
+    Key(Keystroke),
     /// The mouse, where it is on.
     Mouse(MouseEvent),
     /// Text pasted between the terminal's marks.

@@ -3,11 +3,13 @@
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use chrono::Utc;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event, EventStream,
+    poll,
 };
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
@@ -18,10 +20,11 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::app::App;
 use super::backend::Backend;
-use super::msg::Msg;
+use super::msg::{Keystroke, Msg};
 use super::runtime::{Runtime, RuntimeEvent as LoopEvent};
 use super::theme::{Depth, Theme};
 use crate::engine::model::error::{Error, Result};
+use crate::profile::ConsoleConfig;
 use crate::stop::{Stop, StopSignal};
 
 /// What the terminal can show.
@@ -93,15 +96,17 @@ pub(super) async fn serve(
     backend: Arc<dyn Backend>,
     theme: Theme,
     targets: Vec<String>,
-    mouse: bool,
+    console: &ConsoleConfig,
 ) -> Result<()> {
     install_panic_hook();
-    let screen = Screen::enter(mouse)?;
+    let screen = Screen::enter(console.mouse)?;
     let fail = |e: std::io::Error| Error::unobserved(format!("failed to draw: {e}"));
     // Its drop complains to stderr by a macro that panics where the terminal is gone; the screen restores the cursor.
     let mut terminal = ManuallyDrop::new(Terminal::new(CrosstermBackend::new(stdout())).map_err(fail)?);
     let size = terminal.size().map_err(fail)?;
-    let app = App::new(Utc::now(), (size.width, size.height), theme).with_targets(targets);
+    let app = App::new(Utc::now(), (size.width, size.height), theme)
+        .with_targets(targets)
+        .with_input_mode(console.input);
     let mut runtime = Runtime::new(app, backend, Box::new(copy));
     let sender = runtime.sender();
     // Before anything is connected: the first picture stands within milliseconds.
@@ -123,21 +128,36 @@ fn panic_if_asked() {
 #[cfg(not(debug_assertions))]
 fn panic_if_asked() {}
 
+/// Events taken together at most, before they are passed on.
+const AT_ONCE: usize = 256;
+
 /// Keys, time and signals become messages.
 fn listen(sender: &UnboundedSender<LoopEvent>) -> Result<()> {
     let to = sender.clone();
     tokio::spawn(async move {
-        let mut events = EventStream::new();
-        while let Some(Ok(event)) = events.next().await {
-            let msg = match event {
-                Event::Key(k) => Msg::Key(k),
-                Event::Mouse(m) => Msg::Mouse(m),
-                Event::Paste(t) => Msg::Paste(t),
-                Event::Resize(w, h) => Msg::Resize(w, h),
-                Event::FocusGained | Event::FocusLost => continue,
-            };
-            if to.send(LoopEvent::Msg(msg)).is_err() {
-                return;
+        let (started, mut events) = (Instant::now(), EventStream::new());
+        while let Some(Ok(first)) = events.next().await {
+            let mut together = vec![first];
+            // Asked by `poll`: the stream would keep the waker of a look that does not wait, and never wake us again.
+            while together.len() < AT_ONCE
+                && poll(Duration::ZERO).unwrap_or(false)
+                && let Some(Ok(event)) = events.next().await
+            {
+                together.push(event);
+            }
+            let at = started.elapsed();
+            let keys = together.iter().filter(|e| matches!(e, Event::Key(_) | Event::Paste(_))).count();
+            for event in together {
+                let msg = match event {
+                    Event::Key(key) => Msg::Key(Keystroke { key, at, alone: keys == 1 }),
+                    Event::Mouse(m) => Msg::Mouse(m),
+                    Event::Paste(t) => Msg::Paste(t),
+                    Event::Resize(w, h) => Msg::Resize(w, h),
+                    Event::FocusGained | Event::FocusLost => continue,
+                };
+                if to.send(LoopEvent::Msg(msg)).is_err() {
+                    return;
+                }
             }
         }
         let _ = to.send(LoopEvent::Msg(Msg::HungUp));

@@ -80,6 +80,20 @@ impl Console {
         self.writer.flush().unwrap();
     }
 
+    /// Types words as a person does: faster keys are taken for pasted text.
+    pub(crate) fn types(&mut self, words: &str) {
+        for c in words.chars() {
+            self.press(c.encode_utf8(&mut [0; 4]));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Enter, after the pause that a confirmation asks for.
+    pub(crate) fn enter(&mut self) {
+        std::thread::sleep(Duration::from_millis(350));
+        self.press("\r");
+    }
+
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
         self.screen.parser.lock().unwrap().0.screen_mut().set_size(rows, columns);
         self.master.as_ref().unwrap().resize(size(rows, columns)).unwrap();

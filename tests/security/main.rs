@@ -6,3 +6,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+
+#[cfg(feature = "tui")]
+mod pasting;

@@ -1,5 +1,6 @@
 //! A session and reports made by hand, for tests of drawing and keys. Never behind a pane of the program.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,7 +15,7 @@ use midwatch::engine::plan::operation::Offer;
 use midwatch::tui::app::App;
 use midwatch::tui::data::Session;
 use midwatch::tui::failure::Failure;
-use midwatch::tui::msg::{Effect, Msg};
+use midwatch::tui::msg::{Effect, Keystroke, Msg};
 use midwatch::tui::theme::{Depth, Theme};
 use serde_json::{Value, json};
 
@@ -140,7 +141,14 @@ pub(crate) fn key(app: &mut App, name: &str) -> Vec<Effect> {
         }
         one => plain(KeyCode::Char(one.chars().next().unwrap())),
     };
-    app.update(Msg::Key(event))
+    app.update(Msg::Key(stroke(event)))
+}
+
+/// A key as a person types it, some time after the one before.
+pub(crate) fn stroke(key: KeyEvent) -> Keystroke {
+    static TYPED: AtomicU64 = AtomicU64::new(0);
+    let at = Duration::from_millis(400 * TYPED.fetch_add(1, Ordering::Relaxed));
+    Keystroke { key, at, alone: true }
 }
 
 pub(crate) fn keys(app: &mut App, names: &[&str]) -> Vec<Effect> {
@@ -149,7 +157,7 @@ pub(crate) fn keys(app: &mut App, names: &[&str]) -> Vec<Effect> {
 
 pub(crate) fn typed(app: &mut App, text: &str) {
     for c in text.chars() {
-        app.update(Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+        app.update(Msg::Key(stroke(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))));
     }
 }
 

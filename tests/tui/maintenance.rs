@@ -547,10 +547,7 @@ fn a_run_that_broke_off_is_offered_once_and_goes_on_by_its_words_only() {
     app.update(Msg::Paste("resume 17".into()));
     assert!(!applies(&key(&mut app, "enter")), "a paste is no typing");
     for _ in 0..12 {
-        app.update(Msg::Key(crossterm::event::KeyEvent::new(
-            crossterm::event::KeyCode::Backspace,
-            crossterm::event::KeyModifiers::NONE,
-        )));
+        key(&mut app, "backspace");
     }
     typed(&mut app, "resume 17");
     assert_eq!(key(&mut app, "enter"), [Effect::Resume("17".into())]);

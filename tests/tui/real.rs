@@ -75,7 +75,7 @@ impl World {
         let mut console = self.console();
         console.shows("anomalies/date_mismatch");
         console.press(":backfill\r");
-        console.shows("preflight");
+        console.shows("c opens the line");
         console.press("c");
         let screen = console.wait("the phrase", |s| phrase(&s.contents()).is_some());
         let phrase = phrase(&screen.contents()).unwrap();
@@ -90,8 +90,8 @@ impl World {
     async fn held(&self) -> Console {
         self.database.owner().await.execute_script(GATE).await.unwrap();
         let (mut console, phrase) = self.asked();
-        console.press(&phrase);
-        console.press("\r");
+        console.types(&phrase);
+        console.enter();
         let waits = "select count(*)::text from pg_stat_activity a join midwatch.runs r on r.batch = 1 \
                      where a.datname = current_database() and a.wait_event = 'PgSleep'";
         for _ in 0..6_000 {
@@ -186,15 +186,19 @@ async fn production_asks_for_the_phrase_and_for_nothing_less() {
         // The marks of a paste: what stands between them is not typed.
         let pasted = wrong.starts_with('\u{1b}');
         let text = if pasted { format!("\u{1b}[200~{phrase}\u{1b}[201~") } else { wrong.to_owned() };
-        console.press(&text);
-        console.press("\r");
+        if pasted {
+            console.press(&text);
+        } else {
+            console.types(&text);
+        }
+        console.enter();
         let refused = if pasted { "pasted" } else { "the phrase" };
         console.wait(refused, |s| s.contents().contains(refused));
         console.press("\u{15}");
     }
     runs(&world, "0").await;
-    console.press(&phrase);
-    console.press("\r");
+    console.types(&phrase);
+    console.enter();
     // It can be taken back: neither a delay nor the database's name.
     console.shows("applied and proved");
     assert_eq!(world.value("select outcome from midwatch.runs").await, "applied");
@@ -221,8 +225,8 @@ async fn what_cannot_be_taken_back_on_production_is_read_first_and_the_database_
     console.press("c");
     let screen = console.wait("the phrase", |s| phrase(&s.contents()).is_some());
     let words = phrase(&screen.contents()).unwrap();
-    console.press(&words);
-    console.press("\r");
+    console.types(&words);
+    console.enter();
     console.shows("read it first");
     runs(&world, "1").await;
     // The delay is the server's and cannot be shortened: Enter whenever the screen has changed, as its clock does.
@@ -234,12 +238,13 @@ async fn what_cannot_be_taken_back_on_production_is_read_first_and_the_database_
         console.press("\r");
         screen = console.wait("another screen", |s| s.contents() != screen).contents();
     }
-    console.press("another\r");
+    console.types("another");
+    console.enter();
     console.shows("differs");
     runs(&world, "1").await;
     console.press("\u{15}");
-    console.press(&world.database.name);
-    console.press("\r");
+    console.types(&world.database.name);
+    console.enter();
     console.shows("applied and proved");
     runs(&world, "2").await;
 }

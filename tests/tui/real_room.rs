@@ -60,8 +60,8 @@ impl World {
 fn confirm(console: &mut Console) {
     console.press("c");
     let screen = console.wait("the phrase", |s| phrase(&s.contents()).is_some());
-    console.press(&phrase(&screen.contents()).unwrap());
-    console.press("\r");
+    console.types(&phrase(&screen.contents()).unwrap());
+    console.enter();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,12 +94,13 @@ async fn twins_are_switched_over_and_back_with_a_session_in_the_way() {
     let text = screen.contents();
     let code: String = text.split_once(&words).unwrap().1.chars().take(4).collect();
     let words = format!("{words}{code}");
-    console.press("y\r");
+    console.types("y");
+    console.enter();
     console.shows("differs at character 1");
     assert_eq!(world.value("select count(*)::text from midwatch.events where kind = 'ended'").await, "0");
     console.press("\u{8}");
-    console.press(&words);
-    console.press("\r");
+    console.types(&words);
+    console.enter();
     console.shows("MONITOR");
     console.shows("switchover all: applied and proved");
     console.shows("lossless: yes, 0 rows at risk");

@@ -27,7 +27,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use tokio::sync::Notify;
 
-use crate::fake::{app, later, page, report, session, source, vitals};
+use crate::fake::{app, later, page, report, session, source, stroke, vitals};
 use crate::handmade::{detail, done, planned, progress, reviewed, run};
 
 /// What does not answer.
@@ -216,7 +216,10 @@ async fn leaving_a_plan_that_is_being_made_cancels_its_reading() {
     let (mut runtime, mut terminal) = on_a_rule(&fake).await;
     assert!(text(&terminal).contains("reading…"), "{}", text(&terminal));
     assert_eq!(fake.dropped.load(Ordering::SeqCst), 0);
-    runtime.sender().send(RuntimeEvent::Msg(Msg::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)))).ok();
+    runtime
+        .sender()
+        .send(RuntimeEvent::Msg(Msg::Key(stroke(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)))))
+        .ok();
     until(&mut runtime, &mut terminal, |r| r.app().plans.is_empty()).await;
     while fake.dropped.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
@@ -242,8 +245,9 @@ async fn a_run_goes_on_while_one_moves_about_and_ends_when_asked_to() {
     let fake = Arc::new(Fake { holds: Some(Hold::Apply), ..Fake::default() });
     let (mut runtime, mut terminal) = with_a_run(&fake).await;
     // Everything that ends other work: another pane, another plan, a try at another target, ctrl-c twice.
-    let ctrl_c = || RuntimeEvent::Msg(Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
-    let esc = || RuntimeEvent::Msg(Msg::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)));
+    let ctrl_c =
+        || RuntimeEvent::Msg(Msg::Key(stroke(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL))));
+    let esc = || RuntimeEvent::Msg(Msg::Key(stroke(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE))));
     for event in [press('1'), press('t'), press('5'), press('q'), press('d'), ctrl_c(), ctrl_c(), esc()] {
         runtime.sender().send(event).ok();
     }
@@ -281,11 +285,11 @@ async fn an_export_of_a_plan_has_every_row() {
 }
 
 fn press(c: char) -> RuntimeEvent {
-    RuntimeEvent::Msg(Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)))
+    RuntimeEvent::Msg(Msg::Key(stroke(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))))
 }
 
 fn enter() -> RuntimeEvent {
-    RuntimeEvent::Msg(Msg::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)))
+    RuntimeEvent::Msg(Msg::Key(stroke(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE))))
 }
 
 fn text(terminal: &Terminal<TestBackend>) -> String {

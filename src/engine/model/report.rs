@@ -140,6 +140,8 @@ pub struct Report {
     pub id: CheckId,
     /// The verdict.
     pub status: Status,
+    /// What could not be looked at, where the verdict is nevertheless proved: a failure stays a failure.
+    pub unknown_parts: Vec<String>,
     /// The verdict in one line, without its notes.
     pub summary: String,
     /// What is read with it; the engine asks the check for them.
@@ -172,6 +174,7 @@ impl Report {
         Self {
             id: CheckId { kind: "", name: String::new() },
             status: Status::Ok,
+            unknown_parts: Vec::new(),
             summary: String::new(),
             notes: Vec::new(),
             observed_at: DateTime::UNIX_EPOCH,
@@ -208,16 +211,29 @@ impl Report {
         self
     }
 
-    /// Keeps the findings, but says that not everything could be looked at.
+    /// Keeps the findings, but says that not everything could be looked at. What was proved to fail still fails.
     #[must_use]
-    pub fn partly_unknown(mut self, why: Option<String>) -> Self {
-        if let Some(why) = why {
-            if self.findings.is_empty() {
-                self.summary = format!("cannot tell: {}", why.lines().next().unwrap_or_default());
-            }
-            self.status = Status::Unknown { why };
+    pub fn partly_unknown(mut self, parts: impl IntoIterator<Item = String>) -> Self {
+        let parts: Vec<String> = parts.into_iter().collect();
+        if parts.is_empty() {
+            return self;
         }
+        if self.status == Status::Fail {
+            self.unknown_parts.extend(parts);
+            return self;
+        }
+        let why =
+            self.status.why().map(str::to_owned).into_iter().chain(parts).collect::<Vec<_>>().join("\n");
+        if self.findings.is_empty() {
+            self.summary = format!("cannot tell: {}", why.lines().next().unwrap_or_default());
+        }
+        self.status = Status::Unknown { why };
         self
+    }
+
+    /// Why not everything could be looked at, whatever the verdict.
+    pub fn unobserved(&self) -> Option<&str> {
+        self.status.why().or_else(|| self.unknown_parts.first().map(String::as_str))
     }
 
     /// The summary with what its notes add to it: for JSON, and where there is room for one line only.
@@ -279,8 +295,14 @@ mod tests {
 
     #[test]
     fn partly_unknown_keeps_what_was_found() {
-        let r = Report::observed(id(), &Value::Null, vec![finding(Severity::Critical, "c")], "fine")
-            .partly_unknown(Some("no privilege on t".into()));
-        assert_eq!((r.status.word(), r.summary.as_str()), ("unknown", "c"));
+        let of = |severity| {
+            let r = Report::observed(id(), &Value::Null, vec![finding(severity, "c")], "fine");
+            r.partly_unknown(Some("no privilege on t".into()))
+        };
+        let (failed, warned) = (of(Severity::Critical), of(Severity::Warning));
+        assert_eq!((failed.status.word(), failed.summary.as_str()), ("fail", "c"));
+        assert_eq!(failed.unknown_parts, ["no privilege on t"]);
+        assert_eq!((warned.status.word(), warned.summary.as_str()), ("unknown", "c"));
+        assert!([failed, warned].iter().all(|r| r.unobserved() == Some("no privilege on t")));
     }
 }

@@ -69,7 +69,15 @@ impl PlanCx<'_> {
             return Err(why.clone());
         }
         let answers = verdicts.iter().map(|(question, v)| (*question, (v.of)(&report)));
-        Ok(answers.flat_map(|(question, all)| all.into_iter().map(move |a| (question, a))).collect())
+        let answers: Vec<_> =
+            answers.flat_map(|(question, all)| all.into_iter().map(move |a| (question, a))).collect();
+        // A part that could not be looked at may hold what is asked for; a proved failure stands without it.
+        match report.unobserved() {
+            Some(why) if answers.iter().all(|(_, answer)| answer.status != Ready::Fail) => {
+                Err(why.to_owned())
+            }
+            _ => Ok(answers),
+        }
     }
 
     /// The names that a kind of check watches among those planned for, or all where none of them is.

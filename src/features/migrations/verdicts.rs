@@ -34,13 +34,13 @@ fn applied(report: &Report) -> Vec<CheckVerdict> {
 }
 
 fn unknown(report: &Report) -> CheckVerdict {
-    let why = report.status.why().unwrap_or("whether every file is applied is not known");
+    let why = report.unobserved().unwrap_or("whether every file is applied is not known");
     CheckVerdict::new(KIND, Ready::Unknown, why)
 }
 
 /// A file of which nothing is known, or a folder or history that could not be read: nothing found is no answer then.
 fn is_partly_unknown(report: &Report, facts: &MigrationFacts) -> bool {
-    report.status.why().is_some() || facts.files.iter().any(|f| f.state == FileState::Unknown)
+    report.unobserved().is_some() || facts.files.iter().any(|f| f.state == FileState::Unknown)
 }
 
 #[cfg(test)]

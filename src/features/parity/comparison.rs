@@ -334,8 +334,8 @@ impl<'a> Comparison<'a> {
         coverage: &partitions::Coverage,
         samples: Samples,
     ) -> Report {
-        let unread = self.compared.sequences.iter().find(|s| !s.readable);
-        let unseen = unread.map(|s| texts::sequence_unread(&s.name));
+        let unread = self.compared.sequences.iter().filter(|s| !s.readable);
+        let unseen: Vec<String> = unread.map(|s| texts::sequence_unread(&s.name)).collect();
         let found =
             findings::build(id, facts, self.compared.columns, self.compared.layout, coverage, samples);
         let ok = texts::equal(facts, self.compared.layout.slots.len());

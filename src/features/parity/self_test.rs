@@ -97,7 +97,7 @@ async fn run(cx: &CheckCx<'_>, id: &CheckId, twin: &Twin) -> Result<SelfTest> {
     let planting = plant(&inside, twin, &*rehearsal).await?;
     (cx.tell)(CheckProgress { doing: "looking for what was planted", ..CheckProgress::default() });
     let report = comparison::pair(&inside, id, twin, ComparisonOptions::default()).await?;
-    if let Status::Unknown { why } = &report.status {
+    if let Some(why) = report.unobserved() {
         return Err(Error::unobserved(format!("the copy could not be compared: {why}")));
     }
     let mut test = judge(&expected(&planting.plants), &found(&report));

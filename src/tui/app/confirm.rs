@@ -6,9 +6,7 @@ use crate::tui::data::TypedConfirmation;
 use crate::tui::keymap::{self, DialogAction};
 use crate::tui::model::confirm::Confirm;
 use crate::tui::model::plan::{Stage, too_early};
-use crate::tui::msg::Effect;
-use crossterm::event::{Event, KeyEvent};
-use tui_input::backend::crossterm::EventHandler as _;
+use crate::tui::msg::{Effect, Keystroke};
 
 impl App {
     pub(super) fn open_confirm(&mut self) {
@@ -17,20 +15,20 @@ impl App {
         }
     }
 
-    pub(super) fn confirm_key(&mut self, key: KeyEvent) -> Vec<Effect> {
-        match keymap::dialog(&keymap::name(key), true) {
+    pub(super) fn confirm_key(&mut self, stroke: Keystroke) -> Vec<Effect> {
+        match keymap::dialog(&keymap::name(stroke.key), true) {
             Some(DialogAction::Close) => {
                 if let Some(view) = self.plan_here_mut() {
                     view.confirm = None;
                 }
                 vec![]
             }
-            Some(DialogAction::Choose) => self.confirm_enter(),
+            Some(DialogAction::Choose) => self.confirm_enter(stroke),
             Some(_) => vec![],
             None => {
                 if let Some(line) = self.plan_here_mut().and_then(|v| v.confirm.as_mut()) {
                     let input = if line.at_database { &mut line.database } else { &mut line.phrase };
-                    input.handle_event(&Event::Key(key));
+                    input.key(stroke);
                     line.said = None;
                 }
                 vec![]
@@ -41,13 +39,36 @@ impl App {
     pub(super) fn refuse_paste(&mut self) {
         const WHY: &str = "pasted text is not taken here: the phrase is typed";
         if let Some(line) = self.plan_here_mut().and_then(|v| v.confirm.as_mut()) {
+            line.phrase.clear();
+            line.database.clear();
+            line.at_database = false;
             line.said = Some(WHY.into());
         }
         self.complain(WHY);
     }
 
+    /// Why Enter does not count: the words were pasted, or it came with other keys.
+    fn not_typed(&mut self, stroke: Keystroke) -> Option<&'static str> {
+        let mode = self.model.input_mode;
+        let view = self.plan_here_mut()?;
+        let Stage::Ready(reviewed) = &view.stage else { return None };
+        let name = reviewed.gate.as_ref().ok().and_then(|ladder| ladder.database.as_deref());
+        let line = view.confirm.as_mut()?;
+        let (typed, wanted) = match name {
+            Some(name) if line.at_database => (&mut line.database, name),
+            _ => (&mut line.phrase, reviewed.plan.phrase.as_str()),
+        };
+        typed.enter(stroke, mode, wanted).why_not()
+    }
+
     /// The right words, or nothing happens.
-    fn confirm_enter(&mut self) -> Vec<Effect> {
+    fn confirm_enter(&mut self, stroke: Keystroke) -> Vec<Effect> {
+        if let Some(why) = self.not_typed(stroke) {
+            if let Some(line) = self.plan_here_mut().and_then(|v| v.confirm.as_mut()) {
+                line.said = Some(why.into());
+            }
+            return vec![];
+        }
         let (now, server_now) = (self.model.now, self.model.server_now());
         let Some(view) = self.model.plan_here() else { return vec![] };
         let (Stage::Ready(reviewed), Some(line)) = (&view.stage, &view.confirm) else { return vec![] };

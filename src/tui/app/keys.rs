@@ -9,7 +9,7 @@ use crate::tui::keymap::{self, KeyAction, KeyLookup, Scene};
 use crate::tui::list::matches;
 use crate::tui::model::overlay::{Kind, Overlay, words};
 use crate::tui::model::view::View;
-use crate::tui::msg::Effect;
+use crate::tui::msg::{Effect, Keystroke};
 use crate::tui::view::{self, ClickTarget};
 use crate::tui::{doc, pane, screen};
 use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
@@ -17,7 +17,8 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler as _;
 
 impl App {
-    pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+    pub(super) fn key(&mut self, stroke: Keystroke) -> Vec<Effect> {
+        let key = stroke.key;
         if key.kind == KeyEventKind::Release {
             return vec![];
         }
@@ -26,13 +27,13 @@ impl App {
             return self.cancel();
         }
         if self.model.overlay.is_some() {
-            return self.overlay_key(key);
+            return self.overlay_key(stroke);
         }
         if self.model.filter_input.is_some() {
             return self.filter_key(key, &name);
         }
         if self.model.typing_phrase() {
-            return self.confirm_key(key);
+            return self.confirm_key(stroke);
         }
         match keymap::lookup(screen::scene_of(&self.model), self.model.pending.take(), &name) {
             KeyLookup::Action(action) => self.act(action, &name),
@@ -49,10 +50,10 @@ impl App {
         let line: String = text.chars().filter(|c| !c.is_control()).collect();
         let put = |input: &mut Input| *input = Input::new(format!("{}{line}", input.value()));
         if let Some(overlay) = &mut self.model.overlay {
-            if matches!(overlay.kind, Kind::Help | Kind::Palette | Kind::Targets | Kind::Ask(_) | Kind::Note)
-            {
+            if overlay.takes_text() {
                 put(&mut overlay.input);
-            } else if matches!(overlay.kind, Kind::Resume(_) | Kind::End(_)) {
+            } else if overlay.confirms() {
+                overlay.confirm.clear();
                 self.complain("pasted text is not taken here: the words are typed");
             }
         } else if self.model.typing_phrase() {

@@ -14,6 +14,7 @@ mod run;
 mod schedule;
 mod switchover;
 
+use crate::profile::InputMode;
 use crate::tui::model::plan::PlanView;
 use crate::tui::model::state::Model;
 use crate::tui::model::view::{Level, View};
@@ -52,6 +53,13 @@ impl App {
         self
     }
 
+    /// With another way in which keys arrive.
+    #[must_use]
+    pub fn with_input_mode(mut self, mode: InputMode) -> Self {
+        self.model.input_mode = mode;
+        self
+    }
+
     /// What to do first.
     pub fn start(&mut self) -> Vec<Effect> {
         vec![Effect::Connect(None)]
@@ -67,7 +75,7 @@ impl App {
 
     fn change(&mut self, msg: Msg) -> Vec<Effect> {
         match msg {
-            Msg::Key(key) => self.key(key),
+            Msg::Key(stroke) => self.key(stroke),
             Msg::Paste(text) => self.paste(&text),
             Msg::Mouse(mouse) => self.mouse(mouse),
             Msg::Resize(columns, rows) => {

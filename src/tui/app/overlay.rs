@@ -8,18 +8,20 @@ use crate::tui::model::overlay::{Kind, Overlay, PaletteTarget};
 use crate::tui::model::state::{Link, Model};
 use crate::tui::model::switchover::RoomState;
 use crate::tui::model::view::{Level, View};
-use crate::tui::msg::{Effect, Export, ExportRows};
+use crate::tui::msg::{Effect, Export, ExportRows, Keystroke};
 use crate::tui::{dialog, pane, screen};
-use crossterm::event::{Event, KeyEvent};
+use crossterm::event::Event;
 use tui_input::backend::crossterm::EventHandler as _;
 
 impl App {
-    pub(super) fn overlay_key(&mut self, key: KeyEvent) -> Vec<Effect> {
+    pub(super) fn overlay_key(&mut self, stroke: Keystroke) -> Vec<Effect> {
         let Some(overlay) = &mut self.model.overlay else { return vec![] };
-        let typing = overlay.has_input();
-        let Some(action) = keymap::dialog(&keymap::name(key), typing) else {
-            if typing {
-                overlay.input.handle_event(&Event::Key(key));
+        let typing = overlay.takes_text() || overlay.confirms();
+        let Some(action) = keymap::dialog(&keymap::name(stroke.key), typing) else {
+            if overlay.confirms() {
+                overlay.confirm.key(stroke);
+            } else if typing {
+                overlay.input.handle_event(&Event::Key(stroke.key));
                 if !matches!(overlay.kind, Kind::Ask(_)) {
                     overlay.cursor = 0;
                 }
@@ -29,7 +31,7 @@ impl App {
         // While a run of ours goes on, leaving is a line to choose, not a key to hit.
         let leaving = overlay.kind == Kind::Quit && self.model.run.as_ref().is_none_or(|r| r.done.is_some());
         match action {
-            DialogAction::Choose => return self.overlay_enter(),
+            DialogAction::Choose => return self.overlay_enter(stroke),
             DialogAction::Down(by) if matches!(overlay.kind, Kind::Ask(_)) => self.ask_move(by.clamp(-1, 1)),
             DialogAction::Down(by) => self.overlay_move(by),
             DialogAction::Yes | DialogAction::Quit if leaving => return vec![Effect::Quit],
@@ -52,7 +54,7 @@ impl App {
         }
     }
 
-    fn overlay_enter(&mut self) -> Vec<Effect> {
+    fn overlay_enter(&mut self, stroke: Keystroke) -> Vec<Effect> {
         if matches!(self.model.overlay.as_ref().map(|o| &o.kind), Some(Kind::Ask(_))) {
             return self.ask_enter();
         }
@@ -68,8 +70,8 @@ impl App {
                     _ => {}
                 }
             }
-            Kind::Resume(_) => return self.resume_typed(overlay),
-            Kind::End(_) => return self.end_typed(overlay),
+            Kind::Resume(_) => return self.resume_typed(overlay, stroke),
+            Kind::End(_) => return self.end_typed(overlay, stroke),
             Kind::Note => return self.note_typed(overlay.input.value()),
             Kind::Targets => {
                 let chosen =
@@ -118,7 +120,7 @@ impl App {
     }
 
     /// A run goes on when its number was typed, and only then.
-    fn resume_typed(&mut self, overlay: Overlay) -> Vec<Effect> {
+    fn resume_typed(&mut self, mut overlay: Overlay, stroke: Keystroke) -> Vec<Effect> {
         let Kind::Resume(id) = &overlay.kind else { return vec![] };
         let id = id.clone();
         if let Some(why) = self.model.journal.run(&id).and_then(|r| self.model.why_not_resume(r)) {
@@ -126,9 +128,8 @@ impl App {
             return vec![];
         }
         let words = Model::resume_words(&id);
-        if overlay.input.value() != words {
-            let text = crate::engine::model::phrase::differs(&words, overlay.input.value());
-            self.complain(text.replacen("the phrase", "it", 1));
+        if let Err(why) = overlay.confirm.confirmed(stroke, self.model.input_mode, &words) {
+            self.complain(why.replacen("the phrase", "it", 1));
             self.model.overlay = Some(overlay);
             return vec![];
         }

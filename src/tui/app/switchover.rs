@@ -12,7 +12,7 @@ use crate::tui::model::overlay::{Kind, Overlay};
 use crate::tui::model::state::Link;
 use crate::tui::model::switchover::{RoomState, RoomView, is_swap};
 use crate::tui::model::view::View;
-use crate::tui::msg::Effect;
+use crate::tui::msg::{Effect, Keystroke};
 use crate::tui::screen;
 use chrono::TimeDelta;
 
@@ -97,11 +97,11 @@ impl App {
     }
 
     /// The phrase, or nothing happens.
-    pub(super) fn end_typed(&mut self, overlay: Overlay) -> Vec<Effect> {
+    pub(super) fn end_typed(&mut self, mut overlay: Overlay, stroke: Keystroke) -> Vec<Effect> {
         let Kind::End(blocker) = &overlay.kind else { return vec![] };
-        let typed = overlay.input.value();
-        if typed != blocker.phrase() {
-            self.complain(crate::engine::model::phrase::differs(&blocker.phrase(), typed));
+        let entered = overlay.confirm.confirmed(stroke, self.model.input_mode, &blocker.phrase());
+        if let Err(why) = entered {
+            self.complain(why);
             self.model.overlay = Some(overlay);
             return vec![];
         }
@@ -111,7 +111,7 @@ impl App {
             return vec![];
         }
         self.say(format!("asked the run to end pid {}: it is written down first", blocker.pid));
-        vec![Effect::EndSession { blocker: blocker.clone(), typed: typed.to_owned() }]
+        vec![Effect::EndSession { blocker: blocker.clone(), typed: overlay.confirm.value().to_owned() }]
     }
 
     /// `d`: the plan of what comes next; `z`: of the way back.

@@ -17,7 +17,10 @@ use unicode_width::UnicodeWidthStr as _;
 
 pub(in crate::tui) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
     let Some(overlay) = &model.overlay else { return };
-    let sheet = sheet(model, &overlay.kind, overlay.input.value(), usize::from(area.width.saturating_sub(8)));
+    let mut sheet = sheet(model, &overlay.kind, overlay.typed(), usize::from(area.width.saturating_sub(8)));
+    if let Some(word) = overlay.confirm.repeated() {
+        sheet.prompt = Some(format!("{} › {}", overlay.typed(), word.value()));
+    }
     let wide = matches!(overlay.kind, Kind::Locks | Kind::Log | Kind::Sql(_) | Kind::Actions);
     // Reasons of keys that cannot be used stand behind them.
     let most = if matches!(overlay.kind, Kind::Help) { 140 } else { 86 };

@@ -14,6 +14,7 @@ pub mod rows;
 pub mod run;
 pub mod state;
 pub mod switchover;
+pub mod typed_line;
 pub mod view;
 pub mod watch;
 
@@ -30,5 +31,6 @@ pub use rows::RowsView;
 pub use run::{OurRun, RunView, title_of};
 pub use state::{Link, Model};
 pub use switchover::{RoomState, RoomView, is_swap, swap_of};
+pub use typed_line::{Entered, TypedLine};
 pub use view::{Level, Place, Surroundings, View};
 pub use watch::Watch;

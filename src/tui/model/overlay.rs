@@ -5,6 +5,7 @@ use crate::engine::model::report::CheckId;
 use crate::engine::plan::operation::Offer;
 use crate::tui::keymap::KeyAction;
 use crate::tui::model::offers::ParameterForm;
+use crate::tui::model::typed_line::TypedLine;
 use tui_input::Input;
 
 /// What can be done when one wants to leave while a run of ours goes on.
@@ -24,6 +25,8 @@ pub struct Overlay {
     pub kind: Kind,
     /// What is typed in it.
     pub input: Input,
+    /// The words that confirm, where they are asked for.
+    pub confirm: TypedLine,
     /// The chosen line, or the first line shown.
     pub cursor: usize,
 }
@@ -98,17 +101,19 @@ impl Overlay {
         Self { kind, ..Self::default() }
     }
 
-    pub(in crate::tui) fn has_input(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::Help
-                | Kind::Palette
-                | Kind::Targets
-                | Kind::Ask(_)
-                | Kind::Resume(_)
-                | Kind::End(_)
-                | Kind::Note
-        )
+    /// Is text typed in it that confirms nothing?
+    pub(in crate::tui) fn takes_text(&self) -> bool {
+        matches!(self.kind, Kind::Help | Kind::Palette | Kind::Targets | Kind::Ask(_) | Kind::Note)
+    }
+
+    /// Are words typed in it that confirm something?
+    pub(in crate::tui) fn confirms(&self) -> bool {
+        matches!(self.kind, Kind::Resume(_) | Kind::End(_))
+    }
+
+    /// What is typed in it, of either kind.
+    pub(in crate::tui) fn typed(&self) -> &str {
+        if self.confirms() { self.confirm.value() } else { self.input.value() }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::engine::model::report::CheckId;
 use crate::engine::model::vitals::Vitals;
 use crate::log::LogLine;
+use crate::profile::InputMode;
 use crate::tui::data::Session;
 use crate::tui::failure::Failure;
 use crate::tui::model::journal::JournalModel;
@@ -48,6 +49,8 @@ pub struct Model {
     pub size: (u16, u16),
     /// How things look.
     pub theme: Theme,
+    /// How the keys of this terminal arrive.
+    pub input_mode: InputMode,
     /// The connection.
     pub link: Link,
     /// The open target.
@@ -107,6 +110,7 @@ impl Model {
             now,
             size,
             theme,
+            input_mode: InputMode::default(),
             link: Link::Opening,
             session: None,
             wanted: None,

@@ -139,4 +139,9 @@ impl Watch {
     pub fn why(&self) -> Option<&str> {
         self.failure.as_deref().or_else(|| self.report.as_ref()?.status.why())
     }
+
+    /// The same, and why a part of what failed could not be looked at.
+    pub fn unobserved(&self) -> Option<&str> {
+        self.failure.as_deref().or_else(|| self.report.as_ref()?.unobserved())
+    }
 }

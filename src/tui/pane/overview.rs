@@ -71,7 +71,7 @@ fn rows_of(model: &Model, watch: &Watch) -> Vec<(u8, ListRow)> {
     let Some(report) = &watch.report else { return vec![] };
     let seen = shared::age_cell(model, watch);
     let mut out = Vec::new();
-    if let Some(why) = watch.why() {
+    if let Some(why) = watch.unobserved() {
         let first = why.lines().next().unwrap_or_default();
         let cells = vec![
             cell(model.theme.glyphs.unknown, Tone::Unknown),

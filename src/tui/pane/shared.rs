@@ -102,7 +102,7 @@ pub(in crate::tui) fn severity_cell(model: &Model, severity: Severity) -> Cell {
 
 /// A row that says why a check could not be looked at.
 pub(in crate::tui) fn unknown_row(watch: &Watch, columns: usize, glyph: &str) -> Option<ListRow> {
-    let why = watch.why()?;
+    let why = watch.unobserved()?;
     let mut lines = why.lines();
     let message = lines.next().unwrap_or_default().to_owned();
     let mut cells = vec![cell(format!("{glyph} unknown"), Tone::Unknown), plain(watch.id.name.clone())];

@@ -8,6 +8,7 @@ use crate::tui::list::{Cell, ListState, Spans, cell, plain};
 use crate::tui::model::confirm::Confirm;
 use crate::tui::model::plan::{PlanView, Stage, expired, wait};
 use crate::tui::model::state::Model;
+use crate::tui::model::typed_line::TypedLine;
 use crate::tui::msg::Slot;
 use crate::tui::theme::Tone;
 use crate::tui::widget::paint::{first_line, fit, lossless, put, rule, spans, text_line};
@@ -253,14 +254,22 @@ fn input(model: &Model, buffer: &mut Buffer, area: Rect, line: &Confirm) {
     if line.at_database {
         x = put(buffer, x, area.y, area.right(), line.phrase.value(), model.theme.tone(Tone::Good));
         x = put(buffer, x, area.y, area.right(), "   › ", dim);
-        return field(
+        return typed_line(
             model,
             buffer,
             Rect { x, width: area.right().saturating_sub(x), ..area },
             &line.database,
         );
     }
-    field(model, buffer, Rect { x, width: area.right().saturating_sub(x), ..area }, &line.phrase);
+    typed_line(model, buffer, Rect { x, width: area.right().saturating_sub(x), ..area }, &line.phrase);
+}
+
+/// A line that confirms; where its last word is asked for once more, that behind it.
+fn typed_line(model: &Model, buffer: &mut Buffer, area: Rect, line: &TypedLine) {
+    let Some(word) = line.repeated() else { return field(model, buffer, area, line.input()) };
+    let x = put(buffer, area.x, area.y, area.right(), line.value(), model.theme.tone(Tone::Good));
+    let x = put(buffer, x, area.y, area.right(), "   › ", model.theme.tone(Tone::Dim));
+    field(model, buffer, Rect { x, width: area.right().saturating_sub(x), ..area }, word);
 }
 
 /// A text being typed, with its cursor.

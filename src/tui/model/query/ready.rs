@@ -45,7 +45,11 @@ impl Model {
     /// May this twin be switched over?
     pub fn readiness(&self, twin: &str) -> Readiness {
         match self.fresh(twin) {
-            Ok((report, facts)) => readiness_in(report, facts),
+            Ok((report, facts)) => match (readiness_in(report, facts), report.unobserved()) {
+                (Readiness::Not(why), _) => Readiness::Not(why),
+                (_, Some(why)) => Readiness::Unknown(why.to_owned()),
+                (ready, None) => ready,
+            },
             Err(why) => Readiness::Unknown(why),
         }
     }
@@ -181,7 +185,10 @@ impl Model {
         if deaf || now.is_some_and(|t| t.reverse != Reverse::On) {
             return RollbackOutlook::Leaking("reverse sync does not see every write".into());
         }
-        RollbackOutlook::Lossless(report.observed_at)
+        match report.unobserved() {
+            Some(why) => RollbackOutlook::Unknown(why.to_owned()),
+            None => RollbackOutlook::Lossless(report.observed_at),
+        }
     }
 
     /// The same of a set: its worst; what differs is summed up.
