@@ -54,6 +54,7 @@ pub async fn connect(selected: Selected) -> Result<Engine> {
         database: server.database.clone(),
         search_path: profile.search_path.clone(),
         backups: backup_dir(&selected),
+        extensions: selected.config.sandbox_extensions.clone(),
     };
     let sandbox = sandbox::for_dialect(dialect.id(), copied)?;
     let of_features = of_features(sandbox.switchovers, &selected, &profile);

@@ -19,7 +19,7 @@ use crate::engine::port::copies::{CopyRequest, KeyedSample, Rows};
 use crate::engine::port::reader::Fut;
 use crate::engine::{Engine, journal};
 use crate::features::switchover::task::{RehearsalPlan, RehearsalResult, RehearsalTwin, Rehearse};
-use crate::profile::{Secret, Selected, TargetConfig};
+use crate::profile::{Selected, TargetConfig};
 use crate::sandbox::{LoadWriters, Private, SandboxCopies, Written, WrittenPair};
 
 /// Opens an engine on a target; compose hands itself in.
@@ -124,7 +124,7 @@ impl SwitchoverRehearsal {
         let selected = Selected {
             name: "rehearsal".into(),
             config,
-            url: Some(Secret::new(copy.url())),
+            url: Some(copy.url()),
             state_dir: Some(home.to_owned()),
             ..self.selected.clone()
         };

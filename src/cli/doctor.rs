@@ -11,7 +11,7 @@ use crate::engine::model::profile::Profile;
 use crate::engine::port::reader::ReadOptions;
 use crate::profile::Config;
 use crate::report::answer::{Answer, DoctorLine};
-use crate::sandbox::Binaries;
+use crate::sandbox::{Binaries, confinement};
 use std::collections::BTreeSet;
 
 /// Clocks further apart than this make ages wrong.
@@ -41,6 +41,7 @@ pub(super) async fn run(cli: &Cli, parts: &Parts, out: &Output) -> Result<u8> {
     let mut sheet = DoctorReport::default();
     terminal(&mut sheet);
     postgres(&mut sheet);
+    private_servers(&mut sheet);
     match Config::find(cli.global.config.as_deref()) {
         Err(e) => sheet.add("config", "fail", e.message.clone(), e.hint.as_deref()),
         Ok(config) => {
@@ -101,6 +102,26 @@ fn postgres(sheet: &mut DoctorReport) {
         ),
         Err(e) => sheet.add("postgresql", "warn", e.message.clone(), e.hint.as_deref()),
     }
+}
+
+/// Definitions of a target are executed on private servers: how far those are shut in.
+fn private_servers(sheet: &mut DoctorReport) {
+    let found = match confinement() {
+        Ok(found) => found,
+        Err(e) => return sheet.add("sandbox", "warn", e.message.clone(), e.hint.as_deref()),
+    };
+    let account = found.account.map_or_else(|| "your own account".to_owned(), |a| format!("account {a}"));
+    let mut message = format!("private servers run under {account}, on a socket only");
+    for done in &found.done {
+        message.push_str(", with ");
+        message.push_str(done);
+    }
+    if found.not_possible.is_empty() {
+        return sheet.add("sandbox", "ok", message, None);
+    }
+    message.push_str("; not possible here: ");
+    message.push_str(&found.not_possible.join(", "));
+    sheet.add("sandbox", "ok", message, Some("util-linux 2.38 and user namespaces make all of it possible"));
 }
 
 async fn targets(cli: &Cli, parts: &Parts, config: &Config, sheet: &mut DoctorReport) {

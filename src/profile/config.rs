@@ -91,6 +91,10 @@ pub struct TargetConfig {
     /// Instead of the policy of all targets.
     #[serde(default)]
     pub policy: Option<Policy>,
+    /// Extensions that a private copy may have beside the trusted ones, `pg_partman` and `pg_stat_statements`: their scripts
+    /// run there as a superuser. `dblink`, foreign data wrappers and untrusted languages are never made.
+    #[serde(default)]
+    pub sandbox_extensions: Vec<String>,
 }
 
 /// A daily span of UTC time, as `22:00Z`; may run over midnight.

@@ -25,6 +25,8 @@ pub struct CopiedTarget {
     pub search_path: Vec<String>,
     /// Where backups go, where anything says so.
     pub backups: Option<PathBuf>,
+    /// Extensions that a copy may have beside those that are trusted, as the operator names them.
+    pub extensions: Vec<String>,
 }
 
 /// What there is for one target.
@@ -51,13 +53,13 @@ pub fn for_dialect(dialect: &str, target: CopiedTarget) -> Result<Sandbox> {
 }
 
 fn postgres(target: CopiedTarget) -> Result<Sandbox> {
-    let CopiedTarget { url, version, database, search_path, backups } = target;
+    let CopiedTarget { url, version, database, search_path, backups, extensions } = target;
     let connection = Connection::new(url.as_ref().map(Secret::expose))?;
-    let copies = || SandboxCopies::new(connection.clone(), version.clone(), search_path.clone());
+    let copies = SandboxCopies::new(connection, version, search_path, extensions);
     Ok(Sandbox {
-        copies: Arc::new(copies()),
-        switchovers: Some(copies()),
-        backups: Arc::new(PgDump::new(connection.clone(), version, search_path, database, backups)),
+        copies: Arc::new(copies.clone()),
+        switchovers: Some(copies.clone()),
+        backups: Arc::new(PgDump::new(copies, database, backups)),
     })
 }
 
@@ -74,6 +76,7 @@ mod tests {
             database: "d".into(),
             search_path: vec!["public".into()],
             backups: Some("/backups".into()),
+            extensions: vec![],
         }
     }
 

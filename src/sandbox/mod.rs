@@ -6,17 +6,20 @@
 #![expect(clippy::disallowed_methods, reason = "SQL stands here")]
 
 mod account;
+mod confine;
 pub mod demo;
 mod dialects;
 mod directory;
 mod hooks;
 pub mod postgres;
 mod process;
+mod secrets;
 mod watcher;
 
 pub use crate::dialect::postgres::owner::MARKER;
+pub use confine::{ConfinementReport, confinement};
 pub use dialects::{CopiedTarget, Sandbox, for_dialect};
 pub use hooks::CommandRunner;
 pub use postgres::{
-    Binaries, LoadWriters, Options, Private, SandboxCopies, Server, Timed, Written, WrittenPair,
+    Access, Binaries, LoadWriters, Options, Private, SandboxCopies, Server, Timed, Written, WrittenPair,
 };

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fs::{File, OpenOptions},
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Write},
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
     sync::mpsc::{Receiver, Sender, channel},
@@ -51,21 +51,16 @@ impl Process {
     /// appended to `log`.
     pub(super) fn start(
         program: Program,
-        mut command: Command,
+        command: Command,
         log: &Path,
         started: impl FnOnce(u32) -> Result<()>,
     ) -> Result<Self> {
-        let mut child = command
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|e| Error::unobserved(format!("failed to start {}: {e}", program.name)))?;
-        let (sender, events) = channel();
         let log = OpenOptions::new().create(true).append(true).open(log);
-        let log = log.map_err(|e| Error::unobserved(format!("failed to open the sandbox's log: {e}")));
-        let stderr = child.stderr.take();
+        let log = log.map_err(|e| Error::unobserved(format!("failed to open the sandbox's log: {e}")))?;
+        let (sender, events) = channel();
+        let child = spawn(program, command, log, sender)?;
         let mut process = Self { program, child, events };
-        let outcome = started(process.pid()).and(log).and_then(|log| process.wait_ready(stderr, log, sender));
-        match outcome {
+        match started(process.pid()).and_then(|()| process.wait_ready()) {
             Ok(()) => Ok(process),
             Err(error) => {
                 process.kill();
@@ -96,13 +91,8 @@ impl Process {
         self.wait_ended();
     }
 
-    fn wait_ready(&mut self, stderr: Option<ChildStderr>, log: File, events: Sender<Event>) -> Result<()> {
-        let Program { name, ready } = self.program;
-        let stderr = stderr.ok_or_else(|| Error::unobserved("failed to read the server's messages"))?;
-        thread::Builder::new()
-            .name("sandbox-log".into())
-            .spawn(move || drain(stderr, log, ready, &events))
-            .map_err(|e| Error::unobserved(format!("failed to start a thread: {e}")))?;
+    fn wait_ready(&self) -> Result<()> {
+        let name = self.program.name;
         match self.events.recv_timeout(START_LIMIT) {
             Ok(Event::Ready) => Ok(()),
             Ok(Event::Ended(last)) => {
@@ -124,6 +114,28 @@ impl Process {
             }
         }
     }
+}
+
+/// Spawns it from the thread that reads its messages. Linux sends the signal of a parent's death when the *thread* that
+/// spawned ends: this one ends when the server and its backends have, a thread of a pool at any time.
+fn spawn(program: Program, mut command: Command, log: File, events: Sender<Event>) -> Result<Child> {
+    let failed = move |e: io::Error| Error::unobserved(format!("failed to start {}: {e}", program.name));
+    let (spawned, child) = channel();
+    command.stderr(Stdio::piped());
+    let work = move || {
+        let outcome = command.spawn().map(|mut child| (child.stderr.take(), child));
+        match outcome {
+            Err(e) => drop(spawned.send(Err(e))),
+            Ok((stderr, child)) => {
+                let _ = spawned.send(Ok(child));
+                if let Some(stderr) = stderr {
+                    drain(stderr, log, program.ready, &events);
+                }
+            }
+        }
+    };
+    thread::Builder::new().name("sandbox-log".into()).spawn(work).map_err(failed)?;
+    child.recv().map_err(|_| Error::unobserved("failed to start a thread"))?.map_err(failed)
 }
 
 /// Runs to the end of the pipe: a full pipe would stop every backend. A full disk loses the log only.

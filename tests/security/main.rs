@@ -9,3 +9,4 @@ mod common;
 
 #[cfg(feature = "tui")]
 mod pasting;
+mod sandbox;

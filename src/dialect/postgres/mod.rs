@@ -18,6 +18,7 @@ mod numbers;
 pub mod owner;
 mod reader;
 mod row_sql;
+pub mod sampling;
 mod session;
 mod shared;
 mod tx;

@@ -1,4 +1,5 @@
-//! Unrestricted sessions, for servers that this process itself started.
+//! Sessions on servers that this process itself started: the superuser's, and that of a role without any privileges of
+//! the server, in which everything of others runs.
 //!
 //! Everything else in the program must go through readers and approved plans; this door opens only in a
 //! directory that bears the sandbox's marker.
@@ -13,19 +14,40 @@ use sqlx::{
 
 use super::error::Coded as _;
 use crate::engine::model::error::{Class, Error, Result};
+use crate::engine::model::secret::Secret;
 
 /// One row, every value as the text it was selected as.
 pub type TextRow = Vec<Option<String>>;
 
-/// A session that may do anything, on a throwaway server.
-#[derive(Debug)]
-pub struct Owner {
-    connection: PgConnection,
+/// Who logs in, and with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The role.
+    pub role: String,
+    /// Its password; `None`: a superuser of ours on a server that asks nobody.
+    pub password: Option<Secret>,
+    /// A role of the server's that others' code may run as: it may not set what only a superuser may.
+    pub unprivileged: bool,
 }
 
+/// A session on a throwaway server; what it may do is its role's matter.
+#[derive(Debug)]
+pub struct Owner {
+    pub(super) connection: PgConnection,
+}
+
+/// What a superuser's session begins with, besides.
+const SUPERUSER: (&str, &str) = ("session_replication_role", "origin");
+
 impl Owner {
-    /// Refused anywhere but in a sandbox; nothing of the operator's `PG*` or pgpass is used.
+    /// As a superuser of a server that asks nobody for a password.
     pub async fn connect(socket_dir: &Path, user: &str, database: &str) -> Result<Self> {
+        let login = Login { role: user.to_owned(), password: None, unprivileged: false };
+        Self::log_in(socket_dir, &login, database).await
+    }
+
+    /// Refused anywhere but in a sandbox; nothing of the operator's `PG*` or pgpass is used.
+    pub async fn log_in(socket_dir: &Path, login: &Login, database: &str) -> Result<Self> {
         let marked = socket_dir.parent().is_some_and(|root| root.join(MARKER).is_file());
         if !marked {
             return Err(Error::new(
@@ -37,8 +59,8 @@ impl Owner {
         let options = PgConnectOptions::new_without_pgpass()
             .socket(socket_dir)
             .port(5432)
-            .username(user)
-            .password("")
+            .username(&login.role)
+            .password(login.password.as_ref().map_or("", Secret::expose))
             .database(database)
             .ssl_mode(PgSslMode::Disable)
             .application_name("midwatch/sandbox")
@@ -48,10 +70,10 @@ impl Owner {
                 ("TimeZone", "UTC"),
                 ("DateStyle", "ISO"),
                 ("default_transaction_read_only", "off"),
-                ("session_replication_role", "origin"),
                 ("statement_timeout", "0"),
                 ("client_min_messages", "warning"),
             ])
+            .options((!login.unprivileged).then_some(SUPERUSER))
             .disable_statement_logging();
         let connection = options.connect().await.map_err(|e| Error {
             class: Class::Unobserved,
@@ -105,7 +127,7 @@ fn texts(row: &PgRow) -> Result<TextRow> {
         .collect()
 }
 
-fn explain(error: &sqlx::Error, what: &str) -> Error {
+pub(super) fn explain(error: &sqlx::Error, what: &str) -> Error {
     let Some(server) = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>()) else {
         return Error::new(Class::Failed, format!("failed to {what}: {error}"));
     };

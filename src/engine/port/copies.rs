@@ -50,12 +50,16 @@ pub trait Copies: Send + Sync {
 pub trait TargetCopy: Send + Sync {
     /// Looks at it as one looks at the target.
     fn facts(&self) -> Arc<dyn Reader>;
-    /// One or more statements, as a superuser, with the target's search path; several are one transaction.
+    /// One or more statements, as a role that has all rights of the target's roles and none of the server's, with the
+    /// target's search path; several are one transaction.
     fn execute<'a>(&'a self, sql: &'a str) -> Fut<'a, Result<()>>;
     /// What was copied, and what could not be.
     fn summary(&self) -> &str;
-    /// Tables that were left out, in words, each with its reason: what fails for want of them says nothing.
+    /// What was left out, in words, each with its reason: what fails for want of it says nothing.
     fn lacks(&self) -> &[String];
+    /// What of the wanted relations is on the target and not here, and what there fires for any definition: what succeeds
+    /// without it says nothing of it.
+    fn untried(&self) -> &[String];
 }
 
 /// Where nothing can be rehearsed.

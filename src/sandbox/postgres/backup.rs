@@ -18,15 +18,15 @@ use crate::engine::model::query::Param;
 use crate::engine::port::backups::{Backups, Dump, Dumped};
 use crate::engine::port::reader::{Fut, ReadOptions, ReadTx, Reader as _, Snapshot};
 use crate::sandbox::postgres::definitions::Omitted;
-use crate::sandbox::postgres::rehearsal::{self, DATABASE, SandboxCopies};
+use crate::sandbox::postgres::programs;
+use crate::sandbox::postgres::rehearsal::SandboxCopies;
+use crate::sandbox::postgres::restore::{Archive, NotMade, Part};
 use crate::sandbox::postgres::server::blocking;
 
 /// A table may take long to read.
 const PATIENCE: std::time::Duration = std::time::Duration::from_hours(6);
 /// What is larger is not restored in memory.
 const IN_MEMORY: u64 = 64 << 20;
-/// So many lines of what a program said are told.
-const TOLD: usize = 4;
 
 /// Backups of one target.
 pub(in crate::sandbox) struct PgDump {
@@ -40,14 +40,11 @@ pub(in crate::sandbox) struct PgDump {
 impl PgDump {
     /// `place`: where they go; absent: nothing on this machine says where.
     pub(in crate::sandbox) fn new(
-        target: Connection,
-        version: String,
-        search_path: Vec<String>,
+        copies: SandboxCopies,
         database: String,
         place: Option<PathBuf>,
     ) -> Self {
-        let copies = SandboxCopies::new(target.clone(), version, search_path.clone());
-        Self { target, copies, search_path, place, database }
+        Self { target: copies.target.clone(), search_path: copies.search_path.clone(), copies, place, database }
     }
 
     fn dir(&self) -> Result<&Path> {
@@ -93,7 +90,7 @@ impl PgDump {
         command.args(omitted.patterns.iter().map(|p| format!("--exclude-table={p}")));
         command.args(omitted.others.iter().map(|p| format!("--exclude-table-data={p}")));
         command.arg("--file").arg(&part);
-        let done = rehearsal::run_for(command, "dump the tables with pg_dump", PATIENCE).await;
+        let done = programs::run(command, "dump the tables with pg_dump", PATIENCE).await;
         let kept = done.and_then(|_| keep(&part, file));
         if kept.is_err() {
             let _ = std::fs::remove_file(&part);
@@ -102,7 +99,8 @@ impl PgDump {
         Ok((contents, omitted))
     }
 
-    /// Restores it from nothing, and compares.
+    /// Restores it from nothing, and compares. What is in it is the target's: it runs as the tenant, who here alone reads
+    /// past policies.
     async fn restored(
         &self,
         dump: &Dump,
@@ -110,17 +108,15 @@ impl PgDump {
         dumped: &[Content],
         omitted: &Omitted,
     ) -> Result<String> {
-        let server = self.copies.empty(bytes < IN_MEMORY).await?;
-        let mut restore = server.binaries().command("pg_restore");
-        restore.args(["--no-tablespaces", "--dbname"]).arg(server.url(DATABASE)).arg(file);
-        let what = "restore the backup into a private server";
-        let (done, said) = rehearsal::ran(restore, what, PATIENCE).await?;
-        let trouble = RestoreErrors::in_output(&said);
-        if !done && trouble.all == 0 {
-            let said: Vec<&str> = said.lines().take(TOLD).collect();
-            return Err(Error::new(Class::Failed, format!("failed to {what}: {}", said.join(" · "))));
-        }
-        let facts = PgReader::new(Connection::new(Some(&server.url(DATABASE)))?);
+        let server = self.copies.tenants(self.copies.binaries()?, bytes < IN_MEMORY, true).await?;
+        let privileged = self.copies.privileged().await?;
+        let lists = server.private_dir()?.join("backup");
+        let archive = Archive { file, lists, privileged: &privileged, patience: PATIENCE };
+        let schemas = archive.restore(&server, Part::Schemas).await?;
+        server.open_schemas().await?;
+        let rest = archive.restore(&server, Part::Rest).await?;
+        let trouble = RestoreErrors::among(schemas.not_made.iter().chain(&rest.not_made));
+        let facts = PgReader::new(Connection::new(Some(server.url().expose()))?);
         facts.set_search_path(&self.search_path);
         let mut tx = facts.begin(whole()).await?;
         let restored = contents(&mut *tx, &dump.tables).await.map_err(|e| trouble.context(file, e))?;
@@ -142,8 +138,10 @@ impl PgDump {
             let others = trouble.all - trouble.orphans;
             let _ = write!(proof, "; {others} other objects could not be made there ({first})");
         }
-        if !omitted.said.is_empty() {
-            let _ = write!(proof, "; without {}", omitted.said.join(" and "));
+        let without: Vec<_> =
+            [&omitted.said, &server.left_out, &rest.left_out].into_iter().flatten().cloned().collect();
+        if !without.is_empty() {
+            let _ = write!(proof, "; without {}", without.join(" and "));
         }
         Ok(proof)
     }
@@ -159,17 +157,14 @@ struct RestoreErrors {
 }
 
 impl RestoreErrors {
-    fn in_output(said: &str) -> Self {
+    fn among<'e>(errors: impl Iterator<Item = &'e NotMade>) -> Self {
         let mut out = Self::default();
-        for what in said.lines().filter_map(|line| line.split_once("ERROR:").map(|(_, what)| what.trim())) {
-            if what == r#"schema "public" already exists"# {
-                continue;
-            }
+        for error in errors {
             out.all += 1;
-            if what.contains("violates foreign key constraint") {
+            if error.why.contains("violates foreign key constraint") {
                 out.orphans += 1;
             } else if out.first.is_none() {
-                out.first = Some(what.to_owned());
+                out.first = Some(error.why.clone());
             }
         }
         out

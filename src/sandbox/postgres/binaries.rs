@@ -75,6 +75,20 @@ impl Version {
         let minor = parts.next().and_then(|part| part.parse().ok()).unwrap_or(0);
         Some(Self { major, minor })
     }
+
+    /// From these releases on `pg_dump` writes nothing of a hostile server's into what it dumps that a restore would run
+    /// as more than a statement (CVE-2025-8714, CVE-2025-8715).
+    pub(super) fn is_mended(self) -> bool {
+        let from = match self.major {
+            13 => 22,
+            14 => 19,
+            15 => 14,
+            16 => 10,
+            17 => 6,
+            major => return major >= 18,
+        };
+        self.minor >= from
+    }
 }
 
 impl fmt::Display for Version {

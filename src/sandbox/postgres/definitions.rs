@@ -2,6 +2,7 @@
 
 use crate::engine::model::query::Sql;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -9,26 +10,40 @@ use crate::dialect::postgres::PgReader;
 use crate::engine::model::error::Result;
 use crate::engine::model::name::{Ident, Relation};
 use crate::engine::model::query::Param;
-use crate::engine::port::reader::{ReadOptions, Reader};
-use crate::sandbox::Server;
-use crate::sandbox::postgres::rehearsal::{DATABASE, SandboxCopies, inside, run};
+use crate::engine::port::copies::CopyRequest;
+use crate::engine::port::reader::{ReadOptions, ReadTx, Reader as _};
+use crate::sandbox::postgres::Binaries;
+use crate::sandbox::postgres::extensions::{EXTENSIONS, Extension};
+use crate::sandbox::postgres::programs;
+use crate::sandbox::postgres::rehearsal::{PATIENCE, SandboxCopies};
+use crate::sandbox::postgres::restore::{PRIVILEGED, Privileged, Restored};
+use crate::sandbox::postgres::roles::{ROLES, TargetRoles};
+use crate::sandbox::postgres::tenant::{TenantOptions, TenantServer};
 
-/// `$1`: the private server's superuser. Roles with what decides whether they may, who is a member of whom, and to
-/// whom the database belongs: schema `public` is that role's.
-const ROLES: &str = "
-select s from (
-  select 1 as place, format('create role %I%s%s%s', r.rolname, case when r.rolsuper then ' superuser' end,
-           case when not r.rolinherit then ' noinherit' end, case when r.rolbypassrls then ' bypassrls' end) as s
-  from pg_roles r where r.rolname !~ '^pg_' and r.rolname <> $1
-  union
-  select 2, format('grant %I to %I', r.rolname, m.rolname)
-           || coalesce(' with inherit ' || (to_jsonb(a) ->> 'inherit_option'), '')
-           || coalesce(', set ' || (to_jsonb(a) ->> 'set_option'), '')
-  from pg_auth_members a join pg_roles r on r.oid = a.roleid join pg_roles m on m.oid = a.member
-  where m.rolname !~ '^pg_' and $1 not in (r.rolname, m.rolname)
-  union
-  select 3, format('alter database %I owner to %I', $2, pg_get_userbyid(d.datdba)) from pg_database d
-  where d.datname = current_database()) q order by place, s";
+/// `$1`: what is wanted. What hangs on a table, of any kind that changes what a write or a change of it does; foreign keys
+/// may be refused by a sample's rows, and our own schema's triggers are left out with it. Of a partition only triggers of
+/// its own: the rest is its table's.
+const PARTS: &str = "
+with recursive wanted as (
+  select to_regclass(n)::oid as oid, true as root from unnest($1::text[]) n
+  union all select i.inhrelid, false from pg_inherits i join wanted w on i.inhparent = w.oid),
+named as (select w.oid, w.root, format('%I.%I', n.nspname, c.relname) as name
+          from wanted w join pg_class c on c.oid = w.oid join pg_namespace n on n.oid = c.relnamespace)
+select array(
+  select format('trigger %s of %s', g.tgname, w.name) from named w join pg_trigger g on g.tgrelid = w.oid
+  where not g.tgisinternal and g.tgparentid = 0
+    and (select n.nspname <> 'midwatch' from pg_proc f join pg_namespace n on n.oid = f.pronamespace where f.oid = g.tgfoid)
+  union select format('constraint %s of %s', k.conname, w.name) from named w join pg_constraint k on k.conrelid = w.oid
+  where w.root and k.contype in ('c', 'x', 'u', 'p')
+  union select format('index %s of %s', c.relname, w.name) from named w join pg_index i on i.indrelid = w.oid
+  join pg_class c on c.oid = i.indexrelid where w.root
+  union select format('rule %s of %s', r.rulename, w.name) from named w join pg_rewrite r on r.ev_class = w.oid
+  union select format('policy %s of %s', p.polname, w.name) from named w join pg_policy p on p.polrelid = w.oid
+  union select format('row level security forced on the owner of %s', w.name) from named w join pg_class c on c.oid = w.oid
+  where c.relforcerowsecurity
+  union select format('default of %s.%s', w.name, a.attname) from named w join pg_attribute a on a.attrelid = w.oid
+  where w.root and a.attnum > 0 and not a.attisdropped and a.atthasdef
+  order by 1) as parts";
 
 /// `$1`: what is wanted; `$2`: 1 with our own schema and with what a view keeps. Other tables, which of them `pg_dump`
 /// could not lock, and how many locks the server has room for.
@@ -145,53 +160,81 @@ fn patterns<'o>(tables: impl Iterator<Item = &'o Other>) -> Vec<String> {
 }
 
 impl SandboxCopies {
-    /// The target's roles, and what they are to each other; nobody can log in as one of them.
-    pub(super) async fn roles(&self, server: &Server) -> Result<()> {
+    /// A server with the target's roles and the extensions it may have, and nothing else in it.
+    pub(super) async fn tenants(
+        &self,
+        binaries: Binaries,
+        memory: bool,
+        bypass_rls: bool,
+    ) -> Result<TenantServer> {
         let mut tx = PgReader::new(self.target.clone()).begin(ReadOptions::default()).await?;
-        let make =
-            tx.texts(&Sql::new(ROLES).bind([Param::from(server.user()), Param::from(DATABASE)])).await?;
-        let make: Vec<String> = make.into_iter().flatten().collect();
-        server.owner(DATABASE).await?.execute_script(&make.join(";\n")).await
+        let roles: TargetRoles = tx.one(&Sql::new(ROLES)).await?;
+        let extensions: Vec<Extension> = tx.fetch(&Sql::new(EXTENSIONS)).await?;
+        drop(tx);
+        let options = TenantOptions {
+            binaries,
+            memory,
+            roles: &roles,
+            extensions: &extensions,
+            named: &self.extensions,
+            bypass_rls,
+        };
+        TenantServer::start(options).await
     }
 
     /// What must be left out, so that the rest can be copied; `whole`: our own schema is copied too.
     pub(super) async fn omitted(&self, relations: &[String], whole: bool) -> Result<Omitted> {
-        let target = PgReader::new(self.target.clone());
-        target.set_search_path(&self.search_path);
-        let wanted = relations.iter().map(|r| Relation::parse(r).to_string()).collect();
-        let mut tx = target.begin(ReadOptions::default()).await?;
-        Ok(Omitted::among(
-            tx.one(&Sql::new(OTHERS).bind([Param::Texts(wanted), Param::Int(i64::from(whole))])).await?,
-        ))
+        let mut tx = self.read().await?;
+        let params = [Param::Texts(quoted(relations)), Param::Int(i64::from(whole))];
+        Ok(Omitted::among(tx.one(&Sql::new(OTHERS).bind(params)).await?))
     }
 
-    /// What could not be made of a section of the dump, as the server says it.
-    pub(super) async fn definitions(
-        &self,
-        server: &Server,
-        section: &str,
-        omitted: &Omitted,
-    ) -> Result<Vec<String>> {
-        let file = server.dir().join(format!("{section}.sql"));
-        let mut dump = self.reaching(server.binaries(), "pg_dump");
-        dump.args(["--schema-only", "--no-publications", "--no-subscriptions", "--no-tablespaces"]);
-        dump.arg(format!("--section={section}"));
-        dump.args(omitted.patterns.iter().map(|p| format!("--exclude-table={p}")));
-        dump.args(["--exclude-schema=midwatch", "--lock-wait-timeout=5s", "--file"]).arg(&file);
-        run(dump, "copy the target's definitions with pg_dump").await?;
-        let mut psql = inside(server);
-        psql.arg("--file").arg(&file);
-        let said = run(psql, "make the target's definitions in the sandbox").await?;
-        let error = |line: &str| line.split_once("ERROR:").map(|(_, what)| what.trim().to_owned());
-        // Our own schema is left out, and so is what hangs on it.
-        let ours = |what: &String| {
-            what.contains("midwatch")
-                || what.contains(r#"schema "public" already exists"#)
-                // A sample's rows may refer to rows that it left out.
-                || what.contains("violates foreign key constraint")
-        };
-        Ok(said.lines().filter_map(error).filter(|what| !ours(what)).collect())
+    /// What only a superuser may make.
+    pub(super) async fn privileged(&self) -> Result<Privileged> {
+        self.read().await?.one(&Sql::new(PRIVILEGED)).await
     }
+
+    async fn read(&self) -> Result<Box<dyn ReadTx>> {
+        let target = PgReader::new(self.target.clone());
+        target.set_search_path(&self.search_path);
+        target.begin(ReadOptions::default()).await
+    }
+
+    /// Writes the target's definitions to a file.
+    pub(super) async fn dump(&self, binaries: &Binaries, omitted: &Omitted, file: &Path) -> Result<()> {
+        let mut dump = self.reaching(binaries, "pg_dump");
+        dump.args(["--format=custom", "--schema-only", "--no-publications", "--no-subscriptions"]);
+        dump.args(["--no-tablespaces", "--no-security-labels"]);
+        dump.args(omitted.patterns.iter().map(|p| format!("--exclude-table={p}")));
+        dump.args(["--exclude-schema=midwatch", "--lock-wait-timeout=5s", "--file"]).arg(file);
+        programs::run(dump, "copy the target's definitions with pg_dump", PATIENCE).await.map(drop)
+    }
+
+    /// What of the wanted tables is on the target and not in the copy, so that nothing was tried with it; and what would
+    /// have fired for every definition.
+    pub(super) async fn untried(
+        &self,
+        copy: &PgReader,
+        wanted: &CopyRequest,
+        restored: &Restored,
+    ) -> Result<Vec<String>> {
+        let parts = Sql::new(PARTS).bind([Param::Texts(quoted(&wanted.relations))]);
+        let there: Parts = self.read().await?.one(&parts).await?;
+        let here: Parts = copy.begin(ReadOptions::default()).await?.one(&parts).await?;
+        let mut out: Vec<String> =
+            restored.event_triggers.iter().map(|name| format!("event trigger {name}")).collect();
+        out.extend(there.parts.into_iter().filter(|p| !here.parts.contains(p)));
+        Ok(out)
+    }
+}
+
+#[derive(Deserialize)]
+struct Parts {
+    parts: Vec<String>,
+}
+
+fn quoted(relations: &[String]) -> Vec<String> {
+    relations.iter().map(|r| Relation::parse(r).to_string()).collect()
 }
 
 #[cfg(test)]

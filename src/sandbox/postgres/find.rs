@@ -145,6 +145,17 @@ mod tests {
     }
 
     #[test]
+    fn releases_before_the_mends_of_pg_dump_are_told() {
+        let of = |text| Version::parse(text).unwrap().is_mended();
+        for old in ["13.21", "14.18", "15.13", "16.9", "17.5", "12.22"] {
+            assert!(!of(old), "{old}");
+        }
+        for new in ["13.22", "14.19", "15.14", "16.10", "17.6", "18.0", "19beta1"] {
+            assert!(of(new), "{new}");
+        }
+    }
+
+    #[test]
     fn the_explicit_directory_wins_and_must_be_whole() {
         let tmp = tempfile::tempdir().unwrap();
         let (a, b) = (tmp.path().join("a"), tmp.path().join("b"));

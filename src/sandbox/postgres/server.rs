@@ -8,13 +8,16 @@ use std::{
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::dialect::postgres::owner::{Owner, quote};
+use crate::dialect::postgres::owner::{Login, Owner, quote};
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::secret::Secret;
 use crate::sandbox::account::Account;
+use crate::sandbox::confine::Walls;
 use crate::sandbox::directory::ServerDirectory;
 use crate::sandbox::postgres::binaries::{Binaries, Version};
 use crate::sandbox::postgres::start;
 use crate::sandbox::process::Process;
+use crate::sandbox::secrets::random;
 use crate::sandbox::watcher::Watcher;
 
 /// What is encoded in a part of a URL: all but the unreserved characters (RFC 3986).
@@ -22,8 +25,47 @@ const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 /// The same, but for the slashes of a path.
 const PATH: &AsciiSet = &NAME.remove(b'/');
 
+/// Who gets into a private server, and so what may be put into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// Whoever reaches its socket is [`SUPERUSER`], without a password: for servers whose every definition is ours. The
+    /// demo's urls are literal, and psql takes them; tests plant what they like.
+    #[default]
+    Ours,
+    /// Each role needs its password, the superuser's name and password are random and known to this process alone, and
+    /// there is no network: for definitions and rows that came from elsewhere.
+    Foreign,
+}
+
+/// Of a server whose every definition is ours. Not called `midwatch`: that is the journal's schema, which `"$user"` in a
+/// search path would then name.
+pub const SUPERUSER: &str = "keeper";
+
+impl Access {
+    fn superuser(self) -> Result<Login> {
+        Ok(match self {
+            Self::Ours => Login { role: SUPERUSER.into(), password: None, unprivileged: false },
+            Self::Foreign => Login {
+                role: format!("s{}", random::<8>()?),
+                password: Some(Secret::new(random::<PASSWORD>()?)),
+                unprivileged: false,
+            },
+        })
+    }
+
+    fn walls(self) -> Walls {
+        match self {
+            Self::Ours => Walls::Ordinary,
+            Self::Foreign => Walls::Closed,
+        }
+    }
+}
+
+/// Random bytes of a password.
+pub(super) const PASSWORD: usize = 24;
+
 /// How to start a server; the default is a throwaway in a directory of its own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Emptied on leaving. `None`: a short temporary one, removed on leaving.
     pub dir: Option<PathBuf>,
@@ -31,17 +73,10 @@ pub struct Options {
     pub memory: bool,
     /// `None`: found on this machine.
     pub binaries: Option<Binaries>,
-    /// The superuser, who needs no password. Not called `midwatch`: that is the journal's schema, which
-    /// `"$user"` in a search path would then name.
-    pub user: String,
+    /// Who gets in.
+    pub access: Access,
     /// Server settings on top of ours.
     pub settings: Vec<(String, String)>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { dir: None, memory: false, binaries: None, user: "keeper".into(), settings: Vec::new() }
-    }
 }
 
 /// A running server. Stops and clears its directory when dropped, and when this process is killed.
@@ -53,7 +88,8 @@ struct Inner {
     place: ServerDirectory,
     binaries: Binaries,
     account: Option<Account>,
-    user: String,
+    access: Access,
+    superuser: Login,
     settings: Vec<(String, String)>,
     state: Mutex<State>,
 }
@@ -75,28 +111,42 @@ impl Server {
     pub fn start_blocking(options: Options) -> Result<Self> {
         let binaries = options.binaries.map_or_else(Binaries::find, Ok)?;
         let account = Account::for_servers()?;
+        let (access, superuser) = (options.access, options.access.superuser()?);
         let place = match &options.dir {
             Some(dir) => ServerDirectory::given(dir, account.as_ref())?,
             None => ServerDirectory::temporary(account.as_ref(), options.memory)?,
         };
         let watcher = Watcher::start(&place).inspect_err(|_| place.clear())?;
         let state = Mutex::new(State { process: None, watcher, gone: false });
-        let (user, settings) = (options.user, options.settings);
+        let settings = options.settings;
         // From here on, dropping it cleans up.
-        let server = Self(Arc::new(Inner { place, binaries, account, user, settings, state }));
+        let server =
+            Self(Arc::new(Inner { place, binaries, account, access, superuser, settings, state }));
         let inner = &server.0;
-        start::initdb(&inner.binaries, inner.account.as_ref(), &inner.place, &inner.user)?;
+        start::initdb(&inner.binaries, inner.account.as_ref(), &inner.place, &inner.superuser)?;
         inner.launch()?;
         Ok(server)
     }
 
-    /// Accepted by psql, `pg_dump`, pgbench and sqlx alike; the port is named so that `PGPORT` cannot move it.
+    /// Accepted by psql, `pg_dump`, pgbench and sqlx alike; the port is named so that `PGPORT` cannot move it. A password
+    /// is never in it: of a server of others it opens nothing.
     pub fn url(&self, database: &str) -> String {
+        self.url_as(utf8_percent_encode(&self.0.superuser.role, NAME), database)
+    }
+
+    /// The url of a login, its password included.
+    pub(super) fn url_of(&self, login: &Login, database: &str) -> Secret {
+        let role = utf8_percent_encode(&login.role, NAME);
+        let password = login.password.as_ref().map_or("", Secret::expose);
+        Secret::new(self.url_as(format!("{role}:{}", utf8_percent_encode(password, NAME)), database))
+    }
+
+    fn url_as(&self, who: impl std::fmt::Display, database: &str) -> String {
         let socket_dir = self.socket_dir();
         let socket_dir = socket_dir.to_string_lossy();
         let host = utf8_percent_encode(&socket_dir, PATH);
-        let (user, database) = (utf8_percent_encode(&self.0.user, NAME), utf8_percent_encode(database, NAME));
-        format!("postgres://{user}@localhost:5432/{database}?host={host}")
+        let database = utf8_percent_encode(database, NAME);
+        format!("postgres://{who}@localhost:5432/{database}?host={host}")
     }
 
     /// Holds everything of this server.
@@ -131,12 +181,17 @@ impl Server {
 
     /// The superuser.
     pub fn user(&self) -> &str {
-        &self.0.user
+        &self.0.superuser.role
     }
 
-    /// An unrestricted session.
+    /// The superuser's session. On a server of others nobody but its maker may ask for one.
     pub async fn owner(&self, database: &str) -> Result<Owner> {
-        Owner::connect(&self.socket_dir(), &self.0.user, database).await
+        Owner::log_in(&self.socket_dir(), &self.0.superuser, database).await
+    }
+
+    /// The file that says who gets in.
+    pub(super) fn access_file(&self) -> PathBuf {
+        self.0.place.data().join("pg_hba.conf")
     }
 
     /// A template must have no open connection.
@@ -198,7 +253,9 @@ impl Inner {
         let state = &mut *self.state();
         let watcher = &mut state.watcher;
         let told = |pid| watcher.watch(pid);
-        let command = start::command(&self.binaries, self.account.as_ref(), &self.place, &self.settings);
+        let walls = self.access.walls();
+        let command =
+            start::command(&self.binaries, self.account.as_ref(), &self.place, &self.settings, walls);
         let process = Process::start(start::PROGRAM, command, &self.place.log(), told)?;
         state.process = Some(process);
         Ok(())

@@ -1,10 +1,16 @@
 //! How PostgreSQL is started: `initdb`, the settings of a throwaway server, and how it says that it is ready.
 
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, fchown};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::dialect::postgres::owner::Login;
 use crate::engine::model::error::{Error, Result};
+use crate::engine::model::secret::Secret;
 use crate::sandbox::account::Account;
+use crate::sandbox::confine::{Confinement, Walls};
 use crate::sandbox::directory::ServerDirectory;
 use crate::sandbox::postgres::binaries::Binaries;
 use crate::sandbox::process::Program;
@@ -12,20 +18,27 @@ use crate::sandbox::process::Program;
 pub(super) const PROGRAM: Program =
     Program { name: "postgres", ready: "database system is ready to accept connections" };
 
-/// Makes the data directory.
+/// Makes the data directory. A superuser's password goes through a file that is gone when this returns.
 pub(super) fn initdb(
     binaries: &Binaries,
     account: Option<&Account>,
     place: &ServerDirectory,
-    user: &str,
+    superuser: &Login,
 ) -> Result<()> {
     let mut command = binaries.command("initdb");
-    command
-        .arg("-D")
-        .arg(place.data())
-        .args(["-U", user, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"])
-        .current_dir("/")
-        .stdin(Stdio::null());
+    command.arg("-D").arg(place.data()).args(["-U", &superuser.role]).args([
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+        "--no-instructions",
+    ]);
+    let file = superuser.password.as_ref().map(|p| PasswordFile::write(p, account, place)).transpose()?;
+    match &file {
+        Some(file) => command.args(["-A", "scram-sha-256", "--pwfile"]).arg(&file.0),
+        None => command.args(["-A", "trust"]),
+    };
+    command.current_dir("/").stdin(Stdio::null());
     if let Some(account) = account {
         account.apply(&mut command);
     }
@@ -37,12 +50,35 @@ pub(super) fn initdb(
     Err(Error::unobserved(format!("failed to create the sandbox's data directory: {}", said.trim())))
 }
 
+/// A password as `initdb` reads it: its account's alone, and gone when this is dropped.
+struct PasswordFile(PathBuf);
+
+impl PasswordFile {
+    fn write(password: &Secret, account: Option<&Account>, place: &ServerDirectory) -> Result<Self> {
+        let file = Self(place.root.join("first"));
+        let mut options = std::fs::OpenOptions::new();
+        let made = options.write(true).create_new(true).mode(0o600).open(&file.0).and_then(|mut open| {
+            writeln!(open, "{}", password.expose())?;
+            account.map_or(Ok(()), |a| fchown(&open, Some(a.uid), Some(a.gid)))
+        });
+        made.map_err(|e| Error::unobserved(format!("failed to write {}: {e}", file.0.display())))?;
+        Ok(file)
+    }
+}
+
+impl Drop for PasswordFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// `postgres` in the foreground, on a unix socket only.
 pub(super) fn command(
     binaries: &Binaries,
     account: Option<&Account>,
     place: &ServerDirectory,
     settings: &[(String, String)],
+    walls: Walls,
 ) -> Command {
     let mut command = binaries.command("postgres");
     command.arg("-D").arg(place.data()).arg("-k").arg(place.run());
@@ -60,6 +96,7 @@ pub(super) fn command(
     for (name, value) in settings {
         command.arg("-c").arg(format!("{name}={value}"));
     }
+    let mut command = Confinement::here(account).around(&command, walls);
     // Of its own group: the terminal's ^C is for us, and we stop it in our own order.
     command.current_dir("/").process_group(0).stdin(Stdio::null()).stdout(Stdio::null());
     if let Some(account) = account {

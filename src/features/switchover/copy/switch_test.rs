@@ -43,9 +43,13 @@ pub(crate) async fn test_switch(
             }
             if let Some(lacks) = lacks(&*copy) {
                 for failed in out.preflight.iter_mut().filter(|p| p.status == Ready::Fail) {
-                    *failed =
-                        accepted.unless(UNTRIED, &texts::preflight::fails_without(&failed.message, &lacks));
+                    let text = texts::preflight::fails_without(&failed.message, &lacks);
+                    *failed = accepted.unknown_unless(UNTRIED, &text);
                 }
+            }
+            // What succeeded without them says nothing of them.
+            if let Some(untried) = untried(&*copy) {
+                out.preflight.push(accepted.unknown_unless(UNTRIED, &untried));
             }
         }
     }
@@ -59,6 +63,12 @@ pub(crate) const UNTRIED: &str = "untried";
 pub(crate) fn lacks(copy: &dyn TargetCopy) -> Option<String> {
     let lacks = copy.lacks();
     (!lacks.is_empty()).then(|| texts::preflight::copy_lacks(lacks))
+}
+
+/// What of the tables was not there to be tried.
+pub(crate) fn untried(copy: &dyn TargetCopy) -> Option<String> {
+    let untried = copy.untried();
+    (!untried.is_empty()).then(|| texts::preflight::not_in_copy(untried))
 }
 
 /// With the privileges of the role that will do it.

@@ -20,6 +20,7 @@ use crate::engine::port::reader::Fut;
 use crate::features::parity::pair::SwitchState;
 use crate::features::parity::pair::sync_triggers::{DEFINER, Mirrored, RowSync};
 use crate::features::parity::pair::trigger_function::closed;
+use crate::features::switchover::copy::switch_test::untried;
 use crate::features::switchover::copy::trigger_body::other_side_effects;
 use crate::features::switchover::copy::trigger_test::{Sides, TriggerTest, exercise_triggers};
 use crate::features::switchover::plan::options;
@@ -79,6 +80,11 @@ async fn draft(cx: &PlanCx<'_>, name: &str, params: &Params) -> Result<Draft> {
         let ready = if accepted { Ready::Warn } else { Ready::Unknown };
         let text = texts::triggers::no_copy_for_triggers(&e.message);
         out.preflight.push(Preflight::new("proof", ready, text));
+    }
+    // Fired without a part of what fires on the target.
+    if let Some(untried) = copy.as_deref().ok().and_then(untried) {
+        let ready = if accepted { Ready::Warn } else { Ready::Unknown };
+        out.preflight.push(Preflight::new("proof", ready, texts::triggers::unproved(&untried)));
     }
     for twin_pair in &twin_pairs {
         match twin_pair.standing {

@@ -399,11 +399,16 @@ async fn tried(
         Ok(said.join(", "))
     };
     match outcome.await {
+        Ok(_) if !copy.untried().is_empty() => {
+            accepted.unknown_unless(UNTRIED, &texts::preflight::not_in_copy(copy.untried()))
+        }
         Ok(said) => Preflight::new("trial", Ready::Ok, texts::preflight::rolled_back_in_copy(&said)),
         Err(e) => {
             let text = texts::preflight::rollback_fails(&e.message);
             match lacks(&*copy) {
-                Some(lacks) => accepted.unless(UNTRIED, &texts::preflight::fails_without(&text, &lacks)),
+                Some(lacks) => {
+                    accepted.unknown_unless(UNTRIED, &texts::preflight::fails_without(&text, &lacks))
+                }
                 None => Preflight::new("trial", Ready::Fail, text),
             }
         }

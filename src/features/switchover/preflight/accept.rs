@@ -21,6 +21,11 @@ impl Accepted {
             Preflight::new(id, Ready::Fail, texts::preflight::acceptable(text, id))
         }
     }
+    /// What nothing is known of, for want of something in the copy; unless it is accepted.
+    pub(crate) fn unknown_unless(&self, id: &str, text: &str) -> Preflight {
+        let told = self.unless(id, text);
+        if told.status == Ready::Fail { Preflight { status: Ready::Unknown, ..told } } else { told }
+    }
 }
 
 pub(crate) fn warn(id: &str, text: String) -> Preflight {

@@ -254,6 +254,18 @@ pub(crate) fn copy_lacks(objects: &[String]) -> String {
     format!("the copy is without {}", objects.join(" and "))
 }
 
+/// So many objects are named.
+const NAMED: usize = 5;
+
+/// What succeeds without a trigger says nothing of the trigger.
+pub(crate) fn not_in_copy(objects: &[String]) -> String {
+    let named = objects.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match objects.len().saturating_sub(NAMED) {
+        0 => format!("not tried, since the copy is without them: {named}"),
+        more => format!("not tried, since the copy is without them: {named} and {more} more"),
+    }
+}
+
 pub(crate) fn switched_in_copy(copy: &str, twins: &[&str]) -> String {
     format!("switched and taken back in a copy ({copy}): {}", twins.join(", "))
 }

@@ -6,6 +6,10 @@ pub(crate) fn no_copy_for_triggers(why: &str) -> String {
     format!("no copy to prove the triggers in: {why}; --set unproved=accept goes on without")
 }
 
+pub(crate) fn unproved(untried: &str) -> String {
+    format!("{untried}; --set unproved=accept goes on without")
+}
+
 pub(crate) fn firing(twin: &str) -> String {
     format!("firing the triggers of {twin} in the copy")
 }

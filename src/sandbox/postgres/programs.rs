@@ -1,0 +1,52 @@
+//! PostgreSQL's own programs, run to their end: what they said, and how long they may take.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::engine::model::error::{Error, Result};
+
+/// So many lines of what a program said are told.
+const TOLD: usize = 4;
+
+/// It must end well; what it said on stderr. It ends with the future that waits for it.
+pub(super) async fn run(command: Command, what: &str, patience: Duration) -> Result<String> {
+    let (done, said) = ran(command, what, patience).await?;
+    if done { Ok(said) } else { Err(failed(what, &said)) }
+}
+
+/// It must end well; what it wrote to stdout.
+pub(super) async fn output(command: Command, what: &str, patience: Duration) -> Result<String> {
+    let output = finished(command, Stdio::piped(), what, patience).await?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(failed(what, &String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Whether it ended well, and what it said on stderr.
+pub(super) async fn ran(command: Command, what: &str, patience: Duration) -> Result<(bool, String)> {
+    let output = finished(command, Stdio::null(), what, patience).await?;
+    Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
+/// The error of a program that said this.
+pub(super) fn failed(what: &str, said: &str) -> Error {
+    let told: Vec<&str> = said.lines().filter(|l| !l.trim().is_empty()).take(TOLD).collect();
+    Error::unobserved(format!("failed to {what}: {}", told.join(" · ")))
+}
+
+async fn finished(
+    mut command: Command,
+    stdout: Stdio,
+    what: &str,
+    patience: Duration,
+) -> Result<std::process::Output> {
+    command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
+    let mut command = tokio::process::Command::from(command);
+    tokio::time::timeout(patience, command.kill_on_drop(true).output())
+        .await
+        .map_err(|_| {
+            Error::unobserved(format!("failed to {what}: not done within {} s", patience.as_secs()))
+        })?
+        .map_err(|e| Error::unobserved(format!("failed to {what}: {e}")))
+}
